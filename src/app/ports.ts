@@ -1,0 +1,256 @@
+import type { AccountHealth, DeliveryState, Json, Purpose, UnitState, Visibility } from "@psn/core/types/index.ts";
+import type { Fetch, MediaInfo, Platform, Profile, Ref, Unit } from "@psn/core/types/platform.ts";
+import type { DeliveryChange } from "@psn/domain/delivery.ts";
+
+/*
+ * What the use cases need from outside. Every verb of a store is atomic: one statement or one batch, because over HTTP
+ * there is no transaction to hold. Every verb that touches rows takes the user whose rows they are.
+ */
+
+export interface User {
+  readonly id: string;
+  readonly handle: string;
+  /** IANA. */
+  readonly timeZone: string;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly platform: string;
+  readonly profile: Profile;
+  readonly health: AccountHealth;
+  readonly healthReason: string | null;
+  readonly pausedUntil: Date | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly refreshedAt: Date | null;
+}
+
+/** Credentials as they lie in the database: every secret sealed. */
+export interface SealedCredentials {
+  readonly id: string;
+  readonly access: string;
+  readonly refresh: string | null;
+  readonly secret: string | null;
+  readonly expiresAt: Date | null;
+  readonly scopes: readonly string[];
+}
+
+export interface Accounts {
+  list(userId: string): Promise<readonly Account[]>;
+  /** The account with this subject, connected now or before, and the id of its credentials' row. */
+  find(userId: string, platform: string, subject: string): Promise<{ readonly id: string; readonly credentialsId: string | null } | undefined>;
+  /** Inserts or reconnects; deliveries that were held for the account are scheduled again. */
+  connect(userId: string, account: { readonly id: string; readonly platform: string; readonly profile: Profile }, credentials: SealedCredentials): Promise<void>;
+  /** Forgets the credentials, keeps the history, and cancels what is still to come; returns how many were cancelled. */
+  disconnect(userId: string, accountId: string): Promise<number>;
+  credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;
+  /** Takes the right to refresh for `leaseMs`, if nobody has it. */
+  leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<boolean>;
+  /** Stores refreshed credentials, and gives the lease back. */
+  refreshed(userId: string, accountId: string, credentials: SealedCredentials): Promise<void>;
+  releaseRefresh(userId: string, accountId: string): Promise<void>;
+}
+
+export interface StoredPart {
+  readonly text: string;
+  readonly media: readonly string[];
+}
+export type StoredParts = readonly [StoredPart, ...StoredPart[]];
+
+export interface NewMedia extends MediaInfo {
+  readonly sha256: string;
+  readonly content: Uint8Array;
+}
+
+export interface NewPost {
+  readonly id: string;
+  readonly parts: StoredParts;
+  readonly overrides: Readonly<Record<string, StoredParts>>;
+  readonly title: string | null;
+  readonly language: string | null;
+  readonly visibility: Visibility | null;
+  readonly contentWarning: string | null;
+  readonly split: boolean;
+  readonly numbered: boolean;
+  readonly wallTime: string | null;
+  readonly timeZone: string | null;
+  readonly idempotencyKey: string | null;
+}
+
+export interface NewDelivery {
+  readonly id: string;
+  readonly accountId: string;
+  readonly units: readonly { readonly id: string; readonly unit: Unit }[];
+}
+
+export interface DeliverySummary {
+  readonly id: string;
+  readonly postId: string;
+  readonly accountId: string;
+  readonly platform: string;
+  readonly handle: string;
+  readonly state: DeliveryState;
+  readonly dueAt: Date;
+  readonly wakeAt: Date;
+  readonly attempt: number;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly publishedAt: Date | null;
+  /** The first unit's text and ref. */
+  readonly text: string;
+  readonly url: string | null;
+  readonly units: number;
+  readonly unitsPublished: number;
+  readonly health: AccountHealth;
+}
+
+export interface DeliveryEvent {
+  readonly at: Date;
+  readonly event: string;
+  readonly attempt: number;
+  readonly unit: number | null;
+  readonly code: string | null;
+  readonly note: string | null;
+  readonly actor: string;
+}
+
+export interface DeliveryDetail extends DeliverySummary {
+  readonly unitList: readonly StoredUnit[];
+  readonly events: readonly DeliveryEvent[];
+}
+
+export type DeliveryFilter = "open" | "all";
+
+export interface Posts {
+  /** Post, media, deliveries and units at once. False when the idempotency key is taken, and then nothing is written. */
+  schedule(userId: string, post: NewPost, media: readonly NewMedia[], deliveries: readonly NewDelivery[], dueAt: Date): Promise<boolean>;
+  findByKey(userId: string, idempotencyKey: string): Promise<string | undefined>;
+  list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
+  ofPost(userId: string, postId: string): Promise<readonly DeliverySummary[]>;
+  detail(userId: string, deliveryIds: readonly string[]): Promise<readonly DeliveryDetail[]>;
+  /** Deliveries whose own id or whose post's id is this, or ends in it. */
+  resolveId(userId: string, id: string): Promise<readonly { readonly id: string; readonly postId: string }[]>;
+  /** Each returns the ids it changed; the others were not in one of these states any more. */
+  cancel(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
+  move(userId: string, deliveryIds: readonly string[], dueAt: Date, wallTime: string, timeZone: string): Promise<readonly string[]>;
+  retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
+  resolve(userId: string, deliveryId: string, verdict: { readonly live: Ref } | "not-live"): Promise<boolean>;
+  readMedia(userId: string, mediaId: string): Promise<Uint8Array | undefined>;
+}
+
+/** The right to act on a delivery until the lease ends or somebody raises the fence. */
+export interface Claim {
+  readonly deliveryId: string;
+  readonly userId: string;
+  readonly fence: number;
+  readonly purpose: Purpose;
+}
+
+export interface StoredUnit {
+  /** The unit's key. */
+  readonly id: string;
+  readonly position: number;
+  readonly state: UnitState;
+  readonly unit: Unit;
+  readonly prepared: Json;
+  readonly sentAt: Date | null;
+  readonly handle: Json;
+  readonly ref: Ref | null;
+}
+
+/** All that publishing a claimed delivery needs. */
+export interface LoadedDelivery {
+  readonly id: string;
+  readonly state: DeliveryState;
+  readonly attempt: number;
+  readonly account: { readonly id: string; readonly platform: string; readonly profile: Profile };
+  readonly credentials: SealedCredentials | null;
+  readonly units: readonly StoredUnit[];
+  readonly media: readonly MediaInfo[];
+}
+
+export interface Deliveries {
+  claim(request: {
+    readonly worker: string;
+    readonly most: number;
+    readonly leaseMs: number;
+    readonly concurrency: Concurrency;
+    readonly only?: readonly string[];
+  }): Promise<readonly Claim[]>;
+  /** Milliseconds until something is due for these platforms; not positive when it is, null when nothing waits. */
+  nextWake(concurrency: Concurrency): Promise<number | null>;
+  load(userId: string, deliveryId: string): Promise<LoadedDelivery | undefined>;
+  /** Ref ids this account's other deliveries own. */
+  knownRefs(userId: string, deliveryId: string, accountId: string): Promise<ReadonlySet<string>>;
+  /** False when the lease is lost: somebody else acts now, and the caller must stop without sending. */
+  settle(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
+  /** Calls back when something became due; undefined where the driver cannot. */
+  listen(onWake: () => void): Promise<(() => Promise<void>) | undefined>;
+  beat(worker: string, version: string): Promise<void>;
+  gone(worker: string): Promise<void>;
+}
+
+/** Most deliveries in flight for one account, by platform id. */
+export type Concurrency = Readonly<Record<string, number>>;
+
+export interface Users {
+  add(user: User): Promise<void>;
+  get(userId: string): Promise<User | undefined>;
+}
+
+/** Facts about the hub for `psn doctor`. */
+export interface Inspection {
+  /** When each worker was last heard of, in milliseconds ago. */
+  workers(): Promise<readonly { readonly name: string; readonly version: string; readonly beatMsAgo: number }[]>;
+  /** The oldest delivery that should have gone out, in milliseconds late. */
+  late(userId: string): Promise<{ readonly id: string; readonly lateMs: number } | undefined>;
+  /** The database's clock minus this machine's, in milliseconds. */
+  clockSkewMs(): Promise<number>;
+  /** Tables whose rows are not guarded, and whether a stranger sees rows. */
+  rowSecurity(): Promise<{ readonly unguarded: readonly string[]; readonly strangerSees: number }>;
+  /** How many sealed values each key id holds, over the rows of this user. */
+  sealedByKey(userId: string): Promise<Readonly<Record<string, number>>>;
+}
+
+export interface Stores {
+  readonly users: Users;
+  readonly accounts: Accounts;
+  readonly posts: Posts;
+  readonly deliveries: Deliveries;
+  readonly inspection: Inspection;
+}
+
+/** Where a sealed value lives; a value moved elsewhere does not open. */
+export interface Place {
+  readonly table: string;
+  readonly column: string;
+  readonly rowId: string;
+  readonly userId: string;
+}
+
+export interface Vault {
+  seal(place: Place, plaintext: string): string;
+  /** Throws VAULT_TAMPERED or VAULT_LOCKED. */
+  open(place: Place, sealed: string): string;
+}
+
+export interface Platforms {
+  readonly ids: readonly string[];
+  /** Throws INPUT_INVALID for an id that is none. */
+  load(id: string): Promise<Platform>;
+}
+
+/** The world as the use cases see it; nothing in app/ reaches for a global. */
+export interface World {
+  readonly stores: Stores;
+  readonly vault: Vault;
+  readonly platforms: Platforms;
+  readonly fetch: Fetch;
+  readonly now: () => Date;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** UUIDv7. */
+  readonly newId: () => string;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}

@@ -1,0 +1,183 @@
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Json, Purpose } from "@psn/core/types/index.ts";
+import type { Media, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import * as delivery from "@psn/domain/delivery.ts";
+import type { Claim, LoadedDelivery, StoredUnit, World } from "./ports.ts";
+import { openSession, refreshSession } from "./session.ts";
+import { findLost } from "./settle-unknown.ts";
+
+/** How long to wait before writing an outcome again when the database did not answer, in milliseconds. */
+const WRITE_AGAIN_MS = [200, 1_000, 4_000] as const;
+
+export interface Attempt {
+  readonly world: World;
+  readonly claim: Claim;
+  readonly worker: string;
+  readonly leaseMs: number;
+}
+
+interface Run extends Attempt {
+  readonly loaded: LoadedDelivery;
+  readonly platform: Platform;
+  session: Session;
+}
+
+/**
+ * Acts on one claim until the delivery is out, given back, or taken over by another worker. What a platform says becomes a
+ * state; only the database's own failures are thrown, and then the lease decides.
+ */
+export async function publishDelivery(attempt: Attempt): Promise<void> {
+  const { world, claim } = attempt;
+  let { purpose } = claim;
+  let loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
+  let unit = loaded && openUnit(loaded);
+  while (loaded && unit) {
+    const run = await begin(attempt, loaded, unit, purpose);
+    if (!run || !(await advance(run, unit, purpose))) return;
+    // The next unit's instant is the database's: whoever resumes after a crash must build the same request from it.
+    loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
+    unit = loaded && openUnit(loaded);
+    purpose = "publish";
+  }
+}
+
+/** Everything a request needs, before anything is sent. */
+async function begin(attempt: Attempt, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose): Promise<Run | undefined> {
+  const { world, claim } = attempt;
+  try {
+    const platform = await world.platforms.load(loaded.account.platform);
+    return { ...attempt, loaded, platform, session: openSession(world, claim.userId, loaded.account, loaded.credentials) };
+  } catch (error) {
+    const failure = toPsnError(error);
+    await write(attempt, purpose === "publish" ? delivery.failed(unit.position, failure, loaded.attempt, world.random()) : delivery.stillUnknown(delivery.SETTLE_PATIENCE_MS, failure));
+    return undefined;
+  }
+}
+
+/** One unit, one step. True when it is out and the thread goes on under the same claim. */
+async function advance(run: Run, unit: StoredUnit, purpose: Purpose): Promise<boolean> {
+  if (purpose === "poll") return poll(run, unit);
+  if (purpose === "settle") {
+    const verdict = await findLost(run.world, run.claim, run.platform, run.session, run.loaded, requestOf(run, unit), unit.sentAt);
+    if ("change" in verdict) return written(run, verdict.change, false);
+    if ("ref" in verdict) return out(run, unit, { status: "published", ref: verdict.ref });
+    return send(run, unit);
+  }
+  if (!unit.unit.prepare || unit.prepared !== null) return send(run, unit);
+  return prepare(run, unit);
+}
+
+/** Uploads and look-ups; then `sending`, durably, before the bytes of the post leave. */
+async function prepare(run: Run, unit: StoredUnit): Promise<boolean> {
+  let prepared: Json;
+  try {
+    prepared = await keepingLease(run, () => withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null)));
+  } catch (error) {
+    const said = toPsnError(error);
+    // Nothing was sent yet, whatever it says.
+    const failure = said.retry === "reconcile" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
+    return written(run, delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()), false);
+  }
+  if (!(await write(run, delivery.sending(unit.position, prepared ?? {}, run.leaseMs)))) return false;
+  const loaded = await run.world.stores.deliveries.load(run.claim.userId, run.claim.deliveryId);
+  const ready = loaded?.units[unit.position];
+  return loaded && ready ? send({ ...run, loaded }, ready) : false;
+}
+
+async function send(run: Run, unit: StoredUnit): Promise<boolean> {
+  const request = requestOf(run, unit);
+  let outcome: Outcome;
+  try {
+    outcome = await withRefresh(run, (session) => run.platform.publish(request, session));
+  } catch (error) {
+    // The bytes may have left: what psn did not foresee is an unknown outcome and not a refusal.
+    const failure = error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
+    return written(run, delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()), false);
+  }
+  return out(run, unit, outcome);
+}
+
+async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
+  let outcome: Outcome;
+  try {
+    outcome = await withRefresh(run, (session) => {
+      if (!run.platform.poll) throw new PsnError("BUG", `${run.platform.id} cannot be asked about a pending post`);
+      return run.platform.poll(unit.handle, session);
+    });
+  } catch (error) {
+    const failure = error instanceof PsnError ? error : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
+    const change = failure.retry === "never" ? delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()) : delivery.pollAgain(failure, run.loaded.attempt, run.world.random());
+    return written(run, change, false);
+  }
+  return out(run, unit, outcome);
+}
+
+/** Writes the platform's clear answer; true when another unit follows under this claim. */
+function out(run: Run, unit: StoredUnit, outcome: Outcome): Promise<boolean> {
+  const next = run.loaded.units[unit.position + 1];
+  const ready = next !== undefined && (!next.unit.prepare || next.prepared !== null);
+  const change = delivery.answered(unit.position, outcome, next && { position: next.position, ready }, run.leaseMs);
+  return written(run, change, outcome.status === "published" && next !== undefined);
+}
+
+async function written(run: Run, change: delivery.DeliveryChange, goesOn: boolean): Promise<boolean> {
+  return (await write(run, change)) && goesOn;
+}
+
+/** False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. */
+async function write({ world, claim, worker }: Attempt, change: delivery.DeliveryChange): Promise<boolean> {
+  for (const wait of WRITE_AGAIN_MS) {
+    try {
+      return await world.stores.deliveries.settle(claim, worker, change);
+    } catch (error) {
+      if (!(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
+      await world.sleep(wait);
+    }
+  }
+  return world.stores.deliveries.settle(claim, worker, change);
+}
+
+function requestOf({ world, loaded, claim }: Run, unit: StoredUnit): PublishRequest {
+  const media = unit.unit.media.map((id): Media => {
+    const info = loaded.media.find((one) => one.id === id);
+    if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
+    const open = async () => {
+      const content = await world.stores.posts.readMedia(claim.userId, id);
+      if (!content) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the database");
+      return new Blob([content.slice()], { type: info.mime });
+    };
+    return { ...info, open };
+  });
+  const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
+  const root = unit.position > 0 ? ref(0) : undefined;
+  const parent = unit.position > 0 ? ref(unit.position - 1) : undefined;
+  // While preparing there is no instant yet; nothing that is kept may depend on it.
+  const at = unit.sentAt ?? world.now();
+  return { unit: unit.unit, prepared: unit.prepared, media, key: unit.id, at, ...(root ? { root } : {}), ...(parent ? { parent } : {}) };
+}
+
+/** A 401 is a clear refusal: nothing was made. Exchange the token once and ask again. */
+async function withRefresh<T>(run: Run, work: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    return await work(run.session);
+  } catch (error) {
+    if (!(error instanceof PsnError) || error.retry !== "refresh") throw error;
+    run.session = await refreshSession(run.world, run.claim.userId, run.loaded.account, run.platform, run.session, error);
+    return work(run.session);
+  }
+}
+
+/** Uploads may take longer than a lease. */
+async function keepingLease<T>(run: Run, work: () => Promise<T>): Promise<T> {
+  const renew = () => void write(run, delivery.renewed("claimed", run.leaseMs)).catch(() => undefined);
+  const timer = setInterval(renew, run.leaseMs / 3);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+function openUnit(loaded: LoadedDelivery): StoredUnit | undefined {
+  return loaded.units.find(({ state }) => state !== "published");
+}

@@ -1,0 +1,125 @@
+import { toPsnError, type PsnError } from "@psn/core/errors.ts";
+import { LEASE_MS } from "@psn/domain/delivery.ts";
+import type { Claim, Concurrency, World } from "./ports.ts";
+import { publishDelivery } from "./publish-delivery.ts";
+
+/** Deliveries one worker has in flight at most. */
+const MOST_IN_FLIGHT = 16;
+/** A notification can be lost with its connection; the worker looks by itself this often, in milliseconds. */
+const LOOK_ANYWAY_MS = 30_000;
+/** Something is overdue but cannot be taken, since another worker holds the account: look again after this, in milliseconds. */
+const LOOK_SOON_MS = 100;
+const BEAT_MS = 15_000;
+/** setTimeout counts in 32 bits; also bounds what a wrong clock can do. */
+const SLEEP_MOST_MS = LOOK_ANYWAY_MS;
+
+export interface WorkerOptions {
+  readonly world: World;
+  readonly name: string;
+  readonly version: string;
+  /** First signal: take nothing new, finish what is in flight. */
+  readonly stop: AbortSignal;
+  /** Only these deliveries. */
+  readonly only?: readonly string[];
+  readonly leaseMs?: number;
+  readonly mostInFlight?: number;
+  /** Told about every claim that ended, and about trouble that is not a delivery's own. */
+  readonly onDone?: (claim: Claim) => void;
+  readonly onTrouble?: (error: PsnError) => void;
+}
+
+/** The most each platform allows in flight for one account, from the adapters themselves. */
+export async function concurrencyOf({ platforms }: World): Promise<Concurrency> {
+  const entries = await Promise.all(platforms.ids.map(async (id) => [id, (await platforms.load(id)).capabilities.concurrency] as const));
+  return Object.fromEntries(entries);
+}
+
+/** Publishes what is due until told to stop: wakes at the next due instant and when something new is due, and never polls blindly. */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { world, name, stop, only, leaseMs = LEASE_MS, mostInFlight = MOST_IN_FLIGHT } = options;
+  const { deliveries } = world.stores;
+  const concurrency = await concurrencyOf(world);
+  const inFlight = new Set<Promise<void>>();
+  const bell = makeBell();
+  stop.addEventListener("abort", bell.ring, { once: true });
+  const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
+  const unlisten = await deliveries.listen(bell.ring).catch(() => undefined);
+  const heart = only ? undefined : beating(options, trouble);
+  const start = (claim: Claim) => {
+    const work = publishDelivery({ world, claim, worker: name, leaseMs })
+      .catch(trouble)
+      .finally(() => {
+        inFlight.delete(work);
+        options.onDone?.(claim);
+        bell.ring();
+      });
+    inFlight.add(work);
+  };
+  try {
+    let failures = 0;
+    while (!stop.aborted) {
+      try {
+        const room = mostInFlight - inFlight.size;
+        const claims = room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
+        for (const claim of claims) start(claim);
+        if (claims.length > 0 && claims.length === room) await bell.wait(LOOK_ANYWAY_MS);
+        else if (claims.length === 0) await bell.wait(await pause(options, concurrency));
+        failures = 0;
+      } catch (error) {
+        trouble(error);
+        failures += 1;
+        await bell.wait(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
+      }
+    }
+  } finally {
+    await unlisten?.().catch(() => undefined);
+    heart?.stop();
+    await Promise.all(inFlight);
+    if (!only) await deliveries.gone(name).catch(() => undefined);
+  }
+}
+
+async function pause({ world }: WorkerOptions, concurrency: Concurrency): Promise<number> {
+  const next = await world.stores.deliveries.nextWake(concurrency);
+  if (next === null) return LOOK_ANYWAY_MS;
+  // Overdue and not ours to take: an account at its limit, here or at another worker.
+  if (next <= 0) return LOOK_SOON_MS;
+  return Math.min(Math.max(1, next), SLEEP_MOST_MS);
+}
+
+function beating({ world, name, version }: WorkerOptions, trouble: (error: unknown) => void) {
+  const beat = () => void world.stores.deliveries.beat(name, version).catch(trouble);
+  beat();
+  const timer = setInterval(beat, BEAT_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+interface Bell {
+  readonly ring: () => void;
+  /** Until it rings or the time is over; a ring while nobody waits is kept. */
+  readonly wait: (ms: number) => Promise<void>;
+}
+
+function makeBell(): Bell {
+  let rung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring: () => {
+      rung = true;
+      wake?.();
+    },
+    wait: async (ms) => {
+      if (!rung) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      wake = undefined;
+      rung = false;
+    },
+  };
+}

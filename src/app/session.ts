@@ -1,0 +1,76 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Credentials, Platform, Profile, Session } from "@psn/core/types/platform.ts";
+import type { Place, SealedCredentials, World } from "./ports.ts";
+
+/** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
+const REFRESH_LEASE_MS = 60_000;
+const LOOK_AGAIN_MS = 250;
+
+type AccountOf = { readonly id: string; readonly platform: string; readonly profile: Profile };
+
+const placeOf = (userId: string, rowId: string, column: string): Place => ({ table: "oauth_tokens", column, rowId, userId });
+
+/** Credentials as the database keeps them. */
+export function sealCredentials(world: Pick<World, "vault">, userId: string, id: string, credentials: Credentials): SealedCredentials {
+  const seal = (column: string, value: string | undefined) => (value === undefined ? null : world.vault.seal(placeOf(userId, id, column), value));
+  return {
+    id,
+    access: world.vault.seal(placeOf(userId, id, "access_token"), credentials.access),
+    refresh: seal("refresh_token", credentials.refresh),
+    secret: seal("secret", credentials.secret),
+    expiresAt: credentials.expiresAt ?? null,
+    scopes: credentials.scopes,
+  };
+}
+
+/** Throws VAULT_TAMPERED, VAULT_LOCKED. */
+export function openCredentials(world: Pick<World, "vault">, userId: string, sealed: SealedCredentials): Credentials {
+  const open = (column: string, value: string | null) => (value === null ? undefined : world.vault.open(placeOf(userId, sealed.id, column), value));
+  const refresh = open("refresh_token", sealed.refresh);
+  const secret = open("secret", sealed.secret);
+  return {
+    access: world.vault.open(placeOf(userId, sealed.id, "access_token"), sealed.access),
+    ...(refresh === undefined ? {} : { refresh }),
+    ...(secret === undefined ? {} : { secret }),
+    ...(sealed.expiresAt ? { expiresAt: sealed.expiresAt } : {}),
+    scopes: sealed.scopes,
+  };
+}
+
+/** A session for one account. Throws AUTH_REQUIRED when it has no credentials, and what the vault throws. */
+export function openSession(world: World, userId: string, account: AccountOf, sealed: SealedCredentials | null, signal = new AbortController().signal): Session {
+  if (!sealed) throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, { hint: `psn connect ${account.platform}` });
+  return { credentials: openCredentials(world, userId, sealed), profile: account.profile, fetch: world.fetch, now: world.now, signal };
+}
+
+/**
+ * The session with new credentials, refreshed by whoever came first: one at a time for an account, since a rotating token
+ * dies on use. Throws AUTH_REVOKED when only the user can help; a passing failure is thrown as what it is.
+ */
+export async function refreshSession(world: World, userId: string, account: AccountOf, platform: Platform, session: Session, reason: PsnError): Promise<Session> {
+  const { accounts } = world.stores;
+  for (const deadline = world.now().getTime() + REFRESH_LEASE_MS; ; await world.sleep(LOOK_AGAIN_MS)) {
+    const stored = await accounts.credentials(userId, account.id);
+    if (!stored) throw revoked(account, reason);
+    const current = openCredentials(world, userId, stored);
+    if (current.access !== session.credentials.access) return { ...session, credentials: current };
+    if (!platform.refresh) throw revoked(account, reason);
+    if (world.now().getTime() > deadline) throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
+    if (!(await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS))) continue;
+    try {
+      const fresh = await platform.refresh({ ...session, credentials: current });
+      // Stored before it is used; a platform that sends no new refresh token means the old one stays.
+      const { expiresAt: _expired, ...lasting } = current;
+      const kept: Credentials = { ...lasting, ...fresh };
+      await accounts.refreshed(userId, account.id, sealCredentials(world, userId, stored.id, kept));
+      return { ...session, credentials: kept };
+    } catch (error) {
+      await accounts.releaseRefresh(userId, account.id);
+      throw error;
+    }
+  }
+}
+
+function revoked(account: AccountOf, reason: PsnError): PsnError {
+  return new PsnError("AUTH_REVOKED", reason.message, { cause: reason, hint: `psn connect ${account.platform}` });
+}

@@ -1,0 +1,98 @@
+import type { Builder, Database, Driver, OwnerClient, Results, Statement } from "../connection.ts";
+import { contextStatements } from "./context.ts";
+import { databaseError } from "./failure.ts";
+
+/** What `pg` and Neon's WebSocket driver have in common. */
+export interface SessionClient extends OwnerClient {
+  release(broken?: boolean): void;
+  on(event: "notification", listener: () => void): unknown;
+}
+export interface SessionPool<Client extends SessionClient> {
+  connect(): Promise<Client>;
+  end(): Promise<void>;
+}
+
+export interface SessionOptions<Client extends SessionClient> {
+  readonly driver: Driver;
+  readonly connect: () => Promise<Client>;
+  readonly builder: (client: Client) => Builder;
+  readonly listen?: Database["listen"];
+  readonly close: () => Promise<void>;
+}
+
+/** A database reached through sessions: `run` is BEGIN with the context, the statements, COMMIT. */
+export function sessionDatabase<Client extends SessionClient>(options: SessionOptions<Client>): Database {
+  const builders = new WeakMap<Client, Builder>();
+  const builderOf = (client: Client): Builder => {
+    const known = builders.get(client);
+    if (known) return known;
+    const made = options.builder(client);
+    builders.set(client, made);
+    return made;
+  };
+
+  const run: Database["run"] = async (actor, build) => {
+    const context = contextStatements(actor);
+    const client = await begin(options.connect, `BEGIN; ${context.join("; ")}`);
+    let broken = true;
+    try {
+      const results: unknown[] = [];
+      for (const statement of build(builderOf(client))) results.push(await (statement as Statement));
+      await client.query("COMMIT");
+      broken = false;
+      return results as Results<ReturnType<typeof build>>;
+    } catch (error) {
+      broken = await client.query("ROLLBACK").then(
+        () => false,
+        () => true,
+      );
+      throw databaseError(error);
+    } finally {
+      client.release(broken);
+    }
+  };
+
+  return {
+    driver: options.driver,
+    run,
+    ...(options.listen ? { listen: options.listen } : {}),
+    asOwner: async (work) => {
+      const client = await options.connect().catch(rethrow);
+      try {
+        return await work(client);
+      } catch (error) {
+        throw databaseError(error);
+      } finally {
+        client.release();
+      }
+    },
+    close: options.close,
+  };
+}
+
+/** A pooled connection may have died unnoticed; nothing has run before BEGIN is answered, so one more try is safe. */
+async function begin<Client extends SessionClient>(connect: () => Promise<Client>, statement: string): Promise<Client> {
+  for (let attempt = 1; ; attempt += 1) {
+    const client = await connect().catch(rethrow);
+    try {
+      await client.query(statement);
+      return client;
+    } catch (error) {
+      client.release(true);
+      const failure = databaseError(error);
+      if (failure.code !== "DB_UNREACHABLE" || attempt === 2) throw failure;
+    }
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw databaseError(error);
+}
+
+/** LISTEN on a connection of its own. The listener must look again by itself now and then: a lost connection is silent. */
+export async function listenOn<Client extends SessionClient>(connect: () => Promise<Client>, onWake: () => void): Promise<() => Promise<void>> {
+  const client = await connect().catch(rethrow);
+  client.on("notification", onWake);
+  await client.query("LISTEN psn_wake");
+  return async () => client.release(true);
+}

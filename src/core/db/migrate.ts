@@ -1,0 +1,104 @@
+import { fileURLToPath } from "node:url";
+import { PsnError } from "@psn/core/errors.ts";
+import { sql } from "drizzle-orm";
+import { readMigrationFiles } from "drizzle-orm/migrator";
+import type { Database, OwnerClient } from "./connection.ts";
+
+const FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
+/** Any number, the same in every psn: one migration at a time in one database. */
+const LOCK = 7_303_166;
+
+export interface Migration {
+  readonly hash: string;
+  readonly statements: readonly string[];
+}
+
+/** What this psn knows, in order. */
+export function knownMigrations(folder = FOLDER): readonly Migration[] {
+  return readMigrationFiles({ migrationsFolder: folder }).map(({ hash, sql: statements }) => ({ hash, statements }));
+}
+
+export interface MigrationStatus {
+  readonly applied: number;
+  readonly pending: number;
+  /** Applied by a newer psn, or changed after their release. */
+  readonly unknown: number;
+}
+
+const LEDGER = `
+  CREATE SCHEMA IF NOT EXISTS psn;
+  CREATE TABLE IF NOT EXISTS psn.migrations (
+    number integer PRIMARY KEY,
+    hash text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+  )`;
+
+/**
+ * Applies what is missing, each migration in a transaction of its own under one lock; returns how many it applied.
+ * Twice is a no-op; a failure leaves the migrations before it. Throws SCHEMA_NEWER when the database is ahead.
+ */
+export async function migrate(database: Database, migrations = knownMigrations()): Promise<number> {
+  if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "migrations need a session; they cannot run over HTTP");
+  return database.asOwner(async (client) => {
+    let applied = 0;
+    while (await applyNext(client, migrations)) applied += 1;
+    return applied;
+  });
+}
+
+/** One transaction: take the lock, look what is next, apply it. The lock ends with the transaction, also on a pooled connection. */
+async function applyNext(client: OwnerClient, migrations: readonly Migration[]): Promise<boolean> {
+  await client.query("BEGIN");
+  try {
+    await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    await client.query("SET LOCAL client_min_messages = warning");
+    await client.query(LEDGER);
+    const { rows } = await client.query("SELECT hash FROM psn.migrations ORDER BY number");
+    const status = compare(rows.map((row) => String(row["hash"])), migrations);
+    if (status.unknown > 0) throw newer();
+    const next = migrations[status.applied];
+    if (next) {
+      for (const statement of next.statements) await client.query(statement);
+      await client.query("INSERT INTO psn.migrations (number, hash) VALUES ($1, $2)", [status.applied, next.hash]);
+    }
+    await client.query("COMMIT");
+    return next !== undefined;
+  } catch (error) {
+    await client.query("ROLLBACK");
+    throw error;
+  }
+}
+
+/** Where the database stands, as any login may ask. A database without the schema has everything pending. */
+export async function migrationStatus(database: Database, migrations = knownMigrations()): Promise<MigrationStatus> {
+  try {
+    const [rows] = await database.run("service", (db) => [
+      db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`),
+    ]);
+    return compare(rows.map((row) => row.hash), migrations);
+  } catch (error) {
+    // 22023: the role psn_service does not exist yet.
+    const code = error instanceof PsnError ? error.details["code"] : undefined;
+    if (code === "22023" || (error instanceof PsnError && error.code === "SCHEMA_OUTDATED")) return compare([], migrations);
+    throw error;
+  }
+}
+
+/** Throws SCHEMA_OUTDATED or SCHEMA_NEWER unless database and program agree. */
+export async function assertMigrated(database: Database): Promise<void> {
+  const status = await migrationStatus(database);
+  if (status.unknown > 0) throw newer();
+  if (status.pending > 0) {
+    throw new PsnError("SCHEMA_OUTDATED", `the database lacks ${status.pending} of ${status.applied + status.pending} migrations`, { details: { ...status } });
+  }
+}
+
+function compare(hashes: readonly string[], migrations: readonly Migration[]): MigrationStatus {
+  let applied = 0;
+  while (applied < hashes.length && hashes[applied] === migrations[applied]?.hash) applied += 1;
+  return { applied, pending: migrations.length - applied, unknown: hashes.length - applied };
+}
+
+function newer(): PsnError {
+  return new PsnError("SCHEMA_NEWER", "the database holds migrations this psn does not know");
+}

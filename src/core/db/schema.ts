@@ -1,0 +1,336 @@
+import {
+  ACCOUNT_HEALTH,
+  type AccountHealth,
+  DELIVERY_STATES,
+  type DeliveryState,
+  type Json,
+  UNIT_STATES,
+  type UnitState,
+  type Visibility,
+} from "@psn/core/types/index.ts";
+import type { Limits } from "@psn/core/types/platform.ts";
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgPolicy,
+  pgRole,
+  pgSchema,
+  primaryKey,
+  smallint,
+  text,
+  time,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
+
+/*
+ * Tables and row policies. Every table that belongs to somebody carries `user_id`, and every foreign key between two such
+ * tables carries it too, so that a row cannot point into another user's rows. Roles, FORCE and functions are plain SQL in
+ * drizzle/migrations, because drizzle-kit does not write them.
+ */
+
+export const psn = pgSchema("psn");
+
+/** Group role of every login that runs the program. */
+const runtime = pgRole("psn_runtime").existing();
+/** Owns the functions that must see across users; nobody can log in as it. */
+const definer = pgRole("psn_definer").existing();
+/** Group role of the hub's own login, which may act for any user of the hub. */
+const service = pgRole("psn_service").existing();
+
+const bytea = customType<{ data: Uint8Array; driverData: Buffer }>({
+  dataType: () => "bytea",
+  toDriver: (value) => Buffer.from(value),
+  fromDriver: (value) => new Uint8Array(value),
+});
+
+const id = () => uuid("id").primaryKey();
+const userId = () => uuid("user_id").notNull();
+const instant = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+const createdAt = () => instant("created_at").notNull().defaultNow();
+const updatedAt = () => instant("updated_at").notNull().defaultNow();
+
+const oneOf = (name: string, column: string, words: readonly string[]) =>
+  check(name, sql.raw(`${column} in (${words.map((word) => `'${word}'`).join(", ")})`));
+
+const own = (table: string) =>
+  pgPolicy(`${table}_own`, {
+    for: "all",
+    to: runtime,
+    using: sql`user_id = (select psn.current_user_id())`,
+    withCheck: sql`user_id = (select psn.current_user_id())`,
+  });
+const acrossUsers = (table: string) => pgPolicy(`${table}_definer`, { for: "all", to: definer, using: sql`true`, withCheck: sql`true` });
+
+export const users = psn.table(
+  "users",
+  {
+    id: id(),
+    handle: text("handle").notNull(),
+    /** IANA zone in which this user's wall times are meant. */
+    timeZone: text("time_zone").notNull(),
+    /** The database login that is this user and nobody else; null for users served by the hub's own login. */
+    login: text("login").unique(),
+    createdAt: createdAt(),
+  },
+  () => [
+    pgPolicy("users_own", {
+      for: "all",
+      to: runtime,
+      using: sql`id = (select psn.current_user_id())`,
+      withCheck: sql`id = (select psn.current_user_id())`,
+    }),
+    acrossUsers("users"),
+  ],
+);
+
+export const accounts = psn.table(
+  "accounts",
+  {
+    id: id(),
+    userId: userId().references(() => users.id, { onDelete: "cascade" }),
+    platform: text("platform").notNull(),
+    subject: text("subject").notNull(),
+    handle: text("handle").notNull(),
+    url: text("url").notNull(),
+    home: text("home").notNull(),
+    limits: jsonb("limits").$type<Partial<Limits>>().notNull().default({}),
+    health: text("health").$type<AccountHealth>().notNull().default("ok"),
+    /** Why the account needs its user, in the platform's own words. */
+    healthReason: text("health_reason"),
+    /** Set by a platform's own rate limit: until then this account sends nothing, and others go on. */
+    pausedUntil: instant("paused_until"),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [unique("accounts_subject").on(t.userId, t.platform, t.subject), unique("accounts_id_user").on(t.id, t.userId), oneOf("accounts_health", "health", ACCOUNT_HEALTH), own("accounts"), acrossUsers("accounts")],
+);
+
+/** Sealed by the vault; a row copied to another place does not open. */
+export const oauthTokens = psn.table(
+  "oauth_tokens",
+  {
+    id: id(),
+    userId: userId(),
+    accountId: uuid("account_id").notNull().unique(),
+    accessToken: text("access_token").notNull(),
+    refreshToken: text("refresh_token"),
+    /** What begins a new session: an app password. */
+    secret: text("secret"),
+    scopes: text("scopes").array().notNull(),
+    expiresAt: instant("expires_at"),
+    /** One refresh at a time: whoever sets this by compare-and-set may refresh until then. */
+    refreshLeaseUntil: instant("refresh_lease_until"),
+    refreshedAt: instant("refreshed_at"),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    foreignKey({ name: "oauth_tokens_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete("cascade"),
+    own("oauth_tokens"),
+  ],
+);
+
+/** Sealed keys of the user's own platform apps. */
+export const apiKeys = psn.table(
+  "api_keys",
+  {
+    id: id(),
+    userId: userId().references(() => users.id, { onDelete: "cascade" }),
+    name: text("name").notNull(),
+    value: text("value").notNull(),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [unique("api_keys_name").on(t.userId, t.name), own("api_keys")],
+);
+
+/** One part of a post as stored: media by id. */
+export interface StoredPart {
+  readonly text: string;
+  readonly media: readonly string[];
+}
+
+export const posts = psn.table(
+  "posts",
+  {
+    id: id(),
+    userId: userId().references(() => users.id, { onDelete: "cascade" }),
+    parts: jsonb("parts").$type<readonly [StoredPart, ...StoredPart[]]>().notNull(),
+    /** Other parts for one platform, by platform id. */
+    overrides: jsonb("overrides").$type<Readonly<Record<string, readonly [StoredPart, ...StoredPart[]]>>>().notNull().default({}),
+    title: text("title"),
+    language: text("language"),
+    visibility: text("visibility").$type<Visibility>(),
+    contentWarning: text("content_warning"),
+    split: boolean("split").notNull().default(false),
+    numbered: boolean("numbered").notNull().default(false),
+    /** The wall time that was meant, without a zone, and the zone: 9:00 stays 9:00 across daylight saving. */
+    wallTime: text("wall_time"),
+    timeZone: text("time_zone"),
+    idempotencyKey: text("idempotency_key"),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [unique("posts_idempotency_key").on(t.userId, t.idempotencyKey), unique("posts_id_user").on(t.id, t.userId), own("posts")],
+);
+
+export const media = psn.table(
+  "media",
+  {
+    id: id(),
+    userId: userId(),
+    postId: uuid("post_id").notNull(),
+    kind: text("kind").$type<"image" | "video">().notNull(),
+    mime: text("mime").notNull(),
+    bytes: integer("bytes").notNull(),
+    width: integer("width"),
+    height: integer("height"),
+    sha256: text("sha256").notNull(),
+    alt: text("alt"),
+    /** The file itself, so that a worker on another machine has it too. */
+    content: bytea("content").notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    foreignKey({ name: "media_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
+    index("media_post_id").on(t.postId),
+    own("media"),
+  ],
+);
+
+export const deliveries = psn.table(
+  "deliveries",
+  {
+    id: id(),
+    userId: userId(),
+    postId: uuid("post_id").notNull(),
+    accountId: uuid("account_id").notNull(),
+    state: text("state").$type<DeliveryState>().notNull(),
+    /** When the author wants it out. */
+    dueAt: instant("due_at").notNull(),
+    /** When a worker should look next: the due time, or later after a failure that passes. */
+    wakeAt: instant("wake_at").notNull(),
+    /** Counts the claims. */
+    attempt: integer("attempt").notNull().default(0),
+    /** Fencing token: grows with every claim; a write that carries an older one changes nothing. */
+    fence: bigint("fence", { mode: "number" }).notNull().default(0),
+    leaseUntil: instant("lease_until"),
+    worker: text("worker"),
+    /** An error code from the table and what was said, for held, failed and unconfirmed deliveries and while retrying. */
+    code: text("code"),
+    message: text("message"),
+    publishedAt: instant("published_at"),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (t) => [
+    foreignKey({ name: "deliveries_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
+    foreignKey({ name: "deliveries_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete("cascade"),
+    unique("deliveries_id_user").on(t.id, t.userId),
+    unique("deliveries_post_account").on(t.postId, t.accountId),
+    // What a claim walks: only open deliveries are in these, so that history costs it nothing.
+    index("deliveries_scheduled").on(t.accountId, t.wakeAt).where(sql`state = 'scheduled'`),
+    index("deliveries_pending").on(t.accountId, t.wakeAt).where(sql`state = 'pending'`),
+    index("deliveries_leased").on(t.accountId, t.leaseUntil).where(sql`state in ('claimed', 'sending')`),
+    // What `psn queue` walks.
+    index("deliveries_open").on(t.userId, t.dueAt).where(sql`state not in ('published', 'failed', 'cancelled')`),
+    index("deliveries_recent").on(t.userId, t.updatedAt),
+    oneOf("deliveries_state", "state", DELIVERY_STATES),
+    own("deliveries"),
+    acrossUsers("deliveries"),
+  ],
+);
+
+export const deliveryUnits = psn.table(
+  "delivery_units",
+  {
+    /** The unit's key: stable across every attempt, and what a platform is given to recognise a repeat. */
+    id: id(),
+    userId: userId(),
+    deliveryId: uuid("delivery_id").notNull(),
+    position: smallint("position").notNull(),
+    state: text("state").$type<UnitState>().notNull().default("waiting"),
+    body: jsonb("body").$type<Json>().notNull(),
+    text: text("text").notNull(),
+    length: integer("length").notNull(),
+    media: uuid("media").array().notNull(),
+    needsPrepare: boolean("needs_prepare").notNull(),
+    prepared: jsonb("prepared").$type<Json>(),
+    /** When the unit was first about to be sent; written before the bytes leave and kept across attempts. */
+    sentAt: instant("sent_at"),
+    /** The platform's handle while it is processing. */
+    handle: jsonb("handle").$type<Json>(),
+    refId: text("ref_id"),
+    refUrl: text("ref_url"),
+    refRevision: text("ref_revision"),
+    publishedAt: instant("published_at"),
+  },
+  (t) => [
+    foreignKey({ name: "delivery_units_delivery", columns: [t.deliveryId, t.userId], foreignColumns: [deliveries.id, deliveries.userId] }).onDelete("cascade"),
+    unique("delivery_units_position").on(t.deliveryId, t.position),
+    oneOf("delivery_units_state", "state", UNIT_STATES),
+    own("delivery_units"),
+    acrossUsers("delivery_units"),
+  ],
+);
+
+/** Every transition of a delivery, in order; no secret and no text of the post. */
+export const deliveryEvents = psn.table(
+  "delivery_events",
+  {
+    deliveryId: uuid("delivery_id").notNull(),
+    userId: userId(),
+    /** Grows with time; gaps mean nothing. */
+    sequence: bigint("sequence", { mode: "number" }).generatedAlwaysAsIdentity(),
+    at: instant("at").notNull().defaultNow(),
+    /** The state after it, or what was noted. */
+    event: text("event").notNull(),
+    attempt: integer("attempt").notNull(),
+    unit: smallint("unit"),
+    code: text("code"),
+    note: text("note"),
+    /** A worker's name, or `user`. */
+    actor: text("actor").notNull(),
+  },
+  (t) => [
+    primaryKey({ name: "delivery_events_key", columns: [t.deliveryId, t.sequence] }),
+    foreignKey({ name: "delivery_events_delivery", columns: [t.deliveryId, t.userId], foreignColumns: [deliveries.id, deliveries.userId] }).onDelete("cascade"),
+    own("delivery_events"),
+    acrossUsers("delivery_events"),
+  ],
+);
+
+export const slots = psn.table(
+  "slots",
+  {
+    id: id(),
+    userId: userId().references(() => users.id, { onDelete: "cascade" }),
+    /** ISO weekday: 1 is Monday, 7 is Sunday. */
+    weekday: smallint("weekday").notNull(),
+    wallTime: time("wall_time").notNull(),
+    timeZone: text("time_zone").notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [unique("slots_time").on(t.userId, t.weekday, t.wallTime, t.timeZone), own("slots")],
+);
+
+/** Heartbeats, so that `psn doctor` can prove that somebody is publishing. Belongs to the hub, not to a user. */
+export const workers = psn.table(
+  "workers",
+  {
+    name: text("name").primaryKey(),
+    version: text("version").notNull(),
+    startedAt: instant("started_at").notNull().defaultNow(),
+    beatAt: instant("beat_at").notNull().defaultNow(),
+  },
+  () => [pgPolicy("workers_service", { for: "all", to: service, using: sql`true`, withCheck: sql`true` })],
+);

@@ -1,0 +1,141 @@
+import type { Account, Accounts, SealedCredentials } from "@psn/app/ports.ts";
+import type { Profile } from "@psn/core/types/platform.ts";
+import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import type { Database } from "../connection.ts";
+import { accounts, deliveries, oauthTokens } from "../schema.ts";
+import { note, takenBack } from "./changes.ts";
+
+const credentialColumns = {
+  id: oauthTokens.id,
+  access: oauthTokens.accessToken,
+  refresh: oauthTokens.refreshToken,
+  secret: oauthTokens.secret,
+  expiresAt: oauthTokens.expiresAt,
+  scopes: oauthTokens.scopes,
+};
+
+export function profileOf(row: { subject: string; handle: string; url: string; home: string; limits: Profile["limits"] | null }): Profile {
+  const { subject, handle, url, home, limits } = row;
+  return { subject, handle, url, home, ...(limits && Object.keys(limits).length > 0 ? { limits } : {}) };
+}
+
+function tokenValues(credentials: SealedCredentials) {
+  const { access, refresh, secret, expiresAt, scopes } = credentials;
+  return { accessToken: access, refreshToken: refresh, secret, expiresAt, scopes: [...scopes] };
+}
+
+/** Deliveries of an account that this transaction has changed are among these. */
+const ofAccount = (id: string) => sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and d.updated_at = now())`;
+
+export function accountsStore(database: Database): Accounts {
+  return {
+    async list(userId) {
+      const [rows] = await database.run({ userId }, (db) => [
+        db
+          .select({ account: accounts, expiresAt: oauthTokens.expiresAt, refreshedAt: oauthTokens.refreshedAt })
+          .from(accounts)
+          .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
+          .orderBy(asc(accounts.platform), asc(accounts.handle)),
+      ]);
+      return rows.map(
+        ({ account, expiresAt, refreshedAt }): Account => ({
+          id: account.id,
+          platform: account.platform,
+          profile: profileOf(account),
+          health: account.health,
+          healthReason: account.healthReason,
+          pausedUntil: account.pausedUntil,
+          createdAt: account.createdAt,
+          expiresAt,
+          refreshedAt,
+        }),
+      );
+    },
+
+    async find(userId, platform, subject) {
+      const [rows] = await database.run({ userId }, (db) => [
+        db
+          .select({ id: accounts.id, credentialsId: oauthTokens.id })
+          .from(accounts)
+          .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
+          .where(and(eq(accounts.platform, platform), eq(accounts.subject, subject))),
+      ]);
+      return rows[0];
+    },
+
+    async connect(userId, { id, platform, profile }, credentials) {
+      const { subject, handle, url, home, limits = {} } = profile;
+      const now = sql`now()`;
+      const fresh = { handle, url, home, limits, health: "ok" as const, healthReason: null, pausedUntil: null, updatedAt: now };
+      const tokens = tokenValues(credentials);
+      await database.run({ userId }, (db) => [
+        db
+          .insert(accounts)
+          .values({ id, userId, platform, subject, ...fresh })
+          .onConflictDoUpdate({ target: [accounts.userId, accounts.platform, accounts.subject], set: fresh })
+          .returning({ id: accounts.id }),
+        db
+          .insert(oauthTokens)
+          .values({ id: credentials.id, userId, accountId: id, ...tokens, refreshedAt: now })
+          .onConflictDoUpdate({ target: oauthTokens.accountId, set: { ...tokens, refreshLeaseUntil: null, refreshedAt: now, updatedAt: now } })
+          .returning({ id: oauthTokens.id }),
+        db
+          .update(deliveries)
+          .set({ state: "scheduled", wakeAt: sql`greatest(${deliveries.dueAt}, now())`, code: null, message: null, ...takenBack })
+          .where(and(eq(deliveries.accountId, id), eq(deliveries.state, "held")))
+          .returning({ id: deliveries.id }),
+        note(db, ofAccount(id), "reconnected"),
+      ]);
+    },
+
+    async disconnect(userId, accountId) {
+      const [cancelled] = await database.run({ userId }, (db) => [
+        db
+          .update(deliveries)
+          .set({ state: "cancelled", message: "the account was disconnected", ...takenBack })
+          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, ["held", "scheduled", "claimed"])))
+          .returning({ id: deliveries.id }),
+        note(db, ofAccount(accountId), "cancelled", "the account was disconnected"),
+        db.delete(oauthTokens).where(eq(oauthTokens.accountId, accountId)).returning({ id: oauthTokens.id }),
+        db
+          .update(accounts)
+          .set({ health: "disconnected", healthReason: null, updatedAt: sql`now()` })
+          .where(eq(accounts.id, accountId))
+          .returning({ id: accounts.id }),
+      ]);
+      return cancelled.length;
+    },
+
+    async credentials(userId, accountId) {
+      const [rows] = await database.run({ userId }, (db) => [db.select(credentialColumns).from(oauthTokens).where(eq(oauthTokens.accountId, accountId))]);
+      return rows[0];
+    },
+
+    async leaseRefresh(userId, accountId, leaseMs) {
+      const [rows] = await database.run({ userId }, (db) => [
+        db
+          .update(oauthTokens)
+          .set({ refreshLeaseUntil: sql`now() + ${leaseMs} * interval '1 millisecond'` })
+          .where(and(eq(oauthTokens.accountId, accountId), or(isNull(oauthTokens.refreshLeaseUntil), sql`${oauthTokens.refreshLeaseUntil} <= now()`)))
+          .returning({ id: oauthTokens.id }),
+      ]);
+      return rows.length > 0;
+    },
+
+    async refreshed(userId, accountId, credentials) {
+      await database.run({ userId }, (db) => [
+        db
+          .update(oauthTokens)
+          .set({ ...tokenValues(credentials), refreshLeaseUntil: null, refreshedAt: sql`now()`, updatedAt: sql`now()` })
+          .where(eq(oauthTokens.accountId, accountId))
+          .returning({ id: oauthTokens.id }),
+      ]);
+    },
+
+    async releaseRefresh(userId, accountId) {
+      await database.run({ userId }, (db) => [
+        db.update(oauthTokens).set({ refreshLeaseUntil: null }).where(eq(oauthTokens.accountId, accountId)).returning({ id: oauthTokens.id }),
+      ]);
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { Builder } from "../connection.ts";
+import { deliveries } from "../schema.ts";
+
+/** The `{…}` form of a Postgres array, as one parameter. */
+export const uuids = (ids: readonly string[]) => sql`${`{${ids.join(",")}}`}::uuid[]`;
+
+/** A line of history for those of these deliveries that this transaction has changed. */
+export function note(db: Builder, ids: readonly string[] | SQL, event: string, text: string | null = null) {
+  const list = Array.isArray(ids) ? uuids(ids) : ids;
+  return db.select({ id: sql<string>`delivery_id` }).from(sql`psn.note(${list}, ${event}::text, ${text}::text)`);
+}
+
+/** Raising the fence takes a delivery from whoever has claimed it; `claimed` means that nothing was sent. */
+export const takenBack = { fence: sql`${deliveries.fence} + 1`, leaseUntil: null, updatedAt: sql`now()` };
+

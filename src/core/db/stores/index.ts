@@ -1,0 +1,18 @@
+import type { Stores } from "@psn/app/ports.ts";
+import type { Database } from "../connection.ts";
+import { accountsStore } from "./accounts.ts";
+import { deliveriesStore } from "./deliveries.ts";
+import { inspectionStore } from "./inspection.ts";
+import { postsStore } from "./posts.ts";
+import { usersStore } from "./users.ts";
+
+/** The ports of the use cases over one database. */
+export function createStores(database: Database): Stores {
+  return {
+    users: usersStore(database),
+    accounts: accountsStore(database),
+    posts: postsStore(database),
+    deliveries: deliveriesStore(database),
+    inspection: inspectionStore(database),
+  };
+}

@@ -1,0 +1,64 @@
+import type { Inspection } from "@psn/app/ports.ts";
+import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import type { Database } from "../connection.ts";
+import { apiKeys, deliveries, oauthTokens, posts, workers } from "../schema.ts";
+
+/** Nobody's id: RFC 9562 §5.10, the Max UUID. */
+const STRANGER = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+export function inspectionStore(database: Database): Inspection {
+  return {
+    async workers() {
+      const beatMsAgo = sql<number>`(extract(epoch from clock_timestamp() - ${workers.beatAt}) * 1000)::double precision`;
+      const [rows] = await database.run("service", (db) => [db.select({ name: workers.name, version: workers.version, beatMsAgo }).from(workers)]);
+      return rows;
+    },
+
+    async late(userId) {
+      const lateMs = sql<number>`(extract(epoch from clock_timestamp() - ${deliveries.dueAt}) * 1000)::double precision`;
+      const [rows] = await database.run({ userId }, (db) => [
+        db
+          .select({ id: deliveries.id, lateMs })
+          .from(deliveries)
+          .where(and(eq(deliveries.userId, userId), inArray(deliveries.state, ["scheduled", "claimed", "sending", "held"]), sql`${deliveries.dueAt} < now()`))
+          .orderBy(asc(deliveries.dueAt))
+          .limit(1),
+      ]);
+      return rows[0];
+    },
+
+    async clockSkewMs() {
+      const before = Date.now();
+      const [rows] = await database.run("service", (db) => [
+        db.select({ ms: sql<number>`ms` }).from(sql`(select (extract(epoch from clock_timestamp()) * 1000)::double precision as ms) as clock`),
+      ]);
+      const after = Date.now();
+      return (rows[0]?.ms ?? after) - (before + after) / 2;
+    },
+
+    async rowSecurity() {
+      const [tables, seen] = await database.run({ userId: STRANGER }, (db) => [
+        db
+          .select({ name: sql<string>`name` })
+          .from(
+            sql`(select c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname = 'psn' and c.relkind in ('r', 'p') and c.relname <> 'migrations'
+                 and not (c.relrowsecurity and c.relforcerowsecurity)) as tables`,
+          ),
+        db.select({ n: sql<number>`count(*)::integer` }).from(posts),
+      ]);
+      return { unguarded: tables.map(({ name }) => name), strangerSees: seen[0]?.n ?? 0 };
+    },
+
+    async sealedByKey(userId) {
+      const keyId = (column: typeof oauthTokens.accessToken | typeof apiKeys.value) => sql<string>`split_part(${column}, '.', 2)`;
+      const [tokens, keys] = await database.run({ userId }, (db) => [
+        db.select({ key: keyId(oauthTokens.accessToken), n: sql<number>`count(*)::integer` }).from(oauthTokens).groupBy(keyId(oauthTokens.accessToken)),
+        db.select({ key: keyId(apiKeys.value), n: sql<number>`count(*)::integer` }).from(apiKeys).groupBy(keyId(apiKeys.value)),
+      ]);
+      const counts: Record<string, number> = {};
+      for (const { key, n } of [...tokens, ...keys]) counts[key] = (counts[key] ?? 0) + n;
+      return counts;
+    },
+  };
+}

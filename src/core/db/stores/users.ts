@@ -1,0 +1,21 @@
+import type { Users } from "@psn/app/ports.ts";
+import { eq, sql } from "drizzle-orm";
+import type { Database } from "../connection.ts";
+import { users } from "../schema.ts";
+
+export function usersStore(database: Database): Users {
+  return {
+    async add({ id, handle, timeZone }) {
+      await database.run("service", (db) => [
+        db.select({ added: sql<boolean>`added` }).from(sql`psn.add_user(${id}::uuid, ${handle}::text, ${timeZone}::text) as added`),
+      ]);
+    },
+
+    async get(userId) {
+      const [rows] = await database.run({ userId }, (db) => [
+        db.select({ id: users.id, handle: users.handle, timeZone: users.timeZone }).from(users).where(eq(users.id, userId)),
+      ]);
+      return rows[0];
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/** Exit codes of the `psn` command; `psn help exit-codes` prints them. */
+export const EXIT = {
+  /** Done, or nothing to do. */
+  ok: 0,
+  failed: 1,
+  /** The input was not usable; nothing was sent. */
+  usage: 2,
+  /** The hub is not set up. */
+  setup: 3,
+  /** An account must be connected or reconnected. */
+  auth: 4,
+  /** Some accounts published, some did not. */
+  partial: 5,
+  /** Nothing is wrong with the input; try later. */
+  later: 6,
+  /** The outcome is unknown or still pending. */
+  unknown: 8,
+  interrupted: 130,
+} as const;
+
+/**
+ * What the engine may do about a failure.
+ * never: nothing helps but a person. backoff: nothing was sent, try again later.
+ * refresh: exchange the token once, then try again. reconcile: it may be public; ask the platform, never resend blindly.
+ */
+export type Retry = "never" | "backoff" | "refresh" | "reconcile";
+
+interface Spec {
+  readonly exit: number;
+  readonly retry: Retry;
+  readonly meaning: string;
+  readonly hint?: string;
+}
+
+/** Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. */
+export const ERRORS = {
+  USAGE: { exit: EXIT.usage, retry: "never", meaning: "The command line is not one psn understands.", hint: "psn help" },
+  INPUT_REQUIRED: { exit: EXIT.usage, retry: "never", meaning: "A value is missing and there is no terminal to ask on." },
+  INPUT_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A value is not of the form it must have." },
+  TIME_INVALID: { exit: EXIT.usage, retry: "never", meaning: "The time is past, ambiguous or not a time.", hint: "psn help times" },
+  FILE_UNREADABLE: { exit: EXIT.usage, retry: "never", meaning: "A file is missing, is a folder, or may not be read." },
+  MEDIA_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A media file is not of a kind psn can publish." },
+  POST_INVALID: { exit: EXIT.usage, retry: "never", meaning: "The post breaks a rule of a platform it is meant for.", hint: "psn post --dry-run …" },
+  NOT_FOUND: { exit: EXIT.usage, retry: "never", meaning: "There is nothing by that name or id.", hint: "psn queue" },
+  STATE_CONFLICT: { exit: EXIT.failed, retry: "never", meaning: "The delivery is in a state in which that cannot be done.", hint: "psn show ID" },
+  HUB_MISSING: { exit: EXIT.setup, retry: "never", meaning: "There is no hub in this folder or above it.", hint: "psn init" },
+  CONFIG_INVALID: { exit: EXIT.setup, retry: "never", meaning: "hub.env or keys.env cannot be used as it is.", hint: "psn config edit" },
+  CONFIG_EXPOSED: { exit: EXIT.setup, retry: "never", meaning: "A file with secrets can be read by other people on this machine." },
+  SCHEMA_OUTDATED: { exit: EXIT.setup, retry: "never", meaning: "The database is older than this psn.", hint: "psn db migrate" },
+  SCHEMA_NEWER: { exit: EXIT.setup, retry: "never", meaning: "The database is newer than this psn.", hint: "update psn" },
+  DB_REFUSED: { exit: EXIT.setup, retry: "never", meaning: "The database refused the login.", hint: "psn config set DATABASE_URL" },
+  DB_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The database does not answer.", hint: "psn doctor" },
+  DB_BUSY: { exit: EXIT.later, retry: "backoff", meaning: "Another psn process holds the embedded database and does not let go." },
+  DB_FAILED: { exit: EXIT.failed, retry: "backoff", meaning: "A statement failed in the database." },
+  VAULT_LOCKED: { exit: EXIT.setup, retry: "never", meaning: "The hub's key is missing, malformed, or not the key that sealed this.", hint: "psn vault status" },
+  VAULT_TAMPERED: { exit: EXIT.setup, retry: "never", meaning: "A sealed value was changed or moved; it does not open.", hint: "psn connect PLATFORM" },
+  AUTH_REQUIRED: { exit: EXIT.auth, retry: "never", meaning: "No account is connected for this.", hint: "psn connect PLATFORM" },
+  AUTH_EXPIRED: { exit: EXIT.auth, retry: "refresh", meaning: "The platform no longer accepts this token; it may be exchanged." },
+  AUTH_REVOKED: { exit: EXIT.auth, retry: "never", meaning: "The platform no longer accepts these credentials.", hint: "psn connect PLATFORM" },
+  AUTH_SCOPE: { exit: EXIT.auth, retry: "never", meaning: "The account may not do this.", hint: "psn connect PLATFORM" },
+  RATE_LIMITED: { exit: EXIT.later, retry: "backoff", meaning: "The platform asks for a pause; nothing was published." },
+  PLATFORM_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The platform could not be reached; nothing was sent." },
+  PLATFORM_DOWN: { exit: EXIT.later, retry: "backoff", meaning: "The platform failed before anything could be published." },
+  PLATFORM_REJECTED: { exit: EXIT.failed, retry: "never", meaning: "The platform refused the post." },
+  PLATFORM_CHANGED: { exit: EXIT.failed, retry: "reconcile", meaning: "The platform answered in a shape psn does not know; please report it." },
+  OUTCOME_UNKNOWN: { exit: EXIT.unknown, retry: "reconcile", meaning: "The post may or may not be public; psn is finding out.", hint: "psn show ID" },
+  UNCONFIRMED: { exit: EXIT.unknown, retry: "never", meaning: "psn cannot find out whether the post is public.", hint: "psn resolve ID --live URL | --not-live" },
+  STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not out yet.", hint: "psn show ID" },
+  PUBLISH_PARTIAL: { exit: EXIT.partial, retry: "never", meaning: "Some accounts published, some did not.", hint: "psn show ID" },
+  PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
+  CHECK_FAILED: { exit: EXIT.failed, retry: "never", meaning: "A check found something wrong with the hub.", hint: "psn doctor" },
+  LEASE_LOST: { exit: EXIT.later, retry: "never", meaning: "Another worker took over this delivery." },
+  INTERRUPTED: { exit: EXIT.interrupted, retry: "never", meaning: "Stopped by the user." },
+  BUG: { exit: EXIT.failed, retry: "never", meaning: "This is a mistake in psn; please report it." },
+} as const satisfies Record<string, Spec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+export type Details = Readonly<Record<string, string | number | boolean>>;
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** The command or step that helps; replaces the table's. */
+  readonly hint?: string;
+  /** When the platform said it may be asked again, in milliseconds from now. */
+  readonly retryAfterMs?: number;
+  /** Safe to print and to store: no token, no post body. */
+  readonly details?: Details;
+}
+
+/** The one error psn throws on purpose. Its message and details are safe to print and to store. */
+export class PsnError extends Error {
+  override readonly name = "PsnError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly retryAfterMs: number | undefined;
+  readonly details: Details;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    const spec: Spec = ERRORS[code];
+    this.code = code;
+    this.hint = options.hint ?? spec.hint;
+    this.retryAfterMs = options.retryAfterMs;
+    this.details = options.details ?? {};
+  }
+
+  get exit(): number {
+    return ERRORS[this.code].exit;
+  }
+
+  get retry(): Retry {
+    return ERRORS[this.code].retry;
+  }
+
+  /** What `--json` prints under `error`: no cause, no stack. */
+  toJSON() {
+    return {
+      code: this.code,
+      message: this.message,
+      hint: this.hint ?? null,
+      retry: this.retry,
+      next: this.hint?.startsWith("psn ") ? this.hint : null,
+      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
+      ...(Object.keys(this.details).length === 0 ? {} : { details: this.details }),
+    };
+  }
+}
+
+/** Any thrown value as a PsnError; what psn did not foresee is a BUG and keeps its cause. */
+export function toPsnError(error: unknown): PsnError {
+  if (error instanceof PsnError) return error;
+  return new PsnError("BUG", error instanceof Error ? `${error.name}: unexpected failure` : "unexpected failure", { cause: error });
+}

@@ -1,0 +1,50 @@
+/*
+ * The words of this house. Nowhere does a synonym appear.
+ *
+ * - hub:       one installation: a database, a key, a set of accounts. `config/hub.env` says where it is.
+ * - user:      a person the hub knows. Every row that belongs to somebody carries `user_id`.
+ * - platform:  a network psn can publish to; one file in `src/platforms/`.
+ * - account:   one identity on one platform, connected by its user. `subject` never changes, `handle` may.
+ * - post:      what the author wrote, before any platform shaped it. A post has one part, or several as a thread.
+ * - unit:      one request-sized piece of a composed post; a thread is several units.
+ * - delivery:  one post going to one account; it owns the attempts, the units and the refs.
+ * - ref:       the platform's own name (id, url) for a thing it now holds.
+ * - vault:     where tokens and API keys are sealed.
+ * - slot:      a weekly time at which a user likes to publish.
+ * - worker:    whatever runs due deliveries.
+ */
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+
+/** What a delivery is doing. Terminal: `published`, `failed`, `unconfirmed`, `cancelled`. See `domain/delivery.ts`. */
+export const DELIVERY_STATES = [
+  /** Waits for its user: the account needs reconnecting, or the post has no time yet. */
+  "held",
+  /** Due at an instant. The row is the truth; a wake-up is only a hint. */
+  "scheduled",
+  /** A worker holds the lease; nothing has been sent. */
+  "claimed",
+  /** Written before the bytes leave; an expired lease here is an unknown outcome. */
+  "sending",
+  /** The platform has accepted it and is still processing. */
+  "pending",
+  "published",
+  "failed",
+  /** psn does not know and cannot find out; a person decides with `psn resolve`. */
+  "unconfirmed",
+  "cancelled",
+] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+export const UNIT_STATES = ["waiting", "sending", "pending", "published"] as const;
+export type UnitState = (typeof UNIT_STATES)[number];
+
+export const ACCOUNT_HEALTH = ["ok", "needs-reconnect", "disconnected"] as const;
+export type AccountHealth = (typeof ACCOUNT_HEALTH)[number];
+
+/** Who may see a post; a platform maps it to its own words or refuses it. */
+export const VISIBILITIES = ["public", "unlisted", "followers", "direct"] as const;
+export type Visibility = (typeof VISIBILITIES)[number];
+
+/** What a claim is for: sending, finding out what became of a lost answer, or asking a platform that is processing. */
+export type Purpose = "publish" | "settle" | "poll";

@@ -1,0 +1,162 @@
+import type { PsnError } from "@psn/core/errors.ts";
+import type { AccountHealth, DeliveryState, Json, UnitState } from "@psn/core/types/index.ts";
+import type { Capabilities, Outcome, Ref } from "@psn/core/types/platform.ts";
+
+/*
+ * The state machine: what becomes of a delivery, decided without clock, chance or I/O.
+ *
+ *   held <--> scheduled --> claimed --> sending --> published
+ *                 ^            |         |  ^  \--> pending --> published
+ *                 \-- nothing was sent --/  |  \--> failed
+ *                                           \ settle: an expired lease, a lost answer --> unconfirmed
+ *
+ * Only a clear refusal, or proof that nothing was sent, leads back to `scheduled`. A lost answer stays in `sending` until
+ * the platform has been asked.
+ */
+
+/**
+ * How long a worker may keep a delivery without a sign of life, in milliseconds: twice the time limit of a request
+ * (`platforms/kit/http.ts`), so that nobody settles a send that can still succeed.
+ */
+export const LEASE_MS = 60_000;
+/** How often a lease is renewed while media are uploaded, in milliseconds. */
+export const RENEW_MS = LEASE_MS / 3;
+
+const BACKOFF_FIRST_MS = 5_000;
+const BACKOFF_MOST_MS = 15 * 60_000;
+/** Some six hours of trying before a platform that cannot be reached is a failure. */
+const MOST_ATTEMPTS = 30;
+/** A pause where a platform asks for one and does not say how long. */
+const PAUSE_MS = 60_000;
+
+/** First question after a lost answer; later ones wait as long as the answer has been missing. */
+const SETTLE_FIRST_MS = 2_000;
+const SETTLE_MOST_MS = 15 * 60_000;
+/** Until then a platform that does not show the post may still be working on it. */
+export const SETTLE_PATIENCE_MS = 60_000;
+/** After a day without a verdict a person decides. */
+const SETTLE_GIVE_UP_MS = 24 * 3_600_000;
+
+/** What becomes of a claimed delivery: `psn.settle` writes it if the fence still holds. */
+export interface DeliveryChange {
+  readonly state: DeliveryState;
+  /** When to look again; null leaves it. */
+  readonly wakeInMs: number | null;
+  /** How long the worker keeps it; null gives it back. */
+  readonly leaseMs: number | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  /** A line of the delivery's history; null writes none. */
+  readonly event: string | null;
+  readonly note: string | null;
+  readonly unit: null | {
+    readonly position: number;
+    /** `waiting` forgets when it was sent: it certainly was not. */
+    readonly state: UnitState;
+    readonly prepared?: Json;
+    readonly handle?: Json;
+    readonly ref?: Ref;
+  };
+  /** The unit that is opened for sending by the same write. */
+  readonly next: null | { readonly position: number };
+  readonly account: null | { readonly pausedForMs: number } | { readonly health: AccountHealth; readonly reason: string };
+}
+
+const still = { wakeInMs: null, leaseMs: null, code: null, message: null, event: null, note: null, unit: null, next: null, account: null } as const;
+
+/** The lease goes on; nothing else changes. */
+export function renewed(state: "claimed" | "sending", leaseMs: number): DeliveryChange {
+  return { ...still, state, leaseMs };
+}
+
+/** Written before the bytes of this unit leave. */
+export function sending(position: number, prepared: Json, leaseMs: number): DeliveryChange {
+  return { ...still, state: "sending", leaseMs, event: "sending", unit: { position, state: "sending", prepared } };
+}
+
+/** What a platform's clear answer makes of the delivery. `next` is the unit after this one, if the thread goes on. */
+export function answered(
+  position: number,
+  outcome: Outcome,
+  next: { readonly position: number; readonly ready: boolean } | undefined,
+  leaseMs: number,
+): DeliveryChange {
+  if (outcome.status === "pending") {
+    const unit = { position, state: "pending", handle: outcome.handle } as const;
+    return { ...still, state: "pending", wakeInMs: outcome.checkAfterMs, event: "pending", unit };
+  }
+  const unit = { position, state: "published", handle: null, ref: outcome.ref } as const;
+  if (!next) return { ...still, state: "published", event: "published", note: outcome.ref.url, unit };
+  const done = { ...still, leaseMs, event: "unit published", note: outcome.ref.url, unit } as const;
+  return next.ready ? { ...done, state: "sending", next: { position: next.position } } : { ...done, state: "claimed" };
+}
+
+/** What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries. */
+export function failed(position: number, error: PsnError, attempt: number, random: number): DeliveryChange {
+  const what = { ...still, code: error.code, message: error.message, note: error.message };
+  const unit = { position, state: "waiting" } as const;
+  if (error.retry === "reconcile") {
+    return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };
+  }
+  if (error.code === "AUTH_REVOKED" || error.code === "AUTH_EXPIRED" || error.code === "AUTH_REQUIRED") {
+    return { ...what, state: "held", event: "held", unit, account: { health: "needs-reconnect", reason: error.message } };
+  }
+  if (error.code === "RATE_LIMITED") {
+    const pausedForMs = error.retryAfterMs ?? Math.max(PAUSE_MS, backoffMs(attempt, random));
+    return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit, account: { pausedForMs } };
+  }
+  if (error.retry === "backoff" && attempt < MOST_ATTEMPTS) {
+    return { ...what, state: "scheduled", wakeInMs: error.retryAfterMs ?? backoffMs(attempt, random), event: "retrying", unit };
+  }
+  return { ...what, state: "failed", event: "failed", unit };
+}
+
+/** A delivery that could not even be begun: its key or its platform is missing here. */
+export function notBegun(error: PsnError): DeliveryChange {
+  return { ...still, state: "failed", code: error.code, message: error.message, event: "failed", note: error.message };
+}
+
+/** What a lost answer calls for, given how long ago the unit was sent and whether the platform shows it. */
+export type Settlement = "published" | "send again" | "wait" | "unconfirmed";
+
+/** `found`: whether the look-up saw the unit; undefined when the platform has none or could not be asked. */
+export function settlement(duplicates: Capabilities["duplicates"], ageMs: number, found: boolean | undefined): Settlement {
+  if (found) return "published";
+  if (ageMs > SETTLE_GIVE_UP_MS) return "unconfirmed";
+  switch (duplicates) {
+    case "client-id":
+      return "send again";
+    case "idempotency-key":
+      return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";
+    case "lookup":
+      return found === false && ageMs >= SETTLE_PATIENCE_MS ? "unconfirmed" : "wait";
+    case "ask-human":
+      return "unconfirmed";
+  }
+}
+
+/** Nothing is known yet; ask again later, the longer the answer has been missing. */
+export function stillUnknown(ageMs: number, error: PsnError | undefined): DeliveryChange {
+  const leaseMs = Math.min(Math.max(SETTLE_FIRST_MS, ageMs), SETTLE_MOST_MS);
+  return { ...still, state: "sending", leaseMs, code: error?.code ?? "OUTCOME_UNKNOWN", message: error?.message ?? "the platform does not show it yet", event: "still unknown" };
+}
+
+/** Only a person can tell now. */
+export function unconfirmed(): DeliveryChange {
+  return { ...still, state: "unconfirmed", code: "UNCONFIRMED", message: "psn cannot find out whether the platform has it", event: "unconfirmed" };
+}
+
+/** A question about a pending unit that went unanswered. */
+export function pollAgain(error: PsnError, attempt: number, random: number): DeliveryChange {
+  const wakeInMs = error.retryAfterMs ?? backoffMs(attempt, random);
+  return { ...still, state: "pending", wakeInMs, code: error.code, message: error.message, event: "still pending", note: error.message };
+}
+
+/** Exponential with full jitter on the upper half, in milliseconds. */
+export function backoffMs(attempt: number, random: number): number {
+  const most = Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, attempt - 1), BACKOFF_MOST_MS);
+  return Math.round(most / 2 + (most / 2) * random);
+}
+
+/** States that only a person's explicit command leaves. */
+export const TERMINAL: ReadonlySet<DeliveryState> = new Set(["published", "failed", "unconfirmed", "cancelled"]);

@@ -1,0 +1,21 @@
+import type { Platform } from "@psn/core/types/platform.ts";
+
+/**
+ * Every platform, each loaded when it is first needed: an adapter's libraries cost a tenth of a second,
+ * and `psn queue` needs none of them. The order here is the order the CLI shows.
+ */
+export const platforms = {
+  bluesky: async () => (await import("./bluesky.ts")).default,
+  mastodon: async () => (await import("./mastodon.ts")).default,
+  feed: async () => (await import("./feed.ts")).default,
+  webhook: async () => (await import("./webhook.ts")).default,
+} as const satisfies Record<string, () => Promise<Platform>>;
+
+export type PlatformId = keyof typeof platforms;
+
+/** In the order the CLI shows. */
+export const platformIds = Object.keys(platforms) as readonly PlatformId[];
+
+export function isPlatformId(id: string): id is PlatformId {
+  return Object.hasOwn(platforms, id);
+}

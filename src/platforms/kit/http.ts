@@ -1,0 +1,146 @@
+import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
+import type { z } from "zod";
+
+/** Longest a request may take, body included, in milliseconds. The engine's lease is longer (`domain/delivery.ts`). */
+export const REQUEST_TIMEOUT_MS = 30_000;
+/** Longest an upload may take, in milliseconds. */
+export const UPLOAD_TIMEOUT_MS = 120_000;
+/** Longest pause a platform can ask for; a server's clock or unit may be wrong. */
+const MAX_PAUSE_MS = 24 * 3_600_000;
+
+/**
+ * What a request can do that somebody may see.
+ * `publish`: it can create a post, so a missing answer is an unknown outcome.
+ * `none`: reading, uploading, signing in: a missing answer is only bad weather.
+ */
+export type Effect = "publish" | "none";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly host: string;
+  readonly effect: Effect;
+}
+
+export interface CallOptions extends RequestInit {
+  readonly effect: Effect;
+  readonly timeoutMs?: number;
+  /** Statuses to hand back in place of throwing, for an adapter that knows what they mean here. */
+  readonly accept?: readonly number[];
+}
+
+type Caller = Net & Partial<Pick<Session, "credentials">>;
+
+/**
+ * One request and its whole answer. Never follows a redirect: a token goes to no other host.
+ * Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer, PLATFORM_UNREACHABLE when nothing
+ * was sent, and OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN (effect `none`) when the answer is missing or unclear.
+ */
+export async function call(session: Caller, url: string | URL, options: CallOptions): Promise<Answer> {
+  const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], ...init } = options;
+  const host = new URL(url).host;
+  session.signal.throwIfAborted();
+  let answer: Answer;
+  try {
+    // Once the bytes of a publish leave, only its own time limit stops it: a stop must not turn a post into an unknown.
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = effect === "publish" ? timeout : AbortSignal.any([timeout, session.signal]);
+    const response = await session.fetch(url, { ...init, redirect: "manual", signal });
+    answer = { status: response.status, headers: response.headers, text: await response.text(), host, effect };
+  } catch (cause) {
+    if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}`, { cause });
+    throw noVerdict(effect, `no answer from ${host}`, { cause });
+  }
+  if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) return answer;
+  throw refusal(answer, session);
+}
+
+/** The answer's JSON in the shape an adapter relies on; throws PLATFORM_CHANGED when it is anything else. */
+export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(answer.text);
+  } catch (cause) {
+    throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} with something that is not JSON`, { cause, details: { status: answer.status } });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const where = result.error.issues[0]?.path.join(".") ?? "";
+  throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} in a shape psn does not know (at "${where}")`, { details: { status: answer.status } });
+}
+
+/** The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. */
+export function refusal(answer: Answer, session: Caller): PsnError {
+  const details = { status: answer.status };
+  const said = reason(answer, session);
+  const { host, status } = answer;
+  if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, { details });
+  if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, { details });
+  if (status === 429) {
+    const retryAfterMs = pauseMs(answer.headers, session.now());
+    return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, retryAfterMs === undefined ? { details } : { details, retryAfterMs });
+  }
+  if (status === 408 || status >= 500 || status < 400) return noVerdict(answer.effect, `${host} answered ${status}${said}`, { details });
+  return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, { details });
+}
+
+function noVerdict(effect: Effect, message: string, options: { cause?: unknown; details?: Details }): PsnError {
+  const code: ErrorCode = effect === "publish" ? "OUTCOME_UNKNOWN" : "PLATFORM_DOWN";
+  return new PsnError(code, message, options);
+}
+
+/**
+ * How long the platform asks to be left alone, in milliseconds; undefined when it does not say.
+ * Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3). X-RateLimit-Reset: an ISO instant (Mastodon) or epoch seconds.
+ * RateLimit-Reset: epoch seconds (Bluesky's PDS, measured) or seconds from now (draft-ietf-httpapi-ratelimit-headers).
+ */
+export function pauseMs(headers: Headers, now: Date): number | undefined {
+  for (const name of ["retry-after", "x-ratelimit-reset", "ratelimit-reset"]) {
+    const value = headers.get(name)?.trim();
+    if (!value) continue;
+    const at = /^\d+(\.\d+)?$/.test(value) ? instantOf(Number(value), now) : Date.parse(value);
+    if (!Number.isNaN(at)) return Math.min(Math.max(0, at - now.getTime()), MAX_PAUSE_MS);
+  }
+  return undefined;
+}
+
+/** Seconds since the epoch when large, seconds from now when small. */
+function instantOf(seconds: number, now: Date): number {
+  return seconds > 1_000_000_000 ? seconds * 1000 : now.getTime() + seconds * 1000;
+}
+
+/** Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. */
+const NEVER_SENT = /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+)$/;
+
+function neverSent(cause: unknown): boolean {
+  for (let error: unknown = cause; error instanceof Error; error = error.cause) {
+    const code: unknown = Reflect.get(error, "code");
+    if (typeof code === "string" && NEVER_SENT.test(code)) return true;
+  }
+  return false;
+}
+
+/** The platform's own words, one short line, without anything secret. Empty when it gave none in JSON. */
+function reason(answer: Answer, session: Caller): string {
+  let body: unknown;
+  try {
+    body = JSON.parse(answer.text);
+  } catch {
+    return "";
+  }
+  if (typeof body !== "object" || body === null) return "";
+  const words = ["error", "error_description", "message", "detail", "title"]
+    .map((name): unknown => Reflect.get(body, name))
+    .filter((value): value is string => typeof value === "string" && value !== "");
+  if (words.length === 0) return "";
+  let line = [...new Set(words)].join(": ").replace(/\s+/g, " ");
+  for (const secret of secretsOf(session)) line = line.replaceAll(secret, "•••");
+  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
+}
+
+function secretsOf(session: Caller): string[] {
+  const { access, refresh, secret } = session.credentials ?? {};
+  return [access, refresh, secret].filter((value): value is string => value !== undefined && value !== "");
+}
