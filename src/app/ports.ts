@@ -39,9 +39,17 @@ export interface SealedCredentials {
 export interface Accounts {
   list(userId: string): Promise<readonly Account[]>;
   /** The account with this subject, connected now or before, and the id of its credentials' row. */
-  find(userId: string, platform: string, subject: string): Promise<{ readonly id: string; readonly credentialsId: string | null } | undefined>;
+  find(
+    userId: string,
+    platform: string,
+    subject: string,
+  ): Promise<{ readonly id: string; readonly credentialsId: string | null } | undefined>;
   /** Inserts or reconnects; deliveries that were held for the account are scheduled again. */
-  connect(userId: string, account: { readonly id: string; readonly platform: string; readonly profile: Profile }, credentials: SealedCredentials): Promise<void>;
+  connect(
+    userId: string,
+    account: { readonly id: string; readonly platform: string; readonly profile: Profile },
+    credentials: SealedCredentials,
+  ): Promise<void>;
   /** Forgets the credentials, keeps the history, and cancels what is still to come; returns how many were cancelled. */
   disconnect(userId: string, accountId: string): Promise<number>;
   credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;

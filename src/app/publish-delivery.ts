@@ -49,7 +49,12 @@ async function begin(attempt: Attempt, loaded: LoadedDelivery, unit: StoredUnit,
     return { ...attempt, loaded, platform, session: openSession(world, claim.userId, loaded.account, loaded.credentials) };
   } catch (error) {
     const failure = toPsnError(error);
-    await write(attempt, purpose === "publish" ? delivery.failed(unit.position, failure, loaded.attempt, world.random()) : delivery.stillUnknown(delivery.SETTLE_PATIENCE_MS, failure));
+    await write(
+      attempt,
+      purpose === "publish"
+        ? delivery.failed(unit.position, failure, loaded.attempt, world.random())
+        : delivery.stillUnknown(delivery.SETTLE_PATIENCE_MS, failure),
+    );
     return undefined;
   }
 }
@@ -71,7 +76,9 @@ async function advance(run: Run, unit: StoredUnit, purpose: Purpose): Promise<bo
 async function prepare(run: Run, unit: StoredUnit): Promise<boolean> {
   let prepared: Json;
   try {
-    prepared = await keepingLease(run, () => withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null)));
+    prepared = await keepingLease(run, () =>
+      withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null)),
+    );
   } catch (error) {
     const said = toPsnError(error);
     // Nothing was sent yet, whatever it says.
@@ -91,7 +98,8 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
     outcome = await withRefresh(run, (session) => run.platform.publish(request, session));
   } catch (error) {
     // The bytes may have left: what psn did not foresee is an unknown outcome and not a refusal.
-    const failure = error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
+    const failure =
+      error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
     return written(run, delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()), false);
   }
   return out(run, unit, outcome);
@@ -105,8 +113,14 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
       return run.platform.poll(unit.handle, session);
     });
   } catch (error) {
-    const failure = error instanceof PsnError ? error : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
-    const change = failure.retry === "never" ? delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()) : delivery.pollAgain(failure, run.loaded.attempt, run.world.random());
+    const failure =
+      error instanceof PsnError
+        ? error
+        : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
+    const change =
+      failure.retry === "never"
+        ? delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random())
+        : delivery.pollAgain(failure, run.loaded.attempt, run.world.random());
     return written(run, change, false);
   }
   return out(run, unit, outcome);

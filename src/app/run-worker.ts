@@ -1,4 +1,4 @@
-import { toPsnError, type PsnError } from "@psn/core/errors.ts";
+import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import type { Claim, Concurrency, World } from "./ports.ts";
 import { publishDelivery } from "./publish-delivery.ts";
@@ -60,7 +60,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     while (!stop.aborted) {
       try {
         const room = mostInFlight - inFlight.size;
-        const claims = room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
+        const claims =
+          room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
         for (const claim of claims) start(claim);
         if (claims.length > 0 && claims.length === room) await bell.wait(LOOK_ANYWAY_MS);
         else if (claims.length === 0) await bell.wait(await pause(options, concurrency));

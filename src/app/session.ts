@@ -12,7 +12,8 @@ const placeOf = (userId: string, rowId: string, column: string): Place => ({ tab
 
 /** Credentials as the database keeps them. */
 export function sealCredentials(world: Pick<World, "vault">, userId: string, id: string, credentials: Credentials): SealedCredentials {
-  const seal = (column: string, value: string | undefined) => (value === undefined ? null : world.vault.seal(placeOf(userId, id, column), value));
+  const seal = (column: string, value: string | undefined) =>
+    value === undefined ? null : world.vault.seal(placeOf(userId, id, column), value);
   return {
     id,
     access: world.vault.seal(placeOf(userId, id, "access_token"), credentials.access),
@@ -25,7 +26,8 @@ export function sealCredentials(world: Pick<World, "vault">, userId: string, id:
 
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */
 export function openCredentials(world: Pick<World, "vault">, userId: string, sealed: SealedCredentials): Credentials {
-  const open = (column: string, value: string | null) => (value === null ? undefined : world.vault.open(placeOf(userId, sealed.id, column), value));
+  const open = (column: string, value: string | null) =>
+    value === null ? undefined : world.vault.open(placeOf(userId, sealed.id, column), value);
   const refresh = open("refresh_token", sealed.refresh);
   const secret = open("secret", sealed.secret);
   return {
@@ -38,8 +40,17 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
 }
 
 /** A session for one account. Throws AUTH_REQUIRED when it has no credentials, and what the vault throws. */
-export function openSession(world: World, userId: string, account: AccountOf, sealed: SealedCredentials | null, signal = new AbortController().signal): Session {
-  if (!sealed) throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, { hint: `psn connect ${account.platform}` });
+export function openSession(
+  world: World,
+  userId: string,
+  account: AccountOf,
+  sealed: SealedCredentials | null,
+  signal = new AbortController().signal,
+): Session {
+  if (!sealed)
+    throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, {
+      hint: `psn connect ${account.platform}`,
+    });
   return { credentials: openCredentials(world, userId, sealed), profile: account.profile, fetch: world.fetch, now: world.now, signal };
 }
 
@@ -47,7 +58,14 @@ export function openSession(world: World, userId: string, account: AccountOf, se
  * The session with new credentials, refreshed by whoever came first: one at a time for an account, since a rotating token
  * dies on use. Throws AUTH_REVOKED when only the user can help; a passing failure is thrown as what it is.
  */
-export async function refreshSession(world: World, userId: string, account: AccountOf, platform: Platform, session: Session, reason: PsnError): Promise<Session> {
+export async function refreshSession(
+  world: World,
+  userId: string,
+  account: AccountOf,
+  platform: Platform,
+  session: Session,
+  reason: PsnError,
+): Promise<Session> {
   const { accounts } = world.stores;
   for (const deadline = world.now().getTime() + REFRESH_LEASE_MS; ; await world.sleep(LOOK_AGAIN_MS)) {
     const stored = await accounts.credentials(userId, account.id);
@@ -55,7 +73,8 @@ export async function refreshSession(world: World, userId: string, account: Acco
     const current = openCredentials(world, userId, stored);
     if (current.access !== session.credentials.access) return { ...session, credentials: current };
     if (!platform.refresh) throw revoked(account, reason);
-    if (world.now().getTime() > deadline) throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
+    if (world.now().getTime() > deadline)
+      throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
     if (!(await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS))) continue;
     try {
       const fresh = await platform.refresh({ ...session, credentials: current });

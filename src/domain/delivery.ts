@@ -62,7 +62,17 @@ export interface DeliveryChange {
   readonly account: null | { readonly pausedForMs: number } | { readonly health: AccountHealth; readonly reason: string };
 }
 
-const still = { wakeInMs: null, leaseMs: null, code: null, message: null, event: null, note: null, unit: null, next: null, account: null } as const;
+const still = {
+  wakeInMs: null,
+  leaseMs: null,
+  code: null,
+  message: null,
+  event: null,
+  note: null,
+  unit: null,
+  next: null,
+  account: null,
+} as const;
 
 /** The lease goes on; nothing else changes. */
 export function renewed(state: "claimed" | "sending", leaseMs: number): DeliveryChange {
@@ -138,12 +148,25 @@ export function settlement(duplicates: Capabilities["duplicates"], ageMs: number
 /** Nothing is known yet; ask again later, the longer the answer has been missing. */
 export function stillUnknown(ageMs: number, error: PsnError | undefined): DeliveryChange {
   const leaseMs = Math.min(Math.max(SETTLE_FIRST_MS, ageMs), SETTLE_MOST_MS);
-  return { ...still, state: "sending", leaseMs, code: error?.code ?? "OUTCOME_UNKNOWN", message: error?.message ?? "the platform does not show it yet", event: "still unknown" };
+  return {
+    ...still,
+    state: "sending",
+    leaseMs,
+    code: error?.code ?? "OUTCOME_UNKNOWN",
+    message: error?.message ?? "the platform does not show it yet",
+    event: "still unknown",
+  };
 }
 
 /** Only a person can tell now. */
 export function unconfirmed(): DeliveryChange {
-  return { ...still, state: "unconfirmed", code: "UNCONFIRMED", message: "psn cannot find out whether the platform has it", event: "unconfirmed" };
+  return {
+    ...still,
+    state: "unconfirmed",
+    code: "UNCONFIRMED",
+    message: "psn cannot find out whether the platform has it",
+    event: "unconfirmed",
+  };
 }
 
 /** A question about a pending unit that went unanswered. */

@@ -49,7 +49,9 @@ export interface DatabaseOptions {
 export function chooseDriver({ url, driver, use }: Omit<DatabaseOptions, "dataFolder">): Driver {
   if (url === undefined) return "embedded";
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
-    throw new PsnError("CONFIG_INVALID", "DATABASE_URL is not of the form postgres://user:password@host/database", { hint: "psn config set DATABASE_URL" });
+    throw new PsnError("CONFIG_INVALID", "DATABASE_URL is not of the form postgres://user:password@host/database", {
+      hint: "psn config set DATABASE_URL",
+    });
   }
   if (driver) return driver === "neon-http" && use === "session" ? "neon-ws" : driver;
   if (!new URL(url).hostname.endsWith(".neon.tech")) return "pg";

@@ -54,7 +54,10 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[]):
     await client.query("SET LOCAL client_min_messages = warning");
     await client.query(LEDGER);
     const { rows } = await client.query("SELECT hash FROM psn.migrations ORDER BY number");
-    const status = compare(rows.map((row) => String(row["hash"])), migrations);
+    const status = compare(
+      rows.map((row) => String(row["hash"])),
+      migrations,
+    );
     if (status.unknown > 0) throw newer();
     const next = migrations[status.applied];
     if (next) {
@@ -75,7 +78,10 @@ export async function migrationStatus(database: Database, migrations = knownMigr
     const [rows] = await database.run("service", (db) => [
       db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`),
     ]);
-    return compare(rows.map((row) => row.hash), migrations);
+    return compare(
+      rows.map((row) => row.hash),
+      migrations,
+    );
   } catch (error) {
     // 22023: the role psn_service does not exist yet.
     const code = error instanceof PsnError ? error.details["code"] : undefined;
@@ -89,7 +95,9 @@ export async function assertMigrated(database: Database): Promise<void> {
   const status = await migrationStatus(database);
   if (status.unknown > 0) throw newer();
   if (status.pending > 0) {
-    throw new PsnError("SCHEMA_OUTDATED", `the database lacks ${status.pending} of ${status.applied + status.pending} migrations`, { details: { ...status } });
+    throw new PsnError("SCHEMA_OUTDATED", `the database lacks ${status.pending} of ${status.applied + status.pending} migrations`, {
+      details: { ...status },
+    });
   }
 }
 

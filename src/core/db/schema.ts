@@ -111,7 +111,13 @@ export const accounts = psn.table(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [unique("accounts_subject").on(t.userId, t.platform, t.subject), unique("accounts_id_user").on(t.id, t.userId), oneOf("accounts_health", "health", ACCOUNT_HEALTH), own("accounts"), acrossUsers("accounts")],
+  (t) => [
+    unique("accounts_subject").on(t.userId, t.platform, t.subject),
+    unique("accounts_id_user").on(t.id, t.userId),
+    oneOf("accounts_health", "health", ACCOUNT_HEALTH),
+    own("accounts"),
+    acrossUsers("accounts"),
+  ],
 );
 
 /** Sealed by the vault; a row copied to another place does not open. */
@@ -134,7 +140,9 @@ export const oauthTokens = psn.table(
     updatedAt: updatedAt(),
   },
   (t) => [
-    foreignKey({ name: "oauth_tokens_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete("cascade"),
+    foreignKey({ name: "oauth_tokens_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete(
+      "cascade",
+    ),
     own("oauth_tokens"),
   ],
 );
@@ -234,7 +242,9 @@ export const deliveries = psn.table(
   },
   (t) => [
     foreignKey({ name: "deliveries_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
-    foreignKey({ name: "deliveries_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete("cascade"),
+    foreignKey({ name: "deliveries_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete(
+      "cascade",
+    ),
     unique("deliveries_id_user").on(t.id, t.userId),
     unique("deliveries_post_account").on(t.postId, t.accountId),
     // What a claim walks: only open deliveries are in these, so that history costs it nothing.
@@ -275,7 +285,11 @@ export const deliveryUnits = psn.table(
     publishedAt: instant("published_at"),
   },
   (t) => [
-    foreignKey({ name: "delivery_units_delivery", columns: [t.deliveryId, t.userId], foreignColumns: [deliveries.id, deliveries.userId] }).onDelete("cascade"),
+    foreignKey({
+      name: "delivery_units_delivery",
+      columns: [t.deliveryId, t.userId],
+      foreignColumns: [deliveries.id, deliveries.userId],
+    }).onDelete("cascade"),
     unique("delivery_units_position").on(t.deliveryId, t.position),
     oneOf("delivery_units_state", "state", UNIT_STATES),
     own("delivery_units"),
@@ -303,7 +317,11 @@ export const deliveryEvents = psn.table(
   },
   (t) => [
     primaryKey({ name: "delivery_events_key", columns: [t.deliveryId, t.sequence] }),
-    foreignKey({ name: "delivery_events_delivery", columns: [t.deliveryId, t.userId], foreignColumns: [deliveries.id, deliveries.userId] }).onDelete("cascade"),
+    foreignKey({
+      name: "delivery_events_delivery",
+      columns: [t.deliveryId, t.userId],
+      foreignColumns: [deliveries.id, deliveries.userId],
+    }).onDelete("cascade"),
     own("delivery_events"),
     acrossUsers("delivery_events"),
   ],

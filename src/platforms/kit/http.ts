@@ -63,12 +63,17 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
   try {
     value = JSON.parse(answer.text);
   } catch (cause) {
-    throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} with something that is not JSON`, { cause, details: { status: answer.status } });
+    throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} with something that is not JSON`, {
+      cause,
+      details: { status: answer.status },
+    });
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.join(".") ?? "";
-  throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} in a shape psn does not know (at "${where}")`, { details: { status: answer.status } });
+  throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} in a shape psn does not know (at "${where}")`, {
+    details: { status: answer.status },
+  });
 }
 
 /** The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. */
@@ -80,7 +85,11 @@ export function refusal(answer: Answer, session: Caller): PsnError {
   if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, { details });
   if (status === 429) {
     const retryAfterMs = pauseMs(answer.headers, session.now());
-    return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, retryAfterMs === undefined ? { details } : { details, retryAfterMs });
+    return new PsnError(
+      "RATE_LIMITED",
+      `${host} asks for a pause${said}`,
+      retryAfterMs === undefined ? { details } : { details, retryAfterMs },
+    );
   }
   if (status === 408 || status >= 500 || status < 400) return noVerdict(answer.effect, `${host} answered ${status}${said}`, { details });
   return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, { details });
@@ -112,7 +121,8 @@ function instantOf(seconds: number, now: Date): number {
 }
 
 /** Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. */
-const NEVER_SENT = /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+)$/;
+const NEVER_SENT =
+  /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+)$/;
 
 function neverSent(cause: unknown): boolean {
   for (let error: unknown = cause; error instanceof Error; error = error.cause) {

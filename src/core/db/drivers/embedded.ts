@@ -96,7 +96,9 @@ async function attach(folder: string): Promise<Access> {
     const socketFolder = await readFile(note, "utf8").catch(() => "");
     if (socketFolder !== "" && (await answers(socketFolder))) return { socketFolder };
   }
-  throw new PsnError("DB_BUSY", "another psn process holds the embedded database and does not let go", { hint: "stop the other psn, then try again" });
+  throw new PsnError("DB_BUSY", "another psn process holds the embedded database and does not let go", {
+    hint: "stop the other psn, then try again",
+  });
 }
 
 async function answers(socketFolder: string): Promise<boolean> {
@@ -127,7 +129,8 @@ async function hold(folder: string, note: string, unlock: () => void): Promise<A
     await writeFile(note, socketFolder, { mode: 0o600 });
     const close = async () => {
       await rm(note, { force: true });
-      for (const deadline = Date.now() + DRAIN_TIMEOUT_MS; server.getStats().activeConnections > 0 && Date.now() < deadline; ) await sleep(RETRY_MS);
+      for (const deadline = Date.now() + DRAIN_TIMEOUT_MS; server.getStats().activeConnections > 0 && Date.now() < deadline; )
+        await sleep(RETRY_MS);
       await server.stop();
       await db.close();
       await rm(socketFolder, { recursive: true, force: true });

@@ -7,7 +7,8 @@ const SAFE_FIELDS = ["code", "constraint", "table", "routine"] as const;
 const REFUSED = /^(28|3D000|0LP01|42501$)/;
 const NO_SCHEMA = /^(3F000|42P01|42883|42703)$/;
 const GONE = /^(08|57P0|53300|57014)/;
-const NETWORK = /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOENT|ConnectionRefused|FailedToOpenSocket)$/;
+const NETWORK =
+  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOENT|ConnectionRefused|FailedToOpenSocket)$/;
 
 /**
  * Any failure of a driver as a PsnError. Drizzle puts a statement's parameters into its message and Postgres puts values
@@ -18,7 +19,11 @@ export function databaseError(error: unknown): PsnError {
   let details: Details = {};
   let network: string | undefined;
   let said = "";
-  for (let layer: unknown = error; layer instanceof Error || (typeof layer === "object" && layer !== null); layer = Reflect.get(layer, "cause") ?? Reflect.get(layer, "sourceError")) {
+  for (
+    let layer: unknown = error;
+    layer instanceof Error || (typeof layer === "object" && layer !== null);
+    layer = Reflect.get(layer, "cause") ?? Reflect.get(layer, "sourceError")
+  ) {
     for (const field of SAFE_FIELDS) {
       const value: unknown = Reflect.get(layer, field);
       if (typeof value !== "string" || details[field] !== undefined) continue;
@@ -31,9 +36,11 @@ export function databaseError(error: unknown): PsnError {
   const code = typeof details["code"] === "string" ? details["code"] : "";
   if (network !== undefined || GONE.test(code)) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
   if (code === "42501") return new PsnError("DB_REFUSED", "the database does not allow this login to do that", { details });
-  if (REFUSED.test(code)) return new PsnError("DB_REFUSED", "the database refused the login: wrong user, password or database name", { details });
+  if (REFUSED.test(code))
+    return new PsnError("DB_REFUSED", "the database refused the login: wrong user, password or database name", { details });
   if (NO_SCHEMA.test(code)) return new PsnError("SCHEMA_OUTDATED", "the database lacks something this psn needs", { details });
-  if (code === "" && /connection|socket|timeout|terminated|fetch|closed|network/i.test(said)) return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
+  if (code === "" && /connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
+    return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   return new PsnError("DB_FAILED", `a statement failed in the database${code === "" ? "" : ` (SQLSTATE ${code})`}`, { details });
 }
 

@@ -90,7 +90,10 @@ function rethrow(error: unknown): never {
 }
 
 /** LISTEN on a connection of its own. The listener must look again by itself now and then: a lost connection is silent. */
-export async function listenOn<Client extends SessionClient>(connect: () => Promise<Client>, onWake: () => void): Promise<() => Promise<void>> {
+export async function listenOn<Client extends SessionClient>(
+  connect: () => Promise<Client>,
+  onWake: () => void,
+): Promise<() => Promise<void>> {
   const client = await connect().catch(rethrow);
   client.on("notification", onWake);
   await client.query("LISTEN psn_wake");

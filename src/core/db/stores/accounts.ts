@@ -77,7 +77,10 @@ export function accountsStore(database: Database): Accounts {
         db
           .insert(oauthTokens)
           .values({ id: credentials.id, userId, accountId: id, ...tokens, refreshedAt: now })
-          .onConflictDoUpdate({ target: oauthTokens.accountId, set: { ...tokens, refreshLeaseUntil: null, refreshedAt: now, updatedAt: now } })
+          .onConflictDoUpdate({
+            target: oauthTokens.accountId,
+            set: { ...tokens, refreshLeaseUntil: null, refreshedAt: now, updatedAt: now },
+          })
           .returning({ id: oauthTokens.id }),
         db
           .update(deliveries)
@@ -107,7 +110,9 @@ export function accountsStore(database: Database): Accounts {
     },
 
     async credentials(userId, accountId) {
-      const [rows] = await database.run({ userId }, (db) => [db.select(credentialColumns).from(oauthTokens).where(eq(oauthTokens.accountId, accountId))]);
+      const [rows] = await database.run({ userId }, (db) => [
+        db.select(credentialColumns).from(oauthTokens).where(eq(oauthTokens.accountId, accountId)),
+      ]);
       return rows[0];
     },
 
@@ -116,7 +121,12 @@ export function accountsStore(database: Database): Accounts {
         db
           .update(oauthTokens)
           .set({ refreshLeaseUntil: sql`now() + ${leaseMs} * interval '1 millisecond'` })
-          .where(and(eq(oauthTokens.accountId, accountId), or(isNull(oauthTokens.refreshLeaseUntil), sql`${oauthTokens.refreshLeaseUntil} <= now()`)))
+          .where(
+            and(
+              eq(oauthTokens.accountId, accountId),
+              or(isNull(oauthTokens.refreshLeaseUntil), sql`${oauthTokens.refreshLeaseUntil} <= now()`),
+            ),
+          )
           .returning({ id: oauthTokens.id }),
       ]);
       return rows.length > 0;
@@ -134,7 +144,11 @@ export function accountsStore(database: Database): Accounts {
 
     async releaseRefresh(userId, accountId) {
       await database.run({ userId }, (db) => [
-        db.update(oauthTokens).set({ refreshLeaseUntil: null }).where(eq(oauthTokens.accountId, accountId)).returning({ id: oauthTokens.id }),
+        db
+          .update(oauthTokens)
+          .set({ refreshLeaseUntil: null })
+          .where(eq(oauthTokens.accountId, accountId))
+          .returning({ id: oauthTokens.id }),
       ]);
     },
   };

@@ -13,4 +13,3 @@ export function note(db: Builder, ids: readonly string[] | SQL, event: string, t
 
 /** Raising the fence takes a delivery from whoever has claimed it; `claimed` means that nothing was sent. */
 export const takenBack = { fence: sql`${deliveries.fence} + 1`, leaseUntil: null, updatedAt: sql`now()` };
-

@@ -9,14 +9,25 @@ import { profileOf } from "./accounts.ts";
 type UnitRow = typeof deliveryUnits.$inferSelect;
 type MediaRow = Pick<typeof media.$inferSelect, "id" | "kind" | "mime" | "bytes" | "width" | "height" | "alt">;
 
-export const mediaColumns = { id: media.id, kind: media.kind, mime: media.mime, bytes: media.bytes, width: media.width, height: media.height, alt: media.alt };
+export const mediaColumns = {
+  id: media.id,
+  kind: media.kind,
+  mime: media.mime,
+  bytes: media.bytes,
+  width: media.width,
+  height: media.height,
+  alt: media.alt,
+};
 
 export function mediaOf({ width, height, alt, ...rest }: MediaRow): MediaInfo {
   return { ...rest, ...(width === null ? {} : { width }), ...(height === null ? {} : { height }), ...(alt === null ? {} : { alt }) };
 }
 
 export function unitOf(row: UnitRow): StoredUnit {
-  const ref: Ref | null = row.refId === null ? null : { id: row.refId, url: row.refUrl ?? "", ...(row.refRevision === null ? {} : { revision: row.refRevision }) };
+  const ref: Ref | null =
+    row.refId === null
+      ? null
+      : { id: row.refId, url: row.refUrl ?? "", ...(row.refRevision === null ? {} : { revision: row.refRevision }) };
   return {
     id: row.id,
     position: row.position,
@@ -35,8 +46,15 @@ export function deliveriesStore(database: Database): Deliveries {
       const chosen = only ? sql`${`{${only.join(",")}}`}::uuid[]` : sql`null::uuid[]`;
       const [rows] = await database.run("service", (db) => [
         db
-          .select({ deliveryId: sql<string>`delivery_id`, userId: sql<string>`user_id`, fence: sql<string>`fence::text`, purpose: sql<Purpose>`purpose` })
-          .from(sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen})`),
+          .select({
+            deliveryId: sql<string>`delivery_id`,
+            userId: sql<string>`user_id`,
+            fence: sql<string>`fence::text`,
+            purpose: sql<Purpose>`purpose`,
+          })
+          .from(
+            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen})`,
+          ),
       ]);
       return rows.map((row): Claim => ({ ...row, fence: Number(row.fence) }));
     },
@@ -51,17 +69,17 @@ export function deliveriesStore(database: Database): Deliveries {
     async load(userId, deliveryId): Promise<LoadedDelivery | undefined> {
       const [found, units, files] = await database.run({ userId }, (db) => [
         db
-          .select({ delivery: { id: deliveries.id, state: deliveries.state, attempt: deliveries.attempt }, account: accounts, tokens: oauthTokens })
+          .select({
+            delivery: { id: deliveries.id, state: deliveries.state, attempt: deliveries.attempt },
+            account: accounts,
+            tokens: oauthTokens,
+          })
           .from(deliveries)
           .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
           .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
           .where(eq(deliveries.id, deliveryId)),
         db.select().from(deliveryUnits).where(eq(deliveryUnits.deliveryId, deliveryId)).orderBy(asc(deliveryUnits.position)),
-        db
-          .select(mediaColumns)
-          .from(media)
-          .innerJoin(deliveries, eq(deliveries.postId, media.postId))
-          .where(eq(deliveries.id, deliveryId)),
+        db.select(mediaColumns).from(media).innerJoin(deliveries, eq(deliveries.postId, media.postId)).where(eq(deliveries.id, deliveryId)),
       ]);
       const row = found[0];
       if (!row) return undefined;
@@ -89,13 +107,21 @@ export function deliveriesStore(database: Database): Deliveries {
           .from(deliveryUnits)
           .innerJoin(deliveries, eq(deliveries.id, deliveryUnits.deliveryId))
           // A look-up asks about the last days; the refs of years do not matter to it.
-          .where(and(eq(deliveries.accountId, accountId), ne(deliveries.id, deliveryId), sql`${deliveryUnits.publishedAt} > now() - interval '7 days'`)),
+          .where(
+            and(
+              eq(deliveries.accountId, accountId),
+              ne(deliveries.id, deliveryId),
+              sql`${deliveryUnits.publishedAt} > now() - interval '7 days'`,
+            ),
+          ),
       ]);
       return new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])));
     },
 
     async settle(claim, worker, change) {
-      const changes: Json = [{ ...(change as unknown as Readonly<Record<string, Json>>), id: claim.deliveryId, fence: claim.fence, actor: worker }];
+      const changes: Json = [
+        { ...(change as unknown as Readonly<Record<string, Json>>), id: claim.deliveryId, fence: claim.fence, actor: worker },
+      ];
       const [rows] = await database.run({ userId: claim.userId }, (db) => [
         db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${JSON.stringify(changes)}::jsonb)`),
       ]);

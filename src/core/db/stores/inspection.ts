@@ -10,7 +10,9 @@ export function inspectionStore(database: Database): Inspection {
   return {
     async workers() {
       const beatMsAgo = sql<number>`(extract(epoch from clock_timestamp() - ${workers.beatAt}) * 1000)::double precision`;
-      const [rows] = await database.run("service", (db) => [db.select({ name: workers.name, version: workers.version, beatMsAgo }).from(workers)]);
+      const [rows] = await database.run("service", (db) => [
+        db.select({ name: workers.name, version: workers.version, beatMsAgo }).from(workers),
+      ]);
       return rows;
     },
 
@@ -20,7 +22,13 @@ export function inspectionStore(database: Database): Inspection {
         db
           .select({ id: deliveries.id, lateMs })
           .from(deliveries)
-          .where(and(eq(deliveries.userId, userId), inArray(deliveries.state, ["scheduled", "claimed", "sending", "held"]), sql`${deliveries.dueAt} < now()`))
+          .where(
+            and(
+              eq(deliveries.userId, userId),
+              inArray(deliveries.state, ["scheduled", "claimed", "sending", "held"]),
+              sql`${deliveries.dueAt} < now()`,
+            ),
+          )
           .orderBy(asc(deliveries.dueAt))
           .limit(1),
       ]);
@@ -30,7 +38,9 @@ export function inspectionStore(database: Database): Inspection {
     async clockSkewMs() {
       const before = Date.now();
       const [rows] = await database.run("service", (db) => [
-        db.select({ ms: sql<number>`ms` }).from(sql`(select (extract(epoch from clock_timestamp()) * 1000)::double precision as ms) as clock`),
+        db
+          .select({ ms: sql<number>`ms` })
+          .from(sql`(select (extract(epoch from clock_timestamp()) * 1000)::double precision as ms) as clock`),
       ]);
       const after = Date.now();
       return (rows[0]?.ms ?? after) - (before + after) / 2;
@@ -38,13 +48,11 @@ export function inspectionStore(database: Database): Inspection {
 
     async rowSecurity() {
       const [tables, seen] = await database.run({ userId: STRANGER }, (db) => [
-        db
-          .select({ name: sql<string>`name` })
-          .from(
-            sql`(select c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        db.select({ name: sql<string>`name` }).from(
+          sql`(select c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                  where n.nspname = 'psn' and c.relkind in ('r', 'p') and c.relname <> 'migrations'
                  and not (c.relrowsecurity and c.relforcerowsecurity)) as tables`,
-          ),
+        ),
         db.select({ n: sql<number>`count(*)::integer` }).from(posts),
       ]);
       return { unguarded: tables.map(({ name }) => name), strangerSees: seen[0]?.n ?? 0 };
@@ -53,8 +61,14 @@ export function inspectionStore(database: Database): Inspection {
     async sealedByKey(userId) {
       const keyId = (column: typeof oauthTokens.accessToken | typeof apiKeys.value) => sql<string>`split_part(${column}, '.', 2)`;
       const [tokens, keys] = await database.run({ userId }, (db) => [
-        db.select({ key: keyId(oauthTokens.accessToken), n: sql<number>`count(*)::integer` }).from(oauthTokens).groupBy(keyId(oauthTokens.accessToken)),
-        db.select({ key: keyId(apiKeys.value), n: sql<number>`count(*)::integer` }).from(apiKeys).groupBy(keyId(apiKeys.value)),
+        db
+          .select({ key: keyId(oauthTokens.accessToken), n: sql<number>`count(*)::integer` })
+          .from(oauthTokens)
+          .groupBy(keyId(oauthTokens.accessToken)),
+        db
+          .select({ key: keyId(apiKeys.value), n: sql<number>`count(*)::integer` })
+          .from(apiKeys)
+          .groupBy(keyId(apiKeys.value)),
       ]);
       const counts: Record<string, number> = {};
       for (const { key, n } of [...tokens, ...keys]) counts[key] = (counts[key] ?? 0) + n;

@@ -9,7 +9,8 @@ import { unitOf } from "./deliveries.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled"];
 
-const ofDelivery = (expression: SQL, tail = sql``) => sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
+const ofDelivery = (expression: SQL, tail = sql``) =>
+  sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
 
 function summaries(db: Builder) {
   return db
@@ -41,7 +42,14 @@ const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${d
 const unsent = { state: "waiting", prepared: null, sentAt: null, handle: null } as const;
 
 export function postsStore(database: Database): Posts {
-  const change = async (userId: string, ids: readonly string[], from: DeliveryState[], set: Partial<typeof deliveries.$inferInsert>, event: string, text: string | null = null) => {
+  const change = async (
+    userId: string,
+    ids: readonly string[],
+    from: DeliveryState[],
+    set: Partial<typeof deliveries.$inferInsert>,
+    event: string,
+    text: string | null = null,
+  ) => {
     const [rows] = await database.run({ userId }, (db) => [
       db
         .update(deliveries)
@@ -69,7 +77,17 @@ export function postsStore(database: Database): Posts {
           ),
           db
             .insert(deliveries)
-            .values(targets.map(({ id, accountId }) => ({ id, userId, accountId, postId: post.id, state: "scheduled" as const, dueAt, wakeAt: dueAt })))
+            .values(
+              targets.map(({ id, accountId }) => ({
+                id,
+                userId,
+                accountId,
+                postId: post.id,
+                state: "scheduled" as const,
+                dueAt,
+                wakeAt: dueAt,
+              })),
+            )
             .returning({ id: deliveries.id }),
           db
             .insert(deliveryUnits)
@@ -102,7 +120,9 @@ export function postsStore(database: Database): Posts {
     },
 
     async findByKey(userId, idempotencyKey) {
-      const [rows] = await database.run({ userId }, (db) => [db.select({ id: posts.id }).from(posts).where(eq(posts.idempotencyKey, idempotencyKey))]);
+      const [rows] = await database.run({ userId }, (db) => [
+        db.select({ id: posts.id }).from(posts).where(eq(posts.idempotencyKey, idempotencyKey)),
+      ]);
       return rows[0]?.id;
     },
 
@@ -119,7 +139,9 @@ export function postsStore(database: Database): Posts {
     },
 
     async ofPost(userId, postId) {
-      const [rows] = await database.run({ userId }, (db) => [summaries(db).where(eq(deliveries.postId, postId)).orderBy(asc(accounts.platform), asc(accounts.handle))]);
+      const [rows] = await database.run({ userId }, (db) => [
+        summaries(db).where(eq(deliveries.postId, postId)).orderBy(asc(accounts.platform), asc(accounts.handle)),
+      ]);
       return rows;
     },
 
@@ -142,7 +164,9 @@ export function postsStore(database: Database): Posts {
       return rows.map((row) => ({
         ...row,
         unitList: units.filter(({ deliveryId }) => deliveryId === row.id).map(unitOf),
-        events: events.filter(({ deliveryId }) => deliveryId === row.id).map(({ at, event, attempt, unit, code, note, actor }): DeliveryEvent => ({ at, event, attempt, unit, code, note, actor })),
+        events: events
+          .filter(({ deliveryId }) => deliveryId === row.id)
+          .map(({ at, event, attempt, unit, code, note, actor }): DeliveryEvent => ({ at, event, attempt, unit, code, note, actor })),
       }));
     },
 
@@ -162,7 +186,14 @@ export function postsStore(database: Database): Posts {
     cancel: (userId, ids) => change(userId, ids, ["held", "scheduled", "claimed"], { state: "cancelled" }, "cancelled"),
 
     move: (userId, ids, dueAt, wallTime, timeZone) =>
-      change(userId, ids, ["held", "scheduled", "claimed"], { state: "scheduled", dueAt, wakeAt: dueAt, code: null, message: null }, "moved", `${wallTime} ${timeZone}`),
+      change(
+        userId,
+        ids,
+        ["held", "scheduled", "claimed"],
+        { state: "scheduled", dueAt, wakeAt: dueAt, code: null, message: null },
+        "moved",
+        `${wallTime} ${timeZone}`,
+      ),
 
     async retry(userId, ids) {
       const [rows] = await database.run({ userId }, (db) => [
@@ -172,7 +203,11 @@ export function postsStore(database: Database): Posts {
           .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, ["failed", "held", "cancelled", "scheduled"])))
           .returning({ id: deliveries.id }),
         // A new beginning: what was uploaded may have been dropped by the platform meanwhile.
-        db.update(deliveryUnits).set(unsent).where(openUnit(uuids(ids))).returning({ id: deliveryUnits.id }),
+        db
+          .update(deliveryUnits)
+          .set(unsent)
+          .where(openUnit(uuids(ids)))
+          .returning({ id: deliveryUnits.id }),
         note(db, ids, "retried"),
       ]);
       return rows.map(({ id }) => id);
@@ -208,7 +243,9 @@ export function postsStore(database: Database): Posts {
     },
 
     async readMedia(userId, mediaId) {
-      const [rows] = await database.run({ userId }, (db) => [db.select({ content: media.content }).from(media).where(eq(media.id, mediaId))]);
+      const [rows] = await database.run({ userId }, (db) => [
+        db.select({ content: media.content }).from(media).where(eq(media.id, mediaId)),
+      ]);
       return rows[0]?.content;
     },
   };

@@ -1,0 +1,51 @@
+/** One line of the report: what was measured, and the ratio that holds on a noisy machine. */
+export interface Figure {
+  readonly name: string;
+  readonly value: string;
+  /** Against the peer or limit named in `against`, measured in the same run. */
+  readonly ratio?: number;
+  readonly against?: string;
+  readonly aim?: string;
+  readonly met?: boolean;
+}
+
+export type Bench = () => Promise<readonly Figure[]>;
+
+export function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(
+    values.toSorted((a, b) => a - b),
+    0.5,
+  );
+}
+
+/** Runs the two in turn, A B A B …, and returns the median of each in milliseconds and of the ratios pair by pair. */
+export async function pairwise(rounds: number, a: () => unknown, b: () => unknown): Promise<{ readonly a: number; readonly b: number; readonly ratio: number }> {
+  const times: { a: number; b: number }[] = [];
+  const timed = async (work: () => unknown) => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
+  };
+  for (let round = -1; round < rounds; round += 1) {
+    const pair = { a: await timed(a), b: await timed(b) };
+    if (round >= 0) times.push(pair);
+  }
+  return { a: median(times.map((t) => t.a)), b: median(times.map((t) => t.b)), ratio: median(times.map((t) => t.a / t.b)) };
+}
+
+export function perSecond(count: number, ms: number): string {
+  return `${Math.round((count / ms) * 1000).toLocaleString("en")}/s`;
+}
+
+export function print(title: string, figures: readonly Figure[]): void {
+  console.log(`\n${title}`);
+  for (const { name, value, ratio, against, aim, met } of figures) {
+    const compared = ratio === undefined ? "" : `  ${ratio.toFixed(2)}x ${against ?? ""}`;
+    const wanted = aim === undefined ? "" : `  aim ${aim}${met === undefined ? "" : met ? ": met" : ": NOT met"}`;
+    console.log(`  ${name.padEnd(44)} ${value.padStart(14)}${compared}${wanted}`);
+  }
+}

@@ -1,0 +1,47 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Account } from "./ports.ts";
+
+/**
+ * The accounts a user means: `bluesky` (the only one there), `bluesky:ada.example`, a handle alone, or `all`.
+ * Throws AUTH_REQUIRED when none is connected for a platform, NOT_FOUND and INPUT_INVALID when a name fits none or several.
+ */
+export function chooseAccounts(accounts: readonly Account[], names: readonly string[], platformIds: readonly string[]): readonly Account[] {
+  const connected = accounts.filter(({ health }) => health !== "disconnected");
+  if (connected.length === 0) throw new PsnError("AUTH_REQUIRED", "no account is connected yet", { hint: "psn connect PLATFORM" });
+  if (names.length === 0) {
+    const [only, ...others] = connected;
+    if (only && others.length === 0) return [only];
+    throw new PsnError("INPUT_REQUIRED", `which of your ${connected.length} accounts? ${connected.map(nameOf).join(", ")}`, {
+      hint: "pass --to with one or more of them, or --to all",
+    });
+  }
+  const chosen = new Map<string, Account>();
+  for (const name of names) for (const account of matching(connected, name, platformIds)) chosen.set(account.id, account);
+  return [...chosen.values()];
+}
+
+/** `platform:handle`, as it is printed and accepted everywhere. */
+export function nameOf(account: Pick<Account, "platform" | "profile">): string {
+  return `${account.platform}:${account.profile.handle}`;
+}
+
+function matching(accounts: readonly Account[], name: string, platformIds: readonly string[]): readonly Account[] {
+  if (name === "all") return accounts;
+  const wanted = name.toLowerCase();
+  const found = accounts.filter((account) =>
+    [account.platform, nameOf(account), account.profile.handle, account.id].some((one) => one.toLowerCase() === wanted),
+  );
+  if (found.length === 1) return found;
+  if (found.length > 1)
+    throw new PsnError("INPUT_INVALID", `"${name}" is ${found.length} accounts: ${found.map(nameOf).join(", ")}`, {
+      hint: "name one in full, or --to all",
+    });
+  const platform = wanted.split(":")[0] ?? wanted;
+  if (platformIds.includes(platform)) {
+    const there = accounts.filter((account) => account.platform === platform).map(nameOf);
+    if (there.length > 0)
+      throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${there.join(", ")}`, { hint: "psn accounts" });
+    throw new PsnError("AUTH_REQUIRED", `no ${platform} account is connected`, { hint: `psn connect ${platform}` });
+  }
+  throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${accounts.map(nameOf).join(", ")}`, { hint: "psn accounts" });
+}

@@ -1,0 +1,94 @@
+import { toPsnError } from "@psn/core/errors.ts";
+import { nameOf } from "./choose-accounts.ts";
+import { checkAccount } from "./connect-account.ts";
+import type { User, World } from "./ports.ts";
+
+/** One line of `psn doctor`. */
+export interface Check {
+  readonly name: string;
+  readonly status: "ok" | "warn" | "fail";
+  readonly said: string;
+  /** The command or step that mends it. */
+  readonly fix: string | null;
+}
+
+/** Beyond this a schedule is noticeably off, and beyond the second tokens and signatures fail; in milliseconds. */
+const SKEW_WARN_MS = 2_000;
+const SKEW_FAIL_MS = 60_000;
+/** A worker beats every 15 seconds; three missed beats are a silence. */
+const SILENT_MS = 45_000;
+/** A delivery later than this is a failure of the hub and not of the moment. */
+const LATE_MS = 60_000;
+
+export const ok = (name: string, said: string): Check => ({ name, status: "ok", said, fix: null });
+export const warn = (name: string, said: string, fix: string | null): Check => ({ name, status: "warn", said, fix });
+export const fail = (name: string, said: string, fix: string | null): Check => ({ name, status: "fail", said, fix });
+
+/** A check that threw says so in its own line. */
+export async function checking(name: string, check: () => Promise<Check> | Check): Promise<Check> {
+  try {
+    return await check();
+  } catch (error) {
+    const { message, hint = null } = toPsnError(error);
+    return fail(name, message, hint);
+  }
+}
+
+/** Everything an open hub can be asked. Read-only; `network: false` leaves the platforms alone. */
+export async function examineHub(
+  world: World,
+  user: User,
+  options: { readonly network: boolean; readonly signal: AbortSignal },
+): Promise<readonly Check[]> {
+  const { inspection, accounts } = world.stores;
+  const checks = [
+    await checking("row security", async () => {
+      const { unguarded, strangerSees } = await inspection.rowSecurity();
+      if (unguarded.length > 0) return fail("row security", `not guarded: ${unguarded.join(", ")}`, "psn db migrate");
+      if (strangerSees > 0) return fail("row security", `a stranger sees ${strangerSees} posts`, "psn db migrate");
+      return ok("row security", "every table is guarded, a stranger sees nothing");
+    }),
+    await checking("clock", async () => {
+      const skew = Math.round(await inspection.clockSkewMs());
+      const said = `this machine and the database are ${Math.abs(skew)} ms apart`;
+      if (Math.abs(skew) > SKEW_FAIL_MS) return fail("clock", said, "set this machine's clock (ntp)");
+      return Math.abs(skew) > SKEW_WARN_MS ? warn("clock", said, "set this machine's clock (ntp)") : ok("clock", said);
+    }),
+    await checking("worker", () => workerCheck(world, user)),
+    await checking("late deliveries", async () => {
+      const late = await inspection.late(user.id);
+      if (!late || late.lateMs < LATE_MS) return ok("late deliveries", "none");
+      return fail("late deliveries", `the oldest, ${late.id.slice(-8)}, is ${minutes(late.lateMs)} late`, `psn show ${late.id.slice(-8)}`);
+    }),
+  ];
+  for (const account of await accounts.list(user.id)) {
+    const name = `account ${nameOf(account)}`;
+    const fix = `psn connect ${account.platform}`;
+    if (account.health === "disconnected") continue;
+    if (account.health === "needs-reconnect") checks.push(fail(name, account.healthReason ?? "needs reconnecting", fix));
+    else if (!options.network) checks.push(ok(name, "connected; not asked"));
+    else {
+      const answer = await checkAccount(world, user.id, account.id, options.signal);
+      checks.push(answer.ok ? ok(name, "the platform knows it") : fail(name, answer.error.message, answer.error.hint ?? fix));
+    }
+  }
+  return checks;
+}
+
+async function workerCheck({ stores }: World, user: User): Promise<Check> {
+  const alive = (await stores.inspection.workers()).filter(({ beatMsAgo }) => beatMsAgo < SILENT_MS);
+  const [first] = alive;
+  if (first)
+    return ok(
+      "worker",
+      `${alive.length === 1 ? first.name : `${alive.length} workers`}, last heard of ${Math.max(0, Math.round(first.beatMsAgo / 1000))} s ago`,
+    );
+  const waiting = (await stores.posts.list(user.id, "open", 1)).length > 0;
+  return waiting
+    ? warn("worker", "none is running, and deliveries are waiting", "psn worker")
+    : ok("worker", "none is running, and nothing waits");
+}
+
+function minutes(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
+}

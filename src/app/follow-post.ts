@@ -1,0 +1,65 @@
+import { EXIT, PsnError } from "@psn/core/errors.ts";
+import { TERMINAL } from "@psn/domain/delivery.ts";
+import type { DeliverySummary, World } from "./ports.ts";
+import { runWorker } from "./run-worker.ts";
+
+/** How often to look, in milliseconds, while another process may be the one that publishes. */
+const LOOK_MS = 100;
+
+export interface FollowOptions {
+  readonly world: World;
+  readonly userId: string;
+  readonly postId: string;
+  readonly version: string;
+  readonly stop: AbortSignal;
+  readonly onProgress?: (deliveries: readonly DeliverySummary[]) => void;
+}
+
+/**
+ * Stays until every delivery of the post has ended, publishing it from here when it is due: with or without a worker
+ * elsewhere, whoever claims first sends. Returns where the deliveries are when it ends or is stopped.
+ */
+export async function followPost({ world, userId, postId, version, stop, onProgress }: FollowOptions): Promise<readonly DeliverySummary[]> {
+  const only = (await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id);
+  const done = new AbortController();
+  const worker = runWorker({ world, name: `follow-${world.newId().slice(-8)}`, version, only, stop: AbortSignal.any([stop, done.signal]) });
+  try {
+    for (let seen = ""; ; await world.sleep(LOOK_MS, stop).catch(() => undefined)) {
+      const deliveries = await world.stores.posts.ofPost(userId, postId);
+      const now = deliveries.map(({ state, unitsPublished }) => `${state}${unitsPublished}`).join();
+      if (now !== seen) onProgress?.(deliveries);
+      seen = now;
+      if (stop.aborted || deliveries.every(({ state }) => TERMINAL.has(state) || state === "held")) break;
+    }
+  } finally {
+    done.abort();
+    await worker;
+  }
+  return world.stores.posts.ofPost(userId, postId);
+}
+
+/** Throws what the deliveries' ends amount to; returns when all are published or still to come. */
+export function assertOutcome(deliveries: readonly DeliverySummary[], waited: boolean): void {
+  const count = (state: DeliverySummary["state"]) => deliveries.filter((delivery) => delivery.state === state).length;
+  const published = count("published");
+  if (published === deliveries.length) return;
+  const postId = deliveries[0]?.postId.slice(-8) ?? "ID";
+  const hint = `psn show ${postId}`;
+  const failed = count("failed");
+  if (failed > 0) {
+    const reason = deliveries
+      .filter(({ state }) => state === "failed")
+      .map(({ platform, handle, message }) => `${platform}:${handle}: ${message}`)
+      .join(" | ");
+    throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", reason, { hint });
+  }
+  if (count("held") > 0) {
+    const held = deliveries.find(({ state }) => state === "held");
+    throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", `${held?.platform}:${held?.handle}: ${held?.message}`, {
+      hint: `psn connect ${held?.platform}`,
+    });
+  }
+  if (count("unconfirmed") > 0) throw new PsnError("UNCONFIRMED", "a platform may or may not have the post", { hint });
+  if (count("cancelled") > 0 && published === 0) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint });
+  if (waited) throw new PsnError("STILL_PENDING", "stopped waiting; the post is not out yet", { hint, details: { exit: EXIT.unknown } });
+}

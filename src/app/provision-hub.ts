@@ -1,0 +1,93 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { User } from "./ports.ts";
+
+/** hub.env, as far as making a hub needs it. */
+export interface HubFile {
+  get(name: "HUB_ENCRYPTION_KEY" | "PSN_USER" | "DATABASE_URL" | "DATABASE_OWNER_URL"): string | undefined;
+  set(values: Readonly<Record<string, string>>): void;
+}
+
+/** A database opened by the login that owns it, or that will. */
+export interface OwnedDatabase {
+  /** Applies what is missing; returns how many migrations that were. */
+  migrate(): Promise<number>;
+  /** Makes the unprivileged login that runs the program; returns the address by which it comes in. */
+  makeLogin(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** The database as the program will use it. */
+export interface RuntimeDatabase {
+  addUser(user: User): Promise<void>;
+  /** True when a stranger sees no row. */
+  isGuarded(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface Provisioning {
+  readonly file: HubFile;
+  readonly openOwned: (url: string | undefined) => Promise<OwnedDatabase>;
+  readonly openRuntime: (url: string | undefined) => Promise<RuntimeDatabase>;
+  readonly newKey: () => string;
+  readonly newId: () => string;
+}
+
+export interface HubWish {
+  /** The owner's address of a Postgres; absent for the embedded database. */
+  readonly databaseUrl?: string;
+  readonly handle: string;
+  readonly timeZone: string;
+}
+
+/** One thing a hub consists of, and whether this run made it. */
+export interface Step {
+  readonly what: "key" | "schema" | "login" | "user";
+  readonly did: "made" | "kept";
+}
+
+/**
+ * Makes a hub, or what is missing of one: each step first looks whether it is done, so it may be stopped anywhere and run
+ * again. Throws STATE_CONFLICT when the hub already lives in another database.
+ */
+export async function provisionHub(provisioning: Provisioning, wish: HubWish): Promise<readonly Step[]> {
+  const { file, newKey, newId } = provisioning;
+  const steps: Step[] = [];
+  const step = (what: Step["what"], made: boolean) => steps.push({ what, did: made ? "made" : "kept" });
+
+  const began = file.get("HUB_ENCRYPTION_KEY") !== undefined;
+  const url = file.get("DATABASE_URL");
+  const ownerUrl = file.get("DATABASE_OWNER_URL");
+  if (wish.databaseUrl !== undefined && wish.databaseUrl !== ownerUrl && (url !== undefined || file.get("PSN_USER") !== undefined)) {
+    throw new PsnError("STATE_CONFLICT", "this hub already has a database; a hub cannot be given another one", {
+      hint: "psn init in another folder",
+    });
+  }
+  // Written before anything is made, so that a second run goes on where the first was stopped.
+  if (!began)
+    file.set({ HUB_ENCRYPTION_KEY: newKey(), ...(wish.databaseUrl === undefined ? {} : { DATABASE_OWNER_URL: wish.databaseUrl }) });
+  step("key", !began);
+
+  const owned = await provisioning.openOwned(wish.databaseUrl ?? ownerUrl ?? url);
+  try {
+    step("schema", (await owned.migrate()) > 0);
+    const needsLogin = (wish.databaseUrl ?? ownerUrl) !== undefined && url === undefined;
+    if (needsLogin) file.set({ DATABASE_URL: await owned.makeLogin() });
+    if (needsLogin || url !== undefined) step("login", needsLogin);
+  } finally {
+    await owned.close();
+  }
+
+  const runtime = await provisioning.openRuntime(file.get("DATABASE_URL"));
+  try {
+    if (!(await runtime.isGuarded()))
+      throw new PsnError("CHECK_FAILED", "the database lets its login see other users' rows", { hint: "psn doctor" });
+    const known = file.get("PSN_USER");
+    const id = known ?? newId();
+    await runtime.addUser({ id, handle: wish.handle, timeZone: wish.timeZone });
+    if (known === undefined) file.set({ PSN_USER: id });
+    step("user", known === undefined);
+  } finally {
+    await runtime.close();
+  }
+  return steps;
+}

@@ -1,0 +1,143 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Visibility } from "@psn/core/types/index.ts";
+import type { Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
+import { nameOf } from "./choose-accounts.ts";
+import type { Account, NewMedia, StoredParts, World } from "./ports.ts";
+
+/** A part as the author gave it, its media read. */
+export interface DraftPart {
+  readonly text: string;
+  readonly media: readonly NewMedia[];
+}
+export type DraftParts = readonly [DraftPart, ...DraftPart[]];
+
+export interface DraftPost {
+  readonly parts: DraftParts;
+  /** Other parts for one platform, by platform id. */
+  readonly overrides: Readonly<Record<string, DraftParts>>;
+  readonly title?: string;
+  readonly language?: string;
+  readonly visibility?: Visibility;
+  readonly contentWarning?: string;
+  readonly split: boolean;
+  readonly numbered: boolean;
+}
+
+export interface Due {
+  readonly at: Date;
+  /** What the author said, without and with its zone; null for "now". */
+  readonly wallTime: string | null;
+  readonly timeZone: string | null;
+}
+
+/** What one account would receive, or what is wrong with it. */
+export interface Preview {
+  readonly account: Account;
+  readonly limits: Limits;
+  readonly units: readonly Unit[];
+  readonly issues: readonly Issue[];
+}
+
+/** Composes for every account; no network, no row. */
+export async function previewPost(world: World, draft: DraftPost, accounts: readonly Account[]): Promise<readonly Preview[]> {
+  return Promise.all(
+    accounts.map(async (account) => {
+      const platform = await world.platforms.load(account.platform);
+      const limits: Limits = { ...platform.capabilities, ...account.profile.limits };
+      const composed = platform.compose(postFor(draft, account.platform), limits);
+      return composed.ok ? { account, limits, units: composed.units, issues: [] } : { account, limits, units: [], issues: composed.issues };
+    }),
+  );
+}
+
+export interface Scheduled {
+  readonly postId: string;
+  /** True when this idempotency key had been used: nothing new was written. */
+  readonly repeated: boolean;
+}
+
+/**
+ * Writes the post and a delivery for every account, all or nothing. Throws POST_INVALID with everything that is wrong for
+ * any account, and AUTH_REQUIRED for an account that must be reconnected first.
+ */
+export async function schedulePost(
+  world: World,
+  userId: string,
+  draft: DraftPost,
+  accounts: readonly Account[],
+  due: Due,
+  idempotencyKey: string | null,
+): Promise<Scheduled> {
+  const { posts } = world.stores;
+  const earlier = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
+  if (earlier !== undefined) return { postId: earlier, repeated: true };
+  const previews = await previewPost(world, draft, accounts);
+  assertValid(previews);
+  const id = world.newId();
+  const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
+  const fresh = await posts.schedule(
+    userId,
+    {
+      id,
+      parts: stored(draft.parts),
+      overrides: storedOverrides(draft),
+      title,
+      language,
+      visibility,
+      contentWarning,
+      split,
+      numbered,
+      wallTime: due.wallTime,
+      timeZone: due.timeZone,
+      idempotencyKey,
+    },
+    allMedia(draft),
+    previews.map(({ account, units }) => ({
+      id: world.newId(),
+      accountId: account.id,
+      units: units.map((unit) => ({ id: world.newId(), unit })),
+    })),
+    due.at,
+  );
+  if (fresh) return { postId: id, repeated: false };
+  const winner = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
+  if (winner === undefined) throw new PsnError("DB_FAILED", "the post could not be written");
+  return { postId: winner, repeated: true };
+}
+
+/** Throws POST_INVALID naming every rule broken for every account. */
+export function assertValid(previews: readonly Preview[]): void {
+  const wrong = previews.filter(({ issues }) => issues.length > 0);
+  if (wrong.length === 0) return;
+  const lines = wrong.map(({ account, issues }) => `${nameOf(account)}: ${issues.map(({ message }) => message).join("; ")}`);
+  const hint = wrong.flatMap(({ issues }) => issues.flatMap((issue) => (issue.hint === undefined ? [] : [issue.hint])))[0];
+  const details = Object.fromEntries(wrong.map(({ account, issues }) => [nameOf(account), issues.map(({ code }) => code).join(" ")]));
+  throw new PsnError("POST_INVALID", lines.join(" | "), { details, ...(hint === undefined ? {} : { hint }) });
+}
+
+function postFor(draft: DraftPost, platformId: string): Post {
+  const { parts, overrides, ...rest } = draft;
+  const [first, ...others] = overrides[platformId] ?? parts;
+  return { ...rest, id: "draft", parts: [partOf(first), ...others.map(partOf)] };
+}
+
+const partOf = ({ text, media }: DraftPart): Part => ({ text, media: media.map(infoOf) });
+
+function infoOf({ sha256: _sha256, content: _content, ...info }: NewMedia): MediaInfo {
+  return info;
+}
+
+function stored([first, ...others]: DraftParts): StoredParts {
+  const one = ({ text, media }: DraftPart) => ({ text, media: media.map(({ id }) => id) });
+  return [one(first), ...others.map(one)];
+}
+
+function storedOverrides({ overrides }: DraftPost): Readonly<Record<string, StoredParts>> {
+  return Object.fromEntries(Object.entries(overrides).map(([platform, parts]) => [platform, stored(parts)]));
+}
+
+/** Each file once, though an override may show the same ones. */
+function allMedia({ parts, overrides }: DraftPost): readonly NewMedia[] {
+  const all = [parts, ...Object.values(overrides)].flatMap((some) => some.flatMap(({ media }) => media));
+  return [...new Map(all.map((file) => [file.id, file])).values()];
+}

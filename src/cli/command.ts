@@ -1,0 +1,67 @@
+import type { Hub } from "@psn/compose.ts";
+import type { z } from "zod";
+import type { Output } from "./output.ts";
+import type { Prompt } from "./prompt.ts";
+
+/** A flag as a person types it. */
+export interface Flag {
+  /** Commander's notation: `--to <accounts>`, `--dry-run`, `--media <file...>`. */
+  readonly flags: string;
+  readonly help: string;
+}
+
+export interface Argument {
+  /** Commander's notation: `<id>`, `[text]`. */
+  readonly name: string;
+  readonly help: string;
+}
+
+/** What a command is given besides its input. */
+export interface Context {
+  readonly output: Output;
+  readonly prompt: Prompt;
+  readonly cwd: string;
+  readonly version: string;
+  readonly now: () => Date;
+  /** Aborted by the first Ctrl-C: finish, take nothing new. */
+  readonly signal: AbortSignal;
+  /** Consent, given by `--yes`. */
+  readonly yes: boolean;
+  /** The folder of the hub this command is about. Throws HUB_MISSING. */
+  readonly folder: () => Promise<string>;
+  /** Opens the hub; it is closed when the command ends. */
+  readonly hub: (use?: "once" | "session") => Promise<Hub>;
+  /** All of standard input. */
+  readonly stdin: () => Promise<Uint8Array>;
+}
+
+/** A command is data: the help, the completion and docs/cli.md are made from it. */
+export interface Command<Schema extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  readonly summary: string;
+  /** A few sentences more, where the summary leaves something open. */
+  readonly details?: string;
+  readonly examples: readonly { readonly line: string; readonly does: string }[];
+  readonly args?: readonly Argument[];
+  readonly flags?: readonly Flag[];
+  /** Parses `{ …arguments by name, …flags in camelCase }`. */
+  readonly schema: Schema;
+  /** Parse is done; call one use case and render. Returns the exit code where it is not 0. */
+  readonly run: (input: z.output<Schema>, context: Context) => Promise<number | undefined>;
+}
+
+/** A command that only holds others: `psn db migrate`. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly Command[];
+}
+
+/** Identity, for inference: `run` sees what `schema` makes. */
+export function defineCommand<Schema extends z.ZodType>(command: Command<Schema>): Command<Schema> {
+  return command;
+}
+
+export function isGroup(command: Command | CommandGroup): command is CommandGroup {
+  return "commands" in command;
+}

@@ -1,0 +1,35 @@
+import { nameOf } from "@psn/app/choose-accounts.ts";
+import type { Account } from "@psn/app/ports.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { type Output, table } from "../output.ts";
+import { accountDocument, when } from "../render.ts";
+
+export default defineCommand({
+  name: "accounts",
+  summary: "your accounts and their health",
+  examples: [
+    { line: "psn accounts", does: "what is connected, and what needs you" },
+    { line: "psn accounts --json", does: "the same for a script" },
+  ],
+  flags: [{ flags: "--all", help: "also those that were disconnected" }],
+  schema: z.object({ all: z.boolean().default(false) }),
+  run: async ({ all }, context) => {
+    const { output } = context;
+    const { world, user } = await context.hub();
+    const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => all || health !== "disconnected");
+    output.result({ accounts: accounts.map(accountDocument) }, () =>
+      accounts.length === 0 ? "" : table(accounts.map((account) => [nameOf(account), health(output, account, user.timeZone), account.profile.url])),
+    );
+    const sick = accounts.find((account) => account.health === "needs-reconnect");
+    if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
+    else if (sick) output.note(`next: psn connect ${sick.platform}`);
+    return undefined;
+  },
+});
+
+function health(output: Output, { health: state, healthReason, pausedUntil }: Account, zone: string): string {
+  if (state === "needs-reconnect") return output.style("yellow", `needs reconnecting: ${healthReason ?? "the platform refused it"}`);
+  if (pausedUntil && pausedUntil.getTime() > Date.now()) return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
+  return state === "ok" ? output.style("green", "ok") : output.style("dim", state);
+}

@@ -1,0 +1,138 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
+import { type ConfigFile, type ConfigRow, configPath, configText, getConfig, listConfig, replaceConfig, setConfig, unsetConfig } from "@psn/core/utils/config.ts";
+import { checkEnvText, childEnvironment, terminalEnv } from "@psn/core/utils/env.ts";
+import { z } from "zod";
+import { type CommandGroup, type Context, defineCommand } from "../command.ts";
+import { table } from "../output.ts";
+import { givenSecret } from "../prompt.ts";
+
+const list = defineCommand({
+  name: "list",
+  summary: "every value, where it comes from, secrets masked",
+  examples: [{ line: "psn config list --json", does: "for a script; secrets stay masked" }],
+  schema: z.object({}),
+  run: async (_input, { folder, output }) => {
+    const { rows, problems } = listConfig(await folder());
+    output.result({ values: rows.map(document), problems: problems.map(({ message, hint = null }) => ({ message, hint })) }, () =>
+      table(rows.map((row) => [row.name, row.value ?? output.style("dim", "not set"), output.style("dim", row.value === undefined ? "" : originOf(row))])),
+    );
+    for (const { message } of problems) output.note(message);
+    return problems.length > 0 ? problems[0]?.exit : undefined;
+  },
+});
+
+const get = defineCommand({
+  name: "get",
+  summary: "one value and where it comes from",
+  examples: [{ line: "psn config get DATABASE_URL", does: "a secret is shown masked" }],
+  args: [{ name: "<name>", help: "as psn config list shows it" }],
+  schema: z.object({ name: z.string() }),
+  run: async ({ name }, { folder, output }) => {
+    const row = getConfig(await folder(), name);
+    output.result(document(row), () => row.value ?? "");
+    if (row.value === undefined) output.note(`${name} is not set`);
+    return undefined;
+  },
+});
+
+const set = defineCommand({
+  name: "set",
+  summary: "set a value; a secret by prompt or standard input",
+  details: "The value is checked first; comments and order of the file stay as they are. A secret is never taken from the command line.",
+  examples: [
+    { line: "psn config set PSN_TIME_ZONE Europe/Berlin", does: "a value that is no secret" },
+    { line: "psn config set X_CLIENT_SECRET --stdin < secret.txt", does: "a secret; without --stdin psn asks for it" },
+  ],
+  args: [
+    { name: "<name>", help: "as psn config list shows it" },
+    { name: "[value]", help: "not for secrets" },
+  ],
+  flags: [
+    { flags: "--stdin", help: "read the value from standard input" },
+    { flags: "--unset", help: "take the value out of the file" },
+    { flags: "--dry-run", help: "check the name, change nothing" },
+  ],
+  schema: z.object({ name: z.string(), value: z.string().optional(), stdin: z.boolean().default(false), unset: z.boolean().default(false), dryRun: z.boolean().default(false) }),
+  run: async ({ name, value, stdin, unset, dryRun }, context) => {
+    const { output } = context;
+    const hub = await context.folder();
+    if (unset) {
+      if (!dryRun) unsetConfig(hub, name);
+      output.result({ name, unset: true, dryRun }, () => `${dryRun ? "would unset" : "unset"} ${name}`);
+      return undefined;
+    }
+    const secret = listConfig(hub).rows.find((row) => row.name === name)?.secret ?? true;
+    if (value !== undefined && secret) throw new PsnError("USAGE", `${name} is a secret, and a command line can be read by others`, { hint: `psn config set ${name} --stdin` });
+    const given = value ?? (await askFor(name, secret, stdin, context));
+    const file = dryRun ? getConfig(hub, name).file : setConfig(hub, name, given);
+    output.result({ name, file: configPath(hub, file), dryRun }, () => `${dryRun ? "would set" : "set"} ${name} in ${configPath(hub, file)}`);
+    return undefined;
+  },
+});
+
+const edit = defineCommand({
+  name: "edit",
+  summary: "edit hub.env or keys.env; checked before it replaces the file",
+  examples: [{ line: "EDITOR=nano psn config edit keys", does: "opens keys.env" }],
+  args: [{ name: "[file]", help: "hub or keys; else hub" }],
+  schema: z.object({ file: z.enum(["hub", "keys"], { error: "must be hub or keys" }).default("hub") }),
+  run: async ({ file }, { folder, output }) => {
+    const hub = await folder();
+    const changed = await editFile(hub, file);
+    output.result({ file: configPath(hub, file), changed }, () => (changed ? `saved ${configPath(hub, file)}` : "nothing was changed"));
+    return undefined;
+  },
+});
+
+const path = defineCommand({
+  name: "path",
+  summary: "where the files are",
+  examples: [{ line: "psn config path", does: "hub.env, then keys.env" }],
+  schema: z.object({}),
+  run: async (_input, { folder, output }) => {
+    const hub = await folder();
+    const paths = { hub: configPath(hub, "hub"), keys: configPath(hub, "keys") };
+    output.result(paths, () => `${paths.hub}\n${paths.keys}`);
+    return undefined;
+  },
+});
+
+function document({ name, file, secret, value, origin }: ConfigRow) {
+  return { name, file, secret, value: value ?? null, origin: origin ?? null };
+}
+
+function originOf({ origin }: ConfigRow): string {
+  return typeof origin === "object" ? `${origin.file}:${origin.line}` : (origin ?? "");
+}
+
+async function askFor(name: string, secret: boolean, fromStdin: boolean, { prompt, stdin }: Context): Promise<string> {
+  const given = await givenSecret(name, fromStdin, undefined, stdin);
+  return given ?? (secret ? prompt.secret(name, "--stdin") : prompt.text(name, "the value as an argument, or --stdin"));
+}
+
+/** A copy is edited, checked, and only then put in the file's place. */
+async function editFile(hub: string, file: ConfigFile): Promise<boolean> {
+  const { editor } = terminalEnv();
+  if (editor === undefined) throw new PsnError("INPUT_REQUIRED", "no editor is set", { hint: "EDITOR=nano psn config edit" });
+  const before = configText(hub, file);
+  const folder = await mkdtemp(join(tmpdir(), "psn-edit-"));
+  try {
+    const copy = join(folder, `${file}.env`);
+    await writeFile(copy, before, { mode: 0o600 });
+    const { status, error } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], { stdio: "inherit", env: childEnvironment() });
+    if (error || status !== 0) throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
+    const after = await readFile(copy, "utf8");
+    if (after === before) return false;
+    checkEnvText(after, configPath(hub, file));
+    replaceConfig(hub, file, before, after);
+    return true;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+export default { name: "config", summary: "hub.env and keys.env", commands: [list, get, set, edit, path] } satisfies CommandGroup;

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { type CommandGroup, defineCommand } from "../command.ts";
+
+const migrate = defineCommand({
+  name: "migrate",
+  summary: "bring the database to this psn's schema",
+  details: "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one.",
+  examples: [{ line: "psn db migrate", does: "after an update of psn" }],
+  flags: [{ flags: "--dry-run", help: "say how many are pending, apply none" }],
+  schema: z.object({ dryRun: z.boolean().default(false) }),
+  run: async ({ dryRun }, { folder, output }) => {
+    const { hubMigrationStatus, migrateHub } = await import("@psn/compose.ts");
+    const hub = await folder();
+    if (dryRun) {
+      const status = await hubMigrationStatus(hub);
+      output.result({ dryRun, applied: 0, ...named(status) }, () => `would apply ${status.pending} migrations`);
+      return undefined;
+    }
+    const { applied, status } = await migrateHub(hub);
+    output.result({ dryRun, applied, ...named(status) }, () => (applied === 0 ? "nothing to do: the database is up to date" : `applied ${applied} migrations`));
+    return undefined;
+  },
+});
+
+const status = defineCommand({
+  name: "status",
+  summary: "what is applied and what is pending",
+  examples: [{ line: "psn db status --json", does: "for a script" }],
+  schema: z.object({}),
+  run: async (_input, { folder, output }) => {
+    const { hubMigrationStatus } = await import("@psn/compose.ts");
+    const found = await hubMigrationStatus(await folder());
+    output.result(named(found), () => `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`);
+    if (found.pending > 0) output.note("next: psn db migrate");
+    return undefined;
+  },
+});
+
+function named({ applied, pending, unknown }: { readonly applied: number; readonly pending: number; readonly unknown: number }) {
+  return { migrations: { applied, pending, unknown } };
+}
+
+export default { name: "db", summary: "the hub's database", commands: [migrate, status] } satisfies CommandGroup;

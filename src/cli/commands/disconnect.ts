@@ -1,0 +1,29 @@
+import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+
+export default defineCommand({
+  name: "disconnect",
+  summary: "forget an account's credentials",
+  details: "What it published stays in the history; what it had still to publish is cancelled.",
+  examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without a question" }],
+  args: [{ name: "<account>", help: "as psn accounts shows it, or a platform with one account" }],
+  flags: [{ flags: "--dry-run", help: "say what would be cancelled" }],
+  schema: z.object({ account: z.string(), dryRun: z.boolean().default(false) }),
+  run: async ({ account: name, dryRun }, context) => {
+    const { output, prompt } = context;
+    const { world, user } = await context.hub();
+    const [account, ...others] = chooseAccounts(await world.stores.accounts.list(user.id), [name], world.platforms.ids);
+    if (!account || others.length > 0) throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
+    const open = (await world.stores.posts.list(user.id, "open", 10_000)).filter(({ accountId }) => accountId === account.id).length;
+    if (dryRun) {
+      output.result({ account: nameOf(account), cancelled: open, dryRun: true }, () => `would disconnect ${nameOf(account)} and cancel ${open} deliveries`);
+      return undefined;
+    }
+    if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`))) throw new PsnError("INTERRUPTED", "nothing was changed");
+    const cancelled = await world.stores.accounts.disconnect(user.id, account.id);
+    output.result({ account: nameOf(account), cancelled, dryRun: false }, () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`);
+    return undefined;
+  },
+});

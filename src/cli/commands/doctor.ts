@@ -1,0 +1,40 @@
+import { examineHub, type Check } from "@psn/app/doctor.ts";
+import { EXIT, toPsnError } from "@psn/core/errors.ts";
+import { z } from "zod";
+import { type Context, defineCommand } from "../command.ts";
+import { type Style, table } from "../output.ts";
+
+const STYLES: Readonly<Record<Check["status"], Style>> = { ok: "green", warn: "yellow", fail: "red" };
+
+export default defineCommand({
+  name: "doctor",
+  summary: "check the hub, and say what mends it",
+  details: "Changes nothing. Exits 1 when something fails, 0 otherwise; a warning is no failure.",
+  examples: [
+    { line: "psn doctor", does: "everything, the accounts' platforms included" },
+    { line: "psn doctor --offline", does: "leave the platforms alone" },
+  ],
+  flags: [{ flags: "--offline", help: "do not ask the platforms" }],
+  schema: z.object({ offline: z.boolean().default(false) }),
+  run: async ({ offline }, context) => {
+    const { output } = context;
+    const checks = await examine(context, offline);
+    output.result({ ok: checks.every(({ status }) => status !== "fail"), checks }, () =>
+      table(checks.map(({ name, status, said, fix }) => [output.style(STYLES[status], status), name, said, fix === null ? "" : `→ ${fix}`])),
+    );
+    return checks.some(({ status }) => status === "fail") ? EXIT.failed : EXIT.ok;
+  },
+});
+
+async function examine(context: Context, offline: boolean): Promise<readonly Check[]> {
+  const { examineGround } = await import("@psn/compose.ts");
+  const ground = examineGround(await context.folder());
+  try {
+    const hub = await context.hub();
+    const opened: Check = { name: "hub", status: "ok", said: `opens; ${hub.driver} database`, fix: null };
+    return [...ground, opened, ...(await examineHub(hub.world, hub.user, { network: !offline, signal: context.signal }))];
+  } catch (error) {
+    const { message, hint, code } = toPsnError(error);
+    return [...ground, { name: "hub", status: "fail", said: `${message} (${code})`, fix: hint ?? null }];
+  }
+}

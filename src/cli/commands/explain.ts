@@ -1,0 +1,38 @@
+import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { closest, distance } from "fastest-levenshtein";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { table } from "../output.ts";
+
+const RETRIES = { never: "no; something must change first", backoff: "yes, later, by itself", refresh: "yes, after exchanging the token once", reconcile: "never blindly: the platform is asked first" } as const;
+
+export default defineCommand({
+  name: "explain",
+  summary: "what an error code means",
+  examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, what psn does, what you can do" }],
+  args: [{ name: "[code]", help: "as it stands in an error; without one, all of them" }],
+  schema: z.object({ code: z.string().optional() }),
+  run: async ({ code }, { output }) => {
+    const codes = Object.keys(ERRORS) as ErrorCode[];
+    if (code === undefined) {
+      output.result({ errors: codes.map(document) }, () => table(codes.map((one) => [one, String(ERRORS[one].exit), ERRORS[one].meaning])));
+      return undefined;
+    }
+    const wanted = code.toUpperCase();
+    const known = codes.find((one) => one === wanted);
+    if (!known) {
+      const near = closest(wanted, codes);
+      throw new PsnError("NOT_FOUND", `there is no error ${code}${distance(wanted, near) <= 4 ? `; did you mean ${near}?` : ""}`, { hint: "psn explain" });
+    }
+    const error = document(known);
+    output.result(error, () =>
+      [output.style("bold", known), error.meaning, `exit code: ${error.exit}`, `tried again: ${RETRIES[error.retry]}`, ...(error.hint === null ? [] : [`what helps: ${error.hint}`])].join("\n"),
+    );
+    return undefined;
+  },
+});
+
+function document(code: ErrorCode) {
+  const { exit, retry, meaning, ...rest } = ERRORS[code];
+  return { code, exit, retry, meaning, hint: "hint" in rest ? rest.hint : null };
+}

@@ -1,0 +1,25 @@
+import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { deliveryDocument, deliveryTable } from "../render.ts";
+import { dueOf, TIME_FLAGS, timeSchema } from "../when.ts";
+
+export default defineCommand({
+  name: "move",
+  summary: "give a post another time",
+  examples: [
+    { line: 'psn move 9f2c11aa --at "tomorrow 9am"', does: "all deliveries of a post, or one" },
+    { line: "psn move 9f2c11aa --in 2h", does: "from now" },
+  ],
+  args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+  flags: [...TIME_FLAGS, { flags: "--dry-run", help: "say what would move, and move nothing" }],
+  schema: timeSchema.extend({ id: z.string(), dryRun: z.boolean().default(false) }),
+  run: async ({ id, dryRun, ...time }, context) => {
+    const { output } = context;
+    const { world, user } = await context.hub();
+    const due = await dueOf(time, user.timeZone, context.now());
+    const change = await changeDeliveries(world, user.id, id, { to: "move", at: due.at, wallTime: due.wallTime ?? "", timeZone: due.timeZone ?? user.timeZone }, dryRun);
+    output.result({ dryRun, due: due.at.toISOString(), deliveries: change.deliveries.map(deliveryDocument) }, () => `${dryRun ? "would move" : "moved"} to ${due.said}\n${deliveryTable(output, change.deliveries, user.timeZone)}`);
+    return undefined;
+  },
+});

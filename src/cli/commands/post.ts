@@ -1,0 +1,115 @@
+import { EXIT } from "@psn/core/errors.ts";
+import { VISIBILITIES } from "@psn/core/types/index.ts";
+import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
+import { shortId } from "@psn/app/find-deliveries.ts";
+import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
+import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { readDraft } from "../draft.ts";
+import { type Output, table } from "../output.ts";
+import { deliveryDocument, deliveryTable } from "../render.ts";
+import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "../when.ts";
+
+const list = z.array(z.string()).default([]);
+
+export default defineCommand({
+  name: "post",
+  summary: "publish a post, now or at a time",
+  details: "Without a time it goes out now and psn stays until it is out. With one it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post.",
+  examples: [
+    { line: 'psn post "hello, world" --to bluesky', does: "now" },
+    { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
+    { line: 'psn post "look" --to feed --media cat.jpg --alt "a sleeping cat"', does: "with an image and its description" },
+    { line: "psn post launch.md --dry-run", does: "what each platform would receive, sent to nobody" },
+    { line: "git log -1 --format=%B | psn post - --to feed --json", does: "from a script" },
+  ],
+  args: [{ name: "[text]", help: "the text, - for standard input, or a Markdown file with front matter (.md)" }],
+  flags: [
+    { flags: "--to <account...>", help: "accounts or platforms, also with commas; all for all. Not needed where there is one account" },
+    ...TIME_FLAGS,
+    { flags: "--media <file...>", help: "images, in order" },
+    { flags: "--alt <text...>", help: "their descriptions, in the same order" },
+    { flags: "--split", help: "split what is too long into a thread" },
+    { flags: "--numbered", help: "number the parts of a thread" },
+    { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}` },
+    { flags: "--content-warning <text>", help: "shown in place of the post until the reader asks for it" },
+    { flags: "--title <text>", help: "where a platform has titles" },
+    { flags: "--language <tag>", help: "of the text, as BCP 47: en, pt-BR" },
+    { flags: "--dry-run", help: "compose and check; no network, no row" },
+    { flags: "--wait", help: "stay until it is out, publishing it from here when it is due" },
+    { flags: "--no-wait", help: "with no time: write it down as due now and leave it to a worker" },
+    { flags: "--idempotency-key <key>", help: "the same key twice is one post" },
+  ],
+  schema: timeSchema.extend({
+    text: z.string().optional(),
+    to: list,
+    media: list,
+    alt: list,
+    split: z.boolean().default(false),
+    numbered: z.boolean().default(false),
+    visibility: z.enum(VISIBILITIES).optional(),
+    contentWarning: z.string().optional(),
+    title: z.string().optional(),
+    language: z.string().optional(),
+    dryRun: z.boolean().default(false),
+    wait: z.boolean().optional(),
+    idempotencyKey: z.string().min(1).max(200).optional(),
+  }),
+  run: async (input, context) => {
+    const { output, signal, version } = context;
+    const { draft, to, at, tz } = await readDraft(input, context);
+    const { world, user } = await context.hub(input.wait === false ? "once" : "session");
+    const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",")) : to;
+    const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
+    const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
+    const now = time.at === undefined && time.in === undefined;
+    const due: SaidDue = now ? { at: context.now(), wallTime: null, timeZone: null, said: "now" } : await dueOf(time, user.timeZone, context.now());
+
+    if (input.dryRun) {
+      const previews = await previewPost(world, draft, accounts);
+      output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () => previews.map((preview) => previewText(output, preview)).join("\n\n"));
+      assertValid(previews);
+      return EXIT.ok;
+    }
+
+    const { postId, repeated } = await schedulePost(world, user.id, draft, accounts, due, input.idempotencyKey ?? null);
+    const waits = input.wait ?? now;
+    const tell = (deliveries: Parameters<typeof deliveryTable>[1]) =>
+      output.result({ post: postId, repeated, due: due.at.toISOString(), said: due.said, deliveries: deliveries.map(deliveryDocument) }, () =>
+        [`post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`, deliveryTable(output, deliveries, user.timeZone)].join("\n"),
+      );
+    if (!waits) {
+      tell(await world.stores.posts.ofPost(user.id, postId));
+      const working = (await world.stores.inspection.workers()).length > 0;
+      output.note(working ? `next: psn show ${shortId(postId)}` : "no worker is running; it goes out when one does: psn worker");
+      return EXIT.ok;
+    }
+    const onProgress = output.interactive ? (deliveries: Parameters<typeof deliveryTable>[1]) => output.note(deliveryTable(output, deliveries, user.timeZone)) : undefined;
+    const ended = await followPost({ world, userId: user.id, postId, version, stop: signal, ...(onProgress ? { onProgress } : {}) });
+    // With --json there is one document: the failure's, when it failed.
+    if (!output.json) tell(ended);
+    assertOutcome(ended, true);
+    if (output.json) tell(ended);
+    return EXIT.ok;
+  },
+});
+
+function previewDocument({ account, limits, units, issues }: Preview) {
+  return {
+    account: nameOf(account),
+    limit: limits.text.max,
+    units: units.map(({ text, length, media }) => ({ text, length, media: media.length })),
+    issues: issues.map(({ code, message, hint = null }) => ({ code, message, hint })),
+  };
+}
+
+function previewText(output: Output, { account, limits, units, issues }: Preview): string {
+  const head = output.style("bold", nameOf(account));
+  if (issues.length > 0) return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))].join("\n");
+  const shown = units.map(({ text, length, media }, i) => {
+    const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
+    return [output.style("dim", count), ...text.split("\n").map((line) => `  │ ${line}`)].join("\n");
+  });
+  return [head, ...shown].join("\n");
+}

@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { deliveryDocument, deliveryTable } from "../render.ts";
+
+export default defineCommand({
+  name: "queue",
+  summary: "what goes out when",
+  examples: [
+    { line: "psn queue", does: "what is still to come, the next first" },
+    { line: "psn queue --all", does: "what has ended too, the latest first" },
+  ],
+  flags: [
+    { flags: "--all", help: "also what was published, failed or was cancelled" },
+    { flags: "--limit <n>", help: "at most this many; 50 if not given" },
+  ],
+  schema: z.object({ all: z.boolean().default(false), limit: z.coerce.number().int().min(1).max(10_000).default(50) }),
+  run: async ({ all, limit }, context) => {
+    const { output } = context;
+    const { world, user } = await context.hub();
+    const deliveries = await world.stores.posts.list(user.id, all ? "all" : "open", limit);
+    output.result({ deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));
+    if (deliveries.length === 0) output.note(all ? "nothing yet" : "nothing is waiting");
+    return undefined;
+  },
+});

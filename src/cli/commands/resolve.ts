@@ -1,0 +1,29 @@
+import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { deliveryDocument, deliveryTable } from "../render.ts";
+
+export default defineCommand({
+  name: "resolve",
+  summary: "say what psn cannot find out",
+  details: "For a delivery that is unconfirmed: the answer was lost and the platform could not be asked. Look there, then say which it is.",
+  examples: [
+    { line: "psn resolve 9f2c11aa --live https://example.social/@ada/1", does: "it is public, at this address" },
+    { line: "psn resolve 9f2c11aa --not-live", does: "it is not there; send it now" },
+  ],
+  args: [{ name: "<id>", help: "of a delivery, or its end" }],
+  flags: [
+    { flags: "--live <url>", help: "it is public, here" },
+    { flags: "--not-live", help: "it is not public; send it again" },
+  ],
+  schema: z.object({ id: z.string(), live: z.url({ protocol: /^https?$/, error: "must be the post's address, https://…" }).optional(), notLive: z.boolean().default(false) }),
+  run: async ({ id, live, notLive }, context) => {
+    const { output } = context;
+    if ((live !== undefined) === notLive) throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
+    const { world, user } = await context.hub();
+    const deliveries = await resolveDelivery(world, user.id, id, live);
+    output.result({ deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));
+    return undefined;
+  },
+});

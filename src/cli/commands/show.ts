@@ -1,0 +1,48 @@
+import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
+import type { DeliveryDetail } from "@psn/app/ports.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { type Output, table } from "../output.ts";
+import { deliveryDocument, stateWord, when } from "../render.ts";
+
+export default defineCommand({
+  name: "show",
+  summary: "everything about one post or delivery",
+  examples: [{ line: "psn show 9f2c11aa", does: "its units, where they are, and the whole story in order" }],
+  args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+  schema: z.object({ id: z.string() }),
+  run: async ({ id }, context) => {
+    const { output } = context;
+    const { world, user } = await context.hub();
+    const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
+    output.result({ deliveries: details.map(document) }, () => details.map((detail) => page(output, detail, user.timeZone)).join("\n\n"));
+    return undefined;
+  },
+});
+
+function document(detail: DeliveryDetail) {
+  return {
+    ...deliveryDocument(detail),
+    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt }) => ({ key: id, position, state, text: unit.text, length: unit.length, media: unit.media.length, ref, sent: sentAt?.toISOString() ?? null })),
+    history: detail.events.map(({ at, ...event }) => ({ at: at.toISOString(), ...event })),
+  };
+}
+
+function page(output: Output, detail: DeliveryDetail, zone: string): string {
+  const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;
+  const lines = [head, `due ${when(detail.dueAt, zone)}`];
+  if (detail.code !== null) lines.push(`${detail.code}: ${detail.message}`);
+  for (const { position, state, unit, ref } of detail.unitList) {
+    lines.push("", `unit ${position + 1}, ${state}, ${unit.length} long${unit.media.length > 0 ? `, ${unit.media.length} media` : ""}${ref ? `  ${ref.url}` : ""}`);
+    lines.push(...unit.text.split("\n").map((line) => `  ${line}`));
+  }
+  const rows = detail.events.map(({ at, event, attempt, unit, code, note, actor }) => [
+    at.toISOString(),
+    event,
+    unit === null ? "" : `unit ${unit + 1}`,
+    attempt === 0 ? "" : `attempt ${attempt}`,
+    actor,
+    [code, note].filter((word) => word !== null).join(": "),
+  ]);
+  return [...lines, "", table(rows)].join("\n");
+}

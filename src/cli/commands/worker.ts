@@ -1,0 +1,43 @@
+import { hostname } from "node:os";
+import type { Claim } from "@psn/app/ports.ts";
+import { runWorker } from "@psn/app/run-worker.ts";
+import type { DeliveryState } from "@psn/core/types/index.ts";
+import { z } from "zod";
+import { defineCommand } from "../command.ts";
+import { deliveryTable } from "../render.ts";
+
+export default defineCommand({
+  name: "worker",
+  summary: "publish what is due from this machine",
+  details: "Runs until you stop it: the first Ctrl-C finishes what is in flight, the second ends at once. Several may run on one Postgres. All other commands work beside it.",
+  examples: [
+    { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
+    { line: "psn worker --json", does: "one document with what it did, when it ends" },
+  ],
+  schema: z.object({}),
+  run: async (_input, context) => {
+    const { output, signal, version } = context;
+    const { world, user } = await context.hub("session");
+    const name = `${hostname()}-${process.pid}`;
+    const ended: Partial<Record<DeliveryState, number>> = {};
+    const reports = new Set<Promise<void>>();
+    const report = async (claim: Claim) => {
+      const [detail] = await world.stores.posts.detail(claim.userId, [claim.deliveryId]);
+      if (!detail) return;
+      ended[detail.state] = (ended[detail.state] ?? 0) + 1;
+      if (!output.json) output.result({}, () => deliveryTable(output, [detail], user.timeZone));
+    };
+    const onDone = (claim: Claim) => {
+      const one = report(claim)
+        .catch(() => undefined)
+        .finally(() => reports.delete(one));
+      reports.add(one);
+    };
+    output.note(`worker ${name} publishes what is due; Ctrl-C stops it`);
+    await runWorker({ world, name, version, stop: signal, onDone, onTrouble: ({ code, message }) => output.note(`${message} (${code})`) });
+    await Promise.all(reports);
+    if (output.json) output.result({ worker: name, deliveries: ended }, () => "");
+    else output.note("stopped");
+    return undefined;
+  },
+});

@@ -1,0 +1,88 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import type { NewMedia } from "@psn/app/ports.ts";
+import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Visibility } from "@psn/core/types/index.ts";
+import { readMedia } from "@psn/core/utils/media.ts";
+import { type Draft, decodeText, parseDraft, plainDraft } from "@psn/domain/draft.ts";
+import type { Context } from "./command.ts";
+
+export interface DraftInput {
+  readonly text?: string | undefined;
+  readonly media: readonly string[];
+  readonly alt: readonly string[];
+  readonly split: boolean;
+  readonly numbered: boolean;
+  readonly visibility?: Visibility | undefined;
+  readonly contentWarning?: string | undefined;
+  readonly title?: string | undefined;
+  readonly language?: string | undefined;
+}
+
+export interface ReadDraft {
+  readonly draft: DraftPost;
+  /** What the file's front matter says of where and when. */
+  readonly to: readonly string[];
+  readonly at?: string;
+  readonly tz?: string;
+}
+
+/** The post that the arguments, standard input or a file describe, its media read; flags stand above front matter. */
+export async function readDraft(input: DraftInput, context: Context): Promise<ReadDraft> {
+  if (input.alt.length > input.media.length) throw new PsnError("USAGE", `${input.alt.length} descriptions for ${input.media.length} media`, { hint: "give each --alt its --media" });
+  const { draft, folder } = await written(input, context);
+  const [first, ...others] = draft.parts;
+  const flagged = input.media.map((file, i) => ({ file: resolve(context.cwd, file), ...(input.alt[i] === undefined ? {} : { alt: input.alt[i] }) }));
+  const files = new Map<string, Promise<NewMedia>>();
+  const load = ({ file, alt }: { file: string; alt?: string }) => {
+    const key = JSON.stringify([file, alt]);
+    const known = files.get(key) ?? readOne(file, alt);
+    files.set(key, known);
+    return known;
+  };
+  const partsOf = async ([head, ...rest]: Draft["parts"], extra: readonly { file: string; alt?: string }[]): Promise<DraftParts> => {
+    const one = async (part: Draft["parts"][number], more: readonly { file: string; alt?: string }[]) => ({
+      text: part.text,
+      media: await Promise.all([...part.media.map((item) => ({ ...item, file: resolve(folder, item.file) })), ...more].map(load)),
+    });
+    return [await one(head, extra), ...(await Promise.all(rest.map((part) => one(part, []))))];
+  };
+  const overrides = await Promise.all(Object.entries(draft.overrides).map(async ([platform, parts]) => [platform, await partsOf(parts, flagged)] as const));
+  const { title = draft.title, language = draft.language, visibility = draft.visibility, contentWarning = draft.contentWarning } = input;
+  return {
+    draft: {
+      parts: await partsOf([first, ...others], flagged),
+      overrides: Object.fromEntries(overrides),
+      split: input.split || draft.split,
+      numbered: input.numbered || draft.numbered,
+      ...(title === undefined ? {} : { title }),
+      ...(language === undefined ? {} : { language }),
+      ...(visibility === undefined ? {} : { visibility }),
+      ...(contentWarning === undefined ? {} : { contentWarning }),
+    },
+    to: draft.to ?? [],
+    ...(draft.at === undefined ? {} : { at: draft.at }),
+    ...(draft.tz === undefined ? {} : { tz: draft.tz }),
+  };
+}
+
+async function readOne(file: string, alt: string | undefined): Promise<NewMedia> {
+  const { bytes, mime, width, height, sha256 } = await readMedia(file);
+  return { id: Bun.randomUUIDv7(), kind: "image", mime, bytes: bytes.length, width, height, sha256, content: bytes, ...(alt === undefined ? {} : { alt }) };
+}
+
+async function written({ text, media }: DraftInput, { cwd, stdin, prompt }: Context): Promise<{ readonly draft: Draft; readonly folder: string }> {
+  if (text === "-") return { draft: plainDraft(decodeText(await stdin(), "standard input")), folder: cwd };
+  if (text !== undefined && /^\S+\.(md|markdown)$/i.test(text)) {
+    const path = resolve(cwd, text);
+    const bytes = await readFile(path).catch((cause: unknown) => {
+      throw new PsnError("FILE_UNREADABLE", `${text} cannot be read`, { cause, hint: "check the path; a text that ends in .md goes through standard input: psn post -" });
+    });
+    const { platformIds } = await import("@psn/platforms/index.ts");
+    return { draft: parseDraft(decodeText(new Uint8Array(bytes), text), text, platformIds), folder: dirname(path) };
+  }
+  if (text !== undefined) return { draft: plainDraft(text), folder: cwd };
+  if (media.length > 0) return { draft: plainDraft(""), folder: cwd };
+  return { draft: plainDraft(await prompt.text("What do you want to say?", "the text as an argument, or - for standard input")), folder: cwd };
+}

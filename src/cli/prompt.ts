@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline/promises";
+import { PsnError } from "@psn/core/errors.ts";
+
+export interface Prompt {
+  /** Asks on the terminal; elsewhere throws INPUT_REQUIRED naming the flag. */
+  text(question: string, flag: string): Promise<string>;
+  /** The same without echo. */
+  secret(question: string, flag: string): Promise<string>;
+  /** True with `--yes` or a yes on the terminal; elsewhere throws INPUT_REQUIRED. */
+  confirm(question: string): Promise<boolean>;
+}
+
+export interface PromptOptions {
+  /** False without a terminal, in CI and with `--no-input`. */
+  readonly interactive: boolean;
+  readonly yes: boolean;
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WriteStream;
+}
+
+export function createPrompt({ interactive, yes, input, output }: PromptOptions): Prompt {
+  const need = (what: string, flag: string) => {
+    if (!interactive) throw new PsnError("INPUT_REQUIRED", `${what} is needed, and there is no terminal to ask on`, { hint: `pass ${flag}` });
+  };
+  const ask = async (question: string, muted: boolean) => {
+    const lines = createInterface({ input, output: muted ? undefined : output, terminal: true });
+    if (muted) output.write(question);
+    try {
+      return (await lines.question(muted ? "" : question)).trim();
+    } finally {
+      lines.close();
+      if (muted) output.write("\n");
+    }
+  };
+  return {
+    text: async (question, flag) => {
+      need(question, flag);
+      return ask(`${question}: `, false);
+    },
+    secret: async (question, flag) => {
+      need(question, flag);
+      return ask(`${question}: `, true);
+    },
+    confirm: async (question) => {
+      if (yes) return true;
+      need("your consent", "--yes");
+      return /^y(es)?$/i.test(await ask(`${question} [y/N] `, false));
+    },
+  };
+}
+
+/** A secret from `--<name>-stdin` or `--<name>-file`, one line; undefined when neither was given. */
+export async function givenSecret(name: string, fromStdin: boolean, file: string | undefined, stdin: () => Promise<Uint8Array>): Promise<string | undefined> {
+  if (fromStdin && file !== undefined) throw new PsnError("USAGE", `--${name}-stdin and --${name}-file exclude each other`);
+  if (fromStdin) return oneLine(new TextDecoder().decode(await stdin()), `standard input`);
+  if (file === undefined) return undefined;
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new PsnError("FILE_UNREADABLE", `${file} cannot be read`, { cause, hint: `check the path you gave to --${name}-file` });
+  });
+  return oneLine(text, file);
+}
+
+function oneLine(text: string, from: string): string {
+  const value = text.replace(/\r?\n$/, "");
+  if (value === "" || /[\r\n]/.test(value)) throw new PsnError("INPUT_INVALID", `${from} must hold the secret and nothing else, on one line`);
+  return value;
+}

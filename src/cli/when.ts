@@ -1,0 +1,34 @@
+import type { Due } from "@psn/app/schedule-post.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { assertZone, formatInstant, parseDuration, parseWhen } from "@psn/domain/schedule.ts";
+import { z } from "zod";
+import type { Flag } from "./command.ts";
+
+/** The flags by which a command is told a time. */
+export const TIME_FLAGS: readonly Flag[] = [
+  { flags: "--at <time>", help: 'when: "2026-12-01 09:00", "tomorrow 9am", ISO 8601; psn help times' },
+  { flags: "--in <duration>", help: "how long from now: 30s, 45m, 2h, 3d" },
+  { flags: "--tz <zone>", help: "the zone the time is meant in, for example Europe/Berlin; else yours" },
+];
+
+export const timeSchema = z.object({ at: z.string().optional(), in: z.string().optional(), tz: z.string().optional() });
+
+export interface SaidDue extends Due {
+  /** Local time, zone and UTC, as psn understood it. */
+  readonly said: string;
+}
+
+/** The instant these flags mean. Throws TIME_INVALID, and INPUT_REQUIRED when there is none. */
+export async function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, userZone: string, now: Date): Promise<SaidDue> {
+  const zone = tz ?? userZone;
+  assertZone(zone);
+  const from = Temporal.Instant.fromEpochMilliseconds(now.getTime());
+  if (at !== undefined && duration !== undefined) throw new PsnError("USAGE", "--at and --in exclude each other");
+  if (at === undefined && duration === undefined) throw new PsnError("INPUT_REQUIRED", "a time is needed", { hint: "pass --at or --in" });
+  if (at !== undefined) {
+    const when = await parseWhen(at, { now: from, zone });
+    return { at: new Date(when.at.epochMilliseconds), wallTime: when.wall, timeZone: when.zone, said: formatInstant(when.at, when.zone) };
+  }
+  const due = from.add({ milliseconds: parseDuration(duration ?? "") });
+  return { at: new Date(due.epochMilliseconds), wallTime: null, timeZone: zone, said: formatInstant(due, zone) };
+}

@@ -1,0 +1,209 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Inspection, Platforms, User, World } from "@psn/app/ports.ts";
+import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
+import type { Provisioning } from "@psn/app/provision-hub.ts";
+import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
+import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
+import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
+import { createStores } from "@psn/core/db/stores/index.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { generateKey, type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
+import {
+  changeEnvFile,
+  dataDir,
+  type Environment,
+  findHub,
+  type HubEnv,
+  hubEnvPath,
+  keysEnvPath,
+  loadHubEnv,
+  setEnvValue,
+} from "@psn/core/utils/env.ts";
+import { createVault, keyId } from "@psn/core/vault.ts";
+import { isPlatformId, platformIds, platforms } from "@psn/platforms/index.ts";
+
+/*
+ * The one place that knows both sides: from hub.env to a world the use cases can act in.
+ */
+
+/** An open hub. */
+export interface Hub {
+  readonly folder: string;
+  readonly user: User;
+  readonly world: World;
+  readonly driver: Driver;
+  readonly inspection: Inspection;
+  /** Ids of the keys hub.env holds, the current one first. */
+  readonly keyIds: readonly string[];
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly folder: string;
+  readonly use: DatabaseOptions["use"];
+  readonly environment?: Environment;
+}
+
+/** The hub folder for a command run in `start`. Throws HUB_MISSING. */
+export function hubFolder(start: string, named: string | undefined, environment?: Environment): string {
+  const folder = named ?? findHub(start, environment);
+  if (folder === undefined) throw new PsnError("HUB_MISSING", `there is no hub in ${start} or above it`);
+  return folder;
+}
+
+/** Opens the hub of a folder. Throws HUB_MISSING, CONFIG_…, DB_…, SCHEMA_…, VAULT_LOCKED. */
+export async function openHub({ folder, use, environment }: OpenOptions): Promise<Hub> {
+  const env = loadHubEnv(folder, environment);
+  const userId = env.get("PSN_USER");
+  if (userId === undefined)
+    throw new PsnError("CONFIG_INVALID", "hub.env has no PSN_USER; making this hub was not finished", { hint: "psn init" });
+  const keys = keysOf(env);
+  const database = await openDatabase(databaseOptions(env, use));
+  try {
+    await assertMigrated(database);
+    const stores = createStores(database);
+    const user = await stores.users.get(userId);
+    if (!user) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
+    const world: World = { ...outside, stores, vault: createVault({ keys }) };
+    return { folder, user, world, driver: database.driver, inspection: stores.inspection, keyIds: keys.map(keyId), close: () => database.close() };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** The world but for what a hub decides. */
+const outside = {
+  platforms: {
+    ids: platformIds,
+    load: async (id) => {
+      if (!isPlatformId(id))
+        throw new PsnError("INPUT_INVALID", `psn knows no platform called "${id}"; it knows ${platformIds.join(", ")}`, {
+          hint: "psn connect PLATFORM",
+        });
+      return platforms[id]();
+    },
+  } satisfies Platforms,
+  fetch: (input: string | URL, init?: RequestInit) => fetch(input, init),
+  now: () => new Date(),
+  random: Math.random,
+  newId: () => Bun.randomUUIDv7(),
+  sleep: async (ms: number, signal?: AbortSignal) => {
+    await sleep(ms, undefined, signal ? { signal } : {});
+  },
+} as const;
+
+function keysOf(env: HubEnv): readonly Key[] {
+  const current = env.get("HUB_ENCRYPTION_KEY");
+  if (current === undefined) throw new PsnError("VAULT_LOCKED", "hub.env has no HUB_ENCRYPTION_KEY", { hint: "put the key back: psn config set HUB_ENCRYPTION_KEY" });
+  const old = env.get("HUB_ENCRYPTION_KEY_OLD");
+  return [keyFromHex(current), ...(old === undefined ? [] : [keyFromHex(old)])];
+}
+
+function databaseOptions(env: HubEnv, use: DatabaseOptions["use"]): DatabaseOptions {
+  const driver = env.get("DATABASE_DRIVER");
+  const known = driver === "pg" || driver === "neon-http" || driver === "neon-ws" ? driver : undefined;
+  return { url: env.get("DATABASE_URL"), driver: known, dataFolder: dataDir(env), use };
+}
+
+/** What `psn doctor` can see without opening the hub: the runtime, the files and what they say. */
+export function examineGround(folder: string, environment?: Environment): readonly Check[] {
+  const [major = 0, minor = 0] = Bun.version.split(".").map(Number);
+  const recent = major > 1 || (major === 1 && minor >= 4);
+  const checks = [recent ? ok("runtime", `Bun ${Bun.version}`) : fail("runtime", `Bun ${Bun.version} is too old`, "install Bun 1.4 or newer")];
+  for (const path of [hubEnvPath(folder), keysEnvPath(folder)]) {
+    if (isExposed(path)) checks.push(fail(path, "others on this machine can read it", `chmod 600 ${path}`));
+  }
+  const { env, problems } = readHubEnv(folder, environment);
+  for (const { message, hint = null } of [...problems, ...readKeysEnv(folder, environment).problems]) checks.push(fail("settings", message, hint));
+  for (const { name, suggestion } of env.unknown) checks.push(warn("settings", `hub.env has ${name}, which psn does not know`, suggestion === undefined ? null : `did you mean ${suggestion}?`));
+  if (checks.length === 1) checks.push(ok("settings", "hub.env and keys.env are readable by you alone, and sound"));
+  return checks;
+}
+
+/** What `psn db` needs, on a hub whose schema may be anything. */
+export async function migrateHub(
+  folder: string,
+  environment?: Environment,
+): Promise<{ readonly applied: number; readonly status: MigrationStatus }> {
+  return withOwnDatabase(folder, environment, async (database) => ({
+    applied: await migrate(database),
+    status: await migrationStatus(database),
+  }));
+}
+
+export async function hubMigrationStatus(folder: string, environment?: Environment): Promise<MigrationStatus> {
+  return withOwnDatabase(folder, environment, (database) => migrationStatus(database));
+}
+
+/** By the owner's login where hub.env has one. */
+async function withOwnDatabase<T>(
+  folder: string,
+  environment: Environment | undefined,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
+  const env = loadHubEnv(folder, environment);
+  const options = databaseOptions(env, "session");
+  const database = await openDatabase({ ...options, url: env.get("DATABASE_OWNER_URL") ?? options.url });
+  try {
+    return await work(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** What `psn init` needs to make a hub in this folder. */
+export function provisioning(folder: string, environment?: Environment): Provisioning {
+  const path = hubEnvPath(folder);
+  const load = () => loadHubEnv(folder, environment);
+  const exists = () => findHub(folder, {}) === folder;
+  const open = (url: string | undefined) =>
+    openDatabase({ ...(exists() ? databaseOptions(load(), "session") : { dataFolder: folder, use: "session" as const }), url });
+  return {
+    file: {
+      get: (name) => (exists() ? load().get(name) : undefined),
+      set: (values) => {
+        changeEnvFile(keysEnvPath(folder), (text) => (text === "" ? KEYS_HEAD : text));
+        changeEnvFile(path, (text) =>
+          Object.entries(values).reduce((file, [name, value]) => setEnvValue(file, name, value), text === "" ? HUB_HEAD : text),
+        );
+      },
+    },
+    openOwned: async (url) => {
+      const database = await open(url);
+      return {
+        migrate: () => migrate(database),
+        makeLogin: async () => {
+          const name = `psn_${randomBytes(4).toString("hex")}`;
+          const password = randomBytes(24).toString("hex");
+          await makeServiceLogin(database, name, password);
+          const runtime = new URL(url ?? "");
+          runtime.username = name;
+          runtime.password = password;
+          return runtime.href;
+        },
+        close: () => database.close(),
+      };
+    },
+    openRuntime: async (url) => {
+      const database = await open(url);
+      const stores = createStores(database);
+      return {
+        addUser: (user) => stores.users.add(user),
+        isGuarded: async () => {
+          const { unguarded, strangerSees } = await stores.inspection.rowSecurity();
+          const privileges = database.driver === "embedded" ? [] : await privilegesOf(database);
+          return unguarded.length === 0 && strangerSees === 0 && privileges.length === 0;
+        },
+        close: () => database.close(),
+      };
+    },
+    newKey: generateKey,
+    newId: outside.newId,
+  };
+}
+
+const HUB_HEAD =
+  "# Where this hub is. Every line is explained in config/hub.env.example of psn; `psn config list` shows what counts.\n# Keep a copy of the key elsewhere: without it nothing that is sealed opens again.\n\n";
+const KEYS_HEAD = "# Keys of your own apps on the platforms, one NAME=value a line.\n";

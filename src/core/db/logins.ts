@@ -1,0 +1,68 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Database, OwnerClient } from "./connection.ts";
+
+/** Names psn gives to logins: safe inside a statement without any quoting rule. */
+const LOGIN_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
+/** Random hex, made by psn; never what a person typed. */
+const PASSWORD = /^[0-9a-f]{32,}$/;
+
+/**
+ * A login for running the program: unprivileged, under every row policy, able to act for any user of this hub and to claim
+ * what is due. Made by SQL on purpose: a role made through Neon's console or API bypasses row-level security.
+ * Run again with the same name it sets the new password.
+ */
+export function makeServiceLogin(owner: Database, name: string, password: string): Promise<void> {
+  return makeLogin(owner, name, password, "psn_service");
+}
+
+/** A login that is one user and can be nobody else, whatever it sets. */
+export async function makeMemberLogin(owner: Database, userId: string, name: string, password: string): Promise<void> {
+  await makeLogin(owner, name, password, "psn_runtime");
+  await owner.asOwner?.(async (client) => {
+    await client.query("BEGIN");
+    // The owner itself is under the policies; the definer is who may see every user.
+    await client.query("GRANT UPDATE (login) ON psn.users TO psn_definer");
+    await client.query("SET LOCAL ROLE psn_definer");
+    const { rows } = await client.query("UPDATE psn.users SET login = $1 WHERE id = $2 RETURNING id", [name, userId]);
+    await client.query("RESET ROLE");
+    await client.query("REVOKE UPDATE (login) ON psn.users FROM psn_definer");
+    await client.query("COMMIT");
+    if (rows.length === 0) throw new PsnError("NOT_FOUND", "no such user in this hub");
+  });
+}
+
+async function makeLogin(owner: Database, name: string, password: string, group: "psn_service" | "psn_runtime"): Promise<void> {
+  if (!LOGIN_NAME.test(name) || !PASSWORD.test(password))
+    throw new PsnError("BUG", "a login needs a plain name and a password made by psn");
+  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are made over a session; not over HTTP");
+  await owner.asOwner(async (client) => {
+    const exists = (await client.query("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
+    await client.query(
+      `${exists ? "ALTER" : "CREATE"} ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION PASSWORD '${password}'`,
+    );
+    await client.query(`GRANT ${group} TO ${name}`);
+    await grantConnect(client, name);
+  });
+}
+
+async function grantConnect(client: OwnerClient, name: string): Promise<void> {
+  const { rows } = await client.query("SELECT quote_ident(current_database()) AS name");
+  await client.query(`GRANT CONNECT ON DATABASE ${String(rows[0]?.["name"])} TO ${name}`);
+}
+
+/** What this login could do that a runtime login must not: empty when it is really unprivileged. */
+export async function privilegesOf(database: Database): Promise<readonly string[]> {
+  if (!database.asOwner) return [];
+  return database.asOwner(async (client) => {
+    const { rows } = await client.query(
+      "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = session_user",
+    );
+    const row = rows[0] ?? {};
+    const names: Readonly<Record<string, string>> = {
+      rolsuper: "superuser",
+      rolbypassrls: "bypasses row-level security",
+      rolcreaterole: "makes roles",
+    };
+    return Object.entries(names).flatMap(([column, words]) => (row[column] === true ? [words] : []));
+  });
+}

@@ -1,0 +1,135 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { configPath, configText, getConfig, listConfig, maskValue, replaceConfig, setConfig, unsetConfig } from "./config.ts";
+import { isExposed, writeEnvFile } from "./env.ts";
+
+const KEY = "ca".repeat(32);
+
+let hub = "";
+beforeEach(() => {
+  hub = mkdtempSync(join(tmpdir(), "psn-config-"));
+});
+afterEach(() => {
+  rmSync(hub, { recursive: true, force: true });
+});
+
+function thrown(run: () => unknown): PsnError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof PsnError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+const read = (file: "hub" | "keys") => readFileSync(configPath(hub, file), "utf8");
+
+describe("list and get", () => {
+  test("show every setting with its origin, and no secret", () => {
+    writeEnvFile(
+      configPath(hub, "hub"),
+      `HUB_ENCRYPTION_KEY=${KEY}\nDATABASE_URL=postgres://u:canary@h/d?password=canary\nPSN_USRE=canary\n`,
+    );
+    writeEnvFile(configPath(hub, "keys"), "X_CLIENT_ID=my-app\nX_CLIENT_SECRET=canary\nOTHER=canary\n");
+    const { rows, problems } = listConfig(hub, { PSN_TIME_ZONE: "UTC" });
+    expect(problems).toEqual([]);
+    const shown = Object.fromEntries(rows.filter((row) => row.shown !== undefined).map((row) => [row.name, row.shown]));
+    expect(shown).toEqual({
+      HUB_ENCRYPTION_KEY: "••••••••",
+      DATABASE_URL: "postgres://u:••••••••@h/d?…",
+      PSN_DATA: "data/",
+      PSN_TIME_ZONE: "UTC",
+      X_CLIENT_ID: "my-app",
+      X_CLIENT_SECRET: "••••••••",
+      PSN_USRE: "••••••••",
+      OTHER: "••••••••",
+    });
+    expect(JSON.stringify(rows)).not.toMatch(/canary|caca/);
+    expect(getConfig(hub, "PSN_USRE", {})).toMatchObject({ file: "hub", suggestion: "PSN_USER", origin: { line: 3 } });
+    expect(getConfig(hub, "PSN_USER", {})).toMatchObject({ file: "hub", shown: undefined });
+    expect(getConfig(hub, "PSN_TIME_ZONE", { PSN_TIME_ZONE: "UTC" }).origin).toBe("environment");
+    expect(thrown(() => getConfig(hub, "DATABASE_URLS", {}))).toMatchObject({ code: "NOT_FOUND", hint: "did you mean DATABASE_URL?" });
+  });
+
+  test("go on where a file cannot be used, and tell why", () => {
+    writeEnvFile(configPath(hub, "hub"), "canary\n");
+    const { rows, problems } = listConfig(hub, {});
+    expect(rows.length).toBeGreaterThan(10);
+    expect(problems.map((problem) => problem.code)).toEqual(["CONFIG_INVALID"]);
+  });
+
+  test("a mask tells nothing of the value, its length included", () => {
+    expect(maskValue("x")).toBe(maskValue("a much longer secret"));
+    expect(maskValue("postgres://h/d")).toBe("postgres://h/d");
+    expect(maskValue("https://u:p@h/")).toBe("••••••••");
+  });
+});
+
+describe("set and unset", () => {
+  test("write into the file a name belongs to, for its owner alone", () => {
+    expect(setConfig(hub, "PSN_TIME_ZONE", "UTC")).toBe("hub");
+    expect(setConfig(hub, "X_CLIENT_ID", "id")).toBe("keys");
+    expect(setConfig(hub, "MY_OWN", "id")).toBe("keys");
+    expect(read("hub")).toBe("PSN_TIME_ZONE=UTC\n");
+    expect(read("keys")).toBe("X_CLIENT_ID=id\nMY_OWN=id\n");
+    expect(isExposed(configPath(hub, "hub"))).toBe(false);
+    expect(unsetConfig(hub, "MY_OWN")).toBe("keys");
+    expect(read("keys")).toBe("X_CLIENT_ID=id\n");
+  });
+
+  test("an unknown name that is in hub.env stays there", () => {
+    writeEnvFile(configPath(hub, "hub"), "FOO=1\n");
+    expect(setConfig(hub, "FOO", "2")).toBe("hub");
+    expect(existsSync(configPath(hub, "keys"))).toBe(false);
+  });
+
+  test("refuse what cannot be right, and write nothing", () => {
+    expect(thrown(() => setConfig(hub, "PSN_USER", "canary")).code).toBe("INPUT_INVALID");
+    expect(thrown(() => setConfig(hub, "HUB_ENCRYPTION_KEY", "canary")).message).not.toContain("canary");
+    expect(thrown(() => setConfig(hub, "DATABSE_URL", "postgres://h/d"))).toMatchObject({
+      code: "INPUT_INVALID",
+      hint: "did you mean DATABASE_URL?",
+    });
+    expect(thrown(() => unsetConfig(hub, "PSN_USER")).code).toBe("NOT_FOUND");
+    expect(existsSync(configPath(hub, "hub"))).toBe(false);
+    writeEnvFile(configPath(hub, "hub"), "PSN_USER=broken\nDATABASE_DRIVER=pg\n");
+    expect(thrown(() => setConfig(hub, "DATABASE_DRIVER", "neon-ws")).code).toBe("CONFIG_INVALID");
+    expect(read("hub")).toBe("PSN_USER=broken\nDATABASE_DRIVER=pg\n");
+    unsetConfig(hub, "PSN_USER");
+    setConfig(hub, "DATABASE_DRIVER", "neon-ws");
+    expect(read("hub")).toBe("DATABASE_DRIVER=neon-ws\n");
+  });
+
+  test("close a file that stood open", () => {
+    writeEnvFile(configPath(hub, "hub"), "DATABASE_DRIVER=pg\n");
+    chmodSync(configPath(hub, "hub"), 0o644);
+    setConfig(hub, "DATABASE_DRIVER", "pg");
+    expect(isExposed(configPath(hub, "hub"))).toBe(false);
+  });
+});
+
+describe("edit", () => {
+  test("replaces only with what can be used", () => {
+    writeEnvFile(configPath(hub, "hub"), "canary\n");
+    const before = configText(hub, "hub");
+    for (const bad of ["still canary", "PSN_USER=canary", "DATABASE_DRIVER=pg\nDATABASE_DRIVER=pg"]) {
+      const error = thrown(() => replaceConfig(hub, "hub", before, bad));
+      expect(error.code).toBe("CONFIG_INVALID");
+      expect(error.message).not.toContain("canary");
+    }
+    expect(read("hub")).toBe("canary\n");
+    replaceConfig(hub, "hub", before, "# fixed\nDATABASE_DRIVER=pg\n");
+    expect(read("hub")).toBe("# fixed\nDATABASE_DRIVER=pg\n");
+  });
+
+  test("does not undo what happened meanwhile", () => {
+    const before = configText(hub, "hub");
+    setConfig(hub, "HUB_ENCRYPTION_KEY", KEY);
+    expect(thrown(() => replaceConfig(hub, "hub", before, "DATABASE_DRIVER=pg\n")).code).toBe("CONFIG_INVALID");
+    expect(read("hub")).toBe(`HUB_ENCRYPTION_KEY=${KEY}\n`);
+  });
+});

@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
+
+/*
+ * Files that hold secrets: read whole, replaced whole, for their owner's eyes alone.
+ */
+
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+const OTHERS = 0o077;
+/** A change takes a few milliseconds; a lock older than this many is what a crash left behind. */
+const STALE_LOCK_MS = 10_000;
+const LOCK_WAIT_MS = 5_000;
+const LOCK_PAUSE_MS = 20;
+
+/**
+ * The text of a file, byte order mark included; undefined when there is none.
+ *
+ * @throws PsnError FILE_UNREADABLE when it may not be read or is no file, CONFIG_INVALID when it is not UTF-8.
+ */
+export function readTextFile(path: string): string | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") return undefined;
+    throw new PsnError("FILE_UNREADABLE", `${path} cannot be read${why(code)}.`, { cause: error, hint: cure(code, path) });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new PsnError("CONFIG_INVALID", `${path} is not UTF-8 text.`, { hint: "save it again as UTF-8" });
+  }
+}
+
+/**
+ * Replaces a file at once: whoever reads it sees the old text or the new one, and so does whoever starts after a power cut. The
+ * file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is replaced.
+ *
+ * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode, FILE_UNREADABLE when it cannot be written.
+ */
+export function writeEnvFile(path: string, text: string): void {
+  if (!text.isWellFormed()) throw new PsnError("CONFIG_INVALID", `What is to be written to ${path} is not well-formed Unicode text.`);
+  let temporary: string | undefined;
+  try {
+    makePrivateFolder(dirname(path));
+    const target = realTarget(path);
+    temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+    const file = openSync(temporary, "wx", FILE_MODE);
+    try {
+      fchmodSync(file, FILE_MODE); // The umask may have taken more away.
+      writeFileSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, target);
+    temporary = undefined;
+    syncFolder(dirname(target));
+  } catch (error) {
+    if (temporary !== undefined) rmSync(temporary, { force: true });
+    const code = codeOf(error);
+    throw new PsnError("FILE_UNREADABLE", `${path} cannot be written${why(code)}.`, { cause: error, hint: cure(code, path) });
+  }
+}
+
+/**
+ * Changes a file under a lock, so that no two changes at once lose one: a hub key lost that way would be lost for good. The new
+ * text is checked before it replaces the old one.
+ *
+ * @param change given the text, empty when there is no file yet. Throws to leave everything as it is.
+ * @returns the new text.
+ * @throws PsnError STATE_CONFLICT when another process holds the lock and does not let go; and what writeEnvFile throws.
+ */
+export function changeEnvFile(path: string, change: (text: string) => string): string {
+  return locked(path, () => {
+    const before = readTextFile(path);
+    const after = change(before ?? "");
+    if (after !== before || isExposed(path)) writeEnvFile(path, after);
+    return after;
+  });
+}
+
+/** Whether anybody but its owner may read or write the file; false when there is none, and on Windows, which has no such modes. */
+export function isExposed(path: string): boolean {
+  if (process.platform === "win32") return false;
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && (found.mode & OTHERS) !== 0;
+}
+
+function locked<T>(path: string, run: () => T): T {
+  const lock = `${path}.lock.tmp`;
+  const deadline = Date.now() + LOCK_WAIT_MS;
+  makePrivateFolder(dirname(path));
+  while (!take(lock)) {
+    const held = statSync(lock, { throwIfNoEntry: false });
+    if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS) rmSync(lock, { force: true });
+    else if (Date.now() > deadline) {
+      throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, { hint: `try again; if nothing runs, remove ${lock}` });
+    } else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
+  }
+  try {
+    return run();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function take(lock: string): boolean {
+  try {
+    closeSync(openSync(lock, "wx", FILE_MODE));
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "EEXIST") return false;
+    throw new PsnError("FILE_UNREADABLE", `${lock} cannot be written${why(code)}.`, { cause: error, hint: cure(code, lock) });
+  }
+}
+
+function makePrivateFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  if (process.platform === "win32" || (statSync(folder).mode & OTHERS) === 0) return;
+  try {
+    chmodSync(folder, FOLDER_MODE);
+  } catch (error) {
+    // Somebody else's folder: the file itself is still for its owner alone.
+    if (codeOf(error) !== "EPERM") throw error;
+  }
+}
+
+function realTarget(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Without it the new name may be gone after a power cut. Windows cannot open a folder, and needs no such step. */
+function syncFolder(folder: string): void {
+  if (process.platform === "win32") return;
+  const opened = openSync(folder, "r");
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+function why(code: string): string {
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: ": it is not yours to use",
+    EPERM: ": it is not yours to use",
+    EISDIR: ": it is a folder",
+    ENOTDIR: ": a part of its path is a file",
+    ENOSPC: ": the disk is full",
+    EROFS: ": the disk is read-only",
+  };
+  return reasons[code] ?? (code === "" ? "" : ` (${code})`);
+}
+
+function cure(code: string, path: string): string {
+  return code === "EACCES" || code === "EPERM"
+    ? `see whose it is: ls -ld '${path}' '${dirname(path)}'`
+    : `look at what is there: ls -ld '${path}'`;
+}

@@ -1,0 +1,151 @@
+import { distance } from "fastest-levenshtein";
+
+/*
+ * What hub.env and keys.env may hold. `config/*.env.example`, `psn config list` and the checks are made from these tables.
+ */
+
+export interface Setting {
+  readonly name: string;
+  /** Never shown, never handed to another program. */
+  readonly secret: boolean;
+  /** What counts when nothing is set. */
+  readonly default?: string;
+  /** What a value looks like, for the example file; never a real one. */
+  readonly example: string;
+  readonly meaning: string;
+  /** Completes "NAME must be …". */
+  readonly form: string;
+  readonly isValid: (value: string) => boolean;
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+const isKey = (value: string) => /^[0-9a-f]{64}$/i.test(value.trim());
+const isSaid = (value: string) => value.trim() !== "";
+const KEY_FORM = "64 hex characters (0-9, a-f)";
+const URL_FORM = "postgres://user:password@host/database, with special characters of the password percent-encoded (# is %23, / is %2F)";
+
+/** hub.env: where this hub is. */
+export const HUB_SETTINGS = [
+  {
+    name: "HUB_ENCRYPTION_KEY",
+    secret: true,
+    example: "",
+    meaning:
+      "The hub's key, 64 hex characters: seals every token. `psn init` makes it. Keep a copy elsewhere; without it nothing that is sealed opens again.",
+    form: KEY_FORM,
+    isValid: isKey,
+  },
+  {
+    name: "HUB_ENCRYPTION_KEY_OLD",
+    secret: true,
+    example: "",
+    meaning: "The key before, while `psn vault rotate` is at work. It goes away by itself.",
+    form: KEY_FORM,
+    isValid: isKey,
+  },
+  {
+    name: "PSN_USER",
+    secret: false,
+    example: "01930b1e-7c00-7000-8000-000000000000",
+    meaning: "Id of the user whose accounts and posts these are.",
+    form: "a UUID, as `psn init` wrote it",
+    isValid: (value) => UUID.test(value),
+  },
+  {
+    name: "DATABASE_URL",
+    secret: true,
+    example: "postgres://user:password@host/database",
+    meaning: "The hub's Postgres, by the login that runs the program. Without it psn keeps its own database in the data folder.",
+    form: URL_FORM,
+    isValid: isPostgresUrl,
+  },
+  {
+    name: "DATABASE_OWNER_URL",
+    secret: true,
+    example: "postgres://owner:password@host/database",
+    meaning: "The same database by the login that owns its tables. Only `psn init` and `psn db migrate` use it.",
+    form: URL_FORM,
+    isValid: isPostgresUrl,
+  },
+  {
+    name: "DATABASE_DRIVER",
+    secret: false,
+    example: "pg",
+    meaning: "How to reach the database: pg, neon-http or neon-ws. Without it psn goes by the host.",
+    form: "pg, neon-http or neon-ws",
+    isValid: (value) => ["pg", "neon-http", "neon-ws"].includes(value),
+  },
+  {
+    name: "PSN_DATA",
+    secret: false,
+    default: "data/",
+    example: "data/",
+    meaning: "The data folder, seen from the hub's folder.",
+    form: "a folder",
+    isValid: (value) => isSaid(value) && !value.includes("\0"),
+  },
+  {
+    name: "PSN_TIME_ZONE",
+    secret: false,
+    example: "Europe/Paris",
+    meaning: "IANA time zone in which times are read and shown. Without it psn takes the system's.",
+    form: "an IANA time zone such as Europe/Paris or UTC",
+    isValid: isTimeZone,
+  },
+] as const satisfies readonly Setting[];
+
+export type HubSettingName = (typeof HUB_SETTINGS)[number]["name"];
+
+const appKey = (name: string, secret: boolean, meaning: string): Setting => ({
+  name,
+  secret,
+  example: "",
+  meaning,
+  form: "what the platform gave for your app",
+  isValid: isSaid,
+});
+
+/** keys.env: the keys of the user's own apps at the platforms. Any other name is allowed too, and taken for a secret. */
+export const APP_KEYS: readonly Setting[] = [
+  appKey("X_CLIENT_ID", false, "X: the app's OAuth 2.0 client id."),
+  appKey("X_CLIENT_SECRET", true, "X: the app's OAuth 2.0 client secret."),
+  appKey("LINKEDIN_CLIENT_ID", false, "LinkedIn: the app's client id."),
+  appKey("LINKEDIN_CLIENT_SECRET", true, "LinkedIn: the app's primary client secret."),
+  appKey("THREADS_APP_ID", false, "Threads: the app's id."),
+  appKey("THREADS_APP_SECRET", true, "Threads: the app's secret."),
+];
+
+/** The setting of hub.env by this name. */
+export function hubSetting(name: string): (Setting & { readonly name: HubSettingName }) | undefined {
+  return HUB_SETTINGS.find((setting) => setting.name === name);
+}
+
+/** The app key of keys.env by this name. */
+export function appKeySetting(name: string): Setting | undefined {
+  return APP_KEYS.find((setting) => setting.name === name);
+}
+
+/** The known name that was most likely meant: at most three letters away, and no more than a third of the name. */
+export function nearestName(name: string, known: readonly { readonly name: string }[]): string | undefined {
+  const near = known
+    .map((candidate) => ({ name: candidate.name, steps: distance(name.toUpperCase(), candidate.name) }))
+    .filter(({ name: candidate, steps }) => steps <= Math.min(3, Math.floor(candidate.length / 3)));
+  return near.toSorted((a, b) => a.steps - b.steps)[0]?.name;
+}
+
+/** An IANA name that this runtime knows; an offset such as +01:00 is none. */
+export function isTimeZone(value: string): boolean {
+  if (!/^[A-Za-z]/.test(value)) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: value });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Of `postgres:///database?host=/run/postgresql`, a Unix socket, the host is a parameter. */
+function isPostgresUrl(value: string): boolean {
+  const url = URL.parse(value);
+  return url !== null && /^postgres(?:ql)?:$/.test(url.protocol) && (url.hostname !== "" || url.searchParams.has("host"));
+}

@@ -1,0 +1,194 @@
+import { createHash, hkdfSync } from "node:crypto";
+import { PsnError } from "@psn/core/errors.ts";
+import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/utils/crypto.ts";
+
+/*
+ * Tokens in, sealed values out. A sealed value reads `v1.<key id>.<payload>`; `scripts/vault-vectors.ts` writes the format out
+ * a second time, from the words below and node:crypto alone, and `tests/fixtures/vault-vectors.json` keeps it as it is.
+ *
+ * - key id: the first 8 hex characters of SHA-256("psn vault key id v1" ‖ 0x00 ‖ hub key). It tells which hub key sealed a
+ *   value, so that a rotation can count what is left. It is no secret.
+ * - user key: HKDF-SHA256 (RFC 5869) of the hub key, salt "psn vault user key v1", info = user id in UTF-8, 32 bytes. The salt
+ *   is fixed: the hub key is random already, and a member must arrive at the same key on every machine.
+ * - payload: AES-256-GCM under the user key, see `utils/crypto.ts`.
+ * - aad: the UTF-8 of the JSON array ["psn vault v1", table, column, row id, user id] without spaces. JSON quotes what it
+ *   holds, so that no two places have the same aad.
+ */
+
+const VERSION = "v1";
+/** Of `v1.`, the key id and the dot behind it. */
+const PREFIX_CHARS = 12;
+const AAD_LABEL = "psn vault v1";
+const USER_KEY_SALT = "psn vault user key v1";
+const KEY_ID_LABEL = "psn vault key id v1\0";
+const KEY_ID_CHARS = 8;
+
+/** Where a sealed value lives; it opens nowhere else. */
+export interface Place {
+  readonly table: string;
+  readonly column: string;
+  readonly rowId: string;
+  readonly userId: string;
+}
+
+/** Seals what must not be read from a stolen database. */
+export interface Vault {
+  /**
+   * The sealed form of a plaintext, for this place alone.
+   *
+   * @throws PsnError INPUT_INVALID when the plaintext is not well-formed Unicode; VAULT_LOCKED when this vault has no key for the user.
+   */
+  readonly seal: (place: Place, plaintext: string) => string;
+  /**
+   * The plaintext of what was sealed for this place.
+   *
+   * @throws PsnError VAULT_TAMPERED when it was changed, cut or moved; VAULT_LOCKED when the key that sealed it is not here.
+   */
+  readonly open: (place: Place, sealed: string) => string;
+  /** Id of the key that seals; a value with another `keyIdOf` waits to be sealed anew. */
+  readonly keyId: string;
+}
+
+/**
+ * The vault of the hub's owner and of its tasks: any user's values.
+ *
+ * @param options.keys the current key, then older ones that still open.
+ * @throws PsnError VAULT_LOCKED when there is no key.
+ */
+export function createVault(options: { readonly keys: readonly Key[] }): Vault {
+  return vaultOf(
+    options.keys.map((key) =>
+      ringOf(
+        keyId(key),
+        remember((userId) => userKey(key, userId)),
+      ),
+    ),
+  );
+}
+
+/**
+ * The vault of one member, who has only keys derived for them: it neither opens nor seals anybody else's values.
+ *
+ * @param options.keys what `deriveUserKey` gave: the current one, then older ones.
+ * @throws PsnError VAULT_LOCKED when there is no key, or one is not of that form.
+ */
+export function createMemberVault(options: { readonly userId: string; readonly keys: readonly string[] }): Vault {
+  const rings = options.keys.map((text) => {
+    const { id, key } = parseMemberKey(text);
+    const mine = (userId: string) => (userId === options.userId ? key : locked("This member's key opens only the member's own values."));
+    return ringOf(id, mine);
+  });
+  return vaultOf(rings);
+}
+
+/**
+ * What a member is given in place of the hub's key: 72 hex characters, the hub key's id and then the user's own key. The id
+ * lets the member seal values that a rotation counts rightly; neither part leads back to the hub's key.
+ */
+export function deriveUserKey(hubKey: Key, userId: string): string {
+  return keyId(hubKey) + userKey(hubKey, userId).secret.export().toString("hex");
+}
+
+/** The public name of a hub key: 8 hex characters. */
+export function keyId(key: Key): string {
+  return createHash("sha256").update(KEY_ID_LABEL).update(key.secret.export()).digest("hex").slice(0, KEY_ID_CHARS);
+}
+
+/**
+ * Id of the key that sealed a value.
+ *
+ * @throws PsnError VAULT_TAMPERED when it is not a sealed value.
+ */
+export function keyIdOf(sealed: string): string {
+  return sealedBy(sealed);
+}
+
+interface Ring {
+  readonly id: string;
+  /** How every value sealed by this key begins. */
+  readonly prefix: string;
+  readonly userKey: (userId: string) => Key;
+}
+
+function ringOf(id: string, userKeyOf: (userId: string) => Key): Ring {
+  return { id, prefix: `${VERSION}.${id}.`, userKey: userKeyOf };
+}
+
+function vaultOf(rings: readonly Ring[]): Vault {
+  const [current] = rings;
+  if (current === undefined) return locked("The hub has no key: HUB_ENCRYPTION_KEY is not set.", "put the hub's key into config/hub.env");
+  return {
+    keyId: current.id,
+    seal(place, plaintext) {
+      // UTF-8 has no form for half a character: it would come back as another string.
+      if (!plaintext.isWellFormed()) throw new PsnError("INPUT_INVALID", `The value for ${nameOf(place)} is not well-formed Unicode text.`);
+      return current.prefix + encrypt(plaintext, current.userKey(place.userId), associatedData(place));
+    },
+    open(place, sealed) {
+      const ring = rings.find((candidate) => sealed.startsWith(candidate.prefix));
+      if (ring === undefined) {
+        const ids = rings.map((one) => one.id).join(", ");
+        return locked(`The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place)}, and this hub has only ${ids}.`);
+      }
+      const key = ring.userKey(place.userId);
+      try {
+        return decrypt(sealed.slice(PREFIX_CHARS), key, associatedData(place)).toString("utf8");
+      } catch (error) {
+        if (error instanceof PsnError) throw tampered(place);
+        throw error;
+      }
+    },
+  };
+}
+
+function sealedBy(sealed: string, place?: Place): string {
+  const id = /^v1\.([0-9a-f]{8})\.[A-Za-z0-9+/]+={0,2}$/.exec(sealed)?.[1];
+  if (id === undefined) throw tampered(place);
+  return id;
+}
+
+function parseMemberKey(text: string): { readonly id: string; readonly key: Key } {
+  const hex = text.trim().toLowerCase();
+  if (!/^[0-9a-f]+$/.test(hex) || hex.length !== KEY_ID_CHARS + 2 * KEY_BYTES) {
+    return locked(
+      `A member's key is ${KEY_ID_CHARS + 2 * KEY_BYTES} hex characters; this one is not.`,
+      "ask the hub's owner for a new invite",
+    );
+  }
+  return { id: hex.slice(0, KEY_ID_CHARS), key: keyFromBytes(Buffer.from(hex.slice(KEY_ID_CHARS), "hex")) };
+}
+
+function userKey(hubKey: Key, userId: string): Key {
+  return keyFromBytes(new Uint8Array(hkdfSync("sha256", hubKey.secret, USER_KEY_SALT, userId, KEY_BYTES)));
+}
+
+const utf8 = new TextEncoder();
+
+function associatedData(place: Place): Uint8Array {
+  return utf8.encode(JSON.stringify([AAD_LABEL, place.table, place.column, place.rowId, place.userId]));
+}
+
+function remember(make: (userId: string) => Key): (userId: string) => Key {
+  const made = new Map<string, Key>();
+  return (userId) => {
+    const known = made.get(userId);
+    if (known !== undefined) return known;
+    const key = make(userId);
+    made.set(userId, key);
+    return key;
+  };
+}
+
+function nameOf(place: Place): string {
+  return `${place.table}.${place.column}`;
+}
+
+function tampered(place?: Place): PsnError {
+  const what = place === undefined ? "A sealed value" : `The value in ${nameOf(place)}`;
+  const details = place === undefined ? {} : { table: place.table, column: place.column, rowId: place.rowId };
+  return new PsnError("VAULT_TAMPERED", `${what} does not open: it was changed, cut or moved.`, { details });
+}
+
+function locked(message: string, hint?: string): never {
+  throw new PsnError("VAULT_LOCKED", message, hint === undefined ? {} : { hint });
+}

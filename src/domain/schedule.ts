@@ -1,0 +1,108 @@
+import { PsnError } from "@psn/core/errors.ts";
+import { parseDuration } from "./schedule/duration.ts";
+import { past, shown } from "./schedule/echo.ts";
+import { readWords } from "./schedule/words.ts";
+import { knownZone, offsetAt, wallInZone } from "./schedule/zone.ts";
+
+export { type DurationParts, parseDuration } from "./schedule/duration.ts";
+export { formatInstant } from "./schedule/echo.ts";
+export { assertZone, knownZone } from "./schedule/zone.ts";
+
+/*
+ * From what a person types to one instant. Whatever could mean two instants is refused with both of them written out, in a form
+ * that can be pasted back.
+ */
+
+export interface When {
+  readonly at: Temporal.Instant;
+  /** IANA name of the zone the time was read in. */
+  readonly zone: string;
+  /** What a clock in that zone shows: `2026-12-01T09:00`, with seconds where there are any. */
+  readonly wall: string;
+}
+
+export interface WhenContext {
+  readonly now: Temporal.Instant;
+  /** IANA name; times without an offset are read in it. */
+  readonly zone: string;
+}
+
+/** Further ahead is a slip of the keyboard. */
+const MOST_YEARS = 5;
+
+const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
+const TIME = String.raw`\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?`;
+/** RFC 3339 and RFC 9557: date, time, and perhaps an offset and a zone in brackets. */
+const ISO = new RegExp(String.raw`^(${DATE})[T ](${TIME})(?: ?(Z|[+-]\d{2}(?::?\d{2})?))?(?:\[([\w./+-]+)\])?$`, "i");
+
+/**
+ * An instant from ISO 8601 (`2026-12-01T09:00:00Z`), `2026-12-01 09:00`, `tomorrow 9am`, `next tuesday 14:30` or `in 2h`.
+ *
+ * @throws PsnError TIME_INVALID for what is no time, is past, is more than five years ahead, or could mean two times: a day without
+ * an hour, an hour without am or pm, a date in digits such as 03/04, a time the clocks skip or show twice.
+ */
+export function parseWhen(input: string, { now, zone }: WhenContext): When {
+  const text = input.trim().replaceAll(/\s+/g, " ");
+  const home = knownZone(zone);
+  if (text === "") throw notATime(input);
+  if (/^now$/i.test(text)) throw new PsnError("TIME_INVALID", "now is no time to schedule for", { hint: "leave the time out to publish at once" });
+  const iso = ISO.exec(text);
+  if (iso) return checked(readIso(text, iso, home), now);
+  const duration = /^(?:in |\+)(.+)$/i.exec(text)?.[1];
+  if (duration !== undefined && /^[\d\sa-z,]+$/i.test(duration) && !/\b(?:at|on)\b/i.test(duration)) return whenIn(duration, { now, zone: home });
+  const local = now.toZonedDateTimeISO(home).toPlainDateTime();
+  return checked(wallInZone(readWords(text, local), home), now);
+}
+
+/**
+ * So much time from now. Hours, minutes and seconds are exact; days and weeks keep the time of day, across a change of the clocks too.
+ *
+ * @throws PsnError TIME_INVALID as `parseDuration` and `parseWhen` do.
+ */
+export function whenIn(duration: string, { now, zone }: WhenContext): When {
+  const home = knownZone(zone);
+  const { days, ms } = parseDuration(duration);
+  const start = now.toZonedDateTimeISO(home);
+  const day = days === 0 ? now : wallInZone(start.toPlainDateTime().add({ days }), home).at;
+  const at = day.add({ milliseconds: ms });
+  return checked({ at, zone: home, wall: wallOf(at, home) }, now);
+}
+
+function readIso(text: string, [, date = "", time = "", offset, bracket]: RegExpExecArray, home: string): When {
+  const zone = bracket === undefined ? home : knownZone(bracket);
+  let wall: Temporal.PlainDateTime;
+  let at: Temporal.Instant | undefined;
+  try {
+    // Temporal reads second 60 as 59; a person who typed it made a slip.
+    if (/:60/.test(time)) throw new RangeError("second 60");
+    wall = Temporal.PlainDateTime.from(`${date}T${time}`, { overflow: "reject" });
+    if (offset !== undefined) at = Temporal.Instant.from(`${wall.toString()}${offset.toUpperCase()}`);
+  } catch (cause) {
+    throw new PsnError("TIME_INVALID", `${text} is no date and time of the calendar`, { cause, hint: "write it like 2026-12-01 09:00" });
+  }
+  if (offset === undefined || at === undefined) return wallInZone(wall, zone);
+  if (bracket !== undefined && offset.toUpperCase() !== "Z" && !at.toZonedDateTimeISO(zone).toPlainDateTime().equals(wall)) {
+    throw new PsnError("TIME_INVALID", `${zone} is at ${offsetAt(at, zone)} at that time, not at ${offset}`, { hint: "leave out the offset or the zone" });
+  }
+  return { at, zone, wall: wallOf(at, zone) };
+}
+
+function checked(when: When, now: Temporal.Instant): When {
+  const gone = now.epochMilliseconds - when.at.epochMilliseconds;
+  if (gone >= 0) {
+    throw new PsnError("TIME_INVALID", `${shown(when)} is past: that was ${past(gone)}`, { hint: "give a time that is still to come" });
+  }
+  const last = now.toZonedDateTimeISO("UTC").add({ years: MOST_YEARS }).toInstant();
+  if (Temporal.Instant.compare(when.at, last) > 0) {
+    throw new PsnError("TIME_INVALID", `${shown(when)} is more than ${MOST_YEARS} years ahead`, { hint: "check the year" });
+  }
+  return when;
+}
+
+function wallOf(at: Temporal.Instant, zone: string): string {
+  return shown({ wall: at.toZonedDateTimeISO(zone).toPlainDateTime() }).replace(" ", "T");
+}
+
+function notATime(input: string): PsnError {
+  return new PsnError("TIME_INVALID", `"${input}" is no time psn understands`, { hint: "psn help times" });
+}

@@ -1,0 +1,290 @@
+import type { TextRule } from "@psn/core/types/platform.ts";
+import { LinkifyIt } from "linkify-it";
+
+/** Only links with `http:` or `https:` written out: what every platform agrees is a URL. */
+const links = new LinkifyIt({ fuzzyLink: false, fuzzyEmail: false }).add("ftp:", null).add("//", null).add("mailto:", null);
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
+const sentences = new Intl.Segmenter("und", { granularity: "sentence" });
+const words = new Intl.Segmenter("und", { granularity: "word" });
+const utf8 = new TextEncoder();
+
+/** `@name`, `@name@server` (the server is the group) and `@name.example`. */
+const MENTION = /(?<![=/\p{L}\p{N}_])@[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?(@[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)?/giu;
+const HASHTAG = /(?<![\p{L}\p{N}_&])[#＃][\p{L}\p{M}\p{N}\p{Pc}\p{Pd}]+/gu;
+const SPACE = /^\s+$/u;
+const OPENING = /[\p{Ps}\p{Pi}]$/u;
+
+/** Least filling, as a share of the limit, at which a part may end before it is full. */
+const AT_PARAGRAPH = 1 / 3;
+const AT_SENTENCE = 1 / 2;
+
+/**
+ * The length a platform counts, in `rule.unit`.
+ * With `urlCost` every http(s) URL counts that much; with `mention: "local"` the server of `@name@server` counts nothing.
+ * Both work as on Mastodon: the text is rewritten, then counted (app/validators/status_length_validator.rb, 2026-11).
+ */
+export function measure(text: string, rule: TextRule): number {
+  const counted = rule.urlCost === undefined && rule.mention === undefined ? text : rewrite(text, rule);
+  switch (rule.unit) {
+    case "grapheme":
+      return countGraphemes(counted);
+    case "codepoint":
+      return countCodePoints(counted);
+    case "utf16":
+      return counted.length;
+    case "byte":
+      return byteLength(counted);
+  }
+}
+
+/** Whether a platform takes the text: within `max`, and within `maxBytes` of UTF-8 where there is such a bound. */
+export function fits(text: string, rule: TextRule): boolean {
+  return (rule.maxBytes === undefined || byteLength(text) <= rule.maxBytes) && measure(text, rule) <= rule.max;
+}
+
+/**
+ * The text as parts of a thread, in order; `[text]` as it is when it fits.
+ *
+ * A part ends at a paragraph or a sentence when it is well filled by then, else between words, else (a word longer than
+ * a part, or a script without spaces) inside a word, but never inside a grapheme, a URL, a mention or a hashtag.
+ * Nothing is lost but whitespace at a cut and at the two ends: the parts are found in the text one after the other with
+ * only whitespace around them. No part is empty but for a text of nothing but whitespace.
+ *
+ * Every part fits, but for one that is a single URL or a single grapheme too long for the rule: there is nothing to cut,
+ * so it is returned as it is and the caller must check with `fits`. A mention or hashtag longer than a part is cut as a word.
+ *
+ * `numbered` ends every part of several with ` (1/3)`, counted in the limit; where that leaves too little room (for a URL,
+ * say) no part is numbered.
+ */
+export function split(text: string, rule: TextRule, options: { readonly numbered?: boolean } = {}): string[] {
+  return splitParts([text], rule, { split: true, ...options }).flat();
+}
+
+/**
+ * Every part of a post as the texts of its units: `split` for each part, with numbers that run through the whole thread.
+ * Without `split` a part stays one text, and the caller must check that it still `fits` with its number.
+ */
+export function splitParts(
+  texts: readonly string[],
+  rule: TextRule,
+  options: { readonly split?: boolean; readonly numbered?: boolean } = {},
+): string[][] {
+  const piecesIn = (room: TextRule) => texts.map((text) => (options.split !== true || fits(text, room) ? [text] : cut(text, room)));
+  const plain = piecesIn(rule);
+  if (options.numbered !== true || plain.flat().length < 2) return plain;
+  // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as planned.
+  for (let digits = 1; ; digits += 1) {
+    const room = " (/)".length + 2 * digits;
+    if (room >= Math.min(rule.max, rule.maxBytes ?? rule.max)) return plain;
+    const pieces = piecesIn({ ...rule, max: rule.max - room, ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - room }) });
+    const total = pieces.flat().length;
+    if (String(total).length > digits) continue;
+    let number = 0;
+    const numbered = pieces.map((part) => part.map((piece) => `${piece} (${++number}/${total})`.trimStart()));
+    return options.split !== true || numbered.flat().every((piece) => fits(piece, rule)) ? numbered : plain;
+  }
+}
+
+function byteLength(text: string): number {
+  return utf8.encode(text).length;
+}
+
+function countGraphemes(text: string): number {
+  let count = 0;
+  for (const _ of graphemes.segment(text)) count += 1;
+  return count;
+}
+
+function countCodePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+function findUrls(text: string): Span[] {
+  return (links.match(text) ?? []).map((link) => ({ start: link.index, end: link.lastIndex }));
+}
+
+/** Matches outside `taken`, which is in order and does not overlap. */
+function findOutside(text: string, pattern: RegExp, taken: readonly Span[]): RegExpExecArray[] {
+  let next = 0;
+  return [...text.matchAll(pattern)].filter((match) => {
+    while ((taken[next]?.end ?? Number.POSITIVE_INFINITY) <= match.index) next += 1;
+    return (taken[next]?.start ?? Number.POSITIVE_INFINITY) >= match.index + match[0].length;
+  });
+}
+
+function rewrite(text: string, rule: TextRule): string {
+  const urls = findUrls(text);
+  const edits: { span: Span; to: string }[] = [];
+  const { urlCost } = rule;
+  if (urlCost !== undefined) edits.push(...urls.map((span) => ({ span, to: "x".repeat(urlCost) })));
+  if (rule.mention === "local") {
+    for (const match of findOutside(text, MENTION, urls)) {
+      const end = match.index + match[0].length;
+      edits.push({ span: { start: end - (match[1]?.length ?? 0), end }, to: "" });
+    }
+  }
+  edits.sort((a, b) => a.span.start - b.span.start);
+  let out = "";
+  let at = 0;
+  for (const { span, to } of edits) {
+    out += text.slice(at, span.start) + to;
+    at = span.end;
+  }
+  return out + text.slice(at);
+}
+
+/** What is never cut: a grapheme, or a whole URL, mention or hashtag. */
+interface Piece extends Span {
+  readonly cost: number;
+  readonly bytes: number;
+  readonly space: boolean;
+}
+
+function toPieces(text: string, rule: TextRule): Piece[] {
+  const urls = findUrls(text);
+  const tokens = [MENTION, HASHTAG]
+    .flatMap((pattern) => findOutside(text, pattern, urls))
+    .map((match) => ({ start: match.index, end: match.index + match[0].length }));
+  const whole = [...urls, ...tokens.filter((span) => fits(text.slice(span.start, span.end), rule))].sort((a, b) => a.start - b.start);
+  const pieces: Piece[] = [];
+  let next = 0;
+  let open = -1;
+  for (const { segment, index } of graphemes.segment(text)) {
+    const end = index + segment.length;
+    while ((whole[next]?.end ?? Number.POSITIVE_INFINITY) <= index) next += 1;
+    const span = whole[next];
+    const start = open >= 0 ? open : index;
+    // A combining mark may make a grapheme reach over a token's end: the piece then reaches as far.
+    if (span !== undefined && span.start < end && span.end > end) {
+      open = start;
+      continue;
+    }
+    open = -1;
+    const raw = text.slice(start, end);
+    pieces.push({
+      start,
+      end,
+      cost: start === index ? unitsOf(raw, rule) : measure(raw, rule),
+      bytes: byteLength(raw),
+      space: SPACE.test(raw),
+    });
+  }
+  return pieces;
+}
+
+/** The cost of one grapheme. */
+function unitsOf(grapheme: string, rule: TextRule): number {
+  return rule.unit === "grapheme" ? 1 : measure(grapheme, { max: rule.max, unit: rule.unit });
+}
+
+/** How good it is to begin a part at a piece, from 0: inside a word. */
+const WORD = 1;
+const SPACED = 2;
+const SENTENCE = 3;
+const PARAGRAPH = 4;
+
+function rankStarts(text: string, pieces: readonly Piece[]): Uint8Array {
+  const wordStarts = new Set<number>();
+  let before = "";
+  for (const { segment, index, isWordLike } of words.segment(text)) {
+    if ((isWordLike === true || OPENING.test(segment)) && !OPENING.test(before)) wordStarts.add(index);
+    before = segment;
+  }
+  const sentenceStarts = new Set<number>();
+  for (const { index } of sentences.segment(text)) sentenceStarts.add(index);
+  const ranks = new Uint8Array(pieces.length + 1);
+  let lines = 0;
+  let spaced = false;
+  for (const [index, piece] of pieces.entries()) {
+    if (piece.space) {
+      spaced = true;
+      if (/[\n\r\u2028\u2029]/.test(text.slice(piece.start, piece.end))) lines += 1;
+      continue;
+    }
+    if (lines > 1) ranks[index] = PARAGRAPH;
+    else if (lines === 1 || sentenceStarts.has(piece.start)) ranks[index] = SENTENCE;
+    else if (spaced) ranks[index] = SPACED;
+    else if (wordStarts.has(piece.start)) ranks[index] = WORD;
+    lines = 0;
+    spaced = false;
+  }
+  return ranks;
+}
+
+function cut(text: string, rule: TextRule): string[] {
+  const pieces = toPieces(text, rule);
+  const ranks = rankStarts(text, pieces);
+  const parts: string[] = [];
+  const skipSpace = (from: number) => {
+    let index = from;
+    while (pieces[index]?.space === true) index += 1;
+    return index;
+  };
+  for (let start = skipSpace(0); start < pieces.length; ) {
+    let limit = fill(pieces, start, rule);
+    for (;;) {
+      const next = chooseCut(pieces, ranks, start, limit, skipSpace(limit), rule);
+      const part = sliceTrimmed(text, pieces, start, next);
+      // What looks like a URL can depend on what stands before it, and a cut changes that: count what will be sent.
+      if (limit > start + 1 && !fits(part, rule)) {
+        limit = Math.max(start + 1, Math.min(limit, next) - 1);
+        continue;
+      }
+      parts.push(part);
+      start = next;
+      break;
+    }
+  }
+  return parts.length === 0 ? [""] : parts;
+}
+
+/** The first piece that no longer fits a part begun at `start`; at least one piece is in it. */
+function fill(pieces: readonly Piece[], start: number, rule: TextRule): number {
+  let cost = 0;
+  let bytes = 0;
+  let index = start;
+  for (; index < pieces.length; index += 1) {
+    const piece = pieces[index];
+    if (piece === undefined) break;
+    cost += piece.cost;
+    bytes += piece.bytes;
+    if (cost > rule.max || bytes > (rule.maxBytes ?? Number.POSITIVE_INFINITY)) break;
+  }
+  return Math.max(index, start + 1);
+}
+
+/** Where the next part begins: after `start`, at most at `last`, which is `limit` moved over whitespace. */
+function chooseCut(pieces: readonly Piece[], ranks: Uint8Array, start: number, limit: number, last: number, rule: TextRule): number {
+  if (last >= pieces.length) return last;
+  const furthest = (rank: number, from: number) => {
+    for (let index = last; index > from; index -= 1)
+      if (ranks[index] === rank || (rank === SPACED && (ranks[index] ?? 0) > rank)) return index;
+    return undefined;
+  };
+  const filled = (share: number) => start + Math.ceil((limit - start) * share);
+  const good = furthest(PARAGRAPH, filled(AT_PARAGRAPH)) ?? furthest(SENTENCE, filled(AT_SENTENCE));
+  if (good !== undefined) return good;
+  const spaced = furthest(SPACED, start);
+  if (spaced !== undefined && !isRunTooLong(pieces, spaced, rule)) return spaced;
+  return furthest(WORD, Math.max(start, spaced ?? start)) ?? Math.max(limit, spaced ?? limit);
+}
+
+/** Whether what stands between `from` and the next whitespace is too long for a part, so that it is cut in any case. */
+function isRunTooLong(pieces: readonly Piece[], from: number, rule: TextRule): boolean {
+  const end = fill(pieces, from, rule);
+  for (let index = from; index < end; index += 1) if (pieces[index]?.space === true) return false;
+  return end < pieces.length && pieces[end]?.space === false;
+}
+
+function sliceTrimmed(text: string, pieces: readonly Piece[], from: number, to: number): string {
+  let last = to - 1;
+  while (last > from && pieces[last]?.space === true) last -= 1;
+  return text.slice(pieces[from]?.start ?? 0, pieces[last]?.end ?? 0);
+}

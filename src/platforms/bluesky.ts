@@ -1,0 +1,84 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { type Body, compose } from "./kit/bluesky/compose.ts";
+import { prepare } from "./kit/bluesky/prepare.ts";
+import { COLLECTION, find, Put, recordOf, refOf, tidOf } from "./kit/bluesky/record.ts";
+import { connect, identify, refresh } from "./kit/bluesky/session.ts";
+import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
+import { definePlatform } from "./kit/define.ts";
+import { parse } from "./kit/http.ts";
+
+/**
+ * Bluesky and every other PDS of its network, by app password.
+ * The record's key is chosen here and put only where nothing stands yet, so a post cannot come out twice.
+ */
+export default definePlatform({
+  id: "bluesky",
+  name: "Bluesky",
+  docs: "https://docs.bsky.app/docs/api/com-atproto-repo-put-record",
+  capabilities: {
+    // app.bsky.feed.post#text: maxGraphemes and maxLength (lexicon in @atproto/api 0.21.0).
+    text: { max: 300, unit: "grapheme", maxBytes: 3000 },
+    // app.bsky.embed.images: maxLength, maxSize, and accept image/* (the same); these are the kinds the app makes itself.
+    // A GIF stands still.
+    images: { max: 4, maxBytes: 2_000_000, mimes: ["image/jpeg", "image/png", "image/webp", "image/gif"] },
+    // The lexicon has no bound; this is the app's own (bluesky-social/social-app src/lib/constants.ts MAX_ALT_TEXT, 2026-11).
+    altText: 2000,
+    thread: "reply-chain",
+    visibilities: ["public"],
+    contentWarning: false,
+    duplicates: "client-id",
+    concurrency: 4,
+  },
+  auth: {
+    kind: "form",
+    fields: [
+      { name: "identifier", secret: false, help: "the account's handle, for example ada.bsky.social" },
+      { name: "password", secret: true, help: "an app password from Settings → Privacy and security → App passwords" },
+      { name: "server", secret: false, help: "the account's server", fallback: "https://bsky.social" },
+    ],
+  },
+
+  connect,
+  identify,
+  refresh,
+  compose,
+  prepare,
+
+  async publish(request: PublishRequest<Body>, session) {
+    const { home, subject } = session.profile;
+    const answer = await xrpc(session, home, "com.atproto.repo.putRecord", {
+      // Null: only where there is no record. The same record again is a success that changes nothing (measured, PDS 0.4.217).
+      body: { repo: subject, collection: COLLECTION, rkey: tidOf(request.at, request.key), swapRecord: null, record: recordOf(request) },
+      token: session.credentials.access,
+      effect: "publish",
+      accept: ["InvalidSwap"],
+    });
+    if (errorName(answer) === undefined) return { status: "published", ref: refOf(parse(answer, Put), session) };
+    return { status: "published", ref: await standing(request, session) };
+  },
+
+  async lookup(request: PublishRequest<Body>, session, known) {
+    const found = await find(request, session);
+    return found?.own && !known.has(found.ref.id) ? found.ref : undefined;
+  },
+
+  async remove(ref, session) {
+    const [, repo, rkey] = /^at:\/\/(did:[^/]+)\/app\.bsky\.feed\.post\/([^/]+)$/.exec(ref.id) ?? [];
+    if (repo !== session.profile.subject || rkey === undefined) throw new PsnError("INPUT_INVALID", "this is not a post of this account");
+    await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
+      body: { repo, collection: COLLECTION, rkey },
+      token: session.credentials.access,
+    });
+  },
+});
+
+/** What an earlier attempt left under this key: its preparing may have run anew since, so the record need not be equal. */
+async function standing(request: PublishRequest<Body>, session: Session) {
+  const found = await find(request, session).catch((cause: unknown) => {
+    throw new PsnError("OUTCOME_UNKNOWN", "an earlier attempt was published, but could not be read back", { cause });
+  });
+  if (found?.own) return found.ref;
+  if (!found) throw new PsnError("OUTCOME_UNKNOWN", "an earlier attempt was published, and is gone again");
+  throw new PsnError("PLATFORM_REJECTED", "another post has this post's place", { hint: "post it again" });
+}

@@ -1,0 +1,243 @@
+import { mkdir } from "node:fs/promises";
+import { basename, isAbsolute, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Profile, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { definePlatform } from "./kit/define.ts";
+import {
+  dropMedia,
+  type Entry,
+  EXTENSIONS,
+  entryKeys,
+  filesOf,
+  isKey,
+  type Kept,
+  keepMedia,
+  readEntry,
+  readMedia,
+  readSettings,
+  removeEntry,
+  type Settings,
+  saveSettings,
+  writeEntry,
+} from "./kit/feed/entries.ts";
+import { readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
+import { atom, idOf, jsonFeed, newest, page } from "./kit/feed/render.ts";
+import { type Merged, mergePost } from "./kit/merged.ts";
+
+/**
+ * Publishes into a folder the user serves, or reads with a browser: `feed.json`, `atom.xml`, `index.html`, `media/`.
+ * `entries/<key>.json` is the truth and the commit point; everything else is rendered from it.
+ */
+const VISIBLE = ["public"] as const;
+
+export default definePlatform({
+  id: "feed",
+  name: "Feed",
+  docs: "https://www.jsonfeed.org/version/1.1/",
+  capabilities: {
+    text: { max: 100_000, unit: "grapheme" },
+    images: { max: 20, maxBytes: 20_000_000, mimes: Object.keys(EXTENSIONS) },
+    altText: 2_000,
+    thread: "merge",
+    visibilities: VISIBLE,
+    contentWarning: true,
+    duplicates: "client-id",
+    concurrency: 1,
+  },
+  auth: {
+    kind: "form",
+    fields: [
+      { name: "folder", secret: false, help: "the folder to publish into; it is made when it is missing" },
+      { name: "url", secret: false, help: "where the folder is served, for example https://example.com/feed/", fallback: "" },
+      { name: "title", secret: false, help: "the feed's title; without one the folder's name", fallback: "" },
+    ],
+  },
+
+  async connect(form, { signal, now }) {
+    signal.throwIfAborted();
+    const root = folderOf(form["folder"] ?? "");
+    const url = baseOf(form["url"] ?? "");
+    try {
+      await mkdir(root, { recursive: true });
+      const before = await readSettings(root);
+      const title = form["title"]?.trim() || before?.title || basename(root) || "Feed";
+      const settings = await saveSettings(root, {
+        title,
+        url: url || (before?.url ?? ""),
+        created: before?.created ?? now().toISOString(),
+      });
+      return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings) };
+    } catch (error) {
+      throw unreachable(root, error);
+    }
+  },
+
+  async identify(session) {
+    return using(session, async (root, settings) => profileOf(root, settings));
+  },
+
+  compose: (post, limits) => mergePost(post, limits, VISIBLE),
+
+  async publish({ unit, media, key, at }: PublishRequest<Merged>, session) {
+    return using(session, async (root, settings) => {
+      await sweep(root, session.now());
+      // An entry nobody can read would stop the rendering: better before the commit than after it.
+      const cache = new Map<string, Entry>();
+      await entriesOf(root, cache);
+      if (!cache.has(key)) {
+        const files = new Map<string, Kept>();
+        for (const one of media) files.set(one.id, await readMedia(one));
+        const entry = entryOf(unit.body, key, at, files);
+        session.signal.throwIfAborted();
+        await keepMedia(root, [...files.values()]);
+        await writeEntry(root, entry);
+        // Another process may have taken away a picture that nothing showed until now.
+        await afterCommit(() => keepMedia(root, [...files.values()]));
+      }
+      await afterCommit(() => render(root, settings, cache));
+      return { status: "published", ref: refOf(root, settings, key) };
+    });
+  },
+
+  /**
+   * Found only when every entry that should be shown is shown: after a crash between commit and rendering, or in the middle
+   * of it, the answer is "not there", and publishing once more with the same key completes the rendering.
+   */
+  async lookup({ key }, session) {
+    return using(session, async (root, settings) => {
+      const cache = new Map<string, Entry>();
+      const shown = newest(await entriesOf(root, cache));
+      if (!cache.has(key)) return undefined;
+      const files = await Promise.all(RENDERED.map(({ path }) => readText(root, path)));
+      const complete = RENDERED.every(({ make }, index) => make(settings, shown) === files[index]);
+      return complete ? refOf(root, settings, key) : undefined;
+    });
+  },
+
+  async remove(ref, session) {
+    if (!isKey(ref.id)) throw new PsnError("INPUT_INVALID", "that is no entry of a feed: its id is no UUID");
+    await using(session, async (root, settings) => {
+      const removed = await readEntry(root, ref.id);
+      await removeEntry(root, ref.id);
+      await render(root, settings, new Map());
+      if (removed) await dropMedia(root, removed, async () => new Set((await entriesOf(root, new Map())).flatMap(filesOf)));
+    });
+  },
+});
+
+const RENDERED = [
+  { path: "feed.json", make: jsonFeed },
+  { path: "atom.xml", make: atom },
+  { path: "index.html", make: page },
+] as const;
+
+/**
+ * Renders until the entries are the ones it rendered. Of several processes the last to rename a file looks at the entries
+ * after that; whoever writes an entry later still renders later: so the last rendering holds all entries, without a lock.
+ */
+async function render(root: string, settings: Settings, cache: Map<string, Entry>): Promise<void> {
+  let rendered: string | undefined;
+  for (;;) {
+    const entries = await entriesOf(root, cache);
+    const keys = entries.map(({ key }) => key).join();
+    if (keys === rendered) return;
+    const shown = newest(entries);
+    for (const { path, make } of RENDERED) await writeAtomically(root, path, make(settings, shown));
+    rendered = keys;
+  }
+}
+
+/** All entries as they are now. An entry never changes, so each is read once. */
+async function entriesOf(root: string, cache: Map<string, Entry>): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (const key of await entryKeys(root)) {
+    const entry = cache.get(key) ?? (await readEntry(root, key));
+    if (!entry) continue;
+    cache.set(key, entry);
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** Past the commit a failure is no refusal: the entry is there, and the next rendering shows it. */
+async function afterCommit(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    throw new PsnError("OUTCOME_UNKNOWN", "the entry is written, but the feed could not be rendered", { cause });
+  }
+}
+
+/** The account's folder and settings, if they are still the account's own. */
+async function using<T>({ signal, profile }: Session, work: (root: string, settings: Settings) => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const root = profile.home;
+  try {
+    const settings = await readSettings(root);
+    const hint = "put the folder back, or connect the feed where it is now: psn connect feed";
+    if (!settings) throw new PsnError("PLATFORM_UNREACHABLE", `there is no feed in the folder ${basename(root)}`, { hint });
+    if (settings.id !== profile.subject)
+      throw new PsnError("PLATFORM_UNREACHABLE", `the folder ${basename(root)} holds another feed`, { hint });
+    return await work(root, settings);
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) throw error;
+    throw unreachable(root, error);
+  }
+}
+
+function entryOf({ parts, language, contentWarning, title }: Merged, key: string, at: Date, files: ReadonlyMap<string, Kept>): Entry {
+  const kept = parts.map(({ text, media }) => ({
+    text,
+    media: media.map(({ id, ...about }) => {
+      const file = files.get(id)?.file;
+      if (!file) throw new PsnError("BUG", "a unit names media it was not given");
+      return { file, ...about };
+    }),
+  }));
+  return {
+    key,
+    published: at.toISOString(),
+    parts: kept,
+    ...(language ? { language } : {}),
+    ...(contentWarning ? { contentWarning } : {}),
+    ...(title ? { title } : {}),
+  };
+}
+
+function folderOf(entered: string): string {
+  const path = entered.trim();
+  if (path === "") throw new PsnError("INPUT_REQUIRED", "a feed needs a folder", { hint: "psn connect feed --folder ./public" });
+  if (path.startsWith("~"))
+    throw new PsnError("INPUT_INVALID", "the folder begins with ~, which only a shell understands", { hint: "write the whole path" });
+  if (path.includes("\0")) throw new PsnError("INPUT_INVALID", "the folder's name holds a character no folder can have");
+  return isAbsolute(path) ? resolve(path) : resolve(process.cwd(), path);
+}
+
+/** With a `/` at its end: the pages lie in it. */
+function baseOf(entered: string): string {
+  if (entered.trim() === "") return "";
+  const url = URL.parse(entered.trim());
+  if (!url || !["https:", "http:"].includes(url.protocol) || url.username || url.password || url.search || url.hash) {
+    throw new PsnError("INPUT_INVALID", "a feed's url is where its folder is served, and nothing more", {
+      hint: "for example https://example.com/feed/",
+    });
+  }
+  return url.href.endsWith("/") ? url.href : `${url.href}/`;
+}
+
+function profileOf(root: string, settings: Settings): Profile {
+  const slug = settings.title
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-+|-+$/g, "");
+  return { subject: settings.id, handle: slug || basename(root) || idOf(settings.id), url: addressOf(root, settings), home: root };
+}
+
+function refOf(root: string, settings: Settings, key: string): Ref {
+  return { id: key, url: `${addressOf(root, settings)}#${key}` };
+}
+
+function addressOf(root: string, { url }: Settings): string {
+  return url || pathToFileURL(join(root, "index.html")).href;
+}

@@ -1,0 +1,77 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Json } from "@psn/core/types/index.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import { z } from "zod";
+import type { Body } from "./compose.ts";
+import { type Facet, type Mention, mentionFacet } from "./facets.ts";
+import { xrpc } from "./xrpc.ts";
+
+/** Most bytes of a card's picture: app.bsky.embed.external#external `thumb.maxSize` (lexicon in @atproto/api 0.21.0). */
+const THUMB_BYTES = 1_000_000;
+
+const Blobs = z.object({ $type: z.literal("blob"), ref: z.object({ $link: z.string() }), mimeType: z.string(), size: z.number() });
+type BlobRef = z.output<typeof Blobs>;
+
+/** What `prepare` resolves to and `publish` reads back. */
+export const Prepared = z.object({
+  images: z.array(Blobs),
+  mentions: z.array(
+    z.object({ index: z.object({ byteStart: z.number(), byteEnd: z.number() }), features: z.array(z.record(z.string(), z.string())) }),
+  ),
+  card: z.object({ uri: z.string(), title: z.string(), description: z.string(), thumb: Blobs.nullable() }).nullable(),
+});
+
+/** Uploads the images, looks up who is mentioned, and makes the link's card. A blob no post refers to is seen by nobody. */
+export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Json> {
+  session.signal.throwIfAborted();
+  const { body } = request.unit;
+  const images: BlobRef[] = [];
+  for (const media of request.media) images.push(await upload(await media.open(), media.mime, session));
+  const mentions: Facet[] = [];
+  for (const mention of body.mentions) mentions.push(...(await resolve(mention, session)));
+  const card = body.link === null ? null : await cardOf(body.link, session);
+  return { images, mentions, card };
+}
+
+/** com.atproto.repo.uploadBlob (https://docs.bsky.app/docs/api/com-atproto-repo-upload-blob, 2026-11). */
+async function upload(blob: Blob, type: string, session: Session): Promise<BlobRef> {
+  const answer = await xrpc(session, session.profile.home, "com.atproto.repo.uploadBlob", {
+    body: blob,
+    type,
+    token: session.credentials.access,
+    timeoutMs: UPLOAD_TIMEOUT_MS,
+  });
+  return parse(answer, z.object({ blob: Blobs })).blob;
+}
+
+/** A handle nobody has is no mention but plain text; a server that cannot tell just now is asked again later. */
+async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
+  const { home } = session.profile;
+  try {
+    const answer = await xrpc(session, home, "com.atproto.identity.resolveHandle", { query: { handle: mention.handle } });
+    return [mentionFacet(mention, parse(answer, z.object({ did: z.string().startsWith("did:") })).did)];
+  } catch (error) {
+    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED") return [];
+    throw error;
+  }
+}
+
+async function cardOf(uri: string, session: Session): Promise<z.input<typeof Prepared>["card"]> {
+  const card = await fetchCard(uri, session, THUMB_BYTES);
+  return { uri, title: card.title, description: card.description, thumb: await thumbOf(card, session) };
+}
+
+/** Nothing about a card may keep a post from being published, but for a token that must be exchanged first. */
+async function thumbOf({ image }: Card, session: Session): Promise<BlobRef | null> {
+  if (!image) return null;
+  try {
+    const blob = await upload(image, image.type, session);
+    // The server looks at the bytes, and would refuse a post whose picture is none.
+    return blob.mimeType.startsWith("image/") && blob.size <= THUMB_BYTES ? blob : null;
+  } catch (error) {
+    if (session.signal.aborted || (error instanceof PsnError && error.retry === "refresh")) throw error;
+    return null;
+  }
+}

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Json } from "@psn/core/types/index.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { z } from "zod";
+import type { Body } from "./compose.ts";
+import { sortFacets } from "./facets.ts";
+import { Prepared } from "./prepare.ts";
+import { profileUrl } from "./session.ts";
+import { errorName, xrpc } from "./xrpc.ts";
+
+export const COLLECTION = "app.bsky.feed.post";
+const TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz";
+
+/**
+ * The record's key, the same at every attempt (https://atproto.com/specs/tid, 2026-11): microseconds since 1970 and ten
+ * bits, thirteen characters. The instant is known to the millisecond; its microseconds and the ten bits are hashed from
+ * `key`, so that two units of one millisecond do not meet (one chance in a million, and `publish` notices).
+ */
+export function tidOf(at: Date, key: string): string {
+  const hash = createHash("sha256").update(key).digest();
+  const micros = BigInt(at.getTime()) * 1000n + BigInt(hash.readUInt32BE(2) % 1000);
+  let value = (micros << 10n) | BigInt(hash.readUInt16BE(0) & 0x3ff);
+  let tid = "";
+  for (let index = 0; index < 13; index += 1) {
+    tid = `${TID_ALPHABET[Number(value & 31n)]}${tid}`;
+    value >>= 5n;
+  }
+  return tid;
+}
+
+/** The record to put: the same for the same request, always. */
+export function recordOf({ unit, prepared, at, root, parent }: PublishRequest<Body>): Json {
+  const { text, langs, facets, images, link } = unit.body;
+  const made = unit.prepare ? Prepared.safeParse(prepared) : undefined;
+  if (made?.success === false || (made?.data.images.length ?? 0) !== images.length)
+    throw new PsnError("BUG", "a post was sent before it was prepared");
+  const all = sortFacets([...facets, ...(made?.data.mentions ?? [])]);
+  const blobs = made?.data.images ?? [];
+  const card = link === null ? null : (made?.data.card ?? null);
+  return {
+    $type: COLLECTION,
+    text,
+    createdAt: at.toISOString(),
+    ...(langs.length > 0 ? { langs } : {}),
+    ...(all.length > 0 ? { facets: all } : {}),
+    ...(root && parent ? { reply: { root: strongRef(root), parent: strongRef(parent) } } : {}),
+    ...(images.length > 0
+      ? {
+          embed: {
+            $type: "app.bsky.embed.images",
+            images: images.map(({ alt, aspectRatio }, index) => ({
+              image: blobs[index] ?? null,
+              alt,
+              ...(aspectRatio ? { aspectRatio } : {}),
+            })),
+          },
+        }
+      : card
+        ? {
+            embed: {
+              $type: "app.bsky.embed.external",
+              external: { uri: card.uri, title: card.title, description: card.description, ...(card.thumb ? { thumb: card.thumb } : {}) },
+            },
+          }
+        : {}),
+  };
+}
+
+function strongRef({ id, revision }: Ref): Json {
+  if (revision === undefined) throw new PsnError("BUG", "an answer must name the content id of what it answers");
+  return { uri: id, cid: revision };
+}
+
+export const Put = z.object({ uri: z.string().startsWith("at://"), cid: z.string().min(1) });
+const Got = Put.extend({ value: z.object({ text: z.string().optional(), createdAt: z.string().optional() }) });
+
+export function refOf({ uri, cid }: z.output<typeof Put>, { profile }: Session): Ref {
+  const rkey = uri.slice(uri.lastIndexOf("/") + 1);
+  return { id: uri, url: `${profileUrl(profile.subject, profile.handle)}/post/${rkey}`, revision: cid };
+}
+
+/** What stands under this request's key. `own` is false for the record of another post, which only chance puts there. */
+export async function find(
+  request: PublishRequest<Body>,
+  session: Session,
+): Promise<{ readonly ref: Ref; readonly own: boolean } | undefined> {
+  const { home, subject } = session.profile;
+  const answer = await xrpc(session, home, "com.atproto.repo.getRecord", {
+    query: { repo: subject, collection: COLLECTION, rkey: tidOf(request.at, request.key) },
+    accept: ["RecordNotFound"],
+  });
+  if (errorName(answer) !== undefined) return undefined;
+  const got = parse(answer, Got);
+  return { ref: refOf(got, session), own: got.value.text === request.unit.body.text && got.value.createdAt === request.at.toISOString() };
+}

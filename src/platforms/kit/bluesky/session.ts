@@ -1,0 +1,165 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Connection, Credentials, Net, Profile, Session } from "@psn/core/types/platform.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { z } from "zod";
+import { type Caller, errorName, xrpc } from "./xrpc.ts";
+
+const PASSWORD_HINT = "make an app password in Bluesky under Settings → Privacy and security → App passwords";
+const SERVER_HINT = "--server bsky.social";
+
+const DidDoc = z.object({ service: z.array(z.object({ id: z.string(), serviceEndpoint: z.unknown() })) });
+const Account = z.object({
+  did: z.string().startsWith("did:"),
+  handle: z.string().min(1),
+  didDoc: z.unknown().optional(),
+  active: z.boolean().optional(),
+  status: z.string().optional(),
+});
+const Tokens = Account.extend({ accessJwt: z.string().min(1), refreshJwt: z.string().min(1) });
+
+/** com.atproto.server.createSession with an app password (https://docs.bsky.app/docs/api/com-atproto-server-create-session, 2026-11). */
+export async function connect(form: Readonly<Record<string, string>>, net: Net): Promise<Connection> {
+  const identifier = identifierOf(form["identifier"] ?? "");
+  const password = (form["password"] ?? "").trim();
+  if (password === "") throw new PsnError("INPUT_REQUIRED", "the app password is missing", { hint: PASSWORD_HINT });
+  const server = originOf(form["server"] ?? "");
+  const tokens = await login(net, server, identifier, password);
+  if (tokens.active === false) throw new PsnError("AUTH_REVOKED", `this account is not active (${tokens.status ?? "no reason given"})`);
+  return { credentials: credentialsOf(tokens, password), profile: profileOf(tokens, server) };
+}
+
+/** com.atproto.server.getSession. */
+export async function identify(session: Session): Promise<Profile> {
+  const { home } = session.profile;
+  const answer = await xrpc(session, home, "com.atproto.server.getSession", { query: {}, token: session.credentials.access });
+  return profileOf(parse(answer, Account), home);
+}
+
+/** com.atproto.server.refreshSession; when that token is dead too, a new session with the app password. */
+export async function refresh(session: Session): Promise<Credentials> {
+  const { credentials, profile } = session;
+  if (credentials.refresh !== undefined) {
+    const answer = await refreshSession(session, credentials.refresh);
+    if (answer !== undefined) return credentialsOf(parse(answer, Tokens), credentials.secret);
+  }
+  if (credentials.secret === undefined) throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} has ended this session`);
+  const tokens = await login(session, profile.home, profile.subject, credentials.secret);
+  if (tokens.did !== profile.subject) throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} answered for another account`);
+  return credentialsOf(tokens, credentials.secret);
+}
+
+/** Undefined when the server no longer takes the token. */
+async function refreshSession(session: Session, token: string): Promise<Answer | undefined> {
+  try {
+    return await xrpc(session, session.profile.home, "com.atproto.server.refreshSession", { token });
+  } catch (error) {
+    if (error instanceof PsnError && error.code === "AUTH_EXPIRED") return undefined;
+    throw error;
+  }
+}
+
+async function login(net: Net, server: string, identifier: string, password: string): Promise<z.output<typeof Tokens>> {
+  // The password is the caller's secret, so that no server can have it repeated in a message.
+  const caller: Caller = { fetch: net.fetch, now: net.now, signal: net.signal, credentials: { access: "", secret: password, scopes: [] } };
+  const accept = ["AuthenticationRequired", "AuthFactorTokenRequired", "XRPCNotSupported", "MethodNotImplemented"];
+  const answer = await loginAnswer(caller, server, { identifier, password }, accept);
+  const name = errorName(answer);
+  if (name === undefined) return parse(answer, Tokens);
+  if (name === "AuthFactorTokenRequired")
+    throw new PsnError("AUTH_REVOKED", `${answer.host} asks for a second factor`, { hint: PASSWORD_HINT });
+  if (name === "AuthenticationRequired")
+    throw new PsnError("AUTH_REVOKED", `${answer.host} does not accept this handle and app password`, { hint: PASSWORD_HINT });
+  throw new PsnError("INPUT_INVALID", `${answer.host} is not a server of Bluesky's network`, { hint: SERVER_HINT });
+}
+
+async function loginAnswer(
+  caller: Caller,
+  server: string,
+  body: { identifier: string; password: string },
+  accept: string[],
+): Promise<Answer> {
+  try {
+    return await xrpc(caller, server, "com.atproto.server.createSession", { body, accept });
+  } catch (error) {
+    // No token was sent: a 401 in other words than atproto's is a refused password too.
+    if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
+      throw new PsnError("AUTH_REVOKED", error.message, { hint: PASSWORD_HINT, details: error.details });
+    throw error;
+  }
+}
+
+function credentialsOf(tokens: z.output<typeof Tokens>, secret: string | undefined): Credentials {
+  const { exp, scope } = claimsOf(tokens.accessJwt);
+  return {
+    access: tokens.accessJwt,
+    refresh: tokens.refreshJwt,
+    ...(secret === undefined ? {} : { secret }),
+    ...(exp === undefined ? {} : { expiresAt: new Date(exp * 1000) }),
+    scopes: scope === undefined ? [] : scope.split(" "),
+  };
+}
+
+const Claims = z.object({ exp: z.number().int().positive().max(8.64e12).optional(), scope: z.string().min(1).optional() });
+
+/** What an access token says of itself. Only a PDS can tell whether it is true, and nothing is decided by it. */
+function claimsOf(jwt: string): z.output<typeof Claims> {
+  try {
+    return Claims.parse(JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8")));
+  } catch {
+    return {};
+  }
+}
+
+function profileOf(account: z.output<typeof Account>, server: string): Profile {
+  return {
+    subject: account.did,
+    handle: account.handle,
+    url: profileUrl(account.did, account.handle),
+    home: pdsOf(account.didDoc, server),
+  };
+}
+
+/** `handle.invalid` is what a server says of an account whose handle no longer leads to it (https://atproto.com/specs/handle). */
+export function profileUrl(did: string, handle: string): string {
+  return `https://bsky.app/profile/${handle === "handle.invalid" ? did : handle}`;
+}
+
+/** Where the account's posts are kept: bsky.social only signs in. The DID document's `#atproto_pds`, else `server`. */
+function pdsOf(didDoc: unknown, server: string): string {
+  const doc = DidDoc.safeParse(didDoc);
+  const endpoint = doc.success ? doc.data.service.find(({ id }) => id.endsWith("#atproto_pds"))?.serviceEndpoint : undefined;
+  if (typeof endpoint !== "string" || !URL.canParse(endpoint)) return server;
+  const url = new URL(endpoint);
+  const local = isLoopback(url) && isLoopback(new URL(server));
+  return url.protocol === "https:" || (url.protocol === "http:" && local) ? url.origin : server;
+}
+
+function identifierOf(typed: string): string {
+  // A handle copied from an app brings marks of writing direction with it.
+  const identifier = typed
+    .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
+    .trim()
+    .replace(/^@/, "");
+  if (identifier === "") throw new PsnError("INPUT_REQUIRED", "the handle is missing", { hint: "--identifier ada.bsky.social" });
+  if (/\s/.test(identifier)) throw new PsnError("INPUT_INVALID", "the handle has a space in it", { hint: "--identifier ada.bsky.social" });
+  return identifier;
+}
+
+/** The server's origin from what a person types: `https` only, but for a server on this machine. Throws INPUT_INVALID. */
+export function originOf(typed: string): string {
+  const server = typed.trim() === "" ? "https://bsky.social" : typed.trim();
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `https://${server}`;
+  if (!URL.canParse(full)) throw new PsnError("INPUT_INVALID", "the server is not a host name", { hint: SERVER_HINT });
+  const url = new URL(full);
+  if (url.username !== "" || url.password !== "" || url.pathname !== "/" || url.search !== "" || url.hash !== "") {
+    throw new PsnError("INPUT_INVALID", "the server is a host name and nothing more", { hint: `--server ${url.host}` });
+  }
+  if (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url))) return url.origin;
+  throw new PsnError("INPUT_INVALID", "the server must be reached over https, or the password could be read on the way", {
+    hint: `--server https://${url.host}`,
+  });
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
+}

@@ -1,0 +1,148 @@
+import { createHash, randomUUID } from "node:crypto";
+import { link, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Media } from "@psn/core/types/platform.ts";
+import { z } from "zod";
+import { exists, ignore, OWN_FOLDER, readText, removeFile, writeAtomically } from "./files.ts";
+
+const SETTINGS = `${OWN_FOLDER}/settings.json`;
+const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const Settings = z.object({ id: z.uuid(), title: z.string(), url: z.string(), created: z.iso.datetime() });
+/** What the feed is, apart from its entries. `url` is where the folder is served, with a `/` at its end, or empty. */
+export type Settings = Readonly<z.infer<typeof Settings>>;
+
+const EntryMedia = z.object({
+  file: z.string().regex(/^media\/[0-9a-f]{16}\.[a-z]+$/),
+  mime: z.string(),
+  bytes: z.number(),
+  width: z.number().optional(),
+  height: z.number().optional(),
+  alt: z.string().optional(),
+});
+const Entry = z.object({
+  key: z.string().regex(KEY),
+  published: z.iso.datetime(),
+  parts: z.array(z.object({ text: z.string(), media: z.array(EntryMedia) })).min(1),
+  language: z.string().optional(),
+  contentWarning: z.string().optional(),
+  title: z.string().optional(),
+});
+/** One published post. Its file is the truth; feed, Atom and page are made from it. */
+export type Entry = Readonly<z.infer<typeof Entry>>;
+export type EntryMedia = Readonly<z.infer<typeof EntryMedia>>;
+
+/** Undefined in a folder that holds no feed. */
+export async function readSettings(root: string): Promise<Settings | undefined> {
+  const text = await readText(root, SETTINGS);
+  return text === undefined ? undefined : parsed(text, Settings, SETTINGS);
+}
+
+/** The settings that hold from now on. Of two processes that begin a feed in one folder, both get the same id. */
+export async function saveSettings(root: string, wanted: Omit<Settings, "id">): Promise<Settings> {
+  await mkdir(join(root, OWN_FOLDER), { recursive: true });
+  let current = await readSettings(root);
+  if (!current) {
+    // A link, unlike a rename, never replaces the id another process has just chosen.
+    const temporary = join(root, OWN_FOLDER, `${randomUUID()}.tmp`);
+    await writeFile(temporary, written({ id: randomUUID(), ...wanted }), { flush: true });
+    await link(temporary, join(root, SETTINGS)).catch(ignore("EEXIST"));
+    await rm(temporary);
+    current = await readSettings(root);
+  }
+  if (!current) throw new PsnError("PLATFORM_UNREACHABLE", "the feed's settings vanished while they were written");
+  const settings = { ...current, title: wanted.title, url: wanted.url };
+  if (written(settings) !== written(current)) await writeAtomically(root, SETTINGS, written(settings));
+  return settings;
+}
+
+/** Keys of all entries, in one order. */
+export async function entryKeys(root: string): Promise<readonly string[]> {
+  const names = (await readdir(join(root, "entries")).catch(ignore("ENOENT"))) ?? [];
+  return names.flatMap((name) => (name.endsWith(".json") && isKey(name.slice(0, -5)) ? [name.slice(0, -5)] : [])).sort();
+}
+
+/** Undefined when there is none, or none any more. */
+export async function readEntry(root: string, key: string): Promise<Entry | undefined> {
+  const path = pathOf(key);
+  const text = await readText(root, path);
+  return text === undefined ? undefined : parsed(text, Entry, path);
+}
+
+/** The commit point of a publish: before it there is no post, after it there is one. */
+export async function writeEntry(root: string, entry: Entry): Promise<void> {
+  await writeAtomically(root, pathOf(entry.key), written(entry));
+}
+
+export async function removeEntry(root: string, key: string): Promise<void> {
+  await removeFile(root, pathOf(key));
+}
+
+/** A unit's key is a file name here, so it is nothing but a UUID. */
+export function isKey(text: string): boolean {
+  return KEY.test(text);
+}
+
+export const EXTENSIONS: Readonly<Record<string, string>> = {
+  "image/jpeg": "jpg",
+  "image/png": "png",
+  "image/webp": "webp",
+  "image/gif": "gif",
+  "image/avif": "avif",
+};
+
+export interface Kept {
+  readonly file: string;
+  readonly content: Uint8Array;
+}
+
+/** Reads a media file and names it after its content, so that the same picture is kept once. */
+export async function readMedia(media: Media): Promise<Kept> {
+  const content = new Uint8Array(await (await media.open()).arrayBuffer());
+  const name = createHash("sha256").update(content).digest("hex").slice(0, 16);
+  return { file: `media/${name}.${EXTENSIONS[media.mime] ?? "bin"}`, content };
+}
+
+export async function keepMedia(root: string, files: readonly Kept[]): Promise<void> {
+  for (const { file, content } of files) if (!(await exists(root, file))) await writeAtomically(root, file, content);
+}
+
+/**
+ * Takes away a removed entry's pictures unless another entry shows them. A picture is first set aside and then the entries
+ * are read again, so that one published meanwhile keeps it: its process writes pictures anew that it finds missing.
+ */
+export async function dropMedia(root: string, removed: Entry, shown: () => Promise<ReadonlySet<string>>): Promise<void> {
+  for (const file of new Set(filesOf(removed))) {
+    if ((await shown()).has(file)) continue;
+    const aside = join(root, OWN_FOLDER, `${randomUUID()}.tmp`);
+    const moved = await rename(join(root, file), aside).then(() => true, ignore("ENOENT"));
+    if (!moved) continue;
+    if ((await shown()).has(file)) await rename(aside, join(root, file));
+    else await rm(aside, { force: true });
+  }
+}
+
+export function filesOf(entry: Entry): string[] {
+  return entry.parts.flatMap(({ media }) => media.map(({ file }) => file));
+}
+
+function pathOf(key: string): string {
+  if (!isKey(key)) throw new PsnError("INPUT_INVALID", "the id of a feed's entry is a UUID");
+  return `entries/${key}.json`;
+}
+
+function written(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+function parsed<T extends z.ZodType>(text: string, schema: T, path: string): z.output<T> {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new PsnError("PLATFORM_REJECTED", `${path} in the feed's folder was changed and cannot be read`, {
+      cause,
+      hint: `restore ${path} from a backup, or delete it`,
+    });
+  }
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
+
+/** Holds the settings and what is being written; the rest of the folder is for the reader. */
+export const OWN_FOLDER = ".feed";
+/** A write lasts far shorter; what is older was left by a process that was stopped. */
+const LEFTOVER_MS = 24 * 3_600_000;
+
+/**
+ * Replaces a file in one step: a reader and a crash see the old content or the new, never half of it.
+ * The temporary file lies in the same file system, is written through to the disk, and then takes the name.
+ */
+export async function writeAtomically(root: string, path: string, content: string | Uint8Array): Promise<void> {
+  const target = join(root, path);
+  const own = join(root, OWN_FOLDER);
+  const temporary = join(own, `${randomUUID()}.tmp`);
+  try {
+    // Not recursive: a folder that is gone, an unmounted disk, must not come back empty.
+    for (const folder of [own, dirname(target)]) if (folder !== root) await mkdir(folder).catch(ignore("EEXIST"));
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A file's text; undefined when there is none. */
+export async function readText(root: string, path: string): Promise<string | undefined> {
+  return readFile(join(root, path), "utf8").catch(ignore("ENOENT"));
+}
+
+export async function exists(root: string, path: string): Promise<boolean> {
+  return (await stat(join(root, path)).catch(ignore("ENOENT"))) !== undefined;
+}
+
+/** What is gone already stays gone. */
+export async function removeFile(root: string, path: string): Promise<void> {
+  await rm(join(root, path), { force: true });
+  await syncFolder(dirname(join(root, path))).catch(ignore("ENOENT"));
+}
+
+/** Takes away what stopped processes left behind. */
+export async function sweep(root: string, now: Date): Promise<void> {
+  const own = join(root, OWN_FOLDER);
+  for (const name of (await readdir(own).catch(ignore("ENOENT"))) ?? []) {
+    if (!name.endsWith(".tmp")) continue;
+    const found = await stat(join(own, name)).catch(ignore("ENOENT"));
+    if (found && now.getTime() - found.mtimeMs > LEFTOVER_MS) await rm(join(own, name), { force: true });
+  }
+}
+
+/** Lets one kind of failure pass as undefined. */
+export function ignore(code: string): (error: unknown) => undefined {
+  return (error) => {
+    if (codeOf(error) === code) return undefined;
+    throw error;
+  };
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: "put the folder back, or connect the feed where it is now: psn connect feed",
+  ENOTDIR: "a file stands where the folder should be: psn connect feed",
+  EACCES: "let this user write to the folder",
+  EPERM: "let this user write to the folder",
+  EROFS: "the disk is mounted read-only: mount it writable",
+  ENOSPC: "the disk is full: make room",
+  EDQUOT: "the disk quota is used up: make room",
+};
+
+/** A failure of the disk is PLATFORM_UNREACHABLE, with what to do about it; everything else stays what it is. */
+export function unreachable(root: string, error: unknown): PsnError {
+  const code = codeOf(error);
+  if (error instanceof PsnError || code === "") return toPsnError(error);
+  const hint = HINTS[code] ?? "psn doctor";
+  return new PsnError("PLATFORM_UNREACHABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, { cause: error, hint });
+}
+
+function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  return typeof code === "string" ? code : "";
+}
+
+/** Writes a folder's own list of names through to the disk, where the system knows how. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r").catch(ignore("EISDIR"));
+  if (!folder) return;
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

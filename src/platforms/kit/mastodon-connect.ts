@@ -1,0 +1,123 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Connection, Net, Profile } from "@psn/core/types/platform.ts";
+import { z } from "zod";
+import { type Answer, parse, refusal } from "./http.ts";
+import { Account, api, type Caller } from "./mastodon-api.ts";
+import { Instance, limitsOf } from "./mastodon-limits.ts";
+
+/** What psn asks for (https://docs.joinmastodon.org/api/oauth-scopes/, 2026-11); `read` and `write` hold them. */
+export const SCOPES = ["read:accounts", "read:statuses", "write:statuses", "write:media"] as const;
+const HINT = `make a token under Preferences → Development with ${SCOPES.join(", ")}`;
+
+/** From a server and a token to a connection. Reads only. */
+export async function connect(form: Readonly<Record<string, string>>, net: Net): Promise<Connection> {
+  const home = originOf(form["server"] ?? "");
+  const access = (form["token"] ?? "").trim();
+  if (!/^[\x21-\x7e]+$/.test(access))
+    throw new PsnError("INPUT_INVALID", "the token is empty or has characters a token cannot have", { hint: HINT });
+  const session: Caller = { ...net, credentials: { access, scopes: [] }, profile: { home } };
+  const account = await accountOf(session);
+  const scopes = await scopesOf(session);
+  const instance = await instanceOf(session);
+  const limits = limitsOf(instance);
+  const profile: Profile = {
+    subject: account.id,
+    handle: `${account.username}@${domainOf(instance, home)}`,
+    url: account.url,
+    home,
+    ...(Object.keys(limits).length > 0 ? { limits } : {}),
+  };
+  return { credentials: { access, scopes }, profile };
+}
+
+/** GET /api/v1/accounts/verify_credentials (https://docs.joinmastodon.org/methods/accounts/#verify_credentials, 2026-11). */
+async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
+  const answer = await api(session, "/api/v1/accounts/verify_credentials", {
+    effect: "none",
+    accept: [301, 302, 307, 308, 401, 403, 404, 422],
+  });
+  const { status, host } = answer;
+  if (status === 200) return parse(answer, Account);
+  // 422: a token that stands for no user (Mastodon), or one that is not known (snac).
+  if (status === 401 || status === 422)
+    throw new PsnError("AUTH_REVOKED", `${host} does not accept this token`, { hint: HINT, details: { status } });
+  if (status === 403)
+    throw new PsnError("AUTH_SCOPE", `${host} does not let this token read its account`, { hint: HINT, details: { status } });
+  if (status === 404) throw notMastodon(host);
+  if (status < 400)
+    throw new PsnError("INPUT_INVALID", `${host} answers elsewhere${elsewhere(answer)}`, {
+      hint: "give that address as the server",
+      details: { status },
+    });
+  throw refusal(answer, session);
+}
+
+function elsewhere({ headers, host }: Answer): string {
+  const location = headers.get("location") ?? "";
+  return URL.canParse(location, `https://${host}`) ? `: ${new URL(location, `https://${host}`).origin}` : "";
+}
+
+/**
+ * What the token may do, where the server tells: GET /api/v1/apps/verify_credentials names scopes since Mastodon 4.3
+ * (https://docs.joinmastodon.org/methods/apps/#verify_credentials, 2026-11). Throws AUTH_SCOPE when one is missing.
+ */
+async function scopesOf(session: Caller): Promise<string[]> {
+  const answer = await api(session, "/api/v1/apps/verify_credentials", { effect: "none", accept: [400, 401, 403, 404, 405, 422, 501] });
+  const told = answer.status === 200 ? z.object({ scopes: z.array(z.string()) }).safeParse(json(answer)) : undefined;
+  if (!told?.success) return [];
+  const { scopes } = told.data;
+  // `profile` is all that asking who one is needs, since Mastodon 4.3.
+  const holds = (scope: string) =>
+    scopes.some((has) => has === scope || has === scope.split(":")[0] || (has === "profile" && scope === "read:accounts"));
+  const missing = SCOPES.filter((scope) => !holds(scope));
+  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the token lacks ${missing.join(", ")}`, { hint: HINT });
+  return scopes;
+}
+
+/** Version 2 of the instance, else version 1, else nothing: servers answer 404 with an empty body or a page for either. */
+async function instanceOf(session: Caller): Promise<Instance> {
+  for (const path of ["/api/v2/instance", "/api/v1/instance"]) {
+    const answer = await api(session, path, { effect: "none", accept: [400, 401, 403, 404, 405, 410, 422, 501] });
+    const told = answer.status === 200 ? Instance.safeParse(json(answer)) : undefined;
+    if (told?.success) return told.data;
+  }
+  return Instance.parse({});
+}
+
+function json(answer: Answer): unknown {
+  try {
+    return JSON.parse(answer.text);
+  } catch {
+    return undefined;
+  }
+}
+
+function domainOf(instance: Instance, home: string): string {
+  const named = instance.domain ?? instance.uri ?? "";
+  const domain = URL.canParse(named) && /^https?:/.test(named) ? new URL(named).host : named;
+  return /^[^\s/@]+$/.test(domain) ? domain : new URL(home).host;
+}
+
+/** The server's origin from what a person types. Throws INPUT_INVALID. */
+export function originOf(typed: string): string {
+  const hint = "--server mastodon.social";
+  const server = typed.trim().replace(/\/+$/, "");
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `https://${server}`;
+  if (server === "" || !URL.canParse(full)) throw new PsnError("INPUT_INVALID", "the server is not a host name", { hint });
+  const url = new URL(full);
+  if (url.username !== "" || url.password !== "")
+    throw new PsnError("INPUT_INVALID", "the server is a host name, not an address with a user", { hint });
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
+    throw new PsnError("INPUT_INVALID", "the server is a host name without a path", { hint: `--server ${url.host}` });
+  const loopback = url.hostname === "localhost" || url.hostname === "[::1]" || /^127(\.\d+){3}$/.test(url.hostname);
+  if (url.protocol === "https:" || (url.protocol === "http:" && loopback)) return url.origin;
+  throw new PsnError("INPUT_INVALID", "the server must be reached over https, or the token could be read on the way", {
+    hint: `--server https://${url.host}`,
+  });
+}
+
+function notMastodon(host: string): PsnError {
+  return new PsnError("INPUT_INVALID", `${host} does not speak Mastodon's API`, {
+    hint: "give the host of the server's web page, without a path",
+  });
+}

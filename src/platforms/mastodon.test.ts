@@ -1,0 +1,242 @@
+import type { Limits, MediaInfo, Post } from "@psn/core/types/platform.ts";
+import { describe, expect, test } from "vitest";
+import { originOf } from "./kit/mastodon-connect.ts";
+import { DEFAULTS, Instance, limitsOf } from "./kit/mastodon-limits.ts";
+import { htmlToText, shown } from "./kit/mastodon-text.ts";
+import mastodon from "./mastodon.ts";
+
+const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
+const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });
+const video = (id: string): MediaInfo => ({ id, kind: "video", mime: "video/mp4", bytes: 10 });
+
+function units(value: Post, limits: Limits = mastodon.capabilities) {
+  const composed = mastodon.compose(value, limits);
+  if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
+  return composed.units;
+}
+
+function codes(value: Post, limits: Limits = mastodon.capabilities): string[] {
+  const composed = mastodon.compose(value, limits);
+  return composed.ok ? [] : composed.issues.map(({ code }) => code);
+}
+
+describe("counting, as StatusLengthValidator does", () => {
+  test.each([
+    ["a family of four is one", "👨‍👩‍👧‍👦", 1],
+    ["a decomposed letter is one", "e\u0301", 1],
+    ["a link is 23, however long", `https://example.com/${"x".repeat(300)}`, 23],
+    ["a short link is 23 too", "http://a.de", 23],
+    ["a remote mention is its local part", "@ada@mastodon.example hello", 10],
+    ["a domain without a scheme is text", "example.com", 11],
+  ])("%s", (_, text, length) => {
+    expect(units(post(text))[0].length).toBe(length);
+  });
+
+  test("500 fit and 501 do not", () => {
+    expect(units(post("a".repeat(500)))[0].length).toBe(500);
+    expect(codes(post("a".repeat(501)))).toEqual(["text.too-long"]);
+  });
+
+  test("the content warning counts, and a link in it counts in full", () => {
+    expect(codes(post("a".repeat(490), { contentWarning: "spoiler!!!" }))).toEqual([]);
+    expect(codes(post("a".repeat(491), { contentWarning: "spoiler!!!" }))).toEqual(["text.too-long"]);
+    const link = `https://example.com/${"x".repeat(100)}`;
+    expect(codes(post("a".repeat(400), { contentWarning: link }))).toEqual(["text.too-long"]);
+    expect(codes(post("a", { contentWarning: "w".repeat(500) }))).toEqual(["warning.too-long"]);
+  });
+});
+
+describe("compose", () => {
+  test.each([
+    ["public", "public"],
+    ["unlisted", "unlisted"],
+    ["followers", "private"],
+    ["direct", "direct"],
+  ] as const)("%s is sent as %s", (visibility, sent) => {
+    expect(units(post("x", { visibility }))[0].body).toEqual({ status: "x", visibility: sent });
+  });
+
+  test("says nothing of what the author did not choose", () => {
+    expect(units(post(" hello \n"))).toEqual([{ body: { status: "hello" }, text: "hello", length: 5, media: [], prepare: false }]);
+  });
+
+  test("language and warning travel", () => {
+    const [unit] = units(post("x", { language: "pt-BR", contentWarning: " food " }));
+    expect(unit.body).toEqual({ status: "x", language: "pt-BR", spoiler_text: "food", sensitive: true });
+  });
+
+  test("a blank warning is none", () => {
+    expect(units(post("x", { contentWarning: "  " }))[0].body).toEqual({ status: "x" });
+  });
+
+  test("a thread keeps its media where they are, and one that is split has them first", () => {
+    const long = "A sentence that is here to fill. ".repeat(40).trim();
+    const made = units({
+      id: "p",
+      split: true,
+      parts: [
+        { text: long, media: [image("a")] },
+        { text: "", media: [image("b"), image("c")] },
+      ],
+    });
+    expect(made.map(({ media }) => media)).toEqual([["a"], ...made.slice(1, -1).map(() => []), ["b", "c"]]);
+    expect(made.map(({ prepare }) => prepare)).toEqual([true, ...made.slice(1, -1).map(() => false), true]);
+    expect(made.length).toBeGreaterThan(3);
+    for (const { length } of made) expect(length).toBeLessThanOrEqual(500);
+  });
+
+  test("numbers run through the whole thread and are counted in the limit", () => {
+    const made = units({
+      id: "p",
+      split: true,
+      numbered: true,
+      parts: [
+        { text: "word ".repeat(1200), media: [] },
+        { text: "the end", media: [] },
+      ],
+    });
+    expect(made.length).toBeGreaterThan(9);
+    expect(made.map(({ text }) => /\((\d+)\/(\d+)\)$/.exec(text)?.slice(1).map(Number))).toEqual(
+      made.map((_, index) => [index + 1, made.length]),
+    );
+    for (const { length } of made) expect(length).toBeLessThanOrEqual(500);
+    expect(units(post("alone", { numbered: true, split: true }))[0].text).toBe("alone");
+  });
+
+  test("says everything that is wrong at once", () => {
+    const parts = [
+      {
+        text: "a".repeat(501),
+        media: [
+          image("a", { alt: "x".repeat(1501) }),
+          image("b", { mime: "image/tiff" }),
+          image("c", { bytes: 17_000_000 }),
+          image("d"),
+          image("e"),
+        ],
+      },
+      { text: " ", media: [] },
+      { text: "x", media: [image("f"), video("g"), video("h")] },
+    ] as const;
+    expect(codes({ id: "p", parts: [...parts] as [(typeof parts)[0], ...(typeof parts)[number][]] }).sort()).toEqual([
+      "alt.too-long",
+      "media.mixed",
+      "media.too-large",
+      "media.too-many",
+      "media.too-many",
+      "media.type",
+      "text.empty",
+      "text.too-long",
+    ]);
+  });
+
+  test("the server's own limits hold", () => {
+    const limits = { ...mastodon.capabilities, text: { ...DEFAULTS.text, max: 5000, urlCost: 32 }, altText: 10 };
+    expect(units(post(`${"a".repeat(4967)} https://a.de`), limits)[0].length).toBe(5000);
+    expect(codes({ id: "p", parts: [{ text: "x", media: [image("a", { alt: "eleven long" })] }] }, limits)).toEqual(["alt.too-long"]);
+  });
+});
+
+describe("limits", () => {
+  test("a server like Mastodon's own differs in nothing", () => {
+    const configuration = {
+      statuses: { max_characters: 500, max_media_attachments: 4, characters_reserved_per_url: 23 },
+      media_attachments: {
+        supported_mime_types: [...DEFAULTS.images.mimes, ...DEFAULTS.videos.mimes, "audio/ogg"],
+        image_size_limit: 16_777_216,
+        video_size_limit: 103_809_024,
+        description_limit: 1500,
+      },
+    };
+    expect(limitsOf(Instance.parse({ domain: "a.example", configuration }))).toEqual({});
+  });
+
+  test("what differs is taken over", () => {
+    const instance = Instance.parse({
+      configuration: {
+        statuses: { max_characters: 10_000, max_media_attachments: 16, characters_reserved_per_url: 25 },
+        media_attachments: {
+          supported_mime_types: ["image/png", "video/mp4"],
+          image_size_limit: 1000,
+          video_size_limit: 2000,
+          description_limit: 5000,
+        },
+      },
+    });
+    expect(limitsOf(instance)).toEqual({
+      text: { max: 10_000, unit: "grapheme", urlCost: 25, mention: "local" },
+      images: { max: 16, maxBytes: 1000, mimes: ["image/png"] },
+      videos: { max: 1, maxBytes: 2000, mimes: ["video/mp4"] },
+      altText: 5000,
+    });
+  });
+
+  test("Pleroma's max_toot_chars and description_limit are known", () => {
+    expect(limitsOf(Instance.parse({ max_toot_chars: 5000, description_limit: 5000 }))).toEqual({
+      text: { ...DEFAULTS.text, max: 5000 },
+      altText: 5000,
+    });
+  });
+
+  test("nonsense in one number leaves the others", () => {
+    const statuses = { max_characters: -1, max_media_attachments: "many", characters_reserved_per_url: 30 };
+    expect(limitsOf(Instance.parse({ configuration: { statuses, media_attachments: 7 } }))).toEqual({
+      text: { ...DEFAULTS.text, urlCost: 30 },
+    });
+    expect(limitsOf(Instance.parse({ configuration: null }))).toEqual({});
+  });
+});
+
+describe("html to text", () => {
+  test.each([
+    ["paragraphs and breaks", "<p>one<br />two</p><p>three<br>four</p>", "one\ntwo\n\nthree\nfour"],
+    [
+      "a link with hidden parts",
+      '<p><a href="https://www.example.com/a/b"><span class="invisible">https://www.</span><span class="ellipsis">example.com/a</span><span class="invisible">/b</span></a>!</p>',
+      "https://www.example.com/a/b!",
+    ],
+    ["entities, once", "<p>1 &lt; 2 &amp;amp; &quot;x&quot; &#39;y&#39; &#x1f600; &unknown;</p>", "1 < 2 &amp; \"x\" 'y' 😀 &unknown;"],
+    ["a quoted post's link is not the author's", '<p class="quote-inline">RE: <a href="x">x</a></p><p>mine</p>', "mine"],
+    ["nothing", "", ""],
+  ])("%s", (_, html, text) => {
+    expect(htmlToText(html)).toBe(text);
+  });
+
+  test("a mention and Markdown's marks are no difference, words are", () => {
+    expect(shown("hi @ada@mastodon.example, *see* https://a.example/@b@c.example")).toBe(
+      shown("hi @ada, see\n\nhttps://a.example/@b@c.example"),
+    );
+    expect(shown("a <b>bold</b> word")).toBe(shown("a bold word"));
+    expect(shown("one")).not.toBe(shown("two"));
+    expect(shown("---")).not.toBe(shown(""));
+  });
+});
+
+describe("the server's name", () => {
+  test.each([
+    ["mastodon.social", "https://mastodon.social"],
+    [" https://Mastodon.Social/ ", "https://mastodon.social"],
+    ["social.example:8443", "https://social.example:8443"],
+    ["http://127.0.0.1:3000", "http://127.0.0.1:3000"],
+    ["http://localhost:3000", "http://localhost:3000"],
+    ["http://[::1]:3000", "http://[::1]:3000"],
+    ["bücher.example", "https://xn--bcher-kva.example"],
+  ])("%s is %s", (typed, origin) => {
+    expect(originOf(typed)).toBe(origin);
+  });
+
+  test.each([
+    "",
+    " ",
+    "http://mastodon.social",
+    "http://127.evil.example",
+    "ftp://mastodon.social",
+    "https://mastodon.social/@ada",
+    "https://a:b@mastodon.social",
+    "ada@mastodon.social",
+    "mastodon social",
+    "https://mastodon.social/?x",
+  ])("%s is refused", (typed) => {
+    expect(() => originOf(typed)).toThrow(expect.objectContaining({ code: "INPUT_INVALID" }));
+  });
+});

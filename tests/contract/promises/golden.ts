@@ -1,0 +1,76 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Post, Ref } from "@psn/core/types/platform.ts";
+import { expect } from "vitest";
+import type { Promised, Subject } from "../platform.ts";
+import { keyOf, picture, postOf, type Seen, type Stage, settled } from "../stage.ts";
+
+/** Every kind of unit there is; what a platform does not take is left out of its file. */
+const POSTS: Readonly<Record<string, Post>> = {
+  text: postOf("Hello, world!"),
+  links: postOf("Read https://example.com/a_(b)?c=d#e, and #wombats.\n\nMore: 👩‍👩‍👧 & <b>"),
+  picture: postOf("Look", { parts: [{ text: "Look", media: [picture("image-1")] }] }),
+  thread: {
+    id: "post-1",
+    parts: [
+      { text: "First", media: [] },
+      { text: "Second", media: [] },
+      { text: "Third", media: [] },
+    ],
+  },
+  language: postOf("Olá", { language: "pt-BR" }),
+  unlisted: postOf("Quietly", { visibility: "unlisted" }),
+  warning: postOf("Everybody dies", { contentWarning: "The ending" }),
+  title: postOf("With a title", { title: "A title" }),
+};
+
+/** The requests themselves, committed: a change to what is sent is a diff to read. */
+export const golden = {
+  golden: {
+    says: "the requests of every kind of unit are the committed ones (PSN_GOLDEN=write writes them)",
+    holds: async (subject) => {
+      const file = fileURLToPath(new URL(`../golden/${subject.platform.id}.json`, import.meta.url));
+      const written = `${JSON.stringify(await requestsOf(subject), null, 2)}\n`;
+      if (process.env["PSN_GOLDEN"] === "write") {
+        await mkdir(dirname(file), { recursive: true });
+        await writeFile(file, written);
+      }
+      const committed = await readFile(file, "utf8").catch(() => "there is no golden file yet: PSN_GOLDEN=write makes it");
+      expect(written).toBe(committed);
+    },
+  },
+} as const satisfies Record<string, Promised>;
+
+async function requestsOf({ open, platform, contract }: Subject) {
+  const kinds: Record<string, unknown> = {};
+  for (const [kind, post] of Object.entries(POSTS)) {
+    const stage = await open();
+    if (!platform.compose(post, platform.capabilities).ok) continue;
+    stage.requests.length = 0;
+    let root: Ref | undefined;
+    let parent: Ref | undefined;
+    for (const [index, unit] of stage.units(post).entries()) {
+      const request = await stage.ready(unit, keyOf(index + 1), root && parent ? { root, parent } : undefined);
+      parent = await settled(platform, request, stage.session);
+      root ??= parent;
+    }
+    kinds[kind] = stage.requests.map((seen) => readable(seen, stage));
+  }
+  const text = JSON.stringify(kinds);
+  return JSON.parse(contract.scrub?.(text) ?? text) as unknown;
+}
+
+function readable({ method, url, headers, body }: Seen, { secrets }: Stage) {
+  let text = JSON.stringify({ method, url, headers, body: parsed(body) });
+  for (const secret of secrets) text = text.replaceAll(JSON.stringify(secret).slice(1, -1), "•••");
+  return JSON.parse(text) as unknown;
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}

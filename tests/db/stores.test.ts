@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type TestDatabase, testDatabases } from "../support/databases.ts";
+import { type Stage, setUp } from "./stage.ts";
+import { accountTests } from "./suites/accounts.ts";
+import { claimTests } from "./suites/claims.ts";
+import { commandTests } from "./suites/commands.ts";
+import { concurrencyTests } from "./suites/concurrency.ts";
+import { inspectionTests } from "./suites/inspection.ts";
+import { postTests } from "./suites/posts.ts";
+import { settleTests } from "./suites/settles.ts";
+
+/** How a suite says what it tests: each test has a user and a platform of its own. */
+export type Test = (name: string, body: (stage: Stage) => Promise<void>) => void;
+
+const SUITES = { accountTests, postTests, claimTests, settleTests, commandTests, concurrencyTests, inspectionTests };
+
+describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
+  let db: TestDatabase;
+  let declared = 0;
+  let passed = 0;
+
+  beforeAll(async () => {
+    db = await open();
+    expect(db.database.driver).toBe(driver);
+  });
+  afterAll(async () => {
+    await db.close();
+    process.stdout.write(`stores on ${driver}: ${passed} of ${declared} tests\n`);
+  });
+
+  const test: Test = (name, body) => {
+    declared += 1;
+    it(name, async () => {
+      await body(await setUp(db));
+      passed += 1;
+    });
+  };
+  for (const suite of Object.values(SUITES)) suite(test);
+});

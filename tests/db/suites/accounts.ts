@@ -1,0 +1,122 @@
+import { PsnError } from "@psn/core/errors.ts";
+import { failed, LEASE_MS, sending } from "@psn/domain/delivery.ts";
+import { expect } from "vitest";
+import { claimOne, connect, detail, done, eventsOf, newId, newUser, profile, schedule, sealed, settle, stateOf } from "../stage.ts";
+import type { Test } from "../stores.test.ts";
+
+export function accountTests(test: Test): void {
+  test("users: adding twice keeps the first; a user reads itself and nobody else", async ({ stores, userId }) => {
+    await stores.users.add({ id: userId, handle: "other", timeZone: "UTC" });
+    expect(await stores.users.get(userId)).toEqual({ id: userId, handle: "anna", timeZone: "Europe/Zurich" });
+    expect(await stores.users.get(newId())).toBeUndefined();
+  });
+
+  test("accounts: what is connected is listed, found, and its credentials come back as they were", async (stage) => {
+    const { stores, userId, platform } = stage;
+    const id = newId();
+    const credentials = sealed(newId(), {
+      refresh: null,
+      secret: "v1.key1.'secret'",
+      expiresAt: new Date("2027-03-28T01:59:59.123Z"),
+      scopes: ["a b", 'say "hi"', "back\\slash", "{curly},comma", "", "naïve 🦆"],
+    });
+    const limits = { charactersPerUnit: 5000 };
+    await stores.accounts.connect(userId, { id, platform, profile: { ...profile("second"), limits } as never }, credentials);
+    const listed = await stores.accounts.list(userId);
+    expect(listed.map(({ profile: { handle } }) => handle)).toEqual(["@first", "@second"]);
+    expect(listed[1]).toMatchObject({ id, platform, health: "ok", healthReason: null, pausedUntil: null, profile: { limits } });
+    expect(listed[1]?.expiresAt).toEqual(credentials.expiresAt);
+    expect(listed[1]?.createdAt).toBeInstanceOf(Date);
+    expect(Math.abs((listed[1]?.refreshedAt?.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+    expect(listed[0]?.profile).toEqual(profile("first"));
+    expect(await stores.accounts.find(userId, platform, "second")).toEqual({ id, credentialsId: credentials.id });
+    expect(await stores.accounts.find(userId, platform, "third")).toBeUndefined();
+    expect(await stores.accounts.credentials(userId, id)).toEqual(credentials);
+    expect(await stores.accounts.credentials(userId, newId())).toBeUndefined();
+  });
+
+  test("accounts: the same subject of another user is another account", async ({ stores, userId, platform, accountId }) => {
+    const other = await newUser(stores);
+    const id = newId();
+    await stores.accounts.connect(other, { id, platform, profile: profile("first") }, sealed());
+    expect(await stores.accounts.list(other)).toMatchObject([{ id }]);
+    expect(await stores.accounts.list(userId)).toMatchObject([{ id: accountId }]);
+    expect(await stores.accounts.find(other, platform, "first")).toMatchObject({ id });
+    expect(await stores.accounts.credentials(other, accountId)).toBeUndefined();
+    expect(await stores.accounts.disconnect(other, accountId)).toBe(0);
+    expect(await stores.accounts.credentials(userId, accountId)).toBeDefined();
+  });
+
+  test("accounts: reconnecting keeps the id, heals the account and schedules what was held", async (stage) => {
+    const { stores, userId, platform, accountId } = stage;
+    const [held, cancelled] = [await schedule(stage), await schedule(stage)];
+    await stores.posts.cancel(userId, [cancelled.id]);
+    const claimed = await claimOne(stage);
+    await settle(stage, claimed, failed(0, new PsnError("AUTH_REVOKED", "token gone"), 1, 0));
+    expect(await detail(stage, held.id)).toMatchObject({ state: "held", code: "AUTH_REVOKED", health: "needs-reconnect" });
+    expect(await stores.accounts.list(userId)).toMatchObject([{ health: "needs-reconnect", healthReason: "token gone" }]);
+
+    const before = await stores.accounts.find(userId, platform, "first");
+    const credentials = sealed(before?.credentialsId ?? "", { access: "v1.key1.new" });
+    await stores.accounts.connect(userId, { id: accountId, platform, profile: { ...profile("first"), handle: "@renamed" } }, credentials);
+    expect(await stores.accounts.find(userId, platform, "first")).toEqual(before);
+    expect(await stores.accounts.credentials(userId, accountId)).toEqual(credentials);
+    expect(await stores.accounts.list(userId)).toMatchObject([{ id: accountId, health: "ok", healthReason: null, profile: { handle: "@renamed" } }]);
+    expect(await detail(stage, held.id)).toMatchObject({ state: "scheduled", code: null, message: null });
+    expect(await eventsOf(stage, held.id)).toEqual(["scheduled", "sending", "held", "reconnected"]);
+    expect(await stateOf(stage, cancelled.id)).toBe("cancelled");
+    expect(await eventsOf(stage, cancelled.id)).toEqual(["scheduled", "cancelled"]);
+    expect(await claimOne(stage)).toMatchObject({ deliveryId: held.id, purpose: "publish" });
+  });
+
+  test("accounts: credentials that are stored again carry the id they were sealed for", async ({ stores, userId, platform, accountId }) => {
+    const credentials = sealed(newId(), { access: "v1.key1.sealed-for-the-new-id" });
+    await stores.accounts.connect(userId, { id: accountId, platform, profile: profile("first") }, credentials);
+    expect(await stores.accounts.credentials(userId, accountId)).toEqual(credentials);
+  });
+
+  test("accounts: disconnecting forgets the credentials, cancels what is to come and leaves what is out", async (stage) => {
+    const { stores, userId, accountId, platform } = stage;
+    const out = await schedule(stage);
+    await settle(stage, await claimOne(stage), done("1"));
+    const sent = await schedule(stage);
+    await claimOne(stage);
+    const prepared = await schedule(stage, { units: [{ prepare: true }] });
+    const old = await claimOne(stage);
+    const waiting = await schedule(stage, { dueInMs: 3_600_000 });
+    const elsewhere = await schedule(stage, { accounts: [await connect(stage, "second")] });
+
+    expect(await stores.accounts.disconnect(userId, accountId)).toBe(2);
+    expect(await Promise.all([out, sent, prepared, waiting, elsewhere].map(({ id }) => stateOf(stage, id)))).toEqual([
+      "published",
+      "sending",
+      "cancelled",
+      "cancelled",
+      "scheduled",
+    ]);
+    expect(await eventsOf(stage, waiting.id)).toEqual(["scheduled", "cancelled"]);
+    expect(await eventsOf(stage, out.id)).toEqual(["scheduled", "sending", "published"]);
+    expect(await settle(stage, old, sending(0, null, LEASE_MS))).toBe(false);
+    expect(await stores.accounts.credentials(userId, accountId)).toBeUndefined();
+    expect(await stores.accounts.find(userId, platform, "first")).toEqual({ id: accountId, credentialsId: null });
+    expect((await stores.accounts.list(userId)).map(({ health }) => health)).toEqual(["disconnected", "ok"]);
+    expect(await stores.accounts.disconnect(userId, accountId)).toBe(0);
+  });
+
+  test("accounts: one refresh at a time", async ({ stores, userId, accountId }) => {
+    const take = (leaseMs: number) => stores.accounts.leaseRefresh(userId, accountId, leaseMs);
+    const tries = await Promise.all(Array.from({ length: 10 }, () => take(60_000)));
+    expect(tries.filter(Boolean)).toHaveLength(1);
+    expect(await take(60_000)).toBe(false);
+    await stores.accounts.releaseRefresh(userId, accountId);
+    expect(await take(0)).toBe(true);
+    // That lease has ended by now.
+    expect(await take(60_000)).toBe(true);
+    const before = await stores.accounts.credentials(userId, accountId);
+    const fresh = sealed(before?.id ?? "", { access: "v1.key1.fresh", refresh: "v1.key1.rotated", expiresAt: new Date(0) });
+    await stores.accounts.refreshed(userId, accountId, fresh);
+    expect(await stores.accounts.credentials(userId, accountId)).toEqual(fresh);
+    expect(await take(60_000)).toBe(true);
+    expect(await stores.accounts.leaseRefresh(await newUser(stores), accountId, 1)).toBe(false);
+  });
+}

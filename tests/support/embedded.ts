@@ -1,0 +1,67 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
+import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
+
+/*
+ * Folders of embedded databases that are migrated already. Making one takes seconds (initdb inside WebAssembly), copying one
+ * a moment, so the first is kept in node_modules/.cache, under a name that changes with the migrations and with PGlite.
+ */
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CACHE = join(ROOT, "node_modules", ".cache", "psn");
+const PREFIX = "embedded-";
+
+async function templateName(): Promise<string> {
+  const pglite = await readFile(join(ROOT, "node_modules", "@electric-sql", "pglite", "package.json"), "utf8");
+  const hash = createHash("sha256").update(String(JSON.parse(pglite).version));
+  for (const migration of knownMigrations()) hash.update(migration.hash);
+  return `${PREFIX}${hash.digest("hex").slice(0, 16)}`;
+}
+
+let template: Promise<string> | undefined;
+
+/** The folder others are copied from; never opened itself. */
+async function makeTemplate(): Promise<string> {
+  const name = await templateName();
+  const folder = join(CACHE, name);
+  await mkdir(CACHE, { recursive: true });
+  const kept = await readdir(CACHE);
+  if (kept.includes(name)) return folder;
+  for (const old of kept) if (old.startsWith(PREFIX) && !old.includes(".")) await rm(join(CACHE, old), { recursive: true, force: true });
+  const making = await mkdtemp(join(CACHE, `${name}.`));
+  const database = await openEmbedded(making);
+  try {
+    await migrate(database);
+  } finally {
+    await database.close();
+  }
+  // Another test process may have been faster; then its folder stays and this one goes.
+  await rename(making, folder).catch(() => rm(making, { recursive: true, force: true }));
+  return folder;
+}
+
+const made = new Set<string>();
+
+/** A hub's data folder with a migrated embedded database in it, unopened. `deep` puts it below that many long folder names. */
+export async function embeddedFolder({ deep = 0 } = {}): Promise<string> {
+  template ??= makeTemplate();
+  const from = await template;
+  const root = await mkdtemp(join(tmpdir(), "psn-test-embedded-"));
+  made.add(root);
+  const folder = join(root, ...Array.from({ length: deep }, (_, n) => `${n}-${"deep".repeat(10)}`), "data");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const copied = spawnSync("cp", ["-R", join(from, "pgdata"), folder], { encoding: "utf8" });
+  if (copied.status !== 0) throw new Error(`the template was not copied: ${copied.stderr}`);
+  return folder;
+}
+
+/** Removes every folder `embeddedFolder` made; nobody may have one open. */
+export async function removeEmbeddedFolders(): Promise<void> {
+  for (const root of made) await rm(root, { recursive: true, force: true });
+  made.clear();
+}
