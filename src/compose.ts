@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Inspection, Platforms, User, World } from "@psn/app/ports.ts";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
@@ -16,8 +18,11 @@ import {
   findHub,
   type HubEnv,
   hubEnvPath,
+  isExposed,
   keysEnvPath,
   loadHubEnv,
+  readHubEnv,
+  readKeysEnv,
   setEnvValue,
 } from "@psn/core/utils/env.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
@@ -63,8 +68,10 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   try {
     await assertMigrated(database);
     const stores = createStores(database);
-    const user = await stores.users.get(userId);
-    if (!user) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
+    const known = await stores.users.get(userId);
+    if (!known) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
+    // The file or the environment may say otherwise for this machine.
+    const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
     const world: World = { ...outside, stores, vault: createVault({ keys }) };
     return { folder, user, world, driver: database.driver, inspection: stores.inspection, keyIds: keys.map(keyId), close: () => database.close() };
   } catch (error) {
@@ -164,6 +171,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
     file: {
       get: (name) => (exists() ? load().get(name) : undefined),
       set: (values) => {
+        keepFromGit(dirname(path));
         changeEnvFile(keysEnvPath(folder), (text) => (text === "" ? KEYS_HEAD : text));
         changeEnvFile(path, (text) =>
           Object.entries(values).reduce((file, [name, value]) => setEnvValue(file, name, value), text === "" ? HUB_HEAD : text),
@@ -202,6 +210,13 @@ export function provisioning(folder: string, environment?: Environment): Provisi
     newKey: generateKey,
     newId: outside.newId,
   };
+}
+
+/** A hub may lie in a repository; its secrets must not get into it. */
+function keepFromGit(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, ".gitignore");
+  if (!existsSync(path)) writeFileSync(path, "*.env\n");
 }
 
 const HUB_HEAD =

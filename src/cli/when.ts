@@ -19,16 +19,17 @@ export interface SaidDue extends Due {
 }
 
 /** The instant these flags mean. Throws TIME_INVALID, and INPUT_REQUIRED when there is none. */
-export async function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, userZone: string, now: Date): Promise<SaidDue> {
+export function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, userZone: string, now: Date): SaidDue {
   const zone = tz ?? userZone;
   assertZone(zone);
   const from = Temporal.Instant.fromEpochMilliseconds(now.getTime());
   if (at !== undefined && duration !== undefined) throw new PsnError("USAGE", "--at and --in exclude each other");
   if (at === undefined && duration === undefined) throw new PsnError("INPUT_REQUIRED", "a time is needed", { hint: "pass --at or --in" });
   if (at !== undefined) {
-    const when = await parseWhen(at, { now: from, zone });
+    const when = parseWhen(at, { now: from, zone });
     return { at: new Date(when.at.epochMilliseconds), wallTime: when.wall, timeZone: when.zone, said: formatInstant(when.at, when.zone) };
   }
+  // "In two hours" means an instant and no wall time.
   const due = from.add({ milliseconds: parseDuration(duration ?? "") });
   return { at: new Date(due.epochMilliseconds), wallTime: null, timeZone: zone, said: formatInstant(due, zone) };
 }

@@ -1,10 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { parseDuration } from "./schedule/duration.ts";
+import { MOST_YEARS, parseDuration } from "./schedule/duration.ts";
 import { past, shown } from "./schedule/echo.ts";
 import { readWords } from "./schedule/words.ts";
 import { knownZone, offsetAt, wallInZone } from "./schedule/zone.ts";
 
-export { type DurationParts, parseDuration } from "./schedule/duration.ts";
+export { parseDuration } from "./schedule/duration.ts";
 export { formatInstant } from "./schedule/echo.ts";
 export { assertZone, knownZone } from "./schedule/zone.ts";
 
@@ -27,9 +27,6 @@ export interface WhenContext {
   readonly zone: string;
 }
 
-/** Further ahead is a slip of the keyboard. */
-const MOST_YEARS = 5;
-
 const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
 const TIME = String.raw`\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?`;
 /** RFC 3339 and RFC 9557: date, time, and perhaps an offset and a zone in brackets. */
@@ -45,27 +42,17 @@ export function parseWhen(input: string, { now, zone }: WhenContext): When {
   const text = input.trim().replaceAll(/\s+/g, " ");
   const home = knownZone(zone);
   if (text === "") throw notATime(input);
-  if (/^now$/i.test(text)) throw new PsnError("TIME_INVALID", "now is no time to schedule for", { hint: "leave the time out to publish at once" });
+  if (/^now$/i.test(text))
+    throw new PsnError("TIME_INVALID", "now is no time to schedule for", { hint: "leave the time out to publish at once" });
   const iso = ISO.exec(text);
   if (iso) return checked(readIso(text, iso, home), now);
   const duration = /^(?:in |\+)(.+)$/i.exec(text)?.[1];
-  if (duration !== undefined && /^[\d\sa-z,]+$/i.test(duration) && !/\b(?:at|on)\b/i.test(duration)) return whenIn(duration, { now, zone: home });
+  if (duration !== undefined && /^[\d\sa-z,]+$/i.test(duration) && !/\b(?:at|on)\b/i.test(duration)) {
+    const at = now.add({ milliseconds: parseDuration(duration) });
+    return checked({ at, zone: home, wall: wallOf(at, home) }, now);
+  }
   const local = now.toZonedDateTimeISO(home).toPlainDateTime();
   return checked(wallInZone(readWords(text, local), home), now);
-}
-
-/**
- * So much time from now. Hours, minutes and seconds are exact; days and weeks keep the time of day, across a change of the clocks too.
- *
- * @throws PsnError TIME_INVALID as `parseDuration` and `parseWhen` do.
- */
-export function whenIn(duration: string, { now, zone }: WhenContext): When {
-  const home = knownZone(zone);
-  const { days, ms } = parseDuration(duration);
-  const start = now.toZonedDateTimeISO(home);
-  const day = days === 0 ? now : wallInZone(start.toPlainDateTime().add({ days }), home).at;
-  const at = day.add({ milliseconds: ms });
-  return checked({ at, zone: home, wall: wallOf(at, home) }, now);
 }
 
 function readIso(text: string, [, date = "", time = "", offset, bracket]: RegExpExecArray, home: string): When {
@@ -82,7 +69,9 @@ function readIso(text: string, [, date = "", time = "", offset, bracket]: RegExp
   }
   if (offset === undefined || at === undefined) return wallInZone(wall, zone);
   if (bracket !== undefined && offset.toUpperCase() !== "Z" && !at.toZonedDateTimeISO(zone).toPlainDateTime().equals(wall)) {
-    throw new PsnError("TIME_INVALID", `${zone} is at ${offsetAt(at, zone)} at that time, not at ${offset}`, { hint: "leave out the offset or the zone" });
+    throw new PsnError("TIME_INVALID", `${zone} is at ${offsetAt(at, zone)} at that time, not at ${offset}`, {
+      hint: "leave out the offset or the zone",
+    });
   }
   return { at, zone, wall: wallOf(at, zone) };
 }

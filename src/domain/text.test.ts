@@ -142,6 +142,14 @@ describe("split", () => {
     expect(split(`${long} ${long}`, { max: 46, unit: "grapheme", urlCost: 23 })).toEqual([long, long]);
   });
 
+  test("counts a URL that only a cut makes one", () => {
+    const text = `${"x".repeat(25)}http://a.b>${"z".repeat(40)}`;
+    const glued: TextRule = { max: 25, unit: "grapheme", urlCost: 23 };
+    const parts = split(text, glued);
+    expect(parts.slice(0, 2)).toEqual(["x".repeat(25), "http://a.b>z"]);
+    for (const part of parts) expect(fits(part, glued)).toBe(true);
+  });
+
   test("cuts by bytes where bytes run out first", () => {
     const parts = split(FAMILY.repeat(250), BLUESKY);
     expect(parts.map((part) => graphemesOf(part).length)).toEqual([120, 120, 10]);

@@ -107,6 +107,7 @@ interface Span {
 }
 
 function findUrls(text: string): Span[] {
+  if (!text.includes("://")) return [];
   return (links.match(text) ?? []).map((link) => ({ start: link.index, end: link.lastIndex }));
 }
 

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { basename, isAbsolute, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Profile, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
@@ -211,7 +211,7 @@ function folderOf(entered: string): string {
   if (path.startsWith("~"))
     throw new PsnError("INPUT_INVALID", "the folder begins with ~, which only a shell understands", { hint: "write the whole path" });
   if (path.includes("\0")) throw new PsnError("INPUT_INVALID", "the folder's name holds a character no folder can have");
-  return isAbsolute(path) ? resolve(path) : resolve(process.cwd(), path);
+  return resolve(path);
 }
 
 /** With a `/` at its end: the pages lie in it. */

@@ -18,7 +18,7 @@ const list = defineCommand({
   run: async (_input, { folder, output }) => {
     const { rows, problems } = listConfig(await folder());
     output.result({ values: rows.map(document), problems: problems.map(({ message, hint = null }) => ({ message, hint })) }, () =>
-      table(rows.map((row) => [row.name, row.value ?? output.style("dim", "not set"), output.style("dim", row.value === undefined ? "" : originOf(row))])),
+      table(rows.map((row) => [row.name, row.shown ?? output.style("dim", "not set"), output.style("dim", row.shown === undefined ? "" : originOf(row))])),
     );
     for (const { message } of problems) output.note(message);
     return problems.length > 0 ? problems[0]?.exit : undefined;
@@ -33,8 +33,8 @@ const get = defineCommand({
   schema: z.object({ name: z.string() }),
   run: async ({ name }, { folder, output }) => {
     const row = getConfig(await folder(), name);
-    output.result(document(row), () => row.value ?? "");
-    if (row.value === undefined) output.note(`${name} is not set`);
+    output.result(document(row), () => row.shown ?? "");
+    if (row.shown === undefined) output.note(`${name} is not set`);
     return undefined;
   },
 });
@@ -101,8 +101,8 @@ const path = defineCommand({
   },
 });
 
-function document({ name, file, secret, value, origin }: ConfigRow) {
-  return { name, file, secret, value: value ?? null, origin: origin ?? null };
+function document({ name, file, secret, shown, origin }: ConfigRow) {
+  return { name, file, secret, value: shown ?? null, origin: origin ?? null };
 }
 
 function originOf({ origin }: ConfigRow): string {

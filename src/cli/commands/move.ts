@@ -17,7 +17,7 @@ export default defineCommand({
   run: async ({ id, dryRun, ...time }, context) => {
     const { output } = context;
     const { world, user } = await context.hub();
-    const due = await dueOf(time, user.timeZone, context.now());
+    const due = dueOf(time, user.timeZone, context.now());
     const change = await changeDeliveries(world, user.id, id, { to: "move", at: due.at, wallTime: due.wallTime ?? "", timeZone: due.timeZone ?? user.timeZone }, dryRun);
     output.result({ dryRun, due: due.at.toISOString(), deliveries: change.deliveries.map(deliveryDocument) }, () => `${dryRun ? "would move" : "moved"} to ${due.said}\n${deliveryTable(output, change.deliveries, user.timeZone)}`);
     return undefined;

@@ -64,7 +64,7 @@ export default defineCommand({
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
     const now = time.at === undefined && time.in === undefined;
-    const due: SaidDue = now ? { at: context.now(), wallTime: null, timeZone: null, said: "now" } : await dueOf(time, user.timeZone, context.now());
+    const due: SaidDue = now ? { at: context.now(), wallTime: null, timeZone: null, said: "now" } : dueOf(time, user.timeZone, context.now());
 
     if (input.dryRun) {
       const previews = await previewPost(world, draft, accounts);

@@ -1,11 +1,13 @@
 /** How long a time is gone, for a person: the largest unit that counts at least one. */
 export function past(ms: number): string {
-  const [size, unit] = ([
-    [86_400_000, "day"],
-    [3_600_000, "hour"],
-    [60_000, "minute"],
-    [1000, "second"],
-  ] as const).find(([least]) => ms >= least) ?? [0, ""];
+  const [size, unit] = (
+    [
+      [86_400_000, "day"],
+      [3_600_000, "hour"],
+      [60_000, "minute"],
+      [1000, "second"],
+    ] as const
+  ).find(([least]) => ms >= least) ?? [0, ""];
   if (size === 0) return "less than a second ago";
   const count = Math.floor(ms / size);
   return `${count} ${unit}${count === 1 ? "" : "s"} ago`;

@@ -39,14 +39,18 @@ export function readWords(text: string, now: Temporal.PlainDateTime): Temporal.P
   const isClear = start.isCertain("meridiem") || start.tags().has("casualReference/noon") || /\d:\d{2}/.test(text);
   if (!isClear && hour >= 1 && hour <= 12) {
     const morning = hour % 12;
-    throw refuse(`"${text}" leaves open whether it is am or pm`, `say which: ${shown({ wall: wall(morning) })} or ${shown({ wall: wall(morning + 12) })}`);
+    throw refuse(
+      `"${text}" leaves open whether it is am or pm`,
+      `say which: ${shown({ wall: wall(morning) })} or ${shown({ wall: wall(morning + 12) })}`,
+    );
   }
   return onComingWeekday(wall(hour, start.get("minute") ?? 0), start, text, now);
 }
 
 /** 03/04 is March to some and April to others; 9.30 is a time to some and a day to others. */
 function refuseDigits(text: string, now: Temporal.PlainDateTime): void {
-  const [all, a = "", separator = "", b = "", c] = /(?<![\d:/.-])(\d{1,2})([/.-])(\d{1,2})(?:[/.-](\d{4}|\d{2}))?(?![\d:])/.exec(text) ?? [];
+  const [all, a = "", separator = "", b = "", c] =
+    /(?<![\d:/.-])(\d{1,2})([/.-])(\d{1,2})(?:[/.-](\d{4}|\d{2}))?(?![\d:])/.exec(text) ?? [];
   if (all === undefined || (separator === "-" && c === undefined)) return;
   const year = c === undefined ? now.year : Number(c.length === 2 ? `20${c}` : c);
   const dates = [
@@ -63,7 +67,10 @@ function refuseDigits(text: string, now: Temporal.PlainDateTime): void {
   const choices = [...new Set([...dates, ...times])];
   const [only, other] = choices;
   if (only !== undefined && other !== undefined) throw refuse(`"${all}" can be read in two ways`, `say which: ${choices.join(" or ")}`);
-  throw refuse(`"${all}" is not read: some put the day first, others the month`, `write it like ${only ?? "2026-12-01, or a time like 09:30"}`);
+  throw refuse(
+    `"${all}" is not read: some put the day first, others the month`,
+    `write it like ${only ?? "2026-12-01, or a time like 09:30"}`,
+  );
 }
 
 function refuseVague(text: string): void {
@@ -97,7 +104,7 @@ function dayOf(start: ParsedComponents, text: string, now: Temporal.PlainDateTim
   if (start.isCertain("weekday") && !start.isCertain("day")) {
     const named = dateOf(start, text);
     if (/\bnext\b/i.test(text)) return named;
-    return today.add({ days: (((start.get("weekday") ?? 0) - (today.dayOfWeek % 7) + 7) % 7) });
+    return today.add({ days: ((start.get("weekday") ?? 0) - (today.dayOfWeek % 7) + 7) % 7 });
   }
   if (!start.isCertain("day")) return today;
   const date = dateOf(start, text);
@@ -115,14 +122,22 @@ function dayOf(start: ParsedComponents, text: string, now: Temporal.PlainDateTim
 
 function dateOf(start: ParsedComponents, text: string): Temporal.PlainDate {
   try {
-    return Temporal.PlainDate.from({ year: start.get("year") ?? 0, month: start.get("month") ?? 0, day: start.get("day") ?? 0 }, { overflow: "reject" });
+    return Temporal.PlainDate.from(
+      { year: start.get("year") ?? 0, month: start.get("month") ?? 0, day: start.get("day") ?? 0 },
+      { overflow: "reject" },
+    );
   } catch (cause) {
     throw new PsnError("TIME_INVALID", `"${text}" names a day the calendar does not have`, { cause, hint: "check the date" });
   }
 }
 
 /** "monday 9am", said on a Monday, is next week's when nine is over, and either of the two before. */
-function onComingWeekday(wall: Temporal.PlainDateTime, start: ParsedComponents, text: string, now: Temporal.PlainDateTime): Temporal.PlainDateTime {
+function onComingWeekday(
+  wall: Temporal.PlainDateTime,
+  start: ParsedComponents,
+  text: string,
+  now: Temporal.PlainDateTime,
+): Temporal.PlainDateTime {
   const isToday = wall.toPlainDate().equals(now.toPlainDate());
   if (!isToday || !start.isCertain("weekday") || start.isCertain("day")) return wall;
   const nextWeek = wall.add({ days: 7 });

@@ -47,7 +47,10 @@ export function offsetAt(at: Temporal.Instant, zone: string): string {
  *
  * @throws PsnError TIME_INVALID when they skip it or show it twice, with the two that may be meant.
  */
-export function wallInZone(wall: Temporal.PlainDateTime, zone: string): { readonly at: Temporal.Instant; readonly zone: string; readonly wall: string } {
+export function wallInZone(
+  wall: Temporal.PlainDateTime,
+  zone: string,
+): { readonly at: Temporal.Instant; readonly zone: string; readonly wall: string } {
   const earlier = wall.toZonedDateTime(zone, { disambiguation: "earlier" });
   const later = wall.toZonedDateTime(zone, { disambiguation: "later" });
   if (earlier.equals(later)) return { at: earlier.toInstant(), zone, wall: shown({ wall }).replace(" ", "T") };

@@ -47,7 +47,9 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
     // Once the bytes of a publish leave, only its own time limit stops it: a stop must not turn a post into an unknown.
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = effect === "publish" ? timeout : AbortSignal.any([timeout, session.signal]);
-    const response = await session.fetch(url, { ...init, redirect: "manual", signal });
+    // A kept connection that the server has closed looks like a lost answer; a publish opens its own.
+    const own = effect === "publish" ? { keepalive: false } : {};
+    const response = await session.fetch(url, { ...own, ...init, redirect: "manual", signal });
     answer = { status: response.status, headers: response.headers, text: await response.text(), host, effect };
   } catch (cause) {
     if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}`, { cause });

@@ -112,7 +112,7 @@ export const answering = {
     },
   },
   "answer.removing": {
-    says: "removing that meets bad weather is a PsnError to try again, never an unknown outcome; what the platform does not have is gone",
+    says: "removing that meets bad weather is a PsnError to try again, never an unknown outcome",
     holds: async ({ open, platform }) => {
       const stage = await open();
       const { ref } = await stage.publish(postOf(TEXT));
@@ -124,6 +124,25 @@ export const answering = {
       stage.fault(undefined);
       await platform.remove(ref, stage.session);
       expect(await stage.live()).toBe(0);
+    },
+  },
+  "answer.refreshing": {
+    says: "new credentials work; a refused exchange is AUTH_REVOKED, bad weather is not (where there is refresh)",
+    holds: async ({ open, platform }) => {
+      if (!platform.refresh) return;
+      const stage = await open();
+      for (const fault of ["500", "timeout", "refused"] as const) {
+        stage.fault(fault, "all");
+        const error: unknown = await platform.refresh(stage.session).catch((thrown: unknown) => thrown);
+        expect(error, fault).toMatchObject({ code: expect.stringMatching(/^PLATFORM_(DOWN|UNREACHABLE)$/) });
+      }
+      stage.fault("401", "all");
+      await expect(platform.refresh(stage.session)).rejects.toMatchObject({ code: "AUTH_REVOKED" });
+      stage.fault(undefined);
+      const session = { ...stage.session, credentials: await platform.refresh(stage.session) };
+      expect(await platform.identify(session)).toEqual(stage.connection.profile);
+      await settled(platform, await stage.ready(stage.units(postOf(TEXT))[0]), session);
+      expect(await stage.live()).toBe(1);
     },
   },
   "answer.secrets": {

@@ -20,8 +20,8 @@ export function accountTests(test: Test): void {
       expiresAt: new Date("2027-03-28T01:59:59.123Z"),
       scopes: ["a b", 'say "hi"', "back\\slash", "{curly},comma", "", "naïve 🦆"],
     });
-    const limits = { charactersPerUnit: 5000 };
-    await stores.accounts.connect(userId, { id, platform, profile: { ...profile("second"), limits } as never }, credentials);
+    const limits = { altText: 500 } as const;
+    await stores.accounts.connect(userId, { id, platform, profile: { ...profile("second"), limits } }, credentials);
     const listed = await stores.accounts.list(userId);
     expect(listed.map(({ profile: { handle } }) => handle)).toEqual(["@first", "@second"]);
     expect(listed[1]).toMatchObject({ id, platform, health: "ok", healthReason: null, pausedUntil: null, profile: { limits } });

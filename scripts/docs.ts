@@ -1,0 +1,121 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Command, isGroup } from "@psn/cli/command.ts";
+import { COMMANDS, COMMON_FLAGS } from "@psn/cli/program.ts";
+import { ERRORS, EXIT } from "@psn/core/errors.ts";
+import type { MediaRule } from "@psn/core/types/platform.ts";
+import { platformIds, platforms } from "@psn/platforms/index.ts";
+import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
+
+/*
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, config/*.env.example.
+ * With --check it writes nothing and fails when one is stale.
+ */
+
+const MADE = "<!-- Made by `bun run docs` from the code; edit the code. -->\n\n";
+
+const files: Readonly<Record<string, string>> = {
+  "docs/cli.md": MADE + (await cli()),
+  "docs/errors.md": MADE + errors(),
+  "docs/platforms.md": MADE + (await platformPages()),
+  "config/hub.env.example": renderHubEnvExample(),
+  "config/keys.env.example": renderKeysEnvExample(),
+};
+
+const stale: string[] = [];
+for (const [name, text] of Object.entries(files)) {
+  const path = fileURLToPath(new URL(`../${name}`, import.meta.url));
+  if (read(path) === text) continue;
+  stale.push(name);
+  if (!process.argv.includes("--check")) writeFileSync(path, text);
+}
+if (process.argv.includes("--check") && stale.length > 0) {
+  console.error(`stale: ${stale.join(", ")}; run: bun run docs`);
+  process.exit(1);
+}
+console.log(stale.length === 0 ? "all fresh" : `written: ${stale.join(", ")}`);
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+}
+
+function row(...cells: readonly string[]): string {
+  return `| ${cells.map(cell).join(" | ")} |`;
+}
+
+async function cli(): Promise<string> {
+  const flags = COMMON_FLAGS.map(({ flags: flag, help }) => row(`\`${flag}\``, help));
+  const parts = [
+    "# Commands",
+    "`psn` alone shows the day at a glance. Data goes to stdout, everything else to stderr.",
+    ["Every command has", "", "| flag | |", "| --- | --- |", ...flags].join("\n"),
+  ];
+  for (const { load } of Object.values(COMMANDS)) {
+    const command = (await load()).default;
+    if (!isGroup(command)) parts.push(...page(`psn ${command.name}`, command));
+    else for (const one of command.commands) parts.push(...page(`psn ${command.name} ${one.name}`, one));
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+function page(name: string, { summary, details, args = [], flags = [], examples }: Command): string[] {
+  const usage = [name, ...args.map((arg) => arg.name), ...(flags.length > 0 ? ["[flags]"] : [])].join(" ");
+  const parts = [`## ${name}`, `${summary[0]?.toUpperCase()}${summary.slice(1)}.${details === undefined ? "" : ` ${details}`}`, `\`${usage}\``];
+  if (examples.length > 0) parts.push(["```sh", ...examples.map(({ line, does }) => `${line}   # ${does}`), "```"].join("\n"));
+  const rows = [...args.map(({ name: arg, help }) => row(`\`${arg}\``, help)), ...flags.map(({ flags: flag, help }) => row(`\`${flag}\``, help))];
+  if (rows.length > 0) parts.push(["| | |", "| --- | --- |", ...rows].join("\n"));
+  return parts;
+}
+
+function errors(): string {
+  const exits = Object.entries(EXIT).map(([name, code]) => row(String(code), name));
+  const codes = Object.entries(ERRORS).map(([code, spec]) => row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "hint" in spec ? `\`${spec.hint}\`` : ""));
+  return [
+    "# Errors",
+    "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform before anything is sent again.",
+    ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
+    "## Exit codes",
+    ["| code | |", "| --- | --- |", ...exits].join("\n"),
+    "",
+  ].join("\n\n").trimEnd() + "\n";
+}
+
+async function platformPages(): Promise<string> {
+  const parts = ["# Platforms", "The limits are the platform's own unless a server says otherwise; then psn follows the server."];
+  for (const id of platformIds) {
+    const { name, docs, capabilities: can, auth } = await platforms[id]();
+    const { text, images, videos } = can;
+    const extra = [text.urlCost === undefined ? "" : `every URL counts ${text.urlCost}`, text.maxBytes === undefined ? "" : `at most ${text.maxBytes} bytes`].filter((word) => word !== "");
+    parts.push(
+      `## ${name}`,
+      [
+        "| | |",
+        "| --- | --- |",
+        row("text", `${text.max} ${text.unit}s${extra.length > 0 ? `; ${extra.join("; ")}` : ""}`),
+        row("threads", can.thread === "merge" ? "parts become one entry" : "each part answers the one before"),
+        row("images", mediaLine(images)),
+        row("videos", mediaLine(videos)),
+        row("alt text", can.altText === false ? "none" : `up to ${can.altText}`),
+        row("visibility", can.visibilities.join(", ")),
+        row("content warning", can.contentWarning ? "yes" : "no"),
+        row("a lost answer is settled by", can.duplicates),
+        row("deliveries at once for one account", String(can.concurrency)),
+        row("written from", docs),
+      ].join("\n"),
+      `Connecting asks for: ${auth.fields.map(({ name: field, secret, help }) => `\`${field}\`${secret ? " (secret)" : ""}: ${help}`).join("; ")}`,
+    );
+  }
+  return `${parts.join("\n\n")}\n`;
+}
+
+function mediaLine(rule: MediaRule | undefined): string {
+  return rule === undefined ? "none" : `${rule.max}, each up to ${(rule.maxBytes / 1_000_000).toFixed(1)} MB: ${rule.mimes.map((mime) => mime.split("/")[1]).join(", ")}`;
+}

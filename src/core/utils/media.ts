@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import { PsnError } from "@psn/core/errors.ts";
+import { imageSize } from "image-size";
+import { type ImageType, imageTypeOf, isWhole } from "./image-type.ts";
+
+/** Larger than any platform takes; a file is read whole. */
+const MOST_BYTES = 20 * 1024 * 1024;
+const MOST_MB = MOST_BYTES / 1024 / 1024;
+
+export interface MediaFile {
+  readonly bytes: Uint8Array;
+  readonly mime: ImageType;
+  /** Pixels, as the picture is shown: a photograph taken upright is higher than wide. */
+  readonly width: number;
+  readonly height: number;
+  /** SHA-256 of the bytes, in hex. */
+  readonly sha256: string;
+}
+
+/**
+ * Reads an image and finds out what it is by its bytes, not by its name.
+ *
+ * @throws PsnError FILE_UNREADABLE when there is no such file or it may not be read; MEDIA_INVALID when it is empty, larger than 20 MB,
+ * cut off, damaged, or not JPEG, PNG, GIF, WebP or AVIF.
+ */
+export async function readMedia(path: string): Promise<MediaFile> {
+  const bytes = await readAll(path);
+  const mime = imageTypeOf(bytes);
+  if (mime === undefined) throw invalid(`${path} is not an image psn can publish`, "convert it to JPEG, PNG, GIF, WebP or AVIF");
+  const size = sizeOf(bytes);
+  if (size === undefined || !isWhole(bytes, mime))
+    throw invalid(`${path} begins like ${mime} but is cut off or damaged`, "save or download the image anew");
+  return { bytes, mime, ...size, sha256: createHash("sha256").update(bytes).digest("hex") };
+}
+
+async function readAll(path: string): Promise<Uint8Array> {
+  try {
+    await using file = await open(path, "r");
+    const stat = await file.stat();
+    if (stat.isDirectory()) throw unreadable(`${path} is a folder`, "name the image in it");
+    if (!stat.isFile()) throw unreadable(`${path} is not a file`, "save it as a file first");
+    if (stat.size === 0) throw invalid(`${path} is empty`, "save or download the image anew");
+    if (stat.size > MOST_BYTES)
+      throw invalid(`${path} has ${(stat.size / 1024 / 1024).toFixed(1)} MB; psn takes ${MOST_MB} MB`, "make the image smaller");
+    return new Uint8Array(await file.readFile());
+  } catch (error) {
+    throw error instanceof PsnError ? error : explained(path, error);
+  }
+}
+
+function explained(path: string, cause: unknown): PsnError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return unreadable(`${path} does not exist`, "check the path; it is read from this folder", cause);
+  if (code === "EACCES" || code === "EPERM") return unreadable(`${path} may not be read`, "check who may read it: ls -l", cause);
+  if (code === "EISDIR") return unreadable(`${path} is a folder`, "name the image in it", cause);
+  return unreadable(`${path} cannot be read`, "check the file", cause);
+}
+
+/** EXIF orientations 5 to 8 lie on their side (CIPA DC-008, 4.6.4.A): what is stored as width is shown as height. */
+function sizeOf(bytes: Uint8Array): { readonly width: number; readonly height: number } | undefined {
+  try {
+    const { width, height, orientation = 1 } = imageSize(bytes);
+    if (!(width > 0 && height > 0)) return undefined;
+    return orientation >= 5 && orientation <= 8 ? { width: height, height: width } : { width, height };
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(message: string, hint: string, cause?: unknown): PsnError {
+  return new PsnError("FILE_UNREADABLE", message, { hint, cause });
+}
+
+function invalid(message: string, hint: string): PsnError {
+  return new PsnError("MEDIA_INVALID", message, { hint });
+}
