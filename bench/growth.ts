@@ -20,7 +20,14 @@ export default async function growth(): Promise<readonly Figure[]> {
     const ratio = many / few;
     return [
       { name: `claim among ${SIZES[0].toLocaleString("en")} rows`, value: `${few.toFixed(2)} ms` },
-      { name: `claim among ${SIZES[1].toLocaleString("en")} rows`, value: `${many.toFixed(2)} ms`, ratio, against: "the smaller", aim: `≤ ${AIM}x`, met: ratio <= AIM },
+      {
+        name: `claim among ${SIZES[1].toLocaleString("en")} rows`,
+        value: `${many.toFixed(2)} ms`,
+        ratio,
+        against: "the smaller",
+        aim: `≤ ${AIM}x`,
+        met: ratio <= AIM,
+      },
     ];
   } finally {
     await hub.close();
@@ -58,7 +65,17 @@ async function claimTime(hub: Hub): Promise<number> {
     const [claim] = await deliveries.claim({ worker: "bench", most: 1, leaseMs: 60_000, concurrency: { idle: 64 } });
     times.push(performance.now() - start);
     if (!claim) throw new Error("nothing was claimed");
-    const done = { wakeInMs: null, leaseMs: null, code: null, message: null, event: null, note: null, unit: null, next: null, account: null };
+    const done = {
+      wakeInMs: null,
+      leaseMs: null,
+      code: null,
+      message: null,
+      event: null,
+      note: null,
+      unit: null,
+      next: null,
+      account: null,
+    };
     await deliveries.settle(claim, "bench", { ...done, state: "published" });
   }
   return median(times.slice(5));

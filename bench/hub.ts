@@ -57,7 +57,14 @@ export async function openBenchHub(kind: "embedded" | "pg"): Promise<BenchHub> {
     schedule: async (dueAt) => {
       const key = newId();
       const unit = { body: {}, text: "hello", length: 5, media: [], prepare: false };
-      const post = { id: newId(), parts: [{ text: "hello", media: [] }] as const, overrides: {}, title: null, language: null, visibility: null };
+      const post = {
+        id: newId(),
+        parts: [{ text: "hello", media: [] }] as const,
+        overrides: {},
+        title: null,
+        language: null,
+        visibility: null,
+      };
       const more = { contentWarning: null, split: false, numbered: false, wallTime: null, timeZone: null, idempotencyKey: null };
       await stores.posts.schedule(userId, { ...post, ...more }, [], [{ id: newId(), accountId, units: [{ id: key, unit }] }], dueAt);
       return key;

@@ -29,7 +29,12 @@ export default async function lateness(): Promise<readonly Figure[]> {
       late.sort((a, b) => a - b);
       const p99 = quantile(late, 0.99);
       const value = `p50 ${quantile(late, 0.5)} ms, p99 ${p99} ms`;
-      figures.push({ name: `${late.length} of ${COUNT} posts, ${hub.driver}`, value, aim: `p99 ≤ ${AIM_MS} ms`, met: late.length === COUNT && p99 <= AIM_MS });
+      figures.push({
+        name: `${late.length} of ${COUNT} posts, ${hub.driver}`,
+        value,
+        aim: `p99 ≤ ${AIM_MS} ms`,
+        met: late.length === COUNT && p99 <= AIM_MS,
+      });
     } finally {
       await hub.close();
     }

@@ -23,7 +23,11 @@ export function median(values: readonly number[]): number {
 }
 
 /** Runs the two in turn, A B A B …, and returns the median of each in milliseconds and of the ratios pair by pair. */
-export async function pairwise(rounds: number, a: () => unknown, b: () => unknown): Promise<{ readonly a: number; readonly b: number; readonly ratio: number }> {
+export async function pairwise(
+  rounds: number,
+  a: () => unknown,
+  b: () => unknown,
+): Promise<{ readonly a: number; readonly b: number; readonly ratio: number }> {
   const times: { a: number; b: number }[] = [];
   const timed = async (work: () => unknown) => {
     const start = performance.now();

@@ -19,10 +19,23 @@ export default async function textBench(): Promise<readonly Figure[]> {
   const repeat = (work: () => unknown, times: number) => () => {
     for (let i = 0; i < times; i += 1) work();
   };
-  const measured = await pairwise(7, repeat(() => measure(post, rule), ROUND), repeat(() => segment(post), ROUND));
-  const cut = await pairwise(7, repeat(() => split(long, rule, { numbered: true }), 10), repeat(() => segment(long), 10));
+  const measured = await pairwise(
+    7,
+    repeat(() => measure(post, rule), ROUND),
+    repeat(() => segment(post), ROUND),
+  );
+  const cut = await pairwise(
+    7,
+    repeat(() => split(long, rule, { numbered: true }), 10),
+    repeat(() => segment(long), 10),
+  );
   return [
-    { name: `measure, ${post.length} characters`, value: perSecond(ROUND, measured.a), ratio: measured.ratio, against: "Intl.Segmenter's time" },
+    {
+      name: `measure, ${post.length} characters`,
+      value: perSecond(ROUND, measured.a),
+      ratio: measured.ratio,
+      against: "Intl.Segmenter's time",
+    },
     { name: `split, ${long.length} characters`, value: perSecond(10, cut.a), ratio: cut.ratio, against: "Intl.Segmenter's time" },
   ];
 }

@@ -68,24 +68,37 @@ async function cli(): Promise<string> {
 
 function page(name: string, { summary, details, args = [], flags = [], examples }: Command): string[] {
   const usage = [name, ...args.map((arg) => arg.name), ...(flags.length > 0 ? ["[flags]"] : [])].join(" ");
-  const parts = [`## ${name}`, `${summary[0]?.toUpperCase()}${summary.slice(1)}.${details === undefined ? "" : ` ${details}`}`, `\`${usage}\``];
+  const parts = [
+    `## ${name}`,
+    `${summary[0]?.toUpperCase()}${summary.slice(1)}.${details === undefined ? "" : ` ${details}`}`,
+    `\`${usage}\``,
+  ];
   if (examples.length > 0) parts.push(["```sh", ...examples.map(({ line, does }) => `${line}   # ${does}`), "```"].join("\n"));
-  const rows = [...args.map(({ name: arg, help }) => row(`\`${arg}\``, help)), ...flags.map(({ flags: flag, help }) => row(`\`${flag}\``, help))];
+  const rows = [
+    ...args.map(({ name: arg, help }) => row(`\`${arg}\``, help)),
+    ...flags.map(({ flags: flag, help }) => row(`\`${flag}\``, help)),
+  ];
   if (rows.length > 0) parts.push(["| | |", "| --- | --- |", ...rows].join("\n"));
   return parts;
 }
 
 function errors(): string {
   const exits = Object.entries(EXIT).map(([name, code]) => row(String(code), name));
-  const codes = Object.entries(ERRORS).map(([code, spec]) => row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "hint" in spec ? `\`${spec.hint}\`` : ""));
-  return [
-    "# Errors",
-    "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform before anything is sent again.",
-    ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
-    "## Exit codes",
-    ["| code | |", "| --- | --- |", ...exits].join("\n"),
-    "",
-  ].join("\n\n").trimEnd() + "\n";
+  const codes = Object.entries(ERRORS).map(([code, spec]) =>
+    row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "hint" in spec ? `\`${spec.hint}\`` : ""),
+  );
+  return (
+    [
+      "# Errors",
+      "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform before anything is sent again.",
+      ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
+      "## Exit codes",
+      ["| code | |", "| --- | --- |", ...exits].join("\n"),
+      "",
+    ]
+      .join("\n\n")
+      .trimEnd() + "\n"
+  );
 }
 
 async function platformPages(): Promise<string> {
@@ -93,7 +106,10 @@ async function platformPages(): Promise<string> {
   for (const id of platformIds) {
     const { name, docs, capabilities: can, auth } = await platforms[id]();
     const { text, images, videos } = can;
-    const extra = [text.urlCost === undefined ? "" : `every URL counts ${text.urlCost}`, text.maxBytes === undefined ? "" : `at most ${text.maxBytes} bytes`].filter((word) => word !== "");
+    const extra = [
+      text.urlCost === undefined ? "" : `every URL counts ${text.urlCost}`,
+      text.maxBytes === undefined ? "" : `at most ${text.maxBytes} bytes`,
+    ].filter((word) => word !== "");
     parts.push(
       `## ${name}`,
       [
@@ -117,5 +133,7 @@ async function platformPages(): Promise<string> {
 }
 
 function mediaLine(rule: MediaRule | undefined): string {
-  return rule === undefined ? "none" : `${rule.max}, each up to ${(rule.maxBytes / 1_000_000).toFixed(1)} MB: ${rule.mimes.map((mime) => mime.split("/")[1]).join(", ")}`;
+  return rule === undefined
+    ? "none"
+    : `${rule.max}, each up to ${(rule.maxBytes / 1_000_000).toFixed(1)} MB: ${rule.mimes.map((mime) => mime.split("/")[1]).join(", ")}`;
 }

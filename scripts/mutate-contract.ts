@@ -178,7 +178,7 @@ async function run(): Promise<Report> {
   ];
   const { PSN_GOLDEN: _, ...env } = process.env;
   const vitest = Bun.spawn(command, { cwd: root, env, stdout: "ignore", stderr: "ignore" });
-  stopVitest = () => vitest.kill();
+  stopVitest = () => vitest.kill("SIGKILL");
   await vitest.exited;
   stopVitest = undefined;
   if (!existsSync(report)) throw new Error("vitest wrote no report");

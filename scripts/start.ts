@@ -24,13 +24,17 @@ const began = performance.now();
 await psn(["init", "--tz", "Europe/Berlin"]);
 await psn(["connect", "feed", feed, "--title", "My feed"]);
 await writeFile(join(folder, "square.png"), png(64, 64));
-const posted = JSON.parse(await psn(["post", TEXT, "--to", "feed", "--media", join(folder, "square.png"), "--alt", ALT, "--in", "3s", "--json"])) as { readonly post: string };
+const posted = JSON.parse(
+  await psn(["post", TEXT, "--to", "feed", "--media", join(folder, "square.png"), "--alt", ALT, "--in", "3s", "--json"]),
+) as { readonly post: string };
 await psn(["queue"]);
 
 say("psn worker");
 const worker = spawn(process.execPath, [MAIN, "worker"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
 const ended = new Promise<number | null>((resolve) => worker.on("exit", resolve));
-const published = await until(() => existsSync(join(feed, "feed.json")) && readFile(join(feed, "feed.json"), "utf8").then((text) => text.includes(TEXT)));
+const published = await until(
+  () => existsSync(join(feed, "feed.json")) && readFile(join(feed, "feed.json"), "utf8").then((text) => text.includes(TEXT)),
+);
 await sleep(300);
 worker.kill("SIGINT");
 const workerExit = await ended;
@@ -42,7 +46,9 @@ if (!entry || workerExit !== 0) {
   process.exit(1);
 }
 console.log(`\nThe entry in ${join(feed, "feed.json")}:\n${JSON.stringify(entry, null, 2)}`);
-console.log(`\n✓ published in ${((performance.now() - began) / 1000).toFixed(1)} s. Look:\n  file://${join(feed, "index.html")}\n  ${join(feed, "atom.xml")}\n  ${feed}/ is what a web server would serve; the hub is in ${folder}`);
+console.log(
+  `\n✓ published in ${((performance.now() - began) / 1000).toFixed(1)} s. Look:\n  file://${join(feed, "index.html")}\n  ${join(feed, "atom.xml")}\n  ${feed}/ is what a web server would serve; the hub is in ${folder}`,
+);
 
 interface Entry {
   readonly id: string;
@@ -58,7 +64,10 @@ async function findEntry(): Promise<Entry | undefined> {
   const source = /src="([^"]*media\/[^"]+)"/.exec(found.content_html ?? "")?.[1];
   const image = source === undefined ? "" : join(feed, "media", source.split("/").at(-1) ?? "");
   const pages = await Promise.all(["atom.xml", "index.html"].map((name) => readFile(join(feed, name), "utf8")));
-  const whole = existsSync(image) && (await readFile(image)).equals(png(64, 64)) && pages.every((page) => page.includes("Hello from psn") && page.includes(ALT));
+  const whole =
+    existsSync(image) &&
+    (await readFile(image)).equals(png(64, 64)) &&
+    pages.every((page) => page.includes("Hello from psn") && page.includes(ALT));
   return whole ? found : undefined;
 }
 

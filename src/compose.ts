@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Inspection, Platforms, User, World } from "@psn/app/ports.ts";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
+import type { Inspection, Platforms, User, World } from "@psn/app/ports.ts";
 import type { Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
@@ -73,7 +73,15 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     // The file or the environment may say otherwise for this machine.
     const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
     const world: World = { ...outside, stores, vault: createVault({ keys }) };
-    return { folder, user, world, driver: database.driver, inspection: stores.inspection, keyIds: keys.map(keyId), close: () => database.close() };
+    return {
+      folder,
+      user,
+      world,
+      driver: database.driver,
+      inspection: stores.inspection,
+      keyIds: keys.map(keyId),
+      close: () => database.close(),
+    };
   } catch (error) {
     await database.close();
     throw error;
@@ -103,7 +111,10 @@ const outside = {
 
 function keysOf(env: HubEnv): readonly Key[] {
   const current = env.get("HUB_ENCRYPTION_KEY");
-  if (current === undefined) throw new PsnError("VAULT_LOCKED", "hub.env has no HUB_ENCRYPTION_KEY", { hint: "put the key back: psn config set HUB_ENCRYPTION_KEY" });
+  if (current === undefined)
+    throw new PsnError("VAULT_LOCKED", "hub.env has no HUB_ENCRYPTION_KEY", {
+      hint: "put the key back: psn config set HUB_ENCRYPTION_KEY",
+    });
   const old = env.get("HUB_ENCRYPTION_KEY_OLD");
   return [keyFromHex(current), ...(old === undefined ? [] : [keyFromHex(old)])];
 }
@@ -118,13 +129,19 @@ function databaseOptions(env: HubEnv, use: DatabaseOptions["use"]): DatabaseOpti
 export function examineGround(folder: string, environment?: Environment): readonly Check[] {
   const [major = 0, minor = 0] = Bun.version.split(".").map(Number);
   const recent = major > 1 || (major === 1 && minor >= 4);
-  const checks = [recent ? ok("runtime", `Bun ${Bun.version}`) : fail("runtime", `Bun ${Bun.version} is too old`, "install Bun 1.4 or newer")];
+  const checks = [
+    recent ? ok("runtime", `Bun ${Bun.version}`) : fail("runtime", `Bun ${Bun.version} is too old`, "install Bun 1.4 or newer"),
+  ];
   for (const path of [hubEnvPath(folder), keysEnvPath(folder)]) {
     if (isExposed(path)) checks.push(fail(path, "others on this machine can read it", `chmod 600 ${path}`));
   }
   const { env, problems } = readHubEnv(folder, environment);
-  for (const { message, hint = null } of [...problems, ...readKeysEnv(folder, environment).problems]) checks.push(fail("settings", message, hint));
-  for (const { name, suggestion } of env.unknown) checks.push(warn("settings", `hub.env has ${name}, which psn does not know`, suggestion === undefined ? null : `did you mean ${suggestion}?`));
+  for (const { message, hint = null } of [...problems, ...readKeysEnv(folder, environment).problems])
+    checks.push(fail("settings", message, hint));
+  for (const { name, suggestion } of env.unknown)
+    checks.push(
+      warn("settings", `hub.env has ${name}, which psn does not know`, suggestion === undefined ? null : `did you mean ${suggestion}?`),
+    );
   if (checks.length === 1) checks.push(ok("settings", "hub.env and keys.env are readable by you alone, and sound"));
   return checks;
 }

@@ -185,13 +185,14 @@ BEGIN
   RETURN FOUND;
 END $$;
 --> statement-breakpoint
--- A line of history for each of these deliveries that this very transaction changed.
+-- A line of history for each of these deliveries that this very transaction changed. Not by `updated_at = now()`: a clock that
+-- counts milliseconds gives two transactions the same instant.
 CREATE FUNCTION psn.note(ids uuid[], event text, note text) RETURNS TABLE (delivery_id uuid)
 LANGUAGE plpgsql VOLATILE SET search_path = '' AS $$
 BEGIN
   RETURN QUERY INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, note, actor)
     SELECT d.id, d.user_id, note.event, d.attempt, note.note, 'user' FROM psn.deliveries d
-    WHERE d.id = ANY (ids) AND d.updated_at = now() RETURNING e.delivery_id;
+    WHERE d.id = ANY (ids) AND d.xmin = pg_current_xact_id()::xid RETURNING e.delivery_id;
 END $$;
 --> statement-breakpoint
 -- A sleeping worker is told that something is due, at commit; LISTEN psn_wake.

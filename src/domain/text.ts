@@ -24,7 +24,7 @@ const AT_SENTENCE = 1 / 2;
  * Both work as on Mastodon: the text is rewritten, then counted (app/validators/status_length_validator.rb, 2026-11).
  */
 export function measure(text: string, rule: TextRule): number {
-  const counted = rule.urlCost === undefined && rule.mention === undefined ? text : rewrite(text, rule);
+  const counted = isRewritten(text, rule) ? rewrite(text, rule) : text;
   switch (rule.unit) {
     case "grapheme":
       return countGraphemes(counted);
@@ -73,7 +73,7 @@ export function splitParts(
   const plain = piecesIn(rule);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
   // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as planned.
-  for (let digits = 1; ; digits += 1) {
+  for (let digits = String(plain.flat().length).length; ; digits += 1) {
     const room = " (/)".length + 2 * digits;
     if (room >= Math.min(rule.max, rule.maxBytes ?? rule.max)) return plain;
     const pieces = piecesIn({ ...rule, max: rule.max - room, ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - room }) });
@@ -90,6 +90,8 @@ function byteLength(text: string): number {
 }
 
 function countGraphemes(text: string): number {
+  // Printable ASCII needs no segmenting, and most texts are that.
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let count = 0;
   for (const _ of graphemes.segment(text)) count += 1;
   return count;
@@ -118,6 +120,11 @@ function findOutside(text: string, pattern: RegExp, taken: readonly Span[]): Reg
     while ((taken[next]?.end ?? Number.POSITIVE_INFINITY) <= match.index) next += 1;
     return (taken[next]?.start ?? Number.POSITIVE_INFINITY) >= match.index + match[0].length;
   });
+}
+
+/** Whether there is anything to rewrite: looking for it costs more than asking first. */
+function isRewritten(text: string, { urlCost, mention }: TextRule): boolean {
+  return (urlCost !== undefined && text.includes("://")) || (mention === "local" && text.indexOf("@") !== text.lastIndexOf("@"));
 }
 
 function rewrite(text: string, rule: TextRule): string {

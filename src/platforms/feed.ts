@@ -10,7 +10,7 @@ import {
   EXTENSIONS,
   entryKeys,
   filesOf,
-  isKey,
+  hasMedia,
   type Kept,
   keepMedia,
   readEntry,
@@ -22,7 +22,7 @@ import {
   writeEntry,
 } from "./kit/feed/entries.ts";
 import { readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
-import { atom, idOf, jsonFeed, newest, page } from "./kit/feed/render.ts";
+import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
 
 /**
@@ -85,7 +85,8 @@ export default definePlatform({
       // An entry nobody can read would stop the rendering: better before the commit than after it.
       const cache = new Map<string, Entry>();
       await entriesOf(root, cache);
-      if (!cache.has(key)) {
+      const kept = cache.get(key);
+      if (!kept || !(await hasMedia(root, kept))) {
         const files = new Map<string, Kept>();
         for (const one of media) files.set(one.id, await readMedia(one));
         const entry = entryOf(unit.body, key, at, files);
@@ -116,7 +117,6 @@ export default definePlatform({
   },
 
   async remove(ref, session) {
-    if (!isKey(ref.id)) throw new PsnError("INPUT_INVALID", "that is no entry of a feed: its id is no UUID");
     await using(session, async (root, settings) => {
       const removed = await readEntry(root, ref.id);
       await removeEntry(root, ref.id);
@@ -132,20 +132,14 @@ const RENDERED = [
   { path: "index.html", make: page },
 ] as const;
 
-/**
- * Renders until the entries are the ones it rendered. Of several processes the last to rename a file looks at the entries
- * after that; whoever writes an entry later still renders later: so the last rendering holds all entries, without a lock.
- */
 async function render(root: string, settings: Settings, cache: Map<string, Entry>): Promise<void> {
-  let rendered: string | undefined;
-  for (;;) {
-    const entries = await entriesOf(root, cache);
-    const keys = entries.map(({ key }) => key).join();
-    if (keys === rendered) return;
-    const shown = newest(entries);
-    for (const { path, make } of RENDERED) await writeAtomically(root, path, make(settings, shown));
-    rendered = keys;
-  }
+  await renderUntilStill(
+    () => entriesOf(root, cache),
+    async (entries) => {
+      const shown = newest(entries);
+      for (const { path, make } of RENDERED) await writeAtomically(root, path, make(settings, shown));
+    },
+  );
 }
 
 /** All entries as they are now. An entry never changes, so each is read once. */

@@ -8,6 +8,9 @@ const FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.
 /** Any number, the same in every psn: one migration at a time in one database. */
 const LOCK = 7_303_166;
 
+/** RFC 9562 §5.9, the Nil UUID. */
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+
 export interface Migration {
   readonly hash: string;
   readonly statements: readonly string[];
@@ -75,7 +78,8 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[]):
 /** Where the database stands, as any login may ask. A database without the schema has everything pending. */
 export async function migrationStatus(database: Database, migrations = knownMigrations()): Promise<MigrationStatus> {
   try {
-    const [rows] = await database.run("service", (db) => [
+    // As a user who does not exist: every login may act for one, also a member's own, which is not the service.
+    const [rows] = await database.run({ userId: NOBODY }, (db) => [
       db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`),
     ]);
     return compare(
@@ -83,7 +87,7 @@ export async function migrationStatus(database: Database, migrations = knownMigr
       migrations,
     );
   } catch (error) {
-    // 22023: the role psn_service does not exist yet.
+    // 22023: the role psn_runtime does not exist yet.
     const code = error instanceof PsnError ? error.details["code"] : undefined;
     if (code === "22023" || (error instanceof PsnError && error.code === "SCHEMA_OUTDATED")) return compare([], migrations);
     throw error;

@@ -18,7 +18,6 @@ import {
   foreignKey,
   index,
   integer,
-  jsonb,
   pgPolicy,
   pgRole,
   pgSchema,
@@ -50,6 +49,13 @@ const bytea = customType<{ data: Uint8Array; driverData: Buffer }>({
   dataType: () => "bytea",
   toDriver: (value) => Buffer.from(value),
   fromDriver: (value) => new Uint8Array(value),
+});
+
+/** Drizzle's own jsonb parses a string that it reads once more, so that the JSON string "12" would come back as the number 12. */
+const jsonb = customType<{ data: Json; driverData: unknown }>({
+  dataType: () => "jsonb",
+  toDriver: (value) => JSON.stringify(value),
+  fromDriver: (value) => value as Json,
 });
 
 const id = () => uuid("id").primaryKey();

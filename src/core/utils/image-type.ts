@@ -10,7 +10,7 @@ export function imageTypeOf(bytes: Uint8Array): ImageType | undefined {
   if (head.startsWith("\xff\xd8\xff")) return "image/jpeg";
   if (head.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";
   if (/^GIF8[79]a/.test(head)) return "image/gif";
-  if (/^RIFF[^]{4}WEBP/.test(head)) return "image/webp";
+  if (head.startsWith("RIFF") && head.endsWith("WEBP")) return "image/webp";
   return head.slice(4, 8) === "ftyp" && isAvif(bytes) ? "image/avif" : undefined;
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { imageSize } from "image-size";
 import { type ImageType, imageTypeOf, isWhole } from "./image-type.ts";
@@ -36,14 +36,14 @@ export async function readMedia(path: string): Promise<MediaFile> {
 
 async function readAll(path: string): Promise<Uint8Array> {
   try {
-    await using file = await open(path, "r");
-    const stat = await file.stat();
-    if (stat.isDirectory()) throw unreadable(`${path} is a folder`, "name the image in it");
-    if (!stat.isFile()) throw unreadable(`${path} is not a file`, "save it as a file first");
-    if (stat.size === 0) throw invalid(`${path} is empty`, "save or download the image anew");
-    if (stat.size > MOST_BYTES)
-      throw invalid(`${path} has ${(stat.size / 1024 / 1024).toFixed(1)} MB; psn takes ${MOST_MB} MB`, "make the image smaller");
-    return new Uint8Array(await file.readFile());
+    // Asked before it is opened: opening a pipe waits for somebody to write to it.
+    const found = await stat(path);
+    if (found.isDirectory()) throw unreadable(`${path} is a folder`, "name the image in it");
+    if (!found.isFile()) throw unreadable(`${path} is not a file`, "save it as a file first");
+    if (found.size === 0) throw invalid(`${path} is empty`, "save or download the image anew");
+    if (found.size > MOST_BYTES)
+      throw invalid(`${path} has ${(found.size / 1024 / 1024).toFixed(1)} MB; psn takes ${MOST_MB} MB`, "make the image smaller");
+    return new Uint8Array(await readFile(path));
   } catch (error) {
     throw error instanceof PsnError ? error : explained(path, error);
   }

@@ -49,15 +49,15 @@ const SHAPE = {
 const override = z.strictObject({ text: said("a text") }, { error: "must hold text: and nothing else" });
 
 /** Words of other programs for ours. */
-const MEANT: Readonly<Record<string, string>> = {
-  cw: "contentWarning",
-  spoiler: "contentWarning",
-  lang: "language",
-  zone: "tz",
-  timezone: "tz",
-  images: "media",
-  date: "at",
-};
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ["cw", "contentWarning"],
+  ["spoiler", "contentWarning"],
+  ["lang", "language"],
+  ["zone", "tz"],
+  ["timezone", "tz"],
+  ["images", "media"],
+  ["date", "at"],
+]);
 
 export interface FrontMatter extends Pick<Draft, "to" | "at" | "tz" | "visibility" | "language" | "title" | "contentWarning"> {
   readonly media: readonly DraftMedia[];
@@ -131,7 +131,7 @@ function plain(read: () => unknown, file: string): unknown {
 function nearHint(name: string, known: readonly string[]): string {
   const wanted = name.toLowerCase();
   const [near] = known.map((key) => ({ key, steps: distance(wanted, key.toLowerCase()) })).toSorted((a, b) => a.steps - b.steps);
-  const meant = MEANT[wanted] ?? (near !== undefined && near.steps <= Math.max(1, Math.floor(near.key.length / 3)) ? near.key : undefined);
+  const meant = MEANT.get(wanted) ?? (near !== undefined && near.steps <= Math.floor((near.key.length + 1) / 3) ? near.key : undefined);
   return meant === undefined ? `it knows ${known.join(", ")}` : `did you mean ${meant}?`;
 }
 

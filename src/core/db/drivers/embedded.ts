@@ -35,16 +35,28 @@ export async function openEmbedded(folder: string): Promise<Database> {
   let pool = poolOf(access);
   const wakers = new Map<() => void, () => void>();
 
-  // When the holder goes, its socket goes; then one of those who are left becomes the holder.
+  // When the holder goes, its socket goes; then one of those who are left becomes the holder. Statements that find out at
+  // the same time wait for the same new access.
+  let attaching: Promise<void> | undefined;
+  const reattach = async (lost: pg.Pool) => {
+    if (!lost.ending) await lost.end();
+    access = await attach(folder);
+    pool = poolOf(access);
+    for (const listener of wakers.keys()) wakers.set(listener, access.holder?.onWake(listener) ?? nothing);
+  };
   const connect = async (): Promise<pg.PoolClient> => {
+    await attaching;
+    const tried = pool;
     try {
-      return await pool.connect();
+      return await tried.connect();
     } catch (error) {
-      if (access.holder) throw error;
-      await pool.end();
-      access = await attach(folder);
-      pool = poolOf(access);
-      for (const listener of wakers.keys()) wakers.set(listener, access.holder?.onWake(listener) ?? nothing);
+      if (access.holder && tried === pool) throw error;
+      if (tried === pool) {
+        attaching ??= reattach(tried).finally(() => {
+          attaching = undefined;
+        });
+      }
+      await attaching;
       return pool.connect();
     }
   };

@@ -40,7 +40,8 @@ export function databaseError(error: unknown): PsnError {
     return new PsnError("DB_REFUSED", "the database refused the login: wrong user, password or database name", { details });
   if (NO_SCHEMA.test(code)) return new PsnError("SCHEMA_OUTDATED", "the database lacks something this psn needs", { details });
   // Neon's proxy gives these no SQLSTATE over HTTP.
-  if (code === "" && /password authentication failed/i.test(said)) return new PsnError("DB_REFUSED", "the database refused the login: wrong user or password");
+  if (code === "" && /password authentication failed/i.test(said))
+    return new PsnError("DB_REFUSED", "the database refused the login: wrong user or password");
   if (code === "" && /HTTP status 5\d\d|connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   return new PsnError("DB_FAILED", `a statement failed in the database${code === "" ? "" : ` (SQLSTATE ${code})`}`, { details });

@@ -1,5 +1,6 @@
-import { Pool } from "@neondatabase/serverless";
+import { neonConfig, Pool } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-serverless";
+import ws from "ws";
 import type { Builder, Database } from "../connection.ts";
 import { listenOn, sessionDatabase } from "./session.ts";
 
@@ -7,8 +8,9 @@ const POOL_SIZE = 8;
 /** A Neon compute that sleeps needs a moment to wake; in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** Neon over WebSocket, for callers that stay: migrations, `psn worker`. Bun's own WebSocket serves. */
+/** Neon over WebSocket, for callers that stay: migrations, `psn worker`. */
 export function openNeonWs(url: string): Database {
+  neonConfig.webSocketConstructor = ws;
   const pool = new Pool({ connectionString: url, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   pool.on("error", () => undefined);
   const connect = () => pool.connect();

@@ -58,12 +58,16 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
     ...(options.listen ? { listen: options.listen } : {}),
     asOwner: async (work) => {
       const client = await options.connect().catch(rethrow);
+      // What failed half-way may have left a transaction open; such a connection must not serve anybody else.
+      let broken = true;
       try {
-        return await work(client);
+        const result = await work(client);
+        broken = false;
+        return result;
       } catch (error) {
         throw databaseError(error);
       } finally {
-        client.release();
+        client.release(broken);
       }
     },
     close: options.close,

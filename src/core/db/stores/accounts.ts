@@ -3,7 +3,7 @@ import type { Profile } from "@psn/core/types/platform.ts";
 import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../connection.ts";
 import { accounts, deliveries, oauthTokens } from "../schema.ts";
-import { note, takenBack } from "./changes.ts";
+import { changedHere, note, takenBack } from "./changes.ts";
 
 const credentialColumns = {
   id: oauthTokens.id,
@@ -25,7 +25,7 @@ function tokenValues(credentials: SealedCredentials) {
 }
 
 /** Deliveries of an account that this transaction has changed are among these. */
-const ofAccount = (id: string) => sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and d.updated_at = now())`;
+const ofAccount = (id: string) => sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and ${changedHere})`;
 
 export function accountsStore(database: Database): Accounts {
   return {
@@ -79,7 +79,8 @@ export function accountsStore(database: Database): Accounts {
           .values({ id: credentials.id, userId, accountId: id, ...tokens, refreshedAt: now })
           .onConflictDoUpdate({
             target: oauthTokens.accountId,
-            set: { ...tokens, refreshLeaseUntil: null, refreshedAt: now, updatedAt: now },
+            // With the id: the vault has sealed the tokens for a row of this id.
+            set: { id: credentials.id, ...tokens, refreshLeaseUntil: null, refreshedAt: now, updatedAt: now },
           })
           .returning({ id: oauthTokens.id }),
         db

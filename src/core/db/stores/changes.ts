@@ -5,6 +5,12 @@ import { deliveries } from "../schema.ts";
 /** The `{…}` form of a Postgres array, as one parameter. */
 export const uuids = (ids: readonly string[]) => sql`${`{${ids.join(",")}}`}::uuid[]`;
 
+/**
+ * Whether this very transaction wrote the row `d`. Not by `updated_at = now()`: the embedded database's clock counts whole
+ * milliseconds, and two transactions may begin in the same one.
+ */
+export const changedHere = sql`d.xmin = pg_current_xact_id()::xid`;
+
 /** A line of history for those of these deliveries that this transaction has changed. */
 export function note(db: Builder, ids: readonly string[] | SQL, event: string, text: string | null = null) {
   const list = Array.isArray(ids) ? uuids(ids) : ids;

@@ -4,7 +4,7 @@ import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "driz
 import type { Builder, Database } from "../connection.ts";
 import { violated } from "../drivers/failure.ts";
 import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "../schema.ts";
-import { note, takenBack, uuids } from "./changes.ts";
+import { changedHere, note, takenBack, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled"];
@@ -38,7 +38,7 @@ function summaries(db: Builder) {
 }
 
 const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${deliveryUnits.deliveryId} = any (array(
-  select d.id from psn.deliveries d where d.id = any (${ids}) and d.updated_at = now()))`;
+  select d.id from psn.deliveries d where d.id = any (${ids}) and ${changedHere}))`;
 const unsent = { state: "waiting", prepared: null, sentAt: null, handle: null } as const;
 
 export function postsStore(database: Database): Posts {

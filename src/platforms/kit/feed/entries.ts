@@ -80,7 +80,7 @@ export async function removeEntry(root: string, key: string): Promise<void> {
 }
 
 /** A unit's key is a file name here, so it is nothing but a UUID. */
-export function isKey(text: string): boolean {
+function isKey(text: string): boolean {
   return KEY.test(text);
 }
 
@@ -121,6 +121,12 @@ export async function dropMedia(root: string, removed: Entry, shown: () => Promi
     if ((await shown()).has(file)) await rename(aside, join(root, file));
     else await rm(aside, { force: true });
   }
+}
+
+/** False when a picture of the entry is missing: a process stopped before it could put it back. */
+export async function hasMedia(root: string, entry: Entry): Promise<boolean> {
+  for (const file of filesOf(entry)) if (!(await exists(root, file))) return false;
+  return true;
 }
 
 export function filesOf(entry: Entry): string[] {

@@ -8,6 +8,24 @@ const TITLE_LENGTH = 80;
 
 const links = new LinkifyIt({ fuzzyLink: false, fuzzyEmail: false }).add("ftp:", null).add("//", null).add("mailto:", null);
 
+/**
+ * Renders until the entries are the ones it rendered. Of several processes the last to write a file looks at the entries
+ * after that; whoever adds an entry later writes later still: so what is written last holds all entries, without a lock.
+ */
+export async function renderUntilStill(
+  list: () => Promise<readonly Entry[]>,
+  write: (entries: readonly Entry[]) => Promise<void>,
+): Promise<void> {
+  let written: string | undefined;
+  for (;;) {
+    const entries = await list();
+    const keys = entries.map(({ key }) => key).join();
+    if (keys === written) return;
+    await write(entries);
+    written = keys;
+  }
+}
+
 /** Newest first; of two at the same instant the one with the greater key. */
 export function newest(entries: readonly Entry[]): readonly Entry[] {
   return entries.toSorted((a, b) => compare(b.published, a.published) || compare(b.key, a.key)).slice(0, SHOWN);
@@ -173,7 +191,7 @@ function lang(attribute: string, { language }: Entry): string {
 
 /** For text and for attributes, in XML and in HTML. What XML 1.0 cannot hold becomes U+FFFD (section 2.2, Char). */
 function escaped(text: string): string {
-  const clean = text.toWellFormed().replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd");
+  const clean = text.replace(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd");
   return clean.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 

@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readMedia } from "@psn/core/utils/media.ts";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "psn-media-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const decode = (base64: string) => new Uint8Array(Buffer.from(base64, "base64"));
+const GIF = decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7");
+/** Two pixels square, by libavif. */
+const AVIF = decode(
+  "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADybWV0YQAAAAAAAAAoaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAGxpYmF2aWYAAAAADnBpdG0AAAAAAAEAAAAeaWxvYwAAAABEAAABAAEAAAABAAABGgAAAB0AAAAoaWluZgAAAAAAAQAAABppbmZlAgAAAAABAABhdjAxQ29sb3IAAAAAamlwcnAAAABLaXBjbwAAABRpc3BlAAAAAAAAAAIAAAACAAAAEHBpeGkAAAAAAwgICAAAAAxhdjFDgQ0MAAAAABNjb2xybmNseAACAAIAAYAAAAAXaXBtYQAAAAAAAAABAAEEAQKDBAAAACVtZGF0EgAKCBgANogQEAwgMg8f8D///8WfhwB8+ErK42A=",
+);
+const sized = () => new Bun.Image(GIF).resize(30, 20, { fit: "fill" });
+const files = async (): Promise<Record<string, Uint8Array>> => ({
+  "image/jpeg": await sized().jpeg().bytes(),
+  "image/png": await sized().png().bytes(),
+  "image/webp": await sized().webp().bytes(),
+  "image/gif": GIF,
+  "image/avif": AVIF,
+});
+
+async function kept(bytes: Uint8Array, name = "file.bin"): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, bytes);
+  return path;
+}
+
+/** The same JPEG with an EXIF block that says how the camera was held. */
+function turned(jpeg: Uint8Array, orientation: number): Uint8Array {
+  const tiff = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0];
+  const body = [...Buffer.from("Exif\0\0"), ...tiff];
+  return Uint8Array.of(0xff, 0xd8, 0xff, 0xe1, 0, body.length + 2, ...body, ...jpeg.subarray(2));
+}
+
+const refused = (code: string, message: RegExp) =>
+  expect.objectContaining({ code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) });
+
+describe("what it is", () => {
+  test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])("%s, whatever its name says", async (mime) => {
+    const bytes = (await files())[mime] ?? new Uint8Array();
+    const [width, height] = { "image/gif": [1, 1], "image/avif": [2, 2] }[mime] ?? [30, 20];
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    expect(await readMedia(await kept(bytes, "holiday.txt"))).toEqual({ bytes, mime, width, height, sha256 });
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])("a photograph with EXIF orientation %i is as wide as it is shown", async (orientation) => {
+    const { width, height } = await readMedia(await kept(turned(await sized().jpeg().bytes(), orientation)));
+    expect([width, height]).toEqual(orientation < 5 ? [30, 20] : [20, 30]);
+  });
+
+  test("what a camera writes behind the picture does not matter", async () => {
+    const jpeg = await sized().jpeg().bytes();
+    expect(await readMedia(await kept(Uint8Array.of(...jpeg, ...Buffer.from("depth map"))))).toMatchObject({ width: 30 });
+  });
+});
+
+describe("what is refused", () => {
+  test("no file, a folder, a path through a file, no permission", async () => {
+    await expect(readMedia(join(folder, "none.png"))).rejects.toThrow(refused("FILE_UNREADABLE", /none\.png does not exist/));
+    await expect(readMedia(join(await kept(GIF, "a.gif"), "b.gif"))).rejects.toThrow(refused("FILE_UNREADABLE", /does not exist/));
+    await mkdir(join(folder, "album"));
+    await expect(readMedia(join(folder, "album"))).rejects.toThrow(refused("FILE_UNREADABLE", /is a folder/));
+    await expect(readMedia("/dev/null")).rejects.toThrow(refused("FILE_UNREADABLE", /is not a file/));
+    const locked = await kept(GIF, "locked.gif");
+    await chmod(locked, 0o000);
+    // The superuser may read everything.
+    if (process.getuid?.() !== 0) await expect(readMedia(locked)).rejects.toThrow(refused("FILE_UNREADABLE", /may not be read/));
+  });
+
+  test("empty, too large, something else", async () => {
+    await expect(readMedia(await kept(new Uint8Array()))).rejects.toThrow(refused("MEDIA_INVALID", /is empty/));
+    const large = new Uint8Array(20 * 1024 * 1024 + 1);
+    large.set(await sized().png().bytes());
+    await expect(readMedia(await kept(large))).rejects.toThrow(refused("MEDIA_INVALID", /has 20\.0 MB; psn takes 20 MB/));
+    for (const other of [
+      "not an image",
+      "%PDF-1.7",
+      "<svg xmlns='http://www.w3.org/2000/svg'/>",
+      "BM123456",
+      "RIFF1234WAVE",
+      "\0\0\0\x20ftypheic\0\0\0\0mif1heic",
+    ]) {
+      await expect(readMedia(await kept(Buffer.from(other, "latin1"), "photo.jpg"))).rejects.toThrow(
+        refused("MEDIA_INVALID", /is not an image/),
+      );
+    }
+  });
+
+  test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])("%s cut off anywhere", async (mime) => {
+    const bytes = (await files())[mime] ?? new Uint8Array();
+    const lengths = fc.sample(fc.integer({ min: 1, max: bytes.length - 1 }), 40);
+    for (const length of [3, 8, 12, 20, bytes.length - 1, ...lengths]) {
+      await expect(readMedia(await kept(bytes.slice(0, length))), `${length} of ${bytes.length} bytes`).rejects.toThrow(
+        refused("MEDIA_INVALID", /is not an image|cut off or damaged/),
+      );
+    }
+  });
+
+  test("a header without a size", async () => {
+    const png = await sized().png().bytes();
+    png.fill(0, 16, 24);
+    await expect(readMedia(await kept(png))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
+  });
+
+  test("rubbish behind a true beginning is refused or read, and nothing else", async () => {
+    const heads = Object.values(await files()).map((bytes) => bytes.slice(0, 16));
+    const noise = fc.tuple(fc.constantFrom(...heads), fc.uint8Array({ maxLength: 200 }));
+    await fc.assert(
+      fc.asyncProperty(noise, async ([head, rest]) => {
+        const result = await readMedia(await kept(Uint8Array.of(...head, ...rest))).catch((error: unknown) => error);
+        if (result instanceof Error) expect(result).toEqual(refused("MEDIA_INVALID", /./));
+        else expect(result).toMatchObject({ width: expect.any(Number) });
+      }),
+    );
+  });
+});
