@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Command, isGroup } from "@psn/cli/command.ts";
-import { COMMANDS, COMMON_FLAGS } from "@psn/cli/program.ts";
+import { COMMON_FLAGS, type Command, isGroup } from "@psn/cli/command.ts";
+import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS, EXIT } from "@psn/core/errors.ts";
 import type { MediaRule } from "@psn/core/types/platform.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
@@ -87,18 +87,14 @@ function errors(): string {
   const codes = Object.entries(ERRORS).map(([code, spec]) =>
     row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "hint" in spec ? `\`${spec.hint}\`` : ""),
   );
-  return (
-    [
-      "# Errors",
-      "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform before anything is sent again.",
-      ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
-      "## Exit codes",
-      ["| code | |", "| --- | --- |", ...exits].join("\n"),
-      "",
-    ]
-      .join("\n\n")
-      .trimEnd() + "\n"
-  );
+  const parts = [
+    "# Errors",
+    "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform before anything is sent again.",
+    ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
+    "## Exit codes",
+    ["| code | |", "| --- | --- |", ...exits].join("\n"),
+  ];
+  return `${parts.join("\n\n")}\n`;
 }
 
 async function platformPages(): Promise<string> {

@@ -244,6 +244,8 @@ for (const [signal, code] of [
 // What a run that was killed outright left behind.
 clean();
 mkdirSync(folder);
+// A commit made meanwhile must not take the mutants in.
+writeFileSync(join(folder, ".gitignore"), "*\n");
 try {
   process.exitCode = print(await run()) ? 0 : 1;
 } catch (error) {

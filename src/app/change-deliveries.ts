@@ -3,7 +3,10 @@ import type { DeliveryState } from "@psn/core/types/index.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import type { DeliverySummary, World } from "./ports.ts";
 
-export type Change = { readonly to: "cancel" } | { readonly to: "retry" } | { readonly to: "move"; readonly at: Date; readonly wallTime: string; readonly timeZone: string };
+export type Change =
+  | { readonly to: "cancel" }
+  | { readonly to: "retry" }
+  | { readonly to: "move"; readonly at: Date; readonly wallTime: string; readonly timeZone: string };
 
 /** From which states each change is possible; the stores hold the same line, this says so before anything is asked. */
 const FROM: Readonly<Record<Change["to"], readonly DeliveryState[]>> = {
@@ -17,7 +20,13 @@ const DONE: Readonly<Record<Change["to"], string>> = { cancel: "cancelled", move
  * Cancels, moves or retries all deliveries an id means, as far as their states allow. Throws STATE_CONFLICT when none
  * does, also when a worker was faster.
  */
-export async function changeDeliveries(world: World, userId: string, id: string, change: Change, dryRun: boolean): Promise<{ readonly deliveries: readonly DeliverySummary[] }> {
+export async function changeDeliveries(
+  world: World,
+  userId: string,
+  id: string,
+  change: Change,
+  dryRun: boolean,
+): Promise<{ readonly deliveries: readonly DeliverySummary[] }> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
   const before = await posts.detail(userId, ids);
@@ -46,19 +55,31 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
   const said = deliveries.map((delivery) => `${delivery.platform}:${delivery.handle} is ${delivery.state}`).join(", ");
   const first = deliveries[0];
   const unconfirmed = deliveries.find(({ state }) => state === "unconfirmed");
-  const hint = unconfirmed ? `psn resolve ${shortId(unconfirmed.id)} --live URL | --not-live` : `psn show ${first ? shortId(first.id) : "ID"}`;
+  const hint = unconfirmed
+    ? `psn resolve ${shortId(unconfirmed.id)} --live URL | --not-live`
+    : `psn show ${first ? shortId(first.id) : "ID"}`;
   return new PsnError("STATE_CONFLICT", `this cannot be ${DONE[to]} any more: ${said}`, { hint });
 }
 
 /** Records what a person found out about an unconfirmed delivery; `live` is the post's address. */
-export async function resolveDelivery(world: World, userId: string, id: string, live: string | undefined): Promise<readonly DeliverySummary[]> {
+export async function resolveDelivery(
+  world: World,
+  userId: string,
+  id: string,
+  live: string | undefined,
+): Promise<readonly DeliverySummary[]> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
   const open = (await posts.detail(userId, ids)).filter(({ state }) => state === "unconfirmed");
   const [delivery, ...others] = open;
   if (!delivery) throw new PsnError("STATE_CONFLICT", "nothing here is unconfirmed", { hint: `psn show ${id}` });
-  if (others.length > 0) throw new PsnError("INPUT_INVALID", `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`);
+  if (others.length > 0)
+    throw new PsnError(
+      "INPUT_INVALID",
+      `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`,
+    );
   const verdict = live === undefined ? "not-live" : ({ live: { id: live, url: live } } as const);
-  if (!(await posts.resolve(userId, delivery.id, verdict))) throw new PsnError("STATE_CONFLICT", "somebody else has resolved it meanwhile", { hint: `psn show ${id}` });
+  if (!(await posts.resolve(userId, delivery.id, verdict)))
+    throw new PsnError("STATE_CONFLICT", "somebody else has resolved it meanwhile", { hint: `psn show ${id}` });
   return posts.detail(userId, [delivery.id]);
 }

@@ -16,12 +16,18 @@ export interface Argument {
   readonly help: string;
 }
 
+/** Every command by name; its code loads when it is the one that was called. */
+export type CommandTable = Readonly<
+  Record<string, { readonly summary: string; readonly load: () => Promise<{ readonly default: Command | CommandGroup }> }>
+>;
+
 /** What a command is given besides its input. */
 export interface Context {
   readonly output: Output;
   readonly prompt: Prompt;
   readonly cwd: string;
   readonly version: string;
+  readonly commands: CommandTable;
   readonly now: () => Date;
   /** Aborted by the first Ctrl-C: finish, take nothing new. */
   readonly signal: AbortSignal;
@@ -65,3 +71,12 @@ export function defineCommand<Schema extends z.ZodType>(command: Command<Schema>
 export function isGroup(command: Command | CommandGroup): command is CommandGroup {
   return "commands" in command;
 }
+
+/** Flags every command has. */
+export const COMMON_FLAGS: readonly Flag[] = [
+  { flags: "--json", help: "one JSON document on stdout, for success and failure" },
+  { flags: "--hub <folder>", help: "the hub's folder; else PSN_HUB, else this folder or one above" },
+  { flags: "--no-input", help: "never ask; a missing value is an error" },
+  { flags: "--no-color", help: "no colour" },
+  { flags: "-y, --yes", help: "consent to what would be asked" },
+];

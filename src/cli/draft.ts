@@ -30,10 +30,16 @@ export interface ReadDraft {
 
 /** The post that the arguments, standard input or a file describe, its media read; flags stand above front matter. */
 export async function readDraft(input: DraftInput, context: Context): Promise<ReadDraft> {
-  if (input.alt.length > input.media.length) throw new PsnError("USAGE", `${input.alt.length} descriptions for ${input.media.length} media`, { hint: "give each --alt its --media" });
+  if (input.alt.length > input.media.length)
+    throw new PsnError("USAGE", `${input.alt.length} descriptions for ${input.media.length} media`, {
+      hint: "give each --alt its --media",
+    });
   const { draft, folder } = await written(input, context);
   const [first, ...others] = draft.parts;
-  const flagged = input.media.map((file, i) => ({ file: resolve(context.cwd, file), ...(input.alt[i] === undefined ? {} : { alt: input.alt[i] }) }));
+  const flagged = input.media.map((file, i) => ({
+    file: resolve(context.cwd, file),
+    ...(input.alt[i] === undefined ? {} : { alt: input.alt[i] }),
+  }));
   const files = new Map<string, Promise<NewMedia>>();
   const load = ({ file, alt }: { file: string; alt?: string }) => {
     const key = JSON.stringify([file, alt]);
@@ -48,7 +54,9 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
     });
     return [await one(head, extra), ...(await Promise.all(rest.map((part) => one(part, []))))];
   };
-  const overrides = await Promise.all(Object.entries(draft.overrides).map(async ([platform, parts]) => [platform, await partsOf(parts, flagged)] as const));
+  const overrides = await Promise.all(
+    Object.entries(draft.overrides).map(async ([platform, parts]) => [platform, await partsOf(parts, flagged)] as const),
+  );
   const { title = draft.title, language = draft.language, visibility = draft.visibility, contentWarning = draft.contentWarning } = input;
   return {
     draft: {
@@ -69,20 +77,39 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
 
 async function readOne(file: string, alt: string | undefined): Promise<NewMedia> {
   const { bytes, mime, width, height, sha256 } = await readMedia(file);
-  return { id: Bun.randomUUIDv7(), kind: "image", mime, bytes: bytes.length, width, height, sha256, content: bytes, ...(alt === undefined ? {} : { alt }) };
+  return {
+    id: Bun.randomUUIDv7(),
+    kind: "image",
+    mime,
+    bytes: bytes.length,
+    width,
+    height,
+    sha256,
+    content: bytes,
+    ...(alt === undefined ? {} : { alt }),
+  };
 }
 
-async function written({ text, media }: DraftInput, { cwd, stdin, prompt }: Context): Promise<{ readonly draft: Draft; readonly folder: string }> {
+async function written(
+  { text, media }: DraftInput,
+  { cwd, stdin, prompt }: Context,
+): Promise<{ readonly draft: Draft; readonly folder: string }> {
   if (text === "-") return { draft: plainDraft(decodeText(await stdin(), "standard input")), folder: cwd };
   if (text !== undefined && /^\S+\.(md|markdown)$/i.test(text)) {
     const path = resolve(cwd, text);
     const bytes = await readFile(path).catch((cause: unknown) => {
-      throw new PsnError("FILE_UNREADABLE", `${text} cannot be read`, { cause, hint: "check the path; a text that ends in .md goes through standard input: psn post -" });
+      throw new PsnError("FILE_UNREADABLE", `${text} cannot be read`, {
+        cause,
+        hint: "check the path; a text that ends in .md goes through standard input: psn post -",
+      });
     });
     const { platformIds } = await import("@psn/platforms/index.ts");
     return { draft: parseDraft(decodeText(new Uint8Array(bytes), text), text, platformIds), folder: dirname(path) };
   }
   if (text !== undefined) return { draft: plainDraft(text), folder: cwd };
   if (media.length > 0) return { draft: plainDraft(""), folder: cwd };
-  return { draft: plainDraft(await prompt.text("What do you want to say?", "the text as an argument, or - for standard input")), folder: cwd };
+  return {
+    draft: plainDraft(await prompt.text("What do you want to say?", "the text as an argument, or - for standard input")),
+    folder: cwd,
+  };
 }

@@ -1,6 +1,6 @@
 import type { Hub } from "@psn/compose.ts";
 import type { PsnError } from "@psn/core/errors.ts";
-import type { Context } from "./command.ts";
+import type { CommandTable, Context } from "./command.ts";
 import type { Output, Sink } from "./output.ts";
 
 export interface Io {
@@ -17,6 +17,7 @@ export interface ContextOptions {
   readonly hub: string | undefined;
   readonly input: boolean;
   readonly yes: boolean;
+  readonly commands: CommandTable;
 }
 
 export interface IoOptions {
@@ -40,7 +41,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
       const wanted = color ?? (noColor || term === "dumb" ? false : forceColor);
       return createOutput({ json, stdout: sink(stdout), stderr: sink(stderr), color: wanted });
     },
-    context: async ({ output, hub: named, input, yes }) => {
+    context: async ({ output, hub: named, input, yes, commands }) => {
       const [{ createPrompt }, { terminalEnv }] = await Promise.all([import("./prompt.ts"), import("@psn/core/utils/env.ts")]);
       const interactive = input && !output.json && stdin.isTTY === true && stderr.isTTY === true && !terminalEnv().ci;
       let opened: Promise<Hub> | undefined;
@@ -50,6 +51,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
         prompt: createPrompt({ interactive, yes, input: stdin, output: stderr }),
         cwd,
         version,
+        commands,
         now: () => new Date(),
         signal,
         yes,

@@ -16,4 +16,7 @@ process.on("SIGTERM", () => interrupt.abort());
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 const { stdin, stdout, stderr } = process;
-process.exitCode = await run(process.argv.slice(2), createIo({ stdin, stdout, stderr, cwd: process.cwd(), version, signal: interrupt.signal }));
+process.exitCode = await run(
+  process.argv.slice(2),
+  createIo({ stdin, stdout, stderr, cwd: process.cwd(), version, signal: interrupt.signal }),
+);

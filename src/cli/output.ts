@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { PsnError } from "@psn/core/errors.ts";
+import type { PsnError } from "@psn/core/errors.ts";
 
 /** A stream as far as output needs it. */
 export interface Sink {
@@ -32,7 +32,8 @@ export interface OutputOptions {
 }
 
 export function createOutput({ json, stdout, stderr, color }: OutputOptions): Output {
-  const paint = (sink: Sink, style: Style, text: string) => ((color ?? sink.isTTY) ? styleText(style, text, { validateStream: false }) : text);
+  const paint = (sink: Sink, style: Style, text: string) =>
+    (color ?? sink.isTTY) ? styleText(style, text, { validateStream: false }) : text;
   return {
     json,
     interactive: stderr.isTTY && !json,
@@ -66,7 +67,11 @@ const GAP = 2;
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
-  const line = (row: readonly string[]) => row.map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - Bun.stringWidth(cell) + GAP)).join("").trimEnd();
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - Bun.stringWidth(cell) + GAP))
+      .join("")
+      .trimEnd();
   return rows.map(line).join("\n");
 }
 

@@ -1,12 +1,10 @@
 import { EXIT, PsnError, toPsnError } from "@psn/core/errors.ts";
 import { Command as Commander, CommanderError } from "commander";
-import type { Command, CommandGroup, Context, Flag } from "./command.ts";
+import { COMMON_FLAGS, type Command, type CommandGroup, type CommandTable, type Context } from "./command.ts";
 import type { Io } from "./io.ts";
 
-type Loaded = { readonly default: Command | CommandGroup };
-
 /** Every command, in the order of the help; its code loads when it is the one that was called. */
-export const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Loaded> }>> = {
+export const COMMANDS: CommandTable = {
   init: { summary: "make a hub here, or what is missing of one", load: () => import("./commands/init.ts") },
   connect: { summary: "connect an account", load: () => import("./commands/connect.ts") },
   accounts: { summary: "your accounts and their health", load: () => import("./commands/accounts.ts") },
@@ -27,15 +25,6 @@ export const COMMANDS: Readonly<Record<string, { readonly summary: string; reado
   completion: { summary: "completion for your shell", load: () => import("./commands/completion.ts") },
   help: { summary: "help on a topic: times, exit-codes, environment", load: () => import("./commands/help.ts") },
 };
-
-/** Flags every command has. */
-export const COMMON_FLAGS: readonly Flag[] = [
-  { flags: "--json", help: "one JSON document on stdout, for success and failure" },
-  { flags: "--hub <folder>", help: "the hub's folder; else PSN_HUB, else this folder or one above" },
-  { flags: "--no-input", help: "never ask; a missing value is an error" },
-  { flags: "--no-color", help: "no colour" },
-  { flags: "-y, --yes", help: "consent to what would be asked" },
-];
 
 /** Runs one command line and returns its exit code. Never throws, and never ends the process. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -83,7 +72,9 @@ function add(parent: Commander, command: Command | CommandGroup, io: Io, outcome
   const built = parent.command(command.name).summary(command.summary).exitOverride();
   if ("commands" in command) {
     built.description(command.summary).action(() => {
-      throw new PsnError("USAGE", `psn ${command.name} needs one of: ${command.commands.map((one) => one.name).join(", ")}`, { hint: `psn ${command.name} --help` });
+      throw new PsnError("USAGE", `psn ${command.name} needs one of: ${command.commands.map((one) => one.name).join(", ")}`, {
+        hint: `psn ${command.name} --help`,
+      });
     });
     for (const one of command.commands) add(built, one, io, outcome);
     return;
@@ -95,7 +86,9 @@ function add(parent: Commander, command: Command | CommandGroup, io: Io, outcome
   if (examples !== "") built.addHelpText("before", `Examples:\n${examples}\n`);
   built.action(async () => {
     const names = (command.args ?? []).map(({ name }) => name.replace(/[<>[\].]/g, ""));
-    const positional = Object.fromEntries(names.flatMap((name, i) => (built.processedArgs[i] === undefined ? [] : [[name, built.processedArgs[i] as unknown]])));
+    const positional = Object.fromEntries(
+      names.flatMap((name, i) => (built.processedArgs[i] === undefined ? [] : [[name, built.processedArgs[i] as unknown]])),
+    );
     outcome.exit = await runCommand(command, positional, built.opts(), io);
   });
 }
@@ -108,16 +101,23 @@ interface CommonOptions {
   readonly yes?: boolean;
 }
 
-async function runCommand(command: Command, positional: Readonly<Record<string, unknown>>, options: CommonOptions & Readonly<Record<string, unknown>>, io: Io): Promise<number> {
+async function runCommand(
+  command: Command,
+  positional: Readonly<Record<string, unknown>>,
+  options: CommonOptions & Readonly<Record<string, unknown>>,
+  io: Io,
+): Promise<number> {
   const { json = false, hub, input = true, color, yes = false, ...own } = options;
   const output = await io.output(json, color === false ? false : undefined);
   const parsed = command.schema.safeParse({ ...positional, ...own });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = issue?.path.join(".") ?? "";
-    throw new PsnError("USAGE", where === "" ? (issue?.message ?? "unusable input") : `${where}: ${issue?.message}`, { hint: `psn ${command.name} --help` });
+    throw new PsnError("USAGE", where === "" ? (issue?.message ?? "unusable input") : `${where}: ${issue?.message}`, {
+      hint: `psn ${command.name} --help`,
+    });
   }
-  const context: Context & AsyncDisposable = await io.context({ output, hub, input, yes });
+  const context: Context & AsyncDisposable = await io.context({ output, hub, input, yes, commands: COMMANDS });
   try {
     return (await command.run(parsed.data, context)) ?? EXIT.ok;
   } finally {

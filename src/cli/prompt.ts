@@ -21,7 +21,8 @@ export interface PromptOptions {
 
 export function createPrompt({ interactive, yes, input, output }: PromptOptions): Prompt {
   const need = (what: string, flag: string) => {
-    if (!interactive) throw new PsnError("INPUT_REQUIRED", `${what} is needed, and there is no terminal to ask on`, { hint: `pass ${flag}` });
+    if (!interactive)
+      throw new PsnError("INPUT_REQUIRED", `${what} is needed, and there is no terminal to ask on`, { hint: `pass ${flag}` });
   };
   const ask = async (question: string, muted: boolean) => {
     const lines = createInterface({ input, output: muted ? undefined : output, terminal: true });
@@ -51,7 +52,12 @@ export function createPrompt({ interactive, yes, input, output }: PromptOptions)
 }
 
 /** A secret from `--<name>-stdin` or `--<name>-file`, one line; undefined when neither was given. */
-export async function givenSecret(name: string, fromStdin: boolean, file: string | undefined, stdin: () => Promise<Uint8Array>): Promise<string | undefined> {
+export async function givenSecret(
+  name: string,
+  fromStdin: boolean,
+  file: string | undefined,
+  stdin: () => Promise<Uint8Array>,
+): Promise<string | undefined> {
   if (fromStdin && file !== undefined) throw new PsnError("USAGE", `--${name}-stdin and --${name}-file exclude each other`);
   if (fromStdin) return oneLine(new TextDecoder().decode(await stdin()), `standard input`);
   if (file === undefined) return undefined;
@@ -63,6 +69,7 @@ export async function givenSecret(name: string, fromStdin: boolean, file: string
 
 function oneLine(text: string, from: string): string {
   const value = text.replace(/\r?\n$/, "");
-  if (value === "" || /[\r\n]/.test(value)) throw new PsnError("INPUT_INVALID", `${from} must hold the secret and nothing else, on one line`);
+  if (value === "" || /[\r\n]/.test(value))
+    throw new PsnError("INPUT_INVALID", `${from} must hold the secret and nothing else, on one line`);
   return value;
 }

@@ -5,11 +5,22 @@ import type { DeliveryState } from "@psn/core/types/index.ts";
 import { formatInstant } from "@psn/domain/schedule.ts";
 import { clip, type Output, type Style, table } from "./output.ts";
 
-const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = { published: "green", failed: "red", unconfirmed: "red", held: "yellow", cancelled: "dim" };
+const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
+  published: "green",
+  failed: "red",
+  unconfirmed: "red",
+  held: "yellow",
+  cancelled: "dim",
+};
 
 /** A word and never only a colour. */
 export function stateWord(output: Output, { state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">): string {
-  const waits = state === "scheduled" && health === "needs-reconnect" ? "waits for reconnect" : state === "scheduled" && code !== null ? "retrying" : state;
+  const waits =
+    state === "scheduled" && health === "needs-reconnect"
+      ? "waits for reconnect"
+      : state === "scheduled" && code !== null
+        ? "retrying"
+        : state;
   const style = STYLES[state];
   return style ? output.style(style, waits) : waits;
 }
@@ -20,7 +31,24 @@ export function when(at: Date, zone: string): string {
 
 /** One delivery in every `--json`. */
 export function deliveryDocument(delivery: DeliverySummary) {
-  const { id, postId, accountId, platform, handle, state, dueAt, wakeAt, attempt, code, message, publishedAt, text, url, units, unitsPublished } = delivery;
+  const {
+    id,
+    postId,
+    accountId,
+    platform,
+    handle,
+    state,
+    dueAt,
+    wakeAt,
+    attempt,
+    code,
+    message,
+    publishedAt,
+    text,
+    url,
+    units,
+    unitsPublished,
+  } = delivery;
   return {
     id,
     post: postId,

@@ -237,6 +237,17 @@ describe("the folder", () => {
     expect(await readdir(root)).toEqual([".feed"]);
   });
 
+  test("that holds somebody's own pages is not taken over", async () => {
+    await writeFile(join(parent, "index.html"), "my own page");
+    const error = feed.connect({ folder: parent, url: "", title: "" }, net);
+    await expect(error).rejects.toMatchObject({
+      code: "INPUT_INVALID",
+      message: expect.stringContaining("index.html"),
+      hint: expect.any(String),
+    });
+    expect(await readdir(parent)).toEqual(["index.html"]);
+  });
+
   test("that cannot be written to, or is a file, is one clear error", async () => {
     await writeFile(join(parent, "file"), "");
     await expect(feed.connect({ folder: join(parent, "file"), url: "", title: "" }, net)).rejects.toMatchObject({

@@ -21,7 +21,7 @@ import {
   saveSettings,
   writeEntry,
 } from "./kit/feed/entries.ts";
-import { readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
+import { exists, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
 
@@ -61,6 +61,7 @@ export default definePlatform({
     try {
       await mkdir(root, { recursive: true });
       const before = await readSettings(root);
+      if (!before) await refuseStrangers(root);
       const title = form["title"]?.trim() || before?.title || basename(root) || "Feed";
       const settings = await saveSettings(root, {
         title,
@@ -160,6 +161,15 @@ async function afterCommit(work: () => Promise<void>): Promise<void> {
     await work();
   } catch (cause) {
     throw new PsnError("OUTCOME_UNKNOWN", "the entry is written, but the feed could not be rendered", { cause });
+  }
+}
+
+/** A folder with a site of its own is not taken over: rendering would replace its pages. */
+async function refuseStrangers(root: string): Promise<void> {
+  for (const path of [...RENDERED.map((one) => one.path), "entries"]) {
+    if (!(await exists(root, path))) continue;
+    const hint = "choose an empty folder, for example one named feed inside this one";
+    throw new PsnError("INPUT_INVALID", `the folder ${basename(root)} already holds ${path}, which psn did not write`, { hint });
   }
 }
 

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { asOwner, type TestDatabase, testDatabases } from "../support/databases.ts";
 import { digest, type Intruder, leaks, missingGuards, reaches } from "./row-security.ts";
-import { newId, type Stage, schedule, setUp } from "./stage.ts";
+import { connect, newId, type Stage, schedule, setUp } from "./stage.ts";
 
 /** A user with at least one row in every table. */
 async function victimOf(db: TestDatabase): Promise<Stage> {
@@ -90,9 +90,12 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
   it("a row cannot point into another user's rows", async () => {
     const { userId } = other;
     const theirs = await schedule(victim, { dueInMs: 3_600_000 });
+    // Without credentials, so that only the foreign key can refuse them.
+    const bare = await connect(victim, "bare");
+    await victim.stores.accounts.disconnect(victim.userId, bare);
     const mine = await schedule(other, { dueInMs: 3_600_000 });
     const pointers = {
-      oauth_tokens: `(id, user_id, account_id, access_token, scopes) VALUES ('${newId()}', '${userId}', '${victim.accountId}', 'x', '{}')`,
+      oauth_tokens: `(id, user_id, account_id, access_token, scopes) VALUES ('${newId()}', '${userId}', '${bare}', 'x', '{}')`,
       media: `(id, user_id, post_id, kind, mime, bytes, sha256, content) VALUES ('${newId()}', '${userId}', '${theirs.postId}', 'image', 'x', 0, '', '')`,
       deliveries: `(id, user_id, post_id, account_id, state, due_at, wake_at)
         VALUES ('${newId()}', '${userId}', '${mine.postId}', '${victim.accountId}', 'held', now(), now())`,
@@ -136,13 +139,11 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
       [member, 1],
     ] as const) {
       await login.asOwner?.(async (client) => {
-        const count = async () => (await client.query("SELECT count(*)::integer AS n FROM psn.posts WHERE user_id <> $1 OR true", [other.userId])).rows[0];
         const all = async () => (await client.query("SELECT count(*)::integer AS n FROM psn.accounts")).rows[0];
         expect(await all()).toEqual({ n: expected });
         if (login === member) await client.query(`SET app.current_user_id = '${victim.userId}'`);
         await client.query("RESET ROLE; RESET SESSION AUTHORIZATION; SET row_security = on");
         expect(await all()).toEqual({ n: expected });
-        expect(Number((await count())?.["n"])).toBeLessThanOrEqual(expected * 2);
         await client.query("RESET ALL");
       });
     }

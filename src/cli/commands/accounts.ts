@@ -1,9 +1,9 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Account } from "@psn/app/ports.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { type Output, table } from "@psn/cli/output.ts";
+import { accountDocument, when } from "@psn/cli/render.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { type Output, table } from "../output.ts";
-import { accountDocument, when } from "../render.ts";
 
 export default defineCommand({
   name: "accounts",
@@ -19,7 +19,9 @@ export default defineCommand({
     const { world, user } = await context.hub();
     const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => all || health !== "disconnected");
     output.result({ accounts: accounts.map(accountDocument) }, () =>
-      accounts.length === 0 ? "" : table(accounts.map((account) => [nameOf(account), health(output, account, user.timeZone), account.profile.url])),
+      accounts.length === 0
+        ? ""
+        : table(accounts.map((account) => [nameOf(account), health(output, account, user.timeZone), account.profile.url])),
     );
     const sick = accounts.find((account) => account.health === "needs-reconnect");
     if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
@@ -30,6 +32,7 @@ export default defineCommand({
 
 function health(output: Output, { health: state, healthReason, pausedUntil }: Account, zone: string): string {
   if (state === "needs-reconnect") return output.style("yellow", `needs reconnecting: ${healthReason ?? "the platform refused it"}`);
-  if (pausedUntil && pausedUntil.getTime() > Date.now()) return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
+  if (pausedUntil && pausedUntil.getTime() > Date.now())
+    return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
   return state === "ok" ? output.style("green", "ok") : output.style("dim", state);
 }

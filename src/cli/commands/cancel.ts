@@ -1,7 +1,7 @@
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { deliveryDocument, deliveryTable } from "../render.ts";
 
 export default defineCommand({
   name: "cancel",
@@ -16,7 +16,10 @@ export default defineCommand({
     const { world, user } = await context.hub();
     const { deliveries } = await changeDeliveries(world, user.id, id, { to: "cancel" }, dryRun);
     const head = dryRun ? "would be cancelled:" : "cancelled:";
-    output.result({ dryRun, deliveries: deliveries.map(deliveryDocument) }, () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`);
+    output.result(
+      { dryRun, deliveries: deliveries.map(deliveryDocument) },
+      () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`,
+    );
     return undefined;
   },
 });

@@ -1,8 +1,7 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
+import { COMMON_FLAGS, type CommandTable, defineCommand, isGroup } from "@psn/cli/command.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { z } from "zod";
-import { defineCommand, isGroup } from "../command.ts";
-import { COMMANDS, COMMON_FLAGS } from "../program.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -38,10 +37,14 @@ export default defineCommand({
     { name: "[line...]", help: "the words so far, for the scripts themselves" },
   ],
   flags: [{ flags: "--words <position>", help: "the completions at this position, for the scripts themselves" }],
-  schema: z.object({ shell: z.string().optional(), line: z.array(z.string()).default([]), words: z.coerce.number().int().min(0).optional() }),
+  schema: z.object({
+    shell: z.string().optional(),
+    line: z.array(z.string()).default([]),
+    words: z.coerce.number().int().min(0).optional(),
+  }),
   run: async ({ shell, line, words }, context) => {
     if (words !== undefined) {
-      const found = await complete([shell ?? "", ...line], words, async () => {
+      const found = await complete(context.commands, [shell ?? "", ...line], words, async () => {
         const { world, user } = await context.hub();
         return (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected").map(nameOf);
       });
@@ -60,16 +63,22 @@ export default defineCommand({
 });
 
 /** What may stand at `position` of `words`, the program's own name being word 0. */
-export async function complete(words: readonly string[], position: number, accounts: () => Promise<readonly string[]>): Promise<readonly string[]> {
+export async function complete(
+  commands: CommandTable,
+  words: readonly string[],
+  position: number,
+  accounts: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   const [, name = ""] = words;
-  if (position <= 1) return Object.keys(COMMANDS);
-  const loaded = (await COMMANDS[name]?.load())?.default;
+  if (position <= 1) return Object.keys(commands);
+  const loaded = (await commands[name]?.load())?.default;
   if (!loaded) return [];
   if (isGroup(loaded) && position === 2) return loaded.commands.map((one) => one.name);
   const command = isGroup(loaded) ? loaded.commands.find((one) => one.name === words[2]) : loaded;
   if (!command) return [];
   const before = words[position - 1] ?? "";
-  if (before === "--to" || (name === "disconnect" && position === 2)) return [...(await accounts().catch(() => [])), ...platformIds, ...(before === "--to" ? ["all"] : [])];
+  if (before === "--to" || (name === "disconnect" && position === 2))
+    return [...(await accounts().catch(() => [])), ...platformIds, ...(before === "--to" ? ["all"] : [])];
   if (name === "connect" && position === 2) return platformIds;
   if (name === "help" && position === 2) return Object.keys((await import("./help.ts")).TOPICS);
   if (name === "explain" && position === 2) return Object.keys((await import("@psn/core/errors.ts")).ERRORS);

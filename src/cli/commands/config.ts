@@ -2,13 +2,23 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
+import { givenSecret } from "@psn/cli/prompt.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { type ConfigFile, type ConfigRow, configPath, configText, getConfig, listConfig, replaceConfig, setConfig, unsetConfig } from "@psn/core/utils/config.ts";
+import {
+  type ConfigFile,
+  type ConfigRow,
+  configPath,
+  configText,
+  getConfig,
+  listConfig,
+  replaceConfig,
+  setConfig,
+  unsetConfig,
+} from "@psn/core/utils/config.ts";
 import { checkEnvText, childEnvironment, terminalEnv } from "@psn/core/utils/env.ts";
 import { z } from "zod";
-import { type CommandGroup, type Context, defineCommand } from "../command.ts";
-import { table } from "../output.ts";
-import { givenSecret } from "../prompt.ts";
 
 const list = defineCommand({
   name: "list",
@@ -18,7 +28,13 @@ const list = defineCommand({
   run: async (_input, { folder, output }) => {
     const { rows, problems } = listConfig(await folder());
     output.result({ values: rows.map(document), problems: problems.map(({ message, hint = null }) => ({ message, hint })) }, () =>
-      table(rows.map((row) => [row.name, row.shown ?? output.style("dim", "not set"), output.style("dim", row.shown === undefined ? "" : originOf(row))])),
+      table(
+        rows.map((row) => [
+          row.name,
+          row.shown ?? output.style("dim", "not set"),
+          output.style("dim", row.shown === undefined ? "" : originOf(row)),
+        ]),
+      ),
     );
     for (const { message } of problems) output.note(message);
     return problems.length > 0 ? problems[0]?.exit : undefined;
@@ -56,7 +72,13 @@ const set = defineCommand({
     { flags: "--unset", help: "take the value out of the file" },
     { flags: "--dry-run", help: "check the name, change nothing" },
   ],
-  schema: z.object({ name: z.string(), value: z.string().optional(), stdin: z.boolean().default(false), unset: z.boolean().default(false), dryRun: z.boolean().default(false) }),
+  schema: z.object({
+    name: z.string(),
+    value: z.string().optional(),
+    stdin: z.boolean().default(false),
+    unset: z.boolean().default(false),
+    dryRun: z.boolean().default(false),
+  }),
   run: async ({ name, value, stdin, unset, dryRun }, context) => {
     const { output } = context;
     const hub = await context.folder();
@@ -66,10 +88,16 @@ const set = defineCommand({
       return undefined;
     }
     const secret = listConfig(hub).rows.find((row) => row.name === name)?.secret ?? true;
-    if (value !== undefined && secret) throw new PsnError("USAGE", `${name} is a secret, and a command line can be read by others`, { hint: `psn config set ${name} --stdin` });
+    if (value !== undefined && secret)
+      throw new PsnError("USAGE", `${name} is a secret, and a command line can be read by others`, {
+        hint: `psn config set ${name} --stdin`,
+      });
     const given = value ?? (await askFor(name, secret, stdin, context));
     const file = dryRun ? getConfig(hub, name).file : setConfig(hub, name, given);
-    output.result({ name, file: configPath(hub, file), dryRun }, () => `${dryRun ? "would set" : "set"} ${name} in ${configPath(hub, file)}`);
+    output.result(
+      { name, file: configPath(hub, file), dryRun },
+      () => `${dryRun ? "would set" : "set"} ${name} in ${configPath(hub, file)}`,
+    );
     return undefined;
   },
 });

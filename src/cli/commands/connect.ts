@@ -1,9 +1,9 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
+import { type Context, defineCommand } from "@psn/cli/command.ts";
+import { givenSecret } from "@psn/cli/prompt.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField, Platform } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { type Context, defineCommand } from "../command.ts";
-import { givenSecret } from "../prompt.ts";
 
 /** Every field some platform's form has: as a flag where it is no secret, as `-stdin` and `-file` where it is one. */
 export const PLAIN_FIELDS = ["identifier", "server", "folder", "url", "title"] as const;
@@ -14,7 +14,8 @@ const flagsOf = (name: string) => ({ stdin: `${name}Stdin`, file: `${name}File` 
 export default defineCommand({
   name: "connect",
   summary: "connect an account",
-  details: "Connecting the same account again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard input or a file; never from the command line.",
+  details:
+    "Connecting the same account again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard input or a file; never from the command line.",
   examples: [
     { line: "psn connect feed ./public --url https://example.com", does: "a feed in a folder you serve" },
     { line: "psn connect bluesky ada.bsky.social", does: "asks for an app password" },
@@ -39,8 +40,19 @@ export default defineCommand({
     const platform = await hub.world.platforms.load(id);
     const form = await fill(platform, what, given, context);
     const account = await connectAccount(hub.world, hub.user.id, id, form, signal);
-    const document = { id: account.id, platform: id, handle: account.profile.handle, subject: account.profile.subject, url: account.profile.url, again: account.again };
-    output.result(document, () => `${output.style("green", account.again ? "reconnected" : "connected")}  ${id}:${account.profile.handle}  ${account.profile.url}`);
+    const document = {
+      id: account.id,
+      platform: id,
+      handle: account.profile.handle,
+      subject: account.profile.subject,
+      url: account.profile.url,
+      again: account.again,
+    };
+    output.result(
+      document,
+      () =>
+        `${output.style("green", account.again ? "reconnected" : "connected")}  ${id}:${account.profile.handle}  ${account.profile.url}`,
+    );
     output.note(`next: psn post "hello" --to ${id} --dry-run`);
     return undefined;
   },
@@ -55,8 +67,15 @@ async function fill(platform: Platform, what: string | undefined, given: Given, 
   refuseForeign(platform, given);
   for (const field of fields) {
     const named = given[field.name];
-    if (field === first && what !== undefined && named !== undefined) throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
-    const value = field.secret ? await secretOf(field, given, context) : field === first && what !== undefined ? what : typeof named === "string" ? named : await plainOf(field, context);
+    if (field === first && what !== undefined && named !== undefined)
+      throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
+    const value = field.secret
+      ? await secretOf(field, given, context)
+      : field === first && what !== undefined
+        ? what
+        : typeof named === "string"
+          ? named
+          : await plainOf(field, context);
     form[field.name] = value;
   }
   return form;
@@ -66,7 +85,11 @@ async function fill(platform: Platform, what: string | undefined, given: Given, 
 function refuseForeign(platform: Platform, given: Given): void {
   const known = platform.auth.fields.flatMap(({ name }) => [name, flagsOf(name).stdin, flagsOf(name).file]);
   const foreign = Object.keys(given).find((name) => !known.includes(name));
-  if (foreign !== undefined) throw new PsnError("USAGE", `${platform.id} does not ask for ${foreign}; it asks for ${platform.auth.fields.map(({ name }) => name).join(", ")}`);
+  if (foreign !== undefined)
+    throw new PsnError(
+      "USAGE",
+      `${platform.id} does not ask for ${foreign}; it asks for ${platform.auth.fields.map(({ name }) => name).join(", ")}`,
+    );
 }
 
 async function plainOf(field: FormField, { prompt }: Context): Promise<string> {

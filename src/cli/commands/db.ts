@@ -1,10 +1,11 @@
+import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { z } from "zod";
-import { type CommandGroup, defineCommand } from "../command.ts";
 
 const migrate = defineCommand({
   name: "migrate",
   summary: "bring the database to this psn's schema",
-  details: "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one.",
+  details:
+    "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one.",
   examples: [{ line: "psn db migrate", does: "after an update of psn" }],
   flags: [{ flags: "--dry-run", help: "say how many are pending, apply none" }],
   schema: z.object({ dryRun: z.boolean().default(false) }),
@@ -17,7 +18,9 @@ const migrate = defineCommand({
       return undefined;
     }
     const { applied, status } = await migrateHub(hub);
-    output.result({ dryRun, applied, ...named(status) }, () => (applied === 0 ? "nothing to do: the database is up to date" : `applied ${applied} migrations`));
+    output.result({ dryRun, applied, ...named(status) }, () =>
+      applied === 0 ? "nothing to do: the database is up to date" : `applied ${applied} migrations`,
+    );
     return undefined;
   },
 });
@@ -30,7 +33,10 @@ const status = defineCommand({
   run: async (_input, { folder, output }) => {
     const { hubMigrationStatus } = await import("@psn/compose.ts");
     const found = await hubMigrationStatus(await folder());
-    output.result(named(found), () => `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`);
+    output.result(
+      named(found),
+      () => `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`,
+    );
     if (found.pending > 0) output.note("next: psn db migrate");
     return undefined;
   },

@@ -1,7 +1,7 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
+import { defineCommand } from "@psn/cli/command.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
 
 export default defineCommand({
   name: "disconnect",
@@ -18,12 +18,19 @@ export default defineCommand({
     if (!account || others.length > 0) throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
     const open = (await world.stores.posts.list(user.id, "open", 10_000)).filter(({ accountId }) => accountId === account.id).length;
     if (dryRun) {
-      output.result({ account: nameOf(account), cancelled: open, dryRun: true }, () => `would disconnect ${nameOf(account)} and cancel ${open} deliveries`);
+      output.result(
+        { account: nameOf(account), cancelled: open, dryRun: true },
+        () => `would disconnect ${nameOf(account)} and cancel ${open} deliveries`,
+      );
       return undefined;
     }
-    if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`))) throw new PsnError("INTERRUPTED", "nothing was changed");
+    if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`)))
+      throw new PsnError("INTERRUPTED", "nothing was changed");
     const cancelled = await world.stores.accounts.disconnect(user.id, account.id);
-    output.result({ account: nameOf(account), cancelled, dryRun: false }, () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`);
+    output.result(
+      { account: nameOf(account), cancelled, dryRun: false },
+      () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`,
+    );
     return undefined;
   },
 });

@@ -1,8 +1,8 @@
-import { examineHub, type Check } from "@psn/app/doctor.ts";
+import { type Check, examineHub } from "@psn/app/doctor.ts";
+import { type Context, defineCommand } from "@psn/cli/command.ts";
+import { type Style, table } from "@psn/cli/output.ts";
 import { EXIT, toPsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
-import { type Context, defineCommand } from "../command.ts";
-import { type Style, table } from "../output.ts";
 
 const STYLES: Readonly<Record<Check["status"], Style>> = { ok: "green", warn: "yellow", fail: "red" };
 
@@ -20,7 +20,9 @@ export default defineCommand({
     const { output } = context;
     const checks = await examine(context, offline);
     output.result({ ok: checks.every(({ status }) => status !== "fail"), checks }, () =>
-      table(checks.map(({ name, status, said, fix }) => [output.style(STYLES[status], status), name, said, fix === null ? "" : `→ ${fix}`])),
+      table(
+        checks.map(({ name, status, said, fix }) => [output.style(STYLES[status], status), name, said, fix === null ? "" : `→ ${fix}`]),
+      ),
     );
     return checks.some(({ status }) => status === "fail") ? EXIT.failed : EXIT.ok;
   },

@@ -1,10 +1,15 @@
+import { defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
 import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { table } from "../output.ts";
 
-const RETRIES = { never: "no; something must change first", backoff: "yes, later, by itself", refresh: "yes, after exchanging the token once", reconcile: "never blindly: the platform is asked first" } as const;
+const RETRIES = {
+  never: "no; something must change first",
+  backoff: "yes, later, by itself",
+  refresh: "yes, after exchanging the token once",
+  reconcile: "never blindly: the platform is asked first",
+} as const;
 
 export default defineCommand({
   name: "explain",
@@ -22,11 +27,19 @@ export default defineCommand({
     const known = codes.find((one) => one === wanted);
     if (!known) {
       const near = closest(wanted, codes);
-      throw new PsnError("NOT_FOUND", `there is no error ${code}${distance(wanted, near) <= 4 ? `; did you mean ${near}?` : ""}`, { hint: "psn explain" });
+      throw new PsnError("NOT_FOUND", `there is no error ${code}${distance(wanted, near) <= 4 ? `; did you mean ${near}?` : ""}`, {
+        hint: "psn explain",
+      });
     }
     const error = document(known);
     output.result(error, () =>
-      [output.style("bold", known), error.meaning, `exit code: ${error.exit}`, `tried again: ${RETRIES[error.retry]}`, ...(error.hint === null ? [] : [`what helps: ${error.hint}`])].join("\n"),
+      [
+        output.style("bold", known),
+        error.meaning,
+        `exit code: ${error.exit}`,
+        `tried again: ${RETRIES[error.retry]}`,
+        ...(error.hint === null ? [] : [`what helps: ${error.hint}`]),
+      ].join("\n"),
     );
     return undefined;
   },

@@ -1,7 +1,7 @@
+import { defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
 import { ERRORS, EXIT, PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { table } from "../output.ts";
 
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done, or nothing to do",
@@ -51,11 +51,17 @@ export default defineCommand({
   schema: z.object({ topic: z.string().optional() }),
   run: async ({ topic }, { output }) => {
     if (topic === undefined) {
-      output.result({ topics: Object.keys(TOPICS) }, () => `topics: ${Object.keys(TOPICS).join(", ")}\ncommands: psn --help, psn COMMAND --help`);
+      output.result(
+        { topics: Object.keys(TOPICS) },
+        () => `topics: ${Object.keys(TOPICS).join(", ")}\ncommands: psn --help, psn COMMAND --help`,
+      );
       return undefined;
     }
     const text = TOPICS[topic]?.();
-    if (text === undefined) throw new PsnError("NOT_FOUND", `there is no topic ${topic}; there is ${Object.keys(TOPICS).join(", ")}`, { hint: "psn COMMAND --help for a command" });
+    if (text === undefined)
+      throw new PsnError("NOT_FOUND", `there is no topic ${topic}; there is ${Object.keys(TOPICS).join(", ")}`, {
+        hint: "psn COMMAND --help for a command",
+      });
     output.result({ topic, text }, () => text);
     return undefined;
   },

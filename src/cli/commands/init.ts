@@ -1,12 +1,17 @@
 import { resolve } from "node:path";
-import { PsnError } from "@psn/core/errors.ts";
 import { provisionHub, type Step } from "@psn/app/provision-hub.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { givenSecret } from "@psn/cli/prompt.ts";
+import { PsnError } from "@psn/core/errors.ts";
 import { systemTimeZone } from "@psn/core/utils/env.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { givenSecret } from "../prompt.ts";
 
-const WORDS: Readonly<Record<Step["what"], string>> = { key: "key that seals every token", schema: "database", login: "login that runs the program", user: "user" };
+const WORDS: Readonly<Record<Step["what"], string>> = {
+  key: "key that seals every token",
+  schema: "database",
+  login: "login that runs the program",
+  user: "user",
+};
 
 export default defineCommand({
   name: "init",
@@ -40,11 +45,17 @@ export default defineCommand({
     const timeZone = input.tz ?? systemTimeZone();
     assertZone(timeZone);
     if (input.databaseUrl !== undefined && URL.canParse(input.databaseUrl) && new URL(input.databaseUrl).password !== "") {
-      throw new PsnError("USAGE", "a password in --database-url can be read by everybody on this machine", { hint: "pipe the address: psn init --database-url-stdin" });
+      throw new PsnError("USAGE", "a password in --database-url can be read by everybody on this machine", {
+        hint: "pipe the address: psn init --database-url-stdin",
+      });
     }
     const databaseUrl = (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
     if (output.interactive) output.note("making the hub …");
-    const steps = await provisionHub(provisioning(folder), { handle: input.handle, timeZone, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+    const steps = await provisionHub(provisioning(folder), {
+      handle: input.handle,
+      timeZone,
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    });
     output.result({ hub: folder, steps }, () =>
       [
         ...steps.map(({ what, did }) => `${did === "made" ? output.style("green", "made") : output.style("dim", "kept")}  ${WORDS[what]}`),

@@ -1,8 +1,8 @@
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { deliveryDocument, deliveryTable } from "../render.ts";
-import { dueOf, TIME_FLAGS, timeSchema } from "../when.ts";
 
 export default defineCommand({
   name: "move",
@@ -18,8 +18,17 @@ export default defineCommand({
     const { output } = context;
     const { world, user } = await context.hub();
     const due = dueOf(time, user.timeZone, context.now());
-    const change = await changeDeliveries(world, user.id, id, { to: "move", at: due.at, wallTime: due.wallTime ?? "", timeZone: due.timeZone ?? user.timeZone }, dryRun);
-    output.result({ dryRun, due: due.at.toISOString(), deliveries: change.deliveries.map(deliveryDocument) }, () => `${dryRun ? "would move" : "moved"} to ${due.said}\n${deliveryTable(output, change.deliveries, user.timeZone)}`);
+    const change = await changeDeliveries(
+      world,
+      user.id,
+      id,
+      { to: "move", at: due.at, wallTime: due.wallTime ?? "", timeZone: due.timeZone ?? user.timeZone },
+      dryRun,
+    );
+    output.result(
+      { dryRun, due: due.at.toISOString(), deliveries: change.deliveries.map(deliveryDocument) },
+      () => `${dryRun ? "would move" : "moved"} to ${due.said}\n${deliveryTable(output, change.deliveries, user.timeZone)}`,
+    );
     return undefined;
   },
 });

@@ -1,22 +1,23 @@
-import { EXIT } from "@psn/core/errors.ts";
-import { VISIBILITIES } from "@psn/core/types/index.ts";
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
 import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { readDraft } from "@psn/cli/draft.ts";
+import { type Output, table } from "@psn/cli/output.ts";
+import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
+import { EXIT } from "@psn/core/errors.ts";
+import { VISIBILITIES } from "@psn/core/types/index.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { readDraft } from "../draft.ts";
-import { type Output, table } from "../output.ts";
-import { deliveryDocument, deliveryTable } from "../render.ts";
-import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "../when.ts";
 
 const list = z.array(z.string()).default([]);
 
 export default defineCommand({
   name: "post",
   summary: "publish a post, now or at a time",
-  details: "Without a time it goes out now and psn stays until it is out. With one it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post.",
+  details:
+    "Without a time it goes out now and psn stays until it is out. With one it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post.",
   examples: [
     { line: 'psn post "hello, world" --to bluesky', does: "now" },
     { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
@@ -64,11 +65,15 @@ export default defineCommand({
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
     const now = time.at === undefined && time.in === undefined;
-    const due: SaidDue = now ? { at: context.now(), wallTime: null, timeZone: null, said: "now" } : dueOf(time, user.timeZone, context.now());
+    const due: SaidDue = now
+      ? { at: context.now(), wallTime: null, timeZone: null, said: "now" }
+      : dueOf(time, user.timeZone, context.now());
 
     if (input.dryRun) {
       const previews = await previewPost(world, draft, accounts);
-      output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () => previews.map((preview) => previewText(output, preview)).join("\n\n"));
+      output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () =>
+        previews.map((preview) => previewText(output, preview)).join("\n\n"),
+      );
       assertValid(previews);
       return EXIT.ok;
     }
@@ -76,8 +81,13 @@ export default defineCommand({
     const { postId, repeated } = await schedulePost(world, user.id, draft, accounts, due, input.idempotencyKey ?? null);
     const waits = input.wait ?? now;
     const tell = (deliveries: Parameters<typeof deliveryTable>[1]) =>
-      output.result({ post: postId, repeated, due: due.at.toISOString(), said: due.said, deliveries: deliveries.map(deliveryDocument) }, () =>
-        [`post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`, deliveryTable(output, deliveries, user.timeZone)].join("\n"),
+      output.result(
+        { post: postId, repeated, due: due.at.toISOString(), said: due.said, deliveries: deliveries.map(deliveryDocument) },
+        () =>
+          [
+            `post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`,
+            deliveryTable(output, deliveries, user.timeZone),
+          ].join("\n"),
       );
     if (!waits) {
       tell(await world.stores.posts.ofPost(user.id, postId));
@@ -85,7 +95,9 @@ export default defineCommand({
       output.note(working ? `next: psn show ${shortId(postId)}` : "no worker is running; it goes out when one does: psn worker");
       return EXIT.ok;
     }
-    const onProgress = output.interactive ? (deliveries: Parameters<typeof deliveryTable>[1]) => output.note(deliveryTable(output, deliveries, user.timeZone)) : undefined;
+    const onProgress = output.interactive
+      ? (deliveries: Parameters<typeof deliveryTable>[1]) => output.note(deliveryTable(output, deliveries, user.timeZone))
+      : undefined;
     const ended = await followPost({ world, userId: user.id, postId, version, stop: signal, ...(onProgress ? { onProgress } : {}) });
     // With --json there is one document: the failure's, when it failed.
     if (!output.json) tell(ended);
@@ -106,7 +118,8 @@ function previewDocument({ account, limits, units, issues }: Preview) {
 
 function previewText(output: Output, { account, limits, units, issues }: Preview): string {
   const head = output.style("bold", nameOf(account));
-  if (issues.length > 0) return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))].join("\n");
+  if (issues.length > 0)
+    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))].join("\n");
   const shown = units.map(({ text, length, media }, i) => {
     const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
     return [output.style("dim", count), ...text.split("\n").map((line) => `  │ ${line}`)].join("\n");

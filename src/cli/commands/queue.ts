@@ -1,6 +1,6 @@
+import { defineCommand } from "@psn/cli/command.ts";
+import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { deliveryDocument, deliveryTable } from "../render.ts";
 
 export default defineCommand({
   name: "queue",

@@ -1,8 +1,8 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { deliveryDocument, deliveryTable } from "../render.ts";
 
 export default defineCommand({
   name: "resolve",
@@ -17,10 +17,15 @@ export default defineCommand({
     { flags: "--live <url>", help: "it is public, here" },
     { flags: "--not-live", help: "it is not public; send it again" },
   ],
-  schema: z.object({ id: z.string(), live: z.url({ protocol: /^https?$/, error: "must be the post's address, https://…" }).optional(), notLive: z.boolean().default(false) }),
+  schema: z.object({
+    id: z.string(),
+    live: z.url({ protocol: /^https?$/, error: "must be the post's address, https://…" }).optional(),
+    notLive: z.boolean().default(false),
+  }),
   run: async ({ id, live, notLive }, context) => {
     const { output } = context;
-    if ((live !== undefined) === notLive) throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
+    if ((live !== undefined) === notLive)
+      throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
     const { world, user } = await context.hub();
     const deliveries = await resolveDelivery(world, user.id, id, live);
     output.result({ deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));

@@ -1,9 +1,9 @@
 import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliveryDetail } from "@psn/app/ports.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { type Output, table } from "@psn/cli/output.ts";
+import { deliveryDocument, stateWord, when } from "@psn/cli/render.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { type Output, table } from "../output.ts";
-import { deliveryDocument, stateWord, when } from "../render.ts";
 
 export default defineCommand({
   name: "show",
@@ -23,7 +23,16 @@ export default defineCommand({
 function document(detail: DeliveryDetail) {
   return {
     ...deliveryDocument(detail),
-    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt }) => ({ key: id, position, state, text: unit.text, length: unit.length, media: unit.media.length, ref, sent: sentAt?.toISOString() ?? null })),
+    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt }) => ({
+      key: id,
+      position,
+      state,
+      text: unit.text,
+      length: unit.length,
+      media: unit.media.length,
+      ref,
+      sent: sentAt?.toISOString() ?? null,
+    })),
     history: detail.events.map(({ at, ...event }) => ({ at: at.toISOString(), ...event })),
   };
 }
@@ -33,7 +42,10 @@ function page(output: Output, detail: DeliveryDetail, zone: string): string {
   const lines = [head, `due ${when(detail.dueAt, zone)}`];
   if (detail.code !== null) lines.push(`${detail.code}: ${detail.message}`);
   for (const { position, state, unit, ref } of detail.unitList) {
-    lines.push("", `unit ${position + 1}, ${state}, ${unit.length} long${unit.media.length > 0 ? `, ${unit.media.length} media` : ""}${ref ? `  ${ref.url}` : ""}`);
+    lines.push(
+      "",
+      `unit ${position + 1}, ${state}, ${unit.length} long${unit.media.length > 0 ? `, ${unit.media.length} media` : ""}${ref ? `  ${ref.url}` : ""}`,
+    );
     lines.push(...unit.text.split("\n").map((line) => `  ${line}`));
   }
   const rows = detail.events.map(({ at, event, attempt, unit, code, note, actor }) => [

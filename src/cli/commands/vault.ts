@@ -1,6 +1,6 @@
+import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
 import { z } from "zod";
-import { type CommandGroup, defineCommand } from "../command.ts";
-import { table } from "../output.ts";
 
 const status = defineCommand({
   name: "status",
@@ -14,7 +14,8 @@ const status = defineCommand({
     const counts = await inspection.sealedByKey(user.id);
     const keys = [...new Set([...keyIds, ...Object.keys(counts)])].map((id) => ({ id, role: role(id, keyIds), sealed: counts[id] ?? 0 }));
     output.result({ keys }, () => table(keys.map(({ id, role: is, sealed }) => [id, is, `${sealed} values`])));
-    if (keys.some(({ role: is }) => is === "unknown")) output.note("values of an unknown key do not open: put that key into HUB_ENCRYPTION_KEY, or reconnect their accounts");
+    if (keys.some(({ role: is }) => is === "unknown"))
+      output.note("values of an unknown key do not open: put that key into HUB_ENCRYPTION_KEY, or reconnect their accounts");
     return undefined;
   },
 });

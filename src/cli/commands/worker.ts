@@ -1,15 +1,16 @@
 import { hostname } from "node:os";
 import type { Claim } from "@psn/app/ports.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { z } from "zod";
-import { defineCommand } from "../command.ts";
-import { deliveryTable } from "../render.ts";
 
 export default defineCommand({
   name: "worker",
   summary: "publish what is due from this machine",
-  details: "Runs until you stop it: the first Ctrl-C finishes what is in flight, the second ends at once. Several may run on one Postgres. All other commands work beside it.",
+  details:
+    "Runs until you stop it: the first Ctrl-C finishes what is in flight, the second ends at once. Several may run on one Postgres. All other commands work beside it.",
   examples: [
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
     { line: "psn worker --json", does: "one document with what it did, when it ends" },

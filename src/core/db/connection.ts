@@ -1,38 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+import type { Database, Driver } from "./database.ts";
 
-/** The four ways to one schema. */
-export const DRIVERS = ["embedded", "pg", "neon-http", "neon-ws"] as const;
-export type Driver = (typeof DRIVERS)[number];
-
-/** Builds statements; the same on every driver. Runs nothing by itself: `Database.run` does. */
-export type Builder = PgDatabase<PgQueryResultHKT, Record<string, never>>;
-
-/** A built statement. What it resolves to must not depend on the driver: select, or write with `returning`. */
-export type Statement = PromiseLike<unknown>;
-export type Results<T extends readonly Statement[]> = { -readonly [K in keyof T]: Awaited<T[K]> };
-
-/**
- * Who a statement runs for. A user: the rows of that user and no others. `service`: no user's rows, but the functions
- * that claim what is due.
- */
-export type Actor = { readonly userId: string } | "service";
-
-/** A plain connection as the owner, for migrations alone. */
-export interface OwnerClient {
-  query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Readonly<Record<string, unknown>>[] }>;
-}
-
-export interface Database {
-  readonly driver: Driver;
-  /** Runs the statements in order as one transaction, under the actor's row-level security. Throws DB_… errors only. */
-  run<const T extends readonly [Statement, ...Statement[]]>(actor: Actor, build: (db: Builder) => T): Promise<Results<T>>;
-  /** Calls back when something became due; resolves once it listens. Absent where the driver cannot. */
-  readonly listen?: (onWake: () => void) => Promise<() => Promise<void>>;
-  /** Runs as the login of the URL itself, outside row-level security. Absent over HTTP. */
-  readonly asOwner?: <T>(work: (client: OwnerClient) => Promise<T>) => Promise<T>;
-  close(): Promise<void>;
-}
+export type * from "./database.ts";
 
 export interface DatabaseOptions {
   /** `postgres://…`; absent for the embedded database. */

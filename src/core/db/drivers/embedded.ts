@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import type { Builder, Database } from "../connection.ts";
+import type { Builder, Database } from "../database.ts";
 import { takeLock } from "./lock.ts";
 import { sessionDatabase } from "./session.ts";
 

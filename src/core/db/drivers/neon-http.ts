@@ -2,7 +2,7 @@ import { neon } from "@neondatabase/serverless";
 import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { drizzle } from "drizzle-orm/neon-http";
-import type { Builder, Database, Results } from "../connection.ts";
+import type { Builder, Database, Results } from "../database.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError } from "./failure.ts";
 

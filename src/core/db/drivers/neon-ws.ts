@@ -1,7 +1,7 @@
 import { neonConfig, Pool } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-serverless";
 import ws from "ws";
-import type { Builder, Database } from "../connection.ts";
+import type { Builder, Database } from "../database.ts";
 import { listenOn, sessionDatabase } from "./session.ts";
 
 const POOL_SIZE = 8;

@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import type { Builder, Database } from "../connection.ts";
+import type { Builder, Database } from "../database.ts";
 import { listenOn, sessionDatabase } from "./session.ts";
 
 /** Connections one process may hold; a worker's sixteen deliveries share them. */

@@ -1,4 +1,4 @@
-import type { Builder, Database, Driver, OwnerClient, Results, Statement } from "../connection.ts";
+import type { Builder, Database, Driver, OwnerClient, Results, Statement } from "../database.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError } from "./failure.ts";
 
