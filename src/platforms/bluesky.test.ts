@@ -1,9 +1,9 @@
 import type { Limits, MediaInfo, Post, PublishRequest, Session, Unit } from "@psn/core/types/platform.ts";
 import { describe, expect, test } from "vitest";
 import bluesky from "./bluesky.ts";
-import type { Body } from "./kit/bluesky-compose.ts";
-import { recordOf, tidOf } from "./kit/bluesky-record.ts";
-import { originOf } from "./kit/bluesky-session.ts";
+import type { Body } from "./kit/bluesky/compose.ts";
+import { recordOf, tidOf } from "./kit/bluesky/record.ts";
+import { originOf } from "./kit/bluesky/session.ts";
 
 const LIMITS: Limits = bluesky.capabilities;
 const FAMILY = "👨‍👩‍👧‍👦";

@@ -1,10 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
-import { type Body, compose } from "./kit/bluesky-compose.ts";
-import { prepare } from "./kit/bluesky-prepare.ts";
-import { COLLECTION, find, Put, recordOf, refOf, tidOf } from "./kit/bluesky-record.ts";
-import { connect, identify, refresh } from "./kit/bluesky-session.ts";
-import { errorName, xrpc } from "./kit/bluesky-xrpc.ts";
+import { type Body, compose } from "./kit/bluesky/compose.ts";
+import { prepare } from "./kit/bluesky/prepare.ts";
+import { COLLECTION, find, Put, recordOf, refOf, tidOf } from "./kit/bluesky/record.ts";
+import { connect, identify, refresh } from "./kit/bluesky/session.ts";
+import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
 import { parse } from "./kit/http.ts";
 

@@ -1,8 +1,8 @@
 import type { Limits, MediaInfo, Post } from "@psn/core/types/platform.ts";
 import { describe, expect, test } from "vitest";
-import { originOf } from "./kit/mastodon-connect.ts";
-import { DEFAULTS, Instance, limitsOf } from "./kit/mastodon-limits.ts";
-import { htmlToText, shown } from "./kit/mastodon-text.ts";
+import { originOf } from "./kit/mastodon/connect.ts";
+import { DEFAULTS, Instance, limitsOf } from "./kit/mastodon/limits.ts";
+import { htmlToText, shown } from "./kit/mastodon/text.ts";
 import mastodon from "./mastodon.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });

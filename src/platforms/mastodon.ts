@@ -4,12 +4,12 @@ import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse, refusal } from "./kit/http.ts";
-import { Account, api, Status } from "./kit/mastodon-api.ts";
-import { type Body, compose } from "./kit/mastodon-compose.ts";
-import { connect, SCOPES } from "./kit/mastodon-connect.ts";
-import { DEFAULTS } from "./kit/mastodon-limits.ts";
-import { lookup, refOf } from "./kit/mastodon-lookup.ts";
-import { upload } from "./kit/mastodon-upload.ts";
+import { Account, api, Status } from "./kit/mastodon/api.ts";
+import { type Body, compose } from "./kit/mastodon/compose.ts";
+import { connect, SCOPES } from "./kit/mastodon/connect.ts";
+import { DEFAULTS } from "./kit/mastodon/limits.ts";
+import { lookup, refOf } from "./kit/mastodon/lookup.ts";
+import { upload } from "./kit/mastodon/upload.ts";
 
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */
 export default definePlatform<"mastodon", Body>({

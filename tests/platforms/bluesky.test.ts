@@ -1,7 +1,7 @@
 import { AppBskyFeedPost, AtpAgent, RichText } from "@atproto/api";
 import type { Media, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import bluesky from "@psn/platforms/bluesky.ts";
-import type { Body } from "@psn/platforms/kit/bluesky-compose.ts";
+import type { Body } from "@psn/platforms/kit/bluesky/compose.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
 

@@ -1,5 +1,5 @@
 import type { Media, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import type { Body } from "@psn/platforms/kit/mastodon-compose.ts";
+import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Snac, snacProgram, startSnac } from "../support/snac.ts";

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Fetch, Media, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import type { Body } from "@psn/platforms/kit/mastodon-compose.ts";
+import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { FAULTS_AFTER, type MastodonFake, type Switches, startMastodon } from "../support/mastodon.ts";

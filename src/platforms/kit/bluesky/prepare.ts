@@ -1,12 +1,12 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { z } from "zod";
-import type { Body } from "./bluesky-compose.ts";
-import { type Facet, type Mention, mentionFacet } from "./bluesky-facets.ts";
-import { xrpc } from "./bluesky-xrpc.ts";
-import { parse, UPLOAD_TIMEOUT_MS } from "./http.ts";
-import { type Card, fetchCard } from "./linkcard.ts";
+import type { Body } from "./compose.ts";
+import { type Facet, type Mention, mentionFacet } from "./facets.ts";
+import { xrpc } from "./xrpc.ts";
 
 /** Most bytes of a card's picture: app.bsky.embed.external#external `thumb.maxSize` (lexicon in @atproto/api 0.21.0). */
 const THUMB_BYTES = 1_000_000;

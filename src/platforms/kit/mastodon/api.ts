@@ -1,6 +1,6 @@
 import type { Net, Session } from "@psn/core/types/platform.ts";
+import { type Answer, type CallOptions, call } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { type Answer, type CallOptions, call } from "./http.ts";
 
 /** Mastodon's ids are strings; a few servers that speak its API send numbers. */
 const Id = z.union([z.string().min(1), z.number().transform(String)]);

@@ -1,6 +1,6 @@
 import type { Composed, Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
-import { type Facet, findFacets, type Mention } from "./bluesky-facets.ts";
+import { type Facet, findFacets, type Mention } from "./facets.ts";
 
 export type Image = {
   readonly alt: string;

@@ -1,10 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { type Answer, parse } from "./http.ts";
-import { api, Status, StatusSource } from "./mastodon-api.ts";
-import type { Body } from "./mastodon-compose.ts";
-import { htmlToText, shown } from "./mastodon-text.ts";
+import { api, Status, StatusSource } from "./api.ts";
+import type { Body } from "./compose.ts";
+import { htmlToText, shown } from "./text.ts";
 
 /** Most statuses in one page (https://docs.joinmastodon.org/methods/accounts/#statuses, 2026-11). */
 const PAGE = 40;

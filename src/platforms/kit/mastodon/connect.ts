@@ -1,9 +1,9 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Net, Profile } from "@psn/core/types/platform.ts";
+import { type Answer, parse, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { type Answer, parse, refusal } from "./http.ts";
-import { Account, api, type Caller } from "./mastodon-api.ts";
-import { Instance, limitsOf } from "./mastodon-limits.ts";
+import { Account, api, type Caller } from "./api.ts";
+import { Instance, limitsOf } from "./limits.ts";
 
 /** What psn asks for (https://docs.joinmastodon.org/api/oauth-scopes/, 2026-11); `read` and `write` hold them. */
 export const SCOPES = ["read:accounts", "read:statuses", "write:statuses", "write:media"] as const;

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, call, type Effect, refusal } from "./http.ts";
+import { type Answer, call, type Effect, refusal } from "@psn/platforms/kit/http.ts";
 
 export type Caller = Net & Partial<Pick<Session, "credentials">>;
 

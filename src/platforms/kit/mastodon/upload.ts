@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Media, PublishRequest, Session } from "@psn/core/types/platform.ts";
-import { parse, UPLOAD_TIMEOUT_MS } from "./http.ts";
-import { api, MediaAttachment } from "./mastodon-api.ts";
+import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { api, MediaAttachment } from "./api.ts";
 
 /** First pause before asking whether a file is processed, in milliseconds; it doubles up to `PAUSE_MOST_MS`. */
 const PAUSE_FIRST_MS = 200;

@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, Net, Profile, Session } from "@psn/core/types/platform.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { type Caller, errorName, xrpc } from "./bluesky-xrpc.ts";
-import { type Answer, parse } from "./http.ts";
+import { type Caller, errorName, xrpc } from "./xrpc.ts";
 
 const PASSWORD_HINT = "make an app password in Bluesky under Settings → Privacy and security → App passwords";
 const SERVER_HINT = "--server bsky.social";
