@@ -1,3 +1,4 @@
+import { answered } from "@psn/domain/delivery.ts";
 import { openBenchHub } from "./hub.ts";
 import { type Figure, median } from "./report.ts";
 
@@ -65,18 +66,11 @@ async function claimTime(hub: Hub): Promise<number> {
     const [claim] = await deliveries.claim({ worker: "bench", most: 1, leaseMs: 60_000, concurrency: { idle: 64 } });
     times.push(performance.now() - start);
     if (!claim) throw new Error("nothing was claimed");
-    const done = {
-      wakeInMs: null,
-      leaseMs: null,
-      code: null,
-      message: null,
-      event: null,
-      note: null,
-      unit: null,
-      next: null,
-      account: null,
-    };
-    await deliveries.settle(claim, "bench", { ...done, state: "published" });
+    await deliveries.settle(
+      claim,
+      "bench",
+      answered(0, { status: "published", ref: { id: "1", url: "https://example.com/1" } }, undefined, 60_000),
+    );
   }
   return median(times.slice(5));
 }

@@ -16,6 +16,9 @@ CREATE SCHEMA IF NOT EXISTS psn;
 --> statement-breakpoint
 GRANT USAGE ON SCHEMA psn TO psn_runtime, psn_definer;
 --> statement-breakpoint
+-- The ledger is there before the first migration. Whoever runs the program must be able to see that it is not complete.
+GRANT SELECT ON psn.migrations TO psn_runtime;
+--> statement-breakpoint
 -- For whom this session acts: the one function all policies call. The hub's own login says so by a setting; any other
 -- login is one user's own, and the setting cannot make it somebody else. Unset or malformed: nobody, hence no rows.
 CREATE FUNCTION psn.current_user_id() RETURNS uuid

@@ -24,8 +24,6 @@ GRANT SELECT, INSERT ON psn.users TO psn_definer;
 --> statement-breakpoint
 GRANT SELECT, INSERT, UPDATE, DELETE ON psn.workers TO psn_service;
 --> statement-breakpoint
-GRANT SELECT ON psn.migrations TO psn_runtime;
---> statement-breakpoint
 GRANT SELECT ON psn.accounts, psn.deliveries, psn.delivery_units TO psn_definer;
 --> statement-breakpoint
 GRANT UPDATE ON psn.deliveries, psn.delivery_units TO psn_definer;

@@ -5,9 +5,11 @@ import type { Prompt } from "./prompt.ts";
 
 /** A flag as a person types it. */
 export interface Flag {
-  /** Commander's notation: `--to <accounts>`, `--dry-run`, `--media <file...>`. */
+  /** Commander's notation: `--to <accounts>`, `--dry-run`. Never `<file...>`, which would swallow the text behind it. */
   readonly flags: string;
   readonly help: string;
+  /** May be given more than once; the command gets a list. */
+  readonly many?: true;
 }
 
 export interface Argument {

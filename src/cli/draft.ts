@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { NewMedia } from "@psn/app/ports.ts";
@@ -95,7 +96,7 @@ async function written(
   { cwd, stdin, prompt }: Context,
 ): Promise<{ readonly draft: Draft; readonly folder: string }> {
   if (text === "-") return { draft: plainDraft(decodeText(await stdin(), "standard input")), folder: cwd };
-  if (text !== undefined && /^\S+\.(md|markdown)$/i.test(text)) {
+  if (text !== undefined && /\.(md|markdown)$/i.test(text) && (!/\s/.test(text) || existsSync(resolve(cwd, text)))) {
     const path = resolve(cwd, text);
     const bytes = await readFile(path).catch((cause: unknown) => {
       throw new PsnError("FILE_UNREADABLE", `${text} cannot be read`, {

@@ -1,6 +1,6 @@
 import { EXIT, PsnError, toPsnError } from "@psn/core/errors.ts";
 import { Command as Commander, CommanderError } from "commander";
-import { COMMON_FLAGS, type Command, type CommandGroup, type CommandTable, type Context } from "./command.ts";
+import { COMMON_FLAGS, type Command, type CommandGroup, type CommandTable, type Context, isGroup } from "./command.ts";
 import type { Io } from "./io.ts";
 
 /** Every command, in the order of the help; its code loads when it is the one that was called. */
@@ -28,22 +28,63 @@ export const COMMANDS: CommandTable = {
 
 /** Runs one command line and returns its exit code. Never throws, and never ends the process. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const json = argv.includes("--json");
+  const line: Line = { words: argv, name: undefined, command: undefined };
   try {
-    const name = argv.find((word) => !word.startsWith("-"));
-    if (name === undefined && argv.every((word) => ["--json", "--no-color", "--no-input"].includes(word))) {
-      return await runCommand((await import("./commands/today.ts")).default, {}, {}, io);
-    }
-    const { program, outcome } = await build(name, io);
-    await program.parseAsync([...argv], { from: "user" });
+    Object.assign(line, await readLine(argv));
+    const { program, outcome } = build(line, io);
+    await program.parseAsync([...line.words], { from: "user" });
     return outcome.exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    const failure = error instanceof CommanderError ? usage(error) : toPsnError(error);
-    (await io.output(json, undefined)).failure(failure);
+    const failure = error instanceof CommanderError ? usage(error, line) : toPsnError(error);
+    const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined);
+    (await io.output(flags.includes("--json"), flags.includes("--no-color") ? false : undefined)).failure(failure);
     if (failure.code === "BUG") io.trace(failure);
     return failure.exit;
   }
+}
+
+/** A command line whose common flags stand behind the command, wherever they were typed: `psn --json queue`. */
+interface Line {
+  readonly words: readonly string[];
+  /** Undefined where no command was typed. */
+  readonly name: string | undefined;
+  /** Undefined where there is no command of that name. */
+  readonly command: Command | CommandGroup | undefined;
+}
+
+async function readLine(argv: readonly string[]): Promise<Line> {
+  const { flags, rest } = leadingFlags(argv);
+  const [name, ...behind] = rest;
+  if (name === undefined) {
+    const today = (await import("./commands/today.ts")).default;
+    return { words: [today.name, ...flags], name: today.name, command: today };
+  }
+  // Help, the version, or a flag there is not.
+  if (name.startsWith("-")) return { words: rest, name: undefined, command: undefined };
+  const command = Object.hasOwn(COMMANDS, name) ? (await COMMANDS[name]?.load())?.default : undefined;
+  if (!command || !isGroup(command)) return { words: [name, ...flags, ...behind], name, command };
+  const inner = leadingFlags(behind);
+  const [member, ...last] = inner.rest;
+  if (member === undefined) {
+    throw new PsnError("USAGE", `psn ${name} needs one of: ${command.commands.map((one) => one.name).join(", ")}`, {
+      hint: `psn ${name} --help`,
+    });
+  }
+  const common = member.startsWith("-") ? [] : [...flags, ...inner.flags];
+  return { words: [name, member, ...common, ...last], name, command };
+}
+
+/** The flags every command has, as far as they stand before anything else. */
+function leadingFlags(words: readonly string[]): { readonly flags: readonly string[]; readonly rest: readonly string[] } {
+  let at = 0;
+  for (let word = words[at]; word !== undefined; word = words[at]) {
+    const name = word.split("=", 1)[0] ?? word;
+    const flag = COMMON_FLAGS.find(({ flags }) => flags.split(/[ ,]+/).includes(name));
+    if (!flag) break;
+    at += flag.flags.includes("<") && word === name ? 2 : 1;
+  }
+  return { flags: words.slice(0, at), rest: words.slice(at) };
 }
 
 interface Built {
@@ -51,7 +92,7 @@ interface Built {
   readonly outcome: { exit: number };
 }
 
-async function build(name: string | undefined, io: Io): Promise<Built> {
+function build({ name, command }: Line, io: Io): Built {
   const outcome = { exit: EXIT.ok as number };
   const program = new Commander("psn")
     .description("Write once, publish everywhere, exactly once.")
@@ -61,35 +102,35 @@ async function build(name: string | undefined, io: Io): Promise<Built> {
     .showSuggestionAfterError()
     .helpCommand(false)
     .addHelpText("after", "\nBegin with `psn init`. Help on one command: psn COMMAND --help");
-  for (const [known, { summary, load }] of Object.entries(COMMANDS)) {
-    if (known !== name) program.command(known, { hidden: false }).summary(summary).description(summary);
-    else add(program, (await load()).default, io, outcome);
+  for (const [known, { summary }] of Object.entries(COMMANDS)) {
+    if (known === name && command) add(program, command, io, outcome);
+    else program.command(known).summary(summary).description(summary);
   }
+  if (command && !Object.hasOwn(COMMANDS, command.name)) add(program, command, io, outcome);
   return { program, outcome };
 }
 
-function add(parent: Commander, command: Command | CommandGroup, io: Io, outcome: Built["outcome"]): void {
+function add(parent: Commander, command: Command | CommandGroup, io: Io, outcome: Built["outcome"], path = command.name): void {
   const built = parent.command(command.name).summary(command.summary).exitOverride();
-  if ("commands" in command) {
-    built.description(command.summary).action(() => {
-      throw new PsnError("USAGE", `psn ${command.name} needs one of: ${command.commands.map((one) => one.name).join(", ")}`, {
-        hint: `psn ${command.name} --help`,
-      });
-    });
-    for (const one of command.commands) add(built, one, io, outcome);
+  if (isGroup(command)) {
+    built.description(command.summary).helpCommand(false);
+    for (const one of command.commands) add(built, one, io, outcome, `${path} ${one.name}`);
     return;
   }
   built.description(command.details === undefined ? command.summary : `${command.summary}\n\n${command.details}`);
   for (const { name, help } of command.args ?? []) built.argument(name, help);
-  for (const { flags, help } of [...(command.flags ?? []), ...COMMON_FLAGS]) built.option(flags, help);
+  for (const { flags, help, many } of [...(command.flags ?? []), ...COMMON_FLAGS]) {
+    if (many) built.option(flags, help, (value: string, before: readonly string[] = []) => [...before, value]);
+    else built.option(flags, help);
+  }
   const examples = command.examples.map(({ line, does }) => `  ${line}\n      ${does}`).join("\n");
   if (examples !== "") built.addHelpText("before", `Examples:\n${examples}\n`);
   built.action(async () => {
-    const names = (command.args ?? []).map(({ name }) => name.replace(/[<>[\].]/g, ""));
+    const names = (command.args ?? []).map(({ name }) => bare(name));
     const positional = Object.fromEntries(
       names.flatMap((name, i) => (built.processedArgs[i] === undefined ? [] : [[name, built.processedArgs[i] as unknown]])),
     );
-    outcome.exit = await runCommand(command, positional, built.opts(), io);
+    outcome.exit = await runCommand(command, path, positional, built.opts(), io);
   });
 }
 
@@ -103,6 +144,7 @@ interface CommonOptions {
 
 async function runCommand(
   command: Command,
+  path: string,
   positional: Readonly<Record<string, unknown>>,
   options: CommonOptions & Readonly<Record<string, unknown>>,
   io: Io,
@@ -112,10 +154,10 @@ async function runCommand(
   const parsed = command.schema.safeParse({ ...positional, ...own });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    const where = issue?.path.join(".") ?? "";
-    throw new PsnError("USAGE", where === "" ? (issue?.message ?? "unusable input") : `${where}: ${issue?.message}`, {
-      hint: `psn ${command.name} --help`,
-    });
+    const name = String(issue?.path[0] ?? "the input");
+    const isArgument = (command.args ?? []).some((one) => bare(one.name) === name);
+    const where = isArgument ? `<${name}>` : `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new PsnError("USAGE", `${where} ${issue?.message}`, { hint: `psn ${path} --help` });
   }
   const context: Context & AsyncDisposable = await io.context({ output, hub, input, yes, commands: COMMANDS });
   try {
@@ -125,7 +167,26 @@ async function runCommand(
   }
 }
 
-function usage(error: CommanderError): PsnError {
-  const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-  return new PsnError("USAGE", message, { hint: "psn --help" });
+/** An argument's name without Commander's signs. */
+function bare(name: string): string {
+  return name.replace(/[<>[\].]/g, "");
+}
+
+/** Commander's words, without values: what was typed in the wrong place may be a secret. */
+function usage(error: CommanderError, { words, name, command }: Line): PsnError {
+  const member = command && isGroup(command) ? command.commands.find((one) => one.name === words[1]) : command;
+  const path = ["psn", ...(command ? [name] : []), ...(member && member !== command ? [member.name] : [])].join(" ");
+  const [, flag] = /unknown option '--([a-z-]+)/.exec(error.message) ?? [];
+  const flags = member && !isGroup(member) ? (member.flags ?? []) : [];
+  if (flag !== undefined && flags.some((one) => one.flags === `--${flag}-stdin`)) {
+    return new PsnError("USAGE", `--${flag} is not taken from the command line, which others on this machine can read`, {
+      hint: `pass --${flag}-stdin or --${flag}-file FILE`,
+    });
+  }
+  const message = error.message
+    .replace(/^error: /, "")
+    .replaceAll(/\s*\n\s*/g, " ")
+    .replace(/(unknown option '[^'=]*)=[^']*'/, "$1'")
+    .replace(/(Expected \d+ arguments? but got \d+): .*/, "$1.");
+  return new PsnError("USAGE", message, { hint: path === "psn psn" ? "psn --help" : `${path} --help` });
 }

@@ -22,7 +22,7 @@ export interface PromptOptions {
 export function createPrompt({ interactive, yes, input, output }: PromptOptions): Prompt {
   const need = (what: string, flag: string) => {
     if (!interactive)
-      throw new PsnError("INPUT_REQUIRED", `${what} is needed, and there is no terminal to ask on`, { hint: `pass ${flag}` });
+      throw new PsnError("INPUT_REQUIRED", `there is no terminal to ask on, and this is needed: ${what}`, { hint: `pass ${flag}` });
   };
   const ask = async (question: string, muted: boolean) => {
     const lines = createInterface({ input, output: muted ? undefined : output, terminal: true });

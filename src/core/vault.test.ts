@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
+import type { Place } from "@psn/app/ports.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { encryptWithIv, generateKey, type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createMemberVault, createVault, deriveUserKey, keyId, keyIdOf, type Place } from "./vault.ts";
+import { thrown } from "../../tests/support/thrown.ts";
+import { createMemberVault, createVault, deriveUserKey, keyId, keyIdOf } from "./vault.ts";
 
 /** Of a valid vector also every step between; see scripts/vault-vectors.ts, which wrote the file. */
 type Vector = Place & { readonly name: string; readonly sealed: string };
@@ -31,16 +33,6 @@ const anyPlace: fc.Arbitrary<Place> = fc.record({
 });
 // Every code point there is, not only the printable ones.
 const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.string({ maxLength: 5000 }));
-
-function thrown(run: () => unknown): PsnError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PsnError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("the format, as tests/fixtures/vault-vectors.json keeps it for ever", () => {
   test("there are vectors of both kinds", () => {

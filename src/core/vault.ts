@@ -1,4 +1,5 @@
 import { createHash, hkdfSync } from "node:crypto";
+import type { Place } from "@psn/app/ports.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/utils/crypto.ts";
 
@@ -22,14 +23,6 @@ const AAD_LABEL = "psn vault v1";
 const USER_KEY_SALT = "psn vault user key v1";
 const KEY_ID_LABEL = "psn vault key id v1\0";
 const KEY_ID_CHARS = 8;
-
-/** Where a sealed value lives; it opens nowhere else. */
-export interface Place {
-  readonly table: string;
-  readonly column: string;
-  readonly rowId: string;
-  readonly userId: string;
-}
 
 /** Seals what must not be read from a stolen database. */
 export interface Vault {

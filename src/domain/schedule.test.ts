@@ -64,6 +64,8 @@ describe("words", () => {
     ["nov 20 9am", "2027-11-20T09:00"],
     ["jan 5 9am", "2027-01-05T09:00"],
     ["in 2 days at 9am", "2026-11-25T09:00"],
+    ["thurs 9am", "2026-11-26T09:00"],
+    ["tuesday 1 december 9am", "2026-12-01T09:00"],
   ])("%s", (input, local) => {
     expect(wall(input)).toBe(local);
   });
@@ -71,6 +73,19 @@ describe("words", () => {
   test("a weekday that is today is next week's when its hour is over, and asked about before", () => {
     expect(wall("monday 9am")).toBe("2026-11-30T09:00");
     expect(() => wall("monday 14:30")).toThrow(refused(/today or in a week/, /2026-11-23 14:30 or 2026-11-30 14:30/));
+  });
+
+  test("a weekday of this week that is over is not next week's", () => {
+    expect(() => wall("this monday 9am")).toThrow(refused(/is past/, /did you mean 2026-11-30 09:00/));
+  });
+
+  test.each([
+    ["tomorrow 9am America/New_York", "America/New_York", "2026-11-24T14:00:00Z"],
+    ["2026-12-01 09:00 europe/london", "Europe/London", "2026-12-01T09:00:00Z"],
+    ["2026-12-01 09:00 UTC", "UTC", "2026-12-01T09:00:00Z"],
+    ["in 2h Asia/Kathmandu", "Asia/Kathmandu", "2026-11-23T12:00:00Z"],
+  ])("%s: a zone's name behind the time stands above the one given", (input, place, instant) => {
+    expect(parseWhen(input, { now, zone })).toMatchObject({ zone: place, at: Temporal.Instant.from(instant) });
   });
 
   test("the day is the day in the zone, not the day in UTC", () => {
@@ -86,6 +101,7 @@ describe("words", () => {
     ["2026-12-01", /day without an hour/, /2026-12-01 09:00/],
     ["next tuesday", /day without an hour/, /2026-12-01 09:00/],
     ["9", /am or pm/, /2026-11-23 09:00 or 2026-11-23 21:00/],
+    ["at 9", /am or pm/, /2026-11-23 09:00 or 2026-11-23 21:00/],
     ["tomorrow 9", /am or pm/, /2026-11-24 09:00 or 2026-11-24 21:00/],
     ["tomorrow at 12", /am or pm/, /2026-11-24 00:00 or 2026-11-24 12:00/],
     ["03/04 9am", /"03\/04" can be read in two ways/, /2026-03-04 or 2026-04-03/],
@@ -95,6 +111,13 @@ describe("words", () => {
     ["tomorrow 9.30", /two ways/, /9:30/],
     ["tomorrow midnight", /belongs to two days/, /2026-11-24 00:00 or 2026-11-25 00:00/],
     ["tomorrow 9:00 CET", /names a time zone/, /--tz/],
+    ["tomorrow 9am Europe/Berln", /no time zone called "Europe\/Berln"/, /Europe\/Berlin/],
+    ["2026-12-01T09:00[Europe/Berlin] UTC", /not/, /psn help times/],
+    ["friday 13 november 9am", /2027-11-13 is a Saturday, not a friday/, /2027-11-13 09:00/],
+    ["monday 1 december 2026 9am", /2026-12-01 is a Tuesday, not a monday/, /2026-12-01 09:00/],
+    ["in 2 months at 9am", /counts in months/, /name the day/],
+    ["in 1.5h", /no length of time/, /90m/],
+    ["in -2h", /no length of time/, /2h/],
     ["2 hours from now", /not exact/, /in 2h/],
     ["next week 9am", /leaves the day open/, /name the day/],
     ["weekend 9am", /leaves the day open/, /name the day/],
@@ -217,11 +240,18 @@ describe("durations", () => {
 
 describe("the echo", () => {
   test.each([
-    ["2026-12-01T08:00:00Z", "Europe/Berlin", "Tue 2026-12-01 09:00 Europe/Berlin (08:00 UTC)"],
-    ["2026-12-01T23:30:00Z", "Europe/Berlin", "Wed 2026-12-02 00:30 Europe/Berlin (2026-12-01 23:30 UTC)"],
-    ["2026-12-01T08:00:03.5Z", "UTC", "Tue 2026-12-01 08:00:03 UTC"],
+    ["2026-12-01T08:00:00Z", "Europe/Berlin", "Tue 1 Dec 2026 09:00 Europe/Berlin (08:00 UTC)"],
+    ["2026-12-31T23:30:00Z", "Europe/Berlin", "Fri 1 Jan 2027 00:30 Europe/Berlin (Thu 31 Dec 2026 23:30 UTC)"],
+    ["2026-12-01T08:00:03.5Z", "UTC", "Tue 1 Dec 2026 08:00:03 UTC"],
+    ["2026-12-06T20:00:30Z", "Australia/Lord_Howe", "Mon 7 Dec 2026 07:00:30 Australia/Lord_Howe (Sun 6 Dec 2026 20:00:30 UTC)"],
+    ["2026-10-25T00:30:00Z", "europe/berlin", "Sun 25 Oct 2026 02:30 Europe/Berlin (00:30 UTC)"],
+    ["2026-10-25T01:30:00Z", "Europe/Berlin", "Sun 25 Oct 2026 02:30 Europe/Berlin (01:30 UTC)"],
   ])("%s in %s", (instant, place, text) => {
     expect(formatInstant(Temporal.Instant.from(instant), place)).toBe(text);
+  });
+
+  test("a zone nobody knows", () => {
+    expect(() => formatInstant(now, "Europe/Berln")).toThrow(refused(/no time zone/, /Europe\/Berlin/));
   });
 });
 
@@ -243,6 +273,21 @@ describe("whatever is accepted", () => {
           expect(error).toEqual(refused(/twice/));
           const start = target.toZonedDateTimeISO(place).startOfDay();
           expect(start.hoursInDay).toBeGreaterThan(24);
+        }
+      }),
+    );
+  });
+
+  test("what the echo shows is read back as the same instant, but for a doubled hour", () => {
+    fc.assert(
+      fc.property(minutes, fc.constantFrom(...zones), (ahead, place) => {
+        const target = now.add({ minutes: ahead });
+        const echo = formatInstant(target, place).replace(/ \(.*$/, "");
+        try {
+          expect(parseWhen(echo, { now, zone }).at.equals(target)).toBe(true);
+        } catch (error) {
+          expect(error).toEqual(refused(/twice/));
+          expect(target.toZonedDateTimeISO(place).startOfDay().hoursInDay).toBeGreaterThan(24);
         }
       }),
     );

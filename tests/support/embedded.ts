@@ -13,7 +13,7 @@ import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
  */
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const CACHE = join(ROOT, "node_modules", ".cache", "psn");
+const CACHE = process.env["PSN_TEST_CACHE"] ?? join(ROOT, "node_modules", ".cache", "psn");
 const PREFIX = "embedded-";
 
 async function templateName(): Promise<string> {

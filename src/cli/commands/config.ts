@@ -110,7 +110,7 @@ const edit = defineCommand({
   schema: z.object({ file: z.enum(["hub", "keys"], { error: "must be hub or keys" }).default("hub") }),
   run: async ({ file }, { folder, output }) => {
     const hub = await folder();
-    const changed = await editFile(hub, file);
+    const changed = await editFile(hub, file, output.json);
     output.result({ file: configPath(hub, file), changed }, () => (changed ? `saved ${configPath(hub, file)}` : "nothing was changed"));
     return undefined;
   },
@@ -143,7 +143,7 @@ async function askFor(name: string, secret: boolean, fromStdin: boolean, { promp
 }
 
 /** A copy is edited, checked, and only then put in the file's place. */
-async function editFile(hub: string, file: ConfigFile): Promise<boolean> {
+async function editFile(hub: string, file: ConfigFile, json: boolean): Promise<boolean> {
   const { editor } = terminalEnv();
   if (editor === undefined) throw new PsnError("INPUT_REQUIRED", "no editor is set", { hint: "EDITOR=nano psn config edit" });
   const before = configText(hub, file);
@@ -151,7 +151,11 @@ async function editFile(hub: string, file: ConfigFile): Promise<boolean> {
   try {
     const copy = join(folder, `${file}.env`);
     await writeFile(copy, before, { mode: 0o600 });
-    const { status, error } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], { stdio: "inherit", env: childEnvironment() });
+    // With --json stdout is the document's; an editor that draws on it draws on stderr's terminal.
+    const { status, error } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], {
+      stdio: ["inherit", json ? 2 : "inherit", "inherit"],
+      env: childEnvironment(),
+    });
     if (error || status !== 0) throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
     const after = await readFile(copy, "utf8");
     if (after === before) return false;

@@ -44,7 +44,8 @@ export default defineCommand({
     const folder = resolve(cwd, input.folder ?? ".");
     const timeZone = input.tz ?? systemTimeZone();
     assertZone(timeZone);
-    if (input.databaseUrl !== undefined && URL.canParse(input.databaseUrl) && new URL(input.databaseUrl).password !== "") {
+    // Looked for in the text: an address with a mistake in it holds its password all the same.
+    if (input.databaseUrl !== undefined && /:[^/@]+@|[?&]password=/i.test(input.databaseUrl)) {
       throw new PsnError("USAGE", "a password in --database-url can be read by everybody on this machine", {
         hint: "pipe the address: psn init --database-url-stdin",
       });

@@ -27,10 +27,14 @@ export default defineCommand({
   ],
   args: [{ name: "[text]", help: "the text, - for standard input, or a Markdown file with front matter (.md)" }],
   flags: [
-    { flags: "--to <account...>", help: "accounts or platforms, also with commas; all for all. Not needed where there is one account" },
+    {
+      flags: "--to <accounts>",
+      help: "accounts or platforms, with commas or once each; all for all. Not needed where there is one",
+      many: true,
+    },
     ...TIME_FLAGS,
-    { flags: "--media <file...>", help: "images, in order" },
-    { flags: "--alt <text...>", help: "their descriptions, in the same order" },
+    { flags: "--media <file>", help: "an image; once for each, in order", many: true },
+    { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
     { flags: "--split", help: "split what is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
     { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}` },
@@ -49,13 +53,16 @@ export default defineCommand({
     alt: list,
     split: z.boolean().default(false),
     numbered: z.boolean().default(false),
-    visibility: z.enum(VISIBILITIES).optional(),
+    visibility: z.enum(VISIBILITIES, { error: `must be ${VISIBILITIES.join(", ")}` }).optional(),
     contentWarning: z.string().optional(),
     title: z.string().optional(),
     language: z.string().optional(),
     dryRun: z.boolean().default(false),
     wait: z.boolean().optional(),
-    idempotencyKey: z.string().min(1).max(200).optional(),
+    idempotencyKey: z
+      .string()
+      .refine((key) => key.length >= 1 && key.length <= 200, { error: "must have 1 to 200 characters" })
+      .optional(),
   }),
   run: async (input, context) => {
     const { output, signal, version } = context;
@@ -71,10 +78,14 @@ export default defineCommand({
 
     if (input.dryRun) {
       const previews = await previewPost(world, draft, accounts);
-      output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () =>
-        previews.map((preview) => previewText(output, preview)).join("\n\n"),
-      );
+      const tellPreviews = () =>
+        output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () =>
+          previews.map((preview) => previewText(output, preview)).join("\n\n"),
+        );
+      // With --json there is one document: the failure's, when it failed.
+      if (!output.json) tellPreviews();
       assertValid(previews);
+      if (output.json) tellPreviews();
       return EXIT.ok;
     }
 

@@ -2,6 +2,9 @@ import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { z } from "zod";
 
+const MOST = 10_000;
+const LIMIT = `must be a whole number from 1 to ${MOST}`;
+
 export default defineCommand({
   name: "queue",
   summary: "what goes out when",
@@ -13,7 +16,13 @@ export default defineCommand({
     { flags: "--all", help: "also what was published, failed or was cancelled" },
     { flags: "--limit <n>", help: "at most this many; 50 if not given" },
   ],
-  schema: z.object({ all: z.boolean().default(false), limit: z.coerce.number().int().min(1).max(10_000).default(50) }),
+  schema: z.object({
+    all: z.boolean().default(false),
+    limit: z.coerce
+      .number({ error: LIMIT })
+      .refine((n) => Number.isInteger(n) && n >= 1 && n <= MOST, { error: LIMIT })
+      .default(50),
+  }),
   run: async ({ all, limit }, context) => {
     const { output } = context;
     const { world, user } = await context.hub();

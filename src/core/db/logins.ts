@@ -36,9 +36,20 @@ async function makeLogin(owner: Database, name: string, password: string, group:
     throw new PsnError("BUG", "a login needs a plain name and a password made by psn");
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are made over a session; not over HTTP");
   await owner.asOwner(async (client) => {
-    const exists = (await client.query("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
+    const { rows } = await client.query(
+      "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS privileged FROM pg_catalog.pg_roles WHERE rolname = $1",
+      [name],
+    );
+    const [found] = rows;
+    if (found?.["privileged"] === true)
+      throw new PsnError("CHECK_FAILED", `the login ${name} exists already and may do more than a login of psn may`, {
+        hint: "use another login",
+      });
+    // Only a superuser may say NOSUPERUSER to a login that exists, even where it changes nothing.
     await client.query(
-      `${exists ? "ALTER" : "CREATE"} ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION PASSWORD '${password}'`,
+      found
+        ? `ALTER ROLE ${name} LOGIN PASSWORD '${password}'`
+        : `CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION PASSWORD '${password}'`,
     );
     await client.query(`GRANT ${group} TO ${name}`);
     await grantConnect(client, name);

@@ -78,20 +78,28 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[]):
 /** Where the database stands, as any login may ask. A database without the schema has everything pending. */
 export async function migrationStatus(database: Database, migrations = knownMigrations()): Promise<MigrationStatus> {
   try {
-    // As a user who does not exist: every login may act for one, also a member's own, which is not the service.
-    const [rows] = await database.run({ userId: NOBODY }, (db) => [
-      db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`),
-    ]);
-    return compare(
-      rows.map((row) => row.hash),
-      migrations,
-    );
+    return compare(await appliedHashes(database), migrations);
   } catch (error) {
     // 22023: the role psn_runtime does not exist yet.
     const code = error instanceof PsnError ? error.details["code"] : undefined;
     if (code === "22023" || (error instanceof PsnError && error.code === "SCHEMA_OUTDATED")) return compare([], migrations);
     throw error;
   }
+}
+
+/**
+ * By the login itself where there is a session: an owner that is no superuser cannot take the program's roles. Over HTTP as a
+ * user who does not exist, since every login that runs the program may act for one.
+ */
+async function appliedHashes(database: Database): Promise<readonly string[]> {
+  if (database.asOwner) {
+    const { rows } = await database.asOwner((client) => client.query("SELECT hash FROM psn.migrations ORDER BY number"));
+    return rows.map((row) => String(row["hash"]));
+  }
+  const [rows] = await database.run({ userId: NOBODY }, (db) => [
+    db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`),
+  ]);
+  return rows.map(({ hash }) => hash);
 }
 
 /** Throws SCHEMA_OUTDATED or SCHEMA_NEWER unless database and program agree. */

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PsnError } from "@psn/core/errors.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { thrown } from "../../../tests/support/thrown.ts";
 import { configPath, configText, getConfig, listConfig, maskValue, replaceConfig, setConfig, unsetConfig } from "./config.ts";
 import { isExposed, writeEnvFile } from "./env.ts";
 
@@ -15,16 +15,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(hub, { recursive: true, force: true });
 });
-
-function thrown(run: () => unknown): PsnError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PsnError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 const read = (file: "hub" | "keys") => readFileSync(configPath(hub, file), "utf8");
 

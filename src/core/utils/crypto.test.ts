@@ -2,6 +2,7 @@ import { createDecipheriv } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { thrown } from "../../../tests/support/thrown.ts";
 import { decrypt, encrypt, encryptWithIv, generateKey, IV_BYTES, keyFromBytes, keyFromHex, TAG_BYTES } from "./crypto.ts";
 
 /*
@@ -48,15 +49,6 @@ const CASES = [
 
 const hex = (text: string) => Buffer.from(text, "hex");
 const bytes = fc.uint8Array({ maxLength: 300 });
-const thrown = (run: () => unknown): PsnError => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PsnError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-};
 
 describe("the published test cases", () => {
   for (const { name, key, iv, aad, plaintext, ciphertext, tag } of CASES) {

@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PsnError } from "@psn/core/errors.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { thrown } from "../../../tests/support/thrown.ts";
 import {
   childEnvironment,
   dataDir,
@@ -28,16 +28,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(hub, { recursive: true, force: true });
 });
-
-function thrown(run: () => unknown): PsnError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PsnError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("hub.env", () => {
   test("every setting with its origin, the environment above the file, the defaults below it", () => {

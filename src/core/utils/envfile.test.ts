@@ -1,20 +1,11 @@
 import { PsnError } from "@psn/core/errors.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { thrown } from "../../../tests/support/thrown.ts";
 import { parseEnvFile, setEnvValue, unsetEnvValue } from "./envfile.ts";
 
 const FILE = "config/hub.env";
 const values = (text: string) => Object.fromEntries(parseEnvFile(text, FILE).map(({ name, value }) => [name, value]));
-
-function thrown(run: () => unknown): PsnError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PsnError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("reading", () => {
   test.each([

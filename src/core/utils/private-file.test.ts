@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { thrown } from "../../../tests/support/thrown.ts";
 import { changeEnvFile, isExposed, writeEnvFile } from "./private-file.ts";
 
 const SOURCE = new URL("./env.ts", import.meta.url).pathname;
@@ -27,16 +28,6 @@ beforeEach(() => {
 afterEach(() => {
   rmSync(hub, { recursive: true, force: true });
 });
-
-function thrown(run: () => unknown): PsnError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof PsnError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 const modeOf = (file: string) => statSync(file).mode & 0o777;
 

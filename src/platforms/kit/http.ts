@@ -22,6 +22,8 @@ export interface Answer {
   readonly text: string;
   readonly host: string;
   readonly effect: Effect;
+  /** What was sent, where that was text: nothing of it may come back in a message. */
+  readonly sent: string;
 }
 
 export interface CallOptions extends RequestInit {
@@ -50,7 +52,14 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
     // A kept connection that the server has closed looks like a lost answer; a publish opens its own.
     const own = effect === "publish" ? { keepalive: false } : {};
     const response = await session.fetch(url, { ...own, ...init, redirect: "manual", signal });
-    answer = { status: response.status, headers: response.headers, text: await response.text(), host, effect };
+    answer = {
+      status: response.status,
+      headers: response.headers,
+      text: await response.text(),
+      host,
+      effect,
+      sent: typeof init.body === "string" ? init.body : "",
+    };
   } catch (cause) {
     if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}`, { cause });
     throw noVerdict(effect, `no answer from ${host}`, { cause });
@@ -108,18 +117,21 @@ function noVerdict(effect: Effect, message: string, options: { cause?: unknown; 
  * RateLimit-Reset: epoch seconds (Bluesky's PDS, measured) or seconds from now (draft-ietf-httpapi-ratelimit-headers).
  */
 export function pauseMs(headers: Headers, now: Date): number | undefined {
+  // An absolute instant is the server's own; so must be the clock it is compared with.
+  const told = Date.parse(headers.get("date") ?? "");
+  const serverNow = Number.isNaN(told) ? now.getTime() : told;
   for (const name of ["retry-after", "x-ratelimit-reset", "ratelimit-reset"]) {
     const value = headers.get(name)?.trim();
     if (!value) continue;
-    const at = /^\d+(\.\d+)?$/.test(value) ? instantOf(Number(value), now) : Date.parse(value);
-    if (!Number.isNaN(at)) return Math.min(Math.max(0, at - now.getTime()), MAX_PAUSE_MS);
+    const at = /^\d+(\.\d+)?$/.test(value) ? instantOf(Number(value), serverNow) : Date.parse(value);
+    if (!Number.isNaN(at)) return Math.min(Math.max(0, at - serverNow), MAX_PAUSE_MS);
   }
   return undefined;
 }
 
 /** Seconds since the epoch when large, seconds from now when small. */
-function instantOf(seconds: number, now: Date): number {
-  return seconds > 1_000_000_000 ? seconds * 1000 : now.getTime() + seconds * 1000;
+function instantOf(seconds: number, now: number): number {
+  return seconds > 1_000_000_000 ? seconds * 1000 : now + seconds * 1000;
 }
 
 /** Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. */
@@ -148,8 +160,20 @@ function reason(answer: Answer, session: Caller): string {
     .filter((value): value is string => typeof value === "string" && value !== "");
   if (words.length === 0) return "";
   let line = [...new Set(words)].join(": ").replace(/\s+/g, " ");
+  if (repeats(line, answer.sent)) return "";
   for (const secret of secretsOf(session)) line = line.replaceAll(secret, "•••");
   return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
+}
+
+/** So many characters in a row that were sent are the post's own and no accident. */
+const REPEAT_CHARS = 16;
+
+/** Whether a platform's words repeat what it was sent; a message is stored and printed, a post's text must not be in it. */
+function repeats(words: string, sent: string): boolean {
+  if (sent === "") return false;
+  const plain = sent.replaceAll(/\\[nrt]|\s+/g, " ");
+  for (let at = 0; at + REPEAT_CHARS <= words.length; at += 1) if (plain.includes(words.slice(at, at + REPEAT_CHARS))) return true;
+  return false;
 }
 
 function secretsOf(session: Caller): string[] {

@@ -1,0 +1,30 @@
+import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import { z } from "zod";
+import { type Command, defineCommand } from "./command.ts";
+import { deliveryDocument, deliveryTable } from "./render.ts";
+
+/** A command that changes all deliveries an id means, and asks nothing else. */
+export function changeCommand(
+  to: "cancel" | "retry",
+  said: { readonly done: string; readonly would: string },
+  about: Pick<Command, "summary" | "details" | "examples">,
+): Command {
+  return defineCommand({
+    name: to,
+    ...about,
+    args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+    flags: [{ flags: "--dry-run", help: "say what would change, and change nothing" }],
+    schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),
+    run: async ({ id, dryRun }, context) => {
+      const { output } = context;
+      const { world, user } = await context.hub();
+      const { deliveries } = await changeDeliveries(world, user.id, id, { to }, dryRun);
+      const head = `${dryRun ? said.would : said.done}:`;
+      output.result(
+        { dryRun, deliveries: deliveries.map(deliveryDocument) },
+        () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`,
+      );
+      return undefined;
+    },
+  });
+}

@@ -1,0 +1,469 @@
+-- What the migrations make of a database: written by tests/db/migrate.test.ts with PSN_GOLDEN=write, never by hand.
+
+ROLE psn_definer
+ROLE psn_runtime
+ROLE psn_service
+
+MEMBER psn_service of psn_runtime
+
+SCHEMA psn (usage to psn_definer; usage to psn_runtime)
+
+TABLE accounts (r) row security forced
+  owner owner; select to psn_definer; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  platform text not null
+  subject text not null
+  handle text not null
+  url text not null
+  home text not null
+  limits jsonb not null default '{}'::jsonb
+  health text not null default 'ok'::text
+  health_reason text
+  paused_until timestamp with time zone
+  created_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now()
+TABLE api_keys (r) row security forced
+  owner owner; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  name text not null
+  value text not null
+  created_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now()
+TABLE deliveries (r) row security forced
+  owner owner; select, update to psn_definer; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  post_id uuid not null
+  account_id uuid not null
+  state text not null
+  due_at timestamp with time zone not null
+  wake_at timestamp with time zone not null
+  attempt integer not null default 0
+  fence bigint not null default 0
+  lease_until timestamp with time zone
+  worker text
+  code text
+  message text
+  published_at timestamp with time zone
+  created_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now()
+TABLE delivery_events (r) row security forced
+  owner owner; insert to psn_definer; insert, select to psn_runtime
+  delivery_id uuid not null
+  user_id uuid not null
+  sequence bigint not null identity a
+  at timestamp with time zone not null default now()
+  event text not null
+  attempt integer not null
+  unit smallint
+  code text
+  note text
+  actor text not null
+TABLE delivery_units (r) row security forced
+  owner owner; select, update to psn_definer; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  delivery_id uuid not null
+  position smallint not null
+  state text not null default 'waiting'::text
+  body jsonb not null
+  text text not null
+  length integer not null
+  media uuid[] not null
+  needs_prepare boolean not null
+  prepared jsonb
+  sent_at timestamp with time zone
+  handle jsonb
+  ref_id text
+  ref_url text
+  ref_revision text
+  published_at timestamp with time zone
+TABLE media (r) row security forced
+  owner owner; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  post_id uuid not null
+  kind text not null
+  mime text not null
+  bytes integer not null
+  width integer
+  height integer
+  sha256 text not null
+  alt text
+  content bytea not null
+  created_at timestamp with time zone not null default now()
+TABLE migrations (r)
+  owner owner; select to psn_runtime
+  number integer not null
+  hash text not null
+  applied_at timestamp with time zone not null default now()
+TABLE oauth_tokens (r) row security forced
+  owner owner; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  account_id uuid not null
+  access_token text not null
+  refresh_token text
+  secret text
+  scopes text[] not null
+  expires_at timestamp with time zone
+  refresh_lease_until timestamp with time zone
+  refreshed_at timestamp with time zone
+  created_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now()
+TABLE posts (r) row security forced
+  owner owner; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  parts jsonb not null
+  overrides jsonb not null default '{}'::jsonb
+  title text
+  language text
+  visibility text
+  content_warning text
+  split boolean not null default false
+  numbered boolean not null default false
+  wall_time text
+  time_zone text
+  idempotency_key text
+  created_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now()
+TABLE slots (r) row security forced
+  owner owner; delete, insert, select, update to psn_runtime
+  id uuid not null
+  user_id uuid not null
+  weekday smallint not null
+  wall_time time without time zone not null
+  time_zone text not null
+  created_at timestamp with time zone not null default now()
+TABLE users (r) row security forced
+  owner owner; insert, select to psn_definer; select to psn_runtime
+  id uuid not null
+  handle text not null (update to psn_runtime)
+  time_zone text not null (update to psn_runtime)
+  login text
+  created_at timestamp with time zone not null default now()
+TABLE workers (r) row security forced
+  owner owner; delete, insert, select, update to psn_service
+  name text not null
+  version text not null
+  started_at timestamp with time zone not null default now()
+  beat_at timestamp with time zone not null default now()
+
+SEQUENCE delivery_events_sequence_seq
+
+CONSTRAINT accounts.accounts_health CHECK ((health = ANY (ARRAY['ok'::text, 'needs-reconnect'::text, 'disconnected'::text])))
+CONSTRAINT accounts.accounts_id_user UNIQUE (id, user_id)
+CONSTRAINT accounts.accounts_pkey PRIMARY KEY (id)
+CONSTRAINT accounts.accounts_subject UNIQUE (user_id, platform, subject)
+CONSTRAINT accounts.accounts_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT api_keys.api_keys_name UNIQUE (user_id, name)
+CONSTRAINT api_keys.api_keys_pkey PRIMARY KEY (id)
+CONSTRAINT api_keys.api_keys_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT deliveries.deliveries_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
+CONSTRAINT deliveries.deliveries_id_user UNIQUE (id, user_id)
+CONSTRAINT deliveries.deliveries_pkey PRIMARY KEY (id)
+CONSTRAINT deliveries.deliveries_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
+CONSTRAINT deliveries.deliveries_post_account UNIQUE (post_id, account_id)
+CONSTRAINT deliveries.deliveries_state CHECK ((state = ANY (ARRAY['held'::text, 'scheduled'::text, 'claimed'::text, 'sending'::text, 'pending'::text, 'published'::text, 'failed'::text, 'unconfirmed'::text, 'cancelled'::text])))
+CONSTRAINT delivery_events.delivery_events_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
+CONSTRAINT delivery_events.delivery_events_key PRIMARY KEY (delivery_id, sequence)
+CONSTRAINT delivery_units.delivery_units_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
+CONSTRAINT delivery_units.delivery_units_pkey PRIMARY KEY (id)
+CONSTRAINT delivery_units.delivery_units_position UNIQUE (delivery_id, "position")
+CONSTRAINT delivery_units.delivery_units_state CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'pending'::text, 'published'::text])))
+CONSTRAINT media.media_pkey PRIMARY KEY (id)
+CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
+CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
+CONSTRAINT oauth_tokens.oauth_tokens_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
+CONSTRAINT oauth_tokens.oauth_tokens_account_id_unique UNIQUE (account_id)
+CONSTRAINT oauth_tokens.oauth_tokens_pkey PRIMARY KEY (id)
+CONSTRAINT posts.posts_id_user UNIQUE (id, user_id)
+CONSTRAINT posts.posts_idempotency_key UNIQUE (user_id, idempotency_key)
+CONSTRAINT posts.posts_pkey PRIMARY KEY (id)
+CONSTRAINT posts.posts_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT slots.slots_pkey PRIMARY KEY (id)
+CONSTRAINT slots.slots_time UNIQUE (user_id, weekday, wall_time, time_zone)
+CONSTRAINT slots.slots_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT users.users_login_unique UNIQUE (login)
+CONSTRAINT users.users_pkey PRIMARY KEY (id)
+CONSTRAINT workers.workers_pkey PRIMARY KEY (name)
+
+CREATE UNIQUE INDEX accounts_id_user ON psn.accounts USING btree (id, user_id)
+CREATE UNIQUE INDEX accounts_pkey ON psn.accounts USING btree (id)
+CREATE UNIQUE INDEX accounts_subject ON psn.accounts USING btree (user_id, platform, subject)
+CREATE UNIQUE INDEX api_keys_name ON psn.api_keys USING btree (user_id, name)
+CREATE UNIQUE INDEX api_keys_pkey ON psn.api_keys USING btree (id)
+CREATE UNIQUE INDEX deliveries_id_user ON psn.deliveries USING btree (id, user_id)
+CREATE INDEX deliveries_leased ON psn.deliveries USING btree (account_id, lease_until) WHERE (state = ANY (ARRAY['claimed'::text, 'sending'::text]))
+CREATE INDEX deliveries_open ON psn.deliveries USING btree (user_id, due_at) WHERE (state <> ALL (ARRAY['published'::text, 'failed'::text, 'cancelled'::text]))
+CREATE INDEX deliveries_pending ON psn.deliveries USING btree (account_id, wake_at) WHERE (state = 'pending'::text)
+CREATE UNIQUE INDEX deliveries_pkey ON psn.deliveries USING btree (id)
+CREATE UNIQUE INDEX deliveries_post_account ON psn.deliveries USING btree (post_id, account_id)
+CREATE INDEX deliveries_recent ON psn.deliveries USING btree (user_id, updated_at)
+CREATE INDEX deliveries_scheduled ON psn.deliveries USING btree (account_id, wake_at) WHERE (state = 'scheduled'::text)
+CREATE UNIQUE INDEX delivery_events_key ON psn.delivery_events USING btree (delivery_id, sequence)
+CREATE UNIQUE INDEX delivery_units_pkey ON psn.delivery_units USING btree (id)
+CREATE UNIQUE INDEX delivery_units_position ON psn.delivery_units USING btree (delivery_id, "position")
+CREATE UNIQUE INDEX media_pkey ON psn.media USING btree (id)
+CREATE INDEX media_post_id ON psn.media USING btree (post_id)
+CREATE UNIQUE INDEX migrations_pkey ON psn.migrations USING btree (number)
+CREATE UNIQUE INDEX oauth_tokens_account_id_unique ON psn.oauth_tokens USING btree (account_id)
+CREATE UNIQUE INDEX oauth_tokens_pkey ON psn.oauth_tokens USING btree (id)
+CREATE UNIQUE INDEX posts_id_user ON psn.posts USING btree (id, user_id)
+CREATE UNIQUE INDEX posts_idempotency_key ON psn.posts USING btree (user_id, idempotency_key)
+CREATE UNIQUE INDEX posts_pkey ON psn.posts USING btree (id)
+CREATE UNIQUE INDEX slots_pkey ON psn.slots USING btree (id)
+CREATE UNIQUE INDEX slots_time ON psn.slots USING btree (user_id, weekday, wall_time, time_zone)
+CREATE UNIQUE INDEX users_login_unique ON psn.users USING btree (login)
+CREATE UNIQUE INDEX users_pkey ON psn.users USING btree (id)
+CREATE UNIQUE INDEX workers_pkey ON psn.workers USING btree (name)
+
+POLICY accounts.accounts_definer permissive all to psn_definer
+  using (true)
+  with check (true)
+POLICY accounts.accounts_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY api_keys.api_keys_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY deliveries.deliveries_definer permissive all to psn_definer
+  using (true)
+  with check (true)
+POLICY deliveries.deliveries_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY delivery_events.delivery_events_definer permissive all to psn_definer
+  using (true)
+  with check (true)
+POLICY delivery_events.delivery_events_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY delivery_units.delivery_units_definer permissive all to psn_definer
+  using (true)
+  with check (true)
+POLICY delivery_units.delivery_units_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY media.media_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY oauth_tokens.oauth_tokens_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY posts.posts_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY slots.slots_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY users.users_definer permissive all to psn_definer
+  using (true)
+  with check (true)
+POLICY users.users_own permissive all to psn_runtime
+  using ((id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check ((id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY workers.workers_service permissive all to psn_service
+  using (true)
+  with check (true)
+
+CREATE TRIGGER deliveries_wake AFTER INSERT OR UPDATE OF state, wake_at ON psn.deliveries FOR EACH ROW WHEN ((new.state = 'scheduled'::text)) EXECUTE FUNCTION psn.wake()
+
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.add_user(id uuid, handle text, time_zone text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+BEGIN
+  INSERT INTO psn.users (id, handle, time_zone) VALUES (add_user.id, add_user.handle, add_user.time_zone) ON CONFLICT DO NOTHING;
+  RETURN FOUND;
+END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease integer, concurrency jsonb, chosen uuid[])
+ RETURNS TABLE(delivery_id uuid, user_id uuid, fence bigint, purpose text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  mine uuid[];
+  ids uuid[];
+BEGIN
+  IF chosen IS NULL THEN
+    -- One claim at a time for an account: the count of what is in flight must be true. Who comes second looks again later.
+    SELECT array_agg(a.id) INTO mine FROM psn.accounts a
+    WHERE concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
+      AND (EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now())
+        OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now())
+        OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+      AND pg_try_advisory_xact_lock(1886612992, hashtext(a.id::text));
+    IF mine IS NULL THEN RETURN; END IF;
+    -- Account by account, so that the backlog of one never hides what another has due.
+    SELECT array_agg(due.id) INTO ids FROM (
+      SELECT c.id FROM (
+        SELECT a.id, greatest((concurrency ->> a.platform)::integer - (SELECT count(*) FROM psn.deliveries f
+          WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.lease_until > now()), 0) AS n
+        FROM psn.accounts a WHERE a.id = ANY (mine)
+      ) room CROSS JOIN LATERAL (
+        (SELECT d.id, d.wake_at AS since FROM psn.deliveries d
+          WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() ORDER BY d.wake_at LIMIT room.n)
+        UNION ALL
+        (SELECT d.id, d.lease_until FROM psn.deliveries d
+          WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() ORDER BY d.lease_until LIMIT room.n)
+        UNION ALL
+        (SELECT d.id, d.wake_at FROM psn.deliveries d
+          WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() ORDER BY d.wake_at LIMIT room.n)
+        ORDER BY since LIMIT room.n
+      ) c ORDER BY c.since LIMIT most
+    ) due;
+  ELSE
+    SELECT array_agg(d.id) INTO ids FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
+    WHERE d.id = ANY (chosen) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
+      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()));
+  END IF;
+
+  RETURN QUERY
+  WITH due AS MATERIALIZED (SELECT d.id, d.state, d.fence FROM psn.deliveries d WHERE d.id = ANY (ids)),
+  next AS (
+    SELECT DISTINCT ON (u.delivery_id) u.delivery_id, u.id, NOT (u.needs_prepare AND u.prepared IS NULL) AS ready
+    FROM psn.delivery_units u JOIN due ON due.id = u.delivery_id
+    WHERE u.state <> 'published' AND due.state IN ('scheduled', 'claimed') ORDER BY u.delivery_id, u.position
+  ),
+  taken AS (
+    UPDATE psn.deliveries d SET
+      state = CASE WHEN d.state IN ('scheduled', 'claimed') THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END ELSE d.state END,
+      attempt = d.attempt + CASE WHEN d.state IN ('scheduled', 'claimed') THEN 1 ELSE 0 END,
+      fence = d.fence + 1, lease_until = now() + lease * interval '1 millisecond',
+      -- A poll leaves the row pending; its next look is set by the settle, and until then by the lease.
+      wake_at = CASE WHEN d.state = 'pending' THEN now() + lease * interval '1 millisecond' ELSE d.wake_at END,
+      worker = claim_due.worker, updated_at = now()
+    FROM due LEFT JOIN next ON next.delivery_id = due.id
+    -- Between the look and this write somebody else may have claimed, moved or cancelled it: each of them raises the fence.
+    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence
+      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+    RETURNING d.id, d.user_id, d.fence, d.state, d.attempt, due.state AS was
+  ),
+  opened AS (
+    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now())
+    FROM next JOIN taken ON taken.id = next.delivery_id
+    WHERE u.id = next.id AND next.ready AND taken.was IN ('scheduled', 'claimed')
+  ),
+  noted AS (
+    INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor)
+    SELECT t.id, t.user_id, CASE t.was WHEN 'sending' THEN 'settling' WHEN 'pending' THEN 'polling' ELSE t.state END, t.attempt, claim_due.worker
+    FROM taken t
+  )
+  SELECT t.id, t.user_id, t.fence, CASE t.was WHEN 'sending' THEN 'settle' WHEN 'pending' THEN 'poll' ELSE 'publish' END FROM taken t;
+END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.current_user_id()
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  chosen text;
+BEGIN
+  IF pg_catalog.pg_has_role(session_user, 'psn_service', 'MEMBER') THEN
+    chosen := pg_catalog.current_setting('app.current_user_id', true);
+    IF chosen ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' THEN
+      RETURN chosen::uuid;
+    END IF;
+    RETURN NULL;
+  END IF;
+  RETURN (SELECT u.id FROM psn.users u WHERE u.login = session_user);
+END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.next_wake(concurrency jsonb)
+ RETURNS double precision
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+BEGIN
+  RETURN (SELECT extract(epoch FROM min(greatest(w.at, a.paused_until)) - clock_timestamp()) * 1000
+    FROM psn.accounts a CROSS JOIN LATERAL (
+      SELECT least(
+        (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' ORDER BY d.wake_at LIMIT 1),
+        (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' ORDER BY d.wake_at LIMIT 1),
+        (SELECT d.lease_until FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') ORDER BY d.lease_until LIMIT 1)
+      ) AS at
+    ) w WHERE concurrency ? a.platform AND a.health = 'ok');
+END $function$
+-- owner owner; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.note(ids uuid[], event text, note text)
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+BEGIN
+  RETURN QUERY INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, note, actor)
+    SELECT d.id, d.user_id, note.event, d.attempt, note.note, 'user' FROM psn.deliveries d
+    WHERE d.id = ANY (ids) AND d.xmin = pg_current_xact_id()::xid RETURNING e.delivery_id;
+END $function$
+-- owner owner; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.settle(changes jsonb)
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+BEGIN
+  RETURN QUERY
+  WITH c AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(changes) AS r(id uuid, fence bigint, state text, "wakeInMs" double precision, "leaseMs" double precision,
+      code text, message text, event text, note text, actor text, unit jsonb, next jsonb, account jsonb)
+  ),
+  d AS (
+    UPDATE psn.deliveries d SET
+      state = c.state, code = c.code, message = c.message, updated_at = now(),
+      wake_at = CASE WHEN c."wakeInMs" IS NULL THEN d.wake_at ELSE now() + c."wakeInMs" * interval '1 millisecond' END,
+      lease_until = now() + c."leaseMs" * interval '1 millisecond',
+      published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
+    FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.state IN ('claimed', 'sending', 'pending')
+    RETURNING d.id, d.user_id, d.account_id, d.attempt, c.unit, c.next, c.account, c.event, c.note, c.code, c.actor
+  ),
+  this_unit AS (
+    UPDATE psn.delivery_units u SET
+      state = d.unit ->> 'state',
+      prepared = CASE WHEN d.unit ? 'prepared' THEN nullif(d.unit -> 'prepared', 'null') ELSE u.prepared END,
+      handle = CASE WHEN d.unit ? 'handle' THEN nullif(d.unit -> 'handle', 'null') ELSE u.handle END,
+      sent_at = CASE WHEN d.unit ->> 'state' = 'waiting' THEN NULL WHEN d.unit ->> 'state' = 'sending' THEN coalesce(u.sent_at, now()) ELSE u.sent_at END,
+      ref_id = coalesce(d.unit -> 'ref' ->> 'id', u.ref_id), ref_url = coalesce(d.unit -> 'ref' ->> 'url', u.ref_url),
+      ref_revision = coalesce(d.unit -> 'ref' ->> 'revision', u.ref_revision),
+      published_at = CASE WHEN d.unit ->> 'state' = 'published' THEN now() ELSE u.published_at END
+    FROM d WHERE u.delivery_id = d.id AND u.position = (d.unit ->> 'position')::smallint
+  ),
+  next_unit AS (
+    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now())
+    FROM d WHERE u.delivery_id = d.id AND u.position = (d.next ->> 'position')::smallint
+  ),
+  account AS (
+    UPDATE psn.accounts a SET
+      health = coalesce(d.account ->> 'health', a.health), health_reason = coalesce(d.account ->> 'reason', a.health_reason),
+      paused_until = CASE WHEN d.account ? 'pausedForMs'
+        THEN greatest(a.paused_until, now() + (d.account ->> 'pausedForMs')::double precision * interval '1 millisecond') ELSE a.paused_until END,
+      updated_at = now()
+    FROM d WHERE a.id = d.account_id AND d.account <> 'null'
+  ),
+  noted AS (
+    INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, unit, code, note, actor)
+    SELECT d.id, d.user_id, d.event, d.attempt, (d.unit ->> 'position')::smallint, d.code, d.note, d.actor FROM d WHERE d.event IS NOT NULL
+  )
+  SELECT d.id FROM d;
+END $function$
+-- owner owner; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.wake()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+BEGIN
+  PERFORM pg_notify('psn_wake', '');
+  RETURN NULL;
+END $function$
