@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
 import type { Inspection, Platforms, User, World } from "@psn/app/ports.ts";
@@ -13,6 +13,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { generateKey, type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import {
   changeEnvFile,
+  checkEnvText,
   dataDir,
   type Environment,
   findHub,
@@ -52,7 +53,7 @@ export interface OpenOptions {
 
 /** The hub folder for a command run in `start`. Throws HUB_MISSING. */
 export function hubFolder(start: string, named: string | undefined, environment?: Environment): string {
-  const folder = named ?? findHub(start, environment);
+  const folder = named === undefined ? findHub(start, environment) : resolve(start, named);
   if (folder === undefined) throw new PsnError("HUB_MISSING", `there is no hub in ${start} or above it`);
   return folder;
 }
@@ -190,9 +191,14 @@ export function provisioning(folder: string, environment?: Environment): Provisi
       set: (values) => {
         keepFromGit(dirname(path));
         changeEnvFile(keysEnvPath(folder), (text) => (text === "" ? KEYS_HEAD : text));
-        changeEnvFile(path, (text) =>
-          Object.entries(values).reduce((file, [name, value]) => setEnvValue(file, name, value), text === "" ? HUB_HEAD : text),
-        );
+        changeEnvFile(path, (text) => {
+          const after = Object.entries(values).reduce(
+            (file, [name, value]) => setEnvValue(file, name, value),
+            text === "" ? HUB_HEAD : text,
+          );
+          checkEnvText(after, path);
+          return after;
+        });
       },
     },
     openOwned: async (url) => {
@@ -233,7 +239,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
 function keepFromGit(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, ".gitignore");
-  if (!existsSync(path)) writeFileSync(path, "*.env\n");
+  if (!existsSync(path)) writeFileSync(path, "*.env\n*.tmp\n");
 }
 
 const HUB_HEAD =

@@ -72,9 +72,12 @@ BEGIN
       ) c ORDER BY c.since LIMIT most
     ) due;
   ELSE
-    SELECT array_agg(d.id) INTO ids FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
-    WHERE d.id = ANY (chosen) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
-      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()));
+    SELECT array_agg(due.id) INTO ids FROM (
+      SELECT d.id FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
+      WHERE d.id = ANY (chosen) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
+        AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+      ORDER BY d.wake_at LIMIT most
+    ) due;
   END IF;
 
   RETURN QUERY

@@ -29,13 +29,18 @@ export async function followPost({ world, userId, postId, version, stop, onProgr
       const now = deliveries.map(({ state, unitsPublished }) => `${state}${unitsPublished}`).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
-      if (stop.aborted || deliveries.every(({ state }) => TERMINAL.has(state) || state === "held")) break;
+      if (stop.aborted || deliveries.every((delivery) => TERMINAL.has(delivery.state) || waitsForUser(delivery))) break;
     }
   } finally {
     done.abort();
     await worker;
   }
   return world.stores.posts.ofPost(userId, postId);
+}
+
+/** No worker touches a delivery before its account is connected again. */
+function waitsForUser({ state, health }: DeliverySummary): boolean {
+  return state === "held" || health !== "ok";
 }
 
 /** Throws what the deliveries' ends amount to; returns when all are published or still to come. */
@@ -53,10 +58,11 @@ export function assertOutcome(deliveries: readonly DeliverySummary[], waited: bo
       .join(" | ");
     throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", reason, { hint });
   }
-  if (count("held") > 0) {
-    const held = deliveries.find(({ state }) => state === "held");
-    throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", `${held?.platform}:${held?.handle}: ${held?.message}`, {
-      hint: `psn connect ${held?.platform}`,
+  const held = deliveries.find((delivery) => !TERMINAL.has(delivery.state) && waitsForUser(delivery));
+  if (held) {
+    const { platform, handle, message } = held;
+    throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", `${platform}:${handle}: ${message ?? "must be reconnected first"}`, {
+      hint: `psn connect ${platform}`,
     });
   }
   if (count("unconfirmed") > 0) throw new PsnError("UNCONFIRMED", "a platform may or may not have the post", { hint });

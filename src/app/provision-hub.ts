@@ -63,8 +63,14 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
     });
   }
   // Written before anything is made, so that a second run goes on where the first was stopped.
-  if (!began)
-    file.set({ HUB_ENCRYPTION_KEY: newKey(), ...(wish.databaseUrl === undefined ? {} : { DATABASE_OWNER_URL: wish.databaseUrl }) });
+  // A second run may also bring a better address, when the first one's was refused.
+  const moved = wish.databaseUrl !== undefined && wish.databaseUrl !== ownerUrl;
+  if (!began || moved) {
+    file.set({
+      ...(began ? {} : { HUB_ENCRYPTION_KEY: newKey() }),
+      ...(wish.databaseUrl === undefined ? {} : { DATABASE_OWNER_URL: wish.databaseUrl }),
+    });
+  }
   step("key", !began);
 
   const owned = await provisioning.openOwned(wish.databaseUrl ?? ownerUrl ?? url);

@@ -14,10 +14,18 @@ export interface Attempt {
   readonly claim: Claim;
   readonly worker: string;
   readonly leaseMs: number;
+  /** When the claim was asked for: the lease lasts at least `leaseMs` from then. Absent: just now. */
+  readonly askedAt?: Date;
 }
 
-interface Run extends Attempt {
+/** An attempt, and until when its lease is known to last, in epoch milliseconds of this machine's clock. */
+interface Held extends Attempt {
+  readonly lease: { until: number };
+}
+
+interface Run extends Held {
   readonly loaded: LoadedDelivery;
+  readonly purpose: Purpose;
   readonly platform: Platform;
   session: Session;
 }
@@ -27,13 +35,14 @@ interface Run extends Attempt {
  * state; only the database's own failures are thrown, and then the lease decides.
  */
 export async function publishDelivery(attempt: Attempt): Promise<void> {
-  const { world, claim } = attempt;
+  const { world, claim, leaseMs, askedAt = world.now() } = attempt;
+  const held: Held = { ...attempt, lease: { until: askedAt.getTime() + leaseMs } };
   let { purpose } = claim;
   let loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
   let unit = loaded && openUnit(loaded);
   while (loaded && unit) {
-    const run = await begin(attempt, loaded, unit, purpose);
-    if (!run || !(await advance(run, unit, purpose))) return;
+    const run = await begin(held, loaded, unit, purpose);
+    if (!run || !(await advance(run, unit))) return;
     // The next unit's instant is the database's: whoever resumes after a crash must build the same request from it.
     loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
     unit = loaded && openUnit(loaded);
@@ -42,28 +51,35 @@ export async function publishDelivery(attempt: Attempt): Promise<void> {
 }
 
 /** Everything a request needs, before anything is sent. */
-async function begin(attempt: Attempt, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose): Promise<Run | undefined> {
-  const { world, claim } = attempt;
+async function begin(held: Held, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose): Promise<Run | undefined> {
+  const { world, claim } = held;
   try {
     const platform = await world.platforms.load(loaded.account.platform);
-    return { ...attempt, loaded, platform, session: openSession(world, claim.userId, loaded.account, loaded.credentials) };
+    return { ...held, loaded, purpose, platform, session: openSession(world, claim.userId, loaded.account, loaded.credentials) };
   } catch (error) {
-    const failure = toPsnError(error);
-    await write(
-      attempt,
-      purpose === "publish"
-        ? delivery.failed(unit.position, failure, loaded.attempt, world.random())
-        : delivery.stillUnknown(delivery.SETTLE_PATIENCE_MS, failure),
-    );
+    await write(held, notBegun(world, loaded, unit, purpose, toPsnError(error)));
     return undefined;
   }
 }
 
+function notBegun(world: World, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose, failure: PsnError): delivery.DeliveryChange {
+  if (purpose === "publish") return delivery.failed(unit.position, failure, loaded.attempt, world.random());
+  if (purpose === "poll") return delivery.pollAgain(failure, loaded.attempt, world.random());
+  return delivery.stillUnknown(Math.max(ageMs(world, unit), delivery.SETTLE_PATIENCE_MS), failure);
+}
+
+/** How long ago the unit was first about to be sent, in milliseconds. */
+function ageMs(world: World, { sentAt }: StoredUnit): number {
+  return sentAt ? world.now().getTime() - sentAt.getTime() : 0;
+}
+
 /** One unit, one step. True when it is out and the thread goes on under the same claim. */
-async function advance(run: Run, unit: StoredUnit, purpose: Purpose): Promise<boolean> {
-  if (purpose === "poll") return poll(run, unit);
-  if (purpose === "settle") {
-    const verdict = await findLost(run.world, run.claim, run.platform, run.session, run.loaded, requestOf(run, unit), unit.sentAt);
+async function advance(run: Run, unit: StoredUnit): Promise<boolean> {
+  if (run.purpose === "poll") return poll(run, unit);
+  if (run.purpose === "settle") {
+    const { world, claim, platform, loaded } = run;
+    const ask = <T>(work: (session: Session) => Promise<T>) => withRefresh(run, work);
+    const verdict = await findLost({ world, claim, platform, loaded, ask, request: requestOf(run, unit), ageMs: ageMs(world, unit) });
     if ("change" in verdict) return written(run, verdict.change, false);
     if ("ref" in verdict) return out(run, unit, { status: "published", ref: verdict.ref });
     return send(run, unit);
@@ -95,14 +111,31 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
   const request = requestOf(run, unit);
   let outcome: Outcome;
   try {
-    outcome = await withRefresh(run, (session) => run.platform.publish(request, session));
+    outcome = await withRefresh(run, async (session) => {
+      await assertHeld(run);
+      return run.platform.publish(request, session);
+    });
   } catch (error) {
+    if (error instanceof PsnError && error.code === "LEASE_LOST") return false;
     // The bytes may have left: what psn did not foresee is an unknown outcome and not a refusal.
     const failure =
       error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
-    return written(run, delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()), false);
+    const change =
+      run.purpose === "settle"
+        ? delivery.failedAgain(unit.position, failure, ageMs(run.world, unit))
+        : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
+    return written(run, change, false);
   }
   return out(run, unit, outcome);
+}
+
+/**
+ * A request may take half a lease. Where less is left, since this machine slept or a token had to be exchanged, the lease is
+ * renewed first. Throws LEASE_LOST, and then somebody else sends.
+ */
+async function assertHeld(run: Run): Promise<void> {
+  if (run.world.now().getTime() + run.leaseMs / 2 <= run.lease.until) return;
+  if (!(await write(run, delivery.renewed("sending", run.leaseMs)))) throw new PsnError("LEASE_LOST", "another worker took over");
 }
 
 async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
@@ -118,7 +151,7 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
         ? error
         : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
     const change =
-      failure.retry === "never"
+      failure.retry === "never" && !delivery.needsUser(failure)
         ? delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random())
         : delivery.pollAgain(failure, run.loaded.attempt, run.world.random());
     return written(run, change, false);
@@ -139,16 +172,20 @@ async function written(run: Run, change: delivery.DeliveryChange, goesOn: boolea
 }
 
 /** False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. */
-async function write({ world, claim, worker }: Attempt, change: delivery.DeliveryChange): Promise<boolean> {
-  for (const wait of WRITE_AGAIN_MS) {
+async function write(held: Held, change: delivery.DeliveryChange): Promise<boolean> {
+  const { world, claim, worker, lease } = held;
+  for (let attempt = 0; ; attempt += 1) {
+    const askedAt = world.now().getTime();
     try {
-      return await world.stores.deliveries.settle(claim, worker, change);
+      const mine = await world.stores.deliveries.settle(claim, worker, change);
+      if (mine && change.leaseMs !== null) lease.until = askedAt + change.leaseMs;
+      return mine;
     } catch (error) {
-      if (!(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
+      const wait = WRITE_AGAIN_MS[attempt];
+      if (wait === undefined || !(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
       await world.sleep(wait);
     }
   }
-  return world.stores.deliveries.settle(claim, worker, change);
 }
 
 function requestOf({ world, loaded, claim }: Run, unit: StoredUnit): PublishRequest {
@@ -176,19 +213,30 @@ async function withRefresh<T>(run: Run, work: (session: Session) => Promise<T>):
     return await work(run.session);
   } catch (error) {
     if (!(error instanceof PsnError) || error.retry !== "refresh") throw error;
-    run.session = await refreshSession(run.world, run.claim.userId, run.loaded.account, run.platform, run.session, error);
+    run.session = await refreshSession(run.world, run.claim.userId, run.loaded.account, run.platform, run.session, error).catch(weather);
     return work(run.session);
   }
 }
 
+/** Where nothing can have been sent, what psn does not understand is only bad weather. */
+function weather(error: unknown): never {
+  const said = toPsnError(error);
+  throw said.retry === "reconcile" || said.code === "BUG" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
+}
+
 /** Uploads may take longer than a lease. */
 async function keepingLease<T>(run: Run, work: () => Promise<T>): Promise<T> {
-  const renew = () => void write(run, delivery.renewed("claimed", run.leaseMs)).catch(() => undefined);
+  let renewing: Promise<unknown> = Promise.resolve();
+  const renew = () => {
+    renewing = renewing.then(() => write(run, delivery.renewed("claimed", run.leaseMs))).catch(() => undefined);
+  };
   const timer = setInterval(renew, run.leaseMs / 3);
   try {
     return await work();
   } finally {
     clearInterval(timer);
+    // One that came late would turn `sending` into `claimed` again.
+    await renewing;
   }
 }
 

@@ -45,8 +45,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
   const unlisten = await deliveries.listen(bell.ring).catch(() => undefined);
   const heart = only ? undefined : beating(options, trouble);
-  const start = (claim: Claim) => {
-    const work = publishDelivery({ world, claim, worker: name, leaseMs })
+  const start = (claim: Claim, askedAt: Date) => {
+    const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt })
       .catch(trouble)
       .finally(() => {
         inFlight.delete(work);
@@ -60,10 +60,11 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     while (!stop.aborted) {
       try {
         const room = mostInFlight - inFlight.size;
+        const askedAt = world.now();
         const claims =
           room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
-        for (const claim of claims) start(claim);
-        if (claims.length > 0 && claims.length === room) await bell.wait(LOOK_ANYWAY_MS);
+        for (const claim of claims) start(claim, askedAt);
+        if (inFlight.size >= mostInFlight) await bell.wait(LOOK_ANYWAY_MS);
         else if (claims.length === 0) await bell.wait(await pause(options, concurrency));
         failures = 0;
       } catch (error) {

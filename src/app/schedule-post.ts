@@ -73,6 +73,7 @@ export async function schedulePost(
   if (earlier !== undefined) return { postId: earlier, repeated: true };
   const previews = await previewPost(world, draft, accounts);
   assertValid(previews);
+  assertConnected(accounts);
   const id = world.newId();
   const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
   const fresh = await posts.schedule(
@@ -113,6 +114,13 @@ export function assertValid(previews: readonly Preview[]): void {
   const hint = wrong.flatMap(({ issues }) => issues.flatMap((issue) => (issue.hint === undefined ? [] : [issue.hint])))[0];
   const details = Object.fromEntries(wrong.map(({ account, issues }) => [nameOf(account), issues.map(({ code }) => code).join(" ")]));
   throw new PsnError("POST_INVALID", lines.join(" | "), { details, ...(hint === undefined ? {} : { hint }) });
+}
+
+function assertConnected(accounts: readonly Account[]): void {
+  const lost = accounts.find(({ health }) => health !== "ok");
+  if (!lost) return;
+  const reason = lost.healthReason === null ? "" : `: ${lost.healthReason}`;
+  throw new PsnError("AUTH_REQUIRED", `${nameOf(lost)} must be reconnected first${reason}`, { hint: `psn connect ${lost.platform}` });
 }
 
 function postFor(draft: DraftPost, platformId: string): Post {

@@ -5,6 +5,8 @@ import type { Place, SealedCredentials, World } from "./ports.ts";
 /** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
 const REFRESH_LEASE_MS = 60_000;
 const LOOK_AGAIN_MS = 250;
+/** How long to wait before storing new credentials again when the database did not answer, in milliseconds. */
+const STORE_AGAIN_MS = [200, 1_000, 4_000] as const;
 
 type AccountOf = { readonly id: string; readonly platform: string; readonly profile: Profile };
 
@@ -81,13 +83,27 @@ export async function refreshSession(
       // Stored before it is used; a platform that sends no new refresh token means the old one stays.
       const { expiresAt: _expired, ...lasting } = current;
       const kept: Credentials = { ...lasting, ...fresh };
-      await accounts.refreshed(userId, account.id, sealCredentials(world, userId, stored.id, kept));
+      await store(world, () => accounts.refreshed(userId, account.id, sealCredentials(world, userId, stored.id, kept)));
       return { ...session, credentials: kept };
     } catch (error) {
-      await accounts.releaseRefresh(userId, account.id);
+      // Who cannot give the right back leaves it to its lease; the reason must not be lost over that.
+      await accounts.releaseRefresh(userId, account.id).catch(() => undefined);
       throw error;
     }
   }
+}
+
+/** A rotating token that is not written down is lost for good, so a database that does not answer is asked again. */
+async function store(world: World, write: () => Promise<void>): Promise<void> {
+  for (const wait of STORE_AGAIN_MS) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
+      await world.sleep(wait);
+    }
+  }
+  return write();
 }
 
 function revoked(account: AccountOf, reason: PsnError): PsnError {

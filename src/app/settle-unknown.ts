@@ -1,4 +1,4 @@
-import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import { toPsnError } from "@psn/core/errors.ts";
 import type { Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type DeliveryChange, settlement, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
 import type { Claim, LoadedDelivery, World } from "./ports.ts";
@@ -6,38 +6,40 @@ import type { Claim, LoadedDelivery, World } from "./ports.ts";
 /** The unit's ref, what to write instead, or word that it is safe to send again. */
 export type Verdict = { readonly ref: Ref } | { readonly change: DeliveryChange } | { readonly again: true };
 
+export interface Question {
+  readonly world: World;
+  readonly claim: Claim;
+  readonly platform: Platform;
+  readonly loaded: LoadedDelivery;
+  readonly request: PublishRequest;
+  /** How long ago the unit was first about to be sent, in milliseconds. */
+  readonly ageMs: number;
+  /** Works with the account's session, exchanging its token where it must. */
+  readonly ask: <T>(work: (session: Session) => Promise<T>) => Promise<T>;
+}
+
 /** Settles a lost answer with the platform, by what the adapter declares in `capabilities.duplicates`. Read-only. */
-export async function findLost(
-  world: World,
-  claim: Claim,
-  platform: Platform,
-  session: Session,
-  loaded: LoadedDelivery,
-  request: PublishRequest,
-  sentAt: Date | null,
-): Promise<Verdict> {
-  const ageMs = sentAt ? world.now().getTime() - sentAt.getTime() : 0;
+export async function findLost({ world, claim, platform, loaded, request, ageMs, ask }: Question): Promise<Verdict> {
+  const { duplicates } = platform.capabilities;
   let ref: Ref | undefined;
   let found: boolean | undefined;
   try {
     if (platform.lookup) {
       const known = await world.stores.deliveries.knownRefs(claim.userId, loaded.id, loaded.account.id);
-      ref = await platform.lookup(request, session, known);
+      ref = await ask(async (session) => platform.lookup?.(request, session, known));
       found = ref !== undefined;
     }
   } catch (error) {
-    // An expired token is for the send to exchange; everything else is a question without an answer.
-    const failure = error instanceof PsnError ? error : toPsnError(error);
-    if (failure.retry !== "refresh" || platform.capabilities.duplicates !== "client-id") return { change: stillUnknown(ageMs, failure) };
+    // A question without an answer: ask again, but not for ever.
+    if (settlement(duplicates, ageMs, undefined) !== "unconfirmed") return { change: stillUnknown(ageMs, toPsnError(error)) };
   }
-  switch (settlement(platform.capabilities.duplicates, ageMs, found)) {
-    case "published":
-      return ref ? { ref } : { change: stillUnknown(ageMs, undefined) };
+  if (ref) return { ref };
+  switch (settlement(duplicates, ageMs, found)) {
     case "send again":
       return { again: true };
-    case "wait":
-      return { change: stillUnknown(ageMs, undefined) };
     case "unconfirmed":
       return { change: unconfirmed() };
+    default:
+      return { change: stillUnknown(ageMs, undefined) };
   }
 }

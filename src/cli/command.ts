@@ -35,6 +35,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Consent, given by `--yes`. */
   readonly yes: boolean;
+  /** What `--hub` said. */
+  readonly namedHub: string | undefined;
   /** The folder of the hub this command is about. Throws HUB_MISSING. */
   readonly folder: () => Promise<string>;
   /** Opens the hub; it is closed when the command ends. */

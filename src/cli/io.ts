@@ -55,6 +55,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
         now: () => new Date(),
         signal,
         yes,
+        namedHub: named,
         folder,
         hub: async (use = "once") => {
           const { openHub } = await import("@psn/compose.ts");

@@ -12,8 +12,10 @@ process.on("SIGINT", () => {
   interrupt.abort();
 });
 process.on("SIGTERM", () => interrupt.abort());
-// Whoever reads our output may have seen enough: `psn queue | head -1`.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+// Whoever reads our output may have seen enough: `psn queue | head -1`. What is being published goes on.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => error.code === "EPIPE" || process.exit(1));
+}
 
 const { stdin, stdout, stderr } = process;
 process.exitCode = await run(

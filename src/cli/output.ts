@@ -38,11 +38,11 @@ export function createOutput({ json, stdout, stderr, color }: OutputOptions): Ou
     json,
     interactive: stderr.isTTY && !json,
     result(document, lines) {
-      const text = json ? JSON.stringify(document, null, 2) : lines();
+      const text = json ? JSON.stringify(document, null, 2) : printable(lines());
       if (text !== "") stdout.write(text.endsWith("\n") ? text : `${text}\n`);
     },
     note(line) {
-      if (!json) stderr.write(`${line}\n`);
+      if (!json) stderr.write(`${printable(line)}\n`);
     },
     failure(error) {
       if (json) {
@@ -50,11 +50,17 @@ export function createOutput({ json, stdout, stderr, color }: OutputOptions): Ou
         return;
       }
       // Three lines at most: what happened, what helps.
-      stderr.write(`${paint(stderr, "red", "✗")} ${oneLine(error.message)} ${paint(stderr, "dim", `(${error.code})`)}\n`);
+      stderr.write(`${paint(stderr, "red", "✗")} ${printable(oneLine(error.message))} ${paint(stderr, "dim", `(${error.code})`)}\n`);
       if (error.hint !== undefined) stderr.write(`  ${paint(stderr, "dim", "→")} ${error.hint}\n`);
     },
     style: (style, text) => paint(stdout, style, text),
   };
+}
+
+/** A handle or a server's answer must not move the cursor or rename the window: of all control sequences only colours pass. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are taken out
+  return text.replaceAll(/\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g, "");
 }
 
 function oneLine(message: string): string {

@@ -36,12 +36,18 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     return outcome.exit;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    const failure = error instanceof CommanderError ? usage(error, line) : toPsnError(error);
+    const failure = error instanceof CommanderError ? usage(error, line) : toFailure(error);
     const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined);
     (await io.output(flags.includes("--json"), flags.includes("--no-color") ? false : undefined)).failure(failure);
     if (failure.code === "BUG") io.trace(failure);
     return failure.exit;
   }
+}
+
+/** Ctrl-C at a prompt, or a wait that was broken off, is nobody's mistake. */
+function toFailure(error: unknown): PsnError {
+  if (error instanceof Error && error.name === "AbortError") return new PsnError("INTERRUPTED", "stopped", { cause: error });
+  return toPsnError(error);
 }
 
 /** A command line whose common flags stand behind the command, wherever they were typed: `psn --json queue`. */

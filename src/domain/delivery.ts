@@ -101,6 +101,11 @@ export function answered(
   return next.ready ? { ...done, state: "sending", next: { position: next.position } } : { ...done, state: "claimed" };
 }
 
+/** True for what only the account's user can mend. */
+export function needsUser({ code }: PsnError): boolean {
+  return code === "AUTH_REVOKED" || code === "AUTH_EXPIRED" || code === "AUTH_REQUIRED";
+}
+
 /** What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries. */
 export function failed(position: number, error: PsnError, attempt: number, random: number): DeliveryChange {
   const what = { ...still, code: error.code, message: error.message, note: error.message };
@@ -108,7 +113,7 @@ export function failed(position: number, error: PsnError, attempt: number, rando
   if (error.retry === "reconcile") {
     return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };
   }
-  if (error.code === "AUTH_REVOKED" || error.code === "AUTH_EXPIRED" || error.code === "AUTH_REQUIRED") {
+  if (needsUser(error)) {
     return { ...what, state: "held", event: "held", unit, account: { health: "needs-reconnect", reason: error.message } };
   }
   if (error.code === "RATE_LIMITED") {
@@ -121,9 +126,13 @@ export function failed(position: number, error: PsnError, attempt: number, rando
   return { ...what, state: "failed", event: "failed", unit };
 }
 
-/** A delivery that could not even be begun: its key or its platform is missing here. */
-export function notBegun(error: PsnError): DeliveryChange {
-  return { ...still, state: "failed", code: error.code, message: error.message, event: "failed", note: error.message };
+/**
+ * What a failure makes of a delivery whose earlier answer was lost. It says nothing about the earlier attempt, so unless the
+ * platform refuses the post itself, the instant of that attempt is kept and the platform is asked again.
+ */
+export function failedAgain(position: number, error: PsnError, ageMs: number): DeliveryChange {
+  if (error.retry === "never" && !needsUser(error)) return failed(position, error, MOST_ATTEMPTS, 0);
+  return stillUnknown(ageMs, error);
 }
 
 /** What a lost answer calls for, given how long ago the unit was sent and whether the platform shows it. */
@@ -151,10 +160,11 @@ export function stillUnknown(ageMs: number, error: PsnError | undefined): Delive
   return {
     ...still,
     state: "sending",
-    leaseMs,
+    leaseMs: Math.max(leaseMs, error?.retryAfterMs ?? 0),
     code: error?.code ?? "OUTCOME_UNKNOWN",
     message: error?.message ?? "the platform does not show it yet",
     event: "still unknown",
+    account: error && needsUser(error) ? { health: "needs-reconnect", reason: error.message } : null,
   };
 }
 
@@ -171,8 +181,11 @@ export function unconfirmed(): DeliveryChange {
 
 /** A question about a pending unit that went unanswered. */
 export function pollAgain(error: PsnError, attempt: number, random: number): DeliveryChange {
+  const { code, message } = error;
   const wakeInMs = error.retryAfterMs ?? backoffMs(attempt, random);
-  return { ...still, state: "pending", wakeInMs, code: error.code, message: error.message, event: "still pending", note: error.message };
+  // The platform has accepted it; whoever cannot ask any more must not send it anew.
+  const account = needsUser(error) ? ({ health: "needs-reconnect", reason: message } as const) : null;
+  return { ...still, state: "pending", wakeInMs, code, message, event: "still pending", note: message, account };
 }
 
 /** Exponential with full jitter on the upper half, in milliseconds. */

@@ -22,13 +22,15 @@ test("a file with everything", () => {
       "language: en",
       "title: Cats",
       "contentWarning: cats",
-      "thread: true",
+      "split: true",
       "numbered: true",
-      "bluesky:",
-      "  text: |",
-      "    Shorter",
-      "    ---",
-      "    still two",
+      "platforms:",
+      "  bluesky:",
+      "    text: |",
+      "      Shorter",
+      "      ---",
+      "      still two",
+      "  mastodon: { parts: [longer, '---'] }",
       "---",
       "",
       "First *part*",
@@ -48,6 +50,10 @@ test("a file with everything", () => {
       bluesky: [
         { text: "Shorter", media },
         { text: "still two", media: [] },
+      ],
+      mastodon: [
+        { text: "longer", media },
+        { text: "---", media: [] },
       ],
     },
     to: ["bluesky", "@me@example.social"],
@@ -72,6 +78,29 @@ test("one name, names with commas, one media file", () => {
   expect(parse("---\nto: bluesky, mastodon\n---\nx").to).toEqual(["bluesky", "mastodon"]);
 });
 
+describe("media of a part", () => {
+  const yaml = "media:\n  - one.png\n  - { file: two.png, part: 2 }\n  - { file: three.png, alt: Third, part: 2 }";
+
+  test("go with the part they name, in order, and with the first where they name none", () => {
+    expect(parse(`---\n${yaml}\n---\nfirst\n---\n\n---\nlast`).parts).toEqual([
+      { text: "first", media: [{ file: "one.png" }] },
+      { text: "", media: [{ file: "two.png" }, { file: "three.png", alt: "Third" }] },
+      { text: "last", media: [] },
+    ]);
+  });
+
+  test("are all shown where a platform has fewer parts", () => {
+    const { overrides } = parse(`---\n${yaml}\nplatforms:\n  bluesky: { text: short }\n---\nfirst\n---\nsecond`);
+    expect(overrides["bluesky"]).toEqual([
+      { text: "short", media: [{ file: "one.png" }, { file: "two.png" }, { file: "three.png", alt: "Third" }] },
+    ]);
+  });
+
+  test("a part that is not there", () => {
+    expect(() => parse(`---\n${yaml}\n---\nalone`)).toThrow(refused(/post\.md: media\.1 is for part 2, but there are 1/, /---/));
+  });
+});
+
 describe("parts", () => {
   test.each([
     ["line ends of Windows", "---\r\nto: bluesky\r\n---\r\none\r\n---\r\ntwo\r\n", ["one", "two"]],
@@ -91,7 +120,22 @@ describe("parts", () => {
     expect(() => parse("one\n---\n\n---\nthree")).toThrow(refused(/post\.md:3: there is nothing in this part/, /---/));
     expect(() => parse("---\nto: bluesky\n---\none\n---\n")).toThrow(refused(/post\.md:6/));
     expect(parse("---\nmedia: cat.png\n---\n---\ntwo").parts.map((part) => part.text)).toEqual(["", "two"]);
-    expect(texts("")).toEqual([""]);
+    expect(parse("---\nmedia: cat.png\n---\n").parts).toEqual([{ text: "", media: [{ file: "cat.png" }] }]);
+  });
+
+  test.each(["", "\n \n", "---\nto: bluesky\n---\n", "---\n---\n\n---\n", "---\nplatforms: { bluesky: { text: x } }\n---\n"])(
+    "%j is nothing to post",
+    (text) => {
+      expect(() => parse(text)).toThrow(refused(/^post\.md: there is nothing to post/, /below the front matter/));
+    },
+  );
+
+  test("a text for one platform is read like the body", () => {
+    const { overrides } = parse(`---\nplatforms:\n  bluesky:\n    text: "a\\n\`\`\`\\n---\\n\`\`\`\\n---\\nb"\n---\nx`);
+    expect(overrides["bluesky"]?.map((part) => part.text)).toEqual(["a\n```\n---\n```", "b"]);
+    expect(() => parse(`---\nplatforms: { bluesky: { text: "a\\n---\\n" } }\n---\nx`)).toThrow(
+      refused(/post\.md: platforms\.bluesky: there is nothing in this part/),
+    );
   });
 
   test("parts that were joined come back, whatever they hold", () => {
@@ -110,7 +154,14 @@ describe("front matter that is refused", () => {
     ["titel: x", /post\.md:2: psn does not know the key "titel"/, /did you mean title\?/],
     ["to: bluesky\ncw: x", /post\.md:3: .*"cw"/, /did you mean contentWarning\?/],
     ["lang: en", /"lang"/, /language/],
-    ["blusky: { text: x }", /"blusky"/, /did you mean bluesky\?/],
+    ["thread: true", /"thread"/, /did you mean split\?/],
+    ["bluesky: { text: x }", /"bluesky"/, /below platforms/],
+    ["platforms: { blusky: { text: x } }", /post\.md:2: psn does not know the key "blusky"/, /did you mean bluesky\?/],
+    ["platforms: { myspace: { text: x } }", /"myspace"/, /it knows bluesky, mastodon/],
+    ["platforms:\n  bluesky:\n    txt: x", /post\.md:4: psn does not know the key "txt"/, /did you mean text\?/],
+    ["media:\n  - a.png\n  - file: b.png\n    atl: x", /post\.md:5: psn does not know the key "atl"/, /did you mean alt\?/],
+    ["media: &m { fil: b.png }\nto: *m", /"fil"/, /did you mean file\?/],
+    ["to: &o { blusky: { text: x } }\nplatforms: *o", /"blusky"/, /did you mean bluesky\?/],
     ["zebra: x", /"zebra"/, /it knows to, at/],
     ["__proto__: { x: 1 }", /"__proto__"/, /it knows/],
     ["? [a]\n: x", /post\.md:2: psn does not know the key/, /./],
@@ -122,11 +173,24 @@ describe("front matter that is refused", () => {
     ["to: bluesky\nvisibility: secret", /post\.md:3: visibility must be one of public, unlisted/, /./],
     ["title: 2026", /title must be a text; a number or a date goes in quotes/, /./],
     ["at: 9", /at must be a time/, /./],
-    ["thread: yes please", /thread must be true or false/, /./],
-    ["to:\n  - bluesky\n  - 7", /post\.md:4: to|post\.md:2: to|post\.md:3: to/, /./],
-    ["media: { path: x.png }", /media must be a path/, /./],
-    ["bluesky: hello", /bluesky must hold text/, /./],
-    ["bluesky: { texte: hello }", /bluesky/, /./],
+    ["split: yes please", /post\.md:2: split must be true or false/, /./],
+    ["numbered: 'true'", /numbered must be true or false/, /./],
+    ["to:\n  - bluesky\n  - 7", /post\.md:4: to\.1 must be a name/, /./],
+    ["to: []", /to must be a name or a list of names/, /./],
+    ["to: ','", /to must be a name or a list of names/, /./],
+    ["language: english!", /language must be a language, such as en/, /./],
+    ["media: { path: x.png }", /"path"/, /did you mean file\?/],
+    ["media: 7", /post\.md:2: media\.0 must be a path, or \{ file/, /./],
+    ["media:", /media\.0 must be a path/, /./],
+    ["media:\n  - a.png\n  - alt: x", /post\.md:4: media\.1\.file must be a path/, /./],
+    ["media:\n  - file: a.png\n    part: 0", /post\.md:4: media\.0\.part must be the number of a part/, /./],
+    ["media: { file: a.png, part: 1.5 }", /media\.0\.part must be the number of a part/, /./],
+    ["platforms: bluesky", /platforms must be platforms with what they get/, /./],
+    ["platforms:\n  bluesky: hello", /post\.md:3: platforms\.bluesky must be \{ text/, /./],
+    ["platforms:\n  bluesky: {}", /platforms\.bluesky must be \{ text: … \} or/, /./],
+    ["platforms:\n  bluesky: { text: a, parts: [b] }", /platforms\.bluesky must be \{ text: … \} or/, /./],
+    ["platforms:\n  bluesky:\n    parts:\n      - a\n      - 7", /post\.md:6: platforms\.bluesky\.parts\.1 must be a text/, /./],
+    ["platforms:\n  bluesky: { parts: [] }", /parts must be a list of texts/, /./],
     ["title: ''", /title must be a text/, /./],
   ])("%s", (yaml, message, hint) => {
     expect(() => parse(`---\n${yaml}\n---\nHello`)).toThrow(refused(message, hint));
@@ -181,6 +245,11 @@ describe("front matter that is refused", () => {
 });
 
 describe("plain text", () => {
+  test("may be empty, for media alone; its lines end with LF", () => {
+    expect(plainDraft("").parts).toEqual([{ text: "", media: [] }]);
+    expect(plainDraft("\r\none\r\ntwo\r\n").parts).toEqual([{ text: "one\ntwo", media: [] }]);
+  });
+
   test("is one part, whatever is in it", () => {
     expect(plainDraft("---\ncw: x\n---\ntwo\n")).toEqual({
       parts: [{ text: "---\ncw: x\n---\ntwo", media: [] }],
@@ -194,6 +263,10 @@ describe("plain text", () => {
 describe("bytes", () => {
   test("UTF-8 with and without a byte order mark", () => {
     expect(decodeText(new TextEncoder().encode("\u{FEFF}héllo 🐈"), "post.md")).toBe("héllo 🐈");
+  });
+
+  test("line ends of Windows and of old Macs become LF", () => {
+    expect(decodeText(new TextEncoder().encode("a\r\nb\rc\n\r\n"), "post.md")).toBe("a\nb\nc\n\n");
   });
 
   test.each([

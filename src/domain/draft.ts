@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { VISIBILITIES, type Visibility } from "@psn/core/types/index.ts";
 import { distance } from "fastest-levenshtein";
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { splitBody } from "./draft/parts.ts";
 
@@ -223,7 +223,7 @@ const resolved = (node: unknown, document: Document) => (isAlias(node) ? node.re
 /** Where this value stands, or the nearest one around it. */
 function offsetOf(path: readonly (string | number)[], document: Document): number | undefined {
   for (let length = path.length; length > 0; length--) {
-    const node: Node | unknown = document.getIn(path.slice(0, length), true);
+    const node: unknown = document.getIn(path.slice(0, length), true);
     if (isNode(node) && node.range) return node.range[0];
   }
   return undefined;
@@ -243,7 +243,7 @@ function nearHint(name: string, known: readonly string[], platforms: readonly st
     words
       .map((word) => ({ word, steps: distance(wanted, word.toLowerCase()) }))
       .toSorted((a, b) => a.steps - b.steps)
-      .find(({ word, steps }) => steps <= Math.max(1, Math.floor(word.length / 3)))?.word;
+      .find(({ word, steps }) => steps <= Math.max(Math.min(2, word.length - 1), Math.floor(word.length / 3)))?.word;
   const meant = MEANT[wanted];
   const word = meant !== undefined && known.includes(meant) ? meant : near(known);
   if (word !== undefined) return `did you mean ${word}?`;

@@ -41,10 +41,10 @@ const opened = async (index: number): Promise<TestDatabase> => {
 const rows = (owner: Database, text: string, values: readonly unknown[] = []) => asOwner({ owner }, text, values);
 
 describe("the golden schema", () => {
-  it.each(testDatabases.map(({ driver }, index) => ({ driver, index })).sort((a, b) => Number(b.index === 1) - Number(a.index === 1)))("$driver has it", async ({ index }) => {
+  it.each(testDatabases.map(({ driver }, index) => ({ driver, index })))("$driver has it", async ({ index }) => {
     const db = await opened(index);
     const dump = await dumpSchema(db);
-    if (process.env["PSN_GOLDEN"] === "write" && index === 1) await writeFile(GOLDEN, dump);
+    if (process.env["PSN_GOLDEN"] === "write" && index === 0) await writeFile(GOLDEN, dump);
     expect(dump).toBe(await readFile(GOLDEN, "utf8"));
   });
 
@@ -52,13 +52,24 @@ describe("the golden schema", () => {
     const folder = await mkdtemp(join(tmpdir(), "psn-test-generate-"));
     open.push(() => rm(folder, { recursive: true }));
     await cp(join(ROOT, "drizzle", "migrations"), folder, { recursive: true });
-    const before = await readdir(folder, { recursive: true });
+    const files = async () => (await readdir(folder, { recursive: true })).sort();
+    const before = await files();
     const { DATABASE_URL: _, ...env } = process.env;
     const kit = join(ROOT, "node_modules", "drizzle-kit", "bin.cjs");
-    const args = ["--bun", kit, "generate", "--dialect", "postgresql", "--schema", "src/core/db/schema.ts", "--out", relative(ROOT, folder)];
+    const args = [
+      "--bun",
+      kit,
+      "generate",
+      "--dialect",
+      "postgresql",
+      "--schema",
+      "src/core/db/schema.ts",
+      "--out",
+      relative(ROOT, folder),
+    ];
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT, env });
     expect(stdout).toContain("No schema changes, nothing to migrate");
-    expect(await readdir(folder, { recursive: true })).toEqual(before);
+    expect(await files()).toEqual(before);
   });
 });
 
@@ -97,7 +108,10 @@ describe("migrate", () => {
   });
 
   it("one that fails leaves those before it, and a program that works", async () => {
-    const bad: Migration = { hash: "bad", statements: ["CREATE TABLE psn.half (id integer)", "ALTER TABLE psn.posts DROP COLUMN title", "SELECT 1 / 0"] };
+    const bad: Migration = {
+      hash: "bad",
+      statements: ["CREATE TABLE psn.half (id integer)", "ALTER TABLE psn.posts DROP COLUMN title", "SELECT 1 / 0"],
+    };
     const db = await opened(1);
     await expect(migrate(db.owner, [...KNOWN, bad])).rejects.toMatchObject({ code: "DB_FAILED", details: { code: "22012" } });
     expect(await dumpSchema(db)).toBe(await readFile(GOLDEN, "utf8"));
@@ -119,11 +133,14 @@ describe("migrate", () => {
 
   it.each([0, 1, 3])("a failure does not spoil the connection (driver %i)", async (index) => {
     const db = await opened(index);
-    for (let n = 0; n < 3; n += 1) await expect(migrate(db.owner, [...KNOWN, { hash: "bad", statements: ["SELECT 1 / 0"] }])).rejects.toThrow();
-    await expect(db.owner.asOwner?.(async (client) => {
-      await client.query("BEGIN");
-      await client.query("SELECT 1 / 0");
-    })).rejects.toMatchObject({ code: "DB_FAILED" });
+    for (let n = 0; n < 3; n += 1)
+      await expect(migrate(db.owner, [...KNOWN, { hash: "bad", statements: ["SELECT 1 / 0"] }])).rejects.toThrow();
+    await expect(
+      db.owner.asOwner?.(async (client) => {
+        await client.query("BEGIN");
+        await client.query("SELECT 1 / 0");
+      }),
+    ).rejects.toMatchObject({ code: "DB_FAILED" });
     await newUser(createStores(db.owner));
     await assertMigrated(db.owner);
   });
@@ -138,7 +155,9 @@ describe("migrate", () => {
     const url = await freshDatabase();
     const owner = openUrl(url);
     await expect(assertMigrated(owner)).rejects.toMatchObject({ code: "SCHEMA_OUTDATED", hint: "psn db migrate" });
-    await expect(createStores(owner).users.get(newId())).rejects.toMatchObject({ code: expect.stringMatching(/^(SCHEMA_OUTDATED|DB_FAILED)$/) });
+    await expect(createStores(owner).users.get(newId())).rejects.toMatchObject({
+      code: expect.stringMatching(/^(SCHEMA_OUTDATED|DB_FAILED)$/),
+    });
     await migrate(owner);
     const id = newId();
     await createStores(owner).users.add({ id, handle: "anna", timeZone: "UTC" });
@@ -149,16 +168,22 @@ describe("migrate", () => {
     const logins = [owner, openUrl(urlAs(url, service, password)), openUrl(urlAs(url, member, password))];
     for (const login of logins) await assertMigrated(login);
     await rows(owner, "DELETE FROM psn.migrations WHERE number = $1", [KNOWN.length - 1]);
-    for (const login of logins) await expect(assertMigrated(login)).rejects.toMatchObject({ code: "SCHEMA_OUTDATED", hint: "psn db migrate" });
+    for (const login of logins)
+      await expect(assertMigrated(login)).rejects.toMatchObject({ code: "SCHEMA_OUTDATED", hint: "psn db migrate" });
   });
 
   it("a schema of a newer psn, or a migration changed after its release, is SCHEMA_NEWER and stays", async () => {
-    for (const change of ["INSERT INTO psn.migrations VALUES (99, 'of tomorrow')", "UPDATE psn.migrations SET hash = 'changed' WHERE number = 1"]) {
+    for (const change of [
+      "INSERT INTO psn.migrations VALUES (99, 'of tomorrow')",
+      "UPDATE psn.migrations SET hash = 'changed' WHERE number = 1",
+    ]) {
       const db = await opened(1);
       await rows(db.owner, change);
       await expect(assertMigrated(db.database)).rejects.toMatchObject({ code: "SCHEMA_NEWER" });
       await expect(migrate(db.owner)).rejects.toMatchObject({ code: "SCHEMA_NEWER" });
-      expect((await rows(db.owner, "SELECT count(*)::integer AS n FROM psn.migrations"))[0]).toEqual({ n: KNOWN.length + (change.startsWith("INSERT") ? 1 : 0) });
+      expect((await rows(db.owner, "SELECT count(*)::integer AS n FROM psn.migrations"))[0]).toEqual({
+        n: KNOWN.length + (change.startsWith("INSERT") ? 1 : 0),
+      });
     }
   });
 });
@@ -189,7 +214,13 @@ describe("an owner that is no superuser", () => {
       const database = openUrl(server.urlFor(name, { user: service, password }));
       expect(await privilegesOf(database)).toEqual([]);
       expect(await privilegesOf(owner)).toEqual(["makes roles"]);
-      const db: TestDatabase = { database, owner: superuserOf(name), asMember: () => Promise.reject(), roundTrips: () => undefined, close: async () => undefined };
+      const db: TestDatabase = {
+        database,
+        owner: superuserOf(name),
+        asMember: () => Promise.reject(),
+        roundTrips: () => undefined,
+        close: async () => undefined,
+      };
       const stage = await setUp(db);
       const { id } = await schedule(stage);
       await settle(stage, await claimOne(stage), done("1"));
@@ -198,13 +229,15 @@ describe("an owner that is no superuser", () => {
       await makeMemberLogin(owner, stage.userId, member, password);
       const own = createStores(openUrl(server.urlFor(name, { user: member, password })));
       expect(await own.posts.list(stage.userId, "all", 10)).toMatchObject([{ id }]);
-      expect(await own.posts.list(newId(), "all", 10)).toMatchObject([{ id }]);
+      expect(await own.users.get(stage.userId)).toMatchObject({ handle: "anna" });
       expect(await rows(owner, "SELECT count(*)::integer AS n FROM psn.posts")).toEqual([{ n: 0 }]);
       await expect(makeMemberLogin(owner, newId(), newName(), password)).rejects.toMatchObject({ code: "NOT_FOUND" });
     }
 
     function superuserOf(name: string): Database {
-      return openUrl(server.urlFor(name, { user: new URL(server.url).username, password: decodeURIComponent(new URL(server.url).password) }));
+      return openUrl(
+        server.urlFor(name, { user: new URL(server.url).username, password: decodeURIComponent(new URL(server.url).password) }),
+      );
     }
   });
 });

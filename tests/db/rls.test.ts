@@ -13,7 +13,10 @@ async function victimOf(db: TestDatabase): Promise<Stage> {
   await schedule(stage, { media });
   await stage.stores.deliveries.beat(stage.platform, "0.1.0");
   await asOwner(db, "INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'name', 'value')", [newId(), stage.userId]);
-  await asOwner(db, "INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')", [newId(), stage.userId]);
+  await asOwner(db, "INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')", [
+    newId(),
+    stage.userId,
+  ]);
   return stage;
 }
 
@@ -32,7 +35,17 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
 
   const byService = (): Intruder[] => {
     const { database } = db;
-    const garbage = ["", "garbage", "' OR true --", "*", "null", `${victim.userId} `, `{${victim.userId}}`, victim.userId.slice(0, -1), "0".repeat(36)];
+    const garbage = [
+      "",
+      "garbage",
+      "' OR true --",
+      "*",
+      "null",
+      `${victim.userId} `,
+      `{${victim.userId}}`,
+      victim.userId.slice(0, -1),
+      "0".repeat(36),
+    ];
     return [
       { name: "another user", database, actor: { userId: other.userId } },
       { name: "a user who does not exist", database, actor: { userId: newId() } },
@@ -59,7 +72,9 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
 
   it("without a user the service reaches heartbeats and no user's rows", async () => {
     const nobody = { name: "nobody", database: db.database, actor: "service" as const };
-    expect(await leaks(db, victim.userId, [nobody])).toEqual(["select", "insert", "update", "delete"].map((verb) => `workers: ${verb} by nobody: reached`));
+    expect(await leaks(db, victim.userId, [nobody])).toEqual(
+      ["select", "insert", "update", "delete"].map((verb) => `workers: ${verb} by nobody: reached`),
+    );
   });
 
   it("the walk can see: whoever owns the rows reaches them, and may do just this", async () => {
@@ -107,8 +122,12 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
     // 23503 foreign_key_violation
     for (const [table, values] of Object.entries(pointers))
       await points(`INSERT INTO psn.${table} ${values}`).toMatchObject({ code: "DB_FAILED", details: { code: "23503", table } });
-    await points(`UPDATE psn.deliveries SET account_id = '${victim.accountId}' WHERE id = '${mine.id}'`).toMatchObject({ details: { code: "23503" } });
-    await points(`UPDATE psn.deliveries SET user_id = '${victim.userId}' WHERE id = '${mine.id}'`).toMatchObject({ details: { code: "42501" } });
+    await points(`UPDATE psn.deliveries SET account_id = '${victim.accountId}' WHERE id = '${mine.id}'`).toMatchObject({
+      details: { code: "23503" },
+    });
+    await points(`UPDATE psn.deliveries SET user_id = '${victim.userId}' WHERE id = '${mine.id}'`).toMatchObject({
+      details: { code: "42501" },
+    });
   });
 
   it("a member cannot claim, wake, make users, take a role or change whose login it is", async () => {

@@ -46,10 +46,12 @@ export async function missingGuards(db: TestDatabase): Promise<readonly string[]
     const own = policies.filter(({ table }) => table === name);
     if (!guarded) problems.push(`${name}: row-level security is not enabled and forced`);
     if (owned === null && HUB_TABLES[name] === undefined) problems.push(`${name}: has no user_id`);
-    if (!own.some(({ roles }) => roles.includes(HUB_TABLES[name] ?? "psn_runtime"))) problems.push(`${name}: no policy for those who run the program`);
+    if (!own.some(({ roles }) => roles.includes(HUB_TABLES[name] ?? "psn_runtime")))
+      problems.push(`${name}: no policy for those who run the program`);
     for (const { name: policy, roles, using, check } of own) {
       if (using === null || check === null) problems.push(`${name}: the policy ${policy} lacks USING or WITH CHECK`);
-      if (roles.some((role) => !["psn_runtime", "psn_definer", HUB_TABLES[name]].includes(role))) problems.push(`${name}: the policy ${policy} is for others too`);
+      if (roles.some((role) => !["psn_runtime", "psn_definer", HUB_TABLES[name]].includes(role)))
+        problems.push(`${name}: the policy ${policy} is for others too`);
       const named = [using, check].every((words) => words?.includes("psn.current_user_id()"));
       if (roles.includes("psn_runtime") && !named) problems.push(`${name}: the policy ${policy} does not ask whose row it is`);
     }
@@ -107,7 +109,8 @@ async function statementOf(db: TestDatabase, table: Table, verb: Verb, victim: s
   if (verb === "select") return `SELECT ${REACHED} FROM psn.${name} WHERE ${where}`;
   if (verb === "delete") return `WITH w AS (DELETE FROM psn.${name} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
   const column = owned === "user_id" ? "user_id" : columns.find((each) => ["handle", "version", "hash"].includes(each));
-  if (verb === "update") return `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
+  if (verb === "update")
+    return `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
   const [row] = await asOwner<{ row: string }>(db, `SELECT to_jsonb(t)::text AS row FROM psn.${name} t WHERE ${where} LIMIT 1`);
   if (!row) return undefined;
   const list = columns.join(", ");
@@ -169,7 +172,10 @@ export async function reaches(db: TestDatabase, victim: string, who: Intruder): 
 export async function digest(db: TestDatabase): Promise<Readonly<Record<string, unknown>>> {
   const digests: Record<string, unknown> = {};
   for (const { name } of await tablesOf(db)) {
-    const [row] = await asOwner(db, `SELECT count(*)::integer AS rows, md5(string_agg(t::text, ',' ORDER BY t::text)) AS md5 FROM psn.${name} t`);
+    const [row] = await asOwner(
+      db,
+      `SELECT count(*)::integer AS rows, md5(string_agg(t::text, ',' ORDER BY t::text)) AS md5 FROM psn.${name} t`,
+    );
     digests[name] = row;
   }
   return digests;

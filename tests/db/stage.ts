@@ -165,3 +165,6 @@ export const expire = ({ db }: Stage, id: string) =>
 /** Makes a delivery due. */
 export const makeDue = ({ db }: Stage, id: string) =>
   asOwner(db, "UPDATE psn.deliveries SET wake_at = now() - interval '1 second' WHERE id = $1", [id]);
+
+/** How a suite of store tests says what it tests: each test has a user and a platform of its own. */
+export type Test = (name: string, body: (stage: Stage) => Promise<void>) => void;

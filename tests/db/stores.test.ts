@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TestDatabase, testDatabases } from "../support/databases.ts";
-import { type Stage, setUp } from "./stage.ts";
+import { setUp, type Test } from "./stage.ts";
 import { accountTests } from "./suites/accounts.ts";
 import { claimTests } from "./suites/claims.ts";
 import { commandTests } from "./suites/commands.ts";
@@ -8,9 +8,6 @@ import { concurrencyTests } from "./suites/concurrency.ts";
 import { inspectionTests } from "./suites/inspection.ts";
 import { postTests } from "./suites/posts.ts";
 import { settleTests } from "./suites/settles.ts";
-
-/** How a suite says what it tests: each test has a user and a platform of its own. */
-export type Test = (name: string, body: (stage: Stage) => Promise<void>) => void;
 
 const SUITES = { accountTests, postTests, claimTests, settleTests, commandTests, concurrencyTests, inspectionTests };
 

@@ -45,15 +45,16 @@ async function makeTemplate(): Promise<string> {
   return folder;
 }
 
-const made = new Set<string>();
+/** Root folder and, below it, data folder. */
+const made = new Map<string, string>();
 
 /** A hub's data folder with a migrated embedded database in it, unopened. `deep` puts it below that many long folder names. */
 export async function embeddedFolder({ deep = 0 } = {}): Promise<string> {
   template ??= makeTemplate();
   const from = await template;
   const root = await mkdtemp(join(tmpdir(), "psn-test-embedded-"));
-  made.add(root);
   const folder = join(root, ...Array.from({ length: deep }, (_, n) => `${n}-${"deep".repeat(10)}`), "data");
+  made.set(root, folder);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const copied = spawnSync("cp", ["-R", join(from, "pgdata"), folder], { encoding: "utf8" });
   if (copied.status !== 0) throw new Error(`the template was not copied: ${copied.stderr}`);
@@ -62,6 +63,11 @@ export async function embeddedFolder({ deep = 0 } = {}): Promise<string> {
 
 /** Removes every folder `embeddedFolder` made; nobody may have one open. */
 export async function removeEmbeddedFolders(): Promise<void> {
-  for (const root of made) await rm(root, { recursive: true, force: true });
+  for (const [root, folder] of made) {
+    // What the socket of a killed holder leaves; the next holder would remove it, but there will be none.
+    const socketFolder = await readFile(join(folder, "socket"), "utf8").catch(() => "");
+    if (socketFolder.startsWith(join(tmpdir(), "psn-"))) await rm(socketFolder, { recursive: true, force: true });
+    await rm(root, { recursive: true, force: true });
+  }
   made.clear();
 }

@@ -38,10 +38,12 @@ export default defineCommand({
     tz: z.string().optional(),
     handle: z.string().default("me"),
   }),
-  run: async (input, { cwd, output, stdin }) => {
+  run: async (input, { cwd, namedHub, output, stdin }) => {
     const { provisioning } = await import("@psn/compose.ts");
     const { assertZone } = await import("@psn/domain/schedule.ts");
-    const folder = resolve(cwd, input.folder ?? ".");
+    if (input.folder !== undefined && namedHub !== undefined)
+      throw new PsnError("USAGE", "the folder is given twice, as an argument and with --hub");
+    const folder = resolve(cwd, input.folder ?? namedHub ?? ".");
     const timeZone = input.tz ?? systemTimeZone();
     assertZone(timeZone);
     // Looked for in the text: an address with a mistake in it holds its password all the same.
@@ -51,6 +53,11 @@ export default defineCommand({
       });
     }
     const databaseUrl = (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
+    if (databaseUrl !== undefined && !(/^postgres(ql)?:\/\//.test(databaseUrl) && URL.canParse(databaseUrl))) {
+      throw new PsnError("INPUT_INVALID", "the database's address is not of the form postgres://owner:password@host/database", {
+        hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
+      });
+    }
     if (output.interactive) output.note("making the hub …");
     const steps = await provisionHub(provisioning(folder), {
       handle: input.handle,

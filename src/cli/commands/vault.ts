@@ -13,7 +13,9 @@ const status = defineCommand({
     const { inspection, user, keyIds } = await context.hub();
     const counts = await inspection.sealedByKey(user.id);
     const keys = [...new Set([...keyIds, ...Object.keys(counts)])].map((id) => ({ id, role: role(id, keyIds), sealed: counts[id] ?? 0 }));
-    output.result({ keys }, () => table(keys.map(({ id, role: is, sealed }) => [id, is, `${sealed} values`])));
+    output.result({ keys }, () =>
+      table(keys.map(({ id, role: is, sealed }) => [id, is, `${sealed} ${sealed === 1 ? "value" : "values"}`])),
+    );
     if (keys.some(({ role: is }) => is === "unknown"))
       output.note("values of an unknown key do not open: put that key into HUB_ENCRYPTION_KEY, or reconnect their accounts");
     return undefined;

@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readMedia } from "@psn/core/utils/media.ts";
@@ -79,7 +80,9 @@ describe("what is refused", () => {
     await expect(readMedia(await kept(new Uint8Array()))).rejects.toThrow(refused("MEDIA_INVALID", /is empty/));
     const large = new Uint8Array(20 * 1024 * 1024 + 1);
     large.set(await sized().png().bytes());
-    await expect(readMedia(await kept(large))).rejects.toThrow(refused("MEDIA_INVALID", /has 20\.0 MB; psn takes 20 MB/));
+    // Only the type, so that a failure does not print twenty megabytes.
+    const read = readMedia(await kept(large)).then(({ mime }) => mime);
+    await expect(read).rejects.toThrow(refused("MEDIA_INVALID", /has 20\.0 MB; psn takes 20 MB/));
     for (const other of [
       "not an image",
       "%PDF-1.7",
@@ -97,11 +100,52 @@ describe("what is refused", () => {
   test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])("%s cut off anywhere", async (mime) => {
     const bytes = (await files())[mime] ?? new Uint8Array();
     const lengths = fc.sample(fc.integer({ min: 1, max: bytes.length - 1 }), 40);
-    for (const length of [3, 8, 12, 20, bytes.length - 1, ...lengths]) {
+    for (const length of bytes.length < 400
+      ? Array.from({ length: bytes.length - 1 }, (_, i) => i + 1)
+      : [3, 8, 12, 20, bytes.length - 1, ...lengths]) {
       await expect(readMedia(await kept(bytes.slice(0, length))), `${length} of ${bytes.length} bytes`).rejects.toThrow(
         refused("MEDIA_INVALID", /is not an image|cut off or damaged/),
       );
     }
+  });
+
+  test("a PNG in which any bit was turned over", async () => {
+    const png = await sized().png().bytes();
+    for (const at of fc.sample(fc.nat(png.length - 1), 60)) {
+      const damaged = png.slice();
+      damaged[at] = (damaged[at] ?? 0) ^ 0x10;
+      await expect(readMedia(await kept(damaged)), `byte ${at}`).rejects.toThrow(
+        refused("MEDIA_INVALID", /is not an image|cut off or damaged/),
+      );
+    }
+  });
+
+  test("a GIF that was cut where its data look like the end", async () => {
+    // A block of ten bytes, all of them the sign of the end.
+    const gif = Uint8Array.of(...GIF.slice(0, -4), 10, ...new Uint8Array(10).fill(0x3b), 0, 0x3b);
+    expect(await readMedia(await kept(gif))).toMatchObject({ mime: "image/gif", width: 1 });
+    await expect(readMedia(await kept(gif.slice(0, -4)))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
+    // No picture between the header and the end.
+    await expect(readMedia(await kept(Uint8Array.of(...GIF.slice(0, 19), 0x3b)))).rejects.toThrow(
+      refused("MEDIA_INVALID", /cut off or damaged/),
+    );
+  });
+
+  test("an AVIF that was cut between its boxes", async () => {
+    const end = Buffer.from(AVIF).indexOf("mdat") - 4;
+    await expect(readMedia(await kept(AVIF.slice(0, end)))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
+    const empty = Uint8Array.of(...AVIF.slice(0, end), 0, 0, 0, 8, ...Buffer.from("mdat"));
+    await expect(readMedia(await kept(empty))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
+  });
+
+  test("a pipe is not waited for, a link that leads nowhere or to itself", async () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    await expect(readMedia(join(folder, "pipe"))).rejects.toThrow(refused("FILE_UNREADABLE", /is not a file/));
+    await symlink(join(folder, "gone.png"), join(folder, "link.png"));
+    await expect(readMedia(join(folder, "link.png"))).rejects.toThrow(refused("FILE_UNREADABLE", /does not exist/));
+    await symlink(join(folder, "loop.png"), join(folder, "loop.png"));
+    await expect(readMedia(join(folder, "loop.png"))).rejects.toThrow(refused("FILE_UNREADABLE", /cannot be read/));
+    await expect(readMedia("a\0b.png")).rejects.toThrow(refused("FILE_UNREADABLE", /cannot be read/));
   });
 
   test("a header without a size", async () => {

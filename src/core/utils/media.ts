@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { PsnError } from "@psn/core/errors.ts";
 import { imageSize } from "image-size";
 import { type ImageType, imageTypeOf, isWhole } from "./image-type.ts";
@@ -29,7 +30,7 @@ export async function readMedia(path: string): Promise<MediaFile> {
   const mime = imageTypeOf(bytes);
   if (mime === undefined) throw invalid(`${path} is not an image psn can publish`, "convert it to JPEG, PNG, GIF, WebP or AVIF");
   const size = sizeOf(bytes);
-  if (size === undefined || !isWhole(bytes, mime))
+  if (size === undefined || !isWhole(bytes, mime) || !isSound(bytes, mime))
     throw invalid(`${path} begins like ${mime} but is cut off or damaged`, "save or download the image anew");
   return { bytes, mime, ...size, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
@@ -67,6 +68,67 @@ function sizeOf(bytes: Uint8Array): { readonly width: number; readonly height: n
   } catch {
     return undefined;
   }
+}
+
+/** What lies between beginning and end, for the formats that let it be checked without decoding. */
+function isSound(bytes: Uint8Array, mime: ImageType): boolean {
+  if (mime === "image/png") return hasSoundChunks(bytes);
+  if (mime === "image/gif") return hasSoundBlocks(bytes);
+  return mime !== "image/avif" || hasPictureBox(bytes);
+}
+
+/**
+ * A file cut between two boxes has its description and no picture: that is in `mdat`, or in `idat` within `meta`
+ * (ISO/IEC 14496-12, 8.1.1 and 8.11.11).
+ */
+function hasPictureBox(bytes: Uint8Array): boolean {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at + 8 <= all.length; ) {
+    const short = all.readUInt32BE(at);
+    const [header, size] = short === 1 && at + 16 <= all.length ? [16, Number(all.readBigUInt64BE(at + 8))] : [8, short || all.length - at];
+    const name = all.toString("latin1", at + 4, at + 8);
+    if (name === "mdat" && size > header) return true;
+    if (name === "meta" && all.subarray(at, at + size).includes("idat")) return true;
+    if (size < header) return false;
+    at += size;
+  }
+  return false;
+}
+
+/** Every chunk up to IEND against its CRC-32 over name and data (PNG specification, third edition, 5.3 and 5.5). */
+function hasSoundChunks(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const end = at + 8 + view.getUint32(at);
+    if (end + 4 > bytes.length || crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) return false;
+    if (view.getUint32(at + 4) === IEND) return true;
+    at = end + 4;
+  }
+  return false;
+}
+const IEND = 0x49454e44;
+
+/** Block after block from the header to the trailer, at least one of them a picture (GIF89a specification, 15 to 27). */
+function hasSoundBlocks(bytes: Uint8Array): boolean {
+  const colours = (flags = 0) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+  let hasPicture = false;
+  let at = 13 + colours(bytes[10]);
+  while (at < bytes.length) {
+    const kind = bytes[at];
+    if (kind === 0x3b) return hasPicture;
+    if (kind === 0x2c) {
+      hasPicture = true;
+      // The descriptor, its colours, and the code size before the data.
+      at += 11 + colours(bytes[at + 9]);
+    } else if (kind === 0x21) at += 2;
+    else return false;
+    for (let size = bytes[at]; size !== 0; size = bytes[at]) {
+      if (size === undefined) return false;
+      at += 1 + size;
+    }
+    at += 1;
+  }
+  return false;
 }
 
 function unreadable(message: string, hint: string, cause?: unknown): PsnError {

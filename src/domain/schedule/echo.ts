@@ -18,15 +18,3 @@ export function shown({ wall }: { readonly wall: Temporal.PlainDateTime | string
   const time = typeof wall === "string" ? Temporal.PlainDateTime.from(wall) : wall;
   return time.toString({ smallestUnit: time.second === 0 ? "minute" : "second" }).replace("T", " ");
 }
-
-const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-
-/** The echo: `Tue 2026-12-01 09:00 Europe/Berlin (08:00 UTC)`; the UTC date is there where it is another. */
-export function formatInstant(at: Temporal.Instant, zone: string): string {
-  const local = at.toZonedDateTimeISO(zone);
-  const utc = at.toZonedDateTimeISO("UTC");
-  const here = `${DAYS[local.dayOfWeek - 1]} ${shown({ wall: local.toPlainDateTime() })} ${local.timeZoneId}`;
-  if (local.timeZoneId === "UTC") return here;
-  const there = shown({ wall: utc.toPlainDateTime() });
-  return `${here} (${local.toPlainDate().equals(utc.toPlainDate()) ? there.slice(there.indexOf(" ") + 1) : there} UTC)`;
-}

@@ -1,8 +1,21 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { failed, LEASE_MS, sending } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
-import { claimOne, connect, detail, done, eventsOf, newId, newUser, profile, schedule, sealed, settle, stateOf } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
+import {
+  claimOne,
+  connect,
+  detail,
+  done,
+  eventsOf,
+  newId,
+  newUser,
+  profile,
+  schedule,
+  sealed,
+  settle,
+  stateOf,
+  type Test,
+} from "../stage.ts";
 
 export function accountTests(test: Test): void {
   test("users: adding twice keeps the first; a user reads itself and nobody else", async ({ stores, userId }) => {
@@ -61,7 +74,9 @@ export function accountTests(test: Test): void {
     await stores.accounts.connect(userId, { id: accountId, platform, profile: { ...profile("first"), handle: "@renamed" } }, credentials);
     expect(await stores.accounts.find(userId, platform, "first")).toEqual(before);
     expect(await stores.accounts.credentials(userId, accountId)).toEqual(credentials);
-    expect(await stores.accounts.list(userId)).toMatchObject([{ id: accountId, health: "ok", healthReason: null, profile: { handle: "@renamed" } }]);
+    expect(await stores.accounts.list(userId)).toMatchObject([
+      { id: accountId, health: "ok", healthReason: null, profile: { handle: "@renamed" } },
+    ]);
     expect(await detail(stage, held.id)).toMatchObject({ state: "scheduled", code: null, message: null });
     expect(await eventsOf(stage, held.id)).toEqual(["scheduled", "sending", "held", "reconnected"]);
     expect(await stateOf(stage, cancelled.id)).toBe("cancelled");

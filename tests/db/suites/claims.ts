@@ -2,8 +2,22 @@ import { PsnError } from "@psn/core/errors.ts";
 import { answered, failed, LEASE_MS, renewed, sending } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
 import { asOwner } from "../../support/databases.ts";
-import { claim, claimOne, connect, detail, done, EXPIRED, eventsOf, expire, makeDue, newId, schedule, settle, stateOf } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
+import {
+  claim,
+  claimOne,
+  connect,
+  detail,
+  done,
+  EXPIRED,
+  eventsOf,
+  expire,
+  makeDue,
+  newId,
+  schedule,
+  settle,
+  stateOf,
+  type Test,
+} from "../stage.ts";
 
 export function claimTests(test: Test): void {
   test("claim: what is not due is left alone; what is due is claimed once", async (stage) => {
@@ -102,7 +116,10 @@ export function claimTests(test: Test): void {
     expect(await settle(stage, first, done("0"))).toBe(false);
     expect(await detail(stage, id)).toMatchObject({ state: "pending", attempt: 1, unitList: [{ state: "pending", handle }] });
     expect(await settle(stage, poll, done("1"))).toBe(true);
-    expect(await detail(stage, id)).toMatchObject({ state: "published", unitList: [{ state: "published", handle: null, ref: { id: "1" } }] });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "published",
+      unitList: [{ state: "published", handle: null, ref: { id: "1" } }],
+    });
     expect(await eventsOf(stage, id)).toEqual(["scheduled", "sending", "pending", "polling", "published"]);
   });
 
@@ -160,6 +177,10 @@ export function claimTests(test: Test): void {
     expect(await claim(stage, { only: [two.id] })).toEqual([]);
     expect(await claim(stage, { only: [] })).toEqual([]);
     expect(await claimOne(stage)).toMatchObject({ deliveryId: one.id });
+    const three = [await schedule(stage, { dueInMs: -1_000 }), await schedule(stage, { dueInMs: -9_000 }), await schedule(stage)];
+    const only = three.map(({ id }) => id);
+    expect(await claimOne(stage, { only, most: 1 })).toMatchObject({ deliveryId: three[2]?.id });
+    expect(await claim(stage, { only })).toHaveLength(2);
   });
 
   test("nextWake: how long until somebody must look, in milliseconds", async (stage) => {

@@ -1,8 +1,23 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { answered, failed, LEASE_MS, sending, unconfirmed } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
-import { claim, claimOne, detail, done, EXPIRED, eventsOf, makeDue, newUser, published, ref, type Stage, schedule, settle, stateOf } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
+import {
+  claim,
+  claimOne,
+  detail,
+  done,
+  EXPIRED,
+  eventsOf,
+  makeDue,
+  newUser,
+  published,
+  ref,
+  type Stage,
+  schedule,
+  settle,
+  stateOf,
+  type Test,
+} from "../stage.ts";
 
 /** Brings a fresh delivery into each state a command may find. */
 async function inStates(stage: Stage): Promise<Readonly<Record<string, string>>> {
@@ -26,7 +41,9 @@ async function inStates(stage: Stage): Promise<Readonly<Record<string, string>>>
   await stage.stores.posts.cancel(stage.userId, [states.cancelled]);
   states.scheduled = (await schedule(stage, { dueInMs: 3_600_000 })).id;
   const { owner } = stage.db;
-  await owner.asOwner?.((client) => client.query("UPDATE psn.deliveries SET state = 'held', lease_until = NULL WHERE id = $1", [states.held]));
+  await owner.asOwner?.((client) =>
+    client.query("UPDATE psn.deliveries SET state = 'held', lease_until = NULL WHERE id = $1", [states.held]),
+  );
   for (const [state, id] of Object.entries(states)) expect(await stateOf(stage, id)).toBe(state);
   return states;
 }
@@ -82,7 +99,11 @@ export function commandTests(test: Test): void {
       const { id } = await schedule(stage);
       const claimed = await claimOne(stage);
       await settle(stage, claimed, done("1"));
-      await Promise.all([stores.posts.cancel(userId, [id]), stores.posts.retry(userId, [id]), stores.posts.resolve(userId, id, "not-live")]);
+      await Promise.all([
+        stores.posts.cancel(userId, [id]),
+        stores.posts.retry(userId, [id]),
+        stores.posts.resolve(userId, id, "not-live"),
+      ]);
       expect(await detail(stage, id)).toMatchObject({ state: "published", unitList: [{ state: "published", ref: { id: "1" } }] });
       expect(await eventsOf(stage, id)).toEqual(["scheduled", "sending", "published"]);
     }
@@ -102,7 +123,11 @@ export function commandTests(test: Test): void {
     const dueAt = new Date("2032-01-01T08:00:00.5Z");
     expect(await stores.posts.move(userId, [id], dueAt, "2032-01-01T09:00", "Europe/Zurich")).toEqual([id]);
     expect(await detail(stage, id)).toMatchObject({ state: "scheduled", dueAt, wakeAt: dueAt });
-    expect((await detail(stage, id)).events.at(-1)).toMatchObject({ event: "moved", note: "2032-01-01T09:00 Europe/Zurich", actor: "user" });
+    expect((await detail(stage, id)).events.at(-1)).toMatchObject({
+      event: "moved",
+      note: "2032-01-01T09:00 Europe/Zurich",
+      actor: "user",
+    });
     // Its worker has lost it before anything was sent.
     expect(await settle(stage, claimed, sending(0, null, LEASE_MS))).toBe(false);
     expect(await claim(stage)).toEqual([]);
@@ -133,14 +158,23 @@ export function commandTests(test: Test): void {
     };
     const live = await doubtful();
     expect(await stores.posts.resolve(userId, live, { live: ref("9") })).toBe(true);
-    expect(await detail(stage, live)).toMatchObject({ state: "published", code: null, url: ref("9").url, unitList: [{ state: "published", ref: ref("9") }] });
+    expect(await detail(stage, live)).toMatchObject({
+      state: "published",
+      code: null,
+      url: ref("9").url,
+      unitList: [{ state: "published", ref: ref("9") }],
+    });
     expect((await detail(stage, live)).publishedAt).toBeInstanceOf(Date);
     expect((await detail(stage, live)).events.at(-1)).toMatchObject({ event: "resolved: live", note: ref("9").url, actor: "user" });
     expect(await stores.posts.resolve(userId, live, "not-live")).toBe(false);
 
     const not = await doubtful();
     expect(await stores.posts.resolve(userId, not, "not-live")).toBe(true);
-    expect(await detail(stage, not)).toMatchObject({ state: "scheduled", publishedAt: null, unitList: [{ state: "waiting", sentAt: null, ref: null }] });
+    expect(await detail(stage, not)).toMatchObject({
+      state: "scheduled",
+      publishedAt: null,
+      unitList: [{ state: "waiting", sentAt: null, ref: null }],
+    });
     expect(await claimOne(stage)).toMatchObject({ deliveryId: not, purpose: "publish" });
 
     const thread = await doubtful(3);
@@ -219,7 +253,10 @@ export function commandTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const { id } = await schedule(stage, { units: [{ prepare: true }] });
     const claimed = await claimOne(stage);
-    const [may, cancelled] = await Promise.all([settle(stage, claimed, sending(0, null, LEASE_MS)), stores.accounts.disconnect(userId, accountId)]);
+    const [may, cancelled] = await Promise.all([
+      settle(stage, claimed, sending(0, null, LEASE_MS)),
+      stores.accounts.disconnect(userId, accountId),
+    ]);
     expect(Number(may) + cancelled).toBe(1);
     expect(await stateOf(stage, id)).toBe(may ? "sending" : "cancelled");
     await makeDue(stage, id);

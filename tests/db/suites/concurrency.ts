@@ -1,6 +1,5 @@
 import { expect } from "vitest";
-import { claim, connect, done, type Stage, schedule, settle } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
+import { claim, connect, done, type Stage, schedule, settle, type Test } from "../stage.ts";
 
 const ACCOUNTS = 20;
 const EACH = 10;
@@ -52,7 +51,9 @@ export function concurrencyTests(test: Test): void {
     expect(most).toBeLessThanOrEqual(AT_ONCE);
     const all = await stores.posts.list(userId, "all", 1000);
     expect(all).toHaveLength(ACCOUNTS * EACH);
-    expect(new Set(all.map(({ state, attempt, unitsPublished }) => `${state} ${attempt} ${unitsPublished}`))).toEqual(new Set(["published 1 1"]));
+    expect(new Set(all.map(({ state, attempt, unitsPublished }) => `${state} ${attempt} ${unitsPublished}`))).toEqual(
+      new Set(["published 1 1"]),
+    );
   });
 
   test("claimers at the same moment do not exceed an account's limit together", async (stage) => {

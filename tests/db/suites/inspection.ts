@@ -1,7 +1,6 @@
 import { expect } from "vitest";
 import { asOwner } from "../../support/databases.ts";
-import { claimOne, connect, done, newId, newUser, profile, schedule, sealed, settle } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
+import { claimOne, connect, done, newId, newUser, profile, schedule, sealed, settle, type Test } from "../stage.ts";
 
 export function inspectionTests(test: Test): void {
   test("inspection: who works, and when it was last heard of", async ({ db, stores, platform }) => {

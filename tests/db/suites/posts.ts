@@ -17,9 +17,9 @@ import {
   schedule,
   settle,
   setUp,
+  type Test,
   unit,
 } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
 
 const media = (content: Uint8Array, more: Partial<NewMedia> = {}): NewMedia => ({
   id: newId(),
@@ -47,11 +47,20 @@ export function postTests(test: Test): void {
     const film = media(new Uint8Array([4]), { kind: "video", mime: "video/mp4" });
     const dueAt = new Date("2031-03-30T01:30:00.123Z");
     const { postId, ids } = await schedule(stage, {
-      units: [{ body, text: body.text, length: 13, media: [picture.id, film.id] }, { text: "two", prepare: true }],
+      units: [
+        { body, text: body.text, length: 13, media: [picture.id, film.id] },
+        { text: "two", prepare: true },
+      ],
       accounts: [accountId, second],
       dueInMs: dueAt.getTime() - Date.now(),
       media: [picture, film],
-      post: { language: "de-CH", visibility: "unlisted", wallTime: "2031-03-30T03:30", timeZone: "Europe/Zurich", overrides: { x: [{ text: "o", media: [] }] } },
+      post: {
+        language: "de-CH",
+        visibility: "unlisted",
+        wallTime: "2031-03-30T03:30",
+        timeZone: "Europe/Zurich",
+        overrides: { x: [{ text: "o", media: [] }] },
+      },
     });
     const found = await stores.posts.detail(userId, ids);
     expect(found).toHaveLength(2);
@@ -88,7 +97,11 @@ export function postTests(test: Test): void {
       { id: film.id, kind: "video", mime: "video/mp4", bytes: 1 },
       { id: picture.id, kind: "image", mime: "image/png", bytes: 3, width: 3, height: 2, alt: "a duck" },
     ]);
-    const [post] = await asOwner(stage.db, "SELECT language, visibility, wall_time, time_zone, overrides, parts FROM psn.posts WHERE id = $1", [postId]);
+    const [post] = await asOwner(
+      stage.db,
+      "SELECT language, visibility, wall_time, time_zone, overrides, parts FROM psn.posts WHERE id = $1",
+      [postId],
+    );
     expect(post).toEqual({
       language: "de-CH",
       visibility: "unlisted",
@@ -115,7 +128,11 @@ export function postTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const stranger = await setUp(stage.db);
     const before = await countRows(stage);
-    const targets = [accountId, stranger.accountId].map((account) => ({ id: newId(), accountId: account, units: [{ id: newId(), unit: unit() }] }));
+    const targets = [accountId, stranger.accountId].map((account) => ({
+      id: newId(),
+      accountId: account,
+      units: [{ id: newId(), unit: unit() }],
+    }));
     const scheduled = stores.posts.schedule(userId, newPost(), [media(new Uint8Array([1]))], targets, new Date());
     await expect(scheduled).rejects.toMatchObject({ code: "DB_FAILED", details: { constraint: "deliveries_account" } });
     expect(await countRows(stage)).toEqual(before);
@@ -149,7 +166,11 @@ export function postTests(test: Test): void {
     for (const file of [every, large, empty]) {
       const content = await stores.posts.readMedia(userId, file.id);
       expect(content?.length).toBe(file.bytes);
-      expect(createHash("sha256").update(content ?? "").digest("hex")).toBe(file.sha256);
+      expect(
+        createHash("sha256")
+          .update(content ?? "")
+          .digest("hex"),
+      ).toBe(file.sha256);
     }
     expect(await stores.posts.readMedia(userId, newId())).toBeUndefined();
     expect(await stores.posts.readMedia(await newUser(stores), every.id)).toBeUndefined();

@@ -1,8 +1,22 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { answered, failed, LEASE_MS, pollAgain, sending, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
-import { claim, claimOne, detail, done, EXPIRED, eventsOf, expire, makeDue, published, ref, schedule, settle, stateOf } from "../stage.ts";
-import type { Test } from "../stores.test.ts";
+import {
+  claim,
+  claimOne,
+  detail,
+  done,
+  EXPIRED,
+  eventsOf,
+  expire,
+  makeDue,
+  published,
+  ref,
+  schedule,
+  settle,
+  stateOf,
+  type Test,
+} from "../stage.ts";
 
 export function settleTests(test: Test): void {
   test("settle: published, with its ref, its instant and its history", async (stage) => {
@@ -11,7 +25,11 @@ export function settleTests(test: Test): void {
     const change = answered(0, { status: "published", ref: { ...ref("1"), revision: "bafy" } }, undefined, LEASE_MS);
     expect(await settle(stage, claimed, change, "worker-3")).toBe(true);
     const found = await detail(stage, id);
-    expect(found).toMatchObject({ state: "published", url: ref("1").url, unitList: [{ state: "published", ref: { ...ref("1"), revision: "bafy" } }] });
+    expect(found).toMatchObject({
+      state: "published",
+      url: ref("1").url,
+      unitList: [{ state: "published", ref: { ...ref("1"), revision: "bafy" } }],
+    });
     expect(found.publishedAt).toBeInstanceOf(Date);
     expect(found.events.at(-1)).toMatchObject({ event: "published", attempt: 1, unit: 0, note: ref("1").url, actor: "worker-3" });
     expect(await claim(stage)).toEqual([]);
@@ -67,7 +85,11 @@ export function settleTests(test: Test): void {
     let claimed = await claimOne(stage);
     const first = (await detail(stage, id)).unitList[0]?.sentAt;
     await settle(stage, claimed, failed(0, new PsnError("OUTCOME_UNKNOWN", "reset"), 1, 0));
-    expect(await detail(stage, id)).toMatchObject({ state: "sending", code: "OUTCOME_UNKNOWN", unitList: [{ state: "sending", sentAt: first }] });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "sending",
+      code: "OUTCOME_UNKNOWN",
+      unitList: [{ state: "sending", sentAt: first }],
+    });
     await expire(stage, id);
     claimed = await claimOne(stage);
     await settle(stage, claimed, stillUnknown(1_000, undefined));
@@ -106,7 +128,11 @@ export function settleTests(test: Test): void {
     const { stores, userId } = stage;
     const { id } = await schedule(stage);
     await settle(stage, await claimOne(stage), failed(0, new PsnError("AUTH_REVOKED", "revoked by its user"), 1, 0));
-    expect(await detail(stage, id)).toMatchObject({ state: "held", health: "needs-reconnect", unitList: [{ state: "waiting", sentAt: null }] });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "held",
+      health: "needs-reconnect",
+      unitList: [{ state: "waiting", sentAt: null }],
+    });
     expect(await stores.accounts.list(userId)).toMatchObject([{ health: "needs-reconnect", healthReason: "revoked by its user" }]);
     expect(await eventsOf(stage, id)).toEqual(["scheduled", "sending", "held"]);
   });
@@ -128,7 +154,11 @@ export function settleTests(test: Test): void {
     await settle(stage, await claimOne(stage), answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS));
     const poll = await claimOne(stage);
     await settle(stage, poll, pollAgain(new PsnError("PLATFORM_DOWN", "502"), 1, 0.5));
-    expect(await detail(stage, id)).toMatchObject({ state: "pending", code: "PLATFORM_DOWN", unitList: [{ state: "pending", handle: "h" }] });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "pending",
+      code: "PLATFORM_DOWN",
+      unitList: [{ state: "pending", handle: "h" }],
+    });
     expect(await claim(stage)).toEqual([]);
     await makeDue(stage, id);
     expect((await claimOne(stage)).purpose).toBe("poll");

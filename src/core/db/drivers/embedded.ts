@@ -7,7 +7,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
 import { takeLock } from "./lock.ts";
-import { sessionDatabase } from "./session.ts";
+import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 
 /*
  * PGlite is one process's database. Whoever holds the folder's lock runs it and serves it on a socket; everybody, the
@@ -93,6 +93,7 @@ function poolOf({ socketFolder }: Access): pg.Pool {
     connectionTimeoutMillis: BUSY_TIMEOUT_MS,
   });
   pool.on("error", nothing);
+  forgiveLostConnections(pool);
   return pool;
 }
 

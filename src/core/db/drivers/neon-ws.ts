@@ -2,7 +2,7 @@ import { neonConfig, Pool } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-serverless";
 import ws from "ws";
 import type { Builder, Database } from "../database.ts";
-import { listenOn, sessionDatabase } from "./session.ts";
+import { forgiveLostConnections, listenOn, sessionDatabase } from "./session.ts";
 
 const POOL_SIZE = 8;
 /** A Neon compute that sleeps needs a moment to wake; in milliseconds. */
@@ -13,6 +13,7 @@ export function openNeonWs(url: string): Database {
   neonConfig.webSocketConstructor = ws;
   const pool = new Pool({ connectionString: url, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   pool.on("error", () => undefined);
+  forgiveLostConnections(pool);
   const connect = () => pool.connect();
   return sessionDatabase({
     driver: "neon-ws",

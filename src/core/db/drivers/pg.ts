@@ -1,7 +1,7 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
-import { listenOn, sessionDatabase } from "./session.ts";
+import { forgiveLostConnections, listenOn, sessionDatabase } from "./session.ts";
 
 /** Connections one process may hold; a worker's sixteen deliveries share them. */
 const POOL_SIZE = 8;
@@ -13,6 +13,7 @@ export function openPg(url: string): Database {
   const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: "psn" });
   // An idle connection that dies is replaced by the pool; without a listener its error would end the process.
   pool.on("error", () => undefined);
+  forgiveLostConnections(pool);
   const connect = () => pool.connect();
   return sessionDatabase({
     driver: "pg",

@@ -12,6 +12,17 @@ export interface SessionPool<Client extends SessionClient> {
   end(): Promise<void>;
 }
 
+/**
+ * A pool listens to the errors of its idle connections only. One that is lost while it is in use fails its statement, which is
+ * how its user learns of it, and emits an error besides; without a listener that would end the process.
+ */
+export function forgiveLostConnections(pool: { on(event: "connect", listener: (client: Lossy) => void): unknown }): void {
+  pool.on("connect", (client) => client.on("error", () => undefined));
+}
+interface Lossy {
+  on(event: "error", listener: () => void): unknown;
+}
+
 export interface SessionOptions<Client extends SessionClient> {
   readonly driver: Driver;
   readonly connect: () => Promise<Client>;
@@ -74,7 +85,13 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
   };
 }
 
-/** A pooled connection may have died unnoticed; nothing has run before BEGIN is answered, so one more try is safe. */
+/** One more than a pool has connections. */
+const MOST_TRIES = 9;
+
+/**
+ * Pooled connections may have died unnoticed, all of them at once when the server was started anew. Nothing has run before
+ * BEGIN is answered, so another try is safe; a server that is down ends this at `connect`.
+ */
 async function begin<Client extends SessionClient>(connect: () => Promise<Client>, statement: string): Promise<Client> {
   for (let attempt = 1; ; attempt += 1) {
     const client = await connect().catch(rethrow);
@@ -84,7 +101,7 @@ async function begin<Client extends SessionClient>(connect: () => Promise<Client
     } catch (error) {
       client.release(true);
       const failure = databaseError(error);
-      if (failure.code !== "DB_UNREACHABLE" || attempt === 2) throw failure;
+      if (failure.code !== "DB_UNREACHABLE" || attempt === MOST_TRIES) throw failure;
     }
   }
 }

@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Deliveries, Platforms, World } from "@psn/app/ports.ts";
+import type { Database, Statement } from "@psn/core/db/connection.ts";
+import { createStores } from "@psn/core/db/stores/index.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Fetch, Platform } from "@psn/core/types/platform.ts";
+import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
+import { createVault } from "@psn/core/vault.ts";
+
+/*
+ * A World over a real database: the real stores and the real vault, with the clock, the network and the platforms in a
+ * test's hands.
+ */
+
+export interface TestWorld {
+  readonly world: World;
+  /** How far this world's clock is ahead of the machine's, in milliseconds; the database's stays. */
+  readonly clock: { aheadMs: number };
+  /** How often each verb of the deliveries store was called. */
+  readonly calls: Record<keyof Deliveries, number>;
+  /** Every wait the engine asked for, in milliseconds. */
+  readonly sleeps: number[];
+}
+
+export interface WorldOptions {
+  readonly platforms: readonly Platform[];
+  readonly fetch: Fetch;
+  /** A second world over the same database must open what the first has sealed. */
+  readonly key?: string;
+  /** In [0, 1); 0.5 if not given. */
+  readonly random?: () => number;
+  /** What becomes of a wait, given its milliseconds; all of it if not given. */
+  readonly shorten?: (ms: number) => number;
+}
+
+export const newKey = generateKey;
+
+export function createWorld(database: Database, options: WorldOptions): TestWorld {
+  const { platforms, key = generateKey(), shorten = (ms) => ms } = options;
+  const clock = { aheadMs: 0 };
+  const sleeps: number[] = [];
+  const stores = createStores(database);
+  const { counted, calls } = counting(stores.deliveries);
+  const known: Platforms = {
+    ids: platforms.map(({ id }) => id),
+    load: async (id) => {
+      const found = platforms.find((platform) => platform.id === id);
+      if (!found) throw new PsnError("INPUT_INVALID", `no platform is called ${id}`);
+      return found;
+    },
+  };
+  const world: World = {
+    stores: { ...stores, deliveries: counted },
+    vault: createVault({ keys: [keyFromHex(key)] }),
+    platforms: known,
+    fetch: options.fetch,
+    now: () => new Date(Date.now() + clock.aheadMs),
+    random: options.random ?? (() => 0.5),
+    newId: () => Bun.randomUUIDv7(),
+    sleep: async (ms, signal) => {
+      sleeps.push(ms);
+      await sleep(shorten(ms), undefined, signal ? { signal } : {});
+    },
+  };
+  return { world, clock, calls, sleeps };
+}
+
+function counting(deliveries: Deliveries) {
+  const calls: Record<keyof Deliveries, number> = { claim: 0, nextWake: 0, load: 0, knownRefs: 0, settle: 0, listen: 0, beat: 0, gone: 0 };
+  const counted: Deliveries = {
+    claim: (...args) => tally("claim", () => deliveries.claim(...args)),
+    nextWake: (...args) => tally("nextWake", () => deliveries.nextWake(...args)),
+    load: (...args) => tally("load", () => deliveries.load(...args)),
+    knownRefs: (...args) => tally("knownRefs", () => deliveries.knownRefs(...args)),
+    settle: (...args) => tally("settle", () => deliveries.settle(...args)),
+    listen: (...args) => tally("listen", () => deliveries.listen(...args)),
+    beat: (...args) => tally("beat", () => deliveries.beat(...args)),
+    gone: (...args) => tally("gone", () => deliveries.gone(...args)),
+  };
+  function tally<T>(verb: keyof Deliveries, call: () => T): T {
+    calls[verb] += 1;
+    return call();
+  }
+  return { counted, calls };
+}
+
+/** Where a process dies: just before or just after one call of a verb of the deliveries store takes effect. */
+export interface Death {
+  readonly verb: "load" | "settle";
+  /** Which call, from 1. */
+  readonly nth: number;
+  readonly when: "before" | "after";
+}
+
+/** The same world as a process sees it that dies there: that call never comes back. `died` resolves when it is reached. */
+export function dying(world: World, { verb, nth, when }: Death): { readonly world: World; readonly died: Promise<void> } {
+  let reached: () => void = () => undefined;
+  const died = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  let count = 0;
+  const mortal = async <T>(call: () => Promise<T>): Promise<T> => {
+    count += 1;
+    if (count !== nth) return call();
+    if (when === "after") await call();
+    reached();
+    return new Promise<never>(() => undefined);
+  };
+  const { deliveries } = world.stores;
+  const some: Partial<Deliveries> =
+    verb === "load" ? { load: (...args) => mortal(() => deliveries.load(...args)) } : { settle: (...args) => mortal(() => deliveries.settle(...args)) };
+  return { world: { ...world, stores: { ...world.stores, deliveries: { ...deliveries, ...some } } }, died };
+}
+
+/** The database, and the text of every statement that was built for it. */
+export function noting(database: Database): { readonly database: Database; readonly statements: string[] } {
+  const statements: string[] = [];
+  const textOf = (statement: Statement): string => {
+    const made: unknown = "toSQL" in statement && typeof statement.toSQL === "function" ? statement.toSQL() : undefined;
+    const text: unknown = typeof made === "object" && made !== null ? Reflect.get(made, "sql") : undefined;
+    return typeof text === "string" ? text : "?";
+  };
+  const run: Database["run"] = (actor, build) =>
+    database.run(actor, (db) => {
+      const built = build(db);
+      statements.push(...built.map(textOf));
+      return built;
+    });
+  return { database: { ...database, run }, statements };
+}
