@@ -44,7 +44,8 @@ function read(path: string): string | undefined {
 }
 
 function cell(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+  const inTable = text.replaceAll("|", "\\|");
+  return text.startsWith("`") ? inTable : inTable.replaceAll("<", "&lt;");
 }
 
 function row(...cells: readonly string[]): string {

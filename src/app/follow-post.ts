@@ -61,9 +61,13 @@ export function assertOutcome(deliveries: readonly DeliverySummary[], waited: bo
   const held = deliveries.find((delivery) => !TERMINAL.has(delivery.state) && waitsForUser(delivery));
   if (held) {
     const { platform, handle, message } = held;
-    throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", `${platform}:${handle}: ${message ?? "must be reconnected first"}`, {
-      hint: `psn connect ${platform}`,
-    });
+    throw new PsnError(
+      published > 0 ? "PUBLISH_PARTIAL" : "AUTH_REVOKED",
+      `${platform}:${handle}: ${message ?? "must be reconnected first"}`,
+      {
+        hint: `psn connect ${platform}`,
+      },
+    );
   }
   if (count("unconfirmed") > 0) throw new PsnError("UNCONFIRMED", "a platform may or may not have the post", { hint });
   if (count("cancelled") > 0 && published === 0) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint });

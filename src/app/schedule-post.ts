@@ -3,6 +3,7 @@ import type { Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import type { Account, NewMedia, StoredParts, World } from "./ports.ts";
+import { openCredentials } from "./session.ts";
 
 /** A part as the author gave it, its media read. */
 export interface DraftPart {
@@ -58,7 +59,7 @@ export interface Scheduled {
 
 /**
  * Writes the post and a delivery for every account, all or nothing. Throws POST_INVALID with everything that is wrong for
- * any account, and AUTH_REQUIRED for an account that must be reconnected first.
+ * any account, AUTH_REQUIRED for an account that must be reconnected first, and VAULT_… for one whose token does not open here.
  */
 export async function schedulePost(
   world: World,
@@ -74,6 +75,7 @@ export async function schedulePost(
   const previews = await previewPost(world, draft, accounts);
   assertValid(previews);
   assertConnected(accounts);
+  await assertOpens(world, userId, accounts);
   const id = world.newId();
   const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
   const fresh = await posts.schedule(
@@ -104,6 +106,12 @@ export async function schedulePost(
   const winner = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
   if (winner === undefined) throw new PsnError("DB_FAILED", "the post could not be written");
   return { postId: winner, repeated: true };
+}
+
+/** With another hub's key nothing that is written now could ever go out. */
+async function assertOpens(world: World, userId: string, accounts: readonly Account[]): Promise<void> {
+  const sealed = await Promise.all(accounts.map(({ id }) => world.stores.accounts.credentials(userId, id)));
+  for (const one of sealed) if (one) openCredentials(world, userId, one);
 }
 
 /** Throws POST_INVALID naming every rule broken for every account. */

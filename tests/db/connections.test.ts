@@ -1,13 +1,15 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { type Database, openDatabase } from "@psn/core/db/connection.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, describe, expect, it } from "vitest";
 import { asOwner, newPassword, sharedGateway, type TestDatabase, testDatabases, urlAs } from "../support/databases.ts";
-import { freshDatabase } from "../support/shared-postgres.ts";
+import { freshDatabase, sharedPostgres } from "../support/shared-postgres.ts";
 import { newUser } from "./stage.ts";
 
 /** Ends every session of this login on the server, as a restart or an administrator does. */
-const terminate = async (db: TestDatabase, login: string) =>
+const terminate = (db: TestDatabase, login: string) =>
   asOwner(db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [login]);
 
 const loginOf = async ({ database }: TestDatabase): Promise<string> => {
@@ -16,6 +18,17 @@ const loginOf = async ({ database }: TestDatabase): Promise<string> => {
   ]);
   return rows[0]?.name ?? "";
 };
+/** The same, by another process while this one looks away: the pool has not seen a connection close when it is asked for one. */
+function terminateUnnoticed(url: string, login: string): void {
+  const script = `import pg from "pg"; const client = new pg.Client({ connectionString: process.argv[1] }); await client.connect();
+    await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [process.argv[2]]); await client.end();`;
+  const ran = spawnSync(process.execPath, ["-e", script, url, login], {
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+    encoding: "utf8",
+  });
+  if (ran.status !== 0) throw new Error(ran.stderr);
+}
+
 /** Fills the pool with connections. */
 const busy = (database: Database) =>
   Promise.all(Array.from({ length: 12 }, () => database.run("service", (builder) => [builder.execute(sql`select pg_sleep(0.02)`)])));
@@ -41,7 +54,7 @@ describe.each(sessions)("lost connections on $driver", ({ driver, open }) => {
     for (let round = 0; round < 3; round += 1) {
       await busy(db.database);
       if (driver === "neon-ws" && round === 1) (await sharedGateway()).faults.cutSockets();
-      else await terminate(db, login);
+      else terminateUnnoticed((await sharedPostgres()).url, login);
       const stores = createStores(db.database);
       await Promise.all(Array.from({ length: 12 }, () => newUser(stores)));
     }

@@ -51,6 +51,11 @@ function start(what: string, folder: string, ...words: readonly string[]) {
       child.stdin.end();
       await exited;
     },
+    /** Kills it while this process looks away. */
+    killUnnoticed: () => {
+      child.kill("SIGKILL");
+      Bun.sleepSync(200);
+    },
     kill: async () => {
       child.kill("SIGKILL");
       await exited;
@@ -103,10 +108,10 @@ describe("the embedded database among processes", () => {
     const stores = createStores(database);
     const other = start("write", folder);
     await other.until(/^ack /);
-    await newUser(stores);
-    await holder.kill();
+    // Fills the pool with connections, which will all be dead without this process having noticed.
+    await Promise.all(Array.from({ length: 6 }, () => newUser(stores)));
+    holder.killUnnoticed();
     const before = performance.now();
-    // All of them find out at the same time.
     const ids = await Promise.all(Array.from({ length: 6 }, () => newUser(stores)));
     expect(performance.now() - before).toBeLessThan(15_000);
     const acked = acks(other.said).length;
@@ -116,6 +121,9 @@ describe("the embedded database among processes", () => {
     // It held the database perhaps. A statement whose connection was dead before it began is tried again.
     expect(await stores.users.get(ids[0] ?? "")).toBeDefined();
     expect(await missing(database, [...ids, ...acks(other.said)])).toEqual([]);
+    // Whoever took it over lets it go.
+    await close(database);
+    expect(existsSync(join(folder, "socket"))).toBe(false);
   });
 
   it("goes over when its holder closes in good order", async () => {

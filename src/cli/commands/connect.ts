@@ -6,7 +6,13 @@ import type { FormField, Platform } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 
 /** Every field some platform's form has: as a flag where it is no secret, as `-stdin` and `-file` where it is one. */
-export const PLAIN_FIELDS = ["identifier", "server", "folder", "url", "title"] as const;
+export const PLAIN_FIELDS = {
+  identifier: "bluesky: your handle",
+  server: "bluesky, mastodon: the account's server",
+  folder: "feed: the folder to publish into",
+  url: "feed: where the folder is served; webhook: the address",
+  title: "feed: its title",
+} as const;
 export const SECRET_FIELDS = ["password", "token", "secret"] as const;
 
 const flagsOf = (name: string) => ({ stdin: `${name}Stdin`, file: `${name}File` });
@@ -27,7 +33,7 @@ export default defineCommand({
     { name: "[what]", help: "the first thing the platform asks for: a handle, a server, a folder, an address" },
   ],
   flags: [
-    ...PLAIN_FIELDS.map((name) => ({ flags: `--${name} <${name}>`, help: "where the platform asks for it; docs/platforms.md" })),
+    ...Object.entries(PLAIN_FIELDS).map(([name, help]) => ({ flags: `--${name} <${name}>`, help })),
     ...SECRET_FIELDS.flatMap((name) => [
       { flags: `--${name}-stdin`, help: `the ${name}, read from standard input` },
       { flags: `--${name}-file <file>`, help: `the ${name}, read from a file` },

@@ -65,6 +65,21 @@ export function concurrencyTests(test: Test): void {
     expect(claims.length + more.length).toBe(AT_ONCE);
   });
 
+  test("who comes second to an account looks again later", async (stage) => {
+    const { id } = await schedule(stage);
+    const { owner } = stage.db;
+    // The embedded database has one session: there nobody can come second.
+    if (owner.driver !== "embedded") {
+      await owner.asOwner?.(async (client) => {
+        await client.query("BEGIN");
+        await client.query("SELECT pg_advisory_xact_lock(1886612992, hashtext($1))", [stage.accountId]);
+        expect(await claim(stage)).toEqual([]);
+        await client.query("COMMIT");
+      });
+    }
+    expect(await claim(stage)).toMatchObject([{ deliveryId: id }]);
+  });
+
   test("a worker that sleeps is told of what becomes due, where the driver can", async (stage) => {
     let told = 0;
     const stop = await stage.stores.deliveries.listen(() => {

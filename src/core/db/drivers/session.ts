@@ -116,7 +116,14 @@ export async function listenOn<Client extends SessionClient>(
   onWake: () => void,
 ): Promise<() => Promise<void>> {
   const client = await connect().catch(rethrow);
-  client.on("notification", onWake);
+  let listening = true;
+  client.on("notification", () => {
+    if (listening) onWake();
+  });
   await client.query("LISTEN psn_wake");
-  return async () => client.release(true);
+  return async () => {
+    // The connection takes a moment to close, and may still bring something.
+    listening = false;
+    client.release(true);
+  };
 }

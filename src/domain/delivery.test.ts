@@ -1,0 +1,251 @@
+import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { Capabilities, Outcome } from "@psn/core/types/platform.ts";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  answered,
+  backoffMs,
+  type DeliveryChange,
+  failed,
+  failedAgain,
+  LEASE_MS,
+  needsUser,
+  pollAgain,
+  RENEW_MS,
+  renewed,
+  SETTLE_PATIENCE_MS,
+  sending,
+  settlement,
+  stillUnknown,
+  TERMINAL,
+  unconfirmed,
+} from "./delivery.ts";
+
+const ref = { id: "1", url: "https://example.com/1" };
+const published: Outcome = { status: "published", ref };
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const codes = Object.keys(ERRORS).filter((code): code is ErrorCode => code in ERRORS);
+const withRetry = (retry: string) => codes.filter((code) => ERRORS[code].retry === retry);
+const anyCode = fc.constantFrom(...codes);
+const anyError = fc
+  .record({ code: anyCode, retryAfterMs: fc.option(fc.integer({ min: 0, max: DAY }), { nil: undefined }) })
+  .map(({ code, retryAfterMs }) => new PsnError(code, "why", retryAfterMs === undefined ? {} : { retryAfterMs }));
+const anyAttempt = fc.integer({ min: 1, max: 100 });
+const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+
+describe("a platform's answer", () => {
+  test("ends a delivery of one unit", () => {
+    expect(answered(0, published, undefined, LEASE_MS)).toMatchObject({
+      state: "published",
+      leaseMs: null,
+      event: "published",
+      note: ref.url,
+      code: null,
+      unit: { position: 0, state: "published", ref, handle: null },
+      next: null,
+      account: null,
+    });
+  });
+
+  test("opens the next unit by the same write when that is ready", () => {
+    const change = answered(1, published, { position: 2, ready: true }, LEASE_MS);
+    expect(change).toMatchObject({ state: "sending", leaseMs: LEASE_MS, event: "unit published", next: { position: 2 }, unit: { position: 1 } });
+  });
+
+  test("keeps the claim for a next unit that must be prepared: nothing of it is sent", () => {
+    expect(answered(0, published, { position: 1, ready: false }, LEASE_MS)).toMatchObject({ state: "claimed", leaseMs: LEASE_MS, next: null });
+  });
+
+  test.each([undefined, { position: 1, ready: true }])("that it is still processing opens nothing", (next) => {
+    const change = answered(0, { status: "pending", handle: "job", checkAfterMs: 5000 }, next, LEASE_MS);
+    expect(change).toMatchObject({ state: "pending", wakeInMs: 5000, leaseMs: null, next: null, unit: { position: 0, state: "pending", handle: "job" } });
+  });
+});
+
+describe("a lease", () => {
+  test("outlasts two renewals and two requests", () => {
+    expect(RENEW_MS * 3).toBe(LEASE_MS);
+    expect(LEASE_MS).toBe(MINUTE);
+  });
+
+  test.each(["claimed", "sending"] as const)("is renewed without any other change (%s)", (state) => {
+    const nothing = { wakeInMs: null, event: null, note: null, unit: null, next: null, account: null };
+    expect(renewed(state, 7)).toMatchObject({ ...nothing, state, leaseMs: 7 });
+  });
+
+  test("goes on when a unit is about to be sent, with what was prepared", () => {
+    expect(sending(2, ["media-1"], 7)).toMatchObject({ state: "sending", leaseMs: 7, unit: { position: 2, state: "sending", prepared: ["media-1"] } });
+  });
+});
+
+describe("a failure", () => {
+  const change = (code: ErrorCode, more: { retryAfterMs?: number; attempt?: number; random?: number } = {}) => {
+    const { attempt = 1, random = 0.5, ...options } = more;
+    return failed(0, new PsnError(code, "why", options), attempt, random);
+  };
+
+  test.each(withRetry("reconcile"))("that leaves the outcome unknown stays in `sending` (%s)", (code) => {
+    expect(change(code)).toMatchObject({ state: "sending", unit: null, event: "outcome unknown", code, message: "why" });
+    expect(change(code).leaseMs).toBeGreaterThan(0);
+  });
+
+  test.each(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED"] as const)("of the account holds the delivery for its user (%s)", (code) => {
+    expect(change(code)).toMatchObject({ state: "held", unit: { state: "waiting" }, account: { health: "needs-reconnect", reason: "why" } });
+  });
+
+  test("by a rate limit pauses the account for the platform's own time", () => {
+    expect(change("RATE_LIMITED", { retryAfterMs: 37_000 })).toMatchObject({ state: "scheduled", wakeInMs: 37_000, account: { pausedForMs: 37_000 } });
+    expect(change("RATE_LIMITED")).toMatchObject({ wakeInMs: MINUTE, account: { pausedForMs: MINUTE } });
+    expect(change("RATE_LIMITED", { attempt: 99 })).toMatchObject({ state: "scheduled" });
+  });
+
+  test.each(withRetry("backoff").filter((code) => code !== "RATE_LIMITED"))("before anything was sent is tried again, thirty times (%s)", (code) => {
+    expect(change(code, { attempt: 29 })).toMatchObject({ state: "scheduled", event: "retrying", unit: { state: "waiting" }, account: null });
+    expect(change(code, { attempt: 30 })).toMatchObject({ state: "failed", event: "failed" });
+    expect(change(code, { retryAfterMs: 1234 }).wakeInMs).toBe(1234);
+  });
+
+  test.each(withRetry("never").filter((code) => !needsUser(new PsnError(code, ""))))("that only a person can mend has failed (%s)", (code) => {
+    expect(change(code)).toMatchObject({ state: "failed", code, message: "why", wakeInMs: null, leaseMs: null, account: null });
+  });
+
+  test("of unknown outcome never leads back to `scheduled` nor forgets that the unit was sent", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...withRetry("reconcile")), anyAttempt, chance, fc.nat(DAY * 2), (code, attempt, random, age) => {
+        const error = new PsnError(code, "why");
+        for (const made of [failed(0, error, attempt, random), failedAgain(0, error, age), stillUnknown(age, error)]) {
+          expect(made.state).toBe("sending");
+          expect(made.unit).toBeNull();
+          expect(made.leaseMs).toBeGreaterThan(0);
+        }
+      }),
+    );
+  });
+
+  test("of a repeat keeps the first attempt open, unless the post itself is refused", () => {
+    fc.assert(
+      fc.property(anyError, fc.nat(DAY), (error, age) => {
+        const made = failedAgain(0, error, age);
+        if (error.retry === "never" && !needsUser(error)) expect(made.state).toBe("failed");
+        else expect(made).toMatchObject({ state: "sending", unit: null, code: error.code });
+        if (error.retry !== "never" && error.retryAfterMs !== undefined) expect(made.leaseMs).toBeGreaterThanOrEqual(error.retryAfterMs);
+      }),
+    );
+  });
+
+  test("of a question about a pending unit never sends it anew, and says when its user is needed", () => {
+    fc.assert(
+      fc.property(anyError, anyAttempt, chance, (error, attempt, random) => {
+        const made = pollAgain(error, attempt, random);
+        expect(made).toMatchObject({ state: "pending", unit: null, leaseMs: null });
+        expect(made.account).toEqual(needsUser(error) ? { health: "needs-reconnect", reason: "why" } : null);
+      }),
+    );
+  });
+
+  test("is written with a state that the worker may reach, and a terminal one asks for nothing more", () => {
+    fc.assert(
+      fc.property(anyError, anyAttempt, chance, fc.nat(DAY * 2), (error, attempt, random, age) => {
+        const changes: DeliveryChange[] = [
+          failed(0, error, attempt, random),
+          failedAgain(0, error, age),
+          pollAgain(error, attempt, random),
+          stillUnknown(age, error),
+          unconfirmed(),
+          answered(0, published, undefined, LEASE_MS),
+        ];
+        for (const { state, leaseMs, wakeInMs, next, event } of changes) {
+          expect(state).not.toBe("cancelled");
+          if (TERMINAL.has(state) || state === "held") expect({ leaseMs, wakeInMs, next }).toEqual({ leaseMs: null, wakeInMs: null, next: null });
+          if (state === "scheduled" || state === "pending") expect({ leaseMs, waits: (wakeInMs ?? -1) >= 0 }).toEqual({ leaseMs: null, waits: true });
+          if (state === "sending") expect(leaseMs).toBeGreaterThan(0);
+          expect(event).not.toBeNull();
+        }
+      }),
+    );
+  });
+});
+
+test("what ends is what nobody leaves without a command", () => {
+  expect([...TERMINAL].sort()).toEqual(["cancelled", "failed", "published", "unconfirmed"]);
+});
+
+describe("the wait before another attempt", () => {
+  test("doubles from five seconds to a quarter of an hour, and chance takes at most half of it", () => {
+    expect([1, 2, 3, 4].map((attempt) => backoffMs(attempt, 0))).toEqual([2500, 5000, 10_000, 20_000]);
+    expect([1, 2, 3, 4].map((attempt) => backoffMs(attempt, 1))).toEqual([5000, 10_000, 20_000, 40_000]);
+    fc.assert(
+      fc.property(anyAttempt, chance, chance, (attempt, one, other) => {
+        const wait = backoffMs(attempt, one);
+        expect(Number.isInteger(wait)).toBe(true);
+        expect(wait).toBeGreaterThanOrEqual(2500);
+        expect(wait).toBeLessThanOrEqual(15 * MINUTE);
+        expect(backoffMs(attempt + 1, one)).toBeGreaterThanOrEqual(wait);
+        // Whatever chance says, two attempts later it is no shorter.
+        expect(backoffMs(attempt + 2, other)).toBeGreaterThanOrEqual(Math.min(wait, 7.5 * MINUTE));
+      }),
+    );
+  });
+
+  test("adds up to some hours until a platform that cannot be reached is a failure", () => {
+    const total = Array.from({ length: 29 }, (_, n) => backoffMs(n + 1, 0.5)).reduce((sum, wait) => sum + wait, 0);
+    expect(total).toBeGreaterThan(4 * HOUR);
+    expect(total).toBeLessThan(7 * HOUR);
+  });
+});
+
+describe("a lost answer", () => {
+  const ages = [0, SECOND, SETTLE_PATIENCE_MS - 1, SETTLE_PATIENCE_MS, HOUR, DAY, DAY + 1];
+  type Policy = Capabilities["duplicates"];
+  const rows: readonly [Policy, boolean | undefined, readonly string[]][] = [
+    ["client-id", undefined, ["send again", "send again", "send again", "send again", "send again", "send again", "unconfirmed"]],
+    ["client-id", false, ["send again", "send again", "send again", "send again", "send again", "send again", "unconfirmed"]],
+    ["idempotency-key", undefined, ["wait", "wait", "wait", "wait", "wait", "wait", "unconfirmed"]],
+    ["idempotency-key", false, ["wait", "wait", "wait", "send again", "send again", "send again", "unconfirmed"]],
+    ["lookup", undefined, ["wait", "wait", "wait", "wait", "wait", "wait", "unconfirmed"]],
+    ["lookup", false, ["wait", "wait", "wait", "unconfirmed", "unconfirmed", "unconfirmed", "unconfirmed"]],
+    ["ask-human", undefined, Array(7).fill("unconfirmed")],
+    ["ask-human", false, Array(7).fill("unconfirmed")],
+  ];
+
+  test.each(rows)("of %s, found %s, is settled by its age", (policy, found, expected) => {
+    expect(ages.map((age) => settlement(policy, age, found))).toEqual(expected);
+  });
+
+  test.each(["client-id", "idempotency-key", "lookup", "ask-human"] as const)("that is found is published, however old (%s)", (policy) => {
+    for (const age of ages) expect(settlement(policy, age, true)).toBe("published");
+  });
+
+  test("is never sent again but under an id or a key of psn's own", () => {
+    fc.assert(
+      fc.property(fc.constantFrom("lookup", "ask-human"), fc.nat(DAY * 3), fc.constantFrom(true, false, undefined), (policy: Policy, age, found) => {
+        expect(settlement(policy, age, found)).not.toBe("send again");
+      }),
+    );
+  });
+
+  test("is asked about more and more rarely, and always again", () => {
+    fc.assert(
+      fc.property(fc.nat(DAY * 3), fc.nat(HOUR), (age, more) => {
+        const { leaseMs, state, code } = stillUnknown(age, undefined);
+        expect({ state, code }).toEqual({ state: "sending", code: "OUTCOME_UNKNOWN" });
+        expect(leaseMs).toBeGreaterThanOrEqual(2 * SECOND);
+        expect(leaseMs).toBeLessThanOrEqual(15 * MINUTE);
+        expect(stillUnknown(age + more, undefined).leaseMs).toBeGreaterThanOrEqual(leaseMs ?? 0);
+      }),
+    );
+  });
+
+  test("nobody can find out about is a person's", () => {
+    expect(unconfirmed()).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED", unit: null, leaseMs: null });
+  });
+
+  test("of an account that was refused meanwhile says that its user is needed", () => {
+    expect(stillUnknown(0, new PsnError("AUTH_REVOKED", "why")).account).toEqual({ health: "needs-reconnect", reason: "why" });
+    expect(stillUnknown(0, new PsnError("PLATFORM_DOWN", "why")).account).toBeNull();
+  });
+});
