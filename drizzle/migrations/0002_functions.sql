@@ -114,18 +114,28 @@ BEGIN
   SELECT t.id, t.user_id, t.fence, CASE t.was WHEN 'sending' THEN 'settle' WHEN 'pending' THEN 'poll' ELSE 'publish' END FROM taken t;
 END $$;
 --> statement-breakpoint
--- Milliseconds until a worker that knows these platforms has something to do; negative when it is overdue, null when nothing waits.
-CREATE FUNCTION psn.next_wake(concurrency jsonb) RETURNS double precision
+-- Milliseconds until a worker that knows these platforms has something to do; negative when it is overdue, null when nothing
+-- waits. `chosen` limits the question to these deliveries.
+CREATE FUNCTION psn.next_wake(concurrency jsonb, chosen uuid[]) RETURNS double precision
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+  at timestamptz;
 BEGIN
-  RETURN (SELECT extract(epoch FROM min(greatest(w.at, a.paused_until)) - clock_timestamp()) * 1000
+  IF chosen IS NULL THEN
+    SELECT min(greatest(w.at, a.paused_until)) INTO at
     FROM psn.accounts a CROSS JOIN LATERAL (
       SELECT least(
         (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' ORDER BY d.wake_at LIMIT 1),
         (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' ORDER BY d.wake_at LIMIT 1),
         (SELECT d.lease_until FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') ORDER BY d.lease_until LIMIT 1)
       ) AS at
-    ) w WHERE concurrency ? a.platform AND a.health = 'ok');
+    ) w WHERE concurrency ? a.platform AND a.health = 'ok';
+  ELSE
+    SELECT min(greatest(CASE WHEN d.state IN ('scheduled', 'pending') THEN d.wake_at ELSE d.lease_until END, a.paused_until)) INTO at
+    FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
+    WHERE d.id = ANY (chosen) AND d.state IN ('scheduled', 'pending', 'claimed', 'sending') AND concurrency ? a.platform AND a.health = 'ok';
+  END IF;
+  RETURN extract(epoch FROM at - clock_timestamp()) * 1000;
 END $$;
 --> statement-breakpoint
 -- Writes what became of claimed deliveries, each only if it still carries the fence of its claim; returns those it wrote.
@@ -210,7 +220,7 @@ GRANT CREATE ON SCHEMA psn TO psn_definer;
 --> statement-breakpoint
 ALTER FUNCTION psn.claim_due(text, integer, integer, jsonb, uuid[]) OWNER TO psn_definer;
 --> statement-breakpoint
-ALTER FUNCTION psn.next_wake(jsonb) OWNER TO psn_definer;
+ALTER FUNCTION psn.next_wake(jsonb, uuid[]) OWNER TO psn_definer;
 --> statement-breakpoint
 ALTER FUNCTION psn.add_user(uuid, text, text) OWNER TO psn_definer;
 --> statement-breakpoint
@@ -222,4 +232,4 @@ GRANT EXECUTE ON FUNCTION psn.current_user_id(), psn.settle(jsonb), psn.note(uui
 --> statement-breakpoint
 GRANT EXECUTE ON FUNCTION psn.current_user_id() TO psn_definer;
 --> statement-breakpoint
-GRANT EXECUTE ON FUNCTION psn.claim_due(text, integer, integer, jsonb, uuid[]), psn.next_wake(jsonb), psn.add_user(uuid, text, text) TO psn_service;
+GRANT EXECUTE ON FUNCTION psn.claim_due(text, integer, integer, jsonb, uuid[]), psn.next_wake(jsonb, uuid[]), psn.add_user(uuid, text, text) TO psn_service;

@@ -3,8 +3,8 @@ import { TERMINAL } from "@psn/domain/delivery.ts";
 import type { DeliverySummary, World } from "./ports.ts";
 import { runWorker } from "./run-worker.ts";
 
-/** How often to look, in milliseconds, while another process may be the one that publishes. */
-const LOOK_MS = 100;
+/** How often to look, in milliseconds, while another process may be the one that publishes: rarely while it is far off. */
+const LOOK_MS = { least: 100, most: 5_000 } as const;
 
 export interface FollowOptions {
   readonly world: World;
@@ -24,11 +24,13 @@ export async function followPost({ world, userId, postId, version, stop, onProgr
   const done = new AbortController();
   const worker = runWorker({ world, name: `follow-${world.newId().slice(-8)}`, version, only, stop: AbortSignal.any([stop, done.signal]) });
   try {
-    for (let seen = ""; ; await world.sleep(LOOK_MS, stop).catch(() => undefined)) {
+    for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
       const deliveries = await world.stores.posts.ofPost(userId, postId);
       const now = deliveries.map(({ state, unitsPublished }) => `${state}${unitsPublished}`).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
+      const ahead = Math.min(...deliveries.map(({ wakeAt }) => wakeAt.getTime())) - world.now().getTime();
+      look = Math.min(Math.max(ahead, LOOK_MS.least), LOOK_MS.most);
       if (stop.aborted || deliveries.every((delivery) => TERMINAL.has(delivery.state) || waitsForUser(delivery))) break;
     }
   } finally {

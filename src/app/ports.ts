@@ -187,7 +187,7 @@ export interface Deliveries {
     readonly only?: readonly string[];
   }): Promise<readonly Claim[]>;
   /** Milliseconds until something is due for these platforms; not positive when it is, null when nothing waits. */
-  nextWake(concurrency: Concurrency): Promise<number | null>;
+  nextWake(concurrency: Concurrency, only?: readonly string[]): Promise<number | null>;
   load(userId: string, deliveryId: string): Promise<LoadedDelivery | undefined>;
   /** Ref ids this account's other deliveries own. */
   knownRefs(userId: string, deliveryId: string, accountId: string): Promise<ReadonlySet<string>>;

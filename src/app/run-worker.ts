@@ -64,8 +64,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         const claims =
           room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
         for (const claim of claims) start(claim, askedAt);
-        if (inFlight.size >= mostInFlight) await bell.wait(LOOK_ANYWAY_MS);
-        else if (claims.length === 0) await bell.wait(await pause(options, concurrency));
+        // Full: what matters next is a delivery that ends. Else everything that could be taken is taken.
+        await bell.wait(inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : await pause(options, concurrency));
         failures = 0;
       } catch (error) {
         trouble(error);
@@ -81,8 +81,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-async function pause({ world }: WorkerOptions, concurrency: Concurrency): Promise<number> {
-  const next = await world.stores.deliveries.nextWake(concurrency);
+async function pause({ world, only }: WorkerOptions, concurrency: Concurrency): Promise<number> {
+  const next = await world.stores.deliveries.nextWake(concurrency, only);
   if (next === null) return LOOK_ANYWAY_MS;
   // Overdue and not ours to take: an account at its limit, here or at another worker.
   if (next <= 0) return LOOK_SOON_MS;

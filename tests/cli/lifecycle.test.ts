@@ -327,7 +327,6 @@ describe("stopping", () => {
     for (let n = 0; n < 8; n += 1) await post([`line ${n}`, "--to", "feed", "--in", "9d"]);
     const run = (line: string) => {
       const env = { PATH: process.env["PATH"] ?? "", HOME: hub.folder, BUN: process.execPath, MAIN };
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's.
       const ended = binaryShell(`psn() { "$BUN" "$MAIN" "$@"; }; ${line}; echo "ended \${PIPESTATUS[0]}"`, hub.folder, env);
       return ended;
     };

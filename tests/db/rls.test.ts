@@ -137,7 +137,7 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
         statement,
       ).rejects.toMatchObject({ code: "DB_REFUSED", details: { code: "42501" } });
     await refused("SELECT * FROM psn.claim_due('w', 1, 1, '{}', null)");
-    await refused("SELECT psn.next_wake('{}')");
+    await refused("SELECT psn.next_wake('{}', null)");
     await refused(`SELECT psn.add_user('${newId()}', 'x', 'UTC')`);
     await refused("SET LOCAL ROLE psn_service");
     await refused("SET LOCAL ROLE psn_definer");
@@ -226,7 +226,7 @@ describe("the walk finds what is missing", () => {
     const { guards } = await broken(
       "ALTER TABLE psn.media ADD CONSTRAINT loose FOREIGN KEY (post_id) REFERENCES psn.posts (id)",
       "CREATE FUNCTION psn.open() RETURNS integer LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
-      "GRANT EXECUTE ON FUNCTION psn.next_wake(jsonb) TO psn_runtime",
+      "GRANT EXECUTE ON FUNCTION psn.next_wake(jsonb, uuid[]) TO psn_runtime",
     );
     expect([...guards].sort()).toEqual([
       "loose: the foreign key can point into another user's rows",

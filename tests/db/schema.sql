@@ -383,21 +383,30 @@ BEGIN
   RETURN (SELECT u.id FROM psn.users u WHERE u.login = session_user);
 END $function$
 -- owner psn_definer; execute to psn_service
-CREATE OR REPLACE FUNCTION psn.next_wake(concurrency jsonb)
+CREATE OR REPLACE FUNCTION psn.next_wake(concurrency jsonb, chosen uuid[])
  RETURNS double precision
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
 AS $function$
+DECLARE
+  at timestamptz;
 BEGIN
-  RETURN (SELECT extract(epoch FROM min(greatest(w.at, a.paused_until)) - clock_timestamp()) * 1000
+  IF chosen IS NULL THEN
+    SELECT min(greatest(w.at, a.paused_until)) INTO at
     FROM psn.accounts a CROSS JOIN LATERAL (
       SELECT least(
         (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' ORDER BY d.wake_at LIMIT 1),
         (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' ORDER BY d.wake_at LIMIT 1),
         (SELECT d.lease_until FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') ORDER BY d.lease_until LIMIT 1)
       ) AS at
-    ) w WHERE concurrency ? a.platform AND a.health = 'ok');
+    ) w WHERE concurrency ? a.platform AND a.health = 'ok';
+  ELSE
+    SELECT min(greatest(CASE WHEN d.state IN ('scheduled', 'pending') THEN d.wake_at ELSE d.lease_until END, a.paused_until)) INTO at
+    FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
+    WHERE d.id = ANY (chosen) AND d.state IN ('scheduled', 'pending', 'claimed', 'sending') AND concurrency ? a.platform AND a.health = 'ok';
+  END IF;
+  RETURN extract(epoch FROM at - clock_timestamp()) * 1000;
 END $function$
 -- owner owner; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.note(ids uuid[], event text, note text)

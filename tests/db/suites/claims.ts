@@ -195,7 +195,11 @@ export function claimTests(test: Test): void {
     const overdue = await wake();
     expect(typeof overdue).toBe("number");
     expect(overdue).toBeLessThanOrEqual(0);
+    expect(await stores.deliveries.nextWake({ [platform]: 1 }, [later.id])).toBeGreaterThan(3_500_000);
+    expect(await stores.deliveries.nextWake({ [platform]: 1 }, [id])).toBeLessThanOrEqual(0);
+    expect(await stores.deliveries.nextWake({ other: 1 }, [id])).toBeNull();
     const claimed = await claimOne(stage, { leaseMs: 30_000 });
+    expect(await stores.deliveries.nextWake({ [platform]: 1 }, [id])).toBeGreaterThan(25_000);
     expect(await wake()).toBeGreaterThan(25_000);
     expect(await wake()).toBeLessThanOrEqual(30_000);
     await settle(stage, claimed, answered(0, { status: "pending", handle: 1, checkAfterMs: 90_000 }, undefined, LEASE_MS));

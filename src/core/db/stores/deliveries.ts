@@ -5,6 +5,7 @@ import { and, asc, eq, ne, sql } from "drizzle-orm";
 import type { Database } from "../connection.ts";
 import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
 import { profileOf } from "./accounts.ts";
+import { uuids } from "./changes.ts";
 
 type UnitRow = typeof deliveryUnits.$inferSelect;
 type MediaRow = Pick<typeof media.$inferSelect, "id" | "kind" | "mime" | "bytes" | "width" | "height" | "alt">;
@@ -40,10 +41,12 @@ export function unitOf(row: UnitRow): StoredUnit {
   };
 }
 
+/** These deliveries, or all. */
+const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sql`null::uuid[]`);
+
 export function deliveriesStore(database: Database): Deliveries {
   return {
     async claim({ worker, most, leaseMs, concurrency, only }) {
-      const chosen = only ? sql`${`{${only.join(",")}}`}::uuid[]` : sql`null::uuid[]`;
       const [rows] = await database.run("service", (db) => [
         db
           .select({
@@ -53,15 +56,15 @@ export function deliveriesStore(database: Database): Deliveries {
             purpose: sql<Purpose>`purpose`,
           })
           .from(
-            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen})`,
+            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)})`,
           ),
       ]);
       return rows.map((row): Claim => ({ ...row, fence: Number(row.fence) }));
     },
 
-    async nextWake(concurrency) {
+    async nextWake(concurrency, only) {
       const [rows] = await database.run("service", (db) => [
-        db.select({ ms: sql<number | null>`ms` }).from(sql`psn.next_wake(${JSON.stringify(concurrency)}::jsonb) as wake(ms)`),
+        db.select({ ms: sql<number | null>`ms` }).from(sql`psn.next_wake(${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}) as wake(ms)`),
       ]);
       return rows[0]?.ms ?? null;
     },

@@ -1,0 +1,412 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync } from "node:fs";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { binary, type PsnOptions, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
+import { freshDatabase } from "../support/shared-postgres.ts";
+
+/*
+ * Secrets that would be recognised anywhere are planted in a hub; then every command runs, against platforms that fail in
+ * every way and repeat in their errors what they were sent. Nothing that comes out, and nothing that is kept, may hold one
+ * of them in any of the usual forms.
+ */
+
+const mark = (name: string) => `canary-${name}-${randomBytes(12).toString("hex")}`;
+
+interface Canary {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+const canaries: Canary[] = [];
+const plant = (name: string, value: string | Buffer) => canaries.push({ name, bytes: Buffer.from(value) });
+
+/** A secret in the forms in which it may turn up: as it is, hex, URL-encoded, and base64 at each of the three alignments. */
+function formsOf({ bytes }: Canary): string[] {
+  const text = bytes.toString("utf8");
+  const base64 = [0, 1, 2].flatMap((shift) => {
+    const from = (3 - shift) % 3;
+    const whole = bytes.subarray(from, from + Math.floor((bytes.length - from) / 3) * 3).toString("base64");
+    return [whole, whole.replaceAll("+", "-").replaceAll("/", "_")];
+  });
+  const readable =
+    text.isWellFormed() && !text.includes("\ufffd") ? [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1)] : [];
+  return [...new Set([...readable, bytes.toString("hex"), bytes.toString("hex").toUpperCase(), ...base64])];
+}
+
+function found(text: string | Buffer, ...except: string[]): string[] {
+  const haystack = Buffer.from(text);
+  return canaries
+    .filter(({ name }) => !except.includes(name))
+    .flatMap((canary) => (formsOf(canary).some((form) => haystack.includes(form)) ? [canary.name] : []));
+}
+
+/** Everything a command printed, with its command line. */
+const printed: { readonly line: string; readonly text: string }[] = [];
+function keep(argv: readonly string[], ran: Ran): Ran {
+  printed.push({ line: argv.join(" "), text: `${ran.stdout}\n${ran.stderr}` });
+  return ran;
+}
+
+/** What a platform does to the next requests. */
+type Fault = number | "html" | "half" | "nothing" | "late";
+const FAULTS: readonly Fault[] = [400, 401, 403, 404, 409, 413, 422, 429, 500, 503, "html", "half", "nothing", "late"];
+let fault: Fault | undefined;
+/** What the platforms have said back, to be sure that it held the secrets. */
+let echoed = "";
+/** Counted up to make the access tokens, and the refresh tokens, of before unknown to the server. */
+let expired = 0;
+let expiredRefresh = 0;
+
+interface Platform {
+  readonly origin: string;
+  stop(): void;
+}
+
+/** A platform that works until there is a fault, and then repeats what it was sent. */
+async function platform(works: (request: IncomingMessage, body: string, response: ServerResponse) => Promise<void>): Promise<Platform> {
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(Buffer.from(chunk));
+    const body = Buffer.concat(chunks).toString("utf8");
+    if (fault === undefined) return works(request, body, response);
+    const said = `${request.method} ${request.url} ${Object.entries(request.headers).flat().join(" ")} ${body}`;
+    echoed += said;
+    if (fault === "nothing") return void request.socket.destroy();
+    if (fault === "late") await sleep(700);
+    const status = typeof fault === "number" ? fault : 500;
+    if (fault === "html") return void response.writeHead(502, { "content-type": "text/html" }).end(`<html><body>${said}</body></html>`);
+    const json = JSON.stringify({ error: request.headers.authorization ?? body.slice(0, 180), message: said, detail: said });
+    response.writeHead(status, {
+      "content-type": "application/json",
+      location: `https://elsewhere.example/${encodeURIComponent(said).slice(0, 500)}`,
+    });
+    response.end(fault === "half" ? json.slice(0, json.length / 2) : json);
+  };
+  const server = createServer((request, response) => void serve(request, response).catch(() => request.socket.destroy()));
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  const port = typeof address === "object" && address ? address.port : 0;
+  return {
+    origin: `http://127.0.0.1:${port}`,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+const json = (response: ServerResponse, document: unknown, status = 200) =>
+  void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(document));
+
+/** As much of a PDS as connecting and one post take (https://docs.bsky.app/docs/api/com-atproto-server-create-session, 2026-11). */
+function bluesky(password: string, access: string, refresh: string) {
+  const issued = { access: "", refresh: "", expired: 0, expiredRefresh: 0 };
+  let session = 0;
+  const tokens = () => {
+    session += 1;
+    Object.assign(issued, { access: `${access}.${session}`, refresh: `${refresh}.${session}`, expired, expiredRefresh });
+    return { did: "did:plc:ada", handle: "ada.example", accessJwt: issued.access, refreshJwt: issued.refresh };
+  };
+  return async (request: IncomingMessage, body: string, response: ServerResponse): Promise<void> => {
+    const method = new URL(request.url ?? "/", "http://pds").pathname.replace("/xrpc/", "");
+    const bearer = (request.headers.authorization ?? "").replace("Bearer ", "");
+    if (method === "com.atproto.server.createSession") {
+      const { password: given } = JSON.parse(body) as { readonly password?: string };
+      return given === password
+        ? json(response, tokens())
+        : json(response, { error: "AuthenticationRequired", message: `not ${given}` }, 401);
+    }
+    if (method === "com.atproto.server.refreshSession") {
+      const good = bearer === issued.refresh && issued.expiredRefresh === expiredRefresh;
+      return good ? json(response, tokens()) : json(response, { error: "ExpiredToken", message: bearer }, 400);
+    }
+    if (bearer !== issued.access || issued.expired !== expired)
+      return json(response, { error: "ExpiredToken", message: `not ${bearer}` }, 400);
+    if (method === "com.atproto.server.getSession") return json(response, { did: "did:plc:ada", handle: "ada.example" });
+    if (method === "com.atproto.repo.putRecord") {
+      const { rkey } = JSON.parse(body) as { readonly rkey: string };
+      return json(response, { uri: `at://did:plc:ada/app.bsky.feed.post/${rkey}`, cid: "bafyreib" });
+    }
+    return json(response, { error: "RecordNotFound", message: `no ${method}` }, 400);
+  };
+}
+
+let hub: TestHub;
+let fake: MastodonFake;
+const stops: (() => void)[] = [];
+const secrets = {
+  password: mark("app-password"),
+  access: mark("access"),
+  refresh: mark("refresh"),
+  webhook: `whsec_${Buffer.concat([Buffer.from("canary"), randomBytes(26)]).toString("base64")}`,
+  wrong: mark("wrong-password"),
+  appKey: mark("app-key"),
+};
+let origins: { readonly bluesky: string; readonly mastodon: string; readonly webhook: string };
+
+const run = async (argv: readonly string[], options?: Omit<PsnOptions, "cwd">) => keep(argv, await hub.psn(argv, options));
+/** For people and for scripts. */
+async function both(argv: readonly string[], options?: Omit<PsnOptions, "cwd">): Promise<void> {
+  await run(argv, options);
+  await run([...argv, "--json"], options);
+}
+
+beforeAll(async () => {
+  hub = await testHub();
+  const [, key = ""] = /^HUB_ENCRYPTION_KEY=([0-9a-f]{64})$/m.exec(await readFile(join(hub.folder, "config", "hub.env"), "utf8")) ?? [];
+  plant("hub key", Buffer.from(key, "hex"));
+  fake = await startMastodon();
+  stops.push(() => void fake.stop());
+  for (const [name, value] of Object.entries(secrets)) plant(name, value);
+  plant("mastodon token", fake.token);
+  plant("webhook key", Buffer.from(secrets.webhook.slice("whsec_".length), "base64"));
+  const made = await Promise.all([
+    platform(bluesky(secrets.password, secrets.access, secrets.refresh)),
+    platform(async (request, body, response) => {
+      const { authorization = "", "content-type": type = "application/json" } = request.headers;
+      const method = request.method ?? "GET";
+      const answer = await fetch(`${fake.origin}${request.url}`, {
+        method,
+        headers: { authorization, "content-type": type },
+        ...(method === "POST" ? { body } : {}),
+      });
+      response.writeHead(answer.status, { "content-type": "application/json" }).end(await answer.text());
+    }),
+    platform(async (_request, _body, response) => void response.writeHead(204).end()),
+  ]);
+  const [first, second, third] = made;
+  origins = { bluesky: first.origin, mastodon: second.origin, webhook: third.origin };
+  stops.push(...made.map(({ stop }) => stop));
+});
+afterAll(() => {
+  for (const stop of stops) stop();
+});
+
+test("a secret is found in every form", () => {
+  for (const canary of canaries) {
+    for (const form of formsOf(canary)) expect(found(`before ${form} after`)).toContain(canary.name);
+    for (const lead of ["", "a", "ab"]) {
+      const encoded = Buffer.concat([Buffer.from(lead), canary.bytes, Buffer.from("tail")]).toString("base64");
+      expect(found(encoded), `${canary.name} behind "${lead}"`).toContain(canary.name);
+    }
+  }
+  expect(found("nothing of the kind")).toEqual([]);
+});
+
+describe("nothing is told", () => {
+  const connects: readonly (readonly [string, () => readonly string[], () => string])[] = [
+    ["bluesky", () => ["connect", "bluesky", "ada.example", "--server", origins.bluesky, "--password-stdin"], () => secrets.password],
+    ["mastodon", () => ["connect", "mastodon", origins.mastodon, "--token-stdin"], () => fake.token],
+    ["webhook", () => ["connect", "webhook", `${origins.webhook}/hook`, "--secret-stdin"], () => secrets.webhook],
+  ];
+
+  test("by connecting, with the wrong secret or a platform that fails", async () => {
+    for (const [, argv, secret] of connects) {
+      for (fault of FAULTS) await run([...argv(), ...(typeof fault === "string" ? ["--json"] : [])], { stdin: secret() });
+      fault = undefined;
+      await both(argv(), { stdin: secrets.wrong });
+      await both(argv(), { stdin: `${secret()}\nand more` });
+      await both(argv().slice(0, -1));
+      expect(await run(argv(), { stdin: `${secret()}\n` })).toMatchObject({ code: 0 });
+      await run([...argv(), "--json"], { stdin: secret() });
+    }
+    const file = join(hub.folder, "password.txt");
+    await writeFile(file, secrets.password);
+    await both(["connect", "bluesky", "ada.example", "--server", origins.bluesky, "--password-file", file]);
+    await writeFile(file, "");
+    // The platforms did say the secrets back.
+    expect(found(echoed)).toEqual(expect.arrayContaining(["password", "mastodon token"]));
+  });
+
+  test("by publishing, whatever the platform answers", async () => {
+    for (const to of ["bluesky", "mastodon", "webhook", "all"])
+      expect(await run(["post", `hello ${to}`, "--to", to])).toMatchObject({ code: 0 });
+    expect(fake.statuses.length).toBe(2);
+    for (fault of FAULTS) {
+      const id = `fault ${String(fault)}`;
+      await run(["post", id, "--to", "bluesky,mastodon,webhook", ...(fault === 500 ? ["--json"] : [])], {
+        signal: AbortSignal.timeout(fault === "late" ? 900 : 300),
+      });
+      const [row] = await hub.rows("SELECT id::text FROM psn.posts WHERE parts::text LIKE $1", [`%${id}%`]);
+      await both(["show", String(row?.["id"])]);
+      await both(["doctor"]);
+      await both(["accounts"]);
+      await hub.rows("UPDATE psn.deliveries SET state = 'failed' WHERE state NOT IN ('published', 'cancelled')");
+      await hub.rows("UPDATE psn.accounts SET health = 'ok', paused_until = NULL");
+    }
+    fault = undefined;
+    expect(found(echoed)).toEqual(expect.arrayContaining(["access", "mastodon token"]));
+    const notes = await hub.rows("SELECT count(*)::integer AS n FROM psn.delivery_events WHERE code IS NOT NULL");
+    expect(Number(notes[0]?.["n"])).toBeGreaterThan(20);
+  });
+
+  test("by a token that has expired, and its exchange", async () => {
+    const refreshed = () => hub.rows("SELECT refreshed_at FROM psn.oauth_tokens WHERE refresh_token IS NOT NULL");
+    const before = await refreshed();
+    // The server has forgotten the access token: it answers with ExpiredToken and repeats it, and the token is exchanged.
+    expired += 1;
+    expect(await run(["post", "with an expired token", "--to", "bluesky"])).toMatchObject({ code: 0 });
+    expect(await refreshed()).not.toEqual(before);
+    // And now the one it is exchanged with: the app password begins a new session.
+    expired += 1;
+    expiredRefresh += 1;
+    expect(await run(["post", "with a dead session", "--to", "bluesky"])).toMatchObject({ code: 0 });
+  });
+
+  test("by every other command, and what fails", async () => {
+    for (const argv of [
+      [],
+      ["queue"],
+      ["queue", "--all"],
+      ["config", "list"],
+      ["config", "get", "HUB_ENCRYPTION_KEY"],
+      ["config", "get", "X_CLIENT_SECRET"],
+      ["config", "set", "X_CLIENT_SECRET", secrets.appKey],
+      ["config", "set", "X_CLIENT_SECRET", "--unset"],
+      ["vault", "status"],
+      ["db", "status"],
+      ["db", "migrate"],
+      ["init"],
+      ["doctor", "--offline"],
+      ["completion", "--words", "3", "--", "psn", "post", "--to", ""],
+      ["connect", "bluesky", "ada.example", "--password", secrets.password],
+      ["connect", "bluesky", "ada.example", secrets.password],
+      ["connect", "mastodon", `https://ada:${secrets.password}@127.0.0.1/`, "--token-stdin"],
+      ["connect", "webhook", `http://ada:${secrets.password}@127.0.0.1/`, "--secret-stdin"],
+      ["init", "--database-url", `postgres://ada:${secrets.password}@127.0.0.1/psn`],
+      ["post", "hello", "--to", "nobody"],
+      ["disconnect", "mastodon", "--dry-run"],
+      ["worker"],
+    ]) {
+      await both(argv, { stdin: secrets.appKey, signal: AbortSignal.timeout(100) });
+    }
+    await both(["config", "set", "X_CLIENT_SECRET", "--stdin"], { stdin: secrets.appKey });
+    await both(["config", "set", "PSN_TIME_ZONE", "--stdin"], { stdin: secrets.appKey });
+    await both(["config", "set", "HUB_ENCRYPTION_KEY", "--stdin"], { stdin: secrets.appKey });
+    await both(["config", "set", "DATABASE_URL", "--stdin"], { stdin: `mysql://ada:${secrets.password}@127.0.0.1/psn` });
+    await both(["config", "list"]);
+    await both(["config", "get", "X_CLIENT_SECRET"]);
+  });
+
+  test("by a hub.env that is wrong", async () => {
+    const file = join(hub.folder, "config", "hub.env");
+    const text = await readFile(file, "utf8");
+    const [, key = ""] = /^HUB_ENCRYPTION_KEY=(.*)$/m.exec(text) ?? [];
+    const wrongs = [
+      text.replace(key, `${key}00`),
+      text.replace(key, `"${key}`),
+      `${text}${key}\n`,
+      `${text}HUB_ENCRYPTION_KEY=${key}\n`,
+      `${text}HUB_ENCRYPTION_KEYS=${secrets.password}\n`,
+      `${text}DATABASE_URL=mysql://ada:${secrets.password}@127.0.0.1/psn\n`,
+    ];
+    for (const wrong of wrongs) {
+      await writeFile(file, wrong);
+      for (const argv of [["queue"], ["doctor"], ["config", "list"], ["init"]]) await both(argv);
+    }
+    await writeFile(file, text);
+    chmodSync(file, 0o644);
+    for (const argv of [["queue"], ["doctor"], ["config", "list"]]) await both(argv);
+    chmodSync(file, 0o600);
+  });
+
+  test("to an editor, by its environment or its command line", async () => {
+    const folder = await scratch("editor");
+    const editor = join(folder, "editor.sh");
+    await writeFile(
+      editor,
+      `#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/cmdline > '${folder}/seen'\nenv >> '${folder}/seen'\nps -A -o args >> '${folder}/seen' 2>/dev/null\nexit 0\n`,
+    );
+    chmodSync(editor, 0o700);
+    const [, key = ""] = /^HUB_ENCRYPTION_KEY=(.*)$/m.exec(await readFile(join(hub.folder, "config", "hub.env"), "utf8")) ?? [];
+    const env = { EDITOR: editor, HUB_ENCRYPTION_KEY: key, X_CLIENT_SECRET: secrets.appKey };
+    keep(["config", "edit"], await binary(["config", "edit"], { cwd: hub.folder, env }).ended);
+    const seen = await readFile(join(folder, "seen"), "utf8");
+    expect(seen).toContain("EDITOR=");
+    expect(found(seen)).toEqual([]);
+  });
+
+  test("by a database that refuses", async () => {
+    const folder = await scratch("pg");
+    const owner = new URL(await freshDatabase());
+    plant("owner password", decodeURIComponent(owner.password));
+    const pg = async (argv: readonly string[], stdin = "", env: Readonly<Record<string, string>> = {}) => {
+      const ran =
+        Object.keys(env).length > 0 ? await binary(argv, { cwd: folder, stdin, env }).ended : await psn(argv, { cwd: folder, stdin });
+      return keep(argv, ran);
+    };
+    expect(await pg(["init", "--tz", "UTC", "--database-url-stdin"], owner.href)).toMatchObject({ code: 0 });
+    const [, runtime = ""] = /^DATABASE_URL=(.*)$/m.exec(await readFile(join(folder, "config", "hub.env"), "utf8")) ?? [];
+    plant("login password", new URL(runtime).password);
+    for (const argv of [
+      ["config", "list"],
+      ["config", "list", "--json"],
+      ["config", "get", "DATABASE_URL"],
+      ["doctor"],
+      ["queue"],
+      ["db", "status"],
+      ["init", "--json"],
+    ])
+      await pg(argv);
+    const changed = (change: (to: URL) => void) => {
+      const to = new URL(runtime);
+      change(to);
+      return to.href;
+    };
+    const urls = [
+      changed((to) => {
+        to.port = "1";
+      }),
+      changed((to) => {
+        to.username = "nobody";
+      }),
+      changed((to) => {
+        to.pathname = "/nothing";
+      }),
+      changed((to) => {
+        to.password = secrets.wrong;
+      }),
+      runtime.replace("@", "#@"),
+      runtime.replace("postgres:", "mysql:"),
+    ];
+    for (const DATABASE_URL of urls) {
+      for (const argv of [["queue", "--json"], ["doctor"]]) expect((await pg(argv, "", { DATABASE_URL })).code).not.toBe(0);
+    }
+    await pg(["config", "list", "--json"], "", { DATABASE_URL: urls[0] ?? "" });
+  });
+
+  test("in all that was printed", () => {
+    expect(printed.length).toBeGreaterThan(200);
+    const told = printed.flatMap(({ line, text }) => found(text).map((name) => `psn ${line} told the ${name}`));
+    expect(told).toEqual([]);
+  });
+});
+
+describe("nothing is kept", () => {
+  test("in a row: what is sealed is sealed", async () => {
+    expect(found(await hub.state())).toEqual([]);
+    const tokens = await hub.rows("SELECT access_token, refresh_token, secret FROM psn.oauth_tokens");
+    const values = tokens.flatMap((row) => Object.values(row)).filter((value) => value !== null);
+    // A feed's empty token, Mastodon's, the webhook's, and Bluesky's three.
+    expect(values.length).toBe(6);
+    for (const value of values) expect(value).toMatch(/^v1\.[0-9a-f]{8}\.[A-Za-z0-9+/]+={0,2}$/);
+  });
+
+  test("in a file of the hub but hub.env and keys.env", async () => {
+    await hub.close();
+    const files = (await readdir(hub.folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    expect(files.length).toBeGreaterThan(100);
+    const told: string[] = [];
+    for (const entry of files) {
+      const path = join(entry.parentPath, entry.name);
+      const except = path.endsWith("config/hub.env") ? ["hub key"] : path.endsWith("config/keys.env") ? ["appKey"] : [];
+      told.push(...found(await readFile(path), ...except).map((name) => `${path} holds the ${name}`));
+    }
+    expect(told).toEqual([]);
+  });
+});

@@ -1,0 +1,144 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { all, deliveriesOf, errorOf, feedTexts, type Hub, kill, newHub, posted, stop, until } from "./hub.ts";
+import { type Receiver, startReceiver } from "./receiver.ts";
+
+let hub: Hub;
+let receiver: Receiver;
+const feed = () => join(hub.folder, "public");
+beforeEach(async () => {
+  hub = await newHub();
+  receiver = startReceiver();
+  expect(await hub.psn(["connect", "feed", "./public"])).toMatchObject({ code: 0 });
+  expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({ code: 0 });
+});
+afterEach(async () => {
+  await receiver.stop();
+});
+
+const taken = () => receiver.taken.map(({ text }) => text);
+const count = (texts: readonly string[]) => Object.fromEntries(texts.map((text) => [text, texts.filter((one) => one === text).length]));
+
+describe("beside a running worker", () => {
+  test("all other commands work, and what they schedule goes out at once", async () => {
+    const worker = await hub.worker();
+    const waits: number[] = [];
+    for (let n = 0; n < 5; n += 1) {
+      await hub.json(["post", `now ${n}`, "--to", "webhook", "--no-wait"]);
+      const written = Date.now();
+      await until("it is out", () => receiver.taken.length === n + 1);
+      waits.push(Date.now() - written);
+    }
+    // Long before the worker would have looked by itself.
+    expect(Math.max(...waits)).toBeLessThan(2000);
+
+    const later = posted(await hub.json(["post", "later", "--to", "all", "--in", "1h"]));
+    const gone = posted(await hub.json(["post", "gone", "--to", "all", "--in", "2s"]));
+    expect(deliveriesOf(await hub.json(["queue"])).map(({ text }) => text)).toEqual(["gone", "gone", "later", "later"]);
+    expect(deliveriesOf(await hub.json(["cancel", gone.post])).map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
+    const moved = Date.now();
+    expect(deliveriesOf(await hub.json(["move", later.post, "--in", "2s"]))).toHaveLength(2);
+    await until("what was moved is out", async () => (await feedTexts(feed())).includes("later") && taken().includes("later"));
+    expect(Date.now() - moved).toBeGreaterThan(1900);
+    const waited = posted(await hub.json(["post", "waited for", "--to", "all"]));
+    expect(waited.deliveries.map(({ state }) => state)).toEqual(["published", "published"]);
+    expect(deliveriesOf(await hub.json(["show", waited.post]))).toHaveLength(2);
+    await until("all is settled", async () => deliveriesOf(await hub.json(["queue"])).length === 0);
+    const { code, stderr } = await stop(worker);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("stopped") });
+    expect(await feedTexts(feed())).toEqual(["waited for", "later"]);
+    expect([...receiver.deliveries.values()].every((times) => times === 1)).toBe(true);
+  });
+
+  test("a command goes on when the worker, who held the database, is killed", async () => {
+    const worker = await hub.worker();
+    const waiting = hub.start(["post", "in two seconds", "--to", "all", "--in", "2s", "--wait", "--json"]);
+    await until("it is written", async () => deliveriesOf(await hub.json(["queue"])).length === 2);
+    await kill(worker);
+    const ended = await waiting.ended;
+    expect(ended).toMatchObject({ code: 0 });
+    expect(posted(JSON.parse(ended.stdout)).deliveries.map(({ state }) => state)).toEqual(["published", "published"]);
+    expect(taken()).toEqual(["in two seconds"]);
+    expect(await feedTexts(feed())).toEqual(["in two seconds"]);
+  });
+});
+
+test("what is left to a worker waits for one, and says so", async () => {
+  const ran = await hub.psn(["post", "patience", "--to", "all", "--no-wait"]);
+  expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining("psn worker") });
+  expect((await all(hub)).map(({ state }) => state)).toEqual(["scheduled", "scheduled"]);
+  const worker = await hub.worker();
+  await until("it is out", async () => taken().length === 1 && (await feedTexts(feed())).length === 1);
+  await stop(worker);
+  expect((await all(hub)).map(({ state }) => state)).toEqual(["published", "published"]);
+});
+
+test("of two accounts the one that always fails does not stop the other, and both are told apart", async () => {
+  receiver.refuse(422);
+  const shown = await hub.psn(["post", "half", "--to", "all"]);
+  expect(shown.code).toBe(5);
+  expect(shown.stdout).toMatch(/published\s+feed:public/);
+  expect(shown.stdout).toMatch(/failed\s+webhook:127\.0\.0\.1:\d+/);
+  expect(shown.stderr).toContain("not today");
+  const failure = errorOf(await hub.json(["post", "half again", "--to", "all"], 5));
+  expect(failure).toMatchObject({ code: "PUBLISH_PARTIAL", message: expect.stringContaining("webhook:127.0.0.1"), hint: expect.stringMatching(/^psn show /) });
+  expect(failure.message).not.toContain("feed:");
+  expect(errorOf(await hub.json(["post", "none", "--to", "webhook"], 1))).toMatchObject({ code: "PUBLISH_FAILED" });
+  expect(await feedTexts(feed())).toEqual(["half again", "half"]);
+  const states = (await all(hub)).map(({ account, state }) => `${account.platform} ${state}`).sort();
+  expect(states).toEqual(["feed published", "feed published", "webhook failed", "webhook failed", "webhook failed"]);
+
+  receiver.refuse(undefined);
+  const failed = (await all(hub)).find(({ text, state }) => text === "half" && state === "failed");
+  await hub.json(["retry", failed?.id ?? ""]);
+  const worker = await hub.worker();
+  await until("it is out", () => taken().includes("half"));
+  await stop(worker);
+  expect(taken()).toEqual(["half"]);
+});
+
+test("killing workers and commands at any moment loses nothing that was written, and publishes nothing twice", async () => {
+  const ROUNDS = 8;
+  const seed = Number(process.env["PSN_TEST_SEED"] ?? Date.now() % 100_000);
+  const random = mulberry(seed);
+  const promised: string[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const worker = hub.start(["worker"]);
+    const posting = [0, 1].map((n) => {
+      const text = `round ${round} post ${n}`;
+      return { text, run: hub.start(["post", text, "--to", "all", "--idempotency-key", text, ...(n === 0 ? ["--no-wait"] : [])]) };
+    });
+    // Starting takes about half a second; this hits the start, the work and the rest.
+    await Bun.sleep(250 + random() * 1000);
+    const victims = [worker, ...posting.map(({ run }) => run)].filter(() => random() < 0.6);
+    for (const { child } of victims) child.kill("SIGKILL");
+    await Promise.all(posting.map(({ run }) => Promise.race([run.ended, Bun.sleep(8000)])));
+    for (const { text, run } of posting) if (run.child.exitCode === 0) promised.push(text);
+    for (const run of [worker, ...posting.map(({ run: one }) => one)]) await kill(run);
+  }
+  const written = new Set((await all(hub)).map(({ text }) => text));
+  for (const text of promised) expect(written, `seed ${seed}`).toContain(text);
+
+  await hub.endLeases();
+  const healer = await hub.worker();
+  await until("everything that was written is out", async () => (await all(hub)).every(({ state }) => state === "published"), 25_000);
+  await stop(healer);
+  const entries = await feedTexts(feed());
+  expect(count(entries), `seed ${seed}`).toEqual(Object.fromEntries([...written].map((text) => [text, 1])));
+  expect(count(taken()), `seed ${seed}`).toEqual(Object.fromEntries([...written].map((text) => [text, 1])));
+  expect(new Set(entries)).toEqual(written);
+  // What killed holders left outside the hub is gone with the last one that closed properly.
+  expect((await readdir(hub.folder)).sort()).toEqual(["config", "data", "public"]);
+}, 90_000);
+
+/** Small and seeded, so that a run can be repeated (https://github.com/cprosche/mulberry32, 2026-11). */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,59 @@
+import { Webhook } from "standardwebhooks";
+import { z } from "zod";
+
+/** A receiver as the Standard Webhooks specification wants it: it checks the signature, and remembers ids. */
+export interface Receiver {
+  readonly url: string;
+  readonly secret: string;
+  /** Posts it has taken, in order: each id once. */
+  readonly taken: { readonly id: string; readonly text: string }[];
+  /** How often each id was delivered. */
+  readonly deliveries: Map<string, number>;
+  /** Answers with this instead, from now on. */
+  refuse(status: number | undefined): void;
+  stop(): Promise<void>;
+}
+
+const Event = z.object({
+  type: z.literal("post.published"),
+  timestamp: z.iso.datetime(),
+  data: z.object({ id: z.string(), parts: z.array(z.object({ text: z.string() })).min(1) }),
+});
+
+export function startReceiver(): Receiver {
+  const secret = `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
+  const webhook = new Webhook(secret);
+  const taken: Receiver["taken"] = [];
+  const deliveries = new Map<string, number>();
+  let refusal: number | undefined;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request) => {
+      const body = await request.text();
+      let verified: unknown;
+      try {
+        verified = webhook.verify(body, Object.fromEntries(request.headers));
+      } catch {
+        return Response.json({ error: "the signature does not hold" }, { status: 400 });
+      }
+      const { data } = Event.parse(verified);
+      const id = request.headers.get("webhook-id") ?? "";
+      if (id !== data.id) return Response.json({ error: "two ids" }, { status: 400 });
+      if (refusal !== undefined) return Response.json({ error: "not today" }, { status: refusal });
+      deliveries.set(id, (deliveries.get(id) ?? 0) + 1);
+      if (deliveries.get(id) === 1) taken.push({ id, text: data.parts.map(({ text }) => text).join("\n") });
+      return new Response(null, { status: 204 });
+    },
+  });
+  return {
+    url: `http://127.0.0.1:${server.port}/hook`,
+    secret,
+    taken,
+    deliveries,
+    refuse: (status) => {
+      refusal = status;
+    },
+    stop: () => server.stop(true),
+  };
+}
