@@ -55,8 +55,8 @@ export interface Accounts {
   credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;
   /** Takes the right to refresh for `leaseMs`, if nobody has it. */
   leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<boolean>;
-  /** Stores refreshed credentials, and gives the lease back. */
-  refreshed(userId: string, accountId: string, credentials: SealedCredentials): Promise<void>;
+  /** Stores refreshed credentials in place of `previous` and gives the lease back; false when they were replaced meanwhile. */
+  refreshed(userId: string, accountId: string, previous: SealedCredentials, credentials: SealedCredentials): Promise<boolean>;
   releaseRefresh(userId: string, accountId: string): Promise<void>;
 }
 

@@ -69,22 +69,31 @@ export async function refreshSession(
   reason: PsnError,
 ): Promise<Session> {
   const { accounts } = world.stores;
+  const read = async () => {
+    const sealed = await accounts.credentials(userId, account.id);
+    if (!sealed) throw revoked(account, reason);
+    return { sealed, credentials: openCredentials(world, userId, sealed) };
+  };
+  const isNew = ({ access }: Credentials) => access !== session.credentials.access;
   for (const deadline = world.now().getTime() + REFRESH_LEASE_MS; ; await world.sleep(LOOK_AGAIN_MS)) {
-    const stored = await accounts.credentials(userId, account.id);
-    if (!stored) throw revoked(account, reason);
-    const current = openCredentials(world, userId, stored);
-    if (current.access !== session.credentials.access) return { ...session, credentials: current };
+    const { credentials } = await read();
+    if (isNew(credentials)) return { ...session, credentials };
     if (!platform.refresh) throw revoked(account, reason);
     if (world.now().getTime() > deadline)
       throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
     if (!(await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS))) continue;
     try {
-      const fresh = await platform.refresh({ ...session, credentials: current });
-      // Stored before it is used; a platform that sends no new refresh token means the old one stays.
-      const { expiresAt: _expired, ...lasting } = current;
-      const kept: Credentials = { ...lasting, ...fresh };
-      await store(world, () => accounts.refreshed(userId, account.id, sealCredentials(world, userId, stored.id, kept)));
-      return { ...session, credentials: kept };
+      // Whoever had the right before may have finished between the look and the lease; an old token must not be spent again.
+      const current = await read();
+      if (!isNew(current.credentials)) {
+        const fresh = await platform.refresh({ ...session, credentials: current.credentials });
+        // Stored before it is used; a platform that sends no new refresh token means the old one stays.
+        const { expiresAt: _expired, ...lasting } = current.credentials;
+        const sealed = sealCredentials(world, userId, current.sealed.id, { ...lasting, ...fresh });
+        await store(world, () => accounts.refreshed(userId, account.id, current.sealed, sealed));
+      } else await accounts.releaseRefresh(userId, account.id);
+      // What is stored counts: if somebody reconnected meanwhile, theirs.
+      return { ...session, credentials: (await read()).credentials };
     } catch (error) {
       // Who cannot give the right back leaves it to its lease; the reason must not be lost over that.
       await accounts.releaseRefresh(userId, account.id).catch(() => undefined);
@@ -94,16 +103,17 @@ export async function refreshSession(
 }
 
 /** A rotating token that is not written down is lost for good, so a database that does not answer is asked again. */
-async function store(world: World, write: () => Promise<void>): Promise<void> {
+async function store(world: World, write: () => Promise<boolean>): Promise<void> {
   for (const wait of STORE_AGAIN_MS) {
     try {
-      return await write();
+      await write();
+      return;
     } catch (error) {
       if (!(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
       await world.sleep(wait);
     }
   }
-  return write();
+  await write();
 }
 
 function revoked(account: AccountOf, reason: PsnError): PsnError {

@@ -53,16 +53,32 @@ describe("a platform's answer", () => {
 
   test("opens the next unit by the same write when that is ready", () => {
     const change = answered(1, published, { position: 2, ready: true }, LEASE_MS);
-    expect(change).toMatchObject({ state: "sending", leaseMs: LEASE_MS, event: "unit published", next: { position: 2 }, unit: { position: 1 } });
+    expect(change).toMatchObject({
+      state: "sending",
+      leaseMs: LEASE_MS,
+      event: "unit published",
+      next: { position: 2 },
+      unit: { position: 1 },
+    });
   });
 
   test("keeps the claim for a next unit that must be prepared: nothing of it is sent", () => {
-    expect(answered(0, published, { position: 1, ready: false }, LEASE_MS)).toMatchObject({ state: "claimed", leaseMs: LEASE_MS, next: null });
+    expect(answered(0, published, { position: 1, ready: false }, LEASE_MS)).toMatchObject({
+      state: "claimed",
+      leaseMs: LEASE_MS,
+      next: null,
+    });
   });
 
   test.each([undefined, { position: 1, ready: true }])("that it is still processing opens nothing", (next) => {
     const change = answered(0, { status: "pending", handle: "job", checkAfterMs: 5000 }, next, LEASE_MS);
-    expect(change).toMatchObject({ state: "pending", wakeInMs: 5000, leaseMs: null, next: null, unit: { position: 0, state: "pending", handle: "job" } });
+    expect(change).toMatchObject({
+      state: "pending",
+      wakeInMs: 5000,
+      leaseMs: null,
+      next: null,
+      unit: { position: 0, state: "pending", handle: "job" },
+    });
   });
 });
 
@@ -78,7 +94,11 @@ describe("a lease", () => {
   });
 
   test("goes on when a unit is about to be sent, with what was prepared", () => {
-    expect(sending(2, ["media-1"], 7)).toMatchObject({ state: "sending", leaseMs: 7, unit: { position: 2, state: "sending", prepared: ["media-1"] } });
+    expect(sending(2, ["media-1"], 7)).toMatchObject({
+      state: "sending",
+      leaseMs: 7,
+      unit: { position: 2, state: "sending", prepared: ["media-1"] },
+    });
   });
 });
 
@@ -94,24 +114,43 @@ describe("a failure", () => {
   });
 
   test.each(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED"] as const)("of the account holds the delivery for its user (%s)", (code) => {
-    expect(change(code)).toMatchObject({ state: "held", unit: { state: "waiting" }, account: { health: "needs-reconnect", reason: "why" } });
+    expect(change(code)).toMatchObject({
+      state: "held",
+      unit: { state: "waiting" },
+      account: { health: "needs-reconnect", reason: "why" },
+    });
   });
 
   test("by a rate limit pauses the account for the platform's own time", () => {
-    expect(change("RATE_LIMITED", { retryAfterMs: 37_000 })).toMatchObject({ state: "scheduled", wakeInMs: 37_000, account: { pausedForMs: 37_000 } });
+    expect(change("RATE_LIMITED", { retryAfterMs: 37_000 })).toMatchObject({
+      state: "scheduled",
+      wakeInMs: 37_000,
+      account: { pausedForMs: 37_000 },
+    });
     expect(change("RATE_LIMITED")).toMatchObject({ wakeInMs: MINUTE, account: { pausedForMs: MINUTE } });
     expect(change("RATE_LIMITED", { attempt: 99 })).toMatchObject({ state: "scheduled" });
   });
 
-  test.each(withRetry("backoff").filter((code) => code !== "RATE_LIMITED"))("before anything was sent is tried again, thirty times (%s)", (code) => {
-    expect(change(code, { attempt: 29 })).toMatchObject({ state: "scheduled", event: "retrying", unit: { state: "waiting" }, account: null });
-    expect(change(code, { attempt: 30 })).toMatchObject({ state: "failed", event: "failed" });
-    expect(change(code, { retryAfterMs: 1234 }).wakeInMs).toBe(1234);
-  });
+  test.each(withRetry("backoff").filter((code) => code !== "RATE_LIMITED"))(
+    "before anything was sent is tried again, thirty times (%s)",
+    (code) => {
+      expect(change(code, { attempt: 29 })).toMatchObject({
+        state: "scheduled",
+        event: "retrying",
+        unit: { state: "waiting" },
+        account: null,
+      });
+      expect(change(code, { attempt: 30 })).toMatchObject({ state: "failed", event: "failed" });
+      expect(change(code, { retryAfterMs: 1234 }).wakeInMs).toBe(1234);
+    },
+  );
 
-  test.each(withRetry("never").filter((code) => !needsUser(new PsnError(code, ""))))("that only a person can mend has failed (%s)", (code) => {
-    expect(change(code)).toMatchObject({ state: "failed", code, message: "why", wakeInMs: null, leaseMs: null, account: null });
-  });
+  test.each(withRetry("never").filter((code) => !needsUser(new PsnError(code, ""))))(
+    "that only a person can mend has failed (%s)",
+    (code) => {
+      expect(change(code)).toMatchObject({ state: "failed", code, message: "why", wakeInMs: null, leaseMs: null, account: null });
+    },
+  );
 
   test("of unknown outcome never leads back to `scheduled` nor forgets that the unit was sent", () => {
     fc.assert(
@@ -160,8 +199,10 @@ describe("a failure", () => {
         ];
         for (const { state, leaseMs, wakeInMs, next, event } of changes) {
           expect(state).not.toBe("cancelled");
-          if (TERMINAL.has(state) || state === "held") expect({ leaseMs, wakeInMs, next }).toEqual({ leaseMs: null, wakeInMs: null, next: null });
-          if (state === "scheduled" || state === "pending") expect({ leaseMs, waits: (wakeInMs ?? -1) >= 0 }).toEqual({ leaseMs: null, waits: true });
+          if (TERMINAL.has(state) || state === "held")
+            expect({ leaseMs, wakeInMs, next }).toEqual({ leaseMs: null, wakeInMs: null, next: null });
+          if (state === "scheduled" || state === "pending")
+            expect({ leaseMs, waits: (wakeInMs ?? -1) >= 0 }).toEqual({ leaseMs: null, waits: true });
           if (state === "sending") expect(leaseMs).toBeGreaterThan(0);
           expect(event).not.toBeNull();
         }
@@ -222,9 +263,14 @@ describe("a lost answer", () => {
 
   test("is never sent again but under an id or a key of psn's own", () => {
     fc.assert(
-      fc.property(fc.constantFrom("lookup", "ask-human"), fc.nat(DAY * 3), fc.constantFrom(true, false, undefined), (policy: Policy, age, found) => {
-        expect(settlement(policy, age, found)).not.toBe("send again");
-      }),
+      fc.property(
+        fc.constantFrom("lookup", "ask-human"),
+        fc.nat(DAY * 3),
+        fc.constantFrom(true, false, undefined),
+        (policy: Policy, age, found) => {
+          expect(settlement(policy, age, found)).not.toBe("send again");
+        },
+      ),
     );
   });
 

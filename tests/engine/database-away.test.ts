@@ -8,7 +8,12 @@ import { openStage, type Stage, until } from "./stage.ts";
 async function loseSettle(stage: Stage, platform: string): Promise<string> {
   const server = await sharedPostgres();
   const [id = ""] = await stage.post(await stage.connect(platform));
-  const [claim] = await stage.world.stores.deliveries.claim({ worker: "w", most: 1, leaseMs: 60_000, concurrency: await concurrencyOf(stage.world) });
+  const [claim] = await stage.world.stores.deliveries.claim({
+    worker: "w",
+    most: 1,
+    leaseMs: 60_000,
+    concurrency: await concurrencyOf(stage.world),
+  });
   if (!claim) throw new Error("nothing was due");
   stage.remote.fault({ first: () => server.kill() });
   const lost = publishDelivery({ world: stage.world, claim, worker: "w", leaseMs: 60_000 });
@@ -18,17 +23,20 @@ async function loseSettle(stage: Stage, platform: string): Promise<string> {
   return id;
 }
 
-test.each(["chosen", "keyed", "searched"])("a settle lost with its database is found out later, and nothing is sent twice (%s)", async (platform) => {
-  const stage = await openStage();
-  const id = await loseSettle(stage, platform);
-  expect(stage.sleeps).toEqual([200, 1000, 4000]);
-  expect((await stage.detail(id)).state).toBe("sending");
-  expect(await stage.run()).toEqual([]);
-  await stage.expire();
-  await stage.run();
-  expect((await stage.detail(id)).state).toBe("published");
-  expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
-});
+test.each(["chosen", "keyed", "searched"])(
+  "a settle lost with its database is found out later, and nothing is sent twice (%s)",
+  async (platform) => {
+    const stage = await openStage();
+    const id = await loseSettle(stage, platform);
+    expect(stage.sleeps).toEqual([200, 1000, 4000]);
+    expect((await stage.detail(id)).state).toBe("sending");
+    expect(await stage.run()).toEqual([]);
+    await stage.expire();
+    await stage.run();
+    expect((await stage.detail(id)).state).toBe("published");
+    expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
+  },
+);
 
 test("and where nothing can be asked its user is", async () => {
   const stage = await openStage();

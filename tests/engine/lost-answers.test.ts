@@ -1,5 +1,5 @@
-import { connectAccount } from "@psn/app/connect-account.ts";
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { connectAccount } from "@psn/app/connect-account.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
@@ -32,7 +32,10 @@ async function lose(platform: string, fault: Parameters<Stage["remote"]["fault"]
 describe.each(LOST)("an answer lost to %s", (fault) => {
   test.each(["chosen", "keyed", "searched"])("is never sent again blindly, and found (%s)", async (platform) => {
     const id = await lose(platform, fault);
-    expect(await stage.detail(id)).toMatchObject({ state: "sending", code: fault === "garbage-after" ? "PLATFORM_CHANGED" : "OUTCOME_UNKNOWN" });
+    expect(await stage.detail(id)).toMatchObject({
+      state: "sending",
+      code: fault === "garbage-after" ? "PLATFORM_CHANGED" : "OUTCOME_UNKNOWN",
+    });
     // Not even when it is asked for at once.
     expect(await stage.run()).toEqual([]);
     await settle();
@@ -130,7 +133,11 @@ test("the questions become rarer the longer the answer is missing", async () => 
   for (const ahead of [0, 10_000, MINUTE, 3_600_000]) {
     stage.clock.aheadMs = ahead;
     await settle();
-    const [row] = await asOwner<{ ms: number }>(stage.db, "SELECT (extract(epoch FROM lease_until - now()) * 1000)::float8 AS ms FROM psn.deliveries WHERE id = $1", [id]);
+    const [row] = await asOwner<{ ms: number }>(
+      stage.db,
+      "SELECT (extract(epoch FROM lease_until - now()) * 1000)::float8 AS ms FROM psn.deliveries WHERE id = $1",
+      [id],
+    );
     waits.push(row?.ms ?? 0);
   }
   expect(waits[0]).toBeGreaterThan(1000);
@@ -164,17 +171,20 @@ describe("an account that is refused while an answer is lost", () => {
 });
 
 describe("a repeat that fails", () => {
-  test.each(["refused", { status: 429, reason: "slowly", retryAfter: 5 }] as const)("with %o keeps the first attempt's instant: its post may yet be there", async (fault) => {
-    const id = await lose("chosen", "reset-after");
-    stage.remote.shows = false;
-    stage.remote.fault(fault);
-    await settle();
-    expect(await stage.detail(id)).toMatchObject({ state: "sending" });
-    await settle();
-    expect((await stage.detail(id)).state).toBe("published");
-    expect(texts()).toEqual(["hello"]);
-    expect(new Set(sends().map(({ sent }) => sent?.at)).size).toBe(1);
-  });
+  test.each(["refused", { status: 429, reason: "slowly", retryAfter: 5 }] as const)(
+    "with %o keeps the first attempt's instant: its post may yet be there",
+    async (fault) => {
+      const id = await lose("chosen", "reset-after");
+      stage.remote.shows = false;
+      stage.remote.fault(fault);
+      await settle();
+      expect(await stage.detail(id)).toMatchObject({ state: "sending" });
+      await settle();
+      expect((await stage.detail(id)).state).toBe("published");
+      expect(texts()).toEqual(["hello"]);
+      expect(new Set(sends().map(({ sent }) => sent?.at)).size).toBe(1);
+    },
+  );
 
   test("with a clear refusal of the post has failed", async () => {
     const id = await lose("chosen", "reset-before");

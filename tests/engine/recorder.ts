@@ -23,7 +23,14 @@ export type Fault =
   | { readonly first: () => Promise<unknown> };
 export const LOST: readonly Fault[] = ["reset-after", "timeout-after", "500-after", "garbage-after"];
 
-const Sent = z.object({ key: z.string(), text: z.string(), at: z.string(), root: z.string().nullable(), parent: z.string().nullable(), media: z.unknown() });
+const Sent = z.object({
+  key: z.string(),
+  text: z.string(),
+  at: z.string(),
+  root: z.string().nullable(),
+  parent: z.string().nullable(),
+  media: z.unknown(),
+});
 
 export interface Held extends z.infer<typeof Sent> {
   readonly id: string;
@@ -113,7 +120,9 @@ export function startRemote(): Remote {
     if (route === "GET /jobs") return job(url.pathname.slice("/jobs/".length));
     if (route === "GET /posts") {
       if (remote.searching === "fails") return Response.json({ error: "search is down" }, { status: 503 });
-      const found = remote.shows ? remote.posts.find((post) => post.account === account && post.key === url.searchParams.get("key")) : undefined;
+      const found = remote.shows
+        ? remote.posts.find((post) => post.account === account && post.key === url.searchParams.get("key"))
+        : undefined;
       return Response.json({ id: found?.id ?? null });
     }
     if (!sent) return Response.json({ error: "no such page" }, { status: 404 });
@@ -217,12 +226,22 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
     },
     identify: async ({ profile }) => profile,
     compose: ({ parts }) => {
-      const [first, ...others] = parts.map(({ text, media }) => ({ body: { text }, text, length: text.length, media: media.map((one) => one.id), prepare: media.length > 0 }));
+      const [first, ...others] = parts.map(({ text, media }) => ({
+        body: { text },
+        text,
+        length: text.length,
+        media: media.map((one) => one.id),
+        prepare: media.length > 0,
+      }));
       return first ? { ok: true, units: [first, ...others] } : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
     },
     prepare: async ({ media }, session) => {
       const ids: string[] = [];
-      for (const one of media) ids.push(z.object({ id: z.string() }).parse(JSON.parse((await ask(session, "/media", "POST", { bytes: (await one.open()).size })).text)).id);
+      for (const one of media)
+        ids.push(
+          z.object({ id: z.string() }).parse(JSON.parse((await ask(session, "/media", "POST", { bytes: (await one.open()).size })).text))
+            .id,
+        );
       return ids;
     },
     publish: async ({ unit, key, at, root, parent, prepared }, session) => {
@@ -243,7 +262,8 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
       ? {
           refresh: async (session) =>
             login(session, "/refresh").catch((error: unknown) => {
-              if (error instanceof PsnError && error.code === "PLATFORM_REJECTED") throw new PsnError("AUTH_REVOKED", "the session has ended");
+              if (error instanceof PsnError && error.code === "PLATFORM_REJECTED")
+                throw new PsnError("AUTH_REVOKED", "the session has ended");
               throw error;
             }),
         }

@@ -62,7 +62,8 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
   await world.stores.users.add({ id: userId, handle: "ada", timeZone: "Europe/Zurich" });
   const concurrency = await concurrencyOf(world);
 
-  const claim = (leaseMs = LEASE_MS, worker = "worker", from = world) => from.stores.deliveries.claim({ worker, most: 100, leaseMs, concurrency });
+  const claim = (leaseMs = LEASE_MS, worker = "worker", from = world) =>
+    from.stores.deliveries.claim({ worker, most: 100, leaseMs, concurrency });
   return {
     ...own,
     db,
@@ -120,10 +121,20 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
 /** A picture as the database keeps it; nobody here looks at its bytes. */
 export function picture(): NewMedia {
   const content = new Uint8Array(64).fill(7);
-  return { id: Bun.randomUUIDv7(), kind: "image", mime: "image/png", bytes: content.length, width: 1, height: 1, sha256: "ab".repeat(32), content };
+  return {
+    id: Bun.randomUUIDv7(),
+    kind: "image",
+    mime: "image/png",
+    bytes: content.length,
+    width: 1,
+    height: 1,
+    sha256: "ab".repeat(32),
+    content,
+  };
 }
 
 /** Waits until it holds; throws when it does not within `ms`. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await holds()); await Bun.sleep(5)) if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+  for (const deadline = Date.now() + ms; !(await holds()); await Bun.sleep(5))
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
 }

@@ -1,5 +1,5 @@
-import type { Account, Claim } from "@psn/app/ports.ts";
 import { followPost } from "@psn/app/follow-post.ts";
+import type { Account, Claim } from "@psn/app/ports.ts";
 import { runWorker, type WorkerOptions } from "@psn/app/run-worker.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -22,7 +22,15 @@ function start({ world }: Pick<TestWorld, "world">, more: Partial<WorkerOptions>
   const done: Claim[] = [];
   const trouble: string[] = [];
   const name = `worker-${running.size}`;
-  const ended = runWorker({ world, name, version: "0", stop: controller.signal, onDone: (claim) => done.push(claim), onTrouble: ({ code }) => trouble.push(code), ...more });
+  const ended = runWorker({
+    world,
+    name,
+    version: "0",
+    stop: controller.signal,
+    onDone: (claim) => done.push(claim),
+    onTrouble: ({ code }) => trouble.push(code),
+    ...more,
+  });
   const worker = {
     done,
     trouble,

@@ -49,7 +49,7 @@ export default defineCommand({
   examples: [{ line: "psn help times", does: "what --at understands" }],
   args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", ") }],
   schema: z.object({ topic: z.string().optional() }),
-  run: async ({ topic }, { output }) => {
+  run: async ({ topic }, { output, commands }) => {
     if (topic === undefined) {
       output.result(
         { topics: Object.keys(TOPICS) },
@@ -60,7 +60,7 @@ export default defineCommand({
     const text = TOPICS[topic]?.();
     if (text === undefined)
       throw new PsnError("NOT_FOUND", `there is no topic ${topic}; there is ${Object.keys(TOPICS).join(", ")}`, {
-        hint: "psn COMMAND --help for a command",
+        hint: Object.hasOwn(commands, topic) ? `psn ${topic} --help` : "psn COMMAND --help for a command",
       });
     output.result({ topic, text }, () => text);
     return undefined;

@@ -128,8 +128,12 @@ export function accountTests(test: Test): void {
     // That lease has ended by now.
     expect(await take(60_000)).toBe(true);
     const before = await stores.accounts.credentials(userId, accountId);
-    const fresh = sealed(before?.id ?? "", { access: "v1.key1.fresh", refresh: "v1.key1.rotated", expiresAt: new Date(0) });
-    await stores.accounts.refreshed(userId, accountId, fresh);
+    if (!before) throw new Error("the account has credentials");
+    const fresh = sealed(before.id, { access: "v1.key1.fresh", refresh: "v1.key1.rotated", expiresAt: new Date(0) });
+    expect(await stores.accounts.refreshed(userId, accountId, before, fresh)).toBe(true);
+    expect(await stores.accounts.credentials(userId, accountId)).toEqual(fresh);
+    // A refresh that took too long does not write over what came after it.
+    expect(await stores.accounts.refreshed(userId, accountId, before, sealed(before.id, { access: "v1.key1.late" }))).toBe(false);
     expect(await stores.accounts.credentials(userId, accountId)).toEqual(fresh);
     expect(await take(60_000)).toBe(true);
     expect(await stores.accounts.leaseRefresh(await newUser(stores), accountId, 1)).toBe(false);

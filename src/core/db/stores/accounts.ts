@@ -133,14 +133,15 @@ export function accountsStore(database: Database): Accounts {
       return rows.length > 0;
     },
 
-    async refreshed(userId, accountId, credentials) {
-      await database.run({ userId }, (db) => [
+    async refreshed(userId, accountId, previous, credentials) {
+      const [rows] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)
           .set({ ...tokenValues(credentials), refreshLeaseUntil: null, refreshedAt: sql`now()`, updatedAt: sql`now()` })
-          .where(eq(oauthTokens.accountId, accountId))
+          .where(and(eq(oauthTokens.accountId, accountId), eq(oauthTokens.accessToken, previous.access)))
           .returning({ id: oauthTokens.id }),
       ]);
+      return rows.length > 0;
     },
 
     async releaseRefresh(userId, accountId) {

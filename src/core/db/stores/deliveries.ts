@@ -64,7 +64,9 @@ export function deliveriesStore(database: Database): Deliveries {
 
     async nextWake(concurrency, only) {
       const [rows] = await database.run("service", (db) => [
-        db.select({ ms: sql<number | null>`ms` }).from(sql`psn.next_wake(${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}) as wake(ms)`),
+        db
+          .select({ ms: sql<number | null>`ms` })
+          .from(sql`psn.next_wake(${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}) as wake(ms)`),
       ]);
       return rows[0]?.ms ?? null;
     },
