@@ -24,21 +24,17 @@ const began = performance.now();
 await psn(["init", "--tz", "Europe/Berlin"]);
 await psn(["connect", "feed", feed, "--title", "My feed"]);
 await writeFile(join(folder, "square.png"), png(64, 64));
-const posted = JSON.parse(
-  await psn(["post", TEXT, "--to", "feed", "--media", join(folder, "square.png"), "--alt", ALT, "--in", "3s", "--json"]),
-) as { readonly post: string };
-await psn(["queue"]);
 
-say("psn worker");
+say("psn worker &");
 const worker = spawn(process.execPath, [MAIN, "worker"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
 const ended = new Promise<number | null>((resolve) => worker.on("exit", resolve));
-const published = await until(
-  () => existsSync(join(feed, "feed.json")) && readFile(join(feed, "feed.json"), "utf8").then((text) => text.includes(TEXT)),
-);
-await sleep(300);
+const image = ["--media", join(folder, "square.png"), "--alt", ALT];
+const posted = JSON.parse(await psn(["post", TEXT, "--to", "feed", ...image, "--in", "3s", "--json"])) as { readonly post: string };
+await psn(["queue"]);
+const published = await until(() => inFeed());
+await psn(["show", posted.post]);
 worker.kill("SIGINT");
 const workerExit = await ended;
-await psn(["show", posted.post]);
 
 const entry = published ? await findEntry() : undefined;
 if (!entry || workerExit !== 0) {
@@ -69,6 +65,11 @@ async function findEntry(): Promise<Entry | undefined> {
     (await readFile(image)).equals(png(64, 64)) &&
     pages.every((page) => page.includes("Hello from psn") && page.includes(ALT));
   return whole ? found : undefined;
+}
+
+async function inFeed(): Promise<boolean> {
+  const path = join(feed, "feed.json");
+  return existsSync(path) && (await readFile(path, "utf8")).includes(TEXT);
 }
 
 async function until(done: () => boolean | Promise<boolean>): Promise<boolean> {

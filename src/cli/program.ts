@@ -108,6 +108,9 @@ function build({ name, command }: Line, io: Io): Built {
     .showSuggestionAfterError()
     .helpCommand(false)
     .addHelpText("after", "\nBegin with `psn init`. Help on one command: psn COMMAND --help");
+  // They have been put behind the command by now; here they are for the help, and for what may be meant by a wrong one.
+  program.enablePositionalOptions();
+  for (const { flags, help } of COMMON_FLAGS) program.option(flags, help);
   for (const [known, { summary }] of Object.entries(COMMANDS)) {
     if (known === name && command) add(program, command, io, outcome);
     else program.command(known).summary(summary).description(summary);

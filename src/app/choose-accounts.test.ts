@@ -1,0 +1,69 @@
+import { PsnError } from "@psn/core/errors.ts";
+import { describe, expect, test } from "vitest";
+import { chooseAccounts, nameOf } from "./choose-accounts.ts";
+import type { Account } from "./ports.ts";
+
+const PLATFORMS = ["bluesky", "mastodon", "feed"];
+
+function account(platform: string, handle: string, health: Account["health"] = "ok"): Account {
+  const profile = { subject: handle, handle, url: "https://example.com", home: "https://example.com" };
+  const rest = { healthReason: null, pausedUntil: null, createdAt: new Date(0), expiresAt: null, refreshedAt: null };
+  return { id: `id-${platform}-${handle}`, platform, profile, health, ...rest };
+}
+
+const ada = account("bluesky", "ada.example");
+const work = account("bluesky", "work.example");
+const toot = account("mastodon", "@ada@toot.example");
+const gone = account("feed", "old", "disconnected");
+const all = [ada, work, toot, gone];
+
+const names = (chosen: readonly Account[]) => chosen.map(nameOf);
+function refusal(accounts: readonly Account[], ...wanted: string[]): PsnError {
+  try {
+    chooseAccounts(accounts, wanted, PLATFORMS);
+  } catch (error) {
+    if (error instanceof PsnError) return error;
+  }
+  throw new Error("it was not refused");
+}
+
+describe("the accounts a user means", () => {
+  test.each([
+    [["bluesky:ada.example"], ["bluesky:ada.example"]],
+    [["BLUESKY:Ada.Example"], ["bluesky:ada.example"]],
+    [["ada.example"], ["bluesky:ada.example"]],
+    [["mastodon"], ["mastodon:@ada@toot.example"]],
+    [["id-bluesky-work.example"], ["bluesky:work.example"]],
+    [["all"], ["bluesky:ada.example", "bluesky:work.example", "mastodon:@ada@toot.example"]],
+    [
+      ["mastodon", "@ada@toot.example", "ada.example"],
+      ["mastodon:@ada@toot.example", "bluesky:ada.example"],
+    ],
+  ])("%j are %j", (wanted, expected) => {
+    expect(names(chooseAccounts(all, wanted, PLATFORMS))).toEqual(expected);
+  });
+
+  test("are the only one there when none is named", () => {
+    expect(names(chooseAccounts([ada, gone], [], PLATFORMS))).toEqual(["bluesky:ada.example"]);
+  });
+
+  test("are never one that was disconnected", () => {
+    expect(refusal(all, "feed")).toMatchObject({ code: "AUTH_REQUIRED", hint: "psn connect feed" });
+    expect(refusal([gone], "all")).toMatchObject({ code: "AUTH_REQUIRED" });
+  });
+
+  test("may need reconnecting: whoever uses them says so", () => {
+    const sick = account("bluesky", "sick.example", "needs-reconnect");
+    expect(names(chooseAccounts([sick], [], PLATFORMS))).toEqual(["bluesky:sick.example"]);
+  });
+});
+
+describe("what is refused", () => {
+  test("names what there is", () => {
+    expect(refusal(all)).toMatchObject({ code: "INPUT_REQUIRED", message: expect.stringContaining("bluesky:work.example") });
+    expect(refusal(all, "bluesky")).toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining("2 accounts") });
+    expect(refusal(all, "bluesky:eve.example")).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("bluesky:ada.example") });
+    expect(refusal(all, "myspace")).toMatchObject({ code: "NOT_FOUND", hint: "psn accounts" });
+    expect(refusal([])).toMatchObject({ code: "AUTH_REQUIRED", hint: "psn connect PLATFORM" });
+  });
+});
