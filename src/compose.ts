@@ -19,7 +19,6 @@ import {
   findHub,
   type HubEnv,
   hubEnvPath,
-  isExposed,
   keysEnvPath,
   loadHubEnv,
   readHubEnv,
@@ -133,9 +132,6 @@ export function examineGround(folder: string, environment?: Environment): readon
   const checks = [
     recent ? ok("runtime", `Bun ${Bun.version}`) : fail("runtime", `Bun ${Bun.version} is too old`, "install Bun 1.4 or newer"),
   ];
-  for (const path of [hubEnvPath(folder), keysEnvPath(folder)]) {
-    if (isExposed(path)) checks.push(fail(path, "others on this machine can read it", `chmod 600 ${path}`));
-  }
   const { env, problems } = readHubEnv(folder, environment);
   for (const { message, hint = null } of [...problems, ...readKeysEnv(folder, environment).problems])
     checks.push(fail("settings", message, hint));

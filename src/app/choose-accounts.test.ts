@@ -62,7 +62,10 @@ describe("what is refused", () => {
   test("names what there is", () => {
     expect(refusal(all)).toMatchObject({ code: "INPUT_REQUIRED", message: expect.stringContaining("bluesky:work.example") });
     expect(refusal(all, "bluesky")).toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining("2 accounts") });
-    expect(refusal(all, "bluesky:eve.example")).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining("bluesky:ada.example") });
+    expect(refusal(all, "bluesky:eve.example")).toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining("bluesky:ada.example"),
+    });
     expect(refusal(all, "myspace")).toMatchObject({ code: "NOT_FOUND", hint: "psn accounts" });
     expect(refusal([])).toMatchObject({ code: "AUTH_REQUIRED", hint: "psn connect PLATFORM" });
   });

@@ -43,7 +43,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const bell = makeBell();
   stop.addEventListener("abort", bell.ring, { once: true });
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
-  const unlisten = await deliveries.listen(bell.ring).catch(() => undefined);
+  let unlisten: (() => Promise<void>) | undefined;
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Date) => {
     const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt })
@@ -57,8 +57,15 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   };
   try {
     let failures = 0;
+    // A database that was away has forgotten who listens, and the connection that was lost does not say so.
+    let deaf = true;
     while (!stop.aborted) {
       try {
+        if (deaf) {
+          await unlisten?.().catch(() => undefined);
+          unlisten = await deliveries.listen(bell.ring);
+          deaf = false;
+        }
         const room = mostInFlight - inFlight.size;
         const askedAt = world.now();
         const claims =
@@ -71,6 +78,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         trouble(error);
         failures += 1;
         await bell.wait(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
+        deaf = true;
       }
     }
   } finally {

@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, type PsnOptions, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
+import { bluesky, FAULTS, platform, weather } from "./echoing-platforms.ts";
 
 /*
  * Secrets that would be recognised anywhere are planted in a hub; then every command runs, against platforms that fail in
@@ -49,91 +48,6 @@ const printed: { readonly line: string; readonly text: string }[] = [];
 function keep(argv: readonly string[], ran: Ran): Ran {
   printed.push({ line: argv.join(" "), text: `${ran.stdout}\n${ran.stderr}` });
   return ran;
-}
-
-/** What a platform does to the next requests. */
-type Fault = number | "html" | "half" | "nothing" | "late";
-const FAULTS: readonly Fault[] = [400, 401, 403, 404, 409, 413, 422, 429, 500, 503, "html", "half", "nothing", "late"];
-let fault: Fault | undefined;
-/** What the platforms have said back, to be sure that it held the secrets. */
-let echoed = "";
-/** Counted up to make the access tokens, and the refresh tokens, of before unknown to the server. */
-let expired = 0;
-let expiredRefresh = 0;
-
-interface Platform {
-  readonly origin: string;
-  stop(): void;
-}
-
-/** A platform that works until there is a fault, and then repeats what it was sent. */
-async function platform(works: (request: IncomingMessage, body: string, response: ServerResponse) => Promise<void>): Promise<Platform> {
-  const serve = async (request: IncomingMessage, response: ServerResponse) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(Buffer.from(chunk));
-    const body = Buffer.concat(chunks).toString("utf8");
-    if (fault === undefined) return works(request, body, response);
-    const said = `${request.method} ${request.url} ${Object.entries(request.headers).flat().join(" ")} ${body}`;
-    echoed += said;
-    if (fault === "nothing") return void request.socket.destroy();
-    if (fault === "late") await sleep(700);
-    const status = typeof fault === "number" ? fault : 500;
-    if (fault === "html") return void response.writeHead(502, { "content-type": "text/html" }).end(`<html><body>${said}</body></html>`);
-    const json = JSON.stringify({ error: request.headers.authorization ?? body.slice(0, 180), message: said, detail: said });
-    response.writeHead(status, {
-      "content-type": "application/json",
-      location: `https://elsewhere.example/${encodeURIComponent(said).slice(0, 500)}`,
-    });
-    response.end(fault === "half" ? json.slice(0, json.length / 2) : json);
-  };
-  const server = createServer((request, response) => void serve(request, response).catch(() => request.socket.destroy()));
-  server.listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  const port = typeof address === "object" && address ? address.port : 0;
-  return {
-    origin: `http://127.0.0.1:${port}`,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
-const json = (response: ServerResponse, document: unknown, status = 200) =>
-  void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(document));
-
-/** As much of a PDS as connecting and one post take (https://docs.bsky.app/docs/api/com-atproto-server-create-session, 2026-11). */
-function bluesky(password: string, access: string, refresh: string) {
-  const issued = { access: "", refresh: "", expired: 0, expiredRefresh: 0 };
-  let session = 0;
-  const tokens = () => {
-    session += 1;
-    Object.assign(issued, { access: `${access}.${session}`, refresh: `${refresh}.${session}`, expired, expiredRefresh });
-    return { did: "did:plc:ada", handle: "ada.example", accessJwt: issued.access, refreshJwt: issued.refresh };
-  };
-  return async (request: IncomingMessage, body: string, response: ServerResponse): Promise<void> => {
-    const method = new URL(request.url ?? "/", "http://pds").pathname.replace("/xrpc/", "");
-    const bearer = (request.headers.authorization ?? "").replace("Bearer ", "");
-    if (method === "com.atproto.server.createSession") {
-      const { password: given } = JSON.parse(body) as { readonly password?: string };
-      return given === password
-        ? json(response, tokens())
-        : json(response, { error: "AuthenticationRequired", message: `not ${given}` }, 401);
-    }
-    if (method === "com.atproto.server.refreshSession") {
-      const good = bearer === issued.refresh && issued.expiredRefresh === expiredRefresh;
-      return good ? json(response, tokens()) : json(response, { error: "ExpiredToken", message: bearer }, 400);
-    }
-    if (bearer !== issued.access || issued.expired !== expired)
-      return json(response, { error: "ExpiredToken", message: `not ${bearer}` }, 400);
-    if (method === "com.atproto.server.getSession") return json(response, { did: "did:plc:ada", handle: "ada.example" });
-    if (method === "com.atproto.repo.putRecord") {
-      const { rkey } = JSON.parse(body) as { readonly rkey: string };
-      return json(response, { uri: `at://did:plc:ada/app.bsky.feed.post/${rkey}`, cid: "bafyreib" });
-    }
-    return json(response, { error: "RecordNotFound", message: `no ${method}` }, 400);
-  };
 }
 
 let hub: TestHub;
@@ -207,8 +121,8 @@ describe("nothing is told", () => {
 
   test("by connecting, with the wrong secret or a platform that fails", async () => {
     for (const [, argv, secret] of connects) {
-      for (fault of FAULTS) await run([...argv(), ...(typeof fault === "string" ? ["--json"] : [])], { stdin: secret() });
-      fault = undefined;
+      for (weather.fault of FAULTS) await run([...argv(), ...(typeof weather.fault === "string" ? ["--json"] : [])], { stdin: secret() });
+      weather.fault = undefined;
       await both(argv(), { stdin: secrets.wrong });
       await both(argv(), { stdin: `${secret()}\nand more` });
       await both(argv().slice(0, -1));
@@ -220,17 +134,17 @@ describe("nothing is told", () => {
     await both(["connect", "bluesky", "ada.example", "--server", origins.bluesky, "--password-file", file]);
     await writeFile(file, "");
     // The platforms did say the secrets back.
-    expect(found(echoed)).toEqual(expect.arrayContaining(["password", "mastodon token"]));
+    expect(found(weather.echoed)).toEqual(expect.arrayContaining(["password", "mastodon token"]));
   });
 
   test("by publishing, whatever the platform answers", async () => {
     for (const to of ["bluesky", "mastodon", "webhook", "all"])
       expect(await run(["post", `hello ${to}`, "--to", to])).toMatchObject({ code: 0 });
     expect(fake.statuses.length).toBe(2);
-    for (fault of FAULTS) {
-      const id = `fault ${String(fault)}`;
-      await run(["post", id, "--to", "bluesky,mastodon,webhook", ...(fault === 500 ? ["--json"] : [])], {
-        signal: AbortSignal.timeout(fault === "late" ? 900 : 300),
+    for (weather.fault of FAULTS) {
+      const id = `fault ${String(weather.fault)}`;
+      await run(["post", id, "--to", "bluesky,mastodon,webhook", ...(weather.fault === 500 ? ["--json"] : [])], {
+        signal: AbortSignal.timeout(weather.fault === "late" ? 900 : 300),
       });
       const [row] = await hub.rows("SELECT id::text FROM psn.posts WHERE parts::text LIKE $1", [`%${id}%`]);
       await both(["show", String(row?.["id"])]);
@@ -239,8 +153,8 @@ describe("nothing is told", () => {
       await hub.rows("UPDATE psn.deliveries SET state = 'failed' WHERE state NOT IN ('published', 'cancelled')");
       await hub.rows("UPDATE psn.accounts SET health = 'ok', paused_until = NULL");
     }
-    fault = undefined;
-    expect(found(echoed)).toEqual(expect.arrayContaining(["access", "mastodon token"]));
+    weather.fault = undefined;
+    expect(found(weather.echoed)).toEqual(expect.arrayContaining(["access", "mastodon token"]));
     const notes = await hub.rows("SELECT count(*)::integer AS n FROM psn.delivery_events WHERE code IS NOT NULL");
     expect(Number(notes[0]?.["n"])).toBeGreaterThan(20);
   });
@@ -249,12 +163,12 @@ describe("nothing is told", () => {
     const refreshed = () => hub.rows("SELECT refreshed_at FROM psn.oauth_tokens WHERE refresh_token IS NOT NULL");
     const before = await refreshed();
     // The server has forgotten the access token: it answers with ExpiredToken and repeats it, and the token is exchanged.
-    expired += 1;
+    weather.expired += 1;
     expect(await run(["post", "with an expired token", "--to", "bluesky"])).toMatchObject({ code: 0 });
     expect(await refreshed()).not.toEqual(before);
     // And now the one it is exchanged with: the app password begins a new session.
-    expired += 1;
-    expiredRefresh += 1;
+    weather.expired += 1;
+    weather.expiredRefresh += 1;
     expect(await run(["post", "with a dead session", "--to", "bluesky"])).toMatchObject({ code: 0 });
   });
 

@@ -74,10 +74,14 @@ test("from an empty folder to a post that others can read, link, mention and tag
   const records = await held();
   expect(records).toHaveLength(1);
   const [{ uri, record }] = records as [Held];
-  expect(deliveries).toMatchObject([{ state: "published", url: `https://bsky.app/profile/${ADA}/post/${uri.split("/").at(-1)}`, attempt: 1 }]);
+  expect(deliveries).toMatchObject([
+    { state: "published", url: `https://bsky.app/profile/${ADA}/post/${uri.split("/").at(-1)}`, attempt: 1 },
+  ]);
   expect(record.text).toBe(text);
   const segments = [...new RichText({ text: record.text, ...(record.facets ? { facets: record.facets } : {}) }).segments()];
-  const marked = segments.flatMap((segment) => (segment.facet ? [[segment.text, segment.link?.uri ?? segment.mention?.did ?? segment.tag?.tag]] : []));
+  const marked = segments.flatMap((segment) =>
+    segment.facet ? [[segment.text, segment.link?.uri ?? segment.mention?.did ?? segment.tag?.tag]] : [],
+  );
   expect(marked).toEqual([
     ["@bob.test", friend],
     ["https://example.com/a?b=1", "https://example.com/a?b=1"],

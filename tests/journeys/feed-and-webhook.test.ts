@@ -82,7 +82,11 @@ test("of two accounts the one that always fails does not stop the other, and bot
   expect(shown.stdout).toMatch(/failed\s+webhook:127\.0\.0\.1:\d+/);
   expect(shown.stderr).toContain("not today");
   const failure = errorOf(await hub.json(["post", "half again", "--to", "all"], 5));
-  expect(failure).toMatchObject({ code: "PUBLISH_PARTIAL", message: expect.stringContaining("webhook:127.0.0.1"), hint: expect.stringMatching(/^psn show /) });
+  expect(failure).toMatchObject({
+    code: "PUBLISH_PARTIAL",
+    message: expect.stringContaining("webhook:127.0.0.1"),
+    hint: expect.stringMatching(/^psn show /),
+  });
   expect(failure.message).not.toContain("feed:");
   expect(errorOf(await hub.json(["post", "none", "--to", "webhook"], 1))).toMatchObject({ code: "PUBLISH_FAILED" });
   expect(await feedTexts(feed())).toEqual(["half again", "half"]);

@@ -90,7 +90,9 @@ export async function all(hub: Hub): Promise<Delivery[]> {
 /** The texts of a feed's entries, newest first. */
 export async function feedTexts(folder: string): Promise<string[]> {
   const text = await readFile(join(folder, "feed.json"), "utf8").catch(() => '{"items":[]}');
-  const { items } = z.object({ items: z.array(z.object({ content_text: z.string().optional(), content_html: z.string().optional() })) }).parse(JSON.parse(text));
+  const { items } = z
+    .object({ items: z.array(z.object({ content_text: z.string().optional(), content_html: z.string().optional() })) })
+    .parse(JSON.parse(text));
   return items.map((item) => item.content_text ?? (item.content_html ?? "").replaceAll(/<[^>]+>/g, "").trim());
 }
 

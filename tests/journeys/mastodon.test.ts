@@ -22,7 +22,20 @@ test("a post with a picture, its description and a content warning", async () =>
   await picture(hub.folder, "soup.png", 20);
   server.switches.processing = 1;
   const { deliveries } = posted(
-    await hub.json(["post", "Look at this soup", "--media", "soup.png", "--alt", "A red soup", "--content-warning", "food", "--visibility", "unlisted", "--language", "en"]),
+    await hub.json([
+      "post",
+      "Look at this soup",
+      "--media",
+      "soup.png",
+      "--alt",
+      "A red soup",
+      "--content-warning",
+      "food",
+      "--visibility",
+      "unlisted",
+      "--language",
+      "en",
+    ]),
   );
   expect(server.statuses).toMatchObject([{ text: "Look at this soup", spoiler: "food", visibility: "unlisted", language: "en" }]);
   const [status] = server.statuses;

@@ -259,7 +259,7 @@ export async function filesOf(folder: string): Promise<string[]> {
 export function normalised(text: string, folder: string): string {
   return text
     .replaceAll(folder, "<hub>")
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, "<uuid>")
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<instant>")
     .replaceAll(/[A-Z][a-z]{2} (\d{4}-\d\d-\d\d|\d{1,2} [A-Z][a-z]{2} \d{4}) \d\d:\d\d(:\d\d)? \S+( \([\w: -]+ UTC\))?/g, "<time>")
     .replaceAll(new RegExp(`${RegExp.escape(hostname())}-\\d+`, "g"), "<worker>")

@@ -108,7 +108,9 @@ export function dying(world: World, { verb, nth, when }: Death): { readonly worl
   };
   const { deliveries } = world.stores;
   const some: Partial<Deliveries> =
-    verb === "load" ? { load: (...args) => mortal(() => deliveries.load(...args)) } : { settle: (...args) => mortal(() => deliveries.settle(...args)) };
+    verb === "load"
+      ? { load: (...args) => mortal(() => deliveries.load(...args)) }
+      : { settle: (...args) => mortal(() => deliveries.settle(...args)) };
   return { world: { ...world, stores: { ...world.stores, deliveries: { ...deliveries, ...some } } }, died };
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
@@ -17,7 +17,7 @@ import {
   setConfig,
   unsetConfig,
 } from "@psn/core/utils/config.ts";
-import { checkEnvText, childEnvironment, terminalEnv } from "@psn/core/utils/env.ts";
+import { checkEnvText, childEnvironment, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
 const list = defineCommand({
@@ -159,11 +159,24 @@ async function editFile(hub: string, file: ConfigFile, json: boolean): Promise<b
     if (error || status !== 0) throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
     const after = await readFile(copy, "utf8");
     if (after === before) return false;
-    checkEnvText(after, configPath(hub, file));
-    replaceConfig(hub, file, before, after);
+    keepingRefused(join(dirname(configPath(hub, file)), `refused.${file}.env`), after, () => {
+      checkEnvText(after, configPath(hub, file));
+      replaceConfig(hub, file, before, after);
+    });
     return true;
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What was typed is not lost when it cannot be used. */
+function keepingRefused(path: string, text: string, replace: () => void): void {
+  try {
+    replace();
+  } catch (error) {
+    if (!(error instanceof PsnError)) throw error;
+    writeEnvFile(path, text);
+    throw new PsnError(error.code, error.message, { cause: error, hint: `mend it and edit again; what you wrote is kept in ${path}` });
   }
 }
 

@@ -79,7 +79,7 @@ export function findHub(start: string, environment: Environment = process.env): 
  * The hub's settings.
  *
  * @param hubDir the hub folder, or undefined to go by the environment alone.
- * @throws PsnError HUB_MISSING without a hub.env there; FILE_UNREADABLE, CONFIG_EXPOSED or CONFIG_INVALID when it cannot be used;
+ * @throws PsnError HUB_MISSING without a hub.env there; CONFIG_EXPOSED or CONFIG_INVALID when it cannot be used;
  * VAULT_LOCKED for a key that is none. The message names the setting and its origin, never the value.
  */
 export function loadHubEnv(hubDir: string | undefined, environment: Environment = process.env): HubEnv {
@@ -113,7 +113,7 @@ export function readHubEnv(
 /**
  * The user's app keys. No keys.env is no error.
  *
- * @throws PsnError FILE_UNREADABLE, CONFIG_EXPOSED or CONFIG_INVALID when it cannot be used.
+ * @throws PsnError CONFIG_EXPOSED or CONFIG_INVALID when it cannot be used.
  */
 export function loadKeysEnv(hubDir: string | undefined, environment: Environment = process.env): KeysEnv {
   const { env, problems } = readKeysEnv(hubDir, environment);

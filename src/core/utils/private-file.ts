@@ -31,7 +31,7 @@ const LOCK_PAUSE_MS = 20;
 /**
  * The text of a file, byte order mark included; undefined when there is none.
  *
- * @throws PsnError FILE_UNREADABLE when it may not be read or is no file, CONFIG_INVALID when it is not UTF-8.
+ * @throws PsnError CONFIG_INVALID when it may not be read, is no file or is not UTF-8.
  */
 export function readTextFile(path: string): string | undefined {
   let bytes: Uint8Array;
@@ -40,7 +40,7 @@ export function readTextFile(path: string): string | undefined {
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
-    throw new PsnError("FILE_UNREADABLE", `${path} cannot be read${why(code)}.`, { cause: error, hint: cure(code, path) });
+    throw new PsnError("CONFIG_INVALID", `${path} cannot be read${why(code)}.`, { cause: error, hint: cure(code, path) });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -53,7 +53,7 @@ export function readTextFile(path: string): string | undefined {
  * Replaces a file at once: whoever reads it sees the old text or the new one, and so does whoever starts after a power cut. The
  * file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is replaced.
  *
- * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode, FILE_UNREADABLE when it cannot be written.
+ * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode or cannot be written.
  */
 export function writeEnvFile(path: string, text: string): void {
   if (!text.isWellFormed()) throw new PsnError("CONFIG_INVALID", `What is to be written to ${path} is not well-formed Unicode text.`);
@@ -76,7 +76,7 @@ export function writeEnvFile(path: string, text: string): void {
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
     const code = codeOf(error);
-    throw new PsnError("FILE_UNREADABLE", `${path} cannot be written${why(code)}.`, { cause: error, hint: cure(code, path) });
+    throw new PsnError("CONFIG_INVALID", `${path} cannot be written${why(code)}.`, { cause: error, hint: cure(code, path) });
   }
 }
 
@@ -129,7 +129,7 @@ function take(lock: string): boolean {
   } catch (error) {
     const code = codeOf(error);
     if (code === "EEXIST") return false;
-    throw new PsnError("FILE_UNREADABLE", `${lock} cannot be written${why(code)}.`, { cause: error, hint: cure(code, lock) });
+    throw new PsnError("CONFIG_INVALID", `${lock} cannot be written${why(code)}.`, { cause: error, hint: cure(code, lock) });
   }
 }
 
