@@ -156,6 +156,8 @@ BEGIN
       lease_until = now() + c."leaseMs" * interval '1 millisecond',
       published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
     FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.state IN ('claimed', 'sending', 'pending')
+      -- What may have been sent never counts as unsent again, but for the next unit of a thread.
+      AND NOT (d.state = 'sending' AND c.state = 'claimed' AND coalesce(c.unit ->> 'state', '') <> 'published')
     RETURNING d.id, d.user_id, d.account_id, d.attempt, c.unit, c.next, c.account, c.event, c.note, c.code, c.actor
   ),
   this_unit AS (

@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -166,6 +166,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** Where the headers of this very node lie, if they came with it: its database is compiled, and node-gyp would fetch them else. */
+function ownHeaders(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const program = spawnSync("node", ["-p", "process.execPath"], { env, encoding: "utf8" }).stdout.trim();
+  const prefix = dirname(dirname(program));
+  return existsSync(join(prefix, "include", "node", "node.h")) ? { npm_config_nodedir: prefix } : {};
+}
+
 /** Beside its place first, then renamed: a folder that is there is whole. */
 async function install(folder: string): Promise<void> {
   const draft = `${folder}.draft`;
@@ -175,7 +182,7 @@ async function install(folder: string): Promise<void> {
   const packages = [`@atproto/pds@${PDS}`, `@did-plc/server@${PLC}`];
   const npm = spawn("npm", ["install", "--no-audit", "--no-fund", "--save-exact", ...packages], {
     cwd: draft,
-    env: nodeEnv(),
+    env: { ...ownHeaders(nodeEnv()), ...nodeEnv() },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";

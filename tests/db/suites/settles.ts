@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { answered, failed, LEASE_MS, pollAgain, sending, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
+import { answered, failed, LEASE_MS, pollAgain, renewed, sending, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
 import {
   claim,
@@ -33,6 +33,15 @@ export function settleTests(test: Test): void {
     expect(found.publishedAt).toBeInstanceOf(Date);
     expect(found.events.at(-1)).toMatchObject({ event: "published", attempt: 1, unit: 0, note: ref("1").url, actor: "worker-3" });
     expect(await claim(stage)).toEqual([]);
+  });
+
+  test("settle: what may have been sent never counts as unsent again", async (stage) => {
+    const { id } = await schedule(stage);
+    const claimed = await claimOne(stage);
+    expect(await stateOf(stage, id)).toBe("sending");
+    expect(await settle(stage, claimed, renewed("claimed", LEASE_MS))).toBe(false);
+    expect(await stateOf(stage, id)).toBe("sending");
+    expect(await settle(stage, claimed, renewed("sending", LEASE_MS))).toBe(true);
   });
 
   test("settle: a thread goes out in order and resumes where it stopped", async (stage) => {
