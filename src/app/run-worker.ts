@@ -72,7 +72,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
         for (const claim of claims) start(claim, askedAt);
         // Full: what matters next is a delivery that ends. Else everything that could be taken is taken.
-        await bell.wait(inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : await pause(options, concurrency));
+        await bell.wait(inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : await pause(options, concurrency, askedAt));
         failures = 0;
       } catch (error) {
         trouble(error);
@@ -89,9 +89,12 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-async function pause({ world, only }: WorkerOptions, concurrency: Concurrency): Promise<number> {
+/** How long nothing can be taken, in milliseconds, after a claim that was asked for at `askedAt` took what it could. */
+async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, askedAt: Date): Promise<number> {
   const next = await world.stores.deliveries.nextWake(concurrency, only);
   if (next === null) return LOOK_ANYWAY_MS;
+  // It became due since the claim.
+  if (next <= 0 && -next <= world.now().getTime() - askedAt.getTime()) return 0;
   // Overdue and not ours to take: an account at its limit, here or at another worker.
   if (next <= 0) return LOOK_SOON_MS;
   return Math.min(Math.max(1, next), SLEEP_MOST_MS);
