@@ -7,11 +7,6 @@ export interface SessionClient extends OwnerClient {
   release(broken?: boolean): void;
   on(event: "notification", listener: () => void): unknown;
 }
-export interface SessionPool<Client extends SessionClient> {
-  connect(): Promise<Client>;
-  end(): Promise<void>;
-}
-
 /**
  * A pool listens to the errors of its idle connections only. One that is lost while it is in use fails its statement, which is
  * how its user learns of it, and emits an error besides; without a listener that would end the process.
