@@ -67,6 +67,7 @@ export async function resolveDelivery(
   userId: string,
   id: string,
   live: string | undefined,
+  dryRun = false,
 ): Promise<readonly DeliverySummary[]> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
@@ -78,6 +79,7 @@ export async function resolveDelivery(
       "INPUT_INVALID",
       `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`,
     );
+  if (dryRun) return [delivery];
   const verdict = live === undefined ? "not-live" : ({ live: { id: live, url: live } } as const);
   if (!(await posts.resolve(userId, delivery.id, verdict)))
     throw new PsnError("STATE_CONFLICT", "somebody else has resolved it meanwhile", { hint: `psn show ${id}` });

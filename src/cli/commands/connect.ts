@@ -38,13 +38,25 @@ export default defineCommand({
       { flags: `--${name}-stdin`, help: `the ${name}, read from standard input` },
       { flags: `--${name}-file <file>`, help: `the ${name}, read from a file` },
     ]),
+    { flags: "--dry-run", help: "take the values, ask nobody, write nothing" },
   ],
-  schema: z.object({ platform: z.string(), what: z.string().optional() }).catchall(z.union([z.string(), z.boolean()])),
-  run: async ({ platform: id, what, ...given }, context) => {
+  schema: z
+    .object({ platform: z.string(), what: z.string().optional(), dryRun: z.boolean().default(false) })
+    .catchall(z.union([z.string(), z.boolean()])),
+  run: async ({ platform: id, what, dryRun, ...given }, context) => {
     const { output, signal } = context;
     const hub = await context.hub();
     const platform = await hub.world.platforms.load(id);
     const form = await fill(platform, what, given, context);
+    if (dryRun) {
+      const secrets = new Set<string>(platform.auth.fields.filter(({ secret }) => secret).map(({ name }) => name));
+      const shown = Object.entries(form).map(([name, value]) => [name, secrets.has(name) ? "••••••••" : value] as const);
+      output.result(
+        { dryRun, platform: id, form: Object.fromEntries(shown) },
+        () => `would connect ${id} with ${shown.map((pair) => pair.join(" ")).join(", ")}`,
+      );
+      return undefined;
+    }
     const account = await connectAccount(hub.world, hub.user.id, id, form, signal);
     const document = {
       id: account.id,

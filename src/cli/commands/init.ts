@@ -28,6 +28,7 @@ export default defineCommand({
     { flags: "--database-url-stdin", help: "the same, read from standard input" },
     { flags: "--database-url-file <file>", help: "the same, read from a file" },
     { flags: "--tz <zone>", help: "your time zone; else this machine's" },
+    { flags: "--dry-run", help: "say what would be made, and make nothing" },
     { flags: "--handle <name>", help: "your name in this hub; else me" },
   ],
   schema: z.object({
@@ -37,6 +38,7 @@ export default defineCommand({
     databaseUrlFile: z.string().optional(),
     tz: z.string().optional(),
     handle: z.string().default("me"),
+    dryRun: z.boolean().default(false),
   }),
   run: async (input, { cwd, namedHub, output, stdin }) => {
     const { provisioning } = await import("@psn/compose.ts");
@@ -57,6 +59,16 @@ export default defineCommand({
       throw new PsnError("INPUT_INVALID", "the database's address is not of the form postgres://owner:password@host/database", {
         hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
       });
+    }
+    if (input.dryRun) {
+      const { file } = provisioning(folder);
+      const has = { key: file.get("HUB_ENCRYPTION_KEY") !== undefined, user: file.get("PSN_USER") !== undefined };
+      const where =
+        databaseUrl !== undefined || file.get("DATABASE_URL") !== undefined ? "on a Postgres" : "with its own database in data/";
+      output.result({ dryRun: true, hub: folder, has }, () =>
+        has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
+      );
+      return undefined;
     }
     if (output.interactive) output.note("making the hub …");
     const steps = await provisionHub(provisioning(folder), {

@@ -16,19 +16,21 @@ export default defineCommand({
   flags: [
     { flags: "--live <url>", help: "it is public, here" },
     { flags: "--not-live", help: "it is not public; send it again" },
+    { flags: "--dry-run", help: "say which delivery would be resolved, and change nothing" },
   ],
   schema: z.object({
     id: z.string(),
     live: z.url({ protocol: /^https?$/, error: "must be the post's address, https://…" }).optional(),
     notLive: z.boolean().default(false),
+    dryRun: z.boolean().default(false),
   }),
-  run: async ({ id, live, notLive }, context) => {
+  run: async ({ id, live, notLive, dryRun }, context) => {
     const { output } = context;
     if ((live !== undefined) === notLive)
       throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
     const { world, user } = await context.hub();
-    const deliveries = await resolveDelivery(world, user.id, id, live);
-    output.result({ deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));
+    const deliveries = await resolveDelivery(world, user.id, id, live, dryRun);
+    output.result({ dryRun, deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));
     return undefined;
   },
 });
