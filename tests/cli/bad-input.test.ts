@@ -3,10 +3,9 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { png } from "../../scripts/png.ts";
-import { filesOf, picture, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { failed, filesOf, picture, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /*
  * Whatever a person can get wrong: one message that says what is wrong and what mends it, the exit code of the design, and
@@ -20,24 +19,7 @@ beforeAll(async () => {
   hub = await testHub();
 });
 
-/** Checks the form of a failure and returns its message. */
-function failed(ran: Ran, code: ErrorCode): string {
-  const { stdout, stderr } = ran;
-  const lines = stderr.trimEnd().split("\n");
-  expect(lines.length, stderr).toBeLessThanOrEqual(3);
-  expect(lines[0]).toMatch(new RegExp(`^✗ .+ \\(${code}\\)$`));
-  expect(stdout).toBe("");
-  expect(ran.code).toBe(ERRORS[code].exit);
-  return stderr;
-}
-
-/** A command line that fails, says how to go on, and leaves everything as it was. */
-async function refused(argv: readonly string[], code: ErrorCode, says: string | RegExp, stdin?: string | Uint8Array): Promise<void> {
-  const before = await hub.state();
-  const said = failed(await hub.psn(argv, stdin === undefined ? {} : { stdin }), code);
-  expect(said).toMatch(says);
-  expect(await hub.state()).toBe(before);
-}
+const refused = (...call: Refusal) => refusedBy(hub, ...call);
 
 /** A whole PNG of about this many bytes: most of them are a comment. */
 function bulky(bytes: number): Buffer {

@@ -8,7 +8,7 @@ import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
 import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { setEnvValue, unsetEnvValue } from "@psn/core/utils/env.ts";
 import { beforeAll, describe, expect, test } from "vitest";
-import { binary, filesOf, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { binary, failed, filesOf, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
 
 /*
@@ -25,24 +25,7 @@ beforeAll(async () => {
   feedOnly = await readFile(join(hub.folder, "config", "hub.env"), "utf8");
 });
 
-/** Checks the form of a failure and returns its message. */
-function failed(ran: Ran, code: ErrorCode): string {
-  const { stdout, stderr } = ran;
-  const lines = stderr.trimEnd().split("\n");
-  expect(lines.length, stderr).toBeLessThanOrEqual(3);
-  expect(lines[0]).toMatch(new RegExp(`^✗ .+ \\(${code}\\)$`));
-  expect(stdout).toBe("");
-  expect(ran.code).toBe(ERRORS[code].exit);
-  return stderr;
-}
-
-/** A command line that fails, says how to go on, and leaves everything as it was. */
-async function refused(argv: readonly string[], code: ErrorCode, says: string | RegExp, stdin?: string | Uint8Array): Promise<void> {
-  const before = await hub.state();
-  const said = failed(await hub.psn(argv, stdin === undefined ? {} : { stdin }), code);
-  expect(said).toMatch(says);
-  expect(await hub.state()).toBe(before);
-}
+const refused = (...call: Refusal) => refusedBy(hub, ...call);
 
 describe("hub.env", () => {
   const file = () => join(hub.folder, "config", "hub.env");

@@ -10,7 +10,8 @@ import { createIo } from "@psn/cli/io.ts";
 import { run } from "@psn/cli/program.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
-import { afterAll } from "vitest";
+import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
+import { afterAll, expect } from "vitest";
 import { png } from "../../scripts/png.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
 
@@ -284,4 +285,25 @@ export function documentOf({ stdout }: Ran): Readonly<Record<string, unknown>> {
   const document: unknown = JSON.parse(stdout);
   if (typeof document !== "object" || document === null || Array.isArray(document)) throw new Error(`not an object: ${stdout}`);
   return document as Readonly<Record<string, unknown>>;
+}
+
+/** Checks the form of a failure and returns its message. */
+export function failed(ran: Ran, code: ErrorCode): string {
+  const { stdout, stderr } = ran;
+  const lines = stderr.trimEnd().split("\n");
+  expect(lines.length, stderr).toBeLessThanOrEqual(3);
+  expect(lines[0]).toMatch(new RegExp(`^✗ .+ \\(${code}\\)$`));
+  expect(stdout).toBe("");
+  expect(ran.code).toBe(ERRORS[code].exit);
+  return stderr;
+}
+
+export type Refusal = readonly [argv: readonly string[], code: ErrorCode, says: string | RegExp, stdin?: string | Uint8Array];
+
+/** A command line that fails, says how to go on, and leaves everything of the hub as it was. */
+export async function refusedBy(hub: Pick<TestHub, "psn" | "state">, ...[argv, code, says, stdin]: Refusal): Promise<void> {
+  const before = await hub.state();
+  const said = failed(await hub.psn(argv, stdin === undefined ? {} : { stdin }), code);
+  expect(said).toMatch(says);
+  expect(await hub.state()).toBe(before);
 }
