@@ -1,9 +1,21 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { User } from "./ports.ts";
 
+/** The settings of hub.env that making a hub reads. */
+export type HubFileName =
+  | "HUB_ENCRYPTION_KEY"
+  | "PSN_USER"
+  | "DATABASE_URL"
+  | "DATABASE_OWNER_URL"
+  | "NEON_PROJECT_ID"
+  | "TRIGGER_PROJECT_REF"
+  | "TRIGGER_ACCESS_TOKEN"
+  | "TRIGGER_SECRET_KEY"
+  | "PSN_MADE";
+
 /** hub.env, as far as making a hub needs it. */
 export interface HubFile {
-  get(name: "HUB_ENCRYPTION_KEY" | "PSN_USER" | "DATABASE_URL" | "DATABASE_OWNER_URL"): string | undefined;
+  get(name: HubFileName): string | undefined;
   set(values: Readonly<Record<string, string>>): void;
 }
 

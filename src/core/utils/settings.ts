@@ -24,6 +24,10 @@ const isSaid = (value: string) => value.trim() !== "";
 const KEY_FORM = "64 hex characters (0-9, a-f)";
 const URL_FORM = "postgres://user:password@host/database, with special characters of the password percent-encoded (# is %23, / is %2F)";
 
+const WEB_FORM = "http:// or https:// and a host";
+/** Divisors of an hour or of a day: what a cron expression can say evenly. */
+const WATCHDOG_MINUTES = [5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720];
+
 /** hub.env: where this hub is. */
 export const HUB_SETTINGS = [
   {
@@ -63,7 +67,7 @@ export const HUB_SETTINGS = [
     name: "DATABASE_OWNER_URL",
     secret: true,
     example: "postgres://owner:password@host/database",
-    meaning: "The same database by the login that owns its tables. Only `psn init` and `psn db migrate` use it.",
+    meaning: "The same database by the login that owns its tables. Only `psn init`, `psn db migrate` and `psn destroy` use it.",
     form: URL_FORM,
     isValid: isPostgresUrl,
   },
@@ -74,6 +78,123 @@ export const HUB_SETTINGS = [
     meaning: "How to reach the database: pg, neon-http or neon-ws. Without it psn goes by the host.",
     form: "pg, neon-http or neon-ws",
     isValid: (value) => ["pg", "neon-http", "neon-ws"].includes(value),
+  },
+  {
+    name: "NEON_PROJECT_ID",
+    secret: false,
+    example: "late-frost-12345678",
+    meaning: "The hub's project on Neon, as `psn init --neon` found or made it.",
+    form: "the id of a Neon project",
+    isValid: (value) => /^[a-z0-9-]{1,60}$/.test(value),
+  },
+  {
+    name: "NEON_API_HOST",
+    secret: false,
+    default: "https://console.neon.tech/api/v2",
+    example: "https://console.neon.tech/api/v2",
+    meaning: "Where Neon's management API is.",
+    form: WEB_FORM,
+    isValid: isWebUrl,
+  },
+  {
+    name: "NEON_PROXY",
+    secret: false,
+    example: "http://127.0.0.1:4444",
+    meaning: "A Neon proxy of your own: statements go to /sql and sessions to /v2 of this address, whatever the host in DATABASE_URL.",
+    form: WEB_FORM,
+    isValid: isWebUrl,
+  },
+  {
+    name: "TRIGGER_API_URL",
+    secret: false,
+    default: "https://api.trigger.dev",
+    example: "https://api.trigger.dev",
+    meaning: "Where Trigger.dev is: its cloud, or a server of your own.",
+    form: WEB_FORM,
+    isValid: isWebUrl,
+  },
+  {
+    name: "TRIGGER_PROJECT_REF",
+    secret: false,
+    example: "proj_abcdefghijklmnopqrst",
+    meaning: "The hub's project on Trigger.dev, as `psn init --trigger` found or made it.",
+    form: "the ref of a Trigger.dev project, proj_…",
+    isValid: (value) => /^proj_[a-z0-9]{1,60}$/.test(value),
+  },
+  {
+    name: "TRIGGER_ACCESS_TOKEN",
+    secret: true,
+    example: "",
+    meaning: "Your personal access token at Trigger.dev, by which `psn init`, `psn deploy` and `psn doctor` act there.",
+    form: "a personal access token of Trigger.dev, tr_pat_…",
+    isValid: (value) => /^tr_pat_\S+$/.test(value),
+  },
+  {
+    name: "TRIGGER_SECRET_KEY",
+    secret: true,
+    example: "",
+    meaning: "The secret key of the project's production environment: with it psn tells Trigger.dev when a post is due.",
+    form: "a secret key of a Trigger.dev environment, tr_prod_…",
+    isValid: (value) => /^tr_(?:dev|stg|prod|preview)_\S+$/.test(value),
+  },
+  {
+    name: "PSN_WATCHDOG_MINUTES",
+    secret: false,
+    default: "30",
+    example: "30",
+    meaning:
+      "How often the watchdog on Trigger.dev looks for what was missed, in minutes. Each look wakes the database, which on Neon's free plan has some 400 hours a month. Counts from the next `psn deploy` on.",
+    form: `one of ${WATCHDOG_MINUTES.join(", ")}`,
+    isValid: (value) => WATCHDOG_MINUTES.some((minutes) => String(minutes) === value),
+  },
+  {
+    name: "PSN_MADE",
+    secret: false,
+    example: "neon-project trigger-project",
+    meaning: "What psn made for this hub and did not find there: `psn destroy` undoes this and nothing else.",
+    form: "words with spaces between, as `psn init` wrote them",
+    isValid: (value) => /^[a-z0-9:_ -]+$/.test(value),
+  },
+  {
+    name: "S3_ENDPOINT",
+    secret: false,
+    example: "https://s3.eu-central-1.amazonaws.com",
+    meaning: "An S3-compatible service for large media. Without a bucket all media are in the database.",
+    form: WEB_FORM,
+    isValid: isWebUrl,
+  },
+  {
+    name: "S3_REGION",
+    secret: false,
+    default: "auto",
+    example: "eu-central-1",
+    meaning: "The bucket's region.",
+    form: "a region's name",
+    isValid: isSaid,
+  },
+  {
+    name: "S3_BUCKET",
+    secret: false,
+    example: "my-hub-media",
+    meaning: "The bucket's name.",
+    form: "a bucket's name: 3 to 63 small letters, digits, dots and hyphens",
+    isValid: (value) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
+  },
+  {
+    name: "S3_ACCESS_KEY_ID",
+    secret: false,
+    example: "",
+    meaning: "The id of a key that may read, write and delete in the bucket.",
+    form: "an access key's id",
+    isValid: isSaid,
+  },
+  {
+    name: "S3_SECRET_ACCESS_KEY",
+    secret: true,
+    example: "",
+    meaning: "That key's secret.",
+    form: "an access key's secret",
+    isValid: isSaid,
   },
   {
     name: "PSN_DATA",
@@ -148,4 +269,9 @@ export function isTimeZone(value: string): boolean {
 function isPostgresUrl(value: string): boolean {
   const url = URL.parse(value);
   return url !== null && /^postgres(?:ql)?:$/.test(url.protocol) && (url.hostname !== "" || url.searchParams.has("host"));
+}
+
+function isWebUrl(value: string): boolean {
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
 }
