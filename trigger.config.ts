@@ -1,4 +1,5 @@
 import { defineConfig } from "@trigger.dev/sdk";
+import { watchdogCron } from "./src/trigger/cron.ts";
 
 // The tasks live in src/trigger, one file each. Bun 1.4 is the image without Node; `bun` alone is refused from 2027 on
 // (trigger.dev docs, guides/frameworks/bun, 2026-11).
@@ -8,4 +9,21 @@ export default defineConfig({
   dirs: ["./src/trigger"],
   // Longer than the slowest delivery may take, in seconds.
   maxDuration: 300,
+  build: {
+    extensions: [
+      {
+        name: "psn",
+        // A declared cron is fixed when the tasks are built, and the setting is here and not in the image.
+        onBuildStart: (context) => {
+          const cron = watchdogCron(Number(process.env["PSN_WATCHDOG_MINUTES"] ?? 30));
+          context.registerPlugin({
+            name: "psn-watchdog",
+            setup: (build) => {
+              build.initialOptions.define = { ...build.initialOptions.define, PSN_WATCHDOG_CRON: JSON.stringify(cron) };
+            },
+          });
+        },
+      },
+    ],
+  },
 });

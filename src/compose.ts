@@ -1,16 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
-import type { Inspection, Platforms, User, World } from "@psn/app/ports.ts";
+import type { Inspection, User, World } from "@psn/app/ports.ts";
 import type { Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { generateKey, type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
+import { generateKey } from "@psn/core/utils/crypto.ts";
 import {
   changeEnvFile,
   checkEnvText,
@@ -26,7 +25,8 @@ import {
   setEnvValue,
 } from "@psn/core/utils/env.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
-import { isPlatformId, platformIds, platforms } from "@psn/platforms/index.ts";
+import { platformIds } from "@psn/platforms/index.ts";
+import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, outside, queueOf } from "./compose.parts.ts";
 
 /*
  * The one place that knows both sides: from hub.env to a world the use cases can act in.
@@ -72,7 +72,15 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     if (!known) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
     // The file or the environment may say otherwise for this machine.
     const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
-    const world: World = { ...outside, stores, vault: createVault({ keys }) };
+    const world: World = {
+      ...outside,
+      ...queueOf(env),
+      ...bucketOf(env),
+      ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
+      platforms: loaderOf(platformIds),
+      stores,
+      vault: createVault({ keys }),
+    };
     return {
       folder,
       user,
@@ -88,41 +96,10 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   }
 }
 
-/** The world but for what a hub decides. */
-const outside = {
-  platforms: {
-    ids: platformIds,
-    load: async (id) => {
-      if (!isPlatformId(id))
-        throw new PsnError("INPUT_INVALID", `psn knows no platform called "${id}"; it knows ${platformIds.join(", ")}`, {
-          hint: "psn connect PLATFORM",
-        });
-      return platforms[id]();
-    },
-  } satisfies Platforms,
-  fetch: (input: string | URL, init?: RequestInit) => fetch(input, init),
-  now: () => new Date(),
-  random: Math.random,
-  newId: () => Bun.randomUUIDv7(),
-  sleep: async (ms: number, signal?: AbortSignal) => {
-    await sleep(ms, undefined, signal ? { signal } : {});
-  },
-} as const;
-
-function keysOf(env: HubEnv): readonly Key[] {
-  const current = env.get("HUB_ENCRYPTION_KEY");
-  if (current === undefined)
-    throw new PsnError("VAULT_LOCKED", "hub.env has no HUB_ENCRYPTION_KEY", {
-      hint: "put the key back: psn config set HUB_ENCRYPTION_KEY",
-    });
-  const old = env.get("HUB_ENCRYPTION_KEY_OLD");
-  return [keyFromHex(current), ...(old === undefined ? [] : [keyFromHex(old)])];
-}
-
 function databaseOptions(env: HubEnv, use: DatabaseOptions["use"]): DatabaseOptions {
   const driver = env.get("DATABASE_DRIVER");
   const known = driver === "pg" || driver === "neon-http" || driver === "neon-ws" ? driver : undefined;
-  return { url: env.get("DATABASE_URL"), driver: known, dataFolder: dataDir(env), use };
+  return { url: env.get("DATABASE_URL"), driver: known, neonProxy: env.get("NEON_PROXY"), dataFolder: dataDir(env), use };
 }
 
 /** What `psn doctor` can see without opening the hub: the runtime, the files and what they say. */

@@ -17,6 +17,7 @@ function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliveryS
     dueAt: new Date(0),
     wakeAt: new Date(0),
     attempt: 1,
+    fence: 1,
     code: null,
     message: state === "failed" ? "the platform said no" : null,
     publishedAt: null,

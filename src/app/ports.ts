@@ -58,6 +58,8 @@ export interface Accounts {
   /** Stores refreshed credentials in place of `previous` and gives the lease back; false when they were replaced meanwhile. */
   refreshed(userId: string, accountId: string, previous: SealedCredentials, credentials: SealedCredentials): Promise<boolean>;
   releaseRefresh(userId: string, accountId: string): Promise<void>;
+  /** Marks an account that only its user can mend. */
+  needsReconnect(userId: string, accountId: string, reason: string): Promise<void>;
 }
 
 export interface StoredPart {
@@ -65,6 +67,9 @@ export interface StoredPart {
   readonly media: readonly string[];
 }
 export type StoredParts = readonly [StoredPart, ...StoredPart[]];
+
+/** In its row, or in the bucket under this name. */
+export type StoredMedia = ({ readonly content: Uint8Array } | { readonly objectKey: string }) & { readonly sha256: string };
 
 export interface NewMedia extends MediaInfo {
   readonly sha256: string;
@@ -102,6 +107,7 @@ export interface DeliverySummary {
   readonly dueAt: Date;
   readonly wakeAt: Date;
   readonly attempt: number;
+  readonly fence: number;
   readonly code: string | null;
   readonly message: string | null;
   readonly publishedAt: Date | null;
@@ -132,7 +138,13 @@ export type DeliveryFilter = "open" | "all";
 
 export interface Posts {
   /** Post, media, deliveries and units at once. False when the idempotency key is taken, and then nothing is written. */
-  schedule(userId: string, post: NewPost, media: readonly NewMedia[], deliveries: readonly NewDelivery[], dueAt: Date): Promise<boolean>;
+  schedule(
+    userId: string,
+    post: NewPost,
+    media: readonly (MediaInfo & StoredMedia)[],
+    deliveries: readonly NewDelivery[],
+    dueAt: Date,
+  ): Promise<boolean>;
   findByKey(userId: string, idempotencyKey: string): Promise<string | undefined>;
   list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
   ofPost(userId: string, postId: string): Promise<readonly DeliverySummary[]>;
@@ -144,7 +156,8 @@ export interface Posts {
   move(userId: string, deliveryIds: readonly string[], dueAt: Date, wallTime: string, timeZone: string): Promise<readonly string[]>;
   retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
   resolve(userId: string, deliveryId: string, verdict: { readonly live: Ref } | "not-live"): Promise<boolean>;
-  readMedia(userId: string, mediaId: string): Promise<Uint8Array | undefined>;
+  /** Where a media file is; undefined once it is pruned. */
+  findMedia(userId: string, mediaId: string): Promise<StoredMedia | undefined>;
 }
 
 /** The right to act on a delivery until the lease ends or somebody raises the fence. */
@@ -172,7 +185,16 @@ export interface LoadedDelivery {
   readonly id: string;
   readonly state: DeliveryState;
   readonly attempt: number;
-  readonly account: { readonly id: string; readonly platform: string; readonly profile: Profile };
+  readonly fence: number;
+  readonly wakeAt: Date;
+  readonly leaseUntil: Date | null;
+  readonly account: {
+    readonly id: string;
+    readonly platform: string;
+    readonly profile: Profile;
+    readonly health: AccountHealth;
+    readonly pausedUntil: Date | null;
+  };
   readonly credentials: SealedCredentials | null;
   readonly units: readonly StoredUnit[];
   readonly media: readonly MediaInfo[];
@@ -186,6 +208,30 @@ export interface Deliveries {
     readonly concurrency: Concurrency;
     readonly only?: readonly string[];
   }): Promise<readonly Claim[]>;
+  /**
+   * Claims this delivery, if it needs a worker now, and loads it, in one round trip. `worker` is a name that no other attempt
+   * ever has: asked again under it the answer is the same claim. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
+   */
+  claimOne(request: {
+    readonly worker: string;
+    readonly leaseMs: number;
+    readonly platforms: readonly string[];
+    readonly userId: string;
+    readonly deliveryId: string;
+  }): Promise<{ readonly claim: Claim | undefined; readonly loaded: LoadedDelivery | undefined }>;
+  /**
+   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks. Throws
+   * SCHEMA_OUTDATED, SCHEMA_NEWER.
+   */
+  wakeUps(request: {
+    readonly worker: string;
+    readonly version: string;
+    readonly platforms: readonly string[];
+    readonly aheadMs: number;
+    readonly most: number;
+  }): Promise<readonly WakeUp[]>;
+  /** A line of the delivery's history that changes nothing. */
+  note(userId: string, deliveryId: string, event: string, text: string, actor: string): Promise<void>;
   /** Milliseconds until something is due for these platforms; not positive when it is, null when nothing waits. */
   nextWake(concurrency: Concurrency, only?: readonly string[]): Promise<number | null>;
   load(userId: string, deliveryId: string): Promise<LoadedDelivery | undefined>;
@@ -199,8 +245,69 @@ export interface Deliveries {
   gone(worker: string): Promise<void>;
 }
 
+/** Somebody should look at a delivery at an instant. A hint: the row decides whether there is something to do. */
+export interface WakeUp {
+  readonly deliveryId: string;
+  readonly userId: string;
+  readonly accountId: string;
+  readonly platform: string;
+  /** As it was when this was asked for. */
+  readonly fence: number;
+  /** `claimed` and `sending` mean that a lease ends then. */
+  readonly state: DeliveryState;
+  readonly at: Date;
+}
+
+/** Wakes somebody up from outside, where no worker listens to the database. Losing a wake-up is harmless: the watchdog looks too. */
+export interface Queue {
+  /** What it is called in messages. */
+  readonly name: string;
+  /** False for a platform that only a worker on the user's machine can reach. */
+  serves(platform: string): boolean;
+  /**
+   * Asks for one; the same wake-up twice is one. `again` makes it another than all before it. Returns its handle.
+   * Throws VENDOR_….
+   */
+  wake(wakeUp: WakeUp, again?: string): Promise<string>;
+  /** Takes one back, if it has not happened yet. */
+  forget(handle: string): Promise<void>;
+}
+
+/** Where large media are kept. */
+export interface Bucket {
+  put(key: string, bytes: Uint8Array, mime: string): Promise<void>;
+  /** Undefined when it is not there. Throws FILE_UNREADABLE when it is not what was put there, going by its SHA-256 in hex. */
+  get(key: string, sha256: string): Promise<Uint8Array | undefined>;
+  /** What is not there is no error. */
+  remove(key: string): Promise<void>;
+}
+
 /** Most deliveries in flight for one account, by platform id. */
 export type Concurrency = Readonly<Record<string, number>>;
+
+/** What keeps a hub in order; ids over all users. */
+export interface Upkeep {
+  /** Accounts whose tokens should be exchanged before somebody needs them. */
+  staleTokens(platforms: readonly string[], aheadMs: number, idleMs: number): Promise<readonly StaleToken[]>;
+  /** Media that nobody can need any more, since every delivery of their post ended well so long ago. */
+  spentMedia(ageMs: number, most: number): Promise<readonly SpentMedia[]>;
+  /** Forgets where these media are; their descriptions stay. */
+  dropMedia(userId: string, mediaIds: readonly string[]): Promise<void>;
+  /** Forgets workers that have been silent for so long; returns how many. */
+  dropWorkers(silentMs: number): Promise<number>;
+}
+
+export interface StaleToken {
+  readonly accountId: string;
+  readonly userId: string;
+  readonly platform: string;
+}
+
+export interface SpentMedia {
+  readonly mediaId: string;
+  readonly userId: string;
+  readonly objectKey: string | null;
+}
 
 export interface Users {
   add(user: User): Promise<void>;
@@ -227,6 +334,7 @@ export interface Stores {
   readonly posts: Posts;
   readonly deliveries: Deliveries;
   readonly inspection: Inspection;
+  readonly upkeep: Upkeep;
 }
 
 /** Where a sealed value lives; a value moved elsewhere does not open. */
@@ -254,6 +362,12 @@ export interface World {
   readonly stores: Stores;
   readonly vault: Vault;
   readonly platforms: Platforms;
+  /** Absent where workers listen to the database. */
+  readonly queue?: Queue;
+  /** Absent where all media are in the database. */
+  readonly bucket?: Bucket;
+  /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
+  readonly rowHolds?: number;
   readonly fetch: Fetch;
   readonly now: () => Date;
   /** In [0, 1). */

@@ -2,6 +2,7 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Json, Purpose } from "@psn/core/types/index.ts";
 import type { Media, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
+import { openMedia } from "./keep-media.ts";
 import type { Claim, LoadedDelivery, StoredUnit, World } from "./ports.ts";
 import { openSession, refreshSession } from "./session.ts";
 import { findLost } from "./settle-unknown.ts";
@@ -16,11 +17,16 @@ export interface Attempt {
   readonly leaseMs: number;
   /** When the claim was asked for: the lease lasts at least `leaseMs` from then. Absent: just now. */
   readonly askedAt?: Date;
+  /** Where it was loaded with the claim. */
+  readonly loaded?: LoadedDelivery | undefined;
 }
 
-/** An attempt, and until when its lease is known to last, in epoch milliseconds of this machine's clock. */
-interface Held extends Attempt {
-  readonly lease: { until: number };
+/**
+ * An attempt, and until when its lease is known to last, in epoch milliseconds of this machine's clock; and what was written
+ * last, if the lease was not lost since.
+ */
+interface Held extends Omit<Attempt, "loaded"> {
+  readonly lease: { until: number; last: delivery.DeliveryChange | undefined };
 }
 
 interface Run extends Held {
@@ -32,22 +38,24 @@ interface Run extends Held {
 
 /**
  * Acts on one claim until the delivery is out, given back, or taken over by another worker. What a platform says becomes a
- * state; only the database's own failures are thrown, and then the lease decides.
+ * state; only the database's own failures are thrown, and then the lease decides. Returns what it wrote last, and undefined
+ * when somebody else acts now.
  */
-export async function publishDelivery(attempt: Attempt): Promise<void> {
+export async function publishDelivery({ loaded: first, ...attempt }: Attempt): Promise<delivery.DeliveryChange | undefined> {
   const { world, claim, leaseMs, askedAt = world.now() } = attempt;
-  const held: Held = { ...attempt, lease: { until: askedAt.getTime() + leaseMs } };
+  const held: Held = { ...attempt, lease: { until: askedAt.getTime() + leaseMs, last: undefined } };
   let { purpose } = claim;
-  let loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
+  let loaded = first ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
   let unit = loaded && openUnit(loaded);
   while (loaded && unit) {
     const run = await begin(held, loaded, unit, purpose);
-    if (!run || !(await advance(run, unit))) return;
+    if (!run || !(await advance(run, unit))) break;
     // The next unit's instant is the database's: whoever resumes after a crash must build the same request from it.
     loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
     unit = loaded && openUnit(loaded);
     purpose = "publish";
   }
+  return held.lease.last;
 }
 
 /** Everything a request needs, before anything is sent. */
@@ -179,6 +187,7 @@ async function write(held: Held, change: delivery.DeliveryChange): Promise<boole
     try {
       const mine = await world.stores.deliveries.settle(claim, worker, change);
       if (mine && change.leaseMs !== null) lease.until = askedAt + change.leaseMs;
+      lease.last = mine ? change : undefined;
       return mine;
     } catch (error) {
       const wait = WRITE_AGAIN_MS[attempt];
@@ -192,12 +201,7 @@ function requestOf({ world, loaded, claim }: Run, unit: StoredUnit): PublishRequ
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
     if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
-    const open = async () => {
-      const content = await world.stores.posts.readMedia(claim.userId, id);
-      if (!content) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the database");
-      return new Blob([content.slice()], { type: info.mime });
-    };
-    return { ...info, open };
+    return { ...info, open: async () => new Blob([await openMedia(world, claim.userId, id)], { type: info.mime }) };
   });
   const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
   const root = unit.position > 0 ? ref(0) : undefined;

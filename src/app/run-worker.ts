@@ -46,8 +46,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   let unlisten: (() => Promise<void>) | undefined;
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Date) => {
-    const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt })
-      .catch(trouble)
+    const work: Promise<void> = publishDelivery({ world, claim, worker: name, leaseMs, askedAt })
+      .then(() => undefined, trouble)
       .finally(() => {
         inFlight.delete(work);
         options.onDone?.(claim);

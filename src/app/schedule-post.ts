@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
+import { keepMedia } from "./keep-media.ts";
 import type { Account, NewMedia, StoredParts, World } from "./ports.ts";
 import { openCredentials } from "./session.ts";
 
@@ -78,30 +79,26 @@ export async function schedulePost(
   await assertOpens(world, userId, accounts);
   const id = world.newId();
   const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
-  const fresh = await posts.schedule(
-    userId,
-    {
-      id,
-      parts: stored(draft.parts),
-      overrides: storedOverrides(draft),
-      title,
-      language,
-      visibility,
-      contentWarning,
-      split,
-      numbered,
-      wallTime: due.wallTime,
-      timeZone: due.timeZone,
-      idempotencyKey,
-    },
-    allMedia(draft),
-    previews.map(({ account, units }) => ({
-      id: world.newId(),
-      accountId: account.id,
-      units: units.map((unit) => ({ id: world.newId(), unit })),
-    })),
-    due.at,
-  );
+  const post = {
+    id,
+    parts: stored(draft.parts),
+    overrides: storedOverrides(draft),
+    title,
+    language,
+    visibility,
+    contentWarning,
+    split,
+    numbered,
+    wallTime: due.wallTime,
+    timeZone: due.timeZone,
+    idempotencyKey,
+  };
+  const deliveries = previews.map(({ account, units }) => ({
+    id: world.newId(),
+    accountId: account.id,
+    units: units.map((unit) => ({ id: world.newId(), unit })),
+  }));
+  const fresh = await keepMedia(world, userId, allMedia(draft), (media) => posts.schedule(userId, post, media, deliveries, due.at));
   if (fresh) return { postId: id, repeated: false };
   const winner = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
   if (winner === undefined) throw new PsnError("DB_FAILED", "the post could not be written");

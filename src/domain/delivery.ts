@@ -1,4 +1,4 @@
-import type { PsnError } from "@psn/core/errors.ts";
+import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { AccountHealth, DeliveryState, Json, UnitState } from "@psn/core/types/index.ts";
 import type { Capabilities, Outcome, Ref } from "@psn/core/types/platform.ts";
 
@@ -44,7 +44,7 @@ export interface DeliveryChange {
   readonly wakeInMs: number | null;
   /** How long the worker keeps it; null gives it back. */
   readonly leaseMs: number | null;
-  readonly code: string | null;
+  readonly code: ErrorCode | null;
   readonly message: string | null;
   /** A line of the delivery's history; null writes none. */
   readonly event: string | null;
@@ -196,3 +196,16 @@ export function backoffMs(attempt: number, random: number): number {
 
 /** States that only a person's explicit command leaves. */
 export const TERMINAL: ReadonlySet<DeliveryState> = new Set(["published", "failed", "unconfirmed", "cancelled"]);
+
+/** When somebody should look at a delivery again; null when nothing but its user can move it. */
+export function nextLook(delivery: {
+  readonly state: DeliveryState;
+  readonly wakeAt: Date;
+  readonly leaseUntil: Date | null;
+  readonly account: { readonly health: AccountHealth; readonly pausedUntil: Date | null };
+}): Date | null {
+  const { state, wakeAt, leaseUntil, account } = delivery;
+  if (account.health !== "ok") return null;
+  const at = state === "scheduled" || state === "pending" ? wakeAt : state === "claimed" || state === "sending" ? leaseUntil : null;
+  return at && account.pausedUntil && account.pausedUntil > at ? account.pausedUntil : at;
+}

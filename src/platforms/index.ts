@@ -16,6 +16,12 @@ export type PlatformId = keyof typeof platforms;
 /** In the order the CLI shows. */
 export const platformIds = Object.keys(platforms) as readonly PlatformId[];
 
+/**
+ * Those that need nothing of the user's own machine, with the most one account may have in flight: what Trigger.dev must know
+ * before any adapter is loaded. A test holds it against the adapters.
+ */
+export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = { bluesky: 4, mastodon: 2, webhook: 4 };
+
 export function isPlatformId(id: string): id is PlatformId {
   return Object.hasOwn(platforms, id);
 }

@@ -50,7 +50,7 @@ TABLE deliveries (r) row security forced
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now()
 TABLE delivery_events (r) row security forced
-  owner owner; insert to psn_definer; insert, select to psn_runtime
+  owner owner; insert, select to psn_definer; insert, select to psn_runtime
   delivery_id uuid not null
   user_id uuid not null
   sequence bigint not null identity a
@@ -82,9 +82,9 @@ TABLE delivery_units (r) row security forced
   published_at timestamp with time zone
 TABLE media (r) row security forced
   owner owner; delete, insert, select, update to psn_runtime
-  id uuid not null
-  user_id uuid not null
-  post_id uuid not null
+  id uuid not null (select to psn_definer)
+  user_id uuid not null (select to psn_definer)
+  post_id uuid not null (select to psn_definer)
   kind text not null
   mime text not null
   bytes integer not null
@@ -92,8 +92,9 @@ TABLE media (r) row security forced
   height integer
   sha256 text not null
   alt text
-  content bytea not null
+  content bytea (select to psn_definer)
   created_at timestamp with time zone not null default now()
+  object_key text (select to psn_definer)
 TABLE migrations (r)
   owner owner; select to psn_runtime
   number integer not null
@@ -102,15 +103,15 @@ TABLE migrations (r)
 TABLE oauth_tokens (r) row security forced
   owner owner; delete, insert, select, update to psn_runtime
   id uuid not null
-  user_id uuid not null
-  account_id uuid not null
+  user_id uuid not null (select to psn_definer)
+  account_id uuid not null (select to psn_definer)
   access_token text not null
-  refresh_token text
+  refresh_token text (select to psn_definer)
   secret text
   scopes text[] not null
-  expires_at timestamp with time zone
+  expires_at timestamp with time zone (select to psn_definer)
   refresh_lease_until timestamp with time zone
-  refreshed_at timestamp with time zone
+  refreshed_at timestamp with time zone (select to psn_definer)
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now()
 TABLE posts (r) row security forced
@@ -175,6 +176,7 @@ CONSTRAINT delivery_units.delivery_units_pkey PRIMARY KEY (id)
 CONSTRAINT delivery_units.delivery_units_position UNIQUE (delivery_id, "position")
 CONSTRAINT delivery_units.delivery_units_state CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'pending'::text, 'published'::text])))
 CONSTRAINT media.media_pkey PRIMARY KEY (id)
+CONSTRAINT media.media_place CHECK (((content IS NULL) OR (object_key IS NULL)))
 CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
 CONSTRAINT oauth_tokens.oauth_tokens_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
@@ -248,9 +250,15 @@ POLICY delivery_units.delivery_units_definer permissive all to psn_definer
 POLICY delivery_units.delivery_units_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY media.media_definer permissive all to psn_definer
+  using (true)
+  with check (true)
 POLICY media.media_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY oauth_tokens.oauth_tokens_definer permissive all to psn_definer
+  using (true)
+  with check (true)
 POLICY oauth_tokens.oauth_tokens_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
@@ -282,6 +290,20 @@ AS $function$
 BEGIN
   INSERT INTO psn.users (id, handle, time_zone) VALUES (add_user.id, add_user.handle, add_user.time_zone) ON CONFLICT DO NOTHING;
   RETURN FOUND;
+END $function$
+-- owner owner; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.assert_schema(expected integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+AS $function$
+DECLARE
+  applied integer := (SELECT count(*) FROM psn.migrations);
+BEGIN
+  IF applied < expected THEN RAISE EXCEPTION 'older schema' USING ERRCODE = 'PSN01'; END IF;
+  IF applied > expected THEN RAISE EXCEPTION 'newer schema' USING ERRCODE = 'PSN02'; END IF;
+  RETURN true;
 END $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease integer, concurrency jsonb, chosen uuid[])
@@ -362,6 +384,23 @@ BEGIN
     FROM taken t
   )
   SELECT t.id, t.user_id, t.fence, CASE t.was WHEN 'sending' THEN 'settle' WHEN 'pending' THEN 'poll' ELSE 'publish' END FROM taken t;
+END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.claim_one(worker text, lease integer, concurrency jsonb, delivery uuid)
+ RETURNS TABLE(delivery_id uuid, user_id uuid, fence bigint, purpose text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+BEGIN
+  RETURN QUERY SELECT c.delivery_id, c.user_id, c.fence, c.purpose
+    FROM psn.claim_due(claim_one.worker, 1, lease, concurrency, ARRAY[delivery]) c;
+  IF FOUND THEN RETURN; END IF;
+  RETURN QUERY SELECT d.id, d.user_id, d.fence,
+      CASE (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id AND e.actor = claim_one.worker ORDER BY e.sequence DESC LIMIT 1)
+        WHEN 'settling' THEN 'settle' WHEN 'polling' THEN 'poll' ELSE 'publish' END
+    FROM psn.deliveries d
+    WHERE d.id = delivery AND d.worker = claim_one.worker AND d.state IN ('claimed', 'sending', 'pending') AND d.lease_until > now();
 END $function$
 -- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.current_user_id()
@@ -471,6 +510,32 @@ BEGIN
   )
   SELECT d.id FROM d;
 END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.spent_media(age double precision, most integer)
+ RETURNS TABLE(media_id uuid, user_id uuid, object_key text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT m.id, m.user_id, m.object_key FROM psn.media m
+  WHERE (m.content IS NOT NULL OR m.object_key IS NOT NULL)
+    AND EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id)
+    AND NOT EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id
+      AND NOT (d.state IN ('published', 'cancelled') AND d.updated_at <= now() - age * interval '1 millisecond'))
+  LIMIT most
+$function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.stale_tokens(platforms text[], ahead double precision, idle double precision)
+ RETURNS TABLE(account_id uuid, user_id uuid, platform text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT a.id, a.user_id, a.platform FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id
+  WHERE a.health = 'ok' AND a.platform = ANY (platforms) AND t.refresh_token IS NOT NULL AND t.refreshed_at IS NOT NULL
+    AND (t.refreshed_at <= now() - idle * interval '1 millisecond'
+      OR (t.expires_at <= now() + ahead * interval '1 millisecond' AND t.expires_at - t.refreshed_at > ahead * interval '1 millisecond'))
+$function$
 -- owner owner; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.wake()
  RETURNS trigger
@@ -481,3 +546,24 @@ BEGIN
   PERFORM pg_notify('psn_wake', '');
   RETURN NULL;
 END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.wake_ups(concurrency jsonb, ahead double precision, most integer)
+ RETURNS TABLE(delivery_id uuid, user_id uuid, account_id uuid, platform text, fence bigint, state text, at_ms double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT w.id, w.user_id, a.id, a.platform, w.fence, w.state, extract(epoch FROM greatest(w.at, a.paused_until)) * 1000
+  FROM psn.accounts a CROSS JOIN LATERAL (
+    SELECT d.id, d.user_id, d.fence, d.state, d.wake_at AS at FROM psn.deliveries d
+      WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now() + ahead * interval '1 millisecond'
+    UNION ALL
+    SELECT d.id, d.user_id, d.fence, d.state, d.wake_at FROM psn.deliveries d
+      WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now() + ahead * interval '1 millisecond'
+    UNION ALL
+    SELECT d.id, d.user_id, d.fence, d.state, d.lease_until FROM psn.deliveries d
+      WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() + ahead * interval '1 millisecond'
+  ) w
+  WHERE concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now() + ahead * interval '1 millisecond')
+  ORDER BY greatest(w.at, a.paused_until) LIMIT most
+$function$

@@ -66,21 +66,17 @@ export function createWorld(database: Database, options: WorldOptions): TestWorl
 }
 
 function counting(deliveries: Deliveries) {
-  const calls: Record<keyof Deliveries, number> = { claim: 0, nextWake: 0, load: 0, knownRefs: 0, settle: 0, listen: 0, beat: 0, gone: 0 };
-  const counted: Deliveries = {
-    claim: (...args) => tally("claim", () => deliveries.claim(...args)),
-    nextWake: (...args) => tally("nextWake", () => deliveries.nextWake(...args)),
-    load: (...args) => tally("load", () => deliveries.load(...args)),
-    knownRefs: (...args) => tally("knownRefs", () => deliveries.knownRefs(...args)),
-    settle: (...args) => tally("settle", () => deliveries.settle(...args)),
-    listen: (...args) => tally("listen", () => deliveries.listen(...args)),
-    beat: (...args) => tally("beat", () => deliveries.beat(...args)),
-    gone: (...args) => tally("gone", () => deliveries.gone(...args)),
-  };
-  function tally<T>(verb: keyof Deliveries, call: () => T): T {
-    calls[verb] += 1;
-    return call();
-  }
+  const none: Partial<Record<keyof Deliveries, number>> = {};
+  const calls = Object.assign(none, Object.fromEntries(Object.keys(deliveries).map((verb) => [verb, 0]))) as Record<
+    keyof Deliveries,
+    number
+  >;
+  const counted = new Proxy(deliveries, {
+    get: (target, verb: keyof Deliveries, receiver) => {
+      calls[verb] += 1;
+      return Reflect.get(target, verb, receiver);
+    },
+  });
   return { counted, calls };
 }
 

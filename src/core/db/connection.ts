@@ -8,6 +8,8 @@ export interface DatabaseOptions {
   readonly url?: string | undefined;
   /** Overrides what the URL's host suggests. */
   readonly driver?: Exclude<Driver, "embedded"> | undefined;
+  /** A Neon proxy of one's own; what it serves counts as Neon, whatever the URL's host. */
+  readonly neonProxy?: string | undefined;
   /** Folder of the embedded database. */
   readonly dataFolder: string;
   /** `session`: a worker or a migration, which keeps a connection. `once`: a few statements and gone. */
@@ -15,7 +17,7 @@ export interface DatabaseOptions {
 }
 
 /** Which driver serves these options. A Neon host is reached over HTTP for a few statements and over WebSocket for a session. */
-export function chooseDriver({ url, driver, use }: Omit<DatabaseOptions, "dataFolder">): Driver {
+export function chooseDriver({ url, driver, neonProxy, use }: Omit<DatabaseOptions, "dataFolder">): Driver {
   if (url === undefined) return "embedded";
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
     throw new PsnError("CONFIG_INVALID", "DATABASE_URL is not of the form postgres://user:password@host/database", {
@@ -23,7 +25,7 @@ export function chooseDriver({ url, driver, use }: Omit<DatabaseOptions, "dataFo
     });
   }
   if (driver) return driver === "neon-http" && use === "session" ? "neon-ws" : driver;
-  if (!new URL(url).hostname.endsWith(".neon.tech")) return "pg";
+  if (neonProxy === undefined && !new URL(url).hostname.endsWith(".neon.tech")) return "pg";
   return use === "session" ? "neon-ws" : "neon-http";
 }
 
@@ -36,8 +38,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     case "pg":
       return (await import("./drivers/pg.ts")).openPg(url);
     case "neon-http":
-      return (await import("./drivers/neon-http.ts")).openNeonHttp(url);
+      return (await import("./drivers/neon-http.ts")).openNeonHttp(url, options.neonProxy);
     case "neon-ws":
-      return (await import("./drivers/neon-ws.ts")).openNeonWs(url);
+      return (await import("./drivers/neon-ws.ts")).openNeonWs(url, options.neonProxy);
   }
 }

@@ -12,19 +12,28 @@ export type Results<T extends readonly Statement[]> = { -readonly [K in keyof T]
 
 /**
  * Who a statement runs for. A user: the rows of that user and no others. `service`: no user's rows, but the functions
- * that claim what is due.
+ * that claim what is due. A user with `service`: both in one transaction, to claim a delivery and load it in one round trip.
  */
-export type Actor = { readonly userId: string } | "service";
+export type Actor = { readonly userId: string; readonly service?: true } | "service";
 
 /** A plain connection as the owner, for migrations alone. */
 export interface OwnerClient {
   query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Readonly<Record<string, unknown>>[] }>;
 }
 
+export interface RunOptions {
+  /** Running them twice is the same as once. Where an answer can be lost on the way, as over HTTP, they are sent again. */
+  readonly repeatable?: boolean;
+}
+
 export interface Database {
   readonly driver: Driver;
   /** Runs the statements in order as one transaction, under the actor's row-level security. Throws DB_… errors only. */
-  run<const T extends readonly [Statement, ...Statement[]]>(actor: Actor, build: (db: Builder) => T): Promise<Results<T>>;
+  run<const T extends readonly [Statement, ...Statement[]]>(
+    actor: Actor,
+    build: (db: Builder) => T,
+    options?: RunOptions,
+  ): Promise<Results<T>>;
   /** Calls back when something became due; resolves once it listens. Absent where the driver cannot. */
   readonly listen?: (onWake: () => void) => Promise<() => Promise<void>>;
   /** Runs as the login of the URL itself, outside row-level security. Absent over HTTP. */

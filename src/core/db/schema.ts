@@ -150,6 +150,7 @@ export const oauthTokens = psn.table(
       "cascade",
     ),
     own("oauth_tokens"),
+    acrossUsers("oauth_tokens"),
   ],
 );
 
@@ -210,14 +211,18 @@ export const media = psn.table(
     height: integer("height"),
     sha256: text("sha256").notNull(),
     alt: text("alt"),
-    /** The file itself, so that a worker on another machine has it too. */
-    content: bytea("content").notNull(),
+    /** The file itself, so that a worker on another machine has it too; null while it is in the bucket, and once it is pruned. */
+    content: bytea("content"),
+    /** The file's name in the bucket. */
+    objectKey: text("object_key"),
     createdAt: createdAt(),
   },
   (t) => [
+    check("media_place", sql`content is null or object_key is null`),
     foreignKey({ name: "media_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
     index("media_post_id").on(t.postId),
     own("media"),
+    acrossUsers("media"),
   ],
 );
 

@@ -27,7 +27,11 @@ describe("list and get", () => {
     writeEnvFile(configPath(hub, "keys"), "X_CLIENT_ID=my-app\nX_CLIENT_SECRET=canary\nOTHER=canary\n");
     const { rows, problems } = listConfig(hub, { PSN_TIME_ZONE: "UTC" });
     expect(problems).toEqual([]);
-    const shown = Object.fromEntries(rows.filter((row) => row.shown !== undefined).map((row) => [row.name, row.shown]));
+    const shown = Object.fromEntries(
+      rows
+        .filter((row) => row.shown !== undefined && (row.origin !== "default" || row.name === "PSN_DATA"))
+        .map((row) => [row.name, row.shown]),
+    );
     expect(shown).toEqual({
       HUB_ENCRYPTION_KEY: "••••••••",
       DATABASE_URL: "postgres://u:••••••••@h/d?…",

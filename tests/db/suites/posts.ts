@@ -164,16 +164,18 @@ export function postTests(test: Test): void {
     const empty = media(new Uint8Array(0));
     await schedule(stage, { media: [every, large, empty] });
     for (const file of [every, large, empty]) {
-      const content = await stores.posts.readMedia(userId, file.id);
+      const found = await stores.posts.findMedia(userId, file.id);
+      const content = found && "content" in found ? found.content : undefined;
       expect(content?.length).toBe(file.bytes);
+      expect(found?.sha256).toBe(file.sha256);
       expect(
         createHash("sha256")
           .update(content ?? "")
           .digest("hex"),
       ).toBe(file.sha256);
     }
-    expect(await stores.posts.readMedia(userId, newId())).toBeUndefined();
-    expect(await stores.posts.readMedia(await newUser(stores), every.id)).toBeUndefined();
+    expect(await stores.posts.findMedia(userId, newId())).toBeUndefined();
+    expect(await stores.posts.findMedia(await newUser(stores), every.id)).toBeUndefined();
   });
 
   test("posts: the queue shows what is open, soonest first; the history all, latest first", async (stage) => {

@@ -10,5 +10,6 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 export function contextStatements(actor: Actor): readonly [string, string] {
   if (actor === "service") return ["SET LOCAL ROLE psn_service", "SELECT set_config('app.current_user_id', '', true)"];
   if (!UUID.test(actor.userId)) throw new PsnError("BUG", "a user id that is not a UUID");
-  return ["SET LOCAL ROLE psn_runtime", `SELECT set_config('app.current_user_id', '${actor.userId}', true)`];
+  const role = actor.service ? "psn_service" : "psn_runtime";
+  return [`SET LOCAL ROLE ${role}`, `SELECT set_config('app.current_user_id', '${actor.userId}', true)`];
 }

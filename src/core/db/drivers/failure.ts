@@ -38,11 +38,18 @@ export function databaseError(error: unknown): PsnError {
   if (code === "42501") return new PsnError("DB_REFUSED", "the database does not allow this login to do that", { details });
   if (REFUSED.test(code))
     return new PsnError("DB_REFUSED", "the database refused the login: wrong user, password or database name", { details });
-  if (NO_SCHEMA.test(code)) return new PsnError("SCHEMA_OUTDATED", "the database lacks something this psn needs", { details });
+  // Raised by psn.assert_schema.
+  if (code === "PSN02") return new PsnError("SCHEMA_NEWER", "the database holds migrations this psn does not know", { details });
+  if (code === "PSN01" || NO_SCHEMA.test(code))
+    return new PsnError("SCHEMA_OUTDATED", "the database lacks something this psn needs", { details });
   // Neon's proxy gives these no SQLSTATE over HTTP.
+  if (code === "" && /HTTP status 402|exceeded the .*quota/i.test(said))
+    return new PsnError("VENDOR_QUOTA", "Neon has suspended this database: the plan's quota is used up", {
+      hint: "wait for the next month or upgrade: https://console.neon.tech/app/billing",
+    });
   if (code === "" && /password authentication failed/i.test(said))
     return new PsnError("DB_REFUSED", "the database refused the login: wrong user or password");
-  if (code === "" && /HTTP status 5\d\d|connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
+  if (code === "" && /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   return new PsnError("DB_FAILED", `a statement failed in the database${code === "" ? "" : ` (SQLSTATE ${code})`}`, { details });
 }

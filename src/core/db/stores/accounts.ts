@@ -1,7 +1,7 @@
 import type { Account, Accounts, SealedCredentials } from "@psn/app/ports.ts";
 import type { Profile } from "@psn/core/types/platform.ts";
 import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
-import type { Database } from "../connection.ts";
+import type { Database } from "../database.ts";
 import { accounts, deliveries, oauthTokens } from "../schema.ts";
 import { changedHere, note, takenBack } from "./changes.ts";
 
@@ -151,6 +151,16 @@ export function accountsStore(database: Database): Accounts {
           .set({ refreshLeaseUntil: null })
           .where(eq(oauthTokens.accountId, accountId))
           .returning({ id: oauthTokens.id }),
+      ]);
+    },
+
+    async needsReconnect(userId, accountId, reason) {
+      await database.run({ userId }, (db) => [
+        db
+          .update(accounts)
+          .set({ health: "needs-reconnect", healthReason: reason, updatedAt: sql`now()` })
+          .where(and(eq(accounts.id, accountId), eq(accounts.health, "ok")))
+          .returning({ id: accounts.id }),
       ]);
     },
   };

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { Builder } from "../connection.ts";
+import type { Builder } from "../database.ts";
 import { deliveries } from "../schema.ts";
 
 /** The `{…}` form of a Postgres array, as one parameter. */

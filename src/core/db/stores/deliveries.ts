@@ -1,9 +1,10 @@
-import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/app/ports.ts";
-import type { Json, Purpose } from "@psn/core/types/index.ts";
+import type { Claim, Deliveries, LoadedDelivery, StoredUnit, WakeUp } from "@psn/app/ports.ts";
+import type { DeliveryState, Json, Purpose } from "@psn/core/types/index.ts";
 import type { MediaInfo, Ref } from "@psn/core/types/platform.ts";
 import { and, asc, eq, ne, sql } from "drizzle-orm";
-import type { Database } from "../connection.ts";
-import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
+import type { Builder, Database } from "../database.ts";
+import { accounts, deliveries, deliveryEvents, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
+import { SCHEMA_VERSION } from "../version.ts";
 import { profileOf } from "./accounts.ts";
 import { uuids } from "./changes.ts";
 
@@ -41,6 +42,59 @@ export function unitOf(row: UnitRow): StoredUnit {
   };
 }
 
+const claimColumns = {
+  deliveryId: sql<string>`delivery_id`,
+  userId: sql<string>`user_id`,
+  fence: sql<string>`fence::text`,
+  purpose: sql<Purpose>`purpose`,
+};
+const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim => ({ ...row, fence: Number(row.fence) });
+
+/** All that publishing needs, as three statements; `loadedOf` puts their answers together. */
+function loading(db: Builder, deliveryId: string) {
+  const { id, state, attempt, fence, wakeAt, leaseUntil } = deliveries;
+  return [
+    db
+      .select({ delivery: { id, state, attempt, fence, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens })
+      .from(deliveries)
+      .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
+      .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
+      .where(eq(deliveries.id, deliveryId)),
+    db.select().from(deliveryUnits).where(eq(deliveryUnits.deliveryId, deliveryId)).orderBy(asc(deliveryUnits.position)),
+    db.select(mediaColumns).from(media).innerJoin(deliveries, eq(deliveries.postId, media.postId)).where(eq(deliveries.id, deliveryId)),
+  ] as const;
+}
+
+type Loading = ReturnType<typeof loading>;
+
+function loadedOf(found: Awaited<Loading[0]>, units: Awaited<Loading[1]>, files: Awaited<Loading[2]>): LoadedDelivery | undefined {
+  const row = found[0];
+  if (!row) return undefined;
+  const { delivery, account, tokens } = row;
+  const { id, platform, health, pausedUntil } = account;
+  return {
+    ...delivery,
+    account: { id, platform, profile: profileOf(account), health, pausedUntil },
+    credentials: tokens && {
+      id: tokens.id,
+      access: tokens.accessToken,
+      refresh: tokens.refreshToken,
+      secret: tokens.secret,
+      expiresAt: tokens.expiresAt,
+      scopes: tokens.scopes,
+    },
+    units: units.map(unitOf),
+    media: files.map(mediaOf),
+  };
+}
+
+const beating = (db: Builder, worker: string, version: string) =>
+  db
+    .insert(workers)
+    .values({ name: worker, version })
+    .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
+    .returning({ name: workers.name });
+
 /** These deliveries, or all. */
 const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sql`null::uuid[]`);
 
@@ -49,17 +103,12 @@ export function deliveriesStore(database: Database): Deliveries {
     async claim({ worker, most, leaseMs, concurrency, only }) {
       const [rows] = await database.run("service", (db) => [
         db
-          .select({
-            deliveryId: sql<string>`delivery_id`,
-            userId: sql<string>`user_id`,
-            fence: sql<string>`fence::text`,
-            purpose: sql<Purpose>`purpose`,
-          })
+          .select(claimColumns)
           .from(
             sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)})`,
           ),
       ]);
-      return rows.map((row): Claim => ({ ...row, fence: Number(row.fence) }));
+      return rows.map(claimOf);
     },
 
     async nextWake(concurrency, only) {
@@ -71,38 +120,69 @@ export function deliveriesStore(database: Database): Deliveries {
       return rows[0]?.ms ?? null;
     },
 
-    async load(userId, deliveryId): Promise<LoadedDelivery | undefined> {
-      const [found, units, files] = await database.run({ userId }, (db) => [
+    async claimOne({ worker, leaseMs, platforms, userId, deliveryId }) {
+      const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
+      // Repeatable, since the claim answers the same worker the same way.
+      const [, claims, ...loaded] = await database.run(
+        { userId, service: true },
+        (db) => [
+          db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
+          db.select(claimColumns).from(sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, ${deliveryId}::uuid)`),
+          ...loading(db, deliveryId),
+        ],
+        { repeatable: true },
+      );
+      return { claim: claims[0] && claimOf(claims[0]), loaded: loadedOf(...loaded) };
+    },
+
+    async wakeUps({ worker, version, platforms, aheadMs, most }) {
+      const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
+      const [, rows] = await database.run(
+        "service",
+        (db) => [
+          db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
+          db
+            .select({
+              deliveryId: sql<string>`delivery_id`,
+              userId: sql<string>`user_id`,
+              accountId: sql<string>`account_id`,
+              platform: sql<string>`platform`,
+              fence: sql<string>`fence::text`,
+              state: sql<DeliveryState>`state`,
+              atMs: sql<number>`at_ms`,
+            })
+            .from(sql`psn.wake_ups(${known}::jsonb, ${aheadMs}::double precision, ${most}::integer)`),
+          beating(db, worker, version),
+        ],
+        { repeatable: true },
+      );
+      return rows.map(({ fence, atMs, ...row }): WakeUp => ({ ...row, fence: Number(fence), at: new Date(Math.round(atMs)) }));
+    },
+
+    async note(userId, deliveryId, event, text, actor) {
+      await database.run({ userId }, (db) => [
         db
-          .select({
-            delivery: { id: deliveries.id, state: deliveries.state, attempt: deliveries.attempt },
-            account: accounts,
-            tokens: oauthTokens,
-          })
-          .from(deliveries)
-          .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
-          .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
-          .where(eq(deliveries.id, deliveryId)),
-        db.select().from(deliveryUnits).where(eq(deliveryUnits.deliveryId, deliveryId)).orderBy(asc(deliveryUnits.position)),
-        db.select(mediaColumns).from(media).innerJoin(deliveries, eq(deliveries.postId, media.postId)).where(eq(deliveries.id, deliveryId)),
+          .insert(deliveryEvents)
+          .select(
+            db
+              .select({
+                deliveryId: deliveries.id,
+                userId: deliveries.userId,
+                event: sql<string>`${event}::text`.as("event"),
+                attempt: deliveries.attempt,
+                note: sql<string>`${text}::text`.as("note"),
+                actor: sql<string>`${actor}::text`.as("actor"),
+              })
+              .from(deliveries)
+              .where(eq(deliveries.id, deliveryId)) as never,
+          )
+          .returning({ id: deliveryEvents.deliveryId }),
       ]);
-      const row = found[0];
-      if (!row) return undefined;
-      const { delivery, account, tokens } = row;
-      return {
-        ...delivery,
-        account: { id: account.id, platform: account.platform, profile: profileOf(account) },
-        credentials: tokens && {
-          id: tokens.id,
-          access: tokens.accessToken,
-          refresh: tokens.refreshToken,
-          secret: tokens.secret,
-          expiresAt: tokens.expiresAt,
-          scopes: tokens.scopes,
-        },
-        units: units.map(unitOf),
-        media: files.map(mediaOf),
-      };
+    },
+
+    async load(userId, deliveryId): Promise<LoadedDelivery | undefined> {
+      const rows = await database.run({ userId }, (db) => loading(db, deliveryId), { repeatable: true });
+      return loadedOf(...rows);
     },
 
     async knownRefs(userId, deliveryId, accountId) {
@@ -138,13 +218,7 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async beat(worker, version) {
-      await database.run("service", (db) => [
-        db
-          .insert(workers)
-          .values({ name: worker, version })
-          .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
-          .returning({ name: workers.name }),
-      ]);
+      await database.run("service", (db) => [beating(db, worker, version)]);
     },
 
     async gone(worker) {

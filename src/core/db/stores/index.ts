@@ -1,9 +1,10 @@
 import type { Stores } from "@psn/app/ports.ts";
-import type { Database } from "../connection.ts";
+import type { Database } from "../database.ts";
 import { accountsStore } from "./accounts.ts";
 import { deliveriesStore } from "./deliveries.ts";
 import { inspectionStore } from "./inspection.ts";
 import { postsStore } from "./posts.ts";
+import { upkeepStore } from "./upkeep.ts";
 import { usersStore } from "./users.ts";
 
 /** The ports of the use cases over one database. */
@@ -14,5 +15,6 @@ export function createStores(database: Database): Stores {
     posts: postsStore(database),
     deliveries: deliveriesStore(database),
     inspection: inspectionStore(database),
+    upkeep: upkeepStore(database),
   };
 }

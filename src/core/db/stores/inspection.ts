@@ -1,6 +1,6 @@
 import type { Inspection } from "@psn/app/ports.ts";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
-import type { Database } from "../connection.ts";
+import type { Database } from "../database.ts";
 import { apiKeys, deliveries, oauthTokens, posts, workers } from "../schema.ts";
 
 /** Nobody's id: RFC 9562 §5.10, the Max UUID. */

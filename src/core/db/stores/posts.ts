@@ -1,7 +1,7 @@
 import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/app/ports.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "drizzle-orm";
-import type { Builder, Database } from "../connection.ts";
+import type { Builder, Database } from "../database.ts";
 import { violated } from "../drivers/failure.ts";
 import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "../schema.ts";
 import { changedHere, note, takenBack, uuids } from "./changes.ts";
@@ -25,6 +25,7 @@ function summaries(db: Builder) {
       dueAt: deliveries.dueAt,
       wakeAt: deliveries.wakeAt,
       attempt: deliveries.attempt,
+      fence: deliveries.fence,
       code: deliveries.code,
       message: deliveries.message,
       publishedAt: deliveries.publishedAt,
@@ -69,10 +70,10 @@ export function postsStore(database: Database): Posts {
             .insert(posts)
             .values({ ...post, userId, overrides: { ...post.overrides } })
             .returning({ id: posts.id }),
-          ...files.map(({ content, alt = null, width = null, height = null, ...file }) =>
+          ...files.map(({ alt = null, width = null, height = null, ...file }) =>
             db
               .insert(media)
-              .values({ ...file, alt, width, height, content, userId, postId: post.id })
+              .values({ ...file, alt, width, height, userId, postId: post.id })
               .returning({ id: media.id }),
           ),
           db
@@ -242,11 +243,17 @@ export function postsStore(database: Database): Posts {
       return rows.length === 1;
     },
 
-    async readMedia(userId, mediaId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db.select({ content: media.content }).from(media).where(eq(media.id, mediaId)),
-      ]);
-      return rows[0]?.content;
+    async findMedia(userId, mediaId) {
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db.select({ content: media.content, objectKey: media.objectKey, sha256: media.sha256 }).from(media).where(eq(media.id, mediaId)),
+        ],
+        { repeatable: true },
+      );
+      const row = rows[0];
+      if (row?.content) return { content: row.content, sha256: row.sha256 };
+      return row?.objectKey ? { objectKey: row.objectKey, sha256: row.sha256 } : undefined;
     },
   };
 }

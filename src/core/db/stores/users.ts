@@ -1,6 +1,6 @@
 import type { Users } from "@psn/app/ports.ts";
 import { eq, sql } from "drizzle-orm";
-import type { Database } from "../connection.ts";
+import type { Database } from "../database.ts";
 import { users } from "../schema.ts";
 
 export function usersStore(database: Database): Users {

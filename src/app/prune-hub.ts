@@ -1,0 +1,37 @@
+import type { PsnError } from "@psn/core/errors.ts";
+import { toPsnError } from "@psn/core/errors.ts";
+import type { SpentMedia, World } from "./ports.ts";
+
+/** How long media are kept after the last delivery of their post ended well, in milliseconds. */
+const KEEP_MEDIA_MS = 30 * 24 * 3_600_000;
+/** After this a silent worker is only a name, in milliseconds. */
+const KEEP_WORKERS_MS = 7 * 24 * 3_600_000;
+const MOST = 200;
+
+/** Drops what nobody can need any more: media of posts that are long out, and workers that are long gone. History stays. */
+export async function pruneHub(
+  world: World,
+  onTrouble: (error: PsnError) => void,
+): Promise<{ readonly media: number; readonly workers: number }> {
+  const { upkeep } = world.stores;
+  const spent = await upkeep.spentMedia(KEEP_MEDIA_MS, MOST);
+  const gone: SpentMedia[] = [];
+  for (const one of spent) {
+    try {
+      // The object first: a row that still names it is found again the next time.
+      if (one.objectKey !== null) {
+        if (!world.bucket) continue;
+        await world.bucket.remove(one.objectKey);
+      }
+      gone.push(one);
+    } catch (error) {
+      onTrouble(toPsnError(error));
+    }
+  }
+  for (const [userId, media] of Map.groupBy(gone, ({ userId }) => userId))
+    await upkeep.dropMedia(
+      userId,
+      media.map(({ mediaId }) => mediaId),
+    );
+  return { media: gone.length, workers: await upkeep.dropWorkers(KEEP_WORKERS_MS) };
+}

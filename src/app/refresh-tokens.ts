@@ -1,0 +1,45 @@
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import { needsUser } from "@psn/domain/delivery.ts";
+import type { StaleToken, World } from "./ports.ts";
+import { openSession, refreshSession } from "./session.ts";
+
+/** A token of a long life is exchanged this long before it ends, in milliseconds. */
+const AHEAD_MS = 24 * 3_600_000;
+/** Refresh tokens that nobody uses die too, at the strictest platform after some weeks; in milliseconds. */
+const IDLE_MS = 7 * 24 * 3_600_000;
+
+/**
+ * Exchanges the tokens that would otherwise end before somebody needs them. One account's failure stops no other's: what only
+ * its user can mend is written on the account, anything else is told to `onTrouble` and tried again at the next time.
+ */
+export async function refreshTokens(
+  world: World,
+  onTrouble: (error: PsnError) => void,
+): Promise<{ readonly refreshed: number; readonly failed: number }> {
+  const stale = await world.stores.upkeep.staleTokens(world.platforms.ids, AHEAD_MS, IDLE_MS);
+  let refreshed = 0;
+  let failed = 0;
+  for (const one of stale) {
+    try {
+      if (await refreshOne(world, one)) refreshed += 1;
+    } catch (error) {
+      const failure = toPsnError(error);
+      failed += 1;
+      onTrouble(failure);
+      if (needsUser(failure)) await world.stores.accounts.needsReconnect(one.userId, one.accountId, failure.message);
+    }
+  }
+  return { refreshed, failed };
+}
+
+/** False for a platform whose tokens cannot be exchanged, and for an account that is gone. */
+async function refreshOne(world: World, { userId, accountId, platform: platformId }: StaleToken): Promise<boolean> {
+  const platform = await world.platforms.load(platformId);
+  if (!platform.refresh) return false;
+  const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
+  const sealed = await world.stores.accounts.credentials(userId, accountId);
+  if (!account || !sealed) return false;
+  const session = openSession(world, userId, account, sealed);
+  await refreshSession(world, userId, account, platform, session, new PsnError("AUTH_EXPIRED", "the token is about to end"));
+  return true;
+}

@@ -1,0 +1,97 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { DeliveryState } from "@psn/core/types/index.ts";
+import { type DeliveryChange, LEASE_MS, nextLook } from "@psn/domain/delivery.ts";
+import type { Claim, LoadedDelivery, WakeUp, World } from "./ports.ts";
+import { publishDelivery } from "./publish-delivery.ts";
+
+/** A wake-up may come before its time by the clock of the database, which decides; for this much it is waited for, in milliseconds. */
+const EARLY_MS = 10_000;
+const EARLY_TRIES = 3;
+/** How long after the end of a lease to look, in milliseconds. */
+const AFTER_LEASE_MS = 1_000;
+
+export interface Wake {
+  readonly world: World;
+  readonly deliveryId: string;
+  /** Whose delivery it is. */
+  readonly userId: string;
+  /** A name that no other attempt ever has. */
+  readonly worker: string;
+  /** Told what went wrong beside the delivery itself. */
+  readonly onTrouble: (error: unknown) => void;
+}
+
+/** What came of a wake-up. */
+export interface Woke {
+  /** Null when there is no such delivery any more. */
+  readonly state: DeliveryState | null;
+  /** False when there was nothing to do: early, late, moved, cancelled, or another's. */
+  readonly acted: boolean;
+  /** What went wrong with the delivery; it is written in its history. */
+  readonly failure: PsnError | null;
+}
+
+/**
+ * Looks at one delivery and does what it needs: publishes it, settles it, asks about it, or nothing. Whatever it leaves to be
+ * done later it asks the queue for, but for a failure that passes: that is the caller's to try again. Throws DB_…, SCHEMA_….
+ */
+export async function wakeDelivery(wake: Wake): Promise<Woke> {
+  const { world, worker } = wake;
+  const { deliveries } = world.stores;
+  const { ids: platforms } = world.platforms;
+  for (let attempt = 1; ; attempt += 1) {
+    const askedAt = world.now();
+    const { claim, loaded } = await deliveries.claimOne({
+      worker,
+      leaseMs: LEASE_MS,
+      platforms,
+      userId: wake.userId,
+      deliveryId: wake.deliveryId,
+    });
+    if (claim) return act(wake, claim, loaded, askedAt);
+    if (!loaded) return { state: null, acted: false, failure: null };
+    const look = platforms.includes(loaded.account.platform) ? nextLook(loaded) : null;
+    const early = look ? look.getTime() - world.now().getTime() : null;
+    if (early !== null && early <= EARLY_MS && attempt <= EARLY_TRIES) {
+      await world.sleep(Math.max(early, 0) + 50);
+      continue;
+    }
+    // Moved, paused, or leased to another: somebody should look then, and perhaps nobody knows.
+    if (look) await later(wake, loaded, look);
+    return { state: loaded.state, acted: false, failure: null };
+  }
+}
+
+async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined, askedAt: Date): Promise<Woke> {
+  const { world, worker, onTrouble } = wake;
+  const mine = loaded ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
+  if (!mine) return { state: null, acted: false, failure: null };
+  const claimed = { ...mine, fence: claim.fence };
+  // Should this process die, somebody looks when its lease is over. Asked for while the platform is asked, so that it costs no time.
+  const watch = later(wake, { ...claimed, state: "sending" }, new Date(askedAt.getTime() + LEASE_MS + AFTER_LEASE_MS));
+  const last = await publishDelivery({ world, claim, worker, leaseMs: LEASE_MS, askedAt, loaded: mine });
+  if (last) {
+    const inMs = last.leaseMs ?? (last.state === "pending" ? last.wakeInMs : null);
+    if (inMs !== null) await later(wake, { ...claimed, state: last.state }, new Date(world.now().getTime() + inMs));
+  }
+  const handle = await watch;
+  if (handle !== undefined) await world.queue?.forget(handle).catch(onTrouble);
+  return { state: last?.state ?? mine.state, acted: last !== undefined, failure: last ? failureOf(last) : null };
+}
+
+/** Never throws: what the queue is not told, the watchdog finds. */
+async function later({ world, userId, onTrouble }: Wake, delivery: LoadedDelivery, at: Date): Promise<string | undefined> {
+  const { id, account, fence, state } = delivery;
+  const wakeUp: WakeUp = { deliveryId: id, userId, accountId: account.id, platform: account.platform, fence, state, at };
+  try {
+    return await world.queue?.wake(wakeUp);
+  } catch (error) {
+    onTrouble(error);
+    return undefined;
+  }
+}
+
+function failureOf({ code, message, wakeInMs }: DeliveryChange): PsnError | null {
+  if (code === null) return null;
+  return new PsnError(code, message ?? "", wakeInMs === null ? {} : { retryAfterMs: wakeInMs });
+}

@@ -1,0 +1,39 @@
+import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { DeliverySummary, Queue, World } from "./ports.ts";
+
+/** Who will publish deliveries that were just written. */
+export interface Woken {
+  /** Null where workers listen to the database. */
+  readonly queue: string | null;
+  /** Why the queue could not be told about some; the watchdog takes them. */
+  readonly missed: PsnError | null;
+  /** What the queue cannot serve: it goes out when a worker runs on the user's machine. */
+  readonly atHome: readonly DeliverySummary[];
+}
+
+/**
+ * Tells the queue when these deliveries are due. Their rows are written, so whatever becomes of this call nothing is lost; it
+ * never throws.
+ */
+export async function wakeUp({ queue }: Pick<World, "queue">, userId: string, deliveries: readonly DeliverySummary[]): Promise<Woken> {
+  if (!queue) return { queue: null, missed: null, atHome: [] };
+  const scheduled = deliveries.filter(({ state, health }) => state === "scheduled" && health === "ok");
+  const atHome = scheduled.filter(({ platform }) => !queue.serves(platform));
+  let missed: PsnError | null = null;
+  for (const delivery of scheduled) {
+    if (atHome.includes(delivery)) continue;
+    // One failure says it all: a queue that is down must not be waited for once for each account.
+    missed ??= await tell(queue, userId, delivery);
+  }
+  return { queue: queue.name, missed, atHome };
+}
+
+async function tell(queue: Queue, userId: string, delivery: DeliverySummary): Promise<PsnError | null> {
+  const { id, accountId, platform, fence, state, wakeAt } = delivery;
+  try {
+    await queue.wake({ deliveryId: id, userId, accountId, platform, fence, state, at: wakeAt });
+    return null;
+  } catch (error) {
+    return toPsnError(error);
+  }
+}

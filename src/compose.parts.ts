@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Bucket, Platforms, Queue, World } from "@psn/app/ports.ts";
+import { openBucket } from "@psn/core/bucket.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
+import type { HubEnv } from "@psn/core/utils/env.ts";
+import { isPlatformId, platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
+import { triggerQueue } from "@psn/queue/trigger.ts";
+
+/*
+ * What the two composition roots have in common: the command line's, and the tasks', whose bundle must hold neither the embedded
+ * database nor the command line.
+ */
+
+export function loaderOf(ids: readonly string[]): Platforms {
+  return {
+    ids,
+    load: async (id) => {
+      if (!isPlatformId(id) || !ids.includes(id))
+        throw new PsnError("INPUT_INVALID", `psn knows no platform called "${id}"; it knows ${platformIds.join(", ")}`, {
+          hint: "psn connect PLATFORM",
+        });
+      return platforms[id]();
+    },
+  };
+}
+
+/** The world but for what a hub decides. */
+export const outside = {
+  fetch: (input: string | URL, init?: RequestInit) => fetch(input, init),
+  now: () => new Date(),
+  random: Math.random,
+  newId: () => Bun.randomUUIDv7(),
+  sleep: async (ms: number, signal?: AbortSignal) => {
+    await sleep(ms, undefined, signal ? { signal } : {});
+  },
+} as const;
+
+/** The hub's keys, the current one first. Throws VAULT_LOCKED. */
+export function keysOf(env: HubEnv): readonly Key[] {
+  const current = env.get("HUB_ENCRYPTION_KEY");
+  if (current === undefined)
+    throw new PsnError("VAULT_LOCKED", "hub.env has no HUB_ENCRYPTION_KEY", {
+      hint: "put the key back: psn config set HUB_ENCRYPTION_KEY",
+    });
+  const old = env.get("HUB_ENCRYPTION_KEY_OLD");
+  return [keyFromHex(current), ...(old === undefined ? [] : [keyFromHex(old)])];
+}
+
+/** Trigger.dev, where the hub has a project there. */
+export function queueOf(env: HubEnv): Pick<World, "queue"> {
+  const secretKey = env.get("TRIGGER_SECRET_KEY");
+  const url = env.get("TRIGGER_API_URL");
+  if (secretKey === undefined || url === undefined) return {};
+  const { fetch, now } = outside;
+  const queue: Queue = triggerQueue({ url, secretKey, platforms: Object.keys(remotePlatforms), fetch, now });
+  return { queue };
+}
+
+/** The bucket, where the hub has one. Throws CONFIG_INVALID for half a bucket. */
+export function bucketOf(env: HubEnv): Pick<World, "bucket"> {
+  const names = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
+  const [endpoint, name, accessKeyId, secretAccessKey] = names.map((setting) => env.get(setting));
+  if (name === undefined) return {};
+  if (endpoint === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
+    const missing = names.filter((setting) => env.get(setting) === undefined);
+    throw new PsnError("CONFIG_INVALID", `hub.env has a bucket and no ${missing.join(", no ")}`, { hint: `psn config set ${missing[0]}` });
+  }
+  const bucket: Bucket = openBucket({ endpoint, region: env.get("S3_REGION") ?? "auto", bucket: name, accessKeyId, secretAccessKey });
+  return { bucket };
+}
+
+/** Neon takes 10 MB a request over HTTP (neon.com/docs/changelog/2023-08-16), where each byte is two characters. */
+export const HTTP_ROW_HOLDS = 4 * 1024 * 1024;

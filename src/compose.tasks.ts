@@ -1,0 +1,33 @@
+import type { World } from "@psn/app/ports.ts";
+import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";
+import { createStores } from "@psn/core/db/stores/index.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { type Environment, loadHubEnv } from "@psn/core/utils/env.ts";
+import { createVault } from "@psn/core/vault.ts";
+import { remotePlatforms } from "@psn/platforms/index.ts";
+import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, outside, queueOf } from "./compose.parts.ts";
+
+export { queueName, SETTLE_QUEUE } from "@psn/queue/trigger.ts";
+export { remotePlatforms };
+
+/*
+ * The tasks' world: everything from the environment, the database over Neon's HTTP alone, and no platform that needs the user's
+ * own machine. Opening it asks nobody anything.
+ */
+
+/** Throws CONFIG_INVALID, VAULT_LOCKED. */
+export function openWorld(environment?: Environment): { readonly world: World; readonly watchdogMs: number } {
+  const env = loadHubEnv(undefined, environment);
+  const url = env.get("DATABASE_URL");
+  if (url === undefined) throw new PsnError("CONFIG_INVALID", "this task's environment has no DATABASE_URL", { hint: "psn deploy" });
+  const world: World = {
+    ...outside,
+    ...queueOf(env),
+    ...bucketOf(env),
+    rowHolds: HTTP_ROW_HOLDS,
+    platforms: loaderOf(Object.keys(remotePlatforms)),
+    stores: createStores(openNeonHttp(url, env.get("NEON_PROXY"))),
+    vault: createVault({ keys: keysOf(env) }),
+  };
+  return { world, watchdogMs: Number(env.get("PSN_WATCHDOG_MINUTES")) * 60_000 };
+}

@@ -1,0 +1,55 @@
+import type { Upkeep } from "@psn/app/ports.ts";
+import { inArray, sql } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { media, workers } from "../schema.ts";
+
+export function upkeepStore(database: Database): Upkeep {
+  return {
+    async staleTokens(platforms, aheadMs, idleMs) {
+      const [rows] = await database.run(
+        "service",
+        (db) => [
+          db
+            .select({ accountId: sql<string>`account_id`, userId: sql<string>`user_id`, platform: sql<string>`platform` })
+            .from(sql`psn.stale_tokens(${`{${platforms.join(",")}}`}::text[], ${aheadMs}::double precision, ${idleMs}::double precision)`),
+        ],
+        { repeatable: true },
+      );
+      return rows;
+    },
+
+    async spentMedia(ageMs, most) {
+      const [rows] = await database.run(
+        "service",
+        (db) => [
+          db
+            .select({ mediaId: sql<string>`media_id`, userId: sql<string>`user_id`, objectKey: sql<string | null>`object_key` })
+            .from(sql`psn.spent_media(${ageMs}::double precision, ${most}::integer)`),
+        ],
+        { repeatable: true },
+      );
+      return rows;
+    },
+
+    async dropMedia(userId, mediaIds) {
+      await database.run(
+        { userId },
+        (db) => [
+          db
+            .update(media)
+            .set({ content: null, objectKey: null })
+            .where(inArray(media.id, [...mediaIds]))
+            .returning({ id: media.id }),
+        ],
+        { repeatable: true },
+      );
+    },
+
+    async dropWorkers(silentMs) {
+      const [rows] = await database.run("service", (db) => [
+        db.delete(workers).where(sql`${workers.beatAt} < now() - ${silentMs} * interval '1 millisecond'`).returning({ name: workers.name }),
+      ]);
+      return rows.length;
+    },
+  };
+}

@@ -1,0 +1,13 @@
+import { pruneHub } from "@psn/app/prune-hub.ts";
+import { openWorld } from "@psn/compose.tasks.ts";
+import { schedules } from "@trigger.dev/sdk";
+import { PRUNE_CRON } from "./cron.ts";
+import { CRON_RETRY, upkeep } from "./upkeep.ts";
+
+/** Drops media that nobody can need any more. */
+export const prune = schedules.task({
+  id: "prune",
+  cron: PRUNE_CRON,
+  retry: CRON_RETRY,
+  run: () => upkeep((onTrouble) => pruneHub(openWorld().world, onTrouble)),
+});
