@@ -1,0 +1,151 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { HubFile } from "./provision-hub.ts";
+import type { Organization, TriggerDev, TriggerProject } from "./vendor-ports.ts";
+
+export interface TriggerWish {
+  /** Id or name of the organisation; needed only where there are several. */
+  readonly organization?: string | undefined;
+  /** A project that is there, by its ref (`proj_…`) or its name; or the name of a new one. */
+  readonly project?: string | undefined;
+  /** Of the project that is made where none is named. A new name has a-z, 0-9 and hyphens, at most 60 of them. */
+  readonly newName: string;
+  /** Variables of the production environment that nobody shall read again. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly plain: Readonly<Record<string, string>>;
+}
+
+export interface TriggerStep {
+  readonly what: "trigger project" | "trigger key" | "trigger variables";
+  /** `set`: written over what was there, which for secrets cannot be compared. */
+  readonly did: "made" | "kept" | "adopted" | "set";
+}
+
+/** The word in PSN_MADE: written before the project is made, and kept. */
+const INTENT = "trigger-project:";
+const NAME = /^[a-z0-9-]{1,60}$/;
+const isRef = (project: string) => project.startsWith("proj_");
+
+/**
+ * Makes the hub's project on Trigger.dev, or adopts one, and tells it what the tasks need to know. May be stopped anywhere and
+ * run again: what is about to be made is written down first, and looked for before it is made. Throws INPUT_INVALID,
+ * INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
+ */
+export async function provisionTrigger(trigger: TriggerDev, file: HubFile, wish: TriggerWish): Promise<readonly TriggerStep[]> {
+  await trigger.whoAmI();
+  const { project, did } = await findProject(trigger, file, wish);
+  const steps: TriggerStep[] = [{ what: "trigger project", did }];
+
+  const key = await trigger.secretKey(project.ref);
+  const isNew = file.get("TRIGGER_SECRET_KEY") !== key;
+  if (isNew) file.set({ TRIGGER_SECRET_KEY: key });
+  steps.push({ what: "trigger key", did: isNew ? "made" : "kept" });
+
+  const there = await trigger.variables(project.ref);
+  const differ = Object.fromEntries(Object.entries(wish.plain).filter(([name, value]) => there.get(name) !== value));
+  const isSet = Object.keys(differ).length > 0 || Object.keys(wish.secrets).length > 0;
+  await trigger.setVariables(project.ref, wish.secrets, true);
+  await trigger.setVariables(project.ref, differ, false);
+  steps.push({ what: "trigger variables", did: isSet ? "set" : "kept" });
+  return steps;
+}
+
+interface Found {
+  readonly project: TriggerProject;
+  readonly did: "made" | "kept" | "adopted";
+}
+
+async function findProject(trigger: TriggerDev, file: HubFile, wish: TriggerWish): Promise<Found> {
+  const recorded = file.get("TRIGGER_PROJECT_REF");
+  if (recorded !== undefined) return { project: await recordedProject(trigger, recorded, wish.project), did: "kept" };
+  const intended = wordsOf(file)
+    .find((word) => word.startsWith(INTENT))
+    ?.slice(INTENT.length);
+
+  // What an earlier run was about to make may be there, in whatever organisation that run was told.
+  const resumes = intended !== undefined && (wish.project === undefined || wish.project === intended);
+  const name = resumes ? intended : (wish.project ?? wish.newName);
+  const found = isRef(name) ? await byRef(trigger, name) : one(await byName(trigger, name, resumes ? undefined : wish.organization), name);
+  if (found !== undefined) {
+    // One that was there is not psn's to take away, whatever an earlier run meant to make.
+    file.set({ ...(resumes ? {} : made(file, undefined)), TRIGGER_PROJECT_REF: found.ref });
+    return { project: found, did: resumes ? "made" : "adopted" };
+  }
+  assertName(name);
+  const organization = await organizationFor(trigger, wish.organization);
+  if (!resumes) file.set(made(file, name));
+  const project = await trigger.create(name, organization.id);
+  file.set({ TRIGGER_PROJECT_REF: project.ref });
+  return { project, did: "made" };
+}
+
+async function recordedProject(trigger: TriggerDev, ref: string, wanted: string | undefined): Promise<TriggerProject> {
+  const project = await trigger.byRef(ref);
+  if (project === undefined)
+    throw new PsnError("VENDOR_REFUSED", `the hub's project ${ref} belongs to another account than this token's, or is gone`, {
+      hint: "log in as its owner: psn init --trigger; or let psn forget it: psn config unset TRIGGER_PROJECT_REF",
+    });
+  if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)
+    throw new PsnError("STATE_CONFLICT", `this hub already has a project on Trigger.dev: ${project.name} (${project.ref})`, {
+      hint: "psn init in another folder",
+    });
+  return project;
+}
+
+async function byRef(trigger: TriggerDev, ref: string): Promise<TriggerProject> {
+  const project = await trigger.byRef(ref);
+  if (project !== undefined) return project;
+  throw new PsnError("NOT_FOUND", `this token sees no project ${ref} on Trigger.dev`, {
+    hint: "psn init --trigger without --trigger-project makes one",
+  });
+}
+
+/** In one organisation, or in all that the token may see. */
+async function byName(trigger: TriggerDev, name: string, wanted: string | undefined): Promise<readonly TriggerProject[]> {
+  const organizations = wanted === undefined ? await trigger.organizations() : [await organizationFor(trigger, wanted)];
+  const found: TriggerProject[] = [];
+  for (const { id } of organizations) found.push(...(await trigger.byName(name, id)));
+  return found;
+}
+
+function one(projects: readonly TriggerProject[], name: string): TriggerProject | undefined {
+  if (projects.length < 2) return projects[0];
+  const choices = projects.map(({ ref, organization }) => `${ref} in ${organization.name}`).join(", ");
+  throw new PsnError("INPUT_INVALID", `there are ${projects.length} projects named ${name}: ${choices}`, {
+    hint: `say which one: psn init --trigger --trigger-project ${projects[0]?.ref}`,
+  });
+}
+
+async function organizationFor(trigger: TriggerDev, wanted: string | undefined): Promise<Organization> {
+  const organizations = await trigger.organizations();
+  const fitting = wanted === undefined ? organizations : organizations.filter(({ id, name }) => id === wanted || name === wanted);
+  const [first] = fitting;
+  if (first !== undefined && fitting.length === 1) return first;
+  if (organizations.length === 0) {
+    const { dashboardUrl, email } = await trigger.whoAmI();
+    throw new PsnError("VENDOR_REFUSED", `${email} has no organisation on Trigger.dev yet`, {
+      hint: `make one at ${dashboardUrl}/orgs/new, then run the same command again`,
+    });
+  }
+  const choices = (fitting.length > 0 ? fitting : organizations).map(({ id, name }) => `${id} (${name})`).join(", ");
+  const hint = `psn init --trigger --trigger-org ${organizations[0]?.id}`;
+  if (wanted === undefined)
+    throw new PsnError("INPUT_REQUIRED", `which organisation on Trigger.dev? --trigger-org takes one of ${choices}`, { hint });
+  const message = fitting.length > 0 ? "there are several organisations of this name" : `this token sees no organisation ${wanted}`;
+  throw new PsnError("INPUT_INVALID", `${message}: --trigger-org takes one of ${choices}`, { hint });
+}
+
+function assertName(name: string): void {
+  if (NAME.test(name)) return;
+  throw new PsnError("INPUT_INVALID", "the name of a project on Trigger.dev is 1 to 60 of a-z, 0-9 and hyphens", {
+    hint: "psn init --trigger --trigger-project my-hub",
+  });
+}
+
+const wordsOf = (file: HubFile): string[] => (file.get("PSN_MADE") ?? "").split(" ").filter((word) => word !== "");
+
+/** PSN_MADE with this project in it, or with none; its other words stay. */
+function made(file: HubFile, name: string | undefined): { readonly PSN_MADE: string | null } {
+  const words = wordsOf(file).filter((word) => !word.startsWith(INTENT));
+  if (name !== undefined) words.push(`${INTENT}${name}`);
+  return { PSN_MADE: words.length === 0 ? null : words.join(" ") };
+}
