@@ -1,15 +1,15 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
 import type { Inspection, User, World } from "@psn/app/ports.ts";
-import type { Provisioning } from "@psn/app/provision-hub.ts";
+import type { HubFile, Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { generateKey } from "@psn/core/utils/crypto.ts";
+import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import {
   changeEnvFile,
   checkEnvText,
@@ -23,6 +23,7 @@ import {
   readHubEnv,
   readKeysEnv,
   setEnvValue,
+  unsetEnvValue,
 } from "@psn/core/utils/env.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
@@ -39,6 +40,8 @@ export interface Hub {
   readonly world: World;
   readonly driver: Driver;
   readonly inspection: Inspection;
+  /** How often the watchdog on Trigger.dev looks, in minutes. */
+  readonly watchdogMinutes: number;
   /** Ids of the keys hub.env holds, the current one first. */
   readonly keyIds: readonly string[];
   close(): Promise<void>;
@@ -87,6 +90,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       world,
       driver: database.driver,
       inspection: stores.inspection,
+      watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
       keyIds: keys.map(keyId),
       close: () => database.close(),
     };
@@ -151,35 +155,44 @@ async function withOwnDatabase<T>(
   }
 }
 
+/** hub.env of a folder, made with its first setting. */
+export function hubFile(folder: string, environment?: Environment): HubFile {
+  const path = hubEnvPath(folder);
+  return {
+    get: (name) => (findHub(folder, {}) === folder ? loadHubEnv(folder, environment).get(name) : undefined),
+    set: (values) => {
+      keepFromGit(dirname(path));
+      changeEnvFile(keysEnvPath(folder), (text) => (text === "" ? KEYS_HEAD : text));
+      changeEnvFile(path, (text) => {
+        const after = Object.entries(values).reduce(
+          (file, [name, value]) => (value === null ? unsetEnvValue(file, name) : setEnvValue(file, name, value)),
+          text === "" ? HUB_HEAD : text,
+        );
+        checkEnvText(after, path);
+        return after;
+      });
+    },
+  };
+}
+
 /** What `psn init` needs to make a hub in this folder. */
 export function provisioning(folder: string, environment?: Environment): Provisioning {
-  const path = hubEnvPath(folder);
   const load = () => loadHubEnv(folder, environment);
   const exists = () => findHub(folder, {}) === folder;
   const open = (url: string | undefined) =>
     openDatabase({ ...(exists() ? databaseOptions(load(), "session") : { dataFolder: folder, use: "session" as const }), url });
   return {
-    file: {
-      get: (name) => (exists() ? load().get(name) : undefined),
-      set: (values) => {
-        keepFromGit(dirname(path));
-        changeEnvFile(keysEnvPath(folder), (text) => (text === "" ? KEYS_HEAD : text));
-        changeEnvFile(path, (text) => {
-          const after = Object.entries(values).reduce(
-            (file, [name, value]) => setEnvValue(file, name, value),
-            text === "" ? HUB_HEAD : text,
-          );
-          checkEnvText(after, path);
-          return after;
-        });
-      },
-    },
+    file: hubFile(folder, environment),
     openOwned: async (url) => {
       const database = await open(url);
       return {
         migrate: () => migrate(database),
         makeLogin: async () => {
-          const name = `psn_${randomBytes(4).toString("hex")}`;
+          // The same for this hub each time, so that a run that was stopped leaves no login behind that nobody knows.
+          const name = `psn_${createHash("sha256")
+            .update(keyId(keyFromHex(load().get("HUB_ENCRYPTION_KEY") ?? "")))
+            .digest("hex")
+            .slice(0, 12)}`;
           const password = randomBytes(24).toString("hex");
           await makeServiceLogin(database, name, password);
           const runtime = new URL(url ?? "");

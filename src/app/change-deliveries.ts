@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import type { DeliverySummary, World } from "./ports.ts";
+import { type Woken, wakeUp } from "./wake-up.ts";
 
 export type Change =
   | { readonly to: "cancel" }
@@ -16,28 +17,37 @@ const FROM: Readonly<Record<Change["to"], readonly DeliveryState[]>> = {
 };
 const DONE: Readonly<Record<Change["to"], string>> = { cancel: "cancelled", move: "moved", retry: "tried again" };
 
+/** What became of them, and who will publish what is scheduled now. */
+export interface Changed {
+  readonly deliveries: readonly DeliverySummary[];
+  readonly woken: Woken;
+}
+const NOBODY_WOKEN: Woken = { queue: null, missed: null, atHome: [] };
+
 /**
  * Cancels, moves or retries all deliveries an id means, as far as their states allow. Throws STATE_CONFLICT when none
  * does, also when a worker was faster.
  */
-export async function changeDeliveries(
-  world: World,
-  userId: string,
-  id: string,
-  change: Change,
-  dryRun: boolean,
-): Promise<{ readonly deliveries: readonly DeliverySummary[] }> {
+export async function changeDeliveries(world: World, userId: string, id: string, change: Change, dryRun: boolean): Promise<Changed> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
   const before = await posts.detail(userId, ids);
   const able = before.filter(({ state }) => FROM[change.to].includes(state));
   if (able.length === 0) throw conflict(before, change);
-  if (dryRun) return { deliveries: able };
+  if (dryRun) return { deliveries: able, woken: NOBODY_WOKEN };
   const wanted = able.map((delivery) => delivery.id);
   const changed = await apply(world, userId, wanted, change);
   const after = await posts.detail(userId, wanted);
   if (changed.length === 0) throw conflict(after, change);
-  return { deliveries: after.filter((delivery) => changed.includes(delivery.id)) };
+  return telling(
+    world,
+    userId,
+    after.filter((delivery) => changed.includes(delivery.id)),
+  );
+}
+
+async function telling(world: World, userId: string, deliveries: readonly DeliverySummary[]): Promise<Changed> {
+  return { deliveries, woken: await wakeUp(world, userId, deliveries) };
 }
 
 function apply({ stores: { posts } }: World, userId: string, ids: readonly string[], change: Change): Promise<readonly string[]> {
@@ -68,7 +78,7 @@ export async function resolveDelivery(
   id: string,
   live: string | undefined,
   dryRun = false,
-): Promise<readonly DeliverySummary[]> {
+): Promise<Changed> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
   const open = (await posts.detail(userId, ids)).filter(({ state }) => state === "unconfirmed");
@@ -79,9 +89,9 @@ export async function resolveDelivery(
       "INPUT_INVALID",
       `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`,
     );
-  if (dryRun) return [delivery];
+  if (dryRun) return { deliveries: [delivery], woken: NOBODY_WOKEN };
   const verdict = live === undefined ? "not-live" : ({ live: { id: live, url: live } } as const);
   if (!(await posts.resolve(userId, delivery.id, verdict)))
     throw new PsnError("STATE_CONFLICT", "somebody else has resolved it meanwhile", { hint: `psn show ${id}` });
-  return posts.detail(userId, [delivery.id]);
+  return telling(world, userId, await posts.detail(userId, [delivery.id]));
 }

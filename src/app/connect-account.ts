@@ -2,6 +2,10 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Profile } from "@psn/core/types/platform.ts";
 import type { World } from "./ports.ts";
 import { openSession, sealCredentials } from "./session.ts";
+import { wakeUp } from "./wake-up.ts";
+
+/** What waited for an account; more than this the watchdog finds. */
+const MOST_WAITING = 500;
 
 export interface ConnectedAccount {
   readonly id: string;
@@ -34,6 +38,14 @@ export async function connectAccount(
     { id, platform: platformId, profile },
     sealCredentials(world, userId, credentialsId, credentials),
   );
+  if (known && world.queue) {
+    const waiting = await world.stores.posts.list(userId, "open", MOST_WAITING);
+    await wakeUp(
+      world,
+      userId,
+      waiting.filter(({ accountId }) => accountId === id),
+    );
+  }
   return { id, platform: platformId, profile, again: known !== undefined };
 }
 

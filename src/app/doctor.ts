@@ -2,6 +2,7 @@ import { toPsnError } from "@psn/core/errors.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import type { User, World } from "./ports.ts";
+import { WATCHDOG } from "./watch-hub.ts";
 
 /** One line of `psn doctor`. */
 export interface Check {
@@ -38,7 +39,7 @@ export async function checking(name: string, check: () => Promise<Check> | Check
 export async function examineHub(
   world: World,
   user: User,
-  options: { readonly network: boolean; readonly signal: AbortSignal },
+  options: { readonly network: boolean; readonly signal: AbortSignal; readonly watchdogMinutes: number },
 ): Promise<readonly Check[]> {
   const { inspection, accounts } = world.stores;
   const checks = [
@@ -54,7 +55,9 @@ export async function examineHub(
       if (Math.abs(skew) > SKEW_FAIL_MS) return fail("clock", said, "set this machine's clock (ntp)");
       return Math.abs(skew) > SKEW_WARN_MS ? warn("clock", said, "set this machine's clock (ntp)") : ok("clock", said);
     }),
-    await checking("worker", () => workerCheck(world, user)),
+    await checking(world.queue ? "watchdog" : "worker", () =>
+      world.queue ? watchdogCheck(world, options.watchdogMinutes) : workerCheck(world, user),
+    ),
     await checking("late deliveries", async () => {
       const late = await inspection.late(user.id);
       if (!late || late.lateMs < LATE_MS) return ok("late deliveries", "none");
@@ -87,6 +90,14 @@ async function workerCheck({ stores }: World, user: User): Promise<Check> {
   return waiting
     ? warn("worker", "none is running, and deliveries are waiting", "psn worker")
     : ok("worker", "none is running, and nothing waits");
+}
+
+async function watchdogCheck({ stores }: World, everyMinutes: number): Promise<Check> {
+  const heard = (await stores.inspection.workers()).find(({ name }) => name === WATCHDOG);
+  if (!heard) return warn("watchdog", `has not looked yet; it looks every ${everyMinutes} minutes`, "psn deploy");
+  const said = `looked ${minutes(heard.beatMsAgo)} ago; it looks every ${everyMinutes} minutes`;
+  // Two looks missed, and the minute by which the server may spread them.
+  return heard.beatMsAgo > (2 * everyMinutes + 1) * 60_000 ? fail("watchdog", said, "psn deploy") : ok("watchdog", said);
 }
 
 function minutes(ms: number): string {

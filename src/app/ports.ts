@@ -280,6 +280,8 @@ export interface Bucket {
   get(key: string, sha256: string): Promise<Uint8Array | undefined>;
   /** What is not there is no error. */
   remove(key: string): Promise<void>;
+  /** Writes something small, reads it back and removes it. */
+  check(): Promise<void>;
 }
 
 /** Most deliveries in flight for one account, by platform id. */

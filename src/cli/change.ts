@@ -2,6 +2,7 @@ import { changeDeliveries } from "@psn/app/change-deliveries.ts";
 import { z } from "zod";
 import { type Command, defineCommand } from "./command.ts";
 import { deliveryDocument, deliveryTable } from "./render.ts";
+import { noteWake, wakeDocument } from "./wake.ts";
 
 /** A command that changes all deliveries an id means, and asks nothing else. */
 export function changeCommand(
@@ -18,12 +19,13 @@ export function changeCommand(
     run: async ({ id, dryRun }, context) => {
       const { output } = context;
       const { world, user } = await context.hub();
-      const { deliveries } = await changeDeliveries(world, user.id, id, { to }, dryRun);
+      const { deliveries, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun);
       const head = `${dryRun ? said.would : said.done}:`;
       output.result(
-        { dryRun, deliveries: deliveries.map(deliveryDocument) },
+        { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) },
         () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`,
       );
+      noteWake(output, woken, to === "retry" && !dryRun);
       return undefined;
     },
   });

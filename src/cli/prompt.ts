@@ -3,6 +3,8 @@ import { createInterface } from "node:readline/promises";
 import { PsnError } from "@psn/core/errors.ts";
 
 export interface Prompt {
+  /** Whether there is somebody to ask. */
+  readonly interactive: boolean;
   /** Asks on the terminal; elsewhere throws INPUT_REQUIRED naming the flag. */
   text(question: string, flag: string): Promise<string>;
   /** The same without echo. */
@@ -35,6 +37,7 @@ export function createPrompt({ interactive, yes, input, output }: PromptOptions)
     }
   };
   return {
+    interactive,
     text: async (question, flag) => {
       need(question, flag);
       return ask(`${question}: `, false);

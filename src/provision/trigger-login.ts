@@ -2,7 +2,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
-import { ask, type Caller, dashboardOf, understood } from "./trigger.ts";
+import { ask, understood, type Vendor } from "./request.ts";
+import { type Connection, dashboardOf, triggerVendor } from "./trigger.ts";
 
 /*
  * Logging in at Trigger.dev as its CLI of 4.8.3 does (commands/login.js, utilities/loginApproval.js): the server keeps the
@@ -16,7 +17,7 @@ const POLL_MS = 1000;
 /** How often a code may be pasted wrong. */
 const PASTES = 5;
 
-export interface LogIn extends Omit<Caller, "token" | "signal"> {
+export interface LogIn extends Omit<Connection, "signal"> {
   readonly signal: AbortSignal;
   /** Shows the user the address, and opens it where there is a browser. */
   readonly openBrowser: (url: string) => unknown;
@@ -48,7 +49,7 @@ export async function logIn(options: LogIn): Promise<string> {
   // Ends what is still waiting when one of the others is through.
   const over = new AbortController();
   const stop = AbortSignal.any([signal, over.signal]);
-  const caller: Caller = { url, token: undefined, fetch: options.fetch, sleep, signal: stop };
+  const caller = triggerVendor({ url, fetch: options.fetch, sleep, signal: stop }, undefined);
   const door = callback ? await openDoor() : undefined;
   try {
     const late = sleep(LIMIT_MS, stop).then(() => {
@@ -67,12 +68,12 @@ export async function logIn(options: LogIn): Promise<string> {
   }
 }
 
-async function approved({ url, openBrowser, paste, sleep }: LogIn, caller: Caller, door: Door | undefined, stop: AbortSignal) {
+async function approved({ url, openBrowser, paste, sleep }: LogIn, caller: Vendor, door: Door | undefined, stop: AbortSignal) {
   const codeVerifier = randomBytes(32).toString("base64url");
   const codeChallenge = createHash("sha256").update(codeVerifier).digest("base64url");
   const path = "/api/v1/authorization-code";
   const wish = { codeChallenge, codeChallengeMethod: "S256", ...(door === undefined ? {} : { callbackPort: door.port }) };
-  const begun = understood(await ask(caller, "POST", path, { body: wish, repeat: true }), Begun, path);
+  const begun = understood(caller, await ask(caller, "POST", path, { body: wish, repeat: true }), Begun, path);
   const exchange = (proof?: Proof) => exchanged(caller, { authorizationCode: begun.authorizationCode, ...proof });
   const brought = begun.approval === "callback" ? door?.wait((approvalCode) => exchange({ codeVerifier, approvalCode })) : undefined;
   brought?.catch(() => undefined);
@@ -106,11 +107,11 @@ async function approved({ url, openBrowser, paste, sleep }: LogIn, caller: Calle
   }
 }
 
-async function exchanged(caller: Caller, body: { readonly authorizationCode: string } & Partial<Proof>): Promise<Verdict> {
+async function exchanged(caller: Vendor, body: { readonly authorizationCode: string } & Partial<Proof>): Promise<Verdict> {
   const path = "/api/v1/token";
   const answer = await ask(caller, "POST", path, { body, repeat: true, accept: [400] });
   if (answer.status === 400) return "refused";
-  const { token } = understood(answer, Token, path);
+  const { token } = understood(caller, answer, Token, path);
   return token ?? "waiting";
 }
 

@@ -1,97 +1,12 @@
 import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/app/vendor-ports.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch } from "@psn/core/types/platform.ts";
 import { z } from "zod";
+import { ask, refusal, understood, type Vendor } from "./request.ts";
 
 /*
  * Trigger.dev's management API (trigger.dev docs, management; the paths and shapes are those of its CLI of 4.8.3, apiClient.js,
  * and of @trigger.dev/core 4.8.3, v3/schemas/api; 2026-11). By plain requests: the SDK has no projects and takes long to load.
  */
-
-/** Longest one request may take, in milliseconds. */
-const REQUEST_TIMEOUT_MS = 15_000;
-/** Pauses between the tries of what may be tried again, in milliseconds. */
-const PAUSES_MS = [500, 1500, 4000];
-/** Longest pause the server may ask for; its window is ten seconds (measured). */
-const MAX_PAUSE_MS = 15_000;
-
-export interface Caller {
-  /** Of the Trigger.dev server. */
-  readonly url: string;
-  /** `tr_pat_…`; undefined before there is one. */
-  readonly token: string | undefined;
-  readonly fetch: Fetch;
-  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  readonly signal?: AbortSignal;
-}
-
-export interface Asked {
-  readonly body?: Readonly<Record<string, unknown>>;
-  /** Whether it does no harm when it is done twice. */
-  readonly repeat: boolean;
-  /** Statuses to hand back in place of throwing. */
-  readonly accept?: readonly number[];
-}
-
-export interface Answer {
-  readonly status: number;
-  /** Undefined when it is not JSON. */
-  readonly value: unknown;
-}
-
-/**
- * One request and its answer. What may be repeated is tried four times; anything after a 429, which comes before any effect.
- * Throws VENDOR_AUTH, VENDOR_QUOTA, VENDOR_REFUSED, VENDOR_UNREACHABLE, VENDOR_CHANGED.
- */
-export async function ask(caller: Caller, method: string, path: string, { body, repeat, accept = [] }: Asked): Promise<Answer> {
-  const { url, token, fetch, sleep, signal } = caller;
-  for (let tries = 0; ; tries += 1) {
-    const pause = PAUSES_MS[tries];
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(new URL(path, url), {
-        method,
-        headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), "content-type": "application/json" },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        redirect: "manual",
-        // On a kept connection that breaks, a runtime may repeat by itself what must not be done twice.
-        ...(repeat ? {} : { keepalive: false }),
-        signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
-      });
-      text = await response.text();
-    } catch {
-      signal?.throwIfAborted();
-      if (repeat && pause !== undefined) {
-        await sleep(pause, signal);
-        continue;
-      }
-      // Without the cause: it may hold the request.
-      throw unreachable(`${hostOf(url)} does not answer`);
-    }
-    const { status } = response;
-    if (pause !== undefined && (status === 429 || (repeat && isPassing(status)))) {
-      await sleep(status === 429 ? askedPause(response.headers, pause) : pause, signal);
-      continue;
-    }
-    const answer = { status, value: jsonOf(text) };
-    if ((status >= 200 && status < 300) || accept.includes(status)) return answer;
-    throw refusal(caller, `${method} ${path}`, answer, body);
-  }
-}
-
-/** The answer in the shape psn relies on; throws VENDOR_CHANGED for any other. */
-export function understood<T extends z.ZodType>({ status, value }: Answer, schema: T, path: string): z.output<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const at = result.error.issues[0]?.path.join(".") ?? "";
-  const what = value === undefined ? "with something that is not JSON" : `in a shape psn does not know (at "${at}")`;
-  throw new PsnError("VENDOR_CHANGED", `Trigger.dev answered ${path} ${what}`, {
-    hint: "psn config get TRIGGER_API_URL",
-    details: { status },
-  });
-}
 
 /** Where a person works: the cloud's dashboard has a host of its own, a server of one's own has one for both. */
 export function dashboardOf(url: string): string {
@@ -99,66 +14,41 @@ export function dashboardOf(url: string): string {
   return hostname === "api.trigger.dev" ? "https://cloud.trigger.dev" : origin;
 }
 
-const isPassing = (status: number) => status === 408 || status === 429 || status >= 500;
-const hostOf = (url: string) => new URL(url).host;
-const unreachable = (message: string) => new PsnError("VENDOR_UNREACHABLE", message, { hint: "try the same command again" });
+export type Connection = Pick<Vendor, "url" | "fetch" | "sleep" | "signal">;
 
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Until the server's window ends, by the server's own clock. */
-function askedPause(headers: Headers, otherwise: number): number {
-  const reset = Number(headers.get("x-ratelimit-reset") ?? "");
-  const now = Date.parse(headers.get("date") ?? "");
-  return reset > now ? Math.min(reset - now + 1000, MAX_PAUSE_MS) : otherwise;
-}
-
-function refusal(caller: Caller, what: string, answer: Answer, body: unknown): PsnError {
-  const { status } = answer;
-  const details = { status };
-  const said = reason(answer, [caller.token, ...strings(body)]);
-  const dashboard = dashboardOf(caller.url);
-  if (status === 401) {
-    const isKey = /^tr_(?!pat_)/.test(caller.token ?? "");
-    const why = isKey
-      ? "this is an environment's secret key, and psn needs a personal access token"
-      : "Trigger.dev does not accept the token";
-    return new PsnError("VENDOR_AUTH", why, {
-      hint: `make a token at ${dashboard}/account/tokens, or log in: psn init --trigger`,
-      details,
-    });
-  }
-  if (status === 402)
-    return new PsnError("VENDOR_QUOTA", `Trigger.dev's plan does not allow this${said}`, {
-      hint: `choose a plan at ${dashboard}, then run the same command again`,
-      details,
-    });
-  if (isPassing(status)) return unreachable(`${hostOf(caller.url)} answered ${status}`);
-  return new PsnError("VENDOR_REFUSED", `Trigger.dev refused ${what} with ${status}${said}`, {
-    // A page in place of an answer, or the way to one: probably no Trigger.dev at all.
-    hint: answer.value === undefined ? "psn config get TRIGGER_API_URL" : `see the project at ${dashboard}`,
-    details,
-  });
-}
-
-/** The vendor's own words, one short line, without anything of what was sent. */
-function reason({ value }: Answer, secrets: readonly (string | undefined)[]): string {
-  const error: unknown = typeof value === "object" && value !== null ? Reflect.get(value, "error") : undefined;
-  if (typeof error !== "string" || error === "") return "";
-  let line = error;
-  for (const secret of secrets) if (secret !== undefined && secret.length > 3) line = line.replaceAll(secret, "•••");
-  line = line.replaceAll(/\s+/g, " ");
-  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
-}
-
-function strings(value: unknown): string[] {
-  if (typeof value === "string") return [value];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(strings) : [];
+/** Trigger.dev as a vendor. A 429 comes before any effect; its window is ten seconds (measured). */
+export function triggerVendor(connection: Connection, token: string | undefined): Vendor {
+  const dashboard = dashboardOf(connection.url);
+  return {
+    ...connection,
+    name: "Trigger.dev",
+    token,
+    noEffect: [429],
+    setting: "TRIGGER_API_URL",
+    refuse: (what, status, said, isJson) => {
+      const details = { status };
+      if (status === 401) {
+        const isKey = /^tr_(?!pat_)/.test(token ?? "");
+        const why = isKey
+          ? "this is an environment's secret key, and psn needs a personal access token"
+          : "Trigger.dev does not accept the token";
+        return new PsnError("VENDOR_AUTH", why, {
+          hint: `make a token at ${dashboard}/account/tokens, or log in: psn init --trigger`,
+          details,
+        });
+      }
+      if (status === 402)
+        return new PsnError("VENDOR_QUOTA", `Trigger.dev's plan does not allow this${said}`, {
+          hint: `choose a plan at ${dashboard}, then run the same command again`,
+          details,
+        });
+      return new PsnError("VENDOR_REFUSED", `Trigger.dev refused ${what} with ${status}${said}`, {
+        // A page in place of an answer, or the way to one: probably no Trigger.dev at all.
+        hint: isJson ? `see the project at ${dashboard}` : "psn config get TRIGGER_API_URL",
+        details,
+      });
+    },
+  };
 }
 
 const Me = z.object({ email: z.string(), dashboardUrl: z.string() });
@@ -183,12 +73,14 @@ const variablesPath = (ref: string, rest = "") => projectPath(ref, `/envvars/pro
 const READ = { repeat: true } as const;
 
 /** Trigger.dev by a personal access token. */
-export function triggerApi(options: Omit<Caller, "token" | "signal"> & { readonly token: string }): TriggerDev {
-  const get = async <T extends z.ZodType>(path: string, schema: T) => understood(await ask(options, "GET", path, READ), schema, path);
+export function triggerApi({ token, ...connection }: Connection & { readonly token: string }): TriggerDev {
+  const options = triggerVendor(connection, token);
+  const get = async <T extends z.ZodType>(path: string, schema: T) =>
+    understood(options, await ask(options, "GET", path, READ), schema, path);
   /** Undefined for 404. */
   const find = async <T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> => {
     const answer = await ask(options, "GET", path, { repeat: true, accept: [404] });
-    return answer.status === 404 ? undefined : understood(answer, schema, path);
+    return answer.status === 404 ? undefined : understood(options, answer, schema, path);
   };
 
   return {
@@ -220,7 +112,7 @@ export function triggerApi(options: Omit<Caller, "token" | "signal"> & { readonl
           hint: `see your organisations at ${dashboardOf(options.url)}, then psn init --trigger --trigger-org NAME`,
           details: { status: 404 },
         });
-      return projectOf(understood(answer, Project, path));
+      return projectOf(understood(options, answer, Project, path));
     },
     secretKey: async (ref) => (await get(projectPath(ref, "/prod"), Environment)).apiKey,
     async variables(ref) {
@@ -231,14 +123,18 @@ export function triggerApi(options: Omit<Caller, "token" | "signal"> & { readonl
       if (Object.keys(variables).length === 0) return;
       const path = variablesPath(ref, "/import");
       const answer = await ask(options, "POST", path, { body: { variables, override: true, isSecret: secret }, repeat: true });
-      understood(answer, Success, path);
+      understood(options, answer, Success, path);
     },
     async removeVariables(ref, names) {
       for (const name of names)
         await ask(options, "DELETE", variablesPath(ref, `/${encodeURIComponent(name)}`), { repeat: true, accept: [404] });
     },
-    async pause(ref) {
+    async remove(ref) {
+      // Newer than the CLI of 4.8.3 (the server's route api.v1.projects.$projectRef, 2026-11); older servers answer 405.
+      const { status } = await ask(options, "DELETE", projectPath(ref), { repeat: true, accept: [404, 405] });
+      if (status !== 405) return "removed";
       await ask(options, "POST", projectPath(ref, "/environments/prod/pause"), { body: {}, repeat: true });
+      return "paused";
     },
     async currentWorker(ref) {
       const current = await find(projectPath(ref, "/prod/workers/current"), Worker);

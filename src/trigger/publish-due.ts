@@ -13,6 +13,6 @@ export const publishDue = schedules.task({
   run: () =>
     upkeep((onTrouble) => {
       const { world, watchdogMs } = openWorld();
-      return watchHub({ world, name: "trigger.dev", version, everyMs: watchdogMs, onTrouble });
+      return watchHub({ world, version, everyMs: watchdogMs, onTrouble });
     }),
 });

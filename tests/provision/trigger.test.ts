@@ -77,14 +77,19 @@ describe("Trigger.dev's API", () => {
     expect([...environments.prod.variables.keys()]).toEqual(["B"]);
   });
 
-  test("tells what production runs, and pauses it", async () => {
+  test("tells what production runs, and takes the project away", async () => {
     const { ref, environments } = api.addProject("hub");
     const trigger = connect();
     expect(await trigger.currentWorker(ref)).toBeUndefined();
     api.deploy({ version: "20261123.4", tasks: [{ id: "watch", cron: "*/30 * * * *" }, { id: "publish" }] });
     expect(await trigger.currentWorker(ref)).toEqual({ version: "20261123.4", tasks: ["publish", "watch"] });
-    await trigger.pause(ref);
+    api.settings.projectDelete = false;
+    expect(await trigger.remove(ref)).toBe("paused");
     expect(environments.prod.paused).toBe(true);
+    api.settings.projectDelete = true;
+    expect(await trigger.remove(ref)).toBe("removed");
+    expect(await trigger.byRef(ref)).toBeUndefined();
+    expect(await trigger.remove(ref)).toBe("removed");
   });
 
   test("says where a token is made when it does not accept this one", async () => {

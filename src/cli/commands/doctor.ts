@@ -1,4 +1,5 @@
 import { type Check, examineHub } from "@psn/app/doctor.ts";
+import { examineVendors } from "@psn/app/doctor-vendors.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { type Style, table } from "@psn/cli/output.ts";
 import { EXIT, toPsnError } from "@psn/core/errors.ts";
@@ -11,10 +12,10 @@ export default defineCommand({
   summary: "check the hub, and say what mends it",
   details: "Changes nothing. Exits 1 when something fails, 0 otherwise; a warning is no failure.",
   examples: [
-    { line: "psn doctor", does: "everything, the accounts' platforms included" },
+    { line: "psn doctor", does: "everything, the accounts' platforms and the vendors included" },
     { line: "psn doctor --offline", does: "leave the platforms alone" },
   ],
-  flags: [{ flags: "--offline", help: "do not ask the platforms" }],
+  flags: [{ flags: "--offline", help: "do not ask the platforms and the vendors" }],
   schema: z.object({ offline: z.boolean().default(false) }),
   run: async ({ offline }, context) => {
     const { output } = context;
@@ -30,13 +31,20 @@ export default defineCommand({
 
 async function examine(context: Context, offline: boolean): Promise<readonly Check[]> {
   const { examineGround } = await import("@psn/compose.ts");
-  const ground = examineGround(await context.folder());
+  const folder = await context.folder();
+  const ground = examineGround(folder);
   try {
-    const hub = await context.hub();
-    const opened: Check = { name: "hub", status: "ok", said: `opens; ${hub.driver} database`, fix: null };
-    return [...ground, opened, ...(await examineHub(hub.world, hub.user, { network: !offline, signal: context.signal }))];
+    const { world, user, driver, watchdogMinutes } = await context.hub();
+    const opened: Check = { name: "hub", status: "ok", said: `opens; ${driver} database`, fix: null };
+    const hub = await examineHub(world, user, { network: !offline, signal: context.signal, watchdogMinutes });
+    return [...ground, opened, ...hub, ...(offline ? [] : await vendors(folder, context))];
   } catch (error) {
     const { message, hint, code } = toPsnError(error);
     return [...ground, { name: "hub", status: "fail", said: `${message} (${code})`, fix: hint ?? null }];
   }
+}
+
+async function vendors(folder: string, { version }: Context): Promise<readonly Check[]> {
+  const { vendorGround } = await import("@psn/compose.vendors.ts");
+  return examineVendors(vendorGround(folder, version));
 }

@@ -1,88 +1,229 @@
 import { resolve } from "node:path";
-import { provisionHub, type Step } from "@psn/app/provision-hub.ts";
-import { defineCommand } from "@psn/cli/command.ts";
+import { type InitStep, type InitWish, initHub } from "@psn/app/init-hub.ts";
+import type { PlannedCall } from "@psn/app/vendor-ports.ts";
+import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
+import { NEON_KEY_FLAGS, neonKey, neonKeySchema, TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { systemTimeZone } from "@psn/core/utils/env.ts";
+import { type HubEnv, systemTimeZone } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
-const WORDS: Readonly<Record<Step["what"], string>> = {
+const WORDS: Readonly<Record<InitStep["what"], string>> = {
+  "neon project": "project on Neon",
   key: "key that seals every token",
   schema: "database",
   login: "login that runs the program",
   user: "user",
+  "trigger project": "project on Trigger.dev",
+  "trigger key": "key by which psn wakes its tasks",
+  "trigger variables": "what the tasks need to know",
 };
+
+const webUrl = z.url({ protocol: /^https?$/, error: "must be an address, https://…" }).optional();
+
+const schema = z.object({
+  folder: z.string().optional(),
+  databaseUrl: z.string().optional(),
+  databaseUrlStdin: z.boolean().default(false),
+  databaseUrlFile: z.string().optional(),
+  neon: z.boolean().default(false),
+  ...neonKeySchema,
+  neonOrg: z.string().optional(),
+  neonRegion: z.string().optional(),
+  neonProject: z.string().optional(),
+  neonDatabase: z.string().optional(),
+  neonApiHost: webUrl,
+  neonProxy: webUrl,
+  trigger: z.boolean().default(false),
+  ...triggerTokenSchema,
+  triggerOrg: z.string().optional(),
+  triggerProject: z.string().optional(),
+  triggerUrl: webUrl,
+  tz: z.string().optional(),
+  handle: z.string().default("me"),
+  dryRun: z.boolean().default(false),
+});
+type Input = z.output<typeof schema>;
 
 export default defineCommand({
   name: "init",
   summary: "make a hub here, or what is missing of one",
   details:
-    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With --database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; psn makes itself an unprivileged one. Run it again at any time: it does only what is missing.",
+    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With --database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; psn makes itself an unprivileged one. With --neon it lives on Neon, in a project that is made or one you name. With --trigger Trigger.dev publishes what is due, so that this machine may be off. Run it again at any time: it does only what is missing.",
   examples: [
     { line: "psn init", does: "a hub in this folder, with its own database" },
     { line: "psn init --database-url-stdin < owner-url.txt", does: "a hub on your Postgres" },
+    { line: "psn init --neon --trigger", does: "a hub that needs no machine of yours; asks for Neon's key, and logs in to Trigger.dev" },
+    { line: "psn init --neon --trigger --dry-run", does: "which requests that would take" },
   ],
   args: [{ name: "[folder]", help: "where; else this folder" }],
   flags: [
     { flags: "--database-url <url>", help: "the owner's address of a Postgres, when it holds no password" },
     { flags: "--database-url-stdin", help: "the same, read from standard input" },
     { flags: "--database-url-file <file>", help: "the same, read from a file" },
+    { flags: "--neon", help: "the database on Neon" },
+    ...NEON_KEY_FLAGS,
+    { flags: "--neon-project <name>", help: "an existing project, by name or id, or the name of a new one" },
+    { flags: "--neon-org <org>", help: "the organisation there, where you have several" },
+    { flags: "--neon-region <region>", help: "where a new project shall be: aws-eu-central-1" },
+    { flags: "--neon-database <name>", help: "the database in an existing project; else its first" },
+    { flags: "--neon-api-host <url>", help: "Neon's management API elsewhere; else NEON_API_HOST" },
+    { flags: "--neon-proxy <url>", help: "a Neon proxy of your own; else NEON_PROXY" },
+    { flags: "--trigger", help: "the clock on Trigger.dev" },
+    ...TRIGGER_TOKEN_FLAGS,
+    { flags: "--trigger-project <name>", help: "an existing project, by name or ref, or the name of a new one" },
+    { flags: "--trigger-org <org>", help: "the organisation there, where you have several" },
+    { flags: "--trigger-url <url>", help: "a Trigger.dev server of your own; else TRIGGER_API_URL" },
     { flags: "--tz <zone>", help: "your time zone; else this machine's" },
     { flags: "--dry-run", help: "say what would be made, and make nothing" },
     { flags: "--handle <name>", help: "your name in this hub; else me" },
   ],
-  schema: z.object({
-    folder: z.string().optional(),
-    databaseUrl: z.string().optional(),
-    databaseUrlStdin: z.boolean().default(false),
-    databaseUrlFile: z.string().optional(),
-    tz: z.string().optional(),
-    handle: z.string().default("me"),
-    dryRun: z.boolean().default(false),
-  }),
-  run: async (input, { cwd, namedHub, output, stdin }) => {
-    const { provisioning } = await import("@psn/compose.ts");
-    const { assertZone } = await import("@psn/domain/schedule.ts");
+  schema,
+  run: async (input, context) => {
+    const { cwd, namedHub, output } = context;
     if (input.folder !== undefined && namedHub !== undefined)
       throw new PsnError("USAGE", "the folder is given twice, as an argument and with --hub");
     const folder = resolve(cwd, input.folder ?? namedHub ?? ".");
     const timeZone = input.tz ?? systemTimeZone();
+    const { assertZone } = await import("@psn/domain/schedule.ts");
     assertZone(timeZone);
-    // Looked for in the text: an address with a mistake in it holds its password all the same.
-    if (input.databaseUrl !== undefined && /:[^/@]+@|[?&]password=/i.test(input.databaseUrl)) {
-      throw new PsnError("USAGE", "a password in --database-url can be read by everybody on this machine", {
-        hint: "pipe the address: psn init --database-url-stdin",
-      });
-    }
-    const databaseUrl = (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
-    if (databaseUrl !== undefined && !(/^postgres(ql)?:\/\//.test(databaseUrl) && URL.canParse(databaseUrl))) {
-      throw new PsnError("INPUT_INVALID", "the database's address is not of the form postgres://owner:password@host/database", {
-        hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
-      });
-    }
+    assertFlags(input);
+    const databaseUrl = await ownerUrl(input, context);
     if (input.dryRun) {
-      const { file } = provisioning(folder);
-      const has = { key: file.get("HUB_ENCRYPTION_KEY") !== undefined, user: file.get("PSN_USER") !== undefined };
-      const where =
-        databaseUrl !== undefined || file.get("DATABASE_URL") !== undefined ? "on a Postgres" : "with its own database in data/";
-      output.result({ dryRun: true, hub: folder, has }, () =>
-        has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
-      );
+      await tellPlan(input, folder, databaseUrl, context);
       return undefined;
     }
+    const { provisioning } = await import("@psn/compose.ts");
+    const wish = await wishOf(input, folder, databaseUrl, context);
     if (output.interactive) output.note("making the hub …");
-    const steps = await provisionHub(provisioning(folder), {
-      handle: input.handle,
-      timeZone,
-      ...(databaseUrl === undefined ? {} : { databaseUrl }),
-    });
+    const word = ({ did }: InitStep) => (did === "made" ? output.style("green", "made") : output.style("dim", did));
+    const line = (step: InitStep) => `${word(step)}  ${WORDS[step.what]}`;
+    const remote = wish.neon !== undefined || wish.trigger !== undefined;
+    const steps = await initHub(
+      provisioning(folder),
+      { ...wish, hub: { handle: input.handle, timeZone, ...(databaseUrl === undefined ? {} : { databaseUrl }) } },
+      (step) => remote && output.interactive && output.note(line(step)),
+    );
     output.result({ hub: folder, steps }, () =>
       [
-        ...steps.map(({ what, did }) => `${did === "made" ? output.style("green", "made") : output.style("dim", "kept")}  ${WORDS[what]}`),
+        ...steps.map(line),
         `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
       ].join("\n"),
     );
-    output.note("next: psn connect feed ./public   (or bluesky, mastodon, webhook)");
+    output.note(input.trigger ? "next: psn deploy" : "next: psn connect feed ./public   (or bluesky, mastodon, webhook)");
     return undefined;
   },
 });
+
+/** Throws USAGE for flags that contradict each other or have no effect. */
+function assertFlags(input: Input): void {
+  const given = Object.entries(input).filter(([, value]) => value !== undefined && value !== false);
+  const stray = (vendor: "neon" | "trigger") => given.find(([name]) => name.startsWith(vendor) && name !== vendor && name !== "neonProxy");
+  const flag = (name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  for (const vendor of ["neon", "trigger"] as const) {
+    const [name] = (!input[vendor] && stray(vendor)) || [];
+    if (name !== undefined) throw new PsnError("USAGE", `${flag(name)} means nothing without --${vendor}`);
+  }
+  if (input.neon && (input.databaseUrl !== undefined || input.databaseUrlStdin || input.databaseUrlFile !== undefined))
+    throw new PsnError("USAGE", "--neon and a database's address exclude each other");
+  const piped = given.filter(([name]) => name.endsWith("Stdin")).map(([name]) => flag(name));
+  if (piped.length > 1)
+    throw new PsnError("USAGE", `standard input can hold one secret: ${piped.join(" and ")}`, {
+      hint: `pass one of them with ${piped[1]?.replace("-stdin", "-file")} FILE`,
+    });
+}
+
+async function ownerUrl(input: Input, { stdin }: Context): Promise<string | undefined> {
+  // Looked for in the text: an address with a mistake in it holds its password all the same.
+  if (input.databaseUrl !== undefined && /:[^/@]+@|[?&]password=/i.test(input.databaseUrl)) {
+    throw new PsnError("USAGE", "a password in --database-url can be read by everybody on this machine", {
+      hint: "pipe the address: psn init --database-url-stdin",
+    });
+  }
+  const url = (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
+  if (url !== undefined && !(/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) {
+    throw new PsnError("INPUT_INVALID", "the database's address is not of the form postgres://owner:password@host/database", {
+      hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
+    });
+  }
+  return url;
+}
+
+/** Where the vendors are: what a flag or the environment says is kept, so that every later command goes there too. */
+function placesOf(input: Input, env: HubEnv): Record<string, string> {
+  const said = { NEON_API_HOST: input.neonApiHost, NEON_PROXY: input.neonProxy, TRIGGER_API_URL: input.triggerUrl } as const;
+  const used = { NEON_API_HOST: input.neon, NEON_PROXY: true, TRIGGER_API_URL: input.trigger } as const;
+  const places: Record<string, string> = {};
+  for (const name of ["NEON_API_HOST", "NEON_PROXY", "TRIGGER_API_URL"] as const) {
+    const found = env.settings[name];
+    const value = said[name] ?? (found?.origin === "environment" ? found.value : undefined);
+    if (value !== undefined && used[name]) places[name] = value;
+  }
+  return places;
+}
+
+/** A project's name that nobody else has, so that what a stopped run made is found again by it. */
+const newName = () => `psn-${crypto.randomUUID().slice(0, 8)}`;
+
+async function wishOf(input: Input, folder: string, databaseUrl: string | undefined, context: Context): Promise<Omit<InitWish, "hub">> {
+  if (!(input.neon || input.trigger)) return { settings: {} };
+  const vendors = await import("@psn/compose.vendors.ts");
+  const before = vendors.settingsOf(folder);
+  const settings = placesOf(input, before);
+  const env = vendors.withSettings(before, settings);
+  if (input.trigger && !input.neon) vendors.assertReachable(env, databaseUrl);
+  const apiKey = input.neon ? await neonKey(input, context) : undefined;
+  const token = input.trigger ? await triggerToken(input, env, context) : undefined;
+  return {
+    settings,
+    ...(apiKey === undefined ? {} : { neon: { api: vendors.openNeon(env, apiKey), wish: { ...neonWish(input), newName: newName() } } }),
+    ...(token === undefined
+      ? {}
+      : {
+          trigger: {
+            api: vendors.openTrigger(env, token),
+            token,
+            wish: { ...triggerWish(input), newName: newName() },
+            variables: () => {
+              vendors.assertReachable(vendors.settingsOf(folder));
+              return vendors.variablesOf(folder);
+            },
+          },
+        }),
+  };
+}
+
+const neonWish = ({ neonOrg, neonRegion, neonProject, neonDatabase }: Input) => ({
+  ...(neonOrg === undefined ? {} : { organization: neonOrg }),
+  ...(neonRegion === undefined ? {} : { region: neonRegion }),
+  ...(neonProject === undefined ? {} : { project: neonProject }),
+  ...(neonDatabase === undefined ? {} : { database: neonDatabase }),
+});
+const triggerWish = ({ triggerOrg, triggerProject }: Input) => ({
+  ...(triggerOrg === undefined ? {} : { organization: triggerOrg }),
+  ...(triggerProject === undefined ? {} : { project: triggerProject }),
+});
+
+/** What would be made; asks nobody, and needs no key. */
+async function tellPlan(input: Input, folder: string, databaseUrl: string | undefined, { output }: Context): Promise<void> {
+  const { hubFile } = await import("@psn/compose.ts");
+  const file = hubFile(folder);
+  const has = { key: file.get("HUB_ENCRYPTION_KEY") !== undefined, user: file.get("PSN_USER") !== undefined };
+  const owned = databaseUrl !== undefined || file.get("DATABASE_URL") !== undefined;
+  const where = input.neon ? "on Neon" : owned ? "on a Postgres" : "with its own database in data/";
+  const calls: PlannedCall[] = [];
+  if (input.neon || input.trigger) {
+    const vendors = await import("@psn/compose.vendors.ts");
+    const before = vendors.settingsOf(folder);
+    const env = vendors.withSettings(before, placesOf(input, before));
+    if (input.neon) calls.push(...vendors.plannedNeonCalls({ ...neonWish(input), newName: "psn-…" }, env.get("NEON_API_HOST") ?? ""));
+    if (input.trigger)
+      calls.push(...vendors.plannedTriggerCalls({ ...triggerWish(input), newName: "psn-…" }, env.get("TRIGGER_API_URL") ?? ""));
+  }
+  output.result({ dryRun: true, hub: folder, has, calls }, () =>
+    [
+      has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
+      ...calls.map(({ method, url, body }) => `  ${method} ${url}${body === undefined ? "" : ` ${JSON.stringify(body)}`}`),
+    ].join("\n"),
+  );
+}

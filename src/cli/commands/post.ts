@@ -2,10 +2,12 @@ import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
 import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT } from "@psn/core/errors.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
@@ -91,9 +93,18 @@ export default defineCommand({
 
     const { postId, repeated } = await schedulePost(world, user.id, draft, accounts, due, input.idempotencyKey ?? null);
     const waits = input.wait ?? now;
+    // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
+    const woken = await wakeUp(waits && now ? {} : world, user.id, await world.stores.posts.ofPost(user.id, postId));
     const tell = (deliveries: Parameters<typeof deliveryTable>[1]) =>
       output.result(
-        { post: postId, repeated, due: due.at.toISOString(), said: due.said, deliveries: deliveries.map(deliveryDocument) },
+        {
+          post: postId,
+          repeated,
+          due: due.at.toISOString(),
+          said: due.said,
+          wake: wakeDocument(woken),
+          deliveries: deliveries.map(deliveryDocument),
+        },
         () =>
           [
             `post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`,
@@ -102,7 +113,8 @@ export default defineCommand({
       );
     if (!waits) {
       tell(await world.stores.posts.ofPost(user.id, postId));
-      const working = (await world.stores.inspection.workers()).length > 0;
+      const working = woken.queue !== null || (await world.stores.inspection.workers()).length > 0;
+      noteWake(output, woken);
       output.note(working ? `next: psn show ${shortId(postId)}` : "no worker is running; it goes out when one does: psn worker");
       return EXIT.ok;
     }

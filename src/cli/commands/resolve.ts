@@ -1,6 +1,7 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 
@@ -29,8 +30,11 @@ export default defineCommand({
     if ((live !== undefined) === notLive)
       throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
     const { world, user } = await context.hub();
-    const deliveries = await resolveDelivery(world, user.id, id, live, dryRun);
-    output.result({ dryRun, deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));
+    const { deliveries, woken } = await resolveDelivery(world, user.id, id, live, dryRun);
+    output.result({ dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) }, () =>
+      deliveryTable(output, deliveries, user.timeZone),
+    );
+    noteWake(output, woken, notLive && !dryRun);
     return undefined;
   },
 });

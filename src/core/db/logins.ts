@@ -66,14 +66,48 @@ export async function privilegesOf(database: Database): Promise<readonly string[
   if (!database.asOwner) return [];
   return database.asOwner(async (client) => {
     const { rows } = await client.query(
-      "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_catalog.pg_roles WHERE rolname = session_user",
+      `SELECT rolsuper, rolbypassrls, rolcreaterole, EXISTS (SELECT FROM pg_catalog.pg_roles g
+         WHERE g.rolname = 'neon_superuser' AND pg_catalog.pg_has_role(session_user, g.oid, 'MEMBER')) AS neon
+       FROM pg_catalog.pg_roles WHERE rolname = session_user`,
     );
     const row = rows[0] ?? {};
     const names: Readonly<Record<string, string>> = {
       rolsuper: "superuser",
       rolbypassrls: "bypasses row-level security",
       rolcreaterole: "makes roles",
+      neon: "made by Neon's console, so that it bypasses row-level security",
     };
     return Object.entries(names).flatMap(([column, words]) => (row[column] === true ? [words] : []));
   });
+}
+
+/**
+ * Takes psn's schema and this login out of a database that stays, and psn's group roles where no other database of the server
+ * needs them. What is gone already is no error.
+ */
+export async function dropHub(owner: Database, login: string): Promise<void> {
+  if (!LOGIN_NAME.test(login)) throw new PsnError("BUG", "a login needs a plain name");
+  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "a schema is dropped over a session; not over HTTP");
+  await owner.asOwner(async (client) => {
+    const has = async (name: string) => (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
+    await client.query("DROP SCHEMA IF EXISTS psn CASCADE");
+    for (const name of [login, "psn_service", "psn_definer", "psn_runtime"]) {
+      if (!(await has(name))) continue;
+      // 2BP01: another hub on this server needs the group; 42501: another login made it.
+      await dropRole(client, name).catch((error: unknown) => {
+        if (name === login || !/^(2BP01|42501)$/.test(codeOf(error))) throw error;
+      });
+    }
+  });
+}
+
+async function dropRole(client: OwnerClient, name: string): Promise<void> {
+  const { rows } = await client.query("SELECT quote_ident(current_database()) AS name");
+  await client.query(`REVOKE ALL ON DATABASE ${String(rows[0]?.["name"])} FROM ${name}`);
+  await client.query(`DROP ROLE ${name}`);
+}
+
+function codeOf(error: unknown): string {
+  const code: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined;
+  return typeof code === "string" ? code : "";
 }

@@ -55,6 +55,7 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[]):
   try {
     await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
     await client.query("SET LOCAL client_min_messages = warning");
+    await assertOurs(client);
     await client.query(LEDGER);
     const { rows } = await client.query("SELECT hash FROM psn.migrations ORDER BY number");
     const status = compare(
@@ -73,6 +74,16 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[]):
     await client.query("ROLLBACK");
     throw error;
   }
+}
+
+/** A database may hold anything beside psn's schema, but a schema of that name must be psn's. Throws STATE_CONFLICT. */
+async function assertOurs(client: OwnerClient): Promise<void> {
+  const { rows } = await client.query(
+    `SELECT c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'psn' AND c.relkind IN ('r', 'p', 'v', 'm') AND pg_catalog.to_regclass('psn.migrations') IS NULL LIMIT 1`,
+  );
+  if (rows.length > 0)
+    throw new PsnError("STATE_CONFLICT", "the database has a schema called psn that is somebody else's", { hint: "use another database" });
 }
 
 /** Where the database stands, as any login may ask. A database without the schema has everything pending. */

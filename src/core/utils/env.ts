@@ -16,7 +16,7 @@ import {
 
 export { type EnvEntry, parseEnvFile, setEnvValue, unsetEnvValue } from "./envfile.ts";
 export { changeEnvFile, isExposed, writeEnvFile } from "./private-file.ts";
-export type { HubSettingName, Setting } from "./settings.ts";
+export { APP_KEYS, type HubSettingName, type Setting } from "./settings.ts";
 
 /*
  * The only reader of the environment and of config/*.env. The environment stands above the files, so that a task on another
@@ -181,6 +181,11 @@ export function terminalEnv(environment: Environment = process.env): TerminalEnv
   };
 }
 
+/** Neon's API key, where the environment has it. It is never kept in a file of the hub's. */
+export function neonApiKey(environment: Environment = process.env): string | undefined {
+  return said(environment, "NEON_API_KEY");
+}
+
 /** The IANA zone of this machine, UTC where it has none. */
 export function systemTimeZone(): string {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -190,7 +195,8 @@ export function systemTimeZone(): string {
 /** The environment for another program, an editor or a browser: everything but the hub's secrets. */
 export function childEnvironment(environment: Environment = process.env): Record<string, string> {
   const own = Object.entries(environment).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && !(hubSetting(entry[0]) ?? appKeySetting(entry[0]))?.secret,
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && entry[0] !== "NEON_API_KEY" && !(hubSetting(entry[0]) ?? appKeySetting(entry[0]))?.secret,
   );
   return Object.fromEntries(own);
 }

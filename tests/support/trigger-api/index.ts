@@ -67,7 +67,12 @@ export interface TriggerApi extends Pick<Wire, "origin" | "requests" | "faults" 
 /** Starts on 127.0.0.1 and a free port, with one user and one organisation. */
 export async function startTriggerApi(options: TriggerApiOptions = {}): Promise<TriggerApi> {
   const { now: base = () => new Date(), execute, organizations = [{ title: "References" }] } = options;
-  const settings: Settings = { listLagMs: options.listLagMs ?? 1500, pkce: options.pkce ?? true, rateLimit: options.rateLimit ?? 750 };
+  const settings: Settings = {
+    listLagMs: options.listLagMs ?? 1500,
+    pkce: options.pkce ?? true,
+    rateLimit: options.rateLimit ?? 750,
+    projectDelete: true,
+  };
   let ahead = 0;
   let origin = "";
   const now = () => new Date(base().getTime() + ahead);

@@ -14,6 +14,7 @@ export const managementRoutes: readonly Route[] = [
   ["POST", /^\/api\/v1\/orgs\/([^/]+)\/projects$/, create],
   ["POST", /^\/api\/v1\/orgs\/([^/]+)\/activate-free-plan$/, activate],
   ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)$/, (call) => ({ ...shownProject(visible(call)), defaultRuntime: "node-24" })],
+  ["DELETE", /^\/api\/v1\/projects\/(proj_[^/]+)$/, remove],
   ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)\/environments$/, environments],
   // The answer is not recorded.
   ["POST", /^\/api\/v1\/projects\/(proj_[^/]+)\/environments\/(dev|stg|staging|prod|preview)\/(pause|resume)$/, pause],
@@ -91,6 +92,14 @@ function environments(call: Call) {
     branchName: null,
     paused: project.environments[slug].paused,
   }));
+}
+
+/** The server's source, 2026-11; before it had the route it answered 405. */
+function remove(call: Call) {
+  const project = visible(call);
+  if (!call.world.settings.projectDelete) fail(405, "Method not allowed");
+  call.world.projects.splice(call.world.projects.indexOf(project), 1);
+  return { id: project.id };
 }
 
 function pause(call: Call) {

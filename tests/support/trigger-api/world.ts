@@ -99,6 +99,8 @@ export interface Settings {
   pkce: boolean;
   /** Requests of one token in ten seconds until 429; measured: 750. */
   rateLimit: number;
+  /** False: a server that cannot delete a project. */
+  projectDelete: boolean;
 }
 
 const ALPHABET = "123456789abcdefghijkmnopqrstuvwxyz";

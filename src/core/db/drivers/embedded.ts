@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -100,6 +101,19 @@ function poolOf({ socketFolder }: Access): pg.Pool {
 /** libpq's name for a socket is `.s.PGSQL.<port>` in a folder. */
 const SOCKET_PORT = 5432;
 const socketName = `.s.PGSQL.${SOCKET_PORT}`;
+
+/** Deletes the database in `folder` with everything in it. Throws DB_BUSY while a psn process has it open. */
+export async function removeEmbedded(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  const unlock = takeLock(join(folder, "lock"));
+  if (!unlock)
+    throw new PsnError("DB_BUSY", "a psn process has the embedded database open", { hint: "stop psn worker, then: psn destroy" });
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } finally {
+    unlock();
+  }
+}
 
 async function attach(folder: string): Promise<Access> {
   const note = join(folder, "socket");

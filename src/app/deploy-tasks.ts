@@ -1,0 +1,63 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { TriggerDev, TriggerWorker } from "./vendor-ports.ts";
+
+/** Ids of this version's tasks, sorted; a test holds them against the bundle. */
+export const TASKS: readonly string[] = ["prune", "publish-delivery", "publish-due", "refresh-tokens", "settle-unknown"];
+/** The variable that says which psn was deployed last, and as which version there. */
+export const DEPLOYED = "PSN_DEPLOYED";
+
+export interface Deployment {
+  readonly trigger: TriggerDev;
+  readonly projectRef: string;
+  readonly version: string;
+  /** What the tasks need to know. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly plain: Readonly<Record<string, string>>;
+  /** Names of all variables psn may have set, also in other versions of these settings. */
+  readonly ours: readonly string[];
+  /** Builds the tasks and puts them into production. Throws DEPLOY_FAILED. */
+  readonly ship: () => Promise<void>;
+}
+
+/**
+ * Brings the tasks and their settings to Trigger.dev and checks that production runs exactly this version's tasks. Throws
+ * STATE_CONFLICT before anything is changed where the project runs somebody else's tasks, DEPLOY_FAILED, VENDOR_….
+ */
+export async function deployTasks(deployment: Deployment): Promise<TriggerWorker> {
+  const { trigger, projectRef, version, secrets, plain, ours, ship } = deployment;
+  assertOurs(await trigger.currentWorker(projectRef));
+  const there = await trigger.variables(projectRef);
+  // A setting that was taken out of hub.env is no setting of the tasks any more: an old key after a rotation.
+  const stale = ours.filter((name) => there.has(name) && name !== DEPLOYED && !(name in secrets) && !(name in plain));
+  await trigger.removeVariables(projectRef, stale);
+  await trigger.setVariables(projectRef, secrets, true);
+  await trigger.setVariables(projectRef, plain, false);
+  await ship();
+  const worker = await trigger.currentWorker(projectRef);
+  const missing = TASKS.filter((task) => !worker?.tasks.includes(task));
+  const foreign = worker?.tasks.filter((task) => !TASKS.includes(task)) ?? [];
+  if (!worker || missing.length > 0 || foreign.length > 0)
+    throw new PsnError(
+      "DEPLOY_FAILED",
+      `the deployment is there, but production ${worker ? "does not run what it should" : "runs nothing"}${listed("missing", missing)}${listed("not psn's", foreign)}`,
+    );
+  await trigger.setVariables(projectRef, { [DEPLOYED]: `${version} ${worker.version}` }, false);
+  return worker;
+}
+
+/** A deployment replaces what production runs. Throws STATE_CONFLICT for tasks that are not psn's. */
+export function assertOurs(worker: TriggerWorker | undefined): void {
+  const foreign = worker?.tasks.filter((task) => !TASKS.includes(task)) ?? [];
+  if (foreign.length === 0) return;
+  throw new PsnError(
+    "STATE_CONFLICT",
+    `this project on Trigger.dev runs other tasks, which a deployment would take away${listed("they are", foreign)}`,
+    {
+      hint: "give psn a project of its own: psn init --trigger --trigger-project NAME in another folder",
+    },
+  );
+}
+
+function listed(words: string, tasks: readonly string[]): string {
+  return tasks.length === 0 ? "" : `; ${words}: ${tasks.slice(0, 8).join(", ")}`;
+}

@@ -1,0 +1,55 @@
+import { assertOurs } from "./deploy-tasks.ts";
+import { type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
+import { type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
+import { provisionTrigger, type TriggerStep, type TriggerWish } from "./provision-trigger.ts";
+import type { Neon, TriggerDev } from "./vendor-ports.ts";
+
+export type InitStep = Step | NeonStep | TriggerStep;
+
+export interface InitWish {
+  readonly hub: HubWish;
+  /** Where the vendors are, where that is not where they usually are. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly neon?: { readonly api: Neon; readonly wish: NeonWish };
+  readonly trigger?: {
+    readonly api: TriggerDev;
+    readonly token: string;
+    readonly wish: Omit<TriggerWish, "secrets" | "plain">;
+    /** What the tasks need to know, once the hub is made. Throws STATE_CONFLICT where the tasks could not reach its database. */
+    readonly variables: () => Pick<TriggerWish, "secrets" | "plain">;
+  };
+}
+
+/**
+ * Makes a hub, or what is missing of one, on this machine or at Neon, and its clock at Trigger.dev. Each step looks first
+ * whether it is done and writes down what it is about to make, so that it may be stopped anywhere and run again.
+ */
+export async function initHub(
+  provisioning: Provisioning,
+  wish: InitWish,
+  onStep: (step: InitStep) => void = () => undefined,
+): Promise<readonly InitStep[]> {
+  const { file } = provisioning;
+  const steps: InitStep[] = [];
+  const took = (some: readonly InitStep[]) => {
+    for (const step of some) onStep(step);
+    steps.push(...some);
+  };
+  if (Object.keys(wish.settings).length > 0) file.set(wish.settings);
+  let { databaseUrl } = wish.hub;
+  if (wish.neon) {
+    const neon = await provisionNeon(wish.neon.api, file, wish.neon.wish);
+    took(neon.steps);
+    // A hub that has its login keeps its addresses.
+    if (file.get("DATABASE_URL") === undefined) databaseUrl = neon.databaseUrl;
+  }
+  took(await provisionHub(provisioning, { ...wish.hub, ...(databaseUrl === undefined ? {} : { databaseUrl }) }));
+  if (wish.trigger) {
+    const { api, token, variables } = wish.trigger;
+    const known = variables();
+    if (file.get("TRIGGER_ACCESS_TOKEN") !== token) file.set({ TRIGGER_ACCESS_TOKEN: token });
+    took(await provisionTrigger(api, file, { ...wish.trigger.wish, ...known }));
+    assertOurs(await api.currentWorker(file.get("TRIGGER_PROJECT_REF") ?? ""));
+  }
+  return steps;
+}

@@ -1,0 +1,15 @@
+import { spawn } from "node:child_process";
+
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
+  darwin: ["open"],
+  win32: ["rundll32", "url.dll,FileProtocolHandler"],
+};
+
+/** Opens an address in the user's browser, if there is one; says nothing when there is none: the address is shown as well. */
+export async function openBrowser(url: string): Promise<void> {
+  const { childEnvironment } = await import("@psn/core/utils/env.ts");
+  const [command = "xdg-open", ...args] = OPENERS[process.platform] ?? ["xdg-open"];
+  const child = spawn(command, [...args, url], { stdio: "ignore", detached: true, env: childEnvironment() });
+  child.on("error", () => undefined);
+  child.unref();
+}

@@ -1,0 +1,56 @@
+import { deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { z } from "zod";
+
+export default defineCommand({
+  name: "deploy",
+  summary: "ship the tasks and their settings to Trigger.dev",
+  details:
+    "Sets what the tasks need to know, from hub.env and keys.env, as secrets of the production environment; builds the tasks and deploys them with Trigger.dev's own CLI, which needs Node; and checks that production then runs exactly this version's tasks. Run it after every update of psn and whenever a setting changed.",
+  examples: [
+    { line: "psn deploy", does: "to the project that psn init --trigger found or made" },
+    { line: "psn deploy --dry-run", does: "build, and say what would be set; deploy nothing" },
+  ],
+  flags: [...TRIGGER_TOKEN_FLAGS, { flags: "--dry-run", help: "build and check; set nothing, deploy nothing" }],
+  schema: z.object({ ...triggerTokenSchema, dryRun: z.boolean().default(false) }),
+  run: async (input, context) => {
+    const { output, signal, version } = context;
+    const folder = await context.folder();
+    const vendors = await import("@psn/compose.vendors.ts");
+    const env = vendors.settingsOf(folder);
+    const projectRef = env.get("TRIGGER_PROJECT_REF");
+    if (projectRef === undefined)
+      throw new PsnError("CONFIG_INVALID", "this hub has no project on Trigger.dev", { hint: "psn init --trigger" });
+    vendors.assertReachable(env);
+    const token = await triggerToken(input, env, context);
+    const { secrets, plain } = vendors.variablesOf(folder);
+    const variables = [...Object.keys(secrets), ...Object.keys(plain)];
+    const onLine = (line: string) => output.interactive && output.note(line);
+    const ship = () => vendors.ship({ env, token, projectRef, dryRun: input.dryRun, signal, onLine });
+    if (input.dryRun) {
+      await ship();
+      output.result(
+        { dryRun: true, project: projectRef, variables, tasks: TASKS },
+        () => `the tasks build; would set ${variables.join(", ")} in ${projectRef} and deploy ${TASKS.join(", ")}`,
+      );
+      return undefined;
+    }
+    const worker = await deployTasks({
+      trigger: vendors.openTrigger(env, token),
+      projectRef,
+      version,
+      secrets,
+      plain,
+      ours: vendors.VARIABLES,
+      ship,
+    });
+    output.result(
+      { project: projectRef, version: worker.version, tasks: worker.tasks, variables },
+      () => `${output.style("green", "deployed")}  ${worker.version}: ${worker.tasks.join(", ")}`,
+    );
+    output.note("next: psn doctor");
+    return undefined;
+  },
+});

@@ -1,0 +1,38 @@
+import { destroyHub, planDestruction, type Removal } from "@psn/app/destroy-hub.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
+import { givenNeonKey, NEON_KEY_FLAGS, neonKey, neonKeySchema } from "@psn/cli/vendors.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { z } from "zod";
+
+export default defineCommand({
+  name: "destroy",
+  summary: "undo what psn init made, after showing it",
+  details:
+    "Removes what psn made and never what it found there: a project on Neon that psn made, psn's schema and login in a database that stays, the embedded database, the variables at Trigger.dev. Posts that are public stay public. The hub's key stays in hub.env, so that a backup still opens. It may be stopped anywhere and run again.",
+  examples: [
+    { line: "psn destroy --dry-run", does: "what would go, and what would stay" },
+    { line: "psn destroy --yes --neon-api-key-stdin < neon-key.txt", does: "for scripts" },
+  ],
+  flags: [...NEON_KEY_FLAGS, { flags: "--dry-run", help: "show it, and remove nothing" }],
+  schema: z.object({ ...neonKeySchema, dryRun: z.boolean().default(false) }),
+  run: async (input, context) => {
+    const { output, prompt } = context;
+    const folder = await context.folder();
+    const { groundOf } = await import("@psn/compose.vendors.ts");
+    const plan = planDestruction(groundOf(folder, undefined));
+    const shown = (removals: readonly Removal[]) => table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
+    if (input.dryRun) {
+      output.result({ dryRun: true, hub: folder, removals: plan }, () => shown(plan));
+      return undefined;
+    }
+    output.note(shown(plan));
+    if (!(await prompt.confirm(`This cannot be undone. Destroy the hub in ${folder}?`)))
+      throw new PsnError("INTERRUPTED", "nothing was removed");
+    const needsNeon = plan.some(({ what }) => what === "neon project");
+    const key = needsNeon ? await neonKey(input, context) : await givenNeonKey(input, context);
+    const removals = await destroyHub(groundOf(folder, key), ({ how, what }) => output.interactive && output.note(`${how}  ${what}`));
+    output.result({ hub: folder, removals }, () => shown(removals));
+    return undefined;
+  },
+});

@@ -1,0 +1,184 @@
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Ground } from "@psn/app/destroy-hub.ts";
+import type { VendorGround } from "@psn/app/doctor-vendors.ts";
+import type { Neon, PlannedCall, TriggerDev } from "@psn/app/vendor-ports.ts";
+import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
+import { dropHub, privilegesOf } from "@psn/core/db/logins.ts";
+import { migrationStatus } from "@psn/core/db/migrate.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import {
+  APP_KEYS,
+  childEnvironment,
+  dataDir,
+  type Environment,
+  findHub,
+  type HubEnv,
+  type HubSettingName,
+  loadHubEnv,
+  loadKeysEnv,
+} from "@psn/core/utils/env.ts";
+import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
+import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
+import { deployByCli } from "@psn/provision/trigger-cli.ts";
+import { logIn } from "@psn/provision/trigger-login.ts";
+import { bucketOf, outside } from "./compose.parts.ts";
+import { hubFile } from "./compose.ts";
+
+/*
+ * Wiring of the vendors' management APIs: for `psn init --neon --trigger`, `psn deploy`, `psn destroy` and `psn doctor`.
+ */
+
+/** psn's own folder, from which the tasks are built. */
+const ROOT = dirname(fileURLToPath(new URL(".", import.meta.url)));
+
+/** The settings of a folder, also before there is a hub in it. */
+export function settingsOf(folder: string, environment?: Environment): HubEnv {
+  return loadHubEnv(findHub(folder, {}) === folder ? folder : undefined, environment);
+}
+
+/** These settings as they will be once these values are written. */
+export function withSettings(env: HubEnv, values: Readonly<Record<string, string>>): HubEnv {
+  return { ...env, get: (name) => values[name] ?? env.get(name) };
+}
+
+export function openNeon(env: HubEnv, apiKey: string): Neon {
+  const { fetch, sleep } = outside;
+  return neonApi({ host: env.get("NEON_API_HOST") ?? "", apiKey, fetch, sleep });
+}
+
+export function openTrigger(env: HubEnv, token: string): TriggerDev {
+  const { fetch, sleep } = outside;
+  return triggerApi({ url: env.get("TRIGGER_API_URL") ?? "", token, fetch, sleep });
+}
+
+/** A token by the browser. Throws VENDOR_…, INTERRUPTED. */
+export function logInToTrigger(
+  env: HubEnv,
+  options: {
+    readonly openBrowser: (url: string) => void;
+    readonly paste: (question: string) => Promise<string>;
+    readonly signal: AbortSignal;
+  },
+): Promise<string> {
+  const { fetch, sleep } = outside;
+  return logIn({ url: env.get("TRIGGER_API_URL") ?? "", fetch, sleep, ...options });
+}
+
+export { type PlannedCall, plannedNeonCalls, plannedTriggerCalls };
+
+/** Throws STATE_CONFLICT for a database, the hub's if none is named, that the tasks cannot reach. */
+export function assertReachable(env: HubEnv, url = env.get("DATABASE_URL")): void {
+  const known = env.get("DATABASE_DRIVER");
+  const driver = known === "pg" || known === "neon-http" || known === "neon-ws" ? known : undefined;
+  if (url !== undefined && chooseDriver({ url, driver, neonProxy: env.get("NEON_PROXY"), use: "once" }) === "neon-http") return;
+  throw new PsnError("STATE_CONFLICT", "Trigger.dev's tasks reach the database over Neon's HTTP, and this hub's database is not on Neon", {
+    hint: "psn init --neon --trigger in another folder, or psn config set NEON_PROXY",
+  });
+}
+
+const SECRET = ["DATABASE_URL", "HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
+const PLAIN = ["NEON_PROXY", "S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "PSN_WATCHDOG_MINUTES"] as const;
+
+export interface Variables {
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly plain: Readonly<Record<string, string>>;
+}
+
+/** What the tasks need to know, from hub.env and keys.env. Throws CONFIG_…. */
+export function variablesOf(folder: string, environment?: Environment): Variables {
+  const env = loadHubEnv(folder, environment);
+  const keys = loadKeysEnv(folder, environment);
+  const some = (names: readonly HubSettingName[]) => names.map((name) => [name, env.get(name)] as const);
+  const set = (pairs: readonly (readonly [string, string | undefined])[]) =>
+    Object.fromEntries(pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
+  return { secrets: set([...some(SECRET), ...APP_KEYS.map(({ name }) => [name, keys.get(name)] as const)]), plain: set(some(PLAIN)) };
+}
+
+/** Names of all variables psn may have set. */
+export const VARIABLES: readonly string[] = [...SECRET, ...PLAIN, ...APP_KEYS.map(({ name }) => name), "PSN_DEPLOYED"];
+
+export interface Shipping {
+  readonly env: HubEnv;
+  readonly token: string;
+  readonly projectRef: string;
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  readonly onLine: (line: string) => void;
+}
+
+/** Builds and deploys the tasks by Trigger.dev's CLI. Throws DEPLOY_FAILED. */
+export function ship({ env, ...rest }: Shipping): Promise<void> {
+  return deployByCli({
+    ...rest,
+    root: ROOT,
+    url: env.get("TRIGGER_API_URL") ?? "",
+    watchdogMinutes: env.get("PSN_WATCHDOG_MINUTES") ?? "",
+    environment: childEnvironment(),
+    bun: process.execPath,
+  });
+}
+
+/** What `psn destroy` needs. Opens nothing. */
+export function groundOf(folder: string, neonKey: string | undefined, environment?: Environment): Ground {
+  const env = loadHubEnv(folder, environment);
+  const token = env.get("TRIGGER_ACCESS_TOKEN");
+  const url = env.get("DATABASE_URL");
+  return {
+    file: hubFile(folder, environment),
+    trigger: token === undefined ? undefined : openTrigger(env, token),
+    neon: neonKey === undefined ? undefined : openNeon(env, neonKey),
+    variables: VARIABLES,
+    dropSchema: async () => {
+      const owner = env.get("DATABASE_OWNER_URL");
+      if (owner === undefined)
+        throw new PsnError("CONFIG_INVALID", "hub.env has no DATABASE_OWNER_URL, and only the owner can drop the schema", {
+          hint: "psn config set DATABASE_OWNER_URL",
+        });
+      const database = await openDatabase({ url: owner, neonProxy: env.get("NEON_PROXY"), dataFolder: dataDir(env), use: "session" });
+      try {
+        await dropHub(database, new URL(url ?? owner).username);
+      } finally {
+        await database.close();
+      }
+    },
+    dataFolder: url === undefined && env.get("DATABASE_OWNER_URL") === undefined ? dataDir(env) : undefined,
+    removeData: async () => (await import("@psn/core/db/drivers/embedded.ts")).removeEmbedded(dataDir(env)),
+  };
+}
+
+/** What `psn doctor` asks the vendors of this hub. Opens nothing yet. */
+export function vendorGround(folder: string, version: string, environment?: Environment): VendorGround {
+  const env = loadHubEnv(folder, environment);
+  const url = env.get("DATABASE_URL");
+  const neonProxy = env.get("NEON_PROXY");
+  const token = env.get("TRIGGER_ACCESS_TOKEN");
+  const projectRef = env.get("TRIGGER_PROJECT_REF");
+  const way = (name: string, use: "once" | "session") => ({
+    name,
+    privileges: async () => {
+      const database = await openDatabase({ url, neonProxy, dataFolder: dataDir(env), use });
+      try {
+        await migrationStatus(database);
+        return await privilegesOf(database);
+      } finally {
+        await database.close();
+      }
+    },
+  });
+  const onNeon = url !== undefined && chooseDriver({ url, neonProxy, use: "once" }) === "neon-http";
+  const known = token !== undefined && projectRef !== undefined;
+  return {
+    ways: onNeon ? [way("neon over HTTP", "once"), way("neon over WebSocket", "session")] : [],
+    bucket: bucketOf(env).bucket,
+    trigger: known
+      ? {
+          api: openTrigger(env, token),
+          projectRef,
+          secretKey: env.get("TRIGGER_SECRET_KEY"),
+          variables: Object.values(variablesOf(folder, environment)).flatMap((some) => Object.keys(some)),
+          version,
+        }
+      : undefined,
+  };
+}

@@ -1,0 +1,143 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Fetch } from "@psn/core/types/platform.ts";
+import type { z } from "zod";
+
+/** Longest one request may take, in milliseconds. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** Pauses between the tries of what may be tried again, in milliseconds. */
+const PAUSES_MS = [500, 1500, 4000];
+/** Longest pause a server may ask for, in milliseconds. */
+const MAX_PAUSE_MS = 15_000;
+
+/** A vendor's management API, as all requests to it have it in common. */
+export interface Vendor {
+  /** In messages. */
+  readonly name: string;
+  /** Where the paths begin. */
+  readonly url: string;
+  /** The key; undefined before there is one. */
+  readonly token: string | undefined;
+  readonly fetch: Fetch;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly signal?: AbortSignal;
+  /** Statuses that come before any effect, whatever was asked. */
+  readonly noEffect: readonly number[];
+  /** The setting that says where the vendor is: for an answer that is none of its. */
+  readonly setting: string;
+  /** The error for an answer that is neither success nor a passing failure. `said` is the vendor's reason, or empty. */
+  readonly refuse: (what: string, status: number, said: string, isJson: boolean) => PsnError;
+}
+
+export interface Asked {
+  readonly body?: Readonly<Record<string, unknown>>;
+  /** Whether it does no harm when it is done twice. */
+  readonly repeat: boolean;
+  /** Statuses to hand back in place of throwing. */
+  readonly accept?: readonly number[];
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Undefined when it is not JSON. */
+  readonly value: unknown;
+}
+
+/**
+ * One request and its answer. What may be repeated is tried four times, and anything that was refused before it had an effect.
+ * Throws VENDOR_UNREACHABLE and what `refuse` makes of a refusal.
+ */
+export async function ask(vendor: Vendor, method: string, path: string, { body, repeat, accept = [] }: Asked): Promise<Answer> {
+  const { url, token, fetch, sleep, signal } = vendor;
+  for (let tries = 0; ; tries += 1) {
+    const pause = PAUSES_MS[tries];
+    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${url.replace(/\/$/, "")}${path}`, {
+        method,
+        headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), "content-type": "application/json" },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // A kept connection that the server has closed looks like a lost answer; what must not be repeated opens its own.
+        ...(repeat ? {} : { keepalive: false }),
+        redirect: "manual",
+        signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
+      });
+      text = await response.text();
+    } catch {
+      signal?.throwIfAborted();
+      if (repeat && pause !== undefined) {
+        await sleep(pause, signal);
+        continue;
+      }
+      // Without the cause: it may hold the request.
+      throw unreachable(`${hostOf(url)} does not answer`);
+    }
+    const { status } = response;
+    if (pause !== undefined && (vendor.noEffect.includes(status) || (repeat && isPassing(status)))) {
+      await sleep(status === 429 ? askedPause(response.headers, pause) : pause, signal);
+      continue;
+    }
+    const answer = { status, value: jsonOf(text) };
+    if ((status >= 200 && status < 300) || accept.includes(status)) return answer;
+    throw refusal(vendor, `${method} ${path}`, answer, body);
+  }
+}
+
+/** The error for an answer, also for one that was accepted and then cannot be explained. */
+export function refusal(vendor: Vendor, what: string, answer: Answer, body: unknown): PsnError {
+  const { status, value } = answer;
+  if (isPassing(status)) return unreachable(`${hostOf(vendor.url)} answered ${status}`);
+  return vendor.refuse(what, status, reason(answer, [vendor.token, ...strings(body)]), value !== undefined);
+}
+
+/** The answer in the shape psn relies on; throws VENDOR_CHANGED for any other. */
+export function understood<T extends z.ZodType>(vendor: Vendor, { status, value }: Answer, schema: T, path: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const at = result.error.issues[0]?.path.join(".") ?? "";
+  const what = value === undefined ? "with something that is not JSON" : `in a shape psn does not know (at "${at}")`;
+  throw new PsnError("VENDOR_CHANGED", `${vendor.name} answered ${path} ${what}`, {
+    hint: `psn config get ${vendor.setting}`,
+    details: { status },
+  });
+}
+
+const isPassing = (status: number) => status === 408 || status === 423 || status === 429 || status >= 500;
+const hostOf = (url: string) => new URL(url).host;
+const unreachable = (message: string) => new PsnError("VENDOR_UNREACHABLE", message, { hint: "try the same command again" });
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Retry-After in seconds (RFC 9110 §10.2.3), or until the server's window ends, by the server's own clock. */
+function askedPause(headers: Headers, otherwise: number): number {
+  const after = Number(headers.get("retry-after") ?? "");
+  if (after > 0) return Math.min(after * 1000, MAX_PAUSE_MS);
+  const reset = Number(headers.get("x-ratelimit-reset") ?? "");
+  const now = Date.parse(headers.get("date") ?? "");
+  return reset > now ? Math.min(reset - now + 1000, MAX_PAUSE_MS) : otherwise;
+}
+
+/** The vendor's own words, one short line, without anything of what was sent. */
+function reason({ value }: Answer, secrets: readonly (string | undefined)[]): string {
+  const words = ["error", "message"].map((name): unknown =>
+    typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined,
+  );
+  const said = words.find((word): word is string => typeof word === "string" && word !== "");
+  if (said === undefined) return "";
+  let line = said;
+  for (const secret of secrets) if (secret !== undefined && secret.length > 3) line = line.replaceAll(secret, "•••");
+  line = line.replaceAll(/\s+/g, " ");
+  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
+}
+
+function strings(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(strings) : [];
+}
