@@ -15,7 +15,24 @@ test("init: an empty folder stays empty", async () => {
   const cwd = await scratch();
   const ran = await psn(["init", "--dry-run", "--json"], { cwd });
   expect(ran.code).toBe(0);
-  expect(documentOf(ran)).toEqual({ dryRun: true, hub: cwd, has: { key: false, user: false } });
+  expect(documentOf(ran)).toEqual({ dryRun: true, hub: cwd, has: { key: false, user: false }, calls: [] });
+  expect(await readdir(cwd)).toEqual([]);
+});
+
+test("init --neon --trigger: tells its requests, asks nobody, needs no key", async () => {
+  const cwd = await scratch();
+  const places = ["--neon-api-host", "http://127.0.0.1:9/api/v2", "--trigger-url", "http://127.0.0.1:9"];
+  const ran = await psn(["init", "--neon", "--trigger", "--neon-region", "aws-eu-central-1", ...places, "--dry-run", "--json"], { cwd });
+  expect(ran.code).toBe(0);
+  const { calls } = documentOf(ran) as { readonly calls: readonly { readonly method: string; readonly url: string }[] };
+  expect(calls).toContainEqual(
+    expect.objectContaining({
+      method: "POST",
+      url: "http://127.0.0.1:9/api/v2/projects",
+      body: { project: expect.objectContaining({ region_id: "aws-eu-central-1" }) },
+    }),
+  );
+  expect(calls).toContainEqual(expect.objectContaining({ method: "POST", url: "http://127.0.0.1:9/api/v1/orgs/ORGANISATION/projects" }));
   expect(await readdir(cwd)).toEqual([]);
 });
 

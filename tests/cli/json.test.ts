@@ -71,6 +71,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["db", "migrate", "--dry-run"],
   ],
   vault: [["vault", "status"]],
+  destroy: [["destroy", "--dry-run"]],
   doctor: [["doctor"], ["doctor", "--offline"]],
   explain: [["explain"], ["explain", "usage"]],
   completion: [["completion"], ["completion", "zsh"], ["completion", "--words", "1", "--", "psn", ""]],
@@ -87,6 +88,12 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["USAGE", "init", "--database-url", "postgres://ada:lovelace@127.0.0.1/psn"],
     ["INPUT_INVALID", "init", "--database-url", "mysql://127.0.0.1/psn"],
     ["STATE_CONFLICT", "init", "--database-url", "postgres://127.0.0.1/psn"],
+    ["STATE_CONFLICT", "init", "--trigger"],
+    ["INPUT_REQUIRED", "init", "--neon"],
+    ["USAGE", "init", "--neon-org", "mine"],
+    ["USAGE", "init", "--neon", "--trigger", "--neon-api-key-stdin", "--trigger-token-stdin"],
+    ["USAGE", "init", "--neon", "--database-url", "postgres://127.0.0.1/psn"],
+    ["USAGE", "init", "--trigger", "--trigger-url", "trigger.example"],
   ],
   connect: [
     ["INPUT_INVALID", "connect", "myspace"],
@@ -138,6 +145,8 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["USAGE", "db", "drop"],
   ],
   vault: [["USAGE", "vault", "open"]],
+  deploy: [["CONFIG_INVALID", "deploy"]],
+  destroy: [["INPUT_REQUIRED", "destroy"]],
   doctor: [["USAGE", "doctor", "everything"]],
   explain: [["NOT_FOUND", "explain", "NO_SUCH_CODE"]],
   completion: [["USAGE", "completion", "powershell"]],
@@ -159,8 +168,8 @@ function withJson(argv: readonly string[]): readonly string[] {
 
 test("every command is in both tables", () => {
   expect(Object.keys(FAILURE).toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
-  // A delivery that psn cannot settle takes a lost answer to make; see canary.test.ts.
-  expect([...Object.keys(SUCCESS), "resolve"].toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
+  // A delivery that psn cannot settle takes a lost answer to make; see canary.test.ts. A deployment takes Trigger.dev; see journeys.
+  expect([...Object.keys(SUCCESS), "resolve", "deploy"].toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
 });
 
 describe("failures", () => {
