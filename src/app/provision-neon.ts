@@ -93,7 +93,7 @@ async function recordedProject(neon: Neon, id: string, wanted: string | undefine
       "VENDOR_REFUSED",
       `the hub's project ${id} on Neon belongs to another organisation than this API key's, or is gone`,
       {
-        hint: "use a key of its organisation; or let psn forget it: psn config unset NEON_PROJECT_ID",
+        hint: "use a key of its organisation; or let psn forget it: psn config set NEON_PROJECT_ID --unset",
       },
     );
   if (wanted !== undefined && wanted !== project.id && wanted !== project.name)

@@ -82,7 +82,7 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
   const project = await trigger.byRef(ref);
   if (project === undefined)
     throw new PsnError("VENDOR_REFUSED", `the hub's project ${ref} belongs to another account than this token's, or is gone`, {
-      hint: "log in as its owner: psn init --trigger; or let psn forget it: psn config unset TRIGGER_PROJECT_REF",
+      hint: "log in as its owner: psn init --trigger; or let psn forget it: psn config set TRIGGER_PROJECT_REF --unset",
     });
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)
     throw new PsnError("STATE_CONFLICT", `this hub already has a project on Trigger.dev: ${project.name} (${project.ref})`, {
