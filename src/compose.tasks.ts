@@ -20,9 +20,12 @@ export function openWorld(environment?: Environment): { readonly world: World; r
   const env = loadHubEnv(undefined, environment);
   const url = env.get("DATABASE_URL");
   if (url === undefined) throw new PsnError("CONFIG_INVALID", "this task's environment has no DATABASE_URL", { hint: "psn deploy" });
+  const { queue } = queueOf(env);
+  // Without it nothing would be watched, and nobody would notice.
+  if (!queue) throw new PsnError("CONFIG_INVALID", "this task's environment has no TRIGGER_SECRET_KEY", { hint: "psn deploy" });
   const world: World = {
     ...outside,
-    ...queueOf(env),
+    queue,
     ...bucketOf(env),
     rowHolds: HTTP_ROW_HOLDS,
     platforms: loaderOf(Object.keys(remotePlatforms)),

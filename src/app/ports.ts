@@ -188,6 +188,8 @@ export interface LoadedDelivery {
   readonly fence: number;
   readonly wakeAt: Date;
   readonly leaseUntil: Date | null;
+  /** When this was read, by the database's clock, which decides what is due. */
+  readonly readAt: Date;
   readonly account: {
     readonly id: string;
     readonly platform: string;

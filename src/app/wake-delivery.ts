@@ -7,6 +7,7 @@ import { publishDelivery } from "./publish-delivery.ts";
 /** A wake-up may come before its time by the clock of the database, which decides; for this much it is waited for, in milliseconds. */
 const EARLY_MS = 10_000;
 const EARLY_TRIES = 3;
+const SOON_MS = 60_000;
 /** How long after the end of a lease to look, in milliseconds. */
 const AFTER_LEASE_MS = 1_000;
 
@@ -51,13 +52,14 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
     if (claim) return act(wake, claim, loaded, askedAt);
     if (!loaded) return { state: null, acted: false, failure: null };
     const look = platforms.includes(loaded.account.platform) ? nextLook(loaded) : null;
-    const early = look ? look.getTime() - world.now().getTime() : null;
+    const early = look ? look.getTime() - loaded.readAt.getTime() : null;
     if (early !== null && early <= EARLY_MS && attempt <= EARLY_TRIES) {
       await world.sleep(Math.max(early, 0) + 50);
       continue;
     }
     // Moved, paused, or leased to another: somebody should look then, and perhaps nobody knows.
-    if (look) await later(wake, loaded, look);
+    // Where that is soon, this very run may have the wake-up's name, and would be all that a second asking gets.
+    if (look) await later(wake, loaded, look, early !== null && early < SOON_MS ? worker : undefined);
     return { state: loaded.state, acted: false, failure: null };
   }
 }
@@ -70,21 +72,33 @@ async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined,
   // Should this process die, somebody looks when its lease is over. Asked for while the platform is asked, so that it costs no time.
   const watch = later(wake, { ...claimed, state: "sending" }, new Date(askedAt.getTime() + LEASE_MS + AFTER_LEASE_MS));
   const last = await publishDelivery({ world, claim, worker, leaseMs: LEASE_MS, askedAt, loaded: mine });
-  if (last) {
-    const inMs = last.leaseMs ?? (last.state === "pending" ? last.wakeInMs : null);
-    if (inMs !== null) await later(wake, { ...claimed, state: last.state }, new Date(world.now().getTime() + inMs));
-  }
+  const ended = last ? await afterwards(wake, claimed, last) : await whereItIs(wake, claim);
   const handle = await watch;
   if (handle !== undefined) await world.queue?.forget(handle).catch(onTrouble);
-  return { state: last?.state ?? mine.state, acted: last !== undefined, failure: last ? failureOf(last) : null };
+  return ended;
+}
+
+async function afterwards(wake: Wake, claimed: LoadedDelivery, last: DeliveryChange): Promise<Woke> {
+  const inMs = last.leaseMs ?? (last.state === "pending" ? last.wakeInMs : null);
+  if (inMs !== null) await later(wake, { ...claimed, state: last.state }, new Date(wake.world.now().getTime() + inMs));
+  return { state: last.state, acted: true, failure: failureOf(last) };
+}
+
+/** The last write was without effect: another worker has taken over, or the answer to an earlier try of the same write was lost. */
+async function whereItIs(wake: Wake, { userId, deliveryId, fence }: Claim): Promise<Woke> {
+  const now = await wake.world.stores.deliveries.load(userId, deliveryId);
+  if (!now) return { state: null, acted: false, failure: null };
+  const look = nextLook(now);
+  if (look) await later(wake, now, look);
+  return { state: now.state, acted: now.fence === fence, failure: null };
 }
 
 /** Never throws: what the queue is not told, the watchdog finds. */
-async function later({ world, userId, onTrouble }: Wake, delivery: LoadedDelivery, at: Date): Promise<string | undefined> {
+async function later({ world, userId, onTrouble }: Wake, delivery: LoadedDelivery, at: Date, again?: string): Promise<string | undefined> {
   const { id, account, fence, state } = delivery;
   const wakeUp: WakeUp = { deliveryId: id, userId, accountId: account.id, platform: account.platform, fence, state, at };
   try {
-    return await world.queue?.wake(wakeUp);
+    return await world.queue?.wake(wakeUp, again);
   } catch (error) {
     onTrouble(error);
     return undefined;

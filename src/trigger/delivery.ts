@@ -34,7 +34,9 @@ export async function runDelivery(payload: unknown, world?: World): Promise<Pick
   const { state, acted, failure } = woke;
   logger.info("delivery", { deliveryId, state, acted, code: failure?.code ?? null });
   // Whatever waits for an answer has a run of its own by now.
-  if (failure && state !== "sending" && state !== "pending") throw record(verdict(failure));
+  if (failure && state === "scheduled") throw record(verdict(failure));
+  // It has ended: whatever the code says, another attempt has nothing to do.
+  if (failure && state !== "sending" && state !== "pending") throw record(aborted(failure));
   return { state, acted };
 }
 
@@ -48,8 +50,10 @@ function idsOf(payload: unknown): z.output<typeof payloadSchema> {
 /** The error that says to Trigger.dev what the table says. Exported for its test. */
 export function verdict(failure: PsnError): Error {
   const retry: Retry = ERRORS[failure.code].retry;
-  return retry === "backoff" ? failure : new AbortTaskRunError(`${failure.code}: ${failure.message}`);
+  return retry === "backoff" ? failure : aborted(failure);
 }
+
+const aborted = ({ code, message }: PsnError) => new AbortTaskRunError(`${code}: ${message}`);
 
 function record<T extends Error>(error: T): T {
   recorded.add(error);

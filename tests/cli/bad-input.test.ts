@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { png } from "../../scripts/png.ts";
 import { failed, filesOf, picture, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 
@@ -234,8 +233,4 @@ describe("ids", () => {
       await refused(argv, "STATE_CONFLICT", /feed:notes is published[\s\S]*psn show/);
     }
   });
-});
-
-afterAll(() => {
-  expect(existsSync(join(hub.folder, "config", "hub.env.lock.tmp"))).toBe(false);
 });

@@ -31,7 +31,7 @@ describe("psn init", () => {
         .slice(0, 2)
         .join(" "),
     );
-    expect(modes).toEqual(["config/.gitignore 644", "config/hub.env 600", "config/keys.env 600"]);
+    expect(modes).toEqual(["config/.gitignore 644", "config/.lock 600", "config/hub.env 600", "config/keys.env 600"]);
     expect(statSync(join(folder, "config")).mode & 0o777).toBe(0o700);
     expect(statSync(join(folder, "data")).mode & 0o777).toBe(0o700);
     expect(await psn(["queue", "--hub", folder], { cwd: "/" })).toMatchObject({ code: 0 });
@@ -61,6 +61,6 @@ describe("psn init", () => {
     expect(await run("post", "after all")).toMatchObject({ code: 0 });
     expect(await run("doctor")).toMatchObject({ code: 0 });
     expect(await readdir(tmp)).toEqual([]);
-    expect((await readdir(join(folder, "config"))).toSorted()).toEqual([".gitignore", "hub.env", "keys.env"]);
+    expect((await readdir(join(folder, "config"))).toSorted()).toEqual([".gitignore", ".lock", "hub.env", "keys.env"]);
   });
 });

@@ -166,7 +166,6 @@ function placesOf(input: Input, env: HubEnv): Record<string, string> {
 const newName = () => `psn-${crypto.randomUUID().slice(0, 8)}`;
 
 async function wishOf(input: Input, folder: string, databaseUrl: string | undefined, context: Context): Promise<Omit<InitWish, "hub">> {
-  if (!(input.neon || input.trigger)) return { settings: {} };
   const vendors = await import("@psn/compose.vendors.ts");
   const before = vendors.settingsOf(folder);
   const settings = placesOf(input, before);

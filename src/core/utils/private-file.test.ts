@@ -1,15 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
@@ -81,17 +70,27 @@ describe("writing", () => {
     ).toThrow("no");
     expect(readFileSync(path, "utf8")).toBe("A=1\n");
     expect(changeEnvFile(path, (text) => `${text}B=2\n`)).toBe("A=1\nB=2\n");
-    expect(readdirSync(join(hub, "config"))).toEqual(["hub.env"]);
+    expect(readdirSync(join(hub, "config")).toSorted()).toEqual([".lock", "hub.env"]);
   });
 
-  test("a lock that a crash left behind is taken over", () => {
+  test("whoever is killed while changing a file holds nobody up", async () => {
     writeEnvFile(path, "");
-    const lock = `${path}.lock.tmp`;
-    writeFileSync(lock, "");
-    utimesSync(lock, new Date(0), new Date(0));
+    const script = `
+      const { changeEnvFile } = await import(${JSON.stringify(SOURCE)});
+      changeEnvFile(${JSON.stringify(path)}, () => {
+        console.log("held");
+        Bun.sleepSync(60_000);
+        return "A=2";
+      });`;
+    const holder = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+    const { value } = await holder.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("held\n");
+    holder.kill("SIGKILL");
+    await holder.exited;
+    const began = Date.now();
     changeEnvFile(path, () => "A=1\n");
     expect(readFileSync(path, "utf8")).toBe("A=1\n");
-    expect(existsSync(lock)).toBe(false);
+    expect(Date.now() - began).toBeLessThan(2000);
   });
 
   test("many processes changing one file at once lose nothing", async () => {

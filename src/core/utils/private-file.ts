@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import { takeLock } from "./lock.ts";
 
 /*
  * Files that hold secrets: read whole, replaced whole, for their owner's eyes alone.
@@ -23,8 +24,6 @@ import { PsnError } from "@psn/core/errors.ts";
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
-/** A change takes a few milliseconds; a lock older than this many is what a crash left behind. */
-const STALE_LOCK_MS = 10_000;
 const LOCK_WAIT_MS = 5_000;
 const LOCK_PAUSE_MS = 20;
 
@@ -104,32 +103,29 @@ export function isExposed(path: string): boolean {
   return found !== undefined && (found.mode & OTHERS) !== 0;
 }
 
+/** The kernel's lock: whoever is killed lets go of it. The file stays; to remove it would let two hold it at once. */
 function locked<T>(path: string, run: () => T): T {
-  const lock = `${path}.lock.tmp`;
-  const deadline = Date.now() + LOCK_WAIT_MS;
   makePrivateFolder(dirname(path));
-  while (!take(lock)) {
-    const held = statSync(lock, { throwIfNoEntry: false });
-    if (held !== undefined && Date.now() - held.mtimeMs > STALE_LOCK_MS) rmSync(lock, { force: true });
-    else if (Date.now() > deadline) {
-      throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, { hint: `try again; if nothing runs, remove ${lock}` });
-    } else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
-  }
+  const lock = join(dirname(path), ".lock");
   try {
-    return run();
-  } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-function take(lock: string): boolean {
-  try {
-    closeSync(openSync(lock, "wx", FILE_MODE));
-    return true;
+    closeSync(openSync(lock, "a", FILE_MODE));
   } catch (error) {
     const code = codeOf(error);
-    if (code === "EEXIST") return false;
     throw new PsnError("CONFIG_INVALID", `${lock} cannot be written${why(code)}.`, { cause: error, hint: cure(code, lock) });
+  }
+  const deadline = Date.now() + LOCK_WAIT_MS;
+  for (;;) {
+    const unlock = takeLock(lock);
+    if (unlock) {
+      try {
+        return run();
+      } finally {
+        unlock();
+      }
+    }
+    if (Date.now() > deadline)
+      throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, { hint: "try again when it is done" });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
   }
 }
 

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { takeLock } from "@psn/core/utils/lock.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
-import { takeLock } from "./lock.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 
 /*

@@ -30,6 +30,8 @@ export function databaseError(error: unknown): PsnError {
       if (field === "code" && NETWORK.test(value)) network = value;
       details = { ...details, [field]: value };
     }
+    // A WebSocket that cannot connect says so by an event without a code.
+    if (Reflect.get(layer, "type") === "error" && Reflect.get(layer, "code") === undefined) said += " socket";
     const message: unknown = Reflect.get(layer, "message");
     if (typeof message === "string") said += ` ${message}`;
   }

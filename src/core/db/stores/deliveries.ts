@@ -3,7 +3,7 @@ import type { DeliveryState, Json, Purpose } from "@psn/core/types/index.ts";
 import type { MediaInfo, Ref } from "@psn/core/types/platform.ts";
 import { and, asc, eq, ne, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
-import { accounts, deliveries, deliveryEvents, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
+import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
 import { SCHEMA_VERSION } from "../version.ts";
 import { profileOf } from "./accounts.ts";
 import { uuids } from "./changes.ts";
@@ -50,12 +50,14 @@ const claimColumns = {
 };
 const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim => ({ ...row, fence: Number(row.fence) });
 
+const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double precision`;
+
 /** All that publishing needs, as three statements; `loadedOf` puts their answers together. */
 function loading(db: Builder, deliveryId: string) {
   const { id, state, attempt, fence, wakeAt, leaseUntil } = deliveries;
   return [
     db
-      .select({ delivery: { id, state, attempt, fence, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens })
+      .select({ delivery: { id, state, attempt, fence, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens, nowMs })
       .from(deliveries)
       .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
       .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
@@ -74,6 +76,7 @@ function loadedOf(found: Awaited<Loading[0]>, units: Awaited<Loading[1]>, files:
   const { id, platform, health, pausedUntil } = account;
   return {
     ...delivery,
+    readAt: new Date(row.nowMs),
     account: { id, platform, profile: profileOf(account), health, pausedUntil },
     credentials: tokens && {
       id: tokens.id,
@@ -156,27 +159,14 @@ export function deliveriesStore(database: Database): Deliveries {
         ],
         { repeatable: true },
       );
-      return rows.map(({ fence, atMs, ...row }): WakeUp => ({ ...row, fence: Number(fence), at: new Date(Math.round(atMs)) }));
+      // Cut as the driver cuts an instant: the same one must make the same wake-up, whoever asks.
+      return rows.map(({ fence, atMs, ...row }): WakeUp => ({ ...row, fence: Number(fence), at: new Date(Math.floor(atMs)) }));
     },
 
     async note(userId, deliveryId, event, text, actor) {
       await database.run({ userId }, (db) => [
-        db
-          .insert(deliveryEvents)
-          .select(
-            db
-              .select({
-                deliveryId: deliveries.id,
-                userId: deliveries.userId,
-                event: sql<string>`${event}::text`.as("event"),
-                attempt: deliveries.attempt,
-                note: sql<string>`${text}::text`.as("note"),
-                actor: sql<string>`${actor}::text`.as("actor"),
-              })
-              .from(deliveries)
-              .where(eq(deliveries.id, deliveryId)) as never,
-          )
-          .returning({ id: deliveryEvents.deliveryId }),
+        db.execute(sql`insert into psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+          select d.id, d.user_id, ${event}::text, d.attempt, ${text}::text, ${actor}::text from psn.deliveries d where d.id = ${deliveryId}::uuid`),
       ]);
     },
 
