@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 
 /** The one version whose deployments this psn knows; SDK and CLI must be the same. */
@@ -38,6 +38,8 @@ export async function deployByCli(cli: TriggerCli): Promise<void> {
     const profile = { accessToken: cli.token, apiUrl: cli.url };
     const config = { version: 2, currentProfile: "default", profiles: { default: profile } };
     await writeFile(join(home, "trigger", "config.json"), JSON.stringify(config), { mode: 0o600 });
+    // The CLI starts Bun by this name from the folder it is told, and npm's Bun has another.
+    await symlink(cli.bun, join(home, "bun"));
     await run(cli, home);
   } finally {
     await rm(home, { recursive: true, force: true });
@@ -63,7 +65,7 @@ async function run(cli: TriggerCli, home: string): Promise<void> {
     env: {
       ...quiet(cli.environment),
       XDG_CONFIG_HOME: home,
-      BUN_INSTALL_BIN: dirname(cli.bun),
+      BUN_INSTALL_BIN: home,
       TRIGGER_PROJECT_REF: cli.projectRef,
       PSN_WATCHDOG_MINUTES: cli.watchdogMinutes,
     },
@@ -74,7 +76,7 @@ async function run(cli: TriggerCli, home: string): Promise<void> {
   const hear = (chunk: string) => {
     for (const raw of chunk.split("\n")) {
       const line = plainLine(raw, cli.token);
-      if (line === "") continue;
+      if (line === "" || line === last.at(-1)) continue;
       cli.onLine(line);
       last.push(line);
       if (last.length > LAST_LINES) last.shift();
@@ -115,6 +117,7 @@ function notStarted(error: Error, signal: AbortSignal): PsnError {
 function plainLine(raw: string, token: string): string {
   return Bun.stripANSI(raw)
     .replaceAll(token, "•••")
-    .replaceAll(/[│◇◆●■▲┌└]/g, " ")
+    .replaceAll(/[│◇◆●■▲┌└◒◐◓◑]/g, " ")
+    .replace(/(?<!\d)\.+\s*$/, "")
     .trim();
 }

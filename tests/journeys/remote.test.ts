@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
@@ -212,7 +211,9 @@ describe("psn init --neon --trigger", () => {
     const asked = place.trigger.requests.slice(told);
     expect(asked.length).toBeGreaterThan(2);
     expect(asked.filter(({ method }) => method !== "GET")).toEqual([]);
-    expect(asked.every(({ authorization }) => authorization === `Bearer ${place.trigger.token}`)).toBe(true);
+    // By the token, or by the key of the environment that the token may read.
+    const known = [place.trigger.token, place.trigger.projects[0]?.environments.prod.secretKey].map((key) => `Bearer ${key}`);
+    expect(asked.filter(({ authorization }) => !known.includes(authorization ?? ""))).toEqual([]);
   });
 
   test("psn doctor names what is missing, and psn destroy takes away what was made and nothing else", async () => {
@@ -402,6 +403,5 @@ describe("a post, with this machine off", () => {
     );
     for (const secret of secrets) expect(told).not.toContain(secret);
     expect((await readdir(join(place.folder, "config"))).toSorted()).toEqual([".gitignore", ".lock", "hub.env", "keys.env"]);
-    expect(spawnSync("true").status).toBe(0);
   });
 });
