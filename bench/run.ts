@@ -4,10 +4,11 @@ import growth from "./growth.ts";
 import lateness from "./lateness.ts";
 import { type Bench, print } from "./report.ts";
 import startup from "./startup.ts";
+import tasks from "./tasks.ts";
 import text from "./text.ts";
 import vault from "./vault.ts";
 
-const benches: Readonly<Record<string, Bench>> = { startup, vault, text, claim, lateness, growth };
+const benches: Readonly<Record<string, Bench>> = { startup, vault, text, claim, lateness, growth, tasks };
 
 const wanted = process.argv.slice(2);
 console.log(`psn bench · Bun ${Bun.version} · ${platform()}-${arch()} · ${cpus().length} cores · ${new Date().toISOString().slice(0, 10)}`);
