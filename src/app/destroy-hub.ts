@@ -30,7 +30,8 @@ export interface Ground {
 /** What `psn destroy` would do, without asking anybody. */
 export function planDestruction({ file, variables, dataFolder }: Pick<Ground, "file" | "variables" | "dataFolder">): readonly Removal[] {
   const made = (file.get("PSN_MADE") ?? "").split(" ");
-  const isMade = (what: string) => made.some((word) => word.startsWith(`${what}:`));
+  const nameOf = (what: string) => made.find((word) => word.startsWith(`${what}:`))?.slice(what.length + 1);
+  const isMade = (what: string) => nameOf(what) !== undefined;
   const removals: Removal[] = [];
   const ref = file.get("TRIGGER_PROJECT_REF");
   if (ref !== undefined) {
@@ -50,7 +51,12 @@ export function planDestruction({ file, variables, dataFolder }: Pick<Ground, "f
         note: "it was there before psn; take psn's tasks away by deploying your own",
       });
   }
+  // A run that was stopped after it had made a project and before it knew the project's id.
+  const leftAtTrigger = ref === undefined ? nameOf("trigger-project") : undefined;
+  if (leftAtTrigger !== undefined) removals.push({ what: "trigger project", name: leftAtTrigger, how: "removed", note: "if it was made" });
   const neonId = file.get("NEON_PROJECT_ID");
+  const leftAtNeon = neonId === undefined ? nameOf("neon-project") : undefined;
+  if (leftAtNeon !== undefined) removals.push({ what: "neon project", name: leftAtNeon, how: "removed", note: "if it was made" });
   const database = file.get("DATABASE_URL");
   if (neonId !== undefined && isMade("neon-project")) removals.push({ what: "neon project", name: neonId, how: "removed", note: null });
   else if (database !== undefined || file.get("DATABASE_OWNER_URL") !== undefined)
@@ -72,18 +78,18 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
   const has = (what: Removal["what"]) => removals.some((removal) => removal.what === what);
   if (has("neon project") && !neon)
     throw new PsnError("INPUT_REQUIRED", "Neon's API key is needed to delete the project psn made", { hint: "pass --neon-api-key-stdin" });
-  if (has("trigger variables") && !trigger)
+  if ((has("trigger variables") || removals.some(({ what, how }) => what === "trigger project" && how === "removed")) && !trigger)
     throw new PsnError("INPUT_REQUIRED", "hub.env has no TRIGGER_ACCESS_TOKEN any more", { hint: "psn config set TRIGGER_ACCESS_TOKEN" });
   const done: Removal[] = [];
   for (const planned of removals) {
     let removal = planned;
-    const ref = file.get("TRIGGER_PROJECT_REF") ?? "";
+    const ref = file.get("TRIGGER_PROJECT_REF");
     switch (removal.what) {
       case "trigger variables":
-        await trigger?.removeVariables(ref, variables);
+        if (ref !== undefined) await trigger?.removeVariables(ref, variables);
         break;
       case "trigger project":
-        if (removal.how === "removed" && (await trigger?.remove(ref)) === "paused")
+        if (removal.how === "removed" && trigger && (await removeTrigger(trigger, ref, removal.name)) === "paused")
           removal = {
             ...removal,
             how: "stopped",
@@ -92,7 +98,7 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         file.set({ TRIGGER_PROJECT_REF: GONE, TRIGGER_SECRET_KEY: GONE, TRIGGER_ACCESS_TOKEN: GONE });
         break;
       case "neon project":
-        await neon?.remove(removal.name);
+        if (neon) await removeNeon(neon, file.get("NEON_PROJECT_ID"), removal.name);
         file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE });
         break;
       case "schema":
@@ -110,4 +116,33 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
     onRemoved(removal);
   }
   return done;
+}
+
+/** By its id, or by the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which is psn's. */
+async function removeNeon(neon: Neon, id: string | undefined, name: string): Promise<void> {
+  if (id !== undefined) return neon.remove(id);
+  const organizations = await neon.organizations();
+  const places = organizations.length === 0 ? [undefined] : organizations.map((organization) => organization.id);
+  const found = (await Promise.all(places.map((place) => neon.byName(name, place)))).flat().map((project) => project.id);
+  const [only] = one("Neon", name, found);
+  if (only !== undefined) await neon.remove(only);
+}
+
+async function removeTrigger(trigger: TriggerDev, ref: string | undefined, name: string): Promise<"removed" | "paused"> {
+  if (ref !== undefined) return trigger.remove(ref);
+  const organizations = await trigger.organizations();
+  const found = (await Promise.all(organizations.map(({ id }) => trigger.byName(name, id)))).flat().map((project) => project.ref);
+  const [only] = one("Trigger.dev", name, found);
+  return only === undefined ? "removed" : trigger.remove(only);
+}
+
+function one(where: string, name: string, found: readonly string[]): readonly string[] {
+  if (found.length < 2) return found;
+  throw new PsnError(
+    "STATE_CONFLICT",
+    `there are ${found.length} projects named ${name} on ${where}, and one of them may be psn's: ${found.join(", ")}`,
+    {
+      hint: "delete it in the dashboard, take its word out of PSN_MADE, then: psn destroy",
+    },
+  );
 }

@@ -40,10 +40,16 @@ export async function provisionNeon(
   return { steps: [{ what: "neon project", did }], databaseUrl };
 }
 
-/** A hub cannot be given another database than the one it has. */
+const hasDatabase = (file: HubFile) =>
+  file.get("DATABASE_URL") !== undefined || file.get("PSN_USER") !== undefined || file.get("DATABASE_OWNER_URL") !== undefined;
+
 function assertFree(file: HubFile): void {
-  if (file.get("NEON_PROJECT_ID") !== undefined || intentOf(file) !== undefined) return;
-  if (file.get("DATABASE_URL") === undefined && file.get("PSN_USER") === undefined && file.get("DATABASE_OWNER_URL") === undefined) return;
+  if (file.get("NEON_PROJECT_ID") === undefined && intentOf(file) === undefined) assertNoDatabase(file);
+}
+
+/** A hub cannot be given another database than the one it has. */
+function assertNoDatabase(file: HubFile): void {
+  if (!hasDatabase(file)) return;
   throw new PsnError("STATE_CONFLICT", "this hub already has a database; a hub cannot be given another one", {
     hint: "psn init --neon in another folder",
   });
@@ -56,44 +62,76 @@ interface Found {
 
 async function findProject(neon: Neon, file: HubFile, wish: NeonWish): Promise<Found> {
   const recorded = file.get("NEON_PROJECT_ID");
-  if (recorded !== undefined) return { project: await recordedProject(neon, recorded, wish.project), did: "kept" };
-  const intent = intentOf(file);
-  const organization = await organizationFor(neon, wish.organization);
-
-  if (wish.project !== undefined && wish.project !== intent) {
-    const named = (await neon.byId(wish.project)) ?? one(await neon.byName(wish.project, organization?.id), wish.project);
-    if (named) {
-      // Whatever an earlier run meant to make: this one is not psn's to take away.
-      file.set({ ...made(file, undefined), NEON_PROJECT_ID: named.id });
-      return { project: named, did: "adopted" };
-    }
-  }
-
-  const name = intent ?? wish.project ?? wish.newName;
-  if (!NAME.test(name))
-    throw new PsnError("INPUT_INVALID", "the name of a new project on Neon is 1 to 60 of a-z, 0-9 and hyphens", {
-      hint: "psn init --neon --neon-project my-hub",
-    });
-  // An earlier run may have been stopped after it was made and before it was written down.
-  const left = intent === undefined ? undefined : one(await neon.byName(intent, organization?.id), intent);
+  if (recorded !== undefined) return { project: await recordedProject(neon, file, recorded, wish.project), did: "kept" };
+  const organizations = await neon.organizations();
+  const left = await leftBehind(neon, file, wish, organizations);
   if (left) {
     file.set({ NEON_PROJECT_ID: left.id });
     return { project: left, did: "made" };
   }
-  if (intent === undefined) file.set(made(file, name));
-  const project = await neon.create({ name, region: wish.region, organizationId: organization?.id });
+  assertNoDatabase(file);
+  const byId = wish.project === undefined ? undefined : await neon.byId(wish.project);
+  const organization = byId ? undefined : organizationFor(organizations, wish.organization);
+  const named = byId ?? (wish.project === undefined ? undefined : one(await neon.byName(wish.project, organization?.id), wish.project));
+  if (named) {
+    // It is not psn's to take away.
+    file.set({ ...made(file, undefined), NEON_PROJECT_ID: named.id });
+    return { project: named, did: "adopted" };
+  }
+
+  const intent = intentOf(file);
+  const name = wish.project ?? intent ?? wish.newName;
+  if (!NAME.test(name))
+    throw new PsnError("INPUT_INVALID", "the name of a new project on Neon is 1 to 60 of a-z, 0-9 and hyphens", {
+      hint: "psn init --neon --neon-project my-hub",
+    });
+  if (intent !== name) file.set(made(file, name));
+  const project = await neon.create({ name, region: wish.region, organizationId: organization?.id }).catch(async (error: unknown) => {
+    // What was clearly refused was not made: a project of this name that somebody makes by hand later is not psn's.
+    if (isRefusal(error) && (await neon.byName(name, organization?.id)).length === 0) file.set(made(file, undefined));
+    throw error;
+  });
   file.set({ NEON_PROJECT_ID: project.id });
   return { project, did: "made" };
 }
 
-async function recordedProject(neon: Neon, id: string, wanted: string | undefined): Promise<NeonProject> {
+const isRefusal = (error: unknown) => error instanceof PsnError && ["VENDOR_REFUSED", "VENDOR_QUOTA", "VENDOR_AUTH"].includes(error.code);
+
+/**
+ * What an earlier run made and was stopped before it wrote that down, in whichever organisation; undefined where there is none.
+ * Throws STATE_CONFLICT when another project is wished for: it would be left behind for good.
+ */
+async function leftBehind(
+  neon: Neon,
+  file: HubFile,
+  wish: NeonWish,
+  organizations: readonly Organization[],
+): Promise<NeonProject | undefined> {
+  const intent = intentOf(file);
+  if (intent === undefined) return undefined;
+  const places = organizations.length === 0 ? [undefined] : organizations.map(({ id }) => id);
+  const found: NeonProject[] = [];
+  for (const place of places) found.push(...(await neon.byName(intent, place)));
+  // Of several with this name nobody can tell which is psn's: the one that is named by its id counts as somebody else's.
+  if (found.length > 1 && found.some(({ id }) => id === wish.project)) return undefined;
+  const left = one(found, intent);
+  if (left && wish.project !== undefined && wish.project !== left.name && wish.project !== left.id)
+    throw new PsnError("STATE_CONFLICT", `an earlier run has made the project ${left.name} (${left.id}) on Neon`, {
+      hint: "psn init --neon to go on with it; or delete it at https://console.neon.tech and run this again",
+    });
+  return left;
+}
+
+async function recordedProject(neon: Neon, file: HubFile, id: string, wanted: string | undefined): Promise<NeonProject> {
   const project = await neon.byId(id);
   if (!project)
     throw new PsnError(
       "VENDOR_REFUSED",
       `the hub's project ${id} on Neon belongs to another organisation than this API key's, or is gone`,
       {
-        hint: "use a key of its organisation; or let psn forget it: psn config set NEON_PROJECT_ID --unset",
+        hint: hasDatabase(file)
+          ? "use a key of its organisation; if it is gone, so is the hub: psn init --neon in another folder"
+          : "use a key of its organisation; or let psn forget it: psn config set NEON_PROJECT_ID --unset",
       },
     );
   if (wanted !== undefined && wanted !== project.id && wanted !== project.name)
@@ -111,8 +149,7 @@ function one(projects: readonly NeonProject[], name: string): NeonProject | unde
 }
 
 /** Undefined where the key knows none: then the key itself says where. */
-async function organizationFor(neon: Neon, wanted: string | undefined): Promise<Organization | undefined> {
-  const organizations = await neon.organizations();
+function organizationFor(organizations: readonly Organization[], wanted: string | undefined): Organization | undefined {
   const fitting = wanted === undefined ? organizations : organizations.filter(({ id, name }) => id === wanted || name === wanted);
   const [first] = fitting;
   if (fitting.length === 1 || (wanted === undefined && organizations.length === 0)) return first;

@@ -73,7 +73,12 @@ async function findProject(trigger: TriggerDev, file: HubFile, wish: TriggerWish
   assertName(name);
   const organization = await organizationFor(trigger, wish.organization);
   if (!resumes) file.set(made(file, name));
-  const project = await trigger.create(name, organization.id);
+  const project = await trigger.create(name, organization.id).catch((error: unknown) => {
+    // What was clearly refused was not made: a project of this name that somebody makes by hand later is not psn's.
+    if (error instanceof PsnError && ["VENDOR_REFUSED", "VENDOR_QUOTA", "VENDOR_AUTH"].includes(error.code))
+      file.set(made(file, undefined));
+    throw error;
+  });
   file.set({ TRIGGER_PROJECT_REF: project.ref });
   return { project, did: "made" };
 }

@@ -15,8 +15,16 @@ const PG_VERSION = 17;
 const READY_LOOK_MS = 1_000;
 const READY_TIMEOUT_MS = 120_000;
 const PAGE = 100;
-/** Codes and words of a plan that is full; the OpenAPI file does not list them. */
-const QUOTA = /LIMIT|QUOTA|EXCEEDED|exceeded|limit|quota|upgrade/;
+/** The most the OpenAPI file allows: the default branch may be the oldest of many. */
+const BRANCHES = 10_000;
+/**
+ * Codes of a plan that is full, as 422 PROJECTS_LIMIT_EXCEEDED "user projects limit of 1 exceeded, got 1" (neondatabase/neonctl
+ * issue 255), and its words where there is no code. The OpenAPI file lists neither.
+ */
+const QUOTA_CODE = /(^|_)(QUOTA|EXCEEDED)(_|$)/;
+const QUOTA_WORDS = /limit (is |was )?(exceeded|reached)|quota|upgrade/i;
+/** The form of an id, by the OpenAPI file; nothing else may stand in a path. */
+const ID = /^[a-z0-9-]{1,60}$/;
 
 export interface NeonOptions extends Pick<Vendor, "fetch" | "sleep"> {
   /** `https://console.neon.tech/api/v2` */
@@ -43,6 +51,8 @@ const projectOf = ({ id, name, region_id, org_id }: z.output<typeof Project>): N
 const projectPath = (id: string, rest = "") => `/projects/${encodeURIComponent(id)}${rest}`;
 const READ = { repeat: true } as const;
 const DONE = new Set(["finished", "skipped", "cancelled"]);
+const FAILED = new Set(["failed", "error"]);
+const Refused = z.object({ code: z.string() });
 
 /** Neon by an API key, a person's or an organisation's. */
 export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
@@ -60,16 +70,17 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
   const get = async <T extends z.ZodType>(path: string, schema: T) =>
     understood(vendor, await ask(vendor, "GET", path, READ), schema, path);
 
-  const waitUntilReady = async (projectId: string) => {
+  /** The list is a history of six months: what failed in it long ago says nothing about a project that was there before. */
+  const waitUntilReady = async (projectId: string, isNew: boolean) => {
     for (let waited = 0; ; waited += READY_LOOK_MS) {
       const { operations } = await get(projectPath(projectId, "/operations?limit=100"), Operations);
-      if (operations.some(({ status }) => status === "failed" || status === "error"))
+      if (isNew && operations.some(({ status }) => FAILED.has(status)))
         throw new PsnError("VENDOR_REFUSED", "Neon could not finish the new project", {
           hint: "see it at https://console.neon.tech, then run the same command again",
         });
-      if (operations.every(({ status }) => DONE.has(status))) return;
+      if (operations.every(({ status }) => DONE.has(status) || FAILED.has(status))) return;
       if (waited >= READY_TIMEOUT_MS)
-        throw new PsnError("VENDOR_UNREACHABLE", "the new project on Neon is not ready yet", {
+        throw new PsnError("VENDOR_UNREACHABLE", "the project on Neon is not ready yet", {
           hint: "psn init --neon again, in a minute",
         });
       await sleep(READY_LOOK_MS);
@@ -79,6 +90,8 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
   return {
     organizations: async () => (await get("/users/me/organizations", Organizations)).organizations.map(({ id, name }) => ({ id, name })),
     async byId(projectId) {
+      // It may be a name that somebody typed.
+      if (!ID.test(projectId)) return undefined;
       const path = projectPath(projectId);
       const answer = await ask(vendor, "GET", path, { repeat: true, accept: [403, 404] });
       return answer.status === 200 ? projectOf(understood(vendor, answer, One, path).project) : undefined;
@@ -107,14 +120,17 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
       // Never blindly again: a lost answer may have made it.
       const answer = await ask(vendor, "POST", "/projects", { body: { project }, repeat: false });
       const made = understood(vendor, answer, One, "/projects").project;
-      await waitUntilReady(made.id);
+      await waitUntilReady(made.id, true);
       return projectOf(made);
     },
     async ownerUrl(projectId, wanted) {
-      await waitUntilReady(projectId);
-      const { branches } = await get(projectPath(projectId, "/branches"), Branches);
+      await waitUntilReady(projectId, false);
+      const { branches } = await get(projectPath(projectId, `/branches?limit=${BRANCHES}`), Branches);
       const branch = branches.find((candidate) => candidate.default);
-      if (!branch) throw new PsnError("VENDOR_CHANGED", "this project on Neon has no default branch");
+      if (!branch)
+        throw new PsnError("VENDOR_CHANGED", "this project on Neon has no default branch", {
+          hint: "see its branches at https://console.neon.tech",
+        });
       const { databases } = await get(projectPath(projectId, `/branches/${encodeURIComponent(branch.id)}/databases`), Databases);
       const database = wanted === undefined ? databases[0] : databases.find(({ name }) => name === wanted);
       if (!database)
@@ -135,10 +151,11 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
   };
 }
 
-function refused(what: string, status: number, said: string, isJson: boolean): PsnError {
+function refused(what: string, status: number, said: string, isJson: boolean, value: unknown): PsnError {
   const details = { status };
   if (status === 401) return new PsnError("VENDOR_AUTH", "Neon does not accept the API key", { hint: `make one at ${KEYS_PAGE}`, details });
-  if (status === 402 || (status >= 400 && status < 500 && QUOTA.test(said)))
+  const { code } = Refused.safeParse(value).data ?? { code: "" };
+  if (status === 402 || QUOTA_CODE.test(code) || (code === "" && QUOTA_WORDS.test(said)))
     return new PsnError("VENDOR_QUOTA", `Neon's plan does not allow this${said}`, {
       hint: "delete a project or upgrade at https://console.neon.tech, then run the same command again",
       details,
@@ -169,7 +186,7 @@ export function plannedNeonCalls({ organization, region, project, newName }: Wis
     { method: "GET", url: url(`/projects?limit=${PAGE}&search=${encodeURIComponent(name)}&org_id=${encodeURIComponent(organizationId)}`) },
     { method: "POST", url: url("/projects"), body: { project: wish } },
     { method: "GET", url: url("/projects/PROJECT/operations?limit=100") },
-    { method: "GET", url: url("/projects/PROJECT/branches") },
+    { method: "GET", url: url(`/projects/PROJECT/branches?limit=${BRANCHES}`) },
     { method: "GET", url: url("/projects/PROJECT/branches/BRANCH/databases") },
     { method: "GET", url: url("/projects/PROJECT/connection_uri?branch_id=BRANCH&database_name=DATABASE&role_name=OWNER&pooled=false") },
   ];

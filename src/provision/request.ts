@@ -24,8 +24,11 @@ export interface Vendor {
   readonly noEffect: readonly number[];
   /** The setting that says where the vendor is: for an answer that is none of its. */
   readonly setting: string;
-  /** The error for an answer that is neither success nor a passing failure. `said` is the vendor's reason, or empty. */
-  readonly refuse: (what: string, status: number, said: string, isJson: boolean) => PsnError;
+  /**
+   * The error for an answer that is neither success nor a passing failure. `said` is the vendor's reason, or empty; `value` the
+   * whole answer, undefined when it is not JSON.
+   */
+  readonly refuse: (what: string, status: number, said: string, isJson: boolean, value: unknown) => PsnError;
 }
 
 export interface Asked {
@@ -88,7 +91,7 @@ export async function ask(vendor: Vendor, method: string, path: string, { body, 
 export function refusal(vendor: Vendor, what: string, answer: Answer, body: unknown): PsnError {
   const { status, value } = answer;
   if (isPassing(status)) return unreachable(`${hostOf(vendor.url)} answered ${status}`);
-  return vendor.refuse(what, status, reason(answer, [vendor.token, ...strings(body)]), value !== undefined);
+  return vendor.refuse(what, status, reason(answer, [vendor.token, ...strings(body)]), value !== undefined, value);
 }
 
 /** The answer in the shape psn relies on; throws VENDOR_CHANGED for any other. */

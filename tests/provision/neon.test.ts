@@ -69,6 +69,8 @@ describe("the double", () => {
     expect(judge.request("GET", new URL("http://neon/api/v2/project"), undefined)).not.toEqual([]);
     expect(judge.answer("GET", url, 200, { projects: [{ id: "a" }] })).not.toEqual([]);
     expect(judge.answer("GET", url, 201, { projects: [] })).not.toEqual([]);
+    expect(judge.request("GET", new URL("http://neon/api/v2/projects/quiet-frost-1"), undefined)).toEqual([]);
+    expect(judge.request("GET", new URL("http://neon/api/v2/projects/My%20Own"), undefined)).not.toEqual([]);
   });
 });
 
@@ -98,7 +100,9 @@ describe("the adapter", () => {
     [401, { message: "This request is not authorized", code: "" }, "VENDOR_AUTH"],
     [402, { message: "payment required", code: "" }, "VENDOR_QUOTA"],
     [403, { message: "not allowed", code: "" }, "VENDOR_AUTH"],
-    [422, { message: "projects limit exceeded", code: "PROJECTS_LIMIT_EXCEEDED" }, "VENDOR_QUOTA"],
+    [422, { message: "user projects limit of 1 exceeded, got 1", code: "PROJECTS_LIMIT_EXCEEDED" }, "VENDOR_QUOTA"],
+    [403, { message: "not permitted", code: "PROJECTS_LIMIT_EXCEEDED" }, "VENDOR_QUOTA"],
+    [400, { message: "limit must be between 1 and 400", code: "" }, "VENDOR_REFUSED"],
     [400, { message: "region not found", code: "" }, "VENDOR_REFUSED"],
   ] as const)("%i is its own end", async (status, body, code) => {
     neon.faults.push({ fault: { kind: "answer", status, body }, on: /POST/ });
@@ -117,6 +121,45 @@ describe("the adapter", () => {
     expect(neon.projects).toHaveLength(1);
     for (let n = 0; n < 9; n += 1) neon.faults.push({ fault: { kind: "answer", status: 500 } });
     expect(await failure(connect().organizations())).toMatchObject({ code: "VENDOR_UNREACHABLE" });
+  });
+
+  test("what Neon says about the key or the name is not repeated", async () => {
+    neon.faults.push({ fault: { kind: "answer", status: 400, body: { message: `no ${neon.apiKey} for my-secret-name`, code: "" } } });
+    const said = await failure(connect().create({ name: "my-secret-name", region: undefined, organizationId: undefined }));
+    expect(said).toMatchObject({ code: "VENDOR_REFUSED", message: expect.not.stringContaining("my-secret-name") });
+  });
+
+  test("does not wait for ever, and says to come back", async () => {
+    const slow = await neon.addProject("slow");
+    slow.polls = 1000;
+    expect(await failure(connect().ownerUrl(slow.id, undefined))).toMatchObject({
+      code: "VENDOR_UNREACHABLE",
+      hint: expect.stringMatching(/psn init --neon/),
+    });
+    expect(slept.reduce((sum, ms) => sum + ms, 0)).toBe(120_000);
+  });
+
+  test("what failed in a project long ago does not matter; what fails in a new one does", async () => {
+    const mine = await neon.addProject("mine");
+    mine.hasFailed = true;
+    expect(await connect().ownerUrl(mine.id, undefined)).toBe(OWNER);
+    neon.faults.push({ fault: { kind: "answer", status: 200, body: { operations: [{ status: "failed" }] } }, on: /operations/ });
+    expect(await failure(connect().create({ name: "a", region: undefined, organizationId: undefined }))).toMatchObject({
+      code: "VENDOR_REFUSED",
+    });
+  });
+
+  test("a project that is gone is gone, also when the answer to its removal was lost", async () => {
+    const mine = await neon.addProject("mine");
+    neon.faults.push({ fault: { kind: "drop", when: "after" }, on: /DELETE/ });
+    await connect().remove(mine.id);
+    await connect().remove(mine.id);
+    expect(neon.projects).toEqual([]);
+  });
+
+  test("what can be no id is not asked for", async () => {
+    for (const id of ["My Own", "..", "a/../b", "a?b", ""]) expect(await connect().byId(id)).toBeUndefined();
+    expect(neon.requests).toEqual([]);
   });
 
   test("nobody there, and somebody else there", async () => {
@@ -183,6 +226,65 @@ describe("the use case", () => {
     }
   });
 
+  test("stopped around the creation, and then another project is wished for: neither is lost", async () => {
+    const stopped = { PSN_MADE: "trigger-project:x neon-project:psn-old" };
+    const theirs = await neon.addProject("theirs");
+    const left = await neon.addProject("psn-old");
+    for (const project of ["theirs", theirs.id, "new-name"]) {
+      const file = memory(stopped);
+      expect(await failure(provisionNeon(connect(), file, wish({ project })))).toMatchObject({
+        code: "STATE_CONFLICT",
+        message: expect.stringContaining(left.id),
+      });
+      expect(file.writes).toBe(0);
+    }
+    for (const project of ["psn-old", left.id, undefined]) {
+      const file = memory(stopped);
+      expect((await provisionNeon(connect(), file, wish({ project }))).steps[0]?.did).toBe("made");
+      expect(Object.fromEntries(file.kept)).toEqual({ ...stopped, NEON_PROJECT_ID: left.id });
+    }
+    neon.projects.splice(neon.projects.indexOf(left), 1);
+    const adopting = memory(stopped);
+    await provisionNeon(connect(), adopting, wish({ project: "theirs" }));
+    expect(Object.fromEntries(adopting.kept)).toEqual({ PSN_MADE: "trigger-project:x", NEON_PROJECT_ID: theirs.id });
+    const making = memory(stopped);
+    await provisionNeon(connect(), making, wish({ project: "new-name" }));
+    expect(making.get("PSN_MADE")).toBe("trigger-project:x neon-project:new-name");
+    expect(neon.projects.map(({ name }) => name)).toEqual(["theirs", "new-name"]);
+  });
+
+  test("of two with the name that was to be made, the one named by its id is not psn's to take away", async () => {
+    const [a] = [await neon.addProject("blog"), await neon.addProject("blog")];
+    const stopped = { PSN_MADE: "neon-project:blog" };
+    expect(await failure(provisionNeon(connect(), memory(stopped), wish()))).toMatchObject({ code: "INPUT_INVALID" });
+    const file = memory(stopped);
+    expect((await provisionNeon(connect(), file, wish({ project: a.id }))).steps[0]?.did).toBe("adopted");
+    expect(Object.fromEntries(file.kept)).toEqual({ NEON_PROJECT_ID: a.id });
+  });
+
+  test("a lost answer, and another organisation on the next run: still one project; an id needs no organisation", async () => {
+    const key = neon.addKey(neon.addOrganization("Bob"), neon.addOrganization("Cy"));
+    const file = memory();
+    neon.faults.push({ fault: { kind: "drop", when: "after" }, on: /POST/ });
+    await failure(provisionNeon(connect(key), file, wish({ organization: "Bob" })));
+    for (const organization of ["Cy", undefined])
+      await provisionNeon(connect(key), memory(Object.fromEntries(file.kept)), wish({ organization }));
+    expect(neon.projects).toHaveLength(1);
+    expect((await provisionNeon(connect(key), memory(), wish({ project: neon.projects[0]?.id }))).steps[0]?.did).toBe("adopted");
+  });
+
+  test("a hub with a database whose project was forgotten gets no second one", async () => {
+    const values = { PSN_MADE: "neon-project:psn-old", DATABASE_OWNER_URL: OWNER, DATABASE_URL: "postgres://a:b@c/d", PSN_USER: "u" };
+    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(neon.projects).toEqual([]);
+    const left = await neon.addProject("psn-old");
+    const file = memory(values);
+    await provisionNeon(connect(), file, wish());
+    expect(file.get("NEON_PROJECT_ID")).toBe(left.id);
+    const gone = await failure(provisionNeon(connect(), memory({ ...values, NEON_PROJECT_ID: "gone-1" }), wish()));
+    expect(gone).toMatchObject({ code: "VENDOR_REFUSED", hint: expect.stringContaining("in another folder") });
+  });
+
   test("adopts what is named, by name or id, and does not call it its own", async () => {
     const mine = await neon.addProject("My Own");
     for (const project of ["My Own", mine.id]) {
@@ -240,6 +342,7 @@ describe("the use case", () => {
   test.each([
     ["a hub on another Postgres", { DATABASE_URL: "postgres://a:b@c/d", PSN_USER: "u" }],
     ["an embedded hub", { PSN_USER: "u" }],
+    ["a hub begun on another Postgres", { DATABASE_OWNER_URL: "postgres://a:b@c/d" }],
   ])("%s keeps its database, and nobody is asked", async (_, values) => {
     expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
     expect(neon.requests).toEqual([]);

@@ -23,6 +23,8 @@ export interface ConsoleProject {
   readonly url: string;
   readonly databases: readonly { readonly name: string; readonly owner: string }[];
   polls: number;
+  /** Something failed in it once; the list of operations keeps that for six months. */
+  hasFailed?: boolean;
 }
 
 export type ConsoleFault =
@@ -195,7 +197,11 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
     if (organization === undefined || !seen.includes(organization))
       throw new Refusal(400, "org_id is required, you can find it on your organization settings page");
     if (state.projects.filter((one) => one.organization === organization).length >= state.plan.projects)
-      throw new Refusal(422, "projects limit exceeded", "PROJECTS_LIMIT_EXCEEDED");
+      throw new Refusal(
+        422,
+        `user projects limit of ${state.plan.projects} exceeded, got ${state.plan.projects}`,
+        "PROJECTS_LIMIT_EXCEEDED",
+      );
     if (wish.region_id !== undefined && !/^(aws|azure)-[a-z0-9-]+$/.test(wish.region_id)) throw new Refusal(400, "region not found");
     const made = { ...(await addProject(wish.name ?? "unnamed", organization)), region: wish.region_id ?? "aws-us-east-2", polls: POLLS };
     state.projects.splice(state.projects.length - 1, 1, made);
@@ -280,7 +286,8 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
       /^\/projects\/([^/]+)\/operations$/,
       (call) => {
         const project = visible(call);
-        const body = { operations: [operation(project, "create_timeline"), operation(project, "start_compute")] };
+        const old = project.hasFailed ? [{ ...operation(project, "check_availability"), status: "failed", failures_count: 1 }] : [];
+        const body = { operations: [operation(project, "create_timeline"), operation(project, "start_compute"), ...old] };
         if (project.polls > 0) project.polls -= 1;
         return { status: 200, body };
       },

@@ -80,6 +80,18 @@ export function readNeonApi(): Judge {
     );
   };
 
+  /** Words in the path that no id can be. */
+  const inPath = (path: string, url: URL, parameters: readonly unknown[]): readonly string[] => {
+    const words = url.pathname.replace(/^\/api\/v2/, "").split("/");
+    return path.split("/").flatMap((part, n) => {
+      const name = /^\{(.+)\}$/.exec(part)?.[1];
+      const found = parameters.map((one) => resolved(one) as unknown as Parameter).find((one) => one.in === "path" && one.name === name);
+      if (found?.schema === undefined) return [];
+      const validate = coercing.compile({ type: "object", properties: relative({ word: found.schema }) });
+      return validate({ word: decodeURIComponent(words[n] ?? "") }) ? [] : [`${name} in the path is no ${name}`];
+    });
+  };
+
   return {
     request(method, url, body) {
       const route = routeOf(method, url);
@@ -91,9 +103,12 @@ export function readNeonApi(): Judge {
       const properties = Object.fromEntries(parameters.map(({ name, schema = {} }) => [name, schema]));
       const required = parameters.filter((one) => one.required).map(({ name }) => name);
       const validate = coercing.compile({ type: "object", properties: relative(properties), required, additionalProperties: false });
-      const problems = validate(Object.fromEntries(url.searchParams))
-        ? []
-        : (validate.errors ?? []).map((error) => `query ${error.message} ${JSON.stringify(error.params)}`);
+      const problems = [
+        ...inPath(route.path, url, both),
+        ...(validate(Object.fromEntries(url.searchParams))
+          ? []
+          : (validate.errors ?? []).map((error) => `query ${error.message} ${JSON.stringify(error.params)}`)),
+      ];
       const pointer = `/paths/${segment(route.path)}/${method.toLowerCase()}/requestBody/content/application~1json/schema`;
       const schema = at(pointer);
       if (schema === undefined) return body === undefined ? problems : [...problems, "a body where none is taken"];
