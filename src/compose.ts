@@ -9,6 +9,7 @@ import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { LATE_POLICIES, type LatePolicy } from "@psn/core/types/index.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import {
   changeEnvFile,
@@ -40,6 +41,8 @@ export interface Hub {
   readonly world: World;
   readonly driver: Driver;
   readonly inspection: Inspection;
+  /** What becomes of a post that is very late, where the post does not say. */
+  readonly late: LatePolicy;
   /** How often the watchdog on Trigger.dev looks, in minutes. */
   readonly watchdogMinutes: number;
   /** Ids of the keys hub.env holds, the current one first. */
@@ -90,6 +93,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       world,
       driver: database.driver,
       inspection: stores.inspection,
+      late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
       keyIds: keys.map(keyId),
       close: () => database.close(),

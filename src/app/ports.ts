@@ -1,6 +1,7 @@
-import type { AccountHealth, DeliveryState, Json, Purpose, UnitState, Visibility } from "@psn/core/types/index.ts";
+import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState, Visibility } from "@psn/core/types/index.ts";
 import type { Fetch, MediaInfo, Platform, Profile, Ref, Unit } from "@psn/core/types/platform.ts";
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
+import type { FaultPoint } from "./fault-points.ts";
 
 /*
  * What the use cases need from outside. Every verb of a store is atomic: one statement or one batch, because over HTTP
@@ -97,6 +98,12 @@ export interface NewDelivery {
   readonly units: readonly { readonly id: string; readonly unit: Unit }[];
 }
 
+/** When a post is due, and what becomes of it when nothing ran then. */
+export interface NewDue {
+  readonly at: Date;
+  readonly late: LatePolicy;
+}
+
 export interface DeliverySummary {
   readonly id: string;
   readonly postId: string;
@@ -144,6 +151,7 @@ export interface Posts {
     media: readonly (MediaInfo & StoredMedia)[],
     deliveries: readonly NewDelivery[],
     dueAt: Date,
+    late?: LatePolicy,
   ): Promise<boolean>;
   findByKey(userId: string, idempotencyKey: string): Promise<string | undefined>;
   list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
@@ -186,6 +194,8 @@ export interface LoadedDelivery {
   readonly state: DeliveryState;
   readonly attempt: number;
   readonly fence: number;
+  readonly dueAt: Date;
+  readonly late: LatePolicy;
   readonly wakeAt: Date;
   readonly leaseUntil: Date | null;
   /** When this was read, by the database's clock, which decides what is due. */
@@ -379,4 +389,6 @@ export interface World {
   /** UUIDv7. */
   readonly newId: () => string;
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Told at every fault point, in the chaos suite alone. */
+  readonly fault?: (point: FaultPoint) => Promise<void> | void;
 }

@@ -2,6 +2,7 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Json, Purpose } from "@psn/core/types/index.ts";
 import type { Media, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
+import { pass } from "./fault-points.ts";
 import { openMedia } from "./keep-media.ts";
 import type { Claim, LoadedDelivery, StoredUnit, World } from "./ports.ts";
 import { openSession, refreshSession } from "./session.ts";
@@ -45,17 +46,30 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
   const { world, claim, leaseMs, askedAt = world.now() } = attempt;
   const held: Held = { ...attempt, lease: { until: askedAt.getTime() + leaseMs, last: undefined } };
   let { purpose } = claim;
+  await pass(world, "claimed");
   let loaded = first ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
   let unit = loaded && openUnit(loaded);
+  const late = loaded && unit && purpose === "publish" ? lateness(loaded, unit) : undefined;
+  if (late) {
+    await write(held, late);
+    return held.lease.last;
+  }
   while (loaded && unit) {
     const run = await begin(held, loaded, unit, purpose);
     if (!run || !(await advance(run, unit))) break;
+    await pass(world, "between units");
     // The next unit's instant is the database's: whoever resumes after a crash must build the same request from it.
     loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
     unit = loaded && openUnit(loaded);
     purpose = "publish";
   }
   return held.lease.last;
+}
+
+/** Only of what nothing has been sent: a thread that has begun goes on. */
+function lateness(loaded: LoadedDelivery, unit: StoredUnit): delivery.DeliveryChange | undefined {
+  if (loaded.units.some(({ state }) => state === "published")) return undefined;
+  return delivery.tooLate(unit.position, loaded.readAt.getTime() - loaded.dueAt.getTime(), loaded.late);
 }
 
 /** Everything a request needs, before anything is sent. */
@@ -86,8 +100,10 @@ async function advance(run: Run, unit: StoredUnit): Promise<boolean> {
   if (run.purpose === "poll") return poll(run, unit);
   if (run.purpose === "settle") {
     const { world, claim, platform, loaded } = run;
+    await pass(world, "before asking");
     const ask = <T>(work: (session: Session) => Promise<T>) => withRefresh(run, work);
     const verdict = await findLost({ world, claim, platform, loaded, ask, request: requestOf(run, unit), ageMs: ageMs(world, unit) });
+    await pass(world, "asked, not settled");
     if ("change" in verdict) return written(run, verdict.change, false);
     if ("ref" in verdict) return out(run, unit, { status: "published", ref: verdict.ref });
     return send(run, unit);
@@ -99,6 +115,7 @@ async function advance(run: Run, unit: StoredUnit): Promise<boolean> {
 /** Uploads and look-ups; then `sending`, durably, before the bytes of the post leave. */
 async function prepare(run: Run, unit: StoredUnit): Promise<boolean> {
   let prepared: Json;
+  await pass(run.world, "before preparing");
   try {
     prepared = await keepingLease(run, () =>
       withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null)),
@@ -109,6 +126,7 @@ async function prepare(run: Run, unit: StoredUnit): Promise<boolean> {
     const failure = said.retry === "reconcile" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
     return written(run, delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random()), false);
   }
+  await pass(run.world, "prepared, not written");
   if (!(await write(run, delivery.sending(unit.position, prepared ?? {}, run.leaseMs)))) return false;
   const loaded = await run.world.stores.deliveries.load(run.claim.userId, run.claim.deliveryId);
   const ready = loaded?.units[unit.position];
@@ -121,7 +139,8 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
   try {
     outcome = await withRefresh(run, async (session) => {
       await assertHeld(run);
-      return run.platform.publish(request, session);
+      await pass(run.world, "sending, not sent");
+      return run.platform.publish(request, watched(run.world, session));
     });
   } catch (error) {
     if (error instanceof PsnError && error.code === "LEASE_LOST") return false;
@@ -134,7 +153,19 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
         : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
     return written(run, change, false);
   }
+  await pass(run.world, "answered, not settled");
   return out(run, unit, outcome);
+}
+
+/** The session, with a fault point between a request and its answer where the world has them. */
+function watched(world: World, session: Session): Session {
+  if (!world.fault) return session;
+  const fetch: Session["fetch"] = async (input, init) => {
+    const response = await session.fetch(input, init);
+    await pass(world, "answered, not read");
+    return response;
+  };
+  return { ...session, fetch };
 }
 
 /**

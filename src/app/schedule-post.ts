@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Visibility } from "@psn/core/types/index.ts";
+import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { keepMedia } from "./keep-media.ts";
@@ -27,6 +27,8 @@ export interface DraftPost {
 
 export interface Due {
   readonly at: Date;
+  /** What becomes of it when nothing runs at that time; its user is asked if not given. */
+  readonly late?: LatePolicy;
   /** What the author said, without and with its zone; null for "now". */
   readonly wallTime: string | null;
   readonly timeZone: string | null;
@@ -98,7 +100,9 @@ export async function schedulePost(
     accountId: account.id,
     units: units.map((unit) => ({ id: world.newId(), unit })),
   }));
-  const fresh = await keepMedia(world, userId, allMedia(draft), (media) => posts.schedule(userId, post, media, deliveries, due.at));
+  const fresh = await keepMedia(world, userId, allMedia(draft), (media) =>
+    posts.schedule(userId, post, media, deliveries, due.at, due.late),
+  );
   if (fresh) return { postId: id, repeated: false };
   const winner = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
   if (winner === undefined) throw new PsnError("DB_FAILED", "the post could not be written");

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Credentials, Platform, Profile, Session } from "@psn/core/types/platform.ts";
+import { pass } from "./fault-points.ts";
 import type { Place, SealedCredentials, World } from "./ports.ts";
 
 /** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
@@ -86,11 +87,14 @@ export async function refreshSession(
       // Whoever had the right before may have finished between the look and the lease; an old token must not be spent again.
       const current = await read();
       if (!isNew(current.credentials)) {
+        await pass(world, "before refreshing");
         const fresh = await platform.refresh({ ...session, credentials: current.credentials });
         // Stored before it is used; a platform that sends no new refresh token means the old one stays.
         const { expiresAt: _expired, ...lasting } = current.credentials;
         const sealed = sealCredentials(world, userId, current.sealed.id, { ...lasting, ...fresh });
+        await pass(world, "refreshed, not stored");
         await store(world, () => accounts.refreshed(userId, account.id, current.sealed, sealed));
+        await pass(world, "refreshed, stored");
       } else await accounts.releaseRefresh(userId, account.id);
       // What is stored counts: if somebody reconnected meanwhile, theirs.
       return { ...session, credentials: (await read()).credentials };

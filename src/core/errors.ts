@@ -104,6 +104,12 @@ export const ERRORS = {
     meaning: "psn cannot find out whether the post is public.",
     hint: "psn resolve ID --live URL | --not-live",
   },
+  LATE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The post's time passed more than a day ago while nothing ran; psn does not publish it unasked.",
+    hint: "psn retry ID | psn cancel ID",
+  },
   STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not out yet.", hint: "psn show ID" },
   PUBLISH_PARTIAL: { exit: EXIT.partial, retry: "never", meaning: "Some accounts published, some did not.", hint: "psn show ID" },
   PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },

@@ -1,5 +1,5 @@
 import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
-import type { AccountHealth, DeliveryState, Json, UnitState } from "@psn/core/types/index.ts";
+import type { AccountHealth, DeliveryState, Json, LatePolicy, UnitState } from "@psn/core/types/index.ts";
 import type { Capabilities, Outcome, Ref } from "@psn/core/types/platform.ts";
 
 /*
@@ -196,6 +196,17 @@ export function backoffMs(attempt: number, random: number): number {
 
 /** States that only a person's explicit command leaves. */
 export const TERMINAL: ReadonlySet<DeliveryState> = new Set(["published", "failed", "unconfirmed", "cancelled"]);
+
+/** Later than this a post may do more harm than good: its user is asked, unless they said otherwise. In milliseconds. */
+const LATE_MS = 24 * 3_600_000;
+
+/** What becomes of a delivery that is so late that its policy decides; undefined where it goes out all the same. Nothing of it may have been sent. */
+export function tooLate(position: number, lateMs: number, policy: LatePolicy): DeliveryChange | undefined {
+  if (lateMs <= LATE_MS || policy === "publish") return undefined;
+  const message = `it was due ${Math.round(lateMs / 3_600_000)} hours ago, and nothing ran then`;
+  const what = { ...still, code: "LATE", message, note: message, unit: { position, state: "waiting" } } as const;
+  return policy === "drop" ? { ...what, state: "cancelled", event: "dropped" } : { ...what, state: "held", event: "held" };
+}
 
 /** When somebody should look at a delivery again; null when nothing but its user can move it. */
 export function nextLook(delivery: {

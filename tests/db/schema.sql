@@ -49,6 +49,7 @@ TABLE deliveries (r) row security forced
   published_at timestamp with time zone
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now()
+  late text not null default 'ask'::text
 TABLE delivery_events (r) row security forced
   owner owner; insert, select to psn_definer; insert, select to psn_runtime
   delivery_id uuid not null
@@ -165,6 +166,7 @@ CONSTRAINT api_keys.api_keys_pkey PRIMARY KEY (id)
 CONSTRAINT api_keys.api_keys_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_id_user UNIQUE (id, user_id)
+CONSTRAINT deliveries.deliveries_late CHECK ((late = ANY (ARRAY['publish'::text, 'ask'::text, 'drop'::text])))
 CONSTRAINT deliveries.deliveries_pkey PRIMARY KEY (id)
 CONSTRAINT deliveries.deliveries_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_post_account UNIQUE (post_id, account_id)

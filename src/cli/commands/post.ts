@@ -10,7 +10,7 @@ import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT } from "@psn/core/errors.ts";
-import { VISIBILITIES } from "@psn/core/types/index.ts";
+import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 const list = z.array(z.string()).default([]);
@@ -37,6 +37,7 @@ export default defineCommand({
     ...TIME_FLAGS,
     { flags: "--media <file>", help: "an image; once for each, in order", many: true },
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
+    { flags: "--late <policy>", help: `when its time passed a day ago while nothing ran: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
     { flags: "--split", help: "split what is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
     { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}` },
@@ -56,6 +57,7 @@ export default defineCommand({
     split: z.boolean().default(false),
     numbered: z.boolean().default(false),
     visibility: z.enum(VISIBILITIES, { error: `must be ${VISIBILITIES.join(", ")}` }).optional(),
+    late: z.enum(LATE_POLICIES, { error: `must be ${LATE_POLICIES.join(", ")}` }).optional(),
     contentWarning: z.string().optional(),
     title: z.string().optional(),
     language: z.string().optional(),
@@ -69,7 +71,7 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, signal, version } = context;
     const { draft, to, at, tz } = await readDraft(input, context);
-    const { world, user } = await context.hub(input.wait === false ? "once" : "session");
+    const { world, user, late } = await context.hub(input.wait === false ? "once" : "session");
     const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",")) : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
@@ -91,7 +93,14 @@ export default defineCommand({
       return EXIT.ok;
     }
 
-    const { postId, repeated } = await schedulePost(world, user.id, draft, accounts, due, input.idempotencyKey ?? null);
+    const { postId, repeated } = await schedulePost(
+      world,
+      user.id,
+      draft,
+      accounts,
+      { ...due, late: input.late ?? late },
+      input.idempotencyKey ?? null,
+    );
     const waits = input.wait ?? now;
     // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
     const woken = await wakeUp(waits && now ? {} : world, user.id, await world.stores.posts.ofPost(user.id, postId));

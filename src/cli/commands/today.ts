@@ -29,12 +29,25 @@ export default defineCommand({
     const recent = await world.stores.posts.list(user.id, "all", MOST);
     const failed = recent.filter(({ state }) => state === "failed");
     const sick = (await world.stores.accounts.list(user.id)).filter(({ health }) => health === "needs-reconnect");
-    output.result({ next: open.map(deliveryDocument), failed: failed.map(deliveryDocument), reconnect: sick.map(nameOf) }, () => {
-      const parts = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
-      if (failed.length > 0) parts.push(`failed lately:\n${deliveryTable(output, failed, user.timeZone)}`);
-      if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
-      return parts.join("\n\n");
-    });
+    const late = open.filter(({ state, code }) => state === "held" && code === "LATE");
+    output.result(
+      {
+        next: open.map(deliveryDocument),
+        late: late.map(deliveryDocument),
+        failed: failed.map(deliveryDocument),
+        reconnect: sick.map(nameOf),
+      },
+      () => {
+        const parts = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
+        if (failed.length > 0) parts.push(`failed lately:\n${deliveryTable(output, failed, user.timeZone)}`);
+        if (late.length > 0)
+          parts.push(
+            `very late: publish it all the same with psn retry ID, or psn cancel ID\n${deliveryTable(output, late, user.timeZone)}`,
+          );
+        if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
+        return parts.join("\n\n");
+      },
+    );
     output.note('next: psn post "…" --to ACCOUNT, psn queue, psn --help');
     return EXIT.ok;
   },

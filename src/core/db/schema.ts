@@ -4,6 +4,8 @@ import {
   DELIVERY_STATES,
   type DeliveryState,
   type Json,
+  LATE_POLICIES,
+  type LatePolicy,
   UNIT_STATES,
   type UnitState,
   type Visibility,
@@ -247,6 +249,8 @@ export const deliveries = psn.table(
     /** An error code from the table and what was said, for held, failed and unconfirmed deliveries and while retrying. */
     code: text("code"),
     message: text("message"),
+    /** What to do when it is very late. */
+    late: text("late").$type<LatePolicy>().notNull().default("ask"),
     publishedAt: instant("published_at"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -266,6 +270,7 @@ export const deliveries = psn.table(
     index("deliveries_open").on(t.userId, t.dueAt).where(sql`state not in ('published', 'failed', 'cancelled')`),
     index("deliveries_recent").on(t.userId, t.updatedAt),
     oneOf("deliveries_state", "state", DELIVERY_STATES),
+    oneOf("deliveries_late", "late", LATE_POLICIES),
     own("deliveries"),
     acrossUsers("deliveries"),
   ],

@@ -48,3 +48,10 @@ export type Visibility = (typeof VISIBILITIES)[number];
 
 /** What a claim is for: sending, finding out what became of a lost answer, or asking a platform that is processing. */
 export type Purpose = "publish" | "settle" | "poll";
+
+/**
+ * What becomes of a post whose time passed long ago while nothing ran: it goes out all the same, its user is asked, or it is
+ * dropped.
+ */
+export const LATE_POLICIES = ["publish", "ask", "drop"] as const;
+export type LatePolicy = (typeof LATE_POLICIES)[number];

@@ -1,3 +1,4 @@
+import { LATE_POLICIES } from "@psn/core/types/index.ts";
 import { distance } from "fastest-levenshtein";
 
 /*
@@ -204,6 +205,16 @@ export const HUB_SETTINGS = [
     meaning: "The data folder, seen from the hub's folder.",
     form: "a folder",
     isValid: (value) => isSaid(value) && !value.includes("\0"),
+  },
+  {
+    name: "PSN_LATE",
+    secret: false,
+    default: "ask",
+    example: "ask",
+    meaning:
+      "What becomes of a post whose time passed more than a day ago while nothing ran: publish, ask or drop. `psn post --late` says it for one post.",
+    form: LATE_POLICIES.join(", "),
+    isValid: (value) => LATE_POLICIES.some((policy) => policy === value),
   },
   {
     name: "PSN_TIME_ZONE",

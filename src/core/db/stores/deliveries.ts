@@ -54,10 +54,10 @@ const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double
 
 /** All that publishing needs, as three statements; `loadedOf` puts their answers together. */
 function loading(db: Builder, deliveryId: string) {
-  const { id, state, attempt, fence, wakeAt, leaseUntil } = deliveries;
+  const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil } = deliveries;
   return [
     db
-      .select({ delivery: { id, state, attempt, fence, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens, nowMs })
+      .select({ delivery: { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens, nowMs })
       .from(deliveries)
       .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
       .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))

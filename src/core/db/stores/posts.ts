@@ -63,7 +63,7 @@ export function postsStore(database: Database): Posts {
   };
 
   return {
-    async schedule(userId, post, files, targets, dueAt) {
+    async schedule(userId, post, files, targets, dueAt, late = "ask") {
       try {
         await database.run({ userId }, (db) => [
           db
@@ -87,6 +87,7 @@ export function postsStore(database: Database): Posts {
                 state: "scheduled" as const,
                 dueAt,
                 wakeAt: dueAt,
+                late,
               })),
             )
             .returning({ id: deliveries.id }),
@@ -200,7 +201,7 @@ export function postsStore(database: Database): Posts {
       const [rows] = await database.run({ userId }, (db) => [
         db
           .update(deliveries)
-          .set({ state: "scheduled", wakeAt: sql`now()`, attempt: 0, code: null, message: null, ...takenBack })
+          .set({ state: "scheduled", wakeAt: sql`now()`, late: "publish", attempt: 0, code: null, message: null, ...takenBack })
           .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, ["failed", "held", "cancelled", "scheduled"])))
           .returning({ id: deliveries.id }),
         // A new beginning: what was uploaded may have been dropped by the platform meanwhile.

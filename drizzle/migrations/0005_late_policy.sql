@@ -1,0 +1,2 @@
+ALTER TABLE "psn"."deliveries" ADD COLUMN "late" text DEFAULT 'ask' NOT NULL;--> statement-breakpoint
+ALTER TABLE "psn"."deliveries" ADD CONSTRAINT "deliveries_late" CHECK (late in ('publish', 'ask', 'drop'));

@@ -1,0 +1,34 @@
+import type { World } from "./ports.ts";
+
+/**
+ * The places between every two effects of a delivery where a process can die and something different is true on each side. A
+ * world has a hook for them only in the chaos suite; elsewhere they cost a look at an absent field.
+ */
+export const FAULT_POINTS = [
+  /** The lease is ours, nothing was read. */
+  "claimed",
+  "before preparing",
+  /** Media are at the platform, and the row does not say so. */
+  "prepared, not written",
+  /** `sending` is durable, nothing was sent. */
+  "sending, not sent",
+  /** The platform has done what it does; its answer is not read. */
+  "answered, not read",
+  /** The answer is read and not written down. */
+  "answered, not settled",
+  /** A unit is settled; the next one of its thread is open. */
+  "between units",
+  /** Before the platform is asked about a lost answer. */
+  "before asking",
+  "asked, not settled",
+  "before refreshing",
+  /** The old token is spent, the new one is not stored. */
+  "refreshed, not stored",
+  "refreshed, stored",
+] as const;
+export type FaultPoint = (typeof FAULT_POINTS)[number];
+
+/** Passes a fault point. */
+export async function pass({ fault }: Pick<World, "fault">, point: FaultPoint): Promise<void> {
+  if (fault) await fault(point);
+}

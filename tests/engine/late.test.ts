@@ -1,0 +1,80 @@
+import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import { connectAccount } from "@psn/app/connect-account.ts";
+import type { LatePolicy } from "@psn/core/types/index.ts";
+import { beforeEach, expect, test } from "vitest";
+import { asOwner } from "../support/databases.ts";
+import { openStage, type Stage } from "./stage.ts";
+
+/* A post whose time passed while nothing ran. */
+
+let stage: Stage;
+beforeEach(async () => {
+  stage = await openStage();
+});
+
+const texts = () => stage.remote.posts.map(({ text }) => text);
+
+/** A delivery that was due so long ago, with this policy. */
+async function overdue(hours: number, policy: LatePolicy, texts: readonly string[] = ["hello"]): Promise<string> {
+  const account = await stage.connect("chosen");
+  const [id = ""] = await stage.post(account, { texts });
+  await asOwner(
+    stage.db,
+    `UPDATE psn.deliveries SET late = $2, due_at = now() - $3 * interval '1 hour', wake_at = now() - $3 * interval '1 hour' WHERE id = $1`,
+    [id, policy, hours],
+  );
+  return id;
+}
+
+test.each([
+  [23, "ask", "published"],
+  [23, "drop", "published"],
+  [25, "publish", "published"],
+  [25, "ask", "held"],
+  [25, "drop", "cancelled"],
+] as const)("%i hours late, %s: %s", async (hours, policy, state) => {
+  const id = await overdue(hours, policy);
+  await stage.run();
+  const detail = await stage.detail(id);
+  expect(detail).toMatchObject({ state, unitList: [{ state: state === "published" ? "published" : "waiting" }] });
+  expect(texts()).toEqual(state === "published" ? ["hello"] : []);
+  if (state !== "published") expect(detail).toMatchObject({ code: "LATE", message: expect.stringContaining("25 hours ago") });
+  expect(await stage.run()).toEqual([]);
+});
+
+test("its user says yes, and it goes out at once, however late", async () => {
+  const id = await overdue(100, "ask");
+  await stage.run();
+  await changeDeliveries(stage.world, stage.userId, id, { to: "retry" }, false);
+  await stage.run();
+  expect(texts()).toEqual(["hello"]);
+  expect(await stage.detail(id)).toMatchObject({ state: "published", code: null });
+});
+
+test("its user says no", async () => {
+  const id = await overdue(100, "ask");
+  await stage.run();
+  await changeDeliveries(stage.world, stage.userId, id, { to: "cancel" }, false);
+  await stage.run();
+  expect(texts()).toEqual([]);
+});
+
+test("reconnecting the account days later asks too, and forgets nothing", async () => {
+  const id = await overdue(100, "ask");
+  await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED'");
+  await connectAccount(stage.world, stage.userId, "chosen", { name: "ada-chosen" }, new AbortController().signal);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
+  expect(texts()).toEqual([]);
+});
+
+test("a thread that has begun goes on", async () => {
+  const id = await overdue(100, "publish", ["one", "two"]);
+  await stage.die({ verb: "settle", nth: 1, when: "after" });
+  // As after a rate limit between the two.
+  await asOwner(stage.db, "UPDATE psn.delivery_units SET state = 'waiting', sent_at = NULL WHERE position = 1");
+  await asOwner(stage.db, "UPDATE psn.deliveries SET late = 'ask', state = 'scheduled', lease_until = NULL");
+  await stage.run();
+  expect(texts()).toEqual(["one", "two"]);
+  expect(await stage.detail(id)).toMatchObject({ state: "published" });
+});
