@@ -1,5 +1,3 @@
-import type { World } from "./ports.ts";
-
 /**
  * The places between every two effects of a delivery where a process can die and something different is true on each side. A
  * world has a hook for them only in the chaos suite; elsewhere they cost a look at an absent field.
@@ -28,7 +26,12 @@ export const FAULT_POINTS = [
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 
+export interface Faults {
+  /** Told at every fault point, in the chaos suite alone. */
+  readonly fault?: (point: FaultPoint) => Promise<void> | void;
+}
+
 /** Passes a fault point. */
-export async function pass({ fault }: Pick<World, "fault">, point: FaultPoint): Promise<void> {
+export async function pass({ fault }: Faults, point: FaultPoint): Promise<void> {
   if (fault) await fault(point);
 }

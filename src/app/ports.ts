@@ -1,7 +1,7 @@
 import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState, Visibility } from "@psn/core/types/index.ts";
 import type { Fetch, MediaInfo, Platform, Profile, Ref, Unit } from "@psn/core/types/platform.ts";
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
-import type { FaultPoint } from "./fault-points.ts";
+import type { Faults } from "./fault-points.ts";
 
 /*
  * What the use cases need from outside. Every verb of a store is atomic: one statement or one batch, because over HTTP
@@ -372,7 +372,7 @@ export interface Platforms {
 }
 
 /** The world as the use cases see it; nothing in app/ reaches for a global. */
-export interface World {
+export interface World extends Faults {
   readonly stores: Stores;
   readonly vault: Vault;
   readonly platforms: Platforms;
@@ -389,6 +389,4 @@ export interface World {
   /** UUIDv7. */
   readonly newId: () => string;
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
-  /** Told at every fault point, in the chaos suite alone. */
-  readonly fault?: (point: FaultPoint) => Promise<void> | void;
 }
