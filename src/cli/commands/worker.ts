@@ -1,8 +1,10 @@
 import { hostname } from "node:os";
+import { keepHub } from "@psn/app/keep-hub.ts";
 import type { Claim } from "@psn/app/ports.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryTable } from "@psn/cli/render.ts";
+import type { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
@@ -35,7 +37,8 @@ export default defineCommand({
       reports.add(one);
     };
     output.note(`worker ${name} publishes what is due; Ctrl-C stops it`);
-    await runWorker({ world, name, version, stop: signal, onDone, onTrouble: ({ code, message }) => output.note(`${message} (${code})`) });
+    const onTrouble = ({ code, message }: PsnError) => output.note(`${message} (${code})`);
+    await Promise.all([runWorker({ world, name, version, stop: signal, onDone, onTrouble }), keepHub(world, signal, onTrouble)]);
     await Promise.all(reports);
     if (output.json) output.result({ worker: name, deliveries: ended }, () => "");
     else output.note("stopped");
