@@ -1,6 +1,6 @@
 import { assertOurs } from "./deploy-tasks.ts";
-import { type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
-import { type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
+import { assertSameDatabase, type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
+import { assertFree, type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
 import { provisionTrigger, type TriggerStep, type TriggerWish } from "./provision-trigger.ts";
 import type { Neon, TriggerDev } from "./vendor-ports.ts";
 
@@ -35,6 +35,8 @@ export async function initHub(
     for (const step of some) onStep(step);
     steps.push(...some);
   };
+  if (wish.neon) assertFree(file);
+  assertSameDatabase(file, wish.hub.databaseUrl);
   if (Object.keys(wish.settings).length > 0) file.set(wish.settings);
   let { databaseUrl } = wish.hub;
   if (wish.neon) {

@@ -70,11 +70,7 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
   const began = file.get("HUB_ENCRYPTION_KEY") !== undefined;
   const url = file.get("DATABASE_URL");
   const ownerUrl = file.get("DATABASE_OWNER_URL");
-  if (wish.databaseUrl !== undefined && wish.databaseUrl !== ownerUrl && (url !== undefined || file.get("PSN_USER") !== undefined)) {
-    throw new PsnError("STATE_CONFLICT", "this hub already has a database; a hub cannot be given another one", {
-      hint: "psn init in another folder",
-    });
-  }
+  assertSameDatabase(file, wish.databaseUrl);
   // Written before anything is made, so that a second run goes on where the first was stopped.
   // A second run may also bring a better address, when the first one's was refused.
   const moved = wish.databaseUrl !== undefined && wish.databaseUrl !== ownerUrl;
@@ -110,4 +106,13 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
     await runtime.close();
   }
   return steps;
+}
+
+/** A hub cannot be given another database than the one it has. Throws STATE_CONFLICT. */
+export function assertSameDatabase(file: HubFile, ownerUrl: string | undefined): void {
+  if (ownerUrl === undefined || ownerUrl === file.get("DATABASE_OWNER_URL")) return;
+  if (file.get("DATABASE_URL") === undefined && file.get("PSN_USER") === undefined) return;
+  throw new PsnError("STATE_CONFLICT", "this hub already has a database; a hub cannot be given another one", {
+    hint: "psn init in another folder",
+  });
 }

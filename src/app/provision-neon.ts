@@ -43,7 +43,8 @@ export async function provisionNeon(
 const hasDatabase = (file: HubFile) =>
   file.get("DATABASE_URL") !== undefined || file.get("PSN_USER") !== undefined || file.get("DATABASE_OWNER_URL") !== undefined;
 
-function assertFree(file: HubFile): void {
+/** Throws STATE_CONFLICT for a hub whose database is somewhere else. */
+export function assertFree(file: HubFile): void {
   if (file.get("NEON_PROJECT_ID") === undefined && intentOf(file) === undefined) assertNoDatabase(file);
 }
 

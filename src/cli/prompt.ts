@@ -73,6 +73,8 @@ export async function givenSecret(
 function oneLine(text: string, from: string): string {
   const value = text.replace(/\r?\n$/, "");
   if (value === "" || /[\r\n]/.test(value))
-    throw new PsnError("INPUT_INVALID", `${from} must hold the secret and nothing else, on one line`);
+    throw new PsnError("INPUT_INVALID", `${from} must hold the secret and nothing else, on one line`, {
+      hint: `look at what is in ${from}`,
+    });
   return value;
 }

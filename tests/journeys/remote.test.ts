@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,115 +6,16 @@ import { watchHub } from "@psn/app/watch-hub.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { catchError, runDelivery } from "@psn/trigger/delivery.ts";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, documentOf, psn, scratch } from "../support/cli.ts";
-import { type NeonConsole, startNeonConsole } from "../support/neon-console.ts";
-import { type NeonGateway, startNeonGateway } from "../support/neon-gateway.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { type Execute, startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
+import type { Execute } from "../support/trigger-api/index.ts";
+import { hubEnvOf, openPlace, type Place } from "./place.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 
 /*
  * The whole way from two keys to a post that went out without this machine: the command line against Neon's and Trigger.dev's
  * doubles, a real PostgreSQL behind a gateway that speaks as Neon's proxy does, and the tasks' own code, woken by the double.
  */
-
-interface Place {
-  readonly server: Postgres;
-  readonly gateway: NeonGateway;
-  readonly neon: NeonConsole;
-  readonly trigger: TriggerApi;
-  readonly folder: string;
-  /** `psn init --neon --trigger`, as a process. */
-  init(...more: readonly string[]): ReturnType<typeof binary>;
-  /** Any other command, in this process. */
-  run(...argv: readonly string[]): Promise<Readonly<Record<string, unknown>>>;
-  env(name: string): string | undefined;
-  sql(text: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
-  stop(): Promise<void>;
-}
-
-/** A Neon project is a server of its own; its owner is a login that may make others and bypasses row policies, as there. */
-async function ownedDatabase(server: Postgres): Promise<string> {
-  const url = await server.createDatabase();
-  const password = randomBytes(12).toString("hex");
-  const client = new pg.Client(url);
-  await client.connect();
-  await client.query(`CREATE ROLE neondb_owner LOGIN CREATEROLE CREATEDB BYPASSRLS PASSWORD '${password}'`);
-  await client.query(`ALTER DATABASE ${client.database} OWNER TO neondb_owner`);
-  await client.end();
-  const owner = new URL(url);
-  owner.username = "neondb_owner";
-  owner.password = password;
-  return owner.href;
-}
-
-async function openPlace(execute?: Execute): Promise<Place> {
-  const server = await startPostgres();
-  const gateway = await startNeonGateway(server.url);
-  const url = await ownedDatabase(server);
-  const neon = await startNeonConsole(async () => url);
-  const trigger = await startTriggerApi(execute ? { execute } : {});
-  const folder = await scratch("remote");
-  const tokenFile = join(await scratch("token"), "token.txt");
-  await writeFile(tokenFile, trigger.token);
-  const proxy = gateway.httpEndpoint.replace(/\/sql$/, "");
-  const places = ["--neon-api-host", neon.host, "--neon-proxy", proxy, "--trigger-url", trigger.origin];
-  const env = (name: string) => new RegExp(`^${name}=["']?([^"'\n]*)`, "m").exec(readFile(folder))?.[1];
-  return {
-    server,
-    gateway,
-    neon,
-    trigger,
-    folder,
-    init: (...more) =>
-      binary(
-        [
-          "init",
-          "--neon",
-          "--neon-api-key-stdin",
-          "--trigger",
-          "--trigger-token-file",
-          tokenFile,
-          ...places,
-          "--tz",
-          "UTC",
-          "--json",
-          ...more,
-        ],
-        {
-          cwd: folder,
-          stdin: neon.apiKey,
-        },
-      ),
-    run: async (...argv) => {
-      const ran = await psn([...argv, "--json"], { cwd: folder });
-      if (ran.code !== 0) throw new Error(`psn ${argv.join(" ")} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
-      return documentOf(ran);
-    },
-    env,
-    sql: async (text) => {
-      const client = new pg.Client(url);
-      await client.connect();
-      const { rows } = await client.query(text);
-      await client.end();
-      return rows;
-    },
-    stop: async () => {
-      await Promise.all([neon.stop(), trigger.stop(), gateway.stop()]);
-      await server.stop();
-    },
-  };
-}
-
-function readFile(folder: string): string {
-  try {
-    return readFileSync(join(folder, "config", "hub.env"), "utf8");
-  } catch {
-    return "";
-  }
-}
 
 const stepsOf = (document: Readonly<Record<string, unknown>>) =>
   (document["steps"] as readonly { readonly what: string; readonly did: string }[]).map(({ what, did }) => `${what} ${did}`);
@@ -158,7 +57,7 @@ describe("psn init --neon --trigger", () => {
     const logins = await place.sql("SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'psn\\_%'");
     expect(logins).toHaveLength(1);
 
-    const before = readFile(folder);
+    const before = hubEnvOf(folder);
     const [asked, told] = [neon.requests.length, trigger.requests.length];
     const again = await place.init().ended;
     expect(again).toMatchObject({ code: 0, stderr: "" });
@@ -172,7 +71,7 @@ describe("psn init --neon --trigger", () => {
       "trigger key kept",
       "trigger variables set",
     ]);
-    expect(readFile(folder)).toBe(before);
+    expect(hubEnvOf(folder)).toBe(before);
     expect(neon.requests.slice(asked).filter(({ method }) => method !== "GET")).toEqual([]);
     // Secrets cannot be read back, so they are written again; nothing else is.
     expect(
@@ -248,7 +147,7 @@ describe("psn init --neon --trigger", () => {
     expect(done).toMatchObject({ code: 0 });
     expect(neon.projects).toEqual(theirs ? [theirs] : []);
     expect(trigger.projects).toEqual([]);
-    expect([...readFile(folder).matchAll(/^([A-Z_0-9]+)=/gm)].map(([, name]) => name).toSorted()).toEqual([
+    expect([...hubEnvOf(folder).matchAll(/^([A-Z_0-9]+)=/gm)].map(([, name]) => name).toSorted()).toEqual([
       "HUB_ENCRYPTION_KEY",
       "NEON_API_HOST",
       "NEON_PROXY",

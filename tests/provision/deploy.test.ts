@@ -1,0 +1,164 @@
+import { type Deployment, deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
+import { examineVendors, type VendorGround } from "@psn/app/doctor-vendors.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { triggerApi } from "@psn/provision/trigger.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
+
+let api: TriggerApi;
+let ref: string;
+beforeEach(async () => {
+  api = await startTriggerApi();
+  ref = api.addProject("hub").ref;
+});
+afterEach(() => api.stop());
+
+const variables = () => api.projects[0]?.environments.prod.variables ?? new Map<string, { value: string; isSecret: boolean }>();
+const trigger = () =>
+  triggerApi({ url: api.origin, token: api.token, fetch: (input, init) => fetch(input, init), sleep: async () => undefined });
+const shipping =
+  (tasks: readonly string[] = TASKS) =>
+  async () =>
+    void api.deploy({ version: "20261123.1", tasks: tasks.map((id) => ({ id })) });
+const deployment = (more: Partial<Deployment> = {}): Deployment => ({
+  trigger: trigger(),
+  projectRef: ref,
+  version: "1.2.3",
+  secrets: { DATABASE_URL: "postgres://a:hunter2@b/c", HUB_ENCRYPTION_KEY: "k" },
+  plain: { PSN_WATCHDOG_MINUTES: "30" },
+  ours: ["DATABASE_URL", "HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD", "PSN_WATCHDOG_MINUTES", "PSN_DEPLOYED"],
+  ship: shipping(),
+  ...more,
+});
+const codeOf = (run: Promise<unknown>) =>
+  run.then(
+    () => "nothing",
+    (error: unknown) => (error instanceof PsnError ? `${error.code}: ${error.message}` : error),
+  );
+
+describe("deploying", () => {
+  test("sets what the tasks need, ships them, checks them, and notes which psn that was", async () => {
+    expect(await deployTasks(deployment())).toEqual({ version: "20261123.1", tasks: TASKS });
+    expect(Object.fromEntries([...variables()].map(([name, { isSecret }]) => [name, isSecret]))).toEqual({
+      DATABASE_URL: true,
+      HUB_ENCRYPTION_KEY: true,
+      PSN_WATCHDOG_MINUTES: false,
+      PSN_DEPLOYED: false,
+    });
+    expect(variables().get("PSN_DEPLOYED")?.value).toBe("1.2.3 20261123.1");
+  });
+
+  test("what left hub.env leaves the tasks too; what is not psn's stays", async () => {
+    await trigger().setVariables(ref, { HUB_ENCRYPTION_KEY_OLD: "old" }, true);
+    await trigger().setVariables(ref, { MINE: "kept" }, false);
+    await deployTasks(deployment());
+    expect([...variables().keys()].toSorted()).toEqual([
+      "DATABASE_URL",
+      "HUB_ENCRYPTION_KEY",
+      "MINE",
+      "PSN_DEPLOYED",
+      "PSN_WATCHDOG_MINUTES",
+    ]);
+  });
+
+  test("a task that is missing, one that is not psn's, and nothing at all", async () => {
+    expect(await codeOf(deployTasks(deployment({ ship: shipping(TASKS.slice(1)) })))).toMatch(/^DEPLOY_FAILED: .*missing: prune/);
+    expect(await codeOf(deployTasks(deployment({ ship: async () => undefined, projectRef: api.addProject("other").ref })))).toMatch(
+      /^DEPLOY_FAILED: .*runs nothing/,
+    );
+    const third = api.addProject("third");
+    const ship = async () => void api.deploy({ project: third, tasks: [...TASKS, "extra"].map((id) => ({ id })) });
+    expect(await codeOf(deployTasks(deployment({ projectRef: third.ref, ship })))).toMatch(/^DEPLOY_FAILED: .*not psn's: extra/);
+    expect(variables().has("PSN_DEPLOYED")).toBe(false);
+  });
+
+  test("somebody else's tasks: nothing is set and nothing is shipped", async () => {
+    api.deploy({ tasks: [{ id: "send-invoice" }] });
+    let shipped = false;
+    const ship = async () => {
+      shipped = true;
+    };
+    expect(await codeOf(deployTasks(deployment({ ship })))).toMatch(/^STATE_CONFLICT: .*send-invoice/);
+    expect([shipped, variables().size]).toEqual([false, 0]);
+  });
+
+  test("what fails on the way is what is said, and is not noted as deployed", async () => {
+    const ship = () => Promise.reject(new PsnError("DEPLOY_FAILED", "no docker"));
+    expect(await codeOf(deployTasks(deployment({ ship })))).toBe("DEPLOY_FAILED: no docker");
+    expect(variables().has("PSN_DEPLOYED")).toBe(false);
+  });
+});
+
+describe("doctor", () => {
+  const ground = (more: Partial<NonNullable<VendorGround["trigger"]>> = {}): VendorGround => ({
+    ways: [],
+    bucket: undefined,
+    trigger: {
+      api: trigger(),
+      projectRef: ref,
+      secretKey: api.projects[0]?.environments.prod.secretKey,
+      variables: ["DATABASE_URL", "HUB_ENCRYPTION_KEY"],
+      version: "1.2.3",
+      ...more,
+    },
+  });
+  const lines = async (of: VendorGround) =>
+    Object.fromEntries((await examineVendors(of)).map(({ name, status, said, fix }) => [name, `${status}: ${said} (${fix})`]));
+
+  test("all is well", async () => {
+    await deployTasks(deployment());
+    expect(await lines(ground())).toEqual({
+      "trigger.dev": "ok: token and key are valid (null)",
+      deployment: "ok: 20261123.1 is this version, 1.2.3 (null)",
+      "task settings": "ok: 2 variables are there (null)",
+    });
+  });
+
+  test("another version, a deployment by hand, a task that is missing, nothing yet", async () => {
+    expect((await lines(ground()))["deployment"]).toBe("fail: nothing is deployed yet (psn deploy)");
+    await deployTasks(deployment());
+    expect((await lines(ground({ version: "2.0.0" })))["deployment"]).toMatch(
+      /^warn: .*is psn 1\.2\.3, and this is 2\.0\.0 \(psn deploy\)/,
+    );
+    api.deploy({ version: "20261123.2", tasks: TASKS.map((id) => ({ id })) });
+    expect((await lines(ground()))["deployment"]).toMatch(/^warn: 20261123\.2 was not deployed by psn deploy/);
+    api.deploy({ version: "20261123.3", tasks: [{ id: "prune" }] });
+    expect((await lines(ground()))["deployment"]).toMatch(/^fail: 20261123\.3 lacks publish-delivery/);
+  });
+
+  test("names what is missing, and no value", async () => {
+    await deployTasks(deployment());
+    variables().delete("DATABASE_URL");
+    expect((await lines(ground()))["task settings"]).toBe("fail: production lacks DATABASE_URL (psn deploy)");
+    expect(JSON.stringify(await lines(ground()))).not.toContain("hunter2");
+  });
+
+  test("a wrong key, a revoked token, a project that is not seen: said once, without what follows from it", async () => {
+    expect(await lines(ground({ secretKey: "tr_prod_other" }))).toEqual({
+      "trigger.dev": expect.stringMatching(/^fail: TRIGGER_SECRET_KEY .*psn init --trigger/),
+    });
+    expect(await lines(ground({ projectRef: "proj_unknown" }))).toEqual({
+      "trigger.dev": expect.stringMatching(/^fail: this token does not see proj_unknown/),
+    });
+    api.revoke(api.token);
+    expect(await lines(ground())).toEqual({ "trigger.dev": expect.stringMatching(/^fail: .*does not accept the token/) });
+  });
+
+  test("each way to Neon by itself, and a login that may too much", async () => {
+    const way = (name: string, answer: () => Promise<readonly string[]>) => ({ name, privileges: answer });
+    const of = {
+      bucket: undefined,
+      trigger: undefined,
+      ways: [
+        way("neon over HTTP", async () => []),
+        way("neon over WebSocket", () => Promise.reject(new PsnError("DB_UNREACHABLE", "the database does not answer"))),
+        way("as the owner", async () => ["superuser"]),
+      ],
+    };
+    expect(await lines(of)).toEqual({
+      "neon over HTTP": "ok: answers; the login is unprivileged (null)",
+      "neon over WebSocket": "fail: the database does not answer (psn doctor)",
+      "as the owner": expect.stringMatching(/^fail: .*superuser/),
+    });
+  });
+});
