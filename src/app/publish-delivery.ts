@@ -20,7 +20,12 @@ export interface Attempt {
   readonly askedAt?: Date;
   /** Where it was loaded with the claim. */
   readonly loaded?: LoadedDelivery | undefined;
+  /** Waits for a turn to hold media in memory, where many deliveries are under way. Absent: at once. */
+  readonly turn?: Turn;
 }
+
+/** Does the work when its turn has come. */
+export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
  * An attempt, and until when its lease is known to last, in epoch milliseconds of this machine's clock; and what was written
@@ -77,22 +82,29 @@ async function begin(held: Held, loaded: LoadedDelivery, unit: StoredUnit, purpo
   const { world, claim } = held;
   try {
     const platform = await world.platforms.load(loaded.account.platform);
-    return { ...held, loaded, purpose, platform, session: openSession(world, claim.userId, loaded.account, loaded.credentials) };
+    const session = openSession(world, claim.userId, loaded.account, loaded.credentials);
+    return { ...held, loaded, purpose, platform, session: { ...session, now: databaseClock(world, loaded) } };
   } catch (error) {
     await write(held, notBegun(world, loaded, unit, purpose, toPsnError(error)));
     return undefined;
   }
 }
 
+/** What an adapter compares with a unit's instant must go by the clock that set it; this machine's own may be wrong. */
+function databaseClock(world: World, { readAt }: LoadedDelivery): () => Date {
+  const ahead = readAt.getTime() - world.now().getTime();
+  return () => new Date(world.now().getTime() + ahead);
+}
+
 function notBegun(world: World, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose, failure: PsnError): delivery.DeliveryChange {
   if (purpose === "publish") return delivery.failed(unit.position, failure, loaded.attempt, world.random());
   if (purpose === "poll") return delivery.pollAgain(failure, loaded.attempt, world.random());
-  return delivery.stillUnknown(Math.max(ageMs(world, unit), delivery.SETTLE_PATIENCE_MS), failure);
+  return delivery.stillUnknown(Math.max(ageMs(loaded, unit), delivery.SETTLE_PATIENCE_MS), failure);
 }
 
-/** How long ago the unit was first about to be sent, in milliseconds. */
-function ageMs(world: World, { sentAt }: StoredUnit): number {
-  return sentAt ? world.now().getTime() - sentAt.getTime() : 0;
+/** How long ago the unit was first about to be sent, in milliseconds, when it was loaded. */
+function ageMs({ readAt }: LoadedDelivery, { sentAt }: StoredUnit): number {
+  return sentAt ? readAt.getTime() - sentAt.getTime() : 0;
 }
 
 /** One unit, one step. True when it is out and the thread goes on under the same claim. */
@@ -102,7 +114,7 @@ async function advance(run: Run, unit: StoredUnit): Promise<boolean> {
     const { world, claim, platform, loaded } = run;
     await pass(world, "before asking");
     const ask = <T>(work: (session: Session) => Promise<T>) => withRefresh(run, work);
-    const verdict = await findLost({ world, claim, platform, loaded, ask, request: requestOf(run, unit), ageMs: ageMs(world, unit) });
+    const verdict = await findLost({ world, claim, platform, loaded, ask, request: requestOf(run, unit), ageMs: ageMs(loaded, unit) });
     await pass(world, "asked, not settled");
     if ("change" in verdict) return written(run, verdict.change, false);
     if ("ref" in verdict) return out(run, unit, { status: "published", ref: verdict.ref });
@@ -117,8 +129,9 @@ async function prepare(run: Run, unit: StoredUnit): Promise<boolean> {
   let prepared: Json;
   await pass(run.world, "before preparing");
   try {
+    const turn: Turn = unit.unit.media.length > 0 && run.turn ? run.turn : (work) => work();
     prepared = await keepingLease(run, () =>
-      withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null)),
+      turn(() => withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null))),
     );
   } catch (error) {
     const said = toPsnError(error);
@@ -149,7 +162,7 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
       error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
     const change =
       run.purpose === "settle"
-        ? delivery.failedAgain(unit.position, failure, ageMs(run.world, unit))
+        ? delivery.failedAgain(unit.position, failure, ageMs(run.loaded, unit))
         : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
     return written(run, change, false);
   }
@@ -238,7 +251,7 @@ function requestOf({ world, loaded, claim }: Run, unit: StoredUnit): PublishRequ
   const root = unit.position > 0 ? ref(0) : undefined;
   const parent = unit.position > 0 ? ref(unit.position - 1) : undefined;
   // While preparing there is no instant yet; nothing that is kept may depend on it.
-  const at = unit.sentAt ?? world.now();
+  const at = unit.sentAt ?? loaded.readAt;
   return { unit: unit.unit, prepared: unit.prepared, media, key: unit.id, at, ...(root ? { root } : {}), ...(parent ? { parent } : {}) };
 }
 

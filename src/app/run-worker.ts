@@ -1,14 +1,21 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import type { Claim, Concurrency, World } from "./ports.ts";
-import { publishDelivery } from "./publish-delivery.ts";
+import { publishDelivery, type Turn } from "./publish-delivery.ts";
 
-/** Deliveries one worker has in flight at most. */
-const MOST_IN_FLIGHT = 16;
+/**
+ * Deliveries one worker has in flight at most. More would share each round trip among more of them, and leave more lost answers
+ * behind when the worker dies. What each account allows is the adapter's, and less.
+ */
+const MOST_IN_FLIGHT = 128;
+/** Of those, how many at most hold media in memory to upload them. */
+const MOST_UPLOADS = 8;
 /** A notification can be lost with its connection; the worker looks by itself this often, in milliseconds. */
 const LOOK_ANYWAY_MS = 30_000;
 /** Something is overdue but cannot be taken, since another worker holds the account: look again after this, in milliseconds. */
 const LOOK_SOON_MS = 100;
+/** Two readings of this machine's clock may be this far from the time between them, in milliseconds: it counts whole ones. */
+const CLOCK_MS = 2;
 const BEAT_MS = 15_000;
 /** setTimeout counts in 32 bits; also bounds what a wrong clock can do. */
 const SLEEP_MOST_MS = LOOK_ANYWAY_MS;
@@ -40,13 +47,16 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { deliveries } = world.stores;
   const concurrency = await concurrencyOf(world);
   const inFlight = new Set<Promise<void>>();
+  // Two halves: while one is sent and settled, the other is claimed.
+  const half = Math.ceil(mostInFlight / 2);
+  const turn = makeTurns(MOST_UPLOADS);
   const bell = makeBell();
   stop.addEventListener("abort", bell.ring, { once: true });
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
   let unlisten: (() => Promise<void>) | undefined;
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Date) => {
-    const work: Promise<void> = publishDelivery({ world, claim, worker: name, leaseMs, askedAt })
+    const work: Promise<void> = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn })
       .then(() => undefined, trouble)
       .finally(() => {
         inFlight.delete(work);
@@ -66,11 +76,14 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           unlisten = await deliveries.listen(bell.ring);
           deaf = false;
         }
-        const room = mostInFlight - inFlight.size;
+        const most = Math.min(mostInFlight - inFlight.size, half);
         const askedAt = world.now();
-        const claims =
-          room > 0 ? await deliveries.claim({ worker: name, most: room, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
+        const claims = most > 0 ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
         for (const claim of claims) start(claim, askedAt);
+        if (claims.length === most && inFlight.size < mostInFlight) {
+          failures = 0;
+          continue;
+        }
         // Full: what matters next is a delivery that ends. Else everything that could be taken is taken.
         await bell.wait(inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : await pause(options, concurrency, askedAt));
         failures = 0;
@@ -94,7 +107,7 @@ async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, a
   const next = await world.stores.deliveries.nextWake(concurrency, only);
   if (next === null) return LOOK_ANYWAY_MS;
   // It became due since the claim.
-  if (next <= 0 && -next <= world.now().getTime() - askedAt.getTime()) return 0;
+  if (next <= 0 && -next <= world.now().getTime() - askedAt.getTime() + CLOCK_MS) return 0;
   // Overdue and not ours to take: an account at its limit, here or at another worker.
   if (next <= 0) return LOOK_SOON_MS;
   return Math.min(Math.max(1, next), SLEEP_MOST_MS);
@@ -105,6 +118,24 @@ function beating({ world, name, version }: WorkerOptions, trouble: (error: unkno
   beat();
   const timer = setInterval(beat, BEAT_MS);
   return { stop: () => clearInterval(timer) };
+}
+
+/** Turns in the order in which they were asked for, so many at a time. */
+function makeTurns(most: number): Turn {
+  let taken = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    // Whoever ends hands the turn on, so that nobody who comes in between takes it.
+    if (taken < most) taken += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else taken -= 1;
+    }
+  };
 }
 
 interface Bell {

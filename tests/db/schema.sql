@@ -313,6 +313,8 @@ CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease intege
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 DECLARE
   mine uuid[];
@@ -429,6 +431,8 @@ CREATE OR REPLACE FUNCTION psn.next_wake(concurrency jsonb, chosen uuid[])
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 DECLARE
   at timestamptz;
@@ -465,6 +469,8 @@ CREATE OR REPLACE FUNCTION psn.settle(changes jsonb)
  RETURNS TABLE(delivery_id uuid)
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 BEGIN
   RETURN QUERY
@@ -554,6 +560,8 @@ CREATE OR REPLACE FUNCTION psn.wake_ups(concurrency jsonb, ahead double precisio
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
   SELECT w.id, w.user_id, a.id, a.platform, w.fence, w.state, extract(epoch FROM greatest(w.at, a.paused_until)) * 1000
   FROM psn.accounts a CROSS JOIN LATERAL (

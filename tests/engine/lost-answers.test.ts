@@ -77,7 +77,7 @@ describe.each(["reset-before", "500-before"] as const)("a post lost to %s", (fau
     for (let n = 0; n < 3; n += 1) await settle();
     expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "OUTCOME_UNKNOWN" });
     expect(sends()).toHaveLength(1);
-    stage.clock.aheadMs = MINUTE;
+    stage.clock.passedMs = MINUTE;
     await settle();
     expect((await stage.detail(id)).state).toBe("published");
     expect(new Set(sends().map(({ sent }) => `${sent?.at} ${sent?.key}`)).size).toBe(1);
@@ -88,11 +88,11 @@ describe.each(["reset-before", "500-before"] as const)("a post lost to %s", (fau
     const id = await lose("searched", fault);
     await settle();
     expect((await stage.detail(id)).state).toBe("sending");
-    stage.clock.aheadMs = MINUTE;
+    stage.clock.passedMs = MINUTE;
     await settle();
     expect((await stage.detail(id)).state).toBe("unconfirmed");
     expect(sends()).toHaveLength(1);
-    stage.clock.aheadMs = 0;
+    stage.clock.passedMs = 0;
     await resolveDelivery(stage.world, stage.userId, id, undefined);
     await stage.run();
     expect((await stage.detail(id)).state).toBe("published");
@@ -100,13 +100,29 @@ describe.each(["reset-before", "500-before"] as const)("a post lost to %s", (fau
   });
 });
 
+test.each([5 * MINUTE, -5 * MINUTE])(
+  "a worker whose clock is %d ms off waits as long as any other, and goes by the database's",
+  async (off) => {
+    stage.clock.aheadMs = off;
+    const id = await lose("keyed", "reset-before");
+    await settle();
+    expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "OUTCOME_UNKNOWN" });
+    expect(sends()).toHaveLength(1);
+    stage.clock.passedMs = MINUTE;
+    await settle();
+    expect((await stage.detail(id)).state).toBe("published");
+    const [at] = sends().map(({ sent }) => sent?.at);
+    expect(Math.abs(Date.now() - Date.parse(String(at)))).toBeLessThan(MINUTE);
+  },
+);
+
 test("a post that shows up late is found before the key is used again", async () => {
   const id = await lose("keyed", "reset-after");
   stage.remote.shows = false;
   await settle();
   expect((await stage.detail(id)).state).toBe("sending");
   stage.remote.shows = true;
-  stage.clock.aheadMs = MINUTE;
+  stage.clock.passedMs = MINUTE;
   await settle();
   expect((await stage.detail(id)).state).toBe("published");
   expect(texts()).toEqual(["hello"]);
@@ -116,11 +132,11 @@ test("a look-up without an answer decides nothing for a day, and then its user d
   const id = await lose("keyed", "reset-after");
   stage.remote.searching = "fails";
   for (const ahead of [MINUTE, 3_600_000, DAY - MINUTE]) {
-    stage.clock.aheadMs = ahead;
+    stage.clock.passedMs = ahead;
     await settle();
     expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "PLATFORM_DOWN" });
   }
-  stage.clock.aheadMs = DAY + MINUTE;
+  stage.clock.passedMs = DAY + MINUTE;
   await settle();
   expect((await stage.detail(id)).state).toBe("unconfirmed");
   expect(sends()).toHaveLength(1);
@@ -131,7 +147,7 @@ test("the questions become rarer the longer the answer is missing", async () => 
   stage.remote.searching = "fails";
   const waits: number[] = [];
   for (const ahead of [0, 10_000, MINUTE, 3_600_000]) {
-    stage.clock.aheadMs = ahead;
+    stage.clock.passedMs = ahead;
     await settle();
     const [row] = await asOwner<{ ms: number }>(
       stage.db,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Deliveries, Platforms, World } from "@psn/app/ports.ts";
+import type { Deliveries, LoadedDelivery, Platforms, World } from "@psn/app/ports.ts";
 import type { Database, Statement } from "@psn/core/db/connection.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -14,8 +14,11 @@ import { createVault } from "@psn/core/vault.ts";
 
 export interface TestWorld {
   readonly world: World;
-  /** How far this world's clock is ahead of the machine's, in milliseconds; the database's stays. */
-  readonly clock: { aheadMs: number };
+  /**
+   * `aheadMs`: how far this world's clock is ahead of the machine's, in milliseconds; the database's stays. `passedMs`: how much time
+   * has passed for both, as far as one can tell by asking either.
+   */
+  readonly clock: { aheadMs: number; passedMs: number };
   /** How often each verb of the deliveries store was called. */
   readonly calls: Record<keyof Deliveries, number>;
   /** Every wait the engine asked for, in milliseconds. */
@@ -37,10 +40,20 @@ export const newKey = generateKey;
 
 export function createWorld(database: Database, options: WorldOptions): TestWorld {
   const { platforms, key = generateKey(), shorten = (ms) => ms } = options;
-  const clock = { aheadMs: 0 };
+  const clock = { aheadMs: 0, passedMs: 0 };
   const sleeps: number[] = [];
   const stores = createStores(database);
-  const { counted, calls } = counting(stores.deliveries);
+  const later = <T extends LoadedDelivery | undefined>(loaded: T): T =>
+    loaded && { ...loaded, readAt: new Date(loaded.readAt.getTime() + clock.passedMs) };
+  const { load, claimOne } = stores.deliveries;
+  const { counted, calls } = counting({
+    ...stores.deliveries,
+    load: async (...args) => later(await load(...args)),
+    claimOne: async (...args) => {
+      const { claim, loaded } = await claimOne(...args);
+      return { claim, loaded: later(loaded) };
+    },
+  });
   const known: Platforms = {
     ids: platforms.map(({ id }) => id),
     load: async (id) => {
@@ -54,7 +67,7 @@ export function createWorld(database: Database, options: WorldOptions): TestWorl
     vault: createVault({ keys: [keyFromHex(key)] }),
     platforms: known,
     fetch: options.fetch,
-    now: () => new Date(Date.now() + clock.aheadMs),
+    now: () => new Date(Date.now() + clock.aheadMs + clock.passedMs),
     random: options.random ?? (() => 0.5),
     newId: () => Bun.randomUUIDv7(),
     sleep: async (ms, signal) => {

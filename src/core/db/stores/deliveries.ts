@@ -1,5 +1,5 @@
 import type { Claim, Deliveries, LoadedDelivery, StoredUnit, WakeUp } from "@psn/app/ports.ts";
-import type { DeliveryState, Json, Purpose } from "@psn/core/types/index.ts";
+import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { MediaInfo, Ref } from "@psn/core/types/platform.ts";
 import { and, asc, eq, ne, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
@@ -7,6 +7,7 @@ import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from
 import { SCHEMA_VERSION } from "../version.ts";
 import { profileOf } from "./accounts.ts";
 import { uuids } from "./changes.ts";
+import { together } from "./together.ts";
 
 type UnitRow = typeof deliveryUnits.$inferSelect;
 type MediaRow = Pick<typeof media.$inferSelect, "id" | "kind" | "mime" | "bytes" | "width" | "height" | "alt">;
@@ -52,43 +53,59 @@ const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim 
 
 const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double precision`;
 
-/** All that publishing needs, as three statements; `loadedOf` puts their answers together. */
-function loading(db: Builder, deliveryId: string) {
+/** All that publishing these needs, as three statements; `loadedOf` puts their answers together. */
+function loading(db: Builder, deliveryIds: readonly string[]) {
   const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil } = deliveries;
+  const ids = uuids(deliveryIds);
   return [
     db
       .select({ delivery: { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens, nowMs })
       .from(deliveries)
       .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
       .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
-      .where(eq(deliveries.id, deliveryId)),
-    db.select().from(deliveryUnits).where(eq(deliveryUnits.deliveryId, deliveryId)).orderBy(asc(deliveryUnits.position)),
-    db.select(mediaColumns).from(media).innerJoin(deliveries, eq(deliveries.postId, media.postId)).where(eq(deliveries.id, deliveryId)),
+      .where(sql`${id} = any (${ids})`),
+    db.select().from(deliveryUnits).where(sql`${deliveryUnits.deliveryId} = any (${ids})`).orderBy(asc(deliveryUnits.position)),
+    db
+      .select({ ...mediaColumns, deliveryId: id })
+      .from(media)
+      .innerJoin(deliveries, eq(deliveries.postId, media.postId))
+      .where(sql`${id} = any (${ids})`),
   ] as const;
 }
 
 type Loading = ReturnType<typeof loading>;
 
-function loadedOf(found: Awaited<Loading[0]>, units: Awaited<Loading[1]>, files: Awaited<Loading[2]>): LoadedDelivery | undefined {
-  const row = found[0];
-  if (!row) return undefined;
-  const { delivery, account, tokens } = row;
-  const { id, platform, health, pausedUntil } = account;
-  return {
-    ...delivery,
-    readAt: new Date(row.nowMs),
-    account: { id, platform, profile: profileOf(account), health, pausedUntil },
-    credentials: tokens && {
-      id: tokens.id,
-      access: tokens.accessToken,
-      refresh: tokens.refreshToken,
-      secret: tokens.secret,
-      expiresAt: tokens.expiresAt,
-      scopes: tokens.scopes,
-    },
-    units: units.map(unitOf),
-    media: files.map(mediaOf),
-  };
+/** In the order of the ids; undefined for one that is not there. */
+function loadedOf(
+  deliveryIds: readonly string[],
+  found: Awaited<Loading[0]>,
+  units: Awaited<Loading[1]>,
+  files: Awaited<Loading[2]>,
+): readonly (LoadedDelivery | undefined)[] {
+  const rowOf = new Map(found.map((row) => [row.delivery.id, row]));
+  const unitsOf = Map.groupBy(units, ({ deliveryId }) => deliveryId);
+  const filesOf = Map.groupBy(files, ({ deliveryId }) => deliveryId);
+  return deliveryIds.map((deliveryId) => {
+    const row = rowOf.get(deliveryId);
+    if (!row) return undefined;
+    const { delivery, account, tokens } = row;
+    const { id, platform, health, pausedUntil } = account;
+    return {
+      ...delivery,
+      readAt: new Date(row.nowMs),
+      account: { id, platform, profile: profileOf(account), health, pausedUntil },
+      credentials: tokens && {
+        id: tokens.id,
+        access: tokens.accessToken,
+        refresh: tokens.refreshToken,
+        secret: tokens.secret,
+        expiresAt: tokens.expiresAt,
+        scopes: tokens.scopes,
+      },
+      units: (unitsOf.get(deliveryId) ?? []).map(unitOf),
+      media: (filesOf.get(deliveryId) ?? []).map(({ deliveryId: _of, ...file }) => mediaOf(file)),
+    };
+  });
 }
 
 const beating = (db: Builder, worker: string, version: string) =>
@@ -101,7 +118,47 @@ const beating = (db: Builder, worker: string, version: string) =>
 /** These deliveries, or all. */
 const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sql`null::uuid[]`);
 
+/** Deliveries of one round trip at most. */
+const MOST_TOGETHER = 100;
+/**
+ * How long a write of many may wait for a row that somebody else is writing, in milliseconds. It holds the others' rows
+ * meanwhile, and must give way before Postgres looks for deadlocks (`deadlock_timeout`, 1 s); then each is written by itself.
+ */
+const LOCK_MS = 100;
+
+const givingWay = (db: Builder) =>
+  db.select({ ms: sql<string>`ms` }).from(sql`set_config('lock_timeout', ${`${LOCK_MS}ms`}::text, true) as lock(ms)`);
+
+interface Settlement {
+  readonly claim: Claim;
+  readonly worker: string;
+  readonly change: Parameters<Deliveries["settle"]>[2];
+}
+
 export function deliveriesStore(database: Database): Deliveries {
+  const load = together<string, LoadedDelivery | undefined>({
+    most: MOST_TOGETHER,
+    nameOf: (id) => id,
+    ask: async (userId, ids) => loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, ids), { repeatable: true }))),
+  });
+
+  const write = async (userId: string, settlements: readonly Settlement[]): Promise<readonly boolean[]> => {
+    const changes = settlements.map(({ claim, worker, change }) => ({
+      ...change,
+      id: claim.deliveryId,
+      fence: claim.fence,
+      actor: worker,
+    }));
+    const settling = (db: Builder) => db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${JSON.stringify(changes)}::jsonb)`);
+    const rows =
+      settlements.length === 1
+        ? (await database.run({ userId }, (db) => [settling(db)]))[0]
+        : (await database.run({ userId }, (db) => [givingWay(db), settling(db)]))[1];
+    const held = new Set(rows.map(({ id }) => id));
+    return settlements.map(({ claim }) => held.has(claim.deliveryId));
+  };
+  const settle = together<Settlement, boolean>({ most: MOST_TOGETHER, ask: write, nameOf: ({ claim }) => claim.deliveryId });
+
   return {
     async claim({ worker, most, leaseMs, concurrency, only }) {
       const [rows] = await database.run("service", (db) => [
@@ -131,11 +188,11 @@ export function deliveriesStore(database: Database): Deliveries {
         (db) => [
           db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
           db.select(claimColumns).from(sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, ${deliveryId}::uuid)`),
-          ...loading(db, deliveryId),
+          ...loading(db, [deliveryId]),
         ],
         { repeatable: true },
       );
-      return { claim: claims[0] && claimOf(claims[0]), loaded: loadedOf(...loaded) };
+      return { claim: claims[0] && claimOf(claims[0]), loaded: loadedOf([deliveryId], ...loaded)[0] };
     },
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
@@ -170,10 +227,7 @@ export function deliveriesStore(database: Database): Deliveries {
       ]);
     },
 
-    async load(userId, deliveryId): Promise<LoadedDelivery | undefined> {
-      const rows = await database.run({ userId }, (db) => loading(db, deliveryId), { repeatable: true });
-      return loadedOf(...rows);
-    },
+    load,
 
     async knownRefs(userId, deliveryId, accountId) {
       const [rows] = await database.run({ userId }, (db) => [
@@ -194,13 +248,11 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async settle(claim, worker, change) {
-      const changes: Json = [
-        { ...(change as unknown as Readonly<Record<string, Json>>), id: claim.deliveryId, fence: claim.fence, actor: worker },
-      ];
-      const [rows] = await database.run({ userId: claim.userId }, (db) => [
-        db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${JSON.stringify(changes)}::jsonb)`),
-      ]);
-      return rows.length === 1;
+      const settlement = { claim, worker, change };
+      // Of two changes to one account in one statement only one would be made.
+      if (change.account === null) return settle(claim.userId, settlement);
+      const [held = false] = await write(claim.userId, [settlement]);
+      return held;
     },
 
     async listen(onWake) {
