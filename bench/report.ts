@@ -1,3 +1,5 @@
+import { arch, cpus, loadavg, platform, totalmem } from "node:os";
+
 /** One line of the report: what was measured, and the ratio that holds on a noisy machine. */
 export interface Figure {
   readonly name: string;
@@ -9,7 +11,7 @@ export interface Figure {
   readonly met?: boolean;
 }
 
-export type Bench = () => Promise<readonly Figure[]>;
+export type Bench = (args: readonly string[]) => Promise<readonly Figure[]>;
 
 export function quantile(sorted: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
@@ -43,6 +45,16 @@ export async function pairwise(
 
 export function perSecond(count: number, ms: number): string {
   return `${Math.round((count / ms) * 1000).toLocaleString("en")}/s`;
+}
+
+/** What was measured on, and when. */
+export function machine(): string {
+  const model = cpus()[0]?.model.trim() ?? "unknown processor";
+  const memory = `${Math.round(totalmem() / 1024 ** 3)} GB`;
+  const date = new Date().toISOString().slice(0, 10);
+  // Of the last quarter of an hour: what else the machine was doing.
+  const load = (loadavg()[2] ?? 0).toFixed(1);
+  return `psn bench · ${date} · Bun ${Bun.version} · ${platform()}-${arch()} · ${cpus().length} cores of ${model} · ${memory} · load ${load}`;
 }
 
 export function print(title: string, figures: readonly Figure[]): void {

@@ -1,17 +1,38 @@
-import { arch, cpus, platform } from "node:os";
+import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import claim from "./claim.ts";
 import growth from "./growth.ts";
 import lateness from "./lateness.ts";
-import { type Bench, print } from "./report.ts";
+import { page } from "./page.ts";
+import { type Bench, type Figure, machine, print } from "./report.ts";
 import startup from "./startup.ts";
 import tasks from "./tasks.ts";
 import text from "./text.ts";
 import vault from "./vault.ts";
 
+/*
+ * bun run bench [NAME…] [--large] [--write]
+ *   --large  growth up to five million deliveries
+ *   --write  writes docs/performance.md; only where all of them ran
+ */
+
 const benches: Readonly<Record<string, Bench>> = { startup, vault, text, claim, lateness, growth, tasks };
 
-const wanted = process.argv.slice(2);
-console.log(`psn bench · Bun ${Bun.version} · ${platform()}-${arch()} · ${cpus().length} cores · ${new Date().toISOString().slice(0, 10)}`);
+const args = process.argv.slice(2);
+const names = args.filter((arg) => !arg.startsWith("--"));
+const unknown = args.filter((arg) => !(arg in benches) && arg !== "--large" && arg !== "--write");
+if (unknown.length > 0) throw new Error(`no such bench or flag: ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);
+if (args.includes("--write") && names.length > 0) throw new Error("--write needs all of them");
+
+const on = machine();
+console.log(on);
+const began = performance.now();
+const results: Record<string, readonly Figure[]> = {};
 for (const [name, bench] of Object.entries(benches)) {
-  if (wanted.length === 0 || wanted.includes(name)) print(name, await bench());
+  if (names.length > 0 && !names.includes(name)) continue;
+  const figures = await bench(args);
+  print(name, figures);
+  results[name] = figures;
 }
+console.log(`\n${((performance.now() - began) / 60_000).toFixed(1)} minutes`);
+if (args.includes("--write")) writeFileSync(fileURLToPath(new URL("../docs/performance.md", import.meta.url)), page(on, results));
