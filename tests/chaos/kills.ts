@@ -1,0 +1,144 @@
+import type { FaultPoint } from "@psn/app/fault-points.ts";
+import type { DatabaseKind, Lane, Target } from "./ground.ts";
+import type { Psn } from "./process.ts";
+import type { Content } from "./protocol.ts";
+import { finish, type Judged, NotBroken, PATIENCE_MS, platformsOf, type Run, type Scheduled, schedule, targetOf } from "./runs.ts";
+
+/*
+ * SIGKILL at every fault point, and a healthy worker afterwards.
+ */
+
+interface Death {
+  readonly point: FaultPoint;
+  readonly nth?: number;
+  /** Time that has passed for the worker that dies, in milliseconds. */
+  readonly travelMs?: number;
+}
+
+interface Kill {
+  readonly content: Content;
+  /** One worker after another, each dying there. */
+  readonly deaths: readonly Death[];
+  readonly before?: "its token has expired" | "it is public only later";
+  readonly on: (target: Target) => boolean;
+  /** Left out of the short form. */
+  readonly long?: true;
+}
+
+const every = () => true;
+const threads = ({ threads: some }: Target) => some;
+const prepares = ({ prepares: some }: Target) => some;
+const sendsAgain = ({ duplicates }: Target) => duplicates === "client-id" || duplicates === "idempotency-key";
+/** A folder is asked nothing. */
+const asked = ({ origin }: Target) => origin !== undefined;
+const looked = ({ duplicates }: Target) => duplicates !== "ask-human";
+
+const text = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({ content: "text", deaths: [{ point }], on: every, ...more });
+const nth = (point: FaultPoint, times: readonly number[]): Kill[] =>
+  times.map((n) => ({ content: "thread", deaths: [{ point, nth: n }], on: threads, ...(n === 2 ? {} : { long: true }) }));
+const image = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({ content: "image", deaths: [{ point }], on: prepares, ...more });
+const twice = (first: FaultPoint, second: FaultPoint, more: Partial<Kill> = {}): Kill => ({
+  content: "text",
+  deaths: [{ point: first }, { point: second, travelMs: PATIENCE_MS }],
+  on: every,
+  ...more,
+});
+const refreshing = (point: FaultPoint): Kill => ({
+  content: "text",
+  deaths: [{ point }],
+  before: "its token has expired",
+  on: ({ expire }) => expire !== undefined,
+  long: true,
+});
+const pending = (deaths: readonly Death[]): Kill => ({
+  content: "text",
+  deaths,
+  before: "it is public only later",
+  on: ({ name }) => name === "chosen",
+  long: true,
+});
+
+const KILLS: readonly Kill[] = [
+  text("claimed", { long: true }),
+  text("sending, not sent"),
+  text("answered, not read", { on: asked }),
+  text("answered, not settled"),
+  ...nth("sending, not sent", [1, 2, 3, 4]),
+  ...nth("answered, not read", [2, 5]),
+  ...nth("answered, not settled", [1, 2, 3, 4]),
+  ...nth("between units", [1, 2]),
+  image("claimed", { long: true }),
+  image("before preparing", { long: true }),
+  image("prepared, not written"),
+  image("sending, not sent", { long: true }),
+  image("answered, not read", { long: true }),
+  image("answered, not settled"),
+  twice("answered, not settled", "before asking", { long: true }),
+  twice("answered, not settled", "asked, not settled"),
+  twice("sending, not sent", "before asking", { long: true }),
+  twice("sending, not sent", "asked, not settled", { on: looked, long: true }),
+  twice("sending, not sent", "sending, not sent", { on: sendsAgain, long: true }),
+  twice("sending, not sent", "answered, not settled", { on: sendsAgain }),
+  refreshing("before refreshing"),
+  refreshing("refreshed, not stored"),
+  refreshing("refreshed, stored"),
+  pending([{ point: "answered, not settled" }]),
+  pending([{ point: "claimed" }]),
+];
+
+/**
+ * All of them on these targets, which only tell by their traits what they can suffer. The embedded database has to be started
+ * again for each, so there every point is met once.
+ */
+export function killRuns(database: DatabaseKind, targets: readonly Target[], short: boolean): Run[] {
+  return targets.flatMap((like) =>
+    KILLS.filter(({ on, long }) => on(like) && !(short && long))
+      .filter((kill, index, all) => database === "pg" || all.findIndex((one) => nameOf(one) === nameOf(kill)) === index)
+      .map(
+        (kill): Run => ({
+          breaks: nameOf(kill),
+          platform: like.name,
+          database,
+          go: (lane, tag) => killed(lane, targetOf(lane, like.name), kill, tag),
+        }),
+      ),
+  );
+}
+
+function nameOf({ deaths, before }: Kill): string {
+  const points = deaths.map(({ point }) => point).join(", then ");
+  return `killed: ${points}${before === undefined ? "" : ` (${before})`}`;
+}
+
+async function killed(lane: Lane, target: Target, { content, deaths, before }: Kill, tag: string): Promise<readonly Judged[]> {
+  const first = await lane.psn();
+  if (before === "its token has expired") await target.expire?.(first);
+  const later = before === "it is public only later";
+  // The recorder numbers what is not public yet by what is, so that two at once would be one.
+  const deliveries = await schedule(first, tag, Array(later ? 1 : 2).fill({ target, content }));
+  if (later) target.pend?.();
+  let dying = first;
+  for (const [index, death] of deaths.entries()) {
+    if (index > 0) {
+      dying = await lane.psn();
+      await lane.passTime(
+        dying,
+        deliveries.map(({ id }) => id),
+      );
+    }
+    await die(dying, deliveries, death);
+  }
+  const healthy = await lane.psn();
+  await lane.passTime(
+    healthy,
+    deliveries.map(({ id }) => id),
+  );
+  return finish(lane, deliveries);
+}
+
+/** Works until it dies where it should. */
+export async function die(psn: Psn, deliveries: readonly Scheduled[], { point, nth: n = 1, travelMs = 0 }: Death): Promise<void> {
+  const how = await psn.work({ platforms: platformsOf(deliveries), untilQuiet: true, travelMs, fault: { point, nth: n, act: "kill" } });
+  if (how === "dead") return psn.gone;
+  throw new NotBroken(`nobody passed "${point}" for the ${n}th time`);
+}

@@ -1,0 +1,78 @@
+import type { FaultPoint } from "@psn/app/fault-points.ts";
+import type { DeliveryState, UnitState } from "@psn/core/types/index.ts";
+
+/*
+ * What a worker process of the chaos suite is told and what it says, a line of JSON each, by stdin and stdout.
+ */
+
+/** What befalls the process at the nth passing of a point: it kills itself, or waits there to be let go or killed. */
+export interface Fault {
+  readonly point: FaultPoint;
+  /** From 1. */
+  readonly nth: number;
+  readonly act: "kill" | "wait";
+}
+
+export type Content = "text" | "thread" | "image";
+
+export interface Wish {
+  readonly accountId: string;
+  readonly texts: readonly string[];
+  readonly image: boolean;
+  /** Epoch, in milliseconds. */
+  readonly dueAt: number;
+}
+
+/** How the process sees the world from now on. */
+export interface View {
+  /** How wrong its clock is, in milliseconds. */
+  readonly skewMs?: number;
+  /** How much time has passed for everybody, as far as a process can tell, in milliseconds. */
+  readonly travelMs?: number;
+  /** Longest a request may take, in milliseconds; psn's own limit if not given. */
+  readonly requestMs?: number;
+  /** An origin and the one to go to in its place. */
+  readonly via?: Readonly<Record<string, string>>;
+}
+
+export interface Work extends View {
+  readonly platforms: readonly string[];
+  readonly fault?: Fault;
+  readonly leaseMs?: number;
+  /** Until nothing is in flight and nothing is due; else until told to stop. */
+  readonly untilQuiet: boolean;
+}
+
+export type Order =
+  | { readonly do: "connect"; readonly platform: string; readonly form: Readonly<Record<string, string>> }
+  | { readonly do: "schedule"; readonly wishes: readonly Wish[] }
+  | ({ readonly do: "work" } & Work)
+  /** To the process that waits at its fault point. */
+  | { readonly do: "go" }
+  | { readonly do: "stop" }
+  | { readonly do: "report"; readonly ids: readonly string[] }
+  | { readonly do: "cancel" | "moveAway"; readonly id: string }
+  | { readonly do: "resolve"; readonly id: string; readonly live: string | null }
+  | { readonly do: "readAccess"; readonly accountId: string }
+  | { readonly do: "storeAccess"; readonly accountId: string; readonly access: string }
+  /** As the owner of the database, which only the embedded one lets every process be. */
+  | { readonly do: "passTime"; readonly ids: readonly string[] }
+  | { readonly do: "end" };
+
+/** What psn itself knows of a delivery. */
+export interface Told {
+  readonly id: string;
+  readonly state: DeliveryState;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly attempt: number;
+  readonly units: readonly { readonly text: string; readonly state: UnitState; readonly ref: string | null }[];
+  readonly events: readonly string[];
+}
+
+export type Said =
+  | { readonly say: "ready" }
+  | { readonly say: "reached"; readonly point: FaultPoint; readonly nth: number }
+  | { readonly say: "done"; readonly n: number; readonly result: unknown }
+  | { readonly say: "refused"; readonly n: number; readonly code: string; readonly message: string }
+  | { readonly say: "trouble"; readonly code: string; readonly message: string };

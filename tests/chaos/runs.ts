@@ -1,0 +1,145 @@
+import type { DatabaseKind, Lane, Target } from "./ground.ts";
+import type { Psn } from "./process.ts";
+import type { Content, Told, View } from "./protocol.ts";
+import { judge, type Verdict } from "./truth.ts";
+
+/*
+ * What all scenarios have in common: deliveries to schedule, healthy workers to finish them, and the platform to be asked.
+ */
+
+/** One line of the table: what was broken, on which platform, over which database. */
+export interface Row {
+  readonly breaks: string;
+  readonly platform: string;
+  readonly database: DatabaseKind;
+}
+
+/** One run of a scenario. */
+export interface Run extends Row {
+  /** The lane it needs: any, or one whose server may be killed. */
+  readonly alone?: true;
+  readonly go: (lane: Lane, tag: string) => Promise<readonly Judged[]>;
+}
+
+export interface Judged {
+  readonly target: Target;
+  readonly verdict: Verdict;
+  /** What is wrong, or nothing. */
+  readonly why: string;
+  readonly told: Told;
+}
+
+/** The scenario itself went wrong: what it was to break was not broken. */
+export class NotBroken extends Error {}
+
+export interface Scheduled {
+  readonly id: string;
+  readonly target: Target;
+  readonly image: boolean;
+}
+
+export const THREAD = ["one of three", "two of three", "three of three"] as const;
+
+/** Texts that no other delivery of the suite has. */
+function textsOf(tag: string, content: Content): string[] {
+  return content === "thread" ? THREAD.map((text) => `${tag} ${text}`) : [`${tag} ${content}`];
+}
+
+export async function schedule(
+  psn: Psn,
+  tag: string,
+  wanted: readonly { readonly target: Target; readonly content: Content; readonly dueAt?: number }[],
+): Promise<Scheduled[]> {
+  for (const { target } of wanted) target.begin?.();
+  const wishes = wanted.map(({ target, content, dueAt = Date.now() - 1 }, n) => ({
+    accountId: target.accountId,
+    texts: textsOf(`${tag}.${n}`, content),
+    image: content === "image",
+    dueAt,
+  }));
+  const ids = await psn.schedule(wishes);
+  return wanted.map(({ target, content }, n) => ({ id: ids[n] ?? "", target, image: content === "image" }));
+}
+
+export const platformsOf = (deliveries: readonly Scheduled[]): string[] => [...new Set(deliveries.map(({ target }) => target.platform))];
+const idsOf = (deliveries: readonly Scheduled[]) => deliveries.map(({ id }) => id);
+
+/** Where nothing broke there is nothing that psn could be in doubt about. */
+export function withoutDoubt(judged: readonly Judged[]): readonly Judged[] {
+  return judged.map((one) =>
+    one.verdict === "unconfirmed" ? { ...one, verdict: "lost", why: "unconfirmed, and nothing had happened" } : one,
+  );
+}
+
+/** Longer than psn waits for a post to show up (`SETTLE_PATIENCE_MS`). */
+export const PATIENCE_MS = 61_000;
+const ENDS = new Set(["published", "failed", "unconfirmed", "cancelled"]);
+const ROUNDS_MOST = 12;
+
+/** Lets a healthy worker finish, over and over with time passing between, until nothing is left to do. */
+export async function heal(lane: Lane, deliveries: readonly Scheduled[], by?: Psn, view: View = {}): Promise<readonly Told[]> {
+  const psn = by ?? (await lane.psn());
+  const ids = idsOf(deliveries);
+  const platforms = platformsOf(deliveries);
+  let told: readonly Told[] = [];
+  for (let round = 0; round < ROUNDS_MOST; round += 1) {
+    if (round > 0) await lane.passTime(psn, ids);
+    await psn.work({ ...view, platforms, untilQuiet: true, travelMs: (view.travelMs ?? 0) + round * PATIENCE_MS });
+    told = await psn.report(ids);
+    if (told.every(({ state }) => ENDS.has(state))) break;
+  }
+  return told;
+}
+
+/**
+ * Healthy workers finish, the platforms are asked, and what nobody but a person can tell is told by one who has looked. A
+ * delivery that was unconfirmed counts as such, unless what follows loses or doubles it, or a search would have told (but for
+ * what came out only after it: `late`).
+ */
+export async function finish(
+  lane: Lane,
+  deliveries: readonly Scheduled[],
+  by?: Psn,
+  { late = false, ...view }: View & { readonly late?: boolean } = {},
+): Promise<readonly Judged[]> {
+  const first = await judgeAll(deliveries, await heal(lane, deliveries, by, view));
+  const open = first.filter(({ verdict }) => verdict === "unconfirmed");
+  if (open.length === 0) return first;
+  const unjust = new Map<string, string>();
+  for (const { told, target } of open) {
+    const held = await target.holds();
+    const position = told.units.findIndex(({ state }) => state !== "published");
+    const live = held.find(({ text }) => text === told.units[position]?.text);
+    if (target.duplicates === "lookup" && live && !late) unjust.set(told.id, `unconfirmed, and a search would have found ${live.id}`);
+    if (target.duplicates === "client-id" || target.duplicates === "idempotency-key")
+      unjust.set(told.id, "unconfirmed, and it could be told");
+    await (by ?? (await lane.psn())).ask({ do: "resolve", id: told.id, live: live?.id ?? null });
+  }
+  const resolved = deliveries.filter(({ id }) => open.some(({ told }) => told.id === id));
+  const second = await judgeAll(resolved, await heal(lane, resolved, by, view));
+  return first.map((before) => {
+    const after = second.find(({ told }) => told.id === before.told.id);
+    if (!after) return before;
+    const why = unjust.get(after.told.id);
+    if (why !== undefined) return { ...after, verdict: "lost", why };
+    if (after.verdict === "once") return { ...before, why: "" };
+    // Another unit of a thread may need a person too.
+    return after.verdict === "unconfirmed" ? after : { ...after, why: `after a person looked: ${after.why}` };
+  });
+}
+
+async function judgeAll(deliveries: readonly Scheduled[], told: readonly Told[]): Promise<Judged[]> {
+  const held = new Map<Target, Awaited<ReturnType<Target["holds"]>>>();
+  for (const { target } of deliveries) if (!held.has(target)) held.set(target, await target.holds());
+  return deliveries.map(({ id, target, image }) => {
+    const one = told.find((each) => each.id === id);
+    if (!one) throw new Error("psn does not know a delivery that it took");
+    return { target, told: one, ...judge(one, held.get(target) ?? [], image) };
+  });
+}
+
+export function targetOf(lane: Lane, name: string): Target {
+  const found = lane.targets.find((target) => target.name === name);
+  if (!found) throw new Error(`no target is called ${name}`);
+  return found;
+}
