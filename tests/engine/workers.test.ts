@@ -51,6 +51,9 @@ async function backlog(accounts: readonly Account[], each: number): Promise<void
   for (let n = 0; n < each; n += 1) await stage.post(accounts, { texts: [`post ${n}`] });
 }
 
+/** Less than the twenty accounts allow together, so that no worker can take them all. */
+const ROOM = 8;
+
 describe.each([2, 10])("%d workers on two hundred due deliveries", (workers) => {
   test("publish each exactly once, and no account beyond its limit", async () => {
     const accounts: Account[] = [];
@@ -64,7 +67,7 @@ describe.each([2, 10])("%d workers on two hundred due deliveries", (workers) => 
     const { PLATFORMS } = await import("./stage.ts");
     const second = createWorld(others[0] ?? stage.db.database, { platforms: PLATFORMS, fetch: stage.remote.fetch });
     const elsewhere = { world: { ...stage.world, stores: second.world.stores } };
-    const started = Array.from({ length: workers }, (_, n) => start(n % 2 === 0 ? stage : elsewhere));
+    const started = Array.from({ length: workers }, (_, n) => start(n % 2 === 0 ? stage : elsewhere, { mostInFlight: ROOM }));
     try {
       await until("everything is out", out, 25_000);
     } finally {
