@@ -1,18 +1,19 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { MediaInfo } from "@psn/core/types/platform.ts";
-import type { NewMedia, StoredMedia, World } from "./ports.ts";
+import type { Bucket, NewMedia, StoredMedia, World } from "./ports.ts";
 
 /** Where there is a bucket, rows hold no more than this, in bytes: the database of a free plan is small. */
 const ROW_HOLDS_BESIDE_BUCKET = 256 * 1024;
 
 /**
- * Puts each file where it belongs: small ones into their row, large ones into the bucket. What nobody points to when the post
+ * Puts each file where it belongs: small ones into their row, large ones and those that a platform must fetch (`linked`) into the bucket. What nobody points to when the post
  * is not written is taken back. False when `write` says that nothing was. Throws MEDIA_INVALID for what no row can hold where there is no bucket, and VENDOR_….
  */
 export async function keepMedia(
   world: World,
   userId: string,
   files: readonly NewMedia[],
+  linked: ReadonlySet<string>,
   write: (media: readonly (MediaInfo & StoredMedia)[]) => Promise<boolean>,
 ): Promise<boolean> {
   const { bucket, rowHolds: most = Number.POSITIVE_INFINITY } = world;
@@ -21,9 +22,9 @@ export async function keepMedia(
   if (tooLarge)
     throw new PsnError(
       "MEDIA_INVALID",
-      `an image of ${megabytes(tooLarge.bytes)} MB does not fit into this hub's database, which takes ${megabytes(rowHolds)} MB`,
+      `a file of ${megabytes(tooLarge.bytes)} MB does not fit into this hub's database, which takes ${megabytes(rowHolds)} MB`,
       {
-        hint: "make the image smaller, or give the hub a bucket: psn config set S3_BUCKET",
+        hint: "make the file smaller, or give the hub a bucket: psn config set S3_BUCKET",
       },
     );
   const put: string[] = [];
@@ -31,7 +32,7 @@ export async function keepMedia(
   try {
     const kept: (MediaInfo & StoredMedia)[] = [];
     for (const { content, ...info } of files) {
-      if (!bucket || info.bytes <= rowHolds) kept.push({ ...info, content });
+      if (!bucket || (info.bytes <= rowHolds && !linked.has(info.id))) kept.push({ ...info, content });
       else {
         const objectKey = `psn/${userId}/${info.id}`;
         put.push(objectKey);
@@ -59,6 +60,16 @@ export async function openMedia(world: World, userId: string, mediaId: string): 
   const bytes = await world.bucket.get(found.objectKey, found.sha256);
   if (!bytes) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the bucket");
   return bytes.slice();
+}
+
+/** An address under which anybody can fetch this file for so many seconds. Throws FILE_UNREADABLE, CONFIG_INVALID, DB_…. */
+export async function linkMedia(world: World, bucket: Bucket, userId: string, mediaId: string, seconds: number): Promise<string> {
+  const found = await world.stores.posts.findMedia(userId, mediaId);
+  if (!found) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the hub");
+  if ("objectKey" in found) return bucket.link(found.objectKey, seconds);
+  throw new PsnError("FILE_UNREADABLE", "a media file of this post is not in the bucket", {
+    hint: "post it again, now that the hub has a bucket",
+  });
 }
 
 const megabytes = (bytes: number) => (bytes / 1024 / 1024).toFixed(1);

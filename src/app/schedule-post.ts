@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
-import type { Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
+import type { Issue, Limits, MediaInfo, Part, Platform, Post, Unit } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { keepMedia } from "./keep-media.ts";
 import type { Account, NewMedia, StoredParts, World } from "./ports.ts";
@@ -17,6 +17,8 @@ export interface DraftPost {
   readonly parts: DraftParts;
   /** Other parts for one platform, by platform id. */
   readonly overrides: Readonly<Record<string, DraftParts>>;
+  /** What only one platform knows, by platform id. */
+  readonly options?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly title?: string;
   readonly language?: string;
   readonly visibility?: Visibility;
@@ -40,6 +42,8 @@ export interface Preview {
   readonly limits: Limits;
   readonly units: readonly Unit[];
   readonly issues: readonly Issue[];
+  /** The platform fetches its media itself. */
+  readonly linked: boolean;
 }
 
 /** Composes for every account; no network, no row. */
@@ -48,8 +52,13 @@ export async function previewPost(world: World, draft: DraftPost, accounts: read
     accounts.map(async (account) => {
       const platform = await world.platforms.load(account.platform);
       const limits: Limits = { ...platform.capabilities, ...account.profile.limits };
+      const { mediaByLink: linked = false } = platform.capabilities;
       const composed = platform.compose(postFor(draft, account.platform), limits);
-      return composed.ok ? { account, limits, units: composed.units, issues: [] } : { account, limits, units: [], issues: composed.issues };
+      const issues = composed.ok ? [] : [...composed.issues];
+      if (composed.ok) issues.push(...optionIssues(platform, draft.options?.[account.platform] ?? {}));
+      if (linked && !world.bucket && composed.ok && composed.units.some(({ media }) => media.length > 0))
+        issues.push(noBucket(platform.name));
+      return { account, limits, units: composed.ok && issues.length === 0 ? composed.units : [], issues, linked };
     }),
   );
 }
@@ -100,7 +109,7 @@ export async function schedulePost(
     accountId: account.id,
     units: units.map((unit) => ({ id: world.newId(), unit })),
   }));
-  const fresh = await keepMedia(world, userId, allMedia(draft), (media) =>
+  const fresh = await keepMedia(world, userId, allMedia(draft), linkedMedia(previews), (media) =>
     posts.schedule(userId, post, media, deliveries, due.at, due.late),
   );
   if (fresh) return { postId: id, repeated: false };
@@ -133,9 +142,10 @@ function assertConnected(accounts: readonly Account[]): void {
 }
 
 function postFor(draft: DraftPost, platformId: string): Post {
-  const { parts, overrides, ...rest } = draft;
+  const { parts, overrides, options = {}, ...rest } = draft;
   const [first, ...others] = overrides[platformId] ?? parts;
-  return { ...rest, id: "draft", parts: [partOf(first), ...others.map(partOf)] };
+  const own = options[platformId];
+  return { ...rest, ...(own ? { options: own } : {}), id: "draft", parts: [partOf(first), ...others.map(partOf)] };
 }
 
 const partOf = ({ text, media }: DraftPart): Part => ({ text, media: media.map(infoOf) });
@@ -152,6 +162,25 @@ function stored([first, ...others]: DraftParts): StoredParts {
 function storedOverrides({ overrides }: DraftPost): Readonly<Record<string, StoredParts>> {
   return Object.fromEntries(Object.entries(overrides).map(([platform, parts]) => [platform, stored(parts)]));
 }
+
+function optionIssues({ name: platform, capabilities }: Platform, given: Readonly<Record<string, string>>): Issue[] {
+  const known = capabilities.options ?? [];
+  return Object.entries(given).flatMap(([name, value]): Issue[] => {
+    const rule = known.find((one) => one.name === name);
+    const has = known.length === 0 ? "none" : known.map((one) => one.name).join(", ");
+    if (!rule) return [{ code: "option", message: `${platform} has no option ${name}; it has ${has}` }];
+    if (!rule.values || rule.values.includes(value)) return [];
+    return [{ code: "option", message: `${name} is one of ${rule.values.join(", ")}, not ${value}` }];
+  });
+}
+
+function noBucket(name: string): Issue {
+  const message = `${name} fetches media from a public address, and this hub has no bucket to give one`;
+  return { code: "media.no-bucket", message, hint: "psn config set S3_BUCKET" };
+}
+
+const linkedMedia = (previews: readonly Preview[]): ReadonlySet<string> =>
+  new Set(previews.filter(({ linked }) => linked).flatMap(({ units }) => units.flatMap(({ media }) => media)));
 
 /** Each file once, though an override may show the same ones. */
 function allMedia({ parts, overrides }: DraftPost): readonly NewMedia[] {

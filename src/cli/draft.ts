@@ -19,6 +19,8 @@ export interface DraftInput {
   readonly contentWarning?: string | undefined;
   readonly title?: string | undefined;
   readonly language?: string | undefined;
+  /** Each as `platform.name=value`. */
+  readonly option: readonly string[];
 }
 
 export interface ReadDraft {
@@ -63,6 +65,7 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
     draft: {
       parts: await partsOf([first, ...others], flagged),
       overrides: Object.fromEntries(overrides),
+      options: optionsOf(draft.options, input.option),
       split: input.split || draft.split,
       numbered: input.numbered || draft.numbered,
       ...(title === undefined ? {} : { title }),
@@ -76,16 +79,26 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
   };
 }
 
+/** Flags stand above front matter. Throws USAGE. */
+function optionsOf(front: Draft["options"], flags: readonly string[]): Draft["options"] {
+  const options: Record<string, Record<string, string>> = Object.fromEntries(Object.entries(front).map(([id, own]) => [id, { ...own }]));
+  for (const flag of flags) {
+    const [, id, name, value] = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)=(.*\S.*)$/s.exec(flag) ?? [];
+    if (id === undefined || name === undefined || value === undefined)
+      throw new PsnError("USAGE", `an option is written platform.name=value, and not "${flag}"`, { hint: "--option x.reply=following" });
+    const own = options[id] ?? {};
+    own[name] = value.trim();
+    options[id] = own;
+  }
+  return options;
+}
+
 async function readOne(file: string, alt: string | undefined): Promise<NewMedia> {
-  const { bytes, mime, width, height, sha256 } = await readMedia(file);
+  const { bytes, ...info } = await readMedia(file);
   return {
     id: Bun.randomUUIDv7(),
-    kind: "image",
-    mime,
+    ...info,
     bytes: bytes.length,
-    width,
-    height,
-    sha256,
     content: bytes,
     ...(alt === undefined ? {} : { alt }),
   };

@@ -48,8 +48,8 @@ interface Body {
 export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): Bucket {
   const client = new Bun.S3Client({ ...settings, virtualHostedStyle: false });
 
-  const sign = (method: Method, key: string): string => {
-    const url = client.presign(key, { method, expiresIn: SIGNED_FOR_S });
+  const sign = (method: Method, key: string, seconds = SIGNED_FOR_S): string => {
+    const url = client.presign(key, { method, expiresIn: seconds });
     // Bun adds the token of whoever's AWS session this shell is in, as it was when the process began; no option takes it back,
     // and with psn's key it is refused.
     if (new URL(url).searchParams.has("X-Amz-Security-Token"))
@@ -121,6 +121,10 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
           hint: "schedule the post again with its files: psn post",
         });
       return bytes;
+    },
+    link(key, seconds) {
+      assertKey(key);
+      return sign("GET", key, seconds);
     },
     remove,
     async check() {

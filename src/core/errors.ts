@@ -82,6 +82,18 @@ export const ERRORS = {
     meaning: "The platform no longer accepts these credentials.",
     hint: "psn connect PLATFORM",
   },
+  APP_MISSING: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "The platform wants an app of your own, and psn has no key of one.",
+    hint: "psn connect PLATFORM",
+  },
+  APP_REFUSED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "The platform does not accept your app's id or secret.",
+    hint: "psn keys set NAME",
+  },
   AUTH_SCOPE: { exit: EXIT.auth, retry: "never", meaning: "The account may not do this.", hint: "psn connect PLATFORM" },
   RATE_LIMITED: { exit: EXIT.later, retry: "backoff", meaning: "The platform asks for a pause; nothing was published." },
   PLATFORM_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The platform could not be reached; nothing was sent." },

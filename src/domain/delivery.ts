@@ -101,9 +101,11 @@ export function answered(
   return next.ready ? { ...done, state: "sending", next: { position: next.position } } : { ...done, state: "claimed" };
 }
 
+const USERS_OWN: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED", "APP_MISSING", "APP_REFUSED"]);
+
 /** True for what only the account's user can mend. */
 export function needsUser({ code }: PsnError): boolean {
-  return code === "AUTH_REVOKED" || code === "AUTH_EXPIRED" || code === "AUTH_REQUIRED";
+  return USERS_OWN.has(code);
 }
 
 /** What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries. */
@@ -147,6 +149,8 @@ export function settlement(duplicates: Capabilities["duplicates"], ageMs: number
       return "send again";
     case "idempotency-key":
       return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";
+    case "refused":
+      return ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";
     case "lookup":
       return found === false && ageMs >= SETTLE_PATIENCE_MS ? "unconfirmed" : "wait";
     case "ask-human":

@@ -30,7 +30,7 @@ test("a file with everything", () => {
       "      Shorter",
       "      ---",
       "      still two",
-      "  mastodon: { parts: [longer, '---'] }",
+      "  mastodon: { parts: [longer, '---'], options: { mood: calm } }",
       "---",
       "",
       "First *part*",
@@ -56,6 +56,7 @@ test("a file with everything", () => {
         { text: "---", media: [] },
       ],
     },
+    options: { mastodon: { mood: "calm" } },
     to: ["bluesky", "@me@example.social"],
     at: "tomorrow 9am",
     tz: "Europe/Berlin",
@@ -69,7 +70,7 @@ test("a file with everything", () => {
 });
 
 test("without front matter it is text alone", () => {
-  expect(parse("Hello\n")).toEqual({ parts: [{ text: "Hello", media: [] }], overrides: {}, split: false, numbered: false });
+  expect(parse("Hello\n")).toEqual({ parts: [{ text: "Hello", media: [] }], overrides: {}, options: {}, split: false, numbered: false });
   expect(parse("---\n---\nHello")).toEqual(parse("Hello"));
 });
 
@@ -254,6 +255,7 @@ describe("plain text", () => {
     expect(plainDraft("---\ncw: x\n---\ntwo\n")).toEqual({
       parts: [{ text: "---\ncw: x\n---\ntwo", media: [] }],
       overrides: {},
+      options: {},
       split: false,
       numbered: false,
     });

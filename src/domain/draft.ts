@@ -21,6 +21,9 @@ export interface DraftPart {
   readonly media: readonly DraftMedia[];
 }
 
+/** By platform id, then by name. */
+export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 export type DraftParts = readonly [DraftPart, ...DraftPart[]];
 
 export interface Draft {
@@ -28,6 +31,8 @@ export interface Draft {
   readonly parts: DraftParts;
   /** Other parts for one platform, by platform id; they carry the same media, on their last part where they have fewer. */
   readonly overrides: Readonly<Record<string, DraftParts>>;
+  /** What only one platform knows, by platform id and by the names its adapter gives. */
+  readonly options: Options;
   /** Names of accounts or platforms, as `--to` takes them. */
   readonly to?: readonly string[];
   /** As `--at` takes it. */
@@ -62,7 +67,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
 
 /** A text as it comes, one part: `---` means nothing in it. It may be empty, for a post of media alone. */
 export function plainDraft(text: string): Draft {
-  return { parts: [{ text: trimmed(lf(text)), media: [] }], overrides: {}, split: false, numbered: false };
+  return { parts: [{ text: trimmed(lf(text)), media: [] }], overrides: {}, options: {}, split: false, numbered: false };
 }
 
 /**
@@ -70,7 +75,7 @@ export function plainDraft(text: string): Draft {
  * separates nothing.
  *
  * @param file what to call the file in a message.
- * @param platforms ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [ … ] }`.
+ * @param platforms ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [ … ] }`, and what only they know: `x: { options: { reply: following } }`.
  * @throws PsnError POST_INVALID with the file and the line: nothing to post, an empty part, front matter that is no YAML, that has a
  * key psn does not know, or a value that is not of its key's form.
  */
@@ -88,17 +93,28 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
   if (media.length === 0 && raw.every((part) => part.text === "")) {
     throw invalid(`${file}: there is nothing to post`, "write the text below the front matter");
   }
-  const overrides = Object.entries(others).map(([id, own]) => {
+  const options = Object.entries(others).flatMap(([id, own]) => (own.options ? [[id, own.options] as const] : []));
+  const overrides = Object.entries(others).flatMap(([id, own]) => {
+    if (own.parts === undefined && own.text === undefined) return [];
     const texts = own.parts ?? splitBody(lf(own.text ?? "").split("\n")).map((part) => part.text);
     return [
-      id,
-      partsOf(
-        texts.map((one) => ({ text: trimmed(lf(one)), at: `${file}: platforms.${id}` })),
-        media,
-      ),
-    ] as const;
+      [
+        id,
+        partsOf(
+          texts.map((one) => ({ text: trimmed(lf(one)), at: `${file}: platforms.${id}` })),
+          media,
+        ),
+      ] as const,
+    ];
   });
-  return { parts: partsOf(raw, media), overrides: Object.fromEntries(overrides), split, numbered, ...rest };
+  return {
+    parts: partsOf(raw, media),
+    overrides: Object.fromEntries(overrides),
+    options: Object.fromEntries(options),
+    split,
+    numbered,
+    ...rest,
+  };
 }
 
 function cut(lines: readonly string[], file: string) {
@@ -134,16 +150,21 @@ const medium = z.preprocess(
     { error: `must be ${MEDIUM}` },
   ),
 );
-const OTHER = "{ text: … } or { parts: [ …, … ] }";
+const OTHER = "{ text: … } or { parts: [ …, … ] }, and { options: { name: value } }";
 const other = z
   .strictObject(
     {
       text: said("a text").exactOptional(),
       parts: z.array(said("a text"), { error: "must be a list of texts" }).min(1, { error: "must be a list of texts" }).exactOptional(),
+      options: z
+        .record(z.string(), z.coerce.string().regex(/\S/, { error: "must be a value" }), { error: "must be names with values" })
+        .exactOptional(),
     },
     { error: `must be ${OTHER}` },
   )
-  .refine(({ text, parts }) => (text === undefined) !== (parts === undefined), { error: `must be ${OTHER}` });
+  .refine(({ text, parts, options }) => (text === undefined || parts === undefined) && (text ?? parts ?? options) !== undefined, {
+    error: `must be ${OTHER}`,
+  });
 const names = { error: "must be a name or a list of names" };
 
 /** What front matter may say. */
@@ -203,7 +224,7 @@ function readFront(yaml: string, file: string, platforms: readonly string[]): Fr
   for (const one of isSeq(media) ? media.items : [media]) check(one, ["file", "alt", "part"]);
   const others = resolved(document.get("platforms", true), document);
   check(others, platforms);
-  for (const { value } of isMap(others) ? others.items : []) check(value, ["text", "parts"]);
+  for (const { value } of isMap(others) ? others.items : []) check(value, ["text", "parts", "options"]);
 
   const parsed = FRONT.safeParse(plain(document, file));
   if (parsed.success) return parsed.data;

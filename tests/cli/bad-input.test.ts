@@ -60,14 +60,14 @@ describe("the post", () => {
     await write("notes.png", "not an image");
     await write("empty.png", "");
     await write("cut.png", png(64, 64).subarray(0, 60));
-    await write("huge.png", new Uint8Array(21 * 1024 * 1024));
+    await write("huge.png", Buffer.concat([png(64, 64), new Uint8Array(21 * 1024 * 1024)]));
     const media = (name: string) => ["post", "look", "--media", `media/${name}`];
     await refused(media("nowhere.png"), "FILE_UNREADABLE", /nowhere\.png does not exist[\s\S]*check the path/);
     await refused(["post", "look", "--media", "media"], "FILE_UNREADABLE", /is a folder/);
     await refused(media("notes.png"), "MEDIA_INVALID", /not an image[\s\S]*JPEG, PNG/);
     await refused(media("empty.png"), "MEDIA_INVALID", /is empty/);
     await refused(media("cut.png"), "MEDIA_INVALID", /cut off or damaged/);
-    await refused(media("huge.png"), "MEDIA_INVALID", /21\.0 MB; psn takes 20 MB/);
+    await refused(media("huge.png"), "MEDIA_INVALID", /21\.0 MB; of an image psn takes 20 MB/);
     await refused(["post", "look", "--alt", "nothing to describe"], "USAGE", "--media");
     // What one platform takes may be too large for another.
     const secret = `whsec_${randomBytes(32).toString("base64")}`;

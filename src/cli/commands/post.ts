@@ -9,7 +9,7 @@ import { type Output, table } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
-import { EXIT } from "@psn/core/errors.ts";
+import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
@@ -24,6 +24,7 @@ export default defineCommand({
     { line: 'psn post "hello, world" --to bluesky', does: "now" },
     { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
     { line: 'psn post "look" --to feed --media cat.jpg --alt "a sleeping cat"', does: "with an image and its description" },
+    { line: 'psn post "news" --to x --option x.reply=following', does: "only those you follow may answer" },
     { line: "psn post launch.md --dry-run", does: "what each platform would receive, sent to nobody" },
     { line: "git log -1 --format=%B | psn post - --to feed --json", does: "from a script" },
   ],
@@ -35,8 +36,9 @@ export default defineCommand({
       many: true,
     },
     ...TIME_FLAGS,
-    { flags: "--media <file>", help: "an image; once for each, in order", many: true },
+    { flags: "--media <file>", help: "an image, a video or a PDF; once for each, in order", many: true },
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
+    { flags: "--option <option>", help: "what only one platform knows: x.reply=following; see docs/platforms.md", many: true },
     { flags: "--late <policy>", help: `when its time passed a day ago while nothing ran: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
     { flags: "--split", help: "split what is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
@@ -54,6 +56,7 @@ export default defineCommand({
     to: list,
     media: list,
     alt: list,
+    option: list,
     split: z.boolean().default(false),
     numbered: z.boolean().default(false),
     visibility: z.enum(VISIBILITIES, { error: `must be ${VISIBILITIES.join(", ")}` }).optional(),
@@ -74,6 +77,11 @@ export default defineCommand({
     const { world, user, late } = await context.hub(input.wait === false ? "once" : "session");
     const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",")) : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
+    const idle = input.option.map((option) => option.split(".")[0]).find((id) => !accounts.some(({ platform }) => platform === id));
+    if (idle !== undefined)
+      throw new PsnError("USAGE", `there is an option for ${idle}, and the post does not go there`, {
+        hint: `add ${idle} to --to, or leave it out`,
+      });
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
     const now = time.at === undefined && time.in === undefined;
     const due: SaidDue = now

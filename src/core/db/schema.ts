@@ -10,7 +10,7 @@ import {
   type UnitState,
   type Visibility,
 } from "@psn/core/types/index.ts";
-import type { Limits } from "@psn/core/types/platform.ts";
+import type { Limits, MediaKind } from "@psn/core/types/platform.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -143,6 +143,8 @@ export const oauthTokens = psn.table(
     expiresAt: instant("expires_at"),
     /** One refresh at a time: whoever sets this by compare-and-set may refresh until then. */
     refreshLeaseUntil: instant("refresh_lease_until"),
+    /** Set by an exchange: until then nobody exchanges it again. */
+    refreshRestUntil: instant("refresh_rest_until"),
     refreshedAt: instant("refreshed_at"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -206,7 +208,7 @@ export const media = psn.table(
     id: id(),
     userId: userId(),
     postId: uuid("post_id").notNull(),
-    kind: text("kind").$type<"image" | "video">().notNull(),
+    kind: text("kind").$type<MediaKind>().notNull(),
     mime: text("mime").notNull(),
     bytes: integer("bytes").notNull(),
     width: integer("width"),

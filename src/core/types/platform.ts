@@ -2,10 +2,13 @@ import type { Json, Visibility } from "./index.ts";
 
 // What the author wrote, as an adapter sees it.
 
+/** A `document` is a PDF that a platform shows page by page. */
+export type MediaKind = "image" | "video" | "document";
+
 /** A media file's description: all that composing needs. */
 export interface MediaInfo {
   readonly id: string;
-  readonly kind: "image" | "video";
+  readonly kind: MediaKind;
   /** IANA media type, found from the bytes and not from the file's name. */
   readonly mime: string;
   /** Size in bytes. */
@@ -13,6 +16,8 @@ export interface MediaInfo {
   /** Pixels, when the format tells. */
   readonly width?: number;
   readonly height?: number;
+  /** How long a video plays, in milliseconds, when the format tells. */
+  readonly durationMs?: number;
   /** Text for people who cannot see it. */
   readonly alt?: string;
 }
@@ -21,6 +26,8 @@ export interface MediaInfo {
 export interface Media extends MediaInfo {
   /** Opened lazily, so that a retry reads it anew from where it is kept. */
   readonly open: () => Promise<Blob>;
+  /** A public address under which it can be fetched for so many seconds; absent where the hub has no bucket. Throws VENDOR_…. */
+  readonly link?: (seconds: number) => Promise<string>;
 }
 
 export interface Part {
@@ -44,6 +51,8 @@ export interface Post {
   readonly split?: boolean;
   /** Number the parts of a thread: `1/3`. */
   readonly numbered?: boolean;
+  /** What only this platform knows, by the names in `Capabilities.options`. */
+  readonly options?: Readonly<Record<string, string>>;
 }
 
 // What a platform allows: data, so that the CLI, the docs and the check agree.
@@ -73,6 +82,7 @@ export interface Limits {
   readonly text: TextRule;
   readonly images?: MediaRule;
   readonly videos?: MediaRule;
+  readonly documents?: MediaRule;
   /** Longest alt text in graphemes; false where the platform has none. */
   readonly altText: number | false;
 }
@@ -86,12 +96,26 @@ export interface Capabilities extends Limits {
    * How a lost answer is settled.
    * `client-id`: psn chose the id, so sending again is harmless and "already there" is success.
    * `idempotency-key`: look for the post first, then send again with the same key.
+   * `refused`: the platform refuses the same content a second time and says which post it has, so sending again is harmless.
    * `lookup`: search, and ask a person when it is not found.
    * `ask-human`: nothing can be asked.
    */
-  readonly duplicates: "client-id" | "idempotency-key" | "lookup" | "ask-human";
+  readonly duplicates: "client-id" | "idempotency-key" | "refused" | "lookup" | "ask-human";
   /** Most deliveries in flight for one account. */
   readonly concurrency: number;
+  /** The platform fetches media from a public address, which only a hub with a bucket can give. */
+  readonly mediaByLink?: true;
+  /** What only this platform knows. */
+  readonly options?: readonly OptionRule[];
+}
+
+/** Something a post may say to one platform alone: `--option x.reply=following`. */
+export interface OptionRule {
+  /** Lower case, without a dot. */
+  readonly name: string;
+  readonly help: string;
+  /** All it may be; absent where it is free text, which `compose` judges. */
+  readonly values?: readonly string[];
 }
 
 // How an account connects.
@@ -105,9 +129,69 @@ export interface FormField {
   readonly fallback?: string;
 }
 
-export interface Auth {
+/** Values that a person enters. */
+export interface FormAuth {
   readonly kind: "form";
   readonly fields: readonly FormField[];
+}
+
+/** Consent in a browser: OAuth 2.0 (RFC 6749) by authorisation code, with PKCE (RFC 7636) where the platform knows it. */
+export interface OAuthAuth {
+  readonly kind: "oauth";
+  /** What must be known before the browser opens: Mastodon's server. */
+  readonly fields: readonly FormField[];
+  /** The app that a person registers once with the platform; absent where psn registers itself. */
+  readonly app?: AppGuide;
+}
+
+/** How a person gets an app of their own. */
+export interface AppGuide {
+  /** Where it is registered. */
+  readonly page: string;
+  /** At most five lines, each one thing to do there; `{redirect}` stands for the address the browser comes back to. */
+  readonly steps: readonly string[];
+  /** The names under which keys.env and `psn keys` hold what the platform then shows. */
+  readonly keys: { readonly id: string; readonly secret?: string };
+  /** The platform refuses `http://127.0.0.1`: the person enters an address of their own and pastes what the browser shows. */
+  readonly pasteOnly?: true;
+}
+
+export type Auth = FormAuth | OAuthAuth;
+
+/** What a platform knows an app by. */
+export interface OAuthApp {
+  readonly id: string;
+  readonly secret?: string;
+}
+
+/** What leads to the page on which a person consents. */
+export interface AuthorizeRequest {
+  readonly form: Readonly<Record<string, string>>;
+  /** The user's own app; absent where psn registers itself. */
+  readonly app?: OAuthApp;
+  readonly redirectUri: string;
+  /** Random; comes back with the browser. */
+  readonly state: string;
+  /** S256 of the verifier (RFC 7636, 4.2), in base64url. */
+  readonly challenge: string;
+}
+
+export interface Authorization {
+  /** Where the browser goes. */
+  readonly url: string;
+  /** What comes back with the browser in place of the state that was asked for, where the platform's own library makes one. */
+  readonly state?: string;
+  /** What `exchange` must know beside the answer; kept in memory only. */
+  readonly keep?: Json;
+}
+
+/** What came back with the browser. */
+export interface ExchangeRequest extends AuthorizeRequest {
+  readonly code: string;
+  readonly verifier: string;
+  /** Everything in the query of the address the browser came back to. */
+  readonly answer: Readonly<Record<string, string>>;
+  readonly keep?: Json;
 }
 
 /** Opened by the vault for one call; never logged, never stored by an adapter. */
@@ -115,7 +199,7 @@ export interface Credentials {
   /** What a request is signed or authorised with; empty where a platform needs none. */
   readonly access: string;
   readonly refresh?: string;
-  /** What the person entered and what can begin a new session: an app password. */
+  /** What can begin or end a session beside the tokens: an app password, the client psn was registered as. The adapter's own form. */
   readonly secret?: string;
   readonly expiresAt?: Date;
   readonly scopes: readonly string[];
@@ -146,6 +230,8 @@ export interface Net {
 export interface Session extends Net {
   readonly credentials: Credentials;
   readonly profile: Profile;
+  /** The user's own app at the platform, for `refresh` and `revoke`; absent where there is none. */
+  readonly app?: OAuthApp;
 }
 
 // The words between the application and an adapter.
@@ -198,6 +284,8 @@ export interface PublishRequest<Body extends Json = Json> {
   readonly key: string;
   /** When this unit was first about to be sent; stored before, stable across every attempt. */
   readonly at: Date;
+  /** An earlier attempt may have reached the platform: what it refuses as said already may be this very unit. */
+  readonly again?: true;
   /** First unit of the thread and the one before; absent on the first unit. */
   readonly root?: Ref;
   readonly parent?: Ref;
@@ -220,10 +308,17 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   /** The vendor's page this adapter was written from. */
   readonly docs: string;
   readonly capabilities: Capabilities;
-  readonly auth: Auth;
+  /** The ways to connect; the first is the one taken when the user does not say. */
+  readonly auth: readonly [Auth, ...Auth[]];
 
-  /** From the form's values to a connection. Changes nothing the platform shows. */
-  connect(form: Readonly<Record<string, string>>, net: Net): Promise<Connection>;
+  /** From the form's values to a connection. Present where one way is a form. Changes nothing the platform shows. */
+  connect?(form: Readonly<Record<string, string>>, net: Net): Promise<Connection>;
+
+  /** The page on which a person consents. Present where one way is OAuth. */
+  authorize?(request: AuthorizeRequest, net: Net): Promise<Authorization>;
+
+  /** From the browser's answer to a connection. Present where one way is OAuth. Throws AUTH_REVOKED for a code that is refused. */
+  exchange?(request: ExchangeRequest, net: Net): Promise<Connection>;
 
   /** Who owns these credentials, asked anew. Read-only. */
   identify(session: Session): Promise<Profile>;
@@ -255,6 +350,14 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   /** New credentials in exchange for old ones. Throws AUTH_REVOKED when only the user can help. */
   refresh?(session: Session): Promise<Credentials>;
 
+  /** Tells the platform to forget the credentials. What it has forgotten already is success. */
+  revoke?(session: Session): Promise<void>;
+
   /** Takes a published unit back. Idempotent: what is gone already is success. */
   remove(ref: Ref, session: Session): Promise<void>;
+}
+
+/** What a person enters to connect by a form; nothing where the platform has none. */
+export function formFields({ auth }: Pick<Platform, "auth">): readonly FormField[] {
+  return auth.find(({ kind }) => kind === "form")?.fields ?? [];
 }

@@ -68,7 +68,7 @@ function hasPngEnd(bytes: Uint8Array): boolean {
 }
 
 /** Box after box up to the very end (ISO/IEC 14496-12, 4.2): size 0 reaches to the end, size 1 has its real one behind the name. */
-function hasWholeBoxes(bytes: Uint8Array): boolean {
+export function hasWholeBoxes(bytes: Uint8Array): boolean {
   let at = 0;
   while (at + 8 <= bytes.length) {
     const size = view(bytes).getUint32(at);

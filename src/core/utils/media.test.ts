@@ -49,7 +49,7 @@ describe("what it is", () => {
     const bytes = (await files())[mime] ?? new Uint8Array();
     const [width, height] = { "image/gif": [1, 1], "image/avif": [2, 2] }[mime] ?? [30, 20];
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    expect(await readMedia(await kept(bytes, "holiday.txt"))).toEqual({ bytes, mime, width, height, sha256 });
+    expect(await readMedia(await kept(bytes, "holiday.txt"))).toEqual({ bytes, kind: "image", mime, width, height, sha256 });
   });
 
   test.each([1, 2, 3, 4, 5, 6, 7, 8])("a photograph with EXIF orientation %i is as wide as it is shown", async (orientation) => {
@@ -82,10 +82,9 @@ describe("what is refused", () => {
     large.set(await sized().png().bytes());
     // Only the type, so that a failure does not print twenty megabytes.
     const read = readMedia(await kept(large)).then(({ mime }) => mime);
-    await expect(read).rejects.toThrow(refused("MEDIA_INVALID", /has 20\.0 MB; psn takes 20 MB/));
+    await expect(read).rejects.toThrow(refused("MEDIA_INVALID", /has 20\.0 MB; of an image psn takes 20 MB/));
     for (const other of [
       "not an image",
-      "%PDF-1.7",
       "<svg xmlns='http://www.w3.org/2000/svg'/>",
       "BM123456",
       "RIFF1234WAVE",

@@ -2,48 +2,88 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { PsnError } from "@psn/core/errors.ts";
+import type { MediaKind } from "@psn/core/types/platform.ts";
 import { imageSize } from "image-size";
 import { type ImageType, imageTypeOf, isWhole } from "./image-type.ts";
+import { looksLikeVideo, readVideo } from "./video.ts";
 
-/** Larger than any platform takes; a file is read whole. */
-const MOST_BYTES = 20 * 1024 * 1024;
-const MOST_MB = MOST_BYTES / 1024 / 1024;
+const MB = 1024 * 1024;
+/**
+ * A file is read whole and kept with its post. As much as the platforms here take at most: an image anywhere, a document at LinkedIn
+ * (https://learn.microsoft.com/linkedin/marketing/community-management/shares/documents-api, 2026-11), a video at X
+ * (https://docs.x.com/x-api/media/quickstart/best-practices, 2026-11).
+ */
+const MOST_BYTES: Readonly<Record<MediaKind, number>> = { image: 20 * MB, document: 100 * MB, video: 512 * MB };
 
 export interface MediaFile {
   readonly bytes: Uint8Array;
-  readonly mime: ImageType;
-  /** Pixels, as the picture is shown: a photograph taken upright is higher than wide. */
-  readonly width: number;
-  readonly height: number;
+  readonly kind: MediaKind;
+  readonly mime: string;
+  /** Pixels, as the picture is shown: a photograph taken upright is higher than wide. A document has none. */
+  readonly width?: number;
+  readonly height?: number;
+  /** Of a video, in milliseconds. */
+  readonly durationMs?: number;
   /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
 }
 
 /**
- * Reads an image and finds out what it is by its bytes, not by its name.
+ * Reads an image, a video or a PDF and finds out what it is by its bytes, not by its name.
  *
- * @throws PsnError FILE_UNREADABLE when there is no such file or it may not be read; MEDIA_INVALID when it is empty, larger than 20 MB,
- * cut off, damaged, or not JPEG, PNG, GIF, WebP or AVIF.
+ * @throws PsnError FILE_UNREADABLE when there is no such file or it may not be read; MEDIA_INVALID when it is empty, too large, cut off,
+ * damaged, or none of JPEG, PNG, GIF, WebP, AVIF, MP4, QuickTime, WebM and PDF.
  */
 export async function readMedia(path: string): Promise<MediaFile> {
   const bytes = await readAll(path);
-  const mime = imageTypeOf(bytes);
-  if (mime === undefined) throw invalid(`${path} is not an image psn can publish`, "convert it to JPEG, PNG, GIF, WebP or AVIF");
-  const size = sizeOf(bytes);
-  if (size === undefined || !isWhole(bytes, mime) || !isSound(bytes, mime))
-    throw invalid(`${path} begins like ${mime} but is cut off or damaged`, "save or download the image anew");
-  return { bytes, mime, ...size, sha256: createHash("sha256").update(bytes).digest("hex") };
+  const found = await identify(path, bytes);
+  const most = MOST_BYTES[found.kind];
+  if (bytes.length > most)
+    throw invalid(
+      `${path} has ${megabytes(bytes.length)} MB; of ${article(found.kind)} psn takes ${most / MB} MB`,
+      `make the ${found.kind} smaller`,
+    );
+  return { bytes, ...found, sha256: createHash("sha256").update(bytes).digest("hex") };
 }
+
+async function identify(path: string, bytes: Uint8Array): Promise<Omit<MediaFile, "bytes" | "sha256">> {
+  const damaged = (like: string) => invalid(`${path} begins like ${like} but is cut off or damaged`, "save or download the file anew");
+  const mime = imageTypeOf(bytes);
+  if (mime !== undefined) {
+    const size = sizeOf(bytes);
+    if (size === undefined || !isWhole(bytes, mime) || !isSound(bytes, mime)) throw damaged(mime);
+    return { kind: "image", mime, ...size };
+  }
+  if (looksLikeVideo(bytes)) {
+    const video = await readVideo(bytes);
+    if (video === undefined) throw damaged("a video");
+    return { kind: "video", ...video };
+  }
+  if (looksLikePdf(bytes)) {
+    if (!hasPdfEnd(bytes)) throw damaged("a PDF");
+    return { kind: "document", mime: "application/pdf" };
+  }
+  throw invalid(`${path} is not an image, a video or a PDF psn can publish`, "convert it to JPEG, PNG, GIF, WebP, AVIF, MP4 or PDF");
+}
+
+const megabytes = (bytes: number) => (bytes / MB).toFixed(1);
+const article = (kind: MediaKind) => (kind === "image" ? "an image" : `a ${kind}`);
+
+/** Readers look for both within a kilobyte of the ends (PDF Reference 1.7, appendix H, notes 13 and 18). */
+const NEAR_BYTES = 1024;
+const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+const looksLikePdf = (bytes: Uint8Array) => latin1(bytes.subarray(0, NEAR_BYTES)).includes("%PDF-");
+const hasPdfEnd = (bytes: Uint8Array) => latin1(bytes.subarray(-NEAR_BYTES)).includes("%%EOF");
 
 async function readAll(path: string): Promise<Uint8Array> {
   try {
     // Asked before it is opened: opening a pipe waits for somebody to write to it.
     const found = await stat(path);
-    if (found.isDirectory()) throw unreadable(`${path} is a folder`, "name the image in it");
+    if (found.isDirectory()) throw unreadable(`${path} is a folder`, "name the file in it");
     if (!found.isFile()) throw unreadable(`${path} is not a file`, "save it as a file first");
-    if (found.size === 0) throw invalid(`${path} is empty`, "save or download the image anew");
-    if (found.size > MOST_BYTES)
-      throw invalid(`${path} has ${(found.size / 1024 / 1024).toFixed(1)} MB; psn takes ${MOST_MB} MB`, "make the image smaller");
+    if (found.size === 0) throw invalid(`${path} is empty`, "save or download the file anew");
+    if (found.size > MOST_BYTES.video)
+      throw invalid(`${path} has ${megabytes(found.size)} MB; psn takes ${MOST_BYTES.video / MB} MB`, "make the file smaller");
     return new Uint8Array(await readFile(path));
   } catch (error) {
     throw error instanceof PsnError ? error : explained(path, error);
@@ -55,7 +95,7 @@ function explained(path: string, cause: unknown): PsnError {
   if (code === "ENOENT" || code === "ENOTDIR")
     return unreadable(`${path} does not exist`, "check the path; it is read from this folder", cause);
   if (code === "EACCES" || code === "EPERM") return unreadable(`${path} may not be read`, "check who may read it: ls -l", cause);
-  if (code === "EISDIR") return unreadable(`${path} is a folder`, "name the image in it", cause);
+  if (code === "EISDIR") return unreadable(`${path} is a folder`, "name the file in it", cause);
   return unreadable(`${path} cannot be read`, "check the file", cause);
 }
 

@@ -217,6 +217,24 @@ export const HUB_SETTINGS = [
     isValid: (value) => LATE_POLICIES.some((policy) => policy === value),
   },
   {
+    name: "PSN_NOTIFY_URL",
+    secret: true,
+    example: "https://ntfy.sh/a-topic-nobody-guesses",
+    meaning:
+      "Where psn says what only you can mend: an account to connect again, a post that failed or that nobody but you can judge. One line by POST, never a word of a post: an ntfy topic, or anything that takes one.",
+    form: WEB_FORM,
+    isValid: isWebUrl,
+  },
+  {
+    name: "PSN_ORIGINS",
+    secret: false,
+    example: "https://api.x.com=http://127.0.0.1:8080",
+    meaning:
+      "Sends what is meant for a platform's address to a server on this machine: to try psn against a platform's own playground. Several, with spaces between.",
+    form: "pairs such as https://api.x.com=http://127.0.0.1:8080, the second on this machine",
+    isValid: (value) => readOrigins(value) !== undefined,
+  },
+  {
     name: "PSN_TIME_ZONE",
     secret: false,
     example: "Europe/Paris",
@@ -274,6 +292,19 @@ export function isTimeZone(value: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** `PSN_ORIGINS` as pairs; undefined when it is not of that form, or leads away from this machine. */
+export function readOrigins(value: string): ReadonlyMap<string, string> | undefined {
+  const pairs = value
+    .trim()
+    .split(/\s+/)
+    .map((pair) => pair.split("=").map((side) => URL.parse(side)));
+  const isLocal = (url: URL) => url.protocol === "http:" && /^(127\.0\.0\.1|localhost|\[::1\])$/.test(url.hostname);
+  const origins = pairs.flatMap(([from, to, ...more]) =>
+    from && to && more.length === 0 && /^https?:$/.test(from.protocol) && isLocal(to) ? [[from.origin, to.origin] as const] : [],
+  );
+  return origins.length === pairs.length ? new Map(origins) : undefined;
 }
 
 /** Of `postgres:///database?host=/run/postgresql`, a Unix socket, the host is a parameter. */

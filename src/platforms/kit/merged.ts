@@ -75,9 +75,9 @@ function lengthIssues(text: string, rule: TextRule): Issue[] {
 }
 
 function mediaIssues(media: readonly MediaInfo[], limits: Limits): Issue[] {
-  const rules = { image: limits.images, video: limits.videos };
+  const rules = { image: limits.images, video: limits.videos, document: limits.documents };
   const issues: Issue[] = [];
-  for (const kind of ["image", "video"] as const) {
+  for (const kind of ["image", "video", "document"] as const) {
     const count = media.filter((one) => one.kind === kind).length;
     const most = rules[kind]?.max ?? 0;
     if (rules[kind] && count > most)
