@@ -46,17 +46,29 @@ export interface Vault {
  * The vault of the hub's owner and of its tasks: any user's values.
  *
  * @param options.keys the current key, then older ones that still open.
+ * @param options.reload the keys as they are now, where they can change while this vault is in use: asked before every seal, which
+ * is rare, and before a value of an unknown key counts as locked. What it throws leaves the keys as they were. A key that was here
+ * once opens for as long as the vault lives: a value read before a rotation may be opened after it.
  * @throws PsnError VAULT_LOCKED when there is no key.
  */
-export function createVault(options: { readonly keys: readonly Key[] }): Vault {
-  return vaultOf(
-    options.keys.map((key) =>
-      ringOf(
-        keyId(key),
-        remember((userId) => userKey(key, userId)),
-      ),
-    ),
-  );
+export function createVault(options: { readonly keys: readonly Key[]; readonly reload?: () => readonly Key[] }): Vault {
+  const known = new Map<string, Ring>();
+  const ringsOf = (keys: readonly Key[]): readonly Ring[] => {
+    const now = keys.map((key) => {
+      const id = keyId(key);
+      const ring =
+        known.get(id) ??
+        ringOf(
+          id,
+          remember((userId) => userKey(key, userId)),
+        );
+      known.set(id, ring);
+      return ring;
+    });
+    return [...now, ...[...known.values()].filter((ring) => !now.includes(ring))];
+  };
+  const { reload } = options;
+  return vaultOf(ringsOf(options.keys), reload && (() => ringsOf(reload())));
 }
 
 /**
@@ -107,18 +119,38 @@ function ringOf(id: string, userKeyOf: (userId: string) => Key): Ring {
   return { id, prefix: `${VERSION}.${id}.`, userKey: userKeyOf };
 }
 
-function vaultOf(rings: readonly Ring[]): Vault {
-  const [current] = rings;
-  if (current === undefined) return locked("The hub has no key: HUB_ENCRYPTION_KEY is not set.", "put the hub's key into config/hub.env");
+function vaultOf(first: readonly Ring[], reload?: () => readonly Ring[]): Vault {
+  let rings = first;
+  const current = (): Ring =>
+    rings[0] ?? locked("The hub has no key: HUB_ENCRYPTION_KEY is not set.", "put the hub's key into config/hub.env");
+  const ringFor = (sealed: string) => rings.find((candidate) => sealed.startsWith(candidate.prefix));
+  const lookAgain = () => {
+    if (!reload) return;
+    try {
+      rings = reload();
+    } catch (error) {
+      // Keys that cannot be read just now take nothing away from those that are here.
+      if (!(error instanceof PsnError)) throw error;
+    }
+  };
+  current();
   return {
-    keyId: current.id,
+    get keyId() {
+      return current().id;
+    },
     seal(place, plaintext) {
       // UTF-8 has no form for half a character: it would come back as another string.
       if (!plaintext.isWellFormed()) throw new PsnError("INPUT_INVALID", `The value for ${nameOf(place)} is not well-formed Unicode text.`);
-      return current.prefix + encrypt(plaintext, current.userKey(place.userId), associatedData(place));
+      lookAgain();
+      const ring = current();
+      return ring.prefix + encrypt(plaintext, ring.userKey(place.userId), associatedData(place));
     },
     open(place, sealed) {
-      const ring = rings.find((candidate) => sealed.startsWith(candidate.prefix));
+      let ring = ringFor(sealed);
+      if (ring === undefined) {
+        lookAgain();
+        ring = ringFor(sealed);
+      }
       if (ring === undefined) {
         const ids = rings.map((one) => one.id).join(", ");
         return locked(`The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place)}, and this hub has only ${ids}.`);

@@ -1,0 +1,201 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Json } from "@psn/core/types/index.ts";
+import type { HubRow, HubTable, Place, Vault } from "./ports.ts";
+
+/*
+ * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by the key of
+ * the hub it comes to.
+ */
+
+/** Of the file; grows when an older psn could not read it any more. */
+const VERSION = 1;
+
+/** The first line of a file. */
+export interface Head {
+  readonly psn: "hub";
+  readonly version: number;
+  readonly schema: number;
+  readonly at: string;
+  /** The hub it comes from does not publish these posts any more. */
+  readonly moved: boolean;
+  /** PSN_USER there. */
+  readonly user: string;
+  readonly handle: string;
+  readonly timeZone: string;
+  /** hub.env, without what is of one machine. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** keys.env. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+export interface Exported {
+  readonly rows: number;
+  /** Values that did not open, and so are not in the file: their table and row id. */
+  readonly lost: readonly string[];
+}
+
+/** Lines of the file, ending with one that says how many rows there were. */
+export async function* linesOf(
+  head: Omit<Head, "psn" | "version">,
+  rows: AsyncIterable<HubRow>,
+  vault: Pick<Vault, "open">,
+  told: { rows: number; lost: string[] },
+): AsyncGenerator<string> {
+  const first: Head = { psn: "hub", version: VERSION, ...head };
+  yield JSON.stringify(first);
+  for await (const row of rows) {
+    const opened = openRow(row, vault, told.lost);
+    if (opened === undefined) continue;
+    told.rows += 1;
+    yield `${row.table}\t${opened}`;
+  }
+  yield JSON.stringify({ end: told.rows });
+}
+
+/**
+ * The head of a file, and its rows, which are to be read to their end or given back. Throws INPUT_INVALID for what is no such file,
+ * is of a newer psn, or ends too early.
+ */
+export async function readLines(
+  lines: AsyncGenerator<string>,
+  isTable: (name: string) => name is HubTable,
+  schema: number,
+): Promise<{ readonly head: Head; readonly rows: AsyncGenerator<HubRow> }> {
+  try {
+    const first = await lines.next();
+    const head = first.done ? undefined : headOf(first.value);
+    if (!head) throw new PsnError("INPUT_INVALID", "the file opens, and holds no hub", { hint: "psn export FILE" });
+    if (head.version > VERSION || head.schema > schema)
+      throw new PsnError("INPUT_INVALID", "the file was made by a newer psn", { hint: "update psn" });
+    return { head, rows: rowsIn(lines, isTable) };
+  } catch (error) {
+    await lines.return(undefined);
+    throw error;
+  }
+}
+
+async function* rowsIn(lines: AsyncGenerator<string>, isTable: (name: string) => name is HubTable): AsyncGenerator<HubRow> {
+  let count = 0;
+  let ended = false;
+  // To the very end, where the seal of the whole shows whether something was cut off.
+  for await (const line of lines) {
+    const tab = line.indexOf("\t");
+    const table = line.slice(0, tab);
+    if (!ended && tab > 0 && isTable(table)) {
+      count += 1;
+      yield { table, json: line.slice(tab + 1) };
+    } else if (!ended && line === JSON.stringify({ end: count })) ended = true;
+    else
+      throw new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", { hint: "make it again: psn export FILE" });
+  }
+  if (!ended) throw new PsnError("INPUT_INVALID", "the file ends before the hub does", { hint: "make it again: psn export FILE" });
+}
+
+function headOf(line: string): Head | undefined {
+  try {
+    const head: unknown = JSON.parse(line);
+    return typeof head === "object" && head !== null && "psn" in head && head.psn === "hub" ? (head as Head) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What an import makes of the rows of a file. */
+export interface Import {
+  readonly vault: Pick<Vault, "seal">;
+  readonly now: Date;
+}
+
+/** The rows of a file as this hub keeps them, and the lines of history that say so. */
+export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncGenerator<HubRow> {
+  const history: HubRow[] = [];
+  const written = function* () {
+    yield* history.splice(0);
+  };
+  for await (const row of rows) {
+    // Behind a user's own history.
+    if (row.table === "users" || row.table === "slots") yield* written();
+    if (row.table !== "deliveries") {
+      yield sealRow(row, wish.vault);
+      continue;
+    }
+    const { json, event } = landDelivery(row.json, wish);
+    yield { table: "deliveries", json };
+    if (event) history.push({ table: "delivery_events", json: event });
+  }
+  yield* written();
+}
+
+type Fields = Readonly<Record<string, Json>>;
+const fieldsOf = (json: string): Fields => JSON.parse(json);
+
+/**
+ * Two hubs with the same posts must not both publish them. What was not sent waits for its user's word; what may have been sent
+ * is not to be sent again by anybody, for only the hub that sent it has the answer.
+ */
+function landDelivery(json: string, { now }: Import): { readonly json: string; readonly event: string | undefined } {
+  const row = fieldsOf(json);
+  const base = { ...row, lease_until: null, worker: null };
+  const change = (state: string, code: string | null, message: string | null) => ({
+    json: JSON.stringify({ ...base, state, code, message }),
+    event: JSON.stringify({
+      delivery_id: row["id"] ?? null,
+      user_id: row["user_id"] ?? null,
+      at: now.toISOString(),
+      event: "imported",
+      attempt: row["attempt"] ?? 0,
+      unit: null,
+      code,
+      note: message,
+      actor: "user",
+    }),
+  });
+  switch (row["state"]) {
+    case "scheduled":
+    case "claimed":
+      return change("held", null, "came by psn import; psn import --start lets it go");
+    case "sending":
+    case "pending":
+      return change("unconfirmed", "UNCONFIRMED", "it was on its way when the hub was exported");
+    default:
+      return { json: JSON.stringify(base), event: undefined };
+  }
+}
+
+const SEALED: Readonly<Partial<Record<HubTable, readonly string[]>>> = {
+  oauth_tokens: ["access_token", "refresh_token", "secret"],
+  api_keys: ["value"],
+};
+
+function placed({ table }: HubRow, row: Fields, column: string): Place {
+  return { table, column, rowId: String(row["id"]), userId: String(row["user_id"]) };
+}
+
+/** The row with its secrets in clear; undefined when one does not open, and then the row is of no use elsewhere either. */
+function openRow(row: HubRow, vault: Pick<Vault, "open">, lost: string[]): string | undefined {
+  const columns = SEALED[row.table];
+  if (!columns) return row.json;
+  const fields = fieldsOf(row.json);
+  try {
+    const opened = columns.map((column) => {
+      const value = fields[column];
+      return [column, typeof value === "string" ? vault.open(placed(row, fields, column), value) : null] as const;
+    });
+    return JSON.stringify({ ...fields, refresh_lease_until: null, ...Object.fromEntries(opened) });
+  } catch (error) {
+    if (!(error instanceof PsnError) || !error.code.startsWith("VAULT_")) throw error;
+    lost.push(`${row.table} ${String(fields["id"])}`);
+    return undefined;
+  }
+}
+
+function sealRow(row: HubRow, vault: Pick<Vault, "seal">): HubRow {
+  const columns = SEALED[row.table];
+  if (!columns) return row;
+  const fields = fieldsOf(row.json);
+  const sealed = columns.map((column) => {
+    const value = fields[column];
+    return [column, typeof value === "string" ? vault.seal(placed(row, fields, column), value) : null] as const;
+  });
+  return { table: row.table, json: JSON.stringify({ ...fields, ...Object.fromEntries(sealed) }) };
+}

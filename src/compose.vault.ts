@@ -1,0 +1,289 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { type Exported, type Head, landed, linesOf, readLines } from "@psn/app/move-hub.ts";
+import type { HubRows } from "@psn/app/ports.ts";
+import { provisionHub } from "@psn/app/provision-hub.ts";
+import type { Keyring, Rotation, TaskKeys } from "@psn/app/rotate-vault.ts";
+import type { TriggerDev } from "@psn/app/vendor-ports.ts";
+import { type Database, openDatabase } from "@psn/core/db/connection.ts";
+import { hubRows, isHubTable } from "@psn/core/db/hub-copy.ts";
+import { hubUsers } from "@psn/core/db/hub-users.ts";
+import { assertMigrated } from "@psn/core/db/migrate.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { checkPassphrase, readHubFile, writeHubFile } from "@psn/core/hub-file.ts";
+import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
+import {
+  changeEnvFile,
+  checkEnvText,
+  type Environment,
+  findHub,
+  type HubSettingName,
+  hubEnvPath,
+  keysEnvPath,
+  loadHubEnv,
+  loadKeysEnv,
+  parseEnvFile,
+  setEnvValue,
+  unsetEnvValue,
+} from "@psn/core/utils/env.ts";
+import { takeLock } from "@psn/core/utils/lock.ts";
+import { createVault, keyId } from "@psn/core/vault.ts";
+import { keysOf } from "./compose.parts.ts";
+import { databaseOptions, provisioning } from "./compose.ts";
+
+/*
+ * Wiring for what concerns all users of a hub: the rotation of its key, and moving it.
+ */
+
+/** Opens the database by the owner's login where hub.env has one, else by the program's. */
+async function openOwned(folder: string, environment?: Environment): Promise<Database> {
+  const env = loadHubEnv(folder, environment);
+  const options = databaseOptions(env, "session");
+  return openDatabase({ ...options, url: env.get("DATABASE_OWNER_URL") ?? options.url });
+}
+
+/** Lists the users of a hub again and again, by one connection. */
+export interface HubUsers {
+  /** Ids. Throws CONFIG_INVALID where hub.env has no login that may know them, DB_…. */
+  list(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+export async function openUsers(folder: string, environment?: Environment): Promise<HubUsers> {
+  const database = await openOwned(folder, environment);
+  return { list: () => hubUsers(database), close: () => database.close() };
+}
+
+/** Ids of all users of the hub. Throws as `HubUsers.list`. */
+export async function usersOfHub(folder: string, environment?: Environment): Promise<readonly string[]> {
+  const users = await openUsers(folder, environment);
+  try {
+    return await users.list();
+  } finally {
+    await users.close();
+  }
+}
+
+/** The keys in hub.env. Throws CONFIG_INVALID where they come from the environment, which psn cannot change. */
+export function keyringOf(folder: string, environment?: Environment): Keyring {
+  const path = hubEnvPath(folder);
+  const NEW = "HUB_ENCRYPTION_KEY";
+  const OLD = "HUB_ENCRYPTION_KEY_OLD";
+  const valueIn = (text: string, name: string) =>
+    parseEnvFile(text, path).find((entry) => entry.name === name && entry.value !== "")?.value;
+  const idOf = (hex: string) => keyId(keyFromHex(hex));
+  const checked = (text: string) => {
+    checkEnvText(text, path);
+    return text;
+  };
+  return {
+    underWay: () => loadHubEnv(folder, environment).get(OLD) !== undefined,
+    begin: () => {
+      const { settings } = loadHubEnv(folder, environment);
+      const outside = ([NEW, OLD] as const).find((name) => settings[name]?.origin === "environment");
+      if (outside !== undefined)
+        throw new PsnError("CONFIG_INVALID", `${outside} comes from the environment, where psn cannot change it`, {
+          hint: "put the key into config/hub.env and take it out of the environment, then: psn vault rotate",
+        });
+      let ids: ReturnType<Keyring["begin"]> | undefined;
+      changeEnvFile(path, (text) => {
+        const current = valueIn(text, NEW);
+        if (current === undefined)
+          throw new PsnError("VAULT_LOCKED", `hub.env has no ${NEW}`, { hint: "put the key back: psn config set HUB_ENCRYPTION_KEY" });
+        const old = valueIn(text, OLD);
+        const next = old === undefined ? generateKey() : current;
+        ids = { keyId: idOf(next), oldKeyId: idOf(old ?? current) };
+        return old === undefined ? checked(setEnvValue(setEnvValue(text, NEW, next), OLD, current)) : text;
+      });
+      if (!ids) throw new PsnError("BUG", "hub.env was not changed");
+      return ids;
+    },
+    finish: (oldKeyId) => {
+      changeEnvFile(path, (text) => {
+        const old = valueIn(text, OLD);
+        return old !== undefined && idOf(old) === oldKeyId ? checked(unsetEnvValue(text, OLD)) : text;
+      });
+    },
+  };
+}
+
+/** Beside the keys at Trigger.dev: which key the tasks were given, and when. Neither is secret. */
+const SHIPPED = "PSN_KEYS_SHIPPED";
+
+/** The keys among the variables of the tasks. `secrets` gives them as hub.env has them now. */
+export function taskKeysOf(
+  trigger: TriggerDev,
+  projectRef: string,
+  secrets: () => Readonly<Record<string, string>>,
+  now: () => Date,
+): TaskKeys {
+  return {
+    ship: async (id) => {
+      const [shipped, at = ""] = ((await trigger.variables(projectRef)).get(SHIPPED) ?? "").split(" ");
+      if (shipped === id && !Number.isNaN(Date.parse(at))) return new Date(at);
+      await trigger.setVariables(projectRef, secrets(), true);
+      const since = now();
+      await trigger.setVariables(projectRef, { [SHIPPED]: `${id} ${since.toISOString()}` }, false);
+      return since;
+    },
+    drop: () => trigger.removeVariables(projectRef, ["HUB_ENCRYPTION_KEY_OLD", SHIPPED]),
+  };
+}
+
+/** Whether a worker of this name runs on this machine. */
+export const isHere: Rotation["isHere"] = (worker) => worker.startsWith(`${hostname()}-`);
+
+/** Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws STATE_CONFLICT, CONFIG_INVALID. */
+export function lockRotation(folder: string): () => void {
+  const path = join(folder, "config", ".rotate.lock");
+  let unlock: (() => void) | undefined;
+  try {
+    unlock = takeLock(path);
+  } catch (cause) {
+    throw new PsnError("CONFIG_INVALID", `${path} cannot be written, and so hub.env cannot be changed`, {
+      cause,
+      hint: `see whose it is: ls -ld '${join(folder, "config")}'`,
+    });
+  }
+  if (unlock) return unlock;
+  throw new PsnError("STATE_CONFLICT", "another psn vault rotate is at work on this hub", { hint: "psn vault status" });
+}
+
+/** Settings that say how a hub is to behave, and not where it is. */
+const MOVING = [
+  "PSN_LATE",
+  "PSN_NOTIFY_URL",
+  "PSN_TIME_ZONE",
+  "PSN_WATCHDOG_MINUTES",
+  "S3_ENDPOINT",
+  "S3_REGION",
+  "S3_BUCKET",
+  "S3_ACCESS_KEY_ID",
+  "S3_SECRET_ACCESS_KEY",
+] as const satisfies readonly HubSettingName[];
+
+/** Opens a hub's database for moving it, over a session. */
+async function withRows<T>(
+  folder: string,
+  environment: Environment | undefined,
+  work: (rows: HubRows, database: Database) => Promise<T>,
+): Promise<T> {
+  const database = await openDatabase(databaseOptions(loadHubEnv(folder, environment), "session"));
+  try {
+    await assertMigrated(database);
+    return await work(hubRows(database), database);
+  } finally {
+    await database.close();
+  }
+}
+
+export interface ExportWish {
+  readonly folder: string;
+  readonly file: string;
+  readonly passphrase: string;
+  /** This hub publishes none of it any more. */
+  readonly moving: boolean;
+  readonly user: { readonly id: string; readonly handle: string; readonly timeZone: string };
+  readonly now: () => Date;
+  readonly environment?: Environment;
+}
+
+/** Writes everything a hub is into one sealed file. Throws INPUT_INVALID, STATE_CONFLICT, FILE_UNREADABLE, CONFIG_…, DB_…. */
+export async function exportHub(wish: ExportWish): Promise<Exported> {
+  const { folder, file, passphrase, moving, user, now, environment } = wish;
+  checkPassphrase(passphrase);
+  const env = loadHubEnv(folder, environment);
+  const inFile = (name: HubSettingName) => (typeof env.settings[name]?.origin === "object" ? env.get(name) : undefined);
+  const settings = Object.fromEntries(MOVING.flatMap((name) => (inFile(name) === undefined ? [] : [[name, inFile(name) ?? ""]])));
+  // The environment's own keys are of this machine.
+  const keys = Object.fromEntries([...loadKeysEnv(folder, {}).keys].map(([name, { value }]) => [name, value]));
+  const users = await usersOfHub(folder, environment);
+  const vault = createVault({ keys: keysOf(env), reload: () => keysOf(loadHubEnv(folder, environment)) });
+  const told = { rows: 0, lost: [] as string[] };
+  return withRows(folder, environment, async (rows) => {
+    const { id, handle, timeZone } = user;
+    const head = { schema: rows.schema, at: now().toISOString(), moved: moving, user: id, handle, timeZone, settings, keys };
+    // The file gets its name after the old hub has stopped: before that it must not be of use to anybody.
+    await writeHubFile(file, passphrase, (write) => rows.read(users, moving, (all) => write(linesOf(head, all, vault, told))));
+    return told;
+  });
+}
+
+export interface ImportWish {
+  /** Of a hub, or where one is to be. */
+  readonly folder: string;
+  readonly file: string;
+  readonly passphrase: string;
+  readonly start: boolean;
+  /** Asked where the file is a copy of a hub that may still publish. Throws to leave everything as it is. */
+  readonly confirmCopy: () => Promise<void>;
+  readonly now: () => Date;
+  readonly environment?: Environment;
+}
+
+export interface Imported {
+  readonly rows: number;
+  /** Deliveries that go out from here now. */
+  readonly started: number;
+  readonly head: Head;
+  /** There was no hub before. */
+  readonly made: boolean;
+}
+
+/** Brings a hub from its file into an empty one, which is made where there is none. All or nothing. Throws as `exportHub`. */
+export async function importHub(wish: ImportWish): Promise<Imported> {
+  const { folder, file, passphrase, start, environment, now } = wish;
+  const open = async (schema: number) => readLines(readHubFile(file, passphrase), isHubTable, schema);
+  // Once through, so that a file that is damaged at its end changes nothing.
+  const { SCHEMA_VERSION } = await import("@psn/core/db/version.ts");
+  const { head, rows: all } = await open(SCHEMA_VERSION);
+  for await (const _row of all);
+  if (start && !head.moved) await wish.confirmCopy();
+
+  const made = findHub(folder, {}) !== folder;
+  if (made)
+    await provisionHub({ ...provisioning(folder, environment), newId: () => head.user }, { handle: head.handle, timeZone: head.timeZone });
+  const env = loadHubEnv(folder, environment);
+  const users = await usersOfHub(folder, environment);
+  const vault = createVault({ keys: keysOf(env), reload: () => keysOf(loadHubEnv(folder, environment)) });
+  return withRows(folder, environment, async (rows) => {
+    if (!(await rows.isEmpty(users)))
+      throw new PsnError("STATE_CONFLICT", "this hub has accounts or posts already; a hub is imported into a new one", {
+        hint: "psn import FILE --hub NEW-FOLDER",
+      });
+    const undo: (() => void)[] = [];
+    const again = await open(rows.schema);
+    const count = await rows
+      .write(landed(again.rows, { vault, now: now() }), async () => writeSettings(folder, head, undo))
+      .catch((error: unknown) => {
+        for (const back of undo) back();
+        throw error;
+      });
+    const started = start ? await rows.start(await usersOfHub(folder, environment)) : 0;
+    return { rows: count, started, head, made };
+  });
+}
+
+/** hub.env and keys.env with what came, where they do not say otherwise already; the user is the one who came. `undo` gets the ways back. */
+function writeSettings(folder: string, head: Head, undo: (() => void)[]): void {
+  const change = (path: string, values: Readonly<Record<string, string>>, over: string) => {
+    changeEnvFile(path, (before) => {
+      const has = new Set(parseEnvFile(before, path).flatMap(({ name, value }) => (value === "" ? [] : [name])));
+      const taken = Object.entries(values).filter(([name]) => name === over || !has.has(name));
+      const after = taken.reduce((text, [name, value]) => setEnvValue(text, name, value), before);
+      checkEnvText(after, path);
+      undo.push(() => void changeEnvFile(path, () => before));
+      return after;
+    });
+  };
+  change(keysEnvPath(folder), head.keys, "");
+  // A file that somebody else has made does not say where this hub's database is.
+  const settings = Object.fromEntries(MOVING.flatMap((name) => (head.settings[name] === undefined ? [] : [[name, head.settings[name]]])));
+  change(hubEnvPath(folder), { ...settings, PSN_USER: head.user }, "PSN_USER");
+}
+
+/** Lets what an import or a move left held go out from this hub; answers how many deliveries that were. */
+export async function startHeld(folder: string, environment?: Environment): Promise<number> {
+  const users = await usersOfHub(folder, environment);
+  return withRows(folder, environment, (rows) => rows.start(users));
+}

@@ -1,0 +1,216 @@
+import type { HubRow, HubRows, HubTable } from "@psn/app/ports.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { getTableColumns } from "drizzle-orm";
+import type { Database, OwnerClient } from "./database.ts";
+import { contextStatements } from "./drivers/context.ts";
+import * as schema from "./schema.ts";
+import { SCHEMA_VERSION } from "./version.ts";
+
+/*
+ * All rows of a hub, out of one database and into another, as the JSON Postgres itself makes of a row: what it wrote it reads
+ * again, to the microsecond, whichever of the drivers is between. In both directions one transaction, under row-level security
+ * like any other: one user after the other.
+ */
+
+/** In an order in which every row's references are there before it. */
+const TABLES = {
+  accounts: schema.accounts,
+  oauth_tokens: schema.oauthTokens,
+  api_keys: schema.apiKeys,
+  posts: schema.posts,
+  media: schema.media,
+  deliveries: schema.deliveries,
+  delivery_units: schema.deliveryUnits,
+  delivery_events: schema.deliveryEvents,
+  slots: schema.slots,
+} as const satisfies Readonly<Record<Exclude<HubTable, "users">, unknown>>;
+type Name = keyof typeof TABLES;
+const NAMES = Object.keys(TABLES) as readonly Name[];
+
+/** History has its order from a number the database gives. */
+const GIVEN = new Set(["sequence"]);
+const columnsOf = (name: Name) =>
+  Object.values(getTableColumns(TABLES[name])).flatMap((column) => (GIVEN.has(column.name) ? [] : [column.name]));
+
+/** Rows read at a time; media one by one, since each may be large. */
+const PAGE = 200;
+/** A statement takes no more characters than this, unless one row alone is longer. */
+const BATCH_CHARS = 1_000_000;
+/** What a move found in the hands of a worker that changed it in the same instant is looked at again this often. */
+const MOST_TRIES = 8;
+
+const OPEN = "('scheduled', 'claimed')";
+const UNDER_WAY = "('sending', 'pending')";
+/** The last line of history of what waits for `start`. */
+const WAITS = `d.state = 'held' AND (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1)
+  IN ('imported', 'moved away')`;
+
+export function hubRows(database: Database): HubRows {
+  const inTransaction = async <T>(mode: string, work: (client: OwnerClient) => Promise<T>): Promise<T> => {
+    if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "a hub is moved over a session; not over HTTP");
+    return database.asOwner(async (client) => {
+      await client.query(`BEGIN${mode}`);
+      const result = await work(client);
+      await client.query("COMMIT");
+      return result;
+    });
+  };
+
+  return {
+    async read(users, moving, take) {
+      for (let attempt = 1; ; attempt += 1) {
+        let began = false;
+        try {
+          return await inTransaction(" ISOLATION LEVEL REPEATABLE READ", async (client) => {
+            if (moving) for (const userId of users) await lockOpen(client, userId);
+            began = true;
+            const result = await take(allRows(client, users));
+            if (moving) for (const userId of users) await hold(client, userId);
+            return result;
+          });
+        } catch (error) {
+          // 40001: somebody changed a row between the snapshot and its lock.
+          if (began || attempt === MOST_TRIES || !(error instanceof PsnError) || error.details["code"] !== "40001") throw error;
+        }
+      }
+    },
+
+    write: (rows, finish) =>
+      inTransaction("", async (client) => {
+        const count = await insertAll(client, rows);
+        await finish();
+        return count;
+      }),
+
+    async isEmpty(users) {
+      return inTransaction("", async (client) => {
+        for (const userId of users) {
+          await actAs(client, userId);
+          const { rows } = await client.query("SELECT (EXISTS (SELECT FROM psn.posts) OR EXISTS (SELECT FROM psn.accounts))::text AS used");
+          if (rows[0]?.["used"] === "true") return false;
+        }
+        return true;
+      });
+    },
+
+    start: (users) =>
+      inTransaction("", async (client) => {
+        let started = 0;
+        for (const userId of users) {
+          await actAs(client, userId);
+          const { rows } = await client.query(
+            `WITH changed AS (UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), code = NULL, message = NULL,
+               fence = d.fence + 1, lease_until = NULL, updated_at = now() WHERE ${WAITS} RETURNING d.id)
+             SELECT coalesce(array_agg(id)::text, '{}') AS ids, count(*)::integer AS n FROM changed`,
+          );
+          await client.query("SELECT psn.note($1::uuid[], 'started', NULL)", [String(rows[0]?.["ids"])]);
+          started += Number(rows[0]?.["n"]);
+        }
+        return started;
+      }),
+
+    schema: SCHEMA_VERSION,
+  };
+}
+
+async function actAs(client: OwnerClient, userId: string): Promise<void> {
+  for (const statement of contextStatements({ userId, service: true })) await client.query(statement);
+}
+
+async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGenerator<HubRow> {
+  for (const userId of users) {
+    await actAs(client, userId);
+    const { rows } = await client.query(
+      "SELECT json_build_object('id', id, 'handle', handle, 'time_zone', time_zone)::text AS row FROM psn.users",
+    );
+    for (const { row } of rows) yield { table: "users", json: String(row) };
+    for (const table of NAMES) {
+      const order = table === "delivery_events" ? "t.sequence" : "t.id";
+      await client.query(`DECLARE psn_rows NO SCROLL CURSOR FOR SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY ${order}`);
+      for (;;) {
+        const page = await client.query(`FETCH ${table === "media" ? 1 : PAGE} FROM psn_rows`);
+        for (const { row } of page.rows) yield { table, json: String(row) };
+        if (page.rows.length === 0) break;
+      }
+      await client.query("CLOSE psn_rows");
+    }
+  }
+}
+
+/** Takes what is open from the workers until the transaction ends. Throws STATE_CONFLICT while something is on its way. */
+async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
+  await actAs(client, userId);
+  const { rows } = await client.query(
+    `SELECT count(*) FILTER (WHERE state IN ${UNDER_WAY})::integer AS n
+     FROM (SELECT d.state FROM psn.deliveries d WHERE d.state IN ${OPEN} OR d.state IN ${UNDER_WAY} FOR UPDATE) open`,
+  );
+  const n = Number(rows[0]?.["n"]);
+  if (n > 0)
+    throw new PsnError(
+      "STATE_CONFLICT",
+      `${n === 1 ? "a delivery is" : `${n} deliveries are`} on the way, and only this hub can say what becomes of it`,
+      {
+        hint: "psn queue; let psn worker finish, then move the hub",
+      },
+    );
+}
+
+async function hold(client: OwnerClient, userId: string): Promise<void> {
+  await actAs(client, userId);
+  const { rows } = await client.query(
+    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', code = NULL, message = 'moved to another hub', fence = d.fence + 1,
+       lease_until = NULL, updated_at = now() WHERE d.state IN ${OPEN} RETURNING d.id)
+     SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
+  );
+  await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL)", [String(rows[0]?.["ids"])]);
+}
+
+async function insertAll(client: OwnerClient, rows: AsyncIterable<HubRow>): Promise<number> {
+  let count = 0;
+  let batch: { readonly table: Name; readonly columns: string; json: string[]; chars: number } | undefined;
+  const flush = async () => {
+    if (!batch) return;
+    const { table, columns, json } = batch;
+    batch = undefined;
+    await client.query(
+      `INSERT INTO psn.${table} (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::psn.${table}, $1::json)`,
+      [`[${json.join(",")}]`],
+    );
+  };
+  for await (const { table, json } of rows) {
+    count += 1;
+    const fields: Readonly<Record<string, unknown>> = JSON.parse(json);
+    if (table === "users") {
+      await flush();
+      await markUseless(client);
+      const id = String(fields["id"]);
+      await actAs(client, id);
+      const values = [id, String(fields["handle"]), String(fields["time_zone"])];
+      await client.query("SELECT psn.add_user($1::uuid, $2::text, $3::text)", values);
+      await client.query("UPDATE psn.users SET handle = $2, time_zone = $3 WHERE id = $1", values);
+      continue;
+    }
+    // A column the file does not know, since it is older, gets its default.
+    const columns = columnsOf(table)
+      .filter((column) => column in fields)
+      .join(", ");
+    if (batch && (batch.table !== table || batch.columns !== columns || batch.chars + json.length > BATCH_CHARS)) await flush();
+    batch ??= { table, columns, json: [], chars: 0 };
+    batch.json.push(json);
+    batch.chars += json.length;
+  }
+  await flush();
+  await markUseless(client);
+  return count;
+}
+
+/** An account whose credentials did not open where it came from has none here. */
+async function markUseless(client: OwnerClient): Promise<void> {
+  await client.query(
+    `UPDATE psn.accounts a SET health = 'needs-reconnect', health_reason = 'its token did not open when the hub was exported'
+     WHERE a.health = 'ok' AND NOT EXISTS (SELECT FROM psn.oauth_tokens t WHERE t.account_id = a.id)`,
+  );
+}
+
+/** Whether a word names a table of these. */
+export const isHubTable = (name: string): name is HubTable => name === "users" || Object.hasOwn(TABLES, name);

@@ -1,0 +1,24 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Database } from "./database.ts";
+
+/**
+ * Ids of all users of the hub, in order. Row-level security shows a login of the program only the user it acts for, so this asks
+ * as psn_definer, which the owner of the schema may become. Throws CONFIG_INVALID for another login, DB_….
+ */
+export async function hubUsers(owner: Database): Promise<readonly string[]> {
+  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "the users of a hub are listed over a session; not over HTTP");
+  return owner
+    .asOwner(async (client) => {
+      await client.query("BEGIN; SET LOCAL ROLE psn_definer");
+      const { rows } = await client.query("SELECT id FROM psn.users ORDER BY id");
+      await client.query("COMMIT");
+      return rows.map((row) => String(row["id"]));
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof PsnError) || error.code !== "DB_REFUSED" || error.details["code"] !== "42501") throw error;
+      throw new PsnError("CONFIG_INVALID", "hub.env has no login that may know all users of the hub", {
+        cause: error,
+        hint: "psn config set DATABASE_OWNER_URL",
+      });
+    });
+}

@@ -1,0 +1,176 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
+import { Decrypter, Encrypter } from "age-encryption";
+
+/*
+ * A file of lines, sealed with a passphrase in the age format (age-encryption.org/v1, scrypt recipient; c2sp.org/age, 2026-11):
+ * `age --decrypt` opens it too. The format seals in pieces of 64 KiB and marks the last one, so that a file that was cut shows.
+ */
+
+const MAGIC = "age-encryption.org/v1\n";
+/** A passphrase is all there is between the file and its secrets. In characters. */
+const PASSPHRASE_CHARS = 12;
+const PIECE_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
+
+/** Throws INPUT_INVALID for a passphrase that is too short to protect anything. */
+export function checkPassphrase(passphrase: string): void {
+  if ([...passphrase].length >= PASSPHRASE_CHARS) return;
+  throw new PsnError("INPUT_INVALID", `the passphrase must have ${PASSPHRASE_CHARS} characters or more`, {
+    hint: "five random words are a good one",
+  });
+}
+
+/**
+ * Writes a new file, readable by its owner alone. Nothing stands under its name before it is whole and on the disk.
+ *
+ * @param whole the work that hands over the lines; the file gets its name when it has ended well.
+ * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written.
+ */
+export async function writeHubFile<T>(
+  path: string,
+  passphrase: string,
+  whole: (write: (lines: AsyncIterable<string>) => Promise<void>) => Promise<T>,
+): Promise<T> {
+  if (existsSync(path)) throw taken(path);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  const file = await open(temporary, "wx", 0o600).catch((cause: unknown) => {
+    throw new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+  });
+  let isOpen = true;
+  try {
+    const result = await whole(async (lines) => {
+      await seal(file, passphrase, lines);
+      await file.sync();
+      await file.close();
+      isOpen = false;
+    });
+    await give(temporary, path);
+    return result;
+  } finally {
+    if (isOpen) await file.close();
+    await rm(temporary, { force: true });
+  }
+}
+
+/** Unlike a rename a link takes no name that somebody else has meanwhile; but a memory stick may know no links. */
+async function give(temporary: string, path: string): Promise<void> {
+  await link(temporary, path)
+    .catch(async (error: unknown) => {
+      if (existsSync(path)) throw error;
+      await rename(temporary, path);
+    })
+    .catch((cause: unknown) => {
+      throw existsSync(path)
+        ? taken(path)
+        : new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+    });
+}
+
+async function seal(file: FileHandle, passphrase: string, lines: AsyncIterable<string>): Promise<void> {
+  const encrypter = new Encrypter();
+  encrypter.setPassphrase(passphrase);
+  const sealed = await encrypter.encrypt(streamOf(piecesOf(lines)));
+  for await (const bytes of chunksOf(sealed)) await file.writeFile(bytes);
+}
+
+async function* piecesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const line of lines) {
+    const bytes = Buffer.from(`${line}\n`);
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+  }
+}
+
+/**
+ * The lines of a file, one by one. What was read before a failure was sealed with the passphrase, but is not all.
+ *
+ * @throws PsnError FILE_UNREADABLE; INPUT_INVALID for another kind of file, another passphrase, and a file that was cut or changed.
+ */
+export async function* readHubFile(path: string, passphrase: string): AsyncGenerator<string> {
+  const file = await open(path).catch((cause: unknown) => {
+    throw new PsnError("FILE_UNREADABLE", `${path} cannot be read`, { cause, hint: "check the path" });
+  });
+  try {
+    const head = Buffer.alloc(MAGIC.length);
+    const { bytesRead } = await file.read(head, 0, head.length, 0).catch((cause: unknown) => {
+      throw new PsnError("FILE_UNREADABLE", `${path} cannot be read`, { cause, hint: "check the path" });
+    });
+    if (head.toString("latin1", 0, bytesRead) !== MAGIC)
+      throw new PsnError("INPUT_INVALID", `${path} is not a file that psn export made`, { hint: "psn export FILE" });
+    const decrypter = new Decrypter();
+    decrypter.addPassphrase(passphrase);
+    const opened = await decrypter.decrypt(streamOf(readPieces(file))).catch((error: unknown) => {
+      if (error instanceof Error && /no identity matched/i.test(error.message))
+        throw new PsnError("INPUT_INVALID", `the passphrase is not the one ${path} was sealed with`, { hint: "try again" });
+      throw damaged(path);
+    });
+    yield* linesIn(opened, path);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* readPieces(file: FileHandle): AsyncGenerator<Uint8Array> {
+  for (let at = 0; ; ) {
+    const piece = Buffer.alloc(PIECE_BYTES);
+    const { bytesRead } = await file.read(piece, 0, piece.length, at);
+    if (bytesRead === 0) return;
+    at += bytesRead;
+    yield piece.subarray(0, bytesRead);
+  }
+}
+
+async function* linesIn(stream: ReadableStream<Uint8Array>, path: string): AsyncGenerator<string> {
+  let rest: Uint8Array[] = [];
+  const reader = stream.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => {
+        throw damaged(path);
+      });
+      if (done) break;
+      let from = 0;
+      for (let at = value.indexOf(NEWLINE, from); at !== -1; at = value.indexOf(NEWLINE, from)) {
+        yield Buffer.concat([...rest, value.subarray(from, at)]).toString("utf8");
+        rest = [];
+        from = at + 1;
+      }
+      if (from < value.length) rest.push(value.slice(from));
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+  if (rest.length > 0) throw damaged(path);
+}
+
+function streamOf(source: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const { done, value } = await source.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => {
+      await source.return(undefined);
+    },
+  });
+}
+
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}
+
+const taken = (path: string) =>
+  new PsnError("STATE_CONFLICT", `there is a file ${path} already`, { hint: "give the export another name, or move that file away" });
+const damaged = (path: string) =>
+  new PsnError("INPUT_INVALID", `${path} is damaged or cut off: not all of it opens`, {
+    hint: "copy it again, or make it again: psn export FILE",
+  });
