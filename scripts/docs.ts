@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { COMMON_FLAGS, type Command, isGroup } from "@psn/cli/command.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS, EXIT } from "@psn/core/errors.ts";
-import type { MediaRule } from "@psn/core/types/platform.ts";
+import type { Auth, MediaRule } from "@psn/core/types/platform.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 
@@ -116,17 +116,31 @@ async function platformPages(): Promise<string> {
         row("threads", can.thread === "merge" ? "parts become one entry" : "each part answers the one before"),
         row("images", mediaLine(images)),
         row("videos", mediaLine(videos)),
+        row("documents", mediaLine(can.documents)),
         row("alt text", can.altText === false ? "none" : `up to ${can.altText}`),
         row("visibility", can.visibilities.join(", ")),
         row("content warning", can.contentWarning ? "yes" : "no"),
         row("a lost answer is settled by", can.duplicates),
         row("deliveries at once for one account", String(can.concurrency)),
+        row(
+          "options",
+          (can.options ?? [])
+            .map(({ name: option, help, values }) => `\`${id}.${option}\`: ${help}${values ? ` (${values.join(", ")})` : ""}`)
+            .join("; ") || "none",
+        ),
         row("written from", docs),
       ].join("\n"),
-      `Connecting asks for: ${auth.fields.map(({ name: field, secret, help }) => `\`${field}\`${secret ? " (secret)" : ""}: ${help}`).join("; ")}`,
+      auth.map((way) => connecting(way)).join(" "),
     );
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+function connecting({ kind, fields }: Auth): string {
+  const asked = fields.map(({ name, secret, help }) => `\`${name}\`${secret ? " (secret)" : ""}: ${help}`).join("; ");
+  return kind === "form"
+    ? `Connecting by a form asks for: ${asked}.`
+    : `Connecting in the browser asks for ${asked === "" ? "your consent alone" : asked}.`;
 }
 
 function mediaLine(rule: MediaRule | undefined): string {

@@ -4,6 +4,7 @@ import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import type { HubEnv } from "@psn/core/utils/env.ts";
+import { readOrigins } from "@psn/core/utils/settings.ts";
 import { isPlatformId, platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
 
@@ -35,6 +36,39 @@ export const outside = {
     await sleep(ms, undefined, signal ? { signal } : {});
   },
 } as const;
+
+/** `outside.fetch`, where some addresses lead to a server on this machine (`PSN_ORIGINS`). */
+export function fetchOf(env: HubEnv): Pick<World, "fetch"> {
+  const origins = readOrigins(env.get("PSN_ORIGINS") ?? "");
+  if (!origins) return { fetch: outside.fetch };
+  return {
+    fetch: (input, init) => {
+      const url = new URL(input);
+      const origin = origins.get(url.origin);
+      return outside.fetch(origin === undefined ? url : new URL(`${url.pathname}${url.search}`, origin), init);
+    },
+  };
+}
+
+/** Longest a notification may take, in milliseconds. */
+const NOTIFY_MS = 10_000;
+
+/** One line as the body of a POST to the address the user named: an ntfy topic, or anything that takes one. */
+export function notifierOf(env: HubEnv): Pick<World, "notify"> {
+  const url = env.get("PSN_NOTIFY_URL");
+  if (url === undefined) return {};
+  return {
+    notify: async (line) => {
+      await outside.fetch(url, {
+        method: "POST",
+        headers: { "content-type": "text/plain; charset=utf-8", title: "psn" },
+        body: line,
+        redirect: "manual",
+        signal: AbortSignal.timeout(NOTIFY_MS),
+      });
+    },
+  };
+}
 
 /** The hub's keys, the current one first. Throws VAULT_LOCKED. */
 export function keysOf(env: HubEnv): readonly Key[] {

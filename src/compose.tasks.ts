@@ -1,11 +1,12 @@
+import { appsOf } from "@psn/app/api-keys.ts";
 import type { World } from "@psn/app/ports.ts";
 import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { type Environment, loadHubEnv } from "@psn/core/utils/env.ts";
+import { type Environment, loadHubEnv, loadKeysEnv } from "@psn/core/utils/env.ts";
 import { createVault } from "@psn/core/vault.ts";
 import { remotePlatforms } from "@psn/platforms/index.ts";
-import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, outside, queueOf } from "./compose.parts.ts";
+import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
 
 export { queueName, SETTLE_QUEUE } from "@psn/queue/trigger.ts";
 export { remotePlatforms };
@@ -23,14 +24,18 @@ export function openWorld(environment?: Environment): { readonly world: World; r
   const { queue } = queueOf(env);
   // Without it nothing would be watched, and nobody would notice.
   if (!queue) throw new PsnError("CONFIG_INVALID", "this task's environment has no TRIGGER_SECRET_KEY", { hint: "psn deploy" });
+  const stores = createStores(openNeonHttp(url, env.get("NEON_PROXY")));
+  const vault = createVault({ keys: keysOf(env) });
   const world: World = {
     ...outside,
     queue,
     ...bucketOf(env),
+    ...notifierOf(env),
     rowHolds: HTTP_ROW_HOLDS,
     platforms: loaderOf(Object.keys(remotePlatforms)),
-    stores: createStores(openNeonHttp(url, env.get("NEON_PROXY"))),
-    vault: createVault({ keys: keysOf(env) }),
+    apps: appsOf((name) => loadKeysEnv(undefined, environment).get(name), stores, vault),
+    stores,
+    vault,
   };
   return { world, watchdogMs: Number(env.get("PSN_WATCHDOG_MINUTES")) * 60_000 };
 }

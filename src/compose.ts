@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { appsOf } from "@psn/app/api-keys.ts";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
 import type { Inspection, User, World } from "@psn/app/ports.ts";
 import type { HubFile, Provisioning } from "@psn/app/provision-hub.ts";
@@ -19,8 +20,10 @@ import {
   findHub,
   type HubEnv,
   hubEnvPath,
+  type KeysEnv,
   keysEnvPath,
   loadHubEnv,
+  loadKeysEnv,
   readHubEnv,
   readKeysEnv,
   setEnvValue,
@@ -28,7 +31,7 @@ import {
 } from "@psn/core/utils/env.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
-import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, outside, queueOf } from "./compose.parts.ts";
+import { bucketOf, fetchOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
 
 /*
  * The one place that knows both sides: from hub.env to a world the use cases can act in.
@@ -45,6 +48,8 @@ export interface Hub {
   readonly late: LatePolicy;
   /** How often the watchdog on Trigger.dev looks, in minutes. */
   readonly watchdogMinutes: number;
+  /** The keys of the user's own apps, from keys.env and the environment, with where each is from. Throws CONFIG_…. */
+  appKeys(): KeysEnv["keys"];
   /** Ids of the keys hub.env holds, the current one first. */
   readonly keyIds: readonly string[];
   close(): Promise<void>;
@@ -78,14 +83,24 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     if (!known) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
     // The file or the environment may say otherwise for this machine.
     const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
+    const vault = createVault({ keys, reload: () => keysOf(loadHubEnv(folder, environment)) });
+    let read: KeysEnv | undefined;
+    // Only when it is asked for: most commands need none of it.
+    const appKeys = () => {
+      read ??= loadKeysEnv(folder, environment);
+      return read;
+    };
     const world: World = {
       ...outside,
+      ...fetchOf(env),
+      ...notifierOf(env),
       ...queueOf(env),
       ...bucketOf(env),
       ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
       platforms: loaderOf(platformIds),
       stores,
-      vault: createVault({ keys }),
+      vault,
+      apps: appsOf((name) => appKeys().get(name), stores, vault),
     };
     return {
       folder,
@@ -95,6 +110,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       inspection: stores.inspection,
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
+      appKeys: () => appKeys().keys,
       keyIds: keys.map(keyId),
       close: () => database.close(),
     };
@@ -104,7 +120,8 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   }
 }
 
-function databaseOptions(env: HubEnv, use: DatabaseOptions["use"]): DatabaseOptions {
+/** How this hub's database is reached. */
+export function databaseOptions(env: HubEnv, use: DatabaseOptions["use"]): DatabaseOptions {
   const driver = env.get("DATABASE_DRIVER");
   const known = driver === "pg" || driver === "neon-http" || driver === "neon-ws" ? driver : undefined;
   return { url: env.get("DATABASE_URL"), driver: known, neonProxy: env.get("NEON_PROXY"), dataFolder: dataDir(env), use };

@@ -77,7 +77,14 @@ export function assertReachable(env: HubEnv, url = env.get("DATABASE_URL")): voi
   });
 }
 
-const SECRET = ["DATABASE_URL", "HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
+const SECRET = [
+  "DATABASE_URL",
+  "HUB_ENCRYPTION_KEY",
+  "HUB_ENCRYPTION_KEY_OLD",
+  "S3_ACCESS_KEY_ID",
+  "S3_SECRET_ACCESS_KEY",
+  "PSN_NOTIFY_URL",
+] as const;
 const PLAIN = ["NEON_PROXY", "S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "PSN_WATCHDOG_MINUTES"] as const;
 
 export interface Variables {

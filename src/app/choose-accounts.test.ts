@@ -7,7 +7,7 @@ const PLATFORMS = ["bluesky", "mastodon", "feed"];
 
 function account(platform: string, handle: string, health: Account["health"] = "ok"): Account {
   const profile = { subject: handle, handle, url: "https://example.com", home: "https://example.com" };
-  const rest = { healthReason: null, pausedUntil: null, createdAt: new Date(0), expiresAt: null, refreshedAt: null };
+  const rest = { healthReason: null, pausedUntil: null, createdAt: new Date(0), expiresAt: null, refreshedAt: null, renews: true };
   return { id: `id-${platform}-${handle}`, platform, profile, health, ...rest };
 }
 

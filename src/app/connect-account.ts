@@ -1,7 +1,8 @@
-import { PsnError } from "@psn/core/errors.ts";
-import type { Profile } from "@psn/core/types/platform.ts";
-import type { World } from "./ports.ts";
-import { openSession, sealCredentials } from "./session.ts";
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Connection, ExchangeRequest, Net, Platform, Profile } from "@psn/core/types/platform.ts";
+import { nameOf } from "./choose-accounts.ts";
+import type { Account, World } from "./ports.ts";
+import { appOf, openSession, sealCredentials } from "./session.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
@@ -15,22 +16,49 @@ export interface ConnectedAccount {
   readonly again: boolean;
 }
 
-/** Connects or reconnects the account these values lead to. Throws what the platform's `connect` throws. */
+/** What leads to a connection: a form's values, or the browser's answer. */
+export type Consent = { readonly form: Readonly<Record<string, string>> } | { readonly answer: ExchangeRequest };
+
+/** Which account is meant, where that is said: this one, or one more beside those that are there. */
+export interface Meant {
+  readonly account?: Account;
+  readonly another?: boolean;
+}
+
+/**
+ * Connects or reconnects the account this leads to. Throws what the platform's `connect` or `exchange` throws, and INPUT_INVALID
+ * for another account than the one that is meant.
+ */
 export async function connectAccount(
   world: World,
   userId: string,
   platformId: string,
-  form: Readonly<Record<string, string>>,
+  consent: Consent,
   signal: AbortSignal,
+  meant: Meant = {},
 ): Promise<ConnectedAccount> {
   const platform = await world.platforms.load(platformId);
-  const { credentials, profile } = await platform.connect(form, { fetch: world.fetch, now: world.now, signal }).catch((error: unknown) => {
-    // While connecting, a refused token is not an expired one.
-    if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
-      throw new PsnError("AUTH_REVOKED", error.message, { cause: error, hint: `check what you entered, then: psn connect ${platformId}` });
-    throw error;
-  });
+  const { credentials, profile } = await connectionOf(platform, consent, { fetch: world.fetch, now: world.now, signal }).catch(
+    (error: unknown) => {
+      // While connecting, a refused token is not an expired one.
+      if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
+        throw new PsnError("AUTH_REVOKED", error.message, {
+          cause: error,
+          hint: `check what you entered, then: psn connect ${platformId}`,
+        });
+      throw error;
+    },
+  );
   const known = await world.stores.accounts.find(userId, platformId, profile.subject);
+  const wanted = meant.account ?? (known || meant.another ? undefined : await needy(world, userId, platformId));
+  if (wanted && wanted.profile.subject !== profile.subject) {
+    await forget(world, userId, platform, { credentials, profile });
+    throw new PsnError(
+      "INPUT_INVALID",
+      `that is ${platformId}:${profile.handle}, and ${nameOf(wanted)} was to be reconnected; nothing was changed`,
+      { hint: `log in there as ${wanted.profile.handle} and try again; to have both: psn connect ${platformId} --another` },
+    );
+  }
   const id = known?.id ?? world.newId();
   const credentialsId = known?.credentialsId ?? world.newId();
   await world.stores.accounts.connect(
@@ -47,6 +75,55 @@ export async function connectAccount(
     );
   }
   return { id, platform: platformId, profile, again: known !== undefined };
+}
+
+/** The account of this platform that waits to be reconnected. */
+async function needy(world: World, userId: string, platformId: string): Promise<Account | undefined> {
+  const accounts = await world.stores.accounts.list(userId);
+  return accounts.find(({ platform, health }) => platform === platformId && health === "needs-reconnect");
+}
+
+/** Best effort: what was granted and is not kept should not lie about. */
+async function forget(world: World, userId: string, platform: Platform, connection: Connection): Promise<void> {
+  try {
+    const app = await appOf(world, userId, platform);
+    const net = { fetch: world.fetch, now: world.now, signal: new AbortController().signal };
+    await platform.revoke?.({ ...connection, ...net, ...(app ? { app } : {}) });
+  } catch {
+    // It ends by itself.
+  }
+}
+
+/**
+ * Tells the platform to forget the account's credentials, where it offers that, and forgets them here. Returns how many deliveries
+ * were cancelled, and why the platform was not told, if it was not.
+ */
+export async function disconnectAccount(
+  world: World,
+  userId: string,
+  account: Account,
+  signal: AbortSignal,
+): Promise<{ readonly cancelled: number; readonly revoked: boolean; readonly trouble: PsnError | undefined }> {
+  let revoked = false;
+  let trouble: PsnError | undefined;
+  try {
+    const platform = await world.platforms.load(account.platform);
+    const sealed = await world.stores.accounts.credentials(userId, account.id);
+    if (platform.revoke && sealed) {
+      const app = await appOf(world, userId, platform);
+      await platform.revoke({ ...openSession(world, userId, account, sealed, signal), ...(app ? { app } : {}) });
+      revoked = true;
+    }
+  } catch (error) {
+    trouble = toPsnError(error);
+  }
+  return { cancelled: await world.stores.accounts.disconnect(userId, account.id), revoked, trouble };
+}
+
+async function connectionOf(platform: Platform, consent: Consent, net: Net): Promise<Connection> {
+  if ("form" in consent && platform.connect) return platform.connect(consent.form, net);
+  if ("answer" in consent && platform.exchange) return platform.exchange(consent.answer, net);
+  throw new PsnError("USAGE", `${platform.id} does not connect in this way`, { hint: `psn connect ${platform.id} --help` });
 }
 
 export type AccountCheck = { readonly ok: true; readonly handle: string } | { readonly ok: false; readonly error: PsnError };

@@ -1,4 +1,5 @@
 import { toPsnError } from "@psn/core/errors.ts";
+import { endsSoon } from "./account-health.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import type { User, World } from "./ports.ts";
@@ -69,6 +70,14 @@ export async function examineHub(
     const fix = `psn connect ${account.platform}`;
     if (account.health === "disconnected") continue;
     if (account.health === "needs-reconnect") checks.push(fail(name, account.healthReason ?? "needs reconnecting", fix));
+    else if (account.expiresAt && endsSoon(account, world.now()))
+      checks.push(
+        warn(
+          name,
+          `its token ends on ${account.expiresAt.toISOString().slice(0, 10)}, and ${account.platform} gave nothing to renew it`,
+          fix,
+        ),
+      );
     else if (!options.network) checks.push(ok(name, "connected; not asked"));
     else {
       const answer = await checkAccount(world, user.id, account.id, options.signal);

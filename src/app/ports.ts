@@ -1,5 +1,5 @@
 import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState, Visibility } from "@psn/core/types/index.ts";
-import type { Fetch, MediaInfo, Platform, Profile, Ref, Unit } from "@psn/core/types/platform.ts";
+import type { AppGuide, Fetch, MediaInfo, OAuthApp, Platform, Profile, Ref, Unit } from "@psn/core/types/platform.ts";
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
 import type { Faults } from "./fault-points.ts";
 
@@ -25,6 +25,8 @@ export interface Account {
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
   readonly refreshedAt: Date | null;
+  /** psn has something to renew the token with. */
+  readonly renews: boolean;
 }
 
 /** Credentials as they lie in the database: every secret sealed. */
@@ -54,10 +56,19 @@ export interface Accounts {
   /** Forgets the credentials, keeps the history, and cancels what is still to come; returns how many were cancelled. */
   disconnect(userId: string, accountId: string): Promise<number>;
   credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;
-  /** Takes the right to refresh for `leaseMs`, if nobody has it. */
-  leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<boolean>;
-  /** Stores refreshed credentials in place of `previous` and gives the lease back; false when they were replaced meanwhile. */
-  refreshed(userId: string, accountId: string, previous: SealedCredentials, credentials: SealedCredentials): Promise<boolean>;
+  /** Takes the right to refresh for `leaseMs`, if nobody has it (`taken`) and the last exchange was long enough ago (else `resting`). */
+  leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<"mine" | "taken" | "resting">;
+  /**
+   * Stores refreshed credentials in place of `previous`, gives the lease back, and lets nobody refresh again for `restMs`; false when
+   * they were replaced meanwhile.
+   */
+  refreshed(
+    userId: string,
+    accountId: string,
+    previous: SealedCredentials,
+    credentials: SealedCredentials,
+    restMs: number,
+  ): Promise<boolean>;
   releaseRefresh(userId: string, accountId: string): Promise<void>;
   /** Marks an account that only its user can mend. */
   needsReconnect(userId: string, accountId: string, reason: string): Promise<void>;
@@ -290,6 +301,8 @@ export interface Bucket {
   put(key: string, bytes: Uint8Array, mime: string): Promise<void>;
   /** Undefined when it is not there. Throws FILE_UNREADABLE when it is not what was put there, going by its SHA-256 in hex. */
   get(key: string, sha256: string): Promise<Uint8Array | undefined>;
+  /** An address under which anybody can fetch it for so many seconds, at most a week. */
+  link(key: string, seconds: number): string;
   /** What is not there is no error. */
   remove(key: string): Promise<void>;
   /** Writes something small, reads it back and removes it. */
@@ -303,6 +316,8 @@ export type Concurrency = Readonly<Record<string, number>>;
 export interface Upkeep {
   /** Accounts whose tokens should be exchanged before somebody needs them. */
   staleTokens(platforms: readonly string[], aheadMs: number, idleMs: number): Promise<readonly StaleToken[]>;
+  /** Accounts whose tokens end within `aheadMs` and cannot be renewed; each is given once, and noted on the account. */
+  noteEndingTokens(platforms: readonly string[], aheadMs: number): Promise<readonly EndingToken[]>;
   /** Media that nobody can need any more, since every delivery of their post ended well so long ago. */
   spentMedia(ageMs: number, most: number): Promise<readonly SpentMedia[]>;
   /** Forgets where these media are; their descriptions stay. */
@@ -315,6 +330,11 @@ export interface StaleToken {
   readonly accountId: string;
   readonly userId: string;
   readonly platform: string;
+}
+
+export interface EndingToken extends StaleToken {
+  readonly handle: string;
+  readonly endsAt: Date;
 }
 
 export interface SpentMedia {
@@ -342,13 +362,89 @@ export interface Inspection {
   sealedByKey(userId: string): Promise<Readonly<Record<string, number>>>;
 }
 
+/** A key of the user's own app at a platform, as it lies in the database. */
+export interface SealedKey {
+  readonly id: string;
+  readonly name: string;
+  readonly value: string;
+  readonly updatedAt: Date;
+}
+
+export interface Keys {
+  /** By name. */
+  list(userId: string): Promise<readonly SealedKey[]>;
+  /** In place of one by the same name. */
+  put(userId: string, key: Omit<SealedKey, "updatedAt">): Promise<void>;
+  /** False when there was none. */
+  remove(userId: string, name: string): Promise<boolean>;
+}
+
+/** A row with sealed values, by column; null where there is none. */
+export interface SealedRow {
+  readonly table: "oauth_tokens" | "api_keys";
+  readonly id: string;
+  readonly values: Readonly<Record<string, string | null>>;
+  /** Somebody is exchanging its token just now. */
+  readonly leased: boolean;
+}
+
+/** Whatever is sealed, for a rotation of the key. */
+export interface Sealed {
+  /** Rows that hold a value of this key, ordered by table and id, after this one. */
+  ofKey(userId: string, keyId: string, most: number, after?: SealedRow): Promise<readonly SealedRow[]>;
+  /** Rows that hold a value of none of these keys. */
+  ofOthers(userId: string, keyIds: readonly string[], most: number): Promise<readonly SealedRow[]>;
+  /** Puts these values in place of the row's own; false when they are other ones by now, or their token is being exchanged. */
+  reseal(userId: string, row: SealedRow, values: SealedRow["values"]): Promise<boolean>;
+  /** How many values each key id has sealed. */
+  count(userId: string): Promise<Readonly<Record<string, number>>>;
+}
+
 export interface Stores {
   readonly users: Users;
   readonly accounts: Accounts;
+  readonly keys: Keys;
   readonly posts: Posts;
   readonly deliveries: Deliveries;
   readonly inspection: Inspection;
   readonly upkeep: Upkeep;
+  readonly sealed: Sealed;
+}
+
+/** A table whose rows move with a hub. */
+export type HubTable =
+  | "users"
+  | "accounts"
+  | "oauth_tokens"
+  | "api_keys"
+  | "posts"
+  | "media"
+  | "deliveries"
+  | "delivery_units"
+  | "delivery_events"
+  | "slots";
+
+/** A row as the database wrote it. */
+export interface HubRow {
+  readonly table: HubTable;
+  readonly json: string;
+}
+
+/** All rows of a hub. Each verb is one transaction. */
+export interface HubRows {
+  /** Number of migrations. */
+  readonly schema: number;
+  /**
+   * Hands over every row of these users as of one instant. `moving` also holds, in the same transaction, everything that has not
+   * gone out, from before the rows are read until `take` is done. Throws STATE_CONFLICT while something is on its way.
+   */
+  read<T>(users: readonly string[], moving: boolean, take: (rows: AsyncIterable<HubRow>) => Promise<T>): Promise<T>;
+  /** Inserts them; `finish` is the last thing before they count. Answers how many. */
+  write(rows: AsyncIterable<HubRow>, finish: () => Promise<void>): Promise<number>;
+  /** True while none of these users has a post or an account. */
+  isEmpty(users: readonly string[]): Promise<boolean>;
+  /** Schedules what `read` with `moving`, or an import, left held; answers how many. */
+  start(users: readonly string[]): Promise<number>;
 }
 
 /** Where a sealed value lives; a value moved elsewhere does not open. */
@@ -365,6 +461,12 @@ export interface Vault {
   open(place: Place, sealed: string): string;
 }
 
+/** The keys of the user's own apps at the platforms. */
+export interface Apps {
+  /** By the names an adapter gives; undefined when there is no id. From the environment and keys.env, else from the hub. Throws VAULT_…, DB_…. */
+  find(userId: string, names: AppGuide["keys"]): Promise<OAuthApp | undefined>;
+}
+
 export interface Platforms {
   readonly ids: readonly string[];
   /** Throws INPUT_INVALID for an id that is none. */
@@ -376,6 +478,7 @@ export interface World extends Faults {
   readonly stores: Stores;
   readonly vault: Vault;
   readonly platforms: Platforms;
+  readonly apps: Apps;
   /** Absent where workers listen to the database. */
   readonly queue?: Queue;
   /** Absent where all media are in the database. */
@@ -383,6 +486,8 @@ export interface World extends Faults {
   /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
   readonly rowHolds?: number;
   readonly fetch: Fetch;
+  /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
+  readonly notify?: (line: string) => Promise<void>;
   readonly now: () => Date;
   /** In [0, 1). */
   readonly random: () => number;

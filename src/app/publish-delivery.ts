@@ -3,10 +3,11 @@ import type { Json, Purpose } from "@psn/core/types/index.ts";
 import type { Media, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { pass } from "./fault-points.ts";
-import { openMedia } from "./keep-media.ts";
+import { linkMedia, openMedia } from "./keep-media.ts";
 import type { Claim, LoadedDelivery, StoredUnit, World } from "./ports.ts";
 import { openSession, refreshSession } from "./session.ts";
 import { findLost } from "./settle-unknown.ts";
+import { tellOfChange } from "./tell-user.ts";
 
 /** How long to wait before writing an outcome again when the database did not answer, in milliseconds. */
 const WRITE_AGAIN_MS = [200, 1_000, 4_000] as const;
@@ -56,7 +57,7 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
   let unit = loaded && openUnit(loaded);
   const late = loaded && unit && purpose === "publish" ? lateness(loaded, unit) : undefined;
   if (late) {
-    await write(held, late);
+    if (loaded && (await write(held, late))) await tellOfChange(world, loaded, late);
     return held.lease.last;
   }
   while (loaded && unit) {
@@ -85,7 +86,8 @@ async function begin(held: Held, loaded: LoadedDelivery, unit: StoredUnit, purpo
     const session = openSession(world, claim.userId, loaded.account, loaded.credentials);
     return { ...held, loaded, purpose, platform, session: { ...session, now: databaseClock(world, loaded) } };
   } catch (error) {
-    await write(held, notBegun(world, loaded, unit, purpose, toPsnError(error)));
+    const change = notBegun(world, loaded, unit, purpose, toPsnError(error));
+    if (await write(held, change)) await tellOfChange(world, loaded, change);
     return undefined;
   }
 }
@@ -220,7 +222,9 @@ function out(run: Run, unit: StoredUnit, outcome: Outcome): Promise<boolean> {
 }
 
 async function written(run: Run, change: delivery.DeliveryChange, goesOn: boolean): Promise<boolean> {
-  return (await write(run, change)) && goesOn;
+  const mine = await write(run, change);
+  if (mine) await tellOfChange(run.world, run.loaded, change);
+  return mine && goesOn;
 }
 
 /** False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. */
@@ -241,18 +245,30 @@ async function write(held: Held, change: delivery.DeliveryChange): Promise<boole
   }
 }
 
-function requestOf({ world, loaded, claim }: Run, unit: StoredUnit): PublishRequest {
+function requestOf({ world, loaded, claim, purpose }: Run, unit: StoredUnit): PublishRequest {
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
     if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
-    return { ...info, open: async () => new Blob([await openMedia(world, claim.userId, id)], { type: info.mime }) };
+    const open = async () => new Blob([await openMedia(world, claim.userId, id)], { type: info.mime });
+    const { bucket } = world;
+    return { ...info, open, ...(bucket ? { link: (seconds: number) => linkMedia(world, bucket, claim.userId, id, seconds) } : {}) };
   });
   const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
   const root = unit.position > 0 ? ref(0) : undefined;
   const parent = unit.position > 0 ? ref(unit.position - 1) : undefined;
   // While preparing there is no instant yet; nothing that is kept may depend on it.
   const at = unit.sentAt ?? loaded.readAt;
-  return { unit: unit.unit, prepared: unit.prepared, media, key: unit.id, at, ...(root ? { root } : {}), ...(parent ? { parent } : {}) };
+  const again = purpose === "settle" ? { again: true as const } : {};
+  return {
+    unit: unit.unit,
+    prepared: unit.prepared,
+    media,
+    key: unit.id,
+    at,
+    ...again,
+    ...(root ? { root } : {}),
+    ...(parent ? { parent } : {}),
+  };
 }
 
 /** A 401 is a clear refusal: nothing was made. Exchange the token once and ask again. */

@@ -1,7 +1,9 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import { needsUser } from "@psn/domain/delivery.ts";
+import { NOTICE_MS } from "./account-health.ts";
 import type { StaleToken, World } from "./ports.ts";
 import { openSession, refreshSession } from "./session.ts";
+import { tellOfAccount, tellOfEnding } from "./tell-user.ts";
 
 /** A token of a long life is exchanged this long before it ends, in milliseconds. */
 const AHEAD_MS = 24 * 3_600_000;
@@ -9,7 +11,7 @@ const AHEAD_MS = 24 * 3_600_000;
 const IDLE_MS = 7 * 24 * 3_600_000;
 
 /**
- * Exchanges the tokens that would otherwise end before somebody needs them. One account's failure stops no other's: what only
+ * Exchanges the tokens that would otherwise end before somebody needs them, and tells their users of those that cannot be exchanged. One account's failure stops no other's: what only
  * its user can mend is written on the account, anything else is told to `onTrouble` and tried again at the next time.
  */
 export async function refreshTokens(
@@ -26,10 +28,17 @@ export async function refreshTokens(
       const failure = toPsnError(error);
       failed += 1;
       onTrouble(failure);
-      if (needsUser(failure)) await world.stores.accounts.needsReconnect(one.userId, one.accountId, failure.message);
+      if (needsUser(failure)) await disable(world, one, failure.message);
     }
   }
+  for (const ending of await world.stores.upkeep.noteEndingTokens(world.platforms.ids, NOTICE_MS)) await tellOfEnding(world, ending);
   return { refreshed, failed };
+}
+
+async function disable(world: World, { userId, accountId }: StaleToken, reason: string): Promise<void> {
+  await world.stores.accounts.needsReconnect(userId, accountId, reason);
+  const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
+  if (account) await tellOfAccount(world, account, reason);
 }
 
 /** False for a platform whose tokens cannot be exchanged, and for an account that is gone. */

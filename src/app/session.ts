@@ -1,11 +1,13 @@
-import { PsnError } from "@psn/core/errors.ts";
-import type { Credentials, Platform, Profile, Session } from "@psn/core/types/platform.ts";
+import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { Credentials, OAuthApp, Platform, Profile, Session } from "@psn/core/types/platform.ts";
 import { pass } from "./fault-points.ts";
 import type { Place, SealedCredentials, World } from "./ports.ts";
 
 /** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
 const REFRESH_LEASE_MS = 60_000;
 const LOOK_AGAIN_MS = 250;
+/** A token is not exchanged again sooner, in milliseconds: a platform that accepts none is not asked for one after the other. */
+const REST_MS = 10 * 60_000;
 /** How long to wait before storing new credentials again when the database did not answer, in milliseconds. */
 const STORE_AGAIN_MS = [200, 1_000, 4_000] as const;
 
@@ -80,30 +82,71 @@ export async function refreshSession(
     const { credentials } = await read();
     if (isNew(credentials)) return { ...session, credentials };
     if (!platform.refresh) throw revoked(account, reason);
-    if (world.now().getTime() > deadline)
-      throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
-    if (!(await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS))) continue;
+    const askedAt = world.now().getTime();
+    if (askedAt > deadline) throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
+    const lease = await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS);
+    if (lease === "resting" && !isNew((await read()).credentials))
+      throw new PsnError("PLATFORM_DOWN", `${platform.name} does not accept a token that it gave out a short while ago`);
+    if (lease !== "mine") continue;
+    const leftMs = () => askedAt + REFRESH_LEASE_MS - world.now().getTime();
+    // Who cannot give the right back leaves it to its lease; a lease that has ended is somebody else's by now.
+    const release = async () => {
+      if (leftMs() > 0) await accounts.releaseRefresh(userId, account.id).catch(() => undefined);
+    };
     try {
       // Whoever had the right before may have finished between the look and the lease; an old token must not be spent again.
       const current = await read();
       if (!isNew(current.credentials)) {
         await pass(world, "before refreshing");
-        const fresh = await platform.refresh({ ...session, credentials: current.credentials });
+        const app = await appOf(world, userId, platform);
+        // A request may take half a lease: this machine slept, and another worker may have begun.
+        if (leftMs() < REFRESH_LEASE_MS / 2) {
+          await release();
+          continue;
+        }
+        const spent = { ...session, credentials: current.credentials, ...(app ? { app } : {}) };
+        const fresh = await platform.refresh(spent).catch((error: unknown) => Promise.reject(refused(account, error)));
         // Stored before it is used; a platform that sends no new refresh token means the old one stays.
         const { expiresAt: _expired, ...lasting } = current.credentials;
         const sealed = sealCredentials(world, userId, current.sealed.id, { ...lasting, ...fresh });
         await pass(world, "refreshed, not stored");
-        await store(world, () => accounts.refreshed(userId, account.id, current.sealed, sealed));
+        await store(world, () => accounts.refreshed(userId, account.id, current.sealed, sealed, restOf(fresh, world.now())));
         await pass(world, "refreshed, stored");
-      } else await accounts.releaseRefresh(userId, account.id);
+      } else await release();
       // What is stored counts: if somebody reconnected meanwhile, theirs.
       return { ...session, credentials: (await read()).credentials };
     } catch (error) {
-      // Who cannot give the right back leaves it to its lease; the reason must not be lost over that.
-      await accounts.releaseRefresh(userId, account.id).catch(() => undefined);
-      throw error;
+      const alone = leftMs() > 0;
+      await release();
+      if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
+      // Refused is also who comes after somebody else: what is stored by now counts, and who was not alone may have been too early.
+      const { credentials: latest } = await read();
+      if (isNew(latest)) return { ...session, credentials: latest };
+      if (alone) throw error;
     }
   }
+}
+
+/** How long a new token is not exchanged again, in milliseconds: a short life is not waited out. */
+function restOf({ expiresAt }: Credentials, now: Date): number {
+  return expiresAt ? Math.max(0, Math.min(REST_MS, (expiresAt.getTime() - now.getTime()) / 2)) : REST_MS;
+}
+
+/** What a platform says of an exchange is never said of a post: where it refuses, whatever for, only a new consent helps. */
+function refused(account: AccountOf, error: unknown): unknown {
+  if (!(error instanceof PsnError)) return error;
+  return REFUSALS.has(error.code) ? revoked(account, error) : error;
+}
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_SCOPE", "PLATFORM_REJECTED"]);
+
+/** The user's own app, where the platform wants one. Throws APP_MISSING. */
+export async function appOf(world: Pick<World, "apps">, userId: string, { id, name, auth }: Platform): Promise<OAuthApp | undefined> {
+  const guide = auth.flatMap((way) => (way.kind === "oauth" && way.app ? [way.app] : []))[0];
+  if (!guide) return undefined;
+  const app = await world.apps.find(userId, guide.keys);
+  if (!app)
+    throw new PsnError("APP_MISSING", `${name} wants an app of your own, and psn has no ${guide.keys.id}`, { hint: `psn connect ${id}` });
+  return app;
 }
 
 /** A rotating token that is not written down is lost for good, so a database that does not answer is asked again. */

@@ -18,6 +18,8 @@ export interface Output {
   result(document: unknown, lines: () => string): void;
   /** For a person, on stderr: progress, the next command. Silent with `--json`. */
   note(line: string): void;
+  /** What the command waits for somebody to do, on stderr, also with `--json`. */
+  request(line: string): void;
   failure(error: PsnError): void;
   /** Decorates for stdout where that is a terminal and colour is wanted. */
   style(style: Style, text: string): string;
@@ -43,6 +45,9 @@ export function createOutput({ json, stdout, stderr, color }: OutputOptions): Ou
     },
     note(line) {
       if (!json) stderr.write(`${printable(line)}\n`);
+    },
+    request(line) {
+      stderr.write(`${printable(line)}\n`);
     },
     failure(error) {
       if (json) {

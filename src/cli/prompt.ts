@@ -9,6 +9,8 @@ export interface Prompt {
   text(question: string, flag: string): Promise<string>;
   /** The same without echo. */
   secret(question: string, flag: string): Promise<string>;
+  /** One line of whatever comes in, from a terminal or not; undefined when nothing comes any more. Throws when stopped. */
+  line(signal: AbortSignal): Promise<string | undefined>;
   /** True with `--yes` or a yes on the terminal; elsewhere throws INPUT_REQUIRED. */
   confirm(question: string): Promise<boolean>;
 }
@@ -45,6 +47,19 @@ export function createPrompt({ interactive, yes, input, output }: PromptOptions)
     secret: async (question, flag) => {
       need(question, flag);
       return ask(`${question}: `, true);
+    },
+    line: async (signal) => {
+      const lines = createInterface({ input, ...(input.isTTY ? { output, terminal: true } : {}) });
+      try {
+        return await new Promise<string | undefined>((resolve, reject) => {
+          lines.once("line", resolve);
+          lines.once("close", () => resolve(undefined));
+          if (signal.aborted) reject(signal.reason);
+          else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+        });
+      } finally {
+        lines.close();
+      }
     },
     confirm: async (question) => {
       if (yes) return true;

@@ -79,7 +79,7 @@ export function deliveryTable(output: Output, deliveries: readonly DeliverySumma
 }
 
 export function accountDocument(account: Account) {
-  const { id, platform, profile, health, healthReason, pausedUntil, expiresAt, refreshedAt, createdAt } = account;
+  const { id, platform, profile, health, healthReason, pausedUntil, expiresAt, refreshedAt, createdAt, renews } = account;
   return {
     id,
     name: nameOf(account),
@@ -91,6 +91,7 @@ export function accountDocument(account: Account) {
     reason: healthReason,
     pausedUntil: pausedUntil?.toISOString() ?? null,
     expires: expiresAt?.toISOString() ?? null,
+    renews,
     refreshed: refreshedAt?.toISOString() ?? null,
     connected: createdAt.toISOString(),
   };

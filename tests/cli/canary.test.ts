@@ -3,6 +3,7 @@ import { chmodSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { canaries, formsOf, found, mark, plant } from "../support/canary.ts";
 import { binary, type PsnOptions, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
@@ -13,35 +14,6 @@ import { bluesky, FAULTS, platform, weather } from "./echoing-platforms.ts";
  * every way and repeat in their errors what they were sent. Nothing that comes out, and nothing that is kept, may hold one
  * of them in any of the usual forms.
  */
-
-const mark = (name: string) => `canary-${name}-${randomBytes(12).toString("hex")}`;
-
-interface Canary {
-  readonly name: string;
-  readonly bytes: Buffer;
-}
-const canaries: Canary[] = [];
-const plant = (name: string, value: string | Buffer) => canaries.push({ name, bytes: Buffer.from(value) });
-
-/** A secret in the forms in which it may turn up: as it is, hex, URL-encoded, and base64 at each of the three alignments. */
-function formsOf({ bytes }: Canary): string[] {
-  const text = bytes.toString("utf8");
-  const base64 = [0, 1, 2].flatMap((shift) => {
-    const from = (3 - shift) % 3;
-    const whole = bytes.subarray(from, from + Math.floor((bytes.length - from) / 3) * 3).toString("base64");
-    return [whole, whole.replaceAll("+", "-").replaceAll("/", "_")];
-  });
-  const readable =
-    text.isWellFormed() && !text.includes("\ufffd") ? [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1)] : [];
-  return [...new Set([...readable, bytes.toString("hex"), bytes.toString("hex").toUpperCase(), ...base64])];
-}
-
-function found(text: string | Buffer, ...except: string[]): string[] {
-  const haystack = Buffer.from(text);
-  return canaries
-    .filter(({ name }) => !except.includes(name))
-    .flatMap((canary) => (formsOf(canary).some((form) => haystack.includes(form)) ? [canary.name] : []));
-}
 
 /** Everything a command printed, with its command line. */
 const printed: { readonly line: string; readonly text: string }[] = [];
@@ -166,7 +138,8 @@ describe("nothing is told", () => {
     weather.expired += 1;
     expect(await run(["post", "with an expired token", "--to", "bluesky"])).toMatchObject({ code: 0 });
     expect(await refreshed()).not.toEqual(before);
-    // And now the one it is exchanged with: the app password begins a new session.
+    // Ten minutes later, and now the one it is exchanged with: the app password begins a new session.
+    await hub.rows("UPDATE psn.oauth_tokens SET refresh_rest_until = NULL");
     weather.expired += 1;
     weather.expiredRefresh += 1;
     expect(await run(["post", "with a dead session", "--to", "bluesky"])).toMatchObject({ code: 0 });

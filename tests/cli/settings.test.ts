@@ -3,9 +3,10 @@ import { chmodSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { PLAIN_FIELDS, SECRET_FIELDS } from "@psn/cli/commands/connect.ts";
+import { PLAIN_FIELDS, SECRET_FIELDS } from "@psn/cli/form.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS } from "@psn/core/errors.ts";
+import { formFields } from "@psn/core/types/platform.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, psn, scratch, type TestHub, testHub } from "../support/cli.ts";
@@ -23,7 +24,7 @@ beforeAll(async () => {
 
 describe("connect", () => {
   test("has a flag for every field of every platform, and no other", async () => {
-    const fields = (await Promise.all(platformIds.map(async (id) => (await platforms[id]()).auth.fields))).flat();
+    const fields = (await Promise.all(platformIds.map(async (id) => formFields(await platforms[id]())))).flat();
     const names = (secret: boolean) => [...new Set(fields.filter((field) => field.secret === secret).map(({ name }) => name))].toSorted();
     expect(Object.keys(PLAIN_FIELDS).toSorted()).toEqual(names(false));
     expect([...SECRET_FIELDS].toSorted()).toEqual(names(true));

@@ -11,7 +11,16 @@ import { asOwner, type TestDatabase } from "../support/databases.ts";
 /** Heartbeats are the service's; the ledger of migrations may be read by all. */
 const HUB_TABLES: Readonly<Record<string, string>> = { workers: "psn_service", migrations: "" };
 /** May be executed by the service alone. */
-const SERVICE_FUNCTIONS = ["claim_due", "claim_one", "next_wake", "wake_ups", "stale_tokens", "spent_media", "add_user"];
+const SERVICE_FUNCTIONS = [
+  "claim_due",
+  "claim_one",
+  "next_wake",
+  "wake_ups",
+  "stale_tokens",
+  "note_ending_tokens",
+  "spent_media",
+  "add_user",
+];
 
 interface Table {
   readonly name: string;

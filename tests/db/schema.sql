@@ -19,10 +19,10 @@ TABLE accounts (r) row security forced
   home text not null
   limits jsonb not null default '{}'::jsonb
   health text not null default 'ok'::text
-  health_reason text
+  health_reason text (update to psn_definer)
   paused_until timestamp with time zone
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now() (update to psn_definer)
 TABLE api_keys (r) row security forced
   owner owner; delete, insert, select, update to psn_runtime
   id uuid not null
@@ -108,13 +108,14 @@ TABLE oauth_tokens (r) row security forced
   account_id uuid not null (select to psn_definer)
   access_token text not null
   refresh_token text (select to psn_definer)
-  secret text
+  secret text (select to psn_definer)
   scopes text[] not null
   expires_at timestamp with time zone (select to psn_definer)
   refresh_lease_until timestamp with time zone
   refreshed_at timestamp with time zone (select to psn_definer)
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now()
+  refresh_rest_until timestamp with time zone
 TABLE posts (r) row security forced
   owner owner; delete, insert, select, update to psn_runtime
   id uuid not null
@@ -464,6 +465,19 @@ BEGIN
     SELECT d.id, d.user_id, note.event, d.attempt, note.note, 'user' FROM psn.deliveries d
     WHERE d.id = ANY (ids) AND d.xmin = pg_current_xact_id()::xid RETURNING e.delivery_id;
 END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.note_ending_tokens(platforms text[], ahead double precision)
+ RETURNS TABLE(account_id uuid, user_id uuid, platform text, handle text, ends_at double precision)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  UPDATE psn.accounts a SET health_reason = 'its token ends on ' || to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), updated_at = now()
+  FROM psn.oauth_tokens t
+  WHERE t.account_id = a.id AND a.health = 'ok' AND a.health_reason IS NULL AND a.platform = ANY (platforms)
+    AND t.refresh_token IS NULL AND t.secret IS NULL AND t.expires_at <= now() + ahead * interval '1 millisecond'
+  RETURNING a.id, a.user_id, a.platform, a.handle, (extract(epoch FROM t.expires_at) * 1000)::double precision
+$function$
 -- owner owner; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.settle(changes jsonb)
  RETURNS TABLE(delivery_id uuid)

@@ -21,7 +21,7 @@ const accountOf = async (id: string) => {
   return found;
 };
 const reconnect = (platform: string) =>
-  connectAccount(stage.world, stage.userId, platform, { name: `ada-${platform}` }, new AbortController().signal);
+  connectAccount(stage.world, stage.userId, platform, { form: { name: `ada-${platform}` } }, new AbortController().signal);
 
 describe("a post of one text", () => {
   test("costs two database writes: the claim and the settle", async () => {

@@ -62,7 +62,7 @@ test("its user says no", async () => {
 test("reconnecting the account days later asks too, and forgets nothing", async () => {
   const id = await overdue(100, "ask");
   await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED'");
-  await connectAccount(stage.world, stage.userId, "chosen", { name: "ada-chosen" }, new AbortController().signal);
+  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);

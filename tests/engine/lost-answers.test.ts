@@ -170,7 +170,7 @@ describe("an account that is refused while an answer is lost", () => {
     await settle();
     expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "AUTH_REVOKED", health: "needs-reconnect" });
     await settle();
-    await connectAccount(stage.world, stage.userId, platform, { name: `ada-${platform}` }, new AbortController().signal);
+    await connectAccount(stage.world, stage.userId, platform, { form: { name: `ada-${platform}` } }, new AbortController().signal);
     await settle();
     expect((await stage.detail(id)).state).toBe("published");
     expect(texts()).toEqual(["hello"]);

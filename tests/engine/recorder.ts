@@ -219,7 +219,7 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
       duplicates,
       concurrency,
     },
-    auth: { kind: "form", fields: [{ name: "name", secret: false, help: "the account" }] },
+    auth: [{ kind: "form", fields: [{ name: "name", secret: false, help: "the account" }] }],
     connect: async ({ name = "" }, net) => {
       const profile = { subject: name, handle: name, url: `${origin}/${name}`, home: origin };
       return { profile, credentials: await login({ ...net, profile, credentials: { access: `${name}/0`, scopes: [] } }, "/login") };

@@ -71,7 +71,7 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
     userId,
     another: async () => createWorld(db.database, rest),
     connect: async (platform, name = `ada-${platform}`) => {
-      const { id } = await connectAccount(world, userId, platform, { name }, new AbortController().signal);
+      const { id } = await connectAccount(world, userId, platform, { form: { name } }, new AbortController().signal);
       const found = (await world.stores.accounts.list(userId)).find((account) => account.id === id);
       if (!found) throw new Error("the account is not there");
       return found;

@@ -66,6 +66,7 @@ export function createWorld(database: Database, options: WorldOptions): TestWorl
     stores: { ...stores, deliveries: counted },
     vault: createVault({ keys: [keyFromHex(key)] }),
     platforms: known,
+    apps: { find: async () => undefined },
     fetch: options.fetch,
     now: () => new Date(Date.now() + clock.aheadMs + clock.passedMs),
     random: options.random ?? (() => 0.5),

@@ -1,3 +1,4 @@
+import { endsSoon } from "@psn/app/account-health.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Account } from "@psn/app/ports.ts";
 import { defineCommand } from "@psn/cli/command.ts";
@@ -21,7 +22,14 @@ export default defineCommand({
     output.result({ accounts: accounts.map(accountDocument) }, () =>
       accounts.length === 0
         ? ""
-        : table(accounts.map((account) => [nameOf(account), health(output, account, user.timeZone), account.profile.url])),
+        : table(
+            accounts.map((account) => [
+              nameOf(account),
+              health(output, account, user.timeZone),
+              renewal(account, user.timeZone),
+              account.profile.url,
+            ]),
+          ),
     );
     const sick = accounts.find((account) => account.health === "needs-reconnect");
     if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
@@ -30,9 +38,17 @@ export default defineCommand({
   },
 });
 
-function health(output: Output, { health: state, healthReason, pausedUntil }: Account, zone: string): string {
+function renewal({ expiresAt, refreshedAt, renews }: Account, zone: string): string {
+  if (!expiresAt) return "";
+  return renews ? `renewed ${refreshedAt ? when(refreshedAt, zone) : "never"}` : `until ${when(expiresAt, zone)}`;
+}
+
+function health(output: Output, account: Account, zone: string): string {
+  const { health: state, healthReason, pausedUntil, expiresAt } = account;
   if (state === "needs-reconnect") return output.style("yellow", `needs reconnecting: ${healthReason ?? "the platform refused it"}`);
   if (pausedUntil && pausedUntil.getTime() > Date.now())
     return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
+  if (expiresAt && endsSoon(account, new Date()))
+    return output.style("yellow", `ends ${when(expiresAt, zone)}: psn connect ${account.platform}`);
   return state === "ok" ? output.style("green", "ok") : output.style("dim", state);
 }

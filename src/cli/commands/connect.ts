@@ -1,35 +1,29 @@
-import { connectAccount } from "@psn/app/connect-account.ts";
+import { nameOf } from "@psn/app/choose-accounts.ts";
+import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
+import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { givenSecret } from "@psn/cli/prompt.ts";
+import { fillForm, type Given, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
+import { ownApp } from "@psn/cli/own-app.ts";
+import type { Hub } from "@psn/compose.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { FormField, Platform } from "@psn/core/types/platform.ts";
+import { type Auth, formFields, type OAuthAuth, type Platform } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-
-/** Every field some platform's form has: as a flag where it is no secret, as `-stdin` and `-file` where it is one. */
-export const PLAIN_FIELDS = {
-  identifier: "bluesky: your handle",
-  server: "bluesky, mastodon: the account's server",
-  folder: "feed: the folder to publish into",
-  url: "feed: where the folder is served; webhook: the address",
-  title: "feed: its title",
-} as const;
-export const SECRET_FIELDS = ["password", "token", "secret"] as const;
-
-const flagsOf = (name: string) => ({ stdin: `${name}Stdin`, file: `${name}File` });
 
 export default defineCommand({
   name: "connect",
   summary: "connect an account",
   details:
-    "Connecting the same account again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard input or a file; never from the command line.",
+    "Opens the platform's page in your browser, or asks for what you enter there. Connecting the same account again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard input or a file; never from the command line.",
   examples: [
     { line: "psn connect feed ./public --url https://example.com", does: "a feed in a folder you serve" },
+    { line: "psn connect x", does: "shows how to register an app of your own, then opens the browser" },
+    { line: "psn connect x --no-browser", does: "shows the address; paste the one your browser ends on" },
     { line: "psn connect bluesky ada.bsky.social", does: "asks for an app password" },
-    { line: "psn connect mastodon fosstodon.org --token-stdin < token.txt", does: "for scripts" },
+    { line: "psn connect mastodon fosstodon.org", does: "in the browser; with --token-stdin by a token" },
     { line: "psn connect webhook https://example.com/hook --secret-file secret.txt", does: "signed JSON to an address of yours" },
   ],
   args: [
-    { name: "<platform>", help: "bluesky, mastodon, feed or webhook" },
+    { name: "<platform>", help: "a platform (docs/platforms.md), or an account to reconnect, as psn accounts shows it" },
     { name: "[what]", help: "the first thing the platform asks for: a handle, a server, a folder, an address" },
   ],
   flags: [
@@ -38,85 +32,119 @@ export default defineCommand({
       { flags: `--${name}-stdin`, help: `the ${name}, read from standard input` },
       { flags: `--${name}-file <file>`, help: `the ${name}, read from a file` },
     ]),
+    { flags: "--oauth", help: "by the browser, where the platform asks for a password or token otherwise" },
+    { flags: "--no-browser", help: "open none; show the address, and take the one the browser ends on" },
+    { flags: "--port <port>", help: "where the browser comes back to on this machine, as it is registered with your app; else 8976" },
+    { flags: "--redirect <url>", help: "an address of your own for that, where the platform wants https" },
+    { flags: "--another", help: "one account more, though another one of this platform waits to be reconnected" },
     { flags: "--dry-run", help: "take the values, ask nobody, write nothing" },
   ],
   schema: z
-    .object({ platform: z.string(), what: z.string().optional(), dryRun: z.boolean().default(false) })
+    .object({
+      platform: z.string(),
+      what: z.string().optional(),
+      dryRun: z.boolean().default(false),
+      oauth: z.boolean().default(false),
+      browser: z.boolean().default(true),
+      port: z.coerce.number({ error: "must be a port" }).int().min(1).max(65_535, { error: "must be a port, 1 to 65535" }).optional(),
+      redirect: z.url({ protocol: /^https?$/, error: "must be an address such as https://example.com/psn" }).optional(),
+      another: z.boolean().default(false),
+    })
     .catchall(z.union([z.string(), z.boolean()])),
-  run: async ({ platform: id, what, dryRun, ...given }, context) => {
-    const { output, signal } = context;
+  run: async ({ platform: named, what, dryRun, oauth, browser, port, redirect, another, ...given }, context) => {
+    const { output } = context;
     const hub = await context.hub();
+    const { id, account } = await meantBy(named, hub);
+    const meant: Meant = { another, ...(account ? { account } : {}) };
     const platform = await hub.world.platforms.load(id);
-    const form = await fill(platform, what, given, context);
+    const way = wayOf(platform, given, oauth);
+    const form = await fillForm(platform, way, what, given, context);
     if (dryRun) {
-      const secrets = new Set<string>(platform.auth.fields.filter(({ secret }) => secret).map(({ name }) => name));
-      const shown = Object.entries(form).map(([name, value]) => [name, secrets.has(name) ? "••••••••" : value] as const);
+      const shown = Object.fromEntries(way.fields.map(({ name, secret }) => [name, secret ? "••••••••" : (form[name] ?? "")]));
+      const words = Object.entries(shown).map(([name, value]) => ` ${name} ${value}`);
       output.result(
-        { dryRun, platform: id, form: Object.fromEntries(shown) },
-        () => `would connect ${id} with ${shown.map((pair) => pair.join(" ")).join(", ")}`,
+        { dryRun, platform: id, way: way.kind, form: shown },
+        () => `would connect ${id}${words.length > 0 ? ` with${words.join(",")}` : " in the browser"}`,
       );
       return undefined;
     }
-    const account = await connectAccount(hub.world, hub.user.id, id, form, signal);
-    const document = {
-      id: account.id,
-      platform: id,
-      handle: account.profile.handle,
-      subject: account.profile.subject,
-      url: account.profile.url,
-      again: account.again,
-    };
-    output.result(
-      document,
-      () =>
-        `${output.style("green", account.again ? "reconnected" : "connected")}  ${id}:${account.profile.handle}  ${account.profile.url}`,
-    );
-    output.note(`next: psn post "hello" --to ${id} --dry-run`);
+    const connected =
+      way.kind === "form"
+        ? await connectAccount(hub.world, hub.user.id, id, { form }, context.signal, meant)
+        : await byBrowser({ hub, platform, way, form, browser, port, redirect, meant }, context);
+    tell(id, connected, context);
     return undefined;
   },
 });
 
-type Given = Readonly<Record<string, string | boolean>>;
+/** A platform, or an account of one that is to be reconnected. */
+async function meantBy(named: string, { world, user }: Hub) {
+  if (!named.includes(":")) return { id: named, account: undefined };
+  const accounts = await world.stores.accounts.list(user.id);
+  const account = accounts.find((one) => nameOf(one).toLowerCase() === named.toLowerCase());
+  if (account) return { id: account.platform, account };
+  throw new PsnError("NOT_FOUND", `no account is called "${named}"`, { hint: "psn accounts" });
+}
 
-async function fill(platform: Platform, what: string | undefined, given: Given, context: Context): Promise<Record<string, string>> {
-  const { fields } = platform.auth;
-  const first = fields.find(({ secret }) => !secret);
-  const form: Record<string, string> = {};
-  refuseForeign(platform, given);
-  for (const field of fields) {
-    const named = given[field.name];
-    if (field === first && what !== undefined && named !== undefined)
-      throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
-    const value = field.secret
-      ? await secretOf(field, given, context)
-      : field === first && what !== undefined
-        ? what
-        : typeof named === "string"
-          ? named
-          : await plainOf(field, context);
-    form[field.name] = value;
+/** The way that the flags ask for, else the platform's first. */
+function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
+  const [first] = auth;
+  if (oauth) {
+    const found = auth.find(({ kind }) => kind === "oauth");
+    if (found) return found;
+    throw new PsnError("USAGE", `${id} does not connect by the browser`, { hint: `psn connect ${id}` });
   }
-  return form;
+  const byForm = auth.find(
+    (way) => way.kind === "form" && way.fields.some(({ name, secret }) => secret && secretFlags(name).some((flag) => flag in given)),
+  );
+  return byForm ?? first;
 }
 
-/** A flag of another platform is a misunderstanding, and not to be passed over. */
-function refuseForeign(platform: Platform, given: Given): void {
-  const known = platform.auth.fields.flatMap(({ name }) => [name, flagsOf(name).stdin, flagsOf(name).file]);
-  const foreign = Object.keys(given).find((name) => !known.includes(name));
-  if (foreign !== undefined)
-    throw new PsnError(
-      "USAGE",
-      `${platform.id} does not ask for ${foreign}; it asks for ${platform.auth.fields.map(({ name }) => name).join(", ")}`,
-    );
+interface Browsing {
+  readonly hub: Hub;
+  readonly platform: Platform;
+  readonly way: OAuthAuth;
+  readonly form: Readonly<Record<string, string>>;
+  readonly browser: boolean;
+  readonly port: number | undefined;
+  readonly redirect: string | undefined;
+  readonly meant: Meant;
 }
 
-async function plainOf(field: FormField, { prompt }: Context): Promise<string> {
-  return field.fallback ?? prompt.text(field.help, `--${field.name}`);
+async function byBrowser({ hub, platform, way, form, meant, redirect, ...rest }: Browsing, context: Context): Promise<ConnectedAccount> {
+  const { world, user } = hub;
+  if (rest.browser && !context.prompt.interactive) {
+    const [first] = formFields(platform).filter(({ secret }) => secret);
+    throw new PsnError("INPUT_REQUIRED", "there is no terminal, and so nobody to open a browser for", {
+      hint: `pass --no-browser and open the address it shows${first ? `, or --${first.name}-stdin` : ""}`,
+    });
+  }
+  const back = way.app?.pasteOnly
+    ? (redirect ?? (await context.prompt.text("the https address registered with your app", "--redirect")))
+    : redirect;
+  const app = await ownApp({ world, user, platform, way, redirect: back, port: rest.port, browser: rest.browser }, context);
+  const net = { fetch: world.fetch, now: world.now, signal: context.signal };
+  const authorize = async (request: Parameters<NonNullable<Platform["authorize"]>>[0]) => {
+    if (!platform.authorize) throw new PsnError("BUG", `${platform.id} has no authorize`);
+    return platform.authorize(request, net);
+  };
+  const { account } = await withConsent({ platform, way, form, app, redirect: back, authorize, ...rest }, context, async (answer) => {
+    const account = await connectAccount(world, user.id, platform.id, { answer }, context.signal, meant);
+    return {
+      ok: true,
+      title: `${platform.name}: ${account.profile.handle} is connected`,
+      text: "You can close this page and go back to the terminal.",
+      account,
+    };
+  });
+  return account;
 }
 
-async function secretOf(field: FormField, given: Given, { prompt, stdin }: Context): Promise<string> {
-  const { stdin: stdinName, file } = flagsOf(field.name);
-  const path = given[file];
-  const value = await givenSecret(field.name, given[stdinName] === true, typeof path === "string" ? path : undefined, stdin);
-  return value ?? field.fallback ?? prompt.secret(field.help, `--${field.name}-stdin or --${field.name}-file`);
+function tell(id: string, { id: accountId, profile, again }: ConnectedAccount, { output }: Context): void {
+  const { handle, subject, url } = profile;
+  output.result(
+    { id: accountId, platform: id, handle, subject, url, again },
+    () => `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,
+  );
+  output.note(`next: psn post "hello" --to ${id} --dry-run`);
 }

@@ -1,4 +1,5 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
+import { disconnectAccount } from "@psn/app/connect-account.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -6,7 +7,8 @@ import { z } from "zod";
 export default defineCommand({
   name: "disconnect",
   summary: "forget an account's credentials",
-  details: "What it published stays in the history; what it had still to publish is cancelled.",
+  details:
+    "The platform is told to forget psn's access, where it offers that. What the account published stays in the history; what it had still to publish is cancelled.",
   examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without a question" }],
   args: [{ name: "<account>", help: "as psn accounts shows it, or a platform with one account" }],
   flags: [{ flags: "--dry-run", help: "say what would be cancelled" }],
@@ -26,11 +28,12 @@ export default defineCommand({
     }
     if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`)))
       throw new PsnError("INTERRUPTED", "nothing was changed");
-    const cancelled = await world.stores.accounts.disconnect(user.id, account.id);
+    const { cancelled, revoked, trouble } = await disconnectAccount(world, user.id, account, context.signal);
     output.result(
-      { account: nameOf(account), cancelled, dryRun: false },
+      { account: nameOf(account), cancelled, revoked, dryRun: false },
       () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`,
     );
+    if (trouble) output.note(`the platform could not be told: ${trouble.message}; take psn's access away in its settings`);
     return undefined;
   },
 });

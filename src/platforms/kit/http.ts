@@ -33,7 +33,7 @@ export interface CallOptions extends RequestInit {
   readonly accept?: readonly number[];
 }
 
-type Caller = Net & Partial<Pick<Session, "credentials">>;
+type Caller = Net & Partial<Pick<Session, "credentials" | "app">>;
 
 /**
  * One request and its whole answer. Never follows a redirect: a token goes to no other host.
@@ -113,14 +113,14 @@ function noVerdict(effect: Effect, message: string, options: { cause?: unknown; 
 
 /**
  * How long the platform asks to be left alone, in milliseconds; undefined when it does not say.
- * Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3). X-RateLimit-Reset: an ISO instant (Mastodon) or epoch seconds.
+ * Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3). X-RateLimit-Reset: an ISO instant (Mastodon) or epoch seconds; X writes X-Rate-Limit-Reset.
  * RateLimit-Reset: epoch seconds (Bluesky's PDS, measured) or seconds from now (draft-ietf-httpapi-ratelimit-headers).
  */
 export function pauseMs(headers: Headers, now: Date): number | undefined {
   // An absolute instant is the server's own; so must be the clock it is compared with.
   const told = Date.parse(headers.get("date") ?? "");
   const serverNow = Number.isNaN(told) ? now.getTime() : told;
-  for (const name of ["retry-after", "x-ratelimit-reset", "ratelimit-reset"]) {
+  for (const name of ["retry-after", "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset"]) {
     const value = headers.get(name)?.trim();
     if (!value) continue;
     const at = /^\d+(\.\d+)?$/.test(value) ? instantOf(Number(value), serverNow) : Date.parse(value);
@@ -178,5 +178,5 @@ function repeats(words: string, sent: string): boolean {
 
 function secretsOf(session: Caller): string[] {
   const { access, refresh, secret } = session.credentials ?? {};
-  return [access, refresh, secret].filter((value): value is string => value !== undefined && value !== "");
+  return [access, refresh, secret, session.app?.secret].filter((value): value is string => value !== undefined && value !== "");
 }

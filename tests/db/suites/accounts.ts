@@ -121,21 +121,22 @@ export function accountTests(test: Test): void {
   test("accounts: one refresh at a time", async ({ stores, userId, accountId }) => {
     const take = (leaseMs: number) => stores.accounts.leaseRefresh(userId, accountId, leaseMs);
     const tries = await Promise.all(Array.from({ length: 10 }, () => take(60_000)));
-    expect(tries.filter(Boolean)).toHaveLength(1);
-    expect(await take(60_000)).toBe(false);
+    expect(tries.filter((one) => one === "mine")).toHaveLength(1);
+    expect(await take(60_000)).toBe("taken");
     await stores.accounts.releaseRefresh(userId, accountId);
-    expect(await take(0)).toBe(true);
+    expect(await take(0)).toBe("mine");
     // That lease has ended by now.
-    expect(await take(60_000)).toBe(true);
+    expect(await take(60_000)).toBe("mine");
     const before = await stores.accounts.credentials(userId, accountId);
     if (!before) throw new Error("the account has credentials");
     const fresh = sealed(before.id, { access: "v1.key1.fresh", refresh: "v1.key1.rotated", expiresAt: new Date(0) });
-    expect(await stores.accounts.refreshed(userId, accountId, before, fresh)).toBe(true);
+    expect(await stores.accounts.refreshed(userId, accountId, before, fresh, 60_000)).toBe(true);
     expect(await stores.accounts.credentials(userId, accountId)).toEqual(fresh);
     // A refresh that took too long does not write over what came after it.
-    expect(await stores.accounts.refreshed(userId, accountId, before, sealed(before.id, { access: "v1.key1.late" }))).toBe(false);
+    expect(await stores.accounts.refreshed(userId, accountId, before, sealed(before.id, { access: "v1.key1.late" }), 0)).toBe(false);
     expect(await stores.accounts.credentials(userId, accountId)).toEqual(fresh);
-    expect(await take(60_000)).toBe(true);
-    expect(await stores.accounts.leaseRefresh(await newUser(stores), accountId, 1)).toBe(false);
+    // What was just exchanged rests, until its user connects the account again.
+    expect(await take(60_000)).toBe("resting");
+    expect(await stores.accounts.leaseRefresh(await newUser(stores), accountId, 1)).toBe("taken");
   });
 }

@@ -27,18 +27,27 @@ function tokenValues(credentials: SealedCredentials) {
 /** Deliveries of an account that this transaction has changed are among these. */
 const ofAccount = (id: string) => sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and ${changedHere})`;
 
+/** What came by an import, or was moved away, waits for `psn import --start`: another hub may be publishing it. */
+const notElsewhere = sql`coalesce((select e.event from psn.delivery_events e where e.delivery_id = ${deliveries.id}
+  order by e.sequence desc limit 1), '') not in ('imported', 'moved away')`;
+
 export function accountsStore(database: Database): Accounts {
   return {
     async list(userId) {
       const [rows] = await database.run({ userId }, (db) => [
         db
-          .select({ account: accounts, expiresAt: oauthTokens.expiresAt, refreshedAt: oauthTokens.refreshedAt })
+          .select({
+            account: accounts,
+            expiresAt: oauthTokens.expiresAt,
+            refreshedAt: oauthTokens.refreshedAt,
+            renews: sql<boolean>`coalesce(${oauthTokens.refreshToken}, ${oauthTokens.secret}) is not null`,
+          })
           .from(accounts)
           .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
           .orderBy(asc(accounts.platform), asc(accounts.handle)),
       ]);
       return rows.map(
-        ({ account, expiresAt, refreshedAt }): Account => ({
+        ({ account, expiresAt, refreshedAt, renews }): Account => ({
           id: account.id,
           platform: account.platform,
           profile: profileOf(account),
@@ -48,6 +57,7 @@ export function accountsStore(database: Database): Accounts {
           createdAt: account.createdAt,
           expiresAt,
           refreshedAt,
+          renews,
         }),
       );
     },
@@ -80,13 +90,13 @@ export function accountsStore(database: Database): Accounts {
           .onConflictDoUpdate({
             target: oauthTokens.accountId,
             // With the id: the vault has sealed the tokens for a row of this id.
-            set: { id: credentials.id, ...tokens, refreshLeaseUntil: null, refreshedAt: now, updatedAt: now },
+            set: { id: credentials.id, ...tokens, refreshLeaseUntil: null, refreshRestUntil: null, refreshedAt: now, updatedAt: now },
           })
           .returning({ id: oauthTokens.id }),
         db
           .update(deliveries)
           .set({ state: "scheduled", wakeAt: sql`greatest(${deliveries.dueAt}, now())`, code: null, message: null, ...takenBack })
-          .where(and(eq(deliveries.accountId, id), eq(deliveries.state, "held")))
+          .where(and(eq(deliveries.accountId, id), eq(deliveries.state, "held"), notElsewhere))
           .returning({ id: deliveries.id }),
         note(db, ofAccount(id), "reconnected"),
       ]);
@@ -118,26 +128,34 @@ export function accountsStore(database: Database): Accounts {
     },
 
     async leaseRefresh(userId, accountId, leaseMs) {
-      const [rows] = await database.run({ userId }, (db) => [
+      const over = (until: typeof oauthTokens.refreshLeaseUntil | typeof oauthTokens.refreshRestUntil) =>
+        or(isNull(until), sql`${until} <= now()`);
+      const { refreshLeaseUntil, refreshRestUntil } = oauthTokens;
+      const [rows, resting] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)
           .set({ refreshLeaseUntil: sql`now() + ${leaseMs} * interval '1 millisecond'` })
-          .where(
-            and(
-              eq(oauthTokens.accountId, accountId),
-              or(isNull(oauthTokens.refreshLeaseUntil), sql`${oauthTokens.refreshLeaseUntil} <= now()`),
-            ),
-          )
+          .where(and(eq(oauthTokens.accountId, accountId), over(refreshLeaseUntil), over(refreshRestUntil)))
           .returning({ id: oauthTokens.id }),
+        db
+          .select({ id: oauthTokens.id })
+          .from(oauthTokens)
+          .where(and(eq(oauthTokens.accountId, accountId), sql`${refreshRestUntil} > now()`)),
       ]);
-      return rows.length > 0;
+      return rows.length > 0 ? "mine" : resting.length > 0 ? "resting" : "taken";
     },
 
-    async refreshed(userId, accountId, previous, credentials) {
+    async refreshed(userId, accountId, previous, credentials, restMs) {
       const [rows] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)
-          .set({ ...tokenValues(credentials), refreshLeaseUntil: null, refreshedAt: sql`now()`, updatedAt: sql`now()` })
+          .set({
+            ...tokenValues(credentials),
+            refreshLeaseUntil: null,
+            refreshRestUntil: sql`now() + ${restMs} * interval '1 millisecond'`,
+            refreshedAt: sql`now()`,
+            updatedAt: sql`now()`,
+          })
           .where(and(eq(oauthTokens.accountId, accountId), eq(oauthTokens.accessToken, previous.access)))
           .returning({ id: oauthTokens.id }),
       ]);

@@ -18,6 +18,22 @@ export function upkeepStore(database: Database): Upkeep {
       return rows;
     },
 
+    async noteEndingTokens(platforms, aheadMs) {
+      // Not repeatable: what a lost answer took away nobody is told of again, and it stands on the account.
+      const [rows] = await database.run("service", (db) => [
+        db
+          .select({
+            accountId: sql<string>`account_id`,
+            userId: sql<string>`user_id`,
+            platform: sql<string>`platform`,
+            handle: sql<string>`handle`,
+            endsAt: sql<number>`ends_at`,
+          })
+          .from(sql`psn.note_ending_tokens(${`{${platforms.join(",")}}`}::text[], ${aheadMs}::double precision)`),
+      ]);
+      return rows.map(({ endsAt, ...row }) => ({ ...row, endsAt: new Date(endsAt) }));
+    },
+
     async spentMedia(ageMs, most) {
       const [rows] = await database.run(
         "service",

@@ -1,0 +1,1 @@
+ALTER TABLE "psn"."oauth_tokens" ADD COLUMN "refresh_rest_until" timestamp with time zone;

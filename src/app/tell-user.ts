@@ -1,0 +1,38 @@
+import type { DeliveryChange } from "@psn/domain/delivery.ts";
+import { nameOf } from "./choose-accounts.ts";
+import { shortId } from "./find-deliveries.ts";
+import type { Account, EndingToken, LoadedDelivery, World } from "./ports.ts";
+
+/*
+ * What only the user can mend, told where the user is (`PSN_NOTIFY_URL`): one line without a word of any post. Best effort: the
+ * hub's rows say it too.
+ */
+
+/** Tells of a change that leaves something to the user; of any other nothing. Never throws. */
+export async function tellOfChange(world: World, { id, account }: LoadedDelivery, change: DeliveryChange): Promise<void> {
+  const name = nameOf(account);
+  const { account: on, state, message } = change;
+  if (on && "health" in on && on.health === "needs-reconnect") return tellOfAccount(world, account, on.reason);
+  const said = message === null ? "" : ` (${message})`;
+  const short = shortId(id);
+  if (state === "unconfirmed") await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
+  else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
+  else if (state === "held") await tell(world, `a post to ${name} waits for you${said}: psn show ${short}`);
+}
+
+/** Tells that an account must be connected again. Never throws. */
+export async function tellOfAccount(world: World, account: Pick<Account, "platform" | "profile">, reason: string): Promise<void> {
+  await tell(world, `${nameOf(account)} must be connected again (${reason}); its posts wait: psn connect ${account.platform}`);
+}
+
+/** Tells that a token ends and only its user can get another. Never throws. */
+export async function tellOfEnding(world: World, { platform, handle, endsAt }: EndingToken): Promise<void> {
+  await tell(
+    world,
+    `${platform}:${handle} must be connected again by ${endsAt.toISOString().slice(0, 10)}, or its posts will wait: psn connect ${platform}`,
+  );
+}
+
+async function tell(world: World, line: string): Promise<void> {
+  await world.notify?.(line).catch(() => undefined);
+}

@@ -1,0 +1,136 @@
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Authorization, ExchangeRequest, OAuthApp, OAuthAuth, Platform } from "@psn/core/types/platform.ts";
+import { openBrowser } from "./browser.ts";
+import type { Context } from "./command.ts";
+import { type Answer, type Farewell, type Loopback, listen, PORT } from "./loopback.ts";
+
+/** How long a person has to consent, in milliseconds: codes and PAR requests live no longer than some minutes. */
+const LIMIT_MS = 5 * 60_000;
+
+export interface Consenting {
+  readonly platform: Platform;
+  readonly way: OAuthAuth;
+  readonly form: Readonly<Record<string, string>>;
+  readonly app: OAuthApp | undefined;
+  /** Undefined for the usual one. */
+  readonly port: number | undefined;
+  /** An address of the user's own to come back to, for a platform that refuses this machine's. */
+  readonly redirect: string | undefined;
+  readonly browser: boolean;
+  /** What the adapter asks the network with. */
+  readonly authorize: (request: Omit<ExchangeRequest, "code" | "verifier" | "answer">) => Promise<Authorization>;
+}
+
+/**
+ * Asks the person's consent in the browser and does `work` with it; the browser then says what became of it.
+ *
+ * @throws PsnError AUTH_REVOKED when the person or the platform said no, AUTH_REQUIRED when nobody answered in five minutes,
+ * INPUT_INVALID for a pasted address that is not the answer, INTERRUPTED, and what `work` throws.
+ */
+export async function withConsent<T extends Farewell>(
+  { platform, way, form, app, port, redirect, browser, authorize }: Consenting,
+  context: Context,
+  work: (answer: ExchangeRequest) => Promise<T>,
+): Promise<T> {
+  const { generateRandomCodeVerifier, generateRandomState, calculatePKCECodeChallenge } = await import("oauth4webapi");
+  const verifier = generateRandomCodeVerifier();
+  const expected = { state: generateRandomState() };
+  const isMine = ({ state }: Answer) => state === expected.state;
+  const door = redirect === undefined ? listen(port ?? (way.app ? PORT : 0), isMine) : undefined;
+  const begun = {
+    form,
+    redirectUri: redirect ?? door?.redirectUri ?? "",
+    state: expected.state,
+    challenge: await calculatePKCECodeChallenge(verifier),
+    ...(app ? { app } : {}),
+  };
+  const over = new AbortController();
+  try {
+    const { url, keep, state = expected.state } = await authorize(begun);
+    expected.state = state;
+    await show(url, platform, { browser, door }, context);
+    const answer = await firstAnswer({ door, isMine, platform, signal: AbortSignal.any([over.signal, context.signal]) }, context);
+    const code = readCode(answer, platform);
+    const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) });
+    await door?.close(done);
+    return done;
+  } catch (error) {
+    await door?.close({ ok: false, title: "It did not work", text: `${toPsnError(error).message}. The terminal says what helps.` });
+    throw error;
+  } finally {
+    over.abort();
+  }
+}
+
+async function show(
+  url: string,
+  { name }: Platform,
+  { browser, door }: { readonly browser: boolean; readonly door: Loopback | undefined },
+  { output }: Context,
+): Promise<void> {
+  output.note(`${browser ? "opening" : "open"} this address in a browser and consent at ${name}:\n`);
+  output.request(`  ${url}`);
+  output.note(
+    door
+      ? "\npsn waits here. Is that browser on another machine? Paste the address it ends on:"
+      : "\nthen paste the address the browser ends on:",
+  );
+  if (browser) await openBrowser(url);
+}
+
+interface Waiting {
+  readonly door: Loopback | undefined;
+  readonly isMine: (answer: Answer) => boolean;
+  readonly platform: Platform;
+  readonly signal: AbortSignal;
+}
+
+/** By the browser or by hand, whichever comes first. */
+async function firstAnswer({ door, isMine, platform, signal }: Waiting, { prompt }: Context): Promise<Answer> {
+  const limit = AbortSignal.timeout(LIMIT_MS);
+  const either = AbortSignal.any([signal, limit]);
+  const ended = new Promise<never>((_, reject) => {
+    const end = () =>
+      reject(
+        limit.aborted
+          ? new PsnError("AUTH_REQUIRED", `nobody consented at ${platform.name} within ${LIMIT_MS / 60_000} minutes`, {
+              hint: `psn connect ${platform.id}`,
+            })
+          : new PsnError("INTERRUPTED", "stopped; nothing was changed"),
+      );
+    if (either.aborted) end();
+    else either.addEventListener("abort", end, { once: true });
+  });
+  ended.catch(() => undefined);
+  const pasted = prompt.line(either).then((line) => {
+    if (line !== undefined) return readPasted(line, isMine, platform);
+    // Nobody can paste: there is still the browser.
+    if (door) return new Promise<never>(() => undefined);
+    throw new PsnError("INPUT_REQUIRED", "the address the browser ended on is needed", { hint: "paste it, or pass it on standard input" });
+  });
+  return Promise.race([pasted, ended, ...(door ? [door.answer] : [])]);
+}
+
+function readPasted(line: string, isMine: (answer: Answer) => boolean, { id }: Platform): Answer {
+  const hint = `psn connect ${id}, and paste the whole address, from http to its end`;
+  const url = URL.parse(line.trim());
+  if (!url?.searchParams.has("state")) throw new PsnError("INPUT_INVALID", "that is not the address the browser ended on", { hint });
+  // Meta hangs `#_` behind its answers (https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions, 2026-11).
+  const answer = Object.fromEntries(url.searchParams);
+  if (!isMine(answer)) throw new PsnError("INPUT_INVALID", "that is the answer to another attempt", { hint });
+  return answer;
+}
+
+/** Throws AUTH_REVOKED for a no (RFC 6749, 4.1.2.1). */
+function readCode(answer: Answer, { id, name }: Platform): string {
+  const { code, error, error_description: words } = answer;
+  if (error !== undefined) {
+    const said = `${error}${words === undefined ? "" : `: ${words}`}`.slice(0, 200);
+    throw new PsnError("AUTH_REVOKED", error === "access_denied" ? `${name} was told no` : `${name} refused: ${said}`, {
+      hint: `psn connect ${id}`,
+    });
+  }
+  if (code === undefined || code === "")
+    throw new PsnError("AUTH_REVOKED", `${name} sent the browser back without a code`, { hint: `psn connect ${id}` });
+  return code;
+}

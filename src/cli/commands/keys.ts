@@ -1,0 +1,122 @@
+import { basename } from "node:path";
+import { openKey, putKey } from "@psn/app/api-keys.ts";
+import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
+import { givenSecret } from "@psn/cli/prompt.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Origin } from "@psn/core/utils/env.ts";
+import { z } from "zod";
+
+const NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
+const named = z.string().regex(NAME, { error: "is written like X_CLIENT_ID: capitals, digits and underscores" });
+
+const placeOf = (origin: Origin) => (typeof origin === "string" ? `the ${origin}` : `${basename(origin.file)}:${origin.line}`);
+
+const list = defineCommand({
+  name: "list",
+  summary: "the keys of your own apps, never their values",
+  details: "What keys.env or the environment says stands above what is sealed in the hub.",
+  examples: [{ line: "psn keys list", does: "which there are, and where" }],
+  schema: z.object({}),
+  run: async (_input, context) => {
+    const { output } = context;
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const appKeys = hub.appKeys();
+    const sealed = await world.stores.keys.list(user.id);
+    const names = [...new Set([...appKeys.keys(), ...sealed.map(({ name }) => name)])].toSorted();
+    const keys = names.map((name) => {
+      const kept = sealed.find((key) => key.name === name);
+      const given = appKeys.get(name);
+      return { name, file: given ? placeOf(given.origin) : null, sealed: kept?.updatedAt.toISOString() ?? null };
+    });
+    output.result({ keys }, () =>
+      table(
+        keys.map(({ name, file, sealed: since }) => [name, file ?? "hub", since === null ? "not sealed in the hub" : "sealed in the hub"]),
+      ),
+    );
+    if (keys.length === 0) output.note("no key yet; psn connect PLATFORM says which it wants");
+    return undefined;
+  },
+});
+
+const set = defineCommand({
+  name: "set",
+  summary: "seal a key of your own app into the hub",
+  details: "The value is asked for without echo, or read from standard input or a file; never from the command line.",
+  examples: [
+    { line: "psn keys set X_CLIENT_SECRET", does: "asks for it" },
+    { line: "psn keys set X_CLIENT_SECRET --stdin < secret.txt", does: "for scripts" },
+  ],
+  args: [{ name: "<name>", help: "as psn connect names it" }],
+  flags: [
+    { flags: "--stdin", help: "the value, read from standard input" },
+    { flags: "--file <file>", help: "the value, read from a file" },
+  ],
+  schema: z.object({ name: named, stdin: z.boolean().default(false), file: z.string().optional() }),
+  run: async ({ name, stdin, file }, context) => {
+    const { output, prompt } = context;
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const appKeys = hub.appKeys();
+    const value = (await givenSecret("value", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
+    if (value.trim() === "") throw new PsnError("INPUT_INVALID", "a key is not empty", { hint: `psn keys rm ${name}` });
+    await putKey(world, user.id, name, value.trim());
+    output.result({ name, sealed: true }, () => `sealed  ${name}`);
+    const above = appKeys.get(name);
+    if (above) output.note(`${placeOf(above.origin)} has ${name} too, and stands above it on this machine`);
+    return undefined;
+  },
+});
+
+const remove = defineCommand({
+  name: "rm",
+  summary: "forget a key that is sealed in the hub",
+  examples: [{ line: "psn keys rm X_CLIENT_SECRET", does: "accounts connected by it can no longer be renewed" }],
+  args: [{ name: "<name>", help: "as psn keys list shows it" }],
+  schema: z.object({ name: named }),
+  run: async ({ name }, context) => {
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const appKeys = hub.appKeys();
+    if (!(await world.stores.keys.remove(user.id, name)))
+      throw new PsnError("NOT_FOUND", `no key called ${name} is sealed in the hub`, {
+        hint: appKeys.has(name) ? "psn config edit keys" : "psn keys list",
+      });
+    context.output.result({ name, removed: true }, () => `forgotten  ${name}`);
+    return undefined;
+  },
+});
+
+const push = defineCommand({
+  name: "push",
+  summary: "seal what keys.env holds into the hub",
+  details:
+    "So that tasks and other machines of this hub have it too. What is sealed already and the same is left alone; keys.env stays as it is.",
+  examples: [{ line: "psn keys push", does: "after editing keys.env" }],
+  flags: [{ flags: "--dry-run", help: "say which would be sealed" }],
+  schema: z.object({ dryRun: z.boolean().default(false) }),
+  run: async ({ dryRun }, context) => {
+    const { output } = context;
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const appKeys = hub.appKeys();
+    const sealed = await world.stores.keys.list(user.id);
+    const fresh = [...appKeys].filter(([name, { value }]) => {
+      const kept = sealed.find((key) => key.name === name);
+      return !kept || openKey(world.vault, user.id, kept) !== value;
+    });
+    if (!dryRun) for (const [name, { value }] of fresh) await putKey(world, user.id, name, value);
+    const names = fresh.map(([name]) => name);
+    output.result({ sealed: names, same: appKeys.size - names.length, dryRun }, () =>
+      names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
+    );
+    return undefined;
+  },
+});
+
+export default {
+  name: "keys",
+  summary: "the keys of your own apps at the platforms",
+  commands: [list, set, remove, push],
+} satisfies CommandGroup;

@@ -1,0 +1,108 @@
+import { PsnError } from "@psn/core/errors.ts";
+
+/*
+ * Where the browser comes back to (RFC 8252, 7.3): a server on this machine's loopback address alone, for one answer. The address
+ * with the code in it is left at once, so that it stays neither in the browser's address bar nor in its history.
+ */
+
+/** Registered with an app of the user's own, so it is the same every time; no well-known program listens there. */
+export const PORT = 8976;
+export const CALLBACK = "/callback";
+const DONE = "/done";
+
+/** What the browser brought: the query of the address it came back to. */
+export type Answer = Readonly<Record<string, string>>;
+
+/** What the person reads in the browser in the end. */
+export interface Farewell {
+  readonly ok: boolean;
+  readonly title: string;
+  readonly text: string;
+}
+
+export interface Loopback {
+  readonly redirectUri: string;
+  /** The first answer that `isMine` accepts. */
+  readonly answer: Promise<Answer>;
+  /** Shows the person what became of it, and stops listening. */
+  readonly close: (farewell: Farewell) => Promise<void>;
+}
+
+/** How long a browser may take to fetch the last page, in milliseconds. */
+const GOODBYE_MS = 1_500;
+
+/**
+ * Listens on 127.0.0.1.
+ *
+ * @param port 0 for any that is free.
+ * @param isMine false for an answer to somebody else's question, which is refused and not waited for.
+ * @throws PsnError INPUT_INVALID when the port is taken.
+ */
+export function listen(port: number, isMine: (answer: Answer) => boolean): Loopback {
+  const { promise: answer, resolve: answered } = Promise.withResolvers<Answer>();
+  const { promise: farewell, resolve: leave } = Promise.withResolvers<Farewell>();
+  const { promise: shown, resolve: seen } = Promise.withResolvers<void>();
+  let came = false;
+  const server = serve(port, async (request) => {
+    const url = new URL(request.url);
+    // A page elsewhere whose name leads to this address is not the browser coming back.
+    if (request.method !== "GET" || !/^(127\.0\.0\.1|localhost)$/.test(url.hostname)) return page(403, REFUSED);
+    if (url.pathname === DONE) {
+      const last = await farewell;
+      queueMicrotask(seen);
+      return page(last.ok ? 200 : 400, last);
+    }
+    if (url.pathname !== CALLBACK) return page(404, NOTHING);
+    const brought = Object.fromEntries(url.searchParams);
+    if (!isMine(brought)) return page(400, FOREIGN);
+    came = true;
+    answered(brought);
+    return new Response(null, { status: 303, headers: { location: DONE, ...QUIET } });
+  });
+  return {
+    redirectUri: `http://127.0.0.1:${server.port}${CALLBACK}`,
+    answer,
+    close: async (last) => {
+      leave(last);
+      if (came) await Promise.race([shown, Bun.sleep(GOODBYE_MS)]);
+      await server.stop(false);
+    },
+  };
+}
+
+function serve(port: number, fetch: (request: Request) => Promise<Response>): Bun.Server<undefined> {
+  try {
+    return Bun.serve({ hostname: "127.0.0.1", port, idleTimeout: 0, fetch });
+  } catch (cause) {
+    throw new PsnError("INPUT_INVALID", `another program listens on port ${port} of this machine`, {
+      cause,
+      hint: "choose another with --port N, and register http://127.0.0.1:N/callback with your app",
+    });
+  }
+}
+
+const REFUSED: Farewell = { ok: false, title: "Not here", text: "This address is only for a browser on this machine." };
+const NOTHING: Farewell = { ok: false, title: "Nothing here", text: "psn waits for the answer of the platform at another address." };
+const FOREIGN: Farewell = {
+  ok: false,
+  title: "Not the answer psn waits for",
+  text: "It belongs to another attempt, or somebody made it up. Nothing was changed. Go back to the terminal and open the address it shows.",
+};
+
+/** A page of text: no script, nothing loaded, nothing kept, no address handed on. */
+const QUIET = {
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+} as const;
+
+function page(status: number, { title, text, ok }: Farewell): Response {
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>psn: ${escaped(title)}</title>
+<style>body{font:18px/1.5 system-ui,sans-serif;max-width:32em;margin:15vh auto;padding:0 1em;color-scheme:light dark}h1{font-size:1.4em}</style>
+<h1>${ok ? "✓" : "✗"} ${escaped(title)}</h1><p>${escaped(text)}</p></html>\n`;
+  return new Response(body, { status, headers: { "content-type": "text/html; charset=utf-8", ...QUIET } });
+}
+
+const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

@@ -1,0 +1,40 @@
+import type { Keys } from "@psn/app/ports.ts";
+import { and, asc, eq, sql } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { apiKeys } from "../schema.ts";
+
+export function keysStore(database: Database): Keys {
+  const { id, name, value, updatedAt } = apiKeys;
+  return {
+    async list(userId) {
+      const [rows] = await database.run({ userId }, (db) => [db.select({ id, name, value, updatedAt }).from(apiKeys).orderBy(asc(name))], {
+        repeatable: true,
+      });
+      return rows;
+    },
+
+    async put(userId, key) {
+      // A sealed value opens in its own row alone, so the new one's id comes with it.
+      await database.run({ userId }, (db) => [
+        db
+          .insert(apiKeys)
+          .values({ ...key, userId })
+          .onConflictDoUpdate({
+            target: [apiKeys.userId, apiKeys.name],
+            set: { id: sql`excluded.id`, value: sql`excluded.value`, updatedAt: sql`now()` },
+          })
+          .returning({ id }),
+      ]);
+    },
+
+    async remove(userId, named) {
+      const [rows] = await database.run({ userId }, (db) => [
+        db
+          .delete(apiKeys)
+          .where(and(eq(apiKeys.userId, userId), eq(name, named)))
+          .returning({ id }),
+      ]);
+      return rows.length > 0;
+    },
+  };
+}
