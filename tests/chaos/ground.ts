@@ -12,6 +12,8 @@ import { startCutting } from "../support/cutting-server.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { type Pds, startPds } from "../support/pds.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import type { XFake } from "../support/x.ts";
+import { connectX, oauthEnv, startXServer } from "./oauth.ts";
 import { killAll, type Psn, startPsn } from "./process.ts";
 import { RECORDER_HEADER } from "./recorders.ts";
 import { PASS_TIME } from "./time.ts";
@@ -44,6 +46,8 @@ export interface Target {
   readonly begin?: () => void;
   /** Makes the platform refuse the account's token, which may be exchanged. */
   readonly expire?: (psn: Psn) => Promise<void>;
+  /** Connects the account again, where a token can be lost for good. */
+  readonly reconnect?: (psn: Psn) => Promise<void>;
   /** Lets the next post be public only later. */
   readonly pend?: () => void;
 }
@@ -160,16 +164,18 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
   });
   const mastodon = await startMastodon({ requests: Number.MAX_SAFE_INTEGER });
   const receiver = startReceiver();
+  const xServer = await startXServer();
   closing.push(
     () => recorder.stop(),
     () => receiver.stop(),
     () => mastodon.stop(),
+    () => xServer.stop(),
   );
 
   const running = new Set<Psn>();
   const another = async (env: Readonly<Record<string, string>> = {}) => {
     ending.throwIfAborted();
-    const psn = await startPsn(folder, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...env });
+    const psn = await startPsn(folder, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...oauthEnv(xServer), ...env });
     running.add(psn);
     void psn.gone.then(() => running.delete(psn));
     return psn;
@@ -185,7 +191,7 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
     folder,
     remote,
     url,
-    targets: await connectAll(await psn(), { name, pds, mastodon, receiver, remote, recorder: recorder.origin, folder }),
+    targets: await connectAll(await psn(), { name, pds, mastodon, receiver, remote, recorder: recorder.origin, folder, xServer }),
     psn,
     another,
     passTime: async (by, ids) => {
@@ -229,13 +235,14 @@ interface Servers {
   readonly receiver: Receiver;
   readonly remote: Remote;
   readonly recorder: string;
+  readonly xServer: XFake;
 }
 
 /** An account everywhere, connected as `psn connect` does. */
-async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, remote, recorder }: Servers): Promise<Target[]> {
+async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, remote, recorder, xServer }: Servers): Promise<Target[]> {
   const targets: Target[] = pds ? [await connectBluesky(psn, pds, `${name}.test`)] : [];
   const { origin, token, statuses, switches } = mastodon;
-  const fediverse = await psn.connect("mastodon", { server: origin, token });
+  const fediverse = await psn.connect("mastodon", { form: { server: origin, token } });
   // Of three servers that were measured one honours the key; they are one account of one server here, which changes its mind.
   for (const idempotency of ["honoured", "ignored"] as const) {
     targets.push({
@@ -258,7 +265,7 @@ async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, rem
     targets.push({
       name: platform,
       platform,
-      accountId: await psn.connect(platform, { name: account }),
+      accountId: await psn.connect(platform, { form: { name: account } }),
       duplicates: ({ chosen: "client-id", searched: "lookup", blind: "ask-human" } as const)[platform],
       prepares: true,
       threads: true,
@@ -272,13 +279,14 @@ async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, rem
       pend: () => remote.fault("pending", account),
     });
   }
+  targets.push(await connectX(psn, xServer));
   const publicFolder = join(folder, "public");
   const merging = { duplicates: "client-id", prepares: false, threads: false } as const;
   targets.push({
     ...merging,
     name: "feed",
     platform: "feed",
-    accountId: await psn.connect("feed", { folder: publicFolder }),
+    accountId: await psn.connect("feed", { form: { folder: publicFolder } }),
     path: "",
     holds: () => shownOf(publicFolder),
   });
@@ -287,7 +295,7 @@ async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, rem
     ...merging,
     name: "webhook",
     platform: "webhook",
-    accountId: await psn.connect("webhook", { url, secret }),
+    accountId: await psn.connect("webhook", { form: { url, secret } }),
     origin: new URL(url).origin,
     path: "/hook",
     holds: async () => receiver.taken.map(({ id, text }) => ({ id, text, parent: null, media: null })),
@@ -297,7 +305,7 @@ async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, rem
 
 async function connectBluesky(psn: Psn, pds: Pds, handle: string): Promise<Target> {
   const { did, password } = await pds.createAccount(handle);
-  const accountId = await psn.connect("bluesky", { identifier: handle, password, server: pds.url });
+  const accountId = await psn.connect("bluesky", { form: { identifier: handle, password, server: pds.url } });
   return {
     name: "bluesky",
     platform: "bluesky",

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Consent } from "@psn/app/connect-account.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Order, Said, Told, View, Wish, Work } from "./protocol.ts";
 
@@ -16,7 +17,7 @@ export interface Refused {
 export interface Psn {
   readonly pid: number;
   readonly ask: (order: Order) => Promise<unknown>;
-  readonly connect: (platform: string, form: Readonly<Record<string, string>>) => Promise<string>;
+  readonly connect: (platform: string, consent: Consent) => Promise<string>;
   readonly schedule: (wishes: readonly Wish[]) => Promise<string[]>;
   /** Resolves when it has stopped working, "dead" when it died meanwhile. */
   readonly work: (work: Work) => Promise<"stopped" | "dead">;
@@ -127,7 +128,7 @@ export async function startPsn(folder: string, env: Readonly<Record<string, stri
   return {
     pid: child.pid ?? 0,
     ask,
-    connect: async (platform, form) => String(await ask({ do: "connect", platform, form })),
+    connect: async (platform, consent) => String(await ask({ do: "connect", platform, consent })),
     schedule: async (wishes) => (await ask({ do: "schedule", wishes })) as string[],
     work: async (work) => {
       try {

@@ -1,3 +1,4 @@
+import type { Consent } from "@psn/app/connect-account.ts";
 import type { FaultPoint } from "@psn/app/fault-points.ts";
 import type { DeliveryState, UnitState } from "@psn/core/types/index.ts";
 
@@ -44,7 +45,7 @@ export interface Work extends View {
 }
 
 export type Order =
-  | { readonly do: "connect"; readonly platform: string; readonly form: Readonly<Record<string, string>> }
+  | { readonly do: "connect"; readonly platform: string; readonly consent: Consent }
   | { readonly do: "schedule"; readonly wishes: readonly Wish[] }
   | ({ readonly do: "work" } & Work)
   /** To the process that waits at its fault point. */

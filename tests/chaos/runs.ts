@@ -87,6 +87,9 @@ export async function heal(lane: Lane, deliveries: readonly Scheduled[], by?: Ps
     await psn.work({ ...view, platforms, untilQuiet: true, travelMs: (view.travelMs ?? 0) + round * PATIENCE_MS });
     told = await psn.report(ids);
     if (told.every(({ state }) => ENDS.has(state))) break;
+    // psn says plainly that a token is lost for good; its user connects the account again, and what waited goes out.
+    for (const { id, target } of deliveries)
+      if (told.some((one) => one.id === id && one.code === "AUTH_REVOKED")) await target.reconnect?.(psn);
   }
   return told;
 }

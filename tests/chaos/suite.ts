@@ -96,7 +96,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
     const some = <T>(runs: readonly T[], nth: number) => runs.filter((_, n) => n % nth === 0);
     return [
       ...killRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),
-      ...some(killRuns("pg", named(["searched", "blind", "feed"]), true), 2),
+      ...some(killRuns("pg", named(["searched", "blind", "feed", "x"]), true), 2),
       ...some(killRuns("embedded", named(["bluesky", "mastodon, no keys", "blind"]), true), 6),
       ...misdeedRuns("pg", named(["mastodon, no keys", "webhook", "blind"]), true),
       ...cutRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),

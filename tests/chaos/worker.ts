@@ -9,6 +9,7 @@ import { schedulePost } from "@psn/app/schedule-post.ts";
 import { openCredentials, sealCredentials } from "@psn/app/session.ts";
 import { openDatabase } from "@psn/core/db/connection.ts";
 import { toPsnError } from "@psn/core/errors.ts";
+import { readOrigins } from "@psn/core/utils/settings.ts";
 import { png } from "../../scripts/png.ts";
 import { openHub } from "../../src/compose.ts";
 import type { Fault, Order, Said, Told, View, Wish, Work } from "./protocol.ts";
@@ -27,6 +28,7 @@ const say = (line: Said) => new Promise<void>((resolve) => process.stdout.write(
 process.stdin.on("end", () => process.exit(0));
 process.stdin.on("error", () => process.exit(0));
 
+const origins = readOrigins(process.env["PSN_ORIGINS"] ?? "") ?? new Map<string, string>();
 const hub = await openHub({ folder, use: "session" });
 const { user } = hub;
 let view: View = {};
@@ -59,6 +61,7 @@ async function fetchBy(input: string | URL, init: RequestInit = {}): Promise<Res
     headers.set(RECORDER_HEADER, url.origin);
     origin = process.env["PSN_CHAOS_RECORDER"] ?? "";
   }
+  origin = origins.get(origin) ?? origin;
   const to = new URL(`${url.pathname}${url.search}`, view.via?.[origin] ?? origin);
   // As psn's own time limit does, only sooner.
   const limits = view.requestMs === undefined ? [] : [AbortSignal.timeout(view.requestMs)];
@@ -173,6 +176,7 @@ async function access(accountId: string, put?: string): Promise<string> {
       accountId,
       sealed,
       sealCredentials(plain, user.id, sealed.id, { ...opened, access: put }),
+      0,
     );
   return opened.access;
 }
@@ -191,7 +195,7 @@ async function passTime(ids: readonly string[]): Promise<void> {
 async function obey(order: Order): Promise<unknown> {
   switch (order.do) {
     case "connect":
-      return (await connectAccount(plain, user.id, order.platform, order.form, new AbortController().signal)).id;
+      return (await connectAccount(plain, user.id, order.platform, order.consent, new AbortController().signal)).id;
     case "schedule":
       return schedule(order.wishes);
     case "work":

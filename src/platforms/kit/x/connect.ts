@@ -1,0 +1,81 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { exchangeCode, exchangeRefresh, type OAuthServer, revokeToken, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { api, HOME, Me } from "./api.ts";
+import type { Caller } from "./refusals.ts";
+
+/** To read the account and its posts, to post, to upload, and to go on without the person (`offline.access` gives the refresh token). */
+export const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"] as const;
+
+/**
+ * https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves itself by
+ * Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh brings the next.
+ */
+export const SERVER: OAuthServer = {
+  authorizeUrl: "https://x.com/i/oauth2/authorize",
+  tokenUrl: "https://api.x.com/2/oauth2/token",
+  revokeUrl: "https://api.x.com/2/oauth2/revoke",
+  scopes: SCOPES,
+  appAuth: "basic",
+  pkce: true,
+};
+
+/** https://docs.x.com/fundamentals/developer-apps (2026-11). */
+export const OAUTH: OAuthAuth = {
+  kind: "oauth",
+  fields: [],
+  app: {
+    page: "https://console.x.com",
+    steps: [
+      "sign in, create an app, and buy credits: X charges for every post and look-up that an app makes",
+      "in the app's settings open User authentication settings; permissions: Read and write; type: Web App, Automated App or Bot",
+      "enter {redirect} as callback URL, exactly like this, and any page of yours as website",
+      "save, and copy the OAuth 2.0 Client ID and Client Secret; X shows the secret once",
+    ],
+    keys: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" },
+  },
+};
+
+/** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
+export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
+  if (request.code === "") throw new PsnError("AUTH_REVOKED", "X sent no code back: the consent was not given", { hint: "psn connect x" });
+  const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
+  const missing = SCOPES.filter((scope) => !credentials.scopes.includes(scope));
+  if (missing.length > 0)
+    throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, { hint: "psn connect x, and allow all that psn asks for" });
+  return { credentials, profile: await profileOf({ ...net, credentials }) };
+}
+
+/** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
+export async function profileOf(session: Caller): Promise<Profile> {
+  const { data } = parse(await api(session, "/2/users/me", { effect: "none" }), Me);
+  return { subject: data.id, handle: data.username, url: `${HOME}/${data.username}`, home: HOME };
+}
+
+/** New tokens, the refresh token among them. Throws AUTH_REVOKED when only the person can help. */
+export async function refresh(session: Session): Promise<Credentials> {
+  try {
+    return credentialsOf(await exchangeRefresh(SERVER, session));
+  } catch (error) {
+    // Whatever X names it (`invalid_request`, most often): a token it refuses here it refuses for good.
+    const { status } = error instanceof PsnError ? error.details : {};
+    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && (status === 400 || status === 401))
+      throw new PsnError("AUTH_REVOKED", error.message, { cause: error, details: error.details });
+    throw error;
+  }
+}
+
+/** Both tokens, the one that could make more first. What X knows no more is forgotten. */
+export async function revoke(session: Session): Promise<void> {
+  const { access, refresh: renewal } = session.credentials;
+  for (const token of renewal === undefined ? [access] : [renewal, access]) {
+    await revokeToken(SERVER, session, token).catch((error: unknown) => {
+      if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
+    });
+  }
+}
+
+function credentialsOf({ access, refresh: renewal, expiresAt, scopes }: Tokens): Credentials {
+  return { access, ...(renewal ? { refresh: renewal } : {}), ...(expiresAt ? { expiresAt } : {}), scopes };
+}

@@ -1,0 +1,101 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Json } from "@psn/core/types/index.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { z } from "zod";
+import { definePlatform } from "./kit/define.ts";
+import { type Answer, parse } from "./kit/http.ts";
+import { authorizationUrl } from "./kit/oauth.ts";
+import { api, Created, Id, json } from "./kit/x/api.ts";
+import { type Body, compose, OPTIONS } from "./kit/x/compose.ts";
+import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./kit/x/connect.ts";
+import { ALLOWANCE_NARROW_MS, lookup, refOf } from "./kit/x/lookup.ts";
+import { isDuplicate, refusalOf } from "./kit/x/refusals.ts";
+import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./kit/x/upload.ts";
+
+/** X, by version 2 of its API. */
+export default definePlatform({
+  id: "x",
+  name: "X",
+  docs: "https://docs.x.com/x-api/posts/create-post",
+  capabilities: {
+    // `compose` counts as X does (twitter-text): this only describes it.
+    text: { max: 280, unit: "codepoint", urlCost: 23 },
+    // https://docs.x.com/x-api/media/quickstart/best-practices (2026-11); an animated GIF may have 15 MB.
+    images: { max: 4, maxBytes: 5 * 1024 * 1024, mimes: ["image/jpeg", "image/png", "image/webp", "image/gif"] },
+    // X takes 8 GB; what its segments hold is less.
+    videos: { max: 1, maxBytes: SEGMENT_BYTES * SEGMENTS_MOST, mimes: ["video/mp4", "video/quicktime"] },
+    // https://docs.x.com/x-api/media/create-media-metadata (2026-11).
+    altText: 1000,
+    thread: "reply-chain",
+    visibilities: ["public"],
+    contentWarning: false,
+    // X refuses the same text twice, but posts with media escape it and for how long it holds is not written down.
+    duplicates: "lookup",
+    concurrency: 2,
+    options: OPTIONS,
+  },
+  auth: [OAUTH],
+
+  authorize: async (request) => authorizationUrl(SERVER, request),
+  exchange,
+  identify: profileOf,
+  compose,
+  prepare: upload,
+
+  async publish(request: PublishRequest<Body>, session) {
+    const media = mediaIds(request);
+    const answer = await api(session, "/2/tweets", {
+      ...json({
+        ...request.unit.body,
+        ...(media.length > 0 ? { media: { media_ids: media } } : {}),
+        ...(request.parent ? { reply: { in_reply_to_tweet_id: request.parent.id } } : {}),
+      }),
+      effect: "publish",
+      accept: [400, 403],
+    });
+    if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
+    return { status: "published", ref: refOf(parse(answer, Created).data.id, session) };
+  },
+
+  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
+  refresh,
+  revoke,
+
+  /** https://docs.x.com/x-api/posts/delete-post (2026-11). */
+  async remove(ref, session) {
+    const path = `/2/tweets/${encodeURIComponent(ref.id)}`;
+    const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [404, 410] });
+    if (answer.status >= 400 || parse(answer, z.object({ data: z.object({ deleted: z.boolean() }).optional() })).data?.deleted) return;
+    // Neither yes nor no: gone is what cannot be read any more.
+    const still = await api(session, path, { effect: "none", accept: [404, 410] });
+    if (still.status >= 400 || !parse(still, z.object({ data: z.object({ id: Id }).optional() })).data) return;
+    throw new PsnError("PLATFORM_REJECTED", "X did not delete the post", { hint: `delete it in the browser: ${ref.url}` });
+  },
+});
+
+/** What `prepare` resolved to. */
+function mediaIds({ unit, prepared }: PublishRequest<Body>): readonly string[] {
+  if (unit.media.length === 0) return [];
+  const ids = z.array(Id).safeParse(prepared satisfies Json);
+  if (ids.success && ids.data.length === unit.media.length) return ids.data;
+  throw new PsnError("BUG", "a post with media was sent before its media were uploaded");
+}
+
+/**
+ * A clear no: this request made nothing. That the words are said already can mean that an earlier attempt of this very unit
+ * said them; then they are not older than the unit.
+ */
+async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session) {
+  const error = refusalOf(answer, session);
+  if (isDuplicate(answer)) {
+    const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS);
+    if (ref) return ref;
+    throw error;
+  }
+  if (answer.status === 400 && request.unit.media.length > 0)
+    throw new PsnError("PLATFORM_REJECTED", `${error.message}; X keeps uploaded media for about a day`, {
+      cause: error,
+      details: error.details,
+    });
+  throw error;
+}
