@@ -1,15 +1,20 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { FormField, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { type Body, compose } from "./kit/bluesky/compose.ts";
+import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";
 import { COLLECTION, find, Put, recordOf, refOf, tidOf } from "./kit/bluesky/record.ts";
-import { connect, identify, refresh } from "./kit/bluesky/session.ts";
+import { connect, identify } from "./kit/bluesky/session.ts";
 import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
 import { parse } from "./kit/http.ts";
 
+const IDENTIFIER: FormField = { name: "identifier", secret: false, help: "the account's handle, for example ada.bsky.social" };
+const SERVER: FormField = { name: "server", secret: false, help: "the account's server", fallback: "https://bsky.social" };
+
 /**
- * Bluesky and every other PDS of its network, by app password.
+ * Bluesky and every other PDS of its network, by app password or in the browser. The app password comes first: what a browser gives
+ * to a program without a page of its own ends after two weeks.
  * The record's key is chosen here and put only where nothing stands yet, so a post cannot come out twice.
  */
 export default definePlatform({
@@ -30,18 +35,24 @@ export default definePlatform({
     duplicates: "client-id",
     concurrency: 4,
   },
-  auth: {
-    kind: "form",
-    fields: [
-      { name: "identifier", secret: false, help: "the account's handle, for example ada.bsky.social" },
-      { name: "password", secret: true, help: "an app password from Settings → Privacy and security → App passwords" },
-      { name: "server", secret: false, help: "the account's server", fallback: "https://bsky.social" },
-    ],
-  },
+  auth: [
+    {
+      kind: "form",
+      fields: [
+        IDENTIFIER,
+        { name: "password", secret: true, help: "an app password from Settings → Privacy and security → App passwords" },
+        SERVER,
+      ],
+    },
+    { kind: "oauth", fields: [IDENTIFIER, SERVER] },
+  ],
 
   connect,
+  authorize,
+  exchange,
   identify,
   refresh,
+  revoke,
   compose,
   prepare,
 

@@ -45,14 +45,16 @@ export default definePlatform({
     duplicates: "client-id",
     concurrency: 1,
   },
-  auth: {
-    kind: "form",
-    fields: [
-      { name: "folder", secret: false, help: "the folder to publish into; it is made when it is missing" },
-      { name: "url", secret: false, help: "where the folder is served, for example https://example.com/feed/", fallback: "" },
-      { name: "title", secret: false, help: "the feed's title; without one the folder's name", fallback: "" },
-    ],
-  },
+  auth: [
+    {
+      kind: "form",
+      fields: [
+        { name: "folder", secret: false, help: "the folder to publish into; it is made when it is missing" },
+        { name: "url", secret: false, help: "where the folder is served, for example https://example.com/feed/", fallback: "" },
+        { name: "title", secret: false, help: "the feed's title; without one the folder's name", fallback: "" },
+      ],
+    },
+  ],
 
   async connect(form, { signal, now }) {
     signal.throwIfAborted();

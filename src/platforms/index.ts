@@ -7,6 +7,7 @@ import type { Platform } from "@psn/core/types/platform.ts";
 export const platforms = {
   bluesky: async () => (await import("./bluesky.ts")).default,
   mastodon: async () => (await import("./mastodon.ts")).default,
+  x: async () => (await import("./x.ts")).default,
   feed: async () => (await import("./feed.ts")).default,
   webhook: async () => (await import("./webhook.ts")).default,
 } as const satisfies Record<string, () => Promise<Platform>>;
@@ -20,7 +21,7 @@ export const platformIds = Object.keys(platforms) as readonly PlatformId[];
  * Those that need nothing of the user's own machine, with the most one account may have in flight: what Trigger.dev must know
  * before any adapter is loaded. A test holds it against the adapters.
  */
-export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = { bluesky: 4, mastodon: 2, webhook: 4 };
+export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = { bluesky: 4, mastodon: 2, x: 2, webhook: 4 };
 
 export function isPlatformId(id: string): id is PlatformId {
   return Object.hasOwn(platforms, id);

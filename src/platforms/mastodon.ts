@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { FormField, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse, refusal } from "./kit/http.ts";
@@ -9,10 +9,13 @@ import { type Body, compose } from "./kit/mastodon/compose.ts";
 import { connect, SCOPES } from "./kit/mastodon/connect.ts";
 import { DEFAULTS } from "./kit/mastodon/limits.ts";
 import { lookup, refOf } from "./kit/mastodon/lookup.ts";
+import { authorize, exchange, revoke } from "./kit/mastodon/oauth.ts";
 import { upload } from "./kit/mastodon/upload.ts";
 
+const SERVER: FormField = { name: "server", secret: false, help: "the server's host, for example mastodon.social" };
+
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */
-export default definePlatform<"mastodon", Body>({
+export default definePlatform({
   id: "mastodon",
   name: "Mastodon",
   docs: "https://docs.joinmastodon.org/methods/statuses/",
@@ -25,15 +28,21 @@ export default definePlatform<"mastodon", Body>({
     duplicates: "idempotency-key",
     concurrency: 2,
   },
-  auth: {
-    kind: "form",
-    fields: [
-      { name: "server", secret: false, help: "the server's host, for example mastodon.social" },
-      { name: "token", secret: true, help: `an access token from Preferences → Development, with the scopes ${SCOPES.join(", ")}` },
-    ],
-  },
+  auth: [
+    { kind: "oauth", fields: [SERVER] },
+    {
+      kind: "form",
+      fields: [
+        SERVER,
+        { name: "token", secret: true, help: `an access token from Preferences → Development, with the scopes ${SCOPES.join(", ")}` },
+      ],
+    },
+  ],
 
   connect,
+  authorize,
+  exchange,
+  revoke,
 
   async identify(session) {
     const answer = await api(session, "/api/v1/accounts/verify_credentials", { effect: "none" });

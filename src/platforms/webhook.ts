@@ -37,21 +37,23 @@ export default definePlatform({
     duplicates: "client-id",
     concurrency: 4,
   },
-  auth: {
-    kind: "form",
-    fields: [
-      {
-        name: "url",
-        secret: false,
-        help: "the receiver, https:// or http:// on this machine; it is shown in lists, so keep tokens out of it",
-      },
-      {
-        name: "secret",
-        secret: true,
-        help: `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes; ${SECRET_HINT}`,
-      },
-    ],
-  },
+  auth: [
+    {
+      kind: "form",
+      fields: [
+        {
+          name: "url",
+          secret: false,
+          help: "the receiver, https:// or http:// on this machine; it is shown in lists, so keep tokens out of it",
+        },
+        {
+          name: "secret",
+          secret: true,
+          help: `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes; ${SECRET_HINT}`,
+        },
+      ],
+    },
+  ],
 
   async connect(form) {
     const url = receiverOf(form["url"] ?? "");

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "@psn/core/errors.ts";
-import type { Fetch, Platform } from "@psn/core/types/platform.ts";
+import type { Fetch, OAuthApp, Platform } from "@psn/core/types/platform.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { answering } from "./promises/answering.ts";
 import { composing } from "./promises/composing.ts";
@@ -14,6 +14,9 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
  * A world is a platform with one account that can be connected and nothing published yet. It is made anew for every promise:
  *
  *   form    what a person enters to connect, secrets included. Every secret must be long enough to be searched for.
+ *   consent where the account connects by OAuth: what the person does in the browser at this address, as the query with which the
+ *           browser comes back. The account then connects by it and not by the form.
+ *   app     the user's own app, where the platform wants one.
  *   fetch   the platform's side: a real server's `fetch`, or a stateful and strict fake. It need not know about faults,
  *           time limits or recording: the contract lays them around it (`stage.ts`).
  *   live    how many posts the platform shows of this account. It is how the contract counts what is public.
@@ -30,6 +33,8 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
 export interface World {
   readonly fetch: Fetch;
   readonly form: Readonly<Record<string, string>>;
+  readonly app?: OAuthApp;
+  readonly consent?: (url: string) => Promise<Readonly<Record<string, string>>>;
   readonly live: () => number | Promise<number>;
   readonly now?: () => Date;
   readonly slow?: () => void;

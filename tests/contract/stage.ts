@@ -1,6 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Json } from "@psn/core/types/index.ts";
-import type { Connection, Fetch, Media, Platform, Post, PublishRequest, Ref, Session, Unit } from "@psn/core/types/platform.ts";
+import {
+  type Connection,
+  type Fetch,
+  formFields,
+  type Media,
+  type MediaInfo,
+  type Net,
+  type Platform,
+  type Post,
+  type PublishRequest,
+  type Ref,
+  type Session,
+  type Unit,
+} from "@psn/core/types/platform.ts";
 import type { PlatformContract, World } from "./platform.ts";
 
 /** A request as it left an adapter. `body` is the text itself, or a canonical account of a form or a file. */
@@ -50,12 +63,35 @@ export function keyOf(number: number): string {
   return `0199e3b2-7c00-7000-8000-${number.toString().padStart(12, "0")}`;
 }
 
+/** Where the browser comes back to. */
+export const REDIRECT = "http://127.0.0.1:8910/callback";
+const VERIFIER = "a-verifier-that-is-the-same-in-every-run-of-the-contract";
+
+/** By OAuth where the world has somebody who consents, else by the form. */
+export async function connectTo(platform: Platform, { form, app, consent }: World, net: Net): Promise<Connection> {
+  if (!consent) {
+    if (!platform.connect) throw new Error("a platform without a form needs a world with somebody who consents");
+    return platform.connect(form, net);
+  }
+  if (!platform.authorize || !platform.exchange) throw new Error("a platform with OAuth has authorize and exchange");
+  const challenge = createHash("sha256").update(VERIFIER).digest("base64url");
+  const request = { form, redirectUri: REDIRECT, state: "a-state-nobody-guesses", challenge, ...(app ? { app } : {}) };
+  const { url, keep } = await platform.authorize(request, net);
+  const answer = await consent(url);
+  return platform.exchange(
+    { ...request, verifier: VERIFIER, code: answer["code"] ?? "", answer, ...(keep === undefined ? {} : { keep }) },
+    net,
+  );
+}
+
 export async function openStage(contract: PlatformContract, world: World): Promise<Stage> {
   const platform: Platform = contract.platform;
   const requests: Seen[] = [];
   let fault: { readonly mode: Fault; readonly to: "writes" | "all" } | undefined;
-  const entered = platform.auth.fields.filter(({ secret }) => secret).map(({ name }) => world.form[name] ?? "");
-  const secrets = new Set(entered.filter((value) => value !== ""));
+  const entered = formFields(platform)
+    .filter(({ secret }) => secret)
+    .map(({ name }) => world.form[name] ?? "");
+  const secrets = new Set([...entered, world.app?.secret ?? ""].filter((value) => value !== ""));
   const now = () => world.now?.() ?? NOON;
 
   const fetch: Fetch = async (input, init) => {
@@ -66,11 +102,15 @@ export async function openStage(contract: PlatformContract, world: World): Promi
   };
   const net = (laterMs = 0, signal = new AbortController().signal) => ({ fetch, now: () => new Date(now().getTime() + laterMs), signal });
 
-  const connection = await platform.connect(world.form, net());
+  const connection = await connectTo(platform, world, net());
   const { access, refresh, secret } = connection.credentials;
   for (const value of [access, refresh, secret]) if (value) secrets.add(value);
 
-  const sessionWith: Stage["sessionWith"] = ({ laterMs, signal }) => ({ ...connection, ...net(laterMs, signal) });
+  const sessionWith: Stage["sessionWith"] = ({ laterMs, signal }) => ({
+    ...connection,
+    ...net(laterMs, signal),
+    ...(world.app ? { app: world.app } : {}),
+  });
   const session = sessionWith({});
   const limits = { ...platform.capabilities, ...connection.profile.limits };
 
@@ -193,7 +233,26 @@ async function fileText(file: Blob, name?: string): Promise<string> {
 const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
 export const PIXEL_BYTES = PIXEL.length;
 
-const openMedia = (id: string): Media => ({ ...picture(id), open: async () => new Blob([PIXEL], { type: "image/png" }) });
+const BYTES = {
+  image: PIXEL,
+  video: Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from("ftypisom"), Buffer.alloc(52)]),
+  document: Buffer.from("%PDF-1.4\n%%EOF\n"),
+} as const;
+
+/** A file by its id: `video-…`, `document-…`, or else a picture; `bare-…` has no alt text. */
+function openMedia(id: string): Media {
+  const info = mediaOf(id);
+  return { ...info, open: async () => new Blob([BYTES[info.kind]], { type: info.mime }) };
+}
+
+/** The description of a file with this id. Of a video and a document there is the beginning, which is all a test server looks at. */
+export function mediaOf(id: string): MediaInfo {
+  if (id.startsWith("video"))
+    return { id, kind: "video", mime: "video/mp4", bytes: BYTES.video.length, width: 320, height: 180, durationMs: 3_000 };
+  if (id.startsWith("document")) return { id, kind: "document", mime: "application/pdf", bytes: BYTES.document.length };
+  const { alt, ...bare } = picture(id);
+  return id.startsWith("bare") ? bare : { ...bare, alt };
+}
 
 /** A description of the pixel. */
 export function picture(id: string) {

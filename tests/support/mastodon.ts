@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Reply, startCutting } from "./cutting-server.ts";
+import { consentAt, createMastodonOAuth, type MastodonOAuth, type OAuthSwitches } from "./mastodon-oauth.ts";
 import { count, render } from "./mastodon-rules.ts";
 
 /*
@@ -34,7 +35,7 @@ export interface HeldStatus {
 export type Fault = "reset-before" | "500-before" | "reset-after" | "cut-after" | "500-after" | "garbage-after" | "late-after";
 export const FAULTS_AFTER = ["reset-after", "cut-after", "500-after", "garbage-after", "late-after"] as const satisfies readonly Fault[];
 
-export interface Switches {
+export interface Switches extends OAuthSwitches {
   /** `racy` looks the key up, works, and only then keeps it, as Hollo does (measured); `ignored` as GoToSocial and snac. */
   idempotency: "honoured" | "ignored" | "racy";
   /** `gotosocial` refuses with 400 where Mastodon says 422 (measured). */
@@ -64,6 +65,9 @@ export interface MastodonFake {
   readonly token: string;
   readonly accountId: string;
   readonly switches: Switches;
+  readonly oauth: MastodonOAuth;
+  /** What the person does in the browser at this address, as the query they come back with. */
+  readonly consent: typeof consentAt;
   /** Everything it holds, oldest first. */
   readonly statuses: readonly HeldStatus[];
   readonly media: ReadonlyMap<string, HeldMedia>;
@@ -105,8 +109,12 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     requests: 300,
     lateMs: 300,
     scopes: ["read", "write"],
+    pkce: true,
+    registers: true,
+    grants: null,
     ...switches,
   };
+  const oauth = createMastodonOAuth();
   const statuses: HeldStatus[] = [];
   const media = new Map<string, HeldMedia>();
   const keys = new Map<string, { readonly id: string; readonly at: number }>();
@@ -268,10 +276,15 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     const route = `${request.method} ${url.pathname}`;
     if (route === "GET /api/v2/instance") return instance("v2");
     if (route === "GET /api/v1/instance") return instance("v1");
-    if (request.headers.get("authorization") !== `Bearer ${token}`) throw new Refusal(401, "The access token is invalid");
+    const consented = await oauth.answer(request, url, rules);
+    if (consented) return consented;
+    const shownToken = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+    const scopes = oauth.scopesOf(shownToken);
+    if (shownToken !== token && !scopes) throw new Refusal(401, "The access token is invalid");
+    if (scopes && !allows(scopes, request.method, url.pathname)) throw new Refusal(403, "This action is outside the authorized scopes");
     if (route === "GET /api/v1/accounts/verify_credentials") return Response.json(account());
     if (route === "GET /api/v1/apps/verify_credentials")
-      return Response.json(rules.scopes ? { name: "psn", scopes: rules.scopes } : { name: "psn" });
+      return Response.json(rules.scopes ? { name: "psn", scopes: scopes ?? rules.scopes } : { name: "psn" });
     if (route === "POST /api/v2/media" && !rules.mediaV2) throw new Refusal(404, "Not Found");
     if (route === "POST /api/v2/media" || route === "POST /api/v1/media") return upload(request, url.pathname);
     if (route === `GET /api/v1/accounts/${accountId}/statuses`) {
@@ -347,6 +360,8 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     token,
     accountId,
     switches: rules,
+    oauth,
+    consent: consentAt,
     statuses,
     media,
     requests,
@@ -355,6 +370,15 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     forgetMedia: () => media.clear(),
     stop: server.stop,
   };
+}
+
+/** https://docs.joinmastodon.org/api/oauth-scopes/#granular (2026-11): reading accounts and statuses, writing statuses and media. */
+function allows(scopes: readonly string[], method: string, path: string): boolean {
+  if (path === "/api/v1/apps/verify_credentials") return true;
+  const thing = /\/media(\/|$)/.test(path) ? "media" : /\/(statuses|timelines)(\/|$)/.test(path) ? "statuses" : "accounts";
+  // Mastodon has no read:media: who may upload may look.
+  const verb = method === "GET" && thing !== "media" ? "read" : "write";
+  return scopes.includes(verb) || scopes.includes(`${verb}:${thing}`) || (thing === "accounts" && scopes.includes("profile"));
 }
 
 function list(value: unknown): string[] {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { consentAt, type Jar } from "./pds-consent.ts";
 
 /*
  * A real Bluesky server (PDS) with a real directory of identities (PLC), on this machine only.
@@ -27,6 +28,10 @@ export interface Pds {
   readonly url: string;
   /** `handle` ends in `.test`. */
   readonly createAccount: (handle: string) => Promise<PdsAccount>;
+  /** What the account's owner does in the browser at this address, as the query they come back with. */
+  readonly consent: (account: PdsAccount, url: string, pressed?: "accept" | "reject") => Promise<Readonly<Record<string, string>>>;
+  /** What the directory of identities answers for a DID: the document that the server got from it. */
+  readonly directory: (did: string) => Promise<Response>;
   /** Deletes every post of the account. */
   readonly clear: (account: PdsAccount) => Promise<void>;
   /** Takes the app password back, and every session that began with it. */
@@ -58,18 +63,28 @@ export async function startPds(): Promise<Pds> {
     throw error;
   }
   const owners = new Map<string, string>();
+  const passwords = new Map<string, string>();
+  const jars = new Map<string, Jar>();
   return {
     url,
     createAccount: async (handle) => {
-      const made = await xrpc(url, "server.createAccount", {
-        handle,
-        email: `${handle}@example.com`,
-        password: randomBytes(12).toString("hex"),
-      });
+      const ownPassword = randomBytes(12).toString("hex");
+      const made = await xrpc(url, "server.createAccount", { handle, email: `${handle}@example.com`, password: ownPassword });
       const { password } = await xrpc(url, "server.createAppPassword", { name: "psn" }, made["accessJwt"]);
       const { did } = made;
       owners.set(did ?? "", made["accessJwt"] ?? "");
+      passwords.set(did ?? "", ownPassword);
       return { did: did ?? "", handle, password: password ?? "" };
+    },
+    consent: async ({ did, handle }, page, pressed = "accept") => {
+      const jar = jars.get(did) ?? new Map<string, string>();
+      jars.set(did, jar);
+      return consentAt(page, { did, handle, password: passwords.get(did) ?? "" }, pressed, jar);
+    },
+    directory: async (did) => {
+      const answer = await fetch(`${url}/xrpc/com.atproto.repo.describeRepo?repo=${encodeURIComponent(did)}`);
+      const { didDoc }: { didDoc?: object } = await answer.json();
+      return didDoc ? Response.json(didDoc, { headers: { "content-type": "application/did+ld+json" } }) : new Response("", { status: 404 });
     },
     clear: async ({ did }) => {
       const collection = "app.bsky.feed.post";

@@ -21,6 +21,8 @@ export interface Snac {
   readonly origin: string;
   /** Of the user `alice`, obtained through its OAuth endpoints. */
   readonly token: string;
+  /** What `alice` does in the browser at this address, as the query she comes back with. */
+  readonly consent: (url: string) => Promise<Readonly<Record<string, string>>>;
   readonly stop: () => Promise<void>;
 }
 
@@ -118,7 +120,7 @@ export async function startSnac(path: string): Promise<Snac> {
   };
   try {
     await answering(`${origin}/api/v1/instance`);
-    return { origin, token: await tokenFor(origin, password), stop };
+    return { origin, token: await tokenFor(origin, password), consent: (url) => consentAt(url, password), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -146,6 +148,24 @@ async function tokenFor(origin: string, password: string): Promise<string> {
   ).trim();
   const grant = { grant_type: "authorization_code", client_id, client_secret, redirect_uri: redirect, code };
   return field(await (await post("/oauth/token", grant)).json(), "access_token");
+}
+
+/** Reads the login form at `url`, fills it in and sends it: the form's own hidden fields go with it. */
+async function consentAt(url: string, password: string): Promise<Readonly<Record<string, string>>> {
+  const page = await (await fetch(url, { keepalive: false })).text();
+  const [, action] = /<form[^>]*action="([^"]+)"/.exec(page) ?? [];
+  if (!action) throw new Error(`snac shows no form: ${page.slice(0, 200)}`);
+  const fields = new URLSearchParams({ login: "alice", passwd: password });
+  for (const [, name = "", value = ""] of page.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g))
+    fields.set(name, unescaped(value));
+  const answer = await fetch(new URL(action, url), { method: "POST", body: fields, redirect: "manual", keepalive: false });
+  const location = answer.headers.get("location");
+  if (location === null) throw new Error(`snac sends nobody back: ${answer.status}`);
+  return Object.fromEntries(new URL(location).searchParams);
+}
+
+function unescaped(html: string): string {
+  return html.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
 }
 
 function field(value: unknown, name: string): string {

@@ -27,7 +27,13 @@ let receiver: Receiver;
 beforeAll(async () => {
   hub = await openTaskHub();
   receiver = startReceiver();
-  await connectAccount(hub.world, hub.userId, "webhook", { url: receiver.url, secret: receiver.secret }, new AbortController().signal);
+  await connectAccount(
+    hub.world,
+    hub.userId,
+    "webhook",
+    { form: { url: receiver.url, secret: receiver.secret } },
+    new AbortController().signal,
+  );
 });
 beforeEach(() => {
   Object.assign(process.env, hub.env);

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
+import { formFields } from "@psn/core/types/platform.ts";
 import { expect } from "vitest";
 import type { Promised } from "../platform.ts";
 import { postOf } from "../stage.ts";
@@ -15,31 +16,37 @@ export const declaring = {
     },
   },
   "declares.form": {
-    says: "every field of the form has a name for a flag and a help text",
+    says: "every way to connect has its verbs, and every field a name for a flag and a help text",
     holds: ({ platform }) => {
-      const names = platform.auth.fields.map(({ name }) => name);
-      expect(new Set(names).size).toBe(names.length);
-      for (const { name, help } of platform.auth.fields) {
+      const fields = platform.auth.flatMap((way) => way.fields);
+      for (const way of platform.auth) expect(new Set(way.fields.map(({ name }) => name)).size).toBe(way.fields.length);
+      for (const { name, help } of fields) {
         expect(name).toMatch(/^[a-z][a-z0-9-]*$/);
         expect(help.trim()).not.toBe("");
       }
+      expect("connect" in platform).toBe(platform.auth.some(({ kind }) => kind === "form"));
+      const oauth = platform.auth.find((way) => way.kind === "oauth");
+      for (const verb of ["authorize", "exchange"] as const) expect(verb in platform).toBe(oauth !== undefined);
+      if (!oauth?.app) return;
+      expect(new URL(oauth.app.page).protocol).toBe("https:");
+      expect(oauth.app.steps.length).toBeLessThanOrEqual(5);
+      expect(oauth.app.steps.join(" ")).toContain("{redirect}");
     },
   },
   "declares.has": {
     says: "what it declares, it has: verbs to settle a lost answer, sensible limits, no stubs",
     holds: ({ platform }) => {
-      const { duplicates, visibilities, concurrency, text, images, videos, altText } = platform.capabilities;
+      const { duplicates, visibilities, concurrency, text, images, videos, documents, altText } = platform.capabilities;
       if (duplicates === "idempotency-key" || duplicates === "lookup") expect(platform.lookup).toBeTypeOf("function");
-      for (const verb of [platform.connect, platform.identify, platform.compose, platform.publish, platform.remove])
-        expect(verb).toBeTypeOf("function");
-      for (const name of ["prepare", "poll", "lookup", "refresh"] as const)
+      for (const verb of [platform.identify, platform.compose, platform.publish, platform.remove]) expect(verb).toBeTypeOf("function");
+      for (const name of ["connect", "authorize", "exchange", "prepare", "poll", "lookup", "refresh", "revoke"] as const)
         if (name in platform) expect(platform[name]).toBeTypeOf("function");
       expect(visibilities.length).toBeGreaterThan(0);
       for (const visibility of visibilities) expect(VISIBILITIES).toContain(visibility);
       expect(concurrency).toBeGreaterThanOrEqual(1);
       expect(text.max).toBeGreaterThan(0);
       if (altText !== false) expect(altText).toBeGreaterThan(0);
-      for (const rule of [images, videos]) {
+      for (const rule of [images, videos, documents]) {
         if (!rule) continue;
         expect(rule.max).toBeGreaterThan(0);
         expect(rule.maxBytes).toBeGreaterThan(0);
@@ -62,7 +69,7 @@ export const declaring = {
   "connect.missing": {
     says: "a required field left empty is one clear error, and nothing is sent",
     holds: async ({ platform, world }) => {
-      for (const { name, fallback } of platform.auth.fields) {
+      for (const { name, fallback } of formFields(platform)) {
         if (fallback !== undefined) continue;
         const { form } = await world();
         let sent = 0;
@@ -71,7 +78,7 @@ export const declaring = {
           return new Response("", { status: 500 });
         };
         const net = { fetch, now: () => new Date(0), signal: new AbortController().signal };
-        const error: unknown = await platform.connect({ ...form, [name]: "" }, net).catch((thrown: unknown) => thrown);
+        const error: unknown = await platform.connect?.({ ...form, [name]: "" }, net).catch((thrown: unknown) => thrown);
         expect(error, name).toBeInstanceOf(PsnError);
         expect(error, name).toMatchObject({ code: expect.stringMatching(/^INPUT_(REQUIRED|INVALID)$/) });
         expect(sent).toBe(0);

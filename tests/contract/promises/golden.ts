@@ -4,13 +4,21 @@ import { fileURLToPath } from "node:url";
 import type { Post, Ref } from "@psn/core/types/platform.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
-import { keyOf, picture, postOf, type Seen, type Stage, settled } from "../stage.ts";
+import { keyOf, mediaOf, postOf, type Seen, type Stage, settled } from "../stage.ts";
+
+const withMedia = (text: string, ...ids: string[]) => postOf(text, { parts: [{ text, media: ids.map(mediaOf) }] });
 
 /** Every kind of unit there is; what a platform does not take is left out of its file. */
-const POSTS: Readonly<Record<string, Post>> = {
+export const POSTS: Readonly<Record<string, Post>> = {
   text: postOf("Hello, world!"),
   links: postOf("Read https://example.com/a_(b)?c=d#e, and #wombats.\n\nMore: 👩‍👩‍👧 & <b>"),
-  picture: postOf("Look", { parts: [{ text: "Look", media: [picture("image-1")] }] }),
+  mention: postOf("Thanks, @ada and @bob.example"),
+  bare: withMedia("Look", "bare-1"),
+  picture: withMedia("Look", "image-1"),
+  pictures: withMedia("Four of them", "image-1", "image-2", "image-3", "image-4"),
+  video: withMedia("It moves", "video-1"),
+  document: withMedia("To read", "document-1"),
+  long: postOf(Array.from({ length: 30 }, (_, n) => `Sentence ${n + 1} says something new.`).join(" "), { split: true }),
   thread: {
     id: "post-1",
     parts: [
@@ -20,6 +28,7 @@ const POSTS: Readonly<Record<string, Post>> = {
     ],
   },
   language: postOf("Olá", { language: "pt-BR" }),
+  followers: postOf("Among us", { visibility: "followers" }),
   unlisted: postOf("Quietly", { visibility: "unlisted" }),
   warning: postOf("Everybody dies", { contentWarning: "The ending" }),
   title: postOf("With a title", { title: "A title" }),

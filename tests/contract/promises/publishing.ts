@@ -207,7 +207,7 @@ export const publishing = {
         () => platform.identify(session),
         () => platform.lookup?.(request, session, new Set()),
         () => platform.refresh?.(session),
-        () => platform.connect(form, session),
+        () => platform.connect?.(form, session),
       ];
       for (const read of reads) await (async () => read())().catch(() => undefined);
       expect(stage.requests).toEqual([]);

@@ -48,6 +48,16 @@ export async function refresh(session: Session): Promise<Credentials> {
   return credentialsOf(tokens, credentials.secret);
 }
 
+/** com.atproto.server.deleteSession; what has ended already is success. The app password stays what it is. */
+export async function endSession({ credentials, profile, ...net }: Session): Promise<void> {
+  if (credentials.refresh === undefined) return;
+  try {
+    await xrpc({ ...net, credentials }, profile.home, "com.atproto.server.deleteSession", { token: credentials.refresh });
+  } catch (error) {
+    if (!(error instanceof PsnError) || (error.code !== "AUTH_EXPIRED" && error.code !== "AUTH_REVOKED")) throw error;
+  }
+}
+
 /** Undefined when the server no longer takes the token. */
 async function refreshSession(session: Session, token: string): Promise<Answer | undefined> {
   try {
@@ -134,7 +144,8 @@ function pdsOf(didDoc: unknown, server: string): string {
   return url.protocol === "https:" || (url.protocol === "http:" && local) ? url.origin : server;
 }
 
-function identifierOf(typed: string): string {
+/** The handle or DID from what a person types. Throws INPUT_REQUIRED, INPUT_INVALID. */
+export function identifierOf(typed: string): string {
   // A handle copied from an app brings marks of writing direction with it.
   const identifier = typed
     .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")

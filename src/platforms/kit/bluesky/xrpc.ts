@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call, type Effect, refusal } from "@psn/platforms/kit/http.ts";
+import { signing } from "./dpop.ts";
 
 export type Caller = Net & Partial<Pick<Session, "credentials">>;
 
@@ -31,7 +32,9 @@ export async function xrpc(caller: Caller, home: string, method: string, options
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   if (body !== undefined)
     headers.set("content-type", body instanceof Blob ? (options.type ?? "application/octet-stream") : "application/json");
-  const answer = await call(caller, url, {
+  const signed =
+    token !== undefined && caller.credentials?.access === token ? await signing({ ...caller, credentials: caller.credentials }) : undefined;
+  const answer = await call(signed ? { ...caller, fetch: signed } : caller, url, {
     method: query ? "GET" : "POST",
     headers,
     ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),

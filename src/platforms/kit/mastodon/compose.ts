@@ -78,6 +78,8 @@ function mediaIssues({ media }: Part, limits: Limits, place: string): Issue[] {
       hint: "put the video in a part of its own",
     });
   }
+  if (media.some(({ kind }) => kind === "document"))
+    issues.push({ code: "media.type", message: `${place}Mastodon takes no documents`, hint: "put it on the web and link to it" });
   for (const [files, rule, word] of [
     [images, limits.images, "images"],
     [videos, limits.videos, "videos"],

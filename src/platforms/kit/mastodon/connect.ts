@@ -18,16 +18,25 @@ export async function connect(form: Readonly<Record<string, string>>, net: Net):
   const session: Caller = { ...net, credentials: { access, scopes: [] }, profile: { home } };
   const account = await accountOf(session);
   const scopes = await scopesOf(session);
+  return { credentials: { access, scopes }, profile: await profileOf(account, session) };
+}
+
+/** Whose token this is, and what the server says of itself. Reads only. */
+export async function identified(session: Caller): Promise<Profile> {
+  return profileOf(await accountOf(session), session);
+}
+
+async function profileOf(account: z.output<typeof Account>, session: Caller): Promise<Profile> {
+  const { home } = session.profile;
   const instance = await instanceOf(session);
   const limits = limitsOf(instance);
-  const profile: Profile = {
+  return {
     subject: account.id,
     handle: `${account.username}@${domainOf(instance, home)}`,
     url: account.url,
     home,
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
   };
-  return { credentials: { access, scopes }, profile };
 }
 
 /** GET /api/v1/accounts/verify_credentials (https://docs.joinmastodon.org/methods/accounts/#verify_credentials, 2026-11). */
@@ -44,17 +53,18 @@ async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
   if (status === 403)
     throw new PsnError("AUTH_SCOPE", `${host} does not let this token read its account`, { hint: HINT, details: { status } });
   if (status === 404) throw notMastodon(host);
-  if (status < 400)
-    throw new PsnError("INPUT_INVALID", `${host} answers elsewhere${elsewhere(answer)}`, {
-      hint: "give that address as the server",
-      details: { status },
-    });
+  if (status < 400) throw elsewhere(answer);
   throw refusal(answer, session);
 }
 
-function elsewhere({ headers, host }: Answer): string {
+/** For a redirect, which is never followed: the account's server has another name. */
+export function elsewhere({ status, headers, host }: Answer): PsnError {
   const location = headers.get("location") ?? "";
-  return URL.canParse(location, `https://${host}`) ? `: ${new URL(location, `https://${host}`).origin}` : "";
+  const there = URL.canParse(location, `https://${host}`) ? `: ${new URL(location, `https://${host}`).origin}` : "";
+  return new PsnError("INPUT_INVALID", `${host} answers elsewhere${there}`, {
+    hint: "give that address as the server",
+    details: { status },
+  });
 }
 
 /**
@@ -66,12 +76,17 @@ async function scopesOf(session: Caller): Promise<string[]> {
   const told = answer.status === 200 ? z.object({ scopes: z.array(z.string()) }).safeParse(json(answer)) : undefined;
   if (!told?.success) return [];
   const { scopes } = told.data;
+  const missing = missingOf(scopes);
+  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the token lacks ${missing.join(", ")}`, { hint: HINT });
+  return scopes;
+}
+
+/** What psn needs and these do not hold. */
+export function missingOf(scopes: readonly string[]): string[] {
   // `profile` is all that asking who one is needs, since Mastodon 4.3.
   const holds = (scope: string) =>
     scopes.some((has) => has === scope || has === scope.split(":")[0] || (has === "profile" && scope === "read:accounts"));
-  const missing = SCOPES.filter((scope) => !holds(scope));
-  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the token lacks ${missing.join(", ")}`, { hint: HINT });
-  return scopes;
+  return SCOPES.filter((scope) => !holds(scope));
 }
 
 /** Version 2 of the instance, else version 1, else nothing: servers answer 404 with an empty body or a page for either. */
@@ -116,7 +131,8 @@ export function originOf(typed: string): string {
   });
 }
 
-function notMastodon(host: string): PsnError {
+/** For a host that knows nothing of the API. */
+export function notMastodon(host: string): PsnError {
   return new PsnError("INPUT_INVALID", `${host} does not speak Mastodon's API`, {
     hint: "give the host of the server's web page, without a path",
   });
