@@ -23,7 +23,7 @@ interface Mutant {
   readonly edits: readonly Edit[];
 }
 
-const SQL = "drizzle/migrations/0002_functions.sql";
+const SQL = "drizzle/migrations/0009_unknown_is_not_in_flight.sql";
 const PUBLISH = "src/app/publish-delivery.ts";
 const DOMAIN = "src/domain/delivery.ts";
 

@@ -130,9 +130,11 @@ export function failed(position: number, error: PsnError, attempt: number, rando
 
 /**
  * What a failure makes of a delivery whose earlier answer was lost. It says nothing about the earlier attempt, so unless the
- * platform refuses the post itself, the instant of that attempt is kept and the platform is asked again.
+ * platform refuses the post itself, the instant of that attempt is kept and the platform is asked again. An adapter that knows that
+ * sending again is not safe says UNCONFIRMED, and a person decides.
  */
 export function failedAgain(position: number, error: PsnError, ageMs: number): DeliveryChange {
+  if (error.code === "UNCONFIRMED") return { ...unconfirmed(), message: error.message, note: error.message };
   if (error.retry === "never" && !needsUser(error)) return failed(position, error, MOST_ATTEMPTS, 0);
   return stillUnknown(ageMs, error);
 }

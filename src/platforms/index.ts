@@ -8,6 +8,8 @@ export const platforms = {
   bluesky: async () => (await import("./bluesky.ts")).default,
   mastodon: async () => (await import("./mastodon.ts")).default,
   x: async () => (await import("./x.ts")).default,
+  linkedin: async () => (await import("./linkedin.ts")).default,
+  threads: async () => (await import("./threads.ts")).default,
   feed: async () => (await import("./feed.ts")).default,
   webhook: async () => (await import("./webhook.ts")).default,
 } as const satisfies Record<string, () => Promise<Platform>>;
@@ -21,7 +23,14 @@ export const platformIds = Object.keys(platforms) as readonly PlatformId[];
  * Those that need nothing of the user's own machine, with the most one account may have in flight: what Trigger.dev must know
  * before any adapter is loaded. A test holds it against the adapters.
  */
-export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = { bluesky: 4, mastodon: 2, x: 2, webhook: 4 };
+export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = {
+  bluesky: 4,
+  mastodon: 2,
+  x: 2,
+  linkedin: 1,
+  threads: 2,
+  webhook: 4,
+};
 
 export function isPlatformId(id: string): id is PlatformId {
   return Object.hasOwn(platforms, id);

@@ -12,8 +12,7 @@ import { startCutting } from "../support/cutting-server.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { type Pds, startPds } from "../support/pds.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import type { XFake } from "../support/x.ts";
-import { connectX, oauthEnv, startXServer } from "./oauth.ts";
+import { connectOAuth, type OAuthServers, oauthEnv, startOAuthServers } from "./oauth.ts";
 import { killAll, type Psn, startPsn } from "./process.ts";
 import { RECORDER_HEADER } from "./recorders.ts";
 import { PASS_TIME } from "./time.ts";
@@ -24,7 +23,7 @@ const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 export type DatabaseKind = "pg" | "embedded";
 
 /** How a platform lets a lost answer be settled. */
-export type Duplicates = "client-id" | "idempotency-key" | "lookup" | "ask-human";
+export type Duplicates = "client-id" | "idempotency-key" | "refused" | "lookup" | "ask-human";
 
 /** An account of a hub, and the way to what its platform really holds. */
 export interface Target {
@@ -34,6 +33,10 @@ export interface Target {
   readonly duplicates: Duplicates;
   /** Units are uploaded to first. */
   readonly prepares: boolean;
+  /** The request that makes a post only names what was sent before it: there is no body worth cutting. */
+  readonly wordless?: true;
+  /** False where no picture can be sent from here. */
+  readonly pictures?: false;
   /** A thread is several units. */
   readonly threads: boolean;
   /** Where its server is; undefined for a folder. */
@@ -164,18 +167,18 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
   });
   const mastodon = await startMastodon({ requests: Number.MAX_SAFE_INTEGER });
   const receiver = startReceiver();
-  const xServer = await startXServer();
+  const oauth = await startOAuthServers();
   closing.push(
     () => recorder.stop(),
     () => receiver.stop(),
     () => mastodon.stop(),
-    () => xServer.stop(),
+    () => oauth.stop(),
   );
 
   const running = new Set<Psn>();
   const another = async (env: Readonly<Record<string, string>> = {}) => {
     ending.throwIfAborted();
-    const psn = await startPsn(folder, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...oauthEnv(xServer), ...env });
+    const psn = await startPsn(folder, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...oauthEnv(oauth), ...env });
     running.add(psn);
     void psn.gone.then(() => running.delete(psn));
     return psn;
@@ -191,7 +194,7 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
     folder,
     remote,
     url,
-    targets: await connectAll(await psn(), { name, pds, mastodon, receiver, remote, recorder: recorder.origin, folder, xServer }),
+    targets: await connectAll(await psn(), { name, pds, mastodon, receiver, remote, recorder: recorder.origin, folder, oauth }),
     psn,
     another,
     passTime: async (by, ids) => {
@@ -235,11 +238,11 @@ interface Servers {
   readonly receiver: Receiver;
   readonly remote: Remote;
   readonly recorder: string;
-  readonly xServer: XFake;
+  readonly oauth: OAuthServers;
 }
 
 /** An account everywhere, connected as `psn connect` does. */
-async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, remote, recorder, xServer }: Servers): Promise<Target[]> {
+async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, remote, recorder, oauth }: Servers): Promise<Target[]> {
   const targets: Target[] = pds ? [await connectBluesky(psn, pds, `${name}.test`)] : [];
   const { origin, token, statuses, switches } = mastodon;
   const fediverse = await psn.connect("mastodon", { form: { server: origin, token } });
@@ -279,7 +282,7 @@ async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, rem
       pend: () => remote.fault("pending", account),
     });
   }
-  targets.push(await connectX(psn, xServer));
+  targets.push(...(await connectOAuth(psn, oauth)));
   const publicFolder = join(folder, "public");
   const merging = { duplicates: "client-id", prepares: false, threads: false } as const;
   targets.push({

@@ -28,7 +28,7 @@ interface Kill {
 const every = () => true;
 const threads = ({ threads: some }: Target) => some;
 const prepares = ({ prepares: some }: Target) => some;
-const sendsAgain = ({ duplicates }: Target) => duplicates === "client-id" || duplicates === "idempotency-key";
+const sendsAgain = ({ duplicates }: Target) => duplicates !== "lookup" && duplicates !== "ask-human";
 /** A folder is asked nothing. */
 const asked = ({ origin }: Target) => origin !== undefined;
 const looked = ({ duplicates }: Target) => duplicates !== "ask-human";

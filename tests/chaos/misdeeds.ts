@@ -67,7 +67,7 @@ export function cutRuns(database: DatabaseKind, targets: readonly Target[], shor
   return targets
     .filter(({ origin }) => origin !== undefined)
     .flatMap((like) =>
-      CUTS.filter(([, , long]) => !(short && long)).map(
+      CUTS.filter(([where, , long]) => !(short && long) && !(like.wordless && where === "in the request's body")).map(
         ([where, cut]): Run => ({
           breaks: `connection to the platform cut ${where}`,
           platform: like.name,

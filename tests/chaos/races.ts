@@ -119,7 +119,8 @@ export function crowdRun(database: DatabaseKind, workers: number, dying: number,
       const wanted = targets.flatMap((target) =>
         Array.from(
           { length: 7 },
-          (_, n) => ({ target, content: n === 0 && target.threads ? "thread" : n === 1 ? "image" : "text" }) as const,
+          (_, n) =>
+            ({ target, content: n === 0 && target.threads ? "thread" : n === 1 && target.pictures !== false ? "image" : "text" }) as const,
         ),
       );
       const own = await lane.psn();
@@ -155,7 +156,9 @@ export function anyMomentRun(database: DatabaseKind, random: () => number): Run 
       const psn = await lane.psn();
       const targets = lane.targets.filter(({ name }) => name !== (random() < 0.5 ? "mastodon" : "mastodon, no keys"));
       const wanted = targets.map((target) => {
-        const content = (["text", "image", target.threads ? "thread" : "text"] as const)[Math.floor(random() * 3)] ?? "text";
+        const content =
+          (["text", target.pictures === false ? "text" : "image", target.threads ? "thread" : "text"] as const)[Math.floor(random() * 3)] ??
+          "text";
         return { target, content };
       });
       const deliveries = await schedule(psn, tag, wanted);

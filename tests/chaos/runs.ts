@@ -114,8 +114,7 @@ export async function finish(
     const position = told.units.findIndex(({ state }) => state !== "published");
     const live = held.find(({ text }) => text === told.units[position]?.text);
     if (target.duplicates === "lookup" && live && !late) unjust.set(told.id, `unconfirmed, and a search would have found ${live.id}`);
-    if (target.duplicates === "client-id" || target.duplicates === "idempotency-key")
-      unjust.set(told.id, "unconfirmed, and it could be told");
+    if (target.duplicates !== "lookup" && target.duplicates !== "ask-human") unjust.set(told.id, "unconfirmed, and it could be told");
     await (by ?? (await lane.psn())).ask({ do: "resolve", id: told.id, live: live?.id ?? null });
   }
   const resolved = deliveries.filter(({ id }) => open.some(({ told }) => told.id === id));

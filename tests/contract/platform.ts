@@ -1,5 +1,5 @@
 import type { ErrorCode } from "@psn/core/errors.ts";
-import type { Fetch, OAuthApp, Platform } from "@psn/core/types/platform.ts";
+import type { Fetch, Media, OAuthApp, Platform } from "@psn/core/types/platform.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { answering } from "./promises/answering.ts";
 import { composing } from "./promises/composing.ts";
@@ -21,6 +21,7 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
  *           time limits or recording: the contract lays them around it (`stage.ts`).
  *   live    how many posts the platform shows of this account. It is how the contract counts what is public.
  *   now     only for a real server, whose clock cannot be set; otherwise it is always the same noon.
+ *   link    only where the platform fetches media itself: a public address for a file, which this then serves.
  *   slow    only where the platform has `poll`: makes the next publish pending.
  *   close   takes away what the world started.
  *
@@ -37,6 +38,7 @@ export interface World {
   readonly consent?: (url: string) => Promise<Readonly<Record<string, string>>>;
   readonly live: () => number | Promise<number>;
   readonly now?: () => Date;
+  readonly link?: (media: Media) => Promise<string>;
   readonly slow?: () => void;
   readonly close?: () => void | Promise<void>;
 }

@@ -120,7 +120,14 @@ export async function openStage(contract: PlatformContract, world: World): Promi
     return composed.units;
   };
   const ready: Stage["ready"] = async (unit, key = keyOf(1), thread) => {
-    const request: PublishRequest = { unit, prepared: null, media: unit.media.map(openMedia), key, at: now(), ...thread };
+    const request: PublishRequest = {
+      unit,
+      prepared: null,
+      media: unit.media.map((id) => openMedia(id, world)),
+      key,
+      at: now(),
+      ...thread,
+    };
     if (!unit.prepare) return request;
     if (!platform.prepare) throw new Error("a unit asks to be prepared and the platform has no prepare");
     const prepared: Json = JSON.parse(JSON.stringify(await platform.prepare(request, session)));
@@ -240,9 +247,10 @@ const BYTES = {
 } as const;
 
 /** A file by its id: `video-…`, `document-…`, or else a picture; `bare-…` has no alt text. */
-function openMedia(id: string): Media {
+function openMedia(id: string, { link }: World): Media {
   const info = mediaOf(id);
-  return { ...info, open: async () => new Blob([BYTES[info.kind]], { type: info.mime }) };
+  const media: Media = { ...info, open: async () => new Blob([BYTES[info.kind]], { type: info.mime }) };
+  return link ? { ...media, link: () => link(media) } : media;
 }
 
 /** The description of a file with this id. Of a video and a document there is the beginning, which is all a test server looks at. */

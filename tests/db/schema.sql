@@ -334,7 +334,7 @@ BEGIN
     SELECT array_agg(due.id) INTO ids FROM (
       SELECT c.id FROM (
         SELECT a.id, greatest((concurrency ->> a.platform)::integer - (SELECT count(*) FROM psn.deliveries f
-          WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.lease_until > now()), 0) AS n
+          WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.lease_until > now() AND f.worker IS NOT NULL), 0) AS n
         FROM psn.accounts a WHERE a.id = ANY (mine)
       ) room CROSS JOIN LATERAL (
         (SELECT d.id, d.wake_at AS since FROM psn.deliveries d
@@ -497,6 +497,8 @@ BEGIN
       state = c.state, code = c.code, message = c.message, updated_at = now(),
       wake_at = CASE WHEN c."wakeInMs" IS NULL THEN d.wake_at ELSE now() + c."wakeInMs" * interval '1 millisecond' END,
       lease_until = now() + c."leaseMs" * interval '1 millisecond',
+      -- An answer that is missing is waited for by nobody: the lease only says when to ask again.
+      worker = CASE WHEN c.state = 'sending' AND c.code IS NOT NULL THEN NULL ELSE d.worker END,
       published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
     FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.state IN ('claimed', 'sending', 'pending')
       -- What may have been sent never counts as unsent again, but for the next unit of a thread.

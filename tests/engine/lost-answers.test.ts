@@ -116,6 +116,19 @@ test.each([5 * MINUTE, -5 * MINUTE])(
   },
 );
 
+test("what waits for an answer keeps nothing of its account's from going out", async () => {
+  const account = await stage.connect("keyed");
+  await stage.post(account, { texts: ["lost one"] });
+  await stage.post(account, { texts: ["lost two"] });
+  stage.remote.fault("reset-before");
+  stage.remote.fault("reset-before");
+  await stage.run();
+  // As many as the account may have in flight are unknown, and will be for a minute.
+  await stage.post(account, { texts: ["the next"] });
+  await stage.run();
+  expect(texts()).toEqual(["the next"]);
+});
+
 test("a post that shows up late is found before the key is used again", async () => {
   const id = await lose("keyed", "reset-after");
   stage.remote.shows = false;

@@ -86,14 +86,14 @@ const APPS: Readonly<Record<AppKind, OAuthApp & { readonly method: string }>> = 
 const ofThisApp = async (_: unknown, client: { readonly clientId: string }, token: { readonly clientId: string }) =>
   client.clientId === token.clientId;
 
-function configuration(lives: Lives): object {
+function configuration(lives: Lives, { scopes, redirectUri }: Terms): object {
   const key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" });
   return {
     clients: Object.values(APPS).map(({ id, secret, method }) => ({
       client_id: id,
       ...(secret ? { client_secret: secret } : {}),
       token_endpoint_auth_method: method,
-      redirect_uris: [REDIRECT_URI],
+      redirect_uris: [redirectUri],
       grant_types: ["authorization_code", "refresh_token"],
       response_types: ["code"],
     })),
@@ -102,7 +102,7 @@ function configuration(lives: Lives): object {
     clockTolerance: 0,
     rotateRefreshToken: true,
     issueRefreshToken: async (_: unknown, __: unknown, { scopes }: { readonly scopes: ReadonlySet<string> }) =>
-      scopes.has("offline_access"),
+      scopes.has("offline_access") || scopes.has("offline.access"),
     ttl: {
       AccessToken: () => lives.access,
       RefreshToken: () => lives.refresh,
@@ -112,7 +112,7 @@ function configuration(lives: Lives): object {
       Interaction: 600,
       Session: 3600,
     },
-    scopes: SCOPES,
+    scopes,
     features: {
       devInteractions: { enabled: true },
       introspection: { enabled: true },
@@ -124,7 +124,14 @@ function configuration(lives: Lives): object {
   };
 }
 
-export async function startAuthorizationServer(given: Partial<Lives> = {}): Promise<AuthorizationServer> {
+/** What it knows instead of its own scopes, and where its apps' browsers come back to. */
+export interface Terms {
+  readonly scopes: readonly string[];
+  readonly redirectUri: string;
+}
+
+export async function startAuthorizationServer(given: Partial<Lives> = {}, more: Partial<Terms> = {}): Promise<AuthorizationServer> {
+  const terms: Terms = { scopes: SCOPES, redirectUri: REDIRECT_URI, ...more };
   const lives: Lives = { access: 3600, refresh: 3600, code: 60, ...given };
   const asked = { authorization_code: 0, refresh_token: 0 };
   const spoilt: Awkward[] = [];
@@ -174,7 +181,7 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}): Prom
 
   const outer = createServer((incoming, outgoing) => void front(incoming, outgoing).catch(() => incoming.socket.destroy()));
   const origin = await listen(outer);
-  const provider = await quietly(async () => new (await providerClass())(origin, configuration(lives)));
+  const provider = await quietly(async () => new (await providerClass())(origin, configuration(lives, terms)));
   provider.proxy = true;
   const behind = createServer(provider.callback());
   inner = await listen(behind);
@@ -182,7 +189,7 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}): Prom
   const self: AuthorizationServer = {
     origin,
     apps: APPS,
-    redirectUri: REDIRECT_URI,
+    redirectUri: terms.redirectUri,
     lives,
     asked,
     slowMs: 0,
@@ -193,13 +200,13 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}): Prom
       authorizeUrl: `${origin}/auth`,
       tokenUrl: `${origin}/token`,
       revokeUrl: `${origin}/token/revocation`,
-      scopes: SCOPES,
+      scopes: terms.scopes,
       appAuth: kind === "basic" ? "basic" : "body",
       pkce: true,
       // Without it there is no refresh token (OpenID Connect Core, 11).
       extra: { prompt: "consent" },
     }),
-    consent: (url, options) => consent(url, options),
+    consent: (url, options) => consent(url, terms.redirectUri, options),
     next: (awkward) => void spoilt.push(awkward),
     calm: () => void spoilt.splice(0),
     works: async (access) =>
@@ -239,11 +246,11 @@ function close(server: Server): Promise<void> {
 }
 
 /** Walks from page to page as a browser does, with cookies, and fills in the two forms. */
-async function consent(url: string, { login = "ada", refuse = false } = {}): Promise<Record<string, string>> {
+async function consent(url: string, redirectUri: string, { login = "ada", refuse = false } = {}): Promise<Record<string, string>> {
   const cookies = new Map<string, string>();
   let step = { url, form: undefined as Record<string, string> | undefined };
   for (let pages = 0; pages < 20; pages += 1) {
-    if (step.url.startsWith(REDIRECT_URI)) return Object.fromEntries(new URL(step.url).searchParams);
+    if (step.url.startsWith(redirectUri)) return Object.fromEntries(new URL(step.url).searchParams);
     const response = await fetch(step.url, {
       method: step.form ? "POST" : "GET",
       redirect: "manual",

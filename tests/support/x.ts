@@ -49,11 +49,19 @@ export interface XFake {
   stop(): Promise<void>;
 }
 
+/** Another server that gives out the tokens and knows what they may. */
+export interface Authority {
+  /** Answers what is asked at `/2/oauth2/…`. */
+  readonly answer: (request: Request) => Promise<Response>;
+  /** Undefined for a token that does not work. */
+  readonly scopesOf: (token: string) => Promise<readonly string[] | undefined>;
+}
+
 const WINDOW_MS = 15 * 60_000;
 const DAY_MS = 24 * 3_600_000;
 
 /** Starts on 127.0.0.1 and a free port. */
-export async function startX(switches: Partial<Switches> = {}, app: Partial<App> = {}): Promise<XFake> {
+export async function startX(switches: Partial<Switches> = {}, app: Partial<App> = {}, authority?: Authority): Promise<XFake> {
   const rules: Switches = {
     grants: "all",
     processing: 2,
@@ -115,16 +123,24 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
     return made;
   }
 
+  async function allow(request: Request, needed: readonly string[]): Promise<void> {
+    if (!authority) return oauth.authorize(request, needed);
+    const scopes = await authority.scopesOf(/^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "");
+    if (!scopes) throw problem(401);
+    if (needed.some((scope) => !scopes.includes(scope))) throw problem(403);
+  }
+
   async function answer(request: Request, url: URL, headers: Headers): Promise<Reply> {
     const route = `${request.method} ${url.pathname}`;
+    if (authority && url.pathname.startsWith("/2/oauth2/")) return authority.answer(request);
     if (route === "POST /2/oauth2/token") return oauth.token(request);
     if (route === "POST /2/oauth2/revoke") return oauth.revoke(request);
     if (url.pathname.startsWith("/2/media/")) {
-      oauth.authorize(request, ["media.write"]);
+      await allow(request, ["media.write"]);
       return media.answer(request, url);
     }
     // The scopes of each path: https://docs.x.com/fundamentals/authentication/guides/v2-authentication-mapping.
-    oauth.authorize(request, request.method === "GET" ? ["tweet.read", "users.read"] : ["tweet.read", "tweet.write", "users.read"]);
+    await allow(request, request.method === "GET" ? ["tweet.read", "users.read"] : ["tweet.read", "tweet.write", "users.read"]);
     if (route === "GET /2/users/me") return Response.json({ data: { ...USER, name: "Ada" } });
     if (route === `GET /2/users/${USER.id}/tweets`) return posts.timeline(url);
     if (route === "POST /2/tweets") {

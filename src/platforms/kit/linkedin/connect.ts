@@ -1,0 +1,100 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { exchangeCode, exchangeRefresh, type OAuthServer, revokeToken, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { z } from "zod";
+import { api, HOME } from "./api.ts";
+import type { Caller } from "./refusals.ts";
+
+/** Who it is (`openid profile`), and to post as this member. Nothing self-serve lets an app read posts back. */
+export const SCOPES = ["openid", "profile", "w_member_social"] as const;
+
+/**
+ * https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow (2026-11): the secret goes into the body.
+ * The page knows no PKCE: that is another flow, for native clients, which LinkedIn opens app by app
+ * (https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow-native, 2026-11).
+ */
+export const SERVER: OAuthServer = {
+  authorizeUrl: "https://www.linkedin.com/oauth/v2/authorization",
+  tokenUrl: "https://www.linkedin.com/oauth/v2/accessToken",
+  revokeUrl: "https://www.linkedin.com/oauth/v2/revoke",
+  scopes: SCOPES,
+  appAuth: "body",
+  pkce: false,
+};
+
+/** https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/share-on-linkedin (2026-11). */
+export const OAUTH: OAuthAuth = {
+  kind: "oauth",
+  fields: [],
+  app: {
+    page: "https://www.linkedin.com/developers/apps",
+    steps: [
+      "create an app; it must belong to a LinkedIn page: take one of yours, or make one on the way",
+      'on its Products tab request "Share on LinkedIn" and "Sign In with LinkedIn using OpenID Connect"; both are granted at once',
+      "on its Auth tab add {redirect} as authorized redirect URL, exactly like this, and save",
+      "on the same tab copy the Client ID and the Primary Client Secret",
+    ],
+    keys: { id: "LINKEDIN_CLIENT_ID", secret: "LINKEDIN_CLIENT_SECRET" },
+  },
+};
+
+/** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
+export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
+  if (request.code === "")
+    throw new PsnError("AUTH_REVOKED", "LinkedIn sent no code back: the consent was not given", { hint: "psn connect linkedin" });
+  const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
+  const missing = SCOPES.filter((scope) => !credentials.scopes.includes(scope));
+  if (missing.length > 0)
+    throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, {
+      hint: "add both products to the app (https://www.linkedin.com/developers/apps), then psn connect linkedin",
+    });
+  return { credentials, profile: await profileOf({ ...net, credentials }) };
+}
+
+/** A member's id is another one for every app; one app sees always the same. */
+const Member = z.object({ sub: z.string().regex(/^[\w-]{1,64}$/), name: z.string().min(1) });
+
+/** GET /v2/userinfo (https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2, 2026-11). */
+export async function profileOf(session: Caller): Promise<Profile> {
+  const { sub, name } = parse(await api(session, "/v2/userinfo", { effect: "none" }), Member);
+  // LinkedIn tells a self-serve app neither the member's address nor the name in it.
+  return { subject: `urn:li:person:${sub}`, handle: name, url: `${HOME}/`, home: HOME };
+}
+
+/**
+ * New tokens. Only apps of LinkedIn's partners are given a refresh token
+ * (https://learn.microsoft.com/en-us/linkedin/shared/authentication/programmatic-refresh-tokens, 2026-11).
+ * Throws AUTH_REVOKED when only the person can help, which is always so where there is none.
+ */
+export async function refresh(session: Session): Promise<Credentials> {
+  const { refresh: renewal } = session.credentials;
+  if (renewal === undefined)
+    throw new PsnError("AUTH_REVOKED", "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it", {
+      hint: "psn connect linkedin",
+    });
+  try {
+    // The refresh token stays the same, and keeps its own end.
+    return { refresh: renewal, ...credentialsOf(await exchangeRefresh(SERVER, session)) };
+  } catch (error) {
+    // Whatever LinkedIn names it: a token it refuses here it refuses for good.
+    const { status } = error instanceof PsnError ? error.details : {};
+    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && (status === 400 || status === 401))
+      throw new PsnError("AUTH_REVOKED", error.message, { cause: error, details: error.details });
+    throw error;
+  }
+}
+
+/** Both tokens, the one that could make more first. What LinkedIn knows no more is forgotten. */
+export async function revoke(session: Session): Promise<void> {
+  const { access, refresh: renewal } = session.credentials;
+  for (const token of renewal === undefined ? [access] : [renewal, access]) {
+    await revokeToken(SERVER, session, token).catch((error: unknown) => {
+      if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
+    });
+  }
+}
+
+function credentialsOf({ access, refresh: renewal, expiresAt, scopes }: Tokens): Credentials {
+  return { access, ...(renewal ? { refresh: renewal } : {}), ...(expiresAt ? { expiresAt } : {}), scopes };
+}

@@ -1,0 +1,191 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Answer } from "@psn/platforms/kit/http.ts";
+import { z } from "zod";
+import { api, HOME, json, keyOf, VERSION } from "./api.ts";
+import type { Body, CommentBody, PostBody } from "./compose.ts";
+import { clockAheadMs, duplicateOf, refusalOf, UPDATE } from "./refusals.ts";
+import { Prepared } from "./upload.ts";
+
+const POST = /^urn:li:(?:share|ugcPost):\d{1,19}$/;
+const COMMENT = /^urn:li:comment:\((urn:li:(?:activity|share|ugcPost):\d{1,19}),(\d{1,19})\)$/;
+
+/**
+ * How long psn relies on LinkedIn to refuse the same post again, in milliseconds. No page says for how long it does; developers
+ * report a day and more.
+ */
+const REFUSES_MS = 12 * 3_600_000;
+/** How much older than the unit its own post may look, in milliseconds: the clocks are two. */
+const ALLOWANCE_MS = 2 * 60_000;
+/** For how long a post just made may be unknown to what takes comments, in milliseconds, and when to ask again. */
+const SETTLING_MS = { most: 10 * 60_000, again: 30_000 };
+
+/** POST /rest/posts (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api, 2026-11). */
+export async function sendPost(request: PublishRequest<Body>, body: PostBody, session: Session): Promise<Ref> {
+  if (request.again) mayBeSentAgain(request, body, session);
+  const content = contentOf(request, body);
+  const answer = await api(session, "/rest/posts", {
+    ...json({
+      author: session.profile.subject,
+      commentary: body.commentary,
+      visibility: body.visibility,
+      distribution: { feedDistribution: "MAIN_FEED", targetEntities: [], thirdPartyDistributionChannels: [] },
+      ...(content ? { content } : {}),
+      lifecycleState: "PUBLISHED",
+      isReshareDisabledByAuthor: false,
+    }),
+    effect: "publish",
+    accept: [400, 409, 422, 426],
+  });
+  if (answer.status >= 400) return alreadyOut(answer, request, session);
+  const urn = answer.headers.get("x-restli-id") ?? "";
+  if (POST.test(urn)) return postRef(urn);
+  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the post and did not say under which id", { details: { status: answer.status } });
+}
+
+/**
+ * Sending again is harmless only as long as LinkedIn refuses what it has: what nobody says it compares, psn does not send twice.
+ */
+function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, session: Session): void {
+  const wordless = commentary === "";
+  if (!wordless && session.now().getTime() - at.getTime() <= REFUSES_MS) return;
+  const reason = wordless ? "without a text LinkedIn may not know it again" : "after so long LinkedIn may not know it again";
+  throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this post, and ${reason}`);
+}
+
+/**
+ * A refusal made nothing. That LinkedIn has this post already can mean that an earlier attempt of this very unit made it; then it is
+ * not older than the unit.
+ */
+function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session: Session): Ref {
+  const error = refusalOf(answer, session, VERSION);
+  const options = { cause: error, details: error.details };
+  const duplicate = duplicateOf(answer);
+  // A version that was switched off in between is not what the earlier attempt was answered with.
+  if (again && answer.status === 426) throw new PsnError("PLATFORM_CHANGED", error.message, { ...options, hint: UPDATE });
+  if (!duplicate) throw error;
+  const { urn } = duplicate;
+  const made = urn === undefined ? undefined : madeAt(urn);
+  const older = made !== undefined && made < at.getTime() + clockAheadMs(answer, session.now()) - ALLOWANCE_MS;
+  if (again && urn !== undefined && !older) return postRef(urn);
+  if (again && urn === undefined)
+    throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn has this post already and does not say which one it is", options);
+  const where = urn === undefined ? "" : `: ${postRef(urn).url}`;
+  throw new PsnError("PLATFORM_REJECTED", `LinkedIn refuses the same text again, and has it already${where}`, {
+    ...options,
+    hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
+  });
+}
+
+/**
+ * When LinkedIn made what this URN names, in epoch milliseconds: its number begins with them. No page says so; it holds for the
+ * URNs in reports that have a date. Undefined for a number that begins with nothing like it.
+ */
+export function madeAt(urn: string): number | undefined {
+  const ms = Number(BigInt(/\d{1,19}$/.exec(urn)?.[0] ?? "0") >> 22n);
+  return ms > Date.UTC(2010) && ms < Date.UTC(2100) ? ms : undefined;
+}
+
+/** The post's files, or the link's card (posts-api above, multiimage-post-api beside it, 2026-11). */
+function contentOf({ unit, prepared }: PublishRequest<Body>, { alts, title }: PostBody): object | undefined {
+  if (!unit.prepare) return undefined;
+  const ready = Prepared.safeParse(prepared);
+  if (!ready.success || ready.data.media.length !== unit.media.length)
+    throw new PsnError("BUG", "a post with media or a link was sent before it was prepared");
+  const { media, card } = ready.data;
+  if (card) {
+    const { source, title: name, description, thumbnail } = card;
+    return { article: { source, title: name, ...(description === "" ? {} : { description }), ...(thumbnail ? { thumbnail } : {}) } };
+  }
+  const files = media.map((id, index) => ({ id, ...(alts[index] ? { altText: alts[index] } : {}) }));
+  const [file] = files;
+  if (files.length > 1) return { multiImage: { images: files } };
+  return title === null ? { media: file } : { media: { id: file?.id, title } };
+}
+
+/** As much of a made comment as psn reads; numbers of 19 digits only where they are text. */
+const Made = z.object({
+  commentUrn: z.string().optional().catch(undefined),
+  $URN: z.string().optional().catch(undefined),
+  id: z.string().optional().catch(undefined),
+  object: z.string().optional().catch(undefined),
+});
+
+/**
+ * A comment of the author's on the first unit: POST /rest/socialActions/{urn}/comments
+ * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/comments-api, 2026-11).
+ * Nobody says that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is a person's to judge.
+ */
+export async function sendComment(request: PublishRequest<Body>, { text }: CommentBody, session: Session): Promise<Ref> {
+  const { root, again, at } = request;
+  if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
+  if (again) throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
+  const answer = await api(session, `/rest/socialActions/${keyOf(root.id)}/comments`, {
+    ...json({ actor: session.profile.subject, object: root.id, message: { text } }),
+    effect: "publish",
+    accept: [403, 404],
+  });
+  if (answer.status === 404) throw goneOrNew(answer, at, root, session);
+  if (answer.status === 403) {
+    const error = refusalOf(answer, session, VERSION);
+    throw new PsnError("AUTH_SCOPE", error.message, {
+      cause: error,
+      details: error.details,
+      hint: "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one part there",
+    });
+  }
+  return commentRef(urnOfComment(answer, root), root);
+}
+
+/** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
+function goneOrNew(answer: Answer, at: Date, root: Ref, session: Session): PsnError {
+  const error = refusalOf(answer, session, VERSION);
+  const options = { cause: error, details: error.details };
+  if (session.now().getTime() - at.getTime() < SETTLING_MS.most)
+    return new PsnError("PLATFORM_DOWN", "LinkedIn does not know the post yet on which to comment", {
+      ...options,
+      retryAfterMs: SETTLING_MS.again,
+    });
+  return new PsnError("PLATFORM_REJECTED", "LinkedIn does not know the post on which to comment", {
+    ...options,
+    hint: `it may be deleted: ${root.url}`,
+  });
+}
+
+function urnOfComment(answer: Answer, root: Ref): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(answer.text);
+  } catch {
+    value = {};
+  }
+  const made = Made.safeParse(value);
+  const { commentUrn, $URN, id, object } = made.success ? made.data : {};
+  const header = answer.headers.get("x-restli-id") ?? undefined;
+  const composed = [id, header].map((one) => `urn:li:comment:(${object ?? root.id},${one ?? ""})`);
+  const urn = [commentUrn, $URN, header, ...composed].find((one) => one !== undefined && COMMENT.test(one));
+  if (urn !== undefined) return urn;
+  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the comment and did not say under which id", {
+    details: { status: answer.status },
+  });
+}
+
+/** As LinkedIn's answer to a post has it (posts-api above). */
+function postRef(urn: string): Ref {
+  return { id: urn, url: `${HOME}/feed/update/${urn}/` };
+}
+
+/** As the browser's "copy link to comment" has it. */
+function commentRef(urn: string, root: Ref): Ref {
+  return { id: urn, url: `${root.url}?commentUrn=${encodeURIComponent(urn.replace("(urn:li:", "("))}` };
+}
+
+/** DELETE of a post or of a comment (both pages above). What LinkedIn does not know is gone. */
+export async function remove({ id }: Ref, session: Session): Promise<void> {
+  const comment = COMMENT.exec(id);
+  const actor = encodeURIComponent(session.profile.subject);
+  const path = comment
+    ? `/rest/socialActions/${keyOf(comment[1] ?? "")}/comments/${comment[2]}?actor=${actor}`
+    : `/rest/posts/${keyOf(id)}`;
+  await api(session, path, { method: "DELETE", headers: { "x-restli-method": "DELETE" }, effect: "none", accept: [404, 410] });
+}

@@ -1,0 +1,119 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
+import { type Answer, call, parse } from "@psn/platforms/kit/http.ts";
+import { exchangeCode, type OAuthServer, readTokens, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { API, api, HOME, Me, SITE } from "./api.ts";
+import { type Caller, reasonOf, refusalOf } from "./refusals.ts";
+
+/**
+ * To read the account, to publish, to answer (a thread is answers), to read answers back, and to delete
+ * (https://developers.facebook.com/documentation/threads/get-started and …/posts/delete-posts, 2026-11).
+ */
+export const SCOPES = [
+  "threads_basic",
+  "threads_content_publish",
+  "threads_manage_replies",
+  "threads_read_replies",
+  "threads_delete",
+] as const;
+
+/** https://developers.facebook.com/documentation/threads/get-started/get-access-tokens-and-permissions (2026-11). No PKCE. */
+export const SERVER: OAuthServer = {
+  authorizeUrl: "https://threads.com/oauth/authorize",
+  tokenUrl: `${API}/oauth/access_token`,
+  scopes: SCOPES,
+  scopeSeparator: ",",
+  appAuth: "body",
+  pkce: false,
+};
+
+/** https://developers.facebook.com/documentation/development/create-an-app/threads-use-case (2026-11). */
+export const OAUTH: OAuthAuth = {
+  kind: "oauth",
+  fields: [],
+  app: {
+    page: "https://developers.facebook.com/apps",
+    steps: [
+      'create an app with the use case "Access the Threads API"',
+      `in Use cases, Customize, add the permissions ${SCOPES.slice(1).join(", ")}`,
+      "in its Settings enter {redirect} as redirect, deauthorise and delete callback URL, exactly like this",
+      "in App roles, Roles, add your Threads account as Threads Tester, and accept in Threads: Settings, Account, Website permissions",
+      "copy the Threads app ID and the Threads app secret from the Settings; they are not the app's own",
+    ],
+    keys: { id: "THREADS_APP_ID", secret: "THREADS_APP_SECRET" },
+    pasteOnly: true,
+  },
+};
+
+/** How long a token lives, in milliseconds (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens, 2026-11). */
+const LIFE_MS = 60 * 24 * 3_600_000;
+
+/** From the code to a token of 60 days. Throws AUTH_REVOKED for a code that is refused. */
+export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
+  // Meta ends the address with `#_`, which a person may copy with the code.
+  const code = request.code.replace(/#_$/, "");
+  if (code === "")
+    throw new PsnError("AUTH_REVOKED", "Threads sent no code back: the consent was not given", { hint: "psn connect threads" });
+  const short = await exchangeCode(SERVER, { ...request, code }, net);
+  const secret = request.app?.secret ?? "";
+  const query = { grant_type: "th_exchange_token", client_secret: secret, access_token: short.access };
+  const credentials = credentialsOf(await tokensFor("/access_token", query, net), net.now());
+  return { credentials, profile: await profileOf({ ...net, credentials }) };
+}
+
+/** GET /me (https://developers.facebook.com/documentation/threads/reference/user, 2026-11). */
+export async function profileOf(session: Caller): Promise<Profile> {
+  const { id, username } = parse(await api(session, "/me?fields=id,username", { effect: "none" }), Me);
+  return { subject: id, handle: username, url: `${SITE}/@${username}`, home: HOME };
+}
+
+/**
+ * 60 more days. There is no refresh token: the token renews itself, once it is a day old and as long as it has not expired
+ * (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens, 2026-11). Throws AUTH_REVOKED when only the person can help.
+ */
+export async function refresh(session: Session): Promise<Credentials> {
+  const { access, scopes } = session.credentials;
+  try {
+    const tokens = await tokensFor("/refresh_access_token", { grant_type: "th_refresh_token", access_token: access }, session);
+    return { ...credentialsOf(tokens, session.now()), scopes };
+  } catch (error) {
+    const { status } = error instanceof PsnError ? error.details : {};
+    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && (status === 400 || status === 401))
+      throw new PsnError("AUTH_REVOKED", error.message, { details: error.details });
+    throw error;
+  }
+}
+
+/** Both exchanges are documented as GET with the secrets in the address: nothing of it is kept in an error, its cause included. */
+async function tokensFor(path: string, query: Readonly<Record<string, string>>, net: Net & Partial<Session>): Promise<Tokens> {
+  const { access_token: access = "", client_secret: secret = "" } = query;
+  const answer = await call(net, `${API}${path}?${new URLSearchParams(query)}`, {
+    headers: { accept: "application/json" },
+    effect: "none",
+    keepalive: false,
+    accept: ANY_STATUS,
+  }).catch(withoutCause);
+  const guarded = { ...net, credentials: { access, secret, scopes: [] } };
+  if (answer.status >= 400 && passes(answer, guarded)) throw refusalOf(answer, guarded);
+  return readTokens(answer, net.now(), SCOPES, [access, secret]);
+}
+
+const ANY_STATUS: readonly number[] = Array.from({ length: 300 }, (_, index) => 300 + index);
+
+/** Bad weather, which says nothing about the token. A wrong secret wears the number of a downtime (facebookarchive/php-graph-sdk#538). */
+function passes(answer: Answer, session: Caller): boolean {
+  const reason = reasonOf(answer);
+  if (!reason || /client secret|validating application/i.test(reason.message)) return false;
+  return ["PLATFORM_DOWN", "RATE_LIMITED"].includes(refusalOf(answer, session).code);
+}
+
+/** The failure of a fetch names the whole address. */
+function withoutCause(error: unknown): never {
+  if (!(error instanceof PsnError)) throw error;
+  throw new PsnError(error.code, error.message, { details: error.details });
+}
+
+/** The token is also what renews it: psn exchanges ahead of time only what has something to exchange. */
+function credentialsOf({ access, expiresAt, scopes }: Tokens, now: Date): Credentials {
+  return { access, refresh: access, expiresAt: expiresAt ?? new Date(now.getTime() + LIFE_MS), scopes };
+}

@@ -1,0 +1,100 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { api, type Thread, Threads } from "./api.ts";
+import type { Body } from "./compose.ts";
+import { ask, Prepared } from "./container.ts";
+
+/** Most posts in one page (https://developers.facebook.com/documentation/threads/reference/user, 2026-11). */
+const PAGE = 100;
+/** Pages read before psn says it cannot tell: 1,000 posts since the unit was sent. */
+const PAGES_MOST = 10;
+/** How much older than the unit a post may look, in milliseconds: Meta's servers have clocks of their own and cut seconds off. */
+const ALLOWANCE_MS = 2 * 60_000;
+/** The same where nobody says which posts belong to other units. */
+export const ALLOWANCE_NARROW_MS = 10_000;
+/** The same where the server does not tell its time. */
+const ALLOWANCE_WITHOUT_DATE_MS = 10 * 60_000;
+
+const FIELDS = "id,media_type,text,timestamp,permalink,children";
+
+/**
+ * Asks the unit's own container first: only what it says is published can be public, and then the post is looked for among the
+ * account's own. Throws PLATFORM_DOWN for one that is published and not shown yet: it must be asked again and never sent again.
+ */
+export async function lookup(
+  request: PublishRequest<Body>,
+  session: Session,
+  known: ReadonlySet<string>,
+  allowanceMs = ALLOWANCE_MS,
+): Promise<Ref | undefined> {
+  const { container } = preparedOf(request);
+  const { status, answer } = await ask(container, session);
+  if (status !== "PUBLISHED" && status !== "UNTOLD") return undefined;
+  const from = notBefore(answer, request.at, session.now(), allowanceMs);
+  const list = request.parent ? "/me/replies" : "/me/threads";
+  const query = new URLSearchParams({
+    fields: request.parent ? `${FIELDS},replied_to` : FIELDS,
+    since: String(Math.floor(from / 1000)),
+    limit: String(PAGE),
+  });
+  for (let page = 0; page < PAGES_MOST; page += 1) {
+    const { data, paging } = parse(await api(session, `${list}?${query}`, { effect: "none" }), Threads);
+    const thread = data.find((one) => canBe(one, from, request, known));
+    if (thread) return refOf(thread, session);
+    const after = paging?.cursors?.after;
+    if (!after || data.length === 0) throw new PsnError("PLATFORM_DOWN", hidden(status));
+    query.set("after", after);
+  }
+  throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
+}
+
+function hidden(status: "PUBLISHED" | "UNTOLD"): string {
+  return status === "PUBLISHED" ? "Threads has published the post and does not list it yet" : "Threads does not know the post's container";
+}
+
+export function preparedOf({ prepared }: PublishRequest<Body>): Prepared {
+  const told = Prepared.safeParse(prepared);
+  if (told.success) return told.data;
+  throw new PsnError("BUG", "a post was sent before its container was made");
+}
+
+/** The earliest instant, by the server's clock, at which the unit can have appeared, in milliseconds since the epoch. */
+function notBefore({ headers }: Answer, at: Date, now: Date, allowanceMs: number): number {
+  const date = Date.parse(headers.get("date") ?? "");
+  if (Number.isNaN(date)) return at.getTime() - ALLOWANCE_WITHOUT_DATE_MS;
+  return at.getTime() + (date - now.getTime()) - allowanceMs;
+}
+
+function canBe(thread: Thread, from: number, { unit, parent, media }: PublishRequest<Body>, known: ReadonlySet<string>): boolean {
+  return (
+    !known.has(thread.id) &&
+    instantOf(thread.timestamp) >= from &&
+    thread.replied_to?.id === parent?.id &&
+    isKind(thread, media) &&
+    plain(thread.text ?? "") === plain(unit.text)
+  );
+}
+
+/** https://developers.facebook.com/documentation/threads/retrieve-and-discover-posts/retrieve-posts (2026-11). */
+function isKind({ media_type: type, children }: Thread, media: PublishRequest<Body>["media"]): boolean {
+  const [file, ...others] = media;
+  if (!file) return type === "TEXT_POST";
+  if (others.length > 0) return type === "CAROUSEL_ALBUM" && (children?.data.length ?? media.length) === media.length;
+  return file.kind === "video" ? type === "VIDEO" || type === "AUDIO" : type === "IMAGE";
+}
+
+/** `2023-10-17T05:42:03+0000`: the colon that ISO 8601 wants there is missing. */
+function instantOf(timestamp: string): number {
+  return Date.parse(timestamp.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
+}
+
+/** Threads may show a tag without its sign, and trims white space. */
+function plain(text: string): string {
+  return text.normalize("NFC").replace(/[\s#]+/g, "");
+}
+
+/** A permalink is left out for what was reported; then the account's own page has to do. */
+export function refOf({ id, permalink }: Pick<Thread, "id" | "permalink">, { profile }: Pick<Session, "profile">): Ref {
+  return { id, url: permalink && URL.canParse(permalink) ? permalink : profile.url };
+}

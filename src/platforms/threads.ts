@@ -1,0 +1,120 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { z } from "zod";
+import { definePlatform } from "./kit/define.ts";
+import { type Answer, parse } from "./kit/http.ts";
+import { authorizationUrl } from "./kit/oauth.ts";
+import { api, Created, form } from "./kit/threads/api.ts";
+import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./kit/threads/compose.ts";
+import { exchange, OAUTH, profileOf, refresh, SERVER } from "./kit/threads/connect.ts";
+import { ask, prepare, unusable } from "./kit/threads/container.ts";
+import { ALLOWANCE_NARROW_MS, lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
+import { isMissing, reasonOf, refusalOf } from "./kit/threads/refusals.ts";
+
+/** Threads, by version 1 of its API. */
+export default definePlatform({
+  id: "threads",
+  name: "Threads",
+  docs: "https://developers.facebook.com/documentation/threads/posts",
+  capabilities: {
+    // 500 characters, and emoji count as their bytes in UTF-8 (https://developers.facebook.com/documentation/threads/posts, 2026-11); so does
+    // every other character, as refusals have shown (gitroomhq/postiz-app#1946).
+    text: { max: 500, unit: "byte" },
+    images: { max: CAROUSEL_MOST, maxBytes: 8_000_000, mimes: ["image/jpeg", "image/png"] },
+    videos: { max: CAROUSEL_MOST, maxBytes: 1_000_000_000, mimes: ["video/mp4", "video/quicktime"] },
+    // https://developers.facebook.com/documentation/threads/reference/publishing (2026-11).
+    altText: 1000,
+    thread: "reply-chain",
+    visibilities: ["public"],
+    contentWarning: false,
+    // The key is the container, which becomes PUBLISHED and then expires no more (…/threads/troubleshooting, 2026-11). That page does not
+    // say what a second publication of it does, so none is sent before the container has said, for a minute, that it is not published.
+    duplicates: "idempotency-key",
+    concurrency: 2,
+    mediaByLink: true,
+    options: OPTIONS,
+  },
+  auth: [OAUTH],
+
+  authorize: async (request) => authorizationUrl(SERVER, request),
+  exchange,
+  identify: profileOf,
+  compose,
+  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
+
+  /** https://developers.facebook.com/documentation/threads/reference/publishing (2026-11). */
+  async publish(request: PublishRequest<Body>, session): Promise<Outcome> {
+    const { container } = preparedOf(request);
+    const answer = await api(session, "/me/threads_publish", {
+      ...form({ creation_id: container }),
+      effect: "publish",
+      accept: REFUSED,
+    });
+    if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
+    const { id } = parse(answer, Created);
+    return { status: "published", ref: refOf({ id, permalink: await permalinkOf(id, session) }, session) };
+  },
+
+  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
+  refresh,
+
+  /** https://developers.facebook.com/documentation/threads/posts/delete-posts (2026-11): 100 in a day. */
+  async remove(ref, session) {
+    const path = `/${encodeURIComponent(ref.id)}`;
+    const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [400, 404] });
+    if (answer.status < 400 && parse(answer, z.object({ success: z.boolean().catch(true) })).success) return;
+    if (answer.status >= 400 && !isMissing(reasonOf(answer))) throw refusalOf(answer, session);
+    // Graph says "does not exist" also of what it does not let one touch: gone is what cannot be read any more.
+    const still = await api(session, `${path}?fields=id`, { effect: "none", accept: [400, 404] });
+    if (still.status >= 400 && isMissing(reasonOf(still))) return;
+    if (still.status >= 400) throw refusalOf(still, session);
+    throw new PsnError("PLATFORM_REJECTED", "Threads did not delete the post", { hint: `delete it in the app: ${ref.url}` });
+  },
+});
+
+/** Every 4xx is looked into; of a 5xx nothing is believed. */
+const REFUSED: readonly number[] = Array.from({ length: 100 }, (_, index) => 400 + index);
+
+/** The post is out whatever becomes of this question. */
+async function permalinkOf(id: string, session: Session): Promise<string | undefined> {
+  try {
+    const answer = await api(session, `/${encodeURIComponent(id)}?fields=permalink`, { effect: "none" });
+    return parse(answer, z.object({ permalink: z.string() })).permalink;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Longest that Graph's servers may need to hear of a container, in milliseconds, and how soon to try again. */
+const SPREADING_MS = 10 * 60_000;
+/** "on average 30 seconds" (https://developers.facebook.com/documentation/threads/posts, 2026-11). */
+const AGAIN_MS = 30_000;
+const SELF_EVIDENT: ReadonlySet<string> = new Set(["AUTH_EXPIRED", "AUTH_REVOKED", "RATE_LIMITED", "OUTCOME_UNKNOWN"]);
+
+/**
+ * After a refusal the container tells what is so: an earlier attempt has published it, it has expired, or Graph has not heard of it
+ * everywhere. Throws what is true in the end.
+ */
+async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
+  const error = refusalOf(answer, session);
+  if (SELF_EVIDENT.has(error.code)) throw error;
+  const { container, madeAt } = preparedOf(request);
+  // What cannot be asked now leaves the refusal as it was: clear.
+  const told = await ask(container, session).catch(() => undefined);
+  if (told?.status === "PUBLISHED") {
+    const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS).catch(() => undefined);
+    if (ref) return ref;
+    throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", { cause: error });
+  }
+  if (told?.status === "EXPIRED") throw dropped("Threads keeps what is not published for 24 hours, and has dropped it", error);
+  if (told?.status === "ERROR") throw unusable(told.reason);
+  if (!isMissing(reasonOf(answer))) throw error;
+  if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });
+  if (session.now().getTime() - madeAt > SPREADING_MS) throw dropped("Threads has lost what was made ready for publishing", error);
+  throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, retryAfterMs: AGAIN_MS });
+}
+
+/** Nothing was published; a new attempt makes everything anew. */
+function dropped(message: string, cause: PsnError): PsnError {
+  return new PsnError("PLATFORM_REJECTED", message, { cause, details: cause.details, hint: "psn retry ID" });
+}
