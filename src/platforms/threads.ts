@@ -3,12 +3,13 @@ import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/plat
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse } from "./kit/http.ts";
+import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
 import { authorizationUrl } from "./kit/oauth.ts";
 import { api, Created, form } from "./kit/threads/api.ts";
 import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./kit/threads/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, SERVER } from "./kit/threads/connect.ts";
 import { ask, prepare, unusable } from "./kit/threads/container.ts";
-import { ALLOWANCE_NARROW_MS, lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
+import { lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
 import { isMissing, reasonOf, refusalOf } from "./kit/threads/refusals.ts";
 
 /** Threads, by version 1 of its API. */

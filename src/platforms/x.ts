@@ -4,11 +4,12 @@ import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse } from "./kit/http.ts";
+import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
 import { authorizationUrl } from "./kit/oauth.ts";
 import { api, Created, Id, json } from "./kit/x/api.ts";
 import { type Body, compose, OPTIONS } from "./kit/x/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./kit/x/connect.ts";
-import { ALLOWANCE_NARROW_MS, lookup, refOf } from "./kit/x/lookup.ts";
+import { lookup, refOf } from "./kit/x/lookup.ts";
 import { isDuplicate, refusalOf } from "./kit/x/refusals.ts";
 import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./kit/x/upload.ts";
 

@@ -1,13 +1,16 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, Net, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, Media, Net, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { failedAgain } from "@psn/domain/delivery.ts";
 import { VERSION } from "@psn/platforms/kit/linkedin/api.ts";
 import type { Body } from "@psn/platforms/kit/linkedin/compose.ts";
 import linkedin from "@psn/platforms/linkedin.ts";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { adapter, failure, post, text } from "../support/adapter.ts";
 import { readLittle } from "../support/linkedin/little.ts";
 import { addressOf, FAULTS_AFTER, type LinkedInFake, MEMBER, type Switches, startLinkedIn } from "../support/linkedin.ts";
+
+const { requestsOf, only, publish } = adapter(linkedin);
 
 const started: LinkedInFake[] = [];
 afterEach(async () => {
@@ -62,44 +65,10 @@ const pdf = (id: string): Media => ({
   mime: "application/pdf",
   open: async () => new Blob(["%PDF-1.4"], { type: "application/pdf" }),
 });
-const text = (words: string, media: Media[] = []): Part => ({ text: words, media });
-const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
-
-function requestsOf(value: Post, at = new Date()): PublishRequest<Body>[] {
-  const composed = linkedin.compose(value, linkedin.capabilities);
-  if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
-  const all = value.parts.flatMap(({ media }) => media as readonly Media[]);
-  return composed.units.map((unit) => ({
-    unit,
-    prepared: null,
-    media: all.filter(({ id }) => unit.media.includes(id)),
-    key: crypto.randomUUID(),
-    at,
-  }));
-}
-
-function only(value: Post | string): PublishRequest<Body> {
-  const [request] = requestsOf(typeof value === "string" ? post(text(value)) : value);
-  if (!request) throw new Error("no unit");
-  return request;
-}
 
 async function ready(value: Post | string, session: Session): Promise<PublishRequest<Body>> {
   const request = only(value);
   return request.unit.prepare ? { ...request, prepared: await linkedin.prepare(request, session) } : request;
-}
-
-async function publish(request: PublishRequest<Body>, session: Session): Promise<Ref> {
-  const outcome = await linkedin.publish(request, session);
-  if (outcome.status !== "published") throw new Error("LinkedIn publishes at once");
-  return outcome.ref;
-}
-
-function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => "no failure",
-    (error: unknown) => error,
-  );
 }
 
 async function publishAll(value: Post, session: Session): Promise<Ref[]> {

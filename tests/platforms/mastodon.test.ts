@@ -1,9 +1,12 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, Media, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterEach, describe, expect, test } from "vitest";
+import { adapter, failure, post, text } from "../support/adapter.ts";
 import { FAULTS_AFTER, type MastodonFake, type Switches, startMastodon } from "../support/mastodon.ts";
+
+const { requestsOf, publish } = adapter(mastodon);
 
 const started: MastodonFake[] = [];
 afterEach(async () => {
@@ -38,31 +41,8 @@ const image = (id: string, alt?: string): Media => {
 };
 const video = (id: string): Media => ({ ...image(id), kind: "video", mime: "video/mp4" });
 
-const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
-const text = (words: string, media: Media[] = []): Part => ({ text: words, media });
-
-/** The requests a post becomes, each to be given its parent when the one before is out. */
-function requestsOf(value: Post, session: Session): PublishRequest<Body>[] {
-  const composed = mastodon.compose(value, { ...mastodon.capabilities, ...session.profile.limits });
-  if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
-  const all = value.parts.flatMap(({ media }) => media as readonly Media[]);
-  return composed.units.map((unit) => ({
-    unit,
-    prepared: null,
-    media: all.filter(({ id }) => unit.media.includes(id)),
-    key: crypto.randomUUID(),
-    at: new Date(),
-  }));
-}
-
 async function prepared(request: PublishRequest<Body>, session: Session): Promise<PublishRequest<Body>> {
   return { ...request, prepared: (await mastodon.prepare?.(request, session)) ?? null, at: new Date() };
-}
-
-async function publish(request: PublishRequest<Body>, session: Session): Promise<Ref> {
-  const outcome = await mastodon.publish(request, session);
-  if (outcome.status !== "published") throw new Error("Mastodon publishes at once");
-  return outcome.ref;
 }
 
 /** What the engine does: after a lost answer it looks first, and sends again with the same key only when it is not there. */
@@ -73,13 +53,6 @@ async function deliver(request: PublishRequest<Body>, session: Session, known: S
     if (!(error instanceof PsnError) || error.retry !== "reconcile") throw error;
     return (await mastodon.lookup?.(request, session, known)) ?? (await deliver(request, session, known));
   }
-}
-
-function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => "no failure",
-    (error: unknown) => error,
-  );
 }
 
 describe("connect", () => {

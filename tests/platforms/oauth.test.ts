@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Fetch, Net, OAuthApp, Session } from "@psn/core/types/platform.ts";
-import { authorizationUrl, exchangeCode, exchangeRefresh, type OAuthServer, revokeToken, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { authorizationUrl, exchangeCode, exchangeRefresh, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
+import type { Tokens } from "@psn/platforms/kit/oauth-answer.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type AppKind, type AuthorizationServer, SCOPES, startAuthorizationServer } from "../support/authorization-server.ts";
 import { startCutting } from "../support/cutting-server.ts";
@@ -425,8 +426,8 @@ describe("refusals in another dress", () => {
     [401, { error: "invalid_token" }, "AUTH_REVOKED", "quirky.example refused: invalid_token"],
     [422, { error: "invalid_grant" }, "AUTH_REVOKED", "quirky.example refused: invalid_grant"],
     [401, "", "APP_REFUSED", "quirky.example does not accept the app"],
-    [400, { code: 283, message: "the token is not ours" }, "PLATFORM_REJECTED", "quirky.example refused: the token is not ours"],
-    [400, { error: "unsupported_grant_type" }, "PLATFORM_REJECTED", "quirky.example refused: unsupported_grant_type"],
+    [400, { code: 283, message: "the token is not ours" }, "AUTH_REVOKED", "quirky.example refused: the token is not ours"],
+    [400, { error: "unsupported_grant_type" }, "AUTH_REVOKED", "quirky.example refused: unsupported_grant_type"],
     [400, { error: "slow_down" }, "RATE_LIMITED", "quirky.example asks for a pause: slow_down"],
     [400, { error: "server_error" }, "PLATFORM_DOWN", "quirky.example answered: server_error"],
     // The words of the standard that name the grant stay.

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, Media, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Body } from "@psn/platforms/kit/threads/compose.ts";
 import threads from "@psn/platforms/threads.ts";
 import { afterEach, describe, expect, test } from "vitest";
+import { adapter, failure, post, text } from "../support/adapter.ts";
 import type { App } from "../support/threads/oauth.ts";
 import { FAULTS_AFTER, type Switches, startThreads, type ThreadsFake, USER } from "../support/threads.ts";
 
@@ -60,20 +61,13 @@ const image = (id: string, more: Partial<Media> = {}): Media => ({
 });
 const video = (id: string, more: Partial<Media> = {}): Media => image(id, { kind: "video", mime: "video/mp4", durationMs: 3_000, ...more });
 
-const text = (words: string, media: Media[] = []): Part => ({ text: words, media });
-const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
+const { publish, ...bare } = adapter(threads);
 
+/** With `fake`, its media can be fetched from a bucket. */
 function requestsOf(value: Post, fake?: ThreadsFake): PublishRequest<Body>[] {
-  const composed = threads.compose(value, threads.capabilities);
-  if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
-  const all = value.parts.flatMap(({ media }) => media as readonly Media[]);
-  return composed.units.map((unit) => ({
-    unit,
-    prepared: null,
-    media: all.filter(({ id }) => unit.media.includes(id)).map((one) => (fake ? { ...one, link: () => fake.host(one) } : one)),
-    key: crypto.randomUUID(),
-    at: new Date(),
-  }));
+  const requests = bare.requestsOf(value);
+  if (!fake) return requests;
+  return requests.map((request) => ({ ...request, media: request.media.map((one) => ({ ...one, link: () => fake.host(one) })) }));
 }
 
 function only(value: Post, fake?: ThreadsFake): PublishRequest<Body> {
@@ -87,19 +81,6 @@ async function prepared(request: PublishRequest<Body>, session: Session): Promis
 }
 
 const ready = (words: string, session: Session) => prepared(only(post(text(words))), session);
-
-async function publish(request: PublishRequest<Body>, session: Session): Promise<Ref> {
-  const outcome = await threads.publish(request, session);
-  if (outcome.status !== "published") throw new Error("Threads publishes at once");
-  return outcome.ref;
-}
-
-function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => "no failure",
-    (error: unknown) => error,
-  );
-}
 
 const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) => threads.lookup(request, session, new Set(known));
 const graph = (status: number, code: number, more: object = {}, headers: Record<string, string> = {}) =>

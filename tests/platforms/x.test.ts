@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, Media, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Body } from "@psn/platforms/kit/x/compose.ts";
 import x from "@psn/platforms/x.ts";
 import { afterEach, describe, expect, test } from "vitest";
+import { adapter, failure, post, text } from "../support/adapter.ts";
 import type { App } from "../support/x/oauth.ts";
 import { FAULTS_AFTER, FOREIGN, type Switches, startX, USER, type XFake } from "../support/x.ts";
+
+const { requestsOf, only, publish } = adapter(x);
 
 const started: XFake[] = [];
 afterEach(async () => {
@@ -52,43 +55,8 @@ const image = (id: string, alt?: string, bytes = 20): Media => ({
 const gif = (id: string, alt?: string): Media => ({ ...image(id, alt), mime: "image/gif" });
 const video = (id: string, bytes = 20): Media => ({ ...image(id, "not for videos", bytes), kind: "video", mime: "video/mp4" });
 
-const text = (words: string, media: Media[] = []): Part => ({ text: words, media });
-const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
-
-function requestsOf(value: Post): PublishRequest<Body>[] {
-  const composed = x.compose(value, x.capabilities);
-  if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
-  const all = value.parts.flatMap(({ media }) => media as readonly Media[]);
-  return composed.units.map((unit) => ({
-    unit,
-    prepared: null,
-    media: all.filter(({ id }) => unit.media.includes(id)),
-    key: crypto.randomUUID(),
-    at: new Date(),
-  }));
-}
-
-function only(value: Post): PublishRequest<Body> {
-  const [request] = requestsOf(value);
-  if (!request) throw new Error("no unit");
-  return request;
-}
-
 async function prepared(request: PublishRequest<Body>, session: Session): Promise<PublishRequest<Body>> {
   return { ...request, prepared: await x.prepare(request, session), at: new Date() };
-}
-
-async function publish(request: PublishRequest<Body>, session: Session): Promise<Ref> {
-  const outcome = await x.publish(request, session);
-  if (outcome.status !== "published") throw new Error("X publishes at once");
-  return outcome.ref;
-}
-
-function failure(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => "no failure",
-    (error: unknown) => error,
-  );
 }
 
 const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) => x.lookup(request, session, new Set(known));

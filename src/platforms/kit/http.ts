@@ -146,14 +146,18 @@ function neverSent(cause: unknown): boolean {
   return false;
 }
 
+/** The answer's JSON, for what an adapter can do without; undefined when it is none. */
+export function bodyOf({ text }: Pick<Answer, "text">): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The platform's own words, one short line, without anything secret. Empty when it gave none in JSON. */
 function reason(answer: Answer, session: Caller): string {
-  let body: unknown;
-  try {
-    body = JSON.parse(answer.text);
-  } catch {
-    return "";
-  }
+  const body = bodyOf(answer);
   if (typeof body !== "object" || body === null) return "";
   const words = ["error", "error_description", "message", "detail", "title"]
     .map((name): unknown => Reflect.get(body, name))

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, ExchangeRequest, Net, OAuthApp, Session } from "@psn/core/types/platform.ts";
-import { z } from "zod";
-import { type Answer, call, pauseMs } from "./http.ts";
+import type { Authorization, AuthorizeRequest, Credentials, ExchangeRequest, Net, OAuthApp, Session } from "@psn/core/types/platform.ts";
+import { type Answer, call } from "./http.ts";
+import { ANY_STATUS, isRevoked, readTokens, refused, type Tokens } from "./oauth-answer.ts";
 
 /*
  * OAuth 2.0 (RFC 6749, 7009, 7636) as platforms really speak it. What is odd about one is a line of its table, not code. What this
@@ -27,16 +27,6 @@ export interface OAuthServer {
   readonly extra?: Readonly<Record<string, string>>;
 }
 
-export interface Tokens {
-  readonly access: string;
-  readonly refresh?: string;
-  readonly expiresAt?: Date;
-  /** As granted; those asked for where the platform does not say. */
-  readonly scopes: readonly string[];
-  /** The whole answer, for what a platform adds to it (a user's id). Holds the tokens: never stored, never printed. */
-  readonly answer: Readonly<Record<string, unknown>>;
-}
-
 /** Where the browser goes. Throws APP_MISSING. */
 export function authorizationUrl(server: OAuthServer, { app, redirectUri, state, challenge }: AuthorizeRequest): Authorization {
   const url = new URL(server.authorizeUrl);
@@ -58,6 +48,8 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
   const proof: Readonly<Record<string, string>> = server.pkce ? { code_verifier: request.verifier } : {};
   const grant = { grant_type: "authorization_code", code: request.code, redirect_uri: request.redirectUri, ...proof };
   const app = appOf(request.app);
+  if (request.code === "")
+    throw new PsnError("AUTH_REVOKED", `${new URL(server.authorizeUrl).host} sent no code back: the consent was not given`);
   const answer = await post(server.tokenUrl, server, grant, app, net);
   return readTokens(answer, net.now(), server.scopes, [request.code, request.verifier, ...secretsOf(app)]);
 }
@@ -69,7 +61,29 @@ export async function exchangeRefresh(server: OAuthServer, session: Session): Pr
   const app = appOf(session.app);
   const answer = await post(server.tokenUrl, server, { grant_type: "refresh_token", refresh_token: refresh }, app, session);
   // Where no scopes are asked for, those that were granted before are meant (RFC 6749, 6), and not those once asked for.
-  return readTokens(answer, session.now(), scopes.length > 0 ? scopes : server.scopes, [refresh, access, ...secretsOf(app)]);
+  try {
+    return readTokens(answer, session.now(), scopes.length > 0 ? scopes : server.scopes, [refresh, access, ...secretsOf(app)]);
+  } catch (error) {
+    return refusedForGood(error);
+  }
+}
+
+/** Whatever a platform names it: a token that it refuses to exchange it refuses for good. Throws AUTH_REVOKED for that. */
+export function refusedForGood(error: unknown): never {
+  const { status } = error instanceof PsnError ? error.details : {};
+  if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED" || (status !== 400 && status !== 401)) throw error;
+  throw new PsnError("AUTH_REVOKED", error.message, { details: error.details });
+}
+
+/** What is kept of an answer. */
+export function credentialsOf({ access, refresh, expiresAt, scopes }: Tokens): Credentials {
+  return { access, ...(refresh ? { refresh } : {}), ...(expiresAt ? { expiresAt } : {}), scopes };
+}
+
+/** Throws AUTH_SCOPE, with the adapter's hint, for a consent that lacks something psn cannot do without. */
+export function demandScopes(wanted: readonly string[], granted: readonly string[], hint: string): void {
+  const missing = wanted.filter((scope) => !granted.includes(scope));
+  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, { hint });
 }
 
 /** Tells the server to forget a token (RFC 7009). One it does not know is forgotten already. */
@@ -77,14 +91,20 @@ export async function revokeToken(server: OAuthServer, session: Session, token: 
   if (server.revokeUrl === undefined) return;
   const app = appOf(session.app);
   const answer = await post(server.revokeUrl, server, { token }, app, session);
-  const failure = failureOf(answer);
-  if (failure ? UNKNOWN_TOKEN.has(failure.error) : answer.status < 300) return;
+  if (isRevoked(answer)) return;
   throw refused(answer, session.now(), [token, session.credentials.access, session.credentials.refresh ?? "", ...secretsOf(app)]);
 }
-const UNKNOWN_TOKEN: ReadonlySet<string> = new Set(["invalid_token", "invalid_grant"]);
 
-/** Every status is the token endpoint's to explain. */
-const ANY_STATUS: readonly number[] = Array.from({ length: 300 }, (_, index) => 300 + index);
+/** Both tokens, the one that could make more first. */
+export async function revokeTokens(server: OAuthServer, session: Session): Promise<void> {
+  const { access, refresh } = session.credentials;
+  for (const token of refresh === undefined ? [access] : [refresh, access]) {
+    // What the server refuses to know is forgotten.
+    await revokeToken(server, session, token).catch((error: unknown) => {
+      if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
+    });
+  }
+}
 
 /** The form, with the app's proof. Once it is sent it is not aborted: a rotating token dies when it is used. */
 function post(
@@ -119,153 +139,6 @@ function basicOf({ id, secret }: OAuthApp): string | undefined {
 }
 
 const secretsOf = (app: OAuthApp): readonly string[] => [app.secret ?? "", basicOf(app) ?? ""];
-
-/** What is beside the tokens is read where it can be: a rotated token must not be lost over how a number is written. */
-const TokenAnswer = z.looseObject({
-  access_token: z.string().min(1),
-  refresh_token: z.string().nullish().catch(undefined),
-  /** Seconds; up to a lifetime. */
-  expires_in: z.coerce.number().positive().max(1e10).nullish().catch(undefined),
-  scope: z
-    .union([z.string(), z.array(z.string())])
-    .nullish()
-    .catch(undefined),
-});
-
-/**
- * A token endpoint's answer, whatever its status: some say `error` within a 200, some name no token type, some count seconds as text.
- *
- * @param asked the scopes that are meant where the answer names none.
- * @param secrets what was sent and must not come back in a message.
- * @throws PsnError AUTH_REVOKED, APP_REFUSED, PLATFORM_CHANGED, PLATFORM_DOWN, PLATFORM_REJECTED, RATE_LIMITED.
- */
-export function readTokens(answer: Answer, now: Date, asked: readonly string[], secrets: readonly string[]): Tokens {
-  if (failureOf(answer) !== undefined || answer.status >= 300) throw refused(answer, now, secrets);
-  const result = TokenAnswer.safeParse(bodyOf(answer));
-  if (!result.success)
-    throw new PsnError("PLATFORM_CHANGED", `${answer.host} gave no token in an answer of ${answer.status}`, {
-      details: { status: answer.status },
-    });
-  const { access_token: access, refresh_token: refresh, expires_in: seconds, scope } = result.data;
-  const granted = typeof scope === "string" ? scope.split(/[\s,]+/).filter((word) => word !== "") : scope;
-  return {
-    access,
-    ...(refresh ? { refresh } : {}),
-    ...(seconds ? { expiresAt: new Date(now.getTime() + seconds * 1000) } : {}),
-    scopes: granted && granted.length > 0 ? granted : asked,
-    answer: result.data,
-  };
-}
-
-interface Failure {
-  readonly error: string;
-  readonly words: string;
-  /** Meta's number. */
-  readonly code?: number;
-}
-
-/**
- * RFC 6749, 5.2, or Meta's `{error: {type, message, code}}` (https://developers.facebook.com/docs/graph-api/guides/error-handling,
- * 2026-11), or Instagram's `{error_type, error_message}`.
- */
-function failureOf(answer: Answer): Failure | undefined {
-  const body = bodyOf(answer);
-  if (typeof body !== "object" || body === null) return undefined;
-  const error: unknown = Reflect.get(body, "error") || Reflect.get(body, "error_type");
-  if (typeof error === "string" && error !== "") {
-    const words: unknown = Reflect.get(body, "error_description") ?? Reflect.get(body, "error_message");
-    return { error, words: typeof words === "string" ? words : "" };
-  }
-  if (typeof error !== "object" || error === null) return undefined;
-  const [type, message, code]: unknown[] = [Reflect.get(error, "type"), Reflect.get(error, "message"), Reflect.get(error, "code")];
-  return {
-    error: typeof type === "string" ? type : "error",
-    words: typeof message === "string" ? message : "",
-    ...(typeof code === "number" ? { code } : {}),
-  };
-}
-
-type Verdict = "APP_REFUSED" | "AUTH_REVOKED" | "PLATFORM_DOWN" | "RATE_LIMITED" | "PLATFORM_REJECTED";
-
-/** RFC 6749, 4.1.2.1 and 5.2, and RFC 6750, 3.1: what the app is refused for, what the code or the token is, and what passes. */
-const VERDICTS: readonly (readonly [RegExp, Verdict])[] = [
-  [/^(invalid_client|unauthorized_client)$/, "APP_REFUSED"],
-  [/^(invalid_grant|invalid_token|access_denied|invalid_request)$/, "AUTH_REVOKED"],
-  [/^(temporarily_unavailable|server_error|internal_(server_)?error)$/, "PLATFORM_DOWN"],
-  [/^(rate_limit\w*|too_many_requests|slow_down)$/, "RATE_LIMITED"],
-];
-/** Meta calls nearly everything OAuthException; its number tells downtime and throttling from a dead token (page above). */
-const META_DOWN: ReadonlySet<number> = new Set([1, 2]);
-const META_THROTTLED: ReadonlySet<number> = new Set([4, 17, 341, 368]);
-
-function verdictOf({ error, words, code }: Failure): Verdict {
-  if (error === "OAuthException") {
-    // Of an app that it does not accept it says so in words, under the number of a downtime (facebookarchive/php-graph-sdk#538).
-    if (/client secret|validating application/i.test(words)) return "APP_REFUSED";
-    if (code !== undefined && META_DOWN.has(code)) return "PLATFORM_DOWN";
-    return code !== undefined && META_THROTTLED.has(code) ? "RATE_LIMITED" : "AUTH_REVOKED";
-  }
-  return VERDICTS.find(([names]) => names.test(error))?.[1] ?? "PLATFORM_REJECTED";
-}
-
-/** The standard refuses with 400 and 401 and in its own words; anything else may be a gateway's and is no verdict on a token. */
-function refused(answer: Answer, now: Date, secrets: readonly string[]): PsnError {
-  const { host, status } = answer;
-  const failure = failureOf(answer);
-  const said = safe(failure ? [failure.error, failure.words] : wordsOf(answer), secrets);
-  const verdict = failure && verdictOf(failure);
-  // Some count down to the next allowance in every answer; after a failure only Retry-After is meant (RFC 9110, 10.2.3).
-  const limited = status === 429 || verdict === "RATE_LIMITED";
-  const pause = limited || answer.headers.has("retry-after") ? pauseMs(answer.headers, now) : undefined;
-  const later = { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
-  if (status === 429) return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, later);
-  if (status >= 500 || status === 408 || (status >= 300 && status < 400))
-    return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
-  if (!verdict) {
-    // Without the standard's words a 401 here speaks of the app.
-    if (status === 401) return new PsnError("APP_REFUSED", `${host} does not accept the app${said}`, { details: { status } });
-    if (status === 400) return new PsnError("PLATFORM_REJECTED", `${host} refused${said}`, { details: { status } });
-    return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
-  }
-  if (verdict === "PLATFORM_DOWN") return new PsnError(verdict, `${host} answered${said}`, later);
-  if (verdict === "RATE_LIMITED") return new PsnError(verdict, `${host} asks for a pause${said}`, later);
-  return new PsnError(verdict, `${host} ${verdict === "APP_REFUSED" ? "does not accept the app" : "refused"}${said}`, {
-    details: { status },
-  });
-}
-
-/** What a server says that does not know the standard's names. */
-function wordsOf(answer: Answer): readonly string[] {
-  const body = bodyOf(answer);
-  if (typeof body !== "object" || body === null) return [];
-  const words = ["message", "detail", "title"].map((name): unknown => Reflect.get(body, name));
-  return words.filter((word) => typeof word === "string");
-}
-
-/** So many characters in a row of a secret are no accident. */
-const PIECE_CHARS = 12;
-
-/** The server's words as one line to append, without anything that was sent in confidence: nothing at all if a piece of it is left. */
-function safe(words: readonly string[], secrets: readonly string[]): string {
-  let line = words
-    .filter((word) => word !== "")
-    .join(": ")
-    .replace(/\s+/g, " ");
-  const hidden = secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]).filter(({ length }) => length > 3);
-  for (const secret of hidden) line = line.replaceAll(secret, "•••");
-  for (let at = 0; at + PIECE_CHARS <= line.length; at += 1)
-    if (hidden.some((secret) => secret.includes(line.slice(at, at + PIECE_CHARS)))) return "";
-  if (line === "") return "";
-  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
-}
-
-function bodyOf({ text }: Answer): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 function appOf(app: OAuthApp | undefined): OAuthApp {
   if (app === undefined) throw new PsnError("APP_MISSING", "this platform wants an app of your own");

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, call, type Effect, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, call, type Effect, refusal } from "@psn/platforms/kit/http.ts";
 import { signing } from "./dpop.ts";
 
 export type Caller = Net & Partial<Pick<Session, "credentials">>;
@@ -54,13 +54,9 @@ export async function xrpc(caller: Caller, home: string, method: string, options
 /** The error's name in an answer that was handed back; undefined on success or when it has none. */
 export function errorName(answer: Answer): string | undefined {
   if (answer.status < 400) return undefined;
-  try {
-    const body: unknown = JSON.parse(answer.text);
-    const name: unknown = typeof body === "object" && body !== null ? Reflect.get(body, "error") : undefined;
-    return typeof name === "string" ? name : undefined;
-  } catch {
-    return undefined;
-  }
+  const body = bodyOf(answer);
+  const name: unknown = typeof body === "object" && body !== null ? Reflect.get(body, "error") : undefined;
+  return typeof name === "string" ? name : undefined;
 }
 
 function fail(code: "AUTH_EXPIRED" | "AUTH_REVOKED", error: PsnError): never {

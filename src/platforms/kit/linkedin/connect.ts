@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import { exchangeCode, exchangeRefresh, type OAuthServer, revokeToken, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { credentialsOf, demandScopes, exchangeCode, exchangeRefresh, type OAuthServer, revokeTokens } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
 import { api, HOME } from "./api.ts";
 import type { Caller } from "./refusals.ts";
@@ -41,14 +41,12 @@ export const OAUTH: OAuthAuth = {
 
 /** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
-  if (request.code === "")
-    throw new PsnError("AUTH_REVOKED", "LinkedIn sent no code back: the consent was not given", { hint: "psn connect linkedin" });
   const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
-  const missing = SCOPES.filter((scope) => !credentials.scopes.includes(scope));
-  if (missing.length > 0)
-    throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, {
-      hint: "add both products to the app (https://www.linkedin.com/developers/apps), then psn connect linkedin",
-    });
+  demandScopes(
+    SCOPES,
+    credentials.scopes,
+    "add both products to the app (https://www.linkedin.com/developers/apps), then psn connect linkedin",
+  );
   return { credentials, profile: await profileOf({ ...net, credentials }) };
 }
 
@@ -73,28 +71,9 @@ export async function refresh(session: Session): Promise<Credentials> {
     throw new PsnError("AUTH_REVOKED", "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it", {
       hint: "psn connect linkedin",
     });
-  try {
-    // The refresh token stays the same, and keeps its own end.
-    return { refresh: renewal, ...credentialsOf(await exchangeRefresh(SERVER, session)) };
-  } catch (error) {
-    // Whatever LinkedIn names it: a token it refuses here it refuses for good.
-    const { status } = error instanceof PsnError ? error.details : {};
-    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && (status === 400 || status === 401))
-      throw new PsnError("AUTH_REVOKED", error.message, { cause: error, details: error.details });
-    throw error;
-  }
+  // The refresh token stays the same, and keeps its own end.
+  return { refresh: renewal, ...credentialsOf(await exchangeRefresh(SERVER, session)) };
 }
 
-/** Both tokens, the one that could make more first. What LinkedIn knows no more is forgotten. */
-export async function revoke(session: Session): Promise<void> {
-  const { access, refresh: renewal } = session.credentials;
-  for (const token of renewal === undefined ? [access] : [renewal, access]) {
-    await revokeToken(SERVER, session, token).catch((error: unknown) => {
-      if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
-    });
-  }
-}
-
-function credentialsOf({ access, refresh: renewal, expiresAt, scopes }: Tokens): Credentials {
-  return { access, ...(renewal ? { refresh: renewal } : {}), ...(expiresAt ? { expiresAt } : {}), scopes };
-}
+/** Both tokens, the one that could make more first. */
+export const revoke = (session: Session): Promise<void> => revokeTokens(SERVER, session);

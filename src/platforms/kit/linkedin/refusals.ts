@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 
 /*
@@ -24,14 +24,8 @@ interface Reason {
   readonly service: number;
 }
 
-function reasonOf({ text }: Answer): Reason {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    body = {};
-  }
-  const told = Refusal.safeParse(body);
+function reasonOf(answer: Answer): Reason {
+  const told = Refusal.safeParse(bodyOf(answer));
   if (!told.success) return { codes: [], message: "", service: 0 };
   const { code, message, serviceErrorCode, errorDetails } = told.data;
   return { codes: [code, ...errorDetails.inputErrors.map((one) => one.code)], message, service: serviceErrorCode };

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import type { Answer } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { api, HOME, json, keyOf, VERSION } from "./api.ts";
 import type { Body, CommentBody, PostBody } from "./compose.ts";
@@ -153,13 +153,7 @@ function goneOrNew(answer: Answer, at: Date, root: Ref, session: Session): PsnEr
 }
 
 function urnOfComment(answer: Answer, root: Ref): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(answer.text);
-  } catch {
-    value = {};
-  }
-  const made = Made.safeParse(value);
+  const made = Made.safeParse(bodyOf(answer));
   const { commentUrn, $URN, id, object } = made.success ? made.data : {};
   const header = answer.headers.get("x-restli-id") ?? undefined;
   const composed = [id, header].map((one) => `urn:li:comment:(${object ?? root.id},${one ?? ""})`);

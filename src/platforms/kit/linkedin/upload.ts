@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { MediaKind, PublishRequest, Session } from "@psn/core/types/platform.ts";
@@ -76,7 +77,7 @@ async function processed(path: string, kind: MediaKind, session: Session): Promi
       throw new PsnError("PLATFORM_REJECTED", `LinkedIn cannot use the ${kind}`, {
         hint: kind === "document" ? "save it anew as PDF, with at most 300 pages" : "save it anew as JPEG or PNG",
       });
-    await sleep(pause, session.signal);
+    await sleep(pause, undefined, { signal: session.signal });
   }
   throw new PsnError("PLATFORM_DOWN", `LinkedIn is still processing the ${kind}`, { retryAfterMs: PROCESSING_MOST_MS });
 }
@@ -95,19 +96,4 @@ async function thumbnailOf({ image }: Card, session: Session): Promise<string | 
     if (session.signal.aborted || (error instanceof PsnError && error.retry === "refresh")) throw error;
     return null;
   }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Net, Profile } from "@psn/core/types/platform.ts";
-import { type Answer, parse, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, parse, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { Account, api, type Caller } from "./api.ts";
 import { Instance, limitsOf } from "./limits.ts";
@@ -73,7 +73,7 @@ export function elsewhere({ status, headers, host }: Answer): PsnError {
  */
 async function scopesOf(session: Caller): Promise<string[]> {
   const answer = await api(session, "/api/v1/apps/verify_credentials", { effect: "none", accept: [400, 401, 403, 404, 405, 422, 501] });
-  const told = answer.status === 200 ? z.object({ scopes: z.array(z.string()) }).safeParse(json(answer)) : undefined;
+  const told = answer.status === 200 ? z.object({ scopes: z.array(z.string()) }).safeParse(bodyOf(answer)) : undefined;
   if (!told?.success) return [];
   const { scopes } = told.data;
   const missing = missingOf(scopes);
@@ -93,18 +93,10 @@ export function missingOf(scopes: readonly string[]): string[] {
 async function instanceOf(session: Caller): Promise<Instance> {
   for (const path of ["/api/v2/instance", "/api/v1/instance"]) {
     const answer = await api(session, path, { effect: "none", accept: [400, 401, 403, 404, 405, 410, 422, 501] });
-    const told = answer.status === 200 ? Instance.safeParse(json(answer)) : undefined;
+    const told = answer.status === 200 ? Instance.safeParse(bodyOf(answer)) : undefined;
     if (told?.success) return told.data;
   }
   return Instance.parse({});
-}
-
-function json(answer: Answer): unknown {
-  try {
-    return JSON.parse(answer.text);
-  } catch {
-    return undefined;
-  }
 }
 
 function domainOf(instance: Instance, home: string): string {

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { notBefore } from "@psn/platforms/kit/lookup.ts";
 import { z } from "zod";
 import { api, Status, StatusSource } from "./api.ts";
 import type { Body } from "./compose.ts";
@@ -10,10 +11,6 @@ import { htmlToText, shown } from "./text.ts";
 const PAGE = 40;
 /** Pages read before psn says it cannot tell: 1,000 statuses since the unit was sent. */
 const PAGES_MOST = 25;
-/** How much older than the unit a status may look, in milliseconds: three clocks are involved, and some servers cut seconds off. */
-const ALLOWANCE_MS = 2 * 60_000;
-/** The same for a server whose clock is not known because it sends no Date. */
-const ALLOWANCE_WITHOUT_DATE_MS = 10 * 60_000;
 
 /**
  * Searches the account's own statuses for one that this unit can have become: not older than the unit, not another
@@ -74,13 +71,6 @@ async function search(path: string, wanted: Wanted): Promise<Found> {
     before = `&max_id=${encodeURIComponent(last.id)}`;
   }
   return { complete: false, showsPrivate };
-}
-
-/** The earliest instant, by the server's clock, at which the unit can have appeared, in milliseconds since the epoch. */
-function notBefore(answer: Answer, at: Date, now: Date): number {
-  const date = Date.parse(answer.headers.get("date") ?? "");
-  if (Number.isNaN(date)) return at.getTime() - ALLOWANCE_WITHOUT_DATE_MS;
-  return at.getTime() + (date - now.getTime()) - ALLOWANCE_MS;
 }
 
 async function first(statuses: readonly Status[], from: number, wanted: Wanted): Promise<Status | undefined> {

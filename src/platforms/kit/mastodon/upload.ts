@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Media, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
@@ -43,7 +44,7 @@ async function uploadOne(media: Media, name: string, session: Session): Promise<
 async function processed(id: string, session: Session): Promise<void> {
   let pause = PAUSE_FIRST_MS;
   for (let waited = 0; waited < PROCESSING_MOST_MS; waited += pause, pause = Math.min(pause * 2, PAUSE_MOST_MS)) {
-    await sleep(pause, session.signal);
+    await sleep(pause, undefined, { signal: session.signal });
     const answer = await api(session, `/api/v1/media/${encodeURIComponent(id)}`, { effect: "none" });
     if (answer.status !== 206 && answer.status !== 202) return;
   }
@@ -59,19 +60,4 @@ async function processed(id: string, session: Session): Promise<void> {
 function fileName(key: string, index: number, media: Media): string {
   const extension = /^[a-z]+\/([a-z0-9]+)/.exec(media.mime)?.[1] ?? "bin";
   return `${createHash("sha256").update(`${key}/${index}/${media.id}`).digest("hex").slice(0, 32)}.${extension === "jpeg" ? "jpg" : extension}`;
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

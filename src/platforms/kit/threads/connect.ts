@@ -1,7 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call, parse } from "@psn/platforms/kit/http.ts";
-import { exchangeCode, type OAuthServer, readTokens, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { exchangeCode, type OAuthServer, refusedForGood } from "@psn/platforms/kit/oauth.ts";
+import { ANY_STATUS, readTokens, type Tokens } from "@psn/platforms/kit/oauth-answer.ts";
 import { API, api, HOME, Me, SITE } from "./api.ts";
 import { type Caller, reasonOf, refusalOf } from "./refusals.ts";
 
@@ -52,8 +53,6 @@ const LIFE_MS = 60 * 24 * 3_600_000;
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   // Meta ends the address with `#_`, which a person may copy with the code.
   const code = request.code.replace(/#_$/, "");
-  if (code === "")
-    throw new PsnError("AUTH_REVOKED", "Threads sent no code back: the consent was not given", { hint: "psn connect threads" });
   const short = await exchangeCode(SERVER, { ...request, code }, net);
   const secret = request.app?.secret ?? "";
   const query = { grant_type: "th_exchange_token", client_secret: secret, access_token: short.access };
@@ -73,15 +72,9 @@ export async function profileOf(session: Caller): Promise<Profile> {
  */
 export async function refresh(session: Session): Promise<Credentials> {
   const { access, scopes } = session.credentials;
-  try {
-    const tokens = await tokensFor("/refresh_access_token", { grant_type: "th_refresh_token", access_token: access }, session);
-    return { ...credentialsOf(tokens, session.now()), scopes };
-  } catch (error) {
-    const { status } = error instanceof PsnError ? error.details : {};
-    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && (status === 400 || status === 401))
-      throw new PsnError("AUTH_REVOKED", error.message, { details: error.details });
-    throw error;
-  }
+  const query = { grant_type: "th_refresh_token", access_token: access };
+  const tokens = await tokensFor("/refresh_access_token", query, session).catch(refusedForGood);
+  return { ...credentialsOf(tokens, session.now()), scopes };
 }
 
 /** Both exchanges are documented as GET with the secrets in the address: nothing of it is kept in an error, its cause included. */
@@ -97,8 +90,6 @@ async function tokensFor(path: string, query: Readonly<Record<string, string>>, 
   if (answer.status >= 400 && passes(answer, guarded)) throw refusalOf(answer, guarded);
   return readTokens(answer, net.now(), SCOPES, [access, secret]);
 }
-
-const ANY_STATUS: readonly number[] = Array.from({ length: 300 }, (_, index) => 300 + index);
 
 /** Bad weather, which says nothing about the token. A wrong secret wears the number of a downtime (facebookarchive/php-graph-sdk#538). */
 function passes(answer: Answer, session: Caller): boolean {

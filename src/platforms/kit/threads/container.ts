@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Media, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
@@ -129,7 +130,7 @@ async function ready(container: string, session: Session): Promise<void> {
     if (status === "ERROR") throw unusable(reason);
     if (status === "EXPIRED") throw new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready");
     if (waited >= WAIT_MOST_MS) throw new PsnError("PLATFORM_DOWN", "Threads is still processing the post", { retryAfterMs: WAIT_MOST_MS });
-    await sleep(pause, session.signal);
+    await sleep(pause, undefined, { signal: session.signal });
     waited += pause;
   }
 }
@@ -142,19 +143,4 @@ export function unusable(reason: string): PsnError {
     ? "the bucket must be reachable from the Internet: psn doctor"
     : "save the video as H.264 with AAC in an MP4, at most 5 minutes and 1,920 pixels wide";
   return new PsnError("PLATFORM_REJECTED", `Threads cannot use a file: ${reason}`, { hint });
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_MS, notBefore } from "@psn/platforms/kit/lookup.ts";
 import { api, type Thread, Threads } from "./api.ts";
 import type { Body } from "./compose.ts";
 import { ask, Prepared } from "./container.ts";
@@ -9,12 +10,6 @@ import { ask, Prepared } from "./container.ts";
 const PAGE = 100;
 /** Pages read before psn says it cannot tell: 1,000 posts since the unit was sent. */
 const PAGES_MOST = 10;
-/** How much older than the unit a post may look, in milliseconds: Meta's servers have clocks of their own and cut seconds off. */
-const ALLOWANCE_MS = 2 * 60_000;
-/** The same where nobody says which posts belong to other units. */
-export const ALLOWANCE_NARROW_MS = 10_000;
-/** The same where the server does not tell its time. */
-const ALLOWANCE_WITHOUT_DATE_MS = 10 * 60_000;
 
 const FIELDS = "id,media_type,text,timestamp,permalink,children";
 
@@ -57,13 +52,6 @@ export function preparedOf({ prepared }: PublishRequest<Body>): Prepared {
   const told = Prepared.safeParse(prepared);
   if (told.success) return told.data;
   throw new PsnError("BUG", "a post was sent before its container was made");
-}
-
-/** The earliest instant, by the server's clock, at which the unit can have appeared, in milliseconds since the epoch. */
-function notBefore({ headers }: Answer, at: Date, now: Date, allowanceMs: number): number {
-  const date = Date.parse(headers.get("date") ?? "");
-  if (Number.isNaN(date)) return at.getTime() - ALLOWANCE_WITHOUT_DATE_MS;
-  return at.getTime() + (date - now.getTime()) - allowanceMs;
 }
 
 function canBe(thread: Thread, from: number, { unit, parent, media }: PublishRequest<Body>, known: ReadonlySet<string>): boolean {

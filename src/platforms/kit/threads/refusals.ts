@@ -1,6 +1,6 @@
 import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 
 /*
@@ -21,14 +21,8 @@ const GraphError = z.object({
 export type Reason = z.output<typeof GraphError>["error"];
 
 /** What the body says; undefined where it is not Graph that speaks. */
-export function reasonOf({ text }: Answer): Reason | undefined {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  return GraphError.safeParse(body).data?.error;
+export function reasonOf(answer: Answer): Reason | undefined {
+  return GraphError.safeParse(bodyOf(answer)).data?.error;
 }
 
 /** 102 is an older name for 190. */

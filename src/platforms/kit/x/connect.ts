@@ -1,7 +1,6 @@
-import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import { exchangeCode, exchangeRefresh, type OAuthServer, revokeToken, type Tokens } from "@psn/platforms/kit/oauth.ts";
+import { credentialsOf, demandScopes, exchangeCode, exchangeRefresh, type OAuthServer, revokeTokens } from "@psn/platforms/kit/oauth.ts";
 import { api, HOME, Me } from "./api.ts";
 import type { Caller } from "./refusals.ts";
 
@@ -39,11 +38,8 @@ export const OAUTH: OAuthAuth = {
 
 /** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
-  if (request.code === "") throw new PsnError("AUTH_REVOKED", "X sent no code back: the consent was not given", { hint: "psn connect x" });
   const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
-  const missing = SCOPES.filter((scope) => !credentials.scopes.includes(scope));
-  if (missing.length > 0)
-    throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, { hint: "psn connect x, and allow all that psn asks for" });
+  demandScopes(SCOPES, credentials.scopes, "psn connect x, and allow all that psn asks for");
   return { credentials, profile: await profileOf({ ...net, credentials }) };
 }
 
@@ -55,27 +51,8 @@ export async function profileOf(session: Caller): Promise<Profile> {
 
 /** New tokens, the refresh token among them. Throws AUTH_REVOKED when only the person can help. */
 export async function refresh(session: Session): Promise<Credentials> {
-  try {
-    return credentialsOf(await exchangeRefresh(SERVER, session));
-  } catch (error) {
-    // Whatever X names it (`invalid_request`, most often): a token it refuses here it refuses for good.
-    const { status } = error instanceof PsnError ? error.details : {};
-    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && (status === 400 || status === 401))
-      throw new PsnError("AUTH_REVOKED", error.message, { cause: error, details: error.details });
-    throw error;
-  }
+  return credentialsOf(await exchangeRefresh(SERVER, session));
 }
 
-/** Both tokens, the one that could make more first. What X knows no more is forgotten. */
-export async function revoke(session: Session): Promise<void> {
-  const { access, refresh: renewal } = session.credentials;
-  for (const token of renewal === undefined ? [access] : [renewal, access]) {
-    await revokeToken(SERVER, session, token).catch((error: unknown) => {
-      if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
-    });
-  }
-}
-
-function credentialsOf({ access, refresh: renewal, expiresAt, scopes }: Tokens): Credentials {
-  return { access, ...(renewal ? { refresh: renewal } : {}), ...(expiresAt ? { expiresAt } : {}), scopes };
-}
+/** Both tokens, the one that could make more first. */
+export const revoke = (session: Session): Promise<void> => revokeTokens(SERVER, session);

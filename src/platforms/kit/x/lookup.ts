@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_MS, notBefore } from "@psn/platforms/kit/lookup.ts";
 import { api, Timeline, type Tweet } from "./api.ts";
 import { type Body, postIdOf } from "./compose.ts";
 import { refusalOf } from "./refusals.ts";
@@ -10,10 +11,6 @@ import { plain } from "./text.ts";
 const PAGE = 100;
 /** Pages read before psn says it cannot tell: 1,000 posts since the unit was sent. */
 const PAGES_MOST = 10;
-/** How much older than the unit a post may look, in milliseconds: X's servers have clocks of their own and cut seconds off. */
-const ALLOWANCE_MS = 2 * 60_000;
-/** The same where nobody says which posts belong to other units. */
-export const ALLOWANCE_NARROW_MS = 10_000;
 /** How far psn's clock may be ahead of X's before the question has to be asked anew, in milliseconds, beside the allowance. */
 const SLACK_MS = 8 * 60_000;
 
@@ -62,13 +59,6 @@ function ask(session: Session, start: number, token: string): Promise<Answer> {
     ...(token === "" ? {} : { pagination_token: token }),
   });
   return api(session, `/2/users/${encodeURIComponent(session.profile.subject)}/tweets?${query}`, { effect: "none", accept: [400] });
-}
-
-/** The earliest instant, by X's clock, at which the unit can have appeared, in milliseconds since the epoch. */
-function notBefore({ headers }: Answer, at: Date, now: Date, allowanceMs: number): number {
-  const date = Date.parse(headers.get("date") ?? "");
-  const ahead = Number.isNaN(date) ? -SLACK_MS : date - now.getTime();
-  return at.getTime() + ahead - allowanceMs;
 }
 
 function canBe(tweet: Tweet, from: number, { unit, parent }: PublishRequest<Body>, known: ReadonlySet<string>): boolean {

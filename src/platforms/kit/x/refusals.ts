@@ -1,6 +1,6 @@
 import { type ErrorCode, type ErrorOptions, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 
 /*
@@ -24,14 +24,8 @@ interface Reason {
   readonly codes: readonly number[];
 }
 
-function reasonOf({ text }: Answer): Reason {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    body = {};
-  }
-  const told = Problem.safeParse(body);
+function reasonOf(answer: Answer): Reason {
+  const told = Problem.safeParse(bodyOf(answer));
   if (!told.success) return { words: "", codes: [] };
   const { title, detail, type, reason, errors } = told.data;
   const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ").toLowerCase();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Media, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
@@ -79,7 +80,7 @@ async function processed(finished: Upload, media: Media, session: Session): Prom
     if (!info || info.state === "succeeded") return;
     if (info.state === "failed") throw unusable(media, info.error?.name);
     const pause = Math.min(Math.max((info.check_after_secs ?? 1) * 1000, PAUSE_MS.least), PAUSE_MS.most);
-    await sleep(pause, session.signal);
+    await sleep(pause, undefined, { signal: session.signal });
     waited += pause;
     upload = read(await api(session, `/2/media/upload?command=STATUS&media_id=${upload.id}`, { effect: "none" }));
   }
@@ -102,19 +103,4 @@ async function describe(id: string, { kind, alt = "" }: Media, session: Session)
 
 function read(answer: Answer): Upload {
   return parse(answer, Upload).data;
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }
