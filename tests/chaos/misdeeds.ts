@@ -160,7 +160,7 @@ export function skewRuns(database: DatabaseKind, targets: readonly Target[]): Ru
           go: async (lane, tag) => {
             const target = targetOf(lane, like.name);
             const psn = await lane.psn();
-            const deliveries = await schedule(psn, tag, [{ target, content: target.threads ? "thread" : "text" }]);
+            const deliveries = await schedule(psn, tag, [{ target, content: "thread" }]);
             const fault = { point: "answered, not settled", nth: 1, act: "kill" } as const;
             await psn.work({ platforms: platformsOf(deliveries), untilQuiet: true, skewMs: -skewMs, fault });
             const healthy = await lane.psn();

@@ -77,8 +77,9 @@ export async function connectOAuth(psn: Psn, servers: OAuthServers): Promise<rea
     }),
     await connect(psn, threads, servers.threads, {
       duplicates: "idempotency-key",
+      // The container is made before it is published.
+      prepares: true,
       // Its media come from a bucket, which these hubs do not have.
-      prepares: false,
       pictures: false,
       wordless: true,
       threads: true,

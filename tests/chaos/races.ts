@@ -117,11 +117,7 @@ export function crowdRun(database: DatabaseKind, workers: number, dying: number,
     go: async (lane, tag) => {
       const targets = lane.targets.filter(({ name }) => name !== "mastodon, no keys");
       const wanted = targets.flatMap((target) =>
-        Array.from(
-          { length: 7 },
-          (_, n) =>
-            ({ target, content: n === 0 && target.threads ? "thread" : n === 1 && target.pictures !== false ? "image" : "text" }) as const,
-        ),
+        Array.from({ length: 7 }, (_, n) => ({ target, content: n === 0 ? "thread" : n === 1 ? "image" : "text" }) as const),
       );
       const own = await lane.psn();
       const crowd = await Promise.all(Array.from({ length: workers }, () => lane.another()));
@@ -155,12 +151,8 @@ export function anyMomentRun(database: DatabaseKind, random: () => number): Run 
     go: async (lane, tag) => {
       const psn = await lane.psn();
       const targets = lane.targets.filter(({ name }) => name !== (random() < 0.5 ? "mastodon" : "mastodon, no keys"));
-      const wanted = targets.map((target) => {
-        const content =
-          (["text", target.pictures === false ? "text" : "image", target.threads ? "thread" : "text"] as const)[Math.floor(random() * 3)] ??
-          "text";
-        return { target, content };
-      });
+      const kinds = ["text", "image", "thread"] as const;
+      const wanted = targets.map((target) => ({ target, content: kinds[Math.floor(random() * 3)] ?? "text" }));
       const deliveries = await schedule(psn, tag, wanted);
       const work = psn.work({ platforms: platformsOf(deliveries), untilQuiet: true });
       await Bun.sleep(random() * 500);

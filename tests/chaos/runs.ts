@@ -45,20 +45,28 @@ function textsOf(tag: string, content: Content): string[] {
   return content === "thread" ? THREAD.map((text) => `${tag} ${text}`) : [`${tag} ${content}`];
 }
 
+/** What comes nearest to it and can be sent there. */
+function fitting({ pictures, threads }: Target, content: Content): Content {
+  if (content === "image" && pictures === false) return "text";
+  return content === "thread" && !threads ? "text" : content;
+}
+
+/** Posts whose texts are no other's. A target that cannot show pictures, or threads, is given plain text in their place. */
 export async function schedule(
   psn: Psn,
   tag: string,
   wanted: readonly { readonly target: Target; readonly content: Content; readonly dueAt?: number }[],
 ): Promise<Scheduled[]> {
   for (const { target } of wanted) target.begin?.();
-  const wishes = wanted.map(({ target, content, dueAt = Date.now() - 1 }, n) => ({
+  const fit = wanted.map(({ content, ...one }) => ({ ...one, content: fitting(one.target, content) }));
+  const wishes = fit.map(({ target, content, dueAt = Date.now() - 1 }, n) => ({
     accountId: target.accountId,
     texts: textsOf(`${tag}.${n}`, content),
     image: content === "image",
     dueAt,
   }));
   const ids = await psn.schedule(wishes);
-  return wanted.map(({ target, content }, n) => ({ id: ids[n] ?? "", target, image: content === "image" }));
+  return fit.map(({ target, content }, n) => ({ id: ids[n] ?? "", target, image: content === "image" }));
 }
 
 export const platformsOf = (deliveries: readonly Scheduled[]): string[] => [...new Set(deliveries.map(({ target }) => target.platform))];
