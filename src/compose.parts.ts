@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bucket, Platforms, Queue, World } from "@psn/app/ports.ts";
+import type { Bucket, Platforms, Queue } from "@psn/app/ports/outside.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";

@@ -1,5 +1,5 @@
 import { appsOf } from "@psn/app/api-keys.ts";
-import type { World } from "@psn/app/ports.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";

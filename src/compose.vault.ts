@@ -1,10 +1,10 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type Exported, type Head, landed, linesOf, readLines } from "@psn/app/move-hub.ts";
-import type { HubRows } from "@psn/app/ports.ts";
+import type { HubRows } from "@psn/app/ports/hub.ts";
+import type { TriggerDev } from "@psn/app/ports/vendors.ts";
 import { provisionHub } from "@psn/app/provision-hub.ts";
 import type { Keyring, Rotation, TaskKeys } from "@psn/app/rotate-vault.ts";
-import type { TriggerDev } from "@psn/app/vendor-ports.ts";
 import { type Database, openDatabase } from "@psn/core/db/connection.ts";
 import { hubRows, isHubTable } from "@psn/core/db/hub-copy.ts";
 import { hubUsers } from "@psn/core/db/hub-users.ts";

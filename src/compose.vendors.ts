@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Ground } from "@psn/app/destroy-hub.ts";
 import type { VendorGround } from "@psn/app/doctor-vendors.ts";
-import type { Neon, PlannedCall, TriggerDev } from "@psn/app/vendor-ports.ts";
+import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
 import { dropHub, privilegesOf } from "@psn/core/db/logins.ts";
 import { migrationStatus } from "@psn/core/db/migrate.ts";

@@ -16,7 +16,7 @@ const FORBIDDEN: readonly (readonly [folder: string, specifier: string])[] = [
   ["src/core/types", "@psn/core/errors.ts"],
   ["src/core/utils", "@psn/domain/text.ts"],
   ["src/domain", "node:fs"],
-  ["src/domain", "@psn/app/ports.ts"],
+  ["src/domain", "@psn/app/ports/world.ts"],
   ["src/app", "@psn/platforms/index.ts"],
   ["src/app", "drizzle-orm"],
   ["src/app", "node:fs"],

@@ -1,4 +1,6 @@
-import type { Apps, Place, SealedKey, Stores, Vault, World } from "./ports.ts";
+import type { SealedKey } from "./ports/accounts.ts";
+import type { Apps, Place, Vault } from "./ports/outside.ts";
+import type { Stores, World } from "./ports/world.ts";
 
 const placeOf = (userId: string, rowId: string): Place => ({ table: "api_keys", column: "value", rowId, userId });
 

@@ -1,7 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
-import type { DeliverySummary, World } from "./ports.ts";
+import type { DeliverySummary } from "./ports/posts.ts";
+import type { World } from "./ports/world.ts";
 import { type Woken, wakeUp } from "./wake-up.ts";
 
 export type Change =

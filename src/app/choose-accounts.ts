@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Account } from "./ports.ts";
+import type { Account } from "./ports/accounts.ts";
 
 /**
  * The accounts a user means: `bluesky` (the only one there), `bluesky:ada.example`, a handle alone, or `all`.

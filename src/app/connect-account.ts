@@ -1,7 +1,8 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Connection, ExchangeRequest, Net, Platform, Profile } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
-import type { Account, World } from "./ports.ts";
+import type { Account } from "./ports/accounts.ts";
+import type { World } from "./ports/world.ts";
 import { appOf, openSession, sealCredentials } from "./session.ts";
 import { wakeUp } from "./wake-up.ts";
 

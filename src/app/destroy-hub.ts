@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import type { HubFile } from "./provision-hub.ts";
-import type { Neon, TriggerDev } from "./vendor-ports.ts";
 
 /** One thing that goes, or that somebody else must take away. */
 export interface Removal {

@@ -1,7 +1,7 @@
 import { DEPLOYED, TASKS } from "./deploy-tasks.ts";
 import { type Check, checking, fail, ok, warn } from "./doctor.ts";
-import type { Bucket } from "./ports.ts";
-import type { TriggerDev } from "./vendor-ports.ts";
+import type { Bucket } from "./ports/outside.ts";
+import type { TriggerDev } from "./ports/vendors.ts";
 
 export interface VendorGround {
   /** Each way to the database, and what the login may do by it that it must not; absent where it is not on Neon. */

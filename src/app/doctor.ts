@@ -2,7 +2,8 @@ import { toPsnError } from "@psn/core/errors.ts";
 import { endsSoon } from "./account-health.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
-import type { User, World } from "./ports.ts";
+import type { User } from "./ports/accounts.ts";
+import type { World } from "./ports/world.ts";
 import { WATCHDOG } from "./watch-hub.ts";
 
 /** One line of `psn doctor`. */

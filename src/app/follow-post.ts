@@ -1,6 +1,7 @@
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
-import type { DeliverySummary, World } from "./ports.ts";
+import type { DeliverySummary } from "./ports/posts.ts";
+import type { World } from "./ports/world.ts";
 import { runWorker } from "./run-worker.ts";
 
 /** How often to look, in milliseconds, while another process may be the one that publishes: rarely while it is far off. */

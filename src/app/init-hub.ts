@@ -1,8 +1,8 @@
 import { assertOurs } from "./deploy-tasks.ts";
+import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import { assertSameDatabase, type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
 import { assertFree, type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
 import { provisionTrigger, type TriggerStep, type TriggerWish } from "./provision-trigger.ts";
-import type { Neon, TriggerDev } from "./vendor-ports.ts";
 
 export type InitStep = Step | NeonStep | TriggerStep;
 

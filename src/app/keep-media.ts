@@ -1,6 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { MediaInfo } from "@psn/core/types/platform.ts";
-import type { Bucket, NewMedia, StoredMedia, World } from "./ports.ts";
+import type { Bucket } from "./ports/outside.ts";
+import type { NewMedia, StoredMedia } from "./ports/posts.ts";
+import type { World } from "./ports/world.ts";
 
 /** Where there is a bucket, rows hold no more than this, in bytes: the database of a free plan is small. */
 const ROW_HOLDS_BESIDE_BUCKET = 256 * 1024;

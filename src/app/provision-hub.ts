@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { User } from "./ports.ts";
+import type { User } from "./ports/accounts.ts";
 
 /** The settings of hub.env that making a hub reads. */
 export type HubFileName =

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Neon, NeonProject, Organization } from "./ports/vendors.ts";
 import type { HubFile } from "./provision-hub.ts";
-import type { Neon, NeonProject, Organization } from "./vendor-ports.ts";
 
 export interface NeonWish {
   /** Id or name of the organisation; needed only where there are several. */

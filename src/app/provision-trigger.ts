@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Organization, TriggerDev, TriggerProject } from "./ports/vendors.ts";
 import type { HubFile } from "./provision-hub.ts";
-import type { Organization, TriggerDev, TriggerProject } from "./vendor-ports.ts";
 
 export interface TriggerWish {
   /** Id or name of the organisation; needed only where there are several. */

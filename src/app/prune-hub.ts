@@ -1,6 +1,7 @@
 import type { PsnError } from "@psn/core/errors.ts";
 import { toPsnError } from "@psn/core/errors.ts";
-import type { SpentMedia, World } from "./ports.ts";
+import type { SpentMedia } from "./ports/upkeep.ts";
+import type { World } from "./ports/world.ts";
 
 /** How long media are kept after the last delivery of their post ended well, in milliseconds. */
 const KEEP_MEDIA_MS = 30 * 24 * 3_600_000;

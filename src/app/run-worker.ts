@@ -1,6 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
-import type { Claim, Concurrency, World } from "./ports.ts";
+import type { Claim, Concurrency } from "./ports/deliveries.ts";
+import type { World } from "./ports/world.ts";
 import { publishDelivery, type Turn } from "./publish-delivery.ts";
 
 /**

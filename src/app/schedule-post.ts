@@ -3,7 +3,9 @@ import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Limits, MediaInfo, Part, Platform, Post, Unit } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { keepMedia } from "./keep-media.ts";
-import type { Account, NewMedia, StoredParts, World } from "./ports.ts";
+import type { Account } from "./ports/accounts.ts";
+import type { NewMedia, StoredParts } from "./ports/posts.ts";
+import type { World } from "./ports/world.ts";
 import { openCredentials } from "./session.ts";
 
 /** A part as the author gave it, its media read. */

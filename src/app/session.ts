@@ -1,7 +1,9 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Credentials, OAuthApp, Platform, Profile, Session } from "@psn/core/types/platform.ts";
-import { pass } from "./fault-points.ts";
-import type { Place, SealedCredentials, World } from "./ports.ts";
+import type { SealedCredentials } from "./ports/accounts.ts";
+import { pass } from "./ports/fault-points.ts";
+import type { Place } from "./ports/outside.ts";
+import type { World } from "./ports/world.ts";
 
 /** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
 const REFRESH_LEASE_MS = 60_000;

@@ -1,7 +1,8 @@
 import { toPsnError } from "@psn/core/errors.ts";
 import type { Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type DeliveryChange, settlement, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
-import type { Claim, LoadedDelivery, World } from "./ports.ts";
+import type { Claim, LoadedDelivery } from "./ports/deliveries.ts";
+import type { World } from "./ports/world.ts";
 
 /** The unit's ref, what to write instead, or word that it is safe to send again. */
 export type Verdict = { readonly ref: Ref } | { readonly change: DeliveryChange } | { readonly again: true };

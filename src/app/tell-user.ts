@@ -1,7 +1,10 @@
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { shortId } from "./find-deliveries.ts";
-import type { Account, EndingToken, LoadedDelivery, World } from "./ports.ts";
+import type { Account } from "./ports/accounts.ts";
+import type { LoadedDelivery } from "./ports/deliveries.ts";
+import type { EndingToken } from "./ports/upkeep.ts";
+import type { World } from "./ports/world.ts";
 
 /*
  * What only the user can mend, told where the user is (`PSN_NOTIFY_URL`): one line without a word of any post. Best effort: the

@@ -1,4 +1,5 @@
-import type { WakeUp, World } from "./ports.ts";
+import type { WakeUp } from "./ports/outside.ts";
+import type { World } from "./ports/world.ts";
 
 /** The name under which the watchdog is heard of among the workers. */
 export const WATCHDOG = "trigger.dev";

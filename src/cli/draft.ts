@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { NewMedia } from "@psn/app/ports.ts";
+import type { NewMedia } from "@psn/app/ports/posts.ts";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Visibility } from "@psn/core/types/index.ts";

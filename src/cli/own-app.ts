@@ -1,5 +1,6 @@
 import { putKey } from "@psn/app/api-keys.ts";
-import type { User, World } from "@psn/app/ports.ts";
+import type { User } from "@psn/app/ports/accounts.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { AppGuide, OAuthApp, OAuthAuth, Platform } from "@psn/core/types/platform.ts";
 import { openBrowser } from "./browser.ts";

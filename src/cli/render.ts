@@ -1,6 +1,7 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import type { Account, DeliverySummary } from "@psn/app/ports.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
+import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { formatInstant } from "@psn/domain/schedule.ts";
 import { clip, type Output, type Style, table } from "./output.ts";

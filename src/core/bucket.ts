@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bucket } from "@psn/app/ports.ts";
+import type { Bucket } from "@psn/app/ports/outside.ts";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 
 export interface BucketSettings {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Place } from "@psn/app/ports.ts";
+import type { Place } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { encryptWithIv, generateKey, type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import * as fc from "fast-check";

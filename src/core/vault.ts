@@ -1,5 +1,5 @@
 import { createHash, hkdfSync } from "node:crypto";
-import type { Place } from "@psn/app/ports.ts";
+import type { Place } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/utils/crypto.ts";
 

@@ -1,4 +1,4 @@
-import type { Neon, NeonProject, PlannedCall } from "@psn/app/vendor-ports.ts";
+import type { Neon, NeonProject, PlannedCall } from "@psn/app/ports/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 import { ask, understood, type Vendor } from "./request.ts";

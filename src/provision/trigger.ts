@@ -1,4 +1,4 @@
-import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/app/vendor-ports.ts";
+import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/app/ports/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 import { ask, refusal, understood, type Vendor } from "./request.ts";

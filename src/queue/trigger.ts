@@ -1,4 +1,4 @@
-import type { Queue, WakeUp } from "@psn/app/ports.ts";
+import type { Queue, WakeUp } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 

@@ -1,4 +1,4 @@
-import type { World } from "@psn/app/ports.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { ERRORS, PsnError, type Retry, toPsnError } from "@psn/core/errors.ts";

@@ -1,4 +1,6 @@
-import type { Place, SealedCredentials, Stores, Vault } from "@psn/app/ports.ts";
+import type { SealedCredentials } from "@psn/app/ports/accounts.ts";
+import type { Place, Vault } from "@psn/app/ports/outside.ts";
+import type { Stores } from "@psn/app/ports/world.ts";
 import { openCredentials, sealCredentials } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";

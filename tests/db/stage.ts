@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { Claim, DeliveryDetail, NewMedia, NewPost, SealedCredentials, Stores } from "@psn/app/ports.ts";
+import type { SealedCredentials } from "@psn/app/ports/accounts.ts";
+import type { Claim } from "@psn/app/ports/deliveries.ts";
+import type { DeliveryDetail, NewMedia, NewPost } from "@psn/app/ports/posts.ts";
+import type { Stores } from "@psn/app/ports/world.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import type { Outcome, Unit } from "@psn/core/types/platform.ts";
 import { type DeliveryChange, answered as domainAnswered, LEASE_MS } from "@psn/domain/delivery.ts";

@@ -1,4 +1,4 @@
-import type { Claim } from "@psn/app/ports.ts";
+import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
 import { together } from "@psn/core/db/stores/together.ts";

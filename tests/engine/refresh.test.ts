@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connectAccount } from "@psn/app/connect-account.ts";
-import type { FaultPoint } from "@psn/app/fault-points.ts";
-import type { Account, World } from "@psn/app/ports.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
+import type { FaultPoint } from "@psn/app/ports/fault-points.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { openSession, refreshSession } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";

@@ -1,5 +1,8 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
-import type { Account, Claim, DeliveryDetail, NewMedia, World } from "@psn/app/ports.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
+import type { Claim } from "@psn/app/ports/deliveries.ts";
+import type { DeliveryDetail, NewMedia } from "@psn/app/ports/posts.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf } from "@psn/app/run-worker.ts";
 import { type DraftPost, schedulePost } from "@psn/app/schedule-post.ts";

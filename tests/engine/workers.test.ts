@@ -1,5 +1,6 @@
 import { followPost } from "@psn/app/follow-post.ts";
-import type { Account, Claim } from "@psn/app/ports.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
+import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { runWorker, type WorkerOptions } from "@psn/app/run-worker.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

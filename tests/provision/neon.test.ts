@@ -1,6 +1,6 @@
+import type { Neon } from "@psn/app/ports/vendors.ts";
 import type { HubFile, HubFileName } from "@psn/app/provision-hub.ts";
 import { type NeonWish, provisionNeon } from "@psn/app/provision-neon.ts";
-import type { Neon } from "@psn/app/vendor-ports.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

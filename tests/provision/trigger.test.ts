@@ -1,8 +1,8 @@
 import { request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
+import type { TriggerDev } from "@psn/app/ports/vendors.ts";
 import type { HubFile, HubFileName } from "@psn/app/provision-hub.ts";
 import { provisionTrigger, type TriggerWish } from "@psn/app/provision-trigger.ts";
-import type { TriggerDev } from "@psn/app/vendor-ports.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";

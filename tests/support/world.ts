@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Deliveries, LoadedDelivery, Platforms, World } from "@psn/app/ports.ts";
+import type { Deliveries, LoadedDelivery } from "@psn/app/ports/deliveries.ts";
+import type { Platforms } from "@psn/app/ports/outside.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import type { Database, Statement } from "@psn/core/db/connection.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
-import type { Account, NewMedia, World } from "@psn/app/ports.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
+import type { NewMedia } from "@psn/app/ports/posts.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { type DraftPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeDelivery } from "@psn/app/wake-delivery.ts";

@@ -1,4 +1,5 @@
-import type { Queue, World } from "@psn/app/ports.ts";
+import type { Queue } from "@psn/app/ports/outside.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { openWorld, remotePlatforms } from "@psn/compose.tasks.ts";

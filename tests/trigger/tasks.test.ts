@@ -1,5 +1,6 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
-import type { Bucket, NewMedia } from "@psn/app/ports.ts";
+import type { Bucket } from "@psn/app/ports/outside.ts";
+import type { NewMedia } from "@psn/app/ports/posts.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { refreshTokens } from "@psn/app/refresh-tokens.ts";
 import { schedulePost } from "@psn/app/schedule-post.ts";

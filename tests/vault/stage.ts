@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Place, Stores } from "@psn/app/ports.ts";
+import type { Place } from "@psn/app/ports/outside.ts";
+import type { Stores } from "@psn/app/ports/world.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";

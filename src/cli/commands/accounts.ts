@@ -1,6 +1,6 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
-import type { Account } from "@psn/app/ports.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { accountDocument, when } from "@psn/cli/render.ts";

@@ -1,5 +1,5 @@
 import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
-import type { DeliveryDetail } from "@psn/app/ports.ts";
+import type { DeliveryDetail } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { deliveryDocument, stateWord, when } from "@psn/cli/render.ts";

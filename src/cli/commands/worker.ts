@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { keepHub } from "@psn/app/keep-hub.ts";
-import type { Claim } from "@psn/app/ports.ts";
+import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryTable } from "@psn/cli/render.ts";

@@ -1,4 +1,4 @@
-import type { HubRow, HubRows, HubTable } from "@psn/app/ports.ts";
+import type { HubRow, HubRows, HubTable } from "@psn/app/ports/hub.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { getTableColumns } from "drizzle-orm";
 import type { Database, OwnerClient } from "./database.ts";

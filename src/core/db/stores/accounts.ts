@@ -1,4 +1,4 @@
-import type { Account, Accounts, SealedCredentials } from "@psn/app/ports.ts";
+import type { Account, Accounts, SealedCredentials } from "@psn/app/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/platform.ts";
 import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";

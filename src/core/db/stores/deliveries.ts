@@ -1,4 +1,5 @@
-import type { Claim, Deliveries, LoadedDelivery, StoredUnit, WakeUp } from "@psn/app/ports.ts";
+import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/app/ports/deliveries.ts";
+import type { WakeUp } from "@psn/app/ports/outside.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { MediaInfo, Ref } from "@psn/core/types/platform.ts";
 import { and, asc, eq, ne, sql } from "drizzle-orm";

@@ -1,4 +1,4 @@
-import type { Keys } from "@psn/app/ports.ts";
+import type { Keys } from "@psn/app/ports/accounts.ts";
 import { and, asc, eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { apiKeys } from "../schema.ts";

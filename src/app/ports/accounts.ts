@@ -1,0 +1,94 @@
+import type { AccountHealth } from "@psn/core/types/index.ts";
+import type { Profile } from "@psn/core/types/platform.ts";
+
+/*
+ * Users, their accounts, and the keys of their own apps at the platforms.
+ */
+
+export interface User {
+  readonly id: string;
+  readonly handle: string;
+  /** IANA. */
+  readonly timeZone: string;
+}
+
+export interface Account {
+  readonly id: string;
+  readonly platform: string;
+  readonly profile: Profile;
+  readonly health: AccountHealth;
+  readonly healthReason: string | null;
+  readonly pausedUntil: Date | null;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | null;
+  readonly refreshedAt: Date | null;
+  /** psn has something to renew the token with. */
+  readonly renews: boolean;
+}
+
+/** Credentials as they lie in the database: every secret sealed. */
+export interface SealedCredentials {
+  readonly id: string;
+  readonly access: string;
+  readonly refresh: string | null;
+  readonly secret: string | null;
+  readonly expiresAt: Date | null;
+  readonly scopes: readonly string[];
+}
+
+export interface Accounts {
+  list(userId: string): Promise<readonly Account[]>;
+  /** The account with this subject, connected now or before, and the id of its credentials' row. */
+  find(
+    userId: string,
+    platform: string,
+    subject: string,
+  ): Promise<{ readonly id: string; readonly credentialsId: string | null } | undefined>;
+  /** Inserts or reconnects; deliveries that were held for the account are scheduled again. */
+  connect(
+    userId: string,
+    account: { readonly id: string; readonly platform: string; readonly profile: Profile },
+    credentials: SealedCredentials,
+  ): Promise<void>;
+  /** Forgets the credentials, keeps the history, and cancels what is still to come; returns how many were cancelled. */
+  disconnect(userId: string, accountId: string): Promise<number>;
+  credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;
+  /** Takes the right to refresh for `leaseMs`, if nobody has it (`taken`) and the last exchange was long enough ago (else `resting`). */
+  leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<"mine" | "taken" | "resting">;
+  /**
+   * Stores refreshed credentials in place of `previous`, gives the lease back, and lets nobody refresh again for `restMs`; false when
+   * they were replaced meanwhile.
+   */
+  refreshed(
+    userId: string,
+    accountId: string,
+    previous: SealedCredentials,
+    credentials: SealedCredentials,
+    restMs: number,
+  ): Promise<boolean>;
+  releaseRefresh(userId: string, accountId: string): Promise<void>;
+  /** Marks an account that only its user can mend. */
+  needsReconnect(userId: string, accountId: string, reason: string): Promise<void>;
+}
+
+export interface Users {
+  add(user: User): Promise<void>;
+  get(userId: string): Promise<User | undefined>;
+}
+
+/** A key of the user's own app at a platform, as it lies in the database. */
+export interface SealedKey {
+  readonly id: string;
+  readonly name: string;
+  readonly value: string;
+  readonly updatedAt: Date;
+}
+
+export interface Keys {
+  /** By name. */
+  list(userId: string): Promise<readonly SealedKey[]>;
+  /** In place of one by the same name. */
+  put(userId: string, key: Omit<SealedKey, "updatedAt">): Promise<void>;
+  /** False when there was none. */
+  remove(userId: string, name: string): Promise<boolean>;
+}

@@ -1,0 +1,101 @@
+import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState } from "@psn/core/types/index.ts";
+import type { MediaInfo, Profile, Ref, Unit } from "@psn/core/types/platform.ts";
+import type { DeliveryChange } from "@psn/domain/delivery.ts";
+import type { SealedCredentials } from "./accounts.ts";
+import type { WakeUp } from "./outside.ts";
+
+/*
+ * Deliveries as whoever publishes sees them: one worker at a time.
+ */
+
+/** The right to act on a delivery until the lease ends or somebody raises the fence. */
+export interface Claim {
+  readonly deliveryId: string;
+  readonly userId: string;
+  readonly fence: number;
+  readonly purpose: Purpose;
+}
+
+export interface StoredUnit {
+  /** The unit's key. */
+  readonly id: string;
+  readonly position: number;
+  readonly state: UnitState;
+  readonly unit: Unit;
+  readonly prepared: Json;
+  readonly sentAt: Date | null;
+  readonly handle: Json;
+  readonly ref: Ref | null;
+}
+
+/** All that publishing a claimed delivery needs. */
+export interface LoadedDelivery {
+  readonly id: string;
+  readonly state: DeliveryState;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly dueAt: Date;
+  readonly late: LatePolicy;
+  readonly wakeAt: Date;
+  readonly leaseUntil: Date | null;
+  /** When this was read, by the database's clock, which decides what is due. */
+  readonly readAt: Date;
+  readonly account: {
+    readonly id: string;
+    readonly platform: string;
+    readonly profile: Profile;
+    readonly health: AccountHealth;
+    readonly pausedUntil: Date | null;
+  };
+  readonly credentials: SealedCredentials | null;
+  readonly units: readonly StoredUnit[];
+  readonly media: readonly MediaInfo[];
+}
+
+export interface Deliveries {
+  claim(request: {
+    readonly worker: string;
+    readonly most: number;
+    readonly leaseMs: number;
+    readonly concurrency: Concurrency;
+    readonly only?: readonly string[];
+  }): Promise<readonly Claim[]>;
+  /**
+   * Claims this delivery, if it needs a worker now, and loads it, in one round trip. `worker` is a name that no other attempt
+   * ever has: asked again under it the answer is the same claim. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
+   */
+  claimOne(request: {
+    readonly worker: string;
+    readonly leaseMs: number;
+    readonly platforms: readonly string[];
+    readonly userId: string;
+    readonly deliveryId: string;
+  }): Promise<{ readonly claim: Claim | undefined; readonly loaded: LoadedDelivery | undefined }>;
+  /**
+   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks. Throws
+   * SCHEMA_OUTDATED, SCHEMA_NEWER.
+   */
+  wakeUps(request: {
+    readonly worker: string;
+    readonly version: string;
+    readonly platforms: readonly string[];
+    readonly aheadMs: number;
+    readonly most: number;
+  }): Promise<readonly WakeUp[]>;
+  /** A line of the delivery's history that changes nothing. */
+  note(userId: string, deliveryId: string, event: string, text: string, actor: string): Promise<void>;
+  /** Milliseconds until something is due for these platforms; not positive when it is, null when nothing waits. */
+  nextWake(concurrency: Concurrency, only?: readonly string[]): Promise<number | null>;
+  load(userId: string, deliveryId: string): Promise<LoadedDelivery | undefined>;
+  /** Ref ids this account's other deliveries own. */
+  knownRefs(userId: string, deliveryId: string, accountId: string): Promise<ReadonlySet<string>>;
+  /** False when the lease is lost: somebody else acts now, and the caller must stop without sending. */
+  settle(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
+  /** Calls back when something became due; undefined where the driver cannot. */
+  listen(onWake: () => void): Promise<(() => Promise<void>) | undefined>;
+  beat(worker: string, version: string): Promise<void>;
+  gone(worker: string): Promise<void>;
+}
+
+/** Most deliveries in flight for one account, by platform id. */
+export type Concurrency = Readonly<Record<string, number>>;

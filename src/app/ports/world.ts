@@ -1,0 +1,47 @@
+import type { Fetch } from "@psn/core/types/platform.ts";
+import type { Accounts, Keys, Users } from "./accounts.ts";
+import type { Deliveries } from "./deliveries.ts";
+import type { Faults } from "./fault-points.ts";
+import type { Sealed } from "./hub.ts";
+import type { Apps, Bucket, Platforms, Queue, Vault } from "./outside.ts";
+import type { Posts } from "./posts.ts";
+import type { Inspection, Upkeep } from "./upkeep.ts";
+
+/*
+ * What the use cases need from outside. Every verb of a store is atomic: one statement or one batch, because over HTTP
+ * there is no transaction to hold. Every verb that touches rows takes the user whose rows they are.
+ */
+
+export interface Stores {
+  readonly users: Users;
+  readonly accounts: Accounts;
+  readonly keys: Keys;
+  readonly posts: Posts;
+  readonly deliveries: Deliveries;
+  readonly inspection: Inspection;
+  readonly upkeep: Upkeep;
+  readonly sealed: Sealed;
+}
+
+/** The world as the use cases see it; nothing in app/ reaches for a global. */
+export interface World extends Faults {
+  readonly stores: Stores;
+  readonly vault: Vault;
+  readonly platforms: Platforms;
+  readonly apps: Apps;
+  /** Absent where workers listen to the database. */
+  readonly queue?: Queue;
+  /** Absent where all media are in the database. */
+  readonly bucket?: Bucket;
+  /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
+  readonly rowHolds?: number;
+  readonly fetch: Fetch;
+  /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
+  readonly notify?: (line: string) => Promise<void>;
+  readonly now: () => Date;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** UUIDv7. */
+  readonly newId: () => string;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}
