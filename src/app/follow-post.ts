@@ -13,14 +13,24 @@ export interface FollowOptions {
   readonly postId: string;
   readonly version: string;
   readonly stop: AbortSignal;
+  /** How far ahead the next attempt may be for it to be waited for, in milliseconds; else however far. */
+  readonly patienceMs?: number;
   readonly onProgress?: (deliveries: readonly DeliverySummary[]) => void;
 }
 
 /**
  * Stays until every delivery of the post has ended, publishing it from here when it is due: with or without a worker
- * elsewhere, whoever claims first sends. Returns where the deliveries are when it ends or is stopped.
+ * elsewhere, whoever claims first sends. Returns where the deliveries are when it ends, is stopped, or nothing will happen for long.
  */
-export async function followPost({ world, userId, postId, version, stop, onProgress }: FollowOptions): Promise<readonly DeliverySummary[]> {
+export async function followPost({
+  world,
+  userId,
+  postId,
+  version,
+  stop,
+  patienceMs = Number.POSITIVE_INFINITY,
+  onProgress,
+}: FollowOptions): Promise<readonly DeliverySummary[]> {
   const only = (await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id);
   const done = new AbortController();
   const worker = runWorker({ world, name: `follow-${world.newId().slice(-8)}`, version, only, stop: AbortSignal.any([stop, done.signal]) });
@@ -30,15 +40,21 @@ export async function followPost({ world, userId, postId, version, stop, onProgr
       const now = deliveries.map(({ state, unitsPublished }) => `${state}${unitsPublished}`).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
-      const ahead = Math.min(...deliveries.map(({ wakeAt }) => wakeAt.getTime())) - world.now().getTime();
+      const open = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
+      const ahead = Math.min(...open.map((delivery) => aheadOf(delivery, world.now())));
       look = Math.min(Math.max(ahead, LOOK_MS.least), LOOK_MS.most);
-      if (stop.aborted || deliveries.every((delivery) => TERMINAL.has(delivery.state) || waitsForUser(delivery))) break;
+      if (stop.aborted || open.length === 0 || ahead > patienceMs) break;
     }
   } finally {
     done.abort();
     await worker;
   }
   return world.stores.posts.ofPost(userId, postId);
+}
+
+/** How far ahead the next thing is that can happen to it, in milliseconds. */
+function aheadOf({ state, wakeAt }: DeliverySummary, now: Date): number {
+  return state === "scheduled" || state === "pending" ? wakeAt.getTime() - now.getTime() : 0;
 }
 
 /** No worker touches a delivery before its account is connected again. */
@@ -74,5 +90,8 @@ export function assertOutcome(deliveries: readonly DeliverySummary[], waited: bo
   }
   if (count("unconfirmed") > 0) throw new PsnError("UNCONFIRMED", "a platform may or may not have the post", { hint });
   if (count("cancelled") > 0 && published === 0) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint });
-  if (waited) throw new PsnError("STILL_PENDING", "stopped waiting; the post is not out yet", { hint, details: { exit: EXIT.unknown } });
+  if (!waited) return;
+  const late = deliveries.find(({ state, message }) => !TERMINAL.has(state) && message !== null);
+  const why = late ? ` (${late.platform}:${late.handle}: ${late.message})` : "";
+  throw new PsnError("STILL_PENDING", `stopped waiting; the post is not out yet${why}`, { hint, details: { exit: EXIT.unknown } });
 }

@@ -28,7 +28,7 @@ export const COMMANDS: CommandTable = {
   destroy: { summary: "undo what psn init made, after showing it", load: () => import("./commands/destroy.ts") },
   explain: { summary: "what an error code means", load: () => import("./commands/explain.ts") },
   completion: { summary: "completion for your shell", load: () => import("./commands/completion.ts") },
-  help: { summary: "help on a topic: times, exit-codes, environment", load: () => import("./commands/help.ts") },
+  help: { summary: "help on a topic: times, files, exit-codes, environment", load: () => import("./commands/help.ts") },
 };
 
 /** Runs one command line and returns its exit code. Never throws, and never ends the process. */

@@ -179,7 +179,7 @@ describe("help topics", () => {
     for (const code of Object.values(EXIT)) expect(stdout).toMatch(new RegExp(`^${code} `, "m"));
   });
 
-  test.each(["times", "exit-codes", "environment"])("%s", async (topic) => {
+  test.each(["times", "files", "exit-codes", "environment"])("%s", async (topic) => {
     const { stdout, stderr, code: exit } = await psn(["help", topic], { cwd });
     expect({ stderr, exit }).toEqual({ stderr: "", exit: EXIT.ok });
     expect(stdout.length).toBeGreaterThan(80);

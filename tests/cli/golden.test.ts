@@ -123,6 +123,7 @@ describe("the house", () => {
     [["explain", "DB_BUSY", "--json"]],
     [["help"]],
     [["help", "times"]],
+    [["help", "files"]],
     [["help", "environment", "--json"]],
     [["help", "nope"]],
   ])("psn %j", async (argv) => {

@@ -1,7 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { FILE } from "@psn/cli/commands/help.ts";
+import { parseDraft } from "@psn/domain/draft.ts";
+import { platformIds } from "@psn/platforms/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, failed, type TestHub, testHub } from "../support/cli.ts";
+import { thrown } from "../support/thrown.ts";
 import { connectX } from "./x-account.ts";
 
 /* What only one platform knows, said by a flag or in front matter. */
@@ -59,3 +63,25 @@ describe("is refused, and nothing is written", () => {
     });
   });
 });
+
+test("what psn help files shows is a file psn takes, and all that one may say", () => {
+  const file = FILE.map(([line]) => line).join("\n");
+  const draft = parseDraft(file, "example.md", platformIds);
+  expect(draft).toMatchObject({
+    parts: [
+      { text: "The first part.", media: [{ file: "cat.jpg" }] },
+      { text: "The second.", media: [{ file: "dog.jpg" }] },
+    ],
+    overrides: { x: [{ text: "shorter" }], mastodon: [{ text: "one" }, { text: "two" }] },
+    options: { x: { reply: "following" } },
+  });
+  // Whoever leaves a key out of the example is told which there are.
+  const all = keysKnown(() => parseDraft("---\nnope: 1\n---\nx", "x.md", platformIds));
+  for (const name of all) expect(file).toMatch(new RegExp(`^${name}:`, "m"));
+});
+
+function keysKnown(run: () => unknown): readonly string[] {
+  const known = /it knows (.*)/.exec(thrown(run).hint ?? "")?.[1] ?? "";
+  expect(known).not.toBe("");
+  return known.split(", ");
+}

@@ -69,6 +69,8 @@ export interface BinaryOptions {
   readonly cwd: string;
   readonly stdin?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  /** Standard input stays open for what is typed later, at `child.stdin`. */
+  readonly typing?: true;
 }
 
 export interface Running {
@@ -81,7 +83,7 @@ export interface Running {
 const running = new Set<ChildProcess>();
 
 /** One command line as a process, with an environment of its own. */
-export function binary(argv: readonly string[], { cwd, stdin = "", env = {} }: BinaryOptions): Running {
+export function binary(argv: readonly string[], { cwd, stdin = "", env = {}, typing }: BinaryOptions): Running {
   const child = spawn(process.execPath, [MAIN, ...argv], { cwd, env: { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env } });
   running.add(child);
   let stdout = "";
@@ -100,7 +102,8 @@ export function binary(argv: readonly string[], { cwd, stdin = "", env = {} }: B
   });
   // A command that reads nothing may be gone before it could have.
   child.stdin.on("error", () => undefined);
-  child.stdin.end(stdin);
+  if (typing) child.stdin.write(stdin);
+  else child.stdin.end(stdin);
   const ended = new Promise<Ran & { readonly signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {

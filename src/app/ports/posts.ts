@@ -56,6 +56,7 @@ export interface DeliverySummary {
   readonly handle: string;
   readonly state: DeliveryState;
   readonly dueAt: Date;
+  /** While it is scheduled or pending: the earliest instant at which somebody can act, after any pause of its account. */
   readonly wakeAt: Date;
   readonly attempt: number;
   readonly fence: number;

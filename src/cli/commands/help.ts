@@ -15,6 +15,34 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   interrupted: "stopped by Ctrl-C",
 };
 
+/** A Markdown file that says everything such a file may say, line by line. */
+export const FILE: readonly (readonly [line: string, does: string])[] = [
+  ["---", "front matter in YAML; any key, or all of it, may be left out"],
+  ["to: bluesky, x", "as --to; and so on for every key named like a flag"],
+  ["at: tomorrow 9am", ""],
+  ["tz: Europe/Berlin", ""],
+  ["media:", "paths are seen from the file's folder"],
+  ["  - { file: cat.jpg, alt: a sleeping cat }", "with the first part"],
+  ["  - { file: dog.jpg, alt: a dog, part: 2 }", "with the second"],
+  ["visibility: public", "public, unlisted, followers, direct"],
+  ["language: en", ""],
+  ["title: Cats and dogs", ""],
+  ["contentWarning: animals", "shown in place of the post until the reader asks for it"],
+  ["split: true", "what is still too long for a platform becomes more parts"],
+  ["numbered: true", ""],
+  ["platforms:", "what only one platform gets"],
+  ["  x:", ""],
+  ["    text: shorter", "in place of all parts"],
+  ["    options: { reply: following }", "what only X knows"],
+  ["  mastodon: { parts: [one, two] }", "other parts"],
+  ["---", ""],
+  ["The first part.", "plain text; Markdown's signs go out as typed"],
+  ["", ""],
+  ["---", "a line of three dashes begins the next part of the thread"],
+  ["", ""],
+  ["The second.", ""],
+];
+
 export const TOPICS: Readonly<Record<string, () => string>> = {
   times: () =>
     [
@@ -31,6 +59,14 @@ export const TOPICS: Readonly<Record<string, () => string>> = {
       "an hour that the clocks skip or repeat. The answer always shows local time, zone and UTC.",
       "Zone: --tz, else the file's tz, else yours (psn init --tz).",
     ].join("\n"),
+  files: () =>
+    [
+      "psn post FILE.md takes:",
+      "",
+      table(FILE.map(([line, does]) => [`  ${line}`, does])),
+      "",
+      "What a platform's options are: docs/platforms.md.",
+    ].join("\n"),
   "exit-codes": () => table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
   environment: () =>
     table([
@@ -46,7 +82,7 @@ export const TOPICS: Readonly<Record<string, () => string>> = {
 
 export default defineCommand({
   name: "help",
-  summary: "help on a topic: times, exit-codes, environment",
+  summary: "help on a topic: times, files, exit-codes, environment",
   examples: [{ line: "psn help times", does: "what --at understands" }],
   args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", ") }],
   schema: z.object({ topic: z.string().optional() }),

@@ -2,7 +2,7 @@ import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
 import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
-import { wakeUp } from "@psn/app/wake-up.ts";
+import { type Woken, wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Output, table } from "@psn/cli/output.ts";
@@ -15,11 +15,14 @@ import { z } from "zod";
 
 const list = z.array(z.string()).default([]);
 
+/** How long a pause may be for `psn post` to wait for its end without `--wait`, in milliseconds. */
+const PATIENCE_MS = 5 * 60_000;
+
 export default defineCommand({
   name: "post",
   summary: "publish a post, now or at a time",
   details:
-    "Without a time it goes out now and psn stays until it is out. With one it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post.",
+    "Without a time it goes out now and psn stays until it is out; a pause of more than five minutes that a platform asks for is left to a worker. With a time it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post.",
   examples: [
     { line: 'psn post "hello, world" --to bluesky', does: "now" },
     { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
@@ -28,7 +31,7 @@ export default defineCommand({
     { line: "psn post launch.md --dry-run", does: "what each platform would receive, sent to nobody" },
     { line: "git log -1 --format=%B | psn post - --to feed --json", does: "from a script" },
   ],
-  args: [{ name: "[text]", help: "the text, - for standard input, or a Markdown file with front matter (.md)" }],
+  args: [{ name: "[text]", help: "the text, - for standard input, or a Markdown file (.md; psn help files)" }],
   flags: [
     {
       flags: "--to <accounts>",
@@ -128,19 +131,33 @@ export default defineCommand({
             deliveryTable(output, deliveries, user.timeZone),
           ].join("\n"),
       );
+    const notePublisher = async (by: Woken) => {
+      const working = by.queue !== null || (await world.stores.inspection.workers()).length > 0;
+      noteWake(output, by);
+      output.note(working ? `next: psn show ${shortId(postId)}` : "no worker is running; it goes out when one does: psn worker");
+    };
     if (!waits) {
       tell(await world.stores.posts.ofPost(user.id, postId));
-      const working = woken.queue !== null || (await world.stores.inspection.workers()).length > 0;
-      noteWake(output, woken);
-      output.note(working ? `next: psn show ${shortId(postId)}` : "no worker is running; it goes out when one does: psn worker");
+      await notePublisher(woken);
       return EXIT.ok;
     }
     const onProgress = output.interactive
       ? (deliveries: Parameters<typeof deliveryTable>[1]) => output.note(deliveryTable(output, deliveries, user.timeZone))
       : undefined;
-    const ended = await followPost({ world, userId: user.id, postId, version, stop: signal, ...(onProgress ? { onProgress } : {}) });
+    const ended = await followPost({
+      world,
+      userId: user.id,
+      postId,
+      version,
+      stop: signal,
+      ...(input.wait ? {} : { patienceMs: PATIENCE_MS }),
+      ...(onProgress ? { onProgress } : {}),
+    });
     // With --json there is one document: the failure's, when it failed.
     if (!output.json) tell(ended);
+    // What is not out is left to whoever publishes when this command has ended.
+    if (ended.some(({ state, health }) => state === "scheduled" && health === "ok"))
+      await notePublisher(await wakeUp(world, user.id, ended));
     assertOutcome(ended, true);
     if (output.json) tell(ended);
     return EXIT.ok;

@@ -23,7 +23,8 @@ function summaries(db: Builder) {
       health: accounts.health,
       state: deliveries.state,
       dueAt: deliveries.dueAt,
-      wakeAt: deliveries.wakeAt,
+      // A paused account's deliveries wake when the pause is over.
+      wakeAt: sql<Date>`greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})`.mapWith(deliveries.wakeAt),
       attempt: deliveries.attempt,
       fence: deliveries.fence,
       code: deliveries.code,
