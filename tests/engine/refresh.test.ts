@@ -165,10 +165,11 @@ async function openGround(driver: Way = "pg", shorten = (ms: number) => Math.min
       return ground.account();
     },
     connectLate: async () => {
-      as.lives.access = 1;
+      // In seconds; connecting itself must be done within them.
+      as.lives.access = 4;
       try {
         const account = await ground.connect();
-        await Bun.sleep(1_100);
+        await Bun.sleep(4_100);
         return account;
       } finally {
         as.lives.access = 3600;
