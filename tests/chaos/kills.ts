@@ -112,7 +112,11 @@ function nameOf({ deaths, before }: Kill): string {
 
 async function killed(lane: Lane, target: Target, { content, deaths, before }: Kill, tag: string): Promise<readonly Judged[]> {
   const first = await lane.psn();
-  if (before === "its token has expired") await target.expire?.(first);
+  if (before === "its token has expired") {
+    // Not so soon after another run's that psn would let it rest.
+    await lane.passTime(first, []);
+    await target.expire?.(first);
+  }
   const later = before === "it is public only later";
   // The recorder numbers what is not public yet by what is, so that two at once would be one.
   const deliveries = await schedule(first, tag, Array(later ? 1 : 2).fill({ target, content }));

@@ -7,5 +7,5 @@ export const PASS_TIME = [
   "UPDATE psn.deliveries SET lease_until = now() - interval '1 millisecond' WHERE id = ANY ($1::uuid[]) AND lease_until > now()",
   "UPDATE psn.deliveries SET wake_at = now() - interval '1 millisecond' WHERE id = ANY ($1::uuid[]) AND wake_at > now()",
   "UPDATE psn.accounts SET paused_until = NULL WHERE paused_until IS NOT NULL",
-  "UPDATE psn.oauth_tokens SET refresh_lease_until = NULL WHERE refresh_lease_until IS NOT NULL",
+  "UPDATE psn.oauth_tokens SET refresh_lease_until = NULL, refresh_rest_until = NULL WHERE coalesce(refresh_lease_until, refresh_rest_until) IS NOT NULL",
 ] as const;
