@@ -43,6 +43,15 @@ describe("the accounts a user means", () => {
     expect(names(chooseAccounts(all, wanted, PLATFORMS))).toEqual(expected);
   });
 
+  test("may hold a comma themselves", () => {
+    const titled = account("linkedin", "Ada Lovelace, PhD");
+    for (const pieces of [["linkedin:Ada Lovelace", "PhD"], ["linkedin:ada lovelace", " PhD"], ["Ada Lovelace, PhD"]])
+      expect(names(chooseAccounts([ada, titled], [...pieces, "bluesky"], PLATFORMS))).toEqual([
+        "linkedin:Ada Lovelace, PhD",
+        "bluesky:ada.example",
+      ]);
+  });
+
   test("are the only one there when none is named", () => {
     expect(names(chooseAccounts([ada, gone], [], PLATFORMS))).toEqual(["bluesky:ada.example"]);
   });

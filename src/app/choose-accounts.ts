@@ -16,13 +16,31 @@ export function chooseAccounts(accounts: readonly Account[], names: readonly str
     });
   }
   const chosen = new Map<string, Account>();
-  for (const name of names) for (const account of matching(connected, name, platformIds)) chosen.set(account.id, account);
+  for (const name of joined(connected, names))
+    for (const account of matching(connected, name, platformIds)) chosen.set(account.id, account);
   return [...chosen.values()];
 }
 
 /** `platform:handle`, as it is printed and accepted everywhere. */
 export function nameOf(account: Pick<Account, "platform" | "profile">): string {
   return `${account.platform}:${account.profile.handle}`;
+}
+
+/** A name that holds a comma itself ("linkedin:Ada Lovelace, PhD") comes in pieces. */
+function joined(accounts: readonly Account[], pieces: readonly string[]): readonly string[] {
+  const plain = (name: string) => name.toLowerCase().replaceAll(/\s*,\s*/g, ",");
+  const known = new Set(
+    accounts.flatMap((account) => [plain(nameOf(account)), plain(account.profile.handle)]).filter((name) => name.includes(",")),
+  );
+  for (let from = 0; from < pieces.length; from += 1)
+    for (let to = pieces.length; to > from + 1; to -= 1) {
+      const whole = pieces.slice(from, to).join(",");
+      const account = known.has(plain(whole))
+        ? accounts.find((one) => [nameOf(one), one.profile.handle].some((name) => plain(name) === plain(whole)))
+        : undefined;
+      if (account) return [...pieces.slice(0, from), account.id, ...joined(accounts, pieces.slice(to))];
+    }
+  return pieces;
 }
 
 function matching(accounts: readonly Account[], name: string, platformIds: readonly string[]): readonly Account[] {

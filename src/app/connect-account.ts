@@ -3,7 +3,7 @@ import type { Connection, ExchangeRequest, Net, Platform, Profile } from "@psn/c
 import { nameOf } from "./choose-accounts.ts";
 import type { Account } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
-import { appOf, openSession, sealCredentials } from "./session.ts";
+import { appOf, namingApp, openSession, sealCredentials } from "./session.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
@@ -47,7 +47,7 @@ export async function connectAccount(
           cause: error,
           hint: `check what you entered, then: psn connect ${platformId}`,
         });
-      throw error;
+      throw namingApp(error, platform);
     },
   );
   const known = await world.stores.accounts.find(userId, platformId, profile.subject);

@@ -22,6 +22,8 @@ const SKEW_FAIL_MS = 60_000;
 const SILENT_MS = 45_000;
 /** A delivery later than this is a failure of the hub and not of the moment. */
 const LATE_MS = 60_000;
+/** Open deliveries that are looked at, the next first. */
+const MOST_LOOKED_AT = 100;
 
 export const ok = (name: string, said: string): Check => ({ name, status: "ok", said, fix: null });
 export const warn = (name: string, said: string, fix: string | null): Check => ({ name, status: "warn", said, fix });
@@ -96,7 +98,10 @@ async function workerCheck({ stores }: World, user: User): Promise<Check> {
       "worker",
       `${alive.length === 1 ? first.name : `${alive.length} workers`}, last heard of ${Math.max(0, Math.round(first.beatMsAgo / 1000))} s ago`,
     );
-  const waiting = (await stores.posts.list(user.id, "open", 1)).length > 0;
+  // What waits for its user no worker moves.
+  const waiting = (await stores.posts.list(user.id, "open", MOST_LOOKED_AT)).some(
+    ({ state, health }) => health === "ok" && state !== "held" && state !== "unconfirmed",
+  );
   return waiting
     ? warn("worker", "none is running, and deliveries are waiting", "psn worker")
     : ok("worker", "none is running, and nothing waits");

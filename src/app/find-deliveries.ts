@@ -15,15 +15,19 @@ export function shortId(id: string): string {
  */
 export async function findDeliveries({ stores }: World, userId: string, id: string): Promise<readonly string[]> {
   if (!/^[0-9a-f-]+$/i.test(id) || id.length < SHORTEST)
-    throw new PsnError("INPUT_INVALID", `"${id}" is not an id; ids are the hex characters that psn queue shows, ${SHORTEST} or more`, {
-      hint: "psn queue",
-    });
+    throw new PsnError(
+      "INPUT_INVALID",
+      `"${id}" is not an id; ids are the hex characters that psn queue shows, or their last ${SHORTEST} or more`,
+      {
+        hint: "psn queue",
+      },
+    );
   const found = await stores.posts.resolveId(userId, id);
   const one = found.filter((delivery) => delivery.id.endsWith(id.toLowerCase()));
   if (one.length === 1) return one.map((delivery) => delivery.id);
   const ofPost = found.filter((delivery) => delivery.postId.endsWith(id.toLowerCase()));
   if (one.length > 1 || new Set(ofPost.map(({ postId }) => postId)).size > 1)
     throw new PsnError("INPUT_INVALID", `"${id}" fits several; give more of it`, { hint: "psn queue --json" });
-  if (ofPost.length === 0) throw new PsnError("NOT_FOUND", `there is no post or delivery ${id}`);
+  if (ofPost.length === 0) throw new PsnError("NOT_FOUND", `there is no post or delivery whose id is or ends in ${id}`);
   return ofPost.map((delivery) => delivery.id);
 }

@@ -30,9 +30,9 @@ function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliveryS
 }
 
 /** The exit code and the error's code; 0 when nothing is thrown. */
-function outcome(deliveries: readonly DeliverySummary[], waited = true): readonly [number, string?] {
+function outcome(deliveries: readonly DeliverySummary[]): readonly [number, string?] {
   try {
-    assertOutcome(deliveries, waited);
+    assertOutcome(deliveries);
     return [0];
   } catch (error) {
     if (error instanceof PsnError) return [error.exit, error.code];
@@ -55,6 +55,11 @@ describe("what the deliveries' ends amount to", () => {
     [["scheduled"], 8, "STILL_PENDING"],
     [["pending"], 8, "STILL_PENDING"],
     [["sending", "published"], 8, "STILL_PENDING"],
+    // Whoever takes 1 for "nothing is out" and posts again must not post twice.
+    [["failed", "unconfirmed"], 8, "UNCONFIRMED"],
+    [["scheduled", "unconfirmed"], 8, "UNCONFIRMED"],
+    [["failed", "scheduled"], 8, "STILL_PENDING"],
+    [["failed", "held"], 4, "AUTH_REVOKED"],
   ];
   test.each(cases)("%j is exit code %d", (states, exit, code) => {
     expect(outcome(states.map((state) => delivery(state)))).toEqual(code === undefined ? [exit] : [exit, code]);
@@ -69,13 +74,19 @@ describe("what the deliveries' ends amount to", () => {
     expect(outcome([delivery("unconfirmed", "disconnected")])).toEqual([8, "UNCONFIRMED"]);
   });
 
-  test("what nobody waited for is no failure", () => {
-    expect(outcome([delivery("scheduled")], false)).toEqual([0]);
-  });
-
   test("names the account that failed and its reason, and where to look", () => {
     const failing = delivery("failed");
-    const expected = { message: `bluesky:${failing.handle}: the platform said no`, hint: "psn show 000abcde" };
-    expect(() => assertOutcome([delivery("published"), failing], true)).toThrow(expect.objectContaining(expected));
+    const expected = {
+      message: `bluesky:${failing.handle}: the platform said no`,
+      hint: "psn show 000abcde",
+      details: {
+        post: failing.postId,
+        deliveries: [
+          { id: expect.any(String), account: expect.stringMatching(/^bluesky:/), state: "published", code: null, url: null },
+          { id: failing.id, account: `bluesky:${failing.handle}`, state: "failed", code: null, url: null },
+        ],
+      },
+    };
+    expect(() => assertOutcome([delivery("published"), failing])).toThrow(expect.objectContaining(expected));
   });
 });

@@ -1,5 +1,6 @@
-import { EXIT, PsnError } from "@psn/core/errors.ts";
+import { PsnError } from "@psn/core/errors.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
+import { shortId } from "./find-deliveries.ts";
 import type { DeliverySummary } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
 import { runWorker } from "./run-worker.ts";
@@ -62,36 +63,42 @@ function waitsForUser({ state, health }: DeliverySummary): boolean {
   return state === "held" || health !== "ok";
 }
 
-/** Throws what the deliveries' ends amount to; returns when all are published or still to come. */
-export function assertOutcome(deliveries: readonly DeliverySummary[], waited: boolean): void {
-  const count = (state: DeliverySummary["state"]) => deliveries.filter((delivery) => delivery.state === state).length;
-  const published = count("published");
-  if (published === deliveries.length) return;
-  const postId = deliveries[0]?.postId.slice(-8) ?? "ID";
-  const hint = `psn show ${postId}`;
-  const failed = count("failed");
-  if (failed > 0) {
-    const reason = deliveries
-      .filter(({ state }) => state === "failed")
-      .map(({ platform, handle, message }) => `${platform}:${handle}: ${message}`)
-      .join(" | ");
-    throw new PsnError(published > 0 ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", reason, { hint });
-  }
-  const held = deliveries.find((delivery) => !TERMINAL.has(delivery.state) && waitsForUser(delivery));
-  if (held) {
-    const { platform, handle, message } = held;
-    throw new PsnError(
-      published > 0 ? "PUBLISH_PARTIAL" : "AUTH_REVOKED",
-      `${platform}:${handle}: ${message ?? "must be reconnected first"}`,
-      {
-        hint: `psn connect ${platform}`,
-      },
-    );
-  }
-  if (count("unconfirmed") > 0) throw new PsnError("UNCONFIRMED", "a platform may or may not have the post", { hint });
-  if (count("cancelled") > 0 && published === 0) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint });
-  if (!waited) return;
-  const late = deliveries.find(({ state, message }) => !TERMINAL.has(state) && message !== null);
-  const why = late ? ` (${late.platform}:${late.handle}: ${late.message})` : "";
-  throw new PsnError("STILL_PENDING", `stopped waiting; the post is not out yet${why}`, { hint, details: { exit: EXIT.unknown } });
+/**
+ * Throws what the deliveries' ends amount to; returns when all are published. What may be out or is still to come counts before what
+ * failed: whoever posts again after a failure must not publish anything twice.
+ */
+export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
+  const open = deliveries.filter(({ state }) => state !== "published");
+  const [first] = open;
+  if (!first) return;
+  const some = open.length < deliveries.length;
+  const of = (state: DeliverySummary["state"]) => open.filter((delivery) => delivery.state === state);
+  const details = { post: first.postId, deliveries: deliveries.map(fact) };
+  const hint = `psn show ${shortId(first.postId)}`;
+  const [unsure] = of("unconfirmed");
+  if (unsure)
+    throw new PsnError("UNCONFIRMED", `nobody knows whether the post is out: ${said(of("unconfirmed"))}`, {
+      hint: `psn resolve ${shortId(unsure.id)} --live URL | --not-live`,
+      details,
+    });
+  const coming = open.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
+  if (coming.length > 0) throw new PsnError("STILL_PENDING", `stopped waiting; the post is not out yet: ${said(open)}`, { hint, details });
+  const held = open.find((delivery) => !TERMINAL.has(delivery.state));
+  if (held) throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), { hint: `psn connect ${held.platform}`, details });
+  if (of("failed").length > 0) throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });
+  if (!some) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint, details });
+}
+
+/** Account by account, with the platform's own words where there are some. */
+function said(deliveries: readonly DeliverySummary[]): string {
+  return deliveries
+    .map((delivery) => {
+      const word = waitsForUser(delivery) && !TERMINAL.has(delivery.state) ? "must be reconnected first" : delivery.state;
+      return `${delivery.platform}:${delivery.handle}: ${delivery.message ?? word}`;
+    })
+    .join(" | ");
+}
+
+function fact({ id, platform, handle, state, code, url }: DeliverySummary) {
+  return { id, account: `${platform}:${handle}`, state, code, url };
 }

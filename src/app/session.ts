@@ -107,7 +107,7 @@ export async function refreshSession(
           continue;
         }
         const spent = { ...session, credentials: current.credentials, ...(app ? { app } : {}) };
-        const fresh = await platform.refresh(spent).catch((error: unknown) => Promise.reject(refused(account, error)));
+        const fresh = await platform.refresh(spent).catch((error: unknown) => Promise.reject(refused(account, namingApp(error, platform))));
         // Stored before it is used; a platform that sends no new refresh token means the old one stays.
         const { expiresAt: _expired, ...lasting } = current.credentials;
         const sealed = sealCredentials(world, userId, current.sealed.id, { ...lasting, ...fresh });
@@ -149,6 +149,14 @@ export async function appOf(world: Pick<World, "apps">, userId: string, { id, na
   if (!app)
     throw new PsnError("APP_MISSING", `${name} wants an app of your own, and psn has no ${guide.keys.id}`, { hint: `psn connect ${id}` });
   return app;
+}
+
+/** Names the key that must be right where a platform does not accept the user's app. */
+export function namingApp(error: unknown, { auth }: Platform): unknown {
+  const keys = auth.flatMap((way) => (way.kind === "oauth" && way.app ? [way.app.keys] : []))[0];
+  if (!(error instanceof PsnError) || error.code !== "APP_REFUSED" || !keys) return error;
+  const hint = `psn keys set ${keys.secret ?? keys.id}`;
+  return new PsnError(error.code, error.message, { cause: error, details: error.details, hint });
 }
 
 /** A rotating token that is not written down is lost for good, so a database that does not answer is asked again. */

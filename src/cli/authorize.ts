@@ -50,7 +50,7 @@ export async function withConsent<T extends Farewell>(
     expected.state = state;
     await show(url, platform, { browser, door }, context);
     const answer = await firstAnswer({ door, isMine, platform, signal: AbortSignal.any([over.signal, context.signal]) }, context);
-    const code = readCode(answer, platform);
+    const code = readCode(answer, platform, way);
     const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) });
     await door?.close(done);
     return done;
@@ -121,14 +121,22 @@ function readPasted(line: string, isMine: (answer: Answer) => boolean, { id }: P
   return answer;
 }
 
-/** Throws AUTH_REVOKED for a no (RFC 6749, 4.1.2.1). */
-function readCode(answer: Answer, { id, name }: Platform): string {
+/** RFC 6749, 4.1.2.1; the others are LinkedIn's (https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow, 2026-11). */
+const TOLD_NO: ReadonlySet<string> = new Set(["access_denied", "user_cancelled_login", "user_cancelled_authorize"]);
+const NOT_GIVEN: ReadonlySet<string> = new Set(["invalid_scope", "unauthorized_scope_error"]);
+
+/** Throws AUTH_REVOKED for a no, AUTH_SCOPE where the app may not ask for what psn needs. */
+function readCode(answer: Answer, { id, name }: Platform, { app }: OAuthAuth): string {
   const { code, error, error_description: words } = answer;
   if (error !== undefined) {
     const said = `${error}${words === undefined ? "" : `: ${words}`}`.slice(0, 200);
-    throw new PsnError("AUTH_REVOKED", error === "access_denied" ? `${name} was told no` : `${name} refused: ${said}`, {
-      hint: `psn connect ${id}`,
-    });
+    const hint = `psn connect ${id}`;
+    if (TOLD_NO.has(error)) throw new PsnError("AUTH_REVOKED", `${name} was told no`, { hint });
+    if (NOT_GIVEN.has(error))
+      throw new PsnError("AUTH_SCOPE", `${name} refused: ${said}`, {
+        hint: app ? `look through your app's permissions and products at ${app.page}, then ${hint}` : hint,
+      });
+    throw new PsnError("AUTH_REVOKED", `${name} refused: ${said}`, { hint });
   }
   if (code === undefined || code === "")
     throw new PsnError("AUTH_REVOKED", `${name} sent the browser back without a code`, { hint: `psn connect ${id}` });

@@ -2,7 +2,7 @@ import { changeDeliveries } from "@psn/app/change-deliveries.ts";
 import { z } from "zod";
 import { type Command, defineCommand } from "./command.ts";
 import { deliveryDocument, deliveryTable } from "./render.ts";
-import { noteWake, wakeDocument } from "./wake.ts";
+import { notePublisher, wakeDocument } from "./wake.ts";
 
 /** A command that changes all deliveries an id means, and asks nothing else. */
 export function changeCommand(
@@ -25,7 +25,7 @@ export function changeCommand(
         { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) },
         () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`,
       );
-      noteWake(output, woken, to === "retry" && !dryRun);
+      if (!dryRun) await notePublisher(output, world, deliveries, woken);
       return undefined;
     },
   });

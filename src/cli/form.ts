@@ -52,7 +52,8 @@ function refuseForeign(platform: Platform, fields: readonly FormField[], given: 
   const foreign = Object.keys(given).find((name) => !known.includes(name));
   if (foreign === undefined) return;
   const asked = fields.map(({ name }) => name).join(", ");
-  throw new PsnError("USAGE", `${platform.id} does not ask for ${foreign}; it asks for ${asked || "your consent in the browser alone"}`);
+  const flag = `--${foreign.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new PsnError("USAGE", `${platform.id} has no use for ${flag}; it asks for ${asked || "your consent in the browser alone"}`);
 }
 
 async function secretOf(field: FormField, given: Given, { prompt, stdin }: Context): Promise<string> {

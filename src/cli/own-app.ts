@@ -26,21 +26,25 @@ export async function ownApp(
   { output, prompt }: Context,
 ): Promise<OAuthApp | undefined> {
   if (!way.app) return undefined;
-  const { page, keys } = way.app;
+  const { page, keys, secretOptional = keys.secret === undefined } = way.app;
   const found = await world.apps.find(user.id, keys);
-  if (found) return found;
+  if (found && (found.secret !== undefined || secretOptional)) return found;
+  const lacking = found ? (keys.secret ?? keys.id) : keys.id;
   output.request(guide(platform, way.app, redirect ?? `http://127.0.0.1:${port}${CALLBACK}`));
   if (!prompt.interactive)
-    throw new PsnError("APP_MISSING", `${platform.name} wants an app of your own; ${page} is where it is registered`, {
-      hint: `psn keys set ${keys.id}`,
+    throw new PsnError("APP_MISSING", `${platform.name} wants an app of your own, and psn has no ${lacking}; it is registered at ${page}`, {
+      hint: `psn keys set ${lacking}`,
       details: { page, id: keys.id, ...(keys.secret === undefined ? {} : { secret: keys.secret }) },
     });
   if (browser) await openBrowser(page);
-  const id = await prompt.text(keys.id, `psn keys set ${keys.id}`);
-  const secret =
-    keys.secret === undefined ? "" : await prompt.secret(`${keys.secret} (empty if the app has none)`, `psn keys set ${keys.secret}`);
-  if (id === "") throw new PsnError("INPUT_REQUIRED", "an app has an id", { hint: `psn connect ${platform.id}` });
-  await putKey(world, user.id, keys.id, id);
+  const id = found?.id ?? (await prompt.text(keys.id, `psn keys set ${keys.id}`));
+  const none = secretOptional ? " (empty if the app has none)" : "";
+  const secret = keys.secret === undefined ? "" : await prompt.secret(`${keys.secret}${none}`, `psn keys set ${keys.secret}`);
+  if (id === "" || (secret === "" && !secretOptional))
+    throw new PsnError("INPUT_REQUIRED", `an app of ${platform.name}'s has an id${secretOptional ? "" : " and a secret"}`, {
+      hint: `psn connect ${platform.id}`,
+    });
+  if (!found) await putKey(world, user.id, keys.id, id);
   if (keys.secret !== undefined && secret !== "") await putKey(world, user.id, keys.secret, secret);
   output.note("kept, sealed, in the hub (psn keys list)");
   return { id, ...(secret === "" ? {} : { secret }) };

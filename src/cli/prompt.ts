@@ -9,7 +9,7 @@ export interface Prompt {
   text(question: string, flag: string): Promise<string>;
   /** The same without echo. */
   secret(question: string, flag: string): Promise<string>;
-  /** One line of whatever comes in, from a terminal or not; undefined when nothing comes any more. Throws when stopped. */
+  /** One line of whatever comes in, from a terminal or not; undefined when nothing comes any more. Throws INTERRUPTED when stopped. */
   line(signal: AbortSignal): Promise<string | undefined>;
   /** True with `--yes` or a yes on the terminal; elsewhere throws INPUT_REQUIRED. */
   confirm(question: string): Promise<boolean>;
@@ -53,7 +53,10 @@ export function createPrompt({ interactive, yes, input, output }: PromptOptions)
       try {
         return await new Promise<string | undefined>((resolve, reject) => {
           lines.once("line", resolve);
-          lines.once("close", () => resolve(undefined));
+          // At a terminal the end of input is somebody's, who does not want to go on.
+          const stop = () => reject(new PsnError("INTERRUPTED", "stopped; nothing was changed"));
+          lines.once("SIGINT", stop);
+          lines.once("close", () => (input.isTTY ? stop() : resolve(undefined)));
           if (signal.aborted) reject(signal.reason);
           else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
         });
@@ -69,18 +72,19 @@ export function createPrompt({ interactive, yes, input, output }: PromptOptions)
   };
 }
 
-/** A secret from `--<name>-stdin` or `--<name>-file`, one line; undefined when neither was given. */
+/** A secret from `--<name>-stdin` or `--<name>-file` (`--stdin`, `--file` without a name), one line; undefined when neither was given. */
 export async function givenSecret(
   name: string,
   fromStdin: boolean,
   file: string | undefined,
   stdin: () => Promise<Uint8Array>,
 ): Promise<string | undefined> {
-  if (fromStdin && file !== undefined) throw new PsnError("USAGE", `--${name}-stdin and --${name}-file exclude each other`);
+  const flag = name === "" ? "--" : `--${name}-`;
+  if (fromStdin && file !== undefined) throw new PsnError("USAGE", `${flag}stdin and ${flag}file exclude each other`);
   if (fromStdin) return oneLine(new TextDecoder().decode(await stdin()), `standard input`);
   if (file === undefined) return undefined;
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new PsnError("FILE_UNREADABLE", `${file} cannot be read`, { cause, hint: `check the path you gave to --${name}-file` });
+    throw new PsnError("FILE_UNREADABLE", `${file} cannot be read`, { cause, hint: `check the path you gave to ${flag}file` });
   });
   return oneLine(text, file);
 }

@@ -30,33 +30,22 @@ export function when(at: Date, zone: string): string {
   return formatInstant(Temporal.Instant.fromEpochMilliseconds(at.getTime()), zone);
 }
 
+/** When it is tried next; undefined where nothing is planned. */
+export function nextOf({ state, wakeAt }: DeliverySummary): Date | undefined {
+  return state === "scheduled" || state === "pending" ? wakeAt : undefined;
+}
+
 /** One delivery in every `--json`. */
 export function deliveryDocument(delivery: DeliverySummary) {
-  const {
-    id,
-    postId,
-    accountId,
-    platform,
-    handle,
-    state,
-    dueAt,
-    wakeAt,
-    attempt,
-    code,
-    message,
-    publishedAt,
-    text,
-    url,
-    units,
-    unitsPublished,
-  } = delivery;
+  const { id, postId, accountId, platform, handle, state, dueAt, attempt, code, message, publishedAt, text, url, units, unitsPublished } =
+    delivery;
   return {
     id,
     post: postId,
     account: { id: accountId, platform, handle },
     state,
     due: dueAt.toISOString(),
-    next: state === "scheduled" || state === "pending" ? wakeAt.toISOString() : null,
+    next: nextOf(delivery)?.toISOString() ?? null,
     published: publishedAt?.toISOString() ?? null,
     url,
     units: { all: units, published: unitsPublished },
@@ -72,7 +61,7 @@ export function deliveryTable(output: Output, deliveries: readonly DeliverySumma
       shortId(delivery.id),
       stateWord(output, delivery),
       `${delivery.platform}:${delivery.handle}`,
-      delivery.state === "published" ? (delivery.url ?? "") : when(delivery.dueAt, zone),
+      delivery.state === "published" ? (delivery.url ?? "") : when(nextOf(delivery) ?? delivery.dueAt, zone),
       delivery.units > 1 ? `${delivery.unitsPublished}/${delivery.units}` : "",
       delivery.message && delivery.state !== "published" ? clip(delivery.message, 60) : clip(delivery.text, 40),
     ]),

@@ -1,3 +1,6 @@
+import { shortId } from "@psn/app/find-deliveries.ts";
+import type { DeliverySummary } from "@psn/app/ports/posts.ts";
+import type { World } from "@psn/app/ports/world.ts";
 import type { Woken } from "@psn/app/wake-up.ts";
 import type { Output } from "./output.ts";
 
@@ -7,9 +10,26 @@ export function wakeDocument({ queue, missed, atHome }: Woken) {
 }
 
 /** Says on stderr what a person must know about it; nothing where workers listen to the database. */
-export function noteWake(output: Output, woken: Woken, scheduled = true): void {
-  const said = scheduled ? wakeNote(woken) : undefined;
+function noteWake(output: Output, woken: Woken): void {
+  const said = wakeNote(woken);
   if (said !== undefined) output.note(said);
+}
+
+/** Says on stderr who publishes what is scheduled now, and what is missing for that. */
+export async function notePublisher(
+  output: Output,
+  { stores }: Pick<World, "stores">,
+  deliveries: readonly DeliverySummary[],
+  woken: Woken,
+): Promise<void> {
+  const scheduled = deliveries.filter(({ state }) => state === "scheduled");
+  const sick = scheduled.find(({ health }) => health !== "ok");
+  if (sick) output.note(`${sick.platform}:${sick.handle} must be connected first: psn connect ${sick.platform}`);
+  const [first] = scheduled.filter(({ health }) => health === "ok");
+  if (!first) return;
+  noteWake(output, woken);
+  const working = woken.queue !== null || (await stores.inspection.workers()).length > 0;
+  output.note(working ? `next: psn show ${shortId(first.postId)}` : "no worker is running; it goes out when one does: psn worker");
 }
 
 function wakeNote({ queue, missed, atHome }: Woken): string | undefined {

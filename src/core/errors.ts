@@ -142,7 +142,9 @@ export const ERRORS = {
 } as const satisfies Record<string, Spec>;
 
 export type ErrorCode = keyof typeof ERRORS;
-export type Details = Readonly<Record<string, string | number | boolean>>;
+type Detail = string | number | boolean;
+/** Facts by name; a list holds one of a kind each, such as the deliveries of a post. */
+export type Details = Readonly<Record<string, Detail | readonly Readonly<Record<string, Detail | null>>[]>>;
 
 export interface ErrorOptions {
   readonly cause?: unknown;

@@ -251,7 +251,7 @@ describe("the folder", () => {
   test("that cannot be written to, or is a file, is one clear error", async () => {
     await writeFile(join(parent, "file"), "");
     await expect(feed.connect({ folder: join(parent, "file"), url: "", title: "" }, net)).rejects.toMatchObject({
-      code: "PLATFORM_UNREACHABLE",
+      code: "INPUT_INVALID",
     });
     await expect(feed.connect({ folder: "/proc/1/psn-feed", url: "", title: "" }, net)).rejects.toMatchObject({
       code: "PLATFORM_UNREACHABLE",

@@ -21,7 +21,7 @@ import {
   saveSettings,
   writeEntry,
 } from "./kit/feed/entries.ts";
-import { exists, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
+import { codeOf, exists, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
 
@@ -72,6 +72,8 @@ export default definePlatform({
       });
       return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings) };
     } catch (error) {
+      if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
+        throw new PsnError("INPUT_INVALID", `${root} is no folder`, { cause: error, hint: "psn connect feed ./public" });
       throw unreachable(root, error);
     }
   },

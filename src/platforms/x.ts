@@ -89,7 +89,8 @@ function mediaIds({ unit, prepared }: PublishRequest<Body>): readonly string[] {
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session) {
   const error = refusalOf(answer, session);
   if (isDuplicate(answer)) {
-    const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS);
+    // On a first attempt the words are another post's.
+    const ref = request.again ? await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS) : undefined;
     if (ref) return ref;
     throw error;
   }

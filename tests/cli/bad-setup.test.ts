@@ -117,7 +117,9 @@ describe("hub.env", () => {
 
   test("that is not where --hub or PSN_HUB say", async () => {
     expect(failed(await hub.psn(["queue", "--hub", "/nowhere"]), "HUB_MISSING")).toMatch(/\/nowhere[\s\S]*psn init/);
-    expect(failed(await binary(["queue"], { cwd: hub.folder, env: { PSN_HUB: "/nowhere" } }).ended, "HUB_MISSING")).toMatch(/\/nowhere/);
+    expect(failed(await binary(["queue"], { cwd: hub.folder, env: { PSN_HUB: "/nowhere" } }).ended, "HUB_MISSING")).toMatch(
+      /→ psn init \/nowhere$/m,
+    );
     expect((await psn(["queue", "--hub", "hub"], { cwd: join(hub.folder, "..") })).code).toBe(0);
   });
 });

@@ -7,7 +7,7 @@ import { createOutput } from "@psn/cli/output.ts";
 import { COMMANDS, run } from "@psn/cli/program.ts";
 import { ERRORS, EXIT } from "@psn/core/errors.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { binary, psn } from "../support/cli.ts";
+import { binary, psn, scratch } from "../support/cli.ts";
 
 let cwd = "";
 beforeAll(async () => {
@@ -218,6 +218,23 @@ describe("completion", () => {
       cwd,
     });
     expect({ exitCode, stdout: stdout.toString() }).toEqual({ exitCode: 0, stdout: "queue quit\n" });
+  });
+
+  test("bash runs nothing of an account's name, and takes it as one word", async () => {
+    const { stdout: script } = await psn(["completion", "bash"], { cwd });
+    const names = ["li:Eve $(touch pwned) `touch pwned`", "li:Pat O'Brien"];
+    const { exitCode, stdout } = Bun.spawnSync({
+      cmd: [
+        "bash",
+        "--norc",
+        "-c",
+        `psn() { printf '%s\n' "$NAME1" "$NAME2" x; }\n${script}\nCOMP_WORDS=(psn post --to li); COMP_CWORD=3; _psn
+for word in "\${COMPREPLY[@]}"; do eval "printf '%s|' $word"; done; ls`,
+      ],
+      cwd: await scratch("completion"),
+      env: { PATH: process.env["PATH"] ?? "", NAME1: names[0] ?? "", NAME2: names[1] ?? "" },
+    });
+    expect({ exitCode, stdout: stdout.toString() }).toEqual({ exitCode: 0, stdout: `${names.join("|")}|` });
   });
 });
 

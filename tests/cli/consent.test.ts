@@ -136,6 +136,16 @@ describe("the browser comes back", () => {
     expect(await (await page).text()).not.toContain("<b>");
   });
 
+  test.each([
+    ["user_cancelled_authorize", "AUTH_REVOKED", "Example was told no", /^psn connect/],
+    ["unauthorized_scope_error", "AUTH_SCOPE", "Example refused: unauthorized_scope_error: a product is missing", /psn connect/],
+  ])("with %s", async (error, code, message, hint) => {
+    const scene = begin();
+    const url = await scene.url;
+    void fetch(back(url, { state: stateOf(url), error, error_description: "a product is missing" })).catch(() => undefined);
+    expect(await refusal(scene.ended)).toMatchObject({ code, message, hint: expect.stringMatching(hint) });
+  });
+
   test("without a code", async () => {
     const scene = begin();
     const url = await scene.url;

@@ -56,6 +56,10 @@ describe("on a terminal", () => {
   test.each(["\u0003", "\u0004"])("Ctrl-C and Ctrl-D end the asking: %j", async (key) => {
     await expect(typing(key).prompt.secret("App password", "--password-stdin")).rejects.toMatchObject({ name: "AbortError" });
   });
+
+  test.each(["\u0003", "\u0004"])("and the waiting for a pasted address: %j", async (key) => {
+    await expect(typing(key).prompt.line(new AbortController().signal)).rejects.toMatchObject({ code: "INTERRUPTED" });
+  });
 });
 
 describe("elsewhere", () => {

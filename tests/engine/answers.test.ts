@@ -110,9 +110,7 @@ describe("a token that has expired", () => {
       const stop = AbortSignal.timeout(5000);
       const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop });
       expect(stop.aborted).toBe(false);
-      expect(() => assertOutcome(ended, true)).toThrow(
-        expect.objectContaining({ code: "AUTH_REVOKED", exit: 4, hint: "psn connect blind" }),
-      );
+      expect(() => assertOutcome(ended)).toThrow(expect.objectContaining({ code: "AUTH_REVOKED", exit: 4, hint: "psn connect blind" }));
     }
     expect((await stage.detail(second)).state).toBe("scheduled");
   });
@@ -221,7 +219,7 @@ describe("a clear refusal", () => {
       good: "published",
       fine: "published",
     });
-    expect(() => assertOutcome(ended, true)).toThrow(
+    expect(() => assertOutcome(ended)).toThrow(
       expect.objectContaining({ code: "PUBLISH_PARTIAL", exit: 5, message: expect.stringContaining("blind:bad: ") }),
     );
   });

@@ -316,6 +316,15 @@ describe("a worker that dies between the answer and the store", () => {
   });
 });
 
+test("an app that is not accepted is named by its key", async () => {
+  const ground = await openGround();
+  const account = await ground.connect();
+  const session = await ground.session(account);
+  as.next({ status: 401, body: '{"error":"invalid_client"}' });
+  const error = await ground.refresh(account, session).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ code: "APP_REFUSED", hint: "psn keys set GRANTED_SECRET" });
+});
+
 describe("a database that is away while the new token is to be stored", () => {
   test("is asked again, and nothing is lost (pg)", async () => {
     const ground = await openGround("pg", (ms) => ms);

@@ -266,6 +266,13 @@ describe("a refusal by its reason", () => {
 });
 
 describe("the same text twice", () => {
+  test("at once, as a post of its own, is refused and not taken for the one that has it", async () => {
+    const { fake, session } = await open();
+    await publish(only("good morning"), session);
+    expect(await failure(publish(only("good morning"), session))).toMatchObject({ code: "PLATFORM_REJECTED" });
+    expect(fake.posts).toHaveLength(1);
+  });
+
   test("an attempt that was lost and is made again is out once, with its own ref", async () => {
     const { fake, session } = await open();
     const request = only(post(text("good morning https://example.com/a?b=1&c=2")));

@@ -45,10 +45,11 @@ function renewal({ expiresAt, refreshedAt, renews }: Account, zone: string): str
 
 function health(output: Output, account: Account, zone: string): string {
   const { health: state, healthReason, pausedUntil, expiresAt } = account;
+  if (state === "disconnected") return output.style("dim", state);
   if (state === "needs-reconnect") return output.style("yellow", `needs reconnecting: ${healthReason ?? "the platform refused it"}`);
   if (pausedUntil && pausedUntil.getTime() > Date.now())
     return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
   if (expiresAt && endsSoon(account, new Date()))
     return output.style("yellow", `ends ${when(expiresAt, zone)}: psn connect ${account.platform}`);
-  return state === "ok" ? output.style("green", "ok") : output.style("dim", state);
+  return output.style("green", "ok");
 }

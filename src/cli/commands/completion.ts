@@ -8,8 +8,11 @@ const SHELLS = ["bash", "zsh", "fish"] as const;
 /** The scripts hand the words over to `psn completion --words`, so that a new psn completes its own commands. */
 const SCRIPTS: Readonly<Record<(typeof SHELLS)[number], string>> = {
   bash: `_psn() {
-  local IFS=$'\\n'
-  COMPREPLY=($(compgen -W "$(psn completion --words "$COMP_CWORD" -- "\${COMP_WORDS[@]}" 2>/dev/null)" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local word
+  COMPREPLY=()
+  while IFS= read -r word; do
+    [[ $word == "\${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$(printf %q "$word")")
+  done < <(psn completion --words "$COMP_CWORD" -- "\${COMP_WORDS[@]}" 2>/dev/null)
   [ \${#COMPREPLY[@]} -eq 0 ] && compopt -o default
 }
 COMP_WORDBREAKS=\${COMP_WORDBREAKS//:}

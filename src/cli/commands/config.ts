@@ -7,6 +7,7 @@ import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import {
+  assertNoSlip,
   type ConfigFile,
   type ConfigRow,
   configPath,
@@ -87,6 +88,7 @@ const set = defineCommand({
       output.result({ name, unset: true, dryRun }, () => `${dryRun ? "would unset" : "unset"} ${name}`);
       return undefined;
     }
+    assertNoSlip(hub, name);
     const secret = listConfig(hub).rows.find((row) => row.name === name)?.secret ?? true;
     if (value !== undefined && secret)
       throw new PsnError("USAGE", `${name} is a secret, and a command line can be read by others`, {

@@ -111,6 +111,14 @@ interface Browsing {
   readonly meant: Meant;
 }
 
+/** Throws INPUT_INVALID for what such a platform does not let one register. */
+function ownAddress(address: string, { id, name }: Platform): string {
+  if (URL.parse(address)?.protocol === "https:") return address;
+  throw new PsnError("INPUT_INVALID", `${name} comes back to an https address alone, and "${address}" is none`, {
+    hint: `psn connect ${id} --redirect https://example.com/psn`,
+  });
+}
+
 async function byBrowser({ hub, platform, way, form, meant, redirect, ...rest }: Browsing, context: Context): Promise<ConnectedAccount> {
   const { world, user } = hub;
   if (rest.browser && !context.prompt.interactive) {
@@ -120,7 +128,7 @@ async function byBrowser({ hub, platform, way, form, meant, redirect, ...rest }:
     });
   }
   const back = way.app?.pasteOnly
-    ? (redirect ?? (await context.prompt.text("the https address registered with your app", "--redirect")))
+    ? ownAddress(redirect ?? (await context.prompt.text("the https address registered with your app", "--redirect")), platform)
     : redirect;
   const app = await ownApp({ world, user, platform, way, redirect: back, port: rest.port, browser: rest.browser }, context);
   const net = { fetch: world.fetch, now: world.now, signal: context.signal };

@@ -5,7 +5,7 @@ import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import { NEON_KEY_FLAGS, neonKey, neonKeySchema, TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { type HubEnv, systemTimeZone } from "@psn/core/utils/env.ts";
+import { type HubEnv, systemTimeZone, terminalEnv } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
 const WORDS: Readonly<Record<InitStep["what"], string>> = {
@@ -83,7 +83,7 @@ export default defineCommand({
     const { cwd, namedHub, output } = context;
     if (input.folder !== undefined && namedHub !== undefined)
       throw new PsnError("USAGE", "the folder is given twice, as an argument and with --hub");
-    const folder = resolve(cwd, input.folder ?? namedHub ?? ".");
+    const folder = resolve(cwd, input.folder ?? namedHub ?? terminalEnv().hub ?? ".");
     const timeZone = input.tz ?? systemTimeZone();
     const { assertZone } = await import("@psn/domain/schedule.ts");
     assertZone(timeZone);
@@ -110,7 +110,9 @@ export default defineCommand({
         `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
       ].join("\n"),
     );
-    output.note(input.trigger ? "next: psn deploy" : "next: psn connect feed ./public   (or bluesky, mastodon, webhook)");
+    output.note(
+      input.trigger ? "next: psn deploy" : "next: psn connect feed ./public   (or x, linkedin, threads, bluesky, mastodon, webhook)",
+    );
     return undefined;
   },
 });

@@ -59,7 +59,7 @@ const set = defineCommand({
     const hub = await context.hub();
     const { world, user } = hub;
     const appKeys = hub.appKeys();
-    const value = (await givenSecret("value", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
+    const value = (await givenSecret("", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
     if (value.trim() === "") throw new PsnError("INPUT_INVALID", "a key is not empty", { hint: `psn keys rm ${name}` });
     await putKey(world, user.id, name, value.trim());
     output.result({ name, sealed: true }, () => `sealed  ${name}`);

@@ -1,7 +1,7 @@
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
-import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
+import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { z } from "zod";
 
@@ -30,7 +30,7 @@ export default defineCommand({
       { dryRun, due: due.at.toISOString(), wake: wakeDocument(change.woken), deliveries: change.deliveries.map(deliveryDocument) },
       () => `${dryRun ? "would move" : "moved"} to ${due.said}\n${deliveryTable(output, change.deliveries, user.timeZone)}`,
     );
-    noteWake(output, change.woken, !dryRun);
+    if (!dryRun) await notePublisher(output, world, change.deliveries, change.woken);
     return undefined;
   },
 });

@@ -2,12 +2,12 @@ import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
 import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
-import { type Woken, wakeUp } from "@psn/app/wake-up.ts";
+import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
-import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
+import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
@@ -78,12 +78,14 @@ export default defineCommand({
     const { output, signal, version } = context;
     const { draft, to, at, tz } = await readDraft(input, context);
     const { world, user, late } = await context.hub(input.wait === false ? "once" : "session");
-    const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",")) : to;
+    const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",").map((one) => one.trim())) : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     const idle = input.option.map((option) => option.split(".")[0]).find((id) => !accounts.some(({ platform }) => platform === id));
     if (idle !== undefined)
       throw new PsnError("USAGE", `there is an option for ${idle}, and the post does not go there`, {
-        hint: `add ${idle} to --to, or leave it out`,
+        hint: world.platforms.ids.includes(idle)
+          ? `add ${idle} to --to, or leave it out`
+          : `platforms are ${world.platforms.ids.join(", ")}`,
       });
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
     const now = time.at === undefined && time.in === undefined;
@@ -95,7 +97,7 @@ export default defineCommand({
       const previews = await previewPost(world, draft, accounts);
       const tellPreviews = () =>
         output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () =>
-          previews.map((preview) => previewText(output, preview)).join("\n\n"),
+          [...(now ? [] : [`due ${due.said}`]), ...previews.map((preview) => previewText(output, preview))].join("\n\n"),
         );
       // With --json there is one document: the failure's, when it failed.
       if (!output.json) tellPreviews();
@@ -131,14 +133,10 @@ export default defineCommand({
             deliveryTable(output, deliveries, user.timeZone),
           ].join("\n"),
       );
-    const notePublisher = async (by: Woken) => {
-      const working = by.queue !== null || (await world.stores.inspection.workers()).length > 0;
-      noteWake(output, by);
-      output.note(working ? `next: psn show ${shortId(postId)}` : "no worker is running; it goes out when one does: psn worker");
-    };
     if (!waits) {
-      tell(await world.stores.posts.ofPost(user.id, postId));
-      await notePublisher(woken);
+      const written = await world.stores.posts.ofPost(user.id, postId);
+      tell(written);
+      await notePublisher(output, world, written, woken);
       return EXIT.ok;
     }
     const onProgress = output.interactive
@@ -157,8 +155,8 @@ export default defineCommand({
     if (!output.json) tell(ended);
     // What is not out is left to whoever publishes when this command has ended.
     if (ended.some(({ state, health }) => state === "scheduled" && health === "ok"))
-      await notePublisher(await wakeUp(world, user.id, ended));
-    assertOutcome(ended, true);
+      await notePublisher(output, world, ended, await wakeUp(world, user.id, ended));
+    assertOutcome(ended);
     if (output.json) tell(ended);
     return EXIT.ok;
   },

@@ -1,7 +1,7 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
-import { noteWake, wakeDocument } from "@psn/cli/wake.ts";
+import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 
@@ -34,7 +34,7 @@ export default defineCommand({
     output.result({ dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) }, () =>
       deliveryTable(output, deliveries, user.timeZone),
     );
-    noteWake(output, woken, notLive && !dryRun);
+    if (!dryRun) await notePublisher(output, world, deliveries, woken);
     return undefined;
   },
 });

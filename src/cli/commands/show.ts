@@ -2,7 +2,7 @@ import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliveryDetail } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
-import { deliveryDocument, stateWord, when } from "@psn/cli/render.ts";
+import { deliveryDocument, nextOf, stateWord, when } from "@psn/cli/render.ts";
 import { z } from "zod";
 
 export default defineCommand({
@@ -16,6 +16,8 @@ export default defineCommand({
     const { world, user } = await context.hub();
     const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
     output.result({ deliveries: details.map(document) }, () => details.map((detail) => page(output, detail, user.timeZone)).join("\n\n"));
+    const unsure = details.find(({ state }) => state === "unconfirmed");
+    if (unsure) output.note(`look there, then: psn resolve ${shortId(unsure.id)} --live URL, or --not-live`);
     return undefined;
   },
 });
@@ -39,7 +41,9 @@ function document(detail: DeliveryDetail) {
 
 function page(output: Output, detail: DeliveryDetail, zone: string): string {
   const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;
-  const lines = [head, `due ${when(detail.dueAt, zone)}`];
+  const next = nextOf(detail);
+  const again = next && next.getTime() !== detail.dueAt.getTime() ? `, tried again ${when(next, zone)}` : "";
+  const lines = [head, `due ${when(detail.dueAt, zone)}${again}`];
   if (detail.code !== null) lines.push(`${detail.code}: ${detail.message}`);
   for (const { position, state, unit, ref } of detail.unitList) {
     lines.push(

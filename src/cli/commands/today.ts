@@ -1,4 +1,7 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
+import { shortId } from "@psn/app/find-deliveries.ts";
+import type { Account } from "@psn/app/ports/accounts.ts";
+import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
@@ -28,13 +31,18 @@ export default defineCommand({
     const open = await world.stores.posts.list(user.id, "open", MOST);
     const recent = await world.stores.posts.list(user.id, "all", MOST);
     const failed = recent.filter(({ state }) => state === "failed");
-    const sick = (await world.stores.accounts.list(user.id)).filter(({ health }) => health === "needs-reconnect");
+    const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected");
+    const sick = accounts.filter(({ health }) => health === "needs-reconnect");
+    const unsure = open
+      .concat(recent)
+      .filter(({ state, id }, n, all) => state === "unconfirmed" && all.findIndex((one) => one.id === id) === n);
     const late = open.filter(({ state, code }) => state === "held" && code === "LATE");
     output.result(
       {
         next: open.map(deliveryDocument),
         late: late.map(deliveryDocument),
         failed: failed.map(deliveryDocument),
+        unconfirmed: unsure.map(deliveryDocument),
         reconnect: sick.map(nameOf),
       },
       () => {
@@ -44,11 +52,20 @@ export default defineCommand({
           parts.push(
             `very late: publish it all the same with psn retry ID, or psn cancel ID\n${deliveryTable(output, late, user.timeZone)}`,
           );
+        if (unsure.length > 0) parts.push(`nobody knows whether it is out; look there:\n${deliveryTable(output, unsure, user.timeZone)}`);
         if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
         return parts.join("\n\n");
       },
     );
-    output.note('next: psn post "…" --to ACCOUNT, psn queue, psn --help');
+    output.note(`next: ${nextStep(accounts, unsure)}`);
     return EXIT.ok;
   },
 });
+
+/** The one thing that helps most now. */
+function nextStep(accounts: readonly Account[], [unsure]: readonly DeliverySummary[]): string {
+  const sick = accounts.find(({ health }) => health === "needs-reconnect");
+  if (sick) return `psn connect ${sick.platform}`;
+  if (unsure) return `psn resolve ${shortId(unsure.id)} --live URL, or --not-live`;
+  return accounts.length === 0 ? "psn connect feed ./public" : 'psn post "…" --to ACCOUNT, psn queue, psn --help';
+}

@@ -152,6 +152,8 @@ export interface AppGuide {
   readonly steps: readonly string[];
   /** The names under which keys.env and `psn keys` hold what the platform then shows. */
   readonly keys: { readonly id: string; readonly secret?: string };
+  /** Some apps there have no secret. */
+  readonly secretOptional?: true;
   /** The platform refuses `http://127.0.0.1`: the person enters an address of their own and pastes what the browser shows. */
   readonly pasteOnly?: true;
 }

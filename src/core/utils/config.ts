@@ -72,6 +72,12 @@ export function getConfig(hubDir: string | undefined, name: string, environment?
   return row;
 }
 
+/** Throws INPUT_INVALID for a name that no file holds and that is all but a setting's. */
+export function assertNoSlip(hubDir: string, name: string): void {
+  const known = hubSetting(name) ?? appKeySetting(name) ?? fileOf(hubDir, name);
+  if (known === undefined && nearestName(name, [...HUB_SETTINGS, ...APP_KEYS]) !== undefined) throw unknownName("INPUT_INVALID", name);
+}
+
 /**
  * Writes one value into the file it belongs to: hub.env for a setting of the hub, keys.env for everything else.
  *
@@ -81,7 +87,7 @@ export function setConfig(hubDir: string, name: string, value: string): ConfigFi
   const setting = hubSetting(name) ?? appKeySetting(name);
   if (setting !== undefined && !setting.isValid(value)) throw new PsnError("INPUT_INVALID", `${name} must be ${setting.form}.`);
   const file = setting === undefined ? fileOf(hubDir, name) : hubSetting(name) === undefined ? "keys" : "hub";
-  if (file === undefined && nearestName(name, [...HUB_SETTINGS, ...APP_KEYS]) !== undefined) throw unknownName("INPUT_INVALID", name);
+  assertNoSlip(hubDir, name);
   const path = configPath(hubDir, file ?? "keys");
   changeEnvFile(path, (text) => checked(setEnvValue(text, name, value, path), path));
   return file ?? "keys";

@@ -114,7 +114,7 @@ describe("hub.env", () => {
     const error = thrown(() => loadHubEnv(hub, { PSN_USER: USER }));
     expect(error.code).toBe("HUB_MISSING");
     expect(error.message).toContain(hubEnvPath(hub));
-    expect(error.hint).toBe("psn init");
+    expect(error.hint).toBe(`psn init ${hub}`);
   });
 
   test("a hub.env other people can read or write", () => {

@@ -164,6 +164,8 @@ export interface TerminalEnv {
   readonly term: string | undefined;
   /** VISUAL, else EDITOR. */
   readonly editor: string | undefined;
+  /** PSN_HUB, a folder. */
+  readonly hub: string | undefined;
   /** COLUMNS, in characters, where it is a whole number above 0. */
   readonly columns: number | undefined;
 }
@@ -177,6 +179,7 @@ export function terminalEnv(environment: Environment = process.env): TerminalEnv
     ci: ci !== "" && !isOff(ci),
     term: said(environment, "TERM"),
     editor: said(environment, "VISUAL") ?? said(environment, "EDITOR"),
+    hub: said(environment, "PSN_HUB"),
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
   };
 }
@@ -245,13 +248,21 @@ function isOff(value: string): boolean {
   return value === "0" || value.toLowerCase() === "false";
 }
 
+/** Of a folder that was named. */
 function missing(path: string): PsnError {
-  return new PsnError("HUB_MISSING", `There is no hub here: ${path} does not exist.`);
+  return new PsnError("HUB_MISSING", `There is no hub here: ${path} does not exist.`, {
+    hint: `psn init ${quoted(dirname(dirname(path)))}`,
+  });
+}
+
+/** As a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function exposed(path: string): PsnError {
   return new PsnError("CONFIG_EXPOSED", `${path} holds secrets, and other people on this machine may read or change it.`, {
-    hint: `chmod 600 ${/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`}`,
+    hint: `chmod 600 ${quoted(path)}`,
   });
 }
 
@@ -260,6 +271,10 @@ function invalid(setting: Setting, origin: Origin): PsnError {
   const where = typeof origin === "string" ? `in the ${origin}` : `${origin.file}:${origin.line}`;
   const isHubKey = setting.name.startsWith("HUB_ENCRYPTION_KEY");
   return new PsnError(isHubKey ? "VAULT_LOCKED" : "CONFIG_INVALID", `${setting.name} (${where}) must be ${setting.form}.`, {
-    hint: isHubKey ? "put the hub's own key back, from your backup or the machine that has it" : `psn config set ${setting.name}`,
+    hint: isHubKey
+      ? "put the hub's own key back, from your backup or the machine that has it"
+      : origin === "environment"
+        ? `unset ${setting.name}`
+        : `psn config set ${setting.name}`,
   });
 }

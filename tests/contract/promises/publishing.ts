@@ -43,12 +43,12 @@ export const publishing = {
       for (const post of [postOf(HELLO), ...(platform.capabilities.images ? [withPicture()] : [])]) {
         const stage = await open();
         const request = await stage.ready(stage.units(post)[0]);
-        const send = async (laterMs: number) => {
+        const send = async (laterMs: number, again = true) => {
           stage.requests.length = 0;
-          await platform.publish(request, stage.sessionWith({ laterMs }));
+          await platform.publish({ ...request, ...(again ? { again } : {}) }, stage.sessionWith({ laterMs }));
           return writes(stage.requests);
         };
-        const first = await send(0);
+        const first = await send(0, false);
         if (!stage.world.now) expect(await send(0)).toEqual(first);
         const stable = (seen: Seen[]) =>
           seen.map((one) => ({ ...one, headers: Object.entries(one.headers).filter(([name]) => !perAttempt.has(name)) }));

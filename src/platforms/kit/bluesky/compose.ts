@@ -74,7 +74,7 @@ function isLanguage(tag: string): boolean {
 
 function tooLong(text: string, post: Post, { text: rule }: Limits, place: string): Issue {
   const length = measure(text, rule);
-  const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or split it into a thread";
+  const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
   const message =
     length > rule.max ? `${length} of ${rule.max} characters` : `${Buffer.byteLength(text)} of ${rule.maxBytes} bytes of text`;
   return { code: "text.too-long", message: `${place}${message}`, hint };

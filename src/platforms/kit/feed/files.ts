@@ -85,7 +85,7 @@ export function unreachable(root: string, error: unknown): PsnError {
   return new PsnError("PLATFORM_UNREACHABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, { cause: error, hint });
 }
 
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
   return typeof code === "string" ? code : "";
 }

@@ -61,7 +61,7 @@ function textsOf(post: Post, room: TextRule, issues: Issue[]): string[][] {
     if (texts[index] === "" && media.length === 0) issues.push({ code: "text.empty", message: `${place}there is neither text nor media` });
     const long = pieces[index]?.find((piece) => !fits(piece, room));
     if (long === undefined) continue;
-    const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or split it into a thread";
+    const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
     issues.push({ code: "text.too-long", message: `${place}${measure(long, room)} of ${room.max} characters`, hint });
   }
   return pieces;

@@ -60,7 +60,7 @@ function textIssues(pieces: readonly string[], { split }: Post, { text: rule }: 
   const issues: Issue[] = [];
   const long = pieces.find((piece) => !fits(piece, rule));
   if (long !== undefined) {
-    const hint = split ? "shorten the link or word that is too long for one post" : "shorten it, or split it into a thread";
+    const hint = split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
     const length = measure(long, rule);
     const message = `${place}${length} of ${rule.max} characters as Threads counts them, by bytes: an accent is 2, an emoji 4 or more`;
     issues.push({ code: "text.too-long", message, hint });

@@ -41,7 +41,7 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
       });
     const long = pieces[index]?.find((piece) => weigh(piece) > max);
     if (long !== undefined) {
-      const hint = post.split ? "shorten the word that is too long for one post" : "shorten it, or split it into a thread";
+      const hint = post.split ? "shorten the word that is too long for one post" : "shorten it, or make a thread of it: --split";
       issues.push({ code: "text.too-long", message: `${place}${weigh(long)} of ${max} characters as X counts them`, hint });
     }
     issues.push(...mediaIssues(part, limits, place));

@@ -33,6 +33,7 @@ export const OAUTH: OAuthAuth = {
       "save, and copy the OAuth 2.0 Client ID and Client Secret; X shows the secret once",
     ],
     keys: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" },
+    secretOptional: true,
   },
 };
 

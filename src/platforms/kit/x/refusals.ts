@@ -89,7 +89,7 @@ const FORBIDDEN: readonly Rule[] = [
     codes: [186],
     code: "PLATFORM_REJECTED",
     says: "X finds the text or the video too long for this account",
-    hint: "shorten it, or split it into a thread",
+    hint: "shorten it, or make a thread of it: --split",
   },
   {
     when: /\bquot(?:e|es|ed|ing)\b/,
