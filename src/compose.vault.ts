@@ -90,7 +90,9 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
         const current = valueIn(text, NEW);
         if (current === undefined)
           throw new PsnError("VAULT_LOCKED", `hub.env has no ${NEW}`, { hint: "put the key back: psn config set HUB_ENCRYPTION_KEY" });
-        const old = valueIn(text, OLD);
+        // The current key as the old one too: somebody put it back, and there is nothing to go on with.
+        const kept = valueIn(text, OLD);
+        const old = kept !== undefined && idOf(kept) === idOf(current) ? undefined : kept;
         const next = old === undefined ? generateKey() : current;
         ids = { keyId: idOf(next), oldKeyId: idOf(old ?? current) };
         return old === undefined ? checked(setEnvValue(setEnvValue(text, NEW, next), OLD, current)) : text;
@@ -131,7 +133,7 @@ export function taskKeysOf(
 }
 
 /** Whether a worker of this name runs on this machine. */
-export const isHere: Rotation["isHere"] = (worker) => worker.startsWith(`${hostname()}-`);
+export const isHere: Rotation["isHere"] = (worker) => worker.replace(/-\d+$/, "") === hostname();
 
 /** Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws STATE_CONFLICT, CONFIG_INVALID. */
 export function lockRotation(folder: string): () => void {

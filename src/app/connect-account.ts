@@ -3,7 +3,7 @@ import type { Connection, ExchangeRequest, Net, Platform, Profile } from "@psn/c
 import { nameOf } from "./choose-accounts.ts";
 import type { Account } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
-import { appOf, namingApp, openSession, sealCredentials } from "./session.ts";
+import { appOf, namingApp, openSession, refreshSession, sealCredentials } from "./session.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
@@ -136,7 +136,11 @@ export async function checkAccount(world: World, userId: string, accountId: stri
     if (!account) throw new PsnError("NOT_FOUND", "no such account");
     const platform = await world.platforms.load(account.platform);
     const session = openSession(world, userId, account, (await world.stores.accounts.credentials(userId, accountId)) ?? null, signal);
-    return { ok: true, handle: (await platform.identify(session)).handle };
+    const { handle } = await platform.identify(session).catch(async (error: unknown) => {
+      if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
+      return platform.identify(await refreshSession(world, userId, account, platform, session, error));
+    });
+    return { ok: true, handle };
   } catch (error) {
     if (error instanceof PsnError) return { ok: false, error };
     throw error;

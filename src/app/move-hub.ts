@@ -154,6 +154,7 @@ function landDelivery(json: string, { now }: Import): { readonly json: string; r
   switch (row["state"]) {
     case "scheduled":
     case "claimed":
+    case "held":
       return change("held", null, "came by psn import; psn import --start lets it go");
     case "sending":
     case "pending":

@@ -20,6 +20,8 @@ export async function pruneHub(
   for (const one of spent) {
     try {
       // The object first: a row that still names it is found again the next time.
+      // Somebody who may write rows could name another's.
+      if (one.objectKey !== null && !one.objectKey.startsWith(`psn/${one.userId}/`)) continue;
       if (one.objectKey !== null) {
         if (!world.bucket) continue;
         await world.bucket.remove(one.objectKey);

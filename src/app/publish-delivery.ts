@@ -6,7 +6,7 @@ import { linkMedia, openMedia } from "./keep-media.ts";
 import type { Claim, LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { World } from "./ports/world.ts";
-import { openSession, refreshSession } from "./session.ts";
+import { openCredentials, openSession, refreshSession } from "./session.ts";
 import { findLost } from "./settle-unknown.ts";
 import { tellOfChange } from "./tell-user.ts";
 
@@ -277,10 +277,18 @@ async function withRefresh<T>(run: Run, work: (session: Session) => Promise<T>):
   try {
     return await work(run.session);
   } catch (error) {
-    if (!(error instanceof PsnError) || error.retry !== "refresh") throw error;
+    if (!(error instanceof PsnError) || error.retry !== "refresh") throw await late(run, error);
     run.session = await refreshSession(run.world, run.claim.userId, run.loaded.account, run.platform, run.session, error).catch(weather);
     return work(run.session);
   }
+}
+
+/** What a platform says of a token that was replaced while it was asked says nothing of the account any more. */
+async function late({ world, claim, loaded, session }: Run, error: unknown): Promise<unknown> {
+  if (!(error instanceof PsnError) || !delivery.needsUser(error)) return error;
+  const sealed = await world.stores.accounts.credentials(claim.userId, loaded.account.id).catch(() => undefined);
+  if (!sealed || openCredentials(world, claim.userId, sealed).access === session.credentials.access) return error;
+  return new PsnError("PLATFORM_DOWN", "the account was connected anew meanwhile", { cause: error });
 }
 
 /** Where nothing can have been sent, what psn does not understand is only bad weather. */

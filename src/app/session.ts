@@ -10,8 +10,8 @@ const REFRESH_LEASE_MS = 60_000;
 const LOOK_AGAIN_MS = 250;
 /** A token is not exchanged again sooner, in milliseconds: a platform that accepts none is not asked for one after the other. */
 const REST_MS = 10 * 60_000;
-/** How long to wait before storing new credentials again when the database did not answer, in milliseconds. */
-const STORE_AGAIN_MS = [200, 1_000, 4_000] as const;
+/** How long to wait before storing new credentials again when the database did not answer, in milliseconds: as long as the lease lasts. */
+const STORE_AGAIN_MS = [200, 1_000, ...Array.from({ length: 10 }, () => 4_000)] as const;
 
 type AccountOf = { readonly id: string; readonly platform: string; readonly profile: Profile };
 

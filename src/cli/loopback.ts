@@ -44,9 +44,9 @@ export function listen(port: number, isMine: (answer: Answer) => boolean): Loopb
   const { promise: shown, resolve: seen } = Promise.withResolvers<void>();
   let came = false;
   const server = serve(port, async (request) => {
-    const url = new URL(request.url);
-    // A page elsewhere whose name leads to this address is not the browser coming back.
-    if (request.method !== "GET" || !/^(127\.0\.0\.1|localhost)$/.test(url.hostname)) return page(403, REFUSED);
+    // What names no host, or whose name only leads to this address, is not the browser coming back.
+    const url = URL.parse(request.url);
+    if (!url || request.method !== "GET" || !/^(127\.0\.0\.1|localhost)$/.test(url.hostname)) return page(403, REFUSED);
     if (url.pathname === DONE) {
       const last = await farewell;
       queueMicrotask(seen);
@@ -72,7 +72,7 @@ export function listen(port: number, isMine: (answer: Answer) => boolean): Loopb
 
 function serve(port: number, fetch: (request: Request) => Promise<Response>): Bun.Server<undefined> {
   try {
-    return Bun.serve({ hostname: "127.0.0.1", port, idleTimeout: 0, fetch });
+    return Bun.serve({ hostname: "127.0.0.1", port, idleTimeout: 0, fetch, development: false, error: () => page(500, NOTHING) });
   } catch (cause) {
     throw new PsnError("INPUT_INVALID", `another program listens on port ${port} of this machine`, {
       cause,

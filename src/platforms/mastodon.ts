@@ -4,7 +4,7 @@ import type { FormField, PublishRequest, Session } from "@psn/core/types/platfor
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse, refusal } from "./kit/http.ts";
-import { Account, api, Status } from "./kit/mastodon/api.ts";
+import { Account, api, Status, subjectOf } from "./kit/mastodon/api.ts";
 import { type Body, compose } from "./kit/mastodon/compose.ts";
 import { connect, SCOPES } from "./kit/mastodon/connect.ts";
 import { DEFAULTS } from "./kit/mastodon/limits.ts";
@@ -49,7 +49,7 @@ export default definePlatform({
     const { id, username, url } = parse(answer, Account);
     const { home, handle, limits } = session.profile;
     const domain = handle.split("@").at(-1) || new URL(home).host;
-    return { subject: id, handle: `${username}@${domain}`, url, home, ...(limits ? { limits } : {}) };
+    return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...(limits ? { limits } : {}) };
   },
 
   compose,

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { type Consenting, withConsent } from "@psn/cli/authorize.ts";
 import type { Context } from "@psn/cli/command.ts";
@@ -229,6 +230,20 @@ test("a port that another program has is named, with the way out", async () => {
   } finally {
     await taken.stop(true);
   }
+});
+
+test("a request that names no host is refused, and nothing of it is printed or shown", async () => {
+  const door = listen(0, () => true);
+  const answer = Promise.withResolvers<string>();
+  const socket = connect(Number(new URL(door.redirectUri).port), "127.0.0.1", () =>
+    socket.write("GET /callback?code=canary-code&state=x HTTP/1.0\r\n\r\n"),
+  );
+  socket.once("data", (chunk) => answer.resolve(String(chunk)));
+  const said = await answer.promise;
+  socket.destroy();
+  await door.close({ ok: true, title: "", text: "" });
+  expect(said).toMatch(/^HTTP\/1\.[01] 403/);
+  expect(said).not.toContain("canary-code");
 });
 
 test("nothing listens any more when it is over", async () => {

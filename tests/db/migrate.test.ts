@@ -241,3 +241,35 @@ describe("an owner that is no superuser", () => {
     }
   });
 });
+
+it("a Mastodon account that was known by its id alone is known by its server too, whoever owns the tables", async () => {
+  for (const database of [await empty(), (await opened(0)).owner]) {
+    const migration = KNOWN.find(({ statements }) => statements.some((text) => text.includes("platform = 'mastodon'")));
+    if (!migration || !database.asOwner) throw new Error("no such migration");
+    await migrate(database, KNOWN);
+    const userId = newId();
+    const seen = await database.asOwner(async (client) => {
+      await client.query("BEGIN");
+      await client.query("SET LOCAL ROLE psn_service");
+      await client.query("SELECT set_config('app.current_user_id', $1, true)", [userId]);
+      await client.query("SELECT psn.add_user($1::uuid, 'ada', 'UTC')", [userId]);
+      for (const [platform, subject, home] of [
+        ["mastodon", "1", "https://one.example"],
+        ["mastodon", "2@two.example:8443", "https://two.example:8443"],
+        ["x", "3", "https://x.com"],
+      ] as const)
+        await client.query(
+          "INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home) VALUES ($1, $2, $3, $4, 'ada', $5, $5)",
+          [newId(), userId, platform, subject, home],
+        );
+      await client.query("RESET ROLE");
+      for (const statement of migration.statements) await client.query(statement);
+      await client.query("SET LOCAL ROLE psn_service");
+      const { rows } = await client.query("SELECT subject FROM psn.accounts ORDER BY platform, subject");
+      await client.query("RESET ROLE");
+      await client.query("COMMIT");
+      return rows;
+    });
+    expect(seen).toEqual([{ subject: "1@one.example" }, { subject: "2@two.example:8443" }, { subject: "3" }]);
+  }
+});

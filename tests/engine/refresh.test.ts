@@ -363,7 +363,7 @@ describe("a database that is away while the new token is to be stored", () => {
     const ground = await openGround("neon-http");
     const account = await ground.connect();
     const { faults } = await sharedGateway();
-    faults.next({ kind: "drop", when: "before" }, { times: 4, statement: STORING });
+    faults.next({ kind: "drop", when: "before" }, { times: 40, statement: STORING });
     await expect(ground.refresh(account, await ground.session(account))).rejects.toMatchObject({ code: "DB_UNREACHABLE" });
     expect(await ground.account()).toMatchObject({ health: "ok" });
     faults.clear();
@@ -378,6 +378,7 @@ describe("a failure that passes never disconnects the account", () => {
     ["500", { status: 500, body: "oops" }, "PLATFORM_DOWN"],
     ["503", { status: 503, body: '{"error":"invalid_grant"}' }, "PLATFORM_DOWN"],
     ["a page", { status: 200, body: "<html>maintenance</html>" }, "PLATFORM_DOWN"],
+    ["a gateway's 400", { status: 400, body: "<html><center>400 Bad Request</center></html>" }, "PLATFORM_DOWN"],
     ["a gateway's 403", { status: 403, body: "<html>blocked</html>" }, "PLATFORM_DOWN"],
     ["a redirect", { status: 302, body: "", headers: { location: "https://example.com" } }, "PLATFORM_DOWN"],
     ["an error inside a 200", { status: 200, body: '{"error":"temporarily_unavailable"}' }, "PLATFORM_DOWN"],

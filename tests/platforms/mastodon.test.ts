@@ -59,7 +59,7 @@ describe("connect", () => {
   test("reads who it is and what the server allows, and shows nothing", async () => {
     const { fake, session } = await open({ instance: "pleroma" });
     expect(session.profile).toEqual({
-      subject: fake.accountId,
+      subject: `${fake.accountId}@${new URL(fake.origin).host}`,
       handle: "ada@pleroma.example",
       url: `${fake.origin}/@ada`,
       home: fake.origin,

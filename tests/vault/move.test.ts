@@ -154,7 +154,7 @@ describe("a copy", () => {
     expect(await psn(["import", file, "--passphrase-stdin"], here)).toMatchObject({ code: 0 });
     failed(await psn(["import", "--start"], here), "INPUT_REQUIRED");
     const started = await psn(["import", "--start", "--yes"], here);
-    expect(started).toMatchObject({ code: 0, stdout: "2 deliveries are scheduled again\n" });
+    expect(started).toMatchObject({ code: 0, stdout: "3 deliveries are scheduled again\n" });
     expect((await psn(["queue"], here)).stdout).toMatch(/scheduled/);
     failed(await psn(["import", file, "--passphrase-stdin"], here), "STATE_CONFLICT");
   });
@@ -287,6 +287,6 @@ describe("a move", () => {
     expect([...receiver.deliveries.values()].every((times) => times === 1)).toBe(true);
     expect(await states(old)).toMatchObject({ "to come": "held", "moving 0": "held" });
     // Whoever changes their mind starts the old one again.
-    expect(await old.run(["import", "--start", "--yes"])).toMatchObject({ started: 7 });
+    expect(await old.run(["import", "--start", "--yes"])).toMatchObject({ started: 8 });
   });
 });

@@ -39,7 +39,9 @@ const BATCH_CHARS = 1_000_000;
 /** What a move found in the hands of a worker that changed it in the same instant is looked at again this often. */
 const MOST_TRIES = 8;
 
-const OPEN = "('scheduled', 'claimed')";
+const OPEN = "('scheduled', 'claimed', 'held')";
+/** Why deliveries and accounts of a hub that was moved wait. */
+const MOVED = "moved to another hub";
 const UNDER_WAY = "('sending', 'pending')";
 /** The last line of history of what waits for `start`. */
 const WAITS = `d.state = 'held' AND (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1)
@@ -104,6 +106,10 @@ export function hubRows(database: Database): HubRows {
              SELECT coalesce(array_agg(id)::text, '{}') AS ids, count(*)::integer AS n FROM changed`,
           );
           await client.query("SELECT psn.note($1::uuid[], 'started', NULL)", [String(rows[0]?.["ids"])]);
+          await client.query(
+            "UPDATE psn.accounts SET health = 'ok', health_reason = NULL, updated_at = now() WHERE health = 'needs-reconnect' AND health_reason = $1",
+            [MOVED],
+          );
           started += Number(rows[0]?.["n"]);
         }
         return started;
@@ -158,11 +164,15 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
 async function hold(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
-    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', code = NULL, message = 'moved to another hub', fence = d.fence + 1,
+    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', code = NULL, message = '${MOVED}', fence = d.fence + 1,
        lease_until = NULL, updated_at = now() WHERE d.state IN ${OPEN} RETURNING d.id)
      SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
   );
   await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL)", [String(rows[0]?.["ids"])]);
+  // Tokens that work once must not be exchanged by two hubs.
+  await client.query("UPDATE psn.accounts SET health = 'needs-reconnect', health_reason = $1, updated_at = now() WHERE health = 'ok'", [
+    MOVED,
+  ]);
 }
 
 async function insertAll(client: OwnerClient, rows: AsyncIterable<HubRow>): Promise<number> {

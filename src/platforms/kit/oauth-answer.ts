@@ -130,7 +130,8 @@ export function refused(answer: Answer, now: Date, secrets: readonly string[]): 
   if (!verdict) {
     // Without the standard's words a 401 here speaks of the app.
     if (status === 401) return new PsnError("APP_REFUSED", `${host} does not accept the app${said}`, { details: { status } });
-    if (status === 400) return new PsnError("PLATFORM_REJECTED", `${host} refused${said}`, { details: { status } });
+    if (status === 400 && isObject(bodyOf(answer)))
+      return new PsnError("PLATFORM_REJECTED", `${host} refused${said}`, { details: { status } });
     return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
   }
   if (verdict === "PLATFORM_DOWN") return new PsnError(verdict, `${host} answered${said}`, later);
@@ -139,6 +140,9 @@ export function refused(answer: Answer, now: Date, secrets: readonly string[]): 
     details: { status },
   });
 }
+
+/** A gateway's page is none. */
+const isObject = (body: unknown): boolean => typeof body === "object" && body !== null;
 
 /** What a server says that does not know the standard's names. */
 function wordsOf(answer: Answer): readonly string[] {

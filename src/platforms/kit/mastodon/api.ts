@@ -46,3 +46,8 @@ export function api(session: Caller, path: string, options: CallOptions): Promis
 function plain(headers: CallOptions["headers"]): Record<string, string> {
   return Object.fromEntries(new Headers(headers));
 }
+
+/** What psn knows an account by: an id is its server's own, and two servers may give the same. */
+export const subjectOf = (id: string, home: string): string => `${id}@${new URL(home).host}`;
+/** The server's own id in it. */
+export const idOf = (subject: string): string => subject.split("@")[0] ?? subject;

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Net, Profile } from "@psn/core/types/platform.ts";
 import { type Answer, bodyOf, parse, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { Account, api, type Caller } from "./api.ts";
+import { Account, api, type Caller, subjectOf } from "./api.ts";
 import { Instance, limitsOf } from "./limits.ts";
 
 /** What psn asks for (https://docs.joinmastodon.org/api/oauth-scopes/, 2026-11); `read` and `write` hold them. */
@@ -31,7 +31,7 @@ async function profileOf(account: z.output<typeof Account>, session: Caller): Pr
   const instance = await instanceOf(session);
   const limits = limitsOf(instance);
   return {
-    subject: account.id,
+    subject: subjectOf(account.id, home),
     handle: `${account.username}@${domainOf(instance, home)}`,
     url: account.url,
     home,

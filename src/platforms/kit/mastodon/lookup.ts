@@ -3,7 +3,7 @@ import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { notBefore } from "@psn/platforms/kit/lookup.ts";
 import { z } from "zod";
-import { api, Status, StatusSource } from "./api.ts";
+import { api, idOf, Status, StatusSource } from "./api.ts";
 import type { Body } from "./compose.ts";
 import { htmlToText, shown } from "./text.ts";
 
@@ -18,7 +18,7 @@ const PAGES_MOST = 25;
  */
 export async function lookup(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined> {
   const wanted = { request, session, known, sources: true };
-  const own = `/api/v1/accounts/${encodeURIComponent(session.profile.subject)}/statuses?limit=${PAGE}&exclude_reblogs=true`;
+  const own = `/api/v1/accounts/${encodeURIComponent(idOf(session.profile.subject))}/statuses?limit=${PAGE}&exclude_reblogs=true`;
   const listed = await search(own, wanted);
   if (listed.ref) return listed.ref;
   const { visibility } = request.unit.body;
@@ -84,7 +84,7 @@ function canBe(status: Status, from: number, { request, session, known }: Wanted
   return (
     !known.has(status.id) &&
     !status.reblog &&
-    (status.account === null || status.account === undefined || status.account.id === session.profile.subject) &&
+    (status.account === null || status.account === undefined || status.account.id === idOf(session.profile.subject)) &&
     Date.parse(status.created_at) >= from &&
     (status.in_reply_to_id ?? undefined) === request.parent?.id &&
     (status.media_attachments ?? []).length === request.unit.media.length
