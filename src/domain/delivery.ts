@@ -101,6 +101,9 @@ export function answered(
   return next.ready ? { ...done, state: "sending", next: { position: next.position } } : { ...done, state: "claimed" };
 }
 
+/** Platforms keep for about a day what was uploaded and is not published; in milliseconds, with room to spare. */
+const UPLOADS_LAST_MS = 12 * 3_600_000;
+
 const USERS_OWN: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED", "APP_MISSING", "APP_REFUSED"]);
 
 /** True for what only the account's user can mend. */
@@ -116,11 +119,14 @@ export function failed(position: number, error: PsnError, attempt: number, rando
     return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };
   }
   if (needsUser(error)) {
-    return { ...what, state: "held", event: "held", unit, account: { health: "needs-reconnect", reason: error.message } };
+    // Who knows for how long: what was uploaded may be gone by then.
+    const account = { health: "needs-reconnect", reason: error.message } as const;
+    return { ...what, state: "held", event: "held", unit: { ...unit, prepared: null }, account };
   }
   if (error.code === "RATE_LIMITED") {
     const pausedForMs = error.retryAfterMs ?? Math.max(PAUSE_MS, backoffMs(attempt, random));
-    return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit, account: { pausedForMs } };
+    const kept = pausedForMs > UPLOADS_LAST_MS ? { ...unit, prepared: null } : unit;
+    return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit: kept, account: { pausedForMs } };
   }
   if (error.retry === "backoff" && attempt < MOST_ATTEMPTS) {
     return { ...what, state: "scheduled", wakeInMs: error.retryAfterMs ?? backoffMs(attempt, random), event: "retrying", unit };
@@ -135,7 +141,7 @@ export function failed(position: number, error: PsnError, attempt: number, rando
  */
 export function failedAgain(position: number, error: PsnError, ageMs: number): DeliveryChange {
   if (error.code === "UNCONFIRMED") return { ...unconfirmed(), message: error.message, note: error.message };
-  if (error.retry === "never" && !needsUser(error)) return failed(position, error, MOST_ATTEMPTS, 0);
+  if (error.retry === "never" && !needsUser(error) && error.code !== "AUTH_SCOPE") return failed(position, error, MOST_ATTEMPTS, 0);
   return stillUnknown(ageMs, error);
 }
 

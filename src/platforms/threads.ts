@@ -109,7 +109,8 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   }
   if (told?.status === "EXPIRED") throw dropped("Threads keeps what is not published for 24 hours, and has dropped it", error);
   if (told?.status === "ERROR") throw unusable(told.reason);
-  if (!isMissing(reasonOf(answer))) throw error;
+  // Of a container that cannot be asked, the refusal of a repeat says nothing about the attempt before.
+  if (!isMissing(reasonOf(answer)) && !(request.again && told === undefined)) throw error;
   if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });
   if (session.now().getTime() - madeAt > SPREADING_MS) throw dropped("Threads has lost what was made ready for publishing", error);
   throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, retryAfterMs: AGAIN_MS });

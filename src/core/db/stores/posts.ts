@@ -51,6 +51,8 @@ export function postsStore(database: Database): Posts {
     set: Partial<typeof deliveries.$inferInsert>,
     event: string,
     text: string | null = null,
+    // What was uploaded may have been dropped by the platform until then.
+    anew = false,
   ) => {
     const [rows] = await database.run({ userId }, (db) => [
       db
@@ -58,6 +60,15 @@ export function postsStore(database: Database): Posts {
         .set({ ...set, ...takenBack })
         .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, from)))
         .returning({ id: deliveries.id }),
+      ...(anew
+        ? [
+            db
+              .update(deliveryUnits)
+              .set(unsent)
+              .where(openUnit(uuids(ids)))
+              .returning({ id: deliveryUnits.id }),
+          ]
+        : []),
       note(db, ids, event, text),
     ]);
     return rows.map(({ id }) => id);
@@ -196,6 +207,7 @@ export function postsStore(database: Database): Posts {
         { state: "scheduled", dueAt, wakeAt: dueAt, code: null, message: null },
         "moved",
         `${wallTime} ${timeZone}`,
+        true,
       ),
 
     async retry(userId, ids) {
@@ -229,6 +241,8 @@ export function postsStore(database: Database): Posts {
             state: sql`case when ${toCome} > ${more} then 'scheduled' else 'published' end`,
             publishedAt: sql`case when ${toCome} > ${more} then null else now() end`,
             wakeAt: sql`now()`,
+            // Its user has just said that it is to go out.
+            late: "publish",
             code: null,
             message: null,
             ...takenBack,

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, bodyOf } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { z } from "zod";
 import { api, HOME, json, keyOf, VERSION } from "./api.ts";
 import type { Body, CommentBody, PostBody } from "./compose.ts";
@@ -15,8 +16,6 @@ const COMMENT = /^urn:li:comment:\((urn:li:(?:activity|share|ugcPost):\d{1,19}),
  * report a day and more.
  */
 const REFUSES_MS = 12 * 3_600_000;
-/** How much older than the unit its own post may look, in milliseconds: the clocks are two. */
-const ALLOWANCE_MS = 2 * 60_000;
 /** For how long a post just made may be unknown to what takes comments, in milliseconds, and when to ask again. */
 const SETTLING_MS = { most: 10 * 60_000, again: 30_000 };
 
@@ -66,7 +65,7 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   if (!duplicate) throw error;
   const { urn } = duplicate;
   const made = urn === undefined ? undefined : madeAt(urn);
-  const older = made !== undefined && made < at.getTime() + clockAheadMs(answer, session.now()) - ALLOWANCE_MS;
+  const older = made !== undefined && made < at.getTime() + clockAheadMs(answer, session.now()) - ALLOWANCE_NARROW_MS;
   if (again && urn !== undefined && !older) return postRef(urn);
   if (again && urn === undefined)
     throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn has this post already and does not say which one it is", options);
