@@ -32,8 +32,11 @@ const PAUSE_MS = 60_000;
 /** First question after a lost answer; later ones wait as long as the answer has been missing. */
 const SETTLE_FIRST_MS = 2_000;
 const SETTLE_MOST_MS = 15 * 60_000;
-/** Until then a platform that does not show the post may still be working on it. */
-export const SETTLE_PATIENCE_MS = 60_000;
+/**
+ * Until then a platform that does not show the post may still be working on it: counted from the claim, after which a token may be
+ * exchanged (30 s at most) and the request waited for (30 s), so that more than a minute has passed since psn stopped waiting.
+ */
+export const SETTLE_PATIENCE_MS = 150_000;
 /** After a day without a verdict a person decides. */
 const SETTLE_GIVE_UP_MS = 24 * 3_600_000;
 

@@ -108,7 +108,11 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
     throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", { cause: error });
   }
   if (told?.status === "EXPIRED") throw dropped("Threads keeps what is not published for 24 hours, and has dropped it", error);
-  if (told?.status === "ERROR") throw unusable(told.reason);
+  if (told?.status === "ERROR") {
+    const failure = unusable(told.reason);
+    // The same container would fail the same way.
+    throw failure.retry === "never" ? failure : dropped(failure.message, error);
+  }
   // Of a container that cannot be asked, the refusal of a repeat says nothing about the attempt before.
   if (!isMissing(reasonOf(answer)) && !(request.again && told === undefined)) throw error;
   if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });

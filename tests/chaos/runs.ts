@@ -80,7 +80,7 @@ export function withoutDoubt(judged: readonly Judged[]): readonly Judged[] {
 }
 
 /** Longer than psn waits for a post to show up (`SETTLE_PATIENCE_MS`). */
-export const PATIENCE_MS = 61_000;
+export const PATIENCE_MS = 151_000;
 const ENDS = new Set(["published", "failed", "unconfirmed", "cancelled"]);
 const ROUNDS_MOST = 12;
 

@@ -1,6 +1,7 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { connectAccount } from "@psn/app/connect-account.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { LOST } from "./recorder.ts";
@@ -77,7 +78,7 @@ describe.each(["reset-before", "500-before"] as const)("a post lost to %s", (fau
     for (let n = 0; n < 3; n += 1) await settle();
     expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "OUTCOME_UNKNOWN" });
     expect(sends()).toHaveLength(1);
-    stage.clock.passedMs = MINUTE;
+    stage.clock.passedMs = SETTLE_PATIENCE_MS;
     await settle();
     expect((await stage.detail(id)).state).toBe("published");
     expect(new Set(sends().map(({ sent }) => `${sent?.at} ${sent?.key}`)).size).toBe(1);
@@ -88,7 +89,7 @@ describe.each(["reset-before", "500-before"] as const)("a post lost to %s", (fau
     const id = await lose("searched", fault);
     await settle();
     expect((await stage.detail(id)).state).toBe("sending");
-    stage.clock.passedMs = MINUTE;
+    stage.clock.passedMs = SETTLE_PATIENCE_MS;
     await settle();
     expect((await stage.detail(id)).state).toBe("unconfirmed");
     expect(sends()).toHaveLength(1);
@@ -108,7 +109,7 @@ test.each([5 * MINUTE, -5 * MINUTE])(
     await settle();
     expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "OUTCOME_UNKNOWN" });
     expect(sends()).toHaveLength(1);
-    stage.clock.passedMs = MINUTE;
+    stage.clock.passedMs = SETTLE_PATIENCE_MS;
     await settle();
     expect((await stage.detail(id)).state).toBe("published");
     const [at] = sends().map(({ sent }) => sent?.at);
@@ -135,7 +136,7 @@ test("a post that shows up late is found before the key is used again", async ()
   await settle();
   expect((await stage.detail(id)).state).toBe("sending");
   stage.remote.shows = true;
-  stage.clock.passedMs = MINUTE;
+  stage.clock.passedMs = SETTLE_PATIENCE_MS;
   await settle();
   expect((await stage.detail(id)).state).toBe("published");
   expect(texts()).toEqual(["hello"]);

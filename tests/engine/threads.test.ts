@@ -59,7 +59,7 @@ describe.each(DEATHS)("a worker that dies $when $verb $nth", ({ there, ...death 
     for (let n = 0; n < 4 && (await stage.detail(id)).state !== "published"; n += 1) {
       await stage.expire();
       await stage.run();
-      stage.clock.passedMs += 60_000;
+      stage.clock.passedMs += 150_000;
     }
     expect((await stage.detail(id)).state).toBe("published");
     expectThread(stage.remote.posts);
@@ -122,7 +122,7 @@ test("a worker that slept through its lease asks before it sends", async () => {
     const loaded = await stage.world.stores.deliveries.load(...args);
     if (!slept) {
       slept = true;
-      stage.clock.passedMs += 60_000;
+      stage.clock.passedMs += 150_000;
       await stage.expire();
       await stage.run();
     }

@@ -370,6 +370,20 @@ describe("a lost answer", () => {
     expect(await found(quoting, session)).toMatchObject({ id: quote.id });
   });
 
+  test("one that ends with a link to a post, which X shows as quoted", async () => {
+    const { fake, session } = await open();
+    const request = only(`worth reading https://x.com/grace/status/${FOREIGN}`);
+    const ref = await publish(request, session);
+    expect(fake.posts).toHaveLength(1);
+    const timeline: Fetch = async (input, init) => {
+      const answer = await session.fetch(input, init);
+      const body = (await answer.json()) as { data?: object[] };
+      const data = body.data?.map((one) => ({ ...one, referenced_tweets: [{ type: "quoted", id: FOREIGN }] }));
+      return Response.json({ ...body, data }, { headers: answer.headers });
+    };
+    expect(await found(request, { ...session, fetch: timeline })).toEqual(ref);
+  });
+
   test("a timeline that lags has it later; more posts than psn reads is no answer", async () => {
     const { fake, session } = await open({ lagMs: 500 });
     const request = only(post(text("good morning")));

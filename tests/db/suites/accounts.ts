@@ -95,7 +95,7 @@ export function accountTests(test: Test): void {
     const out = await schedule(stage);
     await settle(stage, await claimOne(stage), done("1"));
     const sent = await schedule(stage);
-    await claimOne(stage);
+    const inFlight = await claimOne(stage);
     const prepared = await schedule(stage, { units: [{ prepare: true }] });
     const old = await claimOne(stage);
     const waiting = await schedule(stage, { dueInMs: 3_600_000 });
@@ -104,7 +104,7 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.disconnect(userId, accountId)).toBe(2);
     expect(await Promise.all([out, sent, prepared, waiting, elsewhere].map(({ id }) => stateOf(stage, id)))).toEqual([
       "published",
-      "sending",
+      "unconfirmed",
       "cancelled",
       "cancelled",
       "scheduled",
@@ -112,6 +112,10 @@ export function accountTests(test: Test): void {
     expect(await eventsOf(stage, waiting.id)).toEqual(["scheduled", "cancelled"]);
     expect(await eventsOf(stage, out.id)).toEqual(["scheduled", "sending", "published"]);
     expect(await settle(stage, old, sending(0, null, LEASE_MS))).toBe(false);
+    // The answer that was on its way is still taken; that there is none says nothing new.
+    expect(await settle(stage, inFlight, sending(0, null, LEASE_MS))).toBe(false);
+    expect(await settle(stage, inFlight, done("2"))).toBe(true);
+    expect(await detail(stage, sent.id)).toMatchObject({ state: "published", code: null, message: null });
     expect(await stores.accounts.credentials(userId, accountId)).toBeUndefined();
     expect(await stores.accounts.find(userId, platform, "first")).toEqual({ id: accountId, credentialsId: null });
     expect((await stores.accounts.list(userId)).map(({ health }) => health)).toEqual(["disconnected", "ok"]);

@@ -258,7 +258,7 @@ export function commandTests(test: Test): void {
       stores.accounts.disconnect(userId, accountId),
     ]);
     expect(Number(may) + cancelled).toBe(1);
-    expect(await stateOf(stage, id)).toBe(may ? "sending" : "cancelled");
+    expect(await stateOf(stage, id)).toBe(may ? "unconfirmed" : "cancelled");
     await makeDue(stage, id);
     expect(await claim(stage)).toEqual([]);
   });

@@ -110,6 +110,18 @@ export function accountsStore(database: Database): Accounts {
           .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, ["held", "scheduled", "claimed"])))
           .returning({ id: deliveries.id }),
         note(db, ofAccount(accountId), "cancelled", "the account was disconnected"),
+        // Nobody can ask the platform any more: its user decides what became of these. The fence stays, since a worker may be waiting
+        // for the answer of one, and what it is told still counts.
+        db
+          .update(deliveries)
+          .set({
+            state: "unconfirmed",
+            code: "UNCONFIRMED",
+            message: "the account was disconnected before the platform had answered",
+            updatedAt: sql`now()`,
+          })
+          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, ["sending", "pending"])))
+          .returning({ id: deliveries.id }),
         db.delete(oauthTokens).where(eq(oauthTokens.accountId, accountId)).returning({ id: oauthTokens.id }),
         db
           .update(accounts)

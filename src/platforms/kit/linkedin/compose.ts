@@ -157,7 +157,7 @@ function fileIssues(file: MediaInfo, { images, documents, altText }: Limits, pla
       hint: "save it smaller",
     });
   if (altText === false || kind !== "image") return issues;
-  const length = measure(alt, { max: altText, unit: "grapheme" });
+  const length = measure(alt, { max: altText, unit: "utf16" });
   if (length > altText) issues.push({ code: "alt.too-long", message: `${place}an alt text has ${length} of ${altText} characters` });
   return issues;
 }

@@ -69,20 +69,20 @@ function canBe(tweet: Tweet, from: number, { unit, parent }: PublishRequest<Body
     referenced("replied_to") === parent?.id &&
     (unit.body.quote_tweet_id === undefined || referenced("quoted") === unit.body.quote_tweet_id) &&
     (tweet.attachments?.media_keys ?? []).length === unit.media.length &&
-    plain(written(tweet)) === plain(unit.text)
+    plain(written(tweet, unit.body.quote_tweet_id !== undefined)) === plain(unit.text)
   );
 }
 
 /**
  * The text as it was written: X escapes three characters, puts t.co in place of every link, and adds a link of its own for
- * media and for a quoted post.
+ * media and for a quoted post. A link to a post that the author typed at the end looks the same, and stays.
  */
-function written({ text, entities, referenced_tweets }: Tweet): string {
+function written({ text, entities, referenced_tweets }: Tweet, quoting: boolean): string {
   const quoted = referenced_tweets?.find(({ type }) => type === "quoted")?.id;
   let words = text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
   for (const { url, expanded_url, media_key } of entities?.urls ?? []) {
     const own = media_key || /\/status\/\d+\/(?:photo|video)\/\d+$/.test(expanded_url ?? "");
-    const added = own || (quoted !== undefined && postIdOf(expanded_url ?? "") === quoted && words.trimEnd().endsWith(url));
+    const added = own || (quoting && quoted !== undefined && postIdOf(expanded_url ?? "") === quoted && words.trimEnd().endsWith(url));
     words = words.replaceAll(url, added ? "" : (expanded_url ?? url));
   }
   return words;

@@ -1,0 +1,69 @@
+import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { disconnectAccount } from "@psn/app/connect-account.ts";
+import type { Fetch } from "@psn/core/types/platform.ts";
+import { expect, test } from "vitest";
+import { asOwner } from "../support/databases.ts";
+import { startRemote } from "./recorder.ts";
+import { openStage, type Stage } from "./stage.ts";
+
+/* How long psn waits before it sends again, and what it leaves to its user. */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+async function leaseMs(stage: Stage): Promise<number> {
+  const text = "SELECT (extract(epoch FROM lease_until - now()) * 1000)::float8 AS ms FROM psn.deliveries";
+  return (await asOwner<{ ms: number }>(stage.db, text))[0]?.ms ?? 0;
+}
+
+test.each([
+  ["at once", false],
+  ["after a token exchange of 29 s", true],
+] as const)("a minute lies between the end of psn's waiting and a second request (sent %s)", async (_, expired) => {
+  const remote = startRemote();
+  const clock = { pass: (_ms: number): void => undefined, now: () => 0 };
+  let sent = 0;
+  let stopped = 0;
+  let second = 0;
+  const fetch: Fetch = async (input, init) => {
+    const route = `${init?.method} ${new URL(String(input)).pathname}`;
+    if (route === "POST /refresh") clock.pass(29 * SECOND);
+    const refused = expired && (new Headers(init?.headers).get("authorization") ?? "").endsWith("/1");
+    if (route !== "POST /posts" || refused) return remote.fetch(input, init);
+    sent += 1;
+    if (sent > 1) {
+      second = clock.now();
+      return remote.fetch(input, init);
+    }
+    clock.pass(30 * SECOND);
+    stopped = clock.now();
+    throw new DOMException("timed out", "TimeoutError");
+  };
+  const stage = await openStage("pg", { fetch });
+  clock.pass = (ms) => {
+    stage.clock.passedMs += ms;
+  };
+  clock.now = () => stage.world.now().getTime();
+  const account = await stage.connect("keyed");
+  if (expired) remote.expire("ada-keyed");
+  const [id = ""] = await stage.post(account);
+  await stage.run();
+  while ((await stage.detail(id)).state === "sending") {
+    stage.clock.passedMs += await leaseMs(stage);
+    await stage.expire();
+    await stage.run();
+  }
+  expect(second - stopped).toBeGreaterThanOrEqual(MINUTE);
+});
+
+test("what is unknown on an account that is disconnected is its user's to settle", async () => {
+  const stage = await openStage();
+  const account = await stage.connect("keyed");
+  const [id = ""] = await stage.post(account);
+  stage.remote.fault("reset-after");
+  await stage.run();
+  await disconnectAccount(stage.world, stage.userId, account, new AbortController().signal);
+  expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
+  await resolveDelivery(stage.world, stage.userId, id, "https://keyed.example/1");
+  expect(await stage.detail(id)).toMatchObject({ state: "published" });
+});
