@@ -1,8 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
+import type { Ref } from "@psn/core/types/platform.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
+import type { DeliveryDetail, DeliverySummary } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
+import { askAccount } from "./session.ts";
 import { type Woken, wakeUp } from "./wake-up.ts";
 
 export type Change =
@@ -65,24 +67,32 @@ function apply({ stores: { posts } }: World, userId: string, ids: readonly strin
 function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnError {
   const said = deliveries.map((delivery) => `${delivery.platform}:${delivery.handle} is ${delivery.state}`).join(", ");
   const first = deliveries[0];
-  const unconfirmed = deliveries.find(({ state }) => state === "unconfirmed");
+  const unconfirmed = deliveries.find(isUnsure);
   const hint = unconfirmed
     ? `psn resolve ${shortId(unconfirmed.id)} --live URL | --not-live`
     : `psn show ${first ? shortId(first.id) : "ID"}`;
   return new PsnError("STATE_CONFLICT", `this cannot be ${DONE[to]} any more: ${said}`, { hint });
 }
 
-/** Records what a person found out about an unconfirmed delivery; `live` is the post's address. */
+/** What only a person can settle: psn has given up asking, or cannot ask before the account is connected again. */
+export function isUnsure({ state, health }: Pick<DeliverySummary, "state" | "health">): boolean {
+  return state === "unconfirmed" || (health !== "ok" && (state === "sending" || state === "pending"));
+}
+
+/**
+ * Records what a person found out about a delivery whose answer is missing; `live` is the post's address. Throws STATE_CONFLICT for any
+ * other, and INPUT_INVALID for an address that does not lead to the post which the rest of a thread must answer.
+ */
 export async function resolveDelivery(
   world: World,
   userId: string,
   id: string,
   live: string | undefined,
-  dryRun = false,
+  { dryRun = false, signal = new AbortController().signal } = {},
 ): Promise<Changed> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
-  const open = (await posts.detail(userId, ids)).filter(({ state }) => state === "unconfirmed");
+  const open = (await posts.detail(userId, ids)).filter(isUnsure);
   const [delivery, ...others] = open;
   if (!delivery) throw new PsnError("STATE_CONFLICT", "nothing here is unconfirmed", { hint: `psn show ${id}` });
   if (others.length > 0)
@@ -90,9 +100,32 @@ export async function resolveDelivery(
       "INPUT_INVALID",
       `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`,
     );
+  const verdict = live === undefined ? "not-live" : { live: await refAt(world, userId, delivery, live, signal) };
   if (dryRun) return { deliveries: [delivery], woken: NOBODY_WOKEN };
-  const verdict = live === undefined ? "not-live" : ({ live: { id: live, url: live } } as const);
   if (!(await posts.resolve(userId, delivery.id, verdict)))
-    throw new PsnError("STATE_CONFLICT", "somebody else has resolved it meanwhile", { hint: `psn show ${id}` });
+    throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", { hint: `psn show ${id}` });
   return telling(world, userId, await posts.detail(userId, [delivery.id]));
+}
+
+/** What the platform calls the post at this address: needed where units to come answer it, good to know where none do. */
+async function refAt(world: World, userId: string, delivery: DeliveryDetail, url: string, signal: AbortSignal): Promise<Ref> {
+  const { accountId: id, platform, handle, unitList } = delivery;
+  const account = (await world.stores.accounts.list(userId)).find((one) => one.id === id);
+  const threaded = unitList.filter(({ state }) => state !== "published").length > 1;
+  try {
+    if (!account) throw new PsnError("NOT_FOUND", "no such account");
+    const ref = await askAccount(world, userId, account, signal, async (adapter, session) => adapter.locate?.(url, session));
+    if (ref) return ref;
+  } catch (error) {
+    if (threaded || !(error instanceof PsnError)) throw error;
+  }
+  if (threaded)
+    throw new PsnError(
+      "INPUT_INVALID",
+      `no post of ${platform}:${handle} is found at this address, and the rest of the thread must answer it`,
+      {
+        hint: "copy the address from the post's own page",
+      },
+    );
+  return { id: url, url };
 }

@@ -1,9 +1,9 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Connection, ExchangeRequest, Net, Platform, Profile } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
-import type { Account } from "./ports/accounts.ts";
+import type { Account, Disconnected } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
-import { appOf, namingApp, openSession, refreshSession, sealCredentials } from "./session.ts";
+import { appOf, askAccount, namingApp, openSession, sealCredentials } from "./session.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
@@ -96,15 +96,15 @@ async function forget(world: World, userId: string, platform: Platform, connecti
 }
 
 /**
- * Tells the platform to forget the account's credentials, where it offers that, and forgets them here. Returns how many deliveries
- * were cancelled, and why the platform was not told, if it was not.
+ * Tells the platform to forget the account's credentials, where it offers that, and forgets them here. Returns what became of
+ * its deliveries, and why the platform was not told, if it was not.
  */
 export async function disconnectAccount(
   world: World,
   userId: string,
   account: Account,
   signal: AbortSignal,
-): Promise<{ readonly cancelled: number; readonly revoked: boolean; readonly trouble: PsnError | undefined }> {
+): Promise<Disconnected & { readonly revoked: boolean; readonly trouble: PsnError | undefined }> {
   let revoked = false;
   let trouble: PsnError | undefined;
   try {
@@ -118,7 +118,7 @@ export async function disconnectAccount(
   } catch (error) {
     trouble = toPsnError(error);
   }
-  return { cancelled: await world.stores.accounts.disconnect(userId, account.id), revoked, trouble };
+  return { ...(await world.stores.accounts.disconnect(userId, account.id)), revoked, trouble };
 }
 
 async function connectionOf(platform: Platform, consent: Consent, net: Net): Promise<Connection> {
@@ -134,12 +134,7 @@ export async function checkAccount(world: World, userId: string, accountId: stri
   const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
   try {
     if (!account) throw new PsnError("NOT_FOUND", "no such account");
-    const platform = await world.platforms.load(account.platform);
-    const session = openSession(world, userId, account, (await world.stores.accounts.credentials(userId, accountId)) ?? null, signal);
-    const { handle } = await platform.identify(session).catch(async (error: unknown) => {
-      if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
-      return platform.identify(await refreshSession(world, userId, account, platform, session, error));
-    });
+    const { handle } = await askAccount(world, userId, account, signal, (platform, session) => platform.identify(session));
     return { ok: true, handle };
   } catch (error) {
     if (error instanceof PsnError) return { ok: false, error };

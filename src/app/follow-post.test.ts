@@ -16,6 +16,7 @@ function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliveryS
     state,
     dueAt: new Date(0),
     wakeAt: new Date(0),
+    aheadMs: 0,
     attempt: 1,
     fence: 1,
     code: null,

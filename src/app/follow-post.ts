@@ -42,7 +42,7 @@ export async function followPost({
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
       const open = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
-      const ahead = Math.min(...open.map((delivery) => aheadOf(delivery, world.now())));
+      const ahead = Math.min(...open.map(({ aheadMs }) => aheadMs));
       look = Math.min(Math.max(ahead, LOOK_MS.least), LOOK_MS.most);
       if (stop.aborted || open.length === 0 || ahead > patienceMs) break;
     }
@@ -51,11 +51,6 @@ export async function followPost({
     await worker;
   }
   return world.stores.posts.ofPost(userId, postId);
-}
-
-/** How far ahead the next thing is that can happen to it, in milliseconds. */
-function aheadOf({ state, wakeAt }: DeliverySummary, now: Date): number {
-  return state === "scheduled" || state === "pending" ? wakeAt.getTime() - now.getTime() : 0;
 }
 
 /** No worker touches a delivery before its account is connected again. */
@@ -82,7 +77,10 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
       details,
     });
   const coming = open.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
-  if (coming.length > 0) throw new PsnError("STILL_PENDING", `stopped waiting; the post is not out yet: ${said(open)}`, { hint, details });
+  if (coming.length > 0) {
+    const so = coming.some(({ state }) => state === "sending") ? "nobody knows yet whether the post is out" : "the post is not out yet";
+    throw new PsnError("STILL_PENDING", `stopped waiting; ${so}: ${said(open)}`, { hint, details });
+  }
   const held = open.find((delivery) => !TERMINAL.has(delivery.state));
   if (held) throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), { hint: `psn connect ${held.platform}`, details });
   if (of("failed").length > 0) throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });

@@ -158,6 +158,7 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
       await pass(run.world, "sending, not sent");
       return run.platform.publish(request, watched(run.world, session));
     });
+    if (run.purpose === "settle") await assertOwn(run, outcome);
   } catch (error) {
     if (error instanceof PsnError && error.code === "LEASE_LOST") return false;
     // The bytes may have left: what psn did not foresee is an unknown outcome and not a refusal.
@@ -171,6 +172,17 @@ async function send(run: Run, unit: StoredUnit): Promise<boolean> {
   }
   await pass(run.world, "answered, not settled");
   return out(run, unit, outcome);
+}
+
+/** A repeat that a platform refuses as said already may be told of another delivery's post with the same words. Throws UNCONFIRMED. */
+async function assertOwn({ world, claim, loaded, platform }: Run, outcome: Outcome): Promise<void> {
+  if (outcome.status !== "published") return;
+  const known = await world.stores.deliveries.knownRefs(claim.userId, loaded.id, loaded.account.id);
+  if (!known.has(outcome.ref.id)) return;
+  throw new PsnError(
+    "UNCONFIRMED",
+    `${platform.name} has these words already, in a post that belongs to another delivery: ${outcome.ref.url}`,
+  );
 }
 
 /** The session, with a fault point between a request and its answer where the world has them. */

@@ -61,6 +61,22 @@ export function openSession(
   return { credentials: openCredentials(world, userId, sealed), profile: account.profile, fetch: world.fetch, now: world.now, signal };
 }
 
+/** Reads something with the account's session, exchanging its token where it must. Throws what `openSession` and `read` throw. */
+export async function askAccount<T>(
+  world: World,
+  userId: string,
+  account: AccountOf,
+  signal: AbortSignal,
+  read: (platform: Platform, session: Session) => Promise<T>,
+): Promise<T> {
+  const platform = await world.platforms.load(account.platform);
+  const session = openSession(world, userId, account, (await world.stores.accounts.credentials(userId, account.id)) ?? null, signal);
+  return read(platform, session).catch(async (error: unknown) => {
+    if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
+    return read(platform, await refreshSession(world, userId, account, platform, session, error));
+  });
+}
+
 /**
  * The session with new credentials, refreshed by whoever came first: one at a time for an account, since a rotating token
  * dies on use. Throws AUTH_REVOKED when only the user can help; a passing failure is thrown as what it is.

@@ -3,7 +3,7 @@ import type { FormField, PublishRequest, Session } from "@psn/core/types/platfor
 import { type Body, compose } from "./kit/bluesky/compose.ts";
 import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";
-import { COLLECTION, find, Put, recordOf, refOf, tidOf } from "./kit/bluesky/record.ts";
+import { COLLECTION, find, Put, read, recordOf, refOf, tidOf } from "./kit/bluesky/record.ts";
 import { connect, identify } from "./kit/bluesky/session.ts";
 import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
@@ -72,6 +72,12 @@ export default definePlatform({
   async lookup(request: PublishRequest<Body>, session, known) {
     const found = await find(request, session);
     return found?.own && !known.has(found.ref.id) ? found.ref : undefined;
+  },
+
+  async locate(url, session) {
+    const [, who, rkey] = /^https:\/\/[^/]+\/profile\/([^/]+)\/post\/([\w.~:-]{1,512})\/?$/.exec(url) ?? [];
+    if (rkey === undefined || (who !== session.profile.subject && who !== session.profile.handle)) return undefined;
+    return (await read(rkey, session))?.ref;
   },
 
   async remove(ref, session) {

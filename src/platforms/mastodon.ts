@@ -8,7 +8,7 @@ import { Account, api, Status, subjectOf } from "./kit/mastodon/api.ts";
 import { type Body, compose } from "./kit/mastodon/compose.ts";
 import { connect, SCOPES } from "./kit/mastodon/connect.ts";
 import { DEFAULTS } from "./kit/mastodon/limits.ts";
-import { lookup, refOf } from "./kit/mastodon/lookup.ts";
+import { locate, lookup, refOf } from "./kit/mastodon/lookup.ts";
 import { authorize, exchange, revoke } from "./kit/mastodon/oauth.ts";
 import { upload } from "./kit/mastodon/upload.ts";
 
@@ -74,6 +74,7 @@ export default definePlatform({
   },
 
   lookup,
+  locate,
 
   async remove(ref, session) {
     const path = `/api/v1/statuses/${encodeURIComponent(ref.id)}`;

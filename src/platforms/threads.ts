@@ -9,7 +9,7 @@ import { api, Created, form } from "./kit/threads/api.ts";
 import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./kit/threads/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, SERVER } from "./kit/threads/connect.ts";
 import { ask, prepare, unusable } from "./kit/threads/container.ts";
-import { lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
+import { locate, lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
 import { isMissing, reasonOf, refusalOf } from "./kit/threads/refusals.ts";
 
 /** Threads, by version 1 of its API. */
@@ -57,6 +57,7 @@ export default definePlatform({
   },
 
   lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
+  locate,
   refresh,
 
   /** https://developers.facebook.com/documentation/threads/posts/delete-posts (2026-11): 100 in a day. */

@@ -47,4 +47,10 @@ describe("connect", () => {
     expect(ran.stdout + ran.stderr).not.toContain("canary");
     expect(await hub.state()).toEqual(before);
   });
+
+  test("says what would be asked for, and asks for nothing", async () => {
+    const ran = await hub.psn(["connect", "bluesky", "ada.test", "--dry-run", "--json"]);
+    expect(ran.code).toBe(0);
+    expect(documentOf(ran)).toMatchObject({ form: { identifier: "ada.test", password: "(asked for)", server: "https://bsky.social" } });
+  });
 });

@@ -93,7 +93,7 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
   expect(await accounts.leaseRefresh(owner.userId, owner.accountId, 1_000)).toBe("taken");
   expect(await accounts.refreshed(owner.userId, owner.accountId, before, { ...before, access: "stolen" }, 0)).toBe(false);
   await accounts.needsReconnect(owner.userId, owner.accountId, "by anna");
-  expect(await accounts.disconnect(owner.userId, owner.accountId)).toBe(0);
+  expect(await accounts.disconnect(owner.userId, owner.accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
   expect((await keys.list(owner.userId)).map(({ id }) => id)).not.toContain(owner.credentialsId);
   expect(await posts.list(owner.userId, "all", 10)).toEqual([]);
   const row = { table: "oauth_tokens", id: before.id, leased: false } as const;

@@ -1,6 +1,8 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { disconnectAccount } from "@psn/app/connect-account.ts";
+import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
+import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
 import { expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { startRemote } from "./recorder.ts";
@@ -66,4 +68,45 @@ test("what is unknown on an account that is disconnected is its user's to settle
   expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
   await resolveDelivery(stage.world, stage.userId, id, "https://keyed.example/1");
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
+});
+
+test("a command leaves to a worker what is asked for again only later, whatever this machine's clock says", async () => {
+  const stage = await openStage();
+  stage.clock.aheadMs = 60 * MINUTE;
+  const [id = ""] = await stage.post(await stage.connect("keyed"));
+  stage.remote.fault("reset-before");
+  stage.remote.searching = "fails";
+  await stage.run();
+  stage.clock.passedMs = 10 * MINUTE;
+  await stage.expire();
+  await stage.run();
+  const { postId, aheadMs } = await stage.detail(id);
+  expect(aheadMs).toBeGreaterThan(5 * MINUTE);
+  const stop = AbortSignal.timeout(5 * SECOND);
+  const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop, patienceMs: 5 * MINUTE });
+  expect(stop.aborted).toBe(false);
+  expect(() => assertOutcome(ended)).toThrow(
+    expect.objectContaining({ code: "STILL_PENDING", message: expect.stringContaining("nobody knows yet whether the post is out") }),
+  );
+});
+
+test("a repeat that is answered with another delivery's post is no success", async () => {
+  const remote = startRemote();
+  let another: string | undefined;
+  const fetch: Fetch = async (input, init) =>
+    another !== undefined && init?.method === "POST" && String(input).endsWith("/posts")
+      ? Response.json({ id: another })
+      : remote.fetch(input, init);
+  const stage = await openStage("pg", { fetch });
+  const account = await stage.connect("keyed");
+  const [first = ""] = await stage.post(account);
+  await stage.run();
+  const [second = ""] = await stage.post(account);
+  remote.fault("reset-before");
+  await stage.run();
+  another = (await stage.detail(first)).unitList[0]?.ref?.id;
+  stage.clock.passedMs = SETTLE_PATIENCE_MS;
+  await stage.expire();
+  await stage.run();
+  expect(await stage.detail(second)).toMatchObject({ state: "unconfirmed", message: expect.stringContaining("another delivery") });
 });

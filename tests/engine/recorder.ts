@@ -250,6 +250,7 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
     },
     poll: async (handle, session) => outcomeOf(origin, parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)),
     remove: async () => undefined,
+    locate: async (url) => (url.startsWith(`${origin}/`) ? refOf(origin, url.slice(origin.length + 1)) : undefined),
     ...(lookup
       ? {
           lookup: async ({ key }, session) => {

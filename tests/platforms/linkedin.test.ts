@@ -318,8 +318,12 @@ describe("comments", () => {
     await publish(request, session);
     expect(fake.comments).toHaveLength(1);
     await linkedin.remove(root, session);
-    const late = { ...request, at: new Date(Date.now() - 11 * 60_000) };
-    expect(await failure(publish(late, session))).toMatchObject({ code: "PLATFORM_REJECTED", hint: expect.stringContaining(root.url) });
+    // Every attempt that made nothing begins at an instant of its own: what counts is how old the post is.
+    const at = new Date(Date.now() + 11 * 60_000);
+    expect(await failure(publish({ ...request, at }, { ...session, now: () => at }))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      hint: expect.stringContaining(root.url),
+    });
   });
 
   test.each([...FAULTS_AFTER, "reset-before", "500-before"] as const)(

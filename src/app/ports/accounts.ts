@@ -36,6 +36,12 @@ export interface SealedCredentials {
   readonly scopes: readonly string[];
 }
 
+/** How many of an account's deliveries its end has changed. */
+export interface Disconnected {
+  readonly cancelled: number;
+  readonly unconfirmed: number;
+}
+
 export interface Accounts {
   list(userId: string): Promise<readonly Account[]>;
   /** The account with this subject, connected now or before, and the id of its credentials' row. */
@@ -50,8 +56,8 @@ export interface Accounts {
     account: { readonly id: string; readonly platform: string; readonly profile: Profile },
     credentials: SealedCredentials,
   ): Promise<void>;
-  /** Forgets the credentials, keeps the history, and cancels what is still to come; returns how many were cancelled. */
-  disconnect(userId: string, accountId: string): Promise<number>;
+  /** Forgets the credentials, keeps the history, cancels what is still to come and makes unconfirmed what waits for an answer. */
+  disconnect(userId: string, accountId: string): Promise<Disconnected>;
   credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;
   /** Takes the right to refresh for `leaseMs`, if nobody has it (`taken`) and the last exchange was long enough ago (else `resting`). */
   leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<"mine" | "taken" | "resting">;

@@ -58,6 +58,8 @@ export interface DeliverySummary {
   readonly dueAt: Date;
   /** While it is scheduled or pending: the earliest instant at which somebody can act, after any pause of its account. */
   readonly wakeAt: Date;
+  /** Until somebody can act, in milliseconds, by the database's clock: until then, or until a missing answer is asked for again. */
+  readonly aheadMs: number;
   readonly attempt: number;
   readonly fence: number;
   readonly code: string | null;

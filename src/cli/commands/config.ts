@@ -51,7 +51,8 @@ const get = defineCommand({
   run: async ({ name }, { folder, output }) => {
     const row = getConfig(await folder(), name);
     output.result(document(row), () => row.shown ?? "");
-    if (row.shown === undefined) output.note(`${name} is not set`);
+    if (row.shown === undefined)
+      output.note(row.file === "keys" ? `${name} is not in keys.env; psn keys list shows what the hub has sealed` : `${name} is not set`);
     return undefined;
   },
 });

@@ -4,6 +4,7 @@ import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { fillForm, type Given, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
 import { ownApp } from "@psn/cli/own-app.ts";
+import type { Prompt } from "@psn/cli/prompt.ts";
 import type { Hub } from "@psn/compose.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Auth, formFields, type OAuthAuth, type Platform } from "@psn/core/types/platform.ts";
@@ -58,9 +59,11 @@ export default defineCommand({
     const meant: Meant = { another, ...(account ? { account } : {}) };
     const platform = await hub.world.platforms.load(id);
     const way = wayOf(platform, given, oauth);
-    const form = await fillForm(platform, way, what, given, context);
+    const form = await fillForm(platform, way, what, given, dryRun ? { ...context, prompt: asking(context.prompt) } : context);
     if (dryRun) {
-      const shown = Object.fromEntries(way.fields.map(({ name, secret }) => [name, secret ? "••••••••" : (form[name] ?? "")]));
+      const shown = Object.fromEntries(
+        way.fields.map(({ name, secret }) => [name, secret && form[name] !== ASKED ? "••••••••" : (form[name] ?? "")]),
+      );
       const words = Object.entries(shown).map(([name, value]) => ` ${name} ${value}`);
       output.result(
         { dryRun, platform: id, way: way.kind, form: shown },
@@ -76,6 +79,13 @@ export default defineCommand({
     return undefined;
   },
 });
+
+const ASKED = "(asked for)";
+
+/** Nobody is asked in a dry run: it says where somebody would be. */
+function asking(prompt: Prompt): Prompt {
+  return { ...prompt, text: async () => ASKED, secret: async () => ASKED };
+}
 
 /** A platform, or an account of one that is to be reconnected. */
 async function meantBy(named: string, { world, user }: Hub) {

@@ -2,7 +2,11 @@ import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { disconnectAccount } from "@psn/app/connect-account.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { DeliveryState } from "@psn/core/types/index.ts";
 import { z } from "zod";
+
+/** What disconnecting cancels. */
+const TO_COME: ReadonlySet<DeliveryState> = new Set(["held", "scheduled", "claimed"]);
 
 export default defineCommand({
   name: "disconnect",
@@ -18,21 +22,25 @@ export default defineCommand({
     const { world, user } = await context.hub();
     const [account, ...others] = chooseAccounts(await world.stores.accounts.list(user.id), [name], world.platforms.ids);
     if (!account || others.length > 0) throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
-    const open = (await world.stores.posts.list(user.id, "open", 10_000)).filter(({ accountId }) => accountId === account.id).length;
+    const all = (await world.stores.posts.list(user.id, "open", 10_000)).filter(({ accountId }) => accountId === account.id);
+    const open = all.filter(({ state }) => TO_COME.has(state)).length;
+    const waiting = all.filter(({ state }) => state === "sending" || state === "pending").length;
     if (dryRun) {
       output.result(
-        { account: nameOf(account), cancelled: open, dryRun: true },
+        { account: nameOf(account), cancelled: open, unconfirmed: waiting, revoked: false, dryRun: true },
         () => `would disconnect ${nameOf(account)} and cancel ${open} deliveries`,
       );
       return undefined;
     }
     if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`)))
       throw new PsnError("INTERRUPTED", "nothing was changed");
-    const { cancelled, revoked, trouble } = await disconnectAccount(world, user.id, account, context.signal);
+    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(world, user.id, account, context.signal);
     output.result(
-      { account: nameOf(account), cancelled, revoked, dryRun: false },
+      { account: nameOf(account), cancelled, unconfirmed, revoked, dryRun: false },
       () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`,
     );
+    if (unconfirmed > 0)
+      output.note(`${unconfirmed} deliveries whose answer is missing are unconfirmed now; psn queue shows them, psn resolve settles them`);
     if (trouble) output.note(`the platform could not be told: ${trouble.message}; take psn's access away in its settings`);
     return undefined;
   },

@@ -1,3 +1,4 @@
+import { isUnsure } from "@psn/app/change-deliveries.ts";
 import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliveryDetail } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
@@ -16,7 +17,7 @@ export default defineCommand({
     const { world, user } = await context.hub();
     const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
     output.result({ deliveries: details.map(document) }, () => details.map((detail) => page(output, detail, user.timeZone)).join("\n\n"));
-    const unsure = details.find(({ state }) => state === "unconfirmed");
+    const unsure = details.find(isUnsure);
     if (unsure) output.note(`look there, then: psn resolve ${shortId(unsure.id)} --live URL, or --not-live`);
     return undefined;
   },

@@ -349,6 +349,12 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
    */
   lookup?(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined>;
 
+  /**
+   * The account's own post that a person sees at this address. Read-only. Resolves to undefined when none is found there. Absent where
+   * no unit ever answers another.
+   */
+  locate?(url: string, session: Session): Promise<Ref | undefined>;
+
   /** New credentials in exchange for old ones. Throws AUTH_REVOKED when only the user can help. */
   refresh?(session: Session): Promise<Credentials>;
 

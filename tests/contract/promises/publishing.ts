@@ -1,3 +1,4 @@
+import type { Part, Ref } from "@psn/core/types/platform.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
 import { keyOf, picture, postOf, type Seen, type Stage, settled } from "../stage.ts";
@@ -148,6 +149,26 @@ export const publishing = {
       const twin = { ...request, key: keyOf(9) };
       expect(await platform.lookup(twin, stage.session, new Set([ref.id, other.ref.id]))).toBeUndefined();
       expect(await stage.live()).toBe(2);
+    },
+  },
+  "locate.own": {
+    says: "locate has the ref of each unit of a thread by its address, and none for an address elsewhere (where units answer one another)",
+    holds: async (subject) => {
+      const { open, platform } = subject;
+      expect(platform.locate !== undefined).toBe(platform.capabilities.thread === "reply-chain");
+      const stage = await open();
+      const refs: Ref[] = [];
+      const parts = ["one", "two", "three"].map((text): Part => ({ text, media: [] })) as [Part, ...Part[]];
+      for (const [index, unit] of stage.units(postOf("one", { parts })).entries()) {
+        const parent = refs.at(-1);
+        const request = await stage.ready(unit, keyOf(index + 1), refs[0] && parent ? { root: refs[0], parent } : undefined);
+        refs.push(await settled(platform, request, stage.session));
+      }
+      stage.requests.length = 0;
+      for (const ref of platform.locate ? refs : []) expect(await platform.locate?.(ref.url, stage.session)).toEqual(ref);
+      for (const url of ["https://elsewhere.example/1", "https://elsewhere.example/%zz"])
+        expect(await platform.locate?.(url, stage.session)).toBeUndefined();
+      expect(writes(stage.requests)).toEqual([]);
     },
   },
   "remove.idempotent": {

@@ -56,7 +56,7 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.list(userId)).toMatchObject([{ id: accountId }]);
     expect(await stores.accounts.find(other, platform, "first")).toMatchObject({ id });
     expect(await stores.accounts.credentials(other, accountId)).toBeUndefined();
-    expect(await stores.accounts.disconnect(other, accountId)).toBe(0);
+    expect(await stores.accounts.disconnect(other, accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
     expect(await stores.accounts.credentials(userId, accountId)).toBeDefined();
   });
 
@@ -101,7 +101,7 @@ export function accountTests(test: Test): void {
     const waiting = await schedule(stage, { dueInMs: 3_600_000 });
     const elsewhere = await schedule(stage, { accounts: [await connect(stage, "second")] });
 
-    expect(await stores.accounts.disconnect(userId, accountId)).toBe(2);
+    expect(await stores.accounts.disconnect(userId, accountId)).toEqual({ cancelled: 2, unconfirmed: 1 });
     expect(await Promise.all([out, sent, prepared, waiting, elsewhere].map(({ id }) => stateOf(stage, id)))).toEqual([
       "published",
       "unconfirmed",
@@ -119,7 +119,7 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.credentials(userId, accountId)).toBeUndefined();
     expect(await stores.accounts.find(userId, platform, "first")).toEqual({ id: accountId, credentialsId: null });
     expect((await stores.accounts.list(userId)).map(({ health }) => health)).toEqual(["disconnected", "ok"]);
-    expect(await stores.accounts.disconnect(userId, accountId)).toBe(0);
+    expect(await stores.accounts.disconnect(userId, accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
   });
 
   test("accounts: one refresh at a time", async ({ stores, userId, accountId }) => {

@@ -253,7 +253,7 @@ export function commandTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const { id } = await schedule(stage, { units: [{ prepare: true }] });
     const claimed = await claimOne(stage);
-    const [may, cancelled] = await Promise.all([
+    const [may, { cancelled }] = await Promise.all([
       settle(stage, claimed, sending(0, null, LEASE_MS)),
       stores.accounts.disconnect(userId, accountId),
     ]);

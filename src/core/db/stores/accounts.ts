@@ -103,7 +103,7 @@ export function accountsStore(database: Database): Accounts {
     },
 
     async disconnect(userId, accountId) {
-      const [cancelled] = await database.run({ userId }, (db) => [
+      const [cancelled, , unconfirmed] = await database.run({ userId }, (db) => [
         db
           .update(deliveries)
           .set({ state: "cancelled", message: "the account was disconnected", ...takenBack })
@@ -129,7 +129,7 @@ export function accountsStore(database: Database): Accounts {
           .where(eq(accounts.id, accountId))
           .returning({ id: accounts.id }),
       ]);
-      return cancelled.length;
+      return { cancelled: cancelled.length, unconfirmed: unconfirmed.length };
     },
 
     async credentials(userId, accountId) {

@@ -25,6 +25,10 @@ function summaries(db: Builder) {
       dueAt: deliveries.dueAt,
       // A paused account's deliveries wake when the pause is over.
       wakeAt: sql<Date>`greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})`.mapWith(deliveries.wakeAt),
+      aheadMs: sql<number>`(extract(epoch from case
+        when ${deliveries.state} in ('scheduled', 'pending') then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
+        when ${deliveries.state} = 'sending' and ${deliveries.worker} is null then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
+        else now() end - now()) * 1000)::double precision`,
       attempt: deliveries.attempt,
       fence: deliveries.fence,
       code: deliveries.code,
@@ -41,6 +45,10 @@ function summaries(db: Builder) {
 
 const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${deliveryUnits.deliveryId} = any (array(
   select d.id from psn.deliveries d where d.id = any (${ids}) and ${changedHere}))`;
+/** Nobody is at work on it, and nobody will ask the platform before its account is connected again. */
+const leftAlone = sql`${deliveries.state} in ('sending', 'pending')
+  and (${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())
+  and exists (select from psn.accounts a where a.id = ${deliveries.accountId} and a.health <> 'ok')`;
 const unsent = { state: "waiting", prepared: null, sentAt: null, handle: null } as const;
 
 export function postsStore(database: Database): Posts {
@@ -247,7 +255,7 @@ export function postsStore(database: Database): Posts {
             message: null,
             ...takenBack,
           })
-          .where(and(eq(deliveries.id, id), eq(deliveries.state, "unconfirmed")))
+          .where(and(eq(deliveries.id, id), or(eq(deliveries.state, "unconfirmed"), leftAlone)))
           .returning({ id: deliveries.id }),
         db
           .update(deliveryUnits)

@@ -86,12 +86,20 @@ export async function find(
   request: PublishRequest<Body>,
   session: Session,
 ): Promise<{ readonly ref: Ref; readonly own: boolean } | undefined> {
+  const found = await read(tidOf(request.at, request.key), session);
+  if (!found) return undefined;
+  const { text, createdAt } = found.value;
+  return { ref: found.ref, own: text === request.unit.body.text && createdAt === request.at.toISOString() };
+}
+
+/** The account's post under this key. */
+export async function read(rkey: string, session: Session) {
   const { home, subject } = session.profile;
   const answer = await xrpc(session, home, "com.atproto.repo.getRecord", {
-    query: { repo: subject, collection: COLLECTION, rkey: tidOf(request.at, request.key) },
+    query: { repo: subject, collection: COLLECTION, rkey },
     accept: ["RecordNotFound"],
   });
   if (errorName(answer) !== undefined) return undefined;
   const got = parse(answer, Got);
-  return { ref: refOf(got, session), own: got.value.text === request.unit.body.text && got.value.createdAt === request.at.toISOString() };
+  return { ref: refOf(got, session), value: got.value };
 }

@@ -140,7 +140,7 @@ export async function sendComment(request: PublishRequest<Body>, { text }: Comme
 function goneOrNew(answer: Answer, at: Date, root: Ref, session: Session): PsnError {
   const error = refusalOf(answer, session, VERSION);
   const options = { cause: error, details: error.details };
-  if (session.now().getTime() - at.getTime() < SETTLING_MS.most)
+  if (session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most)
     return new PsnError("PLATFORM_DOWN", "LinkedIn does not know the post yet on which to comment", {
       ...options,
       retryAfterMs: SETTLING_MS.again,
@@ -171,6 +171,18 @@ function postRef(urn: string): Ref {
 /** As the browser's "copy link to comment" has it. */
 function commentRef(urn: string, root: Ref): Ref {
   return { id: urn, url: `${root.url}?commentUrn=${encodeURIComponent(urn.replace("(urn:li:", "("))}` };
+}
+
+/** The post or comment in an address that LinkedIn shows: `/feed/update/urn:li:share:…`, `/posts/ada_words-activity-…-x1Yz`. */
+export function refAt(typed: string): Ref | undefined {
+  const url = new URL(typed);
+  if (!/(?:^|\.)linkedin\.com$/.test(url.hostname)) return undefined;
+  const [, named, type, number] =
+    /(urn:li:(?:activity|share|ugcPost):\d{1,19})|-(activity|share|ugcPost)-(\d{1,19})/.exec(url.pathname.replaceAll(/%3a/gi, ":")) ?? [];
+  const urn = named ?? (type && number ? `urn:li:${type}:${number}` : undefined);
+  if (urn === undefined) return undefined;
+  const comment = url.searchParams.get("commentUrn")?.replace(":(", ":(urn:li:") ?? "";
+  return COMMENT.test(comment) ? commentRef(comment, postRef(urn)) : postRef(urn);
 }
 
 /** DELETE of a post or of a comment (both pages above). What LinkedIn does not know is gone. */

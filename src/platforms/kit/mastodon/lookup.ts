@@ -18,8 +18,7 @@ const PAGES_MOST = 25;
  */
 export async function lookup(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined> {
   const wanted = { request, session, known, sources: true };
-  const own = `/api/v1/accounts/${encodeURIComponent(idOf(session.profile.subject))}/statuses?limit=${PAGE}&exclude_reblogs=true`;
-  const listed = await search(own, wanted);
+  const listed = await search(ownPath(session), wanted);
   if (listed.ref) return listed.ref;
   const { visibility } = request.unit.body;
   if (visibility === "public" || visibility === "unlisted" || listed.showsPrivate) return reached(listed, session);
@@ -106,6 +105,17 @@ async function sameWords(status: Status, wanted: Wanted): Promise<boolean> {
     wanted.sources = false;
   }
   return shown(`${status.spoiler_text ?? ""} ${htmlToText(status.content ?? "")}`) === shown(written);
+}
+
+/** Looks for the address among the account's latest statuses: not every server's addresses tell the id. */
+export async function locate(typed: string, session: Session): Promise<Ref | undefined> {
+  const answer = await api(session, ownPath(session), { effect: "none" });
+  const same = parse(answer, z.array(Status)).find(({ url, uri }) => url === typed || uri === typed);
+  return same && refOf(same, session);
+}
+
+function ownPath({ profile }: Session): string {
+  return `/api/v1/accounts/${encodeURIComponent(idOf(profile.subject))}/statuses?limit=${PAGE}&exclude_reblogs=true`;
 }
 
 export function refOf(status: Status, session: Session): Ref {

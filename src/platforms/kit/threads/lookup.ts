@@ -44,6 +44,24 @@ export async function lookup(
   throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
 }
 
+/** Looks for the address among the account's latest posts and answers: it does not tell the id. */
+export async function locate(url: string, session: Session): Promise<Ref | undefined> {
+  const wanted = codeOf(url);
+  if (wanted === undefined) return undefined;
+  for (const list of ["/me/threads", "/me/replies"]) {
+    const query = new URLSearchParams({ fields: FIELDS, limit: String(PAGE) });
+    const { data } = parse(await api(session, `${list}?${query}`, { effect: "none" }), Threads);
+    const thread = data.find(({ permalink }) => permalink && codeOf(permalink) === wanted);
+    if (thread) return refOf(thread, session);
+  }
+  return undefined;
+}
+
+/** What names the post in its address: `/@ada/post/DAbc123`, on both of Threads' hosts. */
+function codeOf(url: string): string | undefined {
+  return /^https:\/\/(?:www\.)?threads\.(?:net|com)\/(?:@[\w.]+\/post|t)\/([\w-]+)/.exec(url)?.[1];
+}
+
 function hidden(status: "PUBLISHED" | "UNTOLD"): string {
   return status === "PUBLISHED" ? "Threads has published the post and does not list it yet" : "Threads does not know the post's container";
 }
