@@ -7,9 +7,9 @@ import { type Answer, parse } from "./kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
 import { authorizationUrl } from "./kit/oauth.ts";
 import { api, Created, Id, json } from "./kit/x/api.ts";
-import { type Body, compose, OPTIONS, postIdOf } from "./kit/x/compose.ts";
+import { type Body, compose, OPTIONS } from "./kit/x/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./kit/x/connect.ts";
-import { lookup, refOf } from "./kit/x/lookup.ts";
+import { locate, lookup, refOf } from "./kit/x/lookup.ts";
 import { isDuplicate, refusalOf } from "./kit/x/refusals.ts";
 import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./kit/x/upload.ts";
 
@@ -59,12 +59,7 @@ export default definePlatform({
   },
 
   lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
-
-  async locate(url, session) {
-    const id = postIdOf(url);
-    return id === undefined ? undefined : refOf(id, session);
-  },
-
+  locate,
   refresh,
   revoke,
 

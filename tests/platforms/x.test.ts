@@ -384,6 +384,18 @@ describe("a lost answer", () => {
     expect(await found(request, { ...session, fetch: timeline })).toEqual(ref);
   });
 
+  test("a post at an address is the account's own, and there", async () => {
+    const { fake, session } = await open();
+    const held = fake.seed({ text: "good morning" });
+    expect(await x.locate?.(`https://twitter.com/anybody/status/${held.id}?s=20`, session)).toEqual({
+      id: held.id,
+      url: `https://x.com/${USER.username}/status/${held.id}`,
+    });
+    expect(await x.locate?.(`https://x.com/somebody/status/${FOREIGN}`, session)).toBeUndefined();
+    expect(await x.locate?.("https://x.com/ada_x/status/20", session)).toBeUndefined();
+    expect(await x.locate?.("https://x.com/ada_x", session)).toBeUndefined();
+  });
+
   test("a timeline that lags has it later; more posts than psn reads is no answer", async () => {
     const { fake, session } = await open({ lagMs: 500 });
     const request = only(post(text("good morning")));

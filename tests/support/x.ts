@@ -150,7 +150,7 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
     }
     const [, id] = /^\/2\/tweets\/(\d{1,19})$/.exec(url.pathname) ?? [];
     if (id === undefined || !["GET", "DELETE"].includes(request.method)) throw problem(404);
-    return posts.one(request.method, id);
+    return posts.one(request.method, id, url);
   }
 
   const server = await startCutting(async (request) => {

@@ -36,7 +36,7 @@ export const USER = { id: "2244994945", username: "ada_x" } as const;
 export const FOREIGN = "1346889436626259968";
 
 const REPLY_SETTINGS = ["following", "mentionedUsers", "subscribers", "verified"];
-const FIELDS = ["created_at", "entities", "attachments", "referenced_tweets", "id", "text"];
+const FIELDS = ["created_at", "entities", "attachments", "referenced_tweets", "author_id", "id", "text"];
 
 export function openPosts(switches: Posting, media: ReadonlyMap<string, HeldMedia>, now: () => number, newId: () => string) {
   const posts: HeldPost[] = [];
@@ -85,6 +85,7 @@ export function openPosts(switches: Posting, media: ReadonlyMap<string, HeldMedi
       entities: urls.length > 0 ? { urls } : undefined,
       attachments: files.length > 0 ? { media_keys: files.map(keyOf) } : undefined,
       referenced_tweets: referenced.length > 0 ? referenced : undefined,
+      author_id: USER.id,
     };
     const asked = fields.filter((name) => all[name] !== undefined).map((name) => [name, all[name]]);
     return { id: post.id, text: body, edit_history_tweet_ids: [post.id], ...Object.fromEntries(asked) };
@@ -158,10 +159,12 @@ export function openPosts(switches: Posting, media: ReadonlyMap<string, HeldMedi
     return Response.json(page.length > 0 ? { data: page.map((post) => shown(post, fields)), meta } : { meta });
   }
 
-  function one(method: string, id: string): Response {
+  function one(method: string, id: string, url: URL): Response {
     const held = posts.find((post) => post.id === id);
     if (method === "GET") {
-      if (held) return Response.json({ data: shown(held, []) });
+      const fields = (url.searchParams.get("tweet.fields") ?? "").split(",");
+      if (held) return Response.json({ data: shown(held, fields) });
+      if (id === FOREIGN) return Response.json({ data: { id, text: "somebody else's", author_id: "6253282" } });
       const missing = { title: "Not Found Error", resource_id: id, type: "https://api.twitter.com/2/problems/resource-not-found" };
       return Response.json({ errors: [missing] });
     }

@@ -2,7 +2,8 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_MS, notBefore } from "@psn/platforms/kit/lookup.ts";
-import { api, Timeline, type Tweet } from "./api.ts";
+import { z } from "zod";
+import { api, Id, Timeline, type Tweet } from "./api.ts";
 import { type Body, postIdOf } from "./compose.ts";
 import { refusalOf } from "./refusals.ts";
 import { plain } from "./text.ts";
@@ -47,6 +48,19 @@ export async function lookup(
   }
   throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
 }
+
+/** The account's own post at this address: GET /2/tweets/:id (https://docs.x.com/x-api/posts/get-post-by-id, 2026-11). */
+export async function locate(url: string, session: Session): Promise<Ref | undefined> {
+  const id = postIdOf(url);
+  if (id === undefined) return undefined;
+  const answer = await api(session, `/2/tweets/${id}?tweet.fields=author_id`, { effect: "none", accept: [404, 410] });
+  if (answer.status >= 400) return undefined;
+  const { data } = parse(answer, Authored);
+  return data?.author_id === session.profile.subject ? refOf(id, session) : undefined;
+}
+
+/** A post that is gone has no `data`, with status 200. */
+const Authored = z.object({ data: z.object({ author_id: Id }).optional() });
 
 /** A beginning in X's future is a 400, which still says what time X has. */
 function ask(session: Session, start: number, token: string): Promise<Answer> {
