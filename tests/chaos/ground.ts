@@ -45,6 +45,8 @@ export interface Target {
   readonly path: string;
   /** Everything the platform holds. */
   readonly holds: () => Promise<readonly Holding[]>;
+  /** Where a person sees the post of this id, on the platforms that may leave one to them. */
+  readonly addressOf?: (id: string) => string;
   /** Makes the server behave as this target is named. */
   readonly begin?: () => void;
   /** Makes the platform refuse the account's token, which may be exchanged. */
@@ -278,6 +280,7 @@ async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, rem
         remote.posts
           .filter((post) => post.account === account)
           .map(({ id, text, parent, media }) => ({ id, text, parent, media: Array.isArray(media) ? media.length : 0 })),
+      addressOf: (id) => `https://${platform}.example/${id}`,
       expire: async () => remote.expire(account),
       pend: () => remote.fault("pending", account),
     });

@@ -64,6 +64,7 @@ export async function connectOAuth(psn: Psn, servers: OAuthServers): Promise<rea
       threads: true,
       path: "/2/tweets",
       holds: async () => servers.x.posts.map(({ id, text, parent, media }) => ({ id, text, parent, media: media.length })),
+      addressOf: (id) => `https://x.com/i/web/status/${id}`,
       // A refresh token that works once is lost with its worker.
       expires: true,
     }),
@@ -89,7 +90,7 @@ export async function connectOAuth(psn: Psn, servers: OAuthServers): Promise<rea
   ];
 }
 
-type Traits = Pick<Target, "duplicates" | "prepares" | "threads" | "path" | "holds"> & {
+type Traits = Pick<Target, "duplicates" | "prepares" | "threads" | "path" | "holds" | "addressOf"> & {
   readonly expires?: true;
   readonly pictures?: false;
   readonly wordless?: true;

@@ -123,7 +123,8 @@ export async function finish(
     const live = held.find(({ text }) => text === told.units[position]?.text);
     if (target.duplicates === "lookup" && live && !late) unjust.set(told.id, `unconfirmed, and a search would have found ${live.id}`);
     if (target.duplicates !== "lookup" && target.duplicates !== "ask-human") unjust.set(told.id, "unconfirmed, and it could be told");
-    await (by ?? (await lane.psn())).ask({ do: "resolve", id: told.id, live: live?.id ?? null });
+    const address = live && (target.addressOf?.(live.id) ?? live.id);
+    await (by ?? (await lane.psn())).ask({ do: "resolve", id: told.id, live: address ?? null });
   }
   const resolved = deliveries.filter(({ id }) => open.some(({ told }) => told.id === id));
   const second = await judgeAll(resolved, await heal(lane, resolved, by, view));
