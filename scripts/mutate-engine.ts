@@ -31,9 +31,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     breaks: "no fencing token in settle",
     shows: "taken over between two units, and awake again, searched, pg",
-    edits: [
-      { file: SQL, from: "FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.state IN", to: "FROM c WHERE d.id = c.id AND d.state IN" },
-    ],
+    edits: [{ file: SQL, from: "FROM c WHERE d.id = c.id AND d.fence = c.fence", to: "FROM c WHERE d.id = c.id" }],
   },
   {
     breaks: "a text's `sending` is written after the send",
