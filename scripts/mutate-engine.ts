@@ -23,7 +23,9 @@ interface Mutant {
   readonly edits: readonly Edit[];
 }
 
-const SQL = "drizzle/migrations/0009_unknown_is_not_in_flight.sql";
+/** The newest of each function. */
+const CLAIM = "drizzle/migrations/0009_unknown_is_not_in_flight.sql";
+const SETTLE = "drizzle/migrations/0011_answers_after_disconnecting.sql";
 const PUBLISH = "src/app/publish-delivery.ts";
 const DOMAIN = "src/domain/delivery.ts";
 
@@ -31,12 +33,12 @@ const MUTANTS: readonly Mutant[] = [
   {
     breaks: "no fencing token in settle",
     shows: "taken over between two units, and awake again, searched, pg",
-    edits: [{ file: SQL, from: "FROM c WHERE d.id = c.id AND d.fence = c.fence", to: "FROM c WHERE d.id = c.id" }],
+    edits: [{ file: SETTLE, from: "FROM c WHERE d.id = c.id AND d.fence = c.fence", to: "FROM c WHERE d.id = c.id" }],
   },
   {
     breaks: "a text's `sending` is written after the send",
     shows: "killed: answered, not settled, blind, pg",
-    edits: [{ file: SQL, from: "THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END", to: "THEN 'claimed'" }],
+    edits: [{ file: CLAIM, from: "THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END", to: "THEN 'claimed'" }],
   },
   {
     breaks: "a picture's `sending` is written after the send",
@@ -123,9 +125,9 @@ const MUTANTS: readonly Mutant[] = [
     breaks: "two workers claim the same",
     shows: "10 workers at once, all, pg",
     edits: [
-      { file: SQL, from: "      AND pg_try_advisory_xact_lock(1886612992, hashtext(a.id::text));", to: "      ;" },
+      { file: CLAIM, from: "      AND pg_try_advisory_xact_lock(1886612992, hashtext(a.id::text));", to: "      ;" },
       {
-        file: SQL,
+        file: CLAIM,
         from: "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))\n    RETURNING",
         to: "    WHERE d.id = due.id\n    RETURNING",
       },

@@ -93,9 +93,7 @@ BEGIN
       -- An answer that is missing is waited for by nobody: the lease only says when to ask again.
       worker = CASE WHEN c.state = 'sending' AND c.code IS NOT NULL THEN NULL ELSE d.worker END,
       published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
-    FROM c WHERE d.id = c.id AND d.fence = c.fence
-      -- The account may have been disconnected while the answer was on its way.
-      AND (d.state IN ('claimed', 'sending', 'pending') OR (d.state = 'unconfirmed' AND c.state IN ('published', 'failed')))
+    FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.state IN ('claimed', 'sending', 'pending')
       -- What may have been sent never counts as unsent again, but for the next unit of a thread.
       AND NOT (d.state = 'sending' AND c.state = 'claimed' AND coalesce(c.unit ->> 'state', '') <> 'published')
     RETURNING d.id, d.user_id, d.account_id, d.attempt, c.unit, c.next, c.account, c.event, c.note, c.code, c.actor
