@@ -115,9 +115,7 @@ BEGIN
   ),
   account AS (
     UPDATE psn.accounts a SET
-      -- An account that was disconnected meanwhile stays so.
-      health = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'health', a.health) ELSE a.health END,
-      health_reason = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'reason', a.health_reason) ELSE a.health_reason END,
+      health = coalesce(d.account ->> 'health', a.health), health_reason = coalesce(d.account ->> 'reason', a.health_reason),
       paused_until = CASE WHEN d.account ? 'pausedForMs'
         THEN greatest(a.paused_until, now() + (d.account ->> 'pausedForMs')::double precision * interval '1 millisecond') ELSE a.paused_until END,
       updated_at = now()

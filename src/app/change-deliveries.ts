@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { DeliveryState } from "@psn/core/types/index.ts";
+import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import type { DeliveryDetail, DeliverySummary } from "./ports/posts.ts";
@@ -14,8 +14,8 @@ export type Change =
 
 /** From which states each change is possible; the stores hold the same line, this says so before anything is asked. */
 const FROM: Readonly<Record<Change["to"], readonly DeliveryState[]>> = {
-  cancel: ["held", "scheduled", "claimed"],
-  move: ["held", "scheduled", "claimed"],
+  cancel: TO_COME,
+  move: TO_COME,
   retry: ["failed", "held", "cancelled", "scheduled"],
 };
 const DONE: Readonly<Record<Change["to"], string>> = { cancel: "cancelled", move: "moved", retry: "tried again" };
@@ -76,7 +76,7 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
 
 /** What only a person can settle: psn has given up asking, or cannot ask before the account is connected again. */
 export function isUnsure({ state, health }: Pick<DeliverySummary, "state" | "health">): boolean {
-  return state === "unconfirmed" || (health !== "ok" && (state === "sending" || state === "pending"));
+  return state === "unconfirmed" || (health !== "ok" && UNDER_WAY.includes(state));
 }
 
 /**
@@ -109,23 +109,15 @@ export async function resolveDelivery(
 
 /** What the platform calls the post at this address: needed where units to come answer it, good to know where none do. */
 async function refAt(world: World, userId: string, delivery: DeliveryDetail, url: string, signal: AbortSignal): Promise<Ref> {
-  const { accountId: id, platform, handle, unitList } = delivery;
-  const account = (await world.stores.accounts.list(userId)).find((one) => one.id === id);
-  const threaded = unitList.filter(({ state }) => state !== "published").length > 1;
-  try {
-    if (!account) throw new PsnError("NOT_FOUND", "no such account");
-    const ref = await askAccount(world, userId, account, signal, async (adapter, session) => adapter.locate?.(url, session));
-    if (ref) return ref;
-  } catch (error) {
-    if (threaded || !(error instanceof PsnError)) throw error;
-  }
-  if (threaded)
-    throw new PsnError(
-      "INPUT_INVALID",
-      `no post of ${platform}:${handle} is found at this address, and the rest of the thread must answer it`,
-      {
-        hint: "copy the address from the post's own page",
-      },
-    );
-  return { id: url, url };
+  const { accountId, platform, handle, unitList } = delivery;
+  const goesOn = unitList.filter(({ state }) => state !== "published").length > 1;
+  const asked = askAccount(world, userId, accountId, signal, async (adapter, session) => adapter.locate?.(url, session));
+  const ref = await asked.catch((error: unknown) => {
+    if (goesOn || !(error instanceof PsnError)) throw error;
+  });
+  if (ref) return ref;
+  if (!goesOn) return { id: url, url };
+  throw new PsnError("INPUT_INVALID", `${platform}:${handle} has no post at this address, and the rest of the thread must answer it`, {
+    hint: "copy the address from the post's own page",
+  });
 }

@@ -131,10 +131,8 @@ export type AccountCheck = { readonly ok: true; readonly handle: string } | { re
 
 /** Asks the platform whether it still knows this account. Read-only but for a token that had to be exchanged. */
 export async function checkAccount(world: World, userId: string, accountId: string, signal: AbortSignal): Promise<AccountCheck> {
-  const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
   try {
-    if (!account) throw new PsnError("NOT_FOUND", "no such account");
-    const { handle } = await askAccount(world, userId, account, signal, (platform, session) => platform.identify(session));
+    const { handle } = await askAccount(world, userId, accountId, signal, (platform, session) => platform.identify(session));
     return { ok: true, handle };
   } catch (error) {
     if (error instanceof PsnError) return { ok: false, error };

@@ -4,6 +4,9 @@ import type { Bucket } from "./ports/outside.ts";
 import type { NewMedia, StoredMedia } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
 
+/** What every key of a user's objects begins with. */
+export const objectPrefix = (userId: string): string => `psn/${userId}/`;
+
 /** Where there is a bucket, rows hold no more than this, in bytes: the database of a free plan is small. */
 const ROW_HOLDS_BESIDE_BUCKET = 256 * 1024;
 
@@ -36,7 +39,7 @@ export async function keepMedia(
     for (const { content, ...info } of files) {
       if (!bucket || (info.bytes <= rowHolds && !linked.has(info.id))) kept.push({ ...info, content });
       else {
-        const objectKey = `psn/${userId}/${info.id}`;
+        const objectKey = `${objectPrefix(userId)}${info.id}`;
         put.push(objectKey);
         await bucket.put(objectKey, content, info.mime);
         kept.push({ ...info, objectKey });

@@ -1,5 +1,6 @@
 import type { PsnError } from "@psn/core/errors.ts";
 import { toPsnError } from "@psn/core/errors.ts";
+import { objectPrefix } from "./keep-media.ts";
 import type { SpentMedia } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
 
@@ -19,11 +20,10 @@ export async function pruneHub(
   const gone: SpentMedia[] = [];
   for (const one of spent) {
     try {
-      // The object first: a row that still names it is found again the next time.
-      // Somebody who may write rows could name another's.
-      if (one.objectKey !== null && !one.objectKey.startsWith(`psn/${one.userId}/`)) continue;
-      if (one.objectKey !== null) {
+      // Somebody who may write rows could name another's object: such a name is forgotten, and the object stays.
+      if (one.objectKey?.startsWith(objectPrefix(one.userId))) {
         if (!world.bucket) continue;
+        // The object first: a row that still names it is found again the next time.
         await world.bucket.remove(one.objectKey);
       }
       gone.push(one);

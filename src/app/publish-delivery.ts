@@ -2,22 +2,16 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Json, Purpose } from "@psn/core/types/index.ts";
 import type { Media, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
+import { assertHeld, type HeldClaim, keepingLease, write } from "./held-claim.ts";
 import { linkMedia, openMedia } from "./keep-media.ts";
-import type { Claim, LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
+import type { LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { World } from "./ports/world.ts";
 import { openCredentials, openSession, refreshSession } from "./session.ts";
 import { findLost } from "./settle-unknown.ts";
 import { tellOfChange } from "./tell-user.ts";
 
-/** How long to wait before writing an outcome again when the database did not answer, in milliseconds. */
-const WRITE_AGAIN_MS = [200, 1_000, 4_000] as const;
-
-export interface Attempt {
-  readonly world: World;
-  readonly claim: Claim;
-  readonly worker: string;
-  readonly leaseMs: number;
+export interface Attempt extends Omit<HeldClaim, "lease"> {
   /** When the claim was asked for: the lease lasts at least `leaseMs` from then. Absent: just now. */
   readonly askedAt?: Date;
   /** Where it was loaded with the claim. */
@@ -29,13 +23,7 @@ export interface Attempt {
 /** Does the work when its turn has come. */
 export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 
-/**
- * An attempt, and until when its lease is known to last, in epoch milliseconds of this machine's clock; and what was written
- * last, if the lease was not lost since.
- */
-interface Held extends Omit<Attempt, "loaded"> {
-  readonly lease: { until: number; last: delivery.DeliveryChange | undefined };
-}
+interface Held extends HeldClaim, Pick<Attempt, "turn"> {}
 
 interface Run extends Held {
   readonly loaded: LoadedDelivery;
@@ -196,15 +184,6 @@ function watched(world: World, session: Session): Session {
   return { ...session, fetch };
 }
 
-/**
- * A request may take half a lease. Where less is left, since this machine slept or a token had to be exchanged, the lease is
- * renewed first. Throws LEASE_LOST, and then somebody else sends.
- */
-async function assertHeld(run: Run): Promise<void> {
-  if (run.world.now().getTime() + run.leaseMs / 2 <= run.lease.until) return;
-  if (!(await write(run, delivery.renewed("sending", run.leaseMs)))) throw new PsnError("LEASE_LOST", "another worker took over");
-}
-
 async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
   let outcome: Outcome;
   try {
@@ -240,24 +219,6 @@ async function written(run: Run, change: delivery.DeliveryChange, goesOn: boolea
   return mine && goesOn;
 }
 
-/** False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. */
-async function write(held: Held, change: delivery.DeliveryChange): Promise<boolean> {
-  const { world, claim, worker, lease } = held;
-  for (let attempt = 0; ; attempt += 1) {
-    const askedAt = world.now().getTime();
-    try {
-      const mine = await world.stores.deliveries.settle(claim, worker, change);
-      if (mine && change.leaseMs !== null) lease.until = askedAt + change.leaseMs;
-      lease.last = mine ? change : undefined;
-      return mine;
-    } catch (error) {
-      const wait = WRITE_AGAIN_MS[attempt];
-      if (wait === undefined || !(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
-      await world.sleep(wait);
-    }
-  }
-}
-
 function requestOf({ world, loaded, claim, purpose }: Run, unit: StoredUnit): PublishRequest {
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
@@ -289,14 +250,14 @@ async function withRefresh<T>(run: Run, work: (session: Session) => Promise<T>):
   try {
     return await work(run.session);
   } catch (error) {
-    if (!(error instanceof PsnError) || error.retry !== "refresh") throw await late(run, error);
+    if (!(error instanceof PsnError) || error.retry !== "refresh") throw await unlessReplaced(run, error);
     run.session = await refreshSession(run.world, run.claim.userId, run.loaded.account, run.platform, run.session, error).catch(weather);
     return work(run.session);
   }
 }
 
 /** What a platform says of a token that was replaced while it was asked says nothing of the account any more. */
-async function late({ world, claim, loaded, session }: Run, error: unknown): Promise<unknown> {
+async function unlessReplaced({ world, claim, loaded, session }: Run, error: unknown): Promise<unknown> {
   if (!(error instanceof PsnError) || !delivery.needsUser(error)) return error;
   const sealed = await world.stores.accounts.credentials(claim.userId, loaded.account.id).catch(() => undefined);
   if (!sealed || openCredentials(world, claim.userId, sealed).access === session.credentials.access) return error;
@@ -307,22 +268,6 @@ async function late({ world, claim, loaded, session }: Run, error: unknown): Pro
 function weather(error: unknown): never {
   const said = toPsnError(error);
   throw said.retry === "reconcile" || said.code === "BUG" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
-}
-
-/** Uploads may take longer than a lease. */
-async function keepingLease<T>(run: Run, work: () => Promise<T>): Promise<T> {
-  let renewing: Promise<unknown> = Promise.resolve();
-  const renew = () => {
-    renewing = renewing.then(() => write(run, delivery.renewed("claimed", run.leaseMs))).catch(() => undefined);
-  };
-  const timer = setInterval(renew, run.leaseMs / 3);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-    // One that came late would turn `sending` into `claimed` again.
-    await renewing;
-  }
 }
 
 function openUnit(loaded: LoadedDelivery): StoredUnit | undefined {

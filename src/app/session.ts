@@ -1,5 +1,5 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
-import type { Credentials, OAuthApp, Platform, Profile, Session } from "@psn/core/types/platform.ts";
+import type { AppGuide, Credentials, OAuthApp, Platform, Profile, Session } from "@psn/core/types/platform.ts";
 import type { SealedCredentials } from "./ports/accounts.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { Place } from "./ports/outside.ts";
@@ -61,14 +61,19 @@ export function openSession(
   return { credentials: openCredentials(world, userId, sealed), profile: account.profile, fetch: world.fetch, now: world.now, signal };
 }
 
-/** Reads something with the account's session, exchanging its token where it must. Throws what `openSession` and `read` throw. */
+/**
+ * Reads something with the account's session, exchanging its token where it must. Throws NOT_FOUND, and what `openSession` and `read`
+ * throw.
+ */
 export async function askAccount<T>(
   world: World,
   userId: string,
-  account: AccountOf,
+  accountId: string,
   signal: AbortSignal,
   read: (platform: Platform, session: Session) => Promise<T>,
 ): Promise<T> {
+  const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
+  if (!account) throw new PsnError("NOT_FOUND", "no such account", { hint: "psn accounts" });
   const platform = await world.platforms.load(account.platform);
   const session = openSession(world, userId, account, (await world.stores.accounts.credentials(userId, account.id)) ?? null, signal);
   return read(platform, session).catch(async (error: unknown) => {
@@ -157,9 +162,14 @@ function refused(account: AccountOf, error: unknown): unknown {
 }
 const REFUSALS: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_SCOPE", "PLATFORM_REJECTED"]);
 
+function guideOf({ auth }: Platform): AppGuide | undefined {
+  return auth.flatMap((way) => (way.kind === "oauth" && way.app ? [way.app] : []))[0];
+}
+
 /** The user's own app, where the platform wants one. Throws APP_MISSING. */
-export async function appOf(world: Pick<World, "apps">, userId: string, { id, name, auth }: Platform): Promise<OAuthApp | undefined> {
-  const guide = auth.flatMap((way) => (way.kind === "oauth" && way.app ? [way.app] : []))[0];
+export async function appOf(world: Pick<World, "apps">, userId: string, platform: Platform): Promise<OAuthApp | undefined> {
+  const { id, name } = platform;
+  const guide = guideOf(platform);
   if (!guide) return undefined;
   const app = await world.apps.find(userId, guide.keys);
   if (!app)
@@ -168,10 +178,10 @@ export async function appOf(world: Pick<World, "apps">, userId: string, { id, na
 }
 
 /** Names the key that must be right where a platform does not accept the user's app. */
-export function namingApp(error: unknown, { auth }: Platform): unknown {
-  const keys = auth.flatMap((way) => (way.kind === "oauth" && way.app ? [way.app.keys] : []))[0];
-  if (!(error instanceof PsnError) || error.code !== "APP_REFUSED" || !keys) return error;
-  const hint = `psn keys set ${keys.secret ?? keys.id}`;
+export function namingApp(error: unknown, platform: Platform): unknown {
+  const guide = guideOf(platform);
+  if (!(error instanceof PsnError) || error.code !== "APP_REFUSED" || !guide) return error;
+  const hint = `psn keys set ${guide.keys.secret ?? guide.keys.id}`;
   return new PsnError(error.code, error.message, { cause: error, details: error.details, hint });
 }
 

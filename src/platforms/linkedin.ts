@@ -2,7 +2,7 @@ import type { PublishRequest } from "@psn/core/types/platform.ts";
 import { definePlatform } from "./kit/define.ts";
 import { type Body, compose } from "./kit/linkedin/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./kit/linkedin/connect.ts";
-import { refAt, remove, sendComment, sendPost } from "./kit/linkedin/send.ts";
+import { locate, remove, sendComment, sendPost } from "./kit/linkedin/send.ts";
 import { IMAGE_TYPES, prepare } from "./kit/linkedin/upload.ts";
 import { authorizationUrl } from "./kit/oauth.ts";
 
@@ -41,7 +41,7 @@ export default definePlatform({
     return { status: "published", ref };
   },
 
-  locate: async (url) => refAt(url),
+  locate,
   refresh,
   revoke,
   remove,

@@ -2,11 +2,8 @@ import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { disconnectAccount } from "@psn/app/connect-account.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { DeliveryState } from "@psn/core/types/index.ts";
+import { TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import { z } from "zod";
-
-/** What disconnecting cancels. */
-const TO_COME: ReadonlySet<DeliveryState> = new Set(["held", "scheduled", "claimed"]);
 
 export default defineCommand({
   name: "disconnect",
@@ -23,8 +20,8 @@ export default defineCommand({
     const [account, ...others] = chooseAccounts(await world.stores.accounts.list(user.id), [name], world.platforms.ids);
     if (!account || others.length > 0) throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
     const all = (await world.stores.posts.list(user.id, "open", 10_000)).filter(({ accountId }) => accountId === account.id);
-    const open = all.filter(({ state }) => TO_COME.has(state)).length;
-    const waiting = all.filter(({ state }) => state === "sending" || state === "pending").length;
+    const open = all.filter(({ state }) => TO_COME.includes(state)).length;
+    const waiting = all.filter(({ state }) => UNDER_WAY.includes(state)).length;
     if (dryRun) {
       output.result(
         { account: nameOf(account), cancelled: open, unconfirmed: waiting, revoked: false, dryRun: true },

@@ -1,5 +1,6 @@
 import type { HubRow, HubRows, HubTable } from "@psn/app/ports/hub.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import { getTableColumns } from "drizzle-orm";
 import type { Database, OwnerClient } from "./database.ts";
 import { contextStatements } from "./drivers/context.ts";
@@ -39,10 +40,9 @@ const BATCH_CHARS = 1_000_000;
 /** What a move found in the hands of a worker that changed it in the same instant is looked at again this often. */
 const MOST_TRIES = 8;
 
-const OPEN = "('scheduled', 'claimed', 'held')";
+const inSql = (states: readonly DeliveryState[]) => `(${states.map((state) => `'${state}'`).join(", ")})`;
 /** Why deliveries and accounts of a hub that was moved wait. */
 const MOVED = "moved to another hub";
-const UNDER_WAY = "('sending', 'pending')";
 /** The last line of history of what waits for `start`. */
 const WAITS = `d.state = 'held' AND (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1)
   IN ('imported', 'moved away')`;
@@ -147,8 +147,8 @@ async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGen
 async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
-    `SELECT count(*) FILTER (WHERE state IN ${UNDER_WAY})::integer AS n
-     FROM (SELECT d.state FROM psn.deliveries d WHERE d.state IN ${OPEN} OR d.state IN ${UNDER_WAY} FOR UPDATE) open`,
+    `SELECT count(*) FILTER (WHERE state IN ${inSql(UNDER_WAY)})::integer AS n
+     FROM (SELECT d.state FROM psn.deliveries d WHERE d.state IN ${inSql(TO_COME)} OR d.state IN ${inSql(UNDER_WAY)} FOR UPDATE) open`,
   );
   const n = Number(rows[0]?.["n"]);
   if (n > 0)
@@ -165,7 +165,7 @@ async function hold(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
     `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', code = NULL, message = '${MOVED}', fence = d.fence + 1,
-       lease_until = NULL, updated_at = now() WHERE d.state IN ${OPEN} RETURNING d.id)
+       lease_until = NULL, updated_at = now() WHERE d.state IN ${inSql(TO_COME)} RETURNING d.id)
      SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
   );
   await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL)", [String(rows[0]?.["ids"])]);

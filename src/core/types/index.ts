@@ -36,6 +36,11 @@ export const DELIVERY_STATES = [
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
+/** Nothing of the next unit has been sent: what its user may still cancel or move. */
+export const TO_COME: readonly DeliveryState[] = ["held", "scheduled", "claimed"];
+/** A unit may be out, and the platform has not said so. */
+export const UNDER_WAY: readonly DeliveryState[] = ["sending", "pending"];
+
 export const UNIT_STATES = ["waiting", "sending", "pending", "published"] as const;
 export type UnitState = (typeof UNIT_STATES)[number];
 

@@ -111,6 +111,7 @@ export function accountTests(test: Test): void {
     ]);
     expect(await eventsOf(stage, waiting.id)).toEqual(["scheduled", "cancelled"]);
     expect(await eventsOf(stage, out.id)).toEqual(["scheduled", "sending", "published"]);
+    expect(await eventsOf(stage, sent.id)).toEqual(["scheduled", "sending", "unconfirmed"]);
     expect(await settle(stage, old, sending(0, null, LEASE_MS))).toBe(false);
     // The answer that was on its way is still taken; that there is none says nothing new.
     expect(await settle(stage, inFlight, sending(0, null, LEASE_MS))).toBe(false);

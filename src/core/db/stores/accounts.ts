@@ -1,4 +1,5 @@
 import type { Account, Accounts, SealedCredentials } from "@psn/app/ports/accounts.ts";
+import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import type { Profile } from "@psn/core/types/platform.ts";
 import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
@@ -25,7 +26,11 @@ function tokenValues(credentials: SealedCredentials) {
 }
 
 /** Deliveries of an account that this transaction has changed are among these. */
-const ofAccount = (id: string) => sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and ${changedHere})`;
+/** Those of the account's that this transaction has brought into this state. */
+const ofAccount = (id: string, state: DeliveryState) =>
+  sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and d.state = ${state} and ${changedHere})`;
+
+const DISCONNECTED = "the account was disconnected";
 
 /** What came by an import, or was moved away, waits for `psn import --start`: another hub may be publishing it. */
 const notElsewhere = sql`coalesce((select e.event from psn.delivery_events e where e.delivery_id = ${deliveries.id}
@@ -98,18 +103,17 @@ export function accountsStore(database: Database): Accounts {
           .set({ state: "scheduled", wakeAt: sql`greatest(${deliveries.dueAt}, now())`, code: null, message: null, ...takenBack })
           .where(and(eq(deliveries.accountId, id), eq(deliveries.state, "held"), notElsewhere))
           .returning({ id: deliveries.id }),
-        note(db, ofAccount(id), "reconnected"),
+        note(db, ofAccount(id, "scheduled"), "reconnected"),
       ]);
     },
 
     async disconnect(userId, accountId) {
-      const [cancelled, , unconfirmed] = await database.run({ userId }, (db) => [
+      const [cancelled, unconfirmed] = await database.run({ userId }, (db) => [
         db
           .update(deliveries)
-          .set({ state: "cancelled", message: "the account was disconnected", ...takenBack })
-          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, ["held", "scheduled", "claimed"])))
+          .set({ state: "cancelled", message: DISCONNECTED, ...takenBack })
+          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, [...TO_COME])))
           .returning({ id: deliveries.id }),
-        note(db, ofAccount(accountId), "cancelled", "the account was disconnected"),
         // Nobody can ask the platform any more: its user decides what became of these. The fence stays, since a worker may be waiting
         // for the answer of one, and what it is told still counts.
         db
@@ -117,11 +121,13 @@ export function accountsStore(database: Database): Accounts {
           .set({
             state: "unconfirmed",
             code: "UNCONFIRMED",
-            message: "the account was disconnected before the platform had answered",
+            message: `${DISCONNECTED} before the platform had answered`,
             updatedAt: sql`now()`,
           })
-          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, ["sending", "pending"])))
+          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, [...UNDER_WAY])))
           .returning({ id: deliveries.id }),
+        note(db, ofAccount(accountId, "cancelled"), "cancelled", DISCONNECTED),
+        note(db, ofAccount(accountId, "unconfirmed"), "unconfirmed", DISCONNECTED),
         db.delete(oauthTokens).where(eq(oauthTokens.accountId, accountId)).returning({ id: oauthTokens.id }),
         db
           .update(accounts)

@@ -1,5 +1,5 @@
 import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/app/ports/posts.ts";
-import type { DeliveryState } from "@psn/core/types/index.ts";
+import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
 import { violated } from "../drivers/failure.ts";
@@ -46,7 +46,7 @@ function summaries(db: Builder) {
 const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${deliveryUnits.deliveryId} = any (array(
   select d.id from psn.deliveries d where d.id = any (${ids}) and ${changedHere}))`;
 /** Nobody is at work on it, and nobody will ask the platform before its account is connected again. */
-const leftAlone = sql`${deliveries.state} in ('sending', 'pending')
+const leftAlone = sql`${inArray(deliveries.state, [...UNDER_WAY])}
   and (${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())
   and exists (select from psn.accounts a where a.id = ${deliveries.accountId} and a.health <> 'ok')`;
 const unsent = { state: "waiting", prepared: null, sentAt: null, handle: null } as const;
@@ -55,7 +55,7 @@ export function postsStore(database: Database): Posts {
   const change = async (
     userId: string,
     ids: readonly string[],
-    from: DeliveryState[],
+    from: readonly DeliveryState[],
     set: Partial<typeof deliveries.$inferInsert>,
     event: string,
     text: string | null = null,
@@ -66,7 +66,7 @@ export function postsStore(database: Database): Posts {
       db
         .update(deliveries)
         .set({ ...set, ...takenBack })
-        .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, from)))
+        .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, [...from])))
         .returning({ id: deliveries.id }),
       ...(anew
         ? [
@@ -205,13 +205,13 @@ export function postsStore(database: Database): Posts {
       return rows;
     },
 
-    cancel: (userId, ids) => change(userId, ids, ["held", "scheduled", "claimed"], { state: "cancelled" }, "cancelled"),
+    cancel: (userId, ids) => change(userId, ids, TO_COME, { state: "cancelled" }, "cancelled"),
 
     move: (userId, ids, dueAt, wallTime, timeZone) =>
       change(
         userId,
         ids,
-        ["held", "scheduled", "claimed"],
+        TO_COME,
         { state: "scheduled", dueAt, wakeAt: dueAt, code: null, message: null },
         "moved",
         `${wallTime} ${timeZone}`,

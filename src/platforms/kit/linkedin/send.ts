@@ -173,8 +173,11 @@ function commentRef(urn: string, root: Ref): Ref {
   return { id: urn, url: `${root.url}?commentUrn=${encodeURIComponent(urn.replace("(urn:li:", "("))}` };
 }
 
-/** The post or comment in an address that LinkedIn shows: `/feed/update/urn:li:share:…`, `/posts/ada_words-activity-…-x1Yz`. */
-export function refAt(typed: string): Ref | undefined {
+/**
+ * The post or comment in an address that LinkedIn shows: `/feed/update/urn:li:share:…`, `/posts/ada_words-activity-…-x1Yz`. Whose it
+ * is cannot be asked: psn may not read posts.
+ */
+export async function locate(typed: string): Promise<Ref | undefined> {
   const url = new URL(typed);
   if (!/(?:^|\.)linkedin\.com$/.test(url.hostname)) return undefined;
   const [, named, type, number] =
