@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { COMMON_FLAGS, type Command, isGroup } from "@psn/cli/command.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS, EXIT } from "@psn/core/errors.ts";
-import type { Auth, MediaRule } from "@psn/core/types/platform.ts";
+import type { Auth } from "@psn/core/types/account.ts";
+import type { MediaRule } from "@psn/core/types/capabilities.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 

@@ -1,5 +1,6 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
-import type { Connection, ExchangeRequest, Net, Platform, Profile } from "@psn/core/types/platform.ts";
+import type { Connection, ExchangeRequest, Profile } from "@psn/core/types/account.ts";
+import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import type { Account, Disconnected } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";

@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { MediaInfo } from "@psn/core/types/platform.ts";
+import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { Bucket } from "./ports/outside.ts";
 import type { NewMedia, StoredMedia } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";

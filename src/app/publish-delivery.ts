@@ -1,6 +1,7 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Json, Purpose } from "@psn/core/types/index.ts";
-import type { Media, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { assertHeld, type HeldClaim, keepingLease, write } from "./held-claim.ts";
 import { linkMedia, openMedia } from "./keep-media.ts";

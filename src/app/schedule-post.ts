@@ -1,6 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
-import type { Issue, Limits, MediaInfo, Part, Platform, Post, Unit } from "@psn/core/types/platform.ts";
+import type { Issue, Platform, Unit } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { keepMedia } from "./keep-media.ts";
 import type { Account } from "./ports/accounts.ts";

@@ -1,5 +1,6 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
-import type { AppGuide, Credentials, OAuthApp, Platform, Profile, Session } from "@psn/core/types/platform.ts";
+import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
+import type { Platform, Session } from "@psn/core/types/platform.ts";
 import type { SealedCredentials } from "./ports/accounts.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { Place } from "./ports/outside.ts";

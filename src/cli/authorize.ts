@@ -1,5 +1,6 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
-import type { Authorization, ExchangeRequest, OAuthApp, OAuthAuth, Platform } from "@psn/core/types/platform.ts";
+import type { Authorization, ExchangeRequest, OAuthApp, OAuthAuth } from "@psn/core/types/account.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 import { openBrowser } from "./browser.ts";
 import type { Context } from "./command.ts";
 import { type Answer, type Farewell, type Loopback, listen, PORT } from "./loopback.ts";

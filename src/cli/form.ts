@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Auth, FormField, Platform } from "@psn/core/types/platform.ts";
+import type { Auth, FormField } from "@psn/core/types/account.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 import type { Context } from "./command.ts";
 import { givenSecret } from "./prompt.ts";
 

@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
-import type { Capabilities, Outcome } from "@psn/core/types/platform.ts";
+import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import type { Outcome } from "@psn/core/types/platform.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {

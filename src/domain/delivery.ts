@@ -1,6 +1,7 @@
 import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { AccountHealth, DeliveryState, Json, LatePolicy, UnitState } from "@psn/core/types/index.ts";
-import type { Capabilities, Outcome, Ref } from "@psn/core/types/platform.ts";
+import type { Outcome, Ref } from "@psn/core/types/platform.ts";
 
 /*
  * The state machine: what becomes of a delivery, decided without clock, chance or I/O.

@@ -1,4 +1,4 @@
-import type { TextRule } from "@psn/core/types/platform.ts";
+import type { TextRule } from "@psn/core/types/capabilities.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fits, measure, split, splitParts } from "./text.ts";

@@ -1,4 +1,4 @@
-import type { TextRule } from "@psn/core/types/platform.ts";
+import type { TextRule } from "@psn/core/types/capabilities.ts";
 import { LinkifyIt } from "linkify-it";
 
 /** Only links with `http:` or `https:` written out: what every platform agrees is a URL. */

@@ -1,4 +1,6 @@
-import type { Limits, MediaInfo, Post, PublishRequest, Session, Unit } from "@psn/core/types/platform.ts";
+import type { Limits } from "@psn/core/types/capabilities.ts";
+import type { PublishRequest, Session, Unit } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import bluesky from "./bluesky.ts";
 import type { Body } from "./kit/bluesky/compose.ts";

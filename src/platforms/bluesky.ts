@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { FormField, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { FormField } from "@psn/core/types/account.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { type Body, compose } from "./kit/bluesky/compose.ts";
 import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";

@@ -2,7 +2,8 @@ import { mkdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Profile, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Profile } from "@psn/core/types/account.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "./kit/define.ts";
 import {
   dropMedia,

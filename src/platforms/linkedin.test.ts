@@ -1,4 +1,4 @@
-import type { MediaInfo, Part, Post } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PostBody } from "./kit/linkedin/compose.ts";

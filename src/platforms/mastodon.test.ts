@@ -1,4 +1,5 @@
-import type { Limits, MediaInfo, Post } from "@psn/core/types/platform.ts";
+import type { Limits } from "@psn/core/types/capabilities.ts";
+import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import { originOf } from "./kit/mastodon/connect.ts";
 import { DEFAULTS, Instance, limitsOf } from "./kit/mastodon/limits.ts";

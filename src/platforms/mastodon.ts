@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { FormField } from "@psn/core/types/account.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import type { FormField, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse, refusal } from "./kit/http.ts";

@@ -1,4 +1,4 @@
-import type { MediaInfo, Part, Post } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import type { Answer } from "./kit/http.ts";
 import { isMissing, reasonOf, refusalOf } from "./kit/threads/refusals.ts";

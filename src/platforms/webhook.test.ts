@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Media, Post, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Media, Post } from "@psn/core/types/post.ts";
 import webhook from "@psn/platforms/webhook.ts";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";

@@ -1,7 +1,9 @@
 import { createHash, createHmac } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Profile } from "@psn/core/types/account.ts";
 import { type Json, VISIBILITIES } from "@psn/core/types/index.ts";
-import type { Media, Profile, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { definePlatform } from "./kit/define.ts";
 import { type CallOptions, call, refusal } from "./kit/http.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";

@@ -1,4 +1,5 @@
-import type { Limits, MediaInfo, Part, Post } from "@psn/core/types/platform.ts";
+import type { Limits } from "@psn/core/types/capabilities.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { postIdOf } from "./kit/x/compose.ts";

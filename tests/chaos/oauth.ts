@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { AuthorizeRequest, OAuthApp, Platform } from "@psn/core/types/platform.ts";
+import type { AuthorizeRequest, OAuthApp } from "@psn/core/types/account.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 import linkedin from "@psn/platforms/linkedin.ts";
 import threads from "@psn/platforms/threads.ts";
 import x from "@psn/platforms/x.ts";

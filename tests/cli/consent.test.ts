@@ -6,7 +6,8 @@ import { CALLBACK, listen } from "@psn/cli/loopback.ts";
 import { createOutput } from "@psn/cli/output.ts";
 import { createPrompt } from "@psn/cli/prompt.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { ExchangeRequest, OAuthAuth, Platform } from "@psn/core/types/platform.ts";
+import type { ExchangeRequest, OAuthAuth } from "@psn/core/types/account.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { recorder } from "../engine/recorder.ts";
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { PLAIN_FIELDS, SECRET_FIELDS } from "@psn/cli/form.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS } from "@psn/core/errors.ts";
-import { formFields } from "@psn/core/types/platform.ts";
+import { formFields } from "@psn/core/types/account.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, psn, scratch, type TestHub, testHub } from "../support/cli.ts";

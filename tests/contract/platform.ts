@@ -1,5 +1,7 @@
 import type { ErrorCode } from "@psn/core/errors.ts";
-import type { Fetch, Media, OAuthApp, Platform } from "@psn/core/types/platform.ts";
+import type { OAuthApp } from "@psn/core/types/account.ts";
+import type { Fetch, Platform } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { answering } from "./promises/answering.ts";
 import { composing } from "./promises/composing.ts";

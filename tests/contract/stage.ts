@@ -1,19 +1,8 @@
 import { createHash } from "node:crypto";
+import { type Connection, formFields } from "@psn/core/types/account.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import {
-  type Connection,
-  type Fetch,
-  formFields,
-  type Media,
-  type MediaInfo,
-  type Net,
-  type Platform,
-  type Post,
-  type PublishRequest,
-  type Ref,
-  type Session,
-  type Unit,
-} from "@psn/core/types/platform.ts";
+import type { Fetch, Net, Platform, PublishRequest, Ref, Session, Unit } from "@psn/core/types/platform.ts";
+import type { Media, MediaInfo, Post } from "@psn/core/types/post.ts";
 import type { PlatformContract, World } from "./platform.ts";
 
 /** A request as it left an adapter. `body` is the text itself, or a canonical account of a form or a file. */

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Capabilities, Fetch, Outcome, Platform, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import type { Fetch, Outcome, Platform, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { call, parse } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";

@@ -1,5 +1,6 @@
 import { AppBskyFeedPost, AtpAgent, RichText } from "@atproto/api";
-import type { Media, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media, Post } from "@psn/core/types/post.ts";
 import bluesky from "@psn/platforms/bluesky.ts";
 import type { Body } from "@psn/platforms/kit/bluesky/compose.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, Net, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, Net, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media, Post } from "@psn/core/types/post.ts";
 import { failedAgain } from "@psn/domain/delivery.ts";
 import { VERSION } from "@psn/platforms/kit/linkedin/api.ts";
 import type { Body } from "@psn/platforms/kit/linkedin/compose.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Connection, ExchangeRequest, Net, Session } from "@psn/core/types/platform.ts";
+import type { Connection, ExchangeRequest } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { testPlatform, type World } from "../contract/platform.ts";

@@ -1,4 +1,5 @@
-import type { Media, Part, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media, Part, Post } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media, Post } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterEach, describe, expect, test } from "vitest";

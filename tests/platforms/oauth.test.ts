@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Net, OAuthApp, Session } from "@psn/core/types/platform.ts";
+import type { OAuthApp } from "@psn/core/types/account.ts";
+import type { Fetch, Net, Session } from "@psn/core/types/platform.ts";
 import { authorizationUrl, exchangeCode, exchangeRefresh, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
 import type { Tokens } from "@psn/platforms/kit/oauth-answer.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";

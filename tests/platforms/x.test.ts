@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Fetch, Media, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/x/compose.ts";
 import x from "@psn/platforms/x.ts";
 import { afterEach, describe, expect, test } from "vitest";

@@ -1,5 +1,6 @@
 import type { Json } from "@psn/core/types/index.ts";
-import type { Media, Part, Platform, Post, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Media, Part, Post } from "@psn/core/types/post.ts";
 
 /*
  * An adapter by itself, without the engine: posts as tests write them down, and the requests that become of them.

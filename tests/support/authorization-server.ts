@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { OAuthApp } from "@psn/core/types/platform.ts";
+import type { OAuthApp } from "@psn/core/types/account.ts";
 import type { OAuthServer } from "@psn/platforms/kit/oauth.ts";
 
 /*

@@ -1,4 +1,4 @@
-import type { Media } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { type Reply, startCutting } from "./cutting-server.ts";
 import { type Container, openContainers, type Processing } from "./threads/containers.ts";
 import { fieldsOf, GraphRefusal, named, notFound, refusal } from "./threads/graph.ts";

@@ -1,5 +1,5 @@
+import type { Profile } from "@psn/core/types/account.ts";
 import type { AccountHealth } from "@psn/core/types/index.ts";
-import type { Profile } from "@psn/core/types/platform.ts";
 
 /*
  * Users, their accounts, and the keys of their own apps at the platforms.

@@ -1,5 +1,6 @@
+import type { AppGuide, OAuthApp } from "@psn/core/types/account.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
-import type { AppGuide, OAuthApp, Platform } from "@psn/core/types/platform.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 
 /*
  * What is neither the database nor a platform: the queue, the bucket, the vault.

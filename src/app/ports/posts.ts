@@ -1,5 +1,6 @@
 import type { AccountHealth, DeliveryState, LatePolicy, Visibility } from "@psn/core/types/index.ts";
-import type { MediaInfo, Ref, Unit } from "@psn/core/types/platform.ts";
+import type { Ref, Unit } from "@psn/core/types/platform.ts";
+import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { StoredUnit } from "./deliveries.ts";
 
 /*

@@ -7,7 +7,8 @@ import { ownApp } from "@psn/cli/own-app.ts";
 import type { Prompt } from "@psn/cli/prompt.ts";
 import type { Hub } from "@psn/compose.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { type Auth, formFields, type OAuthAuth, type Platform } from "@psn/core/types/platform.ts";
+import { type Auth, formFields, type OAuthAuth } from "@psn/core/types/account.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 
 export default defineCommand({

@@ -1,3 +1,4 @@
+import type { Limits } from "@psn/core/types/capabilities.ts";
 import {
   ACCOUNT_HEALTH,
   type AccountHealth,
@@ -10,7 +11,7 @@ import {
   type UnitState,
   type Visibility,
 } from "@psn/core/types/index.ts";
-import type { Limits, MediaKind } from "@psn/core/types/platform.ts";
+import type { MediaKind } from "@psn/core/types/post.ts";
 import { sql } from "drizzle-orm";
 import {
   bigint,

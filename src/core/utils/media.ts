@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { PsnError } from "@psn/core/errors.ts";
-import type { MediaKind } from "@psn/core/types/platform.ts";
+import type { MediaKind } from "@psn/core/types/post.ts";
 import { imageSize } from "image-size";
 import { type ImageType, imageTypeOf, isWhole } from "./image-type.ts";
 import { looksLikeVideo, readVideo } from "./video.ts";

@@ -1,5 +1,7 @@
+import type { Limits, MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
-import type { Composed, Issue, Limits, MediaInfo, MediaRule, Part, Post, TextRule } from "@psn/core/types/platform.ts";
+import type { Composed, Issue } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { fits, measure } from "@psn/domain/text.ts";
 
 /** A media file in a merged body: all but its bytes. */

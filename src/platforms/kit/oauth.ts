@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, Credentials, ExchangeRequest, Net, OAuthApp, Session } from "@psn/core/types/platform.ts";
+import type { Authorization, AuthorizeRequest, Credentials, ExchangeRequest, OAuthApp } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call } from "./http.ts";
 import { ANY_STATUS, isRevoked, readTokens, refused, type Tokens } from "./oauth-answer.ts";
 

@@ -1,6 +1,8 @@
+import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
-import type { Composed, Limits, MediaInfo, Part, Platform, Post } from "@psn/core/types/platform.ts";
+import type { Composed, Platform } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { expect } from "vitest";
 import type { Promised } from "../platform.ts";

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { formFields } from "@psn/core/types/account.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
-import { formFields } from "@psn/core/types/platform.ts";
 import { expect } from "vitest";
 import type { Promised } from "../platform.ts";
 import { postOf } from "../stage.ts";

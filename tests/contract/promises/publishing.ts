@@ -1,4 +1,5 @@
-import type { Part, Ref } from "@psn/core/types/platform.ts";
+import type { Ref } from "@psn/core/types/platform.ts";
+import type { Part } from "@psn/core/types/post.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
 import { keyOf, picture, postOf, type Seen, type Stage, settled } from "../stage.ts";

@@ -1,6 +1,6 @@
 import type { Account, Accounts, SealedCredentials } from "@psn/app/ports/accounts.ts";
+import type { Profile } from "@psn/core/types/account.ts";
 import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
-import type { Profile } from "@psn/core/types/platform.ts";
 import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { accounts, deliveries, oauthTokens } from "../schema.ts";

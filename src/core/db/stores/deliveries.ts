@@ -1,7 +1,8 @@
 import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/app/ports/deliveries.ts";
 import type { WakeUp } from "@psn/app/ports/outside.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
-import type { MediaInfo, Ref } from "@psn/core/types/platform.ts";
+import type { Ref } from "@psn/core/types/platform.ts";
+import type { MediaInfo } from "@psn/core/types/post.ts";
 import { and, asc, eq, ne, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
 import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";

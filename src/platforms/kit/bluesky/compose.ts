@@ -1,4 +1,6 @@
-import type { Composed, Issue, Limits, MediaInfo, Part, Post, Unit } from "@psn/core/types/platform.ts";
+import type { Limits } from "@psn/core/types/capabilities.ts";
+import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
 import { type Facet, findFacets, type Mention } from "./facets.ts";
 

@@ -1,4 +1,5 @@
-import type { Credentials, Fetch, Net, Session } from "@psn/core/types/platform.ts";
+import type { Credentials } from "@psn/core/types/account.ts";
+import type { Fetch, Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { clientOf, type SavedSession } from "./client.ts";
 

@@ -1,6 +1,7 @@
 import type { OAuthSession } from "@atproto/oauth-client";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, Connection, Credentials, ExchangeRequest, Net, Session } from "@psn/core/types/platform.ts";
+import type { Authorization, AuthorizeRequest, Connection, Credentials, ExchangeRequest } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { carrierOf, clientOf, failureOf, type SavedSession, type SavedState, SCOPES } from "./client.ts";
 import { type Saved, savedOf, sessionOf } from "./dpop.ts";

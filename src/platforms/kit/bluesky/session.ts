@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Connection, Credentials, Net, Profile, Session } from "@psn/core/types/platform.ts";
+import type { Connection, Credentials, Profile } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { type Caller, errorName, xrpc } from "./xrpc.ts";

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { link, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Media } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { z } from "zod";
 import { exists, ignore, OWN_FOLDER, readText, removeFile, writeAtomically } from "./files.ts";
 

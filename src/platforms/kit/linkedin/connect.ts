@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
+import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { credentialsOf, demandScopes, exchangeCode, exchangeRefresh, type OAuthServer, revokeTokens } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import type { MediaKind, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { MediaKind } from "@psn/core/types/post.ts";
 import { call, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { z } from "zod";

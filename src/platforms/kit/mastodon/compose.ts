@@ -1,5 +1,7 @@
+import type { Limits, MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
-import type { Composed, Issue, Limits, MediaInfo, MediaRule, Part, Post, TextRule, Unit } from "@psn/core/types/platform.ts";
+import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
 
 /** What POST /api/v1/statuses is sent (https://docs.joinmastodon.org/methods/statuses/#create, 2026-11). */

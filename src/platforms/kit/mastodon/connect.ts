@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Connection, Net, Profile } from "@psn/core/types/platform.ts";
+import type { Connection, Profile } from "@psn/core/types/account.ts";
+import type { Net } from "@psn/core/types/platform.ts";
 import { type Answer, bodyOf, parse, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { Account, api, type Caller, subjectOf } from "./api.ts";

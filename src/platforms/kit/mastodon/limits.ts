@@ -1,4 +1,4 @@
-import type { Limits, MediaRule } from "@psn/core/types/platform.ts";
+import type { Limits, MediaRule } from "@psn/core/types/capabilities.ts";
 import { z } from "zod";
 
 /**

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, Connection, ExchangeRequest, Net, OAuthApp, Session } from "@psn/core/types/platform.ts";
+import type { Authorization, AuthorizeRequest, Connection, ExchangeRequest, OAuthApp } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import { call, parse, refusal } from "@psn/platforms/kit/http.ts";
 import { authorizationUrl, exchangeCode, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";

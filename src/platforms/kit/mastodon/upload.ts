@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Media, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { api, MediaAttachment } from "./api.ts";
 

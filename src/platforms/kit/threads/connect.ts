@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Connection, Credentials, ExchangeRequest, Net, OAuthAuth, Profile, Session } from "@psn/core/types/platform.ts";
+import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
+import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call, parse } from "@psn/platforms/kit/http.ts";
 import { exchangeCode, type OAuthServer, refusedForGood } from "@psn/platforms/kit/oauth.ts";
 import { ANY_STATUS, readTokens, type Tokens } from "@psn/platforms/kit/oauth-answer.ts";

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Media, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { type Answer, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { api, Created, form, Id } from "./api.ts";

@@ -1,4 +1,6 @@
-import type { Composed, Issue, Limits, MediaInfo, OptionRule, Part, Post, Unit } from "@psn/core/types/platform.ts";
+import type { Limits, OptionRule } from "@psn/core/types/capabilities.ts";
+import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
+import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { measure } from "@psn/domain/text.ts";
 import { clean, hasForbidden, splitWeighed, weigh } from "./text.ts";
 

@@ -1,4 +1,4 @@
-import type { TextRule } from "@psn/core/types/platform.ts";
+import type { TextRule } from "@psn/core/types/capabilities.ts";
 import { measure, split } from "@psn/domain/text.ts";
 import twitterText from "twitter-text";
 

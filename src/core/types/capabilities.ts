@@ -1,0 +1,64 @@
+import type { Visibility } from "./index.ts";
+
+/* What a platform allows: data, so that the CLI, the docs and the check agree. */
+
+export interface TextRule {
+  /** Most that fit, in `unit`. */
+  readonly max: number;
+  /** What is counted. Graphemes are user-perceived characters (UAX #29). */
+  readonly unit: "grapheme" | "codepoint" | "utf16" | "byte";
+  /** What every URL counts, however long it is. */
+  readonly urlCost?: number;
+  /** A second bound in UTF-8 bytes, where the platform has one. */
+  readonly maxBytes?: number;
+  /** `local`: `@name@server` counts as `@name`. */
+  readonly mention?: "local";
+}
+
+export interface MediaRule {
+  /** Most files in one unit. */
+  readonly max: number;
+  readonly maxBytes: number;
+  readonly mimes: readonly string[];
+}
+
+/** The limits one account works under: the platform's, with what its server says of itself laid over them. */
+export interface Limits {
+  readonly text: TextRule;
+  readonly images?: MediaRule;
+  readonly videos?: MediaRule;
+  readonly documents?: MediaRule;
+  /** Longest alt text in graphemes; false where the platform has none. */
+  readonly altText: number | false;
+}
+
+export interface Capabilities extends Limits {
+  /** `reply-chain`: each unit answers the one before. `merge`: no limit worth a thread, parts become one unit. */
+  readonly thread: "reply-chain" | "merge";
+  readonly visibilities: readonly Visibility[];
+  readonly contentWarning: boolean;
+  /**
+   * How a lost answer is settled.
+   * `client-id`: psn chose the id, so sending again is harmless and "already there" is success.
+   * `idempotency-key`: look for the post first, then send again with the same key.
+   * `refused`: the platform refuses the same content a second time and says which post it has, so sending again is harmless.
+   * `lookup`: search, and ask a person when it is not found.
+   * `ask-human`: nothing can be asked.
+   */
+  readonly duplicates: "client-id" | "idempotency-key" | "refused" | "lookup" | "ask-human";
+  /** Most deliveries in flight for one account. */
+  readonly concurrency: number;
+  /** The platform fetches media from a public address, which only a hub with a bucket can give. */
+  readonly mediaByLink?: true;
+  /** What only this platform knows. */
+  readonly options?: readonly OptionRule[];
+}
+
+/** Something a post may say to one platform alone: `--option x.reply=following`. */
+export interface OptionRule {
+  /** Lower case, without a dot. */
+  readonly name: string;
+  readonly help: string;
+  /** All it may be; absent where it is free text, which `compose` judges. */
+  readonly values?: readonly string[];
+}
