@@ -196,6 +196,19 @@ describe("prune", () => {
     expect(await stage.detail(old)).toMatchObject({ state: "published", text: "look" });
   });
 
+  test("a row that names another's object loses the name, and the object stays", async () => {
+    const id = await schedule([file(LARGE, "mine")]);
+    await wake(id);
+    await age(id, 40);
+    const foreign = "psn/01930b1e-7c00-7000-8000-000000000000/theirs";
+    const bucket = openBucket(settings(), QUICK);
+    await bucket.put(foreign, new Uint8Array(10), "image/png");
+    await asOwner(stage.db, "UPDATE psn.media SET object_key = $1 WHERE object_key IS NOT NULL", [foreign]);
+    expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 1 });
+    expect(await s3.objects()).toContain(foreign);
+    expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 0 });
+  });
+
   test("a bucket that fails for one object keeps its row for the next time", async () => {
     const ids = [await schedule([file(LARGE, "a")]), await schedule([file(LARGE, "b")])];
     for (const id of ids) {
