@@ -13,6 +13,7 @@ const steps: readonly (readonly [what: string, command: string, ...args: string[
   ["format, lint, layers", bin("biome"), "check", "--error-on-warnings", "."],
   ["types", bin("tsc"), "--noEmit"],
   ["generated files are fresh", bun, `${root}scripts/docs.ts`, "--check"],
+  ["mutants find what they break", bun, `${root}scripts/mutate-engine.ts`, "--check"],
   ["tests", bun, "--bun", bin("vitest"), "run"],
 ];
 

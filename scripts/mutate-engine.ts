@@ -137,16 +137,7 @@ const MUTANTS: readonly Mutant[] = [
     breaks: "what is being sent can be cancelled",
     shows: "psn cancel while a worker stands at: sending, not sent",
     edits: [
-      {
-        file: "src/app/change-deliveries.ts",
-        from: 'cancel: ["held", "scheduled", "claimed"],',
-        to: 'cancel: ["held", "scheduled", "claimed", "sending"],',
-      },
-      {
-        file: "src/core/db/stores/posts.ts",
-        from: 'change(userId, ids, ["held", "scheduled", "claimed"], { state: "cancelled" }',
-        to: 'change(userId, ids, ["held", "scheduled", "claimed", "sending"], { state: "cancelled" }',
-      },
+      { file: "src/core/types/index.ts", from: '["held", "scheduled", "claimed"];', to: '["held", "scheduled", "claimed", "sending"];' },
     ],
   },
   {
@@ -206,18 +197,17 @@ function said({ text }: Verdict): string {
   return summary === undefined ? "DID NOT RUN" : `${summary.replace(/^.*: /, "")}${wrong === undefined ? "" : ` (${wrong.slice(0, 70)})`}`;
 }
 
+/** The file with the edit made. Throws where the text to break is not there exactly once. */
+function broken(folder: string, { file, from, to }: Edit): string {
+  const source = readFileSync(join(folder, file), "utf8");
+  if (source.split(from).length !== 2) throw new Error(`the text to break must be in ${file} exactly once: ${from.trim()}`);
+  return source.replace(from, () => to);
+}
+
 async function attempt({ breaks, shows, edits }: Mutant, index: number): Promise<boolean> {
   const folder = join(scratch, String(index));
   copyTo(folder);
-  for (const { file, from, to } of edits) {
-    const path = join(folder, file);
-    const source = readFileSync(path, "utf8");
-    if (source.split(from).length !== 2) throw new Error(`"${breaks}": the text to break must be in ${file} exactly once`);
-    writeFileSync(
-      path,
-      source.replace(from, () => to),
-    );
-  }
+  for (const edit of edits) writeFileSync(join(folder, edit.file), broken(folder, edit));
   let verdict = await run(folder, shows);
   // Two at once meet by chance.
   for (let tries = 1; verdict.code === 0 && shows.includes("at once") && tries < 4; tries += 1) verdict = await run(folder, shows);
@@ -232,6 +222,9 @@ async function attempt({ breaks, shows, edits }: Mutant, index: number): Promise
 const WIDTH = Math.max(...MUTANTS.map(({ breaks }) => breaks.length));
 
 async function all(): Promise<boolean> {
+  for (const edit of MUTANTS.flatMap(({ edits }) => edits)) broken(root, edit);
+  // For CI, which has no time for more: a mutant whose text has moved breaks nothing.
+  if (process.argv.includes("--check")) return true;
   // What fails on the sources as they are says nothing about a mutant.
   const untouched = join(scratch, "untouched");
   copyTo(untouched);
