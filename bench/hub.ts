@@ -74,6 +74,7 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
       apps: { find: async () => undefined },
       fetch: () => Promise.reject(new Error("the bench has no network")),
       now: () => new Date(),
+      elapsedMs: () => performance.now(),
       random: Math.random,
       newId,
       sleep: async (ms) => sleep(ms),

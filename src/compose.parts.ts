@@ -31,6 +31,7 @@ export function loaderOf(ids: readonly string[]): Platforms {
 export const outside = {
   fetch: (input: string | URL, init?: RequestInit) => fetch(input, init),
   now: () => new Date(),
+  elapsedMs: () => performance.now(),
   random: Math.random,
   newId: () => Bun.randomUUIDv7(),
   sleep: async (ms: number, signal?: AbortSignal) => {

@@ -123,7 +123,12 @@ async function prepare(run: Run, unit: StoredUnit): Promise<boolean> {
   try {
     const turn: Turn = unit.unit.media.length > 0 && run.turn ? run.turn : (work) => work();
     prepared = await keepingLease(run, () =>
-      turn(() => withRefresh(run, (session) => run.platform.prepare?.(requestOf(run, unit), session) ?? Promise.resolve(null))),
+      turn(() =>
+        withRefresh(run, async (session) => {
+          const made = await run.platform.prepare?.(requestOf(run, unit), session);
+          return made?.status === "prepared" ? made.prepared : null;
+        }),
+      ),
     );
   } catch (error) {
     const said = toPsnError(error);

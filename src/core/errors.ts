@@ -152,6 +152,11 @@ export interface ErrorOptions {
   readonly hint?: string;
   /** When the platform said it may be asked again, in milliseconds from now. */
   readonly retryAfterMs?: number;
+  /**
+   * Said by an adapter of a refusal to a repeated request: it proves that no earlier attempt was taken either. Without it a refused
+   * repeat proves nothing about the attempt before.
+   */
+  readonly neverTaken?: boolean;
   /** Safe to print and to store: no token, no post body. */
   readonly details?: Details;
 }
@@ -162,6 +167,7 @@ export class PsnError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly neverTaken: boolean;
   readonly details: Details;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
@@ -170,6 +176,7 @@ export class PsnError extends Error {
     this.code = code;
     this.hint = options.hint ?? spec.hint;
     this.retryAfterMs = options.retryAfterMs;
+    this.neverTaken = options.neverTaken ?? false;
     this.details = options.details ?? {};
   }
 

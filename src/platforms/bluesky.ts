@@ -55,7 +55,7 @@ export default definePlatform({
   refresh,
   revoke,
   compose,
-  prepare,
+  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await prepare(request, session) }),
 
   async publish(request: PublishRequest<Body>, session) {
     const { home, subject } = session.profile;

@@ -41,7 +41,7 @@ export default definePlatform({
   exchange,
   identify: profileOf,
   compose,
-  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
+  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await prepare(request, session) }),
 
   /** https://developers.facebook.com/documentation/threads/reference/publishing (2026-11). */
   async publish(request: PublishRequest<Body>, session): Promise<Outcome> {

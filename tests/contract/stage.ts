@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Connection, formFields } from "@psn/core/types/account.ts";
-import type { Json } from "@psn/core/types/index.ts";
 import type { Fetch, Net, Platform, PublishRequest, Ref, Session, Unit } from "@psn/core/types/platform.ts";
 import type { Media, MediaInfo, Post } from "@psn/core/types/post.ts";
+import { prepareAll } from "../support/adapter.ts";
 import type { PlatformContract, World } from "./platform.ts";
 
 /** A request as it left an adapter. `body` is the text itself, or a canonical account of a form or a file. */
@@ -119,8 +119,7 @@ export async function openStage(contract: PlatformContract, world: World): Promi
     };
     if (!unit.prepare) return request;
     if (!platform.prepare) throw new Error("a unit asks to be prepared and the platform has no prepare");
-    const prepared: Json = JSON.parse(JSON.stringify(await platform.prepare(request, session)));
-    return { ...request, prepared };
+    return { ...request, prepared: await prepareAll(platform, request, session) };
   };
   const publish: Stage["publish"] = async (post, key) => {
     const request = await ready(units(post)[0], key);

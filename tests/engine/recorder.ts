@@ -243,7 +243,7 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
           z.object({ id: z.string() }).parse(JSON.parse((await ask(session, "/media", "POST", { bytes: (await one.open()).size })).text))
             .id,
         );
-      return ids;
+      return { status: "prepared", prepared: ids };
     },
     publish: async ({ unit, key, at, root, parent, prepared }, session) => {
       const body = { key, text: unit.text, at: at.toISOString(), root: root?.id ?? null, parent: parent?.id ?? null, media: prepared };

@@ -6,6 +6,7 @@ import type { Body } from "@psn/platforms/kit/bluesky/compose.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { testPlatform, type World } from "../contract/platform.ts";
+import { prepareAll } from "../support/adapter.ts";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
 
 /*
@@ -107,7 +108,7 @@ async function requestFor(text: string, session: Session, media: readonly Media[
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
   const unit = composed.units[0];
   const request = { unit, prepared: null, media, key: crypto.randomUUID(), at: new Date() };
-  return unit.prepare ? { ...request, prepared: await bluesky.prepare(request, session) } : request;
+  return unit.prepare ? { ...request, prepared: await prepareAll(bluesky, request, session) } : request;
 }
 
 async function post(text: string, session: Session, media: readonly Media[] = []): Promise<Ref> {

@@ -4,6 +4,7 @@ import type { Media, Post } from "@psn/core/types/post.ts";
 import bluesky from "@psn/platforms/bluesky.ts";
 import type { Body } from "@psn/platforms/kit/bluesky/compose.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { prepareAll } from "../support/adapter.ts";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
 
 /*
@@ -76,7 +77,7 @@ async function requestsFor(session: Session, post: Omit<Post, "id">, media: read
       key: crypto.randomUUID(),
       at: new Date(AT.getTime() + index),
     };
-    requests.push(unit.prepare ? { ...request, prepared: JSON.parse(JSON.stringify(await bluesky.prepare?.(request, session))) } : request);
+    requests.push(unit.prepare ? { ...request, prepared: await prepareAll(bluesky, request, session) } : request);
   }
   return requests;
 }

@@ -7,7 +7,7 @@ import type { Body } from "@psn/platforms/kit/linkedin/compose.ts";
 import linkedin from "@psn/platforms/linkedin.ts";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { adapter, failure, post, text } from "../support/adapter.ts";
+import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import { readLittle } from "../support/linkedin/little.ts";
 import { addressOf, FAULTS_AFTER, type LinkedInFake, MEMBER, type Switches, startLinkedIn } from "../support/linkedin.ts";
 
@@ -69,14 +69,14 @@ const pdf = (id: string): Media => ({
 
 async function ready(value: Post | string, session: Session): Promise<PublishRequest<Body>> {
   const request = only(value);
-  return request.unit.prepare ? { ...request, prepared: await linkedin.prepare(request, session) } : request;
+  return request.unit.prepare ? { ...request, prepared: await prepareAll(linkedin, request, session) } : request;
 }
 
 async function publishAll(value: Post, session: Session): Promise<Ref[]> {
   const refs: Ref[] = [];
   for (const request of requestsOf(value)) {
     const [root, parent] = [refs[0], refs.at(-1)];
-    const prepared = request.unit.prepare ? await linkedin.prepare(request, session) : null;
+    const prepared = request.unit.prepare ? await prepareAll(linkedin, request, session) : null;
     refs.push(await publish({ ...request, prepared, ...(root && parent ? { root, parent } : {}) }, session));
   }
   return refs;

@@ -3,6 +3,7 @@ import type { Media, Part, Post } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { prepareAll } from "../support/adapter.ts";
 import { type Snac, snacProgram, startSnac } from "../support/snac.ts";
 
 // One transparent pixel.
@@ -52,7 +53,7 @@ function requestsOf(parts: [Part, ...Part[]], more: Partial<Post> = {}): Publish
 }
 
 async function publish(request: PublishRequest<Body>): Promise<Ref> {
-  const prepared = request.unit.prepare ? ((await mastodon.prepare?.(request, session)) ?? null) : null;
+  const prepared = request.unit.prepare ? await prepareAll(mastodon, request, session) : null;
   const outcome = await mastodon.publish({ ...request, prepared }, session);
   if (outcome.status !== "published") throw new Error("snac publishes at once");
   return outcome.ref;

@@ -4,7 +4,7 @@ import type { Media, Post } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
 import mastodon from "@psn/platforms/mastodon.ts";
 import { afterEach, describe, expect, test } from "vitest";
-import { adapter, failure, post, text } from "../support/adapter.ts";
+import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import { FAULTS_AFTER, type MastodonFake, type Switches, startMastodon } from "../support/mastodon.ts";
 
 const { requestsOf, publish } = adapter(mastodon);
@@ -43,7 +43,7 @@ const image = (id: string, alt?: string): Media => {
 const video = (id: string): Media => ({ ...image(id), kind: "video", mime: "video/mp4" });
 
 async function prepared(request: PublishRequest<Body>, session: Session): Promise<PublishRequest<Body>> {
-  return { ...request, prepared: (await mastodon.prepare?.(request, session)) ?? null, at: new Date() };
+  return { ...request, prepared: await prepareAll(mastodon, request, session), at: new Date() };
 }
 
 /** What the engine does: after a lost answer it looks first, and sends again with the same key only when it is not there. */

@@ -5,7 +5,7 @@ import type { Media, Post } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/threads/compose.ts";
 import threads from "@psn/platforms/threads.ts";
 import { afterEach, describe, expect, test } from "vitest";
-import { adapter, failure, post, text } from "../support/adapter.ts";
+import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import type { App } from "../support/threads/oauth.ts";
 import { FAULTS_AFTER, type Switches, startThreads, type ThreadsFake, USER } from "../support/threads.ts";
 
@@ -78,7 +78,7 @@ function only(value: Post, fake?: ThreadsFake): PublishRequest<Body> {
 }
 
 async function prepared(request: PublishRequest<Body>, session: Session): Promise<PublishRequest<Body>> {
-  return { ...request, prepared: JSON.parse(JSON.stringify(await threads.prepare(request, session))), at: session.now() };
+  return { ...request, prepared: await prepareAll(threads, request, session), at: session.now() };
 }
 
 const ready = (words: string, session: Session) => prepared(only(post(text(words))), session);

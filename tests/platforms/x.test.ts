@@ -5,7 +5,7 @@ import type { Media } from "@psn/core/types/post.ts";
 import type { Body } from "@psn/platforms/kit/x/compose.ts";
 import x from "@psn/platforms/x.ts";
 import { afterEach, describe, expect, test } from "vitest";
-import { adapter, failure, post, text } from "../support/adapter.ts";
+import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import type { App } from "../support/x/oauth.ts";
 import { FAULTS_AFTER, FOREIGN, type Switches, startX, USER, type XFake } from "../support/x.ts";
 
@@ -57,7 +57,7 @@ const gif = (id: string, alt?: string): Media => ({ ...image(id, alt), mime: "im
 const video = (id: string, bytes = 20): Media => ({ ...image(id, "not for videos", bytes), kind: "video", mime: "video/mp4" });
 
 async function prepared(request: PublishRequest<Body>, session: Session): Promise<PublishRequest<Body>> {
-  return { ...request, prepared: await x.prepare(request, session), at: new Date() };
+  return { ...request, prepared: await prepareAll(x, request, session), at: new Date() };
 }
 
 const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) => x.lookup(request, session, new Set(known));

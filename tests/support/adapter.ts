@@ -39,6 +39,20 @@ export function adapter<Body extends Json>(platform: Pick<Platform<string, Body>
   return { requestsOf, only, publish };
 }
 
+/** What a request's preparing came to, asked again at once while the platform still works; as the database keeps it. */
+export async function prepareAll<Body extends Json>(
+  platform: Pick<Platform<string, Body>, "prepare">,
+  request: PublishRequest<Body>,
+  session: Session,
+): Promise<Json> {
+  for (let handle: Json | undefined; ; ) {
+    const made = await platform.prepare?.({ ...request, ...(handle === undefined ? {} : { handle }) }, session);
+    if (made?.status !== "pending") return JSON.parse(JSON.stringify(made?.prepared ?? null));
+    handle = JSON.parse(JSON.stringify(made.handle));
+    await Bun.sleep(Math.min(made.checkAfterMs, 20));
+  }
+}
+
 /** What it threw. */
 export function failure(work: Promise<unknown>): Promise<unknown> {
   return work.then(

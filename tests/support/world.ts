@@ -71,6 +71,7 @@ export function createWorld(database: Database, options: WorldOptions): TestWorl
     apps: { find: async () => undefined },
     fetch: options.fetch,
     now: () => new Date(Date.now() + clock.aheadMs + clock.passedMs),
+    elapsedMs: () => performance.now() + clock.passedMs,
     random: options.random ?? (() => 0.5),
     newId: () => Bun.randomUUIDv7(),
     sleep: async (ms, signal) => {

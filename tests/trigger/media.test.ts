@@ -33,7 +33,7 @@ const reading: Platform = {
     const read: { readonly sha256: string; readonly alt: string | undefined }[] = [];
     for (const one of media) read.push({ sha256: sha256(new Uint8Array(await (await one.open()).arrayBuffer())), alt: one.alt });
     seen.push(...read);
-    return read.length;
+    return { status: "prepared", prepared: read.length };
   },
 };
 

@@ -38,7 +38,10 @@ export interface World extends Faults {
   readonly fetch: Fetch;
   /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
   readonly notify?: (line: string) => Promise<void>;
+  /** The wall clock, which may be wrong and may step. */
   readonly now: () => Date;
+  /** Milliseconds of a clock that never steps, since an instant that means nothing. */
+  readonly elapsedMs: () => number;
   /** In [0, 1). */
   readonly random: () => number;
   /** UUIDv7. */

@@ -18,6 +18,11 @@ export interface Session extends Net {
   readonly profile: Profile;
   /** The user's own app at the platform, for `refresh` and `revoke`; absent where there is none. */
   readonly app?: OAuthApp;
+  /**
+   * Throws LEASE_LOST where another worker acts on the unit by now. In `publish`, `fetch` asks this before each request that can change
+   * something; an adapter that writes without `fetch` awaits it last before the write. Absent outside `publish`.
+   */
+  readonly assertHeld?: () => Promise<void>;
 }
 
 // The words between the application and an adapter.
@@ -60,11 +65,18 @@ export type Outcome =
   | { readonly status: "published"; readonly ref: Ref }
   | { readonly status: "pending"; readonly handle: Json; readonly checkAfterMs: number };
 
+/** What `prepare` came to. `pending`: the platform still works on what it was given; the engine calls `prepare` again, with the handle. */
+export type Preparation =
+  | { readonly status: "prepared"; readonly prepared: Json }
+  | { readonly status: "pending"; readonly handle: Json; readonly checkAfterMs: number };
+
 export interface PublishRequest<Body extends Json = Json> {
   readonly unit: Unit<Body>;
-  /** What `prepare` returned, kept durably; null when the unit needs no preparing. */
+  /** What `prepare` made, kept durably; null before, and when the unit needs no preparing. */
   readonly prepared: Json;
-  /** This unit's media, in order. */
+  /** For `prepare`: the handle it was pending with, kept durably; absent on a first call. */
+  readonly handle?: Json;
+  /** This unit's media, in order. In `publish` of an adapter without `prepare` they are in memory already. */
   readonly media: readonly Media[];
   /** A UUID, stable for this unit across every attempt. */
   readonly key: string;
@@ -109,9 +121,10 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
 
   /**
    * All that must happen before a unit can be sent and shows nothing to anybody: uploads, look-ups.
-   * May run again after a crash. Its result is stored and handed to every attempt of `publish`.
+   * May run again after a crash. What it made is stored and handed to every attempt of `publish`. Never waits for a platform that
+   * works on something: it is `pending` then, and goes on from `request.handle`.
    */
-  prepare?(request: PublishRequest<Body>, session: Session): Promise<Json>;
+  prepare?(request: PublishRequest<Body>, session: Session): Promise<Preparation>;
 
   /**
    * Sends exactly one unit, by exactly one request that can create it.
