@@ -35,7 +35,7 @@ export async function changeDeliveries(world: World, userId: string, id: string,
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
   const before = await posts.detail(userId, ids);
-  const able = before.filter(({ state }) => FROM[change.to].includes(state));
+  const able = before.filter((delivery) => isPossible(change, delivery));
   if (able.length === 0) throw conflict(before, change);
   if (dryRun) return { deliveries: able, woken: NOBODY_WOKEN };
   const wanted = able.map((delivery) => delivery.id);
@@ -47,6 +47,12 @@ export async function changeDeliveries(world: World, userId: string, id: string,
     userId,
     after.filter((delivery) => changed.includes(delivery.id)),
   );
+}
+
+function isPossible({ to }: Change, { state, unitList }: DeliveryDetail): boolean {
+  if (FROM[to].includes(state)) return true;
+  // While the platform works on an upload nothing was sent.
+  return to !== "retry" && state === "pending" && unitList.every((unit) => unit.state !== "pending" || unit.sentAt === null);
 }
 
 async function telling(world: World, userId: string, deliveries: readonly DeliverySummary[]): Promise<Changed> {

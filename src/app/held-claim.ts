@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { type DeliveryChange, renewed } from "@psn/domain/delivery.ts";
+import { type DeliveryChange, renewed, unconfirmed, wordless } from "@psn/domain/delivery.ts";
+import { type Moment, momentOf, since } from "./clocks.ts";
 import type { Claim } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
 
@@ -15,30 +16,43 @@ export interface HeldClaim {
   readonly claim: Claim;
   readonly worker: string;
   readonly leaseMs: number;
-  /**
-   * Until when the lease is known to last, in epoch milliseconds of this machine's clock; and what was written last, if the lease was
-   * not lost since.
-   */
-  readonly lease: { until: number; last: DeliveryChange | undefined };
+  /** Since when the lease is known to run, and for how long, in milliseconds; and what was written last, if it was not lost since. */
+  readonly lease: { from: Moment; ms: number; last: DeliveryChange | undefined };
 }
 
 /**
- * A request may take half a lease. Where less is left, since this machine slept or a token had to be exchanged, the lease is
- * renewed first. Throws LEASE_LOST, and then somebody else sends.
+ * A request may take half a lease. Where less is left, or this machine's clocks disagree about it, since it slept or its wall clock
+ * stepped, the database is asked: the lease is renewed. Throws LEASE_LOST, and then somebody else sends.
  */
 export async function assertHeld(held: HeldClaim): Promise<void> {
-  if (held.world.now().getTime() + held.leaseMs / 2 <= held.lease.until) return;
+  const { ms, trusted } = since(held.world, held.lease.from);
+  if (trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
   if (!(await write(held, renewed("sending", held.leaseMs)))) throw new PsnError("LEASE_LOST", "another worker took over");
 }
 
-/** False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. */
+/**
+ * False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. A write that the database refuses
+ * for what is in it is made once more without the platform's words, and then without anything but the state: what cannot be written
+ * down would be sent again for ever.
+ */
 export async function write(held: HeldClaim, change: DeliveryChange): Promise<boolean> {
-  const { world, claim, worker, lease } = held;
+  try {
+    return await writeAsIs(held, change);
+  } catch (error) {
+    if (!isRefusedAsData(error)) throw error;
+    return writeAsIs(held, wordless(change)).catch((again: unknown) => {
+      if (!isRefusedAsData(again) || change.state === "claimed") throw again;
+      return writeAsIs(held, change.unit?.state === "waiting" ? { ...wordless(change), unit: null } : unconfirmed());
+    });
+  }
+}
+
+async function writeAsIs({ world, claim, worker, lease }: HeldClaim, change: DeliveryChange): Promise<boolean> {
   for (let attempt = 0; ; attempt += 1) {
-    const askedAt = world.now().getTime();
+    const askedAt = momentOf(world);
     try {
       const mine = await world.stores.deliveries.settle(claim, worker, change);
-      if (mine && change.leaseMs !== null) lease.until = askedAt + change.leaseMs;
+      if (mine && change.leaseMs !== null) Object.assign(lease, { from: askedAt, ms: change.leaseMs });
       lease.last = mine ? change : undefined;
       return mine;
     } catch (error) {
@@ -49,11 +63,17 @@ export async function write(held: HeldClaim, change: DeliveryChange): Promise<bo
   }
 }
 
-/** Renews the lease while the work is done: uploads may take longer than one. */
-export async function keepingLease<T>(held: HeldClaim, work: () => Promise<T>): Promise<T> {
+/** SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 54 program limit exceeded (PostgreSQL 18, Appendix A). */
+function isRefusedAsData(error: unknown): boolean {
+  return error instanceof PsnError && error.code === "DB_FAILED" && /^(22|23|54)/.test(String(error.details["code"] ?? ""));
+}
+
+/** Renews the lease while the work is done: uploads, and files from a slow bucket, may take longer than one. */
+export async function keepingLease<T>(held: HeldClaim, state: "claimed" | "sending" | "pending", work: () => Promise<T>): Promise<T> {
   let renewing: Promise<unknown> = Promise.resolve();
   const renew = () => {
-    renewing = renewing.then(() => write(held, renewed("claimed", held.leaseMs))).catch(() => undefined);
+    // One that fails is made up for by the next; the write that follows the work tells whether the lease was lost.
+    renewing = renewing.then(() => write(held, renewed(state, held.leaseMs))).catch(() => undefined);
   };
   const timer = setInterval(renew, held.leaseMs / 3);
   try {

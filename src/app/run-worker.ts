@@ -1,16 +1,18 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
+import { type Moment, momentOf, since } from "./clocks.ts";
+import type { Turn } from "./delivery-run.ts";
 import type { Claim, Concurrency } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
-import { publishDelivery, type Turn } from "./publish-delivery.ts";
+import { publishDelivery } from "./publish-delivery.ts";
 
 /**
  * Deliveries one worker has in flight at most. More would share each round trip among more of them, and leave more lost answers
  * behind when the worker dies. What each account allows is the adapter's, and less.
  */
 const MOST_IN_FLIGHT = 128;
-/** Of those, how many at most hold media in memory to upload them. */
-const MOST_UPLOADS = 8;
+/** Of those, how many at most hold media in memory, and how many bytes together; a file that is larger is held alone. */
+const MOST_WITH_MEDIA = { deliveries: 8, bytes: 64 * 1024 * 1024 } as const;
 /** A notification can be lost with its connection; the worker looks by itself this often, in milliseconds. */
 const LOOK_ANYWAY_MS = 30_000;
 /** Something is overdue but cannot be taken, since another worker holds the account: look again after this, in milliseconds. */
@@ -47,24 +49,24 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { world, name, stop, only, leaseMs = LEASE_MS, mostInFlight = MOST_IN_FLIGHT } = options;
   const { deliveries } = world.stores;
   const concurrency = await concurrencyOf(world);
-  const inFlight = new Set<Promise<void>>();
+  const inFlight = new Map<string, Promise<void>>();
   // Two halves: while one is sent and settled, the other is claimed.
   const half = Math.ceil(mostInFlight / 2);
-  const turn = makeTurns(MOST_UPLOADS);
+  const turn = makeTurns(MOST_WITH_MEDIA);
   const bell = makeBell();
   stop.addEventListener("abort", bell.ring, { once: true });
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
   let unlisten: (() => Promise<void>) | undefined;
   const heart = only ? undefined : beating(options, trouble);
-  const start = (claim: Claim, askedAt: Date) => {
-    const work: Promise<void> = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn })
+  const start = (claim: Claim, askedAt: Moment) => {
+    const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn })
       .then(() => undefined, trouble)
       .finally(() => {
-        inFlight.delete(work);
+        inFlight.delete(claim.deliveryId);
         options.onDone?.(claim);
         bell.ring();
       });
-    inFlight.add(work);
+    inFlight.set(claim.deliveryId, work);
   };
   try {
     let failures = 0;
@@ -78,8 +80,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           deaf = false;
         }
         const most = Math.min(mostInFlight - inFlight.size, half);
-        const askedAt = world.now();
-        const claims = most > 0 ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, ...(only ? { only } : {}) }) : [];
+        const askedAt = momentOf(world);
+        const busy = [...inFlight.keys()];
+        const claims =
+          most > 0 ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, busy, ...(only ? { only } : {}) }) : [];
         for (const claim of claims) start(claim, askedAt);
         if (claims.length === most && inFlight.size < mostInFlight) {
           failures = 0;
@@ -98,17 +102,17 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   } finally {
     await unlisten?.().catch(() => undefined);
     heart?.stop();
-    await Promise.all(inFlight);
+    await Promise.all(inFlight.values());
     if (!only) await deliveries.gone(name).catch(() => undefined);
   }
 }
 
 /** How long nothing can be taken, in milliseconds, after a claim that was asked for at `askedAt` took what it could. */
-async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, askedAt: Date): Promise<number> {
+async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, askedAt: Moment): Promise<number> {
   const next = await world.stores.deliveries.nextWake(concurrency, only);
   if (next === null) return LOOK_ANYWAY_MS;
   // It became due since the claim.
-  if (next <= 0 && -next <= world.now().getTime() - askedAt.getTime() + CLOCK_MS) return 0;
+  if (next <= 0 && -next <= since(world, askedAt).ms + CLOCK_MS) return 0;
   // Overdue and not ours to take: an account at its limit, here or at another worker.
   if (next <= 0) return LOOK_SOON_MS;
   return Math.min(Math.max(1, next), SLEEP_MOST_MS);
@@ -121,21 +125,34 @@ function beating({ world, name, version }: WorkerOptions, trouble: (error: unkno
   return { stop: () => clearInterval(timer) };
 }
 
-/** Turns in the order in which they were asked for, so many at a time. */
-function makeTurns(most: number): Turn {
-  let taken = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    // Whoever ends hands the turn on, so that nobody who comes in between takes it.
-    if (taken < most) taken += 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else taken -= 1;
+/** Turns in the order in which they were asked for: so many at a time, and so many bytes, but one at least. */
+function makeTurns(most: { readonly deliveries: number; readonly bytes: number }): Turn {
+  const taken = { deliveries: 0, bytes: 0 };
+  const waiting: { readonly bytes: number; readonly begin: () => void }[] = [];
+  const next = () => {
+    for (let [first] = waiting; first; [first] = waiting) {
+      const room = taken.deliveries < most.deliveries && taken.bytes + first.bytes <= most.bytes;
+      if (!room && taken.deliveries > 0) return;
+      waiting.shift();
+      taken.deliveries += 1;
+      taken.bytes += first.bytes;
+      first.begin();
     }
+  };
+  return async (bytes) => {
+    if (bytes === 0) return () => undefined;
+    await new Promise<void>((begin) => {
+      waiting.push({ bytes, begin });
+      next();
+    });
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      taken.deliveries -= 1;
+      taken.bytes -= bytes;
+      next();
+    };
   };
 }
 

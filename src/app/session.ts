@@ -1,6 +1,7 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
 import type { Platform, Session } from "@psn/core/types/platform.ts";
+import { momentOf, since } from "./clocks.ts";
 import type { SealedCredentials } from "./ports/accounts.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { Place } from "./ports/outside.ts";
@@ -102,17 +103,21 @@ export async function refreshSession(
     return { sealed, credentials: openCredentials(world, userId, sealed) };
   };
   const isNew = ({ access }: Credentials) => access !== session.credentials.access;
-  for (const deadline = world.now().getTime() + REFRESH_LEASE_MS; ; await world.sleep(LOOK_AGAIN_MS)) {
+  for (const began = momentOf(world); ; await world.sleep(LOOK_AGAIN_MS)) {
     const { credentials } = await read();
     if (isNew(credentials)) return { ...session, credentials };
     if (!platform.refresh) throw revoked(account, reason);
-    const askedAt = world.now().getTime();
-    if (askedAt > deadline) throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
+    const askedAt = momentOf(world);
+    if (since(world, began).ms > REFRESH_LEASE_MS)
+      throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
     const lease = await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS);
     if (lease === "resting" && !isNew((await read()).credentials))
       throw new PsnError("PLATFORM_DOWN", `${platform.name} does not accept a token that it gave out a short while ago`);
     if (lease !== "mine") continue;
-    const leftMs = () => askedAt + REFRESH_LEASE_MS - world.now().getTime();
+    const leftMs = () => {
+      const { ms, trusted } = since(world, askedAt);
+      return trusted ? REFRESH_LEASE_MS - ms : 0;
+    };
     // Who cannot give the right back leaves it to its lease; a lease that has ended is somebody else's by now.
     const release = async () => {
       if (leftMs() > 0) await accounts.releaseRefresh(userId, account.id).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { type DeliveryChange, LEASE_MS, nextLook } from "@psn/domain/delivery.ts";
+import { type Moment, momentOf } from "./clocks.ts";
 import type { Claim, LoadedDelivery } from "./ports/deliveries.ts";
 import type { WakeUp } from "./ports/outside.ts";
 import type { World } from "./ports/world.ts";
@@ -43,7 +44,7 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
   const { deliveries } = world.stores;
   const { ids: platforms } = world.platforms;
   for (let attempt = 1; ; attempt += 1) {
-    const askedAt = world.now();
+    const askedAt = momentOf(world);
     const { claim, loaded } = await deliveries.claimOne({
       worker,
       leaseMs: LEASE_MS,
@@ -66,13 +67,13 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
   }
 }
 
-async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined, askedAt: Date): Promise<Woke> {
+async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined, askedAt: Moment): Promise<Woke> {
   const { world, worker, onTrouble } = wake;
   const mine = loaded ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
   if (!mine) return { state: null, acted: false, failure: null };
   const claimed = { ...mine, fence: claim.fence };
   // Should this process die, somebody looks when its lease is over. Asked for while the platform is asked, so that it costs no time.
-  const watch = later(wake, { ...claimed, state: "sending" }, new Date(askedAt.getTime() + LEASE_MS + AFTER_LEASE_MS));
+  const watch = later(wake, { ...claimed, state: "sending" }, new Date(askedAt.wallMs + LEASE_MS + AFTER_LEASE_MS));
   const last = await publishDelivery({ world, claim, worker, leaseMs: LEASE_MS, askedAt, loaded: mine });
   const ended = last ? await afterwards(wake, claimed, last) : await whereItIs(wake, claim);
   const handle = await watch;

@@ -1,16 +1,19 @@
 import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { AccountHealth, DeliveryState, Json, LatePolicy, UnitState } from "@psn/core/types/index.ts";
-import type { Outcome, Ref } from "@psn/core/types/platform.ts";
+import type { Outcome, Ref, Unit } from "@psn/core/types/platform.ts";
 
 /*
  * The state machine: what becomes of a delivery, decided without clock, chance or I/O.
  *
  *   held <--> scheduled --> claimed --> sending --> published
- *                 ^            |         |  ^  \--> pending --> published
- *                 \-- nothing was sent --/  |  \--> failed
+ *                 ^          |  ^ |      |  ^  \--> pending --> published
+ *                 |          v  | |      |  |  \--> failed
+ *                 |        pending|      |  |
+ *                 \-- nothing was sent --/  |
  *                                           \ settle: an expired lease, a lost answer --> unconfirmed
  *
+ * `pending` before `sending` is a platform that works on an upload: nothing was sent, and its unit has no instant.
  * Only a clear refusal, or proof that nothing was sent, leads back to `scheduled`. A lost answer stays in `sending` until
  * the platform has been asked.
  */
@@ -20,8 +23,6 @@ import type { Outcome, Ref } from "@psn/core/types/platform.ts";
  * (`platforms/kit/http.ts`), so that nobody settles a send that can still succeed.
  */
 export const LEASE_MS = 60_000;
-/** How often a lease is renewed while media are uploaded, in milliseconds. */
-export const RENEW_MS = LEASE_MS / 3;
 
 const BACKOFF_FIRST_MS = 5_000;
 const BACKOFF_MOST_MS = 15 * 60_000;
@@ -79,14 +80,37 @@ const still = {
 } as const;
 
 /** The lease goes on; nothing else changes. */
-export function renewed(state: "claimed" | "sending", leaseMs: number): DeliveryChange {
-  return { ...still, state, leaseMs };
+export function renewed(state: "claimed" | "sending" | "pending", leaseMs: number): DeliveryChange {
+  // Somebody else looks at what is pending when it wakes, and not when a lease ends.
+  return { ...still, state, leaseMs, wakeInMs: state === "pending" ? leaseMs : null };
 }
 
-/** Written before the bytes of this unit leave. */
-export function sending(position: number, prepared: Json, leaseMs: number): DeliveryChange {
-  return { ...still, state: "sending", leaseMs, event: "sending", unit: { position, state: "sending", prepared } };
+/** Written before the bytes of this unit leave. `prepared` is undefined for a unit that needs no preparing. */
+export function sending(position: number, prepared: Json | undefined, leaseMs: number): DeliveryChange {
+  const made = prepared === undefined ? {} : { prepared, handle: null };
+  return { ...still, state: "sending", leaseMs, event: "sending", unit: { position, state: "sending", ...made } };
 }
+
+/** The platform works on what `prepare` gave it; nothing was sent. */
+export function preparing(position: number, handle: Json, checkAfterMs: number): DeliveryChange {
+  return { ...still, state: "pending", wakeInMs: checkAfterMs, event: "preparing", unit: { position, state: "pending", handle } };
+}
+
+/** A passing failure while the platform works on an upload: what it has been given stays. */
+export function stillPreparing(error: PsnError, attempt: number, random: number): DeliveryChange {
+  const { code, message } = error;
+  const wakeInMs = pauseMs(error, attempt, random);
+  const account = code === "RATE_LIMITED" ? { pausedForMs: wakeInMs } : null;
+  return { ...still, state: "pending", wakeInMs, code, message, event: "still preparing", note: message, account };
+}
+
+/** A unit that can be sent right after the claim: nothing must be uploaded and no file opened. */
+export function isReady({ unit, prepared }: { readonly unit: Pick<Unit, "prepare" | "media">; readonly prepared: Json }): boolean {
+  return prepared !== null || !(unit.prepare || unit.media.length > 0);
+}
+
+/** A token that ends sooner is exchanged before the claim is used, in milliseconds; `psn.claim_due` has the same. */
+export const TOKEN_LASTS_MS = 30_000;
 
 /** What a platform's clear answer makes of the delivery. `next` is the unit after this one, if the thread goes on. */
 export function answered(
@@ -118,7 +142,7 @@ export function needsUser({ code }: PsnError): boolean {
 /** What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries. */
 export function failed(position: number, error: PsnError, attempt: number, random: number): DeliveryChange {
   const what = { ...still, code: error.code, message: error.message, note: error.message };
-  const unit = { position, state: "waiting" } as const;
+  const unit = { position, state: "waiting", handle: null } as const;
   if (error.retry === "reconcile") {
     return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };
   }
@@ -128,25 +152,34 @@ export function failed(position: number, error: PsnError, attempt: number, rando
     return { ...what, state: "held", event: "held", unit: { ...unit, prepared: null }, account };
   }
   if (error.code === "RATE_LIMITED") {
-    const pausedForMs = error.retryAfterMs ?? Math.max(PAUSE_MS, backoffMs(attempt, random));
+    const pausedForMs = pauseMs(error, attempt, random);
     const kept = pausedForMs > UPLOADS_LAST_MS ? { ...unit, prepared: null } : unit;
     return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit: kept, account: { pausedForMs } };
   }
   if (error.retry === "backoff" && attempt < MOST_ATTEMPTS) {
-    return { ...what, state: "scheduled", wakeInMs: error.retryAfterMs ?? backoffMs(attempt, random), event: "retrying", unit };
+    return { ...what, state: "scheduled", wakeInMs: pauseMs(error, attempt, random), event: "retrying", unit };
   }
   return { ...what, state: "failed", event: "failed", unit };
 }
 
+/** How long until another try, in milliseconds: the platform's own word, or a pause that grows. */
+function pauseMs(error: PsnError, attempt: number, random: number): number {
+  if (error.retryAfterMs !== undefined) return error.retryAfterMs;
+  return error.code === "RATE_LIMITED" ? Math.max(PAUSE_MS, backoffMs(attempt, random)) : backoffMs(attempt, random);
+}
+
 /**
- * What a failure makes of a delivery whose earlier answer was lost. It says nothing about the earlier attempt, so unless the
- * platform refuses the post itself, the instant of that attempt is kept and the platform is asked again. An adapter that knows that
- * sending again is not safe says UNCONFIRMED, and a person decides.
+ * What a failure makes of a delivery whose earlier answer was lost. Nothing of psn's own ends it: a file that cannot be read or a
+ * request that cannot be built says nothing about the attempt before. The platform's no ends it only where the adapter says that it
+ * proves that nothing was ever taken (`neverTaken`), and not before an earlier request can be over; any other no, and UNCONFIRMED
+ * from an adapter that may not send again, leave it to a person.
  */
 export function failedAgain(position: number, error: PsnError, ageMs: number): DeliveryChange {
   if (error.code === "UNCONFIRMED") return { ...unconfirmed(), message: error.message, note: error.message };
-  if (error.retry === "never" && !needsUser(error) && error.code !== "AUTH_SCOPE") return failed(position, error, MOST_ATTEMPTS, 0);
-  return stillUnknown(ageMs, error);
+  if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error);
+  if (error.neverTaken) return ageMs < SETTLE_PATIENCE_MS ? stillUnknown(ageMs, error) : failed(position, error, MOST_ATTEMPTS, 0);
+  const message = `the first answer was lost, and a second request was refused: ${error.message}`;
+  return { ...unconfirmed(), message, note: message };
 }
 
 /** What a lost answer calls for, given how long ago the unit was sent and whether the platform shows it. */
@@ -170,9 +203,13 @@ export function settlement(duplicates: Capabilities["duplicates"], ageMs: number
   }
 }
 
-/** Nothing is known yet; ask again later, the longer the answer has been missing. */
+/**
+ * Nothing is known yet; ask again later, the longer the answer has been missing, but no later than the moment from which a platform
+ * that does not show the post counts as not having it.
+ */
 export function stillUnknown(ageMs: number, error: PsnError | undefined): DeliveryChange {
-  const leaseMs = Math.min(Math.max(SETTLE_FIRST_MS, ageMs), SETTLE_MOST_MS);
+  const most = ageMs < SETTLE_PATIENCE_MS ? Math.max(SETTLE_FIRST_MS, SETTLE_PATIENCE_MS - ageMs) : SETTLE_MOST_MS;
+  const leaseMs = Math.min(Math.max(SETTLE_FIRST_MS, ageMs), most);
   return {
     ...still,
     state: "sending",
@@ -181,6 +218,17 @@ export function stillUnknown(ageMs: number, error: PsnError | undefined): Delive
     message: error?.message ?? "the platform does not show it yet",
     event: "still unknown",
     account: error && needsUser(error) ? { health: "needs-reconnect", reason: error.message } : null,
+  };
+}
+
+/** The same change without a platform's words, for a database that refuses to keep them. */
+export function wordless(change: DeliveryChange): DeliveryChange {
+  const { account } = change;
+  return {
+    ...change,
+    message: change.message === null ? null : "what the platform said cannot be kept",
+    note: null,
+    account: account && "health" in account ? { ...account, reason: "the platform said why, and it cannot be kept" } : account,
   };
 }
 
@@ -195,10 +243,11 @@ export function unconfirmed(): DeliveryChange {
   };
 }
 
-/** A question about a pending unit that went unanswered. */
-export function pollAgain(error: PsnError, attempt: number, random: number): DeliveryChange {
+/** A question about a pending unit that went unanswered; after a day without a verdict a person decides. */
+export function pollAgain(error: PsnError, attempt: number, random: number, ageMs = 0): DeliveryChange {
   const { code, message } = error;
-  const wakeInMs = error.retryAfterMs ?? backoffMs(attempt, random);
+  if (ageMs > SETTLE_GIVE_UP_MS) return { ...unconfirmed(), message, note: message };
+  const wakeInMs = pauseMs(error, attempt, random);
   // The platform has accepted it; whoever cannot ask any more must not send it anew.
   const account = needsUser(error) ? ({ health: "needs-reconnect", reason: message } as const) : null;
   return { ...still, state: "pending", wakeInMs, code, message, event: "still pending", note: message, account };

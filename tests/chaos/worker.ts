@@ -92,6 +92,7 @@ function worldFor(ids: readonly string[]) {
     platforms: { ids, load: async (id) => RECORDERS.get(id) ?? hub.world.platforms.load(id) },
     fetch: fetchBy,
     now: () => new Date(Date.now() + (view.skewMs ?? 0) + (view.travelMs ?? 0)),
+    elapsedMs: () => performance.now() + (view.travelMs ?? 0),
     fault: atFaultPoint,
   };
   return { world, taken: () => taken };

@@ -136,7 +136,7 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
         member.run({ userId: other.userId }, (builder) => [builder.execute(sql.raw(statement))]),
         statement,
       ).rejects.toMatchObject({ code: "DB_REFUSED", details: { code: "42501" } });
-    await refused("SELECT * FROM psn.claim_due('w', 1, 1, '{}', null)");
+    await refused("SELECT * FROM psn.claim_due('w', 1, 1, '{}', null, '{}')");
     await refused("SELECT psn.next_wake('{}', null)");
     await refused(`SELECT psn.add_user('${newId()}', 'x', 'UTC')`);
     await refused("SET LOCAL ROLE psn_service");

@@ -309,7 +309,7 @@ BEGIN
   RETURN true;
 END $function$
 -- owner psn_definer; execute to psn_service
-CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease integer, concurrency jsonb, chosen uuid[])
+CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease integer, concurrency jsonb, chosen uuid[], busy uuid[])
  RETURNS TABLE(delivery_id uuid, user_id uuid, fence bigint, purpose text)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -334,33 +334,40 @@ BEGIN
     SELECT array_agg(due.id) INTO ids FROM (
       SELECT c.id FROM (
         SELECT a.id, greatest((concurrency ->> a.platform)::integer - (SELECT count(*) FROM psn.deliveries f
-          WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.lease_until > now() AND f.worker IS NOT NULL), 0) AS n
+          WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.worker IS NOT NULL
+            AND (f.lease_until > now() OR f.id = ANY (busy))), 0) AS n
         FROM psn.accounts a WHERE a.id = ANY (mine)
       ) room CROSS JOIN LATERAL (
         (SELECT d.id, d.wake_at AS since FROM psn.deliveries d
-          WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() ORDER BY d.wake_at LIMIT room.n)
+          WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
         UNION ALL
         (SELECT d.id, d.lease_until FROM psn.deliveries d
-          WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() ORDER BY d.lease_until LIMIT room.n)
+          WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() AND d.id <> ALL (busy) ORDER BY d.lease_until LIMIT room.n)
         UNION ALL
         (SELECT d.id, d.wake_at FROM psn.deliveries d
-          WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() ORDER BY d.wake_at LIMIT room.n)
+          WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
         ORDER BY since LIMIT room.n
       ) c ORDER BY c.since LIMIT most
     ) due;
   ELSE
     SELECT array_agg(due.id) INTO ids FROM (
       SELECT d.id FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
-      WHERE d.id = ANY (chosen) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
+      WHERE d.id = ANY (chosen) AND d.id <> ALL (busy) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
         AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
       ORDER BY d.wake_at LIMIT most
     ) due;
   END IF;
 
   RETURN QUERY
-  WITH due AS MATERIALIZED (SELECT d.id, d.state, d.fence FROM psn.deliveries d WHERE d.id = ANY (ids)),
+  WITH due AS MATERIALIZED (
+    SELECT d.id, d.state, d.fence,
+      coalesce((SELECT t.expires_at > now() + interval '30 seconds' OR (t.refresh_token IS NULL AND t.secret IS NULL)
+        FROM psn.oauth_tokens t WHERE t.account_id = d.account_id), true) AS fresh
+    FROM psn.deliveries d WHERE d.id = ANY (ids)
+  ),
   next AS (
-    SELECT DISTINCT ON (u.delivery_id) u.delivery_id, u.id, NOT (u.needs_prepare AND u.prepared IS NULL) AS ready
+    SELECT DISTINCT ON (u.delivery_id) u.delivery_id, u.id,
+      due.fresh AND (u.prepared IS NOT NULL OR NOT (u.needs_prepare OR cardinality(u.media) > 0)) AS ready
     FROM psn.delivery_units u JOIN due ON due.id = u.delivery_id
     WHERE u.state <> 'published' AND due.state IN ('scheduled', 'claimed') ORDER BY u.delivery_id, u.position
   ),
@@ -399,7 +406,7 @@ CREATE OR REPLACE FUNCTION psn.claim_one(worker text, lease integer, concurrency
 AS $function$
 BEGIN
   RETURN QUERY SELECT c.delivery_id, c.user_id, c.fence, c.purpose
-    FROM psn.claim_due(claim_one.worker, 1, lease, concurrency, ARRAY[delivery]) c;
+    FROM psn.claim_due(claim_one.worker, 1, lease, concurrency, ARRAY[delivery], '{}') c;
   IF FOUND THEN RETURN; END IF;
   RETURN QUERY SELECT d.id, d.user_id, d.fence,
       CASE (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id AND e.actor = claim_one.worker ORDER BY e.sequence DESC LIMIT 1)
@@ -494,9 +501,12 @@ BEGIN
   ),
   d AS (
     UPDATE psn.deliveries d SET
-      state = c.state, code = c.code, message = c.message, updated_at = now(),
-      wake_at = CASE WHEN c."wakeInMs" IS NULL THEN d.wake_at ELSE now() + c."wakeInMs" * interval '1 millisecond' END,
-      lease_until = now() + c."leaseMs" * interval '1 millisecond',
+      state = c.state, updated_at = now(),
+      -- A renewal says nothing new.
+      code = CASE WHEN c.event IS NULL AND c.unit IS NULL THEN d.code ELSE c.code END,
+      message = CASE WHEN c.event IS NULL AND c.unit IS NULL THEN d.message ELSE c.message END,
+      wake_at = CASE WHEN c."wakeInMs" IS NULL THEN d.wake_at ELSE now() + least(greatest(c."wakeInMs", 0), 2678400000) * interval '1 millisecond' END,
+      lease_until = now() + least(greatest(c."leaseMs", 0), 2678400000) * interval '1 millisecond',
       -- An answer that is missing is waited for by nobody: the lease only says when to ask again.
       worker = CASE WHEN c.state = 'sending' AND c.code IS NOT NULL THEN NULL ELSE d.worker END,
       published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
@@ -528,7 +538,7 @@ BEGIN
       health = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'health', a.health) ELSE a.health END,
       health_reason = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'reason', a.health_reason) ELSE a.health_reason END,
       paused_until = CASE WHEN d.account ? 'pausedForMs'
-        THEN greatest(a.paused_until, now() + (d.account ->> 'pausedForMs')::double precision * interval '1 millisecond') ELSE a.paused_until END,
+        THEN greatest(a.paused_until, now() + least((d.account ->> 'pausedForMs')::double precision, 2678400000) * interval '1 millisecond') ELSE a.paused_until END,
       updated_at = now()
     FROM d WHERE a.id = d.account_id AND d.account <> 'null'
   ),

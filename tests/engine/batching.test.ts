@@ -60,8 +60,8 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
   test("and one whose write the database refuses takes no other down", async () => {
     const stage = await openStage(driver);
     const claims = await claimed(stage, 6);
-    // A character that no jsonb can hold.
-    const refused = failed(0, new PsnError("PLATFORM_REJECTED", "no \u0000 here"), 1, 0);
+    // No such state.
+    const refused = { ...failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0), state: "gone" as "failed" };
     const ended = await Promise.allSettled(
       claims.map((claim, n) => stage.world.stores.deliveries.settle(claim, "w", n === 2 ? refused : published)),
     );
@@ -363,7 +363,7 @@ test("no claim, no settle and no look ahead reads a whole table, whatever the st
     // What the statistics say is a matter of chance; this settles what the planner would like to do.
     await session.query("BEGIN; SET LOCAL random_page_cost = 100; SET LOCAL ROLE psn_service");
     await session.query("SELECT set_config('app.current_user_id', $1, true)", [stage.userId]);
-    const { rows: claims } = await session.query(`SELECT * FROM psn.claim_due('w', 64, 60000, '{"blind": 64}', NULL)`);
+    const { rows: claims } = await session.query(`SELECT * FROM psn.claim_due('w', 64, 60000, '{"blind": 64}', NULL, '{}')`);
     expect(claims).toHaveLength(5);
     await session.query(`SELECT psn.next_wake('{"blind": 64}', NULL)`);
     await session.query(`SELECT * FROM psn.wake_ups('{"blind": 64}', 60000, 100)`);

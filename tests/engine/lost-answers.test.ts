@@ -216,11 +216,13 @@ describe("a repeat that fails", () => {
     },
   );
 
-  test("with a clear refusal of the post has failed", async () => {
+  test.each([400, 404, 409, 410, 422])("with a refusal (%i) says nothing of the first attempt: a person decides", async (status) => {
     const id = await lose("chosen", "reset-before");
-    stage.remote.fault({ status: 400, reason: "no" });
+    stage.remote.fault({ status, reason: "no" });
     await settle();
-    expect(await stage.detail(id)).toMatchObject({ state: "failed", code: "PLATFORM_REJECTED" });
+    const { state, code, message, unitList } = await stage.detail(id);
+    expect({ state, code, unit: unitList[0]?.state }).toEqual({ state: "unconfirmed", code: "UNCONFIRMED", unit: "sending" });
+    expect(message).toMatch(/^the first answer was lost, and a second request was refused: .*no$/);
   });
 });
 

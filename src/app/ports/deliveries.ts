@@ -61,6 +61,8 @@ export interface Deliveries {
     readonly leaseMs: number;
     readonly concurrency: Concurrency;
     readonly only?: readonly string[];
+    /** What this process is acting on already: never claimed again, though a clock that stepped says that its lease is over. */
+    readonly busy?: readonly string[];
   }): Promise<readonly Claim[]>;
   /**
    * Claims this delivery, if it needs a worker now, and loads it, in one round trip. `worker` is a name that no other attempt

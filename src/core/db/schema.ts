@@ -32,6 +32,7 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
+import { storableJson } from "./storable.ts";
 
 /*
  * Tables and row policies. Every table that belongs to somebody carries `user_id`, and every foreign key between two such
@@ -57,7 +58,7 @@ const bytea = customType<{ data: Uint8Array; driverData: Buffer }>({
 /** Drizzle's own jsonb parses a string that it reads once more, so that the JSON string "12" would come back as the number 12. */
 const jsonb = customType<{ data: Json; driverData: unknown }>({
   dataType: () => "jsonb",
-  toDriver: (value) => JSON.stringify(value),
+  toDriver: storableJson,
   fromDriver: (value) => value as Json,
 });
 

@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { drizzle } from "drizzle-orm/neon-http";
 import type { Builder, Database, Results, RunOptions } from "../database.ts";
+import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError } from "./failure.ts";
 import { goByProxy } from "./neon-proxy.ts";
@@ -18,7 +19,7 @@ export function openNeonHttp(url: string, proxy?: string): Database {
   goByProxy(proxy);
   neonConfig.fetchFunction = (input: string | URL, init?: RequestInit) =>
     fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-  const db = drizzle({ client: neon(url) });
+  const db = drizzle({ client: storing(neon(url)) });
   const builder: Builder = db;
   const run: Database["run"] = async (actor, build, { repeatable = false }: RunOptions = {}) => {
     const [role, context] = contextStatements(actor);
@@ -37,6 +38,14 @@ export function openNeonHttp(url: string, proxy?: string): Database {
     }
   };
   return { driver: "neon-http", run, close: async () => undefined };
+}
+
+type Client = ReturnType<typeof neon<false, false>>;
+
+/** What statements carry is made storable on the way. */
+function storing(client: Client): Client {
+  const { query } = client;
+  return Object.assign(client, { query: ((text, values, options) => query(text, storable(values), options)) as Client["query"] });
 }
 
 /** Failures before the first byte of a request: no name, no route, no listener. */

@@ -1,4 +1,5 @@
 import type { Builder, Database, Driver, OwnerClient, Results, Statement } from "../database.ts";
+import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError } from "./failure.ts";
 
@@ -32,7 +33,7 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
   const builderOf = (client: Client): Builder => {
     const known = builders.get(client);
     if (known) return known;
-    const made = options.builder(client);
+    const made = options.builder(storing(client));
     builders.set(client, made);
     return made;
   };
@@ -78,6 +79,12 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
     },
     close: options.close,
   };
+}
+
+/** The client as statements see it: what they carry is made storable on the way. */
+function storing<Client extends SessionClient>(client: Client): Client {
+  const query = (text: string, values?: readonly unknown[]) => client.query(text, storable(values));
+  return new Proxy(client, { get: (target, name) => (name === "query" ? query : Reflect.get(target, name, target)) });
 }
 
 /** One more than a pool has connections. */

@@ -4,7 +4,7 @@ import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts
 import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { accounts, deliveries, oauthTokens } from "../schema.ts";
-import { changedHere, note, takenBack } from "./changes.ts";
+import { changedHere, note, preparing, takenBack } from "./changes.ts";
 
 const credentialColumns = {
   id: oauthTokens.id,
@@ -112,7 +112,7 @@ export function accountsStore(database: Database): Accounts {
         db
           .update(deliveries)
           .set({ state: "cancelled", message: DISCONNECTED, ...takenBack })
-          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, [...TO_COME])))
+          .where(and(eq(deliveries.accountId, accountId), or(inArray(deliveries.state, [...TO_COME]), preparing)))
           .returning({ id: deliveries.id }),
         // Nobody can ask the platform any more: its user decides what became of these. The fence stays, since a worker may be waiting
         // for the answer of one, and what it is told still counts.

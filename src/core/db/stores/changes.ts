@@ -11,6 +11,10 @@ export const uuids = (ids: readonly string[]) => sql`${`{${ids.join(",")}}`}::uu
  */
 export const changedHere = sql`d.xmin = pg_current_xact_id()::xid`;
 
+/** The platform works on an upload, and nothing was sent: what its user may still take back. */
+export const preparing = sql`${deliveries.state} = 'pending' and not exists (select from psn.delivery_units u
+  where u.delivery_id = ${deliveries.id} and u.state = 'pending' and u.sent_at is not null)`;
+
 /** A line of history for those of these deliveries that this transaction has changed. */
 export function note(db: Builder, ids: readonly string[] | SQL, event: string, text: string | null = null) {
   const list = Array.isArray(ids) ? uuids(ids) : ids;

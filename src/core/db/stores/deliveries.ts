@@ -6,6 +6,7 @@ import type { MediaInfo } from "@psn/core/types/post.ts";
 import { and, asc, eq, ne, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
 import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
+import { storableJson } from "../storable.ts";
 import { SCHEMA_VERSION } from "../version.ts";
 import { profileOf } from "./accounts.ts";
 import { uuids } from "./changes.ts";
@@ -151,7 +152,7 @@ export function deliveriesStore(database: Database): Deliveries {
       fence: claim.fence,
       actor: worker,
     }));
-    const settling = (db: Builder) => db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${JSON.stringify(changes)}::jsonb)`);
+    const settling = (db: Builder) => db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${storableJson(changes)}::jsonb)`);
     const rows =
       settlements.length === 1
         ? (await database.run({ userId }, (db) => [settling(db)]))[0]
@@ -162,12 +163,12 @@ export function deliveriesStore(database: Database): Deliveries {
   const settle = together<Settlement, boolean>({ most: MOST_TOGETHER, ask: write, nameOf: ({ claim }) => claim.deliveryId });
 
   return {
-    async claim({ worker, most, leaseMs, concurrency, only }) {
+    async claim({ worker, most, leaseMs, concurrency, only, busy = [] }) {
       const [rows] = await database.run("service", (db) => [
         db
           .select(claimColumns)
           .from(
-            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)})`,
+            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}, ${uuids(busy)})`,
           ),
       ]);
       return rows.map(claimOf);

@@ -4,7 +4,7 @@ import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "driz
 import type { Builder, Database } from "../database.ts";
 import { violated } from "../drivers/failure.ts";
 import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "../schema.ts";
-import { changedHere, note, takenBack, uuids } from "./changes.ts";
+import { changedHere, note, preparing, takenBack, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled"];
@@ -66,7 +66,7 @@ export function postsStore(database: Database): Posts {
       db
         .update(deliveries)
         .set({ ...set, ...takenBack })
-        .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, [...from])))
+        .where(and(inArray(deliveries.id, [...ids]), or(inArray(deliveries.state, [...from]), preparing)))
         .returning({ id: deliveries.id }),
       ...(anew
         ? [

@@ -1,0 +1,102 @@
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Preparation } from "@psn/core/types/platform.ts";
+import * as delivery from "@psn/domain/delivery.ts";
+import { ageMs, exchange, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
+import { keepingLease, write } from "./held-claim.ts";
+import type { StoredUnit } from "./ports/deliveries.ts";
+import { pass } from "./ports/fault-points.ts";
+
+/*
+ * Everything slow, before anything is sent: the token, the uploads, the files. Then `sending`, durably.
+ */
+
+/** A unit that can be sent at once, and the files of it that are in memory. */
+export interface Ready {
+  readonly run: Run;
+  readonly unit: StoredUnit;
+  readonly opened: ReadonlyMap<string, Blob>;
+}
+
+/**
+ * Makes a unit ready under the lease, lets `send` have it, and gives its turn back. False where it is not sent now: the platform works on
+ * it, something failed, or the lease is lost.
+ */
+export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready) => Promise<boolean>): Promise<boolean> {
+  let giveBack = () => undefined as void;
+  try {
+    let made: Made;
+    try {
+      made = await keepingLease(run, STATE[run.purpose], async () => {
+        giveBack = (await run.turn?.(bytesOf(run, unit))) ?? giveBack;
+        return make(run, unit);
+      });
+    } catch (error) {
+      return written(run, notReady(run, unit, toPsnError(error)), false);
+    }
+    // What was uploaded is not in memory any more.
+    if (made.opened.size === 0) giveBack();
+    if (made.preparation?.status === "pending") {
+      const { handle, checkAfterMs } = made.preparation;
+      return written(run, delivery.preparing(unit.position, handle, checkAfterMs), false);
+    }
+    // A repeat: `sending` is written already, with the instant of the first attempt.
+    if (run.purpose === "settle") return await send({ run, unit, opened: made.opened });
+    await pass(run.world, "prepared, not written");
+    if (!(await write(run, delivery.sending(unit.position, made.preparation?.prepared, run.leaseMs)))) return false;
+    const loaded = await run.world.stores.deliveries.load(run.claim.userId, run.claim.deliveryId);
+    const ready = loaded?.units[unit.position];
+    return loaded && ready ? await send({ run: { ...run, loaded }, unit: ready, opened: made.opened }) : false;
+  } finally {
+    giveBack();
+  }
+}
+
+interface Made {
+  readonly preparation: Preparation | undefined;
+  readonly opened: ReadonlyMap<string, Blob>;
+}
+
+async function make(run: Run, unit: StoredUnit): Promise<Made> {
+  await pass(run.world, "before preparing");
+  await freshen(run);
+  const none = new Map<string, Blob>();
+  if (unit.prepared !== null) return { preparation: undefined, opened: none };
+  if (unit.unit.prepare) {
+    const preparation = await withRefresh(run, async (session) => run.platform.prepare?.(requestOf(run, unit), session));
+    return { preparation: preparation ?? { status: "prepared", prepared: {} }, opened: none };
+  }
+  const files = requestOf(run, unit).media.map(async (file) => [file.id, await file.open()] as const);
+  return { preparation: undefined, opened: new Map(await Promise.all(files)) };
+}
+
+/** A token that is about to end is exchanged while nothing waits for it. */
+async function freshen(run: Run): Promise<void> {
+  const { credentials, now } = run.session;
+  const { expiresAt, refresh, secret } = credentials;
+  if (!run.platform.refresh || !expiresAt || (refresh === undefined && secret === undefined)) return;
+  const lastsMs = expiresAt.getTime() - now().getTime();
+  if (lastsMs > delivery.TOKEN_LASTS_MS) return;
+  try {
+    await exchange(run, new PsnError("AUTH_EXPIRED", "the token is about to end"));
+  } catch (error) {
+    // One that still holds may do for this request; a platform that gives out short ones lets them rest between two exchanges.
+    if (lastsMs <= 0 || (error instanceof PsnError && delivery.needsUser(error))) throw error;
+  }
+}
+
+/** What failed before anything was sent; or, of a repeat, what says nothing about the attempt before. */
+function notReady(run: Run, unit: StoredUnit, said: PsnError): delivery.DeliveryChange {
+  const { world, loaded } = run;
+  if (run.purpose === "settle") return delivery.failedAgain(unit.position, said, ageMs(run, unit));
+  // Nothing was sent yet, whatever it says.
+  const failure = said.retry === "reconcile" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
+  if (unit.handle !== null && failure.retry === "backoff") return delivery.stillPreparing(failure, loaded.attempt, world.random());
+  return delivery.failed(unit.position, failure, loaded.attempt, world.random());
+}
+
+const STATE = { publish: "claimed", poll: "pending", settle: "sending" } as const;
+
+function bytesOf({ loaded }: Run, { unit, prepared }: StoredUnit): number {
+  if (prepared !== null) return 0;
+  return loaded.media.reduce((sum, { id, bytes }) => (unit.media.includes(id) ? sum + bytes : sum), 0);
+}

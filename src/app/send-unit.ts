@@ -1,0 +1,59 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Outcome, Session } from "@psn/core/types/platform.ts";
+import * as delivery from "@psn/domain/delivery.ts";
+import { ageMs, out, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
+import { assertHeld } from "./held-claim.ts";
+import type { Ready } from "./make-ready.ts";
+import { pass } from "./ports/fault-points.ts";
+
+/** Sends one unit that is ready, and writes what became of it. True when the thread goes on under this claim. */
+export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
+  let outcome: Outcome;
+  try {
+    const request = requestOf(run, unit, opened);
+    outcome = await withRefresh(run, async (session) => {
+      await assertHeld(run);
+      await pass(run.world, "sending, not sent");
+      return run.platform.publish(request, watched(run, session));
+    });
+    if (run.purpose === "settle") await assertOwn(run, outcome);
+  } catch (error) {
+    if (error instanceof PsnError && error.code === "LEASE_LOST") return false;
+    // The bytes may have left: what psn did not foresee is an unknown outcome and not a refusal.
+    const failure =
+      error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
+    const change =
+      run.purpose === "settle"
+        ? delivery.failedAgain(unit.position, failure, ageMs(run, unit))
+        : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
+    return written(run, change, false);
+  }
+  await pass(run.world, "answered, not settled");
+  return out(run, unit, outcome);
+}
+
+/** A repeat that a platform refuses as said already may be told of another delivery's post with the same words. Throws UNCONFIRMED. */
+async function assertOwn({ world, claim, loaded, platform }: Run, outcome: Outcome): Promise<void> {
+  if (outcome.status !== "published") return;
+  const known = await world.stores.deliveries.knownRefs(claim.userId, loaded.id, loaded.account.id);
+  if (!known.has(outcome.ref.id)) return;
+  throw new PsnError(
+    "UNCONFIRMED",
+    `${platform.name} has these words already, in a post that belongs to another delivery: ${outcome.ref.url}`,
+  );
+}
+
+/** What only reads changes nothing, whoever acts on the unit. */
+const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
+
+/** The session for `publish`: the claim is looked at in the last await before each request that can change something. */
+function watched(run: Run, session: Session): Session {
+  const held = () => assertHeld(run);
+  const fetch: Session["fetch"] = async (input, init) => {
+    if (!READS.has((init?.method ?? "GET").toUpperCase())) await held();
+    const response = await session.fetch(input, init);
+    await pass(run.world, "answered, not read");
+    return response;
+  };
+  return { ...session, fetch, assertHeld: held };
+}
