@@ -1,0 +1,100 @@
+import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
+import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
+import { platforms } from "@psn/platforms/index.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startReceiver } from "../journeys/receiver.ts";
+import { startCutting } from "../support/cutting-server.ts";
+import { recorder } from "./recorder.ts";
+import { openStage, picture, type Stage } from "./stage.ts";
+
+/*
+ * A repeat that fails proves nothing about the attempt before: only where an adapter says that nothing was ever taken does it end as
+ * failed, whatever the code and whatever the platform.
+ */
+
+const codes = Object.keys(ERRORS) as ErrorCode[];
+
+describe.each(Object.keys(platforms) as (keyof typeof platforms)[])("a repeat on %s", (name) => {
+  let stage: Stage;
+  const next: { throws: PsnError | undefined } = { throws: undefined };
+  let account: Awaited<ReturnType<Stage["connect"]>>;
+  beforeAll(async () => {
+    // What this platform declares, on a server that lost the first answer and does not show the post.
+    const { capabilities } = await platforms[name]();
+    const base = recorder("chosen", { duplicates: capabilities.duplicates, lookup: capabilities.duplicates !== "ask-human" });
+    const platform: Platform = {
+      ...base,
+      publish: async (request, session) => {
+        if (!request.again) throw new PsnError("OUTCOME_UNKNOWN", "no answer");
+        if (next.throws) throw next.throws;
+        return base.publish(request, session);
+      },
+      refresh: async ({ credentials }) => credentials,
+    };
+    stage = await openStage("pg", { platforms: [platform] });
+    stage.remote.shows = false;
+    account = await stage.connect("chosen");
+  });
+
+  test.each(codes)("that ends with %s is not failed", async (code) => {
+    if (account.health !== "ok" || code.startsWith("A")) account = await stage.connect("chosen");
+    for (const neverTaken of code === "PLATFORM_REJECTED" ? [false, true] : [false]) {
+      next.throws = new PsnError(code, "why", { neverTaken });
+      const [id = ""] = await stage.post(account);
+      await stage.run();
+      for (const passedMs of [0, SETTLE_PATIENCE_MS + 1_000]) {
+        stage.clock.passedMs = passedMs;
+        await stage.expire();
+        await stage.run();
+      }
+      stage.clock.passedMs = 0;
+      const { state, unitList } = await stage.detail(id);
+      if (neverTaken && state === "failed") expect(unitList[0]?.state).toBe("waiting");
+      else {
+        expect(["sending", "unconfirmed"]).toContain(state);
+        expect(unitList[0]?.state).toBe("sending");
+      }
+    }
+  });
+});
+
+/** Reads the whole first request, resets the connection, and then answers as it is told. */
+describe("a webhook's receiver that has the post", () => {
+  const bodies: string[] = [];
+  let answer = 409;
+  let server: Awaited<ReturnType<typeof startCutting>>;
+  let stage: Stage;
+  beforeAll(async () => {
+    server = await startCutting(async (request) => {
+      if (request.method !== "POST") return new Response(null, { status: 405 });
+      bodies.push(await request.text());
+      return bodies.length === 1 ? "reset" : Response.json({ error: "already have it" }, { status: answer });
+    });
+    stage = await openStage("pg", { platforms: [await platforms.webhook()], fetch: (input, init) => fetch(input, init) });
+  });
+  afterAll(() => server.stop());
+
+  const connect = async () => {
+    const { connectAccount } = await import("@psn/app/connect-account.ts");
+    const receiver = startReceiver();
+    await receiver.stop();
+    const consent = { form: { url: `${server.origin}/${bodies.length}`, secret: receiver.secret } };
+    const { id } = await connectAccount(stage.world, stage.userId, "webhook", consent, new AbortController().signal);
+    const found = (await stage.world.stores.accounts.list(stage.userId)).find((one) => one.id === id);
+    if (!found) throw new Error("no account");
+    return found;
+  };
+
+  test.each([400, 404, 409, 413, 422, 425])("and answers %i to the repeat leaves it to a person", async (status) => {
+    bodies.length = 0;
+    answer = status;
+    const [id = ""] = await stage.post(await connect(), { media: [picture()] });
+    await stage.run();
+    await stage.expire();
+    await stage.run();
+    expect(bodies).toHaveLength(2);
+    expect(bodies[1]).toBe(bodies[0]);
+    expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED", unitList: [{ state: "sending" }] });
+  });
+});
