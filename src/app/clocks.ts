@@ -35,6 +35,7 @@ interface Watched {
   /** The database's clock minus this process's steady one, when it was last read. */
   offsetMs: number;
   readAtMs: number;
+  readonly firstReadAtMs: number;
   /** When the database's clock was last seen to have stepped, by the steady clock. */
   steppedAtMs: number | undefined;
 }
@@ -43,14 +44,18 @@ const watched = new WeakMap<object, Watched>();
 
 /**
  * Takes note of the database's clock and answers how old something can be that the database calls `ageMs` old: where its clock has
- * stepped since this process first read it, no older than the step.
+ * stepped since this process first read it, no older than the step. What lies in the future was written before the clock stepped back:
+ * it is as old as that step, or as this process's knowledge of the clock.
  */
 export function steadyAge({ elapsedMs, stores }: Pick<World, "elapsedMs" | "stores">, readAt: Date, ageMs: number): number {
   const now = elapsedMs();
   const offsetMs = readAt.getTime() - now;
-  const known = watched.get(stores) ?? { offsetMs, readAtMs: now, steppedAtMs: undefined };
+  const known = watched.get(stores) ?? { offsetMs, readAtMs: now, firstReadAtMs: now, steppedAtMs: undefined };
   const apart = Math.abs(offsetMs - known.offsetMs);
   const steppedAtMs = apart > DATABASE_APART_MS + (now - known.readAtMs) * APART_SHARE ? now : known.steppedAtMs;
-  watched.set(stores, { offsetMs, readAtMs: now, steppedAtMs });
-  return steppedAtMs === undefined ? ageMs : Math.min(ageMs, now - steppedAtMs);
+  const { firstReadAtMs } = known;
+  watched.set(stores, { offsetMs, readAtMs: now, firstReadAtMs, steppedAtMs });
+  const since = now - (steppedAtMs ?? firstReadAtMs);
+  if (ageMs < 0) return since;
+  return steppedAtMs === undefined ? ageMs : Math.min(ageMs, since);
 }

@@ -1,6 +1,6 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
-import { type Moment, momentOf, since } from "./clocks.ts";
+import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
 import type { Turn } from "./delivery-run.ts";
 import type { Claim, Concurrency } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
@@ -119,7 +119,8 @@ async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, a
 }
 
 function beating({ world, name, version }: WorkerOptions, trouble: (error: unknown) => void) {
-  const beat = () => void world.stores.deliveries.beat(name, version).catch(trouble);
+  // Each beat shows whether the database's clock has stepped since the one before.
+  const beat = () => void world.stores.deliveries.beat(name, version).then((at) => steadyAge(world, at, 0), trouble);
   beat();
   const timer = setInterval(beat, BEAT_MS);
   return { stop: () => clearInterval(timer) };

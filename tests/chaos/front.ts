@@ -7,6 +7,12 @@ import { type CuttingServer, type Reply, startCutting } from "../support/cutting
 
 /** `…-before`: the server behind never hears of the request. `…-after`: it does what it was asked, and its answer is lost. */
 export type Misdeed = "reset-before" | "500-before" | "reset-after" | "cut-after" | "500-after" | "garbage-after" | "late-after";
+/** An answer in the server's place, which never hears of the request. */
+export interface Verdict {
+  readonly status: number;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 export const MISDEEDS: readonly Misdeed[] = [
   "reset-before",
   "500-before",
@@ -20,7 +26,9 @@ export const MISDEEDS: readonly Misdeed[] = [
 export interface Front {
   readonly origin: string;
   /** What befalls the next requests of these paths, in order. */
-  readonly misdeeds: Misdeed[];
+  readonly misdeeds: (Misdeed | Verdict)[];
+  /** Requests of these paths so far. */
+  hits: number;
   /** How long `late-after` keeps an answer, and how long before any request of these paths is passed on, in milliseconds. */
   lateMs: number;
   holdMs: number;
@@ -29,7 +37,7 @@ export interface Front {
 
 /** A server in front of another one, which can go wrong on POST requests to this path. */
 export async function startFront(target: string, path: string): Promise<Front> {
-  const front = { misdeeds: [] as Misdeed[], lateMs: 0, holdMs: 0 };
+  const front = { misdeeds: [] as (Misdeed | Verdict)[], lateMs: 0, holdMs: 0, hits: 0 };
   const pass = async (request: Request): Promise<Response> => {
     const url = new URL(request.url);
     const headers = new Headers(request.headers);
@@ -47,6 +55,9 @@ export async function startFront(target: string, path: string): Promise<Front> {
   const server: CuttingServer = await startCutting(async (request): Promise<Reply> => {
     const hit = request.method === "POST" && new URL(request.url).pathname === path;
     const misdeed = hit ? front.misdeeds.shift() : undefined;
+    if (hit) front.hits += 1;
+    if (typeof misdeed === "object")
+      return new Response(misdeed.body, { status: misdeed.status, headers: { "content-type": "application/json", ...misdeed.headers } });
     if (misdeed === "reset-before") return "reset";
     if (misdeed === "500-before") return new Response("oops", { status: 500 });
     if (hit && front.holdMs > 0) await Bun.sleep(front.holdMs);

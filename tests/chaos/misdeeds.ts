@@ -9,9 +9,9 @@ import { finish, type Judged, NotBroken, platformsOf, type Run, schedule, target
  */
 
 /** Long enough for a real server on a busy machine. */
-const LIMIT_MS = 1_500;
+export const LIMIT_MS = 1_500;
 
-async function fronted<T>(target: Target, work: (front: Front, via: Readonly<Record<string, string>>) => Promise<T>): Promise<T> {
+export async function fronted<T>(target: Target, work: (front: Front, via: Readonly<Record<string, string>>) => Promise<T>): Promise<T> {
   const origin = target.origin ?? "";
   const front = await startFront(origin, target.path);
   try {

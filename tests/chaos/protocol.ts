@@ -32,6 +32,8 @@ export interface View {
   readonly travelMs?: number;
   /** Longest a request may take, in milliseconds; psn's own limit if not given. */
   readonly requestMs?: number;
+  /** How long every media file takes to open, in milliseconds. */
+  readonly filesMs?: number;
   /** An origin and the one to go to in its place. */
   readonly via?: Readonly<Record<string, string>>;
 }
@@ -51,6 +53,8 @@ export type Order =
   /** To the process that waits at its fault point. */
   | { readonly do: "go" }
   | { readonly do: "stop" }
+  /** The wall clock of the process steps to so many milliseconds off, and with it the clock of the embedded database that it holds. */
+  | { readonly do: "step"; readonly byMs: number }
   | { readonly do: "report"; readonly ids: readonly string[] }
   | { readonly do: "cancel" | "moveAway"; readonly id: string }
   | { readonly do: "resolve"; readonly id: string; readonly live: string | null }

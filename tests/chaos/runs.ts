@@ -105,13 +105,13 @@ export async function heal(lane: Lane, deliveries: readonly Scheduled[], by?: Ps
 /**
  * Healthy workers finish, the platforms are asked, and what nobody but a person can tell is told by one who has looked. A
  * delivery that was unconfirmed counts as such, unless what follows loses or doubles it, or a search would have told (but for
- * what came out only after it: `late`).
+ * what came out only after it: `late`). `doubtful`: the platform left a person to judge, whatever it could have told.
  */
 export async function finish(
   lane: Lane,
   deliveries: readonly Scheduled[],
   by?: Psn,
-  { late = false, ...view }: View & { readonly late?: boolean } = {},
+  { late = false, doubtful = false, ...view }: View & { readonly late?: boolean; readonly doubtful?: boolean } = {},
 ): Promise<readonly Judged[]> {
   const first = await judgeAll(deliveries, await heal(lane, deliveries, by, view));
   const open = first.filter(({ verdict }) => verdict === "unconfirmed");
@@ -121,8 +121,10 @@ export async function finish(
     const held = await target.holds();
     const position = told.units.findIndex(({ state }) => state !== "published");
     const live = held.find(({ text }) => text === told.units[position]?.text);
-    if (target.duplicates === "lookup" && live && !late) unjust.set(told.id, `unconfirmed, and a search would have found ${live.id}`);
-    if (target.duplicates !== "lookup" && target.duplicates !== "ask-human") unjust.set(told.id, "unconfirmed, and it could be told");
+    if (target.duplicates === "lookup" && live && !late && !doubtful)
+      unjust.set(told.id, `unconfirmed, and a search would have found ${live.id}`);
+    if (!doubtful && target.duplicates !== "lookup" && target.duplicates !== "ask-human")
+      unjust.set(told.id, "unconfirmed, and it could be told");
     const address = live && (target.addressOf?.(live.id) ?? live.id);
     await (by ?? (await lane.psn())).ask({ do: "resolve", id: told.id, live: address ?? null });
   }

@@ -1,3 +1,4 @@
+import { badDayRuns } from "./bad-day.ts";
 import { type DatabaseKind, type Ground, type Lane, startGround } from "./ground.ts";
 import { killRuns } from "./kills.ts";
 import { cutRuns, lateRuns, misdeedRuns, skewRuns, slowRuns } from "./misdeeds.ts";
@@ -25,6 +26,8 @@ export interface Cell extends Row {
   readonly once: number;
   readonly cancelled: number;
   readonly unconfirmed: number;
+  /** The platform said no, and holds nothing. */
+  readonly refused: number;
   readonly lost: number;
   readonly doubled: number;
   /** A scenario that could not break what it was to break proves nothing. */
@@ -101,6 +104,8 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
       ...misdeedRuns("pg", named(["mastodon, no keys", "webhook", "blind"]), true),
       ...cutRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),
       ...slowRuns("pg", named(["blind"])),
+      ...badDayRuns("pg", named(["mastodon, no keys", "webhook"]), true),
+      ...badDayRuns("embedded", named(["mastodon, no keys"]), true),
       ...lateRuns("pg", named(["mastodon, no keys"])),
       ...takeoverRuns("pg", named(["searched", "mastodon, no keys"])),
       ...databaseCutRuns(true),
@@ -117,6 +122,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
     ...slowRuns("pg", targets),
     ...lateRuns("pg", targets),
     ...skewRuns("pg", targets),
+    ...both.flatMap((kind) => badDayRuns(kind, targets, false)),
     ...both.flatMap((kind) => takeoverRuns(kind, targets)),
     ...databaseCutRuns(false),
     ...postgresRuns(postgresOf, false),
@@ -160,7 +166,7 @@ async function attempt(lane: Lane, run: Run, tag: string): Promise<Ended> {
   }
 }
 
-const NONE = { runs: 0, deliveries: 0, once: 0, cancelled: 0, unconfirmed: 0, lost: 0, doubled: 0, failed: 0, notes: [] };
+const NONE = { runs: 0, deliveries: 0, once: 0, cancelled: 0, unconfirmed: 0, refused: 0, lost: 0, doubled: 0, failed: 0, notes: [] };
 
 function count(cells: Map<string, Cell>, { breaks, platform, database }: Run, ended: Ended): void {
   const add = (name: string, change: (cell: Cell) => Cell) => {
@@ -186,12 +192,12 @@ export const holds = ({ lost, doubled, failed }: Cell): boolean => lost + double
 
 /** The table: what broke, on which platform, over which database. */
 export function tableOf(cells: readonly Cell[]): string {
-  const head = ["what breaks", "platform", "database", "runs", "posts", "once", "cancelled", "unconfirmed", "lost", "doubled"];
-  const row = ({ breaks, platform, database, runs, deliveries, once, cancelled, unconfirmed, lost, doubled, failed }: Cell) => [
+  const head = ["what breaks", "platform", "database", "runs", "posts", "once", "cancelled", "unconfirmed", "refused", "lost", "doubled"];
+  const row = ({ breaks, platform, database, runs, deliveries, once, cancelled, unconfirmed, refused, lost, doubled, failed }: Cell) => [
     failed > 0 ? `${breaks} (FAILED ${failed}x)` : breaks,
     platform,
     database,
-    ...[runs, deliveries, once, cancelled, unconfirmed, lost, doubled].map(String),
+    ...[runs, deliveries, once, cancelled, unconfirmed, refused, lost, doubled].map(String),
   ];
   const rows = [head, ...cells.toSorted((a, b) => order(a).localeCompare(order(b))).map(row), row(sumOf(cells))];
   const widths = head.map((_, column) => Math.max(...rows.map((cellsOf) => cellsOf[column]?.length ?? 0)));
@@ -213,6 +219,7 @@ export function sumOf(cells: readonly Cell[]): Cell {
     once: sum("once"),
     cancelled: sum("cancelled"),
     unconfirmed: sum("unconfirmed"),
+    refused: sum("refused"),
     lost: sum("lost"),
     doubled: sum("doubled"),
     failed: sum("failed"),

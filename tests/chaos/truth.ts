@@ -65,7 +65,7 @@ export async function shownOf(folder: string): Promise<Holding[]> {
   });
 }
 
-export type Verdict = "once" | "lost" | "doubled" | "unconfirmed" | "cancelled";
+export type Verdict = "once" | "lost" | "doubled" | "unconfirmed" | "cancelled" | "refused";
 
 /** One delivery, by what its platform holds; `why` says what is wrong, or nothing. */
 export function judge(told: Told, held: readonly Holding[], image: boolean): { readonly verdict: Verdict; readonly why: string } {

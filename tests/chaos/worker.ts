@@ -30,6 +30,18 @@ const say = (line: Said) => new Promise<void>((resolve) => process.stdout.write(
 process.stdin.on("end", () => process.exit(0));
 process.stdin.on("error", () => process.exit(0));
 
+const RealDate = Date;
+let steppedMs = 0;
+/** The process's own wall clock; the embedded database reads it too. */
+globalThis.Date = class extends RealDate {
+  constructor(...given: [] | ConstructorParameters<typeof RealDate>) {
+    super(...((given.length === 0 ? [RealDate.now() + steppedMs] : given) as [number]));
+  }
+  static override now(): number {
+    return RealDate.now() + steppedMs;
+  }
+} as DateConstructor;
+
 const origins = readOrigins(process.env["PSN_ORIGINS"] ?? "") ?? new Map<string, string>();
 const hub = await openHub({ folder, use: "session" });
 const { user } = hub;
@@ -86,9 +98,15 @@ function worldFor(ids: readonly string[]) {
     return claims;
   };
   const load: Deliveries["load"] = async (...args) => later(await deliveries.load(...args));
+  const beat: Deliveries["beat"] = async (...args) => new Date((await deliveries.beat(...args)).getTime() + (view.travelMs ?? 0));
+  const { posts } = hub.world.stores;
+  const findMedia: typeof posts.findMedia = async (...args) => {
+    await Bun.sleep(view.filesMs ?? 0);
+    return posts.findMedia(...args);
+  };
   const world: World = {
     ...hub.world,
-    stores: { ...hub.world.stores, deliveries: { ...deliveries, claim, load } },
+    stores: { ...hub.world.stores, posts: { ...posts, findMedia }, deliveries: { ...deliveries, claim, load, beat } },
     platforms: { ids, load: async (id) => RECORDERS.get(id) ?? hub.world.platforms.load(id) },
     fetch: fetchBy,
     now: () => new Date(Date.now() + (view.skewMs ?? 0) + (view.travelMs ?? 0)),
@@ -207,6 +225,9 @@ async function obey(order: Order): Promise<unknown> {
       return letGo();
     case "stop":
       return stop.abort();
+    case "step":
+      steppedMs = order.byMs;
+      return undefined;
     case "report":
       return report(order.ids);
     case "cancel":

@@ -97,7 +97,8 @@ export interface Deliveries {
   settle(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
   /** Calls back when something became due; undefined where the driver cannot. */
   listen(onWake: () => void): Promise<(() => Promise<void>) | undefined>;
-  beat(worker: string, version: string): Promise<void>;
+  /** Writes that this worker lives; answers the database's clock. */
+  beat(worker: string, version: string): Promise<Date>;
   gone(worker: string): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/app/ports/deliveries.ts";
 import type { WakeUp } from "@psn/app/ports/outside.ts";
+import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
@@ -116,7 +117,7 @@ const beating = (db: Builder, worker: string, version: string) =>
     .insert(workers)
     .values({ name: worker, version })
     .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
-    .returning({ name: workers.name });
+    .returning({ at: workers.beatAt });
 
 /** These deliveries, or all. */
 const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sql`null::uuid[]`);
@@ -263,7 +264,9 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async beat(worker, version) {
-      await database.run("service", (db) => [beating(db, worker, version)]);
+      const [rows] = await database.run("service", (db) => [beating(db, worker, version)]);
+      if (!rows[0]) throw new PsnError("DB_FAILED", "the worker could not be written down");
+      return rows[0].at;
     },
 
     async gone(worker) {
