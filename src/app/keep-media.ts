@@ -12,7 +12,7 @@ const ROW_HOLDS_BESIDE_BUCKET = 256 * 1024;
 
 /**
  * Puts each file where it belongs: small ones into their row, large ones and those that a platform must fetch (`linked`) into the bucket. What nobody points to when the post
- * is not written is taken back. False when `write` says that nothing was. Throws MEDIA_INVALID for what no row can hold where there is no bucket, and VENDOR_….
+ * is not written, or `signal` is aborted before, is taken back. False when `write` says that nothing was. Throws MEDIA_INVALID for what no row can hold where there is no bucket, and VENDOR_….
  */
 export async function keepMedia(
   world: World,
@@ -20,6 +20,7 @@ export async function keepMedia(
   files: readonly NewMedia[],
   linked: ReadonlySet<string>,
   write: (media: readonly (MediaInfo & StoredMedia)[]) => Promise<boolean>,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   const { bucket, rowHolds: most = Number.POSITIVE_INFINITY } = world;
   const rowHolds = bucket ? Math.min(most, ROW_HOLDS_BESIDE_BUCKET) : most;
@@ -34,6 +35,7 @@ export async function keepMedia(
     );
   const put: string[] = [];
   let written = false;
+  let mayBeWritten = false;
   try {
     const kept: (MediaInfo & StoredMedia)[] = [];
     for (const { content, ...info } of files) {
@@ -41,15 +43,18 @@ export async function keepMedia(
       else {
         const objectKey = `${objectPrefix(userId)}${info.id}`;
         put.push(objectKey);
-        await bucket.put(objectKey, content, info.mime);
+        await bucket.put(objectKey, content, info.mime, signal);
         kept.push({ ...info, objectKey });
       }
     }
     written = await write(kept);
     return written;
+  } catch (error) {
+    mayBeWritten = error instanceof PsnError && error.code === "OUTCOME_UNKNOWN";
+    throw error;
   } finally {
     // Best effort: an object without a row costs a little room and tells nobody anything.
-    if (!written) await Promise.allSettled(put.map((key) => bucket?.remove(key)));
+    if (!written && !mayBeWritten) await Promise.allSettled(put.map((key) => bucket?.remove(key)));
   }
 }
 

@@ -4,6 +4,7 @@ import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Platform, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { nameOf } from "./choose-accounts.ts";
+import { shortId } from "./find-deliveries.ts";
 import { keepMedia } from "./keep-media.ts";
 import type { Account } from "./ports/accounts.ts";
 import type { NewMedia, StoredParts } from "./ports/posts.ts";
@@ -67,6 +68,14 @@ export async function previewPost(world: World, draft: DraftPost, accounts: read
   );
 }
 
+/** How writing a post is stopped. */
+export interface Stoppable {
+  /** Aborted: nothing more goes to the bucket. */
+  readonly signal?: AbortSignal;
+  /** Called in the last moment before the rows are written; when it throws nothing is. */
+  readonly noReturn?: () => void;
+}
+
 export interface Scheduled {
   readonly postId: string;
   /** True when this idempotency key had been used: nothing new was written. */
@@ -75,7 +84,8 @@ export interface Scheduled {
 
 /**
  * Writes the post and a delivery for every account, all or nothing. Throws POST_INVALID with everything that is wrong for
- * any account, AUTH_REQUIRED for an account that must be reconnected first, and VAULT_… for one whose token does not open here.
+ * any account, AUTH_REQUIRED for an account that must be reconnected first, VAULT_… for one whose token does not open here, and
+ * OUTCOME_UNKNOWN when the database went away and nobody can tell whether it has the post.
  */
 export async function schedulePost(
   world: World,
@@ -84,6 +94,7 @@ export async function schedulePost(
   accounts: readonly Account[],
   due: Due,
   idempotencyKey: string | null,
+  { signal, noReturn }: Stoppable = {},
 ): Promise<Scheduled> {
   const { posts } = world.stores;
   const earlier = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
@@ -113,14 +124,55 @@ export async function schedulePost(
     accountId: account.id,
     units: units.map((unit) => ({ id: world.newId(), unit })),
   }));
-  const fresh = await keepMedia(world, userId, allMedia(draft), linkedMedia(previews), (media) =>
-    posts.schedule(userId, post, media, deliveries, due.at, due.late),
-  );
+  const write = async (media: Parameters<typeof posts.schedule>[2]) => {
+    noReturn?.();
+    return certainly(world, userId, id, () => posts.schedule(userId, post, media, deliveries, due.at, due.late));
+  };
+  const fresh = await keepMedia(world, userId, allMedia(draft), linkedMedia(previews), write, signal);
   if (fresh) return { postId: id, repeated: false };
   const winner = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
   if (winner === undefined) throw new PsnError("DB_FAILED", "the post could not be written");
   return { postId: winner, repeated: true };
 }
+
+/** Pauses before the database is asked again what became of a post, in milliseconds: a new connection may need some seconds. */
+const LOOK_AGAIN_MS = [200, 1_000, 3_000] as const;
+
+/**
+ * Where the answer to the write was lost the same rows are written again: that waits for a first one that is still under way, and is
+ * refused where the rows are there.
+ */
+async function certainly(world: World, userId: string, postId: string, write: () => Promise<boolean>): Promise<boolean> {
+  const { posts } = world.stores;
+  /** Undefined when the database cannot be asked. */
+  const isThere = () =>
+    posts.ofPost(userId, postId).then(
+      (found) => found.length > 0,
+      () => undefined,
+    );
+  let lost: unknown;
+  for (const pause of [0, ...LOOK_AGAIN_MS]) {
+    if (pause > 0) await world.sleep(pause);
+    try {
+      const fresh = await write();
+      // With an idempotency key it may be the first write that the second one is a repetition of.
+      return fresh || (lost !== undefined && (await isThere()) === true);
+    } catch (failure) {
+      const there = lost === undefined ? false : await isThere();
+      if (there) return true;
+      if (there === false && !isLost(failure)) throw failure;
+      lost ??= failure;
+    }
+  }
+  if ((await isThere()) === false) throw lost;
+  throw new PsnError("OUTCOME_UNKNOWN", "the database went away while the post was written, and nobody knows whether it is stored", {
+    cause: lost,
+    hint: `psn show ${shortId(postId)}; it is not stored if that finds nothing`,
+    details: { post: postId },
+  });
+}
+
+const isLost = (error: unknown) => error instanceof PsnError && error.code === "DB_UNREACHABLE";
 
 /** With another hub's key nothing that is written now could ever go out. */
 async function assertOpens(world: World, userId: string, accounts: readonly Account[]): Promise<void> {

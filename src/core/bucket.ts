@@ -59,7 +59,7 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
     return url;
   };
 
-  const attempt = async (method: Method, key: string, body?: Body): Promise<Uint8Array | undefined> => {
+  const attempt = async (method: Method, key: string, body?: Body, stop?: AbortSignal): Promise<Uint8Array | undefined> => {
     const url = sign(method, key);
     const abort = new AbortController();
     const stopAfter = (bytes: number) => setTimeout(() => abort.abort(), limits.requestMs + bytes / limits.bytesPerMs);
@@ -70,7 +70,7 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
       const response = await fetch(url, {
         method,
         redirect: "manual",
-        signal: abort.signal,
+        signal: stop ? AbortSignal.any([abort.signal, stop]) : abort.signal,
         // A copy, since the type of fetch takes no memory that could be shared.
         ...(body ? { body: body.bytes.slice(), headers: { "content-type": body.mime } } : {}),
       });
@@ -79,6 +79,7 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
       bytes = await response.bytes();
       status = response.status;
     } catch (error) {
+      stop?.throwIfAborted();
       throw unreachable(error, abort.signal.aborted);
     } finally {
       clearTimeout(timer);
@@ -92,21 +93,21 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
   };
 
   /** Several times if need be: the same bytes under the same name a second time do no harm. */
-  const send = async (method: Method, key: string, body?: Body): Promise<Uint8Array | undefined> => {
+  const send = async (method: Method, key: string, body?: Body, stop?: AbortSignal): Promise<Uint8Array | undefined> => {
     assertKey(key);
     for (const pauseMs of limits.pausesMs) {
       try {
-        return await attempt(method, key, body);
+        return await attempt(method, key, body, stop);
       } catch (error) {
         if (!(error instanceof PsnError) || error.code !== "VENDOR_UNREACHABLE") throw error;
-        await sleep(pauseMs);
+        await sleep(pauseMs, undefined, stop ? { signal: stop } : {});
       }
     }
-    return attempt(method, key, body);
+    return attempt(method, key, body, stop);
   };
 
-  const put = async (key: string, bytes: Uint8Array, mime: string): Promise<void> => {
-    await send("PUT", key, { bytes, mime });
+  const put = async (key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void> => {
+    await send("PUT", key, { bytes, mime }, signal);
   };
   const remove = async (key: string): Promise<void> => {
     await send("DELETE", key);

@@ -125,6 +125,36 @@ test("a bucket that is down: tried again, and published once", async () => {
 });
 
 describe("what cannot be kept", () => {
+  test("a signal while a file goes to the bucket: no row is written, and no object stays behind", async () => {
+    const stop = new AbortController();
+    const { bucket } = world;
+    if (!bucket) throw new Error("this world has a bucket");
+    const stopped = Object.assign(new Error("stopped"), { name: "AbortError" });
+    const stopping: World = {
+      ...world,
+      bucket: {
+        ...bucket,
+        put: async (key, bytes, mime, signal) => {
+          await bucket.put(key, bytes, mime, signal);
+          stop.abort(stopped);
+        },
+      },
+    };
+    const draft: DraftPost = {
+      parts: [{ text: "look", media: [file(LARGE, "one"), file(LARGE, "two")] }],
+      overrides: {},
+      split: false,
+      numbered: false,
+    };
+    const due = { at: new Date(), wallTime: null, timeZone: null };
+    const noReturn = () => stop.signal.throwIfAborted();
+    await expect(schedulePost(stopping, stage.userId, draft, [account], due, null, { signal: stop.signal, noReturn })).rejects.toBe(
+      stopped,
+    );
+    expect(await rows()).toEqual([]);
+    expect(await s3.objects()).toEqual([]);
+  });
+
   test("the row is not written: no object stays behind", async () => {
     await schedule([file(SMALL, "first")], world, "monday");
     // Another command of the same key was faster, between the look and the write.

@@ -36,7 +36,8 @@ export interface Queue {
 
 /** Where large media are kept. */
 export interface Bucket {
-  put(key: string, bytes: Uint8Array, mime: string): Promise<void>;
+  /** An aborted one may be there all the same. */
+  put(key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void>;
   /** Undefined when it is not there. Throws FILE_UNREADABLE when it is not what was put there, going by its SHA-256 in hex. */
   get(key: string, sha256: string): Promise<Uint8Array | undefined>;
   /** An address under which anybody can fetch it for so many seconds, at most a week. */
