@@ -179,7 +179,21 @@ async function withRows<T>(
   }
 }
 
-export interface ExportWish {
+/** How a move is stopped: rows are handed on until the signal is aborted, and `noReturn` is called right before anything stays, and may throw. */
+interface Stoppable {
+  readonly signal?: AbortSignal;
+  readonly noReturn?: () => void;
+}
+
+/** Ends with the signal's reason in place of the next row. */
+async function* until<T>(signal: AbortSignal | undefined, rows: AsyncIterable<T>): AsyncGenerator<T> {
+  for await (const row of rows) {
+    signal?.throwIfAborted();
+    yield row;
+  }
+}
+
+export interface ExportWish extends Stoppable {
   readonly folder: string;
   readonly file: string;
   readonly passphrase: string;
@@ -192,7 +206,7 @@ export interface ExportWish {
 
 /** Writes everything a hub is into one sealed file. Throws INPUT_INVALID, STATE_CONFLICT, FILE_UNREADABLE, CONFIG_…, DB_…. */
 export async function exportHub(wish: ExportWish): Promise<Exported> {
-  const { folder, file, passphrase, moving, user, now, environment } = wish;
+  const { folder, file, passphrase, moving, user, now, environment, signal, noReturn } = wish;
   checkPassphrase(passphrase);
   const env = loadHubEnv(folder, environment);
   const inFile = (name: HubSettingName) => (typeof env.settings[name]?.origin === "object" ? env.get(name) : undefined);
@@ -206,12 +220,17 @@ export async function exportHub(wish: ExportWish): Promise<Exported> {
     const { id, handle, timeZone } = user;
     const head = { schema: rows.schema, at: now().toISOString(), moved: moving, user: id, handle, timeZone, settings, keys };
     // The file gets its name after the old hub has stopped: before that it must not be of use to anybody.
-    await writeHubFile(file, passphrase, (write) => rows.read(users, moving, (all) => write(linesOf(head, all, vault, told))));
+    await writeHubFile(file, passphrase, (write) =>
+      rows.read(users, moving, async (all) => {
+        await write(linesOf(head, until(signal, all), vault, told));
+        noReturn?.();
+      }),
+    );
     return told;
   });
 }
 
-export interface ImportWish {
+export interface ImportWish extends Stoppable {
   /** Of a hub, or where one is to be. */
   readonly folder: string;
   readonly file: string;
@@ -234,12 +253,12 @@ export interface Imported {
 
 /** Brings a hub from its file into an empty one, which is made where there is none. All or nothing. Throws as `exportHub`. */
 export async function importHub(wish: ImportWish): Promise<Imported> {
-  const { folder, file, passphrase, start, environment, now } = wish;
+  const { folder, file, passphrase, start, environment, now, signal, noReturn } = wish;
   const open = async (schema: number) => readLines(readHubFile(file, passphrase), isHubTable, schema);
   // Once through, so that a file that is damaged at its end changes nothing.
   const { SCHEMA_VERSION } = await import("@psn/core/db/version.ts");
   const { head, rows: all } = await open(SCHEMA_VERSION);
-  for await (const _row of all);
+  for await (const _row of until(signal, all));
   if (start && !head.moved) await wish.confirmCopy();
 
   const made = findHub(folder, {}) !== folder;
@@ -256,7 +275,10 @@ export async function importHub(wish: ImportWish): Promise<Imported> {
     const undo: (() => void)[] = [];
     const again = await open(rows.schema);
     const count = await rows
-      .write(landed(again.rows, { vault, now: now() }), async () => writeSettings(folder, head, undo))
+      .write(landed(until(signal, again.rows), { vault, now: now() }), async () => {
+        noReturn?.();
+        writeSettings(folder, head, undo);
+      })
       .catch((error: unknown) => {
         for (const back of undo) back();
         throw error;
@@ -285,7 +307,10 @@ function writeSettings(folder: string, head: Head, undo: (() => void)[]): void {
 }
 
 /** Lets what an import or a move left held go out from this hub; answers how many deliveries that were. */
-export async function startHeld(folder: string, environment?: Environment): Promise<number> {
+export async function startHeld(folder: string, noReturn: () => void, environment?: Environment): Promise<number> {
   const users = await usersOfHub(folder, environment);
-  return withRows(folder, environment, (rows) => rows.start(users));
+  return withRows(folder, environment, (rows) => {
+    noReturn();
+    return rows.start(users);
+  });
 }

@@ -29,9 +29,16 @@ const NOBODY_WOKEN: Woken = { queue: null, missed: null, atHome: [] };
 
 /**
  * Cancels, moves or retries all deliveries an id means, as far as their states allow. Throws STATE_CONFLICT when none
- * does, also when a worker was faster.
+ * does, also when a worker was faster, and what `noReturn` throws, which is called right before the rows are changed.
  */
-export async function changeDeliveries(world: World, userId: string, id: string, change: Change, dryRun: boolean): Promise<Changed> {
+export async function changeDeliveries(
+  world: World,
+  userId: string,
+  id: string,
+  change: Change,
+  dryRun: boolean,
+  noReturn: () => void = () => undefined,
+): Promise<Changed> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
   const before = await posts.detail(userId, ids);
@@ -39,6 +46,7 @@ export async function changeDeliveries(world: World, userId: string, id: string,
   if (able.length === 0) throw conflict(before, change);
   if (dryRun) return { deliveries: able, woken: NOBODY_WOKEN };
   const wanted = able.map((delivery) => delivery.id);
+  noReturn();
   const changed = await apply(world, userId, wanted, change);
   const after = await posts.detail(userId, wanted);
   if (changed.length === 0) throw conflict(after, change);
@@ -87,14 +95,15 @@ export function isUnsure({ state, health }: Pick<DeliverySummary, "state" | "hea
 
 /**
  * Records what a person found out about a delivery whose answer is missing; `live` is the post's address. Throws STATE_CONFLICT for any
- * other, and INPUT_INVALID for an address that does not lead to the post which the rest of a thread must answer.
+ * other, and INPUT_INVALID for an address that does not lead to the post which the rest of a thread must answer. `noReturn` is called right before the rows are
+ * changed, and may throw.
  */
 export async function resolveDelivery(
   world: World,
   userId: string,
   id: string,
   live: string | undefined,
-  { dryRun = false, signal = new AbortController().signal } = {},
+  { dryRun = false, signal = new AbortController().signal, noReturn = (): void => undefined } = {},
 ): Promise<Changed> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
@@ -108,6 +117,7 @@ export async function resolveDelivery(
     );
   const verdict = live === undefined ? "not-live" : { live: await refAt(world, userId, delivery, live, signal) };
   if (dryRun) return { deliveries: [delivery], woken: NOBODY_WOKEN };
+  noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
     throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", { hint: `psn show ${id}` });
   return telling(world, userId, await posts.detail(userId, [delivery.id]));

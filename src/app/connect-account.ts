@@ -25,6 +25,8 @@ export type Consent = { readonly form: Readonly<Record<string, string>> } | { re
 export interface Meant {
   readonly account?: Account;
   readonly another?: boolean;
+  /** Called right before the account is written; what it throws leaves all as it was. */
+  readonly noReturn?: () => void;
 }
 
 /**
@@ -63,6 +65,13 @@ export async function connectAccount(
   }
   const id = known?.id ?? world.newId();
   const credentialsId = known?.credentialsId ?? world.newId();
+  try {
+    meant.noReturn?.();
+  } catch (error) {
+    // A token that the user pasted is the user's own; one that was granted just now is of no use to anybody.
+    if (!known && "answer" in consent) await forget(world, userId, platform, { credentials, profile });
+    throw error;
+  }
   await world.stores.accounts.connect(
     userId,
     { id, platform: platformId, profile },
@@ -98,16 +107,18 @@ async function forget(world: World, userId: string, platform: Platform, connecti
 
 /**
  * Tells the platform to forget the account's credentials, where it offers that, and forgets them here. Returns what became of
- * its deliveries, and why the platform was not told, if it was not.
+ * its deliveries, and why the platform was not told, if it was not. `noReturn` is called before the platform is told, and may throw.
  */
 export async function disconnectAccount(
   world: World,
   userId: string,
   account: Account,
   signal: AbortSignal,
+  noReturn: () => void = () => undefined,
 ): Promise<Disconnected & { readonly revoked: boolean; readonly trouble: PsnError | undefined }> {
   let revoked = false;
   let trouble: PsnError | undefined;
+  noReturn();
   try {
     const platform = await world.platforms.load(account.platform);
     const sealed = await world.stores.accounts.credentials(userId, account.id);

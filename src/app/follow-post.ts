@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { TO_COME } from "@psn/core/types/index.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
 import { shortId } from "./find-deliveries.ts";
 import type { DeliverySummary } from "./ports/posts.ts";
@@ -38,7 +39,7 @@ export async function followPost({
   try {
     for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
       const deliveries = await world.stores.posts.ofPost(userId, postId);
-      const now = deliveries.map(({ state, unitsPublished }) => `${state}${unitsPublished}`).join();
+      const now = deliveries.map(({ state, unitsPublished, code }) => `${state}${unitsPublished}${code}`).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
       const open = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
@@ -85,6 +86,32 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   if (held) throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), { hint: `psn connect ${held.platform}`, details });
   if (of("failed").length > 0) throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });
   if (!some) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint, details });
+}
+
+/**
+ * What whoever stopped must know: what is stored and not out yet, and how to take it back. Undefined where every delivery has ended, or
+ * waits for its user.
+ *
+ * @param tellTime a time as the user reads it.
+ */
+export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (at: Date) => string): PsnError | undefined {
+  const coming = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
+  const [first] = coming;
+  if (!first) return undefined;
+  const tell = (delivery: DeliverySummary) => {
+    const { platform, handle, state, message, url, wakeAt } = delivery;
+    const words = TO_COME.includes(state)
+      ? `${state}, due ${tellTime(wakeAt)}`
+      : coming.includes(delivery)
+        ? `${state}; nobody knows yet whether it is out`
+        : (url ?? message ?? "");
+    return `${platform}:${handle}: ${coming.includes(delivery) ? words : `${state} ${words}`.trim()}`;
+  };
+  const id = shortId(first.postId);
+  return new PsnError("INTERRUPTED", `stopped; post ${id} is stored, and a worker goes on with it: ${deliveries.map(tell).join(" | ")}`, {
+    hint: coming.some(({ state }) => TO_COME.includes(state)) ? `psn cancel ${id}` : `psn show ${id}`,
+    details: { post: first.postId, deliveries: deliveries.map((one) => ({ ...fact(one), next: one.wakeAt.toISOString() })) },
+  });
 }
 
 /** Account by account, with the platform's own words where there are some. */

@@ -80,7 +80,10 @@ export async function askAccount<T>(
   const session = openSession(world, userId, account, (await world.stores.accounts.credentials(userId, account.id)) ?? null, signal);
   return read(platform, session).catch(async (error: unknown) => {
     if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
-    return read(platform, await refreshSession(world, userId, account, platform, session, error));
+    // An exchange that is broken off loses a token that dies on use: it goes to its end, whoever stops.
+    const whole = { ...session, signal: new AbortController().signal };
+    const fresh = await refreshSession(world, userId, account, platform, whole, error);
+    return read(platform, { ...fresh, signal });
   });
 }
 

@@ -19,7 +19,7 @@ export function changeCommand(
     run: async ({ id, dryRun }, context) => {
       const { output } = context;
       const { world, user } = await context.hub();
-      const { deliveries, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun);
+      const { deliveries, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun, context.noReturn);
       const head = `${dryRun ? said.would : said.done}:`;
       output.result(
         { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) },

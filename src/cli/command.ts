@@ -31,8 +31,17 @@ export interface Context {
   readonly version: string;
   readonly commands: CommandTable;
   readonly now: () => Date;
-  /** Aborted by the first Ctrl-C: finish, take nothing new. */
+  /** Aborted by the first Ctrl-C, SIGTERM or SIGHUP: finish, take nothing new. */
   readonly signal: AbortSignal;
+  /**
+   * The point of no return, right before something is changed: throws INTERRUPTED when a signal has come. Until here a signal ends the
+   * command at once; from here on the command goes to its end, and looks at `signal` itself where that takes long.
+   */
+  readonly noReturn: () => void;
+  /** For a command whose usual end is a signal; it looks at `signal` from its first moment on. */
+  readonly endsBySignal: () => void;
+  /** For a command of many steps that may be stopped at any: what a signal leaves, and the command that goes on with it. */
+  readonly leaves: (message: string, hint: string) => void;
   /** Consent, given by `--yes`. */
   readonly yes: boolean;
   /** What `--hub` said. */
@@ -41,8 +50,10 @@ export interface Context {
   readonly folder: () => Promise<string>;
   /** Opens the hub; it is closed when the command ends. */
   readonly hub: (use?: "once" | "session") => Promise<Hub>;
-  /** All of standard input. */
+  /** All of standard input. Throws FILE_UNREADABLE. */
   readonly stdin: () => Promise<Uint8Array>;
+  /** Whether another process writes to standard input. */
+  readonly piped: () => Promise<boolean>;
 }
 
 /** A command is data: the help, the completion and docs/cli.md are made from it. */

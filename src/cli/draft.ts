@@ -21,10 +21,14 @@ export interface DraftInput {
   readonly language?: string | undefined;
   /** Each as `platform.name=value`. */
   readonly option: readonly string[];
+  /** Standard input is taken though its last line does not end. */
+  readonly allowPartial: boolean;
 }
 
 export interface ReadDraft {
   readonly draft: DraftPost;
+  /** Standard input was to be the text, and there was none: never a post, whatever media there are. */
+  readonly nothingPiped: boolean;
   /** What the file's front matter says of where and when. */
   readonly to: readonly string[];
   readonly at?: string;
@@ -73,6 +77,7 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
       ...(visibility === undefined ? {} : { visibility }),
       ...(contentWarning === undefined ? {} : { contentWarning }),
     },
+    nothingPiped: input.text === "-" && draft.parts.every(({ text }) => text.trim() === ""),
     to: draft.to ?? [],
     ...(draft.at === undefined ? {} : { at: draft.at }),
     ...(draft.tz === undefined ? {} : { tz: draft.tz }),
@@ -104,11 +109,25 @@ async function readOne(file: string, alt: string | undefined): Promise<NewMedia>
   };
 }
 
+/**
+ * The text on standard input. A writer that dies half-way leaves the same end as one that has finished, and nothing tells psn of it; but
+ * what programs write in full ends with a line break, and what is cut off does so only by chance.
+ */
+async function pipedText({ stdin, piped }: Context, allowPartial: boolean): Promise<string> {
+  const text = decodeText(await stdin(), "standard input");
+  if (text.trim() !== "" && !/[\n\r]$/.test(text) && !allowPartial && (await piped()))
+    throw new PsnError("INPUT_INVALID", "what was piped does not end with a line break, so it may be cut off; nothing was stored", {
+      hint: "end it with a line break (printf '%s\\n', echo), or say --allow-partial; psn help files",
+    });
+  return text;
+}
+
 async function written(
-  { text, media }: DraftInput,
-  { cwd, stdin, prompt }: Context,
+  { text, media, allowPartial }: DraftInput,
+  context: Context,
 ): Promise<{ readonly draft: Draft; readonly folder: string }> {
-  if (text === "-") return { draft: plainDraft(decodeText(await stdin(), "standard input")), folder: cwd };
+  const { cwd, prompt } = context;
+  if (text === "-") return { draft: plainDraft(await pipedText(context, allowPartial)), folder: cwd };
   if (text !== undefined && /\.(md|markdown)$/i.test(text) && (!/\s/.test(text) || existsSync(resolve(cwd, text)))) {
     const path = resolve(cwd, text);
     const bytes = await readFile(path).catch((cause: unknown) => {

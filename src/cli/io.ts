@@ -2,14 +2,24 @@ import type { Hub } from "@psn/compose.ts";
 import type { PsnError } from "@psn/core/errors.ts";
 import type { CommandTable, Context } from "./command.ts";
 import type { Output, Sink } from "./output.ts";
+import { Stopped, stoppingBy } from "./stop.ts";
 
 export interface Io {
   readonly version: string;
+  /** Aborted by the first signal. */
+  readonly signal?: AbortSignal;
   readonly writeHelp: (text: string) => void;
   readonly output: (json: boolean, color: false | undefined) => Promise<Output>;
-  readonly context: (options: ContextOptions) => Promise<Context & AsyncDisposable>;
+  readonly context: (options: ContextOptions) => Promise<RunContext>;
   /** Where a mistake of psn's own is shown with its stack. */
   readonly trace: (error: PsnError) => void;
+}
+
+export interface RunContext extends Context {
+  /** What a command comes to: its exit code, or INTERRUPTED as soon as a signal may end it. */
+  readonly untilStopped: (running: Promise<number | undefined>) => Promise<number | undefined>;
+  /** Closes the hub. A command that was stopped has a moment to take back what it had begun. */
+  readonly close: () => Promise<void>;
 }
 
 export interface ContextOptions {
@@ -22,18 +32,26 @@ export interface ContextOptions {
 
 export interface IoOptions {
   readonly stdin: NodeJS.ReadStream;
-  readonly stdout: NodeJS.WriteStream;
+  readonly stdout: Sink;
   readonly stderr: NodeJS.WriteStream;
   readonly cwd: string;
   readonly version: string;
   readonly signal: AbortSignal;
 }
 
+/**
+ * How long the hub may take to close once a signal has come, in milliseconds. A command that was stopped takes back what it began in
+ * that time: longer than a holder of the embedded database lets others finish their statements (drivers/embedded.ts), and shorter where
+ * the hub did not open, since another process may hold its database and stand still.
+ */
+const CLOSE_MOST_MS = { done: 15_000, stopped: 3_500, unopened: 2_000, opening: 1_000 } as const;
+
 /** The process's own streams, as the program sees them. What it needs of the rest of psn loads when it is needed. */
 export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOptions): Io {
-  const sink = (stream: NodeJS.WriteStream): Sink => ({ isTTY: stream.isTTY === true, write: (text) => void stream.write(text) });
+  const sink = (stream: Sink | NodeJS.WriteStream): Sink => ({ isTTY: stream.isTTY === true, write: (text) => void stream.write(text) });
   return {
     version,
+    signal,
     writeHelp: (text) => void stdout.write(text),
     output: async (json, color) => {
       const [{ createOutput }, { terminalEnv }] = await Promise.all([import("./output.ts"), import("@psn/core/utils/env.ts")]);
@@ -44,31 +62,57 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
     context: async ({ output, hub: named, input, yes, commands }) => {
       const [{ createPrompt }, { terminalEnv }] = await Promise.all([import("./prompt.ts"), import("@psn/core/utils/env.ts")]);
       const interactive = input && !output.json && stdin.isTTY === true && stderr.isTTY === true && !terminalEnv().ci;
+      const stopping = stoppingBy(signal, () => {
+        if (signal.reason instanceof Stopped && signal.reason.by === "SIGINT") stderr.write("\nstopping; once more to stop at once\n");
+      });
       let opened: Promise<Hub> | undefined;
+      let isOpen = false;
+      let ran: Promise<unknown> | undefined;
+      const limit = () => {
+        if (opened && !isOpen) return "opening";
+        if (!stopping.isBroken()) return "done";
+        return opened ? "stopped" : "unopened";
+      };
       const folder = async () => (await import("@psn/compose.ts")).hubFolder(cwd, named);
       return {
-        output,
-        prompt: createPrompt({ interactive, yes, input: stdin, output: stderr }),
+        // A command that was stopped has been answered for.
+        output: untilOver(output, stopping.isBroken),
+        prompt: createPrompt({ interactive, yes, input: stdin, output: stderr, signal }),
         cwd,
         version,
         commands,
         now: () => new Date(),
         signal,
+        noReturn: stopping.noReturn,
+        endsBySignal: stopping.endsBySignal,
+        leaves: stopping.leaves,
         yes,
         namedHub: named,
         folder,
         hub: async (use = "once") => {
           const { openHub } = await import("@psn/compose.ts");
-          opened ??= folder().then((found) => openHub({ folder: found, use }));
+          opened ??= folder().then(async (found) => {
+            const hub = await openHub({ folder: found, use });
+            isOpen = true;
+            return hub;
+          });
           return opened;
         },
-        stdin: async () => new Uint8Array(await new Response(stdin as unknown as ReadableStream).arrayBuffer()),
-        [Symbol.asyncDispose]: async () => {
+        stdin: async () => (await import("./stdin.ts")).readStdin(stdin, signal),
+        piped: async () => (await import("./stdin.ts")).isPiped(stdin),
+        untilStopped: (running) => {
+          ran = running.catch(() => undefined);
+          stopping.listen();
+          return Promise.race([stopping.broken, running]);
+        },
+        close: async () => {
           // A hub that did not open has said so already.
-          await opened?.then(
+          const closed = opened?.then(
             (hub) => hub.close(),
             () => undefined,
           );
+          const most = () => CLOSE_MOST_MS[limit()];
+          await noLongerThan(signal, most, Promise.all([ran, closed]));
         },
       };
     },
@@ -78,4 +122,31 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
       if (frames.length > 0) stderr.write(`${frames.join("\n")}\n`);
     },
   };
+}
+
+function untilOver(output: Output, isOver: () => boolean): Output {
+  return {
+    ...output,
+    result: (document, lines) => void (isOver() || output.result(document, lines)),
+    note: (line) => void (isOver() || output.note(line)),
+    request: (line) => void (isOver() || output.request(line)),
+    failure: (error) => void (isOver() || output.failure(error)),
+  };
+}
+
+/** Waits for `work` to end; once a signal has come, so long at most. */
+async function noLongerThan(signal: AbortSignal, mostMs: () => number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = Promise.withResolvers<void>();
+  const stop = () => {
+    timer = setTimeout(over.resolve, mostMs());
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  try {
+    await Promise.race([work, over.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
 }

@@ -2,23 +2,20 @@
 import { version } from "../../package.json";
 import { createIo } from "./io.ts";
 import { run } from "./program.ts";
+import { watchStdout } from "./stdout.ts";
+import { hearSignals } from "./stop.ts";
 
-const INTERRUPTED = 130;
+const signal = hearSignals();
+const { stdin, stderr } = process;
+const stdout = watchStdout(process.stdout);
+// What cannot be said on stderr cannot be said at all.
+stderr.on("error", () => undefined);
 
-const interrupt = new AbortController();
-process.on("SIGINT", () => {
-  if (interrupt.signal.aborted) process.exit(INTERRUPTED);
-  process.stderr.write("\nstopping; once more to stop at once\n");
-  interrupt.abort();
-});
-process.on("SIGTERM", () => interrupt.abort());
-// Whoever reads our output may have seen enough: `psn queue | head -1`. What is being published goes on.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => error.code === "EPIPE" || process.exit(1));
-}
-
-const { stdin, stdout, stderr } = process;
-process.exitCode = await run(
-  process.argv.slice(2),
-  createIo({ stdin, stdout, stderr, cwd: process.cwd(), version, signal: interrupt.signal }),
-);
+const ended = await run(process.argv.slice(2), createIo({ stdin, stdout, stderr, cwd: process.cwd(), version, signal }));
+const sink = { isTTY: stderr.isTTY === true, write: (text: string) => void stderr.write(text) };
+// A reader that takes nothing must not keep psn from ending.
+const stopped = new Promise<number>((resolve) => signal.addEventListener("abort", () => resolve(ended), { once: true }));
+process.exitCode = await Promise.race([stdout.settle(ended, sink), stopped]);
+// Whatever an abandoned command still waits for ends with the process.
+if (signal.aborted) process.exit();
+signal.addEventListener("abort", () => process.exit());

@@ -24,7 +24,7 @@ export interface Wanted {
  */
 export async function ownApp(
   { world, user, platform, way, redirect, port = PORT, browser }: Wanted,
-  { output, prompt }: Context,
+  { output, prompt, leaves }: Context,
 ): Promise<OAuthApp | undefined> {
   if (!way.app) return undefined;
   const { page, keys, secretOptional = keys.secret === undefined } = way.app;
@@ -45,6 +45,7 @@ export async function ownApp(
     throw new PsnError("INPUT_REQUIRED", `an app of ${platform.name}'s has an id${secretOptional ? "" : " and a secret"}`, {
       hint: `psn connect ${platform.id}`,
     });
+  leaves(`stopped; the keys of your app are kept in the hub`, `psn connect ${platform.id}`);
   if (!found) await putKey(world, user.id, keys.id, id);
   if (keys.secret !== undefined && secret !== "") await putKey(world, user.id, keys.secret, secret);
   output.note("kept, sealed, in the hub (psn keys list)");

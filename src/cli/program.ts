@@ -1,7 +1,8 @@
 import { EXIT, PsnError, toPsnError } from "@psn/core/errors.ts";
 import { Command as Commander, CommanderError } from "commander";
-import { COMMON_FLAGS, type Command, type CommandGroup, type CommandTable, type Context, isGroup } from "./command.ts";
-import type { Io } from "./io.ts";
+import { COMMON_FLAGS, type Command, type CommandGroup, type CommandTable, isGroup } from "./command.ts";
+import type { Io, RunContext } from "./io.ts";
+import { stoppedExit } from "./stop.ts";
 
 /** Every command, in the order of the help; its code loads when it is the one that was called. */
 export const COMMANDS: CommandTable = {
@@ -45,7 +46,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined);
     (await io.output(flags.includes("--json"), flags.includes("--no-color") ? false : undefined)).failure(failure);
     if (failure.code === "BUG") io.trace(failure);
-    return failure.exit;
+    return failure.code === "INTERRUPTED" ? stoppedExit(io.signal) : failure.exit;
   }
 }
 
@@ -173,11 +174,11 @@ async function runCommand(
     const where = isArgument ? `<${name}>` : `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new PsnError("USAGE", `${where} ${issue?.message}`, { hint: `psn ${path} --help` });
   }
-  const context: Context & AsyncDisposable = await io.context({ output, hub, input, yes, commands: COMMANDS });
+  const context: RunContext = await io.context({ output, hub, input, yes, commands: COMMANDS });
   try {
-    return (await command.run(parsed.data, context)) ?? EXIT.ok;
+    return (await context.untilStopped(command.run(parsed.data, context))) ?? EXIT.ok;
   } finally {
-    await context[Symbol.asyncDispose]();
+    await context.close();
   }
 }
 

@@ -21,9 +21,11 @@ export interface PromptOptions {
   readonly yes: boolean;
   readonly input: NodeJS.ReadStream;
   readonly output: NodeJS.WriteStream;
+  /** Ends a question, and gives the terminal back its echo. */
+  readonly signal?: AbortSignal;
 }
 
-export function createPrompt({ interactive, yes, input, output }: PromptOptions): Prompt {
+export function createPrompt({ interactive, yes, input, output, signal: stop }: PromptOptions): Prompt {
   const need = (what: string, flag: string) => {
     if (!interactive)
       throw new PsnError("INPUT_REQUIRED", `there is no terminal to ask on, and this is needed: ${what}`, { hint: `pass ${flag}` });
@@ -32,7 +34,7 @@ export function createPrompt({ interactive, yes, input, output }: PromptOptions)
     const lines = createInterface({ input, output: muted ? undefined : output, terminal: true });
     if (muted) output.write(question);
     try {
-      return (await lines.question(muted ? "" : question)).trim();
+      return (await lines.question(muted ? "" : question, stop ? { signal: stop } : {})).trim();
     } finally {
       lines.close();
       if (muted) output.write("\n");

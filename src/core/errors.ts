@@ -15,7 +15,12 @@ export const EXIT = {
   later: 6,
   /** The outcome is unknown or still pending. */
   unknown: 8,
+  /** The command did its work, and its output could not be written. */
+  unwritten: 9,
+  /** Stopped by SIGHUP, SIGINT, SIGTERM: 128 and the signal's number, as shells have it. */
+  hungUp: 129,
   interrupted: 130,
+  terminated: 143,
 } as const;
 
 /**
@@ -137,7 +142,16 @@ export const ERRORS = {
   DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn deploy" },
   CHECK_FAILED: { exit: EXIT.failed, retry: "never", meaning: "A check found something wrong with the hub.", hint: "psn doctor" },
   LEASE_LOST: { exit: EXIT.later, retry: "never", meaning: "Another worker took over this delivery." },
-  INTERRUPTED: { exit: EXIT.interrupted, retry: "never", meaning: "Stopped by the user." },
+  OUTPUT_FAILED: {
+    exit: EXIT.unwritten,
+    retry: "never",
+    meaning: "The command did its work, and standard output could not be written; do not run it again.",
+  },
+  INTERRUPTED: {
+    exit: EXIT.interrupted,
+    retry: "never",
+    meaning: "Stopped by Ctrl-C, or with exit code 143 by SIGTERM, 129 by SIGHUP; it says what is stored, if anything is.",
+  },
   BUG: { exit: EXIT.failed, retry: "never", meaning: "This is a mistake in psn; please report it." },
 } as const satisfies Record<string, Spec>;
 

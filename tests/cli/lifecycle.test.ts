@@ -153,7 +153,7 @@ describe("stopping", () => {
     await hub.rows("UPDATE psn.deliveries SET state = 'cancelled' WHERE post_id = $1", [id]);
   });
 
-  test("psn post --wait: what is not out yet is still to come", async () => {
+  test("psn post --wait, stopped: what is stored is said, and can be taken back", async () => {
     const waiting = hub.binary(["post", "in an hour", "--to", "feed", "--in", "1h", "--wait"]);
     await until(
       async () =>
@@ -161,8 +161,8 @@ describe("stopping", () => {
     );
     waiting.child.kill("SIGINT");
     const { code, stderr } = await waiting.ended;
-    expect({ code, stderr }).toMatchObject({ code: 8, stderr: expect.stringMatching(/STILL_PENDING\)\n.*psn show/) });
-    const [, id = ""] = /psn show ([0-9a-f]{8})/.exec(stderr) ?? [];
+    expect({ code, stderr }).toMatchObject({ code: 130, stderr: expect.stringMatching(/INTERRUPTED\)\n.*psn cancel/) });
+    const [, id = ""] = /psn cancel ([0-9a-f]{8})/.exec(stderr) ?? [];
     expect(await hub.psn(["cancel", id])).toMatchObject({ code: 0 });
   });
 

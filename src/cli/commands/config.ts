@@ -1,10 +1,11 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
+import { lendingCtrlC } from "@psn/cli/stop.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import {
   assertNoSlip,
@@ -85,6 +86,7 @@ const set = defineCommand({
     const { output } = context;
     const hub = await context.folder();
     if (unset) {
+      if (!dryRun) context.noReturn();
       if (!dryRun) unsetConfig(hub, name);
       output.result({ name, unset: true, dryRun }, () => `${dryRun ? "would unset" : "unset"} ${name}`);
       return undefined;
@@ -96,6 +98,7 @@ const set = defineCommand({
         hint: `psn config set ${name} --stdin`,
       });
     const given = value ?? (await askFor(name, secret, stdin, context));
+    if (!dryRun) context.noReturn();
     const file = dryRun ? getConfig(hub, name).file : setConfig(hub, name, given);
     output.result(
       { name, file: configPath(hub, file), dryRun },
@@ -111,9 +114,10 @@ const edit = defineCommand({
   examples: [{ line: "EDITOR=nano psn config edit keys", does: "opens keys.env" }],
   args: [{ name: "[file]", help: "hub or keys; else hub" }],
   schema: z.object({ file: z.enum(["hub", "keys"], { error: "must be hub or keys" }).default("hub") }),
-  run: async ({ file }, { folder, output }) => {
+  run: async ({ file }, context) => {
+    const { folder, output } = context;
     const hub = await folder();
-    const changed = await editFile(hub, file, output.json);
+    const changed = await editFile(hub, file, context);
     output.result({ file: configPath(hub, file), changed }, () => (changed ? `saved ${configPath(hub, file)}` : "nothing was changed"));
     return undefined;
   },
@@ -146,20 +150,19 @@ async function askFor(name: string, secret: boolean, fromStdin: boolean, { promp
 }
 
 /** A copy is edited, checked, and only then put in the file's place. */
-async function editFile(hub: string, file: ConfigFile, json: boolean): Promise<boolean> {
+async function editFile(hub: string, file: ConfigFile, { output, signal, noReturn }: Context): Promise<boolean> {
   const { editor } = terminalEnv();
   if (editor === undefined) throw new PsnError("INPUT_REQUIRED", "no editor is set", { hint: "EDITOR=nano psn config edit" });
   const before = configText(hub, file);
+  // From here on a copy with secrets lies about, which is removed whatever happens.
+  noReturn();
   const folder = await mkdtemp(join(tmpdir(), "psn-edit-"));
   try {
     const copy = join(folder, `${file}.env`);
     await writeFile(copy, before, { mode: 0o600 });
-    // With --json stdout is the document's; an editor that draws on it draws on stderr's terminal.
-    const { status, error } = spawnSync("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], {
-      stdio: ["inherit", json ? 2 : "inherit", "inherit"],
-      env: childEnvironment(),
-    });
-    if (error || status !== 0) throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
+    const status = await lendingCtrlC(() => edited(editor, copy, output.json, signal));
+    if (signal.aborted) throw new PsnError("INTERRUPTED", "stopped; nothing was changed");
+    if (status !== 0) throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
     const after = await readFile(copy, "utf8");
     if (after === before) return false;
     keepingRefused(join(dirname(configPath(hub, file)), `refused.${file}.env`), after, () => {
@@ -170,6 +173,20 @@ async function editFile(hub: string, file: ConfigFile, json: boolean): Promise<b
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** How the editor ended; undefined where it did not start, or was stopped by a signal. */
+function edited(editor: string, copy: string, json: boolean, signal: AbortSignal): Promise<number | undefined> {
+  // With --json stdout is the document's; an editor that draws on it draws on stderr's terminal.
+  const child = spawn("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], {
+    stdio: ["inherit", json ? 2 : "inherit", "inherit"],
+    env: childEnvironment(),
+    signal,
+  });
+  return new Promise((resolve) => {
+    child.once("error", () => signal.aborted || resolve(undefined));
+    child.once("close", (code) => resolve(code ?? undefined));
+  });
 }
 
 /** What was typed is not lost when it cannot be used. */

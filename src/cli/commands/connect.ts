@@ -57,7 +57,7 @@ export default defineCommand({
     const { output } = context;
     const hub = await context.hub();
     const { id, account } = await meantBy(named, hub);
-    const meant: Meant = { another, ...(account ? { account } : {}) };
+    const meant: Meant = { another, noReturn: context.noReturn, ...(account ? { account } : {}) };
     const platform = await hub.world.platforms.load(id);
     const way = wayOf(platform, given, oauth);
     const form = await fillForm(platform, way, what, given, dryRun ? { ...context, prompt: asking(context.prompt) } : context);

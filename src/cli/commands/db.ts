@@ -9,7 +9,7 @@ const migrate = defineCommand({
   examples: [{ line: "psn db migrate", does: "after an update of psn" }],
   flags: [{ flags: "--dry-run", help: "say how many are pending, apply none" }],
   schema: z.object({ dryRun: z.boolean().default(false) }),
-  run: async ({ dryRun }, { folder, output }) => {
+  run: async ({ dryRun }, { folder, output, leaves }) => {
     const { hubMigrationStatus, migrateHub } = await import("@psn/compose.ts");
     const hub = await folder();
     if (dryRun) {
@@ -17,6 +17,7 @@ const migrate = defineCommand({
       output.result({ dryRun, applied: 0, ...named(status) }, () => `would apply ${status.pending} migrations`);
       return undefined;
     }
+    leaves("stopped; migrations that were applied stay, and psn db migrate applies the rest", "psn db migrate");
     const { applied, status } = await migrateHub(hub);
     output.result({ dryRun, applied, ...named(status) }, () =>
       applied === 0 ? "nothing to do: the database is up to date" : `applied ${applied} migrations`,

@@ -37,6 +37,7 @@ export default defineCommand({
       );
       return undefined;
     }
+    context.leaves("stopped; settings that were given to the tasks stay, and psn deploy does the rest", "psn deploy");
     const worker = await deployTasks({
       trigger: vendors.openTrigger(env, token),
       projectRef,

@@ -29,6 +29,7 @@ export default defineCommand({
     output.note(shown(plan));
     if (!(await prompt.confirm(`This cannot be undone. Destroy the hub in ${folder}?`)))
       throw new PsnError("INTERRUPTED", "nothing was removed");
+    context.leaves("stopped; what was removed so far is gone, and psn destroy goes on with the rest", "psn destroy");
     const needsNeon = plan.some(({ what }) => what === "neon project");
     const key = needsNeon ? await neonKey(input, context) : await givenNeonKey(input, context);
     const removals = await destroyHub(groundOf(folder, key), ({ how, what }) => output.interactive && output.note(`${how}  ${what}`));

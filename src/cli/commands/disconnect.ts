@@ -31,7 +31,7 @@ export default defineCommand({
     }
     if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`)))
       throw new PsnError("INTERRUPTED", "nothing was changed");
-    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(world, user.id, account, context.signal);
+    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(world, user.id, account, context.signal, context.noReturn);
     output.result(
       { account: nameOf(account), cancelled, unconfirmed, revoked, dryRun: false },
       () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`,

@@ -16,12 +16,12 @@ export default defineCommand({
   flags: [...PASSPHRASE_FLAGS, { flags: "--move", help: "hold what is still to come: from now on the other hub publishes it" }],
   schema: z.object({ file: z.string(), move: z.boolean().default(false), ...passphraseSchema }),
   run: async ({ file, move, ...input }, context) => {
-    const { output, cwd, now } = context;
+    const { output, cwd, now, signal, noReturn } = context;
     const passphrase = await passphraseOf(input, context, "twice");
     const { folder, user } = await context.hub("session");
     const { exportHub } = await import("@psn/compose.vault.ts");
     const path = resolve(cwd, file);
-    const { rows, lost } = await exportHub({ folder, file: path, passphrase, moving: move, user, now });
+    const { rows, lost } = await exportHub({ folder, file: path, passphrase, moving: move, user, now, signal, noReturn });
     output.result(
       { file: path, moved: move, rows, lost },
       () => `${output.style("green", move ? "moved" : "exported")}  ${rows} rows to ${path}`,

@@ -12,7 +12,10 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   partial: "partly published",
   later: "try later",
   unknown: "the outcome is unknown or still pending",
-  interrupted: "stopped by Ctrl-C",
+  unwritten: "done, and standard output could not be written; do not run it again",
+  hungUp: "stopped by SIGHUP",
+  interrupted: "stopped by Ctrl-C; psn says what is stored, if anything is",
+  terminated: "stopped by SIGTERM",
 };
 
 /** A Markdown file that says everything such a file may say, line by line. */
@@ -66,6 +69,11 @@ export const TOPICS: Readonly<Record<string, () => string>> = {
       table(FILE.map(([line, does]) => [`  ${line}`, does])),
       "",
       "What a platform's options are: docs/platforms.md.",
+      "",
+      "psn post - takes the text from standard input, to its end. Empty or blank input is never a post. When a program that writes",
+      "into a pipe dies, psn sees the same end as after a whole text. So a text from a pipe must end with a line break, as echo, cat,",
+      "git log and here-documents write it; what is cut off in the middle of a line is refused. --allow-partial takes it all the same.",
+      "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and post the file.",
     ].join("\n"),
   "exit-codes": () => table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
   environment: () =>

@@ -18,24 +18,27 @@ export default defineCommand({
   flags: [...PASSPHRASE_FLAGS, { flags: "--start", help: "publish what is still to come from here" }],
   schema: z.object({ file: z.string().optional(), start: z.boolean().default(false), ...passphraseSchema }),
   run: async ({ file, start, ...input }, context) => {
-    const { output, cwd, now } = context;
+    const { output, cwd, now, signal, noReturn } = context;
     const { importHub, startHeld } = await import("@psn/compose.vault.ts");
     if (file === undefined) {
       if (!start) throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
       const folder = await context.folder();
       await confirmed(context, "Does no other hub publish these posts any more? Start them here?");
-      const started = await startHeld(folder);
+      const started = await startHeld(folder, noReturn);
       output.result({ started }, () => `${started} ${started === 1 ? "delivery is" : "deliveries are"} scheduled again`);
       return undefined;
     }
     const folder = await target(context);
     const passphrase = await passphraseOf(input, context, "once");
+    context.leaves("stopped; nothing of the file was imported", "psn import FILE");
     const { rows, started, head, made } = await importHub({
       folder,
       file: resolve(cwd, file),
       passphrase,
       start,
       now,
+      signal,
+      noReturn,
       confirmCopy: () => confirmed(context, "The file is a copy, and its hub may still publish these posts. Start them here all the same?"),
     });
     output.result(

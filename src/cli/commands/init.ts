@@ -96,6 +96,7 @@ export default defineCommand({
     const { provisioning } = await import("@psn/compose.ts");
     const wish = await wishOf(input, folder, databaseUrl, context);
     if (output.interactive) output.note("making the hub …");
+    context.leaves("stopped; what was made so far stays, and psn init goes on with it", "psn init");
     const word = ({ did }: InitStep) => (did === "made" ? output.style("green", "made") : output.style("dim", did));
     const line = (step: InitStep) => `${word(step)}  ${WORDS[step.what]}`;
     const remote = wish.neon !== undefined || wish.trigger !== undefined;

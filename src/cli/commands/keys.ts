@@ -61,6 +61,7 @@ const set = defineCommand({
     const appKeys = hub.appKeys();
     const value = (await givenSecret("", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
     if (value.trim() === "") throw new PsnError("INPUT_INVALID", "a key is not empty", { hint: `psn keys rm ${name}` });
+    context.noReturn();
     await putKey(world, user.id, name, value.trim());
     output.result({ name, sealed: true }, () => `sealed  ${name}`);
     const above = appKeys.get(name);
@@ -79,6 +80,7 @@ const remove = defineCommand({
     const hub = await context.hub();
     const { world, user } = hub;
     const appKeys = hub.appKeys();
+    context.noReturn();
     if (!(await world.stores.keys.remove(user.id, name)))
       throw new PsnError("NOT_FOUND", `no key called ${name} is sealed in the hub`, {
         hint: appKeys.has(name) ? "psn config edit keys" : "psn keys list",
@@ -106,6 +108,7 @@ const push = defineCommand({
       const kept = sealed.find((key) => key.name === name);
       return !kept || openKey(world.vault, user.id, kept) !== value;
     });
+    if (!dryRun) context.noReturn();
     if (!dryRun) for (const [name, { value }] of fresh) await putKey(world, user.id, name, value);
     const names = fresh.map(([name]) => name);
     output.result({ sealed: names, same: appKeys.size - names.length, dryRun }, () =>

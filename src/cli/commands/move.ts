@@ -25,6 +25,7 @@ export default defineCommand({
       id,
       { to: "move", at: due.at, wallTime: due.wallTime ?? "", timeZone: due.timeZone ?? user.timeZone },
       dryRun,
+      context.noReturn,
     );
     output.result(
       { dryRun, due: due.at.toISOString(), wake: wakeDocument(change.woken), deliveries: change.deliveries.map(deliveryDocument) },

@@ -1,12 +1,13 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
+import { assertOutcome, followPost, stoppedPost } from "@psn/app/follow-post.ts";
+import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Output, table } from "@psn/cli/output.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { deliveryDocument, deliveryTable, when } from "@psn/cli/render.ts";
 import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
@@ -22,7 +23,7 @@ export default defineCommand({
   name: "post",
   summary: "publish a post, now or at a time",
   details:
-    "Without a time it goes out now and psn stays until it is out; a pause of more than five minutes that a platform asks for is left to a worker. With a time it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post.",
+    "Without a time it goes out now and psn stays until it is out; a pause of more than five minutes that a platform asks for is left to a worker. With a time it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post. Ctrl-C before the post is stored stores nothing; afterwards psn finishes what it is sending, takes nothing new, and says what is stored and how to take it back. Standard input that is empty is never a post; text from a pipe must end with a line break, since what a writer that died leaves does not (psn help files).",
   examples: [
     { line: 'psn post "hello, world" --to bluesky', does: "now" },
     { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
@@ -43,6 +44,7 @@ export default defineCommand({
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
     { flags: "--option <option>", help: "what only one platform knows: x.reply=following; see docs/platforms.md", many: true },
     { flags: "--late <policy>", help: `when its time passed a day ago while nothing ran: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
+    { flags: "--allow-partial", help: "with -: take text from a pipe though it does not end with a line break" },
     { flags: "--split", help: "split what is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
     { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}` },
@@ -60,6 +62,7 @@ export default defineCommand({
     media: list,
     alt: list,
     option: list,
+    allowPartial: z.boolean().default(false),
     split: z.boolean().default(false),
     numbered: z.boolean().default(false),
     visibility: z.enum(VISIBILITIES, { error: `must be ${VISIBILITIES.join(", ")}` }).optional(),
@@ -76,10 +79,14 @@ export default defineCommand({
   }),
   run: async (input, context) => {
     const { output, signal, version } = context;
-    const { draft, to, at, tz } = await readDraft(input, context);
+    const { draft, nothingPiped, to, at, tz } = await readDraft(input, context);
     const { world, user, late } = await context.hub(input.wait === false ? "once" : "session");
     const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",").map((one) => one.trim())) : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
+    if (nothingPiped)
+      throw new PsnError("POST_INVALID", `standard input is empty, so there is nothing to post to ${accounts.map(nameOf).join(", ")}`, {
+        hint: "pipe a text into psn post -; to post media alone, leave out the -",
+      });
     const idle = input.option.map((option) => option.split(".")[0]).find((id) => !accounts.some(({ platform }) => platform === id));
     if (idle !== undefined)
       throw new PsnError("USAGE", `there is an option for ${idle}, and the post does not go there`, {
@@ -113,7 +120,10 @@ export default defineCommand({
       accounts,
       { ...due, late: input.late ?? late },
       input.idempotencyKey ?? null,
+      { signal, noReturn: context.noReturn },
     );
+    // A post that was there before is followed all the same.
+    context.noReturn();
     const waits = input.wait ?? now;
     // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
     const woken = await wakeUp(waits && now ? {} : world, user.id, await world.stores.posts.ofPost(user.id, postId));
@@ -139,9 +149,9 @@ export default defineCommand({
       await notePublisher(output, world, written, woken);
       return EXIT.ok;
     }
-    const onProgress = output.interactive
-      ? (deliveries: Parameters<typeof deliveryTable>[1]) => output.note(deliveryTable(output, deliveries, user.timeZone))
-      : undefined;
+    const tellStored = () => output.note(`post ${shortId(postId)} is stored; psn finishes what it is sending, and takes nothing new`);
+    if (signal.aborted) tellStored();
+    else signal.addEventListener("abort", tellStored, { once: true });
     const ended = await followPost({
       world,
       userId: user.id,
@@ -149,10 +159,12 @@ export default defineCommand({
       version,
       stop: signal,
       ...(input.wait ? {} : { patienceMs: PATIENCE_MS }),
-      ...(onProgress ? { onProgress } : {}),
+      onProgress: progressOf(output, user.timeZone, context.now),
     });
     // With --json there is one document: the failure's, when it failed.
     if (!output.json) tell(ended);
+    const stopped = signal.aborted ? stoppedPost(ended, (at) => when(at, user.timeZone)) : undefined;
+    if (stopped) throw stopped;
     // What is not out is left to whoever publishes when this command has ended.
     if (ended.some(({ state, health }) => state === "scheduled" && health === "ok"))
       await notePublisher(output, world, ended, await wakeUp(world, user.id, ended));
@@ -161,6 +173,21 @@ export default defineCommand({
     return EXIT.ok;
   },
 });
+
+/** Shows each change on a terminal; elsewhere says why it takes long, once for each reason. */
+function progressOf(output: Output, zone: string, now: () => Date): (deliveries: readonly DeliverySummary[]) => void {
+  const told = new Set<string>();
+  return (deliveries) => {
+    if (output.interactive) output.note(deliveryTable(output, deliveries, zone));
+    for (const { id, platform, handle, state, code, aheadMs } of deliveries) {
+      if (code === null || !["scheduled", "sending"].includes(state) || told.has(`${id} ${state}`)) continue;
+      told.add(`${id} ${state}`);
+      const why = state === "sending" ? "no clear answer yet; psn asks" : `it did not work yet (${code}); psn tries`;
+      const at = when(new Date(now().getTime() + aheadMs), zone);
+      output.note(`${platform}:${handle}: ${why} again at ${at}; Ctrl-C leaves that to a worker`);
+    }
+  };
+}
 
 function previewDocument({ account, limits, units, issues }: Preview) {
   return {

@@ -56,6 +56,7 @@ const rotate = defineCommand({
     let users: Awaited<ReturnType<typeof vault.openUsers>> | undefined;
     try {
       users = await vault.openUsers(folder);
+      context.leaves("stopped; a rotation that was begun stays, and psn vault rotate goes on with it", "psn vault rotate");
       const tasks = await tasksOf(folder, input, context);
       const rotated = await rotateVault({
         world,

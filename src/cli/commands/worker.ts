@@ -12,7 +12,7 @@ export default defineCommand({
   name: "worker",
   summary: "publish what is due from this machine",
   details:
-    "Runs until you stop it: the first Ctrl-C finishes what is in flight, the second ends at once. Several may run on one Postgres. All other commands work beside it.",
+    "Runs until you stop it: the first Ctrl-C, SIGTERM or SIGHUP finishes what is in flight, the second ends at once. Several may run on one Postgres. All other commands work beside it.",
   examples: [
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
     { line: "psn worker --json", does: "one document with what it did, when it ends" },
@@ -20,9 +20,17 @@ export default defineCommand({
   schema: z.object({}),
   run: async (_input, context) => {
     const { output, signal, version } = context;
-    const { world, user } = await context.hub("session");
+    context.endsBySignal();
     const name = `${hostname()}-${process.pid}`;
     const ended: Partial<Record<DeliveryState, number>> = {};
+    const tellEnd = () => {
+      if (output.json) output.result({ worker: name, deliveries: ended }, () => "");
+      else output.note("stopped");
+      return undefined;
+    };
+    const hub = await Promise.race([context.hub("session"), aborted(signal)]);
+    if (!hub) return tellEnd();
+    const { world, user } = hub;
     const reports = new Set<Promise<void>>();
     const report = async (claim: Claim) => {
       const [detail] = await world.stores.posts.detail(claim.userId, [claim.deliveryId]);
@@ -40,8 +48,13 @@ export default defineCommand({
     const onTrouble = ({ code, message }: PsnError) => output.note(`${message} (${code})`);
     await Promise.all([runWorker({ world, name, version, stop: signal, onDone, onTrouble }), keepHub(world, signal, onTrouble)]);
     await Promise.all(reports);
-    if (output.json) output.result({ worker: name, deliveries: ended }, () => "");
-    else output.note("stopped");
-    return undefined;
+    return tellEnd();
   },
 });
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
