@@ -5,6 +5,7 @@ import { cutRuns, lateRuns, misdeedRuns, skewRuns, slowRuns } from "./misdeeds.t
 import { databaseCutRuns, holderRuns, postgresRuns } from "./outages.ts";
 import { anyMomentRun, cancelRuns, changeRun, crowdRun, takeoverRuns } from "./races.ts";
 import type { Judged, Row, Run } from "./runs.ts";
+import { COMMANDS, stopRun } from "./stops.ts";
 
 /*
  * All scenarios on all platforms over both databases, several at once, and the table they make.
@@ -133,6 +134,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
       ...repeated(() => crowdRun(kind, 10, 5, random)),
       ...repeated(() => changeRun(kind, random)),
       ...repeated(() => anyMomentRun(kind, random)),
+      ...COMMANDS.flatMap((command) => repeated(() => stopRun(kind, random, command))),
     ]),
   ];
 }
