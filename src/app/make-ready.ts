@@ -22,7 +22,7 @@ export interface Ready {
  * it, something failed, or the lease is lost.
  */
 export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready) => Promise<boolean>): Promise<boolean> {
-  let giveBack = () => undefined as void;
+  let giveBack: () => void = () => undefined;
   try {
     let made: Made;
     try {

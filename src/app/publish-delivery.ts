@@ -111,9 +111,10 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
         : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
     const { attempt } = run.loaded;
     const random = run.world.random();
-    // The platform has accepted the post. Its own no ends it; nothing of psn's own does, and after a day a person decides.
+    // The platform has accepted the post. A no to this question is none to the post, unless the adapter says that it is; after a day a
+    // person decides.
     const change =
-      failure.code === "PLATFORM_REJECTED"
+      failure.code === "PLATFORM_REJECTED" && failure.neverTaken
         ? delivery.failed(unit.position, failure, attempt, random)
         : delivery.pollAgain(failure, attempt, random, ageMs(run, unit));
     return written(run, change, false);

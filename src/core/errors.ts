@@ -167,8 +167,8 @@ export interface ErrorOptions {
   /** When the platform said it may be asked again, in milliseconds from now. */
   readonly retryAfterMs?: number;
   /**
-   * Said by an adapter of a refusal to a repeated request: it proves that no earlier attempt was taken either. Without it a refused
-   * repeat proves nothing about the attempt before.
+   * Said by an adapter of a refusal to a repeated request, or to a question about a pending post: it proves that nothing was taken,
+   * by no attempt. Without it such a refusal proves nothing.
    */
   readonly neverTaken?: boolean;
   /** Safe to print and to store: no token, no post body. */

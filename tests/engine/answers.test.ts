@@ -2,10 +2,12 @@ import { changeDeliveries } from "@psn/app/change-deliveries.ts";
 import { connectAccount } from "@psn/app/connect-account.ts";
 import { assertOutcome, followPost } from "@psn/app/follow-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Platform } from "@psn/core/types/platform.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { createWorld, noting } from "../support/world.ts";
+import { recorder } from "./recorder.ts";
 import { openStage, PLATFORMS, picture, type Stage, until } from "./stage.ts";
 
 let stage: Stage;
@@ -240,6 +242,25 @@ describe("a platform that is still processing", () => {
     expect(routes("ada-blind").filter((route) => route === "POST /posts")).toHaveLength(1);
     expect(routes("ada-blind").filter((route) => route === "GET /jobs")).toHaveLength(3);
     expect(texts()).toEqual(["hello"]);
+  });
+
+  test.each([false, true])("and refuses the question: no verdict on the post, unless the adapter says so (%s)", async (neverTaken) => {
+    const refusing: Platform = {
+      ...recorder("blind", { duplicates: "ask-human", lookup: false }),
+      poll: async () => Promise.reject(new PsnError("PLATFORM_REJECTED", "no such job", { neverTaken })),
+    };
+    const own = await openStage("pg", { platforms: [refusing] });
+    const [id = ""] = await own.post(await own.connect("blind"));
+    own.remote.fault("pending");
+    await own.run();
+    await own.due();
+    await own.run();
+    expect((await own.detail(id)).state).toBe(neverTaken ? "failed" : "pending");
+    own.clock.passedMs = 25 * 3_600_000;
+    await own.due();
+    await own.run();
+    expect((await own.detail(id)).state).toBe(neverTaken ? "failed" : "unconfirmed");
+    expect(own.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
   });
 
   test("and no longer knows the account is asked again after reconnecting, and sent nothing more", async () => {

@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 
 test("a worker does not claim what it is still sending, though the database's clock says that its lease is over", async () => {
   const remote = startRemote();
-  let answer = () => undefined as void;
+  let answer: () => void = () => undefined;
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
   });

@@ -55,7 +55,7 @@ test("files that are slower than the lease are read before `sending` is written,
   const stage = await openStage("pg", { platforms: [inline] });
   const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture(), picture()] });
   let opened = 0;
-  let letGo = () => undefined as void;
+  let letGo: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => {
     letGo = resolve;
   });
