@@ -1,6 +1,7 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Authorization, ExchangeRequest, OAuthApp, OAuthAuth } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
+import { shorten } from "@psn/domain/text.ts";
 import { openBrowser } from "./browser.ts";
 import type { Context } from "./command.ts";
 import { type Answer, type Farewell, type Loopback, listen, PORT } from "./loopback.ts";
@@ -130,7 +131,7 @@ const NOT_GIVEN: ReadonlySet<string> = new Set(["invalid_scope", "unauthorized_s
 function readCode(answer: Answer, { id, name }: Platform, { app }: OAuthAuth): string {
   const { code, error, error_description: words } = answer;
   if (error !== undefined) {
-    const said = `${error}${words === undefined ? "" : `: ${words}`}`.slice(0, 200);
+    const said = shorten(`${error}${words === undefined ? "" : `: ${words}`}`, 200);
     const hint = `psn connect ${id}`;
     if (TOLD_NO.has(error)) throw new PsnError("AUTH_REVOKED", `${name} was told no`, { hint });
     if (NOT_GIVEN.has(error))

@@ -1,7 +1,7 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fits, measure, split, splitParts } from "./text.ts";
+import { fits, measure, shorten, split, splitParts } from "./text.ts";
 
 const BLUESKY: TextRule = { max: 300, unit: "grapheme", maxBytes: 3000 };
 const MASTODON: TextRule = { max: 500, unit: "grapheme", urlCost: 23, mention: "local" };
@@ -298,5 +298,32 @@ describe("splitParts", () => {
 
   test("a part that may not be split keeps its number even where it no longer fits, for the caller to say so", () => {
     expect(splitParts(["a".repeat(20), "b"], rule, { numbered: true })).toEqual([[`${"a".repeat(20)} (1/2)`], ["b (2/2)"]]);
+  });
+});
+
+describe("shorten", () => {
+  test.each([
+    ["what fits stays", 10, "what fits ", "what fits "],
+    ["an emoji of many code points stays whole", 13, `${FAMILY} and more`, `${FAMILY} …`],
+    ["or goes whole", 11, `${FAMILY}${FAMILY}`, "…"],
+    ["an accent stays with its letter", 4, "abce\u0301f", "abc…"],
+    ["control characters become spaces", 20, "a\u0000b\u001b[31mc\nd\u009be", "a b [31mc d e"],
+    ["half of a pair is none", 20, "a\ud83d", "a\ufffd"],
+    ["more accents than fit", 50, `a${"\u0301".repeat(2000)}`, "…"],
+  ])("%s", (_, most, text, short) => {
+    expect(shorten(text, most)).toBe(short);
+  });
+
+  test("never longer, always well-formed, one line, and the beginning of the text in whole graphemes", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 300 }), fc.integer({ min: 1, max: 200 }), (text, most) => {
+        const short = shorten(text, most);
+        expect(short.length).toBeLessThanOrEqual(most);
+        expect(short.isWellFormed()).toBe(true);
+        expect(short).not.toMatch(/\p{Cc}/u);
+        const whole = graphemesOf(shorten(text, 10_000));
+        if (text.length > most) expect(whole.slice(0, graphemesOf(short.slice(0, -1)).length).join("")).toBe(short.slice(0, -1));
+      }),
+    );
   });
 });

@@ -85,6 +85,30 @@ export function splitParts(
   }
 }
 
+/** What a line must not hold: the control characters of C0 and C1, among them NUL, which a database refuses. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are taken out
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
+/** How far to look past a cut for the end of a grapheme, in UTF-16 units: longer than any emoji. */
+const LOOKAHEAD = 64;
+
+/**
+ * The text as one well-formed line of at most `most` UTF-16 units, for messages, titles and lists: where it is longer it ends with
+ * `…` after a whole grapheme. Control characters become spaces.
+ */
+export function shorten(text: string, most: number): string {
+  const line = text
+    .slice(0, most + LOOKAHEAD)
+    .replace(CONTROLS, " ")
+    .toWellFormed();
+  if (text.length <= most) return line;
+  let end = 0;
+  for (const { segment, index } of graphemes.segment(line)) {
+    if (index + segment.length > most - 1) break;
+    end = index + segment.length;
+  }
+  return `${line.slice(0, end)}…`;
+}
+
 function byteLength(text: string): number {
   return utf8.encode(text).length;
 }

@@ -1,5 +1,6 @@
 import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
+import { shorten } from "@psn/domain/text.ts";
 import type { z } from "zod";
 
 /** Longest a request may take, body included, in milliseconds. The engine's lease is longer (`domain/delivery.ts`). */
@@ -8,6 +9,9 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export const UPLOAD_TIMEOUT_MS = 120_000;
 /** Longest pause a platform can ask for; a server's clock or unit may be wrong. */
 const MAX_PAUSE_MS = 24 * 3_600_000;
+
+/** Most of a platform's own words in one message, in UTF-16 units. */
+export const SAID_MOST = 200;
 
 /**
  * What a request can do that somebody may see.
@@ -166,7 +170,7 @@ function reason(answer: Answer, session: Caller): string {
   let line = [...new Set(words)].join(": ").replace(/\s+/g, " ");
   if (repeats(line, answer.sent)) return "";
   for (const secret of secretsOf(session)) line = line.replaceAll(secret, "•••");
-  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
+  return `: ${shorten(line, SAID_MOST)}`;
 }
 
 /** So many characters in a row that were sent are the post's own and no accident. */

@@ -1,4 +1,5 @@
 import type { Fetch, Net } from "@psn/core/types/platform.ts";
+import { shorten } from "@psn/domain/text.ts";
 import { imageSize } from "image-size";
 
 /** Longest a page and its picture may take together, in milliseconds. */
@@ -38,8 +39,8 @@ export async function fetchCard(link: string, net: Net, imageBytes: number): Pro
     const meta = await readMeta(decode(bytes, type));
     const image = await fetchImage(meta.image, page.url, net.fetch, signal, imageBytes);
     return {
-      title: shorten(meta.title, TITLE_LENGTH) || fallback.title,
-      description: shorten(meta.description, DESCRIPTION_LENGTH),
+      title: lineOf(meta.title, TITLE_LENGTH) || fallback.title,
+      description: lineOf(meta.description, DESCRIPTION_LENGTH),
       ...(image ? { image } : {}),
     };
   } catch {
@@ -197,10 +198,9 @@ export function decodeEntities(text: string): string {
 }
 
 /** One line, cut between words where there are any. */
-function shorten(text: string, most: number): string {
-  const line = text.replace(/\s+/g, " ").trim().toWellFormed();
-  if (line.length <= most) return line;
-  const cut = line.slice(0, most - 1);
+function lineOf(text: string, most: number): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  const cut = shorten(line, most);
   const space = cut.lastIndexOf(" ");
-  return `${(space > most / 2 ? cut.slice(0, space) : cut).toWellFormed().replace(/\ufffd$/, "")}…`;
+  return line.length > most && space > most / 2 ? `${cut.slice(0, space)}…` : cut;
 }

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { shorten } from "@psn/domain/text.ts";
 import { z } from "zod";
-import { type Answer, bodyOf, pauseMs } from "./http.ts";
+import { type Answer, bodyOf, pauseMs, SAID_MOST } from "./http.ts";
 
 /*
  * What token endpoints answer: the standard's own words (RFC 6749, 5.1 and 5.2), and what platforms make of them.
@@ -166,5 +167,5 @@ function safe(words: readonly string[], secrets: readonly string[]): string {
   for (let at = 0; at + PIECE_CHARS <= line.length; at += 1)
     if (hidden.some((secret) => secret.includes(line.slice(at, at + PIECE_CHARS)))) return "";
   if (line === "") return "";
-  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
+  return `: ${shorten(line, SAID_MOST)}`;
 }

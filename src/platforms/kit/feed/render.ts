@@ -1,3 +1,4 @@
+import { shorten } from "@psn/domain/text.ts";
 import { LinkifyIt } from "linkify-it";
 import type { Entry, EntryMedia, Settings } from "./entries.ts";
 
@@ -182,7 +183,7 @@ function titleOf(entry: Entry): string {
       .split(/[\r\n]/)[0] ??
     "";
   const words = line.trim() || (entry.parts[0]?.media[0]?.alt ?? "").trim() || entry.published.slice(0, 10);
-  return words.length <= TITLE_LENGTH ? words : `${words.slice(0, TITLE_LENGTH - 1).replace(/[\ud800-\udbff]$/, "")}…`;
+  return shorten(words, TITLE_LENGTH);
 }
 
 function lang(attribute: string, { language }: Entry): string {
