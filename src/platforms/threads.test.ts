@@ -125,6 +125,7 @@ describe("Graph's refusals", () => {
     status: 400,
     headers: new Headers(),
     text: JSON.stringify({ error }),
+    url: "https://graph.threads.net/v1.0/me/threads",
     host: "graph.threads.net",
     effect: "none",
     sent: "",

@@ -167,7 +167,7 @@ async function misbehave(
   const headers = { "content-type": "application/json", "retry-after": String(PAUSE_MS / 1000) };
   switch (mode) {
     case "redirect":
-      return new Response(null, { status: 307, headers: { location: "https://elsewhere.example/" } });
+      return new Response(null, { status: 307, headers: { location: "https://who:s3cret@elsewhere.example/new?token=s3cret#s3cret" } });
     case "refused":
       throw Object.assign(new Error("Unable to connect. Is the computer able to access the url?"), { code: "ConnectionRefused" });
     case "no-name":

@@ -98,7 +98,7 @@ describe("connect", () => {
     };
     expect(await failure(mastodon.connect({ server: "example.com", token: "t" }, elsewhere))).toMatchObject({
       code: "INPUT_INVALID",
-      message: "example.com answers elsewhere: https://social.example",
+      message: "example.com redirects to https://social.example",
     });
     const page = { ...session, fetch: async () => new Response("<h1>404</h1>", { status: 404 }) };
     expect(await failure(mastodon.connect({ server: "example.com", token: "t" }, page))).toMatchObject({ code: "INPUT_INVALID" });

@@ -1,4 +1,5 @@
-import { PsnError } from "@psn/core/errors.ts";
+import { ERRORS, PsnError } from "@psn/core/errors.ts";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { call, parse, pauseMs } from "./http.ts";
@@ -84,4 +85,122 @@ test("a shape psn does not know is PLATFORM_CHANGED, which is settled and not re
   }
   expect(error).toMatchObject({ code: "PLATFORM_CHANGED", retry: "reconcile" });
   expect(error).toBeInstanceOf(PsnError);
+});
+
+const MOVED = "https://a.example/hooks/one?token=s3cret";
+const moving = async (status: number, location: string | undefined, effect: "publish" | "none" = "publish") =>
+  caught(
+    call(
+      {
+        ...answering(() => new Response(null, { status, headers: location ? { location } : {} })),
+        credentials: { access: "t0ken", scopes: [] },
+      },
+      MOVED,
+      { ...publish, effect, moved: ({ href }) => `psn connect webhook ${href}` },
+    ),
+  );
+
+test.each([
+  ["https://b.example/new", "https://b.example/new"],
+  ["/hooks/one/", "https://a.example/hooks/one/"],
+  ["https://ada:s3cret@b.example/new?token=s3cret#s3cret", "https://b.example/new"],
+  ["https://b.example/t0ken/new", "https://b.example"],
+  ["https://b.example/a%20secret%20launch%20on%20the%20first", "https://b.example"],
+  ["https://b\u00fc.example/\u00e9", new URL("https://b\u00fc.example/\u00e9").href],
+])("a redirect to %s carried nothing out: a clear no that names %s", async (location, named) => {
+  for (const status of [300, 301, 302, 303, 305, 307, 308, 399]) {
+    for (const effect of ["publish", "none"] as const) {
+      const error = await moving(status, location, effect);
+      expect(error).toMatchObject({ code: "PLATFORM_REJECTED", retry: "never", message: `a.example redirects to ${named}` });
+      expect(error.hint).toMatch(/^psn connect webhook https:/);
+      expect(`${error.message} ${error.hint}`).not.toMatch(/s3cret|t0ken|launch/);
+    }
+  }
+});
+
+test.each([
+  [304, undefined],
+  [302, undefined],
+  [302, "mailto:a@b.example"],
+  [302, "https://"],
+])("a redirect (%i) to %s names no address, and is as clear a no", async (status, location) => {
+  const message = `a.example answered ${status}, a redirect that names no address`;
+  expect(await moving(status, location)).toMatchObject({ code: "PLATFORM_REJECTED", message, hint: "psn connect PLATFORM" });
+});
+
+test("what the session itself throws before the bytes leave stays what it is, but for a stop", async () => {
+  const lost = new PsnError("LEASE_LOST", "another worker took over");
+  for (const thrown of [lost, new TypeError("wrapped", { cause: lost })])
+    expect(
+      await caught(
+        call(
+          net(async () => Promise.reject(thrown)),
+          "https://a.example/",
+          publish,
+        ),
+      ),
+    ).toBe(lost);
+  const stop = new AbortController();
+  const stopped = net(async () => {
+    stop.abort(new PsnError("INTERRUPTED", "stopped"));
+    throw stop.signal.reason;
+  });
+  const read = caught(call({ ...stopped, signal: stop.signal }, "https://a.example/", { effect: "none" }));
+  expect(await read).toMatchObject({ code: "PLATFORM_DOWN" });
+});
+
+test("a read or an upload that fails waits as long as the server asks; a publish is asked about sooner", async () => {
+  const down = answering(() => new Response("", { status: 503, headers: { "retry-after": "120", "x-ratelimit-reset": "7" } }));
+  expect(await caught(call(down, "https://a.example/", { effect: "none" }))).toMatchObject({ retryAfterMs: 120_000 });
+  expect(await caught(call(down, "https://a.example/", publish))).toMatchObject({ code: "OUTCOME_UNKNOWN", retryAfterMs: undefined });
+});
+
+/** Anything a server may write; header values are what HTTP lets through. */
+const words = fc.oneof(fc.string({ unit: "binary", maxLength: 400 }), fc.string({ unit: "grapheme", maxLength: 300 }));
+const number = fc.oneof(
+  fc.double().map(String),
+  fc.bigInt().map(String),
+  fc.constantFrom("1e999", "-1", "9".repeat(400), "NaN", "Infinity"),
+);
+const value = fc.oneof(
+  number,
+  fc.string(),
+  fc
+    .date()
+    .filter((at) => !Number.isNaN(at.getTime()))
+    .map((at) => at.toUTCString()),
+);
+const header = value.map((text) => text.replaceAll(/[^\x20-\x7e]/g, "").trim());
+const HEADERS = ["retry-after", "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset", "date", "location"] as const;
+const body = fc.oneof(
+  words,
+  fc.json(),
+  fc
+    .dictionary(fc.constantFrom("error", "error_description", "message", "detail", "title"), fc.oneof(words, fc.jsonValue()))
+    .map((one) => JSON.stringify(one)),
+);
+
+test("whatever the status, the headers and the body: a message that can be written, and a pause that can be waited for", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 300, max: 599 }),
+      fc.dictionary(fc.constantFrom(...HEADERS), header),
+      body,
+      fc.constantFrom("publish" as const, "none" as const),
+      async (status, headers, text, effect) => {
+        const response = () => new Response(status === 304 ? null : text, { status, headers });
+        const error = await caught(call(answering(response), "https://a.example/", { ...publish, effect }));
+        expect(error).toBeInstanceOf(PsnError);
+        expect(Object.keys(ERRORS)).toContain(error.code);
+        expect(error.message.isWellFormed()).toBe(true);
+        expect(error.message).not.toMatch(/\p{Cc}/u);
+        expect(error.message.length).toBeLessThanOrEqual(300);
+        expect(error.hint ?? "").not.toMatch(/\p{Cc}/u);
+        if (error.retryAfterMs === undefined) return;
+        expect(error.retryAfterMs).toBeGreaterThanOrEqual(0);
+        expect(error.retryAfterMs).toBeLessThanOrEqual(24 * 3_600_000);
+      },
+    ),
+    { numRuns: 500 },
+  );
 });

@@ -1,4 +1,4 @@
-import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { type ErrorCode, type ErrorOptions, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import type { z } from "zod";
@@ -9,6 +9,11 @@ export const REQUEST_TIMEOUT_MS = 30_000;
 export const UPLOAD_TIMEOUT_MS = 120_000;
 /** Longest pause a platform can ask for; a server's clock or unit may be wrong. */
 const MAX_PAUSE_MS = 24 * 3_600_000;
+
+/** A pause as a platform asks for it, in milliseconds: from 0 to a day, whatever number it sent. */
+export function pauseWithin(ms: number): number {
+  return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MAX_PAUSE_MS);
+}
 
 /** Most of a platform's own words in one message, in UTF-16 units. */
 export const SAID_MOST = 200;
@@ -24,6 +29,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
+  readonly url: string;
   readonly host: string;
   readonly effect: Effect;
   /** What was sent, where that was text: nothing of it may come back in a message. */
@@ -35,17 +41,20 @@ export interface CallOptions extends RequestInit {
   readonly timeoutMs?: number;
   /** Statuses to hand back in place of throwing, for an adapter that knows what they mean here. */
   readonly accept?: readonly number[];
+  /** What helps where the platform redirects to this address; else to connect the account again. */
+  readonly moved?: (to: URL) => string;
 }
 
 type Caller = Net & Partial<Pick<Session, "credentials" | "app">>;
 
 /**
- * One request and its whole answer. Never follows a redirect: a token goes to no other host.
+ * One request and its whole answer. Never follows a redirect: a token goes to no other host, and a redirect carried nothing out.
  * Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer, PLATFORM_UNREACHABLE when nothing
  * was sent, and OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN (effect `none`) when the answer is missing or unclear.
+ * What `session.fetch` itself throws as a PsnError (LEASE_LOST) passes through.
  */
 export async function call(session: Caller, url: string | URL, options: CallOptions): Promise<Answer> {
-  const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], ...init } = options;
+  const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], moved, ...init } = options;
   const host = new URL(url).host;
   session.signal.throwIfAborted();
   let answer: Answer;
@@ -60,16 +69,25 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
       status: response.status,
       headers: response.headers,
       text: await response.text(),
+      url: String(url),
       host,
       effect,
       sent: typeof init.body === "string" ? init.body : "",
     };
   } catch (cause) {
+    const own = ownError(cause);
+    if (own && own !== session.signal.reason) throw own;
     if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}`, { cause });
     throw noVerdict(effect, `no answer from ${host}`, { cause });
   }
   if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) return answer;
-  throw refusal(answer, session);
+  throw refusal(answer, session, moved);
+}
+
+/** What was thrown on purpose, also where a library has wrapped it. */
+function ownError(thrown: unknown): PsnError | undefined {
+  for (let error: unknown = thrown; error instanceof Error; error = error.cause) if (error instanceof PsnError) return error;
+  return undefined;
 }
 
 /** The answer's JSON in the shape an adapter relies on; throws PLATFORM_CHANGED when it is anything else. */
@@ -92,10 +110,11 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
 }
 
 /** The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. */
-export function refusal(answer: Answer, session: Caller): PsnError {
+export function refusal(answer: Answer, session: Caller, moved?: CallOptions["moved"]): PsnError {
   const details = { status: answer.status };
-  const said = reason(answer, session);
   const { host, status } = answer;
+  if (isRedirect(answer)) return redirected(answer, session, moved);
+  const said = reason(answer, session);
   if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, { details });
   if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, { details });
   if (status === 429) {
@@ -106,11 +125,59 @@ export function refusal(answer: Answer, session: Caller): PsnError {
       retryAfterMs === undefined ? { details } : { details, retryAfterMs },
     );
   }
-  if (status === 408 || status >= 500 || status < 400) return noVerdict(answer.effect, `${host} answered ${status}${said}`, { details });
+  if (status === 408 || status >= 500 || status < 300)
+    return noVerdict(answer.effect, `${host} answered ${status}${said}`, later(answer, session));
   return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, { details });
 }
 
-function noVerdict(effect: Effect, message: string, options: { cause?: unknown; details?: Details }): PsnError {
+/** A read or an upload that failed is tried again when the server says; what may be public is asked about sooner. */
+function later({ effect, status, headers }: Answer, { now }: Caller): ErrorOptions {
+  const pause = effect === "none" && headers.has("retry-after") ? pauseMs(headers, now()) : undefined;
+  return { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
+}
+
+/** Whether the answer sends the request elsewhere, or (304) back: in any case it carried nothing out (RFC 9110, 15.4). */
+export function isRedirect({ status }: Pick<Answer, "status">): boolean {
+  return status >= 300 && status < 400;
+}
+
+/** Every redirect, for what `accept`s them. */
+export const REDIRECTS: readonly number[] = Array.from({ length: 100 }, (_, index) => 300 + index);
+
+/** Where a redirect leads, without what could be secret in it: a name, a password, a query. Undefined where it names no web address. */
+export function targetOf({ headers, url }: Pick<Answer, "headers" | "url">): URL | undefined {
+  const location = headers.get("location")?.trim();
+  const to = location ? URL.parse(location, url) : null;
+  if (!to || (to.protocol !== "https:" && to.protocol !== "http:")) return undefined;
+  [to.username, to.password, to.search, to.hash] = ["", "", "", ""];
+  return to;
+}
+
+/** A clear no, and nobody needs to try again before the address is another one. */
+function redirected(answer: Answer, session: Caller, moved: CallOptions["moved"]): PsnError {
+  const { host, status } = answer;
+  const to = targetOf(answer);
+  // A path that repeats what was sent, or a secret, is left out.
+  const path = decoded(to?.pathname ?? "");
+  if (to && (repeats(path, answer.sent) || secretsOf(session).some((secret) => path.includes(secret)))) to.pathname = "";
+  const options = { details: { status }, hint: to && moved ? moved(to) : "psn connect PLATFORM" };
+  if (!to) return new PsnError("PLATFORM_REJECTED", `${host} answered ${status}, a redirect that names no address`, options);
+  return new PsnError(
+    "PLATFORM_REJECTED",
+    `${host} redirects to ${shorten(to.pathname === "/" ? to.origin : to.href, SAID_MOST)}`,
+    options,
+  );
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function noVerdict(effect: Effect, message: string, options: ErrorOptions): PsnError {
   const code: ErrorCode = effect === "publish" ? "OUTCOME_UNKNOWN" : "PLATFORM_DOWN";
   return new PsnError(code, message, options);
 }
@@ -128,7 +195,7 @@ export function pauseMs(headers: Headers, now: Date): number | undefined {
     const value = headers.get(name)?.trim();
     if (!value) continue;
     const at = /^\d+(\.\d+)?$/.test(value) ? instantOf(Number(value), serverNow) : Date.parse(value);
-    if (!Number.isNaN(at)) return Math.min(Math.max(0, at - serverNow), MAX_PAUSE_MS);
+    if (!Number.isNaN(at)) return pauseWithin(at - serverNow);
   }
   return undefined;
 }

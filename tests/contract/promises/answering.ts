@@ -4,6 +4,7 @@ import type { Promised, Subject } from "../platform.ts";
 import { BREAKDOWNS, type Fault, keyOf, LOST, PAUSE_MS, picture, postOf, REFUSALS, settled, UNSENT } from "../stage.ts";
 
 const TEXT = "zanzibar wombats waltz";
+const withPicture = () => postOf(TEXT, { parts: [{ text: TEXT, media: [picture("image-1")] }] });
 const EVERY_FAULT: readonly Fault[] = [...REFUSALS, ...BREAKDOWNS, ...LOST, ...UNSENT];
 /** The engine settles these with the platform; it never sends blindly again. */
 const UNKNOWN = ["OUTCOME_UNKNOWN", "PLATFORM_CHANGED"] as const satisfies readonly ErrorCode[];
@@ -37,11 +38,37 @@ export const answering = {
     reset: "a connection cut after the request arrived",
   }),
   "answer.redirect": {
-    says: "a redirect is not followed and is no success",
+    says: "a redirect is not followed: PLATFORM_REJECTED, it names the new address, nothing was carried out, and a repeat learns nothing by it",
     holds: async (subject) => {
-      const { error, sent } = await publishUnder(subject, "redirect");
-      expect([...UNKNOWN, "PLATFORM_REJECTED"]).toContain(error.code);
-      expect(sent).toBe(1);
+      for (const again of [false, true]) {
+        const { error, sent, live } = await publishUnder(subject, "redirect", again);
+        expect(error).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
+        expect(error.message).toContain("https://elsewhere.example/new");
+        expect(error.message).not.toMatch(/s3cret|who/);
+        expect(error.hint).toMatch(/^(psn connect \w+|update psn)/);
+        expect(sent).toBe(1);
+        expect(live).toBe(0);
+      }
+    },
+  },
+  "answer.redirect-elsewhere": {
+    says: "a redirect of a look-up or an upload is PLATFORM_REJECTED too: nobody tries for hours",
+    holds: async ({ open, platform }) => {
+      const stage = await open();
+      const { request } = await stage.publish(postOf(TEXT));
+      const [unit] = stage.units(platform.capabilities.images ? withPicture() : postOf(TEXT));
+      stage.requests.length = 0;
+      stage.fault("redirect", "all");
+      const reads = [
+        async () => platform.identify(stage.session),
+        async () => platform.lookup?.(request, stage.session, new Set()),
+        ...(unit.prepare ? [async () => stage.ready(unit, keyOf(2))] : []),
+      ];
+      for (const read of reads) {
+        const before = stage.requests.length;
+        const error: unknown = await read().catch((thrown: unknown) => thrown);
+        if (stage.requests.length > before) expect(error).toMatchObject({ code: "PLATFORM_REJECTED" });
+      }
     },
   },
   "answer.refused": {
@@ -103,7 +130,7 @@ export const answering = {
       if (!platform.prepare || !platform.capabilities.images) return;
       for (const fault of ["500", "reset", "half", "timeout"] as const) {
         const stage = await open();
-        const [unit] = stage.units(postOf(TEXT, { parts: [{ text: TEXT, media: [picture("image-1")] }] }));
+        const [unit] = stage.units(withPicture());
         stage.fault(fault, "all");
         const error: unknown = await stage.ready(unit).catch((thrown: unknown) => thrown);
         expect(error, fault).toMatchObject({ code: expect.stringMatching(/^PLATFORM_(DOWN|CHANGED)$/) });
@@ -196,12 +223,12 @@ function unknowns(words: Record<Unknown, string>) {
 }
 
 /** Publishes one unit while a fault befalls every request that can create something. */
-async function publishUnder({ open, platform }: Subject, fault: Fault) {
+async function publishUnder({ open, platform }: Subject, fault: Fault, again = false) {
   const stage = await open();
   const request = await stage.ready(stage.units(postOf(TEXT))[0], keyOf(1));
   stage.requests.length = 0;
   stage.fault(fault);
-  const thrown: unknown = await platform.publish(request, stage.session).then(
+  const thrown: unknown = await platform.publish({ ...request, ...(again ? { again } : {}) }, stage.session).then(
     () => undefined,
     (error: unknown) => error,
   );

@@ -53,7 +53,8 @@ async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
     const answer = await xrpc(session, home, "com.atproto.identity.resolveHandle", { query: { handle: mention.handle } });
     return [mentionFacet(mention, parse(answer, z.object({ did: z.string().startsWith("did:") })).did)];
   } catch (error) {
-    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED") return [];
+    // A redirect is a refusal too, and says nothing of the handle.
+    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400) return [];
     throw error;
   }
 }

@@ -41,6 +41,8 @@ export async function xrpc(caller: Caller, home: string, method: string, options
     effect,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     accept: [400, 401, 403, 404],
+    // Where the account lives is asked of its identity anew.
+    moved: () => "psn connect bluesky",
   });
   if (answer.status < 400) return answer;
   const name = errorName(answer);

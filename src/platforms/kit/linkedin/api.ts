@@ -1,5 +1,5 @@
 import { type Answer, type CallOptions, call } from "@psn/platforms/kit/http.ts";
-import { type Caller, refusalOf } from "./refusals.ts";
+import { type Caller, refusalOf, UPDATE } from "./refusals.ts";
 
 /** Where the API lives (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts, 2026-11). */
 export const API = "https://api.linkedin.com";
@@ -27,7 +27,7 @@ export async function api(session: Caller, path: string, options: CallOptions): 
     ...(path.startsWith("/rest/") ? { "linkedin-version": VERSION, "x-restli-protocol-version": PROTOCOL } : {}),
   };
   const accept = options.accept ?? [];
-  const answer = await call(session, `${API}${path}`, { ...options, headers, accept: [...accept, ...EXPLAINED] });
+  const answer = await call(session, `${API}${path}`, { ...options, headers, accept: [...accept, ...EXPLAINED], moved: () => UPDATE });
   if (answer.status >= 400 && !accept.includes(answer.status)) throw refusalOf(answer, session, VERSION);
   return answer;
 }

@@ -31,7 +31,7 @@ function reasonOf(answer: Answer): Reason {
   return { codes: [code, ...errorDetails.inputErrors.map((one) => one.code)], message, service: serviceErrorCode };
 }
 
-/** Against a version that LinkedIn has switched off. */
+/** Against a version that LinkedIn has switched off, and an address that its API has left. */
 export const UPDATE = "update psn";
 
 /** What LinkedIn says of a token that its member took back (seen in answers; the page above does not list it). */

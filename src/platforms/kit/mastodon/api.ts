@@ -40,8 +40,11 @@ export type Caller = Net & { readonly credentials: Session["credentials"]; reado
  */
 export function api(session: Caller, path: string, options: CallOptions): Promise<Answer> {
   const headers = { accept: "application/json", ...plain(options.headers), authorization: `Bearer ${session.credentials.access}` };
-  return call(session, new URL(path, session.profile.home), { ...options, headers, keepalive: false });
+  return call(session, new URL(path, session.profile.home), { ...options, headers, keepalive: false, moved });
 }
+
+/** What helps where the server has another address now. */
+export const moved = ({ origin }: URL): string => `psn connect mastodon --server ${origin}`;
 
 function plain(headers: CallOptions["headers"]): Record<string, string> {
   return Object.fromEntries(new Headers(headers));

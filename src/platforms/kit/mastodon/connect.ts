@@ -1,9 +1,9 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { Net } from "@psn/core/types/platform.ts";
-import { type Answer, bodyOf, parse, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, isRedirect, parse, REDIRECTS, refusal, targetOf } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { Account, api, type Caller, subjectOf } from "./api.ts";
+import { Account, api, type Caller, moved, subjectOf } from "./api.ts";
 import { Instance, limitsOf } from "./limits.ts";
 
 /** What psn asks for (https://docs.joinmastodon.org/api/oauth-scopes/, 2026-11); `read` and `write` hold them. */
@@ -44,7 +44,7 @@ async function profileOf(account: z.output<typeof Account>, session: Caller): Pr
 async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
   const answer = await api(session, "/api/v1/accounts/verify_credentials", {
     effect: "none",
-    accept: [301, 302, 307, 308, 401, 403, 404, 422],
+    accept: [...REDIRECTS, 401, 403, 404, 422],
   });
   const { status, host } = answer;
   if (status === 200) return parse(answer, Account);
@@ -54,18 +54,22 @@ async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
   if (status === 403)
     throw new PsnError("AUTH_SCOPE", `${host} does not let this token read its account`, { hint: HINT, details: { status } });
   if (status === 404) throw notMastodon(host);
-  if (status < 400) throw elsewhere(answer);
+  if (isRedirect(answer)) throw elsewhere(answer);
   throw refusal(answer, session);
 }
 
 /** For a redirect, which is never followed: the account's server has another name. */
-export function elsewhere({ status, headers, host }: Answer): PsnError {
-  const location = headers.get("location") ?? "";
-  const there = URL.canParse(location, `https://${host}`) ? `: ${new URL(location, `https://${host}`).origin}` : "";
-  return new PsnError("INPUT_INVALID", `${host} answers elsewhere${there}`, {
-    hint: "give that address as the server",
-    details: { status },
-  });
+export function elsewhere(answer: Answer): PsnError {
+  const { status, host } = answer;
+  const to = targetOf(answer);
+  return new PsnError(
+    "INPUT_INVALID",
+    to ? `${host} redirects to ${to.origin}` : `${host} answered ${status}, a redirect that names no address`,
+    {
+      hint: to ? moved(to) : "check the server's name",
+      details: { status },
+    },
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Authorization, AuthorizeRequest, Connection, ExchangeRequest, OAuthApp } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { call, parse, refusal } from "@psn/platforms/kit/http.ts";
+import { call, isRedirect, parse, REDIRECTS, refusal } from "@psn/platforms/kit/http.ts";
 import { authorizationUrl, exchangeCode, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
 import { api } from "./api.ts";
@@ -43,14 +43,14 @@ async function register(home: string, redirectUri: string, net: Net): Promise<z.
     body: new URLSearchParams({ client_name: "psn", redirect_uris: redirectUri, scopes: SCOPES.join(" ") }).toString(),
     effect: "none",
     keepalive: false,
-    accept: [301, 302, 307, 308, 401, 403, 404, 405, 422],
+    accept: [...REDIRECTS, 401, 403, 404, 405, 422],
   });
   const { status, host } = answer;
   if (status < 300) {
     const { client_id: id, client_secret: secret } = parse(answer, Registered);
     return { id, secret };
   }
-  if (status < 400) throw elsewhere(answer);
+  if (isRedirect(answer)) throw elsewhere(answer);
   if (status === 404 || status === 405) throw notMastodon(host);
   if (status === 422) throw refusal(answer, net);
   throw new PsnError("PLATFORM_REJECTED", `${host} registers no programs it does not know`, {

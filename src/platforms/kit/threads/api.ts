@@ -39,6 +39,9 @@ export const Threads = z.object({
 /** Graph explains a refusal in the body, whatever its status. */
 const EXPLAINED: readonly number[] = Array.from({ length: 200 }, (_, index) => 400 + index);
 
+/** Where the API itself has another address, only a newer psn knows it. */
+const UPDATE = "update psn";
+
 /**
  * One request with the account's token, which goes in a header: Graph's addresses may be logged on the way. Throws what `call`
  * throws, and Graph's own refusals by their code (`refusalOf`).
@@ -50,7 +53,7 @@ export async function api(session: Caller, path: string, options: CallOptions): 
     authorization: `Bearer ${session.credentials.access}`,
   };
   const accept = options.accept ?? [];
-  const answer = await call(session, `${API}${VERSION}${path}`, { ...options, headers, accept: EXPLAINED });
+  const answer = await call(session, `${API}${VERSION}${path}`, { ...options, headers, accept: EXPLAINED, moved: () => UPDATE });
   if (answer.status >= 400 && !accept.includes(answer.status)) throw refusalOf(answer, session);
   return answer;
 }

@@ -1,6 +1,6 @@
 import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, bodyOf, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, pauseMs, pauseWithin, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 
 /*
@@ -88,8 +88,6 @@ export function refusalOf(answer: Answer, session: Caller): PsnError {
 }
 
 const Usage = z.record(z.string(), z.array(z.object({ estimated_time_to_regain_access: z.coerce.number().min(0).catch(0) })));
-/** Longest pause taken at Meta's word, in milliseconds; its longest window is a day. */
-const PAUSE_MOST_MS = 24 * 3_600_000;
 
 /** What the headers say; in minutes by https://developers.facebook.com/docs/graph-api/overview/rate-limiting (2026-11). */
 function pauseOf({ headers }: Answer, { code }: Reason, now: Date): number | undefined {
@@ -98,7 +96,7 @@ function pauseOf({ headers }: Answer, { code }: Reason, now: Date): number | und
   try {
     const usage = Usage.parse(JSON.parse(headers.get("x-business-use-case-usage") ?? ""));
     const minutes = Math.max(0, ...Object.values(usage).flatMap((uses) => uses.map((use) => use.estimated_time_to_regain_access)));
-    if (minutes > 0) return Math.min(minutes * 60_000, PAUSE_MOST_MS);
+    if (minutes > 0) return pauseWithin(minutes * 60_000);
   } catch {
     // Not every answer has it.
   }

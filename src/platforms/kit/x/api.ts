@@ -39,6 +39,9 @@ export const Timeline = z.object({
 /** What X explains in a refusal, so that an adapter's error says more than the status. */
 const EXPLAINED = [402, 403, 429];
 
+/** Where the API itself has another address, only a newer psn knows it. */
+const UPDATE = "update psn";
+
 /** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason (`refusalOf`). */
 export async function api(session: Caller, path: string, options: CallOptions): Promise<Answer> {
   const headers = {
@@ -47,7 +50,12 @@ export async function api(session: Caller, path: string, options: CallOptions): 
     authorization: `Bearer ${session.credentials.access}`,
   };
   const accept = options.accept ?? [];
-  const answer = await call(guarded(session), `${API}${path}`, { ...options, headers, accept: [...accept, ...EXPLAINED] });
+  const answer = await call(guarded(session), `${API}${path}`, {
+    ...options,
+    headers,
+    accept: [...accept, ...EXPLAINED],
+    moved: () => UPDATE,
+  });
   if (answer.status >= 400 && !accept.includes(answer.status)) throw refusalOf(answer, session);
   return answer;
 }

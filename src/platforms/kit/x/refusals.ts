@@ -1,15 +1,12 @@
 import { type ErrorCode, type ErrorOptions, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, bodyOf, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, pauseMs, pauseWithin, refusal } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 
 /*
  * X says why in the words of a problem document (`title`, `detail`, `type`) or in the list of codes of its older API
  * (https://docs.x.com/x-api/fundamentals/response-codes-and-errors, 2026-11). One status, 403, stands for a dozen reasons.
  */
-
-/** Longest pause taken at X's word, in milliseconds; its longest window is a day. */
-const MAX_PAUSE_MS = 24 * 3_600_000;
 
 const Problem = z.object({
   title: z.string().catch(""),
@@ -163,6 +160,6 @@ function pauseOf(answer: Answer, now: Date): { readonly retryAfterMs?: number; r
   });
   const spent = windows.filter((window) => window.spent);
   const pauses = (spent.length > 0 ? spent : windows.slice(0, 1)).map(({ pause }) => pause);
-  const asked = pauses.length > 0 ? Math.min(Math.max(0, ...pauses), MAX_PAUSE_MS) : pauseMs(headers, now);
+  const asked = pauses.length > 0 ? pauseWithin(Math.max(0, ...pauses)) : pauseMs(headers, now);
   return asked === undefined ? { details: { status } } : { retryAfterMs: asked, details: { status } };
 }
