@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Fetch, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
 import webhook from "@psn/platforms/webhook.ts";
 import fc from "fast-check";
@@ -11,9 +11,9 @@ const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 
 const NOON = new Date("2026-11-02T12:00:00.000Z");
 
-async function connected(url: string, secret = SECRET): Promise<Session> {
+async function connected(url: string, secret = SECRET, send: Fetch = fetch): Promise<Session> {
   const net = {
-    fetch: (input: string | URL, init?: RequestInit) => fetch(input, init),
+    fetch: (input: string | URL, init?: RequestInit) => send(input, init),
     now: () => new Date(),
     signal: new AbortController().signal,
   };
@@ -177,10 +177,65 @@ describe("connecting", () => {
   test.each(["http://127.0.0.1:1/", "http://[::1]:1/x", "http://localhost:1/", "https://example.com/hook?list=1#part"])(
     "takes %s",
     async (url) => {
-      const { profile } = await connected(url);
+      const refused = Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" });
+      const { profile } = await connected(url, SECRET, () => Promise.reject(refused));
       expect(profile.subject).toMatch(/^[0-9a-f]{16}$/);
       expect(profile.home).toBe(url.replace("#part", ""));
       expect(profile.url).not.toContain("?");
     },
   );
+
+  test.each([200, 204, 304, 400, 401, 404, 405, 410, 429, 500])(
+    "asks the receiver nothing it could take for an event (%i)",
+    async (status) => {
+      const asked: { method: string; body: string; headers: string[] }[] = [];
+      await using server = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 0,
+        fetch: async (request) => {
+          asked.push({ method: request.method, body: await request.text(), headers: [...request.headers.keys()] });
+          return new Response(null, { status });
+        },
+      });
+      await connected(`http://127.0.0.1:${server.port}/hook?token=s3cret`);
+      expect(asked).toMatchObject([{ method: "HEAD", body: "" }]);
+      expect(asked[0]?.headers.filter((name) => /webhook|signature|content|authorization/.test(name))).toEqual([]);
+    },
+  );
+
+  test.each([
+    [301, "/hook/", (origin: string) => `${origin}/hook/`],
+    [302, "https://www.example.com/hook?token=s3cret", () => "https://www.example.com/hook"],
+    [308, "https://ada:s3cret@www.example.com/it's", () => "https://www.example.com/it's"],
+  ] as const)("refuses a receiver that redirects (%i to %s), and names the address", async (status, location, named) => {
+    await using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, { status, headers: { location } }),
+    });
+    const error: unknown = await connected(`http://127.0.0.1:${server.port}/hook`).catch((thrown: unknown) => thrown);
+    const to = named(`http://127.0.0.1:${server.port}`);
+    expect(error).toMatchObject({ code: "INPUT_INVALID", message: `127.0.0.1:${server.port} redirects to ${to}` });
+    expect(error).toMatchObject({ hint: `psn connect webhook ${to.includes("'") ? `'${to.replace("'", "%27")}'` : to}` });
+    expect(JSON.stringify(error)).not.toContain("s3cret");
+  });
+
+  test("a post that meets a redirect later is refused with the same command", async () => {
+    let moved = false;
+    await using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, moved ? { status: 301, headers: { location: "https://www.example.com/hook" } } : { status: 202 }),
+    });
+    const session = await connected(`http://127.0.0.1:${server.port}/hook`);
+    moved = true;
+    const request = requestOf({ id: "1", parts: [{ text: "hello", media: [] }] });
+    for (const again of [{}, { again: true as const }])
+      await expect(webhook.publish({ ...request, ...again }, session)).rejects.toMatchObject({
+        code: "PLATFORM_REJECTED",
+        message: `127.0.0.1:${server.port} redirects to https://www.example.com/hook`,
+        hint: "psn connect webhook https://www.example.com/hook",
+        neverTaken: false,
+      });
+  });
 });

@@ -2,10 +2,10 @@ import { createHash, createHmac } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Profile } from "@psn/core/types/account.ts";
 import { type Json, VISIBILITIES } from "@psn/core/types/index.ts";
-import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { Net, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { definePlatform } from "./kit/define.ts";
-import { type CallOptions, call, refusal } from "./kit/http.ts";
+import { type CallOptions, call, isRedirect, REDIRECTS, refusal, targetOf } from "./kit/http.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
 
 /**
@@ -57,10 +57,12 @@ export default definePlatform({
     },
   ],
 
-  async connect(form) {
+  /** Throws INPUT_INVALID for an address that redirects: a post is never sent after it. */
+  async connect(form, net) {
     const url = receiverOf(form["url"] ?? "");
     const access = form["secret"]?.trim() ?? "";
     keyOf(access);
+    await refuseRedirect(url, net);
     return { credentials: { access, scopes: [] }, profile: profileOf(url) };
   },
 
@@ -71,6 +73,7 @@ export default definePlatform({
   compose: (post, limits) => mergePost(post, limits, VISIBLE),
 
   async publish({ unit, media, key, at }: PublishRequest<Merged>, session) {
+    // Everything that must be awaited comes first: from here to the request nothing is.
     const files = new Map(await Promise.all(media.map(async (one) => [one.id, await contentOf(one)] as const)));
     const { parts, ...rest } = unit.body;
     const whole = parts.map((part) => ({ text: part.text, media: part.media.map(({ id, ...about }) => ({ ...about, ...files.get(id) })) }));
@@ -97,13 +100,36 @@ async function send(session: Session, id: string, event: Json, options: CallOpti
     "webhook-signature": `v1,${signature}`,
   };
   const { accept = [], ...rest } = options;
-  const answer = await call(session, session.profile.home, { ...rest, method: "POST", headers, body, accept: [...accept, 410] });
+  const answer = await call(session, session.profile.home, { ...rest, method: "POST", headers, body, accept: [...accept, 410], moved });
   if (answer.status < 300 || accept.includes(answer.status)) return;
   // "410 Gone: … no longer interested in receiving webhooks from this source. Sender should disable the endpoint."
   throw new PsnError("AUTH_REVOKED", `${answer.host} answered 410: it wants no more posts`, {
     cause: refusal(answer, session),
     details: { status: 410 },
   });
+}
+
+/** Longest wait for the answer to a question that need not be answered, in milliseconds. */
+const PROBE_MS = 5_000;
+
+/**
+ * Asks by HEAD, which has no body, no event's headers and no signature, so that nothing can be taken for an event. Only a redirect
+ * refuses: a receiver may know no HEAD, or not be up yet.
+ */
+async function refuseRedirect(url: URL, net: Net): Promise<void> {
+  net.signal.throwIfAborted();
+  const headers = { "user-agent": "psn" };
+  const options = { method: "HEAD", headers, effect: "none", timeoutMs: PROBE_MS, accept: REDIRECTS } as const;
+  const answer = await call(net, url, options).catch(() => undefined);
+  net.signal.throwIfAborted();
+  const to = answer && isRedirect(answer) ? targetOf(answer) : undefined;
+  if (!to) return;
+  throw new PsnError("INPUT_INVALID", `${url.host} redirects to ${to.href}`, { hint: moved(to) });
+}
+
+/** What helps where the receiver has another address now. Its query, which is left out of `to`, may hold a secret. */
+function moved({ href }: URL): string {
+  return `psn connect webhook ${/^[\w:/.~%@+=,-]+$/.test(href) ? href : `'${href.replaceAll("'", "%27")}'`}`;
 }
 
 async function contentOf(media: Media): Promise<{ readonly sha256: string; readonly data: string }> {
