@@ -55,7 +55,7 @@ export default definePlatform({
   refresh,
   revoke,
   compose,
-  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await prepare(request, session) }),
+  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
     const { home, subject } = session.profile;

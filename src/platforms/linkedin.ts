@@ -32,7 +32,7 @@ export default definePlatform({
   exchange,
   identify: profileOf,
   compose,
-  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await prepare(request, session) }),
+  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
     session.signal.throwIfAborted();

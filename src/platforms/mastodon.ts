@@ -55,7 +55,7 @@ export default definePlatform({
 
   compose,
 
-  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await upload(request, session) }),
+  prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
     const media = mediaIds(request);

@@ -8,7 +8,7 @@ import { authorizationUrl } from "./kit/oauth.ts";
 import { api, Created, form } from "./kit/threads/api.ts";
 import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./kit/threads/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, SERVER } from "./kit/threads/connect.ts";
-import { ask, prepare, unusable } from "./kit/threads/container.ts";
+import { ask, prepare, SPREADING_MS, unusable } from "./kit/threads/container.ts";
 import { locate, lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
 import { isMissing, reasonOf, refusalOf } from "./kit/threads/refusals.ts";
 
@@ -41,7 +41,7 @@ export default definePlatform({
   exchange,
   identify: profileOf,
   compose,
-  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await prepare(request, session) }),
+  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   /** https://developers.facebook.com/documentation/threads/reference/publishing (2026-11). */
   async publish(request: PublishRequest<Body>, session): Promise<Outcome> {
@@ -87,9 +87,7 @@ async function permalinkOf(id: string, session: Session): Promise<string | undef
   }
 }
 
-/** Longest that Graph's servers may need to hear of a container, in milliseconds, and how soon to try again. */
-const SPREADING_MS = 10 * 60_000;
-/** "on average 30 seconds" (https://developers.facebook.com/documentation/threads/posts, 2026-11). */
+/** How soon to try again, in milliseconds: "on average 30 seconds" (https://developers.facebook.com/documentation/threads/posts, 2026-11). */
 const AGAIN_MS = 30_000;
 const SELF_EVIDENT: ReadonlySet<string> = new Set(["AUTH_EXPIRED", "AUTH_REVOKED", "RATE_LIMITED", "OUTCOME_UNKNOWN"]);
 

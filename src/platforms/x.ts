@@ -41,7 +41,7 @@ export default definePlatform({
   exchange,
   identify: profileOf,
   compose,
-  prepare: async (request: PublishRequest<Body>, session) => ({ status: "prepared", prepared: await upload(request, session) }),
+  prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
     const media = mediaIds(request);

@@ -42,7 +42,7 @@ export async function startFront(target: string, path: string): Promise<Front> {
     const url = new URL(request.url);
     const headers = new Headers(request.headers);
     for (const name of ["host", "connection", "accept-encoding", "content-length"]) headers.delete(name);
-    const body = request.method === "GET" ? {} : { body: await request.arrayBuffer() };
+    const body = ["GET", "HEAD"].includes(request.method) ? {} : { body: await request.arrayBuffer() };
     const answer = await fetch(`${target}${url.pathname}${url.search}`, { method: request.method, headers, ...body });
     const kept = new Headers();
     for (const name of ["content-type", "date", "retry-after"]) {

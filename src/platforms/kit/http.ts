@@ -131,9 +131,14 @@ export function refusal(answer: Answer, session: Caller, moved?: CallOptions["mo
 }
 
 /** A read or an upload that failed is tried again when the server says; what may be public is asked about sooner. */
-function later({ effect, status, headers }: Answer, { now }: Caller): ErrorOptions {
-  const pause = effect === "none" && headers.has("retry-after") ? pauseMs(headers, now()) : undefined;
-  return { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
+function later(answer: Answer, { now }: Caller): ErrorOptions {
+  const pause = answer.effect === "none" ? retryAfterMs(answer, now()) : undefined;
+  return { details: { status: answer.status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
+}
+
+/** What Retry-After asks for, in milliseconds: in any answer but a 429 the other headers only count down an allowance. */
+export function retryAfterMs({ headers }: Pick<Answer, "headers">, now: Date): number | undefined {
+  return headers.has("retry-after") ? pauseMs(headers, now) : undefined;
 }
 
 /** Whether the answer sends the request elsewhere, or (304) back: in any case it carried nothing out (RFC 9110, 15.4). */

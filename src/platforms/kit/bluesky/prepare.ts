@@ -1,8 +1,9 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Json } from "@psn/core/types/index.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import { prepareUploads, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
 import { type Facet, type Mention, mentionFacet } from "./facets.ts";
@@ -23,16 +24,25 @@ export const Prepared = z.object({
   card: z.object({ uri: z.string(), title: z.string(), description: z.string(), thumb: Blobs.nullable() }).nullable(),
 });
 
-/** Uploads the images, looks up who is mentioned, and makes the link's card. A blob no post refers to is seen by nobody. */
-export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Json> {
-  session.signal.throwIfAborted();
+/**
+ * Uploads the images, looks up who is mentioned, and makes the link's card. A blob no post refers to is seen by nobody. Throws what
+ * `prepareUploads` throws.
+ */
+export function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   const { body } = request.unit;
-  const images: BlobRef[] = [];
-  for (const media of request.media) images.push(await upload(await media.open(), media.mime, session));
-  const mentions: Facet[] = [];
-  for (const mention of body.mentions) mentions.push(...(await resolve(mention, session)));
-  const card = body.link === null ? null : await cardOf(body.link, session);
-  return { images, mentions, card };
+  const uploads: Uploads<Media, BlobRef> = {
+    files: request.media,
+    id: Blobs,
+    start: async (file) => ({ id: await upload(await file.open(), file.mime, session), told: { status: "ready" } }),
+    finish: async (images) => {
+      const mentions: Facet[] = [];
+      for (const mention of body.mentions) mentions.push(...(await resolve(mention, session)));
+      const card = body.link === null ? null : await cardOf(body.link, session);
+      return { images: [...images], mentions, card };
+    },
+    overdue: () => "the server is still processing an image",
+  };
+  return prepareUploads(uploads, request.handle, session);
 }
 
 /** com.atproto.repo.uploadBlob (https://docs.bsky.app/docs/api/com-atproto-repo-upload-blob, 2026-11). */

@@ -1,23 +1,21 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Json } from "@psn/core/types/index.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
-import type { MediaKind } from "@psn/core/types/post.ts";
-import { call, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
-import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Media, MediaKind } from "@psn/core/types/post.ts";
+import { call, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, json, keyOf } from "./api.ts";
+import { api, json, keyOf, VERSION } from "./api.ts";
 import type { Body } from "./compose.ts";
+import { refusalOf, UPDATE } from "./refusals.ts";
 
 /** What LinkedIn takes as an image (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api, 2026-11). */
 export const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif"];
 /** Most bytes of a card's picture: one to look at in small. */
 const THUMB_BYTES = 5_000_000;
 
-/** Pauses before asking again whether a file is processed, in milliseconds: each is half as long again as the one before. */
-const PAUSE_MS = { least: 200, most: 5_000 };
-/** Longest wait for one file, in milliseconds. */
-const PROCESSING_MOST_MS = 3 * 60_000;
+/** Longest that LinkedIn may work on a card's picture, in milliseconds: a card does without it. */
+const THUMB_MOST_MS = 3 * 60_000;
 
 const Urn = z.string().regex(/^urn:li:(?:image|document):[\w-]{1,100}$/);
 
@@ -28,22 +26,29 @@ export const Prepared = z.object({
 });
 
 /**
- * Uploads a unit's media and waits until LinkedIn has processed them, or makes the link's card: LinkedIn makes none for what comes by
- * the API. Nothing of it is shown to anybody. Throws PLATFORM_REJECTED for a file LinkedIn cannot use, PLATFORM_DOWN when it takes
- * too long.
+ * Uploads a unit's media and waits for a moment until LinkedIn has processed them, or makes the link's card: LinkedIn makes none for
+ * what comes by the API. Nothing of it is shown to anybody. Throws PLATFORM_REJECTED for a file LinkedIn cannot use, and see
+ * `prepareUploads`.
  */
-export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Json> {
-  session.signal.throwIfAborted();
+export function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   const { body } = request.unit;
-  const media: string[] = [];
-  for (const file of request.media) media.push(await upload(await file.open(), file.mime, file.kind, session));
-  const link = body.kind === "post" ? body.link : null;
-  return { media, card: link === null ? null : await cardOf(link, session) } satisfies z.input<typeof Prepared>;
+  if (body.kind === "post" && body.link !== null) return prepareCard(body.link, request.handle, session);
+  const uploads: Uploads<Media, string> = {
+    files: request.media,
+    id: Urn,
+    start: async (file) => upload(await file.open(), file, session),
+    ask: (urn, file) => statusOf(urn, file.kind, session),
+    finish: async (media) => ({ media: [...media], card: null }) satisfies z.input<typeof Prepared>,
+    overdue: ({ kind }) => `LinkedIn is still processing the ${kind}`,
+  };
+  return prepareUploads(uploads, request.handle, session);
 }
 
-/** Two requests and as many questions as it takes: images-api (above) and documents-api beside it (2026-11). */
-async function upload(file: Blob, mime: string, kind: MediaKind, session: Session): Promise<string> {
-  const place = kind === "document" ? "/rest/documents" : "/rest/images";
+const placeOf = (kind: MediaKind) => (kind === "document" ? "/rest/documents" : "/rest/images");
+
+/** Two requests, and afterwards questions: images-api (above) and documents-api beside it (2026-11). */
+async function upload(file: Blob, { mime, kind }: Pick<Media, "mime" | "kind">, session: Session) {
+  const place = placeOf(kind);
   const owner = { initializeUploadRequest: { owner: session.profile.subject } };
   const started = await api(session, `${place}?action=initializeUpload`, { ...json(owner), effect: "none" });
   const { value } = parse(started, z.object({ value: z.object({ uploadUrl: z.url(), image: Urn.optional(), document: Urn.optional() }) }));
@@ -60,41 +65,59 @@ async function upload(file: Blob, mime: string, kind: MediaKind, session: Sessio
     body: file,
     effect: "none",
     timeoutMs: UPLOAD_TIMEOUT_MS,
+    moved: () => UPDATE,
   });
-  await processed(`${place}/${keyOf(urn)}`, kind, session);
-  return urn;
+  return { id: urn, told: { status: "working", checkAfterMs: 0 } as const };
 }
 
 /** A post with a file that is still PROCESSING may show nothing in its place. */
-async function processed(path: string, kind: MediaKind, session: Session): Promise<void> {
-  let pause = PAUSE_MS.least;
-  for (let waited = 0; waited < PROCESSING_MOST_MS; waited += pause, pause = Math.min(pause * 1.5, PAUSE_MS.most)) {
-    const answer = await api(session, path, { effect: "none", accept: [403] });
-    // An app that may upload and may not ask: LinkedIn takes the post all the same.
-    if (answer.status === 403) return;
-    const { status } = parse(answer, z.object({ status: z.string() }));
-    if (status === "AVAILABLE") return;
-    if (status === "PROCESSING_FAILED")
-      throw new PsnError("PLATFORM_REJECTED", `LinkedIn cannot use the ${kind}`, {
-        hint: kind === "document" ? "save it anew as PDF, with at most 300 pages" : "save it anew as JPEG or PNG",
-      });
-    await sleep(pause, undefined, { signal: session.signal });
-  }
-  throw new PsnError("PLATFORM_DOWN", `LinkedIn is still processing the ${kind}`, { retryAfterMs: PROCESSING_MOST_MS });
+async function statusOf(urn: string, kind: MediaKind, session: Session): Promise<Told> {
+  const answer = await api(session, `${placeOf(kind)}/${keyOf(urn)}`, { effect: "none", accept: [403, 404] });
+  // An app that may upload and may not ask: LinkedIn takes the post all the same.
+  if (answer.status === 403) return { status: "ready" };
+  if (answer.status === 404) return { status: "lost", error: refusalOf(answer, session, VERSION) };
+  const { status } = parse(answer, z.object({ status: z.string() }));
+  if (status === "AVAILABLE") return { status: "ready" };
+  if (status === "PROCESSING_FAILED")
+    throw new PsnError("PLATFORM_REJECTED", `LinkedIn cannot use the ${kind}`, {
+      hint: kind === "document" ? "save it anew as PDF, with at most 300 pages" : "save it anew as JPEG or PNG",
+    });
+  const checkAfterMs = retryAfterMs(answer, session.now());
+  return { status: "working", ...(checkAfterMs ? { checkAfterMs } : {}) };
 }
 
-async function cardOf(source: string, session: Session): Promise<z.input<typeof Prepared>["card"]> {
-  const card = await fetchCard(source, session, THUMB_BYTES);
-  return { source, title: card.title, description: card.description, thumbnail: await thumbnailOf(card, session) };
-}
+/** A card whose picture LinkedIn works on: its words, and the picture's own handle. */
+const CardHandle = z.object({ title: z.string(), description: z.string(), picture: z.json() });
 
 /** Nothing about a card may keep a post from being published, but for a token that must be exchanged first. */
-async function thumbnailOf({ image }: Card, session: Session): Promise<string | null> {
-  if (!image || !IMAGE_TYPES.includes(image.type)) return null;
+async function prepareCard(source: string, handle: PublishRequest["handle"], session: Session): Promise<Preparation> {
+  session.signal.throwIfAborted();
+  const kept = CardHandle.safeParse(handle).data;
+  const { title, description, image } = kept ? { ...kept, image: undefined } : await fetchCard(source, session, THUMB_BYTES);
+  const made = (thumbnail: string | null): Preparation => {
+    const prepared: z.input<typeof Prepared> = { media: [], card: { source, title, description, thumbnail } };
+    return { status: "prepared", prepared };
+  };
+  if (!kept && !(image && IMAGE_TYPES.includes(image.type))) return made(null);
+  const uploads: Uploads<Blob | undefined, string> = {
+    files: [image],
+    id: Urn,
+    start: (file) => {
+      if (!file) throw new PsnError("PLATFORM_REJECTED", "LinkedIn no longer has the card's picture");
+      return upload(file, { mime: file.type, kind: "image" }, session);
+    },
+    ask: (urn) => statusOf(urn, "image", session),
+    finish: async ([urn = null]) => urn,
+    overdue: () => "LinkedIn is still processing the card's picture",
+    workingMostMs: THUMB_MOST_MS,
+    failuresMost: 0,
+  };
   try {
-    return await upload(image, image.type, "image", session);
+    const came = await prepareUploads(uploads, kept?.picture, session);
+    if (came.status === "pending") return { ...came, handle: { title, description, picture: came.handle } };
+    return made(Urn.nullable().parse(came.prepared));
   } catch (error) {
     if (session.signal.aborted || (error instanceof PsnError && error.retry === "refresh")) throw error;
-    return null;
+    return made(null);
   }
 }

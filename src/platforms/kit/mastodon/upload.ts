@@ -1,33 +1,33 @@
 import { createHash } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import { PsnError } from "@psn/core/errors.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { type Answer, parse, refusal, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
+import { z } from "zod";
 import { api, MediaAttachment } from "./api.ts";
 
-/** First pause before asking whether a file is processed, in milliseconds; it doubles up to `PAUSE_MOST_MS`. */
-const PAUSE_FIRST_MS = 200;
-const PAUSE_MOST_MS = 5_000;
-/** Longest wait for one file, in milliseconds. A 99 MB video takes a small server minutes. */
-const PROCESSING_MOST_MS = 4 * 60_000;
-
 /**
- * Uploads a unit's media and waits until the server has processed them: it refuses a post with a file that is not ready.
- * Resolves to the media ids in order. Nothing of it is shown to anybody; a file that no post takes is discarded by the
- * server after about a day. Throws PLATFORM_DOWN when processing takes too long.
+ * Uploads a unit's media and waits for a moment until the server has processed them: it refuses a post with a file that is not
+ * ready. The media ids, in order, or a handle to go on from. Nothing of it is shown to anybody; a file that no post takes is
+ * discarded by the server after about a day. See `prepareUploads` for what it throws.
  */
-export async function upload(request: PublishRequest, session: Session): Promise<string[]> {
-  const ids: string[] = [];
-  for (const [index, media] of request.media.entries()) ids.push(await uploadOne(media, fileName(request.key, index, media), session));
-  return ids;
+export function upload({ media, key, handle }: PublishRequest, session: Session): Promise<Preparation> {
+  const uploads: Uploads<Media, string> = {
+    files: media,
+    id: z.string(),
+    start: (file, index) => uploadOne(file, fileName(key, index, file), session),
+    ask: (id) => statusOf(id, session),
+    finish: async (ids) => [...ids],
+    overdue: () => `${new URL(session.profile.home).host} is still processing a media file`,
+  };
+  return prepareUploads(uploads, handle, session);
 }
 
 /**
  * POST /api/v2/media answers 200 when ready, 202 while processing; v1 is the older form, ready at once
  * (https://docs.joinmastodon.org/methods/media/, 2026-11).
  */
-async function uploadOne(media: Media, name: string, session: Session): Promise<string> {
+async function uploadOne(media: Media, name: string, session: Session): Promise<{ readonly id: string; readonly told: Told }> {
   const send = async (path: string, accept: readonly number[]) => {
     const body = new FormData();
     body.append("file", new File([await media.open()], name, { type: media.mime }));
@@ -37,21 +37,19 @@ async function uploadOne(media: Media, name: string, session: Session): Promise<
   let answer = await send("/api/v2/media", [404, 405]);
   if (answer.status === 404 || answer.status === 405) answer = await send("/api/v1/media", []);
   const { id } = parse(answer, MediaAttachment);
-  if (answer.status === 202) await processed(id, session);
-  return id;
+  return { id, told: told(answer, session) };
 }
 
 /** GET /api/v1/media/:id answers 206 while processing, 200 when ready, 422 when the file cannot be processed. */
-async function processed(id: string, session: Session): Promise<void> {
-  let pause = PAUSE_FIRST_MS;
-  for (let waited = 0; waited < PROCESSING_MOST_MS; waited += pause, pause = Math.min(pause * 2, PAUSE_MOST_MS)) {
-    await sleep(pause, undefined, { signal: session.signal });
-    const answer = await api(session, `/api/v1/media/${encodeURIComponent(id)}`, { effect: "none" });
-    if (answer.status !== 206 && answer.status !== 202) return;
-  }
-  throw new PsnError("PLATFORM_DOWN", `${new URL(session.profile.home).host} is still processing a media file`, {
-    retryAfterMs: PROCESSING_MOST_MS,
-  });
+async function statusOf(id: string, session: Session): Promise<Told> {
+  const answer = await api(session, `/api/v1/media/${encodeURIComponent(id)}`, { effect: "none", accept: [404, 410] });
+  return answer.status >= 400 ? { status: "lost", error: refusal(answer, session) } : told(answer, session);
+}
+
+function told(answer: Answer, { now }: Session): Told {
+  if (answer.status !== 202 && answer.status !== 206) return { status: "ready" };
+  const checkAfterMs = retryAfterMs(answer, now());
+  return { status: "working", ...(checkAfterMs ? { checkAfterMs } : {}) };
 }
 
 /**

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { type Answer, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { type Answer, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { api, Created, form, Id } from "./api.ts";
 import type { Body } from "./compose.ts";
@@ -19,33 +19,41 @@ export type Prepared = z.output<typeof Prepared>;
 
 /** How long Meta may fetch a file, in seconds: it does so while the container is made, which takes minutes. */
 const LINK_SECONDS = 3_600;
-/** Shortest and longest pause before asking again, in milliseconds. */
-const PAUSE_MS = { least: 200, most: 30_000 };
-/** "for no more than 5 minutes" (https://developers.facebook.com/documentation/threads/troubleshooting, 2026-11). */
-const WAIT_MOST_MS = 5 * 60_000;
+/** Longest that Graph's servers may need to hear of a container, in milliseconds. */
+export const SPREADING_MS = 10 * 60_000;
 
-/** Makes the container of one unit and waits until it can be published. Throws MEDIA_INVALID without a bucket, RATE_LIMITED, PLATFORM_…. */
-export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Prepared> {
+/**
+ * Makes the container of one unit and waits for a moment until it can be published; of a carousel the children first, each a
+ * container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). Throws MEDIA_INVALID without a
+ * bucket, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
+ */
+export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
+  session.signal.throwIfAborted();
   const { unit, media, parent } = request;
   if (media.some(({ link }) => link === undefined))
     throw new PsnError("MEDIA_INVALID", "Threads fetches media from a public address, which a hub without a bucket cannot give", {
       hint: "psn config set S3_BUCKET",
     });
-  await checkQuota(parent !== undefined, session);
+  if (request.handle === undefined) await checkQuota(parent !== undefined, session);
   const body = { ...unit.body, ...(parent ? { reply_to_id: parent.id } : {}) };
-  const [file, ...others] = media;
-  const container =
-    file && others.length > 0 ? await carousel(media, body, session) : await make({ ...(await fieldsOf(file)), ...body }, session);
-  await ready(container, session);
-  return { container, madeAt: session.now().getTime() };
-}
-
-/** Children first: each is a container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). */
-async function carousel(media: readonly Media[], body: Body, session: Session): Promise<string> {
-  const children: string[] = [];
-  for (const file of media) children.push(await make({ ...(await fieldsOf(file)), is_carousel_item: "true" }, session));
-  for (const child of children) await ready(child, session);
-  return make({ media_type: "CAROUSEL", children: children.join(","), ...body }, session);
+  const isCarousel = media.length > 1;
+  const fields = async (child: Media | undefined, ids: readonly string[]): Promise<Readonly<Record<string, string>>> => {
+    if (child) return { ...(await fieldsOf(child)), is_carousel_item: "true" };
+    return isCarousel ? { media_type: "CAROUSEL", children: ids.join(","), ...body } : { ...(await fieldsOf(media[0])), ...body };
+  };
+  const uploads: Uploads<Media | undefined, string> = {
+    files: [...(isCarousel ? media : []), undefined],
+    id: Id,
+    start: async (child, _index, ids) => ({
+      id: await make(await fields(child, ids), session),
+      told: { status: "working", checkAfterMs: 0 },
+    }),
+    lastWaits: true,
+    ask: (container, _child, ageMs) => statusOf(container, ageMs, session),
+    finish: async (ids) => ({ container: ids.at(-1) ?? "", madeAt: session.now().getTime() }) satisfies Prepared,
+    overdue: () => "Threads is still processing the post",
+  };
+  return prepareUploads(uploads, request.handle, session);
 }
 
 async function fieldsOf(file: Media | undefined): Promise<Record<string, string>> {
@@ -101,7 +109,7 @@ const Container = z.object({
   error_message: z.string().nullish(),
 });
 
-export interface Told {
+interface ContainerState {
   readonly status: Status;
   /** Meta's own word, for example FAILED_DOWNLOADING_VIDEO. */
   readonly reason: string;
@@ -109,7 +117,7 @@ export interface Told {
 }
 
 /** Asks what became of a container. */
-export async function ask(container: string, session: Session): Promise<Told> {
+export async function ask(container: string, session: Session): Promise<ContainerState> {
   const path = `/${encodeURIComponent(container)}?fields=status,error_message`;
   const answer = await api(session, path, { effect: "none", accept: [400, 404] });
   if (answer.status < 400) {
@@ -122,18 +130,20 @@ export async function ask(container: string, session: Session): Promise<Told> {
   throw refusalOf(answer, session);
 }
 
-/** Waits as long as Threads works on it, or has not heard of it everywhere. */
-async function ready(container: string, session: Session): Promise<void> {
-  let pause = PAUSE_MS.least;
-  for (let waited = 0; ; pause = Math.min(pause * 2, PAUSE_MS.most)) {
-    const { status, reason } = await ask(container, session);
-    if (status === "FINISHED" || status === "PUBLISHED") return;
-    if (status === "ERROR") throw unusable(reason);
-    if (status === "EXPIRED") throw new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready");
-    if (waited >= WAIT_MOST_MS) throw new PsnError("PLATFORM_DOWN", "Threads is still processing the post", { retryAfterMs: WAIT_MOST_MS });
-    await sleep(pause, undefined, { signal: session.signal });
-    waited += pause;
+/** Not heard of everywhere is as good as worked on, for as long as that may take. */
+async function statusOf(container: string, ageMs: number, session: Session): Promise<Told> {
+  const { status, reason, answer } = await ask(container, session);
+  if (status === "FINISHED" || status === "PUBLISHED") return { status: "ready" };
+  if (status === "EXPIRED" || (status === "UNTOLD" && ageMs > SPREADING_MS))
+    return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready") };
+  if (status === "ERROR") {
+    const error = unusable(reason);
+    // The same container would fail the same way; another one may not.
+    if (error.retry !== "never") return { status: "lost", error };
+    throw error;
   }
+  const checkAfterMs = retryAfterMs(answer, session.now());
+  return { status: "working", ...(checkAfterMs ? { checkAfterMs } : {}) };
 }
 
 /** Why a container came to nothing. */

@@ -1,20 +1,16 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { type Answer, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { type Answer, parse, pauseWithin, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { api, Id, json } from "./api.ts";
+import { refusalOf } from "./refusals.ts";
 
 /** One segment, in bytes; 5 MB is the most (https://developer.x.com/en/docs/media/upload-media/api-reference/post-media-upload-append, 2026-11). */
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
 /** Most segments of one file: `segment_index` ends at 999 (https://docs.x.com/x-api/media/append-media-upload, 2026-11). */
 export const SEGMENTS_MOST = 1_000;
-
-/** Shortest and longest pause before asking again whether a file is processed, in milliseconds; X says how long in between. */
-const PAUSE_MS = { least: 200, most: 15_000 };
-/** Longest wait for one file, in milliseconds. */
-const PROCESSING_MOST_MS = 10 * 60_000;
 
 /** Numbers may come as text. */
 const Upload = z.object({
@@ -32,22 +28,25 @@ const Upload = z.object({
 type Upload = z.output<typeof Upload>["data"];
 
 /**
- * Uploads a unit's media, waits until X has processed them and gives them their alt texts. Resolves to the media ids in order.
- * Nothing of it is shown to anybody; X forgets what no post takes after a day. Throws PLATFORM_REJECTED for a file X cannot
- * use, PLATFORM_DOWN when processing takes too long.
+ * Uploads a unit's media, waits for a moment until X has processed them and gives them their alt texts: the media ids, in order, or
+ * a handle to go on from. X bills uploads, so that each file is uploaded once, unless X has forgotten it. Nothing of it is shown to
+ * anybody; X forgets what no post takes after a day. Throws PLATFORM_REJECTED for a file X cannot use, and see `prepareUploads`.
  */
-export async function upload(request: PublishRequest, session: Session): Promise<string[]> {
-  const ids: string[] = [];
-  for (const media of request.media) {
-    const id = await uploadOne(media, session);
-    await describe(id, media, session);
-    ids.push(id);
-  }
-  return ids;
+export function upload({ media, handle }: PublishRequest, session: Session): Promise<Preparation> {
+  const uploads: Uploads<Media, string> = {
+    files: media,
+    id: Id,
+    start: (file) => uploadOne(file, session),
+    ask: (id, file) => statusOf(id, file, session),
+    describe: (id, file) => describe(id, file, session),
+    finish: async (ids) => [...ids],
+    overdue: ({ kind }) => `X is still processing the ${kind}`,
+  };
+  return prepareUploads(uploads, handle, session);
 }
 
 /** https://docs.x.com/x-api/media/initialize-media-upload, …/append-media-upload and …/finalize-media-upload (2026-11). */
-async function uploadOne(media: Media, session: Session): Promise<string> {
+async function uploadOne(media: Media, session: Session): Promise<{ readonly id: string; readonly told: Told }> {
   const file = await media.open();
   const started = await api(session, "/2/media/upload/initialize", {
     ...json({ media_type: media.mime, total_bytes: file.size, media_category: categoryOf(media) }),
@@ -63,8 +62,7 @@ async function uploadOne(media: Media, session: Session): Promise<string> {
     await api(session, `/2/media/upload/${id}/append`, { method: "POST", body, effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
   }
   const finished = await api(session, `/2/media/upload/${id}/finalize`, { method: "POST", effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
-  await processed(read(finished), media, session);
-  return id;
+  return { id, told: told(read(finished), media) };
 }
 
 /** https://docs.x.com/x-api/media/quickstart/best-practices (2026-11): the category decides what the file may be used for. */
@@ -73,19 +71,17 @@ function categoryOf({ kind, mime }: Media): string {
   return mime === "image/gif" ? "tweet_gif" : "tweet_image";
 }
 
-/** Waits as long as X says it works on the file (https://docs.x.com/x-api/media/get-media-upload-status, 2026-11). */
-async function processed(finished: Upload, media: Media, session: Session): Promise<void> {
-  let upload = finished;
-  for (let waited = 0; waited < PROCESSING_MOST_MS; ) {
-    const info = upload.processing_info;
-    if (!info || info.state === "succeeded") return;
-    if (info.state === "failed") throw unusable(media, info.error?.name);
-    const pause = Math.min(Math.max((info.check_after_secs ?? 1) * 1000, PAUSE_MS.least), PAUSE_MS.most);
-    await sleep(pause, undefined, { signal: session.signal });
-    waited += pause;
-    upload = read(await api(session, `/2/media/upload?command=STATUS&media_id=${upload.id}`, { effect: "none" }));
-  }
-  throw new PsnError("PLATFORM_DOWN", `X is still processing a ${media.kind}`, { retryAfterMs: PROCESSING_MOST_MS });
+/** https://docs.x.com/x-api/media/get-media-upload-status (2026-11). X no longer knows what it refuses to speak of. */
+async function statusOf(id: string, media: Media, session: Session): Promise<Told> {
+  const answer = await api(session, `/2/media/upload?command=STATUS&media_id=${id}`, { effect: "none", accept: [400, 404] });
+  return answer.status >= 400 ? { status: "lost", error: refusalOf(answer, session) } : told(read(answer), media);
+}
+
+/** What X says it does with a file, and when to ask again. */
+function told({ processing_info: info }: Upload, media: Media): Told {
+  if (!info || info.state === "succeeded") return { status: "ready" };
+  if (info.state === "failed") throw unusable(media, info.error?.name);
+  return { status: "working", ...(info.check_after_secs ? { checkAfterMs: pauseWithin(info.check_after_secs * 1000) } : {}) };
 }
 
 function unusable({ kind, mime }: Media, name = ""): PsnError {
