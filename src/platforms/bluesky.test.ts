@@ -442,6 +442,22 @@ describe("publishing", () => {
     await expect(bluesky.publish(request(unit), session([swap()]))).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
   });
 
+  test("a refused repeat proves that nothing was taken only where no record has its key", async () => {
+    const refused = () => Response.json({ error: "InvalidRequest", message: "Invalid record" }, { status: 400 });
+    const none = () => Response.json({ error: "RecordNotFound", message: "Could not locate record" }, { status: 400 });
+    const record = (text: string) =>
+      Response.json({ uri: "at://did:plc:ada/app.bsky.feed.post/x", cid: "bafy", value: { text, createdAt: "2026-11-02T12:00:00.000Z" } });
+    const repeat = { ...request(unit), again: true as const };
+    const said = (answers: Response[], one = repeat) => bluesky.publish(one, session(answers)).catch((thrown: unknown) => thrown);
+    expect(await said([refused(), none()])).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: true });
+    expect(await said([refused(), record("hello")])).toMatchObject({ status: "published", ref: { revision: "bafy" } });
+    expect(await said([refused(), record("something else")])).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
+    expect(await said([refused(), new Response("", { status: 500 })])).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
+    expect(await bluesky.publish(request(unit), session([refused(), none()])).catch((thrown: unknown) => thrown)).toMatchObject({
+      neverTaken: false,
+    });
+  });
+
   test.each([
     [400, "ExpiredToken", "AUTH_EXPIRED"],
     [400, "InvalidToken", "AUTH_EXPIRED"],

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
-import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Body, compose } from "./kit/bluesky/compose.ts";
 import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";
@@ -8,7 +8,7 @@ import { COLLECTION, find, Put, read, recordOf, refOf, tidOf } from "./kit/blues
 import { connect, identify } from "./kit/bluesky/session.ts";
 import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
-import { parse } from "./kit/http.ts";
+import { isRefused, parse, vouched } from "./kit/http.ts";
 
 const IDENTIFIER: FormField = { name: "identifier", secret: false, help: "the account's handle, for example ada.bsky.social" };
 const SERVER: FormField = { name: "server", secret: false, help: "the account's server", fallback: "https://bsky.social" };
@@ -58,6 +58,7 @@ export default definePlatform({
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
+    // The first request is the one that creates. By OAuth it is signed just before, and a server that wants a nonce refuses it once.
     const { home, subject } = session.profile;
     const answer = await xrpc(session, home, "com.atproto.repo.putRecord", {
       // Null: only where there is no record. The same record again is a success that changes nothing (measured, PDS 0.4.217).
@@ -65,7 +66,8 @@ export default definePlatform({
       token: session.credentials.access,
       effect: "publish",
       accept: ["InvalidSwap"],
-    });
+    }).catch((error: unknown) => notAgain(error, request, session));
+    if ("ref" in answer) return { status: "published", ref: answer.ref };
     if (errorName(answer) === undefined) return { status: "published", ref: refOf(parse(answer, Put), session) };
     return { status: "published", ref: await standing(request, session) };
   },
@@ -90,6 +92,18 @@ export default definePlatform({
     });
   },
 });
+
+/**
+ * After a refused repeat the record's key tells: the repository is the server's own and every attempt has the same key, so that no
+ * record there means that no attempt was taken.
+ */
+async function notAgain(error: unknown, request: PublishRequest<Body>, session: Session): Promise<{ readonly ref: Ref }> {
+  if (!request.again || !isRefused(error)) throw error;
+  const found = await find(request, session).catch(() => "untold" as const);
+  if (found === undefined) throw vouched(error);
+  if (found === "untold" || !found.own) throw error;
+  return found;
+}
 
 /** What an earlier attempt left under this key: its preparing may have run anew since, so the record need not be equal. */
 async function standing(request: PublishRequest<Body>, session: Session) {

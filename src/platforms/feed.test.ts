@@ -274,6 +274,34 @@ describe("the folder", () => {
     expect(await readdir(join(root, "entries"))).toHaveLength(1);
   });
 
+  test.each(["entry", "settings"])("a broken %s is no verdict on a repeat, which is made again until it is mended", async (what) => {
+    const session = await connected();
+    const first = say("first");
+    await feed.publish(first, session);
+    const path = join(root, what === "entry" ? `entries/${first.key}.json` : ".feed/settings.json");
+    const whole = await readFile(path);
+    await writeFile(path, "{");
+    const repeat = { ...first, again: true as const };
+    await expect(feed.publish(repeat, session)).rejects.toMatchObject({
+      code: "PLATFORM_UNREACHABLE",
+      neverTaken: false,
+      hint: expect.stringContaining("restore"),
+    });
+    await writeFile(path, whole);
+    expect(await feed.publish(repeat, session)).toMatchObject({ status: "published" });
+  });
+
+  test("the lease is asked for last, when the pictures are kept and before the entry is", async () => {
+    const session = await connected();
+    let held: string[] = [];
+    const assertHeld = async () => {
+      held = await readdir(root, { recursive: true });
+    };
+    await feed.publish(requestOf({ parts: [{ text: "hello", media: [picture] }] }, [picture]), { ...session, assertHeld });
+    expect(held.some((path) => path.startsWith("media/"))).toBe(true);
+    expect(held.some((path) => path.startsWith("entries/"))).toBe(false);
+  });
+
   test.each(["", "~/feed", "a\0b"])("%j is no folder", async (folder) => {
     await expect(feed.connect({ folder, url: "", title: "" }, net)).rejects.toMatchObject({
       code: expect.stringMatching(/^INPUT_/),

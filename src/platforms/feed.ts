@@ -85,7 +85,7 @@ export default definePlatform({
 
   compose: (post, limits) => mergePost(post, limits, VISIBLE),
 
-  async publish({ unit, media, key, at }: PublishRequest<Merged>, session) {
+  async publish({ unit, media, key, at, again }: PublishRequest<Merged>, session) {
     return using(session, async (root, settings) => {
       await sweep(root, session.now());
       // An entry nobody can read would stop the rendering: better before the commit than after it.
@@ -98,13 +98,15 @@ export default definePlatform({
         const entry = entryOf(unit.body, key, at, files);
         session.signal.throwIfAborted();
         await keepMedia(root, [...files.values()]);
+        // Last before the commit: another worker may act on this entry by now.
+        await session.assertHeld?.();
         await writeEntry(root, entry);
         // Another process may have taken away a picture that nothing showed until now.
         await afterCommit(() => keepMedia(root, [...files.values()]));
       }
       await afterCommit(() => render(root, settings, cache));
-      return { status: "published", ref: refOf(root, settings, key) };
-    });
+      return { status: "published", ref: refOf(root, settings, key) } as const;
+    }).catch((error: unknown) => unreadable(error, again));
   },
 
   /**
@@ -158,6 +160,13 @@ async function entriesOf(root: string, cache: Map<string, Entry>): Promise<Entry
     entries.push(entry);
   }
   return entries;
+}
+
+/** A file of the feed that somebody changed is no verdict on an entry that an earlier attempt may have written: a repeat is made again. */
+function unreadable(error: unknown, again: true | undefined): never {
+  if (!again || !(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED") throw error;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  throw new PsnError("PLATFORM_UNREACHABLE", error.message, { cause: error, ...hint });
 }
 
 /** Past the commit a failure is no refusal: the entry is there, and the next rendering shows it. */

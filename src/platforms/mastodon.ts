@@ -4,7 +4,7 @@ import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
-import { type Answer, parse, refusal } from "./kit/http.ts";
+import { type Answer, isRefused, parse, refusal, vouched } from "./kit/http.ts";
 import { Account, api, Status, subjectOf } from "./kit/mastodon/api.ts";
 import { type Body, compose } from "./kit/mastodon/compose.ts";
 import { connect, SCOPES } from "./kit/mastodon/connect.ts";
@@ -58,19 +58,7 @@ export default definePlatform({
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
-    const media = mediaIds(request);
-    const answer = await api(session, "/api/v1/statuses", {
-      method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": request.key },
-      body: JSON.stringify({
-        ...request.unit.body,
-        ...(media.length > 0 ? { media_ids: media } : {}),
-        ...(request.parent ? { in_reply_to_id: request.parent.id } : {}),
-      }),
-      effect: "publish",
-      accept: [400, 404, 422],
-    });
-    if (answer.status >= 400) throw refused(answer, request, session);
+    const answer = await send(request, session).catch((error: unknown) => notAgain(error, request, session));
     return { status: "published", ref: refOf(parse(answer, Status), session) };
   },
 
@@ -89,6 +77,35 @@ export default definePlatform({
     });
   },
 });
+
+async function send(request: PublishRequest<Body>, session: Session): Promise<Answer> {
+  const media = mediaIds(request);
+  const answer = await api(session, "/api/v1/statuses", {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": request.key },
+    body: JSON.stringify({
+      ...request.unit.body,
+      ...(media.length > 0 ? { media_ids: media } : {}),
+      ...(request.parent ? { in_reply_to_id: request.parent.id } : {}),
+    }),
+    effect: "publish",
+    accept: [400, 404, 422],
+  });
+  if (answer.status >= 400) throw refused(answer, request, session);
+  return answer;
+}
+
+/**
+ * A repeat is sent after a look that did not find the post. Where it is refused and is still not there, no earlier attempt was taken:
+ * a server shows its author's posts as soon as it has them. Where it is there now, the engine looks again and knows whose it is.
+ */
+async function notAgain(error: unknown, request: PublishRequest<Body>, session: Session): Promise<never> {
+  if (!request.again || !isRefused(error)) throw error;
+  const there = await lookup(request, session, new Set()).catch(() => "untold" as const);
+  if (there === "untold") throw error;
+  if (there === undefined) throw vouched(error);
+  throw new PsnError("OUTCOME_UNKNOWN", `${error.message}; but the post may be there already`, { cause: error, details: error.details });
+}
 
 /** What `prepare` resolved to. */
 function mediaIds({ unit, prepared }: PublishRequest<Body>): readonly string[] {

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { definePlatform } from "./kit/define.ts";
-import { type Answer, parse } from "./kit/http.ts";
+import { type Answer, isRefused, parse, vouched } from "./kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
 import { authorizationUrl } from "./kit/oauth.ts";
 import { api, Created, form } from "./kit/threads/api.ts";
@@ -93,7 +93,7 @@ const SELF_EVIDENT: ReadonlySet<string> = new Set(["AUTH_EXPIRED", "AUTH_REVOKED
 
 /**
  * After a refusal the container tells what is so: an earlier attempt has published it, it has expired, or Graph has not heard of it
- * everywhere. Throws what is true in the end.
+ * everywhere. Throws what is true in the end: a container with any status but PUBLISHED was never published, by no attempt.
  */
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
   const error = refusalOf(answer, session);
@@ -106,14 +106,15 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
     if (ref) return ref;
     throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", { cause: error });
   }
-  if (told?.status === "EXPIRED") throw dropped("Threads keeps what is not published for 24 hours, and has dropped it", error);
+  if (told?.status === "EXPIRED") throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it", error));
   if (told?.status === "ERROR") {
     const failure = unusable(told.reason);
     // The same container would fail the same way.
-    throw failure.retry === "never" ? failure : dropped(failure.message, error);
+    throw vouched(failure.retry === "never" ? failure : dropped(failure.message, error));
   }
-  // Of a container that cannot be asked, the refusal of a repeat says nothing about the attempt before.
-  if (!isMissing(reasonOf(answer)) && !(request.again && told === undefined)) throw error;
+  // Of a container that cannot be asked, or is not known, the refusal of a repeat says nothing about the attempt before.
+  const known = told?.status === "FINISHED" || told?.status === "IN_PROGRESS";
+  if (!isMissing(reasonOf(answer)) && (known || !request.again)) throw known && isRefused(error) ? vouched(error) : error;
   if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });
   if (session.now().getTime() - madeAt > SPREADING_MS) throw dropped("Threads has lost what was made ready for publishing", error);
   throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, retryAfterMs: AGAIN_MS });

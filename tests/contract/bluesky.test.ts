@@ -15,6 +15,7 @@ beforeAll(async () => {
 afterAll(() => pds?.stop());
 
 testPlatform({
+  vouches: "the record's key has been read after the refusal",
   platform: bluesky,
   // One real server and one account, whose posts are deleted before every promise.
   world: async (): Promise<World> => {

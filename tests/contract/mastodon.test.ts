@@ -5,9 +5,10 @@ import { testPlatform, type World } from "./platform.ts";
 const HOME = "https://mastodon.example";
 
 testPlatform({
+  vouches: "the author's own statuses have been searched after the refusal",
   platform: mastodon,
   world: async (): Promise<World> => {
-    const fake = await startMastodon({ processing: 1 });
+    const fake = await startMastodon({ processing: 1, requests: 10_000 });
     return {
       form: { server: HOME, token: fake.token },
       // The fake listens on a port of its own; the account lives where a real one would.

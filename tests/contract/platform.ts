@@ -29,7 +29,7 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
  *
  * What differs on purpose is said in data: `skip` (a promise and the reason why it cannot be made), `codes` (a refusal that
  * means something else on this platform), `answers` (a fault in the platform's own words; a 429 must ask for 37 seconds),
- * `perAttempt` (headers that name the attempt and not the post), `scrub` (what a real server changes in golden requests).
+ * `vouches` (a refused repeat proves that no attempt was taken), `perAttempt` (headers that name the attempt and not the post), `scrub` (what a real server changes in golden requests).
  *
  * Golden requests live in `golden/<platform>.json`; `PSN_GOLDEN=write` makes them anew, and the diff is for a person to read.
  */
@@ -51,6 +51,8 @@ export interface PlatformContract {
   readonly skip?: Readonly<Partial<Record<PromiseId, string>>>;
   readonly codes?: Readonly<Partial<Record<Fault, ErrorCode>>>;
   readonly answers?: Readonly<Partial<Record<Fault, (now: Date) => Response>>>;
+  /** Why a refused repeat proves here that no attempt was taken; without it no refusal may say so. */
+  readonly vouches?: string;
   /** Lower case. */
   readonly perAttempt?: readonly string[];
   /** Hosts beside the account's home that may be told a secret: a login that is not where the account lives. */

@@ -19,7 +19,30 @@ export const REFUSALS = ["401", "403", "404", "409", "413", "422", "429"] as con
 export const BREAKDOWNS = ["500", "502", "redirect"] as const;
 export const LOST = ["html", "half", "empty", "timeout", "reset"] as const;
 export const UNSENT = ["refused", "no-name"] as const;
-export type Fault = (typeof REFUSALS)[number] | (typeof BREAKDOWNS)[number] | (typeof LOST)[number] | (typeof UNSENT)[number];
+/** Whatever else a platform may refuse with. */
+export const OTHER_REFUSALS = [
+  "400",
+  "402",
+  "405",
+  "406",
+  "410",
+  "412",
+  "415",
+  "418",
+  "421",
+  "425",
+  "426",
+  "428",
+  "431",
+  "451",
+  "499",
+] as const;
+export type Fault =
+  | (typeof REFUSALS)[number]
+  | (typeof OTHER_REFUSALS)[number]
+  | (typeof BREAKDOWNS)[number]
+  | (typeof LOST)[number]
+  | (typeof UNSENT)[number];
 
 /** The pause every 429 of the contract asks for. */
 export const PAUSE_MS = 37_000;

@@ -6,6 +6,7 @@ import { REDIRECT } from "./stage.ts";
 const GRAPH = "https://graph.threads.net";
 
 testPlatform({
+  vouches: "the container has said after the refusal that it is not published",
   platform: threads,
   world: async (): Promise<World> => {
     // The contract comes back to 127.0.0.1, and renews a token that is a moment old; Meta takes neither (tests/platforms/threads.test.ts).

@@ -256,6 +256,41 @@ describe("the fake", () => {
   });
 });
 
+describe("a refused repeat", () => {
+  /** Refuses every post; `look` befalls what is read. */
+  const refusing = (session: Session, look?: () => Promise<Response>): Session => ({
+    ...session,
+    fetch: async (input, init) => {
+      if (init?.method === "POST") return Response.json({ error: "Validation failed" }, { status: 422 });
+      return look ? look() : session.fetch(input, init);
+    },
+  });
+
+  test("proves that nothing was taken only where the post is not there", async () => {
+    const { fake, session } = await open();
+    const [request] = requestsOf(post(text("good morning")), session);
+    if (!request) throw new Error("no unit");
+    const again = { ...request, at: new Date(), again: true as const };
+    expect(await failure(publish(again, refusing(session)))).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: true });
+    const down = async () => new Response("", { status: 502 });
+    expect(await failure(publish(again, refusing(session, down)))).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
+    expect(await failure(publish(request, refusing(session)))).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
+    fake.seed({ text: "good morning" });
+    expect(await failure(publish(again, refusing(session)))).toMatchObject({ code: "OUTCOME_UNKNOWN", neverTaken: false });
+  });
+
+  test("of a post with media keeps it too", async () => {
+    const { session } = await open();
+    const [request] = requestsOf(post(text("x", [image("a")])), session);
+    if (!request) throw new Error("no unit");
+    const ready = await prepared(request, session);
+    expect(await failure(publish({ ...ready, again: true }, refusing(session)))).toMatchObject({
+      message: expect.stringContaining("about a day"),
+      neverTaken: true,
+    });
+  });
+});
+
 describe("lookup", () => {
   const only = (session: Session, value: Post = post(text("good morning"))) => {
     const [request] = requestsOf(value, session);

@@ -428,6 +428,32 @@ describe("a lost answer", () => {
     expect(await failure(found(request, session))).toMatchObject({ code: "PLATFORM_DOWN" });
   });
 
+  const no = () => Response.json({ error: { message: "Invalid parameter", code: 100 } }, { status: 400 });
+  const before = Date.now() - 25 * 3_600_000;
+  test.each([
+    ["is ready", {}, { code: "PLATFORM_REJECTED", neverTaken: true }],
+    ["is worked on", { asks: 9 }, { code: "PLATFORM_REJECTED", neverTaken: true }],
+    ["failed", { error: "FAILED_PROCESSING_VIDEO" }, { code: "PLATFORM_REJECTED", neverTaken: true }],
+    ["failed without a reason", { error: "UNKNOWN" }, { code: "PLATFORM_REJECTED", neverTaken: true }],
+    ["has expired", { at: before }, { code: "PLATFORM_REJECTED", neverTaken: true }],
+    ["is not known", { unknown: 9 }, { code: "OUTCOME_UNKNOWN", neverTaken: false }],
+    ["is out, and not listed", { published: "17900000000000999" }, { code: "OUTCOME_UNKNOWN", neverTaken: false }],
+  ])("a refused repeat whose container %s", async (_, state, becomes) => {
+    const { fake, session } = await open();
+    const request = await ready("good morning", session);
+    Object.assign([...fake.containers.values()][0] ?? {}, state);
+    fake.refusals.push(no());
+    expect(await failure(publish({ ...request, again: true }, session))).toMatchObject(becomes);
+  });
+
+  test("a refused repeat whose container cannot be asked proves nothing", async () => {
+    const { fake, session } = await open();
+    const request = await ready("good morning", session);
+    fake.refusals.push(no());
+    const fetch: Fetch = (input, init) => (init?.method ? session.fetch(input, init) : Promise.reject(new Error("no answer")));
+    expect(await failure(publish({ ...request, again: true }, { ...session, fetch }))).toMatchObject({ neverTaken: false });
+  });
+
   test("more posts than psn reads is no answer", async () => {
     const { fake, session } = await open();
     const request = await ready("good morning", session);

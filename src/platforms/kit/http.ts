@@ -141,6 +141,17 @@ export function retryAfterMs({ headers }: Pick<Answer, "headers">, now: Date): n
   return headers.has("retry-after") ? pauseMs(headers, now) : undefined;
 }
 
+/** A refusal of a repeated request, which its adapter knows to speak of every attempt before it too. */
+export function vouched({ code, message, cause, hint, retryAfterMs, details }: PsnError): PsnError {
+  const more = { ...(hint === undefined ? {} : { hint }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return new PsnError(code, message, { cause, details, ...more, neverTaken: true });
+}
+
+/** Whether this is a platform's own no to what it was sent: a redirect is nobody's. */
+export function isRefused(error: unknown): error is PsnError {
+  return error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400;
+}
+
 /** Whether the answer sends the request elsewhere, or (304) back: in any case it carried nothing out (RFC 9110, 15.4). */
 export function isRedirect({ status }: Pick<Answer, "status">): boolean {
   return status >= 300 && status < 400;

@@ -1,7 +1,7 @@
 import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
-import { BREAKDOWNS, type Fault, keyOf, LOST, PAUSE_MS, picture, postOf, REFUSALS, settled, UNSENT } from "../stage.ts";
+import { BREAKDOWNS, type Fault, keyOf, LOST, OTHER_REFUSALS, PAUSE_MS, picture, postOf, REFUSALS, settled, UNSENT } from "../stage.ts";
 
 const TEXT = "zanzibar wombats waltz";
 const withPicture = () => postOf(TEXT, { parts: [{ text: TEXT, media: [picture("image-1")] }] });
@@ -68,6 +68,27 @@ export const answering = {
         const before = stage.requests.length;
         const error: unknown = await read().catch((thrown: unknown) => thrown);
         if (stage.requests.length > before) expect(error).toMatchObject({ code: "PLATFORM_REJECTED" });
+      }
+    },
+  },
+  "answer.again": {
+    says: "a refused repeat says that no attempt was taken only where the platform shows it, and never where one was",
+    holds: async ({ open, platform, contract }) => {
+      const stage = await open();
+      for (const [index, fault] of [...REFUSALS, ...OTHER_REFUSALS].entries()) {
+        const [never] = stage.units(postOf(`never taken, ${fault}`));
+        const request = await stage.ready(never, keyOf(2 * index));
+        const taken = await stage.publish(postOf(`taken, ${fault}`), keyOf(2 * index + 1));
+        stage.fault(fault);
+        const error: unknown = await platform.publish({ ...request, again: true }, stage.session).catch((thrown: unknown) => thrown);
+        if (!(error instanceof PsnError)) throw error;
+        expect([fault, error.neverTaken]).toEqual([fault, contract.vouches !== undefined && error.code === "PLATFORM_REJECTED"]);
+        await platform.publish({ ...taken.request, again: true }, stage.session).then(
+          (outcome) => expect(outcome).toMatchObject({ status: "published", ref: taken.ref }),
+          (thrown: unknown) => expect(thrown, fault).toMatchObject({ neverTaken: false }),
+        );
+        stage.fault(undefined);
+        expect(await stage.live()).toBe(index + 1);
       }
     },
   },

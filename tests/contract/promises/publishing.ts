@@ -1,5 +1,6 @@
-import type { Ref } from "@psn/core/types/platform.ts";
-import type { Part } from "@psn/core/types/post.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Fetch, Ref } from "@psn/core/types/platform.ts";
+import type { Media, Part } from "@psn/core/types/post.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
 import { keyOf, picture, postOf, type Seen, type Stage, settled } from "../stage.ts";
@@ -36,6 +37,47 @@ export const publishing = {
       await platform.publish(request, stage.session);
       expect(writes(stage.requests)).toHaveLength(1);
       expect(writes(stage.requests)[0]?.body).toContain(HELLO);
+    },
+  },
+  "publish.first-request": {
+    says: "the request that creates is the first thing publish does: no file is opened (but in memory, where nothing is prepared), nothing asked",
+    holds: async ({ open, platform }) => {
+      for (const again of [false, true]) {
+        const stage = await open();
+        const request = await stage.ready(stage.units(platform.capabilities.images ? withPicture() : postOf(HELLO))[0]);
+        const did: string[] = [];
+        const media = request.media.map(
+          (one): Media => ({
+            ...one,
+            open: () => {
+              did.push("open");
+              return one.open();
+            },
+            link: () => Promise.reject(new Error("a link is for preparing")),
+          }),
+        );
+        const fetch: Fetch = (input, init) => {
+          did.push(init?.method ?? "GET");
+          return stage.session.fetch(input, init);
+        };
+        await platform.publish({ ...request, media, ...(again ? { again } : {}) }, { ...stage.session, fetch });
+        expect(["POST", undefined]).toContain(did.find((what) => what !== "open"));
+        expect(did.lastIndexOf("open")).toBe(platform.prepare ? -1 : media.length - 1);
+      }
+    },
+  },
+  "publish.lease": {
+    says: "where another worker acts by now nothing is sent, and LEASE_LOST comes through as it is",
+    holds: async ({ open, platform }) => {
+      for (const again of [false, true]) {
+        const stage = await open();
+        const request = await stage.ready(stage.units(postOf(HELLO))[0]);
+        const lost = new PsnError("LEASE_LOST", "another worker took over");
+        const fetch: Fetch = (input, init) => ((init?.method ?? "GET") === "GET" ? stage.session.fetch(input, init) : Promise.reject(lost));
+        const session = { ...stage.session, fetch, assertHeld: () => Promise.reject(lost) };
+        await expect(platform.publish({ ...request, ...(again ? { again } : {}) }, session)).rejects.toBe(lost);
+        expect(await stage.live()).toBe(0);
+      }
     },
   },
   "publish.same-request": {
