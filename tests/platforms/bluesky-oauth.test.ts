@@ -29,6 +29,7 @@ beforeAll(async () => {
   subject = await pds.createAccount("contract.test");
 });
 testPlatform({
+  vouches: "the record's key has been read after the refusal",
   platform: bluesky,
   world: async (): Promise<World> => {
     await pds.clear(subject);

@@ -14,9 +14,10 @@ const HOME = "https://mastodon.example";
 
 // Every promise, by an account that connected in the browser. The requests are those of a token, which has its golden file.
 testPlatform({
+  vouches: "the author's own statuses have been searched after the refusal",
   platform: mastodon,
   world: async (): Promise<World> => {
-    const fake = await startMastodon({ processing: 1 });
+    const fake = await startMastodon({ processing: 1, requests: 10_000 });
     return {
       form: { server: HOME },
       consent: (url) => fake.consent(url.replace(HOME, fake.origin)),

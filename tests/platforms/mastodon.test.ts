@@ -256,6 +256,31 @@ describe("the fake", () => {
   });
 });
 
+describe("an answer that cannot be kept", () => {
+  const answering = (session: Session, change: object): Session => ({
+    ...session,
+    fetch: async (input, init) => {
+      const answer = await session.fetch(input, init);
+      return Response.json({ ...(await answer.json()), ...change }, { headers: answer.headers });
+    },
+  });
+
+  test.each(["a\u0000b", "a\ud800b", "a\nb", ""])("an id of %j is none", async (id) => {
+    const { session } = await open();
+    const [request] = requestsOf(post(text("x")), session);
+    if (!request) throw new Error("no unit");
+    expect(await failure(publish(request, answering(session, { id })))).toMatchObject({ code: "PLATFORM_CHANGED" });
+  });
+
+  test.each(["javascript:alert(1)", "file:///etc/passwd", "not an address", "\u0000"])("an address of %j is not shown", async (url) => {
+    const { fake, session } = await open();
+    const [request] = requestsOf(post(text("x")), session);
+    if (!request) throw new Error("no unit");
+    const ref = await publish(request, answering(session, { url, uri: url }));
+    expect(ref.url).toBe(`${fake.origin}/@ada/${ref.id}`);
+  });
+});
+
 describe("a refused repeat", () => {
   /** Refuses every post; `look` befalls what is read. */
   const refusing = (session: Session, look?: () => Promise<Response>): Session => ({

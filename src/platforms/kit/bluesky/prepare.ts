@@ -4,6 +4,7 @@ import type { Media } from "@psn/core/types/post.ts";
 import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { prepareUploads, type Uploads } from "@psn/platforms/kit/uploads.ts";
+import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
 import { type Facet, type Mention, mentionFacet } from "./facets.ts";
@@ -12,7 +13,7 @@ import { xrpc } from "./xrpc.ts";
 /** Most bytes of a card's picture: app.bsky.embed.external#external `thumb.maxSize` (lexicon in @atproto/api 0.21.0). */
 const THUMB_BYTES = 1_000_000;
 
-const Blobs = z.object({ $type: z.literal("blob"), ref: z.object({ $link: z.string() }), mimeType: z.string(), size: z.number() });
+const Blobs = z.object({ $type: z.literal("blob"), ref: z.object({ $link: Writable }), mimeType: Writable, size: z.number() });
 type BlobRef = z.output<typeof Blobs>;
 
 /** What `prepare` resolves to and `publish` reads back. */
@@ -61,7 +62,7 @@ async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
   const { home } = session.profile;
   try {
     const answer = await xrpc(session, home, "com.atproto.identity.resolveHandle", { query: { handle: mention.handle } });
-    return [mentionFacet(mention, parse(answer, z.object({ did: z.string().startsWith("did:") })).did)];
+    return [mentionFacet(mention, parse(answer, z.object({ did: Writable.startsWith("did:") })).did)];
   } catch (error) {
     // A redirect is a refusal too, and says nothing of the handle.
     if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400) return [];

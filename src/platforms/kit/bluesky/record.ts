@@ -3,6 +3,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
+import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
 import { sortFacets } from "./facets.ts";
@@ -73,7 +74,7 @@ function strongRef({ id, revision }: Ref): Json {
   return { uri: id, cid: revision };
 }
 
-export const Put = z.object({ uri: z.string().startsWith("at://"), cid: z.string().min(1) });
+export const Put = z.object({ uri: Writable.startsWith("at://"), cid: Writable });
 const Got = Put.extend({ value: z.object({ text: z.string().optional(), createdAt: z.string().optional() }) });
 
 export function refOf({ uri, cid }: z.output<typeof Put>, { profile }: Session): Ref {

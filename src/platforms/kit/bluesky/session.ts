@@ -1,7 +1,9 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, Profile } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
+import { shorten } from "@psn/domain/text.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import { type Caller, errorName, xrpc } from "./xrpc.ts";
 
@@ -10,8 +12,8 @@ const SERVER_HINT = "--server bsky.social";
 
 const DidDoc = z.object({ service: z.array(z.object({ id: z.string(), serviceEndpoint: z.unknown() })) });
 const Account = z.object({
-  did: z.string().startsWith("did:"),
-  handle: z.string().min(1),
+  did: Writable.startsWith("did:"),
+  handle: Writable,
   didDoc: z.unknown().optional(),
   active: z.boolean().optional(),
   status: z.string().optional(),
@@ -25,7 +27,8 @@ export async function connect(form: Readonly<Record<string, string>>, net: Net):
   if (password === "") throw new PsnError("INPUT_REQUIRED", "the app password is missing", { hint: PASSWORD_HINT });
   const server = originOf(form["server"] ?? "");
   const tokens = await login(net, server, identifier, password);
-  if (tokens.active === false) throw new PsnError("AUTH_REVOKED", `this account is not active (${tokens.status ?? "no reason given"})`);
+  if (tokens.active === false)
+    throw new PsnError("AUTH_REVOKED", `this account is not active (${shorten(tokens.status ?? "no reason given", 60)})`);
   return { credentials: credentialsOf(tokens, password), profile: profileOf(tokens, server) };
 }
 

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
+import { shorten } from "@psn/domain/text.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { credentialsOf, demandScopes, exchangeCode, exchangeRefresh, type OAuthServer, revokeTokens } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
@@ -52,7 +53,13 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
 }
 
 /** A member's id is another one for every app; one app sees always the same. */
-const Member = z.object({ sub: z.string().regex(/^[\w-]{1,64}$/), name: z.string().min(1) });
+const Member = z.object({
+  sub: z.string().regex(/^[\w-]{1,64}$/),
+  name: z
+    .string()
+    .transform((name) => shorten(name, 200).trim())
+    .pipe(z.string().min(1)),
+});
 
 /** GET /v2/userinfo (https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2, 2026-11). */
 export async function profileOf(session: Caller): Promise<Profile> {

@@ -1,12 +1,13 @@
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, type CallOptions, call } from "@psn/platforms/kit/http.ts";
+import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 
 /** Mastodon's ids are strings; a few servers that speak its API send numbers. */
-const Id = z.union([z.string().min(1), z.number().transform(String)]);
+const Id = z.union([Writable, z.number().transform(String)]);
 
 /** https://docs.joinmastodon.org/entities/Account/ (2026-11). */
-export const Account = z.object({ id: Id, username: z.string().min(1), url: z.url() });
+export const Account = z.object({ id: Id, username: Writable, url: z.url({ protocol: /^https?$/, normalize: true }) });
 
 /** What psn reads of a https://docs.joinmastodon.org/entities/Status/ (2026-11). */
 export const Status = z.object({

@@ -107,7 +107,7 @@ async function instanceOf(session: Caller): Promise<Instance> {
 function domainOf(instance: Instance, home: string): string {
   const named = instance.domain ?? instance.uri ?? "";
   const domain = URL.canParse(named) && /^https?:/.test(named) ? new URL(named).host : named;
-  return /^[^\s/@]+$/.test(domain) ? domain : new URL(home).host;
+  return /^[^\s/@\p{C}]{1,253}$/u.test(domain) ? domain : new URL(home).host;
 }
 
 /** The server's origin from what a person types. Throws INPUT_INVALID. */

@@ -82,7 +82,7 @@ function ruleOf(
   bytes: number | undefined,
   most: number | undefined,
 ): MediaRule | undefined {
-  const named = listed.filter((mime) => mime.startsWith(kind));
+  const named = listed.filter((mime) => mime.startsWith(kind) && /^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(mime));
   const mimes = named.length > 0 ? named : usual.mimes;
   const rule = { max: most ?? usual.max, maxBytes: bytes ?? usual.maxBytes, mimes };
   const sameMimes = mimes.length === usual.mimes.length && mimes.every((mime) => usual.mimes.includes(mime));

@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { notBefore } from "@psn/platforms/kit/lookup.ts";
+import { webAddress } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import { api, idOf, Status, StatusSource } from "./api.ts";
 import type { Body } from "./compose.ts";
@@ -110,7 +111,8 @@ async function sameWords(status: Status, wanted: Wanted): Promise<boolean> {
 /** Looks for the address among the account's latest statuses: not every server's addresses tell the id. */
 export async function locate(typed: string, session: Session): Promise<Ref | undefined> {
   const answer = await api(session, ownPath(session), { effect: "none" });
-  const same = parse(answer, z.array(Status)).find(({ url, uri }) => url === typed || uri === typed);
+  const wanted = webAddress(typed);
+  const same = parse(answer, z.array(Status)).find(({ url, uri }) => wanted !== undefined && [url, uri].map(webAddress).includes(wanted));
   return same && refOf(same, session);
 }
 
@@ -119,6 +121,6 @@ function ownPath({ profile }: Session): string {
 }
 
 export function refOf(status: Status, session: Session): Ref {
-  const url = status.url ?? status.uri ?? "";
-  return { id: status.id, url: URL.canParse(url) ? url : `${session.profile.url.replace(/\/$/, "")}/${encodeURIComponent(status.id)}` };
+  const own = `${session.profile.url.replace(/\/$/, "")}/${encodeURIComponent(status.id)}`;
+  return { id: status.id, url: webAddress(status.url) ?? webAddress(status.uri) ?? own };
 }

@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_MS, notBefore } from "@psn/platforms/kit/lookup.ts";
+import { webAddress } from "@psn/platforms/kit/writable.ts";
 import { api, type Thread, Threads } from "./api.ts";
 import type { Body } from "./compose.ts";
 import { ask, Prepared } from "./container.ts";
@@ -102,5 +103,5 @@ function plain(text: string): string {
 
 /** A permalink is left out for what was reported; then the account's own page has to do. */
 export function refOf({ id, permalink }: Pick<Thread, "id" | "permalink">, { profile }: Pick<Session, "profile">): Ref {
-  return { id, url: permalink && URL.canParse(permalink) ? permalink : profile.url };
+  return { id, url: webAddress(permalink) ?? profile.url };
 }
