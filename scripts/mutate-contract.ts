@@ -58,7 +58,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     breaks: "connecting shows something",
-    from: "async connect(form) {",
+    from: "async connect(form, net) {",
     to: 'async connect(form, net) {\n    const profile = profileOf(receiverOf(form["url"] ?? ""));\n    await send({ ...net, credentials: { access: form["secret"], scopes: [] }, profile }, "ping", { type: "post.published", data: { id: "ping" } }, { effect: "none" });',
   },
   { breaks: "the subject is the handle", from: "return { subject, handle: url.host", to: "return { subject: url.host, handle: url.host" },
@@ -102,7 +102,18 @@ const MUTANTS: readonly Mutant[] = [
       ".catch((error) => { throw new PsnError(error.code, error.message, { ...error, details: { secret: session.credentials.access } }); });",
     ),
   },
-  { breaks: "a 429 is something else", from: "accept: [...accept, 410] });", to: "accept: [...accept, 410, 429] });" },
+  { breaks: "a 429 is something else", from: "accept: [...accept, 410]", to: "accept: [...accept, 410, 429]" },
+  { breaks: "a redirect is something else", from: "accept: [...accept, 410]", to: "accept: [...accept, 410, 307]" },
+  {
+    breaks: "a refused repeat vouches for the attempt before",
+    from: SEND,
+    to: SEND.replace(";", ".catch((error) => Promise.reject(Object.assign(error, { neverTaken: true })));"),
+  },
+  {
+    breaks: "a lease that is lost is bad weather",
+    from: SEND,
+    to: SEND.replace(";", '.catch(() => Promise.reject(new PsnError("OUTCOME_UNKNOWN", "no answer")));'),
+  },
   {
     breaks: "redirects are followed",
     from: CALL,
