@@ -147,6 +147,11 @@ export function vouched({ code, message, cause, hint, retryAfterMs, details }: P
   return new PsnError(code, message, { cause, details, ...more, neverTaken: true });
 }
 
+/** Whether what is not needed for a post has failed by something that the whole attempt must hear of: a stop, a token, a lost lease. */
+export function concernsAll(error: unknown, { signal }: Pick<Net, "signal">): boolean {
+  return signal.aborted || (error instanceof PsnError && (error.retry === "refresh" || error.code === "LEASE_LOST"));
+}
+
 /** Whether this is a platform's own no to what it was sent: a redirect is nobody's. */
 export function isRefused(error: unknown): error is PsnError {
   return error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400;

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { concernsAll, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { prepareUploads, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
@@ -83,7 +83,7 @@ async function thumbOf({ image }: Card, session: Session): Promise<BlobRef | nul
     // The server looks at the bytes, and would refuse a post whose picture is none.
     return blob.mimeType.startsWith("image/") && blob.size <= THUMB_BYTES ? blob : null;
   } catch (error) {
-    if (session.signal.aborted || (error instanceof PsnError && error.retry === "refresh")) throw error;
+    if (concernsAll(error, session)) throw error;
     return null;
   }
 }

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, MediaKind } from "@psn/core/types/post.ts";
-import { call, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { call, concernsAll, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
@@ -117,7 +117,7 @@ async function prepareCard(source: string, handle: PublishRequest["handle"], ses
     if (came.status === "pending") return { ...came, handle: { title, description, picture: came.handle } };
     return made(Urn.nullable().parse(came.prepared));
   } catch (error) {
-    if (session.signal.aborted || (error instanceof PsnError && error.retry === "refresh")) throw error;
+    if (concernsAll(error, session)) throw error;
     return made(null);
   }
 }

@@ -34,7 +34,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     throw new PsnError("MEDIA_INVALID", "Threads fetches media from a public address, which a hub without a bucket cannot give", {
       hint: "psn config set S3_BUCKET",
     });
-  if (request.handle === undefined) await checkQuota(parent !== undefined, session);
+  if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
   const body = { ...unit.body, ...(parent ? { reply_to_id: parent.id } : {}) };
   const isCarousel = media.length > 1;
   const fields = async (child: Media | undefined, ids: readonly string[]): Promise<Readonly<Record<string, string>>> => {
