@@ -179,7 +179,7 @@ export const answering = {
     holds: async ({ open, platform }) => {
       if (!platform.refresh) return;
       const stage = await open();
-      for (const fault of ["500", "timeout", "refused"] as const) {
+      for (const fault of ["500", "timeout", "refused", "redirect"] as const) {
         stage.fault(fault, "all");
         const error: unknown = await platform.refresh(stage.session).catch((thrown: unknown) => thrown);
         expect(error, fault).toMatchObject({ code: expect.stringMatching(/^PLATFORM_(DOWN|UNREACHABLE)$/) });

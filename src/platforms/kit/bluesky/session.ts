@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, Profile } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
-import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { type Answer, isRedirect, parse } from "@psn/platforms/kit/http.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import { type Caller, errorName, xrpc } from "./xrpc.ts";
@@ -40,7 +40,16 @@ export async function identify(session: Session): Promise<Profile> {
 }
 
 /** com.atproto.server.refreshSession; when that token is dead too, a new session with the app password. */
-export async function refresh(session: Session): Promise<Credentials> {
+export function refresh(session: Session): Promise<Credentials> {
+  return renewed(session).catch((error: unknown) => {
+    const status = error instanceof PsnError ? Number(error.details["status"]) : 0;
+    if (!(error instanceof PsnError) || !isRedirect({ status })) throw error;
+    // It says nothing of the token.
+    throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, hint: "psn connect bluesky" });
+  });
+}
+
+async function renewed(session: Session): Promise<Credentials> {
   const { credentials, profile } = session;
   if (credentials.refresh !== undefined) {
     const answer = await refreshSession(session, credentials.refresh);
