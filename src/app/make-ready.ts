@@ -23,15 +23,16 @@ export interface Ready {
  */
 export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready) => Promise<boolean>): Promise<boolean> {
   let giveBack: () => void = () => undefined;
+  const tried: Tried = { prepareFailed: false };
   try {
     let made: Made;
     try {
       made = await keepingLease(run, STATE[run.purpose], async () => {
         giveBack = (await run.turn?.(bytesOf(run, unit))) ?? giveBack;
-        return make(run, unit);
+        return make(run, unit, tried);
       });
     } catch (error) {
-      return written(run, notReady(run, unit, toPsnError(error)), false);
+      return written(run, notReady(run, unit, toPsnError(error), tried), false);
     }
     // What was uploaded is not in memory any more.
     if (made.opened.size === 0) giveBack();
@@ -56,13 +57,25 @@ interface Made {
   readonly opened: ReadonlyMap<string, Blob>;
 }
 
-async function make(run: Run, unit: StoredUnit): Promise<Made> {
+/** An adapter keeps in its handle what is worth keeping: where it throws, there is nothing, or no use in waiting any longer. */
+interface Tried {
+  prepareFailed: boolean;
+}
+
+async function make(run: Run, unit: StoredUnit, tried: Tried): Promise<Made> {
   await pass(run.world, "before preparing");
   await freshen(run);
   const none = new Map<string, Blob>();
   if (unit.prepared !== null) return { preparation: undefined, opened: none };
   if (unit.unit.prepare) {
-    const preparation = await withRefresh(run, async (session) => run.platform.prepare?.(requestOf(run, unit), session));
+    const preparation = await withRefresh(run, async (session) => {
+      try {
+        return await run.platform.prepare?.(requestOf(run, unit), session);
+      } catch (error) {
+        tried.prepareFailed = !(error instanceof PsnError && error.retry === "refresh");
+        throw error;
+      }
+    });
     return { preparation: preparation ?? { status: "prepared", prepared: {} }, opened: none };
   }
   const files = requestOf(run, unit).media.map(async (file) => [file.id, await file.open()] as const);
@@ -85,12 +98,13 @@ async function freshen(run: Run): Promise<void> {
 }
 
 /** What failed before anything was sent; or, of a repeat, what says nothing about the attempt before. */
-function notReady(run: Run, unit: StoredUnit, said: PsnError): delivery.DeliveryChange {
+function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }: Tried): delivery.DeliveryChange {
   const { world, loaded } = run;
   if (run.purpose === "settle") return delivery.failedAgain(unit.position, said, ageMs(run, unit));
   // Nothing was sent yet, whatever it says.
   const failure = said.retry === "reconcile" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
-  if (unit.handle !== null && failure.retry === "backoff") return delivery.stillPreparing(failure, loaded.attempt, world.random());
+  if (unit.handle !== null && !prepareFailed && failure.retry === "backoff")
+    return delivery.stillPreparing(failure, loaded.attempt, world.random());
   return delivery.failed(unit.position, failure, loaded.attempt, world.random());
 }
 
