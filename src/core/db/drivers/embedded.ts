@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { makeFolder } from "@psn/core/utils/durable.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
+import type { FileWatch } from "./durable-files.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 
 /*
@@ -22,6 +24,8 @@ const RETRY_MS = 25;
 /** How long a closing holder waits for other processes to finish their statements, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
+/** How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a recovery takes. */
+const CHECKPOINT_SEGMENTS = 2;
 
 interface Access {
   readonly socketFolder: string;
@@ -29,10 +33,13 @@ interface Access {
   readonly holder?: { readonly onWake: (listener: () => void) => () => void; readonly close: () => Promise<void> };
 }
 
-/** The embedded database in `folder`, made if it is not there. Throws DB_BUSY when another process keeps it closed. */
-export async function openEmbedded(folder: string): Promise<Database> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  let access = await attach(folder);
+/**
+ * The embedded database in `folder`, made if it is not there. Throws DB_BUSY when another process keeps it closed. `watch` hears of
+ * the files' writes and syncs while this process is the holder.
+ */
+export async function openEmbedded(folder: string, watch: FileWatch = nothing): Promise<Database> {
+  makeFolder(folder, 0o700);
+  let access = await attach(folder, watch);
   let pool = poolOf(access);
   const wakers = new Map<() => void, () => void>();
 
@@ -41,7 +48,7 @@ export async function openEmbedded(folder: string): Promise<Database> {
   let attaching: Promise<void> | undefined;
   const reattach = async (lost: pg.Pool) => {
     if (!lost.ending) await lost.end();
-    access = await attach(folder);
+    access = await attach(folder, watch);
     pool = poolOf(access);
     for (const listener of wakers.keys()) wakers.set(listener, access.holder?.onWake(listener) ?? nothing);
   };
@@ -115,11 +122,11 @@ export async function removeEmbedded(folder: string): Promise<void> {
   }
 }
 
-async function attach(folder: string): Promise<Access> {
+async function attach(folder: string, watch: FileWatch): Promise<Access> {
   const note = join(folder, "socket");
   for (const deadline = Date.now() + BUSY_TIMEOUT_MS; Date.now() < deadline; await sleep(RETRY_MS)) {
     const unlock = takeLock(join(folder, "lock"));
-    if (unlock) return hold(folder, note, unlock);
+    if (unlock) return hold(folder, note, unlock, watch);
     const socketFolder = await readFile(note, "utf8").catch(() => "");
     if (socketFolder !== "" && (await answers(socketFolder))) return { socketFolder };
   }
@@ -128,11 +135,13 @@ async function attach(folder: string): Promise<Access> {
   });
 }
 
-async function answers(socketFolder: string): Promise<boolean> {
+/** Whether somebody serves there, and has run the statement if one is given. */
+async function answers(socketFolder: string, statement?: string): Promise<boolean> {
   const client = new pg.Client({ host: socketFolder, port: SOCKET_PORT, user: "postgres", database: "postgres" });
   client.on("error", nothing);
   try {
     await client.connect();
+    if (statement !== undefined) await client.query(statement);
     await client.end();
     return true;
   } catch {
@@ -140,19 +149,28 @@ async function answers(socketFolder: string): Promise<boolean> {
   }
 }
 
-async function hold(folder: string, note: string, unlock: () => void): Promise<Access> {
+async function hold(folder: string, note: string, unlock: () => void, watch: FileWatch): Promise<Access> {
   try {
-    const [{ PGlite }, { PGLiteSocketServer }] = await Promise.all([import("@electric-sql/pglite"), import("@electric-sql/pglite-socket")]);
+    const [files, { PGLiteSocketServer }] = await Promise.all([import("./durable-files.ts"), import("@electric-sql/pglite-socket")]);
     // What a killed holder left: its socket's folder outside the hub.
     const stale = await readFile(note, "utf8").catch(() => "");
     if (stale.startsWith(join(tmpdir(), "psn-"))) await rm(stale, { recursive: true, force: true });
-    const db = await PGlite.create(join(folder, "pgdata"));
+    // Postgres in one process makes no checkpoint by itself, and its log would grow for as long as a worker runs.
+    let [segment, segments, checkpoint] = ["", 0, () => {}];
+    const db = await files.openDurable(join(folder, "pgdata"), (what, path, bytes) => {
+      watch(what, path, bytes);
+      if (what !== "write" || path === segment || !files.isLog(path)) return;
+      segment = path;
+      segments += 1;
+      if (segments % CHECKPOINT_SEGMENTS === 0) checkpoint();
+    });
     await db.exec("LISTEN psn_wake");
     // Outside the hub, since the path of a socket may have no more than a hundred bytes; mkdtemp makes it 0700.
     const socketFolder = await mkdtemp(join(tmpdir(), "psn-"));
     const server = new PGLiteSocketServer({ db, path: join(socketFolder, socketName), maxConnections: 200 });
     const listeners = wakeOnNotification(server);
     await server.start();
+    checkpoint = () => void answers(socketFolder, "CHECKPOINT");
     await writeFile(note, socketFolder, { mode: 0o600 });
     const close = async () => {
       await rm(note, { force: true });
@@ -170,7 +188,9 @@ async function hold(folder: string, note: string, unlock: () => void): Promise<A
     return { socketFolder, holder: { onWake, close } };
   } catch (error) {
     unlock();
-    throw new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
+    throw error instanceof PsnError
+      ? error
+      : new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
   }
 }
 

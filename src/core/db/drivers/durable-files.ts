@@ -1,0 +1,125 @@
+import { existsSync, fsyncSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+import { NodeFS } from "@electric-sql/pglite/nodefs";
+import { PsnError } from "@psn/core/errors.ts";
+import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
+
+/*
+ * PGlite keeps its files in the operating system's cache: it starts Postgres with -F (no fsync), its fdatasync is a stub, and
+ * Emscripten's NODEFS has no fsync at all (0.5.16). Here Postgres syncs, and a sync reaches the disk.
+ */
+
+/** Hears of every write and sync of a database's files, in their order. `bytes` is 0 for a sync and for a rename. */
+export type FileWatch = (what: "write" | "sync" | "rename", path: string, bytes: number) => void;
+
+/**
+ * PGlite's own parameters (`PGlite.defaultStartParams`) without -F. Of the ways to sync the log only `fsync` is not a stub. The log's
+ * old segments are kept for reuse up to `max_wal_size`; sizes are Postgres's own units of 1024 * 1024 bytes.
+ */
+export const START_PARAMS: readonly string[] = [
+  ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F"),
+  ...["fsync=on", "full_page_writes=on", "wal_sync_method=fsync", "min_wal_size=32MB", "max_wal_size=64MB"].flatMap((setting) => [
+    "-c",
+    setting,
+  ]),
+];
+
+/** Is in a database's folder once all of the folder has been synced; from then on Postgres syncs what it changes. */
+const SYNCED = "psn_synced";
+
+/**
+ * Opens the database in this folder, and makes it if there is none. It is made under another name, synced, and then renamed, so
+ * that a crash leaves all of it or none of it. What an earlier psn has made, and never synced, is synced once.
+ *
+ * @throws PsnError DB_FAILED when the folder holds files that are no database; and what PGlite throws.
+ */
+export async function openDurable(pgdata: string, watch: FileWatch): Promise<PGlite> {
+  if (!existsSync(join(pgdata, "PG_VERSION"))) await create(pgdata, watch);
+  else if (!existsSync(join(pgdata, SYNCED))) syncAll(pgdata, watch);
+  return start(pgdata, watch);
+}
+
+const start = (pgdata: string, watch: FileWatch): Promise<PGlite> =>
+  PGlite.create({ fs: new DurableFiles(pgdata, watch), startParams: [...START_PARAMS] });
+
+async function create(pgdata: string, watch: FileWatch): Promise<void> {
+  if (existsSync(pgdata) && readdirSync(pgdata).length > 0)
+    throw new PsnError("DB_FAILED", `${pgdata} has files in it, but no PG_VERSION: it is not a complete database`, {
+      hint: `move it away, then run psn init again: mv '${pgdata}' '${pgdata}.old'`,
+    });
+  const making = `${pgdata}.new`;
+  rmSync(making, { recursive: true, force: true });
+  await (await start(making, watch)).close();
+  syncAll(making, watch);
+  rmSync(pgdata, { recursive: true, force: true });
+  renameSync(making, pgdata);
+  watch("rename", pgdata, 0);
+  syncFolder(dirname(pgdata));
+  watch("sync", dirname(pgdata), 0);
+}
+
+function syncAll(folder: string, watch: FileWatch): void {
+  syncTree(folder, (path) => watch("sync", path, 0));
+  writeFileSync(join(folder, SYNCED), "", { mode: 0o600 });
+  syncFolder(folder);
+}
+
+/** The part of an Emscripten stream that is needed here: `nfd` is the file descriptor, `path` begins with PGlite's own folder. */
+interface Stream {
+  readonly nfd: number;
+  readonly path: string;
+  readonly node: { readonly mode: number };
+}
+interface NodeFiles {
+  readonly isWindows: boolean;
+  /** Makes an errno of what Node throws. */
+  tryFSOperation<T>(work: () => T): T;
+  readonly stream_ops: {
+    write(stream: Stream, buffer: Uint8Array, offset: number, length: number, position: number): number;
+    fsync?: (stream: Stream) => number;
+  };
+}
+
+/** Where PGlite mounts a database's folder. */
+const MOUNT = "/pglite/data";
+
+class DurableFiles extends NodeFS {
+  readonly #watch: FileWatch;
+
+  constructor(folder: string, watch: FileWatch) {
+    super(folder);
+    this.#watch = watch;
+  }
+
+  override async init(...[pg, options]: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
+    const { emscriptenOpts } = await super.init(pg, options);
+    const preRun = [...(emscriptenOpts.preRun ?? []), (module: object) => this.#syncs(module)];
+    return { emscriptenOpts: { ...emscriptenOpts, preRun } };
+  }
+
+  /** Adds what NODEFS lacks. Emscripten's `fsync` calls `stream_ops.fsync` where there is one, and reports success where not. */
+  #syncs(module: object): void {
+    const files: NodeFiles = Reflect.get(module, "NODEFS");
+    const { write } = files.stream_ops;
+    const at = ({ path }: Stream) => this.rootDir + path.slice(MOUNT.length);
+    files.stream_ops.write = (stream, buffer, offset, length, position) => {
+      const written = write(stream, buffer, offset, length, position);
+      this.#watch("write", at(stream), written);
+      return written;
+    };
+    files.stream_ops.fsync = (stream) => {
+      // Windows has no sync of a folder, and Postgres would take its refusal for a broken disk.
+      if (files.isWindows && isFolder(stream.node.mode)) return 0;
+      files.tryFSOperation(() => fsyncSync(stream.nfd));
+      this.#watch("sync", at(stream), 0);
+      return 0;
+    };
+  }
+}
+
+/** S_IFDIR of S_IFMT, the same numbers in Emscripten and in POSIX systems. */
+const isFolder = (mode: number): boolean => (mode & 0o170000) === 0o040000;
+
+/** Whether a path is a segment of the write-ahead log, which has a name of 24 hexadecimal digits. */
+export const isLog = (path: string): boolean => basename(dirname(path)) === "pg_wal" && /^[0-9A-F]{24}$/.test(basename(path));

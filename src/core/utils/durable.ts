@@ -1,0 +1,52 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+/*
+ * What must survive a power cut is synced twice: the file, and the folder that holds its name. A rename without a sync of the
+ * folder can be undone by the cut, and so can a new folder without a sync of its parent (man 2 fsync).
+ */
+
+/** Makes the folder and the parents it lacks. Their names are on the disk when this returns. Throws as `mkdirSync`. */
+export function makeFolder(folder: string, mode: number): void {
+  const first = mkdirSync(folder, { recursive: true, mode });
+  if (first === undefined) return;
+  const top = dirname(resolve(first));
+  for (let at = dirname(resolve(folder)); ; at = dirname(at)) {
+    try {
+      syncFolder(at);
+    } catch (error) {
+      // A folder may be writable without being readable, and then it cannot be opened for a sync.
+      if (!(error instanceof Error && "code" in error && error.code === "EACCES")) throw error;
+    }
+    if (at === top || at === dirname(at)) return;
+  }
+}
+
+/** Writes a folder's list of names to the disk. Windows cannot open a folder, and needs no such step. */
+export function syncFolder(folder: string): void {
+  if (process.platform !== "win32") syncPath(folder, "r");
+}
+
+/** Writes everything below a folder to the disk, files before the folders that name them. `synced` hears each path. */
+export function syncTree(folder: string, synced: (path: string) => void): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) syncTree(path, synced);
+    else if (entry.isFile()) {
+      // Windows syncs only what is open for writing.
+      syncPath(path, "r+");
+      synced(path);
+    }
+  }
+  syncFolder(folder);
+  synced(folder);
+}
+
+function syncPath(path: string, flags: "r" | "r+"): void {
+  const opened = openSync(path, flags);
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+}
