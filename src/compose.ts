@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
@@ -14,6 +14,7 @@ import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, type LatePolicy } from "@psn/core/types/index.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
+import { makeFolder } from "@psn/core/utils/durable.ts";
 import {
   changeEnvFile,
   checkEnvText,
@@ -246,9 +247,9 @@ export function provisioning(folder: string, environment?: Environment): Provisi
 
 /** A hub may lie in a repository; its secrets must not get into it. */
 function keepFromGit(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const path = join(folder, ".gitignore");
-  if (!existsSync(path)) writeFileSync(path, "*.env\n*.tmp\n");
+  if (!existsSync(path)) writeFileSync(path, "*.env\n*.tmp\n", { flush: true });
 }
 
 const HUB_HEAD =

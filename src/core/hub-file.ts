@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import { syncFolder } from "@psn/core/utils/durable.ts";
 import { Decrypter, Encrypter } from "age-encryption";
 
 /*
@@ -38,7 +39,7 @@ export async function writeHubFile<T>(
   if (existsSync(path)) throw taken(path);
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   const file = await open(temporary, "wx", 0o600).catch((cause: unknown) => {
-    throw new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+    throw unwritable(path, cause);
   });
   let isOpen = true;
   try {
@@ -64,10 +65,14 @@ async function give(temporary: string, path: string): Promise<void> {
       await rename(temporary, path);
     })
     .catch((cause: unknown) => {
-      throw existsSync(path)
-        ? taken(path)
-        : new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+      throw existsSync(path) ? taken(path) : unwritable(path, cause);
     });
+  try {
+    // Whoever moves a hub may delete the old one as soon as the command has ended.
+    syncFolder(dirname(path));
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
 }
 
 async function seal(file: FileHandle, passphrase: string, lines: AsyncIterable<string>): Promise<void> {
@@ -168,6 +173,8 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
+const unwritable = (path: string, cause: unknown) =>
+  new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
 const taken = (path: string) =>
   new PsnError("STATE_CONFLICT", `there is a file ${path} already`, { hint: "give the export another name, or move that file away" });
 const damaged = (path: string) =>

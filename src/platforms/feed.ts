@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
@@ -22,7 +21,7 @@ import {
   saveSettings,
   writeEntry,
 } from "./kit/feed/entries.ts";
-import { codeOf, exists, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
+import { codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
 
@@ -62,7 +61,7 @@ export default definePlatform({
     const root = folderOf(form["folder"] ?? "");
     const url = baseOf(form["url"] ?? "");
     try {
-      await mkdir(root, { recursive: true });
+      await makeFolders(root);
       const before = await readSettings(root);
       if (!before) await refuseStrangers(root);
       const title = form["title"]?.trim() || before?.title || basename(root) || "Feed";

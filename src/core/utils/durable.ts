@@ -12,19 +12,22 @@ export function makeFolder(folder: string, mode: number): void {
   if (first === undefined) return;
   const top = dirname(resolve(first));
   for (let at = dirname(resolve(folder)); ; at = dirname(at)) {
-    try {
-      syncFolder(at);
-    } catch (error) {
-      // A folder may be writable without being readable, and then it cannot be opened for a sync.
-      if (!(error instanceof Error && "code" in error && error.code === "EACCES")) throw error;
-    }
+    syncFolder(at);
     if (at === top || at === dirname(at)) return;
   }
 }
 
-/** Writes a folder's list of names to the disk. Windows cannot open a folder, and needs no such step. */
+/**
+ * Writes a folder's list of names to the disk, where the system can: Windows cannot open a folder, some file systems cannot sync
+ * one, and one that may be written need not be readable. Postgres leaves it at that too (fsync_fname_ext in fd.c of 18).
+ */
 export function syncFolder(folder: string): void {
-  if (process.platform !== "win32") syncPath(folder, "r");
+  if (process.platform === "win32") return;
+  try {
+    syncPath(folder, "r");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EINVAL"))) throw error;
+  }
 }
 
 /** Writes everything below a folder to the disk, files before the folders that name them. `synced` hears each path. */

@@ -4,7 +4,6 @@ import {
   closeSync,
   fchmodSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -15,6 +14,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import { makeFolder, syncFolder } from "./durable.ts";
 import { takeLock } from "./lock.ts";
 
 /*
@@ -130,7 +130,7 @@ function locked<T>(path: string, run: () => T): T {
 }
 
 function makePrivateFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  makeFolder(folder, FOLDER_MODE);
   if (process.platform === "win32" || (statSync(folder).mode & OTHERS) === 0) return;
   try {
     chmodSync(folder, FOLDER_MODE);
@@ -145,17 +145,6 @@ function realTarget(path: string): string {
     return realpathSync(path);
   } catch {
     return path;
-  }
-}
-
-/** Without it the new name may be gone after a power cut. Windows cannot open a folder, and needs no such step. */
-function syncFolder(folder: string): void {
-  if (process.platform === "win32") return;
-  const opened = openSync(folder, "r");
-  try {
-    fsyncSync(opened);
-  } finally {
-    closeSync(opened);
   }
 }
 

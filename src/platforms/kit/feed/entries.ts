@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
-import { link, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { link, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { z } from "zod";
-import { exists, ignore, OWN_FOLDER, readText, removeFile, writeAtomically } from "./files.ts";
+import { exists, ignore, makeFolders, OWN_FOLDER, readText, removeFile, syncFolder, writeAtomically } from "./files.ts";
 
 const SETTINGS = `${OWN_FOLDER}/settings.json`;
 const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -41,7 +41,7 @@ export async function readSettings(root: string): Promise<Settings | undefined> 
 
 /** The settings that hold from now on. Of two processes that begin a feed in one folder, both get the same id. */
 export async function saveSettings(root: string, wanted: Omit<Settings, "id">): Promise<Settings> {
-  await mkdir(join(root, OWN_FOLDER), { recursive: true });
+  await makeFolders(join(root, OWN_FOLDER));
   let current = await readSettings(root);
   if (!current) {
     // A link, unlike a rename, never replaces the id another process has just chosen.
@@ -49,6 +49,7 @@ export async function saveSettings(root: string, wanted: Omit<Settings, "id">): 
     await writeFile(temporary, written({ id: randomUUID(), ...wanted }), { flush: true });
     await link(temporary, join(root, SETTINGS)).catch(ignore("EEXIST"));
     await rm(temporary);
+    await syncFolder(join(root, OWN_FOLDER));
     current = await readSettings(root);
   }
   if (!current) throw new PsnError("PLATFORM_UNREACHABLE", "the feed's settings vanished while they were written");

@@ -18,7 +18,7 @@ export async function writeAtomically(root: string, path: string, content: strin
   const temporary = join(own, `${randomUUID()}.tmp`);
   try {
     // Not recursive: a folder that is gone, an unmounted disk, must not come back empty.
-    for (const folder of [own, dirname(target)]) if (folder !== root) await mkdir(folder).catch(ignore("EEXIST"));
+    for (const folder of [own, dirname(target)]) if (folder !== root) await makeFolder(folder);
     const file = await open(temporary, "wx");
     try {
       await file.writeFile(content);
@@ -59,10 +59,10 @@ export async function sweep(root: string, now: Date): Promise<void> {
   }
 }
 
-/** Lets one kind of failure pass as undefined. */
-export function ignore(code: string): (error: unknown) => undefined {
+/** Lets these kinds of failure pass as undefined. */
+export function ignore(...codes: readonly string[]): (error: unknown) => undefined {
   return (error) => {
-    if (codeOf(error) === code) return undefined;
+    if (codes.includes(codeOf(error))) return undefined;
     throw error;
   };
 }
@@ -90,9 +90,23 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
+/** Makes one folder, whose name is on the disk when this returns. */
+async function makeFolder(path: string): Promise<void> {
+  const isNew = await mkdir(path).then(() => true, ignore("EEXIST"));
+  if (isNew) await syncFolder(dirname(path));
+}
+
+/** The same for a folder, an absolute path, and the parents it lacks. */
+export async function makeFolders(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
+}
+
 /** Writes a folder's own list of names through to the disk, where the system knows how. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r").catch(ignore("EISDIR"));
+export async function syncFolder(path: string): Promise<void> {
+  // Windows cannot open a folder, and one that may be written need not be readable.
+  const folder = await open(path, "r").catch(ignore("EISDIR", "EACCES"));
   if (!folder) return;
   try {
     await folder.sync();
