@@ -3,6 +3,7 @@ import { endsSoon } from "./account-health.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import type { User } from "./ports/accounts.ts";
+import type { Durability } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
 import { WATCHDOG } from "./watch-hub.ts";
 
@@ -53,6 +54,7 @@ export async function examineHub(
       if (strangerSees > 0) return fail("row security", `a stranger sees ${strangerSees} posts`, "psn db migrate");
       return ok("row security", "every table is guarded, a stranger sees nothing");
     }),
+    await checking("durability", async () => durabilityCheck(await inspection.durability())),
     await checking("clock", async () => {
       const skew = Math.round(await inspection.clockSkewMs());
       const said = `this machine and the database are ${Math.abs(skew)} ms apart`;
@@ -88,6 +90,29 @@ export async function examineHub(
     }
   }
   return checks;
+}
+
+function durabilityCheck({ fsync, fullPageWrites, asynchronousStandbys }: Durability): Check {
+  const name = "durability";
+  if (!fsync)
+    return fail(
+      name,
+      "the database server runs with fsync off: a power cut loses posts or publishes them twice",
+      "set fsync = on in the server's postgresql.conf and reload the server",
+    );
+  if (!fullPageWrites)
+    return fail(
+      name,
+      "the database server runs with full_page_writes off: a power cut can damage the database",
+      "set full_page_writes = on in the server's postgresql.conf and reload the server",
+    );
+  if (asynchronousStandbys > 0)
+    return warn(
+      name,
+      `${asynchronousStandbys === 1 ? "the server's standby is" : `the server's ${asynchronousStandbys} standbys are all`} asynchronous: a failover can lose the newest posts or publish them twice`,
+      "set synchronous_standby_names on the primary server",
+    );
+  return ok(name, "a commit is on the disk before psn relies on it");
 }
 
 async function workerCheck({ stores }: World, user: User): Promise<Check> {

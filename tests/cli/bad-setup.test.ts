@@ -9,7 +9,7 @@ import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { setEnvValue, unsetEnvValue } from "@psn/core/utils/env.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { binary, failed, filesOf, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
-import { freshDatabase } from "../support/shared-postgres.ts";
+import { freshDatabase, sharedPostgres } from "../support/shared-postgres.ts";
 
 /*
  * A hub whose settings or whose database cannot be used: one message that says what is wrong and what mends it, the exit
@@ -131,6 +131,8 @@ describe("the database", () => {
   const url = async () =>
     /^DATABASE_URL=(.*)$/m.exec(await readFile(join(folder, "config", "hub.env"), "utf8"))?.[1]?.replaceAll("'", "") ?? "";
   beforeAll(async () => {
+    // With fsync, or psn doctor would rightly fail.
+    await sharedPostgres({ fast: false });
     owner = await freshDatabase();
     folder = await scratch("pg");
   });

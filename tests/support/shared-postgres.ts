@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll } from "vitest";
-import { type Postgres, startPostgres } from "./postgres.ts";
+import { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
 
 let shared: Promise<Postgres> | undefined;
 
 /**
  * The one server of this test file, started when first asked for: a file that needs none starts none. It stops after the
- * file's last test; when the run is cut short, its supervisor stops it with the process.
+ * file's last test; when the run is cut short, its supervisor stops it with the process. The options of who asks first count.
  */
-export function sharedPostgres(): Promise<Postgres> {
-  shared ??= startPostgres();
+export function sharedPostgres(options?: PostgresOptions): Promise<Postgres> {
+  shared ??= startPostgres(options);
   return shared;
 }
 

@@ -33,6 +33,14 @@ export interface SpentMedia {
   readonly objectKey: string | null;
 }
 
+export interface Durability {
+  /** Settings of the server, without which a power cut loses commits or damages the database. On Neon neither matters. */
+  readonly fsync: boolean;
+  readonly fullPageWrites: boolean;
+  /** Standbys of the server, none of which a commit waits for. 0 where a commit waits for one. */
+  readonly asynchronousStandbys: number;
+}
+
 /** Facts about the hub for `psn doctor`. */
 export interface Inspection {
   /** When each worker was last heard of, in milliseconds ago. */
@@ -41,6 +49,8 @@ export interface Inspection {
   late(userId: string): Promise<{ readonly id: string; readonly lateMs: number } | undefined>;
   /** The database's clock minus this machine's, in milliseconds. */
   clockSkewMs(): Promise<number>;
+  /** What the database server does to keep what it has committed. */
+  durability(): Promise<Durability>;
   /** Tables whose rows are not guarded, and whether a stranger sees rows. */
   rowSecurity(): Promise<{ readonly unguarded: readonly string[]; readonly strangerSees: number }>;
   /** How many sealed values each key id holds, over the rows of this user. */

@@ -36,6 +36,12 @@ export function inspectionTests(test: Test): void {
     expect(await stores.inspection.rowSecurity()).toEqual({ unguarded: [], strangerSees: 0 });
   });
 
+  test("inspection: whether the server keeps what it commits", async ({ db, stores }) => {
+    // The servers of these tests run without fsync; what comes by Neon's doors is Neon's to keep.
+    const keeps = db.database.driver !== "pg";
+    expect(await stores.inspection.durability()).toEqual({ fsync: keeps, fullPageWrites: keeps, asynchronousStandbys: 0 });
+  });
+
   test("inspection: how many sealed values each key holds, for this user alone", async (stage) => {
     const { db, stores, userId, platform } = stage;
     await connect(stage, "second");

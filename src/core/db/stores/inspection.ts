@@ -6,6 +6,18 @@ import { apiKeys, deliveries, oauthTokens, posts, users, workers } from "../sche
 /** Nobody's id: RFC 9562 §5.10, the Max UUID. */
 const STRANGER = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
+/**
+ * A Neon compute runs without fsync, and its commits wait for the safekeepers, which it names as its only synchronous standby
+ * (`walproposer`; control_plane/src/endpoint.rs of neondatabase/neon, 2026-11). An unprivileged login sees the process ids in pg_stat_replication
+ * and no more; who reads a logical slot is no standby.
+ */
+const DURABILITY = sql`select neon or current_setting('fsync')::boolean as fsync,
+    neon or current_setting('full_page_writes')::boolean as full_page_writes,
+    case when names = '' then (select count(*)::integer from pg_catalog.pg_stat_replication r
+      where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')) else 0 end as standbys
+  from (select current_setting('synchronous_standby_names') as names,
+    current_setting('synchronous_standby_names') = 'walproposer' as neon) as settings`;
+
 export function inspectionStore(database: Database): Inspection {
   return {
     async workers() {
@@ -44,6 +56,21 @@ export function inspectionStore(database: Database): Inspection {
       ]);
       const after = Date.now();
       return (rows[0]?.ms ?? after) - (before + after) / 2;
+    },
+
+    async durability() {
+      const [rows] = await database.run("service", (db) => [
+        db
+          .select({
+            fsync: sql<boolean>`fsync`,
+            fullPageWrites: sql<boolean>`full_page_writes`,
+            asynchronousStandbys: sql<number>`standbys`,
+          })
+          .from(sql`(${DURABILITY}) as durability`),
+      ]);
+      // What comes in by Neon's doors is Neon's, also where its compute does not say so.
+      if (!rows[0] || database.driver.startsWith("neon")) return { fsync: true, fullPageWrites: true, asynchronousStandbys: 0 };
+      return rows[0];
     },
 
     async rowSecurity() {
