@@ -1,4 +1,4 @@
-import { existsSync, fsyncSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, fdatasyncSync, fsyncSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
@@ -111,12 +111,19 @@ class DurableFiles extends NodeFS {
     files.stream_ops.fsync = (stream) => {
       // Windows has no sync of a folder, and Postgres would take its refusal for a broken disk.
       if (files.isWindows && isFolder(stream.node.mode)) return 0;
-      files.tryFSOperation(() => fsyncSync(stream.nfd));
-      this.#watch("sync", at(stream), 0);
+      const path = at(stream);
+      files.tryFSOperation(() => (isLog(path) ? syncLog : fsyncSync)(stream.nfd));
+      this.#watch("sync", path, 0);
       return 0;
     };
   }
 }
+
+/**
+ * A segment of the log has its full size from the beginning, so that its data alone need a sync at a commit: fdatasync spares the
+ * file system's own journal, and is what Postgres takes on Linux.
+ */
+const syncLog = process.platform === "linux" ? fdatasyncSync : fsyncSync;
 
 /** S_IFDIR of S_IFMT, the same numbers in Emscripten and in POSIX systems. */
 const isFolder = (mode: number): boolean => (mode & 0o170000) === 0o040000;
