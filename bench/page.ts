@@ -4,6 +4,7 @@ const TITLES: Readonly<Record<string, string>> = {
   startup: "Starting",
   vault: "The vault",
   text: "Text",
+  durable: "What durability costs",
   claim: "Deliveries a second",
   lateness: "Lateness, and a backlog",
   growth: "Growth",
@@ -15,6 +16,7 @@ const NOTES: Readonly<Record<string, string>> = {
   startup: "Against an empty Bun program.",
   vault: "Against AES-256-GCM of node:crypto with nothing around it.",
   text: "The floor is Intl.Segmenter alone over the same text.",
+  durable: "The embedded database as psn opens it, and as PGlite opens itself: without fsync. A commit waits for the disk once.",
   claim:
     "A platform that does nothing and a Postgres 18 with fsync on the same machine, which has two cores for both. A delivery is claimed, loaded, sent and settled; `sending` is committed before it is sent and its outcome before it is reported. graphile-worker runs jobs that do nothing on the same server, in turns: its job is one row that is locked and deleted. ADR 11 says what the bound is.",
   lateness: "From the due instant to the call of the platform.",
