@@ -36,10 +36,7 @@ export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready)
     }
     // What was uploaded is not in memory any more.
     if (made.opened.size === 0) giveBack();
-    if (made.preparation?.status === "pending") {
-      const { handle, checkAfterMs } = made.preparation;
-      return written(run, delivery.preparing(unit.position, handle, checkAfterMs), false);
-    }
+    if (made.preparation?.status === "pending") return await written(run, delivery.preparing(unit.position, made.preparation), false);
     // A repeat: `sending` is written already, with the instant of the first attempt.
     if (run.purpose === "settle") return await send({ run, unit, opened: made.opened });
     await pass(run.world, "prepared, not written");

@@ -187,7 +187,8 @@ describe("a failure", () => {
       fc.property(anyError, anyAttempt, chance, (error, attempt, random) => {
         const made = pollAgain(error, attempt, random);
         expect(made).toMatchObject({ state: "pending", unit: null, leaseMs: null });
-        expect(made.account).toEqual(needsUser(error) ? { health: "needs-reconnect", reason: "why" } : null);
+        const paused = error.code === "RATE_LIMITED" ? { pausedForMs: made.wakeInMs } : null;
+        expect(made.account).toEqual(needsUser(error) ? { health: "needs-reconnect", reason: "why" } : paused);
       }),
     );
   });

@@ -1,7 +1,7 @@
 import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { AccountHealth, DeliveryState, Json, LatePolicy, UnitState } from "@psn/core/types/index.ts";
-import type { Outcome, Ref, Unit } from "@psn/core/types/platform.ts";
+import type { Outcome, Preparation, Ref, Unit } from "@psn/core/types/platform.ts";
 
 /*
  * The state machine: what becomes of a delivery, decided without clock, chance or I/O.
@@ -91,10 +91,13 @@ export function sending(position: number, prepared: Json | undefined, leaseMs: n
   return { ...still, state: "sending", leaseMs, event: "sending", unit: { position, state: "sending", ...made } };
 }
 
-/** The platform works on what `prepare` gave it; nothing was sent. */
-export function preparing(position: number, handle: Json, checkAfterMs: number): DeliveryChange {
-  return { ...still, state: "pending", wakeInMs: checkAfterMs, event: "preparing", unit: { position, state: "pending", handle } };
+/** The platform works on what `prepare` gave it, or asks for a pause; nothing was sent. */
+export function preparing(position: number, { handle, checkAfterMs, pausedForMs }: Pending): DeliveryChange {
+  const unit = { position, state: "pending", handle } as const;
+  const account = pausedForMs === undefined ? null : { pausedForMs };
+  return { ...still, state: "pending", wakeInMs: checkAfterMs, event: "preparing", unit, account };
 }
+type Pending = Extract<Preparation, { status: "pending" }>;
 
 /** A passing failure while the platform works on an upload: what it has been given stays. */
 export function stillPreparing(error: PsnError, attempt: number, random: number): DeliveryChange {
@@ -217,8 +220,14 @@ export function stillUnknown(ageMs: number, error: PsnError | undefined): Delive
     code: error?.code ?? "OUTCOME_UNKNOWN",
     message: error?.message ?? "the platform does not show it yet",
     event: "still unknown",
-    account: error && needsUser(error) ? { health: "needs-reconnect", reason: error.message } : null,
+    account: error ? accountAfter(error, error.retryAfterMs ?? PAUSE_MS) : null,
   };
+}
+
+/** What a failed question says of the account: that its user must connect it again, or that the platform asks for a pause. */
+function accountAfter(error: PsnError, pausedForMs: number): DeliveryChange["account"] {
+  if (needsUser(error)) return { health: "needs-reconnect", reason: error.message };
+  return error.code === "RATE_LIMITED" ? { pausedForMs } : null;
 }
 
 /** The same change without a platform's words, for a database that refuses to keep them. */
@@ -249,8 +258,16 @@ export function pollAgain(error: PsnError, attempt: number, random: number, ageM
   if (ageMs > SETTLE_GIVE_UP_MS) return { ...unconfirmed(), message, note: message };
   const wakeInMs = pauseMs(error, attempt, random);
   // The platform has accepted it; whoever cannot ask any more must not send it anew.
-  const account = needsUser(error) ? ({ health: "needs-reconnect", reason: message } as const) : null;
-  return { ...still, state: "pending", wakeInMs, code, message, event: "still pending", note: message, account };
+  return {
+    ...still,
+    state: "pending",
+    wakeInMs,
+    code,
+    message,
+    event: "still pending",
+    note: message,
+    account: accountAfter(error, wakeInMs),
+  };
 }
 
 /** Exponential with full jitter on the upper half, in milliseconds. */

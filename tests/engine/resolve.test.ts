@@ -87,3 +87,25 @@ test("nobody settles what a worker is at work on", async () => {
   await stage.run();
   expect((await stage.detail(id)).state).toBe("published");
 });
+
+test("what a disconnect has made unconfirmed is nobody's to settle while a worker may still send it", async () => {
+  const account = await stage.connect("blind");
+  const [id = ""] = await stage.post(account);
+  stage.remote.fault({
+    first: async () => {
+      await stage.world.stores.accounts.disconnect(stage.userId, account.id);
+      expect((await stage.detail(id)).state).toBe("unconfirmed");
+      await expect(resolve(id)).rejects.toMatchObject({ code: "STATE_CONFLICT" });
+    },
+  });
+  await stage.run();
+  expect((await stage.detail(id)).state).toBe("published");
+  const [other = ""] = await stage.post(await stage.connect("blind"), { texts: ["other"] });
+  await stage.die({ verb: "load", nth: 1, when: "before" });
+  await stage.world.stores.accounts.disconnect(stage.userId, account.id);
+  await expect(resolve(other)).rejects.toMatchObject({ code: "STATE_CONFLICT" });
+  // Its worker is dead: when the lease is over it is a person's.
+  await stage.expire();
+  await resolve(other);
+  expect((await stage.detail(other)).state).toBe("scheduled");
+});

@@ -296,7 +296,7 @@ describe.each(Object.entries(FIRST))("%s", (name, match) => {
     const begun = await begin(name, pictures);
     begun.trouble({ match, nth: 2, befalls: () => new Response("{}", { status: 429, headers: { "retry-after": "86000" } }) });
     const made = pending(await begun.prepare());
-    expect(made.checkAfterMs).toBe(86_000_000);
+    expect(made).toMatchObject({ checkAfterMs: 86_000_000, pausedForMs: 86_000_000 });
     begun.trouble(undefined);
     begun.later(made.checkAfterMs);
     await finish(begun, await begun.prepare(made.handle));

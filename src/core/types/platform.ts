@@ -68,7 +68,13 @@ export type Outcome =
 /** What `prepare` came to. `pending`: the platform still works on what it was given; the engine calls `prepare` again, with the handle. */
 export type Preparation =
   | { readonly status: "prepared"; readonly prepared: Json }
-  | { readonly status: "pending"; readonly handle: Json; readonly checkAfterMs: number };
+  | {
+      readonly status: "pending";
+      readonly handle: Json;
+      readonly checkAfterMs: number;
+      /** The platform asks for a pause of the whole account. */
+      readonly pausedForMs?: number;
+    };
 
 export interface PublishRequest<Body extends Json = Json> {
   readonly unit: Unit<Body>;

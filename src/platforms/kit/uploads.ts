@@ -20,6 +20,8 @@ const ASK_MS = { first: 1_000, most: 30_000 };
 const ASK_TOLD_MOST_MS = 5 * 60_000;
 /** Pauses after a failure that passes, in milliseconds, and how many of them in a row: six hours, as the engine tries. */
 const FAILURE_MS = { first: 5_000, most: 15 * 60_000 };
+/** The pause of an account whose platform asks for one and does not say how long, in milliseconds. */
+const RATE_PAUSE_MS = 60_000;
 const FAILURES_MOST = 30;
 /** Longest that a platform may work on one file, in milliseconds, and the pause after that. */
 const WORKING_MOST_MS = 3_600_000;
@@ -104,8 +106,8 @@ export async function prepareUploads<File, Id extends Json>(
   const kept = progressOf(uploads, handle, now);
   const { begun, asked, failures, again, items: had } = kept ?? { begun: now, asked: 0, failures: 0, again: 0, items: [] };
   const run: Run<File, Id> = { uploads, session, items: [...had], again };
-  const pending = (checkAfterMs: number, counted: { readonly asked: number; readonly failures: number }): Preparation => ({
-    status: "pending",
+  const pending = (checkAfterMs: number, counted: { readonly asked: number; readonly failures: number }) => ({
+    status: "pending" as const,
     handle: { begun, ...counted, again: run.again, items: run.items.map((item) => item && { ...item }) },
     checkAfterMs: pauseWithin(checkAfterMs),
   });
@@ -127,7 +129,9 @@ export async function prepareUploads<File, Id extends Json>(
     const inARow = more ? 1 : failures + 1;
     if (inARow > (uploads.failuresMost ?? FAILURES_MOST)) throw error;
     const pause = Math.min(FAILURE_MS.first * 2 ** (inARow - 1), FAILURE_MS.most);
-    return pending(error.retryAfterMs ?? pause, { asked: 0, failures: inARow });
+    const waits = pending(error.retryAfterMs ?? pause, { asked: 0, failures: inARow });
+    // The account's other posts must keep the pause too.
+    return error.code === "RATE_LIMITED" ? { ...waits, pausedForMs: pauseWithin(error.retryAfterMs ?? RATE_PAUSE_MS) } : waits;
   }
   throw over;
 }

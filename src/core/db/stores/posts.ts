@@ -45,6 +45,8 @@ function summaries(db: Builder) {
 
 const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${deliveryUnits.deliveryId} = any (array(
   select d.id from psn.deliveries d where d.id = any (${ids}) and ${changedHere}))`;
+/** A worker that is at it may still send: a disconnect does not take its lease away. */
+const noLease = sql`(${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
 /** Nobody is at work on it, and nobody will ask the platform before its account is connected again. */
 const leftAlone = sql`${inArray(deliveries.state, [...UNDER_WAY])}
   and (${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())
@@ -255,7 +257,7 @@ export function postsStore(database: Database): Posts {
             message: null,
             ...takenBack,
           })
-          .where(and(eq(deliveries.id, id), or(eq(deliveries.state, "unconfirmed"), leftAlone)))
+          .where(and(eq(deliveries.id, id), or(and(eq(deliveries.state, "unconfirmed"), noLease), leftAlone)))
           .returning({ id: deliveries.id }),
         db
           .update(deliveryUnits)
