@@ -20,14 +20,21 @@ export interface HeldClaim {
   readonly lease: { from: Moment; ms: number; last: DeliveryChange | undefined };
 }
 
+/** A renewal whose answer takes longer than half a lease says nothing; so many are made. */
+const MOST_RENEWALS = 3;
+
 /**
  * A request may take half a lease. Where less is left, or this machine's clocks disagree about it, since it slept or its wall clock
- * stepped, the database is asked: the lease is renewed. Throws LEASE_LOST, and then somebody else sends.
+ * stepped, the database is asked: the lease is renewed, and looked at once more, since the answer may come late. Throws LEASE_LOST, and
+ * then somebody else sends; and DB_UNREACHABLE where no answer comes in time, and then nothing was sent.
  */
 export async function assertHeld(held: HeldClaim): Promise<void> {
-  const { ms, trusted } = since(held.world, held.lease.from);
-  if (trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
-  if (!(await write(held, renewed("sending", held.leaseMs)))) throw new PsnError("LEASE_LOST", "another worker took over");
+  for (let renewals = 0; ; renewals += 1) {
+    const { ms, trusted } = since(held.world, held.lease.from);
+    if (trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
+    if (renewals === MOST_RENEWALS) throw new PsnError("DB_UNREACHABLE", "the database answers too late for a claim to be kept");
+    if (!(await write(held, renewed("sending", held.leaseMs)))) throw new PsnError("LEASE_LOST", "another worker took over");
+  }
 }
 
 /**

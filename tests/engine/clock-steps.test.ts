@@ -68,6 +68,40 @@ test.each([
   expect(stage.calls.settle - before).toBe(2);
 });
 
+test("a renewal whose answer comes late counts for nothing: the claim is looked at again, and another worker may have it by then", async () => {
+  const stage = await openStage();
+  const [id = ""] = await stage.post(await stage.connect("blind"));
+  const { settle } = stage.world.stores.deliveries;
+  let renewals = 0;
+  const deliveries: typeof stage.world.stores.deliveries = {
+    ...stage.world.stores.deliveries,
+    settle: async (...args) => {
+      const mine = await settle(...args);
+      const isRenewal = args[2].event === null && args[2].unit === null;
+      if (isRenewal) renewals += 1;
+      if (isRenewal && renewals === 1) {
+        // The answer is on its way for two minutes, and another worker settles the delivery meanwhile.
+        stage.clock.passedMs += 2 * MINUTE;
+        await stage.expire();
+        const [other] = await stage.world.stores.deliveries.claim({ worker: "other", most: 1, leaseMs: MINUTE, concurrency: { blind: 1 } });
+        expect(other?.purpose).toBe("settle");
+      }
+      return mine;
+    },
+  };
+  const world = {
+    ...stage.world,
+    stores: { ...stage.world.stores, deliveries },
+    fault: (point: string) => {
+      if (point === "claimed") stage.clock.aheadMs = 5 * MINUTE;
+    },
+  };
+  await stage.run({ world });
+  expect(renewals).toBe(2);
+  expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toEqual([]);
+  expect((await stage.detail(id)).state).toBe("sending");
+});
+
 test("a step of the database's clock makes nothing old: patience begins anew", () => {
   let steady = 1_000;
   const world = { elapsedMs: () => steady, stores: {} as never };
