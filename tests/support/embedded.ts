@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
+import { removeLeftSocketFolder } from "@psn/core/db/drivers/socket-folder.ts";
 import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
 
 /*
@@ -65,8 +66,7 @@ export async function embeddedFolder({ deep = 0 } = {}): Promise<string> {
 export async function removeEmbeddedFolders(): Promise<void> {
   for (const [root, folder] of made) {
     // What the socket of a killed holder leaves; the next holder would remove it, but there will be none.
-    const socketFolder = await readFile(join(folder, "socket"), "utf8").catch(() => "");
-    if (socketFolder.startsWith(join(tmpdir(), "psn-"))) await rm(socketFolder, { recursive: true, force: true });
+    removeLeftSocketFolder(folder);
     await rm(root, { recursive: true, force: true });
   }
   made.clear();

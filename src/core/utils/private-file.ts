@@ -129,7 +129,8 @@ function locked<T>(path: string, run: () => T): T {
   }
 }
 
-function makePrivateFolder(folder: string): void {
+/** A folder for its owner alone, made or set to 0700; another's stays as it is. */
+export function makePrivateFolder(folder: string): void {
   makeFolder(folder, FOLDER_MODE);
   if (process.platform === "win32" || (statSync(folder).mode & OTHERS) === 0) return;
   try {

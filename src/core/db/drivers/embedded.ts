@@ -1,16 +1,26 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
-import { makeFolder } from "@psn/core/utils/durable.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
+import { makePrivateFolder } from "@psn/core/utils/private-file.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
 import type { FileWatch } from "./durable-files.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
+import {
+  makeSocketFolder,
+  noteSocketFolder,
+  placeOf,
+  removeLeftSocketFolder,
+  removeSocketFolder,
+  SOCKET_PORT,
+  socketFolderOf,
+  socketIn,
+} from "./socket-folder.ts";
 
 /*
  * PGlite is one process's database. Whoever holds the folder's lock runs it and serves it on a socket; everybody, the
@@ -26,11 +36,19 @@ const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
 /** How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a recovery takes. */
 const CHECKPOINT_SEGMENTS = 2;
+/** How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder. */
+const LOOK_MS = 1_000;
 
 interface Access {
+  /** Of the socket; a holder whose socket was removed has made another. */
   readonly socketFolder: string;
   /** Only the holder has these. */
-  readonly holder?: { readonly onWake: (listener: () => void) => () => void; readonly close: () => Promise<void> };
+  readonly holder?: {
+    readonly onWake: (listener: () => void) => () => void;
+    /** Makes another socket where the one it had is gone. */
+    readonly mend: () => Promise<void>;
+    readonly close: () => Promise<void>;
+  };
 }
 
 /**
@@ -38,9 +56,11 @@ interface Access {
  * the files' writes and syncs while this process is the holder.
  */
 export async function openEmbedded(folder: string, watch: FileWatch = nothing): Promise<Database> {
-  makeFolder(folder, 0o700);
+  // One that was there may be open to others, and PGlite lets everybody write its files.
+  makePrivateFolder(folder);
   let access = await attach(folder, watch);
   let pool = poolOf(access);
+  let reached = access.socketFolder;
   const wakers = new Map<() => void, () => void>();
 
   // When the holder goes, its socket goes; then one of those who are left becomes the holder. Statements that find out at
@@ -48,8 +68,10 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing): 
   let attaching: Promise<void> | undefined;
   const reattach = async (lost: pg.Pool) => {
     if (!lost.ending) await lost.end();
-    access = await attach(folder, watch);
+    if (access.holder) await access.holder.mend();
+    else access = await attach(folder, watch);
     pool = poolOf(access);
+    reached = access.socketFolder;
     for (const listener of wakers.keys()) wakers.set(listener, access.holder?.onWake(listener) ?? nothing);
   };
   const connect = async (): Promise<pg.PoolClient> => {
@@ -58,7 +80,8 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing): 
     try {
       return await tried.connect();
     } catch (error) {
-      if (access.holder && tried === pool) throw error;
+      // The holder's own socket is there as long as the process is, unless somebody has removed it.
+      if (access.holder && tried === pool && existsSync(socketIn(reached))) throw error;
       if (tried === pool) {
         attaching ??= reattach(tried).finally(() => {
           attaching = undefined;
@@ -105,10 +128,6 @@ function poolOf({ socketFolder }: Access): pg.Pool {
   return pool;
 }
 
-/** libpq's name for a socket is `.s.PGSQL.<port>` in a folder. */
-const SOCKET_PORT = 5432;
-const socketName = `.s.PGSQL.${SOCKET_PORT}`;
-
 /** Deletes the database in `folder` with everything in it. Throws DB_BUSY while a psn process has it open. */
 export async function removeEmbedded(folder: string): Promise<void> {
   if (!existsSync(folder)) return;
@@ -123,12 +142,11 @@ export async function removeEmbedded(folder: string): Promise<void> {
 }
 
 async function attach(folder: string, watch: FileWatch): Promise<Access> {
-  const note = join(folder, "socket");
   for (const deadline = Date.now() + BUSY_TIMEOUT_MS; Date.now() < deadline; await sleep(RETRY_MS)) {
     const unlock = takeLock(join(folder, "lock"));
-    if (unlock) return hold(folder, note, unlock, watch);
-    const socketFolder = await readFile(note, "utf8").catch(() => "");
-    if (socketFolder !== "" && (await answers(socketFolder))) return { socketFolder };
+    if (unlock) return hold(folder, unlock, watch);
+    const socketFolder = socketFolderOf(folder);
+    if (socketFolder !== undefined && (await answers(socketFolder))) return { socketFolder };
   }
   throw new PsnError("DB_BUSY", "another psn process holds the embedded database and does not let go", {
     hint: "stop the other psn, then try again",
@@ -149,12 +167,10 @@ async function answers(socketFolder: string, statement?: string): Promise<boolea
   }
 }
 
-async function hold(folder: string, note: string, unlock: () => void, watch: FileWatch): Promise<Access> {
+async function hold(folder: string, unlock: () => void, watch: FileWatch): Promise<Access> {
   try {
     const [files, { PGLiteSocketServer }] = await Promise.all([import("./durable-files.ts"), import("@electric-sql/pglite-socket")]);
-    // What a killed holder left: its socket's folder outside the hub.
-    const stale = await readFile(note, "utf8").catch(() => "");
-    if (stale.startsWith(join(tmpdir(), "psn-"))) await rm(stale, { recursive: true, force: true });
+    removeLeftSocketFolder(folder);
     // Postgres in one process makes no checkpoint by itself, and its log would grow for as long as a worker runs.
     let [segment, segments, checkpoint] = ["", 0, () => {}];
     const db = await files.openDurable(join(folder, "pgdata"), (what, path, bytes) => {
@@ -165,33 +181,76 @@ async function hold(folder: string, note: string, unlock: () => void, watch: Fil
       if (segments % CHECKPOINT_SEGMENTS === 0) checkpoint();
     });
     await db.exec("LISTEN psn_wake");
-    // Outside the hub, since the path of a socket may have no more than a hundred bytes; mkdtemp makes it 0700.
-    const socketFolder = await mkdtemp(join(tmpdir(), "psn-"));
-    const server = new PGLiteSocketServer({ db, path: join(socketFolder, socketName), maxConnections: 200 });
+    const server = new PGLiteSocketServer({ db, path: socketIn(await makeSocketFolder()), maxConnections: 200 });
     const listeners = wakeOnNotification(server);
     await server.start();
-    checkpoint = () => void answers(socketFolder, "CHECKPOINT");
-    await writeFile(note, socketFolder, { mode: 0o600 });
+    const served = await serveSocket(folder, server);
+    checkpoint = () => void answers(served.folder(), "CHECKPOINT");
     const close = async () => {
-      await rm(note, { force: true });
+      await served.stop();
+      await rm(join(folder, "socket"), { force: true });
       for (const deadline = Date.now() + DRAIN_TIMEOUT_MS; server.getStats().activeConnections > 0 && Date.now() < deadline; )
         await sleep(RETRY_MS);
       await server.stop();
       await db.close();
-      await rm(socketFolder, { recursive: true, force: true });
+      removeSocketFolder(served.folder());
       unlock();
     };
     const onWake = (listener: () => void) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     };
-    return { socketFolder, holder: { onWake, close } };
+    return {
+      get socketFolder() {
+        return served.folder();
+      },
+      holder: { onWake, mend: served.mend, close },
+    };
   } catch (error) {
     unlock();
     throw error instanceof PsnError
       ? error
       : new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
   }
+}
+
+/** Keeps a socket there for as long as the database is held: whoever clears the temporary folder must not cut a worker off for good. */
+async function serveSocket(data: string, server: import("@electric-sql/pglite-socket").PGLiteSocketServer) {
+  const place = placeOf(data);
+  let folder = dirname(server.getServerConn());
+  let again: Server | undefined;
+  noteSocketFolder(data, folder);
+  const mend = async () => {
+    if (existsSync(socketIn(folder)) && socketFolderOf(data) === folder) return;
+    // A folder that was put in place of this one has a holder of its own, or will have.
+    if (placeOf(data) !== place) return;
+    if (!existsSync(socketIn(folder))) {
+      const made = await makeSocketFolder();
+      // What is connected by the old socket stays so.
+      const next = createServer((socket) => setImmediate(() => void server["handleConnection"](socket)));
+      await new Promise<void>((resolve, reject) => next.once("error", reject).listen(socketIn(made), resolve));
+      again?.close();
+      again = next;
+      folder = made;
+    }
+    noteSocketFolder(data, folder);
+  };
+  let mending = Promise.resolve();
+  const oneAtATime = () => {
+    mending = mending.then(mend).catch(nothing);
+    return mending;
+  };
+  const timer = setInterval(() => void oneAtATime(), LOOK_MS);
+  timer.unref();
+  return {
+    folder: () => folder,
+    mend: oneAtATime,
+    stop: async () => {
+      clearInterval(timer);
+      await mending;
+      again?.close();
+    },
+  };
 }
 
 /**
