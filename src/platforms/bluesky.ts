@@ -4,7 +4,7 @@ import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Body, compose } from "./kit/bluesky/compose.ts";
 import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";
-import { COLLECTION, find, Put, read, recordOf, refOf, tidOf } from "./kit/bluesky/record.ts";
+import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./kit/bluesky/record.ts";
 import { connect, identify } from "./kit/bluesky/session.ts";
 import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
@@ -73,6 +73,7 @@ export default definePlatform({
   },
 
   async lookup(request: PublishRequest<Body>, session, known) {
+    if (request.searching) return search(request, session, known);
     const found = await find(request, session);
     return found?.own && !known.has(found.ref.id) ? found.ref : undefined;
   },

@@ -246,6 +246,34 @@ describe("never twice", () => {
     expect(await bluesky.lookup?.(request, session, new Set([ref.id]))).toBeUndefined();
     expect(await bluesky.lookup?.({ ...request, key: "another" }, session, new Set())).toBeUndefined();
   });
+
+  test("what was sent under a key that nobody knows any more is searched for by its words, since then", async () => {
+    const session = await connected();
+    const [first, second] = await requestsFor(session, {
+      parts: [
+        { text: "where is it", media: [] },
+        { text: "the rest", media: [] },
+      ],
+    });
+    if (!first || !second) throw new Error("two units");
+    const earlier = { ...first, key: "earlier", at: new Date(AT.getTime() - 3_600_000) };
+    await publish(earlier, session);
+    const lost = { ...first, key: "lost", at: new Date(AT.getTime() - 1_800_000), searching: true as const };
+    const search = (request: PublishRequest<Body>, known: readonly string[] = []) => bluesky.lookup?.(request, session, new Set(known));
+    expect(await search(lost)).toBeUndefined();
+    const root = await publish(first, session);
+    expect(await search(lost)).toEqual(root);
+    expect(await search(lost, [root.id])).toBeUndefined();
+    const answer = { ...second, root, parent: root };
+    expect(await search({ ...answer, searching: true })).toBeUndefined();
+    const ref = await publish(answer, session);
+    expect(await search({ ...answer, key: "lost", at: lost.at, searching: true })).toEqual(ref);
+    expect(await search({ ...second, key: "lost", at: lost.at, searching: true })).toBeUndefined();
+    // Behind a page of others.
+    for (let index = 0; index < 101; index += 1)
+      await publish({ ...first, unit: { ...first.unit, body: { ...first.unit.body, text: `${index}` } }, key: `${index}` }, session);
+    expect(await search(lost)).toEqual(root);
+  });
 });
 
 describe("tokens", () => {

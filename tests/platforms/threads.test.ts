@@ -454,6 +454,21 @@ describe("a lost answer", () => {
     expect(await failure(publish({ ...request, again: true }, { ...session, fetch }))).toMatchObject({ neverTaken: false });
   });
 
+  test("whose container nobody knows any more is searched for by its words, since then, and not to be found is an answer", async () => {
+    const { fake, session } = await open();
+    const old = fake.seed({ text: "good morning", at: fake.now() - 3_600_000 });
+    const lost = { ...only(post(text("good morning"))), at: new Date(fake.now() - 1_800_000), prepared: null, searching: true as const };
+    expect(await found(lost, session)).toBeUndefined();
+    const ref = await publish(await ready("good morning", session), session);
+    expect(ref.id).not.toBe(old.id);
+    expect(await found(lost, session)).toEqual(ref);
+    expect(await found(lost, session, [ref.id])).toBeUndefined();
+    expect(await found({ ...lost, parent: { id: old.id, url: "https://www.threads.net/@a/post/1" } }, session)).toBeUndefined();
+    for (let index = 0; index < 12; index += 1) fake.seed({ text: `new ${index}` });
+    fake.switches.page = 1;
+    expect(await failure(found(lost, session, [ref.id]))).toMatchObject({ code: "PLATFORM_DOWN" });
+  });
+
   test("more posts than psn reads is no answer", async () => {
     const { fake, session } = await open();
     const request = await ready("good morning", session);

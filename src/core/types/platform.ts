@@ -90,6 +90,11 @@ export interface PublishRequest<Body extends Json = Json> {
   readonly at: Date;
   /** An earlier attempt may have reached the platform: what it refuses as said already may be this very unit. */
   readonly again?: true;
+  /**
+   * For `lookup`: nobody knows whether, when and under what key the unit was sent, only that it was not before `at`. It is searched for
+   * by its words, as a person would.
+   */
+  readonly searching?: true;
   /** First unit of the thread and the one before; absent on the first unit. */
   readonly root?: Ref;
   readonly parent?: Ref;

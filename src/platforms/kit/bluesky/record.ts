@@ -3,6 +3,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_MS } from "@psn/platforms/kit/lookup.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
@@ -75,7 +76,13 @@ function strongRef({ id, revision }: Ref): Json {
 }
 
 export const Put = z.object({ uri: Writable.startsWith("at://"), cid: Writable });
-const Got = Put.extend({ value: z.object({ text: z.string().optional(), createdAt: z.string().optional() }) });
+const Value = z.object({
+  text: z.string().optional(),
+  createdAt: z.string().optional(),
+  reply: z.object({ parent: z.object({ uri: z.string() }) }).optional(),
+  embed: z.object({ images: z.array(z.unknown()).optional() }).optional(),
+});
+const Got = Put.extend({ value: Value });
 
 export function refOf({ uri, cid }: z.output<typeof Put>, { profile }: Session): Ref {
   const rkey = uri.slice(uri.lastIndexOf("/") + 1);
@@ -103,4 +110,41 @@ export async function read(rkey: string, session: Session) {
   if (errorName(answer) !== undefined) return undefined;
   const got = parse(answer, Got);
   return { ref: refOf(got, session), value: got.value };
+}
+
+/** Most records in one page (lexicon com.atproto.repo.listRecords, https://docs.bsky.app/docs/api/com-atproto-repo-list-records, 2026-11). */
+const PAGE = 100;
+/** Pages read before psn says it cannot tell: 1,000 posts since the unit can have been sent. */
+const PAGES_MOST = 10;
+const Listed = z.object({ records: z.array(Put.extend({ value: Value })), cursor: z.string().optional() });
+
+/**
+ * The account's post that this unit can have become under a key that nobody knows: not older than `at`, not another unit's, answering
+ * the same post, with as many images and of the same words. Throws PLATFORM_DOWN when it cannot tell.
+ */
+export async function search(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined> {
+  const { home, subject } = session.profile;
+  const from = request.at.getTime() - ALLOWANCE_MS;
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES_MOST; page += 1) {
+    const answer = await xrpc(session, home, "com.atproto.repo.listRecords", {
+      // The latest keys come first, and keys are instants.
+      query: { repo: subject, collection: COLLECTION, limit: String(PAGE), ...(cursor === undefined ? {} : { cursor }) },
+    });
+    const { records, cursor: next } = parse(answer, Listed);
+    const found = records.find(({ uri, value }) => !known.has(uri) && canBe(value, request, from));
+    if (found) return refOf(found, session);
+    if (next === undefined || records.every(({ value }) => Date.parse(value.createdAt ?? "") < from)) return undefined;
+    cursor = next;
+  }
+  throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
+}
+
+function canBe({ text, createdAt, reply, embed }: z.output<typeof Value>, { unit, parent }: PublishRequest<Body>, from: number): boolean {
+  return (
+    text === unit.body.text &&
+    Date.parse(createdAt ?? "") >= from &&
+    reply?.parent.uri === parent?.id &&
+    (embed?.images?.length ?? 0) === unit.body.images.length
+  );
 }

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { parse } from "@psn/platforms/kit/http.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_MS, notBefore } from "@psn/platforms/kit/lookup.ts";
 import { webAddress } from "@psn/platforms/kit/writable.ts";
 import { api, type Thread, Threads } from "./api.ts";
@@ -14,9 +14,13 @@ const PAGES_MOST = 10;
 
 const FIELDS = "id,media_type,text,timestamp,permalink,children";
 
+/** How far psn's clock may be from Threads' own where it has not said the time yet, in milliseconds. */
+const SLACK_MS = 10 * 60_000;
+
 /**
  * Asks the unit's own container first: only what it says is published can be public, and then the post is looked for among the
  * account's own. Throws PLATFORM_DOWN for one that is published and not shown yet: it must be asked again and never sent again.
+ * Where nobody knows the container, what the account shows is all there is.
  */
 export async function lookup(
   request: PublishRequest<Body>,
@@ -24,22 +28,43 @@ export async function lookup(
   known: ReadonlySet<string>,
   allowanceMs = ALLOWANCE_MS,
 ): Promise<Ref | undefined> {
+  if (request.searching) {
+    const since = request.at.getTime() - allowanceMs - SLACK_MS;
+    return search(request, session, known, since, (answer) => notBefore(answer, request.at, session.now(), allowanceMs));
+  }
   const { container } = preparedOf(request);
   const { status, answer } = await ask(container, session);
   if (status !== "PUBLISHED" && status !== "UNTOLD") return undefined;
   const from = notBefore(answer, request.at, session.now(), allowanceMs);
+  const ref = await search(request, session, known, from, () => from);
+  if (!ref) throw new PsnError("PLATFORM_DOWN", hidden(status));
+  return ref;
+}
+
+/** Reads from `since`, and takes nothing that is older than what `fromOf` makes of the first answer; both in milliseconds since 1970. */
+async function search(
+  request: PublishRequest<Body>,
+  session: Session,
+  known: ReadonlySet<string>,
+  since: number,
+  fromOf: (answer: Answer) => number,
+): Promise<Ref | undefined> {
   const list = request.parent ? "/me/replies" : "/me/threads";
   const query = new URLSearchParams({
     fields: request.parent ? `${FIELDS},replied_to` : FIELDS,
-    since: String(Math.floor(from / 1000)),
+    since: String(Math.floor(since / 1000)),
     limit: String(PAGE),
   });
+  let from: number | undefined;
   for (let page = 0; page < PAGES_MOST; page += 1) {
-    const { data, paging } = parse(await api(session, `${list}?${query}`, { effect: "none" }), Threads);
-    const thread = data.find((one) => canBe(one, from, request, known));
+    const answer = await api(session, `${list}?${query}`, { effect: "none" });
+    from ??= fromOf(answer);
+    const start = from;
+    const { data, paging } = parse(answer, Threads);
+    const thread = data.find((one) => canBe(one, start, request, known));
     if (thread) return refOf(thread, session);
     const after = paging?.cursors?.after;
-    if (!after || data.length === 0) throw new PsnError("PLATFORM_DOWN", hidden(status));
+    if (!after || data.length === 0) return undefined;
     query.set("after", after);
   }
   throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
