@@ -3,7 +3,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
+import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
 import type { User } from "@psn/app/ports/accounts.ts";
+import type { NoteFiles } from "@psn/app/ports/incarnation.ts";
 import type { Inspection } from "@psn/app/ports/upkeep.ts";
 import type { World } from "@psn/app/ports/world.ts";
 import type { HubFile, Provisioning } from "@psn/app/provision-hub.ts";
@@ -12,7 +14,7 @@ import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { LATE_POLICIES, type LatePolicy } from "@psn/core/types/index.ts";
+import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { makeFolder } from "@psn/core/utils/durable.ts";
 import {
@@ -32,6 +34,7 @@ import {
   setEnvValue,
   unsetEnvValue,
 } from "@psn/core/utils/env.ts";
+import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { bucketOf, fetchOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
@@ -47,6 +50,9 @@ export interface Hub {
   readonly world: World;
   readonly driver: Driver;
   readonly inspection: Inspection;
+  /** Why nothing is published from here: the database was copied or restored. Undefined where it is the one that was known. */
+  readonly parted: Parting | undefined;
+  readonly notes: NoteFiles;
   /** What becomes of a post that is very late, where the post does not say. */
   readonly late: LatePolicy;
   /** How often the watchdog on Trigger.dev looks, in minutes. */
@@ -82,7 +88,10 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   try {
     await assertMigrated(database);
     const stores = createStores(database);
-    const known = await stores.users.get(userId);
+    const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
+    const kept = { incarnation: stores.incarnation, notes, newId: outside.newId };
+    const [parted, known] = await Promise.all([checkIncarnation(kept), stores.users.get(userId)]);
+    const claiming = claimingWhere(kept, stores.deliveries);
     if (!known) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
     // The file or the environment may say otherwise for this machine.
     const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
@@ -101,7 +110,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       ...bucketOf(env),
       ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
       platforms: loaderOf(platformIds),
-      stores,
+      stores: { ...stores, deliveries: claiming.deliveries },
       vault,
       apps: appsOf((name) => appKeys().get(name), stores, vault),
     };
@@ -111,11 +120,16 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       world,
       driver: database.driver,
       inspection: stores.inspection,
+      parted,
+      notes,
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
       appKeys: () => appKeys().keys,
       keyIds: keys.map(keyId),
-      close: () => database.close(),
+      close: async () => {
+        await claiming.close();
+        await database.close();
+      },
     };
   } catch (error) {
     await database.close();
@@ -249,7 +263,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
 function keepFromGit(folder: string): void {
   makeFolder(folder, 0o700);
   const path = join(folder, ".gitignore");
-  if (!existsSync(path)) writeFileSync(path, "*.env\n*.tmp\n", { flush: true });
+  if (!existsSync(path)) writeFileSync(path, "*.env\n*.tmp\nincarnation.*\n", { flush: true });
 }
 
 const HUB_HEAD =

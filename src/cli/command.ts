@@ -48,8 +48,11 @@ export interface Context {
   readonly namedHub: string | undefined;
   /** The folder of the hub this command is about. Throws HUB_MISSING. */
   readonly folder: () => Promise<string>;
-  /** Opens the hub; it is closed when the command ends. */
-  readonly hub: (use?: "once" | "session") => Promise<Hub>;
+  /**
+   * Opens the hub; it is closed when the command ends. Where its database was copied or restored, `tell` says so beside what the
+   * command does, `refuse` throws HUB_COPIED, and `leave` leaves it to the command.
+   */
+  readonly hub: (use?: "once" | "session", whenParted?: "tell" | "refuse" | "leave") => Promise<Hub>;
   /** All of standard input. Throws FILE_UNREADABLE. */
   readonly stdin: () => Promise<Uint8Array>;
   /** Whether another process writes to standard input. */

@@ -1,5 +1,5 @@
 import type { Hub } from "@psn/compose.ts";
-import type { PsnError } from "@psn/core/errors.ts";
+import { copied, type PsnError } from "@psn/core/errors.ts";
 import type { CommandTable, Context } from "./command.ts";
 import type { Output, Sink } from "./output.ts";
 import { Stopped, stoppingBy } from "./stop.ts";
@@ -89,14 +89,17 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
         yes,
         namedHub: named,
         folder,
-        hub: async (use = "once") => {
+        hub: async (use = "once", whenParted = "tell") => {
           const { openHub } = await import("@psn/compose.ts");
           opened ??= folder().then(async (found) => {
             const hub = await openHub({ folder: found, use });
             isOpen = true;
             return hub;
           });
-          return opened;
+          const hub = await opened;
+          if (hub.parted && whenParted === "refuse") throw copied();
+          if (hub.parted && whenParted === "tell") output.note(`${copied().message}\n→ ${copied().hint}`);
+          return hub;
         },
         stdin: async () => (await import("./stdin.ts")).readStdin(stdin, signal),
         piped: async () => (await import("./stdin.ts")).isPiped(stdin),

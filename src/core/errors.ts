@@ -141,6 +141,12 @@ export const ERRORS = {
   },
   DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn deploy" },
   CHECK_FAILED: { exit: EXIT.failed, retry: "never", meaning: "A check found something wrong with the hub.", hint: "psn doctor" },
+  HUB_COPIED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "This database was copied or restored; psn does not publish from it before it is told so.",
+    hint: "psn recover",
+  },
   LEASE_LOST: { exit: EXIT.later, retry: "never", meaning: "Another worker took over this delivery." },
   OUTPUT_FAILED: {
     exit: EXIT.unwritten,
@@ -214,6 +220,11 @@ export class PsnError extends Error {
       ...(Object.keys(this.details).length === 0 ? {} : { details: this.details }),
     };
   }
+}
+
+/** Why nothing goes out, and in the same words why a delivery is held. */
+export function copied(): PsnError {
+  return new PsnError("HUB_COPIED", "this hub's database was copied or restored, and psn does not publish from it before it is told so");
 }
 
 /** Any thrown value as a PsnError; what psn did not foresee is a BUG and keeps its cause. */

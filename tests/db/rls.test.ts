@@ -12,6 +12,7 @@ async function victimOf(db: TestDatabase): Promise<Stage> {
   const media = [{ id: newId(), kind: "image" as const, mime: "image/png", bytes: 3, sha256: "00", content }];
   await schedule(stage, { media });
   await stage.stores.deliveries.beat(stage.platform, "0.1.0");
+  await stage.stores.incarnation.become(newId());
   await asOwner(db, "INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'name', 'value')", [newId(), stage.userId]);
   await asOwner(db, "INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')", [
     newId(),
@@ -85,6 +86,7 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
       deliveries: all,
       delivery_events: "select insert",
       delivery_units: all,
+      incarnation: "",
       media: all,
       migrations: "select",
       oauth_tokens: all,
@@ -138,6 +140,9 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
       ).rejects.toMatchObject({ code: "DB_REFUSED", details: { code: "42501" } });
     await refused("SELECT * FROM psn.claim_due('w', 1, 1, '{}', null, '{}')");
     await refused("SELECT psn.next_wake('{}', null)");
+    await refused("SELECT psn.see_incarnation()");
+    await refused(`SELECT psn.incarnate('${newId()}', null)`);
+    await refused("SELECT psn.part('x', 'x', 'x', null)");
     await refused(`SELECT psn.add_user('${newId()}', 'x', 'UTC')`);
     await refused("SET LOCAL ROLE psn_service");
     await refused("SET LOCAL ROLE psn_definer");

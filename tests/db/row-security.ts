@@ -5,11 +5,11 @@ import { asOwner, type TestDatabase } from "../support/databases.ts";
 
 /*
  * Two walks over the live catalogue: what a table must have, and what happens to whoever tries. They know no table by name
- * but the two that belong to the hub and not to a user, so that a new table is walked without anybody thinking of it.
+ * but the three that belong to the hub and not to a user, so that a new table is walked without anybody thinking of it.
  */
 
-/** Heartbeats are the service's; the ledger of migrations may be read by all. */
-const HUB_TABLES: Readonly<Record<string, string>> = { workers: "psn_service", migrations: "" };
+/** Heartbeats are the service's, the incarnation is for functions alone; the ledger of migrations may be read by all. */
+const HUB_TABLES: Readonly<Record<string, string>> = { workers: "psn_service", incarnation: "psn_definer", migrations: "" };
 /** May be executed by the service alone. */
 const SERVICE_FUNCTIONS = [
   "claim_due",
@@ -20,6 +20,9 @@ const SERVICE_FUNCTIONS = [
   "note_ending_tokens",
   "spent_media",
   "add_user",
+  "see_incarnation",
+  "incarnate",
+  "part",
 ];
 
 interface Table {
@@ -117,7 +120,7 @@ async function statementOf(db: TestDatabase, table: Table, verb: Verb, victim: s
   const where = owned === null ? "true" : `${owned} = '${victim}'`;
   if (verb === "select") return `SELECT ${REACHED} FROM psn.${name} WHERE ${where}`;
   if (verb === "delete") return `WITH w AS (DELETE FROM psn.${name} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
-  const column = owned === "user_id" ? "user_id" : columns.find((each) => ["handle", "version", "hash"].includes(each));
+  const column = owned === "user_id" ? "user_id" : columns.find((each) => ["handle", "version", "hash", "reason"].includes(each));
   if (verb === "update")
     return `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
   const [row] = await asOwner<{ row: string }>(db, `SELECT to_jsonb(t)::text AS row FROM psn.${name} t WHERE ${where} LIMIT 1`);

@@ -81,6 +81,16 @@ TABLE delivery_units (r) row security forced
   ref_url text
   ref_revision text
   published_at timestamp with time zone
+TABLE incarnation (r) row security forced
+  owner owner; insert, select, update to psn_definer
+  id uuid not null
+  one boolean not null default true
+  past uuid[] not null default '{}'::uuid[]
+  identity jsonb not null
+  seen bigint not null default 0
+  parted_at timestamp with time zone
+  reason text
+  created_at timestamp with time zone not null default now()
 TABLE media (r) row security forced
   owner owner; delete, insert, select, update to psn_runtime
   id uuid not null (select to psn_definer)
@@ -178,6 +188,9 @@ CONSTRAINT delivery_units.delivery_units_delivery FOREIGN KEY (delivery_id, user
 CONSTRAINT delivery_units.delivery_units_pkey PRIMARY KEY (id)
 CONSTRAINT delivery_units.delivery_units_position UNIQUE (delivery_id, "position")
 CONSTRAINT delivery_units.delivery_units_state CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'pending'::text, 'published'::text])))
+CONSTRAINT incarnation.incarnation_is_one CHECK (one)
+CONSTRAINT incarnation.incarnation_one UNIQUE (one)
+CONSTRAINT incarnation.incarnation_pkey PRIMARY KEY (id)
 CONSTRAINT media.media_pkey PRIMARY KEY (id)
 CONSTRAINT media.media_place CHECK (((content IS NULL) OR (object_key IS NULL)))
 CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
@@ -212,6 +225,8 @@ CREATE INDEX deliveries_scheduled ON psn.deliveries USING btree (account_id, wak
 CREATE UNIQUE INDEX delivery_events_key ON psn.delivery_events USING btree (delivery_id, sequence)
 CREATE UNIQUE INDEX delivery_units_pkey ON psn.delivery_units USING btree (id)
 CREATE UNIQUE INDEX delivery_units_position ON psn.delivery_units USING btree (delivery_id, "position")
+CREATE UNIQUE INDEX incarnation_one ON psn.incarnation USING btree (one)
+CREATE UNIQUE INDEX incarnation_pkey ON psn.incarnation USING btree (id)
 CREATE UNIQUE INDEX media_pkey ON psn.media USING btree (id)
 CREATE INDEX media_post_id ON psn.media USING btree (post_id)
 CREATE UNIQUE INDEX migrations_pkey ON psn.migrations USING btree (number)
@@ -253,6 +268,9 @@ POLICY delivery_units.delivery_units_definer permissive all to psn_definer
 POLICY delivery_units.delivery_units_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY incarnation.incarnation_definer permissive all to psn_definer
+  using (true)
+  with check (true)
 POLICY media.media_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -321,6 +339,7 @@ DECLARE
   mine uuid[];
   ids uuid[];
 BEGIN
+  IF psn.has_parted() THEN RETURN; END IF;
   IF chosen IS NULL THEN
     -- One claim at a time for an account: the count of what is in flight must be true. Who comes second looks again later.
     SELECT array_agg(a.id) INTO mine FROM psn.accounts a
@@ -405,6 +424,7 @@ CREATE OR REPLACE FUNCTION psn.claim_one(worker text, lease integer, concurrency
  SET search_path TO ''
 AS $function$
 BEGIN
+  IF psn.has_parted() THEN RETURN; END IF;
   RETURN QUERY SELECT c.delivery_id, c.user_id, c.fence, c.purpose
     FROM psn.claim_due(claim_one.worker, 1, lease, concurrency, ARRAY[delivery], '{}') c;
   IF FOUND THEN RETURN; END IF;
@@ -433,6 +453,55 @@ BEGIN
   END IF;
   RETURN (SELECT u.id FROM psn.users u WHERE u.login = session_user);
 END $function$
+-- owner psn_definer; 
+CREATE OR REPLACE FUNCTION psn.database_identity()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  identity jsonb := jsonb_build_object('database', (SELECT d.oid::text FROM pg_catalog.pg_database d WHERE d.datname = current_database()),
+    'table', 'psn.deliveries'::regclass::oid::text, 'branch', current_setting('neon.timeline_id', true));
+BEGIN
+  BEGIN
+    identity := identity || jsonb_build_object('system', (SELECT s.system_identifier::text FROM pg_catalog.pg_control_system() s));
+  EXCEPTION WHEN OTHERS THEN NULL;
+  END;
+  BEGIN
+    identity := identity || jsonb_build_object('history', left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8));
+  EXCEPTION WHEN OTHERS THEN NULL;
+  END;
+  RETURN jsonb_strip_nulls(identity);
+END $function$
+-- owner psn_definer; 
+CREATE OR REPLACE FUNCTION psn.has_parted()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT coalesce((SELECT i.parted_at IS NOT NULL OR i.identity ->> 'table' <> 'psn.deliveries'::regclass::oid::text
+      OR i.identity ->> 'database' <> (SELECT d.oid::text FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+      OR i.identity ->> 'branch' <> current_setting('neon.timeline_id', true)
+    FROM psn.incarnation i WHERE i.one), false)
+$function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.incarnate(next uuid, instead uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+BEGIN
+  IF instead IS NULL THEN
+    INSERT INTO psn.incarnation (id, identity) VALUES (next, psn.database_identity()) ON CONFLICT DO NOTHING;
+  ELSE
+    UPDATE psn.incarnation i SET id = next, past = i.past || i.id, identity = psn.database_identity(), seen = i.seen + 1,
+      parted_at = NULL, reason = NULL, created_at = now() WHERE i.id = instead;
+  END IF;
+  RETURN (SELECT i.id FROM psn.incarnation i);
+END $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.next_wake(concurrency jsonb, chosen uuid[])
  RETURNS double precision
@@ -445,6 +514,7 @@ AS $function$
 DECLARE
   at timestamptz;
 BEGIN
+  IF psn.has_parted() THEN RETURN NULL; END IF;
   IF chosen IS NULL THEN
     SELECT min(greatest(w.at, a.paused_until)) INTO at
     FROM psn.accounts a CROSS JOIN LATERAL (
@@ -485,6 +555,46 @@ AS $function$
     AND t.refresh_token IS NULL AND t.secret IS NULL AND t.expires_at <= now() + ahead * interval '1 millisecond'
   RETURNING a.id, a.user_id, a.platform, a.handle, (extract(epoch FROM t.expires_at) * 1000)::double precision
 $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.part(why text, code text, message text, first uuid)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  held integer;
+BEGIN
+  INSERT INTO psn.incarnation (id, identity) VALUES (first, psn.database_identity()) ON CONFLICT DO NOTHING;
+  UPDATE psn.incarnation i SET parted_at = coalesce(i.parted_at, now()), reason = coalesce(i.reason, why);
+  WITH changed AS (
+    UPDATE psn.deliveries d SET state = 'held', code = part.code, message = part.message, fence = d.fence + 1, lease_until = NULL, worker = NULL,
+      updated_at = now() WHERE d.state IN ('scheduled', 'claimed') RETURNING d.id, d.user_id, d.attempt
+  ), noted AS (
+    INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, code, note, actor)
+    SELECT c.id, c.user_id, 'held', c.attempt, part.code, part.message, 'psn' FROM changed c
+  )
+  SELECT count(*)::integer INTO held FROM changed;
+  RETURN held;
+END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.see_incarnation()
+ RETURNS TABLE(id uuid, past uuid[], seen bigint, counted boolean, parted_at timestamp with time zone, reason text, elsewhere boolean, used boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  mine boolean;
+BEGIN
+  PERFORM FROM psn.incarnation i FOR UPDATE SKIP LOCKED;
+  mine := FOUND;
+  IF mine THEN UPDATE psn.incarnation i SET seen = i.seen + 1; END IF;
+  RETURN QUERY SELECT i.id, i.past, i.seen, mine, i.parted_at, i.reason, EXISTS (
+      SELECT FROM jsonb_each_text(i.identity) a JOIN jsonb_each_text(psn.database_identity()) b ON b.key = a.key WHERE b.value <> a.value),
+    EXISTS (SELECT FROM psn.deliveries)
+    FROM (SELECT true) always LEFT JOIN psn.incarnation i ON true;
+END $function$
 -- owner owner; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.settle(changes jsonb)
  RETURNS TABLE(delivery_id uuid)
@@ -604,6 +714,7 @@ AS $function$
     SELECT d.id, d.user_id, d.fence, d.state, d.lease_until FROM psn.deliveries d
       WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() + ahead * interval '1 millisecond'
   ) w
-  WHERE concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now() + ahead * interval '1 millisecond')
+  WHERE NOT (SELECT psn.has_parted()) AND concurrency ? a.platform AND a.health = 'ok'
+    AND (a.paused_until IS NULL OR a.paused_until <= now() + ahead * interval '1 millisecond')
   ORDER BY greatest(w.at, a.paused_until) LIMIT most
 $function$

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,10 @@ const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 for (const name of Object.keys(process.env)) {
   if (/^(PSN_|DATABASE_|HUB_|NO_COLOR$|FORCE_COLOR$|CI$|TERM$|EDITOR$|VISUAL$|[A-Z]+_(CLIENT|APP)_)/.test(name)) delete process.env[name];
 }
+
+// What psn remembers of a hub outside of it is remembered here.
+const remembered = mkdtempSync(join(tmpdir(), "psn-state-"));
+process.env["XDG_STATE_HOME"] = remembered;
 
 export interface Ran {
   readonly code: number;
@@ -140,6 +144,7 @@ afterAll(async () => {
   for (const child of running) child.kill("SIGKILL");
   await Promise.all([...closing].map((close) => close()));
   await removeEmbeddedFolders();
+  folders.add(remembered);
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
@@ -242,13 +247,13 @@ async function stateOf(folder: string, rows: TestHub["rows"]): Promise<string> {
   return parts.join("\n");
 }
 
-/** Every file below: path, mode and hash. */
+/** Every file below: path, mode and hash. Not that a hub was seen, which is noted with every command. */
 export async function filesOf(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const found: string[] = [];
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile()) continue;
+    if (!entry.isFile() || /^\.?incarnation\.(seen|lock)/.test(entry.name)) continue;
     const { mode } = await stat(path);
     found.push(
       `${path} ${(mode & 0o777).toString(8)} ${createHash("sha256")

@@ -3,6 +3,7 @@ import type { Accounts, Keys, Users } from "./accounts.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { Faults } from "./fault-points.ts";
 import type { Sealed } from "./hub.ts";
+import type { Incarnations, Recovery } from "./incarnation.ts";
 import type { Apps, Bucket, Platforms, Queue, Vault } from "./outside.ts";
 import type { Posts } from "./posts.ts";
 import type { Inspection, Upkeep } from "./upkeep.ts";
@@ -18,8 +19,10 @@ export interface Stores {
   readonly keys: Keys;
   readonly posts: Posts;
   readonly deliveries: Deliveries;
+  readonly incarnation: Incarnations;
   readonly inspection: Inspection;
   readonly upkeep: Upkeep;
+  readonly recovery: Recovery;
   readonly sealed: Sealed;
 }
 

@@ -3,6 +3,7 @@ import { examineVendors } from "@psn/app/doctor-vendors.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { type Style, table } from "@psn/cli/output.ts";
 import { EXIT, toPsnError } from "@psn/core/errors.ts";
+import { FOUND } from "@psn/domain/incarnation.ts";
 import { z } from "zod";
 
 const STYLES: Readonly<Record<Check["status"], Style>> = { ok: "green", warn: "yellow", fail: "red" };
@@ -34,8 +35,10 @@ async function examine(context: Context, offline: boolean): Promise<readonly Che
   const folder = await context.folder();
   const ground = examineGround(folder);
   try {
-    const { world, user, driver, watchdogMinutes } = await context.hub();
-    const opened: Check = { name: "hub", status: "ok", said: `opens; ${driver} database`, fix: null };
+    const { world, user, driver, watchdogMinutes, parted } = await context.hub("once", "leave");
+    const opened: Check = parted
+      ? { name: "hub", status: "fail", said: `opens, and publishes nothing: ${FOUND[parted]}`, fix: "psn recover" }
+      : { name: "hub", status: "ok", said: `opens; ${driver} database`, fix: null };
     const hub = await examineHub(world, user, { network: !offline, signal: context.signal, watchdogMinutes });
     return [...ground, opened, ...hub, ...(offline ? [] : await vendors(folder, context))];
   } catch (error) {

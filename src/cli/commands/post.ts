@@ -80,7 +80,7 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, signal, version } = context;
     const { draft, nothingPiped, to, at, tz } = await readDraft(input, context);
-    const { world, user, late } = await context.hub(input.wait === false ? "once" : "session");
+    const { world, user, late } = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
     const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",").map((one) => one.trim())) : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     if (nothingPiped)

@@ -28,7 +28,7 @@ export default defineCommand({
       else output.note("stopped");
       return undefined;
     };
-    const hub = await Promise.race([context.hub("session"), aborted(signal)]);
+    const hub = await Promise.race([context.hub("session", "refuse"), aborted(signal)]);
     if (!hub) return tellEnd();
     const { world, user } = hub;
     const reports = new Set<Promise<void>>();

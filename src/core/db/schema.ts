@@ -372,3 +372,27 @@ export const workers = psn.table(
   },
   () => [pgPolicy("workers_service", { for: "all", to: service, using: sql`true`, withCheck: sql`true` })],
 );
+
+/**
+ * Which life of the hub this database lives: one row. What a copy or a restore brings along of it parts from what the hub's files and
+ * the server say (ADR 15).
+ */
+export const incarnation = psn.table(
+  "incarnation",
+  {
+    /** New whenever a person has said what became of a copy. */
+    id: id(),
+    one: boolean("one").notNull().default(true),
+    /** Ids before this one: a machine that was not told yet knows one of them. */
+    past: uuid("past").array().notNull().default([]),
+    /** What tells this database from another one with the same rows: see `psn.database_identity`. */
+    identity: jsonb("identity").notNull(),
+    /** Grows with every look, and never goes back but with the database. */
+    seen: bigint("seen", { mode: "number" }).notNull().default(0),
+    /** While it is set nothing is published from here. */
+    partedAt: instant("parted_at"),
+    reason: text("reason"),
+    createdAt: createdAt(),
+  },
+  (t) => [unique("incarnation_one").on(t.one), check("incarnation_is_one", sql`one`), acrossUsers("incarnation")],
+);

@@ -60,3 +60,10 @@ export type Purpose = "publish" | "settle" | "poll";
  */
 export const LATE_POLICIES = ["publish", "ask", "drop"] as const;
 export type LatePolicy = (typeof LATE_POLICIES)[number];
+
+/**
+ * How a database can part from what its hub knew of it. copied: the same rows in another place, whose original may go on.
+ * turned back: rows as they were some time ago. unknown: nobody here remembers this database.
+ */
+export const PARTINGS = ["copied", "turned back", "unknown"] as const;
+export type Parting = (typeof PARTINGS)[number];

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { type EnvEntry, parseEnvFile } from "./envfile.ts";
 import { isExposed, readTextFile } from "./private-file.ts";
@@ -182,6 +182,17 @@ export function terminalEnv(environment: Environment = process.env): TerminalEnv
     hub: said(environment, "PSN_HUB"),
     columns: Number.isInteger(columns) && columns > 0 ? columns : undefined,
   };
+}
+
+/**
+ * Where psn remembers across hubs what a restore of one must not turn back (https://specifications.freedesktop.org/basedir-spec/,
+ * XDG_STATE_HOME); undefined where this user has no home.
+ */
+export function stateFolder(environment: Environment = process.env): string | undefined {
+  const base = said(environment, "XDG_STATE_HOME") ?? said(environment, "LOCALAPPDATA");
+  if (base !== undefined && isAbsolute(base)) return join(base, "psn");
+  const home = said(environment, "HOME") ?? said(environment, "USERPROFILE");
+  return home !== undefined && isAbsolute(home) ? join(home, ".local", "state", "psn") : undefined;
 }
 
 /** Neon's API key, where the environment has it. It is never kept in a file of the hub's. */

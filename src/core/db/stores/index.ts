@@ -2,9 +2,11 @@ import type { Stores } from "@psn/app/ports/world.ts";
 import type { Database } from "../database.ts";
 import { accountsStore } from "./accounts.ts";
 import { deliveriesStore } from "./deliveries.ts";
+import { incarnationStore } from "./incarnation.ts";
 import { inspectionStore } from "./inspection.ts";
 import { keysStore } from "./keys.ts";
 import { postsStore } from "./posts.ts";
+import { recoveryStore } from "./recovery.ts";
 import { upkeepStore } from "./upkeep.ts";
 import { usersStore } from "./users.ts";
 import { sealedStore } from "./vault.ts";
@@ -17,8 +19,10 @@ export function createStores(database: Database): Stores {
     keys: keysStore(database),
     posts: postsStore(database),
     deliveries: deliveriesStore(database),
+    incarnation: incarnationStore(database),
     inspection: inspectionStore(database),
     upkeep: upkeepStore(database),
+    recovery: recoveryStore(database),
     sealed: sealedStore(database),
   };
 }

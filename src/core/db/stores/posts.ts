@@ -243,18 +243,21 @@ export function postsStore(database: Database): Posts {
       const isFirstOpen = sql`${deliveryUnits.position} = (select min(u.position) from psn.delivery_units u where u.delivery_id = ${id}::uuid and u.state <> 'published')`;
       const toCome = sql<number>`(select count(*) from psn.delivery_units u where u.delivery_id = ${id}::uuid and u.state <> 'published')`;
       const more = live ? 1 : 0;
+      // After a recovery each of a thread's units may be out: then the next is asked for.
+      const next = sql<boolean>`(${live !== undefined} and (select count(*) from psn.delivery_units u
+        where u.delivery_id = ${id}::uuid and u.state = 'sending') > 1)`;
       const [rows] = await database.run({ userId }, (db) => [
         db
           .update(deliveries)
           .set({
             // A thread whose other units are still to come goes on.
-            state: sql`case when ${toCome} > ${more} then 'scheduled' else 'published' end`,
+            state: sql`case when ${next} then 'unconfirmed' when ${toCome} > ${more} then 'scheduled' else 'published' end`,
             publishedAt: sql`case when ${toCome} > ${more} then null else now() end`,
             wakeAt: sql`now()`,
             // Its user has just said that it is to go out.
             late: "publish",
-            code: null,
-            message: null,
+            code: sql`case when ${next} then ${deliveries.code} end`,
+            message: sql`case when ${next} then ${deliveries.message} end`,
             ...takenBack,
           })
           .where(and(eq(deliveries.id, id), or(and(eq(deliveries.state, "unconfirmed"), noLease), leftAlone)))
@@ -262,7 +265,8 @@ export function postsStore(database: Database): Posts {
         db
           .update(deliveryUnits)
           .set(live ? { state: "published", refId: live.id, refUrl: live.url, publishedAt: sql`now()` } : unsent)
-          .where(and(openUnit(uuids([id])), isFirstOpen))
+          // Where one is not there, none that answers it is.
+          .where(and(openUnit(uuids([id])), ...(live ? [isFirstOpen] : [])))
           .returning({ id: deliveryUnits.id }),
         note(db, [id], live ? "resolved: live" : "resolved: not live", live?.url ?? null),
       ]);
