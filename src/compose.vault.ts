@@ -64,6 +64,14 @@ export async function usersOfHub(folder: string, environment?: Environment): Pro
   }
 }
 
+/** The same, and where hub.env has no login that may know them, this user alone. */
+export async function usersOf(folder: string, userId: string, environment?: Environment): Promise<readonly string[]> {
+  return usersOfHub(folder, environment).catch((error: unknown) => {
+    if (error instanceof PsnError && error.code === "CONFIG_INVALID") return [userId];
+    throw error;
+  });
+}
+
 /** The keys in hub.env. Throws CONFIG_INVALID where they come from the environment, which psn cannot change. */
 export function keyringOf(folder: string, environment?: Environment): Keyring {
   const path = hubEnvPath(folder);

@@ -35,7 +35,11 @@ export function ageMs({ world, loaded }: Pick<Run, "world" | "loaded">, { sentAt
 }
 
 /** `opened`: media that are in memory already, by id. */
-export function requestOf(run: Run, unit: StoredUnit, opened: ReadonlyMap<string, Blob> = new Map()): PublishRequest {
+export function requestOf(
+  run: Pick<Run, "world" | "loaded" | "claim" | "purpose">,
+  unit: StoredUnit,
+  opened: ReadonlyMap<string, Blob> = new Map(),
+): PublishRequest {
   const { world, loaded, claim, purpose } = run;
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);

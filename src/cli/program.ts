@@ -17,6 +17,7 @@ export const COMMANDS: CommandTable = {
   cancel: { summary: "take back what has not gone out", load: () => import("./commands/cancel.ts") },
   retry: { summary: "try what failed again", load: () => import("./commands/retry.ts") },
   resolve: { summary: "say what psn cannot find out", load: () => import("./commands/resolve.ts") },
+  recover: { summary: "go on after the hub was copied or restored", load: () => import("./commands/recover.ts") },
   worker: { summary: "publish what is due from this machine", load: () => import("./commands/worker.ts") },
   deploy: { summary: "ship the tasks and their settings to Trigger.dev", load: () => import("./commands/deploy.ts") },
   keys: { summary: "the keys of your own apps at the platforms", load: () => import("./commands/keys.ts") },

@@ -57,6 +57,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["retry", "POST", "--dry-run"],
     ["retry", "POST"],
   ],
+  recover: [["recover", "--dry-run"], ["recover"]],
   worker: [["worker"]],
   config: [
     ["config", "list"],
@@ -138,6 +139,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["USAGE", "resolve", "POST"],
     ["STATE_CONFLICT", "resolve", "POST", "--not-live"],
   ],
+  recover: [["USAGE", "recover", "everything"]],
   worker: [["USAGE", "worker", "--fast"]],
   config: [
     ["USAGE", "config"],
