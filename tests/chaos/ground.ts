@@ -66,8 +66,8 @@ export interface Lane {
   readonly remote: Remote;
   /** A process that has the hub open, made if there is none at hand. */
   readonly psn: () => Promise<Psn>;
-  /** One more, with these settings above the hub's own. */
-  readonly another: (env?: Readonly<Record<string, string>>) => Promise<Psn>;
+  /** One more, with these settings above the hub's own, on this hub or a copy of it. */
+  readonly another: (env?: Readonly<Record<string, string>>, of?: string) => Promise<Psn>;
   /** Everything these deliveries wait for is over; asked of this process where the database has no other door. */
   readonly passTime: (psn: Psn, ids: readonly string[]) => Promise<void>;
   /** The address by which the program comes in; undefined for the embedded database. */
@@ -178,9 +178,9 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
   );
 
   const running = new Set<Psn>();
-  const another = async (env: Readonly<Record<string, string>> = {}) => {
+  const another = async (env: Readonly<Record<string, string>> = {}, of = folder) => {
     ending.throwIfAborted();
-    const psn = await startPsn(folder, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...oauthEnv(oauth), ...env });
+    const psn = await startPsn(of, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...oauthEnv(oauth), ...env });
     running.add(psn);
     void psn.gone.then(() => running.delete(psn));
     return psn;

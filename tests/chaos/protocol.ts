@@ -58,6 +58,8 @@ export type Order =
   | { readonly do: "report"; readonly ids: readonly string[] }
   | { readonly do: "cancel" | "moveAway"; readonly id: string }
   | { readonly do: "resolve"; readonly id: string; readonly live: string | null }
+  /** As `psn recover --yes`. */
+  | { readonly do: "recover" }
   | { readonly do: "readAccess"; readonly accountId: string }
   | { readonly do: "storeAccess"; readonly accountId: string; readonly access: string }
   /** As the owner of the database, which only the embedded one lets every process be. */

@@ -1,4 +1,5 @@
 import { badDayRuns } from "./bad-day.ts";
+import { copyRuns } from "./copies.ts";
 import { type DatabaseKind, type Ground, type Lane, startGround } from "./ground.ts";
 import { killRuns } from "./kills.ts";
 import { cutRuns, lateRuns, misdeedRuns, skewRuns, slowRuns } from "./misdeeds.ts";
@@ -111,6 +112,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
       ...takeoverRuns("pg", named(["searched", "mastodon, no keys"])),
       ...databaseCutRuns(true),
       ...holderRuns(true),
+      ...copyRuns(),
       changeRun("pg", random),
       crowdRun("pg", 4, 1, random),
     ];
@@ -128,6 +130,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
     ...databaseCutRuns(false),
     ...postgresRuns(postgresOf, false),
     ...holderRuns(false),
+    ...copyRuns(),
     ...cancelRuns("pg"),
     ...both.flatMap((kind) => [
       crowdRun(kind, 10, 0, random),

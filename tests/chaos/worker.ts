@@ -6,6 +6,7 @@ import type { Deliveries, LoadedDelivery } from "@psn/app/ports/deliveries.ts";
 import type { FaultPoint } from "@psn/app/ports/fault-points.ts";
 import type { NewMedia } from "@psn/app/ports/posts.ts";
 import type { World } from "@psn/app/ports/world.ts";
+import { recoverHub } from "@psn/app/recover-hub.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
 import { schedulePost } from "@psn/app/schedule-post.ts";
 import { openCredentials, sealCredentials } from "@psn/app/session.ts";
@@ -238,6 +239,8 @@ async function obey(order: Order): Promise<unknown> {
     }
     case "resolve":
       return (await resolveDelivery(plain, user.id, order.id, order.live ?? undefined)).deliveries.map(({ id }) => id);
+    case "recover":
+      return (await recoverHub({ world: plain, notes: hub.notes, users: [user.id], signal: new AbortController().signal })).length;
     case "readAccess":
       return access(order.accountId);
     case "storeAccess":
