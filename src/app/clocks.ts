@@ -1,3 +1,4 @@
+import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
 import type { World } from "./ports/world.ts";
 
 /*
@@ -45,7 +46,8 @@ const watched = new WeakMap<object, Watched>();
 /**
  * Takes note of the database's clock and answers how old something can be that the database calls `ageMs` old: where its clock has
  * stepped since this process first read it, no older than the step. What lies in the future was written before the clock stepped back:
- * it is as old as that step, or as this process's knowledge of the clock.
+ * it is as old as that step, or as this process's knowledge of the clock; and at least half as old as the patience, so that processes
+ * that live for one look do not ask every two seconds.
  */
 export function steadyAge({ elapsedMs, stores }: Pick<World, "elapsedMs" | "stores">, readAt: Date, ageMs: number): number {
   const now = elapsedMs();
@@ -56,6 +58,6 @@ export function steadyAge({ elapsedMs, stores }: Pick<World, "elapsedMs" | "stor
   const { firstReadAtMs } = known;
   watched.set(stores, { offsetMs, readAtMs: now, firstReadAtMs, steppedAtMs });
   const since = now - (steppedAtMs ?? firstReadAtMs);
-  if (ageMs < 0) return since;
+  if (ageMs < 0) return Math.max(since, SETTLE_PATIENCE_MS / 2);
   return steppedAtMs === undefined ? ageMs : Math.min(ageMs, since);
 }
