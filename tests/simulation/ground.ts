@@ -1,0 +1,133 @@
+import { type Chance, chanceOf } from "./chance.ts";
+import type { Kernel, Process } from "./kernel.ts";
+import type { Postgres } from "./postgres.ts";
+import type { Rates, Scenario } from "./scenario.ts";
+
+/*
+ * What the parts of one history share.
+ */
+
+/** True time at a history's beginning: 2027-01-15 08:00 UTC. */
+export const EPOCH = 1_800_000_000_000;
+
+export interface Ground {
+  readonly kernel: Kernel;
+  readonly postgres: Postgres;
+  readonly scenario: Scenario;
+  readonly watch: Watch;
+  /** Until when these are away, in true time. */
+  readonly away: { database: number; platforms: number; queue: number };
+  /** Nothing goes wrong any more. */
+  calm: boolean;
+  /** Decides by a name. */
+  chance(name: string): Chance;
+  /** Whether a fault befalls what has this name; those that did are remembered. */
+  befalls(kind: keyof Rates, name: string): boolean;
+  readonly befallen: Set<string>;
+  /** The account's number in the scenario, by its id. */
+  readonly accountIds: string[];
+  readonly userId: string;
+}
+
+/** One request that can create something, as the network sees it. */
+export interface Sent {
+  readonly key: string;
+  readonly account: number;
+  readonly by: string;
+  readonly startedAt: number;
+  /** What the database said at that instant. */
+  readonly found: Found | undefined;
+  handledAt?: number;
+  gaveUpAt?: number;
+  /** Until when it may still be carried out. */
+  until?: number;
+}
+
+/** A unit and its delivery, by the database. */
+export interface Found {
+  readonly delivery: string;
+  readonly position: number;
+  readonly unitState: string;
+  readonly state: string;
+  readonly fence: number;
+}
+
+/** A delivery as it was after a transaction. */
+export interface Seen {
+  readonly id: string;
+  readonly account: string;
+  readonly post: string;
+  readonly state: string;
+  readonly fence: number;
+  readonly worker: string | null;
+  readonly units: string;
+  /** By the database's clock, in epoch milliseconds. */
+  readonly wakeAt: number;
+  readonly leaseUntil: number | null;
+  readonly pausedUntil: number | null;
+  readonly health: string;
+}
+
+export interface Step {
+  readonly at: number;
+  readonly by: string;
+  readonly from: Seen | undefined;
+  readonly to: Seen;
+}
+
+/** Everything that is judged. */
+export interface Watch {
+  readonly sent: Sent[];
+  readonly steps: Step[];
+  /** By delivery. */
+  readonly latest: Map<string, Seen>;
+  /** Grows with every change of a row. */
+  version: number;
+  /** Invariants that broke while it ran. */
+  readonly broken: string[];
+  /** Posts whose command said that they are stored, by the post's id. */
+  readonly confirmed: Map<string, string>;
+  /** Deliveries by the instant at which a command said that they are cancelled. */
+  readonly cancelled: Map<string, number>;
+  /** What the platforms asked for: no request of this account in between, in true time. */
+  readonly pauses: { readonly account: number; readonly from: number; readonly until: number }[];
+  /** The database's clock was stepped. */
+  clockStepped: boolean;
+}
+
+export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scenario): Ground {
+  const spared = new Set(scenario.spared);
+  const befallen = new Set<string>();
+  const chance = (name: string) => chanceOf(`${scenario.seed}/${name}`);
+  const ground: Ground = {
+    kernel,
+    postgres,
+    scenario,
+    watch: {
+      sent: [],
+      steps: [],
+      latest: new Map(),
+      version: 0,
+      broken: [],
+      confirmed: new Map(),
+      cancelled: new Map(),
+      pauses: [],
+      clockStepped: false,
+    },
+    away: { database: 0, platforms: 0, queue: 0 },
+    calm: false,
+    chance,
+    befalls: (kind, name) => {
+      if (ground.calm || spared.has(name) || !chance(`fault ${name}`).happens(scenario.rates[kind])) return false;
+      befallen.add(name);
+      return true;
+    },
+    befallen,
+    accountIds: [],
+    userId: "00000000-0000-7000-8000-000000000001",
+  };
+  return ground;
+}
+
+/** A process's wall clock, in epoch milliseconds. */
+export const wallOf = ({ kernel }: Ground, { machine }: Process): number => EPOCH + kernel.now() + machine.aheadMs;

@@ -1,0 +1,221 @@
+import type { Fetch } from "@psn/core/types/platform.ts";
+import type { Found, Ground, Sent } from "./ground.ts";
+import { labelOf } from "./database.ts";
+import type { Process } from "./kernel.ts";
+import type { Reply, Servers } from "./servers.ts";
+
+/*
+ * The way between psn and the platforms: every request takes time in both directions, can be lost on either, can be carried out when
+ * nobody waits for it any more, and can be answered with anything.
+ */
+
+const FAULTS = [
+  "refused connection",
+  "lost",
+  "silence",
+  "500 before",
+  "500 after",
+  "answer lost",
+  "answer lost",
+  "carried out, then silence",
+  "late",
+  "late",
+  "slow",
+  "slow",
+  "garbage before",
+  "garbage after",
+  "429",
+  "429",
+  "refusal",
+  "refusal",
+  "redirect",
+] as const;
+type Fault = (typeof FAULTS)[number] | "none";
+
+/** A request is given up after this, in milliseconds (`platforms/kit/http.ts`). */
+const PATIENCE_MS = 30_000;
+/**
+ * What is carried out later than this after psn stopped waiting can be doubled by a server that ignores keys (docs/guarantees.md); in
+ * milliseconds, with what a search lags behind.
+ */
+const LATEST_MS = 55_000;
+
+/** Words that a database, a terminal or a cut can stumble over. */
+const WORDS = [
+  "no",
+  "no\u0000way",
+  "\ud83d",
+  `${"x".repeat(198)}\ud83d\ude00\ud83d\ude00 and so on`,
+  "\udc00 backwards \ud800",
+  "line\r\nline\u2028line\u001b[31m",
+  "e\u0301".repeat(300),
+] as const;
+
+const failure = (code: string) => Object.assign(new Error("the connection failed"), { code });
+
+export function fetchOf(ground: Ground, servers: Servers, process: Process): Fetch {
+  const { kernel } = ground;
+  return (input, init) =>
+    new Promise<Response>((resolve, reject) => {
+      const url = new URL(input);
+      const method = init?.method ?? "GET";
+      const [, bearer = ""] = (new Headers(init?.headers).get("authorization") ?? "").split(" ");
+      const account = Number(bearer.split("/")[0]);
+      const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : undefined;
+      const route = `${method} /${url.pathname.split("/")[1] ?? ""}`;
+      const creates = route === "POST /posts";
+      const label = creates ? `${route} ${textOf(body)}` : `${route} a${account}`;
+      const name = `${label} #${numberOf(ground, label)}`;
+      const chance = ground.chance(name);
+      let fault: Fault = ground.befalls("request", name) ? chance.pick(FAULTS) : "none";
+      if (kernel.now() < ground.away.platforms) fault = chance.pick(["refused connection", "500 before"]);
+      const sent: Sent | undefined = creates
+        ? { key: keyOf(body), account, by: process.name, startedAt: kernel.now(), found: undefined }
+        : undefined;
+      kernel.note(process.name, `${name}${fault === "none" ? "" : `: ${fault}`}`);
+      if (sent) {
+        ground.watch.sent.push(sent);
+        void foundAt(ground, sent).then((found) => Object.assign(sent, { found }));
+      }
+
+      let over = false;
+      const finish = (ms: number, give: () => void) =>
+        kernel.after(ms, process, () => {
+          if (over) return;
+          over = true;
+          give();
+        });
+      const { signal } = init ?? {};
+      const giveUp = () => {
+        if (over) return;
+        over = true;
+        if (sent) sent.gaveUpAt = kernel.now();
+        reject(signal?.reason);
+      };
+      if (signal?.aborted) {
+        giveUp();
+        return;
+      }
+      signal?.addEventListener("abort", giveUp, { once: true });
+
+      const fail = (code: string, ms: number) => finish(ms, () => reject(failure(code)));
+      const give = ({ status, body: text, headers = {} }: Reply, ms: number) =>
+        finish(ms, () => {
+          kernel.note(process.name, `${name} is answered ${status}`);
+          resolve(new Response(text, { status, headers }));
+        });
+      const lagMs = chance.happens(0.3) ? chance.int(0, 20_000) : 0;
+      const carryOut = () => {
+        const reply = servers.handle(account, method, url, bearer, body, lagMs);
+        if (sent && reply.status < 300) sent.handledAt = kernel.now();
+        kernel.note("platform", `${name} → ${reply.status} ${reply.body.slice(0, 40)}`);
+        return reply;
+      };
+      /** The answer to what reached the server. */
+      const reached = (ms: number, then: () => void) => {
+        if (sent) sent.until = kernel.now() + ms;
+        kernel.after(ms, undefined, then);
+      };
+      const [there, back] = [chance.int(1, 200), chance.int(1, 200)];
+      switch (fault) {
+        case "none":
+          reached(there, () => give(carryOut(), back));
+          return;
+        case "refused connection":
+          fail("ECONNREFUSED", back);
+          return;
+        case "lost":
+          fail("ECONNRESET", there + chance.int(0, 5_000));
+          return;
+        case "silence":
+          return;
+        case "500 before":
+          give({ status: chance.pick([500, 502, 503, 504, 408]), body: "oops" }, there + back);
+          return;
+        case "500 after":
+          reached(there, () => {
+            carryOut();
+            give({ status: chance.pick([500, 502, 504]), body: "oops" }, back);
+          });
+          return;
+        case "answer lost":
+          reached(there, () => {
+            carryOut();
+            fail("ECONNRESET", back);
+          });
+          return;
+        case "carried out, then silence":
+          reached(there, () => void carryOut());
+          return;
+        case "late":
+          // The search lags too: both together stay within what psn's documents allow.
+          reached(chance.int(PATIENCE_MS - 5_000, PATIENCE_MS + LATEST_MS - 2 * lagMs), () => give(carryOut(), chance.int(1, 2_000)));
+          return;
+        case "slow":
+          reached(chance.int(200, 14_000), () => give(carryOut(), chance.int(200, 14_000)));
+          return;
+        case "garbage before":
+          give({ status: 200, body: chance.pick(["<html>welcome</html>", "", "{", '{"id":null}', '{"job":7}']) }, there + back);
+          return;
+        case "garbage after":
+          reached(there, () => {
+            carryOut();
+            give({ status: 200, body: chance.pick(["<html>welcome</html>", "", "{", "[]", '{"id":5}']) }, back);
+          });
+          return;
+        case "429":
+          reached(there, () => give(servers.pause(account, chance.int(1, 240) * 1_000), back));
+          return;
+        case "refusal":
+          give(
+            {
+              status: chance.pick([400, 403, 404, 409, 410, 413, 422, 422]),
+              body: `{"error":${escaped(chance.pick(WORDS))}}`,
+            },
+            there + back,
+          );
+          return;
+        case "redirect":
+          give({ status: chance.pick([301, 302, 307, 308]), body: "", headers: { location: "https://elsewhere.example/posts" } }, there + back);
+          return;
+      }
+    });
+}
+
+/** JSON in ASCII: half a character must reach psn as one. */
+const escaped = (text: string): string =>
+  `"${[...Array(text.length).keys()].map((at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")}"`;
+
+const numbers = new WeakMap<Ground, Map<string, number>>();
+function numberOf(ground: Ground, label: string): number {
+  const some = numbers.get(ground) ?? new Map<string, number>();
+  numbers.set(ground, some);
+  const number = (some.get(label) ?? 0) + 1;
+  some.set(label, number);
+  return number;
+}
+
+const fieldOf = (body: unknown, field: string): string => {
+  const value: unknown = typeof body === "object" && body !== null ? Reflect.get(body, field) : undefined;
+  return typeof value === "string" ? value : "";
+};
+const textOf = (body: unknown) => fieldOf(body, "text");
+const keyOf = (body: unknown) => fieldOf(body, "key");
+
+const FIND = `select u.delivery_id::text as delivery, u.position, u.state as "unitState", d.state, d.fence::integer
+  from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id where u.id = $1`;
+
+/** What the database says of a unit at the instant at which its request begins; nothing may be sent that is not `sending` there. */
+async function foundAt(ground: Ground, sent: Sent): Promise<Found | undefined> {
+  const { watch, postgres } = ground;
+  const [found] = await postgres.query<Found>(FIND, [sent.key]);
+  if (!found) watch.broken.push(`${sent.by} sends a unit that the database does not have`);
+  else {
+    const label = labelOf(ground, found.delivery);
+    if (found.unitState !== "sending")
+      watch.broken.push(`${sent.by} sends ${label} while the database says that its unit is ${found.unitState} (${found.state})`);
+    const cancelled = watch.cancelled.get(found.delivery);
+    if (cancelled !== undefined && found.state === "cancelled") watch.broken.push(`${sent.by} sends ${label}, which is cancelled`);
+  }
+  return found;
+}

@@ -1,0 +1,123 @@
+import { chanceOf } from "./chance.ts";
+import { MODELS, type ModelId } from "./models.ts";
+
+/*
+ * What a history begins with: data alone, so that parts of it can be left out while a fault still shows.
+ */
+
+export interface Scenario {
+  readonly seed: string;
+  /** Who publishes: workers that stay, tasks that a queue wakes, or both. */
+  readonly runs: "workers" | "tasks" | "both";
+  readonly workers: readonly { readonly machine: number }[];
+  /** How far each machine's wall clock is ahead, in milliseconds; the first is the database's. */
+  readonly machines: readonly number[];
+  readonly accounts: readonly { readonly platform: ModelId }[];
+  readonly posts: readonly ScenarioPost[];
+  readonly happenings: readonly Happening[];
+  /** How often each kind of thing goes wrong, in [0, 1). */
+  readonly rates: Rates;
+  /** Faults by name that do not befall. */
+  readonly spared: readonly string[];
+}
+
+export interface Rates {
+  readonly request: number;
+  readonly database: number;
+  readonly queue: number;
+  readonly bucket: number;
+  /** That a process dies of itself. */
+  readonly death: number;
+}
+
+export interface ScenarioPost {
+  readonly name: string;
+  /** When the command runs, and how long after that the post is due, in milliseconds. */
+  readonly at: number;
+  readonly inMs: number;
+  readonly accounts: readonly number[];
+  readonly parts: number;
+  readonly media: boolean;
+  readonly late: "publish" | "ask" | "drop";
+  /** The command stays and publishes by itself. */
+  readonly follows: boolean;
+  /** The command is given a key and is run again until it says that it is done. */
+  readonly keyed: boolean;
+}
+
+export type Happening = { readonly at: number } & (
+  | { readonly what: "cancel" | "move" | "retry" | "resolve"; readonly post: number }
+  | { readonly what: "disconnect" | "connect" | "expire" | "revoke"; readonly account: number }
+  | { readonly what: "stop" | "sleep"; readonly worker: number; readonly forMs: number }
+  | { readonly what: "step"; readonly machine: number; readonly byMs: number }
+  | { readonly what: "database away" | "platforms away" | "queue away"; readonly forMs: number }
+  | { readonly what: "power cut" }
+);
+
+const MINUTE = 60_000;
+/** So long goes wrong what can go wrong; then all is calm. */
+export const TROUBLE_MS = 12 * MINUTE;
+
+const RATES = [0, 0, 0.05, 0.15, 0.3] as const;
+
+/** The scenario of a seed. */
+export function scenarioOf(seed: string): Scenario {
+  const chance = chanceOf(`${seed}/scenario`);
+  const { int, happens, pick } = chance;
+  const runs = pick(["workers", "workers", "tasks", "both"]);
+  const workers = Array.from({ length: runs === "tasks" ? 0 : int(1, 3) }, (_, n) => ({ machine: happens(0.7) ? n + 1 : 1 }));
+  const ahead = () => (happens(0.6) ? 0 : pick([int(-2_000, 2_000), int(-MINUTE, MINUTE), int(-10 * MINUTE, 10 * MINUTE)]));
+  const machines = [ahead(), ahead(), ahead(), ahead()];
+  const ids = Object.keys(MODELS) as [ModelId, ...ModelId[]];
+  const accounts = Array.from({ length: int(1, 3) }, () => ({ platform: pick(ids) }));
+  const posts = Array.from({ length: int(1, 4) }, (_, n): ScenarioPost => {
+    const some = accounts.map((_account, index) => index).filter(() => happens(0.6));
+    return {
+      name: `p${n + 1}`,
+      at: int(0, 5 * MINUTE),
+      inMs: happens(0.5) ? 0 : int(0, 5 * MINUTE),
+      accounts: some.length > 0 ? some : [0],
+      parts: happens(0.7) ? 1 : int(2, 3),
+      media: happens(0.3),
+      late: pick(["ask", "publish", "drop"]),
+      follows: happens(0.1),
+      keyed: happens(0.3),
+    };
+  });
+  const post = () => int(0, posts.length - 1);
+  const account = () => int(0, accounts.length - 1);
+  const happening = (): Happening => {
+    const at = int(0, TROUBLE_MS - MINUTE);
+    switch (int(0, workers.length > 0 ? 13 : 10)) {
+      case 0:
+      case 1:
+        return { at, what: "cancel", post: post() };
+      case 2:
+        return { at, what: "move", post: post() };
+      case 3:
+        return { at, what: pick(["retry", "resolve"]), post: post() };
+      case 4:
+        return { at, what: "disconnect", account: account() };
+      case 5:
+        return { at, what: "connect", account: account() };
+      case 6:
+        return { at, what: "expire", account: account() };
+      case 7:
+        return { at, what: happens(0.3) ? "revoke" : "expire", account: account() };
+      case 8:
+        return { at, what: pick(["database away", "platforms away", "queue away"]), forMs: int(1_000, 3 * MINUTE) };
+      case 9: {
+        const byMs = pick([int(-MINUTE, MINUTE), int(-10 * MINUTE, 10 * MINUTE), 24 * 60 * MINUTE, -24 * 60 * MINUTE]);
+        return { at, what: "step", machine: int(0, 3), byMs };
+      }
+      case 10:
+        return { at, what: "power cut" };
+      default:
+        return { at, what: pick(["stop", "sleep"]), worker: int(0, workers.length - 1), forMs: pick([int(1_000, 50_000), int(50_000, 4 * MINUTE)]) };
+    }
+  };
+  const happenings = Array.from({ length: happens(0.2) ? 0 : int(0, 6) }, happening);
+  const rate = () => pick(RATES);
+  const rates = { request: rate(), database: pick([0, 0, 0.02, 0.1]), queue: rate(), bucket: rate(), death: rate() };
+  return { seed, runs, workers, machines, accounts, posts, happenings, rates, spared: [] };
+}
