@@ -13,7 +13,6 @@ import type { Process } from "./kernel.ts";
 /** How it comes in: by a session, as a worker does, or by requests, as a task does (`core/db/drivers/neon-http.ts`). */
 export type Way = "session" | "requests";
 
-const CUTS = ["refused", "cut before", "cut", "answer lost", "answer lost", "slow", "slow"] as const;
 /** As neon-http sends again what is repeatable, in milliseconds. */
 const AGAIN_MS = [250, 1_000, 3_000] as const;
 const REQUEST_TIMEOUT_MS = 25_000;
@@ -31,7 +30,7 @@ interface Known {
 const known = new WeakMap<Ground, Map<string, Known>>();
 
 export interface Access extends Database {
-  /** The next transaction only asks what somebody may have asked before; `changes`: whether these rows mean that it changed something. */
+  /** The next transaction asks only this, which somebody may have asked before. */
   asking(question: string): void;
 }
 
@@ -47,7 +46,7 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
       count += 1;
       const name = `${process.name} database ${count}`;
       const chance = ground.chance(name);
-      let cut = ground.befalls("database", name) ? chance.pick(CUTS) : "none";
+      let cut = ground.befalls("database", name) ?? "none";
       if (kernel.now() < ground.away.database) cut = "refused";
       const slow = cut === "slow";
       const there = slow ? chance.int(100, 40_000) : chance.int(0, 4);
@@ -89,6 +88,7 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
           try {
             const result = await work();
             answer(back, () => resolve(result));
+            if (asked?.startsWith("claim") && isEmpty(result)) writes = false;
             if (asked !== undefined) remember(asked, result);
           } catch (error) {
             fail(error);
@@ -101,7 +101,7 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
 
   function remember(asked: string, result: unknown): void {
     const rows: unknown = Array.isArray(result) ? result[0] : undefined;
-    if (!Array.isArray(rows) || (asked.startsWith("claim") && rows.length > 0)) return;
+    if (!Array.isArray(rows) || (asked.startsWith("claim") && !isEmpty(result))) return;
     const from = postgres.clock();
     questions.set(asked, { version: ground.watch.version, from, until: nextInstant(ground, from), rows });
   }
@@ -150,6 +150,8 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
     },
   };
 }
+
+const isEmpty = (result: unknown) => Array.isArray(result) && Array.isArray(result[0]) && result[0].length === 0;
 
 interface Listener {
   readonly process: Process;

@@ -1,7 +1,7 @@
 import { type Chance, chanceOf } from "./chance.ts";
 import type { Kernel, Process } from "./kernel.ts";
 import type { Postgres } from "./postgres.ts";
-import type { Rates, Scenario } from "./scenario.ts";
+import type { Rates, Scenario, Ways } from "./scenario.ts";
 
 /*
  * What the parts of one history share.
@@ -21,8 +21,8 @@ export interface Ground {
   calm: boolean;
   /** Decides by a name. */
   chance(name: string): Chance;
-  /** Whether a fault befalls what has this name; those that did are remembered. */
-  befalls(kind: keyof Rates, name: string): boolean;
+  /** The way in which what has this name goes wrong, where it does; those that did are remembered. */
+  befalls<Kind extends keyof Rates>(kind: Kind, name: string): Ways[Kind][number] | undefined;
   readonly befallen: Set<string>;
   /** The account's number in the scenario, by its id. */
   readonly accountIds: string[];
@@ -118,9 +118,11 @@ export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scena
     calm: false,
     chance,
     befalls: (kind, name) => {
-      if (ground.calm || spared.has(name) || !chance(`fault ${name}`).happens(scenario.rates[kind])) return false;
+      const { happens, int } = chance(`fault ${name}`);
+      if (ground.calm || spared.has(name) || !happens(scenario.rates[kind])) return undefined;
       befallen.add(name);
-      return true;
+      const ways = scenario.ways[kind];
+      return ways[int(0, ways.length - 1)];
     },
     befallen,
     accountIds: [],

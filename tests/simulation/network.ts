@@ -2,6 +2,7 @@ import type { Fetch } from "@psn/core/types/platform.ts";
 import type { Found, Ground, Sent } from "./ground.ts";
 import { labelOf } from "./database.ts";
 import type { Process } from "./kernel.ts";
+import type { Ways } from "./scenario.ts";
 import type { Reply, Servers } from "./servers.ts";
 
 /*
@@ -9,28 +10,7 @@ import type { Reply, Servers } from "./servers.ts";
  * nobody waits for it any more, and can be answered with anything.
  */
 
-const FAULTS = [
-  "refused connection",
-  "lost",
-  "silence",
-  "500 before",
-  "500 after",
-  "answer lost",
-  "answer lost",
-  "carried out, then silence",
-  "late",
-  "late",
-  "slow",
-  "slow",
-  "garbage before",
-  "garbage after",
-  "429",
-  "429",
-  "refusal",
-  "refusal",
-  "redirect",
-] as const;
-type Fault = (typeof FAULTS)[number] | "none";
+type Fault = Ways["request"][number] | "none";
 
 /** A request is given up after this, in milliseconds (`platforms/kit/http.ts`). */
 const PATIENCE_MS = 30_000;
@@ -67,7 +47,7 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       const label = creates ? `${route} ${textOf(body)}` : `${route} a${account}`;
       const name = `${label} #${numberOf(ground, label)}`;
       const chance = ground.chance(name);
-      let fault: Fault = ground.befalls("request", name) ? chance.pick(FAULTS) : "none";
+      let fault: Fault = ground.befalls("request", name) ?? "none";
       if (kernel.now() < ground.away.platforms) fault = chance.pick(["refused connection", "500 before"]);
       const sent: Sent | undefined = creates
         ? { key: keyOf(body), account, by: process.name, startedAt: kernel.now(), found: undefined }

@@ -29,7 +29,7 @@ export interface Living {
 export function spawn(ground: Ground, outside: Outside, name: string, machine: Machine, way: Way): Living {
   const { kernel } = ground;
   const chance = ground.chance(`process ${name}`);
-  const mortal = ground.befalls("death", `death of ${name}`);
+  const mortal = ground.befalls("death", `death of ${name}`) !== undefined;
   const process: Process = {
     name,
     machine,

@@ -15,8 +15,9 @@ export interface Scenario {
   readonly accounts: readonly { readonly platform: ModelId }[];
   readonly posts: readonly ScenarioPost[];
   readonly happenings: readonly Happening[];
-  /** How often each kind of thing goes wrong, in [0, 1). */
+  /** How often each kind of thing goes wrong, in [0, 1), and in which ways it can. */
   readonly rates: Rates;
+  readonly ways: Ways;
   /** Faults by name that do not befall. */
   readonly spared: readonly string[];
 }
@@ -29,6 +30,31 @@ export interface Rates {
   /** That a process dies of itself. */
   readonly death: number;
 }
+
+/** In which ways something can go wrong; one that is named twice is as likely again. */
+export const WAYS = {
+  request: [
+    "refused connection",
+    "lost",
+    "silence",
+    "500 before",
+    "500 after",
+    "answer lost",
+    "carried out, then silence",
+    "late",
+    "slow",
+    "garbage before",
+    "garbage after",
+    "429",
+    "refusal",
+    "redirect",
+  ],
+  database: ["refused", "cut before", "cut", "answer lost", "slow"],
+  queue: ["no answer, before", "no answer, after", "early", "late", "never", "twice"],
+  bucket: ["slow", "refuses", "gone", "another byte", "no answer"],
+  death: ["dies"],
+} as const satisfies Record<keyof Rates, readonly [string, ...string[]]>;
+export type Ways = { readonly [Kind in keyof Rates]: readonly (typeof WAYS)[Kind][number][] };
 
 export interface ScenarioPost {
   readonly name: string;
@@ -58,7 +84,6 @@ const MINUTE = 60_000;
 /** So long goes wrong what can go wrong; then all is calm. */
 export const TROUBLE_MS = 12 * MINUTE;
 
-const RATES = [0, 0, 0.05, 0.15, 0.3] as const;
 
 /** The scenario of a seed. */
 export function scenarioOf(seed: string): Scenario {
@@ -117,7 +142,21 @@ export function scenarioOf(seed: string): Scenario {
     }
   };
   const happenings = Array.from({ length: happens(0.2) ? 0 : int(0, 6) }, happening);
-  const rate = () => pick(RATES);
-  const rates = { request: rate(), database: pick([0, 0, 0.02, 0.1]), queue: rate(), bucket: rate(), death: rate() };
-  return { seed, runs, workers, machines, accounts, posts, happenings, rates, spared: [] };
+  // Few ways at a time, each of them often: then they meet.
+  const some = <T>(all: readonly [T, ...T[]]): readonly T[] => Array.from({ length: int(1, 3) }, () => pick(all));
+  const rates = {
+    request: pick([0, 0.1, 0.3, 0.5, 0.7]),
+    database: pick([0, 0, 0.03, 0.1, 0.25]),
+    queue: pick([0, 0.1, 0.4]),
+    bucket: pick([0, 0.3, 0.6]),
+    death: pick([0, 0, 0.3, 0.7]),
+  };
+  const ways: Ways = {
+    request: some(WAYS.request),
+    database: some(WAYS.database),
+    queue: some(WAYS.queue),
+    bucket: some(WAYS.bucket),
+    death: WAYS.death,
+  };
+  return { seed, runs, workers, machines, accounts, posts, happenings, rates, ways, spared: [] };
 }

@@ -21,7 +21,7 @@ export function createQueue(ground: Ground, onWake: (wakeUp: WakeUp) => void): W
   const accept = (key: string, wakeUp: WakeUp, name: string): void => {
     if (known.has(key)) return;
     const chance = ground.chance(name);
-    const fault = ground.befalls("queue", `${name} run`) ? chance.pick(["early", "late", "late", "never", "twice"] as const) : "none";
+    const fault = ground.befalls("queue", `${name} run`) ?? "none";
     // A run whose time has passed begins at once.
     const due = Math.max(0, wakeUp.at.getTime() - EPOCH - kernel.now());
     const early = fault === "early" ? Math.max(0, due - chance.int(1_000, 30_000)) : due;
@@ -41,13 +41,13 @@ export function createQueue(ground: Ground, onWake: (wakeUp: WakeUp) => void): W
         count += 1;
         const name = `${process.name} queue ${count}`;
         const chance = ground.chance(name);
-        const fault = ground.befalls("queue", name) ? chance.pick(["before", "after"] as const) : "none";
-        const away = kernel.now() < ground.away.queue;
-        if (fault !== "none" || away) kernel.note(process.name, `queue: no answer, ${away ? "before" : fault}`);
+        const fault = kernel.now() < ground.away.queue ? "no answer, before" : ground.befalls("queue", name);
+        const silent = fault?.startsWith("no answer") ?? false;
+        if (silent) kernel.note(process.name, `queue: ${fault}`);
         let handle = "";
-        if (fault !== "before" && !away) kernel.after(chance.int(1, 50), undefined, () => void (handle = work(name)));
-        await kernel.sleep(process, fault === "none" && !away ? 100 : chance.int(100, 5_000));
-        if (fault !== "none" || away) throw new PsnError("VENDOR_UNREACHABLE", "Trigger.dev does not answer");
+        if (fault !== "no answer, before") kernel.after(chance.int(1, 50), undefined, () => void (handle = work(name)));
+        await kernel.sleep(process, silent ? chance.int(100, 5_000) : 100);
+        if (silent) throw new PsnError("VENDOR_UNREACHABLE", "Trigger.dev does not answer");
         return handle;
       };
       return {
@@ -81,7 +81,7 @@ export function createBucket(ground: Ground): (process: Process) => Bucket {
       count += 1;
       const name = `${process.name} bucket ${count}`;
       const chance = ground.chance(name);
-      const fault = ground.befalls("bucket", name) ? chance.pick(["slow", "slow", "refuses", "gone", "another byte", "no answer"] as const) : "none";
+      const fault = ground.befalls("bucket", name) ?? "none";
       kernel.note(process.name, `bucket ${what}${fault === "none" ? "" : `: ${fault}`}`);
       await kernel.sleep(process, fault === "slow" ? chance.int(5_000, 200_000) : chance.int(1, 100));
       if (fault === "refuses") throw new PsnError("VENDOR_REFUSED", "the bucket refused with 403");
