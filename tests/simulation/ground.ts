@@ -95,10 +95,14 @@ export interface Watch {
   clockStepped: boolean;
 }
 
+/** Of a kind of fault, how many befall at most: wake-ups that come twice and ask for another one would have no end. */
+const MOST: Rates = { request: 60, database: 80, queue: 25, bucket: 30, death: 20 };
+
 export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scenario): Ground {
   const spared = new Set(scenario.spared);
   const befallen = new Set<string>();
   const chance = (name: string) => chanceOf(`${scenario.seed}/${name}`);
+  const counts: Record<keyof Rates, number> = { request: 0, database: 0, queue: 0, bucket: 0, death: 0 };
   const ground: Ground = {
     kernel,
     postgres,
@@ -119,7 +123,8 @@ export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scena
     chance,
     befalls: (kind, name) => {
       const { happens, int } = chance(`fault ${name}`);
-      if (ground.calm || spared.has(name) || !happens(scenario.rates[kind])) return undefined;
+      if (ground.calm || counts[kind] >= MOST[kind] || spared.has(name) || !happens(scenario.rates[kind])) return undefined;
+      counts[kind] += 1;
       befallen.add(name);
       const ways = scenario.ways[kind];
       return ways[int(0, ways.length - 1)];

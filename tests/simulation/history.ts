@@ -321,7 +321,7 @@ async function bringToEnd(stage: Stage): Promise<void> {
   for (let round = 0; round < 400 && kernel.now() < began + CALM_MS; round += 1) {
     const all = [...watch.latest.values()];
     for (const [index, id] of ground.accountIds.entries())
-      if (all.some(({ account, health, state }) => account === id && health === "needs-reconnect" && (state === "held" || OPEN.includes(state))))
+      if (all.some(({ account, health, state }) => account === id && health !== "ok" && (state === "held" || OPEN.includes(state))))
         await ask(stage, (living) => stage.person.connect(living, index));
     const held = [...watch.latest.values()].find(({ state, health }) => state === "held" && health === "ok");
     if (held) for (const { name } of scenario.posts) await ask(stage, (living) => stage.person.change(living, name, "retry"));

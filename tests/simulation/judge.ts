@@ -55,7 +55,8 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
       const [one] = there[position] ?? [];
       if (!one) broken.push(`lost: psn says that unit ${position + 1} of ${name} is out, and it is not public`);
       else {
-        if (one.id !== unit.ref) broken.push(`wrong ref: psn calls unit ${position + 1} of ${name} ${unit.ref}, and it is ${one.id}`);
+        // Where psn cannot ask the platform, a person's address is all it has.
+        if (one.id !== unit.ref && !unit.ref?.endsWith(`/${one.id}`)) broken.push(`wrong ref: psn calls unit ${position + 1} of ${name} ${unit.ref}, and it is ${one.id}`);
         const parent = position === 0 ? null : (units[position - 1]?.ref ?? null);
         if (one.parent !== parent) broken.push(`wrong parent: unit ${position + 1} of ${name} answers ${one.parent} and not ${parent}`);
       }

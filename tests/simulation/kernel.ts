@@ -50,7 +50,7 @@ export interface Kernel {
 }
 
 /** More than any history needs; one that does not end is a fault of its own. */
-const MOST_EVENTS = 60_000;
+const MOST_EVENTS = 30_000;
 
 export function createKernel(seed: string): Kernel {
   const ties = chanceOf(`${seed}/ties`);
@@ -106,7 +106,7 @@ export function createKernel(seed: string): Kernel {
         }
         now = Math.max(now, next.at);
         count += 1;
-        if (count > MOST_EVENTS) throw new Error(`more than ${MOST_EVENTS} events`);
+        if (count > MOST_EVENTS) throw new Error(`more than ${MOST_EVENTS} events by ${clockOf(now)}`);
         if (owner) {
           owner.eventsLeft -= 1;
           if (owner.eventsLeft < 0) {

@@ -31,8 +31,10 @@ export interface Postgres {
 class Wire extends EventEmitter {
   readonly writable = true;
   private held: Uint8Array[] | undefined;
-  constructor(private readonly answer: (message: Uint8Array) => Uint8Array) {
+  private readonly answer: (message: Uint8Array) => Uint8Array;
+  constructor(answer: (message: Uint8Array) => Uint8Array) {
     super();
+    this.answer = answer;
   }
   connect(): this {
     queueMicrotask(() => this.emit("connect"));

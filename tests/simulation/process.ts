@@ -48,8 +48,8 @@ export function spawn(ground: Ground, outside: Outside, name: string, machine: M
       deliveries: {
         ...deliveries,
         claim: (request) => {
-          const { concurrency, only } = request;
-          access.asking(`claim ${JSON.stringify({ concurrency, only })}`);
+          const { concurrency, only, busy } = request;
+          access.asking(`claim ${JSON.stringify({ concurrency, only, busy })}`);
           return deliveries.claim(request);
         },
         nextWake: (concurrency, only) => {

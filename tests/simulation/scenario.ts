@@ -82,25 +82,25 @@ export type Happening = { readonly at: number } & (
 
 const MINUTE = 60_000;
 /** So long goes wrong what can go wrong; then all is calm. */
-export const TROUBLE_MS = 12 * MINUTE;
+export const TROUBLE_MS = 8 * MINUTE;
 
 
 /** The scenario of a seed. */
 export function scenarioOf(seed: string): Scenario {
   const chance = chanceOf(`${seed}/scenario`);
   const { int, happens, pick } = chance;
-  const runs = pick(["workers", "workers", "tasks", "both"]);
+  const runs = pick<Scenario["runs"]>(["workers", "workers", "tasks", "both"]);
   const workers = Array.from({ length: runs === "tasks" ? 0 : int(1, 3) }, (_, n) => ({ machine: happens(0.7) ? n + 1 : 1 }));
   const ahead = () => (happens(0.6) ? 0 : pick([int(-2_000, 2_000), int(-MINUTE, MINUTE), int(-10 * MINUTE, 10 * MINUTE)]));
   const machines = [ahead(), ahead(), ahead(), ahead()];
   const ids = Object.keys(MODELS) as [ModelId, ...ModelId[]];
   const accounts = Array.from({ length: int(1, 3) }, () => ({ platform: pick(ids) }));
-  const posts = Array.from({ length: int(1, 4) }, (_, n): ScenarioPost => {
+  const posts = Array.from({ length: int(1, 3) }, (_, n): ScenarioPost => {
     const some = accounts.map((_account, index) => index).filter(() => happens(0.6));
     return {
       name: `p${n + 1}`,
-      at: int(0, 5 * MINUTE),
-      inMs: happens(0.5) ? 0 : int(0, 5 * MINUTE),
+      at: int(0, 4 * MINUTE),
+      inMs: happens(0.5) ? 0 : int(0, 3 * MINUTE),
       accounts: some.length > 0 ? some : [0],
       parts: happens(0.7) ? 1 : int(2, 3),
       media: happens(0.3),

@@ -24,7 +24,7 @@ export function createQueue(ground: Ground, onWake: (wakeUp: WakeUp) => void): W
     const fault = ground.befalls("queue", `${name} run`) ?? "none";
     // A run whose time has passed begins at once.
     const due = Math.max(0, wakeUp.at.getTime() - EPOCH - kernel.now());
-    const early = fault === "early" ? Math.max(0, due - chance.int(1_000, 30_000)) : due;
+    const early = fault === "early" && due > 15_000 ? due - chance.int(1_000, 15_000) : due;
     const ms = early + (fault === "late" ? chance.int(1_000, 5 * MINUTE) : chance.int(0, 300));
     if (fault !== "none") kernel.note("queue", `${name}: ${fault}`);
     const backs = [ms, ...(fault === "twice" ? [ms + chance.int(0, 500)] : [])].map((after) =>
