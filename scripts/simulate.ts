@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { openPostgres, type Postgres } from "../tests/simulation/postgres.ts";
 import { type Told, tellHistory } from "../tests/simulation/history.ts";
+import { openPostgres, type Postgres } from "../tests/simulation/postgres.ts";
 import { scenarioOf } from "../tests/simulation/scenario.ts";
 import { shrink } from "../tests/simulation/shrink.ts";
 
@@ -38,7 +38,9 @@ function print({ lines, broken, scenario }: Told): void {
 async function failed(postgres: Postgres, told: Told): Promise<void> {
   console.log(`✗ seed ${told.scenario.seed}: ${told.broken.join("\n  ")}`);
   if (values.all || values.first) return;
-  console.log(`  what is left of it when all is left out that it does not need (the whole: --seed ${told.scenario.seed} --count 1 --trace):\n`);
+  console.log(
+    `  what is left of it when all is left out that it does not need (the whole: --seed ${told.scenario.seed} --count 1 --trace):\n`,
+  );
   print(await shrink(postgres, told));
 }
 

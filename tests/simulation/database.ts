@@ -49,8 +49,8 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
       let cut = ground.befalls("database", name) ?? "none";
       if (kernel.now() < ground.away.database) cut = "refused";
       const slow = cut === "slow";
-      const there = slow ? chance.int(100, 40_000) : chance.int(0, 4);
-      const back = slow ? chance.int(0, 5_000) : chance.int(0, 4);
+      const there = slow ? chance.int(0, chance.pick([5_000, 40_000])) : chance.int(0, 4);
+      const back = slow ? chance.int(0, chance.pick([5_000, 40_000])) : chance.int(0, 4);
       const nth = chance.int(1, 5);
       if (cut !== "none") kernel.note(process.name, `database: ${cut}`);
       let answered = false;

@@ -32,6 +32,8 @@ export interface Ground {
 /** One request that can create something, as the network sees it. */
 export interface Sent {
   readonly key: string;
+  /** When the unit was first about to be sent, as the request says. */
+  readonly instant: string;
   readonly account: number;
   readonly by: string;
   readonly startedAt: number;

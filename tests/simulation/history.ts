@@ -150,7 +150,12 @@ function schedule(stage: Stage): void {
     for (let at = ground.chance("watchdog").int(0, WATCHDOG_MS); at < TROUBLE_MS; at += WATCHDOG_MS)
       kernel.after(at, undefined, () => watchdog(stage));
   for (const post of scenario.posts) {
-    const again = (tries: number) => command(stage, (living) => person.post(living, post), tries > 0 ? () => kernel.after(5_000, undefined, () => again(tries - 1)) : undefined);
+    const again = (tries: number) =>
+      command(
+        stage,
+        (living) => person.post(living, post),
+        tries > 0 ? () => kernel.after(5_000, undefined, () => again(tries - 1)) : undefined,
+      );
     kernel.after(post.at, undefined, () => again(post.keyed ? 8 : 0));
   }
   for (const happening of scenario.happenings) kernel.after(happening.at, undefined, () => happen(stage, happening));
@@ -198,7 +203,8 @@ function runOn(ground: Ground, living: Living): Running {
   const onTrouble = (error: unknown) => {
     const { code, message, cause } = toPsnError(error);
     ground.kernel.note(name, `trouble: ${code} ${message}`);
-    if (code === "BUG") ground.watch.broken.push(`${name}: ${message}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+    if (code === "BUG")
+      ground.watch.broken.push(`${name}: ${message}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
   };
   begin(ground, process, async () => {
     await runWorker({ world, name, version: "0", stop: stop.signal, onTrouble });
@@ -232,7 +238,8 @@ function happen(stage: Stage, happening: Happening): void {
     case "resolve": {
       const { what } = happening;
       const name = scenario.posts[happening.post]?.name;
-      if (name !== undefined) command(stage, (living) => (what === "resolve" ? person.resolve(living, name) : person.change(living, name, what)));
+      if (name !== undefined)
+        command(stage, (living) => (what === "resolve" ? person.resolve(living, name) : person.change(living, name, what)));
       return;
     }
     case "connect":
@@ -338,7 +345,11 @@ async function bringToEnd(stage: Stage): Promise<void> {
       stage.count += 1;
       const worker = runOn(ground, spawn(ground, stage.outside, `calm${stage.count}`, machineOf(stage, 1), "session"));
       await kernel.runUntil(kernel.now() + 5_000);
-      for (let more = nextInstant(ground); more !== undefined && more < kernel.now() + 60_000 && kernel.now() < began + CALM_MS; more = nextInstant(ground))
+      for (
+        let more = nextInstant(ground);
+        more !== undefined && more < kernel.now() + 60_000 && kernel.now() < began + CALM_MS;
+        more = nextInstant(ground)
+      )
         await kernel.runUntil(Math.max(kernel.now() + 5_000, more + 2_000));
       worker.stop.abort();
       await kernel.runUntil(kernel.now() + 40_000);

@@ -56,7 +56,8 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
       if (!one) broken.push(`lost: psn says that unit ${position + 1} of ${name} is out, and it is not public`);
       else {
         // Where psn cannot ask the platform, a person's address is all it has.
-        if (one.id !== unit.ref && !unit.ref?.endsWith(`/${one.id}`)) broken.push(`wrong ref: psn calls unit ${position + 1} of ${name} ${unit.ref}, and it is ${one.id}`);
+        if (one.id !== unit.ref && !unit.ref?.endsWith(`/${one.id}`))
+          broken.push(`wrong ref: psn calls unit ${position + 1} of ${name} ${unit.ref}, and it is ${one.id}`);
         const parent = position === 0 ? null : (units[position - 1]?.ref ?? null);
         if (one.parent !== parent) broken.push(`wrong parent: unit ${position + 1} of ${name} answers ${one.parent} and not ${parent}`);
       }
@@ -106,7 +107,8 @@ function pausesBroken({ watch, accountIds }: Ground): readonly string[] {
     for (const sent of watch.sent) {
       if (sent.account !== account || sent.startedAt <= written.at || sent.startedAt >= until) continue;
       const claimed = claimOf(watch.steps, sent.found?.delivery, sent.startedAt);
-      if (claimed !== undefined && claimed > written.at) broken.push(`pause: ${sent.by} sends ${until - sent.startedAt} ms before the pause of a${account} is over`);
+      if (claimed !== undefined && claimed > written.at)
+        broken.push(`pause: ${sent.by} sends ${until - sent.startedAt} ms before the pause of a${account} is over`);
     }
   }
   return broken;

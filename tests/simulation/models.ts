@@ -59,7 +59,13 @@ function model(id: ModelId): Platform {
     if (!name) throw new PsnError("PLATFORM_CHANGED", "the answer names no post");
     return { status: "published", ref: refOf(name) };
   };
-  const ask = (session: Session, path: string, method: string, body?: Json, rest: { effect?: "publish"; accept?: readonly number[] } = {}) =>
+  const ask = (
+    session: Session,
+    path: string,
+    method: string,
+    body?: Json,
+    rest: { effect?: "publish"; accept?: readonly number[] } = {},
+  ) =>
     call(session, `${origin}${path}`, {
       effect: rest.effect ?? "none",
       method,
@@ -156,6 +162,4 @@ function model(id: ModelId): Platform {
   };
 }
 
-export const PLATFORMS: ReadonlyMap<string, Platform> = new Map(
-  Object.keys(MODELS).map((id) => [id, model(id as ModelId)]),
-);
+export const PLATFORMS: ReadonlyMap<string, Platform> = new Map(Object.keys(MODELS).map((id) => [id, model(id as ModelId)]));

@@ -1,6 +1,6 @@
 import type { Fetch } from "@psn/core/types/platform.ts";
-import type { Found, Ground, Sent } from "./ground.ts";
 import { labelOf } from "./database.ts";
+import type { Found, Ground, Sent, Step } from "./ground.ts";
 import type { Process } from "./kernel.ts";
 import type { Ways } from "./scenario.ts";
 import type { Reply, Servers } from "./servers.ts";
@@ -44,13 +44,13 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : undefined;
       const route = `${method} /${url.pathname.split("/")[1] ?? ""}`;
       const creates = route === "POST /posts";
-      const label = creates ? `${route} ${textOf(body)}` : `${route} a${account}`;
+      const label = creates ? `${route} ${fieldOf(body, "text")}` : `${route} a${account}`;
       const name = `${label} #${numberOf(ground, label)}`;
       const chance = ground.chance(name);
       let fault: Fault = ground.befalls("request", name) ?? "none";
       if (kernel.now() < ground.away.platforms) fault = chance.pick(["refused connection", "500 before"]);
       const sent: Sent | undefined = creates
-        ? { key: keyOf(body), account, by: process.name, startedAt: kernel.now(), found: undefined }
+        ? { key: fieldOf(body, "key"), instant: fieldOf(body, "at"), account, by: process.name, startedAt: kernel.now(), found: undefined }
         : undefined;
       kernel.note(process.name, `${name}${fault === "none" ? "" : `: ${fault}`}`);
       if (sent) {
@@ -156,7 +156,10 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           );
           return;
         case "redirect":
-          give({ status: chance.pick([301, 302, 307, 308]), body: "", headers: { location: "https://elsewhere.example/posts" } }, there + back);
+          give(
+            { status: chance.pick([301, 302, 307, 308]), body: "", headers: { location: "https://elsewhere.example/posts" } },
+            there + back,
+          );
           return;
       }
     });
@@ -179,8 +182,6 @@ const fieldOf = (body: unknown, field: string): string => {
   const value: unknown = typeof body === "object" && body !== null ? Reflect.get(body, field) : undefined;
   return typeof value === "string" ? value : "";
 };
-const textOf = (body: unknown) => fieldOf(body, "text");
-const keyOf = (body: unknown) => fieldOf(body, "key");
 
 const FIND = `select u.delivery_id::text as delivery, u.position, u.state as "unitState", d.state, d.fence::integer
   from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id where u.id = $1`;
@@ -194,6 +195,12 @@ async function foundAt(ground: Ground, sent: Sent): Promise<Found | undefined> {
     const label = labelOf(ground, found.delivery);
     if (found.unitState !== "sending")
       watch.broken.push(`${sent.by} sends ${label} while the database says that its unit is ${found.unitState} (${found.state})`);
+    // Some platforms make the post's name of the instant: it stays until psn knows that nothing was sent.
+    const before = watch.sent.findLast((one) => one !== sent && one.key === sent.key);
+    const unsent = ({ at, to }: Step) =>
+      before && at >= before.startedAt && to.id === found.delivery && to.units.split(" ")[found.position] === "waiting";
+    if (before && before.instant !== sent.instant && !watch.steps.some(unsent))
+      watch.broken.push(`another request: ${label} is sent again with another instant`);
     const cancelled = watch.cancelled.get(found.delivery);
     if (cancelled !== undefined && found.state === "cancelled") watch.broken.push(`${sent.by} sends ${label}, which is cancelled`);
   }

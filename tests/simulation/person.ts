@@ -62,7 +62,10 @@ export function createPerson(ground: Ground, servers: Servers): Person {
       const { world } = living;
       const done = await told(living, `post ${post.name}`, async () => {
         const accounts = await accountsOf(world, post.accounts);
-        const parts = Array.from({ length: post.parts }, (_, n): DraftPart => ({ text: `${post.name}.${n + 1}`, media: n === 0 && post.media ? [picture(world)] : [] }));
+        const parts = Array.from(
+          { length: post.parts },
+          (_, n): DraftPart => ({ text: `${post.name}.${n + 1}`, media: n === 0 && post.media ? [picture(world)] : [] }),
+        );
         const [first, ...others] = parts;
         if (!first) return "nothing";
         const draft = { parts: [first, ...others] as const, overrides: {}, split: false, numbered: false };
@@ -97,7 +100,10 @@ export function createPerson(ground: Ground, servers: Servers): Person {
       const { world } = living;
       await told(living, `resolve ${name}`, async () => {
         const said: string[] = [];
-        for (const delivery of await world.stores.posts.detail(userId, (await world.stores.posts.ofPost(userId, id)).map((one) => one.id))) {
+        for (const delivery of await world.stores.posts.detail(
+          userId,
+          (await world.stores.posts.ofPost(userId, id)).map((one) => one.id),
+        )) {
           const unit = delivery.unitList.find(({ state }) => state !== "published");
           if (!unit || !isUnsure(delivery)) continue;
           // Whoever looks too early sees nothing yet; this person waits until nothing is on its way.
@@ -134,5 +140,14 @@ export function createPerson(ground: Ground, servers: Servers): Person {
 
 function picture(world: World): NewMedia {
   const content = new Uint8Array(8).fill(7);
-  return { id: world.newId(), kind: "image", mime: "image/png", bytes: PICTURE_BYTES, width: 1, height: 1, sha256: "ab".repeat(32), content };
+  return {
+    id: world.newId(),
+    kind: "image",
+    mime: "image/png",
+    bytes: PICTURE_BYTES,
+    width: 1,
+    height: 1,
+    sha256: "ab".repeat(32),
+    content,
+  };
 }

@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { PGlite } from "@electric-sql/pglite";
 import type { Database } from "@psn/core/db/connection.ts";
-import { migrate } from "@psn/core/db/migrate.ts";
 import { type SessionClient, sessionDatabase } from "@psn/core/db/drivers/session.ts";
+import { migrate } from "@psn/core/db/migrate.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 

@@ -57,7 +57,7 @@ export function spawn(ground: Ground, outside: Outside, name: string, machine: M
           return deliveries.nextWake(concurrency, only);
         },
         // Signs of life change nothing that is judged.
-        beat: async () => undefined,
+        beat: async () => new Date(ground.postgres.clock()),
         gone: async () => undefined,
       },
     },

@@ -84,7 +84,6 @@ const MINUTE = 60_000;
 /** So long goes wrong what can go wrong; then all is calm. */
 export const TROUBLE_MS = 8 * MINUTE;
 
-
 /** The scenario of a seed. */
 export function scenarioOf(seed: string): Scenario {
   const chance = chanceOf(`${seed}/scenario`);
@@ -138,7 +137,12 @@ export function scenarioOf(seed: string): Scenario {
       case 10:
         return { at, what: "power cut" };
       default:
-        return { at, what: pick(["stop", "sleep"]), worker: int(0, workers.length - 1), forMs: pick([int(1_000, 50_000), int(50_000, 4 * MINUTE)]) };
+        return {
+          at,
+          what: pick(["stop", "sleep"]),
+          worker: int(0, workers.length - 1),
+          forMs: pick([int(1_000, 50_000), int(50_000, 4 * MINUTE)]),
+        };
     }
   };
   const happenings = Array.from({ length: happens(0.2) ? 0 : int(0, 6) }, happening);

@@ -23,7 +23,10 @@ function* smaller(scenario: Scenario, befallen: readonly string[]): Generator<Sc
   for (const index of happenings.keys()) yield { ...scenario, happenings: without(happenings, index) };
   if (workers.length > 1) yield { ...scenario, workers: workers.slice(0, -1) };
   for (const [index, post] of posts.entries()) {
-    const change = (less: Partial<typeof post>) => ({ ...scenario, posts: posts.map((one, at) => (at === index ? { ...one, ...less } : one)) });
+    const change = (less: Partial<typeof post>) => ({
+      ...scenario,
+      posts: posts.map((one, at) => (at === index ? { ...one, ...less } : one)),
+    });
     if (post.accounts.length > 1) for (const at of post.accounts.keys()) yield change({ accounts: without(post.accounts, at) });
     if (post.accounts.length > 0 && post.parts > 1) yield change({ parts: post.parts - 1 });
     if (post.accounts.length > 0 && post.media) yield change({ media: false });

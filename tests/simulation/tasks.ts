@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { onFailure, RETRY, runDelivery } from "@psn/trigger/delivery.ts";
 import type { Payload } from "@psn/queue/trigger.ts";
+import { onFailure, RETRY, runDelivery } from "@psn/trigger/delivery.ts";
 import type { Ground } from "./ground.ts";
 import type { Machine } from "./kernel.ts";
 import { type Outside, spawn } from "./process.ts";

@@ -44,11 +44,11 @@ export function createQueue(ground: Ground, onWake: (wakeUp: WakeUp) => void): W
         const fault = kernel.now() < ground.away.queue ? "no answer, before" : ground.befalls("queue", name);
         const silent = fault?.startsWith("no answer") ?? false;
         if (silent) kernel.note(process.name, `queue: ${fault}`);
-        let handle = "";
-        if (fault !== "no answer, before") kernel.after(chance.int(1, 50), undefined, () => void (handle = work(name)));
+        const told = { handle: "" };
+        if (fault !== "no answer, before") kernel.after(chance.int(1, 50), undefined, () => Object.assign(told, { handle: work(name) }));
         await kernel.sleep(process, silent ? chance.int(100, 5_000) : 100);
         if (silent) throw new PsnError("VENDOR_UNREACHABLE", "Trigger.dev does not answer");
-        return handle;
+        return told.handle;
       };
       return {
         name: "Trigger.dev",

@@ -1,0 +1,212 @@
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/*
+ * Ways to break the engine, each an edit of its text; `mutate-engine.ts` lets the chaos suite find them, `mutate-simulated.ts` the
+ * simulator.
+ */
+
+export interface Edit {
+  readonly file: string;
+  /** Must be in the file exactly once. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Mutant {
+  readonly breaks: string;
+  /** What `scripts/chaos.ts --only` runs; absent where only the simulator shows it. */
+  readonly shows?: string;
+  /** Why no simulated history can show it; absent where one does. */
+  readonly unseen?: string;
+  readonly edits: readonly Edit[];
+}
+
+/** The newest of each function. */
+const CLAIM = "drizzle/migrations/0012_media_before_sending.sql";
+const SETTLE = CLAIM;
+const RUN = "src/app/delivery-run.ts";
+const DOMAIN = "src/domain/delivery.ts";
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    breaks: "no fencing token in settle",
+    shows: "taken over between two units, and awake again, searched, pg",
+    edits: [{ file: SETTLE, from: "FROM c WHERE d.id = c.id AND d.fence = c.fence", to: "FROM c WHERE d.id = c.id" }],
+  },
+  {
+    breaks: "a text's `sending` is written after the send",
+    shows: "killed: answered, not settled, blind, pg",
+    edits: [{ file: CLAIM, from: "THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END", to: "THEN 'claimed'" }],
+  },
+  {
+    breaks: "a picture's `sending` is written after the send",
+    shows: "killed: answered, not settled, blind, pg",
+    edits: [
+      {
+        file: "src/app/make-ready.ts",
+        from: "    if (!(await write(run, delivery.sending(unit.position, made.preparation?.prepared, run.leaseMs)))) return false;\n",
+        to: "    const now = { prepared: made.preparation?.prepared ?? null, sentAt: run.world.now() };\n    if (run.leaseMs > 0) return await send({ run, unit: { ...unit, ...now }, opened: made.opened });\n",
+      },
+    ],
+  },
+  {
+    breaks: "every attempt has a key of its own",
+    shows: "killed: answered, not settled, webhook, pg",
+    edits: [{ file: RUN, from: "key: unit.id,", to: "key: crypto.randomUUID()," }],
+  },
+  {
+    breaks: "every attempt has an instant of its own",
+    shows: "killed: answered, not settled, bluesky, pg",
+    edits: [{ file: RUN, from: "const at = unit.sentAt ?? loaded.readAt;", to: "const at = world.now();" }],
+  },
+  {
+    breaks: "a lease is shorter than a request's time limit",
+    shows: "slow answers, two workers, blind, pg",
+    edits: [{ file: DOMAIN, from: "export const LEASE_MS = 60_000;", to: "export const LEASE_MS = 20_000;" }],
+  },
+  {
+    breaks: "a lost answer is tried again",
+    shows: "the platform: 500, after, blind, pg",
+    edits: [
+      {
+        file: DOMAIN,
+        from: 'return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };',
+        to: 'return { ...what, state: "scheduled", wakeInMs: SETTLE_FIRST_MS, event: "retrying", unit };',
+      },
+    ],
+  },
+  {
+    breaks: "a lost answer is a failure",
+    shows: "the platform: 500, after, webhook, pg",
+    edits: [
+      {
+        file: DOMAIN,
+        from: 'return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };',
+        to: 'return { ...what, state: "failed", event: "failed", unit };',
+      },
+    ],
+  },
+  {
+    breaks: "no patience with a platform that does not show the post yet",
+    shows: "the platform: later than psn waits, mastodon, no keys, pg",
+    edits: [
+      { file: DOMAIN, from: 'return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";', to: 'return "send again";' },
+    ],
+  },
+  {
+    breaks: "how long ago a post was sent is judged by the worker's clock",
+    shows: "clock 5 min ahead, and the platform is slow, mastodon, no keys, pg",
+    edits: [
+      {
+        file: RUN,
+        from: "return sentAt ? steadyAge(world, loaded.readAt, loaded.readAt.getTime() - sentAt.getTime()) : 0;",
+        to: "return sentAt ? world.now().getTime() + 290_000 - sentAt.getTime() : 0;",
+      },
+    ],
+  },
+  {
+    breaks: "sent again without a look first",
+    shows: "killed: answered, not settled, mastodon, no keys, pg",
+    edits: [
+      {
+        file: "src/app/settle-unknown.ts",
+        from: "if (platform.lookup) {",
+        to: 'if (platform.lookup && duplicates !== "idempotency-key") {',
+      },
+      { file: DOMAIN, from: 'return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";', to: 'return "send again";' },
+    ],
+  },
+  {
+    breaks: "what cannot be asked is sent again",
+    shows: "killed: answered, not settled, blind, pg",
+    edits: [
+      { file: DOMAIN, from: '    case "ask-human":\n      return "unconfirmed";', to: '    case "ask-human":\n      return "send again";' },
+    ],
+  },
+  {
+    breaks: "two workers claim the same",
+    shows: "10 workers at once, all, pg",
+    unseen: "it takes two sessions inside one statement; simulated transactions come one after the other",
+    edits: [
+      { file: CLAIM, from: "      AND pg_try_advisory_xact_lock(1886612992, hashtext(a.id::text));", to: "      ;" },
+      {
+        file: CLAIM,
+        from: "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))\n    RETURNING",
+        to: "    WHERE d.id = due.id\n    RETURNING",
+      },
+    ],
+  },
+  {
+    breaks: "what is being sent can be cancelled",
+    shows: "psn cancel while a worker stands at: sending, not sent",
+    edits: [
+      { file: "src/core/types/index.ts", from: '["held", "scheduled", "claimed"];', to: '["held", "scheduled", "claimed", "sending"];' },
+    ],
+  },
+  {
+    breaks: "a thread goes on under the wrong parent",
+    shows: "killed: between units, searched, pg",
+    edits: [{ file: RUN, from: "ref(unit.position - 1)", to: "ref(0)" }],
+  },
+  {
+    breaks: "a refused repeat is a failure",
+    edits: [
+      {
+        file: DOMAIN,
+        from: '  if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error);',
+        to: '  if (error.retry === "never" && !needsUser(error)) return failed(position, error, MOST_ATTEMPTS, 0);',
+      },
+    ],
+  },
+  {
+    breaks: "the claim is not looked at before the request",
+    edits: [
+      {
+        file: "src/app/held-claim.ts",
+        from: "  if (trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;",
+        to: "  if (trusted || ms > 0) return;",
+      },
+    ],
+  },
+  {
+    breaks: "a platform's pause is kept for one delivery and not for its account",
+    edits: [
+      {
+        file: DOMAIN,
+        from: 'event: "paused", unit: kept, account: { pausedForMs } };',
+        to: 'event: "paused", unit: kept };',
+      },
+    ],
+  },
+  {
+    breaks: "a process claims what it is itself sending",
+    edits: [{ file: "src/app/run-worker.ts", from: "const busy = [...inFlight.keys()];", to: "const busy: string[] = [];" }],
+  },
+  {
+    breaks: "a claim does not raise the fence",
+    edits: [{ file: CLAIM, from: "      fence = d.fence + 1, lease_until = now()", to: "      lease_until = now()" }],
+  },
+];
+
+const root = join(import.meta.dirname, "..");
+
+/** The file with the edit made. Throws where the text to break is not there exactly once. */
+export function broken(folder: string, { file, from, to }: Edit): string {
+  const source = readFileSync(join(folder, file), "utf8");
+  if (source.split(from).length !== 2) throw new Error(`the text to break must be in ${file} exactly once: ${from.trim()}`);
+  return source.replace(from, () => to);
+}
+
+/** Throws where a mutant's text has moved: it would break nothing. */
+export function assertAllBreak(): void {
+  for (const edit of MUTANTS.flatMap(({ edits }) => edits)) broken(root, edit);
+}
+
+/** A copy of what the suites need of the tree, broken in this way. */
+export function copyTo(folder: string, edits: readonly Edit[] = []): void {
+  for (const part of ["src", "drizzle", "tests", "scripts", "package.json", "tsconfig.json"])
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  for (const edit of edits) writeFileSync(join(folder, edit.file), broken(folder, edit));
+}
