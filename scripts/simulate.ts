@@ -21,8 +21,8 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     /** Goes on after a history that fails, and shrinks none. */
     all: { type: "boolean", default: false },
-    /** Ends at the first history that fails, says how many were told until then, and shrinks none. */
-    first: { type: "boolean", default: false },
+    /** In place of all else: how many histories it takes until one fails, from so many seeds far from each other. */
+    find: { type: "string" },
   },
 });
 
@@ -37,11 +37,23 @@ function print({ lines, broken, scenario }: Told): void {
 
 async function failed(postgres: Postgres, told: Told): Promise<void> {
   console.log(`✗ seed ${told.scenario.seed}: ${told.broken.join("\n  ")}`);
-  if (values.all || values.first) return;
+  if (values.all) return;
   console.log(
     `  what is left of it when all is left out that it does not need (the whole: --seed ${told.scenario.seed} --count 1 --trace):\n`,
   );
   print(await shrink(postgres, told));
+}
+
+/** So far from each other begin the seeds of `--find`. */
+const APART = 1_000_000;
+
+/** How many histories it takes until one fails; undefined when none of `most` does. */
+async function find(postgres: Postgres, first: number, most: number): Promise<{ readonly after: number; readonly told: Told } | undefined> {
+  for (let after = 1; after <= most; after += 1) {
+    const told = await tellHistory(postgres, scenarioOf(String(first + after - 1)));
+    if (told.broken.length > 0) return { after, told };
+  }
+  return undefined;
 }
 
 const postgres = await openPostgres();
@@ -49,6 +61,13 @@ const opened = seconds();
 const first = Number(values.seed);
 const most = values.minutes === undefined ? Number(values.count) : Number.POSITIVE_INFINITY;
 const until = values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes) * 60;
+if (values.find !== undefined) {
+  for (let start = 0; start < Number(values.find); start += 1) {
+    const found = await find(postgres, first + start * APART, Number(values.count));
+    console.log(`found after ${found?.after ?? "never"}: ${found?.told.broken[0] ?? ""}`);
+  }
+  process.exit(0);
+}
 let told = 0;
 let bad = 0;
 for (; told < most && seconds() < until; told += 1) {

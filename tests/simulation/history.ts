@@ -49,7 +49,12 @@ interface Running extends Living {
   readonly stop: AbortController;
 }
 
-export async function tellHistory(postgres: Postgres, scenario: Scenario): Promise<Told> {
+/** `plant`: spoils what is judged, for the judge's own tests. */
+export async function tellHistory(
+  postgres: Postgres,
+  scenario: Scenario,
+  plant?: (ground: Ground, servers: Servers, outside: Outside) => Promise<void> | void,
+): Promise<Told> {
   await postgres.reset();
   const kernel = createKernel(scenario.seed);
   const ground = createGround(kernel, postgres, scenario);
@@ -60,6 +65,7 @@ export async function tellHistory(postgres: Postgres, scenario: Scenario): Promi
     schedule(stage);
     await kernel.runUntil(TROUBLE_MS);
     const servers = await calm(stage);
+    await plant?.(ground, servers, stage.outside);
     for (const broken of await judge(ground, servers)) ground.watch.broken.push(broken);
   } catch (error) {
     ground.watch.broken.push(`the history does not end: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -38,7 +38,7 @@ function* smaller(scenario: Scenario, befallen: readonly string[]): Generator<Sc
 }
 
 /** `most`: how many histories it may tell. */
-export async function shrink(postgres: Postgres, failing: Told, most = 200): Promise<Told> {
+export async function shrink(postgres: Postgres, failing: Told, most = 200, plant?: Parameters<typeof tellHistory>[2]): Promise<Told> {
   const kinds = new Set(failing.broken.map(kindOf));
   let best = failing;
   let left = most;
@@ -47,7 +47,7 @@ export async function shrink(postgres: Postgres, failing: Told, most = 200): Pro
     for (const scenario of smaller(best.scenario, best.befallen)) {
       if (left <= 0) break;
       left -= 1;
-      const told = await tellHistory(postgres, scenario);
+      const told = await tellHistory(postgres, scenario, plant);
       if (!told.broken.some((one) => kinds.has(kindOf(one)))) continue;
       best = told;
       found = true;
