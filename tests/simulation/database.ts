@@ -1,7 +1,7 @@
 import type { Database } from "@psn/core/db/connection.ts";
 import { databaseError } from "@psn/core/db/drivers/failure.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Ground, Seen } from "./ground.ts";
+import { type Ground, mayStop, type Seen } from "./ground.ts";
 import type { Process } from "./kernel.ts";
 
 /*
@@ -52,6 +52,7 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
       const there = slow ? chance.int(0, chance.pick([5_000, 40_000])) : chance.int(0, 4);
       const back = slow ? chance.int(0, chance.pick([5_000, 40_000])) : chance.int(0, 4);
       const nth = chance.int(1, 5);
+      mayStop(ground, process, name);
       if (cut !== "none") kernel.note(process.name, `database: ${cut}`);
       let answered = false;
       const answer = (ms: number, give: () => void) => {

@@ -98,13 +98,13 @@ export interface Watch {
 }
 
 /** Of a kind of fault, how many befall at most: wake-ups that come twice and ask for another one would have no end. */
-const MOST: Rates = { request: 60, database: 80, queue: 25, bucket: 30, death: 20 };
+const MOST: Rates = { request: 60, database: 80, queue: 25, bucket: 30, death: 20, pause: 8 };
 
 export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scenario): Ground {
   const spared = new Set(scenario.spared);
   const befallen = new Set<string>();
   const chance = (name: string) => chanceOf(`${scenario.seed}/${name}`);
-  const counts: Record<keyof Rates, number> = { request: 0, database: 0, queue: 0, bucket: 0, death: 0 };
+  const counts: Record<keyof Rates, number> = { request: 0, database: 0, queue: 0, bucket: 0, death: 0, pause: 0 };
   const ground: Ground = {
     kernel,
     postgres,
@@ -136,6 +136,18 @@ export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scena
     userId: "00000000-0000-7000-8000-000000000001",
   };
   return ground;
+}
+
+/** A process may stop while it waits for what has this name: it goes on long after. */
+export function mayStop(ground: Ground, process: Process, name: string): void {
+  const way = ground.befalls("pause", `pause at ${name}`);
+  if (way === undefined) return;
+  const { kernel } = ground;
+  const chance = ground.chance(`length of pause at ${name}`);
+  const ms = chance.pick([chance.int(1_000, 50_000), chance.int(50_000, 240_000)]);
+  kernel.note(process.name, `${way}s for ${ms} ms`);
+  process.stoppedUntil = Math.max(process.stoppedUntil, kernel.now() + ms);
+  if (way === "sleep") process.asleepMs += ms;
 }
 
 /** A process's wall clock, in epoch milliseconds. */

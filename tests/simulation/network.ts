@@ -1,6 +1,6 @@
 import type { Fetch } from "@psn/core/types/platform.ts";
 import { labelOf } from "./database.ts";
-import type { Found, Ground, Sent, Step } from "./ground.ts";
+import { type Found, type Ground, mayStop, type Sent, type Step } from "./ground.ts";
 import type { Process } from "./kernel.ts";
 import type { Ways } from "./scenario.ts";
 import type { Reply, Servers } from "./servers.ts";
@@ -58,6 +58,7 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
         void foundAt(ground, sent).then((found) => Object.assign(sent, { found }));
       }
 
+      mayStop(ground, process, name);
       let over = false;
       const finish = (ms: number, give: () => void) =>
         kernel.after(ms, process, () => {

@@ -29,6 +29,8 @@ export interface Rates {
   readonly bucket: number;
   /** That a process dies of itself. */
   readonly death: number;
+  /** That a process stops where it waits for something, or its whole machine does. */
+  readonly pause: number;
 }
 
 /** In which ways something can go wrong; one that is named twice is as likely again. */
@@ -53,6 +55,7 @@ export const WAYS = {
   queue: ["no answer, before", "no answer, after", "early", "late", "never", "twice"],
   bucket: ["slow", "refuses", "gone", "another byte", "no answer"],
   death: ["dies"],
+  pause: ["stop", "sleep"],
 } as const satisfies Record<keyof Rates, readonly [string, ...string[]]>;
 export type Ways = { readonly [Kind in keyof Rates]: readonly (typeof WAYS)[Kind][number][] };
 
@@ -82,7 +85,7 @@ export type Happening = { readonly at: number } & (
 
 const MINUTE = 60_000;
 /** So long goes wrong what can go wrong; then all is calm. */
-export const TROUBLE_MS = 8 * MINUTE;
+export const TROUBLE_MS = 6 * MINUTE;
 
 /** The scenario of a seed. */
 export function scenarioOf(seed: string): Scenario {
@@ -98,8 +101,8 @@ export function scenarioOf(seed: string): Scenario {
     const some = accounts.map((_account, index) => index).filter(() => happens(0.6));
     return {
       name: `p${n + 1}`,
-      at: int(0, 4 * MINUTE),
-      inMs: happens(0.5) ? 0 : int(0, 3 * MINUTE),
+      at: int(0, 2 * MINUTE),
+      inMs: happens(0.5) ? 0 : int(0, 2 * MINUTE),
       accounts: some.length > 0 ? some : [0],
       parts: happens(0.7) ? 1 : int(2, 3),
       media: happens(0.3),
@@ -149,11 +152,12 @@ export function scenarioOf(seed: string): Scenario {
   // Few ways at a time, each of them often: then they meet.
   const some = <T>(all: readonly [T, ...T[]]): readonly T[] => Array.from({ length: int(1, 3) }, () => pick(all));
   const rates = {
-    request: pick([0, 0.1, 0.3, 0.5, 0.7]),
-    database: pick([0, 0, 0.03, 0.1, 0.25]),
+    request: pick([0, 0.2, 0.5, 0.8]),
+    database: pick([0, 0, 0.05, 0.2]),
     queue: pick([0, 0.1, 0.4]),
     bucket: pick([0, 0.3, 0.6]),
     death: pick([0, 0, 0.3, 0.7]),
+    pause: pick([0, 0, 0.05, 0.2]),
   };
   const ways: Ways = {
     request: some(WAYS.request),
@@ -161,6 +165,7 @@ export function scenarioOf(seed: string): Scenario {
     queue: some(WAYS.queue),
     bucket: some(WAYS.bucket),
     death: WAYS.death,
+    pause: WAYS.pause,
   };
   return { seed, runs, workers, machines, accounts, posts, happenings, rates, ways, spared: [] };
 }

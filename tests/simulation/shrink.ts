@@ -15,7 +15,7 @@ const without = <T>(some: readonly T[], index: number): readonly T[] => some.fil
 /** Everything that could be left out next, the largest first. */
 function* smaller(scenario: Scenario, befallen: readonly string[]): Generator<Scenario> {
   const { posts, happenings, workers, spared, rates } = scenario;
-  for (const kind of ["death", "bucket", "queue", "database", "request"] as const)
+  for (const kind of ["death", "pause", "bucket", "queue", "database", "request"] as const)
     if (rates[kind] > 0) yield { ...scenario, rates: { ...rates, [kind]: 0 } };
   // A post keeps its number, since happenings name it: one without accounts is not written.
   for (const [index, post] of posts.entries())

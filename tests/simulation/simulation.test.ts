@@ -29,7 +29,7 @@ const QUIET: Scenario = {
   accounts: [{ platform: "chosen" }],
   posts: [{ name: "p1", at: 1_000, inMs: 0, accounts: [0], parts: 2, media: false, late: "ask", follows: false, keyed: false }],
   happenings: [],
-  rates: { request: 0, database: 0, queue: 0, bucket: 0, death: 0 },
+  rates: { request: 0, database: 0, queue: 0, bucket: 0, death: 0, pause: 0 },
 };
 
 test(
