@@ -44,7 +44,7 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : undefined;
       const route = `${method} /${url.pathname.split("/")[1] ?? ""}`;
       const creates = route === "POST /posts";
-      const label = creates ? `${route} ${fieldOf(body, "text")}` : `${route} a${account}`;
+      const label = creates ? `${route} a${account} ${fieldOf(body, "text")}` : `${route} a${account}`;
       const name = `${label} #${numberOf(ground, label)}`;
       const chance = ground.chance(name);
       let fault: Fault = ground.befalls("request", name) ?? "none";
