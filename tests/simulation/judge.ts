@@ -1,5 +1,5 @@
 import { labelOf } from "./database.ts";
-import type { Ground } from "./ground.ts";
+import { EPOCH, type Ground } from "./ground.ts";
 import type { Held, Servers } from "./servers.ts";
 
 /*
@@ -95,14 +95,17 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
   return broken;
 }
 
+/** A pause is told in whole seconds, and written down when its answer has arrived. */
+const ROUNDED_MS = 3_000;
+
 /** A request that was begun under a claim after psn had written down that the account has a pause. */
-function pausesBroken({ watch, accountIds }: Ground): readonly string[] {
+function pausesBroken({ watch, accountIds, scenario }: Ground): readonly string[] {
   if (watch.clockStepped) return [];
   const broken: string[] = [];
   for (const { account, from, until } of watch.pauses) {
-    const written = watch.steps.find(
-      ({ at, from: before, to }) => at >= from && to.account === accountIds[account] && (to.pausedUntil ?? 0) > (before?.pausedUntil ?? 0),
-    );
+    // Where nobody could write it down, nobody knows of it.
+    const asked = EPOCH + until + (scenario.machines[0] ?? 0) - ROUNDED_MS;
+    const written = watch.steps.find(({ at, to }) => at >= from && to.account === accountIds[account] && (to.pausedUntil ?? 0) >= asked);
     if (!written) continue;
     for (const sent of watch.sent) {
       if (sent.account !== account || sent.startedAt <= written.at || sent.startedAt >= until) continue;
