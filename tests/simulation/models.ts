@@ -95,17 +95,6 @@ function model(id: ModelId): Platform {
     if (again && duplicate.success) return { status: "published", ref: refOf(duplicate.data.duplicate) };
     throw refusal(answer, session);
   };
-  // A no to a question is no no to the post.
-  const poll = async (handle: Json, session: Session): Promise<Outcome> =>
-    outcomeOf(
-      parse(
-        await ask(session, `/jobs/${String(handle)}`, "GET").catch((error: unknown) => {
-          if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED") throw error;
-          throw new PsnError("PLATFORM_DOWN", error.message, { cause: error });
-        }),
-        Said,
-      ),
-    );
   return {
     id,
     name: id,
@@ -151,7 +140,7 @@ function model(id: ModelId): Platform {
             return { status: "prepared", prepared: ids };
           },
         }),
-    ...(pending ? { poll } : {}),
+    ...(pending ? { poll: async (handle, session) => outcomeOf(parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)) } : {}),
     ...(lookup
       ? {
           lookup: async ({ key }, session) => {

@@ -48,6 +48,7 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       const name = `${label} #${numberOf(ground, label)}`;
       const chance = ground.chance(name);
       let fault: Fault = ground.befalls("request", name) ?? "none";
+      if (fault === "answer lost, then refused") fault = name.endsWith("#1") ? "answer lost" : "refusal";
       if (kernel.now() < ground.away.platforms) fault = chance.pick(["refused connection", "500 before"]);
       const sent: Sent | undefined = creates
         ? { key: fieldOf(body, "key"), instant: fieldOf(body, "at"), account, by: process.name, startedAt: kernel.now(), found: undefined }
@@ -132,9 +133,12 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           // The search lags too: both together stay within what psn's documents allow.
           reached(chance.int(PATIENCE_MS - 5_000, PATIENCE_MS + LATEST_MS - 2 * lagMs), () => give(carryOut(), chance.int(1, 2_000)));
           return;
-        case "slow":
-          reached(chance.int(200, 14_000), () => give(carryOut(), chance.int(200, 14_000)));
+        case "slow": {
+          const whole = chance.int(5_000, PATIENCE_MS - 1_000);
+          const first = chance.int(1, whole);
+          reached(first, () => give(carryOut(), whole - first));
           return;
+        }
         case "garbage before":
           give({ status: 200, body: chance.pick(["<html>welcome</html>", "", "{", '{"id":null}', '{"job":7}']) }, there + back);
           return;

@@ -49,6 +49,7 @@ export const WAYS = {
     "garbage after",
     "429",
     "refusal",
+    "answer lost, then refused",
     "redirect",
   ],
   database: ["refused", "cut before", "cut", "answer lost", "slow"],
