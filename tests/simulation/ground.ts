@@ -77,6 +77,15 @@ export interface Step {
   readonly to: Seen;
 }
 
+/** What a platform asked for: no request of this account in between, in true time. */
+export interface Pause {
+  readonly account: number;
+  readonly from: number;
+  readonly until: number;
+  /** When its answer arrived, for which unit, and at whom. */
+  told?: { readonly at: number; readonly by: string; readonly key: string };
+}
+
 /** Everything that is judged. */
 export interface Watch {
   readonly sent: Sent[];
@@ -91,8 +100,7 @@ export interface Watch {
   readonly confirmed: Map<string, string>;
   /** Deliveries by the instant at which a command said that they are cancelled. */
   readonly cancelled: Map<string, number>;
-  /** What the platforms asked for: no request of this account in between, in true time. */
-  readonly pauses: { readonly account: number; readonly from: number; readonly until: number }[];
+  readonly pauses: Pause[];
   /** The database's clock was stepped. */
   clockStepped: boolean;
 }

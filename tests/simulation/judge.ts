@@ -102,10 +102,16 @@ const ROUNDED_MS = 3_000;
 function pausesBroken({ watch, accountIds, scenario }: Ground): readonly string[] {
   if (watch.clockStepped) return [];
   const broken: string[] = [];
-  for (const { account, from, until } of watch.pauses) {
+  for (const { account, from, until, told } of watch.pauses) {
     // Where nobody could write it down, nobody knows of it.
     const asked = EPOCH + until + (scenario.machines[0] ?? 0) - ROUNDED_MS;
-    const written = watch.steps.find(({ at, to }) => at >= from && to.account === accountIds[account] && (to.pausedUntil ?? 0) >= asked);
+    const delivery = told && watch.sent.find(({ key }) => key === told.key)?.found?.delivery;
+    const written = watch.steps.find(
+      ({ at, by, to }) =>
+        at >= from &&
+        to.account === accountIds[account] &&
+        ((to.pausedUntil ?? 0) >= asked || (told && at >= told.at && by === told.by && to.id === delivery && to.state === "scheduled")),
+    );
     if (!written) continue;
     for (const sent of watch.sent) {
       if (sent.account !== account || sent.startedAt <= written.at || sent.startedAt >= until) continue;

@@ -81,8 +81,9 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       signal?.addEventListener("abort", giveUp, { once: true });
 
       const fail = (code: string, ms: number) => finish(ms, () => reject(failure(code)));
-      const give = ({ status, body: text, headers = {} }: Reply, ms: number) =>
+      const give = ({ status, body: text, headers = {} }: Reply, ms: number, told?: () => void) =>
         finish(ms, () => {
+          told?.();
           kernel.note(process.name, `${name} is answered ${status}`);
           resolve(new Response(text, { status, headers }));
         });
@@ -149,7 +150,12 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           });
           return;
         case "429":
-          reached(there, () => give(servers.pause(account, chance.int(1, 240) * 1_000), back));
+          reached(there, () => {
+            const { reply, pause } = servers.pause(account, chance.int(1, 240) * 1_000);
+            give(reply, back, () => {
+              if (sent) pause.told = { at: kernel.now(), by: process.name, key: sent.key };
+            });
+          });
           return;
         case "refusal":
           give(

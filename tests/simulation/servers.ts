@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Ground } from "./ground.ts";
+import type { Ground, Pause } from "./ground.ts";
 import { MODELS, type ModelId, type Traits } from "./models.ts";
 
 /*
@@ -30,7 +30,7 @@ export interface Servers {
   readonly posts: Held[];
   /** `pauseMs`: asks for a pause in place of doing it. */
   handle(account: number, method: string, url: URL, bearer: string, body: unknown, lagMs: number): Reply;
-  pause(account: number, ms: number): Reply;
+  pause(account: number, ms: number): { readonly reply: Reply; readonly pause: Pause };
   expire(account: number): void;
   revoke(account: number): void;
 }
@@ -64,8 +64,9 @@ export function createServers({ kernel, scenario, watch }: Ground): Servers {
     pause: (account, ms) => {
       const until = kernel.now() + ms;
       pausedUntil[account] = Math.max(pausedUntil[account] ?? 0, until);
-      watch.pauses.push({ account, from: kernel.now(), until });
-      return paused(ms);
+      const pause: Pause = { account, from: kernel.now(), until };
+      watch.pauses.push(pause);
+      return { reply: paused(ms), pause };
     },
     expire: (account) => void Object.assign(tokens[account] ?? {}, { valid: false }),
     revoke: (account) => void Object.assign(tokens[account] ?? {}, { valid: false, refreshable: false }),
