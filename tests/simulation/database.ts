@@ -199,6 +199,8 @@ export async function look(ground: Ground, by: string): Promise<void> {
     watch.latest.set(to.id, to);
     watch.steps.push({ at: kernel.now(), by, from, to });
     kernel.note(by, `${labelOf(ground, to.id)}: ${from ? `${from.state} → ` : ""}${to.state} (${to.units}), fence ${to.fence}`);
+    if (from && to.worker !== null && to.worker !== from.worker && to.fence === from.fence)
+      watch.broken.push(`the fence of ${labelOf(ground, to.id)} stays ${to.fence} while ${to.worker} takes it over`);
     if (from && to.fence < from.fence) watch.broken.push(`the fence of ${labelOf(ground, to.id)} went from ${from.fence} to ${to.fence}`);
   }
 }

@@ -118,6 +118,14 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
     },
   ],
   [
+    "a claim without a new fence",
+    /^the fence of .* stays/,
+    async (ground) => {
+      await sql("update psn.deliveries set worker = 'another'")(ground);
+      await look(ground, "test");
+    },
+  ],
+  [
     "a request that psn did not announce",
     /while the database says/,
     async (ground, _servers, outside) => {
