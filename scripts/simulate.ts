@@ -21,6 +21,8 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     /** Goes on after a history that fails, and shrinks none. */
     all: { type: "boolean", default: false },
+    /** So many processes share the count. */
+    jobs: { type: "string", default: "1" },
     /** In place of all else: how many histories it takes until one fails, from so many seeds far from each other. */
     find: { type: "string" },
   },
@@ -54,6 +56,21 @@ async function find(postgres: Postgres, first: number, most: number): Promise<{ 
     if (told.broken.length > 0) return { after, told };
   }
   return undefined;
+}
+
+const jobs = Number(values.jobs);
+if (jobs > 1) {
+  const share = Math.ceil(Number(values.count) / jobs);
+  const rest = [...(values.all ? ["--all"] : []), ...(values.minutes === undefined ? [] : ["--minutes", values.minutes])];
+  const children = Array.from({ length: jobs }, (_, n) => {
+    const range = ["--seed", String(Number(values.seed) + n * share), "--count", String(share)];
+    return Bun.spawn([process.execPath, import.meta.path, ...range, ...rest], { stdout: "inherit", stderr: "inherit" });
+  });
+  const ended = await Promise.all(children.map((child) => child.exited));
+  const whole = values.minutes === undefined ? `${share * jobs} histories` : "all histories";
+  const bad = ended.some((code) => code !== 0);
+  console.log(`${whole} in ${jobs} processes, ${seconds().toFixed(0)} s: ${bad ? "something broke" : "nothing broke"}`);
+  process.exit(bad ? 1 : 0);
 }
 
 const postgres = await openPostgres();
