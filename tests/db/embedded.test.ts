@@ -52,6 +52,7 @@ function start(what: string, folder: string, ...words: readonly string[]) {
       await exited;
     },
     /** Kills it while this process looks away. */
+    suspend: () => child.kill("SIGSTOP"),
     killUnnoticed: () => {
       child.kill("SIGKILL");
       Bun.sleepSync(200);
@@ -82,6 +83,17 @@ async function missing(database: Database, ids: readonly string[]): Promise<read
 }
 
 describe("the embedded database among processes", () => {
+  it("is said to be busy by a holder that is suspended: nobody waits for ever", async () => {
+    const folder = await embeddedFolder();
+    const holder = start("keep", folder);
+    await holder.until(/ready/);
+    holder.suspend();
+    await expect(openEmbedded(folder, undefined, 1_000)).rejects.toMatchObject({ code: "DB_BUSY", hint: expect.stringContaining("fg") });
+    await holder.kill();
+    const database = await open(folder);
+    expect(await createStores(database).inspection.workers()).toEqual([]);
+  });
+
   it("serves other processes while one holds it, also at once", async () => {
     const folder = await embeddedFolder();
     const database = await open(folder);

@@ -31,6 +31,8 @@ import {
 /** How long to wait for a holder that is opening or closing, in milliseconds. */
 const BUSY_TIMEOUT_MS = 20_000;
 const RETRY_MS = 25;
+/** How long a holder may take to answer a greeting, in milliseconds. */
+const ANSWER_MS = 5_000;
 /** How long a closing holder waits for other processes to finish their statements, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
@@ -53,12 +55,12 @@ interface Access {
 
 /**
  * The embedded database in `folder`, made if it is not there. Throws DB_BUSY when another process keeps it closed. `watch` hears of
- * the files' writes and syncs while this process is the holder.
+ * the files' writes and syncs while this process is the holder. `busyMs`: how long to wait for another one, in milliseconds.
  */
-export async function openEmbedded(folder: string, watch: FileWatch = nothing): Promise<Database> {
+export async function openEmbedded(folder: string, watch: FileWatch = nothing, busyMs = BUSY_TIMEOUT_MS): Promise<Database> {
   // One that was there may be open to others, and PGlite lets everybody write its files.
   makePrivateFolder(folder);
-  let access = await attach(folder, watch);
+  let access = await attach(folder, watch, busyMs);
   let pool = poolOf(access);
   let reached = access.socketFolder;
   const wakers = new Map<() => void, () => void>();
@@ -69,7 +71,7 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing): 
   const reattach = async (lost: pg.Pool) => {
     if (!lost.ending) await lost.end();
     if (access.holder) await access.holder.mend();
-    else access = await attach(folder, watch);
+    else access = await attach(folder, watch, busyMs);
     pool = poolOf(access);
     reached = access.socketFolder;
     for (const listener of wakers.keys()) wakers.set(listener, access.holder?.onWake(listener) ?? nothing);
@@ -141,21 +143,28 @@ export async function removeEmbedded(folder: string): Promise<void> {
   }
 }
 
-async function attach(folder: string, watch: FileWatch): Promise<Access> {
-  for (const deadline = Date.now() + BUSY_TIMEOUT_MS; Date.now() < deadline; await sleep(RETRY_MS)) {
+async function attach(folder: string, watch: FileWatch, busyMs: number): Promise<Access> {
+  for (const began = performance.now(); performance.now() - began < busyMs; await sleep(RETRY_MS)) {
     const unlock = takeLock(join(folder, "lock"));
     if (unlock) return hold(folder, unlock, watch);
     const socketFolder = socketFolderOf(folder);
     if (socketFolder !== undefined && (await answers(socketFolder))) return { socketFolder };
   }
   throw new PsnError("DB_BUSY", "another psn process holds the embedded database and does not let go", {
-    hint: "stop the other psn, then try again",
+    hint: "stop the other psn, or let it go on if it is suspended (fg), then try again",
   });
 }
 
 /** Whether somebody serves there, and has run the statement if one is given. */
 async function answers(socketFolder: string, statement?: string): Promise<boolean> {
-  const client = new pg.Client({ host: socketFolder, port: SOCKET_PORT, user: "postgres", database: "postgres" });
+  // A holder that is suspended takes the connection and says nothing.
+  const client = new pg.Client({
+    host: socketFolder,
+    port: SOCKET_PORT,
+    user: "postgres",
+    database: "postgres",
+    connectionTimeoutMillis: ANSWER_MS,
+  });
   client.on("error", nothing);
   try {
     await client.connect();
