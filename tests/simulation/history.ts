@@ -32,6 +32,11 @@ export interface Told {
 }
 
 const WATCHDOG_MS = 10 * 60_000;
+/**
+ * A worker of the calm stays for what comes within so many milliseconds: longer than the patience, which a process that lives for one
+ * look cannot tell after the database's clock has stepped back (docs/guarantees.md).
+ */
+const STAYS_MS = 200_000;
 /** Longest calm, in milliseconds: two days, after which nothing can still be on its way. */
 const CALM_MS = 2 * 24 * 3_600_000 + 3_600_000;
 
@@ -353,7 +358,7 @@ async function bringToEnd(stage: Stage): Promise<void> {
       await kernel.runUntil(kernel.now() + 5_000);
       for (
         let more = nextInstant(ground);
-        more !== undefined && more < kernel.now() + 60_000 && kernel.now() < began + CALM_MS;
+        more !== undefined && more < kernel.now() + STAYS_MS && kernel.now() < began + CALM_MS;
         more = nextInstant(ground)
       )
         await kernel.runUntil(Math.max(kernel.now() + 5_000, more + 2_000));
