@@ -42,6 +42,8 @@ describe.each(Object.keys(platforms) as (keyof typeof platforms)[])("a repeat on
     for (const neverTaken of code === "PLATFORM_REJECTED" ? [false, true] : [false]) {
       next.throws = new PsnError(code, "why", { neverTaken });
       const [id = ""] = await stage.post(account);
+      // A pause that the code before asked for is over.
+      await stage.due();
       await stage.run();
       for (const passedMs of [0, SETTLE_PATIENCE_MS + 1_000]) {
         stage.clock.passedMs = passedMs;

@@ -307,6 +307,8 @@ async function calm(stage: Stage): Promise<Servers> {
   ground.calm = true;
   ending.over = true;
   Object.assign(ground.away, { database: 0, platforms: 0, queue: 0 });
+  // Machine 0 is the database's: being put right is a step, too.
+  if (machines[0]?.aheadMs !== 0) watch.clockStepped = true;
   for (const machine of machines) machine.aheadMs = 0;
   watch.version += 1;
   for (const worker of stage.workers) if (worker?.process.alive) worker.stop.abort();
