@@ -12,8 +12,11 @@ import { type Call, isLogCall, type Traced, traced, unsafe, whyNoStrace } from "
 const why = whyNoStrace();
 if (why !== undefined) console.warn(`skipped: what psn syncs, as strace sees it: ${why}`);
 
-/** What is outside the embedded database; Postgres keeps some of its own files unsynced on purpose. */
-const outside = (lost: readonly string[]) => lost.filter((each) => !each.includes("/pgdata"));
+/**
+ * What is outside the embedded database, some of whose own files Postgres keeps unsynced on purpose; and but for the notes of how far
+ * the database was seen: one that lags behind is harmless.
+ */
+const outside = (lost: readonly string[]) => lost.filter((each) => !/\/pgdata|\/incarnation\.seen$|\/\.local(\/state.*)?$/.test(each));
 const ran = async (...args: Parameters<typeof traced>): Promise<Traced> => {
   const result = await traced(...args);
   if (result.code !== 0) throw new Error(`psn ${args[0].join(" ")} ended with ${result.code}: ${result.output}`);
@@ -67,7 +70,9 @@ describe.skipIf(why !== undefined)("synced before a command ends", () => {
     const synced = calls.findIndex(({ what, path }, at) => at > named && what === "sync" && path === join(folder, "config"));
     expect(named).toBeGreaterThan(0);
     expect(synced).toBeGreaterThan(named);
-    expect(calls.slice(0, synced).filter((call) => isLogCall(call) && call.what === "write")).toEqual([]);
+    // What is written before is what every command writes: that it has seen the database.
+    const sealing = calls.slice(0, synced).filter((call) => isLogCall(call) && call.what === "write");
+    expect(sealing.length).toBeLessThanOrEqual(1);
     expect(calls.slice(synced).some((call) => isLogCall(call) && call.what === "write")).toBe(true);
     expect(outside(unsafe(calls, folder))).toEqual([]);
   });

@@ -209,6 +209,8 @@ describe("a repeat that fails", () => {
       stage.remote.fault(fault);
       await settle();
       expect(await stage.detail(id)).toMatchObject({ state: "sending" });
+      // A 429 pauses the account.
+      await stage.due();
       await settle();
       expect((await stage.detail(id)).state).toBe("published");
       expect(texts()).toEqual(["hello"]);

@@ -70,8 +70,8 @@ test("a rate limit pauses the account, and the command that stops waiting leaves
   const waiting = hub.start(["post", "not so fast", "--json"]);
   await until("it is paused", async () => (await all(hub))[0]?.reason?.code === "RATE_LIMITED");
   const ended = await stop(waiting);
-  expect(ended.code).toBe(8);
-  expect(errorOf(JSON.parse(ended.stdout))).toMatchObject({ code: "STILL_PENDING" });
+  expect(ended.code).toBe(130);
+  expect(errorOf(JSON.parse(ended.stdout))).toMatchObject({ code: "INTERRUPTED", hint: expect.stringContaining("psn cancel") });
   expect(deliveriesOf(await hub.json(["queue"]))).toMatchObject([{ state: "scheduled" }]);
   expect(server.statuses).toEqual([]);
 });

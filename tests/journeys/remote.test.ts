@@ -302,6 +302,9 @@ describe("a post, with this machine off", () => {
       place.trigger.requests.filter(({ path }) => !path.includes("/envvars/")).map(({ path, body }) => ({ path, body })),
     );
     for (const secret of secrets) expect(told).not.toContain(secret);
-    expect((await readdir(join(place.folder, "config"))).toSorted()).toEqual([".gitignore", ".lock", "hub.env", "keys.env"]);
+    const notes = [".incarnation.lock", "incarnation.json", "incarnation.seen"];
+    expect((await readdir(join(place.folder, "config"))).toSorted()).toEqual(
+      [".gitignore", ".lock", "hub.env", ...notes, "keys.env"].toSorted(),
+    );
   });
 });

@@ -26,8 +26,11 @@ const CUT = "open(F, '<', $ARGV[0]) or die $!; my $flag = pack('L', 2); defined 
 /** Ends the mount with this process, in whatever way it ends: the pipe is closed then. Lazily, since others may still be in it. */
 const GUARD = 'read -r _; umount -l "$1" 2>/dev/null; rm -rf "$2"';
 
+/** What only root calls may lie where nobody else looks. */
+const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+
 function run(program: string, ...args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(program, args, { encoding: "utf8" });
+  const { status, stderr, error } = spawnSync(program, args, { encoding: "utf8", env: { PATH } });
   if (status !== 0) throw new Error(`${program} ${args.join(" ")}: ${error?.message ?? stderr.trim()}`);
 }
 
@@ -36,7 +39,7 @@ export async function whyNoCut(): Promise<string | undefined> {
   if (process.platform !== "linux") return "only Linux has ext4";
   if (process.getuid?.() !== 0) return "only root may mount";
   if (!existsSync("/dev/loop-control")) return "there are no loop devices";
-  for (const program of ["mkfs.ext4", "mount", "perl"]) if (!Bun.which(program)) return `there is no ${program}`;
+  for (const program of ["mkfs.ext4", "mount", "perl"]) if (!Bun.which(program, { PATH })) return `there is no ${program}`;
   try {
     const image = await newImage(16);
     try {
@@ -69,7 +72,7 @@ export async function newImage(size: number): Promise<Image> {
     },
     remove: () => {
       removed ??= (async () => {
-        spawnSync("umount", [folder]);
+        spawnSync("umount", [folder], { env: { PATH } });
         guard.stdin.end();
         await gone;
         await rm(root, { recursive: true, force: true });

@@ -46,10 +46,10 @@ function summaries(db: Builder) {
 const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${deliveryUnits.deliveryId} = any (array(
   select d.id from psn.deliveries d where d.id = any (${ids}) and ${changedHere}))`;
 /** A worker that is at it may still send: a disconnect does not take its lease away. */
-const noLease = sql`(${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
+const noLease = sql`(${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
 /** Nobody is at work on it, and nobody will ask the platform before its account is connected again. */
 const leftAlone = sql`${inArray(deliveries.state, [...UNDER_WAY])}
-  and (${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())
+  and ${noLease}
   and exists (select from psn.accounts a where a.id = ${deliveries.accountId} and a.health <> 'ok')`;
 const unsent = { state: "waiting", prepared: null, sentAt: null, handle: null } as const;
 
