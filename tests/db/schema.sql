@@ -625,6 +625,10 @@ BEGIN
       AND (d.state IN ('claimed', 'sending', 'pending') OR (d.state = 'unconfirmed' AND c.state IN ('published', 'failed')))
       -- What may have been sent never counts as unsent again, but for the next unit of a thread.
       AND NOT (d.state = 'sending' AND c.state = 'claimed' AND coalesce(c.unit ->> 'state', '') <> 'published')
+      -- An earlier try of a write may arrive late, under the same claim: what it speaks of is over by then.
+      AND NOT EXISTS (SELECT FROM psn.delivery_units u WHERE u.delivery_id = d.id AND u.state = 'published'
+        AND (u.position = (c.next ->> 'position')::smallint OR (u.position = (c.unit ->> 'position')::smallint
+          AND (c.unit ->> 'state' <> 'published' OR (d.state = 'sending' AND c.state = 'claimed')))))
     RETURNING d.id, d.user_id, d.account_id, d.attempt, c.unit, c.next, c.account, c.event, c.note, c.code, c.actor
   ),
   this_unit AS (
@@ -648,7 +652,7 @@ BEGIN
       health = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'health', a.health) ELSE a.health END,
       health_reason = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'reason', a.health_reason) ELSE a.health_reason END,
       paused_until = CASE WHEN d.account ? 'pausedForMs'
-        THEN greatest(a.paused_until, now() + least((d.account ->> 'pausedForMs')::double precision, 2678400000) * interval '1 millisecond') ELSE a.paused_until END,
+        THEN greatest(a.paused_until, now() + least(greatest((d.account ->> 'pausedForMs')::double precision, 0), 2678400000) * interval '1 millisecond') ELSE a.paused_until END,
       updated_at = now()
     FROM d WHERE a.id = d.account_id AND d.account <> 'null'
   ),

@@ -95,6 +95,15 @@ test("any answer ends in a written state", async () => {
   );
 }, 60_000);
 
+test.each([-3.7e158, 1.7e308, Number.POSITIVE_INFINITY, Number.NaN])("a pause of %d ms is written", async (retryAfterMs) => {
+  const { platform, tell } = telling();
+  const stage = await openStage("pg", { platforms: [platform] });
+  const ended = await endedWith(stage, tell, () => {
+    throw new PsnError("RATE_LIMITED", "slowly", { retryAfterMs });
+  });
+  expect(ended).toMatchObject({ state: "scheduled", code: "RATE_LIMITED" });
+});
+
 test("a write that the database refuses for what is in it is made again without the words", async () => {
   const { platform, tell } = telling();
   const stage = await openStage("pg", { platforms: [platform] });

@@ -44,6 +44,31 @@ export function settleTests(test: Test): void {
     expect(await settle(stage, claimed, renewed("sending", LEASE_MS))).toBe(true);
   });
 
+  test("settle: a write that arrives late under the same claim undoes nothing", async (stage) => {
+    const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }] });
+    const claimed = await claimOne(stage);
+    const first = answered(0, published("0"), { position: 1, ready: true }, LEASE_MS);
+    const second = answered(1, published("1"), { position: 2, ready: false }, LEASE_MS);
+    const stateNow = async () => {
+      const { state, unitList } = await detail(stage, id);
+      return [state, ...unitList.map((unit) => unit.state)];
+    };
+    await settle(stage, claimed, first);
+    // Made again, since its answer was lost: the same.
+    expect(await settle(stage, claimed, first)).toBe(true);
+    await settle(stage, claimed, second);
+    expect(await settle(stage, claimed, second)).toBe(true);
+    const preparing = ["claimed", "published", "published", "waiting", "waiting"];
+    expect(await stateNow()).toEqual(preparing);
+    expect(await settle(stage, claimed, first)).toBe(false);
+    expect(await settle(stage, claimed, sending(1, null, LEASE_MS))).toBe(false);
+    expect(await stateNow()).toEqual(preparing);
+    await settle(stage, claimed, sending(2, { n: 1 }, LEASE_MS));
+    // Else what is being sent would count as unsent.
+    expect(await settle(stage, claimed, second)).toBe(false);
+    expect(await stateNow()).toEqual(["sending", "published", "published", "sending", "waiting"]);
+  });
+
   test("settle: a thread goes out in order and resumes where it stopped", async (stage) => {
     const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }] });
     let claimed = await claimOne(stage);
