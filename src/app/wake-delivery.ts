@@ -62,7 +62,10 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
     }
     // Moved, paused, or leased to another: somebody should look then, and perhaps nobody knows.
     // Where that is soon, this very run may have the wake-up's name, and would be all that a second asking gets.
-    if (look) await later(wake, loaded, look, early !== null && early < SOON_MS ? worker : undefined);
+    // By a clock that is ahead of the database's it is over already: then it would come at once, over and over.
+    const isOver = look !== null && early !== null && look.getTime() <= world.now().getTime();
+    const at = isOver ? new Date(world.now().getTime() + Math.max(early, 0)) : look;
+    if (at) await later(wake, loaded, at, early !== null && early < SOON_MS ? worker : undefined);
     return { state: loaded.state, acted: false, failure: null };
   }
 }

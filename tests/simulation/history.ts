@@ -346,7 +346,11 @@ async function bringToEnd(stage: Stage): Promise<void> {
     const held = [...watch.latest.values()].find(({ state, health }) => state === "held" && health === "ok");
     if (held) for (const { name } of scenario.posts) await ask(stage, (living) => stage.person.change(living, name, "retry"));
     const next = nextInstant(ground);
-    if (next === undefined) return;
+    if (next === undefined) {
+      // What the person has just let go on may wait for its account, which is connected in the next round.
+      if ([...watch.latest.values()].some(({ health, state }) => health !== "ok" && OPEN.includes(state))) continue;
+      return;
+    }
     if (scenario.runs === "tasks") {
       // The watchdog's next look after that.
       const at = Math.max(kernel.now() + 1, next);
