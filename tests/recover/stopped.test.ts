@@ -31,7 +31,8 @@ test("workers and commands that are killed at any moment leave the same hub, und
   for (let round = 0; round < 12; round += 1) {
     const worker = command(["worker"]);
     const posts = [1, 2].map((n) => command(["post", `round ${round}, ${n}`, "--to", "mastodon", "--no-wait"]));
-    if (round % 3 > 0) await worker.says("publishes what is due");
+    // It ends by itself where its database was another's, who was killed while it opened.
+    if (round % 3 > 0) await Promise.race([worker.says("publishes what is due").catch(() => undefined), worker.ended, Bun.sleep(15_000)]);
     const before = server.statuses.length;
     if (round % 3 === 2) await until(() => server.statuses.length > before, 5_000);
     await Bun.sleep(random() * 900);
