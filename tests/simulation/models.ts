@@ -46,6 +46,8 @@ export const MODELS = {
 export type ModelId = keyof typeof MODELS;
 
 const Said = z.object({ id: z.string().nullable().optional(), job: z.string().optional() });
+/** Null where it holds none: an answer that names neither is no answer. */
+const Found = z.object({ id: z.string().nullable() });
 const Tokens = z.object({ access: z.string(), refresh: z.string() });
 const Uploaded = z.object({ id: z.string() });
 const Duplicate = z.object({ duplicate: z.string() });
@@ -144,7 +146,7 @@ function model(id: ModelId): Platform {
     ...(lookup
       ? {
           lookup: async ({ key }, session) => {
-            const { id: found } = parse(await ask(session, `/posts?key=${key}`, "GET"), Said);
+            const { id: found } = parse(await ask(session, `/posts?key=${key}`, "GET"), Found);
             return found ? refOf(found) : undefined;
           },
         }

@@ -141,7 +141,11 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           return;
         }
         case "garbage before":
-          give({ status: 200, body: chance.pick(["<html>welcome</html>", "", "{", '{"id":null}', '{"job":7}']) }, there + back);
+          // To a question this would be a clear word that the post is not there, which psn believes (docs/guarantees.md).
+          give(
+            { status: 200, body: chance.pick(["<html>welcome</html>", "", "{", sent ? '{"id":null}' : "[]", '{"job":7}']) },
+            there + back,
+          );
           return;
         case "garbage after":
           reached(there, () => {
