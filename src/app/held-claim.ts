@@ -25,15 +25,17 @@ const MOST_RENEWALS = 3;
 
 /**
  * A request may take half a lease. Where less is left, or this machine's clocks disagree about it, since it slept or its wall clock
- * stepped, the database is asked: the lease is renewed, and looked at once more, since the answer may come late. Throws LEASE_LOST, and
- * then somebody else sends; and DB_UNREACHABLE where no answer comes in time, and then nothing was sent.
+ * stepped, the database is asked: the lease is renewed, and looked at once more, since the answer may come late. `ask` asks it in any
+ * case: the account may have been disconnected since. Throws LEASE_LOST, and then somebody else sends, or nobody does; and
+ * DB_UNREACHABLE where no answer comes in time, and then nothing was sent.
  */
-export async function assertHeld(held: HeldClaim): Promise<void> {
+export async function assertHeld(held: HeldClaim, ask = false): Promise<void> {
   for (let renewals = 0; ; renewals += 1) {
     const { ms, trusted } = since(held.world, held.lease.from);
-    if (trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
+    if ((renewals > 0 || !ask) && trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
     if (renewals === MOST_RENEWALS) throw new PsnError("DB_UNREACHABLE", "the database answers too late for a claim to be kept");
-    if (!(await write(held, renewed("sending", held.leaseMs)))) throw new PsnError("LEASE_LOST", "another worker took over");
+    if (!(await write(held, renewed("sending", held.leaseMs))))
+      throw new PsnError("LEASE_LOST", "another worker took over, or the account was disconnected");
   }
 }
 

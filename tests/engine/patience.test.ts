@@ -110,3 +110,24 @@ test("a repeat that is answered with another delivery's post is no success", asy
   await stage.run();
   expect(await stage.detail(second)).toMatchObject({ state: "unconfirmed", message: expect.stringContaining("another delivery") });
 });
+
+test("nothing is sent again on an account that is disconnected while psn looks for the post", async () => {
+  const remote = startRemote();
+  let disconnect: () => Promise<unknown> = async () => undefined;
+  const fetch: Fetch = async (input, init) => {
+    const answer = await remote.fetch(input, init);
+    if (`${init?.method} ${new URL(String(input)).pathname}` === "GET /posts") await disconnect();
+    return answer;
+  };
+  const stage = await openStage("pg", { fetch });
+  const account = await stage.connect("chosen");
+  const [id = ""] = await stage.post(account);
+  remote.fault("reset-before");
+  await stage.run();
+  disconnect = () => stage.world.stores.accounts.disconnect(stage.userId, account.id);
+  stage.clock.passedMs = SETTLE_PATIENCE_MS;
+  await stage.expire();
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed" });
+  expect(remote.posts).toEqual([]);
+});

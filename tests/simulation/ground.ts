@@ -37,10 +37,13 @@ export interface Sent {
   readonly account: number;
   readonly by: string;
   readonly startedAt: number;
+  readonly sender: Process;
   /** What the database said at that instant. */
   readonly found: Found | undefined;
   handledAt?: number;
   gaveUpAt?: number;
+  /** When its sender knew what became of it, or gave up. */
+  endedAt?: number;
   /** Until when it may still be carried out. */
   until?: number;
 }

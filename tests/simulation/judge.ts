@@ -91,7 +91,7 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
   }
   const stored = new Set([...watch.latest.values()].map(({ post }) => post));
   for (const [id, post] of watch.confirmed) if (!stored.has(id)) broken.push(`lost: psn said that ${post} is stored, and it is not there`);
-  broken.push(...pausesBroken(ground), ...sentUnasked(ground));
+  broken.push(...pausesBroken(ground), ...sentUnasked(ground), ...settledTooSoon(ground));
   return broken;
 }
 
@@ -130,12 +130,35 @@ function claimOf(steps: Ground["watch"]["steps"], delivery: string | undefined, 
   return at;
 }
 
-/** Nothing is sent any more once psn has said `unconfirmed`, until a person has spoken. */
+/** So long a worker trusts a claim without asking the database (`app/held-claim.ts`), in milliseconds. */
+const TRUSTED_MS = 30_000;
+
+/** Nothing is sent any more once psn has said `unconfirmed`, until a person has spoken; a request that was about to begin may. */
 function sentUnasked(ground: Ground): readonly string[] {
   const { watch } = ground;
-  return watch.sent.flatMap(({ found, by }) =>
-    found && ["unconfirmed", "cancelled", "published", "failed", "held", "scheduled"].includes(found.state)
-      ? [`unasked: ${by} sends ${labelOf(ground, found.delivery)} while it is ${found.state}`]
-      : [],
-  );
+  return watch.sent.flatMap(({ found, by, startedAt }) => {
+    if (!found || !["unconfirmed", "cancelled", "published", "failed", "held", "scheduled"].includes(found.state)) return [];
+    const said = watch.steps.findLast(({ at, to }) => to.id === found.delivery && at <= startedAt && to.state === found.state);
+    const claimed = claimOf(watch.steps, found.delivery, startedAt) ?? 0;
+    const begun = found.state === "unconfirmed" && said && claimed < said.at && startedAt - claimed < TRUSTED_MS;
+    return begun ? [] : [`unasked: ${by} sends ${labelOf(ground, found.delivery)} while it is ${found.state}`];
+  });
+}
+
+/** Nobody settles a request while a process that was never stopped still waits for its answer. */
+function settledTooSoon({ watch }: Ground): readonly string[] {
+  if (watch.clockStepped) return [];
+  return watch.sent.flatMap(({ found, by, sender, startedAt, endedAt = 0 }) => {
+    if (sender.stoppedUntil > startedAt) return [];
+    const taken = watch.steps.find(
+      ({ at, from, to }) =>
+        to.id === found?.delivery &&
+        at > startedAt &&
+        at < endedAt &&
+        from?.state === "sending" &&
+        to.worker !== null &&
+        to.worker !== from.worker,
+    );
+    return taken ? [`too soon: ${taken.by} takes over what ${by} is sending since ${taken.at - startedAt} ms`] : [];
+  });
 }

@@ -48,10 +48,22 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       const name = `${label} #${numberOf(ground, label)}`;
       const chance = ground.chance(name);
       let fault: Fault = ground.befalls("request", name) ?? "none";
-      if (fault === "answer lost, then refused") fault = name.endsWith("#1") ? "answer lost" : "refusal";
+      if (refusedAgain(ground).has(label)) fault = "refusal";
+      if (fault === "answer lost, then refused") {
+        refusedAgain(ground).add(label);
+        fault = "answer lost";
+      }
       if (kernel.now() < ground.away.platforms) fault = chance.pick(["refused connection", "500 before"]);
       const sent: Sent | undefined = creates
-        ? { key: fieldOf(body, "key"), instant: fieldOf(body, "at"), account, by: process.name, startedAt: kernel.now(), found: undefined }
+        ? {
+            key: fieldOf(body, "key"),
+            instant: fieldOf(body, "at"),
+            account,
+            by: process.name,
+            sender: process,
+            startedAt: kernel.now(),
+            found: undefined,
+          }
         : undefined;
       kernel.note(process.name, `${name}${fault === "none" ? "" : `: ${fault}`}`);
       if (sent) {
@@ -65,13 +77,14 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
         kernel.after(ms, process, () => {
           if (over) return;
           over = true;
+          if (sent) sent.endedAt = kernel.now();
           give();
         });
       const { signal } = init ?? {};
       const giveUp = () => {
         if (over) return;
         over = true;
-        if (sent) sent.gaveUpAt = kernel.now();
+        if (sent) sent.gaveUpAt = sent.endedAt = kernel.now();
         reject(signal?.reason);
       };
       if (signal?.aborted) {
@@ -183,6 +196,14 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
 /** JSON in ASCII: half a character must reach psn as one. */
 const escaped = (text: string): string =>
   `"${[...Array(text.length).keys()].map((at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")}"`;
+
+const refused = new WeakMap<Ground, Set<string>>();
+/** Requests whose answer was lost once, and which the server refuses from then on until all is calm. */
+function refusedAgain(ground: Ground): Set<string> {
+  const some = ground.calm ? new Set<string>() : (refused.get(ground) ?? new Set<string>());
+  refused.set(ground, some);
+  return some;
+}
 
 const numbers = new WeakMap<Ground, Map<string, number>>();
 function numberOf(ground: Ground, label: string): number {

@@ -88,8 +88,31 @@ const MINUTE = 60_000;
 /** So long goes wrong what can go wrong; then all is calm. */
 export const TROUBLE_MS = 6 * MINUTE;
 
-/** The scenario of a seed. */
+/** The scenario of a seed: every third is narrow. */
 export function scenarioOf(seed: string): Scenario {
+  const wide = wideScenarioOf(seed);
+  const { happens, pick } = chanceOf(`${seed}/narrow`);
+  return happens(0.3) ? narrowed(wide, pick(NARROW)) : wide;
+}
+
+/** The last one is the rarest elsewhere: few platforms are sent a request again without a look. */
+const NARROW = ["late", "slow", "answer lost", "500 after", "429", "answer lost, then refused", "answer lost, then refused"] as const;
+
+/** Two workers and true clocks, and requests go wrong very often, in one way: what needs the same thing twice is met soon. */
+function narrowed(wide: Scenario, way: Ways["request"][number]): Scenario {
+  return {
+    ...wide,
+    runs: "workers",
+    workers: [{ machine: 1 }, { machine: 2 }],
+    machines: [0, 0, 0, 0],
+    posts: wide.posts.map((post) => ({ ...post, inMs: 0 })),
+    happenings: wide.happenings.slice(0, 1),
+    rates: { request: 0.8, database: 0, queue: 0, bucket: 0, death: 0, pause: 0 },
+    ways: { ...wide.ways, request: [way] },
+  };
+}
+
+function wideScenarioOf(seed: string): Scenario {
   const chance = chanceOf(`${seed}/scenario`);
   const { int, happens, pick } = chance;
   const runs = pick<Scenario["runs"]>(["workers", "workers", "tasks", "both"]);

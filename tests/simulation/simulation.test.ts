@@ -165,6 +165,17 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
       if (sent?.found) Object.assign(sent, { found: { ...sent.found, state: "unconfirmed" } });
     },
   ],
+  [
+    "settled while the request is under way",
+    /^too soon/,
+    ({ watch }) => {
+      const [sent] = watch.sent;
+      const claimed = watch.steps.find(({ to }) => to.state === "sending");
+      if (!sent || !claimed) throw new Error("nothing was sent");
+      sent.endedAt = sent.startedAt + 40_000;
+      watch.steps.push({ at: sent.startedAt + 20_000, by: "other", from: claimed.to, to: { ...claimed.to, worker: "other" } });
+    },
+  ],
 ];
 
 describe("the judge notices", () => {
