@@ -31,7 +31,7 @@ export interface BenchHubOptions {
   /** Most in flight for one account. */
   readonly concurrency?: number;
   /** A server to make its database on, which then goes on after it. */
-  readonly server?: Postgres;
+  readonly server?: Pick<Postgres, "createDatabase">;
 }
 
 /** No limit that the engine would meet. */
