@@ -3,6 +3,7 @@ import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { bodyOf, call, parse, refusal } from "@psn/platforms/kit/http.ts";
+import { prepareUploads, type Told } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 
 /*
@@ -20,6 +21,8 @@ export interface Traits {
   readonly pending: boolean;
   /** Media go with the post itself, as a webhook's do. */
   readonly mediaWithin: boolean;
+  /** A unit is a container first, on which the server works for a while before it can be published. */
+  readonly container: boolean;
   readonly concurrency: number;
 }
 
@@ -30,6 +33,7 @@ const usual: Traits = {
   refresh: true,
   pending: false,
   mediaWithin: false,
+  container: false,
   concurrency: 2,
 };
 
@@ -37,6 +41,7 @@ export const MODELS = {
   chosen: usual,
   webhook: { ...usual, lookup: false, refresh: false, mediaWithin: true, concurrency: 1 },
   slowly: { ...usual, pending: true },
+  contained: { ...usual, container: true },
   keyed: { ...usual, duplicates: "idempotency-key" },
   keyless: { ...usual, duplicates: "idempotency-key", honours: false },
   refusing: { ...usual, duplicates: "refused", honours: false, lookup: false },
@@ -50,10 +55,11 @@ const Said = z.object({ id: z.string().nullable().optional(), job: z.string().op
 const Found = z.object({ id: z.string().nullable() });
 const Tokens = z.object({ access: z.string(), refresh: z.string() });
 const Uploaded = z.object({ id: z.string() });
+const Working = Uploaded.extend({ ready: z.boolean() });
 const Duplicate = z.object({ duplicate: z.string() });
 
 function model(id: ModelId): Platform {
-  const { duplicates, lookup, refresh, pending, mediaWithin, concurrency }: Traits = MODELS[id];
+  const { duplicates, lookup, refresh, pending, mediaWithin, container, concurrency }: Traits = MODELS[id];
   const origin = `https://${id}.example`;
   const refOf = (name: string): Ref => ({ id: name, url: `${origin}/${name}` });
   const outcomeOf = ({ id: name, job }: z.output<typeof Said>): Outcome => {
@@ -79,6 +85,24 @@ function model(id: ModelId): Platform {
     const { access, refresh: next } = parse(await ask(session, path, "POST", body), Tokens);
     return { access, refresh: next, scopes: [] };
   };
+  // Longer than `prepareUploads` waits within one call.
+  const toldOf = ({ ready }: z.output<typeof Working>): Told => (ready ? { status: "ready" } : { status: "working", checkAfterMs: 5_000 });
+  const contain = (handle: PublishRequest["handle"], session: Session) =>
+    prepareUploads(
+      {
+        files: ["container"],
+        id: z.string(),
+        start: async () => {
+          const made = parse(await ask(session, "/media", "POST", {}), Working);
+          return { id: made.id, told: toldOf(made) };
+        },
+        ask: async (made) => toldOf(parse(await ask(session, `/media/${made}`, "GET"), Working)),
+        finish: async (ids) => [...ids],
+        overdue: () => "the server is still at work",
+      },
+      handle,
+      session,
+    );
   const send = async (request: PublishRequest, session: Session): Promise<Outcome> => {
     const { unit, key, at, root, parent, prepared, media, again } = request;
     const sizes: number[] = [];
@@ -123,7 +147,7 @@ function model(id: ModelId): Platform {
         text,
         length: text.length,
         media: media.map((one) => one.id),
-        prepare: media.length > 0 && !mediaWithin,
+        prepare: container || (media.length > 0 && !mediaWithin),
       }));
       return first ? { ok: true, units: [first, ...others] } : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
     },
@@ -133,7 +157,8 @@ function model(id: ModelId): Platform {
     ...(mediaWithin
       ? {}
       : {
-          prepare: async ({ media }, session) => {
+          prepare: async ({ media, handle }, session) => {
+            if (container) return contain(handle, session);
             const ids: string[] = [];
             for (const one of media) {
               const { size } = await one.open();

@@ -44,6 +44,8 @@ export function createServers({ kernel, scenario, watch }: Ground): Servers {
   const posts: Held[] = [];
   const tokens = scenario.accounts.map(() => ({ serial: 1, valid: true, refreshable: true }));
   const pausedUntil = scenario.accounts.map(() => 0);
+  /** When a server is done with a medium, or with a container. */
+  const working = new Map<string, number>();
   let count = 0;
 
   const traitsOf = (account: number): Traits => MODELS[scenario.accounts[account]?.platform ?? "chosen"];
@@ -84,7 +86,15 @@ export function createServers({ kernel, scenario, watch }: Ground): Servers {
         return login(account);
       }
       if (!token.valid || bearer !== `${account}/${token.serial}`) return json({ error: "the token has expired" }, 401);
-      if (route === "POST /media") return json({ id: `m${++count}` });
+      if (route === "POST /media") {
+        const id = `m${++count}`;
+        working.set(id, now + lagMs);
+        return json({ id, ready: lagMs === 0 });
+      }
+      if (route === "GET /media") {
+        const id = url.pathname.split("/")[2] ?? "";
+        return json({ id, ready: (working.get(id) ?? now) <= now });
+      }
       if (route === "GET /jobs") {
         const job = url.pathname.split("/")[2];
         const held = posts.find(({ id }) => id === job);
@@ -101,6 +111,15 @@ export function createServers({ kernel, scenario, watch }: Ground): Servers {
       const same = posts.find((post) =>
         traits.honours ? post.key === sent.key : traits.duplicates === "refused" && post.account === account && post.text === sent.text,
       );
+      if (
+        traits.container &&
+        !same &&
+        !z
+          .array(z.string())
+          .safeParse(sent.media)
+          .data?.some((id) => (working.get(id) ?? now + 1) <= now)
+      )
+        return json({ error: "the container is not ready" }, 400);
       if (same && !traits.honours) return json({ error: "said already", duplicate: same.id }, 409);
       const at = traits.pending ? now + lagMs : now;
       const held: Held = same ?? {
