@@ -10,7 +10,8 @@ import { type Ground, grounds, idOf, keyIdsIn, openAll, secondUser, seeded, unti
  */
 
 const PORTS = { embedded: 18_977, postgres: 18_978 } as const;
-const KILLS = 20;
+/** How often, by default few: `KILLS=20 bun run test tests/vault/rotate.test.ts`. */
+const KILLS = Number(process.env["KILLS"] ?? 8);
 const SEED = 20_261_123;
 /** Within this time after its start a rotation of this hub is over; kills fall anywhere in it. */
 const SPAN_MS = 5_000;
