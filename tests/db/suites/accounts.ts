@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { failed, LEASE_MS, sending } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
+import { asOwner } from "../../support/databases.ts";
 import {
   claimOne,
   connect,
@@ -46,6 +47,14 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.find(userId, platform, "third")).toBeUndefined();
     expect(await stores.accounts.credentials(userId, id)).toEqual(credentials);
     expect(await stores.accounts.credentials(userId, newId())).toBeUndefined();
+  });
+
+  test("accounts: connecting again does not end a pause that the platform asked for", async (stage) => {
+    const { stores, userId, platform, accountId } = stage;
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '1 hour' WHERE id = $1", [accountId]);
+    await stores.accounts.connect(userId, { id: accountId, platform, profile: profile("first") }, sealed());
+    const [account] = await stores.accounts.list(userId);
+    expect((account?.pausedUntil?.getTime() ?? 0) - Date.now()).toBeGreaterThan(3_500_000);
   });
 
   test("accounts: the same subject of another user is another account", async ({ stores, userId, platform, accountId }) => {

@@ -81,7 +81,7 @@ export function accountsStore(database: Database): Accounts {
     async connect(userId, { id, platform, profile }, credentials) {
       const { subject, handle, url, home, limits = {} } = profile;
       const now = sql`now()`;
-      const fresh = { handle, url, home, limits, health: "ok" as const, healthReason: null, pausedUntil: null, updatedAt: now };
+      const fresh = { handle, url, home, limits, health: "ok" as const, healthReason: null, updatedAt: now };
       const tokens = tokenValues(credentials);
       await database.run({ userId }, (db) => [
         db
