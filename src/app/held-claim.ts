@@ -1,4 +1,4 @@
-import { PsnError } from "@psn/core/errors.ts";
+import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { type DeliveryChange, renewed, unconfirmed, wordless } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since } from "./clocks.ts";
 import type { Claim } from "./ports/deliveries.ts";
@@ -8,8 +8,11 @@ import type { World } from "./ports/world.ts";
  * A claim in a worker's hands: what is written under it, and how long it lasts.
  */
 
-/** How long to wait before writing an outcome again when the database did not answer, in milliseconds. */
+/** How long to wait before writing an outcome again when the database did not answer or somebody held its row, in milliseconds. */
 const WRITE_AGAIN_MS = [200, 1_000, 4_000] as const;
+
+/** Nothing was written, or nobody knows. */
+const AGAIN: readonly ErrorCode[] = ["DB_UNREACHABLE", "DB_LOCKED"];
 
 export interface HeldClaim {
   readonly world: World;
@@ -66,7 +69,7 @@ async function writeAsIs({ world, claim, worker, lease }: HeldClaim, change: Del
       return mine;
     } catch (error) {
       const wait = WRITE_AGAIN_MS[attempt];
-      if (wait === undefined || !(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
+      if (wait === undefined || !(error instanceof PsnError) || !AGAIN.includes(error.code)) throw error;
       await world.sleep(wait);
     }
   }

@@ -31,10 +31,18 @@ export async function pruneHub(
       onTrouble(toPsnError(error));
     }
   }
-  for (const [userId, media] of Map.groupBy(gone, ({ userId }) => userId))
-    await upkeep.dropMedia(
-      userId,
-      media.map(({ mediaId }) => mediaId),
+  let dropped = 0;
+  for (const [userId, media] of Map.groupBy(gone, ({ userId }) => userId)) {
+    const ids = media.map(({ mediaId }) => mediaId);
+    // One user's rows may be locked; the others' are not.
+    const done = await upkeep.dropMedia(userId, ids).then(
+      () => ids.length,
+      (error: unknown) => {
+        onTrouble(toPsnError(error));
+        return 0;
+      },
     );
-  return { media: gone.length, workers: await upkeep.dropWorkers(KEEP_WORKERS_MS) };
+    dropped += done;
+  }
+  return { media: dropped, workers: await upkeep.dropWorkers(KEEP_WORKERS_MS) };
 }

@@ -29,7 +29,7 @@ export async function refreshTokens(
       const failure = toPsnError(error);
       failed += 1;
       onTrouble(failure);
-      if (needsUser(failure)) await disable(world, one, failure.message);
+      if (needsUser(failure)) await disable(world, one, failure.message).catch((error: unknown) => onTrouble(toPsnError(error)));
     }
   }
   for (const ending of await world.stores.upkeep.noteEndingTokens(world.platforms.ids, NOTICE_MS)) await tellOfEnding(world, ending);

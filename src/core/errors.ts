@@ -66,6 +66,12 @@ export const ERRORS = {
   DB_REFUSED: { exit: EXIT.setup, retry: "never", meaning: "The database refused the login.", hint: "psn config set DATABASE_URL" },
   DB_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The database does not answer.", hint: "psn doctor" },
   DB_BUSY: { exit: EXIT.later, retry: "backoff", meaning: "Another psn process holds the embedded database and does not let go." },
+  DB_LOCKED: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "Another session of the database has locked what this needs, and does not let go.",
+    hint: "try again; who holds it: SELECT usename, pid, xact_start FROM pg_stat_activity ORDER BY xact_start",
+  },
   DB_FAILED: { exit: EXIT.failed, retry: "backoff", meaning: "A statement failed in the database." },
   VAULT_LOCKED: {
     exit: EXIT.setup,

@@ -24,6 +24,8 @@ export interface OwnerClient {
 export interface RunOptions {
   /** Running them twice is the same as once. Where an answer can be lost on the way, as over HTTP, they are sent again. */
   readonly repeatable?: boolean;
+  /** How long each may wait for what another session has locked, in milliseconds; then it is DB_LOCKED. */
+  readonly lockMs?: number;
 }
 
 export interface Database {

@@ -3,10 +3,15 @@ import { PsnError } from "@psn/core/errors.ts";
 import { sql } from "drizzle-orm";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { Database, OwnerClient } from "./connection.ts";
+import { sqlStateOf } from "./drivers/failure.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
-/** Any number, the same in every psn: one migration at a time in one database. */
-const LOCK = 7_303_166;
+/** How long to wait for another psn that migrates, in milliseconds. */
+const TURN_MS = 60_000;
+/** How long to wait for a table that somebody uses, in milliseconds: everybody else waits behind this meanwhile. */
+const TABLE_MS = 4_000;
+/** Two first migrations at once: the one that comes second finds what the first has made. SQLSTATEs of PostgreSQL 18, Appendix A. */
+const MADE_MEANWHILE = /^(23505|42P06|42P07)$/;
 
 /** RFC 9562 §5.9, the Nil UUID. */
 const NOBODY = "00000000-0000-0000-0000-000000000000";
@@ -44,19 +49,37 @@ export async function migrate(database: Database, migrations = knownMigrations()
   if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "migrations need a session; they cannot run over HTTP");
   return database.asOwner(async (client) => {
     let applied = 0;
+    await makeLedger(client);
     while (await applyNext(client, migrations)) applied += 1;
     return applied;
   });
 }
 
-/** One transaction: take the lock, look what is next, apply it. The lock ends with the transaction, also on a pooled connection. */
+async function makeLedger(client: OwnerClient): Promise<void> {
+  for (;;) {
+    try {
+      await client.query("BEGIN; SET LOCAL client_min_messages = warning");
+      await assertOurs(client);
+      await client.query(LEDGER);
+      await client.query("COMMIT");
+      return;
+    } catch (error) {
+      await client.query("ROLLBACK");
+      if (!MADE_MEANWHILE.test(sqlStateOf(error))) throw error;
+    }
+  }
+}
+
+/**
+ * One transaction: take the lock, look what is next, apply it. The lock is one that only the ledger's owner can take, and that lets
+ * everybody read it; it ends with the transaction, also on a pooled connection.
+ */
 async function applyNext(client: OwnerClient, migrations: readonly Migration[]): Promise<boolean> {
   await client.query("BEGIN");
   try {
-    await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
-    await client.query("SET LOCAL client_min_messages = warning");
-    await assertOurs(client);
-    await client.query(LEDGER);
+    await client.query(`SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = ${TURN_MS}`);
+    await client.query("LOCK TABLE psn.migrations IN SHARE ROW EXCLUSIVE MODE");
+    await client.query(`SET LOCAL lock_timeout = ${TABLE_MS}`);
     const { rows } = await client.query("SELECT hash FROM psn.migrations ORDER BY number");
     const status = compare(
       rows.map((row) => String(row["hash"])),

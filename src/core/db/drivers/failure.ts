@@ -37,6 +37,8 @@ export function databaseError(error: unknown): PsnError {
   }
   const code = typeof details["code"] === "string" ? details["code"] : "";
   if (network !== undefined || GONE.test(code)) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
+  // 55P03 lock_not_available
+  if (code === "55P03") return new PsnError("DB_LOCKED", "another session has locked what this needs, and does not let go", { details });
   if (code === "42501") return new PsnError("DB_REFUSED", "the database does not allow this login to do that", { details });
   if (REFUSED.test(code))
     return new PsnError("DB_REFUSED", "the database refused the login: wrong user, password or database name", { details });
@@ -61,4 +63,10 @@ export function violated(error: unknown): string | undefined {
   if (!(error instanceof PsnError)) return undefined;
   const constraint = error.details["constraint"];
   return typeof constraint === "string" ? constraint : undefined;
+}
+
+/** The SQLSTATE of what a driver's own client has thrown; empty if it has none. */
+export function sqlStateOf(error: unknown): string {
+  const code: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined;
+  return typeof code === "string" ? code : "";
 }

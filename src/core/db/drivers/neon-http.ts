@@ -21,8 +21,8 @@ export function openNeonHttp(url: string, proxy?: string): Database {
     fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
   const db = drizzle({ client: storing(neon(url)) });
   const builder: Builder = db;
-  const run: Database["run"] = async (actor, build, { repeatable = false }: RunOptions = {}) => {
-    const [role, context] = contextStatements(actor);
+  const run: Database["run"] = async (actor, build, { repeatable = false, lockMs }: RunOptions = {}) => {
+    const [role, context] = contextStatements(actor, lockMs);
     for (let attempt = 0; ; attempt += 1) {
       // Built anew each time: a statement of drizzle's is a promise that resolves once.
       const statements = build(builder) as unknown as readonly BatchItem<"pg">[];

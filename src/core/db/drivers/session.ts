@@ -1,4 +1,4 @@
-import type { Builder, Database, Driver, OwnerClient, Results, Statement } from "../database.ts";
+import type { Builder, Database, Driver, OwnerClient, Results, RunOptions, Statement } from "../database.ts";
 import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError } from "./failure.ts";
@@ -38,8 +38,8 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
     return made;
   };
 
-  const run: Database["run"] = async (actor, build) => {
-    const context = contextStatements(actor);
+  const run: Database["run"] = async (actor, build, { lockMs }: RunOptions = {}) => {
+    const context = contextStatements(actor, lockMs);
     const client = await begin(options.connect, `BEGIN; ${context.join("; ")}`);
     let broken = true;
     try {
