@@ -23,8 +23,9 @@ export interface Mutant {
 }
 
 /** The newest of each function. */
-const CLAIM = "drizzle/migrations/0013_incarnations.sql";
-const SETTLE = "drizzle/migrations/0012_media_before_sending.sql";
+const CLAIM = "drizzle/migrations/0014_engine_columns.sql";
+const SETTLE = CLAIM;
+const VERBS = CLAIM;
 const RUN = "src/app/delivery-run.ts";
 const DOMAIN = "src/domain/delivery.ts";
 
@@ -129,11 +130,17 @@ export const MUTANTS: readonly Mutant[] = [
     shows: "10 workers at once, all, pg",
     unseen: "it takes two sessions inside one statement; simulated transactions come one after the other",
     edits: [
-      { file: CLAIM, from: "      AND pg_try_advisory_xact_lock(1886612992, hashtext(a.id::text));", to: "      ;" },
+      { file: CLAIM, from: "      FOR NO KEY UPDATE SKIP LOCKED\n    ) due;", to: "    ) due;" },
       {
         file: CLAIM,
-        from: "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))\n    RETURNING",
-        to: "    WHERE d.id = due.id\n    RETURNING",
+        from: "      ORDER BY fair.place, fair.since LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED",
+        to: "      ORDER BY fair.place, fair.since LIMIT most",
+      },
+      { file: CLAIM, from: "      AND (next.ready IS NOT TRUE OR next.id = ANY (ARRAY(SELECT open.id FROM open)))\n", to: "" },
+      {
+        file: CLAIM,
+        from: "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))\n",
+        to: "    WHERE d.id = due.id\n",
       },
     ],
   },
@@ -142,6 +149,11 @@ export const MUTANTS: readonly Mutant[] = [
     shows: "psn cancel while a worker stands at: sending, not sent",
     edits: [
       { file: "src/core/types/index.ts", from: '["held", "scheduled", "claimed"];', to: '["held", "scheduled", "claimed", "sending"];' },
+      {
+        file: VERBS,
+        from: "SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', 'claimed')",
+        to: "SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', 'claimed', 'sending')",
+      },
     ],
   },
   {

@@ -29,6 +29,8 @@ interface Table {
   readonly name: string;
   readonly columns: readonly string[];
   readonly owned: string | null;
+  /** A column that whoever runs the program may change, if there is one. */
+  readonly changeable: string | null;
   readonly guarded: boolean;
 }
 
@@ -39,7 +41,9 @@ async function tablesOf(db: TestDatabase): Promise<readonly Table[]> {
        (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity <> 'a') AS columns,
        CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'user_id') THEN 'user_id'
-         WHEN c.relname = 'users' THEN 'id' END AS owned
+         WHEN c.relname = 'users' THEN 'id' END AS owned,
+       (SELECT min(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         AND has_column_privilege('psn_runtime', c.oid, a.attnum, 'UPDATE')) AS changeable
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = 'psn' AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1`,
   );
@@ -116,11 +120,12 @@ const REACHED = "1 / (CASE WHEN count(*) > 0 THEN 0 ELSE 1 END)";
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
 async function statementOf(db: TestDatabase, table: Table, verb: Verb, victim: string): Promise<string | undefined> {
-  const { name, owned, columns } = table;
+  const { name, owned, columns, changeable } = table;
   const where = owned === null ? "true" : `${owned} = '${victim}'`;
   if (verb === "select") return `SELECT ${REACHED} FROM psn.${name} WHERE ${where}`;
   if (verb === "delete") return `WITH w AS (DELETE FROM psn.${name} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
-  const column = owned === "user_id" ? "user_id" : columns.find((each) => ["handle", "version", "hash", "reason"].includes(each));
+  const column =
+    owned === "user_id" ? (changeable ?? "user_id") : columns.find((each) => ["handle", "version", "hash", "reason"].includes(each));
   if (verb === "update")
     return `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
   const [row] = await asOwner<{ row: string }>(db, `SELECT to_jsonb(t)::text AS row FROM psn.${name} t WHERE ${where} LIMIT 1`);

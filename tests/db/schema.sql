@@ -9,49 +9,49 @@ MEMBER psn_service of psn_runtime
 SCHEMA psn (usage to psn_definer; usage to psn_runtime)
 
 TABLE accounts (r) row security forced
-  owner owner; select to psn_definer; delete, insert, select, update to psn_runtime
+  owner owner; select to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   platform text not null
   subject text not null
-  handle text not null
-  url text not null
-  home text not null
-  limits jsonb not null default '{}'::jsonb
-  health text not null default 'ok'::text
-  health_reason text (update to psn_definer)
-  paused_until timestamp with time zone
+  handle text not null (update to psn_runtime)
+  url text not null (update to psn_runtime)
+  home text not null (update to psn_runtime)
+  limits jsonb not null default '{}'::jsonb (update to psn_runtime)
+  health text not null default 'ok'::text (update to psn_definer; update to psn_runtime)
+  health_reason text (update to psn_definer; update to psn_runtime)
+  paused_until timestamp with time zone (update to psn_definer; update to psn_runtime)
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now() (update to psn_definer)
+  updated_at timestamp with time zone not null default now() (update to psn_definer; update to psn_runtime)
 TABLE api_keys (r) row security forced
-  owner owner; delete, insert, select, update to psn_runtime
-  id uuid not null
-  user_id uuid not null
-  name text not null
-  value text not null
+  owner owner; delete to psn_definer; insert, select to psn_runtime
+  id uuid not null (select to psn_definer; update to psn_runtime)
+  user_id uuid not null (select to psn_definer)
+  name text not null (select to psn_definer)
+  value text not null (update to psn_runtime)
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now() (update to psn_runtime)
 TABLE deliveries (r) row security forced
-  owner owner; select, update to psn_definer; delete, insert, select, update to psn_runtime
+  owner owner; select, update to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   post_id uuid not null
   account_id uuid not null
-  state text not null
+  state text not null (update to psn_service)
   due_at timestamp with time zone not null
-  wake_at timestamp with time zone not null
+  wake_at timestamp with time zone not null (update to psn_service)
   attempt integer not null default 0
-  fence bigint not null default 0
-  lease_until timestamp with time zone
+  fence bigint not null default 0 (update to psn_service)
+  lease_until timestamp with time zone (update to psn_service)
   worker text
-  code text
-  message text
+  code text (update to psn_service)
+  message text (update to psn_service)
   published_at timestamp with time zone
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now() (update to psn_service)
   late text not null default 'ask'::text
 TABLE delivery_events (r) row security forced
-  owner owner; insert, select to psn_definer; insert, select to psn_runtime
+  owner owner; insert, select to psn_definer; select to psn_runtime; insert to psn_service
   delivery_id uuid not null
   user_id uuid not null
   sequence bigint not null identity a
@@ -63,7 +63,7 @@ TABLE delivery_events (r) row security forced
   note text
   actor text not null
 TABLE delivery_units (r) row security forced
-  owner owner; select, update to psn_definer; delete, insert, select, update to psn_runtime
+  owner owner; select, update to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   delivery_id uuid not null
@@ -92,7 +92,7 @@ TABLE incarnation (r) row security forced
   reason text
   created_at timestamp with time zone not null default now()
 TABLE media (r) row security forced
-  owner owner; delete, insert, select, update to psn_runtime
+  owner owner; insert, select to psn_runtime
   id uuid not null (select to psn_definer)
   user_id uuid not null (select to psn_definer)
   post_id uuid not null (select to psn_definer)
@@ -103,31 +103,31 @@ TABLE media (r) row security forced
   height integer
   sha256 text not null
   alt text
-  content bytea (select to psn_definer)
+  content bytea (select to psn_definer; update to psn_runtime)
   created_at timestamp with time zone not null default now()
-  object_key text (select to psn_definer)
+  object_key text (select to psn_definer; update to psn_runtime)
 TABLE migrations (r)
   owner owner; select to psn_runtime
   number integer not null
   hash text not null
   applied_at timestamp with time zone not null default now()
 TABLE oauth_tokens (r) row security forced
-  owner owner; delete, insert, select, update to psn_runtime
-  id uuid not null
+  owner owner; delete to psn_definer; insert, select to psn_runtime
+  id uuid not null (update to psn_runtime)
   user_id uuid not null (select to psn_definer)
   account_id uuid not null (select to psn_definer)
-  access_token text not null
-  refresh_token text (select to psn_definer)
-  secret text (select to psn_definer)
-  scopes text[] not null
-  expires_at timestamp with time zone (select to psn_definer)
-  refresh_lease_until timestamp with time zone
-  refreshed_at timestamp with time zone (select to psn_definer)
+  access_token text not null (update to psn_runtime)
+  refresh_token text (select to psn_definer; update to psn_runtime)
+  secret text (select to psn_definer; update to psn_runtime)
+  scopes text[] not null (update to psn_runtime)
+  expires_at timestamp with time zone (select to psn_definer; update to psn_runtime)
+  refresh_lease_until timestamp with time zone (update to psn_runtime)
+  refreshed_at timestamp with time zone (select to psn_definer; update to psn_runtime)
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now()
-  refresh_rest_until timestamp with time zone
+  updated_at timestamp with time zone not null default now() (update to psn_runtime)
+  refresh_rest_until timestamp with time zone (update to psn_runtime)
 TABLE posts (r) row security forced
-  owner owner; delete, insert, select, update to psn_runtime
+  owner owner; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   parts jsonb not null
@@ -144,7 +144,7 @@ TABLE posts (r) row security forced
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now()
 TABLE slots (r) row security forced
-  owner owner; delete, insert, select, update to psn_runtime
+  owner owner; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   weekday smallint not null
@@ -169,44 +169,68 @@ SEQUENCE delivery_events_sequence_seq
 
 CONSTRAINT accounts.accounts_health CHECK ((health = ANY (ARRAY['ok'::text, 'needs-reconnect'::text, 'disconnected'::text])))
 CONSTRAINT accounts.accounts_id_user UNIQUE (id, user_id)
+CONSTRAINT accounts.accounts_instants CHECK (((LEAST(paused_until, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(paused_until, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT accounts.accounts_pkey PRIMARY KEY (id)
+CONSTRAINT accounts.accounts_sizes CHECK ((GREATEST(octet_length(platform), octet_length(subject), octet_length(handle), octet_length(url), octet_length(home), octet_length(health_reason), pg_column_size(limits)) <= 65536))
 CONSTRAINT accounts.accounts_subject UNIQUE (user_id, platform, subject)
 CONSTRAINT accounts.accounts_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT api_keys.api_keys_instants CHECK (((LEAST(created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT api_keys.api_keys_name UNIQUE (user_id, name)
 CONSTRAINT api_keys.api_keys_pkey PRIMARY KEY (id)
+CONSTRAINT api_keys.api_keys_sizes CHECK ((GREATEST(octet_length(name), octet_length(value)) <= 65536))
 CONSTRAINT api_keys.api_keys_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_id_user UNIQUE (id, user_id)
+CONSTRAINT deliveries.deliveries_instants CHECK (((LEAST(due_at, wake_at, lease_until, published_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(due_at, wake_at, lease_until, published_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT deliveries.deliveries_late CHECK ((late = ANY (ARRAY['publish'::text, 'ask'::text, 'drop'::text])))
+CONSTRAINT deliveries.deliveries_numbers CHECK ((((attempt >= 0) AND (attempt <= 1000000)) AND ((fence >= 0) AND (fence <= '9007199254740991'::bigint))))
 CONSTRAINT deliveries.deliveries_pkey PRIMARY KEY (id)
 CONSTRAINT deliveries.deliveries_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_post_account UNIQUE (post_id, account_id)
+CONSTRAINT deliveries.deliveries_sizes CHECK ((GREATEST(octet_length(worker), octet_length(code), octet_length(message)) <= 65536))
 CONSTRAINT deliveries.deliveries_state CHECK ((state = ANY (ARRAY['held'::text, 'scheduled'::text, 'claimed'::text, 'sending'::text, 'pending'::text, 'published'::text, 'failed'::text, 'unconfirmed'::text, 'cancelled'::text])))
 CONSTRAINT delivery_events.delivery_events_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
+CONSTRAINT delivery_events.delivery_events_instants CHECK (((LEAST(at) >= to_timestamp((0)::double precision)) AND (GREATEST(at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT delivery_events.delivery_events_key PRIMARY KEY (delivery_id, sequence)
+CONSTRAINT delivery_events.delivery_events_sizes CHECK ((GREATEST(octet_length(event), octet_length(code), octet_length(note), octet_length(actor)) <= 65536))
 CONSTRAINT delivery_units.delivery_units_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
+CONSTRAINT delivery_units.delivery_units_instants CHECK (((LEAST(sent_at, published_at) >= to_timestamp((0)::double precision)) AND (GREATEST(sent_at, published_at) < to_timestamp(('253402300800'::bigint)::double precision))))
+CONSTRAINT delivery_units.delivery_units_numbers CHECK (((("position" >= 0) AND ("position" <= 999)) AND (length >= 0)))
 CONSTRAINT delivery_units.delivery_units_pkey PRIMARY KEY (id)
 CONSTRAINT delivery_units.delivery_units_position UNIQUE (delivery_id, "position")
+CONSTRAINT delivery_units.delivery_units_sizes CHECK (((GREATEST(octet_length(ref_id), octet_length(ref_url), octet_length(ref_revision), pg_column_size(media)) <= 65536) AND (GREATEST(octet_length(text), pg_column_size(body), pg_column_size(prepared), pg_column_size(handle)) <= 2097152)))
 CONSTRAINT delivery_units.delivery_units_state CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'pending'::text, 'published'::text])))
+CONSTRAINT incarnation.incarnation_instants CHECK (((LEAST(parted_at, created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(parted_at, created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT incarnation.incarnation_is_one CHECK (one)
 CONSTRAINT incarnation.incarnation_one UNIQUE (one)
 CONSTRAINT incarnation.incarnation_pkey PRIMARY KEY (id)
+CONSTRAINT media.media_bytes CHECK (((bytes >= 0) AND (octet_length(content) = bytes)))
+CONSTRAINT media.media_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT media.media_pkey PRIMARY KEY (id)
 CONSTRAINT media.media_place CHECK (((content IS NULL) OR (object_key IS NULL)))
 CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
+CONSTRAINT media.media_sizes CHECK ((GREATEST(octet_length(kind), octet_length(mime), octet_length(sha256), octet_length(alt), octet_length(object_key)) <= 65536))
 CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
 CONSTRAINT oauth_tokens.oauth_tokens_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
 CONSTRAINT oauth_tokens.oauth_tokens_account_id_unique UNIQUE (account_id)
+CONSTRAINT oauth_tokens.oauth_tokens_instants CHECK (((LEAST(expires_at, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(expires_at, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT oauth_tokens.oauth_tokens_pkey PRIMARY KEY (id)
+CONSTRAINT oauth_tokens.oauth_tokens_sizes CHECK ((GREATEST(octet_length(access_token), octet_length(refresh_token), octet_length(secret), pg_column_size(scopes)) <= 65536))
 CONSTRAINT posts.posts_id_user UNIQUE (id, user_id)
 CONSTRAINT posts.posts_idempotency_key UNIQUE (user_id, idempotency_key)
+CONSTRAINT posts.posts_instants CHECK (((LEAST(created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT posts.posts_pkey PRIMARY KEY (id)
 CONSTRAINT posts.posts_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT slots.slots_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT slots.slots_pkey PRIMARY KEY (id)
+CONSTRAINT slots.slots_sizes CHECK ((GREATEST(octet_length(time_zone)) <= 65536))
 CONSTRAINT slots.slots_time UNIQUE (user_id, weekday, wall_time, time_zone)
 CONSTRAINT slots.slots_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
+CONSTRAINT users.users_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT users.users_login_unique UNIQUE (login)
 CONSTRAINT users.users_pkey PRIMARY KEY (id)
+CONSTRAINT users.users_sizes CHECK ((GREATEST(octet_length(handle), octet_length(time_zone)) <= 65536))
+CONSTRAINT workers.workers_instants CHECK (((LEAST(started_at, beat_at) >= to_timestamp((0)::double precision)) AND (GREATEST(started_at, beat_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT workers.workers_pkey PRIMARY KEY (name)
 
 CREATE UNIQUE INDEX accounts_id_user ON psn.accounts USING btree (id, user_id)
@@ -247,6 +271,9 @@ POLICY accounts.accounts_definer permissive all to psn_definer
 POLICY accounts.accounts_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY api_keys.api_keys_definer permissive all to psn_definer
+  using (true)
+  with check (true)
 POLICY api_keys.api_keys_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
@@ -255,7 +282,7 @@ POLICY deliveries.deliveries_definer permissive all to psn_definer
   with check (true)
 POLICY deliveries.deliveries_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL)))))
 POLICY delivery_events.delivery_events_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -267,7 +294,7 @@ POLICY delivery_units.delivery_units_definer permissive all to psn_definer
   with check (true)
 POLICY delivery_units.delivery_units_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'waiting'::text) AND (prepared IS NULL) AND (sent_at IS NULL) AND (handle IS NULL) AND (ref_id IS NULL) AND (ref_url IS NULL) AND (ref_revision IS NULL) AND (published_at IS NULL)))))
 POLICY incarnation.incarnation_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -326,6 +353,22 @@ BEGIN
   IF applied > expected THEN RAISE EXCEPTION 'newer schema' USING ERRCODE = 'PSN02'; END IF;
   RETURN true;
 END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.cancel(ids uuid[])
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH changed AS (
+    UPDATE psn.deliveries d SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
+      AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
+    RETURNING d.id, d.user_id, d.attempt
+  )
+  INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
+  SELECT c.id, c.user_id, 'cancelled', c.attempt, 'user' FROM changed c RETURNING e.delivery_id
+$function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease integer, concurrency jsonb, chosen uuid[], busy uuid[])
  RETURNS TABLE(delivery_id uuid, user_id uuid, fence bigint, purpose text)
@@ -337,44 +380,53 @@ CREATE OR REPLACE FUNCTION psn.claim_due(worker text, most integer, lease intege
 AS $function$
 DECLARE
   mine uuid[];
+  users integer;
   ids uuid[];
 BEGIN
   IF psn.has_parted() THEN RETURN; END IF;
   IF chosen IS NULL THEN
-    -- One claim at a time for an account: the count of what is in flight must be true. Who comes second looks again later.
-    SELECT array_agg(a.id) INTO mine FROM psn.accounts a
-    WHERE concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
-      AND (EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now())
-        OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now())
-        OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
-      AND pg_try_advisory_xact_lock(1886612992, hashtext(a.id::text));
+    SELECT array_agg(due.id), count(DISTINCT due.user_id) INTO mine, users FROM (
+      SELECT a.id, a.user_id FROM psn.accounts a
+      WHERE concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
+        AND (EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now())
+          OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now())
+          OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+      FOR NO KEY UPDATE SKIP LOCKED
+    ) due;
     IF mine IS NULL THEN RETURN; END IF;
     -- Account by account, so that the backlog of one never hides what another has due.
-    SELECT array_agg(due.id) INTO ids FROM (
-      SELECT c.id FROM (
-        SELECT a.id, greatest((concurrency ->> a.platform)::integer - (SELECT count(*) FROM psn.deliveries f
-          WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.worker IS NOT NULL
-            AND (f.lease_until > now() OR f.id = ANY (busy))), 0) AS n
-        FROM psn.accounts a WHERE a.id = ANY (mine)
-      ) room CROSS JOIN LATERAL (
-        (SELECT d.id, d.wake_at AS since FROM psn.deliveries d
-          WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
-        UNION ALL
-        (SELECT d.id, d.lease_until FROM psn.deliveries d
-          WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() AND d.id <> ALL (busy) ORDER BY d.lease_until LIMIT room.n)
-        UNION ALL
-        (SELECT d.id, d.wake_at FROM psn.deliveries d
-          WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
-        ORDER BY since LIMIT room.n
-      ) c ORDER BY c.since LIMIT most
-    ) due;
+    SELECT array_agg(taken.id) INTO ids FROM (
+      SELECT d.id FROM (
+        SELECT c.id, c.since, CASE WHEN users > 1
+          THEN coalesce(at_work.n, 0) + row_number() OVER (PARTITION BY room.user_id ORDER BY c.since) ELSE 0 END AS place
+        FROM (
+          SELECT a.id, a.user_id, least(greatest((concurrency ->> a.platform)::integer - (SELECT count(*) FROM psn.deliveries f
+            WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.worker IS NOT NULL
+              AND (f.lease_until > now() OR f.id = ANY (busy))), 0), most) AS n
+          FROM psn.accounts a WHERE a.id = ANY (mine)
+        ) room LEFT JOIN (
+          SELECT b.user_id, count(*) AS n FROM psn.deliveries b WHERE users > 1 AND b.id = ANY (busy) GROUP BY b.user_id
+        ) at_work ON at_work.user_id = room.user_id CROSS JOIN LATERAL (
+          (SELECT d.id, d.wake_at AS since FROM psn.deliveries d
+            WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
+          UNION ALL
+          (SELECT d.id, d.lease_until FROM psn.deliveries d
+            WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() AND d.id <> ALL (busy) ORDER BY d.lease_until LIMIT room.n)
+          UNION ALL
+          (SELECT d.id, d.wake_at FROM psn.deliveries d
+            WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
+          ORDER BY since LIMIT room.n
+        ) c
+      ) fair JOIN psn.deliveries d ON d.id = fair.id
+      ORDER BY fair.place, fair.since LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED
+    ) taken;
   ELSE
-    SELECT array_agg(due.id) INTO ids FROM (
+    SELECT array_agg(taken.id) INTO ids FROM (
       SELECT d.id FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
       WHERE d.id = ANY (chosen) AND d.id <> ALL (busy) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
         AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
-      ORDER BY d.wake_at LIMIT most
-    ) due;
+      ORDER BY d.wake_at LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED
+    ) taken;
   END IF;
 
   RETURN QUERY
@@ -382,18 +434,21 @@ BEGIN
     SELECT d.id, d.state, d.fence,
       coalesce((SELECT t.expires_at > now() + interval '30 seconds' OR (t.refresh_token IS NULL AND t.secret IS NULL)
         FROM psn.oauth_tokens t WHERE t.account_id = d.account_id), true) AS fresh
-    FROM psn.deliveries d WHERE d.id = ANY (ids)
+    FROM psn.deliveries d WHERE d.id = ANY (ids) AND d.fence < 9007199254740991
   ),
-  next AS (
+  next AS MATERIALIZED (
     SELECT DISTINCT ON (u.delivery_id) u.delivery_id, u.id,
       due.fresh AND (u.prepared IS NOT NULL OR NOT (u.needs_prepare OR cardinality(u.media) > 0)) AS ready
     FROM psn.delivery_units u JOIN due ON due.id = u.delivery_id
     WHERE u.state <> 'published' AND due.state IN ('scheduled', 'claimed') ORDER BY u.delivery_id, u.position
   ),
+  open AS MATERIALIZED (
+    SELECT u.id FROM psn.delivery_units u WHERE u.id = ANY (ARRAY(SELECT next.id FROM next WHERE next.ready)) FOR NO KEY UPDATE SKIP LOCKED
+  ),
   taken AS (
     UPDATE psn.deliveries d SET
       state = CASE WHEN d.state IN ('scheduled', 'claimed') THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END ELSE d.state END,
-      attempt = d.attempt + CASE WHEN d.state IN ('scheduled', 'claimed') THEN 1 ELSE 0 END,
+      attempt = least(d.attempt + CASE WHEN d.state IN ('scheduled', 'claimed') THEN 1 ELSE 0 END, 1000000),
       fence = d.fence + 1, lease_until = now() + lease * interval '1 millisecond',
       -- A poll leaves the row pending; its next look is set by the settle, and until then by the lease.
       wake_at = CASE WHEN d.state = 'pending' THEN now() + lease * interval '1 millisecond' ELSE d.wake_at END,
@@ -402,6 +457,7 @@ BEGIN
     -- Between the look and this write somebody else may have claimed, moved or cancelled it: each of them raises the fence.
     WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence
       AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+      AND (next.ready IS NOT TRUE OR next.id = ANY (ARRAY(SELECT open.id FROM open)))
     RETURNING d.id, d.user_id, d.fence, d.state, d.attempt, due.state AS was
   ),
   opened AS (
@@ -474,6 +530,44 @@ BEGIN
   END;
   RETURN jsonb_strip_nulls(identity);
 END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.disconnect(account uuid, why text)
+ RETURNS TABLE(cancelled integer, unconfirmed integer)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH changed AS (
+    UPDATE psn.deliveries d SET state = CASE WHEN o.taken_back THEN 'cancelled' ELSE 'unconfirmed' END,
+      code = CASE WHEN o.taken_back THEN d.code ELSE 'UNCONFIRMED' END,
+      message = CASE WHEN o.taken_back THEN why ELSE why || ' before the platform had answered' END,
+      fence = d.fence + o.taken_back::integer, lease_until = CASE WHEN NOT o.taken_back THEN d.lease_until END, updated_at = now()
+    FROM (SELECT x.id, x.state, x.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(x.id, x.state) AS taken_back
+      FROM psn.deliveries x WHERE x.account_id = account AND x.user_id = (SELECT psn.current_user_id())
+        AND x.state IN ('held', 'scheduled', 'claimed', 'sending', 'pending') FOR NO KEY UPDATE) o
+    WHERE d.id = o.id
+    RETURNING d.id, d.user_id, d.attempt, d.state
+  ), noted AS (
+    INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+    SELECT c.id, c.user_id, c.state, c.attempt, why, 'user' FROM changed c
+  ), forgotten AS (
+    DELETE FROM psn.oauth_tokens t WHERE t.account_id = account AND t.user_id = (SELECT psn.current_user_id())
+  ), gone AS (
+    UPDATE psn.accounts a SET health = 'disconnected', health_reason = NULL, updated_at = now()
+    WHERE a.id = account AND a.user_id = (SELECT psn.current_user_id())
+  )
+  SELECT count(*) FILTER (WHERE c.state = 'cancelled')::integer, count(*) FILTER (WHERE c.state = 'unconfirmed')::integer FROM changed c
+$function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.forget_key(name text)
+ RETURNS boolean
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH gone AS (DELETE FROM psn.api_keys k WHERE k.name = forget_key.name AND k.user_id = (SELECT psn.current_user_id()) RETURNING k.id)
+  SELECT EXISTS (SELECT FROM gone)
+$function$
 -- owner psn_definer; 
 CREATE OR REPLACE FUNCTION psn.has_parted()
  RETURNS boolean
@@ -502,6 +596,38 @@ BEGIN
   END IF;
   RETURN (SELECT i.id FROM psn.incarnation i);
 END $function$
+-- owner psn_definer; 
+CREATE OR REPLACE FUNCTION psn.is_preparing(delivery uuid, state text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT is_preparing.state = 'pending' AND NOT EXISTS (SELECT FROM psn.delivery_units u
+    WHERE u.delivery_id = delivery AND u.state = 'pending' AND u.sent_at IS NOT NULL)
+$function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamp with time zone, note text)
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH changed AS (
+    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL, fence = d.fence + 1,
+      lease_until = NULL, updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
+      AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
+    RETURNING d.id, d.user_id, d.attempt
+  ),
+  -- What was uploaded may have been dropped by the platform until then.
+  anew AS (
+    UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL
+    FROM changed c WHERE u.delivery_id = c.id AND u.state <> 'published'
+  )
+  INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, note, actor)
+  SELECT c.id, c.user_id, 'moved', c.attempt, move.note, 'user' FROM changed c RETURNING e.delivery_id
+$function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.next_wake(concurrency jsonb, chosen uuid[])
  RETURNS double precision
@@ -531,17 +657,17 @@ BEGIN
   END IF;
   RETURN extract(epoch FROM at - clock_timestamp()) * 1000;
 END $function$
--- owner owner; execute to psn_runtime
-CREATE OR REPLACE FUNCTION psn.note(ids uuid[], event text, note text)
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.note(ids uuid[], event text, note text, actor text)
  RETURNS TABLE(delivery_id uuid)
- LANGUAGE plpgsql
+ LANGUAGE sql
+ SECURITY DEFINER
  SET search_path TO ''
 AS $function$
-BEGIN
-  RETURN QUERY INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, note, actor)
-    SELECT d.id, d.user_id, note.event, d.attempt, note.note, 'user' FROM psn.deliveries d
-    WHERE d.id = ANY (ids) AND d.xmin = pg_current_xact_id()::xid RETURNING e.delivery_id;
-END $function$
+  INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, note, actor)
+  SELECT d.id, d.user_id, note.event, d.attempt, note.note, note.actor FROM psn.deliveries d
+  WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) RETURNING e.delivery_id
+$function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.note_ending_tokens(platforms text[], ahead double precision)
  RETURNS TABLE(account_id uuid, user_id uuid, platform text, handle text, ends_at double precision)
@@ -551,7 +677,8 @@ CREATE OR REPLACE FUNCTION psn.note_ending_tokens(platforms text[], ahead double
 AS $function$
   UPDATE psn.accounts a SET health_reason = 'its token ends on ' || to_char(t.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), updated_at = now()
   FROM psn.oauth_tokens t
-  WHERE t.account_id = a.id AND a.health = 'ok' AND a.health_reason IS NULL AND a.platform = ANY (platforms)
+  WHERE t.account_id = a.id AND a.id = ANY (ARRAY(
+      SELECT o.id FROM psn.accounts o WHERE o.health = 'ok' AND o.health_reason IS NULL AND o.platform = ANY (platforms) FOR NO KEY UPDATE SKIP LOCKED))
     AND t.refresh_token IS NULL AND t.secret IS NULL AND t.expires_at <= now() + ahead * interval '1 millisecond'
   RETURNING a.id, a.user_id, a.platform, a.handle, (extract(epoch FROM t.expires_at) * 1000)::double precision
 $function$
@@ -569,7 +696,9 @@ BEGIN
   UPDATE psn.incarnation i SET parted_at = coalesce(i.parted_at, now()), reason = coalesce(i.reason, why);
   WITH changed AS (
     UPDATE psn.deliveries d SET state = 'held', code = part.code, message = part.message, fence = d.fence + 1, lease_until = NULL, worker = NULL,
-      updated_at = now() WHERE d.state IN ('scheduled', 'claimed') RETURNING d.id, d.user_id, d.attempt
+      updated_at = now()
+    WHERE d.id = ANY (ARRAY(SELECT o.id FROM psn.deliveries o WHERE o.state IN ('scheduled', 'claimed') AND o.fence < 9007199254740991
+      FOR NO KEY UPDATE SKIP LOCKED)) RETURNING d.id, d.user_id, d.attempt
   ), noted AS (
     INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, code, note, actor)
     SELECT c.id, c.user_id, 'held', c.attempt, part.code, part.message, 'psn' FROM changed c
@@ -577,6 +706,117 @@ BEGIN
   SELECT count(*)::integer INTO held FROM changed;
   RETURN held;
 END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.reconnect(account uuid)
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH changed AS (
+    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), code = NULL, message = NULL, fence = d.fence + 1,
+      lease_until = NULL, updated_at = now()
+    WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND d.state = 'held'
+      AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
+        NOT IN ('imported', 'moved away')
+    RETURNING d.id, d.user_id, d.attempt
+  )
+  INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
+  SELECT c.id, c.user_id, 'reconnected', c.attempt, 'user' FROM changed c RETURNING e.delivery_id
+$function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.recover(delivery uuid, fence bigint, state text, refs jsonb, why text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  mine psn.deliveries;
+BEGIN
+  UPDATE psn.deliveries d SET state = recover.state, code = CASE WHEN recover.state = 'unconfirmed' THEN 'UNCONFIRMED' END,
+    message = CASE WHEN recover.state = 'unconfirmed' THEN why END,
+    published_at = CASE WHEN recover.state = 'published' THEN now() ELSE d.published_at END,
+    wake_at = CASE WHEN recover.state = 'scheduled' THEN greatest(d.due_at, now()) ELSE d.wake_at END,
+    worker = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
+  WHERE d.id = delivery AND d.user_id = (SELECT psn.current_user_id()) AND d.fence = recover.fence
+    AND d.state NOT IN ('published', 'cancelled', 'failed') AND recover.state IN ('scheduled', 'published', 'unconfirmed') RETURNING d.* INTO mine;
+  IF mine.id IS NULL THEN RETURN false; END IF;
+  UPDATE psn.delivery_units u SET state = 'published', handle = NULL, ref_id = f.ref ->> 'id', ref_url = f.ref ->> 'url', ref_revision = f.ref ->> 'revision',
+    published_at = now(), sent_at = coalesce(u.sent_at, now())
+  FROM jsonb_to_recordset(refs) AS f(position smallint, ref jsonb) WHERE u.delivery_id = delivery AND u.position = f.position;
+  -- Of the rest, either each may be out, and a person is asked for one after the other; or it begins anew, since what was uploaded
+  -- may have been dropped by the platform meanwhile.
+  IF recover.state = 'unconfirmed' THEN
+    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now()), handle = NULL WHERE u.delivery_id = delivery AND u.state <> 'published';
+  ELSE
+    UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL WHERE u.delivery_id = delivery AND u.state <> 'published';
+  END IF;
+  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+  VALUES (delivery, mine.user_id, 'recovered: ' || recover.state, mine.attempt, why, 'user');
+  RETURN true;
+END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.resolve(delivery uuid, live boolean, ref_id text, ref_url text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  mine psn.deliveries;
+  to_come integer;
+  asked integer;
+  first_open smallint;
+  one_more boolean;
+  goes_on boolean;
+BEGIN
+  SELECT d.* INTO mine FROM psn.deliveries d WHERE d.id = delivery AND d.user_id = (SELECT psn.current_user_id()) FOR NO KEY UPDATE;
+  IF mine.id IS NULL OR NOT (mine.worker IS NULL OR mine.lease_until IS NULL OR mine.lease_until <= now()) THEN RETURN false; END IF;
+  IF mine.state <> 'unconfirmed' AND NOT (mine.state IN ('sending', 'pending')
+    -- Nobody will ask the platform before its account is connected again.
+    AND EXISTS (SELECT FROM psn.accounts a WHERE a.id = mine.account_id AND a.health <> 'ok')) THEN RETURN false; END IF;
+  SELECT count(*) FILTER (WHERE u.state <> 'published'), count(*) FILTER (WHERE u.state = 'sending'), min(u.position) FILTER (WHERE u.state <> 'published')
+    INTO to_come, asked, first_open FROM psn.delivery_units u WHERE u.delivery_id = delivery;
+  -- After a recovery each of a thread's units may be out: then the next is asked for. A thread whose other units are to come goes on.
+  one_more := live AND asked > 1;
+  goes_on := to_come > live::integer;
+  UPDATE psn.deliveries d SET state = CASE WHEN one_more THEN 'unconfirmed' WHEN goes_on THEN 'scheduled' ELSE 'published' END,
+    published_at = CASE WHEN goes_on THEN NULL ELSE now() END, wake_at = now(), late = 'publish',
+    code = CASE WHEN one_more THEN d.code END, message = CASE WHEN one_more THEN d.message END,
+    fence = d.fence + 1, lease_until = NULL, updated_at = now() WHERE d.id = delivery;
+  IF live THEN
+    UPDATE psn.delivery_units u SET state = 'published', ref_id = resolve.ref_id, ref_url = resolve.ref_url, published_at = now()
+    WHERE u.delivery_id = delivery AND u.position = first_open;
+  ELSE
+    UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL
+    WHERE u.delivery_id = delivery AND u.state <> 'published';
+  END IF;
+  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+  VALUES (delivery, mine.user_id, CASE WHEN live THEN 'resolved: live' ELSE 'resolved: not live' END, mine.attempt, CASE WHEN live THEN resolve.ref_url END, 'user');
+  RETURN true;
+END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.retry(ids uuid[])
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH changed AS (
+    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = now(), late = 'publish', attempt = 0, code = NULL, message = NULL,
+      fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.state IN ('failed', 'held', 'cancelled', 'scheduled')
+    RETURNING d.id, d.user_id
+  ),
+  -- A new beginning: what was uploaded may have been dropped by the platform meanwhile.
+  anew AS (
+    UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL
+    FROM changed c WHERE u.delivery_id = c.id AND u.state <> 'published'
+  )
+  INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
+  SELECT c.id, c.user_id, 'retried', 0, 'user' FROM changed c RETURNING e.delivery_id
+$function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.see_incarnation()
  RETURNS TABLE(id uuid, past uuid[], seen bigint, counted boolean, parted_at timestamp with time zone, reason text, elsewhere boolean, used boolean)
@@ -595,10 +835,11 @@ BEGIN
     EXISTS (SELECT FROM psn.deliveries)
     FROM (SELECT true) always LEFT JOIN psn.incarnation i ON true;
 END $function$
--- owner owner; execute to psn_runtime
+-- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.settle(changes jsonb)
  RETURNS TABLE(delivery_id uuid)
  LANGUAGE plpgsql
+ SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
@@ -620,7 +861,7 @@ BEGIN
       -- An answer that is missing is waited for by nobody: the lease only says when to ask again.
       worker = CASE WHEN c.state = 'sending' AND c.code IS NOT NULL THEN NULL ELSE d.worker END,
       published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
-    FROM c WHERE d.id = c.id AND d.fence = c.fence
+    FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.user_id = (SELECT psn.current_user_id())
       -- The account may have been disconnected while the answer was on its way.
       AND (d.state IN ('claimed', 'sending', 'pending') OR (d.state = 'unconfirmed' AND c.state IN ('published', 'failed')))
       -- What may have been sent never counts as unsent again, but for the next unit of a thread.
@@ -674,7 +915,7 @@ AS $function$
     AND EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id)
     AND NOT EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id
       AND NOT (d.state IN ('published', 'cancelled') AND d.updated_at <= now() - age * interval '1 millisecond'))
-  LIMIT most
+  ORDER BY row_number() OVER (PARTITION BY m.user_id) LIMIT most
 $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.stale_tokens(platforms text[], ahead double precision, idle double precision)
@@ -707,18 +948,21 @@ CREATE OR REPLACE FUNCTION psn.wake_ups(concurrency jsonb, ahead double precisio
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
 AS $function$
-  SELECT w.id, w.user_id, a.id, a.platform, w.fence, w.state, extract(epoch FROM greatest(w.at, a.paused_until)) * 1000
-  FROM psn.accounts a CROSS JOIN LATERAL (
-    SELECT d.id, d.user_id, d.fence, d.state, d.wake_at AS at FROM psn.deliveries d
-      WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now() + ahead * interval '1 millisecond'
-    UNION ALL
-    SELECT d.id, d.user_id, d.fence, d.state, d.wake_at FROM psn.deliveries d
-      WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now() + ahead * interval '1 millisecond'
-    UNION ALL
-    SELECT d.id, d.user_id, d.fence, d.state, d.lease_until FROM psn.deliveries d
-      WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() + ahead * interval '1 millisecond'
-  ) w
-  WHERE NOT (SELECT psn.has_parted()) AND concurrency ? a.platform AND a.health = 'ok'
-    AND (a.paused_until IS NULL OR a.paused_until <= now() + ahead * interval '1 millisecond')
-  ORDER BY greatest(w.at, a.paused_until) LIMIT most
+  SELECT f.id, f.user_id, f.account_id, f.platform, f.fence, f.state, extract(epoch FROM f.at) * 1000 FROM (
+    SELECT w.id, w.user_id, a.id AS account_id, a.platform, w.fence, w.state, greatest(w.at, a.paused_until) AS at,
+      row_number() OVER (PARTITION BY w.user_id ORDER BY greatest(w.at, a.paused_until)) AS place
+    FROM psn.accounts a CROSS JOIN LATERAL (
+      SELECT d.id, d.user_id, d.fence, d.state, d.wake_at AS at FROM psn.deliveries d
+        WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now() + ahead * interval '1 millisecond'
+      UNION ALL
+      SELECT d.id, d.user_id, d.fence, d.state, d.wake_at FROM psn.deliveries d
+        WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now() + ahead * interval '1 millisecond'
+      UNION ALL
+      SELECT d.id, d.user_id, d.fence, d.state, d.lease_until FROM psn.deliveries d
+        WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() + ahead * interval '1 millisecond'
+    ) w
+    WHERE NOT (SELECT psn.has_parted()) AND concurrency ? a.platform AND a.health = 'ok'
+      AND (a.paused_until IS NULL OR a.paused_until <= now() + ahead * interval '1 millisecond')
+    ORDER BY place, at LIMIT most
+  ) f ORDER BY f.at
 $function$

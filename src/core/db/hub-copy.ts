@@ -105,7 +105,7 @@ export function hubRows(database: Database): HubRows {
                fence = d.fence + 1, lease_until = NULL, updated_at = now() WHERE ${WAITS} RETURNING d.id)
              SELECT coalesce(array_agg(id)::text, '{}') AS ids, count(*)::integer AS n FROM changed`,
           );
-          await client.query("SELECT psn.note($1::uuid[], 'started', NULL)", [String(rows[0]?.["ids"])]);
+          await client.query("SELECT psn.note($1::uuid[], 'started', NULL, 'user')", [String(rows[0]?.["ids"])]);
           await client.query(
             "UPDATE psn.accounts SET health = 'ok', health_reason = NULL, updated_at = now() WHERE health = 'needs-reconnect' AND health_reason = $1",
             [MOVED],
@@ -168,7 +168,7 @@ async function hold(client: OwnerClient, userId: string): Promise<void> {
        lease_until = NULL, updated_at = now() WHERE d.state IN ${inSql(TO_COME)} RETURNING d.id)
      SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
   );
-  await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL)", [String(rows[0]?.["ids"])]);
+  await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL, 'user')", [String(rows[0]?.["ids"])]);
   // Tokens that work once must not be exchanged by two hubs.
   await client.query("UPDATE psn.accounts SET health = 'needs-reconnect', health_reason = $1, updated_at = now() WHERE health = 'ok'", [
     MOVED,

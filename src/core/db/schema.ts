@@ -71,12 +71,35 @@ const updatedAt = () => instant("updated_at").notNull().defaultNow();
 const oneOf = (name: string, column: string, words: readonly string[]) =>
   check(name, sql.raw(`${column} in (${words.map((word) => `'${word}'`).join(", ")})`));
 
-const own = (table: string) =>
+/**
+ * The instants psn can write and read: from 1970 to the year 9999, so that each is a `Date` and a timestamp of RFC 3339; none is infinite.
+ * Postgres reads every check anew for every statement, so these are short: `least` and `greatest` leave out what is null.
+ */
+const instants = (table: string, ...columns: readonly string[]) => {
+  const all = columns.join(", ");
+  return check(`${table}_instants`, sql.raw(`least(${all}) >= to_timestamp(0) and greatest(${all}) < to_timestamp(253402300800)`));
+};
+
+/** Most bytes of a word or a sentence, and of what a post is made of. Nobody's rows may fill the memory of a worker that loads them. */
+const WORDS = 65_536;
+const CONTENT = 2_097_152;
+/** A JSON value and an array count as they are stored. */
+const sizes = (table: string, words: readonly string[], content: readonly string[] = []) => {
+  const most = (of: readonly string[], bytes: number) => (of.length === 0 ? [] : [`greatest(${of.join(", ")}) <= ${bytes}`]);
+  return check(`${table}_sizes`, sql.raw([...most(words, WORDS), ...most(content, CONTENT)].join(" and ")));
+};
+const bytesOf = (...columns: readonly string[]) => columns.map((column) => `octet_length(${column})`);
+const storedBytesOf = (...columns: readonly string[]) => columns.map((column) => `pg_column_size(${column})`);
+
+/** `born`: what a row must be when it is written by anybody but an import, which brings a whole hub; functions write the rest (ADR 18). */
+const own = (table: string, born?: string) =>
   pgPolicy(`${table}_own`, {
     for: "all",
     to: runtime,
     using: sql`user_id = (select psn.current_user_id())`,
-    withCheck: sql`user_id = (select psn.current_user_id())`,
+    withCheck: sql.raw(
+      `user_id = (select psn.current_user_id())${born === undefined ? "" : ` and (current_user = 'psn_service' or (${born}))`}`,
+    ),
   });
 const acrossUsers = (table: string) => pgPolicy(`${table}_definer`, { for: "all", to: definer, using: sql`true`, withCheck: sql`true` });
 
@@ -92,6 +115,8 @@ export const users = psn.table(
     createdAt: createdAt(),
   },
   () => [
+    instants("users", "created_at"),
+    sizes("users", bytesOf("handle", "time_zone")),
     pgPolicy("users_own", {
       for: "all",
       to: runtime,
@@ -125,6 +150,8 @@ export const accounts = psn.table(
     unique("accounts_subject").on(t.userId, t.platform, t.subject),
     unique("accounts_id_user").on(t.id, t.userId),
     oneOf("accounts_health", "health", ACCOUNT_HEALTH),
+    instants("accounts", "paused_until", "created_at", "updated_at"),
+    sizes("accounts", [...bytesOf("platform", "subject", "handle", "url", "home", "health_reason"), ...storedBytesOf("limits")]),
     own("accounts"),
     acrossUsers("accounts"),
   ],
@@ -155,6 +182,8 @@ export const oauthTokens = psn.table(
     foreignKey({ name: "oauth_tokens_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete(
       "cascade",
     ),
+    instants("oauth_tokens", "expires_at", "refresh_lease_until", "refresh_rest_until", "refreshed_at", "created_at", "updated_at"),
+    sizes("oauth_tokens", [...bytesOf("access_token", "refresh_token", "secret"), ...storedBytesOf("scopes")]),
     own("oauth_tokens"),
     acrossUsers("oauth_tokens"),
   ],
@@ -171,7 +200,13 @@ export const apiKeys = psn.table(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [unique("api_keys_name").on(t.userId, t.name), own("api_keys")],
+  (t) => [
+    unique("api_keys_name").on(t.userId, t.name),
+    instants("api_keys", "created_at", "updated_at"),
+    sizes("api_keys", bytesOf("name", "value")),
+    own("api_keys"),
+    acrossUsers("api_keys"),
+  ],
 );
 
 /** One part of a post as stored: media by id. */
@@ -201,7 +236,12 @@ export const posts = psn.table(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (t) => [unique("posts_idempotency_key").on(t.userId, t.idempotencyKey), unique("posts_id_user").on(t.id, t.userId), own("posts")],
+  (t) => [
+    unique("posts_idempotency_key").on(t.userId, t.idempotencyKey),
+    unique("posts_id_user").on(t.id, t.userId),
+    instants("posts", "created_at", "updated_at"),
+    own("posts"),
+  ],
 );
 
 export const media = psn.table(
@@ -225,6 +265,10 @@ export const media = psn.table(
   },
   (t) => [
     check("media_place", sql`content is null or object_key is null`),
+    // What a worker holds in memory at once is counted by `bytes`.
+    check("media_bytes", sql`bytes >= 0 and octet_length(content) = bytes`),
+    instants("media", "created_at"),
+    sizes("media", bytesOf("kind", "mime", "sha256", "alt", "object_key")),
     foreignKey({ name: "media_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
     index("media_post_id").on(t.postId),
     own("media"),
@@ -275,7 +319,14 @@ export const deliveries = psn.table(
     index("deliveries_recent").on(t.userId, t.updatedAt),
     oneOf("deliveries_state", "state", DELIVERY_STATES),
     oneOf("deliveries_late", "late", LATE_POLICIES),
-    own("deliveries"),
+    // A claim counts `attempt` no further than this, and takes nothing whose fence could not grow: Number.MAX_SAFE_INTEGER.
+    check("deliveries_numbers", sql`attempt between 0 and 1000000 and fence between 0 and 9007199254740991`),
+    instants("deliveries", "due_at", "wake_at", "lease_until", "published_at", "created_at", "updated_at"),
+    sizes("deliveries", bytesOf("worker", "code", "message")),
+    own(
+      "deliveries",
+      "state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker is null and code is null and message is null and published_at is null",
+    ),
     acrossUsers("deliveries"),
   ],
 );
@@ -312,7 +363,17 @@ export const deliveryUnits = psn.table(
     }).onDelete("cascade"),
     unique("delivery_units_position").on(t.deliveryId, t.position),
     oneOf("delivery_units_state", "state", UNIT_STATES),
-    own("delivery_units"),
+    check("delivery_units_numbers", sql`position between 0 and 999 and length >= 0`),
+    instants("delivery_units", "sent_at", "published_at"),
+    sizes(
+      "delivery_units",
+      [...bytesOf("ref_id", "ref_url", "ref_revision"), ...storedBytesOf("media")],
+      [...bytesOf("text"), ...storedBytesOf("body", "prepared", "handle")],
+    ),
+    own(
+      "delivery_units",
+      "state = 'waiting' and prepared is null and sent_at is null and handle is null and ref_id is null and ref_url is null and ref_revision is null and published_at is null",
+    ),
     acrossUsers("delivery_units"),
   ],
 );
@@ -342,6 +403,8 @@ export const deliveryEvents = psn.table(
       columns: [t.deliveryId, t.userId],
       foreignColumns: [deliveries.id, deliveries.userId],
     }).onDelete("cascade"),
+    instants("delivery_events", "at"),
+    sizes("delivery_events", bytesOf("event", "code", "note", "actor")),
     own("delivery_events"),
     acrossUsers("delivery_events"),
   ],
@@ -358,7 +421,12 @@ export const slots = psn.table(
     timeZone: text("time_zone").notNull(),
     createdAt: createdAt(),
   },
-  (t) => [unique("slots_time").on(t.userId, t.weekday, t.wallTime, t.timeZone), own("slots")],
+  (t) => [
+    unique("slots_time").on(t.userId, t.weekday, t.wallTime, t.timeZone),
+    instants("slots", "created_at"),
+    sizes("slots", bytesOf("time_zone")),
+    own("slots"),
+  ],
 );
 
 /** Heartbeats, so that `psn doctor` can prove that somebody is publishing. Belongs to the hub, not to a user. */
@@ -370,7 +438,10 @@ export const workers = psn.table(
     startedAt: instant("started_at").notNull().defaultNow(),
     beatAt: instant("beat_at").notNull().defaultNow(),
   },
-  () => [pgPolicy("workers_service", { for: "all", to: service, using: sql`true`, withCheck: sql`true` })],
+  () => [
+    instants("workers", "started_at", "beat_at"),
+    pgPolicy("workers_service", { for: "all", to: service, using: sql`true`, withCheck: sql`true` }),
+  ],
 );
 
 /**
@@ -394,5 +465,10 @@ export const incarnation = psn.table(
     reason: text("reason"),
     createdAt: createdAt(),
   },
-  (t) => [unique("incarnation_one").on(t.one), check("incarnation_is_one", sql`one`), acrossUsers("incarnation")],
+  (t) => [
+    unique("incarnation_one").on(t.one),
+    check("incarnation_is_one", sql`one`),
+    instants("incarnation", "parted_at", "created_at"),
+    acrossUsers("incarnation"),
+  ],
 );

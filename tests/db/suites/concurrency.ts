@@ -72,7 +72,7 @@ export function concurrencyTests(test: Test): void {
     if (owner.driver !== "embedded") {
       await owner.asOwner?.(async (client) => {
         await client.query("BEGIN");
-        await client.query("SELECT pg_advisory_xact_lock(1886612992, hashtext($1))", [stage.accountId]);
+        await client.query("SELECT FROM psn.accounts WHERE id = $1 FOR NO KEY UPDATE", [stage.accountId]);
         expect(await claim(stage)).toEqual([]);
         await client.query("COMMIT");
       });

@@ -1,10 +1,8 @@
 import type { Account, Accounts, SealedCredentials } from "@psn/app/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/account.ts";
-import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
-import { and, asc, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
-import { accounts, deliveries, oauthTokens } from "../schema.ts";
-import { changedHere, note, preparing, takenBack } from "./changes.ts";
+import { accounts, oauthTokens } from "../schema.ts";
 
 const credentialColumns = {
   id: oauthTokens.id,
@@ -20,21 +18,17 @@ export function profileOf(row: { subject: string; handle: string; url: string; h
   return { subject, handle, url, home, ...(limits && Object.keys(limits).length > 0 ? { limits } : {}) };
 }
 
+/** The last instant the tables take, 9999-12-31, in epoch milliseconds: a platform may say that a token lasts longer. */
+const LAST_MS = 253_402_300_799_000;
+
 function tokenValues(credentials: SealedCredentials) {
-  const { access, refresh, secret, expiresAt, scopes } = credentials;
+  const { access, refresh, secret, scopes } = credentials;
+  const ms = credentials.expiresAt?.getTime() ?? Number.NaN;
+  const expiresAt = credentials.expiresAt && new Date(Number.isNaN(ms) ? LAST_MS : Math.max(0, Math.min(ms, LAST_MS)));
   return { accessToken: access, refreshToken: refresh, secret, expiresAt, scopes: [...scopes] };
 }
 
-/** Deliveries of an account that this transaction has changed are among these. */
-/** Those of the account's that this transaction has brought into this state. */
-const ofAccount = (id: string, state: DeliveryState) =>
-  sql`array(select d.id from psn.deliveries d where d.account_id = ${id}::uuid and d.state = ${state} and ${changedHere})`;
-
 const DISCONNECTED = "the account was disconnected";
-
-/** What came by an import, or was moved away, waits for `psn import --start`: another hub may be publishing it. */
-const notElsewhere = sql`coalesce((select e.event from psn.delivery_events e where e.delivery_id = ${deliveries.id}
-  order by e.sequence desc limit 1), '') not in ('imported', 'moved away')`;
 
 export function accountsStore(database: Database): Accounts {
   return {
@@ -98,44 +92,17 @@ export function accountsStore(database: Database): Accounts {
             set: { id: credentials.id, ...tokens, refreshLeaseUntil: null, refreshRestUntil: null, refreshedAt: now, updatedAt: now },
           })
           .returning({ id: oauthTokens.id }),
-        db
-          .update(deliveries)
-          .set({ state: "scheduled", wakeAt: sql`greatest(${deliveries.dueAt}, now())`, code: null, message: null, ...takenBack })
-          .where(and(eq(deliveries.accountId, id), eq(deliveries.state, "held"), notElsewhere))
-          .returning({ id: deliveries.id }),
-        note(db, ofAccount(id, "scheduled"), "reconnected"),
+        db.select({ id: sql<string>`delivery_id` }).from(sql`psn.reconnect(${id}::uuid)`),
       ]);
     },
 
     async disconnect(userId, accountId) {
-      const [cancelled, unconfirmed] = await database.run({ userId }, (db) => [
+      const [rows] = await database.run({ userId }, (db) => [
         db
-          .update(deliveries)
-          .set({ state: "cancelled", message: DISCONNECTED, ...takenBack })
-          .where(and(eq(deliveries.accountId, accountId), or(inArray(deliveries.state, [...TO_COME]), preparing)))
-          .returning({ id: deliveries.id }),
-        // Nobody can ask the platform any more: its user decides what became of these. The fence stays, since a worker may be waiting
-        // for the answer of one, and what it is told still counts.
-        db
-          .update(deliveries)
-          .set({
-            state: "unconfirmed",
-            code: "UNCONFIRMED",
-            message: `${DISCONNECTED} before the platform had answered`,
-            updatedAt: sql`now()`,
-          })
-          .where(and(eq(deliveries.accountId, accountId), inArray(deliveries.state, [...UNDER_WAY])))
-          .returning({ id: deliveries.id }),
-        note(db, ofAccount(accountId, "cancelled"), "cancelled", DISCONNECTED),
-        note(db, ofAccount(accountId, "unconfirmed"), "unconfirmed", DISCONNECTED),
-        db.delete(oauthTokens).where(eq(oauthTokens.accountId, accountId)).returning({ id: oauthTokens.id }),
-        db
-          .update(accounts)
-          .set({ health: "disconnected", healthReason: null, updatedAt: sql`now()` })
-          .where(eq(accounts.id, accountId))
-          .returning({ id: accounts.id }),
+          .select({ cancelled: sql<number>`cancelled`, unconfirmed: sql<number>`unconfirmed` })
+          .from(sql`psn.disconnect(${accountId}::uuid, ${DISCONNECTED}::text)`),
       ]);
-      return { cancelled: cancelled.length, unconfirmed: unconfirmed.length };
+      return rows[0] ?? { cancelled: 0, unconfirmed: 0 };
     },
 
     async credentials(userId, accountId) {

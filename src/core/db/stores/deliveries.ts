@@ -10,7 +10,7 @@ import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from
 import { storableJson } from "../storable.ts";
 import { SCHEMA_VERSION } from "../version.ts";
 import { profileOf } from "./accounts.ts";
-import { uuids } from "./changes.ts";
+import { note, uuids } from "./changes.ts";
 import { together } from "./together.ts";
 
 type UnitRow = typeof deliveryUnits.$inferSelect;
@@ -128,10 +128,9 @@ const MOST_TOGETHER = 100;
  * How long a write of many may wait for a row that somebody else is writing, in milliseconds. It holds the others' rows
  * meanwhile, and must give way before Postgres looks for deadlocks (`deadlock_timeout`, 1 s); then each is written by itself.
  */
-const LOCK_MS = 100;
-
-const givingWay = (db: Builder) =>
-  db.select({ ms: sql<string>`ms` }).from(sql`set_config('lock_timeout', ${`${LOCK_MS}ms`}::text, true) as lock(ms)`);
+const LOCK_MANY_MS = 100;
+/** The same for a write of one: it holds a connection of the pool meanwhile, which the posts of other users need. */
+const LOCK_ONE_MS = 250;
 
 interface Settlement {
   readonly claim: Claim;
@@ -154,10 +153,8 @@ export function deliveriesStore(database: Database): Deliveries {
       actor: worker,
     }));
     const settling = (db: Builder) => db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${storableJson(changes)}::jsonb)`);
-    const rows =
-      settlements.length === 1
-        ? (await database.run({ userId }, (db) => [settling(db)]))[0]
-        : (await database.run({ userId }, (db) => [givingWay(db), settling(db)]))[1];
+    const lockMs = settlements.length === 1 ? LOCK_ONE_MS : LOCK_MANY_MS;
+    const [rows] = await database.run({ userId }, (db) => [settling(db)], { lockMs });
     const held = new Set(rows.map(({ id }) => id));
     return settlements.map(({ claim }) => held.has(claim.deliveryId));
   };
@@ -225,10 +222,7 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async note(userId, deliveryId, event, text, actor) {
-      await database.run({ userId }, (db) => [
-        db.execute(sql`insert into psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
-          select d.id, d.user_id, ${event}::text, d.attempt, ${text}::text, ${actor}::text from psn.deliveries d where d.id = ${deliveryId}::uuid`),
-      ]);
+      await database.run({ userId }, (db) => [note(db, [deliveryId], event, text, actor)]);
     },
 
     load,

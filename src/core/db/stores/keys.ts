@@ -1,5 +1,5 @@
 import type { Keys } from "@psn/app/ports/accounts.ts";
-import { and, asc, eq, sql } from "drizzle-orm";
+import { asc, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { apiKeys } from "../schema.ts";
 
@@ -29,12 +29,9 @@ export function keysStore(database: Database): Keys {
 
     async remove(userId, named) {
       const [rows] = await database.run({ userId }, (db) => [
-        db
-          .delete(apiKeys)
-          .where(and(eq(apiKeys.userId, userId), eq(name, named)))
-          .returning({ id }),
+        db.select({ gone: sql<boolean>`gone` }).from(sql`psn.forget_key(${named}::text) as forgotten(gone)`),
       ]);
-      return rows.length > 0;
+      return rows[0]?.gone ?? false;
     },
   };
 }

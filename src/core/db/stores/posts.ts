@@ -1,10 +1,10 @@
 import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/app/ports/posts.ts";
-import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
+import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
 import { violated } from "../drivers/failure.ts";
 import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "../schema.ts";
-import { changedHere, note, preparing, takenBack, uuids } from "./changes.ts";
+import { note, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled"];
@@ -43,44 +43,10 @@ function summaries(db: Builder) {
     .innerJoin(accounts, eq(accounts.id, deliveries.accountId));
 }
 
-const openUnit = (ids: SQL) => sql`${deliveryUnits.state} <> 'published' and ${deliveryUnits.deliveryId} = any (array(
-  select d.id from psn.deliveries d where d.id = any (${ids}) and ${changedHere}))`;
-/** A worker that is at it may still send: a disconnect does not take its lease away. */
-const noLease = sql`(${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
-/** Nobody is at work on it, and nobody will ask the platform before its account is connected again. */
-const leftAlone = sql`${inArray(deliveries.state, [...UNDER_WAY])}
-  and ${noLease}
-  and exists (select from psn.accounts a where a.id = ${deliveries.accountId} and a.health <> 'ok')`;
-const unsent = { state: "waiting", prepared: null, sentAt: null, handle: null } as const;
-
 export function postsStore(database: Database): Posts {
-  const change = async (
-    userId: string,
-    ids: readonly string[],
-    from: readonly DeliveryState[],
-    set: Partial<typeof deliveries.$inferInsert>,
-    event: string,
-    text: string | null = null,
-    // What was uploaded may have been dropped by the platform until then.
-    anew = false,
-  ) => {
-    const [rows] = await database.run({ userId }, (db) => [
-      db
-        .update(deliveries)
-        .set({ ...set, ...takenBack })
-        .where(and(inArray(deliveries.id, [...ids]), or(inArray(deliveries.state, [...from]), preparing)))
-        .returning({ id: deliveries.id }),
-      ...(anew
-        ? [
-            db
-              .update(deliveryUnits)
-              .set(unsent)
-              .where(openUnit(uuids(ids)))
-              .returning({ id: deliveryUnits.id }),
-          ]
-        : []),
-      note(db, ids, event, text),
-    ]);
+  /** Asks for a change of deliveries; the ids of those that were in a state for it. */
+  const change = async (userId: string, verb: SQL): Promise<readonly string[]> => {
+    const [rows] = await database.run({ userId }, (db) => [db.select({ id: sql<string>`delivery_id` }).from(verb)]);
     return rows.map(({ id }) => id);
   };
 
@@ -131,10 +97,11 @@ export function postsStore(database: Database): Posts {
               ),
             )
             .returning({ id: deliveryUnits.id }),
-          db
-            .insert(deliveryEvents)
-            .values(targets.map(({ id }) => ({ deliveryId: id, userId, event: "scheduled", attempt: 0, actor: "user" })))
-            .returning({ id: deliveryEvents.deliveryId }),
+          note(
+            db,
+            targets.map(({ id }) => id),
+            "scheduled",
+          ),
         ]);
         return true;
       } catch (error) {
@@ -207,70 +174,23 @@ export function postsStore(database: Database): Posts {
       return rows;
     },
 
-    cancel: (userId, ids) => change(userId, ids, TO_COME, { state: "cancelled" }, "cancelled"),
+    cancel: (userId, ids) => change(userId, sql`psn.cancel(${uuids(ids)})`),
 
     move: (userId, ids, dueAt, wallTime, timeZone) =>
-      change(
-        userId,
-        ids,
-        TO_COME,
-        { state: "scheduled", dueAt, wakeAt: dueAt, code: null, message: null },
-        "moved",
-        `${wallTime} ${timeZone}`,
-        true,
-      ),
+      change(userId, sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${`${wallTime} ${timeZone}`}::text)`),
 
-    async retry(userId, ids) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .update(deliveries)
-          .set({ state: "scheduled", wakeAt: sql`now()`, late: "publish", attempt: 0, code: null, message: null, ...takenBack })
-          .where(and(inArray(deliveries.id, [...ids]), inArray(deliveries.state, ["failed", "held", "cancelled", "scheduled"])))
-          .returning({ id: deliveries.id }),
-        // A new beginning: what was uploaded may have been dropped by the platform meanwhile.
-        db
-          .update(deliveryUnits)
-          .set(unsent)
-          .where(openUnit(uuids(ids)))
-          .returning({ id: deliveryUnits.id }),
-        note(db, ids, "retried"),
-      ]);
-      return rows.map(({ id }) => id);
-    },
+    retry: (userId, ids) => change(userId, sql`psn.retry(${uuids(ids)})`),
 
     async resolve(userId, id, verdict) {
       const live = verdict === "not-live" ? undefined : verdict.live;
-      const isFirstOpen = sql`${deliveryUnits.position} = (select min(u.position) from psn.delivery_units u where u.delivery_id = ${id}::uuid and u.state <> 'published')`;
-      const toCome = sql<number>`(select count(*) from psn.delivery_units u where u.delivery_id = ${id}::uuid and u.state <> 'published')`;
-      const more = live ? 1 : 0;
-      // After a recovery each of a thread's units may be out: then the next is asked for.
-      const next = sql<boolean>`(${live !== undefined} and (select count(*) from psn.delivery_units u
-        where u.delivery_id = ${id}::uuid and u.state = 'sending') > 1)`;
       const [rows] = await database.run({ userId }, (db) => [
         db
-          .update(deliveries)
-          .set({
-            // A thread whose other units are still to come goes on.
-            state: sql`case when ${next} then 'unconfirmed' when ${toCome} > ${more} then 'scheduled' else 'published' end`,
-            publishedAt: sql`case when ${toCome} > ${more} then null else now() end`,
-            wakeAt: sql`now()`,
-            // Its user has just said that it is to go out.
-            late: "publish",
-            code: sql`case when ${next} then ${deliveries.code} end`,
-            message: sql`case when ${next} then ${deliveries.message} end`,
-            ...takenBack,
-          })
-          .where(and(eq(deliveries.id, id), or(and(eq(deliveries.state, "unconfirmed"), noLease), leftAlone)))
-          .returning({ id: deliveries.id }),
-        db
-          .update(deliveryUnits)
-          .set(live ? { state: "published", refId: live.id, refUrl: live.url, publishedAt: sql`now()` } : unsent)
-          // Where one is not there, none that answers it is.
-          .where(and(openUnit(uuids([id])), ...(live ? [isFirstOpen] : [])))
-          .returning({ id: deliveryUnits.id }),
-        note(db, [id], live ? "resolved: live" : "resolved: not live", live?.url ?? null),
+          .select({ done: sql<boolean>`done` })
+          .from(
+            sql`psn.resolve(${id}::uuid, ${live !== undefined}::boolean, ${live?.id ?? null}::text, ${live?.url ?? null}::text) as resolved(done)`,
+          ),
       ]);
-      return rows.length === 1;
+      return rows[0]?.done ?? false;
     },
 
     async findMedia(userId, mediaId) {

@@ -1,10 +1,8 @@
 import type { Recovery } from "@psn/app/ports/incarnation.ts";
-import { and, eq, inArray, notInArray, sql } from "drizzle-orm";
+import { inArray, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
-import { deliveries, deliveryUnits } from "../schema.ts";
-import { changedHere, note, takenBack } from "./changes.ts";
-
-const CODE = "UNCONFIRMED";
+import { deliveries } from "../schema.ts";
+import { storableJson } from "../storable.ts";
 
 export function recoveryStore(database: Database): Recovery {
   return {
@@ -23,53 +21,14 @@ export function recoveryStore(database: Database): Recovery {
     },
 
     async settle(userId, { id, fence }, { state, found, why }) {
-      const mine = sql`exists (select from psn.deliveries d where d.id = ${id}::uuid and ${changedHere})`;
-      const ofIt = eq(deliveryUnits.deliveryId, id);
       const [rows] = await database.run({ userId }, (db) => [
         db
-          .update(deliveries)
-          .set({
-            state,
-            code: state === "unconfirmed" ? CODE : null,
-            message: state === "unconfirmed" ? why : null,
-            ...(state === "published" ? { publishedAt: sql`now()` } : {}),
-            ...(state === "scheduled" ? { wakeAt: sql`greatest(${deliveries.dueAt}, now())` } : {}),
-            worker: null,
-            ...takenBack,
-          })
-          .where(
-            and(eq(deliveries.id, id), eq(deliveries.fence, fence), notInArray(deliveries.state, ["published", "cancelled", "failed"])),
-          )
-          .returning({ id: deliveries.id }),
-        ...found.map(({ position, ref }) =>
-          db
-            .update(deliveryUnits)
-            .set({
-              state: "published",
-              handle: null,
-              refId: ref.id,
-              refUrl: ref.url,
-              refRevision: ref.revision ?? null,
-              publishedAt: sql`now()`,
-              sentAt: sql`coalesce(${deliveryUnits.sentAt}, now())`,
-            })
-            .where(and(ofIt, eq(deliveryUnits.position, position), mine))
-            .returning({ id: deliveryUnits.id }),
-        ),
-        // Of the rest, either each may be out, and a person is asked for one after the other; or it begins anew, since what was uploaded
-        // may have been dropped by the platform meanwhile.
-        db
-          .update(deliveryUnits)
-          .set(
-            state === "unconfirmed"
-              ? { state: "sending", sentAt: sql`coalesce(${deliveryUnits.sentAt}, now())`, handle: null }
-              : { state: "waiting", prepared: null, sentAt: null, handle: null },
-          )
-          .where(and(ofIt, sql`${deliveryUnits.state} <> 'published'`, mine))
-          .returning({ id: deliveryUnits.id }),
-        note(db, [id], `recovered: ${state}`, why),
+          .select({ done: sql<boolean>`done` })
+          .from(
+            sql`psn.recover(${id}::uuid, ${fence}::bigint, ${state}::text, ${storableJson(found)}::jsonb, ${why}::text) as recovered(done)`,
+          ),
       ]);
-      return rows.length === 1;
+      return rows[0]?.done ?? false;
     },
   };
 }
