@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Database, OwnerClient } from "./connection.ts";
+import { sqlStateOf } from "./drivers/failure.ts";
 
 /** Names psn gives to logins: safe inside a statement without any quoting rule. */
 const LOGIN_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -15,10 +16,27 @@ export function makeServiceLogin(owner: Database, name: string, password: string
   return makeLogin(owner, name, password, "psn_service");
 }
 
-/** A login that is one user and can be nobody else, whatever it sets. */
+/** Connections a member's login may have: one psn with its pool, and a command beside it. */
+const MEMBER_CONNECTIONS = 16;
+/**
+ * What a session of a member's begins with, so that a mistake of theirs is no outage of the others; in milliseconds. A login may change
+ * these for itself: nothing of psn's relies on them (ADR 18). `transaction_timeout` is there since PostgreSQL 17.
+ */
+const MEMBER_LIMITS = {
+  statement_timeout: 60_000,
+  lock_timeout: 5_000,
+  idle_in_transaction_session_timeout: 30_000,
+  transaction_timeout: 300_000,
+};
+
+/**
+ * A login that is one user and can be nobody else, whatever it sets. Where the owner may say so, nobody makes temporary tables in this
+ * database any more who was not allowed to by name.
+ */
 export async function makeMemberLogin(owner: Database, userId: string, name: string, password: string): Promise<void> {
   await makeLogin(owner, name, password, "psn_runtime");
   await owner.asOwner?.(async (client) => {
+    await limitMember(client, name);
     await client.query("BEGIN");
     // The owner itself is under the policies; the definer is who may see every user.
     await client.query("GRANT UPDATE (login) ON psn.users TO psn_definer");
@@ -56,6 +74,15 @@ async function makeLogin(owner: Database, name: string, password: string, group:
   });
 }
 
+async function limitMember(client: OwnerClient, name: string): Promise<void> {
+  await client.query(`ALTER ROLE ${name} CONNECTION LIMIT ${MEMBER_CONNECTIONS}`);
+  const { rows } = await client.query("SELECT name FROM pg_catalog.pg_settings WHERE name = ANY ($1)", [Object.keys(MEMBER_LIMITS)]);
+  for (const [setting, ms] of Object.entries(MEMBER_LIMITS))
+    if (rows.some((row) => row["name"] === setting)) await client.query(`ALTER ROLE ${name} SET ${setting} = ${ms}`);
+  await client.query(`DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    EXCEPTION WHEN insufficient_privilege THEN NULL; END $$`);
+}
+
 async function grantConnect(client: OwnerClient, name: string): Promise<void> {
   const { rows } = await client.query("SELECT quote_ident(current_database()) AS name");
   await client.query(`GRANT CONNECT ON DATABASE ${String(rows[0]?.["name"])} TO ${name}`);
@@ -91,11 +118,13 @@ export async function dropHub(owner: Database, login: string): Promise<void> {
   await owner.asOwner(async (client) => {
     const has = async (name: string) => (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
     await client.query("DROP SCHEMA IF EXISTS psn CASCADE");
+    // A migration took it away, for all schemas.
+    await client.query("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC");
     for (const name of [login, "psn_service", "psn_definer", "psn_runtime"]) {
       if (!(await has(name))) continue;
       // 2BP01: another hub on this server needs the group; 42501: another login made it.
       await dropRole(client, name).catch((error: unknown) => {
-        if (name === login || !/^(2BP01|42501)$/.test(codeOf(error))) throw error;
+        if (name === login || !/^(2BP01|42501)$/.test(sqlStateOf(error))) throw error;
       });
     }
   });
@@ -105,9 +134,4 @@ async function dropRole(client: OwnerClient, name: string): Promise<void> {
   const { rows } = await client.query("SELECT quote_ident(current_database()) AS name");
   await client.query(`REVOKE ALL ON DATABASE ${String(rows[0]?.["name"])} FROM ${name}`);
   await client.query(`DROP ROLE ${name}`);
-}
-
-function codeOf(error: unknown): string {
-  const code: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined;
-  return typeof code === "string" ? code : "";
 }
