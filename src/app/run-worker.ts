@@ -15,6 +15,8 @@ const MOST_IN_FLIGHT = 128;
 const MOST_WITH_MEDIA = { deliveries: 8, bytes: 64 * 1024 * 1024 } as const;
 /** A notification can be lost with its connection; the worker looks by itself this often, in milliseconds. */
 const LOOK_ANYWAY_MS = 30_000;
+/** Whoever has a login can notify as often as they like; a worker looks no more often than this because of it, in milliseconds. */
+const HEAR_MS = 20;
 /** Something is overdue but cannot be taken, since another worker holds the account: look again after this, in milliseconds. */
 const LOOK_SOON_MS = 100;
 /** Two readings of this machine's clock may be this far from the time between them, in milliseconds: it counts whole ones. */
@@ -54,6 +56,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const half = Math.ceil(mostInFlight / 2);
   const turn = makeTurns(MOST_WITH_MEDIA);
   const bell = makeBell();
+  const heard = atMostEvery(HEAR_MS, bell.ring);
   stop.addEventListener("abort", bell.ring, { once: true });
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
   let unlisten: (() => Promise<void>) | undefined;
@@ -76,7 +79,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       try {
         if (deaf) {
           await unlisten?.().catch(() => undefined);
-          unlisten = await deliveries.listen(bell.ring);
+          unlisten = await deliveries.listen(heard);
           deaf = false;
         }
         const most = Math.min(mostInFlight - inFlight.size, half);
@@ -155,6 +158,28 @@ function makeTurns(most: { readonly deliveries: number; readonly bytes: number }
       next();
     };
   };
+}
+
+/** Calls at once, and what is asked for sooner than `ms` after that, once, when they are over. */
+function atMostEvery(ms: number, call: () => void): () => void {
+  let resting = false;
+  let again = false;
+  const asked = () => {
+    if (resting) {
+      again = true;
+      return;
+    }
+    resting = true;
+    call();
+    const timer = setTimeout(() => {
+      resting = false;
+      if (!again) return;
+      again = false;
+      asked();
+    }, ms);
+    timer.unref?.();
+  };
+  return asked;
 }
 
 interface Bell {
