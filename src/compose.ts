@@ -12,6 +12,7 @@ import type { HubFile, Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
+import type { Resealing } from "@psn/core/db/reseal.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
@@ -35,7 +36,7 @@ import {
   unsetEnvValue,
 } from "@psn/core/utils/env.ts";
 import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
-import { createVault, keyId } from "@psn/core/vault.ts";
+import { createFormerVault, createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { bucketOf, fetchOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
 
@@ -168,13 +169,25 @@ export async function migrateHub(
   environment?: Environment,
 ): Promise<{ readonly applied: number; readonly status: MigrationStatus }> {
   return withOwnDatabase(folder, environment, async (database) => ({
-    applied: await migrate(database),
+    applied: await migrate(
+      database,
+      undefined,
+      resealingOf(() => loadHubEnv(folder, environment)),
+    ),
     status: await migrationStatus(database),
   }));
 }
 
 export async function hubMigrationStatus(folder: string, environment?: Environment): Promise<MigrationStatus> {
   return withOwnDatabase(folder, environment, (database) => migrationStatus(database));
+}
+
+/** For a migration that seals anew: the keys of hub.env as it is then. */
+function resealingOf(load: () => HubEnv): Resealing {
+  return () => {
+    const keys = keysOf(load());
+    return { open: createFormerVault(keys).open, seal: createVault({ keys }).seal };
+  };
 }
 
 /** By the owner's login where hub.env has one. */
@@ -224,7 +237,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
     openOwned: async (url) => {
       const database = await open(url);
       return {
-        migrate: () => migrate(database),
+        migrate: () => migrate(database, undefined, resealingOf(load)),
         makeLogin: async () => {
           // The same for this hub each time, so that a run that was stopped leaves no login behind that nobody knows.
           const name = `psn_${createHash("sha256")

@@ -2,7 +2,15 @@ import type { SealedKey } from "./ports/accounts.ts";
 import type { Apps, Place, Vault } from "./ports/outside.ts";
 import type { Stores, World } from "./ports/world.ts";
 
-const placeOf = (userId: string, rowId: string): Place => ({ table: "api_keys", column: "value", rowId, userId });
+/** A key's name says which platform it is sent to; each value of it has a row of its own. */
+const placeOf = (userId: string, rowId: string, name: string): Place => ({
+  table: "api_keys",
+  column: "value",
+  rowId,
+  userId,
+  version: 1,
+  audience: [name],
+});
 
 /** Seals a key into the hub, in place of one by the same name. */
 export async function putKey(
@@ -12,12 +20,12 @@ export async function putKey(
   value: string,
 ): Promise<void> {
   const id = newId();
-  await stores.keys.put(userId, { id, name, value: vault.seal(placeOf(userId, id), value) });
+  await stores.keys.put(userId, { id, name, value: vault.seal(placeOf(userId, id, name), value) });
 }
 
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */
-export const openKey = (vault: Vault, userId: string, { id, value }: Pick<SealedKey, "id" | "value">): string =>
-  vault.open(placeOf(userId, id), value);
+export const openKey = (vault: Vault, userId: string, { id, name, value }: Pick<SealedKey, "id" | "name" | "value">): string =>
+  vault.open(placeOf(userId, id, name), value);
 
 /**
  * The user's own apps: what the environment and keys.env say stands above what is sealed in the hub.

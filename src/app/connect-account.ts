@@ -53,8 +53,8 @@ export async function connectAccount(
       throw namingApp(error, platform);
     },
   );
-  const known = await world.stores.accounts.find(userId, platformId, profile.subject);
-  const wanted = meant.account ?? (known || meant.another ? undefined : await needy(world, userId, platformId));
+  const knownId = await world.stores.accounts.find(userId, platformId, profile.subject);
+  const wanted = meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
   if (wanted && wanted.profile.subject !== profile.subject) {
     await forget(world, userId, platform, { credentials, profile });
     throw new PsnError(
@@ -63,21 +63,19 @@ export async function connectAccount(
       { hint: `log in there as ${wanted.profile.handle} and try again; to have both: psn connect ${platformId} --another` },
     );
   }
-  const id = known?.id ?? world.newId();
-  const credentialsId = known?.credentialsId ?? world.newId();
+  const id = knownId ?? world.newId();
   try {
     meant.noReturn?.();
   } catch (error) {
     // A token that the user pasted is the user's own; one that was granted just now is of no use to anybody.
-    if (!known && "answer" in consent) await forget(world, userId, platform, { credentials, profile });
+    if (knownId === undefined && "answer" in consent) await forget(world, userId, platform, { credentials, profile });
     throw error;
   }
-  await world.stores.accounts.connect(
-    userId,
-    { id, platform: platformId, profile },
-    sealCredentials(world, userId, credentialsId, credentials),
-  );
-  if (known && world.queue) {
+  const account = { id, platform: platformId, profile };
+  // A row that never was: nothing that was ever sealed opens in it.
+  const row = { id: world.newId(), version: 1 };
+  await world.stores.accounts.connect(userId, account, sealCredentials(world, userId, row, account, credentials));
+  if (knownId !== undefined && world.queue) {
     const waiting = await world.stores.posts.list(userId, "open", MOST_WAITING);
     await wakeUp(
       world,
@@ -85,7 +83,7 @@ export async function connectAccount(
       waiting.filter(({ accountId }) => accountId === id),
     );
   }
-  return { id, platform: platformId, profile, again: known !== undefined };
+  return { id, platform: platformId, profile, again: knownId !== undefined };
 }
 
 /** The account of this platform that waits to be reconnected. */

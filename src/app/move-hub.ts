@@ -44,8 +44,9 @@ export async function* linesOf(
 ): AsyncGenerator<string> {
   const first: Head = { psn: "hub", version: VERSION, ...head };
   yield JSON.stringify(first);
+  const place = placing();
   for await (const row of rows) {
-    const opened = openRow(row, vault, told.lost);
+    const opened = openRow(row, place(row), vault, told.lost);
     if (opened === undefined) continue;
     told.rows += 1;
     yield `${row.table}\t${opened}`;
@@ -110,6 +111,7 @@ export interface Import {
 /** The rows of a file as this hub keeps them, and the lines of history that say so. */
 export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncGenerator<HubRow> {
   const history: HubRow[] = [];
+  const place = placing();
   const written = function* () {
     yield* history.splice(0);
   };
@@ -117,7 +119,7 @@ export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncG
     // Behind a user's own history.
     if (row.table === "users" || row.table === "slots") yield* written();
     if (row.table !== "deliveries") {
-      yield sealRow(row, wish.vault);
+      yield sealRow(row, place(row), wish.vault);
       continue;
     }
     const { json, event } = landDelivery(row.json, wish);
@@ -169,19 +171,36 @@ const SEALED: Readonly<Partial<Record<HubTable, readonly string[]>>> = {
   api_keys: ["value"],
 };
 
-function placed({ table }: HubRow, row: Fields, column: string): Place {
-  return { table, column, rowId: String(row["id"]), userId: String(row["user_id"]) };
+/** Where a row's values are sealed, by column; undefined for a row without any. */
+type Placed = { readonly fields: Fields; readonly at: (column: string) => Place } | undefined;
+
+/** Places the rows of a hub, which come in order: a token is bound to what its account is, and accounts come before their tokens. */
+function placing(): (row: HubRow) => Placed {
+  const audiences = new Map<string, readonly string[]>();
+  return ({ table, json }) => {
+    if (table !== "accounts" && !SEALED[table]) return undefined;
+    const fields = fieldsOf(json);
+    const text = (name: string) => String(fields[name]);
+    if (table === "accounts") {
+      audiences.set(text("id"), ["platform", "subject", "home"].map(text));
+      return undefined;
+    }
+    const audience = table === "api_keys" ? [text("name")] : (audiences.get(text("account_id")) ?? []);
+    // A file of an older psn knows no versions.
+    const version = Number(fields["version"] ?? 1);
+    return { fields, at: (column) => ({ table, column, rowId: text("id"), userId: text("user_id"), version, audience }) };
+  };
 }
 
 /** The row with its secrets in clear; undefined when one does not open, and then the row is of no use elsewhere either. */
-function openRow(row: HubRow, vault: Pick<Vault, "open">, lost: string[]): string | undefined {
+function openRow(row: HubRow, placed: Placed, vault: Pick<Vault, "open">, lost: string[]): string | undefined {
   const columns = SEALED[row.table];
-  if (!columns) return row.json;
-  const fields = fieldsOf(row.json);
+  if (!columns || !placed) return row.json;
+  const { fields, at } = placed;
   try {
     const opened = columns.map((column) => {
       const value = fields[column];
-      return [column, typeof value === "string" ? vault.open(placed(row, fields, column), value) : null] as const;
+      return [column, typeof value === "string" ? vault.open(at(column), value) : null] as const;
     });
     return JSON.stringify({ ...fields, refresh_lease_until: null, ...Object.fromEntries(opened) });
   } catch (error) {
@@ -191,13 +210,13 @@ function openRow(row: HubRow, vault: Pick<Vault, "open">, lost: string[]): strin
   }
 }
 
-function sealRow(row: HubRow, vault: Pick<Vault, "seal">): HubRow {
+function sealRow(row: HubRow, placed: Placed, vault: Pick<Vault, "seal">): HubRow {
   const columns = SEALED[row.table];
-  if (!columns) return row;
-  const fields = fieldsOf(row.json);
+  if (!columns || !placed) return row;
+  const { fields, at } = placed;
   const sealed = columns.map((column) => {
     const value = fields[column];
-    return [column, typeof value === "string" ? vault.seal(placed(row, fields, column), value) : null] as const;
+    return [column, typeof value === "string" ? vault.seal(at(column), value) : null] as const;
   });
   return { table: row.table, json: JSON.stringify({ ...fields, ...Object.fromEntries(sealed) }) };
 }

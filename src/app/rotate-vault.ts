@@ -150,21 +150,24 @@ async function sweep(
   return { done, left };
 }
 
+/** As the store counts them: behind the first dot of a sealed value. */
+const keyIdOf = (sealed: string) => sealed.split(".")[1];
+
 /** The row's values, those of the old key under the new one; undefined when one does not open. */
 function anew(
   { vault }: Pick<World, "vault">,
   userId: string,
-  { table, id, values }: SealedRow,
+  { table, id, values, version, audience }: SealedRow,
   { keyId, oldKeyId }: KeyIds,
   broken: Map<string, string>,
 ): SealedRow["values"] | undefined {
   try {
     const entries = Object.entries(values).map(([column, value]) => {
-      if (!value?.startsWith(`v1.${oldKeyId}.`)) return [column, value] as const;
-      const place = { table, column, rowId: id, userId };
+      if (value === null || keyIdOf(value) !== oldKeyId) return [column, value] as const;
+      const place = { table, column, rowId: id, userId, version, audience };
       const sealed = vault.seal(place, vault.open(place, value));
       // Somebody has changed hub.env by hand, or nobody can read it.
-      if (!sealed.startsWith(`v1.${keyId}.`))
+      if (keyIdOf(sealed) !== keyId)
         throw new PsnError("VAULT_LOCKED", `hub.env does not give the key ${keyId} any more`, { hint: "psn vault rotate" });
       return [column, sealed] as const;
     });

@@ -2,7 +2,7 @@ import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
 import type { Platform, Session } from "@psn/core/types/platform.ts";
 import { momentOf, since } from "./clocks.ts";
-import type { SealedCredentials } from "./ports/accounts.ts";
+import type { SealedCredentials, StoredCredentials } from "./ports/accounts.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { Place } from "./ports/outside.ts";
 import type { World } from "./ports/world.ts";
@@ -17,15 +17,40 @@ const STORE_AGAIN_MS = [200, 1_000, ...Array.from({ length: 10 }, () => 4_000)] 
 
 type AccountOf = { readonly id: string; readonly platform: string; readonly profile: Profile };
 
-const placeOf = (userId: string, rowId: string, column: string): Place => ({ table: "oauth_tokens", column, rowId, userId });
+/** What the account's token is for, and nothing else (ADR 19). */
+export const audienceOf = ({ platform, profile }: Pick<AccountOf, "platform" | "profile">): readonly string[] => [
+  platform,
+  profile.subject,
+  profile.home,
+];
 
-/** Credentials as the database keeps them. */
-export function sealCredentials(world: Pick<World, "vault">, userId: string, id: string, credentials: Credentials): SealedCredentials {
-  const seal = (column: string, value: string | undefined) =>
-    value === undefined ? null : world.vault.seal(placeOf(userId, id, column), value);
+/** The row that credentials lie in, and for which time: a new row has version 1. */
+type TokenRow = Pick<StoredCredentials, "id" | "version">;
+
+const placeOf = (userId: string, { id, version }: TokenRow, audience: readonly string[], column: string): Place => ({
+  table: "oauth_tokens",
+  column,
+  rowId: id,
+  userId,
+  version,
+  audience,
+});
+
+/** Credentials as the database keeps them, for this account alone. */
+export function sealCredentials(
+  world: Pick<World, "vault">,
+  userId: string,
+  { id, version }: TokenRow,
+  account: Pick<AccountOf, "platform" | "profile">,
+  credentials: Credentials,
+): SealedCredentials {
+  const audience = audienceOf(account);
+  const sealed = (column: string, value: string) => world.vault.seal(placeOf(userId, { id, version }, audience, column), value);
+  const seal = (column: string, value: string | undefined) => (value === undefined ? null : sealed(column, value));
   return {
     id,
-    access: world.vault.seal(placeOf(userId, id, "access_token"), credentials.access),
+    version,
+    access: sealed("access_token", credentials.access),
     refresh: seal("refresh_token", credentials.refresh),
     secret: seal("secret", credentials.secret),
     expiresAt: credentials.expiresAt ?? null,
@@ -34,13 +59,13 @@ export function sealCredentials(world: Pick<World, "vault">, userId: string, id:
 }
 
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */
-export function openCredentials(world: Pick<World, "vault">, userId: string, sealed: SealedCredentials): Credentials {
-  const open = (column: string, value: string | null) =>
-    value === null ? undefined : world.vault.open(placeOf(userId, sealed.id, column), value);
+export function openCredentials(world: Pick<World, "vault">, userId: string, sealed: StoredCredentials): Credentials {
+  const opened = (column: string, value: string) => world.vault.open(placeOf(userId, sealed, sealed.audience, column), value);
+  const open = (column: string, value: string | null) => (value === null ? undefined : opened(column, value));
   const refresh = open("refresh_token", sealed.refresh);
   const secret = open("secret", sealed.secret);
   return {
-    access: world.vault.open(placeOf(userId, sealed.id, "access_token"), sealed.access),
+    access: opened("access_token", sealed.access),
     ...(refresh === undefined ? {} : { refresh }),
     ...(secret === undefined ? {} : { secret }),
     ...(sealed.expiresAt ? { expiresAt: sealed.expiresAt } : {}),
@@ -48,19 +73,41 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
   };
 }
 
-/** A session for one account. Throws AUTH_REQUIRED when it has no credentials, and what the vault throws. */
+/**
+ * The credentials of this account, as it is known here: where a request goes is read from the account, so that what was given for any
+ * other address must not open. Throws VAULT_TAMPERED, VAULT_LOCKED; PLATFORM_DOWN where the account was connected again in between.
+ */
+function credentialsFor(world: Pick<World, "vault">, userId: string, account: AccountOf, sealed: StoredCredentials): Credentials {
+  const credentials = (() => {
+    try {
+      return openCredentials(world, userId, sealed);
+    } catch (error) {
+      if (!(error instanceof PsnError) || error.code !== "VAULT_TAMPERED") throw error;
+      throw new PsnError(
+        error.code,
+        `the token of ${account.platform}:${account.profile.handle} does not open: it, or the address it was given for, was changed`,
+        { cause: error, hint: `psn connect ${account.platform}`, details: error.details },
+      );
+    }
+  })();
+  if (JSON.stringify(sealed.audience) === JSON.stringify(audienceOf(account))) return credentials;
+  throw new PsnError("PLATFORM_DOWN", `${account.platform}:${account.profile.handle} was connected again just now`);
+}
+
+/** A session for one account. Throws AUTH_REQUIRED when it has no credentials, and what `credentialsFor` throws. */
 export function openSession(
   world: World,
   userId: string,
   account: AccountOf,
-  sealed: SealedCredentials | null,
+  sealed: StoredCredentials | null,
   signal = new AbortController().signal,
 ): Session {
   if (!sealed)
     throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, {
       hint: `psn connect ${account.platform}`,
     });
-  return { credentials: openCredentials(world, userId, sealed), profile: account.profile, fetch: world.fetch, now: world.now, signal };
+  const credentials = credentialsFor(world, userId, account, sealed);
+  return { credentials, profile: account.profile, fetch: world.fetch, now: world.now, signal };
 }
 
 /**
@@ -103,7 +150,7 @@ export async function refreshSession(
   const read = async () => {
     const sealed = await accounts.credentials(userId, account.id);
     if (!sealed) throw revoked(account, reason);
-    return { sealed, credentials: openCredentials(world, userId, sealed) };
+    return { sealed, credentials: credentialsFor(world, userId, account, sealed) };
   };
   const isNew = ({ access }: Credentials) => access !== session.credentials.access;
   for (const began = momentOf(world); ; await world.sleep(LOOK_AGAIN_MS)) {
@@ -140,7 +187,8 @@ export async function refreshSession(
         const fresh = await platform.refresh(spent).catch((error: unknown) => Promise.reject(refused(account, namingApp(error, platform))));
         // Stored before it is used; a platform that sends no new refresh token means the old one stays.
         const { expiresAt: _expired, ...lasting } = current.credentials;
-        const sealed = sealCredentials(world, userId, current.sealed.id, { ...lasting, ...fresh });
+        const row = { id: current.sealed.id, version: current.sealed.version + 1 };
+        const sealed = sealCredentials(world, userId, row, account, { ...lasting, ...fresh });
         await pass(world, "refreshed, not stored");
         await store(world, () => accounts.refreshed(userId, account.id, current.sealed, sealed, restOf(fresh, world.now())));
         await pass(world, "refreshed, stored");

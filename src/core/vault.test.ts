@@ -5,16 +5,21 @@ import { encryptWithIv, generateKey, type Key, keyFromHex } from "@psn/core/util
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { thrown } from "../../tests/support/thrown.ts";
-import { createMemberVault, createVault, deriveUserKey, keyId, keyIdOf } from "./vault.ts";
+import { createFormerVault, createMemberVault, createVault, deriveUserKey, type FormerPlace, keyId, keyIdOf } from "./vault.ts";
 
 /** Of a valid vector also every step between; see scripts/vault-vectors.ts, which wrote the file. */
-type Vector = Place & { readonly name: string; readonly sealed: string };
-interface Vectors {
-  readonly valid: readonly (Vector & Readonly<Record<"hubKey" | "iv" | "plaintext" | "userKey" | "memberKey" | "aad" | "keyId", string>>)[];
-  readonly invalid: readonly (Vector & { readonly code: string })[];
+type Vector<At> = At & { readonly name: string; readonly sealed: string };
+interface Vectors<At> {
+  readonly valid: readonly (Vector<At> &
+    Readonly<Record<"hubKey" | "iv" | "plaintext" | "userKey" | "memberKey" | "aad" | "keyId", string>>)[];
+  readonly invalid: readonly (Vector<At> & { readonly code: string })[];
 }
 
-const vectors: Vectors = JSON.parse(readFileSync(new URL("../../tests/fixtures/vault-vectors.json", import.meta.url), "utf8"));
+const former: Vectors<FormerPlace> & { readonly v2: Vectors<Place> } = JSON.parse(
+  readFileSync(new URL("../../tests/fixtures/vault-vectors.json", import.meta.url), "utf8"),
+);
+
+const vectors = former.v2;
 
 const key = keyFromHex(generateKey());
 const vault = createVault({ keys: [key] });
@@ -23,6 +28,8 @@ const place: Place = {
   column: "access_token",
   rowId: "01930b1e-7c00-7000-8000-000000000001",
   userId: "01930b1e-7c00-7000-8000-0000000000a1",
+  version: 1,
+  audience: ["mastodon", "1@example.org", "https://example.org"],
 };
 
 const anyPlace: fc.Arbitrary<Place> = fc.record({
@@ -30,6 +37,8 @@ const anyPlace: fc.Arbitrary<Place> = fc.record({
   column: fc.string(),
   rowId: fc.uuid(),
   userId: fc.uuid(),
+  version: fc.integer({ min: 1, max: 2_147_483_647 }),
+  audience: fc.array(fc.string(), { maxLength: 3 }),
 });
 // Every code point there is, not only the printable ones.
 const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.string({ maxLength: 5000 }));
@@ -37,7 +46,9 @@ const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme
 describe("the format, as tests/fixtures/vault-vectors.json keeps it for ever", () => {
   test("there are vectors of both kinds", () => {
     expect(vectors.valid.length).toBeGreaterThan(5);
-    expect(vectors.invalid.length).toBeGreaterThan(20);
+    expect(vectors.invalid.length).toBeGreaterThan(10);
+    expect(former.valid.length).toBeGreaterThan(5);
+    expect(former.invalid.length).toBeGreaterThan(20);
   });
 
   for (const vector of vectors.valid) {
@@ -49,7 +60,7 @@ describe("the format, as tests/fixtures/vault-vectors.json keeps it for ever", (
       expect(createVault({ keys: [hubKey] }).open(vector, vector.sealed)).toBe(vector.plaintext);
       expect(createMemberVault({ userId: vector.userId, keys: [vector.memberKey] }).open(vector, vector.sealed)).toBe(vector.plaintext);
       const payload = encryptWithIv(vector.plaintext, keyFromHex(vector.userKey), Buffer.from(vector.aad), Buffer.from(vector.iv, "hex"));
-      expect(`v1.${vector.keyId}.${payload}`).toBe(vector.sealed);
+      expect(`v2.${vector.keyId}.${payload}`).toBe(vector.sealed);
     });
   }
 
@@ -59,6 +70,32 @@ describe("the format, as tests/fixtures/vault-vectors.json keeps it for ever", (
       expect(thrown(() => createVault({ keys: [hubKey] }).open(vector, vector.sealed)).code).toBe(vector.code);
     });
   }
+});
+
+describe("version 1 of the format opens for the migration that seals it anew, and for nothing else", () => {
+  for (const vector of former.valid) {
+    test(vector.name, () => {
+      const hubKey = keyFromHex(vector.hubKey);
+      expect(createFormerVault([hubKey]).open(vector, vector.sealed)).toBe(vector.plaintext);
+      const bound = { ...vector, version: 1, audience: place.audience };
+      expect(thrown(() => createVault({ keys: [hubKey] }).open(bound, vector.sealed)).code).toBe("VAULT_TAMPERED");
+      const member = createMemberVault({ userId: vector.userId, keys: [vector.memberKey] });
+      expect(thrown(() => member.open(bound, vector.sealed)).code).toBe("VAULT_TAMPERED");
+      expect(thrown(() => keyIdOf(vector.sealed)).code).toBe("VAULT_TAMPERED");
+    });
+  }
+
+  for (const vector of former.invalid) {
+    test(`does not open: ${vector.name}`, () => {
+      const hubKey = keyFromHex(former.valid[0]?.hubKey ?? "");
+      expect(thrown(() => createFormerVault([hubKey]).open(vector, vector.sealed)).code).toBe(vector.code);
+    });
+  }
+
+  test("and it opens nothing of version 2", () => {
+    for (const vector of vectors.valid)
+      expect(thrown(() => createFormerVault([keyFromHex(vector.hubKey)]).open(vector, vector.sealed)).code).toBe("VAULT_TAMPERED");
+  });
 });
 
 describe("laws", () => {
@@ -91,7 +128,7 @@ describe("laws", () => {
     return fc.assert(
       fc.property(fc.oneof(text, fc.base64String()), (other) => {
         expect(() => vault.open(place, other)).toThrow(PsnError);
-        expect(() => vault.open(place, `v1.${keyId(key)}.${other}`)).toThrow(PsnError);
+        expect(() => vault.open(place, `v2.${keyId(key)}.${other}`)).toThrow(PsnError);
       }),
     );
   });
@@ -100,8 +137,8 @@ describe("laws", () => {
     return fc.assert(
       fc.property(anyPlace, anyPlace, text, (here, there, plaintext) => {
         const sealed = vault.seal(here, plaintext);
-        for (const part of ["table", "column", "rowId", "userId"] as const) {
-          if (here[part] === there[part]) continue;
+        for (const part of ["table", "column", "rowId", "userId", "version", "audience"] as const) {
+          if (JSON.stringify(here[part]) === JSON.stringify(there[part])) continue;
           expect(thrown(() => vault.open({ ...here, [part]: there[part] }, sealed)).code).toBe("VAULT_TAMPERED");
         }
       }),

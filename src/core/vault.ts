@@ -4,7 +4,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/utils/crypto.ts";
 
 /*
- * Tokens in, sealed values out. A sealed value reads `v1.<key id>.<payload>`; `scripts/vault-vectors.ts` writes the format out
+ * Tokens in, sealed values out. A sealed value reads `v2.<key id>.<payload>`; `scripts/vault-vectors.ts` writes the format out
  * a second time, from the words below and node:crypto alone, and `tests/fixtures/vault-vectors.json` keeps it as it is.
  *
  * - key id: the first 8 hex characters of SHA-256("psn vault key id v1" ‖ 0x00 ‖ hub key). It tells which hub key sealed a
@@ -12,14 +12,17 @@ import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/u
  * - user key: HKDF-SHA256 (RFC 5869) of the hub key, salt "psn vault user key v1", info = user id in UTF-8, 32 bytes. The salt
  *   is fixed: the hub key is random already, and a member must arrive at the same key on every machine.
  * - payload: AES-256-GCM under the user key, see `utils/crypto.ts`.
- * - aad: the UTF-8 of the JSON array ["psn vault v1", table, column, row id, user id] without spaces. JSON quotes what it
- *   holds, so that no two places have the same aad.
+ * - aad: the UTF-8 of the JSON array ["psn vault v2", table, column, row id, user id, version, [audience, …]] without spaces, the
+ *   version as a number. JSON quotes what it holds, so that no two places have the same aad.
+ *
+ * Version 1 of the format had the aad ["psn vault v1", table, column, row id, user id]. It said nothing of where a token may go, so
+ * that nothing opens it any more but the one migration that seals it anew (`createFormerVault`).
  */
 
-const VERSION = "v1";
-/** Of `v1.`, the key id and the dot behind it. */
+/** Of `v2.`, the key id and the dot behind it. */
 const PREFIX_CHARS = 12;
-const AAD_LABEL = "psn vault v1";
+const FORMAT = "v2";
+const FORMER = "v1";
 const USER_KEY_SALT = "psn vault user key v1";
 const KEY_ID_LABEL = "psn vault key id v1\0";
 const KEY_ID_CHARS = 8;
@@ -35,7 +38,8 @@ export interface Vault {
   /**
    * The plaintext of what was sealed for this place.
    *
-   * @throws PsnError VAULT_TAMPERED when it was changed, cut or moved; VAULT_LOCKED when the key that sealed it is not here.
+   * @throws PsnError VAULT_TAMPERED when it, or what it was sealed for, was changed, and for version 1 of the format; VAULT_LOCKED
+   * when the key that sealed it is not here.
    */
   readonly open: (place: Place, sealed: string) => string;
   /** Id of the key that seals; a value with another `keyIdOf` waits to be sealed anew. */
@@ -69,6 +73,26 @@ export function createVault(options: { readonly keys: readonly Key[]; readonly r
   };
   const { reload } = options;
   return vaultOf(ringsOf(options.keys), reload && (() => ringsOf(reload())));
+}
+
+/** The part of a place that version 1 of the format bound. */
+export type FormerPlace = Pick<Place, "table" | "column" | "rowId" | "userId">;
+
+/**
+ * Opens what was sealed in version 1 of the format, for the migration that seals it anew. Nothing else may: such a value opens for
+ * whatever address its account's row names.
+ *
+ * @param keys the current key, then older ones that still open.
+ */
+export function createFormerVault(keys: readonly Key[]): { readonly open: (place: FormerPlace, sealed: string) => string } {
+  const rings = keys.map((key) => ringOf(keyId(key), (userId) => userKey(key, userId), FORMER));
+  return {
+    open(place, sealed) {
+      const ring = rings.find(({ prefix }) => sealed.startsWith(prefix)) ?? missing(place, sealed, rings, FORMER);
+      const aad = JSON.stringify(["psn vault v1", place.table, place.column, place.rowId, place.userId]);
+      return decrypted(place, sealed, ring, aad);
+    },
+  };
 }
 
 /**
@@ -115,8 +139,8 @@ interface Ring {
   readonly userKey: (userId: string) => Key;
 }
 
-function ringOf(id: string, userKeyOf: (userId: string) => Key): Ring {
-  return { id, prefix: `${VERSION}.${id}.`, userKey: userKeyOf };
+function ringOf(id: string, userKeyOf: (userId: string) => Key, format = FORMAT): Ring {
+  return { id, prefix: `${format}.${id}.`, userKey: userKeyOf };
 }
 
 function vaultOf(first: readonly Ring[], reload?: () => readonly Ring[]): Vault {
@@ -143,7 +167,7 @@ function vaultOf(first: readonly Ring[], reload?: () => readonly Ring[]): Vault 
       if (!plaintext.isWellFormed()) throw new PsnError("INPUT_INVALID", `The value for ${nameOf(place)} is not well-formed Unicode text.`);
       lookAgain();
       const ring = current();
-      return ring.prefix + encrypt(plaintext, ring.userKey(place.userId), associatedData(place));
+      return ring.prefix + encrypt(plaintext, ring.userKey(place.userId), utf8.encode(associatedData(place)));
     },
     open(place, sealed) {
       let ring = ringFor(sealed);
@@ -151,24 +175,30 @@ function vaultOf(first: readonly Ring[], reload?: () => readonly Ring[]): Vault 
         lookAgain();
         ring = ringFor(sealed);
       }
-      if (ring === undefined) {
-        const ids = rings.map((one) => one.id).join(", ");
-        return locked(`The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place)}, and this hub has only ${ids}.`);
-      }
-      const key = ring.userKey(place.userId);
-      try {
-        return decrypt(sealed.slice(PREFIX_CHARS), key, associatedData(place)).toString("utf8");
-      } catch (error) {
-        if (error instanceof PsnError) throw tampered(place);
-        throw error;
-      }
+      return decrypted(place, sealed, ring ?? missing(place, sealed, rings), associatedData(place));
     },
   };
 }
 
-function sealedBy(sealed: string, place?: Place): string {
-  const id = /^v1\.([0-9a-f]{8})\.[A-Za-z0-9+/]+={0,2}$/.exec(sealed)?.[1];
-  if (id === undefined) throw tampered(place);
+function decrypted(place: FormerPlace, sealed: string, ring: Ring, aad: string): string {
+  const key = ring.userKey(place.userId);
+  try {
+    return decrypt(sealed.slice(PREFIX_CHARS), key, utf8.encode(aad)).toString("utf8");
+  } catch (error) {
+    if (error instanceof PsnError) throw tampered(place);
+    throw error;
+  }
+}
+
+/** Throws VAULT_LOCKED for a value that another key has sealed, VAULT_TAMPERED for what is no value of this format. */
+function missing(place: FormerPlace, sealed: string, rings: readonly Ring[], format = FORMAT): never {
+  const ids = rings.map((one) => one.id).join(", ");
+  return locked(`The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place, format)}, and this hub has only ${ids}.`);
+}
+
+function sealedBy(sealed: string, place?: FormerPlace, format = FORMAT): string {
+  const [, of, id] = /^(v[12])\.([0-9a-f]{8})\.[A-Za-z0-9+/]+={0,2}$/.exec(sealed) ?? [];
+  if (of !== format || id === undefined) throw tampered(place);
   return id;
 }
 
@@ -189,8 +219,8 @@ function userKey(hubKey: Key, userId: string): Key {
 
 const utf8 = new TextEncoder();
 
-function associatedData(place: Place): Uint8Array {
-  return utf8.encode(JSON.stringify([AAD_LABEL, place.table, place.column, place.rowId, place.userId]));
+function associatedData({ table, column, rowId, userId, version, audience }: Place): string {
+  return JSON.stringify(["psn vault v2", table, column, rowId, userId, version, audience]);
 }
 
 function remember(make: (userId: string) => Key): (userId: string) => Key {
@@ -204,14 +234,16 @@ function remember(make: (userId: string) => Key): (userId: string) => Key {
   };
 }
 
-function nameOf(place: Place): string {
+function nameOf(place: FormerPlace): string {
   return `${place.table}.${place.column}`;
 }
 
-function tampered(place?: Place): PsnError {
+function tampered(place?: FormerPlace): PsnError {
   const what = place === undefined ? "A sealed value" : `The value in ${nameOf(place)}`;
   const details = place === undefined ? {} : { table: place.table, column: place.column, rowId: place.rowId };
-  return new PsnError("VAULT_TAMPERED", `${what} does not open: it was changed, cut or moved.`, { details });
+  return new PsnError("VAULT_TAMPERED", `${what} does not open: it was changed or moved, or what it was sealed for was changed.`, {
+    details,
+  });
 }
 
 function locked(message: string, hint?: string): never {

@@ -135,7 +135,14 @@ export function answered(
 /** Platforms keep for about a day what was uploaded and is not published; in milliseconds, with room to spare. */
 const UPLOADS_LAST_MS = 12 * 3_600_000;
 
-const USERS_OWN: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED", "APP_MISSING", "APP_REFUSED"]);
+const USERS_OWN: ReadonlySet<ErrorCode> = new Set([
+  "AUTH_REVOKED",
+  "AUTH_EXPIRED",
+  "AUTH_REQUIRED",
+  "APP_MISSING",
+  "APP_REFUSED",
+  "VAULT_TAMPERED",
+]);
 
 /** True for what only the account's user can mend. */
 export function needsUser({ code }: PsnError): boolean {

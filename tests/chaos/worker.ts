@@ -192,14 +192,12 @@ async function access(accountId: string, put?: string): Promise<string> {
   const sealed = await plain.stores.accounts.credentials(user.id, accountId);
   if (!sealed) throw new Error("no credentials");
   const opened = openCredentials(plain, user.id, sealed);
-  if (put !== undefined)
-    await plain.stores.accounts.refreshed(
-      user.id,
-      accountId,
-      sealed,
-      sealCredentials(plain, user.id, sealed.id, { ...opened, access: put }),
-      0,
-    );
+  const account = (await plain.stores.accounts.list(user.id)).find(({ id }) => id === accountId);
+  if (put !== undefined && account) {
+    const row = { id: sealed.id, version: sealed.version + 1 };
+    const again = sealCredentials(plain, user.id, row, account, { ...opened, access: put });
+    await plain.stores.accounts.refreshed(user.id, accountId, sealed, again, 0);
+  }
   return opened.access;
 }
 

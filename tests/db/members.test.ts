@@ -1,4 +1,4 @@
-import type { SealedCredentials } from "@psn/app/ports/accounts.ts";
+import type { StoredCredentials } from "@psn/app/ports/accounts.ts";
 import type { Place, Vault } from "@psn/app/ports/outside.ts";
 import type { Stores } from "@psn/app/ports/world.ts";
 import { openCredentials, sealCredentials } from "@psn/app/session.ts";
@@ -52,19 +52,32 @@ afterAll(() => db.close());
 async function person(stores: Stores, vault: Vault, name: string): Promise<Person> {
   const userId = await newUser(stores);
   const [accountId, credentialsId, token] = [newId(), newId(), `token of ${name}`];
-  const sealed = sealCredentials({ vault }, userId, credentialsId, { access: token, refresh: `renews ${token}`, scopes: ["write"] });
-  await stores.accounts.connect(userId, { id: accountId, platform: "mastodon", profile: profile(name) }, sealed);
+  const account = { id: accountId, platform: "mastodon", profile: profile(name) };
+  const credentials = { access: token, refresh: `renews ${token}`, scopes: ["write"] };
+  await stores.accounts.connect(
+    userId,
+    account,
+    sealCredentials({ vault }, userId, { id: credentialsId, version: 1 }, account, credentials),
+  );
   await stores.keys.put(userId, { id: credentialsId, name: "KEY", value: vault.seal(keyPlace(userId, credentialsId), `key of ${name}`) });
   return { userId, accountId, credentialsId, token };
 }
 
-const keyPlace = (userId: string, rowId: string): Place => ({ table: "api_keys", column: "value", rowId, userId });
+const keyPlace = (userId: string, rowId: string): Place => ({
+  table: "api_keys",
+  column: "value",
+  rowId,
+  userId,
+  version: 1,
+  audience: ["KEY"],
+});
 /** As a thief has it, who came by the rows and not by the program. */
-const stolen = async ({ userId }: Person): Promise<SealedCredentials> => {
-  const [row] = await asOwner<Record<"id" | "access" | "refresh", string>>(
+const stolen = async ({ userId, accountId }: Person): Promise<StoredCredentials> => {
+  const [row] = await asOwner<Record<"id" | "access" | "refresh", string> & Pick<StoredCredentials, "version" | "audience">>(
     db,
-    "SELECT id, access_token AS access, refresh_token AS refresh FROM psn.oauth_tokens WHERE user_id = $1",
-    [userId],
+    `SELECT t.id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience, access_token AS access, refresh_token AS refresh
+     FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE t.user_id = $1 AND a.id = $2`,
+    [userId, accountId],
   );
   if (!row) throw new Error("no row to steal");
   return { ...row, secret: null, expiresAt: null, scopes: [] };
@@ -78,7 +91,7 @@ it("sees and opens what the hub sealed for her, and the hub opens what she seals
   expect(her.vault.open(keyPlace(anna.userId, anna.credentialsId), key?.value ?? "")).toBe("key of anna");
 
   const account = { id: newId(), platform: "bluesky", profile: profile("annas-own") };
-  const own = sealCredentials(her, anna.userId, newId(), { access: "hers", scopes: [] });
+  const own = sealCredentials(her, anna.userId, { id: newId(), version: 1 }, account, { access: "hers", scopes: [] });
   await her.stores.accounts.connect(anna.userId, account, own);
   const read = await hub.accounts.credentials(anna.userId, account.id);
   expect(read && openCredentials({ vault: ownersVault }, anna.userId, read).access).toBe("hers");
@@ -96,7 +109,8 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
   expect(await accounts.disconnect(owner.userId, owner.accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
   expect((await keys.list(owner.userId)).map(({ id }) => id)).not.toContain(owner.credentialsId);
   expect(await posts.list(owner.userId, "all", 10)).toEqual([]);
-  const row = { table: "oauth_tokens", id: before.id, leased: false } as const;
+  const { id, version, audience } = before;
+  const row = { table: "oauth_tokens", id, version, audience, leased: false } as const;
   const values = { access_token: before.access, refresh_token: before.refresh, secret: null };
   expect(await sealed.reseal(owner.userId, { ...row, values }, { ...values, access_token: "stolen" })).toBe(false);
   expect(await inspection.rowSecurity()).toMatchObject({ unguarded: [] });
@@ -105,8 +119,8 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
 });
 
 it("rows cannot be planted among somebody else's", async () => {
-  const sealed = sealCredentials(her, anna.userId, newId(), { access: "planted", scopes: [] });
   const account = { id: newId(), platform: "mastodon", profile: profile("planted") };
+  const sealed = sealCredentials(her, anna.userId, { id: newId(), version: 1 }, account, { access: "planted", scopes: [] });
   await expect(her.stores.accounts.connect(owner.userId, account, sealed)).rejects.toMatchObject({ details: { code: "42501" } });
   await expect(her.stores.keys.put(owner.userId, { id: newId(), name: "PLANTED", value: "x" })).rejects.toMatchObject({
     details: { code: "42501" },

@@ -126,6 +126,7 @@ TABLE oauth_tokens (r) row security forced
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now() (update to psn_runtime)
   refresh_rest_until timestamp with time zone (update to psn_runtime)
+  version integer not null default 1 (update to psn_runtime)
 TABLE posts (r) row security forced
   owner owner; insert, select to psn_runtime
   id uuid not null

@@ -33,6 +33,7 @@ export const newId = (): string => Bun.randomUUIDv7();
 
 export const sealed = (id = newId(), more: Partial<SealedCredentials> = {}): SealedCredentials => ({
   id,
+  version: 1,
   access: "v1.key1.access",
   refresh: "v1.key1.refresh",
   secret: null,

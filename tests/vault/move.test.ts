@@ -250,7 +250,7 @@ describe("psn export", () => {
     const [row] = await old.rows(
       "SELECT t.id, t.access_token FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE a.platform = 'feed'",
     );
-    await old.rows("UPDATE psn.oauth_tokens SET access_token = 'v1.00000000.AAAA' WHERE id = $1", [row?.["id"]]);
+    await old.rows("UPDATE psn.oauth_tokens SET access_token = 'v2.00000000.AAAA' WHERE id = $1", [row?.["id"]]);
     const file = join(await scratch("lost"), "hub.age");
     const { lost } = await old.run(["export", file, "--passphrase-stdin"], PASSPHRASE);
     await old.rows("UPDATE psn.oauth_tokens SET access_token = $2 WHERE id = $1", [row?.["id"], row?.["access_token"]]);

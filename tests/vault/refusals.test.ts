@@ -16,7 +16,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { binary, failed, psn, scratch } from "../support/cli.ts";
 import { thrown } from "../support/thrown.ts";
 import { startTriggerApi } from "../support/trigger-api/index.ts";
-import { type Ground, grounds, idOf, keyIdsIn, openAll, secondUser } from "./stage.ts";
+import { type Ground, grounds, idOf, keyIdsIn, keyPlace, openAll, sealedValues, secondUser } from "./stage.ts";
 
 /*
  * What a rotation refuses, what it waits for, and how keys reach those who have them elsewhere.
@@ -71,8 +71,8 @@ describe("values that do not open", () => {
   test("of a third key are named, and the old key is kept until they are gone", async () => {
     const bob = await secondUser(ground, 2, 2);
     const strange = createVault({ keys: [keyFromHex(generateKey())] });
-    const [row] = await ground.rows("SELECT id FROM psn.api_keys WHERE user_id = $1 LIMIT 1", [bob]);
-    const place = { table: "api_keys", column: "value", rowId: String(row?.["id"]), userId: bob };
+    const [row] = await ground.rows("SELECT id, name FROM psn.api_keys WHERE user_id = $1 LIMIT 1", [bob]);
+    const place = keyPlace(bob, String(row?.["id"]), String(row?.["name"]));
     await ground.rows("UPDATE psn.api_keys SET value = $2 WHERE id = $1", [row?.["id"], strange.seal(place, "canary")]);
     const said = failed(await rotate(), "VAULT_LOCKED");
     expect(said).toContain(`api_keys ${row?.["id"]}`);
@@ -190,7 +190,10 @@ describe("who has keys elsewhere", () => {
     expect(await ground.stores.accounts.credentials(bob, accountId)).toEqual(before);
     // Its holder knew the old key alone when it sealed, and stores in time.
     const old = createVault({ keys: [keyFromHex(first)] });
-    const access = old.seal({ table: "oauth_tokens", column: "access_token", rowId: String(row?.["id"]), userId: bob }, "fresh");
+    const places = (await sealedValues(ground)).map(({ place }) => place);
+    const place = places.find(({ rowId, column }) => rowId === row?.["id"] && column === "access_token");
+    if (!place) throw new Error("no token");
+    const access = old.seal(place, "fresh");
     expect(before && (await ground.stores.accounts.refreshed(bob, accountId, before, { ...before, access }, 0))).toBe(true);
     expect(await running).toMatchObject({ code: 0 });
     expect((await openAll(ground)).get(`${row?.["id"]} access_token`)).toBe("fresh");
@@ -211,12 +214,13 @@ test("a row that was written since it was read is not written over, and is found
   // A token that was refreshed keeps its refresh token, and a key that was set again has another row.
   const [account] = await accounts.list(bob);
   const before = await accounts.credentials(bob, account?.id ?? "");
-  const access = old.seal({ table: "oauth_tokens", column: "access_token", rowId: token.id, userId: bob }, "fresh");
+  const { version, audience } = token;
+  const access = old.seal({ table: "oauth_tokens", column: "access_token", rowId: token.id, userId: bob, version, audience }, "fresh");
   expect(before && (await accounts.refreshed(bob, account?.id ?? "", before, { ...before, access }, 0))).toBe(true);
   const id = Bun.randomUUIDv7();
-  await keys.put(bob, { id, name: "KEY_0", value: old.seal({ table: "api_keys", column: "value", rowId: id, userId: bob }, "set again") });
-  expect(await sealed.reseal(bob, token, { ...token.values, access_token: "v1.00000000.AAAA" })).toBe(false);
-  expect(await sealed.reseal(bob, key, { value: "v1.00000000.AAAA" })).toBe(false);
+  await keys.put(bob, { id, name: "KEY_0", value: old.seal(keyPlace(bob, id, "KEY_0"), "set again") });
+  expect(await sealed.reseal(bob, token, { ...token.values, access_token: "v2.00000000.AAAA" })).toBe(false);
+  expect(await sealed.reseal(bob, key, { value: "v2.00000000.AAAA" })).toBe(false);
   const again = await sealed.ofKey(bob, old.keyId, 10);
   expect(again.map(({ id: row }) => row)).toEqual([token.id, id]);
   expect(again[0]?.values["access_token"]).toBe(access);
@@ -228,7 +232,7 @@ test("a row that was written since it was read is not written over, and is found
 });
 
 describe("a vault that can ask for keys anew", () => {
-  const place = { table: "api_keys", column: "value", rowId: "r", userId: "u" };
+  const place = keyPlace("u", "r", "KEY");
   const [a, b, c] = [generateKey(), generateKey(), generateKey()].map(keyFromHex);
   if (!a || !b || !c) throw new Error("three keys");
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Place } from "@psn/app/ports/outside.ts";
 import type { Stores } from "@psn/app/ports/world.ts";
+import { sealCredentials } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
@@ -103,17 +104,19 @@ async function postgres(): Promise<Ground> {
 
 export const grounds = { embedded, postgres } as const;
 
-export const TOKENS = "SELECT id, user_id, access_token, refresh_token, secret FROM psn.oauth_tokens";
-export const KEYS = "SELECT id, user_id, value FROM psn.api_keys";
+const TOKENS = `SELECT t.id, t.user_id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience, t.access_token, t.refresh_token,
+  t.secret FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id`;
+const KEYS = "SELECT id, user_id, 1 AS version, json_build_array(name) AS audience, value FROM psn.api_keys";
 
 /** Every sealed value there is, with its place. */
 export async function sealedValues(ground: Pick<Ground, "rows">): Promise<readonly { readonly place: Place; readonly sealed: string }[]> {
   const of = async (table: string, text: string) =>
-    (await ground.rows(text)).flatMap(({ id, user_id: userId, ...columns }) =>
-      Object.entries(columns).flatMap(([column, sealed]) =>
-        sealed === null ? [] : [{ place: { table, column, rowId: String(id), userId: String(userId) }, sealed: String(sealed) }],
-      ),
-    );
+    (await ground.rows(text)).flatMap(({ id, user_id: userId, version, audience, ...columns }) => {
+      const row = { table, rowId: String(id), userId: String(userId), version: Number(version), audience: audience as readonly string[] };
+      return Object.entries(columns).flatMap(([column, sealed]) =>
+        sealed === null ? [] : [{ place: { ...row, column }, sealed: String(sealed) }],
+      );
+    });
   return [...(await of("oauth_tokens", TOKENS)), ...(await of("api_keys", KEYS))];
 }
 
@@ -128,6 +131,15 @@ export async function openAll(ground: Ground): Promise<ReadonlyMap<string, strin
   return new Map((await sealedValues(ground)).map(({ place, sealed }) => [`${place.rowId} ${place.column}`, vault.open(place, sealed)]));
 }
 
+export const keyPlace = (userId: string, rowId: string, name: string): Place => ({
+  table: "api_keys",
+  column: "value",
+  rowId,
+  userId,
+  version: 1,
+  audience: [name],
+});
+
 /** Another user of the hub, with so many accounts and so many keys, all sealed. */
 export async function secondUser(ground: Ground, accounts: number, keys: number): Promise<string> {
   const { stores } = ground;
@@ -136,18 +148,14 @@ export async function secondUser(ground: Ground, accounts: number, keys: number)
   await stores.users.add({ id: userId, handle: "bob", timeZone: "UTC" });
   for (let n = 0; n < accounts; n += 1) {
     const id = Bun.randomUUIDv7();
-    const seal = (column: string) => vault.seal({ table: "oauth_tokens", column, rowId: id, userId }, `${column} ${n}`);
     const profile = { subject: `bob-${n}`, handle: `bob-${n}`, url: "https://example.org/bob", home: "https://example.org" };
-    await stores.accounts.connect(
-      userId,
-      { id: Bun.randomUUIDv7(), platform: "bluesky", profile },
-      { id, access: seal("access_token"), refresh: seal("refresh_token"), secret: seal("secret"), expiresAt: null, scopes: [] },
-    );
+    const account = { id: Bun.randomUUIDv7(), platform: "bluesky", profile };
+    const credentials = { access: `access_token ${n}`, refresh: `refresh_token ${n}`, secret: `secret ${n}`, scopes: [] };
+    await stores.accounts.connect(userId, account, sealCredentials({ vault }, userId, { id, version: 1 }, account, credentials));
   }
   for (let n = 0; n < keys; n += 1) {
     const id = Bun.randomUUIDv7();
-    const value = vault.seal({ table: "api_keys", column: "value", rowId: id, userId }, `key ${n}`);
-    await stores.keys.put(userId, { id, name: `KEY_${n}`, value });
+    await stores.keys.put(userId, { id, name: `KEY_${n}`, value: vault.seal(keyPlace(userId, id, `KEY_${n}`), `key ${n}`) });
   }
   return userId;
 }

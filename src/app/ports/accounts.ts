@@ -29,11 +29,19 @@ export interface Account {
 /** Credentials as they lie in the database: every secret sealed. */
 export interface SealedCredentials {
   readonly id: string;
+  /** See `Place`. */
+  readonly version: number;
   readonly access: string;
   readonly refresh: string | null;
   readonly secret: string | null;
   readonly expiresAt: Date | null;
   readonly scopes: readonly string[];
+}
+
+/** Credentials that were read, with what their account was in the same instant. */
+export interface StoredCredentials extends SealedCredentials {
+  /** The account's platform, subject and home. */
+  readonly audience: readonly string[];
 }
 
 /** How many of an account's deliveries its end has changed. */
@@ -44,12 +52,8 @@ export interface Disconnected {
 
 export interface Accounts {
   list(userId: string): Promise<readonly Account[]>;
-  /** The account with this subject, connected now or before, and the id of its credentials' row. */
-  find(
-    userId: string,
-    platform: string,
-    subject: string,
-  ): Promise<{ readonly id: string; readonly credentialsId: string | null } | undefined>;
+  /** Id of the account with this subject, connected now or before. */
+  find(userId: string, platform: string, subject: string): Promise<string | undefined>;
   /** Inserts or reconnects; deliveries that were held for the account are scheduled again. */
   connect(
     userId: string,
@@ -58,7 +62,7 @@ export interface Accounts {
   ): Promise<void>;
   /** Forgets the credentials, keeps the history, cancels what is still to come and makes unconfirmed what waits for an answer. */
   disconnect(userId: string, accountId: string): Promise<Disconnected>;
-  credentials(userId: string, accountId: string): Promise<SealedCredentials | undefined>;
+  credentials(userId: string, accountId: string): Promise<StoredCredentials | undefined>;
   /** Takes the right to refresh for `leaseMs`, if nobody has it (`taken`) and the last exchange was long enough ago (else `resting`). */
   leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<"mine" | "taken" | "resting">;
   /**

@@ -3,7 +3,7 @@ import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState
 import type { Ref, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
-import type { SealedCredentials } from "./accounts.ts";
+import type { StoredCredentials } from "./accounts.ts";
 import type { WakeUp } from "./outside.ts";
 
 /*
@@ -49,7 +49,7 @@ export interface LoadedDelivery {
     readonly health: AccountHealth;
     readonly pausedUntil: Date | null;
   };
-  readonly credentials: SealedCredentials | null;
+  readonly credentials: StoredCredentials | null;
   readonly units: readonly StoredUnit[];
   readonly media: readonly MediaInfo[];
 }

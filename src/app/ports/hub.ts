@@ -7,6 +7,9 @@ export interface SealedRow {
   readonly table: "oauth_tokens" | "api_keys";
   readonly id: string;
   readonly values: Readonly<Record<string, string | null>>;
+  /** What they are bound to: see `Place`. */
+  readonly version: number;
+  readonly audience: readonly string[];
   /** Somebody is exchanging its token just now. */
   readonly leased: boolean;
 }

@@ -48,12 +48,16 @@ export interface Bucket {
   check(): Promise<void>;
 }
 
-/** Where a sealed value lives; a value moved elsewhere does not open. */
+/** Where a sealed value lives and what it is for; it opens nowhere else and for nothing else (ADR 19). */
 export interface Place {
   readonly table: string;
   readonly column: string;
   readonly rowId: string;
   readonly userId: string;
+  /** Which values of the row these are, from 1: every new token counts it up, so that an older value of the row does not open. */
+  readonly version: number;
+  /** What the value may be used for. Of a token: its account's platform, subject and home. Of an app's key: the key's name. */
+  readonly audience: readonly string[];
 }
 
 export interface Vault {

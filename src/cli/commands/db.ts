@@ -5,7 +5,7 @@ const migrate = defineCommand({
   name: "migrate",
   summary: "bring the database to this psn's schema",
   details:
-    "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one.",
+    "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one, and the hub's key where tokens must be sealed anew.",
   examples: [{ line: "psn db migrate", does: "after an update of psn" }],
   flags: [{ flags: "--dry-run", help: "say how many are pending, apply none" }],
   schema: z.object({ dryRun: z.boolean().default(false) }),

@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { Database, OwnerClient } from "./connection.ts";
 import { sqlStateOf } from "./drivers/failure.ts";
+import { type Resealing, reseal } from "./reseal.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
 /** How long to wait for another psn that migrates, in milliseconds. */
@@ -20,6 +21,9 @@ export interface Migration {
   readonly hash: string;
   readonly statements: readonly string[];
 }
+
+/** The line by which a migration asks for what only the hub's key can do (`reseal`), after its statements. */
+const RESEALS = /^-- reseal:/m;
 
 /** What this psn knows, in order. */
 export function knownMigrations(folder = FOLDER): readonly Migration[] {
@@ -43,14 +47,15 @@ const LEDGER = `
 
 /**
  * Applies what is missing, each migration in a transaction of its own under one lock; returns how many it applied.
- * Twice is a no-op; a failure leaves the migrations before it. Throws SCHEMA_NEWER when the database is ahead.
+ * Twice is a no-op; a failure leaves the migrations before it. `resealing` is the hub's key, for a migration that seals anew what is
+ * sealed. Throws SCHEMA_NEWER when the database is ahead, and what `reseal` throws.
  */
-export async function migrate(database: Database, migrations = knownMigrations()): Promise<number> {
+export async function migrate(database: Database, migrations = knownMigrations(), resealing?: Resealing): Promise<number> {
   if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "migrations need a session; they cannot run over HTTP");
   return database.asOwner(async (client) => {
     let applied = 0;
     await makeLedger(client);
-    while (await applyNext(client, migrations)) applied += 1;
+    while (await applyNext(client, migrations, resealing)) applied += 1;
     return applied;
   });
 }
@@ -74,7 +79,7 @@ async function makeLedger(client: OwnerClient): Promise<void> {
  * One transaction: take the lock, look what is next, apply it. The lock is one that only the ledger's owner can take, and that lets
  * everybody read it; it ends with the transaction, also on a pooled connection.
  */
-async function applyNext(client: OwnerClient, migrations: readonly Migration[]): Promise<boolean> {
+async function applyNext(client: OwnerClient, migrations: readonly Migration[], resealing: Resealing | undefined): Promise<boolean> {
   await client.query("BEGIN");
   try {
     await client.query(`SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = ${TURN_MS}`);
@@ -89,6 +94,7 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[]):
     const next = migrations[status.applied];
     if (next) {
       for (const statement of next.statements) await client.query(statement);
+      if (next.statements.some((statement) => RESEALS.test(statement))) await reseal(client, resealing);
       await client.query("INSERT INTO psn.migrations (number, hash) VALUES ($1, $2)", [status.applied, next.hash]);
     }
     await client.query("COMMIT");

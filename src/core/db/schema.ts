@@ -168,6 +168,8 @@ export const oauthTokens = psn.table(
     refreshToken: text("refresh_token"),
     /** What begins a new session: an app password. */
     secret: text("secret"),
+    /** Bound into what is sealed: counted up with every new token, so that an older one put back into the row does not open. */
+    version: integer("version").notNull().default(1),
     scopes: text("scopes").array().notNull(),
     expiresAt: instant("expires_at"),
     /** One refresh at a time: whoever sets this by compare-and-set may refresh until then. */

@@ -1,17 +1,16 @@
-import type { Account, Accounts, SealedCredentials } from "@psn/app/ports/accounts.ts";
+import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@psn/app/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/account.ts";
 import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { accounts, oauthTokens } from "../schema.ts";
 
-const credentialColumns = {
-  id: oauthTokens.id,
-  access: oauthTokens.accessToken,
-  refresh: oauthTokens.refreshToken,
-  secret: oauthTokens.secret,
-  expiresAt: oauthTokens.expiresAt,
-  scopes: oauthTokens.scopes,
-};
+type AccountRow = Pick<typeof accounts.$inferSelect, "platform" | "subject" | "home">;
+
+/** Both rows as of one instant: a token is opened for what its account is in the row beside it, and for nothing read at another time. */
+export function credentialsOf(tokens: typeof oauthTokens.$inferSelect, { platform, subject, home }: AccountRow): StoredCredentials {
+  const { id, version, accessToken: access, refreshToken: refresh, secret, expiresAt, scopes } = tokens;
+  return { id, version, access, refresh, secret, expiresAt, scopes, audience: [platform, subject, home] };
+}
 
 export function profileOf(row: { subject: string; handle: string; url: string; home: string; limits: Profile["limits"] | null }): Profile {
   const { subject, handle, url, home, limits } = row;
@@ -22,10 +21,10 @@ export function profileOf(row: { subject: string; handle: string; url: string; h
 const LAST_MS = 253_402_300_799_000;
 
 function tokenValues(credentials: SealedCredentials) {
-  const { access, refresh, secret, scopes } = credentials;
+  const { version, access, refresh, secret, scopes } = credentials;
   const ms = credentials.expiresAt?.getTime() ?? Number.NaN;
   const expiresAt = credentials.expiresAt && new Date(Number.isNaN(ms) ? LAST_MS : Math.max(0, Math.min(ms, LAST_MS)));
-  return { accessToken: access, refreshToken: refresh, secret, expiresAt, scopes: [...scopes] };
+  return { version, accessToken: access, refreshToken: refresh, secret, expiresAt, scopes: [...scopes] };
 }
 
 const DISCONNECTED = "the account was disconnected";
@@ -64,12 +63,11 @@ export function accountsStore(database: Database): Accounts {
     async find(userId, platform, subject) {
       const [rows] = await database.run({ userId }, (db) => [
         db
-          .select({ id: accounts.id, credentialsId: oauthTokens.id })
+          .select({ id: accounts.id })
           .from(accounts)
-          .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
           .where(and(eq(accounts.platform, platform), eq(accounts.subject, subject))),
       ]);
-      return rows[0];
+      return rows[0]?.id;
     },
 
     async connect(userId, { id, platform, profile }, credentials) {
@@ -107,9 +105,14 @@ export function accountsStore(database: Database): Accounts {
 
     async credentials(userId, accountId) {
       const [rows] = await database.run({ userId }, (db) => [
-        db.select(credentialColumns).from(oauthTokens).where(eq(oauthTokens.accountId, accountId)),
+        db
+          .select({ tokens: oauthTokens, account: accounts })
+          .from(oauthTokens)
+          .innerJoin(accounts, eq(accounts.id, oauthTokens.accountId))
+          .where(eq(oauthTokens.accountId, accountId)),
       ]);
-      return rows[0];
+      const [row] = rows;
+      return row && credentialsOf(row.tokens, row.account);
     },
 
     async leaseRefresh(userId, accountId, leaseMs) {

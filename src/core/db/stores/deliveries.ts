@@ -9,7 +9,7 @@ import type { Builder, Database } from "../database.ts";
 import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
 import { storableJson } from "../storable.ts";
 import { SCHEMA_VERSION } from "../version.ts";
-import { profileOf } from "./accounts.ts";
+import { credentialsOf, profileOf } from "./accounts.ts";
 import { note, uuids } from "./changes.ts";
 import { together } from "./together.ts";
 
@@ -98,14 +98,7 @@ function loadedOf(
       ...delivery,
       readAt: new Date(row.nowMs),
       account: { id, platform, profile: profileOf(account), health, pausedUntil },
-      credentials: tokens && {
-        id: tokens.id,
-        access: tokens.accessToken,
-        refresh: tokens.refreshToken,
-        secret: tokens.secret,
-        expiresAt: tokens.expiresAt,
-        scopes: tokens.scopes,
-      },
+      credentials: tokens && credentialsOf(tokens, account),
       units: (unitsOf.get(deliveryId) ?? []).map(unitOf),
       media: (filesOf.get(deliveryId) ?? []).map(({ deliveryId: _of, ...file }) => mediaOf(file)),
     };

@@ -2,7 +2,7 @@ import type { Sealed, SealedRow } from "@psn/app/ports/hub.ts";
 import { and, asc, eq, gt, isNull, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../database.ts";
-import { apiKeys, oauthTokens } from "../schema.ts";
+import { accounts, apiKeys, oauthTokens } from "../schema.ts";
 
 /*
  * Every column that holds a sealed value is named here, and nowhere else for a rotation: tests/vault/refusals.test.ts walks the
@@ -11,6 +11,8 @@ import { apiKeys, oauthTokens } from "../schema.ts";
 
 const tokenColumns = { access_token: oauthTokens.accessToken, refresh_token: oauthTokens.refreshToken, secret: oauthTokens.secret };
 const keyColumns = { value: apiKeys.value };
+const { version } = oauthTokens;
+const { platform, subject, home } = accounts;
 
 /** The columns of each table that hold sealed values. */
 export const SEALED = { oauth_tokens: Object.keys(tokenColumns), api_keys: Object.keys(keyColumns) } as const;
@@ -29,13 +31,14 @@ export function sealedStore(database: Database): Sealed {
       { userId },
       (db) => [
         db
-          .select({ id: oauthTokens.id, leased, ...tokenColumns })
+          .select({ id: oauthTokens.id, leased, version, platform, subject, home, ...tokenColumns })
           .from(oauthTokens)
+          .innerJoin(accounts, eq(accounts.id, oauthTokens.accountId))
           .where(and(anyOf(tokenColumns, is), tokensAfter))
           .orderBy(asc(oauthTokens.id))
           .limit(most),
         db
-          .select({ id: apiKeys.id, ...keyColumns })
+          .select({ id: apiKeys.id, name: apiKeys.name, ...keyColumns })
           .from(apiKeys)
           .where(and(anyOf(keyColumns, is), keysAfter))
           .orderBy(asc(apiKeys.id))
@@ -44,8 +47,15 @@ export function sealedStore(database: Database): Sealed {
       { repeatable: true },
     );
     const rows: readonly SealedRow[] = [
-      ...tokens.map(({ id, leased: isLeased, ...values }) => ({ table: "oauth_tokens" as const, id, values, leased: isLeased })),
-      ...keys.map(({ id, ...values }) => ({ table: "api_keys" as const, id, values, leased: false })),
+      ...tokens.map(({ id, leased: isLeased, version: nth, platform: of, subject: whose, home: where, ...values }) => ({
+        table: "oauth_tokens" as const,
+        id,
+        values,
+        version: nth,
+        audience: [of, whose, where],
+        leased: isLeased,
+      })),
+      ...keys.map(({ id, name, ...values }) => ({ table: "api_keys" as const, id, values, version: 1, audience: [name], leased: false })),
     ];
     return rows.slice(0, most);
   };
