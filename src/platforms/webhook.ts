@@ -4,6 +4,7 @@ import type { Profile } from "@psn/core/types/account.ts";
 import { type Json, VISIBILITIES } from "@psn/core/types/index.ts";
 import type { Net, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
+import { isConfidential } from "./kit/address.ts";
 import { definePlatform } from "./kit/define.ts";
 import { type CallOptions, call, isRedirect, REDIRECTS, refusal, targetOf } from "./kit/http.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
@@ -148,15 +149,11 @@ function receiverOf(entered: string): URL {
       hint: "leave out what stands before the @; the signature proves who sends",
     });
   }
-  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+  if (!isConfidential(url)) {
     throw new PsnError("INPUT_INVALID", `http:// is only for this machine, and ${url.hostname} is another`, { hint: "use https://" });
   }
   url.hash = "";
   return url;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 /** The bytes of a `whsec_` secret. Never says what was given. */

@@ -222,8 +222,9 @@ export const HUB_SETTINGS = [
     example: "https://ntfy.sh/a-topic-nobody-guesses",
     meaning:
       "Where psn says what only you can mend: an account to connect again, a post that failed or that nobody but you can judge. One line by POST, never a word of a post: an ntfy topic, or anything that takes one.",
-    form: WEB_FORM,
-    isValid: isWebUrl,
+    form: "https:// and a host, or http:// on this machine",
+    // The address of a topic is its secret.
+    isValid: (value) => isWebUrl(value) && (value.startsWith("https:") || isLocal(new URL(value))),
   },
   {
     name: "PSN_ORIGINS",
@@ -300,11 +301,14 @@ export function readOrigins(value: string): ReadonlyMap<string, string> | undefi
     .trim()
     .split(/\s+/)
     .map((pair) => pair.split("=").map((side) => URL.parse(side)));
-  const isLocal = (url: URL) => url.protocol === "http:" && /^(127\.0\.0\.1|localhost|\[::1\])$/.test(url.hostname);
   const origins = pairs.flatMap(([from, to, ...more]) =>
     from && to && more.length === 0 && /^https?:$/.test(from.protocol) && isLocal(to) ? [[from.origin, to.origin] as const] : [],
   );
   return origins.length === pairs.length ? new Map(origins) : undefined;
+}
+
+function isLocal({ protocol, hostname }: URL): boolean {
+  return protocol === "http:" && /^(127\.0\.0\.1|localhost|\[::1\])$/.test(hostname);
 }
 
 /** Of `postgres:///database?host=/run/postgresql`, a Unix socket, the host is a parameter. */

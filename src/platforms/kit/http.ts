@@ -2,6 +2,7 @@ import { type ErrorCode, type ErrorOptions, PsnError } from "@psn/core/errors.ts
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import type { z } from "zod";
+import { isConfidential } from "./address.ts";
 
 /** Longest a request may take, body included, in milliseconds. The engine's lease is longer (`domain/delivery.ts`). */
 export const REQUEST_TIMEOUT_MS = 30_000;
@@ -49,13 +50,18 @@ type Caller = Net & Partial<Pick<Session, "credentials" | "app">>;
 
 /**
  * One request and its whole answer. Never follows a redirect: a token goes to no other host, and a redirect carried nothing out.
- * Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer, PLATFORM_UNREACHABLE when nothing
+ * Goes nowhere but over https, or to this machine, whatever address an account's row or an answer has named (AUTH_REVOKED). Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer, PLATFORM_UNREACHABLE when nothing
  * was sent, and OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN (effect `none`) when the answer is missing or unclear.
  * What `session.fetch` itself throws as a PsnError (LEASE_LOST) passes through.
  */
 export async function call(session: Caller, url: string | URL, options: CallOptions): Promise<Answer> {
   const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], moved, ...init } = options;
-  const host = new URL(url).host;
+  const address = new URL(url);
+  const { host } = address;
+  if (!isConfidential(address))
+    throw new PsnError("AUTH_REVOKED", `${host} is not reached over https, and others could read a token on the way`, {
+      hint: "psn connect PLATFORM",
+    });
   session.signal.throwIfAborted();
   let answer: Answer;
   try {

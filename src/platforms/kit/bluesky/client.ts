@@ -108,15 +108,19 @@ const ANY_STATUS: readonly number[] = Array.from({ length: 300 }, (_, index) => 
 
 /**
  * The network for the client's own requests, and how they fared. What it sends is not stopped half-way: a code or a refresh token
- * dies when it is used.
+ * dies when it is used. A session's tokens are sent to nowhere but `origins`, whatever the server's metadata name by now; absent while
+ * connecting, where there is no token yet.
  */
-export function carrierOf(net: Net): { readonly fetch: Send; readonly trouble: () => PsnError | undefined } {
+export function carrierOf(net: Net, origins?: ReadonlySet<string>): { readonly fetch: Send; readonly trouble: () => PsnError | undefined } {
   let trouble: PsnError | undefined;
   const fetch: Send = async (input, init) => {
     const request = new Request(input, init);
     const sends = request.method !== "GET";
     try {
       net.signal.throwIfAborted();
+      const { origin, host: to } = new URL(request.url);
+      if (sends && origins && !origins.has(origin))
+        throw new PsnError("AUTH_REVOKED", `${to} is not where the consent was given`, { hint: "psn connect bluesky --oauth" });
       const signal = sends ? new AbortController().signal : AbortSignal.any([net.signal, request.signal]);
       const answer = await call({ fetch: net.fetch, now: net.now, signal }, request.url, {
         method: request.method,

@@ -28,6 +28,12 @@ export function savedOf({ secret }: Credentials): Saved | undefined {
   }
 }
 
+/** Where the session's tokens are exchanged and ended: the servers that told of themselves when the consent was given. */
+export function originsOf({ server, token }: Saved): ReadonlySet<string> {
+  const endpoint: unknown = server["token_endpoint"];
+  return new Set([token.iss, server.issuer, endpoint].flatMap((url) => URL.parse(String(url))?.origin ?? []));
+}
+
 /** The session as the client keeps it, with these tokens. */
 export function sessionOf({ dpopJwk, token }: Saved, access: string, refresh?: string): SavedSession {
   const saved = {

@@ -4,7 +4,7 @@ import type { Authorization, AuthorizeRequest, Connection, Credentials, Exchange
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { carrierOf, clientOf, failureOf, type SavedSession, type SavedState, SCOPES } from "./client.ts";
-import { type Saved, savedOf, sessionOf } from "./dpop.ts";
+import { originsOf, type Saved, savedOf, sessionOf } from "./dpop.ts";
 import { endSession, identifierOf, identify, originOf, refresh as refreshByPassword } from "./session.ts";
 
 const AGAIN = "psn connect bluesky --oauth";
@@ -83,7 +83,7 @@ export async function refresh(session: Session): Promise<Credentials> {
   const { sub, aud } = saved.token;
   const before = sessionOf(saved, access, renewal);
   const sessions = new Map([[sub, before]]);
-  const carrier = carrierOf(session);
+  const carrier = carrierOf(session, originsOf(saved));
   let thrown: unknown;
   try {
     const client = await clientOf({ redirectUri: saved.redirectUri, resolver: new URL(aud).origin, fetch: carrier.fetch, sessions });
@@ -105,7 +105,7 @@ export async function revoke(session: Session): Promise<void> {
   const { sub, aud } = saved.token;
   // Either token ends the session, and the longer-lived one surely is known still.
   const held = sessionOf(saved, session.credentials.refresh ?? session.credentials.access);
-  const carrier = carrierOf(session);
+  const carrier = carrierOf(session, originsOf(saved));
   const client = await clientOf({
     redirectUri: saved.redirectUri,
     resolver: new URL(aud).origin,

@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, Profile } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
+import { isConfidential, isLoopback } from "@psn/platforms/kit/address.ts";
 import { type Answer, isRedirect, parse } from "@psn/platforms/kit/http.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
@@ -178,12 +179,8 @@ export function originOf(typed: string): string {
   if (url.username !== "" || url.password !== "" || url.pathname !== "/" || url.search !== "" || url.hash !== "") {
     throw new PsnError("INPUT_INVALID", "the server is a host name and nothing more", { hint: `--server ${url.host}` });
   }
-  if (url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url))) return url.origin;
+  if (isConfidential(url)) return url.origin;
   throw new PsnError("INPUT_INVALID", "the server must be reached over https, or the password could be read on the way", {
     hint: `--server https://${url.host}`,
   });
-}
-
-function isLoopback({ hostname }: URL): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
 }

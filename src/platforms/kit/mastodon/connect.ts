@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { Net } from "@psn/core/types/platform.ts";
+import { isConfidential } from "@psn/platforms/kit/address.ts";
 import { type Answer, bodyOf, isRedirect, parse, REDIRECTS, refusal, targetOf } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { Account, api, type Caller, moved, subjectOf } from "./api.ts";
@@ -121,8 +122,7 @@ export function originOf(typed: string): string {
     throw new PsnError("INPUT_INVALID", "the server is a host name, not an address with a user", { hint });
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
     throw new PsnError("INPUT_INVALID", "the server is a host name without a path", { hint: `--server ${url.host}` });
-  const loopback = url.hostname === "localhost" || url.hostname === "[::1]" || /^127(\.\d+){3}$/.test(url.hostname);
-  if (url.protocol === "https:" || (url.protocol === "http:" && loopback)) return url.origin;
+  if (isConfidential(url)) return url.origin;
   throw new PsnError("INPUT_INVALID", "the server must be reached over https, or the token could be read on the way", {
     hint: `--server https://${url.host}`,
   });
