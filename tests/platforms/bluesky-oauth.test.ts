@@ -233,6 +233,21 @@ describe("tokens", () => {
   });
 });
 
+test("tokens go to no other server than the one at which the consent was given, whatever it says of itself later", async () => {
+  const session = await connected();
+  const fetch: Fetch = async (input, init) => {
+    const answer = await session.fetch(input, init);
+    if (!String(input).includes("/.well-known/oauth-authorization-server")) return answer;
+    const told = z.record(z.string(), z.unknown()).parse(await answer.json());
+    return Response.json({ ...told, token_endpoint: "https://evil.example/token", revocation_endpoint: "https://evil.example/revoke" });
+  };
+  const moved = { ...session, fetch };
+  expect(await failure(bluesky.refresh(moved))).toMatchObject({ code: "AUTH_REVOKED", hint: "psn connect bluesky --oauth" });
+  expect(await failure(bluesky.revoke(moved))).toMatchObject({ code: "AUTH_REVOKED" });
+  expect(session.sent.filter(({ url }) => url.includes("evil.example"))).toEqual([]);
+  await bluesky.identify(withTokens(session, await bluesky.refresh(session)));
+});
+
 describe("taking access back", () => {
   test("ends a session that began in the browser, twice if asked", async () => {
     const session = await connected();

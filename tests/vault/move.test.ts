@@ -235,6 +235,31 @@ test("a file that somebody else has made changes no setting but those that move,
     expect(failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), "INPUT_INVALID")).toMatch(says);
 });
 
+test("a file of a psn that knew no versions of tokens: they open where they arrive, for their own account", {
+  timeout: 60_000,
+}, async () => {
+  const [user, account, token] = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
+  const head = { psn: "hub", version: 1, schema: 14, at: "", moved: true, user, handle: "eve", timeZone: "UTC", keys: {}, settings: {} };
+  const rows = [
+    ["users", { id: user, handle: "eve", time_zone: "UTC" }],
+    [
+      "accounts",
+      { id: account, user_id: user, platform: "webhook", subject: "1", handle: "h", url: receiver.url, home: receiver.url, health: "ok" },
+    ],
+    ["oauth_tokens", { id: token, user_id: user, account_id: account, access_token: receiver.secret, scopes: [] }],
+  ] as const;
+  const stamps = { created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z", limits: {} };
+  const lines = rows.map(([table, row]) => `${table}\t${JSON.stringify(table === "users" ? row : { ...stamps, ...row })}`);
+  const encrypter = new Encrypter();
+  encrypter.setPassphrase(PASSPHRASE);
+  const file = join(await scratch("older"), "hub.age");
+  await writeFile(file, await encrypter.encrypt([JSON.stringify(head), ...lines, JSON.stringify({ end: rows.length }), ""].join("\n")));
+  const there = await grounds.embedded();
+  await there.run(["import", file, "--passphrase-stdin"], PASSPHRASE);
+  expect([...(await openAll(there)).values()]).toEqual([receiver.secret]);
+  expect(await there.run(["post", "from there", "--to", "webhook"])).toMatchObject({ deliveries: [{ state: "published" }] });
+});
+
 describe("psn export", () => {
   test("a short passphrase, a name that is taken, a folder that is not there", async () => {
     const folder = await scratch("names");
