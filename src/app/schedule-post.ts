@@ -9,7 +9,7 @@ import { keepMedia } from "./keep-media.ts";
 import type { Account } from "./ports/accounts.ts";
 import type { NewMedia, StoredParts } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
-import { openCredentials } from "./session.ts";
+import { credentialsFor } from "./session.ts";
 
 /** A part as the author gave it, its media read. */
 export interface DraftPart {
@@ -177,7 +177,7 @@ const isLost = (error: unknown) => error instanceof PsnError && error.code === "
 /** With another hub's key nothing that is written now could ever go out. */
 async function assertOpens(world: World, userId: string, accounts: readonly Account[]): Promise<void> {
   const sealed = await Promise.all(accounts.map(({ id }) => world.stores.accounts.credentials(userId, id)));
-  for (const one of sealed) if (one) openCredentials(world, userId, one);
+  for (const [n, account] of accounts.entries()) if (sealed[n]) credentialsFor(world, userId, account, sealed[n]);
 }
 
 /** Throws POST_INVALID naming every rule broken for every account. */

@@ -77,7 +77,7 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
  * The credentials of this account, as it is known here: where a request goes is read from the account, so that what was given for any
  * other address must not open. Throws VAULT_TAMPERED, VAULT_LOCKED; PLATFORM_DOWN where the account was connected again in between.
  */
-function credentialsFor(world: Pick<World, "vault">, userId: string, account: AccountOf, sealed: StoredCredentials): Credentials {
+export function credentialsFor(world: Pick<World, "vault">, userId: string, account: AccountOf, sealed: StoredCredentials): Credentials {
   const credentials = (() => {
     try {
       return openCredentials(world, userId, sealed);

@@ -82,7 +82,7 @@ export const ERRORS = {
   VAULT_TAMPERED: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "A sealed value was changed or moved; it does not open.",
+    meaning: "A sealed value, or what it was sealed for, was changed; it does not open.",
     hint: "psn connect PLATFORM",
   },
   AUTH_REQUIRED: { exit: EXIT.auth, retry: "never", meaning: "No account is connected for this.", hint: "psn connect PLATFORM" },

@@ -186,6 +186,18 @@ describe("all or nothing", () => {
     await migrate(hub.database, KNOWN, byKeys(hub.hubKey));
   });
 
+  test("not while an older worker runs, which could open nothing afterwards; a task looks at the schema itself", async () => {
+    const hub = await older(AT);
+    const beat = (name: string, ago: string) =>
+      hub.rows(`INSERT INTO psn.workers (name, version, beat_at) VALUES ($1, '0', now() - interval '${ago}')`, [name]);
+    await beat("trigger.dev watchdog", "1 second");
+    await beat("killed-1", "1 hour");
+    await beat("here-2", "1 second");
+    await stays(hub, { code: "STATE_CONFLICT", message: expect.stringContaining("here-2") }, byKeys(hub.hubKey));
+    await hub.rows("DELETE FROM psn.workers WHERE name = 'here-2'");
+    await migrate(hub.database, KNOWN, byKeys(hub.hubKey));
+  });
+
   test("in a rotation that was begun: both keys open, and the current one seals", async () => {
     const hub = await older(AT);
     const next = generateKey();

@@ -32,14 +32,18 @@ const TABLES = [
   },
 ] as const;
 /** Their owner is bound by their policies as everybody is, but for this. */
-const GUARDED = ["accounts", "oauth_tokens", "api_keys"] as const;
+const GUARDED = ["accounts", "oauth_tokens", "api_keys", "workers"] as const;
+
+/** Who would meet values that an older psn cannot open. Three heartbeats; tasks look at the schema themselves before they claim. */
+const AT_WORK = `SELECT name FROM psn.workers WHERE beat_at > clock_timestamp() - interval '45 seconds' AND name NOT LIKE 'trigger.dev%'
+  AND (EXISTS (SELECT FROM psn.oauth_tokens) OR EXISTS (SELECT FROM psn.api_keys)) ORDER BY name LIMIT 1`;
 
 const LOST = "its token did not open when the database was migrated";
 
 /**
  * Seals anew all there is, in the transaction the client is in. What does not open stays as it is, and its account waits to be
- * connected again. Throws STATE_CONFLICT while a worker exchanges a token, since it would store one in the former version, and
- * VAULT_LOCKED where nothing opens at all: that is another hub's key.
+ * connected again. Throws STATE_CONFLICT while an older worker runs, which could open nothing afterwards and would give its posts up,
+ * and while anybody exchanges a token, which would be stored in the former version; VAULT_LOCKED where nothing opens at all: that is another hub's key.
  */
 export async function reseal(client: OwnerClient, resealing: Resealing | undefined): Promise<void> {
   for (const table of GUARDED) await client.query(`ALTER TABLE psn.${table} NO FORCE ROW LEVEL SECURITY`);
@@ -47,6 +51,11 @@ export async function reseal(client: OwnerClient, resealing: Resealing | undefin
   if (Number(rows[0]?.["n"]) > 0)
     throw new PsnError("STATE_CONFLICT", "a worker is exchanging a token just now, which must end first", {
       hint: "try again in a minute: psn db migrate",
+    });
+  const [worker] = (await client.query(AT_WORK)).rows;
+  if (worker)
+    throw new PsnError("STATE_CONFLICT", `the worker ${worker["name"]} is running, and could not open what is sealed anew`, {
+      hint: "stop psn worker, wait a minute if it was killed, then: psn db migrate",
     });
   let opened = 0;
   let locked: PsnError | undefined;
