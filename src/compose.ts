@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
-import { type Check, fail, ok, warn } from "@psn/app/doctor.ts";
+import { type Check, examineGuards, fail, ok, warn } from "@psn/app/doctor.ts";
 import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
 import type { User } from "@psn/app/ports/accounts.ts";
 import type { NoteFiles } from "@psn/app/ports/incarnation.ts";
@@ -12,6 +12,7 @@ import type { HubFile, Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
+import { type Repaired, repair } from "@psn/core/db/repair.ts";
 import type { Resealing } from "@psn/core/db/reseal.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -178,6 +179,30 @@ export async function migrateHub(
   }));
 }
 
+/** Puts back what the migrations made; for a database that has all of them. Throws SCHEMA_…, DB_…. */
+export function repairHub(folder: string, environment?: Environment): Promise<Repaired> {
+  return withOwnDatabase(folder, environment, async (database) => {
+    await assertMigrated(database);
+    return repair(database);
+  });
+}
+
+/** What is wrong with the guards of a hub that does not open; nothing where that cannot be asked. */
+export async function examineDatabase(folder: string, environment?: Environment): Promise<readonly Check[]> {
+  try {
+    const database = await openDatabase(databaseOptions(loadHubEnv(folder, environment), "once"));
+    try {
+      const { pending, unknown } = await migrationStatus(database);
+      const checks = pending + unknown > 0 ? [] : await examineGuards(createStores(database).inspection);
+      return checks.filter(({ status }) => status !== "ok");
+    } finally {
+      await database.close();
+    }
+  } catch {
+    return [];
+  }
+}
+
 export async function hubMigrationStatus(folder: string, environment?: Environment): Promise<MigrationStatus> {
   return withOwnDatabase(folder, environment, (database) => migrationStatus(database));
 }
@@ -260,9 +285,9 @@ export function provisioning(folder: string, environment?: Environment): Provisi
       return {
         addUser: (user) => stores.users.add(user),
         isGuarded: async () => {
-          const { unguarded, strangerSees } = await stores.inspection.rowSecurity();
+          const different = (await stores.inspection.differences()).some(({ severe }) => severe);
           const privileges = database.driver === "embedded" ? [] : await privilegesOf(database);
-          return unguarded.length === 0 && strangerSees === 0 && privileges.length === 0;
+          return !different && (await stores.inspection.strangerSees()) === 0 && privileges.length === 0;
         },
         close: () => database.close(),
       };

@@ -3,7 +3,7 @@ import { endsSoon } from "./account-health.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import type { User } from "./ports/accounts.ts";
-import type { Durability } from "./ports/upkeep.ts";
+import type { Durability, Inspection } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
 import { WATCHDOG } from "./watch-hub.ts";
 
@@ -48,12 +48,7 @@ export async function examineHub(
 ): Promise<readonly Check[]> {
   const { inspection, accounts } = world.stores;
   const checks = [
-    await checking("row security", async () => {
-      const { unguarded, strangerSees } = await inspection.rowSecurity();
-      if (unguarded.length > 0) return fail("row security", `not guarded: ${unguarded.join(", ")}`, "psn db migrate");
-      if (strangerSees > 0) return fail("row security", `a stranger sees ${strangerSees} posts`, "psn db migrate");
-      return ok("row security", "every table is guarded, a stranger sees nothing");
-    }),
+    ...(await examineGuards(inspection)),
     await checking("durability", async () => durabilityCheck(await inspection.durability())),
     await checking("clock", async () => {
       const skew = Math.round(await inspection.clockSkewMs());
@@ -90,6 +85,30 @@ export async function examineHub(
     }
   }
   return checks;
+}
+
+/** Most differences that are told one by one. */
+const MOST_TOLD = 20;
+
+/** Whether the database guards its rows as the migrations say. Also for a hub that does not open because it does not. */
+export async function examineGuards(inspection: Inspection): Promise<readonly Check[]> {
+  const name = "row security";
+  try {
+    const found = await inspection.differences();
+    const told = found.slice(0, MOST_TOLD).map(({ said, sql, repairable, severe }) => {
+      const byHand = sql.length === 0 ? null : `as the owner of the tables: ${sql.join("; ")}`;
+      return (severe ? fail : warn)(name, said, repairable ? "psn db migrate --repair" : byHand);
+    });
+    if (found.length > told.length)
+      told.push(fail(name, `and ${found.length - told.length} differences more`, "psn doctor, once these are mended"));
+    const seen = await inspection.strangerSees();
+    if (seen > 0) told.push(fail(name, `a stranger sees ${seen} users and posts`, "psn db migrate --repair"));
+    if (told.some(({ status }) => status === "fail")) return told;
+    return [ok(name, "policies, grants and functions are as the migrations made them; a stranger sees nothing"), ...told];
+  } catch (error) {
+    const { message, hint = null } = toPsnError(error);
+    return [fail(name, message, hint)];
+  }
 }
 
 function durabilityCheck({ fsync, fullPageWrites, asynchronousStandbys }: Durability): Check {

@@ -8,8 +8,10 @@ import { promisify } from "node:util";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { makeMemberLogin, makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
+import { MANIFEST, renderManifest } from "@psn/core/db/manifest.ts";
 import { assertMigrated, knownMigrations, type Migration, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
+import { factsOf } from "@psn/core/db/stores/inspection.ts";
 import { afterEach, describe, expect, it } from "vitest";
 import { asOwner, newName, newPassword, type TestDatabase, testDatabases, urlAs } from "../support/databases.ts";
 import { startPostgres } from "../support/postgres.ts";
@@ -49,6 +51,13 @@ describe("the golden schema", () => {
     const dump = await dumpSchema(db);
     if (process.env["PSN_GOLDEN"] === "write" && index === 0) await writeFile(GOLDEN, dump);
     expect(dump).toBe(await readFile(GOLDEN, "utf8"));
+  });
+
+  it.each(testDatabases.map(({ driver }, index) => ({ driver, index })))("$driver has the facts of the manifest", async ({ index }) => {
+    const db = await opened(index);
+    const facts = await factsOf(db.database);
+    const of = ({ kind }: { kind: string }) => kind !== "neighbour";
+    expect(renderManifest(facts.filter(of)), "run: bun run manifest").toBe(await readFile(MANIFEST, "utf8"));
   });
 
   it("is made by migrations that stay as they were: a hub that has applied one never reads it again", async () => {
@@ -247,6 +256,7 @@ describe("an owner that is no superuser", () => {
       await settle(stage, await claimOne(stage), done("1"));
       expect(await stateOf(stage, id)).toBe("published");
       expect(await missingGuards(db)).toEqual([]);
+      expect((await createStores(database).inspection.differences()).filter(({ severe }) => severe)).toEqual([]);
       await makeMemberLogin(owner, stage.userId, member, password);
       const own = createStores(openUrl(server.urlFor(name, { user: member, password })));
       expect(await own.posts.list(stage.userId, "all", 10)).toMatchObject([{ id }]);

@@ -41,6 +41,19 @@ export interface Durability {
   readonly asynchronousStandbys: number;
 }
 
+/** Something in the database that decides who may read and write, and that is not as the migrations made it. */
+export interface Difference {
+  /** `policy`, `grant`, `function`, `login` …: the words of `core/db/facts.ts`. */
+  readonly kind: string;
+  readonly said: string;
+  /** What makes it so again, run by the tables' owner; empty where nothing safe can be named. */
+  readonly sql: readonly string[];
+  /** `psn db migrate --repair` runs it. */
+  readonly repairable: boolean;
+  /** False for what is a danger only where somebody else on the server means ill. */
+  readonly severe: boolean;
+}
+
 /** Facts about the hub for `psn doctor`. */
 export interface Inspection {
   /** When each worker was last heard of, in milliseconds ago. */
@@ -51,8 +64,10 @@ export interface Inspection {
   clockSkewMs(): Promise<number>;
   /** What the database server does to keep what it has committed. */
   durability(): Promise<Durability>;
-  /** Tables whose rows are not guarded, and whether a stranger sees rows. */
-  rowSecurity(): Promise<{ readonly unguarded: readonly string[]; readonly strangerSees: number }>;
+  /** What is not as the migrations made it: policies, grants, functions, memberships and the login itself. */
+  differences(): Promise<readonly Difference[]>;
+  /** How many users and posts somebody sees who is no user of this hub. */
+  strangerSees(): Promise<number>;
   /** How many sealed values each key id holds, over the rows of this user. */
   sealedByKey(userId: string): Promise<Readonly<Record<string, number>>>;
 }

@@ -1,4 +1,5 @@
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
+import { EXIT } from "@psn/core/errors.ts";
 import { z } from "zod";
 
 const migrate = defineCommand({
@@ -6,11 +7,19 @@ const migrate = defineCommand({
   summary: "bring the database to this psn's schema",
   details:
     "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one, and the hub's key where tokens must be sealed anew.",
-  examples: [{ line: "psn db migrate", does: "after an update of psn" }],
-  flags: [{ flags: "--dry-run", help: "say how many are pending, apply none" }],
-  schema: z.object({ dryRun: z.boolean().default(false) }),
-  run: async ({ dryRun }, { folder, output, leaves }) => {
-    const { hubMigrationStatus, migrateHub } = await import("@psn/compose.ts");
+  examples: [
+    { line: "psn db migrate", does: "after an update of psn" },
+    { line: "psn db migrate --repair", does: "when psn doctor says that somebody has changed the database" },
+  ],
+  flags: [
+    { flags: "--dry-run", help: "say how many are pending, apply none" },
+    { flags: "--repair", help: "put policies, grants, functions and triggers back as the migrations made them; changes no row" },
+  ],
+  schema: z
+    .object({ dryRun: z.boolean().default(false), repair: z.boolean().default(false) })
+    .refine(({ dryRun, repair }) => !(dryRun && repair), { error: "--repair has no --dry-run; psn doctor says what it would put back" }),
+  run: async ({ dryRun, repair }, { folder, output, leaves }) => {
+    const { hubMigrationStatus, migrateHub, repairHub } = await import("@psn/compose.ts");
     const hub = await folder();
     if (dryRun) {
       const status = await hubMigrationStatus(hub);
@@ -19,10 +28,16 @@ const migrate = defineCommand({
     }
     leaves("stopped; migrations that were applied stay, and psn db migrate applies the rest", "psn db migrate");
     const { applied, status } = await migrateHub(hub);
-    output.result({ dryRun, applied, ...named(status) }, () =>
-      applied === 0 ? "nothing to do: the database is up to date" : `applied ${applied} migrations`,
+    const { mended, left } = repair ? await repairHub(hub) : { mended: [], left: [] };
+    output.result({ dryRun, applied, ...named(status), ...(repair ? { mended, left: left.map(({ said }) => said) } : {}) }, () =>
+      [
+        ...(applied > 0 ? [`applied ${applied} migrations`] : []),
+        ...mended.map((said) => `put back: ${said}`),
+        ...(applied + mended.length === 0 ? ["nothing to do: the database is up to date"] : []),
+      ].join("\n"),
     );
-    return undefined;
+    for (const { said, sql } of left) output.note(`not put back: ${said}; as the owner of the tables: ${sql.join("; ")}`);
+    return left.some(({ severe }) => severe) ? EXIT.failed : undefined;
   },
 });
 

@@ -30,8 +30,11 @@ export default defineCommand({
   },
 });
 
+/** A hub or a database that cannot be asked anything. */
+const UNASKED: readonly string[] = ["HUB_MISSING", "DB_UNREACHABLE", "DB_BUSY"];
+
 async function examine(context: Context, offline: boolean): Promise<readonly Check[]> {
-  const { examineGround } = await import("@psn/compose.ts");
+  const { examineDatabase, examineGround } = await import("@psn/compose.ts");
   const folder = await context.folder();
   const ground = examineGround(folder);
   try {
@@ -43,7 +46,9 @@ async function examine(context: Context, offline: boolean): Promise<readonly Che
     return [...ground, opened, ...hub, ...(offline ? [] : await vendors(folder, context))];
   } catch (error) {
     const { message, hint, code } = toPsnError(error);
-    return [...ground, { name: "hub", status: "fail", said: `${message} (${code})`, fix: hint ?? null }];
+    const closed: Check = { name: "hub", status: "fail", said: `${message} (${code})`, fix: hint ?? null };
+    // It may not open because somebody has changed the database.
+    return [...ground, closed, ...(UNASKED.includes(code) ? [] : await examineDatabase(folder))];
   }
 }
 

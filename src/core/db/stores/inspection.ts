@@ -1,6 +1,8 @@
 import type { Inspection } from "@psn/app/ports/upkeep.ts";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
+import { type Fact, factsQuery, PLAIN_NAMES } from "../facts.ts";
+import { differences } from "../manifest.ts";
 import { apiKeys, deliveries, oauthTokens, posts, users, workers } from "../schema.ts";
 
 /** Nobody's id: RFC 9562 §5.10, the Max UUID. */
@@ -17,6 +19,17 @@ const DURABILITY = sql`select neon or current_setting('fsync')::boolean as fsync
       where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')) else 0 end as standbys
   from (select current_setting('synchronous_standby_names') as names,
     current_setting('synchronous_standby_names') = 'walproposer' as neon) as settings`;
+
+/** By any login that runs the program, a member's too: what is asked is the catalogue's. */
+export async function factsOf(database: Database): Promise<readonly Fact[]> {
+  const [, rows] = await database.run({ userId: STRANGER }, (db) => [
+    db.select({ path: sql<string>`path` }).from(sql`(select ${sql.raw(PLAIN_NAMES)} as path) as plain`),
+    db
+      .select({ kind: sql<string>`kind`, name: sql<string>`name`, says: sql<string>`says`, undo: sql<string | null>`undo` })
+      .from(sql`(${sql.raw(factsQuery(database.driver !== "embedded"))}) as facts`),
+  ]);
+  return rows;
+}
 
 export function inspectionStore(database: Database): Inspection {
   return {
@@ -73,19 +86,16 @@ export function inspectionStore(database: Database): Inspection {
       return rows[0];
     },
 
-    async rowSecurity() {
-      const [tables, seen] = await database.run({ userId: STRANGER }, (db) => [
-        db.select({ name: sql<string>`name` }).from(
-          sql`(select c.relname::text as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                 where n.nspname = 'psn' and c.relkind in ('r', 'p') and c.relname <> 'migrations'
-                 and not (c.relrowsecurity and c.relforcerowsecurity)) as tables`,
-        ),
+    differences: async () => differences(await factsOf(database)),
+
+    async strangerSees() {
+      const [seen] = await database.run({ userId: STRANGER }, (db) => [
         // Every hub has a user, so that this proves something in an empty one too.
         db
           .select({ n: sql<number>`((select count(*) from ${users}) + (select count(*) from ${posts}))::integer` })
           .from(sql`(select) as one`),
       ]);
-      return { unguarded: tables.map(({ name }) => name), strangerSees: seen[0]?.n ?? 0 };
+      return seen[0]?.n ?? 0;
     },
 
     async sealedByKey(userId) {
