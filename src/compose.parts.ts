@@ -4,9 +4,10 @@ import type { World } from "@psn/app/ports/world.ts";
 import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
-import type { HubEnv } from "@psn/core/utils/env.ts";
-import { readOrigins } from "@psn/core/utils/settings.ts";
+import { type HubEnv, hasProxy } from "@psn/core/utils/env.ts";
+import { readOrigins, readPrivateOrigins } from "@psn/core/utils/settings.ts";
 import { isPlatformId, platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
+import { publicFetch } from "@psn/platforms/kit/private.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
 
 /*
@@ -39,15 +40,25 @@ export const outside = {
   },
 } as const;
 
-/** `outside.fetch`, where some addresses lead to a server on this machine (`PSN_ORIGINS`). */
-export function fetchOf(env: HubEnv): Pick<World, "fetch"> {
+/** The private origins that the hub's owner has allowed. */
+export const privateOrigins = (env: HubEnv): ReadonlySet<string> =>
+  readPrivateOrigins(env.get("PSN_PRIVATE_ORIGINS") ?? "none") ?? new Set();
+
+/** `outside.fetch`, for public addresses and for the private origins that are allowed. */
+export function publicFetchOf(isAllowed: (origin: string) => boolean): Pick<World, "fetch"> {
+  return { fetch: publicFetch({ fetch: outside.fetch, isAllowed, proxied: hasProxy() }) };
+}
+
+/** The same, where some addresses lead to a server on this machine (`PSN_ORIGINS`). */
+export function fetchOf(env: HubEnv, isAllowed: (origin: string) => boolean): Pick<World, "fetch"> {
   const origins = readOrigins(env.get("PSN_ORIGINS") ?? "");
-  if (!origins) return { fetch: outside.fetch };
+  const { fetch } = publicFetchOf(isAllowed);
+  if (!origins) return { fetch };
   return {
     fetch: (input, init) => {
       const url = new URL(input);
       const origin = origins.get(url.origin);
-      return outside.fetch(origin === undefined ? url : new URL(`${url.pathname}${url.search}`, origin), init);
+      return origin === undefined ? fetch(url, init) : outside.fetch(new URL(`${url.pathname}${url.search}`, origin), init);
     },
   };
 }

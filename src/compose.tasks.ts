@@ -6,7 +6,17 @@ import { PsnError } from "@psn/core/errors.ts";
 import { type Environment, loadHubEnv, loadKeysEnv } from "@psn/core/utils/env.ts";
 import { createVault } from "@psn/core/vault.ts";
 import { remotePlatforms } from "@psn/platforms/index.ts";
-import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
+import {
+  bucketOf,
+  HTTP_ROW_HOLDS,
+  keysOf,
+  loaderOf,
+  notifierOf,
+  outside,
+  privateOrigins,
+  publicFetchOf,
+  queueOf,
+} from "./compose.parts.ts";
 
 export { queueName, SETTLE_QUEUE } from "@psn/queue/trigger.ts";
 export { remotePlatforms };
@@ -26,8 +36,10 @@ export function openWorld(environment?: Environment): { readonly world: World; r
   if (!queue) throw new PsnError("CONFIG_INVALID", "this task's environment has no TRIGGER_SECRET_KEY", { hint: "psn deploy" });
   const stores = createStores(openNeonHttp(url, env.get("NEON_PROXY")));
   const vault = createVault({ keys: keysOf(env) });
+  const allowed = privateOrigins(env);
   const world: World = {
     ...outside,
+    ...publicFetchOf((origin) => allowed.has(origin)),
     queue,
     ...bucketOf(env),
     ...notifierOf(env),

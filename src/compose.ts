@@ -41,6 +41,8 @@ import { createFormerVault, createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { bucketOf, fetchOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
 
+import { allowing, type Reaching, reaching, takeOverOrigins } from "./compose.private.ts";
+
 /*
  * The one place that knows both sides: from hub.env to a world the use cases can act in.
  */
@@ -54,6 +56,8 @@ export interface Hub {
   readonly inspection: Inspection;
   /** Why nothing is published from here: the database was copied or restored. Undefined where it is the one that was known. */
   readonly parted: Parting | undefined;
+  /** For `psn connect`: the world in which the addresses that were entered may be private. */
+  readonly reach: (entered: readonly string[]) => Reaching;
   readonly notes: NoteFiles;
   /** What becomes of a post that is very late, where the post does not say. */
   readonly late: LatePolicy;
@@ -93,6 +97,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
     const kept = { incarnation: stores.incarnation, notes, newId: outside.newId };
     const [parted, known] = await Promise.all([checkIncarnation(kept), stores.users.get(userId)]);
+    if (known) await takeOverOrigins(folder, env, known, stores).catch(() => undefined);
     const claiming = claimingWhere(kept, stores.deliveries);
     if (!known) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
     // The file or the environment may say otherwise for this machine.
@@ -106,7 +111,8 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     };
     const world: World = {
       ...outside,
-      ...fetchOf(env),
+      ...fetchOf(env, allowing(folder, env, environment)),
+      hubUserId: user.id,
       ...notifierOf(env),
       ...queueOf(env),
       ...bucketOf(env),
@@ -123,6 +129,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       driver: database.driver,
       inspection: stores.inspection,
       parted,
+      reach: (entered) => reaching(world, folder, entered, environment),
       notes,
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),

@@ -85,7 +85,7 @@ const SECRET = [
   "S3_SECRET_ACCESS_KEY",
   "PSN_NOTIFY_URL",
 ] as const;
-const PLAIN = ["NEON_PROXY", "S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "PSN_WATCHDOG_MINUTES"] as const;
+const PLAIN = ["NEON_PROXY", "S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "PSN_WATCHDOG_MINUTES", "PSN_PRIVATE_ORIGINS"] as const;
 
 export interface Variables {
   readonly secrets: Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import type { Account, Disconnected } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
-import { appOf, askAccount, namingApp, openSession, sealCredentials } from "./session.ts";
+import { appOf, askAccount, namingApp, netOf, openSession, sealCredentials } from "./session.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
@@ -42,17 +42,15 @@ export async function connectAccount(
   meant: Meant = {},
 ): Promise<ConnectedAccount> {
   const platform = await world.platforms.load(platformId);
-  const { credentials, profile } = await connectionOf(platform, consent, { fetch: world.fetch, now: world.now, signal }).catch(
-    (error: unknown) => {
-      // While connecting, a refused token is not an expired one.
-      if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
-        throw new PsnError("AUTH_REVOKED", error.message, {
-          cause: error,
-          hint: `check what you entered, then: psn connect ${platformId}`,
-        });
-      throw namingApp(error, platform);
-    },
-  );
+  const { credentials, profile } = await connectionOf(platform, consent, netOf(world, userId, signal)).catch((error: unknown) => {
+    // While connecting, a refused token is not an expired one.
+    if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
+      throw new PsnError("AUTH_REVOKED", error.message, {
+        cause: error,
+        hint: `check what you entered, then: psn connect ${platformId}`,
+      });
+    throw namingApp(error, platform);
+  });
   const knownId = await world.stores.accounts.find(userId, platformId, profile.subject);
   const wanted = meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
   if (wanted && wanted.profile.subject !== profile.subject) {

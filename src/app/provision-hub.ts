@@ -11,6 +11,7 @@ export type HubFileName =
   | "TRIGGER_PROJECT_REF"
   | "TRIGGER_ACCESS_TOKEN"
   | "TRIGGER_SECRET_KEY"
+  | "PSN_PRIVATE_ORIGINS"
   | "PSN_MADE";
 
 /** hub.env, as far as making a hub needs it. */
@@ -76,7 +77,7 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
   const moved = wish.databaseUrl !== undefined && wish.databaseUrl !== ownerUrl;
   if (!began || moved) {
     file.set({
-      ...(began ? {} : { HUB_ENCRYPTION_KEY: newKey() }),
+      ...(began ? {} : { HUB_ENCRYPTION_KEY: newKey(), PSN_PRIVATE_ORIGINS: "none" }),
       ...(wish.databaseUrl === undefined ? {} : { DATABASE_OWNER_URL: wish.databaseUrl }),
     });
   }

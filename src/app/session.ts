@@ -1,6 +1,6 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
-import type { Platform, Session } from "@psn/core/types/platform.ts";
+import type { Net, Platform, Session } from "@psn/core/types/platform.ts";
 import { momentOf, since } from "./clocks.ts";
 import type { SealedCredentials, StoredCredentials } from "./ports/accounts.ts";
 import { pass } from "./ports/fault-points.ts";
@@ -106,8 +106,12 @@ export function openSession(
     throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, {
       hint: `psn connect ${account.platform}`,
     });
-  const credentials = credentialsFor(world, userId, account, sealed);
-  return { credentials, profile: account.profile, fetch: world.fetch, now: world.now, signal };
+  return { credentials: credentialsFor(world, userId, account, sealed), profile: account.profile, ...netOf(world, userId, signal) };
+}
+
+/** What an adapter is given for this user. */
+export function netOf(world: Pick<World, "fetch" | "now" | "hubUserId">, userId: string, signal: AbortSignal): Net {
+  return { fetch: world.fetch, now: world.now, signal, owner: { userId, ownsHub: userId === world.hubUserId } };
 }
 
 /**

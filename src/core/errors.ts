@@ -108,6 +108,12 @@ export const ERRORS = {
   AUTH_SCOPE: { exit: EXIT.auth, retry: "never", meaning: "The account may not do this.", hint: "psn connect PLATFORM" },
   RATE_LIMITED: { exit: EXIT.later, retry: "backoff", meaning: "The platform asks for a pause; nothing was published." },
   PLATFORM_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The platform could not be reached; nothing was sent." },
+  PRIVATE_ADDRESS: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The address is this machine's or a private network's, and the hub's owner has not allowed it; nothing was sent.",
+    hint: "psn connect PLATFORM",
+  },
   PLATFORM_DOWN: { exit: EXIT.later, retry: "backoff", meaning: "The platform failed before anything could be published." },
   PLATFORM_REJECTED: { exit: EXIT.failed, retry: "never", meaning: "The platform refused the post." },
   PLATFORM_CHANGED: {

@@ -11,6 +11,7 @@ import {
   entryKeys,
   filesOf,
   hasMedia,
+  isOwned,
   type Kept,
   keepMedia,
   readEntry,
@@ -56,7 +57,7 @@ export default definePlatform({
     },
   ],
 
-  async connect(form, { signal, now }) {
+  async connect(form, { signal, now, owner }) {
     signal.throwIfAborted();
     const root = folderOf(form["folder"] ?? "");
     const url = baseOf(form["url"] ?? "");
@@ -64,12 +65,14 @@ export default definePlatform({
       await makeFolders(root);
       const before = await readSettings(root);
       if (!before) await refuseStrangers(root);
+      else if (owner && !(await isOwned(root, before, owner, true))) throw notOwned(root);
       const title = form["title"]?.trim() || before?.title || basename(root) || "Feed";
       const settings = await saveSettings(root, {
         title,
         url: url || (before?.url ?? ""),
         created: before?.created ?? now().toISOString(),
       });
+      if (owner && !(await isOwned(root, settings, owner, true))) throw notOwned(root);
       return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings) };
     } catch (error) {
       if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
@@ -187,7 +190,7 @@ async function refuseStrangers(root: string): Promise<void> {
 }
 
 /** The account's folder and settings, if they are still the account's own. */
-async function using<T>({ signal, profile }: Session, work: (root: string, settings: Settings) => Promise<T>): Promise<T> {
+async function using<T>({ signal, profile, owner }: Session, work: (root: string, settings: Settings) => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   const root = profile.home;
   try {
@@ -196,11 +199,19 @@ async function using<T>({ signal, profile }: Session, work: (root: string, setti
     if (!settings) throw new PsnError("PLATFORM_UNREACHABLE", `there is no feed in the folder ${basename(root)}`, { hint });
     if (settings.id !== profile.subject)
       throw new PsnError("PLATFORM_UNREACHABLE", `the folder ${basename(root)} holds another feed`, { hint });
+    // A row says which folder, and a row is its user's to write: the folder says whose it is.
+    if (owner && !(await isOwned(root, settings, owner, owner.ownsHub))) throw notOwned(root);
     return await work(root, settings);
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
     throw unreachable(root, error);
   }
+}
+
+function notOwned(root: string): PsnError {
+  return new PsnError("AUTH_SCOPE", `the feed in the folder ${basename(root)} is another user's or another hub's`, {
+    hint: "choose another folder; or, if that feed is yours, remove .feed/owner in its folder, then: psn connect feed",
+  });
 }
 
 function entryOf({ parts, language, contentWarning, title }: Merged, key: string, at: Date, files: ReadonlyMap<string, Kept>): Entry {

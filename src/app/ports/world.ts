@@ -39,6 +39,8 @@ export interface World extends Faults {
   /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
   readonly rowHolds?: number;
   readonly fetch: Fetch;
+  /** Id of the user whose hub this is. Absent in the tasks, where no platform needs the user's own machine. */
+  readonly hubUserId?: string;
   /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
   readonly notify?: (line: string) => Promise<void>;
   /** The wall clock, which may be wrong and may step. */

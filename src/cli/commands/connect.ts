@@ -72,11 +72,16 @@ export default defineCommand({
       );
       return undefined;
     }
+    // Whoever runs this owns the hub's folder, and may connect to this machine and its network.
+    const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
     const connected =
       way.kind === "form"
-        ? await connectAccount(hub.world, hub.user.id, id, { form }, context.signal, meant)
-        : await byBrowser({ hub, platform, way, form, browser, port, redirect, meant }, context);
+        ? await connectAccount(world, hub.user.id, id, { form }, context.signal, meant)
+        : await byBrowser({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
+    const allowed = await keep(connected.profile.home);
     tell(id, connected, context);
+    if (allowed !== undefined)
+      output.note(`psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in hub.env)`);
     return undefined;
   },
 });
@@ -111,8 +116,7 @@ function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
   return byForm ?? first;
 }
 
-interface Browsing {
-  readonly hub: Hub;
+interface Browsing extends Pick<Hub, "world" | "user"> {
   readonly platform: Platform;
   readonly way: OAuthAuth;
   readonly form: Readonly<Record<string, string>>;
@@ -130,8 +134,10 @@ function ownAddress(address: string, { id, name }: Platform): string {
   });
 }
 
-async function byBrowser({ hub, platform, way, form, meant, redirect, ...rest }: Browsing, context: Context): Promise<ConnectedAccount> {
-  const { world, user } = hub;
+async function byBrowser(
+  { world, user, platform, way, form, meant, redirect, ...rest }: Browsing,
+  context: Context,
+): Promise<ConnectedAccount> {
   if (rest.browser && !context.prompt.interactive) {
     const [first] = formFields(platform).filter(({ secret }) => secret);
     throw new PsnError("INPUT_REQUIRED", "there is no terminal, and so nobody to open a browser for", {

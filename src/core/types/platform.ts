@@ -11,6 +11,15 @@ export interface Net {
   readonly now: () => Date;
   /** Stops a call before its bytes leave. */
   readonly signal: AbortSignal;
+  /** Whose account it is. Absent where an adapter is used by itself. */
+  readonly owner?: Owner;
+}
+
+export interface Owner {
+  /** The user's id. It is made at random, and so no other hub has it. */
+  readonly userId: string;
+  /** Whether this is the user whose hub it is, and not a member of it. */
+  readonly ownsHub: boolean;
 }
 
 export interface Session extends Net {

@@ -200,6 +200,11 @@ export function neonApiKey(environment: Environment = process.env): string | und
   return said(environment, "NEON_API_KEY");
 }
 
+/** Whether requests of this process go by a proxy, which resolves names itself. */
+export function hasProxy(environment: Environment = process.env): boolean {
+  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => said(environment, name) !== undefined);
+}
+
 /** The IANA zone of this machine, UTC where it has none. */
 export function systemTimeZone(): string {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

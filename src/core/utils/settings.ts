@@ -236,6 +236,15 @@ export const HUB_SETTINGS = [
     isValid: (value) => readOrigins(value) !== undefined,
   },
   {
+    name: "PSN_PRIVATE_ORIGINS",
+    secret: false,
+    example: "http://127.0.0.1:8080,https://social.lan.example.com",
+    meaning:
+      "Addresses of this machine and of private networks to which psn may send, with commas between; none for none. Whatever else an account or a server names there is refused. `psn connect` adds what you connect to.",
+    form: "origins such as http://127.0.0.1:8080 with commas between, or none",
+    isValid: (value) => readPrivateOrigins(value) !== undefined,
+  },
+  {
     name: "PSN_TIME_ZONE",
     secret: false,
     example: "Europe/Paris",
@@ -309,6 +318,18 @@ export function readOrigins(value: string): ReadonlyMap<string, string> | undefi
 
 function isLocal({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && /^(127\.0\.0\.1|localhost|\[::1\])$/.test(hostname);
+}
+
+/** `PSN_PRIVATE_ORIGINS` as origins; undefined when it is not of that form. */
+export function readPrivateOrigins(value: string): ReadonlySet<string> | undefined {
+  if (value.trim() === "none") return new Set();
+  const origins = value.split(",").map((each) => originOf(each.trim()));
+  return origins.includes(undefined) ? undefined : new Set(origins.filter((origin) => origin !== undefined));
+}
+
+function originOf(text: string): string | undefined {
+  const url = URL.parse(text);
+  return url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url.origin : undefined;
 }
 
 /** Of `postgres:///database?host=/run/postgresql`, a Unix socket, the host is a parameter. */

@@ -236,7 +236,8 @@ function instantOf(seconds: number, now: number): number {
 const NEVER_SENT =
   /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+)$/;
 
-function neverSent(cause: unknown): boolean {
+/** Whether the failure proves that nothing of the request was sent. */
+export function neverSent(cause: unknown): boolean {
   for (let error: unknown = cause; error instanceof Error; error = error.cause) {
     const code: unknown = Reflect.get(error, "code");
     if (typeof code === "string" && NEVER_SENT.test(code)) return true;

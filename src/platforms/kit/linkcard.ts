@@ -1,6 +1,7 @@
 import type { Fetch, Net } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { imageSize } from "image-size";
+import { isPrivateHost } from "./private.ts";
 
 /** Longest a page and its picture may take together, in milliseconds. */
 const TIMEOUT_MS = 5000;
@@ -54,12 +55,15 @@ interface Page {
   readonly url: URL;
 }
 
-/** Follows redirects itself, so that each is looked at: http(s) only, and none from the open net into a private one. */
+/**
+ * Follows redirects itself, so that each is looked at: http(s) only, and none from the open net into a private one. Names that lead
+ * inside are refused by `fetch`.
+ */
 async function fetchPublic(start: URL, fetch: Fetch, signal: AbortSignal, accept: string): Promise<Page | undefined> {
   let url = start;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     if (!/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") return undefined;
-    if (isPrivate(url) && !isPrivate(start)) return undefined;
+    if (isPrivateHost(url) && !isPrivateHost(start)) return undefined;
     const response = await fetch(url, { headers: { accept }, redirect: "manual", credentials: "omit", signal });
     if (response.ok) return { response, url };
     await response.body?.cancel();
@@ -70,16 +74,10 @@ async function fetchPublic(start: URL, fetch: Fetch, signal: AbortSignal, accept
   return undefined;
 }
 
-/** A host that is written as one of this machine or of a private network. */
-function isPrivate({ hostname }: URL): boolean {
-  if (/^(localhost|.*\.(localhost|local|internal|home\.arpa))$/.test(hostname)) return true;
-  return /^(0|10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01]))\.|^\[(::|::1|::ffff:.*|f[cd].*|fe[89ab].*)\]$/.test(hostname);
-}
-
 async function fetchImage(source: string, page: URL, fetch: Fetch, signal: AbortSignal, most: number): Promise<Blob | undefined> {
   if (source === "" || !URL.canParse(source, page)) return undefined;
   const url = new URL(source, page);
-  if (isPrivate(url) && !isPrivate(page)) return undefined;
+  if (isPrivateHost(url) && !isPrivateHost(page)) return undefined;
   try {
     const found = await fetchPublic(url, fetch, signal, Object.values(IMAGE_TYPES).join(","));
     if (!found) return undefined;

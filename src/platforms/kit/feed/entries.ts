@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { link, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Owner } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { z } from "zod";
 import { exists, ignore, makeFolders, OWN_FOLDER, readText, removeFile, syncFolder, writeAtomically } from "./files.ts";
@@ -56,6 +57,27 @@ export async function saveSettings(root: string, wanted: Omit<Settings, "id">): 
   const settings = { ...current, title: wanted.title, url: wanted.url };
   if (written(settings) !== written(current)) await writeAtomically(root, SETTINGS, written(settings));
   return settings;
+}
+
+const OWNER = `${OWN_FOLDER}/owner`;
+
+/** Whose feed this is, in a form that tells nobody the user's id: the folder is served. */
+const ownerOf = ({ id }: Settings, { userId }: Owner) => createHash("sha256").update(`${id} ${userId}`).digest("hex");
+
+/**
+ * Whether this feed is this user's. One that is nobody's yet, made by an earlier psn or just now, becomes this user's where `adopt`
+ * says so: of two who come at the same time, only the first has it.
+ */
+export async function isOwned(root: string, settings: Settings, owner: Owner, adopt: boolean): Promise<boolean> {
+  const own = `${ownerOf(settings, owner)}\n`;
+  if (adopt && !(await exists(root, OWNER))) {
+    const temporary = join(root, OWN_FOLDER, `${randomUUID()}.tmp`);
+    await writeFile(temporary, own, { flush: true });
+    await link(temporary, join(root, OWNER)).catch(ignore("EEXIST"));
+    await rm(temporary);
+    await syncFolder(join(root, OWN_FOLDER));
+  }
+  return (await readText(root, OWNER)) === own;
 }
 
 /** Keys of all entries, in one order. */
