@@ -163,6 +163,7 @@ export function lockRotation(folder: string): () => void {
 const MOVING = [
   "PSN_LATE",
   "PSN_NOTIFY_URL",
+  "PSN_PRIVATE_ORIGINS",
   "PSN_TIME_ZONE",
   "PSN_WATCHDOG_MINUTES",
   "S3_ENDPOINT",
@@ -300,7 +301,10 @@ export async function importHub(wish: ImportWish): Promise<Imported> {
 function writeSettings(folder: string, head: Head, undo: (() => void)[]): void {
   const change = (path: string, values: Readonly<Record<string, string>>, over: string) => {
     changeEnvFile(path, (before) => {
-      const has = new Set(parseEnvFile(before, path).flatMap(({ name, value }) => (value === "" ? [] : [name])));
+      // A new hub says that it allows no private address, which is no choice of its owner's.
+      const says = ({ name, value }: { name: string; value: string }) =>
+        value !== "" && !(name === "PSN_PRIVATE_ORIGINS" && value === "none");
+      const has = new Set(parseEnvFile(before, path).flatMap((entry) => (says(entry) ? [entry.name] : [])));
       const taken = Object.entries(values).filter(([name]) => name === over || !has.has(name));
       const after = taken.reduce((text, [name, value]) => setEnvValue(text, name, value), before);
       checkEnvText(after, path);

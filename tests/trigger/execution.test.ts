@@ -59,6 +59,7 @@ beforeAll(async () => {
     DATABASE_URL: hub.get("DATABASE_URL"),
     HUB_ENCRYPTION_KEY: hub.get("HUB_ENCRYPTION_KEY"),
     NEON_PROXY: proxy,
+    PSN_PRIVATE_ORIGINS: hub.get("PSN_PRIVATE_ORIGINS"),
   };
   env = z.record(z.string(), z.string()).parse({ ...needed, TRIGGER_API_URL: api.origin, TRIGGER_SECRET_KEY: secretKey() });
   secrets = [...(await sessionOf(hub.get("PSN_USER") ?? "")), account.password, secretKey(), env["HUB_ENCRYPTION_KEY"] ?? ""];
