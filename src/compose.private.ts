@@ -11,7 +11,10 @@ import { fetchOf, privateOrigins } from "./compose.parts.ts";
 /** What the owner is connecting to. */
 export interface Reaching {
   readonly world: World;
-  /** Allows the origin of this address from now on, if it is private and was entered; returns it when it was not allowed before. */
+  /**
+   * Allows the origin of this address from now on, if it is private and was entered, or was named by a private server that was entered.
+   * Returns it when it was not allowed before.
+   */
   readonly keep: (home: string) => Promise<string | undefined>;
 }
 
@@ -46,7 +49,11 @@ export function reaching(world: World, folder: string, entered: readonly string[
     world: { ...world, ...fetchOf(env, (origin) => origins.has(origin) || isAllowed(origin)) },
     keep: async (home) => {
       const url = URL.parse(home);
-      if (!url || !origins.has(url.origin) || isAllowed(url.origin) || !(await leadsInside(url))) return undefined;
+      if (!url || isAllowed(url.origin) || !(await leadsInside(url))) return undefined;
+      // A server inside, which its owner has entered, may know itself by another name; one outside names nothing inside.
+      const servers = entered.flatMap((each) => (/^https?:/i.test(each.trim()) ? (URL.parse(each.trim()) ?? []) : []));
+      const trusted = origins.has(url.origin) || (await Promise.all(servers.map((each) => leadsInside(each)))).some(Boolean);
+      if (!trusted) return undefined;
       allow(folder, [url.origin]);
       return url.origin;
     },
