@@ -103,8 +103,8 @@ export interface TaskHub {
   close(): Promise<void>;
 }
 
-/** A hub that is opened from the environment alone, with the platforms that psn has. */
-export async function openTaskHub(): Promise<TaskHub> {
+/** A hub that is opened from the environment alone, with the platforms that psn has; it may send to `allowed`, an address of this machine. */
+export async function openTaskHub(allowed: string): Promise<TaskHub> {
   const url = await freshDatabase(migrated);
   const gateway = await sharedGateway();
   const owner = openPg(url);
@@ -117,6 +117,7 @@ export async function openTaskHub(): Promise<TaskHub> {
     HUB_ENCRYPTION_KEY: newKey(),
     TRIGGER_API_URL: api.origin,
     TRIGGER_SECRET_KEY: secretKey,
+    PSN_PRIVATE_ORIGINS: new URL(allowed).origin,
   };
   const { world } = openWorld(env);
   const userId = world.newId();

@@ -26,8 +26,8 @@ const before = { ...process.env };
 let hub: TaskHub;
 let receiver: Receiver;
 beforeAll(async () => {
-  hub = await openTaskHub();
   receiver = startReceiver();
+  hub = await openTaskHub(receiver.url);
   await connectAccount(
     hub.world,
     hub.userId,
