@@ -1,7 +1,8 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { type EnvEntry, parseEnvFile } from "./envfile.ts";
+import { exposedFolder, foreign, foreignEntry, quoted } from "./ownership.ts";
 import { isExposed, readTextFile } from "./private-file.ts";
 import {
   APP_KEYS,
@@ -65,13 +66,34 @@ export function keysEnvPath(hubDir: string): string {
   return join(hubDir, "config", "keys.env");
 }
 
-/** The hub folder: `PSN_HUB` if it is set, else the nearest folder from `start` upward that has a config/hub.env. */
-export function findHub(start: string, environment: Environment = process.env): string | undefined {
+/**
+ * The hub folder: `PSN_HUB` if it is set, else the nearest folder from `start` upward that has a config/hub.env. One that another user
+ * has put there is passed by, and `onForeign` is told why: whoever may write to a folder above must not choose where posts go.
+ */
+export function findHub(
+  start: string,
+  environment: Environment = process.env,
+  onForeign: (why: PsnError) => void = () => undefined,
+): string | undefined {
   const named = said(environment, "PSN_HUB");
   if (named !== undefined) return resolve(start, named);
   for (let folder = resolve(start); ; folder = dirname(folder)) {
-    if (existsSync(hubEnvPath(folder))) return folder;
+    const path = hubEnvPath(folder);
+    // A config/ that may not be entered is somebody's too.
+    const found = look(path);
+    const stranger = foreign(path) ?? (found === "hidden" ? foreign(dirname(path)) : undefined);
+    if (stranger !== undefined) onForeign(stranger);
+    else if (found === "there") return folder;
     if (folder === dirname(folder)) return undefined;
+  }
+}
+
+function look(path: string): "there" | "hidden" | "none" {
+  try {
+    statSync(path);
+    return "there";
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EACCES" ? "hidden" : "none";
   }
 }
 
@@ -95,6 +117,7 @@ export function readHubEnv(
   environment: Environment = process.env,
 ): { readonly env: HubEnv; readonly problems: readonly PsnError[] } {
   const { values, problems } = hubDir === undefined ? { values: NOTHING, problems: [] } : readValues(hubEnvPath(hubDir));
+  if (hubDir !== undefined) problems.unshift(...notOurs(hubDir));
   if (hubDir !== undefined && values === undefined) problems.push(missing(hubEnvPath(hubDir)));
   const settings: Partial<Record<HubSettingName, EnvValue>> = {};
   for (const setting of HUB_SETTINGS) {
@@ -233,6 +256,13 @@ function readValues(path: string): { readonly values: ReadonlyMap<string, EnvVal
   }
 }
 
+/** Why this hub is not to be used by whoever runs psn. */
+function notOurs(hubDir: string): readonly PsnError[] {
+  const config = dirname(hubEnvPath(hubDir));
+  const problem = exposedFolder(hubDir) ?? exposedFolder(config) ?? foreignEntry(config);
+  return problem === undefined ? [] : [problem];
+}
+
 /** One value for each name. @throws PsnError CONFIG_INVALID for a name that comes twice: nobody could tell which one is meant. */
 function valuesOf(entries: readonly EnvEntry[]): ReadonlyMap<string, EnvValue> {
   const values = new Map<string, EnvValue>();
@@ -269,11 +299,6 @@ function missing(path: string): PsnError {
   return new PsnError("HUB_MISSING", `There is no hub here: ${path} does not exist.`, {
     hint: `psn init ${quoted(dirname(dirname(path)))}`,
   });
-}
-
-/** As a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function exposed(path: string): PsnError {
