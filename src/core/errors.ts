@@ -43,7 +43,7 @@ export const ERRORS = {
   INPUT_REQUIRED: { exit: EXIT.usage, retry: "never", meaning: "A value is missing and there is no terminal to ask on." },
   INPUT_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A value is not of the form it must have." },
   TIME_INVALID: { exit: EXIT.usage, retry: "never", meaning: "The time is past, ambiguous or not a time.", hint: "psn help times" },
-  FILE_UNREADABLE: { exit: EXIT.usage, retry: "never", meaning: "A file is missing, is a folder, or may not be read." },
+  FILE_UNREADABLE: { exit: EXIT.usage, retry: "never", meaning: "A file is missing, is a folder, or may not be read or written." },
   MEDIA_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A media file is not of a kind psn can publish." },
   POST_INVALID: {
     exit: EXIT.usage,
@@ -60,7 +60,11 @@ export const ERRORS = {
   },
   HUB_MISSING: { exit: EXIT.setup, retry: "never", meaning: "There is no hub in this folder or above it.", hint: "psn init" },
   CONFIG_INVALID: { exit: EXIT.setup, retry: "never", meaning: "hub.env or keys.env cannot be used as it is.", hint: "psn config edit" },
-  CONFIG_EXPOSED: { exit: EXIT.setup, retry: "never", meaning: "A file with secrets can be read by other people on this machine." },
+  CONFIG_EXPOSED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "A file or a folder of the hub belongs to another user, or other people on this machine can read or change it.",
+  },
   SCHEMA_OUTDATED: { exit: EXIT.setup, retry: "never", meaning: "The database is older than this psn.", hint: "psn db migrate" },
   SCHEMA_NEWER: { exit: EXIT.setup, retry: "never", meaning: "The database is newer than this psn.", hint: "update psn" },
   DB_REFUSED: { exit: EXIT.setup, retry: "never", meaning: "The database refused the login.", hint: "psn config set DATABASE_URL" },
@@ -71,6 +75,12 @@ export const ERRORS = {
     retry: "backoff",
     meaning: "Another session of the database has locked what this needs, and does not let go.",
     hint: "try again; who holds it: SELECT usename, pid, xact_start FROM pg_stat_activity ORDER BY xact_start",
+  },
+  DB_FULL: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "The disk is full, or a quota on it is used up: the database or a file cannot be written.",
+    hint: "make room on the disk (df -h), then try again",
   },
   DB_FAILED: { exit: EXIT.failed, retry: "backoff", meaning: "A statement failed in the database." },
   VAULT_LOCKED: {
@@ -237,6 +247,20 @@ export class PsnError extends Error {
 /** Why nothing goes out, and in the same words why a delivery is held. */
 export function copied(): PsnError {
   return new PsnError("HUB_COPIED", "this hub's database was copied or restored, and psn does not publish from it before it is told so");
+}
+
+/** ENOSPC and EDQUOT of the operating system, SQLITE_FULL of a lock. */
+const FULL: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+
+/** DB_FULL where the failure, or what caused it, is a full disk; undefined where it is another one. `what`: what cannot be written. */
+export function diskFull(what: string, error: unknown): PsnError | undefined {
+  for (let layer = error; layer instanceof Error; layer = layer.cause) {
+    const code: unknown = Reflect.get(layer, "code");
+    if (!FULL.has(code)) continue;
+    const why = code === "EDQUOT" ? "your quota on the disk is used up" : "the disk is full";
+    return new PsnError("DB_FULL", `${why}: ${what} cannot be written`, { cause: error });
+  }
+  return undefined;
 }
 
 /** Any thrown value as a PsnError; what psn did not foresee is a BUG and keeps its cause. */

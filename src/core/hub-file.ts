@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { PsnError } from "@psn/core/errors.ts";
+import { diskFull, PsnError } from "@psn/core/errors.ts";
 import { syncFolder } from "@psn/core/utils/durable.ts";
 import { Decrypter, Encrypter } from "age-encryption";
 
@@ -29,7 +29,7 @@ export function checkPassphrase(passphrase: string): void {
  * Writes a new file, readable by its owner alone. Nothing stands under its name before it is whole and on the disk.
  *
  * @param whole the work that hands over the lines; the file gets its name when it has ended well.
- * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written.
+ * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written; DB_FULL.
  */
 export async function writeHubFile<T>(
   path: string,
@@ -44,8 +44,10 @@ export async function writeHubFile<T>(
   let isOpen = true;
   try {
     const result = await whole(async (lines) => {
-      await seal(file, passphrase, lines);
-      await file.sync();
+      // Here, since whoever hands over the lines takes other failures for the database's.
+      const full = (error: unknown) => Promise.reject(diskFull(path, error) ?? error);
+      await seal(file, passphrase, lines).catch(full);
+      await file.sync().catch(full);
       await file.close();
       isOpen = false;
     });
@@ -174,7 +176,7 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
 }
 
 const unwritable = (path: string, cause: unknown) =>
-  new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+  diskFull(path, cause) ?? new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
 const taken = (path: string) =>
   new PsnError("STATE_CONFLICT", `there is a file ${path} already`, { hint: "give the export another name, or move that file away" });
 const damaged = (path: string) =>

@@ -13,9 +13,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { PsnError } from "@psn/core/errors.ts";
+import { diskFull, PsnError } from "@psn/core/errors.ts";
 import { makeFolder, syncFolder } from "./durable.ts";
 import { takeLock } from "./lock.ts";
+import { exposedFolder, quoted } from "./ownership.ts";
 
 /*
  * Files that hold secrets: read whole, replaced whole, for their owner's eyes alone.
@@ -39,7 +40,7 @@ export function readTextFile(path: string): string | undefined {
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be read${why(code)}.`, { cause: error, hint: cure(code, path) });
+    throw new PsnError("CONFIG_INVALID", `${path} cannot be read${because(code)}.`, { cause: error, hint: cure(code, path) });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -52,7 +53,8 @@ export function readTextFile(path: string): string | undefined {
  * Replaces a file at once: whoever reads it sees the old text or the new one, and so does whoever starts after a power cut. The
  * file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is replaced.
  *
- * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode or cannot be written.
+ * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode or cannot be written; DB_FULL; CONFIG_EXPOSED for a folder
+ * of another user.
  */
 export function writeEnvFile(path: string, text: string): void {
   if (!text.isWellFormed()) throw new PsnError("CONFIG_INVALID", `What is to be written to ${path} is not well-formed Unicode text.`);
@@ -74,9 +76,18 @@ export function writeEnvFile(path: string, text: string): void {
     syncFolder(dirname(target));
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
-    const code = codeOf(error);
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be written${why(code)}.`, { cause: error, hint: cure(code, path) });
+    throw unwritable("CONFIG_INVALID", path, error);
   }
+}
+
+/** What a failed write is called. `code` is for all but a full disk, which is DB_FULL, and what is a PsnError already. */
+export function unwritable(code: "CONFIG_INVALID" | "FILE_UNREADABLE", path: string, error: unknown, hint?: string): PsnError {
+  if (error instanceof PsnError) return error;
+  const why = codeOf(error);
+  return (
+    diskFull(path, error) ??
+    new PsnError(code, `${path} cannot be written${because(why)}.`, { cause: error, hint: hint ?? cure(why, path) })
+  );
 }
 
 /**
@@ -105,17 +116,10 @@ export function isExposed(path: string): boolean {
 
 /** The kernel's lock: whoever is killed lets go of it. The file stays; to remove it would let two hold it at once. */
 function locked<T>(path: string, run: () => T): T {
-  makePrivateFolder(dirname(path));
   const lock = join(dirname(path), ".lock");
-  try {
-    closeSync(openSync(lock, "a", FILE_MODE));
-  } catch (error) {
-    const code = codeOf(error);
-    throw new PsnError("CONFIG_INVALID", `${lock} cannot be written${why(code)}.`, { cause: error, hint: cure(code, lock) });
-  }
   const deadline = Date.now() + LOCK_WAIT_MS;
   for (;;) {
-    const unlock = takeLock(lock);
+    const unlock = lockIn(lock);
     if (unlock) {
       try {
         return run();
@@ -124,21 +128,35 @@ function locked<T>(path: string, run: () => T): T {
       }
     }
     if (Date.now() > deadline)
-      throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, { hint: "try again when it is done" });
+      throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, {
+        hint: "try again when it is done; if it is suspended (Ctrl-Z), let it go on: fg",
+      });
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
   }
 }
 
-/** A folder for its owner alone, made or set to 0700; another's stays as it is. */
+function lockIn(lock: string): (() => void) | undefined {
+  try {
+    makePrivateFolder(dirname(lock));
+    closeSync(openSync(lock, "a", FILE_MODE));
+    return takeLock(lock);
+  } catch (error) {
+    throw unwritable("CONFIG_INVALID", lock, error);
+  }
+}
+
+/**
+ * A folder for its owner alone, made or set to 0700 whatever it was. One of root's that nobody else can write to stays as it is.
+ *
+ * @throws PsnError CONFIG_EXPOSED for another user's; and what the file system throws.
+ */
 export function makePrivateFolder(folder: string): void {
   makeFolder(folder, FOLDER_MODE);
-  if (process.platform === "win32" || (statSync(folder).mode & OTHERS) === 0) return;
-  try {
-    chmodSync(folder, FOLDER_MODE);
-  } catch (error) {
-    // Somebody else's folder: the file itself is still for its owner alone.
-    if (codeOf(error) !== "EPERM") throw error;
-  }
+  if (process.platform === "win32") return;
+  const { uid, mode } = statSync(folder);
+  if (uid === process.getuid?.() && (mode & OTHERS) !== 0) chmodSync(folder, FOLDER_MODE);
+  const error = exposedFolder(folder);
+  if (error !== undefined) throw error;
 }
 
 function realTarget(path: string): string {
@@ -153,13 +171,15 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-function why(code: string): string {
+function because(code: string): string {
   const reasons: Readonly<Record<string, string>> = {
     EACCES: ": it is not yours to use",
     EPERM: ": it is not yours to use",
     EISDIR: ": it is a folder",
     ENOTDIR: ": a part of its path is a file",
-    ENOSPC: ": the disk is full",
+    ELOOP: ": it is a link that leads to itself",
+    EIO: ": the disk does not take it, or is gone",
+    SQLITE_CANTOPEN: ": the disk does not take it, or is gone",
     EROFS: ": the disk is read-only",
   };
   return reasons[code] ?? (code === "" ? "" : ` (${code})`);
@@ -167,6 +187,8 @@ function why(code: string): string {
 
 function cure(code: string, path: string): string {
   return code === "EACCES" || code === "EPERM"
-    ? `see whose it is: ls -ld '${path}' '${dirname(path)}'`
-    : `look at what is there: ls -ld '${path}'`;
+    ? `see whose it is: ls -ld ${quoted(path)} ${quoted(dirname(path))}`
+    : code === "EROFS"
+      ? `mount the disk writable; which one it is: df ${quoted(dirname(path))}`
+      : `look at what is there: ls -ld ${quoted(path)}`;
 }

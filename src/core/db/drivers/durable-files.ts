@@ -4,6 +4,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { PsnError } from "@psn/core/errors.ts";
 import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
+import { SYNCED } from "./data-folder.ts";
 
 /*
  * PGlite keeps its files in the operating system's cache: it starts Postgres with -F (no fsync), its fdatasync is a stub, and
@@ -12,6 +13,9 @@ import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
 
 /** Hears of every write and sync of a database's files, in their order. `bytes` is 0 for a sync and for a rename. */
 export type FileWatch = (what: "write" | "sync" | "rename", path: string, bytes: number) => void;
+
+/** Told once that the disk did not take a sync or a piece of the log. The database it belongs to answers nobody any more. */
+export type Broken = (error: unknown) => void;
 
 /**
  * PGlite's own parameters (`PGlite.defaultStartParams`) without -F. Of the ways to sync the log only `fsync` is not a stub. The log's
@@ -25,32 +29,29 @@ export const START_PARAMS: readonly string[] = [
   ]),
 ];
 
-/** Is in a database's folder once all of the folder has been synced; from then on Postgres syncs what it changes. */
-const SYNCED = "psn_synced";
-
 /**
  * Opens the database in this folder, and makes it if there is none. It is made under another name, synced, and then renamed, so
  * that a crash leaves all of it or none of it. What an earlier psn has made, and never synced, is synced once.
  *
  * @throws PsnError DB_FAILED when the folder holds files that are no database; and what PGlite throws.
  */
-export async function openDurable(pgdata: string, watch: FileWatch): Promise<PGlite> {
-  if (!existsSync(join(pgdata, "PG_VERSION"))) await create(pgdata, watch);
+export async function openDurable(pgdata: string, watch: FileWatch, onBroken: Broken = () => undefined): Promise<PGlite> {
+  if (!existsSync(join(pgdata, "PG_VERSION"))) await create(pgdata, watch, onBroken);
   else if (!existsSync(join(pgdata, SYNCED))) syncAll(pgdata, watch);
-  return start(pgdata, watch);
+  return start(pgdata, watch, onBroken);
 }
 
-const start = (pgdata: string, watch: FileWatch): Promise<PGlite> =>
-  PGlite.create({ fs: new DurableFiles(pgdata, watch), startParams: [...START_PARAMS] });
+const start = (pgdata: string, watch: FileWatch, onBroken: Broken): Promise<PGlite> =>
+  PGlite.create({ fs: new DurableFiles(pgdata, watch, onBroken), startParams: [...START_PARAMS] });
 
-async function create(pgdata: string, watch: FileWatch): Promise<void> {
+async function create(pgdata: string, watch: FileWatch, onBroken: Broken): Promise<void> {
   if (existsSync(pgdata) && readdirSync(pgdata).length > 0)
     throw new PsnError("DB_FAILED", `${pgdata} has files in it, but no PG_VERSION: it is not a complete database`, {
       hint: `move it away, then run psn init again: mv '${pgdata}' '${pgdata}.old'`,
     });
   const making = `${pgdata}.new`;
   rmSync(making, { recursive: true, force: true });
-  await (await start(making, watch)).close();
+  await (await start(making, watch, onBroken)).close();
   syncAll(making, watch);
   rmSync(pgdata, { recursive: true, force: true });
   renameSync(making, pgdata);
@@ -73,8 +74,6 @@ interface Stream {
 }
 interface NodeFiles {
   readonly isWindows: boolean;
-  /** Makes an errno of what Node throws. */
-  tryFSOperation<T>(work: () => T): T;
   readonly stream_ops: {
     write(stream: Stream, buffer: Uint8Array, offset: number, length: number, position: number): number;
     fsync?: (stream: Stream) => number;
@@ -86,10 +85,12 @@ const MOUNT = "/pglite/data";
 
 class DurableFiles extends NodeFS {
   readonly #watch: FileWatch;
+  readonly #onBroken: Broken;
 
-  constructor(folder: string, watch: FileWatch) {
+  constructor(folder: string, watch: FileWatch, onBroken: Broken) {
     super(folder);
     this.#watch = watch;
+    this.#onBroken = onBroken;
   }
 
   override async init(...[pg, options]: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
@@ -103,16 +104,28 @@ class DurableFiles extends NodeFS {
     const files: NodeFiles = Reflect.get(module, "NODEFS");
     const { write } = files.stream_ops;
     const at = ({ path }: Stream) => this.rootDir + path.slice(MOUNT.length);
+    // Postgres ends itself where one of these fails (PANIC), and the one in WebAssembly turns in a circle then, deaf to every signal.
+    // An error that is no errno leaves WebAssembly as an exception, and nothing calls this database again.
+    const vital = <T>(path: string, work: () => T): T => {
+      try {
+        return work();
+      } catch (error) {
+        this.#onBroken(error);
+        throw new Error(`the disk did not take ${path}`, { cause: error });
+      }
+    };
     files.stream_ops.write = (stream, buffer, offset, length, position) => {
-      const written = write(stream, buffer, offset, length, position);
-      this.#watch("write", at(stream), written);
+      const path = at(stream);
+      const take = () => write(stream, buffer, offset, length, position);
+      const written = isLog(path) ? vital(path, take) : take();
+      this.#watch("write", path, written);
       return written;
     };
     files.stream_ops.fsync = (stream) => {
       // Windows has no sync of a folder, and Postgres would take its refusal for a broken disk.
       if (files.isWindows && isFolder(stream.node.mode)) return 0;
       const path = at(stream);
-      files.tryFSOperation(() => (isLog(path) ? syncLog : fsyncSync)(stream.nfd));
+      vital(path, () => (isLog(path) ? syncLog : fsyncSync)(stream.nfd));
       this.#watch("sync", path, 0);
       return 0;
     };

@@ -1,14 +1,15 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
-import { makePrivateFolder } from "@psn/core/utils/private-file.ts";
+import { unwritable } from "@psn/core/utils/private-file.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
+import { diskTrouble, heldByAnother, noteHolder, prepareDataFolder, whoHolds } from "./data-folder.ts";
 import type { FileWatch } from "./durable-files.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 import {
@@ -33,12 +34,21 @@ const BUSY_TIMEOUT_MS = 20_000;
 const RETRY_MS = 25;
 /** How long a holder may take to answer a greeting, in milliseconds. */
 const ANSWER_MS = 5_000;
+/** How long a suspended holder is waited for, in milliseconds: somebody may be about to let it go on. */
+const SUSPENDED_MS = 3_000;
+/** How long one statement may take, in milliseconds. Others wait behind a transaction, and an export is a long one. */
+const STATEMENT_MS = 120_000;
+/** How long a transaction may be silent while others wait behind it, in milliseconds: its process may be suspended. */
+const SILENT_MS = 15_000;
 /** How long a closing holder waits for other processes to finish their statements, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
 /** How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a recovery takes. */
 const CHECKPOINT_SEGMENTS = 2;
-/** How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder. */
+/**
+ * How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder. And how often those
+ * who wait for it look whether it is suspended.
+ */
 const LOOK_MS = 1_000;
 
 interface Access {
@@ -49,6 +59,8 @@ interface Access {
     readonly onWake: (listener: () => void) => () => void;
     /** Makes another socket where the one it had is gone. */
     readonly mend: () => Promise<void>;
+    /** The disk failed it: it serves nobody any more, and the database must be opened anew. */
+    readonly isBroken: () => boolean;
     readonly close: () => Promise<void>;
   };
 }
@@ -59,9 +71,9 @@ interface Access {
  */
 export async function openEmbedded(folder: string, watch: FileWatch = nothing, busyMs = BUSY_TIMEOUT_MS): Promise<Database> {
   // One that was there may be open to others, and PGlite lets everybody write its files.
-  makePrivateFolder(folder);
+  prepareDataFolder(folder);
   let access = await attach(folder, watch, busyMs);
-  let pool = poolOf(access);
+  let pool = poolOf(access, folder);
   let reached = access.socketFolder;
   const wakers = new Map<() => void, () => void>();
 
@@ -70,9 +82,9 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing, b
   let attaching: Promise<void> | undefined;
   const reattach = async (lost: pg.Pool) => {
     if (!lost.ending) await lost.end();
-    if (access.holder) await access.holder.mend();
+    if (access.holder && !access.holder.isBroken()) await access.holder.mend();
     else access = await attach(folder, watch, busyMs);
-    pool = poolOf(access);
+    pool = poolOf(access, folder);
     reached = access.socketFolder;
     for (const listener of wakers.keys()) wakers.set(listener, access.holder?.onWake(listener) ?? nothing);
   };
@@ -83,7 +95,7 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing, b
       return await tried.connect();
     } catch (error) {
       // The holder's own socket is there as long as the process is, unless somebody has removed it.
-      if (access.holder && tried === pool && existsSync(socketIn(reached))) throw error;
+      if (access.holder && !access.holder.isBroken() && tried === pool && existsSync(socketIn(reached))) throw error;
       if (tried === pool) {
         attaching ??= reattach(tried).finally(() => {
           attaching = undefined;
@@ -106,7 +118,7 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing, b
       };
     },
     close: async () => {
-      await pool.end();
+      if (!pool.ending) await pool.end();
       await access.holder?.close();
     },
   });
@@ -114,7 +126,7 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing, b
 
 const nothing = () => undefined;
 
-function poolOf({ socketFolder }: Access): pg.Pool {
+function poolOf({ socketFolder, holder }: Access, folder: string): pg.Pool {
   const pool = new pg.Pool({
     host: socketFolder,
     port: SOCKET_PORT,
@@ -123,36 +135,66 @@ function poolOf({ socketFolder }: Access): pg.Pool {
     max: POOL_SIZE,
     // An idle connection would make a closing holder wait for nothing.
     idleTimeoutMillis: 1_000,
-    connectionTimeoutMillis: BUSY_TIMEOUT_MS,
+    // Who does not answer may be gone, and then another one is looked for.
+    connectionTimeoutMillis: holder ? BUSY_TIMEOUT_MS : ANSWER_MS,
   });
   pool.on("error", nothing);
   forgiveLostConnections(pool);
+  if (!holder) limitWaits(pool, folder);
   return pool;
 }
 
-/** Deletes the database in `folder` with everything in it. Throws DB_BUSY while a psn process has it open. */
-export async function removeEmbedded(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
-  const unlock = takeLock(join(folder, "lock"));
-  if (!unlock)
-    throw new PsnError("DB_BUSY", "a psn process has the embedded database open", { hint: "stop psn worker, then: psn destroy" });
-  try {
-    await rm(folder, { recursive: true, force: true });
-  } finally {
-    unlock();
-  }
-}
-
 async function attach(folder: string, watch: FileWatch, busyMs: number): Promise<Access> {
+  const suspended = suspension(folder);
   for (const began = performance.now(); performance.now() - began < busyMs; await sleep(RETRY_MS)) {
-    const unlock = takeLock(join(folder, "lock"));
+    const unlock = lockOf(folder);
     if (unlock) return hold(folder, unlock, watch);
     const socketFolder = socketFolderOf(folder);
     if (socketFolder !== undefined && (await answers(socketFolder))) return { socketFolder };
+    if (suspended()) break;
   }
-  throw new PsnError("DB_BUSY", "another psn process holds the embedded database and does not let go", {
-    hint: "stop the other psn, or let it go on if it is suspended (fg), then try again",
+  throw heldByAnother(folder);
+}
+
+function lockOf(folder: string): (() => void) | undefined {
+  try {
+    return takeLock(join(folder, "lock"));
+  } catch (error) {
+    throw unwritable("FILE_UNREADABLE", join(folder, "lock"), error);
+  }
+}
+
+/** Asked again and again whether the holder has been suspended for as long as it is waited for. */
+function suspension(folder: string): () => boolean {
+  let looked = performance.now();
+  let since = whoHolds(folder).suspended ? looked : undefined;
+  return () => {
+    const now = performance.now();
+    if (now - looked < LOOK_MS) return false;
+    looked = now;
+    since = whoHolds(folder).suspended ? (since ?? now) : undefined;
+    return since !== undefined && now - since >= SUSPENDED_MS;
+  };
+}
+
+/** Ends what waits for a holder that is suspended, or that takes too long for one statement: neither may keep a command for ever. */
+function limitWaits(pool: pg.Pool, folder: string): void {
+  const timers = new WeakMap<pg.PoolClient, ReturnType<typeof setInterval>>();
+  pool.on("acquire", (client) => {
+    const suspended = suspension(folder);
+    let [asked, since]: [unknown, number] = [undefined, 0];
+    const look = () => {
+      const asking: unknown = Reflect.get(client, "_activeQuery");
+      if (asking !== asked) [asked, since] = [asking, performance.now()];
+      const isLong = asking !== undefined && asking !== null && performance.now() - since > STATEMENT_MS;
+      if (!suspended() && !isLong) return;
+      const connection: unknown = Reflect.get(client, "connection");
+      if (!(connection instanceof pg.Connection)) return;
+      connection.stream.destroy(heldByAnother(folder));
+    };
+    timers.set(client, setInterval(look, LOOK_MS));
   });
+  pool.on("release", (_error, client) => clearInterval(timers.get(client)));
 }
 
 /** Whether somebody serves there, and has run the statement if one is given. */
@@ -178,26 +220,38 @@ async function answers(socketFolder: string, statement?: string): Promise<boolea
 
 async function hold(folder: string, unlock: () => void, watch: FileWatch): Promise<Access> {
   try {
+    noteHolder(folder);
     const [files, { PGLiteSocketServer }] = await Promise.all([import("./durable-files.ts"), import("@electric-sql/pglite-socket")]);
     removeLeftSocketFolder(folder);
     // Postgres in one process makes no checkpoint by itself, and its log would grow for as long as a worker runs.
     let [segment, segments, checkpoint] = ["", 0, () => {}];
-    const db = await files.openDurable(join(folder, "pgdata"), (what, path, bytes) => {
+    const onWrite: FileWatch = (what, path, bytes) => {
       watch(what, path, bytes);
       if (what !== "write" || path === segment || !files.isLog(path)) return;
       segment = path;
       segments += 1;
       if (segments % CHECKPOINT_SEGMENTS === 0) checkpoint();
-    });
+    };
+    let abandon = nothing;
+    const onBroken = () => setImmediate(() => abandon());
+    const db = await files.openDurable(join(folder, "pgdata"), onWrite, onBroken);
     await db.exec("LISTEN psn_wake");
     const server = new PGLiteSocketServer({ db, path: socketIn(await makeSocketFolder()), maxConnections: 200 });
     const listeners = wakeOnNotification(server);
     await server.start();
     const served = await serveSocket(folder, server);
     checkpoint = () => void answers(served.folder(), "CHECKPOINT");
+    let broken = false;
+    abandon = () => {
+      if (broken) return;
+      broken = true;
+      served.cut();
+      unlock();
+    };
     const close = async () => {
+      if (broken) return;
       await served.stop();
-      await rm(join(folder, "socket"), { force: true });
+      await Promise.all(["socket", "holder"].map((name) => rm(join(folder, name), { force: true })));
       for (const deadline = Date.now() + DRAIN_TIMEOUT_MS; server.getStats().activeConnections > 0 && Date.now() < deadline; )
         await sleep(RETRY_MS);
       await server.stop();
@@ -213,13 +267,12 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
       get socketFolder() {
         return served.folder();
       },
-      holder: { onWake, mend: served.mend, close },
+      holder: { onWake, mend: served.mend, isBroken: () => broken, close },
     };
   } catch (error) {
     unlock();
-    throw error instanceof PsnError
-      ? error
-      : new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
+    if (error instanceof PsnError) throw error;
+    throw diskTrouble(folder) ?? new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
   }
 }
 
@@ -228,6 +281,13 @@ async function serveSocket(data: string, server: import("@electric-sql/pglite-so
   const place = placeOf(data);
   let folder = dirname(server.getServerConn());
   let again: Server | undefined;
+  const sockets = new Set<Socket>();
+  const first = server["server"];
+  const remember = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  };
+  first?.on("connection", remember);
   noteSocketFolder(data, folder);
   const mend = async () => {
     if (existsSync(socketIn(folder)) && socketFolderOf(data) === folder) return;
@@ -237,9 +297,11 @@ async function serveSocket(data: string, server: import("@electric-sql/pglite-so
       const made = await makeSocketFolder();
       // What is connected by the old socket stays so.
       const next = createServer((socket) => setImmediate(() => void server["handleConnection"](socket)));
+      next.on("connection", remember);
       await new Promise<void>((resolve, reject) => next.once("error", reject).listen(socketIn(made), resolve));
       again?.close();
       again = next;
+      removeSocketFolder(folder);
       folder = made;
     }
     noteSocketFolder(data, folder);
@@ -249,7 +311,10 @@ async function serveSocket(data: string, server: import("@electric-sql/pglite-so
     mending = mending.then(mend).catch(nothing);
     return mending;
   };
-  const timer = setInterval(() => void oneAtATime(), LOOK_MS);
+  const timer = setInterval(() => {
+    endSilent(server);
+    void oneAtATime();
+  }, LOOK_MS);
   timer.unref();
   return {
     folder: () => folder,
@@ -259,7 +324,22 @@ async function serveSocket(data: string, server: import("@electric-sql/pglite-so
       await mending;
       again?.close();
     },
+    /** Leaves everybody who waits for an answer without one. */
+    cut: () => {
+      clearInterval(timer);
+      for (const one of [first, again]) one?.close();
+      for (const socket of sockets) socket.destroy();
+      removeSocketFolder(folder);
+    },
   };
+}
+
+/** One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction. */
+function endSilent(server: import("@electric-sql/pglite-socket").PGLiteSocketServer): void {
+  const queue = server["queryQueue"];
+  if (queue.getQueueLength() === 0 || !server.db.isInTransaction()) return;
+  for (const handler of server["handlers"])
+    if (handler.handlerId === queue["lastHandlerId"] && Date.now() - handler["lastActivityTime"] > SILENT_MS) handler["socket"]?.destroy();
 }
 
 /**

@@ -7,6 +7,8 @@ const SAFE_FIELDS = ["code", "constraint", "table", "routine"] as const;
 const REFUSED = /^(28|3D000|0LP01|42501$)/;
 const NO_SCHEMA = /^(3F000|42P01|42883|42703)$/;
 const GONE = /^(08|57P0|53300|57014)/;
+/** io_error and internal_error, under which Postgres reports what has no code of its own: a quota that is used up. */
+const TROUBLE = /^(58030|XX000)$/;
 const NETWORK =
   /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOENT|ConnectionRefused|FailedToOpenSocket)$/;
 
@@ -15,19 +17,21 @@ const NETWORK =
  * into its own, so neither is kept, not even as a cause: a token must not reach a log that way.
  */
 export function databaseError(error: unknown): PsnError {
-  if (error instanceof PsnError) return error;
   let details: Details = {};
   let network: string | undefined;
   let said = "";
+  let full = false;
   for (
     let layer: unknown = error;
     layer instanceof Error || (typeof layer === "object" && layer !== null);
     layer = Reflect.get(layer, "cause") ?? Reflect.get(layer, "sourceError")
   ) {
+    if (layer instanceof PsnError) return layer;
     for (const field of SAFE_FIELDS) {
       const value: unknown = Reflect.get(layer, field);
       if (typeof value !== "string" || details[field] !== undefined) continue;
       if (field === "code" && NETWORK.test(value)) network = value;
+      if (field === "code" && TROUBLE.test(value)) full ||= /No space left|[Qq]uota exceeded/.test(String(Reflect.get(layer, "message")));
       details = { ...details, [field]: value };
     }
     // A WebSocket that cannot connect says so by an event without a code.
@@ -36,6 +40,8 @@ export function databaseError(error: unknown): PsnError {
     if (typeof message === "string") said += ` ${message}`;
   }
   const code = typeof details["code"] === "string" ? details["code"] : "";
+  if (full || code === "53100")
+    return new PsnError("DB_FULL", "the database's disk is full, or its quota used up: nothing more can be written", { details });
   if (network !== undefined || GONE.test(code)) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
   // 55P03 lock_not_available
   if (code === "55P03") return new PsnError("DB_LOCKED", "another session has locked what this needs, and does not let go", { details });

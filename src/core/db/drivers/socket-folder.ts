@@ -31,7 +31,7 @@ export function noteSocketFolder(data: string, socketFolder: string): void {
 export function socketFolderOf(data: string): string | undefined {
   try {
     const [path = "", place] = readFileSync(join(data, "socket"), "utf8").split("\n");
-    return place === placeOf(data) && isSocketFolder(path, statSync(data).uid) ? path : undefined;
+    return place === placeOf(data) && isSocketFolder(path) ? path : undefined;
   } catch {
     return undefined;
   }
@@ -62,11 +62,10 @@ export function placeOf(folder: string): string {
 }
 
 /** A folder as `makeSocketFolder` makes it, no link, and nobody else's. */
-function isSocketFolder(path: string, dataOwner: number): boolean {
+function isSocketFolder(path: string): boolean {
   if (!isAbsolute(path) || normalize(path) !== path || !NAME.test(basename(path))) return false;
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found?.isDirectory()) return false;
   const me = process.getuid?.();
-  if (me === undefined) return true;
-  return (found.mode & OTHERS) === 0 && (found.uid === me || (me === 0 && found.uid === dataOwner));
+  return me === undefined || ((found.mode & OTHERS) === 0 && found.uid === me);
 }

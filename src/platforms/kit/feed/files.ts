@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import { diskFull, PsnError, toPsnError } from "@psn/core/errors.ts";
 
 /** Holds the settings and what is being written; the rest of the folder is for the reader. */
 export const OWN_FOLDER = ".feed";
@@ -73,14 +73,14 @@ const HINTS: Readonly<Record<string, string>> = {
   EACCES: "let this user write to the folder",
   EPERM: "let this user write to the folder",
   EROFS: "the disk is mounted read-only: mount it writable",
-  ENOSPC: "the disk is full: make room",
-  EDQUOT: "the disk quota is used up: make room",
 };
 
-/** A failure of the disk is PLATFORM_UNREACHABLE, with what to do about it; everything else stays what it is. */
+/** A failure of the disk is DB_FULL or PLATFORM_UNREACHABLE, with what to do about it; everything else stays what it is. */
 export function unreachable(root: string, error: unknown): PsnError {
   const code = codeOf(error);
   if (error instanceof PsnError || code === "") return toPsnError(error);
+  const full = diskFull(`the feed's folder ${basename(root)}`, error);
+  if (full) return full;
   const hint = HINTS[code] ?? "psn doctor";
   return new PsnError("PLATFORM_UNREACHABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, { cause: error, hint });
 }

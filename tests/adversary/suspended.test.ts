@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
+import { createStores } from "@psn/core/db/stores/index.ts";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { binary, closedHub, failed, type Running } from "../support/cli.ts";
+import { embeddedFolder, removeEmbeddedFolders } from "../support/embedded.ts";
+
+/* A psn that holds the embedded database and is suspended (Ctrl-Z): everybody else says so, in time, and ends by a signal. */
+
+vi.setConfig({ testTimeout: 90_000 });
+
+const CHILD = fileURLToPath(new URL("../fixtures/embedded-child.ts", import.meta.url));
+
+/** Below the 20 seconds that a holder which is only slow is waited for. */
+const LIMIT_MS = 18_000;
+
+let folder: string;
+let holder: Running;
+beforeAll(async () => {
+  folder = await closedHub();
+  expect(await binary(["connect", "feed", "./public"], { cwd: folder }).ended).toMatchObject({ code: 0 });
+  holder = binary(["worker"], { cwd: folder });
+  await holder.says("Ctrl-C stops it");
+  await vi.waitUntil(() => existsSync(join(folder, "data", "socket")), 20_000);
+});
+afterAll(async () => {
+  holder.child.kill("SIGCONT");
+  holder.child.kill("SIGTERM");
+  await holder.ended;
+});
+const suspend = () => holder.child.kill("SIGSTOP");
+const goOn = () => holder.child.kill("SIGCONT");
+
+test.each([[["queue"]], [["post", "x", "--to", "feed", "--in", "3d"]], [["doctor"]], [["destroy", "--yes"]], [["worker"]]])(
+  "psn %j says who holds the database, since when, and how it goes on",
+  async (argv) => {
+    suspend();
+    try {
+      const began = performance.now();
+      const ran = await binary(argv, { cwd: folder }).ended;
+      expect(performance.now() - began).toBeLessThan(LIMIT_MS);
+      const said = ran.stdout + ran.stderr;
+      expect(said).toMatch(new RegExp(`\\(pid ${holder.child.pid}, since \\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z\\)`));
+      if (argv[0] !== "destroy") expect(said).toContain(`kill -CONT ${holder.child.pid}`);
+      if (!["doctor", "destroy"].includes(argv[0] ?? "")) failed(ran, "DB_BUSY");
+      expect(ran.code).not.toBe(0);
+    } finally {
+      goOn();
+    }
+    expect(await binary(["queue"], { cwd: folder }).ended).toMatchObject({ code: 0 });
+  },
+);
+
+test("a holder that is suspended under a running command does not keep it", async () => {
+  const running = binary(["worker"], { cwd: folder });
+  await running.says("Ctrl-C stops it");
+  suspend();
+  try {
+    await running.says("is suspended");
+    running.child.kill("SIGTERM");
+    const ended = await Promise.race([running.ended, sleep(LIMIT_MS)]);
+    expect(ended).toMatchObject({ signal: null });
+  } finally {
+    goOn();
+  }
+});
+
+test("one that is suspended within a transaction does not keep the others out", async () => {
+  const data = await embeddedFolder();
+  const database = await openEmbedded(data);
+  const stores = createStores(database);
+  try {
+    const child = spawn(process.execPath, [CHILD, "slow", data, Bun.randomUUIDv7(), "60000"], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(createInterface({ input: child.stdout }), "line");
+    child.kill("SIGSTOP");
+    try {
+      const id = Bun.randomUUIDv7();
+      await stores.users.add({ id, handle: "one", timeZone: "UTC" });
+      expect(await stores.users.get(id)).toMatchObject({ handle: "one" });
+    } finally {
+      child.kill("SIGKILL");
+    }
+  } finally {
+    await database.close();
+    await removeEmbeddedFolders();
+  }
+});
