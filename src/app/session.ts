@@ -110,8 +110,9 @@ export function openSession(
 }
 
 /** What an adapter is given for this user. */
-export function netOf(world: Pick<World, "fetch" | "now" | "hubUserId">, userId: string, signal: AbortSignal): Net {
-  return { fetch: world.fetch, now: world.now, signal, owner: { userId, ownsHub: userId === world.hubUserId } };
+export function netOf(world: Pick<World, "fetch" | "now" | "hub" | "hubUserId">, userId: string, signal: AbortSignal): Net {
+  const { fetch, now, hub } = world;
+  return { fetch, now, signal, ...(hub ? { hub } : {}), owner: { userId, ownsHub: userId === world.hubUserId } };
 }
 
 /**

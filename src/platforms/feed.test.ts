@@ -394,7 +394,7 @@ describe("several at once", () => {
     expect(entries).toHaveLength(48);
     expect(new Set(await shownKeys())).toEqual(new Set(entries));
     expect((await readers()).entries).toHaveLength(48);
-    expect((await readdir(join(root, ".feed"))).toSorted()).toEqual(["settings.json"]);
+    expect((await readdir(join(root, ".feed"))).toSorted()).toEqual([".gitignore", "settings.json"]);
   });
 
   test("two at once are both shown when both are done, every time", async () => {

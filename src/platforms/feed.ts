@@ -23,6 +23,7 @@ import {
   writeEntry,
 } from "./kit/feed/entries.ts";
 import { codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
+import { homeOf, rootOf } from "./kit/feed/home.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
 
@@ -57,7 +58,7 @@ export default definePlatform({
     },
   ],
 
-  async connect(form, { signal, now, owner }) {
+  async connect(form, { signal, now, owner, hub }) {
     signal.throwIfAborted();
     const root = folderOf(form["folder"] ?? "");
     const url = baseOf(form["url"] ?? "");
@@ -73,7 +74,7 @@ export default definePlatform({
         created: before?.created ?? now().toISOString(),
       });
       if (owner && !(await isOwned(root, settings, owner, true))) throw notOwned(root);
-      return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings) };
+      return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings, await homeOf(root, hub)) };
     } catch (error) {
       if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
         throw new PsnError("INPUT_INVALID", `${root} is no folder`, { cause: error, hint: "psn connect feed ./public" });
@@ -82,7 +83,7 @@ export default definePlatform({
   },
 
   async identify(session) {
-    return using(session, async (root, settings) => profileOf(root, settings));
+    return using(session, async (root, settings) => profileOf(root, settings, session.profile.home));
   },
 
   compose: (post, limits) => mergePost(post, limits, VISIBLE),
@@ -190,9 +191,10 @@ async function refuseStrangers(root: string): Promise<void> {
 }
 
 /** The account's folder and settings, if they are still the account's own. */
-async function using<T>({ signal, profile, owner }: Session, work: (root: string, settings: Settings) => Promise<T>): Promise<T> {
+async function using<T>(session: Session, work: (root: string, settings: Settings) => Promise<T>): Promise<T> {
+  const { signal, profile, owner } = session;
   signal.throwIfAborted();
-  const root = profile.home;
+  const root = rootOf(profile.home, session.hub);
   try {
     const settings = await readSettings(root);
     const hint = "put the folder back, or connect the feed where it is now: psn connect feed";
@@ -254,12 +256,12 @@ function baseOf(entered: string): string {
   return url.href.endsWith("/") ? url.href : `${url.href}/`;
 }
 
-function profileOf(root: string, settings: Settings): Profile {
+function profileOf(root: string, settings: Settings, home: string): Profile {
   const slug = settings.title
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, "-")
     .replace(/^-+|-+$/g, "");
-  return { subject: settings.id, handle: slug || basename(root) || idOf(settings.id), url: addressOf(root, settings), home: root };
+  return { subject: settings.id, handle: slug || basename(root) || idOf(settings.id), url: addressOf(root, settings), home };
 }
 
 function refOf(root: string, settings: Settings, key: string): Ref {

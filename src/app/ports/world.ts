@@ -1,4 +1,4 @@
-import type { Fetch } from "@psn/core/types/platform.ts";
+import type { Fetch, HubPlace } from "@psn/core/types/platform.ts";
 import type { Accounts, Keys, Users } from "./accounts.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { Faults } from "./fault-points.ts";
@@ -41,6 +41,8 @@ export interface World extends Faults {
   readonly fetch: Fetch;
   /** Id of the user whose hub this is. Absent in the tasks, where no platform needs the user's own machine. */
   readonly hubUserId?: string;
+  /** Absent in a task. */
+  readonly hub?: HubPlace;
   /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
   readonly notify?: (line: string) => Promise<void>;
   /** The wall clock, which may be wrong and may step. */

@@ -1,5 +1,4 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
-import { nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { planRecovery, recoverHub, type Step } from "@psn/app/recover-hub.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
@@ -34,14 +33,10 @@ export default defineCommand({
     const { output, prompt, signal } = context;
     const { world, user, folder, notes, parted: why } = await context.hub("session", "leave");
     if (why === undefined) {
-      output.result(
-        { found: null, since: null, dryRun, deliveries: [], elsewhere: [] },
-        () => "this hub is the one it was: nothing to recover",
-      );
+      output.result({ found: null, since: null, dryRun, deliveries: [] }, () => "this hub is the one it was: nothing to recover");
       return EXIT.ok;
     }
     const since = (await world.stores.incarnation.look()).parted?.at ?? null;
-    const elsewhere = await feedsElsewhere(context, notes.read().folder);
     const { usersOf } = await import("@psn/compose.vault.ts");
     const users = await usersOf(folder, user.id);
     const plan = await planRecovery({ world, users });
@@ -50,7 +45,6 @@ export default defineCommand({
       since: since?.toISOString() ?? null,
       dryRun,
       deliveries: steps.map(({ delivery, becomes, why: because, url }) => ({ ...deliveryDocument(delivery), becomes, why: because, url })),
-      elsewhere,
     });
     const lines = (steps: readonly Step[]) =>
       table(
@@ -64,8 +58,6 @@ export default defineCommand({
         ]),
       );
     if (!output.json) output.note(`${FOUND[why]}${since === null ? "" : `; psn noticed on ${when(since, user.timeZone)}`}`);
-    for (const { account, home } of elsewhere)
-      output.note(`${account} publishes into ${home}, which lies in the other hub; to change that: psn connect feed FOLDER`);
     if (dryRun) {
       output.result(document(plan), () => lines(plan));
       return EXIT.ok;
@@ -104,18 +96,4 @@ async function settled(step: Step, { prompt, output, signal, hub }: Context): Pr
     if (becomes !== "unconfirmed") return { ...step, becomes, why: "you said so", url: now?.url ?? null };
     output.note(`part ${(now?.unitsPublished ?? 0) + 1} of ${delivery.units} may be public too`);
   }
-}
-
-/** Feeds of this hub whose folder lies where the hub was before: a copy would publish into its original's. */
-async function feedsElsewhere(
-  { hub }: Context,
-  before: string | undefined,
-): Promise<readonly { readonly account: string; readonly home: string }[]> {
-  const { world, user, folder } = await hub("session", "leave");
-  if (before === undefined || before === folder) return [];
-  return (await world.stores.accounts.list(user.id)).flatMap((account) =>
-    account.platform === "feed" && account.profile.home.startsWith(`${before}/`)
-      ? [{ account: nameOf(account), home: account.profile.home }]
-      : [],
-  );
 }

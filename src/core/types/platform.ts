@@ -5,6 +5,13 @@ import type { Media, Post } from "./post.ts";
 
 export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
 
+/** Where the hub is on this machine. */
+export interface HubPlace {
+  readonly folder: string;
+  /** Where it was before it was moved or copied. */
+  readonly before: readonly string[];
+}
+
 /** What every call of an adapter is given instead of globals. */
 export interface Net {
   readonly fetch: Fetch;
@@ -13,6 +20,8 @@ export interface Net {
   readonly signal: AbortSignal;
   /** Whose account it is. Absent where an adapter is used by itself. */
   readonly owner?: Owner;
+  /** For a platform that publishes into a folder; absent in a task, which has no hub. */
+  readonly hub?: HubPlace;
 }
 
 export interface Owner {

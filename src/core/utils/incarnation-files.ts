@@ -1,11 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 import { type Environment, stateFolder } from "./env.ts";
 import { takeLock } from "./lock.ts";
-import { readTextFile, writeEnvFile } from "./private-file.ts";
+import { readTextFile, unwritable, writeEnvFile } from "./private-file.ts";
 
 /*
  * The notes a hub keeps beside its database (ADR 15): config/incarnation.json says which incarnation it is and in which folder an
@@ -13,7 +13,13 @@ import { readTextFile, writeEnvFile } from "./private-file.ts";
  */
 
 const Place = z.object({ inode: z.string(), born: z.string() });
-const Note = z.object({ id: z.uuid().nullable(), next: z.uuid().optional(), folder: z.string(), place: Place.optional() });
+const Note = z.object({
+  id: z.uuid().nullable(),
+  next: z.uuid().optional(),
+  folder: z.string(),
+  before: z.array(z.string()).optional(),
+  place: Place.optional(),
+});
 type Note = z.output<typeof Note>;
 const Seen = z.object({ id: z.uuid(), hub: z.string(), seen: z.number().int().nonnegative() });
 
@@ -49,10 +55,22 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
       };
     },
 
+    /** Where the hub was before it came to this folder. */
+    before: () =>
+      foldersBefore(
+        parsed(Note, () => readTextFile(path)),
+        hub,
+      ),
+
     write: (id: string | null, next?: string) => {
+      const before = foldersBefore(
+        parsed(Note, () => readTextFile(path)),
+        hub,
+      );
       const note: Note = {
         id,
         folder: hub,
+        ...(before.length === 0 ? {} : { before }),
         ...(next === undefined ? {} : { next }),
         ...(pgdata === undefined ? {} : { place: placeOf(pgdata) }),
       };
@@ -90,16 +108,35 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
   };
 }
 
+/** More of them nobody remembers. */
+const MOST_FOLDERS = 20;
+
+function foldersBefore(note: Note | undefined, hub: string): string[] {
+  const folders = new Set([...(note?.before ?? []), ...(note === undefined ? [] : [note.folder])]);
+  folders.delete(hub);
+  return [...folders].slice(-MOST_FOLDERS);
+}
+
 /** Where a hub's incarnation is noted. */
 export function incarnationPath(hub: string): string {
   return join(hub, "config", "incarnation.json");
+}
+
+/** Takes away all notes and locks of a hub, here and outside of it. hub.env and keys.env stay. */
+export function removeNotes(hub: string, environment?: Environment): void {
+  const config = dirname(incarnationPath(hub));
+  const id = parsed(Note, () => readTextFile(incarnationPath(hub)))?.id;
+  const outside = stateFolder(environment);
+  if (outside !== undefined && id) rmSync(join(outside, `${id}.json`), { force: true });
+  for (const name of ["incarnation.json", "incarnation.seen", ".incarnation.lock", ".rotate.lock"])
+    rmSync(join(config, name), { force: true });
 }
 
 function lockOf(path: string): (() => void) | undefined {
   try {
     return takeLock(path);
   } catch (cause) {
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be written`, { cause, hint: `see whose it is: ls -ld '${dirname(path)}'` });
+    throw unwritable("CONFIG_INVALID", path, cause);
   }
 }
 

@@ -43,6 +43,8 @@ export async function readSettings(root: string): Promise<Settings | undefined> 
 /** The settings that hold from now on. Of two processes that begin a feed in one folder, both get the same id. */
 export async function saveSettings(root: string, wanted: Omit<Settings, "id">): Promise<Settings> {
   await makeFolders(join(root, OWN_FOLDER));
+  // A feed may lie in a repository; what is for psn alone does not belong into it.
+  await writeFile(join(root, OWN_FOLDER, ".gitignore"), "*\n", { flag: "wx" }).catch(ignore("EEXIST"));
   let current = await readSettings(root);
   if (!current) {
     // A link, unlike a rename, never replaces the id another process has just chosen.
