@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { accessSync, appendFileSync, constants, existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { type Check, examineGuards, fail, ok, warn } from "@psn/app/doctor.ts";
@@ -8,8 +8,9 @@ import type { User } from "@psn/app/ports/accounts.ts";
 import type { NoteFiles } from "@psn/app/ports/incarnation.ts";
 import type { Inspection } from "@psn/app/ports/upkeep.ts";
 import type { World } from "@psn/app/ports/world.ts";
-import type { HubFile, Provisioning } from "@psn/app/provision-hub.ts";
+import { type HubFile, MADE_DATA, type Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
+import { strangersIn } from "@psn/core/db/drivers/data-folder.ts";
 import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { type Repaired, repair } from "@psn/core/db/repair.ts";
@@ -18,7 +19,6 @@ import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
-import { makeFolder } from "@psn/core/utils/durable.ts";
 import {
   changeEnvFile,
   checkEnvText,
@@ -37,6 +37,8 @@ import {
   unsetEnvValue,
 } from "@psn/core/utils/env.ts";
 import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
+import { exposedFolder, quoted } from "@psn/core/utils/ownership.ts";
+import { makePrivateFolder, readTextFile, unwritable } from "@psn/core/utils/private-file.ts";
 import { createFormerVault, createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { bucketOf, fetchOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
@@ -78,9 +80,11 @@ export interface OpenOptions {
 
 /** The hub folder for a command run in `start`. Throws HUB_MISSING. */
 export function hubFolder(start: string, named: string | undefined, environment?: Environment): string {
-  const folder = named === undefined ? findHub(start, environment) : resolve(start, named);
-  if (folder === undefined) throw new PsnError("HUB_MISSING", `there is no hub in ${start} or above it`);
-  return folder;
+  const passed: PsnError[] = [];
+  const folder = named === undefined ? findHub(start, environment, (why) => passed.push(why)) : resolve(start, named);
+  if (folder !== undefined) return folder;
+  const [why] = passed;
+  throw new PsnError("HUB_MISSING", `there is no hub in ${start} or above it${why === undefined ? "" : `; ${why.message}`}`);
 }
 
 /** Opens the hub of a folder. Throws HUB_MISSING, CONFIG_…, DB_…, SCHEMA_…, VAULT_LOCKED. */
@@ -118,6 +122,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       ...bucketOf(env),
       ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
       platforms: loaderOf(platformIds),
+      hub: { folder, before: notes.before() },
       stores: { ...stores, deliveries: claiming.deliveries },
       vault,
       apps: appsOf((name) => appKeys().get(name), stores, vault),
@@ -266,6 +271,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
     openDatabase({ ...(exists() ? databaseOptions(load(), "session") : { dataFolder: folder, use: "session" as const }), url });
   return {
     file: hubFile(folder, environment),
+    checkPlace: (embedded) => checkPlace(folder, embedded, environment),
     openOwned: async (url) => {
       const database = await open(url);
       return {
@@ -304,11 +310,48 @@ export function provisioning(folder: string, environment?: Environment): Provisi
   };
 }
 
-/** A hub may lie in a repository; its secrets must not get into it. */
+const IGNORED = ["*.env", "*.tmp", "*.lock", ".*.lock", ".lock", "incarnation.*"];
+
+/** A hub may lie in a repository; its secrets must not get into it, whatever a .gitignore that was there says. */
 function keepFromGit(folder: string): void {
-  makeFolder(folder, 0o700);
   const path = join(folder, ".gitignore");
-  if (!existsSync(path)) writeFileSync(path, "*.env\n*.tmp\nincarnation.*\n", { flush: true });
+  try {
+    makePrivateFolder(folder);
+    const before = readTextFile(path) ?? "";
+    const lines = before.split("\n");
+    // The last line that fits counts, so that what a later one takes back is said once more.
+    const lacking = IGNORED.filter((line) => !lines.slice(lines.findLastIndex((one) => one.startsWith("!")) + 1).includes(line));
+    if (lacking.length > 0)
+      appendFileSync(path, `${before === "" || before.endsWith("\n") ? "" : "\n"}${lacking.join("\n")}\n`, { flush: true });
+  } catch (error) {
+    throw unwritable("FILE_UNREADABLE", folder, error);
+  }
+}
+
+/**
+ * Whether a hub can be made, or gone on with, in this folder. `embedded`: with a database of its own in data/.
+ *
+ * @throws PsnError FILE_UNREADABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or others may write
+ * to it; STATE_CONFLICT where data/ holds what is not psn's.
+ */
+function checkPlace(folder: string, embedded: boolean, environment?: Environment): void {
+  const problem = exposedFolder(folder);
+  if (problem !== undefined) throw problem;
+  let there = folder;
+  while (!existsSync(there) && there !== dirname(there)) there = dirname(there);
+  try {
+    accessSync(there, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unwritable("FILE_UNREADABLE", there, error, "make the hub where you may write: psn init ~/hub");
+  }
+  const env = loadHubEnv(findHub(folder, {}) === folder ? folder : undefined, environment);
+  if (!embedded || env.get("PSN_USER") !== undefined || env.get("PSN_MADE")?.split(" ").includes(MADE_DATA)) return;
+  const data = dataDir({ ...env, hubDir: folder });
+  const [stranger] = strangersIn(data);
+  if (stranger === undefined) return;
+  throw new PsnError("STATE_CONFLICT", `${data} holds ${stranger}, which is not psn's, and the hub's database would lie in it`, {
+    hint: `make the hub in a folder of its own: psn init ${quoted(join(folder, "psn"))}`,
+  });
 }
 
 const HUB_HEAD =

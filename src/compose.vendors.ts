@@ -4,9 +4,11 @@ import type { Ground } from "@psn/app/destroy-hub.ts";
 import type { VendorGround } from "@psn/app/doctor-vendors.ts";
 import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
+import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folder.ts";
+import { waitingPosts } from "@psn/core/db/hub-users.ts";
 import { dropHub, privilegesOf } from "@psn/core/db/logins.ts";
 import { migrationStatus } from "@psn/core/db/migrate.ts";
-import { PsnError } from "@psn/core/errors.ts";
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import {
   APP_KEYS,
   childEnvironment,
@@ -18,6 +20,7 @@ import {
   loadHubEnv,
   loadKeysEnv,
 } from "@psn/core/utils/env.ts";
+import { removeNotes } from "@psn/core/utils/incarnation-files.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
@@ -149,9 +152,32 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
         await database.close();
       }
     },
-    dataFolder: url === undefined && env.get("DATABASE_OWNER_URL") === undefined ? dataDir(env) : undefined,
-    removeData: async () => (await import("@psn/core/db/drivers/embedded.ts")).removeEmbedded(dataDir(env)),
+    dataFolder: dataDir(env),
+    hasData: holdsDatabase(dataDir(env)),
+    removeNotes: () => removeNotes(folder, environment),
+    removeData: async () => removeDataFolder(dataDir(env)),
   };
+}
+
+/**
+ * How many posts, of all users, still wait in the database of this hub; 0 where there is none. A database that cannot be asked must not
+ * keep anybody from removing the hub: then it is an error in place of a number.
+ */
+export async function countWaiting(folder: string, environment?: Environment): Promise<number | PsnError> {
+  const env = loadHubEnv(folder, environment);
+  const url = env.get("DATABASE_OWNER_URL") ?? env.get("DATABASE_URL");
+  const data = dataDir(env);
+  if (env.get("PSN_USER") === undefined || (url === undefined && !holdsDatabase(data))) return 0;
+  try {
+    const database = await openDatabase({ url, neonProxy: env.get("NEON_PROXY"), dataFolder: data, use: "session" });
+    try {
+      return await waitingPosts(database);
+    } finally {
+      await database.close();
+    }
+  } catch (error) {
+    return toPsnError(error);
+  }
 }
 
 /** What `psn doctor` asks the vendors of this hub. Opens nothing yet. */

@@ -1,16 +1,21 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Neon, TriggerDev } from "./ports/vendors.ts";
-import type { HubFile } from "./provision-hub.ts";
+import { type HubFile, MADE_DATA } from "./provision-hub.ts";
 
-/** One thing that goes, or that somebody else must take away. */
+/** One thing that went, or that somebody else must take away. */
 export interface Removal {
-  readonly what: "trigger variables" | "trigger project" | "neon project" | "schema" | "embedded database" | "settings";
+  readonly what: "trigger variables" | "trigger project" | "neon project" | "schema" | "embedded database" | "notes" | "settings";
   /** Which one. */
   readonly name: string;
   /** `left` is for a person: what psn may not or cannot take away. */
   readonly how: "removed" | "stopped" | "left";
   /** What to do about what is left. */
   readonly note: string | null;
+}
+
+/** One thing that would go, or would be left. */
+export interface PlannedRemoval extends Omit<Removal, "how"> {
+  readonly how: "remove" | "leave";
 }
 
 export interface Ground {
@@ -22,47 +27,58 @@ export interface Ground {
   readonly variables: readonly string[];
   /** Takes psn's schema and its login out of a database that stays. */
   readonly dropSchema: () => Promise<void>;
-  /** The embedded database's folder; undefined where the hub has none. */
-  readonly dataFolder: string | undefined;
-  readonly removeData: () => Promise<void>;
+  /** Where an embedded database of this hub would be. */
+  readonly dataFolder: string;
+  /** There is a database in it that a psn has made, or the beginning of one. */
+  readonly hasData: boolean;
+  /** Names of what is left in it: what psn did not make. Throws DB_BUSY, DB_FULL, FILE_UNREADABLE. */
+  readonly removeData: () => Promise<readonly string[]>;
+  /** Takes away what psn notes beside hub.env and in the home folder: incarnations, locks. */
+  readonly removeNotes: () => void;
 }
 
+type Sight = Pick<Ground, "file" | "variables" | "dataFolder" | "hasData">;
+
 /** What `psn destroy` would do, without asking anybody. */
-export function planDestruction({ file, variables, dataFolder }: Pick<Ground, "file" | "variables" | "dataFolder">): readonly Removal[] {
+export function planDestruction({ file, variables, dataFolder, hasData }: Sight): readonly PlannedRemoval[] {
   const made = (file.get("PSN_MADE") ?? "").split(" ");
   const nameOf = (what: string) => made.find((word) => word.startsWith(`${what}:`))?.slice(what.length + 1);
   const isMade = (what: string) => nameOf(what) !== undefined;
-  const removals: Removal[] = [];
+  const removals: PlannedRemoval[] = [];
   const ref = file.get("TRIGGER_PROJECT_REF");
   if (ref !== undefined) {
-    removals.push({ what: "trigger variables", name: `${variables.length} variables of production in ${ref}`, how: "removed", note: null });
+    removals.push({ what: "trigger variables", name: `${variables.length} variables of production in ${ref}`, how: "remove", note: null });
     if (isMade("trigger-project"))
       removals.push({
         what: "trigger project",
         name: ref,
-        how: "removed",
+        how: "remove",
         note: null,
       });
     else
       removals.push({
         what: "trigger project",
         name: ref,
-        how: "left",
+        how: "leave",
         note: "it was there before psn; take psn's tasks away by deploying your own",
       });
   }
   // A run that was stopped after it had made a project and before it knew the project's id.
   const leftAtTrigger = ref === undefined ? nameOf("trigger-project") : undefined;
-  if (leftAtTrigger !== undefined) removals.push({ what: "trigger project", name: leftAtTrigger, how: "removed", note: "if it was made" });
+  if (leftAtTrigger !== undefined) removals.push({ what: "trigger project", name: leftAtTrigger, how: "remove", note: "if it was made" });
   const neonId = file.get("NEON_PROJECT_ID");
   const leftAtNeon = neonId === undefined ? nameOf("neon-project") : undefined;
-  if (leftAtNeon !== undefined) removals.push({ what: "neon project", name: leftAtNeon, how: "removed", note: "if it was made" });
+  if (leftAtNeon !== undefined) removals.push({ what: "neon project", name: leftAtNeon, how: "remove", note: "if it was made" });
   const database = file.get("DATABASE_URL");
-  if (neonId !== undefined && isMade("neon-project")) removals.push({ what: "neon project", name: neonId, how: "removed", note: null });
+  if (neonId !== undefined && isMade("neon-project")) removals.push({ what: "neon project", name: neonId, how: "remove", note: null });
   else if (database !== undefined || file.get("DATABASE_OWNER_URL") !== undefined)
-    removals.push({ what: "schema", name: "psn, with everything in it, and the login that psn made", how: "removed", note: null });
-  else if (dataFolder !== undefined) removals.push({ what: "embedded database", name: dataFolder, how: "removed", note: null });
-  removals.push({ what: "settings", name: "hub.env, all but the key", how: "removed", note: null });
+    removals.push({ what: "schema", name: "psn, with everything in it, and the login that psn made", how: "remove", note: null });
+  // A folder is known to be psn's where the hub lived in it, or where psn wrote down that it was about to. A hub that was elsewhere, or
+  // whose database was never made, has none: what lies there is somebody's.
+  else if (hasData && (file.get("PSN_USER") !== undefined || made.includes(MADE_DATA)))
+    removals.push({ what: "embedded database", name: dataFolder, how: "remove", note: null });
+  removals.push({ what: "notes", name: "incarnation and locks in config/", how: "remove", note: null });
+  removals.push({ what: "settings", name: "hub.env, all but the key", how: "remove", note: null });
   return removals;
 }
 
@@ -75,14 +91,14 @@ const GONE = null;
 export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) => void): Promise<readonly Removal[]> {
   const { file, trigger, neon, variables } = ground;
   const removals = planDestruction(ground);
-  const has = (what: Removal["what"]) => removals.some((removal) => removal.what === what);
+  const has = (what: Removal["what"]) => removals.some((removal) => removal.what === what && removal.how === "remove");
   if (has("neon project") && !neon)
     throw new PsnError("INPUT_REQUIRED", "Neon's API key is needed to delete the project psn made", { hint: "pass --neon-api-key-stdin" });
-  if ((has("trigger variables") || removals.some(({ what, how }) => what === "trigger project" && how === "removed")) && !trigger)
+  if ((has("trigger variables") || has("trigger project")) && !trigger)
     throw new PsnError("INPUT_REQUIRED", "hub.env has no TRIGGER_ACCESS_TOKEN any more", { hint: "psn config set TRIGGER_ACCESS_TOKEN" });
   const done: Removal[] = [];
   for (const planned of removals) {
-    let removal = planned;
+    let removal: Removal = { ...planned, how: planned.how === "remove" ? "removed" : "left" };
     const ref = file.get("TRIGGER_PROJECT_REF");
     switch (removal.what) {
       case "trigger variables":
@@ -106,7 +122,10 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE });
         break;
       case "embedded database":
-        await ground.removeData();
+        removal = withLeft(removal, await ground.removeData());
+        break;
+      case "notes":
+        ground.removeNotes();
         break;
       case "settings":
         file.set({ PSN_USER: GONE, PSN_MADE: GONE });
@@ -116,6 +135,10 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
     onRemoved(removal);
   }
   return done;
+}
+
+function withLeft(removal: Removal, left: readonly string[]): Removal {
+  return left.length === 0 ? removal : { ...removal, note: `the folder stays: it holds ${left.join(", ")}, which psn did not make` };
 }
 
 /** By its id, or by the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which is psn's. */

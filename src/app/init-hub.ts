@@ -37,6 +37,7 @@ export async function initHub(
   };
   if (wish.neon) assertFree(file);
   assertSameDatabase(file, wish.hub.databaseUrl);
+  provisioning.checkPlace(false);
   if (Object.keys(wish.settings).length > 0) file.set(wish.settings);
   let { databaseUrl } = wish.hub;
   if (wish.neon) {

@@ -18,6 +18,7 @@ function ground(dieAt = Number.POSITIVE_INFINITY) {
     };
   };
   const provisioning: Provisioning = {
+    checkPlace: () => undefined,
     file: {
       get: (name) => kept.file.get(name),
       set: (values) => {

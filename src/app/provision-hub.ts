@@ -38,8 +38,13 @@ export interface RuntimeDatabase {
   close(): Promise<void>;
 }
 
+/** The word in PSN_MADE for the embedded database: written before it is made, and kept. */
+export const MADE_DATA = "data";
+
 export interface Provisioning {
   readonly file: HubFile;
+  /** Throws where no hub can be made: FILE_UNREADABLE, CONFIG_EXPOSED, and STATE_CONFLICT where `embedded` would mix with other files. */
+  readonly checkPlace: (embedded: boolean) => void;
   readonly openOwned: (url: string | undefined) => Promise<OwnedDatabase>;
   readonly openRuntime: (url: string | undefined) => Promise<RuntimeDatabase>;
   readonly newKey: () => string;
@@ -72,12 +77,17 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
   const url = file.get("DATABASE_URL");
   const ownerUrl = file.get("DATABASE_OWNER_URL");
   assertSameDatabase(file, wish.databaseUrl);
+  const embedded = (wish.databaseUrl ?? ownerUrl ?? url) === undefined;
+  provisioning.checkPlace(embedded);
   // Written before anything is made, so that a second run goes on where the first was stopped.
   // A second run may also bring a better address, when the first one's was refused.
   const moved = wish.databaseUrl !== undefined && wish.databaseUrl !== ownerUrl;
-  if (!began || moved) {
+  const made = (file.get("PSN_MADE") ?? "").split(" ").filter((word) => word !== "");
+  const isNoted = !embedded || made.includes(MADE_DATA);
+  if (!began || moved || !isNoted) {
     file.set({
       ...(began ? {} : { HUB_ENCRYPTION_KEY: newKey(), PSN_PRIVATE_ORIGINS: "none" }),
+      ...(isNoted ? {} : { PSN_MADE: [...made, MADE_DATA].join(" ") }),
       ...(wish.databaseUrl === undefined ? {} : { DATABASE_OWNER_URL: wish.databaseUrl }),
     });
   }

@@ -1,4 +1,4 @@
-import { destroyHub, planDestruction, type Removal } from "@psn/app/destroy-hub.ts";
+import { destroyHub, type PlannedRemoval, planDestruction, type Removal } from "@psn/app/destroy-hub.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenNeonKey, NEON_KEY_FLAGS, neonKey, neonKeySchema } from "@psn/cli/vendors.ts";
@@ -19,21 +19,32 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, prompt } = context;
     const folder = await context.folder();
-    const { groundOf } = await import("@psn/compose.vendors.ts");
+    const { countWaiting, groundOf } = await import("@psn/compose.vendors.ts");
     const plan = planDestruction(groundOf(folder, undefined));
-    const shown = (removals: readonly Removal[]) => table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
+    const waiting = await countWaiting(folder);
+    const lines = (planned: readonly PlannedRemoval[], verb: "would" | "will") =>
+      [table(planned.map(({ how, what, name, note }) => [`${verb} ${how}`, what, name, note ?? ""])), ...lost(waiting, verb)].join("\n");
+    const number = typeof waiting === "number" ? waiting : null;
     if (input.dryRun) {
-      output.result({ dryRun: true, hub: folder, removals: plan }, () => shown(plan));
+      output.result({ dryRun: true, hub: folder, waiting: number, removals: plan }, () => lines(plan, "would"));
       return undefined;
     }
-    output.note(shown(plan));
+    output.note(lines(plan, "will"));
     if (!(await prompt.confirm(`This cannot be undone. Destroy the hub in ${folder}?`)))
       throw new PsnError("INTERRUPTED", "nothing was removed");
+    const shown = (removals: readonly Removal[]) => table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
     context.leaves("stopped; what was removed so far is gone, and psn destroy goes on with the rest", "psn destroy");
     const needsNeon = plan.some(({ what }) => what === "neon project");
     const key = needsNeon ? await neonKey(input, context) : await givenNeonKey(input, context);
     const removals = await destroyHub(groundOf(folder, key), ({ how, what }) => output.interactive && output.note(`${how}  ${what}`));
-    output.result({ hub: folder, removals }, () => shown(removals));
+    output.result({ hub: folder, waiting: number, removals }, () => shown(removals));
     return undefined;
   },
 });
+
+/** What becomes of the posts that wait. */
+function lost(waiting: number | PsnError, verb: "would" | "will"): readonly string[] {
+  if (typeof waiting !== "number") return [`psn could not count the posts that still wait: ${waiting.message} (${waiting.code})`];
+  if (waiting === 0) return [];
+  return [`${waiting === 1 ? "1 post is" : `${waiting} posts are`} still waiting and ${verb} not be sent`];
+}

@@ -22,3 +22,16 @@ export async function hubUsers(owner: Database): Promise<readonly string[]> {
       });
     });
 }
+
+/** How many posts of all users have a delivery that is still to go out. Throws as `hubUsers`. */
+export async function waitingPosts(owner: Database): Promise<number> {
+  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "the posts of all users are counted over a session; not over HTTP");
+  return owner.asOwner(async (client) => {
+    await client.query("BEGIN; SET LOCAL ROLE psn_definer");
+    const { rows } = await client.query(
+      "SELECT count(DISTINCT post_id)::integer AS posts FROM psn.deliveries WHERE state IN ('scheduled', 'claimed', 'sending', 'pending', 'held')",
+    );
+    await client.query("COMMIT");
+    return Number(rows[0]?.["posts"]);
+  });
+}

@@ -151,7 +151,7 @@ export const HUB_SETTINGS = [
   {
     name: "PSN_MADE",
     secret: false,
-    example: "neon-project trigger-project",
+    example: "data trigger-project:psn-1a2b3c4d",
     meaning: "What psn made for this hub and did not find there: `psn destroy` undoes this and nothing else.",
     form: "words with spaces between, as `psn init` wrote them",
     isValid: (value) => /^[a-z0-9:_ -]+$/.test(value),
