@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { neighbours } from "./neighbours.ts";
+
+/* `bun run neighbours` in short: two hubs, a copy, two checkouts and three suspended processes. */
+
+const SEED = 14;
+
+test.skipIf(process.platform === "win32")("no command hangs, and none touches what is another hub's", { timeout: 300_000 }, async () => {
+  const { commands, faults } = await neighbours({ seed: SEED, count: 40 });
+  expect(faults).toEqual([]);
+  expect(commands).toBe(40);
+});
