@@ -4,7 +4,9 @@ import type { Platform } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { openBrowser } from "./browser.ts";
 import type { Context } from "./command.ts";
-import { type Answer, type Farewell, type Loopback, listen, PORT } from "./loopback.ts";
+import { type Answer, type Loopback, listen, PORT } from "./loopback.ts";
+import type { Farewell } from "./loopback-page.ts";
+import { type StartPage, startPage } from "./start-page.ts";
 
 /** How long a person has to consent, in milliseconds: codes and PAR requests live no longer than some minutes. */
 const LIMIT_MS = 5 * 60_000;
@@ -27,12 +29,13 @@ export interface Consenting {
  * Asks the person's consent in the browser and does `work` with it; the browser then says what became of it.
  *
  * @throws PsnError AUTH_REVOKED when the person or the platform said no, AUTH_REQUIRED when nobody answered in five minutes,
- * INPUT_INVALID for a pasted address that is not the answer, INTERRUPTED, and what `work` throws.
+ * INPUT_INVALID for a pasted address that is not the answer, CONSENT_SHARED where somebody else may be the one who answers, INTERRUPTED, and what `work`
+ * throws. `work` calls `assertAlone` right before it changes anything.
  */
 export async function withConsent<T extends Farewell>(
   { platform, way, form, app, port, redirect, browser, authorize }: Consenting,
   context: Context,
-  work: (answer: ExchangeRequest) => Promise<T>,
+  work: (answer: ExchangeRequest, assertAlone: () => void) => Promise<T>,
 ): Promise<T> {
   const { generateRandomCodeVerifier, generateRandomState, calculatePKCECodeChallenge } = await import("oauth4webapi");
   const verifier = generateRandomCodeVerifier();
@@ -47,13 +50,19 @@ export async function withConsent<T extends Farewell>(
     ...(app ? { app } : {}),
   };
   const over = new AbortController();
+  let start: StartPage | undefined;
   try {
     const { url, keep, state = expected.state } = await authorize(begun);
     expected.state = state;
-    await show(url, platform, { browser, door }, context);
-    const answer = await firstAnswer({ door, isMine, platform, signal: AbortSignal.any([over.signal, context.signal]) }, context);
+    show(url, platform, { browser, door }, context);
+    if (browser) {
+      start = startPage(url, `psn connect ${platform.id}`);
+      await openBrowser(start.address);
+    }
+    const signal = AbortSignal.any([over.signal, context.signal]);
+    const answer = await firstAnswer({ door, start, isMine, platform, signal }, context);
     const code = readCode(answer, platform, way);
-    const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) });
+    const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) }, () => start?.assertAlone());
     await door?.close(done);
     return done;
   } catch (error) {
@@ -61,15 +70,16 @@ export async function withConsent<T extends Farewell>(
     throw error;
   } finally {
     over.abort();
+    await start?.close();
   }
 }
 
-async function show(
+function show(
   url: string,
   { name }: Platform,
   { browser, door }: { readonly browser: boolean; readonly door: Loopback | undefined },
   { output }: Context,
-): Promise<void> {
+): void {
   output.note(`${browser ? "opening" : "open"} this address in a browser and consent at ${name}:\n`);
   output.request(`  ${url}`);
   output.note(
@@ -77,18 +87,18 @@ async function show(
       ? "\npsn waits here. Is that browser on another machine? Paste the address it ends on:"
       : "\nthen paste the address the browser ends on:",
   );
-  if (browser) await openBrowser(url);
 }
 
 interface Waiting {
   readonly door: Loopback | undefined;
+  readonly start: StartPage | undefined;
   readonly isMine: (answer: Answer) => boolean;
   readonly platform: Platform;
   readonly signal: AbortSignal;
 }
 
 /** By the browser or by hand, whichever comes first. */
-async function firstAnswer({ door, isMine, platform, signal }: Waiting, { prompt }: Context): Promise<Answer> {
+async function firstAnswer({ door, start, isMine, platform, signal }: Waiting, { prompt }: Context): Promise<Answer> {
   const limit = AbortSignal.timeout(LIMIT_MS);
   const either = AbortSignal.any([signal, limit]);
   const ended = new Promise<never>((_, reject) => {
@@ -110,7 +120,7 @@ async function firstAnswer({ door, isMine, platform, signal }: Waiting, { prompt
     if (door) return new Promise<never>(() => undefined);
     throw new PsnError("INPUT_REQUIRED", "the address the browser ended on is needed", { hint: "paste it, or pass it on standard input" });
   });
-  return Promise.race([pasted, ended, ...(door ? [door.answer] : [])]);
+  return Promise.race([pasted, ended, ...(door ? [door.answer] : []), ...(start ? [start.shared] : [])]);
 }
 
 function readPasted(line: string, isMine: (answer: Answer) => boolean, { id }: Platform): Answer {

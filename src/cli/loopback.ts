@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { type Farewell, isOurs, page, QUIET } from "./loopback-page.ts";
 
 /*
  * Where the browser comes back to (RFC 8252, 7.3): a server on this machine's loopback address alone, for one answer. The address
@@ -12,13 +13,6 @@ const DONE = "/done";
 
 /** What the browser brought: the query of the address it came back to. */
 export type Answer = Readonly<Record<string, string>>;
-
-/** What the person reads in the browser in the end. */
-export interface Farewell {
-  readonly ok: boolean;
-  readonly title: string;
-  readonly text: string;
-}
 
 export interface Loopback {
   readonly redirectUri: string;
@@ -43,10 +37,9 @@ export function listen(port: number, isMine: (answer: Answer) => boolean): Loopb
   const { promise: farewell, resolve: leave } = Promise.withResolvers<Farewell>();
   const { promise: shown, resolve: seen } = Promise.withResolvers<void>();
   let came = false;
-  const server = serve(port, async (request) => {
-    // What names no host, or whose name only leads to this address, is not the browser coming back.
-    const url = URL.parse(request.url);
-    if (!url || request.method !== "GET" || !/^(127\.0\.0\.1|localhost)$/.test(url.hostname)) return page(403, REFUSED);
+  const server = serve(port, async (request, self) => {
+    if (!isOurs(request, self)) return page(403, REFUSED);
+    const url = new URL(request.url);
     if (url.pathname === DONE) {
       const last = await farewell;
       queueMicrotask(seen);
@@ -70,7 +63,7 @@ export function listen(port: number, isMine: (answer: Answer) => boolean): Loopb
   };
 }
 
-function serve(port: number, fetch: (request: Request) => Promise<Response>): Bun.Server<undefined> {
+function serve(port: number, fetch: (request: Request, self: Bun.Server<undefined>) => Promise<Response>): Bun.Server<undefined> {
   try {
     return Bun.serve({ hostname: "127.0.0.1", port, idleTimeout: 0, fetch, development: false, error: () => page(500, NOTHING) });
   } catch (cause) {
@@ -81,28 +74,14 @@ function serve(port: number, fetch: (request: Request) => Promise<Response>): Bu
   }
 }
 
-const REFUSED: Farewell = { ok: false, title: "Not here", text: "This address is only for a browser on this machine." };
+const REFUSED: Farewell = {
+  ok: false,
+  title: "Not here",
+  text: "This address is only for the browser of the person who started psn, on this machine.",
+};
 const NOTHING: Farewell = { ok: false, title: "Nothing here", text: "psn waits for the answer of the platform at another address." };
 const FOREIGN: Farewell = {
   ok: false,
   title: "Not the answer psn waits for",
   text: "It belongs to another attempt, or somebody made it up. Nothing was changed. Go back to the terminal and open the address it shows.",
 };
-
-/** A page of text: no script, nothing loaded, nothing kept, no address handed on. */
-const QUIET = {
-  "cache-control": "no-store",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-} as const;
-
-function page(status: number, { title, text, ok }: Farewell): Response {
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>psn: ${escaped(title)}</title>
-<style>body{font:18px/1.5 system-ui,sans-serif;max-width:32em;margin:15vh auto;padding:0 1em;color-scheme:light dark}h1{font-size:1.4em}</style>
-<h1>${ok ? "✓" : "✗"} ${escaped(title)}</h1><p>${escaped(text)}</p></html>\n`;
-  return new Response(body, { status, headers: { "content-type": "text/html; charset=utf-8", ...QUIET } });
-}
-
-const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

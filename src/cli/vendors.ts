@@ -58,13 +58,27 @@ export async function triggerToken(input: TriggerTokenInput, env: HubEnv, contex
       hint: "pass --trigger-token-stdin",
     });
   const { logInToTrigger } = await import("@psn/compose.vendors.ts");
-  const { openBrowser } = await import("./browser.ts");
-  return logInToTrigger(env, {
-    signal,
+  const [{ openBrowser }, { startPage }] = await Promise.all([import("./browser.ts"), import("./start-page.ts")]);
+  const over = new AbortController();
+  const shared = Promise.withResolvers<never>();
+  let start: ReturnType<typeof startPage> | undefined;
+  const login = logInToTrigger(env, {
+    signal: AbortSignal.any([signal, over.signal]),
     openBrowser: (url) => {
       output.note(`log in to Trigger.dev: ${url}`);
-      void openBrowser(url);
+      start = startPage(url, "psn init --trigger");
+      start.shared.catch(shared.reject);
+      void openBrowser(start.address);
     },
     paste: (question) => prompt.secret(question, "--trigger-token-stdin"),
   });
+  try {
+    const token = await Promise.race([login, shared.promise]);
+    start?.assertAlone();
+    return token;
+  } finally {
+    over.abort();
+    login.catch(() => undefined);
+    await start?.close();
+  }
 }

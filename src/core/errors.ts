@@ -115,6 +115,13 @@ export const ERRORS = {
     meaning: "The platform does not accept your app's id or secret.",
     hint: "psn keys set NAME",
   },
+  CONSENT_SHARED: {
+    exit: EXIT.auth,
+    retry: "never",
+    meaning:
+      "The address that psn gave your browser was opened twice. Another program could consent in your place, so nothing was connected.",
+    hint: "psn connect PLATFORM",
+  },
   AUTH_SCOPE: { exit: EXIT.auth, retry: "never", meaning: "The account may not do this.", hint: "psn connect PLATFORM" },
   RATE_LIMITED: { exit: EXIT.later, retry: "backoff", meaning: "The platform asks for a pause; nothing was published." },
   PLATFORM_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The platform could not be reached; nothing was sent." },

@@ -153,15 +153,23 @@ async function byBrowser(
     if (!platform.authorize) throw new PsnError("BUG", `${platform.id} has no authorize`);
     return platform.authorize(request, net);
   };
-  const { account } = await withConsent({ platform, way, form, app, redirect: back, authorize, ...rest }, context, async (answer) => {
-    const account = await connectAccount(world, user.id, platform.id, { answer }, context.signal, meant);
-    return {
-      ok: true,
-      title: `${platform.name}: ${account.profile.handle} is connected`,
-      text: "You can close this page and go back to the terminal.",
-      account,
-    };
-  });
+  const { account } = await withConsent(
+    { platform, way, form, app, redirect: back, authorize, ...rest },
+    context,
+    async (answer, assertAlone) => {
+      const noReturn = () => {
+        assertAlone();
+        meant.noReturn?.();
+      };
+      const account = await connectAccount(world, user.id, platform.id, { answer }, context.signal, { ...meant, noReturn });
+      return {
+        ok: true,
+        title: `${platform.name}: ${account.profile.handle} is connected`,
+        text: "You can close this page and go back to the terminal.",
+        account,
+      };
+    },
+  );
   return account;
 }
 
