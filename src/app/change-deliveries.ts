@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
+import { type DeliveryState, RETRYABLE, TO_COME } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
+import { advice, isUnsure } from "./advice.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import type { DeliveryDetail, DeliverySummary } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
@@ -16,13 +17,14 @@ export type Change =
 const FROM: Readonly<Record<Change["to"], readonly DeliveryState[]>> = {
   cancel: TO_COME,
   move: TO_COME,
-  retry: ["failed", "held", "cancelled", "scheduled"],
+  retry: RETRYABLE,
 };
-const DONE: Readonly<Record<Change["to"], string>> = { cancel: "cancelled", move: "moved", retry: "tried again" };
 
 /** What became of them, and who will publish what is scheduled now. */
 export interface Changed {
   readonly deliveries: readonly DeliverySummary[];
+  /** What the id means too, and was left as it is. */
+  readonly left: readonly DeliverySummary[];
   readonly woken: Woken;
 }
 const NOBODY_WOKEN: Woken = { queue: null, missed: null, atHome: [] };
@@ -44,18 +46,18 @@ export async function changeDeliveries(
   const before = await posts.detail(userId, ids);
   const able = before.filter((delivery) => isPossible(change, delivery));
   if (able.length === 0) throw conflict(before, change);
-  if (dryRun) return { deliveries: able, woken: NOBODY_WOKEN };
+  if (dryRun) return { deliveries: able, left: without(before, able), woken: NOBODY_WOKEN };
   const wanted = able.map((delivery) => delivery.id);
   noReturn();
   const changed = await apply(world, userId, wanted, change);
-  const after = await posts.detail(userId, wanted);
+  const after = await posts.detail(userId, ids);
   if (changed.length === 0) throw conflict(after, change);
-  return telling(
-    world,
-    userId,
-    after.filter((delivery) => changed.includes(delivery.id)),
-  );
+  const done = after.filter((delivery) => changed.includes(delivery.id));
+  return telling(world, userId, done, without(after, done));
 }
+
+const without = (all: readonly DeliverySummary[], some: readonly DeliverySummary[]) =>
+  all.filter(({ id }) => !some.some((one) => one.id === id));
 
 function isPossible({ to }: Change, { state, unitList }: DeliveryDetail): boolean {
   if (FROM[to].includes(state)) return true;
@@ -63,8 +65,13 @@ function isPossible({ to }: Change, { state, unitList }: DeliveryDetail): boolea
   return to !== "retry" && state === "pending" && unitList.every((unit) => unit.state !== "pending" || unit.sentAt === null);
 }
 
-async function telling(world: World, userId: string, deliveries: readonly DeliverySummary[]): Promise<Changed> {
-  return { deliveries, woken: await wakeUp(world, userId, deliveries) };
+async function telling(
+  world: World,
+  userId: string,
+  deliveries: readonly DeliverySummary[],
+  left: readonly DeliverySummary[],
+): Promise<Changed> {
+  return { deliveries, left, woken: await wakeUp(world, userId, deliveries) };
 }
 
 function apply({ stores: { posts } }: World, userId: string, ids: readonly string[], change: Change): Promise<readonly string[]> {
@@ -80,17 +87,15 @@ function apply({ stores: { posts } }: World, userId: string, ids: readonly strin
 
 function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnError {
   const said = deliveries.map((delivery) => `${delivery.platform}:${delivery.handle} is ${delivery.state}`).join(", ");
-  const first = deliveries[0];
+  const [first] = deliveries;
   const unconfirmed = deliveries.find(isUnsure);
+  const waiting = to === "retry" ? deliveries.find(({ state }) => state === "scheduled") : undefined;
   const hint = unconfirmed
     ? `psn resolve ${shortId(unconfirmed.id)} --live URL | --not-live`
-    : `psn show ${first ? shortId(first.id) : "ID"}`;
-  return new PsnError("STATE_CONFLICT", `this cannot be ${DONE[to]} any more: ${said}`, { hint });
-}
-
-/** What only a person can settle: psn has given up asking, or cannot ask before the account is connected again. */
-export function isUnsure({ state, health }: Pick<DeliverySummary, "state" | "health">): boolean {
-  return state === "unconfirmed" || (health !== "ok" && UNDER_WAY.includes(state));
+    : waiting
+      ? `psn move ${shortId(waiting.id)} --in 1s`
+      : `psn show ${first ? shortId(first.id) : "ID"}`;
+  return new PsnError("STATE_CONFLICT", `there is nothing to ${to}: ${said}`, { hint });
 }
 
 /**
@@ -107,20 +112,30 @@ export async function resolveDelivery(
 ): Promise<Changed> {
   const { posts } = world.stores;
   const ids = await findDeliveries(world, userId, id);
-  const open = (await posts.detail(userId, ids)).filter(isUnsure);
+  const all = await posts.detail(userId, ids);
+  const open = all.filter(isUnsure);
   const [delivery, ...others] = open;
-  if (!delivery) throw new PsnError("STATE_CONFLICT", "nothing here is unconfirmed", { hint: `psn show ${id}` });
+  if (!delivery) throw nothingToResolve(all, id);
   if (others.length > 0)
     throw new PsnError(
       "INPUT_INVALID",
       `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`,
     );
   const verdict = live === undefined ? "not-live" : { live: await refAt(world, userId, delivery, live, signal) };
-  if (dryRun) return { deliveries: [delivery], woken: NOBODY_WOKEN };
+  const left = without(all, [delivery]);
+  if (dryRun) return { deliveries: [delivery], left, woken: NOBODY_WOKEN };
   noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
     throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", { hint: `psn show ${id}` });
-  return telling(world, userId, await posts.detail(userId, [delivery.id]));
+  return telling(world, userId, await posts.detail(userId, [delivery.id]), left);
+}
+
+function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): PsnError {
+  const busy = deliveries.find(({ atWork }) => atWork);
+  const said = deliveries.map(({ platform, handle, state }) => `${platform}:${handle} is ${state}`).join(", ");
+  const why = busy ? `a worker is still at work on ${busy.platform}:${busy.handle}` : said;
+  const [helps] = deliveries.flatMap(advice);
+  return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, { hint: helps ?? `psn show ${id}` });
 }
 
 /** What the platform calls the post at this address: needed where units to come answer it, good to know where none do. */

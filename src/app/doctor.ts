@@ -1,5 +1,6 @@
 import { toPsnError } from "@psn/core/errors.ts";
 import { endsSoon } from "./account-health.ts";
+import { reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import type { User } from "./ports/accounts.ts";
@@ -20,7 +21,7 @@ export interface Check {
 const SKEW_WARN_MS = 2_000;
 const SKEW_FAIL_MS = 60_000;
 /** A worker beats every 15 seconds; three missed beats are a silence. */
-const SILENT_MS = 45_000;
+export const SILENT_MS = 45_000;
 /** A delivery later than this is a failure of the hub and not of the moment. */
 const LATE_MS = 60_000;
 /** Open deliveries that are looked at, the next first. */
@@ -67,7 +68,7 @@ export async function examineHub(
   ];
   for (const account of await accounts.list(user.id)) {
     const name = `account ${nameOf(account)}`;
-    const fix = `psn connect ${account.platform}`;
+    const fix = reconnecting(account.platform, account.profile.handle);
     if (account.health === "disconnected") continue;
     if (account.health === "needs-reconnect") checks.push(fail(name, account.healthReason ?? "needs reconnecting", fix));
     else if (account.expiresAt && endsSoon(account, world.now()))

@@ -17,6 +17,8 @@ function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliveryS
     dueAt: new Date(0),
     wakeAt: new Date(0),
     aheadMs: 0,
+    nextAt: null,
+    atWork: false,
     attempt: 1,
     fence: 1,
     code: null,

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { TO_COME } from "@psn/core/types/index.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
+import { advice } from "./advice.ts";
 import { shortId } from "./find-deliveries.ts";
 import type { DeliverySummary } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
@@ -39,7 +40,7 @@ export async function followPost({
   try {
     for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
       const deliveries = await world.stores.posts.ofPost(userId, postId);
-      const now = deliveries.map(({ state, unitsPublished, code }) => `${state}${unitsPublished}${code}`).join();
+      const now = deliveries.map(progressKey).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
       const open = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
@@ -52,6 +53,11 @@ export async function followPost({
     await worker;
   }
   return world.stores.posts.ofPost(userId, postId);
+}
+
+/** Changes with everything a person may want to know of while it goes on: a state, a part, another try. */
+export function progressKey({ state, unitsPublished, code, nextAt }: DeliverySummary): string {
+  return `${state} ${unitsPublished} ${code} ${nextAt?.getTime()}`;
 }
 
 /** No worker touches a delivery before its account is connected again. */
@@ -74,7 +80,7 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   const [unsure] = of("unconfirmed");
   if (unsure)
     throw new PsnError("UNCONFIRMED", `nobody knows whether the post is out: ${said(of("unconfirmed"))}`, {
-      hint: `psn resolve ${shortId(unsure.id)} --live URL | --not-live`,
+      hint: advice(unsure).length > 0 ? `psn resolve ${shortId(unsure.id)} --live URL | --not-live` : hint,
       details,
     });
   const coming = open.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
@@ -83,7 +89,7 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
     throw new PsnError("STILL_PENDING", `stopped waiting; ${so}: ${said(open)}`, { hint, details });
   }
   const held = open.find((delivery) => !TERMINAL.has(delivery.state));
-  if (held) throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), { hint: `psn connect ${held.platform}`, details });
+  if (held) throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), { hint: advice(held)[0] ?? hint, details });
   if (of("failed").length > 0) throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });
   if (!some) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint, details });
 }
@@ -93,8 +99,9 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
  * waits for its user.
  *
  * @param tellTime a time as the user reads it.
+ * @param goesOn whether somebody publishes what is due when this command has ended.
  */
-export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (at: Date) => string): PsnError | undefined {
+export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (at: Date) => string, goesOn: boolean): PsnError | undefined {
   const coming = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
   const [first] = coming;
   if (!first) return undefined;
@@ -108,10 +115,17 @@ export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (a
     return `${platform}:${handle}: ${coming.includes(delivery) ? words : `${state} ${words}`.trim()}`;
   };
   const id = shortId(first.postId);
-  return new PsnError("INTERRUPTED", `stopped; post ${id} is stored, and a worker goes on with it: ${deliveries.map(tell).join(" | ")}`, {
-    hint: coming.some(({ state }) => TO_COME.includes(state)) ? `psn cancel ${id}` : `psn show ${id}`,
-    details: { post: first.postId, deliveries: deliveries.map((one) => ({ ...fact(one), next: one.wakeAt.toISOString() })) },
-  });
+  return new PsnError(
+    "INTERRUPTED",
+    `stopped; post ${id} is stored, and ${goesOn ? "the worker goes on with it" : "goes on when psn worker runs"}: ${deliveries.map(tell).join(" | ")}`,
+    {
+      hint: coming.some(({ state }) => TO_COME.includes(state)) ? `psn cancel ${id}` : `psn show ${id}`,
+      details: {
+        post: first.postId,
+        deliveries: deliveries.map((one) => ({ ...fact(one), next: one.nextAt?.toISOString() ?? null })),
+      },
+    },
+  );
 }
 
 /** Account by account, with the platform's own words where there are some. */

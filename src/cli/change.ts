@@ -1,7 +1,7 @@
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
 import { z } from "zod";
 import { type Command, defineCommand } from "./command.ts";
-import { deliveryDocument, deliveryTable } from "./render.ts";
+import { deliveryDocument, deliveryTable, noteLeft } from "./render.ts";
 import { notePublisher, wakeDocument } from "./wake.ts";
 
 /** A command that changes all deliveries an id means, and asks nothing else. */
@@ -19,12 +19,13 @@ export function changeCommand(
     run: async ({ id, dryRun }, context) => {
       const { output } = context;
       const { world, user } = await context.hub();
-      const { deliveries, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun, context.noReturn);
+      const { deliveries, left, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun, context.noReturn);
       const head = `${dryRun ? said.would : said.done}:`;
       output.result(
-        { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) },
+        { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument), left: left.map(deliveryDocument) },
         () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`,
       );
+      noteLeft(output, left);
       if (!dryRun) await notePublisher(output, world, deliveries, woken);
       return undefined;
     },

@@ -30,22 +30,50 @@ export function when(at: Date, zone: string): string {
   return formatInstant(Temporal.Instant.fromEpochMilliseconds(at.getTime()), zone);
 }
 
-/** When it is tried next; undefined where nothing is planned. */
-export function nextOf({ state, wakeAt }: DeliverySummary): Date | undefined {
-  return state === "scheduled" || state === "pending" ? wakeAt : undefined;
+/** What comes next, where something is planned or under way: "tried again at …". */
+export function nextWords({ state, code, atWork, nextAt, dueAt, health }: DeliverySummary, zone: string): string | undefined {
+  if (atWork) return "a worker is at work on it now";
+  if (!nextAt) return health !== "ok" && state === "scheduled" ? "waits until its account is connected again" : undefined;
+  const at = when(nextAt, zone);
+  if (state === "sending") return `psn asks the platform again at ${at}`;
+  if (state === "pending") return `psn looks again at ${at}`;
+  if (state === "claimed") return `a worker stopped in the middle; another one may go on from ${at}`;
+  return code !== null || nextAt.getTime() !== dueAt.getTime() ? `tried again at ${at}` : undefined;
+}
+
+/** Says on stderr what the id means too and was left alone. */
+export function noteLeft(output: Output, left: readonly DeliverySummary[]): void {
+  if (left.length > 0)
+    output.note(`left as it is: ${left.map((one) => `${one.platform}:${one.handle}, ${stateWord(output, one)}`).join("; ")}`);
 }
 
 /** One delivery in every `--json`. */
 export function deliveryDocument(delivery: DeliverySummary) {
-  const { id, postId, accountId, platform, handle, state, dueAt, attempt, code, message, publishedAt, text, url, units, unitsPublished } =
-    delivery;
+  const {
+    id,
+    postId,
+    accountId,
+    platform,
+    handle,
+    state,
+    dueAt,
+    nextAt,
+    attempt,
+    code,
+    message,
+    publishedAt,
+    text,
+    url,
+    units,
+    unitsPublished,
+  } = delivery;
   return {
     id,
     post: postId,
     account: { id: accountId, platform, handle },
     state,
     due: dueAt.toISOString(),
-    next: nextOf(delivery)?.toISOString() ?? null,
+    next: nextAt?.toISOString() ?? null,
     published: publishedAt?.toISOString() ?? null,
     url,
     units: { all: units, published: unitsPublished },
@@ -61,7 +89,7 @@ export function deliveryTable(output: Output, deliveries: readonly DeliverySumma
       shortId(delivery.id),
       stateWord(output, delivery),
       `${delivery.platform}:${delivery.handle}`,
-      delivery.state === "published" ? (delivery.url ?? "") : when(nextOf(delivery) ?? delivery.dueAt, zone),
+      delivery.state === "published" ? (delivery.url ?? "") : when(delivery.nextAt ?? delivery.dueAt, zone),
       delivery.units > 1 ? `${delivery.unitsPublished}/${delivery.units}` : "",
       delivery.message && delivery.state !== "published" ? clip(delivery.message, 60) : clip(delivery.text, 40),
     ]),

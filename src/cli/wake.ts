@@ -1,3 +1,5 @@
+import { reconnecting } from "@psn/app/advice.ts";
+import { SILENT_MS } from "@psn/app/doctor.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import type { World } from "@psn/app/ports/world.ts";
@@ -24,12 +26,17 @@ export async function notePublisher(
 ): Promise<void> {
   const scheduled = deliveries.filter(({ state }) => state === "scheduled");
   const sick = scheduled.find(({ health }) => health !== "ok");
-  if (sick) output.note(`${sick.platform}:${sick.handle} must be connected first: psn connect ${sick.platform}`);
+  if (sick) output.note(`${sick.platform}:${sick.handle} must be connected first: ${reconnecting(sick.platform, sick.handle)}`);
   const [first] = scheduled.filter(({ health }) => health === "ok");
   if (!first) return;
   noteWake(output, woken);
-  const working = woken.queue !== null || (await stores.inspection.workers()).length > 0;
+  const working = woken.queue !== null || (await isWorking({ stores }));
   output.note(working ? `next: psn show ${shortId(first.postId)}` : "no worker is running; it goes out when one does: psn worker");
+}
+
+/** Whether a worker lives that goes on when this command has ended. */
+export async function isWorking({ stores }: Pick<World, "stores">): Promise<boolean> {
+  return (await stores.inspection.workers()).some(({ beatMsAgo }) => beatMsAgo < SILENT_MS);
 }
 
 function wakeNote({ queue, missed, atHome }: Woken): string | undefined {

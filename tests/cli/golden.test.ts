@@ -210,7 +210,7 @@ describe("streams", () => {
     expect(await hub.psn(["accounts", "--json"])).toMatchObject({ code: 0, stderr: "" });
   });
 
-  test("progress is for a terminal alone", async () => {
+  test("progress of what goes smoothly is for a terminal alone", async () => {
     const watched = await hub.psn(["post", "watched"], { tty });
     expect(watched.stderr).toContain("scheduled");
     expect((await hub.psn(["post", "unwatched"])).stderr).toBe("");

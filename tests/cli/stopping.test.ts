@@ -210,7 +210,7 @@ describe("a signal after the post was stored", () => {
     const { stderr, ...ran } = await running.ended;
     expect(ran.code).toBe(code);
     expect(stderr).toMatch(
-      /stopped; post [0-9a-f]{8} is stored, and a worker goes on with it: feed:public: scheduled, due .*\(INTERRUPTED\)/,
+      /stopped; post [0-9a-f]{8} is stored, and goes on when psn worker runs: feed:public: scheduled, due .*\(INTERRUPTED\)/,
     );
     const [, id = ""] = /→ psn cancel ([0-9a-f]{8})/.exec(stderr) ?? [];
     expect(await hub.psn(["cancel", id])).toMatchObject({ code: 0 });
@@ -235,7 +235,7 @@ describe("a signal after the post was stored", () => {
   test("no clear answer: a line says when psn asks again, and a signal leaves it to a worker", async () => {
     answer = Promise.resolve(500);
     const running = await sending(["no answer", "--to", "webhook"]);
-    await running.says("no clear answer yet; psn asks again at");
+    await running.says("psn asks the platform again at");
     running.child.kill("SIGTERM");
     const ran = await running.ended;
     answer = Promise.resolve(204);

@@ -64,6 +64,36 @@ describe("beside a running worker", () => {
   });
 });
 
+test("a receiver that answers 500 is told line by line, also where nobody looks, and show says what to do", async () => {
+  receiver.refuse(500);
+  const running = hub.start(["post", "patience", "--to", "all"]);
+  let stderr = "";
+  running.child.stderr?.on("data", (text: string) => {
+    stderr += text;
+  });
+  // Each question to the receiver is a line of its own, with the time of the next.
+  const asked = () =>
+    [...stderr.matchAll(/^webhook:127\.0\.0\.1:\d+ {2}sending .*; psn asks the platform again at (.+?);/gm)].map(([, at]) => at);
+  await until("psn has asked again", () => new Set(asked()).size >= 2);
+  expect(stderr).toContain("; no worker is running: after Ctrl-C it waits for psn worker\n");
+  expect(stderr).toMatch(/^feed:public {2}published$/m);
+  const [delivery] = deliveriesOf(await hub.json(["queue"]));
+  const { deliveries } = (await hub.json(["show", delivery?.id ?? ""])) as { deliveries: { next: string | null; state: string }[] };
+  expect(deliveries).toMatchObject([{ state: "sending", next: expect.stringMatching(/Z$/) }]);
+  const shown = await hub.psn(["show", delivery?.id ?? ""]);
+  expect(shown.stdout).toContain("psn asks the platform again at");
+  // Nobody but psn is to do anything, and so nothing is advised.
+  expect(shown.stderr).toBe("");
+  const { code, stderr: last } = await stop(running);
+  expect({ code, last }).toEqual({ code: 130, last: expect.stringContaining("goes on when psn worker runs") });
+
+  const worker = await hub.worker();
+  const beside = hub.start(["post", "beside a worker", "--to", "webhook"]);
+  await beside.says("Ctrl-C leaves it to the worker");
+  await stop(beside);
+  await stop(worker);
+}, 60_000);
+
 test("what is left to a worker waits for one, and says so", async () => {
   const ran = await hub.psn(["post", "patience", "--to", "all", "--no-wait"]);
   expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining("psn worker") });

@@ -1,4 +1,5 @@
-import { changeDeliveries, isUnsure, resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { isUnsure } from "@psn/app/advice.ts";
+import { changeDeliveries, resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { connectAccount, disconnectAccount } from "@psn/app/connect-account.ts";
 import { followPost } from "@psn/app/follow-post.ts";
 import type { NewMedia } from "@psn/app/ports/posts.ts";

@@ -61,6 +61,10 @@ export interface DeliverySummary {
   readonly wakeAt: Date;
   /** Until somebody can act, in milliseconds, by the database's clock: until then, or until a missing answer is asked for again. */
   readonly aheadMs: number;
+  /** When the next attempt or look is planned; past where no worker ran then. Null while a worker is at work, and where none is planned. */
+  readonly nextAt: Date | null;
+  /** A worker holds it, and may be sending. */
+  readonly atWork: boolean;
   readonly attempt: number;
   readonly fence: number;
   readonly code: string | null;

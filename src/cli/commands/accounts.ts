@@ -1,4 +1,5 @@
 import { endsSoon } from "@psn/app/account-health.ts";
+import { reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Account } from "@psn/app/ports/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
@@ -33,7 +34,7 @@ export default defineCommand({
     );
     const sick = accounts.find((account) => account.health === "needs-reconnect");
     if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
-    else if (sick) output.note(`next: psn connect ${sick.platform}`);
+    else if (sick) output.note(`next: ${reconnecting(sick.platform, sick.profile.handle)}`);
     return undefined;
   },
 });
@@ -50,6 +51,6 @@ function health(output: Output, account: Account, zone: string): string {
   if (pausedUntil && pausedUntil.getTime() > Date.now())
     return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
   if (expiresAt && endsSoon(account, new Date()))
-    return output.style("yellow", `ends ${when(expiresAt, zone)}: psn connect ${account.platform}`);
+    return output.style("yellow", `ends ${when(expiresAt, zone)}: ${reconnecting(account.platform, account.profile.handle)}`);
   return output.style("green", "ok");
 }

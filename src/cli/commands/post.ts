@@ -1,17 +1,18 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import { assertOutcome, followPost, stoppedPost } from "@psn/app/follow-post.ts";
+import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Output, table } from "@psn/cli/output.ts";
-import { deliveryDocument, deliveryTable, when } from "@psn/cli/render.ts";
-import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import { isWorking, notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
+import { TERMINAL } from "@psn/domain/delivery.ts";
 import { z } from "zod";
 
 const list = z.array(z.string()).default([]);
@@ -152,6 +153,7 @@ export default defineCommand({
     const tellStored = () => output.note(`post ${shortId(postId)} is stored; psn finishes what it is sending, and takes nothing new`);
     if (signal.aborted) tellStored();
     else signal.addEventListener("abort", tellStored, { once: true });
+    const goesOn = world.queue !== undefined || (await isWorking(world));
     const ended = await followPost({
       world,
       userId: user.id,
@@ -159,11 +161,11 @@ export default defineCommand({
       version,
       stop: signal,
       ...(input.wait ? {} : { patienceMs: PATIENCE_MS }),
-      onProgress: progressOf(output, user.timeZone, context.now),
+      onProgress: progressOf(output, user.timeZone, goesOn),
     });
     // With --json there is one document: the failure's, when it failed.
     if (!output.json) tell(ended);
-    const stopped = signal.aborted ? stoppedPost(ended, (at) => when(at, user.timeZone)) : undefined;
+    const stopped = signal.aborted ? stoppedPost(ended, (at) => when(at, user.timeZone), goesOn) : undefined;
     if (stopped) throw stopped;
     // What is not out is left to whoever publishes when this command has ended.
     if (ended.some(({ state, health }) => state === "scheduled" && health === "ok"))
@@ -174,17 +176,32 @@ export default defineCommand({
   },
 });
 
-/** Shows each change on a terminal; elsewhere says why it takes long, once for each reason. */
-function progressOf(output: Output, zone: string, now: () => Date): (deliveries: readonly DeliverySummary[]) => void {
-  const told = new Set<string>();
+/**
+ * One line for each change. Where stderr is no terminal only for what a person may wonder about: another try, a missing answer, a
+ * platform that works on it, one account of several. There, what goes smoothly is told by the result alone.
+ */
+function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries: readonly DeliverySummary[]) => void {
+  const told = new Map<string, string>();
+  const leave = goesOn ? "Ctrl-C leaves it to the worker" : "no worker is running: after Ctrl-C it waits for psn worker";
   return (deliveries) => {
-    if (output.interactive) output.note(deliveryTable(output, deliveries, zone));
-    for (const { id, platform, handle, state, code, aheadMs } of deliveries) {
-      if (code === null || !["scheduled", "sending"].includes(state) || told.has(`${id} ${state}`)) continue;
-      told.add(`${id} ${state}`);
-      const why = state === "sending" ? "no clear answer yet; psn asks" : `it did not work yet (${code}); psn tries`;
-      const at = when(new Date(now().getTime() + aheadMs), zone);
-      output.note(`${platform}:${handle}: ${why} again at ${at}; Ctrl-C leaves that to a worker`);
+    for (const delivery of deliveries) {
+      const { id, platform, handle, state, code, message, units, unitsPublished } = delivery;
+      const key = progressKey(delivery);
+      if (told.get(id) === key) continue;
+      const isFirst = !told.has(id);
+      told.set(id, key);
+      const hasEnded = TERMINAL.has(state);
+      // The account that ends last is told by the result.
+      const isSmooth = hasEnded
+        ? isFirst || deliveries.every((one) => TERMINAL.has(one.state))
+        : code === null && state !== "pending" && unitsPublished === 0;
+      if (isSmooth && !output.interactive) continue;
+      const next = hasEnded ? undefined : nextWords(delivery, zone);
+      const words = [
+        `${stateWord(output, delivery)}${units > 1 ? ` ${unitsPublished}/${units}` : ""}${code === null ? "" : ` (${code}: ${message})`}`,
+        ...(next === undefined ? [] : [next, leave]),
+      ];
+      output.note(`${platform}:${handle}  ${words.join("; ")}`);
     }
   };
 }

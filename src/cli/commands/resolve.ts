@@ -30,13 +30,14 @@ export default defineCommand({
     if ((live !== undefined) === notLive)
       throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
     const { world, user } = await context.hub();
-    const { deliveries, woken } = await resolveDelivery(world, user.id, id, live, {
+    const { deliveries, left, woken } = await resolveDelivery(world, user.id, id, live, {
       dryRun,
       signal: context.signal,
       noReturn: context.noReturn,
     });
-    output.result({ dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument) }, () =>
-      deliveryTable(output, deliveries, user.timeZone),
+    output.result(
+      { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument), left: left.map(deliveryDocument) },
+      () => deliveryTable(output, deliveries, user.timeZone),
     );
     if (!dryRun) await notePublisher(output, world, deliveries, woken);
     return undefined;

@@ -1,9 +1,9 @@
-import { isUnsure } from "@psn/app/change-deliveries.ts";
+import { advice } from "@psn/app/advice.ts";
 import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliveryDetail } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
-import { deliveryDocument, nextOf, stateWord, when } from "@psn/cli/render.ts";
+import { deliveryDocument, nextWords, stateWord, when } from "@psn/cli/render.ts";
 import { z } from "zod";
 
 export default defineCommand({
@@ -17,8 +17,12 @@ export default defineCommand({
     const { world, user } = await context.hub();
     const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
     output.result({ deliveries: details.map(document) }, () => details.map((detail) => page(output, detail, user.timeZone)).join("\n\n"));
-    const unsure = details.find(isUnsure);
-    if (unsure) output.note(`look there, then: psn resolve ${shortId(unsure.id)} --live URL, or --not-live`);
+    for (const detail of details) {
+      const commands = advice(detail);
+      const look = commands.some((command) => command.startsWith("psn resolve")) ? "look there, then: " : "next: ";
+      const whose = details.length > 1 ? `${detail.platform}:${detail.handle}: ` : "";
+      if (commands.length > 0) output.note(`${whose}${look}${commands.join(", or ")}`);
+    }
     return undefined;
   },
 });
@@ -42,9 +46,8 @@ function document(detail: DeliveryDetail) {
 
 function page(output: Output, detail: DeliveryDetail, zone: string): string {
   const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;
-  const next = nextOf(detail);
-  const again = next && next.getTime() !== detail.dueAt.getTime() ? `, tried again ${when(next, zone)}` : "";
-  const lines = [head, `due ${when(detail.dueAt, zone)}${again}`];
+  const next = nextWords(detail, zone);
+  const lines = [head, `due ${when(detail.dueAt, zone)}${next === undefined ? "" : `; ${next}`}`];
   if (detail.code !== null) lines.push(`${detail.code}: ${detail.message}`);
   for (const { position, state, unit, ref } of detail.unitList) {
     lines.push(

@@ -1,5 +1,5 @@
+import { advice, isUnsure, reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
-import { shortId } from "@psn/app/find-deliveries.ts";
 import type { Account } from "@psn/app/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
@@ -35,7 +35,7 @@ export default defineCommand({
     const sick = accounts.filter(({ health }) => health === "needs-reconnect");
     const unsure = open
       .concat(recent)
-      .filter(({ state, id }, n, all) => state === "unconfirmed" && all.findIndex((one) => one.id === id) === n);
+      .filter((delivery, n, all) => isUnsure(delivery) && all.findIndex(({ id }) => id === delivery.id) === n);
     const late = open.filter(({ state, code }) => state === "held" && code === "LATE");
     output.result(
       {
@@ -65,7 +65,7 @@ export default defineCommand({
 /** The one thing that helps most now. */
 function nextStep(accounts: readonly Account[], [unsure]: readonly DeliverySummary[]): string {
   const sick = accounts.find(({ health }) => health === "needs-reconnect");
-  if (sick) return `psn connect ${sick.platform}`;
-  if (unsure) return `psn resolve ${shortId(unsure.id)} --live URL, or --not-live`;
+  if (sick) return reconnecting(sick.platform, sick.profile.handle);
+  if (unsure) return advice(unsure).join(", or ");
   return accounts.length === 0 ? "psn connect feed ./public" : 'psn post "…" --to ACCOUNT, psn queue, psn --help';
 }

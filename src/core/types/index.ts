@@ -38,6 +38,8 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /** Nothing of the next unit has been sent: what its user may still cancel or move. */
 export const TO_COME: readonly DeliveryState[] = ["held", "scheduled", "claimed"];
+/** What ended without being published, or waits for its user: `psn retry` takes these and nothing that will go out by itself. */
+export const RETRYABLE: readonly DeliveryState[] = ["held", "failed", "cancelled"];
 /** A unit may be out, and the platform has not said so. */
 export const UNDER_WAY: readonly DeliveryState[] = ["sending", "pending"];
 

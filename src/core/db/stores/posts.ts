@@ -12,6 +12,9 @@ const ended: DeliveryState[] = ["published", "failed", "cancelled"];
 const ofDelivery = (expression: SQL, tail = sql``) =>
   sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
 
+/** A worker that is at it may still send: a disconnect does not take its lease away. */
+const noLease = sql`(${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
+
 function summaries(db: Builder) {
   return db
     .select({
@@ -29,6 +32,12 @@ function summaries(db: Builder) {
         when ${deliveries.state} in ('scheduled', 'pending') then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
         when ${deliveries.state} = 'sending' and ${deliveries.worker} is null then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
         else now() end - now()) * 1000)::double precision`,
+      nextAt: sql<Date | null>`case
+        when ${accounts.health} <> 'ok' then null
+        when ${deliveries.state} in ('scheduled', 'pending') and ${noLease} then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
+        when ${deliveries.state} in ('claimed', 'sending') and ${noLease} then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
+        end`.mapWith(deliveries.wakeAt),
+      atWork: sql<boolean>`not ${noLease}`,
       attempt: deliveries.attempt,
       fence: deliveries.fence,
       code: deliveries.code,
