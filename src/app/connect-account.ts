@@ -52,6 +52,7 @@ export async function connectAccount(
     throw namingApp(error, platform);
   });
   const knownId = await world.stores.accounts.find(userId, platformId, profile.subject);
+  const named = platform.namesakes ? { ...profile, handle: await ownHandle(world, userId, platformId, profile) } : profile;
   const wanted = meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
   if (wanted && wanted.profile.subject !== profile.subject) {
     await forget(world, userId, platform, { credentials, profile });
@@ -69,7 +70,7 @@ export async function connectAccount(
     if (knownId === undefined && "answer" in consent) await forget(world, userId, platform, { credentials, profile });
     throw error;
   }
-  const account = { id, platform: platformId, profile };
+  const account = { id, platform: platformId, profile: named };
   // A row that never was: nothing that was ever sealed opens in it.
   const row = { id: world.newId(), version: 1 };
   await world.stores.accounts.connect(userId, account, sealCredentials(world, userId, row, account, credentials));
@@ -81,7 +82,18 @@ export async function connectAccount(
       waiting.filter(({ accountId }) => accountId === id),
     );
   }
-  return { id, platform: platformId, profile, again: knownId !== undefined };
+  return { id, platform: platformId, profile: named, again: knownId !== undefined };
+}
+
+/**
+ * The handle by which lists and commands tell this account from the user's others: two webhooks on one host have the same, and two
+ * feeds in folders of one name. The end of the subject is always the same for the same account, and is no secret.
+ */
+async function ownHandle(world: World, userId: string, platformId: string, { subject, handle }: Profile): Promise<string> {
+  const others = (await world.stores.accounts.list(userId)).filter(
+    ({ platform, profile }) => platform === platformId && profile.subject !== subject,
+  );
+  return others.some(({ profile }) => profile.handle.toLowerCase() === handle.toLowerCase()) ? `${handle}#${subject.slice(-4)}` : handle;
 }
 
 /** The account of this platform that waits to be reconnected. */

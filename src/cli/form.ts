@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Auth, FormField } from "@psn/core/types/account.ts";
+import type { Auth, FormField, Profile } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Context } from "./command.ts";
 import { givenSecret } from "./prompt.ts";
@@ -20,13 +20,22 @@ export type Given = Readonly<Record<string, unknown>>;
 /** The flags by which a secret comes, in camelCase. */
 export const secretFlags = (name: string) => [`${name}Stdin`, `${name}File`] as const;
 
-/** The form's values, from the arguments and flags, else by asking. Throws USAGE, INPUT_REQUIRED, INPUT_INVALID, FILE_UNREADABLE. */
+/** In place of an answer in a dry run, which asks nobody. */
+export const ASKED = "(asked for)";
+/** How often a person may mistype one field. */
+const TRIES = 3;
+
+/**
+ * The form's values, from the arguments and flags, else from the account that is reconnected, else by asking. Throws USAGE,
+ * INPUT_REQUIRED, INPUT_INVALID, FILE_UNREADABLE.
+ */
 export async function fillForm(
   platform: Platform,
   { fields }: Auth,
   what: string | undefined,
   given: Given,
   context: Context,
+  reconnected?: Profile,
 ): Promise<Readonly<Record<string, string>>> {
   const first = fields.find(({ secret }) => !secret);
   if (what !== undefined && !first) throw new PsnError("USAGE", `${platform.id} asks for nothing here, and "${what}" was given`);
@@ -42,9 +51,26 @@ export async function fillForm(
         ? what
         : typeof named === "string"
           ? named
-          : (field.fallback ?? (await context.prompt.text(field.help, `--${field.name}`)));
+          : ((reconnected && field.known?.(reconnected)) ??
+            field.fallback ??
+            (await asked(field, context, () => context.prompt.text(field.help, `--${field.name}`))));
   }
   return form;
+}
+
+/** Asks again for what cannot be right, and for nothing else. */
+async function asked({ check }: FormField, { output }: Context, ask: () => Promise<string>): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    const value = await ask();
+    if (value === ASKED) return value;
+    try {
+      check?.(value);
+      return value;
+    } catch (error) {
+      if (!(error instanceof PsnError) || tries === TRIES) throw error;
+      output.note(`${error.message}${error.hint === undefined ? "" : `\n  → ${error.hint}`}`);
+    }
+  }
 }
 
 /** A flag of another platform is a misunderstanding, and not to be passed over. */
@@ -57,9 +83,10 @@ function refuseForeign(platform: Platform, fields: readonly FormField[], given: 
   throw new PsnError("USAGE", `${platform.id} has no use for ${flag}; it asks for ${asked || "your consent in the browser alone"}`);
 }
 
-async function secretOf(field: FormField, given: Given, { prompt, stdin }: Context): Promise<string> {
+async function secretOf(field: FormField, given: Given, context: Context): Promise<string> {
   const [fromStdin, file] = secretFlags(field.name);
   const path = given[file];
-  const value = await givenSecret(field.name, given[fromStdin] === true, typeof path === "string" ? path : undefined, stdin);
-  return value ?? field.fallback ?? prompt.secret(field.help, `--${field.name}-stdin or --${field.name}-file`);
+  const value = await givenSecret(field.name, given[fromStdin] === true, typeof path === "string" ? path : undefined, context.stdin);
+  const ask = () => context.prompt.secret(field.help, `--${field.name}-stdin or --${field.name}-file`);
+  return value ?? field.fallback ?? asked(field, context, ask);
 }

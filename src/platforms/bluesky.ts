@@ -10,8 +10,19 @@ import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
 import { isRefused, parse, vouched } from "./kit/http.ts";
 
-const IDENTIFIER: FormField = { name: "identifier", secret: false, help: "the account's handle, for example ada.bsky.social" };
-const SERVER: FormField = { name: "server", secret: false, help: "the account's server", fallback: "https://bsky.social" };
+const IDENTIFIER: FormField = {
+  name: "identifier",
+  secret: false,
+  help: "the account's handle, for example ada.bsky.social",
+  known: ({ handle }) => handle,
+};
+const SERVER: FormField = {
+  name: "server",
+  secret: false,
+  help: "the account's server",
+  fallback: "https://bsky.social",
+  known: ({ home }) => home,
+};
 
 /**
  * Bluesky and every other PDS of its network, by app password or in the browser. The app password comes first: what a browser gives

@@ -47,11 +47,17 @@ export default definePlatform({
     duplicates: "client-id",
     concurrency: 1,
   },
+  namesakes: true,
   auth: [
     {
       kind: "form",
       fields: [
-        { name: "folder", secret: false, help: "the folder to publish into; it is made when it is missing" },
+        {
+          name: "folder",
+          secret: false,
+          help: "the folder to publish into; it is made when it is missing",
+          known: ({ home }) => home,
+        },
         { name: "url", secret: false, help: "where the folder is served, for example https://example.com/feed/", fallback: "" },
         { name: "title", secret: false, help: "the feed's title; without one the folder's name", fallback: "" },
       ],

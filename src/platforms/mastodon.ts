@@ -13,7 +13,12 @@ import { locate, lookup, refOf } from "./kit/mastodon/lookup.ts";
 import { authorize, exchange, revoke } from "./kit/mastodon/oauth.ts";
 import { upload } from "./kit/mastodon/upload.ts";
 
-const SERVER: FormField = { name: "server", secret: false, help: "the server's host, for example mastodon.social" };
+const SERVER: FormField = {
+  name: "server",
+  secret: false,
+  help: "the server's host, for example mastodon.social",
+  known: ({ home }) => home,
+};
 
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */
 export default definePlatform({

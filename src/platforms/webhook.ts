@@ -40,6 +40,7 @@ export default definePlatform({
     duplicates: "client-id",
     concurrency: 4,
   },
+  namesakes: true,
   auth: [
     {
       kind: "form",
@@ -48,11 +49,14 @@ export default definePlatform({
           name: "url",
           secret: false,
           help: "the receiver, https:// or http:// on this machine; it is shown in lists, so keep tokens out of it",
+          known: ({ home }) => home,
+          check: (value) => void receiverOf(value),
         },
         {
           name: "secret",
           secret: true,
           help: `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes; ${SECRET_HINT}`,
+          check: (value) => void keyOf(value.trim()),
         },
       ],
     },

@@ -2,7 +2,7 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
 import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { fillForm, type Given, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
+import { ASKED, fillForm, type Given, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
 import { ownApp } from "@psn/cli/own-app.ts";
 import type { Prompt } from "@psn/cli/prompt.ts";
 import type { Hub } from "@psn/compose.ts";
@@ -60,7 +60,11 @@ export default defineCommand({
     const meant: Meant = { another, noReturn: context.noReturn, ...(account ? { account } : {}) };
     const platform = await hub.world.platforms.load(id);
     const way = wayOf(platform, given, oauth);
-    const form = await fillForm(platform, way, what, given, dryRun ? { ...context, prompt: asking(context.prompt) } : context);
+    const [first] = way.fields.filter(({ secret }) => !secret);
+    const isNamed = what !== undefined || (first !== undefined && given[first.name] !== undefined);
+    const again = account ?? (isNamed || another ? undefined : await onlyNeedy(id, hub));
+    const asker = dryRun ? { ...context, prompt: asking(context.prompt) } : context;
+    const form = await fillForm(platform, way, what, given, asker, isNamed ? undefined : again?.profile);
     if (dryRun) {
       const shown = Object.fromEntries(
         way.fields.map(({ name, secret }) => [name, secret && form[name] !== ASKED ? "••••••••" : (form[name] ?? "")]),
@@ -86,8 +90,6 @@ export default defineCommand({
   },
 });
 
-const ASKED = "(asked for)";
-
 /** Nobody is asked in a dry run: it says where somebody would be. */
 function asking(prompt: Prompt): Prompt {
   return { ...prompt, text: async () => ASKED, secret: async () => ASKED };
@@ -100,6 +102,14 @@ async function meantBy(named: string, { world, user }: Hub) {
   const account = accounts.find((one) => nameOf(one).toLowerCase() === named.toLowerCase());
   if (account) return { id: account.platform, account };
   throw new PsnError("NOT_FOUND", `no account is called "${named}"`, { hint: "psn accounts" });
+}
+
+/** The account of this platform that waits to be reconnected, where it is the only one. */
+async function onlyNeedy(id: string, { world, user }: Hub) {
+  const needy = (await world.stores.accounts.list(user.id)).filter(
+    ({ platform, health }) => platform === id && health === "needs-reconnect",
+  );
+  return needy.length === 1 ? needy[0] : undefined;
 }
 
 /** The way that the flags ask for, else the platform's first. */

@@ -10,6 +10,10 @@ export interface FormField {
   readonly help: string;
   /** Used when nothing is given; a field without one is required. An empty string means "may be left out". */
   readonly fallback?: string;
+  /** What a connected account has in this field: whoever reconnects it is not asked for it again. */
+  readonly known?: (profile: Profile) => string;
+  /** Throws INPUT_INVALID or INPUT_REQUIRED for a value that can never be right: a person who typed it is asked for this field again. */
+  readonly check?: (value: string) => void;
 }
 
 /** Values that a person enters. */
