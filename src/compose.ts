@@ -20,6 +20,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import {
+  APP_KEYS,
   changeEnvFile,
   checkEnvText,
   dataDir,
@@ -34,6 +35,7 @@ import {
   readHubEnv,
   readKeysEnv,
   setEnvValue,
+  unknownSetting,
   unsetEnvValue,
 } from "@psn/core/utils/env.ts";
 import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
@@ -172,8 +174,17 @@ export function examineGround(folder: string, environment?: Environment): readon
     checks.push(
       warn("settings", `hub.env has ${name}, which psn does not know`, suggestion === undefined ? null : `did you mean ${suggestion}?`),
     );
+  for (const { name, hint } of unknownKeys(folder, environment))
+    checks.push(warn("settings", `keys.env has ${name}, which psn does not know`, hint));
   if (checks.length === 1) checks.push(ok("settings", "hub.env and keys.env are readable by you alone, and sound"));
   return checks;
+}
+
+/** Names of keys.env that no platform asks for. */
+function unknownKeys(folder: string, environment?: Environment) {
+  return [...readKeysEnv(folder, environment).env.keys.keys()]
+    .filter((name) => !APP_KEYS.some((setting) => setting.name === name))
+    .map((name) => ({ name, hint: unknownSetting(name, APP_KEYS).hint ?? null }));
 }
 
 /** What `psn db` needs, on a hub whose schema may be anything. */

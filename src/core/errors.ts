@@ -52,6 +52,12 @@ export const ERRORS = {
     hint: "psn post --dry-run …",
   },
   NOT_FOUND: { exit: EXIT.usage, retry: "never", meaning: "There is nothing by that name or id.", hint: "psn queue" },
+  SETTING_UNKNOWN: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "psn knows no setting of hub.env and no key of keys.env by that name, so nothing was written.",
+    hint: "psn config list",
+  },
   STATE_CONFLICT: {
     exit: EXIT.failed,
     retry: "never",

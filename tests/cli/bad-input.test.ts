@@ -178,7 +178,6 @@ describe("secrets on the command line", () => {
     [["init", "--database-url", `postgres://ada:${PASSWORD}#x@127.0.0.1/psn`]],
     [["init", "--database-url", `postgres://ada@127.0.0.1/psn?password=${PASSWORD}`]],
     [["config", "set", "DATABASE_URL", `postgres://ada:${PASSWORD}@127.0.0.1/psn`]],
-    [["config", "set", "SOME_NEW_SECRET", PASSWORD]],
     [["connect", "bluesky", "ada.example", PASSWORD]],
     [["queue", PASSWORD]],
     [["queue", `--limmit=${PASSWORD}`]],

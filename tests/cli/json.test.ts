@@ -144,7 +144,8 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
   config: [
     ["USAGE", "config"],
     ["USAGE", "config", "lst"],
-    ["NOT_FOUND", "config", "get", "PSN_USERS"],
+    ["SETTING_UNKNOWN", "config", "get", "PSN_USERS"],
+    ["SETTING_UNKNOWN", "config", "set", "NOPE", "1"],
     ["INPUT_INVALID", "config", "set", "PSN_TIME_ZONE", "Mars/Base"],
     ["USAGE", "config", "set", "DATABASE_URL", "postgres://ada:lovelace@127.0.0.1/psn"],
     ["INPUT_REQUIRED", "config", "set", "DATABASE_URL"],
@@ -160,6 +161,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["INPUT_REQUIRED", "keys", "set", "X_CLIENT_ID"],
     ["USAGE", "keys", "set", "x-client-id", "--stdin"],
     ["FILE_UNREADABLE", "keys", "set", "X_CLIENT_ID", "--file", "/nowhere"],
+    ["SETTING_UNKNOWN", "keys", "set", "NOPE", "--stdin"],
     ["NOT_FOUND", "keys", "rm", "X_CLIENT_ID"],
   ],
   vault: [

@@ -9,7 +9,7 @@ import { ERRORS } from "@psn/core/errors.ts";
 import { formFields } from "@psn/core/types/account.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
-import { documentOf, psn, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { documentOf, psn, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /*
  * The flags of connect, the words of completion, and the two files of settings.
@@ -119,6 +119,34 @@ describe("settings", () => {
     expect(await hub.psn(["config", "set", "X_CLIENT_SECRET", "--unset"])).toMatchObject({ code: 0 });
     expect(await keys()).not.toContain("SECRET");
     expect(statSync(file("keys")).mode & 0o777).toBe(0o600);
+  });
+
+  test("a name that psn does not know is stored nowhere, and doctor warns of one that somebody wrote", async () => {
+    for (const [argv, stdin] of [
+      [["config", "set", "NOPE", "1"], ""],
+      [["config", "set", "NOPE", "--stdin"], "1\n"],
+      [["config", "set", "X_CLIENT_SECRT", "--stdin"], "1\n"],
+      [["config", "set", "NOPE", "--unset"], ""],
+      [["config", "set", "NOPE", "--unset", "--dry-run"], ""],
+      [["keys", "set", "NOPE", "--stdin"], "1\n"],
+      [["keys", "set", "PSN_LATE", "--stdin"], "1\n"],
+    ] as const)
+      await refusedBy(
+        hub,
+        argv,
+        "SETTING_UNKNOWN",
+        /psn knows no setting (NOPE|X_CLIENT_SECRT|PSN_LATE)[\s\S]*(psn config list|did you mean)/,
+        stdin,
+      );
+    const before = await keys();
+    await writeFile(file("keys"), `${before}NOPE=canary\n`, { mode: 0o600 });
+    const { checks } = documentOf(await hub.psn(["doctor", "--offline", "--json"])) as { checks: { said: string; status: string }[] };
+    expect(checks).toContainEqual(expect.objectContaining({ status: "warn", said: "keys.env has NOPE, which psn does not know" }));
+    const pushed = await hub.psn(["keys", "push"]);
+    expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining("not sealed, since psn knows no such key: NOPE") });
+    expect(await hub.rows("SELECT name FROM psn.api_keys WHERE name = 'NOPE'")).toEqual([]);
+    expect(await hub.psn(["config", "set", "NOPE", "--unset"])).toMatchObject({ code: 0 });
+    expect(await keys()).toBe(before);
   });
 
   test("--dry-run changes nothing", async () => {

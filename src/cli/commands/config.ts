@@ -8,7 +8,6 @@ import { givenSecret } from "@psn/cli/prompt.ts";
 import { lendingCtrlC } from "@psn/cli/stop.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import {
-  assertNoSlip,
   type ConfigFile,
   type ConfigRow,
   configPath,
@@ -19,7 +18,7 @@ import {
   setConfig,
   unsetConfig,
 } from "@psn/core/utils/config.ts";
-import { checkEnvText, childEnvironment, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
+import { checkEnvText, childEnvironment, knownSetting, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
 const list = defineCommand({
@@ -61,7 +60,8 @@ const get = defineCommand({
 const set = defineCommand({
   name: "set",
   summary: "set a value; a secret by prompt or standard input",
-  details: "The value is checked first; comments and order of the file stay as they are. A secret is never taken from the command line.",
+  details:
+    "The name must be one psn knows, and the value is checked first; comments and order of the file stay as they are. A secret is never taken from the command line.",
   examples: [
     { line: "psn config set PSN_TIME_ZONE Europe/Berlin", does: "a value that is no secret" },
     { line: "psn config set X_CLIENT_SECRET --stdin < secret.txt", does: "a secret; without --stdin psn asks for it" },
@@ -86,13 +86,13 @@ const set = defineCommand({
     const { output } = context;
     const hub = await context.folder();
     if (unset) {
+      if (dryRun) getConfig(hub, name);
       if (!dryRun) context.noReturn();
       if (!dryRun) unsetConfig(hub, name);
       output.result({ name, unset: true, dryRun }, () => `${dryRun ? "would unset" : "unset"} ${name}`);
       return undefined;
     }
-    assertNoSlip(hub, name);
-    const secret = listConfig(hub).rows.find((row) => row.name === name)?.secret ?? true;
+    const { secret } = knownSetting(name);
     if (value !== undefined && secret)
       throw new PsnError("USAGE", `${name} is a secret, and a command line can be read by others`, {
         hint: `psn config set ${name} --stdin`,

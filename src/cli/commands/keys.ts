@@ -4,7 +4,7 @@ import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Origin } from "@psn/core/utils/env.ts";
+import { APP_KEYS, appKeySetting, knownSetting, type Origin } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
 const NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
@@ -56,6 +56,7 @@ const set = defineCommand({
   schema: z.object({ name: named, stdin: z.boolean().default(false), file: z.string().optional() }),
   run: async ({ name, stdin, file }, context) => {
     const { output, prompt } = context;
+    knownSetting(name, APP_KEYS);
     const hub = await context.hub();
     const { world, user } = hub;
     const appKeys = hub.appKeys();
@@ -94,7 +95,7 @@ const push = defineCommand({
   name: "push",
   summary: "seal what keys.env holds into the hub",
   details:
-    "So that tasks and other machines of this hub have it too. What is sealed already and the same is left alone; keys.env stays as it is.",
+    "So that tasks and other machines of this hub have it too. A name that psn does not know is left out, and named. What is sealed already and the same is left alone; keys.env stays as it is.",
   examples: [{ line: "psn keys push", does: "after editing keys.env" }],
   flags: [{ flags: "--dry-run", help: "say which would be sealed" }],
   schema: z.object({ dryRun: z.boolean().default(false) }),
@@ -104,16 +105,19 @@ const push = defineCommand({
     const { world, user } = hub;
     const appKeys = hub.appKeys();
     const sealed = await world.stores.keys.list(user.id);
+    const unknown = [...appKeys.keys()].filter((name) => !appKeySetting(name));
     const fresh = [...appKeys].filter(([name, { value }]) => {
+      if (unknown.includes(name)) return false;
       const kept = sealed.find((key) => key.name === name);
       return !kept || openKey(world.vault, user.id, kept) !== value;
     });
     if (!dryRun) context.noReturn();
     if (!dryRun) for (const [name, { value }] of fresh) await putKey(world, user.id, name, value);
     const names = fresh.map(([name]) => name);
-    output.result({ sealed: names, same: appKeys.size - names.length, dryRun }, () =>
+    output.result({ sealed: names, same: appKeys.size - names.length - unknown.length, unknown, dryRun }, () =>
       names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
     );
+    if (unknown.length > 0) output.note(`not sealed, since psn knows no such key: ${unknown.join(", ")}; psn config edit keys`);
     return undefined;
   },
 });

@@ -46,7 +46,10 @@ describe("list and get", () => {
     expect(getConfig(hub, "PSN_USRE", {})).toMatchObject({ file: "hub", suggestion: "PSN_USER", origin: { line: 3 } });
     expect(getConfig(hub, "PSN_USER", {})).toMatchObject({ file: "hub", shown: undefined });
     expect(getConfig(hub, "PSN_TIME_ZONE", { PSN_TIME_ZONE: "UTC" }).origin).toBe("environment");
-    expect(thrown(() => getConfig(hub, "DATABASE_URLS", {}))).toMatchObject({ code: "NOT_FOUND", hint: "did you mean DATABASE_URL?" });
+    expect(thrown(() => getConfig(hub, "DATABASE_URLS", {}))).toMatchObject({
+      code: "SETTING_UNKNOWN",
+      hint: "did you mean DATABASE_URL?",
+    });
   });
 
   test("go on where a file cannot be used, and tell why", () => {
@@ -67,25 +70,37 @@ describe("set and unset", () => {
   test("write into the file a name belongs to, for its owner alone", () => {
     expect(setConfig(hub, "PSN_TIME_ZONE", "UTC")).toBe("hub");
     expect(setConfig(hub, "X_CLIENT_ID", "id")).toBe("keys");
-    expect(setConfig(hub, "MY_OWN", "id")).toBe("keys");
     expect(read("hub")).toBe("PSN_TIME_ZONE=UTC\n");
-    expect(read("keys")).toBe("X_CLIENT_ID=id\nMY_OWN=id\n");
-    expect(isExposed(configPath(hub, "hub"))).toBe(false);
-    expect(unsetConfig(hub, "MY_OWN")).toBe("keys");
     expect(read("keys")).toBe("X_CLIENT_ID=id\n");
+    expect(isExposed(configPath(hub, "hub"))).toBe(false);
+    expect(unsetConfig(hub, "X_CLIENT_ID")).toBe("keys");
+    expect(read("keys")).toBe("");
   });
 
-  test("an unknown name that is in hub.env stays there", () => {
+  test("an unknown name is not written, and can be taken out", () => {
     writeEnvFile(configPath(hub, "hub"), "FOO=1\n");
-    expect(setConfig(hub, "FOO", "2")).toBe("hub");
+    expect(thrown(() => setConfig(hub, "FOO", "2"))).toMatchObject({ code: "SETTING_UNKNOWN" });
+    expect(thrown(() => setConfig(hub, "NOPE", "canary"))).toMatchObject({ code: "SETTING_UNKNOWN", hint: "psn config list" });
+    expect(thrown(() => unsetConfig(hub, "NOPE"))).toMatchObject({ code: "SETTING_UNKNOWN" });
     expect(existsSync(configPath(hub, "keys"))).toBe(false);
+    expect(unsetConfig(hub, "FOO")).toBe("hub");
+  });
+
+  test.each([
+    ["PSN_TIMEZONE", "PSN_TIME_ZONE"],
+    ["PSN_TZ", "PSN_TIME_ZONE"],
+    ["X_CLIENT_SECRT", "X_CLIENT_SECRET"],
+    ["X_ID", "X_CLIENT_ID"],
+    ["psn_late", "PSN_LATE"],
+  ])("%s: did you mean %s?", (name, meant) => {
+    expect(thrown(() => setConfig(hub, name, "canary"))).toMatchObject({ code: "SETTING_UNKNOWN", hint: `did you mean ${meant}?` });
   });
 
   test("refuse what cannot be right, and write nothing", () => {
     expect(thrown(() => setConfig(hub, "PSN_USER", "canary")).code).toBe("INPUT_INVALID");
     expect(thrown(() => setConfig(hub, "HUB_ENCRYPTION_KEY", "canary")).message).not.toContain("canary");
     expect(thrown(() => setConfig(hub, "DATABSE_URL", "postgres://h/d"))).toMatchObject({
-      code: "INPUT_INVALID",
+      code: "SETTING_UNKNOWN",
       hint: "did you mean DATABASE_URL?",
     });
     expect(thrown(() => unsetConfig(hub, "PSN_USER")).code).toBe("NOT_FOUND");
@@ -118,6 +133,17 @@ describe("edit", () => {
     expect(read("hub")).toBe("canary\n");
     replaceConfig(hub, "hub", before, "# fixed\nDATABASE_DRIVER=pg\n");
     expect(read("hub")).toBe("# fixed\nDATABASE_DRIVER=pg\n");
+  });
+
+  test("takes no new name that psn does not know, and leaves one that was there", () => {
+    writeEnvFile(configPath(hub, "keys"), "OLD_NAME=1\n");
+    expect(thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=1\nX_CLIENT_SECRT=canary\n"))).toMatchObject({
+      code: "SETTING_UNKNOWN",
+      hint: "did you mean X_CLIENT_SECRET?",
+    });
+    expect(thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "PSN_LATE=ask\n"))).toMatchObject({ code: "SETTING_UNKNOWN" });
+    replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=2\nX_CLIENT_ID=me\n");
+    expect(read("keys")).toBe("OLD_NAME=2\nX_CLIENT_ID=me\n");
   });
 
   test("does not undo what happened meanwhile", () => {

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { changeEnvFile, checkEnvText, type Environment, hubEnvPath, keysEnvPath, type Origin, readHubEnv, readKeysEnv } from "./env.ts";
 import { parseEnvFile, setEnvValue, unsetEnvValue } from "./envfile.ts";
 import { readTextFile } from "./private-file.ts";
-import { APP_KEYS, appKeySetting, HUB_SETTINGS, hubSetting, nearestName } from "./settings.ts";
+import { APP_KEYS, appKeySetting, HUB_SETTINGS, hubSetting, knownSetting, nearestName, unknownSetting } from "./settings.ts";
 
 /*
  * What `psn config list|get|set|edit|path` do to hub.env and keys.env.
@@ -64,42 +64,36 @@ export function listConfig(
 /**
  * One row.
  *
- * @throws PsnError NOT_FOUND when psn knows no such name and no file holds it.
+ * @throws PsnError SETTING_UNKNOWN when psn knows no such name and no file holds it.
  */
 export function getConfig(hubDir: string | undefined, name: string, environment?: Environment): ConfigRow {
   const row = listConfig(hubDir, environment).rows.find((candidate) => candidate.name === name);
-  if (row === undefined) throw unknownName("NOT_FOUND", name);
+  if (row === undefined) throw unknownSetting(name);
   return row;
 }
 
-/** Throws INPUT_INVALID for a name that no file holds and that is all but a setting's. */
-export function assertNoSlip(hubDir: string, name: string): void {
-  const known = hubSetting(name) ?? appKeySetting(name) ?? fileOf(hubDir, name);
-  if (known === undefined && nearestName(name, [...HUB_SETTINGS, ...APP_KEYS]) !== undefined) throw unknownName("INPUT_INVALID", name);
-}
-
 /**
- * Writes one value into the file it belongs to: hub.env for a setting of the hub, keys.env for everything else.
+ * Writes one value into the file it belongs to: hub.env for a setting of the hub, keys.env for an app key.
  *
- * @throws PsnError INPUT_INVALID when the value is not of its form, or the name is all but a setting's.
+ * @throws PsnError INPUT_INVALID when the value is not of its form, SETTING_UNKNOWN for a name that is neither's.
  */
 export function setConfig(hubDir: string, name: string, value: string): ConfigFile {
-  const setting = hubSetting(name) ?? appKeySetting(name);
-  if (setting !== undefined && !setting.isValid(value)) throw new PsnError("INPUT_INVALID", `${name} must be ${setting.form}.`);
-  const file = setting === undefined ? fileOf(hubDir, name) : hubSetting(name) === undefined ? "keys" : "hub";
-  assertNoSlip(hubDir, name);
-  const path = configPath(hubDir, file ?? "keys");
+  const setting = knownSetting(name);
+  if (!setting.isValid(value)) throw new PsnError("INPUT_INVALID", `${name} must be ${setting.form}.`);
+  const file = hubSetting(name) === undefined ? "keys" : "hub";
+  const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => checked(setEnvValue(text, name, value, path), path));
-  return file ?? "keys";
+  return file;
 }
 
 /**
  * Removes one value from the file that holds it.
  *
- * @throws PsnError NOT_FOUND when neither file does.
+ * @throws PsnError NOT_FOUND when neither file does; SETTING_UNKNOWN when psn does not know the name either.
  */
 export function unsetConfig(hubDir: string, name: string): ConfigFile {
   const file = fileOf(hubDir, name);
+  if (file === undefined && !(hubSetting(name) ?? appKeySetting(name))) throw unknownSetting(name);
   if (file === undefined) throw new PsnError("NOT_FOUND", `${name} is neither in hub.env nor in keys.env.`, { hint: "psn config list" });
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => unsetEnvValue(text, name, path));
@@ -114,14 +108,29 @@ export function configText(hubDir: string, file: ConfigFile): string {
 /**
  * Puts what came back from the editor in place of what went in.
  *
- * @throws PsnError CONFIG_INVALID when it cannot be used, or the file has been changed meanwhile; the file stays as it is.
+ * @throws PsnError CONFIG_INVALID when it cannot be used, or the file has been changed meanwhile; SETTING_UNKNOWN for a name that psn
+ * does not know and that was not there before. The file stays as it is.
  */
 export function replaceConfig(hubDir: string, file: ConfigFile, before: string, after: string): void {
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
     if (text !== before) throw new PsnError("CONFIG_INVALID", `${path} was changed by somebody else while you were editing it.`);
-    return checked(after, path);
+    const old = new Set(parsedNames(before, path));
+    const settings = file === "hub" ? HUB_SETTINGS : APP_KEYS;
+    checked(after, path);
+    for (const name of parsedNames(after, path)) if (!old.has(name)) knownSetting(name, settings);
+    return after;
   });
+}
+
+/** Names in a text; none where it cannot be read, as before it is mended. */
+function parsedNames(text: string, path: string): readonly string[] {
+  try {
+    return parseEnvFile(text, path).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof PsnError) return [];
+    throw error;
+  }
 }
 
 /** Where a file is, or will be. */
@@ -147,9 +156,4 @@ function fileOf(hubDir: string, name: string): ConfigFile | undefined {
     const path = configPath(hubDir, file);
     return parseEnvFile(configText(hubDir, file), path).some((entry) => entry.name === name);
   });
-}
-
-function unknownName(code: "NOT_FOUND" | "INPUT_INVALID", name: string): PsnError {
-  const meant = nearestName(name, [...HUB_SETTINGS, ...APP_KEYS]);
-  return new PsnError(code, `There is no setting ${name}.`, { hint: meant === undefined ? "psn config list" : `did you mean ${meant}?` });
 }

@@ -1,3 +1,4 @@
+import { PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES } from "@psn/core/types/index.ts";
 import { distance } from "fastest-levenshtein";
 
@@ -265,7 +266,7 @@ const appKey = (name: string, secret: boolean, meaning: string): Setting => ({
   isValid: isSaid,
 });
 
-/** keys.env: the keys of the user's own apps at the platforms. Any other name is allowed too, and taken for a secret. */
+/** keys.env: the keys of the user's own apps at the platforms. A name that is not here is listed, kept and never used. */
 export const APP_KEYS: readonly Setting[] = [
   appKey("X_CLIENT_ID", false, "X: the app's OAuth 2.0 client id."),
   appKey("X_CLIENT_SECRET", true, "X: the app's OAuth 2.0 client secret."),
@@ -285,12 +286,43 @@ export function appKeySetting(name: string): Setting | undefined {
   return APP_KEYS.find((setting) => setting.name === name);
 }
 
-/** The known name that was most likely meant: at most three letters away, and no more than a third of the name. */
+const EVERY: readonly Setting[] = [...HUB_SETTINGS, ...APP_KEYS];
+
+/** The setting by this name, of hub.env or keys.env if not said otherwise. Throws SETTING_UNKNOWN. */
+export function knownSetting(name: string, among: readonly Setting[] = EVERY): Setting {
+  const found = among.find((setting) => setting.name === name);
+  if (found) return found;
+  throw unknownSetting(name, among);
+}
+
+/** With the name that was probably meant. */
+export function unknownSetting(name: string, among: readonly Setting[] = EVERY): PsnError {
+  const meant = nearestName(name, among) ?? nearestName(name, EVERY);
+  return new PsnError("SETTING_UNKNOWN", `psn knows no setting ${name}`, meant === undefined ? {} : { hint: `did you mean ${meant}?` });
+}
+
+/**
+ * The known name that was most likely meant: at most three letters away, and no more than a third of the name; else one that is this
+ * one written in full, as PSN_TIME_ZONE is PSN_TZ.
+ */
 export function nearestName(name: string, known: readonly { readonly name: string }[]): string | undefined {
   const near = known
     .map((candidate) => ({ name: candidate.name, steps: distance(name.toUpperCase(), candidate.name) }))
     .filter(({ name: candidate, steps }) => steps <= Math.min(3, Math.floor(candidate.length / 3)));
-  return near.toSorted((a, b) => a.steps - b.steps)[0]?.name;
+  const [nearest] = near.toSorted((a, b) => a.steps - b.steps);
+  return nearest?.name ?? known.find((candidate) => isShortFor(name.toUpperCase(), candidate.name))?.name;
+}
+
+/** The same first word, and the letters of the rest in their order. */
+function isShortFor(short: string, long: string): boolean {
+  const [word = "", ...rest] = short.split("_");
+  if (rest.join("") === "" || !long.startsWith(`${word}_`)) return false;
+  let at = word.length;
+  for (const letter of rest.join("")) {
+    at = long.indexOf(letter, at + 1);
+    if (at < 0) return false;
+  }
+  return true;
 }
 
 /** An IANA name that this runtime knows; an offset such as +01:00 is none. */
