@@ -308,6 +308,12 @@ export function provisioning(folder: string, environment?: Environment): Provisi
       const stores = createStores(database);
       return {
         addUser: (user) => stores.users.add(user),
+        changeUser: async (id, change) => {
+          const user = await (Object.keys(change).length > 0 ? stores.users.change(id, change) : stores.users.get(id));
+          if (!user)
+            throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
+          return user;
+        },
         isGuarded: async () => {
           const different = (await stores.inspection.differences()).some(({ severe }) => severe);
           const privileges = database.driver === "embedded" ? [] : await privilegesOf(database);

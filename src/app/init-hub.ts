@@ -1,4 +1,5 @@
 import { assertOurs } from "./deploy-tasks.ts";
+import type { User } from "./ports/accounts.ts";
 import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import { assertSameDatabase, type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
 import { assertFree, type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
@@ -28,7 +29,7 @@ export async function initHub(
   provisioning: Provisioning,
   wish: InitWish,
   onStep: (step: InitStep) => void = () => undefined,
-): Promise<readonly InitStep[]> {
+): Promise<{ readonly steps: readonly InitStep[]; readonly user: User }> {
   const { file } = provisioning;
   const steps: InitStep[] = [];
   const took = (some: readonly InitStep[]) => {
@@ -46,7 +47,8 @@ export async function initHub(
     // A hub that has its login keeps its addresses.
     if (file.get("DATABASE_URL") === undefined) databaseUrl = neon.databaseUrl;
   }
-  took(await provisionHub(provisioning, { ...wish.hub, ...(databaseUrl === undefined ? {} : { databaseUrl }) }));
+  const hub = await provisionHub(provisioning, { ...wish.hub, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  took(hub.steps);
   if (wish.trigger) {
     const { api, token, variables } = wish.trigger;
     const known = variables();
@@ -54,5 +56,5 @@ export async function initHub(
     took(await provisionTrigger(api, file, { ...wish.trigger.wish, ...known }));
     assertOurs(await api.currentWorker(file.get("TRIGGER_PROJECT_REF") ?? ""));
   }
-  return steps;
+  return { steps, user: hub.user };
 }

@@ -45,6 +45,7 @@ function ground(dieAt = Number.POSITIVE_INFINITY) {
         effect();
         kept.users.set(id, handle);
       },
+      changeUser: async (id, { handle = kept.users.get(id) ?? "", timeZone = "UTC" }) => ({ id, handle, timeZone }),
       isGuarded: async () => state.guarded,
       close: opened(),
     }),
@@ -69,9 +70,9 @@ describe.each([
 ] as const)("a hub with %s", (_name, wish, parts) => {
   test("is made once, and a second run keeps all of it", async () => {
     const { kept, provisioning } = ground();
-    expect(await provisionHub(provisioning, wish)).toEqual(parts.map((what) => ({ what, did: "made" })));
+    expect((await provisionHub(provisioning, wish)).steps).toEqual(parts.map((what) => ({ what, did: "made" })));
     const before = structuredClone(kept);
-    expect(await provisionHub(provisioning, wish)).toEqual(parts.map((what) => ({ what, did: "kept" })));
+    expect((await provisionHub(provisioning, wish)).steps).toEqual(parts.map((what) => ({ what, did: "kept" })));
     expect(kept).toEqual(before);
     expect(kept.open).toBe(0);
   });

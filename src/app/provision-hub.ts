@@ -12,7 +12,8 @@ export type HubFileName =
   | "TRIGGER_ACCESS_TOKEN"
   | "TRIGGER_SECRET_KEY"
   | "PSN_PRIVATE_ORIGINS"
-  | "PSN_MADE";
+  | "PSN_MADE"
+  | "PSN_TIME_ZONE";
 
 /** hub.env, as far as making a hub needs it. */
 export interface HubFile {
@@ -33,6 +34,8 @@ export interface OwnedDatabase {
 /** The database as the program will use it. */
 export interface RuntimeDatabase {
   addUser(user: User): Promise<void>;
+  /** Changes what is given, and answers the user as they are then. */
+  changeUser(id: string, change: UserChange): Promise<User>;
   /** True when a stranger sees no row. */
   isGuarded(): Promise<boolean>;
   close(): Promise<void>;
@@ -51,24 +54,35 @@ export interface Provisioning {
   readonly newId: () => string;
 }
 
+/** What may be changed of a user who is there. */
+export type UserChange = Partial<Pick<User, "handle" | "timeZone">>;
+
 export interface HubWish {
   /** The owner's address of a Postgres; absent for the embedded database. */
   readonly databaseUrl?: string;
+  /** Of a user who is made. */
   readonly handle: string;
   readonly timeZone: string;
+  /** What a user who is there already is to have. */
+  readonly change?: UserChange;
 }
 
 /** One thing a hub consists of, and whether this run made it. */
 export interface Step {
   readonly what: "key" | "schema" | "login" | "user";
-  readonly did: "made" | "kept";
+  readonly did: "made" | "kept" | "changed";
+}
+
+export interface Provisioned {
+  readonly steps: readonly Step[];
+  readonly user: User;
 }
 
 /**
  * Makes a hub, or what is missing of one: each step first looks whether it is done, so it may be stopped anywhere and run
  * again. Throws STATE_CONFLICT when the hub already lives in another database.
  */
-export async function provisionHub(provisioning: Provisioning, wish: HubWish): Promise<readonly Step[]> {
+export async function provisionHub(provisioning: Provisioning, wish: HubWish): Promise<Provisioned> {
   const { file, newKey, newId } = provisioning;
   const steps: Step[] = [];
   const step = (what: Step["what"], made: boolean) => steps.push({ what, did: made ? "made" : "kept" });
@@ -112,11 +126,32 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
     if (!(await runtime.isGuarded()))
       throw new PsnError("CHECK_FAILED", "the database lets its login see other users' rows", { hint: "psn doctor" });
     if (known === undefined) file.set({ PSN_USER: id });
-    step("user", known === undefined);
+    const { user, changed } =
+      known === undefined
+        ? { user: { id, handle: wish.handle, timeZone: file.get("PSN_TIME_ZONE") ?? wish.timeZone }, changed: false }
+        : await changedUser(runtime, file, id, wish.change ?? {});
+    steps.push({ what: "user", did: known === undefined ? "made" : changed ? "changed" : "kept" });
+    return { steps, user };
   } finally {
     await runtime.close();
   }
-  return steps;
+}
+
+/** The user as this hub shows times to them: a zone in hub.env stands above the one in the database, and both become the new one. */
+async function changedUser(
+  runtime: RuntimeDatabase,
+  file: HubFile,
+  id: string,
+  change: UserChange,
+): Promise<{ readonly user: User; readonly changed: boolean }> {
+  const before = await runtime.changeUser(id, {});
+  const { handle = before.handle, timeZone = before.timeZone } = change;
+  const above = file.get("PSN_TIME_ZONE");
+  const differs = handle !== before.handle || timeZone !== before.timeZone;
+  if (differs) await runtime.changeUser(id, { handle, timeZone });
+  const setsFile = change.timeZone !== undefined && above !== undefined && above !== change.timeZone;
+  if (setsFile) file.set({ PSN_TIME_ZONE: change.timeZone });
+  return { user: { id, handle, timeZone: file.get("PSN_TIME_ZONE") ?? timeZone }, changed: differs || setsFile };
 }
 
 /** A hub cannot be given another database than the one it has. Throws STATE_CONFLICT. */

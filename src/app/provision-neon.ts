@@ -36,7 +36,7 @@ export async function provisionNeon(
 ): Promise<{ readonly steps: readonly NeonStep[]; readonly databaseUrl: string }> {
   assertFree(file);
   const { project, did } = await findProject(neon, file, wish);
-  const databaseUrl = await neon.ownerUrl(project.id, wish.database);
+  const databaseUrl = await neon.ownerUrl(project.id, file.get("DATABASE_URL") === undefined ? wish.database : undefined);
   return { steps: [{ what: "neon project", did }], databaseUrl };
 }
 

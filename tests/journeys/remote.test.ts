@@ -61,6 +61,9 @@ describe("psn init --neon --trigger", () => {
     const [asked, told] = [neon.requests.length, trigger.requests.length];
     const again = await place.init().ended;
     expect(again).toMatchObject({ code: 0, stderr: "" });
+    const idle = ["--neon-org", "--neon-region", "--neon-database", "--trigger-org"];
+    const more = documentOf(await place.initHere({ more: idle.flatMap((flag) => [flag, "elsewhere"]) }));
+    expect((more["ignored"] as readonly { readonly flag: string }[]).map(({ flag }) => flag)).toEqual(idle);
     expect(stepsOf(documentOf(again))).toEqual([
       "neon project kept",
       "key kept",

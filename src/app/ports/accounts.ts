@@ -83,6 +83,8 @@ export interface Accounts {
 
 export interface Users {
   add(user: User): Promise<void>;
+  /** Answers the user as they are then. */
+  change(userId: string, change: Partial<Omit<User, "id">>): Promise<User | undefined>;
   get(userId: string): Promise<User | undefined>;
 }
 

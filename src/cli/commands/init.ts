@@ -40,7 +40,7 @@ const schema = z.object({
   triggerProject: z.string().optional(),
   triggerUrl: webUrl,
   tz: z.string().optional(),
-  handle: z.string().default("me"),
+  handle: z.string().min(1, { error: "must not be empty" }).optional(),
   dryRun: z.boolean().default(false),
 });
 type Input = z.output<typeof schema>;
@@ -49,7 +49,7 @@ export default defineCommand({
   name: "init",
   summary: "make a hub here, or what is missing of one",
   details:
-    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With --database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; psn makes itself an unprivileged one. With --neon it lives on Neon, in a project that is made or one you name. With --trigger Trigger.dev publishes what is due, so that this machine may be off. Run it again at any time: it does only what is missing.",
+    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With --database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; psn makes itself an unprivileged one. With --neon it lives on Neon, in a project that is made or one you name. With --trigger Trigger.dev publishes what is due, so that this machine may be off. Run it again at any time: it does only what is missing, changes what --tz and --handle say, and names a flag that has no effect any more.",
   examples: [
     { line: "psn init", does: "a hub in this folder, with its own database" },
     { line: "psn init --database-url-stdin < owner-url.txt", does: "a hub on your Postgres" },
@@ -74,9 +74,9 @@ export default defineCommand({
     { flags: "--trigger-project <name>", help: "an existing project, by name or ref, or the name of a new one" },
     { flags: "--trigger-org <org>", help: "the organisation there, where you have several" },
     { flags: "--trigger-url <url>", help: "a Trigger.dev server of your own; else TRIGGER_API_URL" },
-    { flags: "--tz <zone>", help: "your time zone; else this machine's" },
+    { flags: "--tz <zone>", help: "your time zone, also of a hub that is there; for a new one else this machine's" },
     { flags: "--dry-run", help: "say what would be made, and make nothing" },
-    { flags: "--handle <name>", help: "your name in this hub; else me" },
+    { flags: "--handle <name>", help: "your name in this hub, also of one that is there; for a new one else me" },
   ],
   schema,
   run: async (input, context) => {
@@ -100,23 +100,52 @@ export default defineCommand({
     const word = ({ did }: InitStep) => (did === "made" ? output.style("green", "made") : output.style("dim", did));
     const line = (step: InitStep) => `${word(step)}  ${WORDS[step.what]}`;
     const remote = wish.neon !== undefined || wish.trigger !== undefined;
-    const steps = await initHub(
+    const ignored = await idleFlags(input, folder);
+    const change = {
+      ...(input.handle === undefined ? {} : { handle: input.handle }),
+      ...(input.tz === undefined ? {} : { timeZone: input.tz }),
+    };
+    const { steps, user } = await initHub(
       provisioning(folder),
-      { ...wish, hub: { handle: input.handle, timeZone, ...(databaseUrl === undefined ? {} : { databaseUrl }) } },
+      { ...wish, hub: { handle: input.handle ?? "me", timeZone, change, ...(databaseUrl === undefined ? {} : { databaseUrl }) } },
       (step) => remote && output.interactive && output.note(line(step)),
     );
-    output.result({ hub: folder, steps }, () =>
+    output.result({ hub: folder, steps, user: { handle: user.handle, timeZone: user.timeZone }, ignored }, () =>
       [
         ...steps.map(line),
+        `Times are in ${user.timeZone}. To change that: psn init --tz ZONE`,
         `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
       ].join("\n"),
     );
+    for (const { flag, why } of ignored) output.note(`${flag} has no effect: ${why}`);
+    if (input.tz !== undefined && user.timeZone !== input.tz)
+      output.note(`PSN_TIME_ZONE of the environment says ${user.timeZone}, and stands above --tz on this machine`);
     output.note(
       input.trigger ? "next: psn deploy" : "next: psn connect feed ./public   (or x, linkedin, threads, bluesky, mastodon, webhook)",
     );
     return undefined;
   },
 });
+
+interface Idle {
+  readonly flag: string;
+  readonly why: string;
+}
+
+/** Flags that say how something is to be made that is there already. */
+async function idleFlags(input: Input, folder: string): Promise<readonly Idle[]> {
+  const { hubFile } = await import("@psn/compose.ts");
+  const file = hubFile(folder);
+  const [neon, database, trigger] = [file.get("NEON_PROJECT_ID"), file.get("DATABASE_URL"), file.get("TRIGGER_PROJECT_REF")];
+  const onNeon = neon === undefined ? undefined : `this hub has its project on Neon, ${neon}`;
+  const idle: readonly (readonly [flag: string, given: unknown, why: string | undefined])[] = [
+    ["--neon-org", input.neonOrg, onNeon],
+    ["--neon-region", input.neonRegion, onNeon],
+    ["--neon-database", input.neonDatabase, database === undefined ? undefined : "this hub has its database"],
+    ["--trigger-org", input.triggerOrg, trigger === undefined ? undefined : `this hub has its project on Trigger.dev, ${trigger}`],
+  ];
+  return idle.flatMap(([flag, given, why]) => (given === undefined || why === undefined ? [] : [{ flag, why }]));
+}
 
 /** Throws USAGE for flags that contradict each other or have no effect. */
 function assertFlags(input: Input): void {
@@ -222,9 +251,14 @@ async function tellPlan(input: Input, folder: string, databaseUrl: string | unde
     if (input.trigger)
       calls.push(...vendors.plannedTriggerCalls({ ...triggerWish(input), newName: "psn-…" }, env.get("TRIGGER_API_URL") ?? ""));
   }
-  output.result({ dryRun: true, hub: folder, has, calls }, () =>
+  const ignored = await idleFlags(input, folder);
+  output.result({ dryRun: true, hub: folder, has, calls, ignored }, () =>
     [
       has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
+      ...(has.user && input.tz !== undefined ? [`would set your time zone to ${input.tz}`] : []),
+      ...(has.user && input.handle !== undefined ? [`would set your name in this hub to ${input.handle}`] : []),
+      ...(has.user ? [] : [`times would be in ${input.tz ?? systemTimeZone()}; --tz says otherwise`]),
+      ...ignored.map(({ flag, why }) => `${flag} would have no effect: ${why}`),
       ...calls.map(({ method, url, body }) => `  ${method} ${url}${body === undefined ? "" : ` ${JSON.stringify(body)}`}`),
     ].join("\n"),
   );

@@ -11,6 +11,17 @@ export function usersStore(database: Database): Users {
       ]);
     },
 
+    async change(userId, change) {
+      const [rows] = await database.run({ userId }, (db) => [
+        db
+          .update(users)
+          .set(change)
+          .where(eq(users.id, userId))
+          .returning({ id: users.id, handle: users.handle, timeZone: users.timeZone }),
+      ]);
+      return rows[0];
+    },
+
     async get(userId) {
       const [rows] = await database.run({ userId }, (db) => [
         db.select({ id: users.id, handle: users.handle, timeZone: users.timeZone }).from(users).where(eq(users.id, userId)),
