@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type Exported, type Head, landed, linesOf, readLines } from "@psn/app/move-hub.ts";
-import type { HubRows } from "@psn/app/ports/hub.ts";
+import type { HubRow, HubRows } from "@psn/app/ports/hub.ts";
 import type { TriggerDev } from "@psn/app/ports/vendors.ts";
 import { provisionHub } from "@psn/app/provision-hub.ts";
 import type { Keyring, Rotation, TaskKeys } from "@psn/app/rotate-vault.ts";
@@ -27,6 +27,8 @@ import {
   unsetEnvValue,
 } from "@psn/core/utils/env.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
+import { knownKeys, MOVING, type MovedSettings, movedSettings, movingSettings } from "@psn/core/utils/moved-settings.ts";
+import { readTextFile } from "@psn/core/utils/private-file.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import { keysOf } from "./compose.parts.ts";
 import { databaseOptions, provisioning } from "./compose.ts";
@@ -159,20 +161,6 @@ export function lockRotation(folder: string): () => void {
   throw new PsnError("STATE_CONFLICT", "another psn vault rotate is at work on this hub", { hint: "psn vault status" });
 }
 
-/** Settings that say how a hub is to behave, and not where it is. */
-const MOVING = [
-  "PSN_LATE",
-  "PSN_NOTIFY_URL",
-  "PSN_PRIVATE_ORIGINS",
-  "PSN_TIME_ZONE",
-  "PSN_WATCHDOG_MINUTES",
-  "S3_ENDPOINT",
-  "S3_REGION",
-  "S3_BUCKET",
-  "S3_ACCESS_KEY_ID",
-  "S3_SECRET_ACCESS_KEY",
-] as const satisfies readonly HubSettingName[];
-
 /** Opens a hub's database for moving it, over a session. */
 async function withRows<T>(
   folder: string,
@@ -247,6 +235,8 @@ export interface ImportWish extends Stoppable {
   readonly start: boolean;
   /** Asked where the file is a copy of a hub that may still publish. Throws to leave everything as it is. */
   readonly confirmCopy: () => Promise<void>;
+  /** Asked for what the file would set, where it would set anything. False leaves it out; throws to leave everything as it is. */
+  readonly takeSettings: (settings: MovedSettings) => Promise<boolean>;
   readonly now: () => Date;
   readonly environment?: Environment;
 }
@@ -258,6 +248,9 @@ export interface Imported {
   readonly head: Head;
   /** There was no hub before. */
   readonly made: boolean;
+  readonly settings: MovedSettings;
+  /** Whether `settings.take` was taken. */
+  readonly took: boolean;
 }
 
 /** Brings a hub from its file into an empty one, which is made where there is none. All or nothing. Throws as `exportHub`. */
@@ -267,7 +260,11 @@ export async function importHub(wish: ImportWish): Promise<Imported> {
   // Once through, so that a file that is damaged at its end changes nothing.
   const { SCHEMA_VERSION } = await import("@psn/core/db/version.ts");
   const { head, rows: all } = await open(SCHEMA_VERSION);
-  for await (const _row of until(signal, all));
+  const sealed: string[] = [];
+  for await (const { table, json } of until(signal, all)) if (table === "api_keys") sealed.push(keyNameOf(json));
+  const { settings: moved = {}, keys = {} } = head;
+  const settings = movedSettings({ settings: moved, keys, sealed }, namesIn(folder));
+  const took = settings.take.length > 0 && (await wish.takeSettings(settings));
   if (start && !head.moved) await wish.confirmCopy();
 
   const made = findHub(folder, {}) !== folder;
@@ -284,21 +281,21 @@ export async function importHub(wish: ImportWish): Promise<Imported> {
     const undo: (() => void)[] = [];
     const again = await open(rows.schema);
     const count = await rows
-      .write(landed(until(signal, again.rows), { vault, now: now() }), async () => {
+      .write(landed(until(signal, keptRows(again.rows, settings, took)), { vault, now: now() }), async () => {
         noReturn?.();
-        writeSettings(folder, head, undo);
+        writeSettings(folder, head, took, undo);
       })
       .catch((error: unknown) => {
         for (const back of undo) back();
         throw error;
       });
     const started = start ? await rows.start(await usersOfHub(folder, environment)) : 0;
-    return { rows: count, started, head, made };
+    return { rows: count, started, head, made, settings, took };
   });
 }
 
 /** hub.env and keys.env with what came, where they do not say otherwise already; the user is the one who came. `undo` gets the ways back. */
-function writeSettings(folder: string, head: Head, undo: (() => void)[]): void {
+function writeSettings(folder: string, { settings = {}, keys = {}, user }: Head, took: boolean, undo: (() => void)[]): void {
   const change = (path: string, values: Readonly<Record<string, string>>, over: string) => {
     changeEnvFile(path, (before) => {
       // A new hub says that it allows no private address, which is no choice of its owner's.
@@ -312,10 +309,28 @@ function writeSettings(folder: string, head: Head, undo: (() => void)[]): void {
       return after;
     });
   };
-  change(keysEnvPath(folder), head.keys, "");
+  if (took) change(keysEnvPath(folder), knownKeys(keys), "");
   // A file that somebody else has made does not say where this hub's database is.
-  const settings = Object.fromEntries(MOVING.flatMap((name) => (head.settings[name] === undefined ? [] : [[name, head.settings[name]]])));
-  change(hubEnvPath(folder), { ...settings, PSN_USER: head.user }, "PSN_USER");
+  change(hubEnvPath(folder), { ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
+}
+
+/** The rows without keys whose names psn does not know, and without any where settings are left out. */
+async function* keptRows(rows: AsyncIterable<HubRow>, { take }: MovedSettings, took: boolean): AsyncGenerator<HubRow> {
+  const names = new Set(took ? take.flatMap(({ name, place }) => (place === "sealed in the hub" ? [name] : [])) : []);
+  for await (const row of rows) if (row.table !== "api_keys" || names.has(keyNameOf(row.json))) yield row;
+}
+
+function keyNameOf(json: string): string {
+  const row: unknown = JSON.parse(json);
+  return String(typeof row === "object" && row !== null ? Reflect.get(row, "name") : "");
+}
+
+/** What hub.env and keys.env of a folder set already; nothing where there is no hub. */
+function namesIn(folder: string): ReadonlySet<string> {
+  const names = [hubEnvPath(folder), keysEnvPath(folder)].flatMap((path) =>
+    parseEnvFile(readTextFile(path) ?? "", path).flatMap(({ name, value }) => (value === "" ? [] : [name])),
+  );
+  return new Set(names);
 }
 
 /** Lets what an import or a move left held go out from this hub; answers how many deliveries that were. */

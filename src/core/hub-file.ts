@@ -4,7 +4,7 @@ import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { diskFull, PsnError } from "@psn/core/errors.ts";
 import { syncFolder } from "@psn/core/utils/durable.ts";
-import { Decrypter, Encrypter } from "age-encryption";
+import { armor, Decrypter, Encrypter } from "age-encryption";
 
 /*
  * A file of lines, sealed with a passphrase in the age format (age-encryption.org/v1, scrypt recipient; c2sp.org/age, 2026-11):
@@ -12,6 +12,10 @@ import { Decrypter, Encrypter } from "age-encryption";
  */
 
 const MAGIC = "age-encryption.org/v1\n";
+/** Its ASCII armor, as `age --armor` writes it (https://c2sp.org/age, ASCII armor, 2026-11). */
+const ARMOR = "-----BEGIN AGE ENCRYPTED FILE-----";
+/** An armored file is read as a whole; in bytes. */
+const MOST_ARMORED = 512 * 1024 * 1024;
 /** A passphrase is all there is between the file and its secrets. In characters. */
 const PASSPHRASE_CHARS = 12;
 const PIECE_BYTES = 256 * 1024;
@@ -101,22 +105,38 @@ export async function* readHubFile(path: string, passphrase: string): AsyncGener
     throw new PsnError("FILE_UNREADABLE", `${path} cannot be read`, { cause, hint: "check the path" });
   });
   try {
-    const head = Buffer.alloc(MAGIC.length);
+    const head = Buffer.alloc(512);
     const { bytesRead } = await file.read(head, 0, head.length, 0).catch((cause: unknown) => {
       throw new PsnError("FILE_UNREADABLE", `${path} cannot be read`, { cause, hint: "check the path" });
     });
-    if (head.toString("latin1", 0, bytesRead) !== MAGIC)
+    const start = head.toString("latin1", 0, bytesRead);
+    const isArmored = start.trimStart().startsWith(ARMOR);
+    if (!isArmored && !start.startsWith(MAGIC))
       throw new PsnError("INPUT_INVALID", `${path} is not a file that psn export made`, { hint: "psn export FILE" });
     const decrypter = new Decrypter();
     decrypter.addPassphrase(passphrase);
-    const opened = await decrypter.decrypt(streamOf(readPieces(file))).catch((error: unknown) => {
+    const opened = await decrypter.decrypt(streamOf(isArmored ? readArmored(file, path) : readPieces(file))).catch((error: unknown) => {
       if (error instanceof Error && /no identity matched/i.test(error.message))
         throw new PsnError("INPUT_INVALID", `the passphrase is not the one ${path} was sealed with`, { hint: "try again" });
-      throw damaged(path);
+      throw error instanceof PsnError ? error : damaged(path);
     });
     yield* linesIn(opened, path);
   } finally {
     await file.close();
+  }
+}
+
+async function* readArmored(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
+  const { size } = await file.stat();
+  if (size > MOST_ARMORED)
+    throw new PsnError("INPUT_INVALID", `${path} is armored and larger than ${MOST_ARMORED / 1024 / 1024} MB`, {
+      hint: "take its armor off, which needs no passphrase: sed '1d;$d' FILE | base64 -d > hub.age",
+    });
+  const text = await file.readFile("latin1");
+  try {
+    yield armor.decode(text);
+  } catch {
+    throw damaged(path);
   }
 }
 

@@ -117,7 +117,7 @@ describe("a copy", () => {
 
   test("comes to Postgres with everything, publishes nothing there, and comes back the same", { timeout: 120_000 }, async () => {
     const there = await grounds.postgres();
-    const told = await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE);
+    const told = await there.psn(["import", file, "--passphrase-stdin", "--yes"], PASSPHRASE);
     expect(told).toMatchObject({ code: 0, stderr: expect.stringContaining("psn import --start") });
     const users = (await old.rows("SELECT id FROM psn.users")).map(({ id }) => String(id));
     expect(comparable(await dump(there), users)).toEqual(comparable(await dump(old), users));
@@ -140,7 +140,7 @@ describe("a copy", () => {
 
     const again = await exportTo(there);
     const folder = await scratch("back");
-    expect(await psn(["import", again, "--passphrase-stdin"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
+    expect(await psn(["import", again, "--passphrase-stdin", "--yes"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
     const { code, stdout } = await psn(["queue", "--all", "--json"], { cwd: folder });
     expect(code).toBe(0);
     expect(stdout).toContain("to come");
@@ -151,12 +151,12 @@ describe("a copy", () => {
     const here = { cwd: folder, stdin: PASSPHRASE };
     failed(await psn(["import", file, "--passphrase-stdin", "--start"], here), "INPUT_REQUIRED");
     expect(existsSync(join(folder, "config"))).toBe(false);
-    expect(await psn(["import", file, "--passphrase-stdin"], here)).toMatchObject({ code: 0 });
+    expect(await psn(["import", file, "--passphrase-stdin", "--yes"], here)).toMatchObject({ code: 0 });
     failed(await psn(["import", "--start"], here), "INPUT_REQUIRED");
     const started = await psn(["import", "--start", "--yes"], here);
     expect(started).toMatchObject({ code: 0, stdout: "3 deliveries are scheduled again\n" });
     expect((await psn(["queue"], here)).stdout).toMatch(/scheduled/);
-    failed(await psn(["import", file, "--passphrase-stdin"], here), "STATE_CONFLICT");
+    failed(await psn(["import", file, "--passphrase-stdin", "--yes"], here), "STATE_CONFLICT");
   });
 
   test("another passphrase, a cut file, another file: one clear error, and nothing is changed", { timeout: 60_000 }, async () => {
@@ -189,11 +189,11 @@ describe("a copy", () => {
     const there = await grounds.postgres();
     await there.rows("ALTER TABLE psn.slots ADD CONSTRAINT none CHECK (weekday > 9)");
     const settings = await filesOf(join(there.folder, "config"));
-    failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), "DB_FAILED");
+    failed(await there.psn(["import", file, "--passphrase-stdin", "--yes"], PASSPHRASE), "DB_FAILED");
     expect(await there.rows("SELECT FROM psn.accounts UNION ALL SELECT FROM psn.posts")).toEqual([]);
     expect(await filesOf(join(there.folder, "config"))).toEqual(settings);
     await there.rows("ALTER TABLE psn.slots DROP CONSTRAINT none");
-    await there.run(["import", file, "--passphrase-stdin"], PASSPHRASE);
+    await there.run(["import", file, "--passphrase-stdin", "--yes"], PASSPHRASE);
     expect(await openAll(there)).toEqual(secrets);
   });
 });
@@ -215,7 +215,7 @@ test("a file that somebody else has made changes no setting but those that move,
   const eve = `users\t${JSON.stringify({ id: user, handle: "eve", time_zone: "UTC" })}`;
   const settings = { PSN_LATE: "drop", DATABASE_URL: "postgres://eve@example.org/x", PSN_ORIGINS: "https://api.x.com=http://127.0.0.1:1" };
   const there = await grounds.embedded();
-  await there.run(["import", await write("hub.age", { ...hub, settings }, eve), "--passphrase-stdin"], PASSPHRASE);
+  await there.run(["import", await write("hub.age", { ...hub, settings }, eve), "--passphrase-stdin", "--yes"], PASSPHRASE);
   expect([there.env("PSN_LATE"), there.env("DATABASE_URL"), there.env("PSN_ORIGINS"), there.env("PSN_USER")]).toEqual([
     "drop",
     undefined,
@@ -223,9 +223,9 @@ test("a file that somebody else has made changes no setting but those that move,
     user,
   ]);
 
-  const theirs = { id: Bun.randomUUIDv7(), user_id: old.env("PSN_USER"), name: "X", value: "x" };
+  const theirs = { id: Bun.randomUUIDv7(), user_id: old.env("PSN_USER"), name: "X_CLIENT_ID", value: "x" };
   const planted = await write("planted.age", { ...hub, settings: {} }, eve, `api_keys\t${JSON.stringify(theirs)}`);
-  expect((await there.psn(["import", planted, "--passphrase-stdin"], PASSPHRASE)).stderr).toContain("(DB_REFUSED)");
+  expect((await there.psn(["import", planted, "--passphrase-stdin", "--yes"], PASSPHRASE)).stderr).toContain("(DB_REFUSED)");
   for (const [file, says] of [
     [await write("newer.age", { ...hub, version: 2, settings }), /newer psn/],
     [await write("schema.age", { ...hub, schema: 9_999, settings }), /newer psn/],
@@ -281,7 +281,7 @@ describe("psn export", () => {
     await old.rows("UPDATE psn.oauth_tokens SET access_token = $2 WHERE id = $1", [row?.["id"], row?.["access_token"]]);
     expect(lost).toEqual([`oauth_tokens ${row?.["id"]}`]);
     const folder = await scratch("lost-hub");
-    await psn(["import", file, "--passphrase-stdin"], { cwd: folder, stdin: PASSPHRASE });
+    await psn(["import", file, "--passphrase-stdin", "--no-settings"], { cwd: folder, stdin: PASSPHRASE });
     expect((await psn(["accounts"], { cwd: folder })).stdout).toMatch(/feed:notes +needs reconnecting: its token did not open/);
   });
 });
@@ -300,7 +300,7 @@ describe("a move", () => {
     expect(await states(old)).toMatchObject({ "to come": "held", claimed: "held", "moving 0": "held" });
 
     const folder = await scratch("moved");
-    const imported = await psn(["import", file, "--passphrase-stdin", "--start"], { cwd: folder, stdin: PASSPHRASE });
+    const imported = await psn(["import", file, "--passphrase-stdin", "--start", "--yes"], { cwd: folder, stdin: PASSPHRASE });
     expect(imported, imported.stderr).toMatchObject({ code: 0 });
     const stop = new AbortController();
     const workers = [old.folder, folder].map((cwd) => psn(["worker"], { cwd, signal: stop.signal }));

@@ -1,23 +1,35 @@
 import { resolve } from "node:path";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
+import { table } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { MovedSettings } from "@psn/core/utils/moved-settings.ts";
 import { z } from "zod";
 
 export default defineCommand({
   name: "import",
   summary: "a hub from the file that psn export made",
   details:
-    "Into the hub of this folder, if it has no account and no post yet; where there is none, one with its own database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed anew by this hub's key, and what hub.env and keys.env say already stands. What is still to come is held until psn import --start, which may come with the file or later without it: two hubs with the same posts would publish them twice. What was on its way is unconfirmed here: psn resolve.",
+    "Into the hub of this folder, if it has no account and no post yet; where there is none, one with its own database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed anew by this hub's key, and what hub.env and keys.env say already stands. The settings that the file brings are shown, and asked for, before they are taken: the bucket, where notifications go, keys of apps; --no-settings leaves them out. A name that psn does not know is not written. A file that age has armored is read too. What is still to come is held until psn import --start, which may come with the file or later without it: two hubs with the same posts would publish them twice. What was on its way is unconfirmed here: psn resolve.",
   examples: [
     { line: "psn import hub.age --start", does: "after psn export hub.age --move on the other machine" },
     { line: "psn import hub.age --hub copy", does: "a copy that publishes nothing by itself" },
+    { line: "psn import hub.age --no-settings", does: "accounts and posts alone; bucket, notifications and app keys as they are here" },
     { line: "psn import --start", does: "let what was held go out from here" },
   ],
   args: [{ name: "[file]", help: "made by psn export" }],
-  flags: [...PASSPHRASE_FLAGS, { flags: "--start", help: "publish what is still to come from here" }],
-  schema: z.object({ file: z.string().optional(), start: z.boolean().default(false), ...passphraseSchema }),
-  run: async ({ file, start, ...input }, context) => {
+  flags: [
+    ...PASSPHRASE_FLAGS,
+    { flags: "--no-settings", help: "leave out the settings and the keys of apps that the file brings" },
+    { flags: "--start", help: "publish what is still to come from here" },
+  ],
+  schema: z.object({
+    file: z.string().optional(),
+    start: z.boolean().default(false),
+    settings: z.boolean().default(true),
+    ...passphraseSchema,
+  }),
+  run: async ({ file, start, settings: wanted, ...input }, context) => {
     const { output, cwd, now, signal, noReturn } = context;
     const { importHub, startHeld } = await import("@psn/compose.vault.ts");
     if (file === undefined) {
@@ -31,7 +43,7 @@ export default defineCommand({
     const folder = await target(context);
     const passphrase = await passphraseOf(input, context, "once");
     context.leaves("stopped; nothing of the file was imported", "psn import FILE");
-    const { rows, started, head, made } = await importHub({
+    const { rows, started, head, made, settings, took } = await importHub({
       folder,
       file: resolve(cwd, file),
       passphrase,
@@ -39,18 +51,49 @@ export default defineCommand({
       now,
       signal,
       noReturn,
+      takeSettings: (moved) => (wanted ? asked(moved, context) : Promise.resolve(false)),
       confirmCopy: () => confirmed(context, "The file is a copy, and its hub may still publish these posts. Start them here all the same?"),
     });
     output.result(
-      { hub: folder, made, rows, started, exportedAt: head.at },
+      {
+        hub: folder,
+        made,
+        rows,
+        started,
+        exportedAt: head.at,
+        settings: {
+          taken: took ? nameSettings(settings) : [],
+          left: took ? [] : nameSettings(settings),
+          kept: settings.kept,
+          unknown: settings.unknown,
+        },
+      },
       () => `${output.style("green", "imported")}  ${rows} rows into ${folder}`,
     );
+    if (!took && settings.take.length > 0) output.note(`left out: ${nameSettings(settings).join(", ")}`);
+    if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
+    if (settings.unknown.length > 0) output.note(`not written, since psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
     if (!start) output.note("what is still to come is held: psn queue; psn import --start lets it go");
     if (made) output.note(`Keep a copy of ${folder}/config/hub.env elsewhere: without its key nothing that is sealed opens again.`);
     output.note("next: psn doctor");
     return undefined;
   },
 });
+
+const nameSettings = ({ take }: MovedSettings) => [...new Set(take.map(({ name }) => name))];
+
+/** Shows what the file would set, and asks. Throws INPUT_REQUIRED where nobody can be asked, INTERRUPTED for a no. */
+async function asked(settings: MovedSettings, { output, prompt, yes }: Context): Promise<boolean> {
+  const names = nameSettings(settings).join(", ");
+  if (!yes && !prompt.interactive)
+    throw new PsnError("INPUT_REQUIRED", `the file would set ${names} in this hub`, {
+      hint: "pass --yes to take them, or --no-settings to leave them out",
+      details: { settings: settings.take.map(({ name, place, shown }) => ({ name, place, value: shown })) },
+    });
+  output.note(`the file brings settings:\n${table(settings.take.map(({ name, place, shown }) => [`  ${name}`, shown, place]))}`);
+  if (await prompt.confirm("Take them? Whoever made the file chose them")) return true;
+  throw new PsnError("INTERRUPTED", "nothing was imported", { hint: "without them: psn import FILE --no-settings" });
+}
 
 async function confirmed({ prompt }: Context, question: string): Promise<void> {
   if (!(await prompt.confirm(question))) throw new PsnError("INTERRUPTED", "nothing was changed");
