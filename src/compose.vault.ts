@@ -280,8 +280,9 @@ export async function importHub(wish: ImportWish): Promise<Imported> {
       });
     const undo: (() => void)[] = [];
     const again = await open(rows.schema);
+    const landing = settings.take.length > 0 && !took ? withoutKeys(again.rows) : again.rows;
     const count = await rows
-      .write(landed(until(signal, keptRows(again.rows, settings, took)), { vault, now: now() }), async () => {
+      .write(landed(until(signal, landing), { vault, now: now() }), async () => {
         noReturn?.();
         writeSettings(folder, head, took, undo);
       })
@@ -314,10 +315,9 @@ function writeSettings(folder: string, { settings = {}, keys = {}, user }: Head,
   change(hubEnvPath(folder), { ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
 }
 
-/** The rows without keys whose names psn does not know, and without any where settings are left out. */
-async function* keptRows(rows: AsyncIterable<HubRow>, { take }: MovedSettings, took: boolean): AsyncGenerator<HubRow> {
-  const names = new Set(took ? take.flatMap(({ name, place }) => (place === "sealed in the hub" ? [name] : [])) : []);
-  for await (const row of rows) if (row.table !== "api_keys" || names.has(keyNameOf(row.json))) yield row;
+/** The rows without the keys of apps. */
+async function* withoutKeys(rows: AsyncIterable<HubRow>): AsyncGenerator<HubRow> {
+  for await (const row of rows) if (row.table !== "api_keys") yield row;
 }
 
 function keyNameOf(json: string): string {

@@ -61,7 +61,10 @@ export function movedSettings({ settings, keys, sealed }: Brought, has: Readonly
         shown: place === "sealed in the hub" ? maskValue("") : shownOf(setting, value),
       })),
     kept: known.filter(isThere).map(({ name }) => name),
-    unknown: found.flatMap(({ name, setting }) => (setting || !/^[A-Za-z_]\w{0,63}$/.test(name) ? [] : [name])),
+    // A sealed key that psn does not know is a row like any other, which nothing reads.
+    unknown: found.flatMap(({ name, setting, place }) =>
+      setting || place === "sealed in the hub" || !/^[A-Za-z_]\w{0,63}$/.test(name) ? [] : [name],
+    ),
   };
 }
 
