@@ -12,7 +12,7 @@ export function isUnsure({ state, health, atWork }: Pick<DeliverySummary, "state
 
 /** Which account to reconnect; by its platform alone where its name would need quoting in a shell. */
 export function reconnecting(platform: string, handle: string): string {
-  return `psn connect ${/^[\w.:/#-]+$/.test(handle) ? `${platform}:${handle}` : platform}`;
+  return `psn connect ${/^[\w.:/@#-]+$/.test(handle) ? `${platform}:${handle}` : platform}`;
 }
 
 /**

@@ -72,7 +72,7 @@ async function publishedBy(userId: string, platform: string, profile: Profile, a
   await world.stores.accounts.connect(
     userId,
     { id, platform, profile },
-    sealCredentials(world, userId, Bun.randomUUIDv7(), { access, scopes: [] }),
+    sealCredentials(world, userId, { id: Bun.randomUUIDv7(), version: 1 }, { platform, profile }, { access, scopes: [] }),
   );
   return post(userId, id);
 }

@@ -112,7 +112,9 @@ describe("a token that has expired", () => {
       const stop = AbortSignal.timeout(5000);
       const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop });
       expect(stop.aborted).toBe(false);
-      expect(() => assertOutcome(ended)).toThrow(expect.objectContaining({ code: "AUTH_REVOKED", exit: 4, hint: "psn connect blind" }));
+      expect(() => assertOutcome(ended)).toThrow(
+        expect.objectContaining({ code: "AUTH_REVOKED", exit: 4, hint: "psn connect blind:ada-blind" }),
+      );
     }
     expect((await stage.detail(second)).state).toBe("scheduled");
   });

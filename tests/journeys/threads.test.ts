@@ -119,7 +119,7 @@ test("a token that is taken back keeps its posts waiting; connecting again lets 
   await hub.rows("UPDATE psn.accounts SET paused_until = NULL");
   await hub.rows("UPDATE psn.deliveries SET wake_at = now() WHERE state = 'scheduled'");
   const ran = await psn(["post", "while away", "--to", "threads"]);
-  expect([ran.code, documentOf(ran)]).toMatchObject([4, { error: { code: "AUTH_REVOKED", next: "psn connect threads" } }]);
+  expect([ran.code, documentOf(ran)]).toMatchObject([4, { error: { code: "AUTH_REVOKED", next: "psn connect threads:ada.threads" } }]);
   expect(await account()).toMatchObject({ health: "needs-reconnect" });
 
   expect(documentOf(await connect())).toMatchObject({ platform: "threads", again: true });
