@@ -807,7 +807,7 @@ AS $function$
   WITH changed AS (
     UPDATE psn.deliveries d SET state = 'scheduled', wake_at = now(), late = 'publish', attempt = 0, code = NULL, message = NULL,
       fence = d.fence + 1, lease_until = NULL, updated_at = now()
-    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.state IN ('failed', 'held', 'cancelled', 'scheduled')
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.state IN ('failed', 'held', 'cancelled')
     RETURNING d.id, d.user_id
   ),
   -- A new beginning: what was uploaded may have been dropped by the platform meanwhile.
