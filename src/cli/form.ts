@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Auth, FormField, Profile } from "@psn/core/types/account.ts";
+import type { Auth, FormField, HubPlace, Profile } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Context } from "./command.ts";
 import { givenSecret } from "./prompt.ts";
@@ -35,7 +35,7 @@ export async function fillForm(
   what: string | undefined,
   given: Given,
   context: Context,
-  reconnected?: Profile,
+  reconnected?: { readonly profile: Profile; readonly hub?: HubPlace | undefined },
 ): Promise<Readonly<Record<string, string>>> {
   const first = fields.find(({ secret }) => !secret);
   if (what !== undefined && !first) throw new PsnError("USAGE", `${platform.id} asks for nothing here, and "${what}" was given`);
@@ -51,7 +51,7 @@ export async function fillForm(
         ? what
         : typeof named === "string"
           ? named
-          : ((reconnected && field.known?.(reconnected)) ??
+          : ((reconnected && field.known?.(reconnected.profile, reconnected.hub)) ??
             field.fallback ??
             (await asked(field, context, () => context.prompt.text(field.help, `--${field.name}`))));
   }

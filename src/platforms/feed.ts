@@ -56,7 +56,7 @@ export default definePlatform({
           name: "folder",
           secret: false,
           help: "the folder to publish into; it is made when it is missing",
-          known: ({ home }) => home,
+          known: ({ home }, hub) => rootOf(home, hub),
         },
         { name: "url", secret: false, help: "where the folder is served, for example https://example.com/feed/", fallback: "" },
         { name: "title", secret: false, help: "the feed's title; without one the folder's name", fallback: "" },

@@ -1,4 +1,5 @@
-import type { Fetch, HubPlace } from "@psn/core/types/platform.ts";
+import type { HubPlace } from "@psn/core/types/account.ts";
+import type { Fetch } from "@psn/core/types/platform.ts";
 import type { Accounts, Keys, Users } from "./accounts.ts";
 import type { Deliveries } from "./deliveries.ts";
 import type { Faults } from "./fault-points.ts";

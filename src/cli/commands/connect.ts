@@ -64,7 +64,14 @@ export default defineCommand({
     const isNamed = what !== undefined || (first !== undefined && given[first.name] !== undefined);
     const again = account ?? (isNamed || another ? undefined : await onlyNeedy(id, hub));
     const asker = dryRun ? { ...context, prompt: asking(context.prompt) } : context;
-    const form = await fillForm(platform, way, what, given, asker, isNamed ? undefined : again?.profile);
+    const form = await fillForm(
+      platform,
+      way,
+      what,
+      given,
+      asker,
+      isNamed || !again ? undefined : { profile: again.profile, hub: hub.world.hub },
+    );
     if (dryRun) {
       const shown = Object.fromEntries(
         way.fields.map(({ name, secret }) => [name, secret && form[name] !== ASKED ? "••••••••" : (form[name] ?? "")]),

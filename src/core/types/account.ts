@@ -3,6 +3,13 @@ import type { Json } from "./index.ts";
 
 /* How an account connects. */
 
+/** Where the hub is on this machine. */
+export interface HubPlace {
+  readonly folder: string;
+  /** Where it was before it was moved or copied. */
+  readonly before: readonly string[];
+}
+
 export interface FormField {
   /** The flag is `--<name>`; a secret is read by prompt, `--<name>-stdin` or `--<name>-file`, never from argv. */
   readonly name: string;
@@ -11,7 +18,7 @@ export interface FormField {
   /** Used when nothing is given; a field without one is required. An empty string means "may be left out". */
   readonly fallback?: string;
   /** What a connected account has in this field: whoever reconnects it is not asked for it again. */
-  readonly known?: (profile: Profile) => string;
+  readonly known?: (profile: Profile, hub?: HubPlace) => string;
   /** Throws INPUT_INVALID or INPUT_REQUIRED for a value that can never be right: a person who typed it is asked for this field again. */
   readonly check?: (value: string) => void;
 }

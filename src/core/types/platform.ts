@@ -1,16 +1,19 @@
-import type { Auth, Authorization, AuthorizeRequest, Connection, Credentials, ExchangeRequest, OAuthApp, Profile } from "./account.ts";
+import type {
+  Auth,
+  Authorization,
+  AuthorizeRequest,
+  Connection,
+  Credentials,
+  ExchangeRequest,
+  HubPlace,
+  OAuthApp,
+  Profile,
+} from "./account.ts";
 import type { Capabilities, Limits } from "./capabilities.ts";
 import type { Json } from "./index.ts";
 import type { Media, Post } from "./post.ts";
 
 export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
-
-/** Where the hub is on this machine. */
-export interface HubPlace {
-  readonly folder: string;
-  /** Where it was before it was moved or copied. */
-  readonly before: readonly string[];
-}
 
 /** What every call of an adapter is given instead of globals. */
 export interface Net {

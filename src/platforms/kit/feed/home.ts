@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
-import type { HubPlace } from "@psn/core/types/platform.ts";
+import type { HubPlace } from "@psn/core/types/account.ts";
 
 /*
  * Where a feed's folder is: seen from the hub where it lies inside it, so that a hub that is moved or copied takes its feed along and
