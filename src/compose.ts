@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { accessSync, appendFileSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { type Check, examineGuards, fail, ok, warn } from "@psn/app/doctor.ts";
@@ -339,7 +339,7 @@ function keepFromGit(folder: string): void {
     // The last line that fits counts, so that what a later one takes back is said once more.
     const lacking = IGNORED.filter((line) => !lines.slice(lines.findLastIndex((one) => one.startsWith("!")) + 1).includes(line));
     if (lacking.length > 0)
-      appendFileSync(path, `${before === "" || before.endsWith("\n") ? "" : "\n"}${lacking.join("\n")}\n`, { flush: true });
+      writeFileSync(path, `${before === "" || before.endsWith("\n") ? before : `${before}\n`}${lacking.join("\n")}\n`, { flush: true });
   } catch (error) {
     throw unwritable("FILE_UNREADABLE", folder, error);
   }

@@ -68,7 +68,10 @@ export async function neighbours({ seed, count, onCommand = () => undefined }: N
     });
   const worker = async (folder: string) => {
     const child = start(ROOT, folder, ["worker"]);
-    await new Promise<void>((resolve) => child.stderr?.on("data", (some) => String(some).includes("Ctrl-C") && resolve()));
+    await new Promise<void>((resolve, reject) => {
+      child.stderr?.on("data", (some) => String(some).includes("Ctrl-C") && resolve());
+      child.once("exit", (code) => reject(new Error(`a worker ended with ${code}`)));
+    });
     return child;
   };
 
@@ -81,6 +84,8 @@ export async function neighbours({ seed, count, onCommand = () => undefined }: N
     }
     const running = await worker(first);
     spawnSync("cp", ["-r", first, copy]);
+    const recovered = await run(ROOT, copy, ["recover", "--yes"], 300_000);
+    if (recovered.code !== 0) throw new Error(`the copy does not go on: ${recovered.said}`);
     // By another path it is the same hub.
     const link = join(root, "link");
     symlinkSync(first, link);

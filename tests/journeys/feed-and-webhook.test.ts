@@ -163,7 +163,7 @@ test("killing workers and commands at any moment loses nothing that was written,
   expect(count(taken()), `seed ${seed}`).toEqual(Object.fromEntries([...written].map((text) => [text, 1])));
   expect(new Set(entries)).toEqual(written);
   // No way in is announced any more: the last holder closed properly.
-  expect((await readdir(join(hub.folder, "data"))).sort()).toEqual(["lock", "pgdata"]);
+  expect((await readdir(join(hub.folder, "data"))).sort()).toEqual([".gitignore", "lock", "pgdata"]);
 }, 90_000);
 
 /** Small and seeded, so that a run can be repeated (https://github.com/cprosche/mulberry32, 2026-11). */

@@ -34,7 +34,7 @@ export function prepareDataFolder(folder: string): void {
   if (stranger !== undefined) throw stranger;
   const ignored = join(folder, ".gitignore");
   try {
-    if (!existsSync(ignored)) writeFileSync(ignored, IGNORE_ALL, { flag: "wx", mode: 0o600 });
+    if (!existsSync(ignored)) writeFileSync(ignored, IGNORE_ALL, { flag: "wx", mode: 0o600, flush: true });
   } catch {
     // It keeps a repository clean; whether the disk takes anything is found out by the database.
   }

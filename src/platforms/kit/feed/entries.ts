@@ -44,7 +44,7 @@ export async function readSettings(root: string): Promise<Settings | undefined> 
 export async function saveSettings(root: string, wanted: Omit<Settings, "id">): Promise<Settings> {
   await makeFolders(join(root, OWN_FOLDER));
   // A feed may lie in a repository; what is for psn alone does not belong into it.
-  await writeFile(join(root, OWN_FOLDER, ".gitignore"), "*\n", { flag: "wx" }).catch(ignore("EEXIST"));
+  await writeFile(join(root, OWN_FOLDER, ".gitignore"), "*\n", { flag: "wx", flush: true }).catch(ignore("EEXIST"));
   let current = await readSettings(root);
   if (!current) {
     // A link, unlike a rename, never replaces the id another process has just chosen.
