@@ -1,4 +1,5 @@
-import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
+import { migrate } from "@psn/core/db/migrate.ts";
+import { knownMigrations } from "@psn/core/db/migrations.ts";
 import { renewed } from "@psn/domain/delivery.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,5 +1,6 @@
 import { openPg } from "@psn/core/db/drivers/pg.ts";
-import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
+import { migrate } from "@psn/core/db/migrate.ts";
+import { knownMigrations } from "@psn/core/db/migrations.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { expect, it } from "vitest";

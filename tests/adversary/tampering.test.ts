@@ -178,8 +178,8 @@ const TAMPERINGS: readonly Tampering[] = [
   },
   {
     what: "a function made SECURITY DEFINER with another search_path",
-    does: () => ["ALTER FUNCTION psn.settle(jsonb) SECURITY DEFINER SET search_path = public, pg_catalog"],
-    says: /function psn\.settle\(changes jsonb\) was changed.*SECURITY DEFINER/,
+    does: () => ["ALTER FUNCTION psn.assert_schema(integer) SECURITY DEFINER SET search_path = public, pg_catalog"],
+    says: /function psn\.assert_schema\(expected integer\) was changed.*SECURITY DEFINER/,
   },
   {
     what: "a function's body",

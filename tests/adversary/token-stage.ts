@@ -14,6 +14,7 @@ import threads from "@psn/platforms/threads.ts";
 import webhook from "@psn/platforms/webhook.ts";
 import x from "@psn/platforms/x.ts";
 import { sql } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
 import { type Stage as Engine, stageOn } from "../engine/stage.ts";
 import { formsOf, mark } from "../support/canary.ts";
 import { asOwner, type TestDatabase } from "../support/databases.ts";
@@ -144,7 +145,9 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
     return found;
   };
   const steal: Stage["steal"] = async (text) => {
-    await db.database.run({ userId }, (builder) => [builder.execute(text)]);
+    // More than a thief with the program's login may do: what is sealed must hold against the tables' owner too.
+    const { sql: statement, params } = new PgDialect().sqlToQuery(text);
+    await asOwner(db, statement, params);
   };
   return {
     key,
@@ -152,7 +155,7 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
     world,
     samples,
     steal,
-    forget: () => steal(sql`DELETE FROM psn.accounts`),
+    forget: () => steal(sql`DELETE FROM psn.accounts WHERE user_id = ${userId}`),
     connect: async ({ platform, profile, credentials }) => {
       const id = (await world.stores.accounts.find(userId, platform, profile.subject)) ?? world.newId();
       const sealed = sealCredentials(world, userId, { id: world.newId(), version: 1 }, { platform, profile }, credentials);

@@ -281,7 +281,7 @@ describe("nothing is kept", () => {
     const values = tokens.flatMap((row) => Object.values(row)).filter((value) => value !== null);
     // A feed's empty token, Mastodon's, the webhook's, and Bluesky's three.
     expect(values.length).toBe(6);
-    for (const value of values) expect(value).toMatch(/^v1\.[0-9a-f]{8}\.[A-Za-z0-9+/]+={0,2}$/);
+    for (const value of values) expect(value).toMatch(/^v2\.[0-9a-f]{8}\.[A-Za-z0-9+/]+={0,2}$/);
   });
 
   test("in a file of the hub but hub.env and keys.env", async () => {

@@ -15,7 +15,7 @@ test("init: an empty folder stays empty", async () => {
   const cwd = await scratch();
   const ran = await psn(["init", "--dry-run", "--json"], { cwd });
   expect(ran.code).toBe(0);
-  expect(documentOf(ran)).toEqual({ dryRun: true, hub: cwd, has: { key: false, user: false }, calls: [] });
+  expect(documentOf(ran)).toEqual({ dryRun: true, hub: cwd, has: { key: false, user: false }, calls: [], ignored: [] });
   expect(await readdir(cwd)).toEqual([]);
 });
 

@@ -61,9 +61,6 @@ describe("psn init --neon --trigger", () => {
     const [asked, told] = [neon.requests.length, trigger.requests.length];
     const again = await place.init().ended;
     expect(again).toMatchObject({ code: 0, stderr: "" });
-    const idle = ["--neon-org", "--neon-region", "--neon-database", "--trigger-org"];
-    const more = documentOf(await place.initHere({ more: idle.flatMap((flag) => [flag, "elsewhere"]) }));
-    expect((more["ignored"] as readonly { readonly flag: string }[]).map(({ flag }) => flag)).toEqual(idle);
     expect(stepsOf(documentOf(again))).toEqual([
       "neon project kept",
       "key kept",
@@ -83,6 +80,9 @@ describe("psn init --neon --trigger", () => {
         .filter(({ method }) => method !== "GET")
         .map(({ path }) => path),
     ).toEqual([expect.stringMatching(/\/envvars\/prod\/import$/)]);
+    const idle = ["--neon-org", "--neon-region", "--neon-database", "--trigger-org"];
+    const more = documentOf(await place.initHere({ more: idle.flatMap((flag) => [flag, "elsewhere"]) }));
+    expect((more["ignored"] as readonly { readonly flag: string }[]).map(({ flag }) => flag)).toEqual(idle);
     expect(neon.violations).toEqual([]);
   });
 
@@ -96,6 +96,7 @@ describe("psn init --neon --trigger", () => {
       DATABASE_URL: true,
       HUB_ENCRYPTION_KEY: true,
       NEON_PROXY: false,
+      PSN_PRIVATE_ORIGINS: false,
       PSN_WATCHDOG_MINUTES: false,
       S3_REGION: false,
     });
@@ -155,6 +156,7 @@ describe("psn init --neon --trigger", () => {
       "HUB_ENCRYPTION_KEY",
       "NEON_API_HOST",
       "NEON_PROXY",
+      "PSN_PRIVATE_ORIGINS",
       "TRIGGER_API_URL",
     ]);
     expect(neon.violations).toEqual([]);
@@ -187,6 +189,12 @@ describe("a post, with this machine off", () => {
     receiver = startReceiver();
     const made = await place.init().ended;
     if (made.code !== 0) throw new Error(made.stdout);
+    const secret = join(await scratch("secret"), "secret");
+    await writeFile(secret, receiver.secret);
+    await place.run("connect", "webhook", receiver.url, "--secret-file", secret);
+    // The tasks are told that they may send there, too.
+    const told = await place.init().ended;
+    expect(told, told.stdout + told.stderr).toMatchObject({ code: 0 });
     place.trigger.deploy({
       tasks: [
         { id: "publish-delivery", queue: "publish-bluesky" },
@@ -195,9 +203,6 @@ describe("a post, with this machine off", () => {
         ...["publish-mastodon", "publish-webhook"].map((queue) => ({ id: `declares-${queue}`, queue })),
       ],
     });
-    const secret = join(await scratch("secret"), "secret");
-    await writeFile(secret, receiver.secret);
-    await place.run("connect", "webhook", receiver.url, "--secret-file", secret);
   });
   afterAll(async () => {
     await receiver.stop();

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { removeLeftSocketFolder } from "@psn/core/db/drivers/socket-folder.ts";
-import { knownMigrations, migrate } from "@psn/core/db/migrate.ts";
+import { migrate } from "@psn/core/db/migrate.ts";
+import { knownMigrations } from "@psn/core/db/migrations.ts";
 
 /*
  * Folders of embedded databases that are migrated already. Making one takes seconds (initdb inside WebAssembly), copying one

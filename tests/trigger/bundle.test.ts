@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { knownMigrations } from "@psn/core/db/migrate.ts";
+import { knownMigrations } from "@psn/core/db/migrations.ts";
 import { SCHEMA_VERSION } from "@psn/core/db/version.ts";
 import { formFields } from "@psn/core/types/account.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";

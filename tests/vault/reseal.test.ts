@@ -2,7 +2,8 @@ import { openKey } from "@psn/app/api-keys.ts";
 import { openCredentials } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
-import { knownMigrations, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
+import { migrate, migrationStatus } from "@psn/core/db/migrate.ts";
+import { knownMigrations } from "@psn/core/db/migrations.ts";
 import type { Resealing } from "@psn/core/db/reseal.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -183,7 +184,7 @@ describe("all or nothing", () => {
     await hub.rows("UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '50 seconds'");
     await stays(hub, { code: "STATE_CONFLICT" }, byKeys(hub.hubKey));
     // A user's own hand stops nobody's migration.
-    await hub.rows("UPDATE psn.oauth_tokens SET refresh_lease_until = 'infinity'");
+    await hub.rows("UPDATE psn.oauth_tokens SET refresh_lease_until = '9999-12-01'");
     await migrate(hub.database, KNOWN, byKeys(hub.hubKey));
   });
 

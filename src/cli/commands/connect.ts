@@ -92,7 +92,9 @@ export default defineCommand({
     const allowed = await keep(connected.profile.home);
     tell(id, connected, context);
     if (allowed !== undefined)
-      output.note(`psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in hub.env)`);
+      output.note(
+        `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in hub.env)${hub.world.queue ? "; psn deploy tells it to the tasks" : ""}`,
+      );
     return undefined;
   },
 });

@@ -1,5 +1,5 @@
 import type { Fact } from "./facts.ts";
-import { knownMigrations } from "./migrate.ts";
+import { knownMigrations } from "./migrations.ts";
 
 /** The SQL, run by the tables' owner, that makes a fact again what it must be; empty where none is safe to name. */
 export function mend(is: Fact | undefined, must: Fact | undefined): readonly string[] {

@@ -1,12 +1,10 @@
-import { fileURLToPath } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
 import { sql } from "drizzle-orm";
-import { readMigrationFiles } from "drizzle-orm/migrator";
 import type { Database, OwnerClient } from "./connection.ts";
 import { sqlStateOf } from "./drivers/failure.ts";
+import { knownMigrations, type Migration } from "./migrations.ts";
 import { type Resealing, reseal } from "./reseal.ts";
 
-const FOLDER = fileURLToPath(new URL("../../../drizzle/migrations", import.meta.url));
 /** How long to wait for another psn that migrates, in milliseconds. */
 const TURN_MS = 60_000;
 /** How long to wait for a table that somebody uses, in milliseconds: everybody else waits behind this meanwhile. */
@@ -17,18 +15,8 @@ const MADE_MEANWHILE = /^(23505|42P06|42P07)$/;
 /** RFC 9562 §5.9, the Nil UUID. */
 const NOBODY = "00000000-0000-0000-0000-000000000000";
 
-export interface Migration {
-  readonly hash: string;
-  readonly statements: readonly string[];
-}
-
 /** The line by which a migration asks for what only the hub's key can do (`reseal`), after its statements. */
 const RESEALS = /^-- reseal:/m;
-
-/** What this psn knows, in order. */
-export function knownMigrations(folder = FOLDER): readonly Migration[] {
-  return readMigrationFiles({ migrationsFolder: folder }).map(({ hash, sql: statements }) => ({ hash, statements }));
-}
 
 export interface MigrationStatus {
   readonly applied: number;
