@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sealCredentials } from "@psn/app/session.ts";
+import { openHub } from "@psn/compose.ts";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { binary, closedHub, failed, psn, scratch } from "../support/cli.ts";
 
@@ -156,7 +158,13 @@ describe("a copy", () => {
       return rows;
     };
     expect(await homes(folder, "SELECT home FROM psn.accounts")).toEqual([{ home: "./public" }]);
-    await homes(folder, "UPDATE psn.accounts SET home = $1", [join(folder, "public")]);
+    const { world, user, close } = await openHub({ folder, use: "session" });
+    const [account] = await world.stores.accounts.list(user.id);
+    if (!account) throw new Error("no account");
+    const whole = { platform: "feed", profile: { ...account.profile, home: join(folder, "public") } };
+    const sealed = sealCredentials(world, user.id, { id: world.newId(), version: 1 }, whole, { access: "", scopes: [] });
+    await world.stores.accounts.connect(user.id, { id: account.id, ...whole }, sealed);
+    await close();
     expect(await post(folder, "before")).toMatchObject({ code: 0 });
     const moved = join(await scratch("moved"), "hub");
     cpSync(folder, moved, { recursive: true });

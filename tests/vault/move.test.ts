@@ -257,6 +257,8 @@ test("a file of a psn that knew no versions of tokens: they open where they arri
   const there = await grounds.embedded();
   await there.run(["import", file, "--passphrase-stdin"], PASSPHRASE);
   expect([...(await openAll(there)).values()]).toEqual([receiver.secret]);
+  // A file of then allows no private address.
+  await there.run(["config", "set", "PSN_PRIVATE_ORIGINS", new URL(receiver.url).origin]);
   expect(await there.run(["post", "from there", "--to", "webhook"])).toMatchObject({ deliveries: [{ state: "published" }] });
 });
 

@@ -27,7 +27,7 @@ test.each([[["--move"]], [[]]])("what waits for a reconnect is published by one 
   const file = join(await scratch("export"), "hub.age");
   await old.run(["export", file, "--passphrase-stdin", ...more], PASSPHRASE);
   const folder = await scratch("copy");
-  expect(await psn(["import", file, "--passphrase-stdin"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
+  expect(await psn(["import", file, "--passphrase-stdin", "--yes"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
   // Nobody has said --start; the account is connected again in both.
   expect(await psn(connect, { cwd: folder, stdin: `${receiver.secret}\n` })).toMatchObject({ code: 0 });
   await old.run(connect, `${receiver.secret}\n`);
@@ -49,7 +49,9 @@ test("a hub that was moved away leaves its accounts alone, until it is started a
   const healths = () => old.rows("SELECT health, health_reason AS reason FROM psn.accounts");
   expect(await healths()).toEqual([{ health: "needs-reconnect", reason: "moved to another hub" }]);
   const folder = await scratch("moved");
-  expect(await psn(["import", file, "--passphrase-stdin", "--start"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
+  expect(await psn(["import", file, "--passphrase-stdin", "--start", "--yes"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({
+    code: 0,
+  });
   expect((await psn(["accounts", "--json"], { cwd: folder })).stdout).toContain('"health": "ok"');
   await old.run(["import", "--start", "--yes"]);
   expect(await healths()).toEqual([{ health: "ok", reason: null }]);
