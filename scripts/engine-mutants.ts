@@ -176,8 +176,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "src/app/held-claim.ts",
-        from: "  if (trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;",
-        to: "  if (trusted || ms > 0) return;",
+        from: "    if ((renewals > 0 || !ask) && trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;",
+        to: "    if (trusted || ms > 0) return;",
       },
     ],
   },

@@ -46,6 +46,9 @@ async function failed(postgres: Postgres, told: Told): Promise<void> {
   print(await shrink(postgres, told));
 }
 
+/** After so many histories their database is made anew: it keeps what was deleted in memory, and gets slower. */
+const ANEW = 250;
+
 /** So far from each other begin the seeds of `--find`. */
 const APART = 1_000_000;
 
@@ -73,7 +76,7 @@ if (jobs > 1) {
   process.exit(bad ? 1 : 0);
 }
 
-const postgres = await openPostgres();
+let postgres = await openPostgres();
 const opened = seconds();
 const first = Number(values.seed);
 const most = values.minutes === undefined ? Number(values.count) : Number.POSITIVE_INFINITY;
@@ -88,6 +91,10 @@ if (values.find !== undefined) {
 let told = 0;
 let bad = 0;
 for (; told < most && seconds() < until; told += 1) {
+  if (told > 0 && told % ANEW === 0) {
+    await postgres.close();
+    postgres = await openPostgres();
+  }
   const one = await tellHistory(postgres, scenarioOf(String(first + told)));
   if (values.trace) print(one);
   if (one.broken.length === 0) continue;

@@ -25,6 +25,7 @@ export interface Postgres {
   onWake: () => void;
   /** Empties all tables: the next history finds what the first one found. */
   reset(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** A message of the protocol is answered before `write` returns. */
@@ -160,6 +161,7 @@ export async function openPostgres(): Promise<Postgres> {
       resets += 1;
       if (resets % CATALOG_EVERY === 0) await client.query("VACUUM pg_class");
     },
+    close: () => engine.close(),
   };
   await client.query("SET client_min_messages = error");
   await migrate(database);
