@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
@@ -11,17 +10,9 @@ import pg from "pg";
 import type { Builder, Database } from "../database.ts";
 import { diskTrouble, heldByAnother, noteHolder, prepareDataFolder, whoHolds } from "./data-folder.ts";
 import type { FileWatch } from "./durable-files.ts";
+import { serveSocket, wakeOnNotification } from "./serve-socket.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
-import {
-  makeSocketFolder,
-  noteSocketFolder,
-  placeOf,
-  removeLeftSocketFolder,
-  removeSocketFolder,
-  SOCKET_PORT,
-  socketFolderOf,
-  socketIn,
-} from "./socket-folder.ts";
+import { makeSocketFolder, removeLeftSocketFolder, removeSocketFolder, SOCKET_PORT, socketFolderOf, socketIn } from "./socket-folder.ts";
 
 /*
  * PGlite is one process's database. Whoever holds the folder's lock runs it and serves it on a socket; everybody, the
@@ -38,17 +29,12 @@ const ANSWER_MS = 5_000;
 const SUSPENDED_MS = 3_000;
 /** How long one statement may take, in milliseconds. Others wait behind a transaction, and an export is a long one. */
 const STATEMENT_MS = 120_000;
-/** How long a transaction may be silent while others wait behind it, in milliseconds: its process may be suspended. */
-const SILENT_MS = 15_000;
 /** How long a closing holder waits for other processes to finish their statements, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
 /** How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a recovery takes. */
 const CHECKPOINT_SEGMENTS = 2;
-/**
- * How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder. And how often those
- * who wait for it look whether it is suspended.
- */
+/** How often those who wait for a holder look whether it is suspended, in milliseconds. */
 const LOOK_MS = 1_000;
 
 interface Access {
@@ -274,96 +260,4 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
     if (error instanceof PsnError) throw error;
     throw diskTrouble(folder) ?? new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
   }
-}
-
-/** Keeps a socket there for as long as the database is held: whoever clears the temporary folder must not cut a worker off for good. */
-async function serveSocket(data: string, server: import("@electric-sql/pglite-socket").PGLiteSocketServer) {
-  const place = placeOf(data);
-  let folder = dirname(server.getServerConn());
-  let again: Server | undefined;
-  const sockets = new Set<Socket>();
-  const first = server["server"];
-  const remember = (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  first?.on("connection", remember);
-  noteSocketFolder(data, folder);
-  const mend = async () => {
-    if (existsSync(socketIn(folder)) && socketFolderOf(data) === folder) return;
-    // A folder that was put in place of this one has a holder of its own, or will have.
-    if (placeOf(data) !== place) return;
-    if (!existsSync(socketIn(folder))) {
-      const made = await makeSocketFolder();
-      // What is connected by the old socket stays so.
-      const next = createServer((socket) => setImmediate(() => void server["handleConnection"](socket)));
-      next.on("connection", remember);
-      await new Promise<void>((resolve, reject) => next.once("error", reject).listen(socketIn(made), resolve));
-      again?.close();
-      again = next;
-      removeSocketFolder(folder);
-      folder = made;
-    }
-    noteSocketFolder(data, folder);
-  };
-  let mending = Promise.resolve();
-  const oneAtATime = () => {
-    mending = mending.then(mend).catch(nothing);
-    return mending;
-  };
-  const timer = setInterval(() => {
-    endSilent(server);
-    void oneAtATime();
-  }, LOOK_MS);
-  timer.unref();
-  return {
-    folder: () => folder,
-    mend: oneAtATime,
-    stop: async () => {
-      clearInterval(timer);
-      await mending;
-      again?.close();
-    },
-    /** Leaves everybody who waits for an answer without one. */
-    cut: () => {
-      clearInterval(timer);
-      for (const one of [first, again]) one?.close();
-      for (const socket of sockets) socket.destroy();
-      removeSocketFolder(folder);
-    },
-  };
-}
-
-/** One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction. */
-function endSilent(server: import("@electric-sql/pglite-socket").PGLiteSocketServer): void {
-  const queue = server["queryQueue"];
-  if (queue.getQueueLength() === 0 || !server.db.isInTransaction()) return;
-  for (const handler of server["handlers"])
-    if (handler.handlerId === queue["lastHandlerId"] && Date.now() - handler["lastActivityTime"] > SILENT_MS) handler["socket"]?.destroy();
-}
-
-/**
- * The embedded Postgres is one session, so a notification comes out among the answers to whoever caused it, and no other
- * client hears it (measured, pglite-socket 0.2.17). The holder hears it here.
- */
-function wakeOnNotification(server: import("@electric-sql/pglite-socket").PGLiteSocketServer): Set<() => void> {
-  const listeners = new Set<() => void>();
-  const queue = server["queryQueue"];
-  const enqueue = queue.enqueue.bind(queue);
-  queue.enqueue = (handler: number, message: Uint8Array, onData: (data: Uint8Array) => void) =>
-    enqueue(handler, message, (data: Uint8Array) => {
-      if (hasNotification(data)) for (const listener of listeners) listener();
-      onData(data);
-    });
-  return listeners;
-}
-
-/** NotificationResponse is `A`: https://www.postgresql.org/docs/18/protocol-message-formats.html (2026-11). */
-const NOTIFICATION = 0x41;
-
-/** Walks the messages of one answer by their lengths. */
-export function hasNotification(data: Uint8Array): boolean {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  for (let at = 0; at + 5 <= data.length; at += 1 + view.getUint32(at + 1)) if (data[at] === NOTIFICATION) return true;
-  return false;
 }

@@ -1,0 +1,106 @@
+import { existsSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+import type { PGLiteSocketServer } from "@electric-sql/pglite-socket";
+import { makeSocketFolder, noteSocketFolder, placeOf, removeSocketFolder, socketFolderOf, socketIn } from "./socket-folder.ts";
+
+/*
+ * The socket by which everybody comes into the embedded database.
+ */
+
+/** How long a transaction may be silent while others wait behind it, in milliseconds: its process may be suspended. */
+const SILENT_MS = 15_000;
+/** How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder. */
+const LOOK_MS = 1_000;
+
+/** Keeps a socket there for as long as the database is held: whoever clears the temporary folder must not cut a worker off for good. */
+export async function serveSocket(data: string, server: PGLiteSocketServer) {
+  const place = placeOf(data);
+  let folder = dirname(server.getServerConn());
+  let again: Server | undefined;
+  const sockets = new Set<Socket>();
+  const first = server["server"];
+  const remember = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  };
+  first?.on("connection", remember);
+  noteSocketFolder(data, folder);
+  const mend = async () => {
+    if (existsSync(socketIn(folder)) && socketFolderOf(data) === folder) return;
+    // A folder that was put in place of this one has a holder of its own, or will have.
+    if (placeOf(data) !== place) return;
+    if (!existsSync(socketIn(folder))) {
+      const made = await makeSocketFolder();
+      // What is connected by the old socket stays so.
+      const next = createServer((socket) => setImmediate(() => void server["handleConnection"](socket)));
+      next.on("connection", remember);
+      await new Promise<void>((resolve, reject) => next.once("error", reject).listen(socketIn(made), resolve));
+      again?.close();
+      again = next;
+      removeSocketFolder(folder);
+      folder = made;
+    }
+    noteSocketFolder(data, folder);
+  };
+  let mending = Promise.resolve();
+  const oneAtATime = () => {
+    mending = mending.then(mend).catch(() => undefined);
+    return mending;
+  };
+  const timer = setInterval(() => {
+    endSilent(server);
+    void oneAtATime();
+  }, LOOK_MS);
+  timer.unref();
+  return {
+    folder: () => folder,
+    mend: oneAtATime,
+    stop: async () => {
+      clearInterval(timer);
+      await mending;
+      again?.close();
+    },
+    /** Leaves everybody who waits for an answer without one. */
+    cut: () => {
+      clearInterval(timer);
+      for (const one of [first, again]) one?.close();
+      for (const socket of sockets) socket.destroy();
+      removeSocketFolder(folder);
+    },
+  };
+}
+
+/** One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction. */
+function endSilent(server: PGLiteSocketServer): void {
+  const queue = server["queryQueue"];
+  if (queue.getQueueLength() === 0 || !server.db.isInTransaction()) return;
+  for (const handler of server["handlers"])
+    if (handler.handlerId === queue["lastHandlerId"] && Date.now() - handler["lastActivityTime"] > SILENT_MS) handler["socket"]?.destroy();
+}
+
+/**
+ * The embedded Postgres is one session, so a notification comes out among the answers to whoever caused it, and no other
+ * client hears it (measured, pglite-socket 0.2.17). The holder hears it here.
+ */
+export function wakeOnNotification(server: PGLiteSocketServer): Set<() => void> {
+  const listeners = new Set<() => void>();
+  const queue = server["queryQueue"];
+  const enqueue = queue.enqueue.bind(queue);
+  queue.enqueue = (handler: number, message: Uint8Array, onData: (data: Uint8Array) => void) =>
+    enqueue(handler, message, (data: Uint8Array) => {
+      if (hasNotification(data)) for (const listener of listeners) listener();
+      onData(data);
+    });
+  return listeners;
+}
+
+/** NotificationResponse is `A`: https://www.postgresql.org/docs/18/protocol-message-formats.html (2026-11). */
+const NOTIFICATION = 0x41;
+
+/** Walks the messages of one answer by their lengths. */
+export function hasNotification(data: Uint8Array): boolean {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  for (let at = 0; at + 5 <= data.length; at += 1 + view.getUint32(at + 1)) if (data[at] === NOTIFICATION) return true;
+  return false;
+}
