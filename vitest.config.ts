@@ -1,10 +1,30 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+
+/**
+ * Each of these takes most of a minute, and shows at length what others show in short. `check` leaves them out, so that it stays below a
+ * quarter of an hour on two cores; `bun run thorough` runs them, and CI does both at every push.
+ */
+const THOROUGH = [
+  "tests/adversary/import-settings.test.ts",
+  "tests/adversary/suspended.test.ts",
+  "tests/chaos/neighbours.test.ts",
+  "tests/cli/bad-remote.test.ts",
+  "tests/db/power-cut.test.ts",
+  "tests/journeys/x-canary.test.ts",
+  "tests/vault/move.test.ts",
+  "tests/vault/refusals.test.ts",
+  "tests/vault/rotate.test.ts",
+  "tests/vault/two-hubs.test.ts",
+];
+/** `short`, `thorough`, or all of them. */
+const wanted = process.env["TESTS"];
 
 export default defineConfig({
   resolve: { alias: { "@psn": fileURLToPath(new URL("./src", import.meta.url)) } },
   test: {
-    include: ["src/**/*.test.ts", "tests/**/*.test.ts"],
+    include: wanted === "thorough" ? THOROUGH : ["src/**/*.test.ts", "tests/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, ...(wanted === "short" ? THOROUGH : [])],
     // Servers of a test (a Postgres, a PDS) start and stop with it; two cores carry two files at once.
     // Vitest 5 cannot start its default pool of processes under Bun.
     pool: "threads",

@@ -13,7 +13,7 @@ import { shrink } from "./shrink.ts";
  * A minute of the simulator, and proof that its judge sees what it is there for. More: `bun run simulate` (docs/simulation.md).
  */
 
-const HISTORIES = 150;
+const HISTORIES = 120;
 const MINUTES = 60_000;
 
 let postgres: Postgres;
