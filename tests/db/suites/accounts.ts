@@ -134,6 +134,18 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.disconnect(userId, accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
   });
 
+  test("accounts: a lease that a step of the clock made a day long stops no refresh", async (stage) => {
+    const { stores, userId, accountId } = stage;
+    const until = (seconds: number) =>
+      asOwner(stage.db, `UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '${seconds} seconds' WHERE account_id = $1`, [
+        accountId,
+      ]);
+    await until(100);
+    expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("taken");
+    await until(86_400);
+    expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("mine");
+  });
+
   test("accounts: one refresh at a time", async ({ stores, userId, accountId }) => {
     const take = (leaseMs: number) => stores.accounts.leaseRefresh(userId, accountId, leaseMs);
     const tries = await Promise.all(Array.from({ length: 10 }, () => take(60_000)));

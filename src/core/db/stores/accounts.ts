@@ -119,11 +119,13 @@ export function accountsStore(database: Database): Accounts {
       const over = (until: typeof oauthTokens.refreshLeaseUntil | typeof oauthTokens.refreshRestUntil) =>
         or(isNull(until), sql`${until} <= now()`);
       const { refreshLeaseUntil, refreshRestUntil } = oauthTokens;
+      // Longer than any lease lasts: the database's clock has stepped back since, and whoever took it is done by now.
+      const strange = sql`${refreshLeaseUntil} > clock_timestamp() + ${2 * leaseMs} * interval '1 millisecond'`;
       const [rows, resting] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)
           .set({ refreshLeaseUntil: sql`now() + ${leaseMs} * interval '1 millisecond'` })
-          .where(and(eq(oauthTokens.accountId, accountId), over(refreshLeaseUntil), over(refreshRestUntil)))
+          .where(and(eq(oauthTokens.accountId, accountId), or(over(refreshLeaseUntil), strange), over(refreshRestUntil)))
           .returning({ id: oauthTokens.id }),
         db
           .select({ id: oauthTokens.id })
