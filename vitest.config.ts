@@ -12,6 +12,7 @@ const THOROUGH = [
   "tests/cli/bad-remote.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/journeys/x-canary.test.ts",
+  "tests/outages/outages.test.ts",
   "tests/vault/move.test.ts",
   "tests/vault/refusals.test.ts",
   "tests/vault/rotate.test.ts",

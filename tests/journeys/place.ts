@@ -48,7 +48,8 @@ async function ownedDatabase(server: Postgres): Promise<string> {
   return owner.href;
 }
 
-export async function openPlace(execute?: Execute): Promise<Place> {
+/** `proxyOf` puts something between psn and the gateway: by the gateway's port it gives its own. */
+export async function openPlace(execute?: Execute, proxyOf = async (port: number) => port): Promise<Place> {
   const server = await startPostgres();
   const gateway = await startNeonGateway(server.url);
   const url = await ownedDatabase(server);
@@ -57,8 +58,9 @@ export async function openPlace(execute?: Execute): Promise<Place> {
   const folder = await scratch("remote");
   const tokenFile = join(await scratch("token"), "token.txt");
   await writeFile(tokenFile, trigger.token);
-  const proxy = gateway.httpEndpoint.replace(/\/sql$/, "");
-  const places = ["--neon-api-host", neon.host, "--neon-proxy", proxy, "--trigger-url", trigger.origin];
+  const proxy = new URL(gateway.httpEndpoint.replace(/\/sql$/, ""));
+  proxy.port = String(await proxyOf(Number(proxy.port)));
+  const places = ["--neon-api-host", neon.host, "--neon-proxy", proxy.origin, "--trigger-url", trigger.origin];
   const env = (name: string) => new RegExp(`^${name}=["']?([^"'\n]*)`, "m").exec(hubEnvOf(folder))?.[1];
   return {
     server,

@@ -1,12 +1,19 @@
 import { Webhook } from "standardwebhooks";
 import { z } from "zod";
 
+/** A request that was taken: the webhook's id, the post's text, and when, in epoch milliseconds. */
+export interface Taken {
+  readonly id: string;
+  readonly text: string;
+  readonly at: number;
+}
+
 /** A receiver as the Standard Webhooks specification wants it: it checks the signature, and remembers ids. */
 export interface Receiver {
   readonly url: string;
   readonly secret: string;
   /** Posts it has taken, in order: each id once. */
-  readonly taken: { readonly id: string; readonly text: string }[];
+  readonly taken: Taken[];
   /** How often each id was delivered. */
   readonly deliveries: Map<string, number>;
   /** Answers with this instead, from now on. */
@@ -42,7 +49,7 @@ export function startReceiver(): Receiver {
       if (id !== data.id) return Response.json({ error: "two ids" }, { status: 400 });
       if (refusal !== undefined) return Response.json({ error: "not today" }, { status: refusal });
       deliveries.set(id, (deliveries.get(id) ?? 0) + 1);
-      if (deliveries.get(id) === 1) taken.push({ id, text: data.parts.map(({ text }) => text).join("\n") });
+      if (deliveries.get(id) === 1) taken.push({ id, text: data.parts.map(({ text }) => text).join("\n"), at: Date.now() });
       return new Response(null, { status: 204 });
     },
   });
