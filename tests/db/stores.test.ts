@@ -8,8 +8,9 @@ import { concurrencyTests } from "./suites/concurrency.ts";
 import { inspectionTests } from "./suites/inspection.ts";
 import { postTests } from "./suites/posts.ts";
 import { settleTests } from "./suites/settles.ts";
+import { stepTests } from "./suites/steps.ts";
 
-const SUITES = { accountTests, postTests, claimTests, settleTests, commandTests, concurrencyTests, inspectionTests };
+const SUITES = { accountTests, postTests, claimTests, settleTests, commandTests, concurrencyTests, inspectionTests, stepTests };
 
 describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
   let db: TestDatabase;

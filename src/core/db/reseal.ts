@@ -35,7 +35,7 @@ const TABLES = [
 const GUARDED = ["accounts", "oauth_tokens", "api_keys", "workers"] as const;
 
 /** Who would meet values that an older psn cannot open. Three heartbeats; tasks look at the schema themselves before they claim. */
-const AT_WORK = `SELECT name FROM psn.workers WHERE beat_at > clock_timestamp() - interval '45 seconds' AND name NOT LIKE 'trigger.dev%'
+const AT_WORK = `SELECT name FROM psn.workers WHERE abs(extract(epoch FROM clock_timestamp() - beat_at)) < 45 AND name NOT LIKE 'trigger.dev%'
   AND (EXISTS (SELECT FROM psn.oauth_tokens) OR EXISTS (SELECT FROM psn.api_keys)) ORDER BY name LIMIT 1`;
 
 /** No lease is longer (app/session.ts); what says more was written by a user's own hand, and must not stop everybody's migration. */

@@ -1,6 +1,6 @@
 import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@psn/app/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/account.ts";
-import { and, asc, eq, isNull, or, sql } from "drizzle-orm";
+import { and, asc, eq, not, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { accounts, oauthTokens } from "../schema.ts";
 
@@ -25,6 +25,15 @@ function tokenValues(credentials: SealedCredentials) {
   const ms = credentials.expiresAt?.getTime() ?? Number.NaN;
   const expiresAt = credentials.expiresAt && new Date(Number.isNaN(ms) ? LAST_MS : Math.max(0, Math.min(ms, LAST_MS)));
   return { version, accessToken: access, refreshToken: refresh, secret, expiresAt, scopes: [...scopes] };
+}
+
+/**
+ * Whether somebody may be exchanging the token. A lease of more than `mostMs` milliseconds is longer than any lasts: the database's clock
+ * has stepped back since, and whoever took it is done by now.
+ */
+export function refreshLeased(mostMs: number): SQL<boolean> {
+  const { refreshLeaseUntil: until } = oauthTokens;
+  return sql<boolean>`coalesce(${until} > now() and ${until} <= clock_timestamp() + ${mostMs} * interval '1 millisecond', false)`;
 }
 
 const DISCONNECTED = "the account was disconnected";
@@ -116,21 +125,17 @@ export function accountsStore(database: Database): Accounts {
     },
 
     async leaseRefresh(userId, accountId, leaseMs) {
-      const over = (until: typeof oauthTokens.refreshLeaseUntil | typeof oauthTokens.refreshRestUntil) =>
-        or(isNull(until), sql`${until} <= now()`);
-      const { refreshLeaseUntil, refreshRestUntil } = oauthTokens;
-      // Longer than any lease lasts: the database's clock has stepped back since, and whoever took it is done by now.
-      const strange = sql`${refreshLeaseUntil} > clock_timestamp() + ${2 * leaseMs} * interval '1 millisecond'`;
+      const { refreshRestUntil } = oauthTokens;
+      const mine = eq(oauthTokens.accountId, accountId);
+      // One that was exchanged in the future was exchanged before the database's clock stepped back: its rest is over.
+      const rests = sql`coalesce(${refreshRestUntil} > now() and ${oauthTokens.refreshedAt} <= clock_timestamp() + interval '10 seconds', false)`;
       const [rows, resting] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)
           .set({ refreshLeaseUntil: sql`now() + ${leaseMs} * interval '1 millisecond'` })
-          .where(and(eq(oauthTokens.accountId, accountId), or(over(refreshLeaseUntil), strange), over(refreshRestUntil)))
+          .where(and(mine, not(refreshLeased(2 * leaseMs)), not(rests)))
           .returning({ id: oauthTokens.id }),
-        db
-          .select({ id: oauthTokens.id })
-          .from(oauthTokens)
-          .where(and(eq(oauthTokens.accountId, accountId), sql`${refreshRestUntil} > now()`)),
+        db.select({ id: oauthTokens.id }).from(oauthTokens).where(and(mine, rests)),
       ]);
       return rows.length > 0 ? "mine" : resting.length > 0 ? "resting" : "taken";
     },

@@ -112,6 +112,9 @@ const beating = (db: Builder, worker: string, version: string) =>
     .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
     .returning({ at: workers.beatAt });
 
+/** What was written before the database's clock stepped back must not last for as long as the step was. */
+const afterStepBack = (db: Builder) => db.select({ stepped: sql<boolean>`stepped` }).from(sql`psn.after_step_back() as step(stepped)`);
+
 /** These deliveries, or all. */
 const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sql`null::uuid[]`);
 
@@ -191,10 +194,11 @@ export function deliveriesStore(database: Database): Deliveries {
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
       const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
-      const [, rows] = await database.run(
+      const [, , rows] = await database.run(
         "service",
         (db) => [
           db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
+          afterStepBack(db),
           db
             .select({
               deliveryId: sql<string>`delivery_id`,
@@ -251,7 +255,7 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async beat(worker, version) {
-      const [rows] = await database.run("service", (db) => [beating(db, worker, version)]);
+      const [, rows] = await database.run("service", (db) => [afterStepBack(db), beating(db, worker, version)]);
       if (!rows[0]) throw new PsnError("DB_FAILED", "the worker could not be written down");
       return rows[0].at;
     },

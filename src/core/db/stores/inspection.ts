@@ -34,7 +34,8 @@ export async function factsOf(database: Database): Promise<readonly Fact[]> {
 export function inspectionStore(database: Database): Inspection {
   return {
     async workers() {
-      const beatMsAgo = sql<number>`(extract(epoch from clock_timestamp() - ${workers.beatAt}) * 1000)::double precision`;
+      // A beat in the future is one from before the clock stepped back: it does not prove that its worker runs.
+      const beatMsAgo = sql<number>`(abs(extract(epoch from clock_timestamp() - ${workers.beatAt})) * 1000)::double precision`;
       const [rows] = await database.run("service", (db) => [
         db.select({ name: workers.name, version: workers.version, beatMsAgo }).from(workers),
       ]);

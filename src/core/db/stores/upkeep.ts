@@ -63,7 +63,11 @@ export function upkeepStore(database: Database): Upkeep {
 
     async dropWorkers(silentMs) {
       const [rows] = await database.run("service", (db) => [
-        db.delete(workers).where(sql`${workers.beatAt} < now() - ${silentMs} * interval '1 millisecond'`).returning({ name: workers.name }),
+        db
+          .delete(workers)
+          // One who is alive beats within seconds, also after the clock has stepped back.
+          .where(sql`abs(extract(epoch from now() - ${workers.beatAt})) * 1000 > ${silentMs}`)
+          .returning({ name: workers.name }),
       ]);
       return rows.length;
     },

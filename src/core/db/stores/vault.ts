@@ -1,8 +1,9 @@
 import type { Sealed, SealedRow } from "@psn/app/ports/hub.ts";
-import { and, asc, eq, gt, isNull, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, not, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../database.ts";
 import { accounts, apiKeys, oauthTokens } from "../schema.ts";
+import { refreshLeased } from "./accounts.ts";
 
 /*
  * Every column that holds a sealed value is named here, and nowhere else for a rotation: tests/vault/refusals.test.ts walks the
@@ -18,8 +19,9 @@ const { platform, subject, home } = accounts;
 export const SEALED = { oauth_tokens: Object.keys(tokenColumns), api_keys: Object.keys(keyColumns) } as const;
 
 const keyIdOf = (column: AnyPgColumn) => sql<string>`split_part(${column}, '.', 2)`;
-const leased = sql<boolean>`coalesce(${oauthTokens.refreshLeaseUntil} > now(), false)`;
-const free = or(isNull(oauthTokens.refreshLeaseUntil), sql`${oauthTokens.refreshLeaseUntil} <= now()`);
+/** Twice the lease of an exchange (app/session.ts), in milliseconds. */
+const LEASED_MOST_MS = 120_000;
+const leased = refreshLeased(LEASED_MOST_MS);
 
 const anyOf = (columns: Readonly<Record<string, AnyPgColumn>>, is: (column: AnyPgColumn) => SQL) => or(...Object.values(columns).map(is));
 
@@ -80,7 +82,7 @@ export function sealedStore(database: Database): Sealed {
           : db
               .update(oauthTokens)
               .set({ accessToken: text("access_token") ?? sql`null`, refreshToken: text("refresh_token"), secret: text("secret") })
-              .where(and(eq(oauthTokens.id, id), free, ...same(tokenColumns)))
+              .where(and(eq(oauthTokens.id, id), not(leased), ...same(tokenColumns)))
               .returning({ id: oauthTokens.id }),
       ]);
       return rows.length > 0;
