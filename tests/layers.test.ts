@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
@@ -59,4 +59,16 @@ test("what a layer may import passes", () => {
   });
   rmSync(path);
   expect(status).toBe(0);
+});
+
+test("no process measures how long it waits by the wall clock, which can step", () => {
+  const names = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
+  const sources = names.filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
+  const uses = sources.flatMap((name) => {
+    const lines = readFileSync(join(root, "src", name), "utf8").split("\n");
+    return lines.filter((line) => line.includes("Date.now()")).map((line) => `${name}: ${line.trim()}`);
+  });
+  // Where it is the time of day that counts: what is shown, how far two clocks are apart, and when somebody else is to look again.
+  const meant = ["cli/commands/accounts.ts", "core/db/stores/inspection.ts", "trigger/delivery.ts"];
+  expect(uses.filter((use) => !meant.some((name) => use.startsWith(`${name}:`)))).toEqual([]);
 });

@@ -43,7 +43,7 @@ export interface TaskKeys {
 }
 
 export interface Rotation {
-  readonly world: Pick<World, "vault" | "now" | "sleep"> & {
+  readonly world: Pick<World, "vault" | "now" | "elapsedMs" | "sleep"> & {
     readonly stores: Pick<World["stores"], "sealed" | "inspection">;
   };
   readonly keyring: Keyring;
@@ -87,20 +87,21 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   const since = await tasks?.ship(keyId);
   const tasksReadyAt = since ? new Date(since.getTime() + TASK_MS) : null;
   if (prepareOnly) return { keyId, oldKeyId, resumed, finished: false, rows: 0, tasksReadyAt };
-  const wait = (tasksReadyAt?.getTime() ?? 0) - world.now().getTime();
+  // By a clock that was set back since, it would be longer than any task runs.
+  const wait = Math.min(TASK_MS, (tasksReadyAt?.getTime() ?? 0) - world.now().getTime());
   if (wait > 0) {
     rotation.onWait(wait);
     await world.sleep(wait, signal);
   }
 
-  const begunAt = world.now().getTime();
+  const begunAt = world.elapsedMs();
   const broken = new Map<string, string>();
   let rows = 0;
   for (;;) {
     const { done, left } = await sweep(rotation, ids, broken);
     rows += done;
     // Done is what was looked for and not found, not what was written: somebody may have sealed more by the old key meanwhile.
-    if (done + left === 0 && world.now().getTime() - begunAt >= STRAGGLERS_MS) break;
+    if (done + left === 0 && world.elapsedMs() - begunAt >= STRAGGLERS_MS) break;
     await world.sleep(LOOK_AGAIN_MS, signal);
   }
   await assertAllOpen(rotation, [keyId, oldKeyId], broken);

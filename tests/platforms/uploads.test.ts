@@ -343,6 +343,15 @@ describe.each(Object.entries(SLOW))("%s works on a file for long", (name, [quest
     begun.later(20_000);
     expect(await failure(begun.prepare(late.handle))).toMatchObject({ code: "PLATFORM_DOWN", message: /still processing/ });
   });
+
+  test("an hour is enough after the clock has stepped back a day, too", async () => {
+    const begun = await begin(name, files, { processing: 1_000, checkAfterSecs: "50" });
+    const made = pending(await begun.prepare());
+    begun.later(-24 * 3_600_000);
+    const stepped = pending(await begun.prepare(made.handle));
+    begun.later(3_610_000);
+    expect(await failure(begun.prepare(stepped.handle))).toMatchObject({ code: "PLATFORM_DOWN", message: /still processing/ });
+  });
 });
 
 describe("X", () => {

@@ -92,7 +92,7 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
 
     alone: async <T>(work: () => Promise<T>): Promise<T> => {
       const lock = join(dirname(path), ".incarnation.lock");
-      for (const deadline = Date.now() + LOCK_WAIT_MS; ; await sleep(LOCK_PAUSE_MS)) {
+      for (const began = performance.now(); ; await sleep(LOCK_PAUSE_MS)) {
         const unlock = lockOf(lock);
         if (unlock) {
           try {
@@ -101,7 +101,7 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
             unlock();
           }
         }
-        if (Date.now() > deadline)
+        if (performance.now() - began > LOCK_WAIT_MS)
           throw new PsnError("STATE_CONFLICT", "another psn is looking whether this hub was copied", { hint: "try again when it is done" });
       }
     },

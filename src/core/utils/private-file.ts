@@ -117,7 +117,7 @@ export function isExposed(path: string): boolean {
 /** The kernel's lock: whoever is killed lets go of it. The file stays; to remove it would let two hold it at once. */
 function locked<T>(path: string, run: () => T): T {
   const lock = join(dirname(path), ".lock");
-  const deadline = Date.now() + LOCK_WAIT_MS;
+  const began = performance.now();
   for (;;) {
     const unlock = lockIn(lock);
     if (unlock) {
@@ -127,7 +127,7 @@ function locked<T>(path: string, run: () => T): T {
         unlock();
       }
     }
-    if (Date.now() > deadline)
+    if (performance.now() - began > LOCK_WAIT_MS)
       throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, {
         hint: "try again when it is done; if it is suspended (Ctrl-Z), let it go on: fg",
       });

@@ -148,7 +148,10 @@ function progressOf<File, Id extends Json>({ id, files }: Uploads<File, Id>, han
   const read = z
     .object({ begun: z.number(), asked: number, failures: number, again: number, items: z.array(item.nullable()).max(files.length) })
     .safeParse(handle);
-  return read.success && now - read.data.begun < KEPT_MS ? read.data : undefined;
+  if (!read.success || now - read.data.begun >= KEPT_MS) return undefined;
+  // What began in the future began before the database's clock stepped back: what is waited for is waited for from now on.
+  const items = read.data.items.map((one) => one && { ...one, at: Math.min(one.at, now) });
+  return { ...read.data, begun: Math.min(read.data.begun, now), items };
 }
 
 /** Rounds until all is done, or until waiting would take longer than is left. */

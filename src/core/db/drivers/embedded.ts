@@ -238,7 +238,7 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
       if (broken) return;
       await served.stop();
       await Promise.all(["socket", "holder"].map((name) => rm(join(folder, name), { force: true })));
-      for (const deadline = Date.now() + DRAIN_TIMEOUT_MS; server.getStats().activeConnections > 0 && Date.now() < deadline; )
+      for (const began = performance.now(); server.getStats().activeConnections > 0 && performance.now() - began < DRAIN_TIMEOUT_MS; )
         await sleep(RETRY_MS);
       await server.stop();
       await db.close();

@@ -48,8 +48,9 @@ export async function serveSocket(data: string, server: PGLiteSocketServer) {
     mending = mending.then(mend).catch(() => undefined);
     return mending;
   };
+  const endSilent = silenceWatch(server);
   const timer = setInterval(() => {
-    endSilent(server);
+    endSilent();
     void oneAtATime();
   }, LOOK_MS);
   timer.unref();
@@ -72,11 +73,19 @@ export async function serveSocket(data: string, server: PGLiteSocketServer) {
 }
 
 /** One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction. */
-function endSilent(server: PGLiteSocketServer): void {
+function silenceWatch(server: PGLiteSocketServer): () => void {
   const queue = server["queryQueue"];
-  if (queue.getQueueLength() === 0 || !server.db.isInTransaction()) return;
-  for (const handler of server["handlers"])
-    if (handler.handlerId === queue["lastHandlerId"] && Date.now() - handler["lastActivityTime"] > SILENT_MS) handler["socket"]?.destroy();
+  let [last, since] = ["", 0];
+  return () => {
+    if (!server.db.isInTransaction()) return;
+    for (const handler of server["handlers"]) {
+      if (handler.handlerId !== queue["lastHandlerId"]) continue;
+      // The wall clock says what was active last, and not for how long: it can step.
+      const active = `${handler.handlerId} ${handler["lastActivityTime"]}`;
+      if (active !== last) [last, since] = [active, performance.now()];
+      if (queue.getQueueLength() > 0 && performance.now() - since > SILENT_MS) handler["socket"]?.destroy();
+    }
+  };
 }
 
 /**
