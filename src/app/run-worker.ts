@@ -1,10 +1,10 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
-import type { Turn } from "./delivery-run.ts";
 import type { Claim, Concurrency } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
 import { publishDelivery } from "./publish-delivery.ts";
+import { makeTurns } from "./turns.ts";
 
 /**
  * Deliveries one worker has in flight at most. More would share each round trip among more of them, and leave more lost answers
@@ -54,7 +54,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const inFlight = new Map<string, Promise<void>>();
   // Two halves: while one is sent and settled, the other is claimed.
   const half = Math.ceil(mostInFlight / 2);
-  const turn = makeTurns(MOST_WITH_MEDIA);
+  const turnOf = makeTurns(MOST_WITH_MEDIA);
   const bell = makeBell();
   const heard = atMostEvery(HEAR_MS, bell.ring);
   stop.addEventListener("abort", bell.ring, { once: true });
@@ -62,7 +62,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   let unlisten: (() => Promise<void>) | undefined;
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Moment) => {
-    const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn })
+    const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn: turnOf(claim.userId) })
       .then(() => undefined, trouble)
       .finally(() => {
         inFlight.delete(claim.deliveryId);
@@ -127,37 +127,6 @@ function beating({ world, name, version }: WorkerOptions, trouble: (error: unkno
   beat();
   const timer = setInterval(beat, BEAT_MS);
   return { stop: () => clearInterval(timer) };
-}
-
-/** Turns in the order in which they were asked for: so many at a time, and so many bytes, but one at least. */
-function makeTurns(most: { readonly deliveries: number; readonly bytes: number }): Turn {
-  const taken = { deliveries: 0, bytes: 0 };
-  const waiting: { readonly bytes: number; readonly begin: () => void }[] = [];
-  const next = () => {
-    for (let [first] = waiting; first; [first] = waiting) {
-      const room = taken.deliveries < most.deliveries && taken.bytes + first.bytes <= most.bytes;
-      if (!room && taken.deliveries > 0) return;
-      waiting.shift();
-      taken.deliveries += 1;
-      taken.bytes += first.bytes;
-      first.begin();
-    }
-  };
-  return async (bytes) => {
-    if (bytes === 0) return () => undefined;
-    await new Promise<void>((begin) => {
-      waiting.push({ bytes, begin });
-      next();
-    });
-    let given = false;
-    return () => {
-      if (given) return;
-      given = true;
-      taken.deliveries -= 1;
-      taken.bytes -= bytes;
-      next();
-    };
-  };
 }
 
 /** Calls at once, and what is asked for sooner than `ms` after that, once, when they are over. */

@@ -1,4 +1,5 @@
 import { keepHub } from "@psn/app/keep-hub.ts";
+import { refreshTokens } from "@psn/app/refresh-tokens.ts";
 import type { PsnError } from "@psn/core/errors.ts";
 import { expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
@@ -48,4 +49,35 @@ test("ends when it is told to, also while it waits, and a database that is away 
   stop.abort();
   await kept;
   expect(troubles.map(({ code }) => code)).toEqual(["BUG", "BUG"]);
+});
+
+test("one user's many tokens at a slow server do not keep another's from being exchanged", async () => {
+  const stage = await openStage();
+  const { accounts, upkeep } = stage.world.stores;
+  const of = (userId: string, n: number) =>
+    Array.from({ length: n }, () => ({ userId, accountId: stage.world.newId(), platform: "keyed" }));
+  const stale = [...of("mallory", 20), ...of("vera", 2)];
+  let now = 0;
+  const asked: string[] = [];
+  const world = {
+    ...stage.world,
+    elapsedMs: () => now,
+    stores: {
+      ...stage.world.stores,
+      upkeep: { ...upkeep, staleTokens: async () => stale, noteEndingTokens: async () => [] },
+      accounts: {
+        ...accounts,
+        list: async (userId: string) => {
+          asked.push(userId);
+          // Each takes as long as a request may.
+          now += 30_000;
+          return [];
+        },
+      },
+    },
+  };
+  await refreshTokens(world, () => undefined);
+  expect(asked.slice(0, 4)).toEqual(["mallory", "vera", "mallory", "vera"]);
+  // A task has five minutes; the rest comes with the next look.
+  expect(now).toBeLessThan(240_000);
 });
