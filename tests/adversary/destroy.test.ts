@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { closedHub, documentOf, failed, psn, scratch } from "../support/cli.ts";
@@ -50,6 +50,22 @@ test("what came into data/ later stays, with all folders that hold it", async ()
   expect(letters(folder)).toBe("words");
   expect(readdirSync(join(folder, "data")).toSorted()).toEqual(["letters.txt", "pgdata"]);
   expect(readdirSync(join(folder, "data", "pgdata"))).toEqual(["notes.txt"]);
+});
+
+test("destroying a copy leaves what the original has noted outside of it, and destroying the original takes it away", async () => {
+  const folder = await closedHub();
+  // The first begins the notes.
+  for (const _ of ["first", "second"]) expect(await psn(["queue"], { cwd: folder })).toMatchObject({ code: 0 });
+  const { id } = JSON.parse(readFileSync(join(folder, "config", "incarnation.json"), "utf8"));
+  const noted = () => existsSync(join(process.env["XDG_STATE_HOME"] ?? "", "psn", `${id}.json`));
+  expect(noted()).toBe(true);
+  const copy = join(await scratch("copy"), "hub");
+  cpSync(folder, copy, { recursive: true });
+  expect(await psn(["destroy", "--yes"], { cwd: copy })).toMatchObject({ code: 0 });
+  expect(existsSync(join(copy, "data"))).toBe(false);
+  expect(noted()).toBe(true);
+  expect(await psn(["destroy", "--yes"], { cwd: folder })).toMatchObject({ code: 0 });
+  expect(noted()).toBe(false);
 });
 
 test("before it asks it says what it will remove and how many posts wait; afterwards what it has removed", async () => {

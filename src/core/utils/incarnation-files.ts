@@ -5,7 +5,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 import { type Environment, stateFolder } from "./env.ts";
 import { takeLock } from "./lock.ts";
-import { readTextFile, unwritable, writeEnvFile } from "./private-file.ts";
+import { readTextFile, realTarget, unwritable, writeEnvFile } from "./private-file.ts";
 
 /*
  * The notes a hub keeps beside its database (ADR 15): config/incarnation.json says which incarnation it is and in which folder an
@@ -122,12 +122,18 @@ export function incarnationPath(hub: string): string {
   return join(hub, "config", "incarnation.json");
 }
 
-/** Takes away all notes and locks of a hub, here and outside of it. hub.env and keys.env stay. */
+/** Takes away all notes and locks of a hub, here and outside of it, but what its original has noted. hub.env and keys.env stay. */
 export function removeNotes(hub: string, environment?: Environment): void {
   const config = dirname(incarnationPath(hub));
-  const id = parsed(Note, () => readTextFile(incarnationPath(hub)))?.id;
+  const idIn = (folder: string) => parsed(Note, () => readTextFile(incarnationPath(folder)))?.id;
+  const id = idIn(hub);
   const outside = stateFolder(environment);
-  if (outside !== undefined && id) rmSync(join(outside, `${id}.json`), { force: true });
+  if (outside !== undefined && id) {
+    const file = join(outside, `${id}.json`);
+    const owner = parsed(Seen, () => readFileSync(file, "utf8"))?.hub;
+    // A copy has the id of its original, which still needs the note.
+    if (owner === undefined || realTarget(owner) === realTarget(hub) || idIn(owner) !== id) rmSync(file, { force: true });
+  }
   for (const name of ["incarnation.json", "incarnation.seen", ".incarnation.lock", ".rotate.lock"])
     rmSync(join(config, name), { force: true });
 }

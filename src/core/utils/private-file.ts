@@ -159,7 +159,8 @@ export function makePrivateFolder(folder: string): void {
   if (error !== undefined) throw error;
 }
 
-function realTarget(path: string): string {
+/** What a path leads to, links followed; the path itself where nothing is there. */
+export function realTarget(path: string): string {
   try {
     return realpathSync(path);
   } catch {
