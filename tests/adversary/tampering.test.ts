@@ -204,6 +204,20 @@ const TAMPERINGS: readonly Tampering[] = [
     says: /function public\.peek\(\) was added.*reaches psn/,
   },
   {
+    what: "an owner's function elsewhere whose body is no text",
+    does: () => [
+      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM psn.oauth_tokens; END",
+    ],
+    says: /function public\.peek\(\) was added.*reaches psn/,
+  },
+  {
+    what: "an owner's function elsewhere that finds psn's tables by its search_path",
+    does: () => [
+      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = psn AS 'SELECT count(*) FROM oauth_tokens'",
+    ],
+    says: /function public\.peek\(\) was added.*reaches psn/,
+  },
+  {
     what: "a trigger",
     does: () => [SPY, "CREATE TRIGGER spy BEFORE INSERT ON psn.oauth_tokens FOR EACH ROW EXECUTE FUNCTION public.spy()"],
     says: /trigger spy on psn\.oauth_tokens was added/,

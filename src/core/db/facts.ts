@@ -112,7 +112,8 @@ UNION ALL SELECT 'function', f.name, concat_ws('; ', 'owned by ' || ${who("f.pro
     'body ' || left(encode(sha256(convert_to(coalesce(pg_get_function_sqlbody(f.id), f.prosrc), 'UTF8')), 'hex'), 16)), format('DROP %s %s', f.word, f.name)
   FROM func f WHERE f.prokind <> 'a'
 UNION ALL SELECT 'function', p.oid::regprocedure::text, 'SECURITY DEFINER; reaches psn as ' || p.proowner::regrole, format('DROP ROUTINE %s', p.oid::regprocedure)
-  FROM pg_catalog.pg_proc p WHERE p.prosecdef AND p.pronamespace <> (SELECT oid FROM psn) AND (p.proowner = 'psn_definer'::regrole OR p.prosrc ~* '\\mpsn\\M')
+  FROM pg_catalog.pg_proc p WHERE p.prosecdef AND p.pronamespace <> (SELECT oid FROM psn) AND (p.proowner = 'psn_definer'::regrole
+    OR concat_ws(' ', p.prosrc, p.proconfig::text, pg_get_function_sqlbody(p.oid)) ~* '\\mpsn\\M')
 UNION ALL SELECT 'default privileges', concat_ws(' ', 'FOR ROLE', ${who("d.defaclrole")}, CASE WHEN d.defaclnamespace <> 0 THEN 'IN SCHEMA psn' END, 'ON', o.word),
     coalesce((SELECT string_agg(format('%s to %s', a.privilege_type, ${who("a.grantee")}), ', ' ORDER BY a.grantee, a.privilege_type) FROM aclexplode(d.defaclacl) AS a WHERE a.grantee <> d.defaclrole), 'for nobody else'),
     concat_ws(' ', 'ALTER DEFAULT PRIVILEGES FOR ROLE', d.defaclrole::regrole, CASE WHEN d.defaclnamespace <> 0 THEN 'IN SCHEMA psn' END, 'REVOKE ALL ON', o.word, 'FROM',
