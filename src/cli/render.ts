@@ -32,7 +32,7 @@ export function when(at: Date, zone: string): string {
 
 /** What comes next, where something is planned or under way: "tried again at …". */
 export function nextWords({ state, code, atWork, nextAt, dueAt, health }: DeliverySummary, zone: string): string | undefined {
-  if (atWork) return "a worker is at work on it now";
+  if (atWork) return "psn is at work on it now";
   if (!nextAt) return health !== "ok" && state === "scheduled" ? "waits until its account is connected again" : undefined;
   const at = when(nextAt, zone);
   if (state === "sending") return `psn asks the platform again at ${at}`;

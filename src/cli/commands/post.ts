@@ -182,10 +182,10 @@ export default defineCommand({
  */
 function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries: readonly DeliverySummary[]) => void {
   const told = new Map<string, string>();
-  const leave = goesOn ? "Ctrl-C leaves it to the worker" : "no worker is running: after Ctrl-C it waits for psn worker";
+  const leave = goesOn ? "Ctrl-C leaves it to the worker" : "Ctrl-C leaves it until psn worker runs";
   return (deliveries) => {
     for (const delivery of deliveries) {
-      const { id, platform, handle, state, code, message, units, unitsPublished } = delivery;
+      const { id, platform, handle, state, code, message, units, unitsPublished, atWork } = delivery;
       const key = progressKey(delivery);
       if (told.get(id) === key) continue;
       const isFirst = !told.has(id);
@@ -198,7 +198,7 @@ function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries:
       if (isSmooth && !output.interactive) continue;
       const next = hasEnded ? undefined : nextWords(delivery, zone);
       const words = [
-        `${stateWord(output, delivery)}${units > 1 ? ` ${unitsPublished}/${units}` : ""}${code === null ? "" : ` (${code}: ${message})`}`,
+        `${stateWord(output, delivery)}${units > 1 ? ` ${unitsPublished}/${units}` : ""}${code === null || atWork ? "" : ` (${code}: ${message})`}`,
         ...(next === undefined ? [] : [next, leave]),
       ];
       output.note(`${platform}:${handle}  ${words.join("; ")}`);

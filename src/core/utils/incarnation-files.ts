@@ -102,7 +102,9 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
           }
         }
         if (performance.now() - began > LOCK_WAIT_MS)
-          throw new PsnError("STATE_CONFLICT", "another psn is looking whether this hub was copied", { hint: "try again when it is done" });
+          throw new PsnError("STATE_CONFLICT", "another psn is looking whether this hub was copied", {
+            hint: "try again when it is done; if it is suspended (Ctrl-Z), let it go on: fg",
+          });
       }
     },
   };
