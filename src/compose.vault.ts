@@ -311,8 +311,10 @@ function writeSettings(folder: string, { settings = {}, keys = {}, user }: Head,
     });
   };
   if (took) change(keysEnvPath(folder), knownKeys(keys), "");
-  // A file that somebody else has made does not say where this hub's database is.
-  change(hubEnvPath(folder), { ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
+  // A file that somebody else has made does not say where this hub's database is. A hub from before there was a list of private
+  // addresses has no accounts to take some over from, and those of the file are not its owner's.
+  const none = { PSN_PRIVATE_ORIGINS: "none" };
+  change(hubEnvPath(folder), { ...none, ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
 }
 
 /** The rows without the keys of apps. */

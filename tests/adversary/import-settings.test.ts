@@ -28,6 +28,8 @@ const SETTINGS = {
   HUB_ENCRYPTION_KEY: "ab".repeat(32),
   NOPE: "1",
 };
+/** An address of this machine, in a row. */
+const INSIDE = "http://127.0.0.1:8500/v1/agent";
 const KEYS = { X_CLIENT_ID: "eves-app", LD_PRELOAD: "/tmp/eve.so", NODE_OPTIONS: "--require /tmp/eve.js", "odd\u001b]0;name": "1" };
 const sealed = (name: string, value: string) =>
   `api_keys\t${JSON.stringify({ id: Bun.randomUUIDv7(), user_id: USER, name, value, updated_at: "2026-11-01T00:00:00Z" })}`;
@@ -49,6 +51,7 @@ beforeAll(async () => {
   };
   const rows = [
     `users\t${JSON.stringify({ id: USER, handle: "eve", time_zone: "UTC" })}`,
+    `accounts\t${JSON.stringify({ id: Bun.randomUUIDv7(), user_id: USER, platform: "webhook", subject: INSIDE, handle: "inside", url: INSIDE, home: INSIDE, limits: {}, health: "ok" })}`,
     sealed("LINKEDIN_CLIENT_ID", "eves-linkedin-app"),
     sealed("NOPE_KEY", "1"),
   ];
@@ -91,6 +94,16 @@ describe("without consent", () => {
         },
       });
     expect(existsSync(join(folder, "config"))).toBe(false);
+  });
+
+  test("an account of the file opens no private address of a hub that has no list of them yet", async () => {
+    const folder = await closedHub();
+    const path = join(folder, "config", "hub.env");
+    const before = await readFile(path, "utf8");
+    await writeFile(path, before.replace(/^PSN_PRIVATE_ORIGINS=.*\n/m, ""));
+    expect(await importing(folder, "--no-settings")).toMatchObject({ code: 0 });
+    expect((await psn(["accounts"], { cwd: folder })).stdout).toContain("inside");
+    expect(await textOf(folder, "hub")).toMatch(/^PSN_PRIVATE_ORIGINS=none$/m);
   });
 
   test("at a terminal it is shown and asked, and a no imports nothing", async () => {
