@@ -1,5 +1,7 @@
+import { dropHub } from "@psn/core/db/logins.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
 import { knownMigrations } from "@psn/core/db/migrations.ts";
+import { repair } from "@psn/core/db/repair.ts";
 import { renewed } from "@psn/domain/delivery.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -122,6 +124,20 @@ describe.each(testDatabases)("a member's lock is nobody's brake, on $driver", (d
     expect(await migrate(pair.db.owner, [...KNOWN, next])).toBe(1);
     await asOwner(pair.db, "ALTER TABLE psn.posts DROP COLUMN added");
     await asOwner(pair.db, "DELETE FROM psn.migrations WHERE hash = $1", [next.hash]);
+  });
+
+  it("a repair and the end of a hub give way where a table is in use, and change nothing", { timeout: 60_000 }, async () => {
+    const { owner } = pair.db;
+    await asOwner(pair.db, "DROP POLICY posts_own ON psn.posts");
+    const missing = expect.stringContaining("policy posts_own on psn.posts is missing");
+    await whileHolding(pair, ["SELECT FROM psn.posts"], async () => {
+      for (const work of [() => repair(owner), () => dropHub(owner, "psn_nobody")]) {
+        const before = performance.now();
+        await expect(work()).rejects.toMatchObject({ code: "DB_LOCKED" });
+        expect(performance.now() - before).toBeLessThan(4 * WAIT_MS);
+      }
+    });
+    expect(await repair(owner)).toMatchObject({ mended: [missing] });
   });
 
   it("a statement of psn's gives way by itself, whoever's session it is", async () => {

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Database, OwnerClient } from "./connection.ts";
 import { sqlStateOf } from "./drivers/failure.ts";
+import { TABLE_MS } from "./migrate.ts";
 
 /** Names psn gives to logins: safe inside a statement without any quoting rule. */
 const LOGIN_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -110,13 +111,14 @@ export async function privilegesOf(database: Database): Promise<readonly string[
 
 /**
  * Takes psn's schema and this login out of a database that stays, and psn's group roles where no other database of the server
- * needs them. What is gone already is no error.
+ * needs them. What is gone already is no error. Throws DB_LOCKED while a session uses a table of the schema.
  */
 export async function dropHub(owner: Database, login: string): Promise<void> {
   if (!LOGIN_NAME.test(login)) throw new PsnError("BUG", "a login needs a plain name");
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "a schema is dropped over a session; not over HTTP");
   await owner.asOwner(async (client) => {
     const has = async (name: string) => (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
+    await client.query(`SET lock_timeout = ${TABLE_MS}`);
     await client.query("DROP SCHEMA IF EXISTS psn CASCADE");
     // A migration took it away, for all schemas.
     await client.query("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC");

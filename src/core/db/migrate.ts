@@ -8,7 +8,7 @@ import { type Resealing, reseal } from "./reseal.ts";
 /** How long to wait for another psn that migrates, in milliseconds. */
 const TURN_MS = 60_000;
 /** How long to wait for a table that somebody uses, in milliseconds: everybody else waits behind this meanwhile. */
-const TABLE_MS = 4_000;
+export const TABLE_MS = 4_000;
 /** Two first migrations at once: the one that comes second finds what the first has made. SQLSTATEs of PostgreSQL 18, Appendix A. */
 const MADE_MEANWHILE = /^(23505|42P06|42P07)$/;
 

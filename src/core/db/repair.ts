@@ -1,8 +1,10 @@
 import type { Difference } from "@psn/app/ports/upkeep.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Database, OwnerClient } from "./connection.ts";
+import { sqlStateOf } from "./drivers/failure.ts";
 import { type Fact, factsQuery, PLAIN_NAMES } from "./facts.ts";
 import { differences } from "./manifest.ts";
+import { TABLE_MS } from "./migrate.ts";
 
 export interface Repaired {
   /** What was not as the migrations made it, and is now. */
@@ -13,12 +15,12 @@ export interface Repaired {
 
 /**
  * Puts policies, grants, row security, functions, triggers and constraints back as the migrations made them, in one transaction.
- * Changes no row and drops no table, view or function. The database must have all migrations. Throws DB_….
+ * Changes no row and drops no table, view or function. The database must have all migrations. Throws DB_LOCKED while a session uses a table that must be changed, and then nothing is; DB_….
  */
 export async function repair(database: Database): Promise<Repaired> {
   if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "a repair needs a session; it cannot run over HTTP");
   return database.asOwner(async (client) => {
-    await client.query("BEGIN");
+    await client.query(`BEGIN; SET LOCAL lock_timeout = ${TABLE_MS}`);
     const before = await different(client);
     for (const { repairable, sql } of before) if (repairable) await tryAll(client, sql);
     const left = await different(client);
@@ -51,7 +53,9 @@ async function tryAll(client: OwnerClient, statements: readonly string[]): Promi
   await client.query("SAVEPOINT mend");
   try {
     for (const statement of statements) await client.query(statement);
-  } catch {
+  } catch (error) {
+    // 55P03: a table is in use, and so are the others, perhaps.
+    if (sqlStateOf(error) === "55P03") throw error;
     await client.query("ROLLBACK TO SAVEPOINT mend");
   }
 }
