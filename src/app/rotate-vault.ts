@@ -15,6 +15,8 @@ const STRAGGLERS_MS = 3_000;
 export const TASK_MS = 300_000;
 /** A worker that was heard of since then is at work, in milliseconds: four times its heartbeat. */
 const AT_WORK_MS = 60_000;
+/** How long nothing may get free, in milliseconds: three times the lease of an exchange. A user's own hand can keep a row for ever. */
+const STUCK_MS = 180_000;
 /** How many of what does not open are named in the message. */
 const NAMED = 5;
 
@@ -74,7 +76,7 @@ export interface Rotated extends KeyIds {
 /**
  * Seals everything of every user under a new key and drops the old one. May be stopped anywhere and run again: the keys come
  * before the rows, and the old key goes last. Throws STATE_CONFLICT before anything is changed where a worker on another machine
- * could not follow; VAULT_LOCKED or VAULT_TAMPERED, the old key kept, for values that do not open; CONFIG_…, DB_…, VENDOR_….
+ * could not follow, and after minutes in which somebody keeps a token; VAULT_LOCKED or VAULT_TAMPERED, the old key kept, for values that do not open; CONFIG_…, DB_…, VENDOR_….
  */
 export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   const { world, keyring, tasks, prepareOnly, signal } = rotation;
@@ -95,11 +97,17 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   }
 
   const begunAt = world.elapsedMs();
+  let movedAt = begunAt;
   const broken = new Map<string, string>();
   let rows = 0;
   for (;;) {
     const { done, left } = await sweep(rotation, ids, broken);
     rows += done;
+    if (done > 0) movedAt = world.elapsedMs();
+    if (left > 0 && world.elapsedMs() - movedAt > STUCK_MS)
+      throw new PsnError("STATE_CONFLICT", `somebody is writing ${left === 1 ? "a token" : `${left} tokens`} and does not end`, {
+        hint: "the old key is kept; go on with: psn vault rotate",
+      });
     // Done is what was looked for and not found, not what was written: somebody may have sealed more by the old key meanwhile.
     if (done + left === 0 && world.elapsedMs() - begunAt >= STRAGGLERS_MS) break;
     await world.sleep(LOOK_AGAIN_MS, signal);

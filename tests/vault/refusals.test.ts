@@ -206,6 +206,34 @@ describe("who has keys elsewhere", () => {
     expect(await running).toMatchObject({ code: 0 });
     expect((await openAll(ground)).get(`${row?.["id"]} access_token`)).toBe("fresh");
   });
+
+  test("a user who keeps a token does not keep the rotation for ever", { timeout: 60_000 }, async () => {
+    const bob = await secondUser(ground, 1, 0);
+    const [account] = await ground.stores.accounts.list(bob);
+    expect(await ground.stores.accounts.leaseRefresh(bob, account?.id ?? "", 110_000)).toBe("mine");
+    const hub = await openHub({ folder: ground.folder, use: "session" });
+    let now = 0;
+    const sleep = async (ms: number) => {
+      now += Math.max(ms, 10_000);
+    };
+    try {
+      const rotation: Rotation = {
+        world: { ...hub.world, elapsedMs: () => now, sleep },
+        keyring: keyringOf(ground.folder),
+        users: () => usersOfHub(ground.folder),
+        isHere,
+        prepareOnly: false,
+        signal: new AbortController().signal,
+        onWait: () => undefined,
+      };
+      await expect(rotateVault(rotation)).rejects.toMatchObject({ code: "STATE_CONFLICT", hint: expect.stringContaining("vault rotate") });
+      expect(ground.env("HUB_ENCRYPTION_KEY_OLD")).toBe(first);
+      await ground.stores.accounts.releaseRefresh(bob, account?.id ?? "");
+      expect(await rotateVault(rotation)).toMatchObject({ resumed: true, finished: true });
+    } finally {
+      await hub.close();
+    }
+  });
 });
 
 test("a row that was written since it was read is not written over, and is found again", async () => {
