@@ -200,6 +200,8 @@ async function answers(socketFolder: string, statement?: string): Promise<boolea
     await client.end();
     return true;
   } catch {
+    // It may never answer this either.
+    void client.end().catch(nothing);
     return false;
   }
 }

@@ -122,7 +122,16 @@ export async function listenOn<Client extends SessionClient>(
   client.on("notification", () => {
     if (listening) onWake();
   });
-  await client.query("LISTEN psn_wake");
+  let listens = false;
+  try {
+    await client.query("LISTEN psn_wake");
+    listens = true;
+  } catch (error) {
+    throw databaseError(error);
+  } finally {
+    // A connection that is not given back is one less for everybody else, and closing waits for it.
+    if (!listens) client.release(true);
+  }
   return async () => {
     // The connection takes a moment to close, and may still bring something.
     listening = false;
