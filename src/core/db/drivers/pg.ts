@@ -1,6 +1,8 @@
+import { PsnError } from "@psn/core/errors.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
+import { databaseError } from "./failure.ts";
 import { forgiveLostConnections, listenOn, sessionDatabase } from "./session.ts";
 
 /** Connections one process may hold; a worker's sixteen deliveries share them. */
@@ -8,9 +10,10 @@ const POOL_SIZE = 8;
 /** How long to wait for a connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Any Postgres, by node-postgres. */
+/** Any Postgres, by node-postgres. Throws CONFIG_INVALID. */
 export function openPg(url: string): Database {
-  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: "psn" });
+  const connectionString = usableAddress(url);
+  const pool = new pg.Pool({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: "psn" });
   // An idle connection that dies is replaced by the pool; without a listener its error would end the process.
   pool.on("error", () => undefined);
   forgiveLostConnections(pool);
@@ -22,4 +25,30 @@ export function openPg(url: string): Database {
     listen: (onWake) => listenOn(connect, onWake),
     close: () => pool.end(),
   });
+}
+
+/**
+ * To pg 8 these three mean `verify-full`, and it warns at every start that they will mean less in pg 9. They go on meaning that:
+ * docs/self-hosting.md.
+ */
+const AS_VERIFY_FULL = /([?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/g;
+
+/** The address as pg takes it, without a warning. Throws CONFIG_INVALID for one that pg does not take. */
+function usableAddress(url: string): string {
+  const address = /[?&]uselibpqcompat=true(?:[&#]|$)/.test(url) ? url : url.replace(AS_VERIFY_FULL, "$1verify-full");
+  try {
+    // Takes the address apart, reads the files that it names, and connects to nothing.
+    new pg.Client({ connectionString: address });
+    return address;
+  } catch (error) {
+    const failure = databaseError(error);
+    if (failure.code === "CONFIG_INVALID") throw failure;
+    // It may repeat a part of the address, which holds a password.
+    const lacksCa = /requires specifying a CA/.test(error instanceof Error ? error.message : "");
+    throw new PsnError(
+      "CONFIG_INVALID",
+      lacksCa ? "sslmode=verify-ca needs sslrootcert beside it" : "the database's address has a port or a parameter that cannot be used",
+      { hint: "psn config set DATABASE_URL" },
+    );
+  }
 }
