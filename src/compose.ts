@@ -5,6 +5,7 @@ import { appsOf } from "@psn/app/api-keys.ts";
 import { type Check, examineGuards, fail, ok, warn } from "@psn/app/doctor.ts";
 import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
 import type { User } from "@psn/app/ports/accounts.ts";
+import type { Hearing } from "@psn/app/ports/deliveries.ts";
 import type { NoteFiles } from "@psn/app/ports/incarnation.ts";
 import type { Inspection } from "@psn/app/ports/upkeep.ts";
 import type { World } from "@psn/app/ports/world.ts";
@@ -67,6 +68,8 @@ export interface Hub {
   readonly late: LatePolicy;
   /** How often the watchdog on Trigger.dev looks, in minutes. */
   readonly watchdogMinutes: number;
+  /** Whether notifications of the database arrive at a worker; undefined where no worker listens to it. Throws DB_…. */
+  hears(): Promise<Hearing | undefined>;
   /** The keys of the user's own apps, from keys.env and the environment, with where each is from. Throws CONFIG_…. */
   appKeys(): KeysEnv["keys"];
   /** Ids of the keys hub.env holds, the current one first. */
@@ -140,6 +143,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       notes,
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
+      hears: async () => (database.driver === "embedded" || world.queue ? undefined : hearingOf(databaseOptions(env, "session"))),
       appKeys: () => appKeys().keys,
       keyIds: keys.map(keyId),
       close: async () => {
@@ -153,11 +157,30 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   }
 }
 
+async function hearingOf(options: DatabaseOptions): Promise<Hearing | undefined> {
+  const database = await openDatabase(options);
+  try {
+    const subscription = await database.listen?.(() => undefined);
+    const found = await subscription?.prove();
+    await subscription?.close();
+    return found;
+  } finally {
+    await database.close();
+  }
+}
+
 /** How this hub's database is reached. */
 export function databaseOptions(env: HubEnv, use: DatabaseOptions["use"]): DatabaseOptions {
   const driver = env.get("DATABASE_DRIVER");
   const known = driver === "pg" || driver === "neon-http" || driver === "neon-ws" ? driver : undefined;
-  return { url: env.get("DATABASE_URL"), driver: known, neonProxy: env.get("NEON_PROXY"), dataFolder: dataDir(env), use };
+  return {
+    url: env.get("DATABASE_URL"),
+    listenUrl: env.get("DATABASE_LISTEN_URL"),
+    driver: known,
+    neonProxy: env.get("NEON_PROXY"),
+    dataFolder: dataDir(env),
+    use,
+  };
 }
 
 /** What `psn doctor` can see without opening the hub: the runtime, the files and what they say. */

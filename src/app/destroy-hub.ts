@@ -115,11 +115,11 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         break;
       case "neon project":
         if (neon) await removeNeon(neon, file.get("NEON_PROJECT_ID"), removal.name);
-        file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE });
+        file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE, DATABASE_LISTEN_URL: GONE });
         break;
       case "schema":
         await ground.dropSchema();
-        file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE });
+        file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE, DATABASE_LISTEN_URL: GONE });
         break;
       case "embedded database":
         removal = withLeft(removal, await ground.removeData());

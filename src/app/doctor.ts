@@ -3,7 +3,9 @@ import { endsSoon } from "./account-health.ts";
 import { reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
+import { deafness } from "./keep-listening.ts";
 import type { User } from "./ports/accounts.ts";
+import type { Hearing } from "./ports/deliveries.ts";
 import type { Durability, Inspection } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
 import { WATCHDOG } from "./watch-hub.ts";
@@ -41,12 +43,16 @@ export async function checking(name: string, check: () => Promise<Check> | Check
   }
 }
 
+export interface ExamineOptions {
+  readonly network: boolean;
+  readonly signal: AbortSignal;
+  readonly watchdogMinutes: number;
+  /** Whether notifications of this database arrive at a worker; undefined where no worker listens to it. */
+  readonly hears: () => Promise<Hearing | undefined>;
+}
+
 /** Everything an open hub can be asked. Read-only; `network: false` leaves the platforms alone. */
-export async function examineHub(
-  world: World,
-  user: User,
-  options: { readonly network: boolean; readonly signal: AbortSignal; readonly watchdogMinutes: number },
-): Promise<readonly Check[]> {
+export async function examineHub(world: World, user: User, options: ExamineOptions): Promise<readonly Check[]> {
   const { inspection, accounts } = world.stores;
   const checks = [
     ...(await examineGuards(inspection)),
@@ -60,6 +66,7 @@ export async function examineHub(
     await checking(world.queue ? "watchdog" : "worker", () =>
       world.queue ? watchdogCheck(world, options.watchdogMinutes) : workerCheck(world, user),
     ),
+    ...(await listeningChecks(options.hears)),
     await checking("late deliveries", async () => {
       const late = await inspection.late(user.id);
       if (!late || late.lateMs < LATE_MS) return ok("late deliveries", "none");
@@ -150,6 +157,19 @@ async function workerCheck({ stores }: World, user: User): Promise<Check> {
   return waiting
     ? warn("worker", "none is running, and deliveries are waiting", "psn worker")
     : ok("worker", "none is running, and nothing waits");
+}
+
+async function listeningChecks(hears: ExamineOptions["hears"]): Promise<readonly Check[]> {
+  const name = "notifications";
+  try {
+    const found = await hears();
+    if (found === undefined || found === "served") return [];
+    const deaf = deafness(found);
+    return [deaf ? warn(name, deaf.said, deaf.fix) : ok(name, "arrive: a worker hears of a new post at once")];
+  } catch (error) {
+    const deaf = deafness(toPsnError(error));
+    return deaf ? [warn(name, deaf.said, deaf.fix)] : [];
+  }
 }
 
 async function watchdogCheck({ stores }: World, everyMinutes: number): Promise<Check> {

@@ -1,6 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
+import { keepListening, type Listening, LOOK_ANYWAY_MS } from "./keep-listening.ts";
 import type { Claim, Concurrency } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
 import { publishDelivery } from "./publish-delivery.ts";
@@ -13,8 +14,6 @@ import { makeTurns } from "./turns.ts";
 const MOST_IN_FLIGHT = 128;
 /** Of those, how many at most hold media in memory, and how many bytes together; a file that is larger is held alone. */
 const MOST_WITH_MEDIA = { deliveries: 8, bytes: 64 * 1024 * 1024 } as const;
-/** A notification can be lost with its connection; the worker looks by itself this often, in milliseconds. */
-const LOOK_ANYWAY_MS = 30_000;
 /** Whoever has a login can notify as often as they like; a worker looks no more often than this because of it, in milliseconds. */
 const HEAR_MS = 20;
 /** Something is overdue but cannot be taken, since another worker holds the account: look again after this, in milliseconds. */
@@ -35,9 +34,13 @@ export interface WorkerOptions {
   readonly only?: readonly string[];
   readonly leaseMs?: number;
   readonly mostInFlight?: number;
+  /** How often to look though nothing was heard, and to prove anew that something would be, in milliseconds. Default 30 s. */
+  readonly lookAnywayMs?: number;
   /** Told about every claim that ended, and about trouble that is not a delivery's own. */
   readonly onDone?: (claim: Claim) => void;
   readonly onTrouble?: (error: PsnError) => void;
+  /** Told where the worker must look for what is new, since it is not notified of it; and when it is notified again. */
+  readonly onListening?: (now: Listening) => void;
 }
 
 /** The most each platform allows in flight for one account, from the adapters themselves. */
@@ -48,7 +51,7 @@ export async function concurrencyOf({ platforms }: World): Promise<Concurrency> 
 
 /** Publishes what is due until told to stop: wakes at the next due instant and when something new is due, and never polls blindly. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { world, name, stop, only, leaseMs = LEASE_MS, mostInFlight = MOST_IN_FLIGHT } = options;
+  const { world, name, stop, only, leaseMs = LEASE_MS, mostInFlight = MOST_IN_FLIGHT, lookAnywayMs } = options;
   const { deliveries } = world.stores;
   const concurrency = await concurrencyOf(world);
   const inFlight = new Map<string, Promise<void>>();
@@ -59,7 +62,14 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const heard = atMostEvery(HEAR_MS, bell.ring);
   stop.addEventListener("abort", bell.ring, { once: true });
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
-  let unlisten: (() => Promise<void>) | undefined;
+  let failures = 0;
+  const ears = keepListening({
+    listen: deliveries.listen,
+    onWake: heard,
+    onChange: (now) => options.onListening?.(now),
+    isAway: () => failures > 0,
+    ...(lookAnywayMs === undefined ? {} : { lookAnywayMs }),
+  });
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Moment) => {
     const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn: turnOf(claim.userId) })
@@ -72,16 +82,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     inFlight.set(claim.deliveryId, work);
   };
   try {
-    let failures = 0;
-    // A database that was away has forgotten who listens, and the connection that was lost does not say so.
-    let deaf = true;
     while (!stop.aborted) {
       try {
-        if (deaf) {
-          await unlisten?.().catch(() => undefined);
-          unlisten = await deliveries.listen(heard);
-          deaf = false;
-        }
         const most = Math.min(mostInFlight - inFlight.size, half);
         const askedAt = momentOf(world);
         const busy = [...inFlight.keys()];
@@ -93,19 +95,21 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           continue;
         }
         // Full: what matters next is a delivery that ends. Else everything that could be taken is taken.
-        await bell.wait(inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : await pause(options, concurrency, askedAt));
+        await bell.wait(
+          inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : Math.min(await pause(options, concurrency, askedAt), ears.lookMs()),
+        );
         failures = 0;
       } catch (error) {
         trouble(error);
         failures += 1;
+        // A database that was away has forgotten who listens, and a connection that was lost may not say so.
+        ears.doubt();
         await bell.wait(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
-        deaf = true;
       }
     }
   } finally {
-    await unlisten?.().catch(() => undefined);
     heart?.stop();
-    await Promise.all(inFlight.values());
+    await Promise.all([ears.stop(), ...inFlight.values()]);
     if (!only) await deliveries.gone(name).catch(() => undefined);
   }
 }

@@ -277,7 +277,7 @@ const TAMPERINGS: readonly Tampering[] = [
 async function doctor(database: Database): Promise<readonly Check[]> {
   const world = { stores: createStores(database), now: () => new Date() } as unknown as Parameters<typeof examineHub>[0];
   const user = { id: "00000000-0000-0000-0000-000000000000", handle: "nobody", timeZone: "UTC" };
-  const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5 };
+  const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined };
   return (await examineHub(world, user, options)).filter(({ name }) => name === "row security");
 }
 

@@ -119,7 +119,7 @@ describe("psn doctor on a server", () => {
     const stores = createStores(database);
     const world = { stores, now: () => new Date() } as unknown as Parameters<typeof examineHub>[0];
     const user = { id: await newUser(stores), handle: "ada", timeZone: "UTC" };
-    const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5 };
+    const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined };
     return (await examineHub(world, user, options)).find(({ name }) => name === "durability");
   };
 

@@ -238,7 +238,7 @@ describe("the embedded database among processes", () => {
     });
     expect(await start("move", folder, stage.userId, id).until(/^moved/)).toBe("moved 1");
     expect(told).toBeGreaterThan(0);
-    await stop?.();
+    await stop?.close();
   });
 
   it("lets a busy process finish before it closes, and the next holder has what it wrote", async () => {

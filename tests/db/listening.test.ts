@@ -1,5 +1,5 @@
 import type { Database } from "@psn/core/db/connection.ts";
-import { openNeonWs } from "@psn/core/db/drivers/neon-ws.ts";
+import { directUrl, openNeonWs } from "@psn/core/db/drivers/neon-ws.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, describe, expect, it } from "vitest";
@@ -32,19 +32,93 @@ const answers = async (database: Database) => {
   return rows[0]?.one;
 };
 
-describe.each(ways)("a LISTEN that is refused, on $driver", ({ open }) => {
-  it("keeps no connection: after nine of them a statement runs, and the database closes", async () => {
-    const url = await freshDatabase(migrated);
-    const front = await startPostgresFront(url);
-    closing.push(front.stop);
-    const database = await open(front, url);
+async function opened(open: (typeof ways)[number]["open"]) {
+  const url = await freshDatabase(migrated);
+  const front = await startPostgresFront(url);
+  closing.push(front.stop);
+  return { front, database: await open(front, url) };
+}
+
+describe.each(ways)("LISTEN on $driver", ({ open }) => {
+  it("that is refused keeps no connection: after nine of them a statement runs, and the database closes", async () => {
+    const { front, database } = await opened(open);
     front.refuseListen = true;
     for (let time = 0; time < 9; time += 1)
       await expect(database.listen?.(() => undefined)).rejects.toMatchObject({ code: "DB_FAILED", details: { code: "42601" } });
     front.refuseListen = false;
     expect(await answers(database)).toBe(1);
-    const stop = await database.listen?.(() => undefined);
-    await stop?.();
+    const subscription = await database.listen?.(() => undefined);
+    await subscription?.close();
     await database.close();
+  });
+
+  it("is proven by a notification of another connection, which wakes nobody", async () => {
+    const { front, database } = await opened(open);
+    let woken = 0;
+    const subscription = await database.listen?.(() => {
+      woken += 1;
+    });
+    const second = await database.listen?.(() => {
+      woken += 1;
+    });
+    expect([await subscription?.prove(), await second?.prove(), await subscription?.prove()]).toEqual(["heard", "heard", "heard"]);
+    await database.asOwner?.((client) => client.query("NOTIFY psn_wake"));
+    for (const deadline = Date.now() + 5_000; woken < 2 && Date.now() < deadline; ) await Bun.sleep(5);
+    expect(woken).toBe(2);
+    await subscription?.close();
+    await second?.close();
+    expect(front.listens).toEqual(["LISTEN", "LISTEN"]);
+    await database.close();
+  });
+
+  it("that hears nothing is said to, then or later, and is taken back", async () => {
+    const { front, database } = await opened(open);
+    const subscription = await database.listen?.(() => undefined);
+    expect(await subscription?.prove()).toBe("heard");
+    front.deaf = true;
+    expect(await subscription?.prove()).toBe("pooled");
+    await subscription?.close();
+    expect(front.listens).toEqual(["LISTEN", "UNLISTEN"]);
+    await database.close();
+  });
+
+  it("whose connection ends says so at once", async () => {
+    const { front, database } = await opened(open);
+    const lost = Promise.withResolvers<void>();
+    const subscription = await database.listen?.(() => undefined, lost.resolve);
+    front.cutListeners();
+    await lost.promise;
+    await subscription?.close();
+    expect(await answers(database)).toBe(1);
+    await database.close();
+  });
+});
+
+describe("an address for LISTEN alone", () => {
+  it("hears where the other is deaf, and is told apart from another database", async () => {
+    const url = await freshDatabase(migrated);
+    const front = await startPostgresFront(url);
+    closing.push(front.stop);
+    front.deaf = true;
+    const hearing = async (listenUrl?: string) => {
+      const database = openPg(front.urlFor(url), { listenUrl });
+      const subscription = await database.listen?.(() => undefined);
+      const found = await subscription?.prove();
+      await subscription?.close();
+      await database.close();
+      return found;
+    };
+    expect(await hearing()).toBe("pooled");
+    expect(await hearing(url)).toBe("heard");
+    expect(await hearing(front.urlFor(url))).toBe("pooled");
+    expect(await hearing(await freshDatabase(migrated))).toBe("elsewhere");
+  });
+
+  it("is Neon's direct host, where the other is of its pooler", () => {
+    expect(directUrl("postgres://u:p@ep-calm-sun-123-pooler.eu-central-1.aws.neon.tech/db?sslmode=require")).toBe(
+      "postgres://u:p@ep-calm-sun-123.eu-central-1.aws.neon.tech/db?sslmode=require",
+    );
+    const direct = "postgres://u:p@ep-calm-sun-123.eu-central-1.aws.neon.tech/pooler?options=-pooler.";
+    expect(directUrl(direct)).toBe(direct);
   });
 });

@@ -145,7 +145,7 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
           listen: async (onWake: () => void) => {
             const listener = { process, onWake };
             listeners(ground).add(listener);
-            return async () => void listeners(ground).delete(listener);
+            return { prove: async () => "heard" as const, close: async () => void listeners(ground).delete(listener) };
           },
         }
       : {}),

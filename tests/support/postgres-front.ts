@@ -13,7 +13,7 @@ export interface PostgresFront {
   refuseListen: boolean;
   /** While true no notification arrives, as behind a pooler that shares server connections. */
   deaf: boolean;
-  /** Statements so far that begin with LISTEN or UNLISTEN, refused ones included. */
+  /** `LISTEN` and `UNLISTEN` of psn's channel so far, refused ones included. */
   readonly listens: string[];
   /** Connections that are open. */
   readonly open: number;
@@ -53,10 +53,11 @@ export async function startPostgresFront(target: string): Promise<PostgresFront>
     sockets.add(client);
     const fromClient = messages((message) => {
       const text = message[0] === QUERY ? message.toString("latin1", 5, message.length - 1) : "";
-      if (/^(UN)?LISTEN\b/.test(text)) front.listens.push(text);
-      if (/^LISTEN\b/.test(text)) {
+      const [, word] = /\b((?:UN)?LISTEN) psn_wake/.exec(text) ?? [];
+      if (word !== undefined) front.listens.push(word);
+      if (word === "LISTEN") {
         listening.add(client);
-        if (front.refuseListen) message.write("LISTEM", 5, "latin1");
+        if (front.refuseListen) message.write("LISTEM", 5 + text.indexOf("LISTEN"), "latin1");
       }
       upstream.write(message);
     }, false);

@@ -1,19 +1,18 @@
 import { spawn, spawnSync } from "node:child_process";
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { debianFiles, run } from "./debian.ts";
 
 /*
- * snac2, a real server that speaks Mastodon's API: one small C program of Debian's, files only. It is fetched with this
- * machine's own package sources into a cache folder; nothing is installed. It is lenient where Mastodon is strict, so the
+ * snac2, a real server that speaks Mastodon's API: one small C program of Debian's, files only. It is fetched by
+ * `debian.ts`. It is lenient where Mastodon is strict, so the
  * strict half of the tests has `mastodon.ts`.
  */
 
 /** Debian's name for the release whose snac2 is new enough: in bookworm it is in backports only. */
 const SUITES: Readonly<Record<string, string>> = { bookworm: "bookworm-backports" };
-const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 export type SnacProgram = { readonly path: string } | { readonly missing: string };
 
@@ -28,10 +27,9 @@ export interface Snac {
 
 /** Where the program is, fetched if need be; or, in words, why it cannot be had here. */
 export async function snacProgram(): Promise<SnacProgram> {
-  const cache = join(process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url)), "snac");
-  const path = join(cache, "usr", "bin", "snac");
+  let path = "";
   try {
-    if (!(await exists(path))) await fetchInto(cache);
+    path = join(await debianFiles("snac", (release) => ({ suite: SUITES[release] ?? release, packages: ["snac2"] })), "usr", "bin", "snac");
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
   }
@@ -39,62 +37,6 @@ export async function snacProgram(): Promise<SnacProgram> {
   return /snac/.test(trial.stdout ?? "")
     ? { path }
     : { missing: `snac does not run here: ${(trial.stderr || trial.error?.message || "no output").trim()}` };
-}
-
-/** A private apt, with its own lists and no record of installed packages, over the mirror this machine uses anyway. */
-async function fetchInto(cache: string): Promise<void> {
-  const release = /^VERSION_CODENAME=(\w+)/m.exec(await readFile("/etc/os-release", "utf8"))?.[1] ?? "";
-  const mirror = await debianMirror();
-  if (!mirror || release === "") throw new Error("this machine has no Debian package source to take snac2 from");
-  await mkdir(join(cache, ".."), { recursive: true });
-  const folder = await mkdtemp(`${cache}-`);
-  try {
-    for (const part of ["lists/partial", "cache/archives/partial", "deb", "root"]) await mkdir(join(folder, part), { recursive: true });
-    const signed = (await exists(KEYRING)) ? `[signed-by=${KEYRING}] ` : "";
-    await writeFile(join(folder, "sources.list"), `deb ${signed}${mirror} ${SUITES[release] ?? release} main\n`);
-    const settings = {
-      "Dir::Etc::sourcelist": join(folder, "sources.list"),
-      "Dir::Etc::sourceparts": "-",
-      "Dir::State::lists": join(folder, "lists"),
-      "Dir::State::status": "/dev/null",
-      "Dir::Cache": join(folder, "cache"),
-      "Debug::NoLocking": "1",
-      "APT::Sandbox::User": "",
-      "Acquire::Retries": "2",
-      "Acquire::http::Timeout": "20",
-    };
-    const options = Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]);
-    run("apt-get", [...options, "update", "-qq"], folder);
-    run("apt-get", [...options, "download", "-qq", "snac2"], join(folder, "deb"));
-    const [deb] = await readdir(join(folder, "deb"));
-    if (!deb) throw new Error("apt-get downloaded no snac2");
-    run("dpkg", ["-x", join(folder, "deb", deb), join(folder, "root")], folder);
-    // Two files of a test run may fetch at once; the later one finds the folder there.
-    await rename(join(folder, "root"), cache).catch(async (error: unknown) => {
-      if (!(await exists(join(cache, "usr", "bin", "snac")))) throw error;
-    });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** The first source called `…/debian`, in either form of apt's source files. */
-async function debianMirror(): Promise<string | undefined> {
-  const parts = await readdir("/etc/apt/sources.list.d").catch(() => []);
-  const files = ["/etc/apt/sources.list", ...parts.map((name) => join("/etc/apt/sources.list.d", name))];
-  for (const file of files) {
-    for (const line of (await readFile(file, "utf8").catch(() => "")).split("\n")) {
-      const uri = /^(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s.*?(https?:\/\/\S+\/debian\/?)(?:\s|$)/.exec(line)?.[1];
-      if (uri) return uri;
-    }
-  }
-  return undefined;
-}
-
-function run(program: string, args: readonly string[], cwd: string, input?: string): string {
-  const done = spawnSync(program, args, { cwd, encoding: "utf8", timeout: 120_000, ...(input === undefined ? {} : { input }) });
-  if (done.status === 0) return done.stdout;
-  throw new Error(`${program} failed: ${(done.stderr || done.error?.message || `status ${done.status}`).trim().split("\n")[0]}`);
 }
 
 /** Starts snac on 127.0.0.1 and a free port, with the one user `alice`. */
@@ -183,11 +125,4 @@ function freePort(): Promise<number> {
       server.close(() => (typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port"))));
     });
   });
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

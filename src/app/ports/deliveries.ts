@@ -54,6 +54,18 @@ export interface LoadedDelivery {
   readonly media: readonly MediaInfo[];
 }
 
+/**
+ * Whether notifications arrive. pooled: LISTEN was accepted and none arrives, as behind a pooler in transaction mode. elsewhere:
+ * the address for LISTEN leads to another database. served: another process has the embedded database, and hears them instead.
+ */
+export type Hearing = "heard" | "pooled" | "elsewhere" | "served";
+
+export interface Subscription {
+  /** Sends a notification by another connection, and tells whether it arrived. Throws DB_…. */
+  prove(): Promise<Hearing>;
+  close(): Promise<void>;
+}
+
 export interface Deliveries {
   claim(request: {
     readonly worker: string;
@@ -95,8 +107,8 @@ export interface Deliveries {
   knownRefs(userId: string, deliveryId: string, accountId: string): Promise<ReadonlySet<string>>;
   /** False when the lease is lost: somebody else acts now, and the caller must stop without sending. */
   settle(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
-  /** Calls back when something became due; undefined where the driver cannot. */
-  listen(onWake: () => void): Promise<(() => Promise<void>) | undefined>;
+  /** Calls back when something became due, and when it hears no more; undefined where the driver cannot. */
+  listen(onWake: () => void, onLost?: () => void): Promise<Subscription | undefined>;
   /** Writes that this worker lives; answers the database's clock. */
   beat(worker: string, version: string): Promise<Date>;
   gone(worker: string): Promise<void>;

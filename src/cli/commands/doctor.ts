@@ -31,18 +31,18 @@ export default defineCommand({
 });
 
 /** A hub or a database that cannot be asked anything. */
-const UNASKED: readonly string[] = ["HUB_MISSING", "DB_UNREACHABLE", "DB_BUSY"];
+const UNASKED: readonly string[] = ["HUB_MISSING", "DB_UNREACHABLE", "DB_TLS", "DB_BUSY"];
 
 async function examine(context: Context, offline: boolean): Promise<readonly Check[]> {
   const { examineDatabase, examineGround } = await import("@psn/compose.ts");
   const folder = await context.folder();
   const ground = examineGround(folder);
   try {
-    const { world, user, driver, watchdogMinutes, parted } = await context.hub("once", "leave");
+    const { world, user, driver, watchdogMinutes, hears, parted } = await context.hub("once", "leave");
     const opened: Check = parted
       ? { name: "hub", status: "fail", said: `opens, and publishes nothing: ${FOUND[parted]}`, fix: "psn recover" }
       : { name: "hub", status: "ok", said: `opens; ${driver} database`, fix: null };
-    const hub = await examineHub(world, user, { network: !offline, signal: context.signal, watchdogMinutes });
+    const hub = await examineHub(world, user, { network: !offline, signal: context.signal, watchdogMinutes, hears });
     return [...ground, opened, ...hub, ...(offline ? [] : await vendors(folder, context))];
   } catch (error) {
     const { message, hint, code } = toPsnError(error);

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { keepHub } from "@psn/app/keep-hub.ts";
+import { deafness, type Listening } from "@psn/app/keep-listening.ts";
 import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { defineCommand } from "@psn/cli/command.ts";
@@ -46,7 +47,14 @@ export default defineCommand({
     };
     output.note(`worker ${name} publishes what is due; Ctrl-C stops it`);
     const onTrouble = ({ code, message }: PsnError) => output.note(`${message} (${code})`);
-    await Promise.all([runWorker({ world, name, version, stop: signal, onDone, onTrouble }), keepHub(world, signal, onTrouble)]);
+    const onListening = (now: Listening) => {
+      const deaf = deafness(now);
+      output.note(deaf ? `${deaf.said} → ${deaf.fix}` : "is notified of new posts at once again");
+    };
+    await Promise.all([
+      runWorker({ world, name, version, stop: signal, onDone, onTrouble, onListening }),
+      keepHub(world, signal, onTrouble),
+    ]);
     await Promise.all(reports);
     return tellEnd();
   },

@@ -6,6 +6,8 @@ export type * from "./database.ts";
 export interface DatabaseOptions {
   /** `postgres://…`; absent for the embedded database. */
   readonly url?: string | undefined;
+  /** Another address of the same database, for LISTEN alone: one that leads past a pooler. */
+  readonly listenUrl?: string | undefined;
   /** Overrides what the URL's host suggests. */
   readonly driver?: Exclude<Driver, "embedded"> | undefined;
   /** A Neon proxy of one's own; what it serves counts as Neon, whatever the URL's host. */
@@ -36,10 +38,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     case "embedded":
       return (await import("./drivers/embedded.ts")).openEmbedded(options.dataFolder);
     case "pg":
-      return (await import("./drivers/pg.ts")).openPg(url);
+      return (await import("./drivers/pg.ts")).openPg(url, { listenUrl: options.listenUrl });
     case "neon-http":
       return (await import("./drivers/neon-http.ts")).openNeonHttp(url, options.neonProxy);
     case "neon-ws":
-      return (await import("./drivers/neon-ws.ts")).openNeonWs(url, options.neonProxy);
+      return (await import("./drivers/neon-ws.ts")).openNeonWs(url, options.neonProxy, options.listenUrl);
   }
 }

@@ -1,3 +1,4 @@
+import type { Subscription } from "@psn/app/ports/deliveries.ts";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
 /** The four ways to one schema. */
@@ -36,8 +37,8 @@ export interface Database {
     build: (db: Builder) => T,
     options?: RunOptions,
   ): Promise<Results<T>>;
-  /** Calls back when something became due; resolves once it listens. Absent where the driver cannot. */
-  readonly listen?: (onWake: () => void) => Promise<() => Promise<void>>;
+  /** Calls back when something became due, and when it hears no more; resolves once it listens. Absent where the driver cannot. */
+  readonly listen?: (onWake: () => void, onLost?: () => void) => Promise<Subscription>;
   /** Runs as the login of the URL itself, outside row-level security. Absent over HTTP. */
   readonly asOwner?: <T>(work: (client: OwnerClient) => Promise<T>) => Promise<T>;
   close(): Promise<void>;

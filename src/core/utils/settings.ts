@@ -74,6 +74,15 @@ export const HUB_SETTINGS = [
     isValid: isPostgresUrl,
   },
   {
+    name: "DATABASE_LISTEN_URL",
+    secret: true,
+    example: "postgres://user:password@direct-host/database",
+    meaning:
+      "The same database by an address that leads past a pooler, where DATABASE_URL leads to one in transaction mode: `psn worker` hears of new posts by it at once. Without it the worker proves whether it hears, and where it does not it looks every second.",
+    form: URL_FORM,
+    isValid: isPostgresUrl,
+  },
+  {
     name: "DATABASE_DRIVER",
     secret: false,
     example: "pg",

@@ -97,7 +97,7 @@ export function concurrencyTests(test: Test): void {
     await stage.stores.posts.cancel(stage.userId, [id]);
     await Bun.sleep(50);
     expect(told).toBe(before);
-    await stop?.();
+    await stop?.close();
     await schedule(stage);
     await Bun.sleep(50);
     expect(told).toBe(before);

@@ -98,9 +98,12 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing, b
     builder: (client): Builder => drizzle(client),
     listen: async (onWake) => {
       wakers.set(onWake, access.holder?.onWake(onWake) ?? nothing);
-      return async () => {
-        wakers.get(onWake)?.();
-        wakers.delete(onWake);
+      return {
+        prove: async () => (access.holder ? "heard" : "served"),
+        close: async () => {
+          wakers.get(onWake)?.();
+          wakers.delete(onWake);
+        },
       };
     },
     close: async () => {

@@ -2,26 +2,46 @@ import { neonConfig, Pool } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-serverless";
 import ws from "ws";
 import type { Builder, Database } from "../database.ts";
+import { listenOn } from "./listen.ts";
 import { goByProxy } from "./neon-proxy.ts";
-import { forgiveLostConnections, listenOn, sessionDatabase } from "./session.ts";
+import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 
 const POOL_SIZE = 8;
 /** A Neon compute that sleeps needs a moment to wake; in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** Neon over WebSocket, for callers that stay: migrations, `psn worker`. */
-export function openNeonWs(url: string, proxy?: string): Database {
+/** Neon over WebSocket, for callers that stay: migrations, `psn worker`. `listenUrl`: for LISTEN, where it is not the direct address. */
+export function openNeonWs(url: string, proxy?: string, listenUrl = directUrl(url)): Database {
   goByProxy(proxy);
   neonConfig.webSocketConstructor = ws;
-  const pool = new Pool({ connectionString: url, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  pool.on("error", () => undefined);
-  forgiveLostConnections(pool);
+  const pool = poolOf(url);
+  const listening = listenUrl === url ? undefined : poolOf(listenUrl);
   const connect = () => pool.connect();
+  const ways = { connect, ...(listening ? { connectToListen: () => listening.connect() } : {}) };
   return sessionDatabase({
     driver: "neon-ws",
     connect,
     builder: (client): Builder => drizzle(client),
-    listen: (onWake) => listenOn(connect, onWake),
-    close: () => pool.end(),
+    listen: (onWake, onLost) => listenOn(ways, onWake, onLost),
+    close: async () => {
+      await Promise.all([pool.end(), listening?.end()]);
+    },
   });
+}
+
+function poolOf(connectionString: string): Pool {
+  const pool = new Pool({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  pool.on("error", () => undefined);
+  forgiveLostConnections(pool);
+  return pool;
+}
+
+/**
+ * The same compute without Neon's pooler, which works in transaction mode: the first label of the host without `-pooler`
+ * (https://neon.com/docs/connect/connection-pooling, 2026-11).
+ */
+export function directUrl(url: string): string {
+  const direct = new URL(url);
+  direct.hostname = direct.hostname.replace(/^([^.]+)-pooler\./, "$1.");
+  return direct.hostname === new URL(url).hostname ? url : direct.href;
 }

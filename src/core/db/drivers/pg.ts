@@ -3,28 +3,42 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Builder, Database } from "../database.ts";
 import { databaseError } from "./failure.ts";
-import { forgiveLostConnections, listenOn, sessionDatabase } from "./session.ts";
+import { listenOn } from "./listen.ts";
+import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 
 /** Connections one process may hold; a worker's sixteen deliveries share them. */
 const POOL_SIZE = 8;
 /** How long to wait for a connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+export interface PgOptions {
+  /** The address for LISTEN, where it is another than for everything else. */
+  readonly listenUrl?: string | undefined;
+}
+
 /** Any Postgres, by node-postgres. Throws CONFIG_INVALID. */
-export function openPg(url: string): Database {
-  const connectionString = usableAddress(url);
-  const pool = new pg.Pool({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: "psn" });
-  // An idle connection that dies is replaced by the pool; without a listener its error would end the process.
-  pool.on("error", () => undefined);
-  forgiveLostConnections(pool);
+export function openPg(url: string, { listenUrl }: PgOptions = {}): Database {
+  const pool = poolOf(usableAddress(url));
+  const listening = listenUrl === undefined ? undefined : poolOf(usableAddress(listenUrl));
   const connect = () => pool.connect();
+  const ways = { connect, ...(listening ? { connectToListen: () => listening.connect() } : {}) };
   return sessionDatabase({
     driver: "pg",
     connect,
     builder: (client): Builder => drizzle(client),
-    listen: (onWake) => listenOn(connect, onWake),
-    close: () => pool.end(),
+    listen: (onWake, onLost) => listenOn(ways, onWake, onLost),
+    close: async () => {
+      await Promise.all([pool.end(), listening?.end()]);
+    },
   });
+}
+
+function poolOf(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: "psn" });
+  // An idle connection that dies is replaced by the pool; without a listener its error would end the process.
+  pool.on("error", () => undefined);
+  forgiveLostConnections(pool);
+  return pool;
 }
 
 /**

@@ -6,7 +6,8 @@ import { databaseError } from "./failure.ts";
 /** What `pg` and Neon's WebSocket driver have in common. */
 export interface SessionClient extends OwnerClient {
   release(broken?: boolean): void;
-  on(event: "notification", listener: () => void): unknown;
+  on(event: "notification", listener: (message: { readonly payload?: string | undefined }) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
 }
 /**
  * A pool listens to the errors of its idle connections only. One that is lost while it is in use fails its statement, which is
@@ -110,31 +111,4 @@ async function begin<Client extends SessionClient>(connect: () => Promise<Client
 
 function rethrow(error: unknown): never {
   throw databaseError(error);
-}
-
-/** LISTEN on a connection of its own. The listener must look again by itself now and then: a lost connection is silent. */
-export async function listenOn<Client extends SessionClient>(
-  connect: () => Promise<Client>,
-  onWake: () => void,
-): Promise<() => Promise<void>> {
-  const client = await connect().catch(rethrow);
-  let listening = true;
-  client.on("notification", () => {
-    if (listening) onWake();
-  });
-  let listens = false;
-  try {
-    await client.query("LISTEN psn_wake");
-    listens = true;
-  } catch (error) {
-    throw databaseError(error);
-  } finally {
-    // A connection that is not given back is one less for everybody else, and closing waits for it.
-    if (!listens) client.release(true);
-  }
-  return async () => {
-    // The connection takes a moment to close, and may still bring something.
-    listening = false;
-    client.release(true);
-  };
 }

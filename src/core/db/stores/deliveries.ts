@@ -250,8 +250,8 @@ export function deliveriesStore(database: Database): Deliveries {
       return held;
     },
 
-    async listen(onWake) {
-      return database.listen?.(onWake);
+    async listen(onWake, onLost) {
+      return database.listen?.(onWake, onLost);
     },
 
     async beat(worker, version) {
