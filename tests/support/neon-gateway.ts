@@ -1,37 +1,23 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { neonConfig } from "@neondatabase/serverless";
-import pg from "pg";
 import { type WebSocket, WebSocketServer } from "ws";
-import { execute, failureOf, type Login, type Outcome, parseRequest, SqlFailure, type SqlRequest } from "./neon-sql.ts";
+import { createFaults, type Faults } from "./neon-faults.ts";
+import { createLogins, refusal } from "./neon-logins.ts";
+import { createConnections } from "./neon-pool.ts";
+import { serveSession } from "./neon-session.ts";
+import { execute, type Login, type Outcome, parseRequest, SqlFailure, type SqlRequest } from "./neon-sql.ts";
 
 /*
- * Neon's two doors in front of any PostgreSQL: statements over HTTP (POST /sql, see neon-sql.ts) and the PostgreSQL protocol
- * over WebSocket (/v2; the driver's Socket class builds `${wsProxy}?address=host:port`, CONFIG.md "wsProxy"). Both log in
- * to the server as the user in the connection string, so roles and row policies are the real ones.
+ * Neon's two doors in front of any PostgreSQL: statements over HTTP (POST /sql, see neon-sql.ts) and the PostgreSQL protocol over
+ * WebSocket (neon-session.ts). Both log in to the server as the user in the connection string, so roles and row policies are the real
+ * ones. What it answers is what Neon's own proxy (2025-07) answered: tests/support/neon-truths.test.ts.
  */
 
 /** The largest body and the largest answer over HTTP, in bytes: neon.com/docs/changelog/2023-08-16. */
 const MAX_BYTES = 10 * 1024 * 1024;
-
-/** What goes wrong with a request over HTTP. `answer` does not execute it; `late` and `drop after` do, in full. */
-export type Fault =
-  | { readonly kind: "late"; readonly ms: number }
-  | { readonly kind: "drop"; readonly when: "before" | "after" }
-  | { readonly kind: "answer"; readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> };
-
-export interface Faults {
-  /** Lets the next `times` (default 1) requests fail; with `statement` only those with a matching statement. First come, first served. */
-  next(fault: Fault, only?: { readonly times?: number; readonly statement?: RegExp }): void;
-  /** Puts the server to sleep: the next request or WebSocket wakes it, and until `ms` have passed everything waits. */
-  cold(ms: number): void;
-  /** Cuts every open WebSocket. */
-  cutSockets(): void;
-  /** Forgets the faults that have not happened yet. */
-  clear(): void;
-}
 
 /** One round trip over HTTP. Parameters are not kept. */
 export interface GatewayRequest {
@@ -53,91 +39,18 @@ export interface NeonGateway {
   /** WebSockets opened so far, and open now. */
   readonly sockets: { readonly opened: number; readonly open: number };
   readonly faults: Faults;
+  /** Lets this much of the time pass for which the proxy remembers roles and passwords, in milliseconds. */
+  pass(ms: number): void;
+  /** Forgets roles and passwords, as Neon's cloud does when one changes. */
+  forgetLogins(): void;
   /** A connection string with a Neon host for what `url` names on the real server. */
   urlFor(url: string): string;
   stop(): Promise<void>;
 }
 
-interface Planned {
-  readonly fault: Fault;
-  readonly statement: RegExp | undefined;
-  left: number;
-}
-
-function createFaults(cutSockets: () => void) {
-  let planned: Planned[] = [];
-  let coldMs: number | undefined;
-  let awake = Promise.resolve();
-  const faults: Faults = {
-    next: (fault, { times = 1, statement } = {}) => void planned.push({ fault, statement, left: times }),
-    cold: (ms) => {
-      coldMs = ms;
-    },
-    cutSockets,
-    clear: () => {
-      planned = [];
-      coldMs = undefined;
-    },
-  };
-  const wake = async () => {
-    if (coldMs !== undefined) {
-      awake = sleep(coldMs);
-      coldMs = undefined;
-    }
-    await awake;
-  };
-  const take = (request: SqlRequest): Fault | undefined => {
-    const hit = planned.find(({ statement }) => !statement || request.statements.some(({ query }) => statement.test(query)));
-    if (!hit) return undefined;
-    hit.left -= 1;
-    if (hit.left <= 0) planned = planned.filter((each) => each !== hit);
-    return hit.fault;
-  };
-  return { faults, wake, take };
-}
-
-/** Connections kept between requests per login, as Neon keeps them: what a statement leaves set on the session meets the next request. */
-function createConnections(host: string, port: number) {
-  const idle = new Map<string, pg.Client[]>();
-  const open = new Set<pg.Client>();
-  const key = (login: Login) => JSON.stringify([login.database, login.user, login.password]);
-
-  const take = async (login: Login): Promise<pg.Client> => {
-    const kept = idle.get(key(login))?.pop();
-    if (kept) return kept;
-    const client = new pg.Client({ host, port, ssl: false, ...login });
-    const forget = () => {
-      open.delete(client);
-      idle.set(
-        key(login),
-        (idle.get(key(login)) ?? []).filter((each) => each !== client),
-      );
-    };
-    client.on("error", forget);
-    client.on("end", forget);
-    try {
-      await client.connect();
-    } catch (error) {
-      // 28P01 invalid_password, 28000 invalid_authorization_specification: the proxy checks the password itself, with its own words.
-      const refused = error instanceof pg.DatabaseError && (error.code === "28P01" || error.code === "28000");
-      if (refused) throw new SqlFailure(400, `password authentication failed for user '${login.user}'`);
-      throw failureOf(error, 500, "couldn't connect to compute node");
-    }
-    open.add(client);
-    return client;
-  };
-
-  const give = async (login: Login, client: pg.Client, reusable: boolean) => {
-    if (reusable && open.has(client)) idle.set(key(login), [...(idle.get(key(login)) ?? []), client]);
-    else await client.end().catch(() => {});
-  };
-
-  return { take, give, end: () => Promise.all([...open].map((client) => client.end().catch(() => {}))) };
-}
-
 const headersOf = (request: IncomingMessage) => new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
@@ -145,34 +58,75 @@ async function readBody(request: IncomingMessage): Promise<string> {
     size += chunk.length;
   }
   if (size > MAX_BYTES) throw new SqlFailure(413, `request is too large (max is ${MAX_BYTES} bytes)`);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
-/** Stands in for Neon in front of the server `postgresUrl` names; of the address only host and port matter. */
-export async function startNeonGateway(postgresUrl: string): Promise<NeonGateway> {
+const PREFLIGHT = {
+  allow: "OPTIONS, POST",
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers":
+    "Authorization, Neon-Connection-String, Neon-Raw-Text-Output, Neon-Array-Mode, Neon-Pool-Opt-In, Neon-Batch-Read-Only, Neon-Batch-Isolation-Level",
+  "access-control-max-age": "86400",
+};
+
+/** AuthError::MissingEndpointName of proxy/src/auth/mod.rs. */
+const NO_ENDPOINT =
+  "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support or pass the endpoint ID (first part of the domain name) as a parameter: '?options=endpoint%3D<endpoint-id>'. See more at https://neon.tech/sni";
+
+export interface GatewayOptions {
+  /**
+   * The common name of the proxy's certificate: sessions must name an endpoint, by the first label of the Host header before this name or
+   * by `options=endpoint=…`. Without it no endpoint is asked for, as with `--auth-backend postgres`.
+   */
+  readonly commonName?: string;
+  /** `--sql-over-http-pool-opt-in`, which is on by default: connections are kept for who asks with Neon-Pool-Opt-In. Here and at Neon off. */
+  readonly poolOptIn?: boolean;
+}
+
+/** Stands in for Neon in front of the server that `postgresUrl` names by its superuser. */
+export async function startNeonGateway(postgresUrl: string, options: GatewayOptions = {}): Promise<NeonGateway> {
   const target = new URL(postgresUrl);
   const port = Number(target.port || 5432);
   const connections = createConnections(target.hostname, port);
+  let passedMs = 0;
+  const logins = createLogins(postgresUrl, () => Date.now() + passedMs);
   const requests: GatewayRequest[] = [];
   const sockets = new Set<WebSocket>();
   let opened = 0;
-  const { faults, wake, take } = createFaults(() => {
+  const { faults, wake, take, refused } = createFaults(() => {
     for (const socket of sockets) socket.terminate();
   });
 
-  const perform = async (request: SqlRequest): Promise<Outcome> => {
+  /** The proxy compares the password before it looks for a compute. */
+  const refusedLogin = async (login: Login) => (await logins.refused(login)) ?? refused();
+
+  const perform = async (request: SqlRequest, caller: AbortSignal): Promise<Outcome> => {
+    const refusedAs = await refusedLogin(request.login);
+    if (refusedAs) throw refusedAs;
     const client = await connections.take(request.login);
-    const outcome = await execute(client, request, MAX_BYTES);
-    await connections.give(request.login, client, outcome.reusable);
+    const cancel = () => connections.cancel(client);
+    caller.addEventListener("abort", cancel);
+    const outcome = await execute(client, request, MAX_BYTES, caller);
+    caller.removeEventListener("abort", cancel);
+    const pooled = !options.poolOptIn || request.pooled;
+    await connections.give(request.login, client, outcome.reusable && pooled);
     return outcome;
   };
 
   const respond = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const caller = new AbortController();
+    let answered = false;
+    response.on("close", () => {
+      if (!answered) caller.abort();
+    });
     const answer = (status: number, body: string, headers: Readonly<Record<string, string>> = {}) => {
-      response.writeHead(status, { "content-type": "application/json", "access-control-allow-origin": "*", ...headers }).end(body);
+      answered = true;
+      const all = { "content-type": "application/json", "access-control-allow-origin": "*", "neon-request-id": randomUUID(), ...headers };
+      response.writeHead(status, all).end(body);
       return status;
     };
     const drop = () => {
+      answered = true;
       incoming.socket.destroy();
       return 0;
     };
@@ -181,12 +135,16 @@ export async function startNeonGateway(postgresUrl: string): Promise<NeonGateway
       const fault = take(request);
       if (fault?.kind === "drop" && fault.when === "before") return drop();
       if (fault?.kind === "answer") return answer(fault.status, fault.body, { "content-type": "text/plain", ...fault.headers });
-      const { json, failure } = await perform(request);
+      const { json, failure } = await perform(request, caller.signal);
       if (fault?.kind === "late") await sleep(fault.ms);
       if (fault?.kind === "drop") return drop();
       return failure ? answer(failure.status, failure.body()) : answer(200, json ?? "", request.batchHeaders);
     };
-    if (incoming.method !== "POST" || incoming.url !== "/sql") return void answer(400, JSON.stringify("query is not supported"));
+    const path = incoming.url?.split("?")[0];
+    const id = { "neon-request-id": randomUUID() };
+    if (path === "/sql" && incoming.method === "OPTIONS") return void response.writeHead(200, { ...PREFLIGHT, ...id }).end();
+    if (path !== "/sql" || incoming.method !== "POST")
+      return void response.writeHead(400, { "content-type": "application/json", ...id }).end(JSON.stringify("query is not supported"));
     let request: SqlRequest | undefined;
     let status = 0;
     try {
@@ -201,29 +159,33 @@ export async function startNeonGateway(postgresUrl: string): Promise<NeonGateway
     requests.push({ user, database, batch: request?.batch ?? false, statements, status });
   };
 
-  const tunnel = async (socket: WebSocket) => {
+  /** Endpoint of a session: proxy/src/auth/credentials.rs. */
+  const namesEndpoint = (host: string, given: string) => {
+    const { commonName } = options;
+    const label = commonName !== undefined && host.endsWith(`.${commonName}`) ? host.slice(0, -commonName.length - 1) : undefined;
+    return commonName === undefined || /(^|\s|-c)endpoint=\S/.test(given) || (label !== undefined && !/^api(auth)?$/.test(label));
+  };
+
+  const session = async (socket: WebSocket, host: string) => {
     opened += 1;
     sockets.add(socket);
-    const early: Buffer[] = [];
-    let deliver = (bytes: Buffer): void => void early.push(bytes);
-    socket.on("message", (data) => deliver(Buffer.isBuffer(data) ? data : Buffer.from(data as ArrayBuffer)));
     socket.on("error", () => socket.terminate());
     socket.on("close", () => sockets.delete(socket));
-    await wake();
-    const stream = connect(port, target.hostname);
-    deliver = (bytes) => void stream.write(bytes);
-    for (const bytes of early) deliver(bytes);
-    stream.on("data", (bytes) => socket.send(bytes));
-    stream.on("error", () => socket.terminate());
-    stream.on("close", () => socket.close());
-    socket.on("close", () => stream.destroy());
+    await serveSession(socket, {
+      host: target.hostname,
+      port,
+      refused: async (login, given) => {
+        await wake();
+        return namesEndpoint(host, given) ? refusedLogin(login) : refusal(NO_ENDPOINT);
+      },
+    });
   };
 
   const server = createServer((incoming, response) => void respond(incoming, response));
   const upgrades = new WebSocketServer({ noServer: true });
   server.on("upgrade", (incoming, socket, head) => {
-    if (incoming.url?.split("?")[0] === "/v2") upgrades.handleUpgrade(incoming, socket, head, (webSocket) => void tunnel(webSocket));
-    else socket.destroy();
+    const [host = ""] = (incoming.headers.host ?? "").split(":");
+    upgrades.handleUpgrade(incoming, socket, head, (webSocket) => void session(webSocket, host));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -244,13 +206,17 @@ export async function startNeonGateway(postgresUrl: string): Promise<NeonGateway
         return sockets.size;
       },
     },
+    pass: (ms) => {
+      passedMs += ms;
+    },
+    forgetLogins: logins.forget,
     urlFor: (url) => {
       const { username, password, pathname } = new URL(url);
       return `postgresql://${username}:${password}@ep-quiet-test-a1b2c3d4.eu-central-1.aws.neon.tech${pathname}?sslmode=require`;
     },
     stop: async () => {
       faults.cutSockets();
-      await connections.end();
+      await Promise.all([connections.end(), logins.end()]);
       server.closeAllConnections();
       server.close();
       upgrades.close();
@@ -260,8 +226,7 @@ export async function startNeonGateway(postgresUrl: string): Promise<NeonGateway
 
 /**
  * What the driver needs to reach the gateway instead of Neon: `Object.assign(neonConfig, neonSettings(gateway))`. The settings
- * are global to the process. `pipelineConnect` stays as on Neon ("password") because the test server asks for the password in
- * clear text; in front of a server that asks for scram-sha-256 it must be false. `webSocketConstructor` is not needed under Bun.
+ * are global to the process. `webSocketConstructor` is not needed under Bun.
  */
 export function neonSettings(gateway: NeonGateway) {
   return { fetchEndpoint: gateway.httpEndpoint, wsProxy: gateway.wsProxy, useSecureWebSocket: false, poolQueryViaFetch: false };
