@@ -118,7 +118,8 @@ function parseLogin(connection: string | null): Login {
   if (!URL.canParse(connection)) throw new SqlFailure(400, "invalid connection string: relative URL without a base");
   const url = new URL(connection);
   if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") throw new SqlFailure(400, "incorrect scheme");
-  if (url.pathname === "") throw new SqlFailure(400, "missing database name");
+  // Bun gives an address without a path the path "/".
+  if (!/^\w+:\/\/[^/?]*\//.test(connection)) throw new SqlFailure(400, "missing database name");
   if (url.username === "") throw new SqlFailure(400, "missing username");
   if (url.password === "") throw new SqlFailure(400, "missing authentication credentials: required password");
   const user = decodeURIComponent(url.username);

@@ -1,4 +1,5 @@
 import { type Details, PsnError } from "@psn/core/errors.ts";
+import { isProxys, layersOf, proxyError } from "./neon-refusals.ts";
 import { REFUSALS } from "./refusals.ts";
 
 /** Fields of a Postgres error that hold names and never values. */
@@ -26,11 +27,7 @@ export function databaseError(error: unknown): PsnError {
   let network = false;
   let said = "";
   let full = false;
-  for (
-    let layer: unknown = error;
-    layer instanceof Error || (typeof layer === "object" && layer !== null);
-    layer = Reflect.get(layer, "cause") ?? Reflect.get(layer, "sourceError")
-  ) {
+  for (const layer of layersOf(error)) {
     if (layer instanceof PsnError) return layer;
     const field = (name: string) => textOf(layer, name);
     const unreadable = UNREADABLE.test(field("code")) && field("syscall") === "open" && field("path") !== "";
@@ -58,13 +55,10 @@ export function databaseError(error: unknown): PsnError {
     return new PsnError("DB_TLS", "the address asks for an encrypted connection, and the database server offers none", {
       hint: "turn on ssl in the server's settings; on a network that you trust, take sslmode out of the address: psn config set DATABASE_URL",
     });
-  // Neon's proxy gives these no SQLSTATE over HTTP.
-  if (code === "" && /HTTP status 402|exceeded the .*quota/i.test(said))
-    return new PsnError("VENDOR_QUOTA", "Neon has suspended this database: the plan's quota is used up", {
-      hint: "wait for the next month or upgrade: https://console.neon.tech/app/billing",
-    });
-  if (code === "" && /password authentication failed/i.test(said))
-    return new PsnError("DB_REFUSED", "the database refused the login: wrong user or password");
+  const isRefusal = isProxys(code, details["routine"]);
+  const proxys = isRefusal ? proxyError(said) : undefined;
+  if (proxys) return proxys;
+  if (isRefusal && code !== "") return new PsnError("DB_UNREACHABLE", "Neon's proxy refused the connection", { details });
   if (code === "" && /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   const named = isState ? ` (SQLSTATE ${code})` : code === "" ? "" : ` (${code})`;

@@ -8,17 +8,23 @@ import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError } from "./failure.ts";
 import { goByProxy } from "./neon-proxy.ts";
+import { HttpRefusal, layersOf, pausesAfter } from "./neon-refusals.ts";
 
 /** A sleeping compute takes seconds to wake, and a lease lasts a minute; in milliseconds. */
 const REQUEST_TIMEOUT_MS = 25_000;
-/** How long to wait before a request is sent again, in milliseconds. */
-const AGAIN_MS = [250, 1_000, 3_000] as const;
+/** How long to wait before a request is sent again that was not sent, or may be sent twice, in milliseconds. */
+const AGAIN_MS: readonly number[] = [250, 1_000, 3_000];
+/** Nobody waits for longer pauses, in milliseconds. */
+const MOST_PAUSE_MS = 5_000;
 
 /** Neon over HTTP: one request is one transaction; the row-level security context rides in it before the statements. */
 export function openNeonHttp(url: string, proxy?: string): Database {
   goByProxy(proxy);
-  neonConfig.fetchFunction = (input: string | URL, init?: RequestInit) =>
-    fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+  neonConfig.fetchFunction = async (input: string | URL, init?: RequestInit) => {
+    const response = await fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+    if (response.ok || response.status === 400) return response;
+    throw new HttpRefusal(response.status, await response.text(), response.headers.get("retry-after"));
+  };
   const db = drizzle({ client: storing(neon(url)) });
   const builder: Builder = db;
   const run: Database["run"] = async (actor, build, { repeatable = false, lockMs }: RunOptions = {}) => {
@@ -31,8 +37,9 @@ export function openNeonHttp(url: string, proxy?: string): Database {
         return results.slice(2) as Results<ReturnType<typeof build>>;
       } catch (error) {
         const failure = databaseError(error);
-        const wait = AGAIN_MS[attempt];
-        if (wait === undefined || !(didNotRun(error) || (repeatable && failure.code === "DB_UNREACHABLE"))) throw failure;
+        const again = wasNotSent(error) || (repeatable && failure.code === "DB_UNREACHABLE");
+        const wait = (pausesAfter(error) ?? (again ? AGAIN_MS : []))[attempt];
+        if (wait === undefined || wait > MOST_PAUSE_MS) throw failure;
         await sleep(wait);
       }
     }
@@ -50,24 +57,11 @@ function storing(client: Client): Client {
 
 /** Failures before the first byte of a request: no name, no route, no listener. */
 const NOT_SENT = /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|FailedToOpenSocket)$/;
-/**
- * What Neon's proxy says when it has no compute to give the statements to, or too many requests at once: none of them ran.
- * Its flag `neon:retryable` does not say that, so it does not count (neondatabase/neon issue 11975 and the driver, 2026-11).
- */
-const NOT_RUN =
-  /HTTP status 429|control plane request failed|failed to acquire permit|too many database connection attempts|couldn't connect to compute/i;
 
-/** Whether the failure itself proves that no statement ran, so that anything may be sent again. */
-function didNotRun(error: unknown): boolean {
-  for (
-    let layer: unknown = error;
-    typeof layer === "object" && layer !== null;
-    layer = Reflect.get(layer, "cause") ?? Reflect.get(layer, "sourceError")
-  ) {
+function wasNotSent(error: unknown): boolean {
+  for (const layer of layersOf(error)) {
     const code: unknown = Reflect.get(layer, "code");
-    const message: unknown = Reflect.get(layer, "message");
     if (typeof code === "string" && NOT_SENT.test(code)) return true;
-    if (typeof message === "string" && NOT_RUN.test(message)) return true;
   }
   return false;
 }

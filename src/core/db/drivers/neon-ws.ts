@@ -14,6 +14,9 @@ const CONNECT_TIMEOUT_MS = 20_000;
 export function openNeonWs(url: string, proxy?: string, listenUrl = directUrl(url)): Database {
   goByProxy(proxy);
   neonConfig.webSocketConstructor = ws;
+  // Two round trips more for each new session. So a login that is refused fails where the session is asked for, before anything can run
+  // in it, and a plain tunnel may lead to a server that asks for scram-sha-256.
+  neonConfig.pipelineConnect = false;
   const pool = poolOf(url);
   const listening = listenUrl === url ? undefined : poolOf(listenUrl);
   const connect = () => pool.connect();

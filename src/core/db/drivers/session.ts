@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Builder, Database, Driver, OwnerClient, Results, RunOptions, Statement } from "../database.ts";
 import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
-import { databaseError } from "./failure.ts";
+import { databaseError, sqlStateOf } from "./failure.ts";
+import { pausesAfter } from "./neon-refusals.ts";
 
 /** What `pg` and Neon's WebSocket driver have in common. */
 export interface SessionClient extends OwnerClient {
@@ -65,7 +67,7 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
     run,
     ...(options.listen ? { listen: options.listen } : {}),
     asOwner: async (work) => {
-      const client = await options.connect().catch(rethrow);
+      const client = await session(options.connect);
       // What failed half-way may have left a transaction open; such a connection must not serve anybody else.
       let broken = true;
       try {
@@ -88,6 +90,24 @@ function storing<Client extends SessionClient>(client: Client): Client {
   return new Proxy(client, { get: (target, name) => (name === "query" ? query : Reflect.get(target, name, target)) });
 }
 
+/** What PostgreSQL says at the beginning of a session alone: 53300 too_many_connections, 57P03 cannot_connect_now. */
+const NOT_NOW = /^(53300|57P03)$/;
+/** How long to wait before each further try then, in milliseconds. */
+const AGAIN_MS: readonly number[] = [250, 1_000, 3_000];
+
+/** A session out of the pool. One that is refused for the moment is asked for again, since nothing has run in it. */
+async function session<Client>(connect: () => Promise<Client>): Promise<Client> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await connect();
+    } catch (error) {
+      const wait = (NOT_NOW.test(sqlStateOf(error)) ? AGAIN_MS : pausesAfter(error))?.[attempt];
+      if (wait === undefined) throw databaseError(error);
+      await sleep(wait);
+    }
+  }
+}
+
 /** One more than a pool has connections. */
 const MOST_TRIES = 9;
 
@@ -97,7 +117,7 @@ const MOST_TRIES = 9;
  */
 async function begin<Client extends SessionClient>(connect: () => Promise<Client>, statement: string): Promise<Client> {
   for (let attempt = 1; ; attempt += 1) {
-    const client = await connect().catch(rethrow);
+    const client = await session(connect);
     try {
       await client.query(statement);
       return client;
