@@ -23,7 +23,7 @@ export interface OwnerClient {
 }
 
 export interface RunOptions {
-  /** Running them twice is the same as once. Where an answer can be lost on the way, as over HTTP, they are sent again. */
+  /** Running them twice is the same as once, so that they are sent again when their answer is lost on the way. Reads always are. */
   readonly repeatable?: boolean;
   /** How long each may wait for what another session has locked, in milliseconds; then it is DB_LOCKED. */
   readonly lockMs?: number;

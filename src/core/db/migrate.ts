@@ -124,9 +124,11 @@ async function appliedHashes(database: Database): Promise<readonly string[]> {
     const { rows } = await database.asOwner((client) => client.query("SELECT hash FROM psn.migrations ORDER BY number"));
     return rows.map((row) => String(row["hash"]));
   }
-  const [rows] = await database.run({ userId: NOBODY }, (db) => [
-    db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`),
-  ]);
+  const [rows] = await database.run(
+    { userId: NOBODY },
+    (db) => [db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`)],
+    { repeatable: true },
+  );
   return rows.map(({ hash }) => hash);
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { PsnError } from "@psn/core/errors.ts";
 import type { Builder, Database, Driver, OwnerClient, Results, RunOptions, Statement } from "../database.ts";
 import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
@@ -41,25 +42,36 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
     return made;
   };
 
-  const run: Database["run"] = async (actor, build, { lockMs }: RunOptions = {}) => {
-    const context = contextStatements(actor, lockMs);
-    const client = await begin(options.connect, `BEGIN; ${context.join("; ")}`);
+  const once = async <const T extends readonly [Statement, ...Statement[]]>(
+    statement: string,
+    build: (db: Builder) => T,
+  ): Promise<Results<T> | PsnError> => {
+    const client = await begin(options.connect, statement);
     let broken = true;
     try {
       const results: unknown[] = [];
-      for (const statement of build(builderOf(client))) results.push(await (statement as Statement));
+      for (const each of build(builderOf(client))) results.push(await each);
       await client.query("COMMIT");
       broken = false;
-      return results as Results<ReturnType<typeof build>>;
+      return results as Results<T>;
     } catch (error) {
       broken = await client.query("ROLLBACK").then(
         () => false,
         () => true,
       );
-      throw databaseError(error);
+      return databaseError(error);
     } finally {
       client.release(broken);
     }
+  };
+
+  const run: Database["run"] = async (actor, build, { repeatable = false, lockMs }: RunOptions = {}) => {
+    const statement = `BEGIN; ${contextStatements(actor, lockMs).join("; ")}`;
+    const first = await once(statement, build);
+    if (!(first instanceof PsnError)) return first;
+    const second = repeatable && first.code === "DB_UNREACHABLE" ? await once(statement, build) : first;
+    if (second instanceof PsnError) throw second;
+    return second;
   };
 
   return {
@@ -127,8 +139,4 @@ async function begin<Client extends SessionClient>(connect: () => Promise<Client
       if (failure.code !== "DB_UNREACHABLE" || attempt === MOST_TRIES) throw failure;
     }
   }
-}
-
-function rethrow(error: unknown): never {
-  throw databaseError(error);
 }

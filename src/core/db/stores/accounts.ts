@@ -41,18 +41,22 @@ const DISCONNECTED = "the account was disconnected";
 export function accountsStore(database: Database): Accounts {
   return {
     async list(userId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({
-            account: accounts,
-            expiresAt: oauthTokens.expiresAt,
-            refreshedAt: oauthTokens.refreshedAt,
-            renews: sql<boolean>`coalesce(${oauthTokens.refreshToken}, ${oauthTokens.secret}) is not null`,
-          })
-          .from(accounts)
-          .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
-          .orderBy(asc(accounts.platform), asc(accounts.handle)),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({
+              account: accounts,
+              expiresAt: oauthTokens.expiresAt,
+              refreshedAt: oauthTokens.refreshedAt,
+              renews: sql<boolean>`coalesce(${oauthTokens.refreshToken}, ${oauthTokens.secret}) is not null`,
+            })
+            .from(accounts)
+            .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
+            .orderBy(asc(accounts.platform), asc(accounts.handle)),
+        ],
+        { repeatable: true },
+      );
       return rows.map(
         ({ account, expiresAt, refreshedAt, renews }): Account => ({
           id: account.id,
@@ -70,12 +74,16 @@ export function accountsStore(database: Database): Accounts {
     },
 
     async find(userId, platform, subject) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ id: accounts.id })
-          .from(accounts)
-          .where(and(eq(accounts.platform, platform), eq(accounts.subject, subject))),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ id: accounts.id })
+            .from(accounts)
+            .where(and(eq(accounts.platform, platform), eq(accounts.subject, subject))),
+        ],
+        { repeatable: true },
+      );
       return rows[0]?.id;
     },
 
@@ -113,13 +121,17 @@ export function accountsStore(database: Database): Accounts {
     },
 
     async credentials(userId, accountId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ tokens: oauthTokens, account: accounts })
-          .from(oauthTokens)
-          .innerJoin(accounts, eq(accounts.id, oauthTokens.accountId))
-          .where(eq(oauthTokens.accountId, accountId)),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ tokens: oauthTokens, account: accounts })
+            .from(oauthTokens)
+            .innerJoin(accounts, eq(accounts.id, oauthTokens.accountId))
+            .where(eq(oauthTokens.accountId, accountId)),
+        ],
+        { repeatable: true },
+      );
       const [row] = rows;
       return row && credentialsOf(row.tokens, row.account);
     },

@@ -169,11 +169,15 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async nextWake(concurrency, only) {
-      const [rows] = await database.run("service", (db) => [
-        db
-          .select({ ms: sql<number | null>`ms` })
-          .from(sql`psn.next_wake(${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}) as wake(ms)`),
-      ]);
+      const [rows] = await database.run(
+        "service",
+        (db) => [
+          db
+            .select({ ms: sql<number | null>`ms` })
+            .from(sql`psn.next_wake(${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}) as wake(ms)`),
+        ],
+        { repeatable: true },
+      );
       return rows[0]?.ms ?? null;
     },
 
@@ -225,20 +229,24 @@ export function deliveriesStore(database: Database): Deliveries {
     load,
 
     async knownRefs(userId, deliveryId, accountId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ id: deliveryUnits.refId })
-          .from(deliveryUnits)
-          .innerJoin(deliveries, eq(deliveries.id, deliveryUnits.deliveryId))
-          // A look-up asks about the last days; the refs of years do not matter to it.
-          .where(
-            and(
-              eq(deliveries.accountId, accountId),
-              ne(deliveries.id, deliveryId),
-              sql`${deliveryUnits.publishedAt} > now() - interval '7 days'`,
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ id: deliveryUnits.refId })
+            .from(deliveryUnits)
+            .innerJoin(deliveries, eq(deliveries.id, deliveryUnits.deliveryId))
+            // A look-up asks about the last days; the refs of years do not matter to it.
+            .where(
+              and(
+                eq(deliveries.accountId, accountId),
+                ne(deliveries.id, deliveryId),
+                sql`${deliveryUnits.publishedAt} > now() - interval '7 days'`,
+              ),
             ),
-          ),
-      ]);
+        ],
+        { repeatable: true },
+      );
       return new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])));
     },
 

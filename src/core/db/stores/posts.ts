@@ -120,47 +120,59 @@ export function postsStore(database: Database): Posts {
     },
 
     async findByKey(userId, idempotencyKey) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db.select({ id: posts.id }).from(posts).where(eq(posts.idempotencyKey, idempotencyKey)),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [db.select({ id: posts.id }).from(posts).where(eq(posts.idempotencyKey, idempotencyKey))],
+        { repeatable: true },
+      );
       return rows[0]?.id;
     },
 
     async list(userId, filter, most): Promise<readonly DeliverySummary[]> {
-      const [rows] = await database.run({ userId }, (db) => [
-        filter === "open"
-          ? summaries(db)
-              .where(and(eq(deliveries.userId, userId), notInArray(deliveries.state, ended)))
-              .orderBy(asc(deliveries.dueAt))
-              .limit(most)
-          : summaries(db).where(eq(deliveries.userId, userId)).orderBy(desc(deliveries.updatedAt)).limit(most),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          filter === "open"
+            ? summaries(db)
+                .where(and(eq(deliveries.userId, userId), notInArray(deliveries.state, ended)))
+                .orderBy(asc(deliveries.dueAt))
+                .limit(most)
+            : summaries(db).where(eq(deliveries.userId, userId)).orderBy(desc(deliveries.updatedAt)).limit(most),
+        ],
+        { repeatable: true },
+      );
       return rows;
     },
 
     async ofPost(userId, postId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        summaries(db).where(eq(deliveries.postId, postId)).orderBy(asc(accounts.platform), asc(accounts.handle)),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [summaries(db).where(eq(deliveries.postId, postId)).orderBy(asc(accounts.platform), asc(accounts.handle))],
+        { repeatable: true },
+      );
       return rows;
     },
 
     async detail(userId, ids): Promise<readonly DeliveryDetail[]> {
-      const [rows, units, events] = await database.run({ userId }, (db) => [
-        summaries(db)
-          .where(inArray(deliveries.id, [...ids]))
-          .orderBy(asc(accounts.platform), asc(accounts.handle)),
-        db
-          .select()
-          .from(deliveryUnits)
-          .where(inArray(deliveryUnits.deliveryId, [...ids]))
-          .orderBy(asc(deliveryUnits.position)),
-        db
-          .select()
-          .from(deliveryEvents)
-          .where(inArray(deliveryEvents.deliveryId, [...ids]))
-          .orderBy(asc(deliveryEvents.sequence)),
-      ]);
+      const [rows, units, events] = await database.run(
+        { userId },
+        (db) => [
+          summaries(db)
+            .where(inArray(deliveries.id, [...ids]))
+            .orderBy(asc(accounts.platform), asc(accounts.handle)),
+          db
+            .select()
+            .from(deliveryUnits)
+            .where(inArray(deliveryUnits.deliveryId, [...ids]))
+            .orderBy(asc(deliveryUnits.position)),
+          db
+            .select()
+            .from(deliveryEvents)
+            .where(inArray(deliveryEvents.deliveryId, [...ids]))
+            .orderBy(asc(deliveryEvents.sequence)),
+        ],
+        { repeatable: true },
+      );
       return rows.map((row) => ({
         ...row,
         unitList: units.filter(({ deliveryId }) => deliveryId === row.id).map(unitOf),
@@ -173,13 +185,17 @@ export function postsStore(database: Database): Posts {
     async resolveId(userId, id) {
       const tail = id.toLowerCase();
       const ends = (column: typeof deliveries.id | typeof deliveries.postId) => sql`right(${column}::text, ${tail.length}) = ${tail}`;
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ id: deliveries.id, postId: deliveries.postId })
-          .from(deliveries)
-          .where(or(ends(deliveries.id), ends(deliveries.postId)))
-          .limit(200),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ id: deliveries.id, postId: deliveries.postId })
+            .from(deliveries)
+            .where(or(ends(deliveries.id), ends(deliveries.postId)))
+            .limit(200),
+        ],
+        { repeatable: true },
+      );
       return rows;
     },
 

@@ -7,16 +7,20 @@ import { storableJson } from "../storable.ts";
 export function recoveryStore(database: Database): Recovery {
   return {
     async open(userId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ id: deliveries.id })
-          .from(deliveries)
-          .where(
-            // What an import or a move left held has no code, and waits for `psn import --start`.
-            sql`${inArray(deliveries.state, ["scheduled", "claimed", "sending", "pending"])} or (${deliveries.state} = 'held' and ${deliveries.code} is not null)`,
-          )
-          .orderBy(deliveries.dueAt, deliveries.id),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ id: deliveries.id })
+            .from(deliveries)
+            .where(
+              // What an import or a move left held has no code, and waits for `psn import --start`.
+              sql`${inArray(deliveries.state, ["scheduled", "claimed", "sending", "pending"])} or (${deliveries.state} = 'held' and ${deliveries.code} is not null)`,
+            )
+            .orderBy(deliveries.dueAt, deliveries.id),
+        ],
+        { repeatable: true },
+      );
       return rows.map(({ id }) => id);
     },
 

@@ -23,9 +23,11 @@ export function usersStore(database: Database): Users {
     },
 
     async get(userId) {
-      const [rows] = await database.run({ userId }, (db) => [
-        db.select({ id: users.id, handle: users.handle, timeZone: users.timeZone }).from(users).where(eq(users.id, userId)),
-      ]);
+      const [rows] = await database.run(
+        { userId },
+        (db) => [db.select({ id: users.id, handle: users.handle, timeZone: users.timeZone }).from(users).where(eq(users.id, userId))],
+        { repeatable: true },
+      );
       return rows[0];
     },
   };
