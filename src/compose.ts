@@ -12,7 +12,7 @@ import type { World } from "@psn/app/ports/world.ts";
 import { type HubFile, MADE_DATA, type Provisioning } from "@psn/app/provision-hub.ts";
 import { type Database, type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { strangersIn } from "@psn/core/db/drivers/data-folder.ts";
-import { makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
+import { dropOtherLogins, makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
 import { assertMigrated, type MigrationStatus, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { type Repaired, repair } from "@psn/core/db/repair.ts";
 import type { Resealing } from "@psn/core/db/reseal.ts";
@@ -311,17 +311,18 @@ export function provisioning(folder: string, environment?: Environment): Provisi
       return {
         migrate: () => migrate(database, undefined, resealingOf(load)),
         makeLogin: async () => {
-          // The same for this hub each time, so that a run that was stopped leaves no login behind that nobody knows.
-          const name = `psn_${createHash("sha256")
+          const hub = `psn_${createHash("sha256")
             .update(keyId(keyFromHex(load().get("HUB_ENCRYPTION_KEY") ?? "")))
             .digest("hex")
             .slice(0, 12)}`;
+          // A name of its own for each login: a Neon proxy knows for some minutes the password that a name had, or that there was none.
+          const name = `${hub}_${randomBytes(3).toString("hex")}`;
           const password = randomBytes(24).toString("hex");
           await makeServiceLogin(database, name, password);
           const runtime = new URL(url ?? "");
           runtime.username = name;
           runtime.password = password;
-          return runtime.href;
+          return { url: runtime.href, left: await dropOtherLogins(database, hub, name) };
         },
         close: () => database.close(),
       };

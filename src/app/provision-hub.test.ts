@@ -36,7 +36,7 @@ function ground(dieAt = Number.POSITIVE_INFINITY) {
       makeLogin: async () => {
         effect();
         kept.logins.push(`login-${kept.logins.length}`);
-        return `postgres://${kept.logins.at(-1)}@db.example/hub`;
+        return { url: `postgres://${kept.logins.at(-1)}@db.example/hub`, left: [] };
       },
       close: opened(),
     }),

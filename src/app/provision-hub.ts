@@ -26,8 +26,11 @@ export interface HubFile {
 export interface OwnedDatabase {
   /** Applies what is missing; returns how many migrations that were. */
   migrate(): Promise<number>;
-  /** Makes the unprivileged login that runs the program; returns the address by which it comes in. */
-  makeLogin(): Promise<string>;
+  /**
+   * Makes the unprivileged login that runs the program; returns the address by which it comes in, and the names of this hub's earlier
+   * logins that could not be dropped.
+   */
+  makeLogin(): Promise<{ readonly url: string; readonly left: readonly string[] }>;
   close(): Promise<void>;
 }
 
@@ -71,6 +74,8 @@ export interface HubWish {
 export interface Step {
   readonly what: "key" | "schema" | "login" | "user";
   readonly did: "made" | "kept" | "changed";
+  /** Names of earlier ones that psn could not take away. */
+  readonly left?: readonly string[];
 }
 
 export interface Provisioned {
@@ -111,8 +116,11 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
   try {
     step("schema", (await owned.migrate()) > 0);
     const needsLogin = (wish.databaseUrl ?? ownerUrl) !== undefined && url === undefined;
-    if (needsLogin) file.set({ DATABASE_URL: await owned.makeLogin() });
-    if (needsLogin || url !== undefined) step("login", needsLogin);
+    if (needsLogin) {
+      const login = await owned.makeLogin();
+      file.set({ DATABASE_URL: login.url });
+      steps.push({ what: "login", did: "made", ...(login.left.length > 0 ? { left: login.left } : {}) });
+    } else if (url !== undefined) step("login", false);
   } finally {
     await owned.close();
   }

@@ -118,6 +118,8 @@ export default defineCommand({
       ].join("\n"),
     );
     for (const { flag, why } of ignored) output.note(`${flag} has no effect: ${why}`);
+    for (const name of steps.flatMap((step) => ("left" in step ? step.left : [])))
+      output.note(`an earlier login of this hub could not be removed; as the owner of the database: DROP ROLE ${name}`);
     if (input.tz !== undefined && user.timeZone !== input.tz)
       output.note(`PSN_TIME_ZONE of the environment says ${user.timeZone}, and stands above --tz on this machine`);
     output.note(

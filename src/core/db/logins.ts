@@ -124,11 +124,43 @@ export async function dropHub(owner: Database, login: string): Promise<void> {
     await client.query("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC");
     for (const name of [login, "psn_service", "psn_definer", "psn_runtime"]) {
       if (!(await has(name))) continue;
-      // 2BP01: another hub on this server needs the group; 42501: another login made it.
+      // Another hub on this server may need the groups.
       await dropRole(client, name).catch((error: unknown) => {
-        if (name === login || !/^(2BP01|42501)$/.test(sqlStateOf(error))) throw error;
+        if (name === login || !STAYS.test(sqlStateOf(error))) throw error;
       });
     }
+  });
+}
+
+/** 2BP01: something belongs to it, here or in another database; 42501: another login made it. */
+const STAYS = /^(2BP01|42501)$/;
+
+/**
+ * Drops the logins of one hub but for the one it has now: earlier runs made them, and nobody knows their passwords any more. Answers the
+ * names of those that cannot be dropped.
+ */
+export async function dropOtherLogins(owner: Database, prefix: string, kept: string): Promise<readonly string[]> {
+  if (!LOGIN_NAME.test(prefix)) throw new PsnError("BUG", "logins need a plain name");
+  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are dropped over a session; not over HTTP");
+  return owner.asOwner(async (client) => {
+    const { rows } = await client.query(
+      "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolcanlogin AND starts_with(rolname::text, $1) AND rolname <> $2",
+      [prefix, kept],
+    );
+    const left: string[] = [];
+    for (const name of rows.map((row) => String(row["name"]))) {
+      if (!LOGIN_NAME.test(name)) continue;
+      const dropped = async () => {
+        // One that stays must not act for the users of this hub.
+        await client.query(`REVOKE psn_service FROM ${name}`);
+        await dropRole(client, name);
+      };
+      await dropped().catch((error: unknown) => {
+        if (!STAYS.test(sqlStateOf(error))) throw error;
+        left.push(name);
+      });
+    }
+    return left;
   });
 }
 
