@@ -26,7 +26,7 @@ import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
 import { bucketOf, outside } from "./compose.parts.ts";
-import { hubFile } from "./compose.ts";
+import { databaseOptions, hubFile } from "./compose.ts";
 
 /*
  * Wiring of the vendors' management APIs: for `psn init --neon --trigger`, `psn deploy`, `psn destroy` and `psn doctor`.
@@ -145,7 +145,7 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
         throw new PsnError("CONFIG_INVALID", "hub.env has no DATABASE_OWNER_URL, and only the owner can drop the schema", {
           hint: "psn config set DATABASE_OWNER_URL",
         });
-      const database = await openDatabase({ url: owner, neonProxy: env.get("NEON_PROXY"), dataFolder: dataDir(env), use: "session" });
+      const database = await openDatabase({ ...databaseOptions(env, "session"), url: owner });
       try {
         await dropHub(database, new URL(url ?? owner).username);
       } finally {
@@ -169,7 +169,7 @@ export async function countWaiting(folder: string, environment?: Environment): P
   const data = dataDir(env);
   if (env.get("PSN_USER") === undefined || (url === undefined && !holdsDatabase(data))) return 0;
   try {
-    const database = await openDatabase({ url, neonProxy: env.get("NEON_PROXY"), dataFolder: data, use: "session" });
+    const database = await openDatabase({ ...databaseOptions(env, "session"), url });
     try {
       return await waitingPosts(database);
     } finally {
@@ -184,13 +184,13 @@ export async function countWaiting(folder: string, environment?: Environment): P
 export function vendorGround(folder: string, version: string, environment?: Environment): VendorGround {
   const env = loadHubEnv(folder, environment);
   const url = env.get("DATABASE_URL");
-  const neonProxy = env.get("NEON_PROXY");
+  const { driver, neonProxy } = databaseOptions(env, "once");
   const token = env.get("TRIGGER_ACCESS_TOKEN");
   const projectRef = env.get("TRIGGER_PROJECT_REF");
   const way = (name: string, use: "once" | "session") => ({
     name,
     privileges: async () => {
-      const database = await openDatabase({ url, neonProxy, dataFolder: dataDir(env), use });
+      const database = await openDatabase(databaseOptions(env, use));
       try {
         await migrationStatus(database);
         return await privilegesOf(database);
@@ -199,12 +199,14 @@ export function vendorGround(folder: string, version: string, environment?: Envi
       }
     },
   });
-  const onNeon = url !== undefined && chooseDriver({ url, neonProxy, use: "once" }) === "neon-http";
-  const known = token !== undefined && projectRef !== undefined;
+  const known = url === undefined ? undefined : chooseDriver({ url, driver, neonProxy, use: "once" });
+  const overWebSocket = known?.startsWith("neon-") ? [way("neon over WebSocket", "session")] : [];
+  const deployed = token !== undefined && projectRef !== undefined;
   return {
-    ways: onNeon ? [way("neon over HTTP", "once"), way("neon over WebSocket", "session")] : [],
+    // A plain tunnel, for which the driver is chosen by hand, takes no statements over HTTP.
+    ways: known === "neon-http" ? [way("neon over HTTP", "once"), ...overWebSocket] : overWebSocket,
     bucket: bucketOf(env).bucket,
-    trigger: known
+    trigger: deployed
       ? {
           api: openTrigger(env, token),
           projectRef,

@@ -5,7 +5,7 @@ import { neonConfig } from "@neondatabase/serverless";
 import { openNeonWs } from "@psn/core/db/drivers/neon-ws.ts";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { psn, scratch } from "../support/cli.ts";
+import { binary, psn, scratch } from "../support/cli.ts";
 import { type NeonGateway, startNeonGateway } from "../support/neon-gateway.ts";
 import { freshDatabase, sharedPostgres } from "../support/shared-postgres.ts";
 import { startTunnel, type Tunnel } from "../support/ws-tunnel.ts";
@@ -24,13 +24,7 @@ beforeAll(async () => {
   // As Neon's own proxy with a control plane: sessions must name an endpoint.
   gateway = await startNeonGateway(server.url, { commonName: "db.example.com" });
   tunnel = await startTunnel();
-  const url = await freshDatabase();
-  const owner = new pg.Client(url);
-  await owner.connect();
-  const password = randomUUID();
-  await owner.query(`CREATE ROLE hub_owner LOGIN CREATEROLE PASSWORD '${password}'; ALTER DATABASE ${owner.database} OWNER TO hub_owner`);
-  await owner.end();
-  ownerUrl = `postgres://hub_owner:${password}@127.0.0.1:${server.port}/${owner.database}`;
+  ownerUrl = await ownedDatabase(server.port);
   folder = await scratch("proxy");
 });
 afterEach(() => void Object.assign(neonConfig, { fetchEndpoint, wsProxy, useSecureWebSocket }));
@@ -38,6 +32,19 @@ afterAll(async () => {
   tunnel?.stop();
   await gateway?.stop();
 });
+
+const PASSWORD = randomUUID();
+
+/** A database of its own, by the one owner who has made psn's roles on this server. */
+async function ownedDatabase(port: number): Promise<string> {
+  const client = new pg.Client(await freshDatabase());
+  await client.connect();
+  const { rowCount } = await client.query("SELECT FROM pg_roles WHERE rolname = 'hub_owner'");
+  if (rowCount === 0) await client.query(`CREATE ROLE hub_owner LOGIN CREATEROLE PASSWORD '${PASSWORD}'`);
+  await client.query(`ALTER DATABASE ${client.database} OWNER TO hub_owner`);
+  await client.end();
+  return `postgres://hub_owner:${PASSWORD}@127.0.0.1:${port}/${client.database}`;
+}
 
 const init = (url: string) =>
   psn(["init", "--database-url-stdin", "--neon-proxy", new URL(gateway.httpEndpoint).origin, "--tz", "UTC"], { cwd: folder, stdin: url });
@@ -69,9 +76,23 @@ describe("a proxy that is not told which endpoint is meant", () => {
   });
 });
 
-test("a plain WebSocket tunnel leads to a server that asks for scram-sha-256", async () => {
-  const database = openNeonWs(ownerUrl, tunnel.origin);
-  expect(await database.asOwner?.((client) => client.query("SELECT 1 AS n"))).toMatchObject({ rows: [{ n: 1 }] });
-  expect(tunnel.addresses).toEqual([new URL(ownerUrl).host]);
-  await database.close();
+describe("a plain WebSocket tunnel", () => {
+  test("leads to a server that asks for scram-sha-256", async () => {
+    const database = openNeonWs(ownerUrl, tunnel.origin);
+    expect(await database.asOwner?.((client) => client.query("SELECT 1 AS n"))).toMatchObject({ rows: [{ n: 1 }] });
+    expect(tunnel.addresses).toEqual([new URL(ownerUrl).host]);
+    await database.close();
+  });
+
+  test("serves a whole hub with DATABASE_DRIVER=neon-ws, and doctor asks nothing over HTTP", async () => {
+    const cwd = await scratch("tunnel");
+    const env = { DATABASE_DRIVER: "neon-ws", NEON_PROXY: tunnel.origin };
+    const run = (argv: readonly string[], stdin = "") => binary(argv, { cwd, env, stdin }).ended;
+    const url = await ownedDatabase((await sharedPostgres()).port);
+    expect(await run(["init", "--database-url-stdin", "--tz", "UTC"], url)).toMatchObject({ code: 0, stderr: expect.any(String) });
+    expect(await run(["queue"])).toMatchObject({ code: 0 });
+    const { stdout } = await run(["doctor"]);
+    expect(stdout).toMatch(/ok +neon over WebSocket/);
+    expect(stdout).not.toContain("neon over HTTP");
+  });
 });

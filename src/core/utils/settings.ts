@@ -110,8 +110,9 @@ export const HUB_SETTINGS = [
   {
     name: "NEON_PROXY",
     secret: false,
-    example: "http://127.0.0.1:4444",
-    meaning: "A Neon proxy of your own: statements go to /sql and sessions to /v2 of this address, whatever the host in DATABASE_URL.",
+    example: "https://my-hub.db.example.com",
+    meaning:
+      "A Neon proxy of your own: statements go to /sql and sessions to /v2 of this address. Its host and the host in DATABASE_URL begin with the endpoint's name; where its host does not, add ?options=endpoint%3DENDPOINT to DATABASE_URL.",
     form: WEB_FORM,
     isValid: isWebUrl,
   },
