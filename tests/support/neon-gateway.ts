@@ -25,7 +25,7 @@ export interface GatewayRequest {
   readonly database: string;
   readonly batch: boolean;
   readonly statements: readonly string[];
-  /** What was answered; 0 when the connection was dropped instead. */
+  /** What was answered; 0 when the connection was dropped instead, or the caller had hung up. */
   readonly status: number;
 }
 
@@ -154,6 +154,7 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
       const failure = error instanceof SqlFailure ? error : new SqlFailure(500, "internal error of the test gateway");
       status = answer(failure.status, failure.body());
     }
+    if (caller.signal.aborted) status = 0;
     const { user = "", database = "" } = request?.login ?? {};
     const statements = request?.statements.map(({ query }) => query) ?? [];
     requests.push({ user, database, batch: request?.batch ?? false, statements, status });
