@@ -297,6 +297,12 @@ export function hubFile(folder: string, environment?: Environment): HubFile {
   };
 }
 
+/** How the names of all logins begin that psn makes for this hub. */
+export function loginsOf(env: HubEnv): string {
+  const key = keyId(keyFromHex(env.get("HUB_ENCRYPTION_KEY") ?? ""));
+  return `psn_${createHash("sha256").update(key).digest("hex").slice(0, 12)}`;
+}
+
 /** What `psn init` needs to make a hub in this folder. */
 export function provisioning(folder: string, environment?: Environment): Provisioning {
   const load = () => loadHubEnv(folder, environment);
@@ -311,10 +317,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
       return {
         migrate: () => migrate(database, undefined, resealingOf(load)),
         makeLogin: async () => {
-          const hub = `psn_${createHash("sha256")
-            .update(keyId(keyFromHex(load().get("HUB_ENCRYPTION_KEY") ?? "")))
-            .digest("hex")
-            .slice(0, 12)}`;
+          const hub = loginsOf(load());
           // A name of its own for each login: a Neon proxy knows for some minutes the password that a name had, or that there was none.
           const name = `${hub}_${randomBytes(3).toString("hex")}`;
           const password = randomBytes(24).toString("hex");

@@ -6,7 +6,7 @@ import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
 import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folder.ts";
 import { waitingPosts } from "@psn/core/db/hub-users.ts";
-import { dropHub, privilegesOf } from "@psn/core/db/logins.ts";
+import { dropHub, dropOtherLogins, privilegesOf } from "@psn/core/db/logins.ts";
 import { migrationStatus } from "@psn/core/db/migrate.ts";
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import {
@@ -26,7 +26,7 @@ import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
 import { bucketOf, outside } from "./compose.parts.ts";
-import { databaseOptions, hubFile } from "./compose.ts";
+import { databaseOptions, hubFile, loginsOf } from "./compose.ts";
 
 /*
  * Wiring of the vendors' management APIs: for `psn init --neon --trigger`, `psn deploy`, `psn destroy` and `psn doctor`.
@@ -147,7 +147,10 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
         });
       const database = await openDatabase({ ...databaseOptions(env, "session"), url: owner });
       try {
-        await dropHub(database, new URL(url ?? owner).username);
+        // A run that was stopped may have made one whose address was not saved.
+        const login = url === undefined ? undefined : new URL(url).username;
+        if (env.get("HUB_ENCRYPTION_KEY") !== undefined) await dropOtherLogins(database, loginsOf(env), login);
+        await dropHub(database, login);
       } finally {
         await database.close();
       }

@@ -68,3 +68,10 @@ test("a hub that was destroyed is made again in the same folder at once", async 
   expect(await command("queue")).toMatchObject({ code: 0 });
   expect(await logins()).toHaveLength(1);
 });
+
+test("a hub whose login's address was never saved is destroyed with its logins", async () => {
+  expect(await command("config", "set", "DATABASE_URL", "--unset")).toMatchObject({ code: 0 });
+  expect(await command("destroy", "--yes")).toMatchObject({ code: 0 });
+  expect(await logins()).toEqual([]);
+  expect((await owner.query("SELECT FROM pg_namespace WHERE nspname = 'psn'")).rowCount).toBe(0);
+});

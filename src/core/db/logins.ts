@@ -113,8 +113,8 @@ export async function privilegesOf(database: Database): Promise<readonly string[
  * Takes psn's schema and this login out of a database that stays, and psn's group roles where no other database of the server
  * needs them. What is gone already is no error. Throws DB_LOCKED while a session uses a table of the schema.
  */
-export async function dropHub(owner: Database, login: string): Promise<void> {
-  if (!LOGIN_NAME.test(login)) throw new PsnError("BUG", "a login needs a plain name");
+export async function dropHub(owner: Database, login?: string): Promise<void> {
+  if (login !== undefined && !LOGIN_NAME.test(login)) throw new PsnError("BUG", "a login needs a plain name");
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "a schema is dropped over a session; not over HTTP");
   await owner.asOwner(async (client) => {
     const has = async (name: string) => (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
@@ -122,7 +122,7 @@ export async function dropHub(owner: Database, login: string): Promise<void> {
     await client.query("DROP SCHEMA IF EXISTS psn CASCADE");
     // A migration took it away, for all schemas.
     await client.query("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC");
-    for (const name of [login, "psn_service", "psn_definer", "psn_runtime"]) {
+    for (const name of [...(login === undefined ? [] : [login]), "psn_service", "psn_definer", "psn_runtime"]) {
       if (!(await has(name))) continue;
       // Another hub on this server may need the groups.
       await dropRole(client, name).catch((error: unknown) => {
@@ -136,10 +136,10 @@ export async function dropHub(owner: Database, login: string): Promise<void> {
 const STAYS = /^(2BP01|42501)$/;
 
 /**
- * Drops the logins of one hub but for the one it has now: earlier runs made them, and nobody knows their passwords any more. Answers the
- * names of those that cannot be dropped.
+ * Drops the logins of one hub, whose names begin with `prefix`, but for the one it has now: earlier runs made them, and nobody knows their
+ * passwords any more. Answers the names of those that cannot be dropped.
  */
-export async function dropOtherLogins(owner: Database, prefix: string, kept: string): Promise<readonly string[]> {
+export async function dropOtherLogins(owner: Database, prefix: string, kept = ""): Promise<readonly string[]> {
   if (!LOGIN_NAME.test(prefix)) throw new PsnError("BUG", "logins need a plain name");
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are dropped over a session; not over HTTP");
   return owner.asOwner(async (client) => {
