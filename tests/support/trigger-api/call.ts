@@ -8,7 +8,11 @@ export interface Call {
   readonly query: URLSearchParams;
   /** An empty object when there was none. */
   readonly body: Readonly<Record<string, unknown>>;
+  /** There was a body, and it was not JSON. */
+  readonly isGarbled: boolean;
   readonly header: (name: string) => string | undefined;
+  /** Neither a personal access token nor a secret key that the server knows. */
+  isStranger(): boolean;
   /** Of a personal access token; 401 for anything else, secret keys too (measured). */
   user(): User;
   /** Of a secret key; 401 for anything else. */

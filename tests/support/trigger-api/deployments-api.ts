@@ -1,5 +1,5 @@
-import type { Call, Route } from "./call.ts";
-import { Refusal } from "./http.ts";
+import { type Call, Full, type Route } from "./call.ts";
+import { NO_ROUTE, Refusal } from "./http.ts";
 import { type DeployedTask, type Deployment, type Environment, letters, type World } from "./world.ts";
 
 /* What an environment runs (recorded from a server of 4.5.12), and what `trigger deploy` asks before it builds. */
@@ -10,6 +10,7 @@ export const deploymentRoutes: readonly Route[] = [
   ["GET", /^\/api\/v1\/projects\/([^/]+)\/([^/]+)\/deploy-settings$/, deploySettings],
   ["GET", /^\/api\/v1\/deployments$/, (call) => ({ data: call.environment().deployments.toReversed().map(listed), pagination: {} })],
   ["GET", /^\/api\/v1\/deployments\/current$/, current],
+  ["POST", /^\/api\/v1\/deployments\/([^/]+)\/promote$/, promote],
 ];
 
 function worker(call: Call) {
@@ -42,7 +43,9 @@ function worker(call: Call) {
   };
 }
 
+/** Newer than 4.5.12, which has no such route. */
 function deploySettings(call: Call) {
+  if (!call.world.settings.cloud) return new Full(NO_ROUTE);
   const [ref = "", name = ""] = call.params;
   call.environmentOf(ref, name);
   return { build_path: "depot" };
@@ -50,9 +53,23 @@ function deploySettings(call: Call) {
 
 function current(call: Call) {
   const deployment = call.environment().current;
-  if (deployment === undefined) throw new Refusal(404, "Not found");
+  if (deployment === undefined) throw new Refusal(404, "Not found", {}, { "x-should-retry": "false" });
   const { git: _git, ...shown } = listed(deployment);
   return shown;
+}
+
+/** apps/webapp, changeCurrentDeployment.server: forwards only. */
+function promote(call: Call) {
+  const environment = call.environment();
+  const deployment = environment.deployments.find(({ version }) => version === call.params[0]);
+  if (deployment === undefined) throw new Refusal(404, "Deployment not found");
+  const { current } = environment;
+  if (deployment === current) throw new Refusal(400, "Deployment is already the current deployment.");
+  if (deployment.error !== null) throw new Refusal(400, "Deployment must be in the DEPLOYED state to be promoted.");
+  if (current !== undefined && environment.deployments.indexOf(deployment) < environment.deployments.indexOf(current))
+    throw new Refusal(400, "Cannot promote a deployment that is older than the current deployment.");
+  environment.current = deployment;
+  return { id: deployment.id, version: deployment.version, shortCode: deployment.shortCode };
 }
 
 const listed = ({ id, createdAt, shortCode, version, error }: Deployment) => ({
@@ -74,10 +91,12 @@ export interface NewDeployment {
   readonly version?: string;
   /** Why it fails; then what ran before goes on running. */
   readonly error?: string;
+  /** It is built and not made current, as with `--skip-promotion`. */
+  readonly skipPromotion?: boolean;
 }
 
 /** What a finished `trigger deploy` leaves behind: declared queues and crons are those of this version alone. */
-export function deploy(world: World, environment: Environment, { tasks, version, error }: NewDeployment): Deployment {
+export function deploy(world: World, environment: Environment, { tasks, version, error, skipPromotion }: NewDeployment): Deployment {
   const day = world.now().toISOString().slice(0, 10).replaceAll("-", "");
   const sameDay = environment.deployments.filter((other) => other.version.startsWith(`${day}.`)).length;
   const ids = tasks.map(({ id }) => id);
@@ -91,6 +110,6 @@ export function deploy(world: World, environment: Environment, { tasks, version,
     error: error ?? null,
   };
   environment.deployments.push(deployment);
-  if (error === undefined) environment.current = deployment;
+  if (error === undefined && skipPromotion !== true) environment.current = deployment;
   return deployment;
 }

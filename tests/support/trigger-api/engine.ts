@@ -1,4 +1,4 @@
-import { change, type Execute, FINAL, finish, type HeldRun, settle } from "./runs.ts";
+import { change, type Execute, FINAL, finish, type HeldRun, hasRoom, LOST_MS, settle } from "./runs.ts";
 import type { World } from "./world.ts";
 
 /* Time and workers: what is due is executed by the test's own function, and what it answers decides what becomes of the run. */
@@ -23,9 +23,10 @@ export interface Clock {
 }
 
 export function startEngine(world: World, clock: Clock, execute: Execute | undefined): Engine {
-  /** When a worker may take it; undefined for what waits for something else than time. */
+  /** When a worker may take it; undefined for what waits for something else than time, as for a place in its queue. */
   const dueAt = (run: HeldRun): Date | undefined => {
     if (run.environment.paused) return undefined;
+    if (run.status !== "DELAYED" && !run.holdsSlot && !hasRoom(world, run)) return undefined;
     if (run.status === "DELAYED") return run.delayedUntil;
     if (run.status === "QUEUED") return run.queuedAt;
     return run.status === "EXECUTING" ? run.retryAt : undefined;
@@ -44,7 +45,13 @@ export function startEngine(world: World, clock: Clock, execute: Execute | undef
     run.attempts += 1;
     // Retries keep the version of the first attempt.
     const version = run.version ?? current.version;
-    change(run, clock.now(), { status: "EXECUTING", retryAt: undefined, version, startedAt: run.startedAt ?? clock.now() });
+    change(run, clock.now(), {
+      status: "EXECUTING",
+      retryAt: undefined,
+      holdsSlot: true,
+      version,
+      startedAt: run.startedAt ?? clock.now(),
+    });
     const result = await execute({
       runId: run.id,
       task: run.task,
@@ -63,8 +70,14 @@ export function startEngine(world: World, clock: Clock, execute: Execute | undef
     const now = clock.now();
     if ("ok" in result) finish(run, now, "COMPLETED", { output: result.output });
     else if ("abort" in result) finish(run, now, "FAILED", { error: result.abort });
+    else if ("crashed" in result) finish(run, now, "CRASHED", { error: result.crashed });
+    else if ("lost" in result) change(run, now, { retryAt: new Date(now.getTime() + LOST_MS) });
     else if (run.attempts >= MAX_ATTEMPTS) finish(run, now, "FAILED", { error: result.error ?? "too many attempts" });
-    else change(run, now, { retryAt: "retryAt" in result ? result.retryAt : new Date(now.getTime() + result.retryInMs) });
+    else
+      change(run, now, {
+        retryAt: "retryAt" in result ? result.retryAt : new Date(now.getTime() + result.retryInMs),
+        holdsSlot: false,
+      });
     return true;
   };
 

@@ -52,9 +52,17 @@ export class Refusal extends Error {
 
 export interface Reply {
   readonly status: number;
+  /** A `content-type` among them stands above JSON's; the body is then sent as it is. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: unknown;
 }
+
+/** Where the server has no route it answers with a page of its dashboard and not with JSON (compared with 4.5.12). */
+export const NO_ROUTE: Reply = {
+  status: 404,
+  headers: { "content-type": "text/html; charset=utf-8" },
+  body: '<!DOCTYPE html><html lang="en"><head><title>404</title></head><body><h1>404</h1></body></html>',
+};
 
 export interface Wire {
   readonly origin: string;
@@ -68,6 +76,7 @@ export interface Wire {
 
 export interface Limits {
   readonly now: () => Date;
+  /** Most requests of one token in a window. */
   readonly rateLimit: () => number;
 }
 
@@ -76,6 +85,9 @@ export type Answer = (request: Received, headers: IncomingMessage["headers"]) =>
 const WINDOW_MS = 10_000;
 /** 3 MB: trigger.dev docs, limits, 2026-11. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
+/** What a deployment asks counts by itself, up to twice as many (compared with 4.5.12: 1,500 where everything else has 750). */
+const OF_DEPLOYMENTS = /^\/api\/v1\/(?:deployments|projects\/[^/]+\/(?:(?!environments)[^/]+|envvars\/[^/]+\/import))(?:\?|$)/;
+const PROBLEM = "application/problem+json";
 /** Measured: these carry no rate limit headers. */
 const UNCOUNTED = /^\/api\/v1\/(?:authorization-code|token|deployments\/current)(?:\?|$)/;
 
@@ -86,19 +98,22 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
   let server: Server | undefined;
   let port = 0;
 
-  const count = (token: string): { headers: Record<string, string>; over: boolean; reset: number } => {
+  const count = (token: string, path: string): { headers: Record<string, string>; over: boolean; reset: number } => {
     const at = limits.now().getTime();
-    const known = windows.get(token);
+    const deploys = OF_DEPLOYMENTS.test(path);
+    const limit = limits.rateLimit() * (deploys ? 2 : 1);
+    const name = `${deploys ? "deploys" : "asks"} ${token}`;
+    const known = windows.get(name);
     const window = known !== undefined && known.end > at ? known : { end: at + WINDOW_MS, used: 0 };
-    windows.set(token, window);
+    windows.set(name, window);
     window.used += 1;
-    const remaining = Math.max(0, limits.rateLimit() - window.used);
+    const remaining = Math.max(0, limit - window.used);
     const headers = {
-      "x-ratelimit-limit": String(limits.rateLimit()),
+      "x-ratelimit-limit": String(limit),
       "x-ratelimit-remaining": String(remaining),
       "x-ratelimit-reset": String(window.end),
     };
-    return { headers, over: window.used > limits.rateLimit(), reset: window.end };
+    return { headers, over: window.used > limit, reset: window.end };
   };
 
   const take = (request: Received): What | undefined => {
@@ -122,13 +137,15 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
     if (what === "500-before") return send(500, {}, JSON.stringify({ error: "Internal Server Error" }));
     if (what === "503-before") return send(503, {}, "upstream connect error", "text/plain");
 
-    const counted = UNCOUNTED.test(request.path) ? undefined : count(authorization ?? "");
+    const isCounted = !UNCOUNTED.test(request.path);
+    if (isCounted && authorization === undefined) return send(401, {}, JSON.stringify(NO_HEADER), PROBLEM);
+    const counted = isCounted ? count(authorization ?? "", request.path) : undefined;
     if (what === "429" || counted?.over === true) {
       const reset = counted?.reset ?? limits.now().getTime() + WINDOW_MS;
       const seconds = Math.ceil((reset - limits.now().getTime()) / 1000);
       const said = `Rate limit exceeded 0/${limits.rateLimit()} requests remaining. Retry in ${seconds} seconds.`;
       const problem = { title: "Rate Limit Exceeded", status: 429, detail: said, reset, error: said };
-      return send(429, { ...counted?.headers, "x-ratelimit-remaining": "0" }, JSON.stringify(problem), "application/problem+json");
+      return send(429, { ...counted?.headers, "x-ratelimit-remaining": "0" }, JSON.stringify(problem), PROBLEM);
     }
 
     let reply: Reply;
@@ -140,7 +157,7 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
       else reply = { status: 500, body: { error: `the double failed: ${error instanceof Error ? error.stack : String(error)}` } };
     }
     const headers = { ...counted?.headers, ...reply.headers };
-    const body = JSON.stringify(reply.body);
+    const body = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body);
     if (what === "drop-after") return void incoming.socket.destroy();
     if (what === "500-after") return send(500, headers, JSON.stringify({ error: "Something went wrong" }));
     if (what === "garbage-after") return send(200, headers, "<!doctype html><p>Please stand by</p>", "text/html");
@@ -179,6 +196,15 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
   await up();
   return { origin: `http://127.0.0.1:${port}`, requests, faults, down, up };
 }
+
+/** What the server's counting says before anything else looks at a request. */
+const NO_HEADER = {
+  title: "Unauthorized",
+  status: 401,
+  type: "https://developer.mozilla.org/en-US/docs/Web/HTTP/Status/401",
+  detail: "No authorization header provided",
+  error: "No authorization header provided",
+};
 
 function bodyOf(text: Buffer): unknown {
   if (text.length === 0) return undefined;

@@ -72,6 +72,9 @@ export async function startTriggerApi(options: TriggerApiOptions = {}): Promise<
     pkce: options.pkce ?? true,
     rateLimit: options.rateLimit ?? 750,
     projectDelete: true,
+    pause: true,
+    cloud: options.cloud ?? false,
+    apiOrigin: options.apiOrigin,
   };
   let ahead = 0;
   let origin = "";

@@ -43,7 +43,7 @@ function begin({ world, body }: Call) {
 
 function exchange({ world, body }: Call) {
   const { authorizationCode, codeVerifier, approvalCode } = body;
-  if (typeof authorizationCode !== "string") throw new Refusal(422, "authorizationCode: Required");
+  if (typeof authorizationCode !== "string") throw new Refusal(422, "Code: invalid_type ~ Path: authorizationCode ~ Message: Required");
   const found = world.authorizations.find(({ code }) => code === authorizationCode);
   if (found === undefined || found.state === "denied" || isOld(found, world)) throw new Refusal(400, GONE);
   if (found.state === "waiting") return { token: null };

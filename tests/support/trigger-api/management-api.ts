@@ -1,14 +1,13 @@
-import type { Call, Route } from "./call.ts";
-import { Refusal } from "./http.ts";
-import { addProject, type Organization, type Project, SLUGS } from "./world.ts";
+import { type Call, Full, type Route } from "./call.ts";
+import { NO_ROUTE, Refusal } from "./http.ts";
+import { addProject, newKey, type Organization, type Project, SLUGS } from "./world.ts";
 
 /* Users, organisations, projects and their environments, by a personal access token (recorded from a server of 4.5.12). */
 
 export const managementRoutes: readonly Route[] = [
   ["GET", /^\/api\/v2\/whoami$/, whoAmI],
-  ["GET", /^\/api\/v1\/orgs$/, (call) => organizationsOf(call).map(shownOrganization)],
-  // ORG_CREATION_API_ENABLED is off unless a server turns it on (measured).
-  ["POST", /^\/api\/v1\/orgs$/, (call) => call.user() && fail(404, "Not found")],
+  ["GET", /^\/api\/v1\/orgs$/, organizations],
+  ["POST", /^\/api\/v1\/orgs$/, createOrganization],
   ["GET", /^\/api\/v1\/projects$/, (call) => projectsOf(call).map(shownProject)],
   ["GET", /^\/api\/v1\/orgs\/([^/]+)\/projects$/, (call) => projectsIn(call).map(shownProject)],
   ["POST", /^\/api\/v1\/orgs\/([^/]+)\/projects$/, create],
@@ -16,13 +15,30 @@ export const managementRoutes: readonly Route[] = [
   ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)$/, (call) => ({ ...shownProject(visible(call)), defaultRuntime: "node-24" })],
   ["DELETE", /^\/api\/v1\/projects\/(proj_[^/]+)$/, remove],
   ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)\/environments$/, environments],
-  // The answer is not recorded.
-  ["POST", /^\/api\/v1\/projects\/(proj_[^/]+)\/environments\/(dev|stg|staging|prod|preview)\/(pause|resume)$/, pause],
-  ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)\/(dev|staging|prod|preview)$/, environment],
+  ["POST", /^\/api\/v1\/projects\/(proj_[^/]+)\/([^/]+)\/(pause|resume)$/, pause],
+  ["POST", /^\/api\/v1\/projects\/(proj_[^/]+)\/([^/]+)\/regenerate-api-key$/, regenerate],
+  ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)\/(?!environments$|envvars$)([^/]+)$/, environment],
 ];
 
 function fail(status: number, message: string): never {
   throw new Refusal(status, message);
+}
+
+/** The words of a request body that is not of the form the route wants (zod-validation-error). */
+const invalid = (path: string): never => fail(400, `Validation error: Required at "${path}"`);
+
+function organizations(call: Call) {
+  // This route has words of its own for a token that is none (compared with 4.5.12).
+  if (call.isStranger()) fail(401, "Invalid PAT");
+  return organizationsOf(call).map(shownOrganization);
+}
+
+/** ORG_CREATION_API_ENABLED is off unless a server turns it on (measured); the title is looked at before that. */
+function createOrganization(call: Call) {
+  call.user();
+  const { title } = call.body;
+  if (typeof title !== "string" || title.trim().length < 3) invalid("title");
+  fail(404, "Not found");
 }
 
 function whoAmI(call: Call) {
@@ -65,14 +81,15 @@ function organizationOf(call: Call): Organization {
 function create(call: Call) {
   const organization = organizationOf(call);
   const { name } = call.body;
-  if (typeof name !== "string" || name.trim() === "" || name.length > 255) fail(400, "Invalid request body");
+  if (typeof name !== "string" || name.trim() === "" || name.length > 255) return invalid("name");
   // The status is the CLI's (commands/projects/common.js); the words are not recorded.
   if (organization.plan === null) fail(402, "Select a plan for this organization before creating a project");
   return shownProject(addProject(call.world, organization, name.trim()));
 }
 
-/** apps/webapp, api.v1.orgs.$orgParam.activate-free-plan. */
+/** apps/webapp, api.v1.orgs.$orgParam.activate-free-plan; 4.5.12 has no such route. */
 function activate(call: Call) {
+  if (!call.world.settings.cloud) return new Full(NO_ROUTE);
   const organization = organizationOf(call);
   if (!organization.activatable) fail(404, "Not found");
   if (organization.plan !== null) fail(409, "Organization is already activated");
@@ -96,26 +113,45 @@ function environments(call: Call) {
 
 /** The server's source, 2026-11; before it had the route it answered 405. */
 function remove(call: Call) {
+  const { projectDelete } = call.world.settings;
+  if (projectDelete === "no route") return new Full(NO_ROUTE);
   const project = visible(call);
-  if (!call.world.settings.projectDelete) fail(405, "Method not allowed");
+  if (!projectDelete) fail(405, "Method not allowed");
   call.world.projects.splice(call.world.projects.indexOf(project), 1);
   return { id: project.id };
 }
 
+/** Compared with 4.5.12; the state of a resumed one is read in apps/webapp, pauseEnvironment.server. */
 function pause(call: Call) {
-  const project = visible(call);
-  const found = call.environmentOf(project.ref, call.params[1] ?? "");
+  if (!call.world.settings.pause) return new Full(NO_ROUTE);
+  call.user();
+  const found = named(call);
   found.paused = call.params[2] === "pause";
-  return { success: true, paused: found.paused };
+  return { paused: found.paused, state: found.paused ? "paused" : "resumed" };
+}
+
+/** apps/webapp, api.v1.projects.$projectRef.$env.regenerate-api-key. */
+function regenerate(call: Call) {
+  call.user();
+  const found = named(call);
+  found.formerKeys.push(found.secretKey);
+  found.secretKey = newKey(found.slug);
+  return { apiKey: found.secretKey };
+}
+
+/** By the names these routes know; `stg`, by which the server itself calls one, is not among them (compared with 4.5.12). */
+function named(call: Call) {
+  const [ref = "", name = ""] = call.params;
+  if (!["dev", "staging", "prod", "preview"].includes(name)) fail(400, "Invalid Params");
+  return call.environmentOf(ref, name);
 }
 
 function environment(call: Call) {
-  const [ref = "", name = ""] = call.params;
-  const found = call.environmentOf(ref, name);
+  const found = named(call);
   return {
     apiKey: found.secretKey,
     name: found.project.name,
-    apiUrl: call.world.origin(),
+    apiUrl: call.world.settings.apiOrigin ?? call.world.origin(),
     projectId: found.project.id,
     defaultRuntime: "node-24",
   };

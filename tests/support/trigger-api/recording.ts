@@ -1,13 +1,20 @@
 /*
  * What a Trigger.dev server of 4.5.12 answered in November 2026, asked by the SDK of 4.8.3 and by hand: status, headers, the
  * shape of the body or its error. Keys are sorted; of lists the first element; `any` is the user's own or the server's to change.
+ * What was compared by hand afterwards stands in compared.ts.
  */
 
 export interface Recorded {
   readonly status: number;
+  /** Names of those that begin with `x-`. */
   readonly headers: readonly string[];
-  readonly error?: string;
+  /** The words, or what of them is known. */
+  readonly error?: string | RegExp;
   readonly shape?: string;
+  /** `x-ratelimit-limit`; 750 where the header is there and this is not. */
+  readonly limit?: 1500;
+  /** Of the body; JSON when absent. */
+  readonly type?: "text/html" | "application/problem+json";
 }
 
 export const RECORDED = {
@@ -75,7 +82,12 @@ export const RECORDED = {
     error: "Not found",
   },
   // POST /api/v1/projects/proj_…/envvars/prod/import
-  import: { status: 200, headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"], shape: "{success: boolean}" },
+  import: {
+    status: 200,
+    limit: 1500,
+    headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
+    shape: "{success: boolean}",
+  },
   // GET /api/v1/projects/proj_…/envvars/prod
   variables: {
     status: 200,
@@ -162,6 +174,7 @@ export const RECORDED = {
   // GET /api/v1/projects/proj_…/prod
   environment: {
     status: 200,
+    limit: 1500,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape: "{apiKey: string, apiUrl: string, defaultRuntime: string, name: string, projectId: string}",
   },
@@ -185,6 +198,7 @@ export const RECORDED = {
   // GET /api/v1/deployments
   deployments: {
     status: 200,
+    limit: 1500,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
       "{data: [{createdAt: time, deployedAt: time, git: any, id: string, runtime: string, runtimeVersion: string, shortCode: string, status: string, version: string}], pagination: {}}",

@@ -1,6 +1,6 @@
 import { type Call, Full, type Route } from "./call.ts";
 import { deploymentRoutes } from "./deployments-api.ts";
-import { type Answer, Refusal } from "./http.ts";
+import { type Answer, NO_ROUTE, Refusal } from "./http.ts";
 import { loginRoutes } from "./login-api.ts";
 import { managementRoutes } from "./management-api.ts";
 import { runRoutes } from "./runs-api.ts";
@@ -20,7 +20,8 @@ export const answering =
       if (found === null) continue;
       const { body } = request;
       const user = () => world.users.find((candidate) => candidate.token === token);
-      const environment = () => environmentsOf(world).find(({ secretKey }) => secretKey === token);
+      // A key that was made anew leaves the one before it valid (compared with 4.5.12; for a day, by the server's source).
+      const environment = () => environmentsOf(world).find(({ secretKey, formerKeys }) => [secretKey, ...formerKeys].includes(token ?? ""));
       const call: Call = {
         world,
         params: found.slice(1).map(decodeURIComponent),
@@ -30,6 +31,8 @@ export const answering =
           const value = headers[name];
           return typeof value === "string" ? value : undefined;
         },
+        isGarbled: typeof body === "string",
+        isStranger: () => user() === undefined && environment() === undefined,
         user: () => user() ?? refuse(401, "Invalid or Missing Access Token"),
         environment: () => environment() ?? refuse(401, token === undefined ? "Invalid or Missing API Key" : "Invalid API key"),
         project: (ref) => {
@@ -48,7 +51,7 @@ export const answering =
       const result = answer(call);
       return result instanceof Full ? result.reply : { status: 200, body: result };
     }
-    throw new Refusal(404, "Not Found");
+    return NO_ROUTE;
   };
 
 function refuse(status: number, message: string): never {

@@ -24,10 +24,13 @@ function trigger(call: Call) {
   const task = call.params[0] ?? "";
   settle(world);
   const options = recordOf(body["options"] ?? {});
-  if (options === undefined) throw new Refusal(400, "Invalid request body");
+  // The words are not recorded.
+  if (call.isGarbled) throw new Refusal(400, "Invalid JSON");
+  if (options === undefined) throw new Refusal(400, 'Validation error: Expected object at "options"');
   const tags = tagsOf(options["tags"]);
   const key = options["idempotencyKey"];
-  if (key !== undefined && (typeof key !== "string" || key.length > MAX_KEY)) throw new Refusal(400, "Invalid request body");
+  if (key !== undefined && (typeof key !== "string" || key.length > MAX_KEY))
+    throw new Refusal(400, 'Validation error: Invalid at "options.idempotencyKey"');
 
   const again = call.header("x-trigger-request-idempotency-key");
   const repeated = world.runs.find((run) => again !== undefined && run.options[REQUEST] === again && run.environment === environment);
@@ -82,6 +85,7 @@ export function makeRun(world: World, environment: Environment, { task, options,
     delayedUntil: until,
     queuedAt: undefined,
     retryAt: undefined,
+    holdsSlot: false,
     startedAt: undefined,
     finishedAt: undefined,
     version: undefined,
@@ -115,7 +119,7 @@ function runOf(call: Call, unknown: string): HeldRun {
 }
 
 function cancel(call: Call) {
-  const run = runOf(call, "Run not found");
+  const run = runOf(call, "Resource not found");
   if (!FINAL.includes(run.status)) {
     finish(run, call.world.now(), "CANCELED");
     run.abort.abort();
@@ -153,7 +157,7 @@ function list(call: Call) {
   settle(world);
   const seenAt = new Date(world.now().getTime() - world.settings.listLagMs);
   const size = Number(query.get("page[size]") ?? 25);
-  if (!Number.isInteger(size) || size < 1 || size > 100) throw new Refusal(400, "Invalid query parameters");
+  if (!Number.isInteger(size) || size < 1 || size > 100) throw new Refusal(400, "Query Error", { details: [{ path: ["page[size]"] }] });
   const wanted = (name: string) => query.get(`filter[${name}]`)?.split(",");
   const isIn = (names: readonly string[] | undefined, value: unknown) => names === undefined || names.includes(String(value));
   const tags = wanted("tag");
@@ -176,7 +180,7 @@ function tagsOf(value: unknown): string[] {
   const tags: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
   if (tags.length > MAX_TAGS) throw new Refusal(422, `Runs can only have ${MAX_TAGS} tags, you're trying to set ${tags.length}.`);
   return tags.map((tag) => {
-    if (typeof tag !== "string" || tag.length >= 128) throw new Refusal(400, "Invalid request body");
+    if (typeof tag !== "string" || tag.length >= 128) throw new Refusal(400, 'Validation error: Invalid at "options.tags"');
     return tag;
   });
 }

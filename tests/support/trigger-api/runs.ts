@@ -2,7 +2,7 @@ import type { Deployment, Environment, World } from "./world.ts";
 
 /* Runs as the server holds them, and what it shows of them (shapes: recorded from a server of 4.5.12). */
 
-export type Status = "PENDING_VERSION" | "DELAYED" | "QUEUED" | "EXECUTING" | "COMPLETED" | "CANCELED" | "FAILED" | "EXPIRED";
+export type Status = "PENDING_VERSION" | "DELAYED" | "QUEUED" | "EXECUTING" | "COMPLETED" | "CANCELED" | "FAILED" | "CRASHED" | "EXPIRED";
 
 /** What came of one attempt. */
 export type Result =
@@ -10,7 +10,17 @@ export type Result =
   | { readonly retryAt: Date; readonly error?: string }
   | { readonly retryInMs: number; readonly error?: string }
   /** No further attempt: AbortTaskRunError, or the attempts are used up. */
-  | { readonly abort: string };
+  | { readonly abort: string }
+  /** The task's process was killed, and what runs it saw that: CRASHED, and not tried again (measured with SIGKILL on 4.5.12). */
+  | { readonly crashed: string }
+  /**
+   * The machine was lost with everything on it. The server notices after five minutes, in which the run keeps its place in the queue, and
+   * begins another attempt (measured with SIGKILL on 4.5.12: 300 s, attempt 2).
+   */
+  | { readonly lost: true };
+
+/** Until the server takes a runner that is silent for lost, in milliseconds (measured on 4.5.12). */
+export const LOST_MS = 300_000;
 
 /** One attempt, as the task is told of it. */
 export interface Execution {
@@ -50,8 +60,10 @@ export interface HeldRun {
   delayedUntil: Date | undefined;
   /** When it last became ready for a worker. */
   queuedAt: Date | undefined;
-  /** When the next attempt may begin, after one that failed. */
+  /** When the next attempt may begin, after one that failed or was lost. */
   retryAt: Date | undefined;
+  /** It has its place in its queue: a process is at work, or the server believes so. */
+  holdsSlot: boolean;
   startedAt: Date | undefined;
   finishedAt: Date | undefined;
   version: string | undefined;
@@ -65,11 +77,25 @@ export interface HeldRun {
   readonly history: { readonly at: Date; readonly item: Readonly<Record<string, unknown>> }[];
 }
 
-export const FINAL: readonly Status[] = ["COMPLETED", "CANCELED", "FAILED", "EXPIRED"];
+export const FINAL: readonly Status[] = ["COMPLETED", "CANCELED", "FAILED", "CRASHED", "EXPIRED"];
 
 /** The queues that a deployment has: a name that is in none of them is not an error, and the run waits for ever. */
 export function queuesOf(deployment: Deployment): Set<string> {
   return new Set(deployment.tasks.flatMap(({ id, queue }) => (queue === undefined ? [`task/${id}`] : [queue])));
+}
+
+/** Whether its queue has a place for it: the limit counts for each concurrency key by itself. */
+export function hasRoom(world: World, run: HeldRun): boolean {
+  const limit = run.environment.current?.tasks.find(({ id, queue }) => (queue ?? `task/${id}`) === run.queue)?.concurrencyLimit;
+  const held = world.runs.filter(
+    (other) =>
+      other !== run &&
+      other.holdsSlot &&
+      other.environment === run.environment &&
+      other.queue === run.queue &&
+      other.concurrencyKey === run.concurrencyKey,
+  );
+  return limit === undefined || held.length < limit;
 }
 
 /** Whether the current version can run it. */
@@ -84,10 +110,13 @@ export function change(run: HeldRun, now: Date, to: Partial<HeldRun>): void {
   run.history.push({ at: now, item: listItem(run) });
 }
 
-/** Final: a failed or expired run gives its key back, a succeeded or cancelled one keeps it (measured). */
+/**
+ * Final: a failed or expired run gives its key back, a succeeded or cancelled one keeps it (measured); one that crashed counts as failed
+ * (apps/webapp, v3/taskStatus).
+ */
 export function finish(run: HeldRun, now: Date, status: Status, more: Partial<HeldRun> = {}): void {
   const keeps = status === "COMPLETED" || status === "CANCELED";
-  change(run, now, { ...more, status, finishedAt: now, retryAt: undefined, ...(keeps ? {} : { key: undefined }) });
+  change(run, now, { ...more, status, finishedAt: now, retryAt: undefined, holdsSlot: false, ...(keeps ? {} : { key: undefined }) });
 }
 
 /** Delayed runs whose time has come wait for a worker, or for a version that knows them; queued ones grow old. */
@@ -140,13 +169,19 @@ const common = (run: HeldRun) => ({
   ...flags(run),
 });
 
-/** GET /api/v3/runs/:id */
+function errorOf({ status, error }: HeldRun) {
+  if (status === "CANCELED") return { message: "Run was canceled" };
+  return error === undefined ? undefined : { name: "Error", message: error };
+}
+
+/** GET /api/v3/runs/:id. Of a cancelled run it says why, and not since when (compared with 4.5.12; the words are not recorded). */
 export const retrieved = (run: HeldRun) => ({
   ...common(run),
+  ...(run.status === "CANCELED" ? { finishedAt: undefined } : {}),
   triggerFunction: "trigger",
   payload: run.payload,
   output: run.output,
-  error: run.error === undefined ? undefined : { name: "Error", message: run.error },
+  error: errorOf(run),
   attemptCount: run.attempts,
   attempts: [],
   relatedRuns: { children: [] },

@@ -37,7 +37,11 @@ function held(call: Call): Held {
 
 function asWorker(call: Call) {
   call.project(call.params[0] ?? "");
-  return { variables: Object.fromEntries([...call.environment().variables].map(([name, { value }]) => [name, value])) };
+  const environment = call.environment();
+  const set = Object.fromEntries([...environment.variables].map(([name, { value }]) => [name, value]));
+  // The server adds fifteen of its own; of thirteen the names were not written down, and psn asks for none of them.
+  const own = { TRIGGER_API_URL: call.world.settings.apiOrigin ?? call.world.origin(), TRIGGER_SECRET_KEY: environment.secretKey };
+  return { variables: { ...set, ...own } };
 }
 
 function set({ variables, slug }: Environment, wanted: unknown, { override, isSecret }: Call["body"]) {
@@ -45,7 +49,8 @@ function set({ variables, slug }: Environment, wanted: unknown, { override, isSe
   const pairs = Object.entries(wanted);
   if (pairs.some(([, value]) => typeof value !== "string")) throw new Refusal(400, "Invalid body");
   const kept = pairs.filter(([name, value]) => !RESERVED.includes(name) && String(value).trim() !== "");
-  if (kept.length === 0) throw new Refusal(400, "You must set at least one value");
+  const nothing = "You must set at least one valid variable.";
+  if (kept.length === 0) throw new Refusal(400, pairs.length === 0 ? nothing : `${nothing} All the variables submitted are not allowed.`);
   const there = kept.filter(([name]) => variables.has(name));
   if (override !== true && there.length > 0) {
     throw new Refusal(400, "Some of the variables are already set for these environments. Set override to true to override them.", {

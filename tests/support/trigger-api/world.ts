@@ -27,6 +27,8 @@ export interface DeployedTask {
   readonly id: string;
   /** Name of the queue it declares; without one `task/ID`. */
   readonly queue?: string;
+  /** Runs of that queue and one concurrency key at once; any number when absent. */
+  readonly concurrencyLimit?: number;
   /** Five fields; makes it a scheduled task. */
   readonly cron?: string;
 }
@@ -48,7 +50,9 @@ export interface Environment {
   readonly id: string;
   readonly slug: Slug;
   /** `tr_prod_…` and so on. */
-  readonly secretKey: string;
+  secretKey: string;
+  /** Keys before it; they are accepted too. */
+  readonly formerKeys: string[];
   readonly project: Project;
   readonly variables: Map<string, { readonly value: string; readonly isSecret: boolean }>;
   /** Oldest first. */
@@ -99,8 +103,14 @@ export interface Settings {
   pkce: boolean;
   /** Requests of one token in ten seconds until 429; measured: 750. */
   rateLimit: number;
-  /** False: a server that cannot delete a project. */
-  projectDelete: boolean;
+  /** False: a server that cannot delete a project: 405, or 404 with a page where it has no such route at all. */
+  projectDelete: boolean | "no route";
+  /** False: a server that cannot pause an environment by its API either. */
+  pause: boolean;
+  /** The service in the cloud: has plans to activate and settings of a deployment, for which a server of one's own has no route. */
+  cloud: boolean;
+  /** What the server tells its tasks that its address is (its API_ORIGIN); undefined: where it listens. */
+  apiOrigin: string | undefined;
 }
 
 const ALPHABET = "123456789abcdefghijkmnopqrstuvwxyz";
@@ -109,6 +119,7 @@ export function letters(count: number): string {
   return [...randomBytes(count)].map((byte) => ALPHABET[byte % ALPHABET.length]).join("");
 }
 
+export const newKey = (slug: Slug) => `tr_${slug}_${letters(24)}`;
 export const newId = () => `c${letters(24)}`;
 const slugOf = (title: string) => title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
 
@@ -159,7 +170,8 @@ export function addProject(world: World, organization: Organization, name: strin
     environments[slug] = {
       id: newId(),
       slug,
-      secretKey: `tr_${slug}_${letters(24)}`,
+      secretKey: newKey(slug),
+      formerKeys: [],
       project,
       variables: new Map(),
       deployments: [],
