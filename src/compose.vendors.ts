@@ -22,7 +22,7 @@ import {
 } from "@psn/core/utils/env.ts";
 import { removeNotes } from "@psn/core/utils/incarnation-files.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
-import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
+import { dashboardOf, plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
 import { bucketOf, outside } from "./compose.parts.ts";
@@ -137,6 +137,11 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
   return {
     file: hubFile(folder, environment),
     trigger: token === undefined ? undefined : openTrigger(env, token),
+    // As the dashboard lists it, which shows the ends of a token.
+    token:
+      token === undefined
+        ? undefined
+        : { name: `tr_pat_…${token.slice(-4)}`, page: `${dashboardOf(env.get("TRIGGER_API_URL") ?? "")}/account/tokens` },
     neon: neonKey === undefined ? undefined : openNeon(env, neonKey),
     variables: VARIABLES,
     dropSchema: async () => {

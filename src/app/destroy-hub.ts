@@ -4,7 +4,15 @@ import { type HubFile, MADE_DATA } from "./provision-hub.ts";
 
 /** One thing that went, or that somebody else must take away. */
 export interface Removal {
-  readonly what: "trigger variables" | "trigger project" | "neon project" | "schema" | "embedded database" | "notes" | "settings";
+  readonly what:
+    | "trigger variables"
+    | "trigger project"
+    | "trigger token"
+    | "neon project"
+    | "schema"
+    | "embedded database"
+    | "notes"
+    | "settings";
   /** Which one. */
   readonly name: string;
   /** `left` is for a person: what psn may not or cannot take away. */
@@ -22,6 +30,8 @@ export interface Ground {
   readonly file: HubFile;
   /** Undefined where there is no token or key for it. */
   readonly trigger: TriggerDev | undefined;
+  /** The access token of Trigger.dev that psn has: enough of it to find it in the dashboard, and the page there that revokes it. */
+  readonly token: { readonly name: string; readonly page: string } | undefined;
   readonly neon: Neon | undefined;
   /** Names of the variables psn sets for its tasks. */
   readonly variables: readonly string[];
@@ -37,35 +47,28 @@ export interface Ground {
   readonly removeNotes: () => void;
 }
 
-type Sight = Pick<Ground, "file" | "variables" | "dataFolder" | "hasData">;
+type Sight = Pick<Ground, "file" | "variables" | "token" | "dataFolder" | "hasData">;
 
 /** What `psn destroy` would do, without asking anybody. */
-export function planDestruction({ file, variables, dataFolder, hasData }: Sight): readonly PlannedRemoval[] {
+export function planDestruction({ file, variables, token, dataFolder, hasData }: Sight): readonly PlannedRemoval[] {
   const made = (file.get("PSN_MADE") ?? "").split(" ");
   const nameOf = (what: string) => made.find((word) => word.startsWith(`${what}:`))?.slice(what.length + 1);
   const isMade = (what: string) => nameOf(what) !== undefined;
   const removals: PlannedRemoval[] = [];
   const ref = file.get("TRIGGER_PROJECT_REF");
-  if (ref !== undefined) {
-    removals.push({ what: "trigger variables", name: `${variables.length} variables of production in ${ref}`, how: "remove", note: null });
-    if (isMade("trigger-project"))
-      removals.push({
-        what: "trigger project",
-        name: ref,
-        how: "remove",
-        note: null,
-      });
-    else
-      removals.push({
-        what: "trigger project",
-        name: ref,
-        how: "leave",
-        note: "it was there before psn; take psn's tasks away by deploying your own",
-      });
+  // A project's variables go with it.
+  if (ref !== undefined && isMade("trigger-project")) removals.push({ what: "trigger project", name: ref, how: "remove", note: null });
+  else if (ref !== undefined) {
+    removals.push({ what: "trigger variables", name: variablesOf(variables, ref), how: "remove", note: null });
+    const note = "it was there before psn; take psn's tasks away by deploying your own";
+    removals.push({ what: "trigger project", name: ref, how: "leave", note });
   }
   // A run that was stopped after it had made a project and before it knew the project's id.
   const leftAtTrigger = ref === undefined ? nameOf("trigger-project") : undefined;
   if (leftAtTrigger !== undefined) removals.push({ what: "trigger project", name: leftAtTrigger, how: "remove", note: "if it was made" });
+  // Its API revokes no token.
+  if (token !== undefined && (ref ?? leftAtTrigger) !== undefined)
+    removals.push({ what: "trigger token", name: token.name, how: "leave", note: `it stays valid; revoke it at ${token.page}` });
   const neonId = file.get("NEON_PROJECT_ID");
   const leftAtNeon = neonId === undefined ? nameOf("neon-project") : undefined;
   if (leftAtNeon !== undefined) removals.push({ what: "neon project", name: leftAtNeon, how: "remove", note: "if it was made" });
@@ -81,6 +84,8 @@ export function planDestruction({ file, variables, dataFolder, hasData }: Sight)
   removals.push({ what: "settings", name: "hub.env, all but the key", how: "remove", note: null });
   return removals;
 }
+
+const variablesOf = (variables: readonly string[], ref: string) => `${variables.length} variables of production in ${ref}`;
 
 const GONE = null;
 
@@ -102,15 +107,10 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
     const ref = file.get("TRIGGER_PROJECT_REF");
     switch (removal.what) {
       case "trigger variables":
-        if (ref !== undefined) await trigger?.removeVariables(ref, variables);
+        if (ref !== undefined && trigger) await removeVariables(trigger, ref, variables);
         break;
       case "trigger project":
-        if (removal.how === "removed" && trigger && (await removeTrigger(trigger, ref, removal.name)) === "paused")
-          removal = {
-            ...removal,
-            how: "stopped",
-            note: "this server cannot delete a project: production is paused; delete it in the dashboard",
-          };
+        if (removal.how === "removed" && trigger) removal = await removeTrigger(trigger, ref, removal, variables);
         file.set({ TRIGGER_PROJECT_REF: GONE, TRIGGER_SECRET_KEY: GONE, TRIGGER_ACCESS_TOKEN: GONE });
         break;
       case "neon project":
@@ -151,12 +151,38 @@ async function removeNeon(neon: Neon, id: string | undefined, name: string): Pro
   if (only !== undefined) await neon.remove(only);
 }
 
-async function removeTrigger(trigger: TriggerDev, ref: string | undefined, name: string): Promise<"removed" | "paused"> {
-  if (ref !== undefined) return trigger.remove(ref);
+/** What became of the project. Where it stays, nothing of the hub stays in it. */
+async function removeTrigger(
+  trigger: TriggerDev,
+  known: string | undefined,
+  removal: Removal,
+  variables: readonly string[],
+): Promise<Removal> {
+  const ref = known ?? (await madeTrigger(trigger, removal.name));
+  const became = ref === undefined ? "removed" : await trigger.remove(ref);
+  if (ref === undefined || became === "removed") return removal;
+  await removeVariables(trigger, ref, variables);
+  const without = `this server cannot delete a project; ${variablesOf(variables, ref)} are removed`;
+  return became === "paused"
+    ? { ...removal, how: "stopped", note: `${without} and production is paused; delete it in the dashboard` }
+    : { ...removal, how: "left", note: `${without}; its schedules still run and do nothing; delete it in the dashboard` };
+}
+
+/** A project that is gone has none; of the names only those that are there are asked for. */
+async function removeVariables(trigger: TriggerDev, ref: string, variables: readonly string[]): Promise<void> {
+  if ((await trigger.byRef(ref)) === undefined) return;
+  const there = await trigger.variables(ref);
+  await trigger.removeVariables(
+    ref,
+    variables.filter((name) => there.has(name)),
+  );
+}
+
+/** By the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which is psn's. */
+async function madeTrigger(trigger: TriggerDev, name: string): Promise<string | undefined> {
   const organizations = await trigger.organizations();
   const found = (await Promise.all(organizations.map(({ id }) => trigger.byName(name, id)))).flat().map((project) => project.ref);
-  const [only] = one("Trigger.dev", name, found);
-  return only === undefined ? "removed" : trigger.remove(only);
+  return one("Trigger.dev", name, found)[0];
 }
 
 function one(where: string, name: string, found: readonly string[]): readonly string[] {

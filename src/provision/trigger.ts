@@ -1,7 +1,7 @@
 import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/app/ports/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
-import { ask, refusal, understood, type Vendor } from "./request.ts";
+import { type Answer, ask, refusal, understood, type Vendor } from "./request.ts";
 
 /*
  * Trigger.dev's management API (trigger.dev docs, management; the paths and shapes are those of its CLI of 4.8.3, apiClient.js,
@@ -77,10 +77,14 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
   const options = triggerVendor(connection, token);
   const get = async <T extends z.ZodType>(path: string, schema: T) =>
     understood(options, await ask(options, "GET", path, READ), schema, path);
-  /** Undefined for 404. */
+  /** Whether the server knows no such thing. Throws where it knows no such path: then it answers 404 with a page of its dashboard. */
+  const isMissing = (what: string, answer: Answer): boolean => {
+    if (answer.status === 404 && answer.value === undefined) throw refusal(options, what, answer, undefined);
+    return answer.status === 404;
+  };
   const find = async <T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> => {
     const answer = await ask(options, "GET", path, { repeat: true, accept: [404] });
-    return answer.status === 404 ? undefined : understood(options, answer, schema, path);
+    return isMissing(`GET ${path}`, answer) ? undefined : understood(options, answer, schema, path);
   };
 
   return {
@@ -107,7 +111,7 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
         if (!goesOn) throw refusal(options, `POST ${path}`, answer, undefined);
         answer = await make([404]);
       }
-      if (answer.status === 404)
+      if (isMissing(`POST ${path}`, answer))
         throw new PsnError("VENDOR_REFUSED", `there is no organisation ${organizationId} that this token may see`, {
           hint: `see your organisations at ${dashboardOf(options.url)}, then psn init --trigger --trigger-org NAME`,
           details: { status: 404 },
@@ -126,15 +130,20 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
       understood(options, answer, Success, path);
     },
     async removeVariables(ref, names) {
-      for (const name of names)
-        await ask(options, "DELETE", variablesPath(ref, `/${encodeURIComponent(name)}`), { repeat: true, accept: [404] });
+      for (const name of names) {
+        const path = variablesPath(ref, `/${encodeURIComponent(name)}`);
+        isMissing(`DELETE ${path}`, await ask(options, "DELETE", path, { repeat: true, accept: [404] }));
+      }
     },
     async remove(ref) {
-      // Newer than the CLI of 4.8.3 (the server's route api.v1.projects.$projectRef, 2026-11); older servers answer 405.
-      const { status } = await ask(options, "DELETE", projectPath(ref), { repeat: true, accept: [404, 405] });
-      if (status !== 405) return "removed";
-      await ask(options, "POST", projectPath(ref, "/environments/prod/pause"), { body: {}, repeat: true });
-      return "paused";
+      // Newer than the CLI of 4.8.3 (the server's route api.v1.projects.$projectRef, 2026-11); older servers answer 405, or 404 with a page.
+      const accept = [404, 405];
+      const gone = (answer: Answer) => answer.status < 300 || (answer.status === 404 && answer.value !== undefined);
+      if (gone(await ask(options, "DELETE", projectPath(ref), { repeat: true, accept }))) return "removed";
+      // The route api.v1.projects.$projectRef.$env.pause (compared with 4.5.12); servers before it have none.
+      const pausing = await ask(options, "POST", projectPath(ref, "/prod/pause"), { body: {}, repeat: true, accept });
+      if (pausing.status < 300) return "paused";
+      return gone(pausing) ? "removed" : "left";
     },
     async currentWorker(ref) {
       const current = await find(projectPath(ref, "/prod/workers/current"), Worker);

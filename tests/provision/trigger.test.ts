@@ -86,10 +86,28 @@ describe("Trigger.dev's API", () => {
     api.settings.projectDelete = false;
     expect(await trigger.remove(ref)).toBe("paused");
     expect(environments.prod.paused).toBe(true);
+    environments.prod.paused = false;
+    api.settings.projectDelete = "no route";
+    expect(await trigger.remove(ref)).toBe("paused");
+    expect(environments.prod.paused).toBe(true);
+    api.settings.pause = false;
+    expect(await trigger.remove(ref)).toBe("left");
+    expect(await trigger.byRef(ref)).toBeDefined();
     api.settings.projectDelete = true;
     expect(await trigger.remove(ref)).toBe("removed");
     expect(await trigger.byRef(ref)).toBeUndefined();
     expect(await trigger.remove(ref)).toBe("removed");
+  });
+
+  test("takes a 404 with a page for no answer to what it asked: that there is none the server says in JSON", async () => {
+    const page: Fetch = async () =>
+      new Response("<!DOCTYPE html><title>404</title>", { status: 404, headers: { "content-type": "text/html" } });
+    const trigger = connect(api.token, page);
+    const elsewhere = { code: "VENDOR_REFUSED", hint: "psn config get TRIGGER_API_URL" };
+    expect(await failure(trigger.byRef("proj_a"))).toMatchObject(elsewhere);
+    expect(await failure(trigger.currentWorker("proj_a"))).toMatchObject(elsewhere);
+    expect(await failure(trigger.create("hub", "org"))).toMatchObject(elsewhere);
+    expect(await failure(trigger.removeVariables("proj_a", ["A"]))).toMatchObject(elsewhere);
   });
 
   test("says where a token is made when it does not accept this one", async () => {
@@ -104,7 +122,7 @@ describe("Trigger.dev's API", () => {
   });
 
   test("takes the free plan where there is none, even when the answer to that is lost", async () => {
-    await start({ organizations: [{ title: "New", plan: "none" }] });
+    await start({ cloud: true, organizations: [{ title: "New", plan: "none" }] });
     api.faults.push({ what: "drop-after", on: /activate-free-plan/ });
     expect(await connect().create("hub", slug())).toMatchObject({ name: "hub" });
     expect(api.organizations[0]?.plan).toBe("free");

@@ -60,10 +60,10 @@ export interface TriggerDev {
   /** Names that are not there are no error. */
   removeVariables(ref: string, names: readonly string[]): Promise<void>;
   /**
-   * Deletes the project; one that is gone already is no error. A server that cannot do that yet lets nothing run in production
-   * any more: `paused`.
+   * Deletes the project; one that is gone already is no error. A server that cannot delete a project pauses its production instead:
+   * `paused`. Where it can do neither, the project stays as it is: `left`.
    */
-  remove(ref: string): Promise<"removed" | "paused">;
+  remove(ref: string): Promise<"removed" | "paused" | "left">;
   /** What production runs now; undefined before the first deployment. */
   currentWorker(ref: string): Promise<TriggerWorker | undefined>;
 }
