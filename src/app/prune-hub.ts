@@ -10,7 +10,10 @@ const KEEP_MEDIA_MS = 30 * 24 * 3_600_000;
 const KEEP_WORKERS_MS = 7 * 24 * 3_600_000;
 const MOST = 200;
 
-/** Drops what nobody can need any more: media of posts that are long out, and workers that are long gone. History stays. */
+/**
+ * Drops what nobody can need any more: media of posts that are long out, and workers that are long gone. History stays. Throws what the
+ * bucket says (VENDOR_…) where none of the objects could be removed.
+ */
 export async function pruneHub(
   world: World,
   onTrouble: (error: PsnError) => void,
@@ -18,6 +21,7 @@ export async function pruneHub(
   const { upkeep } = world.stores;
   const spent = await upkeep.spentMedia(KEEP_MEDIA_MS, MOST);
   const gone: SpentMedia[] = [];
+  const failures: PsnError[] = [];
   for (const one of spent) {
     try {
       // Somebody who may write rows could name another's object: such a name is forgotten, and the object stays.
@@ -28,7 +32,9 @@ export async function pruneHub(
       }
       gone.push(one);
     } catch (error) {
-      onTrouble(toPsnError(error));
+      const failure = toPsnError(error);
+      failures.push(failure);
+      onTrouble(failure);
     }
   }
   let dropped = 0;
@@ -44,5 +50,7 @@ export async function pruneHub(
     );
     dropped += done;
   }
-  return { media: dropped, workers: await upkeep.dropWorkers(KEEP_WORKERS_MS) };
+  const workers = await upkeep.dropWorkers(KEEP_WORKERS_MS);
+  if (gone.length === 0 && failures[0]) throw failures[0];
+  return { media: dropped, workers: workers };
 }

@@ -48,7 +48,7 @@ export function triggerQueue({ url, secretKey, platforms, fetch, now }: TriggerQ
       text = await response.text();
     } catch {
       // Without the cause: it may hold the request.
-      throw new PsnError("VENDOR_UNREACHABLE", "Trigger.dev does not answer", { hint: "psn doctor" });
+      throw new PsnError("VENDOR_UNREACHABLE", `Trigger.dev does not answer at ${new URL(url).origin}`, { hint: "psn doctor" });
     }
     if (status === 401 || status === 403)
       throw new PsnError("VENDOR_AUTH", "Trigger.dev does not accept TRIGGER_SECRET_KEY", { hint: "psn init --trigger" });

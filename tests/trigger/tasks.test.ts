@@ -346,6 +346,19 @@ describe("prune", () => {
     ]);
     await change("DELETE FROM psn.deliveries");
   });
+
+  test("fails, and is tried again, where a bucket gives none of them up", async () => {
+    const id = await postOf([picture()]);
+    await age(id, 31);
+    await change(
+      "UPDATE psn.media SET content = NULL, object_key = 'psn/' || user_id || '/' || $1 WHERE post_id = (SELECT post_id FROM psn.deliveries WHERE id = $1)",
+      id,
+    );
+    const away = () => Promise.reject(new PsnError("VENDOR_UNREACHABLE", "the bucket does not answer"));
+    const world = { ...hub.world, bucket: { remove: away } as Pick<Bucket, "remove"> as Bucket };
+    await expect(pruneHub(world, () => undefined)).rejects.toMatchObject({ code: "VENDOR_UNREACHABLE" });
+    await change("DELETE FROM psn.deliveries");
+  });
 });
 
 describe("refresh-tokens", () => {
@@ -440,6 +453,27 @@ describe("publish-due", () => {
     expect(await change("SELECT version FROM psn.workers WHERE name = 'trigger.dev'")).toEqual([{ version }]);
     await attempt("publish-delivery", payloadOf(id));
     expect((await attempt("publish-due", CRON_PAYLOAD)).output).toContain('"overdue":0');
+  });
+
+  test("fails where the tasks cannot reach Trigger.dev's address, is tried again, and leaves no sign of life", async () => {
+    await postOf();
+    await change("DELETE FROM psn.workers");
+    process.env["TRIGGER_API_URL"] = "http://127.0.0.1:1";
+    const decided = await attempt("publish-due", CRON_PAYLOAD);
+    expect(decided).toMatchObject({
+      ok: false,
+      skippedRetrying: false,
+      error: {
+        name: "PsnError",
+        message: "no task could be started for 1 waiting post: Trigger.dev does not answer at http://127.0.0.1:1",
+      },
+    });
+    expect(decided.retry?.delay).toBeGreaterThanOrEqual(2_000);
+    expect(await change("SELECT name FROM psn.workers")).toEqual([]);
+    process.env["TRIGGER_API_URL"] = hub.api.origin;
+    expect(await attempt("publish-due", CRON_PAYLOAD, 2)).toMatchObject({ ok: true, output: expect.stringContaining('"missed":0') });
+    expect(await change("SELECT name FROM psn.workers")).toEqual([{ name: "trigger.dev" }]);
+    await change("DELETE FROM psn.deliveries");
   });
 
   test.each(["publish-due", "refresh-tokens", "prune"])("%s is tried a few times, and then left to its next time", async (id) => {

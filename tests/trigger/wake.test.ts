@@ -1,6 +1,8 @@
 import { wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { WATCHDOG, watchHub } from "@psn/app/watch-hub.ts";
+import { PsnError } from "@psn/core/errors.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
+import { triggerQueue } from "@psn/queue/trigger.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../engine/stage.ts";
 import { asOwner } from "../support/databases.ts";
@@ -320,11 +322,11 @@ describe("a queue that does not answer", () => {
     const id = await due();
     await expect(stage.tell(id)).rejects.toMatchObject({ code: "VENDOR_UNREACHABLE" });
     await stage.api.up();
-    expect(await watch()).toEqual({ overdue: 1, ahead: 0 });
+    expect(await watch()).toEqual({ overdue: 1, ahead: 0, missed: 0 });
     await stage.api.runDue();
     expect(await stage.detail(id)).toMatchObject({ state: "published", attempt: 1 });
     expect(sends()).toHaveLength(1);
-    expect(await watch()).toEqual({ overdue: 0, ahead: 0 });
+    expect(await watch()).toEqual({ overdue: 0, ahead: 0, missed: 0 });
   });
 });
 
@@ -333,11 +335,11 @@ describe("the watchdog", () => {
     const id = await due();
     await stage.tell(id);
     // That run ended without having done anything; its name is taken for a month.
-    expect(await watch()).toEqual({ overdue: 1, ahead: 0 });
-    expect(await watch()).toEqual({ overdue: 1, ahead: 0 });
+    expect(await watch()).toMatchObject({ overdue: 1, ahead: 0 });
+    expect(await watch()).toMatchObject({ overdue: 1, ahead: 0 });
     expect(stage.asked().map(({ task }) => task)).toEqual(["publish-delivery", "publish-delivery"]);
     stage.clock.aheadMs = EVERY_MS;
-    expect(await watch()).toEqual({ overdue: 1, ahead: 0 });
+    expect(await watch()).toMatchObject({ overdue: 1, ahead: 0 });
     const keys = stage.asked().map(({ key }) => key);
     expect(new Set(keys).size).toBe(3);
     expect(stage.asked().map(({ payload }) => payload)).toEqual(keys.map(() => ({ deliveryId: id, userId: stage.userId })));
@@ -348,7 +350,7 @@ describe("the watchdog", () => {
     const soon = await due(EVERY_MS / 2);
     await due(EVERY_MS * 2, "keyed");
     await stage.tell(soon);
-    expect(await watch()).toEqual({ overdue: 0, ahead: 1 });
+    expect(await watch()).toMatchObject({ overdue: 0, ahead: 1 });
     expect(stage.asked()).toMatchObject([
       { task: "publish-delivery", payload: { deliveryId: soon }, at: (await stage.detail(soon)).dueAt },
     ]);
@@ -359,7 +361,7 @@ describe("the watchdog", () => {
     // Half a microsecond decides nothing, half a millisecond must not either.
     await change("UPDATE psn.accounts SET paused_until = date_trunc('second', now()) + interval '600.0007 s'");
     await stage.wake(id);
-    expect(await watch()).toEqual({ overdue: 0, ahead: 1 });
+    expect(await watch()).toMatchObject({ overdue: 0, ahead: 1 });
     expect(stage.waiting().map(({ key }) => key)).toHaveLength(1);
   });
 
@@ -381,7 +383,7 @@ describe("the watchdog", () => {
     const { platforms } = stage.world;
     const remote = { ...stage.world, platforms: { ...platforms, ids: platforms.ids.filter((id) => id !== "blind") } };
     const found = await watchHub({ world: remote, version: "0.0.0", everyMs: EVERY_MS, onTrouble: () => undefined });
-    expect(found).toEqual({ overdue: 0, ahead: 0 });
+    expect(found).toMatchObject({ overdue: 0, ahead: 0 });
     expect(stage.asked()).toEqual([]);
   });
 
@@ -392,11 +394,65 @@ describe("the watchdog", () => {
     expect(await stage.world.stores.inspection.workers()).toMatchObject([{ name: WATCHDOG, version: "0.0.0" }]);
   });
 
-  test("tells of a queue that is down, and ends well", async () => {
-    await due();
+  const heard = async () => (await stage.world.stores.inspection.workers()).some(({ name }) => name === WATCHDOG);
+
+  test.each([
+    ["overdue", -1000],
+    ["due before its next look", EVERY_MS / 2],
+  ])("fails where it could wake nobody for what is %s, and is not heard of then: a second look helps", async (_what, inMs) => {
+    const id = await due(inMs);
     await stage.api.down();
-    expect(await watch()).toEqual({ overdue: 1, ahead: 0 });
-    expect(stage.trouble).toEqual(["watchdog"]);
+    await expect(watch()).rejects.toMatchObject({
+      code: "VENDOR_UNREACHABLE",
+      message: `no task could be started for 1 waiting post: Trigger.dev does not answer at ${stage.api.origin}`,
+    });
+    expect(await heard()).toBe(false);
     await stage.api.up();
+    expect(await watch()).toMatchObject({ missed: 0 });
+    expect(await heard()).toBe(true);
+    expect(stage.asked()).toMatchObject([{ payload: { deliveryId: id } }]);
+  });
+
+  test("fails with what Trigger.dev says where it refuses each of them", async () => {
+    await due();
+    const { world } = stage;
+    const queue = triggerQueue({ url: stage.api.origin, secretKey: "tr_prod_wrong", platforms: [], fetch, now: world.now });
+    const look = watchHub({ world: { ...world, queue }, version: "0.0.0", everyMs: EVERY_MS, onTrouble: () => undefined });
+    await expect(look).rejects.toMatchObject({ code: "VENDOR_AUTH", message: expect.stringContaining("TRIGGER_SECRET_KEY") });
+    expect(await heard()).toBe(false);
+  });
+
+  test("tells how many it could not ask for where it could ask for some", async () => {
+    await due();
+    await due(-1000, "keyed");
+    await due(EVERY_MS / 2, "searched");
+    stage.api.faults.push({ what: "500-before", on: /trigger$/ });
+    expect(await watch()).toEqual({ overdue: 2, ahead: 1, missed: 1 });
+    expect(stage.trouble).toEqual(["watchdog"]);
+    expect(await heard()).toBe(true);
+  });
+
+  test("fails where all it could ask for lies ahead", async () => {
+    await due();
+    await due(EVERY_MS / 2, "keyed");
+    const { queue } = stage;
+    const wake: typeof queue.wake = (wakeUp, again) =>
+      again === undefined
+        ? queue.wake(wakeUp)
+        : Promise.reject(new PsnError("VENDOR_QUOTA", "Trigger.dev's plan does not allow another run"));
+    const world = { ...stage.world, queue: { ...queue, wake } };
+    const look = watchHub({ world, version: "0.0.0", everyMs: EVERY_MS, onTrouble: () => undefined });
+    await expect(look).rejects.toMatchObject({ code: "VENDOR_QUOTA" });
+    expect(stage.asked()).toHaveLength(1);
+  });
+
+  test("does not wait for a queue that is down once for each of many", async () => {
+    const account = await stage.connect("chosen");
+    for (let count = 0; count < 25; count += 1) await stage.post(account, { inMs: -1000 });
+    stage.api.faults.push(...Array.from({ length: 25 }, () => ({ what: "500-before", on: /trigger$/ }) as const));
+    const before = stage.api.requests.length;
+    await expect(watch()).rejects.toMatchObject({ code: "VENDOR_UNREACHABLE", message: expect.stringContaining("25 waiting posts") });
+    expect(stage.api.requests.length - before).toBe(10);
+    stage.api.faults.length = 0;
   });
 });

@@ -88,8 +88,8 @@ export interface Deliveries {
     readonly deliveryId: string;
   }): Promise<{ readonly claim: Claim | undefined; readonly loaded: LoadedDelivery | undefined }>;
   /**
-   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks. Throws
-   * SCHEMA_OUTDATED, SCHEMA_NEWER.
+   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks, where there is
+   * nothing. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
    */
   wakeUps(request: {
     readonly worker: string;

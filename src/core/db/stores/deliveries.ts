@@ -4,7 +4,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
-import { and, asc, eq, ne, sql } from "drizzle-orm";
+import { and, asc, eq, ne, type SQL, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";
 import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
 import { storableJson } from "../storable.ts";
@@ -105,6 +105,14 @@ function loadedOf(
   });
 }
 
+/** The heartbeat, where the look found nothing that must be done: who finds something is heard of when it is done. */
+const beatingIdle = (db: Builder, worker: string, version: string, found: SQL) =>
+  db
+    .insert(workers)
+    .select(sql`select ${worker}::text, ${version}::text, now(), now() where not exists (select from ${found})`)
+    .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
+    .returning({ at: workers.beatAt });
+
 const beating = (db: Builder, worker: string, version: string) =>
   db
     .insert(workers)
@@ -198,6 +206,7 @@ export function deliveriesStore(database: Database): Deliveries {
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
       const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
+      const found = (count: number) => sql`psn.wake_ups(${known}::jsonb, ${aheadMs}::double precision, ${count}::integer)`;
       const [, , rows] = await database.run(
         "service",
         (db) => [
@@ -213,8 +222,8 @@ export function deliveriesStore(database: Database): Deliveries {
               state: sql<DeliveryState>`state`,
               atMs: sql<number>`at_ms`,
             })
-            .from(sql`psn.wake_ups(${known}::jsonb, ${aheadMs}::double precision, ${most}::integer)`),
-          beating(db, worker, version),
+            .from(found(most)),
+          beatingIdle(db, worker, version, found(1)),
         ],
         { repeatable: true },
       );
