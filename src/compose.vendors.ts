@@ -217,9 +217,11 @@ export function vendorGround(folder: string, version: string, environment?: Envi
     trigger: deployed
       ? {
           api: openTrigger(env, token),
+          dashboard: dashboardOf(env.get("TRIGGER_API_URL") ?? ""),
           projectRef,
           secretKey: env.get("TRIGGER_SECRET_KEY"),
-          variables: Object.values(variablesOf(folder, environment)).flatMap((some) => Object.keys(some)),
+          ...variablesOf(folder, environment),
+          ours: VARIABLES,
           version,
         }
       : undefined,

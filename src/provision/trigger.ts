@@ -57,6 +57,10 @@ const Project = z.object({ externalRef: z.string(), name: z.string(), organizati
 const Environment = z.object({ apiKey: z.string().startsWith("tr_") });
 const Variables = z.array(z.object({ name: z.string(), value: z.string(), isSecret: z.boolean().default(false) }));
 const Worker = z.object({ worker: z.object({ version: z.string(), tasks: z.array(z.object({ slug: z.string() })) }) });
+const Environments = z.array(z.object({ slug: z.string(), paused: z.boolean().default(false) }));
+const WorkerVariables = z.object({ variables: z.record(z.string(), z.string()) });
+const Runs = z.object({ data: z.array(z.object({ id: z.string(), isFailed: z.boolean(), isCancelled: z.boolean().default(false) })) });
+const Run = z.object({ error: z.object({ message: z.string() }).nullish() });
 const Success = z.object({ success: z.literal(true) });
 
 const projectOf = ({ externalRef, name, organization }: z.output<typeof Project>): TriggerProject => ({
@@ -75,8 +79,8 @@ const READ = { repeat: true } as const;
 /** Trigger.dev by a personal access token. */
 export function triggerApi({ token, ...connection }: Connection & { readonly token: string }): TriggerDev {
   const options = triggerVendor(connection, token);
-  const get = async <T extends z.ZodType>(path: string, schema: T) =>
-    understood(options, await ask(options, "GET", path, READ), schema, path);
+  const get = async <T extends z.ZodType>(path: string, schema: T, by = options) =>
+    understood(by, await ask(by, "GET", path, READ), schema, path);
   /** Whether the server knows no such thing. Throws where it knows no such path: then it answers 404 with a page of its dashboard. */
   const isMissing = (what: string, answer: Answer): boolean => {
     if (answer.status === 404 && answer.value === undefined) throw refusal(options, what, answer, undefined);
@@ -144,6 +148,21 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
       const pausing = await ask(options, "POST", projectPath(ref, "/prod/pause"), { body: {}, repeat: true, accept });
       if (pausing.status < 300) return "paused";
       return gone(pausing) ? "removed" : "left";
+    },
+    isPaused: async (ref) =>
+      (await get(projectPath(ref, "/environments"), Environments)).some(({ slug, paused }) => slug === "prod" && paused),
+    async workerVariables(ref, secretKey) {
+      const { variables } = await get(projectPath(ref, "/envvars"), WorkerVariables, triggerVendor(connection, secretKey));
+      return new Map(Object.entries(variables));
+    },
+    async lastRun(task, secretKey) {
+      const by = triggerVendor(connection, secretKey);
+      const wanted = new URLSearchParams({ "filter[taskIdentifier]": task, "page[size]": "1" });
+      const [last] = (await get(`/api/v1/runs?${wanted}`, Runs, by)).data;
+      if (last === undefined) return undefined;
+      const hasFailed = last.isFailed && !last.isCancelled;
+      const { error } = hasFailed ? await get(`/api/v3/runs/${encodeURIComponent(last.id)}`, Run, by) : {};
+      return { hasFailed, error: error?.message ?? null };
     },
     async currentWorker(ref) {
       const current = await find(projectPath(ref, "/prod/workers/current"), Worker);

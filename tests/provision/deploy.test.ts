@@ -3,7 +3,7 @@ import { examineVendors, type VendorGround } from "@psn/app/doctor-vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { triggerApi } from "@psn/provision/trigger.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
+import { type Execute, startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
 
 let api: TriggerApi;
 let ref: string;
@@ -95,9 +95,12 @@ describe("doctor", () => {
     bucket: undefined,
     trigger: {
       api: trigger(),
+      dashboard: api.origin,
       projectRef: ref,
       secretKey: api.projects[0]?.environments.prod.secretKey,
-      variables: ["DATABASE_URL", "HUB_ENCRYPTION_KEY"],
+      secrets: deployment().secrets,
+      plain: deployment().plain,
+      ours: deployment().ours,
       version: "1.2.3",
       ...more,
     },
@@ -105,13 +108,78 @@ describe("doctor", () => {
   const lines = async (of: VendorGround) =>
     Object.fromEntries((await examineVendors(of)).map(({ name, status, said, fix }) => [name, `${status}: ${said} (${fix})`]));
 
+  beforeEach(() => {
+    api.settings.apiOrigin = "https://trigger.example.com";
+  });
+
   test("all is well", async () => {
     await deployTasks(deployment());
     expect(await lines(ground())).toEqual({
       "trigger.dev": "ok: token and key are valid (null)",
+      production: "ok: is not paused (null)",
       deployment: "ok: 20261123.1 is this version, 1.2.3 (null)",
-      "task settings": "ok: 2 variables are there (null)",
+      "task settings": "ok: 3 variables are there, with the values of this hub (null)",
+      "task address": "ok: tasks reach Trigger.dev at https://trigger.example.com (null)",
+      "watchdog run": "ok: none yet (null)",
     });
+  });
+
+  test("a setting that was changed here and not deployed, plain or secret; one that is not set here any more", async () => {
+    await trigger().setVariables(ref, { HUB_ENCRYPTION_KEY_OLD: "old-secret" }, true);
+    await deployTasks(deployment({ ours: [] }));
+    const { secrets, plain } = deployment();
+    const changed = async (more: Partial<NonNullable<VendorGround["trigger"]>>) => (await lines(ground(more)))["task settings"];
+    expect(await changed({ plain: { ...plain, PSN_WATCHDOG_MINUTES: "720" }, ours: [] })).toBe(
+      "warn: production has other values than this hub for PSN_WATCHDOG_MINUTES (psn deploy)",
+    );
+    expect(await changed({ secrets: { ...secrets, DATABASE_URL: "postgres://a:hunter3@b/c" }, ours: [] })).toBe(
+      "warn: production has other values than this hub for DATABASE_URL (psn deploy)",
+    );
+    expect(await changed({})).toBe("warn: production has HUB_ENCRYPTION_KEY_OLD, which this hub does not set any more (psn deploy)");
+    expect(JSON.stringify(await lines(ground({ secrets: { ...secrets, DATABASE_URL: "x" } })))).not.toMatch(/hunter|old-secret/);
+  });
+
+  test("production that somebody has paused, and where it is resumed", async () => {
+    await deployTasks(deployment());
+    Object.assign(api.projects[0]?.environments.prod ?? {}, { paused: true });
+    expect((await lines(ground()))["production"]).toBe(
+      `fail: is paused at Trigger.dev: no task runs, and nothing is published (resume it at ${api.origin})`,
+    );
+  });
+
+  test.each(["http://localhost:8030", "http://127.0.0.1:8030", "http://[::1]:8030", "http://0.0.0.0:8030", "http://api.localhost"])(
+    "a server that tells its tasks that it is at %s, which is a container itself in a container",
+    async (apiOrigin) => {
+      await deployTasks(deployment());
+      api.settings.apiOrigin = apiOrigin;
+      expect((await lines(ground()))["task address"]).toMatch(
+        /^warn: tasks reach Trigger\.dev at http.*container itself \(set API_ORIGIN /,
+      );
+    },
+  );
+
+  test("a watchdog whose last run could not reach Trigger.dev, one that failed otherwise, and one that is well again", async () => {
+    await api.stop();
+    const failures = [
+      "no task could be started for 1 waiting post: Trigger.dev does not answer at http://localhost:8030",
+      "DB_REFUSED: no",
+    ];
+    const execute: Execute = async () => {
+      const abort = failures.shift();
+      return abort === undefined ? { ok: true } : { abort };
+    };
+    api = await startTriggerApi({ execute, apiOrigin: "https://trigger.example.com" });
+    ref = api.addProject("hub").ref;
+    const ship = async () => void api.deploy({ version: "20261123.1", tasks: TASKS.map((id) => ({ id, cron: "*/30 * * * *" })) });
+    await deployTasks(deployment({ ship }));
+    const looked = async () => {
+      await api.fireCron("publish-due");
+      await api.advance(5_000);
+      return (await lines(ground()))["watchdog run"];
+    };
+    expect(await looked()).toMatch(/^fail: the last one failed: no task .* at http:\/\/localhost:8030 \(set API_ORIGIN /);
+    expect(await looked()).toBe(`fail: the last one failed: DB_REFUSED: no (see it at ${api.origin})`);
+    expect(await looked()).toBe("ok: the last one did not fail (null)");
   });
 
   test("another version, a deployment by hand, a task that is missing, nothing yet", async () => {

@@ -64,6 +64,12 @@ export interface TriggerDev {
    * `paused`. Where it can do neither, the project stays as it is: `left`.
    */
   remove(ref: string): Promise<"removed" | "paused" | "left">;
+  /** Whether production takes no runs at the moment. */
+  isPaused(ref: string): Promise<boolean>;
+  /** Variables of the environment whose secret key this is, as its tasks get them: the server's own too, and secrets with their values. */
+  workerVariables(ref: string, secretKey: string): Promise<ReadonlyMap<string, string>>;
+  /** The newest run of a task in the environment whose secret key this is; the list may be seconds behind. */
+  lastRun(task: string, secretKey: string): Promise<TriggerRun | undefined>;
   /** What production runs now; undefined before the first deployment. */
   currentWorker(ref: string): Promise<TriggerWorker | undefined>;
 }
@@ -73,6 +79,12 @@ export interface TriggerWorker {
   readonly version: string;
   /** Ids of its tasks, sorted. */
   readonly tasks: readonly string[];
+}
+
+export interface TriggerRun {
+  readonly hasFailed: boolean;
+  /** Why, where the server tells. */
+  readonly error: string | null;
 }
 
 /** One request as a dry run tells it; no secret is in it. */
