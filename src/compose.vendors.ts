@@ -21,6 +21,7 @@ import {
   loadKeysEnv,
 } from "@psn/core/utils/env.ts";
 import { removeNotes } from "@psn/core/utils/incarnation-files.ts";
+import { assertBuildTools } from "@psn/provision/build-tools.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { dashboardOf, plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
@@ -115,6 +116,11 @@ export interface Shipping {
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
   readonly onLine: (line: string) => void;
+}
+
+/** Throws DEPLOY_FAILED where a program is missing that building the tasks for this server needs. */
+export function assertTools(env: HubEnv, dryRun: boolean): Promise<void> {
+  return assertBuildTools({ url: env.get("TRIGGER_API_URL") ?? "", environment: childEnvironment(), dryRun });
 }
 
 /** Builds and deploys the tasks by Trigger.dev's CLI. Throws DEPLOY_FAILED. */

@@ -15,17 +15,21 @@ export interface Deployment {
   readonly plain: Readonly<Record<string, string>>;
   /** Names of all variables psn may have set, also in other versions of these settings. */
   readonly ours: readonly string[];
+  /** Throws DEPLOY_FAILED where this machine lacks a program that building needs. */
+  readonly ready: () => Promise<void>;
   /** Builds the tasks and puts them into production. Throws DEPLOY_FAILED. */
   readonly ship: () => Promise<void>;
 }
 
 /**
  * Brings the tasks and their settings to Trigger.dev and checks that production runs exactly this version's tasks. Throws
- * STATE_CONFLICT before anything is changed where the project runs somebody else's tasks, DEPLOY_FAILED, VENDOR_….
+ * STATE_CONFLICT where the project runs somebody else's tasks and DEPLOY_FAILED where a program is missing, before anything is changed;
+ * else DEPLOY_FAILED, VENDOR_….
  */
 export async function deployTasks(deployment: Deployment): Promise<TriggerWorker> {
-  const { trigger, projectRef, version, secrets, plain, ours, ship } = deployment;
+  const { trigger, projectRef, version, secrets, plain, ours, ready, ship } = deployment;
   assertOurs(await trigger.currentWorker(projectRef));
+  await ready();
   const there = await trigger.variables(projectRef);
   // A setting that was taken out of hub.env is no setting of the tasks any more: an old key after a rotation.
   const stale = ours.filter((name) => there.has(name) && name !== DEPLOYED && !(name in secrets) && !(name in plain));

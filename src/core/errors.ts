@@ -185,7 +185,7 @@ export const ERRORS = {
     retry: "never",
     meaning: "Neon or Trigger.dev answered in a shape psn does not know; please report it.",
   },
-  DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn deploy" },
+  DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn doctor" },
   CHECK_FAILED: { exit: EXIT.failed, retry: "never", meaning: "A check found something wrong with the hub.", hint: "psn doctor" },
   HUB_COPIED: {
     exit: EXIT.setup,

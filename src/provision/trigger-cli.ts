@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import { dashboardOf } from "./trigger.ts";
 
 /** The one version whose deployments this psn knows; SDK and CLI must be the same. */
 const CLI_VERSION = "4.8.3";
@@ -88,7 +89,10 @@ async function run(cli: TriggerCli, home: string): Promise<void> {
     child.on("error", (error) => reject(notStarted(error, cli.signal)));
     child.on("close", resolve);
   });
-  if (code !== 0) throw new PsnError("DEPLOY_FAILED", `Trigger.dev's CLI ended with ${code ?? "a signal"}: ${last.join(" / ")}`);
+  if (code !== 0)
+    throw new PsnError("DEPLOY_FAILED", `Trigger.dev's CLI ended with ${code ?? "a signal"}: ${last.join(" / ")}`, {
+      hint: `see the deployment at ${dashboardOf(cli.url)}, then psn doctor`,
+    });
 }
 
 /** The CLI that lies beside psn, if it is the pinned one; else Bun fetches that. It runs under Node. */
@@ -106,10 +110,6 @@ function quiet({ CI: _ci, GITHUB_ACTIONS: _actions, ...environment }: Readonly<R
 
 function notStarted(error: Error, signal: AbortSignal): PsnError {
   if (signal.aborted) return new PsnError("INTERRUPTED", "stopped");
-  if ("code" in error && error.code === "ENOENT")
-    return new PsnError("DEPLOY_FAILED", "Trigger.dev's CLI needs Node, which is not here", {
-      hint: "install Node 20 or newer, then: psn deploy",
-    });
   return new PsnError("DEPLOY_FAILED", "Trigger.dev's CLI could not be run to its end", { cause: error });
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
@@ -197,6 +197,31 @@ describe("servers", () => {
     const bare = await scratch("bare");
     const ran = await binary(["deploy", "--dry-run", "--json"], { cwd: place.folder, env: { PATH: bare } }).ended;
     expect(documentOf(ran)).toMatchObject({ error: { code: "DEPLOY_FAILED", hint: expect.stringContaining("install Node") } });
+  });
+
+  test.each([
+    ["without Docker", undefined, /Docker is not installed here/, "install Docker: https://docs.docker.com/engine/install/"],
+    [
+      "with Docker and no buildx",
+      "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1",
+      /Docker has no buildx here/,
+      "install buildx: https://github.com/docker/buildx#installing",
+    ],
+    [
+      "with Docker that does not run",
+      '[ "$1" = buildx ] || { echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1; }',
+      /Docker does not run/,
+      "start Docker: sudo systemctl start docker, or open Docker Desktop",
+    ],
+  ])("deploying %s says so before anything is made at the server", async (_what, docker, says, hint) => {
+    await finishes();
+    const tools = await scratch("tools");
+    for (const name of ["node", "sh"]) await symlink(Bun.which(name) ?? "", join(tools, name));
+    if (docker !== undefined) await writeFile(join(tools, "docker"), `#!/bin/sh\n${docker}\n`, { mode: 0o755 });
+    const told = place.trigger.requests.length;
+    const ran = await binary(["deploy", "--json"], { cwd: place.folder, env: { PATH: tools } }).ended;
+    expect(documentOf(ran)).toMatchObject({ error: { code: "DEPLOY_FAILED", message: expect.stringMatching(says), hint } });
+    expect(place.trigger.requests.slice(told).filter(({ method }) => method !== "GET")).toEqual([]);
   });
 
   test("--dry-run on a hub that is in use changes nothing, anywhere", async () => {

@@ -1,8 +1,12 @@
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { type Deployment, deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
 import { examineVendors, type VendorGround } from "@psn/app/doctor-vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { assertBuildTools } from "@psn/provision/build-tools.ts";
 import { triggerApi } from "@psn/provision/trigger.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { scratch } from "../support/cli.ts";
 import { type Execute, startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
 
 let api: TriggerApi;
@@ -27,6 +31,7 @@ const deployment = (more: Partial<Deployment> = {}): Deployment => ({
   secrets: { DATABASE_URL: "postgres://a:hunter2@b/c", HUB_ENCRYPTION_KEY: "k" },
   plain: { PSN_WATCHDOG_MINUTES: "30" },
   ours: ["DATABASE_URL", "HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD", "PSN_WATCHDOG_MINUTES", "PSN_DEPLOYED"],
+  ready: async () => undefined,
   ship: shipping(),
   ...more,
 });
@@ -80,6 +85,22 @@ describe("deploying", () => {
     };
     expect(await codeOf(deployTasks(deployment({ ship })))).toMatch(/^STATE_CONFLICT: .*send-invoice/);
     expect([shipped, variables().size]).toEqual([false, 0]);
+  });
+
+  test("a program that is missing: nothing is set and nothing is shipped", async () => {
+    const ready = () => Promise.reject(new PsnError("DEPLOY_FAILED", "no docker"));
+    const ship = async () => expect.unreachable();
+    expect(await codeOf(deployTasks(deployment({ ready, ship })))).toBe("DEPLOY_FAILED: no docker");
+    expect(variables().size).toBe(0);
+  });
+
+  test("Docker is needed where the server does not build, and in no dry run", async () => {
+    const tools = await scratch("tools");
+    await symlink(Bun.which("node") ?? "", join(tools, "node"));
+    const needs = (url: string, dryRun = false) => codeOf(assertBuildTools({ url, environment: { PATH: tools }, dryRun }));
+    expect(await needs("https://api.trigger.dev")).toBe("nothing");
+    expect(await needs(api.origin, true)).toBe("nothing");
+    expect(await needs(api.origin)).toMatch(/^DEPLOY_FAILED: .*Docker is not installed here$/);
   });
 
   test("what fails on the way is what is said, and is not noted as deployed", async () => {

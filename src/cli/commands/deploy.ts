@@ -8,7 +8,7 @@ export default defineCommand({
   name: "deploy",
   summary: "ship the tasks and their settings to Trigger.dev",
   details:
-    "Sets what the tasks need to know, from hub.env and keys.env, as secrets of the production environment; builds the tasks and deploys them with Trigger.dev's own CLI, which needs Node; and checks that production then runs exactly this version's tasks. Run it after every update of psn and whenever a setting changed.",
+    "Sets what the tasks need to know, from hub.env and keys.env, as secrets of the production environment; builds the tasks and deploys them with Trigger.dev's own CLI, which needs Node, and Docker with buildx for a server of your own; and checks that production then runs exactly this version's tasks. Run it after every update of psn and whenever a setting changed.",
   examples: [
     { line: "psn deploy", does: "to the project that psn init --trigger found or made" },
     { line: "psn deploy --dry-run", does: "build, and say what would be set; deploy nothing" },
@@ -29,7 +29,9 @@ export default defineCommand({
     const variables = [...Object.keys(secrets), ...Object.keys(plain)];
     const onLine = (line: string) => output.interactive && output.note(line);
     const ship = () => vendors.ship({ env, token, projectRef, dryRun: input.dryRun, signal, onLine });
+    const ready = () => vendors.assertTools(env, input.dryRun);
     if (input.dryRun) {
+      await ready();
       await ship();
       output.result(
         { dryRun: true, project: projectRef, variables, tasks: TASKS },
@@ -45,6 +47,7 @@ export default defineCommand({
       secrets,
       plain,
       ours: vendors.VARIABLES,
+      ready,
       ship,
     });
     output.result(
