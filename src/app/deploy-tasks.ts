@@ -5,6 +5,8 @@ import type { TriggerDev, TriggerWorker } from "./ports/vendors.ts";
 export const TASKS: readonly string[] = ["prune", "publish-delivery", "publish-due", "refresh-tokens", "settle-unknown"];
 /** The variable that says which psn was deployed last, and as which version there. */
 export const DEPLOYED = "PSN_DEPLOYED";
+/** Variables that the build reads too: what production does by them changes only with a deployment. */
+export const BUILT_IN: readonly string[] = ["PSN_WATCHDOG_MINUTES"];
 
 export interface Deployment {
   readonly trigger: TriggerDev;
@@ -45,9 +47,12 @@ export async function deployTasks(deployment: Deployment): Promise<TriggerWorker
       "DEPLOY_FAILED",
       `the deployment is there, but production ${worker ? "does not run what it should" : "runs nothing"}${listed("missing", missing)}${listed("not psn's", foreign)}`,
     );
-  await trigger.setVariables(projectRef, { [DEPLOYED]: `${version} ${worker.version}` }, false);
+  await trigger.setVariables(projectRef, { [DEPLOYED]: deployedAs(version, worker) }, false);
   return worker;
 }
+
+/** What DEPLOYED says where production runs these tasks of this version of psn. */
+export const deployedAs = (version: string, worker: TriggerWorker) => `${version} ${worker.version}`;
 
 /** A deployment replaces what production runs. Throws STATE_CONFLICT for tasks that are not psn's. */
 export function assertOurs(worker: TriggerWorker | undefined): void {

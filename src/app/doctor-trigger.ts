@@ -1,4 +1,4 @@
-import { DEPLOYED, TASKS } from "./deploy-tasks.ts";
+import { DEPLOYED, deployedAs, TASKS } from "./deploy-tasks.ts";
 import { type Check, checking, fail, ok, warn } from "./doctor.ts";
 import type { TriggerDev } from "./ports/vendors.ts";
 
@@ -47,7 +47,7 @@ async function deploymentCheck({ api, projectRef, version }: TriggerGround, depl
   if (!worker) return fail("deployment", "nothing is deployed yet", "psn deploy");
   const missing = TASKS.filter((task) => !worker.tasks.includes(task));
   if (missing.length > 0) return fail("deployment", `${worker.version} lacks ${missing.join(", ")}`, "psn deploy");
-  if (deployed === `${version} ${worker.version}`) return ok("deployment", `${worker.version} is this version, ${version}`);
+  if (deployed === deployedAs(version, worker)) return ok("deployment", `${worker.version} is this version, ${version}`);
   if (deployed?.endsWith(` ${worker.version}`))
     return warn("deployment", `${worker.version} is psn ${deployed.split(" ")[0]}, and this is ${version}`, "psn deploy");
   return warn("deployment", `${worker.version} was not deployed by psn deploy`, "psn deploy");

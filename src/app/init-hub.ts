@@ -1,4 +1,4 @@
-import { assertOurs } from "./deploy-tasks.ts";
+import { assertOurs, deployedAs } from "./deploy-tasks.ts";
 import type { User } from "./ports/accounts.ts";
 import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import { assertSameDatabase, type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
@@ -16,9 +16,18 @@ export interface InitWish {
     readonly api: TriggerDev;
     readonly token: string;
     readonly wish: Omit<TriggerWish, "secrets" | "plain">;
+    /** Of this psn. */
+    readonly version: string;
     /** What the tasks need to know, once the hub is made. Throws STATE_CONFLICT where the tasks could not reach its database. */
     readonly variables: () => Pick<TriggerWish, "secrets" | "plain">;
   };
+}
+
+export interface Initialised {
+  readonly steps: readonly InitStep[];
+  readonly user: User;
+  /** Production at Trigger.dev runs this psn's tasks as this hub wants them; null where no clock there was wished for. */
+  readonly isDeployed: boolean | null;
 }
 
 /**
@@ -29,7 +38,7 @@ export async function initHub(
   provisioning: Provisioning,
   wish: InitWish,
   onStep: (step: InitStep) => void = () => undefined,
-): Promise<{ readonly steps: readonly InitStep[]; readonly user: User }> {
+): Promise<Initialised> {
   const { file } = provisioning;
   const steps: InitStep[] = [];
   const took = (some: readonly InitStep[]) => {
@@ -49,12 +58,16 @@ export async function initHub(
   }
   const hub = await provisionHub(provisioning, { ...wish.hub, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
   took(hub.steps);
+  let isDeployed: boolean | null = null;
   if (wish.trigger) {
-    const { api, token, variables } = wish.trigger;
+    const { api, token, variables, version } = wish.trigger;
     const known = variables();
     if (file.get("TRIGGER_ACCESS_TOKEN") !== token) file.set({ TRIGGER_ACCESS_TOKEN: token });
-    took(await provisionTrigger(api, file, { ...wish.trigger.wish, ...known }));
-    assertOurs(await api.currentWorker(file.get("TRIGGER_PROJECT_REF") ?? ""));
+    const { steps, deployed, needsBuild } = await provisionTrigger(api, file, { ...wish.trigger.wish, ...known });
+    took(steps);
+    const worker = await api.currentWorker(file.get("TRIGGER_PROJECT_REF") ?? "");
+    assertOurs(worker);
+    isDeployed = worker !== undefined && deployed === deployedAs(version, worker) && !needsBuild;
   }
-  return { steps, user: hub.user };
+  return { steps, user: hub.user, isDeployed };
 }

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { BUILT_IN, DEPLOYED } from "./deploy-tasks.ts";
 import type { Organization, TriggerDev, TriggerProject } from "./ports/vendors.ts";
 import type { HubFile } from "./provision-hub.ts";
 
@@ -20,6 +21,14 @@ export interface TriggerStep {
   readonly did: "made" | "kept" | "adopted" | "set";
 }
 
+export interface ProvisionedTrigger {
+  readonly steps: readonly TriggerStep[];
+  /** What psn deploy noted there last; undefined before the first deployment. */
+  readonly deployed: string | undefined;
+  /** A setting differs that only a deployment changes. */
+  readonly needsBuild: boolean;
+}
+
 /** The word in PSN_MADE: written before the project is made, and kept. */
 const INTENT = "trigger-project:";
 const NAME = /^[a-z0-9-]{1,60}$/;
@@ -30,7 +39,8 @@ const isRef = (project: string) => project.startsWith("proj_");
  * run again: what is about to be made is written down first, and looked for before it is made. Throws INPUT_INVALID,
  * INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
  */
-export async function provisionTrigger(trigger: TriggerDev, file: HubFile, wish: TriggerWish): Promise<readonly TriggerStep[]> {
+export async function provisionTrigger(api: TriggerDev, file: HubFile, wish: TriggerWish): Promise<ProvisionedTrigger> {
+  const trigger = { ...api, organizations: once(api.organizations) };
   await trigger.whoAmI();
   const { project, did } = await findProject(trigger, file, wish);
   const steps: TriggerStep[] = [{ what: "trigger project", did }];
@@ -41,12 +51,25 @@ export async function provisionTrigger(trigger: TriggerDev, file: HubFile, wish:
   steps.push({ what: "trigger key", did: isNew ? "made" : "kept" });
 
   const there = await trigger.variables(project.ref);
-  const differ = Object.fromEntries(Object.entries(wish.plain).filter(([name, value]) => there.get(name) !== value));
+  const deployed = there.get(DEPLOYED) ?? undefined;
+  const other = Object.entries(wish.plain).filter(([name, value]) => there.get(name) !== value);
+  // What the build has fixed stays as it was built, so that whoever compares sees that it differs.
+  const built = deployed === undefined ? [] : BUILT_IN;
+  const differ = Object.fromEntries(other.filter(([name]) => !built.includes(name)));
   const isSet = Object.keys(differ).length > 0 || Object.keys(wish.secrets).length > 0;
   await trigger.setVariables(project.ref, wish.secrets, true);
   await trigger.setVariables(project.ref, differ, false);
   steps.push({ what: "trigger variables", did: isSet ? "set" : "kept" });
-  return steps;
+  return { steps, deployed, needsBuild: other.some(([name]) => built.includes(name)) };
+}
+
+/** Asks once, however often it is called; an answer that failed is asked for again. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: { readonly value: T } | undefined;
+  return async () => {
+    answer ??= { value: await ask() };
+    return answer.value;
+  };
 }
 
 interface Found {

@@ -138,7 +138,17 @@ describe("psn init --neon --trigger", () => {
     });
     trigger.deploy({ tasks: TASKS.map((id) => ({ id })) });
     expect(await doctor()).toMatchObject({ deployment: "warn" });
-    trigger.projects[0]?.environments.prod.variables.delete("HUB_ENCRYPTION_KEY");
+    const again = async () =>
+      (await psn(["init", "--neon", "--trigger", "--neon-api-key-stdin"], { cwd: folder, stdin: neon.apiKey })).stderr;
+    expect(await again()).toMatch(/next: psn deploy/);
+    const { variables } = trigger.projects[0]?.environments.prod ?? { variables: new Map() };
+    variables.set("PSN_DEPLOYED", { value: `0.0.0 ${trigger.projects[0]?.environments.prod.current?.version}`, isSecret: false });
+    expect(await again()).toMatch(/next: psn doctor/);
+    await place.run("config", "set", "PSN_WATCHDOG_MINUTES", "10");
+    expect(await again()).toMatch(/next: psn deploy/);
+    expect(await doctor()).toMatchObject({ deployment: "ok", "task settings": "warn" });
+    await place.run("config", "set", "PSN_WATCHDOG_MINUTES", "--unset");
+    variables.delete("HUB_ENCRYPTION_KEY");
     expect(await doctor()).toMatchObject({ "task settings": "fail" });
 
     const plan = await place.run("destroy", "--dry-run");

@@ -259,7 +259,7 @@ function memory(values: Partial<Record<HubFileName, string>> = {}) {
 
 describe("a hub's project", () => {
   const did = async (file: HubFile, wish: TriggerWish = WISH, trigger = connect()) =>
-    (await provisionTrigger(trigger, file, wish)).map((step) => `${step.what}: ${step.did}`);
+    (await provisionTrigger(trigger, file, wish)).steps.map((step) => `${step.what}: ${step.did}`);
 
   test("is made, and a second run changes nothing but variables", async () => {
     const { file, held, writes } = memory({ PSN_MADE: "neon-project:hub" });
@@ -326,6 +326,28 @@ describe("a hub's project", () => {
     }
     // Intent, project, ref, key, secrets, plain: before and after each.
     expect(stops).toBe(12);
+  });
+
+  test("is made with one question for the organisations", async () => {
+    await did(memory().file);
+    expect(asked().filter((line) => line === "GET /api/v1/orgs")).toHaveLength(1);
+    await did(memory().file, { ...WISH, organization: slug(), newName: "psn-2" });
+    expect(asked().filter((line) => line === "GET /api/v1/orgs")).toHaveLength(2);
+  });
+
+  test("keeps the minutes that its deployed tasks were built with, and says that they differ", async () => {
+    const { ref, environments } = api.addProject("hub");
+    const set = (name: string, value: string) => environments.prod.variables.set(name, { value, isSecret: false });
+    set("PSN_WATCHDOG_MINUTES", "5");
+    const minutes = () => environments.prod.variables.get("PSN_WATCHDOG_MINUTES")?.value;
+    const { file } = memory({ TRIGGER_PROJECT_REF: ref });
+    const wish = { ...WISH, plain: { PSN_WATCHDOG_MINUTES: "10", PSN_USER: "ada" } };
+    set("PSN_DEPLOYED", "1.2.3 20261123.1");
+    expect(await provisionTrigger(connect(), file, wish)).toMatchObject({ deployed: "1.2.3 20261123.1", needsBuild: true });
+    expect([minutes(), environments.prod.variables.get("PSN_USER")?.value]).toEqual(["5", "ada"]);
+    environments.prod.variables.delete("PSN_DEPLOYED");
+    expect(await provisionTrigger(connect(), file, wish)).toMatchObject({ deployed: undefined, needsBuild: false });
+    expect(minutes()).toBe("10");
   });
 
   test("is in the organisation there is, or in the one that was named", async () => {

@@ -105,7 +105,7 @@ export default defineCommand({
       ...(input.handle === undefined ? {} : { handle: input.handle }),
       ...(input.tz === undefined ? {} : { timeZone: input.tz }),
     };
-    const { steps, user } = await initHub(
+    const { steps, user, isDeployed } = await initHub(
       provisioning(folder),
       { ...wish, hub: { handle: input.handle ?? "me", timeZone, change, ...(databaseUrl === undefined ? {} : { databaseUrl }) } },
       (step) => remote && output.interactive && output.note(line(step)),
@@ -122,12 +122,16 @@ export default defineCommand({
       output.note(`an earlier login of this hub could not be removed; as the owner of the database: DROP ROLE ${name}`);
     if (input.tz !== undefined && user.timeZone !== input.tz)
       output.note(`PSN_TIME_ZONE of the environment says ${user.timeZone}, and stands above --tz on this machine`);
-    output.note(
-      input.trigger ? "next: psn deploy" : "next: psn connect feed ./public   (or x, linkedin, threads, bluesky, mastodon, webhook)",
-    );
+    output.note(next(isDeployed));
     return undefined;
   },
 });
+
+/** What to do after init; null: no clock at Trigger.dev was asked for. */
+function next(isDeployed: boolean | null): string {
+  if (isDeployed === null) return "next: psn connect feed ./public   (or x, linkedin, threads, bluesky, mastodon, webhook)";
+  return isDeployed ? "next: psn doctor   (the tasks of this version are deployed)" : "next: psn deploy";
+}
 
 interface Idle {
   readonly flag: string;
@@ -216,6 +220,7 @@ async function wishOf(input: Input, folder: string, databaseUrl: string | undefi
           trigger: {
             api: vendors.openTrigger(env, token),
             token,
+            version: context.version,
             wish: { ...triggerWish(input), newName: newName() },
             variables: () => {
               vendors.assertReachable(vendors.settingsOf(folder));
