@@ -21,7 +21,8 @@ const NOTES: Readonly<Record<string, string>> = {
     "A platform that does nothing and a Postgres 18 with fsync on the same machine, which has two cores for both. A delivery is claimed, loaded, sent and settled; `sending` is committed before it is sent and its outcome before it is reported. graphile-worker runs jobs that do nothing on the same server, in turns: its job is one row that is locked and deleted. ADR 11 says what the bound is.",
   lateness: "From the due instant to the call of the platform.",
   growth: "Nine of ten deliveries are history. The hubs are on one server and take turns.",
-  tasks: "Trigger.dev's own worker process.",
+  tasks:
+    "Trigger.dev's own worker process. Twenty posts of one account in one second against twenty accounts with one post each, four runs at once.",
 };
 
 /** docs/performance.md: ratios first, since they hold on another machine too. */

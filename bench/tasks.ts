@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { buildTasks } from "../tests/support/trigger-build.ts";
 import { startTriggerWorker } from "../tests/support/trigger-worker.ts";
+import { burst } from "./burst.ts";
 import { type Figure, median, pairwise } from "./report.ts";
 
 /** The image is pulled before a cold start; in bytes. */
@@ -66,6 +67,7 @@ export default async function tasks(): Promise<readonly Figure[]> {
         met: ms / b <= CLAIM_MOST,
       },
       { name: "attempt that claims, start to end", value: `${a.toFixed(0)} ms`, ratio, against: "a whole attempt that does nothing" },
+      ...(await burst(worker)),
     ];
   } finally {
     await worker.stop();

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { type DeliveryChange, LEASE_MS, nextLook } from "@psn/domain/delivery.ts";
-import { type Moment, momentOf } from "./clocks.ts";
+import { type Moment, momentOf, since } from "./clocks.ts";
 import type { Claim, LoadedDelivery } from "./ports/deliveries.ts";
 import type { WakeUp } from "./ports/outside.ts";
 import type { World } from "./ports/world.ts";
@@ -11,6 +11,11 @@ import { publishDelivery } from "./publish-delivery.ts";
 const EARLY_MS = 10_000;
 const EARLY_TRIES = 3;
 const SOON_MS = 60_000;
+/**
+ * How long a run goes on to what else is due of its account, in milliseconds. What it begins last has nearly all of the time that
+ * Trigger.dev gives a run (`maxDuration` in trigger.config.ts, 300 s); files, which may take minutes, have runs of their own.
+ */
+const GOES_ON_MS = 30_000;
 /** How long after the end of a lease to look, in milliseconds. */
 const AFTER_LEASE_MS = 1_000;
 
@@ -23,6 +28,8 @@ export interface Wake {
   readonly worker: string;
   /** Told what went wrong beside the delivery itself. */
   readonly onTrouble: (error: unknown) => void;
+  /** After its own delivery it publishes what else is due of the account. Absent: it does not. */
+  readonly goesOn?: boolean;
 }
 
 /** What came of a wake-up. */
@@ -37,22 +44,28 @@ export interface Woke {
 
 /**
  * Looks at one delivery and does what it needs: publishes it, settles it, asks about it, or nothing. Whatever it leaves to be
- * done later it asks the queue for, but for a failure that passes: that is the caller's to try again. Throws DB_…, SCHEMA_….
+ * done later it asks the queue for, but for a failure that passes: that is the caller's to try again. Where all went well it may go on
+ * to what else is due of the account (ADR 21). Throws DB_…, SCHEMA_….
  */
 export async function wakeDelivery(wake: Wake): Promise<Woke> {
   const { world, worker } = wake;
   const { deliveries } = world.stores;
   const { ids: platforms } = world.platforms;
+  const begun = momentOf(world);
   for (let attempt = 1; ; attempt += 1) {
     const askedAt = momentOf(world);
-    const { claim, loaded } = await deliveries.claimOne({
+    const { claim, loaded, more } = await deliveries.claimOne({
       worker,
       leaseMs: LEASE_MS,
       platforms,
       userId: wake.userId,
       deliveryId: wake.deliveryId,
     });
-    if (claim) return act(wake, claim, loaded, askedAt);
+    if (claim) {
+      const woke = await act(wake, claim, loaded, askedAt);
+      if (wake.goesOn && more && loaded && !woke.failure) await goOn(wake, loaded.account.id, begun).catch(wake.onTrouble);
+      return woke;
+    }
     if (!loaded) return { state: null, acted: false, failure: null };
     const look = platforms.includes(loaded.account.platform) ? nextLook(loaded) : null;
     const early = look ? look.getTime() - loaded.readAt.getTime() : null;
@@ -67,6 +80,28 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
     const at = isOver ? new Date(world.now().getTime() + Math.max(early, 0)) : look;
     if (at) await later(wake, loaded, at, early !== null && early < SOON_MS ? worker : undefined);
     return { state: loaded.state, acted: false, failure: null };
+  }
+}
+
+/**
+ * Publishes what else is due of the account, one after the other, each under a claim of its own and under a name that no other attempt has.
+ * Their own wake-ups find nothing to do. Whatever goes wrong ends it: each of them has a run of its own, or a wake-up left here.
+ */
+async function goOn(wake: Wake, accountId: string, begun: Moment): Promise<void> {
+  const { world, userId } = wake;
+  const { ids: platforms } = world.platforms;
+  for (let count = 1; since(world, begun).ms < GOES_ON_MS; count += 1) {
+    const askedAt = momentOf(world);
+    const worker = `${wake.worker}.${count}`;
+    const { claim, loaded, more } = await world.stores.deliveries.claimNext({ worker, leaseMs: LEASE_MS, platforms, userId, accountId });
+    if (!claim) return;
+    const { state, failure } = await act({ ...wake, worker }, claim, loaded, askedAt);
+    // Nobody tries this one again as its own run would: that may have come and gone.
+    if (failure && state === "scheduled" && loaded) {
+      const inMs = failure.retryAfterMs ?? 0;
+      await later(wake, { ...loaded, fence: claim.fence, state }, new Date(world.now().getTime() + inMs));
+    }
+    if (failure || !more) return;
   }
 }
 

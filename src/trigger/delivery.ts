@@ -20,14 +20,20 @@ export const RETRY = { maxAttempts: 40, factor: 2, minTimeoutInMs: 1_000, maxTim
 /** Failures that stand in the delivery's history already. */
 const recorded = new WeakSet<object>();
 
-/** One attempt. Throws what makes Trigger.dev abort the run or try again. */
-export async function runDelivery(payload: unknown, world?: World): Promise<Pick<Woke, "state" | "acted">> {
+/**
+ * One attempt. `account`: it goes on to what else is due of the account. Throws what makes Trigger.dev abort the run or try again.
+ */
+export async function runDelivery(
+  payload: unknown,
+  world?: World,
+  scope: "account" | "delivery" = "account",
+): Promise<Pick<Woke, "state" | "acted">> {
   const { deliveryId, userId } = idsOf(payload);
   let woke: Woke;
   try {
     const opened = world ?? openWorld().world;
     const worker = `trigger.dev-${opened.newId().slice(-12)}`;
-    woke = await wakeDelivery({ world: opened, deliveryId, userId, worker, onTrouble: tell });
+    woke = await wakeDelivery({ world: opened, deliveryId, userId, worker, onTrouble: tell, goesOn: scope === "account" });
   } catch (error) {
     throw verdict(toPsnError(error));
   }

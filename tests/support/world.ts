@@ -47,14 +47,18 @@ export function createWorld(database: Database, options: WorldOptions): TestWorl
   const stores = createStores(database);
   const later = <T extends LoadedDelivery | undefined>(loaded: T): T =>
     loaded && { ...loaded, readAt: new Date(loaded.readAt.getTime() + clock.passedMs) };
-  const { load, claimOne, beat } = stores.deliveries;
+  const { load, claimOne, claimNext, beat } = stores.deliveries;
   const { counted, calls } = counting({
     ...stores.deliveries,
     load: async (...args) => later(await load(...args)),
     beat: async (...args) => new Date((await beat(...args)).getTime() + clock.passedMs),
     claimOne: async (...args) => {
-      const { claim, loaded } = await claimOne(...args);
-      return { claim, loaded: later(loaded) };
+      const { loaded, ...one } = await claimOne(...args);
+      return { ...one, loaded: later(loaded) };
+    },
+    claimNext: async (...args) => {
+      const { loaded, ...one } = await claimNext(...args);
+      return { ...one, loaded: later(loaded) };
     },
   });
   const known: Platforms = {

@@ -66,6 +66,14 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** One delivery, claimed and loaded in one round trip. */
+export interface ClaimedOne {
+  readonly claim: Claim | undefined;
+  readonly loaded: LoadedDelivery | undefined;
+  /** More of its account is due that `claimNext` would claim. */
+  readonly more: boolean;
+}
+
 export interface Deliveries {
   claim(request: {
     readonly worker: string;
@@ -86,7 +94,18 @@ export interface Deliveries {
     readonly platforms: readonly string[];
     readonly userId: string;
     readonly deliveryId: string;
-  }): Promise<{ readonly claim: Claim | undefined; readonly loaded: LoadedDelivery | undefined }>;
+  }): Promise<ClaimedOne>;
+  /**
+   * The same for whichever delivery of this account is due longest, is scheduled and holds no media; no claim where there is none, or
+   * where somebody else took it in this instant.
+   */
+  claimNext(request: {
+    readonly worker: string;
+    readonly leaseMs: number;
+    readonly platforms: readonly string[];
+    readonly userId: string;
+    readonly accountId: string;
+  }): Promise<ClaimedOne>;
   /**
    * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks, where there is
    * nothing. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.

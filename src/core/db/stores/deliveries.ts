@@ -57,10 +57,21 @@ const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim 
 
 const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double precision`;
 
-/** All that publishing these needs, as three statements; `loadedOf` puts their answers together. */
-function loading(db: Builder, deliveryIds: readonly string[]) {
+/**
+ * The oldest delivery of an account that is due, waits for whoever comes, and holds no media: what can be sent at once. The account is
+ * an expression.
+ */
+const nextDue = (account: SQL) => sql`select d.id from psn.deliveries d join psn.accounts a on a.id = d.account_id
+  where d.account_id = ${account} and d.state = 'scheduled' and d.wake_at <= now()
+    and a.health = 'ok' and (a.paused_until is null or a.paused_until <= now())
+    and not exists (select from psn.delivery_units u where u.delivery_id = d.id and cardinality(u.media) > 0)
+  order by d.wake_at limit 1`;
+const moreDue = (db: Builder, account: SQL) =>
+  db.select({ more: sql<boolean>`more` }).from(sql`(select exists(${nextDue(account)}) as more) due`);
+
+/** All that publishing these needs, as three statements; `loadedOf` puts their answers together. `ids` is an array of uuids. */
+function loading(db: Builder, ids: SQL) {
   const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil } = deliveries;
-  const ids = uuids(deliveryIds);
   return [
     db
       .select({ delivery: { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens, nowMs })
@@ -146,7 +157,7 @@ export function deliveriesStore(database: Database): Deliveries {
   const load = together<string, LoadedDelivery | undefined>({
     most: MOST_TOGETHER,
     nameOf: (id) => id,
-    ask: async (userId, ids) => loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, ids), { repeatable: true }))),
+    ask: async (userId, ids) => loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true }))),
   });
 
   const write = async (userId: string, settlements: readonly Settlement[]): Promise<readonly boolean[]> => {
@@ -192,16 +203,41 @@ export function deliveriesStore(database: Database): Deliveries {
     async claimOne({ worker, leaseMs, platforms, userId, deliveryId }) {
       const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
       // Repeatable, since the claim answers the same worker the same way.
-      const [, claims, ...loaded] = await database.run(
+      const [, claims, due, ...loaded] = await database.run(
         { userId, service: true },
         (db) => [
           db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
           db.select(claimColumns).from(sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, ${deliveryId}::uuid)`),
-          ...loading(db, [deliveryId]),
+          moreDue(db, sql`(select account_id from psn.deliveries where id = ${deliveryId}::uuid)`),
+          ...loading(db, uuids([deliveryId])),
         ],
         { repeatable: true },
       );
-      return { claim: claims[0] && claimOf(claims[0]), loaded: loadedOf([deliveryId], ...loaded)[0] };
+      return { claim: claims[0] && claimOf(claims[0]), loaded: loadedOf([deliveryId], ...loaded)[0], more: due[0]?.more === true };
+    },
+
+    async claimNext({ worker, leaseMs, platforms, userId, accountId }) {
+      const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
+      const account = sql`${accountId}::uuid`;
+      const mine = sql`select d.id from psn.deliveries d where d.account_id = ${account} and d.worker = ${worker}::text
+        and d.state in ('claimed', 'sending')`;
+      // Repeatable: what this worker has claimed already is what it gets again.
+      const [, claims, due, ...loaded] = await database.run(
+        { userId, service: true },
+        (db) => [
+          db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
+          db
+            .select(claimColumns)
+            .from(
+              sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, coalesce((${mine} limit 1), (${nextDue(account)})))`,
+            ),
+          moreDue(db, account),
+          ...loading(db, sql`array(${mine})`),
+        ],
+        { repeatable: true },
+      );
+      const claim = claims[0] && claimOf(claims[0]);
+      return { claim, loaded: claim && loadedOf([claim.deliveryId], ...loaded)[0], more: due[0]?.more === true };
     },
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
