@@ -27,7 +27,7 @@ export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = {
   bluesky: 4,
   mastodon: 2,
   x: 2,
-  linkedin: 1,
+  linkedin: 2,
   threads: 2,
   webhook: 4,
 };

@@ -24,7 +24,8 @@ export default definePlatform({
     visibilities: ["public", "followers"],
     contentWarning: false,
     duplicates: "refused",
-    concurrency: 1,
+    // LinkedIn names no limit; two, so that on Trigger.dev one lost machine leaves a place (src/trigger/queues.ts).
+    concurrency: 2,
   },
   auth: [OAUTH],
 

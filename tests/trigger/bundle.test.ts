@@ -71,13 +71,13 @@ describe("queues", () => {
   const declared = () => new Map(build.worker.queues.map(({ name, concurrencyLimit }) => [name, concurrencyLimit]));
 
   test("are one for each platform that Trigger.dev can serve, with the platform's own limit for an account, and one to settle in", async () => {
-    const wanted = new Map<string, number>([["settle", 1]]);
+    const wanted = new Map<string, number>([["settle", 2]]);
     for (const id of platformIds) {
       const { capabilities } = await platforms[id]();
       if (remotePlatforms[id] !== undefined) wanted.set(`publish-${id}`, capabilities.concurrency);
     }
     expect(new Map([...declared()].toSorted())).toEqual(new Map([...wanted].toSorted()));
-    expect(task("settle-unknown").queue).toMatchObject({ name: "settle", concurrencyLimit: 1 });
+    expect(task("settle-unknown").queue).toMatchObject({ name: "settle", concurrencyLimit: 2 });
   });
 
   test("leave out what needs the user's own machine, and nothing else", async () => {

@@ -56,15 +56,13 @@ export async function openNeonDatabase(): Promise<TestDatabase> {
   return neonHttp.open();
 }
 
-/** Without `shorten` every wait takes at most 50 ms. */
-export async function openTaskStage(options: Partial<WorldOptions> = {}): Promise<TaskStage> {
+/** Without `shorten` every wait takes at most 50 ms; without `execute` a run wakes its delivery. */
+export async function openTaskStage(options: Partial<WorldOptions> = {}, execute?: Execute): Promise<TaskStage> {
   const db = await openNeonDatabase();
   const gateway = await sharedGateway();
   const stage = await stageOn(db, options);
-  const { api, secretKey } = await startDeployed(async ({ payload }) => ({
-    ok: true,
-    output: await wake(Payload.parse(payload).deliveryId),
-  }));
+  const waking: Execute = async ({ payload }) => ({ ok: true, output: await wake(Payload.parse(payload).deliveryId) });
+  const { api, secretKey } = await startDeployed(execute ?? waking);
   const { world: bare, userId } = stage;
   const platforms = PLATFORMS.map(({ id }) => id);
   const queue = triggerQueue({ url: api.origin, secretKey, platforms, fetch: (input, init) => fetch(input, init), now: bare.now });
