@@ -128,9 +128,19 @@ describe("facets", () => {
     expect(unit).toMatchObject({ prepare: true, body: { facets: [], link: null } });
   });
 
+  test.each([
+    ["README.md and main.rs: see example.com", null],
+    ["setup.sh, then https://one.example.com/a", "https://one.example.com/a"],
+    ["example.org/a before http://two.example.com", "http://two.example.com"],
+    ["(https://one.example.com/x).", "https://one.example.com/x"],
+  ])("%j: a card is made only of a link that was written out", (text, link) => {
+    const { body } = unitOf(post(text));
+    expect(body.link).toBe(link);
+  });
+
   test("the first link becomes a card, unless there are images", () => {
-    const text = "one.example.com https://two.example.com";
-    expect(unitOf(post(text))).toMatchObject({ prepare: true, body: { link: "https://one.example.com" } });
+    const text = "one.example.com https://two.example.com https://three.example.com";
+    expect(unitOf(post(text))).toMatchObject({ prepare: true, body: { link: "https://two.example.com" } });
     expect(unitOf(post(text, {}, [photo]))).toMatchObject({ body: { link: null } });
     expect(unitOf(post("just text #tag"))).toMatchObject({ prepare: false });
   });

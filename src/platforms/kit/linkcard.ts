@@ -1,13 +1,19 @@
 import type { Fetch, Net } from "@psn/core/types/platform.ts";
+import { USER_AGENT } from "@psn/core/utils/user-agent.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { imageSize } from "image-size";
-import { isPrivateHost } from "./private.ts";
+import { readPage } from "./linkcard/page.ts";
+import { isPrivateHost, leadsInside, type Resolve, withSignal } from "./private.ts";
 
-/** Longest a page and its picture may take together, in milliseconds. */
-const TIMEOUT_MS = 5000;
-/** How much of a page is read, in bytes: what a card needs stands in its head. */
-const PAGE_BYTES = 512_000;
-const MAX_REDIRECTS = 3;
+/** Longest that a card may take, in milliseconds: the page, and then its pictures. */
+const CARD_MS = 8000;
+const PAGE_MS = 5000;
+const PICTURE_MS = 3000;
+/** As many as a browser follows (https://fetch.spec.whatwg.org/#http-redirect-fetch, 2026-11). */
+const MAX_REDIRECTS = 20;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+/** So many pictures are tried, until one can be used. */
+const MAX_PICTURES = 4;
 /** Longest title and description, in UTF-16 units. */
 const TITLE_LENGTH = 300;
 const DESCRIPTION_LENGTH = 1000;
@@ -26,22 +32,37 @@ export interface Card {
  * Asked without any credentials. Never fails because of the page: a page that cannot be read is called by its host.
  * Throws only when `net.signal` stops it.
  */
-export async function fetchCard(link: string, net: Net, imageBytes: number): Promise<Card> {
-  const signal = AbortSignal.any([net.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+export async function fetchCard(link: string, net: Net, imageBytes: number, resolve?: Resolve): Promise<Card> {
   const fallback = { title: URL.canParse(link) ? new URL(link).host : link, description: "" };
+  const whole = AbortSignal.any([net.signal, AbortSignal.timeout(CARD_MS)]);
+  const follow = async (to: URL, from: URL, accept: string, mostMs: number) => {
+    const signal = AbortSignal.any([whole, AbortSignal.timeout(mostMs)]);
+    const answered = await fetchPublic({ to, from, accept, fetch: net.fetch, signal, resolve });
+    return answered && { ...answered, signal };
+  };
   try {
-    const page = await fetchPublic(new URL(link), net.fetch, signal, "text/html,application/xhtml+xml");
-    const type = page?.response.headers.get("content-type") ?? "";
-    if (!page || !/^(text\/html|application\/xhtml\+xml)\b/i.test(type)) {
-      await page?.response.body?.cancel();
+    const start = new URL(link);
+    const page = await follow(start, start, "text/html,application/xhtml+xml,*/*;q=0.1", PAGE_MS);
+    const head = page && (await readPage(page.response, page.signal));
+    if (!head) {
+      page?.response.body?.cancel().catch(() => undefined);
+      net.signal.throwIfAborted();
       return fallback;
     }
-    const { bytes } = await readUpTo(page.response, PAGE_BYTES);
-    const meta = await readMeta(decode(bytes, type));
-    const image = await fetchImage(meta.image, page.url, net.fetch, signal, imageBytes);
+    const base = head.base === undefined ? null : URL.parse(head.base, page.url);
+    const seenFrom = base && isWeb(base) ? base : page.url;
+    const pictures = head.images.map((source) => URL.parse(source, seenFrom)).filter((url) => url !== null);
+    let image: Blob | undefined;
+    for (const url of pictures.filter(isWeb).slice(0, MAX_PICTURES)) {
+      // The card without a picture is worth having.
+      const answer = await follow(url, page.url, Object.values(IMAGE_TYPES).join(","), PICTURE_MS).catch(() => undefined);
+      image = answer && (await readPicture(answer.response, imageBytes).catch(() => undefined));
+      net.signal.throwIfAborted();
+      if (image || whole.aborted) break;
+    }
     return {
-      title: lineOf(meta.title, TITLE_LENGTH) || fallback.title,
-      description: lineOf(meta.description, DESCRIPTION_LENGTH),
+      title: lineOf(head.title, TITLE_LENGTH) || fallback.title,
+      description: lineOf(head.description, DESCRIPTION_LENGTH),
       ...(image ? { image } : {}),
     };
   } catch {
@@ -50,154 +71,63 @@ export async function fetchCard(link: string, net: Net, imageBytes: number): Pro
   }
 }
 
-interface Page {
-  readonly response: Response;
-  readonly url: URL;
+interface Following {
+  readonly to: URL;
+  /** What named `to`: the page for its picture; for the page itself, the link. */
+  readonly from: URL;
+  readonly accept: string;
+  readonly fetch: Fetch;
+  readonly signal: AbortSignal;
+  readonly resolve: Resolve | undefined;
 }
 
 /**
- * Follows redirects itself, so that each is looked at: http(s) only, and none from the open net into a private one. Names that lead
- * inside are refused by `fetch`.
+ * Follows redirects itself, so that each is looked at: http(s) only, and none from the open net into a private one, also where the
+ * hub's owner allows `fetch` to go there: the author of the post did not write that address. Undefined where nothing can be had.
  */
-async function fetchPublic(start: URL, fetch: Fetch, signal: AbortSignal, accept: string): Promise<Page | undefined> {
-  let url = start;
+async function fetchPublic({ to, from, accept, fetch, signal, resolve }: Following) {
+  let url = to;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    if (!/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") return undefined;
-    if (isPrivateHost(url) && !isPrivateHost(start)) return undefined;
-    const response = await fetch(url, { headers: { accept }, redirect: "manual", credentials: "omit", signal });
+    if (!isWeb(url) || url.username !== "" || url.password !== "") return undefined;
+    if (await withSignal(entersInside(from, url, resolve), signal)) return undefined;
+    const headers = { accept, "user-agent": USER_AGENT };
+    const response = await fetch(url, { headers, redirect: "manual", credentials: "omit", signal });
     if (response.ok) return { response, url };
     await response.body?.cancel();
     const location = response.headers.get("location");
-    if (response.status < 300 || response.status > 399 || !location || !URL.canParse(location, url)) return undefined;
+    if (!REDIRECTS.has(response.status) || !location || !URL.canParse(location, url)) return undefined;
     url = new URL(location, url);
   }
   return undefined;
 }
 
-async function fetchImage(source: string, page: URL, fetch: Fetch, signal: AbortSignal, most: number): Promise<Blob | undefined> {
-  if (source === "" || !URL.canParse(source, page)) return undefined;
-  const url = new URL(source, page);
-  if (isPrivateHost(url) && !isPrivateHost(page)) return undefined;
-  try {
-    const found = await fetchPublic(url, fetch, signal, Object.values(IMAGE_TYPES).join(","));
-    if (!found) return undefined;
-    const { bytes, whole } = await readUpTo(found.response, most);
-    // A PDS believes the type it is told when it does not know better, so it is told what the bytes say.
-    const type = whole ? IMAGE_TYPES[imageSize(bytes).type ?? ""] : undefined;
-    return type === undefined ? undefined : new Blob([bytes], { type });
-  } catch {
-    // The card without a picture is worth having; a stop is noticed by whoever asked.
-    return undefined;
-  }
+const isWeb = ({ protocol }: URL): boolean => /^https?:$/.test(protocol);
+
+/** By the names first, since those cost no look-up. */
+async function entersInside(from: URL, to: URL, resolve?: Resolve): Promise<boolean> {
+  if (to.origin === from.origin || isPrivateHost(from)) return false;
+  return isPrivateHost(to) || ((await leadsInside(to, resolve)) && !(await leadsInside(from, resolve)));
 }
 
-async function readUpTo(response: Response, most: number): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly whole: boolean }> {
+/** Undefined for what is no picture that networks show, or too large. */
+async function readPicture(response: Response, most: number): Promise<Blob | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const reader = response.body?.getReader();
-  for (;;) {
-    const next = await reader?.read();
-    if (next === undefined || next.done) break;
-    chunks.push(next.value);
-    size += next.value.length;
-    if (size > most) {
-      await reader?.cancel();
-      break;
-    }
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > most) return undefined;
   }
-  const bytes = new Uint8Array(Math.min(size, most));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk.subarray(0, bytes.length - at), at);
-    at = Math.min(bytes.length, at + chunk.length);
-  }
-  return { bytes, whole: size <= most };
-}
-
-/** By the header, else by what the page's beginning says, else UTF-8. */
-function decode(bytes: Uint8Array, type: string): string {
-  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 1024));
-  const named = /charset=["']?([\w-]+)/i.exec(type)?.[1] ?? /<meta[^>]+charset=["']?([\w-]+)/i.exec(start)?.[1] ?? "utf-8";
-  try {
-    return new TextDecoder(named).decode(bytes);
-  } catch {
-    return new TextDecoder().decode(bytes);
-  }
-}
-
-/** In order of worth; the first that is not empty counts. */
-const NAMES = {
-  title: ["og:title", "twitter:title", "title"],
-  description: ["og:description", "twitter:description", "description"],
-  image: ["og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src"],
-} as const;
-
-async function readMeta(html: string): Promise<{ title: string; description: string; image: string }> {
-  const found = new Map<string, string>();
-  const keep = (name: string, value: string) => {
-    if (!found.has(name) && value.trim() !== "") found.set(name, value);
-  };
-  let title = "";
-  const rewriter = new HTMLRewriter()
-    .on("meta", {
-      element(meta) {
-        const name = (meta.getAttribute("property") ?? meta.getAttribute("name") ?? "").trim().toLowerCase();
-        keep(name, meta.getAttribute("content") ?? "");
-      },
-    })
-    .on("head > title", {
-      text(chunk) {
-        title += chunk.text;
-      },
-    });
-  await rewriter.transform(new Response(html)).text();
-  keep("title", title);
-  const first = (names: readonly string[]) =>
-    decodeEntities(names.map((name) => found.get(name)).find((value) => value !== undefined) ?? "").trim();
-  return { title: first(NAMES.title), description: first(NAMES.description), image: first(NAMES.image) };
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  amp: "&",
-  lt: "<",
-  gt: ">",
-  quot: '"',
-  apos: "'",
-  nbsp: "\u00a0",
-  hellip: "…",
-  ndash: "–",
-  mdash: "—",
-  middot: "·",
-  bull: "•",
-  copy: "©",
-  reg: "®",
-  trade: "™",
-  lsquo: "‘",
-  rsquo: "’",
-  ldquo: "“",
-  rdquo: "”",
-  laquo: "«",
-  raquo: "»",
-  auml: "ä",
-  ouml: "ö",
-  uuml: "ü",
-  szlig: "ß",
-  eacute: "é",
-  egrave: "è",
-};
-
-/** HTMLRewriter hands over text as it is written in the page. */
-export function decodeEntities(text: string): string {
-  return text.replace(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|([a-z]{2,8}));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
-    if (name !== undefined) return ENTITIES[name] ?? ENTITIES[name.toLowerCase()] ?? whole;
-    const code = decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal);
-    return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : whole;
-  });
+  const bytes = new Uint8Array(Buffer.concat(chunks));
+  // A PDS believes the type it is told when it does not know better, so it is told what the bytes say.
+  const { type = "", width, height } = imageSize(bytes);
+  const mime = width > 0 && height > 0 ? IMAGE_TYPES[type] : undefined;
+  return mime === undefined ? undefined : new Blob([bytes], { type: mime });
 }
 
 /** One line, cut between words where there are any. */
 function lineOf(text: string, most: number): string {
-  const line = text.replace(/\s+/g, " ").trim();
+  const line = text.replace(/[\s\p{Cc}]+/gu, " ").trim();
   const cut = shorten(line, most);
   const space = cut.lastIndexOf(" ");
   return line.length > most && space > most / 2 ? `${cut.slice(0, space)}…` : cut;

@@ -112,7 +112,7 @@ function notFound(host: string, cause?: unknown): Error {
 }
 
 /** Does not wait for a resolver longer than for the request. */
-function withSignal<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+export function withSignal<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return work;
   signal.throwIfAborted();
   return new Promise((done, fail) => {

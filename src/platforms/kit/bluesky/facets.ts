@@ -13,7 +13,10 @@ export interface Found {
   /** Links and tags, complete. */
   readonly facets: readonly Facet[];
   readonly mentions: readonly Mention[];
-  /** The first link, for the card. */
+  /**
+   * The first link that the author wrote out, with its scheme, for the card. `README.md` and `main.rs` are links too, since `.md` and
+   * `.rs` are top-level domains; nobody means a page by them.
+   */
   readonly link: string | null;
 }
 
@@ -38,8 +41,9 @@ export function findFacets(text: string): Found {
       if ("did" in feature && typeof feature.did === "string" && HANDLE.test(feature.did))
         mentions.push({ handle: feature.did, byteStart, byteEnd });
       if ("uri" in feature && typeof feature.uri === "string" && isLink(feature.uri)) {
-        facets.push({ index: { byteStart, byteEnd }, features: [{ $type: "app.bsky.richtext.facet#link", uri: feature.uri }] });
-        link ??= feature.uri;
+        const { uri } = feature;
+        facets.push({ index: { byteStart, byteEnd }, features: [{ $type: "app.bsky.richtext.facet#link", uri }] });
+        if (/^https?:/.test(rich.unicodeText.slice(byteStart, byteEnd))) link ??= uri;
       }
       if ("tag" in feature && typeof feature.tag === "string" && Buffer.byteLength(feature.tag) <= TAG_BYTES) {
         facets.push({ index: { byteStart, byteEnd }, features: [{ $type: "app.bsky.richtext.facet#tag", tag: feature.tag }] });
