@@ -19,7 +19,9 @@ export function isPrivateAddress(address: string): boolean {
   const bytes = parsed.toByteArray();
   const range = parsed.range();
   const carriesIpv4 = range === "ipv4Mapped" || (range === "rfc6052" && bytes.slice(4, 12).every((byte) => byte === 0));
-  return carriesIpv4 ? isPrivateAddress(bytes.slice(12).join(".")) : range !== "unicast";
+  if (carriesIpv4) return isPrivateAddress(bytes.slice(12).join("."));
+  // 2000::/3 is all that is global (https://www.iana.org/assignments/ipv6-address-space, 2026-11).
+  return range !== "unicast" || (bytes[0] ?? 0) >> 5 !== 1;
 }
 
 /** The host without the brackets of an IPv6 address and without a dot at its end. */
