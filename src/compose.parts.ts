@@ -5,6 +5,7 @@ import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { type HubEnv, hasProxy } from "@psn/core/utils/env.ts";
+import { printable } from "@psn/core/utils/printable.ts";
 import { readOrigins, readPrivateOrigins } from "@psn/core/utils/settings.ts";
 import { isPlatformId, platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
 import { publicFetch } from "@psn/platforms/kit/private.ts";
@@ -75,7 +76,7 @@ export function notifierOf(env: HubEnv): Pick<World, "notify"> {
       await outside.fetch(url, {
         method: "POST",
         headers: { "content-type": "text/plain; charset=utf-8", title: "psn" },
-        body: line,
+        body: printable(line),
         redirect: "manual",
         signal: AbortSignal.timeout(NOTIFY_MS),
       });

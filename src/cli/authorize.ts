@@ -80,12 +80,12 @@ function show(
   { browser, door }: { readonly browser: boolean; readonly door: Loopback | undefined },
   { output }: Context,
 ): void {
-  output.note(`${browser ? "opening" : "open"} this address in a browser and consent at ${name}:\n`);
+  output.note([`${browser ? "opening" : "open"} this address in a browser and consent at ${name}:`, ""]);
   output.request(`  ${url}`);
   output.note(
     door
-      ? "\npsn waits here. Is that browser on another machine? Paste the address it ends on:"
-      : "\nthen paste the address the browser ends on:",
+      ? ["", "psn waits here. Is that browser on another machine? Paste the address it ends on:"]
+      : ["", "then paste the address the browser ends on:"],
   );
 }
 

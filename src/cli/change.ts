@@ -23,7 +23,7 @@ export function changeCommand(
       const head = `${dryRun ? said.would : said.done}:`;
       output.result(
         { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument), left: left.map(deliveryDocument) },
-        () => `${head}\n${deliveryTable(output, deliveries, user.timeZone)}`,
+        () => [head, deliveryTable(output, deliveries, user.timeZone)],
       );
       noteLeft(output, left);
       if (!dryRun) await notePublisher(output, world, deliveries, woken);

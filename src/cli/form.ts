@@ -68,7 +68,7 @@ async function asked({ check }: FormField, { output }: Context, ask: () => Promi
       return value;
     } catch (error) {
       if (!(error instanceof PsnError) || tries === TRIES) throw error;
-      output.note(`${error.message}${error.hint === undefined ? "" : `\n  → ${error.hint}`}`);
+      output.note([error.message, ...(error.hint === undefined ? [] : [`  → ${error.hint}`])]);
     }
   }
 }

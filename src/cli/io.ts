@@ -1,7 +1,7 @@
 import type { Hub } from "@psn/compose.ts";
 import { copied, type PsnError } from "@psn/core/errors.ts";
 import type { CommandTable, Context } from "./command.ts";
-import type { Output, Sink } from "./output.ts";
+import { createOutput, type Lines, type Output, type Sink, say } from "./output.ts";
 import { Stopped, stoppingBy } from "./stop.ts";
 
 export interface Io {
@@ -52,9 +52,9 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
   return {
     version,
     signal,
-    writeHelp: (text) => void stdout.write(text),
+    writeHelp: (text) => say(sink(stdout), text.replace(/\n$/, "").split("\n")),
     output: async (json, color) => {
-      const [{ createOutput }, { terminalEnv }] = await Promise.all([import("./output.ts"), import("@psn/core/utils/env.ts")]);
+      const { terminalEnv } = await import("@psn/core/utils/env.ts");
       const { noColor, forceColor, term } = terminalEnv();
       const wanted = color ?? (noColor || term === "dumb" ? false : forceColor);
       return createOutput({ json, stdout: sink(stdout), stderr: sink(stderr), color: wanted });
@@ -63,7 +63,8 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
       const [{ createPrompt }, { terminalEnv }] = await Promise.all([import("./prompt.ts"), import("@psn/core/utils/env.ts")]);
       const interactive = input && !output.json && stdin.isTTY === true && stderr.isTTY === true && !terminalEnv().ci;
       const stopping = stoppingBy(signal, () => {
-        if (signal.reason instanceof Stopped && signal.reason.by === "SIGINT") stderr.write("\nstopping; once more to stop at once\n");
+        if (signal.reason instanceof Stopped && signal.reason.by === "SIGINT")
+          say(sink(stderr), ["", "stopping; once more to stop at once"]);
       });
       let opened: Promise<Hub> | undefined;
       let isOpen = false;
@@ -98,7 +99,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
           });
           const hub = await opened;
           if (hub.parted && whenParted === "refuse") throw copied();
-          if (hub.parted && whenParted === "tell") output.note(`${copied().message}\n→ ${copied().hint}`);
+          if (hub.parted && whenParted === "tell") output.note([copied().message, `→ ${copied().hint}`]);
           return hub;
         },
         stdin: async () => (await import("./stdin.ts")).readStdin(stdin, signal),
@@ -122,7 +123,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
     trace: (error) => {
       // The frames alone: a message that psn did not write may hold anything.
       const frames = error.cause instanceof Error ? (error.cause.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
-      if (frames.length > 0) stderr.write(`${frames.join("\n")}\n`);
+      say(sink(stderr), frames);
     },
   };
 }
@@ -131,8 +132,8 @@ function untilOver(output: Output, isOver: () => boolean): Output {
   return {
     ...output,
     result: (document, lines) => void (isOver() || output.result(document, lines)),
-    note: (line) => void (isOver() || output.note(line)),
-    request: (line) => void (isOver() || output.request(line)),
+    note: (lines: Lines) => void (isOver() || output.note(lines)),
+    request: (lines: Lines) => void (isOver() || output.request(lines)),
     failure: (error) => void (isOver() || output.failure(error)),
   };
 }

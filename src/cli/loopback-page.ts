@@ -1,3 +1,4 @@
+import { printable } from "@psn/core/utils/printable.ts";
 import { isForeign } from "./peer.ts";
 
 /*
@@ -38,4 +39,6 @@ export function page(status: number, { title, text, ok }: Farewell): Response {
   return new Response(body, { status, headers: { "content-type": "text/html; charset=utf-8", ...QUIET } });
 }
 
-const escaped = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+const escaped = (text: string) => printable(text).replaceAll(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);

@@ -1,6 +1,8 @@
 #!/usr/bin/env bun
+import { toPsnError } from "@psn/core/errors.ts";
 import { version } from "../../package.json";
 import { createIo } from "./io.ts";
+import { createOutput } from "./output.ts";
 import { run } from "./program.ts";
 import { watchStdout } from "./stdout.ts";
 import { hearSignals } from "./stop.ts";
@@ -11,8 +13,18 @@ const stdout = watchStdout(process.stdout);
 // What cannot be said on stderr cannot be said at all.
 stderr.on("error", () => undefined);
 
-const ended = await run(process.argv.slice(2), createIo({ stdin, stdout, stderr, cwd: process.cwd(), version, signal }));
 const sink = { isTTY: stderr.isTTY === true, write: (text: string) => void stderr.write(text) };
+const io = createIo({ stdin, stdout, stderr, cwd: process.cwd(), version, signal });
+// What nobody caught is said as every failure is, and never by the runtime, which writes it as it is.
+for (const uncaught of ["uncaughtException", "unhandledRejection"] as const)
+  process.on(uncaught, (error) => {
+    const failure = toPsnError(error);
+    createOutput({ json: false, stdout: sink, stderr: sink, color: undefined }).failure(failure);
+    io.trace(failure);
+    process.exit(failure.exit);
+  });
+
+const ended = await run(process.argv.slice(2), io);
 // A reader that takes nothing must not keep psn from ending.
 const stopped = new Promise<number>((resolve) => signal.addEventListener("abort", () => resolve(ended), { once: true }));
 process.exitCode = await Promise.race([stdout.settle(ended, sink), stopped]);

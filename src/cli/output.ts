@@ -1,11 +1,21 @@
-import { styleText } from "node:util";
+import { randomInt } from "node:crypto";
+import { inspect } from "node:util";
 import type { PsnError } from "@psn/core/errors.ts";
+import { printable, printableJson } from "@psn/core/utils/printable.ts";
+
+/*
+ * The one door to stdout and stderr. Whatever comes to it may be a server's, a file's or an author's, so all of it is made printable
+ * here, and psn's own colours are put in afterwards. tests/cli/one-door.test.ts proves that nothing else writes.
+ */
 
 /** A stream as far as output needs it. */
 export interface Sink {
   readonly isTTY: boolean;
   write(text: string): void;
 }
+
+/** What a person reads: a string is one line, whatever is in it; more lines are a list. */
+export type Lines = string | readonly Lines[];
 
 export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 
@@ -14,14 +24,14 @@ export interface Output {
   readonly json: boolean;
   /** True when stderr is a terminal, where progress is worth showing. */
   readonly interactive: boolean;
-  /** The command's result, once: the document for `--json`, the lines for a person. */
-  result(document: unknown, lines: () => string): void;
+  /** The command's result, once: the document for `--json`, the lines for a person; no lines, or an empty one, write nothing. */
+  result(document: unknown, lines: () => Lines): void;
   /** For a person, on stderr: progress, the next command. Silent with `--json`. */
-  note(line: string): void;
+  note(lines: Lines): void;
   /** What the command waits for somebody to do, on stderr, also with `--json`. */
-  request(line: string): void;
+  request(lines: Lines): void;
   failure(error: PsnError): void;
-  /** Decorates for stdout where that is a terminal and colour is wanted. */
+  /** Marks text for the streams that show colours; the others show it plain. */
   style(style: Style, text: string): string;
 }
 
@@ -34,61 +44,93 @@ export interface OutputOptions {
 }
 
 export function createOutput({ json, stdout, stderr, color }: OutputOptions): Output {
-  const paint = (sink: Sink, style: Style, text: string) =>
-    (color ?? sink.isTTY) ? styleText(style, text, { validateStream: false }) : text;
+  const write = (sink: Sink, lines: Lines) => say(sink, lines, color ?? sink.isTTY);
+  const writeDocument = (document: unknown) => stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
   return {
     json,
     interactive: stderr.isTTY && !json,
     result(document, lines) {
-      const text = json ? JSON.stringify(document, null, 2) : printable(lines());
-      if (text !== "") stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+      if (json) return writeDocument(document);
+      const all = flat(lines());
+      if (all.some((line) => line !== "")) write(stdout, all);
     },
-    note(line) {
-      if (!json) stderr.write(`${printable(line)}\n`);
+    note(lines) {
+      if (!json) write(stderr, lines);
     },
-    request(line) {
-      stderr.write(`${printable(line)}\n`);
+    request(lines) {
+      write(stderr, lines);
     },
     failure(error) {
-      if (json) {
-        stdout.write(`${JSON.stringify({ error }, null, 2)}\n`);
-        return;
-      }
-      // Three lines at most: what happened, what helps.
-      stderr.write(`${paint(stderr, "red", "✗")} ${printable(oneLine(error.message))} ${paint(stderr, "dim", `(${error.code})`)}\n`);
-      if (error.hint !== undefined) stderr.write(`  ${paint(stderr, "dim", "→")} ${error.hint}\n`);
+      if (json) return writeDocument({ error });
+      // What happened, what helps.
+      write(stderr, `${styled("red", "✗")} ${error.message} ${styled("dim", `(${error.code})`)}`);
+      if (error.hint !== undefined) write(stderr, `  ${styled("dim", "→")} ${error.hint}`);
     },
-    style: (style, text) => paint(stdout, style, text),
+    style: styled,
   };
 }
 
-/** A handle or a server's answer must not move the cursor or rename the window: of all control sequences only colours pass. */
-function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are taken out
-  return text.replaceAll(/\x1b(?!\[[\d;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g, "");
+/** Writes lines to a stream, made printable; psn's own colours where `color` is wanted. */
+export function say(sink: Sink, lines: Lines, color = false): void {
+  const paint = (code: string) => (color ? `\x1b[${code}m` : "");
+  const written = flat(lines).map((line) => pieces(line, paint));
+  if (written.length > 0) sink.write(`${written.join("\n")}\n`);
 }
 
-function oneLine(message: string): string {
-  return message.replaceAll(/\s*\n\s*/g, " ");
+/** With an empty line between them. */
+export function paragraphs(parts: readonly Lines[]): Lines {
+  return parts.map((part, index) => (index === 0 ? part : ["", part]));
+}
+
+function flat(lines: Lines): readonly string[] {
+  return typeof lines === "string" ? [lines] : lines.flatMap(flat);
+}
+
+/*
+ * psn's own colours have a number in them that nobody else can know: drawn anew in each process. To what measures a line they are
+ * the colour sequences that they become.
+ */
+const OWN = String(randomInt(2 ** 47, 2 ** 48 - 1));
+const MARK = new RegExp(`\\x1b\\[${OWN};(\\d+)m`);
+
+const mark = (code: number | string) => `\x1b[${OWN};${code}m`;
+
+function styled(style: Style, text: string): string {
+  const [open, close] = inspect.colors[style] ?? [0, 0];
+  return text === "" ? "" : `${mark(open)}${text}${mark(close)}`;
+}
+
+/** Printable, with what `paint` makes of psn's own marks between. */
+function pieces(line: string, paint: (code: string) => string): string {
+  return line
+    .split(MARK)
+    .map((piece, index) => (index % 2 === 0 ? printable(piece) : paint(piece)))
+    .join("");
+}
+
+/** What an author wrote, line by line. */
+export function textLines(text: string): readonly string[] {
+  return text.split(/\r\n|[\n\v\f\r\x85\u2028\u2029]/);
 }
 
 const GAP = 2;
 
 /** Columns as wide as their widest cell, by what a terminal shows and not by string length. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const cells = rows.map((row) => row.map((cell) => pieces(cell, mark).replaceAll("\t", " ")));
   const widths: number[] = [];
-  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
-  const line = (row: readonly string[]) =>
+  for (const row of cells) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
+  return cells.map((row) =>
     row
       .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - Bun.stringWidth(cell) + GAP))
       .join("")
-      .trimEnd();
-  return rows.map(line).join("\n");
+      .trimEnd(),
+  );
 }
 
 /** At most this many columns of one line, for a list. */
 export function clip(text: string, columns: number): string {
-  const line = text.replaceAll(/\s+/g, " ").trim();
+  const line = printable(text.replaceAll(/\s+/g, " ").trim());
   if (Bun.stringWidth(line) <= columns) return line;
   let cut = "";
   for (const { segment } of new Intl.Segmenter().segment(line)) {

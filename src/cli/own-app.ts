@@ -7,6 +7,7 @@ import type { Platform } from "@psn/core/types/platform.ts";
 import { openBrowser } from "./browser.ts";
 import type { Context } from "./command.ts";
 import { CALLBACK, PORT } from "./loopback.ts";
+import type { Lines } from "./output.ts";
 
 export interface Wanted {
   readonly world: World;
@@ -52,7 +53,7 @@ export async function ownApp(
   return { id, ...(secret === "" ? {} : { secret }) };
 }
 
-function guide({ name }: Platform, { page, steps }: AppGuide, redirect: string): string {
+function guide({ name }: Platform, { page, steps }: AppGuide, redirect: string): Lines {
   const lines = steps.map((step, n) => `  ${n + 1}. ${step.replaceAll("{redirect}", redirect)}`);
-  return [`${name} wants an app of your own, once: ${page}`, ...lines, ""].join("\n");
+  return [`${name} wants an app of your own, once: ${page}`, lines, ""];
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { printable } from "@psn/core/utils/printable.ts";
 
 export interface Prompt {
   /** Whether there is somebody to ask. */
@@ -30,7 +31,8 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
     if (!interactive)
       throw new PsnError("INPUT_REQUIRED", `there is no terminal to ask on, and this is needed: ${what}`, { hint: `pass ${flag}` });
   };
-  const ask = async (question: string, muted: boolean) => {
+  const ask = async (words: string, muted: boolean) => {
+    const question = printable(words);
     const lines = createInterface({ input, output: muted ? undefined : output, terminal: true });
     if (muted) output.write(question);
     try {

@@ -4,7 +4,7 @@ import type { Account } from "@psn/app/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { formatInstant } from "@psn/domain/schedule.ts";
-import { clip, type Output, type Style, table } from "./output.ts";
+import { clip, type Lines, type Output, type Style, table } from "./output.ts";
 
 const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
   published: "green",
@@ -83,7 +83,7 @@ export function deliveryDocument(delivery: DeliverySummary) {
   };
 }
 
-export function deliveryTable(output: Output, deliveries: readonly DeliverySummary[], zone: string): string {
+export function deliveryTable(output: Output, deliveries: readonly DeliverySummary[], zone: string): Lines {
   return table(
     deliveries.map((delivery) => [
       shortId(delivery.id),

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
-import { createOutput, type Sink } from "./output.ts";
+import { createOutput, type Sink, say } from "./output.ts";
 
 /*
  * Standard output that may be full, closed or without a reader. What a command did is done, whether or not its output could be
@@ -50,13 +50,14 @@ export function watchStdout(stream: NodeJS.WriteStream): Stdout {
       await Promise.all(writes);
       if (trouble === undefined || missing === "") return exit;
       const lines = missing.trimEnd().split("\n");
-      const kept = lines.slice(0, MOST_LINES).join("\n");
-      const more = lines.length > MOST_LINES ? `\n… and ${lines.length - MOST_LINES} lines more` : "";
+      // Colours may be in them, which say nothing here.
+      const kept = lines.slice(0, MOST_LINES).map((line) => Bun.stripANSI(line));
+      const more = lines.length > MOST_LINES ? `… and ${lines.length - MOST_LINES} lines more` : undefined;
       const done =
         exit === EXIT.ok ? "the command did its work; do not run it again. It could not write this:" : "it could not write this:";
       const error = new PsnError("OUTPUT_FAILED", `standard output cannot be written: ${WORDS[trouble] ?? trouble}`, { hint: done });
       createOutput({ json: false, stdout: stderr, stderr, color: false }).failure(error);
-      stderr.write(`${kept}${more}\n`);
+      say(stderr, more === undefined ? kept : [kept, more]);
       return exit === EXIT.ok ? error.exit : exit;
     },
   };

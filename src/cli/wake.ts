@@ -4,7 +4,7 @@ import { shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import type { World } from "@psn/app/ports/world.ts";
 import type { Woken } from "@psn/app/wake-up.ts";
-import type { Output } from "./output.ts";
+import type { Lines, Output } from "./output.ts";
 
 /** Who publishes what was just written, in every `--json`. */
 export function wakeDocument({ queue, missed, atHome }: Woken) {
@@ -39,7 +39,7 @@ export async function isWorking({ stores }: Pick<World, "stores">): Promise<bool
   return (await stores.inspection.workers()).some(({ beatMsAgo }) => beatMsAgo < SILENT_MS);
 }
 
-function wakeNote({ queue, missed, atHome }: Woken): string | undefined {
+function wakeNote({ queue, missed, atHome }: Woken): Lines | undefined {
   if (queue === null) return undefined;
   const lines = [
     ...(missed ? [`${queue} could not be told: ${missed.message}. The post is safe; the watchdog there takes it at its next look`] : []),
@@ -49,5 +49,5 @@ function wakeNote({ queue, missed, atHome }: Woken): string | undefined {
         ]
       : []),
   ];
-  return lines.length > 0 ? lines.join("\n") : `${queue} publishes it; this machine may be off`;
+  return lines.length > 0 ? lines : `${queue} publishes it; this machine may be off`;
 }

@@ -2,6 +2,7 @@ import type { World } from "@psn/app/ports/world.ts";
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { ERRORS, PsnError, type Retry, toPsnError } from "@psn/core/errors.ts";
+import { printable } from "@psn/core/utils/printable.ts";
 import { AbortTaskRunError, logger } from "@trigger.dev/sdk";
 import { z } from "zod";
 
@@ -74,7 +75,7 @@ export function catchError({ error }: { readonly error: unknown }): { retryAt: D
 
 /** A run that failed beside its delivery leaves a line in the delivery's history. Throws when even that fails. */
 export async function onFailure({ payload, error }: { readonly payload: unknown; readonly error: unknown }, world?: World): Promise<void> {
-  logger.error("run failed", { message: error instanceof Error ? error.message : "unknown" });
+  logger.error("run failed", { message: error instanceof Error ? printable(error.message) : "unknown" });
   if (typeof error === "object" && error !== null && recorded.has(error)) return;
   const parsed = payloadSchema.safeParse(payload);
   if (!parsed.success) return;
@@ -91,5 +92,5 @@ export async function onFailure({ payload, error }: { readonly payload: unknown;
 
 function tell(error: unknown): void {
   const { code, message } = toPsnError(error);
-  logger.warn(message, { code });
+  logger.warn(printable(message), { code });
 }

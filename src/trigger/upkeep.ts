@@ -1,4 +1,5 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import { printable } from "@psn/core/utils/printable.ts";
 import { logger } from "@trigger.dev/sdk";
 import { verdict } from "./delivery.ts";
 
@@ -9,7 +10,7 @@ export const CRON_RETRY = { maxAttempts: 3, factor: 2, minTimeoutInMs: 2_000, ma
 export async function upkeep<T extends object>(work: (onTrouble: (error: unknown) => void) => Promise<T>): Promise<T> {
   const onTrouble = (error: unknown) => {
     const { code, message }: PsnError = toPsnError(error);
-    logger.warn(message, { code });
+    logger.warn(printable(message), { code });
   };
   try {
     return await work(onTrouble);

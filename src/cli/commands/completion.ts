@@ -51,7 +51,7 @@ export default defineCommand({
         const { world, user } = await context.hub();
         return (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected").map(nameOf);
       });
-      context.output.result({ words: found }, () => found.join("\n"));
+      context.output.result({ words: found }, () => found);
       return undefined;
     }
     const known = SHELLS.find((one) => one === shell);
@@ -60,7 +60,7 @@ export default defineCommand({
       const { PsnError } = await import("@psn/core/errors.ts");
       throw new PsnError("USAGE", `psn completes for ${SHELLS.join(", ")}, not for ${shell}`);
     }
-    context.output.result({ shell: known ?? "bash", script }, () => script);
+    context.output.result({ shell: known ?? "bash", script }, () => script.split("\n"));
     return undefined;
   },
 });

@@ -131,7 +131,7 @@ const path = defineCommand({
   run: async (_input, { folder, output }) => {
     const hub = await folder();
     const paths = { hub: configPath(hub, "hub"), keys: configPath(hub, "keys") };
-    output.result(paths, () => `${paths.hub}\n${paths.keys}`);
+    output.result(paths, () => [paths.hub, paths.keys]);
     return undefined;
   },
 });

@@ -29,13 +29,11 @@ const migrate = defineCommand({
     leaves("stopped; migrations that were applied stay, and psn db migrate applies the rest", "psn db migrate");
     const { applied, status } = await migrateHub(hub);
     const { mended, left } = repair ? await repairHub(hub) : { mended: [], left: [] };
-    output.result({ dryRun, applied, ...named(status), ...(repair ? { mended, left: left.map(({ said }) => said) } : {}) }, () =>
-      [
-        ...(applied > 0 ? [`applied ${applied} migrations`] : []),
-        ...mended.map((said) => `put back: ${said}`),
-        ...(applied + mended.length === 0 ? ["nothing to do: the database is up to date"] : []),
-      ].join("\n"),
-    );
+    output.result({ dryRun, applied, ...named(status), ...(repair ? { mended, left: left.map(({ said }) => said) } : {}) }, () => [
+      ...(applied > 0 ? [`applied ${applied} migrations`] : []),
+      ...mended.map((said) => `put back: ${said}`),
+      ...(applied + mended.length === 0 ? ["nothing to do: the database is up to date"] : []),
+    ]);
     for (const { said, sql } of left) output.note(`not put back: ${said}; as the owner of the tables: ${sql.join("; ")}`);
     return left.some(({ severe }) => severe) ? EXIT.failed : undefined;
   },

@@ -22,8 +22,10 @@ export default defineCommand({
     const { countWaiting, groundOf } = await import("@psn/compose.vendors.ts");
     const plan = planDestruction(groundOf(folder, undefined));
     const waiting = await countWaiting(folder);
-    const lines = (planned: readonly PlannedRemoval[], verb: "would" | "will") =>
-      [table(planned.map(({ how, what, name, note }) => [`${verb} ${how}`, what, name, note ?? ""])), ...lost(waiting, verb)].join("\n");
+    const lines = (planned: readonly PlannedRemoval[], verb: "would" | "will") => [
+      table(planned.map(({ how, what, name, note }) => [`${verb} ${how}`, what, name, note ?? ""])),
+      lost(waiting, verb),
+    ];
     const number = typeof waiting === "number" ? waiting : null;
     if (input.dryRun) {
       output.result({ dryRun: true, hub: folder, waiting: number, removals: plan }, () => lines(plan, "would"));

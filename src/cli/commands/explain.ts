@@ -36,15 +36,13 @@ export default defineCommand({
       );
     }
     const error = document(known);
-    output.result(error, () =>
-      [
-        output.style("bold", known),
-        error.meaning,
-        `exit code: ${error.exit}`,
-        `tried again: ${RETRIES[error.retry]}`,
-        ...(error.hint === null ? [] : [`what helps: ${error.hint}`]),
-      ].join("\n"),
-    );
+    output.result(error, () => [
+      output.style("bold", known),
+      error.meaning,
+      `exit code: ${error.exit}`,
+      `tried again: ${RETRIES[error.retry]}`,
+      ...(error.hint === null ? [] : [`what helps: ${error.hint}`]),
+    ]);
     return undefined;
   },
 });

@@ -46,35 +46,33 @@ export const FILE: readonly (readonly [line: string, does: string])[] = [
   ["The second.", ""],
 ];
 
-export const TOPICS: Readonly<Record<string, () => string>> = {
-  times: () =>
-    [
-      "--at takes:",
-      table([
-        ["  2026-12-01T09:00:00Z", "ISO 8601 with an offset: one instant, whatever the zone"],
-        ["  2026-12-01 09:00", "in your zone, or in --tz"],
-        ["  tomorrow 9am", "a day and an hour"],
-        ["  next tuesday 14:30", ""],
-        ["  in 2h", "also --in 2h; 30s, 45m, 3d, 1h30m"],
-      ]),
-      "",
-      "What could mean two things is refused with the choices: tomorrow without an hour, 9 without am or pm, 03/04,",
-      "an hour that the clocks skip or repeat. The answer always shows local time, zone and UTC.",
-      "Zone: --tz, else the file's tz, else yours (psn init --tz).",
-    ].join("\n"),
-  files: () =>
-    [
-      "psn post FILE.md takes:",
-      "",
-      table(FILE.map(([line, does]) => [`  ${line}`, does])),
-      "",
-      "What a platform's options are: docs/platforms.md.",
-      "",
-      "psn post - takes the text from standard input, to its end. Empty or blank input is never a post. When a program that writes",
-      "into a pipe dies, psn sees the same end as after a whole text. So a text from a pipe must end with a line break, as echo, cat,",
-      "git log and here-documents write it; what is cut off in the middle of a line is refused. --allow-partial takes it all the same.",
-      "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and post the file.",
-    ].join("\n"),
+export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
+  times: () => [
+    "--at takes:",
+    ...table([
+      ["  2026-12-01T09:00:00Z", "ISO 8601 with an offset: one instant, whatever the zone"],
+      ["  2026-12-01 09:00", "in your zone, or in --tz"],
+      ["  tomorrow 9am", "a day and an hour"],
+      ["  next tuesday 14:30", ""],
+      ["  in 2h", "also --in 2h; 30s, 45m, 3d, 1h30m"],
+    ]),
+    "",
+    "What could mean two things is refused with the choices: tomorrow without an hour, 9 without am or pm, 03/04,",
+    "an hour that the clocks skip or repeat. The answer always shows local time, zone and UTC.",
+    "Zone: --tz, else the file's tz, else yours (psn init --tz).",
+  ],
+  files: () => [
+    "psn post FILE.md takes:",
+    "",
+    ...table(FILE.map(([line, does]) => [`  ${line}`, does])),
+    "",
+    "What a platform's options are: docs/platforms.md.",
+    "",
+    "psn post - takes the text from standard input, to its end. Empty or blank input is never a post. When a program that writes",
+    "into a pipe dies, psn sees the same end as after a whole text. So a text from a pipe must end with a line break, as echo, cat,",
+    "git log and here-documents write it; what is cut off in the middle of a line is refused. --allow-partial takes it all the same.",
+    "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and post the file.",
+  ],
   "exit-codes": () => table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
   environment: () =>
     table([
@@ -96,10 +94,10 @@ export default defineCommand({
   schema: z.object({ topic: z.string().optional() }),
   run: async ({ topic }, { output, commands }) => {
     if (topic === undefined) {
-      output.result(
-        { topics: Object.keys(TOPICS) },
-        () => `topics: ${Object.keys(TOPICS).join(", ")}\ncommands: psn --help, psn COMMAND --help`,
-      );
+      output.result({ topics: Object.keys(TOPICS) }, () => [
+        `topics: ${Object.keys(TOPICS).join(", ")}`,
+        "commands: psn --help, psn COMMAND --help",
+      ]);
       return undefined;
     }
     const text = TOPICS[topic]?.();
@@ -107,7 +105,7 @@ export default defineCommand({
       throw new PsnError("NOT_FOUND", `there is no topic ${topic}; there is ${Object.keys(TOPICS).join(", ")}`, {
         hint: Object.hasOwn(commands, topic) ? `psn ${topic} --help` : "psn COMMAND --help for a command",
       });
-    output.result({ topic, text }, () => text);
+    output.result({ topic, text: text.join("\n") }, () => text);
     return undefined;
   },
 });

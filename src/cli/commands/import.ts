@@ -70,7 +70,7 @@ export default defineCommand({
       },
       () => `${output.style("green", "imported")}  ${rows} rows into ${folder}`,
     );
-    if (took) output.note(`set from the file:\n${listed(settings)}`);
+    if (took) output.note(["set from the file:", listed(settings)]);
     if (!took && settings.take.length > 0) output.note(`left out: ${nameSettings(settings).join(", ")}`);
     if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
     if (settings.unknown.length > 0) output.note(`not written, since psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
@@ -92,7 +92,7 @@ async function asked(settings: MovedSettings, { output, prompt, yes }: Context):
       hint: "pass --yes to take them, or --no-settings to leave them out",
       details: { settings: settings.take.map(({ name, place, shown }) => ({ name, place, value: shown })) },
     });
-  if (!yes) output.note(`the file brings settings:\n${listed(settings)}`);
+  if (!yes) output.note(["the file brings settings:", listed(settings)]);
   if (await prompt.confirm("Take them? Whoever made the file chose them")) return true;
   throw new PsnError("INTERRUPTED", "nothing was imported", { hint: "without them: psn import FILE --no-settings" });
 }

@@ -110,13 +110,11 @@ export default defineCommand({
       { ...wish, hub: { handle: input.handle ?? "me", timeZone, change, ...(databaseUrl === undefined ? {} : { databaseUrl }) } },
       (step) => remote && output.interactive && output.note(line(step)),
     );
-    output.result({ hub: folder, steps, user: { handle: user.handle, timeZone: user.timeZone }, ignored }, () =>
-      [
-        ...steps.map(line),
-        `Times are in ${user.timeZone}. To change that: psn init --tz ZONE`,
-        `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
-      ].join("\n"),
-    );
+    output.result({ hub: folder, steps, user: { handle: user.handle, timeZone: user.timeZone }, ignored }, () => [
+      ...steps.map(line),
+      `Times are in ${user.timeZone}. To change that: psn init --tz ZONE`,
+      `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
+    ]);
     for (const { flag, why } of ignored) output.note(`${flag} has no effect: ${why}`);
     for (const name of steps.flatMap((step) => ("left" in step ? step.left : [])))
       output.note(`an earlier login of this hub could not be removed; as the owner of the database: DROP ROLE ${name}`);
@@ -259,14 +257,12 @@ async function tellPlan(input: Input, folder: string, databaseUrl: string | unde
       calls.push(...vendors.plannedTriggerCalls({ ...triggerWish(input), newName: "psn-…" }, env.get("TRIGGER_API_URL") ?? ""));
   }
   const ignored = await idleFlags(input, folder);
-  output.result({ dryRun: true, hub: folder, has, calls, ignored }, () =>
-    [
-      has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
-      ...(has.user && input.tz !== undefined ? [`would set your time zone to ${input.tz}`] : []),
-      ...(has.user && input.handle !== undefined ? [`would set your name in this hub to ${input.handle}`] : []),
-      ...(has.user ? [] : [`times would be in ${input.tz ?? systemTimeZone()}; --tz says otherwise`]),
-      ...ignored.map(({ flag, why }) => `${flag} would have no effect: ${why}`),
-      ...calls.map(({ method, url, body }) => `  ${method} ${url}${body === undefined ? "" : ` ${JSON.stringify(body)}`}`),
-    ].join("\n"),
-  );
+  output.result({ dryRun: true, hub: folder, has, calls, ignored }, () => [
+    has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
+    ...(has.user && input.tz !== undefined ? [`would set your time zone to ${input.tz}`] : []),
+    ...(has.user && input.handle !== undefined ? [`would set your name in this hub to ${input.handle}`] : []),
+    ...(has.user ? [] : [`times would be in ${input.tz ?? systemTimeZone()}; --tz says otherwise`]),
+    ...ignored.map(({ flag, why }) => `${flag} would have no effect: ${why}`),
+    ...calls.map(({ method, url, body }) => `  ${method} ${url}${body === undefined ? "" : ` ${JSON.stringify(body)}`}`),
+  ]);
 }

@@ -37,7 +37,7 @@ export default defineCommand({
         deliveries: change.deliveries.map(deliveryDocument),
         left: change.left.map(deliveryDocument),
       },
-      () => `${dryRun ? "would move" : "moved"} to ${due.said}\n${deliveryTable(output, change.deliveries, user.timeZone)}`,
+      () => [`${dryRun ? "would move" : "moved"} to ${due.said}`, deliveryTable(output, change.deliveries, user.timeZone)],
     );
     noteLeft(output, change.left);
     if (!dryRun) await notePublisher(output, world, change.deliveries, change.woken);

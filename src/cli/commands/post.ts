@@ -6,7 +6,7 @@ import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/s
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
-import { type Output, table } from "@psn/cli/output.ts";
+import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
 import { isWorking, notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
@@ -105,7 +105,7 @@ export default defineCommand({
       const previews = await previewPost(world, draft, accounts);
       const tellPreviews = () =>
         output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () =>
-          [...(now ? [] : [`due ${due.said}`]), ...previews.map((preview) => previewText(output, preview))].join("\n\n"),
+          paragraphs([...(now ? [] : [`due ${due.said}`]), ...previews.map((preview) => previewText(output, preview))]),
         );
       // With --json there is one document: the failure's, when it failed.
       if (!output.json) tellPreviews();
@@ -138,11 +138,10 @@ export default defineCommand({
           wake: wakeDocument(woken),
           deliveries: deliveries.map(deliveryDocument),
         },
-        () =>
-          [
-            `post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`,
-            deliveryTable(output, deliveries, user.timeZone),
-          ].join("\n"),
+        () => [
+          `post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`,
+          deliveryTable(output, deliveries, user.timeZone),
+        ],
       );
     if (!waits) {
       const written = await world.stores.posts.ofPost(user.id, postId);
@@ -215,13 +214,12 @@ function previewDocument({ account, limits, units, issues }: Preview) {
   };
 }
 
-function previewText(output: Output, { account, limits, units, issues }: Preview): string {
+function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
   const head = output.style("bold", nameOf(account));
-  if (issues.length > 0)
-    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))].join("\n");
+  if (issues.length > 0) return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
   const shown = units.map(({ text, length, media }, i) => {
     const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
-    return [output.style("dim", count), ...text.split("\n").map((line) => `  │ ${line}`)].join("\n");
+    return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];
   });
-  return [head, ...shown].join("\n");
+  return [head, shown];
 }

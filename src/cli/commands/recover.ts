@@ -82,9 +82,10 @@ export default defineCommand({
 async function settled(step: Step, { prompt, output, signal, hub }: Context): Promise<Step> {
   const { world, user } = await hub("session", "leave");
   const { delivery, userId, why } = step;
-  output.note(
-    `${delivery.platform}:${delivery.handle}, due ${when(delivery.dueAt, user.timeZone)}: "${clip(delivery.text, 60)}"\n  ${why}; look there: ${delivery.url ?? delivery.handle}`,
-  );
+  output.note([
+    `${delivery.platform}:${delivery.handle}, due ${when(delivery.dueAt, user.timeZone)}: "${clip(delivery.text, 60)}"`,
+    `  ${why}; look there: ${delivery.url ?? delivery.handle}`,
+  ]);
   for (;;) {
     const said = await prompt.text("Is it public? Its address, n for no, or nothing to say it later", "--yes");
     const live = z.url({ protocol: /^https?$/ }).safeParse(said).data;

@@ -2,7 +2,7 @@ import { advice } from "@psn/app/advice.ts";
 import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliveryDetail } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { type Output, table } from "@psn/cli/output.ts";
+import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
 import { deliveryDocument, nextWords, stateWord, when } from "@psn/cli/render.ts";
 import { z } from "zod";
 
@@ -16,7 +16,7 @@ export default defineCommand({
     const { output } = context;
     const { world, user } = await context.hub();
     const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
-    output.result({ deliveries: details.map(document) }, () => details.map((detail) => page(output, detail, user.timeZone)).join("\n\n"));
+    output.result({ deliveries: details.map(document) }, () => paragraphs(details.map((detail) => page(output, detail, user.timeZone))));
     for (const detail of details) {
       const commands = advice(detail);
       const look = commands.some((command) => command.startsWith("psn resolve")) ? "look there, then: " : "next: ";
@@ -44,7 +44,7 @@ function document(detail: DeliveryDetail) {
   };
 }
 
-function page(output: Output, detail: DeliveryDetail, zone: string): string {
+function page(output: Output, detail: DeliveryDetail, zone: string): Lines {
   const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;
   const next = nextWords(detail, zone);
   const lines = [head, `due ${when(detail.dueAt, zone)}${next === undefined ? "" : `; ${next}`}`];
@@ -54,7 +54,7 @@ function page(output: Output, detail: DeliveryDetail, zone: string): string {
       "",
       `unit ${position + 1}, ${state}, ${unit.length} long${unit.media.length > 0 ? `, ${unit.media.length} media` : ""}${ref ? `  ${ref.url}` : ""}`,
     );
-    lines.push(...unit.text.split("\n").map((line) => `  ${line}`));
+    lines.push(...textLines(unit.text).map((line) => `  ${line}`));
   }
   const rows = detail.events.map(({ at, event, attempt, unit, code, note, actor }) => [
     at.toISOString(),
@@ -64,5 +64,5 @@ function page(output: Output, detail: DeliveryDetail, zone: string): string {
     actor,
     [code, note].filter((word) => word !== null).join(": "),
   ]);
-  return [...lines, "", table(rows)].join("\n");
+  return [lines, "", table(rows)];
 }

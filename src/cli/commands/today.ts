@@ -3,6 +3,7 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Account } from "@psn/app/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
+import { type Lines, paragraphs } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -20,11 +21,15 @@ export default defineCommand({
       await context.folder();
     } catch (error) {
       if (!(error instanceof PsnError) || error.code !== "HUB_MISSING") throw error;
-      output.result(
-        { hub: null, next: "psn init" },
-        () =>
-          'psn publishes what you write to your networks, now or at the time you say.\n\n  psn init                   make a hub in this folder\n  psn connect feed ./public  connect an account\n  psn post "hello"           publish\n\npsn --help shows every command.',
-      );
+      output.result({ hub: null, next: "psn init" }, () => [
+        "psn publishes what you write to your networks, now or at the time you say.",
+        "",
+        "  psn init                   make a hub in this folder",
+        "  psn connect feed ./public  connect an account",
+        '  psn post "hello"           publish',
+        "",
+        "psn --help shows every command.",
+      ]);
       return EXIT.ok;
     }
     const { world, user } = await context.hub();
@@ -46,15 +51,16 @@ export default defineCommand({
         reconnect: sick.map(nameOf),
       },
       () => {
-        const parts = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
-        if (failed.length > 0) parts.push(`failed lately:\n${deliveryTable(output, failed, user.timeZone)}`);
+        const parts: Lines[] = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
+        if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
         if (late.length > 0)
-          parts.push(
-            `very late: publish it all the same with psn retry ID, or psn cancel ID\n${deliveryTable(output, late, user.timeZone)}`,
-          );
-        if (unsure.length > 0) parts.push(`nobody knows whether it is out; look there:\n${deliveryTable(output, unsure, user.timeZone)}`);
+          parts.push([
+            "very late: publish it all the same with psn retry ID, or psn cancel ID",
+            deliveryTable(output, late, user.timeZone),
+          ]);
+        if (unsure.length > 0) parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
         if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
-        return parts.join("\n\n");
+        return paragraphs(parts);
       },
     );
     output.note(`next: ${nextStep(accounts, unsure)}`);

@@ -1,0 +1,38 @@
+/*
+ * What a server, a file or an author wrote, on its way to a terminal, a notification or a page. A terminal obeys control characters
+ * (ECMA-48), a reader believes what directional overrides show (https://www.unicode.org/reports/tr36/, 2026-11), and a name with an
+ * invisible character in it looks like another one. None of these passes; each is shown as JSON writes it, so that nothing is hidden.
+ */
+
+/**
+ * Control characters, halves of surrogate pairs, noncharacters, line separators, annotations, and all that Unicode gives no shape of
+ * its own: directional controls, joiners, fillers, tags, variation selectors (DerivedCoreProperties.txt, Unicode 17). Tab and line
+ * feed are left to the caller.
+ */
+const HIDDEN = String.raw`[[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]--[\t\n]]`;
+/** One emoji may be many code points: joined, with a skin tone, as a keycap, as the flag of a region. */
+const EMOJI = String.raw`\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?(?:\u200d\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?)*`;
+const KEYCAP = String.raw`[0-9#*]\ufe0f\u20e3`;
+const REGION = String.raw`\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{3,6}\u{e007f}`;
+/** Joiners in scripts that spell with them, and variants of signs and of Han characters. */
+const SPELLED = String.raw`(?<=[[\p{L}\p{M}]--[\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Han}\p{sc=Common}\p{sc=Inherited}]])[\u200c\u200d]`;
+const VARIANT = String.raw`(?<=[\p{S}\p{sc=Han}])[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|(?<=\p{sc=Mongolian})[\u180b-\u180d\u180f]`;
+
+const SHOWN = new RegExp(`(${REGION}|${EMOJI}|${KEYCAP}|${SPELLED}|${VARIANT})|${HIDDEN}`, "gv");
+const LINE_BREAKS = /[\n\v\f\r\x85\u2028\u2029]+/g;
+
+/** `text` as one line: line breaks become a blank, and what must not reach a terminal is shown as `\u001b`. */
+export function printable(text: string): string {
+  return text.replace(LINE_BREAKS, " ").replace(SHOWN, (hidden, meant?: string) => meant ?? escaped(hidden));
+}
+
+/** A JSON text in which nothing can steer a terminal either; it means the same. */
+export function printableJson(json: string): string {
+  return json.replace(SHOWN, (hidden, meant?: string) => meant ?? escaped(hidden));
+}
+
+function escaped(character: string): string {
+  let units = "";
+  for (let at = 0; at < character.length; at += 1) units += `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`;
+  return units;
+}
