@@ -15,6 +15,7 @@ const NAME = "forbidden-import.ts";
 const FORBIDDEN: readonly (readonly [folder: string, specifier: string])[] = [
   ["src/core/types", "@psn/core/errors.ts"],
   ["src/core/utils", "@psn/domain/text.ts"],
+  ["src/core/net", "@psn/core/utils/env.ts"],
   ["src/domain", "node:fs"],
   ["src/domain", "@psn/app/ports/world.ts"],
   ["src/app", "@psn/platforms/index.ts"],
