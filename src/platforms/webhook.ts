@@ -103,9 +103,19 @@ async function send(session: Session, id: string, event: Json, options: CallOpti
     "webhook-id": id,
     "webhook-timestamp": String(timestamp),
     "webhook-signature": `v1,${signature}`,
+    // The status is all that counts: nothing of the answer needs to be unpacked.
+    "accept-encoding": "identity",
   };
   const { accept = [], ...rest } = options;
-  const answer = await call(session, session.profile.home, { ...rest, method: "POST", headers, body, accept: [...accept, 410], moved });
+  const answer = await call(session, session.profile.home, {
+    ...rest,
+    method: "POST",
+    headers,
+    body,
+    needsBody: false,
+    accept: [...accept, 410],
+    moved,
+  });
   if (answer.status < 300 || accept.includes(answer.status)) return;
   // "410 Gone: … no longer interested in receiving webhooks from this source. Sender should disable the endpoint."
   throw new PsnError("AUTH_REVOKED", `${answer.host} answered 410: it wants no more posts`, {
@@ -123,8 +133,7 @@ const PROBE_MS = 5_000;
  */
 async function refuseRedirect(url: URL, net: Net): Promise<void> {
   net.signal.throwIfAborted();
-  const headers = { "user-agent": "psn" };
-  const options = { method: "HEAD", headers, effect: "none", timeoutMs: PROBE_MS, accept: REDIRECTS } as const;
+  const options = { method: "HEAD", effect: "none", timeoutMs: PROBE_MS, accept: REDIRECTS } as const;
   const answer = await call(net, url, options).catch(() => undefined);
   net.signal.throwIfAborted();
   const to = answer && isRedirect(answer) ? targetOf(answer) : undefined;

@@ -1,20 +1,22 @@
 import { type ErrorCode, type ErrorOptions, PsnError } from "@psn/core/errors.ts";
+import { type AnswerBody, BODY_BYTES, ERROR_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
+import { neverSent, whyNotReached } from "@psn/core/net/failures.ts";
+import { pauseMs, retryAfterMs as retryAfterIn } from "@psn/core/net/pauses.ts";
+import { authoredIn, withoutAuthored, wordsOf } from "@psn/core/net/words.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import type { z } from "zod";
 import { isConfidential } from "./address.ts";
 
+export { neverSent } from "@psn/core/net/failures.ts";
+export { pauseMs, pauseWithin } from "@psn/core/net/pauses.ts";
+
 /** Longest a request may take, body included, in milliseconds. The engine's lease is longer (`domain/delivery.ts`). */
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** Longest an upload may take, in milliseconds. */
 export const UPLOAD_TIMEOUT_MS = 120_000;
-/** Longest pause a platform can ask for; a server's clock or unit may be wrong. */
-const MAX_PAUSE_MS = 24 * 3_600_000;
-
-/** A pause as a platform asks for it, in milliseconds: from 0 to a day, whatever number it sent. */
-export function pauseWithin(ms: number): number {
-  return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MAX_PAUSE_MS);
-}
+/** Longest that the words of an error may take once its status is there, in milliseconds: the status says what has become of it. */
+const WORDS_TIMEOUT_MS = 5_000;
 
 /** Most of a platform's own words in one message, in UTF-16 units. */
 export const SAID_MOST = 200;
@@ -29,11 +31,14 @@ export type Effect = "publish" | "none";
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
+  /** The body, as far as it could be read. */
   readonly text: string;
+  /** The rest could not be read: a body can be endless, cut off, or not what its header says. `parse` refuses such an answer. */
+  readonly cut?: true;
   readonly url: string;
   readonly host: string;
   readonly effect: Effect;
-  /** What was sent, where that was text: nothing of it may come back in a message. */
+  /** What was sent, where that was text: nothing that an author wrote in it may come back in a message. */
   readonly sent: string;
 }
 
@@ -42,6 +47,8 @@ export interface CallOptions extends RequestInit {
   readonly timeoutMs?: number;
   /** Statuses to hand back in place of throwing, for an adapter that knows what they mean here. */
   readonly accept?: readonly number[];
+  /** False where a 2xx says all there is to know: its body is not read. */
+  readonly needsBody?: boolean;
   /** What helps where the platform redirects to this address; else to connect the account again. */
   readonly moved?: (to: URL) => string;
 }
@@ -49,13 +56,14 @@ export interface CallOptions extends RequestInit {
 type Caller = Net & Partial<Pick<Session, "credentials" | "app">>;
 
 /**
- * One request and its whole answer. Never follows a redirect: a token goes to no other host, and a redirect carried nothing out.
+ * One request and its answer. Never follows a redirect: a token goes to no other host, and a redirect carried nothing out. Of the body
+ * it reads a few megabytes at most (`core/net/answer-body.ts`); a body that cannot be read leaves the status as it is.
  * Goes nowhere but over https, or to this machine, whatever address an account's row or an answer has named (AUTH_REVOKED). Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer, PLATFORM_UNREACHABLE when nothing
  * was sent, and OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN (effect `none`) when the answer is missing or unclear.
  * What `session.fetch` itself throws as a PsnError (LEASE_LOST) passes through.
  */
 export async function call(session: Caller, url: string | URL, options: CallOptions): Promise<Answer> {
-  const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], moved, ...init } = options;
+  const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], needsBody = true, moved, ...init } = options;
   const address = new URL(url);
   const { host } = address;
   if (!isConfidential(address))
@@ -63,31 +71,48 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
       hint: "psn connect PLATFORM",
     });
   session.signal.throwIfAborted();
+  const connection = new AbortController();
   let answer: Answer;
   try {
     // Once the bytes of a publish leave, only its own time limit stops it: a stop must not turn a post into an unknown.
     const timeout = AbortSignal.timeout(timeoutMs);
-    const signal = effect === "publish" ? timeout : AbortSignal.any([timeout, session.signal]);
+    const signals = effect === "publish" ? [timeout] : [timeout, session.signal];
+    const signal = AbortSignal.any([connection.signal, ...signals]);
     // A kept connection that the server has closed looks like a lost answer; a publish opens its own.
     const own = effect === "publish" ? { keepalive: false } : {};
     const response = await session.fetch(url, { ...own, ...init, redirect: "manual", signal });
-    answer = {
-      status: response.status,
-      headers: response.headers,
-      text: await response.text(),
-      url: String(url),
-      host,
-      effect,
-      sent: typeof init.body === "string" ? init.body : "",
-    };
+    const { bytes, whole } = await bodyToRead(response, needsBody, AbortSignal.any(signals));
+    if (!whole) connection.abort();
+    const { status, headers } = response;
+    const read = { text: textOf({ bytes }), ...(whole ? {} : { cut: true as const }) };
+    answer = { status, headers, ...read, url: String(url), host, effect, sent: sentIn(init.body) };
   } catch (cause) {
     const own = ownError(cause);
     if (own && own !== session.signal.reason) throw own;
-    if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}`, { cause });
-    throw noVerdict(effect, `no answer from ${host}`, { cause });
+    const why = whyNotReached(cause);
+    const options = { cause, ...(why?.hint === undefined ? {} : { hint: why.hint }) };
+    const because = why ? `: ${why.says}` : "";
+    if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}${because}`, options);
+    throw noVerdict(effect, `no answer from ${host}${because}`, options);
   }
-  if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) return answer;
+  if (isSuccess(answer) || accept.includes(answer.status)) return answer;
   throw refusal(answer, session, moved);
+}
+
+/** Of a form with files only the fields. */
+function sentIn(body: unknown): string {
+  if (typeof body === "string") return body;
+  if (!(body instanceof FormData)) return "";
+  const fields = [...body.entries()].flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : []));
+  return new URLSearchParams(fields).toString();
+}
+
+const isSuccess = ({ status }: Pick<Answer, "status">) => status >= 200 && status < 300;
+
+/** As much of the body as its status leaves to be known. */
+function bodyToRead(response: Response, needsBody: boolean, signal: AbortSignal): Promise<AnswerBody> {
+  if (isSuccess(response)) return needsBody ? readBody(response, BODY_BYTES, signal) : readBody(response, 0, AbortSignal.abort());
+  return readBody(response, ERROR_BYTES, AbortSignal.any([signal, AbortSignal.timeout(WORDS_TIMEOUT_MS)]));
 }
 
 /** What was thrown on purpose, also where a library has wrapped it. */
@@ -96,8 +121,15 @@ function ownError(thrown: unknown): PsnError | undefined {
   return undefined;
 }
 
-/** The answer's JSON in the shape an adapter relies on; throws PLATFORM_CHANGED when it is anything else. */
+/** Throws OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN where the body of an answer is needed and could not be read to its end. */
+export function demandWhole({ cut, effect, host, status }: Answer): void {
+  if (!cut) return;
+  throw noVerdict(effect, `${host} answered ${status}, and the rest of its answer cannot be read`, { details: { status } });
+}
+
+/** The answer's JSON in the shape an adapter relies on; throws as `demandWhole`, and PLATFORM_CHANGED when it is anything else. */
 export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<T> {
+  demandWhole(answer);
   let value: unknown;
   try {
     value = JSON.parse(answer.text);
@@ -115,36 +147,26 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
   });
 }
 
-/** The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. */
+/**
+ * The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. It keeps the pause that the
+ * server asks for by Retry-After, and on a 429 by any header.
+ */
 export function refusal(answer: Answer, session: Caller, moved?: CallOptions["moved"]): PsnError {
-  const details = { status: answer.status };
   const { host, status } = answer;
+  const pause = status === 429 ? pauseMs(answer.headers, session.now()) : retryAfterMs(answer, session.now());
+  const options = { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
   if (isRedirect(answer)) return redirected(answer, session, moved);
   const said = reason(answer, session);
-  if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, { details });
-  if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, { details });
-  if (status === 429) {
-    const retryAfterMs = pauseMs(answer.headers, session.now());
-    return new PsnError(
-      "RATE_LIMITED",
-      `${host} asks for a pause${said}`,
-      retryAfterMs === undefined ? { details } : { details, retryAfterMs },
-    );
-  }
-  if (status === 408 || status >= 500 || status < 300)
-    return noVerdict(answer.effect, `${host} answered ${status}${said}`, later(answer, session));
-  return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, { details });
+  if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, options);
+  if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, options);
+  if (status === 429) return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, options);
+  if (status === 408 || status >= 500 || status < 300) return noVerdict(answer.effect, `${host} answered ${status}${said}`, options);
+  return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, options);
 }
 
-/** A read or an upload that failed is tried again when the server says; what may be public is asked about sooner. */
-function later(answer: Answer, { now }: Caller): ErrorOptions {
-  const pause = answer.effect === "none" ? retryAfterMs(answer, now()) : undefined;
-  return { details: { status: answer.status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
-}
-
-/** What Retry-After asks for, in milliseconds: in any answer but a 429 the other headers only count down an allowance. */
+/** What Retry-After asks for, in milliseconds. */
 export function retryAfterMs({ headers }: Pick<Answer, "headers">, now: Date): number | undefined {
-  return headers.has("retry-after") ? pauseMs(headers, now) : undefined;
+  return retryAfterIn(headers, now);
 }
 
 /** A refusal of a repeated request, which its adapter knows to speak of every attempt before it too. */
@@ -186,7 +208,8 @@ function redirected(answer: Answer, session: Caller, moved: CallOptions["moved"]
   const to = targetOf(answer);
   // A path that repeats what was sent, or a secret, is left out.
   const path = decoded(to?.pathname ?? "");
-  if (to && (repeats(path, answer.sent) || secretsOf(session).some((secret) => path.includes(secret)))) to.pathname = "";
+  if (to && (withoutAuthored(path, authoredIn(answer.sent)) !== path || secretsOf(session).some((secret) => path.includes(secret))))
+    to.pathname = "";
   const options = { details: { status }, hint: to && moved ? moved(to) : "psn connect PLATFORM" };
   if (!to) return new PsnError("PLATFORM_REJECTED", `${host} answered ${status}, a redirect that names no address`, options);
   return new PsnError(
@@ -209,42 +232,6 @@ function noVerdict(effect: Effect, message: string, options: ErrorOptions): PsnE
   return new PsnError(code, message, options);
 }
 
-/**
- * How long the platform asks to be left alone, in milliseconds; undefined when it does not say.
- * Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3). X-RateLimit-Reset: an ISO instant (Mastodon) or epoch seconds; X writes X-Rate-Limit-Reset.
- * RateLimit-Reset: epoch seconds (Bluesky's PDS, measured) or seconds from now (draft-ietf-httpapi-ratelimit-headers).
- */
-export function pauseMs(headers: Headers, now: Date): number | undefined {
-  // An absolute instant is the server's own; so must be the clock it is compared with.
-  const told = Date.parse(headers.get("date") ?? "");
-  const serverNow = Number.isNaN(told) ? now.getTime() : told;
-  for (const name of ["retry-after", "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset"]) {
-    const value = headers.get(name)?.trim();
-    if (!value) continue;
-    const at = /^\d+(\.\d+)?$/.test(value) ? instantOf(Number(value), serverNow) : Date.parse(value);
-    if (!Number.isNaN(at)) return pauseWithin(at - serverNow);
-  }
-  return undefined;
-}
-
-/** Seconds since the epoch when large, seconds from now when small. */
-function instantOf(seconds: number, now: number): number {
-  return seconds > 1_000_000_000 ? seconds * 1000 : now + seconds * 1000;
-}
-
-/** Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. */
-const NEVER_SENT =
-  /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+)$/;
-
-/** Whether the failure proves that nothing of the request was sent. */
-export function neverSent(cause: unknown): boolean {
-  for (let error: unknown = cause; error instanceof Error; error = error.cause) {
-    const code: unknown = Reflect.get(error, "code");
-    if (typeof code === "string" && NEVER_SENT.test(code)) return true;
-  }
-  return false;
-}
-
 /** The answer's JSON, for what an adapter can do without; undefined when it is none. */
 export function bodyOf({ text }: Pick<Answer, "text">): unknown {
   try {
@@ -254,29 +241,20 @@ export function bodyOf({ text }: Pick<Answer, "text">): unknown {
   }
 }
 
-/** The platform's own words, one short line, without anything secret. Empty when it gave none in JSON. */
+/** Most words that are looked through for what must not be repeated, in UTF-16 units; what is shown is shorter. */
+const WORDS_MOST = 2_000;
+
+/** The platform's own words, one short line, without anything secret and without the author's own. Empty when it gave none. */
 function reason(answer: Answer, session: Caller): string {
-  const body = bodyOf(answer);
-  if (typeof body !== "object" || body === null) return "";
-  const words = ["error", "error_description", "message", "detail", "title"]
-    .map((name): unknown => Reflect.get(body, name))
-    .filter((value): value is string => typeof value === "string" && value !== "");
-  if (words.length === 0) return "";
-  let line = [...new Set(words)].join(": ").replace(/\s+/g, " ");
-  if (repeats(line, answer.sent)) return "";
+  let line = (isPlainText(answer) ? [answer.text.replaceAll(/\s+/g, " ").trim()] : wordsOf(bodyOf(answer))).join(": ").slice(0, WORDS_MOST);
   for (const secret of secretsOf(session)) line = line.replaceAll(secret, "•••");
-  return `: ${shorten(line, SAID_MOST)}`;
+  line = withoutAuthored(line, authoredIn(answer.sent));
+  return line === "" ? "" : `: ${shorten(line, SAID_MOST)}`;
 }
 
-/** So many characters in a row that were sent are the post's own and no accident. */
-const REPEAT_CHARS = 16;
-
-/** Whether a platform's words repeat what it was sent; a message is stored and printed, a post's text must not be in it. */
-function repeats(words: string, sent: string): boolean {
-  if (sent === "") return false;
-  const plain = sent.replaceAll(/\\[nrt]|\s+/g, " ");
-  for (let at = 0; at + REPEAT_CHARS <= words.length; at += 1) if (plain.includes(words.slice(at, at + REPEAT_CHARS))) return true;
-  return false;
+/** Some say why in plain words; a page for a browser is none. */
+function isPlainText({ headers, text }: Answer): boolean {
+  return /^text\/plain\b/i.test(headers.get("content-type") ?? "") && bodyOf({ text }) === undefined && !text.includes("<");
 }
 
 function secretsOf(session: Caller): string[] {

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { z } from "zod";
-import { type Answer, bodyOf, pauseMs, SAID_MOST } from "./http.ts";
+import { type Answer, bodyOf, demandWhole, pauseMs, SAID_MOST } from "./http.ts";
 
 /*
  * What token endpoints answer: the standard's own words (RFC 6749, 5.1 and 5.2), and what platforms make of them.
@@ -41,6 +41,7 @@ const TokenAnswer = z.looseObject({
  */
 export function readTokens(answer: Answer, now: Date, asked: readonly string[], secrets: readonly string[]): Tokens {
   if (failureOf(answer) !== undefined || answer.status >= 300) throw refused(answer, now, secrets);
+  demandWhole(answer);
   const result = TokenAnswer.safeParse(bodyOf(answer));
   if (!result.success)
     throw new PsnError("PLATFORM_CHANGED", `${answer.host} gave no token in an answer of ${answer.status}`, {

@@ -1,8 +1,8 @@
 import { lookup } from "node:dns/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { neverSent } from "@psn/core/net/failures.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import ipaddr from "ipaddr.js";
-import { neverSent } from "./http.ts";
 
 /*
  * Addresses that come from a row or from a server's answer may lead into this machine or its network, where a stranger's request

@@ -9,7 +9,7 @@ import type {
 } from "@atproto/oauth-client";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Net } from "@psn/core/types/platform.ts";
-import { call, pauseMs } from "@psn/platforms/kit/http.ts";
+import { call, demandWhole, pauseMs } from "@psn/platforms/kit/http.ts";
 
 /*
  * The official OAuth client (@atproto/oauth-client 0.6.1), given its stores and its network by psn: it keeps nothing, locks
@@ -131,6 +131,7 @@ export function carrierOf(net: Net, origins?: ReadonlySet<string>): { readonly f
         accept: ANY_STATUS,
       });
       const { status, headers, text, host } = answer;
+      if (status < 300) demandWhole(answer);
       if (status >= 500 || status === 408) trouble = new PsnError("PLATFORM_DOWN", `${host} answered ${status}`, { details: { status } });
       if (status === 429) trouble = limited(host, pauseMs(headers, net.now()));
       return new Response(text === "" ? null : text, { status, headers: plain(headers) });

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { Net } from "@psn/core/types/platform.ts";
 import { isConfidential } from "@psn/platforms/kit/address.ts";
-import { type Answer, bodyOf, isRedirect, parse, REDIRECTS, refusal, targetOf } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, demandWhole, isRedirect, parse, REDIRECTS, refusal, targetOf } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { Account, api, type Caller, moved, subjectOf } from "./api.ts";
 import { Instance, limitsOf } from "./limits.ts";
@@ -79,6 +79,7 @@ export function elsewhere(answer: Answer): PsnError {
  */
 async function scopesOf(session: Caller): Promise<string[]> {
   const answer = await api(session, "/api/v1/apps/verify_credentials", { effect: "none", accept: [400, 401, 403, 404, 405, 422, 501] });
+  if (answer.status === 200) demandWhole(answer);
   const told = answer.status === 200 ? z.object({ scopes: z.array(z.string()) }).safeParse(bodyOf(answer)) : undefined;
   if (!told?.success) return [];
   const { scopes } = told.data;
@@ -99,6 +100,7 @@ export function missingOf(scopes: readonly string[]): string[] {
 async function instanceOf(session: Caller): Promise<Instance> {
   for (const path of ["/api/v2/instance", "/api/v1/instance"]) {
     const answer = await api(session, path, { effect: "none", accept: [400, 401, 403, 404, 405, 410, 422, 501] });
+    if (answer.status === 200) demandWhole(answer);
     const told = answer.status === 200 ? Instance.safeParse(bodyOf(answer)) : undefined;
     if (told?.success) return told.data;
   }

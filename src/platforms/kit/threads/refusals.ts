@@ -66,7 +66,7 @@ export type Caller = Net & Pick<Session, "credentials"> & Partial<Pick<Session, 
 /** The error for a refusal, by Graph's own reason where it gives one. */
 export function refusalOf(answer: Answer, session: Caller): PsnError {
   const reason = reasonOf(answer);
-  const plain = refusal(reason ? { ...answer, ...told(answer, reason) } : answer, session);
+  const plain = refusal(reason ? { ...answer, ...told(reason) } : answer, session);
   if (!reason) return plain;
   // Of a 5xx to a publish nothing is believed: one that speaks of a missing permission has been seen after the post was out
   // (tirthpatell/threads-go#30).
@@ -109,8 +109,7 @@ function hintOf(code: ErrorCode, { message, error_subcode: subcode, error_user_t
   return HINTS[code];
 }
 
-/** Graph's words where `refusal` looks for them, and what was sent as it was before it became a form: neither may come back in a message. */
-function told({ sent }: Answer, { message, error_user_title: title, error_user_msg: words }: Reason): Pick<Answer, "text" | "sent"> {
-  const fields = new URLSearchParams(sent);
-  return { text: JSON.stringify({ message, detail: words, title }), sent: [sent, ...fields.values()].join("\n") };
+/** Graph's words where `refusal` looks for them. */
+function told({ message, error_user_title: title, error_user_msg: words }: Reason): Pick<Answer, "text"> {
+  return { text: JSON.stringify({ message, detail: words, title }) };
 }
