@@ -3,6 +3,8 @@ import type { Bucket, Platforms, Queue } from "@psn/app/ports/outside.ts";
 import type { World } from "@psn/app/ports/world.ts";
 import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { discard } from "@psn/core/net/answer-body.ts";
+import { fetchAsPsn } from "@psn/core/net/fetch.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { type HubEnv, hasProxy } from "@psn/core/utils/env.ts";
 import { printable } from "@psn/core/utils/printable.ts";
@@ -31,7 +33,7 @@ export function loaderOf(ids: readonly string[]): Platforms {
 
 /** The world but for what a hub decides. */
 export const outside = {
-  fetch: (input: string | URL, init?: RequestInit) => fetch(input, init),
+  fetch: fetchAsPsn,
   now: () => new Date(),
   elapsedMs: () => performance.now(),
   random: Math.random,
@@ -73,13 +75,16 @@ export function notifierOf(env: HubEnv): Pick<World, "notify"> {
   if (url === undefined) return {};
   return {
     notify: async (line) => {
-      await outside.fetch(url, {
+      const response = await outside.fetch(url, {
         method: "POST",
         headers: { "content-type": "text/plain; charset=utf-8", title: "psn" },
         body: printable(line),
         redirect: "manual",
+        // A connection of its own is closed with the answer, of which nobody reads a word.
+        keepalive: false,
         signal: AbortSignal.timeout(NOTIFY_MS),
       });
+      await discard(response);
     },
   };
 }

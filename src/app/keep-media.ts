@@ -67,7 +67,7 @@ export async function openMedia(world: World, userId: string, mediaId: string): 
     throw new PsnError("FILE_UNREADABLE", "a media file of this post is in a bucket, and this hub has none here", {
       hint: "psn config set S3_BUCKET",
     });
-  const bytes = await world.bucket.get(found.objectKey, found.sha256);
+  const bytes = await world.bucket.get(found.objectKey, found.sha256, found.bytes);
   if (!bytes) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the bucket");
   return bytes.slice();
 }

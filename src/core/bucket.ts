@@ -2,6 +2,9 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bucket } from "@psn/app/ports/outside.ts";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { ERROR_BYTES, readBody } from "@psn/core/net/answer-body.ts";
+import { fetchAsPsn } from "@psn/core/net/fetch.ts";
+import { retryAfterMs } from "@psn/core/net/pauses.ts";
 
 export interface BucketSettings {
   /** A web address; the bucket's name goes into its path and not into its host, which every service takes. */
@@ -37,6 +40,11 @@ interface Body {
   readonly mime: string;
 }
 
+/** Most of an object that is read where nobody knows its size, in bytes: the largest file that a platform takes has one gigabyte. */
+const OBJECT_BYTES = 1024 ** 3;
+/** Longest pause that the service may ask for between two attempts, in milliseconds. */
+const MAX_PAUSE_MS = 15_000;
+
 /**
  * A bucket at any service that speaks S3. Its methods throw VENDOR_AUTH, VENDOR_REFUSED, VENDOR_UNREACHABLE and CONFIG_INVALID.
  *
@@ -59,15 +67,21 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
     return url;
   };
 
-  const attempt = async (method: Method, key: string, body?: Body, stop?: AbortSignal): Promise<Uint8Array | undefined> => {
+  const attempt = async (
+    method: Method,
+    key: string,
+    body?: Body,
+    stop?: AbortSignal,
+    most = OBJECT_BYTES,
+  ): Promise<Uint8Array | undefined> => {
     const url = sign(method, key);
     const abort = new AbortController();
     const stopAfter = (bytes: number) => setTimeout(() => abort.abort(), limits.requestMs + bytes / limits.bytesPerMs);
     let timer = stopAfter(body?.bytes.length ?? 0);
-    let status: number;
+    let response: Response;
     let bytes: Uint8Array;
     try {
-      const response = await fetch(url, {
+      response = await fetchAsPsn(url, {
         method,
         redirect: "manual",
         signal: stop ? AbortSignal.any([abort.signal, stop]) : abort.signal,
@@ -75,35 +89,40 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
         ...(body ? { body: body.bytes.slice(), headers: { "content-type": body.mime } } : {}),
       });
       clearTimeout(timer);
-      timer = stopAfter(Number(response.headers.get("content-length") ?? 0));
-      bytes = await response.bytes();
-      status = response.status;
+      timer = stopAfter(method === "GET" ? Math.min(Number(response.headers.get("content-length") ?? 0), most) : 0);
+      const limit = method === "GET" && response.ok ? most : ERROR_BYTES;
+      const read = await readBody(response, limit, AbortSignal.any([abort.signal, ...(stop ? [stop] : [])]));
+      // What is longer than it can be is not what psn put there; what is cut off, or takes too long, may come whole the next time.
+      if (response.ok && !read.whole && read.bytes.length < limit) throw new TypeError("the answer was cut off");
+      bytes = read.bytes;
+      if (!read.whole) abort.abort();
     } catch (error) {
       stop?.throwIfAborted();
       throw unreachable(error, abort.signal.aborted);
     } finally {
       clearTimeout(timer);
     }
+    const { status } = response;
     if (status === 200 || status === 204) return bytes;
     const text = new TextDecoder().decode(bytes);
     const said = /<Code>([A-Za-z]{1,64})<\/Code>/.exec(text)?.[1];
     // Only when S3 says so: a 404 of a proxy, or of a website that is no bucket, is not a missing object.
     if (method !== "PUT" && status === 404 && said === "NoSuchKey") return undefined;
-    throw refusal(method, status, said, text);
+    throw refusal(method, response, said, text);
   };
 
   /** Several times if need be: the same bytes under the same name a second time do no harm. */
-  const send = async (method: Method, key: string, body?: Body, stop?: AbortSignal): Promise<Uint8Array | undefined> => {
+  const send = async (method: Method, key: string, body?: Body, stop?: AbortSignal, most?: number): Promise<Uint8Array | undefined> => {
     assertKey(key);
     for (const pauseMs of limits.pausesMs) {
       try {
-        return await attempt(method, key, body, stop);
+        return await attempt(method, key, body, stop, most);
       } catch (error) {
         if (!(error instanceof PsnError) || error.code !== "VENDOR_UNREACHABLE") throw error;
-        await sleep(pauseMs, undefined, stop ? { signal: stop } : {});
+        await sleep(Math.max(pauseMs, Math.min(error.retryAfterMs ?? 0, MAX_PAUSE_MS)), undefined, stop ? { signal: stop } : {});
       }
     }
-    return attempt(method, key, body, stop);
+    return attempt(method, key, body, stop, most);
   };
 
   const put = async (key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void> => {
@@ -115,8 +134,8 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS): B
 
   return {
     put,
-    async get(key, sha256) {
-      const bytes = await send("GET", key);
+    async get(key, sha256, size) {
+      const bytes = await send("GET", key, undefined, undefined, size);
       if (bytes && hash(bytes) !== sha256)
         throw new PsnError("FILE_UNREADABLE", "a media file in the bucket is not what psn put there", {
           hint: "schedule the post again with its files: psn post",
@@ -175,11 +194,12 @@ const KNOWN: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["TemporaryRedirect", ELSEWHERE],
 ]);
 
-function refusal(method: Method, status: number, said: string | undefined, text: string): PsnError {
+function refusal(method: Method, { status, headers }: Response, said: string | undefined, text: string): PsnError {
   const region = /<Region>([a-z0-9-]{1,32})<\/Region>/.exec(text)?.[1];
   const [code, message, hint] = meaningOf(method, status, said, text);
   const details = { status, ...(said === undefined ? {} : { said }), ...(region === undefined ? {} : { region }) };
-  return new PsnError(code, message, { hint, details });
+  const pause = retryAfterMs(headers, new Date());
+  return new PsnError(code, message, { hint, details, ...(pause === undefined ? {} : { retryAfterMs: pause }) });
 }
 
 function meaningOf(method: Method, status: number, said: string | undefined, text: string): Meaning {

@@ -1,4 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { BODY_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
+import { pauseMs, retryAfterMs } from "@psn/core/net/pauses.ts";
+import { wordsOf } from "@psn/core/net/words.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import type { z } from "zod";
 
@@ -53,7 +56,8 @@ export async function ask(vendor: Vendor, method: string, path: string, { body, 
   const { url, token, fetch, sleep, signal } = vendor;
   for (let tries = 0; ; tries += 1) {
     const pause = PAUSES_MS[tries];
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const connection = new AbortController();
+    const signals = [AbortSignal.timeout(REQUEST_TIMEOUT_MS), ...(signal ? [signal] : [])];
     let response: Response;
     let text: string;
     try {
@@ -64,9 +68,13 @@ export async function ask(vendor: Vendor, method: string, path: string, { body, 
         // A kept connection that the server has closed looks like a lost answer; what must not be repeated opens its own.
         ...(repeat ? {} : { keepalive: false }),
         redirect: "manual",
-        signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
+        signal: AbortSignal.any([connection.signal, ...signals]),
       });
-      text = await response.text();
+      const read = await readBody(response, BODY_BYTES, AbortSignal.any(signals));
+      if (!read.whole) connection.abort();
+      // Of a refusal the status is enough.
+      if (!read.whole && response.ok) throw new Error("the rest of the answer cannot be read");
+      text = textOf(read);
     } catch {
       signal?.throwIfAborted();
       if (repeat && pause !== undefined) {
@@ -78,7 +86,7 @@ export async function ask(vendor: Vendor, method: string, path: string, { body, 
     }
     const { status } = response;
     if (pause !== undefined && (vendor.noEffect.includes(status) || (repeat && isPassing(status)))) {
-      await sleep(status === 429 ? askedPause(response.headers, pause) : pause, signal);
+      await sleep(askedPause(response, pause), signal);
       continue;
     }
     const answer = { status, value: jsonOf(text) };
@@ -118,25 +126,20 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** Retry-After in seconds (RFC 9110 §10.2.3), or until the server's window ends, by the server's own clock. */
-function askedPause(headers: Headers, otherwise: number): number {
-  const after = Number(headers.get("retry-after") ?? "");
-  if (after > 0) return Math.min(after * 1000, MAX_PAUSE_MS);
-  const reset = Number(headers.get("x-ratelimit-reset") ?? "");
-  const now = Date.parse(headers.get("date") ?? "");
-  return reset > now ? Math.min(reset - now + 1000, MAX_PAUSE_MS) : otherwise;
+/** What the answer asks for, and of an allowance that begins anew a second more: it is told in whole seconds. */
+function askedPause({ status, headers }: Response, otherwise: number): number {
+  const now = new Date();
+  const after = retryAfterMs(headers, now);
+  const reset = status === 429 && after === undefined ? pauseMs(headers, now) : undefined;
+  const asked = after || (reset ? reset + 1000 : 0);
+  return asked > 0 ? Math.min(asked, MAX_PAUSE_MS) : otherwise;
 }
 
 /** The vendor's own words, one short line, without anything of what was sent. */
 function reason({ value }: Answer, secrets: readonly (string | undefined)[]): string {
-  const words = ["error", "message"].map((name): unknown =>
-    typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined,
-  );
-  const said = words.find((word): word is string => typeof word === "string" && word !== "");
-  if (said === undefined) return "";
-  let line = said;
+  let line = wordsOf(value).join(": ");
+  if (line === "") return "";
   for (const secret of secrets) if (secret !== undefined && secret.length > 3) line = line.replaceAll(secret, "•••");
-  line = line.replaceAll(/\s+/g, " ");
   return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
 }
 

@@ -1,5 +1,6 @@
 import type { Queue, WakeUp } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { BODY_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 
 /** A person waits for `psn post`; the watchdog makes up for a call that did not get through. In milliseconds. */
@@ -34,6 +35,8 @@ export const SETTLE_QUEUE = "settle";
  */
 export function triggerQueue({ url, secretKey, platforms, fetch, now }: TriggerQueue): Queue {
   const post = async (path: string, body: unknown): Promise<unknown> => {
+    const connection = new AbortController();
+    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     let status: number;
     let text: string;
     try {
@@ -42,10 +45,13 @@ export function triggerQueue({ url, secretKey, platforms, fetch, now }: TriggerQ
         headers: { authorization: `Bearer ${secretKey}`, "content-type": "application/json" },
         body: JSON.stringify(body),
         redirect: "error",
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        signal: AbortSignal.any([connection.signal, timeout]),
       });
       status = response.status;
-      text = await response.text();
+      const read = await readBody(response, BODY_BYTES, timeout);
+      if (!read.whole) connection.abort();
+      if (!read.whole && response.ok) throw new Error("the rest of the answer cannot be read");
+      text = textOf(read);
     } catch {
       // Without the cause: it may hold the request.
       throw new PsnError("VENDOR_UNREACHABLE", `Trigger.dev does not answer at ${new URL(url).origin}`, { hint: "psn doctor" });

@@ -38,8 +38,11 @@ export interface Queue {
 export interface Bucket {
   /** An aborted one may be there all the same. */
   put(key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void>;
-  /** Undefined when it is not there. Throws FILE_UNREADABLE when it is not what was put there, going by its SHA-256 in hex. */
-  get(key: string, sha256: string): Promise<Uint8Array | undefined>;
+  /**
+   * Undefined when it is not there. Throws FILE_UNREADABLE when it is not what was put there, going by its SHA-256 in hex. `bytes`: how many
+   * it has; more are not read.
+   */
+  get(key: string, sha256: string, bytes?: number): Promise<Uint8Array | undefined>;
   /** An address under which anybody can fetch it for so many seconds, at most a week. */
   link(key: string, seconds: number): string;
   /** What is not there is no error. */

@@ -59,7 +59,7 @@ export function databaseError(error: unknown): PsnError {
   const proxys = isRefusal ? proxyError(said) : undefined;
   if (proxys) return proxys;
   if (isRefusal && code !== "") return new PsnError("DB_UNREACHABLE", "Neon's proxy refused the connection", { details });
-  if (code === "" && /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network/i.test(said))
+  if (code === "" && /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network|read to its end/i.test(said))
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   const named = isState ? ` (SQLSTATE ${code})` : code === "" ? "" : ` (${code})`;
   return new PsnError("DB_FAILED", `a statement failed in the database${named}`, { details });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { neon, neonConfig } from "@neondatabase/serverless";
+import { fetchBounded } from "@psn/core/net/fetch.ts";
 import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { drizzle } from "drizzle-orm/neon-http";
@@ -12,6 +13,8 @@ import { HttpRefusal, layersOf, pausesAfter } from "./neon-refusals.ts";
 
 /** A sleeping compute takes seconds to wake, and a lease lasts a minute; in milliseconds. */
 const REQUEST_TIMEOUT_MS = 25_000;
+/** Most of an answer, in bytes: Neon gives 10 MB (neon.com/docs/changelog/2023-08-16), and a proxy of one's own may give more. */
+const ANSWER_BYTES = 32 * 1024 * 1024;
 /** How long to wait before a request is sent again that was not sent, or may be sent twice, in milliseconds. */
 const AGAIN_MS: readonly number[] = [250, 1_000, 3_000];
 /** Nobody waits for longer pauses, in milliseconds. */
@@ -21,7 +24,7 @@ const MOST_PAUSE_MS = 5_000;
 export function openNeonHttp(url: string, proxy?: string): Database {
   goByProxy(proxy);
   neonConfig.fetchFunction = async (input: string | URL, init?: RequestInit) => {
-    const response = await fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+    const response = await fetchBounded(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }, ANSWER_BYTES);
     if (response.ok || response.status === 400) return response;
     throw new HttpRefusal(response.status, await response.text(), response.headers.get("retry-after"));
   };

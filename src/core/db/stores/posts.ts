@@ -222,13 +222,16 @@ export function postsStore(database: Database): Posts {
       const [rows] = await database.run(
         { userId },
         (db) => [
-          db.select({ content: media.content, objectKey: media.objectKey, sha256: media.sha256 }).from(media).where(eq(media.id, mediaId)),
+          db
+            .select({ content: media.content, objectKey: media.objectKey, bytes: media.bytes, sha256: media.sha256 })
+            .from(media)
+            .where(eq(media.id, mediaId)),
         ],
         { repeatable: true },
       );
       const row = rows[0];
       if (row?.content) return { content: row.content, sha256: row.sha256 };
-      return row?.objectKey ? { objectKey: row.objectKey, sha256: row.sha256 } : undefined;
+      return row?.objectKey ? { objectKey: row.objectKey, bytes: row.bytes, sha256: row.sha256 } : undefined;
     },
   };
 }
