@@ -93,7 +93,13 @@ async function unlessReplaced({ world, claim, loaded, session }: Run, error: unk
 /** Where nothing can have been sent, what psn does not understand is only bad weather. */
 function weather(error: unknown): never {
   const said = toPsnError(error);
-  throw said.retry === "reconcile" || said.code === "BUG" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
+  throw said.retry === "reconcile" || said.code === "BUG" ? unsent(said) : said;
+}
+
+/** What would be an unknown outcome, of a request that publishes nothing. */
+export function unsent(said: PsnError): PsnError {
+  const { message, details, retryAfterMs } = said;
+  return new PsnError("PLATFORM_DOWN", message, { cause: said, details, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 }
 
 /** Writes the platform's clear answer; true when another unit follows under this claim. */

@@ -1,7 +1,7 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Preparation } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
-import { ageMs, exchange, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
+import { ageMs, exchange, type Run, requestOf, unsent, withRefresh, written } from "./delivery-run.ts";
 import { keepingLease, write } from "./held-claim.ts";
 import type { StoredUnit } from "./ports/deliveries.ts";
 import { pass } from "./ports/fault-points.ts";
@@ -97,9 +97,9 @@ async function freshen(run: Run): Promise<void> {
 /** What failed before anything was sent; or, of a repeat, what says nothing about the attempt before. */
 function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }: Tried): delivery.DeliveryChange {
   const { world, loaded } = run;
-  if (run.purpose === "settle") return delivery.failedAgain(unit.position, said, ageMs(run, unit));
+  if (run.purpose === "settle") return delivery.failedAgain(unit.position, said, ageMs(run, unit), world.random());
   // Nothing was sent yet, whatever it says.
-  const failure = said.retry === "reconcile" ? new PsnError("PLATFORM_DOWN", said.message, { cause: said }) : said;
+  const failure = said.retry === "reconcile" ? unsent(said) : said;
   if (unit.handle !== null && !prepareFailed && failure.retry === "backoff")
     return delivery.stillPreparing(failure, loaded.attempt, world.random());
   return delivery.failed(unit.position, failure, loaded.attempt, world.random());

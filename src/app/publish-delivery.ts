@@ -49,10 +49,15 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
   return held.lease.last;
 }
 
-/** Only of what nothing has been sent: a thread that has begun goes on. */
+/**
+ * Only of what nothing has been sent: a thread that has begun goes on. A delivery that was tried waits for its next try, and one whose
+ * account was asked to pause waits for the end of that: until then it is not late.
+ */
 function lateness(loaded: LoadedDelivery, unit: StoredUnit): delivery.DeliveryChange | undefined {
-  if (loaded.units.some(({ state }) => state === "published")) return undefined;
-  return delivery.tooLate(unit.position, loaded.readAt.getTime() - loaded.dueAt.getTime(), loaded.late);
+  const { units, dueAt, wakeAt, code, readAt, account, late } = loaded;
+  if (units.some(({ state }) => state === "published")) return undefined;
+  const from = Math.max(dueAt.getTime(), account.pausedUntil?.getTime() ?? 0, code === null ? 0 : wakeAt.getTime());
+  return delivery.tooLate(unit.position, readAt.getTime() - from, late);
 }
 
 /** Everything a request needs, before anything is sent. */
@@ -75,7 +80,10 @@ function databaseClock(world: World, { readAt }: LoadedDelivery): () => Date {
 }
 
 function notBegun(world: World, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose, failure: PsnError): delivery.DeliveryChange {
-  if (purpose === "settle") return delivery.stillUnknown(Math.max(ageMs({ world, loaded }, unit), delivery.SETTLE_PATIENCE_MS), failure);
+  if (purpose === "settle") {
+    const age = Math.max(ageMs({ world, loaded }, unit), delivery.SETTLE_PATIENCE_MS);
+    return delivery.stillUnknown(age, failure, world.random());
+  }
   if (purpose === "poll" && unit.sentAt !== null) return delivery.pollAgain(failure, loaded.attempt, world.random());
   return delivery.failed(unit.position, failure, loaded.attempt, world.random());
 }

@@ -25,7 +25,7 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
       error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
     const change =
       run.purpose === "settle"
-        ? delivery.failedAgain(unit.position, failure, ageMs(run, unit))
+        ? delivery.failedAgain(unit.position, failure, ageMs(run, unit), run.world.random())
         : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
     return written(run, change, false);
   }

@@ -1,6 +1,6 @@
 import { toPsnError } from "@psn/core/errors.ts";
 import type { Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type DeliveryChange, settlement, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
+import { askedForMs, type DeliveryChange, settlement, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
 import type { Claim, LoadedDelivery } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
 
@@ -20,8 +20,10 @@ export interface Question {
 }
 
 /** Settles a lost answer with the platform, by what the adapter declares in `capabilities.duplicates`. Read-only. */
-export async function findLost({ world, claim, platform, loaded, request, ageMs, ask }: Question): Promise<Verdict> {
+export async function findLost({ world, claim, platform, loaded, request, ageMs: sentMs, ask }: Question): Promise<Verdict> {
   const { duplicates } = platform.capabilities;
+  const { pausedUntil } = loaded.account;
+  const ageMs = askedForMs(sentMs, pausedUntil ? loaded.readAt.getTime() - pausedUntil.getTime() : undefined);
   let ref: Ref | undefined;
   let found: boolean | undefined;
   try {
@@ -32,7 +34,8 @@ export async function findLost({ world, claim, platform, loaded, request, ageMs,
     }
   } catch (error) {
     // A question without an answer: ask again, but not for ever.
-    if (settlement(duplicates, ageMs, undefined) !== "unconfirmed") return { change: stillUnknown(ageMs, toPsnError(error)) };
+    if (settlement(duplicates, ageMs, undefined) !== "unconfirmed")
+      return { change: stillUnknown(ageMs, toPsnError(error), world.random()) };
   }
   if (ref) return { ref };
   switch (settlement(duplicates, ageMs, found)) {
@@ -41,6 +44,6 @@ export async function findLost({ world, claim, platform, loaded, request, ageMs,
     case "unconfirmed":
       return { change: unconfirmed() };
     default:
-      return { change: stillUnknown(ageMs, undefined) };
+      return { change: stillUnknown(ageMs, undefined, world.random()) };
   }
 }

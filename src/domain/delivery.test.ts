@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   answered,
+  askedForMs,
   backoffMs,
   type DeliveryChange,
   failed,
@@ -300,5 +301,56 @@ describe("a lost answer", () => {
   test("of an account that was refused meanwhile says that its user is needed", () => {
     expect(stillUnknown(0, new PsnError("AUTH_REVOKED", "why")).account).toEqual({ health: "needs-reconnect", reason: "why" });
     expect(stillUnknown(0, new PsnError("PLATFORM_DOWN", "why")).account).toBeNull();
+  });
+});
+
+describe("a platform that asks to be left alone", () => {
+  const down = (code: ErrorCode, status: number, retryAfterMs?: number) =>
+    new PsnError(code, "why", { details: { status }, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+
+  test.each([502, 503, 504])("by a %i pauses the account, for as long as it says or for a moment", (status) => {
+    for (const [code, made] of [
+      ["OUTCOME_UNKNOWN", (error: PsnError) => failed(0, error, 1, 0.5)],
+      ["PLATFORM_DOWN", (error: PsnError) => failed(0, error, 1, 0.5)],
+      ["OUTCOME_UNKNOWN", (error: PsnError) => stillUnknown(10_000, error, 0.5)],
+      ["OUTCOME_UNKNOWN", (error: PsnError) => failedAgain(0, error, 10_000, 0.5)],
+    ] as const) {
+      const asked = made(down(code, status, 120_000));
+      expect(asked.account).toEqual({ pausedForMs: 120_000 });
+      // Its own next try comes after those of the account's other posts: it may be the cause itself.
+      expect(asked.leaseMs ?? asked.wakeInMs).toBeGreaterThan(120_000);
+      expect(asked.leaseMs ?? asked.wakeInMs).toBeLessThan(150_000);
+      const silent = made(down(code, status));
+      expect(silent.account).toEqual({ pausedForMs: 5_000 });
+      expect(silent.leaseMs ?? silent.wakeInMs).toBeGreaterThan(5_000);
+    }
+  });
+
+  test.each([500, 501, 408, 422])("a %i speaks of one post, and its pause is kept for that", (status) => {
+    expect(failed(0, down("OUTCOME_UNKNOWN", status, 120_000), 1, 0)).toMatchObject({ leaseMs: 120_000, account: null });
+    expect(failed(0, down("PLATFORM_DOWN", status, 120_000), 1, 0)).toMatchObject({ wakeInMs: 120_000, account: null });
+  });
+
+  test("a bucket or a database that is down pauses no account", () => {
+    for (const code of ["VENDOR_UNREACHABLE", "DB_UNREACHABLE"] as const) expect(failed(0, down(code, 503), 1, 0).account).toBeNull();
+  });
+
+  test("a pause that is over when it is told is no reason to ask at once, again and again", () => {
+    const over = (attempt: number) => failed(0, new PsnError("RATE_LIMITED", "why", { retryAfterMs: 0 }), attempt, 0.5).wakeInMs ?? 0;
+    expect(over(1)).toBeGreaterThan(2_000);
+    expect(over(5)).toBeGreaterThan(over(1));
+  });
+
+  test("what went missing together does not come back together", () => {
+    const leases = (error: PsnError | undefined) => [0, 0.25, 0.5, 0.75, 0.99].map((random) => stillUnknown(40_000, error, random).leaseMs);
+    expect(new Set(leases(undefined)).size).toBe(5);
+    expect(new Set(leases(down("OUTCOME_UNKNOWN", 503, 120_000))).size).toBe(5);
+  });
+
+  test("for a day or more is asked once more before a person decides", () => {
+    expect(settlement("client-id", askedForMs(DAY + MINUTE, MINUTE), undefined)).toBe("send again");
+    expect(settlement("client-id", askedForMs(DAY + HOUR, HOUR), undefined)).toBe("unconfirmed");
+    expect(settlement("client-id", askedForMs(4 * DAY, MINUTE), undefined)).toBe("unconfirmed");
+    expect(settlement("client-id", askedForMs(DAY + MINUTE, undefined), undefined)).toBe("unconfirmed");
   });
 });

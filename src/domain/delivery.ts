@@ -31,6 +31,15 @@ const MOST_ATTEMPTS = 30;
 /** A pause where a platform asks for one and does not say how long. */
 const PAUSE_MS = 60_000;
 
+/**
+ * Gateways and servers that are down or too busy (RFC 9110, 15.6.3 to 15.6.5): the account's other posts would fare no better. A post
+ * that causes the failure itself must not hold up the others, so that the pause is short where the server names none, and this post's own
+ * next try comes a little after it (`afterPause`).
+ */
+const DOWN: ReadonlySet<unknown> = new Set([502, 503, 504]);
+const DOWN_CODES: ReadonlySet<ErrorCode> = new Set(["PLATFORM_DOWN", "OUTCOME_UNKNOWN"]);
+const DOWN_PAUSE_MS = 5_000;
+
 /** First question after a lost answer; later ones wait as long as the answer has been missing. */
 const SETTLE_FIRST_MS = 2_000;
 const SETTLE_MOST_MS = 15 * 60_000;
@@ -102,8 +111,8 @@ type Pending = Extract<Preparation, { status: "pending" }>;
 /** A passing failure while the platform works on an upload: what it has been given stays. */
 export function stillPreparing(error: PsnError, attempt: number, random: number): DeliveryChange {
   const { code, message } = error;
-  const wakeInMs = pauseMs(error, attempt, random);
-  const account = code === "RATE_LIMITED" ? { pausedForMs: wakeInMs } : null;
+  const account = pauseOf(error, attempt, random);
+  const wakeInMs = account ? afterPause(account.pausedForMs, pauseMs(error, attempt, random), random) : pauseMs(error, attempt, random);
   return { ...still, state: "pending", wakeInMs, code, message, event: "still preparing", note: message, account };
 }
 
@@ -154,7 +163,14 @@ export function failed(position: number, error: PsnError, attempt: number, rando
   const what = { ...still, code: error.code, message: error.message, note: error.message };
   const unit = { position, state: "waiting", handle: null } as const;
   if (error.retry === "reconcile") {
-    return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };
+    const account = unknownPauseOf(error);
+    return {
+      ...what,
+      state: "sending",
+      leaseMs: afterPause(account?.pausedForMs, Math.max(SETTLE_FIRST_MS, asked(error)), random),
+      event: "outcome unknown",
+      account,
+    };
   }
   if (needsUser(error)) {
     // Who knows for how long: what was uploaded may be gone by then.
@@ -167,16 +183,45 @@ export function failed(position: number, error: PsnError, attempt: number, rando
     return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit: kept, account: { pausedForMs } };
   }
   if (error.retry === "backoff" && attempt < MOST_ATTEMPTS) {
-    return { ...what, state: "scheduled", wakeInMs: pauseMs(error, attempt, random), event: "retrying", unit };
+    const account = pauseOf(error, attempt, random);
+    const wakeInMs = afterPause(account?.pausedForMs, pauseMs(error, attempt, random), random);
+    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit, account };
   }
   return { ...what, state: "failed", event: "failed", unit };
 }
 
 /** How long until another try, in milliseconds: the platform's own word, or a pause that grows. */
 function pauseMs(error: PsnError, attempt: number, random: number): number {
-  if (error.retryAfterMs !== undefined) return error.retryAfterMs;
-  return error.code === "RATE_LIMITED" ? Math.max(PAUSE_MS, backoffMs(attempt, random)) : backoffMs(attempt, random);
+  const { code, retryAfterMs } = error;
+  // A pause that is over when it is told is none to go by.
+  if (retryAfterMs) return retryAfterMs;
+  const backoff = backoffMs(attempt, random);
+  return code === "RATE_LIMITED" && retryAfterMs === undefined ? Math.max(PAUSE_MS, backoff) : backoff;
 }
+
+/** For how long a failure before anything was sent pauses the whole account; null where it speaks of this post alone. */
+function pauseOf(error: PsnError, attempt: number, random: number): { readonly pausedForMs: number } | null {
+  if (error.code === "RATE_LIMITED") return { pausedForMs: pauseMs(error, attempt, random) };
+  return isDown(error) ? { pausedForMs: error.retryAfterMs || DOWN_PAUSE_MS } : null;
+}
+
+/** The same for an answer that says nothing about the post. */
+function unknownPauseOf(error: PsnError): { readonly pausedForMs: number } | null {
+  return isDown(error) ? { pausedForMs: asked(error) || DOWN_PAUSE_MS } : null;
+}
+
+const isDown = ({ code, details }: PsnError) => DOWN_CODES.has(code) && DOWN.has(details["status"]);
+/** What the platform asked for while an answer is missing; 0 where it asked for nothing. */
+const asked = ({ retryAfterMs = 0 }: PsnError) => retryAfterMs;
+
+/** This post's own next try, in milliseconds: where the account is paused, a little after its other posts. */
+function afterPause(pausedForMs: number | undefined, waitMs: number, random: number): number {
+  if (pausedForMs === undefined) return waitMs;
+  return Math.max(waitMs, pausedForMs + SETTLE_FIRST_MS + jitterMs(pausedForMs, random));
+}
+
+/** Up to a tenth, in milliseconds, so that what waited together does not come back together. */
+const jitterMs = (ms: number, random: number) => Math.round((ms / 10) * random);
 
 /**
  * What a failure makes of a delivery whose earlier answer was lost. Nothing of psn's own ends it: a file that cannot be read or a
@@ -184,16 +229,25 @@ function pauseMs(error: PsnError, attempt: number, random: number): number {
  * proves that nothing was ever taken (`neverTaken`), and not before an earlier request can be over; any other no, and UNCONFIRMED
  * from an adapter that may not send again, leave it to a person.
  */
-export function failedAgain(position: number, error: PsnError, ageMs: number): DeliveryChange {
+export function failedAgain(position: number, error: PsnError, ageMs: number, random = 0): DeliveryChange {
   if (error.code === "UNCONFIRMED") return { ...unconfirmed(), message: error.message, note: error.message };
-  if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error);
-  if (error.neverTaken) return ageMs < SETTLE_PATIENCE_MS ? stillUnknown(ageMs, error) : failed(position, error, MOST_ATTEMPTS, 0);
+  if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error, random);
+  if (error.neverTaken) return ageMs < SETTLE_PATIENCE_MS ? stillUnknown(ageMs, error, random) : failed(position, error, MOST_ATTEMPTS, 0);
   const message = `the first answer was lost, and a second request was refused: ${error.message}`;
   return { ...unconfirmed(), message, note: message };
 }
 
 /** What a lost answer calls for, given how long ago the unit was sent and whether the platform shows it. */
 export type Settlement = "published" | "send again" | "wait" | "unconfirmed";
+
+/**
+ * For how long a lost answer has been asked about, in milliseconds: a pause that the platform asked for and that has just ended counts
+ * for at most a day, so that psn asks once more after it. `sincePauseMs`: how long ago the account's last pause ended.
+ */
+export function askedForMs(ageMs: number, sincePauseMs: number | undefined): number {
+  const justPaused = sincePauseMs !== undefined && sincePauseMs < SETTLE_MOST_MS && ageMs < 3 * SETTLE_GIVE_UP_MS;
+  return justPaused ? Math.min(ageMs, SETTLE_GIVE_UP_MS) : ageMs;
+}
 
 /** `found`: whether the look-up saw the unit; undefined when the platform has none or could not be asked. */
 export function settlement(duplicates: Capabilities["duplicates"], ageMs: number, found: boolean | undefined): Settlement {
@@ -215,26 +269,33 @@ export function settlement(duplicates: Capabilities["duplicates"], ageMs: number
 
 /**
  * Nothing is known yet; ask again later, the longer the answer has been missing, but no later than the moment from which a platform
- * that does not show the post counts as not having it.
+ * that does not show the post counts as not having it; and no sooner than the platform asks to be asked. `random` in [0, 1) spreads what
+ * went missing together.
  */
-export function stillUnknown(ageMs: number, error: PsnError | undefined): DeliveryChange {
+export function stillUnknown(ageMs: number, error: PsnError | undefined, random = 0): DeliveryChange {
   const most = ageMs < SETTLE_PATIENCE_MS ? Math.max(SETTLE_FIRST_MS, SETTLE_PATIENCE_MS - ageMs) : SETTLE_MOST_MS;
-  const leaseMs = Math.min(Math.max(SETTLE_FIRST_MS, ageMs), most);
+  const growing = Math.max(SETTLE_FIRST_MS, ageMs);
+  // Sooner by up to a third, and what would pass that moment is at it.
+  const leaseMs =
+    growing < most ? Math.max(SETTLE_FIRST_MS, Math.round(growing * (1 - random / 3))) : most + jitterMs(SETTLE_FIRST_MS, random);
+  const account = error ? accountAfter(error, asked(error) || PAUSE_MS) : null;
+  const pausedForMs = account && "pausedForMs" in account ? account.pausedForMs : undefined;
   return {
     ...still,
     state: "sending",
-    leaseMs: Math.max(leaseMs, error?.retryAfterMs ?? 0),
+    leaseMs: Math.max(leaseMs, error ? afterPause(pausedForMs, asked(error), random) : 0),
     code: error?.code ?? "OUTCOME_UNKNOWN",
     message: error?.message ?? "the platform does not show it yet",
     event: "still unknown",
-    account: error ? accountAfter(error, error.retryAfterMs ?? PAUSE_MS) : null,
+    account,
   };
 }
 
 /** What a failed question says of the account: that its user must connect it again, or that the platform asks for a pause. */
 function accountAfter(error: PsnError, pausedForMs: number): DeliveryChange["account"] {
   if (needsUser(error)) return { health: "needs-reconnect", reason: error.message };
-  return error.code === "RATE_LIMITED" ? { pausedForMs } : null;
+  if (error.code === "RATE_LIMITED") return { pausedForMs };
+  return unknownPauseOf(error);
 }
 
 /** The same change without a platform's words, for a database that refuses to keep them. */

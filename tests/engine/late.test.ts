@@ -78,3 +78,24 @@ test("a thread that has begun goes on", async () => {
   expect(texts()).toEqual(["one", "two"]);
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });
+
+test.each([
+  ["its account was asked to pause until just now", "UPDATE psn.accounts SET paused_until = now() - interval '1 minute'", "published"],
+  ["the pause ended long ago, and nothing ran since", "UPDATE psn.accounts SET paused_until = now() - interval '25 hours'", "held"],
+  [
+    "it was tried and waited for its next try",
+    "UPDATE psn.deliveries SET attempt = 1, code = 'RATE_LIMITED', wake_at = now()",
+    "published",
+  ],
+  [
+    "it was tried, and nothing ran since its next try was due",
+    "UPDATE psn.deliveries SET attempt = 1, code = 'RATE_LIMITED', wake_at = now() - interval '25 hours'",
+    "held",
+  ],
+])("49 hours after its time, where %s", async (_, sql, state) => {
+  const id = await overdue(49, "ask");
+  await asOwner(stage.db, sql);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state });
+  expect(texts()).toEqual(state === "published" ? ["hello"] : []);
+});

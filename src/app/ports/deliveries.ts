@@ -39,6 +39,8 @@ export interface LoadedDelivery {
   readonly dueAt: Date;
   readonly late: LatePolicy;
   readonly wakeAt: Date;
+  /** Of the last failure, until something else becomes of the delivery. */
+  readonly code: string | null;
   readonly leaseUntil: Date | null;
   /** When this was read, by the database's clock, which decides what is due. */
   readonly readAt: Date;

@@ -71,10 +71,15 @@ const moreDue = (db: Builder, account: SQL) =>
 
 /** All that publishing these needs, as three statements; `loadedOf` puts their answers together. `ids` is an array of uuids. */
 function loading(db: Builder, ids: SQL) {
-  const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil } = deliveries;
+  const { id, state, attempt, fence, dueAt, late, wakeAt, code, leaseUntil } = deliveries;
   return [
     db
-      .select({ delivery: { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil }, account: accounts, tokens: oauthTokens, nowMs })
+      .select({
+        delivery: { id, state, attempt, fence, dueAt, late, wakeAt, code, leaseUntil },
+        account: accounts,
+        tokens: oauthTokens,
+        nowMs,
+      })
       .from(deliveries)
       .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
       .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
