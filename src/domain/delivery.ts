@@ -353,7 +353,7 @@ const LATE_MS = 24 * 3_600_000;
 /** What becomes of a delivery that is so late that its policy decides; undefined where it goes out all the same. Nothing of it may have been sent. */
 export function tooLate(position: number, lateMs: number, policy: LatePolicy): DeliveryChange | undefined {
   if (lateMs <= LATE_MS || policy === "publish") return undefined;
-  const message = `it was due ${Math.round(lateMs / 3_600_000)} hours ago, and nothing ran then`;
+  const message = `it was due ${Math.round(lateMs / 3_600_000)} hours ago, and could not be sent until now`;
   const what = { ...still, code: "LATE", message, note: message, unit: { position, state: "waiting" } } as const;
   return policy === "drop" ? { ...what, state: "cancelled", event: "dropped" } : { ...what, state: "held", event: "held" };
 }

@@ -42,6 +42,13 @@ test.each([
   expect(await stage.run()).toEqual([]);
 });
 
+test("a platform that asked for a pause of more than a day is no reason to say that nothing ran", async () => {
+  const id = await overdue(25, "ask");
+  await asOwner(stage.db, "UPDATE psn.deliveries SET attempt = 1, code = 'RATE_LIMITED' WHERE id = $1", [id]);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "held", message: "it was due 25 hours ago, and could not be sent until now" });
+});
+
 test("its user says yes, and it goes out at once, however late", async () => {
   const id = await overdue(100, "ask");
   await stage.run();
