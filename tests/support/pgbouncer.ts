@@ -25,6 +25,8 @@ export interface PgBouncerOptions {
   /** Names and passwords that it knows. Every other login is looked up in the server, unless `strangers` is false. */
   readonly users?: Readonly<Record<string, string>>;
   readonly strangers?: boolean;
+  /** The databases it knows, by the names of the server's; without it all of them. */
+  readonly databases?: Readonly<Record<string, string>>;
 }
 
 /** The folder of the program; or, in words, why it cannot be had here. */
@@ -64,9 +66,12 @@ export async function startPgBouncer(root: string, target: string, options: PgBo
       .map(([name, password]) => `"${name}" "${password}"\n`)
       .join(""),
   );
+  const databases = options.databases ? Object.entries(options.databases).map(([name, of]) => [name, ` dbname=${of}`]) : [["*", ""]];
   await writeFile(
     join(folder, "ini"),
-    `[databases]\n* = host=${server.hostname} port=${server.port}\n[pgbouncer]\n${Object.entries(settings)
+    `[databases]\n${databases.map(([name, of]) => `${name} = host=${server.hostname} port=${server.port}${of}\n`).join("")}[pgbouncer]\n${Object.entries(
+      settings,
+    )
       .map(([name, value]) => `${name} = ${value}\n`)
       .join("")}`,
   );
