@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Ground } from "@psn/app/destroy-hub.ts";
 import type { VendorGround } from "@psn/app/doctor-vendors.ts";
+import { objectPrefix } from "@psn/app/keep-media.ts";
 import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
 import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folder.ts";
@@ -216,10 +217,11 @@ export function vendorGround(folder: string, version: string, environment?: Envi
   const known = url === undefined ? undefined : chooseDriver({ url, driver, neonProxy, use: "once" });
   const overWebSocket = known?.startsWith("neon-") ? [way("neon over WebSocket", "session")] : [];
   const deployed = token !== undefined && projectRef !== undefined;
+  const { bucket } = bucketOf(env);
   return {
     // A plain tunnel, for which the driver is chosen by hand, takes no statements over HTTP.
     ways: known === "neon-http" ? [way("neon over HTTP", "once"), ...overWebSocket] : overWebSocket,
-    bucket: bucketOf(env).bucket,
+    bucket: bucket && { bucket, folder: objectPrefix(env.get("PSN_USER") ?? "") },
     trigger: deployed
       ? {
           api: openTrigger(env, token),

@@ -5,7 +5,7 @@ import type { Bucket } from "./ports/outside.ts";
 export interface VendorGround {
   /** Each way to the database, and what the login may do by it that it must not; absent where it is not on Neon. */
   readonly ways: readonly { readonly name: string; readonly privileges: () => Promise<readonly string[]> }[];
-  readonly bucket: Bucket | undefined;
+  readonly bucket: undefined | { readonly bucket: Bucket; readonly folder: string };
   readonly trigger: TriggerGround | undefined;
 }
 
@@ -24,7 +24,7 @@ export async function examineVendors({ ways, bucket, trigger }: VendorGround): P
   if (bucket)
     checks.push(
       await checking("bucket", async () => {
-        await bucket.check();
+        await bucket.bucket.check(bucket.folder);
         return ok("bucket", "can be written, read and cleaned");
       }),
     );

@@ -45,6 +45,12 @@ export const ERRORS = {
   TIME_INVALID: { exit: EXIT.usage, retry: "never", meaning: "The time is past, ambiguous or not a time.", hint: "psn help times" },
   FILE_UNREADABLE: { exit: EXIT.usage, retry: "never", meaning: "A file is missing, is a folder, or may not be read or written." },
   MEDIA_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A media file is not of a kind psn can publish." },
+  MEDIA_GONE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "A media file of the post is gone from the hub or from its bucket, or was changed there; the post cannot go out with it.",
+    hint: "post it again with its files: psn post",
+  },
   POST_INVALID: {
     exit: EXIT.usage,
     retry: "never",
@@ -178,7 +184,11 @@ export const ERRORS = {
   PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
   VENDOR_REFUSED: { exit: EXIT.failed, retry: "never", meaning: "Neon, Trigger.dev or the bucket refused what psn asked for." },
   VENDOR_AUTH: { exit: EXIT.auth, retry: "never", meaning: "Neon, Trigger.dev or the bucket does not accept the key." },
-  VENDOR_QUOTA: { exit: EXIT.failed, retry: "never", meaning: "The plan at Neon or Trigger.dev does not allow any more of this." },
+  VENDOR_QUOTA: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The plan at Neon or Trigger.dev, or the bucket's quota or disk, does not allow any more of this.",
+  },
   VENDOR_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "Neon, Trigger.dev or the bucket does not answer." },
   VENDOR_CHANGED: {
     exit: EXIT.failed,

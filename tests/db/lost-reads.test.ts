@@ -51,6 +51,7 @@ const VERBS: Verbs = {
     wakeUps: ({ stores, platform }) =>
       stores.deliveries.wakeUps({ worker: "w", version: "0", platforms: [platform], aheadMs: 1_000, most: 9 }),
     claim: "writes",
+    claimNext: "writes",
     note: "writes",
     settle: "writes",
     listen: "writes",

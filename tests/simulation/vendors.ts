@@ -89,19 +89,25 @@ export function createBucket(ground: Ground): (process: Process) => Bucket {
       return fault;
     };
     return {
+      address: "https://bucket.example/media",
       put: async (key, bytes) => {
         await round("put");
         objects.set(key, bytes);
       },
       get: async (key) => {
         const fault = await round("get");
-        if (fault === "another byte") throw new PsnError("FILE_UNREADABLE", "a file in the bucket is not what was put there");
+        if (fault === "another byte") throw new PsnError("VENDOR_REFUSED", "what answers for the bucket gives other bytes");
         return fault === "gone" ? undefined : objects.get(key);
       },
       link: (key) => `https://bucket.example/${key}`,
       remove: async (key) => {
         await round("remove");
         objects.delete(key);
+      },
+      list: async (folder) => {
+        await round("list");
+        // Nothing here is a day old: what an upload left behind is for the sweep's own tests.
+        return [...objects.keys()].filter((key) => key.startsWith(folder)).map((key) => ({ key, ageMs: 0 }));
       },
       check: async () => undefined,
     };

@@ -34,21 +34,31 @@ export interface Queue {
   forget(handle: string): Promise<void>;
 }
 
-/** Where large media are kept. */
+/** Where large media are kept. Every name is `psn/USER/…`, so that hubs can share a bucket. */
 export interface Bucket {
-  /** An aborted one may be there all the same. */
+  /** The service's origin and the bucket's name, `https://host/name`: what tells this bucket from another. */
+  readonly address: string;
+  /** The service has checked the bytes, or they were read back. An aborted one may be there all the same. */
   put(key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void>;
   /**
-   * Undefined when it is not there. Throws FILE_UNREADABLE when it is not what was put there, going by its SHA-256 in hex. `bytes`: how many
-   * it has; more are not read.
+   * Undefined when it is not there, asked twice. Throws MEDIA_GONE when the bucket has other bytes under that name, by its own word, and
+   * VENDOR_REFUSED when what comes is not what was put there, and nobody knows why, going by its SHA-256 in hex. `most`: its size in bytes.
    */
-  get(key: string, sha256: string, bytes?: number): Promise<Uint8Array | undefined>;
+  get(key: string, sha256: string, most?: number): Promise<Uint8Array | undefined>;
   /** An address under which anybody can fetch it for so many seconds, at most a week. */
   link(key: string, seconds: number): string;
   /** What is not there is no error. */
   remove(key: string): Promise<void>;
-  /** Writes something small, reads it back and removes it. */
-  check(): Promise<void>;
+  /** Everything in a folder, `psn/USER/`. */
+  list(folder: string): Promise<readonly ListedObject[]>;
+  /** Writes something small into a folder, `psn/USER/`, reads it back and removes it. */
+  check(folder: string): Promise<void>;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  /** How long ago it was written, in milliseconds, by the service's own clock. */
+  readonly ageMs: number;
 }
 
 /** Where a sealed value lives and what it is for; it opens nowhere else and for nothing else (ADR 19). */

@@ -172,8 +172,8 @@ export const HUB_SETTINGS = [
     secret: false,
     example: "https://s3.eu-central-1.amazonaws.com",
     meaning: "An S3-compatible service for large media. Without a bucket all media are in the database.",
-    form: WEB_FORM,
-    isValid: isWebUrl,
+    form: `${WEB_FORM}, without a path: the bucket's name goes into S3_BUCKET`,
+    isValid: (value) => originOf(value.trim()) !== undefined && isWebUrl(value),
   },
   {
     name: "S3_REGION",
