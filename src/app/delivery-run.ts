@@ -44,7 +44,7 @@ export function requestOf(
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
     if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
-    const open = async () => opened.get(id) ?? new Blob([await openMedia(world, claim.userId, id)], { type: info.mime });
+    const open = async () => opened.get(id) ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
     const { bucket } = world;
     return { ...info, open, ...(bucket ? { link: (seconds: number) => linkMedia(world, bucket, claim.userId, id, seconds) } : {}) };
   });
@@ -113,6 +113,6 @@ export function out(run: Run, unit: StoredUnit, outcome: Outcome): Promise<boole
 /** Writes a change and tells its user what they must know; `goesOn` if it was written. */
 export async function written(run: Pick<Run, "loaded"> & HeldClaim, change: delivery.DeliveryChange, goesOn: boolean): Promise<boolean> {
   const mine = await write(run, change);
-  if (mine) await tellOfChange(run.world, run.loaded, change);
+  if (mine) await tellOfChange(run.world, run.claim.userId, run.loaded, change);
   return mine && goesOn;
 }

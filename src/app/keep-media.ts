@@ -44,7 +44,7 @@ export async function keepMedia(
         const objectKey = `${objectPrefix(userId)}${info.id}`;
         put.push(objectKey);
         await bucket.put(objectKey, content, info.mime, signal);
-        kept.push({ ...info, objectKey });
+        kept.push({ ...info, objectKey, bucket: bucket.address });
       }
     }
     written = await write(kept);
@@ -58,28 +58,47 @@ export async function keepMedia(
   }
 }
 
-/** A file's bytes, from wherever they are, and exactly those that were kept. Throws FILE_UNREADABLE, VENDOR_…, DB_…. */
-export async function openMedia(world: World, userId: string, mediaId: string): Promise<Uint8Array<ArrayBuffer>> {
-  const found = await world.stores.posts.findMedia(userId, mediaId);
-  if (!found) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the hub");
+/**
+ * A file's bytes, from wherever they are, and exactly those that were kept. Throws MEDIA_GONE where it is certain that nobody has them any
+ * more, FILE_UNREADABLE and CONFIG_INVALID where they may be in a bucket that this process does not look into, VENDOR_…, DB_….
+ */
+export async function openMedia(
+  world: World,
+  userId: string,
+  { id, bytes }: Pick<MediaInfo, "id" | "bytes">,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const found = await findMedia(world, userId, id);
   if ("content" in found) return found.content.slice();
-  if (!world.bucket)
-    throw new PsnError("FILE_UNREADABLE", "a media file of this post is in a bucket, and this hub has none here", {
+  const { bucket } = world;
+  if (!bucket)
+    throw new PsnError("CONFIG_INVALID", `a media file of this post is in ${found.bucket ?? "a bucket"}, and psn has no bucket here`, {
       hint: "psn config set S3_BUCKET",
     });
-  const bytes = await world.bucket.get(found.objectKey, found.sha256, found.bytes);
-  if (!bytes) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the bucket");
-  return bytes.slice();
+  const content = await bucket.get(found.objectKey, found.sha256, bytes);
+  if (content) return content.slice();
+  // The right bucket says so itself.
+  if (found.bucket === bucket.address) throw new PsnError("MEDIA_GONE", "a media file of this post is gone from the bucket");
+  const put = found.bucket === null ? "" : `, and was put into ${found.bucket}`;
+  throw new PsnError("CONFIG_INVALID", `a media file of this post is not in ${bucket.address}${put}`, {
+    hint: "psn config set S3_ENDPOINT and S3_BUCKET, and unset what the shell of psn has of them",
+  });
 }
 
-/** An address under which anybody can fetch this file for so many seconds. Throws FILE_UNREADABLE, CONFIG_INVALID, DB_…. */
+/** An address under which anybody can fetch this file for so many seconds. Throws MEDIA_GONE, MEDIA_INVALID, DB_…. */
 export async function linkMedia(world: World, bucket: Bucket, userId: string, mediaId: string, seconds: number): Promise<string> {
-  const found = await world.stores.posts.findMedia(userId, mediaId);
-  if (!found) throw new PsnError("FILE_UNREADABLE", "a media file of this post is gone from the hub");
+  const found = await findMedia(world, userId, mediaId);
   if ("objectKey" in found) return bucket.link(found.objectKey, seconds);
-  throw new PsnError("FILE_UNREADABLE", "a media file of this post is not in the bucket", {
+  throw new PsnError("MEDIA_INVALID", "a media file of this post is not in the bucket", {
     hint: "post it again, now that the hub has a bucket",
   });
+}
+
+async function findMedia({ stores }: World, userId: string, mediaId: string): Promise<StoredMedia> {
+  const found = await stores.posts.findMedia(userId, mediaId);
+  // Somebody who may write rows could name another's object.
+  const foreign = found !== undefined && "objectKey" in found && !found.objectKey.startsWith(objectPrefix(userId));
+  if (!found || foreign) throw new PsnError("MEDIA_GONE", "a media file of this post is gone from the hub");
+  return found;
 }
 
 const megabytes = (bytes: number) => (bytes / 1024 / 1024).toFixed(1);

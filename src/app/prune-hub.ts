@@ -4,14 +4,14 @@ import { objectPrefix } from "./keep-media.ts";
 import type { SpentMedia } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
 
-/** How long media are kept after the last delivery of their post ended well, in milliseconds. */
+/** How long media are kept after the last delivery of their post has ended, well or not, in milliseconds. */
 const KEEP_MEDIA_MS = 30 * 24 * 3_600_000;
 /** After this a silent worker is only a name, in milliseconds. */
 const KEEP_WORKERS_MS = 7 * 24 * 3_600_000;
 const MOST = 200;
 
 /**
- * Drops what nobody can need any more: media of posts that are long out, and workers that are long gone. History stays. Throws what the
+ * Drops what nobody can need any more: media of posts that have ended long ago, and workers that are long gone. History stays. Throws what the
  * bucket says (VENDOR_…) where none of the objects could be removed.
  */
 export async function pruneHub(

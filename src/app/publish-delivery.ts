@@ -5,6 +5,7 @@ import * as delivery from "@psn/domain/delivery.ts";
 import { type Moment, momentOf } from "./clocks.ts";
 import { ageMs, type Held, out, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
 import type { HeldClaim } from "./held-claim.ts";
+import { mendAfter } from "./hub-trouble.ts";
 import { whenReady } from "./make-ready.ts";
 import type { LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
 import { pass } from "./ports/fault-points.ts";
@@ -31,6 +32,7 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
   let { purpose } = claim;
   await pass(world, "claimed");
   let loaded = first ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
+  const before = { code: loaded?.code ?? null, message: loaded?.message ?? null };
   let unit = loaded && openUnit(loaded);
   const late = loaded && unit && purpose === "publish" ? lateness(loaded, unit) : undefined;
   if (loaded && late) {
@@ -46,6 +48,7 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
     unit = loaded && openUnit(loaded);
     purpose = "publish";
   }
+  await mendAfter(world, claim.userId, before, held.lease.last);
   return held.lease.last;
 }
 

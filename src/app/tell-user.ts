@@ -1,6 +1,7 @@
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { shortId } from "./find-deliveries.ts";
+import { troubleToTell } from "./hub-trouble.ts";
 import type { Account } from "./ports/accounts.ts";
 import type { LoadedDelivery } from "./ports/deliveries.ts";
 import type { EndingToken } from "./ports/upkeep.ts";
@@ -12,7 +13,9 @@ import type { World } from "./ports/world.ts";
  */
 
 /** Tells of a change that leaves something to the user; of any other nothing. Never throws. */
-export async function tellOfChange(world: World, { id, account }: LoadedDelivery, change: DeliveryChange): Promise<void> {
+export async function tellOfChange(world: World, userId: string, loaded: LoadedDelivery, change: DeliveryChange): Promise<void> {
+  if (!world.notify) return;
+  const { id, account } = loaded;
   const name = nameOf(account);
   const { account: on, state, message } = change;
   if (on && "health" in on && on.health === "needs-reconnect") return tellOfAccount(world, account, on.reason);
@@ -20,7 +23,10 @@ export async function tellOfChange(world: World, { id, account }: LoadedDelivery
   const short = shortId(id);
   if (state === "unconfirmed") await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
   else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
-  else if (state === "held") await tell(world, `a post to ${name} waits for you${said}: psn show ${short}`);
+  else if (state === "scheduled") {
+    const trouble = await troubleToTell(world, userId, loaded, change).catch(() => undefined);
+    if (trouble !== undefined) await tell(world, trouble);
+  } else if (state === "held") await tell(world, `a post to ${name} waits for you${said}: psn show ${short}`);
 }
 
 /** Tells that an account must be connected again. Never throws. */

@@ -10,6 +10,8 @@ import {
   type DeliveryChange,
   failed,
   failedAgain,
+  HUBS_OWN,
+  isHubs,
   LEASE_MS,
   needsUser,
   pollAgain,
@@ -131,7 +133,7 @@ describe("a failure", () => {
     expect(change("RATE_LIMITED", { attempt: 99 })).toMatchObject({ state: "scheduled" });
   });
 
-  test.each(withRetry("backoff").filter((code) => code !== "RATE_LIMITED"))(
+  test.each(withRetry("backoff").filter((code) => code !== "RATE_LIMITED" && !isHubs(code)))(
     "before anything was sent is tried again, thirty times (%s)",
     (code) => {
       expect(change(code, { attempt: 29 })).toMatchObject({
@@ -145,12 +147,27 @@ describe("a failure", () => {
     },
   );
 
-  test.each(withRetry("never").filter((code) => !needsUser(new PsnError(code, ""))))(
+  test.each(withRetry("never").filter((code) => !needsUser(new PsnError(code, "")) && !isHubs(code)))(
     "that only a person can mend has failed (%s)",
     (code) => {
       expect(change(code)).toMatchObject({ state: "failed", code, message: "why", wakeInMs: null, leaseMs: null, account: null });
     },
   );
+
+  test.each(HUBS_OWN)("that is the hub's and not the post's ends nothing, however often it is met (%s)", (code) => {
+    for (const attempt of [1, 30, 1_000]) {
+      expect(change(code, { attempt })).toMatchObject({
+        state: "scheduled",
+        code,
+        event: "retrying",
+        unit: { state: "waiting", prepared: null },
+        account: null,
+      });
+      expect(change(code, { attempt }).wakeInMs).toBeLessThanOrEqual(15 * MINUTE);
+    }
+    expect(change(code, { retryAfterMs: 1234 }).wakeInMs).toBe(1234);
+    expect(failedAgain(0, new PsnError(code, "why"), HOUR)).toMatchObject({ state: "sending" });
+  });
 
   test("of unknown outcome never leads back to `scheduled` nor forgets that the unit was sent", () => {
     fc.assert(

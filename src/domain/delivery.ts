@@ -74,6 +74,8 @@ export interface DeliveryChange {
   /** The unit that is opened for sending by the same write. */
   readonly next: null | { readonly position: number };
   readonly account: null | { readonly pausedForMs: number } | { readonly health: AccountHealth; readonly reason: string };
+  /** The step that mends what is wrong with the hub (`isHubs`); null where nothing is, or nobody knows one. */
+  readonly mends?: string | null;
 }
 
 const still = {
@@ -86,6 +88,7 @@ const still = {
   unit: null,
   next: null,
   account: null,
+  mends: null,
 } as const;
 
 /** The lease goes on; nothing else changes. */
@@ -144,14 +147,38 @@ export function answered(
 /** Platforms keep for about a day what was uploaded and is not published; in milliseconds, with room to spare. */
 const UPLOADS_LAST_MS = 12 * 3_600_000;
 
-const USERS_OWN: ReadonlySet<ErrorCode> = new Set([
-  "AUTH_REVOKED",
-  "AUTH_EXPIRED",
-  "AUTH_REQUIRED",
+const USERS_OWN: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED", "APP_REFUSED", "VAULT_TAMPERED"]);
+
+/**
+ * What is wrong with the hub and not with the post: its settings and keys, its bucket, its folders and its database. None of it ends a
+ * delivery, which waits until it is mended.
+ */
+export const HUBS_OWN: readonly ErrorCode[] = [
+  "CONFIG_INVALID",
+  "CONFIG_EXPOSED",
+  "HUB_MISSING",
+  "SCHEMA_OUTDATED",
+  "SCHEMA_NEWER",
+  "DB_REFUSED",
+  "DB_UNREACHABLE",
+  "DB_BUSY",
+  "DB_LOCKED",
+  "DB_FULL",
+  "DB_FAILED",
+  "VAULT_LOCKED",
   "APP_MISSING",
-  "APP_REFUSED",
-  "VAULT_TAMPERED",
-]);
+  "FILE_UNREADABLE",
+  "VENDOR_AUTH",
+  "VENDOR_REFUSED",
+  "VENDOR_QUOTA",
+  "VENDOR_CHANGED",
+  "VENDOR_UNREACHABLE",
+];
+
+/** True for what is wrong with the hub, by an error's code. */
+export function isHubs(code: string | null): boolean {
+  return HUBS_OWN.some((one) => one === code);
+}
 
 /** True for what only the account's user can mend. */
 export function needsUser({ code }: PsnError): boolean {
@@ -181,6 +208,11 @@ export function failed(position: number, error: PsnError, attempt: number, rando
     const pausedForMs = pauseMs(error, attempt, random);
     const kept = pausedForMs > UPLOADS_LAST_MS ? { ...unit, prepared: null } : unit;
     return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit: kept, account: { pausedForMs } };
+  }
+  if (isHubs(error.code)) {
+    // Who knows for how long: what was uploaded may be gone by then.
+    const wakeInMs = pauseMs(error, attempt, random);
+    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit: { ...unit, prepared: null }, mends: error.hint ?? null };
   }
   if (error.retry === "backoff" && attempt < MOST_ATTEMPTS) {
     const account = pauseOf(error, attempt, random);

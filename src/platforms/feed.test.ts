@@ -215,7 +215,7 @@ describe("the folder", () => {
     await feed.publish(say("before the move"), before);
     await rename(root, join(parent, "moved"));
     await expect(feed.publish(say("lost"), before)).rejects.toMatchObject({
-      code: "PLATFORM_UNREACHABLE",
+      code: "FILE_UNREADABLE",
       hint: expect.stringContaining("psn connect feed"),
     });
     expect(await readdir(parent)).toEqual(["moved"]);
@@ -229,10 +229,10 @@ describe("the folder", () => {
   test("that is empty where the account's was is no feed: an unmounted disk is not filled", async () => {
     const session = await connected();
     await rm(root, { recursive: true });
-    await expect(feed.identify(session)).rejects.toMatchObject({ code: "PLATFORM_UNREACHABLE" });
+    await expect(feed.identify(session)).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
     await connected();
     await expect(feed.publish(say("hello"), session)).rejects.toMatchObject({
-      code: "PLATFORM_UNREACHABLE",
+      code: "FILE_UNREADABLE",
       message: expect.stringContaining("another feed"),
     });
     expect(await readdir(root)).toEqual([".feed"]);
@@ -255,11 +255,11 @@ describe("the folder", () => {
       code: "INPUT_INVALID",
     });
     await expect(feed.connect({ folder: "/proc/1/psn-feed", url: "", title: "" }, net)).rejects.toMatchObject({
-      code: "PLATFORM_UNREACHABLE",
+      code: "FILE_UNREADABLE",
     });
     const session = await connected();
     await writeFile(join(root, "entries"), "in the way");
-    await expect(feed.publish(say("hello"), session)).rejects.toMatchObject({ code: "PLATFORM_UNREACHABLE", hint: expect.any(String) });
+    await expect(feed.publish(say("hello"), session)).rejects.toMatchObject({ code: "FILE_UNREADABLE", hint: expect.any(String) });
   });
 
   test("an entry that was broken by hand is named before anything is written", async () => {
@@ -283,7 +283,7 @@ describe("the folder", () => {
     await writeFile(path, "{");
     const repeat = { ...first, again: true as const };
     await expect(feed.publish(repeat, session)).rejects.toMatchObject({
-      code: "PLATFORM_UNREACHABLE",
+      code: "FILE_UNREADABLE",
       neverTaken: false,
       hint: expect.stringContaining("restore"),
     });

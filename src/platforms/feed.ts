@@ -175,7 +175,7 @@ async function entriesOf(root: string, cache: Map<string, Entry>): Promise<Entry
 function unreadable(error: unknown, again: true | undefined): never {
   if (!again || !(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED") throw error;
   const hint = error.hint === undefined ? {} : { hint: error.hint };
-  throw new PsnError("PLATFORM_UNREACHABLE", error.message, { cause: error, ...hint });
+  throw new PsnError("FILE_UNREADABLE", error.message, { cause: error, ...hint });
 }
 
 /** Past the commit a failure is no refusal: the entry is there, and the next rendering shows it. */
@@ -204,9 +204,8 @@ async function using<T>(session: Session, work: (root: string, settings: Setting
   try {
     const settings = await readSettings(root);
     const hint = "put the folder back, or connect the feed where it is now: psn connect feed";
-    if (!settings) throw new PsnError("PLATFORM_UNREACHABLE", `there is no feed in the folder ${basename(root)}`, { hint });
-    if (settings.id !== profile.subject)
-      throw new PsnError("PLATFORM_UNREACHABLE", `the folder ${basename(root)} holds another feed`, { hint });
+    if (!settings) throw new PsnError("FILE_UNREADABLE", `there is no feed in the folder ${basename(root)}`, { hint });
+    if (settings.id !== profile.subject) throw new PsnError("FILE_UNREADABLE", `the folder ${basename(root)} holds another feed`, { hint });
     // A row says which folder, and a row is its user's to write: the folder says whose it is.
     if (owner && !(await isOwned(root, settings, owner, owner.ownsHub))) throw notOwned(root);
     return await work(root, settings);

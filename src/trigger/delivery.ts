@@ -40,8 +40,8 @@ export async function runDelivery(
   }
   const { state, acted, failure } = woke;
   logger.info("delivery", { deliveryId, state, acted, code: failure?.code ?? null });
-  // Whatever waits for an answer has a run of its own by now.
-  if (failure && state === "scheduled") throw record(verdict(failure));
+  // Whatever waits for an answer has a run of its own by now. What is wrong with the hub is waited for, whatever the table says of it.
+  if (failure && state === "scheduled") throw record(failure);
   // It has ended: whatever the code says, another attempt has nothing to do.
   if (failure && state !== "sending" && state !== "pending") throw record(aborted(failure));
   return { state, acted };

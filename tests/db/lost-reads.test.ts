@@ -71,6 +71,11 @@ const VERBS: Verbs = {
   upkeep: {
     staleTokens: ({ stores, platform }) => stores.upkeep.staleTokens([platform], 1_000, 1_000),
     spentMedia: ({ stores }) => stores.upkeep.spentMedia(1_000, 9),
+    users: ({ stores }) => stores.upkeep.users(),
+    unnamed: ({ stores }) => stores.upkeep.unnamed(["psn/a/b"]),
+    noteTrouble: "writes",
+    mendTrouble: "writes",
+    wakeTroubled: "writes",
     // Who was told is noted.
     noteEndingTokens: "writes",
     dropMedia: "writes",

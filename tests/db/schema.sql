@@ -106,6 +106,7 @@ TABLE media (r) row security forced
   content bytea (select to psn_definer; update to psn_runtime)
   created_at timestamp with time zone not null default now()
   object_key text (select to psn_definer; update to psn_runtime)
+  bucket text
 TABLE migrations (r)
   owner owner; select to psn_runtime
   number integer not null
@@ -159,12 +160,14 @@ TABLE users (r) row security forced
   time_zone text not null (update to psn_runtime)
   login text
   created_at timestamp with time zone not null default now()
+  troubles text[] not null default '{}'::text[] (update to psn_definer)
 TABLE workers (r) row security forced
   owner owner; delete, insert, select, update to psn_service
   name text not null
   version text not null
   started_at timestamp with time zone not null default now()
   beat_at timestamp with time zone not null default now()
+  settings jsonb not null default '{}'::jsonb
 
 SEQUENCE delivery_events_sequence_seq
 
@@ -210,7 +213,7 @@ CONSTRAINT media.media_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::
 CONSTRAINT media.media_pkey PRIMARY KEY (id)
 CONSTRAINT media.media_place CHECK (((content IS NULL) OR (object_key IS NULL)))
 CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
-CONSTRAINT media.media_sizes CHECK ((GREATEST(octet_length(kind), octet_length(mime), octet_length(sha256), octet_length(alt), octet_length(object_key)) <= 65536))
+CONSTRAINT media.media_sizes CHECK ((GREATEST(octet_length(kind), octet_length(mime), octet_length(sha256), octet_length(alt), octet_length(object_key), octet_length(bucket)) <= 65536))
 CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
 CONSTRAINT oauth_tokens.oauth_tokens_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
 CONSTRAINT oauth_tokens.oauth_tokens_account_id_unique UNIQUE (account_id)
@@ -230,7 +233,7 @@ CONSTRAINT slots.slots_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.
 CONSTRAINT users.users_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT users.users_login_unique UNIQUE (login)
 CONSTRAINT users.users_pkey PRIMARY KEY (id)
-CONSTRAINT users.users_sizes CHECK ((GREATEST(octet_length(handle), octet_length(time_zone)) <= 65536))
+CONSTRAINT users.users_sizes CHECK ((GREATEST(octet_length(handle), octet_length(time_zone), pg_column_size(troubles)) <= 65536))
 CONSTRAINT workers.workers_instants CHECK (((LEAST(started_at, beat_at) >= to_timestamp((0)::double precision)) AND (GREATEST(started_at, beat_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT workers.workers_pkey PRIMARY KEY (name)
 
@@ -612,6 +615,15 @@ AS $function$
     FROM psn.incarnation i WHERE i.one), false)
 $function$
 -- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.hub_users()
+ RETURNS TABLE(user_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT u.id FROM psn.users u WHERE NOT psn.has_parted() ORDER BY u.id
+$function$
+-- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.incarnate(next uuid, instead uuid)
  RETURNS uuid
  LANGUAGE plpgsql
@@ -636,6 +648,23 @@ CREATE OR REPLACE FUNCTION psn.is_preparing(delivery uuid, state text)
 AS $function$
   SELECT is_preparing.state = 'pending' AND NOT EXISTS (SELECT FROM psn.delivery_units u
     WHERE u.delivery_id = delivery AND u.state = 'pending' AND u.sent_at IS NOT NULL)
+$function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.mend_trouble(said text, because text)
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH forgotten AS (
+    UPDATE psn.users u SET troubles = array_remove(u.troubles, said)
+    WHERE u.id = (SELECT psn.current_user_id()) AND said = ANY (u.troubles)
+  ), woken AS (
+    UPDATE psn.deliveries d SET wake_at = now()
+    WHERE d.user_id = (SELECT psn.current_user_id()) AND d.state = 'scheduled' AND d.code = because AND d.wake_at > now() AND d.due_at <= now()
+    RETURNING d.id
+  )
+  SELECT count(*)::integer FROM woken
 $function$
 -- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamp with time zone, note text)
@@ -712,6 +741,19 @@ AS $function$
       SELECT o.id FROM psn.accounts o WHERE o.health = 'ok' AND o.health_reason IS NULL AND o.platform = ANY (platforms) FOR NO KEY UPDATE SKIP LOCKED))
     AND t.refresh_token IS NULL AND t.secret IS NULL AND t.expires_at <= now() + ahead * interval '1 millisecond'
   RETURNING a.id, a.user_id, a.platform, a.handle, (extract(epoch FROM t.expires_at) * 1000)::double precision
+$function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.note_trouble(said text)
+ RETURNS boolean
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH noted AS (
+    UPDATE psn.users u SET troubles = (array_prepend(said, u.troubles))[1:20]
+    WHERE u.id = (SELECT psn.current_user_id()) AND NOT said = ANY (u.troubles) RETURNING u.id
+  )
+  SELECT EXISTS (SELECT FROM noted)
 $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.part(why text, code text, message text, first uuid)
@@ -942,10 +984,10 @@ CREATE OR REPLACE FUNCTION psn.spent_media(age double precision, most integer)
  SET search_path TO ''
 AS $function$
   SELECT m.id, m.user_id, m.object_key FROM psn.media m
-  WHERE (m.content IS NOT NULL OR m.object_key IS NOT NULL)
+  WHERE (m.content IS NOT NULL OR m.object_key IS NOT NULL) AND NOT psn.has_parted()
     AND EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id)
     AND NOT EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id
-      AND NOT (d.state IN ('published', 'cancelled') AND d.updated_at <= now() - age * interval '1 millisecond'))
+      AND NOT (d.state IN ('published', 'cancelled', 'failed', 'unconfirmed') AND d.updated_at <= now() - age * interval '1 millisecond'))
   ORDER BY row_number() OVER (PARTITION BY m.user_id) LIMIT most
 $function$
 -- owner psn_definer; execute to psn_service
@@ -960,6 +1002,16 @@ AS $function$
     AND (t.refreshed_at <= now() - idle * interval '1 millisecond'
       OR (t.expires_at <= now() + ahead * interval '1 millisecond' AND t.expires_at - t.refreshed_at > ahead * interval '1 millisecond'))
 $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.unnamed_objects(names text[])
+ RETURNS TABLE(object_key text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT n.name FROM unnest(names) AS n (name)
+  WHERE NOT psn.has_parted() AND NOT EXISTS (SELECT FROM psn.media m WHERE m.object_key = n.name)
+$function$
 -- owner owner; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.wake()
  RETURNS trigger
@@ -970,6 +1022,20 @@ BEGIN
   PERFORM pg_notify('psn_wake', '');
   RETURN NULL;
 END $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.wake_troubled(codes text[])
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH woken AS (
+    UPDATE psn.deliveries d SET wake_at = now()
+    WHERE d.state = 'scheduled' AND d.code = ANY (codes) AND d.wake_at > now() AND d.due_at <= now() AND NOT psn.has_parted()
+    RETURNING d.id
+  )
+  SELECT count(*)::integer FROM woken
+$function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.wake_ups(concurrency jsonb, ahead double precision, most integer)
  RETURNS TABLE(delivery_id uuid, user_id uuid, account_id uuid, platform text, fence bigint, state text, at_ms double precision)

@@ -76,21 +76,21 @@ test("files that are slower than the lease are read before `sending` is written,
   expect(stage.remote.posts).toHaveLength(1);
 });
 
-test("a file that cannot be read ends a first attempt before anything is sent", async () => {
+test("a file that is gone ends a first attempt before anything is sent", async () => {
   const stage = await openStage("pg", { platforms: [inline] });
   const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture()] });
-  const world = withFiles(stage, () => Promise.reject(new PsnError("FILE_UNREADABLE", "gone from the bucket")));
+  const world = withFiles(stage, () => Promise.reject(new PsnError("MEDIA_GONE", "gone from the bucket")));
   await stage.run({ world });
   expect(await stage.detail(id)).toMatchObject({
     state: "failed",
-    code: "FILE_UNREADABLE",
+    code: "MEDIA_GONE",
     unitList: [{ state: "waiting", sentAt: null }],
   });
   expect(await eventsOf(stage, id)).toEqual(["scheduled", "claimed", "failed"]);
   expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toEqual([]);
 });
 
-test.each(["FILE_UNREADABLE", "VENDOR_AUTH", "VENDOR_REFUSED", "CONFIG_INVALID", "MEDIA_INVALID", "BUG"] as const)(
+test.each(["MEDIA_GONE", "FILE_UNREADABLE", "VENDOR_AUTH", "VENDOR_REFUSED", "CONFIG_INVALID", "MEDIA_INVALID", "BUG"] as const)(
   "a file that cannot be read for a repeat (%s) says nothing of the first attempt",
   async (code) => {
     const stage = await openStage("pg", { platforms: [inline] });

@@ -35,9 +35,37 @@ distinguished_name = none
 [none]
 `,
     );
-    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "wish.csr", "-subj", "/CN=psn", "-config", "ca.cnf");
+    openssl(
+      "req",
+      "-new",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-keyout",
+      "key.pem",
+      "-out",
+      "wish.csr",
+      "-subj",
+      "/CN=psn",
+      "-config",
+      "ca.cnf",
+    );
     const dates = expired ? ["-startdate", "20200101000000Z", "-enddate", "20210101000000Z"] : ["-days", "2"];
-    openssl("ca", "-batch", "-config", "ca.cnf", "-selfsign", "-keyfile", "key.pem", "-in", "wish.csr", "-out", "cert.pem", "-notext", ...dates);
+    openssl(
+      "ca",
+      "-batch",
+      "-config",
+      "ca.cnf",
+      "-selfsign",
+      "-keyfile",
+      "key.pem",
+      "-in",
+      "wish.csr",
+      "-out",
+      "cert.pem",
+      "-notext",
+      ...dates,
+    );
     return { key: readFileSync(join(folder, "key.pem"), "utf8"), cert: readFileSync(join(folder, "cert.pem"), "utf8") };
   } finally {
     rmSync(folder, { recursive: true, force: true });

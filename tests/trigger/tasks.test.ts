@@ -295,8 +295,10 @@ describe("prune", () => {
       )
     )[0];
 
-  test("drops media a month after their post is out, and workers that are long gone; the rest stays", async () => {
-    const [old, young, failed, open] = [
+  test("drops media a month after their post is out, failed or is out for all anybody knows, and workers that are long gone; the rest stays", async () => {
+    const [old, young, failed, unsure, recent, open] = [
+      await postOf([picture()]),
+      await postOf([picture()]),
       await postOf([picture()]),
       await postOf([picture()]),
       await postOf([picture()]),
@@ -304,14 +306,16 @@ describe("prune", () => {
     ];
     await age(old, 31);
     await age(young, 29);
-    await age(failed, 400, "failed");
+    await age(failed, 31, "failed");
+    await age(unsure, 31, "unconfirmed");
+    await age(recent, 29, "failed");
     await change("INSERT INTO psn.workers (name, version, beat_at) VALUES ('gone', '0', now() - interval '8 days'), ('here', '0', now())");
     const decided = await attempt("prune", CRON_PAYLOAD);
     expect(decided).toMatchObject({ ok: true });
-    expect(decided.output).toContain('"media":1');
+    expect(decided.output).toContain('"media":3');
     expect(decided.output).toContain('"workers":1');
-    expect(await kept(old)).toEqual({ here: false, mime: "image/png" });
-    for (const id of [young, failed, open]) expect(await kept(id)).toEqual({ here: true, mime: "image/png" });
+    for (const id of [old, failed, unsure]) expect(await kept(id)).toEqual({ here: false, mime: "image/png" });
+    for (const id of [young, recent, open]) expect(await kept(id)).toEqual({ here: true, mime: "image/png" });
     expect((await detail(old)).events.length).toBeGreaterThan(0);
     expect((await change("SELECT name FROM psn.workers")).map(({ name }) => name)).toContain("here");
     expect((await attempt("prune", CRON_PAYLOAD)).output).toContain('"media":0');

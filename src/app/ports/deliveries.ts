@@ -39,9 +39,10 @@ export interface LoadedDelivery {
   readonly dueAt: Date;
   readonly late: LatePolicy;
   readonly wakeAt: Date;
+  readonly leaseUntil: Date | null;
   /** Of the last failure, until something else becomes of the delivery. */
   readonly code: string | null;
-  readonly leaseUntil: Date | null;
+  readonly message: string | null;
   /** When this was read, by the database's clock, which decides what is due. */
   readonly readAt: Date;
   readonly account: {

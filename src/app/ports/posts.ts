@@ -15,9 +15,11 @@ export interface StoredPart {
 export type StoredParts = readonly [StoredPart, ...StoredPart[]];
 
 /** In its row, or in the bucket under this name. */
-export type StoredMedia = ({ readonly content: Uint8Array } | { readonly objectKey: string; readonly bytes: number }) & {
-  readonly sha256: string;
-};
+export type StoredMedia = (
+  | { readonly content: Uint8Array }
+  /** `bucket`: which one, as its `address`; null for what an older psn put there. */
+  | { readonly objectKey: string; readonly bucket: string | null }
+) & { readonly sha256: string };
 
 export interface NewMedia extends MediaInfo {
   readonly sha256: string;

@@ -10,6 +10,16 @@ export interface Upkeep {
   noteEndingTokens(platforms: readonly string[], aheadMs: number): Promise<readonly EndingToken[]>;
   /** Media that nobody can need any more, since every delivery of their post ended well so long ago. */
   spentMedia(ageMs: number, most: number): Promise<readonly SpentMedia[]>;
+  /** Users whose folders of the bucket this hub keeps in order; none while the hub is a copy that nobody has judged. */
+  users(): Promise<readonly string[]>;
+  /** Which of these names of objects no media have. */
+  unnamed(objectKeys: readonly string[]): Promise<readonly string[]>;
+  /** Notes what is wrong with the hub for this user; true for whoever is the first to say so. */
+  noteTrouble(userId: string, said: string): Promise<boolean>;
+  /** Forgets it, and lets this user's deliveries that wait with this code go on now. Answers how many. */
+  mendTrouble(userId: string, said: string, code: string): Promise<number>;
+  /** Lets the deliveries of all users that wait with one of these codes go on now. Answers how many. */
+  wakeTroubled(codes: readonly string[]): Promise<number>;
   /** Forgets where these media are; their descriptions stay. */
   dropMedia(userId: string, mediaIds: readonly string[]): Promise<void>;
   /** Forgets workers that have been silent for so long; returns how many. */

@@ -112,11 +112,13 @@ export const users = psn.table(
     timeZone: text("time_zone").notNull(),
     /** The database login that is this user and nobody else; null for users served by the hub's own login. */
     login: text("login").unique(),
+    /** What is wrong with the hub, as its user was told of it: each once, until it is mended. */
+    troubles: text("troubles").array().notNull().default([]),
     createdAt: createdAt(),
   },
   () => [
     instants("users", "created_at"),
-    sizes("users", bytesOf("handle", "time_zone")),
+    sizes("users", [...bytesOf("handle", "time_zone"), ...storedBytesOf("troubles")]),
     pgPolicy("users_own", {
       for: "all",
       to: runtime,
@@ -263,6 +265,8 @@ export const media = psn.table(
     content: bytea("content"),
     /** The file's name in the bucket. */
     objectKey: text("object_key"),
+    /** Which bucket it was put into, as `https://host/name`; null for what an older psn put there. */
+    bucket: text("bucket"),
     createdAt: createdAt(),
   },
   (t) => [
@@ -270,7 +274,7 @@ export const media = psn.table(
     // What a worker holds in memory at once is counted by `bytes`.
     check("media_bytes", sql`bytes >= 0 and octet_length(content) = bytes`),
     instants("media", "created_at"),
-    sizes("media", bytesOf("kind", "mime", "sha256", "alt", "object_key")),
+    sizes("media", bytesOf("kind", "mime", "sha256", "alt", "object_key", "bucket")),
     foreignKey({ name: "media_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
     index("media_post_id").on(t.postId),
     own("media"),
@@ -437,6 +441,8 @@ export const workers = psn.table(
   {
     name: text("name").primaryKey(),
     version: text("version").notNull(),
+    /** By the name of a setting: where this worker has it from, and a digest that tells it from another value (see `workerSettings`). */
+    settings: jsonb("settings").$type<Readonly<Record<string, string>>>().notNull().default({}),
     startedAt: instant("started_at").notNull().defaultNow(),
     beatAt: instant("beat_at").notNull().defaultNow(),
   },

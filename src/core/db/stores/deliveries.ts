@@ -71,11 +71,11 @@ const moreDue = (db: Builder, account: SQL) =>
 
 /** All that publishing these needs, as three statements; `loadedOf` puts their answers together. `ids` is an array of uuids. */
 function loading(db: Builder, ids: SQL) {
-  const { id, state, attempt, fence, dueAt, late, wakeAt, code, leaseUntil } = deliveries;
+  const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil, code } = deliveries;
   return [
     db
       .select({
-        delivery: { id, state, attempt, fence, dueAt, late, wakeAt, code, leaseUntil },
+        delivery: { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil, code, message: deliveries.message },
         account: accounts,
         tokens: oauthTokens,
         nowMs,

@@ -223,7 +223,7 @@ export function postsStore(database: Database): Posts {
         { userId },
         (db) => [
           db
-            .select({ content: media.content, objectKey: media.objectKey, bytes: media.bytes, sha256: media.sha256 })
+            .select({ content: media.content, objectKey: media.objectKey, bucket: media.bucket, sha256: media.sha256 })
             .from(media)
             .where(eq(media.id, mediaId)),
         ],
@@ -231,7 +231,7 @@ export function postsStore(database: Database): Posts {
       );
       const row = rows[0];
       if (row?.content) return { content: row.content, sha256: row.sha256 };
-      return row?.objectKey ? { objectKey: row.objectKey, bytes: row.bytes, sha256: row.sha256 } : undefined;
+      return row?.objectKey ? { objectKey: row.objectKey, bucket: row.bucket, sha256: row.sha256 } : undefined;
     },
   };
 }

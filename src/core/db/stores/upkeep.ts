@@ -47,6 +47,45 @@ export function upkeepStore(database: Database): Upkeep {
       return rows;
     },
 
+    async users() {
+      const [rows] = await database.run("service", (db) => [db.select({ id: sql<string>`user_id` }).from(sql`psn.hub_users()`)], {
+        repeatable: true,
+      });
+      return rows.map(({ id }) => id);
+    },
+
+    async unnamed(objectKeys) {
+      // Names of psn's form have nothing in them that an array would need quoted.
+      const names = `{${objectKeys.join(",")}}`;
+      const [rows] = await database.run(
+        "service",
+        (db) => [db.select({ key: sql<string>`object_key` }).from(sql`psn.unnamed_objects(${names}::text[])`)],
+        { repeatable: true },
+      );
+      return rows.map(({ key }) => key);
+    },
+
+    async noteTrouble(userId, said) {
+      const [rows] = await database.run({ userId, service: true }, (db) => [
+        db.select({ first: sql<boolean>`first` }).from(sql`psn.note_trouble(${said}::text) as noted(first)`),
+      ]);
+      return rows[0]?.first ?? false;
+    },
+
+    async mendTrouble(userId, said, code) {
+      const [rows] = await database.run({ userId, service: true }, (db) => [
+        db.select({ n: sql<number>`n` }).from(sql`psn.mend_trouble(${said}::text, ${code}::text) as mended(n)`),
+      ]);
+      return rows[0]?.n ?? 0;
+    },
+
+    async wakeTroubled(codes) {
+      const [rows] = await database.run("service", (db) => [
+        db.select({ n: sql<number>`n` }).from(sql`psn.wake_troubled(${`{${codes.join(",")}}`}::text[]) as woken(n)`),
+      ]);
+      return rows[0]?.n ?? 0;
+    },
+
     async dropMedia(userId, mediaIds) {
       await database.run(
         { userId },

@@ -55,7 +55,7 @@ export async function saveSettings(root: string, wanted: Omit<Settings, "id">): 
     await syncFolder(join(root, OWN_FOLDER));
     current = await readSettings(root);
   }
-  if (!current) throw new PsnError("PLATFORM_UNREACHABLE", "the feed's settings vanished while they were written");
+  if (!current) throw new PsnError("FILE_UNREADABLE", "the feed's settings vanished while they were written");
   const settings = { ...current, title: wanted.title, url: wanted.url };
   if (written(settings) !== written(current)) await writeAtomically(root, SETTINGS, written(settings));
   return settings;

@@ -75,14 +75,14 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: "the disk is mounted read-only: mount it writable",
 };
 
-/** A failure of the disk is DB_FULL or PLATFORM_UNREACHABLE, with what to do about it; everything else stays what it is. */
+/** A failure of the disk is DB_FULL or FILE_UNREADABLE, with what to do about it; everything else stays what it is. */
 export function unreachable(root: string, error: unknown): PsnError {
   const code = codeOf(error);
   if (error instanceof PsnError || code === "") return toPsnError(error);
   const full = diskFull(`the feed's folder ${basename(root)}`, error);
   if (full) return full;
   const hint = HINTS[code] ?? "psn doctor";
-  return new PsnError("PLATFORM_UNREACHABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, { cause: error, hint });
+  return new PsnError("FILE_UNREADABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, { cause: error, hint });
 }
 
 export function codeOf(error: unknown): string {

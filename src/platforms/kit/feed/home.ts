@@ -15,7 +15,7 @@ export async function homeOf(root: string, hub: HubPlace | undefined): Promise<s
   return isInside(realHub, real) ? `./${relative(realHub, real).split(sep).join("/")}` : root;
 }
 
-/** The folder now. An absolute path inside of a folder where the hub was before is meant inside of the hub. Throws PLATFORM_UNREACHABLE. */
+/** The folder now. An absolute path inside of a folder where the hub was before is meant inside of the hub. Throws FILE_UNREADABLE. */
 export function rootOf(home: string, hub: HubPlace | undefined): string {
   if (isAbsolute(home)) {
     if (!hub || isInside(hub.folder, home)) return home;
@@ -24,7 +24,7 @@ export function rootOf(home: string, hub: HubPlace | undefined): string {
   }
   const root = resolve(hub?.folder ?? "", home);
   if (!hub || !isInside(hub.folder, root))
-    throw new PsnError("PLATFORM_UNREACHABLE", "the feed's folder is noted as one inside of the hub, and is not there", {
+    throw new PsnError("FILE_UNREADABLE", "the feed's folder is noted as one inside of the hub, and is not there", {
       hint: "psn connect feed",
     });
   return root;

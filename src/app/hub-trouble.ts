@@ -1,0 +1,44 @@
+import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
+import { type DeliveryChange, isHubs } from "@psn/domain/delivery.ts";
+import type { LoadedDelivery } from "./ports/deliveries.ts";
+import type { World } from "./ports/world.ts";
+
+/*
+ * What is wrong with the hub holds up posts and ends none. Its user is told once, however many posts wait for it and however often they
+ * are tried; when the first of them goes on, all do.
+ */
+
+/** What passes by itself is told when it has not passed after so many attempts, which take some minutes. */
+const PASSING_ATTEMPTS = 6;
+/** The same trouble has the same words, whatever figures are in them; of the longest so many characters count. */
+const MOST_CHARS = 300;
+
+const nameOf = (code: string, message: string | null) => `${code}: ${(message ?? "").replace(/\d+/g, "#")}`.slice(0, MOST_CHARS);
+
+/** What to tell the user of a delivery that waits for the hub; undefined where that was told already, or may pass. Throws DB_…. */
+export async function troubleToTell(
+  { stores }: World,
+  userId: string,
+  { attempt }: Pick<LoadedDelivery, "attempt">,
+  { state, code, message, mends = null }: DeliveryChange,
+): Promise<string | undefined> {
+  if (state !== "scheduled" || code === null || !isHubs(code)) return undefined;
+  if (retryOf(code) === "backoff" && attempt < PASSING_ATTEMPTS) return undefined;
+  if (!(await stores.upkeep.noteTrouble(userId, nameOf(code, message)))) return undefined;
+  return `posts wait, since something is wrong with the hub: ${message}${mends === null ? "" : `; what helps: ${mends}`}`;
+}
+
+/** Once a delivery that waited for the hub has gone on, the others that wait for the same go on too. Never throws. */
+export async function mendAfter(
+  { stores }: World,
+  userId: string,
+  before: Pick<LoadedDelivery, "code" | "message">,
+  last: DeliveryChange | undefined,
+): Promise<void> {
+  if (!last || before.code === null || !isHubs(before.code)) return;
+  if (last.state === "claimed" || (last.state === "scheduled" && isHubs(last.code))) return;
+  // They go on by themselves as well, only later.
+  await stores.upkeep.mendTrouble(userId, nameOf(before.code, before.message), before.code).catch(() => undefined);
+}
+
+const retryOf = (code: ErrorCode) => ERRORS[code].retry;
