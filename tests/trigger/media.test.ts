@@ -5,11 +5,13 @@ import type { NewMedia } from "@psn/app/ports/posts.ts";
 import type { World } from "@psn/app/ports/world.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { type DraftPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { sweepBucket } from "@psn/app/sweep-bucket.ts";
 import { wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { type BucketSettings, openBucket } from "@psn/core/bucket.ts";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
+import { runDelivery } from "@psn/trigger/delivery.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { recorder } from "../engine/recorder.ts";
 import { asOwner } from "../support/databases.ts";
@@ -108,10 +110,21 @@ test("an object that somebody changed is never published, and one that is gone n
     const key = `psn/${stage.userId}/${large.id}`;
     const bucket = openBucket(settings(), QUICK);
     await (harm === "gone" ? bucket.remove(key) : bucket.put(key, new Uint8Array(randomBytes(LARGE)), "image/png"));
-    expect(await wake(id)).toMatchObject({ state: "failed", failure: { code: "FILE_UNREADABLE" } });
-    expect(await stage.detail(id)).toMatchObject({ state: "failed", code: "FILE_UNREADABLE" });
+    expect(await wake(id)).toMatchObject({ state: "failed", failure: { code: "MEDIA_GONE" } });
+    expect(await stage.detail(id)).toMatchObject({ state: "failed", code: "MEDIA_GONE" });
   }
   expect([seen, stage.remote.posts]).toEqual([[], []]);
+});
+
+test("a bucket whose key is refused: the run is tried again, and the post goes out when it is mended", async () => {
+  const id = await schedule([file(LARGE, "mine")]);
+  const locked = { ...world, bucket: openBucket(settings({ secretAccessKey: "another" }), QUICK) };
+  const run = runDelivery({ deliveryId: id, userId: stage.userId }, locked).catch((error: unknown) => error);
+  // Not what aborts a run.
+  expect(await run).toMatchObject({ name: "PsnError", code: "VENDOR_AUTH", retryAfterMs: expect.any(Number) });
+  expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "VENDOR_AUTH" });
+  await stage.due();
+  expect(await runDelivery({ deliveryId: id, userId: stage.userId }, world)).toMatchObject({ state: "published" });
 });
 
 test("a bucket that is down: tried again, and published once", async () => {
@@ -205,7 +218,7 @@ describe("prune", () => {
   const age = (id: string, days: number) =>
     asOwner(stage.db, `UPDATE psn.deliveries SET updated_at = now() - $2 * interval '1 day' WHERE id = $1`, [id, days]);
 
-  test("drops media a month after everything went well, and nothing else", async () => {
+  test("drops media a month after everything has ended, well or not, and nothing else", async () => {
     const old = await schedule([file(LARGE, "old"), file(SMALL, "old")]);
     const young = await schedule([file(LARGE, "young")]);
     const failed = await schedule([file(LARGE, "failed")]);
@@ -219,9 +232,9 @@ describe("prune", () => {
       [waiting, 90],
     ] as const)
       await age(id, days);
-    expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 2 });
-    expect(await s3.objects()).toHaveLength(3);
-    expect((await rows()).filter(({ inRow, key }) => inRow === null && key === null)).toHaveLength(2);
+    expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 3 });
+    expect(await s3.objects()).toHaveLength(2);
+    expect((await rows()).filter(({ inRow, key }) => inRow === null && key === null)).toHaveLength(3);
     expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 0 });
     expect(await stage.detail(old)).toMatchObject({ state: "published", text: "look" });
   });
@@ -275,7 +288,55 @@ describe("prune", () => {
     await changeDeliveries(world, stage.userId, id, { to: "retry" }, false);
     expect(await wake(id)).toMatchObject({
       state: "failed",
-      failure: { code: "FILE_UNREADABLE", message: expect.stringContaining("gone") },
+      failure: { code: "MEDIA_GONE", message: expect.stringContaining("gone") },
     });
+  });
+});
+
+describe("sweep", () => {
+  const DAY = 24 * 3_600_000;
+  const put = (key: string) => openBucket(settings(), QUICK).put(key, Buffer.from("x"), "image/png");
+
+  test("removes what no row names and is a day old, of this hub's users and nobody else's", async () => {
+    await schedule([file(LARGE, "named")]);
+    const [named = ""] = await s3.objects();
+    const mine = `psn/${stage.userId}/`;
+    const others = ["psn/0199c0de-0000-7000-8000-0000000000ff/theirs", "psn/another-hub/theirs"];
+    for (const key of [`${mine}old`, `${mine}young`, ...others]) await put(key);
+    for (const key of [named, `${mine}old`, ...others]) await s3.age(key, 2 * DAY);
+    await s3.age(`${mine}young`, DAY - 60_000);
+    const troubles: string[] = [];
+    expect(await sweepBucket(world, ({ code }) => troubles.push(code))).toBe(1);
+    expect(await s3.objects()).toEqual([named, `${mine}young`, ...others].toSorted());
+    expect(troubles).toEqual([]);
+    expect(await sweepBucket(world, () => undefined)).toBe(0);
+  });
+
+  test("a machine whose clock is days ahead removes nothing that is young", async () => {
+    await put(`psn/${stage.userId}/young`);
+    const bucket = openBucket(settings(), QUICK, () => new Date(Date.now() + 600_000));
+    expect(await sweepBucket({ ...world, bucket, now: () => new Date(Date.now() + 9 * DAY) }, () => undefined)).toBe(0);
+    expect(await s3.objects()).toHaveLength(1);
+  });
+
+  test("a copy of a hub that nobody has judged removes nothing, neither left behind nor spent", async () => {
+    const id = await schedule([file(LARGE, "mine")]);
+    await wake(id);
+    await asOwner(stage.db, "UPDATE psn.deliveries SET updated_at = now() - interval '40 days'");
+    const [key = ""] = await s3.objects();
+    await put(`psn/${stage.userId}/old`);
+    for (const one of [key, `psn/${stage.userId}/old`]) await s3.age(one, 2 * DAY);
+    await stage.world.stores.incarnation.become(Bun.randomUUIDv7());
+    await stage.world.stores.incarnation.part("copied", Bun.randomUUIDv7());
+    expect(await sweepBucket(world, () => undefined)).toBe(0);
+    expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 0 });
+    expect(await s3.objects()).toHaveLength(2);
+  });
+
+  test("a key that may not list is told, and stops nothing", async () => {
+    const bucket = { ...openBucket(settings(), QUICK), list: () => Promise.reject(new PsnError("VENDOR_AUTH", "may not list")) };
+    const troubles: string[] = [];
+    expect(await sweepBucket({ ...world, bucket }, ({ code }) => troubles.push(code))).toBe(0);
+    expect(troubles).toEqual(["VENDOR_AUTH"]);
   });
 });

@@ -1,0 +1,38 @@
+import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import { objectPrefix } from "./keep-media.ts";
+import type { World } from "./ports/world.ts";
+
+/**
+ * An upload and the row that names it are minutes apart at most; what no row names a day after it was written, nobody will name. In
+ * milliseconds.
+ */
+const LEFT_BEHIND_MS = 24 * 3_600_000;
+/** Names that one statement is asked about. */
+const TOGETHER = 500;
+
+/**
+ * Removes from the bucket what no row names: an upload that ended after psn had taken it back, an object of a process that was killed
+ * before it wrote the row. Looks into the folders of this hub's users and into no other: hubs may share a bucket. Trouble with one folder
+ * or object is told and stops no other. Returns how many are gone. Throws DB_….
+ */
+export async function sweepBucket({ bucket, stores }: World, onTrouble: (error: PsnError) => void): Promise<number> {
+  if (!bucket) return 0;
+  const { upkeep } = stores;
+  let gone = 0;
+  for (const userId of await upkeep.users()) {
+    const trouble = (error: unknown) => {
+      onTrouble(toPsnError(error));
+      return [];
+    };
+    // The list first: what is named later is younger than a day, or was named all the time.
+    const listed = await bucket.list(objectPrefix(userId)).catch(trouble);
+    const old = listed.filter(({ ageMs }) => ageMs > LEFT_BEHIND_MS).map(({ key }) => key);
+    for (let at = 0; at < old.length; at += TOGETHER) {
+      for (const key of await upkeep.unnamed(old.slice(at, at + TOGETHER))) {
+        const isGone = await bucket.remove(key).then(() => true, trouble);
+        if (isGone === true) gone += 1;
+      }
+    }
+  }
+  return gone;
+}
