@@ -117,6 +117,10 @@ export function bucketOf(env: HubEnv): Pick<World, "bucket"> {
   if (name === undefined) return {};
   if (endpoint === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
     const missing = names.filter((setting) => env.get(setting) === undefined);
+    if (env.hubDir !== undefined && env.settings.S3_BUCKET?.origin === "environment")
+      throw new PsnError("CONFIG_INVALID", `this shell sets S3_BUCKET, and neither it nor hub.env has ${missing.join(" or ")}`, {
+        hint: "unset S3_BUCKET",
+      });
     throw new PsnError("CONFIG_INVALID", `hub.env has a bucket and no ${missing.join(", no ")}`, { hint: `psn config set ${missing[0]}` });
   }
   const bucket: Bucket = openBucket({ endpoint, region: env.get("S3_REGION") ?? "auto", bucket: name, accessKeyId, secretAccessKey });

@@ -32,7 +32,6 @@ import {
   type KeysEnv,
   keysEnvPath,
   loadHubEnv,
-  loadKeysEnv,
   readHubEnv,
   readKeysEnv,
   setEnvValue,
@@ -44,9 +43,9 @@ import { exposedFolder, quoted } from "@psn/core/utils/ownership.ts";
 import { makePrivateFolder, readTextFile, unwritable } from "@psn/core/utils/private-file.ts";
 import { createFormerVault, createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
-import { bucketOf, fetchOf, HTTP_ROW_HOLDS, keysOf, loaderOf, notifierOf, outside, queueOf } from "./compose.parts.ts";
-
-import { allowing, type Reaching, reaching, takeOverOrigins } from "./compose.private.ts";
+import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, outside, queueOf } from "./compose.parts.ts";
+import { type Reaching, reaching, takeOverOrigins } from "./compose.private.ts";
+import { liveSettings } from "./compose.settings.ts";
 
 /*
  * The one place that knows both sides: from hub.env to a world the use cases can act in.
@@ -112,19 +111,21 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     // The file or the environment may say otherwise for this machine.
     const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
     const vault = createVault({ keys, reload: () => keysOf(loadHubEnv(folder, environment)) });
-    let read: KeysEnv | undefined;
-    // Only when it is asked for: most commands need none of it.
-    const appKeys = () => {
-      read ??= loadKeysEnv(folder, environment);
-      return read;
-    };
+    const { keys: appKeys, parts, told } = liveSettings(folder, env, environment);
+    // Half a bucket is told at once, and not when a file is needed.
+    bucketOf(env);
     const world: World = {
       ...outside,
-      ...fetchOf(env, allowing(folder, env, environment)),
+      get bucket() {
+        return parts.bucket;
+      },
+      get notify() {
+        return parts.notify;
+      },
+      fetch: parts.fetch,
+      settings: told,
       hubUserId: user.id,
-      ...notifierOf(env),
       ...queueOf(env),
-      ...bucketOf(env),
       ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
       platforms: loaderOf(platformIds),
       hub: { folder, before: notes.before() },
@@ -199,6 +200,14 @@ export function examineGround(folder: string, environment?: Environment): readon
     );
   for (const { name, hint } of unknownKeys(folder, environment))
     checks.push(warn("settings", `keys.env has ${name}, which psn does not know`, hint));
+  const { env: keysEnv } = readKeysEnv(folder, environment);
+  for (const [names, file] of [
+    [env.overridden, "hub.env"],
+    [keysEnv.overridden, "keys.env"],
+  ] as const) {
+    for (const name of names)
+      checks.push(warn("settings", `this shell sets ${name} to something else than ${file} does, and the shell counts`, `unset ${name}`));
+  }
   if (checks.length === 1) checks.push(ok("settings", "hub.env and keys.env are readable by you alone, and sound"));
   return checks;
 }

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Ground } from "@psn/app/destroy-hub.ts";
 import type { VendorGround } from "@psn/app/doctor-vendors.ts";
+import { checkIncarnation } from "@psn/app/keep-incarnation.ts";
 import { objectPrefix } from "@psn/app/keep-media.ts";
 import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
@@ -9,6 +10,7 @@ import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folde
 import { waitingPosts } from "@psn/core/db/hub-users.ts";
 import { dropHub, dropOtherLogins, privilegesOf } from "@psn/core/db/logins.ts";
 import { migrationStatus } from "@psn/core/db/migrate.ts";
+import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import {
   APP_KEYS,
@@ -21,7 +23,7 @@ import {
   loadHubEnv,
   loadKeysEnv,
 } from "@psn/core/utils/env.ts";
-import { removeNotes } from "@psn/core/utils/incarnation-files.ts";
+import { incarnationFiles, removeNotes } from "@psn/core/utils/incarnation-files.ts";
 import { assertBuildTools } from "@psn/provision/build-tools.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { dashboardOf, plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
@@ -151,6 +153,7 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
         : { name: `tr_pat_…${token.slice(-4)}`, page: `${dashboardOf(env.get("TRIGGER_API_URL") ?? "")}/account/tokens` },
     neon: neonKey === undefined ? undefined : openNeon(env, neonKey),
     variables: VARIABLES,
+    emptyBucket: () => emptyBucket(folder, env, environment).catch((error: unknown) => ({ left: toPsnError(error).message })),
     dropSchema: async () => {
       const owner = env.get("DATABASE_OWNER_URL");
       if (owner === undefined)
@@ -173,6 +176,36 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
     removeData: async () => removeDataFolder(dataDir(env)),
   };
 }
+
+/** The bucket's objects of a hub's users, several at a time. A copy of a hub leaves them: its original has the same. Throws VENDOR_…, DB_…. */
+async function emptyBucket(
+  folder: string,
+  env: HubEnv,
+  environment: Environment | undefined,
+): Promise<{ readonly removed: number } | { readonly left: string }> {
+  const { bucket } = bucketOf(env);
+  if (!bucket) return { removed: 0 };
+  const database = await openDatabase(databaseOptions(env, "session"));
+  try {
+    const { incarnation, upkeep } = createStores(database);
+    const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
+    if (await checkIncarnation({ incarnation, notes, newId: outside.newId }))
+      return { left: "this hub is a copy, and its original may have the same files" };
+    let removed = 0;
+    for (const userId of await upkeep.users()) {
+      const keys = (await bucket.list(objectPrefix(userId))).map(({ key }) => key);
+      for (; keys.length > 0; ) {
+        const some = keys.splice(0, REMOVED_TOGETHER);
+        await Promise.all(some.map((key) => bucket.remove(key)));
+        removed += some.length;
+      }
+    }
+    return { removed };
+  } finally {
+    await database.close();
+  }
+}
+const REMOVED_TOGETHER = 8;
 
 /**
  * How many posts, of all users, still wait in the database of this hub; 0 where there is none. A database that cannot be asked must not

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { objectPrefix } from "./keep-media.ts";
 import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import { type HubFile, MADE_DATA } from "./provision-hub.ts";
 
@@ -8,6 +9,7 @@ export interface Removal {
     | "trigger variables"
     | "trigger project"
     | "trigger token"
+    | "bucket"
     | "neon project"
     | "schema"
     | "embedded database"
@@ -35,6 +37,11 @@ export interface Ground {
   readonly neon: Neon | undefined;
   /** Names of the variables psn sets for its tasks. */
   readonly variables: readonly string[];
+  /**
+   * Removes the files of this hub's users from its bucket, and of nobody else. Answers how many there were, or why they were left. Throws
+   * nothing.
+   */
+  readonly emptyBucket: () => Promise<{ readonly removed: number } | { readonly left: string }>;
   /** Takes psn's schema and its login out of a database that stays. */
   readonly dropSchema: () => Promise<void>;
   /** Where an embedded database of this hub would be. */
@@ -63,6 +70,16 @@ export function planDestruction({ file, variables, token, dataFolder, hasData }:
     const note = "it was there before psn; take psn's tasks away by deploying your own";
     removals.push({ what: "trigger project", name: ref, how: "leave", note });
   }
+  const bucket = file.get("S3_BUCKET");
+  const user = file.get("PSN_USER");
+  // Before the database, which knows the users.
+  if (bucket !== undefined && user !== undefined)
+    removals.push({
+      what: "bucket",
+      name: `the files of this hub's users in ${bucket} at ${file.get("S3_ENDPOINT") ?? "no endpoint"}`,
+      how: "remove",
+      note: `under ${objectPrefix(user)}; the bucket itself stays`,
+    });
   // A run that was stopped after it had made a project and before it knew the project's id.
   const leftAtTrigger = ref === undefined ? nameOf("trigger-project") : undefined;
   if (leftAtTrigger !== undefined) removals.push({ what: "trigger project", name: leftAtTrigger, how: "remove", note: "if it was made" });
@@ -113,6 +130,14 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         if (removal.how === "removed" && trigger) removal = await removeTrigger(trigger, ref, removal, variables);
         file.set({ TRIGGER_PROJECT_REF: GONE, TRIGGER_SECRET_KEY: GONE, TRIGGER_ACCESS_TOKEN: GONE });
         break;
+      case "bucket": {
+        const done = await ground.emptyBucket();
+        removal =
+          "left" in done
+            ? { ...removal, how: "left", note: `${done.left}: remove what is ${removal.note}` }
+            : { ...removal, note: `${done.removed} files` };
+        break;
+      }
       case "neon project":
         if (neon) await removeNeon(neon, file.get("NEON_PROJECT_ID"), removal.name);
         file.set({ NEON_PROJECT_ID: GONE, DATABASE_URL: GONE, DATABASE_OWNER_URL: GONE, DATABASE_LISTEN_URL: GONE });

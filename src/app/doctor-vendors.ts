@@ -1,4 +1,5 @@
-import { type Check, checking, fail, ok } from "./doctor.ts";
+import { toPsnError } from "@psn/core/errors.ts";
+import { type Check, checking, fail, ok, warn } from "./doctor.ts";
 import { examineTrigger, type TriggerGround } from "./doctor-trigger.ts";
 import type { Bucket } from "./ports/outside.ts";
 
@@ -24,8 +25,12 @@ export async function examineVendors({ ways, bucket, trigger }: VendorGround): P
   if (bucket)
     checks.push(
       await checking("bucket", async () => {
+        const { address } = bucket.bucket;
         await bucket.bucket.check(bucket.folder);
-        return ok("bucket", "can be written, read and cleaned");
+        const unlisted = await bucket.bucket.list(bucket.folder).then(() => undefined, toPsnError);
+        if (!unlisted) return ok("bucket", `${address} can be written, read, listed and cleaned`);
+        const said = `${address} can be written, read and cleaned, but not listed: what a crash leaves behind stays there`;
+        return warn("bucket", `${said} (${unlisted.message})`, "let the bucket's key list the bucket (s3:ListBucket)");
       }),
     );
   if (trigger) checks.push(...(await examineTrigger(trigger)));

@@ -1,4 +1,5 @@
 import { toPsnError } from "@psn/core/errors.ts";
+import { HUBS_OWN } from "@psn/domain/delivery.ts";
 import { endsSoon } from "./account-health.ts";
 import { reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
@@ -67,6 +68,7 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
       world.queue ? watchdogCheck(world, options.watchdogMinutes) : workerCheck(world, user),
     ),
     ...(await listeningChecks(options.hears)),
+    ...(await troubleChecks(world, user)),
     await checking("late deliveries", async () => {
       const late = await inspection.late(user.id);
       if (!late || late.lateMs < LATE_MS) return ok("late deliveries", "none");
@@ -142,8 +144,12 @@ function durabilityCheck({ fsync, fullPageWrites, asynchronousStandbys }: Durabi
   return ok(name, "a commit is on the disk before psn relies on it");
 }
 
-async function workerCheck({ stores }: World, user: User): Promise<Check> {
+async function workerCheck({ stores, settings }: World, user: User): Promise<Check> {
   const alive = (await stores.inspection.workers()).filter(({ beatMsAgo }) => beatMsAgo < SILENT_MS);
+  for (const { name, settings: theirs } of alive) {
+    const other = settings && otherSettings(name, theirs, settings());
+    if (other) return other;
+  }
   const [first] = alive;
   if (first)
     return ok(
@@ -171,6 +177,47 @@ async function listeningChecks(hears: ExamineOptions["hears"]): Promise<readonly
     return deaf ? [warn(name, deaf.said, deaf.fix)] : [];
   }
 }
+
+/** What posts wait for that is wrong with the hub. */
+async function troubleChecks({ stores }: World, user: User): Promise<readonly Check[]> {
+  try {
+    const found = await stores.inspection.troubles(user.id, HUBS_OWN);
+    return found.map(({ code, message, posts }) =>
+      fail(
+        "waiting posts",
+        `${posts === 1 ? "1 post waits" : `${posts} posts wait`} for this to be mended: ${message} (${code})`,
+        helpFor(code),
+      ),
+    );
+  } catch (error) {
+    const { message, hint = null } = toPsnError(error);
+    return [fail("waiting posts", message, hint)];
+  }
+}
+
+const helpFor = (code: string) => `psn explain ${code}`;
+
+/** A worker that goes by other settings than the hub's; undefined for one that does not say, or goes by the same. */
+function otherSettings(worker: string, theirs: Settings, ours: Settings): Check | undefined {
+  if (Object.keys(theirs).length === 0) return undefined;
+  const names = [...new Set([...Object.keys(theirs), ...Object.keys(ours)])];
+  const digestOf = (told: string | undefined) => told?.split(" ")[1];
+  const other = names.filter((name) => digestOf(theirs[name]) !== digestOf(ours[name]));
+  if (other.length === 0) return undefined;
+  const byShell = other.filter((name) => theirs[name]?.startsWith("shell "));
+  if (byShell.length > 0)
+    return warn(
+      "worker",
+      `${worker} goes by ${byShell.join(", ")} of the shell it was started in, and not by the hub's settings`,
+      `unset ${byShell.join(" ")} there, and start psn worker again`,
+    );
+  return warn(
+    "worker",
+    `${worker} goes by another ${other.join(", ")} than this command; it reads its files again every 15 seconds`,
+    "psn doctor in a minute; if it says so still, start psn worker again",
+  );
+}
+type Settings = Readonly<Record<string, string>>;
 
 async function watchdogCheck({ stores }: World, everyMinutes: number): Promise<Check> {
   const heard = (await stores.inspection.workers()).find(({ name }) => name === WATCHDOG);

@@ -13,7 +13,9 @@ export type HubFileName =
   | "TRIGGER_SECRET_KEY"
   | "PSN_PRIVATE_ORIGINS"
   | "PSN_MADE"
-  | "PSN_TIME_ZONE";
+  | "PSN_TIME_ZONE"
+  | "S3_BUCKET"
+  | "S3_ENDPOINT";
 
 /** hub.env, as far as making a hub needs it. */
 export interface HubFile {

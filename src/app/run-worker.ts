@@ -1,5 +1,5 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
-import { LEASE_MS } from "@psn/domain/delivery.ts";
+import { HUBS_OWN, LEASE_MS } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
 import { keepListening, type Listening, LOOK_ANYWAY_MS } from "./keep-listening.ts";
 import type { Claim, Concurrency } from "./ports/deliveries.ts";
@@ -126,10 +126,19 @@ async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, a
 }
 
 function beating({ world, name, version }: WorkerOptions, trouble: (error: unknown) => void) {
-  // Each beat shows whether the database's clock has stepped since the one before.
-  const beat = () => void world.stores.deliveries.beat(name, version).then((at) => steadyAge(world, at, 0), trouble);
-  beat();
-  const timer = setInterval(beat, BEAT_MS);
+  const { deliveries, upkeep } = world.stores;
+  let known: string | undefined;
+  const beat = async () => {
+    const settings = world.settings?.();
+    // Each beat shows whether the database's clock has stepped since the one before.
+    steadyAge(world, await deliveries.beat(name, version, settings), 0);
+    const now = JSON.stringify(settings);
+    // What waits for the hub may go on by other settings.
+    if (known !== undefined && known !== now) await upkeep.wakeTroubled(HUBS_OWN);
+    known = now;
+  };
+  void beat().catch(trouble);
+  const timer = setInterval(() => void beat().catch(trouble), BEAT_MS);
   return { stop: () => clearInterval(timer) };
 }
 

@@ -11,6 +11,8 @@ const MOST_BYTES = 1024 ** 3;
 /** S3 lists a thousand names at a time; so many pages are read at most. */
 const MOST_PAGES = 1_000;
 
+const CHECKED_BYTES = 36 * 8 * 1024;
+
 /** Throws BUG for a name that is not `psn/…/…`: one with `..` or an empty segment is another name to some services. */
 function assertKey(key: string): void {
   if (!/^psn(\/[0-9A-Za-z_-]+){2}$/.test(key)) throw new PsnError("BUG", "the name of an object is not of psn's form");
@@ -81,7 +83,8 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, no
     async check(folder) {
       const id = crypto.randomUUID();
       const key = `${folder}check-${id}`;
-      const written = new TextEncoder().encode(id);
+      // As large as the smallest file that psn puts there: a disk or a quota may have room for less.
+      const written = new TextEncoder().encode(id.repeat(CHECKED_BYTES / id.length));
       try {
         await put(key, written, "text/plain");
         const found = await get(key, written.length);

@@ -61,6 +61,7 @@ const VERBS: Verbs = {
   incarnation: { look: ({ stores }) => stores.incarnation.look(), become: "writes", part: "writes" },
   inspection: {
     workers: ({ stores }) => stores.inspection.workers(),
+    troubles: ({ stores, userId }) => stores.inspection.troubles(userId, ["VENDOR_AUTH"]),
     late: ({ stores, userId }) => stores.inspection.late(userId),
     clockSkewMs: ({ stores }) => stores.inspection.clockSkewMs(),
     durability: ({ stores }) => stores.inspection.durability(),

@@ -47,7 +47,9 @@ it("half a surrogate pair and a NUL reach the proxy as what it takes, in each ki
   const [texts] = await db.database.run("service", (builder) => [
     builder
       .select({ text: sql<string>`t`, list: sql<string>`l`, doc: sql<string>`d` })
-      .from(sql`(select ${half}::text as t, ${`{"${half}"}`}::text[]::text as l, ${JSON.stringify({ half: "a\0b" })}::json::text as d) as x`),
+      .from(
+        sql`(select ${half}::text as t, ${`{"${half}"}`}::text[]::text as l, ${JSON.stringify({ half: "a\0b" })}::json::text as d) as x`,
+      ),
   ]);
   expect(texts[0]).toMatchObject({ text: "cut \ufffd", list: '{"cut \ufffd"}' });
 });

@@ -131,8 +131,8 @@ export interface Deliveries {
   settle(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
   /** Calls back when something became due, and when it hears no more; undefined where the driver cannot. */
   listen(onWake: () => void, onLost?: () => void): Promise<Subscription | undefined>;
-  /** Writes that this worker lives; answers the database's clock. */
-  beat(worker: string, version: string): Promise<Date>;
+  /** Writes that this worker lives, and by which settings (`World.settings`); answers the database's clock. */
+  beat(worker: string, version: string, settings?: Readonly<Record<string, string>>): Promise<Date>;
   gone(worker: string): Promise<void>;
 }
 

@@ -66,8 +66,20 @@ export interface Difference {
 
 /** Facts about the hub for `psn doctor`. */
 export interface Inspection {
-  /** When each worker was last heard of, in milliseconds ago. */
-  workers(): Promise<readonly { readonly name: string; readonly version: string; readonly beatMsAgo: number }[]>;
+  /** When each worker was last heard of, in milliseconds ago, and the settings it went by then (`World.settings`). */
+  workers(): Promise<
+    readonly {
+      readonly name: string;
+      readonly version: string;
+      readonly beatMsAgo: number;
+      readonly settings: Readonly<Record<string, string>>;
+    }[]
+  >;
+  /** What this user's posts wait for that is wrong with the hub (by code and message), and how many do. */
+  troubles(
+    userId: string,
+    codes: readonly string[],
+  ): Promise<readonly { readonly code: string; readonly message: string; readonly posts: number }[]>;
   /** The oldest delivery that should have gone out, in milliseconds late. */
   late(userId: string): Promise<{ readonly id: string; readonly lateMs: number } | undefined>;
   /** The database's clock minus this machine's, in milliseconds. */

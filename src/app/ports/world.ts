@@ -35,8 +35,8 @@ export interface World extends Faults {
   readonly apps: Apps;
   /** Absent where workers listen to the database. */
   readonly queue?: Queue;
-  /** Absent where all media are in the database. */
-  readonly bucket?: Bucket;
+  /** Absent where all media are in the database. Throws CONFIG_INVALID while the settings name half a bucket. */
+  readonly bucket?: Bucket | undefined;
   /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
   readonly rowHolds?: number;
   readonly fetch: Fetch;
@@ -45,7 +45,12 @@ export interface World extends Faults {
   /** Absent in a task. */
   readonly hub?: HubPlace;
   /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
-  readonly notify?: (line: string) => Promise<void>;
+  readonly notify?: ((line: string) => Promise<void>) | undefined;
+  /**
+   * What this process goes by now, by the name of a setting: `file` or `shell`, where it is from, and a digest that tells it from another
+   * value. Absent in a task, whose settings come with its deployment.
+   */
+  readonly settings?: () => Readonly<Record<string, string>>;
   /** The wall clock, which may be wrong and may step. */
   readonly now: () => Date;
   /** Milliseconds of a clock that never steps, since an instant that means nothing. */

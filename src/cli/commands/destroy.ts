@@ -9,7 +9,7 @@ export default defineCommand({
   name: "destroy",
   summary: "undo what psn init made, after showing it",
   details:
-    "Removes what psn made and never what it found there: a project on Neon that psn made, psn's schema and login in a database that stays, the embedded database, the variables at Trigger.dev. Posts that are public stay public. The hub's key stays in hub.env, so that a backup still opens. It may be stopped anywhere and run again.",
+    "Removes what psn made and never what it found there: a project on Neon that psn made, psn's schema and login in a database that stays, the embedded database, the variables at Trigger.dev, the files of this hub's users in its bucket. Posts that are public stay public. The hub's key stays in hub.env, so that a backup still opens. It may be stopped anywhere and run again.",
   examples: [
     { line: "psn destroy --dry-run", does: "what would go, and what would stay" },
     { line: "psn destroy --yes --neon-api-key-stdin < neon-key.txt", does: "for scripts" },

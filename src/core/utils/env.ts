@@ -47,12 +47,16 @@ export interface HubEnv {
   /** What is set, and the defaults of what is not. */
   readonly settings: Readonly<Partial<Record<HubSettingName, EnvValue>>>;
   readonly unknown: readonly UnknownName[];
+  /** Names of which hub.env has one value and the environment, which counts, another. */
+  readonly overridden: readonly string[];
   readonly get: (name: HubSettingName) => string | undefined;
 }
 
 export interface KeysEnv {
   /** By name: what keys.env holds, and what the environment holds of the names psn knows. */
   readonly keys: ReadonlyMap<string, EnvValue>;
+  /** Names of which keys.env has one value and the environment, which counts, another. */
+  readonly overridden: readonly string[];
   readonly get: (name: string) => string | undefined;
 }
 
@@ -130,7 +134,8 @@ export function readHubEnv(
   const unknown = [...(values ?? [])]
     .filter(([name]) => hubSetting(name) === undefined)
     .map(([name, value]) => ({ name, ...value, suggestion: nearestName(name, HUB_SETTINGS) }));
-  return { env: { hubDir, settings, unknown, get: (name) => settings[name]?.value }, problems };
+  const overridden = differing(environment, values);
+  return { env: { hubDir, settings, unknown, overridden, get: (name) => settings[name]?.value }, problems };
 }
 
 /**
@@ -156,7 +161,7 @@ export function readKeysEnv(
     const above = fromEnvironment(environment, name);
     if (above !== undefined) keys.set(name, above);
   }
-  return { env: { keys, get: (name) => keys.get(name)?.value }, problems };
+  return { env: { keys, overridden: differing(environment, values), get: (name) => keys.get(name)?.value }, problems };
 }
 
 /**
@@ -278,6 +283,10 @@ function valuesOf(entries: readonly EnvEntry[]): ReadonlyMap<string, EnvValue> {
     if (value !== "") values.set(name, { value, origin: { file, line } });
   }
   return values;
+}
+
+function differing(environment: Environment, values: ReadonlyMap<string, EnvValue> = NOTHING): readonly string[] {
+  return [...values].flatMap(([name, { value }]) => ([undefined, value].includes(said(environment, name)) ? [] : [name]));
 }
 
 function fromEnvironment(environment: Environment, name: string): EnvValue | undefined {

@@ -125,15 +125,15 @@ function loadedOf(
 const beatingIdle = (db: Builder, worker: string, version: string, found: SQL) =>
   db
     .insert(workers)
-    .select(sql`select ${worker}::text, ${version}::text, now(), now() where not exists (select from ${found})`)
+    .select(sql`select ${worker}::text, ${version}::text, '{}'::jsonb, now(), now() where not exists (select from ${found})`)
     .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
     .returning({ at: workers.beatAt });
 
-const beating = (db: Builder, worker: string, version: string) =>
+const beating = (db: Builder, worker: string, version: string, settings: Readonly<Record<string, string>> = {}) =>
   db
     .insert(workers)
-    .values({ name: worker, version })
-    .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
+    .values({ name: worker, version, settings })
+    .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version, settings } })
     .returning({ at: workers.beatAt });
 
 /** What was written before the database's clock stepped back must not last for as long as the step was. */
@@ -312,8 +312,8 @@ export function deliveriesStore(database: Database): Deliveries {
       return database.listen?.(onWake, onLost);
     },
 
-    async beat(worker, version) {
-      const [, rows] = await database.run("service", (db) => [afterStepBack(db), beating(db, worker, version)]);
+    async beat(worker, version, settings) {
+      const [, rows] = await database.run("service", (db) => [afterStepBack(db), beating(db, worker, version, settings)]);
       if (!rows[0]) throw new PsnError("DB_FAILED", "the worker could not be written down");
       return rows[0].at;
     },

@@ -20,6 +20,9 @@ const DURABILITY = sql`select neon or current_setting('fsync')::boolean as fsync
   from (select current_setting('synchronous_standby_names') as names,
     current_setting('synchronous_standby_names') = 'walproposer' as neon) as settings`;
 
+/** Troubles that are told one by one. */
+const MOST_TROUBLES = 5;
+
 /** By any login that runs the program, a member's too: what is asked is the catalogue's. */
 export async function factsOf(database: Database): Promise<readonly Fact[]> {
   const [, rows] = await database.run(
@@ -42,7 +45,25 @@ export function inspectionStore(database: Database): Inspection {
       const beatMsAgo = sql<number>`(abs(extract(epoch from clock_timestamp() - ${workers.beatAt})) * 1000)::double precision`;
       const [rows] = await database.run(
         "service",
-        (db) => [db.select({ name: workers.name, version: workers.version, beatMsAgo }).from(workers)],
+        (db) => [db.select({ name: workers.name, version: workers.version, beatMsAgo, settings: workers.settings }).from(workers)],
+        { repeatable: true },
+      );
+      return rows;
+    },
+
+    async troubles(userId, codes) {
+      const { code, message } = deliveries;
+      const [rows] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ code: sql<string>`${code}`, message: sql<string>`coalesce(${message}, '')`, posts: sql<number>`count(*)::integer` })
+            .from(deliveries)
+            .where(and(eq(deliveries.userId, userId), eq(deliveries.state, "scheduled"), inArray(code, [...codes])))
+            .groupBy(code, message)
+            .orderBy(sql`count(*) desc`)
+            .limit(MOST_TROUBLES),
+        ],
         { repeatable: true },
       );
       return rows;
