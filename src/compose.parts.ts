@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bucket, Platforms, Queue } from "@psn/app/ports/outside.ts";
 import type { World } from "@psn/app/ports/world.ts";
@@ -9,6 +10,7 @@ import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { type HubEnv, hasProxy } from "@psn/core/utils/env.ts";
 import { printable } from "@psn/core/utils/printable.ts";
 import { readOrigins, readPrivateOrigins } from "@psn/core/utils/settings.ts";
+import { keyId } from "@psn/core/vault.ts";
 import { isPlatformId, platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
 import { publicFetch } from "@psn/platforms/kit/private.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
@@ -125,6 +127,18 @@ export function bucketOf(env: HubEnv): Pick<World, "bucket"> {
   }
   const bucket: Bucket = openBucket({ endpoint, region: env.get("S3_REGION") ?? "auto", bucket: name, accessKeyId, secretAccessKey });
   return { bucket };
+}
+
+/** By the key that the hub has now: what it put under an older one, and no row names, is left. */
+export function objectMarkOf(keys: readonly Key[]): Pick<World, "objectMark"> {
+  const [current] = keys;
+  if (!current) return {};
+  return {
+    objectMark: `${createHash("sha256")
+      .update(`objects ${keyId(current)}`)
+      .digest("hex")
+      .slice(0, 10)}-`,
+  };
 }
 
 /** Neon takes 10 MB a request over HTTP (neon.com/docs/changelog/2023-08-16), where each byte is two characters. */

@@ -12,6 +12,7 @@ import {
   keysOf,
   loaderOf,
   notifierOf,
+  objectMarkOf,
   outside,
   privateOrigins,
   publicFetchOf,
@@ -35,12 +36,14 @@ export function openWorld(environment?: Environment): { readonly world: World; r
   // Without it nothing would be watched, and nobody would notice.
   if (!queue) throw new PsnError("CONFIG_INVALID", "this task's environment has no TRIGGER_SECRET_KEY", { hint: "psn deploy" });
   const stores = createStores(openNeonHttp(url, env.get("NEON_PROXY")));
-  const vault = createVault({ keys: keysOf(env) });
+  const keys = keysOf(env);
+  const vault = createVault({ keys });
   const allowed = privateOrigins(env);
   const world: World = {
     ...outside,
     ...publicFetchOf((origin) => allowed.has(origin)),
     queue,
+    ...objectMarkOf(keys),
     ...bucketOf(env),
     ...notifierOf(env),
     rowHolds: HTTP_ROW_HOLDS,

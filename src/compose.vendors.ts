@@ -7,6 +7,7 @@ import { objectPrefix } from "@psn/app/keep-media.ts";
 import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
 import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folder.ts";
+import { MOVED } from "@psn/core/db/hub-copy.ts";
 import { waitingPosts } from "@psn/core/db/hub-users.ts";
 import { dropHub, dropOtherLogins, privilegesOf } from "@psn/core/db/logins.ts";
 import { migrationStatus } from "@psn/core/db/migrate.ts";
@@ -29,7 +30,7 @@ import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { dashboardOf, plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
-import { bucketOf, outside } from "./compose.parts.ts";
+import { bucketOf, keysOf, objectMarkOf, outside } from "./compose.parts.ts";
 import { databaseOptions, hubFile, loginsOf } from "./compose.ts";
 
 /*
@@ -178,29 +179,34 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
 }
 
 /** The bucket's objects of a hub's users, several at a time. A copy of a hub leaves them: its original has the same. Throws VENDOR_…, DB_…. */
-async function emptyBucket(
-  folder: string,
-  env: HubEnv,
-  environment: Environment | undefined,
-): Promise<{ readonly removed: number } | { readonly left: string }> {
+async function emptyBucket(folder: string, env: HubEnv, environment: Environment | undefined): ReturnType<Ground["emptyBucket"]> {
   const { bucket } = bucketOf(env);
-  if (!bucket) return { removed: 0 };
+  if (!bucket) return { removed: 0, others: 0 };
   const database = await openDatabase(databaseOptions(env, "session"));
   try {
-    const { incarnation, upkeep } = createStores(database);
+    const { accounts, incarnation, upkeep } = createStores(database);
     const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
     if (await checkIncarnation({ incarnation, notes, newId: outside.newId }))
       return { left: "this hub is a copy, and its original may have the same files" };
+    const { objectMark = "" } = objectMarkOf(keysOf(env));
     let removed = 0;
+    let others = 0;
     for (const userId of await upkeep.users()) {
-      const keys = (await bucket.list(objectPrefix(userId))).map(({ key }) => key);
+      if ((await accounts.list(userId)).some(({ healthReason }) => healthReason === MOVED))
+        return { left: "this hub was moved, and where it is now it has the same files" };
+      const folder = objectPrefix(userId);
+      // What has another mark is of a hub that this one was imported from, or that was imported from this one; an older psn had no marks.
+      const isOwn = (name: string) => name.startsWith(objectMark) || !/^[0-9a-f]{10}-/.test(name);
+      const all = (await bucket.list(folder)).map(({ key }) => key);
+      const keys = all.filter((key) => isOwn(key.slice(folder.length)));
+      others += all.length - keys.length;
       for (; keys.length > 0; ) {
         const some = keys.splice(0, REMOVED_TOGETHER);
         await Promise.all(some.map((key) => bucket.remove(key)));
         removed += some.length;
       }
     }
-    return { removed };
+    return { removed, others };
   } finally {
     await database.close();
   }
@@ -254,7 +260,7 @@ export function vendorGround(folder: string, version: string, environment?: Envi
   return {
     // A plain tunnel, for which the driver is chosen by hand, takes no statements over HTTP.
     ways: known === "neon-http" ? [way("neon over HTTP", "once"), ...overWebSocket] : overWebSocket,
-    bucket: bucket && { bucket, folder: objectPrefix(env.get("PSN_USER") ?? "") },
+    bucket: bucket && { bucket, folder: `${objectPrefix(env.get("PSN_USER") ?? "")}${objectMarkOf(keysOf(env)).objectMark ?? ""}` },
     trigger: deployed
       ? {
           api: openTrigger(env, token),

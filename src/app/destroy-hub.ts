@@ -38,10 +38,10 @@ export interface Ground {
   /** Names of the variables psn sets for its tasks. */
   readonly variables: readonly string[];
   /**
-   * Removes the files of this hub's users from its bucket, and of nobody else. Answers how many there were, or why they were left. Throws
-   * nothing.
+   * Removes what this hub has put into its bucket. Answers how many files that were, and how many of its users another hub has put there,
+   * or this one under an older key; or why all were left. Throws nothing.
    */
-  readonly emptyBucket: () => Promise<{ readonly removed: number } | { readonly left: string }>;
+  readonly emptyBucket: () => Promise<{ readonly removed: number; readonly others: number } | { readonly left: string }>;
   /** Takes psn's schema and its login out of a database that stays. */
   readonly dropSchema: () => Promise<void>;
   /** Where an embedded database of this hub would be. */
@@ -132,10 +132,11 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         break;
       case "bucket": {
         const done = await ground.emptyBucket();
-        removal =
-          "left" in done
-            ? { ...removal, how: "left", note: `${done.left}: remove what is ${removal.note}` }
-            : { ...removal, note: `${done.removed} files` };
+        if ("left" in done) removal = { ...removal, how: "left", note: `${done.left}: remove what is ${removal.note}` };
+        else {
+          const more = done.others === 0 ? "" : `; ${done.others} stay, of another hub with the same users or of an older key`;
+          removal = { ...removal, note: `${done.removed === 1 ? "1 file" : `${done.removed} files`}${more}` };
+        }
         break;
       }
       case "neon project":

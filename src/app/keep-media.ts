@@ -22,7 +22,7 @@ export async function keepMedia(
   write: (media: readonly (MediaInfo & StoredMedia)[]) => Promise<boolean>,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { bucket, rowHolds: most = Number.POSITIVE_INFINITY } = world;
+  const { bucket, objectMark = "", rowHolds: most = Number.POSITIVE_INFINITY } = world;
   const rowHolds = bucket ? Math.min(most, ROW_HOLDS_BESIDE_BUCKET) : most;
   const tooLarge = bucket ? undefined : files.find(({ bytes }) => bytes > rowHolds);
   if (tooLarge)
@@ -41,7 +41,7 @@ export async function keepMedia(
     for (const { content, ...info } of files) {
       if (!bucket || (info.bytes <= rowHolds && !linked.has(info.id))) kept.push({ ...info, content });
       else {
-        const objectKey = `${objectPrefix(userId)}${info.id}`;
+        const objectKey = `${objectPrefix(userId)}${objectMark}${info.id}`;
         put.push(objectKey);
         await bucket.put(objectKey, content, info.mime, signal);
         kept.push({ ...info, objectKey, bucket: bucket.address });

@@ -12,10 +12,10 @@ const TOGETHER = 500;
 
 /**
  * Removes from the bucket what no row names: an upload that ended after psn had taken it back, an object of a process that was killed
- * before it wrote the row. Looks into the folders of this hub's users and into no other: hubs may share a bucket. Trouble with one folder
+ * before it wrote the row. Looks at what this hub has put into the folders of its users, and at nothing else: hubs may share a bucket, and users. Trouble with one folder
  * or object is told and stops no other. Returns how many are gone. Throws DB_….
  */
-export async function sweepBucket({ bucket, stores }: World, onTrouble: (error: PsnError) => void): Promise<number> {
+export async function sweepBucket({ bucket, stores, objectMark = "" }: World, onTrouble: (error: PsnError) => void): Promise<number> {
   if (!bucket) return 0;
   const { upkeep } = stores;
   let gone = 0;
@@ -25,7 +25,7 @@ export async function sweepBucket({ bucket, stores }: World, onTrouble: (error: 
       return [];
     };
     // The list first: what is named later is younger than a day, or was named all the time.
-    const listed = await bucket.list(objectPrefix(userId)).catch(trouble);
+    const listed = await bucket.list(`${objectPrefix(userId)}${objectMark}`).catch(trouble);
     const old = listed.filter(({ ageMs }) => ageMs > LEFT_BEHIND_MS).map(({ key }) => key);
     for (let at = 0; at < old.length; at += TOGETHER) {
       for (const key of await upkeep.unnamed(old.slice(at, at + TOGETHER))) {

@@ -312,6 +312,16 @@ describe("sweep", () => {
     expect(await sweepBucket(world, () => undefined)).toBe(0);
   });
 
+  test("leaves what another hub with the same users has put there", async () => {
+    const keys = ["aaaaaaaaaa-1", "bbbbbbbbbb-2"].map((name) => `psn/${stage.userId}/${name}`);
+    for (const key of keys) {
+      await put(key);
+      await s3.age(key, 2 * DAY);
+    }
+    expect(await sweepBucket({ ...world, objectMark: "aaaaaaaaaa-" }, () => undefined)).toBe(1);
+    expect(await s3.objects()).toEqual(keys.slice(1));
+  });
+
   test("a machine whose clock is days ahead removes nothing that is young", async () => {
     await put(`psn/${stage.userId}/young`);
     const bucket = openBucket(settings(), QUICK, () => new Date(Date.now() + 600_000));

@@ -37,6 +37,11 @@ export interface World extends Faults {
   readonly queue?: Queue;
   /** Absent where all media are in the database. Throws CONFIG_INVALID while the settings name half a bucket. */
   readonly bucket?: Bucket | undefined;
+  /**
+   * What the names of this hub's objects begin with, behind their user's folder: a hub that was imported from another has its users, and
+   * may have its bucket. Absent: nothing.
+   */
+  readonly objectMark?: string;
   /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
   readonly rowHolds?: number;
   readonly fetch: Fetch;

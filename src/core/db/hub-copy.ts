@@ -42,7 +42,7 @@ const MOST_TRIES = 8;
 
 const inSql = (states: readonly DeliveryState[]) => `(${states.map((state) => `'${state}'`).join(", ")})`;
 /** Why deliveries and accounts of a hub that was moved wait. */
-const MOVED = "moved to another hub";
+export const MOVED = "moved to another hub";
 /** The last line of history of what waits for `start`. */
 const WAITS = `d.state = 'held' AND (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1)
   IN ('imported', 'moved away')`;

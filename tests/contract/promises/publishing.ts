@@ -230,6 +230,24 @@ export const publishing = {
       expect(await platform.lookup(kept.request, stage.session, new Set())).toEqual(kept.ref);
     },
   },
+  "files.unreadable": {
+    says: "a file that cannot be opened or linked says why, in its own error: it may be the hub's trouble and not the post's",
+    holds: async ({ open, platform }) => {
+      if (!platform.capabilities.images) return;
+      const stage = await open();
+      const [unit] = stage.units(withPicture());
+      const ready = await stage.ready(unit, keyOf(3));
+      const away = () => Promise.reject(new PsnError("VENDOR_AUTH", "the bucket's key may not read"));
+      const media = ready.media.map((one) => ({ ...one, open: away, ...(one.link ? { link: away } : {}) }));
+      const request = { ...ready, media };
+      const work = async () =>
+        platform.prepare && unit.prepare
+          ? platform.prepare({ ...request, prepared: null }, stage.session)
+          : platform.publish(request, stage.session);
+      await expect(work()).rejects.toMatchObject({ code: "VENDOR_AUTH" });
+      expect(await stage.live()).toBe(0);
+    },
+  },
   "token.home": {
     says: "posts and secrets go to the account's home and nowhere else, secrets never in a url, and no redirect is followed",
     holds: async ({ open, platform, contract }) => {
