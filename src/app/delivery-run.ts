@@ -51,6 +51,7 @@ export function requestOf(
   const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
   const root = unit.position > 0 ? ref(0) : undefined;
   const parent = unit.position > 0 ? ref(unit.position - 1) : undefined;
+  const parentAt = loaded.units[unit.position - 1]?.publishedAt;
   // While preparing there is no instant yet; nothing that is kept may depend on it.
   const at = unit.sentAt ?? loaded.readAt;
   return {
@@ -63,6 +64,7 @@ export function requestOf(
     ...(purpose === "settle" ? { again: true } : {}),
     ...(root ? { root } : {}),
     ...(parent ? { parent } : {}),
+    ...(parent && parentAt ? { parentAt } : {}),
   };
 }
 

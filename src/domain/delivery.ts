@@ -307,9 +307,9 @@ export function settlement(duplicates: Capabilities["duplicates"], ageMs: number
 export function stillUnknown(ageMs: number, error: PsnError | undefined, random = 0): DeliveryChange {
   const most = ageMs < SETTLE_PATIENCE_MS ? Math.max(SETTLE_FIRST_MS, SETTLE_PATIENCE_MS - ageMs) : SETTLE_MOST_MS;
   const growing = Math.max(SETTLE_FIRST_MS, ageMs);
-  // Sooner by up to a third, and what would pass that moment is at it.
-  const leaseMs =
-    growing < most ? Math.max(SETTLE_FIRST_MS, Math.round(growing * (1 - random / 3))) : most + jitterMs(SETTLE_FIRST_MS, random);
+  // Later by up to a quarter; where that would pass the most there is, by little.
+  const spread = ageMs < SETTLE_PATIENCE_MS ? SETTLE_FIRST_MS : SETTLE_MOST_MS / 20;
+  const leaseMs = Math.min(Math.round(growing * (1 + random / 4)), most + Math.round(spread * random));
   const account = error ? accountAfter(error, asked(error) || PAUSE_MS) : null;
   const pausedForMs = account && "pausedForMs" in account ? account.pausedForMs : undefined;
   return {

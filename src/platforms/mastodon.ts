@@ -11,7 +11,8 @@ import { connect, SCOPES } from "./kit/mastodon/connect.ts";
 import { DEFAULTS } from "./kit/mastodon/limits.ts";
 import { locate, lookup, refOf } from "./kit/mastodon/lookup.ts";
 import { authorize, exchange, revoke } from "./kit/mastodon/oauth.ts";
-import { upload } from "./kit/mastodon/upload.ts";
+import { isMediaGone, upload } from "./kit/mastodon/upload.ts";
+import { notHeardOfYet } from "./kit/parent.ts";
 
 const SERVER: FormField = {
   name: "server",
@@ -96,7 +97,7 @@ async function send(request: PublishRequest<Body>, session: Session): Promise<An
     effect: "publish",
     accept: [400, 404, 422],
   });
-  if (answer.status >= 400) throw refused(answer, request, session);
+  if (answer.status >= 400) throw await refused(answer, request, session);
   return answer;
 }
 
@@ -120,17 +121,17 @@ function mediaIds({ unit, prepared }: PublishRequest<Body>): readonly string[] {
   throw new PsnError("BUG", "a post with media was sent before its media were uploaded");
 }
 
+/** What servers write of a parent that they do not have, where they do not answer 404 (Pleroma, Akkoma, Hollo). */
+const PARENT_MISSING = /in_reply_to|\b(reply|parent|replied)\b.*\b(not|no|invalid|unknown|gone|deleted)\b/i;
+
 /** A clear no. Mastodon answers 422 for a file and 404 for a parent it does not have, GoToSocial 400 and 404. */
-function refused(answer: Answer, request: PublishRequest<Body>, session: Session): PsnError {
+async function refused(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<PsnError> {
   const error = refusal(answer, session);
-  if (answer.status === 404 && request.parent) {
-    return new PsnError("PLATFORM_REJECTED", `${error.message}; the post it answers may be gone`, { cause: error, details: error.details });
-  }
-  if (request.unit.media.length > 0) {
-    return new PsnError("PLATFORM_REJECTED", `${error.message}; a server keeps uploaded media for about a day`, {
-      cause: error,
-      details: error.details,
-    });
-  }
-  return error;
+  const more = { cause: error, details: error.details };
+  if (request.parent && (answer.status === 404 || PARENT_MISSING.test(error.message)))
+    return (
+      notHeardOfYet(error, request, session) ?? new PsnError("PLATFORM_REJECTED", `${error.message}; the post it answers may be gone`, more)
+    );
+  if (request.unit.media.length === 0 || !(await isMediaGone(mediaIds(request), session))) return error;
+  return new PsnError("PLATFORM_REJECTED", `${error.message}; its media are gone: a server keeps uploaded media for about a day`, more);
 }

@@ -6,11 +6,12 @@ import { definePlatform } from "./kit/define.ts";
 import { type Answer, parse } from "./kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
 import { authorizationUrl } from "./kit/oauth.ts";
+import { notHeardOfYet } from "./kit/parent.ts";
 import { api, Created, Id, json } from "./kit/x/api.ts";
 import { type Body, compose, OPTIONS } from "./kit/x/compose.ts";
 import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./kit/x/connect.ts";
 import { locate, lookup, refOf } from "./kit/x/lookup.ts";
-import { isDuplicate, refusalOf } from "./kit/x/refusals.ts";
+import { isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./kit/x/refusals.ts";
 import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./kit/x/upload.ts";
 
 /** X, by version 2 of its API. */
@@ -52,7 +53,7 @@ export default definePlatform({
         ...(request.parent ? { reply: { in_reply_to_tweet_id: request.parent.id } } : {}),
       }),
       effect: "publish",
-      accept: [400, 403],
+      accept: [400, 403, 404],
     });
     if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
     return { status: "published", ref: refOf(parse(answer, Created).data.id, session) };
@@ -95,7 +96,8 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
     if (ref) return ref;
     throw error;
   }
-  if (answer.status === 400 && request.unit.media.length > 0)
+  if (request.parent && isParentMissing(answer)) throw notHeardOfYet(error, request, session) ?? error;
+  if (request.unit.media.length > 0 && isMediaMissing(answer))
     throw new PsnError("PLATFORM_REJECTED", `${error.message}; X keeps uploaded media for about a day`, {
       cause: error,
       details: error.details,

@@ -113,6 +113,8 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
     },
     expire: async () => {
       await asOwner(db, "UPDATE psn.deliveries SET lease_until = now() - interval '1 millisecond' WHERE lease_until IS NOT NULL");
+      // A gateway's 502 pauses the account too.
+      await asOwner(db, "UPDATE psn.accounts SET paused_until = NULL");
     },
     due: async () => {
       await asOwner(db, "UPDATE psn.deliveries SET wake_at = now() - interval '1 millisecond' WHERE state IN ('scheduled', 'pending')");

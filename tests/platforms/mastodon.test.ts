@@ -170,6 +170,32 @@ describe("publishing", () => {
     expect(fake.statuses).toHaveLength(0);
   });
 
+  test("media that are there are no reason: Hollo refuses a post with a picture and no text in its own words", async () => {
+    const { fake, session } = await open({ refusal: "hollo" });
+    const [request] = requestsOf(post(text("x", [image("a")])), session);
+    if (!request) throw new Error("no unit");
+    const ready = await prepared(request, session);
+    const error = await failure(publish({ ...ready, unit: { ...ready.unit, body: { status: "" } } }, session));
+    expect(error).toMatchObject({ code: "PLATFORM_REJECTED" });
+    expect(String(error)).toContain("String must contain at least 1 character(s)");
+    expect(String(error)).not.toMatch(/about a day|media are gone/);
+    expect(fake.statuses).toEqual([]);
+  });
+
+  test("a parent that psn has only just posted may be unknown for a moment, and then counts as gone", async () => {
+    const { session } = await open();
+    const [reply] = requestsOf(post(text("y")), session);
+    if (!reply) throw new Error("no unit");
+    const refusedAfter = (ms: number) =>
+      failure(publish({ ...reply, parent: { id: "1", url: "https://a.example/1" }, parentAt: new Date(Date.now() - ms) }, session));
+    expect(await refusedAfter(1_000)).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 2_000 });
+    expect(await refusedAfter(10_000)).toMatchObject({ code: "PLATFORM_DOWN" });
+    expect(await refusedAfter(180_000)).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      message: expect.stringContaining("does not appear to exist"),
+    });
+  });
+
   test("a revoked token and a rate limit: nothing is out, and the pause is the server's", async () => {
     const { fake, session } = await open({ clockAheadMs: 0 });
     const [request] = requestsOf(post(text("x")), session);
@@ -304,15 +330,14 @@ describe("a refused repeat", () => {
     expect(await failure(publish(again, refusing(session)))).toMatchObject({ code: "OUTCOME_UNKNOWN", neverTaken: false });
   });
 
-  test("of a post with media keeps it too", async () => {
+  test("of a post with media is one too, and does not blame the media, which are there", async () => {
     const { session } = await open();
     const [request] = requestsOf(post(text("x", [image("a")])), session);
     if (!request) throw new Error("no unit");
     const ready = await prepared(request, session);
-    expect(await failure(publish({ ...ready, again: true }, refusing(session)))).toMatchObject({
-      message: expect.stringContaining("about a day"),
-      neverTaken: true,
-    });
+    const error = await failure(publish({ ...ready, again: true }, refusing(session)));
+    expect(error).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: true });
+    expect(String(error)).not.toContain("about a day");
   });
 });
 

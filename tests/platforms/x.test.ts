@@ -427,3 +427,62 @@ describe("remove", () => {
     expect(await failure(x.remove({ id, url }, session))).toMatchObject({ code: "PLATFORM_REJECTED", hint: expect.stringContaining(url) });
   });
 });
+
+describe("a thread's next post", () => {
+  test("waits while X does not see the one before it, and then goes out", async () => {
+    const { fake, session } = await open({ answerableAfterMs: 60_000 });
+    const [first, second] = requestsOf(post(text("one"), text("two")), session);
+    if (!first || !second) throw new Error("two units");
+    const parent = await publish(first, session);
+    const request = { ...second, root: parent, parent, parentAt: new Date() };
+    const error = await failure(publish(request, session));
+    expect(error).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 2_000 });
+    expect(String(error)).toContain("deleted or not visible to you");
+    fake.switches.answerableAfterMs = 0;
+    await publish(request, session);
+    expect(fake.posts.map((one) => one.text)).toEqual(["one", "two"]);
+  });
+
+  test("is refused in X's words when the one before it stays unseen, and at once when it may not be answered at all", async () => {
+    const { session } = await open();
+    const [, second] = requestsOf(post(text("one"), text("two")), session);
+    if (!second) throw new Error("two units");
+    const gone = { id: "1111111111111111111", url: "https://x.com/ada_x/status/1111111111111111111" };
+    const long = new Date(Date.now() - 10 * 60_000);
+    expect(await failure(publish({ ...second, parent: gone, parentAt: long }, session))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      message: expect.stringContaining("deleted or not visible to you"),
+    });
+    const foreign = { id: FOREIGN, url: "https://x.com/i/status/1" };
+    expect(await failure(publish({ ...second, parent: foreign, parentAt: new Date() }, session))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+    });
+  });
+});
+
+test("the same text twice: what to do stands in the message, which is what is kept", async () => {
+  const { session } = await open();
+  const request = only("the very same words");
+  await publish(request, session);
+  const error = await failure(publish({ ...request, key: crypto.randomUUID() }, session));
+  expect(error).toMatchObject({
+    code: "PLATFORM_REJECTED",
+    message: expect.stringContaining("refuses the same text twice: change the text"),
+  });
+});
+
+test("X's own reason stands before its general words, and media are to blame only where X says so", async () => {
+  const { fake, session } = await open();
+  const [request] = requestsOf(post(text("x", [image("a")])), session);
+  if (!request) throw new Error("no unit");
+  const ready = await prepared(request, session);
+  const bad = await failure(
+    publish({ ...ready, unit: { ...ready.unit, body: { ...ready.unit.body, reply_settings: "nobody" } } as typeof ready.unit }, session),
+  );
+  expect(String(bad)).toMatch(/reply_settings\] is none of .*: One or more parameters/);
+  expect(String(bad)).not.toContain("about a day");
+  fake.media.clear();
+  expect(await failure(publish(ready, session))).toMatchObject({
+    message: expect.stringContaining("X keeps uploaded media for about a day"),
+  });
+});

@@ -70,6 +70,7 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
     enterprise: false,
     duplicateMs: DAY_MS,
     lagMs: 0,
+    answerableAfterMs: 0,
     deletes: true,
     page: 100,
     clockAheadMs: 0,

@@ -28,6 +28,7 @@ export interface StoredUnit {
   readonly sentAt: Date | null;
   readonly handle: Json;
   readonly ref: Ref | null;
+  readonly publishedAt: Date | null;
 }
 
 /** All that publishing a claimed delivery needs. */

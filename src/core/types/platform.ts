@@ -119,6 +119,8 @@ export interface PublishRequest<Body extends Json = Json> {
   /** First unit of the thread and the one before; absent on the first unit. */
   readonly root?: Ref;
   readonly parent?: Ref;
+  /** When the unit before was published; absent where nobody knows. */
+  readonly parentAt?: Date;
 }
 
 // The contract.

@@ -25,6 +25,8 @@ export interface Posting {
   duplicateMs: number;
   /** How old a post is before the timeline has it. */
   lagMs: number;
+  /** How old a post is before it can be answered; seconds at X, which refuses until then as if it were deleted (seen in a thread of 3). */
+  answerableAfterMs: number;
   /** False: DELETE answers `deleted: false` and deletes nothing. */
   deletes: boolean;
   /** Most posts in one page of the timeline, however many are asked for. */
@@ -116,7 +118,7 @@ export function openPosts(switches: Posting, media: ReadonlyMap<string, HeldMedi
         403,
         "Reply to this conversation is not allowed because you have not been mentioned or otherwise engaged by the author.",
       );
-    if (parent !== null && !posts.some(({ id }) => id === parent))
+    if (parent !== null && !posts.some(({ id, createdAt }) => id === parent && createdAt.getTime() + switches.answerableAfterMs <= now()))
       throw problem(403, "You attempted to reply to a Tweet that is deleted or not visible to you.");
     const key = words.normalize("NFC");
     // The refusal as reported in github.com/plhery/node-twitter-api-v2/issues/469; posts with media escape it.

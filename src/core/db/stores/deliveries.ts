@@ -44,6 +44,7 @@ export function unitOf(row: UnitRow): StoredUnit {
     sentAt: row.sentAt,
     handle: row.handle,
     ref,
+    publishedAt: row.publishedAt,
   };
 }
 

@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, bodyOf } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
+import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { z } from "zod";
 import { api, HOME, json, keyOf, VERSION } from "./api.ts";
 import type { Body, CommentBody, PostBody } from "./compose.ts";
@@ -62,6 +63,8 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   const duplicate = duplicateOf(answer);
   // A version that was switched off in between is not what the earlier attempt was answered with.
   if (again && answer.status === 426) throw new PsnError("PLATFORM_CHANGED", error.message, { ...options, hint: UPDATE });
+  // Of a repeat only its words tell whether the first was taken.
+  if (!duplicate && again && answer.cut) throw new PsnError("OUTCOME_UNKNOWN", error.message, options);
   if (!duplicate) throw error;
   const { urn } = duplicate;
   const made = urn === undefined ? undefined : madeAt(urn);
@@ -70,7 +73,7 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   if (again && urn === undefined)
     throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn has this post already and does not say which one it is", options);
   const where = urn === undefined ? "" : `: ${postRef(urn).url}`;
-  throw new PsnError("PLATFORM_REJECTED", `LinkedIn refuses the same text again, and has it already${where}`, {
+  throw new PsnError("PLATFORM_REJECTED", `LinkedIn refuses the same text twice, and has it already${where}: change the text`, {
     ...options,
     hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
   });
@@ -124,7 +127,8 @@ export async function sendComment(request: PublishRequest<Body>, { text }: Comme
     effect: "publish",
     accept: [403, 404],
   });
-  if (answer.status === 404) throw goneOrNew(answer, at, root, session);
+  if (answer.status === 404)
+    throw notHeardOfYet(refusalOf(answer, session, VERSION), request, session) ?? goneOrNew(answer, at, root, session);
   if (answer.status === 403) {
     const error = refusalOf(answer, session, VERSION);
     throw new PsnError("AUTH_SCOPE", error.message, {

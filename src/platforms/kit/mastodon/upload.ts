@@ -46,6 +46,12 @@ async function statusOf(id: string, session: Session): Promise<Told> {
   return answer.status >= 400 ? { status: "lost", error: refusal(answer, session) } : told(answer, session);
 }
 
+/** Whether the server no longer has one of these uploads. False where it does not say. */
+export async function isMediaGone(ids: readonly string[], session: Session): Promise<boolean> {
+  const asked = ids.map((id) => statusOf(id, session).catch(() => undefined));
+  return (await Promise.all(asked)).some((one) => one?.status === "lost");
+}
+
 function told(answer: Answer, { now }: Session): Told {
   if (answer.status !== 202 && answer.status !== 206) return { status: "ready" };
   const checkAfterMs = retryAfterMs(answer, now());

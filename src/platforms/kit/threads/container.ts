@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { type Answer, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { api, Created, form, Id } from "./api.ts";
@@ -45,7 +46,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     files: [...(isCarousel ? media : []), undefined],
     id: Id,
     start: async (child, _index, ids) => ({
-      id: await make(await fields(child, ids), session),
+      id: await make(await fields(child, ids), session).catch((error: unknown) => refusedParent(error, request, session)),
       told: { status: "working", checkAfterMs: 0 },
     }),
     lastWaits: true,
@@ -69,6 +70,14 @@ async function fieldsOf(file: Media | undefined): Promise<Record<string, string>
 async function make(fields: Readonly<Record<string, string>>, session: Session): Promise<string> {
   const answer = await api(session, "/me/threads", { ...form(fields), effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
   return parse(answer, Created).id;
+}
+
+/** A parent that Graph does not know yet is "does not exist" as one that is gone. */
+function refusedParent(error: unknown, request: PublishRequest<Body>, session: Session): never {
+  if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED" || !request.parent) throw error;
+  const { code, subcode } = error.details;
+  const missing = code === 24 || (code === 100 && (subcode === 33 || /reply_to_id/.test(error.message)));
+  throw (missing ? notHeardOfYet(error, request, session) : undefined) ?? error;
 }
 
 const Count = z.coerce.number().min(0);

@@ -36,6 +36,20 @@ export function isDuplicate(answer: Answer): boolean {
   return codes.includes(187) || /duplicate content|status is a duplicate/.test(words);
 }
 
+/** "You attempted to reply to a Tweet that is deleted or not visible to you"; 385 is the older API's number for it, 144 that of no such post. */
+const PARENT_MISSING = /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/;
+
+/** Whether X refuses an answer because it does not see what is answered, yet or any more. */
+export function isParentMissing(answer: Answer): boolean {
+  const { words, codes } = reasonOf(answer);
+  return codes.includes(385) || codes.includes(144) || PARENT_MISSING.test(words);
+}
+
+/** Whether X refuses a post because it does not have its media, yet or any more ("Your media IDs are invalid."). */
+export function isMediaMissing(answer: Answer): boolean {
+  return answer.status === 400 && /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/.test(reasonOf(answer).words);
+}
+
 interface Rule {
   readonly when: RegExp;
   readonly codes?: readonly number[];
@@ -52,7 +66,7 @@ const FORBIDDEN: readonly Rule[] = [
     when: /duplicate content|status is a duplicate/,
     codes: [187],
     code: "PLATFORM_REJECTED",
-    says: "X refuses the same text twice",
+    says: "X refuses the same text twice: change the text",
     hint: "change the text; X does not say after how long it takes the same one again",
   },
   {
