@@ -1,30 +1,21 @@
-import { createHash, createHmac } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Profile } from "@psn/core/types/account.ts";
-import { type Json, VISIBILITIES } from "@psn/core/types/index.ts";
-import type { Net, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import type { Media } from "@psn/core/types/post.ts";
-import { isConfidential } from "./kit/address.ts";
+import { VISIBILITIES } from "@psn/core/types/index.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "./kit/define.ts";
-import { type CallOptions, call, isRedirect, REDIRECTS, refusal, targetOf } from "./kit/http.ts";
-import { type Merged, mergePost } from "./kit/merged.ts";
+import { type Answer, type CallOptions, call, refusal } from "./kit/http.ts";
+import { mergePost } from "./kit/merged.ts";
+import type { WebhookEvent } from "./kit/webhook/event.ts";
+import { type Body, contentOf, withMedia } from "./kit/webhook/media.ts";
+import { moved, profileOf, receiverOf, refuseRedirect, shownOf } from "./kit/webhook/receiver.ts";
+import { RETRIES, WEATHER } from "./kit/webhook/schedule.ts";
+import { formerOf, secretsOf, signed } from "./kit/webhook/secrets.ts";
+import { keyOf, newKeyPair, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./kit/webhook/signing.ts";
 
 /**
- * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification.
- *
- *   { "type": "post.published", "timestamp": "2026-11-02T12:00:00.000Z", "data": {
- *       "id": "<uuid>", "parts": [{ "text": "…", "media": [{ "mime": "image/png", "bytes": 70, "width": 1, "height": 1,
- *       "alt": "…", "sha256": "<hex>", "data": "<base64>" }] }], "visibility": "public", "language": "en",
- *       "contentWarning": "…", "title": "…" } }
- *
- * and `{ "type": "post.removed", "timestamp": "…", "data": { "id": "<uuid>" } }` when it is taken back. What a post does not
- * have is left out. `webhook-id` is the post's id at every attempt: a receiver that remembers ids takes each post once.
+ * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `kit/webhook/event.ts` is what is sent.
+ * `webhook-id` is the post's id at every attempt: a receiver that remembers ids takes each post once.
  */
 const VISIBLE = [...VISIBILITIES];
-
-/** "At least 24 bytes (192 bits, 512 maximum)" (spec/standard-webhooks.md, Signature scheme, 2026-11). */
-const SECRET_BYTES = { least: 24, most: 64 } as const;
-const SECRET_HINT = 'make one with: echo "whsec_$(openssl rand -base64 32)", and give the same to the receiver';
 
 export default definePlatform({
   id: "webhook",
@@ -39,8 +30,10 @@ export default definePlatform({
     contentWarning: true,
     duplicates: "client-id",
     concurrency: 4,
+    retries: RETRIES,
   },
   namesakes: true,
+  unasked: "not asked: only a post shows whether its receiver takes one",
   auth: [
     {
       kind: "form",
@@ -55,140 +48,134 @@ export default definePlatform({
         {
           name: "secret",
           secret: true,
-          help: `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes; ${SECRET_HINT}`,
+          help: `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes, or a whsk_ key; ${SECRET_HINT}`,
           check: (value) => void keyOf(value.trim()),
+          make: newKeyPair,
+          keeps: true,
+        },
+        {
+          name: "secret-overlap",
+          secret: false,
+          help: "how long the secret it has now signs too, beside the new one, for example 24h",
+          fallback: "",
+        },
+        {
+          name: "media",
+          secret: false,
+          help: "how media are sent: link, inline, or auto, which goes by their size",
+          fallback: "",
+          check: (value) => void mediaByOf(value, undefined),
         },
       ],
     },
   ],
 
   /** Throws INPUT_INVALID for an address that redirects: a post is never sent after it. */
-  async connect(form, net) {
+  async connect(form, net, known) {
     const url = receiverOf(form["url"] ?? "");
-    const access = form["secret"]?.trim() ?? "";
+    const before = await known?.(profileOf(url).subject);
+    const access = (form["secret"] ?? "").trim() || (before?.credentials?.access ?? "");
     keyOf(access);
+    const former = formerOf(form["secret-overlap"] ?? "", access, before?.credentials, net.now());
+    const mediaBy = mediaByOf(form["media"] ?? "", before?.profile.limits?.mediaBy);
     await refuseRedirect(url, net);
-    return { credentials: { access, scopes: [] }, profile: profileOf(url) };
+    const { handle, ...profile } = profileOf(url);
+    const publicKey = publicKeyOf(access);
+    return {
+      credentials: { access, scopes: [], ...former },
+      // A name that scripts know stays, also one from before names had a path.
+      profile: { ...profile, handle: before?.profile.handle ?? handle, ...(mediaBy ? { limits: { mediaBy } } : {}) },
+      ...(publicKey === undefined ? {} : { publicKey }),
+    };
   },
 
   async identify({ profile }) {
-    return profileOf(new URL(profile.home));
+    return profile;
   },
 
-  compose: (post, limits) => mergePost(post, limits, VISIBLE),
+  /** "Signing keys should be unique per endpoint for symmetric signatures" (spec, Additional considerations, 2026-11). */
+  sole: (credentials) => secretsOf(credentials, new Date(0)).filter((secret) => publicKeyOf(secret) === undefined),
 
-  async publish({ unit, media, key, at }: PublishRequest<Merged>, session) {
+  compose: (post, limits) =>
+    withMedia(
+      mergePost(post, limits, VISIBLE),
+      post.parts.flatMap(({ media }) => media),
+      limits,
+    ),
+
+  async publish({ unit, media, key, at }: PublishRequest<Body>, session) {
     // Everything that must be awaited comes first: from here to the request nothing is.
-    const files = new Map(await Promise.all(media.map(async (one) => [one.id, await contentOf(one)] as const)));
-    const { parts, ...rest } = unit.body;
-    const whole = parts.map((part) => ({ text: part.text, media: part.media.map(({ id, ...about }) => ({ ...about, ...files.get(id) })) }));
-    const body = { type: "post.published", timestamp: at.toISOString(), data: { id: key, parts: whole, ...rest } };
-    await send(session, key, body, { effect: "publish" });
+    const { parts, mediaBy, ...rest } = unit.body;
+    const linked = mediaBy === "link";
+    const files = new Map(await Promise.all(media.map(async (one) => [one.id, await contentOf(one, linked, session.now())] as const)));
+    const whole = parts.map((part) => ({
+      text: part.text,
+      media: part.media.map(({ id, ...about }) => {
+        const file = files.get(id);
+        if (!file) throw new PsnError("BUG", "a unit names media it was not given");
+        return { ...about, ...file };
+      }),
+    }));
+    const event: WebhookEvent = { type: "post.published", timestamp: at.toISOString(), data: { id: key, parts: whole, ...rest } };
+    await send(session, key, event, { effect: "publish" });
     return { status: "published", ref: refOf(key, session) };
   },
 
   async remove(ref, session) {
-    const body = { type: "post.removed", timestamp: session.now().toISOString(), data: { id: ref.id } };
-    await send(session, `${ref.id}-removed`, body, { effect: "none", accept: [404, 410] });
+    const event: WebhookEvent = { type: "post.removed", timestamp: session.now().toISOString(), data: { id: ref.id } };
+    await send(session, `${ref.id}-removed`, event, { effect: "none", accept: [404, 410] });
   },
 });
 
+type MediaBy = "link" | "inline" | undefined;
+
+/** `kept`: what the account has, where nothing is entered. */
+function mediaByOf(entered: string, kept: MediaBy): MediaBy {
+  const value = entered.trim();
+  if (value === "") return kept;
+  if (value === "auto") return undefined;
+  if (value === "link" || value === "inline") return value;
+  throw new PsnError("INPUT_INVALID", `--media must be one of link, inline, auto, not ${value}`, {
+    hint: "leave it out, and psn goes by the size",
+  });
+}
+
 /** Signs and posts one event. The timestamp is the attempt's and the id the event's (spec, Webhook metadata, 2026-11). */
-async function send(session: Session, id: string, event: Json, options: CallOptions): Promise<void> {
+async function send(session: Session, id: string, event: WebhookEvent, options: CallOptions): Promise<void> {
   const body = JSON.stringify(event);
   const timestamp = Math.floor(session.now().getTime() / 1000);
-  const signature = createHmac("sha256", keyOf(session.credentials.access)).update(`${id}.${timestamp}.${body}`).digest("base64");
   const headers = {
     "content-type": "application/json",
     "webhook-id": id,
     "webhook-timestamp": String(timestamp),
-    "webhook-signature": `v1,${signature}`,
+    "webhook-signature": signed(session.credentials, session.now(), id, timestamp, body),
     // The status is all that counts: nothing of the answer needs to be unpacked.
     "accept-encoding": "identity",
   };
   const { accept = [], ...rest } = options;
-  const answer = await call(session, session.profile.home, {
-    ...rest,
-    method: "POST",
-    headers,
-    body,
-    needsBody: false,
-    accept: [...accept, 410],
-    moved,
-  });
+  const judged = [...accept, ...WEATHER, 401, 410];
+  const init = { ...rest, method: "POST", headers, body, needsBody: false, accept: judged, moved };
+  const answer = await call(session, session.profile.home, init);
   if (answer.status < 300 || accept.includes(answer.status)) return;
-  // "410 Gone: … no longer interested in receiving webhooks from this source. Sender should disable the endpoint."
-  throw new PsnError("AUTH_REVOKED", `${answer.host} answered 410: it wants no more posts`, {
-    cause: refusal(answer, session),
-    details: { status: 410 },
-  });
+  throw judgement(answer, session);
 }
 
-/** Longest wait for the answer to a question that need not be answered, in milliseconds. */
-const PROBE_MS = 5_000;
-
-/**
- * Asks by HEAD, which has no body, no event's headers and no signature, so that nothing can be taken for an event. Only a redirect
- * refuses: a receiver may know no HEAD, or not be up yet.
- */
-async function refuseRedirect(url: URL, net: Net): Promise<void> {
-  net.signal.throwIfAborted();
-  const options = { method: "HEAD", effect: "none", timeoutMs: PROBE_MS, accept: REDIRECTS } as const;
-  const answer = await call(net, url, options).catch(() => undefined);
-  net.signal.throwIfAborted();
-  const to = answer && isRedirect(answer) ? targetOf(answer) : undefined;
-  if (!to) return;
-  throw new PsnError("INPUT_INVALID", `${url.host} redirects to ${to.href}`, { hint: moved(to) });
-}
-
-/** What helps where the receiver has another address now. Its query, which is left out of `to`, may hold a secret. */
-function moved({ href }: URL): string {
-  return `psn connect webhook ${/^[\w:/.~%@+=,-]+$/.test(href) ? href : `'${href.replaceAll("'", "%27")}'`}`;
-}
-
-async function contentOf(media: Media): Promise<{ readonly sha256: string; readonly data: string }> {
-  const content = Buffer.from(await (await media.open()).arrayBuffer());
-  return { sha256: createHash("sha256").update(content).digest("hex"), data: content.toString("base64") };
-}
-
-function receiverOf(entered: string): URL {
-  const hint = "give the whole address, for example https://example.com/hooks/psn";
-  if (entered.trim() === "") throw new PsnError("INPUT_REQUIRED", "a webhook needs the url of its receiver", { hint });
-  const url = URL.parse(entered.trim());
-  if (!url || !["https:", "http:"].includes(url.protocol))
-    throw new PsnError("INPUT_INVALID", "the url of a webhook begins with https://", { hint });
-  if (url.username !== "" || url.password !== "") {
-    throw new PsnError("INPUT_INVALID", "the url of a webhook must not hold a name or a password", {
-      hint: "leave out what stands before the @; the signature proves who sends",
+function judgement(answer: Answer, session: Session): PsnError {
+  const { host, status } = answer;
+  const said = refusal(answer, session);
+  const details = { status };
+  if (status === 401)
+    return new PsnError("AUTH_EXPIRED", `${host} answered 401: it does not accept psn's signature`, {
+      cause: said,
+      details,
+      hint: "psn connect webhook, with the secret that the receiver has",
     });
-  }
-  if (!isConfidential(url)) {
-    throw new PsnError("INPUT_INVALID", `http:// is only for this machine, and ${url.hostname} is another`, { hint: "use https://" });
-  }
-  url.hash = "";
-  return url;
-}
-
-/** The bytes of a `whsec_` secret. Never says what was given. */
-function keyOf(secret: string): Buffer {
-  if (secret === "") throw new PsnError("INPUT_REQUIRED", "a webhook needs a signing secret", { hint: SECRET_HINT });
-  const [, encoded = ""] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
-  const key = Buffer.from(encoded, "base64");
-  const whole = key.toString("base64").replace(/=+$/, "") === encoded.replace(/=+$/, "");
-  if (whole && key.length >= SECRET_BYTES.least && key.length <= SECRET_BYTES.most) return key;
-  throw new PsnError("INPUT_INVALID", `a signing secret is whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes`, {
-    hint: SECRET_HINT,
-  });
-}
-
-function profileOf(url: URL): Profile {
-  const subject = createHash("sha256").update(url.href).digest("hex").slice(0, 16);
-  return { subject, handle: url.host, url: shownOf(url), home: url.href };
-}
-
-/** Without the query: it may say more than a list should show. */
-function shownOf(url: URL): string {
-  return `${url.origin}${url.pathname}`;
+  // "410 Gone: … no longer interested in receiving webhooks from this source. Sender should disable the endpoint."
+  if (status === 410) return new PsnError("AUTH_REVOKED", `${host} answered 410: it wants no more posts`, { cause: said, details });
+  // Its own time limit: it may have read the event.
+  if (status === 408) return said;
+  const pause = said.retryAfterMs;
+  return new PsnError("PLATFORM_DOWN", said.message, { cause: said, details, ...(pause === undefined ? {} : { retryAfterMs: pause }) });
 }
 
 function refOf(key: string, { profile }: Session): Ref {

@@ -21,6 +21,10 @@ export interface FormField {
   readonly known?: (profile: Profile, hub?: HubPlace) => string;
   /** Throws INPUT_INVALID or INPUT_REQUIRED for a value that can never be right: a person who typed it is asked for this field again. */
   readonly check?: (value: string) => void;
+  /** A secret that psn can make itself: with `--<name>-new` it does, and nobody is asked. */
+  readonly make?: () => string;
+  /** A secret that an account which is connected again keeps where none is given; `connect` is then given an empty string. */
+  readonly keeps?: true;
 }
 
 /** Values that a person enters. */
@@ -97,6 +101,8 @@ export interface Credentials {
   readonly refresh?: string;
   /** What can begin or end a session beside the tokens: an app password, the client psn was registered as. The adapter's own form. */
   readonly secret?: string;
+  /** When `secret` ends and is forgotten; absent: with the rest. */
+  readonly secretUntil?: Date;
   readonly expiresAt?: Date;
   readonly scopes: readonly string[];
 }
@@ -116,7 +122,12 @@ export interface Profile {
 export interface Connection {
   readonly credentials: Credentials;
   readonly profile: Profile;
+  /** What the other side must be given to know psn by: no secret. */
+  readonly publicKey?: string;
 }
+
+/** What psn has of the account with this subject, where it was connected before. Without credentials where none of it opens any more. */
+export type Known = (subject: string) => Promise<{ readonly profile: Profile; readonly credentials?: Credentials } | undefined>;
 
 /** What a person enters to connect by a form; nothing where the platform has none. */
 export function formFields({ auth }: { readonly auth: readonly Auth[] }): readonly FormField[] {

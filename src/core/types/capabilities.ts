@@ -30,6 +30,10 @@ export interface Limits {
   readonly documents?: MediaRule;
   /** Longest alt text in graphemes; false where the platform has none. */
   readonly altText: number | false;
+  /** How media travel to an account that may choose: by a link into the hub's bucket, or within the request. Absent: by their size. */
+  readonly mediaBy?: "link" | "inline";
+  /** Whether the hub has a bucket, and so a link for every file. Not the account's own: laid over its limits when a post is composed. */
+  readonly links?: boolean;
 }
 
 export interface Capabilities extends Limits {
@@ -48,6 +52,11 @@ export interface Capabilities extends Limits {
   readonly duplicates: "client-id" | "idempotency-key" | "refused" | "lookup" | "ask-human";
   /** Most deliveries in flight for one account. */
   readonly concurrency: number;
+  /**
+   * Pauses between the attempts, in milliseconds, where the platform is tried on a schedule of its own; after the last one psn gives up.
+   * Absent: psn's own pauses, for some six hours, or a day after a lost answer.
+   */
+  readonly retries?: readonly number[];
   /** The platform fetches media from a public address, which only a hub with a bucket can give. */
   readonly mediaByLink?: true;
   /** What only this platform knows. */

@@ -6,6 +6,7 @@ import type {
   Credentials,
   ExchangeRequest,
   HubPlace,
+  Known,
   OAuthApp,
   Profile,
 } from "./account.ts";
@@ -25,6 +26,8 @@ export interface Net {
   readonly owner?: Owner;
   /** For a platform that publishes into a folder; absent in a task, which has no hub. */
   readonly hub?: HubPlace;
+  /** For `connect`: it looks at everything, and writes to no disk. */
+  readonly dryRun?: true;
 }
 
 export interface Owner {
@@ -68,6 +71,8 @@ export interface Unit<Body extends Json = Json> {
   readonly media: readonly string[];
   /** True when `prepare` must run before this unit may be sent. */
   readonly prepare: boolean;
+  /** Its media are sent as links into the bucket, whatever their size. */
+  readonly linked?: true;
 }
 
 export type Composed<Body extends Json = Json> =
@@ -137,17 +142,22 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   readonly capabilities: Capabilities;
   /** Accounts of one user may have the same handle: two webhooks on one host, two folders of one name. */
   readonly namesakes?: true;
+  /** Present where `identify` asks nobody who could say no: what `psn doctor` says of the account then. */
+  readonly unasked?: string;
   /** The ways to connect; the first is the one taken when the user does not say. */
   readonly auth: readonly [Auth, ...Auth[]];
 
   /** From the form's values to a connection. Present where one way is a form. Changes nothing the platform shows. */
-  connect?(form: Readonly<Record<string, string>>, net: Net): Promise<Connection>;
+  connect?(form: Readonly<Record<string, string>>, net: Net, known?: Known): Promise<Connection>;
 
   /** The page on which a person consents. Present where one way is OAuth. */
   authorize?(request: AuthorizeRequest, net: Net): Promise<Authorization>;
 
   /** From the browser's answer to a connection. Present where one way is OAuth. Throws AUTH_REVOKED for a code that is refused. */
   exchange?(request: ExchangeRequest, net: Net): Promise<Connection>;
+
+  /** Pure. Those of the credentials' secrets that no second account should have; absent where that cannot be. */
+  sole?(credentials: Credentials): readonly string[];
 
   /** Who owns these credentials, asked anew. Read-only. */
   identify(session: Session): Promise<Profile>;

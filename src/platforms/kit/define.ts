@@ -1,7 +1,7 @@
 import type { Json } from "@psn/core/types/index.ts";
 import type { Composed, Platform } from "@psn/core/types/platform.ts";
 
-type Verb = "connect" | "authorize" | "exchange" | "prepare" | "poll" | "lookup" | "locate" | "refresh" | "revoke";
+type Verb = "connect" | "sole" | "authorize" | "exchange" | "prepare" | "poll" | "lookup" | "locate" | "refresh" | "revoke";
 type BodyOf<P extends Platform> = Extract<ReturnType<P["compose"]>, { readonly ok: true }> extends Composed<infer Body> ? Body : Json;
 type Defined<P extends Platform> = Platform<P["id"], BodyOf<P>> & Required<Pick<Platform<P["id"], BodyOf<P>>, keyof P & Verb>>;
 

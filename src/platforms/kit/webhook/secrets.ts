@@ -1,0 +1,64 @@
+import { PsnError } from "@psn/core/errors.ts";
+import type { Credentials } from "@psn/core/types/account.ts";
+import { parseDuration } from "@psn/domain/schedule/duration.ts";
+import { z } from "zod";
+import { signaturesOf } from "./signing.ts";
+
+/*
+ * Two secrets sign for a while when one is changed: "the webhook is signed both using the current key, and using an old key (for a set
+ * period of time)" (spec/standard-webhooks.md, Webhook headers, 2026-11). The old one is kept beside the new one, sealed like it.
+ */
+
+/** Longest time in which two secrets sign, in milliseconds: whoever changes a leaked secret wants the old one gone. */
+const OVERLAP_MOST_MS = 30 * 24 * 3_600_000;
+
+/** What the adapter keeps in `Credentials.secret`. */
+const Former = z.object({ former: z.string(), until: z.iso.datetime() });
+
+/**
+ * The earlier secret and its end. Without `overlap`: none beside a new secret, and what there is beside the same. Throws INPUT_INVALID for
+ * an overlap with nothing that it could overlap with.
+ */
+export function formerOf(
+  overlap: string,
+  access: string,
+  before: Credentials | undefined,
+  now: Date,
+): Pick<Credentials, "secret" | "secretUntil"> {
+  if (overlap.trim() === "") {
+    if (before?.access !== access || before.secret === undefined || !before.secretUntil) return {};
+    return { secret: before.secret, secretUntil: before.secretUntil };
+  }
+  const ms = lengthOf(overlap);
+  if (!before) throw refused("psn has no earlier secret for this address");
+  if (before.access === access) throw refused("this is the secret that psn has already");
+  const secretUntil = new Date(now.getTime() + ms);
+  return { secret: JSON.stringify({ former: before.access, until: secretUntil.toISOString() }), secretUntil };
+}
+
+function lengthOf(overlap: string): number {
+  const hint = "write it like 24h, at most 30d";
+  try {
+    const ms = parseDuration(overlap);
+    if (ms <= OVERLAP_MOST_MS) return ms;
+  } catch (cause) {
+    throw new PsnError("INPUT_INVALID", `--secret-overlap "${overlap}" is no length of time psn understands`, { cause, hint });
+  }
+  throw new PsnError("INPUT_INVALID", "two secrets sign for at most 30 days", { hint });
+}
+
+function refused(why: string): PsnError {
+  return new PsnError("INPUT_INVALID", `${why}, so that two cannot sign`, { hint: "leave out --secret-overlap" });
+}
+
+/** The secrets that sign now, the newest first. */
+export function secretsOf({ access, secret }: Credentials, now: Date): readonly string[] {
+  if (secret === undefined) return [access];
+  const { former, until } = Former.parse(JSON.parse(secret));
+  return Date.parse(until) > now.getTime() ? [access, former] : [access];
+}
+
+/** The `webhook-signature` header. */
+export function signed(credentials: Credentials, now: Date, id: string, timestamp: number, body: string): string {
+  return signaturesOf(secretsOf(credentials, now), id, timestamp, body);
+}
