@@ -53,7 +53,7 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
   const accountIds = Array.from({ length: accounts }, newId);
   for (const [n, id] of accountIds.entries()) {
     const profile = { subject: `bench-${n}`, handle: `bench-${n}`, url: "https://example.com", home: "https://example.com" };
-    const sealed = { id: newId(), version: 1, access: "", refresh: null, secret: null, expiresAt: null, scopes: [] };
+    const sealed = { id: newId(), version: 1, access: "", refresh: null, secret: null, secretUntil: null, expiresAt: null, scopes: [] };
     await stores.accounts.connect(userId, { id, platform: "idle", profile }, sealed);
   }
 

@@ -11,14 +11,15 @@ const KEEP_WORKERS_MS = 7 * 24 * 3_600_000;
 const MOST = 200;
 
 /**
- * Drops what nobody can need any more: media of posts that have ended long ago, and workers that are long gone. History stays. Throws what the
- * bucket says (VENDOR_…) where none of the objects could be removed.
+ * Drops what nobody can need any more: secrets whose time is over, media of posts that have ended long ago, and workers that are long
+ * gone. History stays. Throws what the bucket says (VENDOR_…) where none of the objects could be removed.
  */
 export async function pruneHub(
   world: World,
   onTrouble: (error: PsnError) => void,
 ): Promise<{ readonly media: number; readonly workers: number }> {
   const { upkeep } = world.stores;
+  await upkeep.dropEndedSecrets();
   const spent = await upkeep.spentMedia(KEEP_MEDIA_MS, MOST);
   const gone: SpentMedia[] = [];
   const failures: PsnError[] = [];

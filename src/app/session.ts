@@ -53,6 +53,7 @@ export function sealCredentials(
     access: sealed("access_token", credentials.access),
     refresh: seal("refresh_token", credentials.refresh),
     secret: seal("secret", credentials.secret),
+    secretUntil: credentials.secretUntil ?? null,
     expiresAt: credentials.expiresAt ?? null,
     scopes: credentials.scopes,
   };
@@ -68,6 +69,7 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
     access: opened("access_token", sealed.access),
     ...(refresh === undefined ? {} : { refresh }),
     ...(secret === undefined ? {} : { secret }),
+    ...(sealed.secretUntil ? { secretUntil: sealed.secretUntil } : {}),
     ...(sealed.expiresAt ? { expiresAt: sealed.expiresAt } : {}),
     scopes: sealed.scopes,
   };

@@ -20,6 +20,7 @@ const VERBS: Verbs = {
     list: ({ stores, userId }) => stores.accounts.list(userId),
     find: ({ stores, userId, platform }) => stores.accounts.find(userId, platform, "first"),
     credentials: ({ stores, userId, accountId }) => stores.accounts.credentials(userId, accountId),
+    hasFailed: ({ stores, userId, accountId }) => stores.accounts.hasFailed(userId, accountId),
     connect: "writes",
     disconnect: "writes",
     leaseRefresh: "writes",
@@ -79,6 +80,7 @@ const VERBS: Verbs = {
     wakeTroubled: "writes",
     // Who was told is noted.
     noteEndingTokens: "writes",
+    dropEndedSecrets: "writes",
     dropMedia: "writes",
     dropWorkers: "writes",
   },

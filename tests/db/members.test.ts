@@ -80,7 +80,7 @@ const stolen = async ({ userId, accountId }: Person): Promise<StoredCredentials>
     [userId, accountId],
   );
   if (!row) throw new Error("no row to steal");
-  return { ...row, secret: null, expiresAt: null, scopes: [] };
+  return { ...row, secret: null, secretUntil: null, expiresAt: null, scopes: [] };
 };
 
 it("sees and opens what the hub sealed for her, and the hub opens what she seals", async () => {

@@ -119,15 +119,16 @@ TABLE oauth_tokens (r) row security forced
   account_id uuid not null (select to psn_definer)
   access_token text not null (update to psn_runtime)
   refresh_token text (select to psn_definer; update to psn_runtime)
-  secret text (select to psn_definer; update to psn_runtime)
+  secret text (select, update to psn_definer; update to psn_runtime)
   scopes text[] not null (update to psn_runtime)
   expires_at timestamp with time zone (select to psn_definer; update to psn_runtime)
   refresh_lease_until timestamp with time zone (update to psn_runtime)
   refreshed_at timestamp with time zone (select to psn_definer; update to psn_runtime)
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now() (update to psn_runtime)
+  updated_at timestamp with time zone not null default now() (update to psn_definer; update to psn_runtime)
   refresh_rest_until timestamp with time zone (update to psn_runtime)
   version integer not null default 1 (update to psn_runtime)
+  secret_until timestamp with time zone (select, update to psn_definer; update to psn_runtime)
 TABLE posts (r) row security forced
   owner owner; insert, select to psn_runtime
   id uuid not null
@@ -217,7 +218,7 @@ CONSTRAINT media.media_sizes CHECK ((GREATEST(octet_length(kind), octet_length(m
 CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
 CONSTRAINT oauth_tokens.oauth_tokens_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
 CONSTRAINT oauth_tokens.oauth_tokens_account_id_unique UNIQUE (account_id)
-CONSTRAINT oauth_tokens.oauth_tokens_instants CHECK (((LEAST(expires_at, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(expires_at, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
+CONSTRAINT oauth_tokens.oauth_tokens_instants CHECK (((LEAST(expires_at, secret_until, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(expires_at, secret_until, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT oauth_tokens.oauth_tokens_pkey PRIMARY KEY (id)
 CONSTRAINT oauth_tokens.oauth_tokens_sizes CHECK ((GREATEST(octet_length(access_token), octet_length(refresh_token), octet_length(secret), pg_column_size(scopes)) <= 65536))
 CONSTRAINT posts.posts_id_user UNIQUE (id, user_id)
@@ -592,6 +593,19 @@ AS $function$
   )
   SELECT count(*) FILTER (WHERE c.state = 'cancelled')::integer, count(*) FILTER (WHERE c.state = 'unconfirmed')::integer FROM changed c
 $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.drop_ended_secrets()
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH gone AS (
+    UPDATE psn.oauth_tokens t SET secret = NULL, secret_until = NULL, updated_at = now()
+    WHERE t.id = ANY (ARRAY(SELECT o.id FROM psn.oauth_tokens o WHERE o.secret_until <= now() FOR NO KEY UPDATE SKIP LOCKED)) RETURNING t.id
+  )
+  SELECT count(*)::integer FROM gone
+$function$
 -- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.forget_key(name text)
  RETURNS boolean
@@ -787,15 +801,22 @@ CREATE OR REPLACE FUNCTION psn.reconnect(account uuid)
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), code = NULL, message = NULL, fence = d.fence + 1,
-      lease_until = NULL, updated_at = now()
-    WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND d.state = 'held'
-      AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
-        NOT IN ('imported', 'moved away')
+    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), attempt = least(d.attempt, 1), code = NULL,
+      message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND (
+      (d.state = 'held' AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
+        NOT IN ('imported', 'moved away'))
+      OR (d.state = 'scheduled' AND d.attempt > 0 AND d.wake_at > now()))
+    RETURNING d.id, d.user_id, d.attempt
+  ), asked AS (
+    -- Nobody waits for the answer of these: the lease only says when to ask again.
+    UPDATE psn.deliveries d SET lease_until = now(), updated_at = now()
+    WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND d.state = 'sending' AND d.worker IS NULL
+      AND d.lease_until > now()
     RETURNING d.id, d.user_id, d.attempt
   )
   INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
-  SELECT c.id, c.user_id, 'reconnected', c.attempt, 'user' FROM changed c RETURNING e.delivery_id
+  SELECT c.id, c.user_id, 'reconnected', c.attempt, 'user' FROM (SELECT * FROM changed UNION ALL SELECT * FROM asked) c RETURNING e.delivery_id
 $function$
 -- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.recover(delivery uuid, fence bigint, state text, refs jsonb, why text)

@@ -37,6 +37,7 @@ export const sealed = (id = newId(), more: Partial<SealedCredentials> = {}): Sea
   access: "v1.key1.access",
   refresh: "v1.key1.refresh",
   secret: null,
+  secretUntil: null,
   expiresAt: null,
   scopes: ["write"],
   ...more,

@@ -49,7 +49,7 @@ const ground = (): Ground => {
     token: { name: `tr_pat_…${api.token.slice(-4)}`, page: `${api.origin}/account/tokens` },
     neon: neonApi({ host: neon.host, apiKey: neon.apiKey, fetch: (input, init) => fetch(input, init), sleep }),
     variables: VARIABLES,
-    emptyBucket: async () => ({ removed: 0 }),
+    emptyBucket: async () => ({ removed: 0, others: 0 }),
     dropSchema: async () => undefined,
     dataFolder: "/nowhere",
     hasData: false,

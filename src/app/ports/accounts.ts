@@ -34,6 +34,8 @@ export interface SealedCredentials {
   readonly access: string;
   readonly refresh: string | null;
   readonly secret: string | null;
+  /** When `secret` ends and is forgotten, where it does so by itself. */
+  readonly secretUntil: Date | null;
   readonly expiresAt: Date | null;
   readonly scopes: readonly string[];
 }
@@ -77,6 +79,8 @@ export interface Accounts {
     restMs: number,
   ): Promise<boolean>;
   releaseRefresh(userId: string, accountId: string): Promise<void>;
+  /** Whether nothing of the account has gone out for so long, though it was connected all the time. */
+  hasFailed(userId: string, accountId: string, forMs: number): Promise<boolean>;
   /** Marks an account that only its user can mend. */
   needsReconnect(userId: string, accountId: string, reason: string): Promise<void>;
 }

@@ -22,6 +22,8 @@ export interface Upkeep {
   wakeTroubled(codes: readonly string[]): Promise<number>;
   /** Forgets where these media are; their descriptions stay. */
   dropMedia(userId: string, mediaIds: readonly string[]): Promise<void>;
+  /** Forgets the secrets whose time is over (`Credentials.secretUntil`); returns how many. */
+  dropEndedSecrets(): Promise<number>;
   /** Forgets workers that have been silent for so long; returns how many. */
   dropWorkers(silentMs: number): Promise<number>;
 }

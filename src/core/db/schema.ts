@@ -170,6 +170,8 @@ export const oauthTokens = psn.table(
     refreshToken: text("refresh_token"),
     /** What begins a new session: an app password. */
     secret: text("secret"),
+    /** When `secret` ends and is forgotten, where it does so by itself. */
+    secretUntil: instant("secret_until"),
     /** Bound into what is sealed: counted up with every new token, so that an older one put back into the row does not open. */
     version: integer("version").notNull().default(1),
     scopes: text("scopes").array().notNull(),
@@ -186,7 +188,16 @@ export const oauthTokens = psn.table(
     foreignKey({ name: "oauth_tokens_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete(
       "cascade",
     ),
-    instants("oauth_tokens", "expires_at", "refresh_lease_until", "refresh_rest_until", "refreshed_at", "created_at", "updated_at"),
+    instants(
+      "oauth_tokens",
+      "expires_at",
+      "secret_until",
+      "refresh_lease_until",
+      "refresh_rest_until",
+      "refreshed_at",
+      "created_at",
+      "updated_at",
+    ),
     sizes("oauth_tokens", [...bytesOf("access_token", "refresh_token", "secret"), ...storedBytesOf("scopes")]),
     own("oauth_tokens"),
     acrossUsers("oauth_tokens"),

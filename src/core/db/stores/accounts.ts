@@ -2,14 +2,14 @@ import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@p
 import type { Profile } from "@psn/core/types/account.ts";
 import { and, asc, eq, not, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
-import { accounts, oauthTokens } from "../schema.ts";
+import { accounts, deliveries, oauthTokens } from "../schema.ts";
 
 type AccountRow = Pick<typeof accounts.$inferSelect, "platform" | "subject" | "home">;
 
 /** Both rows as of one instant: a token is opened for what its account is in the row beside it, and for nothing read at another time. */
 export function credentialsOf(tokens: typeof oauthTokens.$inferSelect, { platform, subject, home }: AccountRow): StoredCredentials {
-  const { id, version, accessToken: access, refreshToken: refresh, secret, expiresAt, scopes } = tokens;
-  return { id, version, access, refresh, secret, expiresAt, scopes, audience: [platform, subject, home] };
+  const { id, version, accessToken: access, refreshToken: refresh, secret, secretUntil, expiresAt, scopes } = tokens;
+  return { id, version, access, refresh, secret, secretUntil, expiresAt, scopes, audience: [platform, subject, home] };
 }
 
 export function profileOf(row: { subject: string; handle: string; url: string; home: string; limits: Profile["limits"] | null }): Profile {
@@ -21,10 +21,10 @@ export function profileOf(row: { subject: string; handle: string; url: string; h
 const LAST_MS = 253_402_300_799_000;
 
 function tokenValues(credentials: SealedCredentials) {
-  const { version, access, refresh, secret, scopes } = credentials;
+  const { version, access, refresh, secret, secretUntil, scopes } = credentials;
   const ms = credentials.expiresAt?.getTime() ?? Number.NaN;
   const expiresAt = credentials.expiresAt && new Date(Number.isNaN(ms) ? LAST_MS : Math.max(0, Math.min(ms, LAST_MS)));
-  return { version, accessToken: access, refreshToken: refresh, secret, expiresAt, scopes: [...scopes] };
+  return { version, accessToken: access, refreshToken: refresh, secret, secretUntil, expiresAt, scopes: [...scopes] };
 }
 
 /**
@@ -177,6 +177,22 @@ export function accountsStore(database: Database): Accounts {
           .where(eq(oauthTokens.accountId, accountId))
           .returning({ id: oauthTokens.id }),
       ]);
+    },
+
+    async hasFailed(userId, accountId, forMs) {
+      const since = sql`now() - ${forMs} * interval '1 millisecond'`;
+      const [tokens, published] = await database.run({ userId }, (db) => [
+        db
+          .select({ id: oauthTokens.id })
+          .from(oauthTokens)
+          .where(and(eq(oauthTokens.accountId, accountId), sql`${oauthTokens.refreshedAt} <= ${since}`)),
+        db
+          .select({ id: deliveries.id })
+          .from(deliveries)
+          .where(and(eq(deliveries.accountId, accountId), sql`${deliveries.publishedAt} > ${since}`))
+          .limit(1),
+      ]);
+      return tokens.length > 0 && published.length === 0;
     },
 
     async needsReconnect(userId, accountId, reason) {

@@ -100,6 +100,13 @@ export function upkeepStore(database: Database): Upkeep {
       );
     },
 
+    async dropEndedSecrets() {
+      const [rows] = await database.run("service", (db) => [
+        db.select({ dropped: sql<number>`dropped` }).from(sql`psn.drop_ended_secrets() as ended(dropped)`),
+      ]);
+      return rows[0]?.dropped ?? 0;
+    },
+
     async dropWorkers(silentMs) {
       const [rows] = await database.run("service", (db) => [
         db
