@@ -57,9 +57,11 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
  * account was asked to pause waits for the end of that: until then it is not late.
  */
 function lateness(loaded: LoadedDelivery, unit: StoredUnit): delivery.DeliveryChange | undefined {
-  const { units, dueAt, wakeAt, code, readAt, account, late } = loaded;
+  const { units, dueAt, wakeAt, code, attempt, readAt, account, late } = loaded;
   if (units.some(({ state }) => state === "published")) return undefined;
-  const from = Math.max(dueAt.getTime(), account.pausedUntil?.getTime() ?? 0, code === null ? 0 : wakeAt.getTime());
+  // A reconnect forgets the failure, and not that there was a try.
+  const tried = code !== null || attempt > 1;
+  const from = Math.max(dueAt.getTime(), account.pausedUntil?.getTime() ?? 0, tried ? wakeAt.getTime() : 0);
   return delivery.tooLate(unit.position, readAt.getTime() - from, late);
 }
 

@@ -4,6 +4,7 @@ import * as delivery from "@psn/domain/delivery.ts";
 import { ageMs, out, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
 import { assertHeld } from "./held-claim.ts";
 import type { Ready } from "./make-ready.ts";
+import { onSchedule } from "./on-schedule.ts";
 import { pass } from "./ports/fault-points.ts";
 
 /** Sends one unit that is ready, and writes what became of it. True when the thread goes on under this claim. */
@@ -27,7 +28,7 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
       run.purpose === "settle"
         ? delivery.failedAgain(unit.position, failure, ageMs(run, unit), run.world.random())
         : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
-    return written(run, change, false);
+    return written(run, await onSchedule(run, unit, failure, change), false);
   }
   await pass(run.world, "answered, not settled");
   return out(run, unit, outcome);

@@ -21,9 +21,10 @@ export interface Question {
 
 /** Settles a lost answer with the platform, by what the adapter declares in `capabilities.duplicates`. Read-only. */
 export async function findLost({ world, claim, platform, loaded, request, ageMs: sentMs, ask }: Question): Promise<Verdict> {
-  const { duplicates } = platform.capabilities;
+  const { duplicates, retries } = platform.capabilities;
   const { pausedUntil } = loaded.account;
   const ageMs = askedForMs(sentMs, pausedUntil ? loaded.readAt.getTime() - pausedUntil.getTime() : undefined);
+  const judged = (found: boolean | undefined) => settlement(duplicates, ageMs, found, retries !== undefined);
   let ref: Ref | undefined;
   let found: boolean | undefined;
   try {
@@ -34,11 +35,10 @@ export async function findLost({ world, claim, platform, loaded, request, ageMs:
     }
   } catch (error) {
     // A question without an answer: ask again, but not for ever.
-    if (settlement(duplicates, ageMs, undefined) !== "unconfirmed")
-      return { change: stillUnknown(ageMs, toPsnError(error), world.random()) };
+    if (judged(undefined) !== "unconfirmed") return { change: stillUnknown(ageMs, toPsnError(error), world.random()) };
   }
   if (ref) return { ref };
-  switch (settlement(duplicates, ageMs, found)) {
+  switch (judged(found)) {
     case "send again":
       return { again: true };
     case "unconfirmed":

@@ -281,10 +281,18 @@ export function askedForMs(ageMs: number, sincePauseMs: number | undefined): num
   return justPaused ? Math.min(ageMs, SETTLE_GIVE_UP_MS) : ageMs;
 }
 
-/** `found`: whether the look-up saw the unit; undefined when the platform has none or could not be asked. */
-export function settlement(duplicates: Capabilities["duplicates"], ageMs: number, found: boolean | undefined): Settlement {
+/**
+ * `found`: whether the look-up saw the unit; undefined when the platform has none or could not be asked. `scheduled`: the platform is
+ * tried on a schedule of its own, and a repeat that fails after its last attempt gives up (`retry-schedule.ts`).
+ */
+export function settlement(
+  duplicates: Capabilities["duplicates"],
+  ageMs: number,
+  found: boolean | undefined,
+  scheduled = false,
+): Settlement {
   if (found) return "published";
-  if (ageMs > SETTLE_GIVE_UP_MS) return "unconfirmed";
+  if (ageMs > SETTLE_GIVE_UP_MS && !scheduled) return "unconfirmed";
   switch (duplicates) {
     case "client-id":
       return "send again";
