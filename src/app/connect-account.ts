@@ -1,10 +1,11 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
-import type { Connection, ExchangeRequest, Profile } from "@psn/core/types/account.ts";
+import type { Connection, ExchangeRequest, Known, Profile } from "@psn/core/types/account.ts";
 import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import type { Account, Disconnected } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
-import { appOf, askAccount, namingApp, netOf, openSession, sealCredentials } from "./session.ts";
+import { appOf, askAccount, credentialsFor, namingApp, netOf, openSession, sealCredentials } from "./session.ts";
+import { sharedWith, soleSecrets } from "./shared-secrets.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
@@ -16,6 +17,12 @@ export interface ConnectedAccount {
   readonly profile: Profile;
   /** True when this subject was known before: its history and its scheduled posts stay. */
   readonly again: boolean;
+  /** See `Connection`. */
+  readonly publicKey?: string;
+  /** Until when an earlier secret is good beside the new one. */
+  readonly formerUntil?: Date;
+  /** Names of other accounts that have the same secret, and should not. */
+  readonly shared: readonly string[];
 }
 
 /** What leads to a connection: a form's values, or the browser's answer. */
@@ -25,6 +32,8 @@ export type Consent = { readonly form: Readonly<Record<string, string>> } | { re
 export interface Meant {
   readonly account?: Account;
   readonly another?: boolean;
+  /** Everything is checked, and nothing is written; what a platform grants is given back. */
+  readonly dryRun?: boolean;
   /** Called right before the account is written; what it throws leaves all as it was. */
   readonly noReturn?: () => void;
 }
@@ -42,7 +51,9 @@ export async function connectAccount(
   meant: Meant = {},
 ): Promise<ConnectedAccount> {
   const platform = await world.platforms.load(platformId);
-  const { credentials, profile } = await connectionOf(platform, consent, netOf(world, userId, signal)).catch((error: unknown) => {
+  const net: Net = { ...netOf(world, userId, signal), ...(meant.dryRun ? { dryRun: true } : {}) };
+  const known = knownTo(world, userId, platformId);
+  const { credentials, profile, publicKey } = await connectionOf(platform, consent, net, known).catch((error: unknown) => {
     // While connecting, a refused token is not an expired one.
     if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
       throw new PsnError("AUTH_REVOKED", error.message, {
@@ -63,6 +74,18 @@ export async function connectAccount(
     );
   }
   const id = knownId ?? world.newId();
+  const account = { id, platform: platformId, profile: named };
+  const connected = {
+    ...account,
+    again: knownId !== undefined,
+    ...(publicKey === undefined ? {} : { publicKey }),
+    ...(credentials.secretUntil === undefined ? {} : { formerUntil: credentials.secretUntil }),
+    shared: platform.sole ? sharedWith(await soleSecrets(world, userId), id, platform.sole(credentials)) : [],
+  };
+  if (meant.dryRun) {
+    await forget(world, userId, platform, { credentials, profile });
+    return connected;
+  }
   try {
     meant.noReturn?.();
   } catch (error) {
@@ -70,7 +93,6 @@ export async function connectAccount(
     if (knownId === undefined && "answer" in consent) await forget(world, userId, platform, { credentials, profile });
     throw error;
   }
-  const account = { id, platform: platformId, profile: named };
   // A row that never was: nothing that was ever sealed opens in it.
   const row = { id: world.newId(), version: 1 };
   await world.stores.accounts.connect(userId, account, sealCredentials(world, userId, row, account, credentials));
@@ -82,7 +104,25 @@ export async function connectAccount(
       waiting.filter(({ accountId }) => accountId === id),
     );
   }
-  return { id, platform: platformId, profile: named, again: knownId !== undefined };
+  return connected;
+}
+
+/** What psn has of an account of this platform, for the adapter that connects it again. */
+function knownTo(world: World, userId: string, platformId: string): Known {
+  return async (subject) => {
+    const account = (await world.stores.accounts.list(userId)).find(
+      ({ platform, profile }) => platform === platformId && profile.subject === subject,
+    );
+    const sealed = account && (await world.stores.accounts.credentials(userId, account.id));
+    if (!account) return undefined;
+    try {
+      return { profile: account.profile, ...(sealed ? { credentials: credentialsFor(world, userId, account, sealed) } : {}) };
+    } catch (error) {
+      // Connecting again is what mends a secret that does not open.
+      if (error instanceof PsnError && error.code.startsWith("VAULT_")) return { profile: account.profile };
+      throw error;
+    }
+  };
 }
 
 /**
@@ -141,8 +181,8 @@ export async function disconnectAccount(
   return { ...(await world.stores.accounts.disconnect(userId, account.id)), revoked, trouble };
 }
 
-async function connectionOf(platform: Platform, consent: Consent, net: Net): Promise<Connection> {
-  if ("form" in consent && platform.connect) return platform.connect(consent.form, net);
+async function connectionOf(platform: Platform, consent: Consent, net: Net, known: Known): Promise<Connection> {
+  if ("form" in consent && platform.connect) return platform.connect(consent.form, net, known);
   if ("answer" in consent && platform.exchange) return platform.exchange(consent.answer, net);
   throw new PsnError("USAGE", `${platform.id} does not connect in this way`, { hint: `psn connect ${platform.id} --help` });
 }

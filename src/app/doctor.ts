@@ -9,6 +9,7 @@ import type { User } from "./ports/accounts.ts";
 import type { Hearing } from "./ports/deliveries.ts";
 import type { Durability, Inspection } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
+import { sharedWith, soleSecrets } from "./shared-secrets.ts";
 import { WATCHDOG } from "./watch-hub.ts";
 
 /** One line of `psn doctor`. */
@@ -75,6 +76,7 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
       return fail("late deliveries", `the oldest, ${late.id.slice(-8)}, is ${minutes(late.lateMs)} late`, `psn show ${late.id.slice(-8)}`);
     }),
   ];
+  const held = await soleSecrets(world, user.id);
   for (const account of await accounts.list(user.id)) {
     const name = `account ${nameOf(account)}`;
     const fix = reconnecting(account.platform, account.profile.handle);
@@ -91,11 +93,17 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
     else if (!options.network) checks.push(ok(name, "connected; not asked"));
     else {
       const answer = await checkAccount(world, user.id, account.id, options.signal);
-      checks.push(answer.ok ? ok(name, "the platform knows it") : fail(name, answer.error.message, answer.error.hint ?? fix));
+      const { unasked } = await world.platforms.load(account.platform);
+      checks.push(answer.ok ? ok(name, unasked ?? "the platform knows it") : fail(name, answer.error.message, answer.error.hint ?? fix));
     }
+    const shared = sharedWith(held, account.id, held.find((one) => one.account.id === account.id)?.secrets ?? []);
+    if (shared.length > 0)
+      checks.push(warn(name, `${shared.join(" and ")} has the same secret: each of these receivers could sign for the other`, SECRET_FIX));
   }
   return checks;
 }
+
+const SECRET_FIX = "psn connect webhook ADDRESS --secret-overlap 24h, with a secret of its own";
 
 /** Most differences that are told one by one. */
 const MOST_TOLD = 20;

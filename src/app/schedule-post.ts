@@ -47,7 +47,7 @@ export interface Preview {
   readonly limits: Limits;
   readonly units: readonly Unit[];
   readonly issues: readonly Issue[];
-  /** The platform fetches its media itself. */
+  /** Its media are fetched from the bucket, by the platform itself or by who is sent links. */
   readonly linked: boolean;
 }
 
@@ -56,14 +56,15 @@ export async function previewPost(world: World, draft: DraftPost, accounts: read
   return Promise.all(
     accounts.map(async (account) => {
       const platform = await world.platforms.load(account.platform);
-      const limits: Limits = { ...platform.capabilities, ...account.profile.limits };
-      const { mediaByLink: linked = false } = platform.capabilities;
+      const limits: Limits = { ...platform.capabilities, ...account.profile.limits, links: world.bucket !== undefined };
+      const { mediaByLink = false } = platform.capabilities;
       const composed = platform.compose(postFor(draft, account.platform), limits);
       const issues = composed.ok ? [] : [...composed.issues];
       if (composed.ok) issues.push(...optionIssues(platform, draft.options?.[account.platform] ?? {}));
-      if (linked && !world.bucket && composed.ok && composed.units.some(({ media }) => media.length > 0))
+      if (mediaByLink && !world.bucket && composed.ok && composed.units.some(({ media }) => media.length > 0))
         issues.push(noBucket(platform.name));
-      return { account, limits, units: composed.ok && issues.length === 0 ? composed.units : [], issues, linked };
+      const units = composed.ok && issues.length === 0 ? composed.units : [];
+      return { account, limits, units, issues, linked: mediaByLink || units.some(({ linked }) => linked) };
     }),
   );
 }

@@ -1,4 +1,5 @@
 import type { DeliveryChange } from "@psn/domain/delivery.ts";
+import { reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { shortId } from "./find-deliveries.ts";
 import { troubleToTell } from "./hub-trouble.ts";
@@ -31,7 +32,8 @@ export async function tellOfChange(world: World, userId: string, loaded: LoadedD
 
 /** Tells that an account must be connected again. Never throws. */
 export async function tellOfAccount(world: World, account: Pick<Account, "platform" | "profile">, reason: string): Promise<void> {
-  await tell(world, `${nameOf(account)} must be connected again (${reason}); its posts wait: psn connect ${account.platform}`);
+  const how = reconnecting(account.platform, account.profile.handle);
+  await tell(world, `${nameOf(account)} must be connected again (${reason}); its posts wait: ${how}`);
 }
 
 /** Tells that a token ends and only its user can get another. Never throws. */

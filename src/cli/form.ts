@@ -11,14 +11,21 @@ export const PLAIN_FIELDS = {
   folder: "feed: the folder to publish into",
   url: "feed: where the folder is served; webhook: the address",
   title: "feed: its title",
+  media: "webhook: how media are sent: link, inline, or auto, which goes by their size",
+  "secret-overlap": "webhook: how long the secret it has now signs too, beside the new one, for example 24h",
 } as const;
 export const SECRET_FIELDS = ["password", "token", "secret"] as const;
+/** Secrets that psn can make (`FormField.make`): with `-new`. */
+export const MADE_FIELDS = { secret: "webhook: psn makes an ed25519 key pair, and prints the public key for the receiver" } as const;
+
+/** A field's name, or its flag's, as the parser of the command line gives it: in camelCase. */
+const parsedName = (flag: string): string => flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 
 /** What the command line gave, by names in camelCase. */
 export type Given = Readonly<Record<string, unknown>>;
 
 /** The flags by which a secret comes, in camelCase. */
-export const secretFlags = (name: string) => [`${name}Stdin`, `${name}File`] as const;
+export const secretFlags = (name: string) => [`${name}Stdin`, `${name}File`, `${name}New`] as const;
 
 /** In place of an answer in a dry run, which asks nobody. */
 export const ASKED = "(asked for)";
@@ -42,11 +49,11 @@ export async function fillForm(
   refuseForeign(platform, fields, given);
   const form: Record<string, string> = {};
   for (const field of fields) {
-    const named = given[field.name];
+    const named = given[parsedName(field.name)];
     if (field === first && what !== undefined && named !== undefined)
       throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
     form[field.name] = field.secret
-      ? await secretOf(field, given, context)
+      ? await secretOf(field, given, context, reconnected !== undefined)
       : field === first && what !== undefined
         ? what
         : typeof named === "string"
@@ -75,7 +82,7 @@ async function asked({ check }: FormField, { output }: Context, ask: () => Promi
 
 /** A flag of another platform is a misunderstanding, and not to be passed over. */
 function refuseForeign(platform: Platform, fields: readonly FormField[], given: Given): void {
-  const known = fields.flatMap(({ name, secret }) => (secret ? secretFlags(name) : [name]));
+  const known = fields.flatMap(({ name, secret }) => (secret ? secretFlags(name) : [parsedName(name)]));
   const foreign = Object.keys(given).find((name) => !known.includes(name));
   if (foreign === undefined) return;
   const asked = fields.map(({ name }) => name).join(", ");
@@ -83,10 +90,23 @@ function refuseForeign(platform: Platform, fields: readonly FormField[], given: 
   throw new PsnError("USAGE", `${platform.id} has no use for ${flag}; it asks for ${asked || "your consent in the browser alone"}`);
 }
 
-async function secretOf(field: FormField, given: Given, context: Context): Promise<string> {
-  const [fromStdin, file] = secretFlags(field.name);
+/** `again`: the account has one, which it may keep. */
+async function secretOf(field: FormField, given: Given, context: Context, again: boolean): Promise<string> {
+  const { name, make, keeps, help } = field;
+  const [fromStdin, file, fresh] = secretFlags(name);
   const path = given[file];
-  const value = await givenSecret(field.name, given[fromStdin] === true, typeof path === "string" ? path : undefined, context.stdin);
-  const ask = () => context.prompt.secret(field.help, `--${field.name}-stdin or --${field.name}-file`);
-  return value ?? field.fallback ?? asked(field, context, ask);
+  const value = await givenSecret(name, given[fromStdin] === true, typeof path === "string" ? path : undefined, context.stdin);
+  if (make && given[fresh] === true) {
+    if (value === undefined) return make();
+    throw new PsnError("USAGE", `--${name}-new makes one, and another is given`);
+  }
+  const kept = keeps === true && again;
+  if (value === undefined && kept && !context.prompt.interactive) return "";
+  const flags = `--${name}-stdin or --${name}-file`;
+  const ask = () => context.prompt.secret(kept ? `${help} (empty: the one it has)` : help, flags);
+  return (
+    value ??
+    field.fallback ??
+    asked(kept ? { ...field, check: (entered) => entered === "" || field.check?.(entered) } : field, context, ask)
+  );
 }

@@ -5,7 +5,7 @@ import { type Body, compose } from "./kit/bluesky/compose.ts";
 import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";
 import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./kit/bluesky/record.ts";
-import { connect, identify } from "./kit/bluesky/session.ts";
+import { connect, identifierOf, identify, originOf } from "./kit/bluesky/session.ts";
 import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
 import { definePlatform } from "./kit/define.ts";
 import { isRefused, parse, vouched } from "./kit/http.ts";
@@ -15,6 +15,7 @@ const IDENTIFIER: FormField = {
   secret: false,
   help: "the account's handle, for example ada.bsky.social",
   known: ({ handle }) => handle,
+  check: (value) => void identifierOf(value),
 };
 const SERVER: FormField = {
   name: "server",
@@ -22,6 +23,7 @@ const SERVER: FormField = {
   help: "the account's server",
   fallback: "https://bsky.social",
   known: ({ home }) => home,
+  check: (value) => void originOf(value),
 };
 
 /**

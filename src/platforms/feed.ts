@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Profile } from "@psn/core/types/account.ts";
+import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "./kit/define.ts";
 import {
@@ -14,6 +15,7 @@ import {
   isOwned,
   type Kept,
   keepMedia,
+  mayOwn,
   readEntry,
   readMedia,
   readSettings,
@@ -22,7 +24,7 @@ import {
   saveSettings,
   writeEntry,
 } from "./kit/feed/entries.ts";
-import { codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
+import { assertWritable, codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
 import { homeOf, rootOf } from "./kit/feed/home.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
 import { type Merged, mergePost } from "./kit/merged.ts";
@@ -48,6 +50,7 @@ export default definePlatform({
     concurrency: 1,
   },
   namesakes: true,
+  unasked: "not asked, since nobody is: its folder is there, and is its own",
   auth: [
     {
       kind: "form",
@@ -57,30 +60,35 @@ export default definePlatform({
           secret: false,
           help: "the folder to publish into; it is made when it is missing",
           known: ({ home }, hub) => rootOf(home, hub),
+          check: (value) => void folderOf(value),
         },
-        { name: "url", secret: false, help: "where the folder is served, for example https://example.com/feed/", fallback: "" },
+        {
+          name: "url",
+          secret: false,
+          help: "where the folder is served, for example https://example.com/feed/",
+          fallback: "",
+          check: (value) => void baseOf(value),
+        },
         { name: "title", secret: false, help: "the feed's title; without one the folder's name", fallback: "" },
       ],
     },
   ],
 
-  async connect(form, { signal, now, owner, hub }) {
+  async connect(form, { signal, now, owner, hub, dryRun }) {
     signal.throwIfAborted();
     const root = folderOf(form["folder"] ?? "");
     const url = baseOf(form["url"] ?? "");
     try {
-      await makeFolders(root);
+      await (dryRun ? assertWritable(root) : makeFolders(root));
       const before = await readSettings(root);
       if (!before) await refuseStrangers(root);
-      else if (owner && !(await isOwned(root, before, owner, true))) throw notOwned(root);
+      else if (owner && !(await (dryRun ? mayOwn(root, before, owner) : isOwned(root, before, owner, true)))) throw notOwned(root);
       const title = form["title"]?.trim() || before?.title || basename(root) || "Feed";
-      const settings = await saveSettings(root, {
-        title,
-        url: url || (before?.url ?? ""),
-        created: before?.created ?? now().toISOString(),
-      });
+      const wanted = { title, url: url || (before?.url ?? ""), created: before?.created ?? now().toISOString() };
+      if (dryRun) return connectionOf(root, { id: before?.id ?? randomUUID(), ...wanted }, root);
+      const settings = await saveSettings(root, wanted);
       if (owner && !(await isOwned(root, settings, owner, true))) throw notOwned(root);
-      return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings, await homeOf(root, hub)) };
+      return connectionOf(root, settings, await homeOf(root, hub));
     } catch (error) {
       if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
         throw new PsnError("INPUT_INVALID", `${root} is no folder`, { cause: error, hint: "psn connect feed ./public" });
@@ -259,6 +267,10 @@ function baseOf(entered: string): string {
     });
   }
   return url.href.endsWith("/") ? url.href : `${url.href}/`;
+}
+
+function connectionOf(root: string, settings: Settings, home: string): Connection {
+  return { credentials: { access: "", scopes: [] }, profile: profileOf(root, settings, home) };
 }
 
 function profileOf(root: string, settings: Settings, home: string): Profile {

@@ -7,7 +7,7 @@ import { definePlatform } from "./kit/define.ts";
 import { type Answer, isRefused, parse, refusal, vouched } from "./kit/http.ts";
 import { Account, api, Status, subjectOf } from "./kit/mastodon/api.ts";
 import { type Body, compose } from "./kit/mastodon/compose.ts";
-import { connect, SCOPES } from "./kit/mastodon/connect.ts";
+import { connect, originOf, SCOPES } from "./kit/mastodon/connect.ts";
 import { DEFAULTS } from "./kit/mastodon/limits.ts";
 import { locate, lookup, refOf } from "./kit/mastodon/lookup.ts";
 import { authorize, exchange, revoke } from "./kit/mastodon/oauth.ts";
@@ -19,6 +19,7 @@ const SERVER: FormField = {
   secret: false,
   help: "the server's host, for example mastodon.social",
   known: ({ home }) => home,
+  check: (value) => void originOf(value),
 };
 
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */

@@ -2,12 +2,13 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
 import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { ASKED, fillForm, type Given, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
+import { fillForm, type Given, MADE_FIELDS, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
 import { ownApp } from "@psn/cli/own-app.ts";
-import type { Prompt } from "@psn/cli/prompt.ts";
+import { asking, assertBrowsable, type Browsing, ownAddress, rehearse, warningOf } from "@psn/cli/rehearse.ts";
+import { when } from "@psn/cli/render.ts";
 import type { Hub } from "@psn/compose.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { type Auth, formFields, type OAuthAuth } from "@psn/core/types/account.ts";
+import type { Auth } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 
@@ -34,12 +35,13 @@ export default defineCommand({
       { flags: `--${name}-stdin`, help: `the ${name}, read from standard input` },
       { flags: `--${name}-file <file>`, help: `the ${name}, read from a file` },
     ]),
+    ...Object.entries(MADE_FIELDS).map(([name, help]) => ({ flags: `--${name}-new`, help })),
     { flags: "--oauth", help: "by the browser, where the platform asks for a password or token otherwise" },
     { flags: "--no-browser", help: "open none; show the address, and take the one the browser ends on" },
     { flags: "--port <port>", help: "where the browser comes back to on this machine, as it is registered with your app; else 8976" },
     { flags: "--redirect <url>", help: "an address of your own for that, where the platform wants https" },
     { flags: "--another", help: "one account more, though another one of this platform waits to be reconnected" },
-    { flags: "--dry-run", help: "take the values, ask nobody, write nothing" },
+    { flags: "--dry-run", help: "check all that can be checked, also with the platform, and write nothing" },
   ],
   schema: z
     .object({
@@ -72,25 +74,18 @@ export default defineCommand({
       asker,
       isNamed || !again ? undefined : { profile: again.profile, hub: hub.world.hub },
     );
-    if (dryRun) {
-      const shown = Object.fromEntries(
-        way.fields.map(({ name, secret }) => [name, secret && form[name] !== ASKED ? "••••••••" : (form[name] ?? "")]),
-      );
-      const words = Object.entries(shown).map(([name, value]) => ` ${name} ${value}`);
-      output.result(
-        { dryRun, platform: id, way: way.kind, form: shown },
-        () => `would connect ${id}${words.length > 0 ? ` with${words.join(",")}` : " in the browser"}`,
-      );
-      return undefined;
-    }
     // Whoever runs this owns the hub's folder, and may connect to this machine and its network.
     const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
+    if (dryRun) {
+      await rehearse({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
+      return undefined;
+    }
     const connected =
       way.kind === "form"
         ? await connectAccount(world, hub.user.id, id, { form }, context.signal, meant)
         : await byBrowser({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
     const allowed = await keep(connected.profile.home);
-    tell(id, connected, context);
+    tell(id, connected, hub.user.timeZone, context);
     if (allowed !== undefined)
       output.note(
         `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in hub.env)${hub.world.queue ? "; psn deploy tells it to the tasks" : ""}`,
@@ -98,11 +93,6 @@ export default defineCommand({
     return undefined;
   },
 });
-
-/** Nobody is asked in a dry run: it says where somebody would be. */
-function asking(prompt: Prompt): Prompt {
-  return { ...prompt, text: async () => ASKED, secret: async () => ASKED };
-}
 
 /** A platform, or an account of one that is to be reconnected. */
 async function meantBy(named: string, { world, user }: Hub) {
@@ -135,34 +125,11 @@ function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
   return byForm ?? first;
 }
 
-interface Browsing extends Pick<Hub, "world" | "user"> {
-  readonly platform: Platform;
-  readonly way: OAuthAuth;
-  readonly form: Readonly<Record<string, string>>;
-  readonly browser: boolean;
-  readonly port: number | undefined;
-  readonly redirect: string | undefined;
-  readonly meant: Meant;
-}
-
-/** Throws INPUT_INVALID for what such a platform does not let one register. */
-function ownAddress(address: string, { id, name }: Platform): string {
-  if (URL.parse(address)?.protocol === "https:") return address;
-  throw new PsnError("INPUT_INVALID", `${name} comes back to an https address alone, and "${address}" is none`, {
-    hint: `psn connect ${id} --redirect https://example.com/psn`,
-  });
-}
-
 async function byBrowser(
   { world, user, platform, way, form, meant, redirect, ...rest }: Browsing,
   context: Context,
 ): Promise<ConnectedAccount> {
-  if (rest.browser && !context.prompt.interactive) {
-    const [first] = formFields(platform).filter(({ secret }) => secret);
-    throw new PsnError("INPUT_REQUIRED", "there is no terminal, and so nobody to open a browser for", {
-      hint: `pass --no-browser and open the address it shows${first ? `, or --${first.name}-stdin` : ""}`,
-    });
-  }
+  assertBrowsable(platform, rest.browser, context);
   const back = way.app?.pasteOnly
     ? ownAddress(redirect ?? (await context.prompt.text("the https address registered with your app", "--redirect")), platform)
     : redirect;
@@ -192,11 +159,29 @@ async function byBrowser(
   return account;
 }
 
-function tell(id: string, { id: accountId, profile, again }: ConnectedAccount, { output }: Context): void {
+function tell(id: string, connected: ConnectedAccount, zone: string, { output }: Context): void {
+  const { id: accountId, profile, again, publicKey, formerUntil, shared } = connected;
   const { handle, subject, url } = profile;
   output.result(
-    { id: accountId, platform: id, handle, subject, url, again },
-    () => `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,
+    {
+      id: accountId,
+      platform: id,
+      handle,
+      subject,
+      url,
+      again,
+      ...(publicKey === undefined ? {} : { publicKey }),
+      ...(formerUntil === undefined ? {} : { bothSignUntil: formerUntil.toISOString() }),
+      ...(shared.length === 0 ? {} : { sameSecret: shared }),
+    },
+    () =>
+      [
+        `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,
+        ...(publicKey === undefined ? [] : [`public key  ${publicKey}`]),
+      ].join("\n"),
   );
+  if (publicKey !== undefined) output.note("give the receiver the public key; psn keeps the other half");
+  if (formerUntil) output.note(`the secret from before signs too until ${when(formerUntil, zone)}`);
+  if (shared.length > 0) output.note(warningOf(shared));
   output.note(`next: psn post "hello" --to ${id} --dry-run`);
 }

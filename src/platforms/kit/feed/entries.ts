@@ -82,6 +82,11 @@ export async function isOwned(root: string, settings: Settings, owner: Owner, ad
   return (await readText(root, OWNER)) === own;
 }
 
+/** Whether the feed is this user's or nobody's yet. Writes nothing. */
+export async function mayOwn(root: string, settings: Settings, owner: Owner): Promise<boolean> {
+  return !(await exists(root, OWNER)) || isOwned(root, settings, owner, false);
+}
+
 /** Keys of all entries, in one order. */
 export async function entryKeys(root: string): Promise<readonly string[]> {
   const names = (await readdir(join(root, "entries")).catch(ignore("ENOENT"))) ?? [];

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { diskFull, PsnError, toPsnError } from "@psn/core/errors.ts";
 
@@ -101,6 +101,14 @@ export async function makeFolders(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
   if (first === undefined) return;
   for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at));
+}
+
+/** Throws what `makeFolders`, and the first write into the folder, would throw; makes nothing. */
+export async function assertWritable(path: string): Promise<void> {
+  const found = await stat(path).catch(ignore("ENOENT"));
+  if (!found) return assertWritable(dirname(path));
+  if (!found.isDirectory()) throw Object.assign(new Error("not a folder"), { code: "ENOTDIR" });
+  await access(path, constants.W_OK | constants.X_OK);
 }
 
 /** Writes a folder's own list of names through to the disk, where the system knows how. */
