@@ -11,6 +11,8 @@ const THOROUGH = [
   "tests/chaos/neighbours.test.ts",
   "tests/cli/bad-remote.test.ts",
   "tests/db/power-cut.test.ts",
+  "tests/docs/webhook-page.test.ts",
+  "tests/journeys/receivers.test.ts",
   "tests/journeys/x-canary.test.ts",
   "tests/outages/outages.test.ts",
   "tests/vault/move.test.ts",

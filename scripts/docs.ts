@@ -7,9 +7,11 @@ import type { Auth } from "@psn/core/types/account.ts";
 import type { MediaRule } from "@psn/core/types/capabilities.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
+import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
- * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, config/*.env.example.
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md,
+ * config/*.env.example.
  * With --check it writes nothing and fails when one is stale.
  */
 
@@ -19,13 +21,14 @@ const files: Readonly<Record<string, string>> = {
   "docs/cli.md": MADE + (await cli()),
   "docs/errors.md": MADE + errors(),
   "docs/platforms.md": MADE + (await platformPages()),
+  "docs/platforms/webhook.md": renderWebhookPage(read(pathOf("docs/platforms/webhook.md")) ?? ""),
   "config/hub.env.example": renderHubEnvExample(),
   "config/keys.env.example": renderKeysEnvExample(),
 };
 
 const stale: string[] = [];
 for (const [name, text] of Object.entries(files)) {
-  const path = fileURLToPath(new URL(`../${name}`, import.meta.url));
+  const path = pathOf(name);
   if (read(path) === text) continue;
   stale.push(name);
   if (!process.argv.includes("--check")) writeFileSync(path, text);
@@ -35,6 +38,10 @@ if (process.argv.includes("--check") && stale.length > 0) {
   process.exit(1);
 }
 console.log(stale.length === 0 ? "all fresh" : `written: ${stale.join(", ")}`);
+
+function pathOf(name: string): string {
+  return fileURLToPath(new URL(`../${name}`, import.meta.url));
+}
 
 function read(path: string): string | undefined {
   try {

@@ -33,10 +33,10 @@ export function asking(prompt: Prompt): Prompt {
 /** Says what would be connected. Throws what connecting it would throw, as far as that can be known. */
 export async function rehearse(connecting: Connecting, context: Context): Promise<void> {
   const { world, user, platform, way, form, meant } = connecting;
+  if (way.kind === "oauth") await assertConsentable({ ...connecting, way }, context);
   for (const { name, check } of way.fields) if (form[name] !== undefined && form[name] !== ASKED) check?.(form[name]);
   const whole = way.kind === "form" && !Object.values(form).includes(ASKED);
   const found = whole ? await connectAccount(world, user.id, platform.id, { form }, context.signal, { ...meant, dryRun: true }) : undefined;
-  if (way.kind === "oauth") await assertConsentable({ ...connecting, way }, context);
   tell(connecting, found, context);
 }
 

@@ -37,9 +37,9 @@ test("init --neon --trigger: tells its requests, asks nobody, needs no key", asy
 });
 
 describe("connect", () => {
-  test("asks nobody, writes no row, shows no secret", async () => {
+  test("writes no row, shows no secret", async () => {
     const secret = join(await scratch(), "secret");
-    await writeFile(secret, "whsec_canarycanarycanarycanarycanary\n");
+    await writeFile(secret, "whsec_canarycanarycanarycanarycanaryAA\n");
     const before = await hub.state();
     const ran = await hub.psn(["connect", "webhook", "http://127.0.0.1:9/hook", "--secret-file", secret, "--dry-run", "--json"]);
     expect(ran.code).toBe(0);
@@ -48,8 +48,8 @@ describe("connect", () => {
     expect(await hub.state()).toEqual(before);
   });
 
-  test("says what would be asked for, and asks for nothing", async () => {
-    const ran = await hub.psn(["connect", "bluesky", "ada.test", "--dry-run", "--json"]);
+  test("says at a terminal what would be asked for, and asks for nothing", async () => {
+    const ran = await hub.psn(["connect", "bluesky", "ada.test", "--dry-run", "--json"], { tty: ["stdin", "stdout", "stderr"] });
     expect(ran.code).toBe(0);
     expect(documentOf(ran)).toMatchObject({ form: { identifier: "ada.test", password: "(asked for)", server: "https://bsky.social" } });
   });

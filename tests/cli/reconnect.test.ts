@@ -31,7 +31,7 @@ const webhooks = async () => (await accounts()).filter(({ name }) => name.starts
 test("by its name, or by its platform where it alone waits to be reconnected, the address stays", async () => {
   const address = "http://127.0.0.1:1/hook?key=1";
   expect(await connect(["webhook", address])).toMatchObject({ code: 0 });
-  expect(await connect(["webhook:127.0.0.1:1"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
+  expect(await connect(["webhook:127.0.0.1:1/hook"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
   expect(await hub.psn(["connect", "webhook", "--secret-stdin"], { stdin: newSecret() })).toMatchObject({ code: 2 });
   await hub.rows("UPDATE psn.accounts SET health = 'needs-reconnect' WHERE platform = 'webhook'");
   expect(await connect(["webhook"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
@@ -39,17 +39,16 @@ test("by its name, or by its platform where it alone waits to be reconnected, th
   expect(await hub.psn(["connect", "feed:notes"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
 });
 
-describe("two webhooks on one host", () => {
+describe("two webhooks of one host and path", () => {
   test("have two names, in lists, in --to and in disconnect", async () => {
-    expect(await connect(["webhook", "http://127.0.0.1:1/second"])).toMatchObject({ code: 0 });
+    expect(await connect(["webhook", "http://127.0.0.1:1/hook?key=2"])).toMatchObject({ code: 0 });
     const [first, second] = await webhooks();
     expect([first?.name, second?.name].toSorted()).toEqual([
-      "webhook:127.0.0.1:1",
-      expect.stringMatching(/^webhook:127\.0\.0\.1:1#[0-9a-f]{4}$/),
+      "webhook:127.0.0.1:1/hook",
+      expect.stringMatching(/^webhook:127\.0\.0\.1:1\/hook#[0-9a-f]{4}$/),
     ]);
     const tagged = (await webhooks()).find(({ name }) => name.includes("#"));
-    expect(tagged?.url).toBe("http://127.0.0.1:1/second");
-    for (const name of ["webhook:127.0.0.1:1", tagged?.name ?? ""]) {
+    for (const name of ["webhook:127.0.0.1:1/hook", tagged?.name ?? ""]) {
       const ran = documentOf(await hub.psn(["post", "one of two", "--to", name, "--in", "1d", "--json"]));
       expect(ran).toMatchObject({ deliveries: [{ account: { platform: "webhook", handle: name.replace("webhook:", "") } }] });
     }
@@ -65,7 +64,7 @@ describe("two webhooks on one host", () => {
     expect((await webhooks()).map(({ name }) => name).toSorted()).toEqual(before.map(({ name }) => name).toSorted());
     const tagged = before.find(({ name }) => name.includes("#"));
     expect(await hub.psn(["disconnect", tagged?.name ?? "", "--yes"])).toMatchObject({ code: 0 });
-    expect((await webhooks()).map(({ name }) => name)).toEqual(["webhook:127.0.0.1:1"]);
+    expect((await webhooks()).map(({ name }) => name)).toEqual(["webhook:127.0.0.1:1/hook"]);
   });
 });
 
@@ -92,7 +91,7 @@ test("a mistyped secret is asked for again, and the address is not", async () =>
     }),
   } as unknown as Context;
   const form = await fillForm(webhook, webhook.auth[0], undefined, {}, context);
-  expect(form).toEqual({ url: "https://example.com/hook", secret: expect.stringMatching(/^whsec_/) });
+  expect(form).toEqual({ url: "https://example.com/hook", secret: expect.stringMatching(/^whsec_/), "secret-overlap": "", media: "" });
   expect(answers).toEqual([]);
   expect(said).toContain("begins with https://");
   expect(said).toContain("a signing secret is whsec_");
