@@ -90,7 +90,8 @@ describe("a webhook's receiver that has the post", () => {
     return found;
   };
 
-  test.each([400, 404, 409, 413, 422, 425])("and answers %i to the repeat leaves it to a person", async (status) => {
+  /** Lost, and then this answer to the repeat. */
+  async function repeated(status: number): Promise<string> {
     bodies.length = 0;
     answer = status;
     const [id = ""] = await stage.post(await connect(), { media: [picture()] });
@@ -99,6 +100,18 @@ describe("a webhook's receiver that has the post", () => {
     await stage.run();
     expect(bodies).toHaveLength(2);
     expect(bodies[1]).toBe(bodies[0]);
-    expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED", unitList: [{ state: "sending" }] });
+    return id;
+  }
+
+  test.each([400, 409, 413, 422])("and answers %i to the repeat leaves it to a person", async (status) => {
+    expect(await stage.detail(await repeated(status))).toMatchObject({
+      state: "unconfirmed",
+      code: "UNCONFIRMED",
+      unitList: [{ state: "sending" }],
+    });
+  });
+
+  test.each([404, 425])("and answers %i to the repeat, which passes, is asked again", async (status) => {
+    expect(await stage.detail(await repeated(status))).toMatchObject({ state: "sending", unitList: [{ state: "sending" }] });
   });
 });

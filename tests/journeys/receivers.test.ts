@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { documentOf, type Running, type TestHub, testHub } from "../support/cli.ts";
+import { binary, closedHub, documentOf, psn, type Running } from "../support/cli.ts";
 import { type Misbehaving, startMisbehaving } from "../support/misbehaving.ts";
 import { until } from "./hub.ts";
 
@@ -20,15 +20,16 @@ const LARGER_MOST = 1.3;
 /** So long the forty are under way, in milliseconds: longer than a request may take, so that each has come to its end once. */
 const STORM_MS = 40_000;
 
-let hub: TestHub;
+let folder: string;
 let bad: Misbehaving;
 let good: ReturnType<typeof Bun.serve>;
 let worker: Running;
 const arrivals = new Map<string, number>();
+const run = (argv: readonly string[], stdin = "") => psn(argv, { cwd: folder, stdin });
 const goodName = () => `webhook:127.0.0.1:${good.port}/good`;
 
 beforeAll(async () => {
-  hub = await testHub({ feed: false });
+  folder = await closedHub();
   bad = await startMisbehaving();
   good = Bun.serve({
     hostname: "127.0.0.1",
@@ -43,9 +44,12 @@ beforeAll(async () => {
     },
   });
   const connect = async (url: string) => {
-    const ran = await hub.psn(["connect", "webhook", url, "--secret-stdin"], { stdin: `whsec_${randomBytes(32).toString("base64")}` });
+    const ran = await run(["connect", "webhook", url, "--secret-stdin"], `whsec_${randomBytes(32).toString("base64")}`);
     expect(ran).toMatchObject({ code: 0 });
   };
+  // It holds the database, as on a machine of its own: every command comes in by it.
+  worker = binary(["worker"], { cwd: folder });
+  await worker.says("publishes what is due");
   await connect(`http://127.0.0.1:${good.port}/good`);
   for (const url of bad.urls(BAD)) await connect(url);
 });
@@ -53,7 +57,6 @@ afterAll(async () => {
   worker?.child.kill("SIGKILL");
   await bad.stop();
   await good.stop(true);
-  await hub.close();
 });
 
 /** Resident memory of the worker, in bytes. */
@@ -76,19 +79,17 @@ async function lateness(): Promise<number> {
 }
 
 async function post(text: string, to: string): Promise<void> {
-  expect(await hub.psn(["post", text, "--to", to, "--no-wait"])).toMatchObject({ code: 0 });
+  expect(await run(["post", text, "--to", to, "--no-wait"])).toMatchObject({ code: 0 });
 }
 
 async function states(): Promise<string[]> {
-  const { deliveries } = documentOf(await hub.psn(["queue", "--all", "--limit", "1000", "--json"])) as { deliveries: { state: string }[] };
+  const { deliveries } = documentOf(await run(["queue", "--all", "--limit", "1000", "--json"])) as { deliveries: { state: string }[] };
   return deliveries.map(({ state }) => state);
 }
 
 test.skipIf(process.platform !== "linux")(
   `${BAD} receivers misbehave at once, the good one is on time, and the worker's memory stays`,
   async () => {
-    worker = hub.binary(["worker"]);
-    await worker.says("publishes what is due");
     // Warm: the same forty-one, all of which behave, twice.
     bad.misbehave = false;
     for (const round of [1, 2]) {
