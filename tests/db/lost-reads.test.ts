@@ -20,7 +20,7 @@ const VERBS: Verbs = {
     list: ({ stores, userId }) => stores.accounts.list(userId),
     find: ({ stores, userId, platform }) => stores.accounts.find(userId, platform, "first"),
     credentials: ({ stores, userId, accountId }) => stores.accounts.credentials(userId, accountId),
-    hasFailed: ({ stores, userId, accountId }) => stores.accounts.hasFailed(userId, accountId),
+    hasFailed: ({ stores, userId, accountId }) => stores.accounts.hasFailed(userId, accountId, 1_000),
     connect: "writes",
     disconnect: "writes",
     leaseRefresh: "writes",

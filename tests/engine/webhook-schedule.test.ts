@@ -269,6 +269,7 @@ describe("three days without a single success", () => {
         network: true,
         signal: new AbortController().signal,
         watchdogMinutes: 5,
+        hears: async () => undefined,
       },
     );
     expect(checks).toContainEqual({

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
-import { USER_AGENT } from "@psn/core/utils/user-agent.ts";
+import { USER_AGENT } from "@psn/core/net/fetch.ts";
 import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { html, parse, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

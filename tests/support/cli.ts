@@ -25,7 +25,8 @@ const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 // The hub and the terminal of whoever runs the tests are none of theirs.
 for (const name of Object.keys(process.env)) {
-  if (/^(PSN_|DATABASE_|HUB_|S3_|NO_COLOR$|FORCE_COLOR$|CI$|TERM$|EDITOR$|VISUAL$|[A-Z]+_(CLIENT|APP)_)/.test(name)) delete process.env[name];
+  if (/^(PSN_|DATABASE_|HUB_|S3_|NO_COLOR$|FORCE_COLOR$|CI$|TERM$|EDITOR$|VISUAL$|[A-Z]+_(CLIENT|APP)_)/.test(name))
+    delete process.env[name];
 }
 
 // What psn remembers of a hub outside of it is remembered here.

@@ -181,17 +181,21 @@ export function accountsStore(database: Database): Accounts {
 
     async hasFailed(userId, accountId, forMs) {
       const since = sql`now() - ${forMs} * interval '1 millisecond'`;
-      const [tokens, published] = await database.run({ userId }, (db) => [
-        db
-          .select({ id: oauthTokens.id })
-          .from(oauthTokens)
-          .where(and(eq(oauthTokens.accountId, accountId), sql`${oauthTokens.refreshedAt} <= ${since}`)),
-        db
-          .select({ id: deliveries.id })
-          .from(deliveries)
-          .where(and(eq(deliveries.accountId, accountId), sql`${deliveries.publishedAt} > ${since}`))
-          .limit(1),
-      ]);
+      const [tokens, published] = await database.run(
+        { userId },
+        (db) => [
+          db
+            .select({ id: oauthTokens.id })
+            .from(oauthTokens)
+            .where(and(eq(oauthTokens.accountId, accountId), sql`${oauthTokens.refreshedAt} <= ${since}`)),
+          db
+            .select({ id: deliveries.id })
+            .from(deliveries)
+            .where(and(eq(deliveries.accountId, accountId), sql`${deliveries.publishedAt} > ${since}`))
+            .limit(1),
+        ],
+        { repeatable: true },
+      );
       return tokens.length > 0 && published.length === 0;
     },
 
