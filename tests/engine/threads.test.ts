@@ -39,6 +39,28 @@ test("a thread goes out under one claim, each unit under the one before, and eac
   expect(sends().map(({ at }) => at)).toEqual(unitList.map(({ sentAt }) => sentAt?.toISOString()));
 });
 
+test("a unit is told when the one before it was published", async () => {
+  const seen: (Date | undefined)[] = [];
+  const { platforms } = stage.world;
+  const load: typeof platforms.load = async (id) => {
+    const platform = await platforms.load(id);
+    const publish: typeof platform.publish = (request, session) => {
+      seen.push(request.parentAt);
+      return platform.publish(request, session);
+    };
+    return { ...platform, publish };
+  };
+  const [id = ""] = await stage.post(await stage.connect("blind"), { texts: THREAD });
+  await stage.run({ world: { ...stage.world, platforms: { ...platforms, load } } });
+  const { unitList } = await stage.detail(id);
+  expect(unitList.map(({ state }) => state)).toEqual(THREAD.map(() => "published"));
+  expect(seen[0]).toBeUndefined();
+  for (const [index, at] of seen.slice(1).entries()) {
+    expect(at?.getTime()).toBeGreaterThanOrEqual(unitList[index]?.sentAt?.getTime() ?? Number.POSITIVE_INFINITY);
+    expect(at?.getTime()).toBeLessThanOrEqual(unitList[index + 1]?.sentAt?.getTime() ?? 0);
+  }
+});
+
 /** Settles are, in order: the end of unit 1, of unit 2, of unit 3; loads likewise: before unit 1, 2 and 3. */
 const DEATHS: readonly (Death & { readonly there: number })[] = [
   { verb: "load", nth: 1, when: "before", there: 0 },

@@ -5,7 +5,7 @@ import { notifierOf } from "@psn/compose.parts.ts";
 import { openBucket } from "@psn/core/bucket.ts";
 import type { PsnError } from "@psn/core/errors.ts";
 import { BODY_BYTES, ERROR_BYTES } from "@psn/core/net/answer-body.ts";
-import { fetchAsPsn, fetchBounded } from "@psn/core/net/fetch.ts";
+import { fetchAsPsn, fetchBounded, USER_AGENT } from "@psn/core/net/fetch.ts";
 import { loadHubEnv } from "@psn/core/utils/env.ts";
 import { call, parse } from "@psn/platforms/kit/http.ts";
 import { ask } from "@psn/provision/request.ts";
@@ -20,6 +20,8 @@ import { z } from "zod";
 
 interface Hostile {
   readonly url: string;
+  /** The requests as they came. */
+  readonly requests: readonly string[];
   /** Bytes that the server has written, when the connection was closed. */
   readonly closed: Promise<number>;
 }
@@ -38,6 +40,7 @@ const MEMBER = gzipSync(Buffer.alloc(1024 * 1024, 32));
 /** Writes this once for each request, and then `piece` again and again for as long as somebody listens. */
 async function hostile(begin: string | Buffer, piece?: Buffer, everyMs = 0): Promise<Hostile> {
   const { promise: closed, resolve } = Promise.withResolvers<number>();
+  const requests: string[] = [];
   const serve = async (socket: Socket) => {
     let written = 0;
     let open = true;
@@ -46,7 +49,7 @@ async function hostile(begin: string | Buffer, piece?: Buffer, everyMs = 0): Pro
       open = false;
       resolve(written);
     });
-    await new Promise((done) => socket.once("data", done));
+    requests.push(String(await new Promise((done) => socket.once("data", done))));
     socket.write(begin);
     if (!piece) return void socket.end();
     while (open) {
@@ -60,7 +63,7 @@ async function hostile(begin: string | Buffer, piece?: Buffer, everyMs = 0): Pro
   stops.push(() => server.close());
   const address = server.address();
   if (typeof address !== "object" || !address) throw new Error("no port");
-  return { url: `http://127.0.0.1:${address.port}/`, closed };
+  return { url: `http://127.0.0.1:${address.port}/`, closed, requests };
 }
 
 const ENDLESS = () => hostile(head(200, CHUNKED), chunk(Buffer.alloc(65_536, 32)));
@@ -169,12 +172,13 @@ const hubEnv = (url: string) => loadHubEnv(undefined, { PSN_NOTIFY_URL: url });
 
 test.each(READERS)("%s: an answer without an end costs the limit and no more", async (_, read, most, fails) => {
   for (const serve of [ENDLESS, BOMB]) {
-    const { url, closed } = await serve();
+    const { url, closed, requests } = await serve();
     const failed = await read(url).then(
       () => undefined,
       (error: unknown) => (error instanceof Error && "code" in error ? error.code : (error as Error).name),
     );
     expect(failed).toBe(fails);
+    expect(requests[0]?.toLowerCase()).toContain(`user-agent: ${USER_AGENT}\r\n`);
     expect(await closed).toBeLessThan(most + ON_THE_WAY);
   }
 });

@@ -309,13 +309,16 @@ describe("comments", () => {
   });
 
   test("a post that is too new to be commented on is waited for, one that is gone is not", async () => {
-    const { fake, session } = await open({ comments: true, settling: 1 });
+    const { fake, session } = await open({ comments: true, settling: 2 });
     const [first, second] = requestsOf(post(text("one"), text("two")));
     if (!first || !second) throw new Error("two units");
     const root = await publish(first, session);
     const request = { ...second, root, parent: root };
     expect(await failure(publish(request, session))).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 30_000 });
     expect(fake.comments).toEqual([]);
+    // Where psn knows when it was published, it asks again within seconds.
+    const soon = await failure(publish({ ...request, parentAt: new Date() }, session));
+    expect(soon).toMatchObject({ code: "PLATFORM_DOWN", retryAfterMs: 2_000 });
     await publish(request, session);
     expect(fake.comments).toHaveLength(1);
     await linkedin.remove(root, session);

@@ -284,6 +284,16 @@ describe("publishing", () => {
     expect(fake.containers.size).toBe(made);
   });
 
+  test("a post just published that Graph does not know yet is waited for, and after a while refused in Graph's words", async () => {
+    const { fake, session } = await open();
+    const parent = { id: "17900000000000001", url: "https://www.threads.com/@ada/post/x" };
+    const answer = (ms: number) => prepared({ ...only(post(text("two"))), parent, parentAt: new Date(Date.now() - ms) }, session);
+    expect(await failure(answer(1_000))).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 2_000 });
+    const error = await failure(answer(180_000));
+    expect(error).toMatchObject({ code: "PLATFORM_REJECTED", message: expect.stringContaining("does not exist") });
+    expect(fake.posts).toEqual([]);
+  });
+
   test("a post is out, whatever becomes of the question for its address", async () => {
     const { fake, session } = await open();
     const failing: Fetch = (input, init) => {
