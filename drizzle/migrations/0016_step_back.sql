@@ -1,7 +1,7 @@
 -- What was written before the database's clock stepped back lies in the future. A lease of a minute would last as long as the step was,
 -- and so would a pause and the wait for another try: each lasts from now on what was left of it when it was written. What a user chose,
 -- when a post is due, stays. Rows that somebody else has locked are left for the next look.
-CREATE FUNCTION psn.after_step_back() RETURNS boolean
+CREATE OR REPLACE FUNCTION psn.after_step_back() RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET jit = off AS $$
   WITH deliveries AS (
     UPDATE psn.deliveries d SET

@@ -5,7 +5,7 @@ ALTER TABLE "psn"."oauth_tokens" ADD COLUMN "secret_until" timestamp with time z
 ALTER TABLE "psn"."oauth_tokens" ADD CONSTRAINT "oauth_tokens_instants" CHECK (least(expires_at, secret_until, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) >= to_timestamp(0) and greatest(expires_at, secret_until, refresh_lease_until, refresh_rest_until, refreshed_at, created_at, updated_at) < to_timestamp(253402300800));--> statement-breakpoint
 GRANT UPDATE (secret_until) ON psn.oauth_tokens TO psn_runtime;
 --> statement-breakpoint
-GRANT SELECT (secret_until), UPDATE (secret, secret_until, updated_at) ON psn.oauth_tokens TO psn_definer;
+GRANT SELECT (id, secret_until), UPDATE (secret, secret_until, updated_at) ON psn.oauth_tokens TO psn_definer;
 --> statement-breakpoint
 -- Forgets the secrets whose time is over, but for those that somebody is writing: these are found the next time. Returns how many.
 CREATE FUNCTION psn.drop_ended_secrets() RETURNS integer

@@ -36,11 +36,12 @@ export interface Rescheduled {
   readonly gaveUp: boolean;
 }
 
-/** `change` is what psn's own pauses make of the failure. A pause that the platform asks for is never shortened. */
+/** `change` is what psn's own pauses make of the failure. A pause that the platform asked for, and what psn adds to it, is never shortened. */
 export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried): Rescheduled {
   const kept = { change, gaveUp: false };
   if (!WEATHER.has(error.code)) return kept;
-  const asked = error.retryAfterMs ?? 0;
+  const isAsked = error.retryAfterMs !== undefined || (change.account !== null && "pausedForMs" in change.account);
+  const asked = isAsked ? (change.wakeInMs ?? change.leaseMs ?? 0) : 0;
   if (change.state === "scheduled") {
     const pause = pauseOf(tried);
     if (pause === undefined) return { change: { ...change, state: "failed", wakeInMs: null, event: "failed" }, gaveUp: true };

@@ -68,7 +68,7 @@ async function pass(ms: number): Promise<void> {
 async function waitOf(id: string): Promise<number> {
   const [row] = await asOwner(
     stage.db,
-    `SELECT extract(epoch FROM (CASE state WHEN 'sending' THEN lease_until ELSE greatest(wake_at, paused_until) END) - now()) * 1000 AS ms
+    `SELECT extract(epoch FROM greatest(CASE state WHEN 'sending' THEN lease_until ELSE wake_at END, paused_until) - now()) * 1000 AS ms
      FROM psn.deliveries d JOIN (SELECT id AS account, paused_until FROM psn.accounts) a ON a.account = d.account_id WHERE d.id = $1`,
     [id],
   );
