@@ -185,7 +185,7 @@ export const REFUSALS: readonly Refusal[] = [
   // pgbouncer puts every refusal of its own under 08P01 (src/client.c and src/objects.c of 1.18).
   {
     code: /^08P01$/,
-    said: /password authentication failed|SASL authentication failed|no such user|empty password|not allowed|login rejected/i,
+    said: /password authentication failed|SASL authentication failed|no such user|empty password|^not allowed|login rejected/i,
     is: "DB_REFUSED",
     message: "the pooler refused the login: wrong user or password, or a user or a database that the pooler does not know",
     hint: `correct the address: ${SET_URL}; a pooler must also know the login that psn makes: auth_query in its settings, or a line in its auth_file`,
