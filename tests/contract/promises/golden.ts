@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
+import { USER_AGENT } from "@psn/core/utils/user-agent.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
 import { keyOf, mediaOf, postOf, type Seen, type Stage, settled } from "../stage.ts";
@@ -72,7 +73,7 @@ async function requestsOf({ open, platform, contract }: Subject) {
 }
 
 function readable({ method, url, headers, body }: Seen, { secrets }: Stage) {
-  let text = JSON.stringify({ method, url, headers, body: parsed(body) });
+  let text = JSON.stringify({ method, url, headers, body: parsed(body) }).replaceAll(USER_AGENT, "psn/VERSION");
   for (const secret of secrets) text = text.replaceAll(JSON.stringify(secret).slice(1, -1), "•••");
   return JSON.parse(text) as unknown;
 }
