@@ -114,7 +114,7 @@ TABLE migrations (r)
   applied_at timestamp with time zone not null default now()
 TABLE oauth_tokens (r) row security forced
   owner owner; delete to psn_definer; insert, select to psn_runtime
-  id uuid not null (update to psn_runtime)
+  id uuid not null (select to psn_definer; update to psn_runtime)
   user_id uuid not null (select to psn_definer)
   account_id uuid not null (select to psn_definer)
   access_token text not null (update to psn_runtime)

@@ -90,6 +90,17 @@ const ALL = [
   "app secret",
 ];
 
+/** What the migration that seals anew and those after it have made, and would make again. */
+const UNDO = [
+  "ALTER TABLE psn.oauth_tokens DROP COLUMN version, DROP COLUMN secret_until, ADD CONSTRAINT oauth_tokens_instants CHECK (true)",
+  "ALTER TABLE psn.media DROP COLUMN bucket, ADD CONSTRAINT media_sizes CHECK (true)",
+  "ALTER TABLE psn.users DROP COLUMN troubles, ADD CONSTRAINT users_sizes CHECK (true)",
+  "ALTER TABLE psn.workers DROP COLUMN settings",
+  ...["hub_users", "unnamed_objects", "note_trouble", "mend_trouble", "wake_troubled", "drop_ended_secrets"].map(
+    (name) => `DROP FUNCTION psn.${name}`,
+  ),
+];
+
 // First, since psn's group roles belong to the login that makes them, and here that is no superuser.
 describe.each(Object.keys(grounds) as (keyof typeof grounds)[])("psn db migrate, %s", (kind) => {
   let ground: Ground;
@@ -103,7 +114,7 @@ describe.each(Object.keys(grounds) as (keyof typeof grounds)[])("psn db migrate,
       const sealed = sealedBefore(ground.env("HUB_ENCRYPTION_KEY") ?? "", place, plaintext);
       await ground.rows(`UPDATE psn.${place.table} SET ${place.column} = $2 WHERE id = $1`, [place.rowId, sealed]);
     }
-    await ground.rows("ALTER TABLE psn.oauth_tokens DROP COLUMN version");
+    for (const statement of UNDO) await ground.rows(statement);
     await ground.rows("DELETE FROM psn.migrations WHERE number >= $1", [AT]);
     return secrets;
   };
