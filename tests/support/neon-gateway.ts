@@ -79,7 +79,7 @@ export interface GatewayOptions {
    * by `options=endpoint=…`. Without it no endpoint is asked for, as with `--auth-backend postgres`.
    */
   readonly commonName?: string;
-  /** `--sql-over-http-pool-opt-in`, which is on by default: connections are kept for who asks with Neon-Pool-Opt-In. Here and at Neon off. */
+  /** `--sql-over-http-pool-opt-in`, on by default: connections are kept only for a caller that sends Neon-Pool-Opt-In. Off here and in Neon's cloud. */
   readonly poolOptIn?: boolean;
 }
 
