@@ -148,6 +148,28 @@ test("one that nobody was told of is found by the watchdog", async () => {
   keepsSecrets(look);
 });
 
+test("three that are due at once go out by one process; the others' find nothing to do", async () => {
+  const posts = [await scheduled("burst 1"), await scheduled("burst 2"), await scheduled("burst 3")];
+  const first = await run("publish-delivery", posts[0]?.payload);
+  expect(first, first.said).toMatchObject({ ok: true, output: expect.stringContaining('"acted":true') });
+  expect((await texts()).filter((text) => text.startsWith("burst")).toSorted()).toEqual(["burst 1", "burst 2", "burst 3"]);
+  const second = await run("publish-delivery", posts[1]?.payload);
+  expect(second.output).toContain('"acted":false');
+  for (const attempt of [first, second]) keepsSecrets(attempt);
+});
+
+test("a watchdog whose Trigger.dev address leads nowhere fails, and is tried again", async () => {
+  await scheduled("overdue");
+  const look = await run("publish-due", cron(), { TRIGGER_API_URL: "http://127.0.0.1:1" });
+  expect(look, look.said).toMatchObject({
+    ok: false,
+    error: { message: expect.stringMatching(/^no task could be started for 1 waiting post: Trigger\.dev does not answer at http:/) },
+  });
+  expect(look.retry?.delay).toBeGreaterThanOrEqual(2_000);
+  keepsSecrets(look);
+  await run("publish-delivery", api.runs.at(-1)?.payload);
+});
+
 test.each(["refresh-tokens", "prune"])("%s runs there too", async (task) => {
   const attempt = await run(task, cron());
   expect(attempt, attempt.said).toMatchObject({ ok: true });
