@@ -105,7 +105,7 @@ test("a bucket's name from the shell, where the hub has no bucket, is named as t
   expect(ran.stderr).toMatch(/this shell sets S3_BUCKET[\s\S]*→ unset S3_BUCKET/);
 });
 
-test("psn doctor names the bucket, and a key that may not list", async () => {
+test("psn doctor names the bucket, and says when it is full", async () => {
   const hub = await testHub();
   await set(hub.folder, settingsOf(s3));
   expect((await hub.psn(["doctor"])).stdout).toMatch(
