@@ -64,7 +64,8 @@ export function keepListening({ listen, onWake, onChange, isAway, lookAnywayMs =
   };
   const tell = (what: Listening) => {
     const name = typeof what === "string" ? what : what.message;
-    if (name === told || stopped) return;
+    // Beside another process that holds the embedded database nothing is wrong: to look is all that can be done.
+    if (name === told || stopped || what === "served") return;
     told = name;
     onChange(what);
   };

@@ -1,5 +1,5 @@
-import type { Fetch, Net } from "@psn/core/types/platform.ts";
 import { USER_AGENT } from "@psn/core/net/fetch.ts";
+import type { Fetch, Net } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { imageSize } from "image-size";
 import { readPage } from "./linkcard/page.ts";

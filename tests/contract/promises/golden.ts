@@ -1,9 +1,9 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { USER_AGENT } from "@psn/core/net/fetch.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
-import { USER_AGENT } from "@psn/core/utils/user-agent.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
 import { keyOf, mediaOf, postOf, type Seen, type Stage, settled } from "../stage.ts";
