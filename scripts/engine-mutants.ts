@@ -72,8 +72,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: DOMAIN,
-        from: 'return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };',
-        to: 'return { ...what, state: "scheduled", wakeInMs: SETTLE_FIRST_MS, event: "retrying", unit };',
+        from: 'if (error.retry === "reconcile") {',
+        to: 'if (error.retry === "reconcile") {\nreturn { ...what, state: "scheduled", wakeInMs: SETTLE_FIRST_MS, event: "retrying", unit };',
       },
     ],
   },
@@ -83,8 +83,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: DOMAIN,
-        from: 'return { ...what, state: "sending", leaseMs: SETTLE_FIRST_MS, event: "outcome unknown" };',
-        to: 'return { ...what, state: "failed", event: "failed", unit };',
+        from: 'if (error.retry === "reconcile") {',
+        to: 'if (error.retry === "reconcile") {\nreturn { ...what, state: "failed", event: "failed", unit };',
       },
     ],
   },
@@ -166,7 +166,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: DOMAIN,
-        from: '  if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error);',
+        from: '  if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error, random);',
         to: '  if (error.retry === "never" && !needsUser(error)) return failed(position, error, MOST_ATTEMPTS, 0);',
       },
     ],
