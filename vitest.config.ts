@@ -10,6 +10,8 @@ const THOROUGH = [
   "tests/adversary/suspended.test.ts",
   "tests/chaos/neighbours.test.ts",
   "tests/cli/bad-remote.test.ts",
+  "tests/cli/bucket.test.ts",
+  "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/docs/webhook-page.test.ts",
   "tests/journeys/receivers.test.ts",
