@@ -174,11 +174,10 @@ function tell(id: string, connected: ConnectedAccount, zone: string, { output }:
       ...(formerUntil === undefined ? {} : { bothSignUntil: formerUntil.toISOString() }),
       ...(shared.length === 0 ? {} : { sameSecret: shared }),
     },
-    () =>
-      [
-        `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,
-        ...(publicKey === undefined ? [] : [`public key  ${publicKey}`]),
-      ].join("\n"),
+    () => [
+      `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,
+      ...(publicKey === undefined ? [] : [`public key  ${publicKey}`]),
+    ],
   );
   if (publicKey !== undefined) output.note("give the receiver the public key; psn keeps the other half");
   if (formerUntil) output.note(`the secret from before signs too until ${when(formerUntil, zone)}`);
