@@ -116,8 +116,7 @@ test.each(CASES)("%s: where the body is needed it is an unknown outcome, and for
 test("of a body that inflates without an end psn takes the limit and no more", async () => {
   const { url, closed } = await BOMB();
   const answer = await call(session(), url, publish);
-  expect(answer).toMatchObject({ cut: true });
-  expect(answer.text.length).toBe(BODY_BYTES);
+  expect(answer).toMatchObject({ status: 200, cut: true, text: "" });
   await closed;
 });
 

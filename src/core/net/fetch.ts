@@ -3,21 +3,25 @@ import type { Fetch } from "@psn/core/types/platform.ts";
 import { version } from "../../../package.json";
 import { readBody } from "./answer-body.ts";
 import { HANDSHAKE_UNFINISHED } from "./failures.ts";
+import { ENCODINGS, inflated } from "./inflate.ts";
 
 /** How psn names itself in every request. */
 export const USER_AGENT = `psn/${version}`;
 
 /**
- * `fetch`, as every request of psn goes out: the only place that calls it. It names psn as the user agent. A request over a connection of
+ * `fetch`, as every request of psn goes out: the only place that calls it. It names psn as the user agent, and
+ * what is compressed is decompressed as it is read. A request over a connection of
  * its own (`keepalive: false`) whose TLS handshake is not finished fails with the code HANDSHAKE_UNFINISHED, which proves that nothing
  * of it was sent.
  */
 export const fetchAsPsn: Fetch = async (input, init = {}) => {
   const headers = new Headers(init.headers);
   if (!headers.has("user-agent")) headers.set("user-agent", USER_AGENT);
+  if (!headers.has("accept-encoding")) headers.set("accept-encoding", ENCODINGS);
   const handshake = init.keepalive === false && new URL(input).protocol === "https:" ? watchHandshake(init) : undefined;
   try {
-    return await fetch(input, { ...init, headers, ...handshake?.init });
+    const options = { ...init, headers, decompress: false, ...handshake?.init };
+    return inflated(await fetch(input, options));
   } catch (cause) {
     if (!handshake || handshake.isFinished()) throw cause;
     throw Object.assign(new TypeError("the TLS handshake was not finished", { cause }), { code: HANDSHAKE_UNFINISHED });

@@ -84,8 +84,9 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
     const { bytes, whole } = await bodyToRead(response, needsBody, AbortSignal.any(signals));
     if (!whole) connection.abort();
     const { status, headers } = response;
-    const read = { text: textOf({ bytes }), ...(whole ? {} : { cut: true as const }) };
-    answer = { status, headers, ...read, url: String(url), host, effect, sent: sentIn(init.body) };
+    // Of a success that is cut off nobody reads a part; the words of an error are at its beginning.
+    const read = whole || !isSuccess(response) ? { text: textOf({ bytes }) } : { text: "" };
+    answer = { status, headers, ...read, ...(whole ? {} : { cut: true }), url: String(url), host, effect, sent: sentIn(init.body) };
   } catch (cause) {
     const own = ownError(cause);
     if (own && own !== session.signal.reason) throw own;
