@@ -145,8 +145,8 @@ test.each([
 const READERS: readonly (readonly [string, (url: string) => Promise<unknown>, number, string | undefined])[] = [
   ["a vendor's API", (url) => ask(vendorAt(url), "POST", "/x", { repeat: false }), BODY_BYTES, "VENDOR_UNREACHABLE"],
   ["Trigger.dev's queue", (url) => queueAt(url).forget("run_1"), BODY_BYTES, "VENDOR_UNREACHABLE"],
-  ["an object of a known size", (url) => bucketAt(url).get("psn/a/b", "0".repeat(64), 1000), 1000, "FILE_UNREADABLE"],
-  ["the bucket's word on an upload", (url) => bucketAt(url).put("psn/a/b", new Uint8Array(3), "image/png"), ERROR_BYTES, undefined],
+  ["an object of a known size", (url) => bucketAt(url).get("psn/a/b", "0".repeat(64), 1000), 1000, "VENDOR_REFUSED"],
+  ["the bucket's word on an upload", (url) => bucketAt(url).put("psn/a/b", new Uint8Array(3), "image/png"), BODY_BYTES, "VENDOR_REFUSED"],
   ["a library with a fetch of psn's", (url) => fetchBounded(url, {}, BODY_BYTES), BODY_BYTES, "TypeError"],
   ["who takes notifications", (url) => notifierOf(hubEnv(url)).notify?.("one line") ?? Promise.reject(new Error("none")), 0, undefined],
 ];
