@@ -5,8 +5,8 @@ import { REFUSALS } from "./refusals.ts";
 /** Fields of a Postgres error that hold names and never values. */
 const SAFE_FIELDS = ["constraint", "table", "routine"] as const;
 
-/** Five letters or digits, and nothing else, are a SQLSTATE; EPIPE is the one word of the network that has five too. */
-const SQLSTATE = /^(?!EPIPE$)[0-9A-Z]{5}$/;
+/** Five letters or digits; what Node names its failures by (EPIPE, EPERM) has no digit at this length. */
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 /** io_error and internal_error, under which Postgres reports what has no code of its own: a quota that is used up. */
 const TROUBLE = /^(58030|XX000)$/;
 const NETWORK =
