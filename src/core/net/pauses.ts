@@ -67,16 +67,18 @@ export function untilMs(written: string | null, serverNowMs: number): number | u
 /** From 2001 on, as seconds and as milliseconds since the epoch. */
 const EPOCH_S = 1e9;
 const EPOCH_MS = 1e12;
+/** From here on a number of seconds is looked at: 10,000 s are nearly three hours, 10,000 ms ten seconds. */
+const LARGE = 10_000;
 
 /**
  * A number is decided by its size. From 1e12 on it is an instant in epoch milliseconds, from 1e9 on one in epoch seconds. Below that it
- * counts seconds, as the standard says, up to a day (86,400), which is the longest pause that psn keeps. Above a day it counts
- * milliseconds, unless it is a whole number of hours: 120,000 is two minutes, 604,800 a week.
+ * counts seconds, as the standard says, unless it is 10,000 or more, not a whole number of hours, and either above a day or a multiple of
+ * 1,000: then it counts milliseconds. 30,000 is half a minute; 3,600, 43,200 and 86,400 stay hours and a day.
  */
 function untilNumberMs(value: number, serverNowMs: number): number {
   if (value >= EPOCH_MS) return value - serverNowMs;
   if (value >= EPOCH_S) return value * 1000 - serverNowMs;
-  const isMs = value * 1000 > DAY_MS && value % 3_600 !== 0;
+  const isMs = value >= LARGE && value % 3_600 !== 0 && (value * 1000 > DAY_MS || value % 1000 === 0);
   return isMs ? value : value * 1000;
 }
 
