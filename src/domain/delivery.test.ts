@@ -306,7 +306,9 @@ describe("a lost answer", () => {
         expect({ state, code }).toEqual({ state: "sending", code: "OUTCOME_UNKNOWN" });
         expect(leaseMs).toBeGreaterThanOrEqual(2 * SECOND);
         expect(leaseMs).toBeLessThanOrEqual(15 * MINUTE);
-        expect(stillUnknown(age + more, undefined).leaseMs).toBeGreaterThanOrEqual(leaseMs ?? 0);
+        // The look at the end of psn's patience comes when that is over, which can be sooner.
+        if (age + more < SETTLE_PATIENCE_MS / 2 || age >= SETTLE_PATIENCE_MS)
+          expect(stillUnknown(age + more, undefined).leaseMs).toBeGreaterThanOrEqual(leaseMs ?? 0);
       }),
     );
   });

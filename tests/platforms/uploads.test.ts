@@ -294,9 +294,9 @@ describe.each(Object.entries(FIRST))("%s", (name, match) => {
 
   test("a handle of half a day ago begins from nothing: what it names may be gone", async () => {
     const begun = await begin(name, pictures);
-    begun.trouble({ match, nth: 2, befalls: () => new Response("{}", { status: 429, headers: { "retry-after": "86000" } }) });
+    begun.trouble({ match, nth: 2, befalls: () => new Response("{}", { status: 429, headers: { "retry-after": "82800" } }) });
     const made = pending(await begun.prepare());
-    expect(made).toMatchObject({ checkAfterMs: 86_000_000, pausedForMs: 86_000_000 });
+    expect(made).toMatchObject({ checkAfterMs: 82_800_000, pausedForMs: 82_800_000 });
     begun.trouble(undefined);
     begun.later(made.checkAfterMs);
     await finish(begun, await begun.prepare(made.handle));
