@@ -20,7 +20,7 @@ test("an account whose token was taken back, once, and with what helps", async (
   await stage.post(account, { texts: ["a word of the post"] });
   stage.remote.revoke("ada");
   await stage.run({ world });
-  expect(told).toEqual([expect.stringMatching(/^chosen:ada must be connected again \(.+\); its posts wait: psn connect chosen$/)]);
+  expect(told).toEqual([expect.stringMatching(/^chosen:ada must be connected again \(.+\); its posts wait: psn connect chosen:ada$/)]);
 });
 
 test("the same when the hub's upkeep finds it out", async () => {

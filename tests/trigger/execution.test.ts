@@ -180,14 +180,19 @@ test.each([
   [
     "the database's password is wrong",
     () => ({ DATABASE_URL: (env["DATABASE_URL"] ?? "").replace(/:[^:@]+@/, ":wrong-password@") }),
-    /^DB_REFUSED: /,
+    { skippedRetrying: true, error: { message: expect.stringMatching(/^DB_REFUSED: /) } },
   ],
-  ["the key is another hub's", () => ({ HUB_ENCRYPTION_KEY: "ab".repeat(32) }), /^VAULT_LOCKED: /],
-  ["there is no key", () => ({ HUB_ENCRYPTION_KEY: "" }), /^VAULT_LOCKED: /],
-])("a task that cannot work says what is wrong and no secret: %s", async (_, more, says) => {
+  // The post waits until the key is the right one.
+  ["the key is another hub's", () => ({ HUB_ENCRYPTION_KEY: "ab".repeat(32) }), { retry: expect.anything() }],
+  [
+    "there is no key",
+    () => ({ HUB_ENCRYPTION_KEY: "" }),
+    { skippedRetrying: true, error: { message: expect.stringMatching(/^VAULT_LOCKED: /) } },
+  ],
+])("a task that cannot work says what is wrong and no secret: %s", async (_, more, expected) => {
   const { payload } = await scheduled("never out");
   const attempt = await run("publish-delivery", payload, more());
-  expect(attempt).toMatchObject({ ok: false, skippedRetrying: true, error: { message: expect.stringMatching(says) } });
+  expect(attempt).toMatchObject({ ok: false, ...expected });
   expect(await texts()).not.toContain("never out");
   keepsSecrets(attempt);
   expect(JSON.stringify([attempt, attempt.said, worker.telemetry])).not.toContain("wrong-password");
