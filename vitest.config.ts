@@ -17,6 +17,8 @@ const THOROUGH = [
   "tests/journeys/receivers.test.ts",
   "tests/journeys/x-canary.test.ts",
   "tests/outages/outages.test.ts",
+  "tests/recover/copies.test.ts",
+  "tests/recover/stopped.test.ts",
   "tests/vault/move.test.ts",
   "tests/vault/refusals.test.ts",
   "tests/vault/rotate.test.ts",
