@@ -36,7 +36,7 @@ export default defineConfig({
     // Vitest 5 cannot start its default pool of processes under Bun.
     pool: "threads",
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 180_000,
   },
 });

@@ -95,8 +95,11 @@ describe("what is to come", () => {
 
   test("psn worker, stopped by a signal", async () => {
     const stop = new AbortController();
-    setTimeout(() => stop.abort(), 200);
-    expect(shown(await hub.psn(["worker"], { signal: stop.signal }))).toMatchSnapshot();
+    const ran = hub.psn(["worker"], { signal: stop.signal });
+    // Its first beat says that it works.
+    await expect.poll(() => hub.rows("SELECT name FROM psn.workers"), { timeout: 60_000 }).not.toEqual([]);
+    stop.abort();
+    expect(shown(await ran)).toMatchSnapshot();
     expect(shown(await hub.psn(["worker", "--json"], { signal: stop.signal }))).toMatchSnapshot();
   });
 });

@@ -34,7 +34,7 @@ describe("beside a running worker", () => {
     expect(Math.max(...waits)).toBeLessThan(2000);
 
     const later = posted(await hub.json(["post", "later", "--to", "all", "--in", "1h"]));
-    const gone = posted(await hub.json(["post", "gone", "--to", "all", "--in", "2s"]));
+    const gone = posted(await hub.json(["post", "gone", "--to", "all", "--in", "60s"]));
     expect(deliveriesOf(await hub.json(["queue"])).map(({ text }) => text)).toEqual(["gone", "gone", "later", "later"]);
     expect(deliveriesOf(await hub.json(["cancel", gone.post])).map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
     const moved = Date.now();
