@@ -139,7 +139,7 @@ test("--no-settings takes accounts and posts alone", async () => {
   const folder = await closedHub();
   const ran = await importing(folder, "--no-settings", "--json");
   expect(documentOf(ran)).toMatchObject({
-    rows: 1,
+    rows: 2,
     settings: { taken: [], left: expect.arrayContaining(["S3_BUCKET", "X_CLIENT_ID", "LINKEDIN_CLIENT_ID"]) },
   });
   expect(`${await textOf(folder, "hub")}${await textOf(folder, "keys")}`).not.toMatch(/eve/);
@@ -187,7 +187,7 @@ describe("an armored file", () => {
     await writeFile(armored, form(armor.encode(bytes)));
     const folder = await closedHub();
     const ran = await psn(["import", armored, "--passphrase-stdin", "--no-settings", "--json"], { cwd: folder, stdin: PASSPHRASE });
-    expect(documentOf(ran)).toMatchObject({ rows: 1 });
+    expect(documentOf(ran)).toMatchObject({ rows: 2 });
   });
 
   test.each([

@@ -307,10 +307,12 @@ describe("a vault that can ask for keys anew", () => {
 });
 
 test("a rotation knows every column that holds a sealed value", () => {
-  // By their names: what is a token, a secret or a value somewhere in the schema is sealed.
+  // By their names: what is a token, a secret or a value somewhere in the schema is sealed; until when one counts is none.
   const found = Object.values(schema).flatMap((table) => {
     if (!is(table, PgTable)) return [];
-    const secret = Object.values(getTableColumns(table)).filter(({ name }) => /token|secret|^value$|password|credential/.test(name));
+    const secret = Object.values(getTableColumns(table)).filter(
+      ({ name }) => /token|secret|^value$|password|credential/.test(name) && !name.endsWith("_until"),
+    );
     return secret.map(({ name }) => `${getTableName(table)}.${name}`);
   });
   const known = Object.entries(SEALED).flatMap(([table, columns]) => columns.map((column) => `${table}.${column}`));
