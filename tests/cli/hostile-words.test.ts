@@ -230,7 +230,7 @@ describe("beside the terminal", () => {
     expect(body).toContain("&lt;img src=x onerror=alert(1)&gt; &amp; &quot;quoted&quot; &#39;it&#39;");
   });
 
-  test("what nobody caught is said as any other failure", () => {
+  test("what nobody caught is said like every other failure", () => {
     const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
     for (const thrown of ["throw new Error(words)", "void Promise.reject(new Error(words))"]) {
       const script = `const words = ${JSON.stringify(EVIL)}; process.argv.splice(1, process.argv.length, "bun", "psn", "--version");

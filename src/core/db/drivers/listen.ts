@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Hearing, Subscription } from "@psn/app/ports/deliveries.ts";
 import { databaseError } from "./failure.ts";
-import type { SessionClient } from "./session.ts";
+import { type SessionClient, withClient } from "./session.ts";
 
 /*
  * LISTEN, and the proof that it is heard. A pooler in transaction mode takes LISTEN without a word and lends its server connection to
@@ -126,17 +126,7 @@ async function connected<Client extends SessionClient>(connect: () => Promise<Cl
 }
 
 async function using<Client extends SessionClient, T>(connect: () => Promise<Client>, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = await connected(connect);
-  let broken = true;
-  try {
-    const result = await work(client);
-    broken = false;
-    return result;
-  } catch (error) {
-    throw databaseError(error);
-  } finally {
-    client.release(broken);
-  }
+  return withClient(await connected(connect), work);
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {

@@ -78,22 +78,24 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
     driver: options.driver,
     run,
     ...(options.listen ? { listen: options.listen } : {}),
-    asOwner: async (work) => {
-      const client = await session(options.connect);
-      // What failed half-way may have left a transaction open; such a connection must not serve anybody else.
-      let broken = true;
-      try {
-        const result = await work(client);
-        broken = false;
-        return result;
-      } catch (error) {
-        throw databaseError(error);
-      } finally {
-        client.release(broken);
-      }
-    },
+    asOwner: async (work) => withClient(await session(options.connect), work),
     close: options.close,
   };
+}
+
+/** Gives the connection back after the work. Throws DB_…. */
+export async function withClient<Client extends SessionClient, T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
+  // What failed half-way may have left a transaction open; such a connection must not serve anybody else.
+  let broken = true;
+  try {
+    const result = await work(client);
+    broken = false;
+    return result;
+  } catch (error) {
+    throw databaseError(error);
+  } finally {
+    client.release(broken);
+  }
 }
 
 /** The client as statements see it: what they carry is made storable on the way. */
