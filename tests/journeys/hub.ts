@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { z } from "zod";
-import { binary, closedHub, type Ran, type Running, scratch } from "../support/cli.ts";
+import { binary, closedHub, type Ran, type Running, scratch, testHub } from "../support/cli.ts";
 
 /*
  * A hub as its user has it: nothing is done to it but by `psn`, as a process. The one exception is time, which a test cannot
@@ -21,7 +21,9 @@ export interface Hub {
   readonly endLeases: () => Promise<void>;
 }
 
-export function hubIn(folder: string): Hub {
+type Rows = (statement: string) => Promise<unknown>;
+
+export function hubIn(folder: string, rows: Rows = opened(folder)): Hub {
   const start: Hub["start"] = (argv) => binary(argv, { cwd: folder });
   const psn: Hub["psn"] = async (argv, stdin = "") => binary(argv, { cwd: folder, stdin }).ended;
   return {
@@ -39,18 +41,31 @@ export function hubIn(folder: string): Hub {
       return worker;
     },
     endLeases: async () => {
-      const database = await openEmbedded(join(folder, "data"));
-      try {
-        await database.asOwner?.((client) => client.query("UPDATE psn.deliveries SET lease_until = now() WHERE lease_until IS NOT NULL"));
-      } finally {
-        await database.close();
-      }
+      await rows("UPDATE psn.deliveries SET lease_until = now() WHERE lease_until IS NOT NULL");
     },
   };
 }
 
-/** A hub without an account. */
-export const newHub = async (): Promise<Hub> => hubIn(await closedHub());
+function opened(folder: string): Rows {
+  return async (statement) => {
+    const database = await openEmbedded(join(folder, "data"));
+    try {
+      await database.asOwner?.((client) => client.query(statement));
+    } finally {
+      await database.close();
+    }
+  };
+}
+
+/**
+ * A hub without an account. The test holds its database open, as a worker that runs all day does, and commands come in by the socket.
+ * Where `held` is false each command opens the database itself, which takes it most of a second.
+ */
+export async function newHub({ held = true } = {}): Promise<Hub> {
+  if (!held) return hubIn(await closedHub());
+  const { folder, rows } = await testHub({ feed: false });
+  return hubIn(folder, rows);
+}
 /** A folder without a hub. */
 export const emptyFolder = async (): Promise<Hub> => hubIn(await scratch("journey"));
 

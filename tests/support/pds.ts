@@ -10,7 +10,7 @@ import { consentAt, type Jar } from "./pds-consent.ts";
 
 /*
  * A real Bluesky server (PDS) with a real directory of identities (PLC), on this machine only.
- * The first test that needs it installs it with npm (about 90 seconds, 250 MB: a native addon is compiled), into
+ * The first test that needs it installs it with npm (half a minute, 250 MB: a native addon is compiled), into
  * $PSN_TEST_CACHE or node_modules/.cache/psn; every later one starts it in a second. It runs on Node, which must be there.
  */
 const PDS = "0.4.217";
@@ -197,7 +197,8 @@ async function install(folder: string): Promise<void> {
   const packages = [`@atproto/pds@${PDS}`, `@did-plc/server@${PLC}`];
   const npm = spawn("npm", ["install", "--no-audit", "--no-fund", "--save-exact", ...packages], {
     cwd: draft,
-    env: { ...ownHeaders(nodeEnv()), ...nodeEnv() },
+    // Unoptimised, its SQLite compiles in a quarter of the time, and no test here is slower for it.
+    env: { ...ownHeaders(nodeEnv()), ...nodeEnv(), CFLAGS: "-O0", CXXFLAGS: "-O0", JOBS: "max" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
