@@ -6,17 +6,24 @@ import { configDefaults, defineConfig } from "vitest/config";
  * quarter of an hour on two cores; `bun run thorough` runs them, and CI does both at every push.
  */
 const THOROUGH = [
+  "tests/adversary/disk.test.ts",
   "tests/adversary/import-settings.test.ts",
   "tests/adversary/suspended.test.ts",
   "tests/chaos/neighbours.test.ts",
+  "tests/chaos/short.test.ts",
   "tests/cli/bad-remote.test.ts",
   "tests/cli/bucket.test.ts",
+  "tests/cli/init-killed.test.ts",
+  "tests/cli/stopping-any-moment.test.ts",
+  "tests/cli/synced.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/docs/webhook-page.test.ts",
+  "tests/journeys/killed.test.ts",
   "tests/journeys/receivers.test.ts",
   "tests/journeys/x-canary.test.ts",
   "tests/outages/outages.test.ts",
+  "tests/recover/asking.test.ts",
   "tests/recover/copies.test.ts",
   "tests/recover/stopped.test.ts",
   "tests/vault/move.test.ts",
@@ -32,10 +39,13 @@ export default defineConfig({
   test: {
     include: wanted === "thorough" ? THOROUGH : ["src/**/*.test.ts", "tests/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...(wanted === "short" ? THOROUGH : [])],
-    // Servers of a test (a Postgres, a PDS) start and stop with it; two cores carry two files at once.
+    // Servers of a test (a Postgres, a PDS) start and stop with it; a third file at once uses the time in which the others wait.
     // Vitest 5 cannot start its default pool of processes under Bun.
     pool: "threads",
-    maxWorkers: 2,
+    // A worker keeps its modules, and the machine code made of them, from file to file.
+    isolate: false,
+    setupFiles: ["tests/support/setup.ts"],
+    maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 180_000,
   },

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { COMMANDS, dishonest, INIT_MS, stopCommands } from "../chaos/stops.ts";
 import { binary, closedHub, documentOf, filesOf, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /*
@@ -15,7 +14,6 @@ import { binary, closedHub, documentOf, filesOf, scratch, type TestHub, testHub 
  */
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
-const SEED = 20;
 
 let hub: TestHub;
 let receiver: Server;
@@ -346,31 +344,4 @@ describe("output that cannot be written", () => {
     );
     expect(stdout).toBe("ended 9\n");
   });
-});
-
-test("Ctrl-C at random moments of every command is answered honestly", { timeout: 90_000 }, async () => {
-  let at = SEED;
-  const random = () => {
-    at = (at * 16_807) % 2_147_483_647;
-    return at / 2_147_483_647;
-  };
-  const ground = {
-    folder: hub.folder,
-    env: {},
-    ask: (argv: readonly string[]) => hub.psn(argv),
-    shown: async () => {
-      const feed: unknown = JSON.parse(await readFile(join(hub.folder, "public", "feed.json"), "utf8").catch(() => '{"items":[]}'));
-      return (feed as { readonly items: readonly { readonly content_html?: string; readonly content_text?: string }[] }).items.map(
-        ({ content_text = "", content_html = content_text }) => content_html.replaceAll(/<[^>]+>/g, "").trim(),
-      );
-    },
-  };
-  const quick = COMMANDS.filter((name) => name !== "init");
-  const stops = [
-    ...(await stopCommands({ ground, random, count: 2, only: quick.slice(0, 3), tag: "post" })),
-    ...(await stopCommands({ ground, random, count: 1, only: quick.slice(3), tag: "other" })),
-    ...(await stopCommands({ ground, random, count: 1, only: ["init"], tag: "init", lastsMs: INIT_MS })),
-  ];
-  expect(dishonest(stops)).toEqual([]);
-  expect(stops.length).toBeGreaterThan(25);
 });

@@ -173,7 +173,7 @@ describe("the embedded database among processes", () => {
   it("loses no acknowledged row when holder and writers are killed at random moments", async () => {
     const folder = await embeddedFolder();
     const acked: string[] = [];
-    for (let round = 0; round < 4; round += 1) {
+    for (let round = 0; round < 2; round += 1) {
       const writers = [start("write", folder), start("write", folder), start("write", folder)];
       await Promise.all(writers.map(({ until }) => until(/^ack /)));
       for (const writer of writers) {
@@ -185,7 +185,7 @@ describe("the embedded database among processes", () => {
       expect(await missing(database, acked)).toEqual([]);
       await close(database);
     }
-    expect(acked.length).toBeGreaterThan(20);
+    expect(acked.length).toBeGreaterThan(10);
   });
 
   it("is not blocked by a process that is killed in the middle of a transaction", async () => {

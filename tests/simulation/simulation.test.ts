@@ -10,10 +10,10 @@ import type { Held, Servers } from "./servers.ts";
 import { shrink } from "./shrink.ts";
 
 /*
- * A minute of the simulator, and proof that its judge sees what it is there for. More: `bun run simulate` (docs/simulation.md).
+ * Some histories of the simulator, and proof that its judge sees what it is there for. More: `bun run simulate` (docs/simulation.md).
  */
 
-const HISTORIES = 120;
+const HISTORIES = 40;
 const MINUTES = 60_000;
 
 let postgres: Postgres;
@@ -47,9 +47,9 @@ test(
   "the same seed is the same history, whatever was told before",
   async () => {
     const tell = async (seed: number): Promise<Told> => tellHistory(postgres, scenarioOf(String(seed)));
-    for (const seed of [5, 6, 7]) {
+    for (const seed of [5, 6]) {
       const first = await tell(seed);
-      for (let other = 20; other < 30; other += 1) await tell(other);
+      for (let other = 20; other < 24; other += 1) await tell(other);
       const again = await tell(seed);
       expect(again.lines).toEqual(first.lines);
       expect(again.hash).toBe(first.hash);

@@ -11,8 +11,9 @@ import { run } from "@psn/cli/program.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
-import { afterAll, expect } from "vitest";
+import { expect } from "vitest";
 import { png } from "../../scripts/png.ts";
+import { afterFile } from "./after-file.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
 
 /*
@@ -141,12 +142,13 @@ export async function scratch(name = "scratch"): Promise<string> {
   return folder;
 }
 
-afterAll(async () => {
+afterFile(async () => {
   for (const child of running) child.kill("SIGKILL");
   await Promise.all([...closing].map((close) => close()));
   await removeEmbeddedFolders();
-  folders.add(remembered);
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  for (const folder of [...folders, remembered]) await rm(folder, { recursive: true, force: true });
+  folders.clear();
+  template = undefined;
 });
 
 let template: Promise<string> | undefined;

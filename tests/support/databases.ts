@@ -10,7 +10,7 @@ import { makeMemberLogin, makeServiceLogin } from "@psn/core/db/logins.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
-import { afterAll } from "vitest";
+import { afterFile } from "./after-file.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
 import { type NeonGateway, pointNeonAt, startNeonGateway } from "./neon-gateway.ts";
 import { freshDatabase, sharedPostgres } from "./shared-postgres.ts";
@@ -61,7 +61,7 @@ export async function sharedGateway(): Promise<NeonGateway> {
   return (await gateway).gateway;
 }
 
-afterAll(async () => {
+afterFile(async () => {
   await Promise.all([...opened].map((close) => close()));
   const running = await gateway?.catch(() => undefined);
   gateway = undefined;

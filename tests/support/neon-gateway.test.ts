@@ -73,7 +73,14 @@ let gateway: NeonGateway;
 let restore: () => void;
 beforeAll(async () => {
   gateway = await startNeonGateway((await sharedPostgres()).url);
-  restore = pointNeonAt(gateway);
+  const { fetchFunction } = neonConfig;
+  const putBack = pointNeonAt(gateway);
+  // The driver as it is, without what psn has it do.
+  neonConfig.fetchFunction = undefined;
+  restore = () => {
+    putBack();
+    neonConfig.fetchFunction = fetchFunction;
+  };
 });
 afterAll(async () => {
   restore();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { afterAll } from "vitest";
+import { afterFile } from "./after-file.ts";
 import { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
 
 let shared: Promise<Postgres> | undefined;
@@ -14,7 +14,7 @@ export function sharedPostgres(options?: PostgresOptions): Promise<Postgres> {
   return shared;
 }
 
-afterAll(async () => {
+afterFile(async () => {
   const server = await shared?.catch(() => undefined);
   shared = undefined;
   templates.clear();

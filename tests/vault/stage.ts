@@ -12,7 +12,7 @@ import { keyFromHex } from "@psn/core/utils/crypto.ts";
 import { hubEnvPath, parseEnvFile } from "@psn/core/utils/env.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import pg from "pg";
-import { afterAll } from "vitest";
+import { afterFile } from "../support/after-file.ts";
 import { binary, closedHub, documentOf, psn, type Ran, scratch } from "../support/cli.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
 
@@ -36,7 +36,7 @@ export interface Ground {
 }
 
 const closing: (() => Promise<unknown>)[] = [];
-afterAll(async () => {
+afterFile(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
