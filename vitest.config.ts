@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
+import { slowest } from "./tests/support/slowest.ts";
 
 /**
  * Each of these takes most of a minute, and shows at length what others show in short. `check` leaves them out, so that it stays below a
@@ -44,6 +45,7 @@ export default defineConfig({
     pool: "threads",
     // A worker keeps its modules, and the machine code made of them, from file to file.
     isolate: false,
+    reporters: ["default", slowest],
     setupFiles: ["tests/support/setup.ts"],
     maxWorkers: 3,
     testTimeout: 120_000,
