@@ -39,6 +39,8 @@ export interface WorkerOptions {
   /** Told about every claim that ended, and about trouble that is not a delivery's own. */
   readonly onDone?: (claim: Claim) => void;
   readonly onTrouble?: (error: PsnError) => void;
+  /** Told once, when others can see that this worker runs, or when that could not be written. */
+  readonly onBegun?: () => void;
   /** Told where the worker must look for what is new, since it is not notified of it; and when it is notified again. */
   readonly onListening?: (now: Listening) => void;
 }
@@ -125,7 +127,7 @@ async function pause({ world, only }: WorkerOptions, concurrency: Concurrency, a
   return Math.min(Math.max(1, next), SLEEP_MOST_MS);
 }
 
-function beating({ world, name, version }: WorkerOptions, trouble: (error: unknown) => void) {
+function beating({ world, name, version, onBegun }: WorkerOptions, trouble: (error: unknown) => void) {
   const { deliveries, upkeep } = world.stores;
   let known: string | undefined;
   const beat = async () => {
@@ -137,7 +139,9 @@ function beating({ world, name, version }: WorkerOptions, trouble: (error: unkno
     if (known !== undefined && known !== now) await upkeep.wakeTroubled(HUBS_OWN);
     known = now;
   };
-  void beat().catch(trouble);
+  void beat()
+    .catch(trouble)
+    .finally(() => onBegun?.());
   const timer = setInterval(() => void beat().catch(trouble), BEAT_MS);
   return { stop: () => clearInterval(timer) };
 }

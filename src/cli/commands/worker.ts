@@ -45,14 +45,15 @@ export default defineCommand({
         .finally(() => reports.delete(one));
       reports.add(one);
     };
-    output.note(`worker ${name} publishes what is due; Ctrl-C stops it`);
+    // Who reads it may ask psn at once whether a worker runs.
+    const onBegun = () => output.note(`worker ${name} publishes what is due; Ctrl-C stops it`);
     const onTrouble = ({ code, message }: PsnError) => output.note(`${message} (${code})`);
     const onListening = (now: Listening) => {
       const deaf = deafness(now);
       output.note(deaf ? `${deaf.said} → ${deaf.fix}` : "is notified of new posts at once again");
     };
     await Promise.all([
-      runWorker({ world, name, version, stop: signal, onDone, onTrouble, onListening }),
+      runWorker({ world, name, version, stop: signal, onBegun, onDone, onTrouble, onListening }),
       keepHub(world, signal, onTrouble),
     ]);
     await Promise.all(reports);
