@@ -27,6 +27,8 @@ export interface Run extends Held {
   readonly purpose: Purpose;
   readonly platform: Platform;
   session: Session;
+  /** The code of the failure before this claim. */
+  readonly earlier: string | null;
 }
 
 /** How long ago the unit was first about to be sent, in milliseconds, when it was loaded; no older than a step of the database's clock. */

@@ -13,7 +13,7 @@ const PASSING_ATTEMPTS = 6;
 /** The same trouble has the same words, whatever figures are in them; of the longest so many characters count. */
 const MOST_CHARS = 300;
 
-const nameOf = (code: string, message: string | null) => `${code}: ${(message ?? "").replace(/\d+/g, "#")}`.slice(0, MOST_CHARS);
+const nameOf = (code: string, message: string | null) => `${code}: ${(message ?? "").replace(/\d+/g, "#")}`.slice(0, MOST_CHARS).toWellFormed();
 
 /** What to tell the user of a delivery that waits for the hub; undefined where that was told already, or may pass. Throws DB_…. */
 export async function troubleToTell(
@@ -22,7 +22,8 @@ export async function troubleToTell(
   { attempt }: Pick<LoadedDelivery, "attempt">,
   { state, code, message, mends = null }: DeliveryChange,
 ): Promise<string | undefined> {
-  if (state !== "scheduled" || code === null || !isHubs(code)) return undefined;
+  // What is `sending` waits for its answer, and psn cannot ask.
+  if ((state !== "scheduled" && state !== "sending") || code === null || !isHubs(code)) return undefined;
   if (retryOf(code) === "backoff" && attempt < PASSING_ATTEMPTS) return undefined;
   if (!(await stores.upkeep.noteTrouble(userId, nameOf(code, message)))) return undefined;
   return `posts wait, since something is wrong with the hub: ${message}${mends === null ? "" : `; what helps: ${mends}`}`;
@@ -35,10 +36,15 @@ export async function mendAfter(
   before: Pick<LoadedDelivery, "code" | "message">,
   last: DeliveryChange | undefined,
 ): Promise<void> {
-  if (!last || before.code === null || !isHubs(before.code)) return;
-  if (last.state === "claimed" || (last.state === "scheduled" && isHubs(last.code))) return;
-  // They go on by themselves as well, only later.
-  await stores.upkeep.mendTrouble(userId, nameOf(before.code, before.message), before.code).catch(() => undefined);
+  if (!last || before.code === null || !isHubs(before.code) || last.state === "claimed") return;
+  const was = nameOf(before.code, before.message);
+  const waits = (last.state === "scheduled" || last.state === "sending") && last.code !== null && isHubs(last.code);
+  if (waits && nameOf(last.code, last.message) === was) return;
+  // They go on by themselves as well, only later. Where another trouble has taken its place they are left to that.
+  await stores.upkeep.mendTrouble(userId, was, waits ? NONE : before.code).catch(() => undefined);
 }
+
+/** No delivery waits with this code. */
+const NONE = "";
 
 const retryOf = (code: ErrorCode) => ERRORS[code].retry;

@@ -1,6 +1,7 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Preparation } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
+import { unlessOver } from "@psn/domain/retry-schedule.ts";
 import { ageMs, exchange, type Run, requestOf, unsent, withRefresh, written } from "./delivery-run.ts";
 import { keepingLease, write } from "./held-claim.ts";
 import type { StoredUnit } from "./ports/deliveries.ts";
@@ -97,12 +98,17 @@ async function freshen(run: Run): Promise<void> {
 /** What failed before anything was sent; or, of a repeat, what says nothing about the attempt before. */
 function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }: Tried): delivery.DeliveryChange {
   const { world, loaded } = run;
-  if (run.purpose === "settle") return delivery.failedAgain(unit.position, said, ageMs(run, unit), world.random());
+  if (run.purpose === "settle") {
+    const age = ageMs(run, unit);
+    const change = delivery.failedAgain(unit.position, said, age, world.random());
+    const { retries } = run.platform.capabilities;
+    return retries ? unlessOver(change, said, { retries, ageMs: age }) : change;
+  }
   // Nothing was sent yet, whatever it says.
   const failure = said.retry === "reconcile" ? unsent(said) : said;
   if (unit.handle !== null && !prepareFailed && failure.retry === "backoff")
     return delivery.stillPreparing(failure, loaded.attempt, world.random());
-  return delivery.failed(unit.position, failure, loaded.attempt, world.random());
+  return delivery.failed(unit.position, failure, loaded.attempt, world.random(), run.earlier);
 }
 
 const STATE = { publish: "claimed", poll: "pending", settle: "sending" } as const;

@@ -20,6 +20,7 @@ export async function pruneHub(
 ): Promise<{ readonly media: number; readonly workers: number }> {
   const { upkeep } = world.stores;
   await upkeep.dropEndedSecrets();
+  await upkeep.forgetTroubles();
   const spent = await upkeep.spentMedia(KEEP_MEDIA_MS, MOST);
   const gone: SpentMedia[] = [];
   const failures: PsnError[] = [];

@@ -1,5 +1,4 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
-import type { Purpose } from "@psn/core/types/index.ts";
 import type { Outcome, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { type Moment, momentOf } from "./clocks.ts";
@@ -40,7 +39,7 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
     return held.lease.last;
   }
   while (loaded && unit) {
-    const run = await begin(held, loaded, unit, purpose);
+    const run = await begin(held, { loaded, unit, purpose, earlier: before.code });
     if (!run || !(await advance(run, unit))) break;
     await pass(world, "between units");
     // The next unit's instant is the database's: whoever resumes after a crash must build the same request from it.
@@ -53,27 +52,32 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
 }
 
 /**
- * Only of what nothing has been sent: a thread that has begun goes on. A delivery that was tried waits for its next try, and one whose
- * account was asked to pause waits for the end of that: until then it is not late.
+ * Only of what nothing has been sent: a thread that has begun goes on. A delivery that its platform failed waits for its next try, and one
+ * whose account was asked to pause waits for the end of that: until then it is not late. The hub's own trouble excuses nothing.
  */
 function lateness(loaded: LoadedDelivery, unit: StoredUnit): delivery.DeliveryChange | undefined {
   const { units, dueAt, wakeAt, code, attempt, readAt, account, late } = loaded;
   if (units.some(({ state }) => state === "published")) return undefined;
-  // A reconnect forgets the failure, and not that there was a try.
-  const tried = code !== null || attempt > 1;
+  // A reconnect forgets the failure, and not that there was a try, nor when.
+  const tried = (code !== null || attempt > 1) && !delivery.isHubs(code);
   const from = Math.max(dueAt.getTime(), account.pausedUntil?.getTime() ?? 0, tried ? wakeAt.getTime() : 0);
   return delivery.tooLate(unit.position, readAt.getTime() - from, late);
 }
 
+interface Begun extends Pick<Run, "loaded" | "purpose" | "earlier"> {
+  readonly unit: StoredUnit;
+}
+
 /** Everything a request needs, before anything is sent. */
-async function begin(held: Held, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose): Promise<Run | undefined> {
+async function begin(held: Held, begun: Begun): Promise<Run | undefined> {
   const { world, claim } = held;
+  const { loaded, purpose, earlier } = begun;
   try {
     const platform = await world.platforms.load(loaded.account.platform);
     const session = openSession(world, claim.userId, loaded.account, loaded.credentials);
-    return { ...held, loaded, purpose, platform, session: { ...session, now: databaseClock(world, loaded) } };
+    return { ...held, loaded, purpose, earlier, platform, session: { ...session, now: databaseClock(world, loaded) } };
   } catch (error) {
-    await written({ ...held, loaded }, notBegun(world, loaded, unit, purpose, toPsnError(error)), false);
+    await written({ ...held, loaded }, notBegun(world, begun, toPsnError(error)), false);
     return undefined;
   }
 }
@@ -84,13 +88,13 @@ function databaseClock(world: World, { readAt }: LoadedDelivery): () => Date {
   return () => new Date(readAt.getTime() + world.elapsedMs() - then);
 }
 
-function notBegun(world: World, loaded: LoadedDelivery, unit: StoredUnit, purpose: Purpose, failure: PsnError): delivery.DeliveryChange {
+function notBegun(world: World, { loaded, unit, purpose, earlier }: Begun, failure: PsnError): delivery.DeliveryChange {
   if (purpose === "settle") {
     const age = Math.max(ageMs({ world, loaded }, unit), delivery.SETTLE_PATIENCE_MS);
     return delivery.stillUnknown(age, failure, world.random());
   }
   if (purpose === "poll" && unit.sentAt !== null) return delivery.pollAgain(failure, loaded.attempt, world.random());
-  return delivery.failed(unit.position, failure, loaded.attempt, world.random());
+  return delivery.failed(unit.position, failure, loaded.attempt, world.random(), earlier);
 }
 
 /** One unit, one step. True when it is out and the thread goes on under the same claim. */
@@ -128,7 +132,7 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
     // person decides.
     const change =
       failure.code === "PLATFORM_REJECTED" && failure.neverTaken
-        ? delivery.failed(unit.position, failure, attempt, random)
+        ? delivery.failed(unit.position, failure, attempt, random, run.earlier)
         : delivery.pollAgain(failure, attempt, random, ageMs(run, unit));
     return written(run, change, false);
   }

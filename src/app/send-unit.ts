@@ -27,7 +27,7 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
     const change =
       run.purpose === "settle"
         ? delivery.failedAgain(unit.position, failure, ageMs(run, unit), run.world.random())
-        : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random());
+        : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random(), run.earlier);
     return written(run, await onSchedule(run, unit, failure, change), false);
   }
   await pass(run.world, "answered, not settled");

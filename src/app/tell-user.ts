@@ -24,7 +24,7 @@ export async function tellOfChange(world: World, userId: string, loaded: LoadedD
   const short = shortId(id);
   if (state === "unconfirmed") await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
   else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
-  else if (state === "scheduled") {
+  else if (state === "scheduled" || state === "sending") {
     const trouble = await troubleToTell(world, userId, loaded, change).catch(() => undefined);
     if (trouble !== undefined) await tell(world, trouble);
   } else if (state === "held") await tell(world, `a post to ${name} waits for you${said}: psn show ${short}`);

@@ -152,7 +152,7 @@ export const ERRORS = {
     exit: EXIT.failed,
     retry: "never",
     meaning: "The address is this machine's or a private network's, and the hub's owner has not allowed it; nothing was sent.",
-    hint: "psn connect PLATFORM",
+    hint: "psn config set PSN_PRIVATE_ORIGINS",
   },
   PLATFORM_DOWN: { exit: EXIT.later, retry: "backoff", meaning: "The platform failed before anything could be published." },
   PLATFORM_REJECTED: { exit: EXIT.failed, retry: "never", meaning: "The platform refused the post." },

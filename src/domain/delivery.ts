@@ -76,6 +76,8 @@ export interface DeliveryChange {
   readonly account: null | { readonly pausedForMs: number } | { readonly health: AccountHealth; readonly reason: string };
   /** The step that mends what is wrong with the hub (`isHubs`); null where nothing is, or nobody knows one. */
   readonly mends?: string | null;
+  /** The attempts are counted anew, and this is the so-manieth; absent where the count goes on. */
+  readonly attempt?: number;
 }
 
 const still = {
@@ -160,6 +162,7 @@ export const HUBS_OWN: readonly ErrorCode[] = [
   "SCHEMA_OUTDATED",
   "SCHEMA_NEWER",
   "DB_REFUSED",
+  "DB_TLS",
   "DB_UNREACHABLE",
   "DB_BUSY",
   "DB_LOCKED",
@@ -167,6 +170,7 @@ export const HUBS_OWN: readonly ErrorCode[] = [
   "DB_FAILED",
   "VAULT_LOCKED",
   "APP_MISSING",
+  "PRIVATE_ADDRESS",
   "FILE_UNREADABLE",
   "VENDOR_AUTH",
   "VENDOR_REFUSED",
@@ -185,8 +189,22 @@ export function needsUser({ code }: PsnError): boolean {
   return USERS_OWN.has(code);
 }
 
-/** What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries. */
-export function failed(position: number, error: PsnError, attempt: number, random: number): DeliveryChange {
+/** True for a failure whose attempts count for nothing against a platform that fails after it: the hub's own, and a pause that was asked for. */
+function isExcused(code: string | null): boolean {
+  return isHubs(code) || code === "RATE_LIMITED";
+}
+
+/**
+ * What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries; `earlier` is the code of
+ * the failure before this one.
+ */
+export function failed(
+  position: number,
+  error: PsnError,
+  attempt: number,
+  random: number,
+  earlier: string | null = null,
+): DeliveryChange {
   const what = { ...still, code: error.code, message: error.message, note: error.message };
   const unit = { position, state: "waiting", handle: null } as const;
   if (error.retry === "reconcile") {
@@ -214,10 +232,12 @@ export function failed(position: number, error: PsnError, attempt: number, rando
     const wakeInMs = pauseMs(error, attempt, random);
     return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit: { ...unit, prepared: null }, mends: error.hint ?? null };
   }
-  if (error.retry === "backoff" && attempt < MOST_ATTEMPTS) {
-    const account = pauseOf(error, attempt, random);
-    const wakeInMs = afterPause(account?.pausedForMs, pauseMs(error, attempt, random), random);
-    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit, account };
+  const counted = isExcused(earlier) ? 1 : attempt;
+  if (error.retry === "backoff" && counted < MOST_ATTEMPTS) {
+    const account = pauseOf(error, counted, random);
+    const wakeInMs = afterPause(account?.pausedForMs, pauseMs(error, counted, random), random);
+    const anew = counted === attempt ? {} : { attempt: counted };
+    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit, account, ...anew };
   }
   return { ...what, state: "failed", event: "failed", unit };
 }

@@ -42,18 +42,26 @@ export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried
   if (!WEATHER.has(error.code)) return kept;
   const isAsked = error.retryAfterMs !== undefined || (change.account !== null && "pausedForMs" in change.account);
   const asked = isAsked ? (change.wakeInMs ?? change.leaseMs ?? 0) : 0;
-  if (change.state === "scheduled") {
-    const pause = pauseOf(tried);
+  // psn's own pauses give up after other counts.
+  if (change.state === "scheduled" || (change.state === "failed" && error.retry === "backoff")) {
+    const pause = pauseOf({ ...tried, attempt: change.attempt ?? tried.attempt });
     if (pause === undefined) return { change: { ...change, state: "failed", wakeInMs: null, event: "failed" }, gaveUp: true };
-    return { change: { ...change, wakeInMs: Math.max(pause, asked) }, gaveUp: false };
+    return { change: { ...change, state: "scheduled", event: "retrying", wakeInMs: Math.max(pause, asked) }, gaveUp: false };
   }
   if (change.state !== "sending") return kept;
   const pause = repeatOf(tried);
-  if (pause === undefined) {
-    const message = `there was no clear answer for ${days(totalOf(tried.retries))} days: ${error.message}`;
-    return { change: { ...unconfirmed(), message, note: message }, gaveUp: true };
-  }
+  if (pause === undefined) return { change: noClearAnswer(error, tried), gaveUp: true };
   return { change: { ...change, leaseMs: Math.max(pause, asked) }, gaveUp: false };
+}
+
+/** A repeat that psn could not even make ready is not tried for ever either: after the schedule's last attempt a person decides. */
+export function unlessOver(change: DeliveryChange, error: PsnError, tried: Pick<Tried, "retries" | "ageMs">): DeliveryChange {
+  return change.state === "sending" && tried.ageMs > totalOf(tried.retries) ? noClearAnswer(error, tried) : change;
+}
+
+function noClearAnswer({ message: why }: PsnError, { retries }: Pick<Tried, "retries">): DeliveryChange {
+  const message = `there was no clear answer for ${days(totalOf(retries))} days: ${why}`;
+  return { ...unconfirmed(), message, note: message };
 }
 
 /** Nothing was sent. Attempts that psn's own trouble has used up do not end it early. */

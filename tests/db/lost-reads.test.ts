@@ -81,6 +81,7 @@ const VERBS: Verbs = {
     // Who was told is noted.
     noteEndingTokens: "writes",
     dropEndedSecrets: "writes",
+    forgetTroubles: "writes",
     dropMedia: "writes",
     dropWorkers: "writes",
   },

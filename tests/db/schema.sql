@@ -616,6 +616,23 @@ AS $function$
   WITH gone AS (DELETE FROM psn.api_keys k WHERE k.name = forget_key.name AND k.user_id = (SELECT psn.current_user_id()) RETURNING k.id)
   SELECT EXISTS (SELECT FROM gone)
 $function$
+-- owner psn_definer; execute to psn_service
+CREATE OR REPLACE FUNCTION psn.forget_troubles()
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH kept AS (
+    SELECT u.id, ARRAY(SELECT t.said FROM unnest(u.troubles) WITH ORDINALITY AS t (said, nth) WHERE EXISTS (SELECT FROM psn.deliveries d
+      WHERE d.user_id = u.id AND d.state NOT IN ('published', 'failed', 'unconfirmed', 'cancelled', 'held')
+        AND d.code = split_part(t.said, ':', 1)) ORDER BY t.nth) AS troubles
+    FROM psn.users u WHERE u.troubles <> '{}' FOR NO KEY UPDATE SKIP LOCKED
+  ), forgotten AS (
+    UPDATE psn.users u SET troubles = k.troubles FROM kept k WHERE u.id = k.id AND u.troubles <> k.troubles RETURNING u.id
+  )
+  SELECT count(*)::integer FROM forgotten
+$function$
 -- owner psn_definer; 
 CREATE OR REPLACE FUNCTION psn.has_parted()
  RETURNS boolean
@@ -801,10 +818,11 @@ CREATE OR REPLACE FUNCTION psn.reconnect(account uuid)
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), attempt = least(d.attempt, 1), code = NULL,
+    UPDATE psn.deliveries d SET state = 'scheduled', attempt = least(d.attempt, 1), code = NULL,
+      wake_at = CASE d.state WHEN 'held' THEN least(d.wake_at, greatest(d.due_at, now())) ELSE greatest(d.due_at, now()) END,
       message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND (
-      (d.state = 'held' AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
+      (d.state = 'held' AND d.code IS DISTINCT FROM 'LATE' AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
         NOT IN ('imported', 'moved away'))
       OR (d.state = 'scheduled' AND d.attempt > 0 AND d.wake_at > now()))
     RETURNING d.id, d.user_id, d.attempt
@@ -942,7 +960,7 @@ BEGIN
   RETURN QUERY
   WITH c AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(changes) AS r(id uuid, fence bigint, state text, "wakeInMs" double precision, "leaseMs" double precision,
-      code text, message text, event text, note text, actor text, unit jsonb, next jsonb, account jsonb)
+      code text, message text, event text, note text, actor text, unit jsonb, next jsonb, account jsonb, attempt integer)
   ),
   d AS (
     UPDATE psn.deliveries d SET
@@ -954,7 +972,9 @@ BEGIN
       lease_until = now() + least(greatest(c."leaseMs", 0), 2678400000) * interval '1 millisecond',
       -- An answer that is missing is waited for by nobody: the lease only says when to ask again.
       worker = CASE WHEN c.state = 'sending' AND c.code IS NOT NULL THEN NULL ELSE d.worker END,
-      published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END
+      published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END,
+      -- Counted anew, and never further than it is.
+      attempt = CASE WHEN c.attempt IS NULL THEN d.attempt ELSE least(d.attempt, greatest(c.attempt, 1)) END
     FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.user_id = (SELECT psn.current_user_id())
       -- The account may have been disconnected while the answer was on its way.
       AND (d.state IN ('claimed', 'sending', 'pending') OR (d.state = 'unconfirmed' AND c.state IN ('published', 'failed')))
@@ -1052,7 +1072,10 @@ CREATE OR REPLACE FUNCTION psn.wake_troubled(codes text[])
 AS $function$
   WITH woken AS (
     UPDATE psn.deliveries d SET wake_at = now()
-    WHERE d.state = 'scheduled' AND d.code = ANY (codes) AND d.wake_at > now() AND d.due_at <= now() AND NOT psn.has_parted()
+    WHERE d.id = ANY (ARRAY(SELECT o.id FROM psn.deliveries o
+      WHERE o.state = 'scheduled' AND o.code = ANY (codes) AND o.wake_at > now() AND o.due_at <= now() AND NOT psn.has_parted()
+      -- What somebody is writing goes on by itself, only later: one user's lock must not keep the others waiting.
+      FOR NO KEY UPDATE SKIP LOCKED))
     RETURNING d.id
   )
   SELECT count(*)::integer FROM woken

@@ -80,6 +80,63 @@ describe.each(["prepare", "publish"] as const)("in %s", (where) => {
   );
 });
 
+test.each(["VENDOR_AUTH", "RATE_LIMITED"] as const)("after %s, however long, a platform that is down has all of its tries", async (code) => {
+  const [id = ""] = await stage.post(await stage.connect("chosen"));
+  breaks.error = new PsnError(code, "not now");
+  breaks.where = "publish";
+  await stage.run({ world });
+  await tireOut();
+  breaks.error = new PsnError("PLATFORM_DOWN", "503");
+  for (const attempt of [1, 2]) {
+    await stage.due();
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = NULL");
+    await stage.run({ world });
+    expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "PLATFORM_DOWN", attempt });
+  }
+  await tireOut();
+  await stage.due();
+  await stage.run({ world });
+  expect(await states([id])).toEqual(["failed"]);
+});
+
+test("a trouble that another one took the place of is told again when it comes back", async () => {
+  await stage.post(await stage.connect("chosen"), { media: [picture()] });
+  breaks.where = "prepare";
+  const meets = async (error: PsnError) => {
+    breaks.error = error;
+    await stage.due();
+    await stage.run({ world });
+  };
+  for (const code of ["VENDOR_AUTH", "FILE_UNREADABLE", "VENDOR_AUTH", "VENDOR_AUTH"] as const) await meets(new PsnError(code, code));
+  expect(told.map((line) => line.split(": ")[1])).toEqual(["VENDOR_AUTH", "FILE_UNREADABLE", "VENDOR_AUTH"]);
+});
+
+test("a trouble whose only post was cancelled is told again when it comes back", async () => {
+  const account = await stage.connect("chosen");
+  const [id = ""] = await stage.post(account, { media: [picture()] });
+  breaks.where = "prepare";
+  breaks.error = new PsnError("VENDOR_AUTH", "the key may not read");
+  await stage.run({ world });
+  expect(await world.stores.upkeep.forgetTroubles()).toBe(0);
+  await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'cancelled' WHERE id = $1", [id]);
+  expect(await world.stores.upkeep.forgetTroubles()).toBe(1);
+  await stage.post(account, { media: [picture()] });
+  await stage.run({ world });
+  expect(told).toHaveLength(2);
+});
+
+test("a post that somebody is writing keeps no other user's post from being woken", async () => {
+  const [mine = "", other = ""] = [await stage.post(await stage.connect("chosen")), await stage.post(await stage.connect("chosen", "b"))].flat();
+  await asOwner(stage.db, "UPDATE psn.deliveries SET code = 'VENDOR_AUTH', attempt = 1, wake_at = now() + interval '10 minutes'");
+  await stage.db.owner.asOwner?.(async (client) => {
+    await client.query("BEGIN");
+    await client.query(`SELECT FROM psn.deliveries WHERE id = '${mine}' FOR UPDATE`);
+    expect(await world.stores.upkeep.wakeTroubled(["VENDOR_AUTH"])).toBe(1);
+    await client.query("ROLLBACK");
+  });
+  expect(await asOwner(stage.db, "SELECT id FROM psn.deliveries WHERE wake_at <= now()")).toEqual([{ id: other }]);
+});
+
 test("a token that this hub's key does not open waits for the right key", async () => {
   const [id = ""] = await stage.post(await stage.connect("chosen"));
   const locked = () => {

@@ -75,6 +75,34 @@ test("reconnecting the account days later asks too, and forgets nothing", async 
   expect(texts()).toEqual([]);
 });
 
+test.each([
+  ["it failed for want of a token, a hundred hours ago", "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 1", 100],
+  ["its user was asked already, since it was too late", "UPDATE psn.deliveries SET state = 'held', code = 'LATE', attempt = 1", 100],
+])("reconnecting the account does not publish what is too late: %s", async (_, sql, hours) => {
+  const id = await overdue(hours, "ask");
+  await asOwner(stage.db, sql);
+  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
+  expect(texts()).toEqual([]);
+});
+
+test("reconnecting the account sends what failed a short time ago, however long it had been due", async () => {
+  const id = await overdue(60, "ask");
+  await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 hours'");
+  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "published" });
+});
+
+test("what has waited for the hub to be mended is asked about like what nobody sent", async () => {
+  const id = await overdue(7 * 24, "ask");
+  await asOwner(stage.db, "UPDATE psn.deliveries SET attempt = 600, code = 'VENDOR_AUTH', message = 'the key may not read', wake_at = now()");
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
+  expect(texts()).toEqual([]);
+});
+
 test("a thread that has begun goes on", async () => {
   const id = await overdue(100, "publish", ["one", "two"]);
   await stage.die({ verb: "settle", nth: 1, when: "after" });

@@ -96,7 +96,7 @@ const UNDO = [
   "ALTER TABLE psn.media DROP COLUMN bucket, ADD CONSTRAINT media_sizes CHECK (true)",
   "ALTER TABLE psn.users DROP COLUMN troubles, ADD CONSTRAINT users_sizes CHECK (true)",
   "ALTER TABLE psn.workers DROP COLUMN settings",
-  ...["hub_users", "unnamed_objects", "note_trouble", "mend_trouble", "wake_troubled", "drop_ended_secrets"].map(
+  ...["hub_users", "unnamed_objects", "note_trouble", "mend_trouble", "forget_troubles", "wake_troubled", "drop_ended_secrets"].map(
     (name) => `DROP FUNCTION psn.${name}`,
   ),
 ];

@@ -20,6 +20,8 @@ export interface Upkeep {
   mendTrouble(userId: string, said: string, code: string): Promise<number>;
   /** Lets the deliveries of all users that wait with one of these codes go on now. Answers how many. */
   wakeTroubled(codes: readonly string[]): Promise<number>;
+  /** Forgets the troubles that no delivery waits for any more; answers of how many users. */
+  forgetTroubles(): Promise<number>;
   /** Forgets where these media are; their descriptions stay. */
   dropMedia(userId: string, mediaIds: readonly string[]): Promise<void>;
   /** Forgets the secrets whose time is over (`Credentials.secretUntil`); returns how many. */

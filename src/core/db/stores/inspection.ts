@@ -59,7 +59,7 @@ export function inspectionStore(database: Database): Inspection {
           db
             .select({ code: sql<string>`${code}`, message: sql<string>`coalesce(${message}, '')`, posts: sql<number>`count(*)::integer` })
             .from(deliveries)
-            .where(and(eq(deliveries.userId, userId), eq(deliveries.state, "scheduled"), inArray(code, [...codes])))
+            .where(and(eq(deliveries.userId, userId), inArray(deliveries.state, ["scheduled", "sending"]), inArray(code, [...codes])))
             .groupBy(code, message)
             .orderBy(sql`count(*) desc`)
             .limit(MOST_TROUBLES),

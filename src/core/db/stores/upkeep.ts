@@ -86,6 +86,13 @@ export function upkeepStore(database: Database): Upkeep {
       return rows[0]?.n ?? 0;
     },
 
+    async forgetTroubles() {
+      const [rows] = await database.run("service", (db) => [
+        db.select({ n: sql<number>`n` }).from(sql`psn.forget_troubles() as forgotten(n)`),
+      ]);
+      return rows[0]?.n ?? 0;
+    },
+
     async dropMedia(userId, mediaIds) {
       await database.run(
         { userId },
