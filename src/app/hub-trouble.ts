@@ -13,7 +13,8 @@ const PASSING_ATTEMPTS = 6;
 /** The same trouble has the same words, whatever figures are in them; of the longest so many characters count. */
 const MOST_CHARS = 300;
 
-const nameOf = (code: string, message: string | null) => `${code}: ${(message ?? "").replace(/\d+/g, "#")}`.slice(0, MOST_CHARS).toWellFormed();
+const nameOf = (code: string, message: string | null) =>
+  `${code}: ${(message ?? "").replace(/\d+/g, "#")}`.slice(0, MOST_CHARS).toWellFormed();
 
 /** What to tell the user of a delivery that waits for the hub; undefined where that was told already, or may pass. Throws DB_…. */
 export async function troubleToTell(

@@ -104,6 +104,31 @@ describe("a lease", () => {
   });
 });
 
+/** Whose trouble each failure is; a new code of the table must be put in here. `command`: no delivery ever meets it. */
+const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" | "post" | "command">> = {
+  ...{ CONFIG_INVALID: "hub", CONFIG_EXPOSED: "hub", HUB_MISSING: "hub", SCHEMA_OUTDATED: "hub", SCHEMA_NEWER: "hub" },
+  ...{ DB_REFUSED: "hub", DB_TLS: "hub", DB_UNREACHABLE: "hub", DB_BUSY: "hub", DB_LOCKED: "hub", DB_FULL: "hub", DB_FAILED: "hub" },
+  ...{ VAULT_LOCKED: "hub", APP_MISSING: "hub", FILE_UNREADABLE: "hub", PRIVATE_ADDRESS: "hub", VENDOR_AUTH: "hub", VENDOR_REFUSED: "hub" },
+  ...{ VENDOR_QUOTA: "hub", VENDOR_UNREACHABLE: "hub", VENDOR_CHANGED: "hub" },
+  ...{ AUTH_REQUIRED: "user", AUTH_EXPIRED: "user", AUTH_REVOKED: "user", APP_REFUSED: "user", VAULT_TAMPERED: "user" },
+  ...{ RATE_LIMITED: "passing", PLATFORM_UNREACHABLE: "passing", PLATFORM_DOWN: "passing" },
+  ...{ OUTCOME_UNKNOWN: "unknown", PLATFORM_CHANGED: "unknown" },
+  ...{ MEDIA_INVALID: "post", MEDIA_GONE: "post", POST_INVALID: "post", PLATFORM_REJECTED: "post", AUTH_SCOPE: "post" },
+  ...{ INPUT_INVALID: "post", NOT_FOUND: "post", UNCONFIRMED: "post", BUG: "post" },
+  ...{ USAGE: "command", INPUT_REQUIRED: "command", TIME_INVALID: "command", SETTING_UNKNOWN: "command", STATE_CONFLICT: "command" },
+  ...{ CONSENT_SHARED: "command", LATE: "command", STILL_PENDING: "command", PUBLISH_PARTIAL: "command", PUBLISH_FAILED: "command" },
+  ...{ DEPLOY_FAILED: "command", CHECK_FAILED: "command", HUB_COPIED: "command", LEASE_LOST: "command", OUTPUT_FAILED: "command" },
+  ...{ INTERRUPTED: "command" },
+};
+const BECOMES = { hub: "scheduled", user: "held", passing: "scheduled", unknown: "sending", post: "failed", command: undefined } as const;
+
+test.each(Object.entries(WHOSE) as [ErrorCode, keyof typeof BECOMES][])("%s is the trouble of: %s", (code, whose) => {
+  const state = BECOMES[whose];
+  if (state) expect(failed(0, new PsnError(code, "why"), 1, 0.5)).toMatchObject({ state });
+  expect(isHubs(code)).toBe(whose === "hub");
+  if (whose === "hub") expect(failed(0, new PsnError(code, "why"), 10_000, 0.5)).toMatchObject({ state });
+});
+
 describe("a failure", () => {
   const change = (code: ErrorCode, more: { retryAfterMs?: number; attempt?: number; random?: number } = {}) => {
     const { attempt = 1, random = 0.5, ...options } = more;

@@ -198,13 +198,7 @@ function isExcused(code: string | null): boolean {
  * What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries; `earlier` is the code of
  * the failure before this one.
  */
-export function failed(
-  position: number,
-  error: PsnError,
-  attempt: number,
-  random: number,
-  earlier: string | null = null,
-): DeliveryChange {
+export function failed(position: number, error: PsnError, attempt: number, random: number, earlier: string | null = null): DeliveryChange {
   const what = { ...still, code: error.code, message: error.message, note: error.message };
   const unit = { position, state: "waiting", handle: null } as const;
   if (error.retry === "reconcile") {

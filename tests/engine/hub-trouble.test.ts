@@ -80,24 +80,27 @@ describe.each(["prepare", "publish"] as const)("in %s", (where) => {
   );
 });
 
-test.each(["VENDOR_AUTH", "RATE_LIMITED"] as const)("after %s, however long, a platform that is down has all of its tries", async (code) => {
-  const [id = ""] = await stage.post(await stage.connect("chosen"));
-  breaks.error = new PsnError(code, "not now");
-  breaks.where = "publish";
-  await stage.run({ world });
-  await tireOut();
-  breaks.error = new PsnError("PLATFORM_DOWN", "503");
-  for (const attempt of [1, 2]) {
-    await stage.due();
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = NULL");
+test.each(["VENDOR_AUTH", "RATE_LIMITED"] as const)(
+  "after %s, however long, a platform that is down has all of its tries",
+  async (code) => {
+    const [id = ""] = await stage.post(await stage.connect("chosen"));
+    breaks.error = new PsnError(code, "not now");
+    breaks.where = "publish";
     await stage.run({ world });
-    expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "PLATFORM_DOWN", attempt });
-  }
-  await tireOut();
-  await stage.due();
-  await stage.run({ world });
-  expect(await states([id])).toEqual(["failed"]);
-});
+    await tireOut();
+    breaks.error = new PsnError("PLATFORM_DOWN", "503");
+    for (const attempt of [1, 2]) {
+      await stage.due();
+      await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = NULL");
+      await stage.run({ world });
+      expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "PLATFORM_DOWN", attempt });
+    }
+    await tireOut();
+    await stage.due();
+    await stage.run({ world });
+    expect(await states([id])).toEqual(["failed"]);
+  },
+);
 
 test("a trouble that another one took the place of is told again when it comes back", async () => {
   await stage.post(await stage.connect("chosen"), { media: [picture()] });
@@ -126,7 +129,10 @@ test("a trouble whose only post was cancelled is told again when it comes back",
 });
 
 test("a post that somebody is writing keeps no other user's post from being woken", async () => {
-  const [mine = "", other = ""] = [await stage.post(await stage.connect("chosen")), await stage.post(await stage.connect("chosen", "b"))].flat();
+  const [mine = "", other = ""] = [
+    await stage.post(await stage.connect("chosen")),
+    await stage.post(await stage.connect("chosen", "b")),
+  ].flat();
   await asOwner(stage.db, "UPDATE psn.deliveries SET code = 'VENDOR_AUTH', attempt = 1, wake_at = now() + interval '10 minutes'");
   await stage.db.owner.asOwner?.(async (client) => {
     await client.query("BEGIN");

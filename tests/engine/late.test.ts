@@ -76,7 +76,11 @@ test("reconnecting the account days later asks too, and forgets nothing", async 
 });
 
 test.each([
-  ["it failed for want of a token, a hundred hours ago", "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 1", 100],
+  [
+    "it failed for want of a token, a hundred hours ago",
+    "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 1",
+    100,
+  ],
   ["its user was asked already, since it was too late", "UPDATE psn.deliveries SET state = 'held', code = 'LATE', attempt = 1", 100],
 ])("reconnecting the account does not publish what is too late: %s", async (_, sql, hours) => {
   const id = await overdue(hours, "ask");
@@ -89,7 +93,10 @@ test.each([
 
 test("reconnecting the account sends what failed a short time ago, however long it had been due", async () => {
   const id = await overdue(60, "ask");
-  await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 hours'");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 hours'",
+  );
   await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
@@ -97,7 +104,10 @@ test("reconnecting the account sends what failed a short time ago, however long 
 
 test("what has waited for the hub to be mended is asked about like what nobody sent", async () => {
   const id = await overdue(7 * 24, "ask");
-  await asOwner(stage.db, "UPDATE psn.deliveries SET attempt = 600, code = 'VENDOR_AUTH', message = 'the key may not read', wake_at = now()");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.deliveries SET attempt = 600, code = 'VENDOR_AUTH', message = 'the key may not read', wake_at = now()",
+  );
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);

@@ -7,7 +7,7 @@ import { RETRIES } from "@psn/platforms/kit/webhook/schedule.ts";
 import webhook from "@psn/platforms/webhook.ts";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
  * A webhook is tried on a schedule of three days. What is final is final at the first request; an account of which nothing goes out is
@@ -105,6 +105,22 @@ function expectSchedule(waits: readonly number[], least = 0): void {
     expect(wait).toBeLessThanOrEqual(pause + 5_000);
   }
 }
+
+test("a repeat whose file is gone is left to a person when the schedule is over, and not asked about for ever", async () => {
+  const [id = ""] = await stage.post(await connect(), { media: [picture()] });
+  answer = "reset";
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "OUTCOME_UNKNOWN" });
+  await asOwner(stage.db, "UPDATE psn.media SET content = NULL");
+  await pass(DAY);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "MEDIA_GONE" });
+  await pass(3 * DAY);
+  await stage.run();
+  expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", message: expect.stringContaining("no clear answer for 3 days") });
+  expect(told.filter((line) => line.includes("psn resolve"))).toHaveLength(1);
+  expect(ids).toHaveLength(1);
+});
 
 test("the schedule spans three days", () => {
   expect(totalOf(RETRIES)).toBeGreaterThanOrEqual(3 * DAY);
