@@ -46,7 +46,8 @@ export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried
   if (change.state === "scheduled" || (change.state === "failed" && error.retry === "backoff")) {
     const pause = pauseOf({ ...tried, attempt: change.attempt ?? tried.attempt });
     if (pause === undefined) return { change: { ...change, state: "failed", wakeInMs: null, event: "failed" }, gaveUp: true };
-    return { change: { ...change, state: "scheduled", event: "retrying", wakeInMs: Math.max(pause, asked) }, gaveUp: false };
+    const again = change.state === "scheduled" ? change : { ...change, state: "scheduled" as const, event: "retrying" };
+    return { change: { ...again, wakeInMs: Math.max(pause, asked) }, gaveUp: false };
   }
   if (change.state !== "sending") return kept;
   const pause = repeatOf(tried);
