@@ -144,7 +144,7 @@ describe("Graph's refusals", () => {
     ["numbers as text", { code: "100", error_subcode: "33" }, "PLATFORM_REJECTED"],
     ["a downtime", { code: 2 }, "PLATFORM_DOWN"],
     ["a passing failure", { code: 100_000, is_transient: true }, "PLATFORM_DOWN"],
-    ["a file that could not be fetched", { code: 1, error_subcode: 2207052 }, "PLATFORM_REJECTED"],
+    ["a file that could not be fetched", { code: 1, error_subcode: 2207052 }, "PLATFORM_DOWN"],
   ])("%s", (_, error, code) => {
     expect(refusalOf(answer({ message: "no", ...error }), caller)).toMatchObject({ code });
   });

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { PsnError } from "@psn/core/errors.ts";
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Fetch, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
+import * as delivery from "@psn/domain/delivery.ts";
 import type { Body } from "@psn/platforms/kit/threads/compose.ts";
 import threads from "@psn/platforms/threads.ts";
 import { afterEach, describe, expect, test } from "vitest";
@@ -239,21 +240,57 @@ describe("publishing", () => {
     expect(refs[0]?.url).toBe(`https://www.threads.net/@${USER.username}/post/C${refs[0]?.id}`);
   });
 
-  test("without a bucket nothing is sent; a bucket that does not answer is a refusal", async () => {
+  test("without a bucket nothing is sent, and the post waits for one", async () => {
     const { fake, session } = await open();
     const before = fake.requests.length;
-    expect(await failure(prepared(only(post(text("x", [image("a")]))), session))).toMatchObject({
-      code: "MEDIA_INVALID",
-      hint: "psn config set S3_BUCKET",
-    });
+    const error = toPsnError(await failure(prepared(only(post(text("x", [image("a")]))), session)));
+    expect(error).toMatchObject({ hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy" });
+    expect(delivery.isHubs(error.code)).toBe(true);
     expect(fake.requests).toHaveLength(before);
+  });
+
+  test.each([
+    ["an image", [image("a")]],
+    ["a video", [video("v")]],
+    ["a carousel", [image("a"), video("v")]],
+  ])("a file that Threads could not fetch, and psn can read, is tried again (%s)", async (_, files) => {
+    const { fake, session } = await open();
+    const request = only(post(text("x", files)), fake);
     fake.switches.hosting = false;
-    for (const file of [image("a"), video("v")]) {
-      const error = await failure(prepared(only(post(text("x", [file])), fake), session));
-      expect(error).toMatchObject({ code: expect.stringMatching(/^PLATFORM_(REJECTED|DOWN)$/) });
-      expect(JSON.stringify(error)).not.toContain("/media/");
-    }
+    const error = toPsnError(await failure(prepared(request, session)));
+    expect(error).toMatchObject({ code: "PLATFORM_DOWN", hint: expect.stringContaining("psn doctor") });
+    expect(JSON.stringify(error)).not.toContain("/media/");
+    expect(delivery.failed(0, error, 1, 0).state).toBe("scheduled");
+    expect(delivery.failed(0, error, 30, 0).state).toBe("failed");
     expect(fake.posts).toEqual([]);
+    fake.switches.hosting = true;
+    await publish(await prepared(request, session), session);
+    expect(fake.posts).toHaveLength(1);
+  });
+
+  test.each([
+    ["an image", image("a")],
+    ["a video", video("v")],
+  ])("a file that psn cannot read either is the bucket's trouble, for which the post waits (%s)", async (_, file) => {
+    const { fake, session } = await open();
+    const request = only(post(text("x", [file])), fake);
+    const wrongKey = new PsnError("VENDOR_AUTH", "the secret of the bucket's key is wrong", {
+      hint: "psn config set S3_SECRET_ACCESS_KEY",
+    });
+    const host = () => fake.host(file);
+    const media = request.media.map((one) => ({ ...one, link: host, open: () => Promise.reject(wrongKey) }));
+    fake.switches.hosting = false;
+    expect(await failure(prepared({ ...request, media }, session))).toMatchObject({ code: "VENDOR_AUTH", hint: wrongKey.hint });
+    expect(delivery.isHubs("VENDOR_AUTH")).toBe(true);
+  });
+
+  test("a download that took too long asks the bucket too", async () => {
+    const { fake, session } = await open();
+    const away = new PsnError("VENDOR_UNREACHABLE", "the bucket's service does not answer");
+    const request = only(post(text("x", [image("a")])), fake);
+    const media = request.media.map((one) => ({ ...one, open: () => Promise.reject(away) }));
+    fake.anyRefusals.push(Response.json({ data: [] }), graph(400, -2, { error_subcode: 2207003 }));
+    expect(await failure(prepared({ ...request, media }, session))).toMatchObject({ code: "VENDOR_UNREACHABLE" });
   });
 
   test("it waits for what is worked on or not known yet, gives up on what is unusable, and a stop ends the wait", async () => {

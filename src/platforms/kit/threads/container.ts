@@ -7,7 +7,7 @@ import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uplo
 import { z } from "zod";
 import { api, Created, form, Id } from "./api.ts";
 import type { Body } from "./compose.ts";
-import { isMissing, QUOTA_PAUSE_MS, reasonOf, refusalOf } from "./refusals.ts";
+import { isMissing, isNotFetched, NOT_FETCHED_HINT, QUOTA_PAUSE_MS, reasonOf, refusalOf } from "./refusals.ts";
 
 /*
  * A post is made in two steps: a container, which nobody sees, and its publication
@@ -25,19 +25,21 @@ export const SPREADING_MS = 10 * 60_000;
 
 /**
  * Makes the container of one unit and waits for a moment until it can be published; of a carousel the children first, each a
- * container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). Throws MEDIA_INVALID without a
- * bucket, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
+ * container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). Throws CONFIG_INVALID without a
+ * bucket, what the bucket says (VENDOR_…) where Threads could not fetch a file from it, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   session.signal.throwIfAborted();
   const { unit, media, parent } = request;
   if (media.some(({ link }) => link === undefined))
-    throw new PsnError("MEDIA_INVALID", "Threads fetches media from a public address, which a hub without a bucket cannot give", {
-      hint: "psn config set S3_BUCKET",
+    // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
+    throw new PsnError("CONFIG_INVALID", "Threads fetches media from a public address, which a hub without a bucket cannot give", {
+      hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy",
     });
   if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
   const body = { ...unit.body, ...(parent ? { reply_to_id: parent.id } : {}) };
   const isCarousel = media.length > 1;
+  const filesOf = (child: Media | undefined) => (child ? [child] : media);
   const fields = async (child: Media | undefined, ids: readonly string[]): Promise<Readonly<Record<string, string>>> => {
     if (child) return { ...(await fieldsOf(child)), is_carousel_item: "true" };
     return isCarousel ? { media_type: "CAROUSEL", children: ids.join(","), ...body } : { ...(await fieldsOf(media[0])), ...body };
@@ -46,15 +48,26 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     files: [...(isCarousel ? media : []), undefined],
     id: Id,
     start: async (child, _index, ids) => ({
-      id: await make(await fields(child, ids), session).catch((error: unknown) => refusedParent(error, request, session)),
+      id: await make(await fields(child, ids), session).catch(async (error: unknown) => {
+        if (isNotFetched(error)) await assertReadable(filesOf(child));
+        return refusedParent(error, request, session);
+      }),
       told: { status: "working", checkAfterMs: 0 },
     }),
     lastWaits: true,
-    ask: (container, _child, ageMs) => statusOf(container, ageMs, session),
+    ask: (container, child, ageMs) => statusOf(container, ageMs, filesOf(child), session),
     finish: async (ids) => ({ container: ids.at(-1) ?? "", madeAt: session.now().getTime() }) satisfies Prepared,
     overdue: () => "Threads is still processing the post",
   };
   return prepareUploads(uploads, request.handle, session);
+}
+
+/**
+ * Where Threads could not fetch a file, psn reads it: what the bucket refuses psn, or a bucket that is away, is the hub's trouble, for
+ * which a post waits. Throws VENDOR_…, CONFIG_INVALID, MEDIA_GONE.
+ */
+async function assertReadable(files: readonly Media[]): Promise<void> {
+  for (const file of files) await file.open();
 }
 
 async function fieldsOf(file: Media | undefined): Promise<Record<string, string>> {
@@ -140,13 +153,14 @@ export async function ask(container: string, session: Session): Promise<Containe
 }
 
 /** Not heard of everywhere is as good as worked on, for as long as that may take. */
-async function statusOf(container: string, ageMs: number, session: Session): Promise<Told> {
+async function statusOf(container: string, ageMs: number, files: readonly Media[], session: Session): Promise<Told> {
   const { status, reason, answer } = await ask(container, session);
   if (status === "FINISHED" || status === "PUBLISHED") return { status: "ready" };
   if (status === "EXPIRED" || (status === "UNTOLD" && ageMs > SPREADING_MS))
     return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready") };
   if (status === "ERROR") {
     const error = unusable(reason);
+    if (reason.startsWith(NOT_DOWNLOADED)) await assertReadable(files);
     // The same container would fail the same way; another one may not.
     if (error.retry !== "never") return { status: "lost", error };
     throw error;
@@ -159,8 +173,10 @@ async function statusOf(container: string, ageMs: number, session: Session): Pro
 export function unusable(reason: string): PsnError {
   if (reason === "" || reason === "UNKNOWN")
     return new PsnError("PLATFORM_DOWN", "Threads could not process the post and does not say why");
-  const hint = reason.startsWith("FAILED_DOWNLOADING")
-    ? "the bucket must be reachable from the Internet: psn doctor"
-    : "save the video as H.264 with AAC in an MP4, at most 5 minutes and 1,920 pixels wide";
+  // It may have been the bucket, or the line between the two: another container may get the file.
+  if (reason.startsWith(NOT_DOWNLOADED))
+    return new PsnError("PLATFORM_DOWN", `Threads could not fetch a file: ${reason}`, { hint: NOT_FETCHED_HINT });
+  const hint = "save the video as H.264 with AAC in an MP4, at most 5 minutes and 1,920 pixels wide";
   return new PsnError("PLATFORM_REJECTED", `Threads cannot use a file: ${reason}`, { hint });
 }
+const NOT_DOWNLOADED = "FAILED_DOWNLOADING";

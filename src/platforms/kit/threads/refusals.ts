@@ -44,13 +44,20 @@ export function isMissing(reason: Reason | undefined): boolean {
   return reason?.error_subcode === 4279009 || reason?.code === 24 || (reason?.code === 100 && reason.error_subcode === 33);
 }
 
-/** Meta could not fetch a file; it comes with code 1, and is no downtime (gitroomhq/postiz-app#1364). */
-const NOT_FETCHED = 2207052;
+/**
+ * Meta could not fetch a file, which comes with code 1 (gitroomhq/postiz-app#1364), or not in time, with code -2 (Instagram's list). Whether
+ * the bucket or the line is at fault it does not say.
+ */
+const NOT_FETCHED: ReadonlySet<unknown> = new Set([2207052, 2207003]);
+export const NOT_FETCHED_HINT = "Threads fetches media itself: the bucket must be reachable from the Internet; psn doctor";
+
+/** True for a refusal that says that Threads could not fetch a file. */
+export const isNotFetched = (error: unknown): boolean => error instanceof PsnError && NOT_FETCHED.has(error.details["subcode"]);
 
 function codeOf({ code, error_subcode: subcode, is_transient: transient }: Reason, { effect }: Answer): ErrorCode | undefined {
   if (TOKEN.has(code)) return DEAD.has(subcode) ? "AUTH_REVOKED" : "AUTH_EXPIRED";
   if (THROTTLED.has(code)) return "RATE_LIMITED";
-  if (subcode === NOT_FETCHED && effect === "none") return "PLATFORM_REJECTED";
+  if (NOT_FETCHED.has(subcode) && effect === "none") return "PLATFORM_DOWN";
   if (DOWN.has(code) || transient) return effect === "publish" ? "OUTCOME_UNKNOWN" : "PLATFORM_DOWN";
   if (code === 3 || code === 10 || (code >= 200 && code <= 299)) return "AUTH_SCOPE";
   // A wrong parameter, a thing that is not there: clear, even as a 500.
@@ -104,7 +111,7 @@ function pauseOf({ headers }: Answer, { code }: Reason, now: Date): number | und
 }
 
 function hintOf(code: ErrorCode, { message, error_subcode: subcode, error_user_title: title }: Reason): string | undefined {
-  if (subcode === NOT_FETCHED) return "Threads fetches media itself: the bucket must be reachable from the Internet";
+  if (NOT_FETCHED.has(subcode)) return NOT_FETCHED_HINT;
   if (/LINK_LIMIT_EXCEEDED/.test(`${message} ${title}`)) return "Threads takes 5 links in a post: put the others into another part";
   return HINTS[code];
 }
