@@ -5,7 +5,7 @@ import type { Media } from "@psn/core/types/post.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { steadyAge } from "./clocks.ts";
 import { type HeldClaim, write } from "./held-claim.ts";
-import { linkMedia, openMedia } from "./keep-media.ts";
+import { linkerOf, openMedia } from "./keep-media.ts";
 import type { LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
 import { openCredentials, refreshSession } from "./session.ts";
 import { tellOfChange } from "./tell-user.ts";
@@ -48,7 +48,11 @@ export function requestOf(
     if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
     const open = async () => opened.get(id) ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
     const { bucket } = world;
-    return { ...info, open, ...(bucket ? { link: (seconds: number) => linkMedia(world, bucket, claim.userId, id, seconds) } : {}) };
+    return {
+      ...info,
+      open,
+      ...(bucket ? { link: async (seconds: number) => (await linkerOf(world, bucket, claim.userId, info))(seconds) } : {}),
+    };
   });
   const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
   const root = unit.position > 0 ? ref(0) : undefined;

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { Bucket } from "./ports/outside.ts";
-import type { NewMedia, StoredMedia } from "./ports/posts.ts";
+import type { NewMedia, Posts, StoredMedia } from "./ports/posts.ts";
 import type { World } from "./ports/world.ts";
 
 /** What every key of a user's objects begins with. */
@@ -58,12 +58,17 @@ export async function keepMedia(
   }
 }
 
+/** Where a file can be. */
+export interface Shelf extends Pick<World, "bucket"> {
+  readonly stores: { readonly posts: Pick<Posts, "findMedia"> };
+}
+
 /**
  * A file's bytes, from wherever they are, and exactly those that were kept. Throws MEDIA_GONE where it is certain that nobody has them any
  * more, FILE_UNREADABLE and CONFIG_INVALID where they may be in a bucket that this process does not look into, VENDOR_…, DB_….
  */
 export async function openMedia(
-  world: World,
+  world: Shelf,
   userId: string,
   { id, bytes }: Pick<MediaInfo, "id" | "bytes">,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -84,16 +89,26 @@ export async function openMedia(
   });
 }
 
-/** An address under which anybody can fetch this file for so many seconds. Throws MEDIA_GONE, MEDIA_INVALID, DB_…. */
-export async function linkMedia(world: World, bucket: Bucket, userId: string, mediaId: string, seconds: number): Promise<string> {
-  const found = await findMedia(world, userId, mediaId);
-  if ("objectKey" in found) return bucket.link(found.objectKey, seconds);
-  throw new PsnError("MEDIA_INVALID", "a media file of this post is not in the bucket", {
-    hint: "post it again, now that the hub has a bucket",
-  });
+/**
+ * What makes addresses under which anybody can fetch this file for so many seconds. Everything slow is done when it resolves. A bucket
+ * other than the one into which the file was put must have it. Throws MEDIA_GONE, MEDIA_INVALID, DB_…, and what `openMedia` throws.
+ */
+export async function linkerOf(
+  world: Shelf,
+  bucket: Bucket,
+  userId: string,
+  info: Pick<MediaInfo, "id" | "bytes">,
+): Promise<(seconds: number) => string> {
+  const found = await findMedia(world, userId, info.id);
+  if (!("objectKey" in found))
+    throw new PsnError("MEDIA_INVALID", "a media file of this post is not in the bucket", {
+      hint: "post it again, now that the hub has a bucket",
+    });
+  if (found.bucket !== bucket.address) await openMedia(world, userId, info);
+  return (seconds) => bucket.link(found.objectKey, seconds);
 }
 
-async function findMedia({ stores }: World, userId: string, mediaId: string): Promise<StoredMedia> {
+async function findMedia({ stores }: Shelf, userId: string, mediaId: string): Promise<StoredMedia> {
   const found = await stores.posts.findMedia(userId, mediaId);
   // Somebody who may write rows could name another's object.
   const foreign = found !== undefined && "objectKey" in found && !found.objectKey.startsWith(objectPrefix(userId));
