@@ -9,7 +9,7 @@ import { fetchAsPsn } from "@psn/core/net/fetch.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { type HubEnv, hasProxy } from "@psn/core/utils/env.ts";
 import { printable } from "@psn/core/utils/printable.ts";
-import { readOrigins, readPrivateOrigins } from "@psn/core/utils/settings.ts";
+import { readObjectMarks, readOrigins, readPrivateOrigins } from "@psn/core/utils/settings.ts";
 import { keyId } from "@psn/core/vault.ts";
 import { isPlatformId, platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
 import { publicFetch } from "@psn/platforms/kit/private.ts";
@@ -129,16 +129,14 @@ export function bucketOf(env: HubEnv): Pick<World, "bucket"> {
   return { bucket };
 }
 
-/** By the key that the hub has now: what it put under an older one, and no row names, is left. */
-export function objectMarkOf(keys: readonly Key[]): Pick<World, "objectMark"> {
-  const [current] = keys;
+/** What the names of objects begin with that a hub puts into the bucket under the key with this id; no secret. */
+export const objectMarkOf = (keyId: string): string => createHash("sha256").update(`objects ${keyId}`).digest("hex").slice(0, 10);
+
+/** By the key that the hub has now, and by those that it had before (`PSN_OBJECT_MARKS`). */
+export function objectMarksOf(env: HubEnv, [current, ...old]: readonly Key[]): Pick<World, "objectMark" | "formerMarks"> {
   if (!current) return {};
-  return {
-    objectMark: `${createHash("sha256")
-      .update(`objects ${keyId(current)}`)
-      .digest("hex")
-      .slice(0, 10)}-`,
-  };
+  const former = [...old.map((key) => objectMarkOf(keyId(key))), ...(readObjectMarks(env.get("PSN_OBJECT_MARKS") ?? "") ?? [])];
+  return { objectMark: `${objectMarkOf(keyId(current))}-`, formerMarks: [...new Set(former)].map((mark) => `${mark}-`) };
 }
 
 /** Neon takes 10 MB a request over HTTP (neon.com/docs/changelog/2023-08-16), where each byte is two characters. */

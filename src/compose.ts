@@ -43,7 +43,7 @@ import { exposedFolder, quoted } from "@psn/core/utils/ownership.ts";
 import { makePrivateFolder, readTextFile, unwritable } from "@psn/core/utils/private-file.ts";
 import { createFormerVault, createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
-import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, objectMarkOf, outside, queueOf } from "./compose.parts.ts";
+import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, objectMarksOf, outside, queueOf } from "./compose.parts.ts";
 import { type Reaching, reaching, takeOverOrigins } from "./compose.private.ts";
 import { liveSettings } from "./compose.settings.ts";
 
@@ -125,7 +125,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       fetch: parts.fetch,
       settings: told,
       hubUserId: user.id,
-      ...objectMarkOf(keys),
+      ...objectMarksOf(env, keys),
       ...queueOf(env),
       ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
       platforms: loaderOf(platformIds),

@@ -29,8 +29,9 @@ import {
 import { takeLock } from "@psn/core/utils/lock.ts";
 import { knownKeys, MOVING, type MovedSettings, movedSettings, movingSettings } from "@psn/core/utils/moved-settings.ts";
 import { readTextFile } from "@psn/core/utils/private-file.ts";
+import { readObjectMarks } from "@psn/core/utils/settings.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
-import { keysOf } from "./compose.parts.ts";
+import { keysOf, objectMarkOf } from "./compose.parts.ts";
 import { databaseOptions, provisioning } from "./compose.ts";
 
 /*
@@ -79,6 +80,7 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
   const path = hubEnvPath(folder);
   const NEW = "HUB_ENCRYPTION_KEY";
   const OLD = "HUB_ENCRYPTION_KEY_OLD";
+  const MARKS = "PSN_OBJECT_MARKS";
   const valueIn = (text: string, name: string) =>
     parseEnvFile(text, path).find((entry) => entry.name === name && entry.value !== "")?.value;
   const idOf = (hex: string) => keyId(keyFromHex(hex));
@@ -105,7 +107,10 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
         const old = kept !== undefined && idOf(kept) === idOf(current) ? undefined : kept;
         const next = old === undefined ? generateKey() : current;
         ids = { keyId: idOf(next), oldKeyId: idOf(old ?? current) };
-        return old === undefined ? checked(setEnvValue(setEnvValue(text, NEW, next), OLD, current)) : text;
+        if (old !== undefined) return text;
+        // By its mark the hub knows what it has put into the bucket under the key that goes.
+        const marks = new Set([...(readObjectMarks(valueIn(text, MARKS) ?? "") ?? []), objectMarkOf(idOf(current))]);
+        return checked(setEnvValue(setEnvValue(setEnvValue(text, NEW, next), OLD, current), MARKS, [...marks].join(",")));
       });
       if (!ids) throw new PsnError("BUG", "hub.env was not changed");
       return ids;
@@ -122,12 +127,13 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
 /** Beside the keys at Trigger.dev: which key the tasks were given, and when. Neither is secret. */
 const SHIPPED = "PSN_KEYS_SHIPPED";
 
-/** The keys among the variables of the tasks. `secrets` gives them as hub.env has them now. */
+/** The keys among the variables of the tasks. `secrets` gives them as hub.env has them now, and `plain` the marks of earlier ones. */
 export function taskKeysOf(
   trigger: TriggerDev,
   projectRef: string,
   secrets: () => Readonly<Record<string, string>>,
   now: () => Date,
+  plain: () => Readonly<Record<string, string>> = () => ({}),
 ): TaskKeys {
   return {
     ship: async (id) => {
@@ -135,7 +141,7 @@ export function taskKeysOf(
       if (shipped === id && !Number.isNaN(Date.parse(at))) return new Date(at);
       await trigger.setVariables(projectRef, secrets(), true);
       const since = now();
-      await trigger.setVariables(projectRef, { [SHIPPED]: `${id} ${since.toISOString()}` }, false);
+      await trigger.setVariables(projectRef, { ...plain(), [SHIPPED]: `${id} ${since.toISOString()}` }, false);
       return since;
     },
     drop: () => trigger.removeVariables(projectRef, ["HUB_ENCRYPTION_KEY_OLD", SHIPPED]),

@@ -30,7 +30,7 @@ import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { dashboardOf, plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
-import { bucketOf, keysOf, objectMarkOf, outside } from "./compose.parts.ts";
+import { bucketOf, keysOf, objectMarksOf, outside } from "./compose.parts.ts";
 import { databaseOptions, hubFile, loginsOf } from "./compose.ts";
 
 /*
@@ -93,7 +93,15 @@ const SECRET = [
   "S3_SECRET_ACCESS_KEY",
   "PSN_NOTIFY_URL",
 ] as const;
-const PLAIN = ["NEON_PROXY", "S3_ENDPOINT", "S3_REGION", "S3_BUCKET", "PSN_WATCHDOG_MINUTES", "PSN_PRIVATE_ORIGINS"] as const;
+const PLAIN = [
+  "NEON_PROXY",
+  "S3_ENDPOINT",
+  "S3_REGION",
+  "S3_BUCKET",
+  "PSN_WATCHDOG_MINUTES",
+  "PSN_PRIVATE_ORIGINS",
+  "PSN_OBJECT_MARKS",
+] as const;
 
 export interface Variables {
   readonly secrets: Readonly<Record<string, string>>;
@@ -188,7 +196,8 @@ async function emptyBucket(folder: string, env: HubEnv, environment: Environment
     const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
     if (await checkIncarnation({ incarnation, notes, newId: outside.newId }))
       return { left: "this hub is a copy, and its original may have the same files" };
-    const { objectMark = "" } = objectMarkOf(keysOf(env));
+    const { objectMark = "", formerMarks = [] } = objectMarksOf(env, keysOf(env));
+    const marks = [objectMark, ...formerMarks];
     let removed = 0;
     let others = 0;
     for (const userId of await upkeep.users()) {
@@ -196,7 +205,7 @@ async function emptyBucket(folder: string, env: HubEnv, environment: Environment
         return { left: "this hub was moved, and where it is now it has the same files" };
       const folder = objectPrefix(userId);
       // What has another mark is of a hub that this one was imported from, or that was imported from this one; an older psn had no marks.
-      const isOwn = (name: string) => name.startsWith(objectMark) || !/^[0-9a-f]{10}-/.test(name);
+      const isOwn = (name: string) => marks.some((mark) => name.startsWith(mark)) || !/^[0-9a-f]{10}-/.test(name);
       const all = (await bucket.list(folder)).map(({ key }) => key);
       const keys = all.filter((key) => isOwn(key.slice(folder.length)));
       others += all.length - keys.length;
@@ -260,7 +269,7 @@ export function vendorGround(folder: string, version: string, environment?: Envi
   return {
     // A plain tunnel, for which the driver is chosen by hand, takes no statements over HTTP.
     ways: known === "neon-http" ? [way("neon over HTTP", "once"), ...overWebSocket] : overWebSocket,
-    bucket: bucket && { bucket, folder: `${objectPrefix(env.get("PSN_USER") ?? "")}${objectMarkOf(keysOf(env)).objectMark ?? ""}` },
+    bucket: bucket && { bucket, folder: `${objectPrefix(env.get("PSN_USER") ?? "")}${objectMarksOf(env, keysOf(env)).objectMark ?? ""}` },
     trigger: deployed
       ? {
           api: openTrigger(env, token),

@@ -1,5 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { objectPrefix } from "./keep-media.ts";
+import type { ListedObject } from "./ports/outside.ts";
+import type { Upkeep } from "./ports/upkeep.ts";
 import type { World } from "./ports/world.ts";
 
 /**
@@ -7,6 +9,11 @@ import type { World } from "./ports/world.ts";
  * milliseconds.
  */
 const LEFT_BEHIND_MS = 24 * 3_600_000;
+/** What the sweep needs of the world. */
+export interface Swept extends Pick<World, "bucket" | "objectMark" | "formerMarks"> {
+  readonly stores: { readonly upkeep: Pick<Upkeep, "users" | "unnamed"> };
+}
+
 /** Names that one statement is asked about. */
 const TOGETHER = 500;
 
@@ -15,7 +22,10 @@ const TOGETHER = 500;
  * before it wrote the row. Looks at what this hub has put into the folders of its users, and at nothing else: hubs may share a bucket, and users. Trouble with one folder
  * or object is told and stops no other. Returns how many are gone. Throws DB_….
  */
-export async function sweepBucket({ bucket, stores, objectMark = "" }: World, onTrouble: (error: PsnError) => void): Promise<number> {
+export async function sweepBucket(
+  { bucket, stores, objectMark = "", formerMarks = [] }: Swept,
+  onTrouble: (error: PsnError) => void,
+): Promise<number> {
   if (!bucket) return 0;
   const { upkeep } = stores;
   let gone = 0;
@@ -25,7 +35,9 @@ export async function sweepBucket({ bucket, stores, objectMark = "" }: World, on
       return [];
     };
     // The list first: what is named later is younger than a day, or was named all the time.
-    const listed = await bucket.list(`${objectPrefix(userId)}${objectMark}`).catch(trouble);
+    const listed: ListedObject[] = [];
+    for (const mark of new Set([objectMark, ...formerMarks]))
+      listed.push(...(await bucket.list(`${objectPrefix(userId)}${mark}`).catch(trouble)));
     const old = listed.filter(({ ageMs }) => ageMs > LEFT_BEHIND_MS).map(({ key }) => key);
     for (let at = 0; at < old.length; at += TOGETHER) {
       for (const key of await upkeep.unnamed(old.slice(at, at + TOGETHER))) {

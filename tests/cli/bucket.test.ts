@@ -151,6 +151,30 @@ test("psn destroy names the bucket, removes the files of this hub from it, and n
   await own.stop();
 });
 
+test("psn destroy removes the files from before the key was changed, twice", async () => {
+  const own = await startS3({ bucket: "rotated" });
+  const folder = await closedHub();
+  await psn(["connect", "feed", join(folder, "public")], { cwd: folder });
+  await set(folder, settingsOf(own));
+  const file = await large(folder);
+  const post = () => psn(["post", "one", "--media", file, "--alt", "a", "--to", "feed", "--in", "3d"], { cwd: folder });
+  for (let key = 0; key < 3; key += 1) {
+    if (key > 0) expect(await psn(["vault", "rotate"], { cwd: folder })).toMatchObject({ code: 0 });
+    expect(await post()).toMatchObject({ code: 0 });
+  }
+  // Of a hub that was imported from this one.
+  const [mine = ""] = await own.objects();
+  const imported = mine.replace(/[^/]*$/, "0123456789-0199c0de-0000-7000-8000-000000000001");
+  await openBucket({ ...own, region: "auto" }).put(imported, Buffer.from("x"), "image/png");
+  expect(await own.objects()).toHaveLength(4);
+  expect(await psn(["destroy", "--yes"], { cwd: folder })).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/removed +bucket +.*3 files; 1 stay/),
+  });
+  expect(await own.objects()).toEqual([imported]);
+  await own.stop();
+});
+
 test("psn destroy of a hub whose bucket is away removes the hub, and says what is left there", async () => {
   const folder = await closedHub();
   await set(folder, settingsOf(s3, { S3_SECRET_ACCESS_KEY: "an older one" }));

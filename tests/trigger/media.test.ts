@@ -325,7 +325,8 @@ describe("sweep", () => {
   test("a machine whose clock is days ahead removes nothing that is young", async () => {
     await put(`psn/${stage.userId}/young`);
     const bucket = openBucket(settings(), QUICK, () => new Date(Date.now() + 600_000));
-    expect(await sweepBucket({ ...world, bucket, now: () => new Date(Date.now() + 9 * DAY) }, () => undefined)).toBe(0);
+    const ahead: World = { ...world, bucket, now: () => new Date(Date.now() + 9 * DAY) };
+    expect(await sweepBucket(ahead, () => undefined)).toBe(0);
     expect(await s3.objects()).toHaveLength(1);
   });
 

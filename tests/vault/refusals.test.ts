@@ -324,7 +324,7 @@ test("hub.env keeps what its owner wrote around the keys", async () => {
   await writeFile(path, `# mine\n${await hubEnv()}\n# at the end\n`);
   await ground.run(["vault", "rotate"]);
   const after = await hubEnv();
-  expect(after).toMatch(/^# mine\n[\s\S]*# at the end\n$/);
+  expect(after).toMatch(/^# mine\n[\s\S]*# at the end\nPSN_OBJECT_MARKS=[0-9a-f,]+\n$/);
   expect(after).not.toContain(first);
 });
 

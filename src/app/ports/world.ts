@@ -42,6 +42,8 @@ export interface World extends Faults {
    * may have its bucket. Absent: nothing.
    */
   readonly objectMark?: string;
+  /** The same of the objects that it put there under earlier keys. Absent: none. */
+  readonly formerMarks?: readonly string[];
   /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
   readonly rowHolds?: number;
   readonly fetch: Fetch;

@@ -95,11 +95,11 @@ async function tasksOf(folder: string, input: TriggerTokenInput, context: Contex
   if (projectRef === undefined) return undefined;
   const token = await triggerToken(input, env, context);
   const { taskKeysOf } = await import("@psn/compose.vault.ts");
-  const secrets = () => {
-    const all = vendors.variablesOf(folder).secrets;
-    return Object.fromEntries(Object.entries(all).filter(([name]) => name.startsWith("HUB_ENCRYPTION_KEY")));
-  };
-  return taskKeysOf(vendors.openTrigger(env, token), projectRef, secrets, context.now);
+  const some = (which: "secrets" | "plain", begins: string) =>
+    Object.fromEntries(Object.entries(vendors.variablesOf(folder)[which]).filter(([name]) => name.startsWith(begins)));
+  const secrets = () => some("secrets", "HUB_ENCRYPTION_KEY");
+  const plain = () => some("plain", "PSN_OBJECT_MARKS");
+  return taskKeysOf(vendors.openTrigger(env, token), projectRef, secrets, context.now, plain);
 }
 
 function role(id: string, keyIds: readonly string[]): "current" | "old" | "unknown" {

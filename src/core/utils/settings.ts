@@ -50,6 +50,15 @@ export const HUB_SETTINGS = [
     isValid: isKey,
   },
   {
+    name: "PSN_OBJECT_MARKS",
+    secret: false,
+    example: "0123456789",
+    meaning:
+      "How the names of files begin that this hub put into its bucket under an earlier key, with commas between. `psn vault rotate` writes it; by it `psn destroy` and the daily sweep know these files.",
+    form: "marks of 10 hex characters (0-9, a-f) with commas between",
+    isValid: (value) => readObjectMarks(value) !== undefined,
+  },
+  {
     name: "PSN_USER",
     secret: false,
     example: "01930b1e-7c00-7000-8000-000000000000",
@@ -360,6 +369,12 @@ export function readOrigins(value: string): ReadonlyMap<string, string> | undefi
 
 function isLocal({ protocol, hostname }: URL): boolean {
   return protocol === "http:" && /^(127\.0\.0\.1|localhost|\[::1\])$/.test(hostname);
+}
+
+/** `PSN_OBJECT_MARKS` as marks; undefined when it is not of that form. */
+export function readObjectMarks(value: string): readonly string[] | undefined {
+  const marks = value.split(",").map((each) => each.trim());
+  return marks.every((mark) => /^[0-9a-f]{10}$/.test(mark)) ? marks : undefined;
 }
 
 /** `PSN_PRIVATE_ORIGINS` as origins; undefined when it is not of that form. */
