@@ -94,7 +94,7 @@ function page(name: string, { summary, details, args = [], flags = [], examples 
 function errors(): string {
   const exits = Object.entries(EXIT).map(([name, code]) => row(String(code), name));
   const codes = Object.entries(ERRORS).map(([code, spec]) =>
-    row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "hint" in spec ? `\`${spec.hint}\`` : ""),
+    row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "helps" in spec ? spec.helps : `\`${spec.hint}\``),
   );
   const parts = [
     "# Errors",

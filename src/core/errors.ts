@@ -34,17 +34,41 @@ interface Spec {
   readonly exit: number;
   readonly retry: Retry;
   readonly meaning: string;
+  /** The command or step that helps; an error that gives none has this one. */
   readonly hint?: string;
+  /** What `psn explain` says in place of the hint, where what helps goes by the error's own message. */
+  readonly helps?: string;
 }
 
 /** Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. */
 export const ERRORS = {
   USAGE: { exit: EXIT.usage, retry: "never", meaning: "The command line is not one psn understands.", hint: "psn help" },
-  INPUT_REQUIRED: { exit: EXIT.usage, retry: "never", meaning: "A value is missing and there is no terminal to ask on." },
-  INPUT_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A value is not of the form it must have." },
+  INPUT_REQUIRED: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A value is missing and there is no terminal to ask on.",
+    helps: "give the value that the message names as an option, or by --stdin for a secret: psn help COMMAND",
+  },
+  INPUT_INVALID: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A value is not of the form it must have.",
+    helps: "the message says which form the value must have: psn help COMMAND",
+  },
   TIME_INVALID: { exit: EXIT.usage, retry: "never", meaning: "The time is past, ambiguous or not a time.", hint: "psn help times" },
-  FILE_UNREADABLE: { exit: EXIT.usage, retry: "never", meaning: "A file is missing, is a folder, or may not be read or written." },
-  MEDIA_INVALID: { exit: EXIT.usage, retry: "never", meaning: "A media file is not of a kind psn can publish." },
+  FILE_UNREADABLE: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A file is missing, is a folder, or may not be read or written.",
+    helps:
+      "the message names the file or folder: look whether it is there and whether your user may read and write it (ls -ld); what a post waits for goes on when you have mended it",
+  },
+  MEDIA_INVALID: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A media file is not of a kind psn can publish.",
+    helps: "save the file in a format and size that the platform takes (psn help post), then post again",
+  },
   MEDIA_GONE: {
     exit: EXIT.failed,
     retry: "never",
@@ -70,12 +94,25 @@ export const ERRORS = {
     meaning: "The delivery is in a state in which that cannot be done.",
     hint: "psn show ID",
   },
-  HUB_MISSING: { exit: EXIT.setup, retry: "never", meaning: "There is no hub in this folder or above it.", hint: "psn init" },
-  CONFIG_INVALID: { exit: EXIT.setup, retry: "never", meaning: "hub.env or keys.env cannot be used as it is.", hint: "psn config edit" },
+  HUB_MISSING: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "There is no hub in this folder or above it.",
+    hint: "psn init",
+    helps: "go into the folder of your hub and run the command there; to make a new hub: psn init",
+  },
+  CONFIG_INVALID: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "hub.env or keys.env cannot be used as it is.",
+    hint: "psn config edit",
+    helps: "the message names the setting: psn config set NAME; psn config edit opens the file; for tasks at Trigger.dev then psn deploy",
+  },
   CONFIG_EXPOSED: {
     exit: EXIT.setup,
     retry: "never",
     meaning: "A file or a folder of the hub belongs to another user, or other people on this machine can read or change it.",
+    helps: "the message names the file or folder: chmod 600 for a file, chmod 700 for a folder, and it must belong to your user",
   },
   SCHEMA_OUTDATED: { exit: EXIT.setup, retry: "never", meaning: "The database is older than this psn.", hint: "psn db migrate" },
   SCHEMA_NEWER: { exit: EXIT.setup, retry: "never", meaning: "The database is newer than this psn.", hint: "update psn" },
@@ -91,8 +128,20 @@ export const ERRORS = {
     meaning: "No encrypted connection to the database: its certificate is not trusted, or one side does not speak TLS as the other asks.",
     hint: "psn config set DATABASE_URL",
   },
-  DB_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The database does not answer.", hint: "psn doctor" },
-  DB_BUSY: { exit: EXIT.later, retry: "backoff", meaning: "Another psn process holds the embedded database and does not let go." },
+  DB_UNREACHABLE: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "The database does not answer.",
+    hint: "psn doctor",
+    helps:
+      "look whether the database server runs and whether its address is right (psn config get DATABASE_URL); psn tries again by itself",
+  },
+  DB_BUSY: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "Another psn process holds the embedded database and does not let go.",
+    helps: "end the other process that uses this hub (ps ax | grep psn), or wait until its command is done, then try again",
+  },
   DB_LOCKED: {
     exit: EXIT.later,
     retry: "backoff",
@@ -105,12 +154,18 @@ export const ERRORS = {
     meaning: "The disk is full, or a quota on it is used up: the database or a file cannot be written.",
     hint: "make room on the disk (df -h), then try again",
   },
-  DB_FAILED: { exit: EXIT.failed, retry: "backoff", meaning: "A statement failed in the database." },
+  DB_FAILED: {
+    exit: EXIT.failed,
+    retry: "backoff",
+    meaning: "A statement failed in the database.",
+    helps: "run the command again; if it fails again, psn doctor, and look into the log of the database server",
+  },
   VAULT_LOCKED: {
     exit: EXIT.setup,
     retry: "never",
     meaning: "The hub's key is missing, malformed, or not the key that sealed this.",
     hint: "psn vault status",
+    helps: "put the key back that sealed this: psn config set HUB_ENCRYPTION_KEY; psn vault status names its id",
   },
   VAULT_TAMPERED: {
     exit: EXIT.setup,
@@ -119,7 +174,12 @@ export const ERRORS = {
     hint: "psn connect PLATFORM",
   },
   AUTH_REQUIRED: { exit: EXIT.auth, retry: "never", meaning: "No account is connected for this.", hint: "psn connect PLATFORM" },
-  AUTH_EXPIRED: { exit: EXIT.auth, retry: "refresh", meaning: "The platform no longer accepts this token; it may be exchanged." },
+  AUTH_EXPIRED: {
+    exit: EXIT.auth,
+    retry: "refresh",
+    meaning: "The platform no longer accepts this token; it may be exchanged.",
+    helps: "nothing, psn exchanges the token by itself; if it stays so: psn connect PLATFORM",
+  },
   AUTH_REVOKED: {
     exit: EXIT.auth,
     retry: "never",
@@ -131,6 +191,8 @@ export const ERRORS = {
     retry: "never",
     meaning: "The platform wants an app of your own, and psn has no key of one.",
     hint: "psn connect PLATFORM",
+    helps:
+      "set the keys of your own app: psn connect PLATFORM asks for them, psn keys set NAME changes one; for tasks at Trigger.dev then psn deploy",
   },
   APP_REFUSED: {
     exit: EXIT.setup,
@@ -146,20 +208,41 @@ export const ERRORS = {
     hint: "psn connect PLATFORM",
   },
   AUTH_SCOPE: { exit: EXIT.auth, retry: "never", meaning: "The account may not do this.", hint: "psn connect PLATFORM" },
-  RATE_LIMITED: { exit: EXIT.later, retry: "backoff", meaning: "The platform asks for a pause; nothing was published." },
-  PLATFORM_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "The platform could not be reached; nothing was sent." },
+  RATE_LIMITED: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "The platform asks for a pause; nothing was published.",
+    helps: "nothing, psn goes on after the pause; psn show ID says when",
+  },
+  PLATFORM_UNREACHABLE: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "The platform could not be reached; nothing was sent.",
+    helps: "look at your network and the status page of the platform; psn tries again by itself, and psn show ID says when",
+  },
   PRIVATE_ADDRESS: {
     exit: EXIT.failed,
     retry: "never",
     meaning: "The address is this machine's or a private network's, and the hub's owner has not allowed it; nothing was sent.",
     hint: "psn config set PSN_PRIVATE_ORIGINS",
   },
-  PLATFORM_DOWN: { exit: EXIT.later, retry: "backoff", meaning: "The platform failed before anything could be published." },
-  PLATFORM_REJECTED: { exit: EXIT.failed, retry: "never", meaning: "The platform refused the post." },
+  PLATFORM_DOWN: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "The platform failed before anything could be published.",
+    helps: "nothing, psn tries again by itself, and psn show ID says when; the status page of the platform may say more",
+  },
+  PLATFORM_REJECTED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The platform refused the post.",
+    helps: "psn show ID says why; change the post, and post it again: psn post",
+  },
   PLATFORM_CHANGED: {
     exit: EXIT.failed,
     retry: "reconcile",
     meaning: "The platform answered in a shape psn does not know; please report it.",
+    helps: "update psn; if it stays so, report it with what psn show ID prints",
   },
   OUTCOME_UNKNOWN: {
     exit: EXIT.unknown,
@@ -182,18 +265,40 @@ export const ERRORS = {
   STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not out yet.", hint: "psn show ID" },
   PUBLISH_PARTIAL: { exit: EXIT.partial, retry: "never", meaning: "Some accounts published, some did not.", hint: "psn show ID" },
   PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
-  VENDOR_REFUSED: { exit: EXIT.failed, retry: "never", meaning: "Neon, Trigger.dev or the bucket refused what psn asked for." },
-  VENDOR_AUTH: { exit: EXIT.auth, retry: "never", meaning: "Neon, Trigger.dev or the bucket does not accept the key." },
+  VENDOR_REFUSED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "Neon, Trigger.dev or the bucket refused what psn asked for.",
+    helps:
+      "the message says who refused what. The bucket: psn config set S3_ENDPOINT, S3_REGION or S3_BUCKET; Neon: psn config set NEON_PROJECT_ID; Trigger.dev: psn deploy",
+  },
+  VENDOR_AUTH: {
+    exit: EXIT.auth,
+    retry: "never",
+    meaning: "Neon, Trigger.dev or the bucket does not accept the key.",
+    helps:
+      "the message says whose key it is. The bucket: psn config set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, and let the key do what the message names; Trigger.dev: psn init --trigger; Neon: NEON_API_KEY of your shell; of a clock that is wrong: set it (ntp)",
+  },
   VENDOR_QUOTA: {
     exit: EXIT.failed,
     retry: "never",
     meaning: "The plan at Neon or Trigger.dev, or the bucket's quota or disk, does not allow any more of this.",
+    helps:
+      "the message says whose. The bucket: delete files that nobody needs, or raise its quota or its disk; Neon and Trigger.dev: look at the usage of your plan on their dashboard",
   },
-  VENDOR_UNREACHABLE: { exit: EXIT.later, retry: "backoff", meaning: "Neon, Trigger.dev or the bucket does not answer." },
+  VENDOR_UNREACHABLE: {
+    exit: EXIT.later,
+    retry: "backoff",
+    meaning: "Neon, Trigger.dev or the bucket does not answer.",
+    helps:
+      "look at your network, at the status page of the service and at its address (psn config get S3_ENDPOINT, psn config get TRIGGER_API_URL); psn tries again by itself",
+  },
   VENDOR_CHANGED: {
     exit: EXIT.failed,
     retry: "never",
     meaning: "Neon or Trigger.dev answered in a shape psn does not know; please report it.",
+    helps:
+      "look whether the address is the service's own (psn config get TRIGGER_API_URL, psn config get NEON_API_HOST), update psn, then psn doctor; if it stays so, report it",
   },
   DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn doctor" },
   CHECK_FAILED: { exit: EXIT.failed, retry: "never", meaning: "A check found something wrong with the hub.", hint: "psn doctor" },
@@ -203,21 +308,40 @@ export const ERRORS = {
     meaning: "This database was copied or restored; psn does not publish from it before it is told so.",
     hint: "psn recover",
   },
-  LEASE_LOST: { exit: EXIT.later, retry: "never", meaning: "Another worker took over this delivery." },
+  LEASE_LOST: {
+    exit: EXIT.later,
+    retry: "never",
+    meaning: "Another worker took over this delivery.",
+    helps: "nothing, the other worker goes on; psn show ID says how far it is",
+  },
   OUTPUT_FAILED: {
     exit: EXIT.unwritten,
     retry: "never",
     meaning: "The command did its work, and standard output could not be written; do not run it again.",
+    helps: "look with psn queue what the command did, and run the next one with an output that can be written (df -h)",
   },
   INTERRUPTED: {
     exit: EXIT.interrupted,
     retry: "never",
     meaning: "Stopped by Ctrl-C, or with exit code 143 by SIGTERM, 129 by SIGHUP; it says what is stored, if anything is.",
+    helps: "the message says what is stored; psn queue shows it",
   },
-  BUG: { exit: EXIT.failed, retry: "never", meaning: "This is a mistake in psn; please report it." },
+  BUG: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "This is a mistake in psn; please report it.",
+    helps: "report it with what the command printed; psn doctor says whether the hub is in order",
+  },
 } as const satisfies Record<string, Spec>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** What `psn explain` and docs/errors.md say helps. */
+export function helpOf(code: ErrorCode): string | undefined {
+  const { helps, hint }: Spec = ERRORS[code];
+  return helps ?? hint;
+}
+
 type Detail = string | number | boolean;
 /** Facts by name; a list holds one of a kind each, such as the deliveries of a post. */
 export type Details = Readonly<Record<string, Detail | readonly Readonly<Record<string, Detail | null>>[]>>;

@@ -1,6 +1,6 @@
 import { defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
-import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { ERRORS, type ErrorCode, helpOf, PsnError } from "@psn/core/errors.ts";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 
@@ -48,6 +48,6 @@ export default defineCommand({
 });
 
 function document(code: ErrorCode) {
-  const { exit, retry, meaning, ...rest } = ERRORS[code];
-  return { code, exit, retry, meaning, hint: "hint" in rest ? rest.hint : null };
+  const { exit, retry, meaning } = ERRORS[code];
+  return { code, exit, retry, meaning, hint: helpOf(code) ?? null };
 }
