@@ -14,15 +14,16 @@ export interface Woken {
 }
 
 /**
- * Tells the queue when these deliveries are due. Their rows are written, so whatever becomes of this call nothing is lost; it
+ * Tells the queue when these deliveries are due, or are to be asked about. Their rows are written, so whatever becomes of this call nothing is lost; it
  * never throws.
  */
 export async function wakeUp({ queue }: Pick<World, "queue">, userId: string, deliveries: readonly DeliverySummary[]): Promise<Woken> {
   if (!queue) return { queue: null, missed: null, atHome: [] };
-  const scheduled = deliveries.filter(({ state, health }) => state === "scheduled" && health === "ok");
-  const atHome = scheduled.filter(({ platform }) => !queue.serves(platform));
+  // Also what waits for an answer: nobody told the queue of it while its account had to be connected again.
+  const waiting = deliveries.filter(({ nextAt, health }) => nextAt !== null && health === "ok");
+  const atHome = waiting.filter(({ platform }) => !queue.serves(platform));
   let missed: PsnError | null = null;
-  for (const delivery of scheduled) {
+  for (const delivery of waiting) {
     if (atHome.includes(delivery)) continue;
     // One failure says it all: a queue that is down must not be waited for once for each account.
     missed ??= await tell(queue, userId, delivery);
@@ -31,9 +32,9 @@ export async function wakeUp({ queue }: Pick<World, "queue">, userId: string, de
 }
 
 async function tell(queue: Queue, userId: string, delivery: DeliverySummary): Promise<PsnError | null> {
-  const { id, accountId, platform, fence, state, wakeAt } = delivery;
+  const { id, accountId, platform, fence, state, wakeAt, nextAt } = delivery;
   try {
-    await queue.wake({ deliveryId: id, userId, accountId, platform, fence, state, at: wakeAt });
+    await queue.wake({ deliveryId: id, userId, accountId, platform, fence, state, at: nextAt ?? wakeAt });
     return null;
   } catch (error) {
     return toPsnError(error);
