@@ -5,7 +5,7 @@ import type { Media } from "@psn/core/types/post.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { steadyAge } from "./clocks.ts";
 import { type HeldClaim, write } from "./held-claim.ts";
-import { linkerOf, openMedia } from "./keep-media.ts";
+import { type Linker, linkerOf, openMedia } from "./keep-media.ts";
 import type { LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
 import { openCredentials, refreshSession } from "./session.ts";
 import { tellOfChange } from "./tell-user.ts";
@@ -36,23 +36,27 @@ export function ageMs({ world, loaded }: Pick<Run, "world" | "loaded">, { sentAt
   return sentAt ? steadyAge(world, loaded.readAt, loaded.readAt.getTime() - sentAt.getTime()) : 0;
 }
 
-/** `opened`: media that are in memory already, by id. */
+/** A media file that is in memory, and what makes links to it, where the hub has a bucket. */
+export interface Opened {
+  readonly content: Blob;
+  readonly linker?: Linker;
+}
+
+/** `opened`: media that are ready already, by id. */
 export function requestOf(
   run: Pick<Run, "world" | "loaded" | "claim" | "purpose">,
   unit: StoredUnit,
-  opened: ReadonlyMap<string, Blob> = new Map(),
+  opened: ReadonlyMap<string, Opened> = new Map(),
 ): PublishRequest {
   const { world, loaded, claim, purpose } = run;
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
     if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
-    const open = async () => opened.get(id) ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
+    const open = async () => opened.get(id)?.content ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
     const { bucket } = world;
-    return {
-      ...info,
-      open,
-      ...(bucket ? { link: async (seconds: number) => (await linkerOf(world, bucket, claim.userId, info))(seconds) } : {}),
-    };
+    if (!bucket) return { ...info, open };
+    const linker = async () => opened.get(id)?.linker ?? (await linkerOf(world, bucket, claim.userId, info));
+    return { ...info, open, link: async (seconds) => (await linker())(seconds) };
   });
   const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
   const root = unit.position > 0 ? ref(0) : undefined;

@@ -72,9 +72,11 @@ export async function openMedia(
   userId: string,
   { id, bytes }: Pick<MediaInfo, "id" | "bytes">,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const found = await findMedia(world, userId, id);
+  return contentOf(world, await findMedia(world, userId, id), bytes);
+}
+
+async function contentOf({ bucket }: Pick<Shelf, "bucket">, found: StoredMedia, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
   if ("content" in found) return found.content.slice();
-  const { bucket } = world;
   if (!bucket)
     throw new PsnError("CONFIG_INVALID", `a media file of this post is in ${found.bucket ?? "a bucket"}, and psn has no bucket here`, {
       hint: "psn config set S3_BUCKET",
@@ -89,23 +91,43 @@ export async function openMedia(
   });
 }
 
+/** An address under which anybody can fetch a file for so many seconds. Throws MEDIA_INVALID for a file that is not in the bucket. */
+export type Linker = (seconds: number) => string;
+
+/** Both at once: a file's bytes, and links to it where the hub has a bucket. Asks the database once. Throws what `openMedia` throws. */
+export async function readyMedia(
+  world: Shelf,
+  userId: string,
+  { id, bytes }: Pick<MediaInfo, "id" | "bytes">,
+): Promise<{ readonly content: Uint8Array<ArrayBuffer>; readonly linker?: Linker }> {
+  const { bucket } = world;
+  const found = await findMedia(world, userId, id);
+  const content = await contentOf({ bucket }, found, bytes);
+  return { content, ...(bucket ? { linker: linkerTo(bucket, found) } : {}) };
+}
+
 /**
- * What makes addresses under which anybody can fetch this file for so many seconds. Everything slow is done when it resolves. A bucket
- * other than the one into which the file was put must have it. Throws MEDIA_GONE, MEDIA_INVALID, DB_…, and what `openMedia` throws.
+ * What makes links to a file that is not read for it; everything slow is done when it resolves. A bucket other than the one into which
+ * the file was put must have it. Throws MEDIA_GONE, DB_…, and what `openMedia` throws.
  */
 export async function linkerOf(
   world: Shelf,
   bucket: Bucket,
   userId: string,
-  info: Pick<MediaInfo, "id" | "bytes">,
-): Promise<(seconds: number) => string> {
-  const found = await findMedia(world, userId, info.id);
-  if (!("objectKey" in found))
+  { id, bytes }: Pick<MediaInfo, "id" | "bytes">,
+): Promise<Linker> {
+  const found = await findMedia(world, userId, id);
+  if ("objectKey" in found && found.bucket !== bucket.address) await contentOf({ bucket }, found, bytes);
+  return linkerTo(bucket, found);
+}
+
+function linkerTo(bucket: Bucket, found: StoredMedia): Linker {
+  return (seconds) => {
+    if ("objectKey" in found) return bucket.link(found.objectKey, seconds);
     throw new PsnError("MEDIA_INVALID", "a media file of this post is not in the bucket", {
       hint: "post it again, now that the hub has a bucket",
     });
-  if (found.bucket !== bucket.address) await openMedia(world, userId, info);
-  return (seconds) => bucket.link(found.objectKey, seconds);
+  };
 }
 
 async function findMedia({ stores }: Shelf, userId: string, mediaId: string): Promise<StoredMedia> {

@@ -2,20 +2,21 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Preparation } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { unlessOver } from "@psn/domain/retry-schedule.ts";
-import { ageMs, exchange, type Run, requestOf, unsent, withRefresh, written } from "./delivery-run.ts";
+import { ageMs, exchange, type Opened, type Run, requestOf, unsent, withRefresh, written } from "./delivery-run.ts";
 import { keepingLease, write } from "./held-claim.ts";
+import { readyMedia } from "./keep-media.ts";
 import type { StoredUnit } from "./ports/deliveries.ts";
 import { pass } from "./ports/fault-points.ts";
 
 /*
- * Everything slow, before anything is sent: the token, the uploads, the files. Then `sending`, durably.
+ * Everything slow, before anything is sent: the token, the uploads, the files and the links to them. Then `sending`, durably.
  */
 
 /** A unit that can be sent at once, and the files of it that are in memory. */
 export interface Ready {
   readonly run: Run;
   readonly unit: StoredUnit;
-  readonly opened: ReadonlyMap<string, Blob>;
+  readonly opened: ReadonlyMap<string, Opened>;
 }
 
 /**
@@ -52,7 +53,7 @@ export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready)
 
 interface Made {
   readonly preparation: Preparation | undefined;
-  readonly opened: ReadonlyMap<string, Blob>;
+  readonly opened: ReadonlyMap<string, Opened>;
 }
 
 /** An adapter keeps in its handle what is worth keeping: where it throws, there is nothing, or no use in waiting any longer. */
@@ -63,7 +64,7 @@ interface Tried {
 async function make(run: Run, unit: StoredUnit, tried: Tried): Promise<Made> {
   await pass(run.world, "before preparing");
   await freshen(run);
-  const none = new Map<string, Blob>();
+  const none = new Map<string, Opened>();
   if (unit.prepared !== null) return { preparation: undefined, opened: none };
   if (unit.unit.prepare) {
     const preparation = await withRefresh(run, async (session) => {
@@ -76,7 +77,10 @@ async function make(run: Run, unit: StoredUnit, tried: Tried): Promise<Made> {
     });
     return { preparation: preparation ?? { status: "prepared", prepared: {} }, opened: none };
   }
-  const files = requestOf(run, unit).media.map(async (file) => [file.id, await file.open()] as const);
+  const files = requestOf(run, unit).media.map(async (file) => {
+    const { content, ...rest } = await readyMedia(run.world, run.claim.userId, file);
+    return [file.id, { content: new Blob([content], { type: file.mime }), ...rest }] as const;
+  });
   return { preparation: undefined, opened: new Map(await Promise.all(files)) };
 }
 

@@ -1,4 +1,5 @@
 import type { Claim } from "@psn/app/ports/deliveries.ts";
+import type { Bucket } from "@psn/app/ports/outside.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf } from "@psn/app/run-worker.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -74,6 +75,46 @@ test("files that are slower than the lease are read before `sending` is written,
   await work;
   expect(await eventsOf(stage, id)).toEqual(["scheduled", "claimed", "sending", "published"]);
   expect(stage.remote.posts).toHaveLength(1);
+});
+
+/** Sends links into the bucket, as a webhook does. */
+const linked: Platform = {
+  ...inline,
+  compose: (post, limits) => {
+    const composed = inline.compose(post, limits);
+    if (!composed.ok) return composed;
+    const [first, ...others] = composed.units.map((unit) => ({ ...unit, linked: true as const }));
+    return first ? { ok: true as const, units: [first, ...others] as const } : composed;
+  },
+  publish: async (request, session) => {
+    for (const file of request.media) links.push((await file.link?.(60)) ?? "");
+    return inline.publish(request, session);
+  },
+};
+let links: string[] = [];
+
+test("links into the bucket are ready before `sending` is written: publishing asks the database for none", async () => {
+  const stage = await openStage("pg", { platforms: [linked] });
+  links = [];
+  const held = new Map<string, Uint8Array>();
+  const bucket: Bucket = {
+    address: "https://s3.example/media",
+    put: async (key, bytes) => void held.set(key, bytes),
+    get: async (key) => held.get(key),
+    link: (key, seconds) => `https://s3.example/media/${key}?${seconds}`,
+    remove: async () => undefined,
+    list: async () => [],
+    check: async () => undefined,
+  };
+  Object.assign(stage.world, { bucket });
+  const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture(), picture()] });
+  expect(held.size).toBe(2);
+  const asked: string[] = [];
+  const world = withFiles(stage, async () => void asked.push((await stage.detail(id)).state));
+  await stage.run({ world });
+  expect((await stage.detail(id)).state).toBe("published");
+  expect(links.toSorted()).toEqual([...held.keys()].map((key) => bucket.link(key, 60)).toSorted());
+  expect(new Set(asked)).toEqual(new Set(["claimed"]));
 });
 
 test("a file that is gone ends a first attempt before anything is sent", async () => {

@@ -108,7 +108,7 @@ export interface PublishRequest<Body extends Json = Json> {
   readonly prepared: Json;
   /** For `prepare`: the handle it was pending with, kept durably; absent on a first call. */
   readonly handle?: Json;
-  /** This unit's media, in order. In `publish` of an adapter without `prepare` they are in memory already. */
+  /** This unit's media, in order. In `publish` of an adapter without `prepare` they are in memory, and their links made, already. */
   readonly media: readonly Media[];
   /** A UUID, stable for this unit across every attempt. */
   readonly key: string;
