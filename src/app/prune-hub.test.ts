@@ -16,6 +16,7 @@ function hub(media: readonly SpentMedia[], bucket?: Bucket) {
   let seed = 1;
   const upkeep = {
     dropEndedSecrets: async () => 0,
+    forgetTroubles: async () => 0,
     spentMedia: async (_: number, most: number) => [...left.values()].slice(0, most),
     dropMedia: async (_: string, ids: readonly string[]) => {
       for (const id of ids) left.delete(id);

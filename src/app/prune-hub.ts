@@ -16,7 +16,7 @@ const MOST_LOOKED_AT = 10_000;
 
 /** What pruning needs of the world. */
 export interface Pruned extends Pick<World, "bucket" | "random"> {
-  readonly stores: { readonly upkeep: Pick<Upkeep, "dropEndedSecrets" | "spentMedia" | "dropMedia" | "dropWorkers"> };
+  readonly stores: { readonly upkeep: Pick<Upkeep, "dropEndedSecrets" | "forgetTroubles" | "spentMedia" | "dropMedia" | "dropWorkers"> };
 }
 
 /**
