@@ -96,7 +96,9 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
       const { unasked } = await world.platforms.load(account.platform);
       checks.push(answer.ok ? ok(name, unasked ?? "the platform knows it") : fail(name, answer.error.message, answer.error.hint ?? fix));
     }
-    const shared = sharedWith(held, account.id, held.find((one) => one.account.id === account.id)?.secrets ?? []);
+    const own = held.find((one) => one.account.id === account.id);
+    if (own?.flaw) checks.push(warn(name, own.flaw.said, `${fix} ${own.flaw.flags}`));
+    const shared = sharedWith(held, account.id, own?.secrets ?? []);
     if (shared.length > 0)
       checks.push(warn(name, `${shared.join(" and ")} has the same secret: each of these receivers could sign for the other`, SECRET_FIX));
   }

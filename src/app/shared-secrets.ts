@@ -1,20 +1,22 @@
-import { PsnError } from "@psn/core/errors.ts";
+import type { Flaw } from "@psn/core/types/account.ts";
 import { nameOf } from "./choose-accounts.ts";
 import type { Account } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
 import { credentialsFor } from "./session.ts";
 
 /*
- * A secret that two accounts have, and that should be one's alone: each of the two receivers could sign events for the other.
+ * What is wrong with secrets that work: one that two accounts have, so that each of the two receivers could sign events for the other, and
+ * one that psn would not accept today.
  */
 
 export interface Held {
   readonly account: Account;
   /** Those of its secrets that no second account should have. */
   readonly secrets: readonly string[];
+  readonly flaw: Flaw | undefined;
 }
 
-/** The user's accounts whose secrets should be their own. */
+/** The user's accounts whose secrets should be their own. One that cannot be read is left out: it is told of where it is used. */
 export async function soleSecrets(world: World, userId: string): Promise<readonly Held[]> {
   const held: Held[] = [];
   for (const account of await world.stores.accounts.list(userId)) {
@@ -23,10 +25,10 @@ export async function soleSecrets(world: World, userId: string): Promise<readonl
     const sealed = platform.sole && (await world.stores.accounts.credentials(userId, account.id));
     if (!sealed) continue;
     try {
-      held.push({ account, secrets: platform.sole?.(credentialsFor(world, userId, account, sealed)) ?? [] });
-    } catch (error) {
-      // What does not open is told of elsewhere.
-      if (!(error instanceof PsnError && (error.code.startsWith("VAULT_") || error.code === "PLATFORM_DOWN"))) throw error;
+      const credentials = credentialsFor(world, userId, account, sealed);
+      held.push({ account, secrets: platform.sole?.(credentials) ?? [], flaw: platform.flaw?.(credentials) });
+    } catch {
+      // All of this is pure: one account's secret must not stop what is asked about the others.
     }
   }
   return held;

@@ -8,8 +8,8 @@ import type { WebhookEvent } from "./kit/webhook/event.ts";
 import { type Body, contentOf, withMedia } from "./kit/webhook/media.ts";
 import { moved, profileOf, receiverOf, refuseRedirect, shownOf } from "./kit/webhook/receiver.ts";
 import { RETRIES, WEATHER } from "./kit/webhook/schedule.ts";
-import { formerOf, secretsOf, signed } from "./kit/webhook/secrets.ts";
-import { keyOf, newKeyPair, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./kit/webhook/signing.ts";
+import { flawOf, formerOf, sharedSecretsOf, signed } from "./kit/webhook/secrets.ts";
+import { keyOf, newKeyPair, paddedSecret, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./kit/webhook/signing.ts";
 
 /**
  * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `kit/webhook/event.ts` is what is sent.
@@ -74,8 +74,9 @@ export default definePlatform({
   async connect(form, net, known) {
     const url = receiverOf(form["url"] ?? "");
     const before = await known?.(profileOf(url).subject);
-    const access = (form["secret"] ?? "").trim() || (before?.credentials?.access ?? "");
-    keyOf(access);
+    const entered = (form["secret"] ?? "").trim();
+    const access = entered || (before?.credentials?.access ?? "");
+    keyOf(entered || paddedSecret(access));
     const former = formerOf(form["secret-overlap"] ?? "", access, before?.credentials, net.now());
     const mediaBy = mediaByOf(form["media"] ?? "", before?.profile.limits?.mediaBy);
     await refuseRedirect(url, net);
@@ -94,7 +95,9 @@ export default definePlatform({
   },
 
   /** "Signing keys should be unique per endpoint for symmetric signatures" (spec, Additional considerations, 2026-11). */
-  sole: (credentials) => secretsOf(credentials, new Date(0)).filter((secret) => publicKeyOf(secret) === undefined),
+  sole: (credentials) => sharedSecretsOf(credentials, new Date(0)),
+
+  flaw: flawOf,
 
   compose: (post, limits) =>
     withMedia(

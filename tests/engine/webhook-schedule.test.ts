@@ -2,9 +2,11 @@ import { connectAccount } from "@psn/app/connect-account.ts";
 import { examineHub } from "@psn/app/doctor.ts";
 import type { Account } from "@psn/app/ports/accounts.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
+import { sealCredentials } from "@psn/app/session.ts";
 import { totalOf } from "@psn/domain/retry-schedule.ts";
 import { RETRIES } from "@psn/platforms/kit/webhook/schedule.ts";
 import webhook from "@psn/platforms/webhook.ts";
+import { Webhook } from "standardwebhooks";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
@@ -22,6 +24,7 @@ let stage: Stage;
 let answer: number | "reset";
 let headers: Record<string, string>;
 let ids: string[];
+let [signature, signedAt, body] = ["", new Date(0), ""];
 let told: string[];
 beforeAll(async () => {
   stage = await openStage("pg", {
@@ -29,7 +32,11 @@ beforeAll(async () => {
     random: () => 0,
     fetch: async (_, init) => {
       if (init?.method !== "POST") return new Response(null, { status: 405 });
-      ids.push(new Headers(init.headers).get("webhook-id") ?? "");
+      const sent = new Headers(init.headers);
+      ids.push(sent.get("webhook-id") ?? "");
+      signature = sent.get("webhook-signature") ?? "";
+      signedAt = new Date(1000 * Number(sent.get("webhook-timestamp")));
+      body = String(init.body);
       if (answer === "reset") throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
       return new Response(null, { status: answer, headers });
     },
@@ -249,6 +256,48 @@ describe("what is final", () => {
     await connect();
     await stage.run();
     expect(await stage.detail(id)).toMatchObject({ state: "published" });
+  });
+});
+
+describe("a secret that an earlier psn took, without its padding or with too much", () => {
+  const checks = () =>
+    examineHub(
+      stage.world,
+      { id: stage.userId, handle: "ada", timeZone: "UTC" },
+      { network: true, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined },
+    );
+
+  test.each([SECRET.replace(/=$/, ""), `${SECRET}=`])("publishes, is warned of, and can be replaced: %s", async (stored) => {
+    const account = await connect();
+    const row = { id: stage.world.newId(), version: 1 };
+    const sealed = sealCredentials(stage.world, stage.userId, row, account, { access: stored, scopes: [] });
+    await stage.world.stores.accounts.connect(stage.userId, account, sealed);
+    const [id = ""] = await stage.post(account);
+    await stage.run();
+    expect(await stage.detail(id)).toMatchObject({ state: "published" });
+    expect(new Webhook(SECRET).sign(ids[0] ?? "", signedAt, body)).toBe(signature);
+    expect(await checks()).toContainEqual({
+      name: "account webhook:receiver.example/hook",
+      status: "warn",
+      said: expect.stringMatching(/base64 padding/),
+      fix: "psn connect webhook:receiver.example/hook --secret-new --secret-overlap 24h",
+    });
+    // What it has may stay, and another account is connected beside it.
+    await connect("hook", "");
+    await connect("other", `whsec_${Buffer.alloc(32, 8).toString("base64")}`);
+    await expect(connect("hook", stored)).rejects.toMatchObject({ code: "INPUT_INVALID" });
+    await connect("hook", `whsec_${Buffer.alloc(32, 9).toString("base64")}`);
+    expect(await checks()).not.toContainEqual(expect.objectContaining({ said: expect.stringMatching(/padding/) }));
+  });
+
+  test("of which nothing can be read does not end what is asked of all accounts", async () => {
+    const account = await connect();
+    const row = { id: stage.world.newId(), version: 1 };
+    const broken = { access: "nonsense", secret: "not json", scopes: [] };
+    await stage.world.stores.accounts.connect(stage.userId, account, sealCredentials(stage.world, stage.userId, row, account, broken));
+    expect(await checks()).toContainEqual(expect.objectContaining({ name: "account webhook:receiver.example/hook", status: "ok" }));
+    await connect("other", `whsec_${Buffer.alloc(32, 8).toString("base64")}`);
+    await connect("hook", SECRET);
   });
 });
 

@@ -107,6 +107,13 @@ export interface Credentials {
   readonly scopes: readonly string[];
 }
 
+/** What is wrong with credentials that work. */
+export interface Flaw {
+  readonly said: string;
+  /** What mends it, behind `psn connect ACCOUNT`. */
+  readonly flags: string;
+}
+
 export interface Profile {
   /** The platform's immutable id for this account; a handle may change, this may not. */
   readonly subject: string;

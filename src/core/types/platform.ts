@@ -5,6 +5,7 @@ import type {
   Connection,
   Credentials,
   ExchangeRequest,
+  Flaw,
   HubPlace,
   Known,
   OAuthApp,
@@ -158,6 +159,9 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
 
   /** Pure. Those of the credentials' secrets that no second account should have; absent where that cannot be. */
   sole?(credentials: Credentials): readonly string[];
+
+  /** Pure. What is wrong with stored credentials that work nevertheless; undefined where nothing is. */
+  flaw?(credentials: Credentials): Flaw | undefined;
 
   /** Who owns these credentials, asked anew. Read-only. */
   identify(session: Session): Promise<Profile>;

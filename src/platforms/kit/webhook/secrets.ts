@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Credentials } from "@psn/core/types/account.ts";
+import type { Credentials, Flaw } from "@psn/core/types/account.ts";
 import { parseDuration } from "@psn/domain/schedule/duration.ts";
 import { z } from "zod";
-import { signaturesOf } from "./signing.ts";
+import { paddedSecret, publicKeyOf, signaturesOf } from "./signing.ts";
 
 /*
  * Two secrets sign for a while when one is changed: "the webhook is signed both using the current key, and using an old key (for a set
@@ -25,13 +25,14 @@ export function formerOf(
   before: Credentials | undefined,
   now: Date,
 ): Pick<Credentials, "secret" | "secretUntil"> {
+  const isSame = before !== undefined && paddedSecret(before.access) === paddedSecret(access);
   if (overlap.trim() === "") {
-    if (before?.access !== access || before.secret === undefined || !before.secretUntil) return {};
+    if (!isSame || before.secret === undefined || !before.secretUntil) return {};
     return { secret: before.secret, secretUntil: before.secretUntil };
   }
   const ms = lengthOf(overlap);
   if (!before) throw refused("psn has no earlier secret for this address");
-  if (before.access === access) throw refused("this is the secret that psn has already");
+  if (isSame) throw refused("this is the secret that psn has already");
   const secretUntil = new Date(now.getTime() + ms);
   return { secret: JSON.stringify({ former: before.access, until: secretUntil.toISOString() }), secretUntil };
 }
@@ -56,6 +57,22 @@ export function secretsOf({ access, secret }: Credentials, now: Date): readonly 
   if (secret === undefined) return [access];
   const { former, until } = Former.parse(JSON.parse(secret));
   return Date.parse(until) > now.getTime() ? [access, former] : [access];
+}
+
+/** Those that two sides have, as base64 writes them: these are nobody else's. */
+export function sharedSecretsOf(credentials: Credentials, now: Date): readonly string[] {
+  return secretsOf(credentials, now)
+    .filter((secret) => publicKeyOf(secret) === undefined)
+    .map(paddedSecret);
+}
+
+/** What is wrong with a secret that signs nevertheless. */
+export function flawOf({ access }: Credentials): Flaw | undefined {
+  if (paddedSecret(access) === access) return undefined;
+  return {
+    said: "its signing secret has too little or too much base64 padding (=), which psn accepts no more; psn still signs with it",
+    flags: "--secret-new --secret-overlap 24h",
+  };
 }
 
 /** The `webhook-signature` header. */

@@ -3,7 +3,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
-import { keyOf, newKeyPair, publicKeyOf, signaturesOf } from "./signing.ts";
+import { keyOf, newKeyPair, paddedSecret, publicKeyOf, signaturesOf } from "./signing.ts";
 
 const whsec = (bytes: Uint8Array) => `whsec_${Buffer.from(bytes).toString("base64")}`;
 const ID = "0199e3b2-7c00-7000-8000-000000000001";
@@ -48,6 +48,25 @@ describe("a secret", () => {
     expect(error.code).toBe("INPUT_INVALID");
     expect(error.hint).toMatch(/--secret-new/);
     expect(JSON.stringify(error)).not.toContain(secret.replace(/^\w+?_/, "").trim());
+  });
+});
+
+describe("a stored secret that an earlier psn took", () => {
+  test.each([24, 25, 26, 32, 64])("signs by its %i bytes, however it is padded", (size) => {
+    const secret = whsec(randomBytes(size));
+    const bare = secret.replace(/=+$/, "");
+    const expected = signaturesOf([secret], ID, 1, "{}");
+    for (const stored of [bare, `${bare}=`, `${bare}==`]) {
+      expect(signaturesOf([stored], ID, 1, "{}")).toBe(expected);
+      expect(paddedSecret(stored)).toBe(secret);
+      expect(publicKeyOf(stored)).toBeUndefined();
+    }
+  });
+
+  test("is padded, and nothing else about it is changed", () => {
+    for (const other of ["", "nonsense", newKeyPair(), `whsec_${"A".repeat(41)}`, "whsec_-_"])
+      expect(paddedSecret(other).replace(/=+$/, "")).toBe(other.replace(/=+$/, ""));
+    expect(() => signaturesOf([`whsec_${"A".repeat(41)}`], ID, 1, "{}")).toThrow(PsnError);
   });
 });
 

@@ -40,6 +40,15 @@ function decoded(secret: string): { readonly prefix: string; readonly bytes: Buf
   return bytes.toString("base64") === encoded ? { prefix, bytes } : { prefix: "", bytes };
 }
 
+/**
+ * A stored secret as base64 writes it. An earlier psn also took a `whsec_` secret without its padding or with too much of it, and signed with the
+ * bytes that it stands for: the receiver checks by these, so they go on to sign.
+ */
+export function paddedSecret(stored: string): string {
+  const [, bare] = /^whsec_([A-Za-z0-9+/]+)={0,2}$/.exec(stored) ?? [];
+  return bare === undefined ? stored : `whsec_${bare.padEnd(Math.ceil(bare.length / 4) * 4, "=")}`;
+}
+
 function privateKeyOf(bytes: Buffer): KeyObject {
   const seed = bytes.subarray(0, ED25519_BYTES);
   const key = seed.length === ED25519_BYTES ? ed25519Of(seed) : undefined;
@@ -68,7 +77,7 @@ function rawPublicKey(key: KeyObject): Buffer {
 
 /** What the receiver checks a `whsk_` key's signatures with; undefined for a secret that both sides have. */
 export function publicKeyOf(secret: string): string | undefined {
-  const key = keyOf(secret);
+  const key = keyOf(paddedSecret(secret));
   return key.scheme === "v1a" ? `whpk_${rawPublicKey(key.key).toString("base64")}` : undefined;
 }
 
@@ -87,7 +96,7 @@ export function signaturesOf(secrets: readonly string[], id: string, timestamp: 
       ? createHmac("sha256", key.bytes).update(content).digest("base64")
       : signWith(null, Buffer.from(content), key.key).toString("base64");
   return secrets
-    .map(keyOf)
+    .map((secret) => keyOf(paddedSecret(secret)))
     .map((key) => `${key.scheme},${signature(key)}`)
     .join(" ");
 }
