@@ -9,10 +9,10 @@ import { ENCODINGS, inflated } from "./inflate.ts";
 export const USER_AGENT = `psn/${version}`;
 
 /**
- * `fetch`, as every request of psn goes out: the only place that calls it. It names psn as the user agent, and
- * what is compressed is decompressed as it is read. A request over a connection of
- * its own (`keepalive: false`) whose TLS handshake is not finished fails with the code HANDSHAKE_UNFINISHED, which proves that nothing
- * of it was sent.
+ * `fetch`, as every request of psn goes out: the only place that calls it. It names psn as the user agent, follows no redirect unless it
+ * is told to, since what a request carries is for the address that was named, and decompresses an answer as it is read. A request over a
+ * connection of its own (`keepalive: false`) whose TLS handshake is not finished fails with the code HANDSHAKE_UNFINISHED, which proves
+ * that nothing of it was sent.
  */
 export const fetchAsPsn: Fetch = async (input, init = {}) => {
   const headers = new Headers(init.headers);
@@ -20,7 +20,7 @@ export const fetchAsPsn: Fetch = async (input, init = {}) => {
   if (!headers.has("accept-encoding")) headers.set("accept-encoding", ENCODINGS);
   const handshake = init.keepalive === false && new URL(input).protocol === "https:" ? watchHandshake(init) : undefined;
   try {
-    const options = { ...init, headers, decompress: false, ...handshake?.init };
+    const options = { redirect: "manual" as const, ...init, headers, decompress: false, ...handshake?.init };
     return inflated(await fetch(input, options));
   } catch (cause) {
     if (!handshake || handshake.isFinished()) throw cause;
@@ -45,6 +45,12 @@ export async function fetchBounded(input: string | URL, init: RequestInit, most:
   const headers = new Headers(response.headers);
   for (const name of ["content-encoding", "content-length", "transfer-encoding"]) headers.delete(name);
   return new Response(bytes.length === 0 ? null : bytes, { status, statusText, headers });
+}
+
+/** The origin that an answer redirects to, without what could be secret in the rest; undefined where it names no web address. */
+export function redirectsTo({ status, headers }: Pick<Response, "status" | "headers">, asked: string | URL): string | undefined {
+  const to = status >= 300 && status < 400 ? URL.parse(headers.get("location") ?? "", asked) : null;
+  return to && /^https?:$/.test(to.protocol) && headers.has("location") ? to.origin : undefined;
 }
 
 interface Tls {

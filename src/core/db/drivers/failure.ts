@@ -15,6 +15,8 @@ const NETWORK =
 const UNREADABLE = /^(ENOENT|EACCES|EISDIR|ENOTDIR)$/;
 /** What `pg` throws without a code when TLS is asked for in vain (its lib/connection.js, 8.23.1). */
 const NO_TLS = /does not support SSL connections|error establishing an SSL connection/;
+/** What `ws` throws for a redirect, which it does not follow (its lib/websocket.js, 8). */
+const MOVED = /Unexpected server response: 3\d\d/;
 
 /**
  * Any failure of a driver as a PsnError. Drizzle puts a statement's parameters into its message and Postgres puts values
@@ -55,6 +57,7 @@ export function databaseError(error: unknown): PsnError {
     return new PsnError("DB_TLS", "the address asks for an encrypted connection, and the database server offers none", {
       hint: "turn on ssl in the server's settings; on a network that you trust, take sslmode out of the address: psn config set DATABASE_URL",
     });
+  if (MOVED.test(said)) return redirected(undefined);
   const isRefusal = isProxys(code, details["routine"]);
   const proxys = isRefusal ? proxyError(said) : undefined;
   if (proxys) return proxys;
@@ -63,6 +66,17 @@ export function databaseError(error: unknown): PsnError {
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   const named = isState ? ` (SQLSTATE ${code})` : code === "" ? "" : ` (${code})`;
   return new PsnError("DB_FAILED", `a statement failed in the database${named}`, { details });
+}
+
+/** A redirect is never followed: the request holds the database's password. */
+export function redirected(origin: string | undefined): PsnError {
+  return new PsnError(
+    "DB_REFUSED",
+    `the database's address redirects${origin === undefined ? "" : ` to ${origin}`}, and psn sends its password to no other address`,
+    {
+      hint: `if that one is yours too: psn config set NEON_PROXY${origin === undefined ? ", to where it redirects" : ` ${origin}`}`,
+    },
+  );
 }
 
 function textOf(layer: object, name: string): string {

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { neon, neonConfig } from "@neondatabase/serverless";
-import { fetchBounded } from "@psn/core/net/fetch.ts";
+import { fetchBounded, redirectsTo } from "@psn/core/net/fetch.ts";
 import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { drizzle } from "drizzle-orm/neon-http";
 import type { Builder, Database, Results, RunOptions } from "../database.ts";
 import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
-import { databaseError } from "./failure.ts";
+import { databaseError, redirected } from "./failure.ts";
 import { goByProxy } from "./neon-proxy.ts";
 import { HttpRefusal, layersOf, pausesAfter } from "./neon-refusals.ts";
 
@@ -26,6 +26,7 @@ export function openNeonHttp(url: string, proxy?: string): Database {
   neonConfig.fetchFunction = async (input: string | URL, init?: RequestInit) => {
     const response = await fetchBounded(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }, ANSWER_BYTES);
     if (response.ok || response.status === 400) return response;
+    if (response.status < 400) throw redirected(redirectsTo(response, input));
     throw new HttpRefusal(response.status, await response.text(), response.headers.get("retry-after"));
   };
   const db = drizzle({ client: storing(neon(url)) });
