@@ -213,11 +213,14 @@ describe("a key, a region and a clock that are not plain", () => {
     });
   });
 
-  test.each(["/media", "/?x=1", "/#x", "/a/b/"])("an endpoint with %s is refused", async (more) => {
+  test.each(["/media", "/?x=1", "/#x", "/a/b/"])("an endpoint with %s is refused where it is used", async (more) => {
     const there = await start();
-    expect(() => openBucket({ ...there, endpoint: `${there.endpoint}${more}`, region: "auto" })).toThrow(
-      expect.objectContaining({ code: "CONFIG_INVALID", hint: "psn config set S3_ENDPOINT" }),
-    );
+    const refused = { code: "CONFIG_INVALID", hint: "psn config set S3_ENDPOINT" };
+    const bucket = openBucket({ ...there, endpoint: `${there.endpoint}${more}`, region: "auto" }, QUICK);
+    expect(() => bucket.address).toThrow(expect.objectContaining(refused));
+    expect(await failure(bucket.check(FOLDER))).toMatchObject(refused);
+    expect(await failure(bucket.get("psn/a/b", ""))).toMatchObject(refused);
+    expect(await failure(bucket.put("psn/a/b", Buffer.from("x"), "image/png"))).toMatchObject(refused);
     await openBucket({ ...there, endpoint: `${there.endpoint}/`, region: "auto" }, QUICK).check(FOLDER);
   });
 });

@@ -64,18 +64,19 @@ export interface Requests {
   link(key: string, seconds: number): string;
 }
 
-/** Throws CONFIG_INVALID for an endpoint with a path. */
+/** What it gives throws CONFIG_INVALID for an endpoint with a path. */
 export function requestsTo(settings: BucketSettings, limits: Limits, now: () => Date): Requests {
   const { accessKeyId, secretAccessKey, region, bucket } = settings;
   const signer: Signer = { accessKeyId, secretAccessKey, region, service: "s3" };
-  const { origin, host } = placeOf(settings.endpoint);
   const address = ({ method, key, query = [] }: Pick<Asked, "method" | "key" | "query">, seconds = SIGNED_FOR_S) => {
+    const { origin, host } = placeOf(settings.endpoint);
     const path = `/${encode(bucket)}${key === undefined ? "" : `/${key.split("/").map(encode).join("/")}`}`;
     return presign(origin, { method, path, query, headers: { host } }, signer, now(), seconds);
   };
 
   const attempt = async (asked: Asked): Promise<Answer | undefined> => {
     const { method, verb, body, most = MOST_WORDS, signal: stop } = asked;
+    const { origin } = placeOf(settings.endpoint);
     const abort = new AbortController();
     const watch = watching(limits, body?.bytes.length ?? 0, () => abort.abort());
     let response: Response;

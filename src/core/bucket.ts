@@ -20,7 +20,7 @@ function assertKey(key: string): void {
 
 /**
  * A bucket at any service that speaks S3 and takes path-style addresses. Its methods throw VENDOR_AUTH, VENDOR_REFUSED, VENDOR_QUOTA and
- * VENDOR_UNREACHABLE. Throws CONFIG_INVALID for an endpoint with a path.
+ * VENDOR_UNREACHABLE; and CONFIG_INVALID for an endpoint with a path, which stops what needs the bucket and nothing else.
  */
 export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, now: () => Date = () => new Date()): Bucket {
   const { send, attempt, link } = requestsTo(settings, limits, now);
@@ -44,7 +44,9 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, no
   };
 
   return {
-    address: `${placeOf(settings.endpoint).origin}/${settings.bucket}`,
+    get address() {
+      return `${placeOf(settings.endpoint).origin}/${settings.bucket}`;
+    },
     put,
     remove,
     async get(key, sha256, most = MOST_BYTES) {

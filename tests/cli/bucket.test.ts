@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openBucket } from "@psn/core/bucket.ts";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
@@ -124,6 +124,23 @@ test("an endpoint with a path is refused when it is set", async () => {
     expect.stringMatching(/S3_ENDPOINT must be .*without a path: the bucket's name goes into S3_BUCKET/),
   ]);
   expect(code).not.toBe(0);
+});
+
+test("an endpoint with a path, from before that was refused, stops what needs the bucket and nothing else", async () => {
+  const hub = await testHub();
+  const folder = join(hub.folder, "public");
+  expect(await hub.psn(["connect", "feed", folder])).toMatchObject({ code: 0 });
+  await set(hub.folder, settingsOf(s3));
+  const path = join(hub.folder, "config", "hub.env");
+  await writeFile(path, (await readFile(path, "utf8")).replace(s3.endpoint, `${s3.endpoint}/media`));
+  for (const argv of [["queue"], ["accounts"], ["post", "words", "--to", "feed"], ["config", "set", "PSN_LATE", "drop"]])
+    expect(await hub.psn(argv)).toMatchObject({ code: 0 });
+  const { stdout } = await hub.psn(["doctor"]);
+  expect(stdout).toMatch(/fail +bucket +S3_ENDPOINT must be .*without a path/);
+  const file = await large(hub.folder);
+  const ran = await hub.psn(["post", "a file", "--media", file, "--alt", "a", "--to", "feed", "--in", "3d"]);
+  expect(ran).toMatchObject({ stderr: expect.stringMatching(/S3_ENDPOINT must be .*without a path.*\n?.*psn config set S3_ENDPOINT/s) });
+  expect(ran.code).not.toBe(0);
 });
 
 test("psn destroy names the bucket, removes the files of this hub from it, and nobody else's", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { thrown } from "../../../tests/support/thrown.ts";
 import { configPath, configText, getConfig, listConfig, maskValue, replaceConfig, setConfig, unsetConfig } from "./config.ts";
-import { isExposed, writeEnvFile } from "./env.ts";
+import { isExposed, loadHubEnv, writeEnvFile } from "./env.ts";
 
 const KEY = "ca".repeat(32);
 
@@ -133,6 +133,20 @@ describe("edit", () => {
     expect(read("hub")).toBe("canary\n");
     replaceConfig(hub, "hub", before, "# fixed\nDATABASE_DRIVER=pg\n");
     expect(read("hub")).toBe("# fixed\nDATABASE_DRIVER=pg\n");
+  });
+
+  test("takes a value by its stricter rule, and leaves one that was there before that rule", () => {
+    const old = "S3_ENDPOINT=https://s3.example.com/media\n";
+    expect(thrown(() => setConfig(hub, "S3_ENDPOINT", "https://s3.example.com/media")).code).toBe("INPUT_INVALID");
+    writeEnvFile(configPath(hub, "hub"), old);
+    expect(loadHubEnv(hub, {}).get("S3_ENDPOINT")).toBe("https://s3.example.com/media");
+    setConfig(hub, "PSN_LATE", "drop");
+    replaceConfig(hub, "hub", `${old}PSN_LATE=drop\n`, `${old}PSN_LATE=ask\n`);
+    expect(read("hub")).toBe(`${old}PSN_LATE=ask\n`);
+    const other = "S3_ENDPOINT=https://s3.example.com/other\n";
+    expect(thrown(() => replaceConfig(hub, "hub", `${old}PSN_LATE=ask\n`, other)).code).toBe("CONFIG_INVALID");
+    setConfig(hub, "S3_ENDPOINT", "https://s3.example.com");
+    expect(read("hub")).toContain("S3_ENDPOINT=https://s3.example.com\n");
   });
 
   test("takes no new name that psn does not know, and leaves one that was there", () => {

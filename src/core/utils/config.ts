@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { changeEnvFile, checkEnvText, type Environment, hubEnvPath, keysEnvPath, type Origin, readHubEnv, readKeysEnv } from "./env.ts";
 import { parseEnvFile, setEnvValue, unsetEnvValue } from "./envfile.ts";
 import { readTextFile } from "./private-file.ts";
-import { APP_KEYS, appKeySetting, HUB_SETTINGS, hubSetting, knownSetting, nearestName, unknownSetting } from "./settings.ts";
+import { APP_KEYS, appKeySetting, HUB_SETTINGS, hubSetting, knownSetting, mayBeSet, nearestName, unknownSetting } from "./settings.ts";
 
 /*
  * What `psn config list|get|set|edit|path` do to hub.env and keys.env.
@@ -79,10 +79,14 @@ export function getConfig(hubDir: string | undefined, name: string, environment?
  */
 export function setConfig(hubDir: string, name: string, value: string): ConfigFile {
   const setting = knownSetting(name);
-  if (!setting.isValid(value)) throw new PsnError("INPUT_INVALID", `${name} must be ${setting.form}.`);
+  if (!mayBeSet(setting, value)) throw new PsnError("INPUT_INVALID", `${name} must be ${setting.form}.`);
   const file = hubSetting(name) === undefined ? "keys" : "hub";
   const path = configPath(hubDir, file);
-  changeEnvFile(path, (text) => checked(setEnvValue(text, name, value, path), path));
+  changeEnvFile(path, (text) => {
+    const after = setEnvValue(text, name, value, path);
+    checkEnvText(after, path);
+    return after;
+  });
   return file;
 }
 
@@ -115,20 +119,20 @@ export function replaceConfig(hubDir: string, file: ConfigFile, before: string, 
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
     if (text !== before) throw new PsnError("CONFIG_INVALID", `${path} was changed by somebody else while you were editing it.`);
-    const old = new Set(parsedNames(before, path));
+    const old = parsedValues(before, path);
     const settings = file === "hub" ? HUB_SETTINGS : APP_KEYS;
-    checked(after, path);
-    for (const name of parsedNames(after, path)) if (!old.has(name)) knownSetting(name, settings);
+    checkEnvText(after, path, old);
+    for (const name of parsedValues(after, path).keys()) if (!old.has(name)) knownSetting(name, settings);
     return after;
   });
 }
 
-/** Names in a text; none where it cannot be read, as before it is mended. */
-function parsedNames(text: string, path: string): readonly string[] {
+/** Names and values in a text; none where it cannot be read, as before it is mended. */
+function parsedValues(text: string, path: string): ReadonlyMap<string, string> {
   try {
-    return parseEnvFile(text, path).map(({ name }) => name);
+    return new Map(parseEnvFile(text, path).map(({ name, value }) => [name, value]));
   } catch (error) {
-    if (error instanceof PsnError) return [];
+    if (error instanceof PsnError) return new Map();
     throw error;
   }
 }
@@ -144,11 +148,6 @@ export function maskValue(value: string): string {
   if (url === null || !/^postgres(?:ql)?:$/.test(url.protocol)) return MASK;
   const login = url.username === "" ? "" : `${url.username}${url.password === "" ? "" : `:${MASK}`}@`;
   return `${url.protocol}//${login}${url.host}${url.pathname}${url.search === "" ? "" : "?…"}`;
-}
-
-function checked(text: string, path: string): string {
-  checkEnvText(text, path);
-  return text;
 }
 
 function fileOf(hubDir: string, name: string): ConfigFile | undefined {

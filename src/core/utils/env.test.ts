@@ -76,8 +76,6 @@ describe("hub.env", () => {
     ["DATABASE_URL", "postgres://user:canary#x@h/d", "CONFIG_INVALID"],
     ["DATABASE_OWNER_URL", "canary", "CONFIG_INVALID"],
     ["DATABASE_DRIVER", "canary", "CONFIG_INVALID"],
-    ["S3_ENDPOINT", "https://s3.example.com/canary", "CONFIG_INVALID"],
-    ["S3_ENDPOINT", "https://s3.example.com/?canary=1", "CONFIG_INVALID"],
     ["S3_ENDPOINT", "https://canary@s3.example.com", "CONFIG_INVALID"],
     ["PSN_TIME_ZONE", "Europe/Canary", "CONFIG_INVALID"],
     ["PSN_TIME_ZONE", "+01:00", "CONFIG_INVALID"],
@@ -101,6 +99,8 @@ describe("hub.env", () => {
     ["PSN_TIME_ZONE", "America/Argentina/Buenos_Aires"],
     ["PSN_TIME_ZONE", "UTC"],
     ["S3_ENDPOINT", "http://[::1]:9000/"],
+    // An earlier psn took a path: it is refused where the bucket is used.
+    ["S3_ENDPOINT", "https://s3.example.com/bucket"],
     ["HUB_ENCRYPTION_KEY", KEY.toUpperCase()],
   ] as const)("a good %s", (name, value) => {
     writeEnvFile(hubEnvPath(hub), `${name}='${value}'\n`);

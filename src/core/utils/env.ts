@@ -11,6 +11,7 @@ import {
   type HubSettingName,
   hubSetting,
   isTimeZone,
+  mayBeSet,
   nearestName,
   type Setting,
 } from "./settings.ts";
@@ -167,12 +168,14 @@ export function readKeysEnv(
 /**
  * Whether a text may become a hub.env or a keys.env.
  *
+ * @param before what a person has just edited, by name: what differs from it is set anew.
  * @throws PsnError CONFIG_INVALID or VAULT_LOCKED for the first thing that is wrong with it.
  */
-export function checkEnvText(text: string, path: string): void {
+export function checkEnvText(text: string, path: string, before?: ReadonlyMap<string, string>): void {
   for (const [name, { value, origin }] of valuesOf(parseEnvFile(text, path))) {
     const setting = hubSetting(name);
-    if (setting !== undefined && !setting.isValid(value)) throw invalid(setting, origin);
+    const isNew = before !== undefined && before.get(name) !== value;
+    if (setting !== undefined && !(isNew ? mayBeSet(setting, value) : setting.isValid(value))) throw invalid(setting, origin);
   }
 }
 

@@ -18,6 +18,13 @@ export interface Setting {
   /** Completes "NAME must be …". */
   readonly form: string;
   readonly isValid: (value: string) => boolean;
+  /** A stricter rule, for what is set from now on: what a file has from before stops no command, and is refused where it is used. */
+  readonly isValidAnew?: (value: string) => boolean;
+}
+
+/** Whether a setting may be given this value now. */
+export function mayBeSet({ isValid, isValidAnew = isValid }: Setting, value: string): boolean {
+  return isValid(value) && isValidAnew(value);
 }
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
@@ -182,7 +189,8 @@ export const HUB_SETTINGS = [
     example: "https://s3.eu-central-1.amazonaws.com",
     meaning: "An S3-compatible service for large media. Without a bucket all media are in the database.",
     form: `${WEB_FORM}, without a path: the bucket's name goes into S3_BUCKET`,
-    isValid: (value) => originOf(value.trim()) !== undefined && isWebUrl(value),
+    isValid: isWebUrl,
+    isValidAnew: (value) => originOf(value.trim()) !== undefined,
   },
   {
     name: "S3_REGION",
