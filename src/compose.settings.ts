@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { statSync } from "node:fs";
 import type { World } from "@psn/app/ports/world.ts";
+import { READ_ONCE } from "@psn/core/types/index.ts";
 import {
   APP_KEYS,
   type Environment,
@@ -29,8 +30,8 @@ export interface LiveSettings {
   readonly told: () => Readonly<Record<string, string>>;
 }
 
-/** What a worker goes by and reads again, beside the keys of apps. */
-const WORKERS: readonly HubSettingName[] = [
+/** What a worker reads again, beside the keys of apps. */
+const FOLLOWED: readonly HubSettingName[] = [
   "S3_ENDPOINT",
   "S3_REGION",
   "S3_BUCKET",
@@ -41,7 +42,7 @@ const WORKERS: readonly HubSettingName[] = [
   "PSN_ORIGINS",
 ];
 
-/** @param first hub.env as it was read already. */
+/** @param first hub.env as it was read already, and as the hub was opened by it. */
 export function liveSettings(folder: string, first: HubEnv, environment?: Environment): LiveSettings {
   const env = reading(hubEnvPath(folder), first, () => loadHubEnv(folder, environment));
   let keysEnv: (() => KeysEnv) | undefined;
@@ -76,10 +77,10 @@ export function liveSettings(folder: string, first: HubEnv, environment?: Enviro
     },
     told: () => {
       try {
-        return digests(env(), keys().keys);
+        return digests(first, env(), keys().keys);
       } catch {
         // keys.env cannot be used: psn doctor says so.
-        return digests(env(), new Map());
+        return digests(first, env(), new Map());
       }
     },
   };
@@ -107,8 +108,8 @@ function stampOf(path: string): string {
   return found ? `${found.ino} ${found.size} ${found.mtimeNs}` : "";
 }
 
-/** Where each setting is from, and a digest by the hub's key: it tells one value from another, and nobody else anything. */
-function digests(env: HubEnv, keys: KeysEnv["keys"]): Readonly<Record<string, string>> {
+/** Of all that a worker uses: where each setting is from, and a digest by the hub's key: it tells one value from another, and nobody else anything. */
+function digests(opened: HubEnv, env: HubEnv, keys: KeysEnv["keys"]): Readonly<Record<string, string>> {
   const key = env.get("HUB_ENCRYPTION_KEY") ?? "";
   const told = (name: string, found: EnvValue | undefined) => {
     if (found === undefined || found.origin === "default") return [];
@@ -116,7 +117,8 @@ function digests(env: HubEnv, keys: KeysEnv["keys"]): Readonly<Record<string, st
     return [[name, `${found.origin === "environment" ? "shell" : "file"} ${digest}`] as const];
   };
   return Object.fromEntries([
-    ...WORKERS.flatMap((name) => told(name, env.settings[name])),
+    ...READ_ONCE.flatMap((name) => told(name, opened.settings[name])),
+    ...FOLLOWED.flatMap((name) => told(name, env.settings[name])),
     ...APP_KEYS.flatMap(({ name }) => told(name, keys.get(name))),
   ]);
 }

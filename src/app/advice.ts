@@ -10,6 +10,9 @@ export function isUnsure({ state, health, atWork }: Pick<DeliverySummary, "state
   return !atWork && (state === "unconfirmed" || (health !== "ok" && UNDER_WAY.includes(state)));
 }
 
+/** For what a worker reads only when it starts. */
+export const RESTART = "stop it and start psn worker again";
+
 /** Which account to reconnect; by its platform alone where its name would need quoting in a shell. */
 export function reconnecting(platform: string, handle: string): string {
   return `psn connect ${/^[\w.:/@#-]+$/.test(handle) ? `${platform}:${handle}` : platform}`;

@@ -1,7 +1,8 @@
 import { toPsnError } from "@psn/core/errors.ts";
+import { READ_ONCE } from "@psn/core/types/index.ts";
 import { HUBS_OWN } from "@psn/domain/delivery.ts";
 import { endsSoon } from "./account-health.ts";
-import { reconnecting } from "./advice.ts";
+import { RESTART, reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import { deafness } from "./keep-listening.ts";
@@ -220,6 +221,13 @@ function otherSettings(worker: string, theirs: Settings, ours: Settings): Check 
       "worker",
       `${worker} goes by ${byShell.join(", ")} of the shell it was started in, and not by the hub's settings`,
       `unset ${byShell.join(" ")} there, and start psn worker again`,
+    );
+  const atStart = other.filter((name) => READ_ONCE.some((one) => one === name));
+  if (atStart.length > 0)
+    return warn(
+      "worker",
+      `${worker} goes by another ${atStart.join(", ")} than this command; a worker reads that only when it starts`,
+      RESTART,
     );
   return warn(
     "worker",

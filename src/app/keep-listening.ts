@@ -1,4 +1,6 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import { READ_ONCE } from "@psn/core/types/index.ts";
+import { RESTART } from "./advice.ts";
 import type { Deliveries, Hearing } from "./ports/deliveries.ts";
 
 /*
@@ -13,6 +15,9 @@ const LOOK_DEAF_MS = 1_000;
 /** When to try again to listen where notifications do not arrive, in milliseconds: whoever runs the pooler may have changed it. */
 const AGAIN_MS = 300_000;
 
+/** The address is read when the hub is opened. */
+const FOR_A_WORKER = `where a worker runs, ${RESTART}`;
+
 /** Why a worker looks for what is new in place of being told; "heard" when it is told again. */
 export type Listening = Hearing | PsnError;
 
@@ -23,11 +28,16 @@ export function deafness(now: Listening): { readonly said: string; readonly fix:
   if (now === "pooled")
     return {
       said: `${late}: the address leads to a pooler in transaction mode, by which no notification (LISTEN) arrives`,
-      fix: "the database server's own address, past the pooler: psn config set DATABASE_LISTEN_URL",
+      fix: `the database server's own address, past the pooler: psn config set DATABASE_LISTEN_URL; ${FOR_A_WORKER}`,
     };
   if (now === "elsewhere")
-    return { said: `${late}: DATABASE_LISTEN_URL leads to another database than DATABASE_URL`, fix: "psn config set DATABASE_LISTEN_URL" };
-  return { said: `${late}: LISTEN fails, since ${now.message}`, fix: now.hint ?? "psn doctor" };
+    return {
+      said: `${late}: DATABASE_LISTEN_URL leads to another database than DATABASE_URL`,
+      fix: `psn config set DATABASE_LISTEN_URL; ${FOR_A_WORKER}`,
+    };
+  const { message, hint = "psn doctor" } = now;
+  const isRead = READ_ONCE.some((name) => hint.includes(name));
+  return { said: `${late}: LISTEN fails, since ${message}`, fix: isRead ? `${hint}; ${FOR_A_WORKER}` : hint };
 }
 
 export interface Ears {

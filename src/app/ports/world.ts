@@ -54,7 +54,7 @@ export interface World extends Faults {
   /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
   readonly notify?: ((line: string) => Promise<void>) | undefined;
   /**
-   * What this process goes by now, by the name of a setting: `file` or `shell`, where it is from, and a digest that tells it from another
+   * What this process goes by now, also what it read only when it started, by the name of a setting: `file` or `shell`, where it is from, and a digest that tells it from another
    * value. Absent in a task, whose settings come with its deployment.
    */
   readonly settings?: () => Readonly<Record<string, string>>;

@@ -452,7 +452,7 @@ export const workers = psn.table(
   {
     name: text("name").primaryKey(),
     version: text("version").notNull(),
-    /** By the name of a setting: where this worker has it from, and a digest that tells it from another value (see `workerSettings`). */
+    /** By the name of a setting: where this worker has it from, and a digest that tells it from another value (see `World.settings`). */
     settings: jsonb("settings").$type<Readonly<Record<string, string>>>().notNull().default({}),
     startedAt: instant("started_at").notNull().defaultNow(),
     beatAt: instant("beat_at").notNull().defaultNow(),

@@ -56,6 +56,18 @@ export type Visibility = (typeof VISIBILITIES)[number];
 /** What a claim is for: sending, finding out what became of a lost answer, or asking a platform that is processing. */
 export type Purpose = "publish" | "settle" | "poll";
 
+/** Settings that a process goes by for as long as it runs, since it opens the hub by them. */
+export const READ_ONCE = [
+  "DATABASE_URL",
+  "DATABASE_LISTEN_URL",
+  "DATABASE_DRIVER",
+  "NEON_PROXY",
+  "PSN_DATA",
+  "PSN_USER",
+  "TRIGGER_API_URL",
+  "TRIGGER_SECRET_KEY",
+] as const;
+
 /**
  * What becomes of a post whose time passed long ago while nothing ran: it goes out all the same, its user is asked, or it is
  * dropped.

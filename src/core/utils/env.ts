@@ -18,7 +18,15 @@ import {
 
 export { type EnvEntry, parseEnvFile, setEnvValue, unsetEnvValue } from "./envfile.ts";
 export { changeEnvFile, isExposed, writeEnvFile } from "./private-file.ts";
-export { APP_KEYS, appKeySetting, type HubSettingName, hubSetting, knownSetting, type Setting, unknownSetting } from "./settings.ts";
+export {
+  APP_KEYS,
+  appKeySetting,
+  type HubSettingName,
+  hubSetting,
+  knownSetting,
+  type Setting,
+  unknownSetting,
+} from "./settings.ts";
 
 /*
  * The only reader of the environment and of config/*.env. The environment stands above the files, so that a task on another
