@@ -11,7 +11,7 @@ import type { Deliveries, Hearing } from "./ports/deliveries.ts";
 /** Where notifications arrive a worker looks by itself this often, in milliseconds: one can be lost with its connection. */
 export const LOOK_ANYWAY_MS = 30_000;
 /** Where none arrive it looks this often, in milliseconds: that is how late a new post may be. */
-const LOOK_DEAF_MS = 1_000;
+export const LOOK_DEAF_MS = 1_000;
 /** When to try again to listen where notifications do not arrive, in milliseconds: whoever runs the pooler may have changed it. */
 const AGAIN_MS = 300_000;
 

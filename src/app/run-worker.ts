@@ -1,7 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import { HUBS_OWN, LEASE_MS } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
-import { keepListening, type Listening, LOOK_ANYWAY_MS } from "./keep-listening.ts";
+import { keepListening, type Listening, LOOK_ANYWAY_MS, LOOK_DEAF_MS } from "./keep-listening.ts";
 import type { Claim, Concurrency } from "./ports/deliveries.ts";
 import type { World } from "./ports/world.ts";
 import { publishDelivery } from "./publish-delivery.ts";
@@ -30,7 +30,7 @@ export interface WorkerOptions {
   readonly version: string;
   /** First signal: take nothing new, finish what is in flight. */
   readonly stop: AbortSignal;
-  /** Only these deliveries. */
+  /** Only these deliveries. Such a worker is not notified, and looks every second. */
   readonly only?: readonly string[];
   readonly leaseMs?: number;
   readonly mostInFlight?: number;
@@ -65,13 +65,16 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   stop.addEventListener("abort", bell.ring, { once: true });
   const trouble = (error: unknown) => options.onTrouble?.(toPsnError(error));
   let failures = 0;
-  const ears = keepListening({
-    listen: deliveries.listen,
-    onWake: heard,
-    onChange: (now) => options.onListening?.(now),
-    isAway: () => failures > 0,
-    ...(lookAnywayMs === undefined ? {} : { lookAnywayMs }),
-  });
+  // To follow a few deliveries is over within seconds, as long as it takes to prove that a notification arrives.
+  const ears = only
+    ? undefined
+    : keepListening({
+        listen: deliveries.listen,
+        onWake: heard,
+        onChange: (now) => options.onListening?.(now),
+        isAway: () => failures > 0,
+        ...(lookAnywayMs === undefined ? {} : { lookAnywayMs }),
+      });
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Moment) => {
     const work = publishDelivery({ world, claim, worker: name, leaseMs, askedAt, turn: turnOf(claim.userId) })
@@ -98,20 +101,22 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         }
         // Full: what matters next is a delivery that ends. Else everything that could be taken is taken.
         await bell.wait(
-          inFlight.size >= mostInFlight ? LOOK_ANYWAY_MS : Math.min(await pause(options, concurrency, askedAt), ears.lookMs()),
+          inFlight.size >= mostInFlight
+            ? LOOK_ANYWAY_MS
+            : Math.min(await pause(options, concurrency, askedAt), ears?.lookMs() ?? LOOK_DEAF_MS),
         );
         failures = 0;
       } catch (error) {
         trouble(error);
         failures += 1;
         // A database that was away has forgotten who listens, and a connection that was lost may not say so.
-        ears.doubt();
+        ears?.doubt();
         await bell.wait(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
       }
     }
   } finally {
     heart?.stop();
-    await Promise.all([ears.stop(), ...inFlight.values()]);
+    await Promise.all([ears?.stop(), ...inFlight.values()]);
     if (!only) await deliveries.gone(name).catch(() => undefined);
   }
 }

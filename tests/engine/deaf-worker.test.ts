@@ -1,3 +1,4 @@
+import { followPost } from "@psn/app/follow-post.ts";
 import type { Listening } from "@psn/app/keep-listening.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
@@ -60,6 +61,15 @@ async function working({ urlFor, listenUrl }: Way, options: { readonly lookAnywa
     end,
   );
   const account = await stage.connect("chosen");
+  /** As `psn post` does. */
+  const follow = async () => {
+    const [delivery] = await stage.world.stores.posts.ofPost(
+      stage.userId,
+      (await stage.detail((await stage.post(account))[0] ?? "")).postId,
+    );
+    const ends = new AbortController();
+    return followPost({ world: stage.world, userId: stage.userId, postId: delivery?.postId ?? "", version: "0", stop: ends.signal });
+  };
   /** Posts, and tells how long after its time the post was out, in milliseconds. */
   const lateness = async (inMs: number) => {
     const due = Date.now() + inMs;
@@ -68,7 +78,7 @@ async function working({ urlFor, listenUrl }: Way, options: { readonly lookAnywa
     await until("it is out", () => stage.remote.posts.length > before, inMs + 30_000);
     return (stage.remote.calls.at(-1)?.at ?? Number.POSITIVE_INFINITY) - due;
   };
-  return { owner, told, trouble, lateness, end };
+  return { owner, told, trouble, lateness, end, follow };
 }
 
 const MINUTE = 60_000;
@@ -105,6 +115,17 @@ describe("a worker whose LISTEN is accepted and never heard", () => {
     await until("it says so", () => told.length > 0, 20_000);
     expect(told).toEqual(["pooled"]);
     expect(await lateness(0)).toBeLessThan(LATE_MS);
+  });
+
+  test("psn post does not wait for a proof: it listens to nothing, and what it follows goes out", { timeout: MINUTE }, async () => {
+    const front = await startPostgresFront((await sharedPostgres()).url);
+    closing.push(front.stop);
+    front.deaf = true;
+    const { end, follow } = await working(front);
+    await end();
+    front.listens.length = 0;
+    expect(await follow()).toMatchObject([{ state: "published" }]);
+    expect(front.listens).toEqual([]);
   });
 
   test("whose LISTEN is refused publishes, says so, and ends when it is told to", { timeout: MINUTE }, async () => {
