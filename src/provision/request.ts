@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { BODY_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
 import { pauseMs, retryAfterMs } from "@psn/core/net/pauses.ts";
-import { wordsOf } from "@psn/core/net/words.ts";
+import { cutTo, wordsOf } from "@psn/core/net/words.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import type { z } from "zod";
 
@@ -140,7 +140,7 @@ function reason({ value }: Answer, secrets: readonly (string | undefined)[]): st
   let line = wordsOf(value).join(": ");
   if (line === "") return "";
   for (const secret of secrets) if (secret !== undefined && secret.length > 3) line = line.replaceAll(secret, "•••");
-  return `: ${line.length > 200 ? `${line.slice(0, 199)}…` : line}`;
+  return `: ${cutTo(line, 200)}`;
 }
 
 function strings(value: unknown): string[] {

@@ -90,3 +90,8 @@ function valuesOf(name: string, value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, one]) => valuesOf(key, one));
 }
+
+/** At most `most` UTF-16 units of a line, with `…` for the rest; never half of a surrogate pair. */
+export function cutTo(line: string, most: number): string {
+  return line.length <= most ? line : `${line.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
+}

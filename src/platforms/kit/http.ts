@@ -247,7 +247,8 @@ const WORDS_MOST = 2_000;
 
 /** The platform's own words, one short line, without anything secret and without the author's own. Empty when it gave none. */
 function reason(answer: Answer, session: Caller): string {
-  let line = (isPlainText(answer) ? [answer.text.replaceAll(/\s+/g, " ").trim()] : wordsOf(bodyOf(answer))).join(": ").slice(0, WORDS_MOST);
+  const words = isPlainText(answer) ? [answer.text.replaceAll(/\s+/g, " ").trim()] : wordsOf(bodyOf(answer));
+  let line = shorten(words.join(": "), WORDS_MOST);
   for (const secret of secretsOf(session)) line = line.replaceAll(secret, "•••");
   line = withoutAuthored(line, authoredIn(answer.sent));
   return line === "" ? "" : `: ${shorten(line, SAID_MOST)}`;

@@ -1,3 +1,4 @@
+import { readBody } from "@psn/core/net/answer-body.ts";
 import { USER_AGENT } from "@psn/core/net/fetch.ts";
 import type { Fetch, Net } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
@@ -111,14 +112,8 @@ async function entersInside(from: URL, to: URL, resolve?: Resolve): Promise<bool
 
 /** Undefined for what is no picture that networks show, or too large. */
 async function readPicture(response: Response, most: number): Promise<Blob | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > most) return undefined;
-  }
-  const bytes = new Uint8Array(Buffer.concat(chunks));
+  const { bytes, whole } = await readBody(response, most);
+  if (!whole) return undefined;
   // A PDS believes the type it is told when it does not know better, so it is told what the bytes say.
   const { type = "", width, height } = imageSize(bytes);
   const mime = width > 0 && height > 0 ? IMAGE_TYPES[type] : undefined;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { neon, neonConfig } from "@neondatabase/serverless";
+import { neverSent } from "@psn/core/net/failures.ts";
 import { fetchBounded, redirectsTo } from "@psn/core/net/fetch.ts";
 import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
@@ -27,7 +28,7 @@ export function openNeonHttp(url: string, proxy?: string): Database {
     const response = await fetchBounded(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }, ANSWER_BYTES);
     if (response.ok || response.status === 400) return response;
     if (response.status < 400) throw redirected(redirectsTo(response, input));
-    throw new HttpRefusal(response.status, await response.text(), response.headers.get("retry-after"));
+    throw new HttpRefusal(response.status, await response.text(), response.headers);
   };
   const db = drizzle({ client: storing(neon(url)) });
   const builder: Builder = db;
@@ -41,7 +42,8 @@ export function openNeonHttp(url: string, proxy?: string): Database {
         return results.slice(2) as Results<ReturnType<typeof build>>;
       } catch (error) {
         const failure = databaseError(error);
-        const again = wasNotSent(error) || (repeatable && failure.code === "DB_UNREACHABLE");
+        // A certificate that is not accepted was not sent to either, and stays what it is.
+        const again = failure.code === "DB_UNREACHABLE" && (repeatable || [...layersOf(error)].some(neverSent));
         const wait = (pausesAfter(error) ?? (again ? AGAIN_MS : []))[attempt];
         if (wait === undefined || wait > MOST_PAUSE_MS) throw failure;
         await sleep(wait);
@@ -57,15 +59,4 @@ type Client = ReturnType<typeof neon<false, false>>;
 function storing(client: Client): Client {
   const { query } = client;
   return Object.assign(client, { query: ((text, values, options) => query(text, storable(values), options)) as Client["query"] });
-}
-
-/** Failures before the first byte of a request: no name, no route, no listener. */
-const NOT_SENT = /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|FailedToOpenSocket)$/;
-
-function wasNotSent(error: unknown): boolean {
-  for (const layer of layersOf(error)) {
-    const code: unknown = Reflect.get(layer, "code");
-    if (typeof code === "string" && NOT_SENT.test(code)) return true;
-  }
-  return false;
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { retryAfterMs } from "@psn/core/net/pauses.ts";
 
 /*
  * What Neon's proxy says when it refuses a login or a request. Over HTTP its answer has no SQLSTATE, over WebSocket it is XX000 without
@@ -164,13 +165,12 @@ export class HttpRefusal extends Error {
   /** The pause that was asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(status: number, body: string, retryAfter: string | null = null) {
+  constructor(status: number, body: string, headers = new Headers()) {
     const { message, code } = answerOf(body);
     super(`(HTTP status ${status}) ${message ?? ""}`);
     this.status = status;
     this.code = code;
-    const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
-    this.retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined;
+    this.retryAfterMs = retryAfterMs(headers, new Date());
   }
 }
 
