@@ -259,7 +259,7 @@ export const ERRORS = {
   LATE: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "The post's time passed more than a day ago while nothing ran; psn does not publish it unasked.",
+    meaning: "The post's time passed more than a day ago and it could not be sent until now; psn does not publish it unasked.",
     hint: "psn retry ID | psn cancel ID",
   },
   STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not out yet.", hint: "psn show ID" },

@@ -8,7 +8,7 @@ export interface Upkeep {
   staleTokens(platforms: readonly string[], aheadMs: number, idleMs: number): Promise<readonly StaleToken[]>;
   /** Accounts whose tokens end within `aheadMs` and cannot be renewed; each is given once, and noted on the account. */
   noteEndingTokens(platforms: readonly string[], aheadMs: number): Promise<readonly EndingToken[]>;
-  /** Media that nobody can need any more, since every delivery of their post ended well so long ago. */
+  /** Media that nobody can need any more, since every delivery of their post has ended so long ago. */
   spentMedia(ageMs: number, most: number): Promise<readonly SpentMedia[]>;
   /** Users whose folders of the bucket this hub keeps in order; none while the hub is a copy that nobody has judged. */
   users(): Promise<readonly string[]>;

@@ -44,7 +44,7 @@ export default defineCommand({
     { flags: "--media <file>", help: "an image, a video or a PDF; once for each, in order", many: true },
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
     { flags: "--option <option>", help: "what only one platform knows: x.reply=following; see docs/platforms.md", many: true },
-    { flags: "--late <policy>", help: `when its time passed a day ago while nothing ran: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
+    { flags: "--late <policy>", help: `when it can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
     { flags: "--allow-partial", help: "with -: take text from a pipe though it does not end with a line break" },
     { flags: "--split", help: "split what is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },

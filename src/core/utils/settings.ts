@@ -240,7 +240,7 @@ export const HUB_SETTINGS = [
     default: "ask",
     example: "ask",
     meaning:
-      "What becomes of a post whose time passed more than a day ago while nothing ran: publish, ask or drop. `psn post --late` says it for one post.",
+      "What becomes of a post that can be sent only a day or more after its time: publish, ask or drop. `psn post --late` says it for one post.",
     form: LATE_POLICIES.join(", "),
     isValid: (value) => LATE_POLICIES.some((policy) => policy === value),
   },

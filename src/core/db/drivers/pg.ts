@@ -6,7 +6,7 @@ import { databaseError } from "./failure.ts";
 import { listenOn } from "./listen.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
 
-/** Connections one process may hold; a worker's sixteen deliveries share them. */
+/** Connections one process may hold; all deliveries of a worker share them. */
 const POOL_SIZE = 8;
 /** How long to wait for a connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
