@@ -88,7 +88,10 @@ describe("a fetch for public addresses", () => {
 
   it("refuses this machine, and allows the origin that the owner has allowed and no other", async () => {
     const none = guarded(() => false);
-    await expect(none.fetch(`http://127.0.0.1:${port}/`)).rejects.toMatchObject({ code: "PRIVATE_ADDRESS", hint: "psn config set PSN_PRIVATE_ORIGINS" });
+    await expect(none.fetch(`http://127.0.0.1:${port}/`)).rejects.toMatchObject({
+      code: "PRIVATE_ADDRESS",
+      hint: "psn config set PSN_PRIVATE_ORIGINS",
+    });
     await expect(none.fetch(`http://localhost.:${port}/`)).rejects.toMatchObject({ code: "PRIVATE_ADDRESS" });
     expect(none.to).toEqual([]);
     const one = guarded((origin) => origin === `http://127.0.0.1:${port}`);
