@@ -109,8 +109,8 @@ describe("a member's row that leads inside", () => {
     ["a name without a dot", () => "https://printer/"],
   ])("%s: nobody is asked", async (_name, home) => {
     const { state, code, told } = await publishedBy(await member(), "webhook", webhook(home()));
-    // A secret leaves by https alone, and that is looked at first.
-    expect(["failed PRIVATE_ADDRESS", "held AUTH_REVOKED"]).toContain(`${state} ${code}`);
+    // It waits for the hub's owner to allow the address. A secret leaves by https alone, and that is looked at first.
+    expect(["scheduled PRIVATE_ADDRESS", "held AUTH_REVOKED"]).toContain(`${state} ${code}`);
     expect(asked).toEqual([]);
     expect(told).not.toContain("hunter2");
   });
@@ -119,9 +119,9 @@ describe("a member's row that leads inside", () => {
     const user = await member();
     const home = `http://127.0.0.1:${port}`;
     const mastodon = await publishedBy(user, "mastodon", { ...webhook(home), subject: `1@127.0.0.1:${port}` }, "token");
-    expect([mastodon.state, mastodon.code]).toEqual(["failed", "PRIVATE_ADDRESS"]);
+    expect([mastodon.state, mastodon.code]).toEqual(["scheduled", "PRIVATE_ADDRESS"]);
     const bluesky = await publishedBy(user, "bluesky", { ...webhook(home), subject: "did:plc:ewvi7nxzyoun6zhxrhs64oiz" }, "token");
-    expect([bluesky.state, bluesky.code]).toEqual(["failed", "PRIVATE_ADDRESS"]);
+    expect([bluesky.state, bluesky.code]).toEqual(["scheduled", "PRIVATE_ADDRESS"]);
     expect(asked).toEqual([]);
   });
 
@@ -161,7 +161,7 @@ describe("what the hub's owner connects", () => {
     await reopen();
     expect(allowed()).toBe("none");
     const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(({ platform }) => platform === "webhook");
-    expect(await post(opened.user.id, account?.id ?? "")).toMatchObject({ state: "failed", code: "PRIVATE_ADDRESS" });
+    expect(await post(opened.user.id, account?.id ?? "")).toMatchObject({ state: "scheduled", code: "PRIVATE_ADDRESS" });
   });
 });
 
