@@ -24,7 +24,7 @@ export interface Process {
 }
 
 interface Event {
-  readonly at: number;
+  at: number;
   readonly tie: number;
   readonly owner: Process | undefined;
   run: (() => void) | undefined;
@@ -101,7 +101,9 @@ export function createKernel(seed: string): Kernel {
         const { owner, run } = next;
         if (!run || owner?.alive === false) continue;
         if (owner && owner.stoppedUntil > next.at) {
-          push(heap, { ...next, at: owner.stoppedUntil });
+          // The same event: whoever may take it back still can.
+          next.at = owner.stoppedUntil;
+          push(heap, next);
           continue;
         }
         now = Math.max(now, next.at);
