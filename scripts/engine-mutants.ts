@@ -24,7 +24,7 @@ export interface Mutant {
 
 /** The newest of each function. */
 const CLAIM = "drizzle/migrations/0014_engine_columns.sql";
-const SETTLE = "drizzle/migrations/0017_bucket.sql";
+const SETTLE = "drizzle/migrations/0019_own_trouble.sql";
 const VERBS = CLAIM;
 const RUN = "src/app/delivery-run.ts";
 const DOMAIN = "src/domain/delivery.ts";

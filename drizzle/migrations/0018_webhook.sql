@@ -18,16 +18,14 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 --> statement-breakpoint
 -- As before, and what has been tried is tried again now, from the beginning of its schedule: what is held, what waits for its next try, and
--- what is asked about again because its answer is missing. A pause that the platform has asked for is the account's, and stays. What is held
--- keeps the instant of its last try, from which it may be too late; and what was too late already still waits for its user's word.
+-- what is asked about again because its answer is missing. A pause that the platform has asked for is the account's, and stays.
 CREATE OR REPLACE FUNCTION psn.reconnect(account uuid) RETURNS TABLE (delivery_id uuid)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', attempt = least(d.attempt, 1), code = NULL,
-      wake_at = CASE d.state WHEN 'held' THEN least(d.wake_at, greatest(d.due_at, now())) ELSE greatest(d.due_at, now()) END,
+    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), attempt = least(d.attempt, 1), code = NULL,
       message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND (
-      (d.state = 'held' AND d.code IS DISTINCT FROM 'LATE' AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
+      (d.state = 'held' AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
         NOT IN ('imported', 'moved away'))
       OR (d.state = 'scheduled' AND d.attempt > 0 AND d.wake_at > now()))
     RETURNING d.id, d.user_id, d.attempt

@@ -1074,7 +1074,6 @@ AS $function$
     UPDATE psn.deliveries d SET wake_at = now()
     WHERE d.id = ANY (ARRAY(SELECT o.id FROM psn.deliveries o
       WHERE o.state = 'scheduled' AND o.code = ANY (codes) AND o.wake_at > now() AND o.due_at <= now() AND NOT psn.has_parted()
-      -- What somebody is writing goes on by itself, only later: one user's lock must not keep the others waiting.
       FOR NO KEY UPDATE SKIP LOCKED))
     RETURNING d.id
   )
