@@ -144,8 +144,10 @@ describe.each(["pg", "neon-ws"])("over a session by %s, cut in the middle", (dri
         )
       ).length;
     const cut = async (repeatable: boolean) => {
+      // The first time it would sleep until it is cut, the second time not at all.
+      await asOwner(db, "CREATE SEQUENCE public.times; GRANT USAGE ON SEQUENCE public.times TO PUBLIC");
       const answer = db.database
-        .run("service", (builder) => [builder.execute(sql`select pg_sleep(0.7)`)], { repeatable })
+        .run("service", (b) => [b.execute(sql`select pg_sleep(CASE nextval('public.times') WHEN 1 THEN 600 ELSE 0 END)`)], { repeatable })
         .then(
           () => "answered",
           (error: unknown) => Reflect.get(Object(error), "code"),
@@ -155,7 +157,9 @@ describe.each(["pg", "neon-ws"])("over a session by %s, cut in the middle", (dri
         db,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'select pg_sleep%' AND datname = current_database()",
       );
-      return answer;
+      const told = await answer;
+      await asOwner(db, "DROP SEQUENCE public.times");
+      return told;
     };
     expect(await cut(true)).toBe("answered");
     expect(await cut(false)).toBe("DB_UNREACHABLE");
