@@ -40,7 +40,9 @@ async function endedWith(stage: Stage, tell: ReturnType<typeof telling>["tell"],
   const account = (await stage.world.stores.accounts.list(stage.userId))[0] ?? (await stage.connect("chosen"));
   tell.next = next;
   const [id = ""] = await stage.post(account);
-  await stage.run();
+  // What an earlier answer has left may be asked about first, and takes one of the account's places then.
+  const before = (await stage.detail(id)).events.length;
+  for (let ran = 1; ran > 0 && (await stage.detail(id)).events.length === before; ) ran = (await stage.run()).length;
   return stage.detail(id);
 }
 
