@@ -76,10 +76,13 @@ test("a receiver that answers 500 is told line by line, also where nobody looks,
   // Each question to the receiver is a line of its own, with the time of the next.
   const asked = () =>
     [...stderr.matchAll(/^webhook:127\.0\.0\.1:\d+\/hook {2}sending .*; psn asks the platform again at (.+?);/gm)].map(([, at]) => at);
+  await until("psn says when it asks again", () => asked().length > 0);
+  // It is this command that asks, and what the receiver said before is no news of it.
+  const atWork = /^webhook:127\.0\.0\.1:\d+\/hook {2}sending; psn is at work on it now;/m;
+  receiver.hold(until("the command says that it is at work", () => atWork.test(stderr)));
   await until("psn has asked again", () => new Set(asked()).size >= 2);
   expect(stderr).toContain("; Ctrl-C leaves it until psn worker runs\n");
-  // It is this command that asks, and what the receiver said before is no news of it.
-  expect(stderr).toMatch(/^webhook:127\.0\.0\.1:\d+\/hook {2}sending; psn is at work on it now;/m);
+  expect(stderr).toMatch(atWork);
   expect(stderr).not.toContain("a worker is at work");
   expect(stderr).toMatch(/^feed:public {2}published$/m);
   const [delivery] = deliveriesOf(await hub.json(["queue"]));

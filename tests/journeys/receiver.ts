@@ -18,6 +18,8 @@ export interface Receiver {
   readonly deliveries: Map<string, number>;
   /** Answers with this instead, from now on. */
   refuse(status: number | undefined): void;
+  /** Answers no request before this is settled. */
+  hold(until: Promise<unknown>): void;
   stop(): Promise<void>;
 }
 
@@ -33,11 +35,13 @@ export function startReceiver(): Receiver {
   const taken: Receiver["taken"] = [];
   const deliveries = new Map<string, number>();
   let refusal: number | undefined;
+  let held: Promise<unknown> | undefined;
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch: async (request) => {
       const body = await request.text();
+      await held;
       let verified: unknown;
       try {
         verified = webhook.verify(body, Object.fromEntries(request.headers));
@@ -60,6 +64,9 @@ export function startReceiver(): Receiver {
     deliveries,
     refuse: (status) => {
       refusal = status;
+    },
+    hold: (until) => {
+      held = until;
     },
     stop: () => server.stop(true),
   };
