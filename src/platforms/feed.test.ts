@@ -116,6 +116,33 @@ describe("what readers see", () => {
     });
   });
 
+  test("a language that is none is left out: one entry of an earlier psn spoils no feed", async () => {
+    const session = await connected();
+    for (const language of ["en_US", "not a tag", "english"]) await feed.publish(say("hello", { language }), session);
+    await feed.publish(say("olá", { language: "pt-BR" }), session);
+    const { json } = await readers();
+    expect(json.items.map(({ language }) => language)).toEqual(["pt-BR", undefined, undefined, undefined]);
+    for (const file of ["atom.xml", "index.html"])
+      expect((await read(file)).match(/ (?:xml:)?lang="[^"]*"/g)?.map((one) => one.split('"')[1])).toEqual(["pt-BR"]);
+  });
+
+  test("pictures with the same description are two pictures, and not one picture in two forms", async () => {
+    const others = ["m2", "m3", "m4"].map((id) => ({ ...picture, id, open: async () => new Blob([PICTURE, id]) }));
+    const [second = picture, third = picture, last = picture] = others;
+    const { alt: _none, ...bare } = last;
+    const media = [picture, second, { ...third, alt: "another" }, bare];
+    await feed.publish(requestOf({ parts: [{ text: "four", media }] }, media), await connected());
+    const [item] = (await readers()).json.items;
+    // Attachments with one title are the same thing (JSON Feed 1.1, "attachments").
+    expect((item?.["attachments"] as readonly { title?: string }[]).map(({ title }) => title)).toEqual([
+      undefined,
+      undefined,
+      "another",
+      undefined,
+    ]);
+    expect(String(item?.["content_html"]).match(/alt="/g)).toHaveLength(4);
+  });
+
   test("any text comes back as it was written, from all three", async () => {
     const session = await connected();
     const nasty = fc.constantFrom(

@@ -1,6 +1,7 @@
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
+import { isLanguage } from "@psn/domain/language.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
 import { type Facet, findFacets, type Mention } from "./facets.ts";
 
@@ -64,14 +65,6 @@ function postIssues({ visibility, contentWarning, language }: Post): Issue[] {
     issues.push({ code: "language", message: "the language is not a BCP 47 tag", hint: "for example en or pt-BR" });
   }
   return issues;
-}
-
-function isLanguage(tag: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(tag).length === 1;
-  } catch {
-    return false;
-  }
 }
 
 function tooLong(text: string, post: Post, { text: rule }: Limits, place: string): Issue {

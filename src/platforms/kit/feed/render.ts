@@ -1,3 +1,4 @@
+import { isLanguage } from "@psn/domain/language.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { LinkifyIt } from "linkify-it";
 import type { Entry, EntryMedia, Settings } from "./entries.ts";
@@ -48,7 +49,7 @@ export function jsonFeed(settings: Settings, entries: readonly Entry[]): string 
     content_html: content(entry, url),
     content_text: [...(entry.contentWarning ? [entry.contentWarning] : []), ...texts(entry)].join("\n\n"),
     date_published: entry.published,
-    ...(entry.language ? { language: entry.language } : {}),
+    ...(languageOf(entry) ? { language: languageOf(entry) } : {}),
     ...attachments(entry, url),
   }));
   const feed = {
@@ -158,12 +159,14 @@ function attachments(entry: Entry, url: string) {
   const files = entry.parts.flatMap(({ media }) => media);
   // Must be a full URL (JSON Feed 1.1, "attachments"): without a public one there is none to give.
   if (!url || files.length === 0) return {};
+  // Those with the same title are one thing in several forms, of which a reader shows one (the same section).
+  const isOnly = (alt: string) => files.filter((one) => one.alt === alt).length === 1;
   return {
     attachments: files.map(({ file, mime, bytes, alt }) => ({
       url: `${url}${file}`,
       mime_type: mime,
       size_in_bytes: bytes,
-      ...(alt ? { title: alt } : {}),
+      ...(alt && isOnly(alt) ? { title: alt } : {}),
     })),
   };
 }
@@ -186,7 +189,13 @@ function titleOf(entry: Entry): string {
   return shorten(words, TITLE_LENGTH);
 }
 
-function lang(attribute: string, { language }: Entry): string {
+/** One wrong tag makes a whole Atom feed invalid (RFC 4287, section 2), and entries of an earlier psn may hold one. */
+function languageOf({ language }: Entry): string | undefined {
+  return language !== undefined && isLanguage(language) ? language : undefined;
+}
+
+function lang(attribute: string, entry: Entry): string {
+  const language = languageOf(entry);
   return language ? ` ${attribute}="${escaped(language)}"` : "";
 }
 
