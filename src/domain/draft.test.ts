@@ -166,23 +166,45 @@ describe("front matter that is refused", () => {
     ["zebra: x", /"zebra"/, /it knows to, at/],
     ["__proto__: { x: 1 }", /"__proto__"/, /it knows/],
     ["? [a]\n: x", /post\.md:2: psn does not know the key/, /./],
-    ["to: bluesky\nto: mastodon", /post\.md:3: the front matter is no YAML/, /quote/],
+    ["to: bluesky\nat: 9am\nto: mastodon", /post\.md:4: the key "to" stands there twice; first in line 2/, /to: \[one, two\]/],
+    ["title: a\ntitle: b", /post\.md:3: the key "title" stands there twice/, /keep one/],
+    ["platforms:\n  bluesky: { text: a, text: b }", /post\.md:3: the key "text" stands there twice/, /keep one/],
     ["to: bluesky\ntitle: a: b", /post\.md:3: the front matter is no YAML/, /quote/],
     ["title: !!js/function x", /post\.md:2: the front matter is no YAML/, /quote/],
-    ["- to", /no list of keys and values/, /to: bluesky/],
-    ["just words", /no list of keys and values/, /to: bluesky/],
+    ["- to: x", /no list of keys and values/, /to: bluesky/],
+    ["to: x\n\ttitle: y", /post\.md:3: the front matter is no YAML/, /no tabs/],
+    ["to:\n\t- x", /post\.md:3: the front matter is no YAML/, /no tabs/],
+    ["title = 'x'", /no list of keys and values/, /to: bluesky/],
     ["to: bluesky\nvisibility: secret", /post\.md:3: visibility must be one of public, unlisted/, /./],
-    ["title: 2026", /title must be a text; a number or a date goes in quotes/, /./],
+    ["title: 2026", /title must be a text; a number or a date goes in quotes/, /title: "2026"/],
     ["at: 9", /at must be a time/, /./],
     ["split: yes please", /post\.md:2: split must be true or false/, /./],
-    ["numbered: 'true'", /numbered must be true or false/, /./],
+    ["numbered: 'true'", /numbered must be true or false/, /without quotes/],
     ["to:\n  - bluesky\n  - 7", /post\.md:4: to\.1 must be a name/, /./],
-    ["to: []", /to must be a name or a list of names/, /./],
+    ["to: []", /to must be a name or a list of names; it is empty/, /behind to:, or take the line out/],
+    ["to:", /post\.md:2: to must be a name or a list of names; it is empty/, /behind to:, or take the line out/],
+    ["to: { bluesky: true }", /to must be a name or a list of names/, /./],
+    ["title:", /title must be a text.*; it is empty/, /behind title:, or take the line out/],
+    ["contentWarning: '  '", /contentWarning must be a text.*; it is empty/, /./],
+    ["title: [a, b]", /title must be a text.*not a list/, /one value: title:/],
+    ["contentWarning: true", /contentWarning must be a text/, /contentWarning: "true"/],
+    ['title: "\\a \\e[0m"', /title must be a text.*; it is empty/, /./],
+    ["language: en_US", /language must be a language.*did you mean en-US\?/, /./],
+    ["language: english", /did you mean en\?/, /./],
+    ["language: [en, de]", /language must be a language.*not a list/, /one value/],
+    ["media: https://example.com/cat.png", /post\.md:2: media\.0\.file is an address/, /download/],
+    ["media:\n  - a.png\n  - { file: //cdn.example/cat.png, alt: x }", /post\.md:4: media\.1\.file is an address/, /download/],
+    ["media: 'data:image/png;base64,AAAA'", /is an address/, /download/],
+    ["media: file:///home/ada/cat.png", /is an address/, /write its path/],
+    ["media: { url: 'https://example.com/cat.png' }", /"url"/, /did you mean file\?/],
+    ["media: { file: a.png, description: x }", /"description"/, /did you mean alt\?/],
+    ["alt: a cat", /"alt"/, /media: \[\{ file: cat\.jpg, alt:/],
     ["to: ','", /to must be a name or a list of names/, /./],
     ["language: english!", /language must be a language, such as en/, /./],
     ["media: { path: x.png }", /"path"/, /did you mean file\?/],
     ["media: 7", /post\.md:2: media\.0 must be a path, or \{ file/, /./],
-    ["media:", /media\.0 must be a path/, /./],
+    ["media:", /media\.0\.file must be a path; it is empty/, /behind media:/],
+    ["media: { file: a.png, alt: }", /media\.0\.alt must be a description; it is empty/, /behind alt:/],
     ["media:\n  - a.png\n  - alt: x", /post\.md:4: media\.1\.file must be a path/, /./],
     ["media:\n  - file: a.png\n    part: 0", /post\.md:4: media\.0\.part must be the number of a part/, /./],
     ["media: { file: a.png, part: 1.5 }", /media\.0\.part must be the number of a part/, /./],
@@ -192,9 +214,19 @@ describe("front matter that is refused", () => {
     ["platforms:\n  bluesky: { text: a, parts: [b] }", /platforms\.bluesky must be \{ text: … \} or/, /./],
     ["platforms:\n  bluesky:\n    parts:\n      - a\n      - 7", /post\.md:6: platforms\.bluesky\.parts\.1 must be a text/, /./],
     ["platforms:\n  bluesky: { parts: [] }", /parts must be a list of texts/, /./],
-    ["title: ''", /title must be a text/, /./],
+    ["title: ''", /title must be a text/, /behind title:/],
   ])("%s", (yaml, message, hint) => {
     expect(() => parse(`---\n${yaml}\n---\nHello`)).toThrow(refused(message, hint));
+  });
+
+  test("what is too large is not read: 20,000 keys, 300,000 characters", () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => `key${i}: x`).join("\n");
+    expect(() => parse(`---\n${many}\n---\nHello`)).toThrow(
+      refused(/post\.md:1: the front matter has more than 1000 keys/, /psn knows to,/),
+    );
+    const nested = Array.from({ length: 2_000 }, (_, i) => `x${i}: y`).join(", ");
+    expect(() => parse(`---\nplatforms: { bluesky: { options: { ${nested} } } }\n---\nHello`)).toThrow(refused(/more than 1000 keys/));
+    expect(() => parse(`---\ntitle: ${"x".repeat(300_000)}\n---\nHello`)).toThrow(refused(/more than 300000 characters/, /below/));
   });
 
   test("without an end, it says where it begins", () => {
