@@ -16,6 +16,8 @@ export interface Argument {
   /** Commander's notation: `<id>`, `[text]`. */
   readonly name: string;
   readonly help: string;
+  /** A text of any kind, also one that begins with `-`. */
+  readonly anyText?: true;
 }
 
 /** Every command by name; its code loads when it is the one that was called. */

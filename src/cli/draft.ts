@@ -1,15 +1,19 @@
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { NewMedia } from "@psn/app/ports/posts.ts";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { readMedia } from "@psn/core/utils/media.ts";
+import { hasFront } from "@psn/domain/draft/front-kinds.ts";
 import { type Draft, decodeText, parseDraft, plainDraft } from "@psn/domain/draft.ts";
 import type { Context } from "./command.ts";
+import { assertInside } from "./inside.ts";
+import { textFileNamed } from "./text-file.ts";
 
 export interface DraftInput {
+  /** A text, the name of a text file, or `-` for standard input. */
+  readonly source?: string | undefined;
+  /** A text, word for word. */
   readonly text?: string | undefined;
   readonly media: readonly string[];
   readonly alt: readonly string[];
@@ -23,10 +27,14 @@ export interface DraftInput {
   readonly option: readonly string[];
   /** Standard input is taken though its last line does not end. */
   readonly allowPartial: boolean;
+  /** Front matter may name media outside of its file's folder. */
+  readonly allowOutside: boolean;
 }
 
 export interface ReadDraft {
   readonly draft: DraftPost;
+  /** How many HTML comments of the file were left out. */
+  readonly comments: number;
   /** Standard input was to be the text, and there was none: never a post, whatever media there are. */
   readonly nothingPiped: boolean;
   /** What the file's front matter says of where and when. */
@@ -41,7 +49,10 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
     throw new PsnError("USAGE", `${input.alt.length} descriptions for ${input.media.length} media`, {
       hint: "give each --alt its --media",
     });
-  const { draft, folder } = await written(input, context);
+  if (input.text !== undefined && input.source !== undefined)
+    throw new PsnError("USAGE", "the text is given twice: as an argument and by --text", { hint: "leave one of them out" });
+  const { draft, folder, file } = await written(input, context);
+  if (file !== undefined && !input.allowOutside) await assertInside(draft, folder, file);
   const [first, ...others] = draft.parts;
   const flagged = input.media.map((file, i) => ({
     file: resolve(context.cwd, file),
@@ -77,7 +88,8 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
       ...(visibility === undefined ? {} : { visibility }),
       ...(contentWarning === undefined ? {} : { contentWarning }),
     },
-    nothingPiped: input.text === "-" && draft.parts.every(({ text }) => text.trim() === ""),
+    comments: draft.comments ?? 0,
+    nothingPiped: input.source === "-" && draft.parts.every(({ text }) => text.trim() === ""),
     to: draft.to ?? [],
     ...(draft.at === undefined ? {} : { at: draft.at }),
     ...(draft.tz === undefined ? {} : { tz: draft.tz }),
@@ -105,7 +117,7 @@ async function readOne(file: string, alt: string | undefined): Promise<NewMedia>
     ...info,
     bytes: bytes.length,
     content: bytes,
-    ...(alt === undefined ? {} : { alt }),
+    ...(alt === undefined || alt === "" ? {} : { alt }),
   };
 }
 
@@ -122,27 +134,33 @@ async function pipedText({ stdin, piped }: Context, allowPartial: boolean): Prom
   return text;
 }
 
-async function written(
-  { text, media, allowPartial }: DraftInput,
-  context: Context,
-): Promise<{ readonly draft: Draft; readonly folder: string }> {
-  const { cwd, prompt } = context;
-  if (text === "-") return { draft: plainDraft(await pipedText(context, allowPartial)), folder: cwd };
-  if (text !== undefined && /\.(md|markdown)$/i.test(text) && (!/\s/.test(text) || existsSync(resolve(cwd, text)))) {
-    const path = resolve(cwd, text);
-    const bytes = await readFile(path).catch((cause: unknown) => {
-      throw new PsnError("FILE_UNREADABLE", `${text} cannot be read`, {
-        cause,
-        hint: "check the path; a text that ends in .md goes through standard input: psn post -",
-      });
-    });
+interface Written {
+  readonly draft: Draft;
+  /** From where its media are read. */
+  readonly folder: string;
+  /** The file it stands in, as it was named. */
+  readonly file?: string;
+}
+
+async function written({ source, text, media, allowPartial }: DraftInput, context: Context): Promise<Written> {
+  const { cwd: folder, prompt } = context;
+  if (text !== undefined) return { draft: plainDraft(text), folder };
+  if (source === "-") return { draft: plainDraft(asText(await pipedText(context, allowPartial), "standard input")), folder };
+  if (source !== undefined) {
+    const found = await textFileNamed(source, folder);
+    if (!found) return { draft: plainDraft(asText(source, "the text")), folder };
+    const file = source.trim();
     const { platformIds } = await import("@psn/platforms/index.ts");
-    return { draft: parseDraft(decodeText(new Uint8Array(bytes), text), text, platformIds), folder: dirname(path) };
+    return { draft: parseDraft(found.text, file, platformIds), folder: dirname(found.path), file };
   }
-  if (text !== undefined) return { draft: plainDraft(text), folder: cwd };
-  if (media.length > 0) return { draft: plainDraft(""), folder: cwd };
-  return {
-    draft: plainDraft(await prompt.text("What do you want to say?", "the text as an argument, or - for standard input")),
-    folder: cwd,
-  };
+  if (media.length > 0) return { draft: plainDraft(""), folder };
+  return { draft: plainDraft(await prompt.text("What do you want to say?", "the text as an argument, or - for standard input")), folder };
+}
+
+/** A text that begins with front matter was to be read as a file; published as text it would also be a draft. */
+function asText(text: string, name: string): string {
+  if (!hasFront(text)) return text;
+  throw new PsnError("POST_INVALID", `${name} begins with front matter, which psn reads only in a file`, {
+    hint: "save it as a file and name that: psn post post.md; for these words as they are: psn post --text",
+  });
 }

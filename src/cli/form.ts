@@ -50,6 +50,8 @@ export async function fillForm(
   const form: Record<string, string> = {};
   for (const field of fields) {
     const named = given[parsedName(field.name)];
+    if (!field.secret && typeof named === "string" && named.trim() === "")
+      throw new PsnError("USAGE", `--${field.name} is empty`, { hint: `write a value, or leave --${field.name} out` });
     if (field === first && what !== undefined && named !== undefined)
       throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
     form[field.name] = field.secret

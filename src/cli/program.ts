@@ -199,10 +199,16 @@ function usage(error: CommanderError, { words, name, command }: Line): PsnError 
       hint: `pass --${flag}-stdin or --${flag}-file FILE`,
     });
   }
+  const help = path === "psn psn" ? "psn --help" : `${path} --help`;
+  const [, unknown] = /^error: unknown option '(.*?)'(?:\n\(Did you mean [^\n]*\))?$/s.exec(error.message) ?? [];
+  const takesText = member && !isGroup(member) && (member.args ?? []).some(({ anyText }) => anyText);
+  const behind = `a text that begins with - goes behind --: ${path} -- "-text"`;
+  if (takesText && unknown !== undefined && !/^--?[a-z][a-z-]*(?:=.*)?$/is.test(unknown))
+    return new PsnError("USAGE", "the text begins with -, as a flag does", { hint: behind });
   const message = error.message
     .replace(/^error: /, "")
     .replaceAll(/\s*\n\s*/g, " ")
     .replace(/(unknown option '[^'=]*)=[^']*'/, "$1'")
     .replace(/(Expected \d+ arguments? but got \d+): .*/, "$1.");
-  return new PsnError("USAGE", message, { hint: path === "psn psn" ? "psn --help" : `${path} --help` });
+  return new PsnError("USAGE", message, { hint: takesText && unknown !== undefined ? `${help}; ${behind}` : help });
 }

@@ -1,5 +1,6 @@
 import type { Due } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import * as fields from "@psn/domain/draft/fields.ts";
 import { assertZone, formatInstant, parseDuration, parseWhen } from "@psn/domain/schedule.ts";
 import { z } from "zod";
 import type { Flag } from "./command.ts";
@@ -11,7 +12,7 @@ export const TIME_FLAGS: readonly Flag[] = [
   { flags: "--tz <zone>", help: "the zone the time is meant in, for example Europe/Berlin; else yours" },
 ];
 
-export const timeSchema = z.object({ at: z.string().optional(), in: z.string().optional(), tz: z.string().optional() });
+export const timeSchema = z.object({ at: fields.when.optional(), in: fields.duration.optional(), tz: fields.zone.optional() });
 
 export interface SaidDue extends Due {
   /** Local time, zone and UTC, as psn understood it. */

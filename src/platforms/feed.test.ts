@@ -134,12 +134,14 @@ describe("what readers see", () => {
     await feed.publish(requestOf({ parts: [{ text: "four", media }] }, media), await connected());
     const [item] = (await readers()).json.items;
     // Attachments with one title are the same thing (JSON Feed 1.1, "attachments").
-    expect((item?.["attachments"] as readonly { title?: string }[]).map(({ title }) => title)).toEqual([
-      undefined,
-      undefined,
-      "another",
-      undefined,
-    ]);
+    expect(item?.["attachments"]).toEqual(
+      [undefined, undefined, "another", undefined].map((title) => ({
+        url: expect.any(String),
+        mime_type: "image/png",
+        size_in_bytes: expect.any(Number),
+        ...(title === undefined ? {} : { title }),
+      })),
+    );
     expect(String(item?.["content_html"]).match(/alt="/g)).toHaveLength(4);
   });
 

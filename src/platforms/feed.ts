@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { cleanedLine } from "@psn/domain/clean.ts";
 import { definePlatform } from "./kit/define.ts";
 import {
   dropMedia,
@@ -83,7 +84,7 @@ export default definePlatform({
       const before = await readSettings(root);
       if (!before) await refuseStrangers(root);
       else if (owner && !(await (dryRun ? mayOwn(root, before, owner) : isOwned(root, before, owner, true)))) throw notOwned(root);
-      const title = form["title"]?.trim() || before?.title || basename(root) || "Feed";
+      const title = cleanedLine(form["title"] ?? "") || before?.title || basename(root) || "Feed";
       const wanted = { title, url: url || (before?.url ?? ""), created: before?.created ?? now().toISOString() };
       if (dryRun) return connectionOf(root, { id: before?.id ?? randomUUID(), ...wanted }, root);
       const settings = await saveSettings(root, wanted);

@@ -88,6 +88,42 @@ describe("a command line psn does not understand", () => {
   });
 });
 
+describe("a text that begins with -", () => {
+  test.each([
+    ["-5 degrees outside"],
+    ["- a list item"],
+    ["-- two"],
+    ["-it's 'quoted'"],
+    ["--yes we can"],
+    ["-yes we can"],
+    ["-\nsecond line"],
+  ])("%j is told how to be a text, and is not repeated", async (text) => {
+    const { stdout, stderr, code: exit } = await psn(["post", "--dry-run", text], { cwd });
+    expect({ stdout, exit }).toEqual({ stdout: "", exit: EXIT.usage });
+    expect(stderr).toMatch(/^✗ the text begins with -.*\n.*psn post -- "-text"\n$/);
+  });
+
+  test.each([["-5"], ["—- a long dash"]])("%s is no flag and never was one", async (text) => {
+    expect((await psn(["post", text], { cwd })).stderr).toContain("HUB_MISSING");
+  });
+
+  test.each([["--two"], ["-x"], ["--dry-rnu"]])("%s may be a mistyped flag, or a text", async (text) => {
+    const { stderr, code: exit } = await psn(["post", text], { cwd });
+    expect(exit).toBe(EXIT.usage);
+    expect(stderr).toContain(`unknown option '${text}'`);
+    expect(stderr).toMatch(/psn post --help; .*psn post -- "-text"/);
+  });
+
+  test("behind --, and by --text, it is one", async () => {
+    for (const argv of [
+      ["post", "--", "-5 degrees"],
+      ["post", "--text", "-5 degrees"],
+    ])
+      expect((await psn(argv, { cwd })).stderr).toContain("HUB_MISSING");
+    expect((await psn(["post", "a", "--text", "b"], { cwd })).stderr).toMatch(/given twice/);
+  });
+});
+
 describe("--json", () => {
   test.each([
     [["explain", "--json"], EXIT.ok],

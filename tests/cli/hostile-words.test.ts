@@ -125,6 +125,8 @@ describe("what an author and a file say", () => {
   test("colours in a post's text are shown, and not obeyed", async () => {
     const text = `before ${EVIL} after\r\n${FALSE}\u2028${FALSE}`;
     await all("post", text, "--at", "2030-01-01T00:00:00Z", "--to", "feed");
+    // Today's psn stores no control characters; an earlier one did.
+    await hub.rows("UPDATE psn.delivery_units SET text = $1 WHERE text LIKE 'before%'", [text]);
     const { stdout } = await all("queue");
     expect(stdout).toContain(String.raw`before \u001b]0;owned`);
     const [row] = await hub.rows("SELECT id::text FROM psn.deliveries ORDER BY created_at DESC LIMIT 1");

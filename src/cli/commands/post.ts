@@ -13,6 +13,7 @@ import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
+import * as fields from "@psn/domain/draft/fields.ts";
 import { z } from "zod";
 
 const list = z.array(z.string()).default([]);
@@ -33,7 +34,7 @@ export default defineCommand({
     { line: "psn post launch.md --dry-run", does: "what each platform would receive, sent to nobody" },
     { line: "git log -1 --format=%B | psn post - --to feed --json", does: "from a script" },
   ],
-  args: [{ name: "[text]", help: "the text, - for standard input, or a Markdown file (.md; psn help files)" }],
+  args: [{ name: "[text-or-file]", help: "the text; a text file (.md, .txt; psn help files); or - for standard input", anyText: true }],
   flags: [
     {
       flags: "--to <accounts>",
@@ -41,10 +42,12 @@ export default defineCommand({
       many: true,
     },
     ...TIME_FLAGS,
+    { flags: "--text <text>", help: "the text, word for word, also where a file has its name" },
     { flags: "--media <file>", help: "an image, a video or a PDF; once for each, in order", many: true },
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
     { flags: "--option <option>", help: "what only one platform knows: x.reply=following; see docs/platforms.md", many: true },
     { flags: "--late <policy>", help: `when it can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
+    { flags: "--allow-outside", help: "take media that front matter names outside of the file's folder" },
     { flags: "--allow-partial", help: "with -: take text from a pipe though it does not end with a line break" },
     { flags: "--split", help: "split what is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
@@ -58,31 +61,30 @@ export default defineCommand({
     { flags: "--idempotency-key <key>", help: "the same key twice is one post" },
   ],
   schema: timeSchema.extend({
+    "text-or-file": z.string().optional(),
     text: z.string().optional(),
-    to: list,
-    media: list,
-    alt: list,
+    to: fields.accounts.default([]),
+    media: z.array(fields.mediaFile).default([]),
+    alt: z.array(fields.alt).default([]),
     option: list,
+    allowOutside: z.boolean().default(false),
     allowPartial: z.boolean().default(false),
     split: z.boolean().default(false),
     numbered: z.boolean().default(false),
-    visibility: z.enum(VISIBILITIES, { error: `must be ${VISIBILITIES.join(", ")}` }).optional(),
-    late: z.enum(LATE_POLICIES, { error: `must be ${LATE_POLICIES.join(", ")}` }).optional(),
-    contentWarning: z.string().optional(),
-    title: z.string().optional(),
-    language: z.string().optional(),
+    visibility: fields.visibility.optional(),
+    late: z.enum(LATE_POLICIES, { error: `must be one of ${LATE_POLICIES.join(", ")}` }).optional(),
+    contentWarning: fields.contentWarning.optional(),
+    title: fields.title.optional(),
+    language: fields.language.optional(),
     dryRun: z.boolean().default(false),
     wait: z.boolean().optional(),
-    idempotencyKey: z
-      .string()
-      .refine((key) => key.length >= 1 && key.length <= 200, { error: "must have 1 to 200 characters" })
-      .optional(),
+    idempotencyKey: fields.idempotencyKey.optional(),
   }),
   run: async (input, context) => {
     const { output, signal, version } = context;
-    const { draft, nothingPiped, to, at, tz } = await readDraft(input, context);
+    const { draft, comments, nothingPiped, to, at, tz } = await readDraft({ ...input, source: input["text-or-file"] }, context);
     const { world, user, late } = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
-    const names = input.to.length > 0 ? input.to.flatMap((name) => name.split(",").map((one) => one.trim())) : to;
+    const names = input.to.length > 0 ? input.to : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     if (nothingPiped)
       throw new PsnError("POST_INVALID", `standard input is empty, so there is nothing to post to ${accounts.map(nameOf).join(", ")}`, {
@@ -103,9 +105,10 @@ export default defineCommand({
 
     if (input.dryRun) {
       const previews = await previewPost(world, draft, accounts);
+      const leftOut = comments === 0 ? [] : [`left out ${comments} HTML comment${comments === 1 ? "" : "s"}`];
       const tellPreviews = () =>
-        output.result({ dryRun: true, due: due.at.toISOString(), accounts: previews.map(previewDocument) }, () =>
-          paragraphs([...(now ? [] : [`due ${due.said}`]), ...previews.map((preview) => previewText(output, preview))]),
+        output.result({ dryRun: true, due: due.at.toISOString(), leftOut: { comments }, accounts: previews.map(previewDocument) }, () =>
+          paragraphs([...(now ? [] : [`due ${due.said}`]), ...leftOut, ...previews.map((preview) => previewText(output, preview))]),
         );
       // With --json there is one document: the failure's, when it failed.
       if (!output.json) tellPreviews();

@@ -1,0 +1,27 @@
+import { realpath } from "node:fs/promises";
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
+import type { Draft } from "@psn/domain/draft.ts";
+
+/**
+ * Throws POST_INVALID where a draft's media lie outside of the folder its file lies in: by an absolute path, by `..`, or by a link. A
+ * text file that somebody else wrote would publish this user's pictures otherwise. What is named on the command line is the user's own.
+ */
+export async function assertInside({ parts, overrides }: Draft, folder: string, file: string): Promise<void> {
+  const all = [parts, ...Object.values(overrides)].flatMap((some) => some.flatMap(({ media }) => media.map((one) => one.file)));
+  const root = await realpath(folder);
+  for (const named of new Set(all)) {
+    const path = resolve(folder, named);
+    const real = await realpath(path).catch(() => undefined);
+    // One that is not there is looked at by its name alone; readMedia says that it is not there.
+    if (real === undefined ? within(folder, path) || within(root, path) : within(root, real)) continue;
+    throw new PsnError("POST_INVALID", `${file}: the media file ${named} lies outside of the folder of ${file}`, {
+      hint: "copy it into that folder; or, if you wrote the file or have read it: --allow-outside",
+    });
+  }
+}
+
+function within(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
