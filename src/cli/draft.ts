@@ -4,6 +4,7 @@ import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { readMedia } from "@psn/core/utils/media.ts";
+import { cleaned } from "@psn/domain/clean.ts";
 import { hasFront } from "@psn/domain/draft/front-kinds.ts";
 import { type Draft, decodeText, parseDraft, plainDraft } from "@psn/domain/draft.ts";
 import type { Context } from "./command.ts";
@@ -104,7 +105,7 @@ function optionsOf(front: Draft["options"], flags: readonly string[]): Draft["op
     if (id === undefined || name === undefined || value === undefined)
       throw new PsnError("USAGE", `an option is written platform.name=value, and not "${flag}"`, { hint: "--option x.reply=following" });
     const own = options[id] ?? {};
-    own[name] = value.trim();
+    own[name] = cleaned(value).trim();
     options[id] = own;
   }
   return options;

@@ -204,4 +204,6 @@ test("text that is taken as it is may hold anything but front matter at its top"
   expect(hasFront("---\nwords\n---\nHello")).toBe(false);
   expect(hasFront("Fix: the draft\n\nstatus: done")).toBe(false);
   expect(hasFront("-- \nAda")).toBe(false);
+  expect(hasFront('{"status":"ok"}\n')).toBe(false);
+  expect(hasFront('{"status":"draft"}\nHello\n')).toBe(true);
 });

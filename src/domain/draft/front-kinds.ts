@@ -52,12 +52,22 @@ export function cutFront(lines: readonly string[], file: string): Cut {
   return isDashes(first) ? { front: "", body: rest, bodyLine: 2 } : { front: "", body: lines, bodyLine: 1 };
 }
 
-/** Whether a text that is taken as it is begins with front matter of any kind. */
+/** Whether a text that is taken as it is begins with front matter of any kind. A text that is JSON and nothing else is data. */
 export function hasFront(text: string): boolean {
+  if (text.trimStart().startsWith("{") && isJsonAlone(text)) return false;
   const lines = text.split("\n");
   const [first = "", ...rest] = lines;
   const end = rest.findIndex(isEnd);
   return (isDashes(first) && rest.slice(0, end < 0 ? undefined : end).some(isKnownLine)) || otherFront(lines) !== undefined;
+}
+
+function isJsonAlone(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 interface Found {
