@@ -122,7 +122,7 @@ describe("split", () => {
     ["🇩🇪🇫🇷🇮🇹", 1, ["🇩🇪", "🇫🇷", "🇮🇹"]],
     ["see @ada@example.social now", 21, ["see", "@ada@example.social", "now"]],
     ["a#hash b#longhashtag", 14, ["a#hash", "b#longhashtag"]],
-    ["日本語#ハッシュタグ", 8, ["日本語#ハッシュ", "タグ"]],
+    ["日本語#ハッシュタグ", 8, ["日本語", "#ハッシュタグ"]],
     ["日本語 #ハッシュタグ", 8, ["日本語", "#ハッシュタグ"]],
     ["שלום עולם טוב", 9, ["שלום עולם", "טוב"]],
   ])("cuts %j at %i", (text, max, expected) => {
@@ -134,6 +134,41 @@ describe("split", () => {
     const parts = split(`see ${URL_40} there`, rule(20));
     expect(parts).toEqual(["see", URL_40, "there"]);
     expect(parts.map((part) => fits(part, rule(20)))).toEqual([true, false, true]);
+  });
+
+  // What may not be cut, and the smallest part it fits.
+  test.each([
+    ["a mention", "@username"],
+    ["a mention with its server", "@ada@example.social"],
+    ["a handle", "@ada.example.com"],
+    ["a handle of Bluesky", "@ada-b.bsky.social"],
+    ["a wide at sign", "＠username"],
+    ["a list of X", "@username/list-name"],
+    ["a retweet", "RT@username"],
+    ["an address of mail", "ada.b@example.com"],
+    ["a tag", "#hashtag"],
+    ["a Japanese tag", "#ハッシュ・タグ"],
+    ["a wide tag", "＃ハッシュタグ"],
+    ["a tag with a middle dot", "#il·lusió"],
+    ["a tag with an emoji", "#butter🦋fly"],
+    ["a tag with punctuation", "#with,punctuation"],
+    ["a tag with a joiner", "#ක්‍රීඩා"],
+    ["a cashtag", "$GOOG"],
+    ["a cashtag with a class", "$BRK.A"],
+    ["a link", "https://example.com/a_(b)?c=d"],
+    ["a link in capitals", "HTTPS://EXAMPLE.COM/A"],
+    ["a link without a scheme", "example.com/path/index.html"],
+  ])("never cuts %s: %s", (_, token) => {
+    const long = graphemesOf(token).length;
+    const marks = ["日本語の文章", "我们在这里", "ข้อความภาษาไทย", "текст ", "(", "“", "、", "word ", "👉", ""];
+    for (const before of marks)
+      for (const after of ["、次の文章です", " и так далее и так", ") and so on and on", "。"])
+        for (let max = long; max < long + 12; max += 1) {
+          const text = Array(3).fill(`${before}${token}${after}`).join(" ");
+          const parts = split(text, rule(max));
+          expectNothingLost(text, parts);
+          expect(parts.join("\n").split(token), `${text} at ${max}`).toHaveLength(4);
+        }
   });
 
   test("counts a URL as the platform does, so that many fit one part", () => {

@@ -1,16 +1,20 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
-import { LinkifyIt } from "linkify-it";
+import { findLinks, inOrder, type Span } from "./links.ts";
+import { findOutside, findTokens } from "./tokens.ts";
 
-/** Only links with `http:` or `https:` written out: what every platform agrees is a URL. */
-const links = new LinkifyIt({ fuzzyLink: false, fuzzyEmail: false }).add("ftp:", null).add("//", null).add("mailto:", null);
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 const sentences = new Intl.Segmenter("und", { granularity: "sentence" });
 const words = new Intl.Segmenter("und", { granularity: "word" });
 const utf8 = new TextEncoder();
 
-/** `@name`, `@name@server` (the server is the group) and `@name.example`. */
-const MENTION = /(?<![=/\p{L}\p{N}_])@[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?(@[\p{L}\p{N}_](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)?/giu;
-const HASHTAG = /(?<![\p{L}\p{N}_&])[#＃][\p{L}\p{M}\p{N}\p{Pc}\p{Pd}]+/gu;
+/** Which links count `urlCost`: every one psn finds, or those that one network finds. */
+export type LinkFinder = (text: string) => readonly Span[];
+
+/** `@name` and `@name@server`, the server as the group: Mastodon's Account::MENTION_RE (app/models/account.rb, 2026-11). */
+const MENTION =
+  /(?<![=/\p{L}\p{M}\p{Nd}\p{Pc}])@[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*(@[\p{L}\p{M}\p{Nd}\p{Pc}]+(?:[.-]+[\p{L}\p{M}\p{Nd}\p{Pc}]+)*)?/giu;
+/** Nor does Mastodon take for a mention what goes on like this (twitter-text's `endMentionMatch`). */
+const NO_MENTION = /^(?:[@＠]|:\/\/|[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]|[\u0300-\u036f])/;
 const SPACE = /^\s+$/u;
 const OPENING = /[\p{Ps}\p{Pi}]$/u;
 
@@ -20,11 +24,11 @@ const AT_SENTENCE = 1 / 2;
 
 /**
  * The length a platform counts, in `rule.unit`.
- * With `urlCost` every http(s) URL counts that much; with `mention: "local"` the server of `@name@server` counts nothing.
+ * With `urlCost` every one of `links` counts that much; with `mention: "local"` the server of `@name@server` counts nothing.
  * Both work as on Mastodon: the text is rewritten, then counted (app/validators/status_length_validator.rb, 2026-11).
  */
-export function measure(text: string, rule: TextRule): number {
-  const counted = isRewritten(text, rule) ? rewrite(text, rule) : text;
+export function measure(text: string, rule: TextRule, links: LinkFinder = findLinks): number {
+  const counted = isRewritten(text, rule) ? rewrite(text, rule, links) : text;
   switch (rule.unit) {
     case "grapheme":
       return countGraphemes(counted);
@@ -38,20 +42,21 @@ export function measure(text: string, rule: TextRule): number {
 }
 
 /** Whether a platform takes the text: within `max`, and within `maxBytes` of UTF-8 where there is such a bound. */
-export function fits(text: string, rule: TextRule): boolean {
-  return (rule.maxBytes === undefined || byteLength(text) <= rule.maxBytes) && measure(text, rule) <= rule.max;
+export function fits(text: string, rule: TextRule, links: LinkFinder = findLinks): boolean {
+  return (rule.maxBytes === undefined || byteLength(text) <= rule.maxBytes) && measure(text, rule, links) <= rule.max;
 }
 
 /**
  * The text as parts of a thread, in order; `[text]` as it is when it fits.
  *
  * A part ends at a paragraph or a sentence when it is well filled by then, else between words, else (a word longer than
- * a part, or a script without spaces) inside a word, but never inside a grapheme, a URL, a mention or a hashtag.
+ * a part, or a script without spaces) inside a word, but never inside a grapheme, a link, a mention, a hashtag or a cashtag.
  * Nothing is lost but whitespace at a cut and at the two ends: the parts are found in the text one after the other with
  * only whitespace around them. No part is empty but for a text of nothing but whitespace.
  *
  * Every part fits, but for one that is a single URL or a single grapheme too long for the rule: there is nothing to cut,
- * so it is returned as it is and the caller must check with `fits`. A mention or hashtag longer than a part is cut as a word.
+ * so it is returned as it is and the caller must check with `fits`. A mention, a tag or a link without a scheme that is longer than a
+ * part is cut as a word.
  *
  * `numbered` ends every part of several with ` (1/3)`, counted in the limit; where that leaves too little room (for a URL,
  * say) no part is numbered.
@@ -67,9 +72,11 @@ export function split(text: string, rule: TextRule, options: { readonly numbered
 export function splitParts(
   texts: readonly string[],
   rule: TextRule,
-  options: { readonly split?: boolean; readonly numbered?: boolean } = {},
+  options: { readonly split?: boolean; readonly numbered?: boolean; readonly links?: LinkFinder } = {},
 ): string[][] {
-  const piecesIn = (room: TextRule) => texts.map((text) => (options.split !== true || fits(text, room) ? [text] : cut(text, room)));
+  const { links = findLinks } = options;
+  const piecesIn = (room: TextRule) =>
+    texts.map((text) => (options.split !== true || fits(text, room, links) ? [text] : cut(text, room, links)));
   const plain = piecesIn(rule);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
   // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as planned.
@@ -81,7 +88,7 @@ export function splitParts(
     if (String(total).length > digits) continue;
     let number = 0;
     const numbered = pieces.map((part) => part.map((piece) => `${piece} (${++number}/${total})`.trimStart()));
-    return options.split !== true || numbered.flat().every((piece) => fits(piece, rule)) ? numbered : plain;
+    return options.split !== true || numbered.flat().every((piece) => fits(piece, rule, links)) ? numbered : plain;
   }
 }
 
@@ -127,39 +134,21 @@ function countCodePoints(text: string): number {
   return count;
 }
 
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-function findUrls(text: string): Span[] {
-  if (!text.includes("://")) return [];
-  return (links.match(text) ?? []).map((link) => ({ start: link.index, end: link.lastIndex }));
-}
-
-/** Matches outside `taken`, which is in order and does not overlap. */
-function findOutside(text: string, pattern: RegExp, taken: readonly Span[]): RegExpExecArray[] {
-  let next = 0;
-  return [...text.matchAll(pattern)].filter((match) => {
-    while ((taken[next]?.end ?? Number.POSITIVE_INFINITY) <= match.index) next += 1;
-    return (taken[next]?.start ?? Number.POSITIVE_INFINITY) >= match.index + match[0].length;
-  });
-}
-
 /** Whether there is anything to rewrite: looking for it costs more than asking first. */
 function isRewritten(text: string, { urlCost, mention }: TextRule): boolean {
   return (urlCost !== undefined && text.includes("://")) || (mention === "local" && text.indexOf("@") !== text.lastIndexOf("@"));
 }
 
-function rewrite(text: string, rule: TextRule): string {
-  const urls = findUrls(text);
+function rewrite(text: string, rule: TextRule, links: LinkFinder): string {
+  const urls = links(text);
   const edits: { span: Span; to: string }[] = [];
   const { urlCost } = rule;
   if (urlCost !== undefined) edits.push(...urls.map((span) => ({ span, to: "x".repeat(urlCost) })));
   if (rule.mention === "local") {
     for (const match of findOutside(text, MENTION, urls)) {
       const end = match.index + match[0].length;
-      edits.push({ span: { start: end - (match[1]?.length ?? 0), end }, to: "" });
+      if (match[1] !== undefined && !NO_MENTION.test(text.slice(end, end + 3)))
+        edits.push({ span: { start: end - match[1].length, end }, to: "" });
     }
   }
   edits.sort((a, b) => a.span.start - b.span.start);
@@ -172,19 +161,15 @@ function rewrite(text: string, rule: TextRule): string {
   return out + text.slice(at);
 }
 
-/** What is never cut: a grapheme, or a whole URL, mention or hashtag. */
+/** What is never cut: a grapheme, or a whole link, mention or tag. */
 interface Piece extends Span {
   readonly cost: number;
   readonly bytes: number;
   readonly space: boolean;
 }
 
-function toPieces(text: string, rule: TextRule): Piece[] {
-  const urls = findUrls(text);
-  const tokens = [MENTION, HASHTAG]
-    .flatMap((pattern) => findOutside(text, pattern, urls))
-    .map((match) => ({ start: match.index, end: match.index + match[0].length }));
-  const whole = [...urls, ...tokens.filter((span) => fits(text.slice(span.start, span.end), rule))].sort((a, b) => a.start - b.start);
+function toPieces(text: string, rule: TextRule, links: LinkFinder): Piece[] {
+  const whole = wholesIn(text, rule, links);
   const pieces: Piece[] = [];
   let next = 0;
   let open = -1;
@@ -203,12 +188,19 @@ function toPieces(text: string, rule: TextRule): Piece[] {
     pieces.push({
       start,
       end,
-      cost: start === index ? unitsOf(raw, rule) : measure(raw, rule),
+      cost: start === index ? unitsOf(raw, rule) : measure(raw, rule, links),
       bytes: byteLength(raw),
       space: SPACE.test(raw),
     });
   }
   return pieces;
+}
+
+/** In order: every link with a scheme, and what else must stay whole and fits. */
+function wholesIn(text: string, rule: TextRule, links: LinkFinder): Span[] {
+  const urls = findLinks(text);
+  const tokens = findTokens(text, urls).filter(({ start, end }) => fits(text.slice(start, end), rule, links));
+  return inOrder([...urls, ...tokens]);
 }
 
 /** The cost of one grapheme. */
@@ -250,8 +242,8 @@ function rankStarts(text: string, pieces: readonly Piece[]): Uint8Array {
   return ranks;
 }
 
-function cut(text: string, rule: TextRule): string[] {
-  const pieces = toPieces(text, rule);
+function cut(text: string, rule: TextRule, links: LinkFinder): string[] {
+  const pieces = toPieces(text, rule, links);
   const ranks = rankStarts(text, pieces);
   const parts: string[] = [];
   const skipSpace = (from: number) => {
@@ -265,7 +257,7 @@ function cut(text: string, rule: TextRule): string[] {
       const next = chooseCut(pieces, ranks, start, limit, skipSpace(limit), rule);
       const part = sliceTrimmed(text, pieces, start, next);
       // What looks like a URL can depend on what stands before it, and a cut changes that: count what will be sent.
-      if (limit > start + 1 && !fits(part, rule)) {
+      if (limit > start + 1 && !fits(part, rule, links)) {
         limit = Math.max(start + 1, Math.min(limit, next) - 1);
         continue;
       }

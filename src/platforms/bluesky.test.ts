@@ -118,8 +118,53 @@ describe("facets", () => {
     ],
     [`#${`a${"\u0301".repeat(10)}`.repeat(33)}`, []],
     ["https://) https:///x", []],
+    ["Https://Example.com/news is my new site", [["Https://Example.com/news", "https://Example.com/news"]]],
+    ["HTTPS://example.com/a", [["HTTPS://example.com/a", "https://example.com/a"]]],
+    [
+      "ko-fi.com my-site.org/x 日本語.jp",
+      [
+        ["ko-fi.com", "https://ko-fi.com"],
+        ["my-site.org/x", "https://my-site.org/x"],
+        ["日本語.jp", "https://日本語.jp"],
+      ],
+    ],
+    [
+      "(see https://en.wikipedia.org/wiki/Bug_(software))",
+      [["https://en.wikipedia.org/wiki/Bug_(software)", "https://en.wikipedia.org/wiki/Bug_(software)"]],
+    ],
+    ["And so on: https://example.com/a...", [["https://example.com/a", "https://example.com/a"]]],
+    ["He called it “new at https://example.com/a”", [["https://example.com/a", "https://example.com/a"]]],
+    ["(old: [https://example.com/a])", [["https://example.com/a", "https://example.com/a"]]],
+    ["**https://example.com/a**", [["https://example.com/a", "https://example.com/a"]]],
+    ["詳しくは「https://example.com/a」を", [["https://example.com/a", "https://example.com/a"]]],
+    ["👉https://example.com/a", [["https://example.com/a", "https://example.com/a"]]],
+    [
+      "(#ATL) “#two words”",
+      [
+        ["#ATL", "ATL"],
+        ["#two", "two"],
+      ],
+    ],
+    [
+      "($GOOG) [$aapl]",
+      [
+        ["$GOOG", "$GOOG"],
+        ["$aapl", "$AAPL"],
+      ],
+    ],
+    ["Fixed a typo in README.md and moved main.py, setup.sh, main.rs and lib.so, thanks all", []],
+    ["https://example.com/#tag", [["https://example.com/#tag", "https://example.com/#tag"]]],
   ])("%j", (text, expected) => {
     expect(marked(unitOf(post(text)))).toEqual(expected);
+  });
+
+  test.each([
+    ["“@bob.test”", ["bob.test"]],
+    ["(@a.example.com),[@b.example.com]", ["a.example.com", "b.example.com"]],
+    ["日本@a.example.comさん", ["a.example.com"]],
+    ["mail a@example.com, RT@b.example.com, https://example.com/@c.example.com @README.md1", []],
+  ])("mentions in %j", (text, handles) => {
+    expect(unitOf(post(text)).body.mentions.map(({ handle }) => handle)).toEqual(handles);
   });
 
   test("mentions stay handles until they are looked up", () => {
@@ -133,6 +178,7 @@ describe("facets", () => {
     ["setup.sh, then https://one.example.com/a", "https://one.example.com/a"],
     ["example.org/a before http://two.example.com", "http://two.example.com"],
     ["(https://one.example.com/x).", "https://one.example.com/x"],
+    ["Https://Example.com/news is my new site", "https://Example.com/news"],
   ])("%j: a card is made only of a link that was written out", (text, link) => {
     const { body } = unitOf(post(text));
     expect(body.link).toBe(link);

@@ -145,6 +145,31 @@ describe("what readers see", () => {
     expect(String(item?.["content_html"]).match(/alt="/g)).toHaveLength(4);
   });
 
+  test("a link leads to exactly what was typed", async () => {
+    const session = await connected();
+    const links = [
+      "https://en.wikipedia.org/wiki/Hatfield–McCoy_feud",
+      "https://ca.wikipedia.org/wiki/Col·lecció",
+      "https://en.wikipedia.org/wiki/Schrödinger’s_cat",
+      "https://example.com/a…b",
+      "https://ja.wikipedia.org/wiki/レオナルド・ダ・ヴィンチ",
+      "https://user@example.com/x",
+      "https://my_shop.example.com/x",
+      "HTTPS://EXAMPLE.COM/A",
+      "https://日本語.jp/",
+      "https://en.wikipedia.org/wiki/Bug_(software)",
+      "https://example.com/a-b",
+      "http://localhost:3000/x",
+    ];
+    const text = `README.md main.rs setup.sh ${links.map((link) => `“${link}”, (${link})... ${link}!`).join(" ")}`;
+    await feed.publish(say(text), session);
+    const html = (await readers()).atom.items[0]?.content ?? "";
+    const plain = (words: string) => words.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
+    expect([...html.matchAll(/<a href="([^"]*)">([^<]*)<\/a>/g)].map(([, to = "", shown = ""]) => [plain(to), plain(shown)])).toEqual(
+      links.flatMap((link) => Array.from({ length: 3 }, () => [link, link])),
+    );
+  });
+
   test("any text comes back as it was written, from all three", async () => {
     const session = await connected();
     const nasty = fc.constantFrom(

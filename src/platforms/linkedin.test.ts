@@ -169,11 +169,24 @@ describe("compose", () => {
     expect(first(post("x", visibility ? { visibility } : {})).visibility).toBe(expected);
   });
 
+  test.each([
+    "https://en.wikipedia.org/wiki/Hatfield–McCoy_feud",
+    "https://en.wikipedia.org/wiki/Bug_(software)",
+    "https://user@example.com/x",
+    "https://my_shop.example.com/x",
+    "HTTPS://EXAMPLE.COM/A",
+    "https://日本語.jp/パス",
+  ])("the card is of exactly what was typed: %s", (link) => {
+    for (const text of [link, `(${link})`, `“${link}”, and`, `see ${link}...`, `公式：${link}、次`])
+      expect(first(post(text)).link).toBe(link);
+  });
+
   test("the first link becomes a card, unless there are media", () => {
     expect(first(post("a (https://a.example/b_c), https://d.example")).link).toBe("https://a.example/b_c");
     expect(units(post("a https://a.example"))[0].prepare).toBe(true);
     expect(first({ id: "p", parts: [{ text: "https://a.example", media: [image("a")] }] }).link).toBeNull();
     expect(units(post("no link at a.example"))[0].prepare).toBe(false);
+    expect(units(post("README.md, main.rs and setup.sh"))[0].prepare).toBe(false);
   });
 
   test.each([

@@ -66,6 +66,22 @@ describe("splitting", () => {
     expect(made.map(weigh)).toEqual([280, 280, 40]);
   });
 
+  test.each(["@username", "＠username", "#ハッシュタグ", "$GOOG", "https://example.com/path", "example.com/path"])(
+    "cuts no %s in text without spaces",
+    (token) => {
+      for (let before = 120; before < 142; before += 1) {
+        const text = `${"の".repeat(before)}${token}${/^[#$]/.test(token) ? "、" : ""}に到着を待っている。${"の".repeat(100)}`;
+        const made = whole(text, 280);
+        expect(made.join("")).toBe(text);
+        expect(
+          made.filter((piece) => piece.includes(token)),
+          `after ${before} letters`,
+        ).toHaveLength(1);
+        for (const piece of made) expect(weigh(piece)).toBeLessThanOrEqual(280);
+      }
+    },
+  );
+
   test("ends at a sentence, cuts no link, and loses nothing but space", () => {
     const link = `https://example.com/${"y".repeat(400)}`;
     const text = Array.from({ length: 30 }, (_, index) => `This is sentence number ${index} of the text. See ${link}/${index} there!`).join(

@@ -1,4 +1,5 @@
-import { RichText } from "@atproto/api";
+import { findBareLinks, findLinks, inOrder, type Span } from "@psn/domain/links.ts";
+import tlds from "tlds" with { type: "json" };
 
 /** app.bsky.richtext.facet: a range in bytes of UTF-8, end exclusive, and what it means (lexicon in @atproto/api 0.21.0). */
 export type Facet = {
@@ -13,48 +14,52 @@ export interface Found {
   /** Links and tags, complete. */
   readonly facets: readonly Facet[];
   readonly mentions: readonly Mention[];
-  /**
-   * The first link that the author wrote out, with its scheme, for the card. `README.md` and `main.rs` are links too, since `.md` and
-   * `.rs` are top-level domains; nobody means a page by them.
-   */
+  /** The first link that the author wrote out, with its scheme, for the card: nobody asks for a page by the word `example.com`. */
   readonly link: string | null;
 }
 
-/** The lexicon's format `uri`, for links; the detection also finds `https://)` and `https:///x`, which a PDS refuses. */
-const LINK = /^https?:\/\/[^\s/][^\s]*$/;
+/*
+ * What the official app marks (@atproto/api 0.21.0, dist/rich-text/detection.js), without what it misses and what it takes too much of:
+ * links as in domain/links.ts, and marks after an opening bracket or quotation mark. `bun run conformance` holds both beside each other.
+ */
+
+const OPENS = "^|[\\s\\p{Ps}\\p{Pi}\"'*_]";
+const MENTION = /(?<![A-Za-z0-9@＠#＃$_./\\=&%+~-])@([a-zA-Z0-9.-]+)\b/g;
+const INVISIBLE = "\\u00ad\\u2060\\u200a\\u200b\\u200c\\u200d\\u20e2";
+const TAG = new RegExp(`(?<=${OPENS})[#＃](?!\\ufe0f)([^\\s${INVISIBLE}]*[^\\d\\s\\p{P}${INVISIBLE}]+[^\\s${INVISIBLE}]*)`, "gu");
+const CASHTAG = new RegExp(`(?<=${OPENS})\\$([A-Za-z][A-Za-z0-9]{0,4})(?=$|[\\s.,;:!?)"'\\]}\\p{Pf}])`, "gu");
+
 /** https://atproto.com/specs/handle (2026-11); asked for another, a PDS may answer 500 (measured, 0.4.217). */
 const HANDLE = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+const TLDS: ReadonlySet<string> = new Set([...tlds, "test"]);
 /** Most bytes of a link or a tag a PDS takes: format `uri` and facet#tag `maxLength` (lexicon in @atproto/api 0.21.0). */
 const LINK_BYTES = 8 * 1024;
 const TAG_BYTES = 640;
+/** Longest tag the official app marks, in graphemes. */
+const TAG_GRAPHEMES = 64;
+const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 
-/** What the official app would mark in this text, found by its own library. */
 export function findFacets(text: string): Found {
-  const rich = new RichText({ text });
-  rich.detectFacetsWithoutResolution();
-  const facets: Facet[] = [];
-  const mentions: Mention[] = [];
-  let link: string | null = null;
-  for (const { index, features } of rich.facets ?? []) {
-    const { byteStart, byteEnd } = index;
-    for (const feature of features) {
-      if ("did" in feature && typeof feature.did === "string" && HANDLE.test(feature.did))
-        mentions.push({ handle: feature.did, byteStart, byteEnd });
-      if ("uri" in feature && typeof feature.uri === "string" && isLink(feature.uri)) {
-        const { uri } = feature;
-        facets.push({ index: { byteStart, byteEnd }, features: [{ $type: "app.bsky.richtext.facet#link", uri }] });
-        if (/^https?:/.test(rich.unicodeText.slice(byteStart, byteEnd))) link ??= uri;
-      }
-      if ("tag" in feature && typeof feature.tag === "string" && Buffer.byteLength(feature.tag) <= TAG_BYTES) {
-        facets.push({ index: { byteStart, byteEnd }, features: [{ $type: "app.bsky.richtext.facet#tag", tag: feature.tag }] });
-      }
-    }
+  const indexOf = byteIndex(text);
+  const written = findLinks(text);
+  const links = inOrder([...written, ...findBareLinks(text, written)]);
+  const facets = links.flatMap(({ start, end }) => {
+    const uri = uriOf(text.slice(start, end));
+    return Buffer.byteLength(uri) > LINK_BYTES ? [] : [facet(indexOf(start, end), { $type: "app.bsky.richtext.facet#link", uri })];
+  });
+  for (const { start, end, value } of [...tagsIn(text), ...cashtagsIn(text)]) {
+    if (isFree(links, start, end) && Buffer.byteLength(value) <= TAG_BYTES)
+      facets.push(facet(indexOf(start, end), { $type: "app.bsky.richtext.facet#tag", tag: value }));
   }
-  return { facets, mentions, link };
+  const mentions = mentionsIn(text)
+    .filter(({ start, end }) => isFree(links, start, end))
+    .map(({ start, end, value: handle }) => ({ handle, ...indexOf(start, end) }));
+  const card = written.map(({ start, end }) => uriOf(text.slice(start, end))).find((uri) => Buffer.byteLength(uri) <= LINK_BYTES);
+  return { facets: sortFacets(facets), mentions, link: card ?? null };
 }
 
 export function mentionFacet({ byteStart, byteEnd }: Mention, did: string): Facet {
-  return { index: { byteStart, byteEnd }, features: [{ $type: "app.bsky.richtext.facet#mention", did }] };
+  return facet({ byteStart, byteEnd }, { $type: "app.bsky.richtext.facet#mention", did });
 }
 
 /** In the order of the text. */
@@ -62,6 +67,51 @@ export function sortFacets(facets: readonly Facet[]): Facet[] {
   return facets.toSorted((a, b) => a.index.byteStart - b.index.byteStart);
 }
 
-function isLink(uri: string): boolean {
-  return LINK.test(uri) && URL.canParse(uri) && Buffer.byteLength(uri) <= LINK_BYTES;
+function facet(index: Facet["index"], feature: { readonly [name: string]: string }): Facet {
+  return { index, features: [feature] };
+}
+
+/** Apps know `https:` in small letters only; a scheme means the same in any case (RFC 3986, section 3.1). */
+function uriOf(link: string): string {
+  const scheme = /^https?:\/\//i.exec(link)?.[0];
+  return scheme === undefined ? `https://${link}` : `${scheme.toLowerCase()}${link.slice(scheme.length)}`;
+}
+
+interface Mark extends Span {
+  readonly value: string;
+}
+
+function mentionsIn(text: string): Mark[] {
+  return [...text.matchAll(MENTION)].flatMap(({ index, 1: handle = "" }) => {
+    const tld = handle.slice(handle.lastIndexOf(".") + 1).toLowerCase();
+    return HANDLE.test(handle) && TLDS.has(tld) ? [{ start: index, end: index + 1 + handle.length, value: handle }] : [];
+  });
+}
+
+function tagsIn(text: string): Mark[] {
+  return [...text.matchAll(TAG)].flatMap(({ index, 1: words = "" }) => {
+    const tag = words.replace(/\p{P}+$/u, "");
+    const short = tag.length <= TAG_GRAPHEMES || [...graphemes.segment(tag)].length <= TAG_GRAPHEMES;
+    return tag !== "" && short ? [{ start: index, end: index + 1 + tag.length, value: tag }] : [];
+  });
+}
+
+function cashtagsIn(text: string): Mark[] {
+  return [...text.matchAll(CASHTAG)].map(({ index, 0: whole }) => ({
+    start: index,
+    end: index + whole.length,
+    value: whole.toUpperCase(),
+  }));
+}
+
+function isFree(links: readonly Span[], start: number, end: number): boolean {
+  return !links.some((link) => link.start < end && start < link.end);
+}
+
+/** From UTF-16 units to bytes of UTF-8. */
+function byteIndex(text: string): (start: number, end: number) => Facet["index"] {
+  return (start, end) => {
+    const byteStart = Buffer.byteLength(text.slice(0, start));
+    return { byteStart, byteEnd: byteStart + Buffer.byteLength(text.slice(start, end)) };
+  };
 }

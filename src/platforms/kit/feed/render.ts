@@ -1,14 +1,12 @@
 import { isLanguage } from "@psn/domain/language.ts";
+import { findLinks } from "@psn/domain/links.ts";
 import { shorten } from "@psn/domain/text.ts";
-import { LinkifyIt } from "linkify-it";
 import type { Entry, EntryMedia, Settings } from "./entries.ts";
 
 /** How many entries a reader is shown; older ones stay in `entries/`. */
 export const SHOWN = 100;
 /** Longest title made from a text that has none, in UTF-16 units; readers show one line. */
 const TITLE_LENGTH = 80;
-
-const links = new LinkifyIt({ fuzzyLink: false, fuzzyEmail: false }).add("ftp:", null).add("//", null).add("mailto:", null);
 
 /**
  * Renders until the entries are the ones it rendered. Of several processes the last to write a file looks at the entries
@@ -143,9 +141,10 @@ function paragraphs(text: string): string {
 function linked(text: string): string {
   let html = "";
   let at = 0;
-  for (const { index, lastIndex, url } of links.match(text) ?? []) {
-    html += `${escaped(text.slice(at, index))}<a href="${escaped(url)}">${escaped(text.slice(index, lastIndex))}</a>`;
-    at = lastIndex;
+  for (const { start, end } of findLinks(text)) {
+    const link = escaped(text.slice(start, end));
+    html += `${escaped(text.slice(at, start))}<a href="${link}">${link}</a>`;
+    at = end;
   }
   return html + escaped(text.slice(at));
 }

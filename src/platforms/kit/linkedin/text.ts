@@ -1,6 +1,6 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
+import { findLinks, inOrder } from "@psn/domain/links.ts";
 import { fits, split } from "@psn/domain/text.ts";
-import { LinkifyIt } from "linkify-it";
 
 /*
  * Little text, the format of a post's commentary
@@ -13,9 +13,6 @@ const RESERVED = /[\\|{}@[\]()<>#*_~]/g;
 /** As the author writes it, which is as the page above has it. */
 const MENTION = /@\[([^[\]\n]{1,100})\]\((urn:li:(?:person|organization):[\w-]{1,64})\)/g;
 const HASHTAG = /(?<![\p{L}\p{M}\p{N}_&])#([\p{L}\p{M}\p{N}_]+)/gu;
-
-/** Only links with `http:` or `https:` written out, as in domain/text. */
-const links = new LinkifyIt({ fuzzyLink: false, fuzzyEmail: false }).add("ftp:", null).add("//", null).add("mailto:", null);
 
 interface Mention {
   readonly name: string;
@@ -123,31 +120,25 @@ function pieceOf(held: string, mentions: readonly Mention[]): Piece {
     }
     little += escaped(words.slice(from));
   };
-  const found = held.includes("://") ? (links.match(held) ?? []) : [];
-  const spans = [
-    ...found.map(({ index, lastIndex }) => ({ start: index, end: lastIndex, mention: false })),
-    ...[...held.matchAll(HELD)].map((match) => ({ start: match.index, end: match.index + match[0].length, mention: true })),
-  ].sort((a, b) => a.start - b.start);
+  const found = findLinks(held);
+  // A mention ends a link, since it is held as noncharacters (domain/links.ts).
+  const spans = inOrder([
+    ...found.map((span) => ({ ...span, mention: false })),
+    ...[...held.matchAll(HELD)].map(({ index, 0: name }) => ({ start: index, end: index + name.length, mention: true })),
+  ]);
   for (const { start, end, mention } of spans) {
-    // A mention glued to a link is part of what linkify takes for the link; the link ends there.
-    if (start < at) continue;
-    const stop = mention ? end : Math.min(end, ...spans.filter((one) => one.mention && one.start >= start).map((one) => one.start));
     plain(held.slice(at, start));
     const { name = "", urn = "" } = mention ? (mentions[used++] ?? {}) : {};
-    little += mention ? `@[${escaped(name)}](${escaped(urn)})` : escaped(held.slice(start, stop));
-    at = stop;
+    little += mention ? `@[${escaped(name)}](${escaped(urn)})` : escaped(held.slice(start, end));
+    at = end;
   }
   plain(held.slice(at));
   let named = 0;
   const visible = held.replace(HELD, () => mentions[named++]?.name ?? "");
-  const url = found[0]?.url.split(HEAD)[0];
-  return { visible, little, mentions, link: url !== undefined && isLink(url) ? url : null };
+  const [first] = found;
+  return { visible, little, mentions, link: first ? held.slice(first.start, first.end) : null };
 }
 
 function escaped(text: string): string {
   return text.replace(RESERVED, "\\$&");
-}
-
-function isLink(url: string): boolean {
-  return /^https?:\/\/[^\s/]/i.test(url) && URL.canParse(url);
 }

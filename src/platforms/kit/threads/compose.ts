@@ -1,6 +1,7 @@
 import type { Limits, OptionRule } from "@psn/core/types/capabilities.ts";
 import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
+import { findBareLinks, findLinks } from "@psn/domain/links.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
 
 /** What a container is made of, but for media and parent (https://developers.facebook.com/documentation/threads/reference/publishing, 2026-11). */
@@ -77,10 +78,11 @@ function textIssues(pieces: readonly string[], { split }: Post, { text: rule }: 
   return issues;
 }
 
-/** Every address once, as Threads counts them (page above); what ends a sentence is none of it. */
+/** Every address once, as Threads counts them (page above): written out, or from `www.` on. */
 function linksIn(text: string): ReadonlySet<string> {
-  const links = text.match(/(?:https?:\/\/|(?<![\w.@/-])www\.)[^\s<>"]+/giu) ?? [];
-  return new Set(links.map((link) => link.replace(/[.,;:!?'")\]]+$/, "")));
+  const written = findLinks(text);
+  const bare = findBareLinks(text, written).filter(({ start }) => /^www\./i.test(text.slice(start, start + 4)));
+  return new Set([...written, ...bare].map(({ start, end }) => text.slice(start, end)));
 }
 
 function postIssues({ visibility, contentWarning }: Post): Issue[] {
