@@ -138,6 +138,56 @@ describe("compose", () => {
   });
 });
 
+describe("links", () => {
+  const long = `/${"x".repeat(100)}`;
+  test.each([
+    ["a link", `https://example.com${long}`],
+    ["a scheme in capitals", `HTTPS://EXAMPLE.COM${long}`],
+    ["Japanese letters before it", `日https://example.com${long}`, 24],
+    ["an underscore in its host", `https://my_shop.example.com${long}`],
+    ["an IDN host", `https://日本語.jp${long}`],
+    ["an IDN top-level domain", `https://foobar.みんな${long}`],
+    ["a dash, dots, and letters that are not Latin", `https://example.com/a–b·c…d’e/パス${long}`],
+    ["nested brackets", `https://example.com/a_(b_(c))${long}`],
+    ["a sentence's sign after it", `https://example.com${long}.`, 24],
+    ["a query", `https://example.com?a=ü&b=${long}`],
+    ["a port", `https://example.com:99999${long}`],
+    ["another scheme Mastodon knows", `gopher://example.com${long}`],
+    ["as long as may be", `https://example.com/${"x".repeat(4076)}`],
+    ["short X", `https://t.co/${"a".repeat(40)}`],
+  ])("%s counts 23", (_, text, length = 23) => {
+    expect(units(post(text))[0].length).toBe(length);
+  });
+
+  test.each([
+    ["localhost", `http://localhost:3000${long}`],
+    ["IPv4", `http://127.0.0.1${long}`],
+    ["IPv6", `http://[2001:db8::1]${long}`],
+    [".local", `http://printer.local${long}`],
+    [".internal", `http://a.internal${long}`],
+    [".invalid", `http://a.invalid${long}`],
+    ["one word", `https://intranet${long}`],
+    ["a top-level domain that is none", `https://example.madeup${long}`],
+    ["a user", `https://user@example.com${long}`],
+    ["an underscore in the domain", `https://my_shop.com${long}`],
+    ["after @", `@https://example.com${long}`],
+    ["after #", `#https://example.com${long}`],
+    ["after a letter", `xhttps://example.com${long}`],
+    ["without a scheme", `example.com${long}`],
+    ["ftp", `ftp://example.com${long}`],
+    ["longer X", `https://t.co/${"a".repeat(41)}`],
+  ])("%s counts in full", (_, text) => {
+    expect(units(post(text))[0].length).toBe([...text].length);
+  });
+
+  test("a link of more than 4,096 characters is too long for a post", () => {
+    expect(codes(post(`https://example.com/${"x".repeat(4077)}`))).toEqual(["text.too-long"]);
+    expect(codes(post(`${"x".repeat(461)} http://localhost:3000/a/very/long/path/to/something/that/is/not/public`))).toEqual([
+      "text.too-long",
+    ]);
+  });
+});
+
 describe("limits", () => {
   test("a server like Mastodon's own differs in nothing", () => {
     const configuration = {
@@ -177,6 +227,32 @@ describe("limits", () => {
       text: { ...DEFAULTS.text, max: 5000 },
       altText: 5000,
     });
+  });
+
+  const announced = { max_characters: 5000, characters_reserved_per_url: 25 };
+  test.each([
+    [
+      "GoToSocial by its source",
+      { version: "0.20.0+git-8f2a1c3", source_url: "https://codeberg.org/superseriousbusiness/gotosocial" },
+      "codepoint",
+    ],
+    ["GoToSocial by its version", { version: "4.4.0+gotosocial-0.20.0" }, "codepoint"],
+    ["Pleroma", { version: "2.7.2 (compatible; Pleroma 2.9.1)" }, "grapheme"],
+    ["Akkoma", { version: "2.7.2 (compatible; Akkoma 3.15.2-0-g1234)" }, "grapheme"],
+    ["Pixelfed", { version: "3.5.3 (compatible; Pixelfed 0.12.5)" }, "codepoint"],
+    ["a fork of Misskey", { version: "4.2.1 (compatible; Sharkey 2025.4.3)" }, "utf16"],
+  ] as const)("%s counts links and mentions in full", (_, named, unit) => {
+    const { text } = limitsOf(Instance.parse({ ...named, configuration: { statuses: announced } }));
+    expect(text).toEqual({ max: 5000, unit });
+  });
+
+  test("a server that reserves nothing for a link counts it in full", () => {
+    const statuses = { max_characters: 500, characters_reserved_per_url: 0 };
+    expect(limitsOf(Instance.parse({ configuration: { statuses } })).text).toEqual({ max: 500, unit: "grapheme" });
+  });
+
+  test.each(["4.5.0", "4.5.0+glitch", "4.5.0-rc.1+hometown-1.2.0"])("Mastodon %s counts as Mastodon", (version) => {
+    expect(limitsOf(Instance.parse({ version, source_url: "https://github.com/mastodon/mastodon" }))).toEqual({});
   });
 
   test("nonsense in one number leaves the others", () => {

@@ -64,7 +64,7 @@ describe("connect", () => {
       handle: "ada@pleroma.example",
       url: `${fake.origin}/@ada`,
       home: fake.origin,
-      limits: { text: { max: 5000, unit: "grapheme", urlCost: 23, mention: "local" }, altText: 5000 },
+      limits: { text: { max: 5000, unit: "grapheme" }, altText: 5000 },
     });
     expect(session.credentials).toEqual({ access: fake.token, scopes: ["read", "write"] });
     expect(fake.requests.every((line) => line.startsWith("GET "))).toBe(true);
@@ -145,6 +145,19 @@ describe("publishing", () => {
     expect(fake.statuses).toHaveLength(1);
     expect(fake.media.size).toBe(2);
     expect(new Set([...fake.media.values()].map(({ name }) => name)).size).toBe(1);
+  });
+
+  test.each(["mastodon", "gotosocial"] as const)("no part of a split text is refused by %s for its length", async (refusal) => {
+    const { fake, session } = await open({ refusal });
+    const links = ["https://example.com/", "http://localhost:3000/", "https://user@example.com/", "https://日本語.jp/", "http://[::1]/"];
+    const words = Array.from(
+      { length: 60 },
+      (_, index) => `${links[index % links.length]}${"x".repeat(index * 3)} 👨‍👩‍👧‍👦 @ada@example.social`,
+    );
+    const requests = requestsOf({ ...post(text(words.join(" "))), split: true, numbered: true }, session);
+    for (const request of requests) await publish(request, session);
+    expect(fake.statuses.map((one) => one.text)).toEqual(requests.map(({ unit }) => unit.text));
+    expect(requests.length).toBeGreaterThan(5);
   });
 
   test.each(["mastodon", "gotosocial"] as const)("a clear no as %s says it is a refusal, and nothing is out", async (refusal) => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Reply, startCutting } from "./cutting-server.ts";
 import { consentAt, createMastodonOAuth, type MastodonOAuth, type OAuthSwitches } from "./mastodon-oauth.ts";
-import { count, render } from "./mastodon-rules.ts";
+import { count, countInFull, countRunes, render } from "./mastodon-rules.ts";
 
 /*
  * A Mastodon for tests: strict, stateful, and as awkward as its switches say. Each rule cites Mastodon's page or says on
@@ -39,7 +39,8 @@ export interface Switches extends OAuthSwitches {
   /** `racy` looks the key up, works, and only then keeps it, as Hollo does (measured); `ignored` as GoToSocial and snac. */
   idempotency: "honoured" | "ignored" | "racy";
   /**
-   * `gotosocial` refuses with 400 where Mastodon says 422, in words that begin with "Bad Request: " (measured, 0.20). `hollo` answers 422
+   * `gotosocial` refuses with 400 where Mastodon says 422, in words that begin with "Bad Request: ", announces 25 characters for a link
+   * and counts it in full (measured, 0.20). `hollo` answers 422
    * with the failures of its schema, and takes no media without a text (measured, 0.10.0).
    */
   refusal: "mastodon" | "gotosocial" | "hollo";
@@ -137,6 +138,11 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
   let serial = 0;
   let origin = "";
   const clock = () => new Date(Date.now() + rules.clockAheadMs);
+  const lengthOf = (spoiler: string, text: string) => {
+    if (rules.refusal === "gotosocial") return countRunes(spoiler) + countRunes(text);
+    if (rules.instance === "pleroma") return countInFull(`${text}${spoiler}`.trim());
+    return countInFull(spoiler) + count(text, MAX.urlCost);
+  };
   const invalid = () => (rules.refusal === "gotosocial" ? 400 : 422);
   const account = () => ({
     id: accountId,
@@ -217,8 +223,7 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     // A warning without a text becomes the text (PostStatusService#preprocess_attributes!).
     if (text === "" && spoiler !== "") [text, spoiler] = [spoiler, ""];
     if (text === "" && ids.length === 0) throw new Refusal(invalid(), "Validation failed: Text can't be blank");
-    if (count(spoiler, spoiler.length) + count(text, MAX.urlCost) > MAX.characters)
-      throw new Refusal(invalid(), "Validation failed: Text character limit of 500 exceeded");
+    if (lengthOf(spoiler, text) > MAX.characters) throw new Refusal(invalid(), "Validation failed: Text character limit of 500 exceeded");
     const parent = string(body["in_reply_to_id"]) || null;
     if (parent && !statuses.some(({ id }) => id === parent))
       throw new Refusal(404, "The post you are trying to reply to does not appear to exist.");
@@ -259,8 +264,13 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
 
   /** https://docs.joinmastodon.org/entities/Instance/ and https://docs.joinmastodon.org/entities/V1_Instance/ */
   function instance(version: "v1" | "v2"): Response {
+    const named =
+      rules.refusal === "gotosocial"
+        ? { version: "0.20.0+git-8f2a1c3", source_url: "https://codeberg.org/superseriousbusiness/gotosocial" }
+        : { version: "4.5.0" };
+    const reserved = rules.refusal === "gotosocial" ? 25 : MAX.urlCost;
     const configuration = {
-      statuses: { max_characters: MAX.characters, max_media_attachments: MAX.media, characters_reserved_per_url: MAX.urlCost },
+      statuses: { max_characters: MAX.characters, max_media_attachments: MAX.media, characters_reserved_per_url: reserved },
       media_attachments: {
         supported_mime_types: MIMES,
         image_size_limit: MAX.image,
@@ -269,12 +279,14 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
       },
     };
     if (version === "v2")
-      return rules.instance === "v2" ? Response.json({ domain: "mastodon.example", configuration }) : new Response("", { status: 404 });
+      return rules.instance === "v2"
+        ? Response.json({ domain: "mastodon.example", ...named, configuration })
+        : new Response("", { status: 404 });
     if (rules.instance === "none") return new Response("", { status: 404 });
     return Response.json(
       rules.instance === "pleroma"
-        ? { uri: "https://pleroma.example", max_toot_chars: 5000, description_limit: 5000 }
-        : { uri: "mastodon.example", configuration },
+        ? { uri: "https://pleroma.example", version: "2.7.2 (compatible; Pleroma 2.9.1)", max_toot_chars: 5000, description_limit: 5000 }
+        : { uri: "mastodon.example", ...named, configuration },
     );
   }
 

@@ -3,6 +3,7 @@ import type { Visibility } from "@psn/core/types/index.ts";
 import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
+import { findCounted } from "./count.ts";
 
 /** What POST /api/v1/statuses is sent (https://docs.joinmastodon.org/methods/statuses/#create, 2026-11). */
 export type Body = {
@@ -57,14 +58,14 @@ function roomOf(post: Post, rule: TextRule, issues: Issue[]): TextRule {
 /** Per part, its text in one piece or in several; a server trims them, and takes no half of a surrogate pair. */
 function textsOf(post: Post, room: TextRule, issues: Issue[]): string[][] {
   const texts = post.parts.map(({ text }) => text.toWellFormed().trim());
-  const pieces = splitParts(texts, room, { split: post.split ?? false, numbered: post.numbered ?? false });
+  const pieces = splitParts(texts, room, { split: post.split ?? false, numbered: post.numbered ?? false, links: findCounted });
   for (const [index, { media }] of post.parts.entries()) {
     const place = placeOf(post, index);
     if (texts[index] === "" && media.length === 0) issues.push({ code: "text.empty", message: `${place}there is neither text nor media` });
-    const long = pieces[index]?.find((piece) => !fits(piece, room));
+    const long = pieces[index]?.find((piece) => !fits(piece, room, findCounted));
     if (long === undefined) continue;
     const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
-    issues.push({ code: "text.too-long", message: `${place}${measure(long, room)} of ${room.max} characters`, hint });
+    issues.push({ code: "text.too-long", message: `${place}${measure(long, room, findCounted)} of ${room.max} characters`, hint });
   }
   return pieces;
 }
@@ -121,7 +122,7 @@ function unitOf(post: Post, text: string, media: readonly MediaInfo[], rule: Tex
     ...(post.language ? { language: post.language } : {}),
     ...(warning ? { spoiler_text: warning, sensitive: true } : {}),
   };
-  return { body, text, length: measure(text, rule), media: media.map(({ id }) => id), prepare: media.length > 0 };
+  return { body, text, length: measure(text, rule, findCounted), media: media.map(({ id }) => id), prepare: media.length > 0 };
 }
 
 /** A server trims a warning; one of nothing but space is none. */

@@ -1,4 +1,5 @@
-import type { Limits, MediaRule } from "@psn/core/types/capabilities.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Limits, MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
 import { z } from "zod";
 
 /**
@@ -20,6 +21,9 @@ export const DEFAULTS = {
 /** A server may send nonsense for one number; that number is then as if it had said nothing. */
 const Count = z.number().int().positive().optional().catch(undefined);
 
+/** 0 where a link counts in full. */
+const Reserved = z.number().int().nonnegative().optional().catch(undefined);
+
 /**
  * The parts of https://docs.joinmastodon.org/entities/Instance/ and https://docs.joinmastodon.org/entities/V1_Instance/
  * (2026-11) that bound a post. `max_toot_chars` is what Pleroma, Akkoma and Mastodon forks call it, at the top.
@@ -29,13 +33,17 @@ export const Instance = z.object({
   domain: z.string().optional().catch(undefined),
   /** V1: the same; some servers send an origin. */
   uri: z.string().optional().catch(undefined),
+  /** `4.5.0`, `4.5.0+glitch`, `2.7.2 (compatible; Akkoma 3.15.2)`: which program this is, as far as it says. */
+  version: z.string().optional().catch(undefined),
+  /** V2. GoToSocial names itself here alone (measured, 0.20). */
+  source_url: z.string().optional().catch(undefined),
   max_toot_chars: Count,
   max_characters: Count,
   description_limit: Count,
   configuration: z
     .object({
       statuses: z
-        .object({ max_characters: Count, max_media_attachments: Count, characters_reserved_per_url: Count })
+        .object({ max_characters: Count, max_media_attachments: Count, characters_reserved_per_url: Reserved })
         .optional()
         .catch(undefined),
       media_attachments: z
@@ -56,22 +64,42 @@ export type Instance = z.output<typeof Instance>;
 /** Only what differs from `DEFAULTS`; an empty object for a server that is like them or says nothing. */
 export function limitsOf(instance: Instance): Partial<Limits> {
   const { statuses, media_attachments: media } = instance.configuration ?? {};
-  const text = {
-    ...DEFAULTS.text,
-    max: statuses?.max_characters ?? instance.max_toot_chars ?? instance.max_characters ?? DEFAULTS.text.max,
-    urlCost: statuses?.characters_reserved_per_url ?? DEFAULTS.text.urlCost,
-  };
+  const text = textOf(instance);
   const most = statuses?.max_media_attachments;
   const mimes = media?.supported_mime_types ?? [];
   const images = ruleOf(DEFAULTS.images, "image/", mimes, media?.image_size_limit, most);
   const videos = ruleOf(DEFAULTS.videos, "video/", mimes, media?.video_size_limit, undefined);
   const altText = media?.description_limit ?? instance.description_limit ?? DEFAULTS.altText;
   return {
-    ...(text.max !== DEFAULTS.text.max || text.urlCost !== DEFAULTS.text.urlCost ? { text } : {}),
+    ...(isDeepStrictEqual(text, DEFAULTS.text) ? {} : { text }),
     ...(images ? { images } : {}),
     ...(videos ? { videos } : {}),
     ...(altText !== DEFAULTS.altText ? { altText } : {}),
   };
+}
+
+/**
+ * What servers count that do not count as Mastodon does, whatever they announce: links and mentions in full. GoToSocial counts Go's runes
+ * (internal/processing/status, validateStatusContent; measured with 0.20, which announces 25 for a link), Pleroma and Akkoma Elixir's
+ * String.length (lib/pleroma/web/common_api/utils.ex, validate_character_limit), Pixelfed PHP's mb_strlen (a rule `max:` of Laravel). All
+ * 2026-11.
+ */
+const COUNTS: readonly (readonly [name: RegExp, unit: TextRule["unit"]])[] = [
+  [/gotosocial/i, "codepoint"],
+  [/\b(?:pleroma|akkoma)\b/i, "grapheme"],
+  [/\bpixelfed\b/i, "codepoint"],
+  // Others that only speak Mastodon's language, such as Misskey's forks: the strictest count, so that none of them refuses.
+  [/\(compatible;/i, "utf16"],
+];
+
+function textOf(instance: Instance): TextRule {
+  const statuses = instance.configuration?.statuses;
+  const max = statuses?.max_characters ?? instance.max_toot_chars ?? instance.max_characters ?? DEFAULTS.text.max;
+  const urlCost = statuses?.characters_reserved_per_url ?? DEFAULTS.text.urlCost;
+  const names = `${instance.version ?? ""} ${instance.source_url ?? ""}`;
+  const unit = COUNTS.find(([name]) => name.test(names))?.[1];
+  if (unit !== undefined || urlCost === 0) return { max, unit: unit ?? DEFAULTS.text.unit };
+  return { ...DEFAULTS.text, max, urlCost };
 }
 
 /** The server's rule for one kind of media; undefined when it is the usual one. */
