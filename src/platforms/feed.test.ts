@@ -170,6 +170,16 @@ describe("what readers see", () => {
     );
   });
 
+  test.each(["👩‍👩‍👧‍👦", "🇩🇪", "e\u0301", "क्षि", "한", "👍🏽"])("a title made from a text is cut in no grapheme: %s", async (grapheme) => {
+    const session = await connected();
+    for (let before = 60; before < 72; before += 1) {
+      await feed.publish(say(`${"x".repeat(before)}${grapheme.repeat(40)}`), session);
+      const title = (await readers()).atom.items[0]?.title ?? "";
+      expect(title.length).toBeLessThanOrEqual(80);
+      expect(title).toBe(`${"x".repeat(before)}${grapheme.repeat(Math.floor((79 - before) / grapheme.length))}…`);
+    }
+  });
+
   test("any text comes back as it was written, from all three", async () => {
     const session = await connected();
     const nasty = fc.constantFrom(

@@ -29,6 +29,7 @@ const PAGES: Readonly<Record<string, (request: Request) => Response | Promise<Re
   "/pdf": () => new Response("<head><title>x</title>", { headers: { "content-type": "application/pdf" } }),
   "/gone": () => new Response("<head><title>Not found</title>", { status: 404, headers: { "content-type": "text/html" } }),
   "/long": () => html(og("title", "word ".repeat(100)) + og("description", "d".repeat(2000))),
+  "/families": () => html(og("title", `x${"👩‍👩‍👧‍👦".repeat(100)}`) + og("description", "🇩🇪".repeat(1000))),
   "/large": () => html(`${og("title", "Early")}<style>${" ".repeat(2_000_000)}</style>${og("description", "Late")}`),
   "/huge": () => html(`${og("title", "Early")}<style>${" ".repeat(5_000_000)}</style>${og("description", "Too late")}`),
   "/r1": () => Response.redirect("/r2"),
@@ -59,6 +60,12 @@ const net = (fetch: Fetch = globalThis.fetch, signal = new AbortController().sig
 const card = (path: string) => fetchCard(new URL(path, server.url).href, net(), MOST);
 
 describe("fetchCard", () => {
+  test("title and description are cut in no grapheme", async () => {
+    const { title, description } = await card("/families");
+    expect(title).toMatch(/^x(?:👩‍👩‍👧‍👦)+…$/u);
+    expect(description).toMatch(/^(?:🇩🇪)+…$/u);
+  });
+
   test("reads what a page says of itself, with its picture", async () => {
     const { title, description, image: picture } = await card("/og");
     expect({ title, description, size: picture?.size, type: picture?.type }).toEqual({
