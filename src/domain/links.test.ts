@@ -41,6 +41,9 @@ describe("findLinks", () => {
     ["wide brackets after", "https://example.com/（英語）", ["https://example.com/"]],
     ["host before Japanese letters", "https://example.comを見て", ["https://example.com"]],
     ["host before an emoji", "https://example.com👍", ["https://example.com"]],
+    ["host before an apostrophe", "https://example.com's site, https://example.org’s", ["https://example.com", "https://example.org"]],
+    ["host before a comma", "https://example.com,https://example.org!x", ["https://example.com", "https://example.org"]],
+    ["signs in a password", "https://user:p!a,s@example.com/x", ["https://user:p!a,s@example.com/x"]],
     ["two glued by Japanese letters", "https://a.com/xとhttps://b.com/y", ["https://a.com/xと", "https://b.com/y"]],
     [
       "an address in an address",

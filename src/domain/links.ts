@@ -28,7 +28,7 @@ const CLOSING: ReadonlySet<string> = new Set(Object.values(PAIRS));
 const TRAILING = /[\p{Po}\p{Pd}\p{Pi}\p{Pf}~|´^]/u;
 /** Of those, the ones an address may end with. */
 const ENDING = /[-/#%&@]/;
-/** A host whose top-level domain touches a sentence: https://example.comを見て. */
+/** A host whose top-level domain touches a sentence: https://example.comを見て; another sign that no host has ends it too. */
 const GLUED = new RegExp(`^(?:[^@]*@)?(?:[^@]*\\.)?[a-z0-9-]+(?=[${UNSPACED}\\p{So}\\p{Sk}][^.]*$)`, "iu");
 
 /** Deeper brackets than any address has; a bound keeps the work in proportion to the text. */
@@ -56,8 +56,8 @@ export function findLinks(text: string): Span[] {
 function endOf(text: string, from: number, before?: string): number {
   const end = trimmed(text, from, rawEnd(text, from));
   const host = /^[^/?#]*/.exec(text.slice(from, Math.min(end, from + HOST_MOST)))?.[0] ?? "";
-  const glued = GLUED.exec(host)?.[0];
-  if (glued !== undefined) return from + glued.length;
+  const glued = GLUED.exec(host)?.[0] ?? /^[^@,;!'’*()…–—|&=+$]+(?=[^@]*$)/.exec(host)?.[0];
+  if (glued !== undefined && glued.length < host.length) return trimmed(text, from, from + glued.length);
   // Markdown's emphasis around an address: _https://example.com_.
   return before === "_" && text[end - 1] === "_" ? trimmed(text, from, end - 1) : end;
 }

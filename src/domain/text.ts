@@ -10,6 +10,13 @@ const utf8 = new TextEncoder();
 /** Which links count `urlCost`: every one psn finds, or those that one network finds. */
 export type LinkFinder = (text: string) => readonly Span[];
 
+interface CutOptions {
+  /** Where they differ from psn's own, these are left whole too. */
+  readonly links?: LinkFinder;
+  /** Whether a mention, a tag or a link without a scheme fits a part of its own; absent: by the rule. */
+  readonly isWhole?: (token: string) => boolean;
+}
+
 /** `@name` and `@name@server`, the server as the group: Mastodon's Account::MENTION_RE (app/models/account.rb, 2026-11). */
 const MENTION =
   /(?<![=/\p{L}\p{M}\p{Nd}\p{Pc}])@[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*(@[\p{L}\p{M}\p{Nd}\p{Pc}]+(?:[.-]+[\p{L}\p{M}\p{Nd}\p{Pc}]+)*)?/giu;
@@ -61,7 +68,7 @@ export function fits(text: string, rule: TextRule, links: LinkFinder = findLinks
  * `numbered` ends every part of several with ` (1/3)`, counted in the limit; where that leaves too little room (for a URL,
  * say) no part is numbered.
  */
-export function split(text: string, rule: TextRule, options: { readonly numbered?: boolean } = {}): string[] {
+export function split(text: string, rule: TextRule, options: { readonly numbered?: boolean } & CutOptions = {}): string[] {
   return splitParts([text], rule, { split: true, ...options }).flat();
 }
 
@@ -72,11 +79,11 @@ export function split(text: string, rule: TextRule, options: { readonly numbered
 export function splitParts(
   texts: readonly string[],
   rule: TextRule,
-  options: { readonly split?: boolean; readonly numbered?: boolean; readonly links?: LinkFinder } = {},
+  options: { readonly split?: boolean; readonly numbered?: boolean } & CutOptions = {},
 ): string[][] {
-  const { links = findLinks } = options;
+  const { links } = options;
   const piecesIn = (room: TextRule) =>
-    texts.map((text) => (options.split !== true || fits(text, room, links) ? [text] : cut(text, room, links)));
+    texts.map((text) => (options.split !== true || fits(text, room, links) ? [text] : cut(text, room, options)));
   const plain = piecesIn(rule);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
   // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as planned.
@@ -168,8 +175,8 @@ interface Piece extends Span {
   readonly space: boolean;
 }
 
-function toPieces(text: string, rule: TextRule, links: LinkFinder): Piece[] {
-  const whole = wholesIn(text, rule, links);
+function toPieces(text: string, rule: TextRule, options: CutOptions): Piece[] {
+  const whole = wholesIn(text, rule, options);
   const pieces: Piece[] = [];
   let next = 0;
   let open = -1;
@@ -188,7 +195,7 @@ function toPieces(text: string, rule: TextRule, links: LinkFinder): Piece[] {
     pieces.push({
       start,
       end,
-      cost: start === index ? unitsOf(raw, rule) : measure(raw, rule, links),
+      cost: start === index ? unitsOf(raw, rule) : measure(raw, rule, options.links),
       bytes: byteLength(raw),
       space: SPACE.test(raw),
     });
@@ -196,11 +203,17 @@ function toPieces(text: string, rule: TextRule, links: LinkFinder): Piece[] {
   return pieces;
 }
 
-/** In order: every link with a scheme, and what else must stay whole and fits. */
-function wholesIn(text: string, rule: TextRule, links: LinkFinder): Span[] {
-  const urls = findLinks(text);
-  const tokens = findTokens(text, urls).filter(({ start, end }) => fits(text.slice(start, end), rule, links));
-  return inOrder([...urls, ...tokens]);
+/** In order and apart from each other: every link with a scheme, and what else must stay whole and fits. */
+function wholesIn(text: string, rule: TextRule, { links = findLinks, isWhole }: CutOptions): Span[] {
+  const written = findLinks(text);
+  const urls = links === findLinks ? written : inOrder([...written, ...links(text)]);
+  const tokens = findTokens(text, written).filter(({ start, end }) => {
+    const token = text.slice(start, end);
+    return isWhole ? isWhole(token) : fits(token, rule, links);
+  });
+  const whole: Span[] = [];
+  for (const span of inOrder([...urls, ...tokens])) if (span.start >= (whole.at(-1)?.end ?? 0)) whole.push(span);
+  return whole;
 }
 
 /** The cost of one grapheme. */
@@ -242,8 +255,8 @@ function rankStarts(text: string, pieces: readonly Piece[]): Uint8Array {
   return ranks;
 }
 
-function cut(text: string, rule: TextRule, links: LinkFinder): string[] {
-  const pieces = toPieces(text, rule, links);
+function cut(text: string, rule: TextRule, options: CutOptions): string[] {
+  const pieces = toPieces(text, rule, options);
   const ranks = rankStarts(text, pieces);
   const parts: string[] = [];
   const skipSpace = (from: number) => {
@@ -257,7 +270,7 @@ function cut(text: string, rule: TextRule, links: LinkFinder): string[] {
       const next = chooseCut(pieces, ranks, start, limit, skipSpace(limit), rule);
       const part = sliceTrimmed(text, pieces, start, next);
       // What looks like a URL can depend on what stands before it, and a cut changes that: count what will be sent.
-      if (limit > start + 1 && !fits(part, rule, links)) {
+      if (limit > start + 1 && !fits(part, rule, options.links)) {
         limit = Math.max(start + 1, Math.min(limit, next) - 1);
         continue;
       }

@@ -6,6 +6,8 @@ import twitterText from "twitter-text";
 
 const { regexen } = twitterText;
 const DOMAIN = new RegExp(`^(?:${regexen.validDomain.source})`, "i");
+/** A sign before a link; the pattern also knows the beginning of a text. */
+const BEFORE = new RegExp(`^(?:${regexen.validUrlPrecedingChars.source})$`, "i");
 /** Twitter::Regex of Mastodon (config/initializers/twitter_regex.rb, 2026-11), sign by sign instead of by one pattern. */
 const IN_PATH = /[^\s<>()?]/;
 const ENDS_PATH = /[^\s()?!*"'「」<>;:=,.$%[\]~&|@]/;
@@ -25,7 +27,7 @@ export function count(text: string, urlCost: number): number {
   let counted = "";
   let at = 0;
   for (const { index, 0: scheme } of text.matchAll(/(?:https?|dat|dweb|ipfs|ipns|ssb|gopher|gemini):\/\//gi)) {
-    if (index < at || !(index === 0 || regexen.validUrlPrecedingChars.test(text.slice(index - 1, index)))) continue;
+    if (index < at || !(index === 0 || BEFORE.test(text[index - 1] ?? ""))) continue;
     const end = endOfLink(text, index + scheme.length);
     if (end === undefined) continue;
     counted += withoutServers(text.slice(at, index)) + "x".repeat(urlCost);

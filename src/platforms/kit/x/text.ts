@@ -1,4 +1,5 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
+import type { Span } from "@psn/domain/links.ts";
 import { measure, split } from "@psn/domain/text.ts";
 import twitterText from "twitter-text";
 
@@ -79,12 +80,18 @@ function cut(text: string, room: number): string[] {
 function first(text: string, room: number): string {
   const rule: TextRule = { max: room, unit: "codepoint", urlCost: RULES.transformedURLLength };
   const { validRangeEnd } = twitterText.parseTweet(text, { ...RULES, maxWeightedTweetLength: room });
-  for (let max = Math.max(1, measure(text.slice(0, validRangeEnd + 1), rule)); ; ) {
-    const [piece = text] = split(text, { ...rule, max });
+  // A token that fits by weight may have more code points than the text before the cut.
+  const options = { links: findXLinks, isWhole: (token: string) => weigh(token) <= room };
+  for (let max = Math.max(1, measure(text.slice(0, validRangeEnd + 1), rule, findXLinks)); ; ) {
+    const [piece = text] = split(text, { ...rule, max }, options);
     const over = weigh(piece) - room;
     if (over <= 0 || max === 1) return piece;
     max = Math.max(1, max - Math.ceil(over / 2));
   }
+}
+
+function findXLinks(text: string): Span[] {
+  return twitterText.extractUrlsWithIndices(text).map(({ indices: [start, end] }) => ({ start, end }));
 }
 
 /** As much of the text as one piece can come from, no link cut. */
