@@ -175,6 +175,7 @@ describe("links", () => {
     ["after a letter", `xhttps://example.com${long}`],
     ["without a scheme", `example.com${long}`],
     ["ftp", `ftp://example.com${long}`],
+    ["a quotation mark in its host", `http://"example.com${long}`],
     ["longer X", `https://t.co/${"a".repeat(41)}`],
   ])("%s counts in full", (_, text) => {
     expect(units(post(text))[0].length).toBe([...text].length);

@@ -22,10 +22,16 @@ const URL_PATH = `(?:(?:${PATH}*(?:${BALANCED}${PATH}*)*${PATH_END})|(?:${PATH}+
 const WIDE = "\\u00a0-\\ufdcf\\ufdf0-\\uffef";
 const QUERY = `[a-z0-9!?*'();:&=+$\\/%#\\[\\]\\-_.,~|@^${WIDE}]`;
 const QUERY_END = `[a-z0-9_&=#\\/\\-${WIDE}]`;
+/** twitter-text's Ruby, which Mastodon runs, has four more signs in no host than its JavaScript. */
+const DOMAIN = validDomain.source.replaceAll("[^/", '[^"`\\x00-\\x1f\\x7f/');
+const AFTER_SCHEME = `(${DOMAIN})(?::[0-9]+)?(?:\\/${URL_PATH}*)?(?:\\?${QUERY}*${QUERY_END})?`;
 const LINK = new RegExp(
-  `(?:${validUrlPrecedingChars.source})((?:https?|dat|dweb|ipfs|ipns|ssb|gopher|gemini):\\/\\/(${validDomain.source})(?::[0-9]+)?(?:\\/${URL_PATH}*)?(?:\\?${QUERY}*${QUERY_END})?)`,
+  `(?:${validUrlPrecedingChars.source})((?:https?|dat|dweb|ipfs|ipns|ssb|gopher|gemini):\\/\\/${AFTER_SCHEME})`,
   "gi",
 );
+const BARE = new RegExp(`(?:${validUrlPrecedingChars.source})${AFTER_SCHEME}`, "gi");
+/** How far back to look for a host without a scheme, in UTF-16 units. */
+const LOOK_BACK = 200;
 /** Longest link, with its host in ASCII (twitter-text, MAX_URL_LENGTH). */
 const LINK_MOST = 4_096;
 /** X's own short links end with their letters and digits (twitter-text, `valid_tco_url`), of which it takes 40. */
@@ -36,11 +42,19 @@ export function findCounted(text: string): Span[] {
   if (!text.includes("://")) return [];
   return [...text.matchAll(LINK)].flatMap(({ index, 0: all, 1: link = "", 2: domain = "" }) => {
     const start = index + all.length - link.length;
+    if (isInBare(text, start)) return [];
     const short = SHORT.exec(link);
     if (short && (short[1]?.length ?? 0) > SHORT_MOST) return [];
     const url = short?.[0] ?? link;
     return lengthOf(url, domain) <= LINK_MOST ? [{ start, end: start + url.length }] : [];
   });
+}
+
+/** Whether the scheme stands in the path or the query of a host without one: example.com/?https://… is text to Mastodon. */
+function isInBare(text: string, start: number): boolean {
+  const run = /\S*$/.exec(text.slice(Math.max(0, start - LOOK_BACK), start))?.[0] ?? "";
+  if (!run.includes(".")) return false;
+  return [...`${run}https`.matchAll(BARE)].some(({ index, 0: all }) => index + all.length > run.length);
 }
 
 /** In code points, with the host in ASCII; too long for any limit where the host has no such form. */
