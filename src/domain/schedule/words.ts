@@ -1,150 +1,209 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { ParsedComponents, ParsedResult } from "chrono-node";
-import { casual } from "chrono-node/en";
-import { shown } from "./echo.ts";
+import { distance } from "fastest-levenshtein";
+import { type Hours, hoursOf } from "./clocks.ts";
+import { type Days, daysOf } from "./days.ts";
+import { refuseDigits } from "./digits.ts";
+import { type Clock, type ClockPiece, type PartOfDay, type Piece, piecesOf } from "./pieces.ts";
+import { refuseKnown } from "./reasons.ts";
+import { nextOf, offered, type Said } from "./said.ts";
+import { cityZone } from "./zone.ts";
 
-const MONTH = /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? ?$/i;
+const HOURS: Readonly<Record<PartOfDay | "day", readonly string[]>> = {
+  day: ["09:00", "18:00"],
+  morning: ["09:00"],
+  afternoon: ["15:00"],
+  evening: ["19:00"],
+  night: ["21:00"],
+};
+/** `tue dec 1 09:00:00 2026`, as C and `date` write it. */
+const YEAR_LAST = /^((?:[a-z]{3,9},? )?[a-z]{3,9} \d{1,2}) (\d{1,2}:\d{2}(?::\d{2})?(?: [ap]m)?) ((?:20|21)\d{2})$/;
+/** Between two times of which both are meant, or one of them. */
+const JOINING = /^(?:and|or|then|&|\/|;|\+)$/;
+const KNOWN = [
+  ..."today tomorrow yesterday tonight morning afternoon evening night midnight noon monday tuesday wednesday thursday friday".split(" "),
+  ..."saturday sunday january february march april june july august september october november december hour hours minute minutes week weeks".split(
+    " ",
+  ),
+];
 
 /**
- * What a person means by words, as a clock in the person's zone would show it. chrono-node reads the words; everything it would have to
- * guess is refused here.
+ * What a person means by words and figures, as a clock in the person's zone would show it. Every piece must be understood, and together
+ * they must leave one reading.
  *
- * @param now what the clock shows there now.
- * @throws PsnError TIME_INVALID
+ * @throws PsnError TIME_INVALID with what is wrong or open, and with what may be meant, in a form that is read.
  */
-export function readWords(text: string, now: Temporal.PlainDateTime): Temporal.PlainDateTime {
-  refuseDigits(text, now);
-  refuseVague(text);
-  const found = onlyResult(withAt(text), text, now);
-  const { start } = found;
-  if (start.isCertain("timezoneOffset")) {
-    const relative = found.tags().has("result/relativeDateAndTime");
-    throw refuse(
-      relative ? `"${text}" is not exact enough` : `"${text}" names a time zone, and such letters mean different zones to different people`,
-      relative ? "write it like in 2h or in 90m" : "leave it out and give --tz, or write an offset: 2026-12-01T09:00+01:00",
-    );
-  }
-  const day = dayOf(start, text, now);
-  const wall = (hour: number, minute = 0) => day.toPlainDateTime({ hour, minute, second: start.get("second") ?? 0 });
-  if (!start.isCertain("hour")) {
-    const at = shown({ wall: wall(9) });
-    throw refuse(`"${text}" is a day without an hour`, `add the hour, for example ${at} or ${at.slice(0, 10)} 18:00`);
-  }
-  const hour = start.get("hour") ?? 0;
-  if (start.tags().has("casualReference/midnight")) {
-    const ends = day.toPlainDateTime().add({ days: 1 });
-    const choices = [day.toPlainDateTime(), ends].filter((one) => Temporal.PlainDateTime.compare(one, now) > 0);
-    throw refuse("midnight belongs to two days", `write it like ${choices.map((wall) => shown({ wall })).join(" or ")}`);
-  }
-  const isClear = start.isCertain("meridiem") || start.tags().has("casualReference/noon") || /\d:\d{2}/.test(text);
-  if (!isClear && hour >= 1 && hour <= 12) {
-    const morning = hour % 12;
-    throw refuse(
-      `"${text}" leaves open whether it is am or pm`,
-      `say which: ${shown({ wall: wall(morning) })} or ${shown({ wall: wall(morning + 12) })}`,
-    );
-  }
-  return onComingWeekday(wall(hour, start.get("minute") ?? 0), start, text, now);
+export function readWords(written: string, said: Said): Temporal.PlainDateTime {
+  const text = written.toLowerCase().replace(YEAR_LAST, "$1 $3 $2");
+  refuseKnown(text, said.now);
+  refuseDigits(text, said, readWords);
+  refuseYearOrHour(text, said);
+  const { pieces, unknown } = piecesOf(text);
+  const clocks = pieces.filter((piece) => piece.kind === "clock" || piece.kind === "midnight");
+  refuseMisspelt(text, unknown);
+  refuseShortYear(text, pieces, clocks.length > 1);
+  if (clocks.length > 1 && unknown.every((word) => JOINING.test(word)))
+    throw refuse(`"${written}" names two times`, "give the one time at which to publish");
+  if (unknown.length > 0) throw notUnderstood(written, text, unknown, pieces);
+  if (pieces.length === 0) throw notATime(written);
+  const days = daysOf(written, pieces, said.today);
+  const part = pieces.find((piece) => piece.kind === "part");
+  const [clock] = clocks;
+  if (pieces.filter((piece) => piece.kind === "part").length > 1)
+    throw refuse(`"${written}" names two parts of the day`, "give one of them");
+  if (!clock) throw withoutHour(written, days, part?.part ?? "day", said);
+  if (clock.kind === "midnight") return midnight(days, part?.isTonight === true, part?.part, said);
+  if (clock.hour === 24 && clock.minute === 0 && clock.second === 0) throw endOfDay(days, said);
+  const hours = hoursOf(clock, clock.text, part?.part);
+  return oneOf(written, readings(clock, hours, days, part?.isTonight === true, said), clock, hours, days, part?.part, said);
 }
 
-/** 03/04 is March to some and April to others; 9.30 is a time to some and a day to others. */
-function refuseDigits(text: string, now: Temporal.PlainDateTime): void {
-  const [all, a = "", separator = "", b = "", c] =
-    /(?<![\d:/.-])(\d{1,2})([/.-])(\d{1,2})(?:[/.-](\d{4}|\d{2}))?(?![\d:])/.exec(text) ?? [];
-  if (all === undefined || (separator === "-" && c === undefined)) return;
-  const year = c === undefined ? now.year : Number(c.length === 2 ? `20${c}` : c);
-  const dates = [
-    [Number(a), Number(b)],
-    [Number(b), Number(a)],
-  ].flatMap(([month = 0, day = 0]) => {
-    try {
-      return [Temporal.PlainDate.from({ year, month, day }, { overflow: "reject" }).toString()];
-    } catch {
-      return [];
-    }
-  });
-  const times = separator === "." && c === undefined && Number(a) < 24 && Number(b) < 60 && b.length === 2 ? [`${a}:${b}`] : [];
-  const choices = [...new Set([...dates, ...times])];
-  const [only, other] = choices;
-  if (only !== undefined && other !== undefined) throw refuse(`"${all}" can be read in two ways`, `say which: ${choices.join(" or ")}`);
-  throw refuse(
-    `"${all}" is not read: some put the day first, others the month`,
-    `write it like ${only ?? "2026-12-01, or a time like 09:30"}`,
+/** Every wall clock that may be meant, in order. */
+function readings(
+  clock: Clock,
+  { hours }: Hours,
+  { dates }: Days,
+  isTonight: boolean,
+  { now, today }: Said,
+): readonly Temporal.PlainDateTime[] {
+  const bases = dates.length === 0 ? [today] : dates;
+  const { minute, second, nanosecond } = clock;
+  const walls = bases.flatMap((date) =>
+    hours.flatMap(({ hour, shifts }) => {
+      // Tonight is the coming night; the one that is running counts until it is over.
+      const isComing = isTonight && shifts.length > 1 && !(now.hour < 6 && date.equals(now.toPlainDate()));
+      return (isComing ? [1] : shifts).map((days) =>
+        date.add({ days }).toPlainDateTime({ hour, minute, second }).add({ nanoseconds: nanosecond }),
+      );
+    }),
   );
+  return walls.toSorted((a, b) => Temporal.PlainDateTime.compare(a, b));
 }
 
-function refuseVague(text: string): void {
-  const last = /\b(?:last|previous|ago)\b/i.exec(text)?.[0];
-  if (last !== undefined) throw refuse(`"${text}" is past`, "give a time that is still to come");
-  const vague = /\b(?:(?:next|this|coming) )?(?:week|weekend|month|quarter|year)\b/i.exec(text)?.[0];
-  if (vague !== undefined) throw refuse(`"${vague}" leaves the day open`, "name the day: next tuesday 14:30, or 2026-12-01 14:30");
-}
-
-/** chrono takes the hour of `tomorrow 9` for something else; with `at` it sees the hour, and that am or pm is missing. */
-function withAt(text: string): string {
-  const [, before = "", hour] = /^(.*?)(?:\bat )?(\d{1,2})$/i.exec(text) ?? [];
-  return hour === undefined || /\S$/.test(before) || MONTH.test(before) ? text : `${before}at ${hour}`;
-}
-
-function onlyResult(asked: string, text: string, now: Temporal.PlainDateTime): ParsedResult {
-  // At noon no zone changes its clocks: of this date chrono reads the day alone, whatever zone this machine is in.
-  const reference = new Date(now.year, now.month - 1, now.day, 12);
-  const [found, ...more] = casual.parse(asked, { instant: reference });
-  if (found === undefined) throw refuse(`"${text}" is no time psn understands`);
-  const rest = `${asked.slice(0, found.index)} ${asked.slice(found.index + found.text.length)}`.replace(/^(?:at|on|the) /i, "").trim();
-  if (rest !== "" || more.length > 0) {
-    throw refuse(`psn understands "${found.text}" but not "${rest}"`, "write it like 2026-12-01 09:00 or tomorrow 9am; psn help times");
-  }
-  if (found.end) throw refuse(`"${text}" is a span of time, not a time`, "give the one time at which to publish");
-  return found;
-}
-
-function dayOf(start: ParsedComponents, text: string, now: Temporal.PlainDateTime): Temporal.PlainDate {
-  const today = now.toPlainDate();
-  if (start.isCertain("weekday") && !start.isCertain("day")) {
-    const named = dateOf(start, text);
-    if (/\bnext\b/i.test(text)) return named;
-    return today.add({ days: ((start.get("weekday") ?? 0) - (today.dayOfWeek % 7) + 7) % 7 });
-  }
-  if (!start.isCertain("day")) return today;
-  const date = dateOf(start, text);
-  if (start.isCertain("year")) return date;
-  // A date without its year is the next one of that name, today included.
-  const coming = [today.year, today.year + 1].flatMap((year) => {
-    try {
-      return [Temporal.PlainDate.from({ year, month: date.month, day: date.day }, { overflow: "reject" })];
-    } catch {
-      return [];
-    }
-  });
-  return coming.find((one) => Temporal.PlainDate.compare(one, today) >= 0) ?? date;
-}
-
-function dateOf(start: ParsedComponents, text: string): Temporal.PlainDate {
-  try {
-    return Temporal.PlainDate.from(
-      { year: start.get("year") ?? 0, month: start.get("month") ?? 0, day: start.get("day") ?? 0 },
-      { overflow: "reject" },
-    );
-  } catch (cause) {
-    throw new PsnError("TIME_INVALID", `"${text}" names a day the calendar does not have`, { cause, hint: "check the date" });
-  }
+function oneOf(
+  text: string,
+  walls: readonly Temporal.PlainDateTime[],
+  clock: ClockPiece,
+  { why }: Hours,
+  { dates, isToday }: Days,
+  part: PartOfDay | undefined,
+  said: Said,
+): Temporal.PlainDateTime {
+  const isFuture = (wall: Temporal.PlainDateTime) => Temporal.PlainDateTime.compare(wall, said.now) > 0;
+  const isDayless = dates.length === 0;
+  const future = (isDayless && why !== undefined ? walls.map((wall) => (isFuture(wall) ? wall : wall.add({ days: 1 }))) : walls).filter(
+    isFuture,
+  );
+  const choices = offered(future.length > 0 ? future : walls.map((wall) => nextOf(wall, said.now)), said);
+  if (why === "not in the part") throw refuse(`${clock.text.trim()} is not in the ${part}`, `say which: ${choices}`);
+  if (why === "two ways") throw refuse(`"${text}" can be read in two ways`, `say which: ${choices}`);
+  if (why === "am or pm") throw refuse(`"${text}" leaves open whether it is am or pm`, `say which: ${choices}`);
+  if (clock.half !== undefined && (/^0\D/.test(clock.text) || clock.hour > 12))
+    throw refuse(`${clock.text.trim()} mixes a clock of 24 hours with am and pm`, `write ${choices}`);
+  const [first, second] = future;
+  if (isToday !== undefined) return onThisWeekday(text, walls, future, isToday, said);
+  // An hour after midnight, said without a day, is the next one.
+  if (isDayless && first !== undefined) return first;
+  if (first === undefined) return walls.at(-1) ?? said.now;
+  if (second === undefined) return first;
+  if (dates.length > 1)
+    throw refuse(`"${text}" may be ${first.toPlainDate().toString()} or ${second.toPlainDate().toString()}`, `say which: ${choices}`);
+  throw refuse(`"${text}" can be read in two ways`, `say which: ${choices}`);
 }
 
 /** "monday 9am", said on a Monday, is next week's when nine is over, and either of the two before. */
-function onComingWeekday(
-  wall: Temporal.PlainDateTime,
-  start: ParsedComponents,
+function onThisWeekday(
   text: string,
-  now: Temporal.PlainDateTime,
+  walls: readonly Temporal.PlainDateTime[],
+  future: readonly Temporal.PlainDateTime[],
+  which: "coming" | "this",
+  said: Said,
 ): Temporal.PlainDateTime {
-  const isToday = wall.toPlainDate().equals(now.toPlainDate());
-  if (!isToday || !start.isCertain("weekday") || start.isCertain("day")) return wall;
-  const nextWeek = wall.add({ days: 7 });
-  if (Temporal.PlainDateTime.compare(wall, now) <= 0) return nextWeek;
-  throw refuse(`"${text}" may be today or in a week`, `say which: ${shown({ wall })} or ${shown({ wall: nextWeek })}`);
+  const nextWeek = walls.map((wall) => wall.add({ days: 7 }));
+  if (future.length > 0)
+    throw refuse(`"${text}" may be today or in a week`, `say which: ${offered([...future, ...nextWeek.slice(-1)], said)}`);
+  const [wall, other] = nextWeek;
+  if (which === "this") throw refuse(`"${text}" is past`, `did you mean ${offered(nextWeek, said)}?`);
+  if (wall === undefined || other !== undefined) throw refuse(`"${text}" can be read in two ways`, `say which: ${offered(nextWeek, said)}`);
+  return wall;
 }
 
-function refuse(message: string, hint = "psn help times"): PsnError {
+/** Midnight without a day is the next one, and tonight's is the one at the end of today; of any other day it has two. */
+function midnight({ dates }: Days, isTonight: boolean, part: PartOfDay | undefined, said: Said): Temporal.PlainDateTime {
+  const [date] = dates;
+  const at = (days: number) => (dates.length === 0 ? [said.today] : dates).map((one) => one.add({ days }).toPlainDateTime());
+  if (part !== undefined && part !== "night") throw refuse(`midnight is not in the ${part}`, "write it like 2am or 18:00");
+  const [end = said.now] = at(1);
+  if (date === undefined || isTonight) return end;
+  const choices = [...at(0), ...at(1)].filter((one) => Temporal.PlainDateTime.compare(one, said.now) > 0);
+  throw refuse("midnight belongs to two days", `say which: ${offered(choices.length > 0 ? choices : [nextOf(end, said.now)], said)}`);
+}
+
+function endOfDay({ dates: [date] }: Days, said: Said): PsnError {
+  const next = (date ?? said.today).add({ days: 1 }).toPlainDateTime();
+  return refuse("24:00 is the end of that day, and psn writes the beginning of the next", `write ${offered([next], said)}`);
+}
+
+function withoutHour(text: string, { dates, isToday }: Days, part: PartOfDay | "day", said: Said): PsnError {
+  const walls = (dates.length === 0 ? [said.today] : dates).flatMap((date) =>
+    (dates.length > 1 ? HOURS[part].slice(0, 1) : HOURS[part]).map((time) => date.toPlainDateTime(time)),
+  );
+  const future = walls.filter((wall) => Temporal.PlainDateTime.compare(wall, said.now) > 0);
+  const isOver = dates.length > 0 && dates.every((date) => Temporal.PlainDate.compare(date, said.now.toPlainDate()) < 0);
+  const later = walls.map((wall) => (isToday === undefined ? nextOf(wall, said.now) : wall.add({ days: 7 })));
+  const choices = offered(future.length > 0 ? future : later, said);
+  if (isOver) return refuse(`"${text}" is past`, `give a time that is still to come, for example ${choices}`);
+  const what = dates.length === 0 ? "is a part of the day without an hour" : "is a day without an hour";
+  return refuse(`"${text}" ${what}`, `add the hour, for example ${choices}`);
+}
+
+function refuseYearOrHour(text: string, said: Said): void {
+  const [, hour = "", minute = ""] = /^(20)([2-5]\d)$/.exec(text) ?? [];
+  if (hour === "") return;
+  const wall = nextOf(said.today.toPlainDateTime(`${hour}:${minute}`), said.now);
+  throw refuse(`"${text}" can be read in two ways: a year, or an hour`, `write the hour as ${offered([wall], said)}`);
+}
+
+/** `dec 1 26 9am`: 26 may be a year or an hour. */
+function refuseShortYear(text: string, pieces: readonly Piece[], hasOther: boolean): void {
+  pieces.forEach((piece, i) => {
+    const date = pieces[i - 1];
+    if (piece.kind !== "clock" || piece.alone !== "number" || date?.kind !== "date" || date.year !== undefined) return;
+    const between = text.slice(date.start + date.text.length, piece.start).trim();
+    if ((between === "" || between === ",") && (hasOther || piece.hour > 12))
+      throw refuse(
+        `"${piece.text}" may be a year or an hour`,
+        `write the year in four digits, 20${piece.text}, and an hour with its minutes`,
+      );
+  });
+}
+
+function refuseMisspelt(text: string, unknown: readonly string[]): void {
+  for (const word of unknown) {
+    if (!/^[a-z]{4,}$/.test(word) || KNOWN.includes(word) || !` ${text}`.includes(` ${word}`)) continue;
+    const near = KNOWN.find((known) => distance(word, known) <= (word.length > 5 ? 2 : 1));
+    if (near !== undefined) throw refuse(`psn does not know "${word}"; did you mean ${near}?`, `write it like ${text.replace(word, near)}`);
+  }
+}
+
+function notUnderstood(written: string, text: string, unknown: readonly string[], pieces: readonly Piece[]): PsnError {
+  const rest = unknown.join(" ");
+  const place = rest.replace(/^in /, "").replace(/ time$/, "");
+  const zone = cityZone(place);
+  if (zone !== undefined && pieces.length > 0) {
+    const before = text.replace(rest, "").replaceAll(/\s+/g, " ").trim();
+    return refuse(`"${place}" is a place: name its zone`, `write it like ${before} ${zone}`);
+  }
+  if (pieces.length === 0) return notATime(written);
+  // Some words are two pieces.
+  const understood = [...new Map(pieces.map((piece) => [piece.start, piece.text.trim()])).values()].join(" ");
+  return refuse(`psn understands "${understood}" but not "${rest}"`, "write it like tomorrow 9am or in 2h; psn help times");
+}
+
+/** What holds nothing that psn knows. */
+export function notATime(written: string): PsnError {
+  return refuse(`psn does not understand the time "${written}"`, "write it like tomorrow 9am or in 2h; psn help times");
+}
+
+function refuse(message: string, hint: string): PsnError {
   return new PsnError("TIME_INVALID", message, { hint });
 }

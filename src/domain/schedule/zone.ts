@@ -37,6 +37,14 @@ function nearZone(name: string): string | undefined {
   return best !== undefined && best.steps <= Math.min(3, Math.floor(wanted.length / 3)) ? best.zone : undefined;
 }
 
+/** The zone of a city that is written in full: `tokyo`, `new york`. */
+export function cityZone(city: string): string | undefined {
+  const wanted = city.toLowerCase().replaceAll(" ", "_");
+  return Intl.supportedValuesOf("timeZone").find(
+    (zone) => zone.includes("/") && zone.toLowerCase().slice(zone.lastIndexOf("/") + 1) === wanted,
+  );
+}
+
 /** `+01:00` */
 export function offsetAt(at: Temporal.Instant, zone: string): string {
   return at.toZonedDateTimeISO(zone).offset;
@@ -45,11 +53,13 @@ export function offsetAt(at: Temporal.Instant, zone: string): string {
 /**
  * The one instant at which clocks in the zone show this.
  *
+ * @param suffix the zone as it stands behind the time, for what is offered; empty where it is the writer's own.
  * @throws PsnError TIME_INVALID when they skip it or show it twice, with the two that may be meant.
  */
 export function wallInZone(
   wall: Temporal.PlainDateTime,
   zone: string,
+  suffix = "",
 ): { readonly at: Temporal.Instant; readonly zone: string; readonly wall: string } {
   const earlier = wall.toZonedDateTime(zone, { disambiguation: "earlier" });
   const later = wall.toZonedDateTime(zone, { disambiguation: "later" });
@@ -60,7 +70,7 @@ export function wallInZone(
       hint: `say which: ${choice(earlier)} or ${choice(later)}`,
     });
   }
-  const choice = (one: Temporal.ZonedDateTime) => shown({ wall: one.toPlainDateTime() });
+  const choice = (one: Temporal.ZonedDateTime) => `${shown({ wall: one.toPlainDateTime() })}${suffix}`;
   throw new PsnError("TIME_INVALID", `clocks in ${zone} never show ${shown({ wall })}: they are set forward then`, {
     hint: `say which: ${choice(earlier)} or ${choice(later)}`,
   });
