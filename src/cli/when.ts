@@ -1,7 +1,7 @@
 import type { Due } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
-import { assertZone, formatInstant, parseDuration, parseWhen } from "@psn/domain/schedule.ts";
+import { assertZone, exactWallOf, formatInstant, fromNow, knownZone, parseDuration, parseWhen } from "@psn/domain/schedule.ts";
 import { z } from "zod";
 import type { Flag } from "./command.ts";
 
@@ -17,6 +17,8 @@ export const timeSchema = z.object({ at: fields.when.optional(), in: fields.dura
 export interface SaidDue extends Due {
   /** Local time, zone and UTC, as psn understood it. */
   readonly said: string;
+  /** What a clock in that zone shows then, for history; with its offset where it shows that twice. */
+  readonly wall: string;
 }
 
 /** The instant these flags mean. Throws TIME_INVALID, and INPUT_REQUIRED when there is none. */
@@ -28,9 +30,19 @@ export function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, use
   if (at === undefined && duration === undefined) throw new PsnError("INPUT_REQUIRED", "a time is needed", { hint: "pass --at or --in" });
   if (at !== undefined) {
     const when = parseWhen(at, { now: from, zone });
-    return { at: new Date(when.at.epochMilliseconds), wallTime: when.wall, timeZone: when.zone, said: formatInstant(when.at, when.zone) };
+    return said(when.at, when.zone, when.isCounted ? null : when.wall);
   }
-  // "In two hours" means an instant and no wall time.
-  const due = from.add({ milliseconds: parseDuration(duration ?? "") });
-  return { at: new Date(due.epochMilliseconds), wallTime: null, timeZone: zone, said: formatInstant(due, zone) };
+  return said(fromNow(from, parseDuration(duration ?? "")), zone, null);
+}
+
+/** @param wallTime what was meant; "in two hours" means an instant and no wall time. */
+function said(due: Temporal.Instant, zone: string, wallTime: string | null): SaidDue {
+  const timeZone = knownZone(zone);
+  return {
+    at: new Date(due.epochMilliseconds),
+    wallTime,
+    timeZone,
+    said: formatInstant(due, timeZone),
+    wall: exactWallOf(due, timeZone),
+  };
 }

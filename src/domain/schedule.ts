@@ -23,6 +23,8 @@ export interface When {
   readonly zone: string;
   /** What a clock in that zone shows: `2026-12-01T09:00`, with seconds where there are any. */
   readonly wall: string;
+  /** Counted from now: an instant was meant, and no wall time. */
+  readonly isCounted?: true;
 }
 
 export interface WhenContext {
@@ -57,7 +59,7 @@ export function parseWhen(input: string, { now, zone }: WhenContext): When {
   const duration = durationIn(place.text, local);
   if (duration !== undefined) {
     const at = fromNow(now, duration);
-    return checked({ at, zone: home, wall: wallOf(at, home) }, now);
+    return checked({ at, zone: home, wall: wallOf(at, home), isCounted: true }, now);
   }
   const offset = place.offset === "Z" ? "+00:00" : place.offset;
   const wall = inOneDay(place, now.toZonedDateTimeISO(offset ?? home).toPlainDateTime(), local);
@@ -131,7 +133,15 @@ const dateOf = ({ dayOfWeek, day, month, year }: Temporal.ZonedDateTime) =>
 
 const timeOf = (time: Temporal.ZonedDateTime) => time.toPlainTime().toString({ smallestUnit: time.second === 0 ? "minute" : "second" });
 
+/** What a clock in the zone shows, and its offset too where it shows that twice: with the zone behind it, it is read as this instant. */
+export function exactWallOf(at: Temporal.Instant, zone: string): string {
+  const wall = wallOf(at, zone);
+  const local = Temporal.PlainDateTime.from(wall);
+  const [first, second] = (["earlier", "later"] as const).map((disambiguation) => local.toZonedDateTime(zone, { disambiguation }));
+  return first?.offset === second?.offset ? wall : `${wall}${offsetAt(at, zone)}`;
+}
+
 /** What a clock in the zone shows: `2026-12-01T09:00`, with seconds where there are any. */
-export function wallOf(at: Temporal.Instant, zone: string): string {
+function wallOf(at: Temporal.Instant, zone: string): string {
   return shown({ wall: at.toZonedDateTimeISO(zone).toPlainDateTime() }).replace(" ", "T");
 }

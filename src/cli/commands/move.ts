@@ -25,7 +25,7 @@ export default defineCommand({
       world,
       user.id,
       id,
-      { to: "move", at: due.at, wallTime: due.wallTime ?? "", timeZone: due.timeZone ?? user.timeZone },
+      { to: "move", at: due.at, wallTime: due.wall, timeZone: due.timeZone ?? user.timeZone },
       dryRun,
       context.noReturn,
     );

@@ -2,7 +2,7 @@ import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
-import { assertValid, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { assertValid, type Due, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
@@ -99,7 +99,7 @@ export default defineCommand({
       });
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
     const now = time.at === undefined && time.in === undefined;
-    const due: SaidDue = now
+    const due: Due & Pick<SaidDue, "said"> = now
       ? { at: context.now(), wallTime: null, timeZone: null, said: "now" }
       : dueOf(time, user.timeZone, context.now());
 

@@ -34,13 +34,13 @@ const PIECE = new RegExp(`(${COUNT}) ?([a-z]+)( and (?:a )?(?:${FRACTION})\\b)?(
 
 /**
  * A length of time in milliseconds: `3s`, `90m`, `2h30m`, `1.5 hours`, `half an hour`, `two days and 3 hours`, `a week`, or as ISO 8601
- * writes it, `PT2H30M`. Each unit once, from the largest down, a fraction only in the last; a day is 24 hours, a week seven of them.
+ * writes it, `PT2H30M`; `in` before it and `from now` behind it add nothing. Each unit once, from the largest down, a fraction only in the last; a day is 24 hours, a week seven of them.
  *
  * @throws PsnError TIME_INVALID for anything else, for months and years (none is as long as the next), for nothing at all and for
  * more than five years.
  */
 export function parseDuration(input: string): number {
-  const text = fromIso(
+  const text = bare(
     clean(input)
       .toLowerCase()
       .replaceAll(/(?<=[a-z])-(?=[a-z])/g, " "),
@@ -94,6 +94,8 @@ function countOf(count: string): number {
   const [, ones, upper, lower] = MIXED.exec(count) ?? [];
   return ones === undefined ? numberOf(count) : Number(ones) + Number(upper) / Number(lower);
 }
+
+const bare = (text: string) => fromIso(text.replace(/^in /, "").replace(/ from now$/, ""));
 
 /** `pt2h30m` as `2h30m`; months and years stay what is refused, and so does any other text. */
 function fromIso(text: string): string {

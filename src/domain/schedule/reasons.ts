@@ -37,7 +37,7 @@ const REASONS: readonly Reason[] = [
   {
     found: /^(?:right now|now|immediately|asap|as soon as possible|at once|straight away)$/,
     why: () => "now is no time to schedule for",
-    hint: () => "leave the time out to publish at once",
+    hint: () => "leave the time out to publish at once; psn move takes --in 1s",
   },
   {
     found:
