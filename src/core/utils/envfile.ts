@@ -6,6 +6,9 @@ import { PsnError } from "@psn/core/errors.ts";
  * The rules are those dotenv and the shell agree on: `NAME=value`, `export` before it, spaces around `=`, whole-line and inline
  * comments, three kinds of quotes that may span lines, no expansion of `$NAME`. Where they differ, psn keeps what is in the
  * value: `#` begins a comment only after a space or a tab, as in a shell, so that a password with a `#` in it is not cut.
+ *
+ * What psn writes into a file whose lines end in a line feed alone means the same to a shell that sources it. Within quotes a carriage
+ * return belongs to the value where the line behind the closing quote ends in a line feed alone; elsewhere it is a line break of the file.
  */
 
 export interface EnvEntry {
@@ -31,6 +34,8 @@ interface Scan {
   readonly statements: readonly Statement[];
   /** Where a commented-out `# NAME=` ends, for each name: a good place to put its value. */
   readonly offered: ReadonlyMap<string, number>;
+  /** The first one outside of values. */
+  readonly lineBreak: string;
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -63,12 +68,17 @@ export function setEnvValue(text: string, name: string, value: string, file = "t
   if (!NAME.test(name)) {
     throw new PsnError("INPUT_INVALID", "A name is made of letters, digits and _, and does not begin with a digit.");
   }
-  const { statements, offered } = scan(text, file);
+  const { statements, offered, lineBreak: common } = scan(text, file);
   const mine = statements.filter((statement) => statement.name === name);
   const effective = mine.at(-1);
-  if (effective === undefined) return insert(text, offered.get(name) ?? text.length, `${name}=${written(value)}`);
+  if (effective === undefined)
+    return insert(text, offered.get(name) ?? text.length, statements.at(-1), common, (end) => `${name}=${written(value, end)}`);
   const gap = text.charAt(effective.valueEnd) === "#" ? " " : "";
-  const changed = text.slice(0, effective.valueStart) + written(value) + gap + text.slice(effective.valueEnd);
+  const eol = endOfLine(text, effective.valueEnd);
+  const lineBreak = text.slice(eol.at, eol.next);
+  // How a value is read depends on the line break behind it.
+  const added = lineBreak === "" && CONTROL.test(value) ? common : "";
+  const changed = text.slice(0, effective.valueStart) + written(value, lineBreak || added) + gap + text.slice(effective.valueEnd) + added;
   return cut(changed, mine.slice(0, -1));
 }
 
@@ -88,23 +98,24 @@ function cut(text: string, statements: readonly Statement[]): string {
   return statements.toReversed().reduce((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
 }
 
-function insert(text: string, at: number, line: string): string {
-  const lineBreak = /\r\n?|\n/.exec(text)?.[0] ?? "\n";
+function insert(text: string, at: number, last: Statement | undefined, lineBreak: string, line: (lineBreak: string) => string): string {
   const before = text.slice(0, at);
   const open = before !== "" && before !== "\uFEFF" && !/[\r\n]$/.test(before);
-  return before + (open ? lineBreak : "") + line + lineBreak + text.slice(at);
+  // The carriage returns of an unfinished last line were read as line breaks, and still are.
+  const end = last?.end === at && text.slice(last.start).includes("\r") ? "\r\n" : lineBreak;
+  return `${before}${open ? end : ""}${line(lineBreak)}${lineBreak}${text.slice(at)}`;
 }
 
-/** A value as it must stand in the file: single quotes keep everything as it is, here and in a shell. */
-function written(value: string): string {
+/**
+ * A value as it must stand in the file. Single quotes keep everything as it is, here and in a shell. Where lines end in a carriage
+ * return it is escaped, which only psn reads back: a shell cannot source such a file.
+ */
+function written(value: string, lineBreak: string): string {
   if (PLAIN.test(value)) return value;
-  if (!(value.includes("'") || CONTROL.test(value))) return `'${value}'`;
-  const escaped = value
-    .replace(/[\\"$`]/g, "\\$&")
-    .replaceAll("\n", "\\n")
-    .replaceAll("\r", "\\r")
-    .replaceAll("\t", "\\t");
-  return `"${escaped}"`;
+  const isEscaped = lineBreak !== "\n" && CONTROL.test(value);
+  if (!(value.includes("'") || isEscaped)) return `'${value}'`;
+  const quoted = value.replace(/[\\"$`]/g, "\\$&");
+  return `"${isEscaped ? quoted.replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t") : quoted}"`;
 }
 
 function scan(text: string, file: string): Scan {
@@ -112,6 +123,7 @@ function scan(text: string, file: string): Scan {
   const offered = new Map<string, number>();
   let position = text.startsWith("\uFEFF") ? 1 : 0;
   let line = 1;
+  let lineBreak: string | undefined;
   while (position < text.length) {
     const eol = endOfLine(text, position);
     const content = text.slice(position, eol.at);
@@ -119,16 +131,18 @@ function scan(text: string, file: string): Scan {
     if (first === "" || first === "#") {
       const offer = OFFER.exec(content)?.[1];
       if (offer !== undefined) offered.set(offer, eol.next);
+      lineBreak ??= text.slice(eol.at, eol.next) || undefined;
       position = eol.next;
       line += 1;
       continue;
     }
     const statement = readStatement(text, position, file, line);
     statements.push(statement);
+    lineBreak ??= /(?:\r\n?|\n)$/.exec(text.slice(statement.valueEnd, statement.end))?.[0];
     line += [...text.slice(position, statement.end).matchAll(/\r\n?|\n/g)].length;
     position = statement.end;
   }
-  return { statements, offered };
+  return { statements, offered, lineBreak: lineBreak ?? "\n" };
 }
 
 function readStatement(text: string, start: number, file: string, line: number): Statement {
@@ -159,7 +173,8 @@ function readStatement(text: string, start: number, file: string, line: number):
     const hint = `put all of the value between one pair of quotes, of a kind it does not hold itself: '…', "…" or \`…\``;
     throw new PsnError("CONFIG_INVALID", `${file}:${line}: something follows the closing quote of ${name}.`, { hint });
   }
-  const inner = text.slice(valueStart + 1, close).replace(/\r\n?/g, "\n");
+  const raw = text.slice(valueStart + 1, close);
+  const inner = text.slice(eol.at, eol.next) === "\n" ? raw : raw.replace(/\r\n?/g, "\n");
   const value = quote === '"' ? inner.replace(/\\([nrt\\"$`])/g, (_, letter: string) => ESCAPES[letter] ?? letter) : inner;
   return { name, value, file, line, start, end: eol.next, valueStart, valueEnd: close + 1 };
 }
