@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { describe, expect, test } from "vitest";
-import { chooseAccounts, nameOf } from "./choose-accounts.ts";
+import { chooseAccounts, nameOf, namesOf } from "./choose-accounts.ts";
 import type { Account } from "./ports/accounts.ts";
 
 const PLATFORMS = ["bluesky", "mastodon", "feed"];
@@ -64,6 +64,33 @@ describe("the accounts a user means", () => {
   test("may need reconnecting: whoever uses them says so", () => {
     const sick = account("bluesky", "sick.example", "needs-reconnect");
     expect(names(chooseAccounts([sick], [], PLATFORMS))).toEqual(["bluesky:sick.example"]);
+  });
+});
+
+describe("accounts of one handle, as an earlier psn left them", () => {
+  const one = { ...account("linkedin", "Ada Lovelace"), id: "one" };
+  const two = { ...account("linkedin", "ada lovelace"), id: "two", profile: { ...one.profile, handle: "ada lovelace", subject: "other" } };
+
+  test("have names of their own, which are accepted; the short one is refused with both", () => {
+    const long = [...namesOf([one, two, ada]).values()];
+    expect(long).toEqual([
+      expect.stringMatching(/^linkedin:Ada Lovelace#[0-9a-f]{4}$/),
+      expect.stringMatching(/^linkedin:ada lovelace#[0-9a-f]{4}$/),
+      "bluesky:ada.example",
+    ]);
+    const chosen = long.map((name) => chooseAccounts([one, two, ada], [name], [...PLATFORMS, "linkedin"]).map(({ id }) => id));
+    expect(chosen).toEqual([["one"], ["two"], [ada.id]]);
+    for (const short of ["linkedin:Ada Lovelace", "Ada Lovelace", "linkedin"])
+      expect(refusal([one, two, ada], short)).toMatchObject({
+        code: "INPUT_INVALID",
+        message: `"${short}" is 2 accounts: ${long.slice(0, 2).join(", ")}`,
+      });
+  });
+
+  test("a name in full is that account, though another's handle reads alike", () => {
+    const odd = account("linkedin", "bluesky:ada.example");
+    expect(names(chooseAccounts([ada, odd], ["bluesky:ada.example"], PLATFORMS))).toEqual(["bluesky:ada.example"]);
+    expect(names(chooseAccounts([ada, odd], ["linkedin:bluesky:ada.example"], PLATFORMS))).toEqual(["linkedin:bluesky:ada.example"]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { taggedHandle } from "./own-name.ts";
 import type { Account } from "./ports/accounts.ts";
 
 /**
@@ -11,7 +12,7 @@ export function chooseAccounts(accounts: readonly Account[], names: readonly str
   if (names.length === 0) {
     const [only, ...others] = connected;
     if (only && others.length === 0) return [only];
-    throw new PsnError("INPUT_REQUIRED", `which of your ${connected.length} accounts? ${connected.map(nameOf).join(", ")}`, {
+    throw new PsnError("INPUT_REQUIRED", `which of your ${connected.length} accounts? ${[...namesOf(connected).values()].join(", ")}`, {
       hint: "pass --to with one or more of them, or --to all",
     });
   }
@@ -24,6 +25,28 @@ export function chooseAccounts(accounts: readonly Account[], names: readonly str
 /** `platform:handle`, as it is printed and accepted everywhere. */
 export function nameOf(account: Pick<Account, "platform" | "profile">): string {
   return `${account.platform}:${account.profile.handle}`;
+}
+
+/**
+ * A name for each of these accounts, by its id. Accounts of an earlier psn may have one handle; each of them has a tag here, until it is
+ * connected again and keeps it.
+ */
+export function namesOf(accounts: readonly Account[]): ReadonlyMap<string, string> {
+  const key = (account: Account) => nameOf(account).toLowerCase();
+  const counts = Map.groupBy(accounts, key);
+  return new Map(
+    accounts.map((account) => [
+      account.id,
+      counts.get(key(account))?.length === 1 ? nameOf(account) : `${account.platform}:${taggedHandle(account.profile)}`,
+    ]),
+  );
+}
+
+/** The account of this name or id, in any case; undefined when it is none's or several accounts'. */
+export function accountNamed(accounts: readonly Account[], name: string): Account | undefined {
+  const wanted = name.toLowerCase();
+  const names = namesOf(accounts);
+  return accounts.find(({ id }) => id.toLowerCase() === wanted || names.get(id)?.toLowerCase() === wanted);
 }
 
 /** A name that holds a comma itself ("linkedin:Ada Lovelace, PhD") comes in pieces. */
@@ -45,21 +68,25 @@ function joined(accounts: readonly Account[], pieces: readonly string[]): readon
 
 function matching(accounts: readonly Account[], name: string, platformIds: readonly string[]): readonly Account[] {
   if (name === "all") return accounts;
+  const exact = accountNamed(accounts, name);
+  if (exact) return [exact];
   const wanted = name.toLowerCase();
+  const names = namesOf(accounts);
+  const listed = (some: readonly Account[]) => some.map(({ id }) => names.get(id)).join(", ");
   const found = accounts.filter((account) =>
-    [account.platform, nameOf(account), account.profile.handle, account.id].some((one) => one.toLowerCase() === wanted),
+    [account.platform, nameOf(account), account.profile.handle].some((one) => one.toLowerCase() === wanted),
   );
   if (found.length === 1) return found;
   if (found.length > 1)
-    throw new PsnError("INPUT_INVALID", `"${name}" is ${found.length} accounts: ${found.map(nameOf).join(", ")}`, {
+    throw new PsnError("INPUT_INVALID", `"${name}" is ${found.length} accounts: ${listed(found)}`, {
       hint: "name one in full, or --to all",
     });
   const platform = wanted.split(":")[0] ?? wanted;
   if (platformIds.includes(platform)) {
-    const there = accounts.filter((account) => account.platform === platform).map(nameOf);
+    const there = accounts.filter((account) => account.platform === platform);
     if (there.length > 0)
-      throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${there.join(", ")}`, { hint: "psn accounts" });
+      throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${listed(there)}`, { hint: "psn accounts" });
     throw new PsnError("AUTH_REQUIRED", `no ${platform} account is connected`, { hint: `psn connect ${platform}` });
   }
-  throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${accounts.map(nameOf).join(", ")}`, { hint: "psn accounts" });
+  throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${listed(accounts)}`, { hint: "psn accounts" });
 }

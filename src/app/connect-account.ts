@@ -2,6 +2,7 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Connection, ExchangeRequest, Known, Profile } from "@psn/core/types/account.ts";
 import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
+import { ownHandle, plainHandle } from "./own-name.ts";
 import type { Account, Disconnected } from "./ports/accounts.ts";
 import type { World } from "./ports/world.ts";
 import { appOf, askAccount, credentialsFor, namingApp, netOf, openSession, sealCredentials } from "./session.ts";
@@ -63,14 +64,14 @@ export async function connectAccount(
     throw namingApp(error, platform);
   });
   const knownId = await world.stores.accounts.find(userId, platformId, profile.subject);
-  const named = platform.namesakes ? { ...profile, handle: await ownHandle(world, userId, platformId, profile) } : profile;
+  const named = await withOwnName(world, userId, platformId, profile);
   const wanted = meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
   if (wanted && wanted.profile.subject !== profile.subject) {
     await forget(world, userId, platform, { credentials, profile });
     throw new PsnError(
       "INPUT_INVALID",
       `that is ${platformId}:${profile.handle}, and ${nameOf(wanted)} was to be reconnected; nothing was changed`,
-      { hint: `log in there as ${wanted.profile.handle} and try again; to have both: psn connect ${platformId} --another` },
+      { hint: `log in there as ${plainHandle(wanted.profile)} and try again; to have both: psn connect ${platformId} --another` },
     );
   }
   const id = knownId ?? world.newId();
@@ -115,25 +116,30 @@ function knownTo(world: World, userId: string, platformId: string): Known {
     );
     const sealed = account && (await world.stores.accounts.credentials(userId, account.id));
     if (!account) return undefined;
+    const profile = { ...account.profile, handle: plainHandle(account.profile) };
     try {
-      return { profile: account.profile, ...(sealed ? { credentials: credentialsFor(world, userId, account, sealed) } : {}) };
+      return { profile, ...(sealed ? { credentials: credentialsFor(world, userId, account, sealed) } : {}) };
     } catch (error) {
       // Connecting again is what mends a secret that does not open.
-      if (error instanceof PsnError && error.code.startsWith("VAULT_")) return { profile: account.profile };
+      if (error instanceof PsnError && error.code.startsWith("VAULT_")) return { profile };
       throw error;
     }
   };
 }
 
-/**
- * The handle by which lists and commands tell this account from the user's others: two webhooks on one host have the same, and two
- * feeds in folders of one name. The end of the subject is always the same for the same account, and is no secret.
- */
-async function ownHandle(world: World, userId: string, platformId: string, { subject, handle }: Profile): Promise<string> {
-  const others = (await world.stores.accounts.list(userId)).filter(
-    ({ platform, profile }) => platform === platformId && profile.subject !== subject,
-  );
-  return others.some(({ profile }) => profile.handle.toLowerCase() === handle.toLowerCase()) ? `${handle}#${subject.slice(-4)}` : handle;
+/** The profile under a name that no other account of this user and platform has. */
+async function withOwnName(world: World, userId: string, platformId: string, profile: Profile): Promise<Profile> {
+  const accounts = (await world.stores.accounts.list(userId)).filter(({ platform }) => platform === platformId);
+  const profiles = accounts.map((account) => account.profile);
+  const others = profiles.filter(({ subject }) => subject !== profile.subject);
+  return {
+    ...profile,
+    handle: ownHandle(
+      profile,
+      others,
+      profiles.find(({ subject }) => subject === profile.subject),
+    ),
+  };
 }
 
 /** The account of this platform that waits to be reconnected. */

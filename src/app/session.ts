@@ -2,6 +2,7 @@ import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
 import type { Net, Platform, Session } from "@psn/core/types/platform.ts";
 import { momentOf, since } from "./clocks.ts";
+import { plainHandle } from "./own-name.ts";
 import type { SealedCredentials, StoredCredentials } from "./ports/accounts.ts";
 import { pass } from "./ports/fault-points.ts";
 import type { Place } from "./ports/outside.ts";
@@ -108,7 +109,8 @@ export function openSession(
     throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, {
       hint: `psn connect ${account.platform}`,
     });
-  return { credentials: credentialsFor(world, userId, account, sealed), profile: account.profile, ...netOf(world, userId, signal) };
+  const profile = { ...account.profile, handle: plainHandle(account.profile) };
+  return { credentials: credentialsFor(world, userId, account, sealed), profile, ...netOf(world, userId, signal) };
 }
 
 /** What an adapter is given for this user. */

@@ -1,4 +1,3 @@
-import { nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import type { Account } from "@psn/app/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/app/ports/posts.ts";
@@ -96,11 +95,11 @@ export function deliveryTable(output: Output, deliveries: readonly DeliverySumma
   );
 }
 
-export function accountDocument(account: Account) {
+export function accountDocument(account: Account, name: string) {
   const { id, platform, profile, health, healthReason, pausedUntil, expiresAt, refreshedAt, createdAt, renews } = account;
   return {
     id,
-    name: nameOf(account),
+    name,
     platform,
     handle: profile.handle,
     subject: profile.subject,

@@ -50,7 +50,6 @@ export default definePlatform({
     duplicates: "client-id",
     concurrency: 1,
   },
-  namesakes: true,
   unasked: "not asked, since nobody is: its folder is there, and is its own",
   auth: [
     {

@@ -32,7 +32,6 @@ export default definePlatform({
     concurrency: 4,
     retries: RETRIES,
   },
-  namesakes: true,
   unasked: "not asked: only a post shows whether its receiver takes one",
   auth: [
     {

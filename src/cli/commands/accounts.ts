@@ -1,6 +1,6 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { reconnecting } from "@psn/app/advice.ts";
-import { nameOf } from "@psn/app/choose-accounts.ts";
+import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
 import type { Account } from "@psn/app/ports/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
@@ -20,12 +20,14 @@ export default defineCommand({
     const { output } = context;
     const { world, user } = await context.hub();
     const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => all || health !== "disconnected");
-    output.result({ accounts: accounts.map(accountDocument) }, () =>
+    const names = namesOf(accounts);
+    const named = (account: Account) => names.get(account.id) ?? nameOf(account);
+    output.result({ accounts: accounts.map((account) => accountDocument(account, named(account))) }, () =>
       accounts.length === 0
         ? ""
         : table(
             accounts.map((account) => [
-              nameOf(account),
+              named(account),
               health(output, account, user.timeZone),
               renewal(account, user.timeZone),
               account.profile.url,

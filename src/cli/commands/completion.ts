@@ -1,4 +1,4 @@
-import { nameOf } from "@psn/app/choose-accounts.ts";
+import { namesOf } from "@psn/app/choose-accounts.ts";
 import { COMMON_FLAGS, type CommandTable, defineCommand, isGroup } from "@psn/cli/command.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { z } from "zod";
@@ -49,7 +49,8 @@ export default defineCommand({
     if (words !== undefined) {
       const found = await complete(context.commands, [shell ?? "", ...line], words, async () => {
         const { world, user } = await context.hub();
-        return (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected").map(nameOf);
+        const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected");
+        return [...namesOf(accounts).values()];
       });
       context.output.result({ words: found }, () => found);
       return undefined;

@@ -1,5 +1,6 @@
-import { nameOf } from "@psn/app/choose-accounts.ts";
+import { accountNamed } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
+import { plainHandle } from "@psn/app/own-name.ts";
 import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { fillForm, type Given, MADE_FIELDS, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
@@ -72,7 +73,7 @@ export default defineCommand({
       what,
       given,
       asker,
-      isNamed || !again ? undefined : { profile: again.profile, hub: hub.world.hub },
+      isNamed || !again ? undefined : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
     );
     // Whoever runs this owns the hub's folder, and may connect to this machine and its network.
     const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
@@ -98,7 +99,7 @@ export default defineCommand({
 async function meantBy(named: string, { world, user }: Hub) {
   if (!named.includes(":")) return { id: named, account: undefined };
   const accounts = await world.stores.accounts.list(user.id);
-  const account = accounts.find((one) => nameOf(one).toLowerCase() === named.toLowerCase());
+  const account = accountNamed(accounts, named);
   if (account) return { id: account.platform, account };
   throw new PsnError("NOT_FOUND", `no account is called "${named}"`, { hint: "psn accounts" });
 }

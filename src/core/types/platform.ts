@@ -141,8 +141,6 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   /** The vendor's page this adapter was written from. */
   readonly docs: string;
   readonly capabilities: Capabilities;
-  /** Accounts of one user may have the same handle: two webhooks on one host, two folders of one name. */
-  readonly namesakes?: true;
   /** Present where `identify` asks nobody who could say no: what `psn doctor` says of the account then. */
   readonly unasked?: string;
   /** The ways to connect; the first is the one taken when the user does not say. */
