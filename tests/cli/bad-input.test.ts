@@ -110,10 +110,10 @@ describe("the post", () => {
     await refused(at("2020-01-01 09:00"), "TIME_INVALID", /ago|past/);
     await refused(at("tomorrow"), "TIME_INVALID", /without an hour[\s\S]*09:00/);
     await refused(at("tomorrow 9"), "TIME_INVALID", /am or pm[\s\S]*09:00 or .*21:00/);
-    await refused(at("03/04 9am"), "TIME_INVALID", /two ways[\s\S]*-03-04 or .*-04-03/);
+    await refused(at("03/04 9am"), "TIME_INVALID", /two ways[\s\S]*-0[34]-0[34] 09:00 or .*-0[34]-0[34] 09:00/);
     await refused(at("2027-03-28 02:30"), "TIME_INVALID", /.+\n.*2027-03-28/);
     await refused(at("2027-10-31 02:30"), "TIME_INVALID", /.+\n.*2027-10-31/);
-    await refused(at("2027-02-30 09:00"), "TIME_INVALID", /calendar/);
+    await refused(at("2027-02-30 09:00"), "TIME_INVALID", /there is no 30 February/);
     await refused(at("9999-01-01 09:00"), "TIME_INVALID", /year/);
     await refused(at("the day after the party"), "TIME_INVALID", "psn help times");
     await refused(at("tomorrow 9am", "--tz", "Mars/Base"), "TIME_INVALID", /Mars\/Base/);
