@@ -3,7 +3,7 @@ import type { NewMedia } from "@psn/app/ports/posts.ts";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
-import { readMedia } from "@psn/core/utils/media.ts";
+import { type MediaFile, readMedia } from "@psn/core/utils/media.ts";
 import { cleaned } from "@psn/domain/clean.ts";
 import { hasFront } from "@psn/domain/draft/front-kinds.ts";
 import { type Draft, decodeText, parseDraft, plainDraft } from "@psn/domain/draft.ts";
@@ -26,6 +26,8 @@ export interface DraftInput {
   readonly language?: string | undefined;
   /** Each as `platform.name=value`. */
   readonly option: readonly string[];
+  /** Position, serial numbers, names and comments stay in the media. */
+  readonly keepMetadata: boolean;
   /** Standard input is taken though its last line does not end. */
   readonly allowPartial: boolean;
   /** Front matter may name media outside of its file's folder. */
@@ -42,6 +44,20 @@ export interface ReadDraft {
   readonly to: readonly string[];
   readonly at?: string;
   readonly tz?: string;
+  /** What was taken out of the media, by the paths the author gave; files in which there was nothing are not there. */
+  readonly taken: readonly TakenOut[];
+}
+
+export interface TakenOut {
+  readonly file: string;
+  readonly taken: MediaFile["taken"];
+}
+
+/** A file the author named: `path` is where it is. */
+interface Named {
+  readonly file: string;
+  readonly path: string;
+  readonly alt?: string;
 }
 
 /** The post that the arguments, standard input or a file describe, its media read; flags stand above front matter. */
@@ -56,20 +72,23 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
   if (file !== undefined && !input.allowOutside) await assertInside(draft, folder, file);
   const [first, ...others] = draft.parts;
   const flagged = input.media.map((file, i) => ({
-    file: resolve(context.cwd, file),
+    file,
+    path: resolve(context.cwd, file),
     ...(input.alt[i] === undefined ? {} : { alt: input.alt[i] }),
   }));
   const files = new Map<string, Promise<NewMedia>>();
-  const load = ({ file, alt }: { file: string; alt?: string }) => {
-    const key = JSON.stringify([file, alt]);
-    const known = files.get(key) ?? readOne(file, alt);
+  const taken = new Map<string, TakenOut>();
+  const keepMetadata = input.keepMetadata || draft.keepMetadata === true;
+  const load = ({ file, path, alt }: Named) => {
+    const key = JSON.stringify([path, alt]);
+    const known = files.get(key) ?? readOne(path, alt, keepMetadata, (out) => taken.set(path, { file, taken: out }));
     files.set(key, known);
     return known;
   };
-  const partsOf = async ([head, ...rest]: Draft["parts"], extra: readonly { file: string; alt?: string }[]): Promise<DraftParts> => {
-    const one = async (part: Draft["parts"][number], more: readonly { file: string; alt?: string }[]) => ({
+  const partsOf = async ([head, ...rest]: Draft["parts"], extra: readonly Named[]): Promise<DraftParts> => {
+    const one = async (part: Draft["parts"][number], more: readonly Named[]) => ({
       text: part.text,
-      media: await Promise.all([...part.media.map((item) => ({ ...item, file: resolve(folder, item.file) })), ...more].map(load)),
+      media: await Promise.all([...part.media.map((item) => ({ ...item, path: resolve(folder, item.file) })), ...more].map(load)),
     });
     return [await one(head, extra), ...(await Promise.all(rest.map((part) => one(part, []))))];
   };
@@ -94,6 +113,7 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
     to: draft.to ?? [],
     ...(draft.at === undefined ? {} : { at: draft.at }),
     ...(draft.tz === undefined ? {} : { tz: draft.tz }),
+    taken: [...taken.values()].filter((one) => one.taken.length > 0),
   };
 }
 
@@ -111,8 +131,14 @@ function optionsOf(front: Draft["options"], flags: readonly string[]): Draft["op
   return options;
 }
 
-async function readOne(file: string, alt: string | undefined): Promise<NewMedia> {
-  const { bytes, ...info } = await readMedia(file);
+async function readOne(
+  path: string,
+  alt: string | undefined,
+  keepMetadata: boolean,
+  onTaken: (taken: MediaFile["taken"]) => void,
+): Promise<NewMedia> {
+  const { bytes, taken, ...info } = await readMedia(path, { keepMetadata });
+  onTaken(taken);
   return {
     id: Bun.randomUUIDv7(),
     ...info,

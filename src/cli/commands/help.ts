@@ -35,6 +35,7 @@ export const FILE: readonly (readonly [line: string, does: string])[] = [
   ["numbered: true", ""],
   ["draft: false", "true: psn refuses to publish the file"],
   ["published: true", "false: the same"],
+  ["keepMetadata: true", "position, serial numbers, names and comments stay in the media; else psn takes them out"],
   ["platforms:", "what only one platform gets"],
   ["  x:", ""],
   ["    text: shorter", "in place of all parts"],

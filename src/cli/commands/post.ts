@@ -45,6 +45,7 @@ export default defineCommand({
     { flags: "--text <text>", help: "the text, word for word, also where a file has its name" },
     { flags: "--media <file>", help: "an image, a video or a PDF; once for each, in order", many: true },
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
+    { flags: "--keep-metadata", help: "leave position, serial numbers, names and comments in the media; psn takes them out" },
     { flags: "--option <option>", help: "what only one platform knows: x.reply=following; see docs/platforms.md", many: true },
     { flags: "--late <policy>", help: `when it can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
     { flags: "--allow-outside", help: "take media that front matter names outside of the file's folder" },
@@ -68,6 +69,7 @@ export default defineCommand({
     alt: z.array(fields.alt).default([]),
     option: list,
     allowOutside: z.boolean().default(false),
+    keepMetadata: z.boolean().default(false),
     allowPartial: z.boolean().default(false),
     split: z.boolean().default(false),
     numbered: z.boolean().default(false),
@@ -82,7 +84,7 @@ export default defineCommand({
   }),
   run: async (input, context) => {
     const { output, signal, version } = context;
-    const { draft, comments, nothingPiped, to, at, tz } = await readDraft({ ...input, source: input["text-or-file"] }, context);
+    const { draft, comments, nothingPiped, to, at, tz, taken } = await readDraft({ ...input, source: input["text-or-file"] }, context);
     const { world, user, late } = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
     const names = input.to.length > 0 ? input.to : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
@@ -107,8 +109,15 @@ export default defineCommand({
       const previews = await previewPost(world, draft, accounts);
       const leftOut = comments === 0 ? [] : [`left out ${comments} HTML comment${comments === 1 ? "" : "s"}`];
       const tellPreviews = () =>
-        output.result({ dryRun: true, due: due.at.toISOString(), leftOut: { comments }, accounts: previews.map(previewDocument) }, () =>
-          paragraphs([...(now ? [] : [`due ${due.said}`]), ...leftOut, ...previews.map((preview) => previewText(output, preview))]),
+        output.result(
+          { dryRun: true, due: due.at.toISOString(), leftOut: { comments }, takenOut: taken, accounts: previews.map(previewDocument) },
+          () =>
+            paragraphs([
+              ...(now ? [] : [`due ${due.said}`]),
+              ...leftOut,
+              ...(taken.length > 0 ? [taken.map((one) => `taken out of ${one.file}: ${one.taken.join(", ")}`)] : []),
+              ...previews.map((preview) => previewText(output, preview)),
+            ]),
         );
       // With --json there is one document: the failure's, when it failed.
       if (!output.json) tellPreviews();

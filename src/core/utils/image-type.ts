@@ -21,6 +21,14 @@ function isAvif(bytes: Uint8Array): boolean {
   return false;
 }
 
+/**
+ * True for HEIC and HEIF, as telephones save photographs: by the brands of ISO/IEC 23008-12, annex B, of which none is AVIF's. `mif1` and
+ * `msf1` stand for any coding of the picture.
+ */
+export function isHeic(bytes: Uint8Array): boolean {
+  return /^ftyp(he[iv][cmsx]|mif[12]|msf1)/.test(text(bytes, 4, 12)) && imageTypeOf(bytes) === undefined;
+}
+
 /** False when the end that each format has is not there: a download that broke off, a disk that was full. */
 export function isWhole(bytes: Uint8Array, type: ImageType): boolean {
   switch (type) {

@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { crc32 } from "node:zlib";
 import { PsnError } from "@psn/core/errors.ts";
 import type { MediaKind } from "@psn/core/types/post.ts";
 import { imageSize } from "image-size";
-import { type ImageType, imageTypeOf, isWhole } from "./image-type.ts";
+import { type ImageType, imageTypeOf, isHeic, isWhole } from "./image-type.ts";
+import { withoutMetadata } from "./metadata/index.ts";
+import type { Taken } from "./metadata/taken.ts";
 import { looksLikeVideo, readVideo } from "./video.ts";
 
 const MB = 1024 * 1024;
@@ -26,15 +29,23 @@ export interface MediaFile {
   readonly durationMs?: number;
   /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
+  /** What was taken out of the file: `bytes` are what is left. Empty where there was nothing. */
+  readonly taken: readonly Taken[];
+}
+
+export interface ReadOptions {
+  /** Position, serial numbers, names and comments stay in the file. */
+  readonly keepMetadata?: boolean;
 }
 
 /**
- * Reads an image, a video or a PDF and finds out what it is by its bytes, not by its name.
+ * Reads an image, a video or a PDF, finds out what it is by its bytes, not by its name, and takes out what tells where, by whom and with
+ * which camera it was made. This is the one place where it happens: whatever is stored, uploaded, linked or written to a folder is this.
  *
  * @throws PsnError FILE_UNREADABLE when there is no such file or it may not be read; MEDIA_INVALID when it is empty, too large, cut off,
- * damaged, or none of JPEG, PNG, GIF, WebP, AVIF, MP4, QuickTime, WebM and PDF.
+ * damaged, none of JPEG, PNG, GIF, WebP, AVIF, MP4, QuickTime, WebM and PDF, or one of which psn does not see what it tells.
  */
-export async function readMedia(path: string): Promise<MediaFile> {
+export async function readMedia(path: string, { keepMetadata = false }: ReadOptions = {}): Promise<MediaFile> {
   const bytes = await readAll(path);
   const found = await identify(path, bytes);
   const most = MOST_BYTES[found.kind];
@@ -43,10 +54,26 @@ export async function readMedia(path: string): Promise<MediaFile> {
       `${path} has ${megabytes(bytes.length)} MB; of ${article(found.kind)} psn takes ${most / MB} MB`,
       `make the ${found.kind} smaller`,
     );
-  return { bytes, ...found, sha256: createHash("sha256").update(bytes).digest("hex") };
+  const clean = keepMetadata ? { bytes, taken: [] } : await cleaned(path, bytes, found);
+  return { bytes: clean.bytes, ...found, sha256: createHash("sha256").update(clean.bytes).digest("hex"), taken: clean.taken };
 }
 
-async function identify(path: string, bytes: Uint8Array): Promise<Omit<MediaFile, "bytes" | "sha256">> {
+/** What is left is looked at once more: a file must come out as it went in, but for what it tells. */
+async function cleaned(path: string, bytes: Uint8Array, found: Found) {
+  const clean = withoutMetadata(bytes, found.mime);
+  const isSame = clean && (clean.bytes === bytes || isDeepStrictEqual(await identify(path, clean.bytes).catch(() => undefined), found));
+  if (clean && isSame) return clean;
+  throw invalid(
+    `${path} is built in a way in which psn cannot find the position and the names that it may hold`,
+    found.kind === "document"
+      ? "save it without a password, or publish it as it is: --keep-metadata"
+      : "save it anew with another program, or publish it as it is: --keep-metadata",
+  );
+}
+
+type Found = Omit<MediaFile, "bytes" | "sha256" | "taken">;
+
+async function identify(path: string, bytes: Uint8Array): Promise<Found> {
   const damaged = (like: string) => invalid(`${path} begins like ${like} but is cut off or damaged`, "save or download the file anew");
   const mime = imageTypeOf(bytes);
   if (mime !== undefined) {
@@ -63,6 +90,7 @@ async function identify(path: string, bytes: Uint8Array): Promise<Omit<MediaFile
     if (!hasPdfEnd(bytes)) throw damaged("a PDF");
     return { kind: "document", mime: "application/pdf" };
   }
+  if (isHeic(bytes)) throw invalid(`${path} is HEIC, which psn cannot read`, "export it as JPEG, and attach that");
   throw invalid(`${path} is not an image, a video or a PDF psn can publish`, "convert it to JPEG, PNG, GIF, WebP, AVIF, MP4 or PDF");
 }
 
@@ -84,7 +112,8 @@ async function readAll(path: string): Promise<Uint8Array> {
     if (found.size === 0) throw invalid(`${path} is empty`, "save or download the file anew");
     if (found.size > MOST_BYTES.video)
       throw invalid(`${path} has ${megabytes(found.size)} MB; psn takes ${MOST_BYTES.video / MB} MB`, "make the file smaller");
-    return new Uint8Array(await readFile(path));
+    const { buffer, byteOffset, byteLength } = await readFile(path);
+    return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
     throw error instanceof PsnError ? error : explained(path, error);
   }

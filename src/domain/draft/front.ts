@@ -54,6 +54,7 @@ const FRONT = z.strictObject({
   title: fields.title.exactOptional(),
   contentWarning: fields.contentWarning.exactOptional(),
   split: yes.exactOptional(),
+  keepMetadata: yes.exactOptional(),
   numbered: yes.exactOptional(),
   draft: loose,
   published: loose,
@@ -201,7 +202,8 @@ function valueHint(path: readonly (string | number)[], data: unknown): string {
   }
   if (value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0))
     return `write a value behind ${key}:, or take the line out`;
-  if (key === "split" || key === "numbered" || key === "draft" || key === "published") return "write true or false, without quotes";
+  if (key === "split" || key === "keepMetadata" || key === "numbered" || key === "draft" || key === "published")
+    return "write true or false, without quotes";
   if (fields.isAddress(value)) return "download the file and write its path; or write the address in the text";
   if (Array.isArray(value)) return `write one value: ${key}: …`;
   if (["number", "boolean", "bigint"].includes(typeof value)) return `put it in quotes: ${key}: "${String(value)}"`;
