@@ -43,7 +43,12 @@ const EXIF = [
   `-EXIF:ImageDescription=${TITLE}`,
   "-EXIF:ColorSpace#=65535",
 ];
-const XMP = [`-XMP-dc:Creator=${OWNER}`, `-XMP-photoshop:City=${PLACE}`, `-XMP-aux:SerialNumber=${SERIAL}`, `-XMP-dc:Description=${COMMENT}`];
+const XMP = [
+  `-XMP-dc:Creator=${OWNER}`,
+  `-XMP-photoshop:City=${PLACE}`,
+  `-XMP-aux:SerialNumber=${SERIAL}`,
+  `-XMP-dc:Description=${COMMENT}`,
+];
 const ICC = ["-ICC_Profile<=profile.icc"];
 const IPTC = [`-IPTC:City=${PLACE}`, `-IPTC:By-line=${OWNER}`, `-IPTC:Caption-Abstract=${COMMENT}`];
 
@@ -65,21 +70,31 @@ const chunks = (types: RegExp) => (bytes: Uint8Array) => {
   const little = all.toString("latin1", 0, 4) === "RIFF";
   const found: string[] = [];
   for (let at = little ? 12 : 8; at + 8 <= all.length; ) {
-    const [size, type] = little ? [all.readUInt32LE(at + 4), latin1(all.subarray(at, at + 4))] : [all.readUInt32BE(at), latin1(all.subarray(at + 4, at + 8))];
+    const [size, type] = little
+      ? [all.readUInt32LE(at + 4), latin1(all.subarray(at, at + 4))]
+      : [all.readUInt32BE(at), latin1(all.subarray(at + 4, at + 8))];
     if (types.test(type)) found.push(type, all.toString("base64", at + 8, at + 8 + size));
     at += little ? 8 + size + (size % 2) : 12 + size;
   }
   return found;
 };
 const scans = (bytes: Uint8Array) =>
-  (segmentsOf(bytes) ?? []).filter(({ marker }) => marker < 0xe0).map(({ start, end }) => Buffer.from(bytes.subarray(start, end)).toString("base64"));
+  (segmentsOf(bytes) ?? [])
+    .filter(({ marker }) => marker < 0xe0)
+    .map(({ start, end }) => Buffer.from(bytes.subarray(start, end)).toString("base64"));
 const ALL = ["position", "camera serial number", "owner name", "comment"];
 
 /** Behind header, colours and the sign that it repeats. */
 const FRAMES = latin1(GIF.subarray(38));
 
 const KINDS: readonly Kind[] = [
-  { name: "photo.jpg", make: () => picture("jpeg"), write: [...EXIF, ...XMP, ...IPTC, ...ICC, `-Comment=${COMMENT}`], taken: ALL, pixels: scans },
+  {
+    name: "photo.jpg",
+    make: () => picture("jpeg"),
+    write: [...EXIF, ...XMP, ...IPTC, ...ICC, `-Comment=${COMMENT}`],
+    taken: ALL,
+    pixels: scans,
+  },
   {
     name: "photo.png",
     make: () => picture("png"),
@@ -87,13 +102,31 @@ const KINDS: readonly Kind[] = [
     taken: ALL,
     pixels: chunks(/^(IHDR|PLTE|IDAT|iCCP|tRNS)$/),
   },
-  { name: "photo.webp", make: () => picture("webp"), write: [...EXIF, ...XMP, ...ICC], taken: ALL, pixels: chunks(/^(VP8 |VP8L|ALPH|ICCP)$/) },
+  {
+    name: "photo.webp",
+    make: () => picture("webp"),
+    write: [...EXIF, ...XMP, ...ICC],
+    taken: ALL,
+    pixels: chunks(/^(VP8 |VP8L|ALPH|ICCP)$/),
+  },
   { name: "photo.avif", make: async () => AVIF, write: [...EXIF, ...XMP], taken: ALL, pixels: (bytes) => pictureOf(bytes) },
-  { name: "loop.gif", make: async () => GIF, write: [...XMP, `-Comment=${COMMENT}`], taken: ALL, pixels: (bytes) => latin1(bytes).includes("NETSCAPE2.0") && latin1(bytes).endsWith(FRAMES) },
+  {
+    name: "loop.gif",
+    make: async () => GIF,
+    write: [...XMP, `-Comment=${COMMENT}`],
+    taken: ALL,
+    pixels: (bytes) => latin1(bytes).includes("NETSCAPE2.0") && latin1(bytes).endsWith(FRAMES),
+  },
   {
     name: "film.mp4",
     make: () => movie("mp4"),
-    write: [...XMP, "-Keys:GPSCoordinates=52.516, 13.377", `-ItemList:Author=${OWNER}`, `-ItemList:Comment=${COMMENT}`, `-UserData:Title=${TITLE}`],
+    write: [
+      ...XMP,
+      "-Keys:GPSCoordinates=52.516, 13.377",
+      `-ItemList:Author=${OWNER}`,
+      `-ItemList:Comment=${COMMENT}`,
+      `-UserData:Title=${TITLE}`,
+    ],
     taken: ALL,
     pixels: mediaData,
   },
@@ -116,7 +149,8 @@ const KINDS: readonly Kind[] = [
 /** The first item's bytes: nothing but the picture lies in this file's `mdat` at first. */
 const pictureOf = (bytes: Uint8Array) => Buffer.from(bytes).includes(Buffer.from(AVIF.subarray(-29)));
 
-const WHO = /GPS|Location|City|Serial|Owner|Artist|Author|Creator$|Comment|(?<!Handler)Description$|By-line|Caption|Title|Subject|Keywords|Copyright/;
+const WHO =
+  /GPS|Location|City|Serial|Owner|Artist|Author|Creator$|Comment|(?<!Handler)Description$|By-line|Caption|Title|Subject|Keywords|Copyright/;
 
 describe.skipIf(!hasExiftool)("exiftool finds nothing of where, by whom and with which camera", () => {
   test.each(KINDS)("$name", async ({ name, make, write, taken, pixels }) => {
@@ -136,7 +170,13 @@ describe.skipIf(!hasExiftool)("exiftool finds nothing of where, by whom and with
     for (const canary of CANARIES) expect(latin1(read.bytes), canary).not.toContain(canary);
 
     const shown = (fields: Record<string, string>) =>
-      Object.fromEntries(Object.entries(fields).filter(([field]) => /^(ICC|IFD0:Orientation|ExifIFD:ColorSpace|.*:(ImageWidth|ImageHeight|ImageSize|Megapixels|Rotation|Duration|VideoFrameRate|AnimationIterations|FrameCount|PageCount|PDFVersion))/.test(field)));
+      Object.fromEntries(
+        Object.entries(fields).filter(([field]) =>
+          /^(ICC|IFD0:Orientation|ExifIFD:ColorSpace|.*:(ImageWidth|ImageHeight|ImageSize|Megapixels|Rotation|Duration|VideoFrameRate|AnimationIterations|FrameCount|PageCount|PDFVersion))/.test(
+            field,
+          ),
+        ),
+      );
     expect(shown(after)).toEqual(shown(before));
     expect(pixels(read.bytes)).toEqual(pixels(raw));
     expect(after["ExifTool:Warning"]).toBeUndefined();

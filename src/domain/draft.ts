@@ -73,7 +73,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
 
 /** A text as it comes, one part: `---` means nothing in it. It may be empty, for a post of media alone. */
 export function plainDraft(text: string): Draft {
-  return { parts: [{ text: trimmed(text), media: [] }], overrides: {}, options: {}, split: false, numbered: false, keepMetadata: false };
+  return { parts: [{ text: trimmed(text), media: [] }], overrides: {}, options: {}, split: false, numbered: false };
 }
 
 /**
@@ -89,16 +89,7 @@ export function plainDraft(text: string): Draft {
 export function parseDraft(text: string, file: string, platforms: readonly string[]): Draft {
   const { front, body, bodyLine } = cutFront(lf(text).split("\n"), file);
   const said = readFront(front, file, platforms);
-  const {
-    media = [],
-    platforms: others = {},
-    split = false,
-    numbered = false,
-    keepMetadata = false,
-    draft: _draft,
-    published: _published,
-    ...rest
-  } = said;
+  const { media = [], platforms: others = {}, split = false, numbered = false, draft: _draft, published: _published, ...rest } = said;
   const main = bodyOf(body, (line) => `${file}:${bodyLine + line}`);
   let { comments } = main;
   const raw = main.parts;
@@ -129,7 +120,6 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     options: Object.fromEntries(options),
     split,
     numbered,
-    keepMetadata,
     ...(comments > 0 ? { comments } : {}),
     ...rest,
   };

@@ -1,4 +1,12 @@
-import { BufferTarget, EncodedPacket, EncodedVideoPacketSource, MovOutputFormat, Mp4OutputFormat, Output, WebMOutputFormat } from "mediabunny";
+import {
+  BufferTarget,
+  EncodedPacket,
+  EncodedVideoPacketSource,
+  MovOutputFormat,
+  Mp4OutputFormat,
+  Output,
+  WebMOutputFormat,
+} from "mediabunny";
 
 /*
  * Small files of every kind psn takes, without metadata: what they are told of is put in by the tests.
@@ -81,4 +89,53 @@ export function pdf(information: Readonly<Record<string, string>> = {}, more: re
   const count = objects.length + 1;
   const end = `xref\n0 ${count}\n0000000000 65535 f \n${table}trailer\n<< /Size ${count} /Root 1 0 R${named} >>\nstartxref\n${file.length}\n%%EOF\n`;
   return new Uint8Array(Buffer.concat([file, Buffer.from(end)]));
+}
+
+/** A box of MP4, QuickTime, AVIF. */
+export function box(type: string, ...content: readonly Uint8Array[]): Uint8Array {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(content.reduce((sum, { length: more }) => sum + more, 8));
+  return new Uint8Array(Buffer.concat([length, Buffer.from(type, "latin1"), ...content]));
+}
+
+/** EXIF of a telephone, in the order of Intel: where, by whom, with which camera, a preview, and Adobe RGB. */
+export function gps({ orientation }: { readonly orientation: number }): Uint8Array {
+  const directories: readonly (readonly (readonly [tag: number, type: number, count: number, value: number | string])[])[] = [
+    [
+      [0x0112, 3, 1, orientation],
+      [0x013b, 2, 4, "Ada\0"],
+      [0x8769, 4, 1, 1],
+      [0x8825, 4, 1, 2],
+    ],
+    [
+      [0xa001, 3, 1, 0xffff],
+      [0xa005, 4, 1, 3],
+      [0xa431, 2, 4, "SN7\0"],
+    ],
+    [
+      [0x0000, 1, 4, "\x02\x03\0\0"],
+      [0x0001, 2, 2, "N\0"],
+      [0x0002, 5, 3, 0],
+    ],
+    [[0x0001, 2, 4, "R03\0"]],
+    [[0x0103, 3, 1, 6]],
+  ];
+  const sizes = directories.map((entries) => 6 + entries.length * 12);
+  const startOf = (n: number) => 8 + sizes.slice(0, n).reduce((sum, size) => sum + size, 0);
+  const file = Buffer.alloc(startOf(directories.length));
+  file.write("II*\0\x08\0\0\0", "latin1");
+  for (const [n, entries] of directories.entries()) {
+    let at = file.writeUInt16LE(entries.length, startOf(n));
+    for (const [tag, type, count, value] of entries) {
+      file.writeUInt16LE(tag, at);
+      file.writeUInt16LE(type, at + 2);
+      file.writeUInt32LE(count, at + 4);
+      if (typeof value === "string") file.write(value, at + 8, "latin1");
+      else file.writeUInt32LE(tag === 0x8769 || tag === 0x8825 || tag === 0xa005 ? startOf(value) : value, at + 8);
+      at += 12;
+    }
+    // The last one, the preview, follows the first.
+    if (n === 0) file.writeUInt32LE(startOf(directories.length - 1), at);
+  }
+  return new Uint8Array(file);
 }

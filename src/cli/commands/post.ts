@@ -110,7 +110,7 @@ export default defineCommand({
       const leftOut = comments === 0 ? [] : [`left out ${comments} HTML comment${comments === 1 ? "" : "s"}`];
       const tellPreviews = () =>
         output.result(
-          { dryRun: true, due: due.at.toISOString(), leftOut: { comments }, takenOut: taken, accounts: previews.map(previewDocument) },
+          { dryRun: true, due: due.at.toISOString(), leftOut: { comments }, accounts: previews.map(previewDocument), takenOut: taken },
           () =>
             paragraphs([
               ...(now ? [] : [`due ${due.said}`]),

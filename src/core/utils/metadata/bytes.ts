@@ -28,3 +28,6 @@ export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
 
 /** Whether anything but nulls and spaces is there. */
 export const hasContent = (bytes: Uint8Array) => bytes.some((byte) => byte !== 0 && byte !== 0x20);
+
+/** The file itself where nothing of it has changed. */
+export const unlessSame = (bytes: Uint8Array, clean: Uint8Array) => (Buffer.compare(bytes, clean) === 0 ? bytes : clean);

@@ -1,4 +1,4 @@
-import { joined, latin1 } from "./bytes.ts";
+import { joined, latin1, unlessSame } from "./bytes.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /*
@@ -24,8 +24,7 @@ export function cleanGif(bytes: Uint8Array): Cleaned | undefined {
     if (kind === TRAILER) {
       pieces.push(bytes.subarray(at, at + 1));
       if (bytes.subarray(at + 1).some((byte) => byte !== 0)) taken.add("data behind the end");
-      const clean = joined(pieces);
-      return { bytes: clean.length === bytes.length && taken.size === 0 ? bytes : clean, taken: ordered(taken) };
+      return { bytes: unlessSame(bytes, joined(pieces)), taken: ordered(taken) };
     }
     if (kind !== IMAGE && kind !== EXTENSION) return undefined;
     const end = endOf(bytes, kind === IMAGE ? at + 11 + colours(bytes[at + 9]) : at + 2);

@@ -1,4 +1,4 @@
-import { joined, latin1, viewOf } from "./bytes.ts";
+import { joined, latin1, unlessSame, viewOf } from "./bytes.ts";
 import { exifOf, readExif } from "./exif.ts";
 import { type Cleaned, ordered, type Taken, takenIn, takenInIptc } from "./taken.ts";
 
@@ -76,12 +76,14 @@ export function cleanJpeg(bytes: Uint8Array): Cleaned | undefined {
   let exif: Uint8Array | undefined;
   for (const segment of segments) {
     if (isShown(bytes, segment)) pieces.push(segment.marker === APP0 ? withoutPreview(bytes, segment, taken) : piece(bytes, segment));
-    else exif ??= told(bytes, segment, taken);
+    else {
+      const kept = told(bytes, segment, taken);
+      exif ??= kept;
+    }
   }
   if (exif) pieces.splice(1, 0, segmentFor(exif));
   if ((segments.at(-1)?.end ?? 0) < bytes.length) taken.add("data behind the end");
-  const clean = joined(pieces);
-  return { bytes: clean.length === bytes.length && taken.size === 0 ? bytes : clean, taken: ordered(taken) };
+  return { bytes: unlessSame(bytes, joined(pieces)), taken: ordered(taken) };
 }
 
 const piece = (bytes: Uint8Array, { start, end }: Segment) => bytes.subarray(start, end);

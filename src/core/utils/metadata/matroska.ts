@@ -75,7 +75,8 @@ function elementsIn(bytes: Uint8Array, start: number, end: number, holder: numbe
     if (body > end) throw new RangeError("an element reaches out of what holds it");
     const id = numberIn(bytes, at, at + idLength);
     const width = body - at - idLength;
-    const length = numberIn(bytes, at + idLength, body) - 2 ** (7 * width);
+    // Without the bit that says the width: together they may be more than a number holds exactly.
+    const length = ((bytes[at + idLength] ?? 0) - 2 ** (8 - width)) * 256 ** (width - 1) + numberIn(bytes, at + idLength + 1, body);
     const unknown = length === 2 ** (7 * width) - 1;
     // Within a cluster of unknown length nothing is looked for, but what stands behind it in the segment must be found.
     const to = unknown ? (id === SEGMENT || holder === 0 ? end : body) : body + length;

@@ -12,7 +12,7 @@ import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /** What an information dictionary has; another dictionary is never blanked. */
 const INFORMATION = /\/(Title|Author|Subject|Keywords|Creator|Producer|CreationDate|ModDate|Trapped)\b/;
-const EMPTY_XMP = '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"/><?xpacket end="w"?>';
+const EMPTY_XMP = '<x:xmpmeta xmlns:x="adobe:ns:meta/"/>';
 /** Of one stream; more is not a document but an attack. */
 const INFLATED_MOST = 64 * 1024 * 1024;
 const SPACE = 0x20;

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { joined, latin1, viewOf } from "./bytes.ts";
+import { joined, latin1, unlessSame, viewOf } from "./bytes.ts";
 import { exifOf, readExif } from "./exif.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
@@ -30,8 +30,7 @@ export function cleanPng(bytes: Uint8Array): Cleaned | undefined {
     } else for (const one of toldBy(type, latin1(body))) taken.add(one);
     if (type === "IEND") {
       if (end < bytes.length) taken.add("data behind the end");
-      const clean = joined(pieces);
-      return { bytes: clean.length === bytes.length && taken.size === 0 ? bytes : clean, taken: ordered(taken) };
+      return { bytes: unlessSame(bytes, joined(pieces)), taken: ordered(taken) };
     }
     at = end;
   }

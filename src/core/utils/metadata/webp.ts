@@ -1,4 +1,4 @@
-import { joined, latin1, viewOf } from "./bytes.ts";
+import { joined, latin1, unlessSame, viewOf } from "./bytes.ts";
 import { exifOf, readExif } from "./exif.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
@@ -43,8 +43,7 @@ export function cleanWebp(bytes: Uint8Array): Cleaned | undefined {
   const pieces = [...shown, ...(exif ? [{ type: "EXIF", body: exif }] : [])].map(written);
   const size = Buffer.alloc(4);
   size.writeUInt32LE(4 + pieces.reduce((sum, { length }) => sum + length, 0));
-  const clean = joined([bytes.subarray(0, 4), size, bytes.subarray(8, 12), ...pieces]);
-  return { bytes: clean.length === bytes.length && taken.size === 0 ? bytes : clean, taken: ordered(taken) };
+  return { bytes: unlessSame(bytes, joined([bytes.subarray(0, 4), size, bytes.subarray(8, 12), ...pieces])), taken: ordered(taken) };
 }
 
 function isShown({ type, body }: Chunk, taken: Set<Taken>): boolean {
