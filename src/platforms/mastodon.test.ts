@@ -194,7 +194,7 @@ describe("limits", () => {
     const configuration = {
       statuses: { max_characters: 500, max_media_attachments: 4, characters_reserved_per_url: 23 },
       media_attachments: {
-        supported_mime_types: [...DEFAULTS.images.mimes, ...DEFAULTS.videos.mimes, "audio/ogg"],
+        supported_mime_types: [...DEFAULTS.images.mimes, "image/heic", "image/heif", ...DEFAULTS.videos.mimes, "video/ogg", "audio/ogg"],
         image_size_limit: 16_777_216,
         video_size_limit: 103_809_024,
         description_limit: 1500,
@@ -220,6 +220,42 @@ describe("limits", () => {
       images: { max: 16, maxBytes: 1000, mimes: ["image/png"] },
       videos: { max: 1, maxBytes: 2000, mimes: ["video/mp4"] },
       altText: 5000,
+    });
+  });
+
+  test("pixels and frames a second that the server names are kept to", () => {
+    // What a Mastodon 4 says of itself.
+    const media_attachments = { image_matrix_limit: 33_177_600, video_frame_rate_limit: 120, video_matrix_limit: 8_294_400 };
+    const limits = { ...mastodon.capabilities, ...limitsOf(Instance.parse({ configuration: { media_attachments } })) };
+    expect(limits.images).toEqual({ ...DEFAULTS.images, maxPixels: 33_177_600 });
+    expect(limits.videos).toEqual({ ...DEFAULTS.videos, maxPixels: 8_294_400, maxFrameRate: 120 });
+    const of = (file: MediaInfo) => {
+      const composed = mastodon.compose({ id: "p", parts: [{ text: "x", media: [file] }] }, limits);
+      return composed.ok ? [] : composed.issues;
+    };
+    expect(of(image("a", { width: 7680, height: 4320 }))).toEqual([]);
+    expect(of(image("a", { width: 12_000, height: 9_000 }))).toEqual([
+      {
+        code: "media.dimensions",
+        message: "the image has 12000 x 9000 pixels, and the server takes 33177600 in all",
+        hint: "save it smaller, for example 6651 x 4988",
+      },
+    ]);
+    expect(of({ ...video("v"), width: 3840, height: 2160, frameRate: 120 })).toEqual([]);
+    expect(of({ ...video("v"), width: 4096, height: 2160, frameRate: 240 }).map(({ code }) => code)).toEqual([
+      "media.dimensions",
+      "media.frame-rate",
+    ]);
+    // What nobody knows of a file is no reason to refuse it.
+    expect(of(image("a"))).toEqual([]);
+    expect(of(video("v"))).toEqual([]);
+  });
+
+  test("of the kinds a server lists only those psn reads are promised", () => {
+    const media_attachments = { supported_mime_types: ["image/heic", "image/jpeg", "video/ogg", "video/webm"] };
+    expect(limitsOf(Instance.parse({ configuration: { media_attachments } }))).toEqual({
+      images: { ...DEFAULTS.images, mimes: ["image/jpeg"] },
+      videos: { ...DEFAULTS.videos, mimes: ["video/webm"] },
     });
   });
 

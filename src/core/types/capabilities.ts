@@ -19,7 +19,12 @@ export interface MediaRule {
   /** Most files in one unit. */
   readonly max: number;
   readonly maxBytes: number;
+  /** Of `MEDIA_TYPES`, since psn reads no others. */
   readonly mimes: readonly string[];
+  /** Most pixels, width times height; absent where nobody says. */
+  readonly maxPixels?: number;
+  /** Most frames a second of a video; absent where nobody says. */
+  readonly maxFrameRate?: number;
 }
 
 /** The limits one account works under: the platform's, with what its server says of itself laid over them. */

@@ -5,6 +5,20 @@ import type { Visibility } from "./index.ts";
 /** A `document` is a PDF that a platform shows page by page. */
 export type MediaKind = "image" | "video" | "document";
 
+/** The IANA media types psn reads. */
+export const MEDIA_TYPES = [
+  "image/jpeg",
+  "image/png",
+  "image/gif",
+  "image/webp",
+  "image/avif",
+  "video/mp4",
+  "video/quicktime",
+  "video/webm",
+  "application/pdf",
+] as const;
+export type MediaType = (typeof MEDIA_TYPES)[number];
+
 /** A media file's description: all that composing needs. */
 export interface MediaInfo {
   readonly id: string;
@@ -18,6 +32,8 @@ export interface MediaInfo {
   readonly height?: number;
   /** How long a video plays, in milliseconds, when the format tells. */
   readonly durationMs?: number;
+  /** Frames a second of a video, as its first seconds show them. Known while a post is composed, and kept nowhere. */
+  readonly frameRate?: number;
   /** Text for people who cannot see it. */
   readonly alt?: string;
 }

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { crc32 } from "node:zlib";
 import { PsnError } from "@psn/core/errors.ts";
-import type { MediaKind } from "@psn/core/types/post.ts";
+import type { MediaKind, MediaType } from "@psn/core/types/post.ts";
 import { imageSize } from "image-size";
 import { type ImageType, imageTypeOf, isHeic, isWhole } from "./image-type.ts";
 import { withoutMetadata } from "./metadata/index.ts";
@@ -21,12 +21,14 @@ const MOST_BYTES: Readonly<Record<MediaKind, number>> = { image: 20 * MB, docume
 export interface MediaFile {
   readonly bytes: Uint8Array;
   readonly kind: MediaKind;
-  readonly mime: string;
+  readonly mime: MediaType;
   /** Pixels, as the picture is shown: a photograph taken upright is higher than wide. A document has none. */
   readonly width?: number;
   readonly height?: number;
   /** Of a video, in milliseconds. */
   readonly durationMs?: number;
+  /** Of a video, frames a second. */
+  readonly frameRate?: number;
   /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
   /** What was taken out of the file: `bytes` are what is left. Empty where there was nothing. */

@@ -65,6 +65,7 @@ describe.each([
       width: 320,
       height: 180,
       durationMs: 3_000,
+      frameRate: 10,
     });
   });
 

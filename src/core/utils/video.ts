@@ -7,6 +7,8 @@ export interface VideoFile {
   readonly height: number;
   /** How long it plays, in milliseconds. */
   readonly durationMs: number;
+  /** Frames a second, rounded to a tenth. */
+  readonly frameRate: number;
 }
 
 /** True for what begins like MP4, QuickTime (`ftyp`, ISO/IEC 14496-12, 4.3) or WebM (EBML, RFC 8794, 11.2.1). */
@@ -18,6 +20,9 @@ const EBML = Buffer.of(0x1a, 0x45, 0xdf, 0xa3);
 /** Brands of photographs, which come in the same boxes (ISO/IEC 23008-12, 10; AVIF, 8). */
 const STILL = /^(he[iv]|mif|msf|avi|jp)/;
 
+/** So many frames tell how many there are in a second. */
+const RATED_FRAMES = 250;
+
 /** What a video is, by its bytes; undefined when it is cut off, damaged, or has no picture. */
 export async function readVideo(bytes: Uint8Array): Promise<VideoFile | undefined> {
   // Some megabytes of code that only a video needs.
@@ -28,9 +33,11 @@ export async function readVideo(bytes: Uint8Array): Promise<VideoFile | undefine
     const track = await input.getPrimaryVideoTrack();
     const mime = format === MP4 ? "video/mp4" : format === QTFF ? "video/quicktime" : "video/webm";
     const seconds = await input.computeDuration();
+    const { averagePacketRate } = (await track?.computePacketStats(RATED_FRAMES)) ?? { averagePacketRate: 0 };
     const whole = format === WEBM ? hasWholeSegment(bytes) : hasWholeBoxes(bytes);
     if (!track || !whole || !(track.displayWidth > 0 && track.displayHeight > 0 && seconds > 0)) return undefined;
-    return { mime, width: track.displayWidth, height: track.displayHeight, durationMs: Math.round(seconds * 1000) };
+    const frameRate = Math.round(averagePacketRate * 10) / 10;
+    return { mime, width: track.displayWidth, height: track.displayHeight, durationMs: Math.round(seconds * 1000), frameRate };
   } catch {
     return undefined;
   }

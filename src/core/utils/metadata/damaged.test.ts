@@ -1,3 +1,4 @@
+import { MEDIA_TYPES } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { AVIF, GIF, gps, movie, pdf, picture } from "../../../../tests/support/media-files.ts";
@@ -37,17 +38,7 @@ const damage = fc.record({
   length: fc.oneof(fc.constant(1), fc.double({ min: 0, max: 1, noNaN: true })),
 });
 
-test.each([
-  "image/jpeg",
-  "image/png",
-  "image/webp",
-  "image/gif",
-  "image/avif",
-  "video/mp4",
-  "video/quicktime",
-  "video/webm",
-  "application/pdf",
-])("%s", (mime) => {
+test.each(MEDIA_TYPES)("%s", (mime) => {
   const whole = files.get(mime) ?? new Uint8Array();
   fc.assert(
     fc.property(damage, ({ puts, length }) => {

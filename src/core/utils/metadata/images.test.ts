@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import type { MediaType } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import { AVIF, box, GIF, gps, icc, picture } from "../../../../tests/support/media-files.ts";
 import { joined, latin1 } from "./bytes.ts";
@@ -6,7 +7,7 @@ import { exifOf, readExif } from "./exif.ts";
 import { withoutMetadata } from "./index.ts";
 
 const ascii = (text: string) => new Uint8Array(Buffer.from(text, "latin1"));
-const clean = (bytes: Uint8Array, mime: string) => {
+const clean = (bytes: Uint8Array, mime: MediaType) => {
   const out = withoutMetadata(bytes, mime);
   if (!out) return expect.unreachable("it must be followed");
   return out;

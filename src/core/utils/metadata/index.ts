@@ -1,3 +1,4 @@
+import type { MediaType } from "@psn/core/types/post.ts";
 import { cleanAvif } from "./avif.ts";
 import { cleanGif } from "./gif.ts";
 import { cleanJpeg } from "./jpeg.ts";
@@ -14,7 +15,7 @@ import { cleanWebp } from "./webp.ts";
  * orientation and profile.
  */
 
-const READERS: Readonly<Record<string, (bytes: Uint8Array) => Cleaned | undefined>> = {
+const READERS: Readonly<Record<MediaType, (bytes: Uint8Array) => Cleaned | undefined>> = {
   "image/jpeg": cleanJpeg,
   "image/png": cleanPng,
   "image/webp": cleanWebp,
@@ -29,13 +30,13 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array) => Cleaned | undefine
 /**
  * The same file without position, serial numbers, names and comments.
  *
- * @param mime of one of the kinds psn reads, found from the bytes.
+ * @param mime found from the bytes.
  * @returns undefined for a file that cannot be followed (damaged, encrypted, or written in a way psn does not know). It is for the caller to
  * refuse it: passed on as it is, it would break the promise without a word.
  */
-export function withoutMetadata(bytes: Uint8Array, mime: string): Cleaned | undefined {
+export function withoutMetadata(bytes: Uint8Array, mime: MediaType): Cleaned | undefined {
   try {
-    return READERS[mime]?.(bytes);
+    return READERS[mime](bytes);
   } catch (error) {
     // A table that points out of the file.
     if (error instanceof RangeError) return undefined;

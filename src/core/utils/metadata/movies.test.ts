@@ -1,3 +1,4 @@
+import type { MediaType } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import { box, movie } from "../../../../tests/support/media-files.ts";
 import { readVideo } from "../video.ts";
@@ -10,7 +11,7 @@ const numbers = (...values: readonly number[]) => {
   for (const [n, value] of values.entries()) bytes.writeUInt32BE(value, n * 4);
   return new Uint8Array(bytes);
 };
-const clean = (bytes: Uint8Array, mime: string) => {
+const clean = (bytes: Uint8Array, mime: MediaType) => {
   const out = withoutMetadata(bytes, mime);
   if (!out) return expect.unreachable("it must be followed");
   return out;

@@ -107,11 +107,30 @@ function fileIssues(file: MediaInfo, rule: MediaRule, { altText }: Limits, place
       code: "media.too-large",
       message: `${place}a ${file.kind} has ${file.bytes} bytes, and the server takes ${rule.maxBytes}`,
     });
+  const { width = 0, height = 0, frameRate = 0 } = file;
+  if (rule.maxPixels !== undefined && width * height > rule.maxPixels)
+    issues.push({
+      code: "media.dimensions",
+      message: `${place}the ${file.kind} has ${width} x ${height} pixels, and the server takes ${rule.maxPixels} in all`,
+      hint: `save it smaller, for example ${smaller(width, height, rule.maxPixels)}`,
+    });
+  if (rule.maxFrameRate !== undefined && frameRate > rule.maxFrameRate)
+    issues.push({
+      code: "media.frame-rate",
+      message: `${place}the video has ${frameRate} frames a second, and the server takes ${rule.maxFrameRate}`,
+      hint: `save it with ${rule.maxFrameRate} frames a second or fewer`,
+    });
   // Counted as Ruby's String#length does, so by code points: MediaAttachment validates `description` with it.
   const length = measure(file.alt ?? "", { max: 0, unit: "codepoint" });
   if (altText !== false && length > altText)
     issues.push({ code: "alt.too-long", message: `${place}an alt text has ${length} of ${altText} characters` });
   return issues;
+}
+
+/** Of the same shape, and as large as the server takes it. */
+function smaller(width: number, height: number, most: number): string {
+  const scale = Math.sqrt(most / (width * height));
+  return `${Math.floor(width * scale)} x ${Math.floor(height * scale)}`;
 }
 
 function unitOf(post: Post, text: string, media: readonly MediaInfo[], rule: TextRule): Unit<Body> {

@@ -1,20 +1,22 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Limits, MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
+import { MEDIA_TYPES } from "@psn/core/types/post.ts";
 import { z } from "zod";
 
 /**
  * What a server says when it says nothing. Text, files and sizes: https://docs.joinmastodon.org/user/posting/ (2026-11);
  * 23 per URL: https://docs.joinmastodon.org/entities/Instance/#characters_reserved_per_url (2026-11). Sizes are Mastodon's
- * binary megabytes (16 and 99). 1,500 for a description is MediaAttachment::MAX_DESCRIPTION_LENGTH of Mastodon 4.
+ * binary megabytes (16 and 99). It takes HEIC and Ogg too, which psn does not read. Pixels and frames a second have no usual value: a server
+ * that names none may have no such limit. 1,500 for a description is MediaAttachment::MAX_DESCRIPTION_LENGTH of Mastodon 4.
  */
 export const DEFAULTS = {
   text: { max: 500, unit: "grapheme", urlCost: 23, mention: "local" },
   images: {
     max: 4,
     maxBytes: 16 * 1024 * 1024,
-    mimes: ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "image/heif"],
+    mimes: ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"],
   },
-  videos: { max: 1, maxBytes: 99 * 1024 * 1024, mimes: ["video/mp4", "video/webm", "video/quicktime", "video/ogg"] },
+  videos: { max: 1, maxBytes: 99 * 1024 * 1024, mimes: ["video/mp4", "video/webm", "video/quicktime"] },
   altText: 1500,
 } as const satisfies Limits;
 
@@ -50,7 +52,10 @@ export const Instance = z.object({
         .object({
           supported_mime_types: z.array(z.string()).optional().catch(undefined),
           image_size_limit: Count,
+          image_matrix_limit: Count,
           video_size_limit: Count,
+          video_matrix_limit: Count,
+          video_frame_rate_limit: Count,
           description_limit: Count,
         })
         .optional()
@@ -67,8 +72,16 @@ export function limitsOf(instance: Instance): Partial<Limits> {
   const text = textOf(instance);
   const most = statuses?.max_media_attachments;
   const mimes = media?.supported_mime_types ?? [];
-  const images = ruleOf(DEFAULTS.images, "image/", mimes, media?.image_size_limit, most);
-  const videos = ruleOf(DEFAULTS.videos, "video/", mimes, media?.video_size_limit, undefined);
+  const images = ruleOf(DEFAULTS.images, "image/", mimes, {
+    max: most,
+    maxBytes: media?.image_size_limit,
+    maxPixels: media?.image_matrix_limit,
+  });
+  const videos = ruleOf(DEFAULTS.videos, "video/", mimes, {
+    maxBytes: media?.video_size_limit,
+    maxPixels: media?.video_matrix_limit,
+    maxFrameRate: media?.video_frame_rate_limit,
+  });
   const altText = media?.description_limit ?? instance.description_limit ?? DEFAULTS.altText;
   return {
     ...(isDeepStrictEqual(text, DEFAULTS.text) ? {} : { text }),
@@ -102,17 +115,26 @@ function textOf(instance: Instance): TextRule {
   return { ...DEFAULTS.text, max, urlCost };
 }
 
+/** What a server says of one kind of media; undefined where it says nothing. */
+type Said = { readonly [name in Exclude<keyof MediaRule, "mimes">]?: number | undefined };
+
 /** The server's rule for one kind of media; undefined when it is the usual one. */
 function ruleOf(
   usual: MediaRule,
-  kind: string,
+  kind: "image/" | "video/",
   listed: readonly string[],
-  bytes: number | undefined,
-  most: number | undefined,
+  { max = usual.max, maxBytes = usual.maxBytes, maxPixels, maxFrameRate }: Said,
 ): MediaRule | undefined {
-  const named = listed.filter((mime) => mime.startsWith(kind) && /^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(mime));
+  const named = MEDIA_TYPES.filter((mime) => mime.startsWith(kind) && listed.includes(mime));
   const mimes = named.length > 0 ? named : usual.mimes;
-  const rule = { max: most ?? usual.max, maxBytes: bytes ?? usual.maxBytes, mimes };
   const sameMimes = mimes.length === usual.mimes.length && mimes.every((mime) => usual.mimes.includes(mime));
-  return sameMimes && rule.max === usual.max && rule.maxBytes === usual.maxBytes ? undefined : rule;
+  if (sameMimes && max === usual.max && maxBytes === usual.maxBytes && maxPixels === undefined && maxFrameRate === undefined)
+    return undefined;
+  return {
+    max,
+    maxBytes,
+    mimes,
+    ...(maxPixels === undefined ? {} : { maxPixels }),
+    ...(maxFrameRate === undefined ? {} : { maxFrameRate }),
+  };
 }
