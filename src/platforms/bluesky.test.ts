@@ -401,9 +401,14 @@ describe("connecting", () => {
     const seen: { url: string; init: RequestInit | undefined }[] = [];
     const { profile, credentials } = await bluesky.connect(
       form,
-      net(() => answer(pds("https://morel.example/")), seen),
+      net(() => answer({ ...pds("https://morel.example/"), uri: "at://did:plc:ada/app.bsky.feed.post/3kabc" }), seen),
     );
-    expect(seen.map(({ url }) => url)).toEqual(["https://bsky.social/xrpc/com.atproto.server.createSession"]);
+    expect(seen.map(({ url }) => url)).toEqual([
+      "https://bsky.social/xrpc/com.atproto.server.createSession",
+      // Which images it takes; it stores nothing.
+      "https://morel.example/xrpc/com.atproto.repo.createRecord",
+      "https://morel.example/xrpc/com.atproto.repo.deleteRecord",
+    ]);
     expect(seen[0]?.init?.body).toBe('{"identifier":"ada.example","password":"abcd-efgh"}');
     expect(profile).toEqual({
       subject: did,
@@ -412,6 +417,42 @@ describe("connecting", () => {
       home: "https://morel.example",
     });
     expect(credentials).toEqual({ access: "a.e30.c", refresh: "r", secret: "abcd-efgh", scopes: [] });
+  });
+
+  test.each([
+    [
+      "PDS 0.4.217",
+      "Invalid app.bsky.feed.post record: blob too big (maximum 1000000, got 2000000) at $.record.embed.images[0].image",
+      1_000_000,
+    ],
+    ["one with a bound of its own", "blob too big (maximum 976560, got 2000000)", 976_560],
+    ["one that takes what psn knows", "Invalid app.bsky.feed.post record: Invalid datetime (got string) at $.record.createdAt", undefined],
+    ["one that has another bound in its words", "text too big (maximum 30000, got 2000000)", undefined],
+  ])("an image too large for the server is refused while the post is written: %s", async (_server, message, maxBytes) => {
+    const seen: { url: string; init: RequestInit | undefined }[] = [];
+    const said = () =>
+      seen.at(-1)?.url.endsWith("createSession") ? answer() : Response.json({ error: "InvalidRequest", message }, { status: 400 });
+    const { profile } = await bluesky.connect(form, net(said, seen));
+    expect(profile.limits?.images?.maxBytes).toBe(maxBytes);
+    const { record, swapCommit, validate } = JSON.parse(String(seen[1]?.init?.body));
+    // Two reasons for which no server may keep it.
+    expect({ createdAt: record.createdAt, swapCommit, validate }).toEqual({
+      createdAt: "never",
+      swapCommit: expect.any(String),
+      validate: true,
+    });
+    const large = { id: "p", parts: [{ text: "x", media: [{ id: "m", kind: "image", mime: "image/jpeg", bytes: 1_646_172 }] }] } as const;
+    const composed = bluesky.compose(large, { ...bluesky.capabilities, ...profile.limits });
+    expect(composed.ok ? [] : composed.issues.map(({ code }) => code)).toEqual(maxBytes === undefined ? [] : ["media.too-large"]);
+  });
+
+  test("a server that does not say what it takes keeps nobody from connecting", async () => {
+    const seen: { url: string; init: RequestInit | undefined }[] = [];
+    const down = () => (seen.at(-1)?.url.endsWith("createSession") ? answer() : new Response("", { status: 503 }));
+    expect((await bluesky.connect(form, net(down, seen))).profile.limits).toBeUndefined();
+    const rehearsed: typeof seen = [];
+    await bluesky.connect(form, { ...net(() => answer(), rehearsed), dryRun: true });
+    expect(rehearsed).toHaveLength(1);
   });
 
   test.each([undefined, "http://127.0.0.1:99", "http://pds.example", "ftp://x", "nonsense", 7])(

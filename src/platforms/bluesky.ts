@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Body, compose } from "./kit/bluesky/compose.ts";
+import { IMAGES } from "./kit/bluesky/image-limit.ts";
 import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
 import { prepare } from "./kit/bluesky/prepare.ts";
 import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./kit/bluesky/record.ts";
@@ -38,9 +39,8 @@ export default definePlatform({
   capabilities: {
     // app.bsky.feed.post#text: maxGraphemes and maxLength (lexicon in @atproto/api 0.21.0).
     text: { max: 300, unit: "grapheme", maxBytes: 3000 },
-    // app.bsky.embed.images: maxLength, maxSize, and accept image/* (the same); these are the kinds the app makes itself.
     // A GIF stands still.
-    images: { max: 4, maxBytes: 2_000_000, mimes: ["image/jpeg", "image/png", "image/webp", "image/gif"] },
+    images: IMAGES,
     // The lexicon has no bound; this is the app's own (bluesky-social/social-app src/lib/constants.ts MAX_ALT_TEXT, 2026-11).
     altText: 2000,
     thread: "reply-chain",

@@ -65,6 +65,42 @@ const picture: Media = {
   open: async () => new Blob([PIXEL]),
 };
 
+describe("images over the server's own limit", () => {
+  // PDS 0.4.217 was built with the lexicon of 1,000,000 bytes.
+  const large: Media = { ...picture, bytes: 1_646_172, open: async () => new Blob([new Uint8Array(1_646_172)]) };
+
+  test("connecting learns the limit, posts nothing, and composing keeps to it", async () => {
+    const session = await connected();
+    expect(session.profile.limits?.images?.maxBytes).toBe(1_000_000);
+    const { records } = await (
+      await fetch(`${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${session.account.did}&collection=app.bsky.feed.post`)
+    ).json();
+    expect(records).toEqual([]);
+    const composed = bluesky.compose(
+      { id: "p", parts: [{ text: "", media: [large] }] },
+      { ...bluesky.capabilities, ...session.profile.limits },
+    );
+    expect(composed).toMatchObject({ ok: false, issues: [{ code: "media.too-large", message: expect.stringContaining("1000000") }] });
+  });
+
+  test("an account connected before that is refused before anything is uploaded", async () => {
+    const whole = await connected();
+    const { limits: _limits, ...profile } = whole.profile;
+    const session = { ...whole, profile };
+    const asked: string[] = [];
+    const fetchSeen: Session["fetch"] = (input, init) => {
+      asked.push(String(input));
+      return session.fetch(input, init);
+    };
+    await expect(requestsFor({ ...session, fetch: fetchSeen }, { parts: [{ text: "", media: [large] }] }, [large])).rejects.toMatchObject({
+      code: "PLATFORM_REJECTED",
+      message: expect.stringMatching(/has 1646172 bytes, and localhost:\d+ takes 1000000/),
+      hint: expect.stringContaining("save it smaller"),
+    });
+    expect(asked.filter((url) => url.includes("uploadBlob"))).toEqual([]);
+  });
+});
+
 async function requestsFor(session: Session, post: Omit<Post, "id">, media: readonly Media[] = []): Promise<PublishRequest<Body>[]> {
   const composed = bluesky.compose({ id: "p", ...post }, bluesky.capabilities);
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
@@ -109,7 +145,13 @@ describe("connecting", () => {
   test("names the account, and identify says the same", async () => {
     const session = await connected();
     const { did, handle } = session.account;
-    expect(session.profile).toEqual({ subject: did, handle, url: `https://bsky.app/profile/${handle}`, home: pds.url });
+    expect(session.profile).toEqual({
+      subject: did,
+      handle,
+      url: `https://bsky.app/profile/${handle}`,
+      home: pds.url,
+      limits: expect.anything(),
+    });
     expect(session.credentials.expiresAt?.getTime()).toBeGreaterThan(Date.now());
     expect(await bluesky.identify(session)).toEqual(session.profile);
   });

@@ -5,7 +5,7 @@ import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { carrierOf, clientOf, failureOf, type SavedSession, type SavedState, SCOPES } from "./client.ts";
 import { originsOf, type Saved, savedOf, sessionOf } from "./dpop.ts";
-import { endSession, identifierOf, identify, originOf, refresh as refreshByPassword } from "./session.ts";
+import { endSession, identifierOf, identify, originOf, refresh as refreshByPassword, withLimits } from "./session.ts";
 
 const AGAIN = "psn connect bluesky --oauth";
 
@@ -72,7 +72,7 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
   }
   const missing = SCOPES.filter((scope) => !credentials.scopes.includes(scope));
   if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, { hint: AGAIN });
-  return { credentials, profile: await identify(made) };
+  return { credentials, profile: await withLimits(await identify(made), made) };
 }
 
 /** New tokens, by whichever way the session began. A refresh token works once; used again, it ends the whole session. */

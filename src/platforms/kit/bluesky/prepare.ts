@@ -8,6 +8,7 @@ import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
 import { type Facet, type Mention, mentionFacet } from "./facets.ts";
+import { assertTaken } from "./image-limit.ts";
 import { xrpc } from "./xrpc.ts";
 
 /** Most bytes of a card's picture: app.bsky.embed.external#external `thumb.maxSize` (lexicon in @atproto/api 0.21.0). */
@@ -27,10 +28,11 @@ export const Prepared = z.object({
 
 /**
  * Uploads the images, looks up who is mentioned, and makes the link's card. A blob no post refers to is seen by nobody. Throws what
- * `prepareUploads` throws.
+ * `prepareUploads` throws, and PLATFORM_REJECTED for an image that is too large for the server.
  */
-export function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
+export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   const { body } = request.unit;
+  await assertTaken(request.media, session);
   const uploads: Uploads<Media, BlobRef> = {
     files: request.media,
     id: Blobs,
@@ -53,6 +55,10 @@ async function upload(blob: Blob, type: string, session: Session): Promise<BlobR
     type,
     token: session.credentials.access,
     timeoutMs: UPLOAD_TIMEOUT_MS,
+  }).catch((error: unknown) => {
+    // PDS_BLOB_UPLOAD_LIMIT, or a proxy in front of the server.
+    if (!(error instanceof PsnError) || error.details["status"] !== 413) throw error;
+    throw new PsnError(error.code, error.message, { cause: error, details: error.details, hint: "save the image smaller" });
   });
   return parse(answer, z.object({ blob: Blobs })).blob;
 }

@@ -6,6 +6,7 @@ import { isConfidential, isLoopback } from "@psn/platforms/kit/address.ts";
 import { type Answer, isRedirect, parse } from "@psn/platforms/kit/http.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
+import { imageLimits } from "./image-limit.ts";
 import { type Caller, errorName, xrpc } from "./xrpc.ts";
 
 const PASSWORD_HINT = "make an app password in Bluesky under Settings → Privacy and security → App passwords";
@@ -30,14 +31,22 @@ export async function connect(form: Readonly<Record<string, string>>, net: Net):
   const tokens = await login(net, server, identifier, password);
   if (tokens.active === false)
     throw new PsnError("AUTH_REVOKED", `this account is not active (${shorten(tokens.status ?? "no reason given", 60)})`);
-  return { credentials: credentialsOf(tokens, password), profile: profileOf(tokens, server) };
+  const credentials = credentialsOf(tokens, password);
+  return { credentials, profile: await withLimits(profileOf(tokens, server), { ...net, credentials }) };
 }
 
-/** com.atproto.server.getSession. */
+/** com.atproto.server.getSession. What images the server takes is asked when an account is connected, and known from then on. */
 export async function identify(session: Session): Promise<Profile> {
   const { home } = session.profile;
   const answer = await xrpc(session, home, "com.atproto.server.getSession", { query: {}, token: session.credentials.access });
-  return profileOf(parse(answer, Account), home);
+  const { limits } = session.profile;
+  return { ...profileOf(parse(answer, Account), home), ...(limits ? { limits } : {}) };
+}
+
+/** A rehearsal asks nothing that a server would count as writing. */
+export async function withLimits(profile: Profile, caller: Net & Pick<Session, "credentials">): Promise<Profile> {
+  const limits = caller.dryRun ? {} : await imageLimits({ ...caller, profile });
+  return limits.images ? { ...profile, limits } : profile;
 }
 
 /** com.atproto.server.refreshSession; when that token is dead too, a new session with the app password. */
