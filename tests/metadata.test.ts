@@ -84,8 +84,8 @@ const scans = (bytes: Uint8Array) =>
     .map(({ start, end }) => Buffer.from(bytes.subarray(start, end)).toString("base64"));
 const ALL = ["position", "camera serial number", "owner name", "comment"];
 
-/** Behind header, colours and the sign that it repeats. */
-const FRAMES = latin1(GIF.subarray(38));
+/** How long a frame is shown, and the frame; behind header, colours and the sign that it repeats. */
+const FRAMES = [latin1(GIF.subarray(38, 46)), latin1(GIF.subarray(46, 61))];
 
 const KINDS: readonly Kind[] = [
   {
@@ -115,7 +115,7 @@ const KINDS: readonly Kind[] = [
     make: async () => GIF,
     write: [...XMP, `-Comment=${COMMENT}`],
     taken: ALL,
-    pixels: (bytes) => latin1(bytes).includes("NETSCAPE2.0") && latin1(bytes).endsWith(FRAMES),
+    pixels: (bytes) => ["NETSCAPE2.0", ...FRAMES].map((one) => latin1(bytes).split(one).length - 1),
   },
   {
     name: "film.mp4",
