@@ -21,7 +21,8 @@ export function boxesIn(bytes: Uint8Array, start: number, end: number): readonly
   const view = viewOf(bytes);
   const boxes: Box[] = [];
   // QuickTime ends a list with a null, which is shorter than a box.
-  for (let at = start; at + 8 <= end && boxes.length < BOXES_MOST; ) {
+  for (let at = start; at + 8 <= end; ) {
+    if (boxes.length === BOXES_MOST) throw new RangeError("too many boxes");
     const short = view.getUint32(at);
     const length = short === 1 ? Number(view.getBigUint64(at + 8)) : short === 0 ? end - at : short;
     const body = at + (short === 1 ? 16 : 8);

@@ -24,8 +24,6 @@ const SHOWN: ReadonlySet<string> = new Set("vide soun subt sbtl text clcp auxv p
 const SPHERICAL = "ffcc8263f8554a938814587a02521fdd";
 /** Samples that say where each moment was recorded, by the name of their format. */
 const TRAIL = /gpmd|camm|djmd|dbgi|rtmd|gps|location/i;
-/** Of a box that goes so much is looked through for what it is about. */
-const LOOKED_BYTES = 1_000_000;
 
 /** The same film without what tells of it. Throws RangeError for one whose boxes or tables cannot be followed. */
 export function cleanMovie(bytes: Uint8Array): Cleaned {
@@ -80,7 +78,7 @@ export function cleanBoxes(walk: Walk, holder: string, boxes: readonly Box[], al
 
 function take({ bytes, edits, taken }: Walk, box: Box): void {
   if (!isFilled(bytes, box)) return;
-  for (const one of takenIn(latin1(bytes.subarray(box.start + 4, Math.min(box.end, box.start + LOOKED_BYTES))))) taken.add(one);
+  for (const one of takenIn(latin1(bytes.subarray(box.start + 4, box.end)))) taken.add(one);
   edits.push(...freed(box));
 }
 

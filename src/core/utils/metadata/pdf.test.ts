@@ -15,7 +15,7 @@ const clean = (bytes: Uint8Array) => {
 };
 
 test("the information dictionary is blank, and every object is where it was", () => {
-  const before = pdf({ Author: "Ada (a \\) of) Lovelace", Title: "Secret", Subject: ">> endobj", Producer: "psn" });
+  const before = pdf({ Author: "Ada (a \\) of) Lovelace", Title: "Secret", Subject: ">> endobj 4 0 obj", Producer: "psn" });
   const { bytes, taken } = clean(before);
   expect(taken).toEqual(["owner name", "comment"]);
   expect(latin1(bytes)).not.toMatch(/Ada|Secret|Author|Producer/);
@@ -82,6 +82,11 @@ test("an encrypted document is not followed, nor one whose information lies wher
     ["<< /Type /XRef /Info 77 0 R /Length 0 >>", new Uint8Array()],
   ]);
   expect(withoutMetadata(closed, "application/pdf")).toBeUndefined();
+});
+
+test("a file of nothing but beginnings takes no longer than another", () => {
+  for (const head of ["1 0 obj<<(", "1 0 obj<<>>stream\n", "1 0 obj<</A %", "1 0 obj ", "/Info 1 0 R ", "1 0 obj<</Info 1 0 R>>"])
+    withoutMetadata(ascii(`%PDF-1.4\n${head.repeat(30_000)}`), "application/pdf");
 });
 
 test("where a dictionary ends", () => {

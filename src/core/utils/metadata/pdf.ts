@@ -1,7 +1,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import { type Edit, edited, hasContent, latin1 } from "./bytes.ts";
 import { isShown, segmentsOf, told } from "./jpeg.ts";
-import { contentStart, dictionaryEnd, objectsIn, type PdfObject, type PdfStream, streamOf } from "./pdf-objects.ts";
+import { contentStart, dictionaryEnd, objectsIn, type PdfObject, type PdfStream, streamsIn } from "./pdf-objects.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /*
@@ -35,9 +35,7 @@ export function cleanPdf(bytes: Uint8Array): Cleaned | undefined {
   const file: Room = { text, objects: objectsIn(text), edits: [] };
   const packed: { readonly stream: PdfStream; readonly room: Room }[] = [];
   let closed = false;
-  for (const object of file.objects) {
-    const stream = streamOf(text, object);
-    if (!stream) continue;
+  for (const stream of streamsIn(text, file.objects)) {
     const { dictionary, start, end } = stream;
     const content = bytes.subarray(start, end);
     if (/\/Type\s*\/ObjStm\b/.test(dictionary)) {
@@ -71,11 +69,17 @@ function blankInformation(rooms: readonly Room[], taken: Set<Taken>): boolean {
     for (const room of rooms)
       for (const object of room.objects) if (numbers.has(object.number)) visit(room, object, contentStart(room.text, object));
   };
-  each(wanted, ({ text, edits }, { number }, at) => {
-    found.add(number);
+  const reached = new Map<Room, number>();
+  each(wanted, (room, { number }, at) => {
+    // What looks like an object within a title is none.
+    if (at < (reached.get(room) ?? 0)) return;
+    const { text, edits } = room;
     const end = dictionaryEnd(text, at);
-    const inner = end === undefined ? "" : text.slice(at + 2, end - 2);
-    if (end === undefined || !INFORMATION.test(inner)) return;
+    if (end === undefined) throw new RangeError("an information dictionary does not end");
+    reached.set(room, end);
+    found.add(number);
+    const inner = text.slice(at + 2, end - 2);
+    if (!INFORMATION.test(inner)) return;
     // Its /Creator is the program.
     for (const one of takenIn(keysOf(inner).replace(/\/Creator\b/, ""))) taken.add(one);
     for (const [, value] of inner.matchAll(/(?<!\d)(\d+)\s+\d+\s+R\b/g)) values.add(Number(value));

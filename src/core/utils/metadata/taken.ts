@@ -35,9 +35,12 @@ const SIGNS: readonly (readonly [Taken, RegExp])[] = [
   ["comment", /comment|description|caption|headline|title|subject|keyword|instructions|\xa9(cmt|des|nam)|dscp|titl|desc/i],
 ];
 
+/** So much of a text is looked through for what it is about; all of it goes. */
+const LOOKED = 1_000_000;
+
 /** What a text in which fields have names is about; `other metadata` where no name says it. Namespaces and RDF's own words are no fields. */
 export function takenIn(text: string): Taken[] {
-  const fields = text.replaceAll(/xmlns:[\w-]+\s*=\s*("[^"]*"|'[^']*')|rdf:Description|https?:\/\/[^\s"'<>]*/g, "");
+  const fields = text.slice(0, LOOKED).replaceAll(/xmlns:[\w-]+\s*=\s*("[^"]*"|'[^']*')|rdf:Description|https?:\/\/[^\s"'<>]*/g, "");
   const found = SIGNS.filter(([, sign]) => sign.test(` ${fields}`)).map(([taken]) => taken);
   return found.length > 0 ? found : ["other metadata"];
 }
