@@ -48,7 +48,7 @@ export default defineConfig({
     reporters: ["default", slowest],
     setupFiles: ["tests/support/setup.ts"],
     maxWorkers: 3,
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });

@@ -6,10 +6,10 @@ import { openBrowser } from "@psn/cli/browser.ts";
 import { startPage } from "@psn/cli/start-page.ts";
 import { SCOPES } from "@psn/platforms/kit/x/connect.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../journeys/hub.ts";
 import { type AuthorizationServer, startAuthorizationServer } from "../support/authorization-server.ts";
 import { documentOf, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
+import { until } from "../support/until.ts";
 import { startX, type XFake } from "../support/x.ts";
 
 /*

@@ -39,7 +39,7 @@ async function hubOn(size: number): Promise<{ readonly disk: Disk; readonly fold
 const run = (folder: string, argv: readonly string[], stdin = "") => binary(argv, { cwd: folder, stdin }).ended;
 
 describe.skipIf(skipped !== undefined)(`a full disk${skipped === undefined ? "" : ` (skipped: ${skipped})`}`, () => {
-  test("every command says DB_FULL at once, and all is well when there is room again", { timeout: 120_000 }, async () => {
+  test("every command says DB_FULL at once, and all is well when there is room again", async () => {
     const { disk, folder } = await hubOn(160);
     expect(await run(folder, ["connect", "feed", "./public"])).toMatchObject({ code: 0 });
     const before = readFileSync(join(folder, "config", "hub.env"), "utf8");
@@ -61,7 +61,7 @@ describe.skipIf(skipped !== undefined)(`a full disk${skipped === undefined ? "" 
     expect(await run(folder, ["post", "x", "--to", "feed", "--in", "3d"])).toMatchObject({ code: 0 });
   });
 
-  test("a database that is open says so too, and so do an export and a feed", { timeout: 120_000 }, async () => {
+  test("a database that is open says so too, and so do an export and a feed", async () => {
     const { disk, folder } = await hubOn(160);
     const feed = newDisk(1);
     const file = newDisk(1);
@@ -82,7 +82,7 @@ describe.skipIf(skipped !== undefined)(`a full disk${skipped === undefined ? "" 
     expect(await worker.ended).toMatchObject({ code: 0 });
   });
 
-  test("psn init on a disk that is too small", { timeout: 90_000 }, async () => {
+  test("psn init on a disk that is too small", async () => {
     const disk = newDisk(6);
     disks.push(disk);
     failed(await run(disk.folder, ["init", "hub"]), "DB_FULL");
@@ -108,7 +108,7 @@ test("Postgres's words for a full disk and a used up quota", () => {
 });
 
 describe.skipIf(noCut !== undefined)(`a disk that fails${noCut === undefined ? "" : ` (skipped: ${noCut})`}`, () => {
-  test("a statement whose commit cannot be synced ends, and so does closing", { timeout: 90_000 }, async () => {
+  test("a statement whose commit cannot be synced ends, and so does closing", async () => {
     const image = await newImage(200);
     try {
       const data = join(image.folder, "data");

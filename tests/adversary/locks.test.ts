@@ -55,7 +55,7 @@ describe.each(testDatabases)("a member's lock is nobody's brake, on $driver", (d
     "a thousand advisory locks": () => ["SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 1000) n"],
   };
 
-  it.each(Object.keys(HOLDS))("a claim does not wait for %s", { timeout: 20_000 }, async (name) => {
+  it.each(Object.keys(HOLDS))("a claim does not wait for %s", async (name) => {
     const { id } = await schedule(pair.mallory);
     await whileHolding(pair, HOLDS[name]?.(id) ?? [], async () => {
       const before = performance.now();
@@ -88,7 +88,7 @@ describe.each(testDatabases)("a member's lock is nobody's brake, on $driver", (d
     expect(await deliveries.settle(claimOf(mine.id), "w", done("2"))).toBe(true);
   });
 
-  it("upkeep over all users goes around what is locked, and what is one user's gives way", { timeout: 20_000 }, async () => {
+  it("upkeep over all users goes around what is locked, and what is one user's gives way", async () => {
     const { vera, mallory, db } = pair;
     await asOwner(db, "UPDATE psn.oauth_tokens SET expires_at = now() + interval '1 day', refresh_token = NULL, secret = NULL");
     const { upkeep, accounts } = vera.stores;
@@ -113,7 +113,7 @@ describe.each(testDatabases)("a member's lock is nobody's brake, on $driver", (d
     await asOwner(db, "UPDATE psn.incarnation SET parted_at = NULL, reason = NULL");
   });
 
-  it("a migration goes on beside it, and says so where a table is in use", { timeout: 30_000 }, async () => {
+  it("a migration goes on beside it, and says so where a table is in use", async () => {
     const KNOWN = knownMigrations();
     const next = { hash: `of ${driver.driver}`, statements: ["ALTER TABLE psn.posts ADD COLUMN added integer"] };
     await whileHolding(pair, ["SELECT pg_advisory_lock(7303166)", "SELECT count(*) FROM psn.posts"], async () => {
@@ -126,7 +126,7 @@ describe.each(testDatabases)("a member's lock is nobody's brake, on $driver", (d
     await asOwner(pair.db, "DELETE FROM psn.migrations WHERE hash = $1", [next.hash]);
   });
 
-  it("a repair and the end of a hub give way where a table is in use, and change nothing", { timeout: 60_000 }, async () => {
+  it("a repair and the end of a hub give way where a table is in use, and change nothing", async () => {
     const { owner } = pair.db;
     await asOwner(pair.db, "DROP POLICY posts_own ON psn.posts");
     const missing = expect.stringContaining("policy posts_own on psn.posts is missing");

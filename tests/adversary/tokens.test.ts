@@ -14,13 +14,13 @@ import { openStage, refusalOf, type Sample, type Stage } from "./token-stage.ts"
 
 const TAMPERED = ["VAULT_TAMPERED", "psn connect"];
 
-describe.each(testDatabases)("tokens on $driver", { timeout: 120_000 }, ({ open }) => {
+describe.each(testDatabases)("tokens on $driver", ({ open }) => {
   let db: TestDatabase;
   let stage: Stage;
   beforeAll(async () => {
     db = await open();
     stage = await openStage(db);
-  }, 60_000);
+  });
   afterEach(() => stage.forget());
   afterAll(() => db.close());
 

@@ -177,7 +177,7 @@ describe("servers", () => {
     expect(documentOf(elsewhere)).toMatchObject({ error: { code: "VENDOR_CHANGED", hint: "psn config get NEON_API_HOST" } });
     page.close();
     await finishes();
-  }, 60_000);
+  });
 
   test("the key by which tasks are woken is revoked: the post is safe, and psn says who takes it", async () => {
     await finishes();

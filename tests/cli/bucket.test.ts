@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { png } from "../../scripts/png.ts";
 import { closedHub, psn, type Running, type TestHub, testHub } from "../support/cli.ts";
 import { type S3, startS3 } from "../support/s3.ts";
+import { until } from "../support/until.ts";
 
 /*
  * A hub with a bucket, from the command line: settings that change while a worker runs, settings of a shell, and what destroy takes away.
@@ -59,10 +60,6 @@ function start(hub: TestHub, env: Readonly<Record<string, string>> = {}): Runnin
 }
 
 const states = async (hub: TestHub) => (await hub.rows("SELECT state FROM psn.deliveries ORDER BY id")).map(({ state }) => state);
-async function until(what: string, holds: () => Promise<boolean>, ms = 60_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await holds()); await Bun.sleep(100))
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-}
 const doctor = async (hub: TestHub) => (await hub.psn(["doctor", "--offline"])).stdout;
 
 test("a worker that is older than the bucket's settings reads them again, and the posts that waited go on without a command", async () => {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { documentOf, picture, type TestHub, testHub } from "../support/cli.ts";
+import { atMost, until } from "../support/until.ts";
 
 /*
  * What happens over more than one command: making a hub and being killed at it, stopping, changing one's mind, settings.
@@ -38,10 +39,6 @@ afterAll(() => {
 const post = async (argv: readonly string[]) => String(documentOf(await hub.psn(["post", ...argv, "--json"]))["post"]);
 const stateOf = async (id: string) =>
   (await hub.rows("SELECT state FROM psn.deliveries WHERE post_id = $1", [id])).map((row) => row["state"]);
-async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await done()); await sleep(20))
-    if (Date.now() > deadline) throw new Error("it did not happen");
-}
 
 describe("changing one's mind", () => {
   test("cancel, retry, move: the rows say so, and so does the history", async () => {
@@ -109,7 +106,10 @@ describe("changing one's mind", () => {
     expect(await hub.psn(["retry", id])).toMatchObject({ code: 0, stdout: expect.stringMatching(/tried now/) });
     const stop = new AbortController();
     const worker = hub.psn(["worker"], { signal: stop.signal });
-    await until(async () => (await hub.rows("SELECT 1 FROM psn.deliveries WHERE state = 'scheduled' AND due_at < now()")).length === 0);
+    await until(
+      "nothing is due",
+      async () => (await hub.rows("SELECT 1 FROM psn.deliveries WHERE state = 'scheduled' AND due_at < now()")).length === 0,
+    );
     stop.abort();
     expect(await worker).toMatchObject({ code: 0, stdout: expect.stringMatching(/published {2}webhook:/) });
   });
@@ -129,7 +129,7 @@ describe("stopping", () => {
   test("psn worker: the first Ctrl-C ends it cleanly", async () => {
     const worker = hub.binary(["worker"]);
     await worker.says("Ctrl-C stops it");
-    await until(async () => (await hub.rows("SELECT 1 FROM psn.workers")).length === 1);
+    await until("the worker is heard of", async () => (await hub.rows("SELECT 1 FROM psn.workers")).length === 1);
     worker.child.kill("SIGINT");
     expect(await worker.ended).toMatchObject({
       code: 0,
@@ -142,7 +142,7 @@ describe("stopping", () => {
 
   test("psn worker: SIGTERM too, with its document", async () => {
     const worker = hub.binary(["worker", "--json"]);
-    await until(async () => (await hub.rows("SELECT 1 FROM psn.workers")).length === 1);
+    await until("the worker is heard of", async () => (await hub.rows("SELECT 1 FROM psn.workers")).length === 1);
     worker.child.kill("SIGTERM");
     const ran = await worker.ended;
     expect(ran).toMatchObject({ code: 0, stderr: "" });
@@ -154,7 +154,7 @@ describe("stopping", () => {
     const before = heard;
     const id = await post(["never answered", "--to", "webhook", "--no-wait"]);
     const worker = hub.binary(["worker"]);
-    await until(() => heard > before);
+    await until("the receiver is asked", () => heard > before);
     worker.child.kill("SIGINT");
     await worker.says("once more");
     await sleep(300);
@@ -162,7 +162,7 @@ describe("stopping", () => {
     const asked = performance.now();
     worker.child.kill("SIGINT");
     expect(await worker.ended).toMatchObject({ code: 130, signal: null });
-    expect(performance.now() - asked).toBeLessThan(5_000);
+    expect(performance.now() - asked).toBeLessThan(atMost(5_000));
     answer = 200;
     // What was in flight is neither lost nor sent blindly: its lease decides.
     expect(await stateOf(id)).toEqual(["sending"]);
@@ -173,6 +173,7 @@ describe("stopping", () => {
   test("psn post --wait, stopped: what is stored is said, and can be taken back", async () => {
     const waiting = hub.binary(["post", "in an hour", "--to", "feed", "--in", "1h", "--wait"]);
     await until(
+      "it is stored",
       async () =>
         (await hub.rows("SELECT 1 FROM psn.deliveries WHERE due_at > now() + interval '59 minutes' AND state = 'scheduled'")).length === 1,
     );

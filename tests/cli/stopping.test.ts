@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, closedHub, documentOf, filesOf, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { atMost, until } from "../support/until.ts";
 
 /*
  * Signals, standard input that ends too early, and output that cannot be written.
@@ -45,10 +46,6 @@ const state = async (text: string) =>
   (await hub.rows("SELECT d.state FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id WHERE u.text = $1", [text])).map(
     (row) => row["state"],
   );
-async function until(done: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await done()); await sleep(20))
-    if (Date.now() > deadline) throw new Error("it did not happen");
-}
 
 /** A line of a shell, where `psn` is the program; what it says and how psn ended, by `echo ended $?`. */
 async function shell(line: string, folder = hub.folder) {
@@ -81,7 +78,7 @@ describe("a signal before anything is stored", () => {
   test.each(SIGNALS)("%s while standard input is read: half a text is no post", async (signal, code) => {
     const before = await hub.state();
     const running = hub.binary(["post", "-", "--to", "feed"], { stdin: "half a\nte", typing: true });
-    await until(() => listens(running.child.pid));
+    await until("it listens", () => listens(running.child.pid));
     await sleep(200);
     running.child.kill(signal);
     expect(await running.ended).toMatchObject({ code, signal: null, stdout: "", stderr: "✗ stopped; nothing was changed (INTERRUPTED)\n" });
@@ -90,7 +87,7 @@ describe("a signal before anything is stored", () => {
 
   test("with --json it is one document", async () => {
     const running = hub.binary(["post", "-", "--to", "feed", "--json"], { stdin: "half", typing: true });
-    await until(() => listens(running.child.pid));
+    await until("it listens", () => listens(running.child.pid));
     running.child.kill("SIGTERM");
     const ran = await running.ended;
     expect(ran).toMatchObject({ code: 143, stderr: "" });
@@ -107,7 +104,7 @@ describe("a signal before anything is stored", () => {
   ])("while a secret is read: psn %j", async (argv) => {
     const before = await hub.state();
     const running = hub.binary(argv, { stdin: "whsec_ha", typing: true });
-    await until(() => listens(running.child.pid));
+    await until("it listens", () => listens(running.child.pid));
     await sleep(200);
     running.child.kill("SIGTERM");
     expect(await running.ended).toMatchObject({ code: 143, signal: null });
@@ -119,17 +116,17 @@ describe("a signal before anything is stored", () => {
     const folder = await closedHub();
     const holder = binary(["worker"], { cwd: folder });
     await holder.says("Ctrl-C stops it");
-    await until(() => existsSync(join(folder, "data", "socket")));
+    await until("the database is open", () => existsSync(join(folder, "data", "socket")));
     holder.child.kill("SIGSTOP");
     try {
       for (const argv of [["queue"], ["post", "x", "--to", "feed"], ["worker"]]) {
         const running = binary(argv, { cwd: folder });
-        await until(() => listens(running.child.pid));
+        await until("it listens", () => listens(running.child.pid));
         await sleep(300);
         const asked = performance.now();
         running.child.kill("SIGTERM");
         expect(await running.ended).toMatchObject({ code: argv[0] === "worker" ? 0 : 143, signal: null });
-        expect(performance.now() - asked).toBeLessThan(4_000);
+        expect(performance.now() - asked).toBeLessThan(atMost(4_000));
       }
     } finally {
       holder.child.kill("SIGCONT");
@@ -150,7 +147,7 @@ describe("a signal before anything is stored", () => {
       asked = true;
     });
     const running = hub.binary(["connect", "mastodon", server, "--token-stdin"], { stdin: "token\n" });
-    await until(() => asked);
+    await until("the platform is asked", () => asked);
     running.child.kill("SIGINT");
     expect(await running.ended).toMatchObject({ code: 130, stdout: "", stderr: expect.stringMatching(/INTERRUPTED/) });
     expect(await hub.state()).toBe(before);
@@ -169,7 +166,7 @@ describe("a signal before anything is stored", () => {
     const before = await text();
     const opened = async () => (await filesOf(tmp)).some((line) => line.includes(".open"));
     const running = edit();
-    await until(opened);
+    await until("the browser is opened", opened);
     running.child.kill("SIGINT");
     await sleep(200);
     expect(running.child.exitCode).toBeNull();
@@ -184,7 +181,7 @@ describe("a signal after the post was stored", () => {
   const sending = async (argv: readonly string[]) => {
     const before = heard;
     const running = hub.binary(["post", ...argv]);
-    await until(() => heard > before);
+    await until("the receiver is asked", () => heard > before);
     return running;
   };
 
@@ -203,7 +200,7 @@ describe("a signal after the post was stored", () => {
   test.each(SIGNALS)("%s: what is not out is named, with the way to take it back", async (signal, code) => {
     const text = `named ${signal}`;
     const running = hub.binary(["post", text, "--to", "feed", "--in", "1h", "--wait"]);
-    await until(async () => (await state(text)).length === 1);
+    await until("it is stored", async () => (await state(text)).length === 1);
     running.child.kill(signal);
     const { stderr, ...ran } = await running.ended;
     expect(ran.code).toBe(code);
@@ -217,7 +214,7 @@ describe("a signal after the post was stored", () => {
 
   test("the same with --json: one document that names the post and its deliveries", async () => {
     const running = hub.binary(["post", "in a document", "--to", "feed", "--in", "1h", "--wait", "--json"]);
-    await until(async () => (await state("in a document")).length === 1);
+    await until("it is stored", async () => (await state("in a document")).length === 1);
     running.child.kill("SIGTERM");
     const ran = await running.ended;
     expect(ran).toMatchObject({ code: 143 });
@@ -262,7 +259,7 @@ describe("psn worker", () => {
     const before = heard;
     expect(await hub.psn(["post", "hung up", "--to", "webhook", "--no-wait"])).toMatchObject({ code: 0 });
     const worker = hub.binary(["worker"]);
-    await until(() => heard > before);
+    await until("the receiver is asked", () => heard > before);
     // A terminal that closes sends it twice.
     worker.child.kill("SIGHUP");
     await sleep(100);

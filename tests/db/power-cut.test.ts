@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { afterEach, expect, test } from "vitest";
-import { all, type Hub, hubIn, posted, stop, until } from "../journeys/hub.ts";
+import { all, type Hub, hubIn, posted, stop } from "../journeys/hub.ts";
 import { type Receiver, startReceiver } from "../journeys/receiver.ts";
 import { closedHub, type Running } from "../support/cli.ts";
 import { type Image, newImage, whyNoCut } from "../support/ext4-image.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
+import { until } from "../support/until.ts";
 
 /*
  * The disk of a hub on the embedded database is cut off while psn posts and publishes. The receivers are elsewhere and remember:

@@ -6,9 +6,10 @@ import type { Platform } from "@psn/core/types/platform.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
+import { until } from "../support/until.ts";
 import { createWorld, noting } from "../support/world.ts";
 import { recorder } from "./recorder.ts";
-import { openStage, PLATFORMS, picture, type Stage, until } from "./stage.ts";
+import { openStage, PLATFORMS, picture, type Stage } from "./stage.ts";
 
 let stage: Stage;
 beforeEach(async () => {

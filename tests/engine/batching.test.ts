@@ -7,9 +7,10 @@ import { answered, type DeliveryChange, failed, LEASE_MS } from "@psn/domain/del
 import { describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { sharedPostgres } from "../support/shared-postgres.ts";
+import { until } from "../support/until.ts";
 import { createWorld, noting } from "../support/world.ts";
 import { recorder } from "./recorder.ts";
-import { openStage, PLATFORMS, picture, type Stage, stageOn, until } from "./stage.ts";
+import { openStage, PLATFORMS, picture, type Stage, stageOn } from "./stage.ts";
 
 /* What the promise is worth when many deliveries share a round trip. */
 

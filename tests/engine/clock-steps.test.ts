@@ -4,8 +4,9 @@ import type { Fetch } from "@psn/core/types/platform.ts";
 import { SETTLE_PATIENCE_MS, stillUnknown } from "@psn/domain/delivery.ts";
 import { expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
+import { until } from "../support/until.ts";
 import { startRemote } from "./recorder.ts";
-import { openStage, until } from "./stage.ts";
+import { openStage } from "./stage.ts";
 
 /* Wall clocks step, and machines sleep: nothing is sent twice, and nobody settles what they are sending themselves. */
 

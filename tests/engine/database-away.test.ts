@@ -2,7 +2,8 @@ import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
 import { expect, test } from "vitest";
 import { sharedPostgres } from "../support/shared-postgres.ts";
-import { openStage, type Stage, until } from "./stage.ts";
+import { until } from "../support/until.ts";
+import { openStage, type Stage } from "./stage.ts";
 
 /** The answer of the platform comes while the database is away. */
 async function loseSettle(stage: Stage, platform: string): Promise<string> {

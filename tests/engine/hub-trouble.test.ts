@@ -9,8 +9,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type CuttingServer, type Reply, startCutting } from "../support/cutting-server.ts";
 import { asOwner } from "../support/databases.ts";
 import { type S3, startS3 } from "../support/s3.ts";
+import { until } from "../support/until.ts";
 import { recorder } from "./recorder.ts";
-import { openStage, picture, type Stage, until } from "./stage.ts";
+import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
  * What is wrong with the hub and not with the post ends no post: each waits, its user is told once, and when it is mended all go on,

@@ -1,7 +1,8 @@
 import { runWorker } from "@psn/app/run-worker.ts";
 import { expect, it } from "vitest";
 import { sharedGateway, testDatabases } from "../support/databases.ts";
-import { stageOn, until } from "./stage.ts";
+import { until } from "../support/until.ts";
+import { stageOn } from "./stage.ts";
 
 /*
  * Neon's proxy lets the socket open and refuses the login then. A worker must get over any number of that: each try must give its
@@ -37,4 +38,4 @@ it("workers on neon-ws publish again after an outage in which nine LISTENs faile
   stop.abort();
   await ended;
   await db.close();
-}, 90_000);
+});

@@ -8,8 +8,9 @@ import { call, parse } from "@psn/platforms/kit/http.ts";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { asOwner } from "../support/databases.ts";
+import { until } from "../support/until.ts";
 import { recorder } from "./recorder.ts";
-import { openStage, picture, type Stage, until } from "./stage.ts";
+import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
  * Everything slow happens before `sending` is written and under the lease: files, tokens, uploads. The claim is looked at in the last

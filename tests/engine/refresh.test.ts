@@ -20,8 +20,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import { type AuthorizationServer, type Awkward, startAuthorizationServer } from "../support/authorization-server.ts";
 import { asOwner, newName, newPassword, sharedGateway, type TestDatabase, testDatabases, urlAs } from "../support/databases.ts";
 import { sharedPostgres } from "../support/shared-postgres.ts";
+import { until } from "../support/until.ts";
 import { createWorld, newKey, type TestWorld } from "../support/world.ts";
-import { type Stage, stageOn, until } from "./stage.ts";
+import { type Stage, stageOn } from "./stage.ts";
 
 /*
  * Refreshing against a real authorisation server, whose refresh tokens work once: a second use ends the whole grant. What is

@@ -137,9 +137,3 @@ export function picture(): NewMedia {
     content,
   };
 }
-
-/** Waits until it holds; throws when it does not within `ms`. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await holds()); await Bun.sleep(5))
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-}

@@ -5,8 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { z } from "zod";
 import { picture } from "../support/cli.ts";
 import { type Pds, startPds } from "../support/pds.ts";
+import { until } from "../support/until.ts";
 import { type Gate, startGate } from "./gate.ts";
-import { all, deliveriesOf, emptyFolder, errorOf, type Hub, kill, newHub, posted, stop, until } from "./hub.ts";
+import { all, deliveriesOf, emptyFolder, errorOf, type Hub, kill, newHub, posted, stop } from "./hub.ts";
 
 const ADA = "ada.test";
 const POST = "app.bsky.feed.post";

@@ -110,8 +110,3 @@ export async function feedTexts(folder: string): Promise<string[]> {
     .parse(JSON.parse(text));
   return items.map((item) => item.content_text ?? (item.content_html ?? "").replaceAll(/<[^>]+>/g, "").trim());
 }
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 20_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await holds()); await Bun.sleep(20))
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-}

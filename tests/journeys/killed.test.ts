@@ -1,7 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { all, feedTexts, kill, newHub, stop, until } from "./hub.ts";
+import { until } from "../support/until.ts";
+import { all, feedTexts, kill, newHub, stop } from "./hub.ts";
 import { startReceiver } from "./receiver.ts";
 
 const count = (texts: readonly string[]) => Object.fromEntries(texts.map((text) => [text, texts.filter((one) => one === text).length]));

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { picture } from "../support/cli.ts";
 import { FAULTS_AFTER, type MastodonFake, startMastodon } from "../support/mastodon.ts";
-import { all, deliveriesOf, errorOf, type Hub, newHub, posted, stop, until } from "./hub.ts";
+import { until } from "../support/until.ts";
+import { all, deliveriesOf, errorOf, type Hub, newHub, posted, stop } from "./hub.ts";
 
 let hub: Hub;
 let server: MastodonFake;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { binary, closedHub, documentOf, psn, type Running } from "../support/cli.ts";
 import { type Misbehaving, startMisbehaving } from "../support/misbehaving.ts";
-import { until } from "./hub.ts";
+import { until } from "../support/until.ts";
 
 /*
  * Forty receivers that misbehave, each in its own way and all at once, beside a good one: a real worker keeps the good one on time, and

@@ -118,7 +118,7 @@ describe("psn init --neon --trigger", () => {
     const known = [place.trigger.token, place.trigger.projects[0]?.environments.prod.secretKey].map((key) => `Bearer ${key}`);
     expect(asked.filter(({ authorization }) => !known.includes(authorization ?? ""))).toEqual([]);
     // The CLI asks for a list on the internet first, and waits where there is none.
-  }, 120_000);
+  });
 
   test("psn doctor names what is missing, and psn destroy takes away what was made and nothing else", async () => {
     const { trigger, neon, folder } = place;

@@ -122,7 +122,7 @@ test("keys are set, wrongly and rightly", async () => {
     await psn(argv);
 });
 
-test("consent, where the token endpoint fails in every way, and where all else does", { timeout: 120_000 }, async () => {
+test("consent, where the token endpoint fails in every way, and where all else does", async () => {
   for (const at of ["tokens", "the rest"] as const)
     for (const is of at === "tokens" ? FAULTS : SOME) {
       fault = { is, at };
@@ -132,7 +132,7 @@ test("consent, where the token endpoint fails in every way, and where all else d
   expect(await connect()).toBe(0);
 });
 
-test("posting, renewing and taking back, the same", { timeout: 240_000 }, async () => {
+test("posting, renewing and taking back, the same", async () => {
   expect((await psn(["post", "hello", "--to", "x"])).code).toBe(0);
   for (const is of SOME) {
     fault = { is, at: "the rest" };

@@ -10,6 +10,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import { readLittle } from "../support/linkedin/little.ts";
 import { addressOf, FAULTS_AFTER, type LinkedInFake, MEMBER, type Switches, startLinkedIn } from "../support/linkedin.ts";
+import { atMost } from "../support/until.ts";
 
 const { requestsOf, only, publish } = adapter(linkedin);
 
@@ -373,7 +374,7 @@ describe("a refusal by its reason", () => {
       const error = await failure(publish(only("x"), session));
       expect(error).toMatchObject({ code: "RATE_LIMITED" });
       const left = DAY_MS - (fake.now() % DAY_MS);
-      expect(Math.abs((error instanceof PsnError ? (error.retryAfterMs ?? 0) : 0) - left)).toBeLessThan(3_000);
+      expect(Math.abs((error instanceof PsnError ? (error.retryAfterMs ?? 0) : 0) - left)).toBeLessThan(atMost(3_000));
     }
     fake.switches.daily = 10;
     fake.refusals.push(Response.json({ status: 429, code: "TOO_MANY_REQUESTS" }, { status: 429, headers: { "retry-after": "90" } }));

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { binary } from "../support/cli.ts";
 import type { MastodonFake } from "../support/mastodon.ts";
+import { until } from "../support/until.ts";
 import { seeded } from "../vault/stage.ts";
 import { copy, documentOf, forgetfulServer, hubOn, json, psn, quiet, scratch, work } from "./stage.ts";
 
@@ -20,9 +21,6 @@ const start = async () => {
 };
 const env = () => ({ XDG_STATE_HOME: process.env["XDG_STATE_HOME"] ?? "" });
 const found = async (hub: string) => documentOf(await psn(["recover", "--dry-run", "--json"], { cwd: hub }))["found"];
-const until = async (so: () => boolean, most = 30_000) => {
-  for (const deadline = Date.now() + most; !so() && Date.now() < deadline; ) await Bun.sleep(5);
-};
 
 test("workers and commands that are killed at any moment leave the same hub, under load", async () => {
   const { server, hub } = await start();
@@ -34,7 +32,7 @@ test("workers and commands that are killed at any moment leave the same hub, und
     // It ends by itself where its database was another's, who was killed while it opened.
     if (round % 3 > 0) await Promise.race([worker.says("publishes what is due").catch(() => undefined), worker.ended, Bun.sleep(15_000)]);
     const before = server.statuses.length;
-    if (round % 3 === 2) await until(() => server.statuses.length > before, 5_000);
+    if (round % 3 === 2) await until("the server is told", () => server.statuses.length > before, 5_000).catch(() => undefined);
     await Bun.sleep(random() * 900);
     worker.child.kill("SIGKILL");
     const [kept, killed] = posts;
@@ -58,7 +56,7 @@ test("recovering that is stopped at any moment can be done again", async () => {
   for (let round = 0; round < 4; round += 1) {
     const asked = server.requests.length + round;
     const recovering = binary(["recover", "--yes"], { cwd: other, env: env() });
-    await until(() => server.requests.length > asked);
+    await until("the server is asked", () => server.requests.length > asked).catch(() => undefined);
     recovering.child.kill("SIGKILL");
     await recovering.ended;
     // Nothing goes out in between.

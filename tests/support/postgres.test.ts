@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Postgres, type PostgresOptions, startPostgres } from "./postgres.ts";
 import { freshDatabase, sharedPostgres } from "./shared-postgres.ts";
+import { until } from "./until.ts";
 
 const started: Postgres[] = [];
 const start = async (options?: PostgresOptions) => {
@@ -35,11 +35,6 @@ const alive = (pid: number | undefined): boolean => {
     return false;
   }
 };
-
-async function eventually(condition: () => boolean): Promise<boolean> {
-  for (let waited = 0; waited < 5000 && !condition(); waited += 20) await sleep(20);
-  return condition();
-}
 
 describe("startPostgres", () => {
   it("runs PostgreSQL 18 on the loopback address with UTF-8 and GMT", async () => {
@@ -140,7 +135,7 @@ describe("startPostgres", () => {
       if (way === "exit") child.stdin.write("go\n");
       else child.kill(way as "SIGKILL" | "SIGINT");
       await gone;
-      expect(await eventually(() => !alive(pid) && !existsSync(folder))).toBe(true);
+      await until("it is gone with its folder", () => !alive(pid) && !existsSync(folder));
       // The pipe to the supervisor was not inherited: a process that outlives the test does not keep the server.
       expect(alive(bystander)).toBe(true);
     } finally {

@@ -1,8 +1,9 @@
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { runDelivery } from "@psn/trigger/delivery.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { picture, until } from "../engine/stage.ts";
+import { picture } from "../engine/stage.ts";
 import { asOwner } from "../support/databases.ts";
+import { until } from "../support/until.ts";
 import { dying } from "../support/world.ts";
 import { openTaskStage, type TaskStage } from "./stage.ts";
 

@@ -5,7 +5,8 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Receiver, startReceiver } from "../journeys/receiver.ts";
 import { failed, filesOf, picture, psn, scratch } from "../support/cli.ts";
-import { type Ground, grounds, openAll, type Row, secondUser, until } from "./stage.ts";
+import { until } from "../support/until.ts";
+import { type Ground, grounds, openAll, type Row, secondUser } from "./stage.ts";
 
 /*
  * A hub as a file: from the embedded database to Postgres and back, with everything that can be in a hub, and what becomes of posts
@@ -49,7 +50,7 @@ beforeAll(async () => {
     `UPDATE psn.delivery_units SET prepared = '{"n": 12345678901234567890, "s": "12"}', handle = '"12"' WHERE text LIKE '%held'`,
   );
   secrets = await openAll(old);
-}, 60_000);
+});
 afterAll(() => receiver.stop());
 
 const dump = async (ground: Ground) => {
@@ -94,7 +95,7 @@ describe("a copy", () => {
   beforeAll(async () => {
     before = await filesOf(join(old.folder, "config"));
     file = await exportTo(old);
-  }, 60_000);
+  });
 
   test("the old hub goes on as it was", async () => {
     expect(await filesOf(join(old.folder, "config"))).toEqual(before);
@@ -115,7 +116,7 @@ describe("a copy", () => {
     for (const name of ["HUB_ENCRYPTION_KEY", "DATABASE", "PSN_USER"]) expect(text).not.toContain(name);
   });
 
-  test("comes to Postgres with everything, publishes nothing there, and comes back the same", { timeout: 120_000 }, async () => {
+  test("comes to Postgres with everything, publishes nothing there, and comes back the same", async () => {
     const there = await grounds.postgres();
     const told = await there.psn(["import", file, "--passphrase-stdin", "--yes"], PASSPHRASE);
     expect(told).toMatchObject({ code: 0, stderr: expect.stringContaining("psn import --start") });
@@ -146,7 +147,7 @@ describe("a copy", () => {
     expect(stdout).toContain("to come");
   });
 
-  test("starts only where somebody says that its hub is gone", { timeout: 60_000 }, async () => {
+  test("starts only where somebody says that its hub is gone", async () => {
     const folder = await scratch("start");
     const here = { cwd: folder, stdin: PASSPHRASE };
     failed(await psn(["import", file, "--passphrase-stdin", "--start"], here), "INPUT_REQUIRED");
@@ -159,7 +160,7 @@ describe("a copy", () => {
     failed(await psn(["import", file, "--passphrase-stdin", "--yes"], here), "STATE_CONFLICT");
   });
 
-  test("another passphrase, a cut file, another file: one clear error, and nothing is changed", { timeout: 60_000 }, async () => {
+  test("another passphrase, a cut file, another file: one clear error, and nothing is changed", async () => {
     const folder = await scratch("refused");
     const refused = async (path: string, passphrase: string, says: RegExp) => {
       expect(failed(await psn(["import", path, "--passphrase-stdin"], { cwd: folder, stdin: passphrase }), "INPUT_INVALID")).toMatch(says);
@@ -185,7 +186,7 @@ describe("a copy", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("an import that fails in the database leaves the hub empty and its settings as they were", { timeout: 60_000 }, async () => {
+  test("an import that fails in the database leaves the hub empty and its settings as they were", async () => {
     const there = await grounds.postgres();
     await there.rows("ALTER TABLE psn.slots ADD CONSTRAINT none CHECK (weekday > 9)");
     const settings = await filesOf(join(there.folder, "config"));
@@ -198,9 +199,7 @@ describe("a copy", () => {
   });
 });
 
-test("a file that somebody else has made changes no setting but those that move, and brings no row of another's", {
-  timeout: 60_000,
-}, async () => {
+test("a file that somebody else has made changes no setting but those that move, and brings no row of another's", async () => {
   const user = Bun.randomUUIDv7();
   const folder = await scratch("strange");
   const hub = { psn: "hub", version: 1, schema: 1, at: "", moved: true, user, handle: "eve", timeZone: "UTC", keys: {} };
@@ -235,9 +234,7 @@ test("a file that somebody else has made changes no setting but those that move,
     expect(failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), "INPUT_INVALID")).toMatch(says);
 });
 
-test("a file of a psn that knew no versions of tokens: they open where they arrive, for their own account", {
-  timeout: 60_000,
-}, async () => {
+test("a file of a psn that knew no versions of tokens: they open where they arrive, for their own account", async () => {
   const [user, account, token] = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
   const head = { psn: "hub", version: 1, schema: 14, at: "", moved: true, user, handle: "eve", timeZone: "UTC", keys: {}, settings: {} };
   const rows = [
@@ -273,7 +270,7 @@ describe("psn export", () => {
     expect(readdirSync(folder)).toEqual(["b.age"]);
   });
 
-  test("a token that does not open is told and left out; its account waits to be connected again", { timeout: 60_000 }, async () => {
+  test("a token that does not open is told and left out; its account waits to be connected again", async () => {
     const [row] = await old.rows(
       "SELECT t.id, t.access_token FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE a.platform = 'feed'",
     );
@@ -289,7 +286,7 @@ describe("psn export", () => {
 });
 
 describe("a move", () => {
-  test("waits for what is on its way; then one hub publishes it, and once", { timeout: 120_000 }, async () => {
+  test("waits for what is on its way; then one hub publishes it, and once", async () => {
     const file = join(await scratch("moving"), "hub.age");
     expect(failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "STATE_CONFLICT")).toContain(
       "2 deliveries are on the way",
@@ -307,7 +304,7 @@ describe("a move", () => {
     const stop = new AbortController();
     const workers = [old.folder, folder].map((cwd) => psn(["worker"], { cwd, signal: stop.signal }));
     const moved = () => receiver.taken.filter(({ text }) => text.startsWith("moving")).length;
-    await until(() => moved() === 5, "what was moved");
+    await until("it is moved", () => moved() === 5, 60_000);
     await Bun.sleep(1_000);
     stop.abort();
     await Promise.all(workers);

@@ -122,72 +122,68 @@ describe("who has keys elsewhere", () => {
   test.each([
     ["a minute later", 60_000, TASK_MS - 60_000],
     ["after this machine's clock was set back a day", -86_400_000, TASK_MS],
-  ])(
-    "tasks get both keys, and time, before any value needs the new one; then they lose the old one: %s",
-    { timeout: 30_000 },
-    async (_, passedMs, waitMs) => {
-      await secondUser(ground, 1, 2);
-      const trigger = await startTriggerApi();
-      const hub = await openHub({ folder: ground.folder, use: "session" });
-      try {
-        const api = triggerApi({ url: trigger.origin, token: trigger.token, fetch, sleep: (ms) => Bun.sleep(ms) });
-        const [organization] = await api.organizations();
-        const { ref } = await api.create("psn-test", organization?.id ?? "");
-        let now = Date.now();
-        const slept: number[] = [];
-        const secrets = () =>
-          Object.fromEntries(["HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD"].map((name) => [name, ground.env(name) ?? ""]));
-        const tasks: TaskKeys = taskKeysOf(api, ref, secrets, () => new Date(now));
-        let waited: readonly string[] = [];
-        const rotation: Rotation = {
-          world: {
-            ...hub.world,
-            now: () => new Date(now),
-            elapsedMs: () => now,
-            sleep: async (ms) => {
-              slept.push(ms);
-              now += ms;
-            },
+  ])("tasks get both keys, and time, before any value needs the new one; then they lose the old one: %s", async (_, passedMs, waitMs) => {
+    await secondUser(ground, 1, 2);
+    const trigger = await startTriggerApi();
+    const hub = await openHub({ folder: ground.folder, use: "session" });
+    try {
+      const api = triggerApi({ url: trigger.origin, token: trigger.token, fetch, sleep: (ms) => Bun.sleep(ms) });
+      const [organization] = await api.organizations();
+      const { ref } = await api.create("psn-test", organization?.id ?? "");
+      let now = Date.now();
+      const slept: number[] = [];
+      const secrets = () =>
+        Object.fromEntries(["HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD"].map((name) => [name, ground.env(name) ?? ""]));
+      const tasks: TaskKeys = taskKeysOf(api, ref, secrets, () => new Date(now));
+      let waited: readonly string[] = [];
+      const rotation: Rotation = {
+        world: {
+          ...hub.world,
+          now: () => new Date(now),
+          elapsedMs: () => now,
+          sleep: async (ms) => {
+            slept.push(ms);
+            now += ms;
           },
-          keyring: keyringOf(ground.folder),
-          tasks,
-          users: () => usersOfHub(ground.folder),
-          isHere,
-          prepareOnly: true,
-          signal: new AbortController().signal,
-          onWait: () => undefined,
-        };
-        const prepared = await rotateVault(rotation);
-        expect([...(await api.variables(ref)).keys()].toSorted()).toEqual([
-          "HUB_ENCRYPTION_KEY",
-          "HUB_ENCRYPTION_KEY_OLD",
-          "PSN_KEYS_SHIPPED",
-        ]);
-        expect((await api.variables(ref)).get("HUB_ENCRYPTION_KEY")).not.toBe(ground.env("HUB_ENCRYPTION_KEY"));
-        expect(await keyIdsIn(ground)).toEqual([idOf(first)]);
+        },
+        keyring: keyringOf(ground.folder),
+        tasks,
+        users: () => usersOfHub(ground.folder),
+        isHere,
+        prepareOnly: true,
+        signal: new AbortController().signal,
+        onWait: () => undefined,
+      };
+      const prepared = await rotateVault(rotation);
+      expect([...(await api.variables(ref)).keys()].toSorted()).toEqual([
+        "HUB_ENCRYPTION_KEY",
+        "HUB_ENCRYPTION_KEY_OLD",
+        "PSN_KEYS_SHIPPED",
+      ]);
+      expect((await api.variables(ref)).get("HUB_ENCRYPTION_KEY")).not.toBe(ground.env("HUB_ENCRYPTION_KEY"));
+      expect(await keyIdsIn(ground)).toEqual([idOf(first)]);
 
-        // The rest of the five minutes is waited for.
-        now += passedMs;
-        const done = await rotateVault({
-          ...rotation,
-          prepareOnly: false,
-          onWait: async (ms) => {
-            waited = [...waited, String(ms)];
-          },
-        });
-        expect(done).toMatchObject({ finished: true, resumed: true, keyId: prepared.keyId, tasksReadyAt: prepared.tasksReadyAt });
-        expect(waited).toEqual([String(waitMs)]);
-        expect(slept[0]).toBe(waitMs);
-        expect([...(await api.variables(ref)).keys()]).toEqual(["HUB_ENCRYPTION_KEY"]);
-        expect(await keyIdsIn(ground)).toEqual([prepared.keyId]);
-      } finally {
-        await hub.close();
-        await trigger.stop();
-      }
-    },
-  );
+      // The rest of the five minutes is waited for.
+      now += passedMs;
+      const done = await rotateVault({
+        ...rotation,
+        prepareOnly: false,
+        onWait: async (ms) => {
+          waited = [...waited, String(ms)];
+        },
+      });
+      expect(done).toMatchObject({ finished: true, resumed: true, keyId: prepared.keyId, tasksReadyAt: prepared.tasksReadyAt });
+      expect(waited).toEqual([String(waitMs)]);
+      expect(slept[0]).toBe(waitMs);
+      expect([...(await api.variables(ref)).keys()]).toEqual(["HUB_ENCRYPTION_KEY"]);
+      expect(await keyIdsIn(ground)).toEqual([prepared.keyId]);
+    } finally {
+      await hub.close();
+      await trigger.stop();
+    }
+  });
 
-  test("a token that is being exchanged is left to whoever has the lease, and waited for", { timeout: 30_000 }, async () => {
+  test("a token that is being exchanged is left to whoever has the lease, and waited for", async () => {
     const bob = await secondUser(ground, 2, 0);
     const [row] = await ground.rows("SELECT account_id, id FROM psn.oauth_tokens WHERE user_id = $1 LIMIT 1", [bob]);
     const accountId = String(row?.["account_id"]);
@@ -207,7 +203,7 @@ describe("who has keys elsewhere", () => {
     expect((await openAll(ground)).get(`${row?.["id"]} access_token`)).toBe("fresh");
   });
 
-  test("a user who keeps a token does not keep the rotation for ever", { timeout: 60_000 }, async () => {
+  test("a user who keeps a token does not keep the rotation for ever", async () => {
     const bob = await secondUser(ground, 1, 0);
     const [account] = await ground.stores.accounts.list(bob);
     expect(await ground.stores.accounts.leaseRefresh(bob, account?.id ?? "", 110_000)).toBe("mine");
@@ -328,7 +324,7 @@ test("hub.env keeps what its owner wrote around the keys", async () => {
   expect(after).not.toContain(first);
 });
 
-test("a hub.env without the owner's login, where that is another: refused before there is a second key", { timeout: 60_000 }, async () => {
+test("a hub.env without the owner's login, where that is another: refused before there is a second key", async () => {
   const there = await grounds.postgres();
   const bob = await secondUser(there, 1, 1);
   const owner = there.env("DATABASE_OWNER_URL") ?? "";

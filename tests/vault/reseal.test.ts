@@ -119,7 +119,7 @@ describe.each(Object.keys(grounds) as (keyof typeof grounds)[])("psn db migrate,
     return secrets;
   };
 
-  test("a hub of the psn before goes on with its tokens, and knows none that is put back", { timeout: 120_000 }, async () => {
+  test("a hub of the psn before goes on with its tokens, and knows none that is put back", async () => {
     ground = await grounds[kind]();
     server = await startMastodon();
     open.push(() => server.stop());

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Receiver, startReceiver } from "../journeys/receiver.ts";
+import { until } from "../support/until.ts";
 import { startX, type XFake } from "../support/x.ts";
-import { type Ground, grounds, idOf, keyIdsIn, openAll, secondUser, seeded, until } from "./stage.ts";
+import { type Ground, grounds, idOf, keyIdsIn, openAll, secondUser, seeded } from "./stage.ts";
 
 /*
  * The rotation of the hub's key under load: a worker that was started before it publishes to a receiver and to an X whose tokens
@@ -59,8 +60,9 @@ function load(ground: Ground, x: XFake) {
       await ground.rows("UPDATE psn.oauth_tokens SET refresh_rest_until = NULL");
       const id = await post(`x ${n}`, "x");
       await until(
+        `${id} is out`,
         async () => (await ground.rows("SELECT 1 FROM psn.deliveries WHERE post_id = $1 AND state = 'published'", [id])).length > 0,
-        id,
+        60_000,
       );
     }
     return 0;
@@ -116,11 +118,12 @@ describe.each(["embedded", "postgres"] as const)("rotation on %s", (name) => {
     expect(killedAt.filter((at) => /^ended [^0]/.test(at))).toEqual([]);
 
     expect(await ground.run(["vault", "rotate"])).toMatchObject({ finished: true });
-    await until(async () => x.posts.length > KILLS / 4, "posts with new tokens");
+    await until("posts are out with new tokens", () => x.posts.length > KILLS / 4, 60_000);
     const posted = await work.stop();
     await until(
+      "the last post is out",
       async () => (await ground.rows("SELECT 1 FROM psn.deliveries WHERE state <> 'published'")).length === 0,
-      "the last post",
+      60_000,
     ).catch(() => undefined);
     worker.child.kill("SIGTERM");
     const ran = await worker.ended;

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Place } from "@psn/app/ports/outside.ts";
 import type { Stores } from "@psn/app/ports/world.ts";
 import { sealCredentials } from "@psn/app/session.ts";
@@ -158,11 +157,6 @@ export async function secondUser(ground: Ground, accounts: number, keys: number)
     await stores.keys.put(userId, { id, name: `KEY_${n}`, value: vault.seal(keyPlace(userId, id, `KEY_${n}`), `key ${n}`) });
   }
   return userId;
-}
-
-export async function until(done: () => boolean | Promise<boolean>, what: string, ms = 60_000): Promise<void> {
-  for (const deadline = Date.now() + ms; !(await done()); await sleep(25))
-    if (Date.now() > deadline) throw new Error(`${what} did not happen`);
 }
 
 /** Numbers in [0, 1) that are the same each time: mulberry32. */

@@ -4,7 +4,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type Receiver, startReceiver } from "../journeys/receiver.ts";
 import { failed, psn, scratch } from "../support/cli.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
-import { grounds, until } from "./stage.ts";
+import { until } from "../support/until.ts";
+import { grounds } from "./stage.ts";
 
 /* What two hubs, two servers or two machines must not be taken for: one. */
 
@@ -33,7 +34,7 @@ test.each([[["--move"]], [[]]])("what waits for a reconnect is published by one 
   await old.run(connect, `${receiver.secret}\n`);
   const stop = new AbortController();
   const workers = [old.folder, folder].map((cwd) => psn(["worker"], { cwd, signal: stop.signal }));
-  await until(() => receiver.taken.length > 0, "one is out", 3_000).catch(() => undefined);
+  await until("one is out", () => receiver.taken.length > 0, 3_000).catch(() => undefined);
   await Bun.sleep(1_500);
   stop.abort();
   await Promise.all(workers);
