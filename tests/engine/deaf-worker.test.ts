@@ -82,7 +82,6 @@ async function working({ urlFor, listenUrl }: Way, options: { readonly lookAnywa
   return { owner, told, trouble, lateness, end, follow };
 }
 
-
 describe("a worker whose LISTEN is accepted and never heard", () => {
   test("looks every second, says so once, and says when it hears again", async () => {
     const server = await sharedPostgres();
