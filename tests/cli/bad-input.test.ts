@@ -20,11 +20,11 @@ beforeAll(async () => {
 
 const refused = (...call: Refusal) => refusedBy(hub, ...call);
 
-/** A whole PNG of about this many bytes: most of them are a comment. */
+/** A PNG of about this many bytes: most of them are what nothing is said about, and stay. */
 function bulky(bytes: number): Buffer {
   const whole = png(8, 8);
   const end = whole.length - 12;
-  const type = Buffer.from("tEXt");
+  const type = Buffer.from("IDAT");
   const data = Buffer.alloc(bytes, 0x20);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(data.length);

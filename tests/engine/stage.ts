@@ -39,6 +39,8 @@ export interface Stage extends TestWorld {
   expire(): Promise<void>;
   /** Makes everything that waits for its time due. */
   due(): Promise<void>;
+  /** Ends the pauses of all accounts. */
+  resume(): Promise<void>;
 }
 
 export interface Wish {
@@ -67,6 +69,9 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
 
   const claim = (leaseMs = LEASE_MS, worker = "worker", from = world) =>
     from.stores.deliveries.claim({ worker, most: 100, leaseMs, concurrency });
+  const resume = async () => {
+    await asOwner(db, "UPDATE psn.accounts SET paused_until = NULL");
+  };
   return {
     ...own,
     db,
@@ -118,8 +123,9 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
     },
     due: async () => {
       await asOwner(db, "UPDATE psn.deliveries SET wake_at = now() - interval '1 millisecond' WHERE state IN ('scheduled', 'pending')");
-      await asOwner(db, "UPDATE psn.accounts SET paused_until = NULL");
+      await resume();
     },
+    resume,
   };
 }
 

@@ -40,9 +40,12 @@ async function endedWith(stage: Stage, tell: ReturnType<typeof telling>["tell"],
   const account = (await stage.world.stores.accounts.list(stage.userId))[0] ?? (await stage.connect("chosen"));
   tell.next = next;
   const [id = ""] = await stage.post(account);
-  // What an earlier answer has left may be asked about first, and takes one of the account's places then.
+  // What an earlier answer has left may be asked about first: it takes one of the account's places then, and may be told to pause.
   const before = (await stage.detail(id)).events.length;
-  for (let ran = 1; ran > 0 && (await stage.detail(id)).events.length === before; ) ran = (await stage.run()).length;
+  for (let ran = 1; ran > 0 && (await stage.detail(id)).events.length === before; ) {
+    await stage.resume();
+    ran = (await stage.run()).length;
+  }
   return stage.detail(id);
 }
 

@@ -232,7 +232,8 @@ describe("a post, with this machine off", () => {
     expect(posted).toMatchObject({ wake: { queue: "Trigger.dev", missed: null, atHome: [] } });
     await place.trigger.runDue();
     expect(texts()).toEqual([]);
-    await sleep(2300);
+    // A length of time is rounded up to the second.
+    await sleep(3100);
     place.gateway.requests.length = 0;
     const ran = await place.trigger.runDue();
     expect(ran.map(({ task }) => task)).toEqual(["publish-delivery"]);
@@ -249,7 +250,7 @@ describe("a post, with this machine off", () => {
     expect(await place.run("move", id, "--in", "3s")).toMatchObject({ wake: { missed: null } });
     const runs = place.trigger.runs.filter(({ tags }) => tags.includes(`delivery:${id}`));
     expect(runs).toHaveLength(2);
-    await sleep(3300);
+    await sleep(4100);
     await Promise.all([place.trigger.runDue(), place.trigger.runDue()]);
     expect(texts().filter((text) => text === "later than said")).toHaveLength(1);
     expect([...receiver.deliveries.values()].every((times) => times === 1)).toBe(true);
@@ -258,7 +259,7 @@ describe("a post, with this machine off", () => {
   test("cancelled: the run finds nothing to do", async () => {
     const id = idOf(await place.run("post", "never", "--in", "1s"));
     await place.run("cancel", id);
-    await sleep(1200);
+    await sleep(2100);
     await place.trigger.runDue();
     expect(texts()).not.toContain("never");
     expect(await stateOf(id)).toMatchObject([{ state: "cancelled" }]);
@@ -269,7 +270,7 @@ describe("a post, with this machine off", () => {
     const posted = await place.run("post", "in spite of it", "--in", "1s");
     expect(posted).toMatchObject({ wake: { queue: "Trigger.dev", missed: { code: "VENDOR_UNREACHABLE" } } });
     await place.trigger.up();
-    await sleep(1200);
+    await sleep(2100);
     await place.trigger.runDue();
     expect(texts()).not.toContain("in spite of it");
     await place.trigger.fireCron("publish-due");
@@ -287,7 +288,7 @@ describe("a post, with this machine off", () => {
     await place.trigger.fireCron("publish-due");
     await place.trigger.fireCron("publish-due");
     expect(texts()).not.toContain("on the second");
-    await sleep(3200);
+    await sleep(4100);
     expect((await place.trigger.runDue()).filter(({ task }) => task === "publish-delivery")).toHaveLength(1);
     expect(texts().filter((text) => text === "on the second")).toHaveLength(1);
   });
