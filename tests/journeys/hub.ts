@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { z } from "zod";
-import { binary, closedHub, type Ran, type Running, scratch, testHub } from "../support/cli.ts";
+import { binary, closedHub, psn as inProcess, type Ran, type Running, scratch, testHub } from "../support/cli.ts";
 
 /*
- * A hub as its user has it: nothing is done to it but by `psn`, as a process. The one exception is time, which a test cannot
- * wait for: a dead worker's leases are ended by hand.
+ * A hub as its user has it: nothing is done to it but by `psn`, as a process. The exceptions are time, which a test cannot wait for (a
+ * dead worker's leases are ended by hand), and `json` on a hub that the test holds open: there it is the same `run` without a process.
  */
 
 export interface Hub {
@@ -23,7 +23,7 @@ export interface Hub {
 
 type Rows = (statement: string) => Promise<unknown>;
 
-export function hubIn(folder: string, rows: Rows = opened(folder)): Hub {
+export function hubIn(folder: string, rows: Rows = opened(folder), isHeld = false): Hub {
   const start: Hub["start"] = (argv) => binary(argv, { cwd: folder });
   const psn: Hub["psn"] = async (argv, stdin = "") => binary(argv, { cwd: folder, stdin }).ended;
   return {
@@ -31,7 +31,7 @@ export function hubIn(folder: string, rows: Rows = opened(folder)): Hub {
     start,
     psn,
     json: async (argv, code = 0) => {
-      const ran = await psn([...argv, "--json"]);
+      const ran = await (isHeld ? inProcess([...argv, "--json"], { cwd: folder }) : psn([...argv, "--json"]));
       if (ran.code !== code) throw new Error(`psn ${argv.join(" ")} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
       return JSON.parse(ran.stdout);
     },
@@ -64,7 +64,7 @@ function opened(folder: string): Rows {
 export async function newHub({ held = true } = {}): Promise<Hub> {
   if (!held) return hubIn(await closedHub());
   const { folder, rows } = await testHub({ feed: false });
-  return hubIn(folder, rows);
+  return hubIn(folder, rows, true);
 }
 /** A folder without a hub. */
 export const emptyFolder = async (): Promise<Hub> => hubIn(await scratch("journey"));
