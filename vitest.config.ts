@@ -20,6 +20,7 @@ const THOROUGH = [
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/docs/webhook-page.test.ts",
+  "tests/engine/refused-repeats.test.ts",
   "tests/journeys/killed.test.ts",
   "tests/journeys/receivers.test.ts",
   "tests/journeys/x-canary.test.ts",
@@ -32,22 +33,24 @@ const THOROUGH = [
   "tests/vault/rotate.test.ts",
   "tests/vault/two-hubs.test.ts",
 ];
+/** In part in `check`, and whole in `bun run thorough` (tests/support/how-much.ts). */
+const IN_PART = ["tests/adversary/{brakes,fair-share,locks,login,tampering,tokens}.test.ts", "tests/platforms/bluesky-oauth.test.ts"];
 /** `short`, `thorough`, or all of them. */
 const wanted = process.env["TESTS"];
 
 export default defineConfig({
   resolve: { alias: { "@psn": fileURLToPath(new URL("./src", import.meta.url)) } },
   test: {
-    include: wanted === "thorough" ? THOROUGH : ["src/**/*.test.ts", "tests/**/*.test.ts"],
+    include: wanted === "thorough" ? [...THOROUGH, ...IN_PART] : ["src/**/*.test.ts", "tests/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...(wanted === "short" ? THOROUGH : [])],
-    // Servers of a test (a Postgres, a PDS) start and stop with it; a third file at once uses the time in which the others wait.
+    // Servers of a test (a Postgres, a PDS) start and stop with it; a third and a fourth file at once use the time in which the others wait.
     // Vitest 5 cannot start its default pool of processes under Bun.
     pool: "threads",
     // A worker keeps its modules, and the machine code made of them, from file to file.
     isolate: false,
     reporters: ["default", slowest],
     setupFiles: ["tests/support/setup.ts"],
-    maxWorkers: 3,
+    maxWorkers: 4,
     testTimeout: 300_000,
     hookTimeout: 300_000,
   },

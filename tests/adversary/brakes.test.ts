@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeDue, newId, schedule } from "../db/stage.ts";
-import { asOwner, testDatabases } from "../support/databases.ts";
+import { asOwner, serverDatabases } from "../support/databases.ts";
 import { claimAll, openPair, type Pair, tries, veraIsServed } from "./member.ts";
 
 /** Permission denied, or a row that the policies do not take; and a row that its table does not take. */
 const REFUSED = /^(42501|23514)$/;
 const FAR = ["-infinity", "infinity", "0044-03-15 BC", "1969-12-31 23:59:59Z", "10000-01-01 00:00Z", "294276-12-31"];
 
-describe.each(testDatabases)("a member's rows are nobody's brake, on $driver", (driver) => {
+describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver", (driver) => {
   let pair: Pair;
   let mine: Awaited<ReturnType<typeof schedule>>;
   beforeAll(async () => {

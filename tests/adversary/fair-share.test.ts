@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { EXPIRED, schedule } from "../db/stage.ts";
-import { asOwner, testDatabases } from "../support/databases.ts";
+import { asOwner, serverDatabases } from "../support/databases.ts";
 import { claimAll, openPair, type Pair, userIdsOf } from "./member.ts";
 
 let pair: Pair;
@@ -21,7 +21,7 @@ const BACKLOG = `WITH account AS (
 /** Overdue for long, one post on each of so many accounts: before everything of anybody else's, by time. */
 const backlog = ({ db, mallory }: Pair, accounts = 80) => asOwner(db, BACKLOG, [mallory.userId, mallory.platform, accounts]);
 
-describe.each(testDatabases)("a fair share for each, on $driver", (driver) => {
+describe.each(serverDatabases)("a fair share for each, on $driver", (driver) => {
   it("of the places of one claim, and of a worker's", async () => {
     pair = await openPair(driver);
     const { vera, mallory } = pair;

@@ -6,14 +6,14 @@ import { renewed } from "@psn/domain/delivery.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { done, newId, schedule, stateOf } from "../db/stage.ts";
-import { asOwner, testDatabases } from "../support/databases.ts";
+import { asOwner, serverDatabases } from "../support/databases.ts";
 import { claimAll, openPair, type Pair, tries, veraIsServed, whileHolding } from "./member.ts";
 
 const TABLE_LOCKS = ["ROW SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"];
 /** Longer than anything here may wait, and shorter than Mallory would hold a lock. In milliseconds. */
 const WAIT_MS = 4_000;
 
-describe.each(testDatabases)("a member's lock is nobody's brake, on $driver", (driver) => {
+describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", (driver) => {
   let pair: Pair;
   beforeAll(async () => {
     pair = await openPair(driver);

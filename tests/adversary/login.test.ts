@@ -1,9 +1,9 @@
 import { makeMemberLogin } from "@psn/core/db/logins.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { asOwner, newName, newPassword, testDatabases } from "../support/databases.ts";
+import { asOwner, newName, newPassword, serverDatabases } from "../support/databases.ts";
 import { openPair, type Pair, tries } from "./member.ts";
 
-describe.each(testDatabases)("a member's login, on $driver", (driver) => {
+describe.each(serverDatabases)("a member's login, on $driver", (driver) => {
   let pair: Pair;
   beforeAll(async () => {
     pair = await openPair(driver);

@@ -5,7 +5,7 @@ import { createStores } from "@psn/core/db/stores/index.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testHub } from "../support/cli.ts";
-import { newName, newPassword, type TestDatabase, testDatabases } from "../support/databases.ts";
+import { newName, newPassword, serverDatabases, type TestDatabase } from "../support/databases.ts";
 
 /*
  * Somebody who may change the database opens it a little. `psn doctor` must be red, say what was changed, and name SQL that
@@ -281,7 +281,7 @@ async function doctor(database: Database): Promise<readonly Check[]> {
   return (await examineHub(world, user, options)).filter(({ name }) => name === "row security");
 }
 
-describe.each(testDatabases)("doctor on $driver", ({ driver, open }) => {
+describe.each(serverDatabases)("doctor on $driver", ({ driver, open }) => {
   let db: TestDatabase;
   let names: Names;
   const run = (statements: readonly string[]) =>

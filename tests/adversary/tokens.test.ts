@@ -3,7 +3,7 @@ import { sealCredentials } from "@psn/app/session.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "../db/stage.ts";
-import { type TestDatabase, testDatabases } from "../support/databases.ts";
+import { serverDatabases, type TestDatabase } from "../support/databases.ts";
 import { sealedBefore } from "../support/former-seal.ts";
 import { openStage, refusalOf, type Sample, type Stage } from "./token-stage.ts";
 
@@ -14,7 +14,7 @@ import { openStage, refusalOf, type Sample, type Stage } from "./token-stage.ts"
 
 const TAMPERED = ["VAULT_TAMPERED", "psn connect"];
 
-describe.each(testDatabases)("tokens on $driver", ({ open }) => {
+describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
   let db: TestDatabase;
   let stage: Stage;
   beforeAll(async () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { testPlatform, type World } from "../contract/platform.ts";
 import { prepareAll } from "../support/adapter.ts";
+import { isShort } from "../support/how-much.ts";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
 
 /*
@@ -23,30 +24,31 @@ beforeAll(async () => {
 });
 afterAll(() => pds?.stop());
 
-// Every promise, by an account that connected in the browser.
-let subject: PdsAccount;
-beforeAll(async () => {
-  subject = await pds.createAccount("contract.test");
-});
-testPlatform({
-  vouches: "the record's key has been read after the refusal",
-  platform: bluesky,
-  world: async (): Promise<World> => {
-    await pds.clear(subject);
-    return {
-      form: { identifier: subject.handle, server: pds.url },
-      consent: (url) => pds.consent(subject, url),
-      fetch: network().net.fetch,
-      live: async () => (await textsOf(subject)).length,
-      now: () => new Date(),
-    };
-  },
-  perAttempt: ["dpop"],
-  skip: {
-    golden: "every request is signed anew, with a key of the moment",
-    "answer.refreshing": "a look-up precedes the exchange, and its 401 is no refusal; the tests below tell the two apart",
-  },
-});
+let account: PdsAccount | undefined;
+/** Every promise, by an account that connected in the browser. */
+const promises = (): void =>
+  testPlatform({
+    vouches: "the record's key has been read after the refusal",
+    platform: bluesky,
+    world: async (): Promise<World> => {
+      const subject = account ?? (await pds.createAccount("contract.test"));
+      account = subject;
+      await pds.clear(subject);
+      return {
+        form: { identifier: subject.handle, server: pds.url },
+        consent: (url) => pds.consent(subject, url),
+        fetch: network().net.fetch,
+        live: async () => (await textsOf(subject)).length,
+        now: () => new Date(),
+      };
+    },
+    perAttempt: ["dpop"],
+    skip: {
+      golden: "every request is signed anew, with a key of the moment",
+      "answer.refreshing": "a look-up precedes the exchange, and its 401 is no refusal; the tests below tell the two apart",
+    },
+  });
+if (!isShort) promises();
 
 interface Sent {
   readonly method: string;

@@ -12,6 +12,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import { afterFile } from "./after-file.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
+import { isShort } from "./how-much.ts";
 import { type NeonGateway, pointNeonAt, startNeonGateway } from "./neon-gateway.ts";
 import { freshDatabase, sharedPostgres } from "./shared-postgres.ts";
 
@@ -172,6 +173,8 @@ const embedded: TestDriver = {
 };
 
 export const testDatabases: readonly TestDriver[] = [embedded, server("pg"), server("neon-http"), server("neon-ws")];
+/** The four ways; in `check` one way to each of the two kinds of server, for what the server decides and no driver. */
+export const serverDatabases = isShort ? testDatabases.filter(({ driver }) => driver === "embedded" || driver === "pg") : testDatabases;
 
 /** Runs a statement as the owner, outside row-level security, and returns its rows. */
 export async function asOwner<Row = Readonly<Record<string, unknown>>>(
