@@ -1,3 +1,4 @@
+import { randomFillSync } from "node:crypto";
 import { crc32, deflateSync } from "node:zlib";
 
 /** A small PNG with a fade in it: https://www.w3.org/TR/png-3/ (2026-11). */
@@ -11,6 +12,20 @@ export function png(width: number, height: number): Buffer {
       rows[at + 2] = Math.round(255 - (255 * y) / height);
     }
   }
+  return framed(width, height, rows);
+}
+
+/** A PNG of noise, at least so large: nothing of it is made smaller, and all of it is seen. `bytes` up to 48 MB. */
+export function noise(bytes: number): Buffer {
+  const [width, height] = [4096, Math.ceil(bytes / (4096 * 3))];
+  const row = width * 3 + 1;
+  const rows = randomFillSync(Buffer.alloc(row * height));
+  // No row is said by its neighbours.
+  for (let y = 0; y < height; y += 1) rows[y * row] = 0;
+  return framed(width, height, rows);
+}
+
+function framed(width: number, height: number, rows: Buffer): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);

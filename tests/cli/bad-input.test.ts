@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
-import { png } from "../../scripts/png.ts";
+import { noise, png } from "../../scripts/png.ts";
 import { failed, filesOf, picture, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /*
@@ -19,19 +18,6 @@ beforeAll(async () => {
 });
 
 const refused = (...call: Refusal) => refusedBy(hub, ...call);
-
-/** A PNG of about this many bytes: most of them are what nothing is said about, and stay. */
-function bulky(bytes: number): Buffer {
-  const whole = png(8, 8);
-  const end = whole.length - 12;
-  const type = Buffer.from("IDAT");
-  const data = Buffer.alloc(bytes, 0x20);
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(data.length);
-  const sum = Buffer.alloc(4);
-  sum.writeUInt32BE(crc32(Buffer.concat([type, data])));
-  return Buffer.concat([whole.subarray(0, end), length, type, data, sum, whole.subarray(end)]);
-}
 
 describe("the post", () => {
   test("text that is too long, empty, or no text", async () => {
@@ -72,7 +58,7 @@ describe("the post", () => {
     // What one platform takes may be too large for another.
     const secret = `whsec_${randomBytes(32).toString("base64")}`;
     expect((await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-stdin"], { stdin: secret })).code).toBe(0);
-    await write("large.png", bulky(5_100_000));
+    await write("large.png", noise(5_100_000));
     await refused([...media("large.png"), "--to", "all"], "POST_INVALID", /^(?!.*feed:notes).*webhook:127\.0\.0\.1:1: image 1 .*5000000/);
     expect((await hub.psn(["disconnect", "webhook", "--yes"])).code).toBe(0);
   });

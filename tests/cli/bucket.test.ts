@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openBucket } from "@psn/core/bucket.ts";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { png } from "../../scripts/png.ts";
+import { noise } from "../../scripts/png.ts";
 import { closedHub, psn, type Running, type TestHub, testHub } from "../support/cli.ts";
 import { type S3, startS3 } from "../support/s3.ts";
 import { until } from "../support/until.ts";
@@ -46,10 +45,8 @@ async function set(folder: string, settings: Readonly<Record<string, string>>): 
 
 /** A picture that is too large for its row where there is a bucket. */
 async function large(folder: string): Promise<string> {
-  const whole = png(8, 8);
   const path = join(folder, "large.png");
-  // Behind its end a reader of pictures looks at nothing.
-  await writeFile(path, Buffer.concat([whole, randomBytes(300 * 1024)]));
+  await writeFile(path, noise(300 * 1024));
   return path;
 }
 

@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { png } from "../../scripts/png.ts";
+import { noise } from "../../scripts/png.ts";
 import { hubIn, stop } from "../journeys/hub.ts";
 import { startReceiver } from "../journeys/receiver.ts";
 import { binary, scratch } from "../support/cli.ts";
@@ -119,7 +118,7 @@ export const bucket = (awayMs: number) =>
     await must(hub.psn(["config", "set", "S3_SECRET_ACCESS_KEY", "--stdin"], s3.secretAccessKey));
     // Larger than what a row holds beside a bucket (keep-media.ts).
     const file = join(hub.folder, "large.png");
-    await writeFile(file, Buffer.concat([png(8, 8), randomBytes(300 * 1024)]));
+    await writeFile(file, noise(300 * 1024));
     return {
       ...line,
       more: ["--media", file, "--alt", "a square"],
