@@ -740,7 +740,7 @@ BEGIN
         (SELECT d.wake_at FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' ORDER BY d.wake_at LIMIT 1),
         (SELECT d.lease_until FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') ORDER BY d.lease_until LIMIT 1)
       ) AS at
-    ) w WHERE concurrency ? a.platform AND a.health = 'ok';
+    ) w WHERE w.at IS NOT NULL AND concurrency ? a.platform AND a.health = 'ok';
   ELSE
     SELECT min(greatest(CASE WHEN d.state IN ('scheduled', 'pending') THEN d.wake_at ELSE d.lease_until END, a.paused_until)) INTO at
     FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id

@@ -13,6 +13,7 @@ import {
   expire,
   makeDue,
   newId,
+  published,
   schedule,
   settle,
   stateOf,
@@ -181,6 +182,16 @@ export function claimTests(test: Test): void {
     const only = three.map(({ id }) => id);
     expect(await claimOne(stage, { only, most: 1 })).toMatchObject({ deliveryId: three[2]?.id });
     expect(await claim(stage, { only })).toHaveLength(2);
+  });
+
+  test("nextWake: a pause that is over wakes nobody where nothing waits for it", async (stage) => {
+    const { stores, platform, userId } = stage;
+    await schedule(stage);
+    await settle(stage, await claimOne(stage), answered(0, published("1"), undefined, LEASE_MS));
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() - interval '1 hour' WHERE user_id = $1", [userId]);
+    expect(await stores.deliveries.nextWake({ [platform]: 1 })).toBeNull();
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '1 hour' WHERE user_id = $1", [userId]);
+    expect(await stores.deliveries.nextWake({ [platform]: 1 })).toBeNull();
   });
 
   test("nextWake: how long until somebody must look, in milliseconds", async (stage) => {
