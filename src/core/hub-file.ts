@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, open, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { diskFull, PsnError } from "@psn/core/errors.ts";
 import { syncFolder } from "@psn/core/utils/durable.ts";
+import { removedAtExit } from "@psn/core/utils/leftover.ts";
 import { armor, Decrypter, Encrypter } from "age-encryption";
 
 /*
@@ -45,6 +46,7 @@ export async function writeHubFile<T>(
   const file = await open(temporary, "wx", 0o600).catch((cause: unknown) => {
     throw unwritable(path, cause);
   });
+  const remove = removedAtExit(temporary);
   let isOpen = true;
   try {
     const result = await whole(async (lines) => {
@@ -59,7 +61,7 @@ export async function writeHubFile<T>(
     return result;
   } finally {
     if (isOpen) await file.close();
-    await rm(temporary, { force: true });
+    remove();
   }
 }
 

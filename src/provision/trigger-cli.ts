@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import { removedAtExit } from "@psn/core/utils/leftover.ts";
 import { dashboardOf } from "./trigger.ts";
 
 /** The one version whose deployments this psn knows; SDK and CLI must be the same. */
@@ -34,6 +35,7 @@ export interface TriggerCli {
  */
 export async function deployByCli(cli: TriggerCli): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), "psn-deploy-"));
+  const remove = removedAtExit(home);
   try {
     await mkdir(join(home, "trigger"), { mode: 0o700 });
     const profile = { accessToken: cli.token, apiUrl: cli.url };
@@ -43,7 +45,7 @@ export async function deployByCli(cli: TriggerCli): Promise<void> {
     await symlink(cli.bun, join(home, "bun"));
     await run(cli, home);
   } finally {
-    await rm(home, { recursive: true, force: true });
+    remove();
   }
 }
 

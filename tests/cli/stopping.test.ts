@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -110,6 +110,17 @@ describe("a signal before anything is stored", () => {
     expect(await running.ended).toMatchObject({ code: 143, signal: null });
     expect(await hub.state()).toBe(before);
     for (const name of ["never.age", "elsewhere", "new"]) expect(existsSync(join(hub.folder, name))).toBe(false);
+  });
+
+  test("while an export is written: nothing of it stays behind", async () => {
+    const secret = join(hub.folder, "secret");
+    await writeFile(secret, "correct horse battery staple\n", { mode: 0o600 });
+    const running = hub.binary(["export", "half.age", "--passphrase-file", secret]);
+    const left = async () => (await readdir(hub.folder)).filter((name) => name.includes("half.age"));
+    await until("it is being written", async () => (await left()).length > 0);
+    running.child.kill("SIGTERM");
+    expect(await running.ended).toMatchObject({ code: 143, signal: null });
+    expect(await left()).toEqual([]);
   });
 
   test("while another psn that stands still holds the database", async () => {

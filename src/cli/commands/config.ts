@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
@@ -19,6 +19,7 @@ import {
   unsetConfig,
 } from "@psn/core/utils/config.ts";
 import { checkEnvText, childEnvironment, knownSetting, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
+import { removedAtExit } from "@psn/core/utils/leftover.ts";
 import { z } from "zod";
 
 const list = defineCommand({
@@ -157,6 +158,7 @@ async function editFile(hub: string, file: ConfigFile, { output, signal, noRetur
   // From here on a copy with secrets lies about, which is removed whatever happens.
   noReturn();
   const folder = await mkdtemp(join(tmpdir(), "psn-edit-"));
+  const remove = removedAtExit(folder);
   try {
     const copy = join(folder, `${file}.env`);
     await writeFile(copy, before, { mode: 0o600 });
@@ -171,7 +173,7 @@ async function editFile(hub: string, file: ConfigFile, { output, signal, noRetur
     });
     return true;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    remove();
   }
 }
 
