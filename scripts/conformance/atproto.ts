@@ -21,8 +21,8 @@ export class RichText extends OfficialRichText {
     asked = text;
     const { facets, mentions } = findFacets(text);
     const known = mentions.map((mention) => mentionFacet(mention, `did:fake:${mention.handle}`));
-    // biome-ignore lint/suspicious/noExplicitAny: psn's facets are the same as JSON; the library's type also names their class
-    this.facets = sortFacets([...facets, ...known]) as any;
+    // As JSON psn's facets are the library's; its type also names their class.
+    this.facets = sortFacets([...facets, ...known]) as unknown as NonNullable<OfficialRichText["facets"]>;
   }
 }
 
