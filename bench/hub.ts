@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { World } from "@psn/app/ports/world.ts";
 import { type Database, openDatabase } from "@psn/core/db/connection.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { type Postgres, startPostgres } from "../tests/support/postgres.ts";
 

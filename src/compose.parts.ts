@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Bucket, Platforms, Queue } from "@psn/app/ports/outside.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { discard } from "@psn/core/net/answer-body.ts";
 import { fetchAsPsn } from "@psn/core/net/fetch.ts";
+import type { Bucket, Platforms, Queue } from "@psn/core/ports/outside.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { type HubEnv, hasProxy } from "@psn/core/utils/env.ts";
 import { printable } from "@psn/core/utils/printable.ts";

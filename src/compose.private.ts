@@ -1,5 +1,5 @@
-import type { User } from "@psn/app/ports/accounts.ts";
-import type { World } from "@psn/app/ports/world.ts";
+import type { User } from "@psn/core/ports/accounts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { changeEnvFile, checkEnvText, type Environment, type HubEnv, hubEnvPath, loadHubEnv, setEnvValue } from "@psn/core/utils/env.ts";
 import { leadsInside } from "@psn/platforms/kit/private.ts";
 import { fetchOf, privateOrigins } from "./compose.parts.ts";

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { statSync } from "node:fs";
-import type { World } from "@psn/app/ports/world.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { READ_ONCE } from "@psn/core/types/index.ts";
 import {
   APP_KEYS,

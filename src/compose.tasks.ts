@@ -1,8 +1,8 @@
 import { appsOf } from "@psn/app/api-keys.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { type Environment, loadHubEnv, loadKeysEnv } from "@psn/core/utils/env.ts";
 import { createVault } from "@psn/core/vault.ts";
 import { remotePlatforms } from "@psn/platforms/index.ts";

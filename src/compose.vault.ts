@@ -1,8 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { type Exported, type Head, landed, linesOf, readLines } from "@psn/app/move-hub.ts";
-import type { HubRow, HubRows } from "@psn/app/ports/hub.ts";
-import type { TriggerDev } from "@psn/app/ports/vendors.ts";
 import { provisionHub } from "@psn/app/provision-hub.ts";
 import type { Keyring, Rotation, TaskKeys } from "@psn/app/rotate-vault.ts";
 import { type Database, openDatabase } from "@psn/core/db/connection.ts";
@@ -11,6 +9,8 @@ import { hubUsers } from "@psn/core/db/hub-users.ts";
 import { assertMigrated } from "@psn/core/db/migrate.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { checkPassphrase, readHubFile, writeHubFile } from "@psn/core/hub-file.ts";
+import type { HubRow, HubRows } from "@psn/core/ports/hub.ts";
+import type { TriggerDev } from "@psn/core/ports/vendors.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import {
   changeEnvFile,

@@ -4,7 +4,6 @@ import type { Ground } from "@psn/app/destroy-hub.ts";
 import type { VendorGround } from "@psn/app/doctor-vendors.ts";
 import { checkIncarnation } from "@psn/app/keep-incarnation.ts";
 import { objectPrefix } from "@psn/app/keep-media.ts";
-import type { Neon, PlannedCall, TriggerDev } from "@psn/app/ports/vendors.ts";
 import { chooseDriver, openDatabase } from "@psn/core/db/connection.ts";
 import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folder.ts";
 import { MOVED } from "@psn/core/db/hub-copy.ts";
@@ -13,6 +12,7 @@ import { dropHub, dropOtherLogins, privilegesOf } from "@psn/core/db/logins.ts";
 import { migrationStatus } from "@psn/core/db/migrate.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Neon, PlannedCall, TriggerDev } from "@psn/core/ports/vendors.ts";
 import {
   APP_KEYS,
   childEnvironment,

@@ -17,7 +17,7 @@ const FORBIDDEN: readonly (readonly [folder: string, specifier: string])[] = [
   ["src/core/utils", "@psn/domain/text.ts"],
   ["src/core/net", "@psn/core/utils/env.ts"],
   ["src/domain", "node:fs"],
-  ["src/domain", "@psn/app/ports/world.ts"],
+  ["src/domain", "@psn/core/ports/world.ts"],
   ["src/app", "@psn/platforms/index.ts"],
   ["src/app", "drizzle-orm"],
   ["src/app", "node:fs"],

@@ -1,4 +1,4 @@
-import type { Account } from "./ports/accounts.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
 
 /** A person needs some days to see it and to come back to the platform's page; in milliseconds. */
 export const NOTICE_MS = 7 * 24 * 3_600_000;

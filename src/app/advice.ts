@@ -1,6 +1,6 @@
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { UNDER_WAY } from "@psn/core/types/index.ts";
 import { shortId } from "./find-deliveries.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
 
 /** What decides whether a person can do something. */
 type Situation = Pick<DeliverySummary, "id" | "platform" | "handle" | "state" | "health" | "atWork" | "code">;

@@ -1,6 +1,6 @@
-import type { SealedKey } from "./ports/accounts.ts";
-import type { Apps, Place, Vault } from "./ports/outside.ts";
-import type { Stores, World } from "./ports/world.ts";
+import type { SealedKey } from "@psn/core/ports/accounts.ts";
+import type { Apps, Place, Vault } from "@psn/core/ports/outside.ts";
+import type { Stores, World } from "@psn/core/ports/world.ts";
 
 /** A key's name says which platform it is sent to; each value of it has a row of its own. */
 const placeOf = (userId: string, rowId: string, name: string): Place => ({

@@ -1,10 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { DeliveryDetail, DeliverySummary } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { type DeliveryState, RETRYABLE, TO_COME } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import { advice, isUnsure } from "./advice.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
-import type { DeliveryDetail, DeliverySummary } from "./ports/posts.ts";
-import type { World } from "./ports/world.ts";
 import { askAccount } from "./session.ts";
 import { type Woken, wakeUp } from "./wake-up.ts";
 

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
 import { describe, expect, test } from "vitest";
 import { chooseAccounts, nameOf, namesOf } from "./choose-accounts.ts";
-import type { Account } from "./ports/accounts.ts";
 
 const PLATFORMS = ["bluesky", "mastodon", "feed"];
 

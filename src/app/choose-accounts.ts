@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
 import { taggedHandle } from "./own-name.ts";
-import type { Account } from "./ports/accounts.ts";
 
 /**
  * The accounts a user means: `bluesky` (the only one there), `bluesky:ada.example`, a handle alone, or `all`.

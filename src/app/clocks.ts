@@ -1,5 +1,5 @@
+import type { World } from "@psn/core/ports/world.ts";
 import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
-import type { World } from "./ports/world.ts";
 
 /*
  * The wall clock can step, and the steady clock can stand still while a machine sleeps. What depends on time inside a process asks

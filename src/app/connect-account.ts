@@ -1,10 +1,10 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Account, Disconnected } from "@psn/core/ports/accounts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Connection, ExchangeRequest, Known, Profile } from "@psn/core/types/account.ts";
 import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { ownHandle, plainHandle } from "./own-name.ts";
-import type { Account, Disconnected } from "./ports/accounts.ts";
-import type { World } from "./ports/world.ts";
 import { appOf, askAccount, credentialsFor, namingApp, netOf, openSession, sealCredentials } from "./session.ts";
 import { sharedWith, soleSecrets } from "./shared-secrets.ts";
 import { wakeUp } from "./wake-up.ts";

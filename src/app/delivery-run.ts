@@ -1,4 +1,6 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Purpose } from "@psn/core/types/index.ts";
 import type { Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
@@ -6,7 +8,6 @@ import * as delivery from "@psn/domain/delivery.ts";
 import { steadyAge } from "./clocks.ts";
 import { type HeldClaim, write } from "./held-claim.ts";
 import { type Linker, linkerOf, openMedia } from "./keep-media.ts";
-import type { LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
 import { openCredentials, refreshSession } from "./session.ts";
 import { tellOfChange } from "./tell-user.ts";
 
@@ -123,7 +124,7 @@ export function out(run: Run, unit: StoredUnit, outcome: Outcome): Promise<boole
 }
 
 /** Writes a change and tells its user what they must know; `goesOn` if it was written. */
-export async function written(run: Pick<Run, "loaded"> & HeldClaim, change: delivery.DeliveryChange, goesOn: boolean): Promise<boolean> {
+export async function written(run: Pick<Run, "loaded"> & HeldClaim, change: DeliveryChange, goesOn: boolean): Promise<boolean> {
   const mine = await write(run, change);
   if (mine) await tellOfChange(run.world, run.claim.userId, run.loaded, change);
   return mine && goesOn;

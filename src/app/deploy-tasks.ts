@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { TriggerDev, TriggerWorker } from "./ports/vendors.ts";
+import type { TriggerDev, TriggerWorker } from "@psn/core/ports/vendors.ts";
 
 /** Ids of this version's tasks, sorted; a test holds them against the bundle. */
 export const TASKS: readonly string[] = ["prune", "publish-delivery", "publish-due", "refresh-tokens", "settle-unknown"];

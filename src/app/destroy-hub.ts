@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Neon, TriggerDev } from "@psn/core/ports/vendors.ts";
 import { objectPrefix } from "./keep-media.ts";
-import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import { type HubFile, MADE_DATA } from "./provision-hub.ts";
 
 /** One thing that went, or that somebody else must take away. */

@@ -1,6 +1,6 @@
+import type { TriggerDev } from "@psn/core/ports/vendors.ts";
 import { DEPLOYED, deployedAs, TASKS } from "./deploy-tasks.ts";
 import { type Check, checking, fail, ok, warn } from "./doctor.ts";
-import type { TriggerDev } from "./ports/vendors.ts";
 
 export interface TriggerGround {
   readonly api: TriggerDev;

@@ -1,7 +1,7 @@
 import { toPsnError } from "@psn/core/errors.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
 import { type Check, checking, fail, ok, warn } from "./doctor.ts";
 import { examineTrigger, type TriggerGround } from "./doctor-trigger.ts";
-import type { Bucket } from "./ports/outside.ts";
 
 export interface VendorGround {
   /** Each way to the database, and what the login may do by it that it must not; absent where it is not on Neon. */

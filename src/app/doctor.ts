@@ -1,4 +1,8 @@
 import { toPsnError } from "@psn/core/errors.ts";
+import type { User } from "@psn/core/ports/accounts.ts";
+import type { Hearing } from "@psn/core/ports/deliveries.ts";
+import type { Durability, Inspection } from "@psn/core/ports/upkeep.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { READ_ONCE } from "@psn/core/types/index.ts";
 import { HUBS_OWN } from "@psn/domain/delivery.ts";
 import { endsSoon } from "./account-health.ts";
@@ -6,10 +10,6 @@ import { RESTART, reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { checkAccount } from "./connect-account.ts";
 import { deafness } from "./keep-listening.ts";
-import type { User } from "./ports/accounts.ts";
-import type { Hearing } from "./ports/deliveries.ts";
-import type { Durability, Inspection } from "./ports/upkeep.ts";
-import type { World } from "./ports/world.ts";
 import { sharedWith, soleSecrets } from "./shared-secrets.ts";
 import { WATCHDOG } from "./watch-hub.ts";
 

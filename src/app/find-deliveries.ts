@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { World } from "./ports/world.ts";
+import type { World } from "@psn/core/ports/world.ts";
 
 /** Fewer characters would soon fit too much. */
 const SHORTEST = 4;

@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { AccountHealth, DeliveryState } from "@psn/core/types/index.ts";
 import { describe, expect, test } from "vitest";
 import { assertOutcome } from "./follow-post.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
 
 let serial = 0;
 function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliverySummary {

@@ -1,10 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { TO_COME } from "@psn/core/types/index.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
 import { advice } from "./advice.ts";
 import { shortId } from "./find-deliveries.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
-import type { World } from "./ports/world.ts";
 import { runWorker } from "./run-worker.ts";
 
 /** How often to look, in milliseconds, while another process may be the one that publishes: rarely while it is far off. */

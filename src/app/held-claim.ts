@@ -1,8 +1,9 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
-import { type DeliveryChange, renewed, unconfirmed, wordless } from "@psn/domain/delivery.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { World } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
+import { renewed, unconfirmed, wordless } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since } from "./clocks.ts";
-import type { Claim } from "./ports/deliveries.ts";
-import type { World } from "./ports/world.ts";
 
 /*
  * A claim in a worker's hands: what is written under it, and how long it lasts.

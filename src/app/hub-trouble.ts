@@ -1,7 +1,8 @@
 import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
-import { type DeliveryChange, isHubs } from "@psn/domain/delivery.ts";
-import type { LoadedDelivery } from "./ports/deliveries.ts";
-import type { World } from "./ports/world.ts";
+import type { LoadedDelivery } from "@psn/core/ports/deliveries.ts";
+import type { World } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
+import { isHubs } from "@psn/domain/delivery.ts";
 
 /*
  * What is wrong with the hub holds up posts and ends none. Its user is told once, however many posts wait for it and however often they

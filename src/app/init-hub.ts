@@ -1,6 +1,6 @@
+import type { User } from "@psn/core/ports/accounts.ts";
+import type { Neon, TriggerDev } from "@psn/core/ports/vendors.ts";
 import { assertOurs, deployedAs } from "./deploy-tasks.ts";
-import type { User } from "./ports/accounts.ts";
-import type { Neon, TriggerDev } from "./ports/vendors.ts";
 import { assertSameDatabase, type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
 import { assertFree, type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
 import { provisionTrigger, type TriggerStep, type TriggerWish } from "./provision-trigger.ts";

@@ -1,6 +1,6 @@
 import type { PsnError } from "@psn/core/errors.ts";
 import { toPsnError } from "@psn/core/errors.ts";
-import type { World } from "./ports/world.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { pruneHub } from "./prune-hub.ts";
 import { refreshTokens } from "./refresh-tokens.ts";
 import { sweepBucket } from "./sweep-bucket.ts";

@@ -1,8 +1,8 @@
 import { copied } from "@psn/core/errors.ts";
+import type { Claim, Deliveries } from "@psn/core/ports/deliveries.ts";
+import type { Incarnations, NoteFiles } from "@psn/core/ports/incarnation.ts";
 import type { Parting } from "@psn/core/types/index.ts";
 import { judge } from "@psn/domain/incarnation.ts";
-import type { Claim, Deliveries } from "./ports/deliveries.ts";
-import type { Incarnations, NoteFiles } from "./ports/incarnation.ts";
 
 /** How often a process that publishes looks whether the database still is the one it knew, and notes that it has seen it, in milliseconds. */
 const LOOK_MS = 1_000;

@@ -1,7 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Deliveries, Hearing } from "@psn/core/ports/deliveries.ts";
 import { READ_ONCE } from "@psn/core/types/index.ts";
 import { RESTART } from "./advice.ts";
-import type { Deliveries, Hearing } from "./ports/deliveries.ts";
 
 /*
  * How a worker learns of what is new: it is notified, where that is proven to arrive, and else it looks. The proof is made when it

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
 import { expect, test } from "vitest";
 import { linkerOf, type Shelf } from "./keep-media.ts";
-import type { Bucket } from "./ports/outside.ts";
 
 const USER = "0199c0de-0000-7000-8000-000000000001";
 const KEY = `psn/${USER}/a`;

@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
+import type { NewMedia, Posts, StoredMedia } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
-import type { Bucket } from "./ports/outside.ts";
-import type { NewMedia, Posts, StoredMedia } from "./ports/posts.ts";
-import type { World } from "./ports/world.ts";
 
 /** What every key of a user's objects begins with. */
 export const objectPrefix = (userId: string): string => `psn/${userId}/`;

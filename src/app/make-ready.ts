@@ -1,12 +1,13 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { StoredUnit } from "@psn/core/ports/deliveries.ts";
+import { pass } from "@psn/core/ports/fault-points.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Preparation } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { unlessOver } from "@psn/domain/retry-schedule.ts";
 import { ageMs, exchange, type Opened, type Run, requestOf, unsent, withRefresh, written } from "./delivery-run.ts";
 import { keepingLease, write } from "./held-claim.ts";
 import { readyMedia } from "./keep-media.ts";
-import type { StoredUnit } from "./ports/deliveries.ts";
-import { pass } from "./ports/fault-points.ts";
 
 /*
  * Everything slow, before anything is sent: the token, the uploads, the files and the links to them. Then `sending`, durably.
@@ -100,7 +101,7 @@ async function freshen(run: Run): Promise<void> {
 }
 
 /** What failed before anything was sent; or, of a repeat, what says nothing about the attempt before. */
-function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }: Tried): delivery.DeliveryChange {
+function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }: Tried): DeliveryChange {
   const { world, loaded } = run;
   if (run.purpose === "settle") {
     const age = ageMs(run, unit);

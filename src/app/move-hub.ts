@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { HubRow, HubTable } from "@psn/core/ports/hub.ts";
+import type { Place, Vault } from "@psn/core/ports/outside.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import type { HubRow, HubTable } from "./ports/hub.ts";
-import type { Place, Vault } from "./ports/outside.ts";
 
 /*
  * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by the key of

@@ -1,8 +1,8 @@
 import type { PsnError } from "@psn/core/errors.ts";
-import type { DeliveryChange } from "@psn/domain/delivery.ts";
+import type { StoredUnit } from "@psn/core/ports/deliveries.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import { disabled, LONG_FAILURE_MS, reschedule } from "@psn/domain/retry-schedule.ts";
 import { ageMs, type Run } from "./delivery-run.ts";
-import type { StoredUnit } from "./ports/deliveries.ts";
 
 /**
  * What a failed attempt makes of the delivery where its platform is tried on a schedule of its own; elsewhere `change` as it is. An account

@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { User } from "./ports/accounts.ts";
+import type { User } from "@psn/core/ports/accounts.ts";
 
 /** The settings of hub.env that making a hub reads. */
 export type HubFileName =

@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Neon, NeonProject, Organization } from "./ports/vendors.ts";
+import type { Neon, NeonProject, Organization } from "@psn/core/ports/vendors.ts";
 import type { HubFile } from "./provision-hub.ts";
 
 export interface NeonWish {

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Organization, TriggerDev, TriggerProject } from "@psn/core/ports/vendors.ts";
 import { BUILT_IN, DEPLOYED } from "./deploy-tasks.ts";
-import type { Organization, TriggerDev, TriggerProject } from "./ports/vendors.ts";
 import type { HubFile } from "./provision-hub.ts";
 
 export interface TriggerWish {

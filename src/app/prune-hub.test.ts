@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
+import type { SpentMedia } from "@psn/core/ports/upkeep.ts";
 import { expect, test } from "vitest";
-import type { Bucket } from "./ports/outside.ts";
-import type { SpentMedia } from "./ports/upkeep.ts";
 import { pruneHub } from "./prune-hub.ts";
 
 const USER = "0199c0de-0000-7000-8000-000000000001";

@@ -1,9 +1,9 @@
 import type { PsnError } from "@psn/core/errors.ts";
 import { toPsnError } from "@psn/core/errors.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
+import type { SpentMedia, Upkeep } from "@psn/core/ports/upkeep.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { objectPrefix } from "./keep-media.ts";
-import type { Bucket } from "./ports/outside.ts";
-import type { SpentMedia, Upkeep } from "./ports/upkeep.ts";
-import type { World } from "./ports/world.ts";
 
 /** How long media are kept after the last delivery of their post has ended, well or not, in milliseconds. */
 const KEEP_MEDIA_MS = 30 * 24 * 3_600_000;

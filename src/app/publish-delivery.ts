@@ -1,4 +1,8 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
+import { pass } from "@psn/core/ports/fault-points.ts";
+import type { World } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Outcome, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { type Moment, momentOf } from "./clocks.ts";
@@ -6,9 +10,6 @@ import { ageMs, type Held, out, type Run, requestOf, withRefresh, written } from
 import type { HeldClaim } from "./held-claim.ts";
 import { mendAfter } from "./hub-trouble.ts";
 import { whenReady } from "./make-ready.ts";
-import type { LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
-import { pass } from "./ports/fault-points.ts";
-import type { World } from "./ports/world.ts";
 import { sendUnit } from "./send-unit.ts";
 import { openSession } from "./session.ts";
 import { findLost } from "./settle-unknown.ts";
@@ -25,7 +26,7 @@ export interface Attempt extends Omit<HeldClaim, "lease">, Pick<Held, "turn"> {
  * state; only the database's own failures are thrown, and then the lease decides. Returns what it wrote last, and undefined
  * when somebody else acts now.
  */
-export async function publishDelivery({ loaded: first, ...attempt }: Attempt): Promise<delivery.DeliveryChange | undefined> {
+export async function publishDelivery({ loaded: first, ...attempt }: Attempt): Promise<DeliveryChange | undefined> {
   const { world, claim, leaseMs, askedAt = momentOf(world) } = attempt;
   const held: Held = { ...attempt, lease: { from: askedAt, ms: leaseMs, last: undefined } };
   let { purpose } = claim;
@@ -55,7 +56,7 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
  * Only of what nothing has been sent: a thread that has begun goes on. A delivery that its platform failed waits for its next try, and one
  * whose account was asked to pause waits for the end of that: until then it is not late. The hub's own trouble excuses nothing.
  */
-function lateness(loaded: LoadedDelivery, unit: StoredUnit): delivery.DeliveryChange | undefined {
+function lateness(loaded: LoadedDelivery, unit: StoredUnit): DeliveryChange | undefined {
   const { units, dueAt, wakeAt, code, attempt, readAt, account, late } = loaded;
   if (units.some(({ state }) => state === "published")) return undefined;
   // A reconnect forgets the failure, and not that there was a try, nor when.
@@ -88,7 +89,7 @@ function databaseClock(world: World, { readAt }: LoadedDelivery): () => Date {
   return () => new Date(readAt.getTime() + world.elapsedMs() - then);
 }
 
-function notBegun(world: World, { loaded, unit, purpose, earlier }: Begun, failure: PsnError): delivery.DeliveryChange {
+function notBegun(world: World, { loaded, unit, purpose, earlier }: Begun, failure: PsnError): DeliveryChange {
   if (purpose === "settle") {
     const age = Math.max(ageMs({ world, loaded }, unit), delivery.SETTLE_PATIENCE_MS);
     return delivery.stillUnknown(age, failure, world.random());

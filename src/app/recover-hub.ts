@@ -1,11 +1,11 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Claim, LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
+import type { NoteFiles, Recovered } from "@psn/core/ports/incarnation.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Parting } from "@psn/core/types/index.ts";
 import type { Platform, Ref } from "@psn/core/types/platform.ts";
 import { requestOf } from "./delivery-run.ts";
-import type { Claim, LoadedDelivery, StoredUnit } from "./ports/deliveries.ts";
-import type { NoteFiles, Recovered } from "./ports/incarnation.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
-import type { World } from "./ports/world.ts";
 import { askAccount } from "./session.ts";
 
 /*

@@ -1,8 +1,8 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { StaleToken } from "@psn/core/ports/upkeep.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { needsUser } from "@psn/domain/delivery.ts";
 import { NOTICE_MS } from "./account-health.ts";
-import type { StaleToken } from "./ports/upkeep.ts";
-import type { World } from "./ports/world.ts";
 import { openSession, refreshSession } from "./session.ts";
 import { tellOfAccount, tellOfEnding } from "./tell-user.ts";
 

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { SealedRow } from "./ports/hub.ts";
-import type { World } from "./ports/world.ts";
+import type { SealedRow } from "@psn/core/ports/hub.ts";
+import type { World } from "@psn/core/ports/world.ts";
 
 /** How many rows are read at a time. */
 const PAGE = 100;

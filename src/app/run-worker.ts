@@ -1,9 +1,9 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Claim, Concurrency } from "@psn/core/ports/deliveries.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { HUBS_OWN, LEASE_MS } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
 import { keepListening, type Listening, LOOK_ANYWAY_MS, LOOK_DEAF_MS } from "./keep-listening.ts";
-import type { Claim, Concurrency } from "./ports/deliveries.ts";
-import type { World } from "./ports/world.ts";
 import { publishDelivery } from "./publish-delivery.ts";
 import { makeTurns } from "./turns.ts";
 

@@ -1,4 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { NewMedia, StoredParts } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Platform, Unit } from "@psn/core/types/platform.ts";
@@ -6,9 +9,6 @@ import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { shortId } from "./find-deliveries.ts";
 import { keepMedia } from "./keep-media.ts";
-import type { Account } from "./ports/accounts.ts";
-import type { NewMedia, StoredParts } from "./ports/posts.ts";
-import type { World } from "./ports/world.ts";
 import { credentialsFor } from "./session.ts";
 
 /** A part as the author gave it, its media read. */

@@ -1,11 +1,11 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { pass } from "@psn/core/ports/fault-points.ts";
 import type { Outcome, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
 import { ageMs, out, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
 import { assertHeld } from "./held-claim.ts";
 import type { Ready } from "./make-ready.ts";
 import { onSchedule } from "./on-schedule.ts";
-import { pass } from "./ports/fault-points.ts";
 
 /** Sends one unit that is ready, and writes what became of it. True when the thread goes on under this claim. */
 export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {

@@ -1,12 +1,12 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { SealedCredentials, StoredCredentials } from "@psn/core/ports/accounts.ts";
+import { pass } from "@psn/core/ports/fault-points.ts";
+import type { Place } from "@psn/core/ports/outside.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
 import type { Net, Platform, Session } from "@psn/core/types/platform.ts";
 import { momentOf, since } from "./clocks.ts";
 import { plainHandle } from "./own-name.ts";
-import type { SealedCredentials, StoredCredentials } from "./ports/accounts.ts";
-import { pass } from "./ports/fault-points.ts";
-import type { Place } from "./ports/outside.ts";
-import type { World } from "./ports/world.ts";
 
 /** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
 const REFRESH_LEASE_MS = 60_000;

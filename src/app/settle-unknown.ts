@@ -1,8 +1,9 @@
 import { toPsnError } from "@psn/core/errors.ts";
+import type { Claim, LoadedDelivery } from "@psn/core/ports/deliveries.ts";
+import type { World } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { askedForMs, type DeliveryChange, settlement, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
-import type { Claim, LoadedDelivery } from "./ports/deliveries.ts";
-import type { World } from "./ports/world.ts";
+import { askedForMs, settlement, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
 
 /** The unit's ref, what to write instead, or word that it is safe to send again. */
 export type Verdict = { readonly ref: Ref } | { readonly change: DeliveryChange } | { readonly again: true };

@@ -1,7 +1,7 @@
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Flaw } from "@psn/core/types/account.ts";
 import { nameOf } from "./choose-accounts.ts";
-import type { Account } from "./ports/accounts.ts";
-import type { World } from "./ports/world.ts";
 import { credentialsFor } from "./session.ts";
 
 /*

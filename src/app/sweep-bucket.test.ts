@@ -1,5 +1,5 @@
+import type { Bucket } from "@psn/core/ports/outside.ts";
 import { expect, test } from "vitest";
-import type { Bucket } from "./ports/outside.ts";
 import { sweepBucket } from "./sweep-bucket.ts";
 
 const USER = "0199c0de-0000-7000-8000-000000000001";

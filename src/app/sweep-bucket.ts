@@ -1,8 +1,8 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { ListedObject } from "@psn/core/ports/outside.ts";
+import type { Upkeep } from "@psn/core/ports/upkeep.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { objectPrefix } from "./keep-media.ts";
-import type { ListedObject } from "./ports/outside.ts";
-import type { Upkeep } from "./ports/upkeep.ts";
-import type { World } from "./ports/world.ts";
 
 /**
  * An upload and the row that names it are minutes apart at most; what no row names a day after it was written, nobody will name. In

@@ -1,12 +1,12 @@
-import type { DeliveryChange } from "@psn/domain/delivery.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { LoadedDelivery } from "@psn/core/ports/deliveries.ts";
+import type { EndingToken } from "@psn/core/ports/upkeep.ts";
+import type { World } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import { reconnecting } from "./advice.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { shortId } from "./find-deliveries.ts";
 import { troubleToTell } from "./hub-trouble.ts";
-import type { Account } from "./ports/accounts.ts";
-import type { LoadedDelivery } from "./ports/deliveries.ts";
-import type { EndingToken } from "./ports/upkeep.ts";
-import type { World } from "./ports/world.ts";
 
 /*
  * What only the user can mend, told where the user is (`PSN_NOTIFY_URL`): one line without a word of any post. Best effort: the

@@ -1,10 +1,11 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Claim, LoadedDelivery } from "@psn/core/ports/deliveries.ts";
+import type { WakeUp } from "@psn/core/ports/outside.ts";
+import type { World } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
-import { type DeliveryChange, LEASE_MS, nextLook } from "@psn/domain/delivery.ts";
+import { LEASE_MS, nextLook } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since } from "./clocks.ts";
-import type { Claim, LoadedDelivery } from "./ports/deliveries.ts";
-import type { WakeUp } from "./ports/outside.ts";
-import type { World } from "./ports/world.ts";
 import { publishDelivery } from "./publish-delivery.ts";
 
 /** A wake-up may come before its time by the clock of the database, which decides; for this much it is waited for, in milliseconds. */

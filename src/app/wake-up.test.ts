@@ -1,7 +1,7 @@
+import type { WakeUp } from "@psn/core/ports/outside.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { expect, test } from "vitest";
-import type { WakeUp } from "./ports/outside.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
 import { wakeUp } from "./wake-up.ts";
 
 const AT = new Date("2026-11-02T12:00:00.000Z");

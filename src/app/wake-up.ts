@@ -1,7 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
-import type { Queue } from "./ports/outside.ts";
-import type { DeliverySummary } from "./ports/posts.ts";
-import type { World } from "./ports/world.ts";
+import type { Queue } from "@psn/core/ports/outside.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 
 /** Who will publish deliveries that were just written. */
 export interface Woken {

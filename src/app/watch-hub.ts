@@ -1,6 +1,6 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
-import type { WakeUp } from "./ports/outside.ts";
-import type { World } from "./ports/world.ts";
+import type { WakeUp } from "@psn/core/ports/outside.ts";
+import type { World } from "@psn/core/ports/world.ts";
 
 /** The name under which the watchdog is heard of among the workers. */
 export const WATCHDOG = "trigger.dev";

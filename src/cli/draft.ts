@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
-import type { NewMedia } from "@psn/app/ports/posts.ts";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { NewMedia } from "@psn/core/ports/posts.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { type MediaFile, readMedia } from "@psn/core/utils/media.ts";
 import { cleaned } from "@psn/domain/clean.ts";

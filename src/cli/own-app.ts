@@ -1,7 +1,7 @@
 import { putKey } from "@psn/app/api-keys.ts";
-import type { User } from "@psn/app/ports/accounts.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { User } from "@psn/core/ports/accounts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { AppGuide, OAuthApp, OAuthAuth } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { openBrowser } from "./browser.ts";

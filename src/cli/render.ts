@@ -1,6 +1,6 @@
 import { shortId } from "@psn/app/find-deliveries.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { DeliverySummary } from "@psn/app/ports/posts.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { formatInstant } from "@psn/domain/schedule.ts";
 import { clip, type Lines, type Output, type Style, table } from "./output.ts";

@@ -1,9 +1,9 @@
 import { reconnecting } from "@psn/app/advice.ts";
 import { SILENT_MS } from "@psn/app/doctor.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import type { DeliverySummary } from "@psn/app/ports/posts.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import type { Woken } from "@psn/app/wake-up.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Lines, Output } from "./output.ts";
 
 /** Who publishes what was just written, in every `--json`. */

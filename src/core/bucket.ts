@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Bucket, ListedObject } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Bucket, ListedObject } from "@psn/core/ports/outside.ts";
 import { type Answer, type BucketSettings, type Limits, placeOf, requestsTo } from "./bucket-request.ts";
 
 export type { BucketSettings, Limits } from "./bucket-request.ts";

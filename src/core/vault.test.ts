@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { Place } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Place } from "@psn/core/ports/outside.ts";
 import { encryptWithIv, generateKey, type Key, keyFromHex } from "@psn/core/utils/crypto.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 import { createHash, hkdfSync } from "node:crypto";
-import type { Place } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Place } from "@psn/core/ports/outside.ts";
 import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/utils/crypto.ts";
 
 /*

@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Outcome } from "@psn/core/types/platform.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -7,7 +8,6 @@ import {
   answered,
   askedForMs,
   backoffMs,
-  type DeliveryChange,
   failed,
   failedAgain,
   HUBS_OWN,

@@ -1,7 +1,8 @@
 import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
-import type { AccountHealth, DeliveryState, Json, LatePolicy, UnitState } from "@psn/core/types/index.ts";
-import type { Outcome, Preparation, Ref, Unit } from "@psn/core/types/platform.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
+import type { AccountHealth, DeliveryState, Json, LatePolicy } from "@psn/core/types/index.ts";
+import type { Outcome, Preparation, Unit } from "@psn/core/types/platform.ts";
 
 /*
  * The state machine: what becomes of a delivery, decided without clock, chance or I/O.
@@ -50,35 +51,6 @@ const SETTLE_MOST_MS = 15 * 60_000;
 export const SETTLE_PATIENCE_MS = 150_000;
 /** After a day without a verdict a person decides. */
 const SETTLE_GIVE_UP_MS = 24 * 3_600_000;
-
-/** What becomes of a claimed delivery: `psn.settle` writes it if the fence still holds. */
-export interface DeliveryChange {
-  readonly state: DeliveryState;
-  /** When to look again; null leaves it. */
-  readonly wakeInMs: number | null;
-  /** How long the worker keeps it; null gives it back. */
-  readonly leaseMs: number | null;
-  readonly code: ErrorCode | null;
-  readonly message: string | null;
-  /** A line of the delivery's history; null writes none. */
-  readonly event: string | null;
-  readonly note: string | null;
-  readonly unit: null | {
-    readonly position: number;
-    /** `waiting` forgets when it was sent: it certainly was not. */
-    readonly state: UnitState;
-    readonly prepared?: Json;
-    readonly handle?: Json;
-    readonly ref?: Ref;
-  };
-  /** The unit that is opened for sending by the same write. */
-  readonly next: null | { readonly position: number };
-  readonly account: null | { readonly pausedForMs: number } | { readonly health: AccountHealth; readonly reason: string };
-  /** The step that mends what is wrong with the hub (`isHubs`); null where nothing is, or nobody knows one. */
-  readonly mends?: string | null;
-  /** The attempts are counted anew, and this is the so-manieth; absent where the count goes on. */
-  readonly attempt?: number;
-}
 
 const still = {
   wakeInMs: null,

@@ -1,5 +1,6 @@
+import type { Notes, Sight } from "@psn/core/types/incarnation.ts";
 import { describe, expect, test } from "vitest";
-import { judge, type Notes, type Sight } from "./incarnation.ts";
+import { judge } from "./incarnation.ts";
 
 const sight = (more: Partial<Sight> = {}): Sight => ({
   id: "b",

@@ -1,5 +1,6 @@
 import type { ErrorCode, PsnError } from "@psn/core/errors.ts";
-import { type DeliveryChange, unconfirmed } from "./delivery.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
+import { unconfirmed } from "./delivery.ts";
 
 /*
  * A platform that is tried on a schedule of its own (`capabilities.retries`): how long until the next attempt, and when psn gives up.

@@ -1,5 +1,5 @@
-import type { Neon, NeonProject, PlannedCall } from "@psn/app/ports/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Neon, NeonProject, PlannedCall } from "@psn/core/ports/vendors.ts";
 import { z } from "zod";
 import { ask, understood, type Vendor } from "./request.ts";
 

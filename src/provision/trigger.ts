@@ -1,5 +1,5 @@
-import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/app/ports/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/core/ports/vendors.ts";
 import { z } from "zod";
 import { type Answer, ask, refusal, understood, type Vendor } from "./request.ts";
 

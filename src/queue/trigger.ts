@@ -1,6 +1,6 @@
-import type { Queue, WakeUp } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { BODY_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
+import type { Queue, WakeUp } from "@psn/core/ports/outside.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 
 /** A person waits for `psn post`; the watchdog makes up for a call that did not get through. In milliseconds. */

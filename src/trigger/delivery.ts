@@ -1,7 +1,7 @@
-import type { World } from "@psn/app/ports/world.ts";
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { ERRORS, PsnError, type Retry, toPsnError } from "@psn/core/errors.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { printable } from "@psn/core/utils/printable.ts";
 import { AbortTaskRunError, logger } from "@trigger.dev/sdk";
 import { z } from "zod";

@@ -1,8 +1,8 @@
-import type { Claim } from "@psn/app/ports/deliveries.ts";
-import type { Stores } from "@psn/app/ports/world.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { Stores } from "@psn/core/ports/world.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { sql } from "drizzle-orm";
 import { newId, newUser, profile, type Stage, schedule, sealed, setUp } from "../db/stage.ts";

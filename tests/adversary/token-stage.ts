@@ -1,10 +1,10 @@
 import { JoseKey } from "@atproto/jwk-jose";
 import { checkAccount, disconnectAccount } from "@psn/app/connect-account.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { refreshTokens } from "@psn/app/refresh-tokens.ts";
 import { sealCredentials } from "@psn/app/session.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Credentials, Profile } from "@psn/core/types/account.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import bluesky from "@psn/platforms/bluesky.ts";

@@ -1,4 +1,4 @@
-import type { FaultPoint } from "@psn/app/ports/fault-points.ts";
+import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
 import type { Psn } from "./process.ts";
 import type { Content } from "./protocol.ts";

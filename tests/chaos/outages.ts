@@ -1,4 +1,4 @@
-import type { FaultPoint } from "@psn/app/ports/fault-points.ts";
+import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { Postgres } from "../support/postgres.ts";
 import { type Cut, startWire } from "./front.ts";
 import type { Lane } from "./ground.ts";

@@ -1,5 +1,5 @@
 import type { Consent } from "@psn/app/connect-account.ts";
-import type { FaultPoint } from "@psn/app/ports/fault-points.ts";
+import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DeliveryState, UnitState } from "@psn/core/types/index.ts";
 
 /*

@@ -1,5 +1,5 @@
-import type { Stores } from "@psn/app/ports/world.ts";
 import { assertMigrated, migrationStatus } from "@psn/core/db/migrate.ts";
+import type { Stores } from "@psn/core/ports/world.ts";
 import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { asOwner, sharedGateway, type TestDatabase, testDatabases } from "../support/databases.ts";

@@ -1,12 +1,12 @@
-import type { StoredCredentials } from "@psn/app/ports/accounts.ts";
-import type { Place, Vault } from "@psn/app/ports/outside.ts";
-import type { Stores } from "@psn/app/ports/world.ts";
 import { openCredentials, sealCredentials } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { hubUsers } from "@psn/core/db/hub-users.ts";
 import { makeMemberLogin } from "@psn/core/db/logins.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
+import type { StoredCredentials } from "@psn/core/ports/accounts.ts";
+import type { Place, Vault } from "@psn/core/ports/outside.ts";
+import type { Stores } from "@psn/core/ports/world.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { createMemberVault, createVault, deriveUserKey } from "@psn/core/vault.ts";
 import { sql } from "drizzle-orm";

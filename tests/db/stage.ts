@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import type { SealedCredentials } from "@psn/app/ports/accounts.ts";
-import type { Claim } from "@psn/app/ports/deliveries.ts";
-import type { DeliveryDetail, NewMedia, NewPost } from "@psn/app/ports/posts.ts";
-import type { Stores } from "@psn/app/ports/world.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
+import type { SealedCredentials } from "@psn/core/ports/accounts.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { DeliveryDetail, NewMedia, NewPost } from "@psn/core/ports/posts.ts";
+import type { Stores } from "@psn/core/ports/world.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Outcome, Unit } from "@psn/core/types/platform.ts";
-import { type DeliveryChange, answered as domainAnswered, LEASE_MS } from "@psn/domain/delivery.ts";
+import { answered as domainAnswered, LEASE_MS } from "@psn/domain/delivery.ts";
 import { asOwner, type TestDatabase } from "../support/databases.ts";
 
 /*

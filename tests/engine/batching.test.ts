@@ -1,9 +1,10 @@
-import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
 import { together } from "@psn/core/db/stores/together.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { answered, type DeliveryChange, failed, LEASE_MS } from "@psn/domain/delivery.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
+import { answered, failed, LEASE_MS } from "@psn/domain/delivery.ts";
 import { describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { sharedPostgres } from "../support/shared-postgres.ts";

@@ -1,8 +1,8 @@
-import type { World } from "@psn/app/ports/world.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
 import { openBucket } from "@psn/core/bucket.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";

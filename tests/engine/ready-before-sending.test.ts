@@ -1,8 +1,8 @@
-import type { Claim } from "@psn/app/ports/deliveries.ts";
-import type { Bucket } from "@psn/app/ports/outside.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf } from "@psn/app/run-worker.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
 import type { Platform, Preparation } from "@psn/core/types/platform.ts";
 import { call, parse } from "@psn/platforms/kit/http.ts";
 import { expect, test } from "vitest";

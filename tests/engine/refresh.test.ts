@@ -1,8 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
 import { connectAccount } from "@psn/app/connect-account.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { FaultPoint } from "@psn/app/ports/fault-points.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { openSession, refreshSession } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";
@@ -10,6 +7,9 @@ import { openNeonWs } from "@psn/core/db/drivers/neon-ws.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { makeServiceLogin } from "@psn/core/db/logins.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Credentials } from "@psn/core/types/account.ts";
 import type { Fetch, Platform, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";

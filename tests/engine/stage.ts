@@ -1,11 +1,11 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { Claim } from "@psn/app/ports/deliveries.ts";
-import type { DeliveryDetail, NewMedia } from "@psn/app/ports/posts.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf } from "@psn/app/run-worker.ts";
 import { type DraftPost, schedulePost } from "@psn/app/schedule-post.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { DeliveryDetail, NewMedia } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { asOwner, type TestDatabase, testDatabases } from "../support/databases.ts";

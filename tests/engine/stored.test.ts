@@ -1,7 +1,7 @@
-import type { Posts } from "@psn/app/ports/posts.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { type DraftPost, type Stoppable, schedulePost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Posts } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { beforeEach, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { openStage, type Stage } from "./stage.ts";

@@ -1,5 +1,5 @@
 import { keepHub } from "@psn/app/keep-hub.ts";
-import type { World } from "@psn/app/ports/world.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { beforeEach, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { openStage, type Stage } from "./stage.ts";

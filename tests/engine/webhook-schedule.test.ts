@@ -1,8 +1,8 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
 import { examineHub } from "@psn/app/doctor.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { sealCredentials } from "@psn/app/session.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
 import { totalOf } from "@psn/domain/retry-schedule.ts";
 import { RETRIES } from "@psn/platforms/kit/webhook/schedule.ts";
 import webhook from "@psn/platforms/webhook.ts";

@@ -1,8 +1,8 @@
 import { followPost } from "@psn/app/follow-post.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { runWorker, type WorkerOptions } from "@psn/app/run-worker.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
 import { atMost, until } from "../support/until.ts";

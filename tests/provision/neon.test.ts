@@ -1,7 +1,7 @@
-import type { Neon } from "@psn/app/ports/vendors.ts";
 import type { HubFile, HubFileName } from "@psn/app/provision-hub.ts";
 import { type NeonWish, provisionNeon } from "@psn/app/provision-neon.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Neon } from "@psn/core/ports/vendors.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type NeonConsole, startNeonConsole } from "../support/neon-console.ts";

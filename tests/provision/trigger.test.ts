@@ -1,9 +1,9 @@
 import { request } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
-import type { TriggerDev } from "@psn/app/ports/vendors.ts";
 import type { HubFile, HubFileName } from "@psn/app/provision-hub.ts";
 import { provisionTrigger, type TriggerWish } from "@psn/app/provision-trigger.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { TriggerDev } from "@psn/core/ports/vendors.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { type LogIn, logIn } from "@psn/provision/trigger-login.ts";

@@ -1,6 +1,6 @@
-import type { NoteFiles } from "@psn/app/ports/incarnation.ts";
 import { planRecovery, recoverHub, type Step } from "@psn/app/recover-hub.ts";
-import type { Notes } from "@psn/domain/incarnation.ts";
+import type { NoteFiles } from "@psn/core/ports/incarnation.ts";
+import type { Notes } from "@psn/core/types/incarnation.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStage, type Stage } from "../engine/stage.ts";
 import { asOwner } from "../support/databases.ts";

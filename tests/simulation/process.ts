@@ -1,7 +1,7 @@
-import type { Bucket, Queue } from "@psn/app/ports/outside.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Bucket, Queue } from "@psn/core/ports/outside.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import { accessOf, type Way } from "./database.ts";
 import { type Ground, wallOf } from "./ground.ts";
 import type { Machine, Process } from "./kernel.ts";

@@ -1,5 +1,5 @@
-import type { Bucket, Queue, WakeUp } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Bucket, Queue, WakeUp } from "@psn/core/ports/outside.ts";
 import { EPOCH, type Ground } from "./ground.ts";
 import type { Process } from "./kernel.ts";
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Deliveries, LoadedDelivery } from "@psn/app/ports/deliveries.ts";
-import type { Platforms } from "@psn/app/ports/outside.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import type { Database, Statement } from "@psn/core/db/connection.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Deliveries, LoadedDelivery } from "@psn/core/ports/deliveries.ts";
+import type { Platforms } from "@psn/core/ports/outside.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Fetch, Platform } from "@psn/core/types/platform.ts";
 import { generateKey, keyFromHex } from "@psn/core/utils/crypto.ts";
 import { createVault } from "@psn/core/vault.ts";

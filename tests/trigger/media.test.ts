@@ -1,8 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { NewMedia } from "@psn/app/ports/posts.ts";
-import type { World } from "@psn/app/ports/world.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { type DraftPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { sweepBucket } from "@psn/app/sweep-bucket.ts";
@@ -10,6 +7,9 @@ import { wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { type BucketSettings, openBucket } from "@psn/core/bucket.ts";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { NewMedia } from "@psn/core/ports/posts.ts";
+import type { World } from "@psn/core/ports/world.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { runDelivery } from "@psn/trigger/delivery.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";

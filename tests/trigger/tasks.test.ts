@@ -1,11 +1,11 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
-import type { Bucket } from "@psn/app/ports/outside.ts";
-import type { NewMedia } from "@psn/app/ports/posts.ts";
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { refreshTokens } from "@psn/app/refresh-tokens.ts";
 import { schedulePost } from "@psn/app/schedule-post.ts";
 import { openWorld } from "@psn/compose.tasks.ts";
 import { ERRORS, type ErrorCode, PsnError, toPsnError } from "@psn/core/errors.ts";
+import type { Bucket } from "@psn/core/ports/outside.ts";
+import type { NewMedia } from "@psn/core/ports/posts.ts";
 import { catchError, onFailure, RETRY, runDelivery, verdict } from "@psn/trigger/delivery.ts";
 import { task } from "@trigger.dev/sdk";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";

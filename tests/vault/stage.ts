@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Place } from "@psn/app/ports/outside.ts";
-import type { Stores } from "@psn/app/ports/world.ts";
 import { sealCredentials } from "@psn/app/session.ts";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
+import type { Place } from "@psn/core/ports/outside.ts";
+import type { Stores } from "@psn/core/ports/world.ts";
 import { keyFromHex } from "@psn/core/utils/crypto.ts";
 import { hubEnvPath, parseEnvFile } from "@psn/core/utils/env.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";

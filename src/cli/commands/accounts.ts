@@ -1,10 +1,10 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { reconnecting } from "@psn/app/advice.ts";
 import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { accountDocument, when } from "@psn/cli/render.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
 import { z } from "zod";
 
 export default defineCommand({

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
 import { type InitStep, type InitWish, initHub } from "@psn/app/init-hub.ts";
-import type { PlannedCall } from "@psn/app/ports/vendors.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import { NEON_KEY_FLAGS, neonKey, neonKeySchema, TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { PlannedCall } from "@psn/core/ports/vendors.ts";
 import { type HubEnv, systemTimeZone, terminalEnv } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 

@@ -1,7 +1,6 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
-import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { assertValid, type Due, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
@@ -11,6 +10,7 @@ import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@ps
 import { isWorking, notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
 import * as fields from "@psn/domain/draft/fields.ts";

@@ -1,9 +1,9 @@
 import { advice } from "@psn/app/advice.ts";
 import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
-import type { DeliveryDetail } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
 import { deliveryDocument, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import type { DeliveryDetail } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
 
 export default defineCommand({

@@ -1,11 +1,11 @@
 import { advice, isUnsure, reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
-import type { Account } from "@psn/app/ports/accounts.ts";
-import type { DeliverySummary } from "@psn/app/ports/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, paragraphs } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
+import type { Account } from "@psn/core/ports/accounts.ts";
+import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
 
 const MOST = 10;

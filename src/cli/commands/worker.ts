@@ -1,11 +1,11 @@
 import { hostname } from "node:os";
 import { keepHub } from "@psn/app/keep-hub.ts";
 import { deafness, type Listening } from "@psn/app/keep-listening.ts";
-import type { Claim } from "@psn/app/ports/deliveries.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryTable } from "@psn/cli/render.ts";
 import type { PsnError } from "@psn/core/errors.ts";
+import type { Claim } from "@psn/core/ports/deliveries.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { z } from "zod";
 

@@ -1,4 +1,4 @@
-import type { Subscription } from "@psn/app/ports/deliveries.ts";
+import type { Subscription } from "@psn/core/ports/deliveries.ts";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
 
 /** The four ways to one schema. */

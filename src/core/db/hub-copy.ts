@@ -1,5 +1,5 @@
-import type { HubRow, HubRows, HubTable } from "@psn/app/ports/hub.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { HubRow, HubRows, HubTable } from "@psn/core/ports/hub.ts";
 import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import { getTableColumns } from "drizzle-orm";
 import type { Database, OwnerClient } from "./database.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Difference } from "@psn/app/ports/upkeep.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Difference } from "@psn/core/ports/upkeep.ts";
 import type { Fact } from "./facts.ts";
 import { mend } from "./mend.ts";
 

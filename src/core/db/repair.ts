@@ -1,5 +1,5 @@
-import type { Difference } from "@psn/app/ports/upkeep.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Difference } from "@psn/core/ports/upkeep.ts";
 import type { Database, OwnerClient } from "./connection.ts";
 import { sqlStateOf } from "./drivers/failure.ts";
 import { type Fact, factsQuery, PLAIN_NAMES } from "./facts.ts";

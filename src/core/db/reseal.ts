@@ -1,5 +1,5 @@
-import type { Place } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Place } from "@psn/core/ports/outside.ts";
 import type { FormerPlace } from "@psn/core/vault.ts";
 import type { OwnerClient } from "./database.ts";
 

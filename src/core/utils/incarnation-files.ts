@@ -33,7 +33,7 @@ export interface IncarnationFilesOptions {
   readonly environment?: Environment | undefined;
 }
 
-/** The notes of a hub; see `NoteFiles` in app/ports. */
+/** The notes of a hub; see `NoteFiles` in core/ports. */
 export function incarnationFiles({ hub, data, environment }: IncarnationFilesOptions) {
   const path = incarnationPath(hub);
   const beside = join(dirname(path), "incarnation.seen");

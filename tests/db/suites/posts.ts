@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { NewMedia } from "@psn/app/ports/posts.ts";
+import type { NewMedia } from "@psn/core/ports/posts.ts";
 import { answered, LEASE_MS } from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
 import { asOwner } from "../../support/databases.ts";

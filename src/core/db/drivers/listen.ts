@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Hearing, Subscription } from "@psn/app/ports/deliveries.ts";
+import type { Hearing, Subscription } from "@psn/core/ports/deliveries.ts";
 import { databaseError } from "./failure.ts";
 import { type SessionClient, withClient } from "./session.ts";
 

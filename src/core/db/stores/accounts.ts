@@ -1,4 +1,4 @@
-import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@psn/app/ports/accounts.ts";
+import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@psn/core/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/account.ts";
 import { and, asc, eq, not, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";

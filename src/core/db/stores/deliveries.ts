@@ -1,6 +1,6 @@
-import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/app/ports/deliveries.ts";
-import type { WakeUp } from "@psn/app/ports/outside.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
+import type { WakeUp } from "@psn/core/ports/outside.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";

@@ -1,5 +1,5 @@
-import type { Incarnations } from "@psn/app/ports/incarnation.ts";
 import { copied } from "@psn/core/errors.ts";
+import type { Incarnations } from "@psn/core/ports/incarnation.ts";
 import { PARTINGS } from "@psn/core/types/index.ts";
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.ts";

@@ -1,4 +1,4 @@
-import type { Stores } from "@psn/app/ports/world.ts";
+import type { Stores } from "@psn/core/ports/world.ts";
 import type { Database } from "../database.ts";
 import { accountsStore } from "./accounts.ts";
 import { deliveriesStore } from "./deliveries.ts";

@@ -1,4 +1,4 @@
-import type { Inspection } from "@psn/app/ports/upkeep.ts";
+import type { Inspection } from "@psn/core/ports/upkeep.ts";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { type Fact, factsQuery, PLAIN_NAMES } from "../facts.ts";

@@ -1,4 +1,4 @@
-import type { Keys } from "@psn/app/ports/accounts.ts";
+import type { Keys } from "@psn/core/ports/accounts.ts";
 import { asc, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { apiKeys } from "../schema.ts";

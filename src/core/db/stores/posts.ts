@@ -1,4 +1,4 @@
-import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/app/ports/posts.ts";
+import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "drizzle-orm";
 import type { Builder, Database } from "../database.ts";

@@ -1,4 +1,4 @@
-import type { Recovery } from "@psn/app/ports/incarnation.ts";
+import type { Recovery } from "@psn/core/ports/incarnation.ts";
 import { inArray, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { deliveries } from "../schema.ts";

@@ -1,4 +1,4 @@
-import type { Upkeep } from "@psn/app/ports/upkeep.ts";
+import type { Upkeep } from "@psn/core/ports/upkeep.ts";
 import { inArray, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { media, workers } from "../schema.ts";

@@ -1,4 +1,4 @@
-import type { Users } from "@psn/app/ports/accounts.ts";
+import type { Users } from "@psn/core/ports/accounts.ts";
 import { eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { users } from "../schema.ts";

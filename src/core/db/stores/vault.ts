@@ -1,4 +1,4 @@
-import type { Sealed, SealedRow } from "@psn/app/ports/hub.ts";
+import type { Sealed, SealedRow } from "@psn/core/ports/hub.ts";
 import { and, asc, eq, gt, not, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../database.ts";

@@ -1,8 +1,8 @@
 import type { Profile } from "@psn/core/types/account.ts";
+import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState } from "@psn/core/types/index.ts";
 import type { Ref, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
-import type { DeliveryChange } from "@psn/domain/delivery.ts";
 import type { StoredCredentials } from "./accounts.ts";
 import type { WakeUp } from "./outside.ts";
 

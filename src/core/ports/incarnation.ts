@@ -1,6 +1,6 @@
+import type { Notes, Sight } from "@psn/core/types/incarnation.ts";
 import type { Parting } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
-import type { Notes, Sight } from "@psn/domain/incarnation.ts";
 
 /*
  * Which life of the hub this is: a row in the database, and notes beside it (ADR 15).
