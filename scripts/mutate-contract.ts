@@ -154,9 +154,9 @@ const root = join(import.meta.dirname, "..");
 const folder = join(root, "tests/contract/.mutants");
 const report = join(folder, "report.json");
 
-const adapter = readFileSync(join(root, "src/platforms/webhook.ts"), "utf8").replaceAll('from "./kit/', 'from "@psn/platforms/kit/');
+const adapter = readFileSync(join(root, "src/platforms/webhook/index.ts"), "utf8").replaceAll('from "./kit/', 'from "@psn/platforms/kit/');
 const contract = readFileSync(join(root, "tests/contract/webhook.test.ts"), "utf8")
-  .replace('from "@psn/platforms/webhook.ts"', 'from "./webhook.ts"')
+  .replace('from "@psn/platforms/webhook/index.ts"', 'from "./webhook.ts"')
   .replaceAll('from "./platform.ts"', 'from "../../platform.ts"');
 
 interface Report {

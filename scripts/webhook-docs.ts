@@ -1,7 +1,7 @@
 import { totalOf } from "@psn/domain/retry-schedule.ts";
-import { EVENTS } from "@psn/platforms/kit/webhook/event.ts";
-import { INLINE_BYTES, INLINE_MOST_BYTES, LINK_SECONDS } from "@psn/platforms/kit/webhook/media.ts";
-import { RETRIES } from "@psn/platforms/kit/webhook/schedule.ts";
+import { EVENTS } from "@psn/platforms/webhook/event.ts";
+import { INLINE_BYTES, INLINE_MOST_BYTES, LINK_SECONDS } from "@psn/platforms/webhook/media.ts";
+import { RETRIES } from "@psn/platforms/webhook/schedule.ts";
 import { z } from "zod";
 
 /* What docs/platforms/webhook.md has from the code: events, limits and schedule, between marks of their names. The rest is written by hand. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { RichText as OfficialRichText } from "@atproto/api";
-import { findFacets, mentionFacet, sortFacets } from "../../src/platforms/kit/bluesky/facets.ts";
+import { findFacets, mentionFacet, sortFacets } from "../../src/platforms/bluesky/facets.ts";
 import type { Difference, Found } from "./difference.ts";
 
 /*

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { findBareLinks, findLinks, inOrder } from "../../src/domain/links.ts";
 import { measure, split } from "../../src/domain/text.ts";
-import { findCounted } from "../../src/platforms/kit/mastodon/count.ts";
-import { DEFAULTS } from "../../src/platforms/kit/mastodon/limits.ts";
-import { splitWeighed, weigh } from "../../src/platforms/kit/x/text.ts";
+import { findCounted } from "../../src/platforms/mastodon/count.ts";
+import { DEFAULTS } from "../../src/platforms/mastodon/limits.ts";
+import { splitWeighed, weigh } from "../../src/platforms/x/text.ts";
 import { count } from "../../tests/support/mastodon-rules.ts";
 import type { Difference, Found } from "./difference.ts";
 

@@ -8,7 +8,7 @@ export interface Span {
 
 /*
  * What psn takes for a link where psn decides: in the feed, on LinkedIn's cards, on Bluesky, and when it cuts a text. Where a network
- * decides, its own rules count: kit/mastodon/count.ts, kit/x/text.ts.
+ * decides, its own rules count: platforms/mastodon/count.ts, platforms/x/text.ts.
  */
 
 /** Not inside a word, and not the name of a mention, a tag or a price, as twitter-text has it (3.1, `validUrlPrecedingChars`). */

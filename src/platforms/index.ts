@@ -5,13 +5,13 @@ import type { Platform } from "@psn/core/types/platform.ts";
  * and `psn queue` needs none of them. The order here is the order the CLI shows.
  */
 export const platforms = {
-  bluesky: async () => (await import("./bluesky.ts")).default,
-  mastodon: async () => (await import("./mastodon.ts")).default,
-  x: async () => (await import("./x.ts")).default,
-  linkedin: async () => (await import("./linkedin.ts")).default,
-  threads: async () => (await import("./threads.ts")).default,
-  feed: async () => (await import("./feed.ts")).default,
-  webhook: async () => (await import("./webhook.ts")).default,
+  bluesky: async () => (await import("./bluesky/index.ts")).default,
+  mastodon: async () => (await import("./mastodon/index.ts")).default,
+  x: async () => (await import("./x/index.ts")).default,
+  linkedin: async () => (await import("./linkedin/index.ts")).default,
+  threads: async () => (await import("./threads/index.ts")).default,
+  feed: async () => (await import("./feed/index.ts")).default,
+  webhook: async () => (await import("./webhook/index.ts")).default,
 } as const satisfies Record<string, () => Promise<Platform>>;
 
 export type PlatformId = keyof typeof platforms;

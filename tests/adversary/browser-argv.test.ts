@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openBrowser } from "@psn/cli/browser.ts";
 import { startPage } from "@psn/cli/start-page.ts";
-import { SCOPES } from "@psn/platforms/kit/x/connect.ts";
+import { SCOPES } from "@psn/platforms/x/connect.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AuthorizationServer, startAuthorizationServer } from "../support/authorization-server.ts";
 import { documentOf, scratch, type TestHub, testHub } from "../support/cli.ts";

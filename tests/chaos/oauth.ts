@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { AuthorizeRequest, OAuthApp } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
-import linkedin from "@psn/platforms/linkedin.ts";
-import threads from "@psn/platforms/threads.ts";
-import x from "@psn/platforms/x.ts";
+import linkedin from "@psn/platforms/linkedin/index.ts";
+import threads from "@psn/platforms/threads/index.ts";
+import x from "@psn/platforms/x/index.ts";
 import { type LinkedInFake, startLinkedIn } from "../support/linkedin.ts";
 import { startThreads, type ThreadsFake } from "../support/threads.ts";
 import { startX, type XFake } from "../support/x.ts";

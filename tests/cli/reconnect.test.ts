@@ -4,7 +4,7 @@ import type { Context } from "@psn/cli/command.ts";
 import { fillForm } from "@psn/cli/form.ts";
 import { createOutput } from "@psn/cli/output.ts";
 import { createPrompt } from "@psn/cli/prompt.ts";
-import webhook from "@psn/platforms/webhook.ts";
+import webhook from "@psn/platforms/webhook/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, type TestHub, testHub } from "../support/cli.ts";
 

@@ -1,4 +1,4 @@
-import bluesky from "@psn/platforms/bluesky.ts";
+import bluesky from "@psn/platforms/bluesky/index.ts";
 import { afterAll, beforeAll } from "vitest";
 import { z } from "zod";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import feed from "@psn/platforms/feed.ts";
+import feed from "@psn/platforms/feed/index.ts";
 import { NETWORK_PROMISES, skipAll, testPlatform, type World } from "./platform.ts";
 
 testPlatform({

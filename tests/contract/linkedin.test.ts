@@ -1,4 +1,4 @@
-import linkedin from "@psn/platforms/linkedin.ts";
+import linkedin from "@psn/platforms/linkedin/index.ts";
 import { addressOf, HOSTS, startLinkedIn } from "../support/linkedin.ts";
 import { testPlatform, type World } from "./platform.ts";
 
@@ -26,7 +26,7 @@ testPlatform({
   // Members live at www.linkedin.com, the API beside it.
   loginHosts: [new URL(HOSTS[0]).host],
   skip: {
-    "compose.thread": "parts after the first are comments, which take no media; src/platforms/linkedin.test.ts has the rest of it",
+    "compose.thread": "parts after the first are comments, which take no media; src/platforms/linkedin/index.test.ts has the rest of it",
   },
   // Ids hold the time at which the fake made them, and uploads are random.
   scrub: (text) => {

@@ -1,4 +1,4 @@
-import mastodon from "@psn/platforms/mastodon.ts";
+import mastodon from "@psn/platforms/mastodon/index.ts";
 import { startMastodon } from "../support/mastodon.ts";
 import { testPlatform, type World } from "./platform.ts";
 

@@ -1,4 +1,4 @@
-import threads from "@psn/platforms/threads.ts";
+import threads from "@psn/platforms/threads/index.ts";
 import { startThreads } from "../support/threads.ts";
 import { testPlatform, type World } from "./platform.ts";
 import { REDIRECT } from "./stage.ts";

@@ -1,4 +1,4 @@
-import webhook from "@psn/platforms/webhook.ts";
+import webhook from "@psn/platforms/webhook/index.ts";
 import { Webhook } from "standardwebhooks";
 import { testPlatform, type World } from "./platform.ts";
 

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import x from "@psn/platforms/x.ts";
+import x from "@psn/platforms/x/index.ts";
 import { describe, expect, test } from "vitest";
 import { type Golden, openApiFile, readXApi } from "../support/x/openapi.ts";
 import { startX } from "../support/x.ts";

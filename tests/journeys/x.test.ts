@@ -1,4 +1,4 @@
-import { SCOPES } from "@psn/platforms/kit/x/connect.ts";
+import { SCOPES } from "@psn/platforms/x/connect.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuthorizationServer, startAuthorizationServer } from "../support/authorization-server.ts";
 import { binary, documentOf, type Ran, type TestHub, testHub } from "../support/cli.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Connection, ExchangeRequest } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
-import mastodon from "@psn/platforms/mastodon.ts";
+import mastodon from "@psn/platforms/mastodon/index.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { testPlatform, type World } from "../contract/platform.ts";
 import { type MastodonFake, type Switches, startMastodon } from "../support/mastodon.ts";

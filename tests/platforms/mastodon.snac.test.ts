@@ -1,7 +1,7 @@
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media, Part, Post } from "@psn/core/types/post.ts";
-import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
-import mastodon from "@psn/platforms/mastodon.ts";
+import type { Body } from "@psn/platforms/mastodon/compose.ts";
+import mastodon from "@psn/platforms/mastodon/index.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { prepareAll } from "../support/adapter.ts";
 import { type Snac, snacProgram, startSnac } from "../support/snac.ts";

@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Fetch, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import type { Body } from "@psn/platforms/kit/mastodon/compose.ts";
-import mastodon from "@psn/platforms/mastodon.ts";
+import type { Body } from "@psn/platforms/mastodon/compose.ts";
+import mastodon from "@psn/platforms/mastodon/index.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import { FAULTS_AFTER, type MastodonFake, type Switches, startMastodon } from "../support/mastodon.ts";

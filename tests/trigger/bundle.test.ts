@@ -134,7 +134,7 @@ describe("the bundle", () => {
       "src/trigger/publish-delivery.ts",
       "src/compose.tasks.ts",
       "src/core/db/drivers/neon-http.ts",
-      "src/platforms/bluesky.ts",
+      "src/platforms/bluesky/index.ts",
     ])
       expect(own).toContain(part);
     expect([...build.sources].filter((path) => FORBIDDEN.some((pattern) => pattern.test(path)))).toEqual([]);

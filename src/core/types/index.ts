@@ -3,7 +3,7 @@
  *
  * - hub:       one installation: a database, a key, a set of accounts. `config/hub.env` says where it is.
  * - user:      a person the hub knows. Every row that belongs to somebody carries `user_id`.
- * - platform:  a network psn can publish to; one file in `src/platforms/`.
+ * - platform:  a network psn can publish to; one folder in `src/platforms/`.
  * - account:   one identity on one platform, connected by its user. `subject` never changes, `handle` may.
  * - post:      what the author wrote, before any platform shaped it. A post has one part, or several as a thread.
  * - unit:      one request-sized piece of a composed post; a thread is several units.

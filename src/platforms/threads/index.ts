@@ -1,16 +1,16 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { definePlatform } from "./kit/define.ts";
-import { type Answer, isRefused, parse, vouched } from "./kit/http.ts";
-import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
-import { authorizationUrl } from "./kit/oauth.ts";
-import { api, Created, form } from "./kit/threads/api.ts";
-import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./kit/threads/compose.ts";
-import { exchange, OAUTH, profileOf, refresh, SERVER } from "./kit/threads/connect.ts";
-import { ask, prepare, SPREADING_MS, unusable } from "./kit/threads/container.ts";
-import { locate, lookup, preparedOf, refOf } from "./kit/threads/lookup.ts";
-import { isMissing, reasonOf, refusalOf } from "./kit/threads/refusals.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { type Answer, isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
+import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
+import { api, Created, form } from "./api.ts";
+import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./compose.ts";
+import { exchange, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
+import { ask, prepare, SPREADING_MS, unusable } from "./container.ts";
+import { locate, lookup, preparedOf, refOf } from "./lookup.ts";
+import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
 
 /** Threads, by version 1 of its API. */
 export default definePlatform({

@@ -2,17 +2,17 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { definePlatform } from "./kit/define.ts";
-import { type Answer, parse } from "./kit/http.ts";
-import { ALLOWANCE_NARROW_MS } from "./kit/lookup.ts";
-import { authorizationUrl } from "./kit/oauth.ts";
-import { notHeardOfYet } from "./kit/parent.ts";
-import { api, Created, Id, json } from "./kit/x/api.ts";
-import { type Body, compose, OPTIONS } from "./kit/x/compose.ts";
-import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./kit/x/connect.ts";
-import { locate, lookup, refOf } from "./kit/x/lookup.ts";
-import { isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./kit/x/refusals.ts";
-import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./kit/x/upload.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
+import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
+import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { api, Created, Id, json } from "./api.ts";
+import { type Body, compose, OPTIONS } from "./compose.ts";
+import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./connect.ts";
+import { locate, lookup, refOf } from "./lookup.ts";
+import { isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./refusals.ts";
+import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./upload.ts";
 
 /** X, by version 2 of its API. */
 export default definePlatform({

@@ -3,16 +3,16 @@ import type { FormField } from "@psn/core/types/account.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { definePlatform } from "./kit/define.ts";
-import { type Answer, isRefused, parse, refusal, vouched } from "./kit/http.ts";
-import { Account, api, Status, subjectOf } from "./kit/mastodon/api.ts";
-import { type Body, compose } from "./kit/mastodon/compose.ts";
-import { connect, originOf, SCOPES } from "./kit/mastodon/connect.ts";
-import { DEFAULTS } from "./kit/mastodon/limits.ts";
-import { locate, lookup, refOf } from "./kit/mastodon/lookup.ts";
-import { authorize, exchange, revoke } from "./kit/mastodon/oauth.ts";
-import { isMediaGone, upload } from "./kit/mastodon/upload.ts";
-import { notHeardOfYet } from "./kit/parent.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { type Answer, isRefused, parse, refusal, vouched } from "@psn/platforms/kit/http.ts";
+import { Account, api, Status, subjectOf } from "./api.ts";
+import { type Body, compose } from "./compose.ts";
+import { connect, originOf, SCOPES } from "./connect.ts";
+import { DEFAULTS } from "./limits.ts";
+import { locate, lookup, refOf } from "./lookup.ts";
+import { authorize, exchange, revoke } from "./oauth.ts";
+import { isMediaGone, upload } from "./upload.ts";
+import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 
 const SERVER: FormField = {
   name: "server",

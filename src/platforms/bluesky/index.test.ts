@@ -2,10 +2,10 @@ import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { PublishRequest, Session, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
-import bluesky from "./bluesky.ts";
-import type { Body } from "./kit/bluesky/compose.ts";
-import { recordOf, tidOf } from "./kit/bluesky/record.ts";
-import { originOf } from "./kit/bluesky/session.ts";
+import bluesky from "./index.ts";
+import type { Body } from "./compose.ts";
+import { recordOf, tidOf } from "./record.ts";
+import { originOf } from "./session.ts";
 
 const LIMITS: Limits = bluesky.capabilities;
 const FAMILY = "👨‍👩‍👧‍👦";

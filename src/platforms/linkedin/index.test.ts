@@ -1,9 +1,9 @@
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { PostBody } from "./kit/linkedin/compose.ts";
-import { madeAt } from "./kit/linkedin/send.ts";
-import linkedin from "./linkedin.ts";
+import type { PostBody } from "./compose.ts";
+import { madeAt } from "./send.ts";
+import linkedin from "./index.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
 const thread = (...texts: [string, ...string[]]): Post => {

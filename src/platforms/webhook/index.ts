@@ -1,18 +1,18 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { definePlatform } from "./kit/define.ts";
-import { type Answer, type CallOptions, call, refusal } from "./kit/http.ts";
-import { mergePost } from "./kit/merged.ts";
-import type { WebhookEvent } from "./kit/webhook/event.ts";
-import { type Body, contentOf, withMedia } from "./kit/webhook/media.ts";
-import { moved, profileOf, receiverOf, refuseRedirect, shownOf } from "./kit/webhook/receiver.ts";
-import { RETRIES, WEATHER } from "./kit/webhook/schedule.ts";
-import { flawOf, formerOf, sharedSecretsOf, signed } from "./kit/webhook/secrets.ts";
-import { keyOf, newKeyPair, paddedSecret, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./kit/webhook/signing.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { type Answer, type CallOptions, call, refusal } from "@psn/platforms/kit/http.ts";
+import { mergePost } from "@psn/platforms/kit/merged.ts";
+import type { WebhookEvent } from "./event.ts";
+import { type Body, contentOf, withMedia } from "./media.ts";
+import { moved, profileOf, receiverOf, refuseRedirect, shownOf } from "./receiver.ts";
+import { RETRIES, WEATHER } from "./schedule.ts";
+import { flawOf, formerOf, sharedSecretsOf, signed } from "./secrets.ts";
+import { keyOf, newKeyPair, paddedSecret, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./signing.ts";
 
 /**
- * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `kit/webhook/event.ts` is what is sent.
+ * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `./event.ts` is what is sent.
  * `webhook-id` is the post's id at every attempt: a receiver that remembers ids takes each post once.
  */
 const VISIBLE = [...VISIBILITIES];

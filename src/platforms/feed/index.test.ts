@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Net, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import feed from "@psn/platforms/feed.ts";
-import { dropMedia, type Entry, filesOf, hasMedia, readEntry } from "@psn/platforms/kit/feed/entries.ts";
-import { renderUntilStill } from "@psn/platforms/kit/feed/render.ts";
+import feed from "./index.ts";
+import { dropMedia, type Entry, filesOf, hasMedia, readEntry } from "./entries.ts";
+import { renderUntilStill } from "./render.ts";
 import { parseFeed } from "@rowanmanning/feed-parser";
 import fc from "fast-check";
 import { mf2 } from "microformats-parser";
@@ -532,7 +532,7 @@ test("only a UUID is ever a file name", async () => {
 /** A process of its own that publishes so many posts, one after the other. */
 function publisher(count: number) {
   const code = `
-    const { default: feed } = await import("./src/platforms/feed.ts");
+    const { default: feed } = await import("./src/platforms/feed/index.ts");
     const net = { fetch, now: () => new Date(), signal: new AbortController().signal };
     const session = { ...(await feed.connect({ folder: ${JSON.stringify(root)}, url: ${JSON.stringify(BASE)}, title: "" }, net)), ...net };
     const composed = feed.compose({ id: "1", parts: [{ text: "hello", media: [] }] }, feed.capabilities);

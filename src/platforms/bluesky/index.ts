@@ -1,15 +1,15 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type Body, compose } from "./kit/bluesky/compose.ts";
-import { IMAGES } from "./kit/bluesky/image-limit.ts";
-import { authorize, exchange, refresh, revoke } from "./kit/bluesky/oauth.ts";
-import { prepare } from "./kit/bluesky/prepare.ts";
-import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./kit/bluesky/record.ts";
-import { connect, identifierOf, identify, originOf } from "./kit/bluesky/session.ts";
-import { errorName, xrpc } from "./kit/bluesky/xrpc.ts";
-import { definePlatform } from "./kit/define.ts";
-import { isRefused, parse, vouched } from "./kit/http.ts";
+import { type Body, compose } from "./compose.ts";
+import { IMAGES } from "./image-limit.ts";
+import { authorize, exchange, refresh, revoke } from "./oauth.ts";
+import { prepare } from "./prepare.ts";
+import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./record.ts";
+import { connect, identifierOf, identify, originOf } from "./session.ts";
+import { errorName, xrpc } from "./xrpc.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 
 const IDENTIFIER: FormField = {
   name: "identifier",

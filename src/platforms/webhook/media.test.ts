@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import webhook from "@psn/platforms/webhook.ts";
+import webhook from "./index.ts";
 import { describe, expect, test } from "vitest";
 import { PostPublished } from "./event.ts";
 import { INLINE_BYTES, INLINE_MOST_BYTES, LINK_SECONDS } from "./media.ts";

@@ -2,10 +2,10 @@ import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { atMost } from "../../tests/support/until.ts";
-import { postIdOf } from "./kit/x/compose.ts";
-import { plain, splitWeighed, weigh } from "./kit/x/text.ts";
-import x from "./x.ts";
+import { atMost } from "../../../tests/support/until.ts";
+import { postIdOf } from "./compose.ts";
+import { plain, splitWeighed, weigh } from "./text.ts";
+import x from "./index.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
 const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });

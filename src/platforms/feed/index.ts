@@ -5,7 +5,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { cleanedLine } from "@psn/domain/clean.ts";
-import { definePlatform } from "./kit/define.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
 import {
   dropMedia,
   type Entry,
@@ -24,11 +24,11 @@ import {
   type Settings,
   saveSettings,
   writeEntry,
-} from "./kit/feed/entries.ts";
-import { assertWritable, codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./kit/feed/files.ts";
-import { homeOf, rootOf } from "./kit/feed/home.ts";
-import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./kit/feed/render.ts";
-import { type Merged, mergePost } from "./kit/merged.ts";
+} from "./entries.ts";
+import { assertWritable, codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./files.ts";
+import { homeOf, rootOf } from "./home.ts";
+import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./render.ts";
+import { type Merged, mergePost } from "@psn/platforms/kit/merged.ts";
 
 /**
  * Publishes into a folder the user serves, or reads with a browser: `feed.json`, `atom.xml`, `index.html`, `media/`.
