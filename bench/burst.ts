@@ -1,10 +1,10 @@
 import { connectAccount } from "@psn/app/connect-account.ts";
 import { schedulePost } from "@psn/app/schedule-post.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { makeServiceLogin } from "@psn/core/db/logins.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { startNeonGateway } from "../tests/support/neon-gateway.ts";
 import { startPostgres } from "../tests/support/postgres.ts";
 import { startTriggerApi } from "../tests/support/trigger-api/index.ts";

@@ -7,11 +7,13 @@ import type { Auth } from "@psn/core/types/account.ts";
 import type { MediaRule } from "@psn/core/types/capabilities.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
+import { biomeLayers } from "./house/biome.ts";
+import { picture, surveyed } from "./house/picture.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
- * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md,
- * config/*.env.example.
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md and
+ * docs/architecture.md, biome.layers.json, config/*.env.example.
  * With --check it writes nothing and fails when one is stale.
  */
 
@@ -22,6 +24,8 @@ const files: Readonly<Record<string, string>> = {
   "docs/errors.md": MADE + errors(),
   "docs/platforms.md": MADE + (await platformPages()),
   "docs/platforms/webhook.md": renderWebhookPage(read(pathOf("docs/platforms/webhook.md")) ?? ""),
+  "docs/architecture.md": withPicture(read(pathOf("docs/architecture.md")) ?? ""),
+  "biome.layers.json": biomeLayers(),
   "config/hub.env.example": renderHubEnvExample(),
   "config/keys.env.example": renderKeysEnvExample(),
 };
@@ -49,6 +53,12 @@ function read(path: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The page with the rooms as they are now, between its two marks. */
+function withPicture(page: string): string {
+  const drawn = `<!-- house -->\n\n\`\`\`\n${picture(surveyed(pathOf("")))}\n\`\`\`\n\n<!-- /house -->`;
+  return page.replace(/<!-- house -->.*<!-- \/house -->/s, () => drawn);
 }
 
 function cell(text: string): string {

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BucketSettings, type Limits, openBucket } from "@psn/core/bucket.ts";
+import { type BucketSettings, type Limits, openBucket } from "@psn/core/bucket/index.ts";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { certificate } from "./support/certificate.ts";
@@ -100,7 +100,7 @@ describe("a real server", () => {
 
   test("the AWS session of a shell plays no part", async () => {
     const script = `
-      import { openBucket } from "@psn/core/bucket.ts";
+      import { openBucket } from "@psn/core/bucket/index.ts";
       const settings = JSON.parse(process.argv[1]);
       await openBucket(settings).check("${FOLDER}").then(() => console.log("fine"), ({ code, hint }) => console.log(code, hint));
     `;
@@ -582,7 +582,7 @@ describe("a server that misbehaves", () => {
     const tls = certificate({ name: "bucket.example" });
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: fine, tls });
     const script = `
-      import { openBucket } from "@psn/core/bucket.ts";
+      import { openBucket } from "@psn/core/bucket/index.ts";
       const settings = { region: "auto", bucket: "media", accessKeyId: "AKIA", secretAccessKey: "x" };
       const check = (host) => openBucket({ endpoint: "https://" + host, ...settings }).check("${FOLDER}");
       for (const host of process.argv.slice(1)) await check(host).catch(({ message, hint }) => console.log(message + " -> " + hint));

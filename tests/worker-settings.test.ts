@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { examineHub } from "@psn/app/doctor.ts";
 import { deafness } from "@psn/app/keep-listening.ts";
-import { liveSettings } from "@psn/compose.settings.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { READ_ONCE } from "@psn/core/types/index.ts";
 import { hubEnvPath, loadHubEnv, writeEnvFile } from "@psn/core/utils/env.ts";
+import { liveSettings } from "@psn/wiring/live-settings.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 /* Which settings a worker says it goes by, and what psn doctor makes of it. */

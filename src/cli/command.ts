@@ -1,4 +1,4 @@
-import type { Hub } from "@psn/compose.ts";
+import type { Hub } from "@psn/wiring/hub.ts";
 import type { z } from "zod";
 import type { Output } from "./output.ts";
 import type { Prompt } from "./prompt.ts";

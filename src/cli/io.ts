@@ -1,5 +1,5 @@
-import type { Hub } from "@psn/compose.ts";
 import { copied, type PsnError } from "@psn/core/errors.ts";
+import type { Hub } from "@psn/wiring/hub.ts";
 import type { CommandTable, Context } from "./command.ts";
 import { createOutput, type Lines, type Output, type Sink, say } from "./output.ts";
 import { Stopped, stoppingBy } from "./stop.ts";
@@ -74,7 +74,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
         if (!stopping.isBroken()) return "done";
         return opened ? "stopped" : "unopened";
       };
-      const folder = async () => (await import("@psn/compose.ts")).hubFolder(cwd, named);
+      const folder = async () => (await import("@psn/wiring/hub.ts")).hubFolder(cwd, named);
       return {
         // A command that was stopped has been answered for.
         output: untilOver(output, stopping.isBroken),
@@ -91,7 +91,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
         namedHub: named,
         folder,
         hub: async (use = "once", whenParted = "tell") => {
-          const { openHub } = await import("@psn/compose.ts");
+          const { openHub } = await import("@psn/wiring/hub.ts");
           opened ??= folder().then(async (found) => {
             const hub = await openHub({ folder: found, use });
             isOpen = true;

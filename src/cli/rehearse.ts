@@ -1,9 +1,9 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
-import type { Hub } from "@psn/compose.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Auth, formFields, type OAuthAuth } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
+import type { Hub } from "@psn/wiring/hub.ts";
 import type { Context } from "./command.ts";
 import { ASKED } from "./form.ts";
 import { ownApp } from "./own-app.ts";

@@ -57,7 +57,7 @@ export async function triggerToken(input: TriggerTokenInput, env: HubEnv, contex
     throw new PsnError("INPUT_REQUIRED", "there is no terminal to log in on, and this is needed: a token of Trigger.dev", {
       hint: "pass --trigger-token-stdin",
     });
-  const { logInToTrigger } = await import("@psn/compose.vendors.ts");
+  const { logInToTrigger } = await import("@psn/wiring/vendors.ts");
   const [{ openBrowser }, { startPage }] = await Promise.all([import("./browser.ts"), import("./start-page.ts")]);
   const over = new AbortController();
   const shared = Promise.withResolvers<never>();

@@ -1,8 +1,8 @@
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
 import { ERRORS, PsnError, type Retry, toPsnError } from "@psn/core/errors.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { printable } from "@psn/core/utils/printable.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { AbortTaskRunError, logger } from "@trigger.dev/sdk";
 import { z } from "zod";
 

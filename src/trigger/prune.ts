@@ -1,6 +1,6 @@
 import { pruneHub } from "@psn/app/prune-hub.ts";
 import { sweepBucket } from "@psn/app/sweep-bucket.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { schedules } from "@trigger.dev/sdk";
 import { PRUNE_CRON } from "./cron.ts";
 import { CRON_RETRY, upkeep } from "./upkeep.ts";

@@ -1,5 +1,5 @@
 import { watchHub } from "@psn/app/watch-hub.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { schedules } from "@trigger.dev/sdk";
 import { version } from "../../package.json";
 import { WATCHDOG_CRON } from "./cron.ts";

@@ -1,4 +1,4 @@
-import { queueName, remotePlatforms, SETTLE_QUEUE } from "@psn/compose.tasks.ts";
+import { queueName, remotePlatforms, SETTLE_QUEUE } from "@psn/wiring/tasks.ts";
 import { queue } from "@trigger.dev/sdk";
 
 /*

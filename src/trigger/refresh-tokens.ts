@@ -1,5 +1,5 @@
 import { refreshTokens as refreshAll } from "@psn/app/refresh-tokens.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { schedules } from "@trigger.dev/sdk";
 import { REFRESH_CRON } from "./cron.ts";
 import { CRON_RETRY, upkeep } from "./upkeep.ts";

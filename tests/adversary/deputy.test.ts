@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { schedulePost } from "@psn/app/schedule-post.ts";
 import { sealCredentials } from "@psn/app/session.ts";
-import { type Hub, openHub } from "@psn/compose.ts";
 import type { Profile } from "@psn/core/types/account.ts";
 import { parseEnvFile, setEnvValue, unsetEnvValue, writeEnvFile } from "@psn/core/utils/env.ts";
+import { type Hub, openHub } from "@psn/wiring/hub.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type TestHub, testHub } from "../support/cli.ts";
 

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sealCredentials } from "@psn/app/session.ts";
-import { openHub } from "@psn/compose.ts";
+import { openHub } from "@psn/wiring/hub.ts";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { binary, closedHub, failed, psn, scratch } from "../support/cli.ts";
 

@@ -14,7 +14,7 @@ import type { NewMedia } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { readOrigins } from "@psn/core/utils/settings.ts";
 import { png } from "../../scripts/png.ts";
-import { openHub } from "../../src/compose.ts";
+import { openHub } from "../../src/wiring/hub.ts";
 import type { Fault, Order, Said, Told, View, Wish, Work } from "./protocol.ts";
 import { isRecorder, RECORDER_HEADER, RECORDERS } from "./recorders.ts";
 import { PASS_TIME } from "./time.ts";

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openBucket } from "@psn/core/bucket.ts";
+import { openBucket } from "@psn/core/bucket/index.ts";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { noise } from "../../scripts/png.ts";
 import { closedHub, psn, type Running, type TestHub, testHub } from "../support/cli.ts";

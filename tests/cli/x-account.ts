@@ -4,7 +4,7 @@ import type { TestHub } from "../support/cli.ts";
 
 /** An account on X in the hub's rows, for what needs no network: its token opens nothing. */
 export async function connectX(hub: TestHub): Promise<string> {
-  const { openHub } = await import("../../src/compose.ts");
+  const { openHub } = await import("../../src/wiring/hub.ts");
   const { sealCredentials } = await import("@psn/app/session.ts");
   const opened = await openHub({ folder: hub.folder, use: "once" });
   try {

@@ -1,6 +1,6 @@
 import { publishDelivery } from "@psn/app/publish-delivery.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
-import { openBucket } from "@psn/core/bucket.ts";
+import { openBucket } from "@psn/core/bucket/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Platform } from "@psn/core/types/platform.ts";

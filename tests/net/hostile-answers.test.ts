@@ -1,8 +1,7 @@
 import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { notifierOf } from "@psn/compose.parts.ts";
-import { openBucket } from "@psn/core/bucket.ts";
+import { openBucket } from "@psn/core/bucket/index.ts";
 import type { PsnError } from "@psn/core/errors.ts";
 import { BODY_BYTES, ERROR_BYTES } from "@psn/core/net/answer-body.ts";
 import { fetchAsPsn, fetchBounded, USER_AGENT } from "@psn/core/net/fetch.ts";
@@ -10,6 +9,7 @@ import { loadHubEnv } from "@psn/core/utils/env.ts";
 import { call, parse } from "@psn/platforms/kit/http.ts";
 import { ask } from "@psn/provision/request.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
+import { notifierOf } from "@psn/wiring/parts.ts";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 

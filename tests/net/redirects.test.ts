@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { neonConfig } from "@neondatabase/serverless";
-import { fetchOf, notifierOf } from "@psn/compose.parts.ts";
-import { openBucket } from "@psn/core/bucket.ts";
+import { openBucket } from "@psn/core/bucket/index.ts";
 import { databaseError } from "@psn/core/db/drivers/failure.ts";
 import { openNeonHttp } from "@psn/core/db/drivers/neon-http.ts";
 import { openNeonWs } from "@psn/core/db/drivers/neon-ws.ts";
@@ -11,6 +10,7 @@ import { loadHubEnv } from "@psn/core/utils/env.ts";
 import { call } from "@psn/platforms/kit/http.ts";
 import { ask } from "@psn/provision/request.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
+import { fetchOf, notifierOf } from "@psn/wiring/parts.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
@@ -65,11 +65,11 @@ const select = (database: ReturnType<typeof openNeonHttp>) =>
 const SENDERS: Readonly<Record<string, () => unknown>> = {
   "core/net/fetch.ts": () => fetchBounded(here(), { ...authorized, signal: signal() }, 1000),
   "core/db/drivers/neon-http.ts": () => select(openNeonHttp(DATABASE, here())),
-  "core/bucket-request.ts": async () => {
+  "core/bucket/request.ts": async () => {
     const keys = { accessKeyId: "id", secretAccessKey: SECRET };
     await openBucket({ endpoint: here(), region: "auto", bucket: "media", ...keys }).get("key", SECRET);
   },
-  "compose.parts.ts": async () => {
+  "wiring/parts.ts": async () => {
     await notifierOf(env({ PSN_NOTIFY_URL: `${here()}/${SECRET}` })).notify?.("a line");
     const { fetch } = fetchOf(env({ PSN_ORIGINS: `https://api.example.com=${here()}` }), () => true);
     await fetch("https://api.example.com/", authorized);

@@ -1,7 +1,7 @@
 import { watchHub } from "@psn/app/watch-hub.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { catchError, runDelivery } from "@psn/trigger/delivery.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { hubIn, stop } from "../journeys/hub.ts";
 import { openPlace, type Place } from "../journeys/place.ts";
 import { startReceiver } from "../journeys/receiver.ts";

@@ -1,8 +1,8 @@
 import type { ExchangeRequest } from "@psn/core/types/account.ts";
 import type { Fetch, Net, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import bluesky from "@psn/platforms/bluesky/index.ts";
 import type { Body } from "@psn/platforms/bluesky/compose.ts";
+import bluesky from "@psn/platforms/bluesky/index.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { testPlatform, type World } from "../contract/platform.ts";

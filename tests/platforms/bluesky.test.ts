@@ -1,8 +1,8 @@
 import { AppBskyFeedPost, AtpAgent, RichText } from "@atproto/api";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import bluesky from "@psn/platforms/bluesky/index.ts";
 import type { Body } from "@psn/platforms/bluesky/compose.ts";
+import bluesky from "@psn/platforms/bluesky/index.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { prepareAll } from "../support/adapter.ts";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";

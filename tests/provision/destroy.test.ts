@@ -1,8 +1,8 @@
 import { destroyHub, type Ground, planDestruction } from "@psn/app/destroy-hub.ts";
 import type { HubFile, HubFileName } from "@psn/app/provision-hub.ts";
-import { VARIABLES } from "@psn/compose.vendors.ts";
 import { neonApi } from "@psn/provision/neon.ts";
 import { triggerApi } from "@psn/provision/trigger.ts";
+import { VARIABLES } from "@psn/wiring/vendors.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type NeonConsole, startNeonConsole } from "../support/neon-console.ts";
 import { startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";

@@ -132,7 +132,7 @@ describe("the bundle", () => {
     const own = [...build.sources].filter((path) => path.startsWith("src/"));
     for (const part of [
       "src/trigger/publish-delivery.ts",
-      "src/compose.tasks.ts",
+      "src/wiring/tasks.ts",
       "src/core/db/drivers/neon-http.ts",
       "src/platforms/bluesky/index.ts",
     ])

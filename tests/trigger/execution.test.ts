@@ -1,6 +1,6 @@
 import { openCredentials } from "@psn/app/session.ts";
-import { openWorld } from "@psn/compose.tasks.ts";
 import { loadHubEnv } from "@psn/core/utils/env.ts";
+import { openWorld } from "@psn/wiring/tasks.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { posted } from "../journeys/hub.ts";

@@ -1,12 +1,12 @@
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
-import { openWorld, remotePlatforms } from "@psn/compose.tasks.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { makeServiceLogin } from "@psn/core/db/logins.ts";
 import { toPsnError } from "@psn/core/errors.ts";
 import type { Queue } from "@psn/core/ports/outside.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
+import { openWorld, remotePlatforms } from "@psn/wiring/tasks.ts";
 import { z } from "zod";
 import { PLATFORMS, type Stage, stageOn } from "../engine/stage.ts";
 import { migrated, newName, newPassword, sharedGateway, type TestDatabase, testDatabases, urlAs } from "../support/databases.ts";

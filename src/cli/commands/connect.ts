@@ -7,10 +7,10 @@ import { fillForm, type Given, MADE_FIELDS, PLAIN_FIELDS, SECRET_FIELDS, secretF
 import { ownApp } from "@psn/cli/own-app.ts";
 import { asking, assertBrowsable, type Browsing, ownAddress, rehearse, warningOf } from "@psn/cli/rehearse.ts";
 import { when } from "@psn/cli/render.ts";
-import type { Hub } from "@psn/compose.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Auth } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
+import type { Hub } from "@psn/wiring/hub.ts";
 import { z } from "zod";
 
 export default defineCommand({

@@ -18,7 +18,7 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, signal, version } = context;
     const folder = await context.folder();
-    const vendors = await import("@psn/compose.vendors.ts");
+    const vendors = await import("@psn/wiring/vendors.ts");
     const env = vendors.settingsOf(folder);
     const projectRef = env.get("TRIGGER_PROJECT_REF");
     if (projectRef === undefined)

@@ -34,7 +34,7 @@ export default defineCommand({
 const UNASKED: readonly string[] = ["HUB_MISSING", "DB_UNREACHABLE", "DB_TLS", "DB_BUSY"];
 
 async function examine(context: Context, offline: boolean): Promise<readonly Check[]> {
-  const { examineDatabase, examineGround } = await import("@psn/compose.ts");
+  const { examineDatabase, examineGround } = await import("@psn/wiring/hub.ts");
   const folder = await context.folder();
   const ground = examineGround(folder);
   try {
@@ -53,6 +53,6 @@ async function examine(context: Context, offline: boolean): Promise<readonly Che
 }
 
 async function vendors(folder: string, { version }: Context): Promise<readonly Check[]> {
-  const { vendorGround } = await import("@psn/compose.vendors.ts");
+  const { vendorGround } = await import("@psn/wiring/vendors.ts");
   return examineVendors(vendorGround(folder, version));
 }

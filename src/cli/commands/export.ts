@@ -19,7 +19,7 @@ export default defineCommand({
     const { output, cwd, now, signal, noReturn } = context;
     const passphrase = await passphraseOf(input, context, "twice");
     const { folder, user } = await context.hub("session");
-    const { exportHub } = await import("@psn/compose.vault.ts");
+    const { exportHub } = await import("@psn/wiring/vault.ts");
     const path = resolve(cwd, file);
     const { rows, lost } = await exportHub({ folder, file: path, passphrase, moving: move, user, now, signal, noReturn });
     output.result(

@@ -31,7 +31,7 @@ export default defineCommand({
   }),
   run: async ({ file, start, settings: wanted, ...input }, context) => {
     const { output, cwd, now, signal, noReturn } = context;
-    const { importHub, startHeld } = await import("@psn/compose.vault.ts");
+    const { importHub, startHeld } = await import("@psn/wiring/vault.ts");
     if (file === undefined) {
       if (!start) throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
       const folder = await context.folder();

@@ -93,7 +93,7 @@ export default defineCommand({
       await tellPlan(input, folder, databaseUrl, context);
       return undefined;
     }
-    const { provisioning } = await import("@psn/compose.ts");
+    const { provisioning } = await import("@psn/wiring/hub.ts");
     const wish = await wishOf(input, folder, databaseUrl, context);
     if (output.interactive) output.note("making the hub …");
     context.leaves("stopped; what was made so far stays, and psn init goes on with it", "psn init");
@@ -138,7 +138,7 @@ interface Idle {
 
 /** Flags that say how something is to be made that is there already. */
 async function idleFlags(input: Input, folder: string): Promise<readonly Idle[]> {
-  const { hubFile } = await import("@psn/compose.ts");
+  const { hubFile } = await import("@psn/wiring/hub.ts");
   const file = hubFile(folder);
   const [neon, database, trigger] = [file.get("NEON_PROJECT_ID"), file.get("DATABASE_URL"), file.get("TRIGGER_PROJECT_REF")];
   const onNeon = neon === undefined ? undefined : `this hub has its project on Neon, ${neon}`;
@@ -202,7 +202,7 @@ function placesOf(input: Input, env: HubEnv): Record<string, string> {
 const newName = () => `psn-${crypto.randomUUID().slice(0, 8)}`;
 
 async function wishOf(input: Input, folder: string, databaseUrl: string | undefined, context: Context): Promise<Omit<InitWish, "hub">> {
-  const vendors = await import("@psn/compose.vendors.ts");
+  const vendors = await import("@psn/wiring/vendors.ts");
   const before = vendors.settingsOf(folder);
   const settings = placesOf(input, before);
   const env = vendors.withSettings(before, settings);
@@ -242,14 +242,14 @@ const triggerWish = ({ triggerOrg, triggerProject }: Input) => ({
 
 /** What would be made; asks nobody, and needs no key. */
 async function tellPlan(input: Input, folder: string, databaseUrl: string | undefined, { output }: Context): Promise<void> {
-  const { hubFile } = await import("@psn/compose.ts");
+  const { hubFile } = await import("@psn/wiring/hub.ts");
   const file = hubFile(folder);
   const has = { key: file.get("HUB_ENCRYPTION_KEY") !== undefined, user: file.get("PSN_USER") !== undefined };
   const owned = databaseUrl !== undefined || file.get("DATABASE_URL") !== undefined;
   const where = input.neon ? "on Neon" : owned ? "on a Postgres" : "with its own database in data/";
   const calls: PlannedCall[] = [];
   if (input.neon || input.trigger) {
-    const vendors = await import("@psn/compose.vendors.ts");
+    const vendors = await import("@psn/wiring/vendors.ts");
     const before = vendors.settingsOf(folder);
     const env = vendors.withSettings(before, placesOf(input, before));
     if (input.neon) calls.push(...vendors.plannedNeonCalls({ ...neonWish(input), newName: "psn-…" }, env.get("NEON_API_HOST") ?? ""));

@@ -18,7 +18,7 @@ const status = defineCommand({
   run: async (_input, context) => {
     const { output } = context;
     const { world, user, keyIds, folder } = await context.hub();
-    const { usersOfHub } = await import("@psn/compose.vault.ts");
+    const { usersOfHub } = await import("@psn/wiring/vault.ts");
     const users = await usersOfHub(folder).catch((error: unknown) => {
       if (error instanceof PsnError && error.code === "CONFIG_INVALID") return [user.id];
       throw error;
@@ -51,7 +51,7 @@ const rotate = defineCommand({
   run: async ({ prepare, ...input }, context) => {
     const { output, signal } = context;
     const { world, folder } = await context.hub("session");
-    const vault = await import("@psn/compose.vault.ts");
+    const vault = await import("@psn/wiring/vault.ts");
     const unlock = vault.lockRotation(folder);
     let users: Awaited<ReturnType<typeof vault.openUsers>> | undefined;
     try {
@@ -89,12 +89,12 @@ const rotate = defineCommand({
 
 /** The keys of the tasks on Trigger.dev, where the hub has a project there. */
 async function tasksOf(folder: string, input: TriggerTokenInput, context: Context) {
-  const vendors = await import("@psn/compose.vendors.ts");
+  const vendors = await import("@psn/wiring/vendors.ts");
   const env = vendors.settingsOf(folder);
   const projectRef = env.get("TRIGGER_PROJECT_REF");
   if (projectRef === undefined) return undefined;
   const token = await triggerToken(input, env, context);
-  const { taskKeysOf } = await import("@psn/compose.vault.ts");
+  const { taskKeysOf } = await import("@psn/wiring/vault.ts");
   const some = (which: "secrets" | "plain", begins: string) =>
     Object.fromEntries(Object.entries(vendors.variablesOf(folder)[which]).filter(([name]) => name.startsWith(begins)));
   const secrets = () => some("secrets", "HUB_ENCRYPTION_KEY");

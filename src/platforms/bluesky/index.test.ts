@@ -2,8 +2,8 @@ import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { PublishRequest, Session, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
-import bluesky from "./index.ts";
 import type { Body } from "./compose.ts";
+import bluesky from "./index.ts";
 import { recordOf, tidOf } from "./record.ts";
 import { originOf } from "./session.ts";
 

@@ -1,6 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 import { type Body, compose } from "./compose.ts";
 import { IMAGES } from "./image-limit.ts";
 import { authorize, exchange, refresh, revoke } from "./oauth.ts";
@@ -8,8 +10,6 @@ import { prepare } from "./prepare.ts";
 import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./record.ts";
 import { connect, identifierOf, identify, originOf } from "./session.ts";
 import { errorName, xrpc } from "./xrpc.ts";
-import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 
 const IDENTIFIER: FormField = {
   name: "identifier",

@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Net, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import feed from "./index.ts";
-import { dropMedia, type Entry, filesOf, hasMedia, readEntry } from "./entries.ts";
-import { renderUntilStill } from "./render.ts";
 import { parseFeed } from "@rowanmanning/feed-parser";
 import fc from "fast-check";
 import { mf2 } from "microformats-parser";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { dropMedia, type Entry, filesOf, hasMedia, readEntry } from "./entries.ts";
+import feed from "./index.ts";
+import { renderUntilStill } from "./render.ts";
 
 const BASE = "https://ada.example/feed/";
 const net: Net = {

@@ -6,6 +6,7 @@ import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { cleanedLine } from "@psn/domain/clean.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { type Merged, mergePost } from "@psn/platforms/kit/merged.ts";
 import {
   dropMedia,
   type Entry,
@@ -28,7 +29,6 @@ import {
 import { assertWritable, codeOf, exists, makeFolders, readText, sweep, unreachable, writeAtomically } from "./files.ts";
 import { homeOf, rootOf } from "./home.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./render.ts";
-import { type Merged, mergePost } from "@psn/platforms/kit/merged.ts";
 
 /**
  * Publishes into a folder the user serves, or reads with a browser: `feed.json`, `atom.xml`, `index.html`, `media/`.

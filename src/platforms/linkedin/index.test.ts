@@ -2,8 +2,8 @@ import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PostBody } from "./compose.ts";
-import { madeAt } from "./send.ts";
 import linkedin from "./index.ts";
+import { madeAt } from "./send.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
 const thread = (...texts: [string, ...string[]]): Post => {

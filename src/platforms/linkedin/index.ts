@@ -1,10 +1,10 @@
 import type { PublishRequest } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { type Body, compose } from "./compose.ts";
 import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./connect.ts";
 import { locate, remove, sendComment, sendPost } from "./send.ts";
 import { IMAGE_TYPES, prepare } from "./upload.ts";
-import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 
 /** LinkedIn, a member's own posts, by the versioned Posts API. */
 export default definePlatform({

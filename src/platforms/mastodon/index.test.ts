@@ -2,9 +2,9 @@ import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import { originOf } from "./connect.ts";
+import mastodon from "./index.ts";
 import { DEFAULTS, Instance, limitsOf } from "./limits.ts";
 import { htmlToText, shown } from "./text.ts";
-import mastodon from "./index.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
 const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });

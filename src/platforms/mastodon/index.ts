@@ -2,9 +2,10 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
-import { z } from "zod";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, refusal, vouched } from "@psn/platforms/kit/http.ts";
+import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { z } from "zod";
 import { Account, api, Status, subjectOf } from "./api.ts";
 import { type Body, compose } from "./compose.ts";
 import { connect, originOf, SCOPES } from "./connect.ts";
@@ -12,7 +13,6 @@ import { DEFAULTS } from "./limits.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { authorize, exchange, revoke } from "./oauth.ts";
 import { isMediaGone, upload } from "./upload.ts";
-import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 
 const SERVER: FormField = {
   name: "server",

@@ -1,8 +1,8 @@
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
-import { describe, expect, test } from "vitest";
 import type { Answer } from "@psn/platforms/kit/http.ts";
-import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
+import { describe, expect, test } from "vitest";
 import threads from "./index.ts";
+import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
 
 const text = (words: string, media: MediaInfo[] = []): Part => ({ text: words, media });
 const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });

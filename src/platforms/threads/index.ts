@@ -1,10 +1,10 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { z } from "zod";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
+import { z } from "zod";
 import { api, Created, form } from "./api.ts";
 import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./compose.ts";
 import { exchange, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";

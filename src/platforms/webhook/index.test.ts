@@ -2,10 +2,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Fetch, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import webhook from "./index.ts";
 import fc from "fast-check";
 import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
+import webhook from "./index.ts";
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
-import webhook from "./index.ts";
 import { describe, expect, test } from "vitest";
 import { PostPublished } from "./event.ts";
+import webhook from "./index.ts";
 import { INLINE_BYTES, INLINE_MOST_BYTES, LINK_SECONDS } from "./media.ts";
 
 const NOW = new Date("2026-11-02T12:00:00.000Z");

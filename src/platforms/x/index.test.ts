@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { atMost } from "../../../tests/support/until.ts";
 import { postIdOf } from "./compose.ts";
-import { plain, splitWeighed, weigh } from "./text.ts";
 import x from "./index.ts";
+import { plain, splitWeighed, weigh } from "./text.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
 const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });

@@ -1,12 +1,12 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
-import { z } from "zod";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { z } from "zod";
 import { api, Created, Id, json } from "./api.ts";
 import { type Body, compose, OPTIONS } from "./compose.ts";
 import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./connect.ts";

@@ -1,5 +1,5 @@
+import type { Actor } from "@psn/core/db/database.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Actor } from "../database.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { neon, neonConfig } from "@neondatabase/serverless";
+import type { Builder, Database, Results, RunOptions } from "@psn/core/db/database.ts";
+import { storable } from "@psn/core/db/storable.ts";
 import { neverSent } from "@psn/core/net/failures.ts";
 import { fetchBounded, redirectsTo } from "@psn/core/net/fetch.ts";
 import { sql } from "drizzle-orm";
 import type { BatchItem } from "drizzle-orm/batch";
 import { drizzle } from "drizzle-orm/neon-http";
-import type { Builder, Database, Results, RunOptions } from "../database.ts";
-import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError, redirected } from "./failure.ts";
 import { goByProxy } from "./neon-proxy.ts";

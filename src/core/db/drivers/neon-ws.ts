@@ -1,7 +1,7 @@
 import { neonConfig, Pool } from "@neondatabase/serverless";
+import type { Builder, Database } from "@psn/core/db/database.ts";
 import { drizzle } from "drizzle-orm/neon-serverless";
 import ws from "ws";
-import type { Builder, Database } from "../database.ts";
 import { listenOn } from "./listen.ts";
 import { goByProxy } from "./neon-proxy.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";

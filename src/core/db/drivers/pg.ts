@@ -1,7 +1,7 @@
+import type { Builder, Database } from "@psn/core/db/database.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import type { Builder, Database } from "../database.ts";
 import { databaseError } from "./failure.ts";
 import { listenOn } from "./listen.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Builder, Database, Driver, OwnerClient, Results, RunOptions, Statement } from "@psn/core/db/database.ts";
+import { storable } from "@psn/core/db/storable.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Builder, Database, Driver, OwnerClient, Results, RunOptions, Statement } from "../database.ts";
-import { storable } from "../storable.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError, sqlStateOf } from "./failure.ts";
 import { pausesAfter } from "./neon-refusals.ts";

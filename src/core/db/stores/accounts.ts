@@ -1,8 +1,8 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { accounts, deliveries, oauthTokens } from "@psn/core/db/schema.ts";
 import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@psn/core/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/account.ts";
 import { and, asc, eq, not, type SQL, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
-import { accounts, deliveries, oauthTokens } from "../schema.ts";
 
 type AccountRow = Pick<typeof accounts.$inferSelect, "platform" | "subject" | "home">;
 

@@ -1,5 +1,5 @@
+import type { Builder } from "@psn/core/db/database.ts";
 import { sql } from "drizzle-orm";
-import type { Builder } from "../database.ts";
 
 /** The `{…}` form of a Postgres array, as one parameter. */
 export const uuids = (ids: readonly string[]) => sql`${`{${ids.join(",")}}`}::uuid[]`;

@@ -1,3 +1,7 @@
+import type { Builder, Database } from "@psn/core/db/database.ts";
+import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "@psn/core/db/schema.ts";
+import { storableJson } from "@psn/core/db/storable.ts";
+import { SCHEMA_VERSION } from "@psn/core/db/version.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
 import type { WakeUp } from "@psn/core/ports/outside.ts";
@@ -5,10 +9,6 @@ import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import { and, asc, eq, ne, type SQL, sql } from "drizzle-orm";
-import type { Builder, Database } from "../database.ts";
-import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "../schema.ts";
-import { storableJson } from "../storable.ts";
-import { SCHEMA_VERSION } from "../version.ts";
 import { credentialsOf, profileOf } from "./accounts.ts";
 import { note, uuids } from "./changes.ts";
 import { together } from "./together.ts";

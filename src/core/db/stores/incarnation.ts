@@ -1,8 +1,8 @@
+import type { Database } from "@psn/core/db/database.ts";
 import { copied } from "@psn/core/errors.ts";
 import type { Incarnations } from "@psn/core/ports/incarnation.ts";
 import { PARTINGS } from "@psn/core/types/index.ts";
 import { sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
 
 export function incarnationStore(database: Database): Incarnations {
   return {

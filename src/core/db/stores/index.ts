@@ -1,5 +1,5 @@
+import type { Database } from "@psn/core/db/database.ts";
 import type { Stores } from "@psn/core/ports/world.ts";
-import type { Database } from "../database.ts";
 import { accountsStore } from "./accounts.ts";
 import { deliveriesStore } from "./deliveries.ts";
 import { incarnationStore } from "./incarnation.ts";

@@ -1,9 +1,9 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { type Fact, factsQuery, PLAIN_NAMES } from "@psn/core/db/facts.ts";
+import { differences } from "@psn/core/db/manifest.ts";
+import { apiKeys, deliveries, oauthTokens, posts, users, workers } from "@psn/core/db/schema.ts";
 import type { Inspection } from "@psn/core/ports/upkeep.ts";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
-import { type Fact, factsQuery, PLAIN_NAMES } from "../facts.ts";
-import { differences } from "../manifest.ts";
-import { apiKeys, deliveries, oauthTokens, posts, users, workers } from "../schema.ts";
 
 /** Nobody's id: RFC 9562 §5.10, the Max UUID. */
 const STRANGER = "ffffffff-ffff-ffff-ffff-ffffffffffff";

@@ -1,7 +1,7 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { apiKeys } from "@psn/core/db/schema.ts";
 import type { Keys } from "@psn/core/ports/accounts.ts";
 import { asc, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
-import { apiKeys } from "../schema.ts";
 
 export function keysStore(database: Database): Keys {
   const { id, name, value, updatedAt } = apiKeys;

@@ -1,9 +1,9 @@
+import type { Builder, Database } from "@psn/core/db/database.ts";
+import { violated } from "@psn/core/db/drivers/failure.ts";
+import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "@psn/core/db/schema.ts";
 import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "drizzle-orm";
-import type { Builder, Database } from "../database.ts";
-import { violated } from "../drivers/failure.ts";
-import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "../schema.ts";
 import { note, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
 

@@ -1,8 +1,8 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { deliveries } from "@psn/core/db/schema.ts";
+import { storableJson } from "@psn/core/db/storable.ts";
 import type { Recovery } from "@psn/core/ports/incarnation.ts";
 import { inArray, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
-import { deliveries } from "../schema.ts";
-import { storableJson } from "../storable.ts";
 
 export function recoveryStore(database: Database): Recovery {
   return {

@@ -1,7 +1,7 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { media, workers } from "@psn/core/db/schema.ts";
 import type { Upkeep } from "@psn/core/ports/upkeep.ts";
 import { inArray, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
-import { media, workers } from "../schema.ts";
 
 export function upkeepStore(database: Database): Upkeep {
   return {

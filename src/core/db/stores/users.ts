@@ -1,7 +1,7 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { users } from "@psn/core/db/schema.ts";
 import type { Users } from "@psn/core/ports/accounts.ts";
 import { eq, sql } from "drizzle-orm";
-import type { Database } from "../database.ts";
-import { users } from "../schema.ts";
 
 export function usersStore(database: Database): Users {
   return {

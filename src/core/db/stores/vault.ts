@@ -1,8 +1,8 @@
+import type { Database } from "@psn/core/db/database.ts";
+import { accounts, apiKeys, oauthTokens } from "@psn/core/db/schema.ts";
 import type { Sealed, SealedRow } from "@psn/core/ports/hub.ts";
 import { and, asc, eq, gt, not, or, type SQL, sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
-import type { Database } from "../database.ts";
-import { accounts, apiKeys, oauthTokens } from "../schema.ts";
 import { refreshLeased } from "./accounts.ts";
 
 /*

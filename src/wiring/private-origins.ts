@@ -2,7 +2,7 @@ import type { User } from "@psn/core/ports/accounts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { changeEnvFile, checkEnvText, type Environment, type HubEnv, hubEnvPath, loadHubEnv, setEnvValue } from "@psn/core/utils/env.ts";
 import { leadsInside } from "@psn/platforms/kit/private.ts";
-import { fetchOf, privateOrigins } from "./compose.parts.ts";
+import { fetchOf, privateOrigins } from "./parts.ts";
 
 /*
  * Which private addresses a hub may reach: what its owner has allowed in hub.env (docs/adr/0020-private-addresses.md).

@@ -14,8 +14,8 @@ import {
   loadHubEnv,
   loadKeysEnv,
 } from "@psn/core/utils/env.ts";
-import { bucketOf, fetchOf, notifierOf } from "./compose.parts.ts";
-import { allowing } from "./compose.private.ts";
+import { bucketOf, fetchOf, notifierOf } from "./parts.ts";
+import { allowing } from "./private-origins.ts";
 
 /*
  * The settings of a hub as they are now: a worker that runs for weeks hears of what was changed meanwhile.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openBucket } from "@psn/core/bucket.ts";
+import { openBucket } from "@psn/core/bucket/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { discard } from "@psn/core/net/answer-body.ts";
 import { fetchAsPsn } from "@psn/core/net/fetch.ts";

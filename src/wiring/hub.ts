@@ -43,9 +43,9 @@ import { exposedFolder, quoted } from "@psn/core/utils/ownership.ts";
 import { makePrivateFolder, readTextFile, unwritable } from "@psn/core/utils/private-file.ts";
 import { createFormerVault, createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
-import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, objectMarksOf, outside, queueOf } from "./compose.parts.ts";
-import { type Reaching, reaching, takeOverOrigins } from "./compose.private.ts";
-import { liveSettings } from "./compose.settings.ts";
+import { liveSettings } from "./live-settings.ts";
+import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, objectMarksOf, outside, queueOf } from "./parts.ts";
+import { type Reaching, reaching, takeOverOrigins } from "./private-origins.ts";
 
 /*
  * The one place that knows both sides: from hub.env to a world the use cases can act in.

@@ -17,7 +17,7 @@ import {
   privateOrigins,
   publicFetchOf,
   queueOf,
-} from "./compose.parts.ts";
+} from "./parts.ts";
 
 export { queueName, SETTLE_QUEUE } from "@psn/queue/trigger.ts";
 export { remotePlatforms };

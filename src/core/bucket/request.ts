@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { fetchAsPsn } from "@psn/core/net/fetch.ts";
 import { retryAfterMs } from "@psn/core/net/pauses.ts";
-import { codeOf, type Refused, refusal, unanswered, type Verb } from "./bucket-refusals.ts";
+import { codeOf, type Refused, refusal, unanswered, type Verb } from "./refusals.ts";
 import { encode, presign, type Signer } from "./sigv4.ts";
 
 /*

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Bucket, ListedObject } from "@psn/core/ports/outside.ts";
-import { type Answer, type BucketSettings, type Limits, placeOf, requestsTo } from "./bucket-request.ts";
+import { type Answer, type BucketSettings, type Limits, placeOf, requestsTo } from "./request.ts";
 
-export type { BucketSettings, Limits } from "./bucket-request.ts";
+export type { BucketSettings, Limits } from "./request.ts";
 
 const LIMITS: Limits = { requestMs: 15_000, bytesPerMs: 16, pausesMs: [250, 1_000] };
 /** More than any platform takes, in bytes. */

@@ -31,8 +31,8 @@ import { knownKeys, MOVING, type MovedSettings, movedSettings, movingSettings } 
 import { readTextFile } from "@psn/core/utils/private-file.ts";
 import { readObjectMarks } from "@psn/core/utils/settings.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
-import { keysOf, objectMarkOf } from "./compose.parts.ts";
-import { databaseOptions, provisioning } from "./compose.ts";
+import { databaseOptions, provisioning } from "./hub.ts";
+import { keysOf, objectMarkOf } from "./parts.ts";
 
 /*
  * Wiring for what concerns all users of a hub: the rotation of its key, and moving it.

@@ -30,15 +30,15 @@ import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { dashboardOf, plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
-import { bucketOf, keysOf, objectMarksOf, outside } from "./compose.parts.ts";
-import { databaseOptions, hubFile, loginsOf } from "./compose.ts";
+import { databaseOptions, hubFile, loginsOf } from "./hub.ts";
+import { bucketOf, keysOf, objectMarksOf, outside } from "./parts.ts";
 
 /*
  * Wiring of the vendors' management APIs: for `psn init --neon --trigger`, `psn deploy`, `psn destroy` and `psn doctor`.
  */
 
 /** psn's own folder, from which the tasks are built. */
-const ROOT = dirname(fileURLToPath(new URL(".", import.meta.url)));
+const ROOT = dirname(fileURLToPath(new URL("..", import.meta.url)));
 
 /** The settings of a folder, also before there is a hub in it. */
 export function settingsOf(folder: string, environment?: Environment): HubEnv {
