@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Neon, TriggerDev } from "@psn/core/ports/vendors.ts";
+import type { Emptied } from "./empty-bucket.ts";
 import { objectPrefix } from "./keep-media.ts";
 import { type HubFile, MADE_DATA } from "./provision-hub.ts";
 
@@ -41,7 +42,7 @@ export interface Ground {
    * Removes what this hub has put into its bucket. Answers how many files that were, and how many of its users another hub has put there,
    * or this one under an older key; or why all were left. Throws nothing.
    */
-  readonly emptyBucket: () => Promise<{ readonly removed: number; readonly others: number } | { readonly left: string }>;
+  readonly emptyBucket: () => Promise<Emptied>;
   /** Takes psn's schema and its login out of a database that stays. */
   readonly dropSchema: () => Promise<void>;
   /** Where an embedded database of this hub would be. */

@@ -19,7 +19,7 @@ const migrate = defineCommand({
     .object({ dryRun: z.boolean().default(false), repair: z.boolean().default(false) })
     .refine(({ dryRun, repair }) => !(dryRun && repair), { error: "--repair has no --dry-run; psn doctor says what it would put back" }),
   run: async ({ dryRun, repair }, { folder, output, leaves }) => {
-    const { hubMigrationStatus, migrateHub, repairHub } = await import("@psn/wiring/hub.ts");
+    const { hubMigrationStatus, migrateHub, repairHub } = await import("@psn/wiring/database.ts");
     const hub = await folder();
     if (dryRun) {
       const status = await hubMigrationStatus(hub);
@@ -45,7 +45,7 @@ const status = defineCommand({
   examples: [{ line: "psn db status --json", does: "for a script" }],
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
-    const { hubMigrationStatus } = await import("@psn/wiring/hub.ts");
+    const { hubMigrationStatus } = await import("@psn/wiring/database.ts");
     const found = await hubMigrationStatus(await folder());
     output.result(
       named(found),

@@ -18,7 +18,7 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, signal, version } = context;
     const folder = await context.folder();
-    const vendors = await import("@psn/wiring/vendors.ts");
+    const [vendors, shipping] = await Promise.all([import("@psn/wiring/vendors.ts"), import("@psn/wiring/ship-tasks.ts")]);
     const env = vendors.settingsOf(folder);
     const projectRef = env.get("TRIGGER_PROJECT_REF");
     if (projectRef === undefined)
@@ -28,8 +28,8 @@ export default defineCommand({
     const { secrets, plain } = vendors.variablesOf(folder);
     const variables = [...Object.keys(secrets), ...Object.keys(plain)];
     const onLine = (line: string) => output.interactive && output.note(line);
-    const ship = () => vendors.ship({ env, token, projectRef, dryRun: input.dryRun, signal, onLine });
-    const ready = () => vendors.assertTools(env, input.dryRun);
+    const ship = () => shipping.ship({ env, token, projectRef, dryRun: input.dryRun, signal, onLine });
+    const ready = () => shipping.assertTools(env, input.dryRun);
     if (input.dryRun) {
       await ready();
       await ship();

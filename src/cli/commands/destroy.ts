@@ -19,7 +19,7 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, prompt } = context;
     const folder = await context.folder();
-    const { countWaiting, groundOf } = await import("@psn/wiring/vendors.ts");
+    const { countWaiting, groundOf } = await import("@psn/wiring/ground.ts");
     const plan = planDestruction(groundOf(folder, undefined));
     const waiting = await countWaiting(folder);
     const lines = (planned: readonly PlannedRemoval[], verb: "would" | "will") => [

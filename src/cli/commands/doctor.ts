@@ -34,7 +34,8 @@ export default defineCommand({
 const UNASKED: readonly string[] = ["HUB_MISSING", "DB_UNREACHABLE", "DB_TLS", "DB_BUSY"];
 
 async function examine(context: Context, offline: boolean): Promise<readonly Check[]> {
-  const { examineDatabase, examineGround } = await import("@psn/wiring/hub.ts");
+  const { examineDatabase } = await import("@psn/wiring/database.ts");
+  const { examineGround } = await import("@psn/wiring/examine-settings.ts");
   const folder = await context.folder();
   const ground = examineGround(folder);
   try {
@@ -53,6 +54,6 @@ async function examine(context: Context, offline: boolean): Promise<readonly Che
 }
 
 async function vendors(folder: string, { version }: Context): Promise<readonly Check[]> {
-  const { vendorGround } = await import("@psn/wiring/vendors.ts");
+  const { vendorGround } = await import("@psn/wiring/vendor-ground.ts");
   return examineVendors(vendorGround(folder, version));
 }

@@ -19,9 +19,9 @@ export default defineCommand({
     const { output, cwd, now, signal, noReturn } = context;
     const passphrase = await passphraseOf(input, context, "twice");
     const { folder, user } = await context.hub("session");
-    const { exportHub } = await import("@psn/wiring/vault.ts");
+    const [{ exportHub }, { transferGround }] = await Promise.all([import("@psn/app/transfer-hub.ts"), import("@psn/wiring/transfer.ts")]);
     const path = resolve(cwd, file);
-    const { rows, lost } = await exportHub({ folder, file: path, passphrase, moving: move, user, now, signal, noReturn });
+    const { rows, lost } = await exportHub(transferGround(folder), { file: path, passphrase, moving: move, user, now, signal, noReturn });
     output.result(
       { file: path, moved: move, rows, lost },
       () => `${output.style("green", move ? "moved" : "exported")}  ${rows} rows to ${path}`,

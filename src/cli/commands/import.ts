@@ -3,7 +3,7 @@ import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { MovedSettings } from "@psn/core/utils/moved-settings.ts";
+import type { MovedSettings } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 export default defineCommand({
@@ -31,20 +31,22 @@ export default defineCommand({
   }),
   run: async ({ file, start, settings: wanted, ...input }, context) => {
     const { output, cwd, now, signal, noReturn } = context;
-    const { importHub, startHeld } = await import("@psn/wiring/vault.ts");
+    const [{ importHub, startHeld }, { transferGround }] = await Promise.all([
+      import("@psn/app/transfer-hub.ts"),
+      import("@psn/wiring/transfer.ts"),
+    ]);
     if (file === undefined) {
       if (!start) throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
       const folder = await context.folder();
       await confirmed(context, "Does no other hub publish these posts any more? Start them here?");
-      const started = await startHeld(folder, noReturn);
+      const started = await startHeld(transferGround(folder), noReturn);
       output.result({ started }, () => `${started} ${started === 1 ? "delivery is" : "deliveries are"} scheduled again`);
       return undefined;
     }
     const folder = await target(context);
     const passphrase = await passphraseOf(input, context, "once");
     context.leaves("stopped; nothing of the file was imported", "psn import FILE");
-    const { rows, started, head, made, settings, took } = await importHub({
-      folder,
+    const { rows, started, head, made, settings, took } = await importHub(transferGround(folder), {
       file: resolve(cwd, file),
       passphrase,
       start,

@@ -93,7 +93,7 @@ export default defineCommand({
       await tellPlan(input, folder, databaseUrl, context);
       return undefined;
     }
-    const { provisioning } = await import("@psn/wiring/hub.ts");
+    const { provisioning } = await import("@psn/wiring/provisioning.ts");
     const wish = await wishOf(input, folder, databaseUrl, context);
     if (output.interactive) output.note("making the hub …");
     context.leaves("stopped; what was made so far stays, and psn init goes on with it", "psn init");
@@ -138,7 +138,7 @@ interface Idle {
 
 /** Flags that say how something is to be made that is there already. */
 async function idleFlags(input: Input, folder: string): Promise<readonly Idle[]> {
-  const { hubFile } = await import("@psn/wiring/hub.ts");
+  const { hubFile } = await import("@psn/wiring/hub-env.ts");
   const file = hubFile(folder);
   const [neon, database, trigger] = [file.get("NEON_PROJECT_ID"), file.get("DATABASE_URL"), file.get("TRIGGER_PROJECT_REF")];
   const onNeon = neon === undefined ? undefined : `this hub has its project on Neon, ${neon}`;
@@ -242,7 +242,7 @@ const triggerWish = ({ triggerOrg, triggerProject }: Input) => ({
 
 /** What would be made; asks nobody, and needs no key. */
 async function tellPlan(input: Input, folder: string, databaseUrl: string | undefined, { output }: Context): Promise<void> {
-  const { hubFile } = await import("@psn/wiring/hub.ts");
+  const { hubFile } = await import("@psn/wiring/hub-env.ts");
   const file = hubFile(folder);
   const has = { key: file.get("HUB_ENCRYPTION_KEY") !== undefined, user: file.get("PSN_USER") !== undefined };
   const owned = databaseUrl !== undefined || file.get("DATABASE_URL") !== undefined;

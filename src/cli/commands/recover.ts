@@ -37,7 +37,7 @@ export default defineCommand({
       return EXIT.ok;
     }
     const since = (await world.stores.incarnation.look()).parted?.at ?? null;
-    const { usersOf } = await import("@psn/wiring/vault.ts");
+    const { usersOf } = await import("@psn/wiring/users.ts");
     const users = await usersOf(folder, user.id);
     const plan = await planRecovery({ world, users });
     const document = (steps: readonly Step[]) => ({

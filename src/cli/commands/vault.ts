@@ -18,7 +18,7 @@ const status = defineCommand({
   run: async (_input, context) => {
     const { output } = context;
     const { world, user, keyIds, folder } = await context.hub();
-    const { usersOfHub } = await import("@psn/wiring/vault.ts");
+    const { usersOfHub } = await import("@psn/wiring/users.ts");
     const users = await usersOfHub(folder).catch((error: unknown) => {
       if (error instanceof PsnError && error.code === "CONFIG_INVALID") return [user.id];
       throw error;
@@ -51,19 +51,19 @@ const rotate = defineCommand({
   run: async ({ prepare, ...input }, context) => {
     const { output, signal } = context;
     const { world, folder } = await context.hub("session");
-    const vault = await import("@psn/wiring/vault.ts");
-    const unlock = vault.lockRotation(folder);
-    let users: Awaited<ReturnType<typeof vault.openUsers>> | undefined;
+    const [keyring, { openUsers }] = await Promise.all([import("@psn/wiring/keyring.ts"), import("@psn/wiring/users.ts")]);
+    const unlock = keyring.lockRotation(folder);
+    let users: Awaited<ReturnType<typeof openUsers>> | undefined;
     try {
-      users = await vault.openUsers(folder);
+      users = await openUsers(folder);
       context.leaves("stopped; a rotation that was begun stays, and psn vault rotate goes on with it", "psn vault rotate");
       const tasks = await tasksOf(folder, input, context);
       const rotated = await rotateVault({
         world,
-        keyring: vault.keyringOf(folder),
+        keyring: keyring.keyringOf(folder),
         ...(tasks ? { tasks } : {}),
         users: users.list,
-        isHere: vault.isHere,
+        isHere: keyring.isHere,
         prepareOnly: prepare,
         signal,
         onWait: (ms) =>
@@ -94,7 +94,7 @@ async function tasksOf(folder: string, input: TriggerTokenInput, context: Contex
   const projectRef = env.get("TRIGGER_PROJECT_REF");
   if (projectRef === undefined) return undefined;
   const token = await triggerToken(input, env, context);
-  const { taskKeysOf } = await import("@psn/wiring/vault.ts");
+  const { taskKeysOf } = await import("@psn/app/task-keys.ts");
   const some = (which: "secrets" | "plain", begins: string) =>
     Object.fromEntries(Object.entries(vendors.variablesOf(folder)[which]).filter(([name]) => name.startsWith(begins)));
   const secrets = () => some("secrets", "HUB_ENCRYPTION_KEY");

@@ -14,6 +14,8 @@
  * - worker:    whatever runs due deliveries.
  */
 
+export type { BroughtSettings, MovedSetting, MovedSettings } from "./transfer.ts";
+
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** What a delivery is doing. Terminal: `published`, `failed`, `unconfirmed`, `cancelled`. See `domain/delivery.ts`. */

@@ -1,3 +1,4 @@
+import type { BroughtSettings, MovedSettings } from "@psn/core/types/index.ts";
 import { maskValue } from "./config.ts";
 import { APP_KEYS, appKeySetting, type HubSettingName, hubSetting, type Setting } from "./settings.ts";
 
@@ -20,31 +21,8 @@ export const MOVING = [
   "S3_SECRET_ACCESS_KEY",
 ] as const satisfies readonly HubSettingName[];
 
-export interface MovedSetting {
-  readonly name: string;
-  readonly place: "hub.env" | "keys.env" | "sealed in the hub";
-  /** A secret masked, but for where a web address leads to. */
-  readonly shown: string;
-}
-
-/** What a file says, by names, and the names of the keys that are sealed in its rows. */
-export interface Brought {
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly keys: Readonly<Record<string, unknown>>;
-  readonly sealed: readonly string[];
-}
-
-export interface MovedSettings {
-  /** What the file would set. */
-  readonly take: readonly MovedSetting[];
-  /** What this hub says already, which stands. */
-  readonly kept: readonly string[];
-  /** Names that psn does not take from a file; what is no name at all is not repeated. */
-  readonly unknown: readonly string[];
-}
-
 /** @param has the names that hub.env and keys.env of this hub set already. */
-export function movedSettings({ settings, keys, sealed }: Brought, has: ReadonlySet<string>): MovedSettings {
+export function movedSettings({ settings, keys, sealed }: BroughtSettings, has: ReadonlySet<string>): MovedSettings {
   const found = [
     ...Object.entries(settings).map(([name, value]) => ({ name, value, place: "hub.env" as const, setting: movingSetting(name) })),
     ...Object.entries(keys).map(([name, value]) => ({ name, value, place: "keys.env" as const, setting: appKeySetting(name) })),

@@ -1,0 +1,93 @@
+import type { Head } from "@psn/app/move-hub.ts";
+import type { TransferGround } from "@psn/app/transfer-hub.ts";
+import { openDatabase } from "@psn/core/db/connection.ts";
+import { hubRows, isHubTable } from "@psn/core/db/hub-copy.ts";
+import { assertMigrated } from "@psn/core/db/migrate.ts";
+import { SCHEMA_VERSION } from "@psn/core/db/version.ts";
+import { checkPassphrase, readHubFile, writeHubFile } from "@psn/core/hub-file.ts";
+import {
+  changeEnvFile,
+  checkEnvText,
+  type Environment,
+  findHub,
+  type HubSettingName,
+  hubEnvPath,
+  keysEnvPath,
+  loadHubEnv,
+  loadKeysEnv,
+  parseEnvFile,
+  setEnvValue,
+} from "@psn/core/utils/env.ts";
+import { knownKeys, MOVING, movedSettings, movingSettings } from "@psn/core/utils/moved-settings.ts";
+import { readTextFile } from "@psn/core/utils/private-file.ts";
+import { createVault } from "@psn/core/vault.ts";
+import { databaseOptions } from "./database.ts";
+import { keysOf } from "./parts.ts";
+import { provisioning } from "./provisioning.ts";
+import { usersOfHub } from "./users.ts";
+
+/** What `psn export` and `psn import` need of a folder. Opens nothing yet. */
+export function transferGround(folder: string, environment?: Environment): TransferGround {
+  const load = () => loadHubEnv(folder, environment);
+  return {
+    settings: () => settingsGoing(folder, environment),
+    users: () => usersOfHub(folder, environment),
+    vault: () => createVault({ keys: keysOf(load()), reload: () => keysOf(load()) }),
+    withRows: async (work) => {
+      const database = await openDatabase(databaseOptions(load(), "session"));
+      try {
+        await assertMigrated(database);
+        return await work(hubRows(database));
+      } finally {
+        await database.close();
+      }
+    },
+    archive: { checkPassphrase, write: writeHubFile, read: readHubFile },
+    exists: () => findHub(folder, {}) === folder,
+    provisioning: () => provisioning(folder, environment),
+    schema: SCHEMA_VERSION,
+    isTable: isHubTable,
+    compare: (brought) => movedSettings(brought, namesIn(folder)),
+    writeSettings: (head, took, undo) => writeSettings(folder, head, took, undo),
+  };
+}
+
+/** What of hub.env and keys.env is the hub's, and not of one machine: no value that the environment sets. */
+function settingsGoing(folder: string, environment: Environment | undefined): Pick<Head, "settings" | "keys"> {
+  const env = loadHubEnv(folder, environment);
+  const inFile = (name: HubSettingName) => (typeof env.settings[name]?.origin === "object" ? env.get(name) : undefined);
+  return {
+    settings: Object.fromEntries(MOVING.flatMap((name) => (inFile(name) === undefined ? [] : [[name, inFile(name) ?? ""]]))),
+    keys: Object.fromEntries([...loadKeysEnv(folder, {}).keys].map(([name, { value }]) => [name, value])),
+  };
+}
+
+/** hub.env and keys.env with what came, where they do not say otherwise already; the user is the one who came. `undo` gets the ways back. */
+function writeSettings(folder: string, { settings = {}, keys = {}, user }: Head, took: boolean, undo: (() => void)[]): void {
+  const change = (path: string, values: Readonly<Record<string, string>>, over: string) => {
+    changeEnvFile(path, (before) => {
+      // A new hub says that it allows no private address, which is no choice of its owner's.
+      const says = ({ name, value }: { name: string; value: string }) =>
+        value !== "" && !(name === "PSN_PRIVATE_ORIGINS" && value === "none");
+      const has = new Set(parseEnvFile(before, path).flatMap((entry) => (says(entry) ? [entry.name] : [])));
+      const taken = Object.entries(values).filter(([name]) => name === over || !has.has(name));
+      const after = taken.reduce((text, [name, value]) => setEnvValue(text, name, value), before);
+      checkEnvText(after, path);
+      undo.push(() => void changeEnvFile(path, () => before));
+      return after;
+    });
+  };
+  if (took) change(keysEnvPath(folder), knownKeys(keys), "");
+  // A file that somebody else has made does not say where this hub's database is. A hub from before there was a list of private
+  // addresses has no accounts to take some over from, and those of the file are not its owner's.
+  const none = { PSN_PRIVATE_ORIGINS: "none" };
+  change(hubEnvPath(folder), { ...none, ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
+}
+
+/** What hub.env and keys.env of a folder set already; nothing where there is no hub. */
+function namesIn(folder: string): ReadonlySet<string> {
+  const names = [hubEnvPath(folder), keysEnvPath(folder)].flatMap((path) =>
+    parseEnvFile(readTextFile(path) ?? "", path).flatMap(({ name, value }) => (value === "" ? [] : [name])),
+  );
+  return new Set(names);
+}
