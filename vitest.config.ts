@@ -3,8 +3,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 import { slowest } from "./tests/support/slowest.ts";
 
 /**
- * Each of these takes most of a minute, and shows at length what others show in short. `check` leaves them out, so that it stays below a
- * quarter of an hour on two cores; `bun run thorough` runs them, and CI does both at every push.
+ * Each of these takes most of a minute, and shows at length what others show in short. `check` leaves them out, so that
+ * it stays below a quarter of an hour on two cores; `bun run thorough` runs them, and CI does both at every push.
  */
 const THOROUGH = [
   "tests/adversary/disk.test.ts",
@@ -34,7 +34,10 @@ const THOROUGH = [
   "tests/vault/two-hubs.test.ts",
 ];
 /** In part in `check`, and whole in `bun run thorough` (tests/support/how-much.ts). */
-const IN_PART = ["tests/adversary/{brakes,fair-share,locks,login,tampering,tokens}.test.ts", "tests/platforms/bluesky-oauth.test.ts"];
+const IN_PART = [
+  "tests/adversary/{brakes,fair-share,locks,login,tampering,tokens}.test.ts",
+  "tests/platforms/bluesky-oauth.test.ts",
+];
 /** `short`, `thorough`, or all of them. */
 const wanted = process.env["TESTS"];
 
@@ -43,8 +46,8 @@ export default defineConfig({
   test: {
     include: wanted === "thorough" ? [...THOROUGH, ...IN_PART] : ["src/**/*.test.ts", "tests/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...(wanted === "short" ? THOROUGH : [])],
-    // Servers of a test (a Postgres, a PDS) start and stop with it; a third and a fourth file at once use the time in which the others wait.
-    // Vitest 5 cannot start its default pool of processes under Bun.
+    // Servers of a test (a Postgres, a PDS) start and stop with it; a third and a fourth file at once use the time in
+    // which the others wait. Vitest 5 cannot start its default pool of processes under Bun.
     pool: "threads",
     // A worker keeps its modules, and the machine code made of them, from file to file.
     isolate: false,

@@ -18,8 +18,9 @@ const AT_ONCE = 4;
 const ROUNDS = 3;
 
 /**
- * Twenty posts of one account in one second, each with its wake-up, in Trigger.dev's own worker process: with runs that go on to what else
- * is due of the account, against twenty accounts with one post each, where every post waits for a process of its own.
+ * Twenty posts of one account in one second, each with its wake-up, in Trigger.dev's own worker process: with runs that
+ * go on to what else is due of the account, against twenty accounts with one post each, where every post waits for a
+ * process of its own.
  */
 export async function burst(worker: TriggerWorker): Promise<readonly Figure[]> {
   const server = await startPostgres({ fast: false });
@@ -45,7 +46,10 @@ export async function burst(worker: TriggerWorker): Promise<readonly Figure[]> {
     await makeServiceLogin(owner, "psn_bench", password);
     const login = new URL(url);
     Object.assign(login, { username: "psn_bench", password });
-    api.deploy({ project: api.addProject("bench"), tasks: [{ id: "publish-delivery" }, { id: "settle-unknown", queue: "settle" }] });
+    api.deploy({
+      project: api.addProject("bench"),
+      tasks: [{ id: "publish-delivery" }, { id: "settle-unknown", queue: "settle" }],
+    });
     const env = {
       DATABASE_URL: gateway.urlFor(login.href),
       NEON_PROXY: new URL(gateway.httpEndpoint).origin,
@@ -75,7 +79,12 @@ export async function burst(worker: TriggerWorker): Promise<readonly Figure[]> {
       for (let n = 0; n < COUNT; n += 1) {
         const account = accountOf(n);
         if (!account) throw new Error("there is no such account");
-        const draft = { parts: [{ text: `post ${n}`, media: [] }] as const, overrides: {}, split: false, numbered: false };
+        const draft = {
+          parts: [{ text: `post ${n}`, media: [] }] as const,
+          overrides: {},
+          split: false,
+          numbered: false,
+        };
         const { postId } = await schedulePost(world, userId, draft, [account], due, null);
         ids.push(...(await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id));
       }

@@ -19,7 +19,13 @@ const COMMITS = 1_000;
  */
 export default async function claim(): Promise<readonly Figure[]> {
   const server = await startPostgres({ fast: false });
-  const each = { psn: [] as number[], shared: [] as number[], single: [] as number[], queued: [] as number[], commits: [] as number[] };
+  const each = {
+    psn: [] as number[],
+    shared: [] as number[],
+    single: [] as number[],
+    queued: [] as number[],
+    commits: [] as number[],
+  };
   try {
     for (let round = 0; round < ROUNDS; round += 1) {
       each.psn.push(await timeHub("pg", COUNT, { server }));
@@ -57,7 +63,10 @@ export default async function claim(): Promise<readonly Figure[]> {
     },
     { name: "deliveries, pg, 50 accounts, 4 at once each", value: perSecond(COUNT, median(each.shared)) },
     { name: "deliveries, embedded", value: perSecond(EMBEDDED_COUNT, embedded) },
-    { name: `graphile-worker, default mode, ${PEER.concurrentJobs} at once`, value: perSecond(COUNT, median(each.single)) },
+    {
+      name: `graphile-worker, default mode, ${PEER.concurrentJobs} at once`,
+      value: perSecond(COUNT, median(each.single)),
+    },
     { name: `graphile-worker, local queue of ${LOCAL_QUEUE}`, value: perSecond(COUNT, median(each.queued)) },
     { name: "commits of one row, one connection", value: perSecond(COMMITS, median(each.commits)) },
   ];

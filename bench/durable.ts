@@ -18,12 +18,20 @@ const DELIVERIES = 50;
 const PORT = 5432;
 const INSERT = "INSERT INTO one VALUES ($1, $2)";
 
-/** What it costs the embedded database to be durable: the same commits as psn opens it and as PGlite does by itself, in turns. */
+/**
+ * What it costs the embedded database to be durable: the same commits as psn opens it and as PGlite does by itself, in
+ * turns.
+ */
 export default async function durable(): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), "psn-bench-"));
   const synced = await serve(await openDurable(join(folder, "synced"), () => undefined), join(folder, "a"));
   const plain = await serve(await PGlite.create(join(folder, "plain")), join(folder, "b"));
-  const timed = async (name: string, commits: number, work: (served: Served) => Promise<unknown>, aim?: number): Promise<Figure[]> => {
+  const timed = async (
+    name: string,
+    commits: number,
+    work: (served: Served) => Promise<unknown>,
+    aim?: number,
+  ): Promise<Figure[]> => {
     const { a, b, ratio } = await pairwise(
       ROUNDS,
       () => work(synced),

@@ -56,14 +56,17 @@ export default async function growth(args: readonly string[]): Promise<readonly 
 async function fill(hub: BenchHub, size: number): Promise<void> {
   await hub.asOwner("ALTER TABLE psn.deliveries DISABLE TRIGGER deliveries_wake");
   const [account] = await hub.asOwner<{ id: string }>("SELECT id FROM psn.accounts");
-  for (let done = 0; done < size; done += CHUNK) await hub.asOwner(FILL, [hub.userId, account?.id, Math.min(CHUNK, size - done)]);
+  for (let done = 0; done < size; done += CHUNK)
+    await hub.asOwner(FILL, [hub.userId, account?.id, Math.min(CHUNK, size - done)]);
   await hub.asOwner("ALTER TABLE psn.deliveries ENABLE TRIGGER deliveries_wake");
   await hub.asOwner("VACUUM ANALYZE");
   // Else the disk is still busy with the filling while something is timed.
   await hub.asOwner("CHECKPOINT");
 }
 
-async function once(hub: BenchHub): Promise<{ readonly claim: number; readonly settle: number; readonly queue: number }> {
+async function once(
+  hub: BenchHub,
+): Promise<{ readonly claim: number; readonly settle: number; readonly queue: number }> {
   const { deliveries, posts } = hub.world.stores;
   await hub.schedule(new Date());
   const start = performance.now();
@@ -78,7 +81,8 @@ async function once(hub: BenchHub): Promise<{ readonly claim: number; readonly s
 }
 
 const FILL = `WITH n AS (
-    SELECT uuidv7() AS post, uuidv7() AS delivery, n % 10 = 0 AS ahead, random() * interval '300 days' AS away FROM generate_series(1, $3::integer) n
+    SELECT uuidv7() AS post, uuidv7() AS delivery, n % 10 = 0 AS ahead, random() * interval '300 days' AS away
+      FROM generate_series(1, $3::integer) n
   ),
   post AS (INSERT INTO psn.posts (id, user_id, parts) SELECT post, $1, '[{"text":"hello","media":[]}]' FROM n),
   delivery AS (
@@ -87,5 +91,7 @@ const FILL = `WITH n AS (
       CASE WHEN ahead THEN now() ELSE due END, CASE WHEN ahead THEN NULL ELSE due END
     FROM n, LATERAL (SELECT CASE WHEN ahead THEN now() + interval '1 day' + away ELSE now() - away END AS due) at
   )
-  INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, state, body, text, length, media, needs_prepare, ref_id, ref_url)
-  SELECT uuidv7(), $1, delivery, 0, CASE WHEN ahead THEN 'waiting' ELSE 'published' END, '{}', 'hello', 5, '{}', false, '1', 'https://example.com/1' FROM n`;
+  INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, state, body, text, length, media, needs_prepare,
+    ref_id, ref_url)
+  SELECT uuidv7(), $1, delivery, 0, CASE WHEN ahead THEN 'waiting'
+    ELSE 'published' END, '{}', 'hello', 5, '{}', false, '1', 'https://example.com/1' FROM n`;

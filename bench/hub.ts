@@ -19,7 +19,9 @@ export interface BenchHub {
   onPublish: (key: string) => void;
   /** One delivery, as the program schedules it. */
   schedule(dueAt: Date): Promise<string>;
-  /** Deliveries of one text each in bulk, due at instants spread evenly over the time given; shared out to the accounts. */
+  /**
+   * Deliveries of one text each in bulk, due at instants spread evenly over the time given; shared out to the accounts.
+   */
   fill(count: number, from: Date, overMs: number): Promise<void>;
   /** Runs a statement as the owner. */
   asOwner<Row>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
@@ -52,8 +54,22 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
   await stores.users.add({ id: userId, handle: "bench", timeZone: "UTC" });
   const accountIds = Array.from({ length: accounts }, newId);
   for (const [n, id] of accountIds.entries()) {
-    const profile = { subject: `bench-${n}`, handle: `bench-${n}`, url: "https://example.com", home: "https://example.com" };
-    const sealed = { id: newId(), version: 1, access: "", refresh: null, secret: null, secretUntil: null, expiresAt: null, scopes: [] };
+    const profile = {
+      subject: `bench-${n}`,
+      handle: `bench-${n}`,
+      url: "https://example.com",
+      home: "https://example.com",
+    };
+    const sealed = {
+      id: newId(),
+      version: 1,
+      access: "",
+      refresh: null,
+      secret: null,
+      secretUntil: null,
+      expiresAt: null,
+      scopes: [],
+    };
     await stores.accounts.connect(userId, { id, platform: "idle", profile }, sealed);
   }
 
@@ -90,7 +106,14 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
         language: null,
         visibility: null,
       };
-      const more = { contentWarning: null, split: false, numbered: false, wallTime: null, timeZone: null, idempotencyKey: null };
+      const more = {
+        contentWarning: null,
+        split: false,
+        numbered: false,
+        wallTime: null,
+        timeZone: null,
+        idempotencyKey: null,
+      };
       await stores.posts.schedule(
         userId,
         { ...post, ...more },
@@ -129,7 +152,8 @@ const FILL = `WITH n AS (SELECT n, uuidv7() AS post, uuidv7() AS delivery FROM g
     INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
     SELECT uuidv7(), $1, delivery, 0, '{}', 'hello', 5, '{}', false FROM n
   )
-  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor) SELECT delivery, $1, 'scheduled', 0, 'user' FROM n`;
+  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor)
+    SELECT delivery, $1, 'scheduled', 0, 'user' FROM n`;
 
 function idle(concurrency: number, onPublish: (key: string) => void): Platform {
   const never = () => Promise.reject(new Error("not in the bench"));

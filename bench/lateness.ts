@@ -18,7 +18,10 @@ export default async function lateness(): Promise<readonly Figure[]> {
   return [await crowd("pg", CROWD), await crowd("embedded", EMBEDDED), ...(await backlog())];
 }
 
-/** How late a timer is at the 99th of a hundred, in milliseconds, in a process that does nothing else: what the machine allows. */
+/**
+ * How late a timer is at the 99th of a hundred, in milliseconds, in a process that does nothing else: what the machine
+ * allows.
+ */
 async function bareTimers(forMs: number): Promise<number> {
   const script = `const late = [], end = Date.now() + ${forMs};
     while (Date.now() < end) { const due = performance.now() + 20; await Bun.sleep(20); late.push(performance.now() - due); }
@@ -28,7 +31,10 @@ async function bareTimers(forMs: number): Promise<number> {
 }
 
 /** From the due instant to the moment the platform is called. */
-async function crowd(kind: "pg" | "embedded", { count, overMs }: { readonly count: number; readonly overMs: number }): Promise<Figure> {
+async function crowd(
+  kind: "pg" | "embedded",
+  { count, overMs }: { readonly count: number; readonly overMs: number },
+): Promise<Figure> {
   const hub = await openBenchHub(kind);
   const stop = new AbortController();
   try {
@@ -50,7 +56,9 @@ async function crowd(kind: "pg" | "embedded", { count, overMs }: { readonly coun
     late.sort((a, b) => a - b);
     const p99 = quantile(late, 0.99);
     return {
-      name: `${late.length.toLocaleString("en")} of ${count.toLocaleString("en")} posts in ${overMs / 1000} s, ${hub.driver}`,
+      name:
+        `${late.length.toLocaleString("en")} of ${count.toLocaleString("en")} posts in ${overMs / 1000} s, ` +
+        `${hub.driver}`,
       value: `p50 ${quantile(late, 0.5)}, p99 ${p99}, max ${late.at(-1)} ms late`,
       ratio: p99 / (await floor),
       against: "a bare timer's p99",
@@ -79,7 +87,9 @@ async function backlog(): Promise<readonly Figure[]> {
       { name: `a backlog of ${BACKLOG.toLocaleString("en")}, pg`, value: `${perSecond(BACKLOG, ms)}` },
       {
         name: "memory of the worker meanwhile",
-        value: `${(before / MEGABYTE).toFixed(0)} → ${(after / MEGABYTE).toFixed(0)} MB, most ${(Math.max(...samples) / MEGABYTE).toFixed(0)}`,
+        value:
+          `${(before / MEGABYTE).toFixed(0)} → ${(after / MEGABYTE).toFixed(0)} MB, most ` +
+          `${(Math.max(...samples) / MEGABYTE).toFixed(0)}`,
         ratio: after / before,
         against: "its second tenth",
         aim: `grows ≤ ${FLAT / MEGABYTE} MB`,

@@ -16,13 +16,19 @@ const NOTES: Readonly<Record<string, string>> = {
   startup: "Against an empty Bun program.",
   vault: "Against AES-256-GCM of node:crypto with nothing around it.",
   text: "The floor is Intl.Segmenter alone over the same text.",
-  durable: "The embedded database as psn opens it, and as PGlite opens itself: without fsync. A commit waits for the disk once.",
+  durable:
+    "The embedded database as psn opens it, and as PGlite opens itself: without fsync. A commit waits for the disk " +
+    "once.",
   claim:
-    "A platform that does nothing and a Postgres 18 with fsync on the same machine, which has two cores for both. A delivery is claimed, loaded, sent and settled; `sending` is committed before it is sent and its outcome before it is reported. graphile-worker runs jobs that do nothing on the same server, in turns: its job is one row that is locked and deleted. ADR 11 says what the bound is.",
+    "A platform that does nothing and a Postgres 18 with fsync on the same machine, which has two cores for both. " +
+    "A delivery is claimed, loaded, sent and settled; `sending` is committed before it is sent and its outcome " +
+    "before it is reported. graphile-worker runs jobs that do nothing on the same server, in turns: its job is one " +
+    "row that is locked and deleted. ADR 11 says what the bound is.",
   lateness: "From the due instant to the call of the platform.",
   growth: "Nine of ten deliveries are history. The hubs are on one server and take turns.",
   tasks:
-    "Trigger.dev's own worker process. Twenty posts of one account in one second against twenty accounts with one post each, four runs at once.",
+    "Trigger.dev's own worker process. Twenty posts of one account in one second against twenty accounts with one " +
+    "post each, four runs at once.",
 };
 
 /** docs/performance.md: ratios first, since they hold on another machine too. */
@@ -30,7 +36,8 @@ export function page(on: string, results: Readonly<Record<string, readonly Figur
   const parts = [
     "<!-- Made by `bun run bench --write` from a run; run it again. -->",
     "# Performance",
-    `${on} before it began. Ratios are of what was measured in turns in one run; the values beside them are this machine's.`,
+    `${on} before it began. Ratios are of what was measured in turns in one run; the values beside them are this ` +
+      "machine's.",
   ];
   for (const [name, figures] of Object.entries(results)) {
     parts.push(`## ${TITLES[name] ?? name}`);

@@ -25,8 +25,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Runs the two in turn, A B A B …, and returns the median of each in milliseconds and of the ratios pair by pair. What returns a
- * number has measured its own time, in milliseconds.
+ * Runs the two in turn, A B A B …, and returns the median of each in milliseconds and of the ratios pair by pair. What
+ * returns a number has measured its own time, in milliseconds.
  */
 export async function pairwise(
   rounds: number,
@@ -43,7 +43,11 @@ export async function pairwise(
     const pair = { a: await timed(a), b: await timed(b) };
     if (round >= 0) times.push(pair);
   }
-  return { a: median(times.map((t) => t.a)), b: median(times.map((t) => t.b)), ratio: median(times.map((t) => t.a / t.b)) };
+  return {
+    a: median(times.map((t) => t.a)),
+    b: median(times.map((t) => t.b)),
+    ratio: median(times.map((t) => t.a / t.b)),
+  };
 }
 
 export function perSecond(count: number, ms: number): string {
@@ -57,7 +61,10 @@ export function machine(): string {
   const date = new Date().toISOString().slice(0, 10);
   // Of the last quarter of an hour: what else the machine was doing.
   const load = (loadavg()[2] ?? 0).toFixed(1);
-  return `psn bench · ${date} · Bun ${Bun.version} · ${platform()}-${arch()} · ${cpus().length} cores of ${model} · ${memory} · load ${load}`;
+  return (
+    `psn bench · ${date} · Bun ${Bun.version} · ${platform()}-${arch()} · ${cpus().length} cores of ${model} · ` +
+    `${memory} · load ${load}`
+  );
 }
 
 export function print(title: string, figures: readonly Figure[]): void {

@@ -22,7 +22,8 @@ const benches: Readonly<Record<string, Bench>> = { startup, vault, text, durable
 const args = process.argv.slice(2);
 const names = args.filter((arg) => !arg.startsWith("--"));
 const unknown = args.filter((arg) => !(arg in benches) && arg !== "--large" && arg !== "--write");
-if (unknown.length > 0) throw new Error(`no such bench or flag: ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);
+if (unknown.length > 0)
+  throw new Error(`no such bench or flag: ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);
 if (args.includes("--write") && names.length > 0) throw new Error("--write needs all of them");
 
 const on = machine();
@@ -36,4 +37,5 @@ for (const [name, bench] of Object.entries(benches)) {
   results[name] = figures;
 }
 console.log(`\n${((performance.now() - began) / 60_000).toFixed(1)} minutes`);
-if (args.includes("--write")) writeFileSync(fileURLToPath(new URL("../docs/performance.md", import.meta.url)), page(on, results));
+if (args.includes("--write"))
+  writeFileSync(fileURLToPath(new URL("../docs/performance.md", import.meta.url)), page(on, results));

@@ -14,7 +14,9 @@ const ROUNDS = 7;
 /** What a deployment weighs, and how long it is from Trigger.dev's starting a task to the claim's reaching Neon. */
 export default async function tasks(): Promise<readonly Figure[]> {
   const deployed = await buildTasks({ target: "deploy" });
-  const scripts = [...deployed.files].filter(([path]) => path.endsWith(".mjs")).reduce((sum, [, size]) => sum + size, 0);
+  const scripts = [...deployed.files]
+    .filter(([path]) => path.endsWith(".mjs"))
+    .reduce((sum, [, size]) => sum + size, 0);
   await deployed.remove();
 
   const build = await buildTasks({ target: "dev" });
@@ -25,7 +27,9 @@ export default async function tasks(): Promise<readonly Figure[]> {
     claimed?.();
     request
       .resume()
-      .on("end", () => response.writeHead(400, { "content-type": "application/json" }).end('{"message":"older","code":"PSN01"}'));
+      .on("end", () =>
+        response.writeHead(400, { "content-type": "application/json" }).end('{"message":"older","code":"PSN01"}'),
+      );
   });
   neon.listen(0, "127.0.0.1");
   await once(neon, "listening");
@@ -66,7 +70,12 @@ export default async function tasks(): Promise<readonly Figure[]> {
         aim: `≤ ${CLAIM_MOST}x`,
         met: ms / b <= CLAIM_MOST,
       },
-      { name: "attempt that claims, start to end", value: `${a.toFixed(0)} ms`, ratio, against: "a whole attempt that does nothing" },
+      {
+        name: "attempt that claims, start to end",
+        value: `${a.toFixed(0)} ms`,
+        ratio,
+        against: "a whole attempt that does nothing",
+      },
       ...(await burst(worker)),
     ];
   } finally {

@@ -3,7 +3,9 @@ import { measure, split } from "@psn/domain/text.ts";
 import { type Figure, pairwise, perSecond } from "./report.ts";
 
 const rule: TextRule = { max: 300, unit: "grapheme", urlCost: 23, maxBytes: 3_000 };
-const sentence = "Écrire une fois, publier partout 👩‍💻: https://example.com/a/long/path?with=query and @ada@example.social says hello. ";
+const sentence =
+  "Écrire une fois, publier partout 👩‍💻: https://example.com/a/long/path?with=query and @ada@example.social says " +
+  "hello. ";
 const ROUND = 300;
 /** Texts that are awkward to cut, by what they repeat: 100,000 characters each. */
 const AWKWARD: readonly (readonly [name: string, unit: string])[] = [
@@ -47,7 +49,12 @@ export default async function textBench(): Promise<readonly Figure[]> {
       () => split(whole, rule, { numbered: true }),
       repeat(() => split(tenth, rule, { numbered: true }), 10),
     );
-    awkward.push({ name: `split, 100,000 characters of ${name}`, value: perSecond(1, of.a), ratio: of.ratio, against: "ten tenths' time" });
+    awkward.push({
+      name: `split, 100,000 characters of ${name}`,
+      value: perSecond(1, of.a),
+      ratio: of.ratio,
+      against: "ten tenths' time",
+    });
   }
   return [
     {
@@ -56,7 +63,12 @@ export default async function textBench(): Promise<readonly Figure[]> {
       ratio: measured.ratio,
       against: "Intl.Segmenter's time",
     },
-    { name: `split, ${long.length} characters`, value: perSecond(10, cut.a), ratio: cut.ratio, against: "Intl.Segmenter's time" },
+    {
+      name: `split, ${long.length} characters`,
+      value: perSecond(10, cut.a),
+      ratio: cut.ratio,
+      against: "Intl.Segmenter's time",
+    },
     ...awkward,
   ];
 }

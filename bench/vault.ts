@@ -10,7 +10,13 @@ export default async function vaultBench(): Promise<readonly Figure[]> {
   const hex = generateKey();
   const vault = createVault({ keys: [keyFromHex(hex)] });
   const bound = { version: 1, audience: ["mastodon", "1@mastodon.example", "https://mastodon.example"] };
-  const place = { table: "oauth_tokens", column: "access_token", rowId: Bun.randomUUIDv7(), userId: Bun.randomUUIDv7(), ...bound };
+  const place = {
+    table: "oauth_tokens",
+    column: "access_token",
+    rowId: Bun.randomUUIDv7(),
+    userId: Bun.randomUUIDv7(),
+    ...bound,
+  };
   const bare = Buffer.from(hex, "hex");
   const aad = Buffer.from(Object.values(place).join());
   const figures: Figure[] = [];

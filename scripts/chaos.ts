@@ -7,8 +7,9 @@ import { chaos, holds, sumOf, tableOf } from "../tests/chaos/suite.ts";
  *
  *   bun run scripts/chaos.ts [--short] [--seed N] [--count N] [--only TEXT] [--no-bluesky] [--verbose]
  *
- * --only: a part of "what breaks, platform, database". --count: how often what is left to chance is tried. --no-bluesky: starts
- * no PDS. Exits with 1 unless nothing was lost, nothing doubled, and in doubt only what the platform leaves to a person.
+ * --only: a part of "what breaks, platform, database". --count: how often what is left to chance is tried.
+ * --no-bluesky: starts no PDS. Exits with 1 unless nothing was lost, nothing doubled, and in doubt only what the
+ * platform leaves to a person.
  */
 
 const { values } = parseArgs({
@@ -62,7 +63,10 @@ try {
     console.log(`\n✗ ${breaks}, ${platform}, ${database}\n  ${notes.join("\n  ")}`);
   const { runs, deliveries, lost, doubled, unconfirmed } = sumOf(cells);
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  console.log(`\n${deliveries} posts in ${runs} runs, ${seconds} s: ${lost} lost, ${doubled} doubled, ${unconfirmed} left to a person`);
+  console.log(
+    `\n${deliveries} posts in ${runs} runs, ${seconds} s: ${lost} lost, ${doubled} doubled, ${unconfirmed} left to ` +
+      "a person",
+  );
   process.exitCode = broken.length === 0 ? 0 : 1;
 } catch (error) {
   if (!stopping) console.error(error instanceof Error ? error.message : error);

@@ -11,14 +11,17 @@ import { type Suite, twitterTextDifferences } from "./conformance/twitter-text.t
  *
  *   CONFORMANCE=folder bun run conformance
  *
- * The folder holds, at any depth, twitter-text's extract.yml, validate.yml and tlds.yml (github.com/twitter/twitter-text, conformance) and
- * atproto's rich-text-detection.test.ts (github.com/bluesky-social/atproto, packages/api/tests). Every difference is explained in
- * conformance/reasons.ts, or printed. Exits with 1 where one is not explained.
+ * The folder holds, at any depth, twitter-text's extract.yml, validate.yml and tlds.yml
+ * (github.com/twitter/twitter-text, conformance) and atproto's rich-text-detection.test.ts
+ * (github.com/bluesky-social/atproto, packages/api/tests). Every difference is explained in conformance/reasons.ts, or
+ * printed. Exits with 1 where one is not explained.
  */
 
 const folder = process.env["CONFORMANCE"];
 if (!folder) {
-  console.error("CONFORMANCE is not set: name a folder with twitter-text's conformance files and atproto's rich-text tests");
+  console.error(
+    "CONFORMANCE is not set: name a folder with twitter-text's conformance files and atproto's rich-text tests",
+  );
   process.exit(2);
 }
 
@@ -48,7 +51,8 @@ for (const one of differences) {
   const reason = REASONS[idOf(one)];
   if (reason !== undefined) counts.set(reason, (counts.get(reason) ?? 0) + 1);
 }
-for (const [reason, count] of [...counts].toSorted(([, a], [, b]) => b - a)) console.log(`  ${String(count).padStart(4)} × ${reason}`);
+for (const [reason, count] of [...counts].toSorted(([, a], [, b]) => b - a))
+  console.log(`  ${String(count).padStart(4)} × ${reason}`);
 for (const one of unexplained) {
   console.log(`✗ ${idOf(one)} ${one.check}: ${JSON.stringify(one.text)}`);
   console.log(`    suite: ${JSON.stringify(one.suite)}`);

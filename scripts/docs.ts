@@ -12,9 +12,9 @@ import { picture, surveyed } from "./house/picture.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
- * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md and
- * docs/architecture.md, biome.layers.json, config/*.env.example.
- * With --check it writes nothing and fails when one is stale.
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md
+ * and docs/architecture.md, biome.layers.json, config/*.env.example. With --check it writes nothing and fails when one
+ * is stale.
  */
 
 const MADE = "<!-- Made by `bun run docs` from the code; edit the code. -->\n\n";
@@ -92,7 +92,8 @@ function page(name: string, { summary, details, args = [], flags = [], examples 
     `${summary[0]?.toUpperCase()}${summary.slice(1)}.${details === undefined ? "" : ` ${details}`}`,
     `\`${usage}\``,
   ];
-  if (examples.length > 0) parts.push(["```sh", ...examples.map(({ line, does }) => `${line}   # ${does}`), "```"].join("\n"));
+  if (examples.length > 0)
+    parts.push(["```sh", ...examples.map(({ line, does }) => `${line}   # ${does}`), "```"].join("\n"));
   const rows = [
     ...args.map(({ name: arg, help }) => row(`\`${arg}\``, help)),
     ...flags.map(({ flags: flag, help }) => row(`\`${flag}\``, help)),
@@ -108,7 +109,9 @@ function errors(): string {
   );
   const parts = [
     "# Errors",
-    "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform before anything is sent again.",
+    "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries " +
+      "again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform " +
+      "before anything is sent again.",
     ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
     "## Exit codes",
     ["| code | |", "| --- | --- |", ...exits].join("\n"),
@@ -117,7 +120,10 @@ function errors(): string {
 }
 
 async function platformPages(): Promise<string> {
-  const parts = ["# Platforms", "The limits are the platform's own unless a server says otherwise; then psn follows the server."];
+  const parts = [
+    "# Platforms",
+    "The limits are the platform's own unless a server says otherwise; then psn follows the server.",
+  ];
   for (const id of platformIds) {
     const { name, docs, capabilities: can, auth } = await platforms[id]();
     const { text, images, videos } = can;
@@ -143,7 +149,10 @@ async function platformPages(): Promise<string> {
         row(
           "options",
           (can.options ?? [])
-            .map(({ name: option, help, values }) => `\`${id}.${option}\`: ${help}${values ? ` (${values.join(", ")})` : ""}`)
+            .map(
+              ({ name: option, help, values }) =>
+                `\`${id}.${option}\`: ${help}${values ? ` (${values.join(", ")})` : ""}`,
+            )
             .join("; ") || "none",
         ),
         row("written from", docs),
@@ -164,5 +173,6 @@ function connecting({ kind, fields }: Auth): string {
 function mediaLine(rule: MediaRule | undefined): string {
   return rule === undefined
     ? "none"
-    : `${rule.max}, each up to ${(rule.maxBytes / 1_000_000).toFixed(1)} MB: ${rule.mimes.map((mime) => mime.split("/")[1]).join(", ")}`;
+    : `${rule.max}, each up to ${(rule.maxBytes / 1_000_000).toFixed(1)} MB: ` +
+        `${rule.mimes.map((mime) => mime.split("/")[1]).join(", ")}`;
 }

@@ -2,8 +2,8 @@ import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "n
 import { join } from "node:path";
 
 /*
- * Ways to break the engine, each an edit of its text; `mutate-engine.ts` lets the chaos suite find them, `mutate-simulated.ts` the
- * simulator.
+ * Ways to break the engine, each an edit of its text; `mutate-engine.ts` lets the chaos suite find them,
+ * `mutate-simulated.ts` the simulator.
  */
 
 export interface Edit {
@@ -46,8 +46,12 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "src/app/make-ready.ts",
-        from: "    if (!(await write(run, delivery.sending(unit.position, made.preparation?.prepared, run.leaseMs)))) return false;\n",
-        to: "    const now = { prepared: made.preparation?.prepared ?? null, sentAt: run.world.now() };\n    if (run.leaseMs > 0) return await send({ run, unit: { ...unit, ...now }, opened: made.opened });\n",
+        from:
+          "    if (!(await write(run, delivery.sending(unit.position, made.preparation?.prepared, run.leaseMs)))) " +
+          "return false;\n",
+        to:
+          "    const now = { prepared: made.preparation?.prepared ?? null, sentAt: run.world.now() };\n    if " +
+          "(run.leaseMs > 0) return await send({ run, unit: { ...unit, ...now }, opened: made.opened });\n",
       },
     ],
   },
@@ -92,7 +96,11 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "no patience with a platform that does not show the post yet",
     shows: "the platform: later than psn waits, mastodon, no keys, pg",
     edits: [
-      { file: DOMAIN, from: 'return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";', to: 'return "send again";' },
+      {
+        file: DOMAIN,
+        from: 'return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";',
+        to: 'return "send again";',
+      },
     ],
   },
   {
@@ -115,14 +123,22 @@ export const MUTANTS: readonly Mutant[] = [
         from: "if (platform.lookup) {",
         to: 'if (platform.lookup && duplicates !== "idempotency-key") {',
       },
-      { file: DOMAIN, from: 'return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";', to: 'return "send again";' },
+      {
+        file: DOMAIN,
+        from: 'return found === false && ageMs >= SETTLE_PATIENCE_MS ? "send again" : "wait";',
+        to: 'return "send again";',
+      },
     ],
   },
   {
     breaks: "what cannot be asked is sent again",
     shows: "killed: answered, not settled, blind, pg",
     edits: [
-      { file: DOMAIN, from: '    case "ask-human":\n      return "unconfirmed";', to: '    case "ask-human":\n      return "send again";' },
+      {
+        file: DOMAIN,
+        from: '    case "ask-human":\n      return "unconfirmed";',
+        to: '    case "ask-human":\n      return "send again";',
+      },
     ],
   },
   {
@@ -136,10 +152,17 @@ export const MUTANTS: readonly Mutant[] = [
         from: "      ORDER BY fair.place, fair.since LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED",
         to: "      ORDER BY fair.place, fair.since LIMIT most",
       },
-      { file: CLAIM, from: "      AND (next.ready IS NOT TRUE OR next.id = ANY (ARRAY(SELECT open.id FROM open)))\n", to: "" },
       {
         file: CLAIM,
-        from: "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))\n",
+        from: "      AND (next.ready IS NOT TRUE OR next.id = ANY (ARRAY(SELECT open.id FROM open)))\n",
+        to: "",
+      },
+      {
+        file: CLAIM,
+        from:
+          "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN " +
+          "('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until " +
+          "<= now()))\n",
         to: "    WHERE d.id = due.id\n",
       },
     ],
@@ -148,7 +171,11 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "what is being sent can be cancelled",
     shows: "psn cancel while a worker stands at: sending, not sent",
     edits: [
-      { file: "src/core/types/index.ts", from: '["held", "scheduled", "claimed"];', to: '["held", "scheduled", "claimed", "sending"];' },
+      {
+        file: "src/core/types/index.ts",
+        from: '["held", "scheduled", "claimed"];',
+        to: '["held", "scheduled", "claimed", "sending"];',
+      },
       {
         file: VERBS,
         from: "SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', 'claimed')",
@@ -186,14 +213,16 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: DOMAIN,
-        from: 'event: "paused", unit: kept, account: { pausedForMs } };',
-        to: 'event: "paused", unit: kept };',
+        from: '      event: "paused",\n      unit: kept,\n      account: { pausedForMs },\n',
+        to: '      event: "paused",\n      unit: kept,\n',
       },
     ],
   },
   {
     breaks: "a process claims what it is itself sending",
-    edits: [{ file: "src/app/run-worker.ts", from: "const busy = [...inFlight.keys()];", to: "const busy: string[] = [];" }],
+    edits: [
+      { file: "src/app/run-worker.ts", from: "const busy = [...inFlight.keys()];", to: "const busy: string[] = [];" },
+    ],
   },
   {
     breaks: "a claim does not raise the fence",
@@ -206,21 +235,30 @@ const root = join(import.meta.dirname, "..");
 /** The file with the edit made. Throws where the text to break is not there exactly once. */
 export function broken(folder: string, { file, from, to }: Edit): string {
   const source = readFileSync(join(folder, file), "utf8");
-  if (source.split(from).length !== 2) throw new Error(`the text to break must be in ${file} exactly once: ${from.trim()}`);
+  if (source.split(from).length !== 2)
+    throw new Error(`the text to break must be in ${file} exactly once: ${from.trim()}`);
   return source.replace(from, () => to);
 }
 
-/** Throws where a mutant's text has moved, or stands in a function that a later migration replaces: it would break nothing. */
+/**
+ * Throws where a mutant's text has moved, or stands in a function that a later migration replaces: it would break
+ * nothing.
+ */
 export function assertAllBreak(): void {
   for (const [file, name] of [
     [CLAIM, "claim_due(worker"],
     [SETTLE, "settle(changes"],
   ] as const) {
     const newest = readdirSync(join(root, "drizzle/migrations"))
-      .filter((one) => one.endsWith(".sql") && readFileSync(join(root, "drizzle/migrations", one), "utf8").includes(`FUNCTION psn.${name}`))
+      .filter(
+        (one) =>
+          one.endsWith(".sql") &&
+          readFileSync(join(root, "drizzle/migrations", one), "utf8").includes(`FUNCTION psn.${name}`),
+      )
       .sort()
       .at(-1);
-    if (!file.endsWith(`/${newest}`)) throw new Error(`psn.${name}…) is in ${newest} now, and the mutants break it in ${file}`);
+    if (!file.endsWith(`/${newest}`))
+      throw new Error(`psn.${name}…) is in ${newest} now, and the mutants break it in ${file}`);
   }
   for (const edit of MUTANTS.flatMap(({ edits }) => edits)) broken(root, edit);
 }

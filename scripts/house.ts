@@ -3,8 +3,8 @@ import { LAYERS } from "./house/layers.ts";
 import { picture, surveyed } from "./house/picture.ts";
 
 /*
- * Prints the house: who may import whom, each room with its lines, and who does import whom. Ends with 1 where an import leads upward
- * or in a circle.
+ * Prints the house: who may import whom, each room with its lines, and who does import whom. Ends with 1 where an
+ * import leads upward or in a circle.
  */
 
 const pad = (name: string) => name.padEnd(Math.max(...Object.keys(LAYERS).map(({ length }) => length)));

@@ -2,10 +2,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 
 /*
- * Does the contract notice? Breaks a copy of the webhook adapter in one way at a time, holds every copy to the contract and
- * prints which promise noticed. Fails when one goes unnoticed. The sources themselves are never touched.
+ * Does the contract notice? Breaks a copy of the webhook adapter in one way at a time, holds every copy to the contract
+ * and prints which promise noticed. Fails when one goes unnoticed. The sources themselves are never touched.
  *
  *   bun run scripts/mutate-contract.ts
+ *
+ * --check: only looks whether each text to break is in the adapter exactly once.
  */
 
 interface Mutant {
@@ -25,7 +27,11 @@ const MUTANTS: readonly Mutant[] = [
     from: COMPOSE,
     to: "(encodeURIComponent(post.parts[0].text), mergePost(post, limits, VISIBLE))",
   },
-  { breaks: "composing is not pure", from: COMPOSE, to: "mergePost({ ...post, title: String(performance.now()) }, limits, VISIBLE)" },
+  {
+    breaks: "composing is not pure",
+    from: COMPOSE,
+    to: "mergePost({ ...post, title: String(performance.now()) }, limits, VISIBLE)",
+  },
   {
     breaks: "the account's own limit is ignored",
     from: COMPOSE,
@@ -37,7 +43,11 @@ const MUTANTS: readonly Mutant[] = [
     to: "mergePost(post, { ...limits, text: { ...limits.text, max: limits.text.max + 1 } }, VISIBLE)",
   },
   { breaks: "a declared visibility is refused", from: COMPOSE, to: 'mergePost(post, limits, ["public"])' },
-  { breaks: "the content warning is dropped", from: COMPOSE, to: 'mergePost({ ...post, contentWarning: "" }, limits, VISIBLE)' },
+  {
+    breaks: "the content warning is dropped",
+    from: COMPOSE,
+    to: 'mergePost({ ...post, contentWarning: "" }, limits, VISIBLE)',
+  },
   {
     breaks: "only the first issue is told",
     from: COMPOSE,
@@ -46,10 +56,20 @@ const MUTANTS: readonly Mutant[] = [
   {
     breaks: "media are in another order",
     from: COMPOSE,
-    to: "mergePost({ ...post, parts: post.parts.map((part) => ({ ...part, media: part.media.toReversed() })) }, limits, VISIBLE)",
+    to:
+      "mergePost({ ...post, parts: post.parts.map((part) => ({ ...part, media: part.media.toReversed() })) }, " +
+      "limits, VISIBLE)",
   },
-  { breaks: "the parts are in another order", from: "const whole = parts.map(", to: "const whole = parts.toReversed().map(" },
-  { breaks: "alt texts are not sent", from: "({ ...about, ...files.get(id) })", to: '({ ...about, alt: "", ...files.get(id) })' },
+  {
+    breaks: "the parts are in another order",
+    from: "const whole = parts.map(",
+    to: "const whole = parts.toReversed().map(",
+  },
+  {
+    breaks: "alt texts are not sent",
+    from: "({ ...about, ...files.get(id) })",
+    to: '({ ...about, alt: "", ...files.get(id) })',
+  },
   { breaks: "a required field may be empty", from: "    keyOf(access);\n", to: "" },
   {
     breaks: "the profile holds the secret",
@@ -61,7 +81,11 @@ const MUTANTS: readonly Mutant[] = [
     from: "async connect(form, net) {",
     to: 'async connect(form, net) {\n    const profile = profileOf(receiverOf(form["url"] ?? ""));\n    await send({ ...net, credentials: { access: form["secret"], scopes: [] }, profile }, "ping", { type: "post.published", data: { id: "ping" } }, { effect: "none" });',
   },
-  { breaks: "the subject is the handle", from: "return { subject, handle: url.host", to: "return { subject: url.host, handle: url.host" },
+  {
+    breaks: "the subject is the handle",
+    from: "return { subject, handle: url.host",
+    to: "return { subject: url.host, handle: url.host",
+  },
   {
     breaks: "identify names another account",
     from: "return profileOf(new URL(profile.home));",
@@ -72,12 +96,18 @@ const MUTANTS: readonly Mutant[] = [
     from: SEND,
     to: 'await send(session, crypto.randomUUID(), body, { effect: "publish" });',
   },
-  { breaks: "a later attempt sends another body", from: "timestamp: at.toISOString()", to: "timestamp: session.now().toISOString()" },
+  {
+    breaks: "a later attempt sends another body",
+    from: "timestamp: at.toISOString()",
+    to: "timestamp: session.now().toISOString()",
+  },
   { breaks: "the post is sent twice", from: SEND, to: `${SEND}\n    ${SEND}` },
   {
     breaks: "the adapter sends again by itself",
     from: SEND,
-    to: `await send(session, key, body, { effect: "publish" }).catch(() => send(session, key, body, { effect: "publish" }));`,
+    to:
+      `await send(session, key, body, { effect: "publish" }).catch(() => send(session, key, body, { effect: ` +
+      `"publish" }));`,
   },
   { breaks: "a failure is success", from: SEND, to: SEND.replace(";", ".catch(() => undefined);") },
   { breaks: "a lost answer is bad weather", from: SEND, to: SEND.replace('"publish"', '"none"') },
@@ -91,7 +121,11 @@ const MUTANTS: readonly Mutant[] = [
     from: SEND,
     to: SEND.replace(
       ";",
-      ".catch((error) => { throw new PsnError(error.code, `" + "$" + "{error.message}: " + "$" + "{unit.text}`, error); });",
+      ".catch((error) => { throw new PsnError(error.code, `" +
+        "$" +
+        "{error.message}: " +
+        "$" +
+        "{unit.text}`, error); });",
     ),
   },
   {
@@ -99,7 +133,8 @@ const MUTANTS: readonly Mutant[] = [
     from: SEND,
     to: SEND.replace(
       ";",
-      ".catch((error) => { throw new PsnError(error.code, error.message, { ...error, details: { secret: session.credentials.access } }); });",
+      ".catch((error) => { throw new PsnError(error.code, error.message, { ...error, details: { secret: " +
+        "session.credentials.access } }); });",
     ),
   },
   { breaks: "a 429 is something else", from: "accept: [...accept, 410]", to: "accept: [...accept, 410, 429]" },
@@ -146,7 +181,11 @@ const MUTANTS: readonly Mutant[] = [
     from: "await send(session, `" + "$" + "{ref.id}-removed`",
     to: "await Promise.resolve(`" + "$" + "{ref.id}-removed`",
   },
-  { breaks: "a removal that fails is success", from: 'effect: "none", accept: [404, 410]', to: 'effect: "none", accept: [404, 410, 500]' },
+  {
+    breaks: "a removal that fails is success",
+    from: 'effect: "none", accept: [404, 410]',
+    to: 'effect: "none", accept: [404, 410, 500]',
+  },
 ];
 
 const root = join(import.meta.dirname, "..");
@@ -154,7 +193,10 @@ const root = join(import.meta.dirname, "..");
 const folder = join(root, "tests/contract/.mutants");
 const report = join(folder, "report.json");
 
-const adapter = readFileSync(join(root, "src/platforms/webhook/index.ts"), "utf8").replaceAll('from "./kit/', 'from "@psn/platforms/kit/');
+const adapter = readFileSync(join(root, "src/platforms/webhook/index.ts"), "utf8").replaceAll(
+  'from "./',
+  'from "@psn/platforms/webhook/',
+);
 const contract = readFileSync(join(root, "tests/contract/webhook.test.ts"), "utf8")
   .replace('from "@psn/platforms/webhook/index.ts"', 'from "./webhook.ts"')
   .replaceAll('from "./platform.ts"', 'from "../../platform.ts"');
@@ -170,8 +212,7 @@ interface Report {
 async function run(): Promise<Report> {
   writeFileSync(join(folder, "vitest.config.ts"), config());
   place("untouched", adapter);
-  for (const [index, { breaks, from, to }] of MUTANTS.entries()) {
-    if (adapter.split(from).length !== 2) throw new Error(`"${breaks}": the text to break must be in the adapter exactly once`);
+  for (const [index, { from, to }] of MUTANTS.entries()) {
     place(
       String(index),
       adapter.replace(from, () => to),
@@ -232,7 +273,9 @@ function print(result: Report): boolean {
     const [first, ...others] = broken;
     if (!ran || first === undefined) survivors++;
     const verdict = ran ? (first ?? "SURVIVES") : "DID NOT RUN: not a mutant but a mistake in its text";
-    console.log(`${breaks.padEnd(width)}  ${verdict}${others.length > 0 ? ` and ${others.length} more: ${others.join(", ")}` : ""}`);
+    console.log(
+      `${breaks.padEnd(width)}  ${verdict}${others.length > 0 ? ` and ${others.length} more: ${others.join(", ")}` : ""}`,
+    );
   }
   console.log(`\n${MUTANTS.length - survivors} of ${MUTANTS.length} mutants were noticed.`);
   return survivors === 0;
@@ -252,6 +295,12 @@ for (const [signal, code] of [
   });
 }
 
+for (const { breaks, from } of MUTANTS) {
+  if (adapter.split(from).length === 2) continue;
+  console.error(`"${breaks}": the text to break must be in the adapter exactly once`);
+  process.exit(1);
+}
+if (process.argv.includes("--check")) process.exit(0);
 // What a run that was killed outright left behind.
 clean();
 mkdirSync(folder);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { assertAllBreak, copyTo, MUTANTS, type Mutant } from "./engine-mutants.ts";
 
 /*
- * Does the chaos suite notice? Breaks a copy of the engine in one way at a time and lets the smallest scenario that should show
- * it run on the copy. Fails when one goes unnoticed. The sources themselves are never touched.
+ * Does the chaos suite notice? Breaks a copy of the engine in one way at a time and lets the smallest scenario that
+ * should show it run on the copy. Fails when one goes unnoticed. The sources themselves are never touched.
  *
  *   bun run scripts/mutate-engine.ts
  */
@@ -50,7 +50,9 @@ async function run(folder: string, shows: string): Promise<Verdict> {
 function said({ text }: Verdict): string {
   const summary = /\d+ posts in .*/.exec(text)?.[0];
   const wrong = /^✗ .*\n\s*(.*)$/m.exec(text)?.[1];
-  return summary === undefined ? "DID NOT RUN" : `${summary.replace(/^.*: /, "")}${wrong === undefined ? "" : ` (${wrong.slice(0, 70)})`}`;
+  return summary === undefined
+    ? "DID NOT RUN"
+    : `${summary.replace(/^.*: /, "")}${wrong === undefined ? "" : ` (${wrong.slice(0, 70)})`}`;
 }
 
 async function attempt({ breaks, shows, edits }: Shown, index: number): Promise<boolean> {
@@ -58,7 +60,8 @@ async function attempt({ breaks, shows, edits }: Shown, index: number): Promise<
   copyTo(folder, edits);
   let verdict = await run(folder, shows);
   // Two at once meet by chance.
-  for (let tries = 1; verdict.code === 0 && shows.includes("at once") && tries < 4; tries += 1) verdict = await run(folder, shows);
+  for (let tries = 1; verdict.code === 0 && shows.includes("at once") && tries < 4; tries += 1)
+    verdict = await run(folder, shows);
   rmSync(folder, { recursive: true, force: true });
   const noticed = verdict.code === 1 && /\d+ posts in /.test(verdict.text);
   console.log(
@@ -83,7 +86,8 @@ async function all(): Promise<boolean> {
   const check = async () => {
     for (let shows = todo.shift(); shows !== undefined; shows = todo.shift()) {
       const verdict = await run(untouched, shows);
-      if (verdict.code !== 0) throw new Error(`"${shows}" fails on the untouched sources:\n${verdict.text.slice(-2_000)}`);
+      if (verdict.code !== 0)
+        throw new Error(`"${shows}" fails on the untouched sources:\n${verdict.text.slice(-2_000)}`);
     }
   };
   await Promise.all([check(), check()]);

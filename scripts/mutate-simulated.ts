@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { copyTo, MUTANTS, type Mutant } from "./engine-mutants.ts";
 
 /*
- * How many histories does the simulator need to notice? Breaks a copy of the engine in one way at a time and lets the simulator run
- * on it from several seeds. Fails when one goes unnoticed.
+ * How many histories does the simulator need to notice? Breaks a copy of the engine in one way at a time and lets the
+ * simulator run on it from several seeds. Fails when one goes unnoticed.
  *
  *   bun run scripts/mutate-simulated.ts [--starts 5] [--count 400] [--only TEXT]
  */
@@ -27,7 +27,10 @@ const WIDTH = Math.max(...some.map(({ breaks }) => breaks.length));
 let running: Bun.Subprocess | undefined;
 
 /** How many histories each start took, unnoticed ones as infinitely many; and what was said first. */
-async function attempt({ edits }: Mutant, index: number): Promise<{ readonly counts: readonly number[]; readonly said: string }> {
+async function attempt(
+  { edits }: Mutant,
+  index: number,
+): Promise<{ readonly counts: readonly number[]; readonly said: string }> {
   const folder = join(scratch, String(index));
   copyTo(folder, edits);
   const script = join(folder, "scripts/simulate.ts");
@@ -42,7 +45,9 @@ async function attempt({ edits }: Mutant, index: number): Promise<{ readonly cou
   rmSync(folder, { recursive: true, force: true });
   const found = [...text.matchAll(/^found after (\w+): (.*)$/gm)];
   if (found.length !== Number(values.starts)) throw new Error(`the simulator did not run: ${trouble.slice(-500)}`);
-  const counts = found.map(([, after]) => (after === "never" ? Number.POSITIVE_INFINITY : Number(after))).sort((a, b) => a - b);
+  const counts = found
+    .map(([, after]) => (after === "never" ? Number.POSITIVE_INFINITY : Number(after)))
+    .sort((a, b) => a - b);
   return { counts, said: found.find(([, after]) => after !== "never")?.[2] ?? "" };
 }
 
@@ -68,9 +73,13 @@ try {
     const median = counts[Math.floor(counts.length / 2)] ?? Number.POSITIVE_INFINITY;
     if (counts.every((count) => count === Number.POSITIVE_INFINITY)) unnoticed += 1;
     const shown = (count: number) => (count === Number.POSITIVE_INFINITY ? `>${values.count}` : String(count));
-    console.log(`${mutant.breaks.padEnd(WIDTH)}  ${shown(median).padStart(6)} (${counts.map(shown).join(" ")})  ${said.slice(0, 90)}`);
+    console.log(
+      `${mutant.breaks.padEnd(WIDTH)}  ${shown(median).padStart(6)} (${counts.map(shown).join(" ")})  ` +
+        `${said.slice(0, 90)}`,
+    );
   }
-  for (const { breaks, unseen } of MUTANTS) if (unseen !== undefined) console.log(`${breaks.padEnd(WIDTH)}  not simulated: ${unseen}`);
+  for (const { breaks, unseen } of MUTANTS)
+    if (unseen !== undefined) console.log(`${breaks.padEnd(WIDTH)}  not simulated: ${unseen}`);
   console.log(`\n${some.length - unnoticed} of ${some.length} mutants were noticed.`);
 } finally {
   clean();

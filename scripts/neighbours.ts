@@ -22,8 +22,15 @@ if (!Number.isInteger(seed) || !Number.isInteger(count) || count < 1) {
   process.exit(2);
 }
 const began = performance.now();
-const { commands, slowestMs, faults } = await neighbours({ seed, count, ...(values.verbose ? { onCommand: console.log } : {}) });
+const { commands, slowestMs, faults } = await neighbours({
+  seed,
+  count,
+  ...(values.verbose ? { onCommand: console.log } : {}),
+});
 const seconds = ((performance.now() - began) / 1000).toFixed(0);
-console.log(`seed ${seed}: ${commands} commands in ${seconds} s, the slowest ${(slowestMs / 1000).toFixed(1)} s, ${faults.length} faults`);
+console.log(
+  `seed ${seed}: ${commands} commands in ${seconds} s, the slowest ${(slowestMs / 1000).toFixed(1)} s, ` +
+    `${faults.length} faults`,
+);
 for (const fault of faults) console.log(`✗ ${fault}`);
 process.exitCode = faults.length === 0 ? 0 : 1;

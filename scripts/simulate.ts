@@ -5,7 +5,8 @@ import { scenarioOf } from "../tests/simulation/scenario.ts";
 import { shrink } from "../tests/simulation/shrink.ts";
 
 /*
- * Histories of the engine in virtual time (docs/simulation.md). Ends with 1 when one of them breaks something that psn promises.
+ * Histories of the engine in virtual time (docs/simulation.md). Ends with 1 when one of them breaks something that psn
+ * promises.
  *
  *   bun run simulate --seed 1 --count 1000
  */
@@ -41,7 +42,8 @@ async function failed(postgres: Postgres, told: Told): Promise<void> {
   console.log(`✗ seed ${told.scenario.seed}: ${told.broken.join("\n  ")}`);
   if (values.all) return;
   console.log(
-    `  what is left of it when all is left out that it does not need (the whole: --seed ${told.scenario.seed} --count 1 --trace):\n`,
+    `  what is left of it when all is left out that it does not need (the whole: --seed ${told.scenario.seed} ` +
+      "--count 1 --trace):\n",
   );
   print(await shrink(postgres, told));
 }
@@ -53,7 +55,11 @@ const ANEW = 250;
 const APART = 1_000_000;
 
 /** How many histories it takes until one fails; undefined when none of `most` does. */
-async function find(postgres: Postgres, first: number, most: number): Promise<{ readonly after: number; readonly told: Told } | undefined> {
+async function find(
+  postgres: Postgres,
+  first: number,
+  most: number,
+): Promise<{ readonly after: number; readonly told: Told } | undefined> {
   for (let after = 1; after <= most; after += 1) {
     const told = await tellHistory(postgres, scenarioOf(String(first + after - 1)));
     if (told.broken.length > 0) return { after, told };
@@ -65,7 +71,10 @@ const jobs = Number(values.jobs);
 if (jobs > 1) {
   // By time nobody knows how many each tells: their seeds lie so far apart that they never meet.
   const share = values.minutes === undefined ? Math.ceil(Number(values.count) / jobs) : 1_000_000;
-  const rest = [...(values.all ? ["--all"] : []), ...(values.minutes === undefined ? [] : ["--minutes", values.minutes])];
+  const rest = [
+    ...(values.all ? ["--all"] : []),
+    ...(values.minutes === undefined ? [] : ["--minutes", values.minutes]),
+  ];
   const children = Array.from({ length: jobs }, (_, n) => {
     const range = ["--seed", String(Number(values.seed) + n * share), "--count", String(share)];
     return Bun.spawn([process.execPath, import.meta.path, ...range, ...rest], { stdout: "inherit", stderr: "inherit" });

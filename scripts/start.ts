@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { png } from "./png.ts";
 
 /*
- * psn's main job, end to end on this machine: a hub in a scratch folder, a feed, a post with an image a few seconds ahead,
- * a worker, and a look into the feed. Ends with 0 only when the entry really is there.
+ * psn's main job, end to end on this machine: a hub in a scratch folder, a feed, a post with an image a few seconds
+ * ahead, a worker, and a look into the feed. Ends with 0 only when the entry really is there.
  */
 
 const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
@@ -29,7 +29,9 @@ say("psn worker &");
 const worker = spawn(process.execPath, [MAIN, "worker"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
 const ended = new Promise<number | null>((resolve) => worker.on("exit", resolve));
 const image = ["--media", join(folder, "square.png"), "--alt", ALT];
-const posted = JSON.parse(await psn(["post", TEXT, "--to", "feed", ...image, "--in", "3s", "--json"])) as { readonly post: string };
+const posted = JSON.parse(await psn(["post", TEXT, "--to", "feed", ...image, "--in", "3s", "--json"])) as {
+  readonly post: string;
+};
 await psn(["queue"]);
 const published = await until(() => inFeed());
 await psn(["show", posted.post]);
@@ -43,7 +45,9 @@ if (!entry || workerExit !== 0) {
 }
 console.log(`\nThe entry in ${join(feed, "feed.json")}:\n${JSON.stringify(entry, null, 2)}`);
 console.log(
-  `\n✓ published in ${((performance.now() - began) / 1000).toFixed(1)} s. Look:\n  file://${join(feed, "index.html")}\n  ${join(feed, "atom.xml")}\n  ${feed}/ is what a web server would serve; the hub is in ${folder}`,
+  `\n✓ published in ${((performance.now() - began) / 1000).toFixed(1)} s. Look:\n  ` +
+    `file://${join(feed, "index.html")}\n  ${join(feed, "atom.xml")}\n  ${feed}/ is what a web server would serve; ` +
+    `the hub is in ${folder}`,
 );
 
 interface Entry {
@@ -73,7 +77,8 @@ async function inFeed(): Promise<boolean> {
 }
 
 async function until(done: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (const deadline = Date.now() + DEADLINE_MS; Date.now() < deadline; await sleep(100)) if (await done()) return true;
+  for (const deadline = Date.now() + DEADLINE_MS; Date.now() < deadline; await sleep(100))
+    if (await done()) return true;
   return false;
 }
 

@@ -1,10 +1,10 @@
 /*
  * Writes tests/fixtures/vault-vectors.json: `bun run scripts/vault-vectors.ts > tests/fixtures/vault-vectors.json`.
  *
- * It was run once for each version. The file is the format's guard: values sealed years ago must open, so the vectors of a version
- * are never written again; a new version of the format gets new ones beside them. Version 1 opens only in the migration that seals it
- * anew. The format is spelled out here from node:crypto alone and shares no code with src/, so that a mistake there cannot repeat
- * itself here.
+ * It was run once for each version. The file is the format's guard: values sealed years ago must open, so the vectors
+ * of a version are never written again; a new version of the format gets new ones beside them. Version 1 opens only in
+ * the migration that seals it anew. The format is spelled out here from node:crypto alone and shares no code with src/,
+ * so that a mistake there cannot repeat itself here.
  */
 
 import { createCipheriv, createHash, hkdfSync } from "node:crypto";
@@ -47,7 +47,11 @@ interface VaultVectors {
   /** Of version 1. */
   readonly valid: readonly VaultVector[];
   readonly invalid: readonly InvalidVaultVector[];
-  readonly v2: { readonly about: string; readonly valid: readonly VaultVector[]; readonly invalid: readonly InvalidVaultVector[] };
+  readonly v2: {
+    readonly about: string;
+    readonly valid: readonly VaultVector[];
+    readonly invalid: readonly InvalidVaultVector[];
+  };
 }
 
 type Input = Omit<VaultVector, "userKey" | "memberKey" | "aad" | "keyId" | "sealed">;
@@ -65,7 +69,14 @@ function seal(input: Input): VaultVector {
   const ciphertext = Buffer.concat([cipher.update(input.plaintext, "utf8"), cipher.final()]);
   const payload = Buffer.concat([iv, cipher.getAuthTag(), ciphertext]).toString("base64");
   const userHex = userKey.toString("hex");
-  return { ...input, userKey: userHex, memberKey: keyId + userHex, aad, keyId, sealed: `${format}.${keyId}.${payload}` };
+  return {
+    ...input,
+    userKey: userHex,
+    memberKey: keyId + userHex,
+    aad,
+    keyId,
+    sealed: `${format}.${keyId}.${payload}`,
+  };
 }
 
 const ada = "01930b1e-7c00-7000-8000-0000000000a1";
@@ -77,17 +88,46 @@ const keyB = "f".repeat(64);
 const token = { hubKey: keyA, table: "oauth_tokens", column: "access_token", rowId: row, userId: ada };
 
 const valid = [
-  seal({ name: "an access token", ...token, iv: "cafebabefacedbaddecaf888", plaintext: "example-access-token-of-the-vault-vectors" }),
+  seal({
+    name: "an access token",
+    ...token,
+    iv: "cafebabefacedbaddecaf888",
+    plaintext: "example-access-token-of-the-vault-vectors",
+  }),
   seal({ name: "nothing", ...token, iv: "000000000000000000000000", plaintext: "" }),
   seal({ name: "one byte, so the base64 is padded", ...token, iv: "000000000000000000000001", plaintext: "a" }),
-  seal({ name: "characters of one to four bytes", ...token, iv: "000000000000000000000002", plaintext: "aé€😀\u0000\n\u2028" }),
+  seal({
+    name: "characters of one to four bytes",
+    ...token,
+    iv: "000000000000000000000002",
+    plaintext: "aé€😀\u0000\n\u2028",
+  }),
   seal({ name: "several blocks", ...token, iv: "000000000000000000000003", plaintext: "0123456789abcdef".repeat(17) }),
   seal({ name: "another row", ...token, rowId: otherRow, iv: "000000000000000000000004", plaintext: "row" }),
-  seal({ name: "another column", ...token, column: "refresh_token", iv: "000000000000000000000005", plaintext: "column" }),
-  seal({ name: "another table", ...token, table: "api_keys", column: "value", iv: "000000000000000000000006", plaintext: "table" }),
+  seal({
+    name: "another column",
+    ...token,
+    column: "refresh_token",
+    iv: "000000000000000000000005",
+    plaintext: "column",
+  }),
+  seal({
+    name: "another table",
+    ...token,
+    table: "api_keys",
+    column: "value",
+    iv: "000000000000000000000006",
+    plaintext: "table",
+  }),
   seal({ name: "another user", ...token, userId: ben, iv: "000000000000000000000007", plaintext: "user" }),
   seal({ name: "another hub key", ...token, hubKey: keyB, iv: "ffffffffffffffffffffffff", plaintext: "key" }),
-  seal({ name: "a place that needs quoting", ...token, column: 'a"b\\c,\u00e9', iv: "000000000000000000000008", plaintext: "quoted" }),
+  seal({
+    name: "a place that needs quoting",
+    ...token,
+    column: 'a"b\\c,\u00e9',
+    iv: "000000000000000000000008",
+    plaintext: "quoted",
+  }),
 ] as const;
 
 const [first, , padded, , , , , , , foreign] = valid;
@@ -122,28 +162,53 @@ const invalid: readonly InvalidVaultVector[] = [
   broken("padding left out", padded.sealed.replace(/=+$/, "")),
   broken(
     "loose last bits set",
-    padded.sealed.replace(/(.)(=+)$/, (_, last: string, pad: string) => String.fromCharCode(last.charCodeAt(0) + 1) + pad),
+    padded.sealed.replace(
+      /(.)(=+)$/,
+      (_, last: string, pad: string) => String.fromCharCode(last.charCodeAt(0) + 1) + pad,
+    ),
   ),
   broken("a key id in capitals", first.sealed.replace(first.keyId, first.keyId.toUpperCase())),
   { name: "moved to another row", code: "VAULT_TAMPERED", ...at, rowId: otherRow, sealed: first.sealed },
   { name: "moved to another column", code: "VAULT_TAMPERED", ...at, column: "refresh_token", sealed: first.sealed },
   { name: "moved to another table", code: "VAULT_TAMPERED", ...at, table: "api_keys", sealed: first.sealed },
   { name: "moved to another user", code: "VAULT_TAMPERED", ...at, userId: ben, sealed: first.sealed },
-  { name: "under another key's id", code: "VAULT_LOCKED", ...at, sealed: first.sealed.replace(first.keyId, foreign.keyId) },
+  {
+    name: "under another key's id",
+    code: "VAULT_LOCKED",
+    ...at,
+    sealed: first.sealed.replace(first.keyId, foreign.keyId),
+  },
   { name: "sealed by another hub key", code: "VAULT_LOCKED", ...at, sealed: foreign.sealed },
 ];
 
 const about =
   "Sealed values of psn's vault, format v1. Valid: sealing the plaintext with this iv gives `sealed`, and it opens to the plaintext. " +
-  "Invalid: must not open with the hub key of the first valid vector. userKey, aad and keyId are the steps between. Never edit, never generate again.";
+  "Invalid: must not open with the hub key of the first valid vector. userKey, aad and keyId are the steps " +
+  "between. Never edit, never generate again.";
 
 const mastodon = { version: 1, audience: ["mastodon", "1@mastodon.example", "https://mastodon.example"] };
 const bound = { ...token, ...mastodon };
 const second = [
-  seal({ name: "an access token", ...bound, iv: "cafebabefacedbaddecaf889", plaintext: "example-access-token-of-the-vault-vectors" }),
+  seal({
+    name: "an access token",
+    ...bound,
+    iv: "cafebabefacedbaddecaf889",
+    plaintext: "example-access-token-of-the-vault-vectors",
+  }),
   seal({ name: "nothing", ...bound, iv: "000000000000000000000010", plaintext: "" }),
-  seal({ name: "characters of one to four bytes", ...bound, iv: "000000000000000000000011", plaintext: "aé€😀\u0000\n\u2028" }),
-  seal({ name: "exchanged a thousand times", ...bound, version: 1001, iv: "000000000000000000000012", plaintext: "later" }),
+  seal({
+    name: "characters of one to four bytes",
+    ...bound,
+    iv: "000000000000000000000011",
+    plaintext: "aé€😀\u0000\n\u2028",
+  }),
+  seal({
+    name: "exchanged a thousand times",
+    ...bound,
+    version: 1001,
+    iv: "000000000000000000000012",
+    plaintext: "later",
+  }),
   seal({
     name: "a webhook, whose home is a whole address",
     ...bound,
@@ -196,9 +261,15 @@ const secondInvalid: readonly InvalidVaultVector[] = [
 ];
 
 const secondAbout =
-  "The same for format v2, whose aad also holds the version and the audience. A value of v1 does not open where v2 is wanted, nor the other way round.";
+  "The same for format v2, whose aad also holds the version and the audience. A value of v1 does not open where v2 " +
+  "is wanted, nor the other way round.";
 
 if (import.meta.main) {
-  const vectors: VaultVectors = { about, valid, invalid, v2: { about: secondAbout, valid: second, invalid: secondInvalid } };
+  const vectors: VaultVectors = {
+    about,
+    valid,
+    invalid,
+    v2: { about: secondAbout, valid: second, invalid: secondInvalid },
+  };
   console.log(JSON.stringify(vectors, null, 2));
 }

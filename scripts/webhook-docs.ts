@@ -4,7 +4,10 @@ import { INLINE_BYTES, INLINE_MOST_BYTES, LINK_SECONDS } from "@psn/platforms/we
 import { RETRIES } from "@psn/platforms/webhook/schedule.ts";
 import { z } from "zod";
 
-/* What docs/platforms/webhook.md has from the code: events, limits and schedule, between marks of their names. The rest is written by hand. */
+/*
+ * What docs/platforms/webhook.md has from the code: events, limits and schedule, between marks of their names. The rest
+ * is written by hand.
+ */
 
 const SECTIONS: Readonly<Record<string, () => string>> = { events, media, schedule };
 
@@ -63,7 +66,8 @@ In all ${RETRIES.length + 1} attempts within ${Math.floor(totalOf(RETRIES) / 86_
 }
 
 function lengthOf(ms: number): string {
-  const [count, unit] = ms >= 3_600_000 ? [ms / 3_600_000, "hour"] : ms >= 60_000 ? [ms / 60_000, "minute"] : [ms / 1000, "second"];
+  const [count, unit] =
+    ms >= 3_600_000 ? [ms / 3_600_000, "hour"] : ms >= 60_000 ? [ms / 60_000, "minute"] : [ms / 1000, "second"];
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 

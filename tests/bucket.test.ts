@@ -94,7 +94,17 @@ describe("a real server", () => {
 
   test("a name that another service might read as another name is refused before it is sent", async () => {
     const bucket = open();
-    for (const key of ["psn/../x", "psn/a/..", "/psn/a/b", "psn/a/b/", "psn//b", "psn/a/b?c", "psn/a/b c", "a/b/c", "psn/a"])
+    for (const key of [
+      "psn/../x",
+      "psn/a/..",
+      "/psn/a/b",
+      "psn/a/b/",
+      "psn//b",
+      "psn/a/b?c",
+      "psn/a/b c",
+      "a/b/c",
+      "psn/a",
+    ])
       expect(await failure(bucket.put(key, Buffer.from("x"), "image/png"))).toMatchObject({ code: "BUG" });
   });
 
@@ -201,12 +211,20 @@ describe("a key, a region and a clock that are not plain", () => {
       message: `this machine's clock is 20 minutes ${words} the bucket's`,
       hint: "set this machine's clock (ntp)",
     });
-    await openBucket({ ...there, region: "auto" }, QUICK, () => new Date(Date.now() + (minutes / 20) * 14 * 60_000)).check(FOLDER);
+    await openBucket(
+      { ...there, region: "auto" },
+      QUICK,
+      () => new Date(Date.now() + (minutes / 20) * 14 * 60_000),
+    ).check(FOLDER);
   });
 
   test("a wrong secret on a machine whose clock is three minutes off: both are told", async () => {
     const there = await start();
-    const bucket = openBucket({ ...there, secretAccessKey: "other", region: "auto" }, QUICK, () => new Date(Date.now() - 180_000));
+    const bucket = openBucket(
+      { ...there, secretAccessKey: "other", region: "auto" },
+      QUICK,
+      () => new Date(Date.now() - 180_000),
+    );
     expect(await failure(bucket.check(FOLDER))).toMatchObject({
       message: "the secret of the bucket's key is wrong; this machine's clock is 3 minutes behind the bucket's",
       hint: "psn config set S3_SECRET_ACCESS_KEY",
@@ -298,7 +316,8 @@ describe("a server that misbehaves", () => {
   ];
   test.each(DOWN)("%s: tried three times and given up", async (_, reply, limits) => {
     const { endpoint, seen } = await serve(reply);
-    for (const error of await failures(endpoint, limits)) expect(error).toMatchObject({ code: "VENDOR_UNREACHABLE", hint: "psn doctor" });
+    for (const error of await failures(endpoint, limits))
+      expect(error).toMatchObject({ code: "VENDOR_UNREACHABLE", hint: "psn doctor" });
     expect(seen.map((line) => line.split(" ")[0]).join(" ")).toBe("PUT PUT PUT GET GET GET DELETE DELETE DELETE");
   });
 
@@ -313,7 +332,10 @@ describe("a server that misbehaves", () => {
       },
     });
     const bucket = open(`http://127.0.0.1:${server.port}`, { ...QUICK, requestMs: 50 });
-    expect(await failure(bucket.get(KEY, sha256(BYTES)))).toMatchObject({ code: "VENDOR_UNREACHABLE", details: { said: "Timeout" } });
+    expect(await failure(bucket.get(KEY, sha256(BYTES)))).toMatchObject({
+      code: "VENDOR_UNREACHABLE",
+      details: { said: "Timeout" },
+    });
     expect(asked).toBe(3);
     await server.stop(true);
   });
@@ -330,7 +352,8 @@ describe("a server that misbehaves", () => {
   test("nobody at that port", async () => {
     const { endpoint } = await serve(plain(200));
     await servers.splice(0)[0]?.stop();
-    for (const error of await failures(endpoint)) expect(error).toMatchObject({ code: "VENDOR_UNREACHABLE", hint: "psn doctor" });
+    for (const error of await failures(endpoint))
+      expect(error).toMatchObject({ code: "VENDOR_UNREACHABLE", hint: "psn doctor" });
   });
 
   const ALLOW = "let the key do that, or psn config set S3_SECRET_ACCESS_KEY";
@@ -350,12 +373,27 @@ describe("a server that misbehaves", () => {
       CLOCK,
     ],
     ["a plain 403 a day off", plain(403, null, { date: "Thu, 01 Jan 2026 00:00:00 GMT" }), "VENDOR_AUTH", CLOCK],
-    ["a region at another endpoint", xml(301, "PermanentRedirect", "<Region>eu-west-1</Region>"), "VENDOR_REFUSED", MOVED],
-    ["a redirect that names the region alone", plain(301, null, { "x-amz-bucket-region": "eu-west-1" }), "VENDOR_REFUSED", MOVED],
+    [
+      "a region at another endpoint",
+      xml(301, "PermanentRedirect", "<Region>eu-west-1</Region>"),
+      "VENDOR_REFUSED",
+      MOVED,
+    ],
+    [
+      "a redirect that names the region alone",
+      plain(301, null, { "x-amz-bucket-region": "eu-west-1" }),
+      "VENDOR_REFUSED",
+      MOVED,
+    ],
     ["a quota", xml(403, "QuotaExceeded"), "VENDOR_QUOTA", ROOM],
     ["MinIO's quota", xml(400, "XMinioAdminBucketQuotaExceeded"), "VENDOR_QUOTA", ROOM],
     ["a full disk", plain(507), "VENDOR_QUOTA", "make room on the bucket's server; then psn doctor"],
-    ["MinIO's full disk", xml(507, "XMinioStorageFull"), "VENDOR_QUOTA", "make room on the bucket's server; then psn doctor"],
+    [
+      "MinIO's full disk",
+      xml(507, "XMinioStorageFull"),
+      "VENDOR_QUOTA",
+      "make room on the bucket's server; then psn doctor",
+    ],
     ["too large", xml(400, "EntityTooLarge"), "VENDOR_REFUSED", SMALLER],
     ["too large for a proxy", plain(413, "<html>"), "VENDOR_REFUSED", SMALLER],
     [
@@ -381,7 +419,12 @@ describe("a server that misbehaves", () => {
     ["a bucket elsewhere", xml(301, "PermanentRedirect"), "VENDOR_REFUSED", "psn config set S3_ENDPOINT"],
     ["a website", plain(404, "<html>not found</html>"), "VENDOR_REFUSED", "psn config set S3_ENDPOINT"],
     ["a 404 that says nothing", plain(404), "VENDOR_REFUSED", "psn config set S3_ENDPOINT"],
-    ["a code that is a property of every object", xml(400, "constructor"), "VENDOR_REFUSED", "psn config set S3_ENDPOINT"],
+    [
+      "a code that is a property of every object",
+      xml(400, "constructor"),
+      "VENDOR_REFUSED",
+      "psn config set S3_ENDPOINT",
+    ],
   ];
   test.each(SAID)("%s: asked once", async (_, reply, code, hint) => {
     const { endpoint, seen } = await serve(reply);
@@ -487,7 +530,10 @@ describe("a server that misbehaves", () => {
     await open(server.origin).put(KEY, BYTES, "image/png");
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(990);
     const { endpoint, seen } = await serve(plain(503, null, { "retry-after": "120" }));
-    expect(await failure(open(endpoint).put(KEY, BYTES, "image/png"))).toMatchObject({ code: "VENDOR_UNREACHABLE", retryAfterMs: 120_000 });
+    expect(await failure(open(endpoint).put(KEY, BYTES, "image/png"))).toMatchObject({
+      code: "VENDOR_UNREACHABLE",
+      retryAfterMs: 120_000,
+    });
     expect(seen).toHaveLength(1);
   });
 
@@ -560,12 +606,19 @@ describe("a server that misbehaves", () => {
     });
     await server.stop(true);
     const tls = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: fine, tls: certificate({ name: "127.0.0.1" }) });
-    expect((await failure(open(`http://127.0.0.1:${tls.port}`).check(FOLDER))).message).toContain("must begin with https://");
+    expect((await failure(open(`http://127.0.0.1:${tls.port}`).check(FOLDER))).message).toContain(
+      "must begin with https://",
+    );
     await tls.stop(true);
   });
 
   const CERTIFICATES = [
-    ["nobody this machine trusts has signed", { name: "127.0.0.1" }, "is not signed by an authority", "NODE_EXTRA_CA_CERTS"],
+    [
+      "nobody this machine trusts has signed",
+      { name: "127.0.0.1" },
+      "is not signed by an authority",
+      "NODE_EXTRA_CA_CERTS",
+    ],
     ["is over", { name: "127.0.0.1", expired: true }, "has expired", "renew it"],
   ] as const;
   test.each(CERTIFICATES)("a certificate that %s", async (_, options, message, hint) => {
@@ -595,7 +648,8 @@ describe("a server that misbehaves", () => {
     let said = "";
     for await (const chunk of child.stdout) said += String(chunk);
     expect(said.trim()).toBe(
-      "the certificate of the bucket's service is for another name than the one in S3_ENDPOINT -> psn config set S3_ENDPOINT",
+      "the certificate of the bucket's service is for another name than the one in S3_ENDPOINT -> psn config set " +
+        "S3_ENDPOINT",
     );
     await server.stop(true);
     await rm(folder, { recursive: true });

@@ -9,8 +9,8 @@ import { sourceFiles } from "../scripts/house/imports.ts";
 import { surveyed } from "../scripts/house/picture.ts";
 
 /*
- * Who may import whom is said once, in scripts/house/layers.ts. Here each import of the tree is held against it, and so are imports that
- * nobody may write: by the table itself, and by Biome with what is generated from the table.
+ * Who may import whom is said once, in scripts/house/layers.ts. Here each import of the tree is held against it, and so
+ * are imports that nobody may write: by the table itself, and by Biome with what is generated from the table.
  */
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -122,8 +122,12 @@ test("Biome refuses the same, by what is generated from the table", () => {
     ["lint", "--only=style/noRestrictedImports", "--max-diagnostics=none", "--reporter=json", "src"],
     { cwd: folder, encoding: "utf8" },
   );
-  const { diagnostics } = JSON.parse(stdout) as { diagnostics: { location: { path: string; start: { line: number } } }[] };
-  const refused = diagnostics.map(({ location }) => `${location.path} ${all.get(location.path)?.[location.start.line - 1]?.[1]}`);
+  const { diagnostics } = JSON.parse(stdout) as {
+    diagnostics: { location: { path: string; start: { line: number } } }[];
+  };
+  const refused = diagnostics.map(
+    ({ location }) => `${location.path} ${all.get(location.path)?.[location.start.line - 1]?.[1]}`,
+  );
   expect(refused.toSorted()).toEqual(FORBIDDEN.map(([file, specifier]) => `${file} ${specifier}`).toSorted());
 });
 
@@ -134,7 +138,8 @@ test("no process measures how long it waits by the wall clock, which can step", 
     const lines = readFileSync(join(root, "src", name), "utf8").split("\n");
     return lines.filter((line) => line.includes("Date.now()")).map((line) => `${name}: ${line.trim()}`);
   });
-  // Where it is the time of day that counts: what is shown, how far two clocks are apart, and when somebody else is to look again.
+  // Where it is the time of day that counts: what is shown, how far two clocks are apart, and when somebody else is to
+  // look again.
   const meant = ["cli/commands/accounts.ts", "core/db/stores/inspection.ts", "trigger/delivery.ts"];
   expect(uses.filter((use) => !meant.some((name) => use.startsWith(`${name}:`)))).toEqual([]);
 });

@@ -9,11 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AVIF, GIF, icc, movie, pdf, picture } from "./support/media-files.ts";
 
 /*
- * What another program, exiftool (Debian: libimage-exiftool-perl), writes into files of every kind and finds in them again, before and after.
+ * What another program, exiftool (Debian: libimage-exiftool-perl), writes into files of every kind and finds in them
+ * again, before and after.
  */
 
 const hasExiftool = spawnSync("exiftool", ["-ver"]).status === 0;
-if (!hasExiftool) console.info("skipped: tests/metadata.test.ts needs exiftool (apt-get install libimage-exiftool-perl)");
+if (!hasExiftool)
+  console.info("skipped: tests/metadata.test.ts needs exiftool (apt-get install libimage-exiftool-perl)");
 
 let folder: string;
 beforeAll(async () => {
@@ -25,8 +27,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** Every field of a file as `Group:Name` with its value, but for those of the file system. */
 function fieldsOf(path: string): Record<string, string> {
   const text = execFileSync("exiftool", ["-a", "-G1", "-s", "-ee", "-u", path], { encoding: "utf8" });
-  const fields = [...text.matchAll(/^\[(.+?)\]\s+(\S+)\s*: (.*)$/gm)].map(([, group, name, value]) => [`${group}:${name}`, value ?? ""]);
-  return Object.fromEntries(fields.filter(([name]) => !/^(System|ExifTool|File:(Directory|FileName))/.test(name ?? "")));
+  const fields = [...text.matchAll(/^\[(.+?)\]\s+(\S+)\s*: (.*)$/gm)].map(([, group, name, value]) => [
+    `${group}:${name}`,
+    value ?? "",
+  ]);
+  return Object.fromEntries(
+    fields.filter(([name]) => !/^(System|ExifTool|File:(Directory|FileName))/.test(name ?? "")),
+  );
 }
 
 /** Each value is a word that stands nowhere else, so that it can be searched for in the bytes too. */
@@ -109,7 +116,13 @@ const KINDS: readonly Kind[] = [
     taken: ALL,
     pixels: chunks(/^(VP8 |VP8L|ALPH|ICCP)$/),
   },
-  { name: "photo.avif", make: async () => AVIF, write: [...EXIF, ...XMP], taken: ALL, pixels: (bytes) => pictureOf(bytes) },
+  {
+    name: "photo.avif",
+    make: async () => AVIF,
+    write: [...EXIF, ...XMP],
+    taken: ALL,
+    pixels: (bytes) => pictureOf(bytes),
+  },
   {
     name: "loop.gif",
     make: async () => GIF,
@@ -133,7 +146,13 @@ const KINDS: readonly Kind[] = [
   {
     name: "film.mov",
     make: () => movie("mov"),
-    write: [...XMP, "-UserData:GPSCoordinates=52.516, 13.377", `-Keys:Author=${OWNER}`, `-Keys:Comment=${COMMENT}`, `-Keys:Title=${TITLE}`],
+    write: [
+      ...XMP,
+      "-UserData:GPSCoordinates=52.516, 13.377",
+      `-Keys:Author=${OWNER}`,
+      `-Keys:Comment=${COMMENT}`,
+      `-Keys:Title=${TITLE}`,
+    ],
     taken: ALL,
     pixels: mediaData,
   },
@@ -156,10 +175,15 @@ describe.skipIf(!hasExiftool)("exiftool finds nothing of where, by whom and with
   test.each(KINDS)("$name", async ({ name, make, write, taken, pixels }) => {
     const path = join(folder, name);
     await writeFile(path, await make());
-    execFileSync("exiftool", ["-q", "-overwrite_original", "-api", "LargeFileSupport=1", ...write, path], { stdio: "pipe", cwd: folder });
+    execFileSync("exiftool", ["-q", "-overwrite_original", "-api", "LargeFileSupport=1", ...write, path], {
+      stdio: "pipe",
+      cwd: folder,
+    });
     const before = fieldsOf(path);
     const raw = new Uint8Array(await readFile(path));
-    expect(Object.keys(before).filter((field) => WHO.test(field)).length, "what was written is there").toBeGreaterThan(3);
+    expect(Object.keys(before).filter((field) => WHO.test(field)).length, "what was written is there").toBeGreaterThan(
+      3,
+    );
 
     const read = await readMedia(path);
     expect(read.taken).toEqual(expect.arrayContaining([...taken]));

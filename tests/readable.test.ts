@@ -23,7 +23,9 @@ test("every kind that a platform takes is one psn reads", async () => {
 
 test("docs/platforms.md names no other", () => {
   const lines =
-    readFileSync(new URL("../docs/platforms.md", import.meta.url), "utf8").match(/^\| (images|videos|documents) \|.*MB: (.*) \|$/gm) ?? [];
+    readFileSync(new URL("../docs/platforms.md", import.meta.url), "utf8").match(
+      /^\| (images|videos|documents) \|.*MB: (.*) \|$/gm,
+    ) ?? [];
   const named = lines.flatMap((line) => (/MB: (.*) \|$/.exec(line)?.[1] ?? "").split(", "));
   const short = known.map((mime) => mime.split("/")[1]);
   expect(named.length).toBeGreaterThan(5);

@@ -52,25 +52,35 @@ async function doctor(theirs: Told, ours: Told) {
     settings: ours,
     now: () => new Date(),
   } as unknown as Parameters<typeof examineHub>[0];
-  const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined };
-  return (await examineHub(world, { id: USER, handle: "ada", timeZone: "UTC" }, options)).find(({ name }) => name === "worker");
+  const options = {
+    network: false,
+    signal: new AbortController().signal,
+    watchdogMinutes: 5,
+    hears: async () => undefined,
+  };
+  return (await examineHub(world, { id: USER, handle: "ada", timeZone: "UTC" }, options)).find(
+    ({ name }) => name === "worker",
+  );
 }
 
 describe("a worker that runs while a setting is changed", () => {
-  test.each(READ_ONCE)("%s: goes by the one it started with, which psn doctor says until it is started again", async (name) => {
-    write({});
-    const worker = opened();
-    expect(await doctor(worker, opened())).toMatchObject({ status: "ok" });
-    write({ [name]: OTHER[name] });
-    expect(await doctor(worker, opened())).toEqual({
-      name: "worker",
-      status: "warn",
-      said: `w goes by another ${name} than this command; a worker reads that only when it starts`,
-      fix: "stop it and start psn worker again",
-    });
-    expect(await doctor(opened(), opened())).toMatchObject({ status: "ok" });
-    expect(JSON.stringify(worker())).not.toMatch(/postgres:|tr_prod|other/);
-  });
+  test.each(READ_ONCE)(
+    "%s: goes by the one it started with, which psn doctor says until it is started again",
+    async (name) => {
+      write({});
+      const worker = opened();
+      expect(await doctor(worker, opened())).toMatchObject({ status: "ok" });
+      write({ [name]: OTHER[name] });
+      expect(await doctor(worker, opened())).toEqual({
+        name: "worker",
+        status: "warn",
+        said: `w goes by another ${name} than this command; a worker reads that only when it starts`,
+        fix: "stop it and start psn worker again",
+      });
+      expect(await doctor(opened(), opened())).toMatchObject({ status: "ok" });
+      expect(JSON.stringify(worker())).not.toMatch(/postgres:|tr_prod|other/);
+    },
+  );
 
   test("follows what it reads again", async () => {
     write({});
@@ -83,13 +93,17 @@ describe("a worker that runs while a setting is changed", () => {
   test("names the shell where the setting is from there", async () => {
     write({});
     const worker = opened({ DATABASE_DRIVER: "pg" });
-    expect(await doctor(worker, opened())).toMatchObject({ fix: "unset DATABASE_DRIVER there, and start psn worker again" });
+    expect(await doctor(worker, opened())).toMatchObject({
+      fix: "unset DATABASE_DRIVER there, and start psn worker again",
+    });
   });
 });
 
 test.each(["pooled", "elsewhere", new PsnError("DB_REFUSED", "no", { hint: "psn config set DATABASE_URL" })] as const)(
   "the advice about a deaf worker (%s) says to start it again",
   (now) => {
-    expect(deafness(now)?.fix).toMatch(/psn config set DATABASE_\w+; where a worker runs, stop it and start psn worker again$/);
+    expect(deafness(now)?.fix).toMatch(
+      /psn config set DATABASE_\w+; where a worker runs, stop it and start psn worker again$/,
+    );
   },
 );

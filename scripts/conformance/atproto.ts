@@ -7,8 +7,8 @@ import { findFacets, mentionFacet, sortFacets } from "../../src/platforms/bluesk
 import type { Difference, Found } from "./difference.ts";
 
 /*
- * atproto's own tests, with psn's detection in place of theirs: their file is run as it is but for its imports, which lead here. A test
- * does not end at its first difference.
+ * atproto's own tests, with psn's detection in place of theirs: their file is run as it is but for its imports, which
+ * lead here. A test does not end at its first difference.
  */
 
 let asked = "";

@@ -14,7 +14,10 @@ export interface Found {
   readonly differences: readonly Difference[];
 }
 
-/** What a reason is kept by. psn's answer is part of it, so that a changed answer asks for its reason anew; the suites' texts are not psn's. */
+/**
+ * What a reason is kept by. psn's answer is part of it, so that a changed answer asks for its reason anew; the suites'
+ * texts are not psn's.
+ */
 export function idOf({ check, text, psn }: Difference): string {
   return createHash("sha256")
     .update(JSON.stringify([check, text, psn]))

@@ -45,17 +45,25 @@ function linksOf(text: string): string[] {
   return inOrder([...written, ...findBareLinks(text, written)]).map(({ start, end }) => text.slice(start, end));
 }
 
-/** The entities that are cut where the text is cut into parts of any size that holds each of them, as Bluesky counts and as X does. */
+/**
+ * The entities that are cut where the text is cut into parts of any size that holds each of them, as Bluesky counts and
+ * as X does.
+ */
 function cutsOf(text: string, entities: readonly string[], sign: string): [string, string[]][] {
   const wide = String.fromCodePoint((sign.codePointAt(0) ?? 0) + 0xfee0);
-  const marked = sign === "" ? entities : entities.map((one) => (text.includes(`${wide}${one}`) ? `${wide}${one}` : `${sign}${one}`));
+  const marked =
+    sign === ""
+      ? entities
+      : entities.map((one) => (text.includes(`${wide}${one}`) ? `${wide}${one}` : `${sign}${one}`));
   // X takes no other form of a letter than NFC.
   const forms = (words: string) => words.normalize("NFC");
   const longest = (length: (one: string) => number) => Math.max(...marked.map(length));
-  const cutIn = (parts: readonly string[]) => marked.filter((one) => !parts.some((part) => forms(part).includes(forms(one))));
+  const cutIn = (parts: readonly string[]) =>
+    marked.filter((one) => !parts.some((part) => forms(part).includes(forms(one))));
   const cuts = (length: (one: string) => number, partsAt: (room: number) => string[]) => {
     const lost = new Set<string>();
-    for (let room = longest(length); room < length(text); room += 1) for (const one of cutIn(partsAt(room))) lost.add(one);
+    for (let room = longest(length); room < length(text); room += 1)
+      for (const one of cutIn(partsAt(room))) lost.add(one);
     return [...lost];
   };
   const long = measureText(text) > 0;

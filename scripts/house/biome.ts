@@ -1,14 +1,17 @@
 import { LAYERS, namedBy } from "./layers.ts";
 
 /*
- * The table of layers as Biome's overrides. A pattern takes back what one before it refused, as in .gitignore; to name a file, the
- * folders above it are named too, each of which lets nothing else in.
+ * The table of layers as Biome's overrides. A pattern takes back what one before it refused, as in .gitignore; to name
+ * a file, the folders above it are named too, each of which lets nothing else in.
  */
 
 /** The text of biome.layers.json. */
 export function biomeLayers(): string {
   const overrides = [
-    { includes: ["src/**"], ...refusing(["**"], "This folder belongs to no layer: list it in scripts/house/layers.ts.") },
+    {
+      includes: ["src/**"],
+      ...refusing(["**"], "This folder belongs to no layer: list it in scripts/house/layers.ts."),
+    },
     ...byDepth().map((name) => override(name)),
   ];
   return `${JSON.stringify({ overrides }, null, 2)}\n`;
@@ -26,14 +29,18 @@ function override(name: string) {
   const group = [
     "**",
     ...(isFile ? [] : ["!./**"]),
-    ...(isFile || name.includes("*") ? [] : [...above(`@psn/${name}`), `@psn/${name}`, `@psn/${name}/**`].map((each) => `!${each}`)),
+    ...(isFile || name.includes("*")
+      ? []
+      : [...above(`@psn/${name}`), `@psn/${name}`, `@psn/${name}/**`].map((each) => `!${each}`)),
     ...packages.flatMap(packagePatterns),
     ...namedBy(may).flatMap((other) => layerPatterns(name, other)),
     ...Object.keys(LAYERS).flatMap((other) =>
       isWithin(other, name) && !namedBy(may).includes(other) ? [relative(name, other), `@psn/${other}`] : [],
     ),
     ...namedBy(may).flatMap((other) =>
-      Object.keys(LAYERS).flatMap((inner) => (isWithin(inner, other) && !namedBy(may).includes(inner) ? [`@psn/${inner}`] : [])),
+      Object.keys(LAYERS).flatMap((inner) =>
+        isWithin(inner, other) && !namedBy(may).includes(inner) ? [`@psn/${inner}`] : [],
+      ),
     ),
   ];
   return {
@@ -43,7 +50,9 @@ function override(name: string) {
 }
 
 const refusing = (group: readonly string[], message: string) => ({
-  linter: { rules: { style: { noRestrictedImports: { level: "error", options: { patterns: [{ group, message }] } } } } },
+  linter: {
+    rules: { style: { noRestrictedImports: { level: "error", options: { patterns: [{ group, message }] } } } },
+  },
 });
 
 function packagePatterns(name: string): readonly string[] {
@@ -67,7 +76,8 @@ function above(path: string): readonly string[] {
   return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
 }
 
-const isWithin = (inner: string, outer: string) => inner !== outer && !outer.endsWith(".ts") && inner.startsWith(`${outer}/`);
+const isWithin = (inner: string, outer: string) =>
+  inner !== outer && !outer.endsWith(".ts") && inner.startsWith(`${outer}/`);
 
 /** `./tasks.ts` for wiring/tasks.ts as seen from wiring; the name itself where it lies elsewhere. */
 function relative(from: string, to: string): string {

@@ -11,11 +11,17 @@ export function refusals(path: string, source: string): readonly string[] {
   });
 }
 
-function refusal({ from, to, isPackage }: Import, { name, room, layer }: NonNullable<ReturnType<typeof layerOf>>): string | undefined {
-  if (isPackage || to === "package.json") return layer.packages.includes(to) ? undefined : `${name} does not import the package ${to}`;
+function refusal(
+  { from, to, isPackage }: Import,
+  { name, room, layer }: NonNullable<ReturnType<typeof layerOf>>,
+): string | undefined {
+  if (isPackage || to === "package.json")
+    return layer.packages.includes(to) ? undefined : `${name} does not import the package ${to}`;
   if (!to.startsWith("src/")) return `${from} imports ${to}, which is not in src`;
   const other = layerOf(to);
   if (!other) return `${to} belongs to no layer`;
   if (other.room === room) return undefined;
-  return namedBy(layer.may).includes(other.name) && !(other.name === name) ? undefined : `${name} does not import ${other.room}`;
+  return namedBy(layer.may).includes(other.name) && !(other.name === name)
+    ? undefined
+    : `${name} does not import ${other.room}`;
 }

@@ -12,7 +12,8 @@ export interface Import {
   readonly isType: boolean;
 }
 
-const STATEMENT = /^(?:import|export)\s+(type\s)?[^;"']*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/gm;
+const STATEMENT =
+  /^(?:import|export)\s+(type\s)?[^;"']*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/gm;
 
 /** What this source of the project imports, statically and by `import()`. */
 export function importsIn(from: string, source: string): readonly Import[] {

@@ -11,11 +11,11 @@ export interface Layer {
 const VOCABULARY = ["core/types", "core/errors.ts"];
 
 /**
- * Who may import whom: what is not in this table is forbidden. tests/layers.test.ts checks every import against it; Biome's overrides
- * (biome.json) and the picture in docs/architecture.md are generated from it (`bun run docs`).
+ * Who may import whom: what is not in this table is forbidden. tests/layers.test.ts checks every import against it;
+ * Biome's overrides (biome.json) and the picture in docs/architecture.md are generated from it (`bun run docs`).
  *
- * A name is a folder or a file below src. `*` stands for the name of one folder, and each of these is a layer of its own: a platform
- * does not import another one. The most specific name counts.
+ * A name is a folder or a file below src. `*` stands for the name of one folder, and each of these is a layer of its
+ * own: a platform does not import another one. The most specific name counts.
  */
 export const LAYERS: Readonly<Record<string, Layer>> = {
   "core/errors.ts": { may: [], packages: [], holds: "every error psn can report" },
@@ -32,12 +32,28 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "files, settings, media, ciphers",
   },
   "core/utils/crypto.ts": { may: VOCABULARY, packages: ["node"], holds: "AES-256-GCM, and the hub's key" },
-  "core/vault.ts": { may: [...VOCABULARY, "core/ports", "core/utils", "core/utils/crypto.ts"], packages: ["node"], holds: "sealed tokens" },
-  "core/hub-file.ts": { may: [...VOCABULARY, "core/utils"], packages: ["node", "age-encryption"], holds: "the archive of a hub" },
+  "core/vault.ts": {
+    may: [...VOCABULARY, "core/ports", "core/utils", "core/utils/crypto.ts"],
+    packages: ["node"],
+    holds: "sealed tokens",
+  },
+  "core/hub-file.ts": {
+    may: [...VOCABULARY, "core/utils"],
+    packages: ["node", "age-encryption"],
+    holds: "the archive of a hub",
+  },
   "core/bucket": { may: [...VOCABULARY, "core/ports", "core/net"], packages: ["node"], holds: "S3" },
   "core/db": {
     may: [...VOCABULARY, "core/ports", "core/utils", "core/net", "core/vault.ts"],
-    packages: ["node", "drizzle-orm", "pg", "@neondatabase/serverless", "ws", "@electric-sql/pglite", "@electric-sql/pglite-socket"],
+    packages: [
+      "node",
+      "drizzle-orm",
+      "pg",
+      "@neondatabase/serverless",
+      "ws",
+      "@electric-sql/pglite",
+      "@electric-sql/pglite-socket",
+    ],
     holds: "the database: drivers, stores, migrations",
   },
   domain: { may: VOCABULARY, packages: ["zod", "yaml", "tlds", "fastest-levenshtein"], holds: "decisions without I/O" },
@@ -65,7 +81,17 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "builds a world from hub.env",
   },
   "wiring/tasks.ts": {
-    may: ["app", ...VOCABULARY, "core/ports", "core/utils", "core/vault.ts", "core/db", "platforms/index.ts", "queue", "wiring/parts.ts"],
+    may: [
+      "app",
+      ...VOCABULARY,
+      "core/ports",
+      "core/utils",
+      "core/vault.ts",
+      "core/db",
+      "platforms/index.ts",
+      "queue",
+      "wiring/parts.ts",
+    ],
     packages: [],
     holds: "the tasks' world",
   },
@@ -87,7 +113,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** The layer that a file below src belongs to, and the room: the layer's name with its `*` filled in. */
-export function layerOf(path: string): { readonly name: string; readonly room: string; readonly layer: Layer } | undefined {
+export function layerOf(
+  path: string,
+): { readonly name: string; readonly room: string; readonly layer: Layer } | undefined {
   const parts = path.replace(/^src\//, "").split("/");
   for (let length = parts.length; length > 0; length--) {
     const room = parts.slice(0, length).join("/");

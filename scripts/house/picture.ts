@@ -29,7 +29,9 @@ export function surveyed(root: string): House {
   const names = [...new Set(files.map(nameOf))];
   const rooms = names.map((name): Room => {
     const own = files.filter((file) => nameOf(file) === name);
-    const leading = imports.filter(({ from, to }) => nameOf(from) === name && nameOf(to) !== name).map(({ to }) => nameOf(to));
+    const leading = imports
+      .filter(({ from, to }) => nameOf(from) === name && nameOf(to) !== name)
+      .map(({ to }) => nameOf(to));
     const counts = Map.groupBy(leading, (to) => to);
     return {
       name,
@@ -93,7 +95,9 @@ function circlesIn(graph: ReadonlyMap<string, readonly { readonly to: string }[]
 export function picture({ rooms }: House): string {
   const width = Math.max(...rooms.map(({ name }) => name.length));
   return rooms
-    .map(({ level, name, imports }) => `${String(level).padStart(2)}  ${name.padEnd(width)}  ${short([...imports.keys()])}`.trimEnd())
+    .map(({ level, name, imports }) =>
+      `${String(level).padStart(2)}  ${name.padEnd(width)}  ${short([...imports.keys()])}`.trimEnd(),
+    )
     .join("\n");
 }
 
@@ -101,6 +105,8 @@ export function picture({ rooms }: House): string {
 function short(names: readonly string[]): string {
   const folders = Map.groupBy(names.toSorted(), (name) => (name.startsWith("core/") ? "core/" : name));
   return [...folders]
-    .map(([folder, all]) => (all.length === 1 ? all[0] : `${folder}{${all.map((name) => name.slice(folder.length)).join(", ")}}`))
+    .map(([folder, all]) =>
+      all.length === 1 ? all[0] : `${folder}{${all.map((name) => name.slice(folder.length)).join(", ")}}`,
+    )
     .join(", ");
 }

@@ -5,7 +5,10 @@ import { shortId } from "./find-deliveries.ts";
 /** What decides whether a person can do something. */
 type Situation = Pick<DeliverySummary, "id" | "platform" | "handle" | "state" | "health" | "atWork" | "code">;
 
-/** What only a person can settle: psn has given up asking, or cannot ask before the account is connected again; and no worker may still send it. */
+/**
+ * What only a person can settle: psn has given up asking, or cannot ask before the account is connected again; and no
+ * worker may still send it.
+ */
 export function isUnsure({ state, health, atWork }: Pick<DeliverySummary, "state" | "health" | "atWork">): boolean {
   return !atWork && (state === "unconfirmed" || (health !== "ok" && UNDER_WAY.includes(state)));
 }
@@ -19,15 +22,16 @@ export function reconnecting(platform: string, handle: string): string {
 }
 
 /**
- * The commands that help with this delivery now, the likelier first; none where it goes on by itself, or has ended well. Each is one
- * that psn accepts in this state.
+ * The commands that help with this delivery now, the likelier first; none where it goes on by itself, or has ended
+ * well. Each is one that psn accepts in this state.
  */
 export function advice(delivery: Situation): readonly string[] {
   const { platform, handle, state, health, atWork, code } = delivery;
   const id = shortId(delivery.id);
   if (isUnsure(delivery)) return [`psn resolve ${id} --live URL`, `psn resolve ${id} --not-live`];
   if (atWork) return [];
-  if (health !== "ok" && (state === "held" || state === "scheduled")) return [reconnecting(platform, handle), `psn cancel ${id}`];
+  if (health !== "ok" && (state === "held" || state === "scheduled"))
+    return [reconnecting(platform, handle), `psn cancel ${id}`];
   if (state === "held") return code === "HUB_COPIED" ? ["psn recover"] : [`psn retry ${id}`, `psn cancel ${id}`];
   return state === "failed" ? [`psn retry ${id}`] : [];
 }

@@ -24,8 +24,11 @@ export async function putKey(
 }
 
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */
-export const openKey = (vault: Vault, userId: string, { id, name, value }: Pick<SealedKey, "id" | "name" | "value">): string =>
-  vault.open(placeOf(userId, id, name), value);
+export const openKey = (
+  vault: Vault,
+  userId: string,
+  { id, name, value }: Pick<SealedKey, "id" | "name" | "value">,
+): string => vault.open(placeOf(userId, id, name), value);
 
 /**
  * The user's own apps: what the environment and keys.env say stands above what is sealed in the hub.

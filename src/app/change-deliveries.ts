@@ -62,7 +62,9 @@ const without = (all: readonly DeliverySummary[], some: readonly DeliverySummary
 function isPossible({ to }: Change, { state, unitList }: DeliveryDetail): boolean {
   if (FROM[to].includes(state)) return true;
   // While the platform works on an upload nothing was sent.
-  return to !== "retry" && state === "pending" && unitList.every((unit) => unit.state !== "pending" || unit.sentAt === null);
+  return (
+    to !== "retry" && state === "pending" && unitList.every((unit) => unit.state !== "pending" || unit.sentAt === null)
+  );
 }
 
 async function telling(
@@ -74,7 +76,12 @@ async function telling(
   return { deliveries, left, woken: await wakeUp(world, userId, deliveries) };
 }
 
-function apply({ stores: { posts } }: World, userId: string, ids: readonly string[], change: Change): Promise<readonly string[]> {
+function apply(
+  { stores: { posts } }: World,
+  userId: string,
+  ids: readonly string[],
+  change: Change,
+): Promise<readonly string[]> {
   switch (change.to) {
     case "cancel":
       return posts.cancel(userId, ids);
@@ -99,9 +106,9 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
 }
 
 /**
- * Records what a person found out about a delivery whose answer is missing; `live` is the post's address. Throws STATE_CONFLICT for any
- * other, and INPUT_INVALID for an address that does not lead to the post which the rest of a thread must answer. `noReturn` is called right before the rows are
- * changed, and may throw.
+ * Records what a person found out about a delivery whose answer is missing; `live` is the post's address. Throws
+ * STATE_CONFLICT for any other, and INPUT_INVALID for an address that does not lead to the post which the rest of a
+ * thread must answer. `noReturn` is called right before the rows are changed, and may throw.
  */
 export async function resolveDelivery(
   world: World,
@@ -119,14 +126,17 @@ export async function resolveDelivery(
   if (others.length > 0)
     throw new PsnError(
       "INPUT_INVALID",
-      `${open.length} deliveries of this post are unconfirmed; name one: ${open.map((one) => shortId(one.id)).join(", ")}`,
+      `${open.length} deliveries of this post are unconfirmed; name one: ` +
+        `${open.map((one) => shortId(one.id)).join(", ")}`,
     );
   const verdict = live === undefined ? "not-live" : { live: await refAt(world, userId, delivery, live, signal) };
   const left = without(all, [delivery]);
   if (dryRun) return { deliveries: [delivery], left, woken: NOBODY_WOKEN };
   noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
-    throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", { hint: `psn show ${id}` });
+    throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", {
+      hint: `psn show ${id}`,
+    });
   return telling(world, userId, await posts.detail(userId, [delivery.id]), left);
 }
 
@@ -138,17 +148,31 @@ function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): P
   return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, { hint: helps ?? `psn show ${id}` });
 }
 
-/** What the platform calls the post at this address: needed where units to come answer it, good to know where none do. */
-async function refAt(world: World, userId: string, delivery: DeliveryDetail, url: string, signal: AbortSignal): Promise<Ref> {
+/**
+ * What the platform calls the post at this address: needed where units to come answer it, good to know where none do.
+ */
+async function refAt(
+  world: World,
+  userId: string,
+  delivery: DeliveryDetail,
+  url: string,
+  signal: AbortSignal,
+): Promise<Ref> {
   const { accountId, platform, handle, unitList } = delivery;
   const goesOn = unitList.filter(({ state }) => state !== "published").length > 1;
-  const asked = askAccount(world, userId, accountId, signal, async (adapter, session) => adapter.locate?.(url, session));
+  const asked = askAccount(world, userId, accountId, signal, async (adapter, session) =>
+    adapter.locate?.(url, session),
+  );
   const ref = await asked.catch((error: unknown) => {
     if (goesOn || !(error instanceof PsnError)) throw error;
   });
   if (ref) return ref;
   if (!goesOn) return { id: url, url };
-  throw new PsnError("INPUT_INVALID", `${platform}:${handle} has no post at this address, and the rest of the thread must answer it`, {
-    hint: "copy the address from the post's own page",
-  });
+  throw new PsnError(
+    "INPUT_INVALID",
+    `${platform}:${handle} has no post at this address, and the rest of the thread must answer it`,
+    {
+      hint: "copy the address from the post's own page",
+    },
+  );
 }

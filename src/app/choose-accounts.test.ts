@@ -7,7 +7,14 @@ const PLATFORMS = ["bluesky", "mastodon", "feed"];
 
 function account(platform: string, handle: string, health: Account["health"] = "ok"): Account {
   const profile = { subject: handle, handle, url: "https://example.com", home: "https://example.com" };
-  const rest = { healthReason: null, pausedUntil: null, createdAt: new Date(0), expiresAt: null, refreshedAt: null, renews: true };
+  const rest = {
+    healthReason: null,
+    pausedUntil: null,
+    createdAt: new Date(0),
+    expiresAt: null,
+    refreshedAt: null,
+    renews: true,
+  };
   return { id: `id-${platform}-${handle}`, platform, profile, health, ...rest };
 }
 
@@ -69,7 +76,11 @@ describe("the accounts a user means", () => {
 
 describe("accounts of one handle, as an earlier psn left them", () => {
   const one = { ...account("linkedin", "Ada Lovelace"), id: "one" };
-  const two = { ...account("linkedin", "ada lovelace"), id: "two", profile: { ...one.profile, handle: "ada lovelace", subject: "other" } };
+  const two = {
+    ...account("linkedin", "ada lovelace"),
+    id: "two",
+    profile: { ...one.profile, handle: "ada lovelace", subject: "other" },
+  };
 
   test("have names of their own, which are accepted; the short one is refused with both", () => {
     const long = [...namesOf([one, two, ada]).values()];
@@ -78,7 +89,9 @@ describe("accounts of one handle, as an earlier psn left them", () => {
       expect.stringMatching(/^linkedin:ada lovelace#[0-9a-f]{4}$/),
       "bluesky:ada.example",
     ]);
-    const chosen = long.map((name) => chooseAccounts([one, two, ada], [name], [...PLATFORMS, "linkedin"]).map(({ id }) => id));
+    const chosen = long.map((name) =>
+      chooseAccounts([one, two, ada], [name], [...PLATFORMS, "linkedin"]).map(({ id }) => id),
+    );
     expect(chosen).toEqual([["one"], ["two"], [ada.id]]);
     for (const short of ["linkedin:Ada Lovelace", "Ada Lovelace", "linkedin"])
       expect(refusal([one, two, ada], short)).toMatchObject({
@@ -90,14 +103,22 @@ describe("accounts of one handle, as an earlier psn left them", () => {
   test("a name in full is that account, though another's handle reads alike", () => {
     const odd = account("linkedin", "bluesky:ada.example");
     expect(names(chooseAccounts([ada, odd], ["bluesky:ada.example"], PLATFORMS))).toEqual(["bluesky:ada.example"]);
-    expect(names(chooseAccounts([ada, odd], ["linkedin:bluesky:ada.example"], PLATFORMS))).toEqual(["linkedin:bluesky:ada.example"]);
+    expect(names(chooseAccounts([ada, odd], ["linkedin:bluesky:ada.example"], PLATFORMS))).toEqual([
+      "linkedin:bluesky:ada.example",
+    ]);
   });
 });
 
 describe("what is refused", () => {
   test("names what there is", () => {
-    expect(refusal(all)).toMatchObject({ code: "INPUT_REQUIRED", message: expect.stringContaining("bluesky:work.example") });
-    expect(refusal(all, "bluesky")).toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining("2 accounts") });
+    expect(refusal(all)).toMatchObject({
+      code: "INPUT_REQUIRED",
+      message: expect.stringContaining("bluesky:work.example"),
+    });
+    expect(refusal(all, "bluesky")).toMatchObject({
+      code: "INPUT_INVALID",
+      message: expect.stringContaining("2 accounts"),
+    });
     expect(refusal(all, "bluesky:eve.example")).toMatchObject({
       code: "NOT_FOUND",
       message: expect.stringContaining("bluesky:ada.example"),

@@ -3,18 +3,27 @@ import type { Account } from "@psn/core/ports/accounts.ts";
 import { taggedHandle } from "./own-name.ts";
 
 /**
- * The accounts a user means: `bluesky` (the only one there), `bluesky:ada.example`, a handle alone, or `all`.
- * Throws AUTH_REQUIRED when none is connected for a platform, NOT_FOUND and INPUT_INVALID when a name fits none or several.
+ * The accounts a user means: `bluesky` (the only one there), `bluesky:ada.example`, a handle alone, or `all`. Throws
+ * AUTH_REQUIRED when none is connected for a platform, NOT_FOUND and INPUT_INVALID when a name fits none or several.
  */
-export function chooseAccounts(accounts: readonly Account[], names: readonly string[], platformIds: readonly string[]): readonly Account[] {
+export function chooseAccounts(
+  accounts: readonly Account[],
+  names: readonly string[],
+  platformIds: readonly string[],
+): readonly Account[] {
   const connected = accounts.filter(({ health }) => health !== "disconnected");
-  if (connected.length === 0) throw new PsnError("AUTH_REQUIRED", "no account is connected yet", { hint: "psn connect PLATFORM" });
+  if (connected.length === 0)
+    throw new PsnError("AUTH_REQUIRED", "no account is connected yet", { hint: "psn connect PLATFORM" });
   if (names.length === 0) {
     const [only, ...others] = connected;
     if (only && others.length === 0) return [only];
-    throw new PsnError("INPUT_REQUIRED", `which of your ${connected.length} accounts? ${[...namesOf(connected).values()].join(", ")}`, {
-      hint: "pass --to with one or more of them, or --to all",
-    });
+    throw new PsnError(
+      "INPUT_REQUIRED",
+      `which of your ${connected.length} accounts? ${[...namesOf(connected).values()].join(", ")}`,
+      {
+        hint: "pass --to with one or more of them, or --to all",
+      },
+    );
   }
   const chosen = new Map<string, Account>();
   for (const name of joined(connected, names))
@@ -28,8 +37,8 @@ export function nameOf(account: Pick<Account, "platform" | "profile">): string {
 }
 
 /**
- * A name for each of these accounts, by its id. Accounts of an earlier psn may have one handle; each of them has a tag here, until it is
- * connected again and keeps it.
+ * A name for each of these accounts, by its id. Accounts of an earlier psn may have one handle; each of them has a tag
+ * here, until it is connected again and keeps it.
  */
 export function namesOf(accounts: readonly Account[]): ReadonlyMap<string, string> {
   const key = (account: Account) => nameOf(account).toLowerCase();
@@ -53,7 +62,9 @@ export function accountNamed(accounts: readonly Account[], name: string): Accoun
 function joined(accounts: readonly Account[], pieces: readonly string[]): readonly string[] {
   const plain = (name: string) => name.toLowerCase().replaceAll(/\s*,\s*/g, ",");
   const known = new Set(
-    accounts.flatMap((account) => [plain(nameOf(account)), plain(account.profile.handle)]).filter((name) => name.includes(",")),
+    accounts
+      .flatMap((account) => [plain(nameOf(account)), plain(account.profile.handle)])
+      .filter((name) => name.includes(",")),
   );
   for (let from = 0; from < pieces.length; from += 1)
     for (let to = pieces.length; to > from + 1; to -= 1) {
@@ -85,8 +96,12 @@ function matching(accounts: readonly Account[], name: string, platformIds: reado
   if (platformIds.includes(platform)) {
     const there = accounts.filter((account) => account.platform === platform);
     if (there.length > 0)
-      throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${listed(there)}`, { hint: "psn accounts" });
+      throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${listed(there)}`, {
+        hint: "psn accounts",
+      });
     throw new PsnError("AUTH_REQUIRED", `no ${platform} account is connected`, { hint: `psn connect ${platform}` });
   }
-  throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${listed(accounts)}`, { hint: "psn accounts" });
+  throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${listed(accounts)}`, {
+    hint: "psn accounts",
+  });
 }

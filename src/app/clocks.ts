@@ -2,8 +2,8 @@ import type { World } from "@psn/core/ports/world.ts";
 import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
 
 /*
- * The wall clock can step, and the steady clock can stand still while a machine sleeps. What depends on time inside a process asks
- * both, and believes neither alone.
+ * The wall clock can step, and the steady clock can stand still while a machine sleeps. What depends on time inside a
+ * process asks both, and believes neither alone.
  */
 
 type Clocks = Pick<World, "now" | "elapsedMs">;
@@ -18,12 +18,17 @@ export function momentOf({ now, elapsedMs }: Clocks): Moment {
   return { wallMs: now().getTime(), steadyMs: elapsedMs() };
 }
 
-/** Two clocks that both run may part by so much between two readings, in milliseconds, and by a thousandth of the time. */
+/**
+ * Two clocks that both run may part by so much between two readings, in milliseconds, and by a thousandth of the time.
+ */
 const APART_MS = 1_000;
 const APART_SHARE = 1 / 1_000;
 
 /** How long ago that was, in milliseconds, by whichever clock says more; `trusted` is false where they disagree. */
-export function since(clocks: Clocks, { wallMs, steadyMs }: Moment): { readonly ms: number; readonly trusted: boolean } {
+export function since(
+  clocks: Clocks,
+  { wallMs, steadyMs }: Moment,
+): { readonly ms: number; readonly trusted: boolean } {
   const now = momentOf(clocks);
   const [wall, steady] = [now.wallMs - wallMs, now.steadyMs - steadyMs];
   return { ms: Math.max(wall, steady), trusted: Math.abs(wall - steady) <= APART_MS + Math.abs(steady) * APART_SHARE };
@@ -44,12 +49,16 @@ interface Watched {
 const watched = new WeakMap<object, Watched>();
 
 /**
- * Takes note of the database's clock and answers how old something can be that the database calls `ageMs` old: where its clock has
- * stepped since this process first read it, no older than the step. What lies in the future was written before the clock stepped back:
- * it is as old as that step, or as this process's knowledge of the clock; and at least half as old as the patience, so that processes
- * that live for one look do not ask every two seconds.
+ * Takes note of the database's clock and answers how old something can be that the database calls `ageMs` old: where
+ * its clock has stepped since this process first read it, no older than the step. What lies in the future was written
+ * before the clock stepped back: it is as old as that step, or as this process's knowledge of the clock; and at least
+ * half as old as the patience, so that processes that live for one look do not ask every two seconds.
  */
-export function steadyAge({ elapsedMs, stores }: Pick<World, "elapsedMs" | "stores">, readAt: Date, ageMs: number): number {
+export function steadyAge(
+  { elapsedMs, stores }: Pick<World, "elapsedMs" | "stores">,
+  readAt: Date,
+  ageMs: number,
+): number {
   const now = elapsedMs();
   const offsetMs = readAt.getTime() - now;
   const known = watched.get(stores) ?? { offsetMs, readAtMs: now, firstReadAtMs: now, steppedAtMs: undefined };

@@ -40,8 +40,8 @@ export interface Meant {
 }
 
 /**
- * Connects or reconnects the account this leads to. Throws what the platform's `connect` or `exchange` throws, and INPUT_INVALID
- * for another account than the one that is meant.
+ * Connects or reconnects the account this leads to. Throws what the platform's `connect` or `exchange` throws, and
+ * INPUT_INVALID for another account than the one that is meant.
  */
 export async function connectAccount(
   world: World,
@@ -54,24 +54,31 @@ export async function connectAccount(
   const platform = await world.platforms.load(platformId);
   const net: Net = { ...netOf(world, userId, signal), ...(meant.dryRun ? { dryRun: true } : {}) };
   const known = knownTo(world, userId, platformId);
-  const { credentials, profile, publicKey } = await connectionOf(platform, consent, net, known).catch((error: unknown) => {
-    // While connecting, a refused token is not an expired one.
-    if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
-      throw new PsnError("AUTH_REVOKED", error.message, {
-        cause: error,
-        hint: `check what you entered, then: psn connect ${platformId}`,
-      });
-    throw namingApp(error, platform);
-  });
+  const { credentials, profile, publicKey } = await connectionOf(platform, consent, net, known).catch(
+    (error: unknown) => {
+      // While connecting, a refused token is not an expired one.
+      if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
+        throw new PsnError("AUTH_REVOKED", error.message, {
+          cause: error,
+          hint: `check what you entered, then: psn connect ${platformId}`,
+        });
+      throw namingApp(error, platform);
+    },
+  );
   const knownId = await world.stores.accounts.find(userId, platformId, profile.subject);
   const named = await withOwnName(world, userId, platformId, profile);
-  const wanted = meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
+  const wanted =
+    meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
   if (wanted && wanted.profile.subject !== profile.subject) {
     await forget(world, userId, platform, { credentials, profile });
     throw new PsnError(
       "INPUT_INVALID",
       `that is ${platformId}:${profile.handle}, and ${nameOf(wanted)} was to be reconnected; nothing was changed`,
-      { hint: `log in there as ${plainHandle(wanted.profile)} and try again; to have both: psn connect ${platformId} --another` },
+      {
+        hint:
+          `log in there as ${plainHandle(wanted.profile)} and try again; to have both: psn connect ${platformId} ` +
+          "--another",
+      },
     );
   }
   const id = knownId ?? world.newId();
@@ -160,8 +167,9 @@ async function forget(world: World, userId: string, platform: Platform, connecti
 }
 
 /**
- * Tells the platform to forget the account's credentials, where it offers that, and forgets them here. Returns what became of
- * its deliveries, and why the platform was not told, if it was not. `noReturn` is called before the platform is told, and may throw.
+ * Tells the platform to forget the account's credentials, where it offers that, and forgets them here. Returns what
+ * became of its deliveries, and why the platform was not told, if it was not. `noReturn` is called before the platform
+ * is told, and may throw.
  */
 export async function disconnectAccount(
   world: World,
@@ -190,15 +198,26 @@ export async function disconnectAccount(
 async function connectionOf(platform: Platform, consent: Consent, net: Net, known: Known): Promise<Connection> {
   if ("form" in consent && platform.connect) return platform.connect(consent.form, net, known);
   if ("answer" in consent && platform.exchange) return platform.exchange(consent.answer, net);
-  throw new PsnError("USAGE", `${platform.id} does not connect in this way`, { hint: `psn connect ${platform.id} --help` });
+  throw new PsnError("USAGE", `${platform.id} does not connect in this way`, {
+    hint: `psn connect ${platform.id} --help`,
+  });
 }
 
-export type AccountCheck = { readonly ok: true; readonly handle: string } | { readonly ok: false; readonly error: PsnError };
+export type AccountCheck =
+  | { readonly ok: true; readonly handle: string }
+  | { readonly ok: false; readonly error: PsnError };
 
 /** Asks the platform whether it still knows this account. Read-only but for a token that had to be exchanged. */
-export async function checkAccount(world: World, userId: string, accountId: string, signal: AbortSignal): Promise<AccountCheck> {
+export async function checkAccount(
+  world: World,
+  userId: string,
+  accountId: string,
+  signal: AbortSignal,
+): Promise<AccountCheck> {
   try {
-    const { handle } = await askAccount(world, userId, accountId, signal, (platform, session) => platform.identify(session));
+    const { handle } = await askAccount(world, userId, accountId, signal, (platform, session) =>
+      platform.identify(session),
+    );
     return { ok: true, handle };
   } catch (error) {
     if (error instanceof PsnError) return { ok: false, error };

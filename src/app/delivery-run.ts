@@ -15,7 +15,10 @@ import { tellOfChange } from "./tell-user.ts";
  * One delivery under one claim: its request, its session, and what is written of it.
  */
 
-/** Waits for a turn to hold so many bytes of media in memory, where many deliveries are under way; the caller gives it back. */
+/**
+ * Waits for a turn to hold so many bytes of media in memory, where many deliveries are under way; the caller gives it
+ * back.
+ */
 export type Turn = (bytes: number) => Promise<() => void>;
 
 export interface Held extends HeldClaim {
@@ -32,7 +35,10 @@ export interface Run extends Held {
   readonly earlier: string | null;
 }
 
-/** How long ago the unit was first about to be sent, in milliseconds, when it was loaded; no older than a step of the database's clock. */
+/**
+ * How long ago the unit was first about to be sent, in milliseconds, when it was loaded; no older than a step of the
+ * database's clock.
+ */
 export function ageMs({ world, loaded }: Pick<Run, "world" | "loaded">, { sentAt }: StoredUnit): number {
   return sentAt ? steadyAge(world, loaded.readAt, loaded.readAt.getTime() - sentAt.getTime()) : 0;
 }
@@ -53,7 +59,8 @@ export function requestOf(
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
     if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
-    const open = async () => opened.get(id)?.content ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
+    const open = async () =>
+      opened.get(id)?.content ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
     const { bucket } = world;
     if (!bucket) return { ...info, open };
     const linker = async () => opened.get(id)?.linker ?? (await linkerOf(world, bucket, claim.userId, info));
@@ -92,7 +99,14 @@ export async function withRefresh<T>(run: Run, work: (session: Session) => Promi
 
 /** Gives the run a session with new credentials. Throws AUTH_REVOKED when only the user can help, else what passes. */
 export async function exchange(run: Run, reason: PsnError): Promise<void> {
-  run.session = await refreshSession(run.world, run.claim.userId, run.loaded.account, run.platform, run.session, reason).catch(weather);
+  run.session = await refreshSession(
+    run.world,
+    run.claim.userId,
+    run.loaded.account,
+    run.platform,
+    run.session,
+    reason,
+  ).catch(weather);
 }
 
 /** What a platform says of a token that was replaced while it was asked says nothing of the account any more. */
@@ -112,7 +126,11 @@ function weather(error: unknown): never {
 /** What would be an unknown outcome, of a request that publishes nothing. */
 export function unsent(said: PsnError): PsnError {
   const { message, details, retryAfterMs } = said;
-  return new PsnError("PLATFORM_DOWN", message, { cause: said, details, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+  return new PsnError("PLATFORM_DOWN", message, {
+    cause: said,
+    details,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 }
 
 /** Writes the platform's clear answer; true when another unit follows under this claim. */
@@ -124,7 +142,11 @@ export function out(run: Run, unit: StoredUnit, outcome: Outcome): Promise<boole
 }
 
 /** Writes a change and tells its user what they must know; `goesOn` if it was written. */
-export async function written(run: Pick<Run, "loaded"> & HeldClaim, change: DeliveryChange, goesOn: boolean): Promise<boolean> {
+export async function written(
+  run: Pick<Run, "loaded"> & HeldClaim,
+  change: DeliveryChange,
+  goesOn: boolean,
+): Promise<boolean> {
   const mine = await write(run, change);
   if (mine) await tellOfChange(run.world, run.claim.userId, run.loaded, change);
   return mine && goesOn;

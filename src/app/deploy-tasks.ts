@@ -2,7 +2,13 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { TriggerDev, TriggerWorker } from "@psn/core/ports/vendors.ts";
 
 /** Ids of this version's tasks, sorted; a test holds them against the bundle. */
-export const TASKS: readonly string[] = ["prune", "publish-delivery", "publish-due", "refresh-tokens", "settle-unknown"];
+export const TASKS: readonly string[] = [
+  "prune",
+  "publish-delivery",
+  "publish-due",
+  "refresh-tokens",
+  "settle-unknown",
+];
 /** The variable that says which psn was deployed last, and as which version there. */
 export const DEPLOYED = "PSN_DEPLOYED";
 /** Variables that the build reads too: what production does by them changes only with a deployment. */
@@ -24,9 +30,9 @@ export interface Deployment {
 }
 
 /**
- * Brings the tasks and their settings to Trigger.dev and checks that production runs exactly this version's tasks. Throws
- * STATE_CONFLICT where the project runs somebody else's tasks and DEPLOY_FAILED where a program is missing, before anything is changed;
- * else DEPLOY_FAILED, VENDOR_….
+ * Brings the tasks and their settings to Trigger.dev and checks that production runs exactly this version's tasks.
+ * Throws STATE_CONFLICT where the project runs somebody else's tasks and DEPLOY_FAILED where a program is missing,
+ * before anything is changed; else DEPLOY_FAILED, VENDOR_….
  */
 export async function deployTasks(deployment: Deployment): Promise<TriggerWorker> {
   const { trigger, projectRef, version, secrets, plain, ours, ready, ship } = deployment;

@@ -33,14 +33,17 @@ export interface Ground {
   readonly file: HubFile;
   /** Undefined where there is no token or key for it. */
   readonly trigger: TriggerDev | undefined;
-  /** The access token of Trigger.dev that psn has: enough of it to find it in the dashboard, and the page there that revokes it. */
+  /**
+   * The access token of Trigger.dev that psn has: enough of it to find it in the dashboard, and the page there that
+   * revokes it.
+   */
   readonly token: { readonly name: string; readonly page: string } | undefined;
   readonly neon: Neon | undefined;
   /** Names of the variables psn sets for its tasks. */
   readonly variables: readonly string[];
   /**
-   * Removes what this hub has put into its bucket. Answers how many files that were, and how many of its users another hub has put there,
-   * or this one under an older key; or why all were left. Throws nothing.
+   * Removes what this hub has put into its bucket. Answers how many files that were, and how many of its users another
+   * hub has put there, or this one under an older key; or why all were left. Throws nothing.
    */
   readonly emptyBucket: () => Promise<Emptied>;
   /** Takes psn's schema and its login out of a database that stays. */
@@ -65,7 +68,8 @@ export function planDestruction({ file, variables, token, dataFolder, hasData }:
   const removals: PlannedRemoval[] = [];
   const ref = file.get("TRIGGER_PROJECT_REF");
   // A project's variables go with it.
-  if (ref !== undefined && isMade("trigger-project")) removals.push({ what: "trigger project", name: ref, how: "remove", note: null });
+  if (ref !== undefined && isMade("trigger-project"))
+    removals.push({ what: "trigger project", name: ref, how: "remove", note: null });
   else if (ref !== undefined) {
     removals.push({ what: "trigger variables", name: variablesOf(variables, ref), how: "remove", note: null });
     const note = "it was there before psn; take psn's tasks away by deploying your own";
@@ -83,19 +87,32 @@ export function planDestruction({ file, variables, token, dataFolder, hasData }:
     });
   // A run that was stopped after it had made a project and before it knew the project's id.
   const leftAtTrigger = ref === undefined ? nameOf("trigger-project") : undefined;
-  if (leftAtTrigger !== undefined) removals.push({ what: "trigger project", name: leftAtTrigger, how: "remove", note: "if it was made" });
+  if (leftAtTrigger !== undefined)
+    removals.push({ what: "trigger project", name: leftAtTrigger, how: "remove", note: "if it was made" });
   // Its API revokes no token.
   if (token !== undefined && (ref ?? leftAtTrigger) !== undefined)
-    removals.push({ what: "trigger token", name: token.name, how: "leave", note: `it stays valid; revoke it at ${token.page}` });
+    removals.push({
+      what: "trigger token",
+      name: token.name,
+      how: "leave",
+      note: `it stays valid; revoke it at ${token.page}`,
+    });
   const neonId = file.get("NEON_PROJECT_ID");
   const leftAtNeon = neonId === undefined ? nameOf("neon-project") : undefined;
-  if (leftAtNeon !== undefined) removals.push({ what: "neon project", name: leftAtNeon, how: "remove", note: "if it was made" });
+  if (leftAtNeon !== undefined)
+    removals.push({ what: "neon project", name: leftAtNeon, how: "remove", note: "if it was made" });
   const database = file.get("DATABASE_URL");
-  if (neonId !== undefined && isMade("neon-project")) removals.push({ what: "neon project", name: neonId, how: "remove", note: null });
+  if (neonId !== undefined && isMade("neon-project"))
+    removals.push({ what: "neon project", name: neonId, how: "remove", note: null });
   else if (database !== undefined || file.get("DATABASE_OWNER_URL") !== undefined)
-    removals.push({ what: "schema", name: "psn, with everything in it, and the login that psn made", how: "remove", note: null });
-  // A folder is known to be psn's where the hub lived in it, or where psn wrote down that it was about to. A hub that was elsewhere, or
-  // whose database was never made, has none: what lies there is somebody's.
+    removals.push({
+      what: "schema",
+      name: "psn, with everything in it, and the login that psn made",
+      how: "remove",
+      note: null,
+    });
+  // A folder is known to be psn's where the hub lived in it, or where psn wrote down that it was about to. A hub that
+  // was elsewhere, or whose database was never made, has none: what lies there is somebody's.
   else if (hasData && (file.get("PSN_USER") !== undefined || made.includes(MADE_DATA)))
     removals.push({ what: "embedded database", name: dataFolder, how: "remove", note: null });
   removals.push({ what: "notes", name: "incarnation and locks in config/", how: "remove", note: null });
@@ -103,22 +120,27 @@ export function planDestruction({ file, variables, token, dataFolder, hasData }:
   return removals;
 }
 
-const variablesOf = (variables: readonly string[], ref: string) => `${variables.length} variables of production in ${ref}`;
+const variablesOf = (variables: readonly string[], ref: string) =>
+  `${variables.length} variables of production in ${ref}`;
 
 const GONE = null;
 
 /**
- * Undoes what psn made, and never what it adopted; it may be stopped anywhere and run again. Throws INPUT_REQUIRED before
- * anything is done where a key is missing, VENDOR_…, DB_….
+ * Undoes what psn made, and never what it adopted; it may be stopped anywhere and run again. Throws INPUT_REQUIRED
+ * before anything is done where a key is missing, VENDOR_…, DB_….
  */
 export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) => void): Promise<readonly Removal[]> {
   const { file, trigger, neon, variables } = ground;
   const removals = planDestruction(ground);
   const has = (what: Removal["what"]) => removals.some((removal) => removal.what === what && removal.how === "remove");
   if (has("neon project") && !neon)
-    throw new PsnError("INPUT_REQUIRED", "Neon's API key is needed to delete the project psn made", { hint: "pass --neon-api-key-stdin" });
+    throw new PsnError("INPUT_REQUIRED", "Neon's API key is needed to delete the project psn made", {
+      hint: "pass --neon-api-key-stdin",
+    });
   if ((has("trigger variables") || has("trigger project")) && !trigger)
-    throw new PsnError("INPUT_REQUIRED", "hub.env has no TRIGGER_ACCESS_TOKEN any more", { hint: "psn config set TRIGGER_ACCESS_TOKEN" });
+    throw new PsnError("INPUT_REQUIRED", "hub.env has no TRIGGER_ACCESS_TOKEN any more", {
+      hint: "psn config set TRIGGER_ACCESS_TOKEN",
+    });
   const done: Removal[] = [];
   for (const planned of removals) {
     let removal: Removal = { ...planned, how: planned.how === "remove" ? "removed" : "left" };
@@ -135,7 +157,8 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         const done = await ground.emptyBucket();
         if ("left" in done) removal = { ...removal, how: "left", note: `${done.left}: remove what is ${removal.note}` };
         else {
-          const more = done.others === 0 ? "" : `; ${done.others} stay, of another hub with the same users or of an older key`;
+          const more =
+            done.others === 0 ? "" : `; ${done.others} stay, of another hub with the same users or of an older key`;
           removal = { ...removal, note: `${done.removed === 1 ? "1 file" : `${done.removed} files`}${more}` };
         }
         break;
@@ -165,15 +188,22 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
 }
 
 function withLeft(removal: Removal, left: readonly string[]): Removal {
-  return left.length === 0 ? removal : { ...removal, note: `the folder stays: it holds ${left.join(", ")}, which psn did not make` };
+  return left.length === 0
+    ? removal
+    : { ...removal, note: `the folder stays: it holds ${left.join(", ")}, which psn did not make` };
 }
 
-/** By its id, or by the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which is psn's. */
+/**
+ * By its id, or by the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which
+ * is psn's.
+ */
 async function removeNeon(neon: Neon, id: string | undefined, name: string): Promise<void> {
   if (id !== undefined) return neon.remove(id);
   const organizations = await neon.organizations();
   const places = organizations.length === 0 ? [undefined] : organizations.map((organization) => organization.id);
-  const found = (await Promise.all(places.map((place) => neon.byName(name, place)))).flat().map((project) => project.id);
+  const found = (await Promise.all(places.map((place) => neon.byName(name, place))))
+    .flat()
+    .map((project) => project.id);
   const [only] = one("Neon", name, found);
   if (only !== undefined) await neon.remove(only);
 }
@@ -192,7 +222,11 @@ async function removeTrigger(
   const without = `this server cannot delete a project; ${variablesOf(variables, ref)} are removed`;
   return became === "paused"
     ? { ...removal, how: "stopped", note: `${without} and production is paused; delete it in the dashboard` }
-    : { ...removal, how: "left", note: `${without}; its schedules still run and do nothing; delete it in the dashboard` };
+    : {
+        ...removal,
+        how: "left",
+        note: `${without}; its schedules still run and do nothing; delete it in the dashboard`,
+      };
 }
 
 /** A project that is gone has none; of the names only those that are there are asked for. */
@@ -208,7 +242,9 @@ async function removeVariables(trigger: TriggerDev, ref: string, variables: read
 /** By the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which is psn's. */
 async function madeTrigger(trigger: TriggerDev, name: string): Promise<string | undefined> {
   const organizations = await trigger.organizations();
-  const found = (await Promise.all(organizations.map(({ id }) => trigger.byName(name, id)))).flat().map((project) => project.ref);
+  const found = (await Promise.all(organizations.map(({ id }) => trigger.byName(name, id))))
+    .flat()
+    .map((project) => project.ref);
   return one("Trigger.dev", name, found)[0];
 }
 

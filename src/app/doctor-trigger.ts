@@ -20,9 +20,14 @@ export interface TriggerGround {
 export async function examineTrigger(ground: TriggerGround): Promise<readonly Check[]> {
   const { api, projectRef, secretKey } = ground;
   const key = await checking("trigger.dev", async () => {
-    if (!(await api.byRef(projectRef))) return fail("trigger.dev", `this token does not see ${projectRef}`, "psn init --trigger");
+    if (!(await api.byRef(projectRef)))
+      return fail("trigger.dev", `this token does not see ${projectRef}`, "psn init --trigger");
     if ((await api.secretKey(projectRef)) !== secretKey)
-      return fail("trigger.dev", "TRIGGER_SECRET_KEY is not the key of this project's production", "psn init --trigger");
+      return fail(
+        "trigger.dev",
+        "TRIGGER_SECRET_KEY is not the key of this project's production",
+        "psn init --trigger",
+      );
     return ok("trigger.dev", "token and key are valid");
   });
   if (key.status !== "ok" || secretKey === undefined) return [key];
@@ -32,7 +37,11 @@ export async function examineTrigger(ground: TriggerGround): Promise<readonly Ch
     key,
     await checking("production", async () =>
       (await api.isPaused(projectRef))
-        ? fail("production", "is paused at Trigger.dev: no task runs, and nothing is published", `resume it at ${ground.dashboard}`)
+        ? fail(
+            "production",
+            "is paused at Trigger.dev: no task runs, and nothing is published",
+            `resume it at ${ground.dashboard}`,
+          )
         : ok("production", "is not paused"),
     ),
     await checking("deployment", async () => deploymentCheck(ground, (await seen()).get(DEPLOYED))),
@@ -42,14 +51,22 @@ export async function examineTrigger(ground: TriggerGround): Promise<readonly Ch
   ];
 }
 
-async function deploymentCheck({ api, projectRef, version }: TriggerGround, deployed: string | undefined): Promise<Check> {
+async function deploymentCheck(
+  { api, projectRef, version }: TriggerGround,
+  deployed: string | undefined,
+): Promise<Check> {
   const worker = await api.currentWorker(projectRef);
   if (!worker) return fail("deployment", "nothing is deployed yet", "psn deploy");
   const missing = TASKS.filter((task) => !worker.tasks.includes(task));
   if (missing.length > 0) return fail("deployment", `${worker.version} lacks ${missing.join(", ")}`, "psn deploy");
-  if (deployed === deployedAs(version, worker)) return ok("deployment", `${worker.version} is this version, ${version}`);
+  if (deployed === deployedAs(version, worker))
+    return ok("deployment", `${worker.version} is this version, ${version}`);
   if (deployed?.endsWith(` ${worker.version}`))
-    return warn("deployment", `${worker.version} is psn ${deployed.split(" ")[0]}, and this is ${version}`, "psn deploy");
+    return warn(
+      "deployment",
+      `${worker.version} is psn ${deployed.split(" ")[0]}, and this is ${version}`,
+      "psn deploy",
+    );
   return warn("deployment", `${worker.version} was not deployed by psn deploy`, "psn deploy");
 }
 
@@ -75,10 +92,15 @@ const API_ORIGIN = "set API_ORIGIN of the Trigger.dev server to an address that 
 
 /** A self-hosted server tells its tasks its API_ORIGIN, which is http://localhost:8030 where nobody has set it. */
 function addressCheck(address: string | undefined): Check {
-  if (address === undefined || !URL.canParse(address)) return ok("task address", "the server does not say where tasks reach it");
+  if (address === undefined || !URL.canParse(address))
+    return ok("task address", "the server does not say where tasks reach it");
   const { hostname, origin } = new URL(address);
   return OWN_MACHINE.test(hostname)
-    ? warn("task address", `tasks reach Trigger.dev at ${origin}; in a container that is the container itself`, API_ORIGIN)
+    ? warn(
+        "task address",
+        `tasks reach Trigger.dev at ${origin}; in a container that is the container itself`,
+        API_ORIGIN,
+      )
     : ok("task address", `tasks reach Trigger.dev at ${origin}`);
 }
 
@@ -87,7 +109,11 @@ async function watchdogRunCheck({ api, dashboard }: TriggerGround, secretKey: st
   if (!last) return ok("watchdog run", "none yet");
   if (!last.hasFailed) return ok("watchdog run", "the last one did not fail");
   const why = last.error ?? "for a reason that Trigger.dev does not tell";
-  return fail("watchdog run", `the last one failed: ${why}`, /does not answer at/.test(why) ? API_ORIGIN : `see it at ${dashboard}`);
+  return fail(
+    "watchdog run",
+    `the last one failed: ${why}`,
+    /does not answer at/.test(why) ? API_ORIGIN : `see it at ${dashboard}`,
+  );
 }
 
 /** Asks once, however many want to know; a failure is everybody's. */

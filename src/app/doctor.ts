@@ -74,7 +74,11 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
     await checking("late deliveries", async () => {
       const late = await inspection.late(user.id);
       if (!late || late.lateMs < LATE_MS) return ok("late deliveries", "none");
-      return fail("late deliveries", `the oldest, ${late.id.slice(-8)}, is ${minutes(late.lateMs)} late`, `psn show ${late.id.slice(-8)}`);
+      return fail(
+        "late deliveries",
+        `the oldest, ${late.id.slice(-8)}, is ${minutes(late.lateMs)} late`,
+        `psn show ${late.id.slice(-8)}`,
+      );
     }),
   ];
   const held = await soleSecrets(world, user.id);
@@ -82,12 +86,14 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
     const name = `account ${nameOf(account)}`;
     const fix = reconnecting(account.platform, account.profile.handle);
     if (account.health === "disconnected") continue;
-    if (account.health === "needs-reconnect") checks.push(fail(name, account.healthReason ?? "needs reconnecting", fix));
+    if (account.health === "needs-reconnect")
+      checks.push(fail(name, account.healthReason ?? "needs reconnecting", fix));
     else if (account.expiresAt && endsSoon(account, world.now()))
       checks.push(
         warn(
           name,
-          `its token ends on ${account.expiresAt.toISOString().slice(0, 10)}, and ${account.platform} gave nothing to renew it`,
+          `its token ends on ${account.expiresAt.toISOString().slice(0, 10)}, and ${account.platform} gave nothing ` +
+            "to renew it",
           fix,
         ),
       );
@@ -95,13 +101,23 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
     else {
       const answer = await checkAccount(world, user.id, account.id, options.signal);
       const { unasked } = await world.platforms.load(account.platform);
-      checks.push(answer.ok ? ok(name, unasked ?? "the platform knows it") : fail(name, answer.error.message, answer.error.hint ?? fix));
+      checks.push(
+        answer.ok
+          ? ok(name, unasked ?? "the platform knows it")
+          : fail(name, answer.error.message, answer.error.hint ?? fix),
+      );
     }
     const own = held.find((one) => one.account.id === account.id);
     if (own?.flaw) checks.push(warn(name, own.flaw.said, `${fix} ${own.flaw.flags}`));
     const shared = sharedWith(held, account.id, own?.secrets ?? []);
     if (shared.length > 0)
-      checks.push(warn(name, `${shared.join(" and ")} has the same secret: each of these receivers could sign for the other`, SECRET_FIX));
+      checks.push(
+        warn(
+          name,
+          `${shared.join(" and ")} has the same secret: each of these receivers could sign for the other`,
+          SECRET_FIX,
+        ),
+      );
   }
   return checks;
 }
@@ -111,7 +127,9 @@ const SECRET_FIX = "psn connect webhook ADDRESS --secret-overlap 24h, with a sec
 /** Most differences that are told one by one. */
 const MOST_TOLD = 20;
 
-/** Whether the database guards its rows as the migrations say. Also for a hub that does not open because it does not. */
+/**
+ * Whether the database guards its rows as the migrations say. Also for a hub that does not open because it does not.
+ */
 export async function examineGuards(inspection: Inspection): Promise<readonly Check[]> {
   const name = "row security";
   try {
@@ -125,7 +143,10 @@ export async function examineGuards(inspection: Inspection): Promise<readonly Ch
     const seen = await inspection.strangerSees();
     if (seen > 0) told.push(fail(name, `a stranger sees ${seen} users and posts`, "psn db migrate --repair"));
     if (told.some(({ status }) => status === "fail")) return told;
-    return [ok(name, "policies, grants and functions are as the migrations made them; a stranger sees nothing"), ...told];
+    return [
+      ok(name, "policies, grants and functions are as the migrations made them; a stranger sees nothing"),
+      ...told,
+    ];
   } catch (error) {
     const { message, hint = null } = toPsnError(error);
     return [fail(name, message, hint)];
@@ -242,7 +263,9 @@ async function watchdogCheck({ stores }: World, everyMinutes: number): Promise<C
   if (!heard) return warn("watchdog", `has not looked yet; it looks every ${everyMinutes} minutes`, "psn deploy");
   const said = `looked ${minutes(heard.beatMsAgo)} ago; it looks every ${everyMinutes} minutes`;
   // Two looks missed, and the minute by which the server may spread them.
-  return heard.beatMsAgo > (2 * everyMinutes + 1) * 60_000 ? fail("watchdog", said, "psn deploy") : ok("watchdog", said);
+  return heard.beatMsAgo > (2 * everyMinutes + 1) * 60_000
+    ? fail("watchdog", said, "psn deploy")
+    : ok("watchdog", said);
 }
 
 function minutes(ms: number): string {

@@ -19,8 +19,17 @@ export type Emptied = { readonly removed: number; readonly others: number } | { 
 
 const REMOVED_TOGETHER = 8;
 
-/** Removes the objects of a hub's users. A copy of a hub leaves them: its original has the same. Throws VENDOR_…, DB_…. */
-export async function emptyBucket({ bucket, marks, isCopy, users, accounts, movedReason }: BucketGround): Promise<Emptied> {
+/**
+ * Removes the objects of a hub's users. A copy of a hub leaves them: its original has the same. Throws VENDOR_…, DB_….
+ */
+export async function emptyBucket({
+  bucket,
+  marks,
+  isCopy,
+  users,
+  accounts,
+  movedReason,
+}: BucketGround): Promise<Emptied> {
   if (await isCopy()) return { left: "this hub is a copy, and its original may have the same files" };
   let removed = 0;
   let others = 0;
@@ -28,7 +37,8 @@ export async function emptyBucket({ bucket, marks, isCopy, users, accounts, move
     if ((await accounts.list(userId)).some(({ healthReason }) => healthReason === movedReason))
       return { left: "this hub was moved, and where it is now it has the same files" };
     const folder = objectPrefix(userId);
-    // What has another mark is of a hub that this one was imported from, or that was imported from this one; an older psn had no marks.
+    // What has another mark is of a hub that this one was imported from, or that was imported from this one; an older
+    // psn had no marks.
     const isOwn = (name: string) => marks.some((mark) => name.startsWith(mark)) || !/^[0-9a-f]{10}-/.test(name);
     const all = (await bucket.list(folder)).map(({ key }) => key);
     const keys = all.filter((key) => isOwn(key.slice(folder.length)));

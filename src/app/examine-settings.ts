@@ -16,7 +16,9 @@ export interface SettingsFile {
 export function examineSettings(bunVersion: string, files: readonly SettingsFile[]): readonly Check[] {
   const [major = 0, minor = 0] = bunVersion.split(".").map(Number);
   const recent = major > 1 || (major === 1 && minor >= 4);
-  const runtime = recent ? ok("runtime", `Bun ${bunVersion}`) : fail("runtime", `Bun ${bunVersion} is too old`, "install Bun 1.4 or newer");
+  const runtime = recent
+    ? ok("runtime", `Bun ${bunVersion}`)
+    : fail("runtime", `Bun ${bunVersion} is too old`, "install Bun 1.4 or newer");
   const found = [
     ...files.flatMap(({ problems }) => problems.map(({ message, hint = null }) => fail("settings", message, hint))),
     ...files.flatMap(({ file, unknown }) =>
@@ -24,9 +26,16 @@ export function examineSettings(bunVersion: string, files: readonly SettingsFile
     ),
     ...files.flatMap(({ file, overridden }) =>
       overridden.map((name) =>
-        warn("settings", `this shell sets ${name} to something else than ${file} does, and the shell counts`, `unset ${name}`),
+        warn(
+          "settings",
+          `this shell sets ${name} to something else than ${file} does, and the shell counts`,
+          `unset ${name}`,
+        ),
       ),
     ),
   ];
-  return [runtime, ...(found.length > 0 ? found : [ok("settings", "hub.env and keys.env are readable by you alone, and sound")])];
+  return [
+    runtime,
+    ...(found.length > 0 ? found : [ok("settings", "hub.env and keys.env are readable by you alone, and sound")]),
+  ];
 }

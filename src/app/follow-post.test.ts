@@ -68,9 +68,12 @@ describe("what the deliveries' ends amount to", () => {
     expect(outcome(states.map((state) => delivery(state)))).toEqual(code === undefined ? [exit] : [exit, code]);
   });
 
-  test.each(["scheduled", "sending", "pending"] as const)("%s of an account that needs its user is exit code 4", (state) => {
-    expect(outcome([delivery(state, "needs-reconnect")])).toEqual([4, "AUTH_REVOKED"]);
-  });
+  test.each(["scheduled", "sending", "pending"] as const)(
+    "%s of an account that needs its user is exit code 4",
+    (state) => {
+      expect(outcome([delivery(state, "needs-reconnect")])).toEqual([4, "AUTH_REVOKED"]);
+    },
+  );
 
   test("what has ended is not asked about its account any more", () => {
     expect(outcome([delivery("published", "needs-reconnect")])).toEqual([0]);
@@ -85,7 +88,13 @@ describe("what the deliveries' ends amount to", () => {
       details: {
         post: failing.postId,
         deliveries: [
-          { id: expect.any(String), account: expect.stringMatching(/^bluesky:/), state: "published", code: null, url: null },
+          {
+            id: expect.any(String),
+            account: expect.stringMatching(/^bluesky:/),
+            state: "published",
+            code: null,
+            url: null,
+          },
           { id: failing.id, account: `bluesky:${failing.handle}`, state: "failed", code: null, url: null },
         ],
       },

@@ -7,7 +7,9 @@ import { advice } from "./advice.ts";
 import { shortId } from "./find-deliveries.ts";
 import { runWorker } from "./run-worker.ts";
 
-/** How often to look, in milliseconds, while another process may be the one that publishes: rarely while it is far off. */
+/**
+ * How often to look, in milliseconds, while another process may be the one that publishes: rarely while it is far off.
+ */
 const LOOK_MS = { least: 100, most: 5_000 } as const;
 
 export interface FollowOptions {
@@ -23,7 +25,8 @@ export interface FollowOptions {
 
 /**
  * Stays until every delivery of the post has ended, publishing it from here when it is due: with or without a worker
- * elsewhere, whoever claims first sends. Returns where the deliveries are when it ends, is stopped, or nothing will happen for long.
+ * elsewhere, whoever claims first sends. Returns where the deliveries are when it ends, is stopped, or nothing will
+ * happen for long.
  */
 export async function followPost({
   world,
@@ -36,7 +39,13 @@ export async function followPost({
 }: FollowOptions): Promise<readonly DeliverySummary[]> {
   const only = (await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id);
   const done = new AbortController();
-  const worker = runWorker({ world, name: `follow-${world.newId().slice(-8)}`, version, only, stop: AbortSignal.any([stop, done.signal]) });
+  const worker = runWorker({
+    world,
+    name: `follow-${world.newId().slice(-8)}`,
+    version,
+    only,
+    stop: AbortSignal.any([stop, done.signal]),
+  });
   try {
     for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
       const deliveries = await world.stores.posts.ofPost(userId, postId);
@@ -66,8 +75,8 @@ function waitsForUser({ state, health }: DeliverySummary): boolean {
 }
 
 /**
- * Throws what the deliveries' ends amount to; returns when all are published. What may be out or is still to come counts before what
- * failed: whoever posts again after a failure must not publish anything twice.
+ * Throws what the deliveries' ends amount to; returns when all are published. What may be out or is still to come
+ * counts before what failed: whoever posts again after a failure must not publish anything twice.
  */
 export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   const open = deliveries.filter(({ state }) => state !== "published");
@@ -85,23 +94,34 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
     });
   const coming = open.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
   if (coming.length > 0) {
-    const so = coming.some(({ state }) => state === "sending") ? "nobody knows yet whether the post is out" : "the post is not out yet";
+    const so = coming.some(({ state }) => state === "sending")
+      ? "nobody knows yet whether the post is out"
+      : "the post is not out yet";
     throw new PsnError("STILL_PENDING", `stopped waiting; ${so}: ${said(open)}`, { hint, details });
   }
   const held = open.find((delivery) => !TERMINAL.has(delivery.state));
-  if (held) throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), { hint: advice(held)[0] ?? hint, details });
-  if (of("failed").length > 0) throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });
+  if (held)
+    throw new PsnError(some ? "PUBLISH_PARTIAL" : "AUTH_REVOKED", said(open), {
+      hint: advice(held)[0] ?? hint,
+      details,
+    });
+  if (of("failed").length > 0)
+    throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });
   if (!some) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint, details });
 }
 
 /**
- * What whoever stopped must know: what is stored and not out yet, and how to take it back. Undefined where every delivery has ended, or
- * waits for its user.
+ * What whoever stopped must know: what is stored and not out yet, and how to take it back. Undefined where every
+ * delivery has ended, or waits for its user.
  *
  * @param tellTime a time as the user reads it.
  * @param goesOn whether somebody publishes what is due when this command has ended.
  */
-export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (at: Date) => string, goesOn: boolean): PsnError | undefined {
+export function stoppedPost(
+  deliveries: readonly DeliverySummary[],
+  tellTime: (at: Date) => string,
+  goesOn: boolean,
+): PsnError | undefined {
   const coming = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
   const [first] = coming;
   if (!first) return undefined;
@@ -117,7 +137,8 @@ export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (a
   const id = shortId(first.postId);
   return new PsnError(
     "INTERRUPTED",
-    `stopped; post ${id} is stored, and ${goesOn ? "the worker goes on with it" : "goes on when psn worker runs"}: ${deliveries.map(tell).join(" | ")}`,
+    `stopped; post ${id} is stored, and ${goesOn ? "the worker goes on with it" : "goes on when psn worker runs"}: ` +
+      `${deliveries.map(tell).join(" | ")}`,
     {
       hint: coming.some(({ state }) => TO_COME.includes(state)) ? `psn cancel ${id}` : `psn show ${id}`,
       details: {
@@ -132,7 +153,8 @@ export function stoppedPost(deliveries: readonly DeliverySummary[], tellTime: (a
 function said(deliveries: readonly DeliverySummary[]): string {
   return deliveries
     .map((delivery) => {
-      const word = waitsForUser(delivery) && !TERMINAL.has(delivery.state) ? "must be reconnected first" : delivery.state;
+      const word =
+        waitsForUser(delivery) && !TERMINAL.has(delivery.state) ? "must be reconnected first" : delivery.state;
       return `${delivery.platform}:${delivery.handle}: ${delivery.message ?? word}`;
     })
     .join(" | ");

@@ -9,7 +9,10 @@ import { type Moment, momentOf, since } from "./clocks.ts";
  * A claim in a worker's hands: what is written under it, and how long it lasts.
  */
 
-/** How long to wait before writing an outcome again when the database did not answer or somebody held its row, in milliseconds. */
+/**
+ * How long to wait before writing an outcome again when the database did not answer or somebody held its row, in
+ * milliseconds.
+ */
 const WRITE_AGAIN_MS = [200, 1_000, 4_000] as const;
 
 /** Nothing was written, or nobody knows. */
@@ -20,7 +23,10 @@ export interface HeldClaim {
   readonly claim: Claim;
   readonly worker: string;
   readonly leaseMs: number;
-  /** Since when the lease is known to run, and for how long, in milliseconds; and what was written last, if it was not lost since. */
+  /**
+   * Since when the lease is known to run, and for how long, in milliseconds; and what was written last, if it was not
+   * lost since.
+   */
   readonly lease: { from: Moment; ms: number; last: DeliveryChange | undefined };
 }
 
@@ -28,25 +34,26 @@ export interface HeldClaim {
 const MOST_RENEWALS = 3;
 
 /**
- * A request may take half a lease. Where less is left, or this machine's clocks disagree about it, since it slept or its wall clock
- * stepped, the database is asked: the lease is renewed, and looked at once more, since the answer may come late. `ask` asks it in any
- * case: the account may have been disconnected since. Throws LEASE_LOST, and then somebody else sends, or nobody does; and
- * DB_UNREACHABLE where no answer comes in time, and then nothing was sent.
+ * A request may take half a lease. Where less is left, or this machine's clocks disagree about it, since it slept or
+ * its wall clock stepped, the database is asked: the lease is renewed, and looked at once more, since the answer may
+ * come late. `ask` asks it in any case: the account may have been disconnected since. Throws LEASE_LOST, and then
+ * somebody else sends, or nobody does; and DB_UNREACHABLE where no answer comes in time, and then nothing was sent.
  */
 export async function assertHeld(held: HeldClaim, ask = false): Promise<void> {
   for (let renewals = 0; ; renewals += 1) {
     const { ms, trusted } = since(held.world, held.lease.from);
     if ((renewals > 0 || !ask) && trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
-    if (renewals === MOST_RENEWALS) throw new PsnError("DB_UNREACHABLE", "the database answers too late for a claim to be kept");
+    if (renewals === MOST_RENEWALS)
+      throw new PsnError("DB_UNREACHABLE", "the database answers too late for a claim to be kept");
     if (!(await write(held, renewed("sending", held.leaseMs))))
       throw new PsnError("LEASE_LOST", "another worker took over, or the account was disconnected");
   }
 }
 
 /**
- * False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. A write that the database refuses
- * for what is in it is made once more without the platform's words, and then without anything but the state: what cannot be written
- * down would be sent again for ever.
+ * False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. A write that the
+ * database refuses for what is in it is made once more without the platform's words, and then without anything but the
+ * state: what cannot be written down would be sent again for ever.
  */
 export async function write(held: HeldClaim, change: DeliveryChange): Promise<boolean> {
   try {
@@ -76,13 +83,22 @@ async function writeAsIs({ world, claim, worker, lease }: HeldClaim, change: Del
   }
 }
 
-/** SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 54 program limit exceeded (PostgreSQL 18, Appendix A). */
+/**
+ * SQLSTATE classes: 22 data exception, 23 integrity constraint violation, 54 program limit exceeded (PostgreSQL 18,
+ * Appendix A).
+ */
 function isRefusedAsData(error: unknown): boolean {
-  return error instanceof PsnError && error.code === "DB_FAILED" && /^(22|23|54)/.test(String(error.details["code"] ?? ""));
+  return (
+    error instanceof PsnError && error.code === "DB_FAILED" && /^(22|23|54)/.test(String(error.details["code"] ?? ""))
+  );
 }
 
 /** Renews the lease while the work is done: uploads, and files from a slow bucket, may take longer than one. */
-export async function keepingLease<T>(held: HeldClaim, state: "claimed" | "sending" | "pending", work: () => Promise<T>): Promise<T> {
+export async function keepingLease<T>(
+  held: HeldClaim,
+  state: "claimed" | "sending" | "pending",
+  work: () => Promise<T>,
+): Promise<T> {
   let renewing: Promise<unknown> = Promise.resolve();
   const renew = () => {
     // One that fails is made up for by the next; the write that follows the work tells whether the lease was lost.

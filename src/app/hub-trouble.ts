@@ -5,8 +5,8 @@ import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import { isHubs } from "@psn/domain/delivery.ts";
 
 /*
- * What is wrong with the hub holds up posts and ends none. Its user is told once, however many posts wait for it and however often they
- * are tried; when the first of them goes on, all do.
+ * What is wrong with the hub holds up posts and ends none. Its user is told once, however many posts wait for it and
+ * however often they are tried; when the first of them goes on, all do.
  */
 
 /** What passes by itself is told when it has not passed after so many attempts, which take some minutes. */
@@ -17,7 +17,10 @@ const MOST_CHARS = 300;
 const nameOf = (code: string, message: string | null) =>
   `${code}: ${(message ?? "").replace(/\d+/g, "#")}`.slice(0, MOST_CHARS).toWellFormed();
 
-/** What to tell the user of a delivery that waits for the hub; undefined where that was told already, or may pass. Throws DB_…. */
+/**
+ * What to tell the user of a delivery that waits for the hub; undefined where that was told already, or may pass.
+ * Throws DB_….
+ */
 export async function troubleToTell(
   { stores }: World,
   userId: string,

@@ -18,7 +18,10 @@ export interface InitWish {
     readonly wish: Omit<TriggerWish, "secrets" | "plain">;
     /** Of this psn. */
     readonly version: string;
-    /** What the tasks need to know, once the hub is made. Throws STATE_CONFLICT where the tasks could not reach its database. */
+    /**
+     * What the tasks need to know, once the hub is made. Throws STATE_CONFLICT where the tasks could not reach its
+     * database.
+     */
     readonly variables: () => Pick<TriggerWish, "secrets" | "plain">;
   };
 }
@@ -26,13 +29,15 @@ export interface InitWish {
 export interface Initialised {
   readonly steps: readonly InitStep[];
   readonly user: User;
-  /** Production at Trigger.dev runs this psn's tasks as this hub wants them; null where no clock there was wished for. */
+  /**
+   * Production at Trigger.dev runs this psn's tasks as this hub wants them; null where no clock there was wished for.
+   */
   readonly isDeployed: boolean | null;
 }
 
 /**
- * Makes a hub, or what is missing of one, on this machine or at Neon, and its clock at Trigger.dev. Each step looks first
- * whether it is done and writes down what it is about to make, so that it may be stopped anywhere and run again.
+ * Makes a hub, or what is missing of one, on this machine or at Neon, and its clock at Trigger.dev. Each step looks
+ * first whether it is done and writes down what it is about to make, so that it may be stopped anywhere and run again.
  */
 export async function initHub(
   provisioning: Provisioning,

@@ -11,8 +11,8 @@ const EVERY_MS = 3_600_000;
 const ROUNDS_OF_SWEEP = 24;
 
 /**
- * What a worker does beside publishing, until told to stop: exchanges tokens before they end, and drops what nobody can need any
- * more. Never throws: trouble is told, and tried again an hour later.
+ * What a worker does beside publishing, until told to stop: exchanges tokens before they end, and drops what nobody can
+ * need any more. Never throws: trouble is told, and tried again an hour later.
  */
 export async function keepHub(world: World, stop: AbortSignal, onTrouble: (error: PsnError) => void): Promise<void> {
   const trouble = (error: unknown) => onTrouble(toPsnError(error));

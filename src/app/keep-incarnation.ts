@@ -4,7 +4,10 @@ import type { Incarnations, NoteFiles } from "@psn/core/ports/incarnation.ts";
 import type { Parting } from "@psn/core/types/index.ts";
 import { judge } from "@psn/domain/incarnation.ts";
 
-/** How often a process that publishes looks whether the database still is the one it knew, and notes that it has seen it, in milliseconds. */
+/**
+ * How often a process that publishes looks whether the database still is the one it knew, and notes that it has seen
+ * it, in milliseconds.
+ */
 const LOOK_MS = 1_000;
 
 export interface Kept {
@@ -15,8 +18,8 @@ export interface Kept {
 }
 
 /**
- * Looks whether the database is the one that this machine knew. A database that is not is held, over all its users, before this
- * returns why; undefined for one that is. Throws DB_…, CONFIG_INVALID.
+ * Looks whether the database is the one that this machine knew. A database that is not is held, over all its users,
+ * before this returns why; undefined for one that is. Throws DB_…, CONFIG_INVALID.
  */
 export async function checkIncarnation(hub: Kept): Promise<Parting | undefined> {
   const { incarnation, notes } = hub;
@@ -54,10 +57,14 @@ async function settle({ incarnation, notes, newId }: Kept): Promise<Parting | un
 }
 
 /**
- * The deliveries as whoever publishes from this machine claims them: never from a database that has not been looked at for a second,
- * and after a claim it is noted within a second that the database has come so far. `claim` throws HUB_COPIED while it is held.
+ * The deliveries as whoever publishes from this machine claims them: never from a database that has not been looked at
+ * for a second, and after a claim it is noted within a second that the database has come so far. `claim` throws
+ * HUB_COPIED while it is held.
  */
-export function claimingWhere(hub: Kept, deliveries: Deliveries): { readonly deliveries: Deliveries; readonly close: () => Promise<void> } {
+export function claimingWhere(
+  hub: Kept,
+  deliveries: Deliveries,
+): { readonly deliveries: Deliveries; readonly close: () => Promise<void> } {
   let lookedAt = Number.NEGATIVE_INFINITY;
   let looking: Promise<Parting | undefined> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -4,15 +4,21 @@ import { READ_ONCE } from "@psn/core/types/index.ts";
 import { RESTART } from "./advice.ts";
 
 /*
- * How a worker learns of what is new: it is notified, where that is proven to arrive, and else it looks. The proof is made when it
- * begins to listen, and again whenever nothing was heard for a while, since a connection can be lost without a word.
+ * How a worker learns of what is new: it is notified, where that is proven to arrive, and else it looks. The proof is
+ * made when it begins to listen, and again whenever nothing was heard for a while, since a connection can be lost
+ * without a word.
  */
 
-/** Where notifications arrive a worker looks by itself this often, in milliseconds: one can be lost with its connection. */
+/**
+ * Where notifications arrive a worker looks by itself this often, in milliseconds: one can be lost with its connection.
+ */
 export const LOOK_ANYWAY_MS = 30_000;
 /** Where none arrive it looks this often, in milliseconds: that is how late a new post may be. */
 export const LOOK_DEAF_MS = 1_000;
-/** When to try again to listen where notifications do not arrive, in milliseconds: whoever runs the pooler may have changed it. */
+/**
+ * When to try again to listen where notifications do not arrive, in milliseconds: whoever runs the pooler may have
+ * changed it.
+ */
 const AGAIN_MS = 300_000;
 
 /** The address is read when the hub is opened. */
@@ -61,7 +67,13 @@ export interface ListenOptions {
 }
 
 /** Listens until it is stopped. Never throws. */
-export function keepListening({ listen, onWake, onChange, isAway, lookAnywayMs = LOOK_ANYWAY_MS }: ListenOptions): Ears {
+export function keepListening({
+  listen,
+  onWake,
+  onChange,
+  isAway,
+  lookAnywayMs = LOOK_ANYWAY_MS,
+}: ListenOptions): Ears {
   const rest = makeRest();
   let stopped = false;
   let now: Listening | undefined;
@@ -79,7 +91,10 @@ export function keepListening({ listen, onWake, onChange, isAway, lookAnywayMs =
     told = name;
     onChange(what);
   };
-  /** Listens as long as it is heard. Resolves to how long to wait before another try, in milliseconds; undefined where it cannot be. */
+  /**
+   * Listens as long as it is heard. Resolves to how long to wait before another try, in milliseconds; undefined where
+   * it cannot be.
+   */
   const once = async (): Promise<number | undefined> => {
     let [woken, lost] = [false, false];
     const subscription = await listen(

@@ -20,21 +20,25 @@ const shelf = (bucket: Bucket, putInto: string | null): Shelf => ({
   bucket,
   stores: { posts: { findMedia: async () => ({ objectKey: KEY, bucket: putInto, sha256: "" }) } },
 });
-const linkOf = async (bucket: Bucket, putInto: string | null) => (await linkerOf(shelf(bucket, putInto), bucket, USER, FILE))(60);
+const linkOf = async (bucket: Bucket, putInto: string | null) =>
+  (await linkerOf(shelf(bucket, putInto), bucket, USER, FILE))(60);
 
 test("a link leads into the bucket into which the file was put, and psn does not read the file for it", async () => {
   const bucket = bucketAt("https://s3.example/mine", false);
   expect(await linkOf(bucket, bucket.address)).toBe(`https://s3.example/mine/${KEY}?60`);
 });
 
-test.each([["https://s3.example/mine"], [null]])("a bucket without the file gives no link to it (put into %s)", async (putInto) => {
-  await expect(linkOf(bucketAt("https://s3.example/foreign", false), putInto)).rejects.toThrow(
-    expect.objectContaining({
-      code: "CONFIG_INVALID",
-      message: expect.stringContaining("is not in https://s3.example/foreign"),
-    }),
-  );
-});
+test.each([["https://s3.example/mine"], [null]])(
+  "a bucket without the file gives no link to it (put into %s)",
+  async (putInto) => {
+    await expect(linkOf(bucketAt("https://s3.example/foreign", false), putInto)).rejects.toThrow(
+      expect.objectContaining({
+        code: "CONFIG_INVALID",
+        message: expect.stringContaining("is not in https://s3.example/foreign"),
+      }),
+    );
+  },
+);
 
 test("a bucket into which the files were copied gives links to them", async () => {
   const bucket = bucketAt("https://s3.example/new", true);

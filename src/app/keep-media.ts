@@ -11,8 +11,10 @@ export const objectPrefix = (userId: string): string => `psn/${userId}/`;
 const ROW_HOLDS_BESIDE_BUCKET = 256 * 1024;
 
 /**
- * Puts each file where it belongs: small ones into their row, large ones and those that a platform must fetch (`linked`) into the bucket. What nobody points to when the post
- * is not written, or `signal` is aborted before, is taken back. False when `write` says that nothing was. Throws MEDIA_INVALID for what no row can hold where there is no bucket, and VENDOR_….
+ * Puts each file where it belongs: small ones into their row, large ones and those that a platform must fetch
+ * (`linked`) into the bucket. What nobody points to when the post is not written, or `signal` is aborted before, is
+ * taken back. False when `write` says that nothing was. Throws MEDIA_INVALID for what no row can hold where there is no
+ * bucket, and VENDOR_….
  */
 export async function keepMedia(
   world: World,
@@ -28,7 +30,8 @@ export async function keepMedia(
   if (tooLarge)
     throw new PsnError(
       "MEDIA_INVALID",
-      `a file of ${megabytes(tooLarge.bytes)} MB does not fit into this hub's database, which takes ${megabytes(rowHolds)} MB`,
+      `a file of ${megabytes(tooLarge.bytes)} MB does not fit into this hub's database, which takes ` +
+        `${megabytes(rowHolds)} MB`,
       {
         hint: "make the file smaller, or give the hub a bucket: psn config set S3_BUCKET",
       },
@@ -64,8 +67,9 @@ export interface Shelf extends Pick<World, "bucket"> {
 }
 
 /**
- * A file's bytes, from wherever they are, and exactly those that were kept. Throws MEDIA_GONE where it is certain that nobody has them any
- * more, FILE_UNREADABLE and CONFIG_INVALID where they may be in a bucket that this process does not look into, VENDOR_…, DB_….
+ * A file's bytes, from wherever they are, and exactly those that were kept. Throws MEDIA_GONE where it is certain that
+ * nobody has them any more, FILE_UNREADABLE and CONFIG_INVALID where they may be in a bucket that this process does not
+ * look into, VENDOR_…, DB_….
  */
 export async function openMedia(
   world: Shelf,
@@ -75,26 +79,41 @@ export async function openMedia(
   return contentOf(world, await findMedia(world, userId, id), bytes);
 }
 
-async function contentOf({ bucket }: Pick<Shelf, "bucket">, found: StoredMedia, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+async function contentOf(
+  { bucket }: Pick<Shelf, "bucket">,
+  found: StoredMedia,
+  bytes: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   if ("content" in found) return found.content.slice();
   if (!bucket)
-    throw new PsnError("CONFIG_INVALID", `a media file of this post is in ${found.bucket ?? "a bucket"}, and psn has no bucket here`, {
-      hint: "psn config set S3_BUCKET",
-    });
+    throw new PsnError(
+      "CONFIG_INVALID",
+      `a media file of this post is in ${found.bucket ?? "a bucket"}, and psn has no bucket here`,
+      {
+        hint: "psn config set S3_BUCKET",
+      },
+    );
   const content = await bucket.get(found.objectKey, found.sha256, bytes);
   if (content) return content.slice();
   // The right bucket says so itself.
-  if (found.bucket === bucket.address) throw new PsnError("MEDIA_GONE", "a media file of this post is gone from the bucket");
+  if (found.bucket === bucket.address)
+    throw new PsnError("MEDIA_GONE", "a media file of this post is gone from the bucket");
   const put = found.bucket === null ? "" : `, and was put into ${found.bucket}`;
   throw new PsnError("CONFIG_INVALID", `a media file of this post is not in ${bucket.address}${put}`, {
     hint: "psn config set S3_ENDPOINT and S3_BUCKET, and unset what the shell of psn has of them",
   });
 }
 
-/** An address under which anybody can fetch a file for so many seconds. Throws MEDIA_INVALID for a file that is not in the bucket. */
+/**
+ * An address under which anybody can fetch a file for so many seconds. Throws MEDIA_INVALID for a file that is not in
+ * the bucket.
+ */
 export type Linker = (seconds: number) => string;
 
-/** Both at once: a file's bytes, and links to it where the hub has a bucket. Asks the database once. Throws what `openMedia` throws. */
+/**
+ * Both at once: a file's bytes, and links to it where the hub has a bucket. Asks the database once. Throws what
+ * `openMedia` throws.
+ */
 export async function readyMedia(
   world: Shelf,
   userId: string,
@@ -107,8 +126,8 @@ export async function readyMedia(
 }
 
 /**
- * What makes links to a file that is not read for it; everything slow is done when it resolves. A bucket other than the one into which
- * the file was put must have it. Throws MEDIA_GONE, DB_…, and what `openMedia` throws.
+ * What makes links to a file that is not read for it; everything slow is done when it resolves. A bucket other than the
+ * one into which the file was put must have it. Throws MEDIA_GONE, DB_…, and what `openMedia` throws.
  */
 export async function linkerOf(
   world: Shelf,

@@ -10,7 +10,8 @@ import { keepingLease, write } from "./held-claim.ts";
 import { readyMedia } from "./keep-media.ts";
 
 /*
- * Everything slow, before anything is sent: the token, the uploads, the files and the links to them. Then `sending`, durably.
+ * Everything slow, before anything is sent: the token, the uploads, the files and the links to them. Then `sending`,
+ * durably.
  */
 
 /** A unit that can be sent at once, and the files of it that are in memory. */
@@ -21,10 +22,14 @@ export interface Ready {
 }
 
 /**
- * Makes a unit ready under the lease, lets `send` have it, and gives its turn back. False where it is not sent now: the platform works on
- * it, something failed, or the lease is lost.
+ * Makes a unit ready under the lease, lets `send` have it, and gives its turn back. False where it is not sent now: the
+ * platform works on it, something failed, or the lease is lost.
  */
-export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready) => Promise<boolean>): Promise<boolean> {
+export async function whenReady(
+  run: Run,
+  unit: StoredUnit,
+  send: (ready: Ready) => Promise<boolean>,
+): Promise<boolean> {
   let giveBack: () => void = () => undefined;
   const tried: Tried = { prepareFailed: false };
   try {
@@ -39,7 +44,8 @@ export async function whenReady(run: Run, unit: StoredUnit, send: (ready: Ready)
     }
     // What was uploaded is not in memory any more.
     if (made.opened.size === 0) giveBack();
-    if (made.preparation?.status === "pending") return await written(run, delivery.preparing(unit.position, made.preparation), false);
+    if (made.preparation?.status === "pending")
+      return await written(run, delivery.preparing(unit.position, made.preparation), false);
     // A repeat: `sending` is written already, with the instant of the first attempt.
     if (run.purpose === "settle") return await send({ run, unit, opened: made.opened });
     await pass(run.world, "prepared, not written");
@@ -57,7 +63,10 @@ interface Made {
   readonly opened: ReadonlyMap<string, Opened>;
 }
 
-/** An adapter keeps in its handle what is worth keeping: where it throws, there is nothing, or no use in waiting any longer. */
+/**
+ * An adapter keeps in its handle what is worth keeping: where it throws, there is nothing, or no use in waiting any
+ * longer.
+ */
 interface Tried {
   prepareFailed: boolean;
 }
@@ -95,7 +104,8 @@ async function freshen(run: Run): Promise<void> {
   try {
     await exchange(run, new PsnError("AUTH_EXPIRED", "the token is about to end"));
   } catch (error) {
-    // One that still holds may do for this request; a platform that gives out short ones lets them rest between two exchanges.
+    // One that still holds may do for this request; a platform that gives out short ones lets them rest between two
+    // exchanges.
     if (lastsMs <= 0 || (error instanceof PsnError && delivery.needsUser(error))) throw error;
   }
 }

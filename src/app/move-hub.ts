@@ -4,8 +4,8 @@ import type { Place, Vault } from "@psn/core/ports/outside.ts";
 import type { Json } from "@psn/core/types/index.ts";
 
 /*
- * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by the key of
- * the hub it comes to.
+ * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by
+ * the key of the hub it comes to.
  */
 
 /** Of the file; grows when an older psn could not read it any more. */
@@ -55,8 +55,8 @@ export async function* linesOf(
 }
 
 /**
- * The head of a file, and its rows, which are to be read to their end or given back. Throws INPUT_INVALID for what is no such file,
- * is of a newer psn, or ends too early.
+ * The head of a file, and its rows, which are to be read to their end or given back. Throws INPUT_INVALID for what is
+ * no such file, is of a newer psn, or ends too early.
  */
 export async function readLines(
   lines: AsyncGenerator<string>,
@@ -76,7 +76,10 @@ export async function readLines(
   }
 }
 
-async function* rowsIn(lines: AsyncGenerator<string>, isTable: (name: string) => name is HubTable): AsyncGenerator<HubRow> {
+async function* rowsIn(
+  lines: AsyncGenerator<string>,
+  isTable: (name: string) => name is HubTable,
+): AsyncGenerator<HubRow> {
   let count = 0;
   let ended = false;
   // To the very end, where the seal of the whole shows whether something was cut off.
@@ -88,15 +91,22 @@ async function* rowsIn(lines: AsyncGenerator<string>, isTable: (name: string) =>
       yield { table, json: line.slice(tab + 1) };
     } else if (!ended && line === JSON.stringify({ end: count })) ended = true;
     else
-      throw new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", { hint: "make it again: psn export FILE" });
+      throw new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", {
+        hint: "make it again: psn export FILE",
+      });
   }
-  if (!ended) throw new PsnError("INPUT_INVALID", "the file ends before the hub does", { hint: "make it again: psn export FILE" });
+  if (!ended)
+    throw new PsnError("INPUT_INVALID", "the file ends before the hub does", {
+      hint: "make it again: psn export FILE",
+    });
 }
 
 function headOf(line: string): Head | undefined {
   try {
     const head: unknown = JSON.parse(line);
-    return typeof head === "object" && head !== null && "psn" in head && head.psn === "hub" ? (head as Head) : undefined;
+    return typeof head === "object" && head !== null && "psn" in head && head.psn === "hub"
+      ? (head as Head)
+      : undefined;
   } catch {
     return undefined;
   }
@@ -133,8 +143,8 @@ type Fields = Readonly<Record<string, Json>>;
 const fieldsOf = (json: string): Fields => JSON.parse(json);
 
 /**
- * Two hubs with the same posts must not both publish them. What was not sent waits for its user's word; what may have been sent
- * is not to be sent again by anybody, for only the hub that sent it has the answer.
+ * Two hubs with the same posts must not both publish them. What was not sent waits for its user's word; what may have
+ * been sent is not to be sent again by anybody, for only the hub that sent it has the answer.
  */
 function landDelivery(json: string, { now }: Import): { readonly json: string; readonly event: string | undefined } {
   const row = fieldsOf(json);
@@ -174,7 +184,10 @@ const SEALED: Readonly<Partial<Record<HubTable, readonly string[]>>> = {
 /** Where a row's values are sealed, by column; undefined for a row without any. */
 type Placed = { readonly fields: Fields; readonly at: (column: string) => Place } | undefined;
 
-/** Places the rows of a hub, which come in order: a token is bound to what its account is, and accounts come before their tokens. */
+/**
+ * Places the rows of a hub, which come in order: a token is bound to what its account is, and accounts come before
+ * their tokens.
+ */
 function placing(): (row: HubRow) => Placed {
   const audiences = new Map<string, readonly string[]>();
   return ({ table, json }) => {
@@ -188,11 +201,16 @@ function placing(): (row: HubRow) => Placed {
     const audience = table === "api_keys" ? [text("name")] : (audiences.get(text("account_id")) ?? []);
     // A file of an older psn knows no versions.
     const version = Number(fields["version"] ?? 1);
-    return { fields, at: (column) => ({ table, column, rowId: text("id"), userId: text("user_id"), version, audience }) };
+    return {
+      fields,
+      at: (column) => ({ table, column, rowId: text("id"), userId: text("user_id"), version, audience }),
+    };
   };
 }
 
-/** The row with its secrets in clear; undefined when one does not open, and then the row is of no use elsewhere either. */
+/**
+ * The row with its secrets in clear; undefined when one does not open, and then the row is of no use elsewhere either.
+ */
 function openRow(row: HubRow, placed: Placed, vault: Pick<Vault, "open">, lost: string[]): string | undefined {
   const columns = SEALED[row.table];
   if (!columns || !placed) return row.json;

@@ -5,14 +5,25 @@ import { disabled, LONG_FAILURE_MS, reschedule } from "@psn/domain/retry-schedul
 import { ageMs, type Run } from "./delivery-run.ts";
 
 /**
- * What a failed attempt makes of the delivery where its platform is tried on a schedule of its own; elsewhere `change` as it is. An account
- * of which nothing has gone out for days is disabled in place of giving up its posts.
+ * What a failed attempt makes of the delivery where its platform is tried on a schedule of its own; elsewhere `change`
+ * as it is. An account of which nothing has gone out for days is disabled in place of giving up its posts.
  */
-export async function onSchedule(run: Run, unit: StoredUnit, error: PsnError, change: DeliveryChange): Promise<DeliveryChange> {
+export async function onSchedule(
+  run: Run,
+  unit: StoredUnit,
+  error: PsnError,
+  change: DeliveryChange,
+): Promise<DeliveryChange> {
   const { retries } = run.platform.capabilities;
   if (!retries) return change;
   const { attempt, readAt, dueAt } = run.loaded;
-  const tried = { retries, attempt, sinceDueMs: readAt.getTime() - dueAt.getTime(), ageMs: ageMs(run, unit), random: run.world.random() };
+  const tried = {
+    retries,
+    attempt,
+    sinceDueMs: readAt.getTime() - dueAt.getTime(),
+    ageMs: ageMs(run, unit),
+    random: run.world.random(),
+  };
   const rescheduled = reschedule(change, error, tried);
   if (!rescheduled.gaveUp || !(await hasFailedLong(run))) return rescheduled.change;
   return disabled({ change: rescheduled.change, error, position: unit.position });

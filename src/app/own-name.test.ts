@@ -22,7 +22,9 @@ describe("the name of an account", () => {
 
   test("of a feed or a webhook from an earlier psn, with the end of its subject as a tag, stays", () => {
     const former = { subject: "0123456789abcdef", handle: "example.com/b#cdef" };
-    expect(ownHandle({ ...former, handle: "example.com/b" }, [{ subject: "x", handle: "example.com/b" }], former)).toBe(former.handle);
+    expect(ownHandle({ ...former, handle: "example.com/b" }, [{ subject: "x", handle: "example.com/b" }], former)).toBe(
+      former.handle,
+    );
     expect(plainHandle(former)).toBe("example.com/b");
   });
 
@@ -33,7 +35,10 @@ describe("the name of an account", () => {
 
   test("is never another's, in whatever order accounts come", () => {
     const handle = fc.constantFrom("ada", "Ada", "ada#1", "blog");
-    const accounts = fc.uniqueArray(fc.record({ subject: fc.uuid(), handle }), { maxLength: 40, selector: ({ subject }) => subject });
+    const accounts = fc.uniqueArray(fc.record({ subject: fc.uuid(), handle }), {
+      maxLength: 40,
+      selector: ({ subject }) => subject,
+    });
     fc.assert(
       fc.property(accounts, (profiles) => {
         const known: { subject: string; handle: string }[] = [];

@@ -1,9 +1,10 @@
 import type { Profile } from "@psn/core/types/account.ts";
 
 /*
- * No two accounts of a user have one name. Most platforms give each account a handle of its own, and still two may have the same: two
- * servers that call themselves alike, two people of one name on LinkedIn, two folders, a handle that somebody gave up. The later one
- * gets a tag behind its handle, which is made of its subject, always the same, and no secret.
+ * No two accounts of a user have one name. Most platforms give each account a handle of its own, and still two may have
+ * the same: two servers that call themselves alike, two people of one name on LinkedIn, two folders, a handle that
+ * somebody gave up. The later one gets a tag behind its handle, which is made of its subject, always the same, and no
+ * secret.
  */
 
 type Named = Pick<Profile, "subject" | "handle">;
@@ -14,7 +15,10 @@ const TAGS = [4, 8, 16, 64] as const;
 /** 64 hexadecimal digits of a text; nobody has to be kept from finding another text with the same ones. */
 const digest = (subject: string) => Array.from({ length: 8 }, (_, salt) => fnv1a(`${salt}${subject}`)).join("");
 
-/** FNV-1a of 32 bits, over UTF-16 units (http://www.isthe.com/chongo/tech/comp/fnv/, 2026-11), as eight hexadecimal digits. */
+/**
+ * FNV-1a of 32 bits, over UTF-16 units (http://www.isthe.com/chongo/tech/comp/fnv/, 2026-11), as eight hexadecimal
+ * digits.
+ */
 function fnv1a(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -4,7 +4,13 @@ import { type HubWish, type Provisioning, provisionHub } from "./provision-hub.t
 
 /** Everything that making a hub touches, and where the process dies: just before the nth effect. */
 function ground(dieAt = Number.POSITIVE_INFINITY) {
-  const kept = { file: new Map<string, string>(), migrated: false, logins: [] as string[], users: new Map<string, string>(), open: 0 };
+  const kept = {
+    file: new Map<string, string>(),
+    migrated: false,
+    logins: [] as string[],
+    users: new Map<string, string>(),
+    open: 0,
+  };
   const state = { dieAt, effects: 0, guarded: true };
   const effect = () => {
     state.effects += 1;

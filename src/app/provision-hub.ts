@@ -29,8 +29,8 @@ export interface OwnedDatabase {
   /** Applies what is missing; returns how many migrations that were. */
   migrate(): Promise<number>;
   /**
-   * Makes the unprivileged login that runs the program; returns the address by which it comes in, and the names of this hub's earlier
-   * logins that could not be dropped.
+   * Makes the unprivileged login that runs the program; returns the address by which it comes in, and the names of this
+   * hub's earlier logins that could not be dropped.
    */
   makeLogin(): Promise<{ readonly url: string; readonly left: readonly string[] }>;
   close(): Promise<void>;
@@ -51,7 +51,10 @@ export const MADE_DATA = "data";
 
 export interface Provisioning {
   readonly file: HubFile;
-  /** Throws where no hub can be made: FILE_UNREADABLE, CONFIG_EXPOSED, and STATE_CONFLICT where `embedded` would mix with other files. */
+  /**
+   * Throws where no hub can be made: FILE_UNREADABLE, CONFIG_EXPOSED, and STATE_CONFLICT where `embedded` would mix
+   * with other files.
+   */
   readonly checkPlace: (embedded: boolean) => void;
   readonly openOwned: (url: string | undefined) => Promise<OwnedDatabase>;
   readonly openRuntime: (url: string | undefined) => Promise<RuntimeDatabase>;
@@ -86,8 +89,8 @@ export interface Provisioned {
 }
 
 /**
- * Makes a hub, or what is missing of one: each step first looks whether it is done, so it may be stopped anywhere and run
- * again. Throws STATE_CONFLICT when the hub already lives in another database.
+ * Makes a hub, or what is missing of one: each step first looks whether it is done, so it may be stopped anywhere and
+ * run again. Throws STATE_CONFLICT when the hub already lives in another database.
  */
 export async function provisionHub(provisioning: Provisioning, wish: HubWish): Promise<Provisioned> {
   const { file, newKey, newId } = provisioning;
@@ -147,7 +150,10 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
   }
 }
 
-/** The user as this hub shows times to them: a zone in hub.env stands above the one in the database, and both become the new one. */
+/**
+ * The user as this hub shows times to them: a zone in hub.env stands above the one in the database, and both become the
+ * new one.
+ */
 async function changedUser(
   runtime: RuntimeDatabase,
   file: HubFile,

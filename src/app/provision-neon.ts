@@ -25,9 +25,9 @@ const INTENT = "neon-project:";
 const NAME = /^[a-z0-9-]{1,60}$/;
 
 /**
- * Makes the hub's project on Neon, or adopts one, and returns its database by its owner's address. May be stopped anywhere and
- * run again: what is about to be made is written down first, and looked for before it is made. Throws INPUT_INVALID,
- * INPUT_REQUIRED, STATE_CONFLICT, NOT_FOUND, VENDOR_….
+ * Makes the hub's project on Neon, or adopts one, and returns its database by its owner's address. May be stopped
+ * anywhere and run again: what is about to be made is written down first, and looked for before it is made. Throws
+ * INPUT_INVALID, INPUT_REQUIRED, STATE_CONFLICT, NOT_FOUND, VENDOR_….
  */
 export async function provisionNeon(
   neon: Neon,
@@ -36,12 +36,17 @@ export async function provisionNeon(
 ): Promise<{ readonly steps: readonly NeonStep[]; readonly databaseUrl: string }> {
   assertFree(file);
   const { project, did } = await findProject(neon, file, wish);
-  const databaseUrl = await neon.ownerUrl(project.id, file.get("DATABASE_URL") === undefined ? wish.database : undefined);
+  const databaseUrl = await neon.ownerUrl(
+    project.id,
+    file.get("DATABASE_URL") === undefined ? wish.database : undefined,
+  );
   return { steps: [{ what: "neon project", did }], databaseUrl };
 }
 
 const hasDatabase = (file: HubFile) =>
-  file.get("DATABASE_URL") !== undefined || file.get("PSN_USER") !== undefined || file.get("DATABASE_OWNER_URL") !== undefined;
+  file.get("DATABASE_URL") !== undefined ||
+  file.get("PSN_USER") !== undefined ||
+  file.get("DATABASE_OWNER_URL") !== undefined;
 
 /** Throws STATE_CONFLICT for a hub whose database is somewhere else. */
 export function assertFree(file: HubFile): void {
@@ -63,7 +68,8 @@ interface Found {
 
 async function findProject(neon: Neon, file: HubFile, wish: NeonWish): Promise<Found> {
   const recorded = file.get("NEON_PROJECT_ID");
-  if (recorded !== undefined) return { project: await recordedProject(neon, file, recorded, wish.project), did: "kept" };
+  if (recorded !== undefined)
+    return { project: await recordedProject(neon, file, recorded, wish.project), did: "kept" };
   const organizations = await neon.organizations();
   const left = await leftBehind(neon, file, wish, organizations);
   if (left) {
@@ -73,7 +79,9 @@ async function findProject(neon: Neon, file: HubFile, wish: NeonWish): Promise<F
   assertNoDatabase(file);
   const byId = wish.project === undefined ? undefined : await neon.byId(wish.project);
   const organization = byId ? undefined : organizationFor(organizations, wish.organization);
-  const named = byId ?? (wish.project === undefined ? undefined : one(await neon.byName(wish.project, organization?.id), wish.project));
+  const named =
+    byId ??
+    (wish.project === undefined ? undefined : one(await neon.byName(wish.project, organization?.id), wish.project));
   if (named) {
     // It is not psn's to take away.
     file.set({ ...made(file, undefined), NEON_PROJECT_ID: named.id });
@@ -87,20 +95,23 @@ async function findProject(neon: Neon, file: HubFile, wish: NeonWish): Promise<F
       hint: "psn init --neon --neon-project my-hub",
     });
   if (intent !== name) file.set(made(file, name));
-  const project = await neon.create({ name, region: wish.region, organizationId: organization?.id }).catch(async (error: unknown) => {
-    // What was clearly refused was not made: a project of this name that somebody makes by hand later is not psn's.
-    if (isRefusal(error) && (await neon.byName(name, organization?.id)).length === 0) file.set(made(file, undefined));
-    throw error;
-  });
+  const project = await neon
+    .create({ name, region: wish.region, organizationId: organization?.id })
+    .catch(async (error: unknown) => {
+      // What was clearly refused was not made: a project of this name that somebody makes by hand later is not psn's.
+      if (isRefusal(error) && (await neon.byName(name, organization?.id)).length === 0) file.set(made(file, undefined));
+      throw error;
+    });
   file.set({ NEON_PROJECT_ID: project.id });
   return { project, did: "made" };
 }
 
-const isRefusal = (error: unknown) => error instanceof PsnError && ["VENDOR_REFUSED", "VENDOR_QUOTA", "VENDOR_AUTH"].includes(error.code);
+const isRefusal = (error: unknown) =>
+  error instanceof PsnError && ["VENDOR_REFUSED", "VENDOR_QUOTA", "VENDOR_AUTH"].includes(error.code);
 
 /**
- * What an earlier run made and was stopped before it wrote that down, in whichever organisation; undefined where there is none.
- * Throws STATE_CONFLICT when another project is wished for: it would be left behind for good.
+ * What an earlier run made and was stopped before it wrote that down, in whichever organisation; undefined where there
+ * is none. Throws STATE_CONFLICT when another project is wished for: it would be left behind for good.
  */
 async function leftBehind(
   neon: Neon,
@@ -113,7 +124,8 @@ async function leftBehind(
   const places = organizations.length === 0 ? [undefined] : organizations.map(({ id }) => id);
   const found: NeonProject[] = [];
   for (const place of places) found.push(...(await neon.byName(intent, place)));
-  // Of several with this name nobody can tell which is psn's: the one that is named by its id counts as somebody else's.
+  // Of several with this name nobody can tell which is psn's: the one that is named by its id counts as somebody
+  // else's.
   if (found.length > 1 && found.some(({ id }) => id === wish.project)) return undefined;
   const left = one(found, intent);
   if (left && wish.project !== undefined && wish.project !== left.name && wish.project !== left.id)
@@ -123,7 +135,12 @@ async function leftBehind(
   return left;
 }
 
-async function recordedProject(neon: Neon, file: HubFile, id: string, wanted: string | undefined): Promise<NeonProject> {
+async function recordedProject(
+  neon: Neon,
+  file: HubFile,
+  id: string,
+  wanted: string | undefined,
+): Promise<NeonProject> {
   const project = await neon.byId(id);
   if (!project)
     throw new PsnError(
@@ -144,22 +161,32 @@ async function recordedProject(neon: Neon, file: HubFile, id: string, wanted: st
 
 function one(projects: readonly NeonProject[], name: string): NeonProject | undefined {
   if (projects.length < 2) return projects[0];
-  throw new PsnError("INPUT_INVALID", `there are ${projects.length} projects named ${name}: ${projects.map(({ id }) => id).join(", ")}`, {
-    hint: `say which one: psn init --neon --neon-project ${projects[0]?.id}`,
-  });
+  throw new PsnError(
+    "INPUT_INVALID",
+    `there are ${projects.length} projects named ${name}: ${projects.map(({ id }) => id).join(", ")}`,
+    {
+      hint: `say which one: psn init --neon --neon-project ${projects[0]?.id}`,
+    },
+  );
 }
 
 /** Undefined where the key knows none: then the key itself says where. */
 function organizationFor(organizations: readonly Organization[], wanted: string | undefined): Organization | undefined {
-  const fitting = wanted === undefined ? organizations : organizations.filter(({ id, name }) => id === wanted || name === wanted);
+  const fitting =
+    wanted === undefined ? organizations : organizations.filter(({ id, name }) => id === wanted || name === wanted);
   const [first] = fitting;
   if (fitting.length === 1 || (wanted === undefined && organizations.length === 0)) return first;
   const choices = (fitting.length > 0 ? fitting : organizations).map(({ id, name }) => `${id} (${name})`).join(", ");
-  const hint = organizations[0] ? `psn init --neon --neon-org ${organizations[0].id}` : "use a key of that organisation";
+  const hint = organizations[0]
+    ? `psn init --neon --neon-org ${organizations[0].id}`
+    : "use a key of that organisation";
   if (wanted === undefined)
     throw new PsnError("INPUT_REQUIRED", `which organisation on Neon? --neon-org takes one of ${choices}`, { hint });
-  const message = fitting.length > 0 ? "there are several organisations of this name" : `this API key sees no organisation ${wanted}`;
-  throw new PsnError("INPUT_INVALID", choices === "" ? message : `${message}: --neon-org takes one of ${choices}`, { hint });
+  const message =
+    fitting.length > 0 ? "there are several organisations of this name" : `this API key sees no organisation ${wanted}`;
+  throw new PsnError("INPUT_INVALID", choices === "" ? message : `${message}: --neon-org takes one of ${choices}`, {
+    hint,
+  });
 }
 
 const wordsOf = (file: HubFile): string[] => (file.get("PSN_MADE") ?? "").split(" ").filter((word) => word !== "");

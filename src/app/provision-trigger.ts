@@ -35,9 +35,9 @@ const NAME = /^[a-z0-9-]{1,60}$/;
 const isRef = (project: string) => project.startsWith("proj_");
 
 /**
- * Makes the hub's project on Trigger.dev, or adopts one, and tells it what the tasks need to know. May be stopped anywhere and
- * run again: what is about to be made is written down first, and looked for before it is made. Throws INPUT_INVALID,
- * INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
+ * Makes the hub's project on Trigger.dev, or adopts one, and tells it what the tasks need to know. May be stopped
+ * anywhere and run again: what is about to be made is written down first, and looked for before it is made. Throws
+ * INPUT_INVALID, INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
  */
 export async function provisionTrigger(api: TriggerDev, file: HubFile, wish: TriggerWish): Promise<ProvisionedTrigger> {
   const trigger = { ...api, organizations: once(api.organizations) };
@@ -87,7 +87,9 @@ async function findProject(trigger: TriggerDev, file: HubFile, wish: TriggerWish
   // What an earlier run was about to make may be there, in whatever organisation that run was told.
   const resumes = intended !== undefined && (wish.project === undefined || wish.project === intended);
   const name = resumes ? intended : (wish.project ?? wish.newName);
-  const found = isRef(name) ? await byRef(trigger, name) : one(await byName(trigger, name, resumes ? undefined : wish.organization), name);
+  const found = isRef(name)
+    ? await byRef(trigger, name)
+    : one(await byName(trigger, name, resumes ? undefined : wish.organization), name);
   if (found !== undefined) {
     // One that was there is not psn's to take away, whatever an earlier run meant to make.
     file.set({ ...(resumes ? {} : made(file, undefined)), TRIGGER_PROJECT_REF: found.ref });
@@ -109,13 +111,21 @@ async function findProject(trigger: TriggerDev, file: HubFile, wish: TriggerWish
 async function recordedProject(trigger: TriggerDev, ref: string, wanted: string | undefined): Promise<TriggerProject> {
   const project = await trigger.byRef(ref);
   if (project === undefined)
-    throw new PsnError("VENDOR_REFUSED", `the hub's project ${ref} belongs to another account than this token's, or is gone`, {
-      hint: "log in as its owner: psn init --trigger; or let psn forget it: psn config set TRIGGER_PROJECT_REF --unset",
-    });
+    throw new PsnError(
+      "VENDOR_REFUSED",
+      `the hub's project ${ref} belongs to another account than this token's, or is gone`,
+      {
+        hint: "log in as its owner: psn init --trigger; or let psn forget it: psn config set TRIGGER_PROJECT_REF --unset",
+      },
+    );
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)
-    throw new PsnError("STATE_CONFLICT", `this hub already has a project on Trigger.dev: ${project.name} (${project.ref})`, {
-      hint: "psn init in another folder",
-    });
+    throw new PsnError(
+      "STATE_CONFLICT",
+      `this hub already has a project on Trigger.dev: ${project.name} (${project.ref})`,
+      {
+        hint: "psn init in another folder",
+      },
+    );
   return project;
 }
 
@@ -128,7 +138,11 @@ async function byRef(trigger: TriggerDev, ref: string): Promise<TriggerProject> 
 }
 
 /** In one organisation, or in all that the token may see. */
-async function byName(trigger: TriggerDev, name: string, wanted: string | undefined): Promise<readonly TriggerProject[]> {
+async function byName(
+  trigger: TriggerDev,
+  name: string,
+  wanted: string | undefined,
+): Promise<readonly TriggerProject[]> {
   const organizations = wanted === undefined ? await trigger.organizations() : [await organizationFor(trigger, wanted)];
   const found: TriggerProject[] = [];
   for (const { id } of organizations) found.push(...(await trigger.byName(name, id)));
@@ -145,7 +159,8 @@ function one(projects: readonly TriggerProject[], name: string): TriggerProject 
 
 async function organizationFor(trigger: TriggerDev, wanted: string | undefined): Promise<Organization> {
   const organizations = await trigger.organizations();
-  const fitting = wanted === undefined ? organizations : organizations.filter(({ id, name }) => id === wanted || name === wanted);
+  const fitting =
+    wanted === undefined ? organizations : organizations.filter(({ id, name }) => id === wanted || name === wanted);
   const [first] = fitting;
   if (first !== undefined && fitting.length === 1) return first;
   if (organizations.length === 0) {
@@ -157,8 +172,11 @@ async function organizationFor(trigger: TriggerDev, wanted: string | undefined):
   const choices = (fitting.length > 0 ? fitting : organizations).map(({ id, name }) => `${id} (${name})`).join(", ");
   const hint = `psn init --trigger --trigger-org ${organizations[0]?.id}`;
   if (wanted === undefined)
-    throw new PsnError("INPUT_REQUIRED", `which organisation on Trigger.dev? --trigger-org takes one of ${choices}`, { hint });
-  const message = fitting.length > 0 ? "there are several organisations of this name" : `this token sees no organisation ${wanted}`;
+    throw new PsnError("INPUT_REQUIRED", `which organisation on Trigger.dev? --trigger-org takes one of ${choices}`, {
+      hint,
+    });
+  const message =
+    fitting.length > 0 ? "there are several organisations of this name" : `this token sees no organisation ${wanted}`;
   throw new PsnError("INPUT_INVALID", `${message}: --trigger-org takes one of ${choices}`, { hint });
 }
 

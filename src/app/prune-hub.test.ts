@@ -6,7 +6,11 @@ import { pruneHub } from "./prune-hub.ts";
 
 const USER = "0199c0de-0000-7000-8000-000000000001";
 const objects = (count: number, name: string): SpentMedia[] =>
-  Array.from({ length: count }, (_, n) => ({ mediaId: `${name}-${n}`, userId: USER, objectKey: `psn/${USER}/${name}-${n}` }));
+  Array.from({ length: count }, (_, n) => ({
+    mediaId: `${name}-${n}`,
+    userId: USER,
+    objectKey: `psn/${USER}/${name}-${n}`,
+  }));
 const inRows = (count: number): SpentMedia[] =>
   Array.from({ length: count }, (_, n) => ({ mediaId: `row-${n}`, userId: USER, objectKey: null }));
 

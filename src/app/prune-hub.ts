@@ -16,12 +16,14 @@ const MOST_LOOKED_AT = 10_000;
 
 /** What pruning needs of the world. */
 export interface Pruned extends Pick<World, "bucket" | "random"> {
-  readonly stores: { readonly upkeep: Pick<Upkeep, "dropEndedSecrets" | "forgetTroubles" | "spentMedia" | "dropMedia" | "dropWorkers"> };
+  readonly stores: {
+    readonly upkeep: Pick<Upkeep, "dropEndedSecrets" | "forgetTroubles" | "spentMedia" | "dropMedia" | "dropWorkers">;
+  };
 }
 
 /**
- * Drops what nobody can need any more: secrets whose time is over, media of posts that have ended long ago, and workers that are long
- * gone. History stays. Throws what the bucket says (VENDOR_…) where none of the objects could be removed.
+ * Drops what nobody can need any more: secrets whose time is over, media of posts that have ended long ago, and workers
+ * that are long gone. History stays. Throws what the bucket says (VENDOR_…) where none of the objects could be removed.
  */
 export async function pruneHub(
   world: Pruned,
@@ -79,7 +81,9 @@ function split<T>(all: readonly T[], is: (one: T) => boolean): readonly [readonl
   return [all.filter(is), all.filter((one) => !is(one))];
 }
 
-/** In another order each time: what can never be dropped, such as locked objects, must not be the first in every run. */
+/**
+ * In another order each time: what can never be dropped, such as locked objects, must not be the first in every run.
+ */
 function shuffled<T>(all: readonly T[], random: () => number): readonly T[] {
   return all
     .map((one) => [random(), one] as const)

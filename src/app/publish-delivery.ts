@@ -22,9 +22,9 @@ export interface Attempt extends Omit<HeldClaim, "lease">, Pick<Held, "turn"> {
 }
 
 /**
- * Acts on one claim until the delivery is out, given back, or taken over by another worker. What a platform says becomes a
- * state; only the database's own failures are thrown, and then the lease decides. Returns what it wrote last, and undefined
- * when somebody else acts now.
+ * Acts on one claim until the delivery is out, given back, or taken over by another worker. What a platform says
+ * becomes a state; only the database's own failures are thrown, and then the lease decides. Returns what it wrote last,
+ * and undefined when somebody else acts now.
  */
 export async function publishDelivery({ loaded: first, ...attempt }: Attempt): Promise<DeliveryChange | undefined> {
   const { world, claim, leaseMs, askedAt = momentOf(world) } = attempt;
@@ -53,8 +53,9 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
 }
 
 /**
- * Only of what nothing has been sent: a thread that has begun goes on. A delivery that its platform failed waits for its next try, and one
- * whose account was asked to pause waits for the end of that: until then it is not late. The hub's own trouble excuses nothing.
+ * Only of what nothing has been sent: a thread that has begun goes on. A delivery that its platform failed waits for
+ * its next try, and one whose account was asked to pause waits for the end of that: until then it is not late. The
+ * hub's own trouble excuses nothing.
  */
 function lateness(loaded: LoadedDelivery, unit: StoredUnit): DeliveryChange | undefined {
   const { units, dueAt, wakeAt, code, attempt, readAt, account, late } = loaded;
@@ -83,7 +84,10 @@ async function begin(held: Held, begun: Begun): Promise<Run | undefined> {
   }
 }
 
-/** What an adapter compares with a unit's instant must go by the clock that set it; this machine's own may be wrong, and may step. */
+/**
+ * What an adapter compares with a unit's instant must go by the clock that set it; this machine's own may be wrong, and
+ * may step.
+ */
 function databaseClock(world: World, { readAt }: LoadedDelivery): () => Date {
   const then = world.elapsedMs();
   return () => new Date(readAt.getTime() + world.elapsedMs() - then);
@@ -105,7 +109,15 @@ async function advance(run: Run, unit: StoredUnit): Promise<boolean> {
     const { world, claim, platform, loaded } = run;
     await pass(world, "before asking");
     const ask = <T>(work: (session: Session) => Promise<T>) => withRefresh(run, work);
-    const verdict = await findLost({ world, claim, platform, loaded, ask, request: requestOf(run, unit), ageMs: ageMs(run, unit) });
+    const verdict = await findLost({
+      world,
+      claim,
+      platform,
+      loaded,
+      ask,
+      request: requestOf(run, unit),
+      ageMs: ageMs(run, unit),
+    });
     await pass(world, "asked, not settled");
     if ("change" in verdict) return written(run, verdict.change, false);
     if ("ref" in verdict) return out(run, unit, { status: "published", ref: verdict.ref });
@@ -129,8 +141,8 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
         : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
     const { attempt } = run.loaded;
     const random = run.world.random();
-    // The platform has accepted the post. A no to this question is none to the post, unless the adapter says that it is; after a day a
-    // person decides.
+    // The platform has accepted the post. A no to this question is none to the post, unless the adapter says that it
+    // is; after a day a person decides.
     const change =
       failure.code === "PLATFORM_REJECTED" && failure.neverTaken
         ? delivery.failed(unit.position, failure, attempt, random, run.earlier)

@@ -9,8 +9,8 @@ import { requestOf } from "./delivery-run.ts";
 import { askAccount } from "./session.ts";
 
 /*
- * After a hub's database was copied or restored: another life of it may have published what is open here. Each platform is asked for
- * what it holds; what it cannot tell, a person is asked.
+ * After a hub's database was copied or restored: another life of it may have published what is open here. Each platform
+ * is asked for what it holds; what it cannot tell, a person is asked.
  */
 
 /** What becomes of one delivery. In a plan, `ask` means that its platform is asked first. */
@@ -34,7 +34,10 @@ export interface RecoverOptions {
 }
 
 /** What `recoverHub` would do; asks no platform and changes nothing. */
-export async function planRecovery({ world, users }: Pick<RecoverOptions, "world" | "users">): Promise<readonly Step[]> {
+export async function planRecovery({
+  world,
+  users,
+}: Pick<RecoverOptions, "world" | "users">): Promise<readonly Step[]> {
   return each(world, users, async (userId, loaded, delivery) => {
     const platform = await world.platforms.load(loaded.account.platform);
     const { becomes, why } = isToCome(loaded) ? TO_COME : platform.lookup ? asking(platform) : nobodyTells(platform);
@@ -43,8 +46,8 @@ export async function planRecovery({ world, users }: Pick<RecoverOptions, "world
 }
 
 /**
- * Settles every open delivery, and then makes the database a new incarnation, last: a run that is stopped can be made again. Throws
- * CONFIG_INVALID, DB_….
+ * Settles every open delivery, and then makes the database a new incarnation, last: a run that is stopped can be made
+ * again. Throws CONFIG_INVALID, DB_….
  */
 export async function recoverHub(options: RecoverOptions): Promise<readonly Step[]> {
   const { world, notes, users, onStep } = options;
@@ -89,15 +92,23 @@ async function each(
 
 const TO_COME = { becomes: "scheduled", why: "it is still to come" } as const;
 const asking = ({ name }: Platform) => ({ becomes: "ask", why: `${name} is asked whether it has it` }) as const;
-const nobodyTells = ({ name }: Platform) => ({ becomes: "unconfirmed", why: `${name} cannot be asked whether it has it` }) as const;
+const nobodyTells = ({ name }: Platform) =>
+  ({ becomes: "unconfirmed", why: `${name} cannot be asked whether it has it` }) as const;
 
 /** Nothing of it is out, and its time has not come in any life. */
 function isToCome({ dueAt, readAt, units }: LoadedDelivery): boolean {
   return dueAt > readAt && units.every(({ state, sentAt }) => state === "waiting" && sentAt === null);
 }
 
-async function settle({ world, signal }: RecoverOptions, userId: string, loaded: LoadedDelivery, delivery: DeliverySummary): Promise<Step> {
-  const recovered = isToCome(loaded) ? { state: TO_COME.becomes, why: TO_COME.why, found: [] } : await find(world, userId, loaded, signal);
+async function settle(
+  { world, signal }: RecoverOptions,
+  userId: string,
+  loaded: LoadedDelivery,
+  delivery: DeliverySummary,
+): Promise<Step> {
+  const recovered = isToCome(loaded)
+    ? { state: TO_COME.becomes, why: TO_COME.why, found: [] }
+    : await find(world, userId, loaded, signal);
   const url = recovered.found[0]?.ref.url ?? delivery.url;
   const step = { userId, delivery, becomes: recovered.state, why: recovered.why, url };
   if (recovered.state === "pending") return step;
@@ -123,7 +134,10 @@ async function find(world: World, userId: string, loaded: LoadedDelivery, signal
       if (ref === "pending") return { state: "pending", found, why: `${platform.name} is still working on it` };
       if (!ref) return missing(platform, found, unsure);
       found.push({ position: unit.position, ref });
-      now = { ...now, units: now.units.map((one) => (one === unit ? { ...one, state: "published" as const, ref } : one)) };
+      now = {
+        ...now,
+        units: now.units.map((one) => (one === unit ? { ...one, state: "published" as const, ref } : one)),
+      };
     }
     return { state: "published", found, why: `${platform.name} has it` };
   } catch (error) {
@@ -135,8 +149,13 @@ async function find(world: World, userId: string, loaded: LoadedDelivery, signal
 function missing({ name, capabilities }: Platform, found: Verdict["found"], unsure: (why: string) => Verdict): Verdict {
   const { duplicates } = capabilities;
   // Where a search is all there is, not to be found is no proof.
-  if (duplicates === "lookup" || duplicates === "ask-human") return unsure(`psn does not find it on ${name}, which is no proof`);
-  return { state: "scheduled", found, why: found.length > 0 ? `${name} has only a part of it` : `${name} does not have it` };
+  if (duplicates === "lookup" || duplicates === "ask-human")
+    return unsure(`psn does not find it on ${name}, which is no proof`);
+  return {
+    state: "scheduled",
+    found,
+    why: found.length > 0 ? `${name} has only a part of it` : `${name} does not have it`,
+  };
 }
 
 async function seek(

@@ -11,13 +11,17 @@ const AHEAD_MS = 24 * 3_600_000;
 /** Refresh tokens that nobody uses die too, at the strictest platform after some weeks; in milliseconds. */
 const IDLE_MS = 7 * 24 * 3_600_000;
 
-/** How long one look exchanges tokens, in milliseconds: less than a task may run (`maxDuration`). The next look takes the rest. */
+/**
+ * How long one look exchanges tokens, in milliseconds: less than a task may run (`maxDuration`). The next look takes
+ * the rest.
+ */
 const LOOK_MOST_MS = 200_000;
 
 /**
- * Exchanges the tokens that would otherwise end before somebody needs them, and tells their users of those that cannot be exchanged.
- * One account's failure stops no other's: what only its user can mend is written on the account, anything else is told to `onTrouble`
- * and tried again at the next time. Each user has one exchanged before any has two, since a slow server takes its time for each.
+ * Exchanges the tokens that would otherwise end before somebody needs them, and tells their users of those that cannot
+ * be exchanged. One account's failure stops no other's: what only its user can mend is written on the account, anything
+ * else is told to `onTrouble` and tried again at the next time. Each user has one exchanged before any has two, since a
+ * slow server takes its time for each.
  */
 export async function refreshTokens(
   world: World,
@@ -35,10 +39,12 @@ export async function refreshTokens(
       const failure = toPsnError(error);
       failed += 1;
       onTrouble(failure);
-      if (needsUser(failure)) await disable(world, one, failure.message).catch((error: unknown) => onTrouble(toPsnError(error)));
+      if (needsUser(failure))
+        await disable(world, one, failure.message).catch((error: unknown) => onTrouble(toPsnError(error)));
     }
   }
-  for (const ending of await world.stores.upkeep.noteEndingTokens(world.platforms.ids, NOTICE_MS)) await tellOfEnding(world, ending);
+  for (const ending of await world.stores.upkeep.noteEndingTokens(world.platforms.ids, NOTICE_MS))
+    await tellOfEnding(world, ending);
   return { refreshed, failed };
 }
 
@@ -63,6 +69,13 @@ async function refreshOne(world: World, { userId, accountId, platform: platformI
   const sealed = await world.stores.accounts.credentials(userId, accountId);
   if (!account || !sealed) return false;
   const session = openSession(world, userId, account, sealed);
-  await refreshSession(world, userId, account, platform, session, new PsnError("AUTH_EXPIRED", "the token is about to end"));
+  await refreshSession(
+    world,
+    userId,
+    account,
+    platform,
+    session,
+    new PsnError("AUTH_EXPIRED", "the token is about to end"),
+  );
   return true;
 }

@@ -7,15 +7,22 @@ const PAGE = 100;
 /** While somebody else is writing a row, or exchanging its token: look again after this, in milliseconds. */
 const LOOK_AGAIN_MS = 200;
 /**
- * What was sealed by the old key in the instant before there was a new one is in the database within this time, in milliseconds:
- * whoever seals writes at once. What takes longer, the exchange of a token, holds the row's lease, and that is waited for.
+ * What was sealed by the old key in the instant before there was a new one is in the database within this time, in
+ * milliseconds: whoever seals writes at once. What takes longer, the exchange of a token, holds the row's lease, and
+ * that is waited for.
  */
 const STRAGGLERS_MS = 3_000;
-/** Longest run of a task that may have begun with the old key alone: `maxDuration` of trigger.config.ts, in milliseconds. */
+/**
+ * Longest run of a task that may have begun with the old key alone: `maxDuration` of trigger.config.ts, in
+ * milliseconds.
+ */
 export const TASK_MS = 300_000;
 /** A worker that was heard of since then is at work, in milliseconds: four times its heartbeat. */
 const AT_WORK_MS = 60_000;
-/** How long nothing may get free, in milliseconds: three times the lease of an exchange. A user's own hand can keep a row for ever. */
+/**
+ * How long nothing may get free, in milliseconds: three times the lease of an exchange. A user's own hand can keep a
+ * row for ever.
+ */
 const STUCK_MS = 180_000;
 /** How many of what does not open are named in the message. */
 const NAMED = 5;
@@ -30,7 +37,10 @@ interface KeyIds {
 export interface Keyring {
   /** A rotation was begun and not finished. */
   underWay(): boolean;
-  /** Makes a key and keeps the old one beside it, in one write; where that was done before, says which they are. Throws CONFIG_…. */
+  /**
+   * Makes a key and keeps the old one beside it, in one write; where that was done before, says which they are. Throws
+   * CONFIG_….
+   */
   begin(): KeyIds;
   /** Drops the old key. */
   finish(oldKeyId: string): void;
@@ -74,9 +84,10 @@ export interface Rotated extends KeyIds {
 }
 
 /**
- * Seals everything of every user under a new key and drops the old one. May be stopped anywhere and run again: the keys come
- * before the rows, and the old key goes last. Throws STATE_CONFLICT before anything is changed where a worker on another machine
- * could not follow, and after minutes in which somebody keeps a token; VAULT_LOCKED or VAULT_TAMPERED, the old key kept, for values that do not open; CONFIG_…, DB_…, VENDOR_….
+ * Seals everything of every user under a new key and drops the old one. May be stopped anywhere and run again: the keys
+ * come before the rows, and the old key goes last. Throws STATE_CONFLICT before anything is changed where a worker on
+ * another machine could not follow, and after minutes in which somebody keeps a token; VAULT_LOCKED or VAULT_TAMPERED,
+ * the old key kept, for values that do not open; CONFIG_…, DB_…, VENDOR_….
  */
 export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   const { world, keyring, tasks, prepareOnly, signal } = rotation;
@@ -105,10 +116,15 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
     rows += done;
     if (done > 0) movedAt = world.elapsedMs();
     if (left > 0 && world.elapsedMs() - movedAt > STUCK_MS)
-      throw new PsnError("STATE_CONFLICT", `somebody is writing ${left === 1 ? "a token" : `${left} tokens`} and does not end`, {
-        hint: "the old key is kept; go on with: psn vault rotate",
-      });
-    // Done is what was looked for and not found, not what was written: somebody may have sealed more by the old key meanwhile.
+      throw new PsnError(
+        "STATE_CONFLICT",
+        `somebody is writing ${left === 1 ? "a token" : `${left} tokens`} and does not end`,
+        {
+          hint: "the old key is kept; go on with: psn vault rotate",
+        },
+      );
+    // Done is what was looked for and not found, not what was written: somebody may have sealed more by the old key
+    // meanwhile.
     if (done + left === 0 && world.elapsedMs() - begunAt >= STRAGGLERS_MS) break;
     await world.sleep(LOOK_AGAIN_MS, signal);
   }
@@ -128,9 +144,15 @@ async function assertAllHere({ world, tasks, isHere }: Rotation): Promise<void> 
   );
   const [first] = away;
   if (first === undefined) return;
-  throw new PsnError("STATE_CONFLICT", `the worker ${first.name} is on another machine, whose hub.env would not have the new key`, {
-    hint: "psn vault rotate --prepare, copy HUB_ENCRYPTION_KEY and HUB_ENCRYPTION_KEY_OLD to that hub.env, then: psn vault rotate",
-  });
+  throw new PsnError(
+    "STATE_CONFLICT",
+    `the worker ${first.name} is on another machine, whose hub.env would not have the new key`,
+    {
+      hint:
+        "psn vault rotate --prepare, copy HUB_ENCRYPTION_KEY and HUB_ENCRYPTION_KEY_OLD to that hub.env, then: psn " +
+        "vault rotate",
+    },
+  );
 }
 
 /** Once over all rows of the old key. `left` are those that somebody else is writing just now. */
@@ -177,7 +199,9 @@ function anew(
       const sealed = vault.seal(place, vault.open(place, value));
       // Somebody has changed hub.env by hand, or nobody can read it.
       if (keyIdOf(sealed) !== keyId)
-        throw new PsnError("VAULT_LOCKED", `hub.env does not give the key ${keyId} any more`, { hint: "psn vault rotate" });
+        throw new PsnError("VAULT_LOCKED", `hub.env does not give the key ${keyId} any more`, {
+          hint: "psn vault rotate",
+        });
       return [column, sealed] as const;
     });
     broken.delete(id);
@@ -190,7 +214,11 @@ function anew(
 }
 
 /** The old key must not go while something is left that might need it. */
-async function assertAllOpen({ world, users }: Rotation, keyIds: readonly string[], broken: ReadonlyMap<string, string>): Promise<void> {
+async function assertAllOpen(
+  { world, users }: Rotation,
+  keyIds: readonly string[],
+  broken: ReadonlyMap<string, string>,
+): Promise<void> {
   const strange = new Map<string, string>();
   for (const userId of await users())
     for (const { id, table } of await world.stores.sealed.ofOthers(userId, keyIds, PAGE)) strange.set(id, table);
@@ -199,8 +227,14 @@ async function assertAllOpen({ world, users }: Rotation, keyIds: readonly string
   const named = [...all].slice(0, NAMED).map(([id, table]) => `${table} ${id}`);
   const more = all.size > NAMED ? ` and ${all.size - NAMED} more` : "";
   const why = strange.size > 0 ? "were sealed by a key this hub does not have" : "were changed or moved";
-  throw new PsnError(strange.size > 0 ? "VAULT_LOCKED" : "VAULT_TAMPERED", `${named.join(", ")}${more} ${why}; the old key is kept`, {
-    hint: "psn accounts and psn keys list tell whose they are: connect or set them again, or forget them, then: psn vault rotate",
-    details: { rows: all.size },
-  });
+  throw new PsnError(
+    strange.size > 0 ? "VAULT_LOCKED" : "VAULT_TAMPERED",
+    `${named.join(", ")}${more} ${why}; the old key is kept`,
+    {
+      hint:
+        "psn accounts and psn keys list tell whose they are: connect or set them again, or forget them, then: psn " +
+        "vault rotate",
+      details: { rows: all.size },
+    },
+  );
 }

@@ -8,17 +8,28 @@ import { publishDelivery } from "./publish-delivery.ts";
 import { makeTurns } from "./turns.ts";
 
 /**
- * Deliveries one worker has in flight at most. More would share each round trip among more of them, and leave more lost answers
- * behind when the worker dies. What each account allows is the adapter's, and less.
+ * Deliveries one worker has in flight at most. More would share each round trip among more of them, and leave more lost
+ * answers behind when the worker dies. What each account allows is the adapter's, and less.
  */
 const MOST_IN_FLIGHT = 128;
-/** Of those, how many at most hold media in memory, and how many bytes together; a file that is larger is held alone. */
+/**
+ * Of those, how many at most hold media in memory, and how many bytes together; a file that is larger is held alone.
+ */
 const MOST_WITH_MEDIA = { deliveries: 8, bytes: 64 * 1024 * 1024 } as const;
-/** Whoever has a login can notify as often as they like; a worker looks no more often than this because of it, in milliseconds. */
+/**
+ * Whoever has a login can notify as often as they like; a worker looks no more often than this because of it, in
+ * milliseconds.
+ */
 const HEAR_MS = 20;
-/** Something is overdue but cannot be taken, since another worker holds the account: look again after this, in milliseconds. */
+/**
+ * Something is overdue but cannot be taken, since another worker holds the account: look again after this, in
+ * milliseconds.
+ */
 const LOOK_SOON_MS = 100;
-/** Two readings of this machine's clock may be this far from the time between them, in milliseconds: it counts whole ones. */
+/**
+ * Two readings of this machine's clock may be this far from the time between them, in milliseconds: it counts whole
+ * ones.
+ */
 const CLOCK_MS = 2;
 const BEAT_MS = 15_000;
 /** setTimeout counts in 32 bits; also bounds what a wrong clock can do. */
@@ -34,7 +45,10 @@ export interface WorkerOptions {
   readonly only?: readonly string[];
   readonly leaseMs?: number;
   readonly mostInFlight?: number;
-  /** How often to look though nothing was heard, and to prove anew that something would be, in milliseconds. Default 30 s. */
+  /**
+   * How often to look though nothing was heard, and to prove anew that something would be, in milliseconds. Default 30
+   * s.
+   */
   readonly lookAnywayMs?: number;
   /** Told about every claim that ended, and about trouble that is not a delivery's own. */
   readonly onDone?: (claim: Claim) => void;
@@ -47,11 +61,16 @@ export interface WorkerOptions {
 
 /** The most each platform allows in flight for one account, from the adapters themselves. */
 export async function concurrencyOf({ platforms }: World): Promise<Concurrency> {
-  const entries = await Promise.all(platforms.ids.map(async (id) => [id, (await platforms.load(id)).capabilities.concurrency] as const));
+  const entries = await Promise.all(
+    platforms.ids.map(async (id) => [id, (await platforms.load(id)).capabilities.concurrency] as const),
+  );
   return Object.fromEntries(entries);
 }
 
-/** Publishes what is due until told to stop: wakes at the next due instant and when something new is due, and never polls blindly. */
+/**
+ * Publishes what is due until told to stop: wakes at the next due instant and when something new is due, and never
+ * polls blindly.
+ */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { world, name, stop, only, leaseMs = LEASE_MS, mostInFlight = MOST_IN_FLIGHT, lookAnywayMs } = options;
   const { deliveries } = world.stores;
@@ -93,7 +112,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         const askedAt = momentOf(world);
         const busy = [...inFlight.keys()];
         const claims =
-          most > 0 ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, busy, ...(only ? { only } : {}) }) : [];
+          most > 0
+            ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, busy, ...(only ? { only } : {}) })
+            : [];
         for (const claim of claims) start(claim, askedAt);
         if (claims.length === most && inFlight.size < mostInFlight) {
           failures = 0;

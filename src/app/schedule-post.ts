@@ -52,7 +52,11 @@ export interface Preview {
 }
 
 /** Composes for every account; no network, no row. */
-export async function previewPost(world: World, draft: DraftPost, accounts: readonly Account[]): Promise<readonly Preview[]> {
+export async function previewPost(
+  world: World,
+  draft: DraftPost,
+  accounts: readonly Account[],
+): Promise<readonly Preview[]> {
   return Promise.all(
     accounts.map(async (account) => {
       const platform = await world.platforms.load(account.platform);
@@ -84,9 +88,9 @@ export interface Scheduled {
 }
 
 /**
- * Writes the post and a delivery for every account, all or nothing. Throws POST_INVALID with everything that is wrong for
- * any account, AUTH_REQUIRED for an account that must be reconnected first, VAULT_… for one whose token does not open here, and
- * OUTCOME_UNKNOWN when the database went away and nobody can tell whether it has the post.
+ * Writes the post and a delivery for every account, all or nothing. Throws POST_INVALID with everything that is wrong
+ * for any account, AUTH_REQUIRED for an account that must be reconnected first, VAULT_… for one whose token does not
+ * open here, and OUTCOME_UNKNOWN when the database went away and nobody can tell whether it has the post.
  */
 export async function schedulePost(
   world: World,
@@ -136,14 +140,22 @@ export async function schedulePost(
   return { postId: winner, repeated: true };
 }
 
-/** Pauses before the database is asked again what became of a post, in milliseconds: a new connection may need some seconds. */
+/**
+ * Pauses before the database is asked again what became of a post, in milliseconds: a new connection may need some
+ * seconds.
+ */
 const LOOK_AGAIN_MS = [200, 1_000, 3_000] as const;
 
 /**
- * Where the answer to the write was lost the same rows are written again: that waits for a first one that is still under way, and is
- * refused where the rows are there.
+ * Where the answer to the write was lost the same rows are written again: that waits for a first one that is still
+ * under way, and is refused where the rows are there.
  */
-async function certainly(world: World, userId: string, postId: string, write: () => Promise<boolean>): Promise<boolean> {
+async function certainly(
+  world: World,
+  userId: string,
+  postId: string,
+  write: () => Promise<boolean>,
+): Promise<boolean> {
   const { posts } = world.stores;
   /** Undefined when the database cannot be asked. */
   const isThere = () =>
@@ -166,11 +178,15 @@ async function certainly(world: World, userId: string, postId: string, write: ()
     }
   }
   if ((await isThere()) === false) throw lost;
-  throw new PsnError("OUTCOME_UNKNOWN", "the database went away while the post was written, and nobody knows whether it is stored", {
-    cause: lost,
-    hint: `psn show ${shortId(postId)}; it is not stored if that finds nothing`,
-    details: { post: postId },
-  });
+  throw new PsnError(
+    "OUTCOME_UNKNOWN",
+    "the database went away while the post was written, and nobody knows whether it is stored",
+    {
+      cause: lost,
+      hint: `psn show ${shortId(postId)}; it is not stored if that finds nothing`,
+      details: { post: postId },
+    },
+  );
 }
 
 const isLost = (error: unknown) => error instanceof PsnError && error.code === "DB_UNREACHABLE";
@@ -185,9 +201,15 @@ async function assertOpens(world: World, userId: string, accounts: readonly Acco
 export function assertValid(previews: readonly Preview[]): void {
   const wrong = previews.filter(({ issues }) => issues.length > 0);
   if (wrong.length === 0) return;
-  const lines = wrong.map(({ account, issues }) => `${nameOf(account)}: ${issues.map(({ message }) => message).join("; ")}`);
-  const hint = wrong.flatMap(({ issues }) => issues.flatMap((issue) => (issue.hint === undefined ? [] : [issue.hint])))[0];
-  const details = Object.fromEntries(wrong.map(({ account, issues }) => [nameOf(account), issues.map(({ code }) => code).join(" ")]));
+  const lines = wrong.map(
+    ({ account, issues }) => `${nameOf(account)}: ${issues.map(({ message }) => message).join("; ")}`,
+  );
+  const hint = wrong.flatMap(({ issues }) =>
+    issues.flatMap((issue) => (issue.hint === undefined ? [] : [issue.hint])),
+  )[0];
+  const details = Object.fromEntries(
+    wrong.map(({ account, issues }) => [nameOf(account), issues.map(({ code }) => code).join(" ")]),
+  );
   throw new PsnError("POST_INVALID", lines.join(" | "), { details, ...(hint === undefined ? {} : { hint }) });
 }
 
@@ -195,7 +217,9 @@ function assertConnected(accounts: readonly Account[]): void {
   const lost = accounts.find(({ health }) => health !== "ok");
   if (!lost) return;
   const reason = lost.healthReason === null ? "" : `: ${lost.healthReason}`;
-  throw new PsnError("AUTH_REQUIRED", `${nameOf(lost)} must be reconnected first${reason}`, { hint: `psn connect ${lost.platform}` });
+  throw new PsnError("AUTH_REQUIRED", `${nameOf(lost)} must be reconnected first${reason}`, {
+    hint: `psn connect ${lost.platform}`,
+  });
 }
 
 function postFor(draft: DraftPost, platformId: string): Post {

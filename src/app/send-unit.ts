@@ -23,7 +23,9 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
     if (error instanceof PsnError && error.code === "LEASE_LOST") return false;
     // The bytes may have left: what psn did not foresee is an unknown outcome and not a refusal.
     const failure =
-      error instanceof PsnError ? error : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
+      error instanceof PsnError
+        ? error
+        : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
     const change =
       run.purpose === "settle"
         ? delivery.failedAgain(unit.position, failure, ageMs(run, unit), run.world.random())
@@ -34,7 +36,10 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
   return out(run, unit, outcome);
 }
 
-/** A repeat that a platform refuses as said already may be told of another delivery's post with the same words. Throws UNCONFIRMED. */
+/**
+ * A repeat that a platform refuses as said already may be told of another delivery's post with the same words. Throws
+ * UNCONFIRMED.
+ */
 async function assertOwn({ world, claim, loaded, platform }: Run, outcome: Outcome): Promise<void> {
   if (outcome.status !== "published") return;
   const known = await world.stores.deliveries.knownRefs(claim.userId, loaded.id, loaded.account.id);
@@ -48,7 +53,9 @@ async function assertOwn({ world, claim, loaded, platform }: Run, outcome: Outco
 /** What only reads changes nothing, whoever acts on the unit. */
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
-/** The session for `publish`: the claim is looked at in the last await before each request that can change something. */
+/**
+ * The session for `publish`: the claim is looked at in the last await before each request that can change something.
+ */
 function watched(run: Run, session: Session): Session {
   const held = () => assertHeld(run);
   const fetch: Session["fetch"] = async (input, init) => {

@@ -11,9 +11,15 @@ import { plainHandle } from "./own-name.ts";
 /** How long one refresh may take before another worker may try, in milliseconds: longer than a request's own limit. */
 const REFRESH_LEASE_MS = 60_000;
 const LOOK_AGAIN_MS = 250;
-/** A token is not exchanged again sooner, in milliseconds: a platform that accepts none is not asked for one after the other. */
+/**
+ * A token is not exchanged again sooner, in milliseconds: a platform that accepts none is not asked for one after the
+ * other.
+ */
 const REST_MS = 10 * 60_000;
-/** How long to wait before storing new credentials again when the database did not answer, in milliseconds: as long as the lease lasts. */
+/**
+ * How long to wait before storing new credentials again when the database did not answer, in milliseconds: as long as
+ * the lease lasts.
+ */
 const STORE_AGAIN_MS = [200, 1_000, ...Array.from({ length: 10 }, () => 4_000)] as const;
 
 type AccountOf = { readonly id: string; readonly platform: string; readonly profile: Profile };
@@ -46,7 +52,8 @@ export function sealCredentials(
   credentials: Credentials,
 ): SealedCredentials {
   const audience = audienceOf(account);
-  const sealed = (column: string, value: string) => world.vault.seal(placeOf(userId, { id, version }, audience, column), value);
+  const sealed = (column: string, value: string) =>
+    world.vault.seal(placeOf(userId, { id, version }, audience, column), value);
   const seal = (column: string, value: string | undefined) => (value === undefined ? null : sealed(column, value));
   return {
     id,
@@ -62,7 +69,8 @@ export function sealCredentials(
 
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */
 export function openCredentials(world: Pick<World, "vault">, userId: string, sealed: StoredCredentials): Credentials {
-  const opened = (column: string, value: string) => world.vault.open(placeOf(userId, sealed, sealed.audience, column), value);
+  const opened = (column: string, value: string) =>
+    world.vault.open(placeOf(userId, sealed, sealed.audience, column), value);
   const open = (column: string, value: string | null) => (value === null ? undefined : opened(column, value));
   const refresh = open("refresh_token", sealed.refresh);
   const secret = open("secret", sealed.secret);
@@ -77,10 +85,16 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
 }
 
 /**
- * The credentials of this account, as it is known here: where a request goes is read from the account, so that what was given for any
- * other address must not open. Throws VAULT_TAMPERED, VAULT_LOCKED; PLATFORM_DOWN where the account was connected again in between.
+ * The credentials of this account, as it is known here: where a request goes is read from the account, so that what was
+ * given for any other address must not open. Throws VAULT_TAMPERED, VAULT_LOCKED; PLATFORM_DOWN where the account was
+ * connected again in between.
  */
-export function credentialsFor(world: Pick<World, "vault">, userId: string, account: AccountOf, sealed: StoredCredentials): Credentials {
+export function credentialsFor(
+  world: Pick<World, "vault">,
+  userId: string,
+  account: AccountOf,
+  sealed: StoredCredentials,
+): Credentials {
   const credentials = (() => {
     try {
       return openCredentials(world, userId, sealed);
@@ -88,7 +102,8 @@ export function credentialsFor(world: Pick<World, "vault">, userId: string, acco
       if (!(error instanceof PsnError) || error.code !== "VAULT_TAMPERED") throw error;
       throw new PsnError(
         error.code,
-        `the token of ${account.platform}:${account.profile.handle} does not open: it, or the address it was given for, was changed`,
+        `the token of ${account.platform}:${account.profile.handle} does not open: it, or the address it was given ` +
+          "for, was changed",
         { cause: error, hint: `psn connect ${account.platform}`, details: error.details },
       );
     }
@@ -114,14 +129,18 @@ export function openSession(
 }
 
 /** What an adapter is given for this user. */
-export function netOf(world: Pick<World, "fetch" | "now" | "hub" | "hubUserId">, userId: string, signal: AbortSignal): Net {
+export function netOf(
+  world: Pick<World, "fetch" | "now" | "hub" | "hubUserId">,
+  userId: string,
+  signal: AbortSignal,
+): Net {
   const { fetch, now, hub } = world;
   return { fetch, now, signal, ...(hub ? { hub } : {}), owner: { userId, ownsHub: userId === world.hubUserId } };
 }
 
 /**
- * Reads something with the account's session, exchanging its token where it must. Throws NOT_FOUND, and what `openSession` and `read`
- * throw.
+ * Reads something with the account's session, exchanging its token where it must. Throws NOT_FOUND, and what
+ * `openSession` and `read` throw.
  */
 export async function askAccount<T>(
   world: World,
@@ -133,7 +152,13 @@ export async function askAccount<T>(
   const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
   if (!account) throw new PsnError("NOT_FOUND", "no such account", { hint: "psn accounts" });
   const platform = await world.platforms.load(account.platform);
-  const session = openSession(world, userId, account, (await world.stores.accounts.credentials(userId, account.id)) ?? null, signal);
+  const session = openSession(
+    world,
+    userId,
+    account,
+    (await world.stores.accounts.credentials(userId, account.id)) ?? null,
+    signal,
+  );
   return read(platform, session).catch(async (error: unknown) => {
     if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
     // An exchange that is broken off loses a token that dies on use: it goes to its end, whoever stops.
@@ -144,8 +169,8 @@ export async function askAccount<T>(
 }
 
 /**
- * The session with new credentials, refreshed by whoever came first: one at a time for an account, since a rotating token
- * dies on use. Throws AUTH_REVOKED when only the user can help; a passing failure is thrown as what it is.
+ * The session with new credentials, refreshed by whoever came first: one at a time for an account, since a rotating
+ * token dies on use. Throws AUTH_REVOKED when only the user can help; a passing failure is thrown as what it is.
  */
 export async function refreshSession(
   world: World,
@@ -171,7 +196,10 @@ export async function refreshSession(
       throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
     const lease = await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS);
     if (lease === "resting" && !isNew((await read()).credentials))
-      throw new PsnError("PLATFORM_DOWN", `${platform.name} does not accept a token that it gave out a short while ago`);
+      throw new PsnError(
+        "PLATFORM_DOWN",
+        `${platform.name} does not accept a token that it gave out a short while ago`,
+      );
     if (lease !== "mine") continue;
     const leftMs = () => {
       const { ms, trusted } = since(world, askedAt);
@@ -182,7 +210,8 @@ export async function refreshSession(
       if (leftMs() > 0) await accounts.releaseRefresh(userId, account.id).catch(() => undefined);
     };
     try {
-      // Whoever had the right before may have finished between the look and the lease; an old token must not be spent again.
+      // Whoever had the right before may have finished between the look and the lease; an old token must not be spent
+      // again.
       const current = await read();
       if (!isNew(current.credentials)) {
         await pass(world, "before refreshing");
@@ -193,13 +222,17 @@ export async function refreshSession(
           continue;
         }
         const spent = { ...session, credentials: current.credentials, ...(app ? { app } : {}) };
-        const fresh = await platform.refresh(spent).catch((error: unknown) => Promise.reject(refused(account, namingApp(error, platform))));
+        const fresh = await platform
+          .refresh(spent)
+          .catch((error: unknown) => Promise.reject(refused(account, namingApp(error, platform))));
         // Stored before it is used; a platform that sends no new refresh token means the old one stays.
         const { expiresAt: _expired, ...lasting } = current.credentials;
         const row = { id: current.sealed.id, version: current.sealed.version + 1 };
         const sealed = sealCredentials(world, userId, row, account, { ...lasting, ...fresh });
         await pass(world, "refreshed, not stored");
-        await store(world, () => accounts.refreshed(userId, account.id, current.sealed, sealed, restOf(fresh, world.now())));
+        await store(world, () =>
+          accounts.refreshed(userId, account.id, current.sealed, sealed, restOf(fresh, world.now())),
+        );
         await pass(world, "refreshed, stored");
       } else await release();
       // What is stored counts: if somebody reconnected meanwhile, theirs.
@@ -208,7 +241,8 @@ export async function refreshSession(
       const alone = leftMs() > 0;
       await release();
       if (!(error instanceof PsnError) || error.code !== "AUTH_REVOKED") throw error;
-      // Refused is also who comes after somebody else: what is stored by now counts, and who was not alone may have been too early.
+      // Refused is also who comes after somebody else: what is stored by now counts, and who was not alone may have
+      // been too early.
       const { credentials: latest } = await read();
       if (isNew(latest)) return { ...session, credentials: latest };
       if (alone) throw error;
@@ -221,7 +255,10 @@ function restOf({ expiresAt }: Credentials, now: Date): number {
   return expiresAt ? Math.max(0, Math.min(REST_MS, (expiresAt.getTime() - now.getTime()) / 2)) : REST_MS;
 }
 
-/** What a platform says of an exchange is never said of a post: where it refuses, whatever for, only a new consent helps. */
+/**
+ * What a platform says of an exchange is never said of a post: where it refuses, whatever for, only a new consent
+ * helps.
+ */
 function refused(account: AccountOf, error: unknown): unknown {
   if (!(error instanceof PsnError)) return error;
   return REFUSALS.has(error.code) ? revoked(account, error) : error;
@@ -233,13 +270,19 @@ function guideOf({ auth }: Platform): AppGuide | undefined {
 }
 
 /** The user's own app, where the platform wants one. Throws APP_MISSING. */
-export async function appOf(world: Pick<World, "apps">, userId: string, platform: Platform): Promise<OAuthApp | undefined> {
+export async function appOf(
+  world: Pick<World, "apps">,
+  userId: string,
+  platform: Platform,
+): Promise<OAuthApp | undefined> {
   const { id, name } = platform;
   const guide = guideOf(platform);
   if (!guide) return undefined;
   const app = await world.apps.find(userId, guide.keys);
   if (!app)
-    throw new PsnError("APP_MISSING", `${name} wants an app of your own, and psn has no ${guide.keys.id}`, { hint: `psn connect ${id}` });
+    throw new PsnError("APP_MISSING", `${name} wants an app of your own, and psn has no ${guide.keys.id}`, {
+      hint: `psn connect ${id}`,
+    });
   return app;
 }
 

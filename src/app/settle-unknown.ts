@@ -21,7 +21,15 @@ export interface Question {
 }
 
 /** Settles a lost answer with the platform, by what the adapter declares in `capabilities.duplicates`. Read-only. */
-export async function findLost({ world, claim, platform, loaded, request, ageMs: sentMs, ask }: Question): Promise<Verdict> {
+export async function findLost({
+  world,
+  claim,
+  platform,
+  loaded,
+  request,
+  ageMs: sentMs,
+  ask,
+}: Question): Promise<Verdict> {
   const { duplicates, retries } = platform.capabilities;
   const { pausedUntil } = loaded.account;
   const ageMs = askedForMs(sentMs, pausedUntil ? loaded.readAt.getTime() - pausedUntil.getTime() : undefined);

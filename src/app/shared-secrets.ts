@@ -5,8 +5,8 @@ import { nameOf } from "./choose-accounts.ts";
 import { credentialsFor } from "./session.ts";
 
 /*
- * What is wrong with secrets that work: one that two accounts have, so that each of the two receivers could sign events for the other, and
- * one that psn would not accept today.
+ * What is wrong with secrets that work: one that two accounts have, so that each of the two receivers could sign events
+ * for the other, and one that psn would not accept today.
  */
 
 export interface Held {
@@ -16,7 +16,10 @@ export interface Held {
   readonly flaw: Flaw | undefined;
 }
 
-/** The user's accounts whose secrets should be their own. One that cannot be read is left out: it is told of where it is used. */
+/**
+ * The user's accounts whose secrets should be their own. One that cannot be read is left out: it is told of where it is
+ * used.
+ */
 export async function soleSecrets(world: World, userId: string): Promise<readonly Held[]> {
   const held: Held[] = [];
   for (const account of await world.stores.accounts.list(userId)) {
@@ -37,6 +40,8 @@ export async function soleSecrets(world: World, userId: string): Promise<readonl
 /** Names of the other accounts of `held` that have one of these secrets. */
 export function sharedWith(held: readonly Held[], accountId: string, secrets: readonly string[]): readonly string[] {
   return held
-    .filter(({ account, secrets: others }) => account.id !== accountId && others.some((secret) => secrets.includes(secret)))
+    .filter(
+      ({ account, secrets: others }) => account.id !== accountId && others.some((secret) => secrets.includes(secret)),
+    )
     .map(({ account }) => nameOf(account));
 }

@@ -18,7 +18,10 @@ test("the sweep looks at what the hub put there under its earlier keys too, and 
     check: async () => undefined,
   };
   // The third is named by a row.
-  const upkeep = { users: async () => [USER], unnamed: async (names: readonly string[]) => names.filter((name) => name !== keys[2]) };
+  const upkeep = {
+    users: async () => [USER],
+    unnamed: async (names: readonly string[]) => names.filter((name) => name !== keys[2]),
+  };
   const swept = { bucket, objectMark: "aaaaaaaaaa-", formerMarks: ["bbbbbbbbbb-", "cccccccccc-"], stores: { upkeep } };
   expect(await sweepBucket(swept, () => undefined)).toBe(2);
   expect([...left]).toEqual(keys.slice(2));

@@ -5,8 +5,8 @@ import type { World } from "@psn/core/ports/world.ts";
 import { objectPrefix } from "./keep-media.ts";
 
 /**
- * An upload and the row that names it are minutes apart at most; what no row names a day after it was written, nobody will name. In
- * milliseconds.
+ * An upload and the row that names it are minutes apart at most; what no row names a day after it was written, nobody
+ * will name. In milliseconds.
  */
 const LEFT_BEHIND_MS = 24 * 3_600_000;
 /** What the sweep needs of the world. */
@@ -18,9 +18,10 @@ export interface Swept extends Pick<World, "bucket" | "objectMark" | "formerMark
 const TOGETHER = 500;
 
 /**
- * Removes from the bucket what no row names: an upload that ended after psn had taken it back, an object of a process that was killed
- * before it wrote the row. Looks at what this hub has put into the folders of its users, and at nothing else: hubs may share a bucket, and users. Trouble with one folder
- * or object is told and stops no other. Returns how many are gone. Throws DB_….
+ * Removes from the bucket what no row names: an upload that ended after psn had taken it back, an object of a process
+ * that was killed before it wrote the row. Looks at what this hub has put into the folders of its users, and at nothing
+ * else: hubs may share a bucket, and users. Trouble with one folder or object is told and stops no other. Returns how
+ * many are gone. Throws DB_….
  */
 export async function sweepBucket(
   { bucket, stores, objectMark = "", formerMarks = [] }: Swept,

@@ -4,7 +4,10 @@ import type { TriggerDev } from "@psn/core/ports/vendors.ts";
 /** Beside the keys at Trigger.dev: which key the tasks were given, and when. Neither is secret. */
 const SHIPPED = "PSN_KEYS_SHIPPED";
 
-/** The keys among the variables of the tasks. `secrets` gives them as hub.env has them now, and `plain` the marks of earlier ones. */
+/**
+ * The keys among the variables of the tasks. `secrets` gives them as hub.env has them now, and `plain` the marks of
+ * earlier ones.
+ */
 export function taskKeysOf(
   trigger: TriggerDev,
   projectRef: string,

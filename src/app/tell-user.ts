@@ -9,12 +9,17 @@ import { shortId } from "./find-deliveries.ts";
 import { troubleToTell } from "./hub-trouble.ts";
 
 /*
- * What only the user can mend, told where the user is (`PSN_NOTIFY_URL`): one line without a word of any post. Best effort: the
- * hub's rows say it too.
+ * What only the user can mend, told where the user is (`PSN_NOTIFY_URL`): one line without a word of any post. Best
+ * effort: the hub's rows say it too.
  */
 
 /** Tells of a change that leaves something to the user; of any other nothing. Never throws. */
-export async function tellOfChange(world: World, userId: string, loaded: LoadedDelivery, change: DeliveryChange): Promise<void> {
+export async function tellOfChange(
+  world: World,
+  userId: string,
+  loaded: LoadedDelivery,
+  change: DeliveryChange,
+): Promise<void> {
   if (!world.notify) return;
   const { id, account } = loaded;
   const name = nameOf(account);
@@ -22,7 +27,8 @@ export async function tellOfChange(world: World, userId: string, loaded: LoadedD
   if (on && "health" in on && on.health === "needs-reconnect") return tellOfAccount(world, account, on.reason);
   const said = message === null ? "" : ` (${message})`;
   const short = shortId(id);
-  if (state === "unconfirmed") await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
+  if (state === "unconfirmed")
+    await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
   else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
   else if (state === "scheduled" || state === "sending") {
     const trouble = await troubleToTell(world, userId, loaded, change).catch(() => undefined);
@@ -31,7 +37,11 @@ export async function tellOfChange(world: World, userId: string, loaded: LoadedD
 }
 
 /** Tells that an account must be connected again. Never throws. */
-export async function tellOfAccount(world: World, account: Pick<Account, "platform" | "profile">, reason: string): Promise<void> {
+export async function tellOfAccount(
+  world: World,
+  account: Pick<Account, "platform" | "profile">,
+  reason: string,
+): Promise<void> {
   const how = reconnecting(account.platform, account.profile.handle);
   await tell(world, `${nameOf(account)} must be connected again (${reason}); its posts wait: ${how}`);
 }
@@ -40,7 +50,8 @@ export async function tellOfAccount(world: World, account: Pick<Account, "platfo
 export async function tellOfEnding(world: World, { platform, handle, endsAt }: EndingToken): Promise<void> {
   await tell(
     world,
-    `${platform}:${handle} must be connected again by ${endsAt.toISOString().slice(0, 10)}, or its posts will wait: psn connect ${platform}`,
+    `${platform}:${handle} must be connected again by ${endsAt.toISOString().slice(0, 10)}, or its posts will ` +
+      `wait: psn connect ${platform}`,
   );
 }
 

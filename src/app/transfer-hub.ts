@@ -29,8 +29,8 @@ export interface TransferGround {
   /** What an archive would set here, and what this hub says already. */
   readonly compare: (brought: BroughtSettings) => MovedSettings;
   /**
-   * Writes what came with an archive, where hub.env and keys.env do not say otherwise already; `took` false writes the user alone.
-   * `undo` gets the ways back.
+   * Writes what came with an archive, where hub.env and keys.env do not say otherwise already; `took` false writes the
+   * user alone. `undo` gets the ways back.
    */
   readonly writeSettings: (head: Head, took: boolean, undo: (() => void)[]) => void;
 }
@@ -40,12 +40,19 @@ export interface Archive {
   /** Throws INPUT_INVALID for a passphrase that is too short. */
   checkPassphrase(passphrase: string): void;
   /** The file gets its name when `whole` has ended well. Throws STATE_CONFLICT, FILE_UNREADABLE, DB_FULL. */
-  write<T>(file: string, passphrase: string, whole: (write: (lines: AsyncIterable<string>) => Promise<void>) => Promise<T>): Promise<T>;
+  write<T>(
+    file: string,
+    passphrase: string,
+    whole: (write: (lines: AsyncIterable<string>) => Promise<void>) => Promise<T>,
+  ): Promise<T>;
   /** Throws INPUT_INVALID, FILE_UNREADABLE. */
   read(file: string, passphrase: string): AsyncGenerator<string>;
 }
 
-/** How a transfer is stopped: rows are handed on until the signal is aborted, and `noReturn` is called right before anything stays, and may throw. */
+/**
+ * How a transfer is stopped: rows are handed on until the signal is aborted, and `noReturn` is called right before
+ * anything stays, and may throw.
+ */
 interface Stoppable {
   readonly signal?: AbortSignal;
   readonly noReturn?: () => void;
@@ -68,7 +75,9 @@ export interface ExportWish extends Stoppable {
   readonly now: () => Date;
 }
 
-/** Writes everything a hub is into one archive. Throws INPUT_INVALID, STATE_CONFLICT, FILE_UNREADABLE, CONFIG_…, DB_…. */
+/**
+ * Writes everything a hub is into one archive. Throws INPUT_INVALID, STATE_CONFLICT, FILE_UNREADABLE, CONFIG_…, DB_….
+ */
 export async function exportHub(ground: TransferGround, wish: ExportWish): Promise<Exported> {
   const { file, passphrase, moving, user, now, signal, noReturn } = wish;
   ground.archive.checkPassphrase(passphrase);
@@ -78,7 +87,15 @@ export async function exportHub(ground: TransferGround, wish: ExportWish): Promi
   const told = { rows: 0, lost: [] as string[] };
   return ground.withRows(async (rows) => {
     const { id, handle, timeZone } = user;
-    const head = { schema: rows.schema, at: now().toISOString(), moved: moving, user: id, handle, timeZone, ...settings };
+    const head = {
+      schema: rows.schema,
+      at: now().toISOString(),
+      moved: moving,
+      user: id,
+      handle,
+      timeZone,
+      ...settings,
+    };
     // The file gets its name after the old hub has stopped: before that it must not be of use to anybody.
     await ground.archive.write(file, passphrase, (write) =>
       rows.read(users, moving, async (all) => {
@@ -96,7 +113,10 @@ export interface ImportWish extends Stoppable {
   readonly start: boolean;
   /** Asked where the file is a copy of a hub that may still publish. Throws to leave everything as it is. */
   readonly confirmCopy: () => Promise<void>;
-  /** Asked for what the file would set, where it would set anything. False leaves it out; throws to leave everything as it is. */
+  /**
+   * Asked for what the file would set, where it would set anything. False leaves it out; throws to leave everything as
+   * it is.
+   */
   readonly takeSettings: (settings: MovedSettings) => Promise<boolean>;
   readonly now: () => Date;
 }
@@ -113,7 +133,10 @@ export interface Imported {
   readonly took: boolean;
 }
 
-/** Brings a hub from its archive into an empty one, which is made where there is none. All or nothing. Throws as `exportHub`. */
+/**
+ * Brings a hub from its archive into an empty one, which is made where there is none. All or nothing. Throws as
+ * `exportHub`.
+ */
 export async function importHub(ground: TransferGround, wish: ImportWish): Promise<Imported> {
   const { file, passphrase, start, now, signal, noReturn } = wish;
   const open = async (schema: number) => readLines(ground.archive.read(file, passphrase), ground.isTable, schema);
@@ -126,7 +149,11 @@ export async function importHub(ground: TransferGround, wish: ImportWish): Promi
   if (start && !head.moved) await wish.confirmCopy();
 
   const made = !ground.exists();
-  if (made) await provisionHub({ ...ground.provisioning(), newId: () => head.user }, { handle: head.handle, timeZone: head.timeZone });
+  if (made)
+    await provisionHub(
+      { ...ground.provisioning(), newId: () => head.user },
+      { handle: head.handle, timeZone: head.timeZone },
+    );
   const users = await ground.users();
   const vault = ground.vault();
   return ground.withRows(async (rows) => {

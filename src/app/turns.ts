@@ -1,8 +1,9 @@
 import type { Turn } from "./delivery-run.ts";
 
 /**
- * Turns of holding media in memory: so many at a time, and so many bytes together, but one at least. Whose user has the fewest turns
- * comes next, and of those who asked first: one user's slow platforms keep nobody else waiting for longer than one turn takes.
+ * Turns of holding media in memory: so many at a time, and so many bytes together, but one at least. Whose user has the
+ * fewest turns comes next, and of those who asked first: one user's slow platforms keep nobody else waiting for longer
+ * than one turn takes.
  */
 export function makeTurns(most: { readonly deliveries: number; readonly bytes: number }): (userId: string) => Turn {
   const taken = new Set<{ readonly userId: string; readonly bytes: number }>();

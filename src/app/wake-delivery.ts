@@ -8,13 +8,17 @@ import { LEASE_MS, nextLook } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since } from "./clocks.ts";
 import { publishDelivery } from "./publish-delivery.ts";
 
-/** A wake-up may come before its time by the clock of the database, which decides; for this much it is waited for, in milliseconds. */
+/**
+ * A wake-up may come before its time by the clock of the database, which decides; for this much it is waited for, in
+ * milliseconds.
+ */
 const EARLY_MS = 10_000;
 const EARLY_TRIES = 3;
 const SOON_MS = 60_000;
 /**
- * How long a run goes on to what else is due of its account, in milliseconds. What it begins last has nearly all of the time that
- * Trigger.dev gives a run (`maxDuration` in trigger.config.ts, 300 s); files, which may take minutes, have runs of their own.
+ * How long a run goes on to what else is due of its account, in milliseconds. What it begins last has nearly all of the
+ * time that Trigger.dev gives a run (`maxDuration` in trigger.config.ts, 300 s); files, which may take minutes, have
+ * runs of their own.
  */
 const GOES_ON_MS = 30_000;
 /** How long after the end of a lease to look, in milliseconds. */
@@ -44,9 +48,9 @@ export interface Woke {
 }
 
 /**
- * Looks at one delivery and does what it needs: publishes it, settles it, asks about it, or nothing. Whatever it leaves to be
- * done later it asks the queue for, but for a failure that passes: that is the caller's to try again. Where all went well it may go on
- * to what else is due of the account (ADR 21). Throws DB_…, SCHEMA_….
+ * Looks at one delivery and does what it needs: publishes it, settles it, asks about it, or nothing. Whatever it leaves
+ * to be done later it asks the queue for, but for a failure that passes: that is the caller's to try again. Where all
+ * went well it may go on to what else is due of the account (ADR 21). Throws DB_…, SCHEMA_….
  */
 export async function wakeDelivery(wake: Wake): Promise<Woke> {
   const { world, worker } = wake;
@@ -64,7 +68,8 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
     });
     if (claim) {
       const woke = await act(wake, claim, loaded, askedAt);
-      if (wake.goesOn && more && loaded && !woke.failure) await goOn(wake, loaded.account.id, begun).catch(wake.onTrouble);
+      if (wake.goesOn && more && loaded && !woke.failure)
+        await goOn(wake, loaded.account.id, begun).catch(wake.onTrouble);
       return woke;
     }
     if (!loaded) return { state: null, acted: false, failure: null };
@@ -85,8 +90,9 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
 }
 
 /**
- * Publishes what else is due of the account, one after the other, each under a claim of its own and under a name that no other attempt has.
- * Their own wake-ups find nothing to do. Whatever goes wrong ends it: each of them has a run of its own, or a wake-up left here.
+ * Publishes what else is due of the account, one after the other, each under a claim of its own and under a name that
+ * no other attempt has. Their own wake-ups find nothing to do. Whatever goes wrong ends it: each of them has a run of
+ * its own, or a wake-up left here.
  */
 async function goOn(wake: Wake, accountId: string, begun: Moment): Promise<void> {
   const { world, userId } = wake;
@@ -94,7 +100,13 @@ async function goOn(wake: Wake, accountId: string, begun: Moment): Promise<void>
   for (let count = 1; since(world, begun).ms < GOES_ON_MS; count += 1) {
     const askedAt = momentOf(world);
     const worker = `${wake.worker}.${count}`;
-    const { claim, loaded, more } = await world.stores.deliveries.claimNext({ worker, leaseMs: LEASE_MS, platforms, userId, accountId });
+    const { claim, loaded, more } = await world.stores.deliveries.claimNext({
+      worker,
+      leaseMs: LEASE_MS,
+      platforms,
+      userId,
+      accountId,
+    });
     if (!claim) return;
     const { state, failure } = await act({ ...wake, worker }, claim, loaded, askedAt);
     // Nobody tries this one again as its own run would: that may have come and gone.
@@ -111,7 +123,8 @@ async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined,
   const mine = loaded ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
   if (!mine) return { state: null, acted: false, failure: null };
   const claimed = { ...mine, fence: claim.fence };
-  // Should this process die, somebody looks when its lease is over. Asked for while the platform is asked, so that it costs no time.
+  // Should this process die, somebody looks when its lease is over. Asked for while the platform is asked, so that it
+  // costs no time.
   const watch = later(wake, { ...claimed, state: "sending" }, new Date(askedAt.wallMs + LEASE_MS + AFTER_LEASE_MS));
   const last = await publishDelivery({ world, claim, worker, leaseMs: LEASE_MS, askedAt, loaded: mine });
   const ended = last ? await afterwards(wake, claimed, last) : await whereItIs(wake, claim);
@@ -126,7 +139,10 @@ async function afterwards(wake: Wake, claimed: LoadedDelivery, last: DeliveryCha
   return { state: last.state, acted: true, failure: failureOf(last) };
 }
 
-/** The last write was without effect: another worker has taken over, or the answer to an earlier try of the same write was lost. */
+/**
+ * The last write was without effect: another worker has taken over, or the answer to an earlier try of the same write
+ * was lost.
+ */
 async function whereItIs(wake: Wake, { userId, deliveryId, fence }: Claim): Promise<Woke> {
   const now = await wake.world.stores.deliveries.load(userId, deliveryId);
   if (!now) return { state: null, acted: false, failure: null };
@@ -136,9 +152,22 @@ async function whereItIs(wake: Wake, { userId, deliveryId, fence }: Claim): Prom
 }
 
 /** Never throws: what the queue is not told, the watchdog finds. */
-async function later({ world, userId, onTrouble }: Wake, delivery: LoadedDelivery, at: Date, again?: string): Promise<string | undefined> {
+async function later(
+  { world, userId, onTrouble }: Wake,
+  delivery: LoadedDelivery,
+  at: Date,
+  again?: string,
+): Promise<string | undefined> {
   const { id, account, fence, state } = delivery;
-  const wakeUp: WakeUp = { deliveryId: id, userId, accountId: account.id, platform: account.platform, fence, state, at };
+  const wakeUp: WakeUp = {
+    deliveryId: id,
+    userId,
+    accountId: account.id,
+    platform: account.platform,
+    fence,
+    state,
+    at,
+  };
   try {
     return await world.queue?.wake(wakeUp, again);
   } catch (error) {

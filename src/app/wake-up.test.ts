@@ -33,7 +33,11 @@ const summary = (state: DeliveryState, more: Partial<DeliverySummary> = {}): Del
 async function asked(...deliveries: DeliverySummary[]): Promise<readonly WakeUp[]> {
   const wakeUps: WakeUp[] = [];
   const wake = async (one: WakeUp) => String(wakeUps.push(one));
-  await wakeUp({ queue: { name: "a queue", serves: () => true, wake, forget: async () => undefined } }, "user", deliveries);
+  await wakeUp(
+    { queue: { name: "a queue", serves: () => true, wake, forget: async () => undefined } },
+    "user",
+    deliveries,
+  );
   return wakeUps;
 }
 
@@ -53,6 +57,9 @@ test.each(["held", "published", "failed", "unconfirmed", "cancelled"] as const)(
 
 test("a worker that is at it, and an account that must be connected first, are left alone", async () => {
   expect(
-    await asked(summary("sending", { atWork: true, nextAt: null }), summary("pending", { health: "needs-reconnect", nextAt: null })),
+    await asked(
+      summary("sending", { atWork: true, nextAt: null }),
+      summary("pending", { health: "needs-reconnect", nextAt: null }),
+    ),
   ).toEqual([]);
 });

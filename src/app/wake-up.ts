@@ -14,10 +14,14 @@ export interface Woken {
 }
 
 /**
- * Tells the queue when these deliveries are due, or are to be asked about. Their rows are written, so whatever becomes of this call nothing is lost; it
- * never throws.
+ * Tells the queue when these deliveries are due, or are to be asked about. Their rows are written, so whatever becomes
+ * of this call nothing is lost; it never throws.
  */
-export async function wakeUp({ queue }: Pick<World, "queue">, userId: string, deliveries: readonly DeliverySummary[]): Promise<Woken> {
+export async function wakeUp(
+  { queue }: Pick<World, "queue">,
+  userId: string,
+  deliveries: readonly DeliverySummary[],
+): Promise<Woken> {
   if (!queue) return { queue: null, missed: null, atHome: [] };
   // Also what waits for an answer: nobody told the queue of it while its account had to be connected again.
   const waiting = deliveries.filter(({ nextAt, health }) => nextAt !== null && health === "ok");

@@ -28,18 +28,25 @@ export interface Looked {
 }
 
 /**
- * Makes a lost wake-up harmless: asks the queue for everything that is overdue, and once more for everything that will be due
- * before the next look, which the queue knows already if nothing was lost. Publishes nothing itself. Where nothing overdue could be
- * asked for, or nothing at all, it throws what the queue says (VENDOR_…) and is not heard of among the workers: then it can be tried
- * again, and whoever looks at the hub sees it. Throws DB_…, SCHEMA_….
+ * Makes a lost wake-up harmless: asks the queue for everything that is overdue, and once more for everything that will
+ * be due before the next look, which the queue knows already if nothing was lost. Publishes nothing itself. Where
+ * nothing overdue could be asked for, or nothing at all, it throws what the queue says (VENDOR_…) and is not heard of
+ * among the workers: then it can be tried again, and whoever looks at the hub sees it. Throws DB_…, SCHEMA_….
  */
 export async function watchHub({ world, version, everyMs, onTrouble }: Watch): Promise<Looked> {
   const { queue, platforms, stores } = world;
-  const wakeUps = await stores.deliveries.wakeUps({ worker: WATCHDOG, version, platforms: platforms.ids, aheadMs: everyMs, most: MOST });
+  const wakeUps = await stores.deliveries.wakeUps({
+    worker: WATCHDOG,
+    version,
+    platforms: platforms.ids,
+    aheadMs: everyMs,
+    most: MOST,
+  });
   if (wakeUps.length === 0) return { overdue: 0, ahead: 0, missed: 0 };
   const now = world.now().getTime();
   const isOverdue = ({ at }: WakeUp) => at.getTime() <= now;
-  // A run that has ended keeps the name of its wake-up; what is overdue needs one of another name, and one for each look is enough.
+  // A run that has ended keeps the name of its wake-up; what is overdue needs one of another name, and one for each
+  // look is enough.
   const look = `late-${Math.floor(now / everyMs)}`;
   const asked: WakeUp[] = [];
   const failures: PsnError[] = [];
@@ -68,7 +75,8 @@ function nobodyWoken(count: number, failures: readonly PsnError[]): PsnError {
   const cause = failures.find(({ retry }) => retry === "backoff") ?? failures[0];
   return new PsnError(
     cause?.code ?? "VENDOR_UNREACHABLE",
-    `no task could be started for ${count} waiting ${count === 1 ? "post" : "posts"}: ${cause?.message ?? "there is no queue"}`,
+    `no task could be started for ${count} waiting ${count === 1 ? "post" : "posts"}: ` +
+      `${cause?.message ?? "there is no queue"}`,
     { hint: cause?.hint ?? "psn doctor" },
   );
 }

@@ -28,9 +28,9 @@ export interface Consenting {
 /**
  * Asks the person's consent in the browser and does `work` with it; the browser then says what became of it.
  *
- * @throws PsnError AUTH_REVOKED when the person or the platform said no, AUTH_REQUIRED when nobody answered in five minutes,
- * INPUT_INVALID for a pasted address that is not the answer, CONSENT_SHARED where somebody else may be the one who answers, INTERRUPTED, and what `work`
- * throws. `work` calls `assertAlone` right before it changes anything.
+ * @throws PsnError AUTH_REVOKED when the person or the platform said no, AUTH_REQUIRED when nobody answered in five
+ * minutes, INPUT_INVALID for a pasted address that is not the answer, CONSENT_SHARED where somebody else may be the one
+ * who answers, INTERRUPTED, and what `work` throws. `work` calls `assertAlone` right before it changes anything.
  */
 export async function withConsent<T extends Farewell>(
   { platform, way, form, app, port, redirect, browser, authorize }: Consenting,
@@ -62,11 +62,17 @@ export async function withConsent<T extends Farewell>(
     const signal = AbortSignal.any([over.signal, context.signal]);
     const answer = await firstAnswer({ door, start, isMine, platform, signal }, context);
     const code = readCode(answer, platform, way);
-    const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) }, () => start?.assertAlone());
+    const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) }, () =>
+      start?.assertAlone(),
+    );
     await door?.close(done);
     return done;
   } catch (error) {
-    await door?.close({ ok: false, title: "It did not work", text: `${toPsnError(error).message}. The terminal says what helps.` });
+    await door?.close({
+      ok: false,
+      title: "It did not work",
+      text: `${toPsnError(error).message}. The terminal says what helps.`,
+    });
     throw error;
   } finally {
     over.abort();
@@ -118,7 +124,9 @@ async function firstAnswer({ door, start, isMine, platform, signal }: Waiting, {
     if (line !== undefined) return readPasted(line, isMine, platform);
     // Nobody can paste: there is still the browser.
     if (door) return new Promise<never>(() => undefined);
-    throw new PsnError("INPUT_REQUIRED", "the address the browser ended on is needed", { hint: "paste it, or pass it on standard input" });
+    throw new PsnError("INPUT_REQUIRED", "the address the browser ended on is needed", {
+      hint: "paste it, or pass it on standard input",
+    });
   });
   return Promise.race([pasted, ended, ...(door ? [door.answer] : []), ...(start ? [start.shared] : [])]);
 }
@@ -126,14 +134,19 @@ async function firstAnswer({ door, start, isMine, platform, signal }: Waiting, {
 function readPasted(line: string, isMine: (answer: Answer) => boolean, { id }: Platform): Answer {
   const hint = `psn connect ${id}, and paste the whole address, from http to its end`;
   const url = URL.parse(line.trim());
-  if (!url?.searchParams.has("state")) throw new PsnError("INPUT_INVALID", "that is not the address the browser ended on", { hint });
-  // Meta hangs `#_` behind its answers (https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions, 2026-11).
+  if (!url?.searchParams.has("state"))
+    throw new PsnError("INPUT_INVALID", "that is not the address the browser ended on", { hint });
+  // Meta hangs `#_` behind its answers
+  // (https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions, 2026-11).
   const answer = Object.fromEntries(url.searchParams);
   if (!isMine(answer)) throw new PsnError("INPUT_INVALID", "that is the answer to another attempt", { hint });
   return answer;
 }
 
-/** RFC 6749, 4.1.2.1; the others are LinkedIn's (https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow, 2026-11). */
+/**
+ * RFC 6749, 4.1.2.1; the others are LinkedIn's
+ * (https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow, 2026-11).
+ */
 const TOLD_NO: ReadonlySet<string> = new Set(["access_denied", "user_cancelled_login", "user_cancelled_authorize"]);
 const NOT_GIVEN: ReadonlySet<string> = new Set(["invalid_scope", "unauthorized_scope_error"]);
 

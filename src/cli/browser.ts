@@ -7,7 +7,8 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
 };
 
 /**
- * Opens an address in the user's browser, if there is one; says nothing when there is none: the address is shown as well.
+ * Opens an address in the user's browser, if there is one; says nothing when there is none: the address is shown as
+ * well.
  *
  * @param url public, or a start page's (start-page.ts): every user of this machine can read it in the process list.
  */

@@ -22,7 +22,12 @@ export function changeCommand(
       const { deliveries, left, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun, context.noReturn);
       const head = `${dryRun ? said.would : said.done}:`;
       output.result(
-        { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument), left: left.map(deliveryDocument) },
+        {
+          dryRun,
+          wake: wakeDocument(woken),
+          deliveries: deliveries.map(deliveryDocument),
+          left: left.map(deliveryDocument),
+        },
         () => [head, deliveryTable(output, deliveries, user.timeZone)],
       );
       noteLeft(output, left);

@@ -5,7 +5,9 @@ import type { Prompt } from "./prompt.ts";
 
 /** A flag as a person types it. */
 export interface Flag {
-  /** Commander's notation: `--to <accounts>`, `--dry-run`. Never `<file...>`, which would swallow the text behind it. */
+  /**
+   * Commander's notation: `--to <accounts>`, `--dry-run`. Never `<file...>`, which would swallow the text behind it.
+   */
   readonly flags: string;
   readonly help: string;
   /** May be given more than once; the command gets a list. */
@@ -22,7 +24,10 @@ export interface Argument {
 
 /** Every command by name; its code loads when it is the one that was called. */
 export type CommandTable = Readonly<
-  Record<string, { readonly summary: string; readonly load: () => Promise<{ readonly default: Command | CommandGroup }> }>
+  Record<
+    string,
+    { readonly summary: string; readonly load: () => Promise<{ readonly default: Command | CommandGroup }> }
+  >
 >;
 
 /** What a command is given besides its input. */
@@ -36,13 +41,16 @@ export interface Context {
   /** Aborted by the first Ctrl-C, SIGTERM or SIGHUP: finish, take nothing new. */
   readonly signal: AbortSignal;
   /**
-   * The point of no return, right before something is changed: throws INTERRUPTED when a signal has come. Until here a signal ends the
-   * command at once; from here on the command goes to its end, and looks at `signal` itself where that takes long.
+   * The point of no return, right before something is changed: throws INTERRUPTED when a signal has come. Until here a
+   * signal ends the command at once; from here on the command goes to its end, and looks at `signal` itself where that
+   * takes long.
    */
   readonly noReturn: () => void;
   /** For a command whose usual end is a signal; it looks at `signal` from its first moment on. */
   readonly endsBySignal: () => void;
-  /** For a command of many steps that may be stopped at any: what a signal leaves, and the command that goes on with it. */
+  /**
+   * For a command of many steps that may be stopped at any: what a signal leaves, and the command that goes on with it.
+   */
   readonly leaves: (message: string, hint: string) => void;
   /** Consent, given by `--yes`. */
   readonly yes: boolean;
@@ -51,8 +59,8 @@ export interface Context {
   /** The folder of the hub this command is about. Throws HUB_MISSING. */
   readonly folder: () => Promise<string>;
   /**
-   * Opens the hub; it is closed when the command ends. Where its database was copied or restored, `tell` says so beside what the
-   * command does, `refuse` throws HUB_COPIED, and `leave` leaves it to the command.
+   * Opens the hub; it is closed when the command ends. Where its database was copied or restored, `tell` says so beside
+   * what the command does, `refuse` throws HUB_COPIED, and `leave` leaves it to the command.
    */
   readonly hub: (use?: "once" | "session", whenParted?: "tell" | "refuse" | "leave") => Promise<Hub>;
   /** All of standard input. Throws FILE_UNREADABLE. */

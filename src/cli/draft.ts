@@ -67,7 +67,9 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
       hint: "give each --alt its --media",
     });
   if (input.text !== undefined && input.source !== undefined)
-    throw new PsnError("USAGE", "the text is given twice: as an argument and by --text", { hint: "leave one of them out" });
+    throw new PsnError("USAGE", "the text is given twice: as an argument and by --text", {
+      hint: "leave one of them out",
+    });
   const { draft, folder, file } = await written(input, context);
   if (file !== undefined && !input.allowOutside) await assertInside(draft, folder, file);
   const [first, ...others] = draft.parts;
@@ -88,14 +90,23 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
   const partsOf = async ([head, ...rest]: Draft["parts"], extra: readonly Named[]): Promise<DraftParts> => {
     const one = async (part: Draft["parts"][number], more: readonly Named[]) => ({
       text: part.text,
-      media: await Promise.all([...part.media.map((item) => ({ ...item, path: resolve(folder, item.file) })), ...more].map(load)),
+      media: await Promise.all(
+        [...part.media.map((item) => ({ ...item, path: resolve(folder, item.file) })), ...more].map(load),
+      ),
     });
     return [await one(head, extra), ...(await Promise.all(rest.map((part) => one(part, []))))];
   };
   const overrides = await Promise.all(
-    Object.entries(draft.overrides).map(async ([platform, parts]) => [platform, await partsOf(parts, flagged)] as const),
+    Object.entries(draft.overrides).map(
+      async ([platform, parts]) => [platform, await partsOf(parts, flagged)] as const,
+    ),
   );
-  const { title = draft.title, language = draft.language, visibility = draft.visibility, contentWarning = draft.contentWarning } = input;
+  const {
+    title = draft.title,
+    language = draft.language,
+    visibility = draft.visibility,
+    contentWarning = draft.contentWarning,
+  } = input;
   return {
     draft: {
       parts: await partsOf([first, ...others], flagged),
@@ -119,11 +130,15 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
 
 /** Flags stand above front matter. Throws USAGE. */
 function optionsOf(front: Draft["options"], flags: readonly string[]): Draft["options"] {
-  const options: Record<string, Record<string, string>> = Object.fromEntries(Object.entries(front).map(([id, own]) => [id, { ...own }]));
+  const options: Record<string, Record<string, string>> = Object.fromEntries(
+    Object.entries(front).map(([id, own]) => [id, { ...own }]),
+  );
   for (const flag of flags) {
     const [, id, name, value] = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)=(.*\S.*)$/s.exec(flag) ?? [];
     if (id === undefined || name === undefined || value === undefined)
-      throw new PsnError("USAGE", `an option is written platform.name=value, and not "${flag}"`, { hint: "--option x.reply=following" });
+      throw new PsnError("USAGE", `an option is written platform.name=value, and not "${flag}"`, {
+        hint: "--option x.reply=following",
+      });
     const own = options[id] ?? {};
     own[name] = cleaned(value).trim();
     options[id] = own;
@@ -149,15 +164,19 @@ async function readOne(
 }
 
 /**
- * The text on standard input. A writer that dies half-way leaves the same end as one that has finished, and nothing tells psn of it; but
- * what programs write in full ends with a line break, and what is cut off does so only by chance.
+ * The text on standard input. A writer that dies half-way leaves the same end as one that has finished, and nothing
+ * tells psn of it; but what programs write in full ends with a line break, and what is cut off does so only by chance.
  */
 async function pipedText({ stdin, piped }: Context, allowPartial: boolean): Promise<string> {
   const text = decodeText(await stdin(), "standard input");
   if (text.trim() !== "" && !/[\n\r]$/.test(text) && !allowPartial && (await piped()))
-    throw new PsnError("INPUT_INVALID", "what was piped does not end with a line break, so it may be cut off; nothing was stored", {
-      hint: "end it with a line break (printf '%s\\n', echo), or say --allow-partial; psn help files",
-    });
+    throw new PsnError(
+      "INPUT_INVALID",
+      "what was piped does not end with a line break, so it may be cut off; nothing was stored",
+      {
+        hint: "end it with a line break (printf '%s\\n', echo), or say --allow-partial; psn help files",
+      },
+    );
   return text;
 }
 
@@ -172,7 +191,8 @@ interface Written {
 async function written({ source, text, media, allowPartial }: DraftInput, context: Context): Promise<Written> {
   const { cwd: folder, prompt } = context;
   if (text !== undefined) return { draft: plainDraft(text), folder };
-  if (source === "-") return { draft: plainDraft(asText(await pipedText(context, allowPartial), "standard input")), folder };
+  if (source === "-")
+    return { draft: plainDraft(asText(await pipedText(context, allowPartial), "standard input")), folder };
   if (source !== undefined) {
     const found = await textFileNamed(source, folder);
     if (!found) return { draft: plainDraft(asText(source, "the text")), folder };
@@ -181,7 +201,12 @@ async function written({ source, text, media, allowPartial }: DraftInput, contex
     return { draft: parseDraft(found.text, file, platformIds), folder: dirname(found.path), file };
   }
   if (media.length > 0) return { draft: plainDraft(""), folder };
-  return { draft: plainDraft(await prompt.text("What do you want to say?", "the text as an argument, or - for standard input")), folder };
+  return {
+    draft: plainDraft(
+      await prompt.text("What do you want to say?", "the text as an argument, or - for standard input"),
+    ),
+    folder,
+  };
 }
 
 /** A text that begins with front matter was to be read as a file; published as text it would also be a draft. */

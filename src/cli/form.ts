@@ -16,7 +16,9 @@ export const PLAIN_FIELDS = {
 } as const;
 export const SECRET_FIELDS = ["password", "token", "secret"] as const;
 /** Secrets that psn can make (`FormField.make`): with `-new`. */
-export const MADE_FIELDS = { secret: "webhook: psn makes an ed25519 key pair, and prints the public key for the receiver" } as const;
+export const MADE_FIELDS = {
+  secret: "webhook: psn makes an ed25519 key pair, and prints the public key for the receiver",
+} as const;
 
 /** A field's name, or its flag's, as the parser of the command line gives it: in camelCase. */
 const parsedName = (flag: string): string => flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -33,8 +35,8 @@ export const ASKED = "(asked for)";
 const TRIES = 3;
 
 /**
- * The form's values, from the arguments and flags, else from the account that is reconnected, else by asking. Throws USAGE,
- * INPUT_REQUIRED, INPUT_INVALID, FILE_UNREADABLE.
+ * The form's values, from the arguments and flags, else from the account that is reconnected, else by asking. Throws
+ * USAGE, INPUT_REQUIRED, INPUT_INVALID, FILE_UNREADABLE.
  */
 export async function fillForm(
   platform: Platform,
@@ -45,7 +47,8 @@ export async function fillForm(
   reconnected?: { readonly profile: Profile; readonly hub?: HubPlace | undefined },
 ): Promise<Readonly<Record<string, string>>> {
   const first = fields.find(({ secret }) => !secret);
-  if (what !== undefined && !first) throw new PsnError("USAGE", `${platform.id} asks for nothing here, and "${what}" was given`);
+  if (what !== undefined && !first)
+    throw new PsnError("USAGE", `${platform.id} asks for nothing here, and "${what}" was given`);
   refuseForeign(platform, fields, given);
   const form: Record<string, string> = {};
   for (const field of fields) {
@@ -89,7 +92,10 @@ function refuseForeign(platform: Platform, fields: readonly FormField[], given: 
   if (foreign === undefined) return;
   const asked = fields.map(({ name }) => name).join(", ");
   const flag = `--${foreign.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  throw new PsnError("USAGE", `${platform.id} has no use for ${flag}; it asks for ${asked || "your consent in the browser alone"}`);
+  throw new PsnError(
+    "USAGE",
+    `${platform.id} has no use for ${flag}; it asks for ${asked || "your consent in the browser alone"}`,
+  );
 }
 
 /** `again`: the account has one, which it may keep. */
@@ -97,7 +103,12 @@ async function secretOf(field: FormField, given: Given, context: Context, again:
   const { name, make, keeps, help } = field;
   const [fromStdin, file, fresh] = secretFlags(name);
   const path = given[file];
-  const value = await givenSecret(name, given[fromStdin] === true, typeof path === "string" ? path : undefined, context.stdin);
+  const value = await givenSecret(
+    name,
+    given[fromStdin] === true,
+    typeof path === "string" ? path : undefined,
+    context.stdin,
+  );
   if (make && given[fresh] === true) {
     if (value === undefined) return make();
     throw new PsnError("USAGE", `--${name}-new makes one, and another is given`);

@@ -4,11 +4,14 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Draft } from "@psn/domain/draft.ts";
 
 /**
- * Throws POST_INVALID where a draft's media lie outside of the folder its file lies in: by an absolute path, by `..`, or by a link. A
- * text file that somebody else wrote would publish this user's pictures otherwise. What is named on the command line is the user's own.
+ * Throws POST_INVALID where a draft's media lie outside of the folder its file lies in: by an absolute path, by `..`,
+ * or by a link. A text file that somebody else wrote would publish this user's pictures otherwise. What is named on the
+ * command line is the user's own.
  */
 export async function assertInside({ parts, overrides }: Draft, folder: string, file: string): Promise<void> {
-  const all = [parts, ...Object.values(overrides)].flatMap((some) => some.flatMap(({ media }) => media.map((one) => one.file)));
+  const all = [parts, ...Object.values(overrides)].flatMap((some) =>
+    some.flatMap(({ media }) => media.map((one) => one.file)),
+  );
   const root = await realpath(folder);
   for (const named of new Set(all)) {
     const path = resolve(folder, named);

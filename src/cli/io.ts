@@ -40,15 +40,19 @@ export interface IoOptions {
 }
 
 /**
- * How long the hub may take to close once a signal has come, in milliseconds. A command that was stopped takes back what it began in
- * that time: longer than a holder of the embedded database lets others finish their statements (drivers/embedded.ts), and shorter where
- * the hub did not open, since another process may hold its database and stand still.
+ * How long the hub may take to close once a signal has come, in milliseconds. A command that was stopped takes back
+ * what it began in that time: longer than a holder of the embedded database lets others finish their statements
+ * (drivers/embedded.ts), and shorter where the hub did not open, since another process may hold its database and stand
+ * still.
  */
 const CLOSE_MOST_MS = { done: 15_000, stopped: 3_500, unopened: 2_000, opening: 1_000 } as const;
 
 /** The process's own streams, as the program sees them. What it needs of the rest of psn loads when it is needed. */
 export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOptions): Io {
-  const sink = (stream: Sink | NodeJS.WriteStream): Sink => ({ isTTY: stream.isTTY === true, write: (text) => void stream.write(text) });
+  const sink = (stream: Sink | NodeJS.WriteStream): Sink => ({
+    isTTY: stream.isTTY === true,
+    write: (text) => void stream.write(text),
+  });
   return {
     version,
     signal,
@@ -60,7 +64,10 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
       return createOutput({ json, stdout: sink(stdout), stderr: sink(stderr), color: wanted });
     },
     context: async ({ output, hub: named, input, yes, commands }) => {
-      const [{ createPrompt }, { terminalEnv }] = await Promise.all([import("./prompt.ts"), import("@psn/core/utils/env.ts")]);
+      const [{ createPrompt }, { terminalEnv }] = await Promise.all([
+        import("./prompt.ts"),
+        import("@psn/core/utils/env.ts"),
+      ]);
       const interactive = input && !output.json && stdin.isTTY === true && stderr.isTTY === true && !terminalEnv().ci;
       const stopping = stoppingBy(signal, () => {
         if (signal.reason instanceof Stopped && signal.reason.by === "SIGINT")
@@ -122,7 +129,10 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
     },
     trace: (error) => {
       // The frames alone: a message that psn did not write may hold anything.
-      const frames = error.cause instanceof Error ? (error.cause.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line)) : [];
+      const frames =
+        error.cause instanceof Error
+          ? (error.cause.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line))
+          : [];
       say(sink(stderr), frames);
     },
   };

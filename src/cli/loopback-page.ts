@@ -13,8 +13,8 @@ export interface Farewell {
 }
 
 /**
- * Whether this is a browser of psn's own user on this machine. What names no host, or whose name only leads to this address, is a page
- * of somebody else's.
+ * Whether this is a browser of psn's own user on this machine. What names no host, or whose name only leads to this
+ * address, is a page of somebody else's.
  */
 export function isOurs(request: Request, server: Bun.Server<undefined>): boolean {
   const url = URL.parse(request.url);
@@ -39,6 +39,12 @@ export function page(status: number, { title, text, ok }: Farewell): Response {
   return new Response(body, { status, headers: { "content-type": "text/html; charset=utf-8", ...QUIET } });
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
 const escaped = (text: string) => printable(text).replaceAll(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);

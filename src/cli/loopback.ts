@@ -2,8 +2,9 @@ import { PsnError } from "@psn/core/errors.ts";
 import { type Farewell, isOurs, page, QUIET } from "./loopback-page.ts";
 
 /*
- * Where the browser comes back to (RFC 8252, 7.3): a server on this machine's loopback address alone, for one answer. The address
- * with the code in it is left at once, so that it stays neither in the browser's address bar nor in its history.
+ * Where the browser comes back to (RFC 8252, 7.3): a server on this machine's loopback address alone, for one answer.
+ * The address with the code in it is left at once, so that it stays neither in the browser's address bar nor in its
+ * history.
  */
 
 /** Registered with an app of the user's own, so it is the same every time; no well-known program listens there. */
@@ -63,9 +64,19 @@ export function listen(port: number, isMine: (answer: Answer) => boolean): Loopb
   };
 }
 
-function serve(port: number, fetch: (request: Request, self: Bun.Server<undefined>) => Promise<Response>): Bun.Server<undefined> {
+function serve(
+  port: number,
+  fetch: (request: Request, self: Bun.Server<undefined>) => Promise<Response>,
+): Bun.Server<undefined> {
   try {
-    return Bun.serve({ hostname: "127.0.0.1", port, idleTimeout: 0, fetch, development: false, error: () => page(500, NOTHING) });
+    return Bun.serve({
+      hostname: "127.0.0.1",
+      port,
+      idleTimeout: 0,
+      fetch,
+      development: false,
+      error: () => page(500, NOTHING),
+    });
   } catch (cause) {
     throw new PsnError("INPUT_INVALID", `another program listens on port ${port} of this machine`, {
       cause,
@@ -79,9 +90,15 @@ const REFUSED: Farewell = {
   title: "Not here",
   text: "This address is only for the browser of the person who started psn, on this machine.",
 };
-const NOTHING: Farewell = { ok: false, title: "Nothing here", text: "psn waits for the answer of the platform at another address." };
+const NOTHING: Farewell = {
+  ok: false,
+  title: "Nothing here",
+  text: "psn waits for the answer of the platform at another address.",
+};
 const FOREIGN: Farewell = {
   ok: false,
   title: "Not the answer psn waits for",
-  text: "It belongs to another attempt, or somebody made it up. Nothing was changed. Go back to the terminal and open the address it shows.",
+  text:
+    "It belongs to another attempt, or somebody made it up. Nothing was changed. Go back to the terminal and open " +
+    "the address it shows.",
 };

@@ -26,7 +26,9 @@ for (const uncaught of ["uncaughtException", "unhandledRejection"] as const)
 
 const ended = await run(process.argv.slice(2), io);
 // A reader that takes nothing must not keep psn from ending.
-const stopped = new Promise<number>((resolve) => signal.addEventListener("abort", () => resolve(ended), { once: true }));
+const stopped = new Promise<number>((resolve) =>
+  signal.addEventListener("abort", () => resolve(ended), { once: true }),
+);
 process.exitCode = await Promise.race([stdout.settle(ended, sink), stopped]);
 // Whatever an abandoned command still waits for ends with the process.
 if (signal.aborted) process.exit();

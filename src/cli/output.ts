@@ -4,8 +4,9 @@ import type { PsnError } from "@psn/core/errors.ts";
 import { printable, printableJson } from "@psn/core/utils/printable.ts";
 
 /*
- * The one door to stdout and stderr. Whatever comes to it may be a server's, a file's or an author's, so all of it is made printable
- * here, and psn's own colours are put in afterwards. tests/cli/one-door.test.ts proves that nothing else writes.
+ * The one door to stdout and stderr. Whatever comes to it may be a server's, a file's or an author's, so all of it is
+ * made printable here, and psn's own colours are put in afterwards. tests/cli/one-door.test.ts proves that nothing else
+ * writes.
  */
 
 /** A stream as far as output needs it. */
@@ -19,12 +20,18 @@ export type Lines = string | readonly Lines[];
 
 export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
 
-/** The only writer: data on stdout, everything else on stderr; with `--json` one document on stdout and nothing else there. */
+/**
+ * The only writer: data on stdout, everything else on stderr; with `--json` one document on stdout and nothing else
+ * there.
+ */
 export interface Output {
   readonly json: boolean;
   /** True when stderr is a terminal, where progress is worth showing. */
   readonly interactive: boolean;
-  /** The command's result, once: the document for `--json`, the lines for a person; no lines, or an empty one, write nothing. */
+  /**
+   * The command's result, once: the document for `--json`, the lines for a person; no lines, or an empty one, write
+   * nothing.
+   */
   result(document: unknown, lines: () => Lines): void;
   /** For a person, on stderr: progress, the next command. Silent with `--json`. */
   note(lines: Lines): void;
@@ -87,8 +94,8 @@ function flat(lines: Lines): readonly string[] {
 }
 
 /*
- * psn's own colours have a number in them that nobody else can know: drawn anew in each process. To what measures a line they are
- * the colour sequences that they become.
+ * psn's own colours have a number in them that nobody else can know: drawn anew in each process. To what measures a
+ * line they are the colour sequences that they become.
  */
 const OWN = String(randomInt(2 ** 47, 2 ** 48 - 1));
 const MARK = new RegExp(`\\x1b\\[${OWN};(\\d+)m`);
@@ -119,7 +126,8 @@ const GAP = 2;
 export function table(rows: readonly (readonly string[])[]): readonly string[] {
   const cells = rows.map((row) => row.map((cell) => pieces(cell, mark).replaceAll("\t", " ")));
   const widths: number[] = [];
-  for (const row of cells) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
+  for (const row of cells)
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
   return cells.map((row) =>
     row
       .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - Bun.stringWidth(cell) + GAP))

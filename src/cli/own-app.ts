@@ -20,8 +20,8 @@ export interface Wanted {
 }
 
 /**
- * The user's own app at the platform; undefined where none is wanted. Where psn has none it says how to get one, and takes its id and
- * secret from the terminal. Throws APP_MISSING where there is nobody to ask.
+ * The user's own app at the platform; undefined where none is wanted. Where psn has none it says how to get one, and
+ * takes its id and secret from the terminal. Throws APP_MISSING where there is nobody to ask.
  */
 export async function ownApp(
   { world, user, platform, way, redirect, port = PORT, browser }: Wanted,
@@ -34,18 +34,27 @@ export async function ownApp(
   const lacking = found ? (keys.secret ?? keys.id) : keys.id;
   output.request(guide(platform, way.app, redirect ?? `http://127.0.0.1:${port}${CALLBACK}`));
   if (!prompt.interactive)
-    throw new PsnError("APP_MISSING", `${platform.name} wants an app of your own, and psn has no ${lacking}; it is registered at ${page}`, {
-      hint: `psn keys set ${lacking}`,
-      details: { page, id: keys.id, ...(keys.secret === undefined ? {} : { secret: keys.secret }) },
-    });
+    throw new PsnError(
+      "APP_MISSING",
+      `${platform.name} wants an app of your own, and psn has no ${lacking}; it is registered at ${page}`,
+      {
+        hint: `psn keys set ${lacking}`,
+        details: { page, id: keys.id, ...(keys.secret === undefined ? {} : { secret: keys.secret }) },
+      },
+    );
   if (browser) await openBrowser(page);
   const id = found?.id ?? (await prompt.text(keys.id, `psn keys set ${keys.id}`));
   const none = secretOptional ? " (empty if the app has none)" : "";
-  const secret = keys.secret === undefined ? "" : await prompt.secret(`${keys.secret}${none}`, `psn keys set ${keys.secret}`);
+  const secret =
+    keys.secret === undefined ? "" : await prompt.secret(`${keys.secret}${none}`, `psn keys set ${keys.secret}`);
   if (id === "" || (secret === "" && !secretOptional))
-    throw new PsnError("INPUT_REQUIRED", `an app of ${platform.name}'s has an id${secretOptional ? "" : " and a secret"}`, {
-      hint: `psn connect ${platform.id}`,
-    });
+    throw new PsnError(
+      "INPUT_REQUIRED",
+      `an app of ${platform.name}'s has an id${secretOptional ? "" : " and a secret"}`,
+      {
+        hint: `psn connect ${platform.id}`,
+      },
+    );
   leaves(`stopped; the keys of your app are kept in the hub`, `psn connect ${platform.id}`);
   if (!found) await putKey(world, user.id, keys.id, id);
   if (keys.secret !== undefined && secret !== "") await putKey(world, user.id, keys.secret, secret);

@@ -16,7 +16,11 @@ export interface PassphraseInput {
 }
 
 /** `twice` where a mistake in typing would lock its author out. Throws INPUT_REQUIRED, INPUT_INVALID. */
-export async function passphraseOf(input: PassphraseInput, { prompt, stdin }: Context, often: "once" | "twice"): Promise<string> {
+export async function passphraseOf(
+  input: PassphraseInput,
+  { prompt, stdin }: Context,
+  often: "once" | "twice",
+): Promise<string> {
   const given = await givenSecret("passphrase", input.passphraseStdin, input.passphraseFile, stdin);
   if (given !== undefined) return given;
   const typed = await prompt.secret("Passphrase", "--passphrase-stdin");

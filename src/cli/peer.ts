@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 
 /*
- * Who is at the other end of a connection on this machine. Every user of a machine can connect to its loopback address; a page that is
- * meant for psn's own user must not answer the others.
+ * Who is at the other end of a connection on this machine. Every user of a machine can connect to its loopback address;
+ * a page that is meant for psn's own user must not answer the others.
  */
 
 const HERE = "0100007F";
@@ -10,7 +10,8 @@ const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, "0");
 
 /** The user id that owns the client's end of this connection; undefined where that is not to be found out. */
 export function peerUser(clientPort: number, serverPort: number): number | undefined {
-  // Only Linux tells it (proc_net(5)): local address, remote address, …, uid, timeout, inode. A browser may hold an IPv6 socket for it.
+  // Only Linux tells it (proc_net(5)): local address, remote address, …, uid, timeout, inode. A browser may hold an
+  // IPv6 socket for it.
   const line = new RegExp(`(?:^|[ \\t0-9A-F])${HERE}:${hex(clientPort)} +[0-9A-F]*${HERE}:${hex(serverPort)} `);
   for (const path of ["/proc/self/net/tcp", "/proc/self/net/tcp6"]) {
     const found = linesOf(path).find((row) => line.test(row));

@@ -53,7 +53,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
 /** Ctrl-C at a prompt, or a wait that was broken off, is nobody's mistake. */
 function toFailure(error: unknown): PsnError {
-  if (error instanceof Error && error.name === "AbortError") return new PsnError("INTERRUPTED", "stopped", { cause: error });
+  if (error instanceof Error && error.name === "AbortError")
+    return new PsnError("INTERRUPTED", "stopped", { cause: error });
   return toPsnError(error);
 }
 
@@ -89,7 +90,10 @@ async function readLine(argv: readonly string[]): Promise<Line> {
 }
 
 /** The flags every command has, as far as they stand before anything else. */
-function leadingFlags(words: readonly string[]): { readonly flags: readonly string[]; readonly rest: readonly string[] } {
+function leadingFlags(words: readonly string[]): {
+  readonly flags: readonly string[];
+  readonly rest: readonly string[];
+} {
   let at = 0;
   for (let word = words[at]; word !== undefined; word = words[at]) {
     const name = word.split("=", 1)[0] ?? word;
@@ -126,7 +130,13 @@ function build({ name, command }: Line, io: Io): Built {
   return { program, outcome };
 }
 
-function add(parent: Commander, command: Command | CommandGroup, io: Io, outcome: Built["outcome"], path = command.name): void {
+function add(
+  parent: Commander,
+  command: Command | CommandGroup,
+  io: Io,
+  outcome: Built["outcome"],
+  path = command.name,
+): void {
   const built = parent.command(command.name).summary(command.summary).exitOverride();
   if (isGroup(command)) {
     built.description(command.summary).helpCommand(false);
@@ -144,7 +154,9 @@ function add(parent: Commander, command: Command | CommandGroup, io: Io, outcome
   built.action(async () => {
     const names = (command.args ?? []).map(({ name }) => bare(name));
     const positional = Object.fromEntries(
-      names.flatMap((name, i) => (built.processedArgs[i] === undefined ? [] : [[name, built.processedArgs[i] as unknown]])),
+      names.flatMap((name, i) =>
+        built.processedArgs[i] === undefined ? [] : [[name, built.processedArgs[i] as unknown]],
+      ),
     );
     outcome.exit = await runCommand(command, path, positional, built.opts(), io);
   });
@@ -195,9 +207,13 @@ function usage(error: CommanderError, { words, name, command }: Line): PsnError 
   const [, flag] = /unknown option '--([a-z-]+)/.exec(error.message) ?? [];
   const flags = member && !isGroup(member) ? (member.flags ?? []) : [];
   if (flag !== undefined && flags.some((one) => one.flags === `--${flag}-stdin`)) {
-    return new PsnError("USAGE", `--${flag} is not taken from the command line, which others on this machine can read`, {
-      hint: `pass --${flag}-stdin or --${flag}-file FILE`,
-    });
+    return new PsnError(
+      "USAGE",
+      `--${flag} is not taken from the command line, which others on this machine can read`,
+      {
+        hint: `pass --${flag}-stdin or --${flag}-file FILE`,
+      },
+    );
   }
   const help = path === "psn psn" ? "psn --help" : `${path} --help`;
   const [, unknown] = /^error: unknown option '(.*?)'(?:\n\(Did you mean [^\n]*\))?$/s.exec(error.message) ?? [];

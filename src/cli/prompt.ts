@@ -10,7 +10,10 @@ export interface Prompt {
   text(question: string, flag: string): Promise<string>;
   /** The same without echo. */
   secret(question: string, flag: string): Promise<string>;
-  /** One line of whatever comes in, from a terminal or not; undefined when nothing comes any more. Throws INTERRUPTED when stopped. */
+  /**
+   * One line of whatever comes in, from a terminal or not; undefined when nothing comes any more. Throws INTERRUPTED
+   * when stopped.
+   */
   line(signal: AbortSignal): Promise<string | undefined>;
   /** True with `--yes` or a yes on the terminal; elsewhere throws INPUT_REQUIRED. */
   confirm(question: string): Promise<boolean>;
@@ -29,7 +32,9 @@ export interface PromptOptions {
 export function createPrompt({ interactive, yes, input, output, signal: stop }: PromptOptions): Prompt {
   const need = (what: string, flag: string) => {
     if (!interactive)
-      throw new PsnError("INPUT_REQUIRED", `there is no terminal to ask on, and this is needed: ${what}`, { hint: `pass ${flag}` });
+      throw new PsnError("INPUT_REQUIRED", `there is no terminal to ask on, and this is needed: ${what}`, {
+        hint: `pass ${flag}`,
+      });
   };
   const ask = async (words: string, muted: boolean) => {
     const question = printable(words);
@@ -76,7 +81,10 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
   };
 }
 
-/** A secret from `--<name>-stdin` or `--<name>-file` (`--stdin`, `--file` without a name), one line; undefined when neither was given. */
+/**
+ * A secret from `--<name>-stdin` or `--<name>-file` (`--stdin`, `--file` without a name), one line; undefined when
+ * neither was given.
+ */
 export async function givenSecret(
   name: string,
   fromStdin: boolean,
@@ -88,7 +96,10 @@ export async function givenSecret(
   if (fromStdin) return oneLine(new TextDecoder().decode(await stdin()), `standard input`);
   if (file === undefined) return undefined;
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new PsnError("FILE_UNREADABLE", `${file} cannot be read`, { cause, hint: `check the path you gave to ${flag}file` });
+    throw new PsnError("FILE_UNREADABLE", `${file} cannot be read`, {
+      cause,
+      hint: `check the path you gave to ${flag}file`,
+    });
   });
   return oneLine(text, file);
 }

@@ -10,8 +10,8 @@ import { ownApp } from "./own-app.ts";
 import type { Prompt } from "./prompt.ts";
 
 /*
- * `psn connect --dry-run`: refuses what `psn connect` would refuse, and writes nothing. What only a person or their browser can say is not
- * known then.
+ * `psn connect --dry-run`: refuses what `psn connect` would refuse, and writes nothing. What only a person or their
+ * browser can say is not known then.
  */
 
 export interface Connecting<Way extends Auth = Auth> extends Pick<Hub, "world" | "user"> {
@@ -36,15 +36,21 @@ export async function rehearse(connecting: Connecting, context: Context): Promis
   if (way.kind === "oauth") await assertConsentable({ ...connecting, way }, context);
   for (const { name, check } of way.fields) if (form[name] !== undefined && form[name] !== ASKED) check?.(form[name]);
   const whole = way.kind === "form" && !Object.values(form).includes(ASKED);
-  const found = whole ? await connectAccount(world, user.id, platform.id, { form }, context.signal, { ...meant, dryRun: true }) : undefined;
+  const found = whole
+    ? await connectAccount(world, user.id, platform.id, { form }, context.signal, { ...meant, dryRun: true })
+    : undefined;
   tell(connecting, found, context);
 }
 
 /** What a login in the browser needs before the browser opens. Nothing is registered at the server. */
-async function assertConsentable({ world, user, platform, way, redirect, port, browser }: Browsing, context: Context): Promise<void> {
+async function assertConsentable(
+  { world, user, platform, way, redirect, port, browser }: Browsing,
+  context: Context,
+): Promise<void> {
   assertBrowsable(platform, browser, context);
   if (way.app?.pasteOnly) ownAddress(redirect ?? (await missingAddress(context)), platform);
-  if (!context.prompt.interactive) await ownApp({ world, user, platform, way, redirect, port, browser: false }, context);
+  if (!context.prompt.interactive)
+    await ownApp({ world, user, platform, way, redirect, port, browser: false }, context);
 }
 
 const missingAddress = async ({ prompt }: Context): Promise<string> =>
@@ -68,12 +74,22 @@ export function ownAddress(address: string, { id, name }: Platform): string {
 }
 
 export function warningOf(shared: readonly string[]): string {
-  return `warning: ${shared.join(" and ")} has the same secret; each of these receivers could sign for the other, so give each a secret of its own`;
+  return (
+    `warning: ${shared.join(" and ")} has the same secret; each of these receivers could sign for the other, so give ` +
+    "each a secret of its own"
+  );
 }
 
-function tell({ platform, way, form, meant }: Connecting, found: ConnectedAccount | undefined, { output }: Context): void {
+function tell(
+  { platform, way, form, meant }: Connecting,
+  found: ConnectedAccount | undefined,
+  { output }: Context,
+): void {
   const shown = Object.fromEntries(
-    way.fields.map(({ name, secret }) => [name, secret && form[name] !== ASKED && form[name] !== "" ? "••••••••" : (form[name] ?? "")]),
+    way.fields.map(({ name, secret }) => [
+      name,
+      secret && form[name] !== ASKED && form[name] !== "" ? "••••••••" : (form[name] ?? ""),
+    ]),
   );
   const words = Object.entries(shown).flatMap(([name, value]) => (value === "" ? [] : [` ${name} ${value}`]));
   const name = found ? nameOf(found) : platform.id;

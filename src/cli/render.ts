@@ -14,7 +14,10 @@ const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
 };
 
 /** A word and never only a colour. */
-export function stateWord(output: Output, { state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">): string {
+export function stateWord(
+  output: Output,
+  { state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">,
+): string {
   const waits =
     state === "scheduled" && health === "needs-reconnect"
       ? "waits for reconnect"
@@ -30,9 +33,13 @@ export function when(at: Date, zone: string): string {
 }
 
 /** What comes next, where something is planned or under way: "tried again at …". */
-export function nextWords({ state, code, atWork, nextAt, dueAt, health }: DeliverySummary, zone: string): string | undefined {
+export function nextWords(
+  { state, code, atWork, nextAt, dueAt, health }: DeliverySummary,
+  zone: string,
+): string | undefined {
   if (atWork) return "psn is at work on it now";
-  if (!nextAt) return health !== "ok" && state === "scheduled" ? "waits until its account is connected again" : undefined;
+  if (!nextAt)
+    return health !== "ok" && state === "scheduled" ? "waits until its account is connected again" : undefined;
   const at = when(nextAt, zone);
   if (state === "sending") return `psn asks the platform again at ${at}`;
   if (state === "pending") return `psn looks again at ${at}`;
@@ -43,7 +50,9 @@ export function nextWords({ state, code, atWork, nextAt, dueAt, health }: Delive
 /** Says on stderr what the id means too and was left alone. */
 export function noteLeft(output: Output, left: readonly DeliverySummary[]): void {
   if (left.length > 0)
-    output.note(`left as it is: ${left.map((one) => `${one.platform}:${one.handle}, ${stateWord(output, one)}`).join("; ")}`);
+    output.note(
+      `left as it is: ${left.map((one) => `${one.platform}:${one.handle}, ${stateWord(output, one)}`).join("; ")}`,
+    );
 }
 
 /** One delivery in every `--json`. */
@@ -96,7 +105,8 @@ export function deliveryTable(output: Output, deliveries: readonly DeliverySumma
 }
 
 export function accountDocument(account: Account, name: string) {
-  const { id, platform, profile, health, healthReason, pausedUntil, expiresAt, refreshedAt, createdAt, renews } = account;
+  const { id, platform, profile, health, healthReason, pausedUntil, expiresAt, refreshedAt, createdAt, renews } =
+    account;
   return {
     id,
     name,

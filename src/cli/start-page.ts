@@ -3,17 +3,21 @@ import { PsnError } from "@psn/core/errors.ts";
 import { isOurs, page, QUIET } from "./loopback-page.ts";
 
 /*
- * What a browser is started with stands in the process list, where every user of the machine can read it (proc_pid_cmdline(5)). So
- * psn gives the browser an address of its own on this machine, and that leads once to where the person is to go: the state, the
- * challenge, client ids and request URIs of an authorisation are in nobody's process list.
+ * What a browser is started with stands in the process list, where every user of the machine can read it
+ * (proc_pid_cmdline(5)). So psn gives the browser an address of its own on this machine, and that leads once to where
+ * the person is to go: the state, the challenge, client ids and request URIs of an authorisation are in nobody's
+ * process list.
  *
- * The path of that address is in the process list too, and a secret in it would be none. What somebody else can do with it:
- * - On Linux psn sees whose connection it is and refuses every other user's, here and where the browser comes back (peer.ts).
- * - Elsewhere another user may fetch the address first, read where it leads to and consent there with an account of their own. Then
- *   the person's own browser comes second, and psn ends the attempt: it can no longer tell whose answer will come. The account is
- *   written only while the address was fetched once (`assertAlone`), so what remains is another user who fetches it, consents and
- *   brings the answer before the person's browser has started; psn then names the account it connected.
- * A visitor who is refused does not use the address up, so that on Linux nobody else can stop a person from connecting.
+ * The path of that address is in the process list too, and a secret in it would be none. What somebody else can do with
+ * it:
+ * - On Linux psn sees whose connection it is and refuses every other user's, here and where the browser comes back
+ *   (peer.ts).
+ * - Elsewhere another user may fetch the address first, read where it leads to and consent there with an account of
+ *   their own. Then the person's own browser comes second, and psn ends the attempt: it can no longer tell whose answer
+ *   will come. The account is written only while the address was fetched once (`assertAlone`), so what remains is
+ *   another user who fetches it, consents and brings the answer before the person's browser has started; psn then names
+ *   the account it connected. A visitor who is refused does not use the address up, so that on Linux nobody else can
+ *   stop a person from connecting.
  */
 
 export interface StartPage {
@@ -37,7 +41,11 @@ export function startPage(url: string, again: string): StartPage {
   shared.catch(() => undefined);
   let visits = 0;
   const tooMany = () =>
-    new PsnError("CONSENT_SHARED", "the address that psn gave your browser was opened twice, perhaps by another program", { hint: again });
+    new PsnError(
+      "CONSENT_SHARED",
+      "the address that psn gave your browser was opened twice, perhaps by another program",
+      { hint: again },
+    );
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -63,10 +71,16 @@ export function startPage(url: string, again: string): StartPage {
   };
 }
 
-const REFUSED = { ok: false, title: "Not here", text: "This address is only for the browser of the person who started psn." };
+const REFUSED = {
+  ok: false,
+  title: "Not here",
+  text: "This address is only for the browser of the person who started psn.",
+};
 const NOTHING = { ok: false, title: "Nothing here", text: "psn gave your browser another address." };
 const SHARED = {
   ok: false,
   title: "Opened twice",
-  text: "Another program opened this address before, and could answer in your place. psn has ended this attempt; nothing was connected.",
+  text:
+    "Another program opened this address before, and could answer in your place. psn has ended this attempt; nothing " +
+    "was connected.",
 };

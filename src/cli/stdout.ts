@@ -3,8 +3,8 @@ import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { createOutput, type Sink, say } from "./output.ts";
 
 /*
- * Standard output that may be full, closed or without a reader. What a command did is done, whether or not its output could be
- * written; a script must not do it again.
+ * Standard output that may be full, closed or without a reader. What a command did is done, whether or not its output
+ * could be written; a script must not do it again.
  */
 
 export interface Stdout extends Sink {
@@ -54,8 +54,12 @@ export function watchStdout(stream: NodeJS.WriteStream): Stdout {
       const kept = lines.slice(0, MOST_LINES).map((line) => Bun.stripANSI(line));
       const more = lines.length > MOST_LINES ? `… and ${lines.length - MOST_LINES} lines more` : undefined;
       const done =
-        exit === EXIT.ok ? "the command did its work; do not run it again. It could not write this:" : "it could not write this:";
-      const error = new PsnError("OUTPUT_FAILED", `standard output cannot be written: ${WORDS[trouble] ?? trouble}`, { hint: done });
+        exit === EXIT.ok
+          ? "the command did its work; do not run it again. It could not write this:"
+          : "it could not write this:";
+      const error = new PsnError("OUTPUT_FAILED", `standard output cannot be written: ${WORDS[trouble] ?? trouble}`, {
+        hint: done,
+      });
       createOutput({ json: false, stdout: stderr, stderr, color: false }).failure(error);
       say(stderr, more === undefined ? kept : [kept, more]);
       return exit === EXIT.ok ? error.exit : exit;
@@ -66,8 +70,9 @@ export function watchStdout(stream: NodeJS.WriteStream): Stdout {
 const O_CLOEXEC = 0o2000000;
 
 /**
- * Whether this descriptor was closed when psn was started. Bun then puts /dev/null in its place, closed on exec, which no descriptor
- * that came from another process is. Only Linux tells it (proc_pid_fdinfo(5)); elsewhere such output vanishes.
+ * Whether this descriptor was closed when psn was started. Bun then puts /dev/null in its place, closed on exec, which
+ * no descriptor that came from another process is. Only Linux tells it (proc_pid_fdinfo(5)); elsewhere such output
+ * vanishes.
  */
 function wasClosed(descriptor: number): boolean {
   try {

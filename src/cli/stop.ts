@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 
 /*
- * What a signal does. Until a command changes something a signal ends it at once, whatever it reads or waits for. From then on (the
- * point of no return) the command goes to its end and says what is stored. A second signal ends the process at once.
+ * What a signal does. Until a command changes something a signal ends it at once, whatever it reads or waits for. From
+ * then on (the point of no return) the command goes to its end and says what is stored. A second signal ends the
+ * process at once.
  */
 
 const EXITS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hungUp } as const;
@@ -19,7 +20,10 @@ export class Stopped extends Error {
   }
 }
 
-/** The exit code of a command that was stopped: 128 and the signal's number, as shells have it; 130 where no signal says otherwise. */
+/**
+ * The exit code of a command that was stopped: 128 and the signal's number, as shells have it; 130 where no signal says
+ * otherwise.
+ */
 export function stoppedExit(signal: AbortSignal | undefined): number {
   const reason: unknown = signal?.reason;
   return reason instanceof Stopped ? EXITS[reason.by] : EXIT.interrupted;
@@ -39,7 +43,10 @@ export function hearSignals(): AbortSignal {
   return stop.signal;
 }
 
-/** Whether nohup started this process. Only Linux tells it (proc_pid_status(5)): elsewhere SIGHUP ends psn also under nohup. */
+/**
+ * Whether nohup started this process. Only Linux tells it (proc_pid_status(5)): elsewhere SIGHUP ends psn also under
+ * nohup.
+ */
 function ignoresHangUp(): boolean {
   try {
     const [, mask = "0"] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];

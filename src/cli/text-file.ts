@@ -7,13 +7,15 @@ import { decodeText } from "@psn/domain/draft.ts";
 import { distance } from "fastest-levenshtein";
 
 /*
- * Whether a text argument is the name of a file. A path that exists is never published as the words of its name, and neither is what
- * looks like a path that was mistyped. Whoever means the words says --text.
+ * Whether a text argument is the name of a file. A path that exists is never published as the words of its name, and
+ * neither is what looks like a path that was mistyped. Whoever means the words says --text.
  */
 
 const kinds = (names: string) => new Set(names.split(" ").map((name) => `.${name}`));
 const READ = kinds("md markdown mdown mkd mkdn mdwn txt text");
-const MEDIA = kinds("jpg jpeg png gif webp avif heic heif svg bmp tif tiff mp4 m4v mov webm mkv avi mp3 m4a wav ogg pdf");
+const MEDIA = kinds(
+  "jpg jpeg png gif webp avif heic heif svg bmp tif tiff mp4 m4v mov webm mkv avi mp3 m4a wav ogg pdf",
+);
 /** Texts with signs of their own, which would be published as they stand. */
 const MARKED = kinds("html htm xhtml mdx rst org adoc asciidoc tex rtf doc docx odt pages textile wiki");
 /** No top-level domain: a word that ends so is no address. */
@@ -33,8 +35,8 @@ export interface TextFile {
 /**
  * The file this argument names, read; undefined where it is a text.
  *
- * @throws PsnError USAGE for a file of another kind, and FILE_UNREADABLE for a folder, a file that may not be read, and a path that
- * leads nowhere; POST_INVALID for a file that is no text.
+ * @throws PsnError USAGE for a file of another kind, and FILE_UNREADABLE for a folder, a file that may not be read, and
+ * a path that leads nowhere; POST_INVALID for a file that is no text.
  */
 export async function textFileNamed(argument: string, cwd: string): Promise<TextFile | undefined> {
   const name = argument.trim();
@@ -44,8 +46,12 @@ export async function textFileNamed(argument: string, cwd: string): Promise<Text
   const found = await stat(path).catch(() => undefined);
   if (found) return { path, text: await read(name, path, found) };
   if (name.startsWith("~") && (await isShellPath(name)))
-    throw missing(`${name} begins with ~, which only a shell understands`, `write the whole path, or ~ without quotes; ${WORDS}`);
-  if (await lstat(path).catch(() => undefined)) throw missing(`${name} is a link that leads nowhere`, `check the path; ${WORDS}`);
+    throw missing(
+      `${name} begins with ~, which only a shell understands`,
+      `write the whole path, or ~ without quotes; ${WORDS}`,
+    );
+  if (await lstat(path).catch(() => undefined))
+    throw missing(`${name} is a link that leads nowhere`, `check the path; ${WORDS}`);
   if (ON_A_NETWORK.test(name)) return undefined;
   const near = await nearby(path);
   if (near !== undefined && FILES.has(extname(name).toLowerCase()))
@@ -57,14 +63,23 @@ export async function textFileNamed(argument: string, cwd: string): Promise<Text
 async function read(name: string, path: string, found: Stats): Promise<string> {
   const kind = extname(name).toLowerCase();
   if (found.isDirectory()) throw missing(`${name} is a folder`, `name a file in it; ${WORDS}`);
-  if (!found.isFile()) throw missing(`${name} is not a file`, `read it from standard input: psn post - < ${quoted(name)}`);
+  if (!found.isFile())
+    throw missing(`${name} is not a file`, `read it from standard input: psn post - < ${quoted(name)}`);
   if (MEDIA.has(kind)) throw usage(`${name} is a file, and no text`, `psn post --media ${quoted(name)}; ${WORDS}`);
   if (MARKED.has(kind))
-    throw usage(`${name} is a file, and psn reads no ${kind} files`, `save its text as .md or .txt, which psn reads; ${WORDS}`);
+    throw usage(
+      `${name} is a file, and psn reads no ${kind} files`,
+      `save its text as .md or .txt, which psn reads; ${WORDS}`,
+    );
   if (!READ.has(kind))
-    throw usage(`${name} is a file, and psn reads .md and .txt files`, `for what is in it: psn post - < ${quoted(name)}; ${WORDS}`);
+    throw usage(
+      `${name} is a file, and psn reads .md and .txt files`,
+      `for what is in it: psn post - < ${quoted(name)}; ${WORDS}`,
+    );
   if (found.size > MOST_BYTES)
-    throw new PsnError("POST_INVALID", `${name} has more than ${MOST_BYTES / 1_000_000} MB`, { hint: "that is no post: shorten it" });
+    throw new PsnError("POST_INVALID", `${name} has more than ${MOST_BYTES / 1_000_000} MB`, {
+      hint: "that is no post: shorten it",
+    });
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw missing(`${name} cannot be read`, "check who may read it: ls -l", cause);
   });
@@ -78,7 +93,10 @@ async function nearby(path: string): Promise<string | undefined> {
   const stem = (name: string) => name.slice(0, name.length - extname(name).length);
   return names
     .filter((name) => READ.has(extname(name).toLowerCase()))
-    .map((name) => ({ name, steps: stem(name.toLowerCase()) === stem(wanted) ? 0 : distance(name.toLowerCase(), wanted) }))
+    .map((name) => ({
+      name,
+      steps: stem(name.toLowerCase()) === stem(wanted) ? 0 : distance(name.toLowerCase(), wanted),
+    }))
     .filter(({ steps }) => steps <= Math.min(2, wanted.length / 3))
     .toSorted((a, b) => a.steps - b.steps)[0]?.name;
 }
@@ -93,7 +111,8 @@ function looksLikePath(name: string): boolean {
 }
 
 async function isShellPath(name: string): Promise<boolean> {
-  const isThere = name.startsWith("~/") && (await stat(join(homedir(), name.slice(2))).catch(() => undefined)) !== undefined;
+  const isThere =
+    name.startsWith("~/") && (await stat(join(homedir(), name.slice(2))).catch(() => undefined)) !== undefined;
   return isThere || /^~[\w.-]*\/\S+$/.test(name);
 }
 
@@ -101,4 +120,5 @@ async function isShellPath(name: string): Promise<boolean> {
 const quoted = (name: string) => (/^[\w./-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`);
 
 const usage = (message: string, hint: string) => new PsnError("USAGE", message, { hint });
-const missing = (message: string, hint: string, cause?: unknown) => new PsnError("FILE_UNREADABLE", message, { hint, cause });
+const missing = (message: string, hint: string, cause?: unknown) =>
+  new PsnError("FILE_UNREADABLE", message, { hint, cause });

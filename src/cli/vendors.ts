@@ -5,20 +5,30 @@ import type { Context, Flag } from "./command.ts";
 import { givenSecret } from "./prompt.ts";
 
 /*
- * Keys of the vendors, as a person or a script hands them over: by prompt, by standard input, by a file, by the environment.
+ * Keys of the vendors, as a person or a script hands them over: by prompt, by standard input, by a file, by the
+ * environment.
  */
 
 export const NEON_KEY_FLAGS: readonly Flag[] = [
-  { flags: "--neon-api-key-stdin", help: "Neon's API key, read from standard input; else NEON_API_KEY of the environment" },
+  {
+    flags: "--neon-api-key-stdin",
+    help: "Neon's API key, read from standard input; else NEON_API_KEY of the environment",
+  },
   { flags: "--neon-api-key-file <file>", help: "the same, read from a file" },
 ];
 export const TRIGGER_TOKEN_FLAGS: readonly Flag[] = [
-  { flags: "--trigger-token-stdin", help: "a personal access token of Trigger.dev, read from standard input; else the browser asks" },
+  {
+    flags: "--trigger-token-stdin",
+    help: "a personal access token of Trigger.dev, read from standard input; else the browser asks",
+  },
   { flags: "--trigger-token-file <file>", help: "the same, read from a file" },
 ];
 
 export const neonKeySchema = { neonApiKeyStdin: z.boolean().default(false), neonApiKeyFile: z.string().optional() };
-export const triggerTokenSchema = { triggerTokenStdin: z.boolean().default(false), triggerTokenFile: z.string().optional() };
+export const triggerTokenSchema = {
+  triggerTokenStdin: z.boolean().default(false),
+  triggerTokenFile: z.string().optional(),
+};
 
 export interface NeonKeyInput {
   readonly neonApiKeyStdin: boolean;
@@ -30,7 +40,10 @@ export interface TriggerTokenInput {
 }
 
 /** Neon's API key, or undefined where none was given. */
-export async function givenNeonKey(input: NeonKeyInput, { stdin }: Pick<Context, "stdin">): Promise<string | undefined> {
+export async function givenNeonKey(
+  input: NeonKeyInput,
+  { stdin }: Pick<Context, "stdin">,
+): Promise<string | undefined> {
   const { neonApiKey } = await import("@psn/core/utils/env.ts");
   return (await givenSecret("neon-api-key", input.neonApiKeyStdin, input.neonApiKeyFile, stdin)) ?? neonApiKey();
 }
@@ -38,13 +51,20 @@ export async function givenNeonKey(input: NeonKeyInput, { stdin }: Pick<Context,
 /** Neon's API key. Throws INPUT_REQUIRED where there is none and nobody to ask. */
 export async function neonKey(input: NeonKeyInput, context: Context): Promise<string> {
   const given = await givenNeonKey(input, context);
-  return given ?? context.prompt.secret("Neon API key (https://console.neon.tech/app/settings/api-keys)", "--neon-api-key-stdin");
+  return (
+    given ??
+    context.prompt.secret("Neon API key (https://console.neon.tech/app/settings/api-keys)", "--neon-api-key-stdin")
+  );
 }
 
-/** A token of Trigger.dev: given, kept in hub.env, or made in the browser. Throws INPUT_REQUIRED where there is no terminal. */
+/**
+ * A token of Trigger.dev: given, kept in hub.env, or made in the browser. Throws INPUT_REQUIRED where there is no
+ * terminal.
+ */
 export async function triggerToken(input: TriggerTokenInput, env: HubEnv, context: Context): Promise<string> {
   const given =
-    (await givenSecret("trigger-token", input.triggerTokenStdin, input.triggerTokenFile, context.stdin)) ?? env.get("TRIGGER_ACCESS_TOKEN");
+    (await givenSecret("trigger-token", input.triggerTokenStdin, input.triggerTokenFile, context.stdin)) ??
+    env.get("TRIGGER_ACCESS_TOKEN");
   if (given !== undefined) {
     if (!/^tr_pat_\S+$/.test(given))
       throw new PsnError("INPUT_INVALID", "a personal access token of Trigger.dev begins with tr_pat_", {
@@ -54,9 +74,13 @@ export async function triggerToken(input: TriggerTokenInput, env: HubEnv, contex
   }
   const { output, prompt, signal } = context;
   if (!prompt.interactive)
-    throw new PsnError("INPUT_REQUIRED", "there is no terminal to log in on, and this is needed: a token of Trigger.dev", {
-      hint: "pass --trigger-token-stdin",
-    });
+    throw new PsnError(
+      "INPUT_REQUIRED",
+      "there is no terminal to log in on, and this is needed: a token of Trigger.dev",
+      {
+        hint: "pass --trigger-token-stdin",
+      },
+    );
   const { logInToTrigger } = await import("@psn/wiring/vendors.ts");
   const [{ openBrowser }, { startPage }] = await Promise.all([import("./browser.ts"), import("./start-page.ts")]);
   const over = new AbortController();

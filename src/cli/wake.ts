@@ -26,12 +26,15 @@ export async function notePublisher(
 ): Promise<void> {
   const scheduled = deliveries.filter(({ state }) => state === "scheduled");
   const sick = scheduled.find(({ health }) => health !== "ok");
-  if (sick) output.note(`${sick.platform}:${sick.handle} must be connected first: ${reconnecting(sick.platform, sick.handle)}`);
+  if (sick)
+    output.note(`${sick.platform}:${sick.handle} must be connected first: ${reconnecting(sick.platform, sick.handle)}`);
   const [first] = scheduled.filter(({ health }) => health === "ok");
   if (!first) return;
   noteWake(output, woken);
   const working = woken.queue !== null || (await isWorking({ stores }));
-  output.note(working ? `next: psn show ${shortId(first.postId)}` : "no worker is running; it goes out when one does: psn worker");
+  output.note(
+    working ? `next: psn show ${shortId(first.postId)}` : "no worker is running; it goes out when one does: psn worker",
+  );
 }
 
 /** Whether a worker lives that goes on when this command has ended. */
@@ -42,7 +45,12 @@ export async function isWorking({ stores }: Pick<World, "stores">): Promise<bool
 function wakeNote({ queue, missed, atHome }: Woken): Lines | undefined {
   if (queue === null) return undefined;
   const lines = [
-    ...(missed ? [`${queue} could not be told: ${missed.message}. The post is safe; the watchdog there takes it at its next look`] : []),
+    ...(missed
+      ? [
+          `${queue} could not be told: ${missed.message}. The post is safe; the watchdog there takes it at its ` +
+            "next look",
+        ]
+      : []),
     ...(atHome.length > 0
       ? [
           `${atHome.map(({ platform, handle }) => `${platform}:${handle}`).join(", ")} needs this machine: it goes out while psn worker runs here`,

@@ -16,7 +16,8 @@ describe("what a command is told of a time", () => {
   ])("%j: the instant, the wall time for history, and the wall time that was meant", (said, at, wall, wallTime) => {
     const due = dueOf(said, "Europe/Berlin", now);
     expect([due.at.toISOString(), due.wall, due.wallTime]).toEqual([at, wall, wallTime]);
-    const read = (text: string) => parseWhen(text, { now: Temporal.Instant.fromEpochMilliseconds(now.getTime()), zone: "UTC" });
+    const read = (text: string) =>
+      parseWhen(text, { now: Temporal.Instant.fromEpochMilliseconds(now.getTime()), zone: "UTC" });
     expect(read(`${due.wall} ${due.timeZone}`).at.epochMilliseconds).toBe(due.at.getTime());
     expect(read(due.said).at.epochMilliseconds).toBe(due.at.getTime());
   });

@@ -1,7 +1,15 @@
 import type { Due } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
-import { assertZone, exactWallOf, formatInstant, fromNow, knownZone, parseDuration, parseWhen } from "@psn/domain/schedule.ts";
+import {
+  assertZone,
+  exactWallOf,
+  formatInstant,
+  fromNow,
+  knownZone,
+  parseDuration,
+  parseWhen,
+} from "@psn/domain/schedule.ts";
 import { z } from "zod";
 import type { Flag } from "./command.ts";
 
@@ -12,7 +20,11 @@ export const TIME_FLAGS: readonly Flag[] = [
   { flags: "--tz <zone>", help: "the zone the time is meant in, for example Europe/Berlin; else yours" },
 ];
 
-export const timeSchema = z.object({ at: fields.when.optional(), in: fields.duration.optional(), tz: fields.zone.optional() });
+export const timeSchema = z.object({
+  at: fields.when.optional(),
+  in: fields.duration.optional(),
+  tz: fields.zone.optional(),
+});
 
 export interface SaidDue extends Due {
   /** Local time, zone and UTC, as psn understood it. */
@@ -27,7 +39,8 @@ export function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, use
   assertZone(zone);
   const from = Temporal.Instant.fromEpochMilliseconds(now.getTime());
   if (at !== undefined && duration !== undefined) throw new PsnError("USAGE", "--at and --in exclude each other");
-  if (at === undefined && duration === undefined) throw new PsnError("INPUT_REQUIRED", "a time is needed", { hint: "pass --at or --in" });
+  if (at === undefined && duration === undefined)
+    throw new PsnError("INPUT_REQUIRED", "a time is needed", { hint: "pass --at or --in" });
   if (at !== undefined) {
     const when = parseWhen(at, { now: from, zone });
     return said(when.at, when.zone, when.isCounted ? null : when.wall);

@@ -24,9 +24,9 @@ export const EXIT = {
 } as const;
 
 /**
- * What the engine may do about a failure.
- * never: nothing helps but a person. backoff: nothing was sent, try again later.
- * refresh: exchange the token once, then try again. reconcile: it may be public; ask the platform, never resend blindly.
+ * What the engine may do about a failure. never: nothing helps but a person. backoff: nothing was sent, try again
+ * later. refresh: exchange the token once, then try again. reconcile: it may be public; ask the platform, never resend
+ * blindly.
  */
 export type Retry = "never" | "backoff" | "refresh" | "reconcile";
 
@@ -42,7 +42,12 @@ interface Spec {
 
 /** Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. */
 export const ERRORS = {
-  USAGE: { exit: EXIT.usage, retry: "never", meaning: "The command line is not one psn understands.", hint: "psn help" },
+  USAGE: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "The command line is not one psn understands.",
+    hint: "psn help",
+  },
   INPUT_REQUIRED: {
     exit: EXIT.usage,
     retry: "never",
@@ -55,13 +60,19 @@ export const ERRORS = {
     meaning: "A value is not of the form it must have.",
     helps: "the message says which form the value must have: psn help COMMAND",
   },
-  TIME_INVALID: { exit: EXIT.usage, retry: "never", meaning: "The time is past, ambiguous or not a time.", hint: "psn help times" },
+  TIME_INVALID: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "The time is past, ambiguous or not a time.",
+    hint: "psn help times",
+  },
   FILE_UNREADABLE: {
     exit: EXIT.usage,
     retry: "never",
     meaning: "A file is missing, is a folder, or may not be read or written.",
     helps:
-      "the message names the file or folder: look whether it is there and whether your user may read and write it (ls -ld); what a post waits for goes on when you have mended it",
+      "the message names the file or folder: look whether it is there and whether your user may read and write it " +
+      "(ls -ld); what a post waits for goes on when you have mended it",
   },
   MEDIA_INVALID: {
     exit: EXIT.usage,
@@ -72,7 +83,9 @@ export const ERRORS = {
   MEDIA_GONE: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "A media file of the post is gone from the hub or from its bucket, or was changed there; the post cannot go out with it.",
+    meaning:
+      "A media file of the post is gone from the hub or from its bucket, or was changed there; the post cannot go " +
+      "out with it.",
     hint: "post it again with its files: psn post",
   },
   POST_INVALID: {
@@ -106,16 +119,31 @@ export const ERRORS = {
     retry: "never",
     meaning: "hub.env or keys.env cannot be used as it is.",
     hint: "psn config edit",
-    helps: "the message names the setting: psn config set NAME; psn config edit opens the file; for tasks at Trigger.dev then psn deploy",
+    helps:
+      "the message names the setting: psn config set NAME; psn config edit opens the file; for tasks at " +
+      "Trigger.dev then psn deploy",
   },
   CONFIG_EXPOSED: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "A file or a folder of the hub belongs to another user, or other people on this machine can read or change it.",
-    helps: "the message names the file or folder: chmod 600 for a file, chmod 700 for a folder, and it must belong to your user",
+    meaning:
+      "A file or a folder of the hub belongs to another user, or other people on this machine can read or change it.",
+    helps:
+      "the message names the file or folder: chmod 600 for a file, chmod 700 for a folder, and it must belong to " +
+      "your user",
   },
-  SCHEMA_OUTDATED: { exit: EXIT.setup, retry: "never", meaning: "The database is older than this psn.", hint: "psn db migrate" },
-  SCHEMA_NEWER: { exit: EXIT.setup, retry: "never", meaning: "The database is newer than this psn.", hint: "update psn" },
+  SCHEMA_OUTDATED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "The database is older than this psn.",
+    hint: "psn db migrate",
+  },
+  SCHEMA_NEWER: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "The database is newer than this psn.",
+    hint: "update psn",
+  },
   DB_REFUSED: {
     exit: EXIT.setup,
     retry: "never",
@@ -125,7 +153,9 @@ export const ERRORS = {
   DB_TLS: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "No encrypted connection to the database: its certificate is not trusted, or one side does not speak TLS as the other asks.",
+    meaning:
+      "No encrypted connection to the database: its certificate is not trusted, or one side does not speak TLS as " +
+      "the other asks.",
     hint: "psn config set DATABASE_URL",
   },
   DB_UNREACHABLE: {
@@ -134,13 +164,15 @@ export const ERRORS = {
     meaning: "The database does not answer.",
     hint: "psn doctor",
     helps:
-      "look whether the database server runs and whether its address is right (psn config get DATABASE_URL); psn tries again by itself",
+      "look whether the database server runs and whether its address is right (psn config get DATABASE_URL); psn " +
+      "tries again by itself",
   },
   DB_BUSY: {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "Another psn process holds the embedded database and does not let go.",
-    helps: "end the other process that uses this hub (ps ax | grep psn), or wait until its command is done, then try again",
+    helps:
+      "end the other process that uses this hub (ps ax | grep psn), or wait until its command is done, then try again",
   },
   DB_LOCKED: {
     exit: EXIT.later,
@@ -173,7 +205,12 @@ export const ERRORS = {
     meaning: "A sealed value, or what it was sealed for, was changed; it does not open.",
     hint: "psn connect PLATFORM",
   },
-  AUTH_REQUIRED: { exit: EXIT.auth, retry: "never", meaning: "No account is connected for this.", hint: "psn connect PLATFORM" },
+  AUTH_REQUIRED: {
+    exit: EXIT.auth,
+    retry: "never",
+    meaning: "No account is connected for this.",
+    hint: "psn connect PLATFORM",
+  },
   AUTH_EXPIRED: {
     exit: EXIT.auth,
     retry: "refresh",
@@ -192,7 +229,8 @@ export const ERRORS = {
     meaning: "The platform wants an app of your own, and psn has no key of one.",
     hint: "psn connect PLATFORM",
     helps:
-      "set the keys of your own app: psn connect PLATFORM asks for them, psn keys set NAME changes one; for tasks at Trigger.dev then psn deploy",
+      "set the keys of your own app: psn connect PLATFORM asks for them, psn keys set NAME changes one; for tasks " +
+      "at Trigger.dev then psn deploy",
   },
   APP_REFUSED: {
     exit: EXIT.setup,
@@ -204,10 +242,16 @@ export const ERRORS = {
     exit: EXIT.auth,
     retry: "never",
     meaning:
-      "The address that psn gave your browser was opened twice. Another program could consent in your place, so nothing was connected.",
+      "The address that psn gave your browser was opened twice. Another program could consent in your place, so " +
+      "nothing was connected.",
     hint: "psn connect PLATFORM",
   },
-  AUTH_SCOPE: { exit: EXIT.auth, retry: "never", meaning: "The account may not do this.", hint: "psn connect PLATFORM" },
+  AUTH_SCOPE: {
+    exit: EXIT.auth,
+    retry: "never",
+    meaning: "The account may not do this.",
+    hint: "psn connect PLATFORM",
+  },
   RATE_LIMITED: {
     exit: EXIT.later,
     retry: "backoff",
@@ -218,19 +262,22 @@ export const ERRORS = {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "The platform could not be reached; nothing was sent.",
-    helps: "look at your network and the status page of the platform; psn tries again by itself, and psn show ID says when",
+    helps:
+      "look at your network and the status page of the platform; psn tries again by itself, and psn show ID says when",
   },
   PRIVATE_ADDRESS: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "The address is this machine's or a private network's, and the hub's owner has not allowed it; nothing was sent.",
+    meaning:
+      "The address is this machine's or a private network's, and the hub's owner has not allowed it; nothing was sent.",
     hint: "psn config set PSN_PRIVATE_ORIGINS",
   },
   PLATFORM_DOWN: {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "The platform failed before anything could be published.",
-    helps: "nothing, psn tries again by itself, and psn show ID says when; the status page of the platform may say more",
+    helps:
+      "nothing, psn tries again by itself, and psn show ID says when; the status page of the platform may say more",
   },
   PLATFORM_REJECTED: {
     exit: EXIT.failed,
@@ -259,49 +306,66 @@ export const ERRORS = {
   LATE: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "The post's time passed more than a day ago and it could not be sent until now; psn does not publish it unasked.",
+    meaning:
+      "The post's time passed more than a day ago and it could not be sent until now; psn does not publish it unasked.",
     hint: "psn retry ID | psn cancel ID",
   },
   STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not out yet.", hint: "psn show ID" },
-  PUBLISH_PARTIAL: { exit: EXIT.partial, retry: "never", meaning: "Some accounts published, some did not.", hint: "psn show ID" },
+  PUBLISH_PARTIAL: {
+    exit: EXIT.partial,
+    retry: "never",
+    meaning: "Some accounts published, some did not.",
+    hint: "psn show ID",
+  },
   PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
   VENDOR_REFUSED: {
     exit: EXIT.failed,
     retry: "never",
     meaning: "Neon, Trigger.dev or the bucket refused what psn asked for.",
     helps:
-      "the message says who refused what. The bucket: psn config set S3_ENDPOINT, S3_REGION or S3_BUCKET; Neon: psn config set NEON_PROJECT_ID; Trigger.dev: psn deploy",
+      "the message says who refused what. The bucket: psn config set S3_ENDPOINT, S3_REGION or S3_BUCKET; Neon: " +
+      "psn config set NEON_PROJECT_ID; Trigger.dev: psn deploy",
   },
   VENDOR_AUTH: {
     exit: EXIT.auth,
     retry: "never",
     meaning: "Neon, Trigger.dev or the bucket does not accept the key.",
     helps:
-      "the message says whose key it is. The bucket: psn config set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, and let the key do what the message names; Trigger.dev: psn init --trigger; Neon: NEON_API_KEY of your shell; of a clock that is wrong: set it (ntp)",
+      "the message says whose key it is. The bucket: psn config set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, and " +
+      "let the key do what the message names; Trigger.dev: psn init --trigger; Neon: NEON_API_KEY of your shell; " +
+      "of a clock that is wrong: set it (ntp)",
   },
   VENDOR_QUOTA: {
     exit: EXIT.failed,
     retry: "never",
     meaning: "The plan at Neon or Trigger.dev, or the bucket's quota or disk, does not allow any more of this.",
     helps:
-      "the message says whose. The bucket: delete files that nobody needs, or raise its quota or its disk; Neon and Trigger.dev: look at the usage of your plan on their dashboard",
+      "the message says whose. The bucket: delete files that nobody needs, or raise its quota or its disk; Neon " +
+      "and Trigger.dev: look at the usage of your plan on their dashboard",
   },
   VENDOR_UNREACHABLE: {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "Neon, Trigger.dev or the bucket does not answer.",
     helps:
-      "look at your network, at the status page of the service and at its address (psn config get S3_ENDPOINT, psn config get TRIGGER_API_URL); psn tries again by itself",
+      "look at your network, at the status page of the service and at its address (psn config get S3_ENDPOINT, psn " +
+      "config get TRIGGER_API_URL); psn tries again by itself",
   },
   VENDOR_CHANGED: {
     exit: EXIT.failed,
     retry: "never",
     meaning: "Neon or Trigger.dev answered in a shape psn does not know; please report it.",
     helps:
-      "look whether the address is the service's own (psn config get TRIGGER_API_URL, psn config get NEON_API_HOST), update psn, then psn doctor; if it stays so, report it",
+      "look whether the address is the service's own (psn config get TRIGGER_API_URL, psn config get " +
+      "NEON_API_HOST), update psn, then psn doctor; if it stays so, report it",
   },
   DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn doctor" },
-  CHECK_FAILED: { exit: EXIT.failed, retry: "never", meaning: "A check found something wrong with the hub.", hint: "psn doctor" },
+  CHECK_FAILED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "A check found something wrong with the hub.",
+    hint: "psn doctor",
+  },
   HUB_COPIED: {
     exit: EXIT.setup,
     retry: "never",
@@ -323,7 +387,8 @@ export const ERRORS = {
   INTERRUPTED: {
     exit: EXIT.interrupted,
     retry: "never",
-    meaning: "Stopped by Ctrl-C, or with exit code 143 by SIGTERM, 129 by SIGHUP; it says what is stored, if anything is.",
+    meaning:
+      "Stopped by Ctrl-C, or with exit code 143 by SIGTERM, 129 by SIGHUP; it says what is stored, if anything is.",
     helps: "the message says what is stored; psn queue shows it",
   },
   BUG: {
@@ -353,8 +418,8 @@ export interface ErrorOptions {
   /** When the platform said it may be asked again, in milliseconds from now. */
   readonly retryAfterMs?: number;
   /**
-   * Said by an adapter of a refusal to a repeated request, or to a question about a pending post: it proves that nothing was taken,
-   * by no attempt. Without it such a refusal proves nothing.
+   * Said by an adapter of a refusal to a repeated request, or to a question about a pending post: it proves that
+   * nothing was taken, by no attempt. Without it such a refusal proves nothing.
    */
   readonly neverTaken?: boolean;
   /** Safe to print and to store: no token, no post body. */
@@ -404,13 +469,19 @@ export class PsnError extends Error {
 
 /** Why nothing goes out, and in the same words why a delivery is held. */
 export function copied(): PsnError {
-  return new PsnError("HUB_COPIED", "this hub's database was copied or restored, and psn does not publish from it before it is told so");
+  return new PsnError(
+    "HUB_COPIED",
+    "this hub's database was copied or restored, and psn does not publish from it before it is told so",
+  );
 }
 
 /** ENOSPC and EDQUOT of the operating system, SQLITE_FULL of a lock. */
 const FULL: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 
-/** DB_FULL where the failure, or what caused it, is a full disk; undefined where it is another one. `what`: what cannot be written. */
+/**
+ * DB_FULL where the failure, or what caused it, is a full disk; undefined where it is another one. `what`: what cannot
+ * be written.
+ */
 export function diskFull(what: string, error: unknown): PsnError | undefined {
   for (let layer = error; layer instanceof Error; layer = layer.cause) {
     const code: unknown = Reflect.get(layer, "code");
@@ -424,5 +495,7 @@ export function diskFull(what: string, error: unknown): PsnError | undefined {
 /** Any thrown value as a PsnError; what psn did not foresee is a BUG and keeps its cause. */
 export function toPsnError(error: unknown): PsnError {
   if (error instanceof PsnError) return error;
-  return new PsnError("BUG", error instanceof Error ? `${error.name}: unexpected failure` : "unexpected failure", { cause: error });
+  return new PsnError("BUG", error instanceof Error ? `${error.name}: unexpected failure` : "unexpected failure", {
+    cause: error,
+  });
 }

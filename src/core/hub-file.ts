@@ -8,8 +8,9 @@ import { removedAtExit } from "@psn/core/utils/leftover.ts";
 import { armor, Decrypter, Encrypter } from "age-encryption";
 
 /*
- * A file of lines, sealed with a passphrase in the age format (age-encryption.org/v1, scrypt recipient; c2sp.org/age, 2026-11):
- * `age --decrypt` opens it too. The format seals in pieces of 64 KiB and marks the last one, so that a file that was cut shows.
+ * A file of lines, sealed with a passphrase in the age format (age-encryption.org/v1, scrypt recipient; c2sp.org/age,
+ * 2026-11): `age --decrypt` opens it too. The format seals in pieces of 64 KiB and marks the last one, so that a file
+ * that was cut shows.
  */
 
 const MAGIC = "age-encryption.org/v1\n";
@@ -34,7 +35,8 @@ export function checkPassphrase(passphrase: string): void {
  * Writes a new file, readable by its owner alone. Nothing stands under its name before it is whole and on the disk.
  *
  * @param whole the work that hands over the lines; the file gets its name when it has ended well.
- * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written; DB_FULL.
+ * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written;
+ * DB_FULL.
  */
 export async function writeHubFile<T>(
   path: string,
@@ -100,7 +102,8 @@ async function* piecesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Arra
 /**
  * The lines of a file, one by one. What was read before a failure was sealed with the passphrase, but is not all.
  *
- * @throws PsnError FILE_UNREADABLE; INPUT_INVALID for another kind of file, another passphrase, and a file that was cut or changed.
+ * @throws PsnError FILE_UNREADABLE; INPUT_INVALID for another kind of file, another passphrase, and a file that was cut
+ * or changed.
  */
 export async function* readHubFile(path: string, passphrase: string): AsyncGenerator<string> {
   const file = await open(path).catch((cause: unknown) => {
@@ -117,11 +120,15 @@ export async function* readHubFile(path: string, passphrase: string): AsyncGener
       throw new PsnError("INPUT_INVALID", `${path} is not a file that psn export made`, { hint: "psn export FILE" });
     const decrypter = new Decrypter();
     decrypter.addPassphrase(passphrase);
-    const opened = await decrypter.decrypt(streamOf(isArmored ? readArmored(file, path) : readPieces(file))).catch((error: unknown) => {
-      if (error instanceof Error && /no identity matched/i.test(error.message))
-        throw new PsnError("INPUT_INVALID", `the passphrase is not the one ${path} was sealed with`, { hint: "try again" });
-      throw error instanceof PsnError ? error : damaged(path);
-    });
+    const opened = await decrypter
+      .decrypt(streamOf(isArmored ? readArmored(file, path) : readPieces(file)))
+      .catch((error: unknown) => {
+        if (error instanceof Error && /no identity matched/i.test(error.message))
+          throw new PsnError("INPUT_INVALID", `the passphrase is not the one ${path} was sealed with`, {
+            hint: "try again",
+          });
+        throw error instanceof PsnError ? error : damaged(path);
+      });
     yield* linesIn(opened, path);
   } finally {
     await file.close();
@@ -198,9 +205,12 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
 }
 
 const unwritable = (path: string, cause: unknown) =>
-  diskFull(path, cause) ?? new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+  diskFull(path, cause) ??
+  new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
 const taken = (path: string) =>
-  new PsnError("STATE_CONFLICT", `there is a file ${path} already`, { hint: "give the export another name, or move that file away" });
+  new PsnError("STATE_CONFLICT", `there is a file ${path} already`, {
+    hint: "give the export another name, or move that file away",
+  });
 const damaged = (path: string) =>
   new PsnError("INPUT_INVALID", `${path} is damaged or cut off: not all of it opens`, {
     hint: "copy it again, or make it again: psn export FILE",

@@ -5,7 +5,15 @@ import { encryptWithIv, generateKey, type Key, keyFromHex } from "@psn/core/util
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { thrown } from "../../tests/support/thrown.ts";
-import { createFormerVault, createMemberVault, createVault, deriveUserKey, type FormerPlace, keyId, keyIdOf } from "./vault.ts";
+import {
+  createFormerVault,
+  createMemberVault,
+  createVault,
+  deriveUserKey,
+  type FormerPlace,
+  keyId,
+  keyIdOf,
+} from "./vault.ts";
 
 /** Of a valid vector also every step between; see scripts/vault-vectors.ts, which wrote the file. */
 type Vector<At> = At & { readonly name: string; readonly sealed: string };
@@ -58,8 +66,15 @@ describe("the format, as tests/fixtures/vault-vectors.json keeps it for ever", (
       expect(keyIdOf(vector.sealed)).toBe(vector.keyId);
       expect(deriveUserKey(hubKey, vector.userId)).toBe(vector.memberKey);
       expect(createVault({ keys: [hubKey] }).open(vector, vector.sealed)).toBe(vector.plaintext);
-      expect(createMemberVault({ userId: vector.userId, keys: [vector.memberKey] }).open(vector, vector.sealed)).toBe(vector.plaintext);
-      const payload = encryptWithIv(vector.plaintext, keyFromHex(vector.userKey), Buffer.from(vector.aad), Buffer.from(vector.iv, "hex"));
+      expect(createMemberVault({ userId: vector.userId, keys: [vector.memberKey] }).open(vector, vector.sealed)).toBe(
+        vector.plaintext,
+      );
+      const payload = encryptWithIv(
+        vector.plaintext,
+        keyFromHex(vector.userKey),
+        Buffer.from(vector.aad),
+        Buffer.from(vector.iv, "hex"),
+      );
       expect(`v2.${vector.keyId}.${payload}`).toBe(vector.sealed);
     });
   }
@@ -94,7 +109,9 @@ describe("version 1 of the format opens for the migration that seals it anew, an
 
   test("and it opens nothing of version 2", () => {
     for (const vector of vectors.valid)
-      expect(thrown(() => createFormerVault([keyFromHex(vector.hubKey)]).open(vector, vector.sealed)).code).toBe("VAULT_TAMPERED");
+      expect(thrown(() => createFormerVault([keyFromHex(vector.hubKey)]).open(vector, vector.sealed)).code).toBe(
+        "VAULT_TAMPERED",
+      );
   });
 });
 
@@ -117,7 +134,8 @@ describe("laws", () => {
       fc.property(sealed, ([plaintext, position, bit]) => {
         const whole = vault.seal(place, plaintext);
         const at = position % whole.length;
-        const changed = whole.slice(0, at) + String.fromCharCode(whole.charCodeAt(at) ^ (1 << bit)) + whole.slice(at + 1);
+        const changed =
+          whole.slice(0, at) + String.fromCharCode(whole.charCodeAt(at) ^ (1 << bit)) + whole.slice(at + 1);
         expect(["VAULT_TAMPERED", "VAULT_LOCKED"]).toContain(thrown(() => vault.open(place, changed)).code);
       }),
       { numRuns: 1000 },
@@ -210,7 +228,9 @@ describe("a member's vault", () => {
   test("opens what an older key sealed", () => {
     const old = keyFromHex(generateKey());
     const keys = [key, old].map((hubKey: Key) => deriveUserKey(hubKey, place.userId));
-    expect(createMemberVault({ userId: place.userId, keys }).open(place, createVault({ keys: [old] }).seal(place, "x"))).toBe("x");
+    expect(
+      createMemberVault({ userId: place.userId, keys }).open(place, createVault({ keys: [old] }).seal(place, "x")),
+    ).toBe("x");
   });
 
   test("refuses what is not a member's key, the hub's own among it, without repeating it", () => {

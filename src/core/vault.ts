@@ -4,19 +4,20 @@ import type { Place } from "@psn/core/ports/outside.ts";
 import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/utils/crypto.ts";
 
 /*
- * Tokens in, sealed values out. A sealed value reads `v2.<key id>.<payload>`; `scripts/vault-vectors.ts` writes the format out
- * a second time, from the words below and node:crypto alone, and `tests/fixtures/vault-vectors.json` keeps it as it is.
+ * Tokens in, sealed values out. A sealed value reads `v2.<key id>.<payload>`; `scripts/vault-vectors.ts` writes the
+ * format out a second time, from the words below and node:crypto alone, and `tests/fixtures/vault-vectors.json` keeps
+ * it as it is.
  *
- * - key id: the first 8 hex characters of SHA-256("psn vault key id v1" ‖ 0x00 ‖ hub key). It tells which hub key sealed a
- *   value, so that a rotation can count what is left. It is no secret.
- * - user key: HKDF-SHA256 (RFC 5869) of the hub key, salt "psn vault user key v1", info = user id in UTF-8, 32 bytes. The salt
- *   is fixed: the hub key is random already, and a member must arrive at the same key on every machine.
+ * - key id: the first 8 hex characters of SHA-256("psn vault key id v1" ‖ 0x00 ‖ hub key). It tells which hub key
+ *   sealed a value, so that a rotation can count what is left. It is no secret.
+ * - user key: HKDF-SHA256 (RFC 5869) of the hub key, salt "psn vault user key v1", info = user id in UTF-8, 32 bytes.
+ *   The salt is fixed: the hub key is random already, and a member must arrive at the same key on every machine.
  * - payload: AES-256-GCM under the user key, see `utils/crypto.ts`.
- * - aad: the UTF-8 of the JSON array ["psn vault v2", table, column, row id, user id, version, [audience, …]] without spaces, the
- *   version as a number. JSON quotes what it holds, so that no two places have the same aad.
+ * - aad: the UTF-8 of the JSON array ["psn vault v2", table, column, row id, user id, version, [audience, …]] without
+ *   spaces, the version as a number. JSON quotes what it holds, so that no two places have the same aad.
  *
- * Version 1 of the format had the aad ["psn vault v1", table, column, row id, user id]. It said nothing of where a token may go, so
- * that nothing opens it any more but the one migration that seals it anew (`createFormerVault`).
+ * Version 1 of the format had the aad ["psn vault v1", table, column, row id, user id]. It said nothing of where a
+ * token may go, so that nothing opens it any more but the one migration that seals it anew (`createFormerVault`).
  */
 
 /** Of `v2.`, the key id and the dot behind it. */
@@ -32,14 +33,15 @@ export interface Vault {
   /**
    * The sealed form of a plaintext, for this place alone.
    *
-   * @throws PsnError INPUT_INVALID when the plaintext is not well-formed Unicode; VAULT_LOCKED when this vault has no key for the user.
+   * @throws PsnError INPUT_INVALID when the plaintext is not well-formed Unicode; VAULT_LOCKED when this vault has no
+   * key for the user.
    */
   readonly seal: (place: Place, plaintext: string) => string;
   /**
    * The plaintext of what was sealed for this place.
    *
-   * @throws PsnError VAULT_TAMPERED when it, or what it was sealed for, was changed, and for version 1 of the format; VAULT_LOCKED
-   * when the key that sealed it is not here.
+   * @throws PsnError VAULT_TAMPERED when it, or what it was sealed for, was changed, and for version 1 of the format;
+   * VAULT_LOCKED when the key that sealed it is not here.
    */
   readonly open: (place: Place, sealed: string) => string;
   /** Id of the key that seals; a value with another `keyIdOf` waits to be sealed anew. */
@@ -50,9 +52,10 @@ export interface Vault {
  * The vault of the hub's owner and of its tasks: any user's values.
  *
  * @param options.keys the current key, then older ones that still open.
- * @param options.reload the keys as they are now, where they can change while this vault is in use: asked before every seal, which
- * is rare, and before a value of an unknown key counts as locked. What it throws leaves the keys as they were. A key that was here
- * once opens for as long as the vault lives: a value read before a rotation may be opened after it.
+ * @param options.reload the keys as they are now, where they can change while this vault is in use: asked before every
+ * seal, which is rare, and before a value of an unknown key counts as locked. What it throws leaves the keys as they
+ * were. A key that was here once opens for as long as the vault lives: a value read before a rotation may be opened
+ * after it.
  * @throws PsnError VAULT_LOCKED when there is no key.
  */
 export function createVault(options: { readonly keys: readonly Key[]; readonly reload?: () => readonly Key[] }): Vault {
@@ -79,12 +82,14 @@ export function createVault(options: { readonly keys: readonly Key[]; readonly r
 export type FormerPlace = Pick<Place, "table" | "column" | "rowId" | "userId">;
 
 /**
- * Opens what was sealed in version 1 of the format, for the migration that seals it anew. Nothing else may: such a value opens for
- * whatever address its account's row names.
+ * Opens what was sealed in version 1 of the format, for the migration that seals it anew. Nothing else may: such a
+ * value opens for whatever address its account's row names.
  *
  * @param keys the current key, then older ones that still open.
  */
-export function createFormerVault(keys: readonly Key[]): { readonly open: (place: FormerPlace, sealed: string) => string } {
+export function createFormerVault(keys: readonly Key[]): {
+  readonly open: (place: FormerPlace, sealed: string) => string;
+} {
   const rings = keys.map((key) => ringOf(keyId(key), (userId) => userKey(key, userId), FORMER));
   return {
     open(place, sealed) {
@@ -104,15 +109,16 @@ export function createFormerVault(keys: readonly Key[]): { readonly open: (place
 export function createMemberVault(options: { readonly userId: string; readonly keys: readonly string[] }): Vault {
   const rings = options.keys.map((text) => {
     const { id, key } = parseMemberKey(text);
-    const mine = (userId: string) => (userId === options.userId ? key : locked("This member's key opens only the member's own values."));
+    const mine = (userId: string) =>
+      userId === options.userId ? key : locked("This member's key opens only the member's own values.");
     return ringOf(id, mine);
   });
   return vaultOf(rings);
 }
 
 /**
- * What a member is given in place of the hub's key: 72 hex characters, the hub key's id and then the user's own key. The id
- * lets the member seal values that a rotation counts rightly; neither part leads back to the hub's key.
+ * What a member is given in place of the hub's key: 72 hex characters, the hub key's id and then the user's own key.
+ * The id lets the member seal values that a rotation counts rightly; neither part leads back to the hub's key.
  */
 export function deriveUserKey(hubKey: Key, userId: string): string {
   return keyId(hubKey) + userKey(hubKey, userId).secret.export().toString("hex");
@@ -164,7 +170,8 @@ function vaultOf(first: readonly Ring[], reload?: () => readonly Ring[]): Vault 
     },
     seal(place, plaintext) {
       // UTF-8 has no form for half a character: it would come back as another string.
-      if (!plaintext.isWellFormed()) throw new PsnError("INPUT_INVALID", `The value for ${nameOf(place)} is not well-formed Unicode text.`);
+      if (!plaintext.isWellFormed())
+        throw new PsnError("INPUT_INVALID", `The value for ${nameOf(place)} is not well-formed Unicode text.`);
       lookAgain();
       const ring = current();
       return ring.prefix + encrypt(plaintext, ring.userKey(place.userId), utf8.encode(associatedData(place)));
@@ -193,7 +200,9 @@ function decrypted(place: FormerPlace, sealed: string, ring: Ring, aad: string):
 /** Throws VAULT_LOCKED for a value that another key has sealed, VAULT_TAMPERED for what is no value of this format. */
 function missing(place: FormerPlace, sealed: string, rings: readonly Ring[], format = FORMAT): never {
   const ids = rings.map((one) => one.id).join(", ");
-  return locked(`The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place, format)}, and this hub has only ${ids}.`);
+  return locked(
+    `The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place, format)}, and this hub has only ${ids}.`,
+  );
 }
 
 function sealedBy(sealed: string, place?: FormerPlace, format = FORMAT): string {
@@ -241,9 +250,13 @@ function nameOf(place: FormerPlace): string {
 function tampered(place?: FormerPlace): PsnError {
   const what = place === undefined ? "A sealed value" : `The value in ${nameOf(place)}`;
   const details = place === undefined ? {} : { table: place.table, column: place.column, rowId: place.rowId };
-  return new PsnError("VAULT_TAMPERED", `${what} does not open: it was changed or moved, or what it was sealed for was changed.`, {
-    details,
-  });
+  return new PsnError(
+    "VAULT_TAMPERED",
+    `${what} does not open: it was changed or moved, or what it was sealed for was changed.`,
+    {
+      details,
+    },
+  );
 }
 
 function locked(message: string, hint?: string): never {

@@ -107,20 +107,60 @@ describe("a lease", () => {
 /** Whose trouble each failure is; a new code of the table must be put in here. `command`: no delivery ever meets it. */
 const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" | "post" | "command">> = {
   ...{ CONFIG_INVALID: "hub", CONFIG_EXPOSED: "hub", HUB_MISSING: "hub", SCHEMA_OUTDATED: "hub", SCHEMA_NEWER: "hub" },
-  ...{ DB_REFUSED: "hub", DB_TLS: "hub", DB_UNREACHABLE: "hub", DB_BUSY: "hub", DB_LOCKED: "hub", DB_FULL: "hub", DB_FAILED: "hub" },
-  ...{ VAULT_LOCKED: "hub", APP_MISSING: "hub", FILE_UNREADABLE: "hub", PRIVATE_ADDRESS: "hub", VENDOR_AUTH: "hub", VENDOR_REFUSED: "hub" },
+  ...{
+    DB_REFUSED: "hub",
+    DB_TLS: "hub",
+    DB_UNREACHABLE: "hub",
+    DB_BUSY: "hub",
+    DB_LOCKED: "hub",
+    DB_FULL: "hub",
+    DB_FAILED: "hub",
+  },
+  ...{
+    VAULT_LOCKED: "hub",
+    APP_MISSING: "hub",
+    FILE_UNREADABLE: "hub",
+    PRIVATE_ADDRESS: "hub",
+    VENDOR_AUTH: "hub",
+    VENDOR_REFUSED: "hub",
+  },
   ...{ VENDOR_QUOTA: "hub", VENDOR_UNREACHABLE: "hub", VENDOR_CHANGED: "hub" },
   ...{ AUTH_REQUIRED: "user", AUTH_EXPIRED: "user", AUTH_REVOKED: "user", APP_REFUSED: "user", VAULT_TAMPERED: "user" },
   ...{ RATE_LIMITED: "passing", PLATFORM_UNREACHABLE: "passing", PLATFORM_DOWN: "passing" },
   ...{ OUTCOME_UNKNOWN: "unknown", PLATFORM_CHANGED: "unknown" },
   ...{ MEDIA_INVALID: "post", MEDIA_GONE: "post", POST_INVALID: "post", PLATFORM_REJECTED: "post", AUTH_SCOPE: "post" },
   ...{ INPUT_INVALID: "post", NOT_FOUND: "post", UNCONFIRMED: "post", BUG: "post" },
-  ...{ USAGE: "command", INPUT_REQUIRED: "command", TIME_INVALID: "command", SETTING_UNKNOWN: "command", STATE_CONFLICT: "command" },
-  ...{ CONSENT_SHARED: "command", LATE: "command", STILL_PENDING: "command", PUBLISH_PARTIAL: "command", PUBLISH_FAILED: "command" },
-  ...{ DEPLOY_FAILED: "command", CHECK_FAILED: "command", HUB_COPIED: "command", LEASE_LOST: "command", OUTPUT_FAILED: "command" },
+  ...{
+    USAGE: "command",
+    INPUT_REQUIRED: "command",
+    TIME_INVALID: "command",
+    SETTING_UNKNOWN: "command",
+    STATE_CONFLICT: "command",
+  },
+  ...{
+    CONSENT_SHARED: "command",
+    LATE: "command",
+    STILL_PENDING: "command",
+    PUBLISH_PARTIAL: "command",
+    PUBLISH_FAILED: "command",
+  },
+  ...{
+    DEPLOY_FAILED: "command",
+    CHECK_FAILED: "command",
+    HUB_COPIED: "command",
+    LEASE_LOST: "command",
+    OUTPUT_FAILED: "command",
+  },
   ...{ INTERRUPTED: "command" },
 };
-const BECOMES = { hub: "scheduled", user: "held", passing: "scheduled", unknown: "sending", post: "failed", command: undefined } as const;
+const BECOMES = {
+  hub: "scheduled",
+  user: "held",
+  passing: "scheduled",
+  unknown: "sending",
+  post: "failed",
+  command: undefined,
+} as const;
 
 test.each(Object.entries(WHOSE) as [ErrorCode, keyof typeof BECOMES][])("%s is the trouble of: %s", (code, whose) => {
   const state = BECOMES[whose];
@@ -136,17 +176,26 @@ describe("a failure", () => {
   };
 
   test.each(withRetry("reconcile"))("that leaves the outcome unknown stays in `sending` (%s)", (code) => {
-    expect(change(code)).toMatchObject({ state: "sending", unit: null, event: "outcome unknown", code, message: "why" });
+    expect(change(code)).toMatchObject({
+      state: "sending",
+      unit: null,
+      event: "outcome unknown",
+      code,
+      message: "why",
+    });
     expect(change(code).leaseMs).toBeGreaterThan(0);
   });
 
-  test.each(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED"] as const)("of the account holds the delivery for its user (%s)", (code) => {
-    expect(change(code)).toMatchObject({
-      state: "held",
-      unit: { state: "waiting" },
-      account: { health: "needs-reconnect", reason: "why" },
-    });
-  });
+  test.each(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED"] as const)(
+    "of the account holds the delivery for its user (%s)",
+    (code) => {
+      expect(change(code)).toMatchObject({
+        state: "held",
+        unit: { state: "waiting" },
+        account: { health: "needs-reconnect", reason: "why" },
+      });
+    },
+  );
 
   test("by a rate limit pauses the account for the platform's own time", () => {
     expect(change("RATE_LIMITED", { retryAfterMs: 37_000 })).toMatchObject({
@@ -175,7 +224,14 @@ describe("a failure", () => {
   test.each(withRetry("never").filter((code) => !needsUser(new PsnError(code, "")) && !isHubs(code)))(
     "that only a person can mend has failed (%s)",
     (code) => {
-      expect(change(code)).toMatchObject({ state: "failed", code, message: "why", wakeInMs: null, leaseMs: null, account: null });
+      expect(change(code)).toMatchObject({
+        state: "failed",
+        code,
+        message: "why",
+        wakeInMs: null,
+        leaseMs: null,
+        account: null,
+      });
     },
   );
 
@@ -196,14 +252,24 @@ describe("a failure", () => {
 
   test("of unknown outcome never leads back to `scheduled` nor forgets that the unit was sent", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...withRetry("reconcile")), anyAttempt, chance, fc.nat(DAY * 2), (code, attempt, random, age) => {
-        const error = new PsnError(code, "why");
-        for (const made of [failed(0, error, attempt, random), failedAgain(0, error, age), stillUnknown(age, error)]) {
-          expect(made.state).toBe("sending");
-          expect(made.unit).toBeNull();
-          expect(made.leaseMs).toBeGreaterThan(0);
-        }
-      }),
+      fc.property(
+        fc.constantFrom(...withRetry("reconcile")),
+        anyAttempt,
+        chance,
+        fc.nat(DAY * 2),
+        (code, attempt, random, age) => {
+          const error = new PsnError(code, "why");
+          for (const made of [
+            failed(0, error, attempt, random),
+            failedAgain(0, error, age),
+            stillUnknown(age, error),
+          ]) {
+            expect(made.state).toBe("sending");
+            expect(made.unit).toBeNull();
+            expect(made.leaseMs).toBeGreaterThan(0);
+          }
+        },
+      ),
     );
   });
 
@@ -220,7 +286,8 @@ describe("a failure", () => {
           expect(made).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
         else if (error.code === "PLATFORM_REJECTED" && age >= SETTLE_PATIENCE_MS) expect(made.state).toBe("failed");
         else expect(made).toMatchObject({ state: "sending", unit: null, code: error.code });
-        if (error.retry !== "never" && error.retryAfterMs !== undefined) expect(made.leaseMs).toBeGreaterThanOrEqual(error.retryAfterMs);
+        if (error.retry !== "never" && error.retryAfterMs !== undefined)
+          expect(made.leaseMs).toBeGreaterThanOrEqual(error.retryAfterMs);
       }),
     );
   });
@@ -293,8 +360,16 @@ describe("a lost answer", () => {
   const ages = [0, SECOND, SETTLE_PATIENCE_MS - 1, SETTLE_PATIENCE_MS, HOUR, DAY, DAY + 1];
   type Policy = Capabilities["duplicates"];
   const rows: readonly [Policy, boolean | undefined, readonly string[]][] = [
-    ["client-id", undefined, ["send again", "send again", "send again", "send again", "send again", "send again", "unconfirmed"]],
-    ["client-id", false, ["send again", "send again", "send again", "send again", "send again", "send again", "unconfirmed"]],
+    [
+      "client-id",
+      undefined,
+      ["send again", "send again", "send again", "send again", "send again", "send again", "unconfirmed"],
+    ],
+    [
+      "client-id",
+      false,
+      ["send again", "send again", "send again", "send again", "send again", "send again", "unconfirmed"],
+    ],
     ["idempotency-key", undefined, ["wait", "wait", "wait", "wait", "wait", "wait", "unconfirmed"]],
     ["idempotency-key", false, ["wait", "wait", "wait", "send again", "send again", "send again", "unconfirmed"]],
     ["lookup", undefined, ["wait", "wait", "wait", "wait", "wait", "wait", "unconfirmed"]],
@@ -307,9 +382,12 @@ describe("a lost answer", () => {
     expect(ages.map((age) => settlement(policy, age, found))).toEqual(expected);
   });
 
-  test.each(["client-id", "idempotency-key", "lookup", "ask-human"] as const)("that is found is published, however old (%s)", (policy) => {
-    for (const age of ages) expect(settlement(policy, age, true)).toBe("published");
-  });
+  test.each(["client-id", "idempotency-key", "lookup", "ask-human"] as const)(
+    "that is found is published, however old (%s)",
+    (policy) => {
+      for (const age of ages) expect(settlement(policy, age, true)).toBe("published");
+    },
+  );
 
   test("is never sent again but under an id or a key of psn's own", () => {
     fc.assert(
@@ -343,7 +421,10 @@ describe("a lost answer", () => {
   });
 
   test("of an account that was refused meanwhile says that its user is needed", () => {
-    expect(stillUnknown(0, new PsnError("AUTH_REVOKED", "why")).account).toEqual({ health: "needs-reconnect", reason: "why" });
+    expect(stillUnknown(0, new PsnError("AUTH_REVOKED", "why")).account).toEqual({
+      health: "needs-reconnect",
+      reason: "why",
+    });
     expect(stillUnknown(0, new PsnError("PLATFORM_DOWN", "why")).account).toBeNull();
   });
 });
@@ -371,22 +452,28 @@ describe("a platform that asks to be left alone", () => {
   });
 
   test.each([500, 501, 408, 422])("a %i speaks of one post, and its pause is kept for that", (status) => {
-    expect(failed(0, down("OUTCOME_UNKNOWN", status, 120_000), 1, 0)).toMatchObject({ leaseMs: 120_000, account: null });
+    expect(failed(0, down("OUTCOME_UNKNOWN", status, 120_000), 1, 0)).toMatchObject({
+      leaseMs: 120_000,
+      account: null,
+    });
     expect(failed(0, down("PLATFORM_DOWN", status, 120_000), 1, 0)).toMatchObject({ wakeInMs: 120_000, account: null });
   });
 
   test("a bucket or a database that is down pauses no account", () => {
-    for (const code of ["VENDOR_UNREACHABLE", "DB_UNREACHABLE"] as const) expect(failed(0, down(code, 503), 1, 0).account).toBeNull();
+    for (const code of ["VENDOR_UNREACHABLE", "DB_UNREACHABLE"] as const)
+      expect(failed(0, down(code, 503), 1, 0).account).toBeNull();
   });
 
   test("a pause that is over when it is told is no reason to ask at once, again and again", () => {
-    const over = (attempt: number) => failed(0, new PsnError("RATE_LIMITED", "why", { retryAfterMs: 0 }), attempt, 0.5).wakeInMs ?? 0;
+    const over = (attempt: number) =>
+      failed(0, new PsnError("RATE_LIMITED", "why", { retryAfterMs: 0 }), attempt, 0.5).wakeInMs ?? 0;
     expect(over(1)).toBeGreaterThan(2_000);
     expect(over(5)).toBeGreaterThan(over(1));
   });
 
   test("what went missing together does not come back together", () => {
-    const leases = (error: PsnError | undefined) => [0, 0.25, 0.5, 0.75, 0.99].map((random) => stillUnknown(40_000, error, random).leaseMs);
+    const leases = (error: PsnError | undefined) =>
+      [0, 0.25, 0.5, 0.75, 0.99].map((random) => stillUnknown(40_000, error, random).leaseMs);
     expect(new Set(leases(undefined)).size).toBe(5);
     expect(new Set(leases(down("OUTCOME_UNKNOWN", 503, 120_000))).size).toBe(5);
   });

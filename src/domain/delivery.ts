@@ -14,8 +14,8 @@ import type { Outcome, Preparation, Unit } from "@psn/core/types/platform.ts";
  *                 \-- nothing was sent --/  |
  *                                           \ settle: an expired lease, a lost answer --> unconfirmed
  *
- * `pending` before `sending` is a platform that works on an upload: nothing was sent, and its unit has no instant.
- * Only a clear refusal, or proof that nothing was sent, leads back to `scheduled`. A lost answer stays in `sending` until
+ * `pending` before `sending` is a platform that works on an upload: nothing was sent, and its unit has no instant. Only
+ * a clear refusal, or proof that nothing was sent, leads back to `scheduled`. A lost answer stays in `sending` until
  * the platform has been asked.
  */
 
@@ -33,9 +33,9 @@ const MOST_ATTEMPTS = 30;
 const PAUSE_MS = 60_000;
 
 /**
- * Gateways and servers that are down or too busy (RFC 9110, 15.6.3 to 15.6.5): the account's other posts would fare no better. A post
- * that causes the failure itself must not hold up the others, so that the pause is short where the server names none, and this post's own
- * next try comes a little after it (`afterPause`).
+ * Gateways and servers that are down or too busy (RFC 9110, 15.6.3 to 15.6.5): the account's other posts would fare no
+ * better. A post that causes the failure itself must not hold up the others, so that the pause is short where the
+ * server names none, and this post's own next try comes a little after it (`afterPause`).
  */
 const DOWN: ReadonlySet<unknown> = new Set([502, 503, 504]);
 const DOWN_CODES: ReadonlySet<ErrorCode> = new Set(["PLATFORM_DOWN", "OUTCOME_UNKNOWN"]);
@@ -45,8 +45,9 @@ const DOWN_PAUSE_MS = 5_000;
 const SETTLE_FIRST_MS = 2_000;
 const SETTLE_MOST_MS = 15 * 60_000;
 /**
- * Until then a platform that does not show the post may still be working on it: counted from the claim, after which a token may be
- * exchanged (30 s at most) and the request waited for (30 s), so that more than a minute has passed since psn stopped waiting.
+ * Until then a platform that does not show the post may still be working on it: counted from the claim, after which a
+ * token may be exchanged (30 s at most) and the request waited for (30 s), so that more than a minute has passed since
+ * psn stopped waiting.
  */
 export const SETTLE_PATIENCE_MS = 150_000;
 /** After a day without a verdict a person decides. */
@@ -89,12 +90,20 @@ type Pending = Extract<Preparation, { status: "pending" }>;
 export function stillPreparing(error: PsnError, attempt: number, random: number): DeliveryChange {
   const { code, message } = error;
   const account = pauseOf(error, attempt, random);
-  const wakeInMs = account ? afterPause(account.pausedForMs, pauseMs(error, attempt, random), random) : pauseMs(error, attempt, random);
+  const wakeInMs = account
+    ? afterPause(account.pausedForMs, pauseMs(error, attempt, random), random)
+    : pauseMs(error, attempt, random);
   return { ...still, state: "pending", wakeInMs, code, message, event: "still preparing", note: message, account };
 }
 
 /** A unit that can be sent right after the claim: nothing must be uploaded and no file opened. */
-export function isReady({ unit, prepared }: { readonly unit: Pick<Unit, "prepare" | "media">; readonly prepared: Json }): boolean {
+export function isReady({
+  unit,
+  prepared,
+}: {
+  readonly unit: Pick<Unit, "prepare" | "media">;
+  readonly prepared: Json;
+}): boolean {
   return prepared !== null || !(unit.prepare || unit.media.length > 0);
 }
 
@@ -121,11 +130,17 @@ export function answered(
 /** Platforms keep for about a day what was uploaded and is not published; in milliseconds, with room to spare. */
 const UPLOADS_LAST_MS = 12 * 3_600_000;
 
-const USERS_OWN: ReadonlySet<ErrorCode> = new Set(["AUTH_REVOKED", "AUTH_EXPIRED", "AUTH_REQUIRED", "APP_REFUSED", "VAULT_TAMPERED"]);
+const USERS_OWN: ReadonlySet<ErrorCode> = new Set([
+  "AUTH_REVOKED",
+  "AUTH_EXPIRED",
+  "AUTH_REQUIRED",
+  "APP_REFUSED",
+  "VAULT_TAMPERED",
+]);
 
 /**
- * What is wrong with the hub and not with the post: its settings and keys, its bucket, its folders and its database. None of it ends a
- * delivery, which waits until it is mended.
+ * What is wrong with the hub and not with the post: its settings and keys, its bucket, its folders and its database.
+ * None of it ends a delivery, which waits until it is mended.
  */
 export const HUBS_OWN: readonly ErrorCode[] = [
   "CONFIG_INVALID",
@@ -161,16 +176,25 @@ export function needsUser({ code }: PsnError): boolean {
   return USERS_OWN.has(code);
 }
 
-/** True for a failure whose attempts count for nothing against a platform that fails after it: the hub's own, and a pause that was asked for. */
+/**
+ * True for a failure whose attempts count for nothing against a platform that fails after it: the hub's own, and a
+ * pause that was asked for.
+ */
 function isExcused(code: string | null): boolean {
   return isHubs(code) || code === "RATE_LIMITED";
 }
 
 /**
- * What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries; `earlier` is the code of
- * the failure before this one.
+ * What a failure makes of the delivery. `attempt` counts claims from 1; `random` in [0, 1) spreads the retries;
+ * `earlier` is the code of the failure before this one.
  */
-export function failed(position: number, error: PsnError, attempt: number, random: number, earlier: string | null = null): DeliveryChange {
+export function failed(
+  position: number,
+  error: PsnError,
+  attempt: number,
+  random: number,
+  earlier: string | null = null,
+): DeliveryChange {
   const what = { ...still, code: error.code, message: error.message, note: error.message };
   const unit = { position, state: "waiting", handle: null } as const;
   if (error.retry === "reconcile") {
@@ -191,12 +215,26 @@ export function failed(position: number, error: PsnError, attempt: number, rando
   if (error.code === "RATE_LIMITED") {
     const pausedForMs = pauseMs(error, attempt, random);
     const kept = pausedForMs > UPLOADS_LAST_MS ? { ...unit, prepared: null } : unit;
-    return { ...what, state: "scheduled", wakeInMs: pausedForMs, event: "paused", unit: kept, account: { pausedForMs } };
+    return {
+      ...what,
+      state: "scheduled",
+      wakeInMs: pausedForMs,
+      event: "paused",
+      unit: kept,
+      account: { pausedForMs },
+    };
   }
   if (isHubs(error.code)) {
     // Who knows for how long: what was uploaded may be gone by then.
     const wakeInMs = pauseMs(error, attempt, random);
-    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit: { ...unit, prepared: null }, mends: error.hint ?? null };
+    return {
+      ...what,
+      state: "scheduled",
+      wakeInMs,
+      event: "retrying",
+      unit: { ...unit, prepared: null },
+      mends: error.hint ?? null,
+    };
   }
   const counted = isExcused(earlier) ? 1 : attempt;
   if (error.retry === "backoff" && counted < MOST_ATTEMPTS) {
@@ -217,7 +255,9 @@ function pauseMs(error: PsnError, attempt: number, random: number): number {
   return code === "RATE_LIMITED" && retryAfterMs === undefined ? Math.max(PAUSE_MS, backoff) : backoff;
 }
 
-/** For how long a failure before anything was sent pauses the whole account; null where it speaks of this post alone. */
+/**
+ * For how long a failure before anything was sent pauses the whole account; null where it speaks of this post alone.
+ */
 function pauseOf(error: PsnError, attempt: number, random: number): { readonly pausedForMs: number } | null {
   if (error.code === "RATE_LIMITED") return { pausedForMs: pauseMs(error, attempt, random) };
   return isDown(error) ? { pausedForMs: error.retryAfterMs || DOWN_PAUSE_MS } : null;
@@ -242,15 +282,16 @@ function afterPause(pausedForMs: number | undefined, waitMs: number, random: num
 const jitterMs = (ms: number, random: number) => Math.round((ms / 10) * random);
 
 /**
- * What a failure makes of a delivery whose earlier answer was lost. Nothing of psn's own ends it: a file that cannot be read or a
- * request that cannot be built says nothing about the attempt before. The platform's no ends it only where the adapter says that it
- * proves that nothing was ever taken (`neverTaken`), and not before an earlier request can be over; any other no, and UNCONFIRMED
- * from an adapter that may not send again, leave it to a person.
+ * What a failure makes of a delivery whose earlier answer was lost. Nothing of psn's own ends it: a file that cannot be
+ * read or a request that cannot be built says nothing about the attempt before. The platform's no ends it only where
+ * the adapter says that it proves that nothing was ever taken (`neverTaken`), and not before an earlier request can be
+ * over; any other no, and UNCONFIRMED from an adapter that may not send again, leave it to a person.
  */
 export function failedAgain(position: number, error: PsnError, ageMs: number, random = 0): DeliveryChange {
   if (error.code === "UNCONFIRMED") return { ...unconfirmed(), message: error.message, note: error.message };
   if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error, random);
-  if (error.neverTaken) return ageMs < SETTLE_PATIENCE_MS ? stillUnknown(ageMs, error, random) : failed(position, error, MOST_ATTEMPTS, 0);
+  if (error.neverTaken)
+    return ageMs < SETTLE_PATIENCE_MS ? stillUnknown(ageMs, error, random) : failed(position, error, MOST_ATTEMPTS, 0);
   const message = `the first answer was lost, and a second request was refused: ${error.message}`;
   return { ...unconfirmed(), message, note: message };
 }
@@ -259,8 +300,9 @@ export function failedAgain(position: number, error: PsnError, ageMs: number, ra
 export type Settlement = "published" | "send again" | "wait" | "unconfirmed";
 
 /**
- * For how long a lost answer has been asked about, in milliseconds: a pause that the platform asked for and that has just ended counts
- * for at most a day, so that psn asks once more after it. `sincePauseMs`: how long ago the account's last pause ended.
+ * For how long a lost answer has been asked about, in milliseconds: a pause that the platform asked for and that has
+ * just ended counts for at most a day, so that psn asks once more after it. `sincePauseMs`: how long ago the account's
+ * last pause ended.
  */
 export function askedForMs(ageMs: number, sincePauseMs: number | undefined): number {
   const justPaused = sincePauseMs !== undefined && sincePauseMs < SETTLE_MOST_MS && ageMs < 3 * SETTLE_GIVE_UP_MS;
@@ -268,8 +310,9 @@ export function askedForMs(ageMs: number, sincePauseMs: number | undefined): num
 }
 
 /**
- * `found`: whether the look-up saw the unit; undefined when the platform has none or could not be asked. `scheduled`: the platform is
- * tried on a schedule of its own, and a repeat that fails after its last attempt gives up (`retry-schedule.ts`).
+ * `found`: whether the look-up saw the unit; undefined when the platform has none or could not be asked. `scheduled`:
+ * the platform is tried on a schedule of its own, and a repeat that fails after its last attempt gives up
+ * (`retry-schedule.ts`).
  */
 export function settlement(
   duplicates: Capabilities["duplicates"],
@@ -294,9 +337,9 @@ export function settlement(
 }
 
 /**
- * Nothing is known yet; ask again later, the longer the answer has been missing, but no later than the moment from which a platform
- * that does not show the post counts as not having it; and no sooner than the platform asks to be asked. `random` in [0, 1) spreads what
- * went missing together.
+ * Nothing is known yet; ask again later, the longer the answer has been missing, but no later than the moment from
+ * which a platform that does not show the post counts as not having it; and no sooner than the platform asks to be
+ * asked. `random` in [0, 1) spreads what went missing together.
  */
 export function stillUnknown(ageMs: number, error: PsnError | undefined, random = 0): DeliveryChange {
   const most = ageMs < SETTLE_PATIENCE_MS ? Math.max(SETTLE_FIRST_MS, SETTLE_PATIENCE_MS - ageMs) : SETTLE_MOST_MS;
@@ -317,7 +360,10 @@ export function stillUnknown(ageMs: number, error: PsnError | undefined, random 
   };
 }
 
-/** What a failed question says of the account: that its user must connect it again, or that the platform asks for a pause. */
+/**
+ * What a failed question says of the account: that its user must connect it again, or that the platform asks for a
+ * pause.
+ */
 function accountAfter(error: PsnError, pausedForMs: number): DeliveryChange["account"] {
   if (needsUser(error)) return { health: "needs-reconnect", reason: error.message };
   if (error.code === "RATE_LIMITED") return { pausedForMs };
@@ -331,7 +377,8 @@ export function wordless(change: DeliveryChange): DeliveryChange {
     ...change,
     message: change.message === null ? null : "what the platform said cannot be kept",
     note: null,
-    account: account && "health" in account ? { ...account, reason: "the platform said why, and it cannot be kept" } : account,
+    account:
+      account && "health" in account ? { ...account, reason: "the platform said why, and it cannot be kept" } : account,
   };
 }
 
@@ -373,15 +420,22 @@ export function backoffMs(attempt: number, random: number): number {
 /** States that only a person's explicit command leaves. */
 export const TERMINAL: ReadonlySet<DeliveryState> = new Set(["published", "failed", "unconfirmed", "cancelled"]);
 
-/** Later than this a post may do more harm than good: its user is asked, unless they said otherwise. In milliseconds. */
+/**
+ * Later than this a post may do more harm than good: its user is asked, unless they said otherwise. In milliseconds.
+ */
 const LATE_MS = 24 * 3_600_000;
 
-/** What becomes of a delivery that is so late that its policy decides; undefined where it goes out all the same. Nothing of it may have been sent. */
+/**
+ * What becomes of a delivery that is so late that its policy decides; undefined where it goes out all the same. Nothing
+ * of it may have been sent.
+ */
 export function tooLate(position: number, lateMs: number, policy: LatePolicy): DeliveryChange | undefined {
   if (lateMs <= LATE_MS || policy === "publish") return undefined;
   const message = `it was due ${Math.round(lateMs / 3_600_000)} hours ago, and could not be sent until now`;
   const what = { ...still, code: "LATE", message, note: message, unit: { position, state: "waiting" } } as const;
-  return policy === "drop" ? { ...what, state: "cancelled", event: "dropped" } : { ...what, state: "held", event: "held" };
+  return policy === "drop"
+    ? { ...what, state: "cancelled", event: "dropped" }
+    : { ...what, state: "held", event: "held" };
 }
 
 /** When somebody should look at a delivery again; null when nothing but its user can move it. */
@@ -393,6 +447,11 @@ export function nextLook(delivery: {
 }): Date | null {
   const { state, wakeAt, leaseUntil, account } = delivery;
   if (account.health !== "ok") return null;
-  const at = state === "scheduled" || state === "pending" ? wakeAt : state === "claimed" || state === "sending" ? leaseUntil : null;
+  const at =
+    state === "scheduled" || state === "pending"
+      ? wakeAt
+      : state === "claimed" || state === "sending"
+        ? leaseUntil
+        : null;
   return at && account.pausedUntil && account.pausedUntil > at ? account.pausedUntil : at;
 }

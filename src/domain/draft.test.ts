@@ -6,7 +6,11 @@ const platforms = ["bluesky", "mastodon"];
 const parse = (text: string) => parseDraft(text, "post.md", platforms);
 const texts = (text: string) => parse(text).parts.map((part) => part.text);
 const refused = (message: RegExp, hint: RegExp = /./) =>
-  expect.objectContaining({ code: "POST_INVALID", message: expect.stringMatching(message), hint: expect.stringMatching(hint) });
+  expect.objectContaining({
+    code: "POST_INVALID",
+    message: expect.stringMatching(message),
+    hint: expect.stringMatching(hint),
+  });
 
 test("a file with everything", () => {
   const draft = parse(
@@ -70,12 +74,21 @@ test("a file with everything", () => {
 });
 
 test("without front matter it is text alone", () => {
-  expect(parse("Hello\n")).toEqual({ parts: [{ text: "Hello", media: [] }], overrides: {}, options: {}, split: false, numbered: false });
+  expect(parse("Hello\n")).toEqual({
+    parts: [{ text: "Hello", media: [] }],
+    overrides: {},
+    options: {},
+    split: false,
+    numbered: false,
+  });
   expect(parse("---\n---\nHello")).toEqual(parse("Hello"));
 });
 
 test("one name, names with commas, one media file", () => {
-  expect(parse("---\nto: bluesky\nmedia: cat.png\n---\nx")).toMatchObject({ to: ["bluesky"], parts: [{ media: [{ file: "cat.png" }] }] });
+  expect(parse("---\nto: bluesky\nmedia: cat.png\n---\nx")).toMatchObject({
+    to: ["bluesky"],
+    parts: [{ media: [{ file: "cat.png" }] }],
+  });
   expect(parse("---\nto: bluesky, mastodon\n---\nx").to).toEqual(["bluesky", "mastodon"]);
 });
 
@@ -98,7 +111,9 @@ describe("media of a part", () => {
   });
 
   test("a part that is not there", () => {
-    expect(() => parse(`---\n${yaml}\n---\nalone`)).toThrow(refused(/post\.md: media\.1 is for part 2, but there are 1/, /---/));
+    expect(() => parse(`---\n${yaml}\n---\nalone`)).toThrow(
+      refused(/post\.md: media\.1 is for part 2, but there are 1/, /---/),
+    );
   });
 });
 
@@ -124,12 +139,15 @@ describe("parts", () => {
     expect(parse("---\nmedia: cat.png\n---\n").parts).toEqual([{ text: "", media: [{ file: "cat.png" }] }]);
   });
 
-  test.each(["", "\n \n", "---\nto: bluesky\n---\n", "---\n---\n\n---\n", "---\nplatforms: { bluesky: { text: x } }\n---\n"])(
-    "%j is nothing to post",
-    (text) => {
-      expect(() => parse(text)).toThrow(refused(/^post\.md: there is nothing to post/, /below the front matter/));
-    },
-  );
+  test.each([
+    "",
+    "\n \n",
+    "---\nto: bluesky\n---\n",
+    "---\n---\n\n---\n",
+    "---\nplatforms: { bluesky: { text: x } }\n---\n",
+  ])("%j is nothing to post", (text) => {
+    expect(() => parse(text)).toThrow(refused(/^post\.md: there is nothing to post/, /below the front matter/));
+  });
 
   test("a text for one platform is read like the body", () => {
     const { overrides } = parse(`---\nplatforms:\n  bluesky:\n    text: "a\\n\`\`\`\\n---\\n\`\`\`\\n---\\nb"\n---\nx`);
@@ -144,7 +162,9 @@ describe("parts", () => {
     fc.assert(
       fc.property(fc.array(fc.array(line, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4 }), (parts) => {
         const written = parts.map((lines) => lines.join("\n"));
-        expect(texts(`---\nto: bluesky\n---\n${written.join("\n---\n")}\n`)).toEqual(written.map((text) => text.trimEnd()));
+        expect(texts(`---\nto: bluesky\n---\n${written.join("\n---\n")}\n`)).toEqual(
+          written.map((text) => text.trimEnd()),
+        );
       }),
     );
   });
@@ -160,13 +180,21 @@ describe("front matter that is refused", () => {
     ["platforms: { blusky: { text: x } }", /post\.md:2: psn does not know the key "blusky"/, /did you mean bluesky\?/],
     ["platforms: { myspace: { text: x } }", /"myspace"/, /it knows bluesky, mastodon/],
     ["platforms:\n  bluesky:\n    txt: x", /post\.md:4: psn does not know the key "txt"/, /did you mean text\?/],
-    ["media:\n  - a.png\n  - file: b.png\n    atl: x", /post\.md:5: psn does not know the key "atl"/, /did you mean alt\?/],
+    [
+      "media:\n  - a.png\n  - file: b.png\n    atl: x",
+      /post\.md:5: psn does not know the key "atl"/,
+      /did you mean alt\?/,
+    ],
     ["media: &m { fil: b.png }\nto: *m", /"fil"/, /did you mean file\?/],
     ["to: &o { blusky: { text: x } }\nplatforms: *o", /"blusky"/, /did you mean bluesky\?/],
     ["zebra: x", /"zebra"/, /it knows to, at/],
     ["__proto__: { x: 1 }", /"__proto__"/, /it knows/],
     ["? [a]\n: x", /post\.md:2: psn does not know the key/, /./],
-    ["to: bluesky\nat: 9am\nto: mastodon", /post\.md:4: the key "to" stands there twice; first in line 2/, /to: \[one, two\]/],
+    [
+      "to: bluesky\nat: 9am\nto: mastodon",
+      /post\.md:4: the key "to" stands there twice; first in line 2/,
+      /to: \[one, two\]/,
+    ],
     ["title: a\ntitle: b", /post\.md:3: the key "title" stands there twice/, /keep one/],
     ["platforms:\n  bluesky: { text: a, text: b }", /post\.md:3: the key "text" stands there twice/, /keep one/],
     ["to: bluesky\ntitle: a: b", /post\.md:3: the front matter is no YAML/, /quote/],
@@ -193,7 +221,11 @@ describe("front matter that is refused", () => {
     ["language: english", /did you mean en\?/, /./],
     ["language: [en, de]", /language must be a language.*not a list/, /one value/],
     ["media: https://example.com/cat.png", /post\.md:2: media\.0\.file is an address/, /download/],
-    ["media:\n  - a.png\n  - { file: //cdn.example/cat.png, alt: x }", /post\.md:4: media\.1\.file is an address/, /download/],
+    [
+      "media:\n  - a.png\n  - { file: //cdn.example/cat.png, alt: x }",
+      /post\.md:4: media\.1\.file is an address/,
+      /download/,
+    ],
     ["media: 'data:image/png;base64,AAAA'", /is an address/, /download/],
     ["media: file:///home/ada/cat.png", /is an address/, /write its path/],
     ["media: { url: 'https://example.com/cat.png' }", /"url"/, /did you mean file\?/],
@@ -212,7 +244,11 @@ describe("front matter that is refused", () => {
     ["platforms:\n  bluesky: hello", /post\.md:3: platforms\.bluesky must be \{ text/, /./],
     ["platforms:\n  bluesky: {}", /platforms\.bluesky must be \{ text: … \} or/, /./],
     ["platforms:\n  bluesky: { text: a, parts: [b] }", /platforms\.bluesky must be \{ text: … \} or/, /./],
-    ["platforms:\n  bluesky:\n    parts:\n      - a\n      - 7", /post\.md:6: platforms\.bluesky\.parts\.1 must be a text/, /./],
+    [
+      "platforms:\n  bluesky:\n    parts:\n      - a\n      - 7",
+      /post\.md:6: platforms\.bluesky\.parts\.1 must be a text/,
+      /./,
+    ],
     ["platforms:\n  bluesky: { parts: [] }", /parts must be a list of texts/, /./],
     ["title: ''", /title must be a text/, /behind title:/],
   ])("%s", (yaml, message, hint) => {
@@ -225,16 +261,25 @@ describe("front matter that is refused", () => {
       refused(/post\.md:1: the front matter has more than 1000 keys/, /psn knows to,/),
     );
     const nested = Array.from({ length: 2_000 }, (_, i) => `x${i}: y`).join(", ");
-    expect(() => parse(`---\nplatforms: { bluesky: { options: { ${nested} } } }\n---\nHello`)).toThrow(refused(/more than 1000 keys/));
-    expect(() => parse(`---\ntitle: ${"x".repeat(300_000)}\n---\nHello`)).toThrow(refused(/more than 300000 characters/, /below/));
+    expect(() => parse(`---\nplatforms: { bluesky: { options: { ${nested} } } }\n---\nHello`)).toThrow(
+      refused(/more than 1000 keys/),
+    );
+    expect(() => parse(`---\ntitle: ${"x".repeat(300_000)}\n---\nHello`)).toThrow(
+      refused(/more than 300000 characters/, /below/),
+    );
   });
 
   test("without an end, it says where it begins", () => {
-    expect(() => parse("---\nto: bluesky\n\nHello")).toThrow(refused(/post\.md:1: the front matter that begins here does not end/, /---/));
+    expect(() => parse("---\nto: bluesky\n\nHello")).toThrow(
+      refused(/post\.md:1: the front matter that begins here does not end/, /---/),
+    );
   });
 
   test("names that refer to names without end", () => {
-    const bomb = ["title: &a x", ...[..."bcdefghi"].map((name, i) => `${name}: &${name} [${`*${"abcdefghi"[i]},`.repeat(9)}]`)].join("\n");
+    const bomb = [
+      "title: &a x",
+      ...[..."bcdefghi"].map((name, i) => `${name}: &${name} [${`*${"abcdefghi"[i]},`.repeat(9)}]`),
+    ].join("\n");
     expect(() => parse(`---\n${bomb}\n---\nx`)).toThrow(refused(/post\.md/));
     const inside = [
       "media:",

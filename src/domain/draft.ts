@@ -7,8 +7,8 @@ import { cutFront } from "./draft/front-kinds.ts";
 import { splitBody } from "./draft/parts.ts";
 
 /*
- * From a file to what the author meant by it. The text is plain text: Markdown's signs go out as they were typed, and only the front
- * matter, `---` between parts and HTML comments mean something to psn.
+ * From a file to what the author meant by it. The text is plain text: Markdown's signs go out as they were typed, and
+ * only the front matter, `---` between parts and HTML comments mean something to psn.
  */
 
 /** A media file the draft names; the path is as written, to be read from the draft's folder. */
@@ -30,7 +30,9 @@ export type DraftParts = readonly [DraftPart, ...DraftPart[]];
 export interface Draft {
   /** One part, or the parts of a thread in order; media go with the first part, or with the one they name. */
   readonly parts: DraftParts;
-  /** Other parts for one platform, by platform id; they carry the same media, on their last part where they have fewer. */
+  /**
+   * Other parts for one platform, by platform id; they carry the same media, on their last part where they have fewer.
+   */
   readonly overrides: Readonly<Record<string, DraftParts>>;
   /** What only one platform knows, by platform id and by the names its adapter gives. */
   readonly options: Options;
@@ -77,19 +79,28 @@ export function plainDraft(text: string): Draft {
 }
 
 /**
- * A Markdown file: front matter in YAML between two `---` lines, then the parts with `---` lines between them. A `---` in fenced code
- * separates nothing.
+ * A Markdown file: front matter in YAML between two `---` lines, then the parts with `---` lines between them. A `---`
+ * in fenced code separates nothing.
  *
  * @param file what to call the file in a message.
- * @param platforms ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [ … ] }`, and what only they know: `x: { options: { reply: following } }`.
- * @throws PsnError POST_INVALID with the file and the line: nothing to post, an empty part, a comment without an end, front matter of
- * another kind or in another place, that is no YAML, that says it is a draft, that has a key psn does not know, or a value that is not
- * of its key's form.
+ * @param platforms ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [
+ * … ] }`, and what only they know: `x: { options: { reply: following } }`.
+ * @throws PsnError POST_INVALID with the file and the line: nothing to post, an empty part, a comment without an end,
+ * front matter of another kind or in another place, that is no YAML, that says it is a draft, that has a key psn does
+ * not know, or a value that is not of its key's form.
  */
 export function parseDraft(text: string, file: string, platforms: readonly string[]): Draft {
   const { front, body, bodyLine } = cutFront(lf(text).split("\n"), file);
   const said = readFront(front, file, platforms);
-  const { media = [], platforms: others = {}, split = false, numbered = false, draft: _draft, published: _published, ...rest } = said;
+  const {
+    media = [],
+    platforms: others = {},
+    split = false,
+    numbered = false,
+    draft: _draft,
+    published: _published,
+    ...rest
+  } = said;
   const main = bodyOf(body, (line) => `${file}:${bodyLine + line}`);
   let { comments } = main;
   const raw = main.parts;
@@ -109,7 +120,9 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     if (own.parts === undefined && own.text === undefined) return [];
     const at = () => `${file}: platforms.${id}`;
     // Each of `parts` is one part, whatever lines are in it.
-    const bodies = own.parts?.map((one) => bodyOf(lf(one).split("\n"), at, false)) ?? [bodyOf(lf(own.text ?? "").split("\n"), at)];
+    const bodies = own.parts?.map((one) => bodyOf(lf(one).split("\n"), at, false)) ?? [
+      bodyOf(lf(own.text ?? "").split("\n"), at),
+    ];
     for (const one of bodies) comments += one.comments;
     const texts = bodies.flatMap(({ parts }) => parts);
     return [[id, partsOf(texts, media)] as const];
@@ -137,7 +150,10 @@ function bodyOf(lines: readonly string[], at: (line: number) => string, splits =
   return { parts: parts.map(({ text, line }) => ({ text: trimmed(text), at: at(line) })), comments };
 }
 
-function partsOf(raw: readonly { readonly text: string; readonly at: string }[], media: readonly FrontMedia[]): DraftParts {
+function partsOf(
+  raw: readonly { readonly text: string; readonly at: string }[],
+  media: readonly FrontMedia[],
+): DraftParts {
   const parts = raw.map(({ text, at }, i): DraftPart => {
     const own = media.filter(({ part }) => Math.min(part, raw.length) === i + 1).map(({ part: _part, ...one }) => one);
     if (text === "" && own.length === 0)

@@ -2,8 +2,8 @@ import type { Notes, Sight } from "@psn/core/types/incarnation.ts";
 import type { Parting } from "@psn/core/types/index.ts";
 
 /*
- * Whether a database still is the one that this machine knew: decided from the database's own row and from notes beside it that
- * neither a copy nor a restore brings along (ADR 15).
+ * Whether a database still is the one that this machine knew: decided from the database's own row and from notes beside
+ * it that neither a copy nor a restore brings along (ADR 15).
  */
 
 export type Judgement =
@@ -14,7 +14,10 @@ export type Judgement =
   | { readonly is: "behind" }
   | { readonly is: "parted"; readonly why: Parting };
 
-/** The notes must have been read before the database was looked at. `embedded`: the database is a folder on this machine, and so is whatever copies it. */
+/**
+ * The notes must have been read before the database was looked at. `embedded`: the database is a folder on this
+ * machine, and so is whatever copies it.
+ */
 export function judge(sight: Sight, notes: Notes, embedded: boolean): Judgement {
   if (sight.parted) return { is: "parted", why: sight.parted.why };
   if (sight.id === undefined) {

@@ -7,28 +7,37 @@ export interface Span {
 }
 
 /*
- * What psn takes for a link where psn decides: in the feed, on LinkedIn's cards, on Bluesky, and when it cuts a text. Where a network
- * decides, its own rules count: platforms/mastodon/count.ts, platforms/x/text.ts.
+ * What psn takes for a link where psn decides: in the feed, on LinkedIn's cards, on Bluesky, and when it cuts a text.
+ * Where a network decides, its own rules count: platforms/mastodon/count.ts, platforms/x/text.ts.
  */
 
-/** Not inside a word, and not the name of a mention, a tag or a price, as twitter-text has it (3.1, `validUrlPrecedingChars`). */
+/**
+ * Not inside a word, and not the name of a mention, a tag or a price, as twitter-text has it (3.1,
+ * `validUrlPrecedingChars`).
+ */
 const SCHEME = /(?<![A-Za-z0-9@＠#＃$])https?:\/\//gi;
 
 /** Scripts that are written without spaces between words: what stands before a link may touch it. */
-const UNSPACED = "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Hangul}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
+const UNSPACED =
+  "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Hangul}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
 /**
- * What no address holds: space, control and invisible characters, noncharacters, quotation marks, the signs around addresses (RFC 3986, appendix C), and
- * the punctuation of scripts without spaces, after which the next sentence follows at once.
+ * What no address holds: space, control and invisible characters, noncharacters, quotation marks, the signs around
+ * addresses (RFC 3986, appendix C), and the punctuation of scripts without spaces, after which the next sentence
+ * follows at once.
  */
 const STOP =
   /[\s\p{Cc}\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufdd0-\ufdef<>"`\\“”„‟«»‹›。、，．！？；：｜「」『』【】〈〉《》]/u;
 const PAIRS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}", "（": "）", "［": "］" };
 const CLOSING: ReadonlySet<string> = new Set(Object.values(PAIRS));
-/** What ends a sentence or closes a quotation, and no address: it belongs to an address only where more of that follows. */
+/**
+ * What ends a sentence or closes a quotation, and no address: it belongs to an address only where more of that follows.
+ */
 const TRAILING = /[\p{Po}\p{Pd}\p{Pi}\p{Pf}~|´^]/u;
 /** Of those, the ones an address may end with. */
 const ENDING = /[-/#%&@]/;
-/** A host whose top-level domain touches a sentence: https://example.comを見て; another sign that no host has ends it too. */
+/**
+ * A host whose top-level domain touches a sentence: https://example.comを見て; another sign that no host has ends it too.
+ */
 const GLUED = new RegExp(`^(?:[^@]*@)?(?:[^@]*\\.)?[a-z0-9-]+(?=[${UNSPACED}\\p{So}\\p{Sk}][^.]*$)`, "iu");
 
 /** Deeper brackets than any address has; a bound keeps the work in proportion to the text. */
@@ -36,7 +45,10 @@ const DEEPEST = 8;
 /** Longest name of a host (RFC 1035, section 2.3.4), in letters, and room for a user and a port. */
 const HOST_MOST = 512;
 
-/** Every link written out with `http://` or `https://`, in any case, in order. Whatever the host is: a person may mean `localhost`. */
+/**
+ * Every link written out with `http://` or `https://`, in any case, in order. Whatever the host is: a person may mean
+ * `localhost`.
+ */
 export function findLinks(text: string): Span[] {
   const found: Span[] = [];
   if (!text.includes("://")) return found;
@@ -52,7 +64,10 @@ export function findLinks(text: string): Span[] {
   return found;
 }
 
-/** Where the address ends whose host begins at `from`. `before`: what stands in front of it, which may be a mark around it. */
+/**
+ * Where the address ends whose host begins at `from`. `before`: what stands in front of it, which may be a mark around
+ * it.
+ */
 function endOf(text: string, from: number, before?: string): number {
   const end = trimmed(text, from, rawEnd(text, from));
   const host = /^[^/?#]*/.exec(text.slice(from, Math.min(end, from + HOST_MOST)))?.[0] ?? "";
@@ -107,11 +122,14 @@ function isHost(rest: string): boolean {
 
 const TLDS: ReadonlySet<string> = new Set(tlds);
 /**
- * Top-level domains that are known as the endings of files: `README.md` is no address, `docs.rs/serde` and `https://docs.rs` are.
- * From the list of top-level domains (npm tlds, 2026-11), those that are endings of programs, of archives, of pictures and of documents.
+ * Top-level domains that are known as the endings of files: `README.md` is no address, `docs.rs/serde` and
+ * `https://docs.rs` are. From the list of top-level domains (npm tlds, 2026-11), those that are endings of programs, of
+ * archives, of pictures and of documents.
  */
 const FILE_ENDINGS: ReadonlySet<string> = new Set(
-  "ai am as bz cab cc cr cu do dot gd gs inc java map md mk ml mm mo mov pl pm ps pub py re rs sas sc sh so sv td tf zip".split(" "),
+  "ai am as bz cab cc cr cu do dot gd gs inc java map md mk ml mm mo mov pl pm ps pub py re rs sas sc sh so sv td tf zip".split(
+    " ",
+  ),
 );
 const LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?";
 const WIDE_LABEL = "[\\p{L}\\p{N}](?:[\\p{L}\\p{M}\\p{N}-]*[\\p{L}\\p{M}\\p{N}])?";
@@ -123,11 +141,14 @@ const BARE = new RegExp(
   "giu",
 );
 /** A host of any letters, which stands alone. */
-const WIDE_BARE = new RegExp(`(?<![${NOT_BEFORE}\\p{L}\\p{M}\\p{N}])${WIDE_LABEL}(?:\\.${WIDE_LABEL})+(?![\\p{L}\\p{M}\\p{N}@_(-])`, "giu");
+const WIDE_BARE = new RegExp(
+  `(?<![${NOT_BEFORE}\\p{L}\\p{M}\\p{N}])${WIDE_LABEL}(?:\\.${WIDE_LABEL})+(?![\\p{L}\\p{M}\\p{N}@_(-])`,
+  "giu",
+);
 
 /**
- * Addresses without a scheme outside `taken`, with a top-level domain that exists. What may as well be the name of a file, or a number of
- * a version or of a time, is none.
+ * Addresses without a scheme outside `taken`, with a top-level domain that exists. What may as well be the name of a
+ * file, or a number of a version or of a time, is none.
  */
 export function findBareLinks(text: string, taken: readonly Span[] = findLinks(text)): Span[] {
   if (!text.includes(".")) return [];

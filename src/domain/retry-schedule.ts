@@ -3,10 +3,13 @@ import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import { unconfirmed } from "./delivery.ts";
 
 /*
- * A platform that is tried on a schedule of its own (`capabilities.retries`): how long until the next attempt, and when psn gives up.
+ * A platform that is tried on a schedule of its own (`capabilities.retries`): how long until the next attempt, and when
+ * psn gives up.
  */
 
-/** What passes, and is the platform's own. psn's own trouble, with its bucket or its database, keeps psn's own pauses. */
+/**
+ * What passes, and is the platform's own. psn's own trouble, with its bucket or its database, keeps psn's own pauses.
+ */
 const WEATHER: ReadonlySet<ErrorCode> = new Set([
   "RATE_LIMITED",
   "PLATFORM_UNREACHABLE",
@@ -37,7 +40,10 @@ export interface Rescheduled {
   readonly gaveUp: boolean;
 }
 
-/** `change` is what psn's own pauses make of the failure. A pause that the platform asked for, and what psn adds to it, is never shortened. */
+/**
+ * `change` is what psn's own pauses make of the failure. A pause that the platform asked for, and what psn adds to it,
+ * is never shortened.
+ */
 export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried): Rescheduled {
   const kept = { change, gaveUp: false };
   if (!WEATHER.has(error.code)) return kept;
@@ -46,7 +52,8 @@ export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried
   // psn's own pauses give up after other counts.
   if (change.state === "scheduled" || (change.state === "failed" && error.retry === "backoff")) {
     const pause = pauseOf({ ...tried, attempt: change.attempt ?? tried.attempt });
-    if (pause === undefined) return { change: { ...change, state: "failed", wakeInMs: null, event: "failed" }, gaveUp: true };
+    if (pause === undefined)
+      return { change: { ...change, state: "failed", wakeInMs: null, event: "failed" }, gaveUp: true };
     const again = change.state === "scheduled" ? change : { ...change, state: "scheduled" as const, event: "retrying" };
     return { change: { ...again, wakeInMs: Math.max(pause, asked) }, gaveUp: false };
   }
@@ -56,8 +63,15 @@ export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried
   return { change: { ...change, leaseMs: Math.max(pause, asked) }, gaveUp: false };
 }
 
-/** A repeat that psn could not even make ready is not tried for ever either: after the schedule's last attempt a person decides. */
-export function unlessOver(change: DeliveryChange, error: PsnError, tried: Pick<Tried, "retries" | "ageMs">): DeliveryChange {
+/**
+ * A repeat that psn could not even make ready is not tried for ever either: after the schedule's last attempt a person
+ * decides.
+ */
+export function unlessOver(
+  change: DeliveryChange,
+  error: PsnError,
+  tried: Pick<Tried, "retries" | "ageMs">,
+): DeliveryChange {
   return change.state === "sending" && tried.ageMs > totalOf(tried.retries) ? noClearAnswer(error, tried) : change;
 }
 
@@ -90,14 +104,25 @@ export function totalOf(retries: readonly number[]): number {
 
 const days = (ms: number) => Math.round(ms / (24 * 3_600_000));
 
-/** An account is disabled when nothing of it has gone out for so long, in milliseconds, and a delivery of it has come to its end. */
+/**
+ * An account is disabled when nothing of it has gone out for so long, in milliseconds, and a delivery of it has come to
+ * its end.
+ */
 export const LONG_FAILURE_MS = 3 * 24 * 3_600_000;
 
 /**
- * In place of giving up one delivery after the other: its user must connect the account again, and then all of it goes on. What was never
- * taken is held; what may have been taken is asked about again then.
+ * In place of giving up one delivery after the other: its user must connect the account again, and then all of it goes
+ * on. What was never taken is held; what may have been taken is asked about again then.
  */
-export function disabled({ change, error, position }: { change: DeliveryChange; error: PsnError; position: number }): DeliveryChange {
+export function disabled({
+  change,
+  error,
+  position,
+}: {
+  change: DeliveryChange;
+  error: PsnError;
+  position: number;
+}): DeliveryChange {
   const reason = `every post to it has failed for ${days(LONG_FAILURE_MS)} days, the last one since ${error.message}`;
   const account = { health: "needs-reconnect", reason } as const;
   const said = { ...change, code: error.code, message: error.message, note: error.message, account };

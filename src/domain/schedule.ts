@@ -13,8 +13,8 @@ export { parseDuration } from "./schedule/duration.ts";
 export { assertZone, knownZone } from "./schedule/zone.ts";
 
 /*
- * From what a person types to one instant. Whatever could mean two instants is refused with both of them written out, in a form
- * that can be pasted back.
+ * From what a person types to one instant. Whatever could mean two instants is refused with both of them written out,
+ * in a form that can be pasted back.
  */
 
 export interface When {
@@ -39,13 +39,13 @@ const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satur
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /**
- * An instant from ISO 8601 (`2026-12-01T09:00:00Z`), `2026-12-01 09:00`, `tomorrow 9am`, `friday 14:30`, `tonight at 8` or `in 2h`, or
- * from what psn itself says of an instant. A zone's name or an offset behind the time stands above the zone given: `tomorrow 9am
- * Europe/Berlin`. What is counted from now is rounded up to the whole second, as it is shown.
+ * An instant from ISO 8601 (`2026-12-01T09:00:00Z`), `2026-12-01 09:00`, `tomorrow 9am`, `friday 14:30`, `tonight at 8`
+ * or `in 2h`, or from what psn itself says of an instant. A zone's name or an offset behind the time stands above the
+ * zone given: `tomorrow 9am Europe/Berlin`. What is counted from now is rounded up to the whole second, as it is shown.
  *
- * @throws PsnError TIME_INVALID for what is no time, is past, is more than five years ahead, or could mean two times: a day without
- * an hour, an hour without am or pm, a date in digits such as 03/04, a weekday the date is not, a time the clocks skip or show twice,
- * an hour after midnight in "friday night", "next friday" where two Fridays may be meant.
+ * @throws PsnError TIME_INVALID for what is no time, is past, is more than five years ahead, or could mean two times: a
+ * day without an hour, an hour without am or pm, a date in digits such as 03/04, a weekday the date is not, a time the
+ * clocks skip or show twice, an hour after midnight in "friday night", "next friday" where two Fridays may be meant.
  */
 export function parseWhen(input: string, { now, zone }: WhenContext): When {
   const whole = clean(input).replace(SAID_BEFORE, "");
@@ -73,22 +73,33 @@ export function parseWhen(input: string, { now, zone }: WhenContext): When {
   return checked({ at, zone: home, wall: wallOf(at, home) }, now);
 }
 
-/** Length of time from now, rounded up to the whole second: what is shown, stored and written into history is then one instant. */
+/**
+ * Length of time from now, rounded up to the whole second: what is shown, stored and written into history is then one
+ * instant.
+ */
 export function fromNow(now: Temporal.Instant, milliseconds: number): Temporal.Instant {
   return now.add({ milliseconds }).round({ smallestUnit: "second", roundingMode: "ceil" });
 }
 
 /** The wall clock in the zone that is named; refused where `tomorrow` is another day there than where its writer is. */
-function inOneDay({ text, suffix }: Place, there: Temporal.PlainDateTime, here: Temporal.PlainDateTime): Temporal.PlainDateTime {
+function inOneDay(
+  { text, suffix }: Place,
+  there: Temporal.PlainDateTime,
+  here: Temporal.PlainDateTime,
+): Temporal.PlainDateTime {
   const wall = readWords(text, { now: there, today: there.toPlainDate(), suffix });
   if (there.toPlainDate().equals(here.toPlainDate())) return wall;
   const other = otherDay(text, { now: there, today: here.toPlainDate(), suffix });
   if (other !== undefined && Temporal.PlainDateTime.compare(wall, there) <= 0) return other;
   if (other === undefined || other.equals(wall) || Temporal.PlainDateTime.compare(other, there) <= 0) return wall;
   const choices = [wall, other].toSorted((a, b) => Temporal.PlainDateTime.compare(a, b));
-  throw new PsnError("TIME_INVALID", `"${text}${suffix}" may be ${choices.map((one) => one.toPlainDate().toString()).join(" or ")}`, {
-    hint: `it is another day there; say which: ${choices.map((one) => `${shown({ wall: one })}${suffix}`).join(" or ")}`,
-  });
+  throw new PsnError(
+    "TIME_INVALID",
+    `"${text}${suffix}" may be ${choices.map((one) => one.toPlainDate().toString()).join(" or ")}`,
+    {
+      hint: `it is another day there; say which: ${choices.map((one) => `${shown({ wall: one })}${suffix}`).join(" or ")}`,
+    },
+  );
 }
 
 function otherDay(...asked: Parameters<typeof readWords>): Temporal.PlainDateTime | undefined {
@@ -109,14 +120,16 @@ function checked(when: When, now: Temporal.Instant, suffix = ""): When {
   }
   const last = now.toZonedDateTimeISO("UTC").add({ years: MOST_YEARS }).toInstant();
   if (Temporal.Instant.compare(when.at, last) > 0) {
-    throw new PsnError("TIME_INVALID", `${shown(when)} is more than ${MOST_YEARS} years ahead`, { hint: "check the year" });
+    throw new PsnError("TIME_INVALID", `${shown(when)} is more than ${MOST_YEARS} years ahead`, {
+      hint: "check the year",
+    });
   }
   return when;
 }
 
 /**
- * The echo: `Tue 1 Dec 2026 09:00 Europe/Berlin (08:00 UTC)`. Seconds are there where there are any, and the UTC date where it is
- * another. `parseWhen` reads it back, with or without what stands in brackets.
+ * The echo: `Tue 1 Dec 2026 09:00 Europe/Berlin (08:00 UTC)`. Seconds are there where there are any, and the UTC date
+ * where it is another. `parseWhen` reads it back, with or without what stands in brackets.
  *
  * @throws PsnError TIME_INVALID for a zone nobody knows.
  */
@@ -131,13 +144,19 @@ export function formatInstant(at: Temporal.Instant, zone: string): string {
 const dateOf = ({ dayOfWeek, day, month, year }: Temporal.ZonedDateTime) =>
   `${WEEKDAYS[dayOfWeek - 1]?.slice(0, 3)} ${day} ${MONTHS[month - 1]} ${year}`;
 
-const timeOf = (time: Temporal.ZonedDateTime) => time.toPlainTime().toString({ smallestUnit: time.second === 0 ? "minute" : "second" });
+const timeOf = (time: Temporal.ZonedDateTime) =>
+  time.toPlainTime().toString({ smallestUnit: time.second === 0 ? "minute" : "second" });
 
-/** What a clock in the zone shows, and its offset too where it shows that twice: with the zone behind it, it is read as this instant. */
+/**
+ * What a clock in the zone shows, and its offset too where it shows that twice: with the zone behind it, it is read as
+ * this instant.
+ */
 export function exactWallOf(at: Temporal.Instant, zone: string): string {
   const wall = wallOf(at, zone);
   const local = Temporal.PlainDateTime.from(wall);
-  const [first, second] = (["earlier", "later"] as const).map((disambiguation) => local.toZonedDateTime(zone, { disambiguation }));
+  const [first, second] = (["earlier", "later"] as const).map((disambiguation) =>
+    local.toZonedDateTime(zone, { disambiguation }),
+  );
   return first?.offset === second?.offset ? wall : `${wall}${offsetAt(at, zone)}`;
 }
 

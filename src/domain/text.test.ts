@@ -82,9 +82,13 @@ describe("measure", () => {
 
   test("equals the code units for ASCII without URLs, whatever the unit", () => {
     fc.assert(
-      fc.property(fc.stringMatching(/^[a-z .]*$/), fc.constantFrom("grapheme", "codepoint", "utf16", "byte"), (text, unit) => {
-        expect(measure(text, { max: 1, unit })).toBe(text.length);
-      }),
+      fc.property(
+        fc.stringMatching(/^[a-z .]*$/),
+        fc.constantFrom("grapheme", "codepoint", "utf16", "byte"),
+        (text, unit) => {
+          expect(measure(text, { max: 1, unit })).toBe(text.length);
+        },
+      ),
     );
   });
 });
@@ -216,7 +220,21 @@ describe("split", () => {
   const token = fc.oneof(
     fc.string({ unit: "grapheme", maxLength: 12 }),
     fc.string({ unit: "binary", maxLength: 8 }),
-    fc.constantFrom(FAMILY, "🇩🇪", "e\u0301", "日本語のテキスト。", "שלום", "👍🏽", "\u0301", "\u200d", "#", "@", "http://", ".", "("),
+    fc.constantFrom(
+      FAMILY,
+      "🇩🇪",
+      "e\u0301",
+      "日本語のテキスト。",
+      "שלום",
+      "👍🏽",
+      "\u0301",
+      "\u200d",
+      "#",
+      "@",
+      "http://",
+      ".",
+      "(",
+    ),
     fc.constantFrom(
       "https://example.com/a",
       "@ada@example.social",
@@ -329,7 +347,10 @@ describe("splitParts", () => {
   });
 
   test("a part that may not be split keeps its number even where it no longer fits, for the caller to say so", () => {
-    expect(splitParts(["a".repeat(20), "b"], rule, { numbered: true })).toEqual([[`${"a".repeat(20)} (1/2)`], ["b (2/2)"]]);
+    expect(splitParts(["a".repeat(20), "b"], rule, { numbered: true })).toEqual([
+      [`${"a".repeat(20)} (1/2)`],
+      ["b (2/2)"],
+    ]);
   });
 });
 
@@ -354,7 +375,8 @@ describe("shorten", () => {
         expect(short.isWellFormed()).toBe(true);
         expect(short).not.toMatch(/\p{Cc}/u);
         const whole = graphemesOf(shorten(text, 10_000));
-        if (text.length > most) expect(whole.slice(0, graphemesOf(short.slice(0, -1)).length).join("")).toBe(short.slice(0, -1));
+        if (text.length > most)
+          expect(whole.slice(0, graphemesOf(short.slice(0, -1)).length).join("")).toBe(short.slice(0, -1));
       }),
     );
   });

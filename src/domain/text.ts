@@ -17,7 +17,9 @@ interface CutOptions {
   readonly isWhole?: (token: string) => boolean;
 }
 
-/** `@name` and `@name@server`, the server as the group: Mastodon's Account::MENTION_RE (app/models/account.rb, 2026-11). */
+/**
+ * `@name` and `@name@server`, the server as the group: Mastodon's Account::MENTION_RE (app/models/account.rb, 2026-11).
+ */
 const MENTION =
   /(?<![=/\p{L}\p{M}\p{Nd}\p{Pc}])@[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*(@[\p{L}\p{M}\p{Nd}\p{Pc}]+(?:[.-]+[\p{L}\p{M}\p{Nd}\p{Pc}]+)*)?/giu;
 /** Nor does Mastodon take for a mention what goes on like this (twitter-text's `endMentionMatch`). */
@@ -30,9 +32,9 @@ const AT_PARAGRAPH = 1 / 3;
 const AT_SENTENCE = 1 / 2;
 
 /**
- * The length a platform counts, in `rule.unit`.
- * With `urlCost` every one of `links` counts that much; with `mention: "local"` the server of `@name@server` counts nothing.
- * Both work as on Mastodon: the text is rewritten, then counted (app/validators/status_length_validator.rb, 2026-11).
+ * The length a platform counts, in `rule.unit`. With `urlCost` every one of `links` counts that much; with `mention:
+ * "local"` the server of `@name@server` counts nothing. Both work as on Mastodon: the text is rewritten, then counted
+ * (app/validators/status_length_validator.rb, 2026-11).
  */
 export function measure(text: string, rule: TextRule, links: LinkFinder = findLinks): number {
   const counted = isRewritten(text, rule) ? rewrite(text, rule, links) : text;
@@ -57,24 +59,28 @@ export function fits(text: string, rule: TextRule, links: LinkFinder = findLinks
  * The text as parts of a thread, in order; `[text]` as it is when it fits.
  *
  * A part ends at a paragraph or a sentence when it is well filled by then, else between words, else (a word longer than
- * a part, or a script without spaces) inside a word, but never inside a grapheme, a link, a mention, a hashtag or a cashtag.
- * Nothing is lost but whitespace at a cut and at the two ends: the parts are found in the text one after the other with
- * only whitespace around them. No part is empty but for a text of nothing but whitespace.
+ * a part, or a script without spaces) inside a word, but never inside a grapheme, a link, a mention, a hashtag or a
+ * cashtag. Nothing is lost but whitespace at a cut and at the two ends: the parts are found in the text one after the
+ * other with only whitespace around them. No part is empty but for a text of nothing but whitespace.
  *
- * Every part fits, but for one that is a single URL or a single grapheme too long for the rule: there is nothing to cut,
- * so it is returned as it is and the caller must check with `fits`. A mention, a tag or a link without a scheme that is longer than a
- * part is cut as a word.
+ * Every part fits, but for one that is a single URL or a single grapheme too long for the rule: there is nothing to
+ * cut, so it is returned as it is and the caller must check with `fits`. A mention, a tag or a link without a scheme
+ * that is longer than a part is cut as a word.
  *
- * `numbered` ends every part of several with ` (1/3)`, counted in the limit; where that leaves too little room (for a URL,
- * say) no part is numbered.
+ * `numbered` ends every part of several with ` (1/3)`, counted in the limit; where that leaves too little room (for a
+ * URL, say) no part is numbered.
  */
-export function split(text: string, rule: TextRule, options: { readonly numbered?: boolean } & CutOptions = {}): string[] {
+export function split(
+  text: string,
+  rule: TextRule,
+  options: { readonly numbered?: boolean } & CutOptions = {},
+): string[] {
   return splitParts([text], rule, { split: true, ...options }).flat();
 }
 
 /**
- * Every part of a post as the texts of its units: `split` for each part, with numbers that run through the whole thread.
- * Without `split` a part stays one text, and the caller must check that it still `fits` with its number.
+ * Every part of a post as the texts of its units: `split` for each part, with numbers that run through the whole
+ * thread. Without `split` a part stays one text, and the caller must check that it still `fits` with its number.
  */
 export function splitParts(
   texts: readonly string[],
@@ -86,11 +92,16 @@ export function splitParts(
     texts.map((text) => (options.split !== true || fits(text, room, links) ? [text] : cut(text, room, options)));
   const plain = piecesIn(rule);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
-  // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as planned.
+  // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as
+  // planned.
   for (let digits = String(plain.flat().length).length; ; digits += 1) {
     const room = " (/)".length + 2 * digits;
     if (room >= Math.min(rule.max, rule.maxBytes ?? rule.max)) return plain;
-    const pieces = piecesIn({ ...rule, max: rule.max - room, ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - room }) });
+    const pieces = piecesIn({
+      ...rule,
+      max: rule.max - room,
+      ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - room }),
+    });
     const total = pieces.flat().length;
     if (String(total).length > digits) continue;
     let number = 0;
@@ -106,8 +117,8 @@ const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
 const LOOKAHEAD = 64;
 
 /**
- * The text as one well-formed line of at most `most` UTF-16 units, for messages, titles and lists: where it is longer it ends with
- * `…` after a whole grapheme. Control characters become spaces.
+ * The text as one well-formed line of at most `most` UTF-16 units, for messages, titles and lists: where it is longer
+ * it ends with `…` after a whole grapheme. Control characters become spaces.
  */
 export function shorten(text: string, most: number): string {
   const line = text
@@ -143,7 +154,10 @@ function countCodePoints(text: string): number {
 
 /** Whether there is anything to rewrite: looking for it costs more than asking first. */
 function isRewritten(text: string, { urlCost, mention }: TextRule): boolean {
-  return (urlCost !== undefined && text.includes("://")) || (mention === "local" && text.indexOf("@") !== text.lastIndexOf("@"));
+  return (
+    (urlCost !== undefined && text.includes("://")) ||
+    (mention === "local" && text.indexOf("@") !== text.lastIndexOf("@"))
+  );
 }
 
 function rewrite(text: string, rule: TextRule, links: LinkFinder): string {
@@ -298,7 +312,14 @@ function fill(pieces: readonly Piece[], start: number, rule: TextRule): number {
 }
 
 /** Where the next part begins: after `start`, at most at `last`, which is `limit` moved over whitespace. */
-function chooseCut(pieces: readonly Piece[], ranks: Uint8Array, start: number, limit: number, last: number, rule: TextRule): number {
+function chooseCut(
+  pieces: readonly Piece[],
+  ranks: Uint8Array,
+  start: number,
+  limit: number,
+  last: number,
+  rule: TextRule,
+): number {
   if (last >= pieces.length) return last;
   const furthest = (rank: number, from: number) => {
     for (let index = last; index > from; index -= 1)

@@ -1,25 +1,30 @@
 import { findBareLinks, inOrder, type Span } from "./links.ts";
 
 /*
- * What stays whole when a text is cut, beside links with a scheme. Whatever stands before it: networks differ in that, and in a script
- * without spaces there is nothing else to tell by.
+ * What stays whole when a text is cut, beside links with a scheme. Whatever stands before it: networks differ in that,
+ * and in a script without spaces there is nothing else to tell by.
  */
 
 /**
- * `@name`, `@name@server`, `@name.example`, X's lists `@name/list`, and addresses of mail, whose second half alone would be a mention. A
- * name is ASCII, a server need not be.
+ * `@name`, `@name@server`, `@name.example`, X's lists `@name/list`, and addresses of mail, whose second half alone
+ * would be a mention. A name is ASCII, a server need not be.
  */
-const HANDLE = /(?<![\w.%+-])([\w.%+-]*)[@＠]\w+(?:[.-]+\w+)*(?:@[\p{L}\p{N}_]+(?:[.-]+[\p{L}\p{N}_]+)*|\/[a-z][\w-]{0,24})?/giu;
+const HANDLE =
+  /(?<![\w.%+-])([\w.%+-]*)[@＠]\w+(?:[.-]+\w+)*(?:@[\p{L}\p{N}_]+(?:[.-]+[\p{L}\p{N}_]+)*|\/[a-z][\w-]{0,24})?/giu;
 /** What a tag is made of on X and Mastodon, and the emoji that Bluesky has beside that. */
-const TAG_SIGN = "(?:[\\p{L}\\p{M}\\p{N}\\p{Pc}\\p{Pd}\\p{Extended_Pictographic}\\p{Emoji_Modifier}·・゛゜〃〜～׳״་༌]|\\u200c|\\u200d)";
-/** Bluesky's tags may hold punctuation; here, between two signs of a tag and in ASCII only, since a script without spaces goes on after it. */
+const TAG_SIGN =
+  "(?:[\\p{L}\\p{M}\\p{N}\\p{Pc}\\p{Pd}\\p{Extended_Pictographic}\\p{Emoji_Modifier}·・゛゜〃〜～׳״་༌]|\\u200c|\\u200d)";
+/**
+ * Bluesky's tags may hold punctuation; here, between two signs of a tag and in ASCII only, since a script without
+ * spaces goes on after it.
+ */
 const WITHIN = "[!-/:-@\\[\\]\\\\^\\x60{|}~]";
 const HASHTAG = new RegExp(`(?<![A-Za-z0-9_&])[#＃](?:${TAG_SIGN}|${WITHIN}(?=${TAG_SIGN}))+`, "gu");
 const CASHTAG = /(?<![A-Za-z0-9_$])[$＄][a-z][a-z0-9]{0,5}(?:[._][a-z]{1,2})?(?![a-z0-9])/giu;
 
 /**
- * Links without a scheme, mentions, tags and cashtags outside `links`, in order. Of two that overlap the first is meant, the longer one of
- * two with one end; the second stands for it where that is too long for a part.
+ * Links without a scheme, mentions, tags and cashtags outside `links`, in order. Of two that overlap the first is
+ * meant, the longer one of two with one end; the second stands for it where that is too long for a part.
  */
 export function findTokens(text: string, links: readonly Span[]): Span[] {
   const bare = findBareLinks(text, links);

@@ -20,8 +20,8 @@ export type PlatformId = keyof typeof platforms;
 export const platformIds = Object.keys(platforms) as readonly PlatformId[];
 
 /**
- * Those that need nothing of the user's own machine, with the most one account may have in flight: what Trigger.dev must know
- * before any adapter is loaded. A test holds it against the adapters.
+ * Those that need nothing of the user's own machine, with the most one account may have in flight: what Trigger.dev
+ * must know before any adapter is loaded. A test holds it against the adapters.
  */
 export const remotePlatforms: Readonly<Partial<Record<PlatformId, number>>> = {
   bluesky: 4,

@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { PsnError } from "@psn/core/errors.ts";
 
 /*
- * The programs that a deployment needs on this machine. Looked for before anything is changed at the server: Trigger.dev's CLI finds out
- * only after it has begun a deployment there, which then stays BUILDING (commands/deploy.js of 4.8.3).
+ * The programs that a deployment needs on this machine. Looked for before anything is changed at the server:
+ * Trigger.dev's CLI finds out only after it has begun a deployment there, which then stays BUILDING (commands/deploy.js
+ * of 4.8.3).
  */
 
 export interface BuildTools {
@@ -23,14 +24,23 @@ const TIMEOUT_MS = 30_000;
 export async function assertBuildTools({ url, environment, dryRun }: BuildTools): Promise<void> {
   const run = (command: string, ...args: readonly string[]) => ran(environment, command, args);
   if ((await run("node", "--version")).isMissing)
-    throw missing("Trigger.dev's CLI needs Node, which is not installed here", "install Node 20 or newer: https://nodejs.org/en/download");
+    throw missing(
+      "Trigger.dev's CLI needs Node, which is not installed here",
+      "install Node 20 or newer: https://nodejs.org/en/download",
+    );
   // In its cloud Trigger.dev builds the image.
   if (dryRun || new URL(url).hostname === "api.trigger.dev") return;
   const buildx = await run("docker", "buildx", "version");
   if (buildx.isMissing)
-    throw missing(`${NEEDS_DOCKER}, and Docker is not installed here`, "install Docker: https://docs.docker.com/engine/install/");
+    throw missing(
+      `${NEEDS_DOCKER}, and Docker is not installed here`,
+      "install Docker: https://docs.docker.com/engine/install/",
+    );
   if (buildx.code !== 0)
-    throw missing(`${NEEDS_DOCKER}, and Docker has no buildx here`, "install buildx: https://github.com/docker/buildx#installing");
+    throw missing(
+      `${NEEDS_DOCKER}, and Docker has no buildx here`,
+      "install buildx: https://github.com/docker/buildx#installing",
+    );
   // The builder may be elsewhere, so only the two clear answers stop here.
   const { said } = await run("docker", "version");
   if (/permission denied/i.test(said))
@@ -39,7 +49,10 @@ export async function assertBuildTools({ url, environment, dryRun }: BuildTools)
       "let this user use Docker: https://docs.docker.com/engine/install/linux-postinstall/",
     );
   if (/cannot connect to the docker daemon|docker daemon is not running/i.test(said))
-    throw missing(`${NEEDS_DOCKER}, and Docker does not run`, "start Docker: sudo systemctl start docker, or open Docker Desktop");
+    throw missing(
+      `${NEEDS_DOCKER}, and Docker does not run`,
+      "start Docker: sudo systemctl start docker, or open Docker Desktop",
+    );
 }
 
 const missing = (message: string, hint: string) => new PsnError("DEPLOY_FAILED", message, { hint });

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { ask, understood, type Vendor } from "./request.ts";
 
 /*
- * Neon's management API, version 2 (the OpenAPI file of @neondatabase/api-client 2.7.3, 2026-07). By plain requests: the client
- * brings axios, and psn needs nine calls.
+ * Neon's management API, version 2 (the OpenAPI file of @neondatabase/api-client 2.7.3, 2026-07). By plain requests:
+ * the client brings axios, and psn needs nine calls.
  */
 
 const KEYS_PAGE = "https://console.neon.tech/app/settings/api-keys";
@@ -18,8 +18,8 @@ const PAGE = 100;
 /** The most the OpenAPI file allows: the default branch may be the oldest of many. */
 const BRANCHES = 10_000;
 /**
- * Codes of a plan that is full, as 422 PROJECTS_LIMIT_EXCEEDED "user projects limit of 1 exceeded, got 1" (neondatabase/neonctl
- * issue 255), and its words where there is no code. The OpenAPI file lists neither.
+ * Codes of a plan that is full, as 422 PROJECTS_LIMIT_EXCEEDED "user projects limit of 1 exceeded, got 1"
+ * (neondatabase/neonctl issue 255), and its words where there is no code. The OpenAPI file lists neither.
  */
 const QUOTA_CODE = /(^|_)(QUOTA|EXCEEDED)(_|$)/;
 const QUOTA_WORDS = /limit (is |was )?(exceeded|reached)|quota|upgrade/i;
@@ -62,7 +62,8 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
     token: apiKey,
     fetch,
     sleep,
-    // 423: another operation has the project; 503: nothing was begun; both are always safe to try again (the OpenAPI file).
+    // 423: another operation has the project; 503: nothing was begun; both are always safe to try again (the OpenAPI
+    // file).
     noEffect: [423, 429, 503],
     setting: "NEON_API_HOST",
     refuse: refused,
@@ -70,7 +71,9 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
   const get = async <T extends z.ZodType>(path: string, schema: T) =>
     understood(vendor, await ask(vendor, "GET", path, READ), schema, path);
 
-  /** The list is a history of six months: what failed in it long ago says nothing about a project that was there before. */
+  /**
+   * The list is a history of six months: what failed in it long ago says nothing about a project that was there before.
+   */
   const waitUntilReady = async (projectId: string, isNew: boolean) => {
     for (let waited = 0; ; waited += READY_LOOK_MS) {
       const { operations } = await get(projectPath(projectId, "/operations?limit=100"), Operations);
@@ -88,7 +91,8 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
   };
 
   return {
-    organizations: async () => (await get("/users/me/organizations", Organizations)).organizations.map(({ id, name }) => ({ id, name })),
+    organizations: async () =>
+      (await get("/users/me/organizations", Organizations)).organizations.map(({ id, name }) => ({ id, name })),
     async byId(projectId) {
       // It may be a name that somebody typed.
       if (!ID.test(projectId)) return undefined;
@@ -131,11 +135,16 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
         throw new PsnError("VENDOR_CHANGED", "this project on Neon has no default branch", {
           hint: "see its branches at https://console.neon.tech",
         });
-      const { databases } = await get(projectPath(projectId, `/branches/${encodeURIComponent(branch.id)}/databases`), Databases);
+      const { databases } = await get(
+        projectPath(projectId, `/branches/${encodeURIComponent(branch.id)}/databases`),
+        Databases,
+      );
       const database = wanted === undefined ? databases[0] : databases.find(({ name }) => name === wanted);
       if (!database)
         throw new PsnError("NOT_FOUND", `this project on Neon has no database ${wanted ?? "at all"}`, {
-          hint: `--neon-database takes one of: ${databases.map(({ name }) => name).join(", ") || "none; make one at https://console.neon.tech"}`,
+          hint:
+            "--neon-database takes one of: " +
+            `${databases.map(({ name }) => name).join(", ") || "none; make one at https://console.neon.tech"}`,
         });
       const query = new URLSearchParams({
         branch_id: branch.id,
@@ -153,7 +162,11 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
 
 function refused(what: string, status: number, said: string, isJson: boolean, value: unknown): PsnError {
   const details = { status };
-  if (status === 401) return new PsnError("VENDOR_AUTH", "Neon does not accept the API key", { hint: `make one at ${KEYS_PAGE}`, details });
+  if (status === 401)
+    return new PsnError("VENDOR_AUTH", "Neon does not accept the API key", {
+      hint: `make one at ${KEYS_PAGE}`,
+      details,
+    });
   const { code } = Refused.safeParse(value).data ?? { code: "" };
   if (status === 402 || QUOTA_CODE.test(code) || (code === "" && QUOTA_WORDS.test(said)))
     return new PsnError("VENDOR_QUOTA", `Neon's plan does not allow this${said}`, {
@@ -161,7 +174,10 @@ function refused(what: string, status: number, said: string, isJson: boolean, va
       details,
     });
   if (status === 403)
-    return new PsnError("VENDOR_AUTH", `Neon's API key may not do this${said}`, { hint: `make one that may at ${KEYS_PAGE}`, details });
+    return new PsnError("VENDOR_AUTH", `Neon's API key may not do this${said}`, {
+      hint: `make one that may at ${KEYS_PAGE}`,
+      details,
+    });
   return new PsnError("VENDOR_REFUSED", `Neon refused ${what.replace(/\?.*/, "")} with ${status}${said}`, {
     hint: isJson ? "see https://console.neon.tech" : "psn config get NEON_API_HOST",
     details,
@@ -175,19 +191,38 @@ interface Wish {
   readonly newName: string;
 }
 
-/** What giving a hub its project asks of Neon, in order; nothing is asked here. Where a project of the name is there, none is made. */
-export function plannedNeonCalls({ organization, region, project, newName }: Wish, host: string): readonly PlannedCall[] {
+/**
+ * What giving a hub its project asks of Neon, in order; nothing is asked here. Where a project of the name is there,
+ * none is made.
+ */
+export function plannedNeonCalls(
+  { organization, region, project, newName }: Wish,
+  host: string,
+): readonly PlannedCall[] {
   const url = (path: string) => `${host.replace(/\/$/, "")}${path}`;
   const name = project ?? newName;
   const organizationId = organization ?? "ORGANISATION";
-  const wish = { name, pg_version: PG_VERSION, ...(region === undefined ? {} : { region_id: region }), org_id: organizationId };
+  const wish = {
+    name,
+    pg_version: PG_VERSION,
+    ...(region === undefined ? {} : { region_id: region }),
+    org_id: organizationId,
+  };
   return [
     { method: "GET", url: url("/users/me/organizations") },
-    { method: "GET", url: url(`/projects?limit=${PAGE}&search=${encodeURIComponent(name)}&org_id=${encodeURIComponent(organizationId)}`) },
+    {
+      method: "GET",
+      url: url(
+        `/projects?limit=${PAGE}&search=${encodeURIComponent(name)}&org_id=${encodeURIComponent(organizationId)}`,
+      ),
+    },
     { method: "POST", url: url("/projects"), body: { project: wish } },
     { method: "GET", url: url("/projects/PROJECT/operations?limit=100") },
     { method: "GET", url: url(`/projects/PROJECT/branches?limit=${BRANCHES}`) },
     { method: "GET", url: url("/projects/PROJECT/branches/BRANCH/databases") },
-    { method: "GET", url: url("/projects/PROJECT/connection_uri?branch_id=BRANCH&database_name=DATABASE&role_name=OWNER&pooled=false") },
+    {
+      method: "GET",
+      url: url("/projects/PROJECT/connection_uri?branch_id=BRANCH&database_name=DATABASE&role_name=OWNER&pooled=false"),
+    },
   ];
 }

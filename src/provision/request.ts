@@ -28,8 +28,8 @@ export interface Vendor {
   /** The setting that says where the vendor is: for an answer that is none of its. */
   readonly setting: string;
   /**
-   * The error for an answer that is neither success nor a passing failure. `said` is the vendor's reason, or empty; `value` the
-   * whole answer, undefined when it is not JSON.
+   * The error for an answer that is neither success nor a passing failure. `said` is the vendor's reason, or empty;
+   * `value` the whole answer, undefined when it is not JSON.
    */
   readonly refuse: (what: string, status: number, said: string, isJson: boolean, value: unknown) => PsnError;
 }
@@ -49,10 +49,15 @@ export interface Answer {
 }
 
 /**
- * One request and its answer. What may be repeated is tried four times, and anything that was refused before it had an effect.
- * Throws VENDOR_UNREACHABLE and what `refuse` makes of a refusal.
+ * One request and its answer. What may be repeated is tried four times, and anything that was refused before it had an
+ * effect. Throws VENDOR_UNREACHABLE and what `refuse` makes of a refusal.
  */
-export async function ask(vendor: Vendor, method: string, path: string, { body, repeat, accept = [] }: Asked): Promise<Answer> {
+export async function ask(
+  vendor: Vendor,
+  method: string,
+  path: string,
+  { body, repeat, accept = [] }: Asked,
+): Promise<Answer> {
   const { url, token, fetch, sleep, signal } = vendor;
   for (let tries = 0; ; tries += 1) {
     const pause = PAUSES_MS[tries];
@@ -63,9 +68,13 @@ export async function ask(vendor: Vendor, method: string, path: string, { body, 
     try {
       response = await fetch(`${url.replace(/\/$/, "")}${path}`, {
         method,
-        headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), "content-type": "application/json" },
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          "content-type": "application/json",
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        // A kept connection that the server has closed looks like a lost answer; what must not be repeated opens its own.
+        // A kept connection that the server has closed looks like a lost answer; what must not be repeated opens its
+        // own.
         ...(repeat ? {} : { keepalive: false }),
         redirect: "manual",
         signal: AbortSignal.any([connection.signal, ...signals]),
@@ -103,7 +112,12 @@ export function refusal(vendor: Vendor, what: string, answer: Answer, body: unkn
 }
 
 /** The answer in the shape psn relies on; throws VENDOR_CHANGED for any other. */
-export function understood<T extends z.ZodType>(vendor: Vendor, { status, value }: Answer, schema: T, path: string): z.output<T> {
+export function understood<T extends z.ZodType>(
+  vendor: Vendor,
+  { status, value }: Answer,
+  schema: T,
+  path: string,
+): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const at = result.error.issues[0]?.path.join(".") ?? "";
@@ -116,7 +130,8 @@ export function understood<T extends z.ZodType>(vendor: Vendor, { status, value 
 
 const isPassing = (status: number) => status === 408 || status === 423 || status === 429 || status >= 500;
 const hostOf = (url: string) => new URL(url).host;
-const unreachable = (message: string) => new PsnError("VENDOR_UNREACHABLE", message, { hint: "try the same command again" });
+const unreachable = (message: string) =>
+  new PsnError("VENDOR_UNREACHABLE", message, { hint: "try the same command again" });
 
 function jsonOf(text: string): unknown {
   try {

@@ -30,8 +30,8 @@ export interface TriggerCli {
 }
 
 /**
- * Runs Trigger.dev's own CLI, which builds the tasks and deploys them. The token goes by a file for the user's eyes alone, as
- * `trigger login` leaves it, and neither by the command line nor by the environment. Throws DEPLOY_FAILED.
+ * Runs Trigger.dev's own CLI, which builds the tasks and deploys them. The token goes by a file for the user's eyes
+ * alone, as `trigger login` leaves it, and neither by the command line nor by the environment. Throws DEPLOY_FAILED.
  */
 export async function deployByCli(cli: TriggerCli): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), "psn-deploy-"));
@@ -102,11 +102,17 @@ async function commandOf({ root, bun }: TriggerCli): Promise<readonly string[]> 
   const folder = join(root, "node_modules", "trigger.dev");
   const found: unknown = await readFile(join(folder, "package.json"), "utf8").then(JSON.parse, () => undefined);
   const version: unknown = typeof found === "object" && found !== null ? Reflect.get(found, "version") : undefined;
-  return version === CLI_VERSION ? ["node", join(folder, "dist", "esm", "index.js")] : [bun, "x", `trigger.dev@${CLI_VERSION}`];
+  return version === CLI_VERSION
+    ? ["node", join(folder, "dist", "esm", "index.js")]
+    : [bun, "x", `trigger.dev@${CLI_VERSION}`];
 }
 
 /** Under CI the CLI wants its token in the environment, and would ask nobody anyway. */
-function quiet({ CI: _ci, GITHUB_ACTIONS: _actions, ...environment }: Readonly<Record<string, string>>): Record<string, string> {
+function quiet({
+  CI: _ci,
+  GITHUB_ACTIONS: _actions,
+  ...environment
+}: Readonly<Record<string, string>>): Record<string, string> {
   return { ...environment, NO_COLOR: "1" };
 }
 

@@ -6,9 +6,9 @@ import { ask, understood, type Vendor } from "./request.ts";
 import { type Connection, dashboardOf, triggerVendor } from "./trigger.ts";
 
 /*
- * Logging in at Trigger.dev as its CLI of 4.8.3 does (commands/login.js, utilities/loginApproval.js): the server keeps the
- * challenge of a verifier that only this process has, and the browser that approves brings the code: to a port of this
- * machine, or by the user's hand. A server before approval codes is asked for the token until it has one.
+ * Logging in at Trigger.dev as its CLI of 4.8.3 does (commands/login.js, utilities/loginApproval.js): the server keeps
+ * the challenge of a verifier that only this process has, and the browser that approves brings the code: to a port of
+ * this machine, or by the user's hand. A server before approval codes is asked for the token until it has one.
  */
 
 /** An authorization code counts ten minutes (commands/login.js, AUTHORIZATION_CODE_TTL_MS), in milliseconds. */
@@ -42,7 +42,10 @@ interface Proof {
 /** What the server says to a code: the token, not yet, or no. */
 type Verdict = { readonly token: string } | "waiting" | "refused";
 
-/** A personal access token, by the user's browser. Throws VENDOR_AUTH when it is refused or takes too long, INTERRUPTED, VENDOR_…. */
+/**
+ * A personal access token, by the user's browser. Throws VENDOR_AUTH when it is refused or takes too long, INTERRUPTED,
+ * VENDOR_….
+ */
 export async function logIn(options: LogIn): Promise<string> {
   const { url, signal, sleep, callback = true } = options;
   if (signal.aborted) throw interrupted();
@@ -68,14 +71,24 @@ export async function logIn(options: LogIn): Promise<string> {
   }
 }
 
-async function approved({ url, openBrowser, paste, sleep }: LogIn, caller: Vendor, door: Door | undefined, stop: AbortSignal) {
+async function approved(
+  { url, openBrowser, paste, sleep }: LogIn,
+  caller: Vendor,
+  door: Door | undefined,
+  stop: AbortSignal,
+) {
   const codeVerifier = randomBytes(32).toString("base64url");
   const codeChallenge = createHash("sha256").update(codeVerifier).digest("base64url");
   const path = "/api/v1/authorization-code";
-  const wish = { codeChallenge, codeChallengeMethod: "S256", ...(door === undefined ? {} : { callbackPort: door.port }) };
+  const wish = {
+    codeChallenge,
+    codeChallengeMethod: "S256",
+    ...(door === undefined ? {} : { callbackPort: door.port }),
+  };
   const begun = understood(caller, await ask(caller, "POST", path, { body: wish, repeat: true }), Begun, path);
   const exchange = (proof?: Proof) => exchanged(caller, { authorizationCode: begun.authorizationCode, ...proof });
-  const brought = begun.approval === "callback" ? door?.wait((approvalCode) => exchange({ codeVerifier, approvalCode })) : undefined;
+  const brought =
+    begun.approval === "callback" ? door?.wait((approvalCode) => exchange({ codeVerifier, approvalCode })) : undefined;
   brought?.catch(() => undefined);
   // Without a browser the user still has the address.
   await Promise.resolve(begun.url)
@@ -107,7 +120,10 @@ async function approved({ url, openBrowser, paste, sleep }: LogIn, caller: Vendo
   }
 }
 
-async function exchanged(caller: Vendor, body: { readonly authorizationCode: string } & Partial<Proof>): Promise<Verdict> {
+async function exchanged(
+  caller: Vendor,
+  body: { readonly authorizationCode: string } & Partial<Proof>,
+): Promise<Verdict> {
   const path = "/api/v1/token";
   const answer = await ask(caller, "POST", path, { body, repeat: true, accept: [400] });
   if (answer.status === 400) return "refused";
@@ -117,7 +133,9 @@ async function exchanged(caller: Vendor, body: { readonly authorizationCode: str
 
 const interrupted = () => new PsnError("INTERRUPTED", "the login was broken off", { hint: "psn init --trigger" });
 const refused = (url: string, message: string) =>
-  new PsnError("VENDOR_AUTH", message, { hint: `psn init --trigger again, or make a token at ${dashboardOf(url)}/account/tokens` });
+  new PsnError("VENDOR_AUTH", message, {
+    hint: `psn init --trigger again, or make a token at ${dashboardOf(url)}/account/tokens`,
+  });
 
 interface Door {
   readonly port: number;
@@ -178,7 +196,11 @@ async function openDoor(): Promise<Door> {
 
 /** Resolves when the browser has the page, or has gone. */
 function say(response: ServerResponse, status: number, text: string): Promise<void> {
-  const headers = { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "referrer-policy": "no-referrer" };
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "cache-control": "no-store",
+    "referrer-policy": "no-referrer",
+  };
   response.writeHead(status, { ...headers, connection: "close" });
   return new Promise((resolve) => {
     response.once("close", resolve);

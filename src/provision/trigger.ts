@@ -4,8 +4,9 @@ import { z } from "zod";
 import { type Answer, ask, refusal, understood, type Vendor } from "./request.ts";
 
 /*
- * Trigger.dev's management API (trigger.dev docs, management; the paths and shapes are those of its CLI of 4.8.3, apiClient.js,
- * and of @trigger.dev/core 4.8.3, v3/schemas/api; 2026-11). By plain requests: the SDK has no projects and takes long to load.
+ * Trigger.dev's management API (trigger.dev docs, management; the paths and shapes are those of its CLI of 4.8.3,
+ * apiClient.js, and of @trigger.dev/core 4.8.3, v3/schemas/api; 2026-11). By plain requests: the SDK has no projects
+ * and takes long to load.
  */
 
 /** Where a person works: the cloud's dashboard has a host of its own, a server of one's own has one for both. */
@@ -53,13 +54,19 @@ export function triggerVendor(connection: Connection, token: string | undefined)
 
 const Me = z.object({ email: z.string(), dashboardUrl: z.string() });
 const Organizations = z.array(z.object({ title: z.string(), slug: z.string() }));
-const Project = z.object({ externalRef: z.string(), name: z.string(), organization: z.object({ title: z.string(), slug: z.string() }) });
+const Project = z.object({
+  externalRef: z.string(),
+  name: z.string(),
+  organization: z.object({ title: z.string(), slug: z.string() }),
+});
 const Environment = z.object({ apiKey: z.string().startsWith("tr_") });
 const Variables = z.array(z.object({ name: z.string(), value: z.string(), isSecret: z.boolean().default(false) }));
 const Worker = z.object({ worker: z.object({ version: z.string(), tasks: z.array(z.object({ slug: z.string() })) }) });
 const Environments = z.array(z.object({ slug: z.string(), paused: z.boolean().default(false) }));
 const WorkerVariables = z.object({ variables: z.record(z.string(), z.string()) });
-const Runs = z.object({ data: z.array(z.object({ id: z.string(), isFailed: z.boolean(), isCancelled: z.boolean().default(false) })) });
+const Runs = z.object({
+  data: z.array(z.object({ id: z.string(), isFailed: z.boolean(), isCancelled: z.boolean().default(false) })),
+});
 const Run = z.object({ error: z.object({ message: z.string() }).nullish() });
 const Success = z.object({ success: z.literal(true) });
 
@@ -81,7 +88,10 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
   const options = triggerVendor(connection, token);
   const get = async <T extends z.ZodType>(path: string, schema: T, by = options) =>
     understood(by, await ask(by, "GET", path, READ), schema, path);
-  /** Whether the server knows no such thing. Throws where it knows no such path: then it answers 404 with a page of its dashboard. */
+  /**
+   * Whether the server knows no such thing. Throws where it knows no such path: then it answers 404 with a page of its
+   * dashboard.
+   */
   const isMissing = (what: string, answer: Answer): boolean => {
     if (answer.status === 404 && answer.value === undefined) throw refusal(options, what, answer, undefined);
     return answer.status === 404;
@@ -130,7 +140,10 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
     async setVariables(ref, variables, secret) {
       if (Object.keys(variables).length === 0) return;
       const path = variablesPath(ref, "/import");
-      const answer = await ask(options, "POST", path, { body: { variables, override: true, isSecret: secret }, repeat: true });
+      const answer = await ask(options, "POST", path, {
+        body: { variables, override: true, isSecret: secret },
+        repeat: true,
+      });
       understood(options, answer, Success, path);
     },
     async removeVariables(ref, names) {
@@ -140,7 +153,8 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
       }
     },
     async remove(ref) {
-      // Newer than the CLI of 4.8.3 (the server's route api.v1.projects.$projectRef, 2026-11); older servers answer 405, or 404 with a page.
+      // Newer than the CLI of 4.8.3 (the server's route api.v1.projects.$projectRef, 2026-11); older servers answer
+      // 405, or 404 with a page.
       const accept = [404, 405];
       const gone = (answer: Answer) => answer.status < 300 || (answer.status === 404 && answer.value !== undefined);
       if (gone(await ask(options, "DELETE", projectPath(ref), { repeat: true, accept }))) return "removed";
@@ -150,9 +164,15 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
       return gone(pausing) ? "removed" : "left";
     },
     isPaused: async (ref) =>
-      (await get(projectPath(ref, "/environments"), Environments)).some(({ slug, paused }) => slug === "prod" && paused),
+      (await get(projectPath(ref, "/environments"), Environments)).some(
+        ({ slug, paused }) => slug === "prod" && paused,
+      ),
     async workerVariables(ref, secretKey) {
-      const { variables } = await get(projectPath(ref, "/envvars"), WorkerVariables, triggerVendor(connection, secretKey));
+      const { variables } = await get(
+        projectPath(ref, "/envvars"),
+        WorkerVariables,
+        triggerVendor(connection, secretKey),
+      );
       return new Map(Object.entries(variables));
     },
     async lastRun(task, secretKey) {
@@ -166,7 +186,9 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
     },
     async currentWorker(ref) {
       const current = await find(projectPath(ref, "/prod/workers/current"), Worker);
-      return current && { version: current.worker.version, tasks: current.worker.tasks.map(({ slug }) => slug).toSorted() };
+      return (
+        current && { version: current.worker.version, tasks: current.worker.tasks.map(({ slug }) => slug).toSorted() }
+      );
     },
   };
 }
@@ -182,10 +204,13 @@ interface Wish {
 }
 
 /**
- * What giving a hub its project asks of Trigger.dev, in order; nothing is asked here. Secrets are told by their names. Where a
- * project of the name is there already, none is made.
+ * What giving a hub its project asks of Trigger.dev, in order; nothing is asked here. Secrets are told by their names.
+ * Where a project of the name is there already, none is made.
  */
-export function plannedTriggerCalls({ organization, project, newName, secrets, plain }: Wish, url: string): readonly PlannedCall[] {
+export function plannedTriggerCalls(
+  { organization, project, newName, secrets, plain }: Wish,
+  url: string,
+): readonly PlannedCall[] {
   const call = (method: string, path: string, body?: PlannedCall["body"]): PlannedCall => ({
     method,
     url: `${new URL(url).origin}${path}`,

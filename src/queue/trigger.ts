@@ -29,9 +29,9 @@ export const queueName = (platform: string) => `publish-${platform}`;
 export const SETTLE_QUEUE = "settle";
 
 /**
- * Delayed runs on Trigger.dev (trigger.dev docs: triggering, idempotency, queue-concurrency; 2026-11). By plain requests and not
- * the SDK: that takes a tenth of a second to load, tries for half a minute when the server is down, and gives a key another
- * meaning inside a task than outside.
+ * Delayed runs on Trigger.dev (trigger.dev docs: triggering, idempotency, queue-concurrency; 2026-11). By plain
+ * requests and not the SDK: that takes a tenth of a second to load, tries for half a minute when the server is down,
+ * and gives a key another meaning inside a task than outside.
  */
 export function triggerQueue({ url, secretKey, platforms, fetch, now }: TriggerQueue): Queue {
   const post = async (path: string, body: unknown): Promise<unknown> => {
@@ -54,14 +54,19 @@ export function triggerQueue({ url, secretKey, platforms, fetch, now }: TriggerQ
       text = textOf(read);
     } catch {
       // Without the cause: it may hold the request.
-      throw new PsnError("VENDOR_UNREACHABLE", `Trigger.dev does not answer at ${new URL(url).origin}`, { hint: "psn doctor" });
+      throw new PsnError("VENDOR_UNREACHABLE", `Trigger.dev does not answer at ${new URL(url).origin}`, {
+        hint: "psn doctor",
+      });
     }
     if (status === 401 || status === 403)
-      throw new PsnError("VENDOR_AUTH", "Trigger.dev does not accept TRIGGER_SECRET_KEY", { hint: "psn init --trigger" });
+      throw new PsnError("VENDOR_AUTH", "Trigger.dev does not accept TRIGGER_SECRET_KEY", {
+        hint: "psn init --trigger",
+      });
     if (status === 402) throw new PsnError("VENDOR_QUOTA", "Trigger.dev's plan does not allow another run");
     if (status === 408 || status === 429 || status >= 500)
       throw new PsnError("VENDOR_UNREACHABLE", `Trigger.dev answered ${status}`, { hint: "psn doctor" });
-    if (status >= 400) throw new PsnError("VENDOR_REFUSED", `Trigger.dev refused a wake-up with ${status}`, { hint: "psn deploy" });
+    if (status >= 400)
+      throw new PsnError("VENDOR_REFUSED", `Trigger.dev refused a wake-up with ${status}`, { hint: "psn deploy" });
     try {
       return JSON.parse(text);
     } catch {
@@ -88,7 +93,11 @@ export function triggerQueue({ url, secretKey, platforms, fetch, now }: TriggerQ
 }
 
 /** A lease that ends calls for settling; anything else for publishing. Exported for its test. */
-export function runOf({ deliveryId, accountId, platform, fence, state, at }: WakeUp, again: string | undefined, now: Date) {
+export function runOf(
+  { deliveryId, accountId, platform, fence, state, at }: WakeUp,
+  again: string | undefined,
+  now: Date,
+) {
   // An unparsable delay would be no error there: the run would begin at once.
   if (Number.isNaN(at.getTime())) throw new PsnError("BUG", "a wake-up without a time");
   const settles = state === "claimed" || state === "sending";
@@ -97,8 +106,8 @@ export function runOf({ deliveryId, accountId, platform, fence, state, at }: Wak
     options: {
       queue: { name: settles ? SETTLE_QUEUE : queueName(platform) },
       concurrencyKey: accountId,
-      // The fence grows with every claim, move and cancel, so that a changed delivery gets a run of its own. A cancelled run
-      // keeps its key, and so does one that succeeded.
+      // The fence grows with every claim, move and cancel, so that a changed delivery gets a run of its own. A
+      // cancelled run keeps its key, and so does one that succeeded.
       idempotencyKey: [deliveryId, fence, at.getTime(), ...(again === undefined ? [] : [again])].join(":"),
       tags: [`delivery:${deliveryId}`],
       ...(at > now ? { delay: at.toISOString() } : {}),

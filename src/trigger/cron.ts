@@ -1,6 +1,7 @@
 /**
- * When the watchdog looks, as a cron expression in UTC: every so many minutes, a divisor of an hour or of a day. Each of them
- * fires at 00:00 and 12:00, which is when the other crons follow within minutes, so that they share one wake of the database.
+ * When the watchdog looks, as a cron expression in UTC: every so many minutes, a divisor of an hour or of a day. Each
+ * of them fires at 00:00 and 12:00, which is when the other crons follow within minutes, so that they share one wake of
+ * the database.
  */
 export function watchdogCron(minutes: number): string {
   return minutes < 60 ? `*/${minutes} * * * *` : minutes === 60 ? "0 * * * *" : `0 */${minutes / 60} * * *`;

@@ -7,22 +7,32 @@ import { AbortTaskRunError, logger } from "@trigger.dev/sdk";
 import { z } from "zod";
 
 /*
- * What the tasks about one delivery have in common. Trigger.dev's verdict on an attempt follows from the ERRORS table: `never`
- * aborts the run, `backoff` tries again at the platform's own time, and what may have been sent is never tried again: a run that
- * settles has been asked for.
+ * What the tasks about one delivery have in common. Trigger.dev's verdict on an attempt follows from the ERRORS table:
+ * `never` aborts the run, `backoff` tries again at the platform's own time, and what may have been sent is never tried
+ * again: a run that settles has been asked for.
  */
 
 /** More fields may come, and go, while runs with older ones are still waiting. */
 const payloadSchema = z.object({ deliveryId: z.uuid(), userId: z.uuid() });
 
-/** As often as a delivery is claimed before it counts as failed (`domain/delivery.ts`), and some for a database that is away. */
-export const RETRY = { maxAttempts: 40, factor: 2, minTimeoutInMs: 1_000, maxTimeoutInMs: 15 * 60_000, randomize: true } as const;
+/**
+ * As often as a delivery is claimed before it counts as failed (`domain/delivery.ts`), and some for a database that is
+ * away.
+ */
+export const RETRY = {
+  maxAttempts: 40,
+  factor: 2,
+  minTimeoutInMs: 1_000,
+  maxTimeoutInMs: 15 * 60_000,
+  randomize: true,
+} as const;
 
 /** Failures that stand in the delivery's history already. */
 const recorded = new WeakSet<object>();
 
 /**
- * One attempt. `account`: it goes on to what else is due of the account. Throws what makes Trigger.dev abort the run or try again.
+ * One attempt. `account`: it goes on to what else is due of the account. Throws what makes Trigger.dev abort the run or
+ * try again.
  */
 export async function runDelivery(
   payload: unknown,
@@ -34,13 +44,21 @@ export async function runDelivery(
   try {
     const opened = world ?? openWorld().world;
     const worker = `trigger.dev-${opened.newId().slice(-12)}`;
-    woke = await wakeDelivery({ world: opened, deliveryId, userId, worker, onTrouble: tell, goesOn: scope === "account" });
+    woke = await wakeDelivery({
+      world: opened,
+      deliveryId,
+      userId,
+      worker,
+      onTrouble: tell,
+      goesOn: scope === "account",
+    });
   } catch (error) {
     throw verdict(toPsnError(error));
   }
   const { state, acted, failure } = woke;
   logger.info("delivery", { deliveryId, state, acted, code: failure?.code ?? null });
-  // Whatever waits for an answer has a run of its own by now. What is wrong with the hub is waited for, whatever the table says of it.
+  // Whatever waits for an answer has a run of its own by now. What is wrong with the hub is waited for, whatever the
+  // table says of it.
   if (failure && state === "scheduled") throw record(failure);
   // It has ended: whatever the code says, another attempt has nothing to do.
   if (failure && state !== "sending" && state !== "pending") throw record(aborted(failure));
@@ -74,7 +92,10 @@ export function catchError({ error }: { readonly error: unknown }): { retryAt: D
 }
 
 /** A run that failed beside its delivery leaves a line in the delivery's history. Throws when even that fails. */
-export async function onFailure({ payload, error }: { readonly payload: unknown; readonly error: unknown }, world?: World): Promise<void> {
+export async function onFailure(
+  { payload, error }: { readonly payload: unknown; readonly error: unknown },
+  world?: World,
+): Promise<void> {
   logger.error("run failed", { message: error instanceof Error ? printable(error.message) : "unknown" });
   if (typeof error === "object" && error !== null && recorded.has(error)) return;
   const parsed = payloadSchema.safeParse(payload);

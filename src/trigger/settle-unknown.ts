@@ -7,7 +7,8 @@ export const settleUnknown = task({
   id: "settle-unknown",
   queue: settleQueue,
   retry: RETRY,
-  // It has a place in another queue than publishing: what it began beside that would be over the platform's limit for an account.
+  // It has a place in another queue than publishing: what it began beside that would be over the platform's limit for
+  // an account.
   run: (payload: unknown) => runDelivery(payload, undefined, "delivery"),
   catchError,
   onFailure: (failure) => onFailure(failure),

@@ -4,7 +4,13 @@ import { logger } from "@trigger.dev/sdk";
 import { verdict } from "./delivery.ts";
 
 /** A cron comes again by itself: a few tries are enough. */
-export const CRON_RETRY = { maxAttempts: 3, factor: 2, minTimeoutInMs: 2_000, maxTimeoutInMs: 30_000, randomize: true } as const;
+export const CRON_RETRY = {
+  maxAttempts: 3,
+  factor: 2,
+  minTimeoutInMs: 2_000,
+  maxTimeoutInMs: 30_000,
+  randomize: true,
+} as const;
 
 /** Runs one piece of upkeep; what it returns is what the dashboard shows. */
 export async function upkeep<T extends object>(work: (onTrouble: (error: unknown) => void) => Promise<T>): Promise<T> {

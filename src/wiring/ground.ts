@@ -29,16 +29,24 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
     token:
       token === undefined
         ? undefined
-        : { name: `tr_pat_…${token.slice(-4)}`, page: `${dashboardOf(env.get("TRIGGER_API_URL") ?? "")}/account/tokens` },
+        : {
+            name: `tr_pat_…${token.slice(-4)}`,
+            page: `${dashboardOf(env.get("TRIGGER_API_URL") ?? "")}/account/tokens`,
+          },
     neon: neonKey === undefined ? undefined : openNeon(env, neonKey),
     variables: VARIABLES,
-    emptyBucket: () => emptyOwnBucket(folder, env, environment).catch((error: unknown) => ({ left: toPsnError(error).message })),
+    emptyBucket: () =>
+      emptyOwnBucket(folder, env, environment).catch((error: unknown) => ({ left: toPsnError(error).message })),
     dropSchema: async () => {
       const owner = env.get("DATABASE_OWNER_URL");
       if (owner === undefined)
-        throw new PsnError("CONFIG_INVALID", "hub.env has no DATABASE_OWNER_URL, and only the owner can drop the schema", {
-          hint: "psn config set DATABASE_OWNER_URL",
-        });
+        throw new PsnError(
+          "CONFIG_INVALID",
+          "hub.env has no DATABASE_OWNER_URL, and only the owner can drop the schema",
+          {
+            hint: "psn config set DATABASE_OWNER_URL",
+          },
+        );
       const database = await openDatabase({ ...databaseOptions(env, "session"), url: owner });
       try {
         // A run that was stopped may have made one whose address was not saved.
@@ -62,7 +70,11 @@ async function emptyOwnBucket(folder: string, env: HubEnv, environment: Environm
   const database = await openDatabase(databaseOptions(env, "session"));
   try {
     const { accounts, incarnation, upkeep } = createStores(database);
-    const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
+    const notes = incarnationFiles({
+      hub: folder,
+      data: database.driver === "embedded" ? dataDir(env) : undefined,
+      environment,
+    });
     const { objectMark = "", formerMarks = [] } = objectMarksOf(env, keysOf(env));
     return await emptyBucket({
       bucket,
@@ -78,8 +90,8 @@ async function emptyOwnBucket(folder: string, env: HubEnv, environment: Environm
 }
 
 /**
- * How many posts, of all users, still wait in the database of this hub; 0 where there is none. A database that cannot be asked must not
- * keep anybody from removing the hub: then it is an error in place of a number.
+ * How many posts, of all users, still wait in the database of this hub; 0 where there is none. A database that cannot
+ * be asked must not keep anybody from removing the hub: then it is an error in place of a number.
  */
 export async function countWaiting(folder: string, environment?: Environment): Promise<number | PsnError> {
   const env = loadHubEnv(folder, environment);

@@ -44,14 +44,19 @@ function keepFromGit(folder: string): void {
     const before = readTextFile(path) ?? "";
     const lines = before.split("\n");
     // The last line that fits counts, so that what a later one takes back is said once more.
-    const lacking = IGNORED.filter((line) => !lines.slice(lines.findLastIndex((one) => one.startsWith("!")) + 1).includes(line));
+    const lacking = IGNORED.filter(
+      (line) => !lines.slice(lines.findLastIndex((one) => one.startsWith("!")) + 1).includes(line),
+    );
     if (lacking.length > 0)
-      writeFileSync(path, `${before === "" || before.endsWith("\n") ? before : `${before}\n`}${lacking.join("\n")}\n`, { flush: true });
+      writeFileSync(path, `${before === "" || before.endsWith("\n") ? before : `${before}\n`}${lacking.join("\n")}\n`, {
+        flush: true,
+      });
   } catch (error) {
     throw unwritable("FILE_UNREADABLE", folder, error);
   }
 }
 
 const HUB_HEAD =
-  "# Where this hub is. Every line is explained in config/hub.env.example of psn; `psn config list` shows what counts.\n# Keep a copy of the key elsewhere: without it nothing that is sealed opens again.\n\n";
+  "# Where this hub is. Every line is explained in config/hub.env.example of psn; `psn config list` shows what " +
+  "counts.\n# Keep a copy of the key elsewhere: without it nothing that is sealed opens again.\n\n";
 const KEYS_HEAD = "# Keys of your own apps on the platforms, one NAME=value a line.\n";

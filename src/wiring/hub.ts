@@ -31,7 +31,10 @@ export interface Hub {
   readonly world: World;
   readonly driver: Driver;
   readonly inspection: Inspection;
-  /** Why nothing is published from here: the database was copied or restored. Undefined where it is the one that was known. */
+  /**
+   * Why nothing is published from here: the database was copied or restored. Undefined where it is the one that was
+   * known.
+   */
   readonly parted: Parting | undefined;
   /** For `psn connect`: the world in which the addresses that were entered may be private. */
   readonly reach: (entered: readonly string[]) => Reaching;
@@ -61,7 +64,10 @@ export function hubFolder(start: string, named: string | undefined, environment?
   const folder = named === undefined ? findHub(start, environment, (why) => passed.push(why)) : resolve(start, named);
   if (folder !== undefined) return folder;
   const [why] = passed;
-  throw new PsnError("HUB_MISSING", `there is no hub in ${start} or above it${why === undefined ? "" : `; ${why.message}`}`);
+  throw new PsnError(
+    "HUB_MISSING",
+    `there is no hub in ${start} or above it${why === undefined ? "" : `; ${why.message}`}`,
+  );
 }
 
 /** Opens the hub of a folder. Throws HUB_MISSING, CONFIG_…, DB_…, SCHEMA_…, VAULT_LOCKED. */
@@ -69,18 +75,27 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   const env = loadHubEnv(folder, environment);
   const userId = env.get("PSN_USER");
   if (userId === undefined)
-    throw new PsnError("CONFIG_INVALID", "hub.env has no PSN_USER; making this hub was not finished", { hint: "psn init" });
+    throw new PsnError("CONFIG_INVALID", "hub.env has no PSN_USER; making this hub was not finished", {
+      hint: "psn init",
+    });
   const keys = keysOf(env);
   const database = await openDatabase(databaseOptions(env, use));
   try {
     await assertMigrated(database);
     const stores = createStores(database);
-    const notes = incarnationFiles({ hub: folder, data: database.driver === "embedded" ? dataDir(env) : undefined, environment });
+    const notes = incarnationFiles({
+      hub: folder,
+      data: database.driver === "embedded" ? dataDir(env) : undefined,
+      environment,
+    });
     const kept = { incarnation: stores.incarnation, notes, newId: outside.newId };
     const [parted, known] = await Promise.all([checkIncarnation(kept), stores.users.get(userId)]);
     if (known) await takeOverOrigins(folder, env, known, stores).catch(() => undefined);
     const claiming = claimingWhere(kept, stores.deliveries);
-    if (!known) throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
+    if (!known)
+      throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", {
+        hint: "psn init",
+      });
     // The file or the environment may say otherwise for this machine.
     const user: User = { ...known, timeZone: env.get("PSN_TIME_ZONE") ?? known.timeZone };
     const vault = createVault({ keys, reload: () => keysOf(loadHubEnv(folder, environment)) });
@@ -118,7 +133,8 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       notes,
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
-      hears: async () => (database.driver === "embedded" || world.queue ? undefined : hearingOf(databaseOptions(env, "session"))),
+      hears: async () =>
+        database.driver === "embedded" || world.queue ? undefined : hearingOf(databaseOptions(env, "session")),
       appKeys: () => appKeys().keys,
       keyIds: keys.map(keyId),
       close: async () => {

@@ -44,7 +44,9 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
       changeEnvFile(path, (text) => {
         const current = valueIn(text, NEW);
         if (current === undefined)
-          throw new PsnError("VAULT_LOCKED", `hub.env has no ${NEW}`, { hint: "put the key back: psn config set HUB_ENCRYPTION_KEY" });
+          throw new PsnError("VAULT_LOCKED", `hub.env has no ${NEW}`, {
+            hint: "put the key back: psn config set HUB_ENCRYPTION_KEY",
+          });
         // The current key as the old one too: somebody put it back, and there is nothing to go on with.
         const kept = valueIn(text, OLD);
         const old = kept !== undefined && idOf(kept) === idOf(current) ? undefined : kept;
@@ -53,7 +55,9 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
         if (old !== undefined) return text;
         // By its mark the hub knows what it has put into the bucket under the key that goes.
         const marks = new Set([...(readObjectMarks(valueIn(text, MARKS) ?? "") ?? []), objectMarkOf(idOf(current))]);
-        return checked(setEnvValue(setEnvValue(setEnvValue(text, NEW, next), OLD, current), MARKS, [...marks].join(",")));
+        return checked(
+          setEnvValue(setEnvValue(setEnvValue(text, NEW, next), OLD, current), MARKS, [...marks].join(",")),
+        );
       });
       if (!ids) throw new PsnError("BUG", "hub.env was not changed");
       return ids;
@@ -70,7 +74,10 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
 /** Whether a worker of this name runs on this machine. */
 export const isHere: Rotation["isHere"] = (worker) => worker.replace(/-\d+$/, "") === hostname();
 
-/** Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws STATE_CONFLICT, CONFIG_INVALID. */
+/**
+ * Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws STATE_CONFLICT,
+ * CONFIG_INVALID.
+ */
 export function lockRotation(folder: string): () => void {
   const path = join(folder, "config", ".rotate.lock");
   let unlock: (() => void) | undefined;

@@ -86,7 +86,10 @@ export function liveSettings(folder: string, first: HubEnv, environment?: Enviro
   };
 }
 
-/** A file's content, read again when the file is another one or was written since. One that cannot be used changes nothing. */
+/**
+ * A file's content, read again when the file is another one or was written since. One that cannot be used changes
+ * nothing.
+ */
 function reading<T>(path: string, first: T, read: () => T): () => T {
   let stamp = stampOf(path);
   let value = first;
@@ -108,7 +111,10 @@ function stampOf(path: string): string {
   return found ? `${found.ino} ${found.size} ${found.mtimeNs}` : "";
 }
 
-/** Of all that a worker uses: where each setting is from, and a digest by the hub's key: it tells one value from another, and nobody else anything. */
+/**
+ * Of all that a worker uses: where each setting is from, and a digest by the hub's key: it tells one value from
+ * another, and nobody else anything.
+ */
 function digests(opened: HubEnv, env: HubEnv, keys: KeysEnv["keys"]): Readonly<Record<string, string>> {
   const key = env.get("HUB_ENCRYPTION_KEY") ?? "";
   const told = (name: string, found: EnvValue | undefined) => {

@@ -16,8 +16,8 @@ import { publicFetch } from "@psn/platforms/kit/private.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
 
 /*
- * What the two composition roots have in common: the command line's, and the tasks', whose bundle must hold neither the embedded
- * database nor the command line.
+ * What the two composition roots have in common: the command line's, and the tasks', whose bundle must hold neither the
+ * embedded database nor the command line.
  */
 
 export function loaderOf(ids: readonly string[]): Platforms {
@@ -25,9 +25,13 @@ export function loaderOf(ids: readonly string[]): Platforms {
     ids,
     load: async (id) => {
       if (!isPlatformId(id) || !ids.includes(id))
-        throw new PsnError("INPUT_INVALID", `psn knows no platform called "${id}"; it knows ${platformIds.join(", ")}`, {
-          hint: "psn connect PLATFORM",
-        });
+        throw new PsnError(
+          "INPUT_INVALID",
+          `psn knows no platform called "${id}"; it knows ${platformIds.join(", ")}`,
+          {
+            hint: "psn connect PLATFORM",
+          },
+        );
       return platforms[id]();
     },
   };
@@ -63,7 +67,9 @@ export function fetchOf(env: HubEnv, isAllowed: (origin: string) => boolean): Pi
     fetch: (input, init) => {
       const url = new URL(input);
       const origin = origins.get(url.origin);
-      return origin === undefined ? fetch(url, init) : outside.fetch(new URL(`${url.pathname}${url.search}`, origin), init);
+      return origin === undefined
+        ? fetch(url, init)
+        : outside.fetch(new URL(`${url.pathname}${url.search}`, origin), init);
     },
   };
 }
@@ -120,23 +126,45 @@ export function bucketOf(env: HubEnv): Pick<World, "bucket"> {
   if (endpoint === undefined || accessKeyId === undefined || secretAccessKey === undefined) {
     const missing = names.filter((setting) => env.get(setting) === undefined);
     if (env.hubDir !== undefined && env.settings.S3_BUCKET?.origin === "environment")
-      throw new PsnError("CONFIG_INVALID", `this shell sets S3_BUCKET, and neither it nor hub.env has ${missing.join(" or ")}`, {
-        hint: "unset S3_BUCKET",
-      });
-    throw new PsnError("CONFIG_INVALID", `hub.env has a bucket and no ${missing.join(", no ")}`, { hint: `psn config set ${missing[0]}` });
+      throw new PsnError(
+        "CONFIG_INVALID",
+        `this shell sets S3_BUCKET, and neither it nor hub.env has ${missing.join(" or ")}`,
+        {
+          hint: "unset S3_BUCKET",
+        },
+      );
+    throw new PsnError("CONFIG_INVALID", `hub.env has a bucket and no ${missing.join(", no ")}`, {
+      hint: `psn config set ${missing[0]}`,
+    });
   }
-  const bucket: Bucket = openBucket({ endpoint, region: env.get("S3_REGION") ?? "auto", bucket: name, accessKeyId, secretAccessKey });
+  const bucket: Bucket = openBucket({
+    endpoint,
+    region: env.get("S3_REGION") ?? "auto",
+    bucket: name,
+    accessKeyId,
+    secretAccessKey,
+  });
   return { bucket };
 }
 
 /** What the names of objects begin with that a hub puts into the bucket under the key with this id; no secret. */
-export const objectMarkOf = (keyId: string): string => createHash("sha256").update(`objects ${keyId}`).digest("hex").slice(0, 10);
+export const objectMarkOf = (keyId: string): string =>
+  createHash("sha256").update(`objects ${keyId}`).digest("hex").slice(0, 10);
 
 /** By the key that the hub has now, and by those that it had before (`PSN_OBJECT_MARKS`). */
-export function objectMarksOf(env: HubEnv, [current, ...old]: readonly Key[]): Pick<World, "objectMark" | "formerMarks"> {
+export function objectMarksOf(
+  env: HubEnv,
+  [current, ...old]: readonly Key[],
+): Pick<World, "objectMark" | "formerMarks"> {
   if (!current) return {};
-  const former = [...old.map((key) => objectMarkOf(keyId(key))), ...(readObjectMarks(env.get("PSN_OBJECT_MARKS") ?? "") ?? [])];
-  return { objectMark: `${objectMarkOf(keyId(current))}-`, formerMarks: [...new Set(former)].map((mark) => `${mark}-`) };
+  const former = [
+    ...old.map((key) => objectMarkOf(keyId(key))),
+    ...(readObjectMarks(env.get("PSN_OBJECT_MARKS") ?? "") ?? []),
+  ];
+  return {
+    objectMark: `${objectMarkOf(keyId(current))}-`,
+    formerMarks: [...new Set(former)].map((mark) => `${mark}-`),
+  };
 }
 
 /** Neon takes 10 MB a request over HTTP (neon.com/docs/changelog/2023-08-16), where each byte is two characters. */

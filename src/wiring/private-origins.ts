@@ -1,6 +1,14 @@
 import type { User } from "@psn/core/ports/accounts.ts";
 import type { World } from "@psn/core/ports/world.ts";
-import { changeEnvFile, checkEnvText, type Environment, type HubEnv, hubEnvPath, loadHubEnv, setEnvValue } from "@psn/core/utils/env.ts";
+import {
+  changeEnvFile,
+  checkEnvText,
+  type Environment,
+  type HubEnv,
+  hubEnvPath,
+  loadHubEnv,
+  setEnvValue,
+} from "@psn/core/utils/env.ts";
 import { leadsInside } from "@psn/platforms/kit/private.ts";
 import { fetchOf, privateOrigins } from "./parts.ts";
 
@@ -12,14 +20,18 @@ import { fetchOf, privateOrigins } from "./parts.ts";
 export interface Reaching {
   readonly world: World;
   /**
-   * Allows the origin of this address from now on, if it is private and was entered, or was named by a private server that was entered.
-   * Returns it when it was not allowed before.
+   * Allows the origin of this address from now on, if it is private and was entered, or was named by a private server
+   * that was entered. Returns it when it was not allowed before.
    */
   readonly keep: (home: string) => Promise<string | undefined>;
 }
 
 /** hub.env's list as it is now: a worker that runs for weeks hears of what was connected meanwhile. */
-export function allowing(folder: string, env: HubEnv, environment: Environment | undefined): (origin: string) => boolean {
+export function allowing(
+  folder: string,
+  env: HubEnv,
+  environment: Environment | undefined,
+): (origin: string) => boolean {
   let known = privateOrigins(env);
   return (origin) => {
     if (known.has(origin)) return true;
@@ -38,10 +50,15 @@ function nowAllowed(folder: string, environment: Environment | undefined): Reado
 }
 
 /**
- * The world for connecting to what the owner has entered, and to nothing else inside. `entered`: values of a form; a server's host
- * stands for both of its origins.
+ * The world for connecting to what the owner has entered, and to nothing else inside. `entered`: values of a form; a
+ * server's host stands for both of its origins.
  */
-export function reaching(world: World, folder: string, entered: readonly string[], environment?: Environment): Reaching {
+export function reaching(
+  world: World,
+  folder: string,
+  entered: readonly string[],
+  environment?: Environment,
+): Reaching {
   const origins = new Set(entered.flatMap(originsOf));
   const env = loadHubEnv(folder, environment);
   const isAllowed = allowing(folder, env, environment);
@@ -50,9 +67,11 @@ export function reaching(world: World, folder: string, entered: readonly string[
     keep: async (home) => {
       const url = URL.parse(home);
       if (!url || isAllowed(url.origin) || !(await leadsInside(url))) return undefined;
-      // A server inside, which its owner has entered, may know itself by another name; one outside names nothing inside.
+      // A server inside, which its owner has entered, may know itself by another name; one outside names nothing
+      // inside.
       const servers = entered.flatMap((each) => (/^https?:/i.test(each.trim()) ? (URL.parse(each.trim()) ?? []) : []));
-      const trusted = origins.has(url.origin) || (await Promise.all(servers.map((each) => leadsInside(each)))).some(Boolean);
+      const trusted =
+        origins.has(url.origin) || (await Promise.all(servers.map((each) => leadsInside(each)))).some(Boolean);
       if (!trusted) return undefined;
       allow(folder, [url.origin]);
       return url.origin;
@@ -78,13 +97,15 @@ function allow(folder: string, origins: readonly string[]): void {
 }
 
 /**
- * A hub from before there was such a list: what its own user is connected to inside was connected by its owner, and is allowed, once.
- * Rows of other users say nothing. Returns the list that holds.
+ * A hub from before there was such a list: what its own user is connected to inside was connected by its owner, and is
+ * allowed, once. Rows of other users say nothing. Returns the list that holds.
  */
 export async function takeOverOrigins(folder: string, env: HubEnv, user: User, stores: World["stores"]): Promise<void> {
   if (env.get("PSN_PRIVATE_ORIGINS") !== undefined) return;
   const accounts = await stores.accounts.list(user.id);
-  const homes = accounts.flatMap(({ profile }) => (/^https?:/.test(profile.home) ? (URL.parse(profile.home) ?? []) : []));
+  const homes = accounts.flatMap(({ profile }) =>
+    /^https?:/.test(profile.home) ? (URL.parse(profile.home) ?? []) : [],
+  );
   const inside = await Promise.all(homes.map(async (home) => ((await leadsInside(home)) ? [home.origin] : [])));
   allow(folder, inside.flat());
 }

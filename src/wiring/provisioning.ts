@@ -28,7 +28,10 @@ export function provisioning(folder: string, environment?: Environment): Provisi
   const load = () => loadHubEnv(folder, environment);
   const exists = () => findHub(folder, {}) === folder;
   const open = (url: string | undefined) =>
-    openDatabase({ ...(exists() ? databaseOptions(load(), "session") : { dataFolder: folder, use: "session" as const }), url });
+    openDatabase({
+      ...(exists() ? databaseOptions(load(), "session") : { dataFolder: folder, use: "session" as const }),
+      url,
+    });
   return {
     file: hubFile(folder, environment),
     checkPlace: (embedded) => checkPlace(folder, embedded, environment),
@@ -38,7 +41,8 @@ export function provisioning(folder: string, environment?: Environment): Provisi
         migrate: () => migrate(database, undefined, resealingOf(load)),
         makeLogin: async () => {
           const hub = loginsOf(load());
-          // A name of its own for each login: a Neon proxy knows for some minutes the password that a name had, or that there was none.
+          // A name of its own for each login: a Neon proxy knows for some minutes the password that a name had, or that
+          // there was none.
           const name = `${hub}_${randomBytes(3).toString("hex")}`;
           const password = randomBytes(24).toString("hex");
           await makeServiceLogin(database, name, password);
@@ -58,7 +62,9 @@ export function provisioning(folder: string, environment?: Environment): Provisi
         changeUser: async (id, change) => {
           const user = await (Object.keys(change).length > 0 ? stores.users.change(id, change) : stores.users.get(id));
           if (!user)
-            throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", { hint: "psn init" });
+            throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", {
+              hint: "psn init",
+            });
           return user;
         },
         isGuarded: async () => {
@@ -77,8 +83,8 @@ export function provisioning(folder: string, environment?: Environment): Provisi
 /**
  * Whether a hub can be made, or gone on with, in this folder. `embedded`: with a database of its own in data/.
  *
- * @throws PsnError FILE_UNREADABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or others may write
- * to it; STATE_CONFLICT where data/ holds what is not psn's.
+ * @throws PsnError FILE_UNREADABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or
+ * others may write to it; STATE_CONFLICT where data/ holds what is not psn's.
  */
 function checkPlace(folder: string, embedded: boolean, environment?: Environment): void {
   const problem = exposedFolder(folder);
@@ -95,7 +101,11 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   const data = dataDir({ ...env, hubDir: folder });
   const [stranger] = strangersIn(data);
   if (stranger === undefined) return;
-  throw new PsnError("STATE_CONFLICT", `${data} holds ${stranger}, which is not psn's, and the hub's database would lie in it`, {
-    hint: `make the hub in a folder of its own: psn init ${quoted(join(folder, "psn"))}`,
-  });
+  throw new PsnError(
+    "STATE_CONFLICT",
+    `${data} holds ${stranger}, which is not psn's, and the hub's database would lie in it`,
+    {
+      hint: `make the hub in a folder of its own: psn init ${quoted(join(folder, "psn"))}`,
+    },
+  );
 }

@@ -23,18 +23,20 @@ export { queueName, SETTLE_QUEUE } from "@psn/queue/trigger.ts";
 export { remotePlatforms };
 
 /*
- * The tasks' world: everything from the environment, the database over Neon's HTTP alone, and no platform that needs the user's
- * own machine. Opening it asks nobody anything.
+ * The tasks' world: everything from the environment, the database over Neon's HTTP alone, and no platform that needs
+ * the user's own machine. Opening it asks nobody anything.
  */
 
 /** Throws CONFIG_INVALID, VAULT_LOCKED. */
 export function openWorld(environment?: Environment): { readonly world: World; readonly watchdogMs: number } {
   const env = loadHubEnv(undefined, environment);
   const url = env.get("DATABASE_URL");
-  if (url === undefined) throw new PsnError("CONFIG_INVALID", "this task's environment has no DATABASE_URL", { hint: "psn deploy" });
+  if (url === undefined)
+    throw new PsnError("CONFIG_INVALID", "this task's environment has no DATABASE_URL", { hint: "psn deploy" });
   const { queue } = queueOf(env);
   // Without it nothing would be watched, and nobody would notice.
-  if (!queue) throw new PsnError("CONFIG_INVALID", "this task's environment has no TRIGGER_SECRET_KEY", { hint: "psn deploy" });
+  if (!queue)
+    throw new PsnError("CONFIG_INVALID", "this task's environment has no TRIGGER_SECRET_KEY", { hint: "psn deploy" });
   const stores = createStores(openNeonHttp(url, env.get("NEON_PROXY")));
   const keys = keysOf(env);
   const vault = createVault({ keys });

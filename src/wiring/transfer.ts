@@ -57,13 +57,23 @@ function settingsGoing(folder: string, environment: Environment | undefined): Pi
   const env = loadHubEnv(folder, environment);
   const inFile = (name: HubSettingName) => (typeof env.settings[name]?.origin === "object" ? env.get(name) : undefined);
   return {
-    settings: Object.fromEntries(MOVING.flatMap((name) => (inFile(name) === undefined ? [] : [[name, inFile(name) ?? ""]]))),
+    settings: Object.fromEntries(
+      MOVING.flatMap((name) => (inFile(name) === undefined ? [] : [[name, inFile(name) ?? ""]])),
+    ),
     keys: Object.fromEntries([...loadKeysEnv(folder, {}).keys].map(([name, { value }]) => [name, value])),
   };
 }
 
-/** hub.env and keys.env with what came, where they do not say otherwise already; the user is the one who came. `undo` gets the ways back. */
-function writeSettings(folder: string, { settings = {}, keys = {}, user }: Head, took: boolean, undo: (() => void)[]): void {
+/**
+ * hub.env and keys.env with what came, where they do not say otherwise already; the user is the one who came. `undo`
+ * gets the ways back.
+ */
+function writeSettings(
+  folder: string,
+  { settings = {}, keys = {}, user }: Head,
+  took: boolean,
+  undo: (() => void)[],
+): void {
   const change = (path: string, values: Readonly<Record<string, string>>, over: string) => {
     changeEnvFile(path, (before) => {
       // A new hub says that it allows no private address, which is no choice of its owner's.
@@ -78,8 +88,8 @@ function writeSettings(folder: string, { settings = {}, keys = {}, user }: Head,
     });
   };
   if (took) change(keysEnvPath(folder), knownKeys(keys), "");
-  // A file that somebody else has made does not say where this hub's database is. A hub from before there was a list of private
-  // addresses has no accounts to take some over from, and those of the file are not its owner's.
+  // A file that somebody else has made does not say where this hub's database is. A hub from before there was a list of
+  // private addresses has no accounts to take some over from, and those of the file are not its owner's.
   const none = { PSN_PRIVATE_ORIGINS: "none" };
   change(hubEnvPath(folder), { ...none, ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
 }

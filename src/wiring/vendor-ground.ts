@@ -35,7 +35,10 @@ export function vendorGround(folder: string, version: string, environment?: Envi
   return {
     // A plain tunnel, for which the driver is chosen by hand, takes no statements over HTTP.
     ways: known === "neon-http" ? [way("neon over HTTP", "once"), ...overWebSocket] : overWebSocket,
-    bucket: bucket && { bucket, folder: `${objectPrefix(env.get("PSN_USER") ?? "")}${objectMarksOf(env, keysOf(env)).objectMark ?? ""}` },
+    bucket: bucket && {
+      bucket,
+      folder: `${objectPrefix(env.get("PSN_USER") ?? "")}${objectMarksOf(env, keysOf(env)).objectMark ?? ""}`,
+    },
     trigger: deployed
       ? {
           api: openTrigger(env, token),

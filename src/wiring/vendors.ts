@@ -1,7 +1,15 @@
 import { chooseDriver } from "@psn/core/db/connection.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Neon, PlannedCall, TriggerDev } from "@psn/core/ports/vendors.ts";
-import { APP_KEYS, type Environment, findHub, type HubEnv, type HubSettingName, loadHubEnv, loadKeysEnv } from "@psn/core/utils/env.ts";
+import {
+  APP_KEYS,
+  type Environment,
+  findHub,
+  type HubEnv,
+  type HubSettingName,
+  loadHubEnv,
+  loadKeysEnv,
+} from "@psn/core/utils/env.ts";
 import { neonApi, plannedNeonCalls } from "@psn/provision/neon.ts";
 import { plannedTriggerCalls, triggerApi } from "@psn/provision/trigger.ts";
 import { logIn } from "@psn/provision/trigger-login.ts";
@@ -50,10 +58,15 @@ export function logInToTrigger(
 export function assertReachable(env: HubEnv, url = env.get("DATABASE_URL")): void {
   const known = env.get("DATABASE_DRIVER");
   const driver = known === "pg" || known === "neon-http" || known === "neon-ws" ? known : undefined;
-  if (url !== undefined && chooseDriver({ url, driver, neonProxy: env.get("NEON_PROXY"), use: "once" }) === "neon-http") return;
-  throw new PsnError("STATE_CONFLICT", "Trigger.dev's tasks reach the database over Neon's HTTP, and this hub's database is not on Neon", {
-    hint: "psn init --neon --trigger in another folder, or psn config set NEON_PROXY",
-  });
+  if (url !== undefined && chooseDriver({ url, driver, neonProxy: env.get("NEON_PROXY"), use: "once" }) === "neon-http")
+    return;
+  throw new PsnError(
+    "STATE_CONFLICT",
+    "Trigger.dev's tasks reach the database over Neon's HTTP, and this hub's database is not on Neon",
+    {
+      hint: "psn init --neon --trigger in another folder, or psn config set NEON_PROXY",
+    },
+  );
 }
 
 const SECRET = [
@@ -87,7 +100,10 @@ export function variablesOf(folder: string, environment?: Environment): Variable
   const some = (names: readonly HubSettingName[]) => names.map((name) => [name, env.get(name)] as const);
   const set = (pairs: readonly (readonly [string, string | undefined])[]) =>
     Object.fromEntries(pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined));
-  return { secrets: set([...some(SECRET), ...APP_KEYS.map(({ name }) => [name, keys.get(name)] as const)]), plain: set(some(PLAIN)) };
+  return {
+    secrets: set([...some(SECRET), ...APP_KEYS.map(({ name }) => [name, keys.get(name)] as const)]),
+    plain: set(some(PLAIN)),
+  };
 }
 
 /** Names of all variables psn may have set. */

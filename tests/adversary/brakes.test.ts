@@ -36,7 +36,10 @@ describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver",
   it("a delivery is born scheduled and untouched, or not at all", async () => {
     const born = async (columns: string, values: string) => {
       const post = newId();
-      await tries(pair, `INSERT INTO psn.posts (id, user_id, parts) VALUES ('${post}', '${pair.mallory.userId}', '[]')`);
+      await tries(
+        pair,
+        `INSERT INTO psn.posts (id, user_id, parts) VALUES ('${post}', '${pair.mallory.userId}', '[]')`,
+      );
       return tries(
         pair,
         `INSERT INTO psn.deliveries (id, user_id, post_id, account_id, state, due_at, wake_at${columns})
@@ -70,7 +73,10 @@ describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver",
         `INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor${columns}) OVERRIDING SYSTEM VALUE
          SELECT '${id}', '${pair.mallory.userId}', 'x', 0, 'x'${values} FROM generate_series(1, 2000) n`,
       );
-    const [next] = await asOwner<{ last: number }>(pair.db, "SELECT last_value::integer AS last FROM psn.delivery_events_sequence_seq");
+    const [next] = await asOwner<{ last: number }>(
+      pair.db,
+      "SELECT last_value::integer AS last FROM psn.delivery_events_sequence_seq",
+    );
     expect(await insert(", sequence", `, ${next?.last ?? 0} + n`)).toBe("42501");
     expect(await veraIsServed(pair)).toBe(true);
   });
@@ -79,23 +85,31 @@ describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver",
     const columns = await asOwner<{ name: string; col: string }>(
       pair.db,
       `SELECT c.relname::text AS name, a.attname::text AS col FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-       WHERE c.relnamespace = 'psn'::regnamespace AND c.relkind = 'r' AND c.relname <> 'migrations' AND a.attnum > 0 AND NOT a.attisdropped
+       WHERE c.relnamespace = 'psn'::regnamespace AND c.relkind = 'r' AND c.relname <> 'migrations' AND a.attnum > 0
+         AND NOT a.attisdropped
          AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)`,
     );
     expect(columns.length).toBeGreaterThan(25);
     const [{ text = "" } = {}] = await asOwner<{ text: string }>(
       pair.db,
       `SELECT string_agg(c.relname || ' ' || pg_get_constraintdef(k.oid), ' ') AS text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-       WHERE k.connamespace = 'psn'::regnamespace AND k.contype = 'c' AND k.convalidated AND k.conname LIKE '%\\_instants'`,
+       WHERE k.connamespace = 'psn'::regnamespace AND k.contype = 'c' AND k.convalidated
+         AND k.conname LIKE '%\\_instants'`,
     );
     for (const { name, col } of columns) {
       const own = text.split(new RegExp(`(?=\\b${name} CHECK)`)).find((part) => part.startsWith(`${name} CHECK`)) ?? "";
-      for (const bound of [/LEAST\(([^)]*)\) >= to_timestamp\(\(0\)/, /GREATEST\(([^)]*)\) < to_timestamp\(\('253402300800'/])
+      for (const bound of [
+        /LEAST\(([^)]*)\) >= to_timestamp\(\(0\)/,
+        /GREATEST\(([^)]*)\) < to_timestamp\(\('253402300800'/,
+      ])
         expect((bound.exec(own)?.[1] ?? "").split(", "), `${name}.${col}`).toContain(col);
     }
     for (const at of FAR)
       for (const col of ["due_at", "wake_at", "lease_until", "published_at", "created_at", "updated_at"])
-        await expect(asOwner(pair.db, `UPDATE psn.deliveries SET ${col} = '${at}'`), `${col} ${at}`).rejects.toMatchObject({
+        await expect(
+          asOwner(pair.db, `UPDATE psn.deliveries SET ${col} = '${at}'`),
+          `${col} ${at}`,
+        ).rejects.toMatchObject({
           details: { code: "23514" },
         });
     for (const change of [`paused_until = '-infinity'`, "paused_until = 'infinity'"])
@@ -105,7 +119,9 @@ describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver",
 
   it("numbers and sizes have bounds", async () => {
     for (const change of ["attempt = -1", "attempt = 2147483647", "fence = -1", "fence = 9007199254740992"])
-      await expect(asOwner(pair.db, `UPDATE psn.deliveries SET ${change}`), change).rejects.toMatchObject({ details: { code: "23514" } });
+      await expect(asOwner(pair.db, `UPDATE psn.deliveries SET ${change}`), change).rejects.toMatchObject({
+        details: { code: "23514" },
+      });
     const unit = (position: number, body: string, text: string) =>
       tries(
         pair,
@@ -121,7 +137,8 @@ describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver",
       tries(
         pair,
         `INSERT INTO psn.media (id, user_id, post_id, kind, mime, bytes, sha256, content)
-         VALUES ('${newId()}', '${pair.mallory.userId}', '${mine.postId}', 'image', 'image/png', ${bytes}, '00', '\\x0102')`,
+         VALUES ('${newId()}', '${pair.mallory.userId}', '${mine.postId}', 'image', 'image/png', ${bytes}, '00',
+           '\\x0102')`,
       );
     expect(await Promise.all([media(2), media(1), media(-5)])).toEqual(["done", "23514", "23514"]);
   });

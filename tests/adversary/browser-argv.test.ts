@@ -29,7 +29,9 @@ let mastodon: MastodonFake;
 beforeAll(async () => {
   as = await startAuthorizationServer({}, { scopes: SCOPES, redirectUri: CALLBACK });
   const forward = async (request: Request) => {
-    const headers = Object.fromEntries(["authorization", "content-type"].map((name) => [name, request.headers.get(name) ?? ""]));
+    const headers = Object.fromEntries(
+      ["authorization", "content-type"].map((name) => [name, request.headers.get(name) ?? ""]),
+    );
     return fetch(`${as.origin}/token`, { method: "POST", headers, body: await request.text() });
   };
   x = await startX({}, as.apps.basic, { answer: forward, scopesOf: async () => [...SCOPES] });
@@ -57,12 +59,16 @@ async function connectAtTerminal(...argv: readonly string[]): Promise<Started> {
     const path = join(bin, name);
     writeFileSync(
       path,
-      `#!/bin/sh\n{ tr '\\000' '\\n' < /proc/$$/cmdline; printf '%s\\n' "$@"; } > "${record}.part"\nmv "${record}.part" "${record}"\n`,
+      `#!/bin/sh\n{ tr '\\000' '\\n' < /proc/$$/cmdline; printf '%s\\n' "$@"; } > "${record}.part"\nmv ` +
+        `"${record}.part" "${record}"\n`,
     );
     chmodSync(path, 0o755);
   }
   const keys = Object.fromEntries(
-    ["LINKEDIN_CLIENT_ID", "LINKEDIN_CLIENT_SECRET", "THREADS_APP_ID", "THREADS_APP_SECRET"].map((name) => [name, `own-${name}`]),
+    ["LINKEDIN_CLIENT_ID", "LINKEDIN_CLIENT_SECRET", "THREADS_APP_ID", "THREADS_APP_SECRET"].map((name) => [
+      name,
+      `own-${name}`,
+    ]),
   );
   const child = spawn("script", ["-qefc", `"$BUN" "$MAIN" ${argv.map((word) => `'${word}'`).join(" ")}`, "/dev/null"], {
     cwd: hub.folder,

@@ -15,8 +15,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type TestHub, testHub } from "../support/cli.ts";
 
 /*
- * A member of a hub writes her own rows as she likes, and the hub's worker acts on them: it must not ask inside its own network for
- * her, nor write into somebody else's feed.
+ * A member of a hub writes her own rows as she likes, and the hub's worker acts on them: it must not ask inside its own
+ * network for her, nor write into somebody else's feed.
  */
 
 const SECRET = `whsec_${randomBytes(32).toString("base64")}`;
@@ -28,7 +28,9 @@ const asked: string[] = [];
 beforeAll(async () => {
   inside = createServer((request, response) => {
     if (request.method !== "HEAD") asked.push(`${request.method} ${request.url}`);
-    response.writeHead(500, { "content-type": "application/json" }).end(JSON.stringify({ error: "the admin's password is hunter2" }));
+    response
+      .writeHead(500, { "content-type": "application/json" })
+      .end(JSON.stringify({ error: "the admin's password is hunter2" }));
   }).listen(0, "127.0.0.1");
   await once(inside, "listening");
   port = (inside.address() as AddressInfo).port;
@@ -48,10 +50,14 @@ beforeEach(async () => {
 });
 
 const envPath = () => join(hub.folder, "config", "hub.env");
-const allowed = () => parseEnvFile(readFileSync(envPath(), "utf8"), "hub.env").find(({ name }) => name === "PSN_PRIVATE_ORIGINS")?.value;
+const allowed = () =>
+  parseEnvFile(readFileSync(envPath(), "utf8"), "hub.env").find(({ name }) => name === "PSN_PRIVATE_ORIGINS")?.value;
 const setAllowed = (value: string | null) => {
   const text = readFileSync(envPath(), "utf8");
-  writeEnvFile(envPath(), value === null ? unsetEnvValue(text, "PSN_PRIVATE_ORIGINS") : setEnvValue(text, "PSN_PRIVATE_ORIGINS", value));
+  writeEnvFile(
+    envPath(),
+    value === null ? unsetEnvValue(text, "PSN_PRIVATE_ORIGINS") : setEnvValue(text, "PSN_PRIVATE_ORIGINS", value),
+  );
 };
 const reopen = async () => {
   await opened.close();
@@ -72,7 +78,13 @@ async function publishedBy(userId: string, platform: string, profile: Profile, a
   await world.stores.accounts.connect(
     userId,
     { id, platform, profile },
-    sealCredentials(world, userId, { id: Bun.randomUUIDv7(), version: 1 }, { platform, profile }, { access, scopes: [] }),
+    sealCredentials(
+      world,
+      userId,
+      { id: Bun.randomUUIDv7(), version: 1 },
+      { platform, profile },
+      { access, scopes: [] },
+    ),
   );
   return post(userId, id);
 }
@@ -81,19 +93,36 @@ async function post(userId: string, accountId: string) {
   const { world } = opened;
   const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
   if (!account) throw new Error("no such account");
-  const draft = { parts: [{ text: "words of mallory", media: [] }], overrides: {}, split: false, numbered: false } as const;
+  const draft = {
+    parts: [{ text: "words of mallory", media: [] }],
+    overrides: {},
+    split: false,
+    numbered: false,
+  } as const;
   const due = { at: new Date(), wallTime: null, timeZone: null };
   const { postId } = await schedulePost(world, userId, draft, [account], due, null);
   const [delivery] = await world.stores.posts.ofPost(userId, postId);
   if (!delivery) throw new Error("no delivery");
   const stop = new AbortController();
-  await runWorker({ world, name: "worker", version: "0", stop: stop.signal, only: [delivery.id], onDone: () => stop.abort() });
+  await runWorker({
+    world,
+    name: "worker",
+    version: "0",
+    stop: stop.signal,
+    only: [delivery.id],
+    onDone: () => stop.abort(),
+  });
   const [detail] = await world.stores.posts.detail(userId, [delivery.id]);
   if (!detail) throw new Error("no detail");
   return { state: detail.state, code: detail.code, told: JSON.stringify(detail) };
 }
 
-const webhook = (home: string): Profile => ({ subject: randomBytes(8).toString("hex"), handle: "inside", url: home, home });
+const webhook = (home: string): Profile => ({
+  subject: randomBytes(8).toString("hex"),
+  handle: "inside",
+  url: home,
+  home,
+});
 
 describe("a member's row that leads inside", () => {
   it.each([
@@ -120,7 +149,12 @@ describe("a member's row that leads inside", () => {
     const home = `http://127.0.0.1:${port}`;
     const mastodon = await publishedBy(user, "mastodon", { ...webhook(home), subject: `1@127.0.0.1:${port}` }, "token");
     expect([mastodon.state, mastodon.code]).toEqual(["scheduled", "PRIVATE_ADDRESS"]);
-    const bluesky = await publishedBy(user, "bluesky", { ...webhook(home), subject: "did:plc:ewvi7nxzyoun6zhxrhs64oiz" }, "token");
+    const bluesky = await publishedBy(
+      user,
+      "bluesky",
+      { ...webhook(home), subject: "did:plc:ewvi7nxzyoun6zhxrhs64oiz" },
+      "token",
+    );
     expect([bluesky.state, bluesky.code]).toEqual(["scheduled", "PRIVATE_ADDRESS"]);
     expect(asked).toEqual([]);
   });
@@ -144,7 +178,9 @@ describe("what the hub's owner connects", () => {
     expect(first.stderr).toContain(`psn may send to http://127.0.0.1:${port} from now on`);
     const again = await connect(`http://127.0.0.1:${port}/hook`);
     expect(again.stderr).not.toContain("from now on");
-    const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(({ platform }) => platform === "webhook");
+    const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(
+      ({ platform }) => platform === "webhook",
+    );
     await post(opened.user.id, account?.id ?? "");
     expect(asked).toEqual(["POST /hook"]);
   });
@@ -160,14 +196,21 @@ describe("what the hub's owner connects", () => {
     setAllowed("none");
     await reopen();
     expect(allowed()).toBe("none");
-    const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(({ platform }) => platform === "webhook");
-    expect(await post(opened.user.id, account?.id ?? "")).toMatchObject({ state: "scheduled", code: "PRIVATE_ADDRESS" });
+    const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(
+      ({ platform }) => platform === "webhook",
+    );
+    expect(await post(opened.user.id, account?.id ?? "")).toMatchObject({
+      state: "scheduled",
+      code: "PRIVATE_ADDRESS",
+    });
   });
 });
 
 describe("a feed", () => {
   const victim = async () => {
-    const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(({ platform }) => platform === "feed");
+    const [account] = (await opened.world.stores.accounts.list(opened.user.id)).filter(
+      ({ platform }) => platform === "feed",
+    );
     if (!account) throw new Error("no feed");
     return account;
   };
@@ -197,7 +240,10 @@ describe("a feed", () => {
       // Copies of one template: another hub has another user.
       await writeFile(join(hub.feed, ".feed", "owner"), "0".repeat(64));
       const refused = await other.psn(["connect", "feed", hub.feed]);
-      expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("is another user's or another hub's")]);
+      expect([refused.code, refused.stderr]).toEqual([
+        4,
+        expect.stringContaining("is another user's or another hub's"),
+      ]);
       expect(await post(opened.user.id, account.id)).toMatchObject({ state: "failed", code: "AUTH_SCOPE" });
     } finally {
       await other.close();

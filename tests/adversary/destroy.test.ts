@@ -46,7 +46,10 @@ test("what came into data/ later stays, with all folders that hold it", async ()
   writeFileSync(join(folder, "data", "letters.txt"), "words");
   writeFileSync(join(folder, "data", "pgdata", "notes.txt"), "more words");
   const { code, stdout } = await psn(["destroy", "--yes"], { cwd: folder });
-  expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/removed {2}embedded database .*letters\.txt/) });
+  expect({ code, stdout }).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/removed {2}embedded database .*letters\.txt/),
+  });
   expect(letters(folder)).toBe("words");
   expect(readdirSync(join(folder, "data")).toSorted()).toEqual(["letters.txt", "pgdata"]);
   expect(readdirSync(join(folder, "data", "pgdata"))).toEqual(["notes.txt"]);
@@ -77,9 +80,15 @@ test("before it asks it says what it will remove and how many posts wait; afterw
   expect(dry.stdout).toContain("2 posts are still waiting and would not be sent");
   expect(dry.stdout).not.toMatch(/removed/);
   const json = documentOf(await psn(["destroy", "--dry-run", "--json"], { cwd: folder }));
-  expect(json).toMatchObject({ dryRun: true, waiting: 2, removals: expect.arrayContaining([expect.objectContaining({ how: "remove" })]) });
+  expect(json).toMatchObject({
+    dryRun: true,
+    waiting: 2,
+    removals: expect.arrayContaining([expect.objectContaining({ how: "remove" })]),
+  });
   const refused = await psn(["destroy"], { cwd: folder });
-  expect(refused.stderr).toMatch(/will remove {2}embedded database[\s\S]*2 posts are still waiting and will not be sent/);
+  expect(refused.stderr).toMatch(
+    /will remove {2}embedded database[\s\S]*2 posts are still waiting and will not be sent/,
+  );
   expect(refused.stdout + refused.stderr).not.toMatch(/^removed/m);
   expect(existsSync(join(folder, "data"))).toBe(true);
   const done = await psn(["destroy", "--yes"], { cwd: folder });

@@ -66,18 +66,27 @@ describe.skipIf(skipped !== undefined)(`a full disk${skipped === undefined ? "" 
     const feed = newDisk(1);
     const file = newDisk(1);
     disks.push(feed, file);
-    expect(await run(folder, ["connect", "feed", join(feed.folder, "public"), "--title", "full"])).toMatchObject({ code: 0 });
+    expect(await run(folder, ["connect", "feed", join(feed.folder, "public"), "--title", "full"])).toMatchObject({
+      code: 0,
+    });
     feed.fill();
     file.fill();
     const post = await run(folder, ["post", "to a full feed", "--to", "feed", "--no-wait"]);
     expect(post).toMatchObject({ code: 0 });
     const worker = binary(["worker"], { cwd: folder });
     await worker.says("disk is full");
-    const sealed = await run(folder, ["export", join(file.folder, "hub.age"), "--passphrase-stdin"], "five random words are it\n");
+    const sealed = await run(
+      folder,
+      ["export", join(file.folder, "hub.age"), "--passphrase-stdin"],
+      "five random words are it\n",
+    );
     expect(failed(sealed, "DB_FULL")).toMatch(/hub\.age/);
     expect(existsSync(join(file.folder, "hub.age"))).toBe(false);
     disk.fill();
-    failed(await run(folder, ["post", randomBytes(60_000).toString("base64"), "--to", "feed", "--in", "3d"]), "DB_FULL");
+    failed(
+      await run(folder, ["post", randomBytes(60_000).toString("base64"), "--to", "feed", "--in", "3d"]),
+      "DB_FULL",
+    );
     worker.child.kill("SIGTERM");
     expect(await worker.ended).toMatchObject({ code: 0 });
   });

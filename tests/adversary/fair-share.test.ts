@@ -8,18 +8,21 @@ afterEach(() => pair?.db.close());
 
 const BACKLOG = `WITH account AS (
     INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home)
-    SELECT gen_random_uuid(), $1, $2, gen_random_uuid()::text, '@mallory', '', '' FROM generate_series(1, $3) RETURNING id
+    SELECT gen_random_uuid(), $1, $2, gen_random_uuid()::text, '@mallory', '', '' FROM generate_series(1, $3)
+      RETURNING id
   ),
   post AS (INSERT INTO psn.posts (id, user_id, parts) VALUES (gen_random_uuid(), $1, '[]') RETURNING id),
   delivery AS (
     INSERT INTO psn.deliveries (id, user_id, post_id, account_id, state, due_at, wake_at)
-    SELECT gen_random_uuid(), $1, post.id, account.id, 'scheduled', now() - interval '5 days', now() - interval '5 days' FROM account, post RETURNING id
+    SELECT gen_random_uuid(), $1, post.id, account.id, 'scheduled', now() - interval '5 days',
+      now() - interval '5 days' FROM account, post RETURNING id
   )
   INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
   SELECT gen_random_uuid(), $1, delivery.id, 0, '{}', 'x', 1, '{}', false FROM delivery`;
 
 /** Overdue for long, one post on each of so many accounts: before everything of anybody else's, by time. */
-const backlog = ({ db, mallory }: Pair, accounts = 80) => asOwner(db, BACKLOG, [mallory.userId, mallory.platform, accounts]);
+const backlog = ({ db, mallory }: Pair, accounts = 80) =>
+  asOwner(db, BACKLOG, [mallory.userId, mallory.platform, accounts]);
 
 describe.each(serverDatabases)("a fair share for each, on $driver", (driver) => {
   it("of the places of one claim, and of a worker's", async () => {
@@ -65,7 +68,14 @@ describe.each(serverDatabases)("a fair share for each, on $driver", (driver) => 
     expect(wakeUps.map(({ at }) => at.getTime())).toEqual(wakeUps.map(({ at }) => at.getTime()).sort((a, b) => a - b));
 
     const content = new Uint8Array([1]);
-    const file = () => ({ id: Bun.randomUUIDv7(), kind: "image" as const, mime: "image/png", bytes: 1, sha256: "00", content });
+    const file = () => ({
+      id: Bun.randomUUIDv7(),
+      kind: "image" as const,
+      mime: "image/png",
+      bytes: 1,
+      sha256: "00",
+      content,
+    });
     for (const stage of [mallory, mallory, mallory, mallory, vera]) await schedule(stage, { media: [file(), file()] });
     await asOwner(db, "UPDATE psn.deliveries SET state = 'published'");
     const spent = await vera.stores.upkeep.spentMedia(0, 4);

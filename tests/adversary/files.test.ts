@@ -1,5 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { sealCredentials } from "@psn/app/session.ts";
 import { openHub } from "@psn/wiring/hub.ts";
@@ -59,68 +70,87 @@ describe("modes", () => {
   });
 });
 
-describe.skipIf(notRoot !== undefined)(`another user's files${notRoot === undefined ? "" : ` (skipped: ${notRoot})`}`, () => {
-  test.each([
-    "",
-    "config",
-    "config/hub.env",
-    "config/keys.env",
-    "config/incarnation.json",
-    "data",
-    "data/pgdata",
-    "data/lock",
-    "data/socket",
-  ])("%j is refused, with the reason and how to go on", async (name) => {
-    const folder = await closedHub();
-    const path = join(folder, name);
-    if (!existsSync(path)) writeFileSync(path, "", { mode: 0o600 });
-    give(path);
-    // Named, since a hub that is found by looking upward would be passed by.
-    const said = failed(await psn(["queue", "--hub", folder], { cwd: "/" }), "CONFIG_EXPOSED");
-    expect(said).toContain(`${path} belongs to another user (uid ${STRANGER})`);
-    expect(said).toMatch(/→ run psn as its owner: sudo -u/);
-    expect(existsSync(path)).toBe(true);
-  });
+describe.skipIf(notRoot !== undefined)(
+  `another user's files${notRoot === undefined ? "" : ` (skipped: ${notRoot})`}`,
+  () => {
+    test.each([
+      "",
+      "config",
+      "config/hub.env",
+      "config/keys.env",
+      "config/incarnation.json",
+      "data",
+      "data/pgdata",
+      "data/lock",
+      "data/socket",
+    ])("%j is refused, with the reason and how to go on", async (name) => {
+      const folder = await closedHub();
+      const path = join(folder, name);
+      if (!existsSync(path)) writeFileSync(path, "", { mode: 0o600 });
+      give(path);
+      // Named, since a hub that is found by looking upward would be passed by.
+      const said = failed(await psn(["queue", "--hub", folder], { cwd: "/" }), "CONFIG_EXPOSED");
+      expect(said).toContain(`${path} belongs to another user (uid ${STRANGER})`);
+      expect(said).toMatch(/→ run psn as its owner: sudo -u/);
+      expect(existsSync(path)).toBe(true);
+    });
 
-  test("a link of another user's in the place of hub.env", async () => {
-    const folder = await closedHub();
-    const path = join(folder, "config", "hub.env");
-    cpSync(path, join(folder, "theirs.env"));
-    rmSync(path);
-    symlinkSync(join(folder, "theirs.env"), path);
-    expect(await queue(folder)).toMatchObject({ code: 0 });
-    spawnSync("chown", ["-h", String(STRANGER), path]);
-    failed(await psn(["queue", "--hub", folder], { cwd: "/" }), "CONFIG_EXPOSED");
-  });
+    test("a link of another user's in the place of hub.env", async () => {
+      const folder = await closedHub();
+      const path = join(folder, "config", "hub.env");
+      cpSync(path, join(folder, "theirs.env"));
+      rmSync(path);
+      symlinkSync(join(folder, "theirs.env"), path);
+      expect(await queue(folder)).toMatchObject({ code: 0 });
+      spawnSync("chown", ["-h", String(STRANGER), path]);
+      failed(await psn(["queue", "--hub", folder], { cwd: "/" }), "CONFIG_EXPOSED");
+    });
 
-  test("looking upward passes another user's hub by, also as root", async () => {
-    const folder = await closedHub();
-    const inside = join(folder, "work");
-    mkdirSync(inside);
-    for (const name of ["config/hub.env", "config", ""]) give(join(folder, name));
-    expect(failed(await queue(inside), "HUB_MISSING")).toContain(`belongs to another user (uid ${STRANGER})`);
-    expect(await psn(["init", "--tz", "UTC"], { cwd: inside })).toMatchObject({ code: 0 });
-    expect(await queue(inside)).toMatchObject({ code: 0 });
-  });
+    test("looking upward passes another user's hub by, also as root", async () => {
+      const folder = await closedHub();
+      const inside = join(folder, "work");
+      mkdirSync(inside);
+      for (const name of ["config/hub.env", "config", ""]) give(join(folder, name));
+      expect(failed(await queue(inside), "HUB_MISSING")).toContain(`belongs to another user (uid ${STRANGER})`);
+      expect(await psn(["init", "--tz", "UTC"], { cwd: inside })).toMatchObject({ code: 0 });
+      expect(await queue(inside)).toMatchObject({ code: 0 });
+    });
 
-  test("who may not write there is told so by psn init, and nothing is half made", async () => {
-    const folder = await scratch("theirs");
-    chmodSync(folder, 0o755);
-    const home = await scratch("home");
-    chownSync(home, STRANGER, STRANGER);
-    const main = join(import.meta.dirname, "../../src/cli/main.ts");
-    const argv = ["--reuid", String(STRANGER), "--regid", String(STRANGER), "--clear-groups", process.execPath, main, "init"];
-    const ran = spawnSync("setpriv", argv, { cwd: folder, encoding: "utf8", env: { PATH: process.env["PATH"], HOME: home } });
-    expect(ran.status, ran.stderr).toBe(2);
-    expect(ran.stderr).toMatch(/cannot be written: it is not yours to use\. \(FILE_UNREADABLE\)\n {2}→ .*psn init ~\/hub\n$/);
-    expect(existsSync(join(folder, "config"))).toBe(false);
-  });
-});
+    test("who may not write there is told so by psn init, and nothing is half made", async () => {
+      const folder = await scratch("theirs");
+      chmodSync(folder, 0o755);
+      const home = await scratch("home");
+      chownSync(home, STRANGER, STRANGER);
+      const main = join(import.meta.dirname, "../../src/cli/main.ts");
+      const argv = [
+        "--reuid",
+        String(STRANGER),
+        "--regid",
+        String(STRANGER),
+        "--clear-groups",
+        process.execPath,
+        main,
+        "init",
+      ];
+      const ran = spawnSync("setpriv", argv, {
+        cwd: folder,
+        encoding: "utf8",
+        env: { PATH: process.env["PATH"], HOME: home },
+      });
+      expect(ran.status, ran.stderr).toBe(2);
+      expect(ran.stderr).toMatch(
+        /cannot be written: it is not yours to use\. \(FILE_UNREADABLE\)\n {2}→ .*psn init ~\/hub\n$/,
+      );
+      expect(existsSync(join(folder, "config"))).toBe(false);
+    });
+  },
+);
 
 describe("repositories", () => {
   const git = Bun.which("git");
   test.skipIf(git === null)(
-    `a hub in a repository: no key, no database, no feed's own files in it${git === null ? " (skipped: there is no git)" : ""}`,
+    "a hub in a repository: no key, no database, no feed's own files in " +
+      `it${git === null ? " (skipped: there is no git)" : ""}`,
     async () => {
       const folder = await scratch("repository");
       spawnSync("git", ["init", "-q"], { cwd: folder });
@@ -149,7 +179,9 @@ describe("a copy", () => {
 
   test("a moved hub writes into its own feed, also where an earlier psn noted the whole path", async () => {
     const folder = await closedHub();
-    expect(await psn(["connect", "feed", join(folder, "public"), "--title", "Notes"], { cwd: folder })).toMatchObject({ code: 0 });
+    expect(await psn(["connect", "feed", join(folder, "public"), "--title", "Notes"], { cwd: folder })).toMatchObject({
+      code: 0,
+    });
     const { openEmbedded } = await import("@psn/core/db/drivers/embedded.ts");
     const homes = async (at: string, statement: string, values: readonly unknown[] = []) => {
       const database = await openEmbedded(join(at, "data"));
@@ -162,7 +194,10 @@ describe("a copy", () => {
     const [account] = await world.stores.accounts.list(user.id);
     if (!account) throw new Error("no account");
     const whole = { platform: "feed", profile: { ...account.profile, home: join(folder, "public") } };
-    const sealed = sealCredentials(world, user.id, { id: world.newId(), version: 1 }, whole, { access: "", scopes: [] });
+    const sealed = sealCredentials(world, user.id, { id: world.newId(), version: 1 }, whole, {
+      access: "",
+      scopes: [],
+    });
     await world.stores.accounts.connect(user.id, { id: account.id, ...whole }, sealed);
     await close();
     expect(await post(folder, "before")).toMatchObject({ code: 0 });
@@ -178,7 +213,11 @@ describe("a copy", () => {
     cpSync(moved, again, { recursive: true });
     expect(await psn(["recover", "--yes"], { cwd: again })).toMatchObject({ code: 0 });
     expect(await post(again, "third")).toMatchObject({ code: 0 });
-    expect([shown(folder), shown(moved).includes("third"), shown(again).includes("third")]).toEqual([before, false, true]);
+    expect([shown(folder), shown(moved).includes("third"), shown(again).includes("third")]).toEqual([
+      before,
+      false,
+      true,
+    ]);
   });
 
   test.each([

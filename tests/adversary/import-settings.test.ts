@@ -9,7 +9,8 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import { closedHub, documentOf, filesOf, psn, scratch } from "../support/cli.ts";
 
 /*
- * A hub's file that somebody else has made, and to which its victim knows the passphrase: what it would set is shown and asked for.
+ * A hub's file that somebody else has made, and to which its victim knows the passphrase: what it would set is shown
+ * and asked for.
  */
 
 // A passphrase is made slow to guess (scrypt, 2^18), and each import opens the file twice.
@@ -30,7 +31,12 @@ const SETTINGS = {
 };
 /** An address of this machine, in a row. */
 const INSIDE = "http://127.0.0.1:8500/v1/agent";
-const KEYS = { X_CLIENT_ID: "eves-app", LD_PRELOAD: "/tmp/eve.so", NODE_OPTIONS: "--require /tmp/eve.js", "odd\u001b]0;name": "1" };
+const KEYS = {
+  X_CLIENT_ID: "eves-app",
+  LD_PRELOAD: "/tmp/eve.so",
+  NODE_OPTIONS: "--require /tmp/eve.js",
+  "odd\u001b]0;name": "1",
+};
 const sealed = (name: string, value: string) =>
   `api_keys\t${JSON.stringify({ id: Bun.randomUUIDv7(), user_id: USER, name, value, updated_at: "2026-11-01T00:00:00Z" })}`;
 
@@ -57,44 +63,56 @@ beforeAll(async () => {
   ];
   const encrypter = new Encrypter();
   encrypter.setPassphrase(PASSPHRASE);
-  bytes = await encrypter.encrypt(`${[JSON.stringify(head), ...rows, JSON.stringify({ end: rows.length })].join("\n")}\n`);
+  bytes = await encrypter.encrypt(
+    `${[JSON.stringify(head), ...rows, JSON.stringify({ end: rows.length })].join("\n")}\n`,
+  );
   file = join(await scratch("eve"), "hub.age");
   await writeFile(file, bytes);
 });
 
 const argv = (...more: readonly string[]) => ["import", file, "--passphrase-stdin", ...more];
-const importing = (folder: string, ...more: readonly string[]) => psn(argv(...more), { cwd: folder, stdin: PASSPHRASE });
+const importing = (folder: string, ...more: readonly string[]) =>
+  psn(argv(...more), { cwd: folder, stdin: PASSPHRASE });
 const textOf = (folder: string, name: string) => readFile(join(folder, "config", `${name}.env`), "utf8");
 const sealedIn = async (folder: string) =>
-  (documentOf(await psn(["keys", "list", "--json"], { cwd: folder }))["keys"] as { name: string; sealed: string | null }[])
+  (
+    documentOf(await psn(["keys", "list", "--json"], { cwd: folder }))["keys"] as {
+      name: string;
+      sealed: string | null;
+    }[]
+  )
     .filter((key) => key.sealed !== null)
     .map(({ name }) => name);
 
 describe("without consent", () => {
-  test.each([[[]], [["--json"]]])("nobody to ask: refused, with everything it would set, and nothing is made (%j)", async (more) => {
-    const folder = await scratch("victim");
-    const ran = await importing(folder, ...more);
-    expect(ran.code).toBe(2);
-    const said = `${ran.stdout}${ran.stderr}`;
-    for (const name of ["PSN_NOTIFY_URL", "S3_ENDPOINT", "S3_BUCKET", "X_CLIENT_ID", "LINKEDIN_CLIENT_ID"]) expect(said).toContain(name);
-    expect(said).toContain("--no-settings");
-    expect(said).not.toMatch(/canary|secret-topic/);
-    if (more.length > 0)
-      expect(documentOf(ran)).toMatchObject({
-        error: {
-          code: "INPUT_REQUIRED",
-          details: {
-            settings: expect.arrayContaining([
-              { name: "PSN_NOTIFY_URL", place: "hub.env", value: "https://eve.example/••••••••" },
-              { name: "S3_BUCKET", place: "hub.env", value: "eves-bucket" },
-              { name: "X_CLIENT_ID", place: "keys.env", value: "eves-app" },
-              { name: "LINKEDIN_CLIENT_ID", place: "sealed in the hub", value: "••••••••" },
-            ]),
+  test.each([[[]], [["--json"]]])(
+    "nobody to ask: refused, with everything it would set, and nothing is made (%j)",
+    async (more) => {
+      const folder = await scratch("victim");
+      const ran = await importing(folder, ...more);
+      expect(ran.code).toBe(2);
+      const said = `${ran.stdout}${ran.stderr}`;
+      for (const name of ["PSN_NOTIFY_URL", "S3_ENDPOINT", "S3_BUCKET", "X_CLIENT_ID", "LINKEDIN_CLIENT_ID"])
+        expect(said).toContain(name);
+      expect(said).toContain("--no-settings");
+      expect(said).not.toMatch(/canary|secret-topic/);
+      if (more.length > 0)
+        expect(documentOf(ran)).toMatchObject({
+          error: {
+            code: "INPUT_REQUIRED",
+            details: {
+              settings: expect.arrayContaining([
+                { name: "PSN_NOTIFY_URL", place: "hub.env", value: "https://eve.example/••••••••" },
+                { name: "S3_BUCKET", place: "hub.env", value: "eves-bucket" },
+                { name: "X_CLIENT_ID", place: "keys.env", value: "eves-app" },
+                { name: "LINKEDIN_CLIENT_ID", place: "sealed in the hub", value: "••••••••" },
+              ]),
+            },
           },
-        },
-      });
-    expect(existsSync(join(folder, "config"))).toBe(false);
-  });
+        });
+      expect(existsSync(join(folder, "config"))).toBe(false);
+    },
+  );
 
   test("an account of the file opens no private address of a hub that has no list of them yet", async () => {
     const folder = await closedHub();
@@ -151,7 +169,14 @@ test("--yes takes what psn knows, and writes no other name into a file", async (
   const ran = await importing(folder, "--yes", "--json");
   const { settings } = documentOf(ran) as { settings: { unknown: string[] } };
   expect(settings).toMatchObject({ left: [], kept: [] });
-  expect(settings.unknown.toSorted()).toEqual(["DATABASE_URL", "HUB_ENCRYPTION_KEY", "LD_PRELOAD", "NODE_OPTIONS", "NOPE", "PSN_ORIGINS"]);
+  expect(settings.unknown.toSorted()).toEqual([
+    "DATABASE_URL",
+    "HUB_ENCRYPTION_KEY",
+    "LD_PRELOAD",
+    "NODE_OPTIONS",
+    "NOPE",
+    "PSN_ORIGINS",
+  ]);
   expect(await textOf(folder, "hub")).toMatch(/S3_BUCKET=eves-bucket/);
   expect(await textOf(folder, "hub")).not.toMatch(/DATABASE_URL|PSN_ORIGINS|abababab|NOPE/);
   expect((await textOf(folder, "keys")).split("\n").filter((line) => line !== "" && !line.startsWith("#"))).toEqual([
@@ -186,13 +211,20 @@ describe("an armored file", () => {
     const armored = join(await scratch("armored"), "hub.age");
     await writeFile(armored, form(armor.encode(bytes)));
     const folder = await closedHub();
-    const ran = await psn(["import", armored, "--passphrase-stdin", "--no-settings", "--json"], { cwd: folder, stdin: PASSPHRASE });
+    const ran = await psn(["import", armored, "--passphrase-stdin", "--no-settings", "--json"], {
+      cwd: folder,
+      stdin: PASSPHRASE,
+    });
     expect(documentOf(ran)).toMatchObject({ rows: 2 });
   });
 
   test.each([
     ["cut", (text: string) => text.slice(0, -80), /damaged or cut off/],
-    ["changed", (text: string) => text.replace(/\n(.)/, (_all, first: string) => `\n${first === "A" ? "B" : "A"}`), /damaged or cut off/],
+    [
+      "changed",
+      (text: string) => text.replace(/\n(.)/, (_all, first: string) => `\n${first === "A" ? "B" : "A"}`),
+      /damaged or cut off/,
+    ],
     ["of something else", () => "-----BEGIN PGP MESSAGE-----\n", /not a file that psn export made/],
   ])("%s: one clear error", async (_how, form, says) => {
     const armored = join(await scratch("armored"), "hub.age");

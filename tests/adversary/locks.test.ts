@@ -9,7 +9,14 @@ import { done, newId, schedule, stateOf } from "../db/stage.ts";
 import { asOwner, serverDatabases } from "../support/databases.ts";
 import { claimAll, openPair, type Pair, tries, veraIsServed, whileHolding } from "./member.ts";
 
-const TABLE_LOCKS = ["ROW SHARE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"];
+const TABLE_LOCKS = [
+  "ROW SHARE",
+  "SHARE UPDATE EXCLUSIVE",
+  "SHARE",
+  "SHARE ROW EXCLUSIVE",
+  "EXCLUSIVE",
+  "ACCESS EXCLUSIVE",
+];
 /** Longer than anything here may wait, and shorter than Mallory would hold a lock. In milliseconds. */
 const WAIT_MS = 4_000;
 
@@ -29,7 +36,15 @@ describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", 
     for (const { name } of tables)
       for (const mode of TABLE_LOCKS.slice(1))
         expect(await tries(pair, `LOCK TABLE psn.${name} IN ${mode} MODE`), `${name} ${mode}`).toBe("42501");
-    for (const name of ["deliveries", "delivery_units", "delivery_events", "incarnation", "migrations", "workers", "posts"])
+    for (const name of [
+      "deliveries",
+      "delivery_units",
+      "delivery_events",
+      "incarnation",
+      "migrations",
+      "workers",
+      "posts",
+    ])
       for (const strength of ["UPDATE", "NO KEY UPDATE", "SHARE", "KEY SHARE"])
         expect(await tries(pair, `SELECT FROM psn.${name} FOR ${strength}`), `${name} ${strength}`).toBe("42501");
     for (const name of ["deliveries", "posts", "accounts", "oauth_tokens", "api_keys"])
@@ -38,7 +53,8 @@ describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", 
 
   if (driver.driver === "embedded") return;
 
-  const own = (text: string) => text.replaceAll("$account", pair.mallory.accountId).replaceAll("$user", pair.mallory.userId);
+  const own = (text: string) =>
+    text.replaceAll("$account", pair.mallory.accountId).replaceAll("$user", pair.mallory.userId);
   /** Each leaves something of Mallory's locked that a claim has to do with. */
   const HOLDS: Readonly<Record<string, (id: string) => readonly string[]>> = {
     "an own delivery, by a verb": (id) => [`SELECT psn.cancel('{${id}}')`],
@@ -78,9 +94,11 @@ describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", 
     };
     const { deliveries } = pair.vera.stores;
     await whileHolding(pair, [own("SELECT psn.disconnect('$account', 'x')")], async () => {
-      const locked = expect(deliveries.settle(claimOf(mine.id), "w", renewed("sending", 60_000))).rejects.toMatchObject({
-        code: "DB_LOCKED",
-      });
+      const locked = expect(deliveries.settle(claimOf(mine.id), "w", renewed("sending", 60_000))).rejects.toMatchObject(
+        {
+          code: "DB_LOCKED",
+        },
+      );
       expect(await deliveries.settle(claimOf(hers.id), "w", done("1"))).toBe(true);
       await locked;
     });
@@ -90,14 +108,23 @@ describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", 
 
   it("upkeep over all users goes around what is locked, and what is one user's gives way", async () => {
     const { vera, mallory, db } = pair;
-    await asOwner(db, "UPDATE psn.oauth_tokens SET expires_at = now() + interval '1 day', refresh_token = NULL, secret = NULL");
+    await asOwner(
+      db,
+      "UPDATE psn.oauth_tokens SET expires_at = now() + interval '1 day', refresh_token = NULL, secret = NULL",
+    );
     const { upkeep, accounts } = vera.stores;
-    await whileHolding(pair, ["SELECT FROM psn.accounts FOR UPDATE", "SELECT FROM psn.oauth_tokens FOR UPDATE"], async () => {
-      const ending = await upkeep.noteEndingTokens([vera.platform], 7 * 86_400_000);
-      expect(ending.map(({ accountId }) => accountId)).toEqual([vera.accountId]);
-      expect(await accounts.leaseRefresh(vera.userId, vera.accountId, 1_000)).toBe("mine");
-      await expect(accounts.leaseRefresh(mallory.userId, mallory.accountId, 1_000)).rejects.toMatchObject({ code: "DB_LOCKED" });
-    });
+    await whileHolding(
+      pair,
+      ["SELECT FROM psn.accounts FOR UPDATE", "SELECT FROM psn.oauth_tokens FOR UPDATE"],
+      async () => {
+        const ending = await upkeep.noteEndingTokens([vera.platform], 7 * 86_400_000);
+        expect(ending.map(({ accountId }) => accountId)).toEqual([vera.accountId]);
+        expect(await accounts.leaseRefresh(vera.userId, vera.accountId, 1_000)).toBe("mine");
+        await expect(accounts.leaseRefresh(mallory.userId, mallory.accountId, 1_000)).rejects.toMatchObject({
+          code: "DB_LOCKED",
+        });
+      },
+    );
     expect(await upkeep.noteEndingTokens([vera.platform], 7 * 86_400_000)).toHaveLength(1);
   });
 

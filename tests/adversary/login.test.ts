@@ -13,7 +13,8 @@ describe.each(serverDatabases)("a member's login, on $driver", (driver) => {
   it("begins with limits of its own, and has few connections", async () => {
     const name = newName();
     // Once more is a new password and the same limits.
-    for (const password of [newPassword(), newPassword()]) await makeMemberLogin(pair.db.owner, pair.mallory.userId, name, password);
+    for (const password of [newPassword(), newPassword()])
+      await makeMemberLogin(pair.db.owner, pair.mallory.userId, name, password);
     const [role] = await asOwner<{ most: number; settings: string }>(
       pair.db,
       "SELECT rolconnlimit AS most, array_to_string(rolconfig, ' ') AS settings FROM pg_roles WHERE rolname = $1",
@@ -21,7 +22,9 @@ describe.each(serverDatabases)("a member's login, on $driver", (driver) => {
     );
     expect(role).toEqual({
       most: 16,
-      settings: "statement_timeout=60000 lock_timeout=5000 idle_in_transaction_session_timeout=30000 transaction_timeout=300000",
+      settings:
+        "statement_timeout=60000 lock_timeout=5000 idle_in_transaction_session_timeout=30000 " +
+        "transaction_timeout=300000",
     });
   });
 
@@ -33,7 +36,10 @@ describe.each(serverDatabases)("a member's login, on $driver", (driver) => {
   });
 
   it("cannot execute a function of a later migration before it is granted", async () => {
-    await asOwner(pair.db, "CREATE FUNCTION psn.later() RETURNS integer LANGUAGE sql SET search_path = '' AS 'SELECT 1'");
+    await asOwner(
+      pair.db,
+      "CREATE FUNCTION psn.later() RETURNS integer LANGUAGE sql SET search_path = '' AS 'SELECT 1'",
+    );
     expect(await tries(pair, "SELECT psn.later()")).toBe("42501");
     await asOwner(pair.db, "DROP FUNCTION psn.later()");
   });

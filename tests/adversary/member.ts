@@ -9,8 +9,8 @@ import { newId, newUser, profile, type Stage, schedule, sealed, setUp } from "..
 import { asOwner, type TestDatabase, type TestDriver } from "../support/databases.ts";
 
 /*
- * Two users of one hub, on one platform: Mallory, who means ill and has a member's login of their own, and Vera, who has posts that
- * are due.
+ * Two users of one hub, on one platform: Mallory, who means ill and has a member's login of their own, and Vera, who
+ * has posts that are due.
  */
 
 export interface Pair {
@@ -60,11 +60,17 @@ export async function veraIsServed(pair: Pair): Promise<boolean> {
 }
 
 /**
- * Runs `work` while a session of Mallory's stands idle in a transaction that has run these statements. The embedded database has one
- * session, so that nobody can stand there.
+ * Runs `work` while a session of Mallory's stands idle in a transaction that has run these statements. The embedded
+ * database has one session, so that nobody can stand there.
  */
-export async function whileHolding<T>({ db, mallory }: Pair, statements: readonly string[], work: () => Promise<T>): Promise<T> {
-  const [{ login = "" } = {}] = await asOwner<{ login: string }>(db, "SELECT login FROM psn.users WHERE id = $1", [mallory.userId]);
+export async function whileHolding<T>(
+  { db, mallory }: Pair,
+  statements: readonly string[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const [{ login = "" } = {}] = await asOwner<{ login: string }>(db, "SELECT login FROM psn.users WHERE id = $1", [
+    mallory.userId,
+  ]);
   if (!db.owner.asOwner) throw new Error("the owner has no session");
   return db.owner.asOwner(async (session) => {
     try {

@@ -14,13 +14,17 @@ it("rows that a member has spoilt before come within the bounds, also where the 
   const server = await sharedPostgres();
   const [name, password] = [newName(), newPassword()];
   const superuser = openPg(server.url);
-  await asOwner({ owner: superuser }, `CREATE ROLE ${name} LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD '${password}'`);
+  await asOwner(
+    { owner: superuser },
+    `CREATE ROLE ${name} LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD '${password}'`,
+  );
   await asOwner({ owner: superuser }, `CREATE DATABASE ${name} OWNER ${name}`);
   const roles = await asOwner(
     { owner: superuser },
     "SELECT rolname FROM pg_roles WHERE rolname LIKE 'psn\\_%r' OR rolname LIKE 'psn\\_service'",
   );
-  for (const role of roles) await asOwner({ owner: superuser }, `GRANT ${String(role["rolname"])} TO ${name} WITH ADMIN OPTION`);
+  for (const role of roles)
+    await asOwner({ owner: superuser }, `GRANT ${String(role["rolname"])} TO ${name} WITH ADMIN OPTION`);
   const at = (user?: string) => {
     const url = new URL(server.url);
     url.pathname = `/${name}`;

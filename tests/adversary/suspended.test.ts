@@ -11,7 +11,10 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { binary, closedHub, failed, type Running } from "../support/cli.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "../support/embedded.ts";
 
-/* A psn that holds the embedded database and is suspended (Ctrl-Z): everybody else says so, in time, and ends by a signal. */
+/*
+ * A psn that holds the embedded database and is suspended (Ctrl-Z): everybody else says so, in time, and ends by a
+ * signal.
+ */
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -38,7 +41,13 @@ const suspend = () => holder.child.kill("SIGSTOP");
 const goOn = () => holder.child.kill("SIGCONT");
 
 test("every command says who holds the database, since when, and how it goes on", async () => {
-  const commands = [["queue"], ["post", "x", "--to", "feed", "--in", "3d"], ["doctor"], ["destroy", "--yes"], ["worker"]];
+  const commands = [
+    ["queue"],
+    ["post", "x", "--to", "feed", "--in", "3d"],
+    ["doctor"],
+    ["destroy", "--yes"],
+    ["worker"],
+  ];
   suspend();
   try {
     const began = performance.now();
@@ -77,7 +86,9 @@ test("one that is suspended within a transaction does not keep the others out", 
   const database = await openEmbedded(data);
   const stores = createStores(database);
   try {
-    const child = spawn(process.execPath, [CHILD, "slow", data, Bun.randomUUIDv7(), "60000"], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [CHILD, "slow", data, Bun.randomUUIDv7(), "60000"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     await once(createInterface({ input: child.stdout }), "line");
     child.kill("SIGSTOP");
     try {

@@ -8,8 +8,8 @@ import { testHub } from "../support/cli.ts";
 import { newName, newPassword, serverDatabases, type TestDatabase } from "../support/databases.ts";
 
 /*
- * Somebody who may change the database opens it a little. `psn doctor` must be red, say what was changed, and name SQL that
- * really undoes it.
+ * Somebody who may change the database opens it a little. `psn doctor` must be red, say what was changed, and name SQL
+ * that really undoes it.
  */
 
 /** The hub's own login, and another one of the server. */
@@ -48,7 +48,11 @@ const TAMPERINGS: readonly Tampering[] = [
     does: () => ["ALTER POLICY delivery_units_own ON psn.delivery_units TO PUBLIC"],
     says: /policy delivery_units_own on psn\.delivery_units was changed.*TO PUBLIC/,
   },
-  { what: "a dropped policy", does: () => ["DROP POLICY posts_own ON psn.posts"], says: /policy posts_own on psn\.posts is missing/ },
+  {
+    what: "a dropped policy",
+    does: () => ["DROP POLICY posts_own ON psn.posts"],
+    says: /policy posts_own on psn\.posts is missing/,
+  },
   {
     what: "BYPASSRLS on the login",
     needsLogin: true,
@@ -107,7 +111,10 @@ const TAMPERINGS: readonly Tampering[] = [
   },
   {
     what: "an owner's view over the tokens",
-    does: () => ["CREATE VIEW public.leak AS SELECT * FROM psn.oauth_tokens", "GRANT SELECT ON public.leak TO psn_runtime"],
+    does: () => [
+      "CREATE VIEW public.leak AS SELECT * FROM psn.oauth_tokens",
+      "GRANT SELECT ON public.leak TO psn_runtime",
+    ],
     says: /view public\.leak was added: reads psn\.oauth_tokens/,
   },
   {
@@ -195,12 +202,16 @@ const TAMPERINGS: readonly Tampering[] = [
   },
   {
     what: "one more function in the schema",
-    does: () => ["CREATE FUNCTION psn.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM psn.oauth_tokens'"],
+    does: () => [
+      "CREATE FUNCTION psn.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM psn.oauth_tokens'",
+    ],
     says: /function psn\.peek\(\) was added/,
   },
   {
     what: "an owner's function elsewhere",
-    does: () => ["CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM psn.oauth_tokens'"],
+    does: () => [
+      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM psn.oauth_tokens'",
+    ],
     says: /function public\.peek\(\) was added.*reaches psn/,
   },
   {
@@ -219,7 +230,10 @@ const TAMPERINGS: readonly Tampering[] = [
   },
   {
     what: "a trigger",
-    does: () => [SPY, "CREATE TRIGGER spy BEFORE INSERT ON psn.oauth_tokens FOR EACH ROW EXECUTE FUNCTION public.spy()"],
+    does: () => [
+      SPY,
+      "CREATE TRIGGER spy BEFORE INSERT ON psn.oauth_tokens FOR EACH ROW EXECUTE FUNCTION public.spy()",
+    ],
     says: /trigger spy on psn\.oauth_tokens was added/,
     after: () => [NO_SPY],
   },
@@ -275,9 +289,16 @@ const TAMPERINGS: readonly Tampering[] = [
 ];
 
 async function doctor(database: Database): Promise<readonly Check[]> {
-  const world = { stores: createStores(database), now: () => new Date() } as unknown as Parameters<typeof examineHub>[0];
+  const world = { stores: createStores(database), now: () => new Date() } as unknown as Parameters<
+    typeof examineHub
+  >[0];
   const user = { id: "00000000-0000-0000-0000-000000000000", handle: "nobody", timeZone: "UTC" };
-  const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined };
+  const options = {
+    network: false,
+    signal: new AbortController().signal,
+    watchdogMinutes: 5,
+    hears: async () => undefined,
+  };
   return (await examineHub(world, user, options)).filter(({ name }) => name === "row security");
 }
 
@@ -304,7 +325,8 @@ describe.each(serverDatabases)("doctor on $driver", ({ driver, open }) => {
     const [first, ...more] = await doctor(db.database);
     expect(first?.status).toBe("ok");
     // Other hubs of this test's server, which may enter this database as long as everybody may.
-    for (const { status, said } of more) expect([status, said]).toEqual(["warn", expect.stringContaining("of another hub on this server")]);
+    for (const { status, said } of more)
+      expect([status, said]).toEqual(["warn", expect.stringContaining("of another hub on this server")]);
   });
 
   it.each(TAMPERINGS.filter(({ needsLogin }) => !(needsLogin && driver === "embedded")))(
@@ -315,7 +337,9 @@ describe.each(serverDatabases)("doctor on $driver", ({ driver, open }) => {
       await run(does(names));
       try {
         const red = (await doctor(db.database)).filter(({ status }) => status === "fail").map(({ said }) => said);
-        expect(red).toEqual(expect.arrayContaining([expect.stringMatching(typeof says === "function" ? says(names) : says)]));
+        expect(red).toEqual(
+          expect.arrayContaining([expect.stringMatching(typeof says === "function" ? says(names) : says)]),
+        );
         for (const difference of await severe()) await run(difference.sql);
       } finally {
         await run(after?.(names) ?? []);
@@ -356,7 +380,9 @@ describe("a hub that was tampered with", () => {
     expect(repaired.stdout).toContain("put back: the policy users_own on psn.users is missing");
     expect(repaired.stderr).toContain("not put back: the view public.leak was added");
     const still = await hub.psn(["doctor", "--offline"]);
-    expect(still.stdout.match(/^fail .*$/gm)).toEqual([expect.stringMatching(/view public\.leak .*DROP VIEW public\.leak/)]);
+    expect(still.stdout.match(/^fail .*$/gm)).toEqual([
+      expect.stringMatching(/view public\.leak .*DROP VIEW public\.leak/),
+    ]);
     await hub.rows("DROP VIEW public.leak");
     expect((await hub.psn(["db", "migrate", "--repair"])).stdout).toContain("nothing to do");
     expect((await hub.psn(["doctor", "--offline"])).code).toBe(0);

@@ -21,8 +21,9 @@ import { asOwner, type TestDatabase } from "../support/databases.ts";
 import { newKey } from "../support/world.ts";
 
 /*
- * Accounts on the real platforms with tokens that would be recognised anywhere, and a network that notes where they arrive. Every
- * server answers 401, so that psn goes through all it does with a token: it checks it, posts with it, exchanges it and ends it.
+ * Accounts on the real platforms with tokens that would be recognised anywhere, and a network that notes where they
+ * arrive. Every server answers 401, so that psn goes through all it does with a token: it checks it, posts with it,
+ * exchanges it and ends it.
  */
 
 export interface Sample {
@@ -48,15 +49,26 @@ export interface Stage {
   connect(sample: Sample): Promise<Account>;
   /** Where something secret has arrived since it was last asked. */
   arrived(): readonly string[];
-  /** Checks it, posts, exchanges and ends its tokens; the errors of the check and of the post. `meanwhile` is done once a post waits. */
-  use(account: Account, meanwhile?: () => Promise<unknown>): Promise<readonly [check: PsnError | undefined, post: string]>;
+  /**
+   * Checks it, posts, exchanges and ends its tokens; the errors of the check and of the post. `meanwhile` is done once
+   * a post waits.
+   */
+  use(
+    account: Account,
+    meanwhile?: () => Promise<unknown>,
+  ): Promise<readonly [check: PsnError | undefined, post: string]>;
 }
 
 const secret = (name: string) => mark(name);
 const jwt = (name: string) => `e30.e30.${secret(name)}`;
 
 async function samplesOf(): Promise<readonly Sample[]> {
-  const profile = (subject: string, home: string): Profile => ({ subject, handle: `ada-${subject}`, url: `${home}/ada`, home });
+  const profile = (subject: string, home: string): Profile => ({
+    subject,
+    handle: `ada-${subject}`,
+    url: `${home}/ada`,
+    home,
+  });
   const scopes: string[] = [];
   const key = await JoseKey.generate(["ES256"]);
   const [pds, as] = ["https://pds.example", "https://as.example"];
@@ -121,7 +133,10 @@ async function samplesOf(): Promise<readonly Sample[]> {
 export async function openStage(db: TestDatabase): Promise<Stage> {
   const samples = await samplesOf();
   const appSecret = secret("app");
-  const planted = [...samples.flatMap(({ credentials: { access, refresh = "", secret: more = "" } }) => [access, refresh, more]), appSecret]
+  const planted = [
+    ...samples.flatMap(({ credentials: { access, refresh = "", secret: more = "" } }) => [access, refresh, more]),
+    appSecret,
+  ]
     .flatMap((text) => [text, ...(text.match(/canary-\w+-\w+/g) ?? [])])
     .filter((text) => text !== "")
     .flatMap((text) => formsOf({ name: "", bytes: Buffer.from(text) }));
@@ -158,7 +173,13 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
     forget: () => steal(sql`DELETE FROM psn.accounts WHERE user_id = ${userId}`),
     connect: async ({ platform, profile, credentials }) => {
       const id = (await world.stores.accounts.find(userId, platform, profile.subject)) ?? world.newId();
-      const sealed = sealCredentials(world, userId, { id: world.newId(), version: 1 }, { platform, profile }, credentials);
+      const sealed = sealCredentials(
+        world,
+        userId,
+        { id: world.newId(), version: 1 },
+        { platform, profile },
+        credentials,
+      );
       await world.stores.accounts.connect(userId, { id, platform, profile }, sealed);
       return account(id);
     },
@@ -177,7 +198,8 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
       await world.stores.posts.cancel(userId, [delivery]);
       await asOwner(
         db,
-        "UPDATE psn.oauth_tokens SET refreshed_at = now() - interval '1 year', refresh_lease_until = NULL, refresh_rest_until = NULL WHERE account_id = $1",
+        "UPDATE psn.oauth_tokens SET refreshed_at = now() - interval '1 year', refresh_lease_until = NULL, " +
+          "refresh_rest_until = NULL WHERE account_id = $1",
         [connected.id],
       );
       await asOwner(db, "UPDATE psn.accounts SET health = 'ok', paused_until = NULL WHERE id = $1", [connected.id]);

@@ -8,8 +8,8 @@ import { sealedBefore } from "../support/former-seal.ts";
 import { openStage, refusalOf, type Sample, type Stage } from "./token-stage.ts";
 
 /*
- * A thief who may write the database, by the program's own login, and has no key: every token arrives where it was given for and
- * nowhere else, whatever the rows say (ADR 19).
+ * A thief who may write the database, by the program's own login, and has no key: every token arrives where it was
+ * given for and nowhere else, whatever the rows say (ADR 19).
  */
 
 const TAMPERED = ["VAULT_TAMPERED", "psn connect"];
@@ -29,7 +29,12 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
     for (const sample of stage.samples) {
       const account = await stage.connect(sample);
       const [check, post] = await stage.use(account, () => tamper(account.id, sample));
-      expect([sample.name, stage.arrived(), refusalOf(check), post]).toEqual([sample.name, [], TAMPERED, "held VAULT_TAMPERED"]);
+      expect([sample.name, stage.arrived(), refusalOf(check), post]).toEqual([
+        sample.name,
+        [],
+        TAMPERED,
+        "held VAULT_TAMPERED",
+      ]);
       await stage.forget();
     }
   };
@@ -49,8 +54,12 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
     nothingOpens((id) => stage.steal(sql`UPDATE psn.accounts SET home = 'https://evil.example' WHERE id = ${id}`)));
 
   test("do not open at a home that only begins the same, or that leaves https", async () => {
-    await nothingOpens((id) => stage.steal(sql`UPDATE psn.accounts SET home = home || '.evil.example' WHERE id = ${id}`));
-    await nothingOpens((id) => stage.steal(sql`UPDATE psn.accounts SET home = replace(home, 'https:', 'http:') WHERE id = ${id}`));
+    await nothingOpens((id) =>
+      stage.steal(sql`UPDATE psn.accounts SET home = home || '.evil.example' WHERE id = ${id}`),
+    );
+    await nothingOpens((id) =>
+      stage.steal(sql`UPDATE psn.accounts SET home = replace(home, 'https:', 'http:') WHERE id = ${id}`),
+    );
   });
 
   test("do not open for another platform", () =>
@@ -62,9 +71,13 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
     nothingOpens((id) => stage.steal(sql`UPDATE psn.accounts SET subject = 'did:plc:eve' WHERE id = ${id}`)));
 
   test("do not open in another row or column", async () => {
-    await nothingOpens((id) => stage.steal(sql`UPDATE psn.oauth_tokens SET id = ${newId()}::uuid WHERE account_id = ${id}`));
     await nothingOpens((id) =>
-      stage.steal(sql`UPDATE psn.oauth_tokens SET refresh_token = access_token, secret = access_token WHERE account_id = ${id}`),
+      stage.steal(sql`UPDATE psn.oauth_tokens SET id = ${newId()}::uuid WHERE account_id = ${id}`),
+    );
+    await nothingOpens((id) =>
+      stage.steal(
+        sql`UPDATE psn.oauth_tokens SET refresh_token = access_token, secret = access_token WHERE account_id = ${id}`,
+      ),
     );
   });
 
@@ -77,7 +90,8 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
       // A token under the other account's row, where it would post in another name.
       (a: string, b: string) =>
         sql`WITH gone AS (DELETE FROM psn.oauth_tokens WHERE account_id = ${a} RETURNING *) UPDATE psn.oauth_tokens t
-          SET id = g.id, version = g.version, access_token = g.access_token, refresh_token = g.refresh_token, secret = g.secret
+          SET id = g.id, version = g.version, access_token = g.access_token, refresh_token = g.refresh_token,
+            secret = g.secret
           FROM gone g WHERE t.account_id = ${b}`,
     ]) {
       const [first, second] = [await stage.connect(one), await stage.connect(two)];
@@ -101,7 +115,12 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
           sql`UPDATE psn.oauth_tokens SET access_token = ${old?.access}, refresh_token = ${old?.refresh}, secret = ${old?.secret} WHERE account_id = ${account.id}`,
         ),
       );
-      expect([sample.name, stage.arrived(), refusalOf(check), post]).toEqual([sample.name, [], TAMPERED, "held VAULT_TAMPERED"]);
+      expect([sample.name, stage.arrived(), refusalOf(check), post]).toEqual([
+        sample.name,
+        [],
+        TAMPERED,
+        "held VAULT_TAMPERED",
+      ]);
       // Connected again, it has a row of its own, in which nothing older opens.
       const again = await stage.connect(sample);
       expect((await world.stores.accounts.credentials(userId, again.id))?.id).not.toBe(id);
@@ -114,9 +133,15 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
       const { userId, world } = stage.engine;
       const row = await world.stores.accounts.credentials(userId, id);
       const sealed = (column: string, text: string | undefined) =>
-        text === undefined ? null : sealedBefore(stage.key, { table: "oauth_tokens", column, rowId: row?.id ?? "", userId }, text);
+        text === undefined
+          ? null
+          : sealedBefore(stage.key, { table: "oauth_tokens", column, rowId: row?.id ?? "", userId }, text);
       const { access, refresh, secret } = credentials;
-      const former = [sealed("access_token", access), sealed("refresh_token", refresh), sealed("secret", secret)] as const;
+      const former = [
+        sealed("access_token", access),
+        sealed("refresh_token", refresh),
+        sealed("secret", secret),
+      ] as const;
       await stage.steal(
         sql`UPDATE psn.oauth_tokens SET access_token = ${former[0]}, refresh_token = ${former[1]}, secret = ${former[2]} WHERE account_id = ${id}`,
       );
@@ -141,7 +166,8 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
 
   test("an app's secret does not open under the name of another platform's", async () => {
     const { world, engine } = stage;
-    for (const name of ["X_CLIENT_ID", "X_CLIENT_SECRET"]) await putKey(world, engine.userId, name, `canary of ${name}`);
+    for (const name of ["X_CLIENT_ID", "X_CLIENT_SECRET"])
+      await putKey(world, engine.userId, name, `canary of ${name}`);
     const apps = appsOf(() => undefined, world.stores, world.vault);
     const found = () => apps.find(engine.userId, { id: "LINKEDIN_CLIENT_ID", secret: "LINKEDIN_CLIENT_SECRET" });
     expect(await found()).toBeUndefined();

@@ -2,18 +2,30 @@ import type { Front, Verdict } from "./front.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
 import { fronted, LIMIT_MS } from "./misdeeds.ts";
 import type { Psn } from "./process.ts";
-import { finish, heal, type Judged, NotBroken, PATIENCE_MS, platformsOf, type Run, schedule, targetOf, withoutDoubt } from "./runs.ts";
+import {
+  finish,
+  heal,
+  type Judged,
+  NotBroken,
+  PATIENCE_MS,
+  platformsOf,
+  type Run,
+  schedule,
+  targetOf,
+  withoutDoubt,
+} from "./runs.ts";
 
 /*
- * A bad day: clocks step while a request is under way, a process stands still past its lease, files are slower than the lease, repeats
- * are refused, answers cannot be written down.
+ * A bad day: clocks step while a request is under way, a process stands still past its lease, files are slower than the
+ * lease, repeats are refused, answers cannot be written down.
  */
 
 const SECOND = 1_000;
 const STEPS: readonly (readonly [name: string, byMs: number, only?: "long" | "pg"])[] = [
   ["400 s forward", 400 * SECOND],
   ["400 s back", -400 * SECOND, "long"],
-  // A little less than what makes a post too late; the embedded database would have to be waited for so long when it steps back.
+  // A little less than what makes a post too late; the embedded database would have to be waited for so long when it
+  // steps back.
   ["23 hours forward", 23 * 3_600 * SECOND, "pg"],
 ];
 const refusing = (status: number, words = "no"): Verdict => ({ status, body: JSON.stringify({ error: words }) });
@@ -34,16 +46,26 @@ const UNWRITABLE: readonly Verdict[] = [
 
 export function badDayRuns(database: DatabaseKind, targets: readonly Target[], short: boolean): Run[] {
   const asked = targets.filter(({ origin }) => origin !== undefined);
-  // A receiver refuses what is signed by a clock more than five minutes off, and the embedded database steps with its process.
+  // A receiver refuses what is signed by a clock more than five minutes off, and the embedded database steps with its
+  // process.
   const steppable = asked.filter(({ name }) => database === "pg" || name !== "webhook");
   const each = (
     some: readonly Target[],
     breaks: string,
     go: (lane: Lane, target: Target, tag: string) => Promise<readonly Judged[]>,
-  ): Run[] => some.map((like) => ({ breaks, platform: like.name, database, go: (lane, tag) => go(lane, targetOf(lane, like.name), tag) }));
+  ): Run[] =>
+    some.map((like) => ({
+      breaks,
+      platform: like.name,
+      database,
+      go: (lane, tag) => go(lane, targetOf(lane, like.name), tag),
+    }));
   return [
-    ...STEPS.filter(([, , only]) => only === undefined || (!short && (only === "long" || database === "pg"))).flatMap(([name, byMs]) =>
-      each(steppable, `the clock steps ${name} while the platform answers`, (lane, target, tag) => stepped(lane, target, byMs, tag)),
+    ...STEPS.filter(([, , only]) => only === undefined || (!short && (only === "long" || database === "pg"))).flatMap(
+      ([name, byMs]) =>
+        each(steppable, `the clock steps ${name} while the platform answers`, (lane, target, tag) =>
+          stepped(lane, target, byMs, tag),
+        ),
     ),
     // Only a process that holds no database can stand still alone.
     ...(database === "pg" ? each(asked, "SIGSTOP past the lease, before the request", stopped) : []),
@@ -91,7 +113,8 @@ async function stepped(lane: Lane, target: Target, byMs: number, tag: string): P
       psn,
       deliveries.map(({ id }) => id),
     );
-    // Where the database's own clock was wrong, so is the instant of the attempt: what a person is asked then is honest.
+    // Where the database's own clock was wrong, so is the instant of the attempt: what a person is asked then is
+    // honest.
     return finish(lane, deliveries, psn, { via, doubtful: lane.database === "embedded" });
   });
 }
@@ -155,7 +178,13 @@ async function refused(
     front.misdeeds.push(first, ...Array<Verdict>(8).fill(refusing(status)));
     for (let round = 0; round < 3; round += 1) {
       if (round > 0) await lane.passTime(psn, ids);
-      await psn.work({ via, requestMs: LIMIT_MS, platforms: platformsOf(deliveries), untilQuiet: true, travelMs: round * PATIENCE_MS });
+      await psn.work({
+        via,
+        requestMs: LIMIT_MS,
+        platforms: platformsOf(deliveries),
+        untilQuiet: true,
+        travelMs: round * PATIENCE_MS,
+      });
     }
     if (front.hits === 0) throw new NotBroken("no request came");
     const [told] = await psn.report([id]);
@@ -185,14 +214,25 @@ async function unwritable(lane: Lane, target: Target, tag: string): Promise<read
           psn,
           deliveries.map(({ id }) => id),
         );
-        await psn.work({ via, requestMs: LIMIT_MS, platforms: platformsOf(deliveries), untilQuiet: true, travelMs: round * PATIENCE_MS });
+        await psn.work({
+          via,
+          requestMs: LIMIT_MS,
+          platforms: platformsOf(deliveries),
+          untilQuiet: true,
+          travelMs: round * PATIENCE_MS,
+        });
       }
       front.misdeeds.length = 0;
       const [told] = await psn.report(deliveries.map(({ id }) => id));
       if (!told) throw new Error("psn does not know the delivery");
       const sends = front.hits - before;
       const fine = told.state === "failed" && sends === 1;
-      judged.push({ target, told, verdict: fine ? "refused" : "doubled", why: fine ? "" : `${told.state}, and sent ${sends} times` });
+      judged.push({
+        target,
+        told,
+        verdict: fine ? "refused" : "doubled",
+        why: fine ? "" : `${told.state}, and sent ${sends} times`,
+      });
     }
     return judged;
   });

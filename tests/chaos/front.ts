@@ -2,11 +2,22 @@ import { connect, createServer, type Socket } from "node:net";
 import { type CuttingServer, type Reply, startCutting } from "../support/cutting-server.ts";
 
 /*
- * What stands between a worker and a platform, or between a worker and its database: a proxy that misbehaves once it is armed.
+ * What stands between a worker and a platform, or between a worker and its database: a proxy that misbehaves once it is
+ * armed.
  */
 
-/** `…-before`: the server behind never hears of the request. `…-after`: it does what it was asked, and its answer is lost. */
-export type Misdeed = "reset-before" | "500-before" | "reset-after" | "cut-after" | "500-after" | "garbage-after" | "late-after";
+/**
+ * `…-before`: the server behind never hears of the request. `…-after`: it does what it was asked, and its answer is
+ * lost.
+ */
+export type Misdeed =
+  | "reset-before"
+  | "500-before"
+  | "reset-after"
+  | "cut-after"
+  | "500-after"
+  | "garbage-after"
+  | "late-after";
 /** An answer in the server's place, which never hears of the request. */
 export interface Verdict {
   readonly status: number;
@@ -29,7 +40,10 @@ export interface Front {
   readonly misdeeds: (Misdeed | Verdict)[];
   /** Requests of these paths so far. */
   hits: number;
-  /** How long `late-after` keeps an answer, and how long before any request of these paths is passed on, in milliseconds. */
+  /**
+   * How long `late-after` keeps an answer, and how long before any request of these paths is passed on, in
+   * milliseconds.
+   */
   lateMs: number;
   holdMs: number;
   readonly stop: () => Promise<void>;
@@ -57,7 +71,10 @@ export async function startFront(target: string, path: string): Promise<Front> {
     const misdeed = hit ? front.misdeeds.shift() : undefined;
     if (hit) front.hits += 1;
     if (typeof misdeed === "object")
-      return new Response(misdeed.body, { status: misdeed.status, headers: { "content-type": "application/json", ...misdeed.headers } });
+      return new Response(misdeed.body, {
+        status: misdeed.status,
+        headers: { "content-type": "application/json", ...misdeed.headers },
+      });
     if (misdeed === "reset-before") return "reset";
     if (misdeed === "500-before") return new Response("oops", { status: 500 });
     if (hit && front.holdMs > 0) await Bun.sleep(front.holdMs);

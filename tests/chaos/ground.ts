@@ -165,7 +165,9 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
     const text = method === "GET" ? "" : await request.text();
     const body = text === "" ? {} : { body: text };
     // What the recorder throws is a connection that breaks.
-    return remote.fetch(`${headers.get(RECORDER_HEADER)}${pathname}${search}`, { method, headers, ...body }).catch(() => "reset" as const);
+    return remote
+      .fetch(`${headers.get(RECORDER_HEADER)}${pathname}${search}`, { method, headers, ...body })
+      .catch(() => "reset" as const);
   });
   const mastodon = await startMastodon({ requests: Number.MAX_SAFE_INTEGER });
   const receiver = startReceiver();
@@ -180,7 +182,12 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
   const running = new Set<Psn>();
   const another = async (env: Readonly<Record<string, string>> = {}, of = folder) => {
     ending.throwIfAborted();
-    const psn = await startPsn(of, { TMPDIR: temporary, PSN_CHAOS_RECORDER: recorder.origin, ...oauthEnv(oauth), ...env });
+    const psn = await startPsn(of, {
+      TMPDIR: temporary,
+      PSN_CHAOS_RECORDER: recorder.origin,
+      ...oauthEnv(oauth),
+      ...env,
+    });
     running.add(psn);
     void psn.gone.then(() => running.delete(psn));
     return psn;
@@ -196,7 +203,16 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
     folder,
     remote,
     url,
-    targets: await connectAll(await psn(), { name, pds, mastodon, receiver, remote, recorder: recorder.origin, folder, oauth }),
+    targets: await connectAll(await psn(), {
+      name,
+      pds,
+      mastodon,
+      receiver,
+      remote,
+      recorder: recorder.origin,
+      folder,
+      oauth,
+    }),
     psn,
     another,
     passTime: async (by, ids) => {
@@ -244,11 +260,15 @@ interface Servers {
 }
 
 /** An account everywhere, connected as `psn connect` does. */
-async function connectAll(psn: Psn, { name, folder, pds, mastodon, receiver, remote, recorder, oauth }: Servers): Promise<Target[]> {
+async function connectAll(
+  psn: Psn,
+  { name, folder, pds, mastodon, receiver, remote, recorder, oauth }: Servers,
+): Promise<Target[]> {
   const targets: Target[] = pds ? [await connectBluesky(psn, pds, `${name}.test`)] : [];
   const { origin, token, statuses, switches } = mastodon;
   const fediverse = await psn.connect("mastodon", { form: { server: origin, token } });
-  // Of three servers that were measured one honours the key; they are one account of one server here, which changes its mind.
+  // Of three servers that were measured one honours the key; they are one account of one server here, which changes its
+  // mind.
   for (const idempotency of ["honoured", "ignored"] as const) {
     targets.push({
       name: idempotency === "honoured" ? "mastodon" : "mastodon, no keys",

@@ -2,7 +2,17 @@ import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
 import type { Psn } from "./process.ts";
 import type { Content } from "./protocol.ts";
-import { finish, type Judged, NotBroken, PATIENCE_MS, platformsOf, type Run, type Scheduled, schedule, targetOf } from "./runs.ts";
+import {
+  finish,
+  type Judged,
+  NotBroken,
+  PATIENCE_MS,
+  platformsOf,
+  type Run,
+  type Scheduled,
+  schedule,
+  targetOf,
+} from "./runs.ts";
 
 /*
  * SIGKILL at every fault point, and a healthy worker afterwards.
@@ -33,10 +43,25 @@ const sendsAgain = ({ duplicates }: Target) => duplicates !== "lookup" && duplic
 const asked = ({ origin }: Target) => origin !== undefined;
 const looked = ({ duplicates }: Target) => duplicates !== "ask-human";
 
-const text = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({ content: "text", deaths: [{ point }], on: every, ...more });
+const text = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({
+  content: "text",
+  deaths: [{ point }],
+  on: every,
+  ...more,
+});
 const nth = (point: FaultPoint, times: readonly number[]): Kill[] =>
-  times.map((n) => ({ content: "thread", deaths: [{ point, nth: n }], on: threads, ...(n === 2 ? {} : { long: true }) }));
-const image = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({ content: "image", deaths: [{ point }], on: prepares, ...more });
+  times.map((n) => ({
+    content: "thread",
+    deaths: [{ point, nth: n }],
+    on: threads,
+    ...(n === 2 ? {} : { long: true }),
+  }));
+const image = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({
+  content: "image",
+  deaths: [{ point }],
+  on: prepares,
+  ...more,
+});
 const twice = (first: FaultPoint, second: FaultPoint, more: Partial<Kill> = {}): Kill => ({
   content: "text",
   deaths: [{ point: first }, { point: second, travelMs: PATIENCE_MS }],
@@ -87,8 +112,8 @@ const KILLS: readonly Kill[] = [
 ];
 
 /**
- * All of them on these targets, which only tell by their traits what they can suffer. The embedded database has to be started
- * again for each, so there every point is met once.
+ * All of them on these targets, which only tell by their traits what they can suffer. The embedded database has to be
+ * started again for each, so there every point is met once.
  */
 export function killRuns(database: DatabaseKind, targets: readonly Target[], short: boolean): Run[] {
   return targets.flatMap((like) =>
@@ -110,7 +135,12 @@ function nameOf({ deaths, before }: Kill): string {
   return `killed: ${points}${before === undefined ? "" : ` (${before})`}`;
 }
 
-async function killed(lane: Lane, target: Target, { content, deaths, before }: Kill, tag: string): Promise<readonly Judged[]> {
+async function killed(
+  lane: Lane,
+  target: Target,
+  { content, deaths, before }: Kill,
+  tag: string,
+): Promise<readonly Judged[]> {
   const first = await lane.psn();
   if (before === "its token has expired") {
     // Not so soon after another run's that psn would let it rest.
@@ -141,8 +171,17 @@ async function killed(lane: Lane, target: Target, { content, deaths, before }: K
 }
 
 /** Works until it dies where it should. */
-export async function die(psn: Psn, deliveries: readonly Scheduled[], { point, nth: n = 1, travelMs = 0 }: Death): Promise<void> {
-  const how = await psn.work({ platforms: platformsOf(deliveries), untilQuiet: true, travelMs, fault: { point, nth: n, act: "kill" } });
+export async function die(
+  psn: Psn,
+  deliveries: readonly Scheduled[],
+  { point, nth: n = 1, travelMs = 0 }: Death,
+): Promise<void> {
+  const how = await psn.work({
+    platforms: platformsOf(deliveries),
+    untilQuiet: true,
+    travelMs,
+    fault: { point, nth: n, act: "kill" },
+  });
   if (how === "dead") return psn.gone;
   throw new NotBroken(`nobody passed "${point}" for the ${n}th time`);
 }

@@ -11,7 +11,10 @@ import { finish, type Judged, NotBroken, platformsOf, type Run, schedule, target
 /** Long enough for a real server on a busy machine. */
 export const LIMIT_MS = 1_500;
 
-export async function fronted<T>(target: Target, work: (front: Front, via: Readonly<Record<string, string>>) => Promise<T>): Promise<T> {
+export async function fronted<T>(
+  target: Target,
+  work: (front: Front, via: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
   const origin = target.origin ?? "";
   const front = await startFront(origin, target.path);
   try {
@@ -37,7 +40,12 @@ export function misdeedRuns(database: DatabaseKind, targets: readonly Target[], 
     );
 }
 
-async function misbehaving(lane: Lane, target: Target, misdeed: (typeof MISDEEDS)[number], tag: string): Promise<readonly Judged[]> {
+async function misbehaving(
+  lane: Lane,
+  target: Target,
+  misdeed: (typeof MISDEEDS)[number],
+  tag: string,
+): Promise<readonly Judged[]> {
   return fronted(target, async (front, via) => {
     const psn = await lane.psn();
     const content = target.threads ? "thread" : "text";
@@ -124,7 +132,9 @@ async function slow(lane: Lane, target: Target, tag: string): Promise<readonly J
     ]);
     front.holdMs = (REQUEST_TIMEOUT_MS / SCALE) * 0.8;
     const view = { via, leaseMs: LEASE_MS / SCALE, requestMs: REQUEST_TIMEOUT_MS / SCALE };
-    await Promise.all(workers.map((psn) => psn.work({ ...view, platforms: platformsOf(deliveries), untilQuiet: true })));
+    await Promise.all(
+      workers.map((psn) => psn.work({ ...view, platforms: platformsOf(deliveries), untilQuiet: true })),
+    );
     await workers[1]?.end();
     return withoutDoubt(await finish(lane, deliveries, first, { via }));
   });

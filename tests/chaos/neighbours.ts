@@ -1,13 +1,23 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /*
- * Hubs beside each other on one machine: two of them, a copy of the first, two checkouts of psn, and three processes that are suspended.
- * Many commands are run on them. None may hang, and none may touch what is not its own.
+ * Hubs beside each other on one machine: two of them, a copy of the first, two checkouts of psn, and three processes
+ * that are suspended. Many commands are run on them. None may hang, and none may touch what is not its own.
  */
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -47,7 +57,10 @@ export async function neighbours({ seed, count, onCommand = () => undefined }: N
   const environment = { PATH: process.env["PATH"] ?? "", HOME: root, TMPDIR: temporary };
   const checkouts = [ROOT, secondCheckout(join(root, "checkout"))];
   const start = (checkout: string, folder: string, argv: readonly string[]) => {
-    const child = spawn(process.execPath, [join(checkout, "src/cli/main.ts"), ...argv], { cwd: folder, env: environment });
+    const child = spawn(process.execPath, [join(checkout, "src/cli/main.ts"), ...argv], {
+      cwd: folder,
+      env: environment,
+    });
     children.add(child);
     child.once("exit", () => children.delete(child));
     return child;
@@ -76,7 +89,11 @@ export async function neighbours({ seed, count, onCommand = () => undefined }: N
   };
 
   try {
-    const [first, second, copy] = ["first", "second", "copy"].map((name) => join(root, name)) as [string, string, string];
+    const [first, second, copy] = ["first", "second", "copy"].map((name) => join(root, name)) as [
+      string,
+      string,
+      string,
+    ];
     for (const folder of [first, second]) {
       const made = await run(ROOT, root, ["init", folder, "--tz", "UTC"], 300_000);
       const fed = await run(ROOT, folder, ["connect", "feed", "./public"], 300_000);
@@ -92,7 +109,12 @@ export async function neighbours({ seed, count, onCommand = () => undefined }: N
     const suspended = [await worker(second), await worker(copy), await worker(link)];
     for (const child of suspended) child.kill("SIGSTOP");
     await sleep(200);
-    const before = { socket: noteOf(first), second: stateOf(second), copy: stateOf(copy), first: stateOf(join(first, "config")) };
+    const before = {
+      socket: noteOf(first),
+      second: stateOf(second),
+      copy: stateOf(copy),
+      first: stateOf(join(first, "config")),
+    };
 
     let slowestMs = 0;
     const one = async (n: number) => {
@@ -104,8 +126,10 @@ export async function neighbours({ seed, count, onCommand = () => undefined }: N
       const line = `${n} ${folder.slice(root.length + 1)} ${argv.join(" ")}: ${code}, ${Math.round(ms)} ms`;
       onCommand(line);
       if (code === null) faults.push(`${line}: it hung`);
-      else if (isSuspended ? code !== 6 || !/suspended \(pid \d+/.test(said) : code !== 0) faults.push(`${line}: ${said.trim()}`);
-      if (noteOf(first) !== before.socket || !existsSync(before.socket)) faults.push(`${line}: the running worker's socket was touched`);
+      else if (isSuspended ? code !== 6 || !/suspended \(pid \d+/.test(said) : code !== 0)
+        faults.push(`${line}: ${said.trim()}`);
+      if (noteOf(first) !== before.socket || !existsSync(before.socket))
+        faults.push(`${line}: the running worker's socket was touched`);
     };
     let next = 0;
     await Promise.all(
@@ -137,7 +161,8 @@ const commandsOf = (n: number): readonly (readonly string[])[] => [
 /** psn's code at another place, with the same packages. */
 function secondCheckout(folder: string): string {
   mkdirSync(folder);
-  for (const name of ["src", "drizzle", "package.json", "tsconfig.json"]) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  for (const name of ["src", "drizzle", "package.json", "tsconfig.json"])
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   return folder;
 }

@@ -11,8 +11,8 @@ import type { Target } from "./ground.ts";
 import type { Psn } from "./process.ts";
 
 /*
- * Accounts that connect in the browser. The adapters know their platform's own address; a process of the suite is sent to the server
- * on this machine by `PSN_ORIGINS`, as anybody's may be.
+ * Accounts that connect in the browser. The adapters know their platform's own address; a process of the suite is sent
+ * to the server on this machine by `PSN_ORIGINS`, as anybody's may be.
  */
 
 const REDIRECT = "https://psn.example/callback";
@@ -64,7 +64,8 @@ export async function connectOAuth(psn: Psn, servers: OAuthServers): Promise<rea
       prepares: true,
       threads: true,
       path: "/2/tweets",
-      holds: async () => servers.x.posts.map(({ id, text, parent, media }) => ({ id, text, parent, media: media.length })),
+      holds: async () =>
+        servers.x.posts.map(({ id, text, parent, media }) => ({ id, text, parent, media: media.length })),
       addressOf: (id) => `https://x.com/i/web/status/${id}`,
       // A refresh token that works once is lost with its worker.
       expires: true,
@@ -75,7 +76,8 @@ export async function connectOAuth(psn: Psn, servers: OAuthServers): Promise<rea
       // The later parts are comments, which are a person's to settle (docs/guarantees.md).
       threads: false,
       path: "/rest/posts",
-      holds: async () => servers.linkedin.posts.map(({ urn, text, media }) => ({ id: urn, text, parent: null, media: media.length })),
+      holds: async () =>
+        servers.linkedin.posts.map(({ urn, text, media }) => ({ id: urn, text, parent: null, media: media.length })),
     }),
     await connect(psn, threads, servers.threads, {
       duplicates: "idempotency-key",
@@ -86,7 +88,8 @@ export async function connectOAuth(psn: Psn, servers: OAuthServers): Promise<rea
       wordless: true,
       threads: true,
       path: "/v1.0/me/threads_publish",
-      holds: async () => servers.threads.posts.map(({ id, text, parent, media }) => ({ id, text, parent, media: media.length })),
+      holds: async () =>
+        servers.threads.posts.map(({ id, text, parent, media }) => ({ id, text, parent, media: media.length })),
     }),
   ];
 }
@@ -114,7 +117,14 @@ async function connect(psn: Psn, platform: Platform, server: Server, { expires, 
       await by.connect(platform.id, await consent());
     },
   };
-  return { ...traits, name: platform.id, platform: platform.id, accountId, origin: server.origin, ...(expires ? renewal : {}) };
+  return {
+    ...traits,
+    name: platform.id,
+    platform: platform.id,
+    accountId,
+    origin: server.origin,
+    ...(expires ? renewal : {}),
+  };
 }
 
 /** What the person and the browser do. */
@@ -123,7 +133,11 @@ async function consentTo({ authorize }: Platform, { app: { id, secret }, consent
   const challenge = createHash("sha256").update(VERIFIER).digest("base64url");
   const app = { id, ...(secret === undefined ? {} : { secret }) };
   const request: AuthorizeRequest = { form: {}, app, redirectUri: REDIRECT, state: "state", challenge };
-  const net = { fetch: () => Promise.reject(new Error("not asked")), now: () => new Date(), signal: new AbortController().signal };
+  const net = {
+    fetch: () => Promise.reject(new Error("not asked")),
+    now: () => new Date(),
+    signal: new AbortController().signal,
+  };
   const { url } = await authorize(request, net);
   const answer = await consent(url);
   return { answer: { ...request, code: answer["code"] ?? "", verifier: VERIFIER, answer } };

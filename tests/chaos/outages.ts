@@ -8,7 +8,13 @@ import { finish, type Judged, NotBroken, platformsOf, type Run, schedule } from 
  * The database goes away under a worker that lives.
  */
 
-const POINTS: readonly FaultPoint[] = ["claimed", "prepared, not written", "sending, not sent", "answered, not settled", "between units"];
+const POINTS: readonly FaultPoint[] = [
+  "claimed",
+  "prepared, not written",
+  "sending, not sent",
+  "answered, not settled",
+  "between units",
+];
 
 /** Of everything one, so that every write of the engine meets the outage. */
 const mixed = (lane: Lane) =>
@@ -16,7 +22,10 @@ const mixed = (lane: Lane) =>
     .filter(({ name }) => name !== "mastodon, no keys")
     .map(
       (target) =>
-        ({ target, content: target.threads ? (target.prepares && target.name !== "bluesky" ? "image" : "thread") : "text" }) as const,
+        ({
+          target,
+          content: target.threads ? (target.prepares && target.name !== "bluesky" ? "image" : "thread") : "text",
+        }) as const,
     );
 
 /** The server is killed while a worker stands at a point, and comes back while it tries to go on. */
@@ -29,7 +38,11 @@ export function postgresRuns(postgresOf: (lane: Lane) => Postgres, short: boolea
     go: async (lane, tag) => {
       const psn = await lane.psn();
       const deliveries = await schedule(psn, tag, mixed(lane));
-      const working = psn.work({ platforms: platformsOf(deliveries), untilQuiet: true, fault: { point, nth: 1, act: "wait" } });
+      const working = psn.work({
+        platforms: platformsOf(deliveries),
+        untilQuiet: true,
+        fault: { point, nth: 1, act: "wait" },
+      });
       if ((await psn.reached()) === undefined) throw new NotBroken(`nobody passed "${point}"`);
       const postgres = postgresOf(lane);
       await postgres.kill();
@@ -54,7 +67,11 @@ export function holderRuns(short: boolean): Run[] {
       const holder = await lane.another();
       const psn = await lane.psn();
       const deliveries = await schedule(psn, tag, mixed(lane));
-      const working = psn.work({ platforms: platformsOf(deliveries), untilQuiet: true, fault: { point, nth: 1, act: "wait" } });
+      const working = psn.work({
+        platforms: platformsOf(deliveries),
+        untilQuiet: true,
+        fault: { point, nth: 1, act: "wait" },
+      });
       if ((await psn.reached()) === undefined) throw new NotBroken(`nobody passed "${point}"`);
       await holder.kill();
       await psn.ask({ do: "go" });
@@ -79,7 +96,10 @@ const CUTS: readonly (readonly [where: string, cut: Cut, long?: true])[] = [
   ["in the settle's commit's answer", { words: ["psn.settle", "COMMIT"], side: "answer", bytes: 3 }, true],
 ];
 
-/** The connection to Postgres is cut in a statement, between a statement and its commit, and between a commit and its answer. */
+/**
+ * The connection to Postgres is cut in a statement, between a statement and its commit, and between a commit and its
+ * answer.
+ */
 export function databaseCutRuns(short: boolean): Run[] {
   return CUTS.filter(([, , long]) => !(short && long)).map(([where, cut]) => ({
     breaks: `connection to Postgres cut ${where}`,

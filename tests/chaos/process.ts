@@ -13,7 +13,10 @@ export interface Refused {
   readonly message: string;
 }
 
-/** One process of psn, and what can be asked of it. A dead one answers nothing: what was asked of it is thrown as `Gone`. */
+/**
+ * One process of psn, and what can be asked of it. A dead one answers nothing: what was asked of it is thrown as
+ * `Gone`.
+ */
 export interface Psn {
   readonly pid: number;
   readonly ask: (order: Order) => Promise<unknown>;
@@ -69,7 +72,10 @@ export async function startPsn(folder: string, env: Readonly<Record<string, stri
     errors = `${errors}${text}`.slice(-4000);
   });
   child.stdin.on("error", () => undefined);
-  const waiting = new Map<number, { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }>();
+  const waiting = new Map<
+    number,
+    { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }
+  >();
   const troubles: string[] = [];
   const points: string[] = [];
   let atPoint: (() => void) | undefined;

@@ -53,7 +53,10 @@ export type Order =
   /** To the process that waits at its fault point. */
   | { readonly do: "go" }
   | { readonly do: "stop" }
-  /** The wall clock of the process steps to so many milliseconds off, and with it the clock of the embedded database that it holds. */
+  /**
+   * The wall clock of the process steps to so many milliseconds off, and with it the clock of the embedded database
+   * that it holds.
+   */
   | { readonly do: "step"; readonly byMs: number }
   | { readonly do: "report"; readonly ids: readonly string[] }
   | { readonly do: "cancel" | "moveAway"; readonly id: string }

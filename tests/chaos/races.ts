@@ -29,7 +29,11 @@ export function takeoverRuns(database: DatabaseKind, targets: readonly Target[])
     const of = (lane: Lane) => targetOf(lane, like.name);
     const runs: Run[] = [];
     if (like.threads && like.duplicates !== "ask-human")
-      runs.push({ ...base, breaks: "taken over between two units, and awake again", go: (lane, tag) => overtaken(lane, of(lane), tag) });
+      runs.push({
+        ...base,
+        breaks: "taken over between two units, and awake again",
+        go: (lane, tag) => overtaken(lane, of(lane), tag),
+      });
     if (like.prepares)
       runs.push({
         ...base,
@@ -104,20 +108,25 @@ const SETTLED_MOST_MS = 6_000;
 async function settledBy(psn: Psn, deliveryIds: readonly string[]): Promise<readonly Told[]> {
   for (const deadline = Date.now() + SETTLED_MOST_MS; ; await Bun.sleep(200)) {
     const told = await psn.report(deliveryIds);
-    if (Date.now() > deadline || told.every(({ state }) => state === "published" || state === "unconfirmed")) return told;
+    if (Date.now() > deadline || told.every(({ state }) => state === "published" || state === "unconfirmed"))
+      return told;
   }
 }
 
 /** Many workers on one backlog; some of them die at any moment. */
 export function crowdRun(database: DatabaseKind, workers: number, dying: number, random: () => number): Run {
   return {
-    breaks: dying === 0 ? `${workers} workers at once` : `${workers} workers at once, ${dying} of them killed at any moment`,
+    breaks:
+      dying === 0 ? `${workers} workers at once` : `${workers} workers at once, ${dying} of them killed at any moment`,
     platform: "all",
     database,
     go: async (lane, tag) => {
       const targets = lane.targets.filter(({ name }) => name !== "mastodon, no keys");
       const wanted = targets.flatMap((target) =>
-        Array.from({ length: 7 }, (_, n) => ({ target, content: n === 0 ? "thread" : n === 1 ? "image" : "text" }) as const),
+        Array.from(
+          { length: 7 },
+          (_, n) => ({ target, content: n === 0 ? "thread" : n === 1 ? "image" : "text" }) as const,
+        ),
       );
       const own = await lane.psn();
       const crowd = await Promise.all(Array.from({ length: workers }, () => lane.another()));
@@ -129,9 +138,12 @@ export function crowdRun(database: DatabaseKind, workers: number, dying: number,
       await Promise.all(crowd.slice(0, dying).map((psn) => Bun.sleep(random() * 800).then(psn.kill)));
       const deliveries = await scheduling;
       const told = await settledBy(own, ids(deliveries));
-      const hands = new Set(told.flatMap(({ events }) => events.map((event) => /\(chaos-\d+\)/.exec(event)?.[0]).filter(Boolean)));
+      const hands = new Set(
+        told.flatMap(({ events }) => events.map((event) => /\(chaos-\d+\)/.exec(event)?.[0]).filter(Boolean)),
+      );
       // Where the embedded database lives, one worker is nearer to it than all others.
-      if (dying === 0 && database === "pg" && hands.size < 2) throw new NotBroken(`${hands.size} of ${workers} workers took anything`);
+      if (dying === 0 && database === "pg" && hands.size < 2)
+        throw new NotBroken(`${hands.size} of ${workers} workers took anything`);
       await Promise.all(crowd.map((psn) => (psn.alive() ? psn.ask({ do: "stop" }) : undefined)));
       await Promise.all(ended);
       for (const psn of crowd) await psn.end();
@@ -194,7 +206,9 @@ export function changeRun(database: DatabaseKind, random: () => number): Run {
       await own.ask({ do: "stop" });
       await working;
       // Who moved something away finds it unsent an hour before its time.
-      const moved = answers.filter(({ wish, answer }) => wish === "moveAway" && Array.isArray(answer)).map(({ id }) => id);
+      const moved = answers
+        .filter(({ wish, answer }) => wish === "moveAway" && Array.isArray(answer))
+        .map(({ id }) => id);
       const now = await own.report(ids(deliveries));
       const early = await publicAlready(
         deliveries.filter(({ id }) => moved.includes(id)),
@@ -210,14 +224,18 @@ export function changeRun(database: DatabaseKind, random: () => number): Run {
         if (early.has(one.told.id)) return { ...one, verdict: "doubled", why: "moved away, and public already" };
         if (won && said?.wish === "cancel" && one.verdict !== "cancelled")
           return { ...one, verdict: "doubled", why: `cancelled, and ${one.verdict}` };
-        if (!won && one.verdict === "cancelled") return { ...one, verdict: "lost", why: "cancelled, and its user was told it was not" };
+        if (!won && one.verdict === "cancelled")
+          return { ...one, verdict: "lost", why: "cancelled, and its user was told it was not" };
         return one;
       });
     },
   };
 }
 
-async function publicAlready(deliveries: readonly Scheduled[], told: Awaited<ReturnType<Psn["report"]>>): Promise<ReadonlySet<string>> {
+async function publicAlready(
+  deliveries: readonly Scheduled[],
+  told: Awaited<ReturnType<Psn["report"]>>,
+): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
   for (const { id, target } of deliveries) {
     const texts = told.find((one) => one.id === id)?.units.map(({ text }) => text) ?? [];
@@ -246,16 +264,22 @@ export function cancelRuns(database: DatabaseKind): Run[] {
       await working;
       const judged = await finish(lane, deliveries, psn);
       const wanted = taken ? "cancelled" : "once";
-      return judged.map((one) => (one.verdict === wanted ? one : { ...one, verdict: "lost", why: `${one.verdict}: ${one.why}` }));
+      return judged.map((one) =>
+        one.verdict === wanted ? one : { ...one, verdict: "lost", why: `${one.verdict}: ${one.why}` },
+      );
     },
   }));
 }
 
 function command(folder: string, argv: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...argv], { cwd: folder, env: { PATH: process.env["PATH"] ?? "", HOME: folder } });
+    const child = spawn(process.execPath, [MAIN, ...argv], {
+      cwd: folder,
+      env: { PATH: process.env["PATH"] ?? "", HOME: folder },
+    });
     let text = "";
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (some: string) => (text += some));
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (some: string) => (text += some));
     child.once("error", reject);
     child.once("close", (code) => resolve({ code: code ?? -1, text }));
   });

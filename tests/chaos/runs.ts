@@ -4,7 +4,8 @@ import type { Content, Told, View } from "./protocol.ts";
 import { judge, type Verdict } from "./truth.ts";
 
 /*
- * What all scenarios have in common: deliveries to schedule, healthy workers to finish them, and the platform to be asked.
+ * What all scenarios have in common: deliveries to schedule, healthy workers to finish them, and the platform to be
+ * asked.
  */
 
 /** One line of the table: what was broken, on which platform, over which database. */
@@ -51,7 +52,9 @@ function fitting({ pictures, threads }: Target, content: Content): Content {
   return content === "thread" && !threads ? "text" : content;
 }
 
-/** Posts whose texts are no other's. A target that cannot show pictures, or threads, is given plain text in their place. */
+/**
+ * Posts whose texts are no other's. A target that cannot show pictures, or threads, is given plain text in their place.
+ */
 export async function schedule(
   psn: Psn,
   tag: string,
@@ -69,7 +72,9 @@ export async function schedule(
   return fit.map(({ target, content }, n) => ({ id: ids[n] ?? "", target, image: content === "image" }));
 }
 
-export const platformsOf = (deliveries: readonly Scheduled[]): string[] => [...new Set(deliveries.map(({ target }) => target.platform))];
+export const platformsOf = (deliveries: readonly Scheduled[]): string[] => [
+  ...new Set(deliveries.map(({ target }) => target.platform)),
+];
 const idsOf = (deliveries: readonly Scheduled[]) => deliveries.map(({ id }) => id);
 
 /** Where nothing broke there is nothing that psn could be in doubt about. */
@@ -85,7 +90,12 @@ const ENDS = new Set(["published", "failed", "unconfirmed", "cancelled"]);
 const ROUNDS_MOST = 12;
 
 /** Lets a healthy worker finish, over and over with time passing between, until nothing is left to do. */
-export async function heal(lane: Lane, deliveries: readonly Scheduled[], by?: Psn, view: View = {}): Promise<readonly Told[]> {
+export async function heal(
+  lane: Lane,
+  deliveries: readonly Scheduled[],
+  by?: Psn,
+  view: View = {},
+): Promise<readonly Told[]> {
   const psn = by ?? (await lane.psn());
   const ids = idsOf(deliveries);
   const platforms = platformsOf(deliveries);
@@ -103,9 +113,10 @@ export async function heal(lane: Lane, deliveries: readonly Scheduled[], by?: Ps
 }
 
 /**
- * Healthy workers finish, the platforms are asked, and what nobody but a person can tell is told by one who has looked. A
- * delivery that was unconfirmed counts as such, unless what follows loses or doubles it, or a search would have told (but for
- * what came out only after it: `late`). `doubtful`: the platform left a person to judge, whatever it could have told.
+ * Healthy workers finish, the platforms are asked, and what nobody but a person can tell is told by one who has looked.
+ * A delivery that was unconfirmed counts as such, unless what follows loses or doubles it, or a search would have told
+ * (but for what came out only after it: `late`). `doubtful`: the platform left a person to judge, whatever it could
+ * have told.
  */
 export async function finish(
   lane: Lane,

@@ -3,7 +3,8 @@ import { killAll } from "./process.ts";
 import { chaos, holds, sumOf, tableOf } from "./suite.ts";
 
 /*
- * The short form of `bun run chaos`: worker processes die, connections are cut, answers are lost, and every post is out once.
+ * The short form of `bun run chaos`: worker processes die, connections are cut, answers are lost, and every post is out
+ * once.
  */
 
 afterAll(killAll);

@@ -8,8 +8,8 @@ import type { DatabaseKind, Lane } from "./ground.ts";
 import { finish, type Judged, type Run, schedule, targetOf } from "./runs.ts";
 
 /*
- * Ctrl-C and SIGTERM at a random moment of every command. Its exit code must be honest: 0 with everything done, or 130 and 143 with
- * nothing done, or with what is stored said.
+ * Ctrl-C and SIGTERM at a random moment of every command. Its exit code must be honest: 0 with everything done, or 130
+ * and 143 with nothing done, or with what is stored said.
  */
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -112,7 +112,11 @@ function posting(argv: readonly string[], stdin?: string): Kind {
 }
 
 /** A delivery that was changed, or was not. */
-function changing(argv: (post: string) => readonly string[], isChanged: (delivery: Delivery) => boolean, before?: "cancelled"): Kind {
+function changing(
+  argv: (post: string) => readonly string[],
+  isChanged: (delivery: Delivery) => boolean,
+  before?: "cancelled",
+): Kind {
   return async (ground, text) => {
     const post = await scheduled(ground, text);
     if (before) must(await ground.ask(["cancel", post]), "psn cancel");
@@ -123,7 +127,8 @@ function changing(argv: (post: string) => readonly string[], isChanged: (deliver
         const [is] = await deliveriesOf(ground, text);
         if (!is) return "it is gone";
         const changed = is.state !== was?.state || is.due !== was?.due;
-        if (stopped !== !changed) return `${stopped ? "stopped" : "exit 0"}, and it is ${changed ? "changed" : "as it was"}`;
+        if (stopped !== !changed)
+          return `${stopped ? "stopped" : "exit 0"}, and it is ${changed ? "changed" : "as it was"}`;
         if (changed && !isChanged(is)) return `it is ${is.state}, due ${is.due}`;
         // Nothing of it shall go out any more.
         if (is.state === "scheduled") must(await ground.ask(["cancel", post]), "psn cancel");
@@ -138,7 +143,8 @@ const reading =
   async () => ({ argv, honest: async () => "" });
 
 const accounts = async ({ ask }: StopGround) => must(await ask(["accounts"]), "psn accounts").stdout;
-const inDays = (days: number) => (delivery: Delivery) => Math.abs(Date.parse(delivery.due) - Date.now() - days * 86_400_000) < 600_000;
+const inDays = (days: number) => (delivery: Delivery) =>
+  Math.abs(Date.parse(delivery.due) - Date.now() - days * 86_400_000) < 600_000;
 
 const KINDS: Readonly<Record<string, Kind>> = {
   post: posting(["post", "TEXT", "--to", "feed:public"]),
@@ -161,7 +167,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
     return {
       argv: ["connect", "feed", join(ground.folder, name)],
       honest: async (stopped) =>
-        (await accounts(ground)).includes(`feed:${name} `) === stopped ? `${stopped ? "connected" : "not connected"} all the same` : "",
+        (await accounts(ground)).includes(`feed:${name} `) === stopped
+          ? `${stopped ? "connected" : "not connected"} all the same`
+          : "",
     };
   },
   disconnect: async (ground, text) => {
@@ -170,7 +178,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
     return {
       argv: ["disconnect", `feed:${name}`, "--yes"],
       honest: async (stopped) =>
-        (await accounts(ground)).includes(`feed:${name} `) === stopped ? "" : `${stopped ? "disconnected" : "connected"} all the same`,
+        (await accounts(ground)).includes(`feed:${name} `) === stopped
+          ? ""
+          : `${stopped ? "disconnected" : "connected"} all the same`,
     };
   },
   export: async (ground, text) => {
@@ -188,7 +198,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   "config set": async (ground) => {
     // The address is a secret, and no command shows it.
-    const value = async () => /^PSN_NOTIFY_URL=.*$/m.exec(await readFile(join(ground.folder, "config", "hub.env"), "utf8"))?.[0];
+    const value = async () =>
+      /^PSN_NOTIFY_URL=.*$/m.exec(await readFile(join(ground.folder, "config", "hub.env"), "utf8"))?.[0];
     const before = await value();
     const wanted = `https://notify.example/${crypto.randomUUID()}`;
     return {
@@ -208,7 +219,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
       honest: async (stopped, ran) => {
         const [delivery] = await deliveriesOf(ground, text);
         if (stopped && ran.stderr !== "") return "its first signal is no success";
-        if (delivery?.state !== "scheduled" && delivery?.state !== "published") return `it left the post ${delivery?.state}`;
+        if (delivery?.state !== "scheduled" && delivery?.state !== "published")
+          return `it left the post ${delivery?.state}`;
         return "";
       },
     };
@@ -237,7 +249,10 @@ export const INIT_MS = 4_000;
 const HOUR_MS = 3_600_000;
 
 function start({ folder, env }: Pick<StopGround, "folder" | "env">, argv: readonly string[], stdin = "") {
-  const child = spawn(process.execPath, [MAIN, ...argv], { cwd: folder, env: { PATH: process.env["PATH"] ?? "", HOME: folder, ...env } });
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] ?? "", HOME: folder, ...env },
+  });
   const said = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const)
     child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -254,7 +269,13 @@ function start({ folder, env }: Pick<StopGround, "folder" | "env">, argv: readon
 
 const CODES: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 130, SIGTERM: 143 };
 
-async function stopOne(ground: StopGround, name: string, trial: Trial, afterMs: number, by: NodeJS.Signals): Promise<Stop> {
+async function stopOne(
+  ground: StopGround,
+  name: string,
+  trial: Trial,
+  afterMs: number,
+  by: NodeJS.Signals,
+): Promise<Stop> {
   const what = `${name} (${by} after ${Math.round(afterMs)} ms)`;
   const settings = join(ground.folder, "config", "hub.env");
   const before = await readFile(settings, "utf8");
@@ -266,8 +287,15 @@ async function stopOne(ground: StopGround, name: string, trial: Trial, afterMs: 
   if (!stopped && !isDone(ran, name)) return { what, why: `exit ${ran.code}, ${ran.signal}: ${ran.stderr}` };
   const why = await trial.honest(stopped, ran);
   const whole = name === "config set" || (await readFile(settings, "utf8")) === before;
-  const post = trial.post === undefined ? {} : { post: { text: trial.post, stored: (await deliveriesOf(ground, trial.post)).length > 0 } };
-  return { what, why: why !== "" ? `${why}; it said: ${ran.stderr}` : whole ? "" : "hub.env is not what it was", ...post };
+  const post =
+    trial.post === undefined
+      ? {}
+      : { post: { text: trial.post, stored: (await deliveriesOf(ground, trial.post)).length > 0 } };
+  return {
+    what,
+    why: why !== "" ? `${why}; it said: ${ran.stderr}` : whole ? "" : "hub.env is not what it was",
+    ...post,
+  };
 }
 
 /** How long a command may go on after a signal, in milliseconds, on a machine with much to do. */
@@ -284,7 +312,14 @@ async function interrupt<T>(child: ChildProcess, by: NodeJS.Signals, ended: Prom
 }
 
 /** Stops each command `count` times, at moments spread over the time it takes when nobody stops it. */
-export async function stopCommands({ ground, random, count, only = COMMANDS, tag, lastsMs: known }: StopOptions): Promise<readonly Stop[]> {
+export async function stopCommands({
+  ground,
+  random,
+  count,
+  only = COMMANDS,
+  tag,
+  lastsMs: known,
+}: StopOptions): Promise<readonly Stop[]> {
   const stops: Stop[] = [];
   for (const [nth, name] of only.entries()) {
     const make = KINDS[name];
@@ -296,12 +331,18 @@ export async function stopCommands({ ground, random, count, only = COMMANDS, tag
       const began = performance.now();
       const ran = must(await start({ ...ground, folder: cwd ?? ground.folder }, argv, stdin).ended, name);
       lastsMs = performance.now() - began;
-      stops.push({ what: `${name}, not stopped`, why: await honest(false, ran), ...(post ? { post: { text: post, stored: true } } : {}) });
+      stops.push({
+        what: `${name}, not stopped`,
+        why: await honest(false, ran),
+        ...(post ? { post: { text: post, stored: true } } : {}),
+      });
     }
     for (let n = 1; n <= count; n += 1) {
       // One moment in each part of that time.
       const afterMs = ((n - 1 + random()) / count) * lastsMs;
-      stops.push(await stopOne(ground, name, await make(ground, textOf(n)), afterMs, random() < 0.5 ? "SIGINT" : "SIGTERM"));
+      stops.push(
+        await stopOne(ground, name, await make(ground, textOf(n)), afterMs, random() < 0.5 ? "SIGINT" : "SIGTERM"),
+      );
     }
   }
   return stops;

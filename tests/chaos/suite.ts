@@ -55,7 +55,9 @@ async function onGround(ground: Ground, wanted: Wanted): Promise<readonly Cell[]
   const { onRun, only = "" } = wanted;
   const like = await ground.lane("pg");
   const all = runsOf(like, wanted);
-  const chosen = all.filter(({ breaks, platform, database }) => `${breaks}, ${platform}, ${database}`.toLowerCase().includes(only));
+  const chosen = all.filter(({ breaks, platform, database }) =>
+    `${breaks}, ${platform}, ${database}`.toLowerCase().includes(only),
+  );
   if (chosen.length === 0) throw new Error(`nothing of ${all.length} scenarios is called "${only}"`);
 
   const cells = new Map<string, Cell>();
@@ -67,13 +69,17 @@ async function onGround(ground: Ground, wanted: Wanted): Promise<readonly Cell[]
       const ended = await attempt(lane, run, `${lane.name}r${serial}`);
       count(cells, run, ended);
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      onRun?.(`${seconds.padStart(5)} s  ${run.breaks}, ${run.platform}, ${run.database}${"error" in ended ? `: ${ended.error}` : ""}`);
+      onRun?.(
+        `${seconds.padStart(5)} s  ${run.breaks}, ${run.platform}, ${run.database}${"error" in ended ? `: ${ended.error}` : ""}`,
+      );
     }
   };
   const many = async (kind: DatabaseKind, first?: Lane) => {
     const queue = chosen.filter((run) => run.database === kind && !run.alone);
     const count = Math.min(LANES, Math.ceil(queue.length / RUNS_WORTH_A_LANE));
-    await Promise.all(Array.from({ length: count }, async (_, n) => work(n === 0 && first ? first : await ground.lane(kind), queue)));
+    await Promise.all(
+      Array.from({ length: count }, async (_, n) => work(n === 0 && first ? first : await ground.lane(kind), queue)),
+    );
   };
   await Promise.all([many("pg", like), many("embedded")]);
   const alone = chosen.filter((run) => run.alone);
@@ -171,7 +177,18 @@ async function attempt(lane: Lane, run: Run, tag: string): Promise<Ended> {
   }
 }
 
-const NONE = { runs: 0, deliveries: 0, once: 0, cancelled: 0, unconfirmed: 0, refused: 0, lost: 0, doubled: 0, failed: 0, notes: [] };
+const NONE = {
+  runs: 0,
+  deliveries: 0,
+  once: 0,
+  cancelled: 0,
+  unconfirmed: 0,
+  refused: 0,
+  lost: 0,
+  doubled: 0,
+  failed: 0,
+  notes: [],
+};
 
 function count(cells: Map<string, Cell>, { breaks, platform, database }: Run, ended: Ended): void {
   const add = (name: string, change: (cell: Cell) => Cell) => {
@@ -179,26 +196,62 @@ function count(cells: Map<string, Cell>, { breaks, platform, database }: Run, en
     cells.set(key, change(cells.get(key) ?? { ...NONE, breaks, platform: name, database }));
   };
   if ("error" in ended) {
-    add(platform, (cell) => ({ ...cell, runs: cell.runs + 1, failed: cell.failed + 1, notes: [...cell.notes, ended.error] }));
+    add(platform, (cell) => ({
+      ...cell,
+      runs: cell.runs + 1,
+      failed: cell.failed + 1,
+      notes: [...cell.notes, ended.error],
+    }));
     return;
   }
-  for (const name of new Set(ended.judged.map(({ target }) => target.name))) add(name, (cell) => ({ ...cell, runs: cell.runs + 1 }));
+  for (const name of new Set(ended.judged.map(({ target }) => target.name)))
+    add(name, (cell) => ({ ...cell, runs: cell.runs + 1 }));
   for (const { target, verdict, why, told } of ended.judged)
     add(target.name, (cell) => ({
       ...cell,
       deliveries: cell.deliveries + 1,
       [verdict]: cell[verdict] + 1,
-      notes: verdict === "lost" || verdict === "doubled" ? [...cell.notes, `${verdict}: ${why}; ${told.events.join(", ")}`] : cell.notes,
+      notes:
+        verdict === "lost" || verdict === "doubled"
+          ? [...cell.notes, `${verdict}: ${why}; ${told.events.join(", ")}`]
+          : cell.notes,
     }));
 }
 
-/** Never lost, never twice; in doubt only where a platform leaves it to a person, which is checked where it is counted. */
+/**
+ * Never lost, never twice; in doubt only where a platform leaves it to a person, which is checked where it is counted.
+ */
 export const holds = ({ lost, doubled, failed }: Cell): boolean => lost + doubled + failed === 0;
 
 /** The table: what broke, on which platform, over which database. */
 export function tableOf(cells: readonly Cell[]): string {
-  const head = ["what breaks", "platform", "database", "runs", "posts", "once", "cancelled", "unconfirmed", "refused", "lost", "doubled"];
-  const row = ({ breaks, platform, database, runs, deliveries, once, cancelled, unconfirmed, refused, lost, doubled, failed }: Cell) => [
+  const head = [
+    "what breaks",
+    "platform",
+    "database",
+    "runs",
+    "posts",
+    "once",
+    "cancelled",
+    "unconfirmed",
+    "refused",
+    "lost",
+    "doubled",
+  ];
+  const row = ({
+    breaks,
+    platform,
+    database,
+    runs,
+    deliveries,
+    once,
+    cancelled,
+    unconfirmed,
+    refused,
+    lost,
+    doubled,
+    failed,
+  }: Cell) => [
     failed > 0 ? `${breaks} (FAILED ${failed}x)` : breaks,
     platform,
     database,
@@ -207,14 +260,17 @@ export function tableOf(cells: readonly Cell[]): string {
   const rows = [head, ...cells.toSorted((a, b) => order(a).localeCompare(order(b))).map(row), row(sumOf(cells))];
   const widths = head.map((_, column) => Math.max(...rows.map((cellsOf) => cellsOf[column]?.length ?? 0)));
   return rows
-    .map((texts) => texts.map((text, n) => (n < 3 ? text.padEnd(widths[n] ?? 0) : text.padStart(widths[n] ?? 0))).join("  "))
+    .map((texts) =>
+      texts.map((text, n) => (n < 3 ? text.padEnd(widths[n] ?? 0) : text.padStart(widths[n] ?? 0))).join("  "),
+    )
     .join("\n");
 }
 
 const order = ({ breaks, platform, database }: Row) => `${breaks}\n${database}\n${platform}`;
 
 export function sumOf(cells: readonly Cell[]): Cell {
-  const sum = (field: keyof typeof NONE & Exclude<keyof Cell, "notes">) => cells.reduce((all, cell) => all + cell[field], 0);
+  const sum = (field: keyof typeof NONE & Exclude<keyof Cell, "notes">) =>
+    cells.reduce((all, cell) => all + cell[field], 0);
   return {
     breaks: "all",
     platform: "",

@@ -37,17 +37,26 @@ export async function recordsOf(pds: string, did: string): Promise<Holding[]> {
   let cursor: string | undefined;
   do {
     const page = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const answer = await fetch(`${pds}/xrpc/com.atproto.repo.listRecords?repo=${did}&collection=app.bsky.feed.post&limit=100${page}`);
+    const answer = await fetch(
+      `${pds}/xrpc/com.atproto.repo.listRecords?repo=${did}&collection=app.bsky.feed.post&limit=100${page}`,
+    );
     const { records, cursor: next } = Records.parse(await answer.json());
     for (const { uri, value } of records)
-      found.push({ id: uri, text: value.text, parent: value.reply?.parent.uri ?? null, media: value.embed?.images?.length ?? 0 });
+      found.push({
+        id: uri,
+        text: value.text,
+        parent: value.reply?.parent.uri ?? null,
+        media: value.embed?.images?.length ?? 0,
+      });
     cursor = records.length === 100 ? next : undefined;
   } while (cursor !== undefined);
   return found;
 }
 
 const Feed = z.object({
-  items: z.array(z.object({ id: z.string(), content_text: z.string().optional(), content_html: z.string().optional() })),
+  items: z.array(
+    z.object({ id: z.string(), content_text: z.string().optional(), content_html: z.string().optional() }),
+  ),
 });
 
 /** What a reader of the feed sees, by its JSON; its Atom and its page must show the same entries. */
@@ -68,7 +77,11 @@ export async function shownOf(folder: string): Promise<Holding[]> {
 export type Verdict = "once" | "lost" | "doubled" | "unconfirmed" | "cancelled" | "refused";
 
 /** One delivery, by what its platform holds; `why` says what is wrong, or nothing. */
-export function judge(told: Told, held: readonly Holding[], image: boolean): { readonly verdict: Verdict; readonly why: string } {
+export function judge(
+  told: Told,
+  held: readonly Holding[],
+  image: boolean,
+): { readonly verdict: Verdict; readonly why: string } {
   const found = told.units.map(({ text }) => held.filter((one) => one.text === text));
   const shape = `${told.state}${told.code === null ? "" : ` ${told.code}`}, held ${found.map((some) => some.length).join("+")}`;
   if (found.some((some) => some.length > 1)) return { verdict: "doubled", why: shape };
@@ -80,9 +93,11 @@ export function judge(told: Told, held: readonly Holding[], image: boolean): { r
   if (told.state !== "published" || found.some((some) => some.length === 0))
     return { verdict: "lost", why: `${shape}: ${told.message ?? ""}` };
   for (const [position, [one]] of found.entries()) {
-    if (one?.id !== told.units[position]?.ref) return { verdict: "lost", why: `psn names ${told.units[position]?.ref}, it is ${one?.id}` };
+    if (one?.id !== told.units[position]?.ref)
+      return { verdict: "lost", why: `psn names ${told.units[position]?.ref}, it is ${one?.id}` };
     const before = position === 0 ? null : (found[position - 1]?.[0]?.id ?? null);
-    if (one?.parent !== before) return { verdict: "lost", why: `unit ${position} answers ${one?.parent} and not ${before}` };
+    if (one?.parent !== before)
+      return { verdict: "lost", why: `unit ${position} answers ${one?.parent} and not ${before}` };
     if (image && position === 0 && one.media === 0) return { verdict: "lost", why: "its picture is not there" };
   }
   return { verdict: "once", why: "" };

@@ -20,12 +20,14 @@ import { isRecorder, RECORDER_HEADER, RECORDERS } from "./recorders.ts";
 import { PASS_TIME } from "./time.ts";
 
 /*
- * A worker of the chaos suite, as a process of its own: `bun worker.ts FOLDER`. It opens the hub in the folder as every psn
- * does, and does what it is told on stdin. It ends with its stdin, so that nothing of it outlives whoever started it.
+ * A worker of the chaos suite, as a process of its own: `bun worker.ts FOLDER`. It opens the hub in the folder as every
+ * psn does, and does what it is told on stdin. It ends with its stdin, so that nothing of it outlives whoever started
+ * it.
  */
 
 const [folder = ""] = process.argv.slice(2);
-const say = (line: Said) => new Promise<void>((resolve) => process.stdout.write(`${JSON.stringify(line)}\n`, () => resolve()));
+const say = (line: Said) =>
+  new Promise<void>((resolve) => process.stdout.write(`${JSON.stringify(line)}\n`, () => resolve()));
 
 // Whoever started it is gone, in whatever way.
 process.stdin.on("end", () => process.exit(0));
@@ -99,7 +101,8 @@ function worldFor(ids: readonly string[]) {
     return claims;
   };
   const load: Deliveries["load"] = async (...args) => later(await deliveries.load(...args));
-  const beat: Deliveries["beat"] = async (...args) => new Date((await deliveries.beat(...args)).getTime() + (view.travelMs ?? 0));
+  const beat: Deliveries["beat"] = async (...args) =>
+    new Date((await deliveries.beat(...args)).getTime() + (view.travelMs ?? 0));
   const { posts } = hub.world.stores;
   const findMedia: typeof posts.findMedia = async (...args) => {
     await Bun.sleep(view.filesMs ?? 0);
@@ -159,7 +162,10 @@ async function schedule(wishes: readonly Wish[]): Promise<string[]> {
     const account = accounts.find(({ id }) => id === accountId);
     if (!account) throw new Error("no such account");
     const [first = "", ...others] = texts;
-    const parts = [{ text: first, media: image ? [picture()] : [] }, ...others.map((text) => ({ text, media: [] }))] as const;
+    const parts = [
+      { text: first, media: image ? [picture()] : [] },
+      ...others.map((text) => ({ text, media: [] })),
+    ] as const;
     const draft = { parts, overrides: {}, split: false, numbered: false };
     const due = { at: new Date(dueAt), wallTime: null, timeZone: null };
     const { postId } = await schedulePost(plain, user.id, draft, [account], due, null);
@@ -171,7 +177,16 @@ async function schedule(wishes: readonly Wish[]): Promise<string[]> {
 function picture(): NewMedia {
   const content = new Uint8Array(png(8, 8));
   const sha256 = new Bun.CryptoHasher("sha256").update(content).digest("hex");
-  return { id: Bun.randomUUIDv7(), kind: "image", mime: "image/png", bytes: content.length, width: 8, height: 8, sha256, content };
+  return {
+    id: Bun.randomUUIDv7(),
+    kind: "image",
+    mime: "image/png",
+    bytes: content.length,
+    width: 8,
+    height: 8,
+    sha256,
+    content,
+  };
 }
 
 async function report(ids: readonly string[]): Promise<Told[]> {
@@ -205,7 +220,8 @@ async function passTime(ids: readonly string[]): Promise<void> {
   const database = await openDatabase({ dataFolder: join(folder, "data"), use: "session" });
   try {
     await database.asOwner?.(async (client) => {
-      for (const statement of PASS_TIME) await client.query(statement, statement.includes("$1") ? [`{${ids.join(",")}}`] : []);
+      for (const statement of PASS_TIME)
+        await client.query(statement, statement.includes("$1") ? [`{${ids.join(",")}}`] : []);
     });
   } finally {
     await database.close();
@@ -238,7 +254,9 @@ async function obey(order: Order): Promise<unknown> {
     case "resolve":
       return (await resolveDelivery(plain, user.id, order.id, order.live ?? undefined)).deliveries.map(({ id }) => id);
     case "recover":
-      return (await recoverHub({ world: plain, notes: hub.notes, users: [user.id], signal: new AbortController().signal })).length;
+      return (
+        await recoverHub({ world: plain, notes: hub.notes, users: [user.id], signal: new AbortController().signal })
+      ).length;
     case "readAccess":
       return access(order.accountId);
     case "storeAccess":

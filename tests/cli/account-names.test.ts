@@ -27,7 +27,8 @@ interface Listed {
   readonly subject: string;
 }
 const listed = async () => documentOf(await hub.psn(["accounts", "--json"]))["accounts"] as readonly Listed[];
-const named = async (platform: string) => (await listed()).filter(({ name }) => name.startsWith(`${platform}:`)).map(({ name }) => name);
+const named = async (platform: string) =>
+  (await listed()).filter(({ name }) => name.startsWith(`${platform}:`)).map(({ name }) => name);
 
 describe("feeds in folders of one name", () => {
   beforeAll(async () => {
@@ -44,7 +45,9 @@ describe("feeds in folders of one name", () => {
     for (const name of names) expect(await hub.psn(["post", `to ${name}`, "--to", name])).toMatchObject({ code: 0 });
     const texts = await Promise.all(folders.map((folder) => readFile(join(folder, "feed.json"), "utf8")));
     for (const text of texts) expect(names.filter((name) => text.includes(`to ${name}"`))).toHaveLength(1);
-    const queue = documentOf(await hub.psn(["queue", "--all", "--json"]))["deliveries"] as { account: { handle: string } }[];
+    const queue = documentOf(await hub.psn(["queue", "--all", "--json"]))["deliveries"] as {
+      account: { handle: string };
+    }[];
     expect(new Set(queue.map(({ account }) => `feed:${account.handle}`))).toEqual(new Set(names));
   });
 
@@ -57,7 +60,10 @@ describe("feeds in folders of one name", () => {
       code: 0,
       stdout: expect.stringContaining(`reconnect ${tagged}`),
     });
-    expect(await hub.psn(["disconnect", tagged, "--yes"])).toMatchObject({ code: 0, stdout: expect.stringContaining(tagged) });
+    expect(await hub.psn(["disconnect", tagged, "--yes"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(tagged),
+    });
     expect(await named("feed")).toEqual(names.filter((name) => name !== tagged));
   });
 });
@@ -65,7 +71,9 @@ describe("feeds in folders of one name", () => {
 describe("accounts of two servers that call themselves alike", () => {
   test("have names of their own, and each server gets its own post", async () => {
     for (const { origin, token } of servers)
-      expect(await hub.psn(["connect", "mastodon", origin, "--token-stdin"], { stdin: `${token}\n` })).toMatchObject({ code: 0 });
+      expect(await hub.psn(["connect", "mastodon", origin, "--token-stdin"], { stdin: `${token}\n` })).toMatchObject({
+        code: 0,
+      });
     const names = await named("mastodon");
     expect(names).toContain("mastodon:ada@mastodon.example");
     expect(names).toContainEqual(expect.stringMatching(/^mastodon:ada@mastodon\.example#[0-9a-f]{4}$/));
@@ -73,16 +81,21 @@ describe("accounts of two servers that call themselves alike", () => {
     const held = servers.map(({ statuses }) => statuses.map(({ text }) => text));
     expect(held.map((texts) => texts.length)).toEqual([1, 1]);
     expect(new Set(held.flat())).toEqual(new Set(names.map((name) => `for ${name}`)));
-    expect(await hub.psn(["post", "x", "--to", "mastodon", "--dry-run"])).toMatchObject({ stderr: expect.stringContaining("2 accounts") });
+    expect(await hub.psn(["post", "x", "--to", "mastodon", "--dry-run"])).toMatchObject({
+      stderr: expect.stringContaining("2 accounts"),
+    });
     const doctor = documentOf(await hub.psn(["doctor", "--json"]))["checks"] as { name: string; status: string }[];
-    expect(doctor.filter(({ name }) => names.includes(name.replace("account ", ""))).map(({ status }) => status)).toEqual(["ok", "ok"]);
+    expect(
+      doctor.filter(({ name }) => names.includes(name.replace("account ", ""))).map(({ status }) => status),
+    ).toEqual(["ok", "ok"]);
   });
 
   test("as an earlier psn left them, with one name, are told apart, and the short name is refused", async () => {
     await hub.rows("UPDATE psn.accounts SET handle = 'ada@mastodon.example' WHERE platform = 'mastodon'");
     const names = await named("mastodon");
     expect(new Set(names).size).toBe(2);
-    for (const name of names) expect(await hub.psn(["post", "y", "--to", name, "--dry-run"])).toMatchObject({ code: 0 });
+    for (const name of names)
+      expect(await hub.psn(["post", "y", "--to", name, "--dry-run"])).toMatchObject({ code: 0 });
     const short = await hub.psn(["disconnect", "mastodon:ada@mastodon.example", "--yes"]);
     expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining(names.join(", ")) });
     const [first] = servers;

@@ -5,8 +5,9 @@ import { documentOf, type Ran, type TestHub, testHub } from "../support/cli.ts";
 import { atMost } from "../support/until.ts";
 
 /*
- * What psn advises is accepted: every state of a delivery, with every health of its account, while a worker is at it, while psn waits
- * to ask again, and when nothing is planned. And what each verb does with a post of which only some deliveries are in its states.
+ * What psn advises is accepted: every state of a delivery, with every health of its account, while a worker is at it,
+ * while psn waits to ask again, and when nothing is planned. And what each verb does with a post of which only some
+ * deliveries are in its states.
  */
 
 let hub: TestHub;
@@ -19,7 +20,10 @@ beforeAll(async () => {
 afterAll(() => hub.close());
 
 type Health = "ok" | "needs-reconnect" | "disconnected";
-/** at work: a worker has it. settling: psn waits until it asks again. over: its worker is dead. idle: nobody has or had it. */
+/**
+ * at work: a worker has it. settling: psn waits until it asks again. over: its worker is dead. idle: nobody has or had
+ * it.
+ */
 type Hands = "at work" | "settling" | "over" | "idle";
 interface Situation {
   readonly state: DeliveryState;
@@ -39,8 +43,12 @@ const situations = DELIVERY_STATES.flatMap((state) =>
   (["ok", "needs-reconnect", "disconnected"] as const).flatMap((health) =>
     (Object.keys(HANDS) as Hands[])
       // What is claimed is in somebody's hands; a disconnect leaves a worker its lease; nobody holds the rest.
-      .filter((hands) => (state === "unconfirmed" ? hands !== "settling" : LEASED.includes(state) ? hands !== "idle" : hands === "idle"))
-      .flatMap((hands) => (state === "held" ? [null, "LATE", "AUTH_REVOKED"] : [null]).map((code) => ({ state, health, hands, code }))),
+      .filter((hands) =>
+        state === "unconfirmed" ? hands !== "settling" : LEASED.includes(state) ? hands !== "idle" : hands === "idle",
+      )
+      .flatMap((hands) =>
+        (state === "held" ? [null, "LATE", "AUTH_REVOKED"] : [null]).map((code) => ({ state, health, hands, code })),
+      ),
   ),
 );
 
@@ -50,20 +58,22 @@ async function bring({ state, health, hands, code }: Situation): Promise<void> {
   await hub.rows("UPDATE psn.accounts SET health = $1, health_reason = 'it was revoked'", [health]);
   await hub.rows(
     `UPDATE psn.deliveries SET state = $1, worker = $2, lease_until = now() + $3::interval, code = $4, message = NULL,
-       wake_at = now() + interval '1 hour', published_at = CASE WHEN $1 = 'published' THEN now() END, fence = fence + 1 WHERE id = $5`,
+       wake_at = now() + interval '1 hour', published_at = CASE WHEN $1 = 'published'
+         THEN now() END, fence = fence + 1 WHERE id = $5`,
     [state, worker, lease, code, id],
   );
   const unit = state === "published" || state === "pending" ? state : sent ? "sending" : "waiting";
   await hub.rows(
-    "UPDATE psn.delivery_units SET state = $1, sent_at = CASE WHEN $2 THEN now() END, ref_id = NULL, ref_url = NULL, handle = NULL WHERE delivery_id = $3",
+    "UPDATE psn.delivery_units SET state = $1, sent_at = CASE WHEN $2 THEN now() END, ref_id = NULL, ref_url = " +
+      "NULL, handle = NULL WHERE delivery_id = $3",
     [unit, sent, id],
   );
 }
 
 /** The commands in a text, as argv. */
 const commandsIn = (text: string) =>
-  [...text.matchAll(/psn ((?:resolve|retry|cancel|connect|show|move|recover|queue)(?: (?!or\b)[^\s,;|()]+)*)/g)].map(([, words = ""]) =>
-    words.replace("URL", "https://example.com/1").split(" "),
+  [...text.matchAll(/psn ((?:resolve|retry|cancel|connect|show|move|recover|queue)(?: (?!or\b)[^\s,;|()]+)*)/g)].map(
+    ([, words = ""]) => words.replace("URL", "https://example.com/1").split(" "),
   );
 
 async function accepted(commands: readonly (readonly string[])[], situation: Situation): Promise<void> {
@@ -111,8 +121,12 @@ describe("what psn advises is accepted", () => {
 
   test("doctor's too", async () => {
     await bring({ state: "scheduled", health: "needs-reconnect", hands: "idle", code: null });
-    const { checks } = documentOf(await hub.psn(["doctor", "--json"])) as { checks: { name: string; fix: string | null }[] };
-    const fixes = checks.flatMap(({ name, fix }) => (name.startsWith("account") && fix !== null ? commandsIn(fix) : []));
+    const { checks } = documentOf(await hub.psn(["doctor", "--json"])) as {
+      checks: { name: string; fix: string | null }[];
+    };
+    const fixes = checks.flatMap(({ name, fix }) =>
+      name.startsWith("account") && fix !== null ? commandsIn(fix) : [],
+    );
     expect(fixes).toEqual([["connect", "feed:notes"]]);
     await accepted(fixes, { state: "scheduled", health: "needs-reconnect", hands: "idle", code: null });
   });
@@ -120,7 +134,9 @@ describe("what psn advises is accepted", () => {
 
 describe("next is when somebody looks again", () => {
   const next = async () => {
-    const { deliveries } = documentOf(await hub.psn(["show", id, "--json"])) as { deliveries: [{ next: string | null }] };
+    const { deliveries } = documentOf(await hub.psn(["show", id, "--json"])) as {
+      deliveries: [{ next: string | null }];
+    };
     return deliveries[0].next;
   };
   test.each([
@@ -166,25 +182,34 @@ describe("of a post, only what is in the verb's states", () => {
     await bring({ state: "cancelled", health: "ok", hands: "idle", code: null });
     await hub.rows("UPDATE psn.accounts SET health = 'ok'");
     const secret = `whsec_${randomBytes(32).toString("base64")}`;
-    expect(await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-stdin"], { stdin: secret })).toMatchObject({ code: 0 });
+    expect(
+      await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-stdin"], { stdin: secret }),
+    ).toMatchObject({ code: 0 });
   });
   beforeEach(async () => {
     both = String(documentOf(await hub.psn(["post", "for both", "--to", "all", "--in", "3d", "--json"]))["post"]);
   });
   const set = (platform: string, state: DeliveryState) =>
     hub.rows(
-      "UPDATE psn.deliveries d SET state = $1 FROM psn.accounts a WHERE a.id = d.account_id AND a.platform = $2 AND d.post_id = $3",
+      "UPDATE psn.deliveries d SET state = $1 FROM psn.accounts a WHERE a.id = d.account_id AND a.platform = $2 " +
+        "AND d.post_id = $3",
       [state, platform, both],
     );
 
-  test.each(["failed", "held", "cancelled"] as const)("retry takes what is %s, and what is scheduled keeps its time", async (state) => {
-    await set("feed", state);
-    expect(leftOf(await hub.psn(["retry", both, "--dry-run", "--json"]))).toEqual(["webhook scheduled"]);
-    const ran = await hub.psn(["retry", both]);
-    expect(ran).toMatchObject({ code: 0, stderr: expect.stringMatching(/^left as it is: webhook:127\.0\.0\.1:1, scheduled\n/) });
-    expect(ran.stdout).not.toContain("webhook");
-    expect(await states()).toEqual({ feed: "scheduled", webhook: "scheduled, later" });
-  });
+  test.each(["failed", "held", "cancelled"] as const)(
+    "retry takes what is %s, and what is scheduled keeps its time",
+    async (state) => {
+      await set("feed", state);
+      expect(leftOf(await hub.psn(["retry", both, "--dry-run", "--json"]))).toEqual(["webhook scheduled"]);
+      const ran = await hub.psn(["retry", both]);
+      expect(ran).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(/^left as it is: webhook:127\.0\.0\.1:1, scheduled\n/),
+      });
+      expect(ran.stdout).not.toContain("webhook");
+      expect(await states()).toEqual({ feed: "scheduled", webhook: "scheduled, later" });
+    },
+  );
 
   test("retry of what is only scheduled is refused, and says how to send it sooner", async () => {
     const ran = await hub.psn(["retry", both]);

@@ -3,11 +3,21 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { noise, png } from "../../scripts/png.ts";
-import { failed, filesOf, picture, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
+import {
+  failed,
+  filesOf,
+  picture,
+  psn,
+  type Refusal,
+  refusedBy,
+  scratch,
+  type TestHub,
+  testHub,
+} from "../support/cli.ts";
 
 /*
- * Whatever a person can get wrong: one message that says what is wrong and what mends it, the exit code of the design, and
- * nothing is changed.
+ * Whatever a person can get wrong: one message that says what is wrong and what mends it, the exit code of the design,
+ * and nothing is changed.
  */
 
 let hub: TestHub;
@@ -26,7 +36,12 @@ describe("the post", () => {
     await refused(["post", ""], "POST_INVALID", /feed:notes/);
     await refused(["post", "   \n\t "], "POST_INVALID", /feed:notes/);
     await refused(["post", "-"], "POST_INVALID", /feed:notes/, "");
-    await refused(["post", "-"], "POST_INVALID", /standard input is not text in UTF-8.*\n.*UTF-8/, Uint8Array.of(0x68, 0xff, 0xfe));
+    await refused(
+      ["post", "-"],
+      "POST_INVALID",
+      /standard input is not text in UTF-8.*\n.*UTF-8/,
+      Uint8Array.of(0x68, 0xff, 0xfe),
+    );
     await refused(["post", "-"], "POST_INVALID", /standard input is not text/, "null \0 byte");
   });
 
@@ -57,15 +72,25 @@ describe("the post", () => {
     await refused(["post", "look", "--alt", "nothing to describe"], "USAGE", "--media");
     // What one platform takes may be too large for another.
     const secret = `whsec_${randomBytes(32).toString("base64")}`;
-    expect((await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-stdin"], { stdin: secret })).code).toBe(0);
+    expect(
+      (await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-stdin"], { stdin: secret })).code,
+    ).toBe(0);
     await write("large.png", noise(5_100_000));
-    await refused([...media("large.png"), "--to", "all"], "POST_INVALID", /^(?!.*feed:notes).*webhook:127\.0\.0\.1:1: image 1 .*5000000/);
+    await refused(
+      [...media("large.png"), "--to", "all"],
+      "POST_INVALID",
+      /^(?!.*feed:notes).*webhook:127\.0\.0\.1:1: image 1 .*5000000/,
+    );
     expect((await hub.psn(["disconnect", "webhook", "--yes"])).code).toBe(0);
   });
 
   test("more media than the platform takes", async () => {
     const path = await picture(join(hub.folder, "media"));
-    await refused(["post", "look", ...Array.from({ length: 40 }, () => ["--media", path]).flat()], "POST_INVALID", /40/);
+    await refused(
+      ["post", "look", ...Array.from({ length: 40 }, () => ["--media", path]).flat()],
+      "POST_INVALID",
+      /40/,
+    );
   });
 
   test("files that are missing, folders, no text, or whose front matter is wrong", async () => {
@@ -77,7 +102,11 @@ describe("the post", () => {
     await mkdir(join(hub.folder, "folder.md"), { recursive: true });
     await refused(["post", "folder.md"], "FILE_UNREADABLE", /folder\.md/);
     await refused(await file(Uint8Array.of(0xff, 0xfe, 0x41)), "POST_INVALID", /draft\.md is not text in UTF-8/);
-    await refused(await file("---\nto: [feed\n---\nhello"), "POST_INVALID", /draft\.md:\d+: the front matter is no YAML/);
+    await refused(
+      await file("---\nto: [feed\n---\nhello"),
+      "POST_INVALID",
+      /draft\.md:\d+: the front matter is no YAML/,
+    );
     await refused(await file("---\nto: feed\nhello"), "POST_INVALID", /draft\.md:1: the front matter[\s\S]*---/);
     await refused(
       await file("---\nmedai: cat.png\n---\nhello"),
@@ -85,7 +114,11 @@ describe("the post", () => {
       /draft\.md:2: psn does not know the key "medai"[\s\S]*did you mean media\?/,
     );
     await refused(await file("---\ndate: tomorrow\n---\nhello"), "POST_INVALID", /did you mean at\?/);
-    await refused(await file("---\nvisibility: everybody\n---\nhello"), "POST_INVALID", /draft\.md:2: visibility must be one of/);
+    await refused(
+      await file("---\nvisibility: everybody\n---\nhello"),
+      "POST_INVALID",
+      /draft\.md:2: visibility must be one of/,
+    );
     await refused(await file("---\nmedia: nowhere.png\n---\nhello"), "FILE_UNREADABLE", /nowhere\.png does not exist/);
     await refused(await file("---\nat: yesterday 9am\n---\nhello"), "TIME_INVALID", /past|yesterday/);
     await refused(await file("---\nto: feed\n---\n"), "POST_INVALID", /nothing to post/);
@@ -185,7 +218,9 @@ describe("the same idempotency key", () => {
     const before = await hub.state();
     const second = JSON.parse((await hub.psn(argv)).stdout);
     expect(second).toEqual({ ...first, repeated: true, due: expect.any(String) });
-    const other = JSON.parse((await hub.psn(["post", "another text", "--idempotency-key", "launch-1", "--json"])).stdout);
+    const other = JSON.parse(
+      (await hub.psn(["post", "another text", "--idempotency-key", "launch-1", "--json"])).stdout,
+    );
     expect(other).toMatchObject({ post: first.post, repeated: true });
     expect(await hub.state()).toBe(before);
   });

@@ -9,8 +9,8 @@ import { hubEnvOf, openPlace, type Place } from "../journeys/place.ts";
 import { binary, documentOf, filesOf, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /*
- * What can be wrong with keys, plans, projects and servers at Neon and Trigger.dev: one message, its code, a fix, and nothing
- * half-made that the next run does not finish.
+ * What can be wrong with keys, plans, projects and servers at Neon and Trigger.dev: one message, its code, a fix, and
+ * nothing half-made that the next run does not finish.
  */
 
 let place: Place;
@@ -27,7 +27,11 @@ function ended(ran: Ran, code: ErrorCode): string {
   const { error } = documentOf(ran) as {
     readonly error: { readonly code: string; readonly message: string; readonly hint: string | null };
   };
-  expect(error, ran.stdout).toMatchObject({ code, message: expect.stringMatching(/./), hint: expect.stringMatching(/./) });
+  expect(error, ran.stdout).toMatchObject({
+    code,
+    message: expect.stringMatching(/./),
+    hint: expect.stringMatching(/./),
+  });
   expect(ran).toMatchObject({ code: ERRORS[code].exit, stderr: "" });
   const secrets = [
     place.neon.apiKey,
@@ -45,7 +49,9 @@ async function finishes(): Promise<void> {
   const ran = await place.initHere();
   expect(ran, ran.stdout).toMatchObject({ code: 0 });
   expect([place.neon.projects.length, place.trigger.projects.length]).toEqual([1, 1]);
-  expect(await place.sql("SELECT count(*)::integer AS n FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'psn\\_%'")).toEqual([{ n: 1 }]);
+  expect(
+    await place.sql("SELECT count(*)::integer AS n FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'psn\\_%'"),
+  ).toEqual([{ n: 1 }]);
 }
 
 describe("keys", () => {
@@ -109,7 +115,9 @@ describe("projects", () => {
   test("one that runs somebody else's tasks is neither taken over nor deployed to", async () => {
     const project = place.trigger.addProject("shop");
     place.trigger.deploy({ project, tasks: [{ id: "send-invoice" }] });
-    expect(ended(await place.initHere({ more: ["--trigger-project", "shop"] }), "STATE_CONFLICT")).toContain("send-invoice");
+    expect(ended(await place.initHere({ more: ["--trigger-project", "shop"] }), "STATE_CONFLICT")).toContain(
+      "send-invoice",
+    );
     const told = place.trigger.requests.length;
     ended(await psn(["deploy", "--json"], { cwd: place.folder }), "STATE_CONFLICT");
     expect(place.trigger.requests.slice(told).filter(({ method }) => method !== "GET")).toEqual([]);
@@ -155,7 +163,9 @@ describe("databases", () => {
   test("one whose schema psn is somebody else's: nothing of it is touched", async () => {
     await asOwner("CREATE SCHEMA psn; CREATE TABLE psn.notes (id integer)");
     expect(ended(await place.initHere(), "STATE_CONFLICT")).toContain("another database");
-    expect(await asOwner("SELECT tablename::text FROM pg_tables WHERE schemaname = 'psn'")).toEqual([{ tablename: "notes" }]);
+    expect(await asOwner("SELECT tablename::text FROM pg_tables WHERE schemaname = 'psn'")).toEqual([
+      { tablename: "notes" },
+    ]);
     await asOwner("DROP SCHEMA psn CASCADE");
     await finishes();
   });
@@ -174,7 +184,9 @@ describe("servers", () => {
       cwd: await scratch(),
       stdin: place.neon.apiKey,
     });
-    expect(documentOf(elsewhere)).toMatchObject({ error: { code: "VENDOR_CHANGED", hint: "psn config get NEON_API_HOST" } });
+    expect(documentOf(elsewhere)).toMatchObject({
+      error: { code: "VENDOR_CHANGED", hint: "psn config get NEON_API_HOST" },
+    });
     page.close();
     await finishes();
   });
@@ -186,21 +198,36 @@ describe("servers", () => {
     await writeFile(secret, `whsec_${Buffer.alloc(32, 7).toString("base64")}`);
     await psn(["connect", "webhook", url, "--secret-file", secret, "--json"], { cwd: place.folder });
     const file = join(place.folder, "config", "hub.env");
-    await writeFile(file, (await readFile(file, "utf8")).replace(/^TRIGGER_SECRET_KEY=.*$/m, "TRIGGER_SECRET_KEY=tr_prod_revoked"));
+    await writeFile(
+      file,
+      (await readFile(file, "utf8")).replace(/^TRIGGER_SECRET_KEY=.*$/m, "TRIGGER_SECRET_KEY=tr_prod_revoked"),
+    );
     const ran = await psn(["post", "safe", "--in", "1h"], { cwd: place.folder });
-    expect(ran).toMatchObject({ code: 0, stderr: expect.stringMatching(/does not accept TRIGGER_SECRET_KEY[\s\S]*watchdog/) });
-    expect(documentOf(await psn(["queue", "--json"], { cwd: place.folder }))).toMatchObject({ deliveries: [{ state: "scheduled" }] });
+    expect(ran).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/does not accept TRIGGER_SECRET_KEY[\s\S]*watchdog/),
+    });
+    expect(documentOf(await psn(["queue", "--json"], { cwd: place.folder }))).toMatchObject({
+      deliveries: [{ state: "scheduled" }],
+    });
   });
 
   test("deploying without Node says what is missing", async () => {
     await finishes();
     const bare = await scratch("bare");
     const ran = await binary(["deploy", "--dry-run", "--json"], { cwd: place.folder, env: { PATH: bare } }).ended;
-    expect(documentOf(ran)).toMatchObject({ error: { code: "DEPLOY_FAILED", hint: expect.stringContaining("install Node") } });
+    expect(documentOf(ran)).toMatchObject({
+      error: { code: "DEPLOY_FAILED", hint: expect.stringContaining("install Node") },
+    });
   });
 
   test.each([
-    ["without Docker", undefined, /Docker is not installed here/, "install Docker: https://docs.docker.com/engine/install/"],
+    [
+      "without Docker",
+      undefined,
+      /Docker is not installed here/,
+      "install Docker: https://docs.docker.com/engine/install/",
+    ],
     [
       "with Docker and no buildx",
       "echo \"docker: 'buildx' is not a docker command.\" >&2; exit 1",
@@ -220,7 +247,9 @@ describe("servers", () => {
     if (docker !== undefined) await writeFile(join(tools, "docker"), `#!/bin/sh\n${docker}\n`, { mode: 0o755 });
     const told = place.trigger.requests.length;
     const ran = await binary(["deploy", "--json"], { cwd: place.folder, env: { PATH: tools } }).ended;
-    expect(documentOf(ran)).toMatchObject({ error: { code: "DEPLOY_FAILED", message: expect.stringMatching(says), hint } });
+    expect(documentOf(ran)).toMatchObject({
+      error: { code: "DEPLOY_FAILED", message: expect.stringMatching(says), hint },
+    });
     expect(place.trigger.requests.slice(told).filter(({ method }) => method !== "GET")).toEqual([]);
   });
 
@@ -229,7 +258,9 @@ describe("servers", () => {
     const before = [hubEnvOf(place.folder), await filesOf(place.folder)];
     const [asked, told] = [place.neon.requests.length, place.trigger.requests.length];
     for (const argv of [["init", "--neon", "--trigger"], ["destroy"], ["init"]])
-      expect(await psn([...argv, "--dry-run", "--json"], { cwd: place.folder }), argv.join(" ")).toMatchObject({ code: 0 });
+      expect(await psn([...argv, "--dry-run", "--json"], { cwd: place.folder }), argv.join(" ")).toMatchObject({
+        code: 0,
+      });
     expect([place.neon.requests.length, place.trigger.requests.length]).toEqual([asked, told]);
     expect([hubEnvOf(place.folder), await filesOf(place.folder)]).toEqual(before);
   });
@@ -245,12 +276,17 @@ describe("a hub that lives elsewhere", () => {
   test("keeps its database, and is not given a clock that could not reach it", async () => {
     const before = await hub.state();
     const [asked, told] = [place.neon.requests.length, place.trigger.requests.length];
-    const neon = await hub.psn(["init", "--neon", "--neon-api-key-stdin", "--neon-api-host", place.neon.host, "--json"], {
-      stdin: place.neon.apiKey,
-    });
+    const neon = await hub.psn(
+      ["init", "--neon", "--neon-api-key-stdin", "--neon-api-host", place.neon.host, "--json"],
+      {
+        stdin: place.neon.apiKey,
+      },
+    );
     expect(documentOf(neon)).toMatchObject({ error: { code: "STATE_CONFLICT" } });
     const trigger = await hub.psn(["init", "--trigger", "--trigger-url", place.trigger.origin, "--json"]);
-    expect(documentOf(trigger)).toMatchObject({ error: { code: "STATE_CONFLICT", hint: expect.stringContaining("another folder") } });
+    expect(documentOf(trigger)).toMatchObject({
+      error: { code: "STATE_CONFLICT", hint: expect.stringContaining("another folder") },
+    });
     expect([place.neon.requests.length, place.trigger.requests.length]).toEqual([asked, told]);
     expect(await hub.state()).toBe(before);
   });

@@ -9,12 +9,22 @@ import { knownMigrations } from "@psn/core/db/migrations.ts";
 import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { setEnvValue, unsetEnvValue } from "@psn/core/utils/env.ts";
 import { beforeAll, describe, expect, test } from "vitest";
-import { binary, failed, filesOf, psn, type Refusal, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
+import {
+  binary,
+  failed,
+  filesOf,
+  psn,
+  type Refusal,
+  refusedBy,
+  scratch,
+  type TestHub,
+  testHub,
+} from "../support/cli.ts";
 import { freshDatabase, sharedPostgres } from "../support/shared-postgres.ts";
 
 /*
- * A hub whose settings or whose database cannot be used: one message that says what is wrong and what mends it, the exit
- * code of the design, and nothing is changed.
+ * A hub whose settings or whose database cannot be used: one message that says what is wrong and what mends it, the
+ * exit code of the design, and nothing is changed.
  */
 
 let hub: TestHub;
@@ -63,9 +73,15 @@ describe("hub.env", () => {
   });
 
   test("that is malformed", async () => {
-    await with_(`${feedOnly}\nthis is no setting\n`, () => unusable("CONFIG_INVALID", /hub\.env:\d+ is not of the form NAME=value/));
-    await with_(`${feedOnly}\nPSN_DATA="never ends\n`, () => unusable("CONFIG_INVALID", /PSN_DATA begins with " and never ends/));
-    await with_(`${feedOnly}\nPSN_TIME_ZONE=Mars/Base\n`, () => unusable("CONFIG_INVALID", /PSN_TIME_ZONE .*IANA time zone/));
+    await with_(`${feedOnly}\nthis is no setting\n`, () =>
+      unusable("CONFIG_INVALID", /hub\.env:\d+ is not of the form NAME=value/),
+    );
+    await with_(`${feedOnly}\nPSN_DATA="never ends\n`, () =>
+      unusable("CONFIG_INVALID", /PSN_DATA begins with " and never ends/),
+    );
+    await with_(`${feedOnly}\nPSN_TIME_ZONE=Mars/Base\n`, () =>
+      unusable("CONFIG_INVALID", /PSN_TIME_ZONE .*IANA time zone/),
+    );
     await with_(`${feedOnly}\nDATABASE_URL=mysql://x:${PASSWORD}@127.0.0.1/x\n`, () =>
       unusable("CONFIG_INVALID", /DATABASE_URL .*postgres:\/\//),
     );
@@ -89,7 +105,9 @@ describe("hub.env", () => {
   });
 
   test("whose key is of the wrong length, or gone", async () => {
-    await with_(setEnvValue(feedOnly, "HUB_ENCRYPTION_KEY", "abc123"), () => unusable("VAULT_LOCKED", /HUB_ENCRYPTION_KEY .*64 hex/));
+    await with_(setEnvValue(feedOnly, "HUB_ENCRYPTION_KEY", "abc123"), () =>
+      unusable("VAULT_LOCKED", /HUB_ENCRYPTION_KEY .*64 hex/),
+    );
     await with_(unsetEnvValue(feedOnly, "HUB_ENCRYPTION_KEY"), async () => {
       expect(failed(await hub.psn(["queue"]), "VAULT_LOCKED")).toMatch(/no HUB_ENCRYPTION_KEY/);
     });
@@ -99,7 +117,10 @@ describe("hub.env", () => {
     const before = await hub.state();
     await with_(setEnvValue(feedOnly, "HUB_ENCRYPTION_KEY", randomBytes(32).toString("hex")), async () => {
       const doctor = await hub.psn(["doctor"]);
-      expect(doctor).toMatchObject({ code: 1, stdout: expect.stringMatching(/fail {2}account feed:notes .*sealed by key/) });
+      expect(doctor).toMatchObject({
+        code: 1,
+        stdout: expect.stringMatching(/fail {2}account feed:notes .*sealed by key/),
+      });
       const posted = await hub.psn(["post", "hello"]);
       expect(failed(posted, "VAULT_LOCKED")).toMatch(/sealed by key/);
       expect(await hub.psn(["vault", "status"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/unknown/) });
@@ -118,9 +139,9 @@ describe("hub.env", () => {
 
   test("that is not where --hub or PSN_HUB say", async () => {
     expect(failed(await hub.psn(["queue", "--hub", "/nowhere"]), "HUB_MISSING")).toMatch(/\/nowhere[\s\S]*psn init/);
-    expect(failed(await binary(["queue"], { cwd: hub.folder, env: { PSN_HUB: "/nowhere" } }).ended, "HUB_MISSING")).toMatch(
-      /→ psn init \/nowhere$/m,
-    );
+    expect(
+      failed(await binary(["queue"], { cwd: hub.folder, env: { PSN_HUB: "/nowhere" } }).ended, "HUB_MISSING"),
+    ).toMatch(/→ psn init \/nowhere$/m);
     expect((await psn(["queue", "--hub", "hub"], { cwd: join(hub.folder, "..") })).code).toBe(0);
   });
 });
@@ -128,9 +149,11 @@ describe("hub.env", () => {
 describe("the database", () => {
   let owner: string;
   let folder: string;
-  const pg = (argv: readonly string[], stdin?: string) => psn(argv, { cwd: folder, ...(stdin === undefined ? {} : { stdin }) });
+  const pg = (argv: readonly string[], stdin?: string) =>
+    psn(argv, { cwd: folder, ...(stdin === undefined ? {} : { stdin }) });
   const url = async () =>
-    /^DATABASE_URL=(.*)$/m.exec(await readFile(join(folder, "config", "hub.env"), "utf8"))?.[1]?.replaceAll("'", "") ?? "";
+    /^DATABASE_URL=(.*)$/m.exec(await readFile(join(folder, "config", "hub.env"), "utf8"))?.[1]?.replaceAll("'", "") ??
+    "";
   beforeAll(async () => {
     // With fsync, or psn doctor would rightly fail.
     await sharedPostgres({ fast: false });
@@ -144,7 +167,10 @@ describe("the database", () => {
     const said = failed(await pg(["init", "--tz", "UTC", "--database-url-stdin"], wrong.href), "DB_REFUSED");
     expect(said).not.toContain(PASSWORD);
     expect(
-      failed(await pg(["init", "--tz", "UTC", "--database-url-stdin"], `${owner}#x`.replace("postgres:", "mysql:")), "INPUT_INVALID"),
+      failed(
+        await pg(["init", "--tz", "UTC", "--database-url-stdin"], `${owner}#x`.replace("postgres:", "mysql:")),
+        "INPUT_INVALID",
+      ),
     ).toMatch(/%23/);
     expect(await pg(["init", "--tz", "UTC", "--database-url-stdin"], `${owner}\n`)).toMatchObject({ code: 0 });
     expect(await readFile(join(folder, "config", "hub.env"), "utf8")).not.toContain(PASSWORD);
@@ -154,7 +180,9 @@ describe("the database", () => {
   });
 
   test("another database is not taken", async () => {
-    expect(failed(await pg(["init", "--database-url-stdin"], await freshDatabase()), "STATE_CONFLICT")).toMatch(/another folder/);
+    expect(failed(await pg(["init", "--database-url-stdin"], await freshDatabase()), "STATE_CONFLICT")).toMatch(
+      /another folder/,
+    );
   });
 
   test("that is down, refuses, or is another one", async () => {
@@ -227,7 +255,10 @@ describe("the database", () => {
       await refused(["queue"], "SCHEMA_NEWER", "update psn");
       await refused(["post", "hello"], "SCHEMA_NEWER", "update psn");
       await refused(["db", "migrate"], "SCHEMA_NEWER", "update psn");
-      expect(await hub.psn(["db", "status"])).toMatchObject({ code: 0, stdout: expect.stringContaining("1 from a newer psn") });
+      expect(await hub.psn(["db", "status"])).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining("1 from a newer psn"),
+      });
     } finally {
       await rows("DELETE FROM psn.migrations WHERE number = 9999");
     }

@@ -8,7 +8,8 @@ import { type S3, startS3 } from "../support/s3.ts";
 import { until } from "../support/until.ts";
 
 /*
- * A hub with a bucket, from the command line: settings that change while a worker runs, settings of a shell, and what destroy takes away.
+ * A hub with a bucket, from the command line: settings that change while a worker runs, settings of a shell, and what
+ * destroy takes away.
  */
 
 vi.setConfig({ testTimeout: 240_000 });
@@ -38,7 +39,10 @@ const settingsOf = (server: S3, more: Readonly<Record<string, string>> = {}): Re
 async function set(folder: string, settings: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, value] of Object.entries(settings)) {
     const secret = name === "S3_SECRET_ACCESS_KEY";
-    const { code, stderr } = await psn(["config", "set", name, secret ? "--stdin" : value], { cwd: folder, stdin: secret ? value : "" });
+    const { code, stderr } = await psn(["config", "set", name, secret ? "--stdin" : value], {
+      cwd: folder,
+      stdin: secret ? value : "",
+    });
     if (code !== 0) throw new Error(stderr);
   }
 }
@@ -56,7 +60,8 @@ function start(hub: TestHub, env: Readonly<Record<string, string>> = {}): Runnin
   return worker;
 }
 
-const states = async (hub: TestHub) => (await hub.rows("SELECT state FROM psn.deliveries ORDER BY id")).map(({ state }) => state);
+const states = async (hub: TestHub) =>
+  (await hub.rows("SELECT state FROM psn.deliveries ORDER BY id")).map(({ state }) => state);
 const doctor = async (hub: TestHub) => (await hub.psn(["doctor", "--offline"])).stdout;
 
 test("a worker that is older than the bucket's settings reads them again, and the posts that waited go on without a command", async () => {
@@ -64,16 +69,24 @@ test("a worker that is older than the bucket's settings reads them again, and th
   await set(hub.folder, settingsOf(s3));
   const file = await large(hub.folder);
   for (const text of ["one", "two"])
-    expect(await hub.psn(["post", text, "--media", file, "--alt", "a", "--to", "feed", "--in", "1s"])).toMatchObject({ code: 0 });
+    expect(await hub.psn(["post", text, "--media", file, "--alt", "a", "--to", "feed", "--in", "1s"])).toMatchObject({
+      code: 0,
+    });
   // The key was changed at the service, and hub.env does not know it.
   await set(hub.folder, { S3_SECRET_ACCESS_KEY: "an older one" });
   const worker = start(hub);
   await until(
     "both wait",
-    async () => (await hub.rows("SELECT FROM psn.deliveries WHERE code = 'VENDOR_AUTH' AND state = 'scheduled'")).length === 2,
+    async () =>
+      (await hub.rows("SELECT FROM psn.deliveries WHERE code = 'VENDOR_AUTH' AND state = 'scheduled'")).length === 2,
   );
-  expect(await doctor(hub)).toMatch(/fail +waiting posts +2 posts wait for this to be mended: the secret of the bucket's key is wrong/);
-  await hub.rows("UPDATE psn.deliveries SET attempt = 20, wake_at = now() + interval '15 minutes' WHERE state = 'scheduled' RETURNING id");
+  expect(await doctor(hub)).toMatch(
+    /fail +waiting posts +2 posts wait for this to be mended: the secret of the bucket's key is wrong/,
+  );
+  await hub.rows(
+    "UPDATE psn.deliveries SET attempt = 20, wake_at = now() + interval '15 minutes' WHERE state = 'scheduled' " +
+      "RETURNING id",
+  );
   await set(hub.folder, settingsOf(s3));
   await until("both are out", async () => (await states(hub)).every((state) => state === "published"));
   expect(worker.child.exitCode).toBeNull();
@@ -85,9 +98,13 @@ test("settings of a shell: psn doctor names those of its own shell and those of 
   await set(hub.folder, settingsOf(s3));
   start(hub, { S3_BUCKET: "somebody-elses" });
   await until("the worker is heard of", async () => (await hub.rows("SELECT FROM psn.workers")).length === 1);
-  expect(await doctor(hub)).toMatch(/warn +worker +\S+ goes by S3_BUCKET of the shell it was started in.*→ unset S3_BUCKET there/);
+  expect(await doctor(hub)).toMatch(
+    /warn +worker +\S+ goes by S3_BUCKET of the shell it was started in.*→ unset S3_BUCKET there/,
+  );
   const own = await hub.binary(["doctor", "--offline"], { env: { S3_BUCKET: "somebody-elses" } }).ended;
-  expect(own.stdout).toMatch(/warn +settings +this shell sets S3_BUCKET to something else than hub\.env does.*→ unset S3_BUCKET/);
+  expect(own.stdout).toMatch(
+    /warn +settings +this shell sets S3_BUCKET to something else than hub\.env does.*→ unset S3_BUCKET/,
+  );
   // The same value is no other setting.
   const same = await hub.binary(["doctor", "--offline"], { env: { S3_BUCKET: "media" } }).ended;
   expect(same.stdout).not.toContain("this shell sets");
@@ -127,13 +144,20 @@ test("an endpoint with a path, from before that was refused, stops what needs th
   await set(hub.folder, settingsOf(s3));
   const path = join(hub.folder, "config", "hub.env");
   await writeFile(path, (await readFile(path, "utf8")).replace(s3.endpoint, `${s3.endpoint}/media`));
-  for (const argv of [["queue"], ["accounts"], ["post", "words", "--to", "feed"], ["config", "set", "PSN_LATE", "drop"]])
+  for (const argv of [
+    ["queue"],
+    ["accounts"],
+    ["post", "words", "--to", "feed"],
+    ["config", "set", "PSN_LATE", "drop"],
+  ])
     expect(await hub.psn(argv)).toMatchObject({ code: 0 });
   const { stdout } = await hub.psn(["doctor"]);
   expect(stdout).toMatch(/fail +bucket +S3_ENDPOINT must be .*without a path/);
   const file = await large(hub.folder);
   const ran = await hub.psn(["post", "a file", "--media", file, "--alt", "a", "--to", "feed", "--in", "3d"]);
-  expect(ran).toMatchObject({ stderr: expect.stringMatching(/S3_ENDPOINT must be .*without a path.*\n?.*psn config set S3_ENDPOINT/s) });
+  expect(ran).toMatchObject({
+    stderr: expect.stringMatching(/S3_ENDPOINT must be .*without a path.*\n?.*psn config set S3_ENDPOINT/s),
+  });
   expect(ran.code).not.toBe(0);
 });
 
@@ -143,7 +167,9 @@ test("psn destroy names the bucket, removes the files of this hub from it, and n
   await psn(["connect", "feed", join(folder, "public")], { cwd: folder });
   await set(folder, settingsOf(own));
   const file = await large(folder);
-  expect(await psn(["post", "one", "--media", file, "--alt", "a", "--to", "feed", "--in", "3d"], { cwd: folder })).toMatchObject({
+  expect(
+    await psn(["post", "one", "--media", file, "--alt", "a", "--to", "feed", "--in", "3d"], { cwd: folder }),
+  ).toMatchObject({
     code: 0,
   });
   const theirs = "psn/0199c0de-0000-7000-8000-0000000000ff/theirs";
@@ -154,7 +180,9 @@ test("psn destroy names the bucket, removes the files of this hub from it, and n
   await openBucket({ ...own, region: "auto" }).put(imported, Buffer.from("x"), "image/png");
   expect(await own.objects()).toHaveLength(3);
   const plan = await psn(["destroy", "--dry-run"], { cwd: folder });
-  expect(plan.stdout).toContain(`would remove  bucket             the files of this hub's users in own at ${own.endpoint}`);
+  expect(plan.stdout).toContain(
+    `would remove  bucket             the files of this hub's users in own at ${own.endpoint}`,
+  );
   expect(await own.objects()).toHaveLength(3);
   const done = await psn(["destroy", "--yes"], { cwd: folder });
   expect(done).toMatchObject({ code: 0, stdout: expect.stringMatching(/removed +bucket +.*own at .*1 file; 1 stay/) });
@@ -192,7 +220,9 @@ test("psn destroy of a hub whose bucket is away removes the hub, and says what i
   const done = await psn(["destroy", "--yes"], { cwd: folder });
   expect(done).toMatchObject({
     code: 0,
-    stdout: expect.stringMatching(/left +bucket +.*the secret of the bucket's key is wrong: remove what is under psn\//),
+    stdout: expect.stringMatching(
+      /left +bucket +.*the secret of the bucket's key is wrong: remove what is under psn\//,
+    ),
   });
   expect(done.stdout).toMatch(/removed +embedded database/);
 });

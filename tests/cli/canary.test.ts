@@ -10,9 +10,9 @@ import { freshDatabase } from "../support/shared-postgres.ts";
 import { bluesky, FAULTS, platform, weather } from "./echoing-platforms.ts";
 
 /*
- * Secrets that would be recognised anywhere are planted in a hub; then every command runs, against platforms that fail in
- * every way and repeat in their errors what they were sent. Nothing that comes out, and nothing that is kept, may hold one
- * of them in any of the usual forms.
+ * Secrets that would be recognised anywhere are planted in a hub; then every command runs, against platforms that fail
+ * in every way and repeat in their errors what they were sent. Nothing that comes out, and nothing that is kept, may
+ * hold one of them in any of the usual forms.
  */
 
 /** Everything a command printed, with its command line. */
@@ -35,7 +35,8 @@ const secrets = {
 };
 let origins: { readonly bluesky: string; readonly mastodon: string; readonly webhook: string };
 
-const run = async (argv: readonly string[], options?: Omit<PsnOptions, "cwd">) => keep(argv, await hub.psn(argv, options));
+const run = async (argv: readonly string[], options?: Omit<PsnOptions, "cwd">) =>
+  keep(argv, await hub.psn(argv, options));
 /** For people and for scripts. */
 async function both(argv: readonly string[], options?: Omit<PsnOptions, "cwd">): Promise<void> {
   await run(argv, options);
@@ -44,7 +45,8 @@ async function both(argv: readonly string[], options?: Omit<PsnOptions, "cwd">):
 
 beforeAll(async () => {
   hub = await testHub();
-  const [, key = ""] = /^HUB_ENCRYPTION_KEY=([0-9a-f]{64})$/m.exec(await readFile(join(hub.folder, "config", "hub.env"), "utf8")) ?? [];
+  const [, key = ""] =
+    /^HUB_ENCRYPTION_KEY=([0-9a-f]{64})$/m.exec(await readFile(join(hub.folder, "config", "hub.env"), "utf8")) ?? [];
   plant("hub key", Buffer.from(key, "hex"));
   fake = await startMastodon();
   stops.push(() => void fake.stop());
@@ -86,14 +88,19 @@ test("a secret is found in every form", () => {
 
 describe("nothing is told", () => {
   const connects: readonly (readonly [string, () => readonly string[], () => string])[] = [
-    ["bluesky", () => ["connect", "bluesky", "ada.example", "--server", origins.bluesky, "--password-stdin"], () => secrets.password],
+    [
+      "bluesky",
+      () => ["connect", "bluesky", "ada.example", "--server", origins.bluesky, "--password-stdin"],
+      () => secrets.password,
+    ],
     ["mastodon", () => ["connect", "mastodon", origins.mastodon, "--token-stdin"], () => fake.token],
     ["webhook", () => ["connect", "webhook", `${origins.webhook}/hook`, "--secret-stdin"], () => secrets.webhook],
   ];
 
   test("by connecting, with the wrong secret or a platform that fails", async () => {
     for (const [, argv, secret] of connects) {
-      for (weather.fault of FAULTS) await run([...argv(), ...(typeof weather.fault === "string" ? ["--json"] : [])], { stdin: secret() });
+      for (weather.fault of FAULTS)
+        await run([...argv(), ...(typeof weather.fault === "string" ? ["--json"] : [])], { stdin: secret() });
       weather.fault = undefined;
       await both(argv(), { stdin: secrets.wrong });
       await both(argv(), { stdin: `${secret()}\nand more` });
@@ -134,7 +141,8 @@ describe("nothing is told", () => {
   test("by a token that has expired, and its exchange", async () => {
     const refreshed = () => hub.rows("SELECT refreshed_at FROM psn.oauth_tokens WHERE refresh_token IS NOT NULL");
     const before = await refreshed();
-    // The server has forgotten the access token: it answers with ExpiredToken and repeats it, and the token is exchanged.
+    // The server has forgotten the access token: it answers with ExpiredToken and repeats it, and the token is
+    // exchanged.
     weather.expired += 1;
     expect(await run(["post", "with an expired token", "--to", "bluesky"])).toMatchObject({ code: 0 });
     expect(await refreshed()).not.toEqual(before);
@@ -175,7 +183,9 @@ describe("nothing is told", () => {
     await both(["config", "set", "X_CLIENT_SECRET", "--stdin"], { stdin: secrets.appKey });
     await both(["config", "set", "PSN_TIME_ZONE", "--stdin"], { stdin: secrets.appKey });
     await both(["config", "set", "HUB_ENCRYPTION_KEY", "--stdin"], { stdin: secrets.appKey });
-    await both(["config", "set", "DATABASE_URL", "--stdin"], { stdin: `mysql://ada:${secrets.password}@127.0.0.1/psn` });
+    await both(["config", "set", "DATABASE_URL", "--stdin"], {
+      stdin: `mysql://ada:${secrets.password}@127.0.0.1/psn`,
+    });
     await both(["config", "list"]);
     await both(["config", "get", "X_CLIENT_SECRET"]);
   });
@@ -207,10 +217,12 @@ describe("nothing is told", () => {
     const editor = join(folder, "editor.sh");
     await writeFile(
       editor,
-      `#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/cmdline > '${folder}/seen'\nenv >> '${folder}/seen'\nps -A -o args >> '${folder}/seen' 2>/dev/null\nexit 0\n`,
+      `#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/cmdline > '${folder}/seen'\nenv >> '${folder}/seen'\nps -A -o args >> ` +
+        `'${folder}/seen' 2>/dev/null\nexit 0\n`,
     );
     chmodSync(editor, 0o700);
-    const [, key = ""] = /^HUB_ENCRYPTION_KEY=(.*)$/m.exec(await readFile(join(hub.folder, "config", "hub.env"), "utf8")) ?? [];
+    const [, key = ""] =
+      /^HUB_ENCRYPTION_KEY=(.*)$/m.exec(await readFile(join(hub.folder, "config", "hub.env"), "utf8")) ?? [];
     const env = { EDITOR: editor, HUB_ENCRYPTION_KEY: key, X_CLIENT_SECRET: secrets.appKey };
     keep(["config", "edit"], await binary(["config", "edit"], { cwd: hub.folder, env }).ended);
     const seen = await readFile(join(folder, "seen"), "utf8");
@@ -224,11 +236,14 @@ describe("nothing is told", () => {
     plant("owner password", decodeURIComponent(owner.password));
     const pg = async (argv: readonly string[], stdin = "", env: Readonly<Record<string, string>> = {}) => {
       const ran =
-        Object.keys(env).length > 0 ? await binary(argv, { cwd: folder, stdin, env }).ended : await psn(argv, { cwd: folder, stdin });
+        Object.keys(env).length > 0
+          ? await binary(argv, { cwd: folder, stdin, env }).ended
+          : await psn(argv, { cwd: folder, stdin });
       return keep(argv, ran);
     };
     expect(await pg(["init", "--tz", "UTC", "--database-url-stdin"], owner.href)).toMatchObject({ code: 0 });
-    const [, runtime = ""] = /^DATABASE_URL=(.*)$/m.exec(await readFile(join(folder, "config", "hub.env"), "utf8")) ?? [];
+    const [, runtime = ""] =
+      /^DATABASE_URL=(.*)$/m.exec(await readFile(join(folder, "config", "hub.env"), "utf8")) ?? [];
     plant("login password", new URL(runtime).password);
     for (const argv of [
       ["config", "list"],
@@ -262,7 +277,8 @@ describe("nothing is told", () => {
       runtime.replace("postgres:", "mysql:"),
     ];
     for (const DATABASE_URL of urls) {
-      for (const argv of [["queue", "--json"], ["doctor"]]) expect((await pg(argv, "", { DATABASE_URL })).code).not.toBe(0);
+      for (const argv of [["queue", "--json"], ["doctor"]])
+        expect((await pg(argv, "", { DATABASE_URL })).code).not.toBe(0);
     }
     await pg(["config", "list", "--json"], "", { DATABASE_URL: urls[0] ?? "" });
   });
@@ -286,7 +302,9 @@ describe("nothing is kept", () => {
 
   test("in a file of the hub but hub.env and keys.env", async () => {
     await hub.close();
-    const files = (await readdir(hub.folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const files = (await readdir(hub.folder, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
+    );
     expect(files.length).toBeGreaterThan(100);
     const told: string[] = [];
     for (const entry of files) {

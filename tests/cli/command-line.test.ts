@@ -46,7 +46,8 @@ describe("the table of commands", () => {
   test("no command takes a flag that every command has", async () => {
     for (const name of names) {
       const command = (await COMMANDS[name]?.load())?.default;
-      const own = command && isGroup(command) ? command.commands.flatMap(({ flags = [] }) => flags) : (command?.flags ?? []);
+      const own =
+        command && isGroup(command) ? command.commands.flatMap(({ flags = [] }) => flags) : (command?.flags ?? []);
       const common = COMMON_FLAGS.flatMap(({ flags }) => flags.match(/--[a-z-]+/g) ?? []);
       expect(
         own.flatMap(({ flags }) => flags.match(/^(?:-\w, )?--[a-z-]+/g) ?? []).filter((flag) => common.includes(flag)),
@@ -145,7 +146,9 @@ describe("--json", () => {
     const document = JSON.parse(said.stdout) as { error?: { code: keyof typeof ERRORS } };
     if (exit === EXIT.ok) expect(document).not.toHaveProperty("error");
     else {
-      expect(Object.keys(document.error ?? {})).toEqual(expect.arrayContaining(["code", "message", "hint", "retry", "next"]));
+      expect(Object.keys(document.error ?? {})).toEqual(
+        expect.arrayContaining(["code", "message", "hint", "retry", "next"]),
+      );
       expect(document.error && ERRORS[document.error.code].exit).toBe(exit);
     }
   });
@@ -237,7 +240,11 @@ describe("completion", () => {
   });
 
   test("where there is no hub, --to still knows the platforms, in silence", async () => {
-    const { stdout, stderr, code: exit } = await psn(["completion", "--words", "3", "--", "psn", "post", "--to", ""], { cwd });
+    const {
+      stdout,
+      stderr,
+      code: exit,
+    } = await psn(["completion", "--words", "3", "--", "psn", "post", "--to", ""], { cwd });
     expect({ stderr, exit }).toEqual({ stderr: "", exit: EXIT.ok });
     expect(stdout.trim().split("\n")).toEqual(expect.arrayContaining(["bluesky", "feed"]));
   });
@@ -249,7 +256,8 @@ describe("completion", () => {
         "bash",
         "--norc",
         "-c",
-        `psn() { printf 'queue\\nquit\\n'; }\n${script}\nCOMP_WORDS=(psn qu); COMP_CWORD=1; _psn; echo "\${COMPREPLY[*]}"`,
+        `psn() { printf 'queue\\nquit\\n'; }\n${script}\nCOMP_WORDS=(psn qu); COMP_CWORD=1; _psn; echo ` +
+          `"\${COMPREPLY[*]}"`,
       ],
       cwd,
     });
@@ -277,7 +285,11 @@ for word in "\${COMPREPLY[@]}"; do eval "printf '%s|' $word"; done; ls`,
 describe("through the program people run", () => {
   test("--version, --help, a failure, and its exit code", async () => {
     const { version } = (await import("../../package.json")).default;
-    expect(await binary(["--version"], { cwd }).ended).toMatchObject({ stdout: `${version}\n`, stderr: "", code: EXIT.ok });
+    expect(await binary(["--version"], { cwd }).ended).toMatchObject({
+      stdout: `${version}\n`,
+      stderr: "",
+      code: EXIT.ok,
+    });
     const help = await binary(["--help"], { cwd }).ended;
     expect(help).toMatchObject({ stderr: "", code: EXIT.ok });
     for (const name of names) expect(help.stdout).toMatch(new RegExp(`^ {2}${name} `, "m"));
@@ -288,10 +300,16 @@ describe("through the program people run", () => {
 
   test("--version and --help load commander and the table, nothing of the hub", async () => {
     for (const flag of ["--version", "--help"]) {
-      const script = `process.argv.splice(1, process.argv.length, "bun", "psn", ${JSON.stringify(flag)}); await import(${JSON.stringify(MAIN)}); console.error(JSON.stringify(Object.keys(require.cache)))`;
+      const script =
+        `process.argv.splice(1, process.argv.length, "bun", "psn", ${JSON.stringify(flag)}); await ` +
+        `import(${JSON.stringify(MAIN)}); console.error(JSON.stringify(Object.keys(require.cache)))`;
       const { stderr } = Bun.spawnSync({ cmd: [process.execPath, "-e", script], cwd, env: process.env });
-      const loaded = (JSON.parse(stderr.toString()) as string[]).map((path) => path.replace(/^.*\/(?:src|node_modules)\//, ""));
-      expect(loaded.filter((path) => /^(?:app|domain|platforms|core\/db|compose|drizzle|pg|zod)/.test(path))).toEqual([]);
+      const loaded = (JSON.parse(stderr.toString()) as string[]).map((path) =>
+        path.replace(/^.*\/(?:src|node_modules)\//, ""),
+      );
+      expect(loaded.filter((path) => /^(?:app|domain|platforms|core\/db|compose|drizzle|pg|zod)/.test(path))).toEqual(
+        [],
+      );
     }
   });
 

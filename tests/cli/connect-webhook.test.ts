@@ -25,7 +25,10 @@ beforeAll(async () => {
     port: 0,
     fetch: async (request) => {
       if (request.method !== "POST")
-        return new Response(null, { status: new URL(request.url).pathname === "/moved" ? 308 : 405, headers: { location: "/new" } });
+        return new Response(null, {
+          status: new URL(request.url).pathname === "/moved" ? 308 : 405,
+          headers: { location: "/new" },
+        });
       requests.push({ body: await request.text(), headers: Object.fromEntries(request.headers) });
       return new Response(null, { status: 204 });
     },
@@ -42,7 +45,10 @@ beforeEach(async () => {
 });
 
 const connect = (argv: readonly string[], stdin?: string) =>
-  hub.psn(["connect", ...argv, ...(stdin === undefined ? [] : ["--secret-stdin"])], stdin === undefined ? {} : { stdin });
+  hub.psn(
+    ["connect", ...argv, ...(stdin === undefined ? [] : ["--secret-stdin"])],
+    stdin === undefined ? {} : { stdin },
+  );
 const names = async () =>
   (documentOf(await hub.psn(["accounts", "--json"]))["accounts"] as { name: string }[])
     .map(({ name }) => name)
@@ -75,7 +81,8 @@ describe("names", () => {
     expect(others).toContain(`webhook:${host()}/b`);
     expect(others).toContainEqual(expect.stringMatching(/\/b#[0-9a-f]{4}$/));
     expect(others.find((name) => name.includes("long"))).toMatch(/^webhook:.{1,60}$/);
-    for (const name of await names()) expect(await hub.psn(["post", "x", "--to", name, "--dry-run"])).toMatchObject({ code: 0 });
+    for (const name of await names())
+      expect(await hub.psn(["post", "x", "--to", name, "--dry-run"])).toMatchObject({ code: 0 });
     expect(await hub.psn(["disconnect", `webhook:${host()}/b`, "--yes"])).toMatchObject({ code: 0 });
     expect(await names()).not.toContain(`webhook:${host()}/b`);
   });
@@ -127,7 +134,9 @@ describe("a secret that is changed", () => {
       ["soon", newSecret()],
       ["60d", newSecret()],
     ] as const)
-      expect(failed(await connect([`webhook:${host()}/a`, "--secret-overlap", overlap], given), "INPUT_INVALID")).not.toContain(given);
+      expect(
+        failed(await connect([`webhook:${host()}/a`, "--secret-overlap", overlap], given), "INPUT_INVALID"),
+      ).not.toContain(given);
   });
 });
 
@@ -144,7 +153,10 @@ describe("a key pair", () => {
     });
     const [scheme, signature = ""] = (headers["webhook-signature"] ?? "").split(",");
     const content = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
-    expect([scheme, verifyWith(null, Buffer.from(content), key, Buffer.from(signature, "base64"))]).toEqual(["v1a", true]);
+    expect([scheme, verifyWith(null, Buffer.from(content), key, Buffer.from(signature, "base64"))]).toEqual([
+      "v1a",
+      true,
+    ]);
     // Whoever has lost it asks again.
     expect(documentOf(await connect([`webhook:${host()}/a`, "--json"]))).toMatchObject({ publicKey, again: true });
   });
@@ -167,7 +179,11 @@ test("a secret that serves two receivers is warned of, when it is connected and 
   expect(dry).toMatchObject({ code: 0, stderr: expect.stringContaining(`webhook:${host()}/a has the same secret`) });
   const ran = await connect(["webhook", `${origin}/b`, "--json"], secret);
   expect(documentOf(ran)).toMatchObject({ sameSecret: [`webhook:${host()}/a`] });
-  const checks = documentOf(await hub.psn(["doctor", "--json"]))["checks"] as { name: string; status: string; said: string }[];
+  const checks = documentOf(await hub.psn(["doctor", "--json"]))["checks"] as {
+    name: string;
+    status: string;
+    said: string;
+  }[];
   for (const [one, other] of ["ab", "ba"])
     expect(checks).toContainEqual(
       expect.objectContaining({
@@ -176,7 +192,9 @@ test("a secret that serves two receivers is warned of, when it is connected and 
         said: expect.stringContaining(`webhook:${host()}/${other} has the same secret`),
       }),
     );
-  expect(await connect([`webhook:${host()}/b`], newSecret())).toMatchObject({ stderr: expect.not.stringContaining("same secret") });
+  expect(await connect([`webhook:${host()}/b`], newSecret())).toMatchObject({
+    stderr: expect.not.stringContaining("same secret"),
+  });
   expect((await hub.psn(["doctor"])).stdout).not.toContain("same secret");
 });
 
@@ -238,7 +256,9 @@ describe("a dry run", () => {
       [["bluesky", "ada.test", "--server", "http://127.0.0.1:9", "--password-stdin"], "a-wrong-password"],
       [["mastodon", "http://127.0.0.1:9", "--token-stdin"], "a-wrong-token"],
     ] as const) {
-      const runs = await Promise.all([[...argv, "--dry-run"], argv].map((one) => hub.psn(["connect", ...one], { stdin: secret })));
+      const runs = await Promise.all(
+        [[...argv, "--dry-run"], argv].map((one) => hub.psn(["connect", ...one], { stdin: secret })),
+      );
       expect(new Set(runs.map(({ code, stderr }) => `${code} ${stderr}`)).size).toBe(1);
       expect(runs[0]?.code).not.toBe(0);
     }
@@ -248,9 +268,17 @@ describe("a dry run", () => {
   test("takes what the real run takes, sends no event, writes nothing, and says what it would be called", async () => {
     const before = await hub.state();
     const ran = await connect(["webhook", `${origin}/a`, "--dry-run", "--json"], newSecret());
-    expect(documentOf(ran)).toMatchObject({ dryRun: true, handle: `${host()}/a`, again: false, form: { secret: "••••••••" } });
+    expect(documentOf(ran)).toMatchObject({
+      dryRun: true,
+      handle: `${host()}/a`,
+      again: false,
+      form: { secret: "••••••••" },
+    });
     const folder = join(await scratch(), "deep", "public");
-    expect(await connect(["feed", folder, "--dry-run"])).toMatchObject({ code: 0, stdout: expect.stringContaining("feed:public") });
+    expect(await connect(["feed", folder, "--dry-run"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("feed:public"),
+    });
     expect(await readdir(join(folder, "..", ".."))).toEqual([]);
     expect(requests).toEqual([]);
     expect(await hub.state()).toEqual(before);
@@ -268,6 +296,9 @@ test("a folder that may not be written to is refused by a dry run", async () => 
   if (process.getuid?.() === 0) return;
   const folder = await scratch();
   await chmod(folder, 0o500);
-  const [dry, real] = [await connect(["feed", join(folder, "x"), "--dry-run"]), await connect(["feed", join(folder, "x")])];
+  const [dry, real] = [
+    await connect(["feed", join(folder, "x"), "--dry-run"]),
+    await connect(["feed", join(folder, "x")]),
+  ];
   expect(dry.stderr).toBe(real.stderr);
 });

@@ -33,7 +33,10 @@ interface Scene {
   readonly ended: Promise<ExchangeRequest>;
 }
 
-function begin(more: Partial<Consenting> = {}, work: (answer: ExchangeRequest) => Promise<unknown> = async () => undefined): Scene {
+function begin(
+  more: Partial<Consenting> = {},
+  work: (answer: ExchangeRequest) => Promise<unknown> = async () => undefined,
+): Scene {
   const stdin = new PassThrough();
   const stop = new AbortController();
   stops.add(stop);
@@ -47,7 +50,12 @@ function begin(more: Partial<Consenting> = {}, work: (answer: ExchangeRequest) =
   };
   const context = {
     output: createOutput({ json: true, stdout: sink, stderr: sink, color: false }),
-    prompt: createPrompt({ interactive: false, yes: false, input: stdin as unknown as NodeJS.ReadStream, output: process.stderr }),
+    prompt: createPrompt({
+      interactive: false,
+      yes: false,
+      input: stdin as unknown as NodeJS.ReadStream,
+      output: process.stderr,
+    }),
     signal: stop.signal,
   } as unknown as Context;
   let answer: ExchangeRequest | undefined;
@@ -62,7 +70,8 @@ function begin(more: Partial<Consenting> = {}, work: (answer: ExchangeRequest) =
       browser: false,
       authorize: async ({ redirectUri, state, challenge }) => {
         const page = new URL("https://example.com/authorize");
-        for (const [name, value] of Object.entries({ redirect_uri: redirectUri, state, challenge })) page.searchParams.set(name, value);
+        for (const [name, value] of Object.entries({ redirect_uri: redirectUri, state, challenge }))
+          page.searchParams.set(name, value);
         shown(page);
         return { url: page.href, keep: { nonce: 1 } };
       },
@@ -123,7 +132,10 @@ describe("the browser comes back", () => {
     const scene = begin();
     const url = await scene.url;
     const foreign = await fetch(back(url, { state: "guessed", code: "evil" }));
-    expect([foreign.status, await foreign.text()]).toEqual([400, expect.stringContaining("Not the answer psn waits for")]);
+    expect([foreign.status, await foreign.text()]).toEqual([
+      400,
+      expect.stringContaining("Not the answer psn waits for"),
+    ]);
     expect((await fetch(back(url, { code: "evil" }))).status).toBe(400);
     void fetch(back(url, { state: stateOf(url), code: "right" })).catch(() => undefined);
     expect((await scene.ended).code).toBe("right");
@@ -140,11 +152,18 @@ describe("the browser comes back", () => {
 
   test.each([
     ["user_cancelled_authorize", "AUTH_REVOKED", "Example was told no", /^psn connect/],
-    ["unauthorized_scope_error", "AUTH_SCOPE", "Example refused: unauthorized_scope_error: a product is missing", /psn connect/],
+    [
+      "unauthorized_scope_error",
+      "AUTH_SCOPE",
+      "Example refused: unauthorized_scope_error: a product is missing",
+      /psn connect/,
+    ],
   ])("with %s", async (error, code, message, hint) => {
     const scene = begin();
     const url = await scene.url;
-    void fetch(back(url, { state: stateOf(url), error, error_description: "a product is missing" })).catch(() => undefined);
+    void fetch(back(url, { state: stateOf(url), error, error_description: "a product is missing" })).catch(
+      () => undefined,
+    );
     expect(await refusal(scene.ended)).toMatchObject({ code, message, hint: expect.stringMatching(hint) });
   });
 

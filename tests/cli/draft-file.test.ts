@@ -43,7 +43,11 @@ test("a draft, TOML and front matter in the wrong place are never published", as
     "POST_INVALID",
     /draft\.md:2: this is not to be published/,
   );
-  await refused(["post", await file("hidden.txt", "---\npublished: no\n---\nHello\n")], "POST_INVALID", /not to be published/);
+  await refused(
+    ["post", await file("hidden.txt", "---\npublished: no\n---\nHello\n")],
+    "POST_INVALID",
+    /not to be published/,
+  );
   await refused(
     ["post", await file("hugo.md", '+++\ntitle = "Launch"\ndraft = true\n+++\nHello\n')],
     "POST_INVALID",
@@ -52,7 +56,10 @@ test("a draft, TOML and front matter in the wrong place are never published", as
 });
 
 test("a dry run shows the text that goes out, and says how many comments do not", async () => {
-  const name = await file("comments.md", "one <!-- a -->\n<!-- b\n---\n-->\n---\n`<!-- code -->` \u0007two\u001b[31m!\n");
+  const name = await file(
+    "comments.md",
+    "one <!-- a -->\n<!-- b\n---\n-->\n---\n`<!-- code -->` \u0007two\u001b[31m!\n",
+  );
   const said = await dry(name);
   expect(said).toContain("left out 2 HTML comments");
   expect(said).toContain("│ `<!-- code -->` two!");
@@ -92,8 +99,15 @@ describe("media that front matter names", () => {
     await symlink(outside, join(hub.folder, "posts", "away.png"));
     await symlink(join(outside, ".."), join(hub.folder, "posts", "away"));
     for (const media of [outside, "../top.png", "away.png", "away/private.png", "img/../../top.png"]) {
-      const name = await file("outside.md", `---\nplatforms: { feed: { text: other } }\nmedia: [{ file: ${media}, alt: x }]\n---\nHello\n`);
-      await refused(["post", name], "POST_INVALID", /outside\.md: the media file .* lies outside of the folder[\s\S]*--allow-outside/);
+      const name = await file(
+        "outside.md",
+        `---\nplatforms: { feed: { text: other } }\nmedia: [{ file: ${media}, alt: x }]\n---\nHello\n`,
+      );
+      await refused(
+        ["post", name],
+        "POST_INVALID",
+        /outside\.md: the media file .* lies outside of the folder[\s\S]*--allow-outside/,
+      );
       expect(await dry(name, "--allow-outside")).toContain("1 media");
     }
     // What the command line names is the user's own.
@@ -101,7 +115,11 @@ describe("media that front matter names", () => {
   });
 
   test("that are not there are not there, and whether one outside is there stays unsaid", async () => {
-    await refused(["post", await file("no.md", "---\nmedia: no.png\n---\nHello\n")], "FILE_UNREADABLE", /no\.png does not exist/);
+    await refused(
+      ["post", await file("no.md", "---\nmedia: no.png\n---\nHello\n")],
+      "FILE_UNREADABLE",
+      /no\.png does not exist/,
+    );
     await refused(["post", await file("no.md", "---\nmedia: ../no.png\n---\nHello\n")], "POST_INVALID", /lies outside/);
   });
 });

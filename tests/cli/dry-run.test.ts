@@ -22,7 +22,10 @@ test("init: an empty folder stays empty", async () => {
 test("init --neon --trigger: tells its requests, asks nobody, needs no key", async () => {
   const cwd = await scratch();
   const places = ["--neon-api-host", "http://127.0.0.1:9/api/v2", "--trigger-url", "http://127.0.0.1:9"];
-  const ran = await psn(["init", "--neon", "--trigger", "--neon-region", "aws-eu-central-1", ...places, "--dry-run", "--json"], { cwd });
+  const ran = await psn(
+    ["init", "--neon", "--trigger", "--neon-region", "aws-eu-central-1", ...places, "--dry-run", "--json"],
+    { cwd },
+  );
   expect(ran.code).toBe(0);
   const { calls } = documentOf(ran) as { readonly calls: readonly { readonly method: string; readonly url: string }[] };
   expect(calls).toContainEqual(
@@ -32,7 +35,9 @@ test("init --neon --trigger: tells its requests, asks nobody, needs no key", asy
       body: { project: expect.objectContaining({ region_id: "aws-eu-central-1" }) },
     }),
   );
-  expect(calls).toContainEqual(expect.objectContaining({ method: "POST", url: "http://127.0.0.1:9/api/v1/orgs/ORGANISATION/projects" }));
+  expect(calls).toContainEqual(
+    expect.objectContaining({ method: "POST", url: "http://127.0.0.1:9/api/v1/orgs/ORGANISATION/projects" }),
+  );
   expect(await readdir(cwd)).toEqual([]);
 });
 
@@ -41,9 +46,21 @@ describe("connect", () => {
     const secret = join(await scratch(), "secret");
     await writeFile(secret, "whsec_canarycanarycanarycanarycanaryAA\n");
     const before = await hub.state();
-    const ran = await hub.psn(["connect", "webhook", "http://127.0.0.1:9/hook", "--secret-file", secret, "--dry-run", "--json"]);
+    const ran = await hub.psn([
+      "connect",
+      "webhook",
+      "http://127.0.0.1:9/hook",
+      "--secret-file",
+      secret,
+      "--dry-run",
+      "--json",
+    ]);
     expect(ran.code).toBe(0);
-    expect(documentOf(ran)).toMatchObject({ dryRun: true, platform: "webhook", form: { url: "http://127.0.0.1:9/hook" } });
+    expect(documentOf(ran)).toMatchObject({
+      dryRun: true,
+      platform: "webhook",
+      form: { url: "http://127.0.0.1:9/hook" },
+    });
     expect(ran.stdout + ran.stderr).not.toContain("canary");
     expect(await hub.state()).toEqual(before);
   });

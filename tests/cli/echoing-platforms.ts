@@ -7,7 +7,22 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** What a platform does to the next requests. */
 export type Fault = number | "html" | "half" | "nothing" | "late";
-export const FAULTS: readonly Fault[] = [400, 401, 403, 404, 409, 413, 422, 429, 500, 503, "html", "half", "nothing", "late"];
+export const FAULTS: readonly Fault[] = [
+  400,
+  401,
+  403,
+  404,
+  409,
+  413,
+  422,
+  429,
+  500,
+  503,
+  "html",
+  "half",
+  "nothing",
+  "late",
+];
 /** What the tests turn, and what they are told. */
 export const weather = {
   fault: undefined as Fault | undefined,
@@ -39,14 +54,20 @@ export async function platform(
     const status = typeof weather.fault === "number" ? weather.fault : 500;
     if (weather.fault === "html")
       return void response.writeHead(502, { "content-type": "text/html" }).end(`<html><body>${said}</body></html>`);
-    const json = JSON.stringify({ error: request.headers.authorization ?? body.slice(0, 180), message: said, detail: said });
+    const json = JSON.stringify({
+      error: request.headers.authorization ?? body.slice(0, 180),
+      message: said,
+      detail: said,
+    });
     response.writeHead(status, {
       "content-type": "application/json",
       location: `https://elsewhere.example/${encodeURIComponent(said).slice(0, 500)}`,
     });
     response.end(weather.fault === "half" ? json.slice(0, json.length / 2) : json);
   };
-  const server = createServer((request, response) => void serve(request, response).catch(() => request.socket.destroy()));
+  const server = createServer(
+    (request, response) => void serve(request, response).catch(() => request.socket.destroy()),
+  );
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const address = server.address();
@@ -63,7 +84,10 @@ export async function platform(
 const json = (response: ServerResponse, document: unknown, status = 200) =>
   void response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(document));
 
-/** As much of a PDS as connecting and one post take (https://docs.bsky.app/docs/api/com-atproto-server-create-session, 2026-11). */
+/**
+ * As much of a PDS as connecting and one post take (https://docs.bsky.app/docs/api/com-atproto-server-create-session,
+ * 2026-11).
+ */
 export function bluesky(password: string, access: string, refresh: string) {
   const issued = { access: "", refresh: "", expired: 0, expiredRefresh: 0 };
   let session = 0;
@@ -92,7 +116,8 @@ export function bluesky(password: string, access: string, refresh: string) {
     }
     if (bearer !== issued.access || issued.expired !== weather.expired)
       return json(response, { error: "ExpiredToken", message: `not ${bearer}` }, 400);
-    if (method === "com.atproto.server.getSession") return json(response, { did: "did:plc:ada", handle: "ada.example" });
+    if (method === "com.atproto.server.getSession")
+      return json(response, { did: "did:plc:ada", handle: "ada.example" });
     if (method === "com.atproto.repo.putRecord") {
       const { rkey } = JSON.parse(body) as { readonly rkey: string };
       return json(response, { uri: `at://did:plc:ada/app.bsky.feed.post/${rkey}`, cid: "bafyreib" });

@@ -4,8 +4,8 @@ import { binary, normalised, picture, psn, type Ran, scratch, type TestHub, test
 import { atMost } from "../support/until.ts";
 
 /*
- * What every command prints and how it ends, for people and for scripts. The snapshots are what a change of words must change
- * on purpose. The tests share one hub and run in order.
+ * What every command prints and how it ends, for people and for scripts. The snapshots are what a change of words must
+ * change on purpose. The tests share one hub and run in order.
  */
 
 let hub: TestHub;
@@ -28,13 +28,17 @@ async function idOf(argv: readonly string[]): Promise<string> {
 }
 
 describe("without a hub", () => {
-  test.each([[[]], [["--json"]], [["queue"]], [["queue", "--json"]], [["help", "exit-codes"]], [["explain", "UNCONFIRMED"]]])(
-    "psn %j",
-    async (argv) => {
-      const folder = await scratch();
-      expect(shown(await psn(argv, { cwd: folder }), folder)).toMatchSnapshot();
-    },
-  );
+  test.each([
+    [[]],
+    [["--json"]],
+    [["queue"]],
+    [["queue", "--json"]],
+    [["help", "exit-codes"]],
+    [["explain", "UNCONFIRMED"]],
+  ])("psn %j", async (argv) => {
+    const folder = await scratch();
+    expect(shown(await psn(argv, { cwd: folder }), folder)).toMatchSnapshot();
+  });
 
   test("psn init, twice, for people and for scripts", async () => {
     const folder = await scratch("init");
@@ -171,7 +175,9 @@ describe("help", () => {
     const folder = await scratch();
     const began = performance.now();
     const { child, ended } = binary(["--help"], { cwd: folder, env: { PSN_HUB: "/nowhere" } });
-    const first = await new Promise<number>((resolve) => child.stdout?.once("data", () => resolve(performance.now() - began)));
+    const first = await new Promise<number>((resolve) =>
+      child.stdout?.once("data", () => resolve(performance.now() - began)),
+    );
     expect(await ended).toMatchObject({ code: 0, stderr: "" });
     // A hundred milliseconds on a machine that does nothing else; two test files share this one's two cores.
     expect(first).toBeLessThan(atMost(1_000));

@@ -12,15 +12,16 @@ import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { platform } from "./echoing-platforms.ts";
 
 /*
- * A server, a file and an author who write what a terminal obeys, wherever they can; then every command that shows it. Nothing of it
- * may reach a terminal as it was written, and no words of theirs may make a line of their own.
+ * A server, a file and an author who write what a terminal obeys, wherever they can; then every command that shows it.
+ * Nothing of it may reach a terminal as it was written, and no words of theirs may make a line of their own.
  */
 
 /** A window's title, a clipboard, a hidden text, a colour, a reversed name, a line that psn never wrote. */
 const EVIL = "\u001b]0;owned\u0007\u001b]52;c;cm0gLXJm\u0007\u001b[8m\u001b[31m\u009b2J\u202e\u200b";
 const FALSE = "ab12cd34  published  everything fine";
 
-const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
+const UNSAFE =
+  /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
 /** A colour of psn's own. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
 const OWN = /\u001b\[(?:1|2|22|3[1-6]|39)m/g;
@@ -57,14 +58,24 @@ beforeAll(async () => {
   hub = await testHub();
   fake = await startMastodon();
   const proxy = await platform(async (request, body, response) => {
-    const { authorization = "", "content-type": type = "application/json", "idempotency-key": key = "" } = request.headers;
+    const {
+      authorization = "",
+      "content-type": type = "application/json",
+      "idempotency-key": key = "",
+    } = request.headers;
     if (refusing && request.method === "POST") {
-      response.writeHead(422, { "content-type": "application/json" }).end(JSON.stringify({ error: `no ${EVIL}\n${FALSE}` }));
+      response
+        .writeHead(422, { "content-type": "application/json" })
+        .end(JSON.stringify({ error: `no ${EVIL}\n${FALSE}` }));
       return;
     }
     const method = request.method ?? "GET";
     const headers = { authorization, "content-type": type, "idempotency-key": String(key) };
-    const answer = await fetch(`${fake.origin}${request.url}`, { method, headers, ...(method === "POST" ? { body } : {}) });
+    const answer = await fetch(`${fake.origin}${request.url}`, {
+      method,
+      headers,
+      ...(method === "POST" ? { body } : {}),
+    });
     const said = (await answer.text())
       .replaceAll('"username":"ada"', JSON.stringify({ username: `ada\u2028${FALSE}\u202e\u200b` }).slice(1, -1))
       .replaceAll(/"image\/webp"/g, JSON.stringify(`image/x${EVIL}`))
@@ -75,7 +86,9 @@ beforeAll(async () => {
   });
   origin = proxy.origin;
   stops.push(proxy.stop, () => void fake.stop());
-  expect(expectQuiet(await hub.psn(["connect", "mastodon", origin, "--token-stdin"], { stdin: fake.token }))).toMatchObject({ code: 0 });
+  expect(
+    expectQuiet(await hub.psn(["connect", "mastodon", origin, "--token-stdin"], { stdin: fake.token })),
+  ).toMatchObject({ code: 0 });
 });
 afterAll(() => {
   for (const stop of stops) stop();
@@ -90,17 +103,19 @@ describe("what a server says", () => {
     await all("post", "hello", "--to", "mastodon", "--dry-run");
   });
 
-  test.each([["javascript:alert(1)"], ["file:///etc/passwd"], [`https://example.com/${EVIL}`], [`https://example.com/\n${FALSE}`]])(
-    "the address %j of a post is kept and shown only as one on the web",
-    async (url) => {
-      postUrl = url;
-      const { code } = await run("post", `to ${url.slice(0, 9)}${Math.random()}`, "--to", "mastodon");
-      expect(code).toBe(0);
-      await all("queue", "--all");
-      for (const { url: kept } of await hub.rows(KEPT)) expect(String(kept)).toMatch(/^https?:\/\/[\x21-\x7e]+$/);
-      postUrl = undefined;
-    },
-  );
+  test.each([
+    ["javascript:alert(1)"],
+    ["file:///etc/passwd"],
+    [`https://example.com/${EVIL}`],
+    [`https://example.com/\n${FALSE}`],
+  ])("the address %j of a post is kept and shown only as one on the web", async (url) => {
+    postUrl = url;
+    const { code } = await run("post", `to ${url.slice(0, 9)}${Math.random()}`, "--to", "mastodon");
+    expect(code).toBe(0);
+    await all("queue", "--all");
+    for (const { url: kept } of await hub.rows(KEPT)) expect(String(kept)).toMatch(/^https?:\/\/[\x21-\x7e]+$/);
+    postUrl = undefined;
+  });
 
   test("a refusal is told in its words, on one line", async () => {
     refusing = true;
@@ -237,7 +252,10 @@ describe("beside the terminal", () => {
     for (const thrown of ["throw new Error(words)", "void Promise.reject(new Error(words))"]) {
       const script = `const words = ${JSON.stringify(EVIL)}; process.argv.splice(1, process.argv.length, "bun", "psn", "--version");
         await import(${JSON.stringify(main)}); setTimeout(() => { ${thrown} }, 1);`;
-      const { stderr, exitCode } = Bun.spawnSync({ cmd: [process.execPath, "-e", script], env: { ...process.env, NO_COLOR: "1" } });
+      const { stderr, exitCode } = Bun.spawnSync({
+        cmd: [process.execPath, "-e", script],
+        env: { ...process.env, NO_COLOR: "1" },
+      });
       expect(exitCode).not.toBe(0);
       expect(stderr.toString()).toMatch(/\(BUG\)/);
       for (const line of stderr.toString().split("\n")) expect(line).not.toMatch(UNSAFE);

@@ -34,10 +34,14 @@ describe("psn init", () => {
       stdout: expect.stringMatching(/changed {2}user\nTimes are in Asia\/Tokyo/),
     });
     expect(await due()).toContain("Asia/Tokyo");
-    expect(await hub.rows("SELECT handle, time_zone FROM psn.users")).toEqual([{ handle: "ada", time_zone: "Asia/Tokyo" }]);
+    expect(await hub.rows("SELECT handle, time_zone FROM psn.users")).toEqual([
+      { handle: "ada", time_zone: "Asia/Tokyo" },
+    ]);
     expect(await hub.psn(["config", "set", "PSN_TIME_ZONE", "America/Lima"])).toMatchObject({ code: 0 });
     expect(await hub.psn(["init"])).toMatchObject({ stdout: expect.stringContaining("Times are in America/Lima") });
-    expect(await hub.psn(["init", "--tz", "Asia/Tokyo"])).toMatchObject({ stdout: expect.stringContaining("Times are in Asia/Tokyo") });
+    expect(await hub.psn(["init", "--tz", "Asia/Tokyo"])).toMatchObject({
+      stdout: expect.stringContaining("Times are in Asia/Tokyo"),
+    });
     expect(await due()).toContain("Asia/Tokyo");
     const env = { PSN_TIME_ZONE: "UTC" };
     const ran = await hub.binary(["init", "--tz", "Europe/Berlin", "--json"], { env }).ended;

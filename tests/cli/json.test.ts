@@ -200,9 +200,11 @@ function withJson(argv: readonly string[]): readonly string[] {
 
 test("every command is in both tables", () => {
   expect(Object.keys(FAILURE).toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
-  // A delivery that psn cannot settle takes a lost answer to make; see canary.test.ts. A deployment takes Trigger.dev; see journeys.
-  // A hub in a file takes a passphrase; see vault/move.test.ts.
-  expect([...Object.keys(SUCCESS), "resolve", "deploy", "export", "import"].toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
+  // A delivery that psn cannot settle takes a lost answer to make; see canary.test.ts. A deployment takes Trigger.dev;
+  // see journeys. A hub in a file takes a passphrase; see vault/move.test.ts.
+  expect([...Object.keys(SUCCESS), "resolve", "deploy", "export", "import"].toSorted()).toEqual(
+    Object.keys(COMMANDS).toSorted(),
+  );
 });
 
 describe("failures", () => {
@@ -259,7 +261,9 @@ describe("success", () => {
     expect(documentOf(await hub.psn(["--json", "queue"]))).toHaveProperty("deliveries");
     expect(documentOf(await hub.psn(["--json", "--hub", hub.folder, "db", "status"]))).toHaveProperty("migrations");
     expect(documentOf(await hub.psn(["db", "--json", "status"]))).toHaveProperty("migrations");
-    expect(documentOf(await psn(["queue", "--json", `--hub=${hub.folder}`], { cwd: "/" }))).toHaveProperty("deliveries");
+    expect(documentOf(await psn(["queue", "--json", `--hub=${hub.folder}`], { cwd: "/" }))).toHaveProperty(
+      "deliveries",
+    );
   });
 
   test("every instant is ISO 8601 in UTC", async () => {

@@ -9,7 +9,8 @@ import { documentOf, picture, type TestHub, testHub } from "../support/cli.ts";
 import { atMost, until } from "../support/until.ts";
 
 /*
- * What happens over more than one command: making a hub and being killed at it, stopping, changing one's mind, settings.
+ * What happens over more than one command: making a hub and being killed at it, stopping, changing one's mind,
+ * settings.
  */
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -29,7 +30,9 @@ beforeAll(async () => {
   const address = other.address();
   const port = typeof address === "object" && address ? address.port : 0;
   const stdin = `whsec_${randomBytes(32).toString("base64")}\n`;
-  expect(await hub.psn(["connect", "webhook", `http://127.0.0.1:${port}/`, "--secret-stdin"], { stdin })).toMatchObject({ code: 0 });
+  expect(await hub.psn(["connect", "webhook", `http://127.0.0.1:${port}/`, "--secret-stdin"], { stdin })).toMatchObject(
+    { code: 0 },
+  );
 });
 afterAll(() => {
   other.closeAllConnections();
@@ -44,7 +47,9 @@ describe("changing one's mind", () => {
   test("cancel, retry, move: the rows say so, and so does the history", async () => {
     const id = await post(["later", "--to", "all", "--in", "3d"]);
     expect(await stateOf(id)).toEqual(["scheduled", "scheduled"]);
-    const [first] = documentOf(await hub.psn(["show", id, "--json"]))["deliveries"] as readonly { readonly id: string }[];
+    const [first] = documentOf(await hub.psn(["show", id, "--json"]))["deliveries"] as readonly {
+      readonly id: string;
+    }[];
     expect(await hub.psn(["cancel", first?.id ?? ""])).toMatchObject({ code: 0 });
     expect((await stateOf(id)).toSorted()).toEqual(["cancelled", "scheduled"]);
     expect(await hub.psn(["move", id, "--at", "tomorrow 9am", "--tz", "Asia/Tokyo"])).toMatchObject({
@@ -78,7 +83,10 @@ describe("changing one's mind", () => {
 
   test("resolve: a person says what psn cannot know", async () => {
     const lose = (id: string) =>
-      hub.rows("UPDATE psn.deliveries SET state = 'unconfirmed', code = 'UNCONFIRMED', message = 'lost' WHERE post_id = $1", [id]);
+      hub.rows(
+        "UPDATE psn.deliveries SET state = 'unconfirmed', code = 'UNCONFIRMED', message = 'lost' WHERE post_id = $1",
+        [id],
+      );
     const live = await post(["lost and found", "--to", "webhook", "--in", "3d"]);
     await lose(live);
     expect(await hub.psn(["cancel", live])).toMatchObject({ code: 1, stderr: expect.stringContaining("psn resolve") });
@@ -89,14 +97,20 @@ describe("changing one's mind", () => {
     expect(await stateOf(live)).toEqual(["published"]);
     const gone = await post(["lost for good", "--to", "webhook", "--in", "3d"]);
     await lose(gone);
-    expect(await hub.psn(["resolve", gone, "--not-live"])).toMatchObject({ code: 0, stdout: expect.stringContaining("scheduled") });
+    expect(await hub.psn(["resolve", gone, "--not-live"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("scheduled"),
+    });
     expect(await hub.psn(["cancel", gone])).toMatchObject({ code: 0 });
   });
 
   test("one platform refuses: partly published, and retried when it takes it", async () => {
     answer = 400;
     const ran = await hub.psn(["post", "for both", "--to", "feed,webhook"]);
-    expect(ran).toMatchObject({ code: 5, stderr: expect.stringMatching(/webhook:.*refused with 400.*\(PUBLISH_PARTIAL\)\n.*psn show/) });
+    expect(ran).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(/webhook:.*refused with 400.*\(PUBLISH_PARTIAL\)\n.*psn show/),
+    });
     expect(ran.stdout).toMatch(/published {2}feed:notes/);
     const [, id = ""] = /^post ([0-9a-f]{8})/.exec(ran.stdout) ?? [];
     const alone = await hub.psn(["post", "for one", "--to", "webhook", "--json"]);
@@ -108,7 +122,8 @@ describe("changing one's mind", () => {
     const worker = hub.psn(["worker"], { signal: stop.signal });
     await until(
       "nothing is due",
-      async () => (await hub.rows("SELECT 1 FROM psn.deliveries WHERE state = 'scheduled' AND due_at < now()")).length === 0,
+      async () =>
+        (await hub.rows("SELECT 1 FROM psn.deliveries WHERE state = 'scheduled' AND due_at < now()")).length === 0,
     );
     stop.abort();
     expect(await worker).toMatchObject({ code: 0, stdout: expect.stringMatching(/published {2}webhook:/) });
@@ -117,7 +132,10 @@ describe("changing one's mind", () => {
   test("a thread, split by hand and by psn", async () => {
     const file = join(hub.folder, "thread.md");
     await picture(hub.folder, "cat.png");
-    await writeFile(file, "---\nto: feed\nmedia: { file: cat.png, alt: a cat }\ntitle: Two parts\n---\nOne\n\n---\n\nTwo\n");
+    await writeFile(
+      file,
+      "---\nto: feed\nmedia: { file: cat.png, alt: a cat }\ntitle: Two parts\n---\nOne\n\n---\n\nTwo\n",
+    );
     const { code, stdout } = await hub.psn(["post", "thread.md", "--dry-run"]);
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/1 media[\s\S]*One[\s\S]*Two/) });
     expect(await hub.psn(["post", "thread.md"])).toMatchObject({ code: 0 });
@@ -175,7 +193,11 @@ describe("stopping", () => {
     await until(
       "it is stored",
       async () =>
-        (await hub.rows("SELECT 1 FROM psn.deliveries WHERE due_at > now() + interval '59 minutes' AND state = 'scheduled'")).length === 1,
+        (
+          await hub.rows(
+            "SELECT 1 FROM psn.deliveries WHERE due_at > now() + interval '59 minutes' AND state = 'scheduled'",
+          )
+        ).length === 1,
     );
     waiting.child.kill("SIGINT");
     const { code, stderr } = await waiting.ended;
@@ -188,7 +210,11 @@ describe("stopping", () => {
     for (let n = 0; n < 8; n += 1) await post([`line ${n}`, "--to", "feed", "--in", "9d"]);
     const run = (line: string) => {
       const env = { PATH: process.env["PATH"] ?? "", HOME: hub.folder, BUN: process.execPath, MAIN };
-      const ended = binaryShell(`psn() { "$BUN" "$MAIN" "$@"; }; ${line}; echo "ended \${PIPESTATUS[0]}"`, hub.folder, env);
+      const ended = binaryShell(
+        `psn() { "$BUN" "$MAIN" "$@"; }; ${line}; echo "ended \${PIPESTATUS[0]}"`,
+        hub.folder,
+        env,
+      );
       return ended;
     };
     expect(await run("psn queue --all | head -1")).toMatchObject({
@@ -209,6 +235,10 @@ async function binaryShell(
   env: Readonly<Record<string, string>>,
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const shell = Bun.spawn(["bash", "--norc", "-c", script], { cwd, env: { ...env }, stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([new Response(shell.stdout).text(), new Response(shell.stderr).text(), shell.exited]);
+  const [stdout, stderr] = await Promise.all([
+    new Response(shell.stdout).text(),
+    new Response(shell.stderr).text(),
+    shell.exited,
+  ]);
   return { stdout, stderr };
 }

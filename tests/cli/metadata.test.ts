@@ -49,5 +49,9 @@ test("a file of front matter has it too, and keepMetadata: true is for those who
   expect(takenOut).toEqual([{ file: "a.jpg", taken: ["position", "comment", "camera data"] }]);
   await writeFile(join(hub.folder, "meant.md"), "---\nmedia: a.jpg\nkeepMetadata: true\n---\nlook\n");
   expect((await hub.psn(["post", "meant.md"])).code).toBe(0);
-  expect(await published()).toContainEqual({ shown: { orientation: 6 }, taken: ["camera data", "position"], maker: true });
+  expect(await published()).toContainEqual({
+    shown: { orientation: 6 },
+    taken: ["camera data", "position"],
+    maker: true,
+  });
 });

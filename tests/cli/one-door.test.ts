@@ -29,7 +29,9 @@ test("nothing but the door writes to a terminal", () => {
 });
 
 test("no other program is given psn's streams, but an editor that the person started", () => {
-  const given = FILES.filter((path) => /\b(?:stdio|stdout|stderr):[^\n]*["']inherit["']/.test(readFileSync(join(SRC, path), "utf8")));
+  const given = FILES.filter((path) =>
+    /\b(?:stdio|stdout|stderr):[^\n]*["']inherit["']/.test(readFileSync(join(SRC, path), "utf8")),
+  );
   expect(given).toEqual(["cli/commands/config.ts"]);
 });
 

@@ -17,9 +17,11 @@ beforeAll(async () => {
 });
 
 const unitsOf = async () =>
-  (await hub.rows("SELECT u.body FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id ORDER BY u.id DESC LIMIT 1")).map(
-    ({ body }) => body,
-  );
+  (
+    await hub.rows(
+      "SELECT u.body FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id ORDER BY u.id DESC LIMIT 1",
+    )
+  ).map(({ body }) => body);
 
 test("a flag reaches the request of its platform, and no other", async () => {
   const ran = await hub.psn(["post", "hello", "--to", "all", "--option", "x.reply=following", "--in", "1d", "--json"]);
@@ -40,7 +42,9 @@ test("front matter says it too, a flag stands above it, and it is passed over wh
   await writeFile(file, "---\nplatforms:\n  x: { options: { reply: mentionedUsers } }\n---\nfrom a file\n");
   expect((await hub.psn(["post", "post.md", "--to", "x", "--in", "1d"])).code).toBe(0);
   expect(JSON.stringify(await unitsOf())).toContain("mentionedUsers");
-  expect((await hub.psn(["post", "post.md", "--to", "x", "--in", "1d", "--option", "x.reply=subscribers"])).code).toBe(0);
+  expect((await hub.psn(["post", "post.md", "--to", "x", "--in", "1d", "--option", "x.reply=subscribers"])).code).toBe(
+    0,
+  );
   expect(JSON.stringify(await unitsOf())).toContain("subscribers");
   expect((await hub.psn(["post", "post.md", "--to", "feed", "--in", "1d"])).code).toBe(0);
 });
@@ -58,7 +62,9 @@ describe("is refused, and nothing is written", () => {
     const ran = await hub.psn(["post", "hello", "--to", "x,feed", "--in", "1d", "--option", option]);
     expect(failed(ran, code)).toContain(says);
     expect(await hub.state()).toBe(before);
-    expect(documentOf(await hub.psn(["post", "hello", "--to", "x,feed", "--in", "1d", "--option", option, "--json"]))).toMatchObject({
+    expect(
+      documentOf(await hub.psn(["post", "hello", "--to", "x,feed", "--in", "1d", "--option", option, "--json"])),
+    ).toMatchObject({
       error: { code },
     });
   });

@@ -32,9 +32,14 @@ test("with --json there are no notes, and a failure is a document", () => {
 
 test("what others wrote cannot steer the terminal; psn's own colours are put in after that", () => {
   const { output, out, err } = written(false, true);
-  output.result({}, () => `\u001b]0;owned\u0007\u001b[2J${output.style("red", "red \u001b[8mhidden\u001b[0m")}\rover\u009b1m`);
+  output.result(
+    {},
+    () => `\u001b]0;owned\u0007\u001b[2J${output.style("red", "red \u001b[8mhidden\u001b[0m")}\rover\u009b1m`,
+  );
   output.note("\u001b[1Aup \u001b[31mred");
-  output.failure(new PsnError("PLATFORM_REJECTED", "it says \u001b[8mhidden", { hint: "psn connect \u001b]52;c;cm0gLXJm\u0007" }));
+  output.failure(
+    new PsnError("PLATFORM_REJECTED", "it says \u001b[8mhidden", { hint: "psn connect \u001b]52;c;cm0gLXJm\u0007" }),
+  );
   expect(out()).toBe(
     String.raw`\u001b]0;owned\u0007\u001b[2J` +
       "\u001b[31mred " +
@@ -72,10 +77,20 @@ test("a document in JSON means the same and steers nothing", () => {
 });
 
 /** What no line of psn's may hold where it shows no colours. */
-const UNSAFE = /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e00ff}]/u;
+const UNSAFE =
+  /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e00ff}]/u;
 const PIECES = [
   ..."\u0000\u0007\b\t\n\v\f\r\u001b\u007f\u0085\u0090\u009b\u009c\u009d\u00ad\u061c\u200b\u200d\u200e\u200f\u2028\u2029\u202e\u2066\ufeff\ufffb",
-  ...["\u001b[31m", "\u001b]0;t\u0007", "\u001b]8;;http://x\u001b\\", "\u001bP1$r\u001b\\", "\u009b2J", "\ud800", "\u{e0041}", "\ufdd0"],
+  ...[
+    "\u001b[31m",
+    "\u001b]0;t\u0007",
+    "\u001b]8;;http://x\u001b\\",
+    "\u001bP1$r\u001b\\",
+    "\u009b2J",
+    "\ud800",
+    "\u{e0041}",
+    "\ufdd0",
+  ],
   ...["é", "日", "👩‍👩‍👧", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "1️⃣", "می‌خواهم", "क्‍ष", "x", " ", "\\u001b"],
 ];
 const hostile = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((pieces) => pieces.join(""));
@@ -95,9 +110,12 @@ test("nothing gets through, in any place and in any stream", () => {
       output.note([words, [words]]);
       output.request(words);
       output.failure(new PsnError("PLATFORM_REJECTED", words, { hint: words }));
-      for (const line of `${out()}${err()}`.split("\n")) expect(line.replaceAll("\t", "").replaceAll(KEPT, "")).not.toMatch(UNSAFE);
+      for (const line of `${out()}${err()}`.split("\n"))
+        expect(line.replaceAll("\t", "").replaceAll(KEPT, "")).not.toMatch(UNSAFE);
       expect(err().split("\n")).toHaveLength(json ? 2 : 6);
-      if (json) for (const document of out().split(/(?<=^\})\n/m)) if (document !== "") expect(() => JSON.parse(document)).not.toThrow();
+      if (json)
+        for (const document of out().split(/(?<=^\})\n/m))
+          if (document !== "") expect(() => JSON.parse(document)).not.toThrow();
     }),
   );
 });

@@ -61,7 +61,9 @@ describe("on a terminal", () => {
   });
 
   test.each(["\u0003", "\u0004"])("Ctrl-C and Ctrl-D end the asking: %j", async (key) => {
-    await expect(typing(key).prompt.secret("App password", "--password-stdin")).rejects.toMatchObject({ name: "AbortError" });
+    await expect(typing(key).prompt.secret("App password", "--password-stdin")).rejects.toMatchObject({
+      name: "AbortError",
+    });
   });
 
   test.each(["\u0003", "\u0004"])("and the waiting for a pasted address: %j", async (key) => {
@@ -79,14 +81,20 @@ describe("elsewhere", () => {
     });
 
   test("every question names its flag", async () => {
-    await expect(nobody(false).text("Your handle", "--identifier")).rejects.toThrow(refused("INPUT_REQUIRED", /--identifier/));
-    await expect(nobody(false).secret("App password", "--password-stdin")).rejects.toThrow(refused("INPUT_REQUIRED", /--password-stdin/));
+    await expect(nobody(false).text("Your handle", "--identifier")).rejects.toThrow(
+      refused("INPUT_REQUIRED", /--identifier/),
+    );
+    await expect(nobody(false).secret("App password", "--password-stdin")).rejects.toThrow(
+      refused("INPUT_REQUIRED", /--password-stdin/),
+    );
     await expect(nobody(false).confirm("Sure?")).rejects.toThrow(refused("INPUT_REQUIRED", /--yes/));
   });
 
   test("--yes gives consent, not data", async () => {
     expect(await nobody(true).confirm("Sure?")).toBe(true);
-    await expect(nobody(true).text("Your handle", "--identifier")).rejects.toThrow(refused("INPUT_REQUIRED", /--identifier/));
+    await expect(nobody(true).text("Your handle", "--identifier")).rejects.toThrow(
+      refused("INPUT_REQUIRED", /--identifier/),
+    );
   });
 });
 

@@ -9,8 +9,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, type TestHub, testHub } from "../support/cli.ts";
 
 /*
- * An account that is connected again is not asked for what psn knows of it; what was mistyped is asked for again, and nothing else. Two
- * accounts that would have one name have two.
+ * An account that is connected again is not asked for what psn knows of it; what was mistyped is asked for again, and
+ * nothing else. Two accounts that would have one name have two.
  */
 
 const newSecret = () => `whsec_${randomBytes(32).toString("base64")}`;
@@ -19,24 +19,34 @@ beforeAll(async () => {
   hub = await testHub();
 });
 
-const connect = (argv: readonly string[], stdin = newSecret()) => hub.psn(["connect", ...argv, "--secret-stdin"], { stdin });
+const connect = (argv: readonly string[], stdin = newSecret()) =>
+  hub.psn(["connect", ...argv, "--secret-stdin"], { stdin });
 const accounts = async () =>
   documentOf(await hub.psn(["accounts", "--json"]))["accounts"] as readonly {
     readonly id: string;
     readonly name: string;
     readonly url: string;
   }[];
-const webhooks = async () => (await accounts()).filter(({ name }) => name.startsWith("webhook:")).map(({ name, url }) => ({ name, url }));
+const webhooks = async () =>
+  (await accounts()).filter(({ name }) => name.startsWith("webhook:")).map(({ name, url }) => ({ name, url }));
 
 test("by its name, or by its platform where it alone waits to be reconnected, the address stays", async () => {
   const address = "http://127.0.0.1:1/hook?key=1";
   expect(await connect(["webhook", address])).toMatchObject({ code: 0 });
-  expect(await connect(["webhook:127.0.0.1:1/hook"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
+  expect(await connect(["webhook:127.0.0.1:1/hook"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^reconnected/),
+  });
   expect(await hub.psn(["connect", "webhook", "--secret-stdin"], { stdin: newSecret() })).toMatchObject({ code: 2 });
   await hub.rows("UPDATE psn.accounts SET health = 'needs-reconnect' WHERE platform = 'webhook'");
   expect(await connect(["webhook"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
-  expect(await hub.rows("SELECT home, health FROM psn.accounts WHERE platform = 'webhook'")).toEqual([{ home: address, health: "ok" }]);
-  expect(await hub.psn(["connect", "feed:notes"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reconnected/) });
+  expect(await hub.rows("SELECT home, health FROM psn.accounts WHERE platform = 'webhook'")).toEqual([
+    { home: address, health: "ok" },
+  ]);
+  expect(await hub.psn(["connect", "feed:notes"])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^reconnected/),
+  });
 });
 
 describe("two webhooks of one host and path", () => {
@@ -50,7 +60,9 @@ describe("two webhooks of one host and path", () => {
     const tagged = (await webhooks()).find(({ name }) => name.includes("#"));
     for (const name of ["webhook:127.0.0.1:1/hook", tagged?.name ?? ""]) {
       const ran = documentOf(await hub.psn(["post", "one of two", "--to", name, "--in", "1d", "--json"]));
-      expect(ran).toMatchObject({ deliveries: [{ account: { platform: "webhook", handle: name.replace("webhook:", "") } }] });
+      expect(ran).toMatchObject({
+        deliveries: [{ account: { platform: "webhook", handle: name.replace("webhook:", "") } }],
+      });
     }
     expect(await hub.psn(["post", "which", "--to", "webhook", "--in", "1d"])).toMatchObject({
       code: 2,
@@ -91,7 +103,12 @@ test("a mistyped secret is asked for again, and the address is not", async () =>
     }),
   } as unknown as Context;
   const form = await fillForm(webhook, webhook.auth[0], undefined, {}, context);
-  expect(form).toEqual({ url: "https://example.com/hook", secret: expect.stringMatching(/^whsec_/), "secret-overlap": "", media: "" });
+  expect(form).toEqual({
+    url: "https://example.com/hook",
+    secret: expect.stringMatching(/^whsec_/),
+    "secret-overlap": "",
+    media: "",
+  });
   expect(answers).toEqual([]);
   expect(said).toContain("begins with https://");
   expect(said).toContain("a signing secret is whsec_");

@@ -25,7 +25,8 @@ beforeAll(async () => {
 describe("connect", () => {
   test("has a flag for every field of every platform, and no other", async () => {
     const fields = (await Promise.all(platformIds.map(async (id) => formFields(await platforms[id]())))).flat();
-    const names = (secret: boolean) => [...new Set(fields.filter((field) => field.secret === secret).map(({ name }) => name))].toSorted();
+    const names = (secret: boolean) =>
+      [...new Set(fields.filter((field) => field.secret === secret).map(({ name }) => name))].toSorted();
     expect(Object.keys(PLAIN_FIELDS).toSorted()).toEqual(names(false));
     expect([...SECRET_FIELDS].toSorted()).toEqual(names(true));
   });
@@ -52,8 +53,12 @@ describe("connect", () => {
     expect((await hub.psn(["disconnect", made?.name ?? "", "--yes"])).code).toBe(0);
     const file = join(hub.folder, "secret.txt");
     await writeFile(file, "two\nlines\n");
-    expect(await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-file", file])).toMatchObject({ code: 2 });
-    expect(await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-file", file, "--secret-stdin"])).toMatchObject({
+    expect(await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-file", file])).toMatchObject({
+      code: 2,
+    });
+    expect(
+      await hub.psn(["connect", "webhook", "http://127.0.0.1:1/", "--secret-file", file, "--secret-stdin"]),
+    ).toMatchObject({
       code: 2,
     });
   });
@@ -80,7 +85,9 @@ describe("completion", () => {
   });
 
   test("works without a hub", async () => {
-    const { code, stdout } = await psn(["completion", "--words", "3", "--", "psn", "post", "--to", ""], { cwd: await scratch() });
+    const { code, stdout } = await psn(["completion", "--words", "3", "--", "psn", "post", "--to", ""], {
+      cwd: await scratch(),
+    });
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining("mastodon") });
   });
 
@@ -108,10 +115,16 @@ describe("settings", () => {
   const file = (name: string) => join(hub.folder, "config", `${name}.env`);
 
   test("a secret by standard input, comments and order kept", async () => {
-    await writeFile(file("keys"), "# mine\nX_CLIENT_ID=abc # the app's\n\n# the other\nLINKEDIN_CLIENT_ID='x y'\n", { mode: 0o600 });
-    expect(await hub.psn(["config", "set", "X_CLIENT_SECRET", "--stdin"], { stdin: "s3cr#t\n" })).toMatchObject({ code: 0 });
+    await writeFile(file("keys"), "# mine\nX_CLIENT_ID=abc # the app's\n\n# the other\nLINKEDIN_CLIENT_ID='x y'\n", {
+      mode: 0o600,
+    });
+    expect(await hub.psn(["config", "set", "X_CLIENT_SECRET", "--stdin"], { stdin: "s3cr#t\n" })).toMatchObject({
+      code: 0,
+    });
     expect(await hub.psn(["config", "set", "X_CLIENT_ID", "def"])).toMatchObject({ code: 0 });
-    expect(await keys()).toBe("# mine\nX_CLIENT_ID=def # the app's\n\n# the other\nLINKEDIN_CLIENT_ID='x y'\nX_CLIENT_SECRET='s3cr#t'\n");
+    expect(await keys()).toBe(
+      "# mine\nX_CLIENT_ID=def # the app's\n\n# the other\nLINKEDIN_CLIENT_ID='x y'\nX_CLIENT_SECRET='s3cr#t'\n",
+    );
     const { stdout } = await hub.psn(["config", "list", "--json"]);
     expect(stdout).not.toContain("s3cr#t");
     expect(await hub.psn(["config", "get", "X_CLIENT_SECRET"])).toMatchObject({ code: 0, stdout: "••••••••\n" });
@@ -140,10 +153,17 @@ describe("settings", () => {
       );
     const before = await keys();
     await writeFile(file("keys"), `${before}NOPE=canary\n`, { mode: 0o600 });
-    const { checks } = documentOf(await hub.psn(["doctor", "--offline", "--json"])) as { checks: { said: string; status: string }[] };
-    expect(checks).toContainEqual(expect.objectContaining({ status: "warn", said: "keys.env has NOPE, which psn does not know" }));
+    const { checks } = documentOf(await hub.psn(["doctor", "--offline", "--json"])) as {
+      checks: { said: string; status: string }[];
+    };
+    expect(checks).toContainEqual(
+      expect.objectContaining({ status: "warn", said: "keys.env has NOPE, which psn does not know" }),
+    );
     const pushed = await hub.psn(["keys", "push"]);
-    expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining("not sealed, since psn knows no such key: NOPE") });
+    expect(pushed).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("not sealed, since psn knows no such key: NOPE"),
+    });
     expect(await hub.rows("SELECT name FROM psn.api_keys WHERE name = 'NOPE'")).toEqual([]);
     expect(await hub.psn(["config", "set", "NOPE", "--unset"])).toMatchObject({ code: 0 });
     expect(await keys()).toBe(before);
@@ -179,7 +199,12 @@ describe("settings", () => {
       ['echo "X=1" >> "$2"; exit 1', 130, /nothing was changed/],
     ] as const) {
       const { code: ended, stdout, stderr } = await edit(script);
-      expect({ script, ended, stdout, stderr }).toEqual({ script, ended: code, stdout: "", stderr: expect.stringMatching(says) });
+      expect({ script, ended, stdout, stderr }).toEqual({
+        script,
+        ended: code,
+        stdout: "",
+        stderr: expect.stringMatching(says),
+      });
       expect(await readFile(file("hub"), "utf8")).toBe(edited);
     }
     const refused = join(hub.folder, "config", "refused.hub.env");

@@ -23,7 +23,8 @@ afterAll(async () => {
 });
 
 /*
- * pg-connection-string writes nine lines of a security warning to stderr, once a process, for `prefer`, `require` and `verify-ca`.
+ * pg-connection-string writes nine lines of a security warning to stderr, once a process, for `prefer`, `require` and
+ * `verify-ca`.
  */
 test("no command prints a library's warning, whatever the address's sslmode", async () => {
   const cwd = await scratch();
@@ -35,8 +36,16 @@ test("no command prints a library's warning, whatever the address's sslmode", as
     expect(code, `${stdout}${stderr}`).toBe(0);
     expect(`${stdout}${stderr}`).not.toMatch(/warning|libpq/i);
   };
-  quiet(await run(["init", "--database-url-stdin", "--tz", "UTC"], undefined, `${database}?sslmode=require&sslrootcert=${authority.ca}\n`));
-  const own = /^DATABASE_URL=(.*)$/m.exec(await readFile(join(cwd, "config", "hub.env"), "utf8"))?.[1]?.replaceAll(/["']/g, "") ?? "";
+  quiet(
+    await run(
+      ["init", "--database-url-stdin", "--tz", "UTC"],
+      undefined,
+      `${database}?sslmode=require&sslrootcert=${authority.ca}\n`,
+    ),
+  );
+  const own =
+    /^DATABASE_URL=(.*)$/m.exec(await readFile(join(cwd, "config", "hub.env"), "utf8"))?.[1]?.replaceAll(/["']/g, "") ??
+    "";
   expect(own).toContain("sslmode=require");
   for (const mode of ["prefer", "require", "verify-ca", "verify-full"]) {
     const url = own.replace("sslmode=require", `sslmode=${mode}`);

@@ -23,9 +23,13 @@ test("Ctrl-C at random moments of every command is answered honestly", async () 
     env: {},
     ask: (argv: readonly string[]) => hub.psn(argv),
     shown: async () => {
-      const feed: unknown = JSON.parse(await readFile(join(hub.folder, "public", "feed.json"), "utf8").catch(() => '{"items":[]}'));
-      return (feed as { readonly items: readonly { readonly content_html?: string; readonly content_text?: string }[] }).items.map(
-        ({ content_text = "", content_html = content_text }) => content_html.replaceAll(/<[^>]+>/g, "").trim(),
+      const feed: unknown = JSON.parse(
+        await readFile(join(hub.folder, "public", "feed.json"), "utf8").catch(() => '{"items":[]}'),
+      );
+      return (
+        feed as { readonly items: readonly { readonly content_html?: string; readonly content_text?: string }[] }
+      ).items.map(({ content_text = "", content_html = content_text }) =>
+        content_html.replaceAll(/<[^>]+>/g, "").trim(),
       );
     },
   };

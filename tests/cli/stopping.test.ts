@@ -43,9 +43,12 @@ afterAll(() => {
 
 const posts = async () => Number((await hub.rows("SELECT count(*)::int AS n FROM psn.posts"))[0]?.["n"]);
 const state = async (text: string) =>
-  (await hub.rows("SELECT d.state FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id WHERE u.text = $1", [text])).map(
-    (row) => row["state"],
-  );
+  (
+    await hub.rows(
+      "SELECT d.state FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id WHERE u.text = $1",
+      [text],
+    )
+  ).map((row) => row["state"]);
 
 /** A line of a shell, where `psn` is the program; what it says and how psn ended, by `echo ended $?`. */
 async function shell(line: string, folder = hub.folder) {
@@ -81,7 +84,12 @@ describe("a signal before anything is stored", () => {
     await until("it listens", () => listens(running.child.pid));
     await sleep(200);
     running.child.kill(signal);
-    expect(await running.ended).toMatchObject({ code, signal: null, stdout: "", stderr: "✗ stopped; nothing was changed (INTERRUPTED)\n" });
+    expect(await running.ended).toMatchObject({
+      code,
+      signal: null,
+      stdout: "",
+      stderr: "✗ stopped; nothing was changed (INTERRUPTED)\n",
+    });
     expect(await hub.state()).toBe(before);
   });
 
@@ -171,7 +179,10 @@ describe("a signal before anything is stored", () => {
     const folder = await closedHub();
     const tmp = await scratch("tmp");
     const editor = join(folder, "editor.sh");
-    await writeFile(editor, 'echo "PSN_LATE=publish" >> "$1"; touch "$1.open"; while [ ! -e ../go ]; do sleep 0.05; done\n');
+    await writeFile(
+      editor,
+      'echo "PSN_LATE=publish" >> "$1"; touch "$1.open"; while [ ! -e ../go ]; do sleep 0.05; done\n',
+    );
     const edit = () => binary(["config", "edit"], { cwd: folder, env: { TMPDIR: tmp, EDITOR: `exec sh ${editor}` } });
     const text = () => readFile(join(folder, "config", "hub.env"), "utf8");
     const before = await text();
@@ -233,7 +244,10 @@ describe("a signal after the post was stored", () => {
       "SELECT p.id FROM psn.posts p JOIN psn.deliveries d ON d.post_id = p.id ORDER BY p.created_at DESC LIMIT 1",
     );
     expect(documentOf(ran)).toMatchObject({
-      error: { code: "INTERRUPTED", details: { post: row?.["id"], deliveries: [{ account: "feed:public", state: "scheduled" }] } },
+      error: {
+        code: "INTERRUPTED",
+        details: { post: row?.["id"], deliveries: [{ account: "feed:public", state: "scheduled" }] },
+      },
     });
     expect(await hub.psn(["cancel", String(row?.["id"])])).toMatchObject({ code: 0 });
   });
@@ -245,7 +259,10 @@ describe("a signal after the post was stored", () => {
     running.child.kill("SIGTERM");
     const ran = await running.ended;
     answer = Promise.resolve(204);
-    expect(ran).toMatchObject({ code: 143, stderr: expect.stringMatching(/sending; nobody knows yet whether it is out.*\n.*psn show/) });
+    expect(ran).toMatchObject({
+      code: 143,
+      stderr: expect.stringMatching(/sending; nobody knows yet whether it is out.*\n.*psn show/),
+    });
     await hub.rows("UPDATE psn.deliveries SET state = 'cancelled' WHERE state = 'sending'");
   });
 
@@ -299,10 +316,18 @@ describe("standard input", () => {
     ["closed", "psn post - --to feed <&-", "standard input is empty"],
     ["blank", "echo | psn post - --to feed", "standard input is empty"],
     ["empty, with media", "psn post - --to feed --media picture.png < /dev/null", "standard input is empty"],
-    ["empty, and said to be all there is", "psn post - --to feed --allow-partial < /dev/null", "standard input is empty"],
+    [
+      "empty, and said to be all there is",
+      "psn post - --to feed --allow-partial < /dev/null",
+      "standard input is empty",
+    ],
     ["a folder", "psn post - --to feed < config", "standard input is a folder"],
     ["not open for reading", "psn post - --to feed 0> written", "standard input cannot be read"],
-    ["cut off by a writer that died", "(printf 'half a te'; kill -9 $BASHPID) | psn post - --to feed", "does not end with a line break"],
+    [
+      "cut off by a writer that died",
+      "(printf 'half a te'; kill -9 $BASHPID) | psn post - --to feed",
+      "does not end with a line break",
+    ],
   ])("%s is no post", async (_what, line, says) => {
     await writeFile(join(hub.folder, "picture.png"), "");
     const { png } = await import("../../scripts/png.ts");
@@ -344,12 +369,16 @@ describe("output that cannot be written", () => {
     expect(stderr).toMatch(/OUTPUT_FAILED[\s\S]*INPUT_INVALID[\s\S]*ended 2\n$/);
   });
 
-  test.skipIf(WAYS.length === 0)("the code stands though stderr is full as well; a worker goes on publishing", async () => {
-    expect((await shell('psn --help > /dev/full 2>&1; echo "ended $?" >&2')).stderr).toBe("ended 9\n");
-    expect(await hub.psn(["post", "by a worker", "--to", "feed", "--no-wait"])).toMatchObject({ code: 0 });
-    const { stdout } = await shell(
-      `"$BUN" "$MAIN" worker > /dev/full 2> said & until grep -q "by a worker" public/feed.json; do sleep 0.05; done; sleep 0.3; kill -TERM $!; wait $!; echo "ended $?" > end; cat end`,
-    );
-    expect(stdout).toBe("ended 9\n");
-  });
+  test.skipIf(WAYS.length === 0)(
+    "the code stands though stderr is full as well; a worker goes on publishing",
+    async () => {
+      expect((await shell('psn --help > /dev/full 2>&1; echo "ended $?" >&2')).stderr).toBe("ended 9\n");
+      expect(await hub.psn(["post", "by a worker", "--to", "feed", "--no-wait"])).toMatchObject({ code: 0 });
+      const { stdout } = await shell(
+        `"$BUN" "$MAIN" worker > /dev/full 2> said & until grep -q "by a worker" public/feed.json; do sleep 0.05; ` +
+          `done; sleep 0.3; kill -TERM $!; wait $!; echo "ended $?" > end; cat end`,
+      );
+      expect(stdout).toBe("ended 9\n");
+    },
+  );
 });

@@ -13,10 +13,11 @@ const why = whyNoStrace();
 if (why !== undefined) console.warn(`skipped: what psn syncs, as strace sees it: ${why}`);
 
 /**
- * What is outside the embedded database, some of whose own files Postgres keeps unsynced on purpose; and but for the notes of how far
- * the database was seen: one that lags behind is harmless.
+ * What is outside the embedded database, some of whose own files Postgres keeps unsynced on purpose; and but for the
+ * notes of how far the database was seen: one that lags behind is harmless.
  */
-const outside = (lost: readonly string[]) => lost.filter((each) => !/\/pgdata|\/incarnation\.seen$|\/\.local(\/state.*)?$/.test(each));
+const outside = (lost: readonly string[]) =>
+  lost.filter((each) => !/\/pgdata|\/incarnation\.seen$|\/\.local(\/state.*)?$/.test(each));
 const ran = async (...args: Parameters<typeof traced>): Promise<Traced> => {
   const result = await traced(...args);
   if (result.code !== 0) throw new Error(`psn ${args[0].join(" ")} ended with ${result.code}: ${result.output}`);
@@ -58,7 +59,9 @@ describe.skipIf(why !== undefined)("synced before a command ends", () => {
     expect(connect.calls.some(({ what, path }) => what === "make" && path === join(folder, "deep"))).toBe(true);
     expect(outside(unsafe(connect.calls, folder))).toEqual([]);
     const post = await ran(["post", "hello"], folder);
-    expect(post.calls.some(({ what, path }) => what === "make" && path === join(folder, "deep", "public", "entries"))).toBe(true);
+    expect(
+      post.calls.some(({ what, path }) => what === "make" && path === join(folder, "deep", "public", "entries")),
+    ).toBe(true);
     expect(outside(unsafe(post.calls, folder))).toEqual([]);
   });
 
@@ -67,7 +70,9 @@ describe.skipIf(why !== undefined)("synced before a command ends", () => {
     await psn(["connect", "feed", join(folder, "public")], { cwd: folder });
     const { calls } = await ran(["vault", "rotate"], folder);
     const named = calls.findIndex(({ what, path }) => what === "name" && path === join(folder, "config", "hub.env"));
-    const synced = calls.findIndex(({ what, path }, at) => at > named && what === "sync" && path === join(folder, "config"));
+    const synced = calls.findIndex(
+      ({ what, path }, at) => at > named && what === "sync" && path === join(folder, "config"),
+    );
     expect(named).toBeGreaterThan(0);
     expect(synced).toBeGreaterThan(named);
     // What is written before is what every command writes: that it has seen the database.
@@ -84,7 +89,9 @@ describe.skipIf(why !== undefined)("synced before a command ends", () => {
     await writeFile(join(folder, "passphrase"), "five random words here\n", { mode: 0o600 });
     const { calls } = await ran(["export", "hub.age", "--move", "--passphrase-file", "passphrase"], folder);
     const written = calls.findLastIndex(({ what, path }) => what === "write" && path.includes(".hub.age."));
-    const synced = calls.findIndex(({ what, path }, at) => at > written && what === "sync" && path.includes(".hub.age."));
+    const synced = calls.findIndex(
+      ({ what, path }, at) => at > written && what === "sync" && path.includes(".hub.age."),
+    );
     const held = calls.findIndex((call, at) => at > written && isLogCall(call) && call.what === "write");
     expect(written).toBeGreaterThan(0);
     expect(synced).toBeGreaterThan(written);

@@ -10,7 +10,8 @@ let cwd = "";
 beforeAll(async () => {
   cwd = await scratch("text-file");
   const names =
-    "note.txt NOTE.TEXT launch.md a.markdown b.mdown c.mkd page.html page.mdx page.rst page.org data.json README cat.png talk.pdf clip.mov";
+    "note.txt NOTE.TEXT launch.md a.markdown b.mdown c.mkd page.html page.mdx page.rst page.org data.json README " +
+    "cat.png talk.pdf clip.mov";
   for (const name of names.split(" ")) await writeFile(join(cwd, name), `of ${name}`);
   await writeFile(join(cwd, "my note.txt"), "of my note.txt");
   await writeFile(join(cwd, "it's.json"), "{}");

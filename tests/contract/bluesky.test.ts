@@ -23,12 +23,15 @@ testPlatform({
     const posts = `${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${account.did}&collection=app.bsky.feed.post`;
     return {
       form: { identifier: account.handle, password: account.password, server: HOME },
-      // The server listens on a port of its own; the account lives where a real one would. Beside it there is no network.
+      // The server listens on a port of its own; the account lives where a real one would. Beside it there is no
+      // network.
       fetch: async (input, init) => {
-        if (!String(input).startsWith(`${HOME}/`)) throw Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" });
+        if (!String(input).startsWith(`${HOME}/`))
+          throw Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" });
         return fetch(String(input).replace(HOME, pds.url), init);
       },
-      live: async () => z.object({ records: z.array(z.unknown()) }).parse(await (await fetch(posts)).json()).records.length,
+      live: async () =>
+        z.object({ records: z.array(z.unknown()) }).parse(await (await fetch(posts)).json()).records.length,
     };
   },
   // Every run makes an account with a DID of its own, and content ids are made of it.

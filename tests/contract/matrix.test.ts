@@ -7,8 +7,8 @@ import { z } from "zod";
 import { POSTS } from "./promises/golden.ts";
 
 /*
- * Platform by kind of post: the request psn makes, from the committed golden files, or the reason why it refuses. Printed, so that a
- * person can read it; held, so that no platform passes over a kind of post without a word.
+ * Platform by kind of post: the request psn makes, from the committed golden files, or the reason why it refuses.
+ * Printed, so that a person can read it; held, so that no platform passes over a kind of post without a word.
  */
 
 /** As a person calls them, and the golden file's name for it. */

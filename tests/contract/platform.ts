@@ -13,7 +13,8 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
 /*
  * One contract for every platform. A platform's test brings a world and calls `testPlatform({ platform, world })`.
  *
- * A world is a platform with one account that can be connected and nothing published yet. It is made anew for every promise:
+ * A world is a platform with one account that can be connected and nothing published yet. It is made anew for every
+ * promise:
  *
  *   form    what a person enters to connect, secrets included. Every secret must be long enough to be searched for.
  *   consent where the account connects by OAuth: what the person does in the browser at this address, as the query with which the
@@ -27,11 +28,13 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
  *   slow    only where the platform has `poll`: makes the next publish pending.
  *   close   takes away what the world started.
  *
- * What differs on purpose is said in data: `skip` (a promise and the reason why it cannot be made), `codes` (a refusal that
- * means something else on this platform), `answers` (a fault in the platform's own words; a 429 must ask for 37 seconds),
- * `vouches` (a refused repeat proves that no attempt was taken), `perAttempt` (headers that name the attempt and not the post), `scrub` (what a real server changes in golden requests).
+ * What differs on purpose is said in data: `skip` (a promise and the reason why it cannot be made), `codes` (a refusal
+ * that means something else on this platform), `answers` (a fault in the platform's own words; a 429 must ask for 37
+ * seconds), `vouches` (a refused repeat proves that no attempt was taken), `perAttempt` (headers that name the attempt
+ * and not the post), `scrub` (what a real server changes in golden requests).
  *
- * Golden requests live in `golden/<platform>.json`; `PSN_GOLDEN=write` makes them anew, and the diff is for a person to read.
+ * Golden requests live in `golden/<platform>.json`; `PSN_GOLDEN=write` makes them anew, and the diff is for a person to
+ * read.
  */
 export interface World {
   readonly fetch: Fetch;

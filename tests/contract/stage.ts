@@ -14,7 +14,10 @@ export interface Seen {
   readonly redirect: string | undefined;
 }
 
-/** What can befall a request. `lost` ones reach the platform, which acts on them; only the answer does not come back whole. */
+/**
+ * What can befall a request. `lost` ones reach the platform, which acts on them; only the answer does not come back
+ * whole.
+ */
 export const REFUSALS = ["401", "403", "404", "409", "413", "422", "429"] as const;
 export const BREAKDOWNS = ["500", "502", "redirect"] as const;
 export const LOST = ["html", "half", "empty", "timeout", "reset"] as const;
@@ -63,7 +66,11 @@ export interface Stage {
   /** Composes under the account's own limits; fails the test when the post does not fit. */
   readonly units: (post: Post) => readonly [Unit, ...Unit[]];
   /** A request for one unit, prepared when it must be. */
-  readonly ready: (unit: Unit, key?: string, thread?: { readonly root: Ref; readonly parent: Ref }) => Promise<PublishRequest>;
+  readonly ready: (
+    unit: Unit,
+    key?: string,
+    thread?: { readonly root: Ref; readonly parent: Ref },
+  ) => Promise<PublishRequest>;
   /** Composes, prepares and publishes a post of one unit. */
   readonly publish: (post: Post, key?: string) => Promise<{ readonly request: PublishRequest; readonly ref: Ref }>;
 }
@@ -112,7 +119,11 @@ export async function openStage(contract: PlatformContract, world: World): Promi
     if (!fault || (fault.to === "writes" && seen.method === "GET")) return world.fetch(input, init);
     return misbehave(fault.mode, () => world.fetch(input, init), contract, [...secrets], now());
   };
-  const net = (laterMs = 0, signal = new AbortController().signal) => ({ fetch, now: () => new Date(now().getTime() + laterMs), signal });
+  const net = (laterMs = 0, signal = new AbortController().signal) => ({
+    fetch,
+    now: () => new Date(now().getTime() + laterMs),
+    signal,
+  });
 
   const connection = await connectTo(platform, world, net());
   const { access, refresh, secret } = connection.credentials;
@@ -190,11 +201,18 @@ async function misbehave(
   const headers = { "content-type": "application/json", "retry-after": String(PAUSE_MS / 1000) };
   switch (mode) {
     case "redirect":
-      return new Response(null, { status: 307, headers: { location: "https://who:s3cret@elsewhere.example/new?token=s3cret#s3cret" } });
+      return new Response(null, {
+        status: 307,
+        headers: { location: "https://who:s3cret@elsewhere.example/new?token=s3cret#s3cret" },
+      });
     case "refused":
-      throw Object.assign(new Error("Unable to connect. Is the computer able to access the url?"), { code: "ConnectionRefused" });
+      throw Object.assign(new Error("Unable to connect. Is the computer able to access the url?"), {
+        code: "ConnectionRefused",
+      });
     case "no-name":
-      throw Object.assign(new TypeError("fetch failed"), { cause: Object.assign(new Error("getaddrinfo"), { code: "ENOTFOUND" }) });
+      throw Object.assign(new TypeError("fetch failed"), {
+        cause: Object.assign(new Error("getaddrinfo"), { code: "ENOTFOUND" }),
+      });
     case "timeout":
       await deliver();
       throw new DOMException("The operation timed out.", "TimeoutError");
@@ -209,7 +227,9 @@ async function misbehave(
       return new Response("");
     case "half": {
       const text = await (await deliver()).text();
-      return new Response(text.slice(0, Math.max(1, text.length >> 1)), { headers: { "content-type": "application/json" } });
+      return new Response(text.slice(0, Math.max(1, text.length >> 1)), {
+        headers: { "content-type": "application/json" },
+      });
     }
     default:
       return new Response(said, { status: Number(mode), headers });
@@ -232,7 +252,10 @@ async function bodyText(body: unknown): Promise<string> {
   if (typeof body === "string") return body;
   if (body instanceof URLSearchParams) return body.toString();
   if (body instanceof FormData) {
-    const fields = [...body].map(async ([name, value]) => [name, typeof value === "string" ? value : await fileText(value, value.name)]);
+    const fields = [...body].map(async ([name, value]) => [
+      name,
+      typeof value === "string" ? value : await fileText(value, value.name),
+    ]);
     return JSON.stringify(await Promise.all(fields));
   }
   if (body instanceof Blob) return fileText(body);
@@ -248,7 +271,10 @@ async function fileText(file: Blob, name?: string): Promise<string> {
 }
 
 /** The smallest PNG: one transparent pixel. */
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 export const PIXEL_BYTES = PIXEL.length;
 
 const BYTES = {
@@ -264,10 +290,21 @@ function openMedia(id: string, { link }: World): Media {
   return link ? { ...media, link: () => link(media) } : media;
 }
 
-/** The description of a file with this id. Of a video and a document there is the beginning, which is all a test server looks at. */
+/**
+ * The description of a file with this id. Of a video and a document there is the beginning, which is all a test server
+ * looks at.
+ */
 export function mediaOf(id: string): MediaInfo {
   if (id.startsWith("video"))
-    return { id, kind: "video", mime: "video/mp4", bytes: BYTES.video.length, width: 320, height: 180, durationMs: 3_000 };
+    return {
+      id,
+      kind: "video",
+      mime: "video/mp4",
+      bytes: BYTES.video.length,
+      width: 320,
+      height: 180,
+      durationMs: 3_000,
+    };
   if (id.startsWith("document")) return { id, kind: "document", mime: "application/pdf", bytes: BYTES.document.length };
   const { alt, ...bare } = picture(id);
   return id.startsWith("bare") ? bare : { ...bare, alt };
@@ -275,7 +312,15 @@ export function mediaOf(id: string): MediaInfo {
 
 /** A description of the pixel. */
 export function picture(id: string) {
-  return { id, kind: "image", mime: "image/png", bytes: PIXEL_BYTES, width: 1, height: 1, alt: `A pixel called ${id}` } as const;
+  return {
+    id,
+    kind: "image",
+    mime: "image/png",
+    bytes: PIXEL_BYTES,
+    width: 1,
+    height: 1,
+    alt: `A pixel called ${id}`,
+  } as const;
 }
 
 export function postOf(text: string, more: Partial<Post> = {}): Post {

@@ -33,7 +33,9 @@ function receiver() {
   return { take, posts };
 }
 
-/** By the specification's own library, but for the clock: `verify` reads the machine's, and the contract's stands still. */
+/**
+ * By the specification's own library, but for the clock: `verify` reads the machine's, and the contract's stands still.
+ */
 function verify(body: string, headers: Record<string, string>): void {
   const at = Number(headers["webhook-timestamp"]);
   if (at * 1000 < NOON) throw new Error("too old");

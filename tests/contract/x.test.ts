@@ -27,8 +27,8 @@ testPlatform({
   // Accounts live at x.com, and its API beside it.
   loginHosts: [new URL(API).host],
   answers: {
-    // A refresh token works once: one that reached X is spent, whatever became of the answer. So a timeout reaches it not at all
-    // here; `reset` does, and what a lost refresh means is in tests/platforms/x.test.ts.
+    // A refresh token works once: one that reached X is spent, whatever became of the answer. So a timeout reaches it
+    // not at all here; `reset` does, and what a lost refresh means is in tests/platforms/x.test.ts.
     timeout: () => {
       throw new DOMException("The operation timed out.", "TimeoutError");
     },
@@ -46,7 +46,8 @@ testPlatform({
         },
       ),
   },
-  // Ids hold the time at which the fake made them. They stay numbers, so that the requests can be held against X's description.
+  // Ids hold the time at which the fake made them. They stay numbers, so that the requests can be held against X's
+  // description.
   scrub: (text) => {
     const ids = new Map<string, string>();
     return text.replace(/\d{18,19}/g, (id) => {
@@ -64,7 +65,9 @@ describe("X's own description of its API", () => {
       process.stdout.write("x is not held against X's OpenAPI: PSN_X_OPENAPI names no file\n");
       return;
     }
-    const golden: Record<string, Golden[]> = JSON.parse(await readFile(new URL("golden/x.json", import.meta.url), "utf8"));
+    const golden: Record<string, Golden[]> = JSON.parse(
+      await readFile(new URL("golden/x.json", import.meta.url), "utf8"),
+    );
     const optional = { text: "x", reply_settings: "mentionedUsers", quote_tweet_id: "20" };
     const requests = [...Object.values(golden).flat(), { method: "POST", url: `${API}/2/tweets`, body: optional }];
     const judge = readXApi(file);
@@ -74,13 +77,28 @@ describe("X's own description of its API", () => {
   test("the judge knows right from wrong", async () => {
     const folder = await mkdtemp(join(tmpdir(), "psn-x-"));
     const file = join(folder, "openapi.json");
-    const schema = { type: "object", additionalProperties: false, properties: { text: { type: "string" } }, required: ["text"] };
-    const form = { type: "object", properties: { segment_index: { type: "integer" }, media: { type: "string", format: "binary" } } };
+    const schema = {
+      type: "object",
+      additionalProperties: false,
+      properties: { text: { type: "string" } },
+      required: ["text"],
+    };
+    const form = {
+      type: "object",
+      properties: { segment_index: { type: "integer" }, media: { type: "string", format: "binary" } },
+    };
     const paths = {
       "/2/tweets": {
-        post: { requestBody: { required: true, content: { "application/json": { schema: { $ref: "#/components/schemas/Post" } } } } },
+        post: {
+          requestBody: {
+            required: true,
+            content: { "application/json": { schema: { $ref: "#/components/schemas/Post" } } },
+          },
+        },
       },
-      "/2/media/upload/{id}/append": { post: { requestBody: { content: { "multipart/form-data": { schema: form } } } } },
+      "/2/media/upload/{id}/append": {
+        post: { requestBody: { content: { "multipart/form-data": { schema: form } } } },
+      },
     };
     await writeFile(file, JSON.stringify({ openapi: "3.0.0", paths, components: { schemas: { Post: schema } } }));
     const judge = readXApi(file);

@@ -18,10 +18,14 @@ const loginOf = async ({ database }: TestDatabase): Promise<string> => {
   ]);
   return rows[0]?.name ?? "";
 };
-/** The same, by another process while this one looks away: the pool has not seen a connection close when it is asked for one. */
+/**
+ * The same, by another process while this one looks away: the pool has not seen a connection close when it is asked for
+ * one.
+ */
 function terminateUnnoticed(url: string, login: string): void {
   const script = `import pg from "pg"; const client = new pg.Client({ connectionString: process.argv[1] }); await client.connect();
-    await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", [process.argv[2]]); await client.end();`;
+    await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE usename = $1", [process.argv[2]]); await client.end();`;
   const ran = spawnSync(process.execPath, ["-e", script, url, login], {
     cwd: fileURLToPath(new URL("../..", import.meta.url)),
     encoding: "utf8",
@@ -31,7 +35,11 @@ function terminateUnnoticed(url: string, login: string): void {
 
 /** Fills the pool with connections. */
 const busy = (database: Database) =>
-  Promise.all(Array.from({ length: 12 }, () => database.run("service", (builder) => [builder.execute(sql`select pg_sleep(0.02)`)])));
+  Promise.all(
+    Array.from({ length: 12 }, () =>
+      database.run("service", (builder) => [builder.execute(sql`select pg_sleep(0.02)`)]),
+    ),
+  );
 
 const sessions = testDatabases.filter(({ driver }) => driver === "pg" || driver === "neon-ws");
 
@@ -68,7 +76,12 @@ describe("openDatabase", () => {
     for (const database of opened) await database.close();
   });
   const attempt = async (url: string, driver: "pg" | "neon-http" | "neon-ws") => {
-    const database = await openDatabase({ url, driver, dataFolder: "", use: driver === "neon-http" ? "once" : "session" });
+    const database = await openDatabase({
+      url,
+      driver,
+      dataFolder: "",
+      use: driver === "neon-http" ? "once" : "session",
+    });
     opened.push(database);
     expect(database.driver).toBe(driver);
     return createStores(database).inspection.clockSkewMs();

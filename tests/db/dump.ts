@@ -1,13 +1,15 @@
 import { asOwner, type TestDatabase } from "../support/databases.ts";
 
 /*
- * The schema as the catalogue has it, in a text that is the same on every server of one PostgreSQL version: no pg_dump, whose
- * words change with its own version and which the embedded database has not. Whoever ran the migrations is called `owner`.
+ * The schema as the catalogue has it, in a text that is the same on every server of one PostgreSQL version: no pg_dump,
+ * whose words change with its own version and which the embedded database has not. Whoever ran the migrations is called
+ * `owner`.
  */
 
 /** Who may do what: an access list without those rights an owner has anyway. */
 const grants = (acl: string, owner: string) => `(
-  SELECT coalesce(string_agg(format('%s to %s', lower(privileges), grantee), '; ' ORDER BY grantee, privileges), '') FROM (
+  SELECT coalesce(string_agg(format('%s to %s', lower(privileges), grantee), '; '
+    ORDER BY grantee, privileges), '') FROM (
     SELECT CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::regrole::text END AS grantee,
       string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
     FROM aclexplode(${acl}) AS a WHERE a.grantee <> ${owner} GROUP BY 1) AS g)`;
@@ -26,16 +28,21 @@ const SECTIONS: readonly string[] = [
    WHERE m.member::regrole::text LIKE 'psn\\_%' AND m.member::regrole::text NOT LIKE 'psn\\_test\\_%' ORDER BY 1`,
   `SELECT format('SCHEMA psn (%s)', ${grants("n.nspacl", "n.nspowner")}) AS line FROM pg_namespace n WHERE n.nspname = 'psn'`,
   `SELECT format(E'TABLE %s (%s)%s%s\\n  owner %s; %s\\n%s', c.relname, c.relkind, CASE WHEN c.relrowsecurity THEN ' row security' END,
-     CASE WHEN c.relforcerowsecurity THEN ' forced' END, ${ownerName("c.relowner")}, ${grants("c.relacl", "c.relowner")},
-     (SELECT string_agg(format('  %s %s%s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' END,
-        CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity::text END, ' default ' || pg_get_expr(d.adbin, d.adrelid),
-        CASE WHEN a.attacl IS NOT NULL THEN format(' (%s)', ${grants("a.attacl", "c.relowner")}) END), E'\\n' ORDER BY a.attnum)
+     CASE WHEN c.relforcerowsecurity
+       THEN ' forced' END, ${ownerName("c.relowner")}, ${grants("c.relacl", "c.relowner")},
+     (SELECT string_agg(format('  %s %s%s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod), CASE
+       WHEN a.attnotnull THEN ' not null' END,
+        CASE WHEN a.attidentity <> ''
+          THEN ' identity ' || a.attidentity::text END, ' default ' || pg_get_expr(d.adbin, d.adrelid),
+        CASE WHEN a.attacl IS NOT NULL THEN format(' (%s)', ${grants("a.attacl", "c.relowner")}) END), E'\\n'
+          ORDER BY a.attnum)
       FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS line
    FROM pg_class c ${IN_SCHEMA} WHERE c.relkind NOT IN ('i', 'S') ORDER BY c.relname COLLATE "C"`,
   `SELECT format('SEQUENCE %s', c.relname) AS line FROM pg_class c ${IN_SCHEMA} WHERE c.relkind = 'S' ORDER BY c.relname COLLATE "C"`,
   `SELECT format('CONSTRAINT %s.%s %s', c.relname, k.conname, pg_get_constraintdef(k.oid)) AS line
-   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid ${IN_SCHEMA} WHERE k.contype <> 'n' ORDER BY c.relname COLLATE "C", k.conname COLLATE "C"`,
+   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid ${IN_SCHEMA} WHERE k.contype <> 'n'
+     ORDER BY c.relname COLLATE "C", k.conname COLLATE "C"`,
   `SELECT pg_get_indexdef(c.oid) AS line FROM pg_class c ${IN_SCHEMA} WHERE c.relkind = 'i' ORDER BY c.relname COLLATE "C"`,
   `SELECT format(E'POLICY %s.%s %s %s to %s\\n  using (%s)\\n  with check (%s)', tablename, policyname, lower(permissive), lower(cmd),
      array_to_string(roles, ', '), qual, with_check) AS line
@@ -48,7 +55,11 @@ const SECTIONS: readonly string[] = [
 ];
 
 export async function dumpSchema(db: Pick<TestDatabase, "owner">): Promise<string> {
-  const parts = ["-- What the migrations make of a database: written by tests/db/migrate.test.ts with PSN_GOLDEN=write, never by hand."];
-  for (const section of SECTIONS) parts.push((await asOwner<{ line: string }>(db, section)).map(({ line }) => line.trimEnd()).join("\n"));
+  const parts = [
+    "-- What the migrations make of a database: written by tests/db/migrate.test.ts with PSN_GOLDEN=write, never " +
+      "by hand.",
+  ];
+  for (const section of SECTIONS)
+    parts.push((await asOwner<{ line: string }>(db, section)).map(({ line }) => line.trimEnd()).join("\n"));
   return `${parts.join("\n\n")}\n`;
 }

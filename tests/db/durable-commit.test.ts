@@ -31,7 +31,9 @@ async function server(settings: Readonly<Record<string, string>> = {}, fast = fa
   return started;
 }
 /** A hub on that server, as the program has it: by its own unprivileged login. */
-async function hubOn(of: Postgres): Promise<{ readonly database: Database; readonly url: string; readonly login: string }> {
+async function hubOn(
+  of: Postgres,
+): Promise<{ readonly database: Database; readonly url: string; readonly login: string }> {
   const url = await of.createDatabase();
   await migrated(url);
   const [login, password] = [newName(), newPassword()];
@@ -76,16 +78,19 @@ describe.each(testDatabases)("a transaction of psn on $driver", ({ open }) => {
 });
 
 describe("a server's own synchronous_commit", () => {
-  it.each(["off", "local", "remote_write"])("%s becomes on, where the server, the database or the login says so", async (value) => {
-    const own = await server({ synchronous_commit: value }, true);
-    expect(await level((await hubOn(own)).database)).toBe("on");
-    await own.stop();
-    const other = await server({}, true);
-    const one = await hubOn(other);
-    await statement(one.url, `ALTER ROLE ${one.login} SET synchronous_commit = ${value}`);
-    expect(await level(one.database)).toBe("on");
-    await other.stop();
-  });
+  it.each(["off", "local", "remote_write"])(
+    "%s becomes on, where the server, the database or the login says so",
+    async (value) => {
+      const own = await server({ synchronous_commit: value }, true);
+      expect(await level((await hubOn(own)).database)).toBe("on");
+      await own.stop();
+      const other = await server({}, true);
+      const one = await hubOn(other);
+      await statement(one.url, `ALTER ROLE ${one.login} SET synchronous_commit = ${value}`);
+      expect(await level(one.database)).toBe("on");
+      await other.stop();
+    },
+  );
 
   it("remote_apply, which is more than on, stays; and what psn sets ends with its transaction", async () => {
     const own = await server({ synchronous_commit: "remote_apply" }, true);
@@ -94,7 +99,9 @@ describe("a server's own synchronous_commit", () => {
     await statement(url, `ALTER ROLE ${login} SET synchronous_commit = off`);
     await statement(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${login}'`);
     expect(await level(database)).toBe("on");
-    const session = await database.asOwner?.((client) => client.query("SELECT current_setting('synchronous_commit') AS level"));
+    const session = await database.asOwner?.((client) =>
+      client.query("SELECT current_setting('synchronous_commit') AS level"),
+    );
     expect(session?.rows).toEqual([{ level: "off" }]);
   });
 
@@ -119,7 +126,12 @@ describe("psn doctor on a server", () => {
     const stores = createStores(database);
     const world = { stores, now: () => new Date() } as unknown as Parameters<typeof examineHub>[0];
     const user = { id: await newUser(stores), handle: "ada", timeZone: "UTC" };
-    const options = { network: false, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined };
+    const options = {
+      network: false,
+      signal: new AbortController().signal,
+      watchdogMinutes: 5,
+      hears: async () => undefined,
+    };
     return (await examineHub(world, user, options)).find(({ name }) => name === "durability");
   };
 
@@ -143,7 +155,10 @@ describe("psn doctor on a server", () => {
     });
     await set("fsync = on");
     await set("full_page_writes = off");
-    expect(await durability(database)).toMatchObject({ status: "fail", said: expect.stringContaining("full_page_writes off") });
+    expect(await durability(database)).toMatchObject({
+      status: "fail",
+      said: expect.stringContaining("full_page_writes off"),
+    });
   });
 
   it("of Neon takes fsync off for what it is there, since its commits wait for the safekeepers", async () => {
@@ -197,7 +212,12 @@ async function standbyOf(primary: Postgres): Promise<void> {
   await writeFile(join(folder, "standby.signal"), "");
   await rm(join(folder, "postmaster.pid"), { force: true });
   if (user) run("chown", ["-R", `${user.uid}:${user.gid}`, folder]);
-  const settings = { listen_addresses: "", unix_socket_directories: folder, primary_conninfo: follows, shared_buffers: "16MB" };
+  const settings = {
+    listen_addresses: "",
+    unix_socket_directories: folder,
+    primary_conninfo: follows,
+    shared_buffers: "16MB",
+  };
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const standby = spawn(join(bin, "postgres"), ["-D", folder, ...args], {
     ...user,

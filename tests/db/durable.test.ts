@@ -11,7 +11,8 @@ import { embeddedFolder, removeEmbeddedFolders } from "../support/embedded.ts";
 import { newUser } from "./stage.ts";
 
 /*
- * What the embedded database writes and syncs, in order. This process is the holder, so that an answer is an event among them.
+ * What the embedded database writes and syncs, in order. This process is the holder, so that an answer is an event
+ * among them.
  */
 
 interface Journal {
@@ -106,7 +107,9 @@ describe("a checkpoint", () => {
     await sql(database, "CHECKPOINT");
     const pgdata = join(folder, "pgdata");
     const control = join(pgdata, "global", "pg_control");
-    expect(journal.events.some(({ what, path }) => what === "write" && path.startsWith(join(pgdata, "base")))).toBe(true);
+    expect(journal.events.some(({ what, path }) => what === "write" && path.startsWith(join(pgdata, "base")))).toBe(
+      true,
+    );
     // pg_subtrans is made anew at every start, and Postgres does not sync it.
     const kept = (path: string) => !path.startsWith(join(pgdata, "pg_subtrans"));
     expect(journal.unsynced(kept)).toEqual([]);
@@ -122,7 +125,8 @@ describe("a checkpoint", () => {
       await newUser(stores);
       await sql(database, "SELECT pg_switch_wal()");
     }
-    const segments = () => readdirSync(join(folder, "pgdata", "pg_wal")).filter((name) => isLog(join("pg_wal", name))).length;
+    const segments = () =>
+      readdirSync(join(folder, "pgdata", "pg_wal")).filter((name) => isLog(join("pg_wal", name))).length;
     await expect.poll(segments, { timeout: 10_000 }).toBeLessThanOrEqual(8);
   });
 });
@@ -138,7 +142,9 @@ describe("a new embedded database", () => {
     await close(await open(folder, journal.watch));
     const renamed = journal.events.findIndex(({ what }) => what === "rename");
     expect(journal.events[renamed + 1]).toEqual({ what: "sync", path: folder });
-    const last = new Map(journal.events.slice(0, renamed).map(({ what, path }) => [path.replace("pgdata.new", "pgdata"), what]));
+    const last = new Map(
+      journal.events.slice(0, renamed).map(({ what, path }) => [path.replace("pgdata.new", "pgdata"), what]),
+    );
     // Also what was only created and never written, and every folder.
     const all = tree(join(folder, "pgdata")).filter((path) => !path.endsWith("psn_synced"));
     expect(all.length).toBeGreaterThan(900);
@@ -151,7 +157,10 @@ describe("a new embedded database", () => {
     const folder = await newFolder();
     mkdirSync(join(folder, "pgdata"));
     writeFileSync(join(folder, "pgdata", "pg_hba.conf"), "");
-    await expect(openEmbedded(folder)).rejects.toMatchObject({ code: "DB_FAILED", hint: expect.stringContaining("mv ") });
+    await expect(openEmbedded(folder)).rejects.toMatchObject({
+      code: "DB_FAILED",
+      hint: expect.stringContaining("mv "),
+    });
     expect(readdirSync(join(folder, "pgdata"))).toEqual(["pg_hba.conf"]);
   });
 });

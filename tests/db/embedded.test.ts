@@ -21,7 +21,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const children = new Set<ChildProcess>();
 const opened = new Set<Database>();
 afterEach(async () => {
-  const gone = [...children].map((child) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined));
+  const gone = [...children].map((child) =>
+    child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined,
+  );
   for (const child of children) child.kill("SIGKILL");
   await Promise.all(gone);
   children.clear();
@@ -32,7 +34,10 @@ afterAll(removeEmbeddedFolders);
 
 /** Another process on the same folder; `said` is what it has said so far. */
 function start(what: string, folder: string, ...words: readonly string[]) {
-  const child = spawn(process.execPath, [CHILD, what, folder, ...words], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [CHILD, what, folder, ...words], {
+    cwd: ROOT,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   children.add(child);
   const said: string[] = [];
   const exited = once(child, "exit");
@@ -79,7 +84,9 @@ const acks = (said: readonly string[]) => said.flatMap((line) => (line.startsWit
 
 /** Those of these users who are not there. */
 async function missing(database: Database, ids: readonly string[]): Promise<readonly string[]> {
-  const there = await database.asOwner?.(async (client) => (await client.query("SELECT id::text AS id FROM psn.users")).rows);
+  const there = await database.asOwner?.(
+    async (client) => (await client.query("SELECT id::text AS id FROM psn.users")).rows,
+  );
   const known = new Set((there ?? []).map((row) => row["id"]));
   return ids.filter((id) => !known.has(id));
 }
@@ -90,7 +97,10 @@ describe("the embedded database among processes", () => {
     const holder = start("keep", folder);
     await holder.until(/ready/);
     holder.suspend();
-    await expect(openEmbedded(folder, undefined, 1_000)).rejects.toMatchObject({ code: "DB_BUSY", hint: expect.stringContaining("fg") });
+    await expect(openEmbedded(folder, undefined, 1_000)).rejects.toMatchObject({
+      code: "DB_BUSY",
+      hint: expect.stringContaining("fg"),
+    });
     await holder.kill();
     const database = await open(folder);
     expect(await createStores(database).inspection.workers()).toEqual([]);

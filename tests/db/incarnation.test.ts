@@ -21,7 +21,9 @@ describe.each(testDatabases)("the incarnation on $driver", ({ open }) => {
     expect(await claim(stage, { only: [id] })).toEqual([]);
     expect((await deliveries.claimOne(one)).claim).toBeUndefined();
     expect(await deliveries.nextWake({ [stage.platform]: 1 })).toBeNull();
-    expect(await deliveries.wakeUps({ worker: "w", version: "0", platforms, aheadMs: 3_600_000, most: 10 })).toEqual([]);
+    expect(await deliveries.wakeUps({ worker: "w", version: "0", platforms, aheadMs: 3_600_000, most: 10 })).toEqual(
+      [],
+    );
   };
 
   it("is made once, is seen more with every look, and follows another", async () => {
@@ -69,7 +71,10 @@ describe.each(testDatabases)("the incarnation on $driver", ({ open }) => {
     expect(await stage.stores.incarnation.look()).toMatchObject({ elsewhere: true, parted: undefined });
     await nothingToDo(id);
     // What one side does not know says nothing.
-    await asOwner(db, `UPDATE psn.incarnation SET identity = psn.database_identity() - 'system' || '{"branch": "br-1"}'`);
+    await asOwner(
+      db,
+      `UPDATE psn.incarnation SET identity = psn.database_identity() - 'system' || '{"branch": "br-1"}'`,
+    );
     expect(await stage.stores.incarnation.look()).toMatchObject({ elsewhere: false });
     expect(await claim(stage)).toHaveLength(1);
   });

@@ -28,7 +28,9 @@ const ways = [
 ];
 
 const answers = async (database: Database) => {
-  const [rows] = await database.run("service", (db) => [db.select({ one: sql<number>`one` }).from(sql`(select 1 as one) as s`)]);
+  const [rows] = await database.run("service", (db) => [
+    db.select({ one: sql<number>`one` }).from(sql`(select 1 as one) as s`),
+  ]);
   return rows[0]?.one;
 };
 
@@ -44,7 +46,10 @@ describe.each(ways)("LISTEN on $driver", ({ open }) => {
     const { front, database } = await opened(open);
     front.refuseListen = true;
     for (let time = 0; time < 9; time += 1)
-      await expect(database.listen?.(() => undefined)).rejects.toMatchObject({ code: "DB_FAILED", details: { code: "42601" } });
+      await expect(database.listen?.(() => undefined)).rejects.toMatchObject({
+        code: "DB_FAILED",
+        details: { code: "42601" },
+      });
     front.refuseListen = false;
     expect(await answers(database)).toBe(1);
     const subscription = await database.listen?.(() => undefined);
@@ -61,7 +66,11 @@ describe.each(ways)("LISTEN on $driver", ({ open }) => {
     const second = await database.listen?.(() => {
       woken += 1;
     });
-    expect([await subscription?.prove(), await second?.prove(), await subscription?.prove()]).toEqual(["heard", "heard", "heard"]);
+    expect([await subscription?.prove(), await second?.prove(), await subscription?.prove()]).toEqual([
+      "heard",
+      "heard",
+      "heard",
+    ]);
     await database.asOwner?.((client) => client.query("NOTIFY psn_wake"));
     for (const deadline = Date.now() + 5_000; woken < 2 && Date.now() < deadline; ) await Bun.sleep(5);
     expect(woken).toBe(2);

@@ -8,8 +8,8 @@ import { atMost } from "../support/until.ts";
 import { newId, type Stage, setUp } from "./stage.ts";
 
 /*
- * A read can be asked again: an answer that is lost on the way must end no command. Every verb of every store is here, so that a new
- * one must say which it is.
+ * A read can be asked again: an answer that is lost on the way must end no command. Every verb of every store is here,
+ * so that a new one must say which it is.
  */
 
 type Read = (stage: Stage) => Promise<unknown>;
@@ -96,7 +96,9 @@ const VERBS: Verbs = {
 };
 
 const READS: readonly (readonly [string, Read])[] = Object.entries(VERBS).flatMap(([store, verbs]) =>
-  Object.entries<Read | "writes">(verbs).flatMap(([verb, read]) => (read === "writes" ? [] : [[`${store}.${verb}`, read] as const])),
+  Object.entries<Read | "writes">(verbs).flatMap(([verb, read]) =>
+    read === "writes" ? [] : [[`${store}.${verb}`, read] as const],
+  ),
 );
 
 const openOn = async (driver: string): Promise<TestDatabase> => {
@@ -148,7 +150,11 @@ describe.each(["pg", "neon-ws"])("over a session by %s, cut in the middle", (dri
       // The first time it would sleep until it is cut, the second time not at all.
       await asOwner(db, "CREATE SEQUENCE public.times; GRANT USAGE ON SEQUENCE public.times TO PUBLIC");
       const answer = db.database
-        .run("service", (b) => [b.execute(sql`select pg_sleep(CASE nextval('public.times') WHEN 1 THEN 600 ELSE 0 END)`)], { repeatable })
+        .run(
+          "service",
+          (b) => [b.execute(sql`select pg_sleep(CASE nextval('public.times') WHEN 1 THEN 600 ELSE 0 END)`)],
+          { repeatable },
+        )
         .then(
           () => "answered",
           (error: unknown) => Reflect.get(Object(error), "code"),

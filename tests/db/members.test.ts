@@ -16,9 +16,9 @@ import { thrown } from "../support/thrown.ts";
 import { newId, newUser, profile } from "./stage.ts";
 
 /*
- * A member of a team: a login of their own in the database and a key of their own for the vault, together. What row-level security
- * refuses each login is in rls.test.ts, what each key opens in src/core/vault.test.ts; here one of the two guards has failed, or
- * the login is taken for more than it is.
+ * A member of a team: a login of their own in the database and a key of their own for the vault, together. What
+ * row-level security refuses each login is in rls.test.ts, what each key opens in src/core/vault.test.ts; here one of
+ * the two guards has failed, or the login is taken for more than it is.
  */
 
 const hubKey = keyFromHex(generateKey());
@@ -45,7 +45,10 @@ beforeAll(async () => {
   hub = createStores(db.database);
   [owner, anna] = [await person(hub, ownersVault, "owner"), await person(hub, ownersVault, "anna")];
   member = await db.asMember(anna.userId);
-  her = { stores: createStores(member), vault: createMemberVault({ userId: anna.userId, keys: [deriveUserKey(hubKey, anna.userId)] }) };
+  her = {
+    stores: createStores(member),
+    vault: createMemberVault({ userId: anna.userId, keys: [deriveUserKey(hubKey, anna.userId)] }),
+  };
 });
 afterAll(() => db.close());
 
@@ -59,7 +62,11 @@ async function person(stores: Stores, vault: Vault, name: string): Promise<Perso
     account,
     sealCredentials({ vault }, userId, { id: credentialsId, version: 1 }, account, credentials),
   );
-  await stores.keys.put(userId, { id: credentialsId, name: "KEY", value: vault.seal(keyPlace(userId, credentialsId), `key of ${name}`) });
+  await stores.keys.put(userId, {
+    id: credentialsId,
+    name: "KEY",
+    value: vault.seal(keyPlace(userId, credentialsId), `key of ${name}`),
+  });
   return { userId, accountId, credentialsId, token };
 }
 
@@ -73,7 +80,9 @@ const keyPlace = (userId: string, rowId: string): Place => ({
 });
 /** As a thief has it, who came by the rows and not by the program. */
 const stolen = async ({ userId, accountId }: Person): Promise<StoredCredentials> => {
-  const [row] = await asOwner<Record<"id" | "access" | "refresh", string> & Pick<StoredCredentials, "version" | "audience">>(
+  const [row] = await asOwner<
+    Record<"id" | "access" | "refresh", string> & Pick<StoredCredentials, "version" | "audience">
+  >(
     db,
     `SELECT t.id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience, access_token AS access, refresh_token AS refresh
      FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE t.user_id = $1 AND a.id = $2`,
@@ -86,7 +95,10 @@ const stolen = async ({ userId, accountId }: Person): Promise<StoredCredentials>
 it("sees and opens what the hub sealed for her, and the hub opens what she seals", async () => {
   expect((await her.stores.accounts.list(anna.userId)).map(({ id }) => id)).toEqual([anna.accountId]);
   const sealed = await her.stores.accounts.credentials(anna.userId, anna.accountId);
-  expect(sealed && openCredentials(her, anna.userId, sealed)).toMatchObject({ access: anna.token, refresh: `renews ${anna.token}` });
+  expect(sealed && openCredentials(her, anna.userId, sealed)).toMatchObject({
+    access: anna.token,
+    refresh: `renews ${anna.token}`,
+  });
   const [key] = await her.stores.keys.list(anna.userId);
   expect(her.vault.open(keyPlace(anna.userId, anna.credentialsId), key?.value ?? "")).toBe("key of anna");
 
@@ -104,7 +116,9 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
   expect((await accounts.list(owner.userId)).map(({ id }) => id)).not.toContain(owner.accountId);
   expect(await accounts.credentials(owner.userId, owner.accountId)).toBeUndefined();
   expect(await accounts.leaseRefresh(owner.userId, owner.accountId, 1_000)).toBe("taken");
-  expect(await accounts.refreshed(owner.userId, owner.accountId, before, { ...before, access: "stolen" }, 0)).toBe(false);
+  expect(await accounts.refreshed(owner.userId, owner.accountId, before, { ...before, access: "stolen" }, 0)).toBe(
+    false,
+  );
   await accounts.needsReconnect(owner.userId, owner.accountId, "by anna");
   expect(await accounts.disconnect(owner.userId, owner.accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
   expect((await keys.list(owner.userId)).map(({ id }) => id)).not.toContain(owner.credentialsId);
@@ -120,8 +134,13 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
 
 it("rows cannot be planted among somebody else's", async () => {
   const account = { id: newId(), platform: "mastodon", profile: profile("planted") };
-  const sealed = sealCredentials(her, anna.userId, { id: newId(), version: 1 }, account, { access: "planted", scopes: [] });
-  await expect(her.stores.accounts.connect(owner.userId, account, sealed)).rejects.toMatchObject({ details: { code: "42501" } });
+  const sealed = sealCredentials(her, anna.userId, { id: newId(), version: 1 }, account, {
+    access: "planted",
+    scopes: [],
+  });
+  await expect(her.stores.accounts.connect(owner.userId, account, sealed)).rejects.toMatchObject({
+    details: { code: "42501" },
+  });
   await expect(her.stores.keys.put(owner.userId, { id: newId(), name: "PLANTED", value: "x" })).rejects.toMatchObject({
     details: { code: "42501" },
   });
@@ -137,10 +156,16 @@ it("a stolen row of the owner's does not open with her key, at its place or move
   expect(thrown(() => openCredentials(posing, owner.userId, row)).code).toBe("VAULT_TAMPERED");
   // Put over her own by somebody who may write everything: the program opens nothing and says so.
   const mine = await stolen(anna);
-  await asOwner(db, "UPDATE psn.oauth_tokens SET access_token = $1, refresh_token = $2 WHERE id = $3", [row.access, row.refresh, mine.id]);
+  await asOwner(db, "UPDATE psn.oauth_tokens SET access_token = $1, refresh_token = $2 WHERE id = $3", [
+    row.access,
+    row.refresh,
+    mine.id,
+  ]);
   const moved = await her.stores.accounts.credentials(anna.userId, anna.accountId);
   expect(moved && thrown(() => openCredentials(her, anna.userId, moved)).code).toBe("VAULT_TAMPERED");
-  expect(moved && thrown(() => openCredentials({ vault: ownersVault }, anna.userId, moved)).code).toBe("VAULT_TAMPERED");
+  expect(moved && thrown(() => openCredentials({ vault: ownersVault }, anna.userId, moved)).code).toBe(
+    "VAULT_TAMPERED",
+  );
   await asOwner(db, "UPDATE psn.oauth_tokens SET access_token = $1, refresh_token = $2 WHERE id = $3", [
     mine.access,
     mine.refresh,
@@ -150,7 +175,8 @@ it("a stolen row of the owner's does not open with her key, at its place or move
 
 it("she is no service: no verb over all users, no role, no list of users", async () => {
   const { deliveries, upkeep, users, inspection } = her.stores;
-  const refused = (asked: Promise<unknown>) => expect(asked).rejects.toMatchObject({ code: "DB_REFUSED", details: { code: "42501" } });
+  const refused = (asked: Promise<unknown>) =>
+    expect(asked).rejects.toMatchObject({ code: "DB_REFUSED", details: { code: "42501" } });
   await refused(deliveries.claim({ worker: "w", most: 1, leaseMs: 1, concurrency: { mastodon: 1 } }));
   await refused(deliveries.nextWake({ mastodon: 1 }));
   await refused(deliveries.beat("w", "0"));
@@ -158,9 +184,14 @@ it("she is no service: no verb over all users, no role, no list of users", async
   await refused(upkeep.spentMedia(1, 1));
   await refused(users.add({ id: newId(), handle: "x", timeZone: "UTC" }));
   await refused(inspection.workers());
-  await refused(member.run({ userId: anna.userId, service: true }, (builder) => [builder.execute(sql.raw("SELECT 1"))]));
+  await refused(
+    member.run({ userId: anna.userId, service: true }, (builder) => [builder.execute(sql.raw("SELECT 1"))]),
+  );
   // Not by the session itself either, as a rotation or an export asks.
-  await expect(hubUsers(member)).rejects.toMatchObject({ code: "CONFIG_INVALID", hint: expect.stringContaining("DATABASE_OWNER_URL") });
+  await expect(hubUsers(member)).rejects.toMatchObject({
+    code: "CONFIG_INVALID",
+    hint: expect.stringContaining("DATABASE_OWNER_URL"),
+  });
   expect(await hubUsers(db.owner)).toEqual([owner.userId, anna.userId].toSorted());
 });
 
@@ -178,7 +209,9 @@ it("a login belongs to one user; whoever is given another login loses the first 
     const sees = async (database: Database) => (await createStores(database).accounts.list(bob.userId)).length;
     expect([await sees(before), await sees(after)]).toEqual([0, 1]);
     // 23505: a login of a user's cannot be given to another one as well.
-    await expect(makeMemberLogin(db.owner, anna.userId, second, newPassword())).rejects.toMatchObject({ details: { code: "23505" } });
+    await expect(makeMemberLogin(db.owner, anna.userId, second, newPassword())).rejects.toMatchObject({
+      details: { code: "23505" },
+    });
   } finally {
     await before.close();
     await after.close();

@@ -54,12 +54,15 @@ describe("the golden schema", () => {
     expect(dump).toBe(await readFile(GOLDEN, "utf8"));
   });
 
-  it.each(testDatabases.map(({ driver }, index) => ({ driver, index })))("$driver has the facts of the manifest", async ({ index }) => {
-    const db = await opened(index);
-    const facts = await factsOf(db.database);
-    const of = ({ kind }: { kind: string }) => kind !== "neighbour";
-    expect(renderManifest(facts.filter(of)), "run: bun run manifest").toBe(await readFile(MANIFEST, "utf8"));
-  });
+  it.each(testDatabases.map(({ driver }, index) => ({ driver, index })))(
+    "$driver has the facts of the manifest",
+    async ({ index }) => {
+      const db = await opened(index);
+      const facts = await factsOf(db.database);
+      const of = ({ kind }: { kind: string }) => kind !== "neighbour";
+      expect(renderManifest(facts.filter(of)), "run: bun run manifest").toBe(await readFile(MANIFEST, "utf8"));
+    },
+  );
 
   it("is made by migrations that stay as they were: a hub that has applied one never reads it again", async () => {
     const folder = join(ROOT, "drizzle/migrations");
@@ -144,7 +147,10 @@ describe("migrate", () => {
       statements: ["CREATE TABLE psn.half (id integer)", "ALTER TABLE psn.posts DROP COLUMN title", "SELECT 1 / 0"],
     };
     const db = await opened(1);
-    await expect(migrate(db.owner, [...KNOWN, bad])).rejects.toMatchObject({ code: "DB_FAILED", details: { code: "22012" } });
+    await expect(migrate(db.owner, [...KNOWN, bad])).rejects.toMatchObject({
+      code: "DB_FAILED",
+      details: { code: "22012" },
+    });
     expect(await dumpSchema(db)).toBe(await readFile(GOLDEN, "utf8"));
     await assertMigrated(db.database);
     const stage = await setUp(db);
@@ -157,7 +163,9 @@ describe("migrate", () => {
     const owner = await empty();
     const [first] = KNOWN;
     if (!first) throw new Error("none");
-    await expect(migrate(owner, [first, bad])).rejects.toMatchObject({ code: expect.stringMatching(/^(DB_FAILED|SCHEMA_OUTDATED)$/) });
+    await expect(migrate(owner, [first, bad])).rejects.toMatchObject({
+      code: expect.stringMatching(/^(DB_FAILED|SCHEMA_OUTDATED)$/),
+    });
     expect(await migrationStatus(owner)).toEqual({ applied: 1, pending: KNOWN.length - 1, unknown: 0 });
     expect(await migrate(owner)).toBe(KNOWN.length - 1);
   });
@@ -268,7 +276,10 @@ describe("an owner that is no superuser", () => {
 
     function superuserOf(name: string): Database {
       return openUrl(
-        server.urlFor(name, { user: new URL(server.url).username, password: decodeURIComponent(new URL(server.url).password) }),
+        server.urlFor(name, {
+          user: new URL(server.url).username,
+          password: decodeURIComponent(new URL(server.url).password),
+        }),
       );
     }
   });
@@ -291,7 +302,8 @@ it("a Mastodon account that was known by its id alone is known by its server too
         ["x", "3", "https://x.com"],
       ] as const)
         await client.query(
-          "INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home) VALUES ($1, $2, $3, $4, 'ada', $5, $5)",
+          "INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home) VALUES ($1, $2, $3, $4, " +
+            "'ada', $5, $5)",
           [newId(), userId, platform, subject, home],
         );
       await client.query("RESET ROLE");

@@ -19,7 +19,12 @@ afterEach(() => void vi.restoreAllMocks());
 
 const rows = async () => Number((await asOwner<{ n: string }>(db, "SELECT count(*) AS n FROM public.tried"))[0]?.n);
 const running = async () =>
-  (await asOwner(db, "SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()")).length;
+  (
+    await asOwner(
+      db,
+      "SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()",
+    )
+  ).length;
 
 it("what psn gives up waiting for is cancelled and rolled back, and is told as an outcome that nobody knows", async () => {
   const timeout = AbortSignal.timeout.bind(AbortSignal);
@@ -57,9 +62,13 @@ it("half a surrogate pair and a NUL reach the proxy as what it takes, in each ki
 it("an answer above 10 MiB is not asked for again", async () => {
   const before = gateway.requests.length;
   await expect(
-    db.database.run("service", (builder) => [builder.execute(sql`select repeat('x', 1048576) from generate_series(1, 12)`)], {
-      repeatable: true,
-    }),
+    db.database.run(
+      "service",
+      (builder) => [builder.execute(sql`select repeat('x', 1048576) from generate_series(1, 12)`)],
+      {
+        repeatable: true,
+      },
+    ),
   ).rejects.toMatchObject({ code: "DB_FAILED", hint: "psn config set DATABASE_DRIVER neon-ws" });
   expect(gateway.requests.slice(before).map(({ status }) => status)).toEqual([507]);
 });

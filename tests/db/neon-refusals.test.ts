@@ -11,23 +11,33 @@ import { newPassword, sharedGateway, urlAs } from "../support/databases.ts";
 import type { NeonGateway } from "../support/neon-gateway.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
 
-/** Sentences of Neon's proxy and of what is behind it, with the error each must be by both doors and a word of its hint. */
+/**
+ * Sentences of Neon's proxy and of what is behind it, with the error each must be by both doors and a word of its hint.
+ */
 const SENTENCES = [
   ["password authentication failed for user 'postgres'", "DB_REFUSED", "psn config set DATABASE_URL"],
   [
-    "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support or pass the endpoint ID (first part of the domain name) as a parameter: '?options=endpoint%3D<endpoint-id>'. See more at https://neon.tech/sni",
+    "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support or " +
+      "pass the endpoint ID (first part of the domain name) as a parameter: '?options=endpoint%3D<endpoint-id>'. See " +
+      "more at https://neon.tech/sni",
     "CONFIG_INVALID",
     "?options=endpoint%3DENDPOINT",
   ],
   ["Inconsistent project name inferred from SNI ('a') and project option ('b').", "CONFIG_INVALID", "NEON_PROXY"],
-  ["VPC endpoint ID is not specified. This endpoint requires a VPC endpoint ID to connect.", "DB_REFUSED", "this network"],
   [
-    "This IP address 192.0.2.1 is not allowed to connect to this endpoint. Please add it to the allowed list in the Neon console. Make sure to check for IPv4 or IPv6 addresses.",
+    "VPC endpoint ID is not specified. This endpoint requires a VPC endpoint ID to connect.",
     "DB_REFUSED",
     "this network",
   ],
   [
-    "The requested endpoint could not be found, or you don't have access to it. Please check the provided ID and try again.",
+    "This IP address 192.0.2.1 is not allowed to connect to this endpoint. Please add it to the allowed list in " +
+      "the Neon console. Make sure to check for IPv4 or IPv6 addresses.",
+    "DB_REFUSED",
+    "this network",
+  ],
+  [
+    "The requested endpoint could not be found, or you don't have access to it. Please check the provided ID and " +
+      "try again.",
     "DB_REFUSED",
     "DATABASE_URL",
   ],
@@ -36,12 +46,21 @@ const SENTENCES = [
   ["Control plane request failed: endpoint is disabled", "DB_REFUSED", "enable it"],
   ["The role is protected.", "DB_REFUSED", "another role"],
   [
-    "unsupported startup parameter: lock_timeout. Please use unpooled connection or remove this parameter from the startup package.",
+    "unsupported startup parameter: lock_timeout. Please use unpooled connection or remove this parameter from the " +
+      "startup package.",
     "CONFIG_INVALID",
     "-pooler",
   ],
-  ["Your account or project has exceeded the compute time quota. Upgrade your plan to increase limits.", "VENDOR_QUOTA", "upgrade"],
-  ["Your project has exceeded the data transfer quota. Upgrade your plan to increase limits.", "VENDOR_QUOTA", "upgrade"],
+  [
+    "Your account or project has exceeded the compute time quota. Upgrade your plan to increase limits.",
+    "VENDOR_QUOTA",
+    "upgrade",
+  ],
+  [
+    "Your project has exceeded the data transfer quota. Upgrade your plan to increase limits.",
+    "VENDOR_QUOTA",
+    "upgrade",
+  ],
   ["You have exceeded the limit of concurrently active endpoints.", "VENDOR_QUOTA", "upgrade"],
   [
     "Control plane request failed: endpoint is temporarily unavailable. Check your quotas and/or contact our support.",

@@ -9,8 +9,8 @@ import { newName, newPassword } from "../support/databases.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 
 /*
- * What the login that owns a hub must be allowed to do. PostgreSQL 16 changed who may grant a role: only whoever made it, or has the
- * ADMIN OPTION on it.
+ * What the login that owns a hub must be allowed to do. PostgreSQL 16 changed who may grant a role: only whoever made
+ * it, or has the ADMIN OPTION on it.
  */
 
 const PASSWORD = "f00";
@@ -72,9 +72,16 @@ describe.each([14, 16, 18] as const)("an owner on PostgreSQL %i", (version) => {
       return;
     }
     const error = await init("second", "second_hub");
-    expect(error).toMatchObject({ code: "DB_REFUSED", message: expect.stringContaining("ADMIN OPTION"), details: { code: "42501" } });
-    const [, grant = ""] = /(GRANT .*) TO login WITH ADMIN OPTION/.exec(error instanceof PsnError ? (error.hint ?? "") : "") ?? [];
-    const first = new pg.Client({ connectionString: server.urlFor("first_hub", { user: "first", password: PASSWORD }) });
+    expect(error).toMatchObject({
+      code: "DB_REFUSED",
+      message: expect.stringContaining("ADMIN OPTION"),
+      details: { code: "42501" },
+    });
+    const [, grant = ""] =
+      /(GRANT .*) TO login WITH ADMIN OPTION/.exec(error instanceof PsnError ? (error.hint ?? "") : "") ?? [];
+    const first = new pg.Client({
+      connectionString: server.urlFor("first_hub", { user: "first", password: PASSWORD }),
+    });
     await first.connect();
     await first.query(`${grant} TO second WITH ADMIN OPTION`);
     await first.end();

@@ -9,7 +9,10 @@ const files = await pgBouncerFiles();
 const missing = "missing" in files ? files.missing : undefined;
 if (missing !== undefined) console.warn(`pgbouncer's refusals are not tried: ${missing}`);
 
-/** What a real pgbouncer refuses, in psn's words. All of it is SQLSTATE 08P01, which to PostgreSQL is a connection's own trouble. */
+/**
+ * What a real pgbouncer refuses, in psn's words. All of it is SQLSTATE 08P01, which to PostgreSQL is a connection's own
+ * trouble.
+ */
 describe.skipIf(missing !== undefined)("pgbouncer", () => {
   let server: Postgres;
   const closing: (() => Promise<void>)[] = [];
@@ -26,7 +29,10 @@ describe.skipIf(missing !== undefined)("pgbouncer", () => {
   });
 
   async function pooler(options: Partial<PgBouncerOptions> = {}) {
-    const started = await startPgBouncer("root" in files ? files.root : "", server.url, { mode: "transaction", ...options });
+    const started = await startPgBouncer("root" in files ? files.root : "", server.url, {
+      mode: "transaction",
+      ...options,
+    });
     closing.push(started.stop);
     return (user = "ada", password = "f00", database = "postgres", query = "") =>
       `${started.urlFor(server.urlFor(database, { user, password }))}${query}`;
@@ -75,14 +81,20 @@ describe.skipIf(missing !== undefined)("pgbouncer", () => {
       message: expect.stringContaining("no database of the name"),
     });
     const statements = await pooler({ mode: "statement" });
-    expect(await refusal(statements())).toMatchObject({ code: "DB_REFUSED", message: expect.stringContaining("statement mode") });
+    expect(await refusal(statements())).toMatchObject({
+      code: "DB_REFUSED",
+      message: expect.stringContaining("statement mode"),
+    });
   });
 
   test("a pooler that is full, or does not reach its server, is waited for", async () => {
     const full = await pooler({ settings: { max_client_conn: "1" } });
     const kept = new pg.Client({ connectionString: full() });
     await kept.connect();
-    expect(await refusal(full())).toMatchObject({ code: "DB_UNREACHABLE", message: expect.stringContaining("no connection left") });
+    expect(await refusal(full())).toMatchObject({
+      code: "DB_UNREACHABLE",
+      message: expect.stringContaining("no connection left"),
+    });
     await kept.end();
     const url = await pooler({ settings: { server_login_retry: "1", query_wait_timeout: "3" } });
     await server.kill();

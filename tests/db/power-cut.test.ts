@@ -11,8 +11,9 @@ import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { until } from "../support/until.ts";
 
 /*
- * The disk of a hub on the embedded database is cut off while psn posts and publishes. The receivers are elsewhere and remember:
- * one is a Mastodon that ignores idempotency keys, so that it shows a second attempt; the other is a webhook that counts ids.
+ * The disk of a hub on the embedded database is cut off while psn posts and publishes. The receivers are elsewhere and
+ * remember: one is a Mastodon that ignores idempotency keys, so that it shows a second attempt; the other is a webhook
+ * that counts ids.
  */
 
 /** How often, by default few: `POWER_CUTS=20 bun run test tests/db/power-cut.test.ts`. */
@@ -59,14 +60,18 @@ async function rowsOf(hub: Hub, ...statements: readonly string[]): Promise<Rows>
   const database = await openEmbedded(join(hub.folder, "data"));
   try {
     let rows: Rows = [];
-    for (const statement of statements) rows = (await database.asOwner?.((client) => client.query(statement)))?.rows ?? [];
+    for (const statement of statements)
+      rows = (await database.asOwner?.((client) => client.query(statement)))?.rows ?? [];
     return rows;
   } finally {
     await database.close();
   }
 }
 
-/** What waits for an instant is due now, and what may be out was sent an hour ago, so that nobody has to wait for it to show. */
+/**
+ * What waits for an instant is due now, and what may be out was sent an hour ago, so that nobody has to wait for it to
+ * show.
+ */
 const PASS_TIME = [
   "UPDATE psn.deliveries SET lease_until = now() - interval '1 millisecond' WHERE lease_until > now()",
   "UPDATE psn.deliveries SET wake_at = now() WHERE wake_at > now() AND due_at <= now()",
@@ -82,8 +87,12 @@ test.skipIf(why !== undefined)(
     const folder = join(image.folder, "hub");
     spawnSync("cp", ["-R", await closedHub(), folder]);
     const hub = hubIn(folder);
-    expect(await hub.psn(["connect", "mastodon", mastodon.origin, "--token-stdin"], mastodon.token)).toMatchObject({ code: 0 });
-    expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({ code: 0 });
+    expect(await hub.psn(["connect", "mastodon", mastodon.origin, "--token-stdin"], mastodon.token)).toMatchObject({
+      code: 0,
+    });
+    expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({
+      code: 0,
+    });
     spawnSync("sync", ["-f", image.folder]);
 
     /** What psn has confirmed, by the id of the post. */
@@ -135,7 +144,9 @@ test.skipIf(why !== undefined)(
     // What was confirmed as due is out at both, once.
     const due = [...confirmed.values()].filter((text) => !isLater(text));
     expect(due.filter((text) => !texts.includes(text) || !taken.includes(text))).toEqual([]);
-    console.log(`${CUTS} cuts: ${confirmed.size} posts confirmed, ${texts.length} at Mastodon, ${taken.length} at the webhook`);
+    console.log(
+      `${CUTS} cuts: ${confirmed.size} posts confirmed, ${texts.length} at Mastodon, ${taken.length} at the webhook`,
+    );
   },
   60_000 + CUTS * 60_000,
 );

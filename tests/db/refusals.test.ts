@@ -9,7 +9,8 @@ import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { sharedPostgres } from "../support/shared-postgres.ts";
 
 /*
- * What a real PostgreSQL with TLS refuses, in psn's words. One server, whose certificate and pg_hba.conf are changed between tests.
+ * What a real PostgreSQL with TLS refuses, in psn's words. One server, whose certificate and pg_hba.conf are changed
+ * between tests.
  */
 
 const NAMES = ["DNS:localhost", "IP:127.0.0.1"];
@@ -86,22 +87,34 @@ const urlOf = (query = "", host = "127.0.0.1", url = server.urlFor("postgres", {
 describe("TLS", () => {
   it("a certificate of a CA that nobody here knows is said to be that, with sslrootcert and NODE_EXTRA_CA_CERTS", async () => {
     await present(await ours.issue(NAMES));
-    for (const query of ["sslmode=require", "sslmode=verify-full", "ssl=true", `sslmode=require&sslrootcert=${other.ca}`]) {
+    for (const query of [
+      "sslmode=require",
+      "sslmode=verify-full",
+      "ssl=true",
+      `sslmode=require&sslrootcert=${other.ca}`,
+    ]) {
       const error = await refusal(urlOf(query));
-      expect(error, query).toMatchObject({ code: "DB_TLS", message: expect.stringContaining("a CA that this machine does not know") });
+      expect(error, query).toMatchObject({
+        code: "DB_TLS",
+        message: expect.stringContaining("a CA that this machine does not know"),
+      });
       expect(error?.hint).toContain("sslrootcert=");
       expect(error?.hint).toContain("NODE_EXTRA_CA_CERTS=");
       expect(JSON.stringify(error)).not.toMatch(/SQLSTATE|"code":"UNABLE/);
     }
     for (const mode of ["prefer", "require", "verify-ca", "verify-full"])
       expect(await refusal(urlOf(`sslmode=${mode}&sslrootcert=${ours.ca}`)), mode).toBeUndefined();
-    for (const query of ["sslmode=no-verify", "uselibpqcompat=true&sslmode=require"]) expect(await refusal(urlOf(query))).toBeUndefined();
+    for (const query of ["sslmode=no-verify", "uselibpqcompat=true&sslmode=require"])
+      expect(await refusal(urlOf(query))).toBeUndefined();
   });
 
   it("a self-signed certificate is said to be that, and is trusted as its own CA", async () => {
     const own = await ours.selfSigned(NAMES);
     await present(own);
-    expect(await refusal(urlOf("sslmode=require"))).toMatchObject({ code: "DB_TLS", message: expect.stringContaining("self-signed") });
+    expect(await refusal(urlOf("sslmode=require"))).toMatchObject({
+      code: "DB_TLS",
+      message: expect.stringContaining("self-signed"),
+    });
     expect(await refusal(urlOf(`sslmode=verify-full&sslrootcert=${own.cert}`))).toBeUndefined();
   });
 
@@ -123,7 +136,10 @@ describe("TLS", () => {
   it("a server that speaks only an old version of TLS is said to be that", async () => {
     await present(await ours.issue(NAMES));
     await set({ ssl_min_protocol_version: "TLSv1", ssl_max_protocol_version: "TLSv1.1" });
-    expect(await refusal(urlOf("sslmode=no-verify"))).toMatchObject({ code: "DB_TLS", message: expect.stringContaining("version of TLS") });
+    expect(await refusal(urlOf("sslmode=no-verify"))).toMatchObject({
+      code: "DB_TLS",
+      message: expect.stringContaining("version of TLS"),
+    });
     await set({ ssl_min_protocol_version: undefined, ssl_max_protocol_version: undefined });
     expect(await refusal(urlOf("sslmode=no-verify"))).toBeUndefined();
   });
@@ -161,21 +177,30 @@ describe("logins", () => {
   it("a server that demands TLS says so, and not that the password is wrong", async () => {
     await admit("hostssl all all 127.0.0.1/32 password");
     const error = await refusal(urlOf());
-    expect(error).toMatchObject({ code: "DB_REFUSED", message: expect.stringContaining("unencrypted"), details: { code: "28000" } });
+    expect(error).toMatchObject({
+      code: "DB_REFUSED",
+      message: expect.stringContaining("unencrypted"),
+      details: { code: "28000" },
+    });
     expect(error?.message).not.toContain("password");
     expect(error?.hint).toContain("sslmode=require");
     expect(await refusal(urlOf("sslmode=no-verify"))).toBeUndefined();
     await admit("hostnossl all postgres 127.0.0.1/32 password");
-    expect(await refusal(urlOf("sslmode=no-verify"))).toMatchObject({ message: expect.stringContaining("pg_hba.conf") });
+    expect(await refusal(urlOf("sslmode=no-verify"))).toMatchObject({
+      message: expect.stringContaining("pg_hba.conf"),
+    });
     await writeFile(join(server.folder, "ca.crt"), await readFile(ours.ca));
     await set({ ssl_ca_file: join(server.folder, "ca.crt") });
     await admit("hostssl all all 127.0.0.1/32 password clientcert=verify-ca");
-    expect(await refusal(urlOf("sslmode=no-verify"))).toMatchObject({ message: expect.stringContaining("client certificate") });
+    expect(await refusal(urlOf("sslmode=no-verify"))).toMatchObject({
+      message: expect.stringContaining("client certificate"),
+    });
     await admit(EVERYBODY);
   });
 
   it("each other refusal has words of its own", async () => {
-    const as = (user: string, database = "postgres", password = PASSWORD) => server.urlFor(database, { user, password });
+    const as = (user: string, database = "postgres", password = PASSWORD) =>
+      server.urlFor(database, { user, password });
     const told = async (url: string) => {
       const error = await refusal(url);
       return [error?.code, error?.details["code"], error?.message];
@@ -214,13 +239,20 @@ describe("logins", () => {
     process.kill(pid ?? 0, "SIGTERM");
     let error: PsnError | undefined;
     while (error === undefined) error = await refusal(urlOf());
-    expect(error).toMatchObject({ code: "DB_UNREACHABLE", message: expect.stringContaining("shutting down"), details: { code: "57P03" } });
+    expect(error).toMatchObject({
+      code: "DB_UNREACHABLE",
+      message: expect.stringContaining("shutting down"),
+      details: { code: "57P03" },
+    });
   });
 });
 
 it("keeps no part of a statement: a post that speaks of a lost connection is no lost connection", async () => {
   const { databaseError } = await import("@psn/core/db/drivers/failure.ts");
   const cause = new Error("unlike anything");
-  const query = Object.assign(new Error("Failed query: insert … params: the connection timeout network closed", { cause }), { params: [] });
+  const query = Object.assign(
+    new Error("Failed query: insert … params: the connection timeout network closed", { cause }),
+    { params: [] },
+  );
   expect(databaseError(query)).toMatchObject({ code: "DB_FAILED" });
 });

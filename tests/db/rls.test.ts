@@ -13,11 +13,15 @@ async function victimOf(db: TestDatabase): Promise<Stage> {
   await schedule(stage, { media });
   await stage.stores.deliveries.beat(stage.platform, "0.1.0");
   await stage.stores.incarnation.become(newId());
-  await asOwner(db, "INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'name', 'value')", [newId(), stage.userId]);
-  await asOwner(db, "INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')", [
+  await asOwner(db, "INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'name', 'value')", [
     newId(),
     stage.userId,
   ]);
+  await asOwner(
+    db,
+    "INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')",
+    [newId(), stage.userId],
+  );
   return stage;
 }
 
@@ -50,13 +54,23 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
     return [
       { name: "another user", database, actor: { userId: other.userId } },
       { name: "a user who does not exist", database, actor: { userId: newId() } },
-      ...garbage.map((setting) => ({ name: `the setting "${setting}"`, database, actor: { userId: victim.userId }, setting })),
+      ...garbage.map((setting) => ({
+        name: `the setting "${setting}"`,
+        database,
+        actor: { userId: victim.userId },
+        setting,
+      })),
     ];
   };
   const byMember = (): Intruder[] => [
     { name: "a member", database: member, actor: { userId: other.userId } },
     { name: "a member who says to be somebody else", database: member, actor: { userId: victim.userId } },
-    { name: "a member who sets somebody else", database: member, actor: { userId: other.userId }, setting: victim.userId },
+    {
+      name: "a member who sets somebody else",
+      database: member,
+      actor: { userId: other.userId },
+      setting: victim.userId,
+    },
     { name: "a member as the service", database: member, actor: "service", setting: victim.userId },
   ];
 
@@ -100,8 +114,12 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
     const itself = await db.asMember(victim.userId);
     expect(await reaches(db, victim.userId, { name: "its login", database: itself, actor })).toEqual(expected);
     // A member is itself, whatever it says.
-    expect(await reaches(db, victim.userId, { name: "its login", database: itself, actor, setting: other.userId })).toEqual(expected);
-    expect(await leaks(db, other.userId, [{ name: "its login", database: itself, actor: { userId: other.userId } }])).toEqual([]);
+    expect(
+      await reaches(db, victim.userId, { name: "its login", database: itself, actor, setting: other.userId }),
+    ).toEqual(expected);
+    expect(
+      await leaks(db, other.userId, [{ name: "its login", database: itself, actor: { userId: other.userId } }]),
+    ).toEqual([]);
   });
 
   it("a row cannot point into another user's rows", async () => {
@@ -113,7 +131,9 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
     const mine = await schedule(other, { dueInMs: 3_600_000 });
     const pointers = {
       oauth_tokens: `(id, user_id, account_id, access_token, scopes) VALUES ('${newId()}', '${userId}', '${bare}', 'x', '{}')`,
-      media: `(id, user_id, post_id, kind, mime, bytes, sha256, content) VALUES ('${newId()}', '${userId}', '${theirs.postId}', 'image', 'x', 0, '', '')`,
+      media:
+        `(id, user_id, post_id, kind, mime, bytes, sha256, content) VALUES ('${newId()}', '${userId}', ` +
+        `'${theirs.postId}', 'image', 'x', 0, '', '')`,
       deliveries: `(id, user_id, post_id, account_id, state, due_at, wake_at)
         VALUES ('${newId()}', '${userId}', '${mine.postId}', '${victim.accountId}', 'held', now(), now())`,
       delivery_units: `(id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
@@ -125,7 +145,10 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
       expect(db.database.run({ userId, service: true }, (builder) => [builder.execute(sql.raw(statement))])).rejects;
     // 23503 foreign_key_violation
     for (const [table, values] of Object.entries(pointers))
-      await points(`INSERT INTO psn.${table} ${values}`).toMatchObject({ code: "DB_FAILED", details: { code: "23503", table } });
+      await points(`INSERT INTO psn.${table} ${values}`).toMatchObject({
+        code: "DB_FAILED",
+        details: { code: "23503", table },
+      });
     await points(`UPDATE psn.deliveries SET account_id = '${victim.accountId}' WHERE id = '${mine.id}'`).toMatchObject({
       details: { code: "42501" },
     });
@@ -195,12 +218,20 @@ describe("the walk finds what is missing", () => {
       "INSERT INTO psn.notes SELECT 1, id FROM psn.users",
       "GRANT ALL ON psn.notes TO psn_runtime",
     );
-    expect(guards).toEqual(["notes: row-level security is not enabled and forced", "notes: no policy for those who run the program"]);
-    expect(leaks).toEqual(["select", "insert", "update", "delete"].map((verb) => `notes: ${verb} by another user: reached`));
+    expect(guards).toEqual([
+      "notes: row-level security is not enabled and forced",
+      "notes: no policy for those who run the program",
+    ]);
+    expect(leaks).toEqual(
+      ["select", "insert", "update", "delete"].map((verb) => `notes: ${verb} by another user: reached`),
+    );
   });
 
   it("a new table of nobody's, and a view", async () => {
-    const { guards, leaks } = await broken("CREATE TABLE psn.things (id integer)", "CREATE VIEW psn.overview AS SELECT * FROM psn.posts");
+    const { guards, leaks } = await broken(
+      "CREATE TABLE psn.things (id integer)",
+      "CREATE VIEW psn.overview AS SELECT * FROM psn.posts",
+    );
     expect(guards).toContain("things: has no user_id");
     expect(guards).toContain("overview: row-level security is not enabled and forced");
     expect(leaks).toContain("things: the victim has no row to steal");

@@ -4,12 +4,19 @@ import { sql } from "drizzle-orm";
 import { asOwner, type TestDatabase } from "../support/databases.ts";
 
 /*
- * Two walks over the live catalogue: what a table must have, and what happens to whoever tries. They know no table by name
- * but the three that belong to the hub and not to a user, so that a new table is walked without anybody thinking of it.
+ * Two walks over the live catalogue: what a table must have, and what happens to whoever tries. They know no table by
+ * name but the three that belong to the hub and not to a user, so that a new table is walked without anybody thinking
+ * of it.
  */
 
-/** Heartbeats are the service's, the incarnation is for functions alone; the ledger of migrations may be read by all. */
-const HUB_TABLES: Readonly<Record<string, string>> = { workers: "psn_service", incarnation: "psn_definer", migrations: "" };
+/**
+ * Heartbeats are the service's, the incarnation is for functions alone; the ledger of migrations may be read by all.
+ */
+const HUB_TABLES: Readonly<Record<string, string>> = {
+  workers: "psn_service",
+  incarnation: "psn_definer",
+  migrations: "",
+};
 /** May be executed by the service alone. */
 const SERVICE_FUNCTIONS = [
   "claim_due",
@@ -52,7 +59,13 @@ async function tablesOf(db: TestDatabase): Promise<readonly Table[]> {
 /** What the catalogue lacks; empty when every table and function is guarded. */
 export async function missingGuards(db: TestDatabase): Promise<readonly string[]> {
   const problems: string[] = [];
-  const policies = await asOwner<{ table: string; name: string; roles: string[]; using: string | null; check: string | null }>(
+  const policies = await asOwner<{
+    table: string;
+    name: string;
+    roles: string[];
+    using: string | null;
+    check: string | null;
+  }>(
     db,
     `SELECT tablename::text AS table, policyname::text AS name, to_json(roles) AS roles, qual AS using, with_check AS check
      FROM pg_policies WHERE schemaname = 'psn'`,
@@ -69,7 +82,8 @@ export async function missingGuards(db: TestDatabase): Promise<readonly string[]
       if (roles.some((role) => !["psn_runtime", "psn_definer", HUB_TABLES[name]].includes(role)))
         problems.push(`${name}: the policy ${policy} is for others too`);
       const named = [using, check].every((words) => words?.includes("psn.current_user_id()"));
-      if (roles.includes("psn_runtime") && !named) problems.push(`${name}: the policy ${policy} does not ask whose row it is`);
+      if (roles.includes("psn_runtime") && !named)
+        problems.push(`${name}: the policy ${policy} does not ask whose row it is`);
     }
   }
   const keys = await asOwner<{ name: string }>(
@@ -85,10 +99,18 @@ export async function missingGuards(db: TestDatabase): Promise<readonly string[]
 }
 
 async function openFunctions(db: TestDatabase): Promise<readonly string[]> {
-  const functions = await asOwner<{ name: string; definer: boolean; pinned: boolean; public: boolean; runtime: boolean; login: boolean }>(
+  const functions = await asOwner<{
+    name: string;
+    definer: boolean;
+    pinned: boolean;
+    public: boolean;
+    runtime: boolean;
+    login: boolean;
+  }>(
     db,
     `SELECT p.proname::text AS name, p.prosecdef AS definer, coalesce('search_path=""' = ANY (p.proconfig), false) AS pinned,
-       EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0) AS public,
+       EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+         WHERE a.grantee = 0) AS public,
        has_function_privilege('psn_runtime', p.oid, 'EXECUTE') AS runtime,
        (SELECT r.rolcanlogin OR r.rolsuper FROM pg_roles r WHERE r.oid = p.proowner) AS login
      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'psn'`,
@@ -100,7 +122,8 @@ async function openFunctions(db: TestDatabase): Promise<readonly string[]> {
     if (definer && login) problems.push(`${name}(): runs as somebody who can log in`);
     if (runtime && SERVICE_FUNCTIONS.includes(name)) problems.push(`${name}(): a member may execute it`);
   }
-  for (const name of SERVICE_FUNCTIONS) if (!functions.some((each) => each.name === name)) problems.push(`${name}(): is not there`);
+  for (const name of SERVICE_FUNCTIONS)
+    if (!functions.some((each) => each.name === name)) problems.push(`${name}(): is not there`);
   return problems;
 }
 
@@ -123,12 +146,18 @@ async function statementOf(db: TestDatabase, table: Table, verb: Verb, victim: s
   const { name, owned, columns, changeable } = table;
   const where = owned === null ? "true" : `${owned} = '${victim}'`;
   if (verb === "select") return `SELECT ${REACHED} FROM psn.${name} WHERE ${where}`;
-  if (verb === "delete") return `WITH w AS (DELETE FROM psn.${name} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
+  if (verb === "delete")
+    return `WITH w AS (DELETE FROM psn.${name} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
   const column =
-    owned === "user_id" ? (changeable ?? "user_id") : columns.find((each) => ["handle", "version", "hash", "reason"].includes(each));
+    owned === "user_id"
+      ? (changeable ?? "user_id")
+      : columns.find((each) => ["handle", "version", "hash", "reason"].includes(each));
   if (verb === "update")
     return `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
-  const [row] = await asOwner<{ row: string }>(db, `SELECT to_jsonb(t)::text AS row FROM psn.${name} t WHERE ${where} LIMIT 1`);
+  const [row] = await asOwner<{ row: string }>(
+    db,
+    `SELECT to_jsonb(t)::text AS row FROM psn.${name} t WHERE ${where} LIMIT 1`,
+  );
   if (!row) return undefined;
   const list = columns.join(", ");
   return `WITH w AS (INSERT INTO psn.${name} (${list}) SELECT ${list} FROM jsonb_populate_record(null::psn.${name}, ${literal(row.row)}) RETURNING 1)
@@ -136,10 +165,17 @@ async function statementOf(db: TestDatabase, table: Table, verb: Verb, victim: s
 }
 
 /** What became of an attempt: `reached` rows, or `nothing`, or the privilege to try was `refused`. */
-async function attempt({ database, actor, setting }: Intruder, statement: string): Promise<"reached" | "nothing" | "refused" | string> {
+async function attempt(
+  { database, actor, setting }: Intruder,
+  statement: string,
+): Promise<"reached" | "nothing" | "refused" | string> {
   try {
     await database.run(actor, (db) => [
-      db.execute(sql.raw(setting === undefined ? "SELECT 1" : `SELECT set_config('app.current_user_id', ${literal(setting)}, true)`)),
+      db.execute(
+        sql.raw(
+          setting === undefined ? "SELECT 1" : `SELECT set_config('app.current_user_id', ${literal(setting)}, true)`,
+        ),
+      ),
       db.execute(sql.raw(statement)),
     ]);
     return "nothing";
@@ -151,8 +187,14 @@ async function attempt({ database, actor, setting }: Intruder, statement: string
   }
 }
 
-/** Every verb on every table by every intruder, on the rows of `victim`; what got through, and what could not be tried. */
-export async function leaks(db: TestDatabase, victim: string, intruders: readonly Intruder[]): Promise<readonly string[]> {
+/**
+ * Every verb on every table by every intruder, on the rows of `victim`; what got through, and what could not be tried.
+ */
+export async function leaks(
+  db: TestDatabase,
+  victim: string,
+  intruders: readonly Intruder[],
+): Promise<readonly string[]> {
   const found: string[] = [];
   for (const table of await tablesOf(db)) {
     for (const verb of VERBS) {
@@ -164,7 +206,8 @@ export async function leaks(db: TestDatabase, victim: string, intruders: readonl
       for (const intruder of intruders) {
         const outcome = await attempt(intruder, statement);
         const allowed = table.name === "migrations" && verb === "select" ? "reached" : "nothing";
-        if (outcome !== allowed && outcome !== "refused") found.push(`${table.name}: ${verb} by ${intruder.name}: ${outcome}`);
+        if (outcome !== allowed && outcome !== "refused")
+          found.push(`${table.name}: ${verb} by ${intruder.name}: ${outcome}`);
       }
     }
   }
@@ -172,7 +215,11 @@ export async function leaks(db: TestDatabase, victim: string, intruders: readonl
 }
 
 /** Which verbs reach rows for this one, by table. */
-export async function reaches(db: TestDatabase, victim: string, who: Intruder): Promise<Readonly<Record<string, string>>> {
+export async function reaches(
+  db: TestDatabase,
+  victim: string,
+  who: Intruder,
+): Promise<Readonly<Record<string, string>>> {
   const reached: Record<string, string> = {};
   for (const table of await tablesOf(db)) {
     const verbs: string[] = [];

@@ -1,6 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,7 +24,10 @@ import { afterAll, afterEach, expect, test } from "vitest";
 import { embeddedFolder, removeEmbeddedFolders } from "../support/embedded.ts";
 import { newUser } from "./stage.ts";
 
-/* Whose socket it is: of a data folder that was copied, of a temporary folder that was cleared, of a note somebody else wrote. */
+/*
+ * Whose socket it is: of a data folder that was copied, of a temporary folder that was cleared, of a note somebody else
+ * wrote.
+ */
 
 const CHILD = fileURLToPath(new URL("../fixtures/embedded-child.ts", import.meta.url));
 const children = new Set<ChildProcess>();
@@ -95,12 +109,27 @@ test("nothing is removed by a note that leads elsewhere", async () => {
   writeFileSync(join(full, "letter"), "words");
   const open755 = temporary();
   chmodSync(open755, 0o755);
-  for (const path of [`${parent}/../${basename(parent)}/victim`, victim, linked, full, open755, parent, `${parent}/`, tmpdir(), ""]) {
+  for (const path of [
+    `${parent}/../${basename(parent)}/victim`,
+    victim,
+    linked,
+    full,
+    open755,
+    parent,
+    `${parent}/`,
+    tmpdir(),
+    "",
+  ]) {
     writeFileSync(join(folder, "socket"), `${path}${own}`);
     const database = await openEmbedded(folder);
     await newUser(createStores(database));
     await database.close();
-    expect([existsSync(victim), existsSync(linked), existsSync(open755), readdirSync(full)]).toEqual([true, true, true, ["letter"]]);
+    expect([existsSync(victim), existsSync(linked), existsSync(open755), readdirSync(full)]).toEqual([
+      true,
+      true,
+      true,
+      ["letter"],
+    ]);
   }
 });
 

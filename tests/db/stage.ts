@@ -10,8 +10,8 @@ import { answered as domainAnswered, LEASE_MS } from "@psn/domain/delivery.ts";
 import { asOwner, type TestDatabase } from "../support/databases.ts";
 
 /*
- * What the store tests have in common: a user with an account on a platform that no other test uses, so that the claims of
- * two tests never meet in one database.
+ * What the store tests have in common: a user with an account on a platform that no other test uses, so that the claims
+ * of two tests never meet in one database.
  */
 
 export interface Stage {
@@ -61,7 +61,11 @@ export async function setUp(db: TestDatabase): Promise<Stage> {
   const stores = createStores(db.database);
   const userId = await newUser(stores);
   const stage = { db, stores, userId, platform: `platform-${randomBytes(6).toString("hex")}`, accountId: newId() };
-  await stores.accounts.connect(userId, { id: stage.accountId, platform: stage.platform, profile: profile("first") }, sealed());
+  await stores.accounts.connect(
+    userId,
+    { id: stage.accountId, platform: stage.platform, profile: profile("first") },
+    sealed(),
+  );
   return stage;
 }
 
@@ -153,7 +157,8 @@ export const ref = (id: string) => ({ id, url: `https://example.org/p/${id}` });
 export const published = (id: string): Outcome => ({ status: "published", ref: ref(id) });
 
 /** The last unit is out. */
-export const done = (id: string, position = 0): DeliveryChange => domainAnswered(position, published(id), undefined, LEASE_MS);
+export const done = (id: string, position = 0): DeliveryChange =>
+  domainAnswered(position, published(id), undefined, LEASE_MS);
 
 export async function detail({ stores, userId }: Stage, id: string): Promise<DeliveryDetail> {
   const [found] = await stores.posts.detail(userId, [id]);

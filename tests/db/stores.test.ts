@@ -10,7 +10,16 @@ import { postTests } from "./suites/posts.ts";
 import { settleTests } from "./suites/settles.ts";
 import { stepTests } from "./suites/steps.ts";
 
-const SUITES = { accountTests, postTests, claimTests, settleTests, commandTests, concurrencyTests, inspectionTests, stepTests };
+const SUITES = {
+  accountTests,
+  postTests,
+  claimTests,
+  settleTests,
+  commandTests,
+  concurrencyTests,
+  inspectionTests,
+  stepTests,
+};
 
 describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
   let db: TestDatabase;

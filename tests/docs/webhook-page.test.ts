@@ -13,7 +13,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { renderWebhookPage } from "../../scripts/webhook-docs.ts";
 
 /*
- * docs/platforms/webhook.md is what a receiver's author goes by: its schemas are those of the code, and its programs verify what psn signs.
+ * docs/platforms/webhook.md is what a receiver's author goes by: its schemas are those of the code, and its programs
+ * verify what psn signs.
  */
 
 const page = readFileSync(fileURLToPath(new URL("../../docs/platforms/webhook.md", import.meta.url)), "utf8");
@@ -47,7 +48,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** A program around the page's `verify`: prints true or false for secret, id, timestamp, signatures and the name of the body's file. */
+/**
+ * A program around the page's `verify`: prints true or false for secret, id, timestamp, signatures and the name of the
+ * body's file.
+ */
 interface Language {
   readonly name: string;
   readonly block: readonly [language: string, index: number];
@@ -64,7 +68,8 @@ interface Language {
 const JS_MAIN = `
 import { readFileSync } from "node:fs";
 const [, , secret, id, timestamp, signatures, file] = process.argv;
-console.log(verify(secret, { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures }, readFileSync(file)));`;
+console.log(verify(secret, { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signatures },
+  readFileSync(file)));`;
 const PYTHON_MAIN = `
 import sys
 secret, id, timestamp, signatures, file = sys.argv[1:]
@@ -83,7 +88,14 @@ const LANGUAGES: readonly Language[] = [
     run: ["node", "v1a.mjs"],
     asymmetric: true,
   },
-  { name: "Python", block: ["python", 0], needs: "python3", file: "v1.py", main: PYTHON_MAIN, run: ["python3", "v1.py"] },
+  {
+    name: "Python",
+    block: ["python", 0],
+    needs: "python3",
+    file: "v1.py",
+    main: PYTHON_MAIN,
+    run: ["python3", "v1.py"],
+  },
   {
     name: "Python, ed25519",
     block: ["python", 1],
@@ -141,7 +153,8 @@ echo verify($secret, $headers, file_get_contents($file)) ? "true" : "false";`,
     file: "v1.rb",
     main: `
 secret, id, timestamp, signatures, file = ARGV
-puts verify(secret, { "webhook-id" => id, "webhook-timestamp" => timestamp, "webhook-signature" => signatures }, File.binread(file))`,
+puts verify(secret, { "webhook-id" => id, "webhook-timestamp" => timestamp, "webhook-signature" => signatures },
+  File.binread(file))`,
     run: ["ruby", "v1.rb"],
   },
   {
@@ -152,8 +165,10 @@ puts verify(secret, { "webhook-id" => id, "webhook-timestamp" => timestamp, "web
     main: `
 class Main {
     public static void main(String[] args) throws Exception {
-        Map<String, String> headers = Map.of("webhook-id", args[1], "webhook-timestamp", args[2], "webhook-signature", args[3]);
-        System.out.println(Webhooks.verify(args[0], headers, java.nio.file.Files.readAllBytes(java.nio.file.Path.of(args[4]))));
+        Map<String, String> headers = Map.of("webhook-id", args[1], "webhook-timestamp", args[2], "webhook-signature",
+          args[3]);
+        System.out.println(Webhooks.verify(args[0], headers,
+          java.nio.file.Files.readAllBytes(java.nio.file.Path.of(args[4]))));
     }
 }`,
     build: ["javac", "Main.java"],
@@ -213,7 +228,9 @@ describe("the programs of the page take what psn signs, and nothing else", () =>
         }
         if (build) ran(build, cwd);
 
-        const [secret, other] = asymmetric ? [newKeyPair(), newKeyPair()] : [0, 0].map(() => `whsec_${randomBytes(33).toString("base64")}`);
+        const [secret, other] = asymmetric
+          ? [newKeyPair(), newKeyPair()]
+          : [0, 0].map(() => `whsec_${randomBytes(33).toString("base64")}`);
         const known = (asymmetric ? publicKeyOf(secret ?? "") : secret) ?? "";
         const id = "0199e3b2-7c00-7000-8000-000000000001";
         const at = Math.floor(Date.now() / 1000);

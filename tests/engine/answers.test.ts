@@ -17,14 +17,21 @@ beforeEach(async () => {
 });
 
 const texts = () => stage.remote.posts.map(({ text }) => text);
-const routes = (account: string) => stage.remote.calls.filter((call) => call.account === account).map(({ route }) => route);
+const routes = (account: string) =>
+  stage.remote.calls.filter((call) => call.account === account).map(({ route }) => route);
 const accountOf = async (id: string) => {
   const found = (await stage.world.stores.accounts.list(stage.userId)).find((account) => account.id === id);
   if (!found) throw new Error("no such account");
   return found;
 };
 const reconnect = (platform: string) =>
-  connectAccount(stage.world, stage.userId, platform, { form: { name: `ada-${platform}` } }, new AbortController().signal);
+  connectAccount(
+    stage.world,
+    stage.userId,
+    platform,
+    { form: { name: `ada-${platform}` } },
+    new AbortController().signal,
+  );
 
 describe("a post of one text", () => {
   test("costs two database writes: the claim and the settle", async () => {
@@ -35,7 +42,8 @@ describe("a post of one text", () => {
     const { world } = createWorld(spy.database, { platforms: PLATFORMS, fetch: own.remote.fetch });
     const same = { ...own.world, stores: world.stores };
     // A transaction that writes takes a number, and one that only reads takes none.
-    const number = async () => Number((await asOwner<{ xid: string }>(own.db, "SELECT pg_current_xact_id()::text AS xid"))[0]?.xid);
+    const number = async () =>
+      Number((await asOwner<{ xid: string }>(own.db, "SELECT pg_current_xact_id()::text AS xid"))[0]?.xid);
     const before = await number();
     expect(await own.run({ world: same, leaseMs: LEASE_MS })).toHaveLength(1);
     expect((await number()) - before - 1).toBe(2);
@@ -80,28 +88,31 @@ describe("a token that has expired", () => {
     expect(routes("ada-chosen").filter((route) => route === "POST /refresh")).toHaveLength(1);
   });
 
-  test.each(["blind", "unrefreshed"])("and cannot be exchanged holds the delivery until its user reconnects (%s)", async (platform) => {
-    const account = await stage.connect(platform);
-    const [id = ""] = await stage.post(account);
-    stage.remote.revoke(`ada-${platform}`);
-    await stage.run();
-    expect(await stage.detail(id)).toMatchObject({ state: "held", code: "AUTH_REVOKED" });
-    expect((await accountOf(account.id)).health).toBe("needs-reconnect");
-    await stage.due();
-    expect(await stage.run()).toEqual([]);
-    // A new post is refused while nobody could publish it.
-    await expect(stage.post(await accountOf(account.id))).rejects.toMatchObject({
-      code: "AUTH_REQUIRED",
-      exit: 4,
-      hint: `psn connect ${platform}`,
-    });
+  test.each(["blind", "unrefreshed"])(
+    "and cannot be exchanged holds the delivery until its user reconnects (%s)",
+    async (platform) => {
+      const account = await stage.connect(platform);
+      const [id = ""] = await stage.post(account);
+      stage.remote.revoke(`ada-${platform}`);
+      await stage.run();
+      expect(await stage.detail(id)).toMatchObject({ state: "held", code: "AUTH_REVOKED" });
+      expect((await accountOf(account.id)).health).toBe("needs-reconnect");
+      await stage.due();
+      expect(await stage.run()).toEqual([]);
+      // A new post is refused while nobody could publish it.
+      await expect(stage.post(await accountOf(account.id))).rejects.toMatchObject({
+        code: "AUTH_REQUIRED",
+        exit: 4,
+        hint: `psn connect ${platform}`,
+      });
 
-    await reconnect(platform);
-    expect((await accountOf(account.id)).health).toBe("ok");
-    await stage.run();
-    expect(await stage.detail(id)).toMatchObject({ state: "published", code: null });
-    expect(texts()).toEqual(["hello"]);
-  });
+      await reconnect(platform);
+      expect((await accountOf(account.id)).health).toBe("ok");
+      await stage.run();
+      expect(await stage.detail(id)).toMatchObject({ state: "published", code: null });
+      expect(texts()).toEqual(["hello"]);
+    },
+  );
 
   test("ends a wait with exit code 4, also for a post nobody has tried yet", async () => {
     const account = await stage.connect("blind");
@@ -127,7 +138,9 @@ describe("a token that has expired", () => {
     const broken = {
       ...stage.world,
       fetch: (async (input, init) =>
-        String(input).endsWith("/refresh") ? new Response("<html>") : stage.remote.fetch(input, init)) as typeof stage.world.fetch,
+        String(input).endsWith("/refresh")
+          ? new Response("<html>")
+          : stage.remote.fetch(input, init)) as typeof stage.world.fetch,
     };
     await stage.run({ world: broken });
     expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "PLATFORM_DOWN" });
@@ -214,7 +227,11 @@ describe("a clear refusal", () => {
   });
 
   test("for one account never stops another", async () => {
-    const accounts = [await stage.connect("blind", "bad"), await stage.connect("blind", "good"), await stage.connect("chosen", "fine")];
+    const accounts = [
+      await stage.connect("blind", "bad"),
+      await stage.connect("blind", "good"),
+      await stage.connect("chosen", "fine"),
+    ];
     stage.remote.always("bad", { status: 400, reason: "no" });
     const ids = await stage.post(accounts);
     await stage.run();
@@ -247,24 +264,27 @@ describe("a platform that is still processing", () => {
     expect(texts()).toEqual(["hello"]);
   });
 
-  test.each([false, true])("and refuses the question: no verdict on the post, unless the adapter says so (%s)", async (neverTaken) => {
-    const refusing: Platform = {
-      ...recorder("blind", { duplicates: "ask-human", lookup: false }),
-      poll: async () => Promise.reject(new PsnError("PLATFORM_REJECTED", "no such job", { neverTaken })),
-    };
-    const own = await openStage("pg", { platforms: [refusing] });
-    const [id = ""] = await own.post(await own.connect("blind"));
-    own.remote.fault("pending");
-    await own.run();
-    await own.due();
-    await own.run();
-    expect((await own.detail(id)).state).toBe(neverTaken ? "failed" : "pending");
-    own.clock.passedMs = 25 * 3_600_000;
-    await own.due();
-    await own.run();
-    expect((await own.detail(id)).state).toBe(neverTaken ? "failed" : "unconfirmed");
-    expect(own.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
-  });
+  test.each([false, true])(
+    "and refuses the question: no verdict on the post, unless the adapter says so (%s)",
+    async (neverTaken) => {
+      const refusing: Platform = {
+        ...recorder("blind", { duplicates: "ask-human", lookup: false }),
+        poll: async () => Promise.reject(new PsnError("PLATFORM_REJECTED", "no such job", { neverTaken })),
+      };
+      const own = await openStage("pg", { platforms: [refusing] });
+      const [id = ""] = await own.post(await own.connect("blind"));
+      own.remote.fault("pending");
+      await own.run();
+      await own.due();
+      await own.run();
+      expect((await own.detail(id)).state).toBe(neverTaken ? "failed" : "pending");
+      own.clock.passedMs = 25 * 3_600_000;
+      await own.due();
+      await own.run();
+      expect((await own.detail(id)).state).toBe(neverTaken ? "failed" : "unconfirmed");
+      expect(own.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
+    },
+  );
 
   test("and no longer knows the account is asked again after reconnecting, and sent nothing more", async () => {
     const account = await stage.connect("blind");
@@ -331,7 +351,9 @@ describe("media", () => {
         if (String(input).endsWith("/media")) await Bun.sleep(900);
         if (String(input).endsWith("/posts")) {
           await Bun.sleep(150);
-          states = (await asOwner<{ state: string }>(stage.db, "SELECT state FROM psn.deliveries")).map(({ state }) => state);
+          states = (await asOwner<{ state: string }>(stage.db, "SELECT state FROM psn.deliveries")).map(
+            ({ state }) => state,
+          );
         }
         return stage.remote.fetch(input, init);
       }) as typeof stage.world.fetch,
@@ -351,7 +373,9 @@ describe("media", () => {
     const down = {
       ...stage.world,
       fetch: (async (input, init) =>
-        String(input).endsWith("/media") ? new Response("", { status: 503 }) : stage.remote.fetch(input, init)) as typeof stage.world.fetch,
+        String(input).endsWith("/media")
+          ? new Response("", { status: 503 })
+          : stage.remote.fetch(input, init)) as typeof stage.world.fetch,
     };
     await stage.run({ world: down });
     expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "PLATFORM_DOWN" });
@@ -365,7 +389,9 @@ test("what cannot be cancelled any more says so, and what can is not sent", asyn
   const account = await stage.connect("blind");
   const [gone = "", kept = ""] = [...(await stage.post(account)), ...(await stage.post(account, { inMs: 60_000 }))];
   await stage.run();
-  const refused = await changeDeliveries(stage.world, stage.userId, gone, { to: "cancel" }, false).catch((error: unknown) => error);
+  const refused = await changeDeliveries(stage.world, stage.userId, gone, { to: "cancel" }, false).catch(
+    (error: unknown) => error,
+  );
   expect(refused).toBeInstanceOf(PsnError);
   expect(refused).toMatchObject({ code: "STATE_CONFLICT" });
   await changeDeliveries(stage.world, stage.userId, kept, { to: "cancel" }, false);

@@ -15,19 +15,32 @@ import { openStage, PLATFORMS, picture, type Stage, stageOn } from "./stage.ts";
 
 /* What the promise is worth when many deliveries share a round trip. */
 
-const published: DeliveryChange = answered(0, { status: "published", ref: { id: "1", url: "https://example.com/1" } }, undefined, LEASE_MS);
+const published: DeliveryChange = answered(
+  0,
+  { status: "published", ref: { id: "1", url: "https://example.com/1" } },
+  undefined,
+  LEASE_MS,
+);
 
 /** So many due deliveries of one text, each of an account of its own, claimed. */
 async function claimed(stage: Stage, count: number): Promise<readonly Claim[]> {
-  for (let n = 0; n < count; n += 1) await stage.post(await stage.connect("blind", `account-${n}`), { texts: [`post ${n}`] });
+  for (let n = 0; n < count; n += 1)
+    await stage.post(await stage.connect("blind", `account-${n}`), { texts: [`post ${n}`] });
   const { deliveries } = stage.world.stores;
-  const claims = await deliveries.claim({ worker: "w", most: count, leaseMs: LEASE_MS, concurrency: await concurrencyOf(stage.world) });
+  const claims = await deliveries.claim({
+    worker: "w",
+    most: count,
+    leaseMs: LEASE_MS,
+    concurrency: await concurrencyOf(stage.world),
+  });
   expect(claims).toHaveLength(count);
   return claims;
 }
 
 const states = async (stage: Stage) =>
-  Object.fromEntries((await stage.world.stores.posts.list(stage.userId, "all", 1000)).map(({ id, state }) => [id, state]));
+  Object.fromEntries(
+    (await stage.world.stores.posts.list(stage.userId, "all", 1000)).map(({ id, state }) => [id, state]),
+  );
 /** How many transactions of this database have written so far. */
 const writes = async (stage: Stage) =>
   Number((await asOwner<{ xid: string }>(stage.db, "SELECT pg_current_xact_id()::text AS xid"))[0]?.xid);
@@ -37,13 +50,16 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
     const stage = await openStage(driver);
     const claims = await claimed(stage, 11);
     const lost = claims[4];
-    await asOwner(stage.db, "UPDATE psn.deliveries SET fence = fence + 1, worker = 'another' WHERE id = $1", [lost?.deliveryId]);
+    await asOwner(stage.db, "UPDATE psn.deliveries SET fence = fence + 1, worker = 'another' WHERE id = $1", [
+      lost?.deliveryId,
+    ]);
     const before = await writes(stage);
     const held = await Promise.all(claims.map((claim) => stage.world.stores.deliveries.settle(claim, "w", published)));
     expect((await writes(stage)) - before - 1).toBe(1);
     expect(held).toEqual(claims.map((claim) => claim !== lost));
     const now = await states(stage);
-    for (const { deliveryId } of claims) expect(now[deliveryId]).toBe(deliveryId === lost?.deliveryId ? "sending" : "published");
+    for (const { deliveryId } of claims)
+      expect(now[deliveryId]).toBe(deliveryId === lost?.deliveryId ? "sending" : "published");
   });
 
   test("cost two writes in all when they were claimed together, and are loaded in one round trip", async () => {
@@ -81,7 +97,9 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
     const claims = await deliveries.claim({ worker: "w", most: 2, leaseMs: LEASE_MS, concurrency: { chosen: 2 } });
     const pause = failed(0, new PsnError("RATE_LIMITED", "slower", { retryAfterMs: 60_000 }), 1, 0);
     const reconnect = failed(0, new PsnError("AUTH_REVOKED", "connect again"), 1, 0);
-    const held = await Promise.all(claims.map((claim, n) => deliveries.settle(claim, "w", n === 0 ? pause : reconnect)));
+    const held = await Promise.all(
+      claims.map((claim, n) => deliveries.settle(claim, "w", n === 0 ? pause : reconnect)),
+    );
     expect(held).toEqual([true, true]);
     const [now] = await accounts.list(stage.userId);
     expect(now).toMatchObject({ health: "needs-reconnect", healthReason: "connect again" });
@@ -97,7 +115,9 @@ describe("a row that somebody else is writing", () => {
     const all = await stage.db.owner.asOwner?.(async (other) => {
       await other.query("BEGIN");
       await other.query("UPDATE psn.deliveries SET updated_at = now() WHERE id = $1", [claims[7]?.deliveryId]);
-      const settling = claims.map((claim, n) => stage.world.stores.deliveries.settle(claim, "w", published).then(() => settled.push(n)));
+      const settling = claims.map((claim, n) =>
+        stage.world.stores.deliveries.settle(claim, "w", published).then(() => settled.push(n)),
+      );
       await until("the others are settled", () => settled.length === 7, 800);
       await other.query("COMMIT");
       return Promise.all(settling);
@@ -112,7 +132,8 @@ describe("a row that somebody else is writing", () => {
     const claims = await claimed(stage, 8);
     const ids = claims.map(({ deliveryId }) => deliveryId);
     const held = await stage.db.owner.asOwner?.(async (other) => {
-      const touch = (id: string | undefined) => other.query("UPDATE psn.deliveries SET updated_at = now() WHERE id = $1", [id]);
+      const touch = (id: string | undefined) =>
+        other.query("UPDATE psn.deliveries SET updated_at = now() WHERE id = $1", [id]);
       await other.query("BEGIN");
       await touch(ids[7]);
       // A slow machine may hold the row for longer than a write waits; the engine then writes again, and so does this.
@@ -138,7 +159,8 @@ describe("a row that somebody else is writing", () => {
 
 /** Sessions that wait for a lock. */
 async function waiting(stage: Stage): Promise<number> {
-  const text = "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  const text =
+    "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
   return (await asOwner<{ n: number }>(stage.db, text))[0]?.n ?? 0;
 }
 
@@ -160,7 +182,9 @@ test("a database that goes away in the middle of a shared write loses no outcome
     });
   }
   const settling = stage.calls.settle;
-  const all = Promise.all(claims.map((claim) => publishDelivery({ world: stage.world, claim, worker: "w", leaseMs: LEASE_MS })));
+  const all = Promise.all(
+    claims.map((claim) => publishDelivery({ world: stage.world, claim, worker: "w", leaseMs: LEASE_MS })),
+  );
   await until("all are at the platform", () => here === 10);
   const other = stage.db.owner.asOwner?.(async (session) => {
     await session.query("BEGIN");
@@ -212,7 +236,8 @@ describe("a worker with many deliveries at once", () => {
     const stage = await stageOn(plain.db, { platforms: [...PLATFORMS, broken], fetch: plain.remote.fetch });
     const [bad = ""] = await stage.post(await stage.connect("broken"));
     for (let n = 0; n < 20; n += 1) await stage.post(await stage.connect("blind", `account-${n}`));
-    const settled = async () => (await stage.detail(bad)).code === "OUTCOME_UNKNOWN" && plain.remote.posts.length === 20;
+    const settled = async () =>
+      (await stage.detail(bad)).code === "OUTCOME_UNKNOWN" && plain.remote.posts.length === 20;
     expect(await work(stage, settled)).toEqual([]);
     const now = await states(stage);
     expect(Object.values(now).filter((state) => state === "published")).toHaveLength(20);
@@ -223,7 +248,9 @@ describe("a worker with many deliveries at once", () => {
     const stage = await openStage();
     const ids: string[] = [];
     for (let n = 0; n < 12; n += 1)
-      ids.push(...(await stage.post(await stage.connect("chosen", `account-${n}`), { texts: ["one", "two", "three"] })));
+      ids.push(
+        ...(await stage.post(await stage.connect("chosen", `account-${n}`), { texts: ["one", "two", "three"] })),
+      );
     await work(stage, async () => Object.values(await states(stage)).every((state) => state === "published"));
     for (const id of ids) {
       const { events } = await stage.detail(id);
@@ -282,7 +309,8 @@ describe("a worker with many deliveries at once", () => {
     stage.remote.slowMs = 15;
     let most = 0;
     const out = async () => {
-      const text = "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'psn_test_%'";
+      const text =
+        "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'psn_test_%'";
       most = Math.max(most, (await asOwner<{ n: number }>(stage.db, text))[0]?.n ?? 0);
       return stage.remote.posts.length === 180;
     };
@@ -325,7 +353,8 @@ describe("a worker with many deliveries at once", () => {
 
   test("holds no more than eight uploads in memory", async () => {
     const stage = await openStage();
-    for (let n = 0; n < 20; n += 1) await stage.post(await stage.connect("blind", `account-${n}`), { media: [picture()] });
+    for (let n = 0; n < 20; n += 1)
+      await stage.post(await stage.connect("blind", `account-${n}`), { media: [picture()] });
     let [now, most] = [0, 0];
     let eight: () => void = () => undefined;
     const gathered = new Promise<void>((resolve) => {
@@ -356,7 +385,11 @@ describe("a worker with many deliveries at once", () => {
     };
     const nextWake: typeof deliveries.nextWake = async () => (at.length === 1 ? -1.5 : null);
     const frozen = new Date();
-    const world = { ...stage.world, now: () => frozen, stores: { ...stage.world.stores, deliveries: { ...deliveries, claim, nextWake } } };
+    const world = {
+      ...stage.world,
+      now: () => frozen,
+      stores: { ...stage.world.stores, deliveries: { ...deliveries, claim, nextWake } },
+    };
     await work(stage, () => at.length >= 2, { world });
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeLessThan(60);
   });
@@ -370,10 +403,12 @@ test("no claim, no settle and no look ahead reads a whole table, whatever the st
     delivery AS (
       INSERT INTO psn.deliveries (id, user_id, post_id, account_id, state, due_at, wake_at)
       SELECT delivery, $1, post, $2, CASE WHEN ahead THEN 'scheduled' ELSE 'published' END, due, due
-      FROM n, LATERAL (SELECT now() + CASE WHEN ahead THEN 1 ELSE -1 END * (interval '1 day' + random() * interval '300 days') AS due) at
+      FROM n, LATERAL (SELECT now() + CASE WHEN ahead THEN 1
+        ELSE -1 END * (interval '1 day' + random() * interval '300 days') AS due) at
     )
     INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, state, body, text, length, media, needs_prepare)
-    SELECT gen_random_uuid(), $1, delivery, 0, CASE WHEN ahead THEN 'waiting' ELSE 'published' END, '{}', 'hello', 5, '{}', false FROM n`;
+    SELECT gen_random_uuid(), $1, delivery, 0, CASE WHEN ahead THEN 'waiting'
+      ELSE 'published' END, '{}', 'hello', 5, '{}', false FROM n`;
   await asOwner(stage.db, history, [stage.userId, account.id]);
   for (let n = 0; n < 5; n += 1) await stage.post(account);
   await asOwner(stage.db, "VACUUM ANALYZE psn.deliveries, psn.delivery_units, psn.accounts");
@@ -381,12 +416,21 @@ test("no claim, no settle and no look ahead reads a whole table, whatever the st
     // What the statistics say is a matter of chance; this settles what the planner would like to do.
     await session.query("BEGIN; SET LOCAL random_page_cost = 100; SET LOCAL ROLE psn_service");
     await session.query("SELECT set_config('app.current_user_id', $1, true)", [stage.userId]);
-    const { rows: claims } = await session.query(`SELECT * FROM psn.claim_due('w', 64, 60000, '{"blind": 64}', NULL, '{}')`);
+    const { rows: claims } = await session.query(
+      `SELECT * FROM psn.claim_due('w', 64, 60000, '{"blind": 64}', NULL, '{}')`,
+    );
     expect(claims).toHaveLength(5);
     await session.query(`SELECT psn.next_wake('{"blind": 64}', NULL)`);
     await session.query(`SELECT * FROM psn.wake_ups('{"blind": 64}', 60000, 100)`);
-    const changes = claims.map((claim) => ({ ...published, id: claim["delivery_id"], fence: Number(claim["fence"]), actor: "w" }));
-    expect((await session.query("SELECT * FROM psn.settle($1::jsonb)", [JSON.stringify(changes)])).rows).toHaveLength(5);
+    const changes = claims.map((claim) => ({
+      ...published,
+      id: claim["delivery_id"],
+      fence: Number(claim["fence"]),
+      actor: "w",
+    }));
+    expect((await session.query("SELECT * FROM psn.settle($1::jsonb)", [JSON.stringify(changes)])).rows).toHaveLength(
+      5,
+    );
     const text =
       "SELECT relname, seq_scan::integer FROM pg_stat_xact_user_tables WHERE schemaname = 'psn' AND seq_scan > 0 AND relname <> 'accounts'";
     const { rows } = await session.query(text);
@@ -399,12 +443,18 @@ test("no claim, no settle and no look ahead reads a whole table, whatever the st
 describe("what many ask for together", () => {
   /** A way to the database that answers when it is told to, with each item doubled. */
   function road(most = 100) {
-    const trips: { readonly items: readonly number[]; readonly arrive: () => void; readonly fail: (error: unknown) => void }[] = [];
+    const trips: {
+      readonly items: readonly number[];
+      readonly arrive: () => void;
+      readonly fail: (error: unknown) => void;
+    }[] = [];
     const ask = together<number, number>({
       most,
       nameOf: (item) => String(item % 1000),
       ask: (_line, items) =>
-        new Promise((resolve, reject) => trips.push({ items, arrive: () => resolve(items.map((item) => item * 2)), fail: reject })),
+        new Promise((resolve, reject) =>
+          trips.push({ items, arrive: () => resolve(items.map((item) => item * 2)), fail: reject }),
+        ),
     });
     return { trips, ask: (item: number, line = "a") => ask(line, item), sent: () => trips.map(({ items }) => items) };
   }
@@ -469,7 +519,8 @@ describe("what many ask for together", () => {
     const all = [ask(1), ask(2)];
     await turn();
     trips[0]?.fail(new PsnError("DB_UNREACHABLE", "away"));
-    for (const one of await Promise.allSettled(all)) expect(one).toMatchObject({ status: "rejected", reason: { code: "DB_UNREACHABLE" } });
+    for (const one of await Promise.allSettled(all))
+      expect(one).toMatchObject({ status: "rejected", reason: { code: "DB_UNREACHABLE" } });
     expect(sent()).toHaveLength(1);
   });
 

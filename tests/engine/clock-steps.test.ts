@@ -36,7 +36,10 @@ test("a worker does not claim what it is still sending, though the database's cl
   await until("the request is at the server", () => sent === 1);
   // The clock of the database steps by 400 s: every lease is over, and the post looks old enough to be sent again.
   await asOwner(stage.db, "UPDATE psn.deliveries SET lease_until = lease_until - interval '400 seconds'");
-  await asOwner(stage.db, "UPDATE psn.delivery_units SET sent_at = sent_at - interval '400 seconds' WHERE sent_at IS NOT NULL");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.delivery_units SET sent_at = sent_at - interval '400 seconds' WHERE sent_at IS NOT NULL",
+  );
   const before = stage.calls.claim;
   // Something else wakes the worker.
   await stage.post(await stage.connect("blind"), { texts: ["another"] });
@@ -53,21 +56,24 @@ test.each([
   ["forward", 5 * MINUTE],
   ["back", -5 * MINUTE],
   ["by a day", 24 * 60 * MINUTE],
-])("a wall clock that steps %s between the claim and the request makes the worker ask the database", async (_, step) => {
-  const stage = await openStage();
-  const [id = ""] = await stage.post(await stage.connect("blind"));
-  const before = stage.calls.settle;
-  const world = {
-    ...stage.world,
-    fault: (point: string) => {
-      if (point === "claimed") stage.clock.aheadMs = step;
-    },
-  };
-  await stage.run({ world });
-  expect((await stage.detail(id)).state).toBe("published");
-  // The renewal and the answer.
-  expect(stage.calls.settle - before).toBe(2);
-});
+])(
+  "a wall clock that steps %s between the claim and the request makes the worker ask the database",
+  async (_, step) => {
+    const stage = await openStage();
+    const [id = ""] = await stage.post(await stage.connect("blind"));
+    const before = stage.calls.settle;
+    const world = {
+      ...stage.world,
+      fault: (point: string) => {
+        if (point === "claimed") stage.clock.aheadMs = step;
+      },
+    };
+    await stage.run({ world });
+    expect((await stage.detail(id)).state).toBe("published");
+    // The renewal and the answer.
+    expect(stage.calls.settle - before).toBe(2);
+  },
+);
 
 test("a renewal whose answer comes late counts for nothing: the claim is looked at again, and another worker may have it by then", async () => {
   const stage = await openStage();
@@ -84,7 +90,12 @@ test("a renewal whose answer comes late counts for nothing: the claim is looked 
         // The answer is on its way for two minutes, and another worker settles the delivery meanwhile.
         stage.clock.passedMs += 2 * MINUTE;
         await stage.expire();
-        const [other] = await stage.world.stores.deliveries.claim({ worker: "other", most: 1, leaseMs: MINUTE, concurrency: { blind: 1 } });
+        const [other] = await stage.world.stores.deliveries.claim({
+          worker: "other",
+          most: 1,
+          leaseMs: MINUTE,
+          concurrency: { blind: 1 },
+        });
         expect(other?.purpose).toBe("settle");
       }
       return mine;

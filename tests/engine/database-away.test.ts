@@ -68,7 +68,13 @@ test("a worker survives the death of its database, and goes on when it is back",
   const account = await stage.connect("chosen");
   const stop = new AbortController();
   const trouble: string[] = [];
-  const ended = runWorker({ world: stage.world, name: "w", version: "0", stop: stop.signal, onTrouble: ({ code }) => trouble.push(code) });
+  const ended = runWorker({
+    world: stage.world,
+    name: "w",
+    version: "0",
+    stop: stop.signal,
+    onTrouble: ({ code }) => trouble.push(code),
+  });
   try {
     await stage.post(account, { texts: ["before"] });
     const settled = async () => (await stage.world.stores.posts.list(stage.userId, "open", 10)).length === 0;

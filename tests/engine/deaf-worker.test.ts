@@ -12,7 +12,8 @@ import { atMost, until } from "../support/until.ts";
 import { stageOn } from "./stage.ts";
 
 /*
- * A worker to whom no notification arrives. A new post may be a look late, and no more: it must go out within 2.5 s of its time.
+ * A worker to whom no notification arrives. A new post may be a look late, and no more: it must go out within 2.5 s of
+ * its time.
  */
 const LATE_MS = 2_500;
 
@@ -69,7 +70,13 @@ async function working({ urlFor, listenUrl }: Way, options: { readonly lookAnywa
       (await stage.detail((await stage.post(account))[0] ?? "")).postId,
     );
     const ends = new AbortController();
-    return followPost({ world: stage.world, userId: stage.userId, postId: delivery?.postId ?? "", version: "0", stop: ends.signal });
+    return followPost({
+      world: stage.world,
+      userId: stage.userId,
+      postId: delivery?.postId ?? "",
+      version: "0",
+      stop: ends.signal,
+    });
   };
   /** Posts, and tells how long after its time the post was out, in milliseconds. */
   const lateness = async (inMs: number) => {
@@ -153,7 +160,8 @@ describe.skipIf(missing !== undefined)("behind a real pgbouncer", () => {
     closing.push(started.stop);
     return started;
   };
-  const dropped = async (by: PgBouncer) => [...(await by.log()).matchAll(/got packet 'A' from server when not linked/g)].length;
+  const dropped = async (by: PgBouncer) =>
+    [...(await by.log()).matchAll(/got packet 'A' from server when not linked/g)].length;
 
   test("in transaction mode a post leaves within 2.5 s of its time, and the pooler's log stays quiet", async () => {
     const by = await pooler("transaction");

@@ -5,22 +5,25 @@ import { openStage } from "./stage.ts";
 
 /* What another hub may be publishing waits for a word of its user, whatever else happens to its account. */
 
-test.each(["imported", "moved away"])("connecting an account again lets out what waited for it, and not what was %s", async (event) => {
-  const stage = await openStage();
-  const account = await stage.connect("chosen", "ada");
-  const [waits = "", elsewhere = ""] = [...(await stage.post(account)), ...(await stage.post(account))];
-  await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held'");
-  await asOwner(
-    stage.db,
-    "INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor) SELECT id, user_id, $2, 0, 'user' FROM psn.deliveries WHERE id = $1",
-    [elsewhere, event],
-  );
-  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada" } }, new AbortController().signal);
-  expect((await stage.detail(waits)).state).toBe("scheduled");
-  expect((await stage.detail(elsewhere)).state).toBe("held");
-  await stage.run();
-  expect(stage.remote.posts).toHaveLength(1);
-});
+test.each(["imported", "moved away"])(
+  "connecting an account again lets out what waited for it, and not what was %s",
+  async (event) => {
+    const stage = await openStage();
+    const account = await stage.connect("chosen", "ada");
+    const [waits = "", elsewhere = ""] = [...(await stage.post(account)), ...(await stage.post(account))];
+    await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held'");
+    await asOwner(
+      stage.db,
+      "INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor) SELECT id, user_id, $2, 0, 'user' FROM psn.deliveries WHERE id = $1",
+      [elsewhere, event],
+    );
+    await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada" } }, new AbortController().signal);
+    expect((await stage.detail(waits)).state).toBe("scheduled");
+    expect((await stage.detail(elsewhere)).state).toBe("held");
+    await stage.run();
+    expect(stage.remote.posts).toHaveLength(1);
+  },
+);
 
 test("connecting as somebody else, while an account waits for it, changes nothing and names both", async () => {
   const stage = await openStage();
@@ -37,6 +40,13 @@ test("connecting as somebody else, while an account waits for it, changes nothin
   expect(await connect("bob", true)).toMatchObject({ again: false });
   expect(await connect("ada")).toMatchObject({ again: true, id: account.id });
   // Named by its account, only that one will do.
-  const named = connectAccount(stage.world, stage.userId, "chosen", { form: { name: "bob" } }, new AbortController().signal, { account });
+  const named = connectAccount(
+    stage.world,
+    stage.userId,
+    "chosen",
+    { form: { name: "bob" } },
+    new AbortController().signal,
+    { account },
+  );
   await expect(named).rejects.toMatchObject({ code: "INPUT_INVALID" });
 });

@@ -14,12 +14,15 @@ import { recorder } from "./recorder.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
- * What is wrong with the hub and not with the post ends no post: each waits, its user is told once, and when it is mended all go on,
- * without a command.
+ * What is wrong with the hub and not with the post ends no post: each waits, its user is told once, and when it is
+ * mended all go on, without a command.
  */
 
 const base = recorder("chosen", { duplicates: "client-id" });
-const breaks: { where: "prepare" | "publish" | undefined; error: PsnError } = { where: undefined, error: new PsnError("BUG", "") };
+const breaks: { where: "prepare" | "publish" | undefined; error: PsnError } = {
+  where: undefined,
+  error: new PsnError("BUG", ""),
+};
 const broken: Platform = {
   ...base,
   prepare: async (request, session) => {
@@ -47,7 +50,8 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
 });
 
-const states = async (ids: readonly string[]) => (await stage.world.stores.posts.detail(stage.userId, ids)).map(({ state }) => state);
+const states = async (ids: readonly string[]) =>
+  (await stage.world.stores.posts.detail(stage.userId, ids)).map(({ state }) => state);
 const waiting = async () =>
   asOwner<{ code: string; wakes: number }>(
     stage.db,
@@ -111,7 +115,8 @@ test("a trouble that another one took the place of is told again when it comes b
     await stage.due();
     await stage.run({ world });
   };
-  for (const code of ["VENDOR_AUTH", "FILE_UNREADABLE", "VENDOR_AUTH", "VENDOR_AUTH"] as const) await meets(new PsnError(code, code));
+  for (const code of ["VENDOR_AUTH", "FILE_UNREADABLE", "VENDOR_AUTH", "VENDOR_AUTH"] as const)
+    await meets(new PsnError(code, code));
   expect(told.map((line) => line.split(": ")[1])).toEqual(["VENDOR_AUTH", "FILE_UNREADABLE", "VENDOR_AUTH"]);
 });
 
@@ -134,7 +139,10 @@ test("a post that somebody is writing keeps no other user's post from being woke
     await stage.post(await stage.connect("chosen")),
     await stage.post(await stage.connect("chosen", "b")),
   ].flat();
-  await asOwner(stage.db, "UPDATE psn.deliveries SET code = 'VENDOR_AUTH', attempt = 1, wake_at = now() + interval '10 minutes'");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.deliveries SET code = 'VENDOR_AUTH', attempt = 1, wake_at = now() + interval '10 minutes'",
+  );
   await stage.db.owner.asOwner?.(async (client) => {
     await client.query("BEGIN");
     await client.query(`SELECT FROM psn.deliveries WHERE id = '${mine}' FOR UPDATE`);
@@ -151,7 +159,9 @@ test("a token that this hub's key does not open waits for the right key", async 
   };
   await stage.run({ world: { ...world, vault: { ...world.vault, open: locked } } });
   expect(await waiting()).toEqual([{ code: "VAULT_LOCKED", wakes: expect.any(Number) }]);
-  expect(told).toEqual(["posts wait, since something is wrong with the hub: another key has sealed this; what helps: psn vault status"]);
+  expect(told).toEqual([
+    "posts wait, since something is wrong with the hub: another key has sealed this; what helps: psn vault status",
+  ]);
   await stage.due();
   await stage.run({ world });
   expect(await states([id])).toEqual(["published"]);
@@ -162,7 +172,9 @@ test("ten posts that wait are told of once, and go on together when the first on
   const ids: string[] = [];
   for (let n = 0; n < 10; n += 1) ids.push(...(await stage.post(account, { media: [picture()] })));
   breaks.where = "prepare";
-  breaks.error = new PsnError("VENDOR_AUTH", "the key may not read (12 minutes)", { hint: "psn config set S3_SECRET_ACCESS_KEY" });
+  breaks.error = new PsnError("VENDOR_AUTH", "the key may not read (12 minutes)", {
+    hint: "psn config set S3_SECRET_ACCESS_KEY",
+  });
   for (let round = 0; round < 3; round += 1) {
     while ((await stage.run({ world })).length > 0);
     // Figures in it make no other trouble of it.
@@ -170,7 +182,8 @@ test("ten posts that wait are told of once, and go on together when the first on
     if (round < 2) await stage.due();
   }
   expect(told).toEqual([
-    "posts wait, since something is wrong with the hub: the key may not read (12 minutes); what helps: psn config set S3_SECRET_ACCESS_KEY",
+    "posts wait, since something is wrong with the hub: the key may not read (12 minutes); what helps: psn config " +
+      "set S3_SECRET_ACCESS_KEY",
   ]);
   expect(new Set(await states(ids))).toEqual(new Set(["scheduled"]));
   breaks.where = undefined;

@@ -13,11 +13,17 @@ test("tokens that nobody has used for a week are exchanged, and one account's tr
   const idle = await stage.connect("keyed", "idle");
   const revoked = await stage.connect("searched", "revoked");
   stage.remote.revoke("revoked");
-  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET refreshed_at = now() - interval '8 days' WHERE account_id <> $1", [fresh.id]);
+  await asOwner(
+    stage.db,
+    "UPDATE psn.oauth_tokens SET refreshed_at = now() - interval '8 days' WHERE account_id <> $1",
+    [fresh.id],
+  );
   const stop = new AbortController();
   const troubles: PsnError[] = [];
   const before = stage.remote.calls.length;
-  const kept = keepHub({ ...stage.world, sleep: async () => stop.abort() }, stop.signal, (error) => troubles.push(error));
+  const kept = keepHub({ ...stage.world, sleep: async () => stop.abort() }, stop.signal, (error) =>
+    troubles.push(error),
+  );
   await kept;
   const asked = stage.remote.calls.slice(before).map(({ account, route }) => `${account} ${route}`);
   expect(asked.toSorted()).toEqual(["idle POST /refresh", "revoked POST /refresh"]);
@@ -41,7 +47,11 @@ test("ends when it is told to, also while it waits, and a database that is away 
     sleep: (ms: number, signal?: AbortSignal) => stage.world.sleep(ms, signal),
   };
   const kept = keepHub(
-    { ...world, sleep: async (_ms, signal) => new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))) },
+    {
+      ...world,
+      sleep: async (_ms, signal) =>
+        new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+    },
     stop.signal,
     (error) => troubles.push(error),
   );

@@ -38,7 +38,8 @@ test.each([
   const detail = await stage.detail(id);
   expect(detail).toMatchObject({ state, unitList: [{ state: state === "published" ? "published" : "waiting" }] });
   expect(texts()).toEqual(state === "published" ? ["hello"] : []);
-  if (state !== "published") expect(detail).toMatchObject({ code: "LATE", message: expect.stringContaining("25 hours ago") });
+  if (state !== "published")
+    expect(detail).toMatchObject({ code: "LATE", message: expect.stringContaining("25 hours ago") });
   expect(await stage.run()).toEqual([]);
 });
 
@@ -46,7 +47,10 @@ test("a platform that asked for a pause of more than a day is no reason to say t
   const id = await overdue(25, "ask");
   await asOwner(stage.db, "UPDATE psn.deliveries SET attempt = 1, code = 'RATE_LIMITED' WHERE id = $1", [id]);
   await stage.run();
-  expect(await stage.detail(id)).toMatchObject({ state: "held", message: "it was due 25 hours ago, and could not be sent until now" });
+  expect(await stage.detail(id)).toMatchObject({
+    state: "held",
+    message: "it was due 25 hours ago, and could not be sent until now",
+  });
 });
 
 test("its user says yes, and it goes out at once, however late", async () => {
@@ -69,7 +73,13 @@ test("its user says no", async () => {
 test("reconnecting the account days later asks too, and forgets nothing", async () => {
   const id = await overdue(100, "ask");
   await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED'");
-  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
+  await connectAccount(
+    stage.world,
+    stage.userId,
+    "chosen",
+    { form: { name: "ada-chosen" } },
+    new AbortController().signal,
+  );
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);
@@ -81,11 +91,21 @@ test.each([
     "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 1",
     100,
   ],
-  ["its user was asked already, since it was too late", "UPDATE psn.deliveries SET state = 'held', code = 'LATE', attempt = 1", 100],
+  [
+    "its user was asked already, since it was too late",
+    "UPDATE psn.deliveries SET state = 'held', code = 'LATE', attempt = 1",
+    100,
+  ],
 ])("reconnecting the account does not publish what is too late: %s", async (_, sql, hours) => {
   const id = await overdue(hours, "ask");
   await asOwner(stage.db, sql);
-  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
+  await connectAccount(
+    stage.world,
+    stage.userId,
+    "chosen",
+    { form: { name: "ada-chosen" } },
+    new AbortController().signal,
+  );
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);
@@ -95,9 +115,16 @@ test("reconnecting the account sends what failed a short time ago, however long 
   const id = await overdue(60, "ask");
   await asOwner(
     stage.db,
-    "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 hours'",
+    "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 " +
+      "hours'",
   );
-  await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada-chosen" } }, new AbortController().signal);
+  await connectAccount(
+    stage.world,
+    stage.userId,
+    "chosen",
+    { form: { name: "ada-chosen" } },
+    new AbortController().signal,
+  );
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });
@@ -125,8 +152,16 @@ test("a thread that has begun goes on", async () => {
 });
 
 test.each([
-  ["its account was asked to pause until just now", "UPDATE psn.accounts SET paused_until = now() - interval '1 minute'", "published"],
-  ["the pause ended long ago, and nothing ran since", "UPDATE psn.accounts SET paused_until = now() - interval '25 hours'", "held"],
+  [
+    "its account was asked to pause until just now",
+    "UPDATE psn.accounts SET paused_until = now() - interval '1 minute'",
+    "published",
+  ],
+  [
+    "the pause ended long ago, and nothing ran since",
+    "UPDATE psn.accounts SET paused_until = now() - interval '25 hours'",
+    "held",
+  ],
   [
     "it was tried and waited for its next try",
     "UPDATE psn.deliveries SET attempt = 1, code = 'RATE_LIMITED', wake_at = now()",

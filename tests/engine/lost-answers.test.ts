@@ -41,8 +41,17 @@ describe.each(LOST)("an answer lost to %s", (fault) => {
     expect(await stage.run()).toEqual([]);
     await settle();
     const { state, url, events } = await stage.detail(id);
-    expect({ state, url }).toEqual({ state: "published", url: `https://${platform}.example/${stage.remote.posts[0]?.id}` });
-    expect(events.map(({ event }) => event)).toEqual(["scheduled", "sending", "outcome unknown", "settling", "published"]);
+    expect({ state, url }).toEqual({
+      state: "published",
+      url: `https://${platform}.example/${stage.remote.posts[0]?.id}`,
+    });
+    expect(events.map(({ event }) => event)).toEqual([
+      "scheduled",
+      "sending",
+      "outcome unknown",
+      "settling",
+      "published",
+    ]);
     expect(texts()).toEqual(["hello"]);
     expect(sends()).toHaveLength(1);
   });
@@ -178,18 +187,31 @@ test("the questions become rarer the longer the answer is missing", async () => 
 });
 
 describe("an account that is refused while an answer is lost", () => {
-  test.each(["chosen", "keyed", "searched"])("leaves the question open until it is connected again (%s)", async (platform) => {
-    const id = await lose(platform, "reset-after");
-    stage.remote.revoke(`ada-${platform}`);
-    await settle();
-    expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "AUTH_REVOKED", health: "needs-reconnect" });
-    await settle();
-    await connectAccount(stage.world, stage.userId, platform, { form: { name: `ada-${platform}` } }, new AbortController().signal);
-    await settle();
-    expect((await stage.detail(id)).state).toBe("published");
-    expect(texts()).toEqual(["hello"]);
-    expect(sends()).toHaveLength(1);
-  });
+  test.each(["chosen", "keyed", "searched"])(
+    "leaves the question open until it is connected again (%s)",
+    async (platform) => {
+      const id = await lose(platform, "reset-after");
+      stage.remote.revoke(`ada-${platform}`);
+      await settle();
+      expect(await stage.detail(id)).toMatchObject({
+        state: "sending",
+        code: "AUTH_REVOKED",
+        health: "needs-reconnect",
+      });
+      await settle();
+      await connectAccount(
+        stage.world,
+        stage.userId,
+        platform,
+        { form: { name: `ada-${platform}` } },
+        new AbortController().signal,
+      );
+      await settle();
+      expect((await stage.detail(id)).state).toBe("published");
+      expect(texts()).toEqual(["hello"]);
+      expect(sends()).toHaveLength(1);
+    },
+  );
 
   test("has its token exchanged to ask", async () => {
     const id = await lose("keyed", "reset-after");
@@ -218,14 +240,21 @@ describe("a repeat that fails", () => {
     },
   );
 
-  test.each([400, 404, 409, 410, 422])("with a refusal (%i) says nothing of the first attempt: a person decides", async (status) => {
-    const id = await lose("chosen", "reset-before");
-    stage.remote.fault({ status, reason: "no" });
-    await settle();
-    const { state, code, message, unitList } = await stage.detail(id);
-    expect({ state, code, unit: unitList[0]?.state }).toEqual({ state: "unconfirmed", code: "UNCONFIRMED", unit: "sending" });
-    expect(message).toMatch(/^the first answer was lost, and a second request was refused: .*no$/);
-  });
+  test.each([400, 404, 409, 410, 422])(
+    "with a refusal (%i) says nothing of the first attempt: a person decides",
+    async (status) => {
+      const id = await lose("chosen", "reset-before");
+      stage.remote.fault({ status, reason: "no" });
+      await settle();
+      const { state, code, message, unitList } = await stage.detail(id);
+      expect({ state, code, unit: unitList[0]?.state }).toEqual({
+        state: "unconfirmed",
+        code: "UNCONFIRMED",
+        unit: "sending",
+      });
+      expect(message).toMatch(/^the first answer was lost, and a second request was refused: .*no$/);
+    },
+  );
 });
 
 test("what an adapter did not foresee is an unknown outcome and not a refusal", async () => {

@@ -5,8 +5,8 @@ import { until } from "../support/until.ts";
 import { stageOn } from "./stage.ts";
 
 /*
- * Neon's proxy lets the socket open and refuses the login then. A worker must get over any number of that: each try must give its
- * connection back to the pool, which has eight.
+ * Neon's proxy lets the socket open and refuses the login then. A worker must get over any number of that: each try
+ * must give its connection back to the pool, which has eight.
  */
 
 it("workers on neon-ws publish again after an outage in which nine LISTENs failed, and end on one signal", async () => {

@@ -83,10 +83,20 @@ test("a command leaves to a worker what is asked for again only later, whatever 
   const { postId, aheadMs } = await stage.detail(id);
   expect(aheadMs).toBeGreaterThan(5 * MINUTE);
   const stop = AbortSignal.timeout(5 * SECOND);
-  const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop, patienceMs: 5 * MINUTE });
+  const ended = await followPost({
+    world: stage.world,
+    userId: stage.userId,
+    postId,
+    version: "0",
+    stop,
+    patienceMs: 5 * MINUTE,
+  });
   expect(stop.aborted).toBe(false);
   expect(() => assertOutcome(ended)).toThrow(
-    expect.objectContaining({ code: "STILL_PENDING", message: expect.stringContaining("nobody knows yet whether the post is out") }),
+    expect.objectContaining({
+      code: "STILL_PENDING",
+      message: expect.stringContaining("nobody knows yet whether the post is out"),
+    }),
   );
 });
 
@@ -108,7 +118,10 @@ test("a repeat that is answered with another delivery's post is no success", asy
   stage.clock.passedMs = SETTLE_PATIENCE_MS;
   await stage.expire();
   await stage.run();
-  expect(await stage.detail(second)).toMatchObject({ state: "unconfirmed", message: expect.stringContaining("another delivery") });
+  expect(await stage.detail(second)).toMatchObject({
+    state: "unconfirmed",
+    message: expect.stringContaining("another delivery"),
+  });
 });
 
 test("nothing is sent again on an account that is disconnected while psn looks for the post", async () => {

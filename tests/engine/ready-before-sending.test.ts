@@ -13,8 +13,8 @@ import { recorder } from "./recorder.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
- * Everything slow happens before `sending` is written and under the lease: files, tokens, uploads. The claim is looked at in the last
- * await before the request.
+ * Everything slow happens before `sending` is written and under the lease: files, tokens, uploads. The claim is looked
+ * at in the last await before the request.
  */
 
 const base = recorder("chosen", { duplicates: "client-id" });
@@ -71,7 +71,8 @@ test("files that are slower than the lease are read before `sending` is written,
   await until("both files are asked for", () => opened === 2);
   expect(await stage.detail(id)).toMatchObject({ state: "claimed", unitList: [{ state: "waiting", sentAt: null }] });
   // Twice its lease.
-  for (const end = Date.now() + 2 * leaseMs; Date.now() < end; await Bun.sleep(50)) expect(await stage.run()).toEqual([]);
+  for (const end = Date.now() + 2 * leaseMs; Date.now() < end; await Bun.sleep(50))
+    expect(await stage.run()).toEqual([]);
   letGo();
   await work;
   expect(await eventsOf(stage, id)).toEqual(["scheduled", "claimed", "sending", "published"]);
@@ -132,31 +133,39 @@ test("a file that is gone ends a first attempt before anything is sent", async (
   expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toEqual([]);
 });
 
-test.each(["MEDIA_GONE", "FILE_UNREADABLE", "VENDOR_AUTH", "VENDOR_REFUSED", "CONFIG_INVALID", "MEDIA_INVALID", "BUG"] as const)(
-  "a file that cannot be read for a repeat (%s) says nothing of the first attempt",
-  async (code) => {
-    const stage = await openStage("pg", { platforms: [inline] });
-    const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture()] });
-    stage.remote.fault("reset-after");
-    await stage.run();
-    stage.remote.shows = false;
-    await stage.expire();
-    await stage.run({ world: withFiles(stage, () => Promise.reject(new PsnError(code, "no file"))) });
-    expect(await stage.detail(id)).toMatchObject({ state: "sending", code, unitList: [{ state: "sending" }] });
-    expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
-    // When it can be read again the same request goes out again, and the platform knows it.
-    await stage.expire();
-    await stage.run();
-    expect((await stage.detail(id)).state).toBe("published");
-    expect(stage.remote.posts).toHaveLength(1);
-  },
-);
+test.each([
+  "MEDIA_GONE",
+  "FILE_UNREADABLE",
+  "VENDOR_AUTH",
+  "VENDOR_REFUSED",
+  "CONFIG_INVALID",
+  "MEDIA_INVALID",
+  "BUG",
+] as const)("a file that cannot be read for a repeat (%s) says nothing of the first attempt", async (code) => {
+  const stage = await openStage("pg", { platforms: [inline] });
+  const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture()] });
+  stage.remote.fault("reset-after");
+  await stage.run();
+  stage.remote.shows = false;
+  await stage.expire();
+  await stage.run({ world: withFiles(stage, () => Promise.reject(new PsnError(code, "no file"))) });
+  expect(await stage.detail(id)).toMatchObject({ state: "sending", code, unitList: [{ state: "sending" }] });
+  expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
+  // When it can be read again the same request goes out again, and the platform knows it.
+  await stage.expire();
+  await stage.run();
+  expect((await stage.detail(id)).state).toBe("published");
+  expect(stage.remote.posts).toHaveLength(1);
+});
 
 test("a token that is about to end is exchanged while nothing waits for an answer", async () => {
   const stage = await openStage();
   const account = await stage.connect("blind");
   const [id = ""] = await stage.post(account);
-  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET expires_at = now() + interval '5 seconds', refresh_rest_until = NULL");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.oauth_tokens SET expires_at = now() + interval '5 seconds', refresh_rest_until = NULL",
+  );
   // As the vault has it: `expires_at` is not sealed.
   await stage.run();
   expect(await eventsOf(stage, id)).toEqual(["scheduled", "claimed", "sending", "published"]);
@@ -167,7 +176,10 @@ test("a token that is about to end is exchanged while nothing waits for an answe
 test("a token that lasts costs a text no write more", async () => {
   const stage = await openStage();
   const [id = ""] = await stage.post(await stage.connect("blind"));
-  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET expires_at = now() + interval '5 minutes', refresh_rest_until = NULL");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.oauth_tokens SET expires_at = now() + interval '5 minutes', refresh_rest_until = NULL",
+  );
   await stage.run();
   expect(await eventsOf(stage, id)).toEqual(["scheduled", "sending", "published"]);
 });
@@ -223,11 +235,23 @@ test("an upload that the platform works on is pending: asked about later, goes o
   });
   expect(first.aheadMs).toBeGreaterThan(25_000);
   await next();
-  expect(await stage.detail(id)).toMatchObject({ state: "pending", code: "PLATFORM_DOWN", unitList: [{ handle: { n: 1 }, sentAt: null }] });
+  expect(await stage.detail(id)).toMatchObject({
+    state: "pending",
+    code: "PLATFORM_DOWN",
+    unitList: [{ handle: { n: 1 }, sentAt: null }],
+  });
   await next();
-  expect(await stage.detail(id)).toMatchObject({ state: "pending", code: null, attempt: 1, unitList: [{ handle: { n: 2 } }] });
+  expect(await stage.detail(id)).toMatchObject({
+    state: "pending",
+    code: null,
+    attempt: 1,
+    unitList: [{ handle: { n: 2 } }],
+  });
   await next();
-  expect(await stage.detail(id)).toMatchObject({ state: "published", unitList: [{ handle: null, prepared: ["media-1"] }] });
+  expect(await stage.detail(id)).toMatchObject({
+    state: "published",
+    unitList: [{ handle: null, prepared: ["media-1"] }],
+  });
   expect(handles).toEqual([undefined, { n: 1 }, { n: 1 }, { n: 2 }]);
   expect(stage.remote.posts.map(({ media }) => media)).toEqual([["media-1"]]);
 
@@ -243,14 +267,20 @@ test("an upload that the platform works on is pending: asked about later, goes o
   answers.push(pending(5), new PsnError("PLATFORM_DOWN", "for too long"));
   await stage.run();
   await next();
-  expect(await stage.detail(anew)).toMatchObject({ state: "scheduled", unitList: [{ state: "waiting", handle: null }] });
+  expect(await stage.detail(anew)).toMatchObject({
+    state: "scheduled",
+    unitList: [{ state: "waiting", handle: null }],
+  });
   await stage.world.stores.posts.cancel(stage.userId, [anew]);
 
   const [third = ""] = await stage.post(account, { media: [picture()], texts: ["a third"] });
   answers.push(pending(4), new PsnError("PLATFORM_REJECTED", "cannot be used"));
   await stage.run();
   await next();
-  expect(await stage.detail(third)).toMatchObject({ state: "failed", unitList: [{ state: "waiting", handle: null, sentAt: null }] });
+  expect(await stage.detail(third)).toMatchObject({
+    state: "failed",
+    unitList: [{ state: "waiting", handle: null, sentAt: null }],
+  });
   expect(stage.remote.posts).toHaveLength(1);
 });
 

@@ -6,8 +6,8 @@ import { call, parse } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 
 /*
- * A platform of the tests' own and the server behind it. The adapter speaks through the same kit as the real ones, so the
- * engine meets real classifications; the server holds posts, obeys faults, and takes every post it is sent.
+ * A platform of the tests' own and the server behind it. The adapter speaks through the same kit as the real ones, so
+ * the engine meets real classifications; the server holds posts, obeys faults, and takes every post it is sent.
  */
 
 /** What befalls the next POST /posts. `…-after`: the server keeps the post and its answer is lost. */
@@ -116,7 +116,8 @@ export function startRemote(): Remote {
       Object.assign(token, { serial: token.serial + 1, valid: true });
       return Response.json({ access: `${account}/${token.serial}` });
     }
-    if (!token.valid || serial !== String(token.serial)) return Response.json({ error: "the token has expired" }, { status: 401 });
+    if (!token.valid || serial !== String(token.serial))
+      return Response.json({ error: "the token has expired" }, { status: 401 });
     if (route === "POST /media") return Response.json({ id: `media-${remote.calls.length}` });
     if (route === "GET /jobs") return job(url.pathname.slice("/jobs/".length));
     if (route === "GET /posts") {
@@ -223,7 +224,10 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
     auth: [{ kind: "form", fields: [{ name: "name", secret: false, help: "the account" }] }],
     connect: async ({ name = "" }, net) => {
       const profile = { subject: name, handle: name, url: `${origin}/${name}`, home: origin };
-      return { profile, credentials: await login({ ...net, profile, credentials: { access: `${name}/0`, scopes: [] } }, "/login") };
+      return {
+        profile,
+        credentials: await login({ ...net, profile, credentials: { access: `${name}/0`, scopes: [] } }, "/login"),
+      };
     },
     identify: async ({ profile }) => profile,
     compose: ({ parts }) => {
@@ -234,22 +238,33 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
         media: media.map((one) => one.id),
         prepare: media.length > 0,
       }));
-      return first ? { ok: true, units: [first, ...others] } : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
+      return first
+        ? { ok: true, units: [first, ...others] }
+        : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
     },
     prepare: async ({ media }, session) => {
       const ids: string[] = [];
       for (const one of media)
         ids.push(
-          z.object({ id: z.string() }).parse(JSON.parse((await ask(session, "/media", "POST", { bytes: (await one.open()).size })).text))
-            .id,
+          z
+            .object({ id: z.string() })
+            .parse(JSON.parse((await ask(session, "/media", "POST", { bytes: (await one.open()).size })).text)).id,
         );
       return { status: "prepared", prepared: ids };
     },
     publish: async ({ unit, key, at, root, parent, prepared }, session) => {
-      const body = { key, text: unit.text, at: at.toISOString(), root: root?.id ?? null, parent: parent?.id ?? null, media: prepared };
+      const body = {
+        key,
+        text: unit.text,
+        at: at.toISOString(),
+        root: root?.id ?? null,
+        parent: parent?.id ?? null,
+        media: prepared,
+      };
       return outcomeOf(origin, parse(await ask(session, "/posts", "POST", body, "publish"), Said));
     },
-    poll: async (handle, session) => outcomeOf(origin, parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)),
+    poll: async (handle, session) =>
+      outcomeOf(origin, parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)),
     remove: async () => undefined,
     locate: async (url) => (url.startsWith(`${origin}/`) ? refOf(origin, url.slice(origin.length + 1)) : undefined),
     ...(lookup

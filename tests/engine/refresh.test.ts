@@ -18,15 +18,23 @@ import { authorizationUrl, exchangeCode, exchangeRefresh, revokeToken } from "@p
 import type { Tokens } from "@psn/platforms/kit/oauth-answer.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type AuthorizationServer, type Awkward, startAuthorizationServer } from "../support/authorization-server.ts";
-import { asOwner, newName, newPassword, sharedGateway, type TestDatabase, testDatabases, urlAs } from "../support/databases.ts";
+import {
+  asOwner,
+  newName,
+  newPassword,
+  sharedGateway,
+  type TestDatabase,
+  testDatabases,
+  urlAs,
+} from "../support/databases.ts";
 import { sharedPostgres } from "../support/shared-postgres.ts";
 import { until } from "../support/until.ts";
 import { createWorld, newKey, type TestWorld } from "../support/world.ts";
 import { type Stage, stageOn } from "./stage.ts";
 
 /*
- * Refreshing against a real authorisation server, whose refresh tokens work once: a second use ends the whole grant. What is
- * told of here of workers, crashes and lost answers is what a mistake would cost: the account.
+ * Refreshing against a real authorisation server, whose refresh tokens work once: a second use ends the whole grant.
+ * What is told of here of workers, crashes and lost answers is what a mistake would cost: the account.
  */
 
 let as: AuthorizationServer;
@@ -66,7 +74,11 @@ function granted(out: string[]): Platform {
       concurrency: 2,
     },
     auth: [
-      { kind: "oauth", fields: [], app: { page: "https://example.com", steps: [], keys: { id: "GRANTED_ID", secret: "GRANTED_SECRET" } } },
+      {
+        kind: "oauth",
+        fields: [],
+        app: { page: "https://example.com", steps: [], keys: { id: "GRANTED_ID", secret: "GRANTED_SECRET" } },
+      },
     ],
     authorize: async (request) => authorizationUrl(server, request),
     exchange: async (request, net) => {
@@ -214,7 +226,8 @@ const at = (point: FaultPoint, act: () => Promise<unknown> | never): NonNullable
   };
 };
 const leaseLeft = async ({ db }: Ground) =>
-  (await asOwner<{ held: boolean | null }>(db, "SELECT refresh_lease_until > now() AS held FROM psn.oauth_tokens"))[0]?.held ?? false;
+  (await asOwner<{ held: boolean | null }>(db, "SELECT refresh_lease_until > now() AS held FROM psn.oauth_tokens"))[0]
+    ?.held ?? false;
 
 /** Ten minutes have passed since the last exchange. */
 const rested = ({ db }: Ground) => asOwner(db, "UPDATE psn.oauth_tokens SET refresh_rest_until = NULL");
@@ -269,47 +282,56 @@ describe("a worker that dies between the answer and the store", () => {
     "it never comes back": () => new Promise<never>(() => undefined),
   };
 
-  test.each(Object.entries(deaths))("has lost the token for good: the user is told, and no post is (%s)", async (name, death) => {
-    const account = await ground.connectLate();
-    const { stage } = ground;
-    const [first = "", later = ""] = [...(await stage.post(account)), ...(await stage.post(account, { texts: ["later"], inMs: 60_000 }))];
-    const count = counting();
-    const mortal = { ...ground.world, fault: at("refreshed, not stored", death) };
-    const dead = ground.refresh(account, await ground.session(account), mortal);
-    if (name === "it throws") await expect(dead).rejects.toThrow("the machine is gone");
-    else await until("it has asked", () => count.gave() === 1);
+  test.each(Object.entries(deaths))(
+    "has lost the token for good: the user is told, and no post is (%s)",
+    async (name, death) => {
+      const account = await ground.connectLate();
+      const { stage } = ground;
+      const [first = "", later = ""] = [
+        ...(await stage.post(account)),
+        ...(await stage.post(account, { texts: ["later"], inMs: 60_000 })),
+      ];
+      const count = counting();
+      const mortal = { ...ground.world, fault: at("refreshed, not stored", death) };
+      const dead = ground.refresh(account, await ground.session(account), mortal);
+      if (name === "it throws") await expect(dead).rejects.toThrow("the machine is gone");
+      else await until("it has asked", () => count.gave() === 1);
 
-    const running = stage.run({ world: ground.world });
-    if (name === "it never comes back") {
-      // Whoever comes next waits for it as long as its lease lasts.
-      await Bun.sleep(200);
-      expect(count.asked()).toBe(1);
-      await ground.endLease();
-    }
-    await running;
-    expect([count.asked(), count.gave()]).toEqual([2, 1]);
-    const message = `${new URL(as.origin).host} refused: invalid_grant: grant request is invalid`;
-    expect(await stage.detail(first)).toMatchObject({ state: "held", code: "AUTH_REVOKED", message });
-    expect(await stage.detail(later)).toMatchObject({ state: "scheduled" });
-    expect(await ground.account()).toMatchObject({ health: "needs-reconnect", healthReason: message });
-    // Nothing more is sent or asked until its user has acted.
-    await stage.due();
-    expect(await stage.run({ world: ground.world })).toEqual([]);
-    expect([count.asked(), ground.out]).toEqual([2, []]);
+      const running = stage.run({ world: ground.world });
+      if (name === "it never comes back") {
+        // Whoever comes next waits for it as long as its lease lasts.
+        await Bun.sleep(200);
+        expect(count.asked()).toBe(1);
+        await ground.endLease();
+      }
+      await running;
+      expect([count.asked(), count.gave()]).toEqual([2, 1]);
+      const message = `${new URL(as.origin).host} refused: invalid_grant: grant request is invalid`;
+      expect(await stage.detail(first)).toMatchObject({ state: "held", code: "AUTH_REVOKED", message });
+      expect(await stage.detail(later)).toMatchObject({ state: "scheduled" });
+      expect(await ground.account()).toMatchObject({ health: "needs-reconnect", healthReason: message });
+      // Nothing more is sent or asked until its user has acted.
+      await stage.due();
+      expect(await stage.run({ world: ground.world })).toEqual([]);
+      expect([count.asked(), ground.out]).toEqual([2, []]);
 
-    await ground.connect();
-    expect(await ground.account()).toMatchObject({ id: account.id, health: "ok", healthReason: null });
-    expect(await stage.detail(first)).toMatchObject({ state: "scheduled", code: null });
-    await stage.due();
-    await stage.run({ world: ground.world });
-    for (const id of [first, later]) expect(await stage.detail(id)).toMatchObject({ state: "published" });
-    expect(ground.out.toSorted()).toEqual(["hello", "later"]);
-  });
+      await ground.connect();
+      expect(await ground.account()).toMatchObject({ id: account.id, health: "ok", healthReason: null });
+      expect(await stage.detail(first)).toMatchObject({ state: "scheduled", code: null });
+      await stage.due();
+      await stage.run({ world: ground.world });
+      for (const id of [first, later]) expect(await stage.detail(id)).toMatchObject({ state: "published" });
+      expect(ground.out.toSorted()).toEqual(["hello", "later"]);
+    },
+  );
 
   test("is told plainly, with the command that helps", async () => {
     const account = await ground.connect();
     const session = await ground.session(account);
-    const mortal = { ...ground.world, fault: at("refreshed, not stored", deaths["it throws"] ?? (async () => undefined)) };
+    const mortal = {
+      ...ground.world,
+      fault: at("refreshed, not stored", deaths["it throws"] ?? (async () => undefined)),
+    };
     await expect(ground.refresh(account, session, mortal)).rejects.toThrow("the machine is gone");
     const error = await ground.refresh(account, session).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "AUTH_REVOKED", hint: "psn connect granted", exit: 4, retry: "never" });
@@ -345,28 +367,35 @@ describe("a database that is away while the new token is to be stored", () => {
   });
 
   const STORING = /^\s*update "psn"."oauth_tokens" set "access_token"/i;
-  test.each(["before", "after"] as const)("is asked again, whether or not it had written it (neon-http, cut %s)", async (when) => {
-    const ground = await openGround("neon-http");
-    const account = await ground.connect();
-    const { faults } = await sharedGateway();
-    const [count, session, { world, sleeps }] = [counting(), await ground.session(account), await ground.another()];
-    faults.next({ kind: "drop", when }, { times: 3, statement: STORING });
-    const fresh = await ground.refresh(account, session, world);
-    expect(sleeps).toEqual([200, 1_000, 4_000]);
-    expect(await ground.stored(account)).toEqual(fresh.credentials);
-    expect(fresh.credentials.access).not.toBe(session.credentials.access);
-    await rested(ground);
-    expect((await ground.refresh(account, await ground.session(account))).credentials.access).not.toBe(fresh.credentials.access);
-    expect(count.asked()).toBe(2);
-    expect(await ground.account()).toMatchObject({ health: "ok" });
-  });
+  test.each(["before", "after"] as const)(
+    "is asked again, whether or not it had written it (neon-http, cut %s)",
+    async (when) => {
+      const ground = await openGround("neon-http");
+      const account = await ground.connect();
+      const { faults } = await sharedGateway();
+      const [count, session, { world, sleeps }] = [counting(), await ground.session(account), await ground.another()];
+      faults.next({ kind: "drop", when }, { times: 3, statement: STORING });
+      const fresh = await ground.refresh(account, session, world);
+      expect(sleeps).toEqual([200, 1_000, 4_000]);
+      expect(await ground.stored(account)).toEqual(fresh.credentials);
+      expect(fresh.credentials.access).not.toBe(session.credentials.access);
+      await rested(ground);
+      expect((await ground.refresh(account, await ground.session(account))).credentials.access).not.toBe(
+        fresh.credentials.access,
+      );
+      expect(count.asked()).toBe(2);
+      expect(await ground.account()).toMatchObject({ health: "ok" });
+    },
+  );
 
   test("and stays away is the database's failure and nobody else's", async () => {
     const ground = await openGround("neon-http");
     const account = await ground.connect();
     const { faults } = await sharedGateway();
     faults.next({ kind: "drop", when: "before" }, { times: 40, statement: STORING });
-    await expect(ground.refresh(account, await ground.session(account))).rejects.toMatchObject({ code: "DB_UNREACHABLE" });
+    await expect(ground.refresh(account, await ground.session(account))).rejects.toMatchObject({
+      code: "DB_UNREACHABLE",
+    });
     expect(await ground.account()).toMatchObject({ health: "ok" });
     faults.clear();
   });
@@ -436,7 +465,9 @@ describe("a refusal", () => {
     const [id = ""] = await ground.stage.post(await ground.connect());
     const count = counting();
     const fetch: World["fetch"] = async (url, init) =>
-      String(url).endsWith("/me") ? Response.json({ error: "invalid_token" }, { status: 401 }) : globalThis.fetch(url, init);
+      String(url).endsWith("/me")
+        ? Response.json({ error: "invalid_token" }, { status: 401 })
+        : globalThis.fetch(url, init);
     for (let n = 0; n < 3; n += 1) {
       await ground.stage.run({ world: { ...ground.world, fetch } });
       await ground.stage.due();
@@ -497,11 +528,16 @@ describe("a worker that sleeps while it has the right to refresh", () => {
       const count = counting();
       slow.clock.aheadMs = 70_000;
       await ground.endLease();
-      winning = ground.refresh(account, session, { ...quick.world, fault: at("refreshed, not stored", () => mayStore) });
+      winning = ground.refresh(account, session, {
+        ...quick.world,
+        fault: at("refreshed, not stored", () => mayStore),
+      });
       await until("the other has its answer", () => count.gave() === 1);
       return globalThis.fetch(url, init);
     };
-    await expect(ground.refresh(account, { ...session, fetch }, { ...slow.world, fetch })).rejects.toMatchObject({ code: "PLATFORM_DOWN" });
+    await expect(ground.refresh(account, { ...session, fetch }, { ...slow.world, fetch })).rejects.toMatchObject({
+      code: "PLATFORM_DOWN",
+    });
     expect(await leaseLeft(ground)).toBe(true);
     store();
     expect((await winning)?.credentials).toEqual(await ground.stored(account));

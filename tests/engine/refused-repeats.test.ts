@@ -10,8 +10,8 @@ import { recorder } from "./recorder.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
- * A repeat that fails proves nothing about the attempt before: only where an adapter says that nothing was ever taken does it end as
- * failed, whatever the code and whatever the platform.
+ * A repeat that fails proves nothing about the attempt before: only where an adapter says that nothing was ever taken
+ * does it end as failed, whatever the code and whatever the platform.
  */
 
 const codes = Object.keys(ERRORS) as ErrorCode[];
@@ -23,7 +23,10 @@ describe.each(Object.keys(platforms) as (keyof typeof platforms)[])("a repeat on
   beforeAll(async () => {
     // What this platform declares, on a server that lost the first answer and does not show the post.
     const { capabilities } = await platforms[name]();
-    const base = recorder("chosen", { duplicates: capabilities.duplicates, lookup: capabilities.duplicates !== "ask-human" });
+    const base = recorder("chosen", {
+      duplicates: capabilities.duplicates,
+      lookup: capabilities.duplicates !== "ask-human",
+    });
     const platform: Platform = {
       ...base,
       publish: async (request, session) => {
@@ -75,7 +78,10 @@ describe("a webhook's receiver that has the post", () => {
       bodies.push(await request.text());
       return bodies.length === 1 ? "reset" : Response.json({ error: "already have it" }, { status: answer });
     });
-    stage = await openStage("pg", { platforms: [await platforms.webhook()], fetch: (input, init) => fetch(input, init) });
+    stage = await openStage("pg", {
+      platforms: [await platforms.webhook()],
+      fetch: (input, init) => fetch(input, init),
+    });
   });
   afterAll(() => server.stop());
 
@@ -114,6 +120,9 @@ describe("a webhook's receiver that has the post", () => {
   });
 
   test.each([404, 425])("and answers %i to the repeat, which passes, is asked again", async (status) => {
-    expect(await stage.detail(await repeated(status))).toMatchObject({ state: "sending", unitList: [{ state: "sending" }] });
+    expect(await stage.detail(await repeated(status))).toMatchObject({
+      state: "sending",
+      unitList: [{ state: "sending" }],
+    });
   });
 });

@@ -37,11 +37,16 @@ test("a late refusal of the old one says nothing of an account that was connecte
   const [id = ""] = await stage.post(account);
   const running = stage.run();
   await asked;
-  await connectAccount(stage.world, stage.userId, "slow", { form: { name: "ada" } }, new AbortController().signal, { account });
+  await connectAccount(stage.world, stage.userId, "slow", { form: { name: "ada" } }, new AbortController().signal, {
+    account,
+  });
   answer();
   await running;
   expect(await stage.world.stores.accounts.list(stage.userId)).toMatchObject([{ health: "ok" }]);
-  expect(await stage.detail(id)).toMatchObject({ state: "scheduled", message: "the account was connected anew meanwhile" });
+  expect(await stage.detail(id)).toMatchObject({
+    state: "scheduled",
+    message: "the account was connected anew meanwhile",
+  });
 });
 
 test("nor does it bring back one that was disconnected", async () => {
@@ -85,9 +90,18 @@ test("a new one outlives a database that is away for longer than a moment, and a
   const world = { ...stage.world, stores: { ...stage.world.stores, accounts: { ...accounts, refreshed } } };
   const sealed = (await accounts.credentials(stage.userId, account.id)) ?? null;
   const session = openSession(world, stage.userId, account, sealed);
-  const fresh = await refreshSession(world, stage.userId, account, rotating, session, new PsnError("AUTH_EXPIRED", "x"));
+  const fresh = await refreshSession(
+    world,
+    stage.userId,
+    account,
+    rotating,
+    session,
+    new PsnError("AUTH_EXPIRED", "x"),
+  );
   expect(fresh.credentials).toMatchObject({ access: "new-1", refresh: "refresh-1" });
 
   const other = await stage.connect("rotating", "bob");
-  expect(await checkAccount(stage.world, stage.userId, other.id, new AbortController().signal)).toMatchObject({ ok: true });
+  expect(await checkAccount(stage.world, stage.userId, other.id, new AbortController().signal)).toMatchObject({
+    ok: true,
+  });
 });

@@ -69,7 +69,13 @@ test("what cannot be asked before its account is connected again is a person's t
   expect(await stage.run()).toEqual([]);
   await resolve(out, "https://keyed.example/keyed.example-1");
   expect((await stage.detail(out)).state).toBe("published");
-  await connectAccount(stage.world, stage.userId, "keyed", { form: { name: "ada-keyed" } }, new AbortController().signal);
+  await connectAccount(
+    stage.world,
+    stage.userId,
+    "keyed",
+    { form: { name: "ada-keyed" } },
+    new AbortController().signal,
+  );
   await stage.run();
   expect((await stage.detail(other)).state).toBe("published");
   expect(stage.remote.posts).toHaveLength(2);

@@ -60,7 +60,13 @@ export async function openStage(driver: "embedded" | "pg" = "pg", options: Parti
 
 export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> = {}): Promise<Stage> {
   const remote = startRemote();
-  const rest = { platforms: PLATFORMS, fetch: remote.fetch, key: newKey(), shorten: (ms: number) => Math.min(ms, 50), ...options };
+  const rest = {
+    platforms: PLATFORMS,
+    fetch: remote.fetch,
+    key: newKey(),
+    shorten: (ms: number) => Math.min(ms, 50),
+    ...options,
+  };
   const own = createWorld(db.database, rest);
   const { world } = own;
   const userId = world.newId();
@@ -117,12 +123,18 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
       return found;
     },
     expire: async () => {
-      await asOwner(db, "UPDATE psn.deliveries SET lease_until = now() - interval '1 millisecond' WHERE lease_until IS NOT NULL");
+      await asOwner(
+        db,
+        "UPDATE psn.deliveries SET lease_until = now() - interval '1 millisecond' WHERE lease_until IS NOT NULL",
+      );
       // A gateway's 502 pauses the account too.
       await asOwner(db, "UPDATE psn.accounts SET paused_until = NULL");
     },
     due: async () => {
-      await asOwner(db, "UPDATE psn.deliveries SET wake_at = now() - interval '1 millisecond' WHERE state IN ('scheduled', 'pending')");
+      await asOwner(
+        db,
+        "UPDATE psn.deliveries SET wake_at = now() - interval '1 millisecond' WHERE state IN ('scheduled', 'pending')",
+      );
       await resume();
     },
     resume,

@@ -18,7 +18,11 @@ const gone = () => new PsnError("DB_UNREACHABLE", "the database does not answer"
 const stored = async () => (await asOwner<{ id: string }>(stage.db, "SELECT id FROM psn.posts")).map(({ id }) => id);
 
 /** Schedules with a store of which something is otherwise. */
-async function schedule(change: (posts: Posts) => Partial<Posts>, key: string | null = null, stoppable: Stoppable = {}) {
+async function schedule(
+  change: (posts: Posts) => Partial<Posts>,
+  key: string | null = null,
+  stoppable: Stoppable = {},
+) {
   const account = await stage.connect("chosen");
   const { posts } = stage.world.stores;
   const world: World = { ...stage.world, stores: { ...stage.world.stores, posts: { ...posts, ...change(posts) } } };
@@ -39,11 +43,14 @@ const answerLost = (times: number) => (posts: Posts) => {
   };
 };
 
-test.each([null, "key"])("the answer to the write is lost: the post is stored once, and psn says so (key %j)", async (key) => {
-  const { postId, repeated } = await schedule(answerLost(1), key);
-  expect(repeated).toBe(false);
-  expect(await stored()).toEqual([postId]);
-});
+test.each([null, "key"])(
+  "the answer to the write is lost: the post is stored once, and psn says so (key %j)",
+  async (key) => {
+    const { postId, repeated } = await schedule(answerLost(1), key);
+    expect(repeated).toBe(false);
+    expect(await stored()).toEqual([postId]);
+  },
+);
 
 test("the write did not arrive: it is made again", async () => {
   let tries = 0;
@@ -57,7 +64,9 @@ test("the write did not arrive: it is made again", async () => {
 });
 
 test("the database has the answer, and it is no: nothing is stored, and trying again is safe", async () => {
-  await expect(schedule(() => ({ schedule: () => Promise.reject(gone()) }))).rejects.toMatchObject({ code: "DB_UNREACHABLE" });
+  await expect(schedule(() => ({ schedule: () => Promise.reject(gone()) }))).rejects.toMatchObject({
+    code: "DB_UNREACHABLE",
+  });
   expect(await stored()).toEqual([]);
 });
 

@@ -20,13 +20,19 @@ test("an account whose token was taken back, once, and with what helps", async (
   await stage.post(account, { texts: ["a word of the post"] });
   stage.remote.revoke("ada");
   await stage.run({ world });
-  expect(told).toEqual([expect.stringMatching(/^chosen:ada must be connected again \(.+\); its posts wait: psn connect chosen:ada$/)]);
+  expect(told).toEqual([
+    expect.stringMatching(/^chosen:ada must be connected again \(.+\); its posts wait: psn connect chosen:ada$/),
+  ]);
 });
 
 test("the same when the hub's upkeep finds it out", async () => {
   const account = await stage.connect("chosen", "ada");
   stage.remote.revoke("ada");
-  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET refreshed_at = now() - interval '8 days' WHERE account_id = $1", [account.id]);
+  await asOwner(
+    stage.db,
+    "UPDATE psn.oauth_tokens SET refreshed_at = now() - interval '8 days' WHERE account_id = $1",
+    [account.id],
+  );
   const stop = new AbortController();
   await keepHub({ ...world, sleep: async () => stop.abort() }, stop.signal, () => undefined);
   expect(told).toEqual([expect.stringContaining("chosen:ada must be connected again")]);
@@ -35,19 +41,26 @@ test("the same when the hub's upkeep finds it out", async () => {
 test("a token that ends within a week and cannot be renewed, once; one that can be is renewed", async () => {
   const account = await stage.connect("chosen", "ada");
   const other = await stage.connect("chosen", "bob");
-  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET expires_at = now() + interval '6 days' WHERE account_id IN ($1, $2)", [
+  await asOwner(
+    stage.db,
+    "UPDATE psn.oauth_tokens SET expires_at = now() + interval '6 days' WHERE account_id IN ($1, $2)",
+    [account.id, other.id],
+  );
+  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET refresh_token = NULL, secret = NULL WHERE account_id = $1", [
     account.id,
-    other.id,
   ]);
-  await asOwner(stage.db, "UPDATE psn.oauth_tokens SET refresh_token = NULL, secret = NULL WHERE account_id = $1", [account.id]);
   for (let hour = 0; hour < 3; hour += 1) {
     const stop = new AbortController();
     await keepHub({ ...world, sleep: async () => stop.abort() }, stop.signal, () => undefined);
   }
   expect(told).toEqual([
-    expect.stringMatching(/^chosen:ada must be connected again by \d{4}-\d\d-\d\d, or its posts will wait: psn connect chosen$/),
+    expect.stringMatching(
+      /^chosen:ada must be connected again by \d{4}-\d\d-\d\d, or its posts will wait: psn connect chosen$/,
+    ),
   ]);
-  const health = new Map((await stage.world.stores.accounts.list(stage.userId)).map((one) => [one.profile.handle, one]));
+  const health = new Map(
+    (await stage.world.stores.accounts.list(stage.userId)).map((one) => [one.profile.handle, one]),
+  );
   expect([health.get("ada")?.health, health.get("ada")?.healthReason, health.get("bob")?.healthReason]).toEqual([
     "ok",
     expect.stringContaining("its token ends on"),
@@ -69,7 +82,9 @@ test("a post that was refused", async () => {
   const [id = ""] = await stage.post(await stage.connect("chosen", "ada"), { texts: ["a word of the post"] });
   stage.remote.fault({ status: 422, reason: "text is too rude" });
   await stage.run({ world });
-  expect(told).toEqual([expect.stringMatching(new RegExp(`^a post to chosen:ada failed .*: psn show ${id.slice(-8)}$`))]);
+  expect(told).toEqual([
+    expect.stringMatching(new RegExp(`^a post to chosen:ada failed .*: psn show ${id.slice(-8)}$`)),
+  ]);
   expect(told.join()).not.toContain("a word");
 });
 

@@ -32,7 +32,13 @@ test("a thread goes out under one claim, each unit under the one before, and eac
   expectThread(stage.remote.posts);
   const { state, events, unitList } = await stage.detail(id);
   expect(state).toBe("published");
-  expect(events.map(({ event }) => event)).toEqual(["scheduled", "sending", "unit published", "unit published", "published"]);
+  expect(events.map(({ event }) => event)).toEqual([
+    "scheduled",
+    "sending",
+    "unit published",
+    "unit published",
+    "published",
+  ]);
   const instants = unitList.map(({ sentAt }) => sentAt?.getTime() ?? 0);
   expect(new Set(instants).size).toBe(3);
   expect(instants).toEqual(instants.toSorted((a, b) => a - b));

@@ -9,7 +9,15 @@ import { openStage, type Stage, stageOn } from "./stage.ts";
 /* What cannot be written down would be sent for ever: any answer a platform can give ends in a written state. */
 
 /** Half an emoji, a NUL, a control character, text of the wrong kind. */
-const AWKWARD = ["half \ud83d", "\ude00 half", "a \0 NUL", "\u0007\u001b[31m", "\uffff\ufffe", "x".repeat(200_000), '{"a": "\\ud83d"}'];
+const AWKWARD = [
+  "half \ud83d",
+  "\ude00 half",
+  "a \0 NUL",
+  "\u0007\u001b[31m",
+  "\uffff\ufffe",
+  "x".repeat(200_000),
+  '{"a": "\\ud83d"}',
+];
 
 test.each(testDatabases.map(({ driver, open }) => [driver, open] as const))(
   "text becomes storable at the one door: %s",
@@ -28,11 +36,14 @@ test.each(testDatabases.map(({ driver, open }) => [driver, open] as const))(
 );
 
 /** Throws or answers what it is told to. */
-function telling(): { readonly platform: Platform; readonly tell: { next: () => never | Awaited<ReturnType<Platform["publish"]>> } } {
+function telling(): {
+  readonly platform: Platform;
+  readonly tell: { next: () => never | Awaited<ReturnType<Platform["publish"]>> };
+} {
   const base = recorder("chosen", { duplicates: "client-id" });
-  const tell = { next: () => ({ status: "published" as const, ref: { id: "1", url: "https://chosen.example/1" } }) } as ReturnType<
-    typeof telling
-  >["tell"];
+  const tell = {
+    next: () => ({ status: "published" as const, ref: { id: "1", url: "https://chosen.example/1" } }),
+  } as ReturnType<typeof telling>["tell"];
   return { tell, platform: { ...base, publish: async () => tell.next() } };
 }
 
@@ -40,7 +51,8 @@ async function endedWith(stage: Stage, tell: ReturnType<typeof telling>["tell"],
   const account = (await stage.world.stores.accounts.list(stage.userId))[0] ?? (await stage.connect("chosen"));
   tell.next = next;
   const [id = ""] = await stage.post(account);
-  // What an earlier answer has left may be asked about first: it takes one of the account's places then, and may be told to pause.
+  // What an earlier answer has left may be asked about first: it takes one of the account's places then, and may be
+  // told to pause.
   const before = (await stage.detail(id)).events.length;
   for (let ran = 1; ran > 0 && (await stage.detail(id)).events.length === before; ) {
     await stage.resume();
@@ -66,7 +78,11 @@ test("any answer ends in a written state", async () => {
   await stage.connect("chosen");
   const text = fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.constantFrom(...AWKWARD));
   const json = fc.jsonValue({ noUnicodeString: false } as object);
-  const number = fc.oneof(fc.double(), fc.integer(), fc.constantFrom(Number.MAX_VALUE, -1, 0, Number.POSITIVE_INFINITY, Number.NaN));
+  const number = fc.oneof(
+    fc.double(),
+    fc.integer(),
+    fc.constantFrom(Number.MAX_VALUE, -1, 0, Number.POSITIVE_INFINITY, Number.NaN),
+  );
   const answer = fc.oneof(
     fc.record({ status: fc.constant("published" as const), ref: fc.record({ id: text, url: text, revision: text }) }),
     fc.record({ status: fc.constant("pending" as const), handle: json as fc.Arbitrary<never>, checkAfterMs: number }),
@@ -100,14 +116,17 @@ test("any answer ends in a written state", async () => {
   );
 });
 
-test.each([-3.7e158, 1.7e308, Number.POSITIVE_INFINITY, Number.NaN])("a pause of %d ms is written", async (retryAfterMs) => {
-  const { platform, tell } = telling();
-  const stage = await openStage("pg", { platforms: [platform] });
-  const ended = await endedWith(stage, tell, () => {
-    throw new PsnError("RATE_LIMITED", "slowly", { retryAfterMs });
-  });
-  expect(ended).toMatchObject({ state: "scheduled", code: "RATE_LIMITED" });
-});
+test.each([-3.7e158, 1.7e308, Number.POSITIVE_INFINITY, Number.NaN])(
+  "a pause of %d ms is written",
+  async (retryAfterMs) => {
+    const { platform, tell } = telling();
+    const stage = await openStage("pg", { platforms: [platform] });
+    const ended = await endedWith(stage, tell, () => {
+      throw new PsnError("RATE_LIMITED", "slowly", { retryAfterMs });
+    });
+    expect(ended).toMatchObject({ state: "scheduled", code: "RATE_LIMITED" });
+  },
+);
 
 test("a write that the database refuses for what is in it is made again without the words", async () => {
   const { platform, tell } = telling();
@@ -119,7 +138,9 @@ test("a write that the database refuses for what is in it is made again without 
     settle: async (claim, worker, change) => {
       if (change.message?.includes("odd")) {
         refused.push(change.message);
-        throw new PsnError("DB_FAILED", "a statement failed in the database (SQLSTATE 22P02)", { details: { code: "22P02" } });
+        throw new PsnError("DB_FAILED", "a statement failed in the database (SQLSTATE 22P02)", {
+          details: { code: "22P02" },
+        });
       }
       return settle(claim, worker, change);
     },

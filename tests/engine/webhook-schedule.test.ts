@@ -12,8 +12,8 @@ import { asOwner } from "../support/databases.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
 
 /*
- * A webhook is tried on a schedule of three days. What is final is final at the first request; an account of which nothing goes out is
- * disabled, and connecting it again lets everything go on.
+ * A webhook is tried on a schedule of three days. What is final is final at the first request; an account of which
+ * nothing goes out is disabled, and connecting it again lets everything go on.
  */
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
@@ -61,7 +61,8 @@ async function connect(path = "hook", secret = SECRET): Promise<Account> {
 
 /** As if so much time had gone by, for every instant that the engine looks at. */
 async function pass(ms: number): Promise<void> {
-  const back = (...columns: string[]) => columns.map((name) => `${name} = ${name} - $1 * interval '1 millisecond'`).join(", ");
+  const back = (...columns: string[]) =>
+    columns.map((name) => `${name} = ${name} - $1 * interval '1 millisecond'`).join(", ");
   for (const [table, ...columns] of [
     ["deliveries", "due_at", "wake_at", "lease_until", "published_at"],
     ["delivery_units", "sent_at"],
@@ -76,7 +77,8 @@ async function waitOf(id: string): Promise<number> {
   const [row] = await asOwner(
     stage.db,
     `SELECT extract(epoch FROM greatest(CASE state WHEN 'sending' THEN lease_until ELSE wake_at END, paused_until) - now()) * 1000 AS ms
-     FROM psn.deliveries d JOIN (SELECT id AS account, paused_until FROM psn.accounts) a ON a.account = d.account_id WHERE d.id = $1`,
+     FROM psn.deliveries d JOIN (SELECT id AS account, paused_until
+       FROM psn.accounts) a ON a.account = d.account_id WHERE d.id = $1`,
     [id],
   );
   return Number(row?.["ms"]);
@@ -103,7 +105,10 @@ async function accountOf(id: string): Promise<Account> {
   return found;
 }
 
-/** The schedule, give or take what the statements of this test take; a pause of psn's own for a 429 is a minute at least. */
+/**
+ * The schedule, give or take what the statements of this test take; a pause of psn's own for a 429 is a minute at
+ * least.
+ */
 function expectSchedule(waits: readonly number[], least = 0): void {
   expect(waits).toHaveLength(RETRIES.length);
   for (const [n, wait] of waits.entries()) {
@@ -124,7 +129,10 @@ test("a repeat whose file is gone is left to a person when the schedule is over,
   expect(await stage.detail(id)).toMatchObject({ state: "sending", code: "MEDIA_GONE" });
   await pass(3 * DAY);
   await stage.run();
-  expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", message: expect.stringContaining("no clear answer for 3 days") });
+  expect(await stage.detail(id)).toMatchObject({
+    state: "unconfirmed",
+    message: expect.stringContaining("no clear answer for 3 days"),
+  });
   expect(told.filter((line) => line.includes("psn resolve"))).toHaveLength(1);
   expect(ids).toHaveLength(1);
 });
@@ -267,35 +275,44 @@ describe("a secret that an earlier psn took, without its padding or with too muc
       { network: true, signal: new AbortController().signal, watchdogMinutes: 5, hears: async () => undefined },
     );
 
-  test.each([SECRET.replace(/=$/, ""), `${SECRET}=`])("publishes, is warned of, and can be replaced: %s", async (stored) => {
-    const account = await connect();
-    const row = { id: stage.world.newId(), version: 1 };
-    const sealed = sealCredentials(stage.world, stage.userId, row, account, { access: stored, scopes: [] });
-    await stage.world.stores.accounts.connect(stage.userId, account, sealed);
-    const [id = ""] = await stage.post(account);
-    await stage.run();
-    expect(await stage.detail(id)).toMatchObject({ state: "published" });
-    expect(new Webhook(SECRET).sign(ids[0] ?? "", signedAt, body)).toBe(signature);
-    expect(await checks()).toContainEqual({
-      name: "account webhook:receiver.example/hook",
-      status: "warn",
-      said: expect.stringMatching(/base64 padding/),
-      fix: "psn connect webhook:receiver.example/hook --secret-new --secret-overlap 24h",
-    });
-    // What it has may stay, and another account is connected beside it.
-    await connect("hook", "");
-    await connect("other", `whsec_${Buffer.alloc(32, 8).toString("base64")}`);
-    await expect(connect("hook", stored)).rejects.toMatchObject({ code: "INPUT_INVALID" });
-    await connect("hook", `whsec_${Buffer.alloc(32, 9).toString("base64")}`);
-    expect(await checks()).not.toContainEqual(expect.objectContaining({ said: expect.stringMatching(/padding/) }));
-  });
+  test.each([SECRET.replace(/=$/, ""), `${SECRET}=`])(
+    "publishes, is warned of, and can be replaced: %s",
+    async (stored) => {
+      const account = await connect();
+      const row = { id: stage.world.newId(), version: 1 };
+      const sealed = sealCredentials(stage.world, stage.userId, row, account, { access: stored, scopes: [] });
+      await stage.world.stores.accounts.connect(stage.userId, account, sealed);
+      const [id = ""] = await stage.post(account);
+      await stage.run();
+      expect(await stage.detail(id)).toMatchObject({ state: "published" });
+      expect(new Webhook(SECRET).sign(ids[0] ?? "", signedAt, body)).toBe(signature);
+      expect(await checks()).toContainEqual({
+        name: "account webhook:receiver.example/hook",
+        status: "warn",
+        said: expect.stringMatching(/base64 padding/),
+        fix: "psn connect webhook:receiver.example/hook --secret-new --secret-overlap 24h",
+      });
+      // What it has may stay, and another account is connected beside it.
+      await connect("hook", "");
+      await connect("other", `whsec_${Buffer.alloc(32, 8).toString("base64")}`);
+      await expect(connect("hook", stored)).rejects.toMatchObject({ code: "INPUT_INVALID" });
+      await connect("hook", `whsec_${Buffer.alloc(32, 9).toString("base64")}`);
+      expect(await checks()).not.toContainEqual(expect.objectContaining({ said: expect.stringMatching(/padding/) }));
+    },
+  );
 
   test("of which nothing can be read does not end what is asked of all accounts", async () => {
     const account = await connect();
     const row = { id: stage.world.newId(), version: 1 };
     const broken = { access: "nonsense", secret: "not json", scopes: [] };
-    await stage.world.stores.accounts.connect(stage.userId, account, sealCredentials(stage.world, stage.userId, row, account, broken));
-    expect(await checks()).toContainEqual(expect.objectContaining({ name: "account webhook:receiver.example/hook", status: "ok" }));
+    await stage.world.stores.accounts.connect(
+      stage.userId,
+      account,
+      sealCredentials(stage.world, stage.userId, row, account, broken),
+    );
+    expect(await checks()).toContainEqual(
+      expect.objectContaining({ name: "account webhook:receiver.example/hook", status: "ok" }),
+    );
     await connect("other", `whsec_${Buffer.alloc(32, 8).toString("base64")}`);
     await connect("hook", SECRET);
   });
@@ -324,9 +341,13 @@ describe("three days without a single success", () => {
     const account = await accountOf(refused);
     expect(account).toMatchObject({
       health: "needs-reconnect",
-      healthReason: expect.stringMatching(/^every post to it has failed for 3 days, the last one since receiver\.example/),
+      healthReason: expect.stringMatching(
+        /^every post to it has failed for 3 days, the last one since receiver\.example/,
+      ),
     });
-    expect(told).toEqual([expect.stringMatching(/^webhook:receiver\.example\/hook must be connected again \(every post/)]);
+    expect(told).toEqual([
+      expect.stringMatching(/^webhook:receiver\.example\/hook must be connected again \(every post/),
+    ]);
     const checks = await examineHub(
       stage.world,
       { id: stage.userId, handle: "ada", timeZone: "UTC" },
@@ -413,9 +434,14 @@ test("connecting again with another secret tries what waits for hours at once, a
 test("a secret whose time is over is removed from the database, and no other", async () => {
   const account = await connect();
   const other = await connect("other");
-  const form = { url: "https://receiver.example/hook", secret: `whsec_${Buffer.alloc(32, 8).toString("base64")}`, "secret-overlap": "24h" };
+  const form = {
+    url: "https://receiver.example/hook",
+    secret: `whsec_${Buffer.alloc(32, 8).toString("base64")}`,
+    "secret-overlap": "24h",
+  };
   await connectAccount(stage.world, stage.userId, "webhook", { form }, new AbortController().signal);
-  const secretOf = async ({ id }: Account) => (await stage.world.stores.accounts.credentials(stage.userId, id))?.secret ?? null;
+  const secretOf = async ({ id }: Account) =>
+    (await stage.world.stores.accounts.credentials(stage.userId, id))?.secret ?? null;
   await pruneHub(stage.world, () => undefined);
   expect(await secretOf(account)).toMatch(/^v\d/);
   await pass(DAY + 1_000);

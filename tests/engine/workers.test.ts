@@ -59,7 +59,8 @@ const ROOM = 8;
 describe.each([2, 10])("%d workers on two hundred due deliveries", (workers) => {
   test("publish each exactly once, and no account beyond its limit", async () => {
     const accounts: Account[] = [];
-    for (let n = 0; n < 20; n += 1) accounts.push(await stage.connect(n % 2 === 0 ? "chosen" : "blind", `account-${n}`));
+    for (let n = 0; n < 20; n += 1)
+      accounts.push(await stage.connect(n % 2 === 0 ? "chosen" : "blind", `account-${n}`));
     await backlog(accounts, 10);
     stage.remote.slowMs = 5;
     // Half of them with connections of their own, as another process has.
@@ -69,7 +70,9 @@ describe.each([2, 10])("%d workers on two hundred due deliveries", (workers) => 
     const { PLATFORMS } = await import("./stage.ts");
     const second = createWorld(others[0] ?? stage.db.database, { platforms: PLATFORMS, fetch: stage.remote.fetch });
     const elsewhere = { world: { ...stage.world, stores: second.world.stores } };
-    const started = Array.from({ length: workers }, (_, n) => start(n % 2 === 0 ? stage : elsewhere, { mostInFlight: ROOM }));
+    const started = Array.from({ length: workers }, (_, n) =>
+      start(n % 2 === 0 ? stage : elsewhere, { mostInFlight: ROOM }),
+    );
     try {
       await until("everything is out", out, 25_000);
     } finally {
@@ -99,7 +102,10 @@ test("one account that always fails never stops another", async () => {
   await backlog(accounts, 5);
   start(stage);
   await until("the good one's are out", () => stage.remote.posts.length === 5);
-  await until("the bad one's were tried", async () => (await all()).filter(({ code }) => code === "PLATFORM_UNREACHABLE").length === 5);
+  await until(
+    "the bad one's were tried",
+    async () => (await all()).filter(({ code }) => code === "PLATFORM_UNREACHABLE").length === 5,
+  );
   expect(stage.remote.posts.map(({ account }) => account)).toEqual(Array(5).fill("good"));
 });
 
@@ -140,7 +146,8 @@ describe("a worker with nothing to do", () => {
     await until("it is out", () => stage.remote.posts.length === 1);
     const late = (stage.remote.calls.at(-1)?.at ?? 0) - due;
     expect(late).toBeGreaterThanOrEqual(-5);
-    // How late is the bench's to say (`bun run bench lateness`); one that only looks anyway would come after half a minute.
+    // How late is the bench's to say (`bun run bench lateness`); one that only looks anyway would come after half a
+    // minute.
     expect(late).toBeLessThan(atMost(15_000));
     expect(stage.calls.claim).toBeLessThanOrEqual(6);
   });
@@ -183,13 +190,25 @@ test("a command that waits publishes its own post alone, beside a worker or with
   const [mine = ""] = await stage.post(account, { texts: ["mine"] });
   const [other = ""] = await stage.post(account, { texts: ["other"] });
   const { postId } = await stage.detail(mine);
-  const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop: AbortSignal.timeout(10_000) });
+  const ended = await followPost({
+    world: stage.world,
+    userId: stage.userId,
+    postId,
+    version: "0",
+    stop: AbortSignal.timeout(10_000),
+  });
   expect(ended.map(({ state }) => state)).toEqual(["published"]);
   expect((await stage.detail(other)).state).toBe("scheduled");
   start(stage);
   const [again = ""] = await stage.post(account, { texts: ["again"] });
   const { postId: third } = await stage.detail(again);
-  await followPost({ world: stage.world, userId: stage.userId, postId: third, version: "0", stop: AbortSignal.timeout(10_000) });
+  await followPost({
+    world: stage.world,
+    userId: stage.userId,
+    postId: third,
+    version: "0",
+    stop: AbortSignal.timeout(10_000),
+  });
   await until("all is out", out);
   expect(stage.remote.posts.map(({ text }) => text).sort()).toEqual(["again", "mine", "other"]);
 });
@@ -197,7 +216,13 @@ test("a command that waits publishes its own post alone, beside a worker or with
 test("a command that stops waiting leaves the post to a worker", async () => {
   const [id = ""] = await stage.post(await stage.connect("chosen"), { inMs: 60_000 });
   const { postId } = await stage.detail(id);
-  const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop: AbortSignal.timeout(200) });
+  const ended = await followPost({
+    world: stage.world,
+    userId: stage.userId,
+    postId,
+    version: "0",
+    stop: AbortSignal.timeout(200),
+  });
   expect(ended.map(({ state }) => state)).toEqual(["scheduled"]);
 });
 
@@ -207,7 +232,13 @@ test("a due post is published by a command that waits although older ones of oth
   const [id = ""] = await stage.post(account, { texts: ["mine"], inMs: 700 });
   const { postId } = await stage.detail(id);
   const before = stage.calls.claim;
-  const ended = await followPost({ world: stage.world, userId: stage.userId, postId, version: "0", stop: AbortSignal.timeout(10_000) });
+  const ended = await followPost({
+    world: stage.world,
+    userId: stage.userId,
+    postId,
+    version: "0",
+    stop: AbortSignal.timeout(10_000),
+  });
   expect(ended.map(({ state }) => state)).toEqual(["published"]);
   expect(stage.remote.posts.map(({ text }) => text)).toEqual(["mine"]);
   expect(stage.calls.claim - before).toBeLessThan(20);

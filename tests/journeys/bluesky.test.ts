@@ -79,7 +79,9 @@ test("from an empty folder to a post that others can read, link, mention and tag
     { state: "published", url: `https://bsky.app/profile/${ADA}/post/${uri.split("/").at(-1)}`, attempt: 1 },
   ]);
   expect(record.text).toBe(text);
-  const segments = [...new RichText({ text: record.text, ...(record.facets ? { facets: record.facets } : {}) }).segments()];
+  const segments = [
+    ...new RichText({ text: record.text, ...(record.facets ? { facets: record.facets } : {}) }).segments(),
+  ];
   const marked = segments.flatMap((segment) =>
     segment.facet ? [[segment.text, segment.link?.uri ?? segment.mention?.did ?? segment.tag?.tag]] : [],
   );
@@ -101,7 +103,8 @@ describe("a hub that is connected", () => {
     await picture(hub.folder, "cat.png", 40);
     await writeFile(
       join(hub.folder, "launch.md"),
-      "---\nto: bluesky\nlanguage: en\nmedia:\n  - file: cat.png\n    alt: A cat that sleeps\n---\nFirst of three\n---\nSecond\n---\nThird 👩‍💻\n",
+      "---\nto: bluesky\nlanguage: en\nmedia:\n  - file: cat.png\n    alt: A cat that sleeps\n---\nFirst of " +
+        "three\n---\nSecond\n---\nThird 👩‍💻\n",
     );
     const { deliveries } = posted(await hub.json(["post", "launch.md"]));
     expect(deliveries).toMatchObject([{ state: "published", units: { all: 3, published: 3 } }]);
@@ -129,7 +132,8 @@ describe("a hub that is connected", () => {
     const records = await held();
     expect(records.length).toBeGreaterThan(2);
     expect(records.map(({ record }) => record.text).join(" ")).toBe(words);
-    for (const { record } of records) expect(new RichText({ text: record.text }).graphemeLength).toBeLessThanOrEqual(300);
+    for (const { record } of records)
+      expect(new RichText({ text: record.text }).graphemeLength).toBeLessThanOrEqual(300);
     expect(records.slice(1).every(({ record }, n) => record.reply?.parent.uri === records[n]?.uri)).toBe(true);
   });
 
@@ -170,7 +174,11 @@ describe("a hub that is connected", () => {
     await stop(next);
     const records = await held();
     expect(records.map(({ record }) => record.text)).toEqual(["one", "two", "three"]);
-    expect(records.map(({ record }) => record.reply?.parent.uri)).toEqual([undefined, records[0]?.uri, records[1]?.uri]);
+    expect(records.map(({ record }) => record.reply?.parent.uri)).toEqual([
+      undefined,
+      records[0]?.uri,
+      records[1]?.uri,
+    ]);
     expect(records.map(({ record }) => record.reply?.root.uri)).toEqual([undefined, records[0]?.uri, records[0]?.uri]);
   });
 });
@@ -204,7 +212,9 @@ test("an app password that was taken back holds the post until its user connects
   await ada.com.atproto.server.revokeAppPassword({ name: "second" });
   const refused = await hub.psn(["post", "patience", "--json"]);
   expect(refused.code).toBe(4);
-  expect(errorOf(JSON.parse(refused.stdout))).toMatchObject({ hint: expect.stringMatching(/^psn connect bluesky:\S+$/) });
+  expect(errorOf(JSON.parse(refused.stdout))).toMatchObject({
+    hint: expect.stringMatching(/^psn connect bluesky:\S+$/),
+  });
   expect(await all(hub)).toMatchObject([{ state: "held" }]);
   expect(await held()).toEqual([]);
   // And what would only be held too is refused at once.

@@ -12,7 +12,9 @@ async function begin(how?: { readonly held: boolean }): Promise<void> {
   hub = await newHub(how);
   receiver = startReceiver();
   expect(await hub.psn(["connect", "feed", "./public"])).toMatchObject({ code: 0 });
-  expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({ code: 0 });
+  expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({
+    code: 0,
+  });
 }
 afterEach(async () => {
   await receiver.stop();
@@ -37,10 +39,16 @@ describe("beside a running worker", () => {
     const later = posted(await hub.json(["post", "later", "--to", "all", "--in", "1h"]));
     const gone = posted(await hub.json(["post", "gone", "--to", "all", "--in", "60s"]));
     expect(deliveriesOf(await hub.json(["queue"])).map(({ text }) => text)).toEqual(["gone", "gone", "later", "later"]);
-    expect(deliveriesOf(await hub.json(["cancel", gone.post])).map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
+    expect(deliveriesOf(await hub.json(["cancel", gone.post])).map(({ state }) => state)).toEqual([
+      "cancelled",
+      "cancelled",
+    ]);
     const moved = Date.now();
     expect(deliveriesOf(await hub.json(["move", later.post, "--in", "2s"]))).toHaveLength(2);
-    await until("what was moved is out", async () => (await feedTexts(feed())).includes("later") && taken().includes("later"));
+    await until(
+      "what was moved is out",
+      async () => (await feedTexts(feed())).includes("later") && taken().includes("later"),
+    );
     expect(Date.now() - moved).toBeGreaterThan(1900);
     const waited = posted(await hub.json(["post", "waited for", "--to", "all"]));
     expect(waited.deliveries.map(({ state }) => state)).toEqual(["published", "published"]);
@@ -76,7 +84,9 @@ test("a receiver that answers 500 is told line by line, also where nobody looks,
   });
   // Each question to the receiver is a line of its own, with the time of the next.
   const asked = () =>
-    [...stderr.matchAll(/^webhook:127\.0\.0\.1:\d+\/hook {2}sending .*; psn asks the platform again at (.+?);/gm)].map(([, at]) => at);
+    [...stderr.matchAll(/^webhook:127\.0\.0\.1:\d+\/hook {2}sending .*; psn asks the platform again at (.+?);/gm)].map(
+      ([, at]) => at,
+    );
   await until("psn says when it asks again", () => asked().length > 0);
   // It is this command that asks, and what the receiver said before is no news of it.
   const atWork = /^webhook:127\.0\.0\.1:\d+\/hook {2}sending; psn is at work on it now;/m;
@@ -87,7 +97,9 @@ test("a receiver that answers 500 is told line by line, also where nobody looks,
   expect(stderr).not.toContain("a worker is at work");
   expect(stderr).toMatch(/^feed:public {2}published$/m);
   const [delivery] = deliveriesOf(await hub.json(["queue"]));
-  const { deliveries } = (await hub.json(["show", delivery?.id ?? ""])) as { deliveries: { next: string | null; state: string }[] };
+  const { deliveries } = (await hub.json(["show", delivery?.id ?? ""])) as {
+    deliveries: { next: string | null; state: string }[];
+  };
   expect(deliveries).toMatchObject([{ state: "sending", next: expect.stringMatching(/Z$/) }]);
   const shown = await hub.psn(["show", delivery?.id ?? ""]);
   expect(shown.stdout).toContain("psn asks the platform again at");

@@ -3,7 +3,10 @@ export interface Gate {
   readonly origin: string;
   /** `METHOD path` of every request. */
   readonly seen: string[];
-  /** Keeps an answer to a path that ends so, for ever, after letting `passing` of them pass; resolves when the server behind has given it. */
+  /**
+   * Keeps an answer to a path that ends so, for ever, after letting `passing` of them pass; resolves when the server
+   * behind has given it.
+   */
   keepAnswer(path: string, passing?: number): Promise<void>;
   /** Changes the answers to a path that ends so. */
   change(path: string, change: (body: string) => string): void;
@@ -37,7 +40,10 @@ export function startGate(target: string): Gate {
         await new Promise(() => undefined);
       }
       const type = answer.headers.get("content-type");
-      return new Response(text === "" ? null : text, { status: answer.status, headers: type === null ? {} : { "content-type": type } });
+      return new Response(text === "" ? null : text, {
+        status: answer.status,
+        headers: type === null ? {} : { "content-type": type },
+      });
     },
   });
   origin = `http://127.0.0.1:${server.port}`;

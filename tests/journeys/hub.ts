@@ -5,8 +5,9 @@ import { z } from "zod";
 import { binary, closedHub, psn as inProcess, type Ran, type Running, scratch, testHub } from "../support/cli.ts";
 
 /*
- * A hub as its user has it: nothing is done to it but by `psn`, as a process. The exceptions are time, which a test cannot wait for (a
- * dead worker's leases are ended by hand), and `json` on a hub that the test holds open: there it is the same `run` without a process.
+ * A hub as its user has it: nothing is done to it but by `psn`, as a process. The exceptions are time, which a test
+ * cannot wait for (a dead worker's leases are ended by hand), and `json` on a hub that the test holds open: there it is
+ * the same `run` without a process.
  */
 
 export interface Hub {
@@ -32,7 +33,8 @@ export function hubIn(folder: string, rows: Rows = opened(folder), isHeld = fals
     psn,
     json: async (argv, code = 0) => {
       const ran = await (isHeld ? inProcess([...argv, "--json"], { cwd: folder }) : psn([...argv, "--json"]));
-      if (ran.code !== code) throw new Error(`psn ${argv.join(" ")} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
+      if (ran.code !== code)
+        throw new Error(`psn ${argv.join(" ")} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
       return JSON.parse(ran.stdout);
     },
     worker: async () => {
@@ -58,8 +60,8 @@ function opened(folder: string): Rows {
 }
 
 /**
- * A hub without an account. The test holds its database open, as a worker that runs all day does, and commands come in by the socket.
- * Where `held` is false each command opens the database itself, which takes it most of a second.
+ * A hub without an account. The test holds its database open, as a worker that runs all day does, and commands come in
+ * by the socket. Where `held` is false each command opens the database itself, which takes it most of a second.
  */
 export async function newHub({ held = true } = {}): Promise<Hub> {
   if (!held) return hubIn(await closedHub());
@@ -93,9 +95,11 @@ export type Delivery = z.infer<typeof Delivery>;
 const Posted = z.object({ post: z.string(), repeated: z.boolean(), deliveries: z.array(Delivery) });
 
 export const posted = (document: unknown) => Posted.parse(document);
-export const deliveriesOf = (document: unknown) => z.object({ deliveries: z.array(Delivery) }).parse(document).deliveries;
+export const deliveriesOf = (document: unknown) =>
+  z.object({ deliveries: z.array(Delivery) }).parse(document).deliveries;
 export const errorOf = (document: unknown) =>
-  z.object({ error: z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() }) }).parse(document).error;
+  z.object({ error: z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() }) }).parse(document)
+    .error;
 
 /** Everything the hub ever had to deliver. */
 export async function all(hub: Hub): Promise<Delivery[]> {

@@ -5,14 +5,17 @@ import { until } from "../support/until.ts";
 import { all, feedTexts, kill, newHub, stop } from "./hub.ts";
 import { startReceiver } from "./receiver.ts";
 
-const count = (texts: readonly string[]) => Object.fromEntries(texts.map((text) => [text, texts.filter((one) => one === text).length]));
+const count = (texts: readonly string[]) =>
+  Object.fromEntries(texts.map((text) => [text, texts.filter((one) => one === text).length]));
 
 test("killing workers and commands at any moment loses nothing that was written, and publishes nothing twice", async () => {
   const hub = await newHub({ held: false });
   const receiver = startReceiver();
   const feed = join(hub.folder, "public");
   expect(await hub.psn(["connect", "feed", "./public"])).toMatchObject({ code: 0 });
-  expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({ code: 0 });
+  expect(await hub.psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret)).toMatchObject({
+    code: 0,
+  });
   const ROUNDS = 8;
   const seed = Date.now() % 100_000;
   const random = mulberry(seed);
@@ -21,7 +24,10 @@ test("killing workers and commands at any moment loses nothing that was written,
     const worker = hub.start(["worker"]);
     const posting = [0, 1].map((n) => {
       const text = `round ${round} post ${n}`;
-      return { text, run: hub.start(["post", text, "--to", "all", "--idempotency-key", text, ...(n === 0 ? ["--no-wait"] : [])]) };
+      return {
+        text,
+        run: hub.start(["post", text, "--to", "all", "--idempotency-key", text, ...(n === 0 ? ["--no-wait"] : [])]),
+      };
     });
     // Starting takes about half a second; this hits the start, the work and the rest.
     await Bun.sleep(250 + random() * 1000);
@@ -36,11 +42,17 @@ test("killing workers and commands at any moment loses nothing that was written,
 
   await hub.endLeases();
   const healer = await hub.worker();
-  await until("everything that was written is out", async () => (await all(hub)).every(({ state }) => state === "published"), 25_000);
+  await until(
+    "everything that was written is out",
+    async () => (await all(hub)).every(({ state }) => state === "published"),
+    25_000,
+  );
   await stop(healer);
   const entries = await feedTexts(feed);
   expect(count(entries), `seed ${seed}`).toEqual(Object.fromEntries([...written].map((text) => [text, 1])));
-  expect(count(receiver.taken.map(({ text }) => text)), `seed ${seed}`).toEqual(Object.fromEntries([...written].map((text) => [text, 1])));
+  expect(count(receiver.taken.map(({ text }) => text)), `seed ${seed}`).toEqual(
+    Object.fromEntries([...written].map((text) => [text, 1])),
+  );
   expect(new Set(entries)).toEqual(written);
   await receiver.stop();
   // No way in is announced any more: the last holder closed properly.

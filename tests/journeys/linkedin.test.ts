@@ -5,8 +5,9 @@ import { binary, documentOf, picture, type Ran, type TestHub, testHub } from "..
 import { HOSTS, type LinkedInFake, MEMBER, startLinkedIn } from "../support/linkedin.ts";
 
 /*
- * LinkedIn by the command line as a process: consent, a document and a comment, a text that is refused the second time, and a token of
- * 60 days that nothing renews: its user is told in time, and the posts wait for the account to be connected again.
+ * LinkedIn by the command line as a process: consent, a document and a comment, a text that is refused the second time,
+ * and a token of 60 days that nothing renews: its user is told in time, and the posts wait for the account to be
+ * connected again.
  */
 
 const PORT = 18_977;
@@ -38,9 +39,14 @@ function startInbox() {
   return { lines, url: `http://127.0.0.1:${server.port}/psn`, stop: () => server.stop(true) };
 }
 
-const env = () => ({ PSN_ORIGINS: HOSTS.map((host) => `${host}=${linkedin.origin}`).join(" "), PSN_NOTIFY_URL: told.url });
-const psn = (argv: readonly string[], stdin = "") => binary([...argv, "--json"], { cwd: hub.folder, env: env(), stdin }).ended;
-const account = async () => (documentOf(await psn(["accounts"]))["accounts"] as readonly Readonly<Record<string, unknown>>[])[0];
+const env = () => ({
+  PSN_ORIGINS: HOSTS.map((host) => `${host}=${linkedin.origin}`).join(" "),
+  PSN_NOTIFY_URL: told.url,
+});
+const psn = (argv: readonly string[], stdin = "") =>
+  binary([...argv, "--json"], { cwd: hub.folder, env: env(), stdin }).ended;
+const account = async () =>
+  (documentOf(await psn(["accounts"]))["accounts"] as readonly Readonly<Record<string, unknown>>[])[0];
 
 /** The script: reads the address psn shows, consents there, and lets the browser come back. */
 async function connect(): Promise<Ran> {
@@ -79,7 +85,10 @@ test("the app's keys, the consent, and a token for 60 days that nothing renews",
 });
 
 test("a document for one's connections, and the rest of the thread as a comment", async () => {
-  await writeFile(join(hub.folder, "slides.pdf"), "%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n");
+  await writeFile(
+    join(hub.folder, "slides.pdf"),
+    "%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n",
+  );
   const draft = `---
 title: Slides
 media: slides.pdf
@@ -95,7 +104,12 @@ Questions below.
   const ran = await psn(["post", "talk.md", "--to", "linkedin"]);
   expect(ran.code, ran.stdout + ran.stderr).toBe(0);
   expect(linkedin.posts).toMatchObject([
-    { text: "What we learned (a lot) #Shipping", hashtags: ["Shipping"], visibility: "CONNECTIONS", media: [{ title: "Slides" }] },
+    {
+      text: "What we learned (a lot) #Shipping",
+      hashtags: ["Shipping"],
+      visibility: "CONNECTIONS",
+      media: [{ title: "Slides" }],
+    },
   ]);
   expect(linkedin.comments).toMatchObject([{ post: linkedin.posts[0]?.urn, text: "Questions below." }]);
 });
@@ -118,18 +132,25 @@ test("a week before the token ends its user is told: by accounts, by doctor, and
   // Another worker says it no second time.
   await working(() => told.lines.length > 1, 2_000);
   expect(told.lines).toEqual([
-    expect.stringMatching(/^linkedin:Ada Lovelace must be connected again by .+, or its posts will wait: psn connect linkedin$/),
+    expect.stringMatching(
+      /^linkedin:Ada Lovelace must be connected again by .+, or its posts will wait: psn connect linkedin$/,
+    ),
   ]);
   const { stdout } = await binary(["accounts"], { cwd: hub.folder, env: env() }).ended;
   expect(stdout).toMatch(/linkedin:Ada Lovelace +ends .+: psn connect linkedin/);
-  expect((await binary(["doctor"], { cwd: hub.folder, env: env() }).ended).stdout).toMatch(/linkedin:Ada Lovelace.+ends.+/);
+  expect((await binary(["doctor"], { cwd: hub.folder, env: env() }).ended).stdout).toMatch(
+    /linkedin:Ada Lovelace.+ends.+/,
+  );
 });
 
 test("when it has ended the posts wait, and connecting again lets them out", async () => {
   await hub.rows("UPDATE psn.oauth_tokens SET expires_at = now() - interval '1 minute'");
   linkedin.forget();
   const ran = await psn(["post", "while away", "--to", "linkedin"]);
-  expect([ran.code, documentOf(ran)]).toMatchObject([4, { error: { code: "AUTH_REVOKED", next: "psn connect linkedin" } }]);
+  expect([ran.code, documentOf(ran)]).toMatchObject([
+    4,
+    { error: { code: "AUTH_REVOKED", next: "psn connect linkedin" } },
+  ]);
   expect(await account()).toMatchObject({ health: "needs-reconnect" });
   expect(documentOf(await connect())).toMatchObject({ platform: "linkedin", again: true });
   await working(() => linkedin.posts.length > 3);

@@ -38,7 +38,9 @@ test("a post with a picture, its description and a content warning", async () =>
       "en",
     ]),
   );
-  expect(server.statuses).toMatchObject([{ text: "Look at this soup", spoiler: "food", visibility: "unlisted", language: "en" }]);
+  expect(server.statuses).toMatchObject([
+    { text: "Look at this soup", spoiler: "food", visibility: "unlisted", language: "en" },
+  ]);
   const [status] = server.statuses;
   expect(deliveries).toMatchObject([{ state: "published", url: `${server.origin}/@ada/${status?.id}` }]);
   const [id = ""] = status?.media ?? [];
@@ -46,14 +48,19 @@ test("a post with a picture, its description and a content warning", async () =>
 });
 
 describe("an answer that is lost", () => {
-  test.each(FAULTS_AFTER.filter((fault) => fault !== "late-after"))("is settled without a duplicate (%s)", async (fault) => {
-    server.switches.idempotency = "ignored";
-    server.faults.push(fault);
-    const { deliveries } = posted(await hub.json(["post", "once and only once", "--to", "mastodon"]));
-    expect(deliveries).toMatchObject([{ state: "published", url: `${server.origin}/@ada/${server.statuses[0]?.id}` }]);
-    expect(server.statuses).toHaveLength(1);
-    expect(sends()).toHaveLength(1);
-  });
+  test.each(FAULTS_AFTER.filter((fault) => fault !== "late-after"))(
+    "is settled without a duplicate (%s)",
+    async (fault) => {
+      server.switches.idempotency = "ignored";
+      server.faults.push(fault);
+      const { deliveries } = posted(await hub.json(["post", "once and only once", "--to", "mastodon"]));
+      expect(deliveries).toMatchObject([
+        { state: "published", url: `${server.origin}/@ada/${server.statuses[0]?.id}` },
+      ]);
+      expect(server.statuses).toHaveLength(1);
+      expect(sends()).toHaveLength(1);
+    },
+  );
 
   test("in the middle of a thread is settled too, and the thread goes on", async () => {
     server.switches.idempotency = "ignored";
@@ -62,7 +69,10 @@ describe("an answer that is lost", () => {
     const { deliveries } = posted(await hub.json(["post", words, "--split"]));
     expect(deliveries).toMatchObject([{ state: "published" }]);
     expect(server.statuses.map(({ text }) => text).join(" ")).toBe(words);
-    expect(server.statuses.map(({ parent }) => parent)).toEqual([null, ...server.statuses.slice(0, -1).map(({ id }) => id)]);
+    expect(server.statuses.map(({ parent }) => parent)).toEqual([
+      null,
+      ...server.statuses.slice(0, -1).map(({ id }) => id),
+    ]);
   });
 });
 
@@ -72,7 +82,10 @@ test("a rate limit pauses the account, and the command that stops waiting leaves
   await until("it is paused", async () => (await all(hub))[0]?.reason?.code === "RATE_LIMITED");
   const ended = await stop(waiting);
   expect(ended.code).toBe(130);
-  expect(errorOf(JSON.parse(ended.stdout))).toMatchObject({ code: "INTERRUPTED", hint: expect.stringContaining("psn cancel") });
+  expect(errorOf(JSON.parse(ended.stdout))).toMatchObject({
+    code: "INTERRUPTED",
+    hint: expect.stringContaining("psn cancel"),
+  });
   expect(deliveriesOf(await hub.json(["queue"]))).toMatchObject([{ state: "scheduled" }]);
   expect(server.statuses).toEqual([]);
 });

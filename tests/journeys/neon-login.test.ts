@@ -6,8 +6,8 @@ import { type NeonGateway, startNeonGateway } from "../support/neon-gateway.ts";
 import { freshDatabase, sharedPostgres } from "../support/shared-postgres.ts";
 
 /*
- * A Neon proxy of one's own knows a role's password, or that there is no such role, for four minutes. `psn init` must not need it to
- * forget: it may be stopped anywhere and run again.
+ * A Neon proxy of one's own knows a role's password, or that there is no such role, for four minutes. `psn init` must
+ * not need it to forget: it may be stopped anywhere and run again.
  */
 
 let gateway: NeonGateway;
@@ -20,7 +20,10 @@ beforeAll(async () => {
   owner = new pg.Client(url);
   await owner.connect();
   const password = randomUUID();
-  await owner.query(`CREATE ROLE hub_owner LOGIN CREATEROLE PASSWORD '${password}'; ALTER DATABASE ${owner.database} OWNER TO hub_owner`);
+  await owner.query(
+    `CREATE ROLE hub_owner LOGIN CREATEROLE PASSWORD '${password}'; ALTER DATABASE ${owner.database} OWNER TO ` +
+      "hub_owner",
+  );
   ownerUrl = `postgres://hub_owner:${password}@127.0.0.1/${owner.database}`;
   folder = await scratch("login");
 });
@@ -35,7 +38,9 @@ const init = () =>
     stdin: ownerUrl,
   });
 const logins = async () =>
-  (await owner.query("SELECT rolname FROM pg_roles WHERE rolcanlogin AND starts_with(rolname, 'psn_')")).rows.map(({ rolname }) => rolname);
+  (await owner.query("SELECT rolname FROM pg_roles WHERE rolcanlogin AND starts_with(rolname, 'psn_')")).rows.map(
+    ({ rolname }) => rolname,
+  );
 const command = (...argv: readonly string[]) => psn(argv, { cwd: folder });
 
 test("init run again, without the login's address, goes on at once", async () => {

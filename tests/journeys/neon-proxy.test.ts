@@ -11,7 +11,8 @@ import { freshDatabase, sharedPostgres } from "../support/shared-postgres.ts";
 import { startTunnel, type Tunnel } from "../support/ws-tunnel.ts";
 
 /*
- * NEON_PROXY as docs/self-hosting.md has it: before a server that asks for scram-sha-256, which PostgreSQL does by default since 14.
+ * NEON_PROXY as docs/self-hosting.md has it: before a server that asks for scram-sha-256, which PostgreSQL does by
+ * default since 14.
  */
 
 const { fetchEndpoint, wsProxy, useSecureWebSocket } = neonConfig;
@@ -47,7 +48,10 @@ async function ownedDatabase(port: number): Promise<string> {
 }
 
 const init = (url: string) =>
-  psn(["init", "--database-url-stdin", "--neon-proxy", new URL(gateway.httpEndpoint).origin, "--tz", "UTC"], { cwd: folder, stdin: url });
+  psn(["init", "--database-url-stdin", "--neon-proxy", new URL(gateway.httpEndpoint).origin, "--tz", "UTC"], {
+    cwd: folder,
+    stdin: url,
+  });
 const MISTAKE = "Endpoint ID is not specified";
 const REMEDY = "?options=endpoint%3DENDPOINT";
 
@@ -89,7 +93,10 @@ describe("a plain WebSocket tunnel", () => {
     const env = { DATABASE_DRIVER: "neon-ws", NEON_PROXY: tunnel.origin };
     const run = (argv: readonly string[], stdin = "") => binary(argv, { cwd, env, stdin }).ended;
     const url = await ownedDatabase((await sharedPostgres()).port);
-    expect(await run(["init", "--database-url-stdin", "--tz", "UTC"], url)).toMatchObject({ code: 0, stderr: expect.any(String) });
+    expect(await run(["init", "--database-url-stdin", "--tz", "UTC"], url)).toMatchObject({
+      code: 0,
+      stderr: expect.any(String),
+    });
     expect(await run(["queue"])).toMatchObject({ code: 0 });
     const { stdout } = await run(["doctor"]);
     expect(stdout).toMatch(/ok +neon over WebSocket/);

@@ -10,8 +10,8 @@ import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type Execute, startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
 
 /*
- * Neon and Trigger.dev as far as they can be here: their management APIs as doubles, a real PostgreSQL behind a gateway that speaks
- * as Neon's proxy does, and a folder for a hub.
+ * Neon and Trigger.dev as far as they can be here: their management APIs as doubles, a real PostgreSQL behind a gateway
+ * that speaks as Neon's proxy does, and a folder for a hub.
  */
 
 export interface Place {
@@ -33,7 +33,9 @@ export interface Place {
   stop(): Promise<void>;
 }
 
-/** A Neon project is a server of its own; its owner is a login that may make others and bypasses row policies, as there. */
+/**
+ * A Neon project is a server of its own; its owner is a login that may make others and bypasses row policies, as there.
+ */
 async function ownedDatabase(server: Postgres): Promise<string> {
   const url = await server.createDatabase();
   const password = randomBytes(12).toString("hex");

@@ -20,7 +20,10 @@ describe.skipIf(missing !== undefined)("a hub behind a pooler in transaction mod
     server = await startPostgres({ auth: "scram-sha-256", fast: false });
     pooler = await startPgBouncer("root" in files ? files.root : "", server.url, { mode: "transaction" });
     hub = await emptyFolder();
-    const made = await hub.psn(["init", "--database-url-stdin", "--tz", "UTC"], `${pooler.urlFor(await server.createDatabase("hub"))}\n`);
+    const made = await hub.psn(
+      ["init", "--database-url-stdin", "--tz", "UTC"],
+      `${pooler.urlFor(await server.createDatabase("hub"))}\n`,
+    );
     expect(made).toMatchObject({ code: 0 });
     expect(await hub.psn(["connect", "feed", "./public"])).toMatchObject({ code: 0 });
   });
@@ -39,7 +42,8 @@ describe.skipIf(missing !== undefined)("a hub behind a pooler in transaction mod
       await until("it is out", async () => {
         const { rows } = await database.query(
           `SELECT (extract(epoch FROM max(u.published_at) - max(d.due_at)) * 1000)::integer AS ms
-           FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id WHERE d.post_id = $1 AND d.state = 'published'`,
+           FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id WHERE d.post_id = $1
+             AND d.state = 'published'`,
           [post],
         );
         late = rows[0]?.ms;
@@ -58,7 +62,9 @@ describe.skipIf(missing !== undefined)("a hub behind a pooler in transaction mod
     expect(await lateness()).toBeLessThan(atMost(2_500));
     const doctor = await hub.psn(["doctor", "--offline"]);
     expect(doctor).toMatchObject({ code: 0 });
-    expect(doctor.stdout).toMatch(/warn +notifications +.*a pooler in transaction mode.*psn config set DATABASE_LISTEN_URL/);
+    expect(doctor.stdout).toMatch(
+      /warn +notifications +.*a pooler in transaction mode.*psn config set DATABASE_LISTEN_URL/,
+    );
     expect(await stop(worker)).toMatchObject({ code: 0 });
   });
 

@@ -53,7 +53,8 @@ export function startReceiver(): Receiver {
       if (id !== data.id) return Response.json({ error: "two ids" }, { status: 400 });
       if (refusal !== undefined) return Response.json({ error: "not today" }, { status: refusal });
       deliveries.set(id, (deliveries.get(id) ?? 0) + 1);
-      if (deliveries.get(id) === 1) taken.push({ id, text: data.parts.map(({ text }) => text).join("\n"), at: Date.now() });
+      if (deliveries.get(id) === 1)
+        taken.push({ id, text: data.parts.map(({ text }) => text).join("\n"), at: Date.now() });
       return new Response(null, { status: 204 });
     },
   });

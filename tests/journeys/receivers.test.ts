@@ -6,18 +6,24 @@ import { type Misbehaving, startMisbehaving } from "../support/misbehaving.ts";
 import { atMost, until } from "../support/until.ts";
 
 /*
- * Forty receivers that misbehave, each in its own way and all at once, beside a good one: a real worker keeps the good one on time, and
- * stays as small as it is when nothing happens.
+ * Forty receivers that misbehave, each in its own way and all at once, beside a good one: a real worker keeps the good
+ * one on time, and stays as small as it is when nothing happens.
  */
 
 const BAD = 40;
 /** Posts to the good receiver alone, without and beside the others: medians of so many are compared. */
 const ROUNDS = 9;
-/** How late half of the good one's posts may be, in milliseconds: the machine is busy too with forty receivers that send without end. */
+/**
+ * How late half of the good one's posts may be, in milliseconds: the machine is busy too with forty receivers that send
+ * without end.
+ */
 const LATE_MOST_MS = 1_000;
 /** Of the worker's resident memory when nothing happens. */
 const LARGER_MOST = 1.3;
-/** So long the forty are under way, in milliseconds: longer than a request may take, so that each has come to its end once. */
+/**
+ * So long the forty are under way, in milliseconds: longer than a request may take, so that each has come to its end
+ * once.
+ */
 const STORM_MS = 40_000;
 
 let folder: string;
@@ -61,11 +67,13 @@ afterAll(async () => {
 
 /** Resident memory of the worker, in bytes. */
 function resident(): number {
-  const [, kilobytes = "0"] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${worker.child.pid}/status`, "utf8")) ?? [];
+  const [, kilobytes = "0"] =
+    /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${worker.child.pid}/status`, "utf8")) ?? [];
   return Number(kilobytes) * 1024;
 }
 
-const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const median = (values: readonly number[]) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 let posts = 0;
 /** From the moment a post is stored until the good receiver has it, in milliseconds. */
@@ -83,7 +91,9 @@ async function post(text: string, to: string): Promise<void> {
 }
 
 async function states(): Promise<string[]> {
-  const { deliveries } = documentOf(await run(["queue", "--all", "--limit", "1000", "--json"])) as { deliveries: { state: string }[] };
+  const { deliveries } = documentOf(await run(["queue", "--all", "--limit", "1000", "--json"])) as {
+    deliveries: { state: string }[];
+  };
   return deliveries.map(({ state }) => state);
 }
 
@@ -117,7 +127,9 @@ test.skipIf(process.platform !== "linux")(
     await post("the storm", "all");
     await until(
       "the storm has begun",
-      () => [...bad.seen.values()].reduce((sum, n) => sum + n, 0) > [...before.values()].reduce((sum, n) => sum + n, 0) + BAD / 2,
+      () =>
+        [...bad.seen.values()].reduce((sum, n) => sum + n, 0) >
+        [...before.values()].reduce((sum, n) => sum + n, 0) + BAD / 2,
       30_000,
     );
     const beside: number[] = [];
@@ -127,7 +139,9 @@ test.skipIf(process.platform !== "linux")(
 
     const [usual, now] = [median(alone), median(beside)];
     process.stdout.write(
-      `good receiver: ${usual} ms alone, ${now} ms beside ${BAD} (${(now / usual).toFixed(2)} times); worker: ${Math.round(idle / 1e6)} MB idle, ${Math.round(largest / 1e6)} MB at most (${(largest / idle).toFixed(2)} times)\n`,
+      `good receiver: ${usual} ms alone, ${now} ms beside ${BAD} (${(now / usual).toFixed(2)} times); worker: ` +
+        `${Math.round(idle / 1e6)} MB idle, ${Math.round(largest / 1e6)} MB at most (${(largest / idle).toFixed(2)} ` +
+        "times)\n",
     );
     expect(now).toBeLessThan(atMost(LATE_MOST_MS));
     expect(largest / idle).toBeLessThan(LARGER_MOST);

@@ -13,12 +13,15 @@ import { hubEnvOf, openPlace, type Place } from "./place.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
 
 /*
- * The whole way from two keys to a post that went out without this machine: the command line against Neon's and Trigger.dev's
- * doubles, a real PostgreSQL behind a gateway that speaks as Neon's proxy does, and the tasks' own code, woken by the double.
+ * The whole way from two keys to a post that went out without this machine: the command line against Neon's and
+ * Trigger.dev's doubles, a real PostgreSQL behind a gateway that speaks as Neon's proxy does, and the tasks' own code,
+ * woken by the double.
  */
 
 const stepsOf = (document: Readonly<Record<string, unknown>>) =>
-  (document["steps"] as readonly { readonly what: string; readonly did: string }[]).map(({ what, did }) => `${what} ${did}`);
+  (document["steps"] as readonly { readonly what: string; readonly did: string }[]).map(
+    ({ what, did }) => `${what} ${did}`,
+  );
 
 describe("psn init --neon --trigger", () => {
   let place: Place;
@@ -115,7 +118,9 @@ describe("psn init --neon --trigger", () => {
     expect(asked.length).toBeGreaterThan(2);
     expect(asked.filter(({ method }) => method !== "GET")).toEqual([]);
     // By the token, or by the key of the environment that the token may read.
-    const known = [place.trigger.token, place.trigger.projects[0]?.environments.prod.secretKey].map((key) => `Bearer ${key}`);
+    const known = [place.trigger.token, place.trigger.projects[0]?.environments.prod.secretKey].map(
+      (key) => `Bearer ${key}`,
+    );
     expect(asked.filter(({ authorization }) => !known.includes(authorization ?? ""))).toEqual([]);
     // The CLI asks for a list on the internet first, and waits where there is none.
   });
@@ -142,7 +147,10 @@ describe("psn init --neon --trigger", () => {
       (await psn(["init", "--neon", "--trigger", "--neon-api-key-stdin"], { cwd: folder, stdin: neon.apiKey })).stderr;
     expect(await again()).toMatch(/next: psn deploy/);
     const { variables } = trigger.projects[0]?.environments.prod ?? { variables: new Map() };
-    variables.set("PSN_DEPLOYED", { value: `0.0.0 ${trigger.projects[0]?.environments.prod.current?.version}`, isSecret: false });
+    variables.set("PSN_DEPLOYED", {
+      value: `0.0.0 ${trigger.projects[0]?.environments.prod.current?.version}`,
+      isSecret: false,
+    });
     expect(await again()).toMatch(/next: psn doctor/);
     await place.run("config", "set", "PSN_WATCHDOG_MINUTES", "10");
     expect(await again()).toMatch(/next: psn deploy/);
@@ -186,7 +194,10 @@ describe("a post, with this machine off", () => {
     const { world, watchdogMs } = openWorld(environment);
     try {
       if (task === "publish-due")
-        return { ok: true, output: await watchHub({ world, version: "0.0.0", everyMs: watchdogMs, onTrouble: () => undefined }) };
+        return {
+          ok: true,
+          output: await watchHub({ world, version: "0.0.0", everyMs: watchdogMs, onTrouble: () => undefined }),
+        };
       return { ok: true, output: await runDelivery(payload, world) };
     } catch (error) {
       if (!(error instanceof PsnError)) return { abort: error instanceof Error ? error.message : "unknown" };
@@ -219,7 +230,8 @@ describe("a post, with this machine off", () => {
     await place.stop();
   });
 
-  const idOf = (document: Readonly<Record<string, unknown>>) => (document["deliveries"] as readonly { readonly id: string }[])[0]?.id ?? "";
+  const idOf = (document: Readonly<Record<string, unknown>>) =>
+    (document["deliveries"] as readonly { readonly id: string }[])[0]?.id ?? "";
   const stateOf = async (id: string) =>
     (await place.run("show", id))["deliveries"] as readonly {
       readonly state: string;
@@ -241,7 +253,9 @@ describe("a post, with this machine off", () => {
     expect(place.gateway.requests).toHaveLength(2);
     expect(await stateOf(idOf(posted))).toMatchObject([{ state: "published" }]);
     // What would have looked after a dead process was taken back.
-    expect(place.trigger.runs.filter(({ task }) => task === "settle-unknown").map(({ status }) => status)).toEqual(["CANCELED"]);
+    expect(place.trigger.runs.filter(({ task }) => task === "settle-unknown").map(({ status }) => status)).toEqual([
+      "CANCELED",
+    ]);
   });
 
   test("moved: the old run goes away, the new one publishes; delivered twice it is still one post", async () => {
@@ -298,7 +312,9 @@ describe("a post, with this machine off", () => {
     const refused = idOf(await place.run("post", "unwanted", "--no-wait"));
     await place.trigger.runDue();
     expect(await stateOf(refused)).toMatchObject([{ state: "failed" }]);
-    const run = place.trigger.runs.findLast(({ task, tags }) => task === "publish-delivery" && tags.includes(`delivery:${refused}`));
+    const run = place.trigger.runs.findLast(
+      ({ task, tags }) => task === "publish-delivery" && tags.includes(`delivery:${refused}`),
+    );
     expect(run).toMatchObject({ status: "FAILED", attempts: 1 });
 
     receiver.refuse(503);
@@ -311,14 +327,18 @@ describe("a post, with this machine off", () => {
 
   test("a feed in a folder needs this machine, and psn says so", async () => {
     await place.run("connect", "feed", join(place.folder, "public"));
-    expect(await place.run("post", "at home", "--to", "feed", "--in", "1h")).toMatchObject({ wake: { atHome: [expect.any(String)] } });
+    expect(await place.run("post", "at home", "--to", "feed", "--in", "1h")).toMatchObject({
+      wake: { atHome: [expect.any(String)] },
+    });
     expect(place.trigger.runs.some(({ tags }) => tags.some((tag) => tag.includes("at home")))).toBe(false);
   });
 
   test("no secret in what Trigger.dev was told beside the variables, and no file of ours left behind", async () => {
     const secrets = ["DATABASE_URL", "DATABASE_OWNER_URL", "HUB_ENCRYPTION_KEY"].map((name) => place.env(name) ?? "");
     const told = JSON.stringify(
-      place.trigger.requests.filter(({ path }) => !path.includes("/envvars/")).map(({ path, body }) => ({ path, body })),
+      place.trigger.requests
+        .filter(({ path }) => !path.includes("/envvars/"))
+        .map(({ path, body }) => ({ path, body })),
     );
     for (const secret of secrets) expect(told).not.toContain(secret);
     const notes = [".incarnation.lock", "incarnation.json", "incarnation.seen"];

@@ -6,8 +6,8 @@ import { type S3, startS3 } from "../support/s3.ts";
 import { startThreads, type ThreadsFake, USER } from "../support/threads.ts";
 
 /*
- * Threads by the command line as a process, with a bucket of the hub's own: media that Threads fetches by a signed link, the quota, a
- * token that renews itself, one that is taken back, and the account again.
+ * Threads by the command line as a process, with a bucket of the hub's own: media that Threads fetches by a signed
+ * link, the quota, a token that renews itself, one that is taken back, and the account again.
  */
 
 const REDIRECT = "https://psn.example/callback";
@@ -25,8 +25,10 @@ afterAll(async () => {
 });
 
 const env = () => ({ PSN_ORIGINS: `https://graph.threads.net=${threads.origin}` });
-const psn = (argv: readonly string[], stdin = "") => binary([...argv, "--json"], { cwd: hub.folder, env: env(), stdin }).ended;
-const account = async () => (documentOf(await psn(["accounts"]))["accounts"] as readonly Readonly<Record<string, unknown>>[])[0];
+const psn = (argv: readonly string[], stdin = "") =>
+  binary([...argv, "--json"], { cwd: hub.folder, env: env(), stdin }).ended;
+const account = async () =>
+  (documentOf(await psn(["accounts"]))["accounts"] as readonly Readonly<Record<string, unknown>>[])[0];
 
 /** The script: reads the address psn shows, consents there, and pastes where the browser ended. */
 async function connect(): Promise<Ran> {
@@ -59,7 +61,10 @@ test("the app's keys, the consent, and a token for 60 days", async () => {
 
 test("without a bucket a picture is refused before anything is written", async () => {
   const ran = await psn(["post", "look", "--media", await picture(hub.folder), "--alt", "a square", "--to", "threads"]);
-  expect([ran.code, documentOf(ran)]).toMatchObject([2, { error: { code: "POST_INVALID", next: "psn config set S3_BUCKET" } }]);
+  expect([ran.code, documentOf(ran)]).toMatchObject([
+    2,
+    { error: { code: "POST_INVALID", next: "psn config set S3_BUCKET" } },
+  ]);
   expect(threads.requests.filter((line) => line.startsWith("POST /v1.0"))).toEqual([]);
 });
 
@@ -108,7 +113,10 @@ test("a used-up quota is a pause: psn does not sit it out, and the post waits fo
   // Threads is not even asked about the next.
   const asked = threads.requests.length;
   const next = await binary(["post", "and another", "--to", "threads"], { cwd: hub.folder, env: env() }).ended;
-  expect([next.code, next.stderr]).toEqual([8, expect.stringContaining("no worker is running; it goes out when one does: psn worker")]);
+  expect([next.code, next.stderr]).toEqual([
+    8,
+    expect.stringContaining("no worker is running; it goes out when one does: psn worker"),
+  ]);
   expect(threads.requests).toHaveLength(asked);
   expect(threads.posts).toHaveLength(2);
 });
@@ -119,7 +127,10 @@ test("a token that is taken back keeps its posts waiting; connecting again lets 
   await hub.rows("UPDATE psn.accounts SET paused_until = NULL");
   await hub.rows("UPDATE psn.deliveries SET wake_at = now() WHERE state = 'scheduled'");
   const ran = await psn(["post", "while away", "--to", "threads"]);
-  expect([ran.code, documentOf(ran)]).toMatchObject([4, { error: { code: "AUTH_REVOKED", next: "psn connect threads:ada.threads" } }]);
+  expect([ran.code, documentOf(ran)]).toMatchObject([
+    4,
+    { error: { code: "AUTH_REVOKED", next: "psn connect threads:ada.threads" } },
+  ]);
   expect(await account()).toMatchObject({ health: "needs-reconnect" });
 
   expect(documentOf(await connect())).toMatchObject({ platform: "threads", again: true });

@@ -4,8 +4,9 @@ import { binary, type Ran, type TestHub, testHub } from "../support/cli.ts";
 import { startX, type XFake } from "../support/x.ts";
 
 /*
- * Every step of an account's life by OAuth, with a platform that fails in every way and repeats all it was sent: the app's secret, the
- * code, the verifier, every token. Nothing that psn prints, shows in the browser or keeps may hold one of them.
+ * Every step of an account's life by OAuth, with a platform that fails in every way and repeats all it was sent: the
+ * app's secret, the code, the verifier, every token. Nothing that psn prints, shows in the browser or keeps may hold
+ * one of them.
  */
 
 const PORT = 18_977;
@@ -44,10 +45,18 @@ async function misbehave(request: Request): Promise<Response> {
   const said = `${authorization} ${body}`;
   if (fault && url.pathname.startsWith("/2/oauth2/") === (fault.at === "tokens")) {
     echoed += said;
-    if (fault.is === "reset") return new Response(new ReadableStream({ start: (controller) => controller.error(new Error("gone")) }));
+    if (fault.is === "reset")
+      return new Response(new ReadableStream({ start: (controller) => controller.error(new Error("gone")) }));
     if (fault.is === "html") return new Response(`<html>${said}</html>`, { status: 200 });
-    if (fault.is === "redirect") return new Response(null, { status: 302, headers: { location: `${x.origin}/elsewhere?${body}` } });
-    const answer = { error: "server_says", error_description: said, detail: said, title: said, errors: [{ message: said }] };
+    if (fault.is === "redirect")
+      return new Response(null, { status: 302, headers: { location: `${x.origin}/elsewhere?${body}` } });
+    const answer = {
+      error: "server_says",
+      error_description: said,
+      detail: said,
+      title: said,
+      errors: [{ message: said }],
+    };
     return Response.json(answer, { status: fault.is === "error in a 200" ? 200 : fault.is });
   }
   const headers = new Headers(request.headers);
@@ -59,7 +68,8 @@ async function misbehave(request: Request): Promise<Response> {
     ...(request.method === "GET" ? {} : { body }),
   });
   const text = await answer.text();
-  for (const name of ["access_token", "refresh_token"]) remember(name, new RegExp(`"${name}":"([^"]+)"`).exec(text)?.[1]);
+  for (const name of ["access_token", "refresh_token"])
+    remember(name, new RegExp(`"${name}":"([^"]+)"`).exec(text)?.[1]);
   return new Response(text === "" ? null : text, {
     status: answer.status,
     headers: { "content-type": answer.headers.get("content-type") ?? "text/plain" },
@@ -145,7 +155,8 @@ test("posting, renewing and taking back, the same", async () => {
     await hub.rows("UPDATE psn.accounts SET health = 'ok', health_reason = NULL, paused_until = NULL");
     await psn(["post", `renewing ${is}`, "--to", "x", "--json"]);
   }
-  for (const argv of [["accounts"], ["accounts", "--json"], ["doctor"], ["queue", "--all"], ["vault", "status"]]) await psn(argv);
+  for (const argv of [["accounts"], ["accounts", "--json"], ["doctor"], ["queue", "--all"], ["vault", "status"]])
+    await psn(argv);
   fault = { is: 500, at: "tokens" };
   await psn(["disconnect", "x", "--yes"]);
 });
@@ -153,8 +164,10 @@ test("posting, renewing and taking back, the same", async () => {
 test("and nothing of it is told or kept", async () => {
   // The platform did say them back, and they are what they should be.
   const names = new Set(canaries.map(({ name }) => name));
-  for (const name of ["app secret", "code", "code_verifier", "access_token", "refresh_token", "basic"]) expect(names).toContain(name);
+  for (const name of ["app secret", "code", "code_verifier", "access_token", "refresh_token", "basic"])
+    expect(names).toContain(name);
   expect(found(echoed)).toEqual(expect.arrayContaining(["code", "code_verifier", "refresh_token"]));
-  for (const { line, text } of printed) expect([line.replace(x.app.secret ?? "?", "…"), found(text)]).toEqual([expect.any(String), []]);
+  for (const { line, text } of printed)
+    expect([line.replace(x.app.secret ?? "?", "…"), found(text)]).toEqual([expect.any(String), []]);
   expect(found(await hub.state())).toEqual([]);
 });

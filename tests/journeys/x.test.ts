@@ -5,9 +5,9 @@ import { binary, documentOf, type Ran, type TestHub, testHub } from "../support/
 import { type Authority, startX, type XFake } from "../support/x.ts";
 
 /*
- * From nothing to a published post on X and through the whole life of an account, by the command line as a process: an app of the
- * user's own, consent, a post, a token that ends, one that is taken back, the account again, and goodbye. The tokens are given out by a
- * real authorisation server that rotates them and ends the grant of one that comes twice.
+ * From nothing to a published post on X and through the whole life of an account, by the command line as a process: an
+ * app of the user's own, consent, a post, a token that ends, one that is taken back, the account again, and goodbye.
+ * The tokens are given out by a real authorisation server that rotates them and ends the grant of one that comes twice.
  */
 
 const PORT = 18_976;
@@ -30,8 +30,15 @@ afterAll(async () => {
 /** The authorisation server in X's place: its paths are X's, what it answers is its own. */
 function authority(): Authority {
   const forward = async (path: string, request: Request) => {
-    const headers = Object.fromEntries(["authorization", "content-type"].map((name) => [name, request.headers.get(name) ?? ""]));
-    const answer = await fetch(`${as.origin}${path}`, { method: "POST", headers, body: await request.text(), redirect: "manual" });
+    const headers = Object.fromEntries(
+      ["authorization", "content-type"].map((name) => [name, request.headers.get(name) ?? ""]),
+    );
+    const answer = await fetch(`${as.origin}${path}`, {
+      method: "POST",
+      headers,
+      body: await request.text(),
+      redirect: "manual",
+    });
     const text = await answer.text();
     newest = /"refresh_token":"([^"]+)"/.exec(text)?.[1] ?? newest;
     return new Response(text, { status: answer.status, headers: { "content-type": "application/json" } });
@@ -39,7 +46,10 @@ function authority(): Authority {
   return {
     answer: (request) => forward(request.url.endsWith("/revoke") ? "/token/revocation" : "/token", request),
     scopesOf: async (token) => {
-      const told = (await (await asApp("/token/introspection", { token })).json()) as { active: boolean; scope?: string };
+      const told = (await (await asApp("/token/introspection", { token })).json()) as {
+        active: boolean;
+        scope?: string;
+      };
       return told.active ? (told.scope ?? "").split(" ") : undefined;
     },
   };
@@ -65,7 +75,8 @@ function person(address: string, refuse = false): Promise<Record<string, string>
 }
 
 const env = () => ({ PSN_ORIGINS: `https://api.x.com=${x.origin}` });
-const psn = (argv: readonly string[], stdin = "") => binary([...argv, "--json"], { cwd: hub.folder, env: env(), stdin }).ended;
+const psn = (argv: readonly string[], stdin = "") =>
+  binary([...argv, "--json"], { cwd: hub.folder, env: env(), stdin }).ended;
 
 interface Consented extends Ran {
   /** What the browser shows in the end. */
@@ -74,7 +85,10 @@ interface Consented extends Ran {
 
 /** The script: reads the address psn shows, consents there, and lets the browser come back. */
 async function connect(refuse = false): Promise<Consented> {
-  const running = binary(["connect", "x", "--no-browser", "--port", String(PORT), "--json"], { cwd: hub.folder, env: env() });
+  const running = binary(["connect", "x", "--no-browser", "--port", String(PORT), "--json"], {
+    cwd: hub.folder,
+    env: env(),
+  });
   let stderr = "";
   running.child.stderr?.on("data", (text: string) => {
     stderr += text;
@@ -96,7 +110,11 @@ test("without an app psn says in five lines how to get one, and changes nothing"
   const ran = await psn(["connect", "x", "--no-browser", "--port", String(PORT)]);
   expect(ran.code).toBe(3);
   expect(documentOf(ran)).toMatchObject({
-    error: { code: "APP_MISSING", next: "psn keys set X_CLIENT_ID", details: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" } },
+    error: {
+      code: "APP_MISSING",
+      next: "psn keys set X_CLIENT_ID",
+      details: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" },
+    },
   });
   expect(ran.stderr).toContain(REDIRECT);
   expect(ran.stderr.trim().split("\n").length).toBeLessThanOrEqual(6);

@@ -14,8 +14,8 @@ import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 
 /*
- * Answers that do not end, end too early or are not what they say: over real sockets, counted in bytes that the server could write
- * before psn closed the connection.
+ * Answers that do not end, end too early or are not what they say: over real sockets, counted in bytes that the server
+ * could write before psn closed the connection.
  */
 
 interface Hostile {
@@ -32,7 +32,8 @@ afterEach(() => {
 });
 
 const head = (status: number, ...headers: string[]) => `HTTP/1.1 ${status} Whatever\r\n${headers.join("\r\n")}\r\n\r\n`;
-const chunk = (bytes: Uint8Array) => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
+const chunk = (bytes: Uint8Array) =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
 const CHUNKED = "transfer-encoding: chunked";
 /** A megabyte of blanks in a thousand bytes, as one of any number of members of a gzip file. */
 const MEMBER = gzipSync(Buffer.alloc(1024 * 1024, 32));
@@ -68,10 +69,15 @@ async function hostile(begin: string | Buffer, piece?: Buffer, everyMs = 0): Pro
 
 const ENDLESS = () => hostile(head(200, CHUNKED), chunk(Buffer.alloc(65_536, 32)));
 /** Every piece is a gigabyte for a megabyte. */
-const BOMB = () => hostile(head(200, "content-encoding: gzip", CHUNKED), chunk(Buffer.concat(Array.from({ length: 1024 }, () => MEMBER))));
+const BOMB = () =>
+  hostile(
+    head(200, "content-encoding: gzip", CHUNKED),
+    chunk(Buffer.concat(Array.from({ length: 1024 }, () => MEMBER))),
+  );
 const TRICKLE = () => hostile(head(200, CHUNKED), chunk(Buffer.from(" ")), 50);
 const CUT = () => hostile(`${head(200, "content-length: 100")}{"id":`);
-const BROKEN = (encoding: string) => hostile(`${head(200, `content-encoding: ${encoding}`, "content-length: 9")}not at al`);
+const BROKEN = (encoding: string) =>
+  hostile(`${head(200, `content-encoding: ${encoding}`, "content-length: 9")}not at al`);
 
 const CASES = [
   ["endless", ENDLESS],
@@ -93,25 +99,31 @@ const caught = (promise: Promise<unknown>) =>
 /** What sockets hold on the way, on both sides. */
 const ON_THE_WAY = 12 * 1024 * 1024;
 
-test.each(CASES)("%s: a 2xx is a 2xx by its status where nothing of its body is needed, and the connection is closed", async (_, serve) => {
-  const { url, closed } = await serve();
-  expect(await call(session(), url, { ...publish, needsBody: false })).toMatchObject({ status: 200 });
-  expect(await closed).toBeLessThan(ON_THE_WAY);
-});
-
-test.each(CASES)("%s: where the body is needed it is an unknown outcome, and for a read a platform that is down", async (_, serve) => {
-  for (const [effect, code] of [
-    ["publish", "OUTCOME_UNKNOWN"],
-    ["none", "PLATFORM_DOWN"],
-  ] as const) {
+test.each(CASES)(
+  "%s: a 2xx is a 2xx by its status where nothing of its body is needed, and the connection is closed",
+  async (_, serve) => {
     const { url, closed } = await serve();
-    const asked = call(session(), url, { ...publish, effect, timeoutMs: 1_500 }).then((answer) =>
-      parse(answer, z.object({ id: z.string() })),
-    );
-    expect(await caught(asked)).toMatchObject({ code });
-    expect(await closed).toBeLessThan(BODY_BYTES + ON_THE_WAY);
-  }
-});
+    expect(await call(session(), url, { ...publish, needsBody: false })).toMatchObject({ status: 200 });
+    expect(await closed).toBeLessThan(ON_THE_WAY);
+  },
+);
+
+test.each(CASES)(
+  "%s: where the body is needed it is an unknown outcome, and for a read a platform that is down",
+  async (_, serve) => {
+    for (const [effect, code] of [
+      ["publish", "OUTCOME_UNKNOWN"],
+      ["none", "PLATFORM_DOWN"],
+    ] as const) {
+      const { url, closed } = await serve();
+      const asked = call(session(), url, { ...publish, effect, timeoutMs: 1_500 }).then((answer) =>
+        parse(answer, z.object({ id: z.string() })),
+      );
+      expect(await caught(asked)).toMatchObject({ code });
+      expect(await closed).toBeLessThan(BODY_BYTES + ON_THE_WAY);
+    }
+  },
+);
 
 test("of a body that inflates without an end psn takes the limit and no more", async () => {
   const { url, closed } = await BOMB();
@@ -126,12 +138,15 @@ test.each([
   [429, "RATE_LIMITED"],
   [500, "OUTCOME_UNKNOWN"],
   [307, "PLATFORM_REJECTED"],
-] as const)("a %i whose body does not end is what its status says, with the pause it asks for", async (status, code) => {
-  const { url, closed } = await hostile(head(status, CHUNKED, "retry-after: 7"), chunk(Buffer.alloc(65_536, 32)));
-  const error = await caught(call(session(), url, publish));
-  expect(error).toMatchObject({ code, ...(status === 307 ? {} : { retryAfterMs: 7_000 }) });
-  expect(await closed).toBeLessThan(ERROR_BYTES + ON_THE_WAY);
-});
+] as const)(
+  "a %i whose body does not end is what its status says, with the pause it asks for",
+  async (status, code) => {
+    const { url, closed } = await hostile(head(status, CHUNKED, "retry-after: 7"), chunk(Buffer.alloc(65_536, 32)));
+    const error = await caught(call(session(), url, publish));
+    expect(error).toMatchObject({ code, ...(status === 307 ? {} : { retryAfterMs: 7_000 }) });
+    expect(await closed).toBeLessThan(ERROR_BYTES + ON_THE_WAY);
+  },
+);
 
 test.each([
   ["cut", () => hostile(`${head(422, "content-length: 100")}{"error":`)],
@@ -146,9 +161,19 @@ const READERS: readonly (readonly [string, (url: string) => Promise<unknown>, nu
   ["a vendor's API", (url) => ask(vendorAt(url), "POST", "/x", { repeat: false }), BODY_BYTES, "VENDOR_UNREACHABLE"],
   ["Trigger.dev's queue", (url) => queueAt(url).forget("run_1"), BODY_BYTES, "VENDOR_UNREACHABLE"],
   ["an object of a known size", (url) => bucketAt(url).get("psn/a/b", "0".repeat(64), 1000), 1000, "VENDOR_REFUSED"],
-  ["the bucket's word on an upload", (url) => bucketAt(url).put("psn/a/b", new Uint8Array(3), "image/png"), BODY_BYTES, "VENDOR_REFUSED"],
+  [
+    "the bucket's word on an upload",
+    (url) => bucketAt(url).put("psn/a/b", new Uint8Array(3), "image/png"),
+    BODY_BYTES,
+    "VENDOR_REFUSED",
+  ],
   ["a library with a fetch of psn's", (url) => fetchBounded(url, {}, BODY_BYTES), BODY_BYTES, "TypeError"],
-  ["who takes notifications", (url) => notifierOf(hubEnv(url)).notify?.("one line") ?? Promise.reject(new Error("none")), 0, undefined],
+  [
+    "who takes notifications",
+    (url) => notifierOf(hubEnv(url)).notify?.("one line") ?? Promise.reject(new Error("none")),
+    0,
+    undefined,
+  ],
 ];
 
 const vendorAt = (url: string) => ({
@@ -161,7 +186,8 @@ const vendorAt = (url: string) => ({
   setting: "X",
   refuse: () => expect.unreachable("a 2xx is no refusal"),
 });
-const queueAt = (url: string) => triggerQueue({ url, secretKey: "tr_x", platforms: [], fetch: fetchAsPsn, now: () => new Date() });
+const queueAt = (url: string) =>
+  triggerQueue({ url, secretKey: "tr_x", platforms: [], fetch: fetchAsPsn, now: () => new Date() });
 const bucketAt = (endpoint: string) =>
   openBucket(
     { endpoint, region: "auto", bucket: "media", accessKeyId: "id", secretAccessKey: "secret" },

@@ -15,8 +15,8 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 /*
- * A server that redirects every request to another origin. Whatever a request of psn's carries, a password, a token, a signature or a post,
- * is for the address that the user named, so the other origin must hear nothing.
+ * A server that redirects every request to another origin. Whatever a request of psn's carries, a password, a token, a
+ * signature or a post, is for the address that the user named, so the other origin must hear nothing.
  */
 
 const SECRET = "a-secret-that-stays-here";
@@ -41,7 +41,10 @@ beforeAll(() => {
     hostname: "127.0.0.1",
     port: 0,
     fetch: (request) =>
-      new Response(null, { status, headers: { location: `${elsewhere()}${new URL(request.url).pathname}?token=${SECRET}` } }),
+      new Response(null, {
+        status,
+        headers: { location: `${elsewhere()}${new URL(request.url).pathname}?token=${SECRET}` },
+      }),
   });
 });
 beforeEach(() => {
@@ -49,7 +52,14 @@ beforeEach(() => {
   status = 307;
 });
 afterAll(async () => {
-  Object.assign(neonConfig, { fetchFunction, fetchEndpoint, wsProxy, useSecureWebSocket, webSocketConstructor, pipelineConnect });
+  Object.assign(neonConfig, {
+    fetchFunction,
+    fetchEndpoint,
+    wsProxy,
+    useSecureWebSocket,
+    webSocketConstructor,
+    pipelineConnect,
+  });
   await Promise.all([other.stop(true), named.stop(true)]);
 });
 
@@ -92,7 +102,8 @@ const SENDERS: Readonly<Record<string, () => unknown>> = {
       "/projects",
       { repeat: true },
     ),
-  "queue/trigger.ts": () => triggerQueue({ url: here(), secretKey: SECRET, platforms: ["x"], fetch: fetchAsPsn, now }).forget("run_1"),
+  "queue/trigger.ts": () =>
+    triggerQueue({ url: here(), secretKey: SECRET, platforms: ["x"], fetch: fetchAsPsn, now }).forget("run_1"),
 };
 
 test.each(Object.keys(SENDERS))("%s follows no redirect", async (file) => {
@@ -112,19 +123,25 @@ test("these are all files that send by it", () => {
   expect([...senders, "provision/request.ts", "queue/trigger.ts"].toSorted()).toEqual(Object.keys(SENDERS).toSorted());
 });
 
-test.each([301, 302, 307, 308])("a database over HTTP that redirects (%i) is refused by the new address's origin", async (code) => {
-  status = code;
-  await expect(select(openNeonHttp(DATABASE, here()))).rejects.toMatchObject({
-    code: "DB_REFUSED",
-    message: `the database's address redirects to ${elsewhere()}, and psn sends its password to no other address`,
-    hint: `if that one is yours too: psn config set NEON_PROXY ${elsewhere()}`,
-  });
-  expect(heard).toEqual([]);
-});
+test.each([301, 302, 307, 308])(
+  "a database over HTTP that redirects (%i) is refused by the new address's origin",
+  async (code) => {
+    status = code;
+    await expect(select(openNeonHttp(DATABASE, here()))).rejects.toMatchObject({
+      code: "DB_REFUSED",
+      message: `the database's address redirects to ${elsewhere()}, and psn sends its password to no other address`,
+      hint: `if that one is yours too: psn config set NEON_PROXY ${elsewhere()}`,
+    });
+    expect(heard).toEqual([]);
+  },
+);
 
 test("a database over WebSocket that redirects is refused, and the other address hears nothing", async () => {
   const database = openNeonWs(DATABASE, here());
-  const failure = await Promise.resolve(database.asOwner?.((client) => client.query("SELECT 1"))).then(() => undefined, databaseError);
+  const failure = await Promise.resolve(database.asOwner?.((client) => client.query("SELECT 1"))).then(
+    () => undefined,
+    databaseError,
+  );
   expect(failure).toMatchObject({
     code: "DB_REFUSED",
     message: expect.stringMatching(/redirects/),

@@ -9,8 +9,8 @@ import { afterEach, expect, test } from "vitest";
 import { version } from "../../package.json";
 
 /*
- * TLS as it fails: with real handshakes, and a man in the middle for what breaks afterwards. Only a handshake that was never finished
- * proves that nothing was sent.
+ * TLS as it fails: with real handshakes, and a man in the middle for what breaks afterwards. Only a handshake that was
+ * never finished proves that nothing was sent.
  */
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), "utf8");
@@ -81,7 +81,10 @@ test.each([
 test("an authority that this machine does not know: nothing was sent, and how to make it known", async () => {
   const { port, requests } = await secure(identity("good"));
   const error = await failureOf(publishTo(port, { fetch: fetchAsPsn }));
-  expect(error).toMatchObject({ ...SENT_NOTHING, message: expect.stringContaining("its certificate is not trusted on this machine") });
+  expect(error).toMatchObject({
+    ...SENT_NOTHING,
+    message: expect.stringContaining("its certificate is not trusted on this machine"),
+  });
   expect(error.hint).toContain("NODE_EXTRA_CA_CERTS");
   expect(requests).toEqual([]);
 });
@@ -90,8 +93,14 @@ const plain = (onData: (socket: Socket) => void) =>
   createServer((socket) => void socket.on("error", () => undefined).once("data", () => onData(socket)));
 
 test.each<[string, () => Promise<number>]>([
-  ["a server that speaks HTTP/2 alone", async () => (await secure({ ...identity("good"), ALPNProtocols: ["h2"] })).port],
-  ["a server of an old TLS", async () => (await secure({ ...identity("good"), minVersion: "TLSv1", maxVersion: "TLSv1.1" })).port],
+  [
+    "a server that speaks HTTP/2 alone",
+    async () => (await secure({ ...identity("good"), ALPNProtocols: ["h2"] })).port,
+  ],
+  [
+    "a server of an old TLS",
+    async () => (await secure({ ...identity("good"), minVersion: "TLSv1", maxVersion: "TLSv1.1" })).port,
+  ],
   ["a port that speaks plain HTTP", () => listening(plain((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")))],
   ["a port that closes during the handshake", () => listening(plain((socket) => socket.end()))],
   ["a port that resets during the handshake", () => listening(plain((socket) => socket.resetAndDestroy()))],
@@ -122,7 +131,10 @@ async function broken(maxVersion: "TLSv1.2" | "TLSv1.3", answer: (client: Socket
 test.each<[string, (client: Socket) => void]>([
   ["garbage", (client) => client.write("this is no TLS at all, and it goes on for a while")],
   ["a forged alert", (client) => client.write(Buffer.from([21, 3, 3, 0, 2, 2, 40]))],
-  ["a record that does not decrypt", (client) => client.write(Buffer.concat([Buffer.from([23, 3, 3, 0, 32]), Buffer.alloc(32, 7)]))],
+  [
+    "a record that does not decrypt",
+    (client) => client.write(Buffer.concat([Buffer.from([23, 3, 3, 0, 32]), Buffer.alloc(32, 7)])),
+  ],
   ["its end", (client) => client.end()],
   ["a reset", (client) => client.resetAndDestroy()],
 ])("%s in place of the answer: the server has the request, so the outcome is unknown", async (_, answer) => {

@@ -4,12 +4,15 @@ import { type Figure, play, tableOf } from "./play.ts";
 import { proxy, trigger } from "./remote.ts";
 
 /*
- * Each part is away for a while, then back: everything goes out once, and nobody restarts anything. `bun run outages` takes ten
- * minutes for it; here it is shorter.
+ * Each part is away for a while, then back: everything goes out once, and nobody restarts anything. `bun run outages`
+ * takes ten minutes for it; here it is shorter.
  */
 
 const AWAY_MS = Number(process.env["OUTAGE_MINUTES"] ?? "0.35") * 60_000;
-/** All must be out this long after the return: the longest pause that psn grows to meanwhile, and what a busy machine takes. */
+/**
+ * All must be out this long after the return: the longest pause that psn grows to meanwhile, and what a busy machine
+ * takes.
+ */
 const PATIENCE_MS = 5 * 60_000 + AWAY_MS;
 const POSTS = { before: 3, meanwhile: Math.min(Math.max(Math.round(AWAY_MS / 10_000), 4), 20), after: 4 };
 

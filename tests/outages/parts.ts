@@ -10,8 +10,8 @@ import { type Away, type Line, startLine } from "./line.ts";
 import type { Part } from "./play.ts";
 
 /*
- * One hub for each part: a worker process, a Postgres, and a webhook's receiver that checks and remembers; the line to one of
- * them can be cut. What they are asked for is `psn`, as a process.
+ * One hub for each part: a worker process, a Postgres, and a webhook's receiver that checks and remembers; the line to
+ * one of them can be cut. What they are asked for is `psn`, as a process.
  */
 
 /** How a part is away, one after the other. */
@@ -35,7 +35,9 @@ async function openHub() {
 }
 type Opened = Awaited<ReturnType<typeof openHub>>;
 
-async function must(ran: Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>): Promise<string> {
+async function must(
+  ran: Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }>,
+): Promise<string> {
   const { code, stdout, stderr } = await ran;
   if (code !== 0) throw new Error(`psn ended with ${code}: ${stdout}${stderr}`);
   return stdout;
@@ -49,11 +51,28 @@ interface Listed {
 /** The posts that are not published, by `psn queue --all`. */
 export async function openOf(folder: string): Promise<string[]> {
   const list = JSON.parse(await must(binary(["queue", "--all", "--limit", "1000", "--json"], { cwd: folder }).ended));
-  return (list.deliveries as readonly Listed[]).filter(({ state }) => state !== "published").map(({ text, state }) => `${text}: ${state}`);
+  return (list.deliveries as readonly Listed[])
+    .filter(({ state }) => state !== "published")
+    .map(({ text, state }) => `${text}: ${state}`);
 }
 
-export async function postIn(folder: string, text: string, inMs: number, more: readonly string[] = []): Promise<number> {
-  const argv = ["post", text, "--to", "webhook", "--in", `${Math.max(Math.round(inMs / 1000), 1)}s`, "--no-wait", "--json", ...more];
+export async function postIn(
+  folder: string,
+  text: string,
+  inMs: number,
+  more: readonly string[] = [],
+): Promise<number> {
+  const argv = [
+    "post",
+    text,
+    "--to",
+    "webhook",
+    "--in",
+    `${Math.max(Math.round(inMs / 1000), 1)}s`,
+    "--no-wait",
+    "--json",
+    ...more,
+  ];
   return Date.parse(JSON.parse(await must(binary(argv, { cwd: folder }).ended)).due);
 }
 
@@ -67,7 +86,8 @@ export function inTurns({ cut, mend }: Pick<Line, "cut" | "mend">, awayMs: numbe
   return {
     cut: async () => {
       await cut(AWAY[0] ?? "refused");
-      for (const [n, how] of AWAY.entries()) if (n > 0) turns.push(setTimeout(() => void cut(how), (n * awayMs) / AWAY.length));
+      for (const [n, how] of AWAY.entries())
+        if (n > 0) turns.push(setTimeout(() => void cut(how), (n * awayMs) / AWAY.length));
     },
     mend: async () => {
       for (const turn of turns) clearTimeout(turn);
@@ -100,9 +120,11 @@ async function partOf(name: string, awayMs: number, lines: Lines): Promise<Part>
   };
 }
 
-export const database = (awayMs: number) => partOf("database", awayMs, async ({ databaseLine: { cut, mend } }) => ({ cut, mend }));
+export const database = (awayMs: number) =>
+  partOf("database", awayMs, async ({ databaseLine: { cut, mend } }) => ({ cut, mend }));
 
-export const receiver = (awayMs: number) => partOf("receiver", awayMs, async ({ receiverLine: { cut, mend } }) => ({ cut, mend }));
+export const receiver = (awayMs: number) =>
+  partOf("receiver", awayMs, async ({ receiverLine: { cut, mend } }) => ({ cut, mend }));
 
 /** Each post has a picture, which the worker reads from the bucket when it publishes. */
 export const bucket = (awayMs: number) =>

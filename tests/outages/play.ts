@@ -24,7 +24,11 @@ export interface Figure {
   /** What psn does not call published at the end. */
   readonly unsettled: readonly string[];
   /** Milliseconds, ascending: from the time it was due, or from the return for what was due while the part was away. */
-  readonly lateMs: { readonly before: readonly number[]; readonly meanwhile: readonly number[]; readonly after: readonly number[] };
+  readonly lateMs: {
+    readonly before: readonly number[];
+    readonly meanwhile: readonly number[];
+    readonly after: readonly number[];
+  };
 }
 
 export interface Play {
@@ -46,7 +50,10 @@ interface Wanted {
   readonly due: number;
 }
 
-/** Schedules posts, takes the part away over some of them, gives it back, and waits until all are out. Nothing is restarted by hand. */
+/**
+ * Schedules posts, takes the part away over some of them, gives it back, and waits until all are out. Nothing is
+ * restarted by hand.
+ */
 export async function play(part: Part, { awayMs, posts, patienceMs, onStep = () => undefined }: Play): Promise<Figure> {
   const wanted: Wanted[] = [];
   const post = async (when: Wanted["when"], n: number, at: number) => {
@@ -113,7 +120,8 @@ export function tableOf(figures: readonly Figure[]): string {
     .map(({ part, posts, lost, doubled, unsettled, lateMs }) =>
       [
         `${part}: ${posts} posts, ${lost.length} lost, ${doubled.length} doubled, ${unsettled.length} not settled`,
-        `  late before: ${spread(lateMs.before)}; due meanwhile, from the return: ${spread(lateMs.meanwhile)}; after: ${spread(lateMs.after)}`,
+        `  late before: ${spread(lateMs.before)}; due meanwhile, from the return: ${spread(lateMs.meanwhile)}; ` +
+          `after: ${spread(lateMs.after)}`,
         ...[...lost, ...doubled, ...unsettled].map((text) => `  ✗ ${text}`),
       ].join("\n"),
     )

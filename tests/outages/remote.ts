@@ -20,7 +20,10 @@ const WATCHDOG_MS = 20_000;
 /** By a process: the address of Neon's proxy is one for all of this one. */
 async function connected({ folder }: Place) {
   const receiver = startReceiver();
-  const { code, stderr } = await hubIn(folder).psn(["connect", "webhook", receiver.url, "--secret-stdin"], receiver.secret);
+  const { code, stderr } = await hubIn(folder).psn(
+    ["connect", "webhook", receiver.url, "--secret-stdin"],
+    receiver.secret,
+  );
   if (code !== 0) throw new Error(`psn connect ended with ${code}: ${stderr}`);
   return receiver;
 }
@@ -63,7 +66,9 @@ export async function proxy(awayMs: number): Promise<Part> {
   };
 }
 
-/** No worker: the tasks publish, woken by the double, which is away with its API. Posts are scheduled meanwhile, too. */
+/**
+ * No worker: the tasks publish, woken by the double, which is away with its API. Posts are scheduled meanwhile, too.
+ */
 export async function trigger(): Promise<Part> {
   const place: Place = await openPlace((execution) => execute(execution));
   const execute: Execute = async ({ task, payload, variables }) => {
@@ -74,7 +79,10 @@ export async function trigger(): Promise<Part> {
     });
     try {
       if (task === "publish-due")
-        return { ok: true, output: await watchHub({ world, version: "0.0.0", everyMs: watchdogMs, onTrouble: () => undefined }) };
+        return {
+          ok: true,
+          output: await watchHub({ world, version: "0.0.0", everyMs: watchdogMs, onTrouble: () => undefined }),
+        };
       return { ok: true, output: await runDelivery(payload, world) };
     } catch (error) {
       if (!(error instanceof PsnError)) return { abort: error instanceof Error ? error.message : "unknown" };

@@ -11,11 +11,15 @@ import { isShort } from "../support/how-much.ts";
 import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
 
 /*
- * Consent in the browser at a real PDS, by the official client under Bun. The directory of identities is asked by way of the PDS.
+ * Consent in the browser at a real PDS, by the official client under Bun. The directory of identities is asked by way
+ * of the PDS.
  */
 
 const REDIRECT = "http://127.0.0.1:8976/callback";
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 let pds: Pds;
 let names = 0;
@@ -45,7 +49,8 @@ const promises = (): void =>
     perAttempt: ["dpop"],
     skip: {
       golden: "every request is signed anew, with a key of the moment",
-      "answer.refreshing": "a look-up precedes the exchange, and its 401 is no refusal; the tests below tell the two apart",
+      "answer.refreshing":
+        "a look-up precedes the exchange, and its 401 is no refusal; the tests below tell the two apart",
     },
   });
 if (!isShort) promises();
@@ -72,7 +77,11 @@ function network(): { readonly net: Net; readonly sent: Sent[] } {
 const newAccount = () => pds.createAccount(`ada-${++names}.test`);
 
 /** All up to the browser's answer. */
-async function consented(account: PdsAccount, { net }: ReturnType<typeof network>, by: PdsAccount = account): Promise<ExchangeRequest> {
+async function consented(
+  account: PdsAccount,
+  { net }: ReturnType<typeof network>,
+  by: PdsAccount = account,
+): Promise<ExchangeRequest> {
   const form = { identifier: account.handle, server: pds.url };
   const request = { form, redirectUri: REDIRECT, state: "psn's own", challenge: "not used" };
   const { url, state, keep } = await bluesky.authorize(request, net);
@@ -121,7 +130,9 @@ async function post(text: string, session: Session, media: readonly Media[] = []
 }
 
 async function textsOf({ did }: PdsAccount): Promise<string[]> {
-  const answer = await fetch(`${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${did}&collection=app.bsky.feed.post&reverse=true`);
+  const answer = await fetch(
+    `${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${did}&collection=app.bsky.feed.post&reverse=true`,
+  );
   const Records = z.object({ records: z.array(z.object({ value: z.object({ text: z.string() }) })) });
   return Records.parse(await answer.json()).records.map(({ value }) => value.text);
 }
@@ -160,7 +171,8 @@ describe("consent in the browser", () => {
     ]);
     const proofs = session.sent.map(({ headers }) => headers.get("dpop"));
     expect(new Set(proofs).size).toBe(2);
-    for (const { headers } of session.sent) expect(headers.get("authorization")).toBe(`DPoP ${session.credentials.access}`);
+    for (const { headers } of session.sent)
+      expect(headers.get("authorization")).toBe(`DPoP ${session.credentials.access}`);
   });
 });
 
@@ -203,9 +215,21 @@ describe("tokens", () => {
 
   test.each([
     ["down", async () => new Response("", { status: 503 }), "PLATFORM_DOWN"],
-    ["silent", async () => Promise.reject(new DOMException("The operation timed out.", "TimeoutError")), "PLATFORM_DOWN"],
-    ["away", async () => Promise.reject(Object.assign(new Error("no"), { code: "ConnectionRefused" })), "PLATFORM_UNREACHABLE"],
-    ["busy", async () => Response.json({ error: "slow_down" }, { status: 429, headers: { "retry-after": "37" } }), "RATE_LIMITED"],
+    [
+      "silent",
+      async () => Promise.reject(new DOMException("The operation timed out.", "TimeoutError")),
+      "PLATFORM_DOWN",
+    ],
+    [
+      "away",
+      async () => Promise.reject(Object.assign(new Error("no"), { code: "ConnectionRefused" })),
+      "PLATFORM_UNREACHABLE",
+    ],
+    [
+      "busy",
+      async () => Response.json({ error: "slow_down" }, { status: 429, headers: { "retry-after": "37" } }),
+      "RATE_LIMITED",
+    ],
   ] as const)("bad weather is no refusal: the server is %s", async (_, answer, code) => {
     const session = await connected();
     const error = await failure(bluesky.refresh({ ...session, fetch: answer }));
@@ -241,10 +265,17 @@ test("tokens go to no other server than the one at which the consent was given, 
     const answer = await session.fetch(input, init);
     if (!String(input).includes("/.well-known/oauth-authorization-server")) return answer;
     const told = z.record(z.string(), z.unknown()).parse(await answer.json());
-    return Response.json({ ...told, token_endpoint: "https://evil.example/token", revocation_endpoint: "https://evil.example/revoke" });
+    return Response.json({
+      ...told,
+      token_endpoint: "https://evil.example/token",
+      revocation_endpoint: "https://evil.example/revoke",
+    });
   };
   const moved = { ...session, fetch };
-  expect(await failure(bluesky.refresh(moved))).toMatchObject({ code: "AUTH_REVOKED", hint: "psn connect bluesky --oauth" });
+  expect(await failure(bluesky.refresh(moved))).toMatchObject({
+    code: "AUTH_REVOKED",
+    hint: "psn connect bluesky --oauth",
+  });
   expect(await failure(bluesky.revoke(moved))).toMatchObject({ code: "AUTH_REVOKED" });
   expect(session.sent.filter(({ url }) => url.includes("evil.example"))).toEqual([]);
   await bluesky.identify(withTokens(session, await bluesky.refresh(session)));
@@ -262,7 +293,9 @@ describe("taking access back", () => {
   test("is no success where the server was in trouble and the client does not say so", async () => {
     const session = await connected();
     const fetch: Fetch = (input, init) =>
-      String(input).endsWith("/oauth/revoke") ? Promise.resolve(new Response("", { status: 502 })) : session.fetch(input, init);
+      String(input).endsWith("/oauth/revoke")
+        ? Promise.resolve(new Response("", { status: 502 }))
+        : session.fetch(input, init);
     expect(await failure(bluesky.revoke({ ...session, fetch }))).toMatchObject({ code: "PLATFORM_DOWN" });
     await bluesky.identify(withTokens(session, await bluesky.refresh(session)));
   });
@@ -274,7 +307,9 @@ describe("taking access back", () => {
     const session = { ...net, ...(await bluesky.connect(form, net)) };
     const { secret: _, ...without } = session.credentials;
     await bluesky.revoke(session);
-    expect(await failure(bluesky.refresh({ ...session, credentials: without }))).toMatchObject({ code: "AUTH_REVOKED" });
+    expect(await failure(bluesky.refresh({ ...session, credentials: without }))).toMatchObject({
+      code: "AUTH_REVOKED",
+    });
     await bluesky.revoke(session);
     await bluesky.connect(form, net);
   });
@@ -284,7 +319,12 @@ describe("a consent that", () => {
   test("is refused comes back as a no", async () => {
     const account = await newAccount();
     const { net } = network();
-    const request = { form: { identifier: account.handle, server: pds.url }, redirectUri: REDIRECT, state: "s", challenge: "c" };
+    const request = {
+      form: { identifier: account.handle, server: pds.url },
+      redirectUri: REDIRECT,
+      state: "s",
+      challenge: "c",
+    };
     const { url, state } = await bluesky.authorize(request, net);
     expect(await pds.consent(account, url, "reject")).toMatchObject({ error: "access_denied", state });
   });
@@ -298,16 +338,26 @@ describe("a consent that", () => {
       expect(error).toMatchObject({ code: "AUTH_REVOKED" });
       expect(`${String(error)} ${JSON.stringify(error)}`).not.toContain(request.code);
     }
-    expect(await failure(bluesky.exchange({ ...(await consented(account, world)), keep: null }, world.net))).toMatchObject({ code: "BUG" });
+    expect(
+      await failure(bluesky.exchange({ ...(await consented(account, world)), keep: null }, world.net)),
+    ).toMatchObject({ code: "BUG" });
   });
 
   test("another account gave is not taken, and is given back", async () => {
     const [account, other] = [await newAccount(), await newAccount()];
     const world = network();
-    const request = { form: { identifier: account.handle, server: pds.url }, redirectUri: REDIRECT, state: "s", challenge: "c" };
+    const request = {
+      form: { identifier: account.handle, server: pds.url },
+      redirectUri: REDIRECT,
+      state: "s",
+      challenge: "c",
+    };
     const { url, state = "", keep = null } = await bluesky.authorize(request, world.net);
     // A server should not let it come to this; what if it does?
-    const elsewhere = await bluesky.authorize({ ...request, form: { identifier: other.handle, server: pds.url } }, world.net);
+    const elsewhere = await bluesky.authorize(
+      { ...request, form: { identifier: other.handle, server: pds.url } },
+      world.net,
+    );
     const answer = await pds.consent(other, elsewhere.url);
     const swapped = { ...request, state, verifier: "v", code: answer["code"] ?? "", answer };
     const Kept = z.object({ state: z.string(), saved: z.string(), did: z.string() });

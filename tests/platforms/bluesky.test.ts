@@ -12,7 +12,10 @@ import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
  * (how the app shows it) is not tested here.
  */
 
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 const AT = new Date("2026-11-02T12:00:00.000Z");
 
 let pds: Pds;
@@ -26,7 +29,8 @@ beforeAll(async () => {
     hostname: "127.0.0.1",
     fetch: ({ url }) => {
       if (url.endsWith("/picture")) return new Response(PIXEL, { headers: { "content-type": "image/png" } });
-      if (url.endsWith("/text")) return new Response("this is no picture", { headers: { "content-type": "image/png" } });
+      if (url.endsWith("/text"))
+        return new Response("this is no picture", { headers: { "content-type": "image/png" } });
       const picture = url.endsWith("/broken") ? "/text" : "/picture";
       const head = `<meta property="og:title" content="A page"><meta property="og:image" content="${picture}">`;
       return new Response(`<head>${head}</head>`, { headers: { "content-type": "text/html" } });
@@ -46,7 +50,11 @@ async function connected(): Promise<Connected> {
   names += 1;
   const account = await pds.createAccount(`ada-${names}.test`);
   const net = { fetch: globalThis.fetch, now: () => new Date(), signal: new AbortController().signal };
-  return { ...net, account, ...(await bluesky.connect({ identifier: account.handle, password: account.password, server: pds.url }, net)) };
+  return {
+    ...net,
+    account,
+    ...(await bluesky.connect({ identifier: account.handle, password: account.password, server: pds.url }, net)),
+  };
 }
 
 const withTokens = (session: Connected, tokens: Partial<Session["credentials"]>): Connected => ({
@@ -73,14 +81,19 @@ describe("images over the server's own limit", () => {
     const session = await connected();
     expect(session.profile.limits?.images?.maxBytes).toBe(1_000_000);
     const { records } = await (
-      await fetch(`${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${session.account.did}&collection=app.bsky.feed.post`)
+      await fetch(
+        `${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${session.account.did}&collection=app.bsky.feed.post`,
+      )
     ).json();
     expect(records).toEqual([]);
     const composed = bluesky.compose(
       { id: "p", parts: [{ text: "", media: [large] }] },
       { ...bluesky.capabilities, ...session.profile.limits },
     );
-    expect(composed).toMatchObject({ ok: false, issues: [{ code: "media.too-large", message: expect.stringContaining("1000000") }] });
+    expect(composed).toMatchObject({
+      ok: false,
+      issues: [{ code: "media.too-large", message: expect.stringContaining("1000000") }],
+    });
   });
 
   test("an account connected before that is refused before anything is uploaded", async () => {
@@ -92,7 +105,9 @@ describe("images over the server's own limit", () => {
       asked.push(String(input));
       return session.fetch(input, init);
     };
-    await expect(requestsFor({ ...session, fetch: fetchSeen }, { parts: [{ text: "", media: [large] }] }, [large])).rejects.toMatchObject({
+    await expect(
+      requestsFor({ ...session, fetch: fetchSeen }, { parts: [{ text: "", media: [large] }] }, [large]),
+    ).rejects.toMatchObject({
       code: "PLATFORM_REJECTED",
       message: expect.stringMatching(/has 1646172 bytes, and localhost:\d+ takes 1000000/),
       hint: expect.stringContaining("save it smaller"),
@@ -101,7 +116,11 @@ describe("images over the server's own limit", () => {
   });
 });
 
-async function requestsFor(session: Session, post: Omit<Post, "id">, media: readonly Media[] = []): Promise<PublishRequest<Body>[]> {
+async function requestsFor(
+  session: Session,
+  post: Omit<Post, "id">,
+  media: readonly Media[] = [],
+): Promise<PublishRequest<Body>[]> {
   const composed = bluesky.compose({ id: "p", ...post }, bluesky.capabilities);
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
   const requests: PublishRequest<Body>[] = [];
@@ -133,7 +152,11 @@ async function publish(request: PublishRequest<Body>, session: Session): Promise
 const reader = () => new AtpAgent({ service: pds.url });
 
 async function recordsOf({ did }: PdsAccount) {
-  const { data } = await reader().com.atproto.repo.listRecords({ repo: did, collection: "app.bsky.feed.post", reverse: true });
+  const { data } = await reader().com.atproto.repo.listRecords({
+    repo: did,
+    collection: "app.bsky.feed.post",
+    reverse: true,
+  });
   return data.records.map(({ uri, cid, value }) => {
     const checked = AppBskyFeedPost.validateRecord(value);
     if (!checked.success) throw checked.error;
@@ -178,7 +201,9 @@ describe("publishing", () => {
     const ref = await publish(await only(session, text), session);
     const [record] = await recordsOf(session.account);
     expect(record).toMatchObject({ uri: ref.id, cid: ref.revision, value: { text, createdAt: AT.toISOString() } });
-    const segments = [...new RichText({ text, facets: record?.value.facets ?? [] }).segments()].filter(({ facet }) => facet);
+    const segments = [...new RichText({ text, facets: record?.value.facets ?? [] }).segments()].filter(
+      ({ facet }) => facet,
+    );
     expect(segments.map(({ text: of, mention, link, tag }) => [of, mention?.did ?? link?.uri ?? tag?.tag])).toEqual([
       [`@${friend.handle}`, friend.did],
       [`${site.url.href}page`, `${site.url.href}page`],
@@ -208,7 +233,10 @@ describe("publishing", () => {
     expect(embed.images).toMatchObject([
       { alt: "Ein Bild: größer", aspectRatio: { width: 3, height: 2 }, image: { mimeType: "image/png" } },
     ]);
-    const { data } = await reader().com.atproto.sync.getBlob({ did: session.account.did, cid: embed.images[0].image.ref.$link });
+    const { data } = await reader().com.atproto.sync.getBlob({
+      did: session.account.did,
+      cid: embed.images[0].image.ref.$link,
+    });
     expect(Buffer.from(data).equals(PIXEL)).toBe(true);
   });
 
@@ -301,7 +329,8 @@ describe("never twice", () => {
     const earlier = { ...first, key: "earlier", at: new Date(AT.getTime() - 3_600_000) };
     await publish(earlier, session);
     const lost = { ...first, key: "lost", at: new Date(AT.getTime() - 1_800_000), searching: true as const };
-    const search = (request: PublishRequest<Body>, known: readonly string[] = []) => bluesky.lookup?.(request, session, new Set(known));
+    const search = (request: PublishRequest<Body>, known: readonly string[] = []) =>
+      bluesky.lookup?.(request, session, new Set(known));
     expect(await search(lost)).toBeUndefined();
     const root = await publish(first, session);
     expect(await search(lost)).toEqual(root);
@@ -313,7 +342,10 @@ describe("never twice", () => {
     expect(await search({ ...second, key: "lost", at: lost.at, searching: true })).toBeUndefined();
     // Behind a page of others.
     for (let index = 0; index < 101; index += 1)
-      await publish({ ...first, unit: { ...first.unit, body: { ...first.unit.body, text: `${index}` } }, key: `${index}` }, session);
+      await publish(
+        { ...first, unit: { ...first.unit, body: { ...first.unit.body, text: `${index}` } }, key: `${index}` },
+        session,
+      );
     expect(await search(lost)).toEqual(root);
   });
 });
@@ -341,7 +373,9 @@ describe("tokens", () => {
     await publish(await only(session, "still here"), withTokens(session, fresh ?? {}));
     expect(await recordsOf(session.account)).toHaveLength(1);
     const { secret: _, ...without } = { ...session.credentials, ...dead };
-    await expect(bluesky.refresh?.({ ...session, credentials: without })).rejects.toMatchObject({ code: "AUTH_REVOKED" });
+    await expect(bluesky.refresh?.({ ...session, credentials: without })).rejects.toMatchObject({
+      code: "AUTH_REVOKED",
+    });
   });
 
   test("an app password that was taken back is AUTH_REVOKED", async () => {

@@ -30,14 +30,20 @@ function documentTitle(page: string): string | null {
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A pixel. */
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 const MOST = 1000;
 
 const pages = new Map<string, Answer>();
 let server: Server;
 let origin: string;
 beforeAll(async () => {
-  server = createServer((request, response) => (pages.get(request.url ?? "") ?? gone)(request, response)).listen(0, "127.0.0.1");
+  server = createServer((request, response) => (pages.get(request.url ?? "") ?? gone)(request, response)).listen(
+    0,
+    "127.0.0.1",
+  );
   await once(server, "listening");
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
@@ -45,7 +51,11 @@ afterAll(() => server.close());
 
 const gone: Answer = (_request, response) => void response.writeHead(404).end("<title>Not found</title>");
 const give =
-  (body: string | Buffer, type: string | null = "text/html; charset=utf-8", headers: Record<string, string> = {}): Answer =>
+  (
+    body: string | Buffer,
+    type: string | null = "text/html; charset=utf-8",
+    headers: Record<string, string> = {},
+  ): Answer =>
   (_request, response) =>
     void response.writeHead(200, { ...(type === null ? {} : { "content-type": type }), ...headers }).end(body);
 const to =
@@ -74,7 +84,9 @@ describe("a page that a browser titles has a title", () => {
 
   test("what is compressed, and what is cut off behind its head", async () => {
     const page = "<title>T</title>";
-    expect(await cardOf(give(gzipSync(page), "text/html", { "content-encoding": "gzip" }))).toMatchObject({ title: "T" });
+    expect(await cardOf(give(gzipSync(page), "text/html", { "content-encoding": "gzip" }))).toMatchObject({
+      title: "T",
+    });
     const cut: Answer = (_request, response) => {
       response.writeHead(200, { "content-type": "text/html", "content-length": "99999" });
       response.write(page, () => setTimeout(() => response.destroy(), 50));
@@ -97,7 +109,10 @@ describe("what a hostile page costs", () => {
   test.each([
     ["elements that nobody ends", `<title>T</title>${UNCLOSED}`],
     ["drawings in drawings", `<title>T</title>${"<svg>".repeat(300_000)}${"</template>".repeat(100_000)}`],
-    ["one tag of attributes alone", `<title>T</title><p ${Array.from({ length: 500_000 }, (_, i) => `a${i}`).join(" ")}>`],
+    [
+      "one tag of attributes alone",
+      `<title>T</title><p ${Array.from({ length: 500_000 }, (_, i) => `a${i}`).join(" ")}>`,
+    ],
     ["a comment that never ends", `<title>T</title><!--${"<!--".repeat(900_000)}`],
     ["a title that never ends", `<title>T${"&amp;".repeat(700_000)}`],
   ])("%s: little of the processor's time, and others get their turn", async (_is, body) => {
@@ -121,7 +136,8 @@ describe("what a hostile page costs", () => {
 describe("redirects", () => {
   test("are followed as far as a browser follows them, whatever their kind", async () => {
     const statuses = [301, 302, 303, 307, 308];
-    for (let hop = 0; hop <= 21; hop += 1) pages.set(`/hop${hop}`, to(hop === 21 ? "/end" : `hop${hop + 1}`, statuses[hop % 5]));
+    for (let hop = 0; hop <= 21; hop += 1)
+      pages.set(`/hop${hop}`, to(hop === 21 ? "/end" : `hop${hop + 1}`, statuses[hop % 5]));
     pages.set("/end", give("<title>End</title>"));
     expect(await fetchCard(`${origin}/hop2`, net(), MOST)).toMatchObject({ title: "End" });
     expect(await fetchCard(`${origin}/hop1`, net(), MOST)).toMatchObject({ title: host() });
@@ -147,10 +163,20 @@ describe("the words of a page", () => {
     ["by one name of several", '<meta property="dc:title og:title" content="T"><title>No</title>'],
     ["where name and property differ", '<meta name="title" property="og:title" content="T"><title>No</title>'],
     ["by X's name, as a property", '<meta property="twitter:title" content="T"><title>No</title>'],
-    ["in the body, where a stray element ended the head", '<div></div><meta property="og:title" content="T"><title>No</title>'],
+    [
+      "in the body, where a stray element ended the head",
+      '<div></div><meta property="og:title" content="T"><title>No</title>',
+    ],
     ["with character references", '<meta property="og:title" content="&Tau;&amp"><title>No</title>', "Τ&"],
-    ["with one that an attribute does not have", '<meta property="og:title" content="?a=1&copy=2"><title>No</title>', "?a=1&copy=2"],
-    ["where the first is blank", '<meta property="og:title" content=" "><meta property="og:title" content="T"><title>No</title>'],
+    [
+      "with one that an attribute does not have",
+      '<meta property="og:title" content="?a=1&copy=2"><title>No</title>',
+      "?a=1&copy=2",
+    ],
+    [
+      "where the first is blank",
+      '<meta property="og:title" content=" "><meta property="og:title" content="T"><title>No</title>',
+    ],
     ["not in a template", '<template><meta property="og:title" content="No"></template><title>T</title>'],
   ])("%s", async (_is, page, expected = "T") => {
     expect(await cardOf(give(page))).toMatchObject({ title: expected });
@@ -169,12 +195,15 @@ describe("the words of a page", () => {
     expect(asked.map((headers) => headers["user-agent"])).toEqual([USER_AGENT, USER_AGENT]);
     expect(USER_AGENT).toMatch(/^psn\/\d+\.\d+\.\d+/);
     for (const headers of asked)
-      expect(Object.keys(headers)).not.toEqual(expect.arrayContaining([expect.stringMatching(/cookie|authorization|referer/)]));
+      expect(Object.keys(headers)).not.toEqual(
+        expect.arrayContaining([expect.stringMatching(/cookie|authorization|referer/)]),
+      );
   });
 });
 
 describe("the picture", () => {
-  const picture = (...sources: string[]) => sources.map((source) => `<meta property="og:image" content="${source}">`).join("");
+  const picture = (...sources: string[]) =>
+    sources.map((source) => `<meta property="og:image" content="${source}">`).join("");
   beforeAll(() => {
     pages.set("/pixel.png", give(PIXEL, "text/plain"));
     pages.set("/deep/pixel.png", give(PIXEL));

@@ -9,7 +9,14 @@ import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { adapter, failure, post, prepareAll, text } from "../support/adapter.ts";
 import { readLittle } from "../support/linkedin/little.ts";
-import { addressOf, FAULTS_AFTER, type LinkedInFake, MEMBER, type Switches, startLinkedIn } from "../support/linkedin.ts";
+import {
+  addressOf,
+  FAULTS_AFTER,
+  type LinkedInFake,
+  MEMBER,
+  type Switches,
+  startLinkedIn,
+} from "../support/linkedin.ts";
 import { atMost } from "../support/until.ts";
 
 const { requestsOf, only, publish } = adapter(linkedin);
@@ -22,7 +29,10 @@ afterEach(async () => {
 const REDIRECT = "http://127.0.0.1:8910/callback";
 const SUBJECT = `urn:li:person:${MEMBER.sub}`;
 const DAY_MS = 24 * 3_600_000;
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 type App = { readonly id: string; readonly secret: string };
 
@@ -50,7 +60,10 @@ async function connect(fake: LinkedInFake, net: Net, app: App, redirectUri = RED
   const request = { form: {}, app, redirectUri: REDIRECT, state: "a-state", challenge: "of-no-use-here" };
   const { url } = await linkedin.authorize(request, net);
   const answer = await fake.consent(url);
-  return linkedin.exchange({ ...request, redirectUri, verifier: "of-no-use-here", code: answer["code"] ?? "", answer }, net);
+  return linkedin.exchange(
+    { ...request, redirectUri, verifier: "of-no-use-here", code: answer["code"] ?? "", answer },
+    net,
+  );
 }
 
 const image = (id: string, alt?: string): Media => ({
@@ -108,7 +121,10 @@ describe("connecting", () => {
     fake.switches.grants = null;
     expect(await failure(connect(fake, net, app))).toMatchObject({ code: "AUTH_REVOKED" });
     fake.switches.grants = ["openid", "profile"];
-    expect(await failure(connect(fake, net, app))).toMatchObject({ code: "AUTH_SCOPE", message: "the consent lacks w_member_social" });
+    expect(await failure(connect(fake, net, app))).toMatchObject({
+      code: "AUTH_SCOPE",
+      message: "the consent lacks w_member_social",
+    });
     fake.switches.grants = "all";
     fake.switches.scopes = ["openid", "profile"];
     expect(await failure(connect(fake, net, app))).toMatchObject({ code: "AUTH_REVOKED" });
@@ -124,7 +140,10 @@ describe("connecting", () => {
   test("without a refresh token, which is the rule, only the person can help, and nothing is asked", async () => {
     const { fake, session } = await open();
     const asked = fake.requests.length;
-    expect(await failure(linkedin.refresh(session))).toMatchObject({ code: "AUTH_REVOKED", message: expect.stringContaining("60 days") });
+    expect(await failure(linkedin.refresh(session))).toMatchObject({
+      code: "AUTH_REVOKED",
+      message: expect.stringContaining("60 days"),
+    });
     expect(fake.requests).toHaveLength(asked);
   });
 
@@ -150,7 +169,9 @@ describe("connecting", () => {
     fake.switches.clockAheadMs = 61 * DAY_MS;
     expect(await failure(publish(only("x"), session))).toMatchObject({ code: "AUTH_EXPIRED", retry: "refresh" });
     fake.switches.clockAheadMs = 0;
-    fake.refusals.push(Response.json({ status: 403, code: "ACCESS_DENIED", message: "Not enough permissions" }, { status: 403 }));
+    fake.refusals.push(
+      Response.json({ status: 403, code: "ACCESS_DENIED", message: "Not enough permissions" }, { status: 403 }),
+    );
     expect(await failure(publish(only("x"), session))).toMatchObject({ code: "AUTH_SCOPE" });
     fake.forget();
     expect(await failure(publish(only("x"), session))).toMatchObject({ code: "AUTH_REVOKED", retry: "never" });
@@ -171,10 +192,13 @@ describe("publishing", () => {
   test("what is typed is what is read, with its mentions and hashtags", async () => {
     const { fake, session } = await open();
     const typed =
-      "(a) [b] {c} <d> e_f *g* ~h~ \\ | i@j.example #1 C# #Zwölf_12 https://k.example/l_(m)#n — @[Ada (L.)](urn:li:person:a-B_1), @[Acme](urn:li:organization:9)!";
+      "(a) [b] {c} <d> e_f *g* ~h~ \\ | i@j.example #1 C# #Zwölf_12 https://k.example/l_(m)#n — @[Ada " +
+      "(L.)](urn:li:person:a-B_1), @[Acme](urn:li:organization:9)!";
     const request = await ready(typed, session);
     await publish(request, session);
-    const read = typed.replace("@[Ada (L.)](urn:li:person:a-B_1)", "Ada (L.)").replace("@[Acme](urn:li:organization:9)", "Acme");
+    const read = typed
+      .replace("@[Ada (L.)](urn:li:person:a-B_1)", "Ada (L.)")
+      .replace("@[Acme](urn:li:organization:9)", "Acme");
     expect(fake.posts[0]).toMatchObject({
       text: read,
       hashtags: ["Zwölf_12"],
@@ -187,7 +211,17 @@ describe("publishing", () => {
   test("by LinkedIn's grammar a reader sees what was typed, whatever it was", () => {
     const piece = fc.oneof(
       fc.string({ unit: "grapheme", maxLength: 20 }),
-      fc.constantFrom("#tag", "#a_b", "(", "]", "\\", "{hashtag|", "https://a.example/b_(c)#d", "@[Ada B](urn:li:person:x-_1)", "\uFDD1"),
+      fc.constantFrom(
+        "#tag",
+        "#a_b",
+        "(",
+        "]",
+        "\\",
+        "{hashtag|",
+        "https://a.example/b_(c)#d",
+        "@[Ada B](urn:li:person:x-_1)",
+        "\uFDD1",
+      ),
     );
     fc.assert(
       fc.property(fc.array(piece, { minLength: 1, maxLength: 12 }), (pieces) => {
@@ -208,7 +242,9 @@ describe("publishing", () => {
     const value: Post = { ...post(text("read", [pdf("d")])), title: "Annual (report)", visibility: "followers" };
     const three = await publish(await ready(value, session), session);
     expect(fake.posts.map(({ urn }) => urn)).toEqual([one.id, two.id, three.id]);
-    expect(fake.posts.map(({ visibility, media }) => [visibility, media.map(({ altText, title }) => [altText, title])])).toEqual([
+    expect(
+      fake.posts.map(({ visibility, media }) => [visibility, media.map(({ altText, title }) => [altText, title])]),
+    ).toEqual([
       ["PUBLIC", [["first", null]]],
       [
         "PUBLIC",
@@ -219,7 +255,11 @@ describe("publishing", () => {
       ],
       ["CONNECTIONS", [[null, "Annual (report)"]]],
     ]);
-    expect([...fake.media.values()].map(({ kind, mime, bytes }) => [kind, mime, bytes])).toContainEqual(["document", "application/pdf", 8]);
+    expect([...fake.media.values()].map(({ kind, mime, bytes }) => [kind, mime, bytes])).toContainEqual([
+      "document",
+      "application/pdf",
+      8,
+    ]);
     expect(three.url).toBe(`https://www.linkedin.com/feed/update/${three.id}/`);
     expect(three.id).toMatch(/^urn:li:ugcPost:\d+$/);
   });
@@ -230,8 +270,13 @@ describe("publishing", () => {
     await ready(value, session);
     expect(fake.requests.filter((line) => line.startsWith("GET /rest/images/urn%3Ali%3Aimage%3A"))).toHaveLength(3);
     fake.switches.processingFails = true;
-    expect(await failure(ready(value, session))).toMatchObject({ code: "PLATFORM_REJECTED", message: "LinkedIn cannot use the image" });
-    expect(await failure(ready(post(text("x", [pdf("d")])), session))).toMatchObject({ hint: expect.stringContaining("300 pages") });
+    expect(await failure(ready(value, session))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      message: "LinkedIn cannot use the image",
+    });
+    expect(await failure(ready(post(text("x", [pdf("d")])), session))).toMatchObject({
+      hint: expect.stringContaining("300 pages"),
+    });
     fake.switches.processing = 1_000;
     await expect(ready(value, { ...session, signal: AbortSignal.timeout(400) })).rejects.toThrow();
   });
@@ -286,13 +331,18 @@ describe("comments", () => {
     "the parts after the first, named by %s, and their removal",
     async (commentNames) => {
       const { fake, session } = await open({ comments: true, commentNames });
-      const [root, second, third] = await publishAll(post(text("one"), text("two (of #three) {x}"), text("three")), session);
+      const [root, second, third] = await publishAll(
+        post(text("one"), text("two (of #three) {x}"), text("three")),
+        session,
+      );
       if (!root || !second || !third) throw new Error("three units");
       expect(fake.comments.map(({ urn, post: on, text: words }) => [urn, on, words])).toEqual([
         [second.id, root.id, "two (of #three) {x}"],
         [third.id, root.id, "three"],
       ]);
-      expect(second.url).toMatch(/^https:\/\/www\.linkedin\.com\/feed\/update\/urn:li:share:\d+\/\?commentUrn=urn%3Ali%3Acomment%3A/);
+      expect(second.url).toMatch(
+        /^https:\/\/www\.linkedin\.com\/feed\/update\/urn:li:share:\d+\/\?commentUrn=urn%3Ali%3Acomment%3A/,
+      );
       await linkedin.remove(second, session);
       expect(fake.comments.map(({ text: words }) => words)).toEqual(["three"]);
       await linkedin.remove(second, session);
@@ -315,7 +365,11 @@ describe("comments", () => {
     if (!first || !second) throw new Error("two units");
     const root = await publish(first, session);
     const request = { ...second, root, parent: root };
-    expect(await failure(publish(request, session))).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 30_000 });
+    expect(await failure(publish(request, session))).toMatchObject({
+      code: "PLATFORM_DOWN",
+      retry: "backoff",
+      retryAfterMs: 30_000,
+    });
     expect(fake.comments).toEqual([]);
     // Where psn knows when it was published, it asks again within seconds.
     const soon = await failure(publish({ ...request, parentAt: new Date() }, session));
@@ -363,7 +417,10 @@ describe("a refusal by its reason", () => {
       message: expect.stringContaining(VERSION),
       hint: "update psn",
     });
-    expect(await failure(publish({ ...request, again: true }, session))).toMatchObject({ retry: "reconcile", hint: "update psn" });
+    expect(await failure(publish({ ...request, again: true }, session))).toMatchObject({
+      retry: "reconcile",
+      hint: "update psn",
+    });
     expect(await failure(ready(post(text("x", [image("a")])), session))).toMatchObject({ hint: "update psn" });
   });
 
@@ -377,7 +434,9 @@ describe("a refusal by its reason", () => {
       expect(Math.abs((error instanceof PsnError ? (error.retryAfterMs ?? 0) : 0) - left)).toBeLessThan(atMost(3_000));
     }
     fake.switches.daily = 10;
-    fake.refusals.push(Response.json({ status: 429, code: "TOO_MANY_REQUESTS" }, { status: 429, headers: { "retry-after": "90" } }));
+    fake.refusals.push(
+      Response.json({ status: 429, code: "TOO_MANY_REQUESTS" }, { status: 429, headers: { "retry-after": "90" } }),
+    );
     expect(await failure(publish(only("x"), session))).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 90_000 });
     expect(fake.posts).toEqual([]);
   });
@@ -431,7 +490,8 @@ describe("the same content twice", () => {
       const { fake, session } = await open({ clockAheadMs });
       await publish(only("good morning"), session);
       fake.switches.clockAheadMs += 30 * 60_000;
-      // Half an hour later the same words: the first attempt is lost before it arrives, and LinkedIn names the post of half an hour ago.
+      // Half an hour later the same words: the first attempt is lost before it arrives, and LinkedIn names the post of
+      // half an hour ago.
       const later: Session = { ...session, now: () => new Date(Date.now() + 30 * 60_000) };
       const request = { ...only("good morning"), at: later.now() };
       fake.faults.push("reset-before");

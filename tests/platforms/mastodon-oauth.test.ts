@@ -12,7 +12,8 @@ const VERIFIER = "a-verifier-of-more-than-forty-three-characters";
 const STATE = "a-state-nobody-guesses";
 const HOME = "https://mastodon.example";
 
-// Every promise, by an account that connected in the browser. The requests are those of a token, which has its golden file.
+// Every promise, by an account that connected in the browser. The requests are those of a token, which has its golden
+// file.
 testPlatform({
   vouches: "the author's own statuses have been searched after the refusal",
   platform: mastodon,
@@ -49,13 +50,22 @@ async function consented(server: string, consent: Consent): Promise<ExchangeRequ
   const request = { form: { server }, redirectUri: REDIRECT, state: STATE, challenge };
   const { url, keep } = await mastodon.authorize(request, net);
   const answer = await consent(url);
-  return { ...request, verifier: VERIFIER, answer, code: answer["code"] ?? "", ...(keep === undefined ? {} : { keep }) };
+  return {
+    ...request,
+    verifier: VERIFIER,
+    answer,
+    code: answer["code"] ?? "",
+    ...(keep === undefined ? {} : { keep }),
+  };
 }
 
 const sessionOf = (connection: Connection): Session => ({ ...net, ...connection });
 
 async function post(session: Session, text: string): Promise<string> {
-  const composed = mastodon.compose({ id: "p", parts: [{ text, media: [] }] }, { ...mastodon.capabilities, ...session.profile.limits });
+  const composed = mastodon.compose(
+    { id: "p", parts: [{ text, media: [] }] },
+    { ...mastodon.capabilities, ...session.profile.limits },
+  );
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
   const request = { unit: composed.units[0], prepared: null, media: [], key: crypto.randomUUID(), at: new Date() };
   const outcome = await mastodon.publish(request, session);
@@ -64,29 +74,32 @@ async function post(session: Session, text: string): Promise<string> {
 }
 
 describe("connecting in the browser", () => {
-  test.each([true, false])("registers psn, posts, and takes the token back; the server knows PKCE: %s", async (pkce) => {
-    const fake = await start({ pkce });
-    const request = await consented(fake.origin, fake.consent);
-    expect(request.answer["state"]).toBe(STATE);
-    expect(fake.oauth.clients).toMatchObject([
-      { redirects: [REDIRECT], scopes: ["read:accounts", "read:statuses", "write:statuses", "write:media"] },
-    ]);
-    const connection = await mastodon.exchange(request, net);
-    const byToken = await mastodon.connect({ server: fake.origin, token: fake.token }, net);
-    expect(connection.profile).toEqual(byToken.profile);
-    expect(connection.credentials).toEqual({
-      access: fake.oauth.tokens[0],
-      secret: JSON.stringify({ id: fake.oauth.clients[0]?.id, secret: fake.oauth.clients[0]?.secret }),
-      scopes: ["read:accounts", "read:statuses", "write:statuses", "write:media"],
-    });
-    const session = sessionOf(connection);
-    await post(session, "by consent");
-    expect(fake.statuses.map(({ text }) => text)).toEqual(["by consent"]);
-    await mastodon.revoke(session);
-    expect(fake.oauth.tokens).toEqual([]);
-    await mastodon.revoke(session);
-    await expect(post(session, "too late")).rejects.toMatchObject({ code: "AUTH_EXPIRED" });
-  });
+  test.each([true, false])(
+    "registers psn, posts, and takes the token back; the server knows PKCE: %s",
+    async (pkce) => {
+      const fake = await start({ pkce });
+      const request = await consented(fake.origin, fake.consent);
+      expect(request.answer["state"]).toBe(STATE);
+      expect(fake.oauth.clients).toMatchObject([
+        { redirects: [REDIRECT], scopes: ["read:accounts", "read:statuses", "write:statuses", "write:media"] },
+      ]);
+      const connection = await mastodon.exchange(request, net);
+      const byToken = await mastodon.connect({ server: fake.origin, token: fake.token }, net);
+      expect(connection.profile).toEqual(byToken.profile);
+      expect(connection.credentials).toEqual({
+        access: fake.oauth.tokens[0],
+        secret: JSON.stringify({ id: fake.oauth.clients[0]?.id, secret: fake.oauth.clients[0]?.secret }),
+        scopes: ["read:accounts", "read:statuses", "write:statuses", "write:media"],
+      });
+      const session = sessionOf(connection);
+      await post(session, "by consent");
+      expect(fake.statuses.map(({ text }) => text)).toEqual(["by consent"]);
+      await mastodon.revoke(session);
+      expect(fake.oauth.tokens).toEqual([]);
+      await mastodon.revoke(session);
+      await expect(post(session, "too late")).rejects.toMatchObject({ code: "AUTH_EXPIRED" });
+    },
+  );
 
   test("a code works once, for who asked for it, at the address it was asked for", async () => {
     const fake = await start();
@@ -140,7 +153,11 @@ describe("a server that", () => {
 
   test.each([
     ["is none of Mastodon's kind", () => new Response("<h1>404</h1>", { status: 404 }), "INPUT_INVALID"],
-    ["lives elsewhere", () => new Response(null, { status: 301, headers: { location: "https://social.example/" } }), "INPUT_INVALID"],
+    [
+      "lives elsewhere",
+      () => new Response(null, { status: 301, headers: { location: "https://social.example/" } }),
+      "INPUT_INVALID",
+    ],
     ["is down", () => new Response("", { status: 502 }), "PLATFORM_DOWN"],
     ["wants a pause", () => Response.json({ error: "Too many requests" }, { status: 429 }), "RATE_LIMITED"],
     ["answers a page", () => new Response("<html>"), "PLATFORM_CHANGED"],
@@ -176,7 +193,9 @@ test("snac2, a real server: connects in the browser, posts, and takes the token 
     expect(await mastodon.identify(session)).toEqual(session.profile);
     expect(await post(session, "hello from a browser")).not.toBe("");
     await mastodon.revoke(session);
-    await expect(mastodon.identify(session)).rejects.toMatchObject({ code: expect.stringMatching(/^(AUTH_EXPIRED|PLATFORM_REJECTED)$/) });
+    await expect(mastodon.identify(session)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(AUTH_EXPIRED|PLATFORM_REJECTED)$/),
+    });
     await mastodon.revoke(session);
   } finally {
     await snac.stop();

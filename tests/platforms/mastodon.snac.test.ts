@@ -7,7 +7,10 @@ import { prepareAll } from "../support/adapter.ts";
 import { type Snac, snacProgram, startSnac } from "../support/snac.ts";
 
 // One transparent pixel.
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 let snac: Snac | undefined;
 let missing = "";
@@ -40,7 +43,10 @@ const picture = (id: string, alt: string): Media => ({
 });
 
 function requestsOf(parts: [Part, ...Part[]], more: Partial<Post> = {}): PublishRequest<Body>[] {
-  const composed = mastodon.compose({ id: "p", parts, ...more }, { ...mastodon.capabilities, ...session.profile.limits });
+  const composed = mastodon.compose(
+    { id: "p", parts, ...more },
+    { ...mastodon.capabilities, ...session.profile.limits },
+  );
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
   const all = parts.flatMap(({ media }) => media as readonly Media[]);
   return composed.units.map((unit) => ({
@@ -67,7 +73,8 @@ async function read(ref: Ref): Promise<Record<string, unknown>> {
   return answer.json() as Promise<Record<string, unknown>>;
 }
 
-const found = (request: PublishRequest<Body>, known: string[] = []) => mastodon.lookup?.(request, session, new Set(known));
+const found = (request: PublishRequest<Body>, known: string[] = []) =>
+  mastodon.lookup?.(request, session, new Set(known));
 
 describe("snac2", () => {
   test("connects without /api/v2/instance and takes the server's own limits", async () => {
@@ -135,11 +142,9 @@ describe("snac2", () => {
     }
     const held = await Promise.all(refs.map(read));
     expect(held.map((one) => one["in_reply_to_id"])).toEqual([null, refs[0]?.id, refs[1]?.id]);
-    expect(held.map((one) => (one["media_attachments"] as { description: string }[]).map(({ description }) => description))).toEqual([
-      ["first ü"],
-      [],
-      ["second", "third"],
-    ]);
+    expect(
+      held.map((one) => (one["media_attachments"] as { description: string }[]).map(({ description }) => description)),
+    ).toEqual([["first ü"], [], ["second", "third"]]);
   });
 
   test.each(["followers", "direct"] as const)("a %s post, which its list hides, is found", async (visibility) => {

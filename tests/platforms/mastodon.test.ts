@@ -23,7 +23,10 @@ async function open(switches: Partial<Switches> = {}, patience = 5_000): Promise
   const fake = await startMastodon(switches);
   started.push(fake);
   const fetch: Fetch = (input, init) =>
-    globalThis.fetch(input, { ...init, signal: AbortSignal.any([AbortSignal.timeout(patience), ...(init?.signal ? [init.signal] : [])]) });
+    globalThis.fetch(input, {
+      ...init,
+      signal: AbortSignal.any([AbortSignal.timeout(patience), ...(init?.signal ? [init.signal] : [])]),
+    });
   const net = { fetch, now: () => new Date(), signal: new AbortController().signal };
   const connection = await mastodon.connect({ server: fake.origin, token: fake.token }, net);
   return { fake, session: { ...net, ...connection } };
@@ -46,7 +49,10 @@ async function prepared(request: PublishRequest<Body>, session: Session): Promis
   return { ...request, prepared: await prepareAll(mastodon, request, session), at: new Date() };
 }
 
-/** What the engine does: after a lost answer it looks first, and sends again with the same key only when it is not there. */
+/**
+ * What the engine does: after a lost answer it looks first, and sends again with the same key only when it is not
+ * there.
+ */
 async function deliver(request: PublishRequest<Body>, session: Session, known: Set<string> = new Set()): Promise<Ref> {
   try {
     return await publish(request, session);
@@ -84,14 +90,19 @@ describe("connect", () => {
   test("a wrong token, a token that may too little, a server that is no Mastodon", async () => {
     const { fake, session } = await open();
     const connect = (token: string) => failure(mastodon.connect({ server: fake.origin, token }, session));
-    expect(await connect("wrong")).toMatchObject({ code: "AUTH_REVOKED", hint: expect.stringContaining("write:media") });
+    expect(await connect("wrong")).toMatchObject({
+      code: "AUTH_REVOKED",
+      hint: expect.stringContaining("write:media"),
+    });
     expect(await connect("two words")).toMatchObject({ code: "INPUT_INVALID" });
     fake.switches.scopes = ["profile", "read:statuses", "write:statuses"];
     const error = await connect(fake.token);
     expect(error).toMatchObject({ code: "AUTH_SCOPE", message: "the token lacks write:media" });
     expect(JSON.stringify(error)).not.toContain(fake.token);
     fake.switches.scopes = null;
-    expect(await mastodon.connect({ server: fake.origin, token: fake.token }, session)).toMatchObject({ credentials: { scopes: [] } });
+    expect(await mastodon.connect({ server: fake.origin, token: fake.token }, session)).toMatchObject({
+      credentials: { scopes: [] },
+    });
     const elsewhere = {
       ...session,
       fetch: async () => new Response(null, { status: 301, headers: { location: "https://social.example/api/v1/x" } }),
@@ -101,7 +112,9 @@ describe("connect", () => {
       message: "example.com redirects to https://social.example",
     });
     const page = { ...session, fetch: async () => new Response("<h1>404</h1>", { status: 404 }) };
-    expect(await failure(mastodon.connect({ server: "example.com", token: "t" }, page))).toMatchObject({ code: "INPUT_INVALID" });
+    expect(await failure(mastodon.connect({ server: "example.com", token: "t" }, page))).toMatchObject({
+      code: "INPUT_INVALID",
+    });
   });
 });
 
@@ -118,7 +131,10 @@ describe("publishing", () => {
     for (const request of requestsOf(value, session)) {
       const ready = request.unit.prepare ? await prepared(request, session) : request;
       refs.push(
-        await publish({ ...ready, ...(refs.at(-1) ? { parent: refs.at(-1), root: refs[0] } : {}) } as PublishRequest<Body>, session),
+        await publish(
+          { ...ready, ...(refs.at(-1) ? { parent: refs.at(-1), root: refs[0] } : {}) } as PublishRequest<Body>,
+          session,
+        ),
       );
     }
     expect(fake.statuses.map(({ id }) => id)).toEqual(refs.map(({ id }) => id));
@@ -147,41 +163,57 @@ describe("publishing", () => {
     expect(new Set([...fake.media.values()].map(({ name }) => name)).size).toBe(1);
   });
 
-  test.each(["mastodon", "gotosocial"] as const)("no part of a split text is refused by %s for its length", async (refusal) => {
-    const { fake, session } = await open({ refusal });
-    const links = ["https://example.com/", "http://localhost:3000/", "https://user@example.com/", "https://日本語.jp/", "http://[::1]/"];
-    const words = Array.from(
-      { length: 60 },
-      (_, index) => `${links[index % links.length]}${"x".repeat(index * 3)} 👨‍👩‍👧‍👦 @ada@example.social`,
-    );
-    const requests = requestsOf({ ...post(text(words.join(" "))), split: true, numbered: true }, session);
-    for (const request of requests) await publish(request, session);
-    expect(fake.statuses.map((one) => one.text)).toEqual(requests.map(({ unit }) => unit.text));
-    expect(requests.length).toBeGreaterThan(5);
-  });
+  test.each(["mastodon", "gotosocial"] as const)(
+    "no part of a split text is refused by %s for its length",
+    async (refusal) => {
+      const { fake, session } = await open({ refusal });
+      const links = [
+        "https://example.com/",
+        "http://localhost:3000/",
+        "https://user@example.com/",
+        "https://日本語.jp/",
+        "http://[::1]/",
+      ];
+      const words = Array.from(
+        { length: 60 },
+        (_, index) => `${links[index % links.length]}${"x".repeat(index * 3)} 👨‍👩‍👧‍👦 @ada@example.social`,
+      );
+      const requests = requestsOf({ ...post(text(words.join(" "))), split: true, numbered: true }, session);
+      for (const request of requests) await publish(request, session);
+      expect(fake.statuses.map((one) => one.text)).toEqual(requests.map(({ unit }) => unit.text));
+      expect(requests.length).toBeGreaterThan(5);
+    },
+  );
 
-  test.each(["mastodon", "gotosocial"] as const)("a clear no as %s says it is a refusal, and nothing is out", async (refusal) => {
-    const { fake, session } = await open({ refusal });
-    const [request] = requestsOf(post(text("x", [image("a")])), session);
-    const [reply] = requestsOf(post(text("y")), session);
-    if (!request || !reply) throw new Error("no unit");
-    const ready = await prepared(request, session);
-    fake.forgetMedia();
-    expect(await failure(publish(ready, session))).toMatchObject({
-      code: "PLATFORM_REJECTED",
-      message: expect.stringContaining("keeps uploaded media for about a day"),
-    });
-    expect(await failure(publish({ ...reply, parent: { id: "1", url: "https://a.example/1" } }, session))).toMatchObject({
-      code: "PLATFORM_REJECTED",
-      message: expect.stringContaining("the post it answers may be gone"),
-    });
-    expect(await failure(publish({ ...reply, unit: { ...reply.unit, body: { status: "a".repeat(501) } } }, session))).toMatchObject({
-      code: "PLATFORM_REJECTED",
-      retry: "never",
-    });
-    expect(await failure(publish(request, session))).toMatchObject({ code: "BUG" });
-    expect(fake.statuses).toHaveLength(0);
-  });
+  test.each(["mastodon", "gotosocial"] as const)(
+    "a clear no as %s says it is a refusal, and nothing is out",
+    async (refusal) => {
+      const { fake, session } = await open({ refusal });
+      const [request] = requestsOf(post(text("x", [image("a")])), session);
+      const [reply] = requestsOf(post(text("y")), session);
+      if (!request || !reply) throw new Error("no unit");
+      const ready = await prepared(request, session);
+      fake.forgetMedia();
+      expect(await failure(publish(ready, session))).toMatchObject({
+        code: "PLATFORM_REJECTED",
+        message: expect.stringContaining("keeps uploaded media for about a day"),
+      });
+      expect(
+        await failure(publish({ ...reply, parent: { id: "1", url: "https://a.example/1" } }, session)),
+      ).toMatchObject({
+        code: "PLATFORM_REJECTED",
+        message: expect.stringContaining("the post it answers may be gone"),
+      });
+      expect(
+        await failure(publish({ ...reply, unit: { ...reply.unit, body: { status: "a".repeat(501) } } }, session)),
+      ).toMatchObject({
+        code: "PLATFORM_REJECTED",
+        retry: "never",
+      });
+      expect(await failure(publish(request, session))).toMatchObject({ code: "BUG" });
+      expect(fake.statuses).toHaveLength(0);
+    },
+  );
 
   test("media that are there are no reason: Hollo refuses a post with a picture and no text in its own words", async () => {
     const { fake, session } = await open({ refusal: "hollo" });
@@ -200,7 +232,12 @@ describe("publishing", () => {
     const [reply] = requestsOf(post(text("y")), session);
     if (!reply) throw new Error("no unit");
     const refusedAfter = (ms: number) =>
-      failure(publish({ ...reply, parent: { id: "1", url: "https://a.example/1" }, parentAt: new Date(Date.now() - ms) }, session));
+      failure(
+        publish(
+          { ...reply, parent: { id: "1", url: "https://a.example/1" }, parentAt: new Date(Date.now() - ms) },
+          session,
+        ),
+      );
     expect(await refusedAfter(1_000)).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 2_000 });
     expect(await refusedAfter(10_000)).toMatchObject({ code: "PLATFORM_DOWN" });
     expect(await refusedAfter(180_000)).toMatchObject({
@@ -255,7 +292,8 @@ describe("a lost answer", () => {
         async (fault) => {
           const { fake, session } = await open({ idempotency, source }, 150);
           const words = [
-            "Look: https://www.example.com/a/long/path/that/is/cut?x=1&y=<2>\nhi @ada@mastodon.example #tag\n\n*bye* & 👋",
+            "Look: https://www.example.com/a/long/path/that/is/cut?x=1&y=<2>\nhi @ada@mastodon.example " +
+              "#tag\n\n*bye* & 👋",
             "the second",
             "the second",
           ];
@@ -283,16 +321,19 @@ describe("the fake", () => {
     ["honoured", 1, 1],
     ["racy", 1, 2],
     ["ignored", 2, 2],
-  ] as const)("%s keys: two posts one after the other make %i, two at once make %i", async (idempotency, inTurn, atOnce) => {
-    const { fake, session } = await open({ idempotency });
-    const [first, second] = [...requestsOf(post(text("x")), session), ...requestsOf(post(text("y")), session)];
-    if (!first || !second) throw new Error("no unit");
-    await publish(first, session);
-    await publish(first, session);
-    expect(fake.statuses).toHaveLength(inTurn);
-    await Promise.all([publish(second, session), publish(second, session)]);
-    expect(fake.statuses).toHaveLength(inTurn + atOnce);
-  });
+  ] as const)(
+    "%s keys: two posts one after the other make %i, two at once make %i",
+    async (idempotency, inTurn, atOnce) => {
+      const { fake, session } = await open({ idempotency });
+      const [first, second] = [...requestsOf(post(text("x")), session), ...requestsOf(post(text("y")), session)];
+      if (!first || !second) throw new Error("no unit");
+      await publish(first, session);
+      await publish(first, session);
+      expect(fake.statuses).toHaveLength(inTurn);
+      await Promise.all([publish(second, session), publish(second, session)]);
+      expect(fake.statuses).toHaveLength(inTurn + atOnce);
+    },
+  );
 });
 
 describe("an answer that cannot be kept", () => {
@@ -311,13 +352,16 @@ describe("an answer that cannot be kept", () => {
     expect(await failure(publish(request, answering(session, { id })))).toMatchObject({ code: "PLATFORM_CHANGED" });
   });
 
-  test.each(["javascript:alert(1)", "file:///etc/passwd", "not an address", "\u0000"])("an address of %j is not shown", async (url) => {
-    const { fake, session } = await open();
-    const [request] = requestsOf(post(text("x")), session);
-    if (!request) throw new Error("no unit");
-    const ref = await publish(request, answering(session, { url, uri: url }));
-    expect(ref.url).toBe(`${fake.origin}/@ada/${ref.id}`);
-  });
+  test.each(["javascript:alert(1)", "file:///etc/passwd", "not an address", "\u0000"])(
+    "an address of %j is not shown",
+    async (url) => {
+      const { fake, session } = await open();
+      const [request] = requestsOf(post(text("x")), session);
+      if (!request) throw new Error("no unit");
+      const ref = await publish(request, answering(session, { url, uri: url }));
+      expect(ref.url).toBe(`${fake.origin}/@ada/${ref.id}`);
+    },
+  );
 });
 
 describe("a refused repeat", () => {
@@ -335,12 +379,24 @@ describe("a refused repeat", () => {
     const [request] = requestsOf(post(text("good morning")), session);
     if (!request) throw new Error("no unit");
     const again = { ...request, at: new Date(), again: true as const };
-    expect(await failure(publish(again, refusing(session)))).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: true });
+    expect(await failure(publish(again, refusing(session)))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      neverTaken: true,
+    });
     const down = async () => new Response("", { status: 502 });
-    expect(await failure(publish(again, refusing(session, down)))).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
-    expect(await failure(publish(request, refusing(session)))).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
+    expect(await failure(publish(again, refusing(session, down)))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      neverTaken: false,
+    });
+    expect(await failure(publish(request, refusing(session)))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      neverTaken: false,
+    });
     fake.seed({ text: "good morning" });
-    expect(await failure(publish(again, refusing(session)))).toMatchObject({ code: "OUTCOME_UNKNOWN", neverTaken: false });
+    expect(await failure(publish(again, refusing(session)))).toMatchObject({
+      code: "OUTCOME_UNKNOWN",
+      neverTaken: false,
+    });
   });
 
   test("of a post with media is one too, and does not blame the media, which are there", async () => {
@@ -372,7 +428,9 @@ describe("lookup", () => {
       expect(await found(request, session)).toBeUndefined();
       const ref = await publish(request, session);
       expect(await found(request, session)).toEqual(ref);
-      expect(await found({ ...request, at: new Date(Date.now() - 7_200_000) }, session, [ref.id])).toMatchObject({ id: old.id });
+      expect(await found({ ...request, at: new Date(Date.now() - 7_200_000) }, session, [ref.id])).toMatchObject({
+        id: old.id,
+      });
     },
   );
 

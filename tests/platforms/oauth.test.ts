@@ -2,14 +2,28 @@ import { createHash, randomBytes } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { OAuthApp } from "@psn/core/types/account.ts";
 import type { Fetch, Net, Session } from "@psn/core/types/platform.ts";
-import { authorizationUrl, exchangeCode, exchangeRefresh, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
+import {
+  authorizationUrl,
+  exchangeCode,
+  exchangeRefresh,
+  type OAuthServer,
+  revokeToken,
+} from "@psn/platforms/kit/oauth.ts";
 import type { Tokens } from "@psn/platforms/kit/oauth-answer.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type AppKind, type AuthorizationServer, SCOPES, startAuthorizationServer } from "../support/authorization-server.ts";
+import {
+  type AppKind,
+  type AuthorizationServer,
+  SCOPES,
+  startAuthorizationServer,
+} from "../support/authorization-server.ts";
 import { startCutting } from "../support/cutting-server.ts";
 import { atMost } from "../support/until.ts";
 
-/* The OAuth token kit against a real authorisation server, and against the answers that real platforms give beside the standard. */
+/*
+ * The OAuth token kit against a real authorisation server, and against the answers that real platforms give beside the
+ * standard.
+ */
 
 const KINDS: readonly AppKind[] = ["public", "basic", "post"];
 const NOW = new Date("2026-11-20T10:00:00Z");
@@ -23,15 +37,30 @@ afterAll(() => as.stop());
 
 const net = (fetch: Fetch = globalThis.fetch): Net => ({ fetch, now: () => NOW, signal: new AbortController().signal });
 const profile = { subject: "ada", handle: "ada", url: "https://example.com/ada", home: "https://example.com" };
-const sessionOf = (app: OAuthApp | undefined, { access, refresh, scopes }: Pick<Tokens, "access" | "refresh" | "scopes">, over = net()) =>
-  ({ ...over, profile, credentials: { access, ...(refresh ? { refresh } : {}), scopes }, ...(app ? { app } : {}) }) satisfies Session;
+const sessionOf = (
+  app: OAuthApp | undefined,
+  { access, refresh, scopes }: Pick<Tokens, "access" | "refresh" | "scopes">,
+  over = net(),
+) =>
+  ({
+    ...over,
+    profile,
+    credentials: { access, ...(refresh ? { refresh } : {}), scopes },
+    ...(app ? { app } : {}),
+  }) satisfies Session;
 
 /** The person has agreed; what comes back is ready to be exchanged. */
 async function consented(kind: AppKind, over: Partial<OAuthServer> = {}) {
   const server = { ...as.server(kind), ...over };
   const verifier = randomBytes(32).toString("base64url");
   const challenge = createHash("sha256").update(verifier).digest("base64url");
-  const request = { form: {}, app: as.apps[kind], redirectUri: as.redirectUri, state: randomBytes(8).toString("hex"), challenge };
+  const request = {
+    form: {},
+    app: as.apps[kind],
+    redirectUri: as.redirectUri,
+    state: randomBytes(8).toString("hex"),
+    challenge,
+  };
   const answer = await as.consent(authorizationUrl(server, request).url);
   expect(answer["state"]).toBe(request.state);
   return { server, request: { ...request, answer, code: answer["code"] ?? "", verifier } };
@@ -60,12 +89,20 @@ async function refusal(work: Promise<unknown>, secrets: readonly (string | undef
     String(error.cause),
   ];
   for (const secret of secrets.filter((each) => each !== undefined && each !== ""))
-    for (const form of [secret ?? "", encodeURIComponent(secret ?? "")]) for (const text of shown) expect(text ?? "").not.toContain(form);
+    for (const form of [secret ?? "", encodeURIComponent(secret ?? "")])
+      for (const text of shown) expect(text ?? "").not.toContain(form);
   return error;
 }
-const secretsOf = ({ credentials, app }: Session) => [credentials.access, credentials.refresh, app?.secret, basicOf(app)];
+const secretsOf = ({ credentials, app }: Session) => [
+  credentials.access,
+  credentials.refresh,
+  app?.secret,
+  basicOf(app),
+];
 const basicOf = (app: OAuthApp | undefined) =>
-  app?.secret ? Buffer.from(`${encodeURIComponent(app.id)}:${encodeURIComponent(app.secret)}`).toString("base64") : undefined;
+  app?.secret
+    ? Buffer.from(`${encodeURIComponent(app.id)}:${encodeURIComponent(app.secret)}`).toString("base64")
+    : undefined;
 
 describe("a real authorisation server", () => {
   test.each(KINDS)("gives tokens for a consent, renews them and forgets them (%s)", async (kind) => {
@@ -98,7 +135,13 @@ describe("a real authorisation server", () => {
 
   test("a person who says no sends no code", async () => {
     const server = as.server("basic");
-    const request = { form: {}, app: as.apps.basic, redirectUri: as.redirectUri, state: "s-1", challenge: "c".repeat(43) };
+    const request = {
+      form: {},
+      app: as.apps.basic,
+      redirectUri: as.redirectUri,
+      state: "s-1",
+      challenge: "c".repeat(43),
+    };
     expect(await as.consent(authorizationUrl(server, request).url, { refuse: true })).toMatchObject({
       error: "access_denied",
       state: "s-1",
@@ -108,7 +151,11 @@ describe("a real authorisation server", () => {
   test.each(KINDS)("refuses a wrong verifier (%s)", async (kind) => {
     const { server, request } = await consented(kind);
     const wrong = randomBytes(32).toString("base64url");
-    const error = await refusal(exchangeCode(server, { ...request, verifier: wrong }, net()), [request.code, wrong, request.app.secret]);
+    const error = await refusal(exchangeCode(server, { ...request, verifier: wrong }, net()), [
+      request.code,
+      wrong,
+      request.app.secret,
+    ]);
     expect(error).toMatchObject({ code: "AUTH_REVOKED", details: { status: 400 } });
   });
 
@@ -121,7 +168,11 @@ describe("a real authorisation server", () => {
   test.each(KINDS)("takes a code once, and ends what it gave for it when it comes again (%s)", async (kind) => {
     const { server, request } = await consented(kind);
     const tokens = await exchangeCode(server, request, net());
-    const error = await refusal(exchangeCode(server, request, net()), [request.code, request.verifier, request.app.secret]);
+    const error = await refusal(exchangeCode(server, request, net()), [
+      request.code,
+      request.verifier,
+      request.app.secret,
+    ]);
     expect(error).toMatchObject({ code: "AUTH_REVOKED" });
     expect(await as.works(tokens.access)).toBe(false);
   });
@@ -131,35 +182,55 @@ describe("a real authorisation server", () => {
     try {
       const late = await consented("basic");
       await Bun.sleep(1_100);
-      expect(await refusal(exchangeCode(late.server, late.request, net()), [late.request.code])).toMatchObject({ code: "AUTH_REVOKED" });
+      expect(await refusal(exchangeCode(late.server, late.request, net()), [late.request.code])).toMatchObject({
+        code: "AUTH_REVOKED",
+      });
     } finally {
       as.lives.code = 60;
     }
     const { server, request } = await consented("basic");
     const elsewhere = { ...request, redirectUri: `${as.redirectUri}/elsewhere` };
-    expect(await refusal(exchangeCode(server, elsewhere, net()), [request.code])).toMatchObject({ code: "AUTH_REVOKED" });
+    expect(await refusal(exchangeCode(server, elsewhere, net()), [request.code])).toMatchObject({
+      code: "AUTH_REVOKED",
+    });
     const others = await consented("basic");
     const other = exchangeCode(as.server("post"), { ...others.request, app: as.apps.post }, net());
     expect(await refusal(other, [others.request.code, as.apps.post.secret])).toMatchObject({ code: "AUTH_REVOKED" });
   });
 
-  test.each(["basic", "post"] as const)("refuses a wrong secret and an unknown app as the app's fault (%s)", async (kind) => {
-    const { server, session } = await connected(kind);
-    for (const app of [
-      { ...as.apps[kind], secret: "not the secret it gave" },
-      { id: "nobody", secret: "s3cret-of-nobody" },
-    ]) {
-      const { request } = await consented(kind);
-      const [again, consent, revoking] = [
-        await refusal(exchangeRefresh(server, { ...session, app }), [...secretsOf(session), app.secret, basicOf(app)]),
-        await refusal(exchangeCode(server, { ...request, app }, net()), [request.code, request.verifier, app.secret, basicOf(app)]),
-        await refusal(revokeToken(server, { ...session, app }, session.credentials.access), [...secretsOf(session), app.secret]),
-      ];
-      for (const error of [again, consent, revoking]) expect(error).toMatchObject({ code: "APP_REFUSED", details: { status: 401 } });
-    }
-    // None of this has hurt the account.
-    expect(await as.works((await exchangeRefresh(server, session)).access)).toBe(true);
-  });
+  test.each(["basic", "post"] as const)(
+    "refuses a wrong secret and an unknown app as the app's fault (%s)",
+    async (kind) => {
+      const { server, session } = await connected(kind);
+      for (const app of [
+        { ...as.apps[kind], secret: "not the secret it gave" },
+        { id: "nobody", secret: "s3cret-of-nobody" },
+      ]) {
+        const { request } = await consented(kind);
+        const [again, consent, revoking] = [
+          await refusal(exchangeRefresh(server, { ...session, app }), [
+            ...secretsOf(session),
+            app.secret,
+            basicOf(app),
+          ]),
+          await refusal(exchangeCode(server, { ...request, app }, net()), [
+            request.code,
+            request.verifier,
+            app.secret,
+            basicOf(app),
+          ]),
+          await refusal(revokeToken(server, { ...session, app }, session.credentials.access), [
+            ...secretsOf(session),
+            app.secret,
+          ]),
+        ];
+        for (const error of [again, consent, revoking])
+          expect(error).toMatchObject({ code: "APP_REFUSED", details: { status: 401 } });
+      }
+      // None of this has hurt the account.
+      expect(await as.works((await exchangeRefresh(server, session)).access)).toBe(true);
+    },
+  );
 
   test("refuses a refresh token that comes twice, and the grant is dead with its newest token", async () => {
     const { server, tokens, session } = await connected();
@@ -212,9 +283,13 @@ describe("an answer on its way", () => {
       const { server, tokens, session } = await connected();
       const away = { status, body: "", headers: { location: `${trap.origin}/token` } };
       as.next(away);
-      expect(await refusal(exchangeRefresh(server, session), secretsOf(session))).toMatchObject({ code: "PLATFORM_DOWN" });
+      expect(await refusal(exchangeRefresh(server, session), secretsOf(session))).toMatchObject({
+        code: "PLATFORM_DOWN",
+      });
       as.next(away);
-      expect(await refusal(revokeToken(server, session, tokens.access), secretsOf(session))).toMatchObject({ code: "PLATFORM_DOWN" });
+      expect(await refusal(revokeToken(server, session, tokens.access), secretsOf(session))).toMatchObject({
+        code: "PLATFORM_DOWN",
+      });
       const { request } = await consented("basic");
       as.next(away);
       expect(await refusal(exchangeCode(server, request, net()), [request.code, request.verifier])).toMatchObject({
@@ -238,7 +313,9 @@ describe("an answer on its way", () => {
         retry: "backoff",
       });
       expect([as.asked.refresh_token - asked, as.granted - granted]).toEqual([1, 1]);
-      expect(await refusal(exchangeRefresh(server, session), secretsOf(session))).toMatchObject({ code: "AUTH_REVOKED" });
+      expect(await refusal(exchangeRefresh(server, session), secretsOf(session))).toMatchObject({
+        code: "AUTH_REVOKED",
+      });
     },
   );
 
@@ -280,14 +357,20 @@ describe("an answer on its way", () => {
   test("never comes from a server that has stopped, and stopping waits for nobody", async () => {
     const own = await startAuthorizationServer();
     own.next("hang");
-    const session = sessionOf(own.apps.basic, { access: "none-of-its-own", refresh: "none-of-its-own-either", scopes: [] });
+    const session = sessionOf(own.apps.basic, {
+      access: "none-of-its-own",
+      refresh: "none-of-its-own-either",
+      scopes: [],
+    });
     const hanging = refusal(exchangeRefresh(own.server("basic"), session), secretsOf(session));
     while (own.asked.refresh_token === 0) await Bun.sleep(5);
     const began = performance.now();
     await own.stop();
     expect(await hanging).toMatchObject({ code: "PLATFORM_DOWN" });
     expect(performance.now() - began).toBeLessThan(atMost(1_000));
-    expect(await refusal(exchangeRefresh(own.server("basic"), session), [])).toMatchObject({ code: "PLATFORM_UNREACHABLE" });
+    expect(await refusal(exchangeRefresh(own.server("basic"), session), [])).toMatchObject({
+      code: "PLATFORM_UNREACHABLE",
+    });
   });
 });
 
@@ -303,12 +386,16 @@ const APP = { id: "app-1", secret: "app/secret+of psn=1" };
 const OLD = { access: "old-access/token+1234", refresh: "old-refresh/token+1234", scopes: ["read", "write"] };
 
 /** A server that says just this; it keeps what it was sent. */
-function scripted(body: string | ((sent: { readonly body: string; readonly authorization: string }) => string), init: ResponseInit = {}) {
+function scripted(
+  body: string | ((sent: { readonly body: string; readonly authorization: string }) => string),
+  init: ResponseInit = {},
+) {
   const sent: { readonly url: string; readonly form: URLSearchParams; readonly headers: Headers }[] = [];
   const fetch: Fetch = async (url, request) => {
     const [text, headers] = [String(request?.body), new Headers(request?.headers)];
     sent.push({ url: String(url), form: new URLSearchParams(text), headers });
-    const said = typeof body === "string" ? body : body({ body: text, authorization: headers.get("authorization") ?? "" });
+    const said =
+      typeof body === "string" ? body : body({ body: text, authorization: headers.get("authorization") ?? "" });
     return new Response(said, { headers: { "content-type": "application/json" }, ...init });
   };
   return { sent, session: sessionOf(APP, OLD, net(fetch)), net: net(fetch) };
@@ -339,7 +426,11 @@ describe("what is sent", () => {
       access_type: "offline",
     });
     const plain = new URL(authorizationUrl(QUIRKY, asking).url).searchParams;
-    expect([plain.get("scope"), plain.has("code_challenge"), plain.get("client_id")]).toEqual(["read write", false, "app-1"]);
+    expect([plain.get("scope"), plain.has("code_challenge"), plain.get("client_id")]).toEqual([
+      "read write",
+      false,
+      "app-1",
+    ]);
 
     const { sent, net: own, session } = scripted('{"access_token":"a"}');
     await exchangeCode({ ...QUIRKY, idParam: "client_key" }, { ...asking, code: "c", verifier: "v", answer: {} }, own);
@@ -377,7 +468,11 @@ describe("what is sent", () => {
 
 describe("tokens in another dress", () => {
   test("no token type, seconds as text, scopes with commas, as a list, or none", async () => {
-    expect(await renewedBy({ access_token: "new" })).toEqual({ access: "new", scopes: OLD.scopes, answer: { access_token: "new" } });
+    expect(await renewedBy({ access_token: "new" })).toEqual({
+      access: "new",
+      scopes: OLD.scopes,
+      answer: { access_token: "new" },
+    });
     const inAnHour = new Date(NOW.getTime() + 3_600_000);
     expect(await renewedBy({ access_token: "new", expires_in: "3600", scope: "read,write, more" })).toMatchObject({
       expiresAt: inAnHour,
@@ -411,24 +506,45 @@ describe("tokens in another dress", () => {
     expect([tokens.expiresAt, tokens.refresh]).toEqual([undefined, undefined]);
   });
 
-  test.each(["", "null", "[]", '"token"', "{}", '{"access_token":""}', '{"access_token":7}', "access_token=new&expires=5"])(
-    "no token is no token (%s)",
-    async (body) => {
-      expect(await refusedBy(200, body)).toMatchObject({ code: "PLATFORM_CHANGED", details: { status: 200 } });
-    },
-  );
+  test.each([
+    "",
+    "null",
+    "[]",
+    '"token"',
+    "{}",
+    '{"access_token":""}',
+    '{"access_token":7}',
+    "access_token=new&expires=5",
+  ])("no token is no token (%s)", async (body) => {
+    expect(await refusedBy(200, body)).toMatchObject({ code: "PLATFORM_CHANGED", details: { status: 200 } });
+  });
 });
 
 describe("refusals in another dress", () => {
   test.each([
-    [200, { error: "invalid_grant", error_description: "expired" }, "AUTH_REVOKED", "quirky.example refused: invalid_grant: expired"],
+    [
+      200,
+      { error: "invalid_grant", error_description: "expired" },
+      "AUTH_REVOKED",
+      "quirky.example refused: invalid_grant: expired",
+    ],
     [200, { error: "invalid_client" }, "APP_REFUSED", "quirky.example does not accept the app: invalid_client"],
     [400, { error: "invalid_grant", access_token: "odd" }, "AUTH_REVOKED", "quirky.example refused: invalid_grant"],
-    [400, { error: "unauthorized_client" }, "APP_REFUSED", "quirky.example does not accept the app: unauthorized_client"],
+    [
+      400,
+      { error: "unauthorized_client" },
+      "APP_REFUSED",
+      "quirky.example does not accept the app: unauthorized_client",
+    ],
     [401, { error: "invalid_token" }, "AUTH_REVOKED", "quirky.example refused: invalid_token"],
     [422, { error: "invalid_grant" }, "AUTH_REVOKED", "quirky.example refused: invalid_grant"],
     [401, "", "APP_REFUSED", "quirky.example does not accept the app"],
-    [400, { code: 283, message: "the token is not ours" }, "AUTH_REVOKED", "quirky.example refused: the token is not ours"],
+    [
+      400,
+      { code: 283, message: "the token is not ours" },
+      "AUTH_REVOKED",
+      "quirky.example refused: the token is not ours",
+    ],
     [400, { error: "unsupported_grant_type" }, "AUTH_REVOKED", "quirky.example refused: unsupported_grant_type"],
     [400, { error: "slow_down" }, "RATE_LIMITED", "quirky.example asks for a pause: slow_down"],
     [400, { error: "server_error" }, "PLATFORM_DOWN", "quirky.example answered: server_error"],
@@ -441,10 +557,15 @@ describe("refusals in another dress", () => {
     ],
   ])("%i %o", async (status, body, code, message) => {
     const error = await refusedBy(status, body);
-    expect({ code: error.code, message: error.message, details: error.details }).toEqual({ code, message, details: { status } });
+    expect({ code: error.code, message: error.message, details: error.details }).toEqual({
+      code,
+      message,
+      details: { status },
+    });
   });
 
-  // https://developers.facebook.com/docs/graph-api/guides/error-handling (2026-11): the codes and what to do about each.
+  // https://developers.facebook.com/docs/graph-api/guides/error-handling (2026-11): the codes and what to do about
+  // each.
   test.each([
     [190, "Error validating access token: The session has been invalidated", "AUTH_REVOKED"],
     [100, "This authorization code has been used.", "AUTH_REVOKED"],
@@ -468,18 +589,28 @@ describe("refusals in another dress", () => {
 
   test("a pause is as long as the server says", async () => {
     const body = { error: "invalid_grant", error_description: "not now" };
-    expect(await refusedBy(429, body, { "retry-after": "37" })).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 37_000 });
+    expect(await refusedBy(429, body, { "retry-after": "37" })).toMatchObject({
+      code: "RATE_LIMITED",
+      retryAfterMs: 37_000,
+    });
     const at = new Date(NOW.getTime() + 90_000).toUTCString();
-    expect(await refusedBy(429, "", { "retry-after": at })).toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 90_000 });
+    expect(await refusedBy(429, "", { "retry-after": at })).toMatchObject({
+      code: "RATE_LIMITED",
+      retryAfterMs: 90_000,
+    });
     expect((await refusedBy(429, "<html>")).retryAfterMs).toBeUndefined();
-    expect(await refusedBy(503, "", { "retry-after": "5" })).toMatchObject({ code: "PLATFORM_DOWN", retryAfterMs: 5_000 });
+    expect(await refusedBy(503, "", { "retry-after": "5" })).toMatchObject({
+      code: "PLATFORM_DOWN",
+      retryAfterMs: 5_000,
+    });
     const counting = { "x-ratelimit-reset": String(NOW.getTime() / 1000 + 900) };
     expect((await refusedBy(503, "", counting)).retryAfterMs).toBeUndefined();
     expect(await refusedBy(429, "", counting)).toMatchObject({ retryAfterMs: 900_000 });
   });
 
   test("revoking: an error inside a 200 is one, an unknown token is none", async () => {
-    const revoke = (status: number, body: string) => revokeToken(QUIRKY, scripted(body, { status }).session, OLD.access);
+    const revoke = (status: number, body: string) =>
+      revokeToken(QUIRKY, scripted(body, { status }).session, OLD.access);
     for (const [status, body] of [
       [200, ""],
       [204, null],
@@ -500,7 +631,9 @@ describe("refusals in another dress", () => {
       );
     expect(await refusal(revoke(200, '{"error":"invalid_client"}'), [])).toMatchObject({ code: "APP_REFUSED" });
     expect(await refusal(revoke(503, ""), [])).toMatchObject({ code: "PLATFORM_DOWN" });
-    expect(await refusal(revoke(400, '{"error":"unsupported_token_type"}'), [])).toMatchObject({ code: "PLATFORM_REJECTED" });
+    expect(await refusal(revoke(400, '{"error":"unsupported_token_type"}'), [])).toMatchObject({
+      code: "PLATFORM_REJECTED",
+    });
   });
 });
 
@@ -554,7 +687,9 @@ describe("a server that repeats what it was sent keeps it to itself", () => {
   });
 
   test("not even in part", async () => {
-    const { session } = scripted(({ body }) => shapes["standard"]?.(`no such token: ${body.slice(-30, -6)}`) ?? "", { status: 400 });
+    const { session } = scripted(({ body }) => shapes["standard"]?.(`no such token: ${body.slice(-30, -6)}`) ?? "", {
+      status: 400,
+    });
     const error = await refusal(exchangeRefresh({ ...QUIRKY, appAuth: "basic" }, session), [OLD.refresh.slice(3, 17)]);
     expect(error).toMatchObject({ code: "AUTH_REVOKED", message: "quirky.example refused" });
   });

@@ -1,6 +1,7 @@
 /*
- * Pages as the web has them, with the title that a browser gives them. `title` is what https://html.spec.whatwg.org/#document.title
- * (2026-11) makes of the page; where `judged` is not false, tests/platforms/link-cards.test.ts has parse5's whole tree say the same.
+ * Pages as the web has them, with the title that a browser gives them. `title` is what
+ * https://html.spec.whatwg.org/#document.title (2026-11) makes of the page; where `judged` is not false,
+ * tests/platforms/link-cards.test.ts has parse5's whole tree say the same.
  */
 
 export interface Shape {
@@ -64,7 +65,11 @@ export const SHAPES: readonly Shape[] = [
   html("a title in a template", "<template><title>No</title></template><title>T</title>", "T"),
   html("a title in a textarea", "<body><textarea><title>No</title></textarea><title>T</title>", "T"),
   html("a title in an iframe", "<body><iframe><title>No</title></iframe><title>T</title>", "T"),
-  html("a title in noembed and xmp", "<body><noembed><title>No</title></noembed><xmp><title>No</title></xmp><title>T</title>", "T"),
+  html(
+    "a title in noembed and xmp",
+    "<body><noembed><title>No</title></noembed><xmp><title>No</title></xmp><title>T</title>",
+    "T",
+  ),
   html("a title behind plaintext", "<body><plaintext><title>No</title>", null),
   html("a drawing's title", "<body><svg><title>No</title></svg><title>T</title>", "T"),
   html("a drawing's title and no other", "<body><svg><title>No</title></svg>", null),
@@ -91,7 +96,11 @@ export const SHAPES: readonly Shape[] = [
     "<title>&szlig;&ntilde;&ccedil;&oslash;&euro;&Scaron;&Alpha;&alpha;&rarr;&hearts;</title>",
     "ßñçø€ŠΑα→♥",
   ),
-  html("names without a semicolon", "<title>&copy 2026 &amp co &lt;&gt &nosuch; &eacutex</title>", "© 2026 & co <> &nosuch; éx"),
+  html(
+    "names without a semicolon",
+    "<title>&copy 2026 &amp co &lt;&gt &nosuch; &eacutex</title>",
+    "© 2026 & co <> &nosuch; éx",
+  ),
   html("long names", "<title>&CounterClockwiseContourIntegral;&NotEqualTilde;&fjlig;</title>", "∳≂̸fj"),
   html("numbers", "<title>&#169;&#xA9;&#X1F600;&#150;&#x80;</title>", "©©😀–€"),
   html("numbers of nothing", "<title>&#0;&#xd800;&#x110000;&#99999999999;</title>", "\ufffd\ufffd\ufffd\ufffd"),
@@ -99,7 +108,12 @@ export const SHAPES: readonly Shape[] = [
   html("600 KB of script first", `<head><script>${"x".repeat(600_000)}</script><title>T</title>`, "T"),
   html("3 MB of style first", `<head><style>${"x".repeat(3_000_000)}</style><title>T</title>`, "T"),
   html("a refresh, which is not followed", '<meta http-equiv=refresh content="0; url=/nowhere"><title>T</title>', "T"),
-  bytes("UTF-8 with a mark, whatever the header says", Buffer.from("\ufeff<title>é日</title>"), "é日", "text/html; charset=iso-8859-1"),
+  bytes(
+    "UTF-8 with a mark, whatever the header says",
+    Buffer.from("\ufeff<title>é日</title>"),
+    "é日",
+    "text/html; charset=iso-8859-1",
+  ),
   bytes("UTF-16, little end first, by its mark", Buffer.from("\ufeff<title>é日</title>", "utf16le"), "é日"),
   bytes("UTF-16, big end first, by its mark", utf16be("\ufeff<title>é日</title>"), "é日"),
   bytes("UTF-16 by the header", Buffer.from("<title>é日</title>", "utf16le"), "é日", "text/html; charset=UTF-16LE"),
@@ -114,8 +128,16 @@ export const SHAPES: readonly Shape[] = [
     "한국",
   ),
   bytes("a meta behind the title", mixed("<title>*</title><meta charset=big5>", "a4a4 a4e5"), "中文"),
-  bytes("a meta behind 1,024 bytes", mixed(`<!--${"x".repeat(2000)}--><meta charset="gb18030"><title>*</title>`, "d6d0 cec4"), "中文"),
-  bytes("a meta in a comment", mixed("<!-- <meta charset=big5> --><meta charset=windows-1251><title>*</title>", "cff0e8e2e5f2"), "Привет"),
+  bytes(
+    "a meta behind 1,024 bytes",
+    mixed(`<!--${"x".repeat(2000)}--><meta charset="gb18030"><title>*</title>`, "d6d0 cec4"),
+    "中文",
+  ),
+  bytes(
+    "a meta in a comment",
+    mixed("<!-- <meta charset=big5> --><meta charset=windows-1251><title>*</title>", "cff0e8e2e5f2"),
+    "Привет",
+  ),
   bytes("KOI8-R", mixed("<meta charset=koi8-r><title>*</title>", "f0d2c9d7c5d4"), "Привет"),
   bytes(
     "a header that names no encoding there is",
@@ -134,11 +156,27 @@ export const SHAPES: readonly Shape[] = [
   xml("XHTML", `<?xml version="1.0"?><!DOCTYPE html>${XHTML("<title>A &amp; B</title>")}`, "A & B"),
   xml("XHTML with a script that is empty", XHTML('<script src="x"/><style/><title>T</title>'), "T"),
   xml("XHTML with CDATA", XHTML("<title><![CDATA[a < b]]></title>"), "a < b"),
-  xml("XHTML with a prefix", '<h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:head><h:title>T</h:title></h:head></h:html>', "T"),
+  xml(
+    "XHTML with a prefix",
+    '<h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:head><h:title>T</h:title></h:head></h:html>',
+    "T",
+  ),
   xml("XHTML with an empty title", XHTML("<title/><meta/>"), null),
-  xml("XHTML in Latin-1", mixed(`<?xml version="1.0" encoding="ISO-8859-1"?>${XHTML("<title>caf*</title>")}`, "e9"), "café"),
-  xml("XHTML in UTF-16", Buffer.from(`\ufeff<?xml version="1.0" encoding="UTF-16"?>${XHTML("<title>é</title>")}`, "utf16le"), "é"),
-  xml("XHTML in UTF-16 without a mark", Buffer.from(`<?xml version="1.0"?>${XHTML("<title>é</title>")}`, "utf16le"), "é"),
+  xml(
+    "XHTML in Latin-1",
+    mixed(`<?xml version="1.0" encoding="ISO-8859-1"?>${XHTML("<title>caf*</title>")}`, "e9"),
+    "café",
+  ),
+  xml(
+    "XHTML in UTF-16",
+    Buffer.from(`\ufeff<?xml version="1.0" encoding="UTF-16"?>${XHTML("<title>é</title>")}`, "utf16le"),
+    "é",
+  ),
+  xml(
+    "XHTML in UTF-16 without a mark",
+    Buffer.from(`<?xml version="1.0"?>${XHTML("<title>é</title>")}`, "utf16le"),
+    "é",
+  ),
   xml("XHTML as XML", XHTML("<title>T</title>"), "T", "text/xml"),
   xml("a feed", "<rss><channel><title>Feed</title></channel></rss>", null, "application/xml"),
 ];

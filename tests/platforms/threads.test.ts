@@ -29,16 +29,27 @@ async function start(switches: Partial<Switches> = {}, app: Partial<App> = {}) {
   started.push(fake);
   const sent: Sent[] = [];
   const fetch: Fetch = (input, init) => {
-    sent.push({ url: new URL(String(input)), all: JSON.stringify([input, [...new Headers(init?.headers)], init?.body ?? ""]) });
+    sent.push({
+      url: new URL(String(input)),
+      all: JSON.stringify([input, [...new Headers(init?.headers)], init?.body ?? ""]),
+    });
     return globalThis.fetch(String(input).replace("https://graph.threads.net", fake.origin), init);
   };
   const { id, secret } = fake.app;
-  return { fake, sent, app: { id, secret }, net: { fetch, now: () => new Date(), signal: new AbortController().signal } };
+  return {
+    fake,
+    sent,
+    app: { id, secret },
+    net: { fetch, now: () => new Date(), signal: new AbortController().signal },
+  };
 }
 
 type Started = Awaited<ReturnType<typeof start>>;
 
-async function connect({ fake, net, app }: Started, change: Partial<{ redirectUri: string; secret: string; code: string }> = {}) {
+async function connect(
+  { fake, net, app }: Started,
+  change: Partial<{ redirectUri: string; secret: string; code: string }> = {},
+) {
   const challenge = createHash("sha256").update("verifier").digest("base64url");
   const own = { ...app, ...(change.secret === undefined ? {} : { secret: change.secret }) };
   const request = { form: {}, app: own, redirectUri: change.redirectUri ?? REDIRECT, state: "a-state", challenge };
@@ -61,7 +72,8 @@ const image = (id: string, more: Partial<Media> = {}): Media => ({
   open: async () => new Blob([new Uint8Array(20).fill(7)], { type: more.mime ?? "image/png" }),
   ...more,
 });
-const video = (id: string, more: Partial<Media> = {}): Media => image(id, { kind: "video", mime: "video/mp4", durationMs: 3_000, ...more });
+const video = (id: string, more: Partial<Media> = {}): Media =>
+  image(id, { kind: "video", mime: "video/mp4", durationMs: 3_000, ...more });
 
 const { publish, ...bare } = adapter(threads);
 
@@ -69,7 +81,10 @@ const { publish, ...bare } = adapter(threads);
 function requestsOf(value: Post, fake?: ThreadsFake): PublishRequest<Body>[] {
   const requests = bare.requestsOf(value);
   if (!fake) return requests;
-  return requests.map((request) => ({ ...request, media: request.media.map((one) => ({ ...one, link: () => fake.host(one) })) }));
+  return requests.map((request) => ({
+    ...request,
+    media: request.media.map((one) => ({ ...one, link: () => fake.host(one) })),
+  }));
 }
 
 function only(value: Post, fake?: ThreadsFake): PublishRequest<Body> {
@@ -84,9 +99,13 @@ async function prepared(request: PublishRequest<Body>, session: Session): Promis
 
 const ready = (words: string, session: Session) => prepared(only(post(text(words))), session);
 
-const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) => threads.lookup(request, session, new Set(known));
+const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) =>
+  threads.lookup(request, session, new Set(known));
 const graph = (status: number, code: number, more: object = {}, headers: Record<string, string> = {}) =>
-  Response.json({ error: { message: "Something is wrong", type: "OAuthException", code, ...more } }, { status, headers });
+  Response.json(
+    { error: { message: "Something is wrong", type: "OAuthException", code, ...more } },
+    { status, headers },
+  );
 const codes = (value: Post) => {
   const composed = threads.compose(value, threads.capabilities);
   return composed.ok ? [] : composed.issues.map(({ code }) => code);
@@ -107,7 +126,10 @@ describe("connecting", () => {
   test("Meta takes a redirect by https only, and the code as a person copies it", async () => {
     const begun = await start({}, { redirects: [REDIRECT, "http://127.0.0.1:8910/callback"] });
     await expect(connect(begun, { redirectUri: "http://127.0.0.1:8910/callback" })).rejects.toThrow("https");
-    const { url } = await threads.authorize({ form: {}, app: begun.app, redirectUri: REDIRECT, state: "s", challenge: "c" }, begun.net);
+    const { url } = await threads.authorize(
+      { form: {}, app: begun.app, redirectUri: REDIRECT, state: "s", challenge: "c" },
+      begun.net,
+    );
     const { code } = await begun.fake.consent(url);
     expect(await connect(begun, { code: `${code}#_` })).toMatchObject({ profile: { subject: USER.id } });
   });
@@ -122,20 +144,25 @@ describe("connecting", () => {
     expect(JSON.stringify(error)).not.toContain("not-the-secret");
   });
 
-  test.each(["/access_token", "/refresh_access_token"])("the address of %s never gets into an error, nor what caused it", async (path) => {
-    const begun = await start({ renewableAfterMs: 0 });
-    const session = { ...begun.net, app: begun.app, ...(await connect(begun)) };
-    const breaking: Fetch = (input, init) => {
-      if (new URL(String(input)).pathname !== path) return begun.net.fetch(input, init);
-      throw Object.assign(new Error(`failed: ${input}`), { code: "ECONNRESET", path: String(input) });
-    };
-    const broken = { ...begun, net: { ...begun.net, fetch: breaking } };
-    const error = await failure(path === "/access_token" ? connect(broken) : threads.refresh({ ...session, fetch: breaking }));
-    expect(error).toMatchObject({ code: "PLATFORM_DOWN" });
-    const shown = `${String(error)} ${JSON.stringify(error)} ${error instanceof PsnError ? String(error.cause) : ""}`;
-    for (const secret of [begun.app.secret, session.credentials.access, "client_secret", "access_token="])
-      expect(shown).not.toContain(secret);
-  });
+  test.each(["/access_token", "/refresh_access_token"])(
+    "the address of %s never gets into an error, nor what caused it",
+    async (path) => {
+      const begun = await start({ renewableAfterMs: 0 });
+      const session = { ...begun.net, app: begun.app, ...(await connect(begun)) };
+      const breaking: Fetch = (input, init) => {
+        if (new URL(String(input)).pathname !== path) return begun.net.fetch(input, init);
+        throw Object.assign(new Error(`failed: ${input}`), { code: "ECONNRESET", path: String(input) });
+      };
+      const broken = { ...begun, net: { ...begun.net, fetch: breaking } };
+      const error = await failure(
+        path === "/access_token" ? connect(broken) : threads.refresh({ ...session, fetch: breaking }),
+      );
+      expect(error).toMatchObject({ code: "PLATFORM_DOWN" });
+      const shown = `${String(error)} ${JSON.stringify(error)} ${error instanceof PsnError ? String(error.cause) : ""}`;
+      for (const secret of [begun.app.secret, session.credentials.access, "client_secret", "access_token="])
+        expect(shown).not.toContain(secret);
+    },
+  );
 
   test("secrets go to Graph alone, and in an address only where Meta wants them there", async () => {
     const { fake, sent, session, app } = await open({ renewableAfterMs: 0 });
@@ -216,7 +243,11 @@ describe("publishing", () => {
   test("a thread with every kind of media: alt texts, options on its beginning, answers in order", async () => {
     const { fake, session } = await open();
     const parts = post(
-      text("one 👩‍🚀 #wombats", [image("a", { alt: "first" }), video("v", { alt: "moves" }), image("b", { mime: "image/jpeg" })]),
+      text("one 👩‍🚀 #wombats", [
+        image("a", { alt: "first" }),
+        video("v", { alt: "moves" }),
+        image("b", { mime: "image/jpeg" }),
+      ]),
       text("two", [video("w")]),
       text("", [image("c", { alt: "last" })]),
       text("four"),
@@ -280,7 +311,10 @@ describe("publishing", () => {
     const host = () => fake.host(file);
     const media = request.media.map((one) => ({ ...one, link: host, open: () => Promise.reject(wrongKey) }));
     fake.switches.hosting = false;
-    expect(await failure(prepared({ ...request, media }, session))).toMatchObject({ code: "VENDOR_AUTH", hint: wrongKey.hint });
+    expect(await failure(prepared({ ...request, media }, session))).toMatchObject({
+      code: "VENDOR_AUTH",
+      hint: wrongKey.hint,
+    });
     expect(delivery.isHubs("VENDOR_AUTH")).toBe(true);
   });
 
@@ -324,8 +358,13 @@ describe("publishing", () => {
   test("a post just published that Graph does not know yet is waited for, and after a while refused in Graph's words", async () => {
     const { fake, session } = await open();
     const parent = { id: "17900000000000001", url: "https://www.threads.com/@ada/post/x" };
-    const answer = (ms: number) => prepared({ ...only(post(text("two"))), parent, parentAt: new Date(Date.now() - ms) }, session);
-    expect(await failure(answer(1_000))).toMatchObject({ code: "PLATFORM_DOWN", retry: "backoff", retryAfterMs: 2_000 });
+    const answer = (ms: number) =>
+      prepared({ ...only(post(text("two"))), parent, parentAt: new Date(Date.now() - ms) }, session);
+    expect(await failure(answer(1_000))).toMatchObject({
+      code: "PLATFORM_DOWN",
+      retry: "backoff",
+      retryAfterMs: 2_000,
+    });
     const error = await failure(answer(180_000));
     expect(error).toMatchObject({ code: "PLATFORM_REJECTED", message: expect.stringContaining("does not exist") });
     expect(fake.posts).toEqual([]);
@@ -388,7 +427,9 @@ describe("a refusal by Graph's number, whatever its status", () => {
   ])("publishing: %s", async (_, status, number, more, code) => {
     const { fake, session } = await open();
     const request = await ready("zanzibar wombats waltz", session);
-    fake.refusals.push(graph(status, number, { ...more, error_user_msg: `no zanzibar wombats waltz for ${session.credentials.access}` }));
+    fake.refusals.push(
+      graph(status, number, { ...more, error_user_msg: `no zanzibar wombats waltz for ${session.credentials.access}` }),
+    );
     const error = await failure(publish(request, session));
     expect(error).toMatchObject({ code });
     expect(JSON.stringify(error)).not.toContain(session.credentials.access);
@@ -412,7 +453,11 @@ describe("a refusal by Graph's number, whatever its status", () => {
 describe("a lost answer", () => {
   test.each(FAULTS_AFTER)("%s: lookup finds every part of a thread, and no other", async (fault) => {
     const { fake, session } = await open({ page: 2 });
-    const value = post(text("Look: https://example.com/a?b=1 #tag @grace", [image("a")]), text("same words"), text("same words"));
+    const value = post(
+      text("Look: https://example.com/a?b=1 #tag @grace", [image("a")]),
+      text("same words"),
+      text("same words"),
+    );
     const known: string[] = [];
     let parent: Ref | undefined;
     for (const request of requestsOf(value, fake)) {
@@ -428,27 +473,33 @@ describe("a lost answer", () => {
     expect(fake.posts).toHaveLength(3);
   });
 
-  test.each(["reset-before", "500-before"] as const)("%s: it is not out, and the same container is sent again", async (fault) => {
-    const { fake, session } = await open();
-    const request = await ready("x", session);
-    fake.faults.push(fault);
-    expect(await failure(publish(request, session))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
-    expect(await found(request, session)).toBeUndefined();
-    const ref = await publish({ ...request, again: true }, session);
-    expect(fake.posts.map(({ id }) => id)).toEqual([ref.id]);
-  });
+  test.each(["reset-before", "500-before"] as const)(
+    "%s: it is not out, and the same container is sent again",
+    async (fault) => {
+      const { fake, session } = await open();
+      const request = await ready("x", session);
+      fake.faults.push(fault);
+      expect(await failure(publish(request, session))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+      expect(await found(request, session)).toBeUndefined();
+      const ref = await publish({ ...request, again: true }, session);
+      expect(fake.posts.map(({ id }) => id)).toEqual([ref.id]);
+    },
+  );
 
-  test.each([0, 3_600_000, -3_600_000])("Threads' clock is %i ms ahead: this post, not the one of an hour before", async (clockAheadMs) => {
-    const { fake, session } = await open();
-    fake.switches.clockAheadMs = clockAheadMs;
-    // A token from now is valid in the past too.
-    const old = fake.seed({ text: "good morning", at: fake.now() - 3_600_000 });
-    const request = await ready("good morning", session);
-    const ref = await publish(request, session);
-    expect(ref.id).not.toBe(old.id);
-    expect(await found(request, session)).toEqual(ref);
-    expect(await failure(found(request, session, [ref.id]))).toMatchObject({ code: "PLATFORM_DOWN" });
-  });
+  test.each([0, 3_600_000, -3_600_000])(
+    "Threads' clock is %i ms ahead: this post, not the one of an hour before",
+    async (clockAheadMs) => {
+      const { fake, session } = await open();
+      fake.switches.clockAheadMs = clockAheadMs;
+      // A token from now is valid in the past too.
+      const old = fake.seed({ text: "good morning", at: fake.now() - 3_600_000 });
+      const request = await ready("good morning", session);
+      const ref = await publish(request, session);
+      expect(ref.id).not.toBe(old.id);
+      expect(await found(request, session)).toEqual(ref);
+      expect(await failure(found(request, session, [ref.id]))).toMatchObject({ code: "PLATFORM_DOWN" });
+    },
+  );
 
   test("the same words to another post are another answer", async () => {
     const { fake, session } = await open();
@@ -470,7 +521,11 @@ describe("a lost answer", () => {
     expect(await found(request, session)).toEqual(ref);
     expect(await failure(found(request, session, [ref.id]))).toMatchObject({ code: "PLATFORM_DOWN" });
     await threads.remove(ref, session);
-    for (const near of [{ text: "good evening" }, { text: "good morning", kind: "IMAGE" }, { text: "good morning", parent: ref.id }])
+    for (const near of [
+      { text: "good evening" },
+      { text: "good morning", kind: "IMAGE" },
+      { text: "good morning", parent: ref.id },
+    ])
       fake.seed(near);
     expect(await failure(found(request, session))).toMatchObject({ code: "PLATFORM_DOWN" });
   });
@@ -497,20 +552,30 @@ describe("a lost answer", () => {
     const { fake, session } = await open();
     const request = await ready("good morning", session);
     fake.refusals.push(no());
-    const fetch: Fetch = (input, init) => (init?.method ? session.fetch(input, init) : Promise.reject(new Error("no answer")));
-    expect(await failure(publish({ ...request, again: true }, { ...session, fetch }))).toMatchObject({ neverTaken: false });
+    const fetch: Fetch = (input, init) =>
+      init?.method ? session.fetch(input, init) : Promise.reject(new Error("no answer"));
+    expect(await failure(publish({ ...request, again: true }, { ...session, fetch }))).toMatchObject({
+      neverTaken: false,
+    });
   });
 
   test("whose container nobody knows any more is searched for by its words, since then, and not to be found is an answer", async () => {
     const { fake, session } = await open();
     const old = fake.seed({ text: "good morning", at: fake.now() - 3_600_000 });
-    const lost = { ...only(post(text("good morning"))), at: new Date(fake.now() - 1_800_000), prepared: null, searching: true as const };
+    const lost = {
+      ...only(post(text("good morning"))),
+      at: new Date(fake.now() - 1_800_000),
+      prepared: null,
+      searching: true as const,
+    };
     expect(await found(lost, session)).toBeUndefined();
     const ref = await publish(await ready("good morning", session), session);
     expect(ref.id).not.toBe(old.id);
     expect(await found(lost, session)).toEqual(ref);
     expect(await found(lost, session, [ref.id])).toBeUndefined();
-    expect(await found({ ...lost, parent: { id: old.id, url: "https://www.threads.net/@a/post/1" } }, session)).toBeUndefined();
+    expect(
+      await found({ ...lost, parent: { id: old.id, url: "https://www.threads.net/@a/post/1" } }, session),
+    ).toBeUndefined();
     for (let index = 0; index < 12; index += 1) fake.seed({ text: `new ${index}` });
     fake.switches.page = 1;
     expect(await failure(found(lost, session, [ref.id]))).toMatchObject({ code: "PLATFORM_DOWN" });
@@ -545,6 +610,8 @@ describe("remove", () => {
     });
     const begun = await start({ grants: ["threads_basic", "threads_content_publish"] });
     const weak = { ...begun.net, app: begun.app, ...(await connect(begun)) };
-    expect(await failure(threads.remove({ id: begun.fake.seed({ text: "x" }).id, url }, weak))).toMatchObject({ code: "AUTH_SCOPE" });
+    expect(await failure(threads.remove({ id: begun.fake.seed({ text: "x" }).id, url }, weak))).toMatchObject({
+      code: "AUTH_SCOPE",
+    });
   });
 });

@@ -17,8 +17,8 @@ import { atMost } from "../support/until.ts";
 import { startX } from "../support/x.ts";
 
 /*
- * What was uploaded is never lost: whatever fails after it, the next call goes on from the handle, and every file is uploaded once.
- * And nobody waits for minutes: what a platform works on becomes pending.
+ * What was uploaded is never lost: whatever fails after it, the next call goes on from the handle, and every file is
+ * uploaded once. And nobody waits for minutes: what a platform works on becomes pending.
  */
 
 const stops: (() => void | Promise<void>)[] = [];
@@ -26,7 +26,10 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 const media = (id: string, mime: string): Media => ({
   id,
   kind: mime.startsWith("video/") ? "video" : "image",
@@ -66,7 +69,8 @@ const WORLDS: Readonly<Record<string, (slow: Slow) => Promise<World>>> = {
   x: async (slow) => {
     const fake = await startX({ checkAfterSecs: "0", ...slow });
     stops.push(fake.stop);
-    const fetch: Fetch = (input, init) => globalThis.fetch(String(input).replace("https://api.x.com", fake.origin), init);
+    const fetch: Fetch = (input, init) =>
+      globalThis.fetch(String(input).replace("https://api.x.com", fake.origin), init);
     const world = await worldOf(x, fetch, { app: fake.app, consent: fake.consent });
     return { ...world, uploaded: () => [...fake.media.values()].filter(({ state }) => state !== "open").length };
   },
@@ -86,9 +90,14 @@ const WORLDS: Readonly<Record<string, (slow: Slow) => Promise<World>>> = {
   threads: async ({ processing }) => {
     const fake = await startThreads({ processing, httpsOnly: false }, { redirects: [REDIRECT] });
     stops.push(fake.stop);
-    const fetch: Fetch = (input, init) => globalThis.fetch(String(input).replace("https://graph.threads.net", fake.origin), init);
+    const fetch: Fetch = (input, init) =>
+      globalThis.fetch(String(input).replace("https://graph.threads.net", fake.origin), init);
     const world = await worldOf(threads, fetch, { app: fake.app, consent: fake.consent });
-    return { ...world, uploaded: () => [...fake.containers.values()].filter(({ item }) => item).length, link: fake.host };
+    return {
+      ...world,
+      uploaded: () => [...fake.containers.values()].filter(({ item }) => item).length,
+      link: fake.host,
+    };
   },
   /** A PDS that takes blobs and knows a handle: the real one is asked in bluesky.test.ts. */
   bluesky: async () => {
@@ -96,9 +105,16 @@ const WORLDS: Readonly<Record<string, (slow: Slow) => Promise<World>>> = {
     const fetch: Fetch = async (input) => {
       if (String(input).includes("resolveHandle")) return Response.json({ did: "did:plc:grace" });
       blobs += 1;
-      return Response.json({ blob: { $type: "blob", ref: { $link: `cid-${blobs}` }, mimeType: "image/png", size: PIXEL.length } });
+      return Response.json({
+        blob: { $type: "blob", ref: { $link: `cid-${blobs}` }, mimeType: "image/png", size: PIXEL.length },
+      });
     };
-    const profile = { subject: "did:plc:ada", handle: "ada.test", url: "https://bsky.app/profile/ada.test", home: "https://pds.test" };
+    const profile = {
+      subject: "did:plc:ada",
+      handle: "ada.test",
+      url: "https://bsky.app/profile/ada.test",
+      home: "https://pds.test",
+    };
     const connection = { credentials: { access: "a-token-of-its-own", scopes: [] }, profile };
     return { platform: bluesky, connection, fetch, uploaded: () => blobs };
   },
@@ -126,7 +142,10 @@ async function begin(name: string, files: Media[], slow = QUICK) {
   };
   const session: Session = { ...world.connection, ...net(fetch), now: () => new Date(Date.now() + aheadMs) };
   const { platform } = world;
-  const composed = platform.compose(post(text(name === "bluesky" ? "hello @grace.test" : "hello", files)), platform.capabilities);
+  const composed = platform.compose(
+    post(text(name === "bluesky" ? "hello @grace.test" : "hello", files)),
+    platform.capabilities,
+  );
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
   const [unit] = composed.units;
   const { link } = world;
@@ -144,7 +163,12 @@ async function begin(name: string, files: Media[], slow = QUICK) {
     },
     prepare: async (handle?: Json, more: Partial<Session> = {}): Promise<Preparation> =>
       JSON.parse(
-        JSON.stringify(await platform.prepare?.({ ...request, ...(handle === undefined ? {} : { handle }) }, { ...session, ...more })),
+        JSON.stringify(
+          await platform.prepare?.(
+            { ...request, ...(handle === undefined ? {} : { handle }) },
+            { ...session, ...more },
+          ),
+        ),
       ),
   };
 }
@@ -164,7 +188,8 @@ function pending(made: Preparation) {
   return made;
 }
 
-const reset = () => Promise.reject(Object.assign(new Error("The socket connection was closed unexpectedly."), { code: "ECONNRESET" }));
+const reset = () =>
+  Promise.reject(Object.assign(new Error("The socket connection was closed unexpectedly."), { code: "ECONNRESET" }));
 const TROUBLES: readonly (readonly [says: string, befalls: () => Response, pauseMs: number])[] = [
   ["a 429", () => new Response("{}", { status: 429, headers: { "retry-after": "7" } }), 7_000],
   ["a 503", () => new Response("{}", { status: 503 }), 5_000],
@@ -295,7 +320,11 @@ describe.each(Object.entries(FIRST))("%s", (name, match) => {
 
   test("a handle of half a day ago begins from nothing: what it names may be gone", async () => {
     const begun = await begin(name, pictures);
-    begun.trouble({ match, nth: 2, befalls: () => new Response("{}", { status: 429, headers: { "retry-after": "82800" } }) });
+    begun.trouble({
+      match,
+      nth: 2,
+      befalls: () => new Response("{}", { status: 429, headers: { "retry-after": "82800" } }),
+    });
     const made = pending(await begun.prepare());
     expect(made).toMatchObject({ checkAfterMs: 82_800_000, pausedForMs: 82_800_000 });
     begun.trouble(undefined);
@@ -342,7 +371,10 @@ describe.each(Object.entries(SLOW))("%s works on a file for long", (name, [quest
     const late = pending(await begun.prepare(made.handle));
     expect(late.checkAfterMs).toBeLessThanOrEqual(50_000);
     begun.later(20_000);
-    expect(await failure(begun.prepare(late.handle))).toMatchObject({ code: "PLATFORM_DOWN", message: /still processing/ });
+    expect(await failure(begun.prepare(late.handle))).toMatchObject({
+      code: "PLATFORM_DOWN",
+      message: /still processing/,
+    });
   });
 
   test("an hour is enough after the clock has stepped back a day, too", async () => {
@@ -351,7 +383,10 @@ describe.each(Object.entries(SLOW))("%s works on a file for long", (name, [quest
     begun.later(-24 * 3_600_000);
     const stepped = pending(await begun.prepare(made.handle));
     begun.later(3_610_000);
-    expect(await failure(begun.prepare(stepped.handle))).toMatchObject({ code: "PLATFORM_DOWN", message: /still processing/ });
+    expect(await failure(begun.prepare(stepped.handle))).toMatchObject({
+      code: "PLATFORM_DOWN",
+      message: /still processing/,
+    });
   });
 });
 

@@ -29,7 +29,11 @@ async function start(switches: Partial<Switches> = {}, app: Partial<App> = {}) {
   started.push(fake);
   const fetch: Fetch = (input, init) => globalThis.fetch(String(input).replace("https://api.x.com", fake.origin), init);
   const { id, secret } = fake.app;
-  return { fake, net: { fetch, now: () => new Date(), signal: new AbortController().signal }, app: { id, ...(secret ? { secret } : {}) } };
+  return {
+    fake,
+    net: { fetch, now: () => new Date(), signal: new AbortController().signal },
+    app: { id, ...(secret ? { secret } : {}) },
+  };
 }
 
 async function open(switches: Partial<Switches> = {}, app: Partial<App> = {}): Promise<Open> {
@@ -37,7 +41,12 @@ async function open(switches: Partial<Switches> = {}, app: Partial<App> = {}): P
   return { fake, session: { ...net, app: own, ...(await connect(fake, net, own)) } };
 }
 
-async function connect(fake: XFake, net: Parameters<typeof x.exchange>[1], app: { id: string; secret?: string }, verifier = VERIFIER) {
+async function connect(
+  fake: XFake,
+  net: Parameters<typeof x.exchange>[1],
+  app: { id: string; secret?: string },
+  verifier = VERIFIER,
+) {
   const challenge = createHash("sha256").update(VERIFIER).digest("base64url");
   const request = { form: {}, app, redirectUri: REDIRECT, state: "a-state", challenge };
   const { url } = await x.authorize(request, net);
@@ -54,13 +63,18 @@ const image = (id: string, alt?: string, bytes = 20): Media => ({
   open: async () => new Blob([new Uint8Array(bytes).fill(7)], { type: "image/png" }),
 });
 const gif = (id: string, alt?: string): Media => ({ ...image(id, alt), mime: "image/gif" });
-const video = (id: string, bytes = 20): Media => ({ ...image(id, "not for videos", bytes), kind: "video", mime: "video/mp4" });
+const video = (id: string, bytes = 20): Media => ({
+  ...image(id, "not for videos", bytes),
+  kind: "video",
+  mime: "video/mp4",
+});
 
 async function prepared(request: PublishRequest<Body>, session: Session): Promise<PublishRequest<Body>> {
   return { ...request, prepared: await prepareAll(x, request, session), at: new Date() };
 }
 
-const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) => x.lookup(request, session, new Set(known));
+const found = (request: PublishRequest<Body>, session: Session, known: string[] = []) =>
+  x.lookup(request, session, new Set(known));
 const tells = (status: number, detail: string, more: object = {}, headers: Record<string, string> = {}) =>
   Response.json({ title: "Forbidden", detail, type: "about:blank", status, ...more }, { status, headers });
 
@@ -73,7 +87,13 @@ describe("connecting", () => {
       url: `https://x.com/${USER.username}`,
       home: "https://x.com",
     });
-    expect(session.credentials.scopes).toEqual(["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"]);
+    expect(session.credentials.scopes).toEqual([
+      "tweet.read",
+      "tweet.write",
+      "users.read",
+      "media.write",
+      "offline.access",
+    ]);
     expect(session.credentials.refresh).toMatch(/^rt-/);
     expect((session.credentials.expiresAt?.getTime() ?? 0) - Date.now()).toBeGreaterThan(7_100_000);
     expect(await x.identify(session)).toEqual(session.profile);
@@ -135,7 +155,11 @@ describe("connecting", () => {
 describe("publishing", () => {
   test("a thread with every kind of media, alt texts for those that have them", async () => {
     const { fake, session } = await open();
-    const value = post(text("one 👩‍🚀", [image("a", "first"), image("b")]), text("two", [gif("g", "moves")]), text("", [video("v")]));
+    const value = post(
+      text("one 👩‍🚀", [image("a", "first"), image("b")]),
+      text("two", [gif("g", "moves")]),
+      text("", [video("v")]),
+    );
     const refs: Ref[] = [];
     for (const request of requestsOf(value)) {
       const parent = refs.at(-1);
@@ -197,7 +221,10 @@ describe("publishing", () => {
       message: expect.stringContaining("about a day"),
     });
     const answer = { ...only(post(text("y"))), parent: { id: "1", url: "https://x.com/a/status/1" } };
-    expect(await failure(publish(answer, session))).toMatchObject({ code: "PLATFORM_REJECTED", hint: expect.stringContaining("gone") });
+    expect(await failure(publish(answer, session))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      hint: expect.stringContaining("gone"),
+    });
     expect(await failure(publish({ ...answer, parent: { ...answer.parent, id: FOREIGN } }, session))).toMatchObject({
       code: "PLATFORM_REJECTED",
     });
@@ -208,9 +235,21 @@ describe("publishing", () => {
 
 describe("a refusal by its reason", () => {
   test.each([
-    ["a suspended account", tells(403, "Your account is suspended and is not permitted to access this feature."), "AUTH_REVOKED"],
-    ["a locked account", tells(403, "", { errors: [{ code: "326", message: "this account is temporarily locked" }] }), "AUTH_REVOKED"],
-    ["a suspended app", tells(403, "", { errors: [{ code: 416, message: "Invalid or suspended application." }] }), "APP_REFUSED"],
+    [
+      "a suspended account",
+      tells(403, "Your account is suspended and is not permitted to access this feature."),
+      "AUTH_REVOKED",
+    ],
+    [
+      "a locked account",
+      tells(403, "", { errors: [{ code: "326", message: "this account is temporarily locked" }] }),
+      "AUTH_REVOKED",
+    ],
+    [
+      "a suspended app",
+      tells(403, "", { errors: [{ code: 416, message: "Invalid or suspended application." }] }),
+      "APP_REFUSED",
+    ],
     [
       "a token that may only read",
       tells(403, "Forbidden", { type: "https://api.twitter.com/2/problems/oauth1-permissions" }),
@@ -219,10 +258,22 @@ describe("a refusal by its reason", () => {
     ["an app outside a project", tells(403, "x", { reason: "client-not-enrolled" }), "AUTH_SCOPE"],
     ["nothing more than no", tells(403, "You are not permitted to perform this action."), "AUTH_SCOPE"],
     ["a long text", tells(403, "Your Tweet text is too long."), "PLATFORM_REJECTED"],
-    ["a long video", tells(403, "This user is not allowed to post a video longer than 20 minutes."), "PLATFORM_REJECTED"],
+    [
+      "a long video",
+      tells(403, "This user is not allowed to post a video longer than 20 minutes."),
+      "PLATFORM_REJECTED",
+    ],
     ["two cashtags", tells(403, "Posts are limited to 1 cashtag."), "PLATFORM_REJECTED"],
-    ["too many posts", tells(403, "", { errors: [{ code: 185, message: "User is over daily status update limit." }] }), "RATE_LIMITED"],
-    ["a spent cap", tells(429, "Usage cap exceeded", { type: "https://api.twitter.com/2/problems/usage-capped" }), "PLATFORM_REJECTED"],
+    [
+      "too many posts",
+      tells(403, "", { errors: [{ code: 185, message: "User is over daily status update limit." }] }),
+      "RATE_LIMITED",
+    ],
+    [
+      "a spent cap",
+      tells(429, "Usage cap exceeded", { type: "https://api.twitter.com/2/problems/usage-capped" }),
+      "PLATFORM_REJECTED",
+    ],
   ])("%s", async (_, refusal, code) => {
     const { fake, session } = await open();
     fake.refusals.push(refusal);
@@ -235,7 +286,9 @@ describe("a refusal by its reason", () => {
   test("without credits the hint says where they are bought", async () => {
     const { fake, session } = await open();
     fake.refusals.push(
-      tells(402, "Your enrolled account does not have any credits to fulfill this request.", { title: "CreditsDepleted" }),
+      tells(402, "Your enrolled account does not have any credits to fulfill this request.", {
+        title: "CreditsDepleted",
+      }),
     );
     expect(await failure(publish(only(post(text("x"))), session))).toMatchObject({
       code: "PLATFORM_REJECTED",
@@ -283,18 +336,21 @@ describe("the same text twice", () => {
     expect(fake.posts.map(({ id }) => id)).toEqual([ref.id]);
   });
 
-  test.each([60_000, 3_600_000])("an older post of the same words, %i ms ago, is not this one: refused", async (ago) => {
-    const { fake, session } = await open();
-    fake.switches.clockAheadMs = -ago;
-    // A token from now is valid in the past too.
-    await publish({ ...only(post(text("good morning"))), at: new Date() }, session);
-    fake.switches.clockAheadMs = 0;
-    expect(await failure(publish(only(post(text("good morning"))), session))).toMatchObject({
-      code: "PLATFORM_REJECTED",
-      message: expect.stringContaining("same text twice"),
-    });
-    expect(fake.posts).toHaveLength(1);
-  });
+  test.each([60_000, 3_600_000])(
+    "an older post of the same words, %i ms ago, is not this one: refused",
+    async (ago) => {
+      const { fake, session } = await open();
+      fake.switches.clockAheadMs = -ago;
+      // A token from now is valid in the past too.
+      await publish({ ...only(post(text("good morning"))), at: new Date() }, session);
+      fake.switches.clockAheadMs = 0;
+      expect(await failure(publish(only(post(text("good morning"))), session))).toMatchObject({
+        code: "PLATFORM_REJECTED",
+        message: expect.stringContaining("same text twice"),
+      });
+      expect(fake.posts).toHaveLength(1);
+    },
+  );
 
   test("refused, and not yet in the timeline: still a refusal, never a second post", async () => {
     const { fake, session } = await open({ lagMs: 60_000 });
@@ -306,7 +362,8 @@ describe("the same text twice", () => {
 });
 
 describe("a lost answer", () => {
-  const awkward = "Look: https://www.example.com/a/b?x=1&y=<2> and example.org/ \n\n<b>bold</b> & “quoted” &amp; 👋 #tag @grace";
+  const awkward =
+    "Look: https://www.example.com/a/b?x=1&y=<2> and example.org/ \n\n<b>bold</b> & “quoted” &amp; 👋 #tag @grace";
 
   test.each(FAULTS_AFTER)("%s: lookup finds every part of a thread, and no other", async (fault) => {
     const { fake, session } = await open({ page: 2 });
@@ -342,15 +399,18 @@ describe("a lost answer", () => {
     expect(await found(request, session)).toBeUndefined();
   });
 
-  test.each([0, 3_600_000, -3_600_000])("X's clock is %i ms ahead: this post, not the one of an hour before", async (clockAheadMs) => {
-    const { fake, session } = await open({ clockAheadMs });
-    fake.seed({ text: "good morning", createdAt: new Date(fake.now() - 3_600_000) });
-    const request = only(post(text("good morning")));
-    expect(await found(request, session)).toBeUndefined();
-    const ref = await publish(request, session);
-    expect(await found(request, session)).toEqual(ref);
-    expect(await found(request, session, [ref.id])).toBeUndefined();
-  });
+  test.each([0, 3_600_000, -3_600_000])(
+    "X's clock is %i ms ahead: this post, not the one of an hour before",
+    async (clockAheadMs) => {
+      const { fake, session } = await open({ clockAheadMs });
+      fake.seed({ text: "good morning", createdAt: new Date(fake.now() - 3_600_000) });
+      const request = only(post(text("good morning")));
+      expect(await found(request, session)).toBeUndefined();
+      const ref = await publish(request, session);
+      expect(await found(request, session)).toEqual(ref);
+      expect(await found(request, session, [ref.id])).toBeUndefined();
+    },
+  );
 
   test("not another's words, parent, media, quoted post, repost, or unit", async () => {
     const { fake, session } = await open({ enterprise: true });
@@ -424,7 +484,10 @@ describe("remove", () => {
     const { fake, session } = await open({ deletes: false });
     const { id } = fake.seed({ text: "x" });
     const url = `https://x.com/ada_x/status/${id}`;
-    expect(await failure(x.remove({ id, url }, session))).toMatchObject({ code: "PLATFORM_REJECTED", hint: expect.stringContaining(url) });
+    expect(await failure(x.remove({ id, url }, session))).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      hint: expect.stringContaining(url),
+    });
   });
 });
 
@@ -477,7 +540,13 @@ test("X's own reason stands before its general words, and media are to blame onl
   if (!request) throw new Error("no unit");
   const ready = await prepared(request, session);
   const bad = await failure(
-    publish({ ...ready, unit: { ...ready.unit, body: { ...ready.unit.body, reply_settings: "nobody" } } as typeof ready.unit }, session),
+    publish(
+      {
+        ...ready,
+        unit: { ...ready.unit, body: { ...ready.unit.body, reply_settings: "nobody" } } as typeof ready.unit,
+      },
+      session,
+    ),
   );
   expect(String(bad)).toMatch(/reply_settings\] is none of .*: One or more parameters/);
   expect(String(bad)).not.toContain("about a day");

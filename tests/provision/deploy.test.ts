@@ -17,9 +17,15 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const variables = () => api.projects[0]?.environments.prod.variables ?? new Map<string, { value: string; isSecret: boolean }>();
+const variables = () =>
+  api.projects[0]?.environments.prod.variables ?? new Map<string, { value: string; isSecret: boolean }>();
 const trigger = () =>
-  triggerApi({ url: api.origin, token: api.token, fetch: (input, init) => fetch(input, init), sleep: async () => undefined });
+  triggerApi({
+    url: api.origin,
+    token: api.token,
+    fetch: (input, init) => fetch(input, init),
+    sleep: async () => undefined,
+  });
 const shipping =
   (tasks: readonly string[] = TASKS) =>
   async () =>
@@ -67,13 +73,17 @@ describe("deploying", () => {
   });
 
   test("a task that is missing, one that is not psn's, and nothing at all", async () => {
-    expect(await codeOf(deployTasks(deployment({ ship: shipping(TASKS.slice(1)) })))).toMatch(/^DEPLOY_FAILED: .*missing: prune/);
-    expect(await codeOf(deployTasks(deployment({ ship: async () => undefined, projectRef: api.addProject("other").ref })))).toMatch(
-      /^DEPLOY_FAILED: .*runs nothing/,
+    expect(await codeOf(deployTasks(deployment({ ship: shipping(TASKS.slice(1)) })))).toMatch(
+      /^DEPLOY_FAILED: .*missing: prune/,
     );
+    expect(
+      await codeOf(deployTasks(deployment({ ship: async () => undefined, projectRef: api.addProject("other").ref }))),
+    ).toMatch(/^DEPLOY_FAILED: .*runs nothing/);
     const third = api.addProject("third");
     const ship = async () => void api.deploy({ project: third, tasks: [...TASKS, "extra"].map((id) => ({ id })) });
-    expect(await codeOf(deployTasks(deployment({ projectRef: third.ref, ship })))).toMatch(/^DEPLOY_FAILED: .*not psn's: extra/);
+    expect(await codeOf(deployTasks(deployment({ projectRef: third.ref, ship })))).toMatch(
+      /^DEPLOY_FAILED: .*not psn's: extra/,
+    );
     expect(variables().has("PSN_DEPLOYED")).toBe(false);
   });
 
@@ -97,7 +107,8 @@ describe("deploying", () => {
   test("Docker is needed where the server does not build, and in no dry run", async () => {
     const tools = await scratch("tools");
     await symlink(Bun.which("node") ?? "", join(tools, "node"));
-    const needs = (url: string, dryRun = false) => codeOf(assertBuildTools({ url, environment: { PATH: tools }, dryRun }));
+    const needs = (url: string, dryRun = false) =>
+      codeOf(assertBuildTools({ url, environment: { PATH: tools }, dryRun }));
     expect(await needs("https://api.trigger.dev")).toBe("nothing");
     expect(await needs(api.origin, true)).toBe("nothing");
     expect(await needs(api.origin)).toMatch(/^DEPLOY_FAILED: .*Docker is not installed here$/);
@@ -127,7 +138,9 @@ describe("doctor", () => {
     },
   });
   const lines = async (of: VendorGround) =>
-    Object.fromEntries((await examineVendors(of)).map(({ name, status, said, fix }) => [name, `${status}: ${said} (${fix})`]));
+    Object.fromEntries(
+      (await examineVendors(of)).map(({ name, status, said, fix }) => [name, `${status}: ${said} (${fix})`]),
+    );
 
   beforeEach(() => {
     api.settings.apiOrigin = "https://trigger.example.com";
@@ -149,15 +162,20 @@ describe("doctor", () => {
     await trigger().setVariables(ref, { HUB_ENCRYPTION_KEY_OLD: "old-secret" }, true);
     await deployTasks(deployment({ ours: [] }));
     const { secrets, plain } = deployment();
-    const changed = async (more: Partial<NonNullable<VendorGround["trigger"]>>) => (await lines(ground(more)))["task settings"];
+    const changed = async (more: Partial<NonNullable<VendorGround["trigger"]>>) =>
+      (await lines(ground(more)))["task settings"];
     expect(await changed({ plain: { ...plain, PSN_WATCHDOG_MINUTES: "720" }, ours: [] })).toBe(
       "warn: production has other values than this hub for PSN_WATCHDOG_MINUTES (psn deploy)",
     );
     expect(await changed({ secrets: { ...secrets, DATABASE_URL: "postgres://a:hunter3@b/c" }, ours: [] })).toBe(
       "warn: production has other values than this hub for DATABASE_URL (psn deploy)",
     );
-    expect(await changed({})).toBe("warn: production has HUB_ENCRYPTION_KEY_OLD, which this hub does not set any more (psn deploy)");
-    expect(JSON.stringify(await lines(ground({ secrets: { ...secrets, DATABASE_URL: "x" } })))).not.toMatch(/hunter|old-secret/);
+    expect(await changed({})).toBe(
+      "warn: production has HUB_ENCRYPTION_KEY_OLD, which this hub does not set any more (psn deploy)",
+    );
+    expect(JSON.stringify(await lines(ground({ secrets: { ...secrets, DATABASE_URL: "x" } })))).not.toMatch(
+      /hunter|old-secret/,
+    );
   });
 
   test("production that somebody has paused, and where it is resumed", async () => {
@@ -168,7 +186,13 @@ describe("doctor", () => {
     );
   });
 
-  test.each(["http://localhost:8030", "http://127.0.0.1:8030", "http://[::1]:8030", "http://0.0.0.0:8030", "http://api.localhost"])(
+  test.each([
+    "http://localhost:8030",
+    "http://127.0.0.1:8030",
+    "http://[::1]:8030",
+    "http://0.0.0.0:8030",
+    "http://api.localhost",
+  ])(
     "a server that tells its tasks that it is at %s, which is a container itself in a container",
     async (apiOrigin) => {
       await deployTasks(deployment());
@@ -191,14 +215,17 @@ describe("doctor", () => {
     };
     api = await startTriggerApi({ execute, apiOrigin: "https://trigger.example.com" });
     ref = api.addProject("hub").ref;
-    const ship = async () => void api.deploy({ version: "20261123.1", tasks: TASKS.map((id) => ({ id, cron: "*/30 * * * *" })) });
+    const ship = async () =>
+      void api.deploy({ version: "20261123.1", tasks: TASKS.map((id) => ({ id, cron: "*/30 * * * *" })) });
     await deployTasks(deployment({ ship }));
     const looked = async () => {
       await api.fireCron("publish-due");
       await api.advance(5_000);
       return (await lines(ground()))["watchdog run"];
     };
-    expect(await looked()).toMatch(/^fail: the last one failed: no task .* at http:\/\/localhost:8030 \(set API_ORIGIN /);
+    expect(await looked()).toMatch(
+      /^fail: the last one failed: no task .* at http:\/\/localhost:8030 \(set API_ORIGIN /,
+    );
     expect(await looked()).toBe(`fail: the last one failed: DB_REFUSED: no (see it at ${api.origin})`);
     expect(await looked()).toBe("ok: the last one did not fail (null)");
   });
@@ -230,7 +257,9 @@ describe("doctor", () => {
       "trigger.dev": expect.stringMatching(/^fail: this token does not see proj_unknown/),
     });
     api.revoke(api.token);
-    expect(await lines(ground())).toEqual({ "trigger.dev": expect.stringMatching(/^fail: .*does not accept the token/) });
+    expect(await lines(ground())).toEqual({
+      "trigger.dev": expect.stringMatching(/^fail: .*does not accept the token/),
+    });
   });
 
   test("each way to Neon by itself, and a login that may too much", async () => {
@@ -240,7 +269,9 @@ describe("doctor", () => {
       trigger: undefined,
       ways: [
         way("neon over HTTP", async () => []),
-        way("neon over WebSocket", () => Promise.reject(new PsnError("DB_UNREACHABLE", "the database does not answer"))),
+        way("neon over WebSocket", () =>
+          Promise.reject(new PsnError("DB_UNREACHABLE", "the database does not answer")),
+        ),
         way("as the owner", async () => ["superuser"]),
       ],
     };

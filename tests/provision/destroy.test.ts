@@ -27,11 +27,13 @@ beforeEach(async () => {
       PSN_MADE: "neon-project:psn-1 trigger-project:psn-1",
     }),
   );
-  for (const name of ["DATABASE_URL", "HUB_ENCRYPTION_KEY", "MINE"]) variables().set(name, { value: "v", isSecret: true });
+  for (const name of ["DATABASE_URL", "HUB_ENCRYPTION_KEY", "MINE"])
+    variables().set(name, { value: "v", isSecret: true });
 });
 afterEach(() => Promise.all([api.stop(), neon.stop()]));
 
-const variables = () => api.projects[0]?.environments.prod.variables ?? new Map<string, { value: string; isSecret: boolean }>();
+const variables = () =>
+  api.projects[0]?.environments.prod.variables ?? new Map<string, { value: string; isSecret: boolean }>();
 const sleep = async () => undefined;
 const ground = (): Ground => {
   const file: HubFile = {
@@ -61,7 +63,8 @@ const destroy = async () => {
   const removals = await destroyHub(ground(), () => undefined);
   return Object.fromEntries(removals.map(({ what, how, note }) => [what, `${how}: ${note}`]));
 };
-const asked = (method: string) => api.requests.filter((request) => request.method === method).map(({ path }) => path.replace(ref, "REF"));
+const asked = (method: string) =>
+  api.requests.filter((request) => request.method === method).map(({ path }) => path.replace(ref, "REF"));
 
 test("a project that psn made goes with its variables: one request, and the token that stays valid is named", async () => {
   expect(planDestruction(ground()).map(({ what, how }) => `${how} ${what}`)).toEqual([
@@ -84,20 +87,23 @@ test("a project that psn made goes with its variables: one request, and the toke
 });
 
 describe("a server that has no DELETE for projects", () => {
-  test.each([false, "no route"] as const)("pauses production, and Neon's project goes all the same: %s", async (projectDelete) => {
-    api.settings.projectDelete = projectDelete;
-    const done = await destroy();
-    expect(done["trigger project"]).toMatch(/^stopped: .*production is paused; delete it in the dashboard$/);
-    expect(api.projects[0]?.environments.prod.paused).toBe(true);
-    expect([...variables().keys()]).toEqual(["MINE"]);
-    expect(asked("DELETE")).toEqual([
-      "/api/v1/projects/REF",
-      "/api/v1/projects/REF/envvars/prod/DATABASE_URL",
-      "/api/v1/projects/REF/envvars/prod/HUB_ENCRYPTION_KEY",
-    ]);
-    expect(neon.projects).toEqual([]);
-    expect([...held.keys()]).toEqual([]);
-  });
+  test.each([false, "no route"] as const)(
+    "pauses production, and Neon's project goes all the same: %s",
+    async (projectDelete) => {
+      api.settings.projectDelete = projectDelete;
+      const done = await destroy();
+      expect(done["trigger project"]).toMatch(/^stopped: .*production is paused; delete it in the dashboard$/);
+      expect(api.projects[0]?.environments.prod.paused).toBe(true);
+      expect([...variables().keys()]).toEqual(["MINE"]);
+      expect(asked("DELETE")).toEqual([
+        "/api/v1/projects/REF",
+        "/api/v1/projects/REF/envvars/prod/DATABASE_URL",
+        "/api/v1/projects/REF/envvars/prod/HUB_ENCRYPTION_KEY",
+      ]);
+      expect(neon.projects).toEqual([]);
+      expect([...held.keys()]).toEqual([]);
+    },
+  );
 
   test("nor a way to pause: the project is left, without anything of the hub in it, and Neon's project goes", async () => {
     Object.assign(api.settings, { projectDelete: "no route", pause: false });
@@ -111,13 +117,18 @@ describe("a server that has no DELETE for projects", () => {
 test("a project that was there before psn stays, without psn's variables; those that are not there are not asked for", async () => {
   held.set("PSN_MADE", "neon-project:psn-1");
   await destroy();
-  expect(asked("DELETE")).toEqual(["DATABASE_URL", "HUB_ENCRYPTION_KEY"].map((name) => `/api/v1/projects/REF/envvars/prod/${name}`));
+  expect(asked("DELETE")).toEqual(
+    ["DATABASE_URL", "HUB_ENCRYPTION_KEY"].map((name) => `/api/v1/projects/REF/envvars/prod/${name}`),
+  );
   expect(api.projects).toHaveLength(1);
 });
 
 test("a project that somebody has deleted meanwhile stops nothing", async () => {
   held.set("PSN_MADE", "neon-project:psn-1");
-  await fetch(`${api.origin}/api/v1/projects/${ref}`, { method: "DELETE", headers: { authorization: `Bearer ${api.token}` } });
+  await fetch(`${api.origin}/api/v1/projects/${ref}`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${api.token}` },
+  });
   api.requests.length = 0;
   await destroy();
   expect(neon.projects).toEqual([]);

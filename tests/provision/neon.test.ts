@@ -54,7 +54,8 @@ async function failure(run: Promise<unknown>): Promise<PsnError> {
 }
 
 const wish = (more: Partial<NeonWish> = {}): NeonWish => ({ newName: "psn-3fa9c1", ...more });
-const made = () => neon.requests.filter(({ method }) => method !== "GET").map(({ method, path }) => `${method} ${path}`);
+const made = () =>
+  neon.requests.filter(({ method }) => method !== "GET").map(({ method, path }) => `${method} ${path}`);
 
 describe("the double", () => {
   test("is a judge that can say no", () => {
@@ -124,8 +125,12 @@ describe("the adapter", () => {
   });
 
   test("what Neon says about the key or the name is not repeated", async () => {
-    neon.faults.push({ fault: { kind: "answer", status: 400, body: { message: `no ${neon.apiKey} for my-secret-name`, code: "" } } });
-    const said = await failure(connect().create({ name: "my-secret-name", region: undefined, organizationId: undefined }));
+    neon.faults.push({
+      fault: { kind: "answer", status: 400, body: { message: `no ${neon.apiKey} for my-secret-name`, code: "" } },
+    });
+    const said = await failure(
+      connect().create({ name: "my-secret-name", region: undefined, organizationId: undefined }),
+    );
     expect(said).toMatchObject({ code: "VENDOR_REFUSED", message: expect.not.stringContaining("my-secret-name") });
   });
 
@@ -143,7 +148,10 @@ describe("the adapter", () => {
     const mine = await neon.addProject("mine");
     mine.hasFailed = true;
     expect(await connect().ownerUrl(mine.id, undefined)).toBe(OWNER);
-    neon.faults.push({ fault: { kind: "answer", status: 200, body: { operations: [{ status: "failed" }] } }, on: /operations/ });
+    neon.faults.push({
+      fault: { kind: "answer", status: 200, body: { operations: [{ status: "failed" }] } },
+      on: /operations/,
+    });
     expect(await failure(connect().create({ name: "a", region: undefined, organizationId: undefined }))).toMatchObject({
       code: "VENDOR_REFUSED",
     });
@@ -167,7 +175,10 @@ describe("the adapter", () => {
     expect(await failure(connect().organizations())).toMatchObject({ code: "VENDOR_UNREACHABLE" });
     neon = await startNeonConsole(async () => OWNER);
     neon.faults.push({ fault: { kind: "answer", status: 200, body: { hello: "world" } } });
-    expect(await failure(connect().organizations())).toMatchObject({ code: "VENDOR_CHANGED", hint: "psn config get NEON_API_HOST" });
+    expect(await failure(connect().organizations())).toMatchObject({
+      code: "VENDOR_CHANGED",
+      hint: "psn config get NEON_API_HOST",
+    });
   });
 
   test("a project of another organisation is none of ours", async () => {
@@ -181,27 +192,37 @@ describe("the adapter", () => {
     const [organization] = await connect().organizations();
     neon.requests.length = 0;
     await provisionNeon(connect(), file, wish({ region: "aws-eu-central-1" }));
-    const planned = plannedNeonCalls({ newName: "psn-3fa9c1", region: "aws-eu-central-1", organization: organization?.id }, neon.host);
+    const planned = plannedNeonCalls(
+      { newName: "psn-3fa9c1", region: "aws-eu-central-1", organization: organization?.id },
+      neon.host,
+    );
     const kind = ({ method, url }: { readonly method: string; readonly url: string }) =>
       `${method} ${new URL(url).pathname.replaceAll(/(projects|branches)\/[^/]+/g, "$1/X")}`;
     const done = new Set(neon.requests.map(({ method, path }) => kind({ method, url: `http://neon${path}` })));
     // It looks for the name only where one was named or an earlier run was stopped.
     expect(new Set(planned.map(kind)).symmetricDifference(done)).toEqual(new Set(["GET /api/v2/projects"]));
-    expect(neon.requests.find(({ method }) => method === "POST")?.body).toEqual(planned.find(({ method }) => method === "POST")?.body);
+    expect(neon.requests.find(({ method }) => method === "POST")?.body).toEqual(
+      planned.find(({ method }) => method === "POST")?.body,
+    );
   });
 });
 
 describe("the use case", () => {
   test("makes a project, and the second run makes nothing", async () => {
     const file = memory({ PSN_MADE: "trigger-project:x" });
-    expect(await provisionNeon(connect(), file, wish())).toEqual({ steps: [{ what: "neon project", did: "made" }], databaseUrl: OWNER });
+    expect(await provisionNeon(connect(), file, wish())).toEqual({
+      steps: [{ what: "neon project", did: "made" }],
+      databaseUrl: OWNER,
+    });
     expect(Object.fromEntries(file.kept)).toEqual({
       PSN_MADE: "trigger-project:x neon-project:psn-3fa9c1",
       NEON_PROJECT_ID: neon.projects[0]?.id,
     });
     neon.requests.length = 0;
     const writes = file.writes;
-    expect((await provisionNeon(connect(), file, wish({ newName: "psn-other" }))).steps).toEqual([{ what: "neon project", did: "kept" }]);
+    expect((await provisionNeon(connect(), file, wish({ newName: "psn-other" }))).steps).toEqual([
+      { what: "neon project", did: "kept" },
+    ]);
     expect([made(), file.writes]).toEqual([[], writes]);
   });
 
@@ -220,7 +241,9 @@ describe("the use case", () => {
     for (const when of ["after", "before"] as const) {
       const file = memory();
       neon.faults.push({ fault: { kind: "drop", when }, on: /POST/ });
-      expect(await failure(provisionNeon(connect(), file, wish({ newName: `psn-${when}` })))).toMatchObject({ code: "VENDOR_UNREACHABLE" });
+      expect(await failure(provisionNeon(connect(), file, wish({ newName: `psn-${when}` })))).toMatchObject({
+        code: "VENDOR_UNREACHABLE",
+      });
       expect((await provisionNeon(connect(), file, wish())).steps[0]?.did).toBe("made");
       expect(neon.projects.filter(({ name }) => name === `psn-${when}`)).toHaveLength(1);
     }
@@ -270,11 +293,18 @@ describe("the use case", () => {
     for (const organization of ["Cy", undefined])
       await provisionNeon(connect(key), memory(Object.fromEntries(file.kept)), wish({ organization }));
     expect(neon.projects).toHaveLength(1);
-    expect((await provisionNeon(connect(key), memory(), wish({ project: neon.projects[0]?.id }))).steps[0]?.did).toBe("adopted");
+    expect((await provisionNeon(connect(key), memory(), wish({ project: neon.projects[0]?.id }))).steps[0]?.did).toBe(
+      "adopted",
+    );
   });
 
   test("a hub with a database whose project was forgotten gets no second one", async () => {
-    const values = { PSN_MADE: "neon-project:psn-old", DATABASE_OWNER_URL: OWNER, DATABASE_URL: "postgres://a:b@c/d", PSN_USER: "u" };
+    const values = {
+      PSN_MADE: "neon-project:psn-old",
+      DATABASE_OWNER_URL: OWNER,
+      DATABASE_URL: "postgres://a:b@c/d",
+      PSN_USER: "u",
+    };
     expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
     expect(neon.projects).toEqual([]);
     const left = await neon.addProject("psn-old");
@@ -300,7 +330,9 @@ describe("the use case", () => {
     await provisionNeon(connect(), file, wish({ project: "blog" }));
     expect(neon.projects.map(({ name }) => name)).toEqual(["blog"]);
     expect(file.get("PSN_MADE")).toBe("neon-project:blog");
-    expect(await failure(provisionNeon(connect(), memory(), wish({ project: "My New" })))).toMatchObject({ code: "INPUT_INVALID" });
+    expect(await failure(provisionNeon(connect(), memory(), wish({ project: "My New" })))).toMatchObject({
+      code: "INPUT_INVALID",
+    });
   });
 
   test("two of a name: says which", async () => {
@@ -321,10 +353,12 @@ describe("the use case", () => {
     };
     expect(await to()).toContain("database_name=app&role_name=app_owner&pooled=false");
     expect(await to("psn")).toContain("database_name=psn&role_name=ada");
-    expect(await failure(provisionNeon(connect(), memory(), wish({ project: mine.id, database: "no" })))).toMatchObject({
-      code: "NOT_FOUND",
-      hint: expect.stringContaining("app, psn"),
-    });
+    expect(await failure(provisionNeon(connect(), memory(), wish({ project: mine.id, database: "no" })))).toMatchObject(
+      {
+        code: "NOT_FOUND",
+        hint: expect.stringContaining("app, psn"),
+      },
+    );
   });
 
   test("several organisations: asks which; none: the key says where", async () => {
@@ -334,7 +368,9 @@ describe("the use case", () => {
       code: "INPUT_REQUIRED",
       message: expect.stringContaining("(Cy)"),
     });
-    expect(await failure(provisionNeon(connect(both), memory(), wish({ organization: "Dee" })))).toMatchObject({ code: "INPUT_INVALID" });
+    expect(await failure(provisionNeon(connect(both), memory(), wish({ organization: "Dee" })))).toMatchObject({
+      code: "INPUT_INVALID",
+    });
     await provisionNeon(connect(both), memory(), wish({ organization: "Bob" }));
     expect(neon.projects[0]).toMatchObject({ organization: bob });
   });
@@ -356,7 +392,9 @@ describe("the use case", () => {
         hint: expect.stringContaining("psn config set NEON_PROJECT_ID --unset"),
       });
     const mine = await neon.addProject("mine");
-    expect(await failure(provisionNeon(connect(), memory({ NEON_PROJECT_ID: mine.id }), wish({ project: "other" })))).toMatchObject({
+    expect(
+      await failure(provisionNeon(connect(), memory({ NEON_PROJECT_ID: mine.id }), wish({ project: "other" }))),
+    ).toMatchObject({
       code: "STATE_CONFLICT",
     });
   });

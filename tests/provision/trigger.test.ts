@@ -26,7 +26,8 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const connect = (token = api.token, via: Fetch = fetch): TriggerDev => triggerApi({ url: api.origin, token, fetch: via, sleep });
+const connect = (token = api.token, via: Fetch = fetch): TriggerDev =>
+  triggerApi({ url: api.origin, token, fetch: via, sleep });
 const asked = () => api.requests.map(({ method, path }) => `${method} ${path}`);
 const slug = () => api.organizations[0]?.slug ?? "";
 
@@ -116,8 +117,16 @@ describe("Trigger.dev's API", () => {
       hint: expect.stringContaining(`${api.origin}/account/tokens`),
     });
     const key = api.addProject("hub").environments.prod.secretKey;
-    expect(await failure(connect(key).whoAmI())).toMatchObject({ code: "VENDOR_AUTH", message: expect.stringContaining("secret key") });
-    const cloud = triggerApi({ url: "https://api.trigger.dev", token: "x", fetch: async () => Response.json({}, { status: 401 }), sleep });
+    expect(await failure(connect(key).whoAmI())).toMatchObject({
+      code: "VENDOR_AUTH",
+      message: expect.stringContaining("secret key"),
+    });
+    const cloud = triggerApi({
+      url: "https://api.trigger.dev",
+      token: "x",
+      fetch: async () => Response.json({}, { status: 401 }),
+      sleep,
+    });
     expect((await failure(cloud.whoAmI())).hint).toContain("https://cloud.trigger.dev/account/tokens");
   });
 
@@ -145,12 +154,15 @@ describe("Trigger.dev's API", () => {
     });
   });
 
-  test.each(["drop-before", "cut-after", "500-before", "503-before", "429"] as const)("reads again after %s", async (what) => {
-    api.faults.push({ what }, { what });
-    expect(await connect().organizations()).toHaveLength(1);
-    expect(api.requests).toHaveLength(3);
-    expect(slept).toHaveLength(2);
-  });
+  test.each(["drop-before", "cut-after", "500-before", "503-before", "429"] as const)(
+    "reads again after %s",
+    async (what) => {
+      api.faults.push({ what }, { what });
+      expect(await connect().organizations()).toHaveLength(1);
+      expect(api.requests).toHaveLength(3);
+      expect(slept).toHaveLength(2);
+    },
+  );
 
   test("waits as long as the server's window says", async () => {
     api.faults.push({ what: "429" });
@@ -210,9 +222,15 @@ describe("Trigger.dev's API", () => {
   test("repeats the vendor's reason, and nothing of what was sent", async () => {
     const { ref } = api.addProject("hub");
     const echo: Fetch = async (_url, init) =>
-      Response.json({ error: `bad\nvalue hush-hush\tby ${new Headers(init?.headers).get("authorization")}` }, { status: 400 });
+      Response.json(
+        { error: `bad\nvalue hush-hush\tby ${new Headers(init?.headers).get("authorization")}` },
+        { status: 400 },
+      );
     const error = await failure(connect(api.token, echo).setVariables(ref, { S: "hush-hush" }, true));
-    expect(error).toMatchObject({ code: "VENDOR_REFUSED", message: expect.stringContaining("bad value ••• by Bearer •••") });
+    expect(error).toMatchObject({
+      code: "VENDOR_REFUSED",
+      message: expect.stringContaining("bad value ••• by Bearer •••"),
+    });
     expect(told(error)).not.toContain("hush-hush");
     expect(told(error)).not.toContain(api.token);
     const broken: Fetch = async (_url, init) => {
@@ -283,7 +301,11 @@ describe("a hub's project", () => {
     expect(writes).toHaveLength(before[1]);
     const written = api.requests.slice(before[0]).filter(({ method }) => method !== "GET");
     expect(written.map(({ path }) => path)).toEqual([`/api/v1/projects/${project?.ref}/envvars/prod/import`]);
-    expect(await did(file, { ...WISH, secrets: {} })).toEqual(["trigger project: kept", "trigger key: kept", "trigger variables: kept"]);
+    expect(await did(file, { ...WISH, secrets: {} })).toEqual([
+      "trigger project: kept",
+      "trigger key: kept",
+      "trigger variables: kept",
+    ]);
   });
 
   test("that was stopped at any write is finished by another run, and made once", async () => {
@@ -312,7 +334,9 @@ describe("a hub's project", () => {
           return response;
         };
         const dead: HubFile = { get: file.get, set: (values) => dying(() => file.set(values)) };
-        const first = await provisionTrigger(connect(api.token, after ? late : mortal), dead, WISH).catch(() => "died" as const);
+        const first = await provisionTrigger(connect(api.token, after ? late : mortal), dead, WISH).catch(
+          () => "died" as const,
+        );
         if (first !== "died" && writes < dieAt) break;
         stops += 1;
         // Another run makes up another name; the first one's counts.
@@ -343,7 +367,10 @@ describe("a hub's project", () => {
     const { file } = memory({ TRIGGER_PROJECT_REF: ref });
     const wish = { ...WISH, plain: { PSN_WATCHDOG_MINUTES: "10", PSN_USER: "ada" } };
     set("PSN_DEPLOYED", "1.2.3 20261123.1");
-    expect(await provisionTrigger(connect(), file, wish)).toMatchObject({ deployed: "1.2.3 20261123.1", needsBuild: true });
+    expect(await provisionTrigger(connect(), file, wish)).toMatchObject({
+      deployed: "1.2.3 20261123.1",
+      needsBuild: true,
+    });
     expect([minutes(), environments.prod.variables.get("PSN_USER")?.value]).toEqual(["5", "ada"]);
     environments.prod.variables.delete("PSN_DEPLOYED");
     expect(await provisionTrigger(connect(), file, wish)).toMatchObject({ deployed: undefined, needsBuild: false });
@@ -437,9 +464,15 @@ describe("a hub's project", () => {
   });
 
   test("of another account is not touched, and a hub keeps the one it has", async () => {
-    const theirs = api.addProject("hub", api.addOrganization({ title: "Eve", members: [api.addUser("eve@example.com")] }));
+    const theirs = api.addProject(
+      "hub",
+      api.addOrganization({ title: "Eve", members: [api.addUser("eve@example.com")] }),
+    );
     const { file, writes } = memory({ TRIGGER_PROJECT_REF: theirs.ref });
-    expect(await failure(did(file))).toMatchObject({ code: "VENDOR_REFUSED", message: expect.stringContaining("another account") });
+    expect(await failure(did(file))).toMatchObject({
+      code: "VENDOR_REFUSED",
+      message: expect.stringContaining("another account"),
+    });
     const mine = api.addProject("mine");
     const own = memory({ TRIGGER_PROJECT_REF: mine.ref });
     expect(await failure(did(own.file, { ...WISH, project: "other" }))).toMatchObject({ code: "STATE_CONFLICT" });
@@ -452,7 +485,11 @@ describe("a hub's project", () => {
     environments.prod.variables.set("PSN_USER", { value: "eve", isSecret: false });
     environments.prod.variables.set("PSN_DRIVER", { value: "neon-http", isSecret: false });
     const { file, held } = memory({ TRIGGER_PROJECT_REF: ref, TRIGGER_SECRET_KEY: "tr_prod_old" });
-    expect(await did(file, { ...WISH, secrets: {} })).toEqual(["trigger project: kept", "trigger key: made", "trigger variables: set"]);
+    expect(await did(file, { ...WISH, secrets: {} })).toEqual([
+      "trigger project: kept",
+      "trigger key: made",
+      "trigger variables: set",
+    ]);
     expect(held.get("TRIGGER_SECRET_KEY")).toBe(environments.prod.secretKey);
     expect(api.requests.at(-1)?.body).toEqual({ variables: { PSN_USER: "ada" }, override: true, isSecret: false });
   });
@@ -464,7 +501,11 @@ describe("a hub's project", () => {
         api.faults.push(...Array.from({ length: 9 }, () => ({ what, on })));
         const { file } = memory();
         const error = await failure(did(file));
-        const secrets = [api.token, ...Object.values(SECRETS), api.projects[0]?.environments.prod.secretKey ?? api.token];
+        const secrets = [
+          api.token,
+          ...Object.values(SECRETS),
+          api.projects[0]?.environments.prod.secretKey ?? api.token,
+        ];
         for (const secret of secrets) expect(told(error)).not.toContain(secret);
         expect(error.hint).toBeTruthy();
       }
@@ -472,8 +513,14 @@ describe("a hub's project", () => {
   });
 
   test("is planned before its variables are known", () => {
-    const bodies = plannedTriggerCalls({ newName: "psn-…" }, "https://api.trigger.dev").flatMap(({ body }) => body ?? []);
-    expect(bodies).toEqual([{ name: "psn-…" }, { override: true, isSecret: true }, { override: true, isSecret: false }]);
+    const bodies = plannedTriggerCalls({ newName: "psn-…" }, "https://api.trigger.dev").flatMap(
+      ({ body }) => body ?? [],
+    );
+    expect(bodies).toEqual([
+      { name: "psn-…" },
+      { override: true, isSecret: true },
+      { override: true, isSecret: false },
+    ]);
   });
 
   test.each([
@@ -548,10 +595,13 @@ describe("logging in", () => {
     const seen: number[] = [];
     const knock = (path: string, host?: string) =>
       new Promise<number>((resolve, reject) => {
-        const asking = request({ port: portOf(), host: "127.0.0.1", path, headers: host === undefined ? {} : { host } }, (response) => {
-          response.resume();
-          resolve(response.statusCode ?? 0);
-        });
+        const asking = request(
+          { port: portOf(), host: "127.0.0.1", path, headers: host === undefined ? {} : { host } },
+          (response) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          },
+        );
         asking.on("error", reject).end();
       });
     const token = await login({
@@ -559,7 +609,11 @@ describe("logging in", () => {
         const right = api.approve(url).callback ?? "";
         const { pathname, search } = new URL(right);
         seen.push(await knock("/"), await knock("/callback"), await knock("/callback?approval_code=wr0ng"));
-        seen.push(await knock("/callback?approval_code=%00%22"), await knock(pathname + search, "evil.example"), await visit(right));
+        seen.push(
+          await knock("/callback?approval_code=%00%22"),
+          await knock(pathname + search, "evil.example"),
+          await visit(right),
+        );
       },
     });
     expect(token).toBe(api.token);
@@ -591,8 +645,12 @@ describe("logging in", () => {
   });
 
   test("ends when the user gives up, or pastes wrong again and again", async () => {
-    expect(await failure(login({ callback: false, paste: async () => undefined }))).toMatchObject({ code: "INTERRUPTED" });
-    const wrong = await failure(login({ callback: false, openBrowser: async (url) => api.approve(url), paste: async () => "AAAA" }));
+    expect(await failure(login({ callback: false, paste: async () => undefined }))).toMatchObject({
+      code: "INTERRUPTED",
+    });
+    const wrong = await failure(
+      login({ callback: false, openBrowser: async (url) => api.approve(url), paste: async () => "AAAA" }),
+    );
     expect(wrong).toMatchObject({ code: "VENDOR_AUTH", hint: expect.stringContaining("/account/tokens") });
   });
 
@@ -600,7 +658,10 @@ describe("logging in", () => {
     beforeEach(() => start({ pkce: false }));
 
     test("asks until there is a token, through bad weather", async () => {
-      api.faults.push(...Array.from({ length: 5 }, () => ({ what: "429", on: /token$/ }) as const), { what: "drop-after", on: /token$/ });
+      api.faults.push(...Array.from({ length: 5 }, () => ({ what: "429", on: /token$/ }) as const), {
+        what: "drop-after",
+        on: /token$/,
+      });
       let address = "";
       const asking = login({
         openBrowser: async (url) => {
@@ -613,7 +674,9 @@ describe("logging in", () => {
     });
 
     test("ends when the user says no", async () => {
-      expect(await failure(login({ openBrowser: async (url) => api.deny(url) }))).toMatchObject({ code: "VENDOR_AUTH" });
+      expect(await failure(login({ openBrowser: async (url) => api.deny(url) }))).toMatchObject({
+        code: "VENDOR_AUTH",
+      });
     });
 
     test("ends when the code is too old", async () => {
@@ -624,29 +687,34 @@ describe("logging in", () => {
     });
   });
 
-  test.each(["callback", "paste", "poll"])("takes ten minutes at most, and stops when it is told to: %s", async (way) => {
-    await start({ pkce: way !== "poll" });
-    const never = { callback: way !== "paste", paste: () => new Promise<string>(() => undefined) };
-    const late = failure(login(never));
-    while (api.requests.length === 0) await wait(5);
-    pass();
-    expect(await late).toMatchObject({ code: "VENDOR_AUTH", message: expect.stringContaining("ten minutes") });
-    if (way === "callback") await expect(visit(`http://127.0.0.1:${portOf()}/callback`)).rejects.toThrow();
+  test.each(["callback", "paste", "poll"])(
+    "takes ten minutes at most, and stops when it is told to: %s",
+    async (way) => {
+      await start({ pkce: way !== "poll" });
+      const never = { callback: way !== "paste", paste: () => new Promise<string>(() => undefined) };
+      const late = failure(login(never));
+      while (api.requests.length === 0) await wait(5);
+      pass();
+      expect(await late).toMatchObject({ code: "VENDOR_AUTH", message: expect.stringContaining("ten minutes") });
+      if (way === "callback") await expect(visit(`http://127.0.0.1:${portOf()}/callback`)).rejects.toThrow();
 
-    const stop = new AbortController();
-    const stopped = failure(login({ ...never, signal: stop.signal }));
-    await wait(30);
-    stop.abort();
-    expect(await stopped).toMatchObject({ code: "INTERRUPTED", exit: 130 });
-    expect(await failure(login({ ...never, signal: stop.signal }))).toMatchObject({ code: "INTERRUPTED" });
-  });
+      const stop = new AbortController();
+      const stopped = failure(login({ ...never, signal: stop.signal }));
+      await wait(30);
+      stop.abort();
+      expect(await stopped).toMatchObject({ code: "INTERRUPTED", exit: 130 });
+      expect(await failure(login({ ...never, signal: stop.signal }))).toMatchObject({ code: "INTERRUPTED" });
+    },
+  );
 
   test("does not hang on a server that is away, strange, or hands out something else", async () => {
     api.faults.push({ what: "strange-after" });
     expect(await failure(login())).toMatchObject({ code: "VENDOR_CHANGED" });
     const odd: Fetch = async (url, init) =>
       String(url).endsWith("/token") ? Response.json({ token: { token: "s3cret-of-another-kind" } }) : fetch(url, init);
-    const error = await failure(login({ fetch: odd, openBrowser: async (url) => void visit(api.approve(url).callback).catch(() => 0) }));
+    const error = await failure(
+      login({ fetch: odd, openBrowser: async (url) => void visit(api.approve(url).callback).catch(() => 0) }),
+    );
     expect(error).toMatchObject({ code: "VENDOR_CHANGED" });
     expect(told(error)).not.toContain("s3cret");
     await api.down();

@@ -39,7 +39,8 @@ test("a webhook cannot be asked: without a terminal it becomes unconfirmed, and 
 
 test("at a terminal a person is asked, one by one", async () => {
   const { hub, other, sent } = await start();
-  for (const text of ["is out", "is not", "who knows"]) await json(hub, ["post", text, "--to", "webhook", "--in", "1s", "--no-wait"]);
+  for (const text of ["is out", "is not", "who knows"])
+    await json(hub, ["post", text, "--to", "webhook", "--in", "1s", "--no-wait"]);
   copy(hub, other);
   // Until the last of them is due.
   await Bun.sleep(1_100);

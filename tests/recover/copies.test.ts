@@ -57,7 +57,10 @@ test("a copy beside its original publishes nothing before it is told so: two wor
   const doctor = await psn(["doctor", "--offline"], { cwd: other });
   expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/fail\s+hub .*copy.*→ psn recover/)]);
   // Consent comes first.
-  expect(await psn(["recover"], { cwd: other })).toMatchObject({ code: 2, stderr: expect.stringContaining("(INPUT_REQUIRED)") });
+  expect(await psn(["recover"], { cwd: other })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("(INPUT_REQUIRED)"),
+  });
   expect(await states(other)).toEqual(["held HUB_COPIED"]);
   expect(await recover(other)).toMatchObject({ code: 0, became: ["published"] });
   expect((await psn(["doctor", "--offline"], { cwd: other })).code).toBe(0);
@@ -67,34 +70,38 @@ test("a copy beside its original publishes nothing before it is told so: two wor
   expect(texts()).toEqual(["hello", "from the copy"]);
 });
 
-test.each(["into a new folder", "over the old one", "its data alone"])("a folder restored from before a publish (%s)", async (how) => {
-  const { hub, other, texts } = await start();
-  await soon("published since", hub);
-  await json(hub, ["post", "still to come", "--to", "mastodon", "--in", "1d"]);
-  copy(hub, other);
-  await work([hub], () => texts().length > 0);
-  expect(texts()).toEqual(["published since"]);
-  const restored = how === "into a new folder" ? `${hub}-restored` : hub;
-  if (how === "into a new folder") copy(other, restored);
-  if (how === "over the old one") {
-    // As rsync does it: folders stay, what is in them becomes the backup's.
-    const state = join(hub, "data", "pgdata");
-    for (const name of ["base", "global", "pg_wal", "pg_xact", "pg_multixact"]) rmSync(join(state, name), { recursive: true });
-    copy(`${other}/.`, hub);
-  }
-  if (how === "its data alone") {
-    rmSync(join(hub, "data"), { recursive: true });
-    copy(join(other, "data"), join(hub, "data"));
-  }
-  await work([restored], () => false);
-  expect(texts()).toEqual(["published since"]);
-  const found = documentOf(await psn(["recover", "--dry-run", "--json"], { cwd: restored }))["found"];
-  expect(found).toBe(how === "over the old one" ? "turned back" : "copied");
-  expect(await recover(restored)).toMatchObject({ code: 0, became: ["published", "scheduled"] });
-  await work([restored], quiet(restored));
-  expect(texts()).toEqual(["published since"]);
-  expect((await states(restored)).toSorted()).toEqual(["published", "scheduled"]);
-});
+test.each(["into a new folder", "over the old one", "its data alone"])(
+  "a folder restored from before a publish (%s)",
+  async (how) => {
+    const { hub, other, texts } = await start();
+    await soon("published since", hub);
+    await json(hub, ["post", "still to come", "--to", "mastodon", "--in", "1d"]);
+    copy(hub, other);
+    await work([hub], () => texts().length > 0);
+    expect(texts()).toEqual(["published since"]);
+    const restored = how === "into a new folder" ? `${hub}-restored` : hub;
+    if (how === "into a new folder") copy(other, restored);
+    if (how === "over the old one") {
+      // As rsync does it: folders stay, what is in them becomes the backup's.
+      const state = join(hub, "data", "pgdata");
+      for (const name of ["base", "global", "pg_wal", "pg_xact", "pg_multixact"])
+        rmSync(join(state, name), { recursive: true });
+      copy(`${other}/.`, hub);
+    }
+    if (how === "its data alone") {
+      rmSync(join(hub, "data"), { recursive: true });
+      copy(join(other, "data"), join(hub, "data"));
+    }
+    await work([restored], () => false);
+    expect(texts()).toEqual(["published since"]);
+    const found = documentOf(await psn(["recover", "--dry-run", "--json"], { cwd: restored }))["found"];
+    expect(found).toBe(how === "over the old one" ? "turned back" : "copied");
+    expect(await recover(restored)).toMatchObject({ code: 0, became: ["published", "scheduled"] });
+    await work([restored], quiet(restored));
+    expect(texts()).toEqual(["published since"]);
+    expect((await states(restored)).toSorted()).toEqual(["published", "scheduled"]);
+  },
+);
 
 test("what the copy has and no other life has published goes out after recovering, once", async () => {
   const { hub, other, texts } = await start();

@@ -7,7 +7,10 @@ import type { MastodonFake } from "../support/mastodon.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { documentOf, forgetfulServer, json, psn, quiet, scratch, work } from "./stage.ts";
 
-/* A hub on a Postgres that is restored: from a dump, which makes another database of it, and from the files of a stopped server. */
+/*
+ * A hub on a Postgres that is restored: from a dump, which makes another database of it, and from the files of a
+ * stopped server.
+ */
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -62,7 +65,10 @@ test("a dump that is restored is another database", async () => {
   await soon(hub, "published since");
   await asSuperuser(`CREATE DATABASE ${database}_dump TEMPLATE ${database}`);
   await work([hub], () => texts().length > 0);
-  await asSuperuser(`ALTER DATABASE ${database} RENAME TO ${database}_old`, `ALTER DATABASE ${database}_dump RENAME TO ${database}`);
+  await asSuperuser(
+    `ALTER DATABASE ${database} RENAME TO ${database}_old`,
+    `ALTER DATABASE ${database}_dump RENAME TO ${database}`,
+  );
   // A machine that has never seen it is told by the database itself.
   const fresh = await another(hub);
   await work([fresh], () => false);

@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openStage, type Stage } from "../engine/stage.ts";
 import { asOwner } from "../support/databases.ts";
 
-/* What becomes of each delivery, by what its platform can tell. The other life is this very database, turned back by hand. */
+/*
+ * What becomes of each delivery, by what its platform can tell. The other life is this very database, turned back by
+ * hand.
+ */
 
 let stage: Stage;
 beforeAll(async () => {
@@ -18,22 +21,34 @@ afterAll(() => stage?.db.close());
 async function turnBack(): Promise<void> {
   await asOwner(
     stage.db,
-    "UPDATE psn.delivery_units SET state = 'waiting', sent_at = NULL, prepared = NULL, handle = NULL, ref_id = NULL, ref_url = NULL, published_at = NULL",
+    "UPDATE psn.delivery_units SET state = 'waiting', sent_at = NULL, prepared = NULL, handle = NULL, ref_id = " +
+      "NULL, ref_url = NULL, published_at = NULL",
   );
-  await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'scheduled', published_at = NULL, attempt = 0 WHERE state <> 'cancelled'");
+  await asOwner(
+    stage.db,
+    "UPDATE psn.deliveries SET state = 'scheduled', published_at = NULL, attempt = 0 WHERE state <> 'cancelled'",
+  );
   await stage.world.stores.incarnation.part("turned back", stage.world.newId());
 }
 
 function notes(): NoteFiles & { readonly written: (string | null)[] } {
   const written: (string | null)[] = [];
   const read = (): Notes => ({ id: written.at(-1), next: undefined, moved: false, folder: undefined, seen: 0 });
-  return { embedded: false, read, write: (id) => void written.push(id), noteSeen: () => undefined, alone: (work) => work(), written };
+  return {
+    embedded: false,
+    read,
+    write: (id) => void written.push(id),
+    noteSeen: () => undefined,
+    alone: (work) => work(),
+    written,
+  };
 }
 const recover = async (): Promise<readonly Step[]> => {
   const { world, userId } = stage;
   return recoverHub({ world, notes: notes(), users: [userId], signal: new AbortController().signal });
 };
-const became = (steps: readonly Step[]) => Object.fromEntries(steps.map(({ delivery, becomes }) => [delivery.platform, becomes]));
+const became = (steps: readonly Step[]) =>
+  Object.fromEntries(steps.map(({ delivery, becomes }) => [delivery.platform, becomes]));
 const clear = () => asOwner(stage.db, "DELETE FROM psn.posts");
 
 describe("after a hub was turned back", () => {
@@ -52,7 +67,12 @@ describe("after a hub was turned back", () => {
       blind: "unconfirmed",
     });
     expect(await stage.run()).toEqual([]);
-    expect(became(await recover())).toEqual({ chosen: "published", keyed: "published", searched: "published", blind: "unconfirmed" });
+    expect(became(await recover())).toEqual({
+      chosen: "published",
+      keyed: "published",
+      searched: "published",
+      blind: "unconfirmed",
+    });
     expect(await world.stores.incarnation.look()).toMatchObject({ parted: undefined });
     await stage.due();
     await stage.run();
@@ -65,7 +85,12 @@ describe("after a hub was turned back", () => {
     const accounts = await stage.world.stores.accounts.list(stage.userId);
     await stage.post(accounts, { texts: ["not out"] });
     await turnBack();
-    expect(became(await recover())).toEqual({ chosen: "scheduled", keyed: "scheduled", searched: "unconfirmed", blind: "unconfirmed" });
+    expect(became(await recover())).toEqual({
+      chosen: "scheduled",
+      keyed: "scheduled",
+      searched: "unconfirmed",
+      blind: "unconfirmed",
+    });
     await stage.run();
     expect(stage.remote.posts.slice(before).map(({ text }) => text)).toEqual(["not out", "not out"]);
     await clear();
@@ -92,7 +117,9 @@ describe("after a hub was turned back", () => {
   });
 
   test("a platform that does not answer leaves it to a person, and what was held for its user is asked for too", async () => {
-    const accounts = (await stage.world.stores.accounts.list(stage.userId)).filter(({ platform }) => platform === "keyed");
+    const accounts = (await stage.world.stores.accounts.list(stage.userId)).filter(
+      ({ platform }) => platform === "keyed",
+    );
     await stage.post(accounts, { texts: ["late"] });
     await stage.run();
     const before = stage.remote.posts.length;
@@ -115,7 +142,9 @@ describe("after a hub was turned back", () => {
     const [id = ""] = await stage.post(accounts, { texts });
     await stage.run();
     const before = stage.remote.posts.length;
-    const [one, two] = stage.remote.posts.slice(-3).map(({ id: of }) => ({ id: of, url: `https://blind.example/${of}` }));
+    const [one, two] = stage.remote.posts
+      .slice(-3)
+      .map(({ id: of }) => ({ id: of, url: `https://blind.example/${of}` }));
     await turnBack();
     expect((await recover()).map(({ becomes }) => becomes)).toEqual(["unconfirmed"]);
     for (const live of [one, two]) {
@@ -133,11 +162,18 @@ describe("after a hub was turned back", () => {
   });
 
   test("whoever has a claim writes nothing under it any more", async () => {
-    const [account] = (await stage.world.stores.accounts.list(stage.userId)).filter(({ platform }) => platform === "keyed");
+    const [account] = (await stage.world.stores.accounts.list(stage.userId)).filter(
+      ({ platform }) => platform === "keyed",
+    );
     if (!account) throw new Error("an account");
     await stage.post(account, { texts: ["in hand"], inMs: -1 });
     await asOwner(stage.db, "UPDATE psn.delivery_units SET needs_prepare = true");
-    const claims = await stage.world.stores.deliveries.claim({ worker: "w", most: 1, leaseMs: 60_000, concurrency: { keyed: 1 } });
+    const claims = await stage.world.stores.deliveries.claim({
+      worker: "w",
+      most: 1,
+      leaseMs: 60_000,
+      concurrency: { keyed: 1 },
+    });
     expect(claims).toHaveLength(1);
     await stage.world.stores.incarnation.part("copied", stage.world.newId());
     const [claim] = claims;
@@ -153,7 +189,9 @@ describe("after a hub was turned back", () => {
       next: null,
       account: null,
     };
-    expect(claim && (await stage.world.stores.deliveries.settle(claim, "w", { ...change, state: "sending" }))).toBe(false);
+    expect(claim && (await stage.world.stores.deliveries.settle(claim, "w", { ...change, state: "sending" }))).toBe(
+      false,
+    );
     await recover();
     await clear();
   });

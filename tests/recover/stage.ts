@@ -17,7 +17,11 @@ export async function forgetfulServer(): Promise<MastodonFake> {
   return server;
 }
 
-export const json = async (folder: string, argv: readonly string[], stdin = ""): Promise<Readonly<Record<string, unknown>>> => {
+export const json = async (
+  folder: string,
+  argv: readonly string[],
+  stdin = "",
+): Promise<Readonly<Record<string, unknown>>> => {
   const ran = await psn([...argv, "--json"], { cwd: folder, stdin });
   if (ran.code !== 0) throw new Error(`psn ${argv.join(" ")} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`);
   return documentOf(ran);
@@ -40,7 +44,10 @@ export function copy(from: string, to: string): void {
 const PATIENCE_MS = 20_000;
 
 /** Workers in these hubs until this is so, or until none of them runs any more because it refuses to. */
-export async function work(folders: readonly string[], enough: () => boolean | Promise<boolean>): Promise<readonly Ran[]> {
+export async function work(
+  folders: readonly string[],
+  enough: () => boolean | Promise<boolean>,
+): Promise<readonly Ran[]> {
   const ending = new AbortController();
   let running = folders.length;
   const workers = folders.map(async (cwd) => {
@@ -48,7 +55,8 @@ export async function work(folders: readonly string[], enough: () => boolean | P
     running -= 1;
     return ran;
   });
-  for (const deadline = Date.now() + PATIENCE_MS; running > 0 && Date.now() < deadline && !(await enough()); ) await Bun.sleep(50);
+  for (const deadline = Date.now() + PATIENCE_MS; running > 0 && Date.now() < deadline && !(await enough()); )
+    await Bun.sleep(50);
   ending.abort();
   return Promise.all(workers);
 }
@@ -57,7 +65,8 @@ export async function work(folders: readonly string[], enough: () => boolean | P
 export const quiet = (folder: string) => async (): Promise<boolean> => {
   const { deliveries } = await json(folder, ["queue"]);
   return (deliveries as { state: string; due: string }[]).every(
-    ({ state, due }) => !["claimed", "sending"].includes(state) && !(state === "scheduled" && Date.parse(due) < Date.now()),
+    ({ state, due }) =>
+      !["claimed", "sending"].includes(state) && !(state === "scheduled" && Date.parse(due) < Date.now()),
   );
 };
 

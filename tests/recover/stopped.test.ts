@@ -30,15 +30,22 @@ test("workers and commands that are killed at any moment leave the same hub, und
     const worker = command(["worker"]);
     const posts = [1, 2].map((n) => command(["post", `round ${round}, ${n}`, "--to", "mastodon", "--no-wait"]));
     // It ends by itself where its database was another's, who was killed while it opened.
-    if (round % 3 > 0) await Promise.race([worker.says("publishes what is due").catch(() => undefined), worker.ended, Bun.sleep(15_000)]);
+    if (round % 3 > 0)
+      await Promise.race([
+        worker.says("publishes what is due").catch(() => undefined),
+        worker.ended,
+        Bun.sleep(15_000),
+      ]);
     const before = server.statuses.length;
-    if (round % 3 === 2) await until("the server is told", () => server.statuses.length > before, 5_000).catch(() => undefined);
+    if (round % 3 === 2)
+      await until("the server is told", () => server.statuses.length > before, 5_000).catch(() => undefined);
     await Bun.sleep(random() * 900);
     worker.child.kill("SIGKILL");
     const [kept, killed] = posts;
     killed?.child.kill("SIGKILL");
     await Promise.all([worker.ended, killed?.ended]);
-    // Its database may have been another's, who was killed; but it is never refused because the hub is taken for a copy.
+    // Its database may have been another's, who was killed; but it is never refused because the hub is taken for a
+    // copy.
     expect((await kept?.ended)?.stderr).not.toContain("HUB_COPIED");
   }
   expect(await found(hub)).toBeNull();

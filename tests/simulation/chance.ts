@@ -1,6 +1,6 @@
 /*
- * All chance of a history comes from its seed. Each decision has a name, and the name alone decides it: leaving one thing out of a
- * history changes no decision about the others.
+ * All chance of a history comes from its seed. Each decision has a name, and the name alone decides it: leaving one
+ * thing out of a history changes no decision about the others.
  */
 
 export interface Chance {

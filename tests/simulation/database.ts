@@ -5,9 +5,9 @@ import { type Ground, mayStop, type Seen } from "./ground.ts";
 import type { Process } from "./kernel.ts";
 
 /*
- * One process's way to the database: each transaction takes time on the way there and back, can be cut off at any statement, and can
- * lose its answer. Transactions of several processes come one after the other; what their statements do to each other in between is
- * for the tests with a real server.
+ * One process's way to the database: each transaction takes time on the way there and back, can be cut off at any
+ * statement, and can lose its answer. Transactions of several processes come one after the other; what their statements
+ * do to each other in between is for the tests with a real server.
  */
 
 /** How it comes in: by a session, as a worker does, or by requests, as a task does (`core/db/drivers/neon-http.ts`). */
@@ -18,7 +18,8 @@ const AGAIN_MS = [250, 1_000, 3_000] as const;
 const REQUEST_TIMEOUT_MS = 25_000;
 
 const lost = (code: string) => Object.assign(new Error("the connection failed"), { code });
-const WRITES = /insert|update|delete|psn\.(settle|claim_due|claim_one|note|part|cancel|move|retry|resolve|recover|reconnect|disconnect)\(/i;
+const WRITES =
+  /insert|update|delete|psn\.(settle|claim_due|claim_one|note|part|cancel|move|retry|resolve|recover|reconnect|disconnect)\(/i;
 
 /** An answer that stays the same until a row changes or an instant comes. */
 interface Known {
@@ -132,7 +133,8 @@ export function accessOf(ground: Ground, process: Process, way: Way): Access {
         return await roundTrip(() => postgres.database.run(actor, build), asked);
       } catch (error) {
         const wait = way === "requests" ? AGAIN_MS[attempt] : undefined;
-        if (wait === undefined || !repeatable || !(error instanceof PsnError) || error.code !== "DB_UNREACHABLE") throw error;
+        if (wait === undefined || !repeatable || !(error instanceof PsnError) || error.code !== "DB_UNREACHABLE")
+          throw error;
         await kernel.sleep(process, wait);
       }
     }
@@ -198,10 +200,14 @@ export async function look(ground: Ground, by: string): Promise<void> {
     watch.version += 1;
     watch.latest.set(to.id, to);
     watch.steps.push({ at: kernel.now(), by, from, to });
-    kernel.note(by, `${labelOf(ground, to.id)}: ${from ? `${from.state} → ` : ""}${to.state} (${to.units}), fence ${to.fence}`);
+    kernel.note(
+      by,
+      `${labelOf(ground, to.id)}: ${from ? `${from.state} → ` : ""}${to.state} (${to.units}), fence ${to.fence}`,
+    );
     if (from && to.worker !== null && to.worker !== from.worker && to.fence === from.fence)
       watch.broken.push(`the fence of ${labelOf(ground, to.id)} stays ${to.fence} while ${to.worker} takes it over`);
-    if (from && to.fence < from.fence) watch.broken.push(`the fence of ${labelOf(ground, to.id)} went from ${from.fence} to ${to.fence}`);
+    if (from && to.fence < from.fence)
+      watch.broken.push(`the fence of ${labelOf(ground, to.id)} went from ${from.fence} to ${to.fence}`);
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Kernel, Process } from "./kernel.ts";
 
 /*
- * Timers that psn's own code sets, by the global functions, belong to the process that sets them. What anybody else sets in the
- * meantime (the test runner) stays real.
+ * Timers that psn's own code sets, by the global functions, belong to the process that sets them. What anybody else
+ * sets in the meantime (the test runner) stays real.
  */
 
 interface Timer {

@@ -136,7 +136,8 @@ export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scena
     chance,
     befalls: (kind, name) => {
       const { happens, int } = chance(`fault ${name}`);
-      if (ground.calm || counts[kind] >= MOST[kind] || spared.has(name) || !happens(scenario.rates[kind])) return undefined;
+      if (ground.calm || counts[kind] >= MOST[kind] || spared.has(name) || !happens(scenario.rates[kind]))
+        return undefined;
       counts[kind] += 1;
       befallen.add(name);
       const ways = scenario.ways[kind];

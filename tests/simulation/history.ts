@@ -16,8 +16,8 @@ import { runTask } from "./tasks.ts";
 import { createBucket, createQueue } from "./vendors.ts";
 
 /*
- * One history: some minutes in which everything goes wrong that the scenario says, and then a calm in which psn must bring every post
- * to its end.
+ * One history: some minutes in which everything goes wrong that the scenario says, and then a calm in which psn must
+ * bring every post to its end.
  */
 
 export interface Told {
@@ -33,8 +33,8 @@ export interface Told {
 
 const WATCHDOG_MS = 10 * 60_000;
 /**
- * A worker of the calm stays for what comes within so many milliseconds: longer than the patience, which a process that lives for one
- * look cannot tell after the database's clock has stepped back (docs/guarantees.md).
+ * A worker of the calm stays for what comes within so many milliseconds: longer than the patience, which a process that
+ * lives for one look cannot tell after the database's clock has stepped back (docs/guarantees.md).
  */
 const STAYS_MS = 200_000;
 /** Longest calm, in milliseconds: two days, after which nothing can still be on its way. */
@@ -73,7 +73,9 @@ export async function tellHistory(
     await plant?.(ground, servers, stage.outside);
     for (const broken of await judge(ground, servers)) ground.watch.broken.push(broken);
   } catch (error) {
-    ground.watch.broken.push(`the history does not end: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    ground.watch.broken.push(
+      `the history does not end: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
   } finally {
     putBack();
     postgres.onWake = () => undefined;
@@ -94,7 +96,10 @@ const serversOf = new WeakMap<Ground, Servers>();
 
 function prepare(ground: Ground): Stage {
   const { kernel, postgres, scenario, watch } = ground;
-  const machines: Machine[] = scenario.machines.map((aheadMs, n) => ({ name: n === 0 ? "database" : `machine ${n}`, aheadMs }));
+  const machines: Machine[] = scenario.machines.map((aheadMs, n) => ({
+    name: n === 0 ? "database" : `machine ${n}`,
+    aheadMs,
+  }));
   postgres.clock = () => EPOCH + kernel.now() + (machines[0]?.aheadMs ?? 0);
   deliverNotifications(ground);
   const servers = createServers(ground);
@@ -121,7 +126,9 @@ function prepare(ground: Ground): Stage {
   kernel.onDeath = (process) => {
     const index = stage.workers.findIndex((worker) => worker?.process === process);
     if (index >= 0 && !stage.ending.over)
-      kernel.after(ground.chance(`restart after ${process.name}`).int(200, 20_000), undefined, () => startWorker(stage, index));
+      kernel.after(ground.chance(`restart after ${process.name}`).int(200, 20_000), undefined, () =>
+        startWorker(stage, index),
+      );
   };
   watch.clockStepped = false;
   return stage;
@@ -131,12 +138,15 @@ function prepare(ground: Ground): Stage {
 async function settle(ground: Ground): Promise<void> {
   const { postgres, userId, scenario, accountIds } = ground;
   const id = (kind: number, n: number) => `00000000-0000-7000-800${kind}-${String(n).padStart(12, "0")}`;
-  await postgres.query("insert into psn.users (id, handle, time_zone) values ($1, 'ada', 'UTC') returning id::text", [userId]);
+  await postgres.query("insert into psn.users (id, handle, time_zone) values ($1, 'ada', 'UTC') returning id::text", [
+    userId,
+  ]);
   for (const [n, { platform }] of scenario.accounts.entries()) {
     accountIds.push(id(1, n));
     const home = `https://${platform}.example`;
     await postgres.query(
-      "insert into psn.accounts (id, user_id, platform, subject, handle, url, home) values ($1, $2, $3, $4, $4, $5, $5) returning id::text",
+      "insert into psn.accounts (id, user_id, platform, subject, handle, url, home) values ($1, $2, $3, $4, $4, " +
+        "$5, $5) returning id::text",
       [id(1, n), userId, platform, String(n), home],
     );
     await postgres.query(
@@ -194,7 +204,11 @@ function command(stage: Stage, work: (living: Living) => Promise<void>, again?: 
 
 /** Begins the work as an event of the process. */
 function begin({ kernel, watch }: Ground, process: Process, work: () => Promise<void>): void {
-  kernel.after(1, process, () => void work().catch((error: unknown) => watch.broken.push(`${process.name} threw ${String(error)}`)));
+  kernel.after(
+    1,
+    process,
+    () => void work().catch((error: unknown) => watch.broken.push(`${process.name} threw ${String(error)}`)),
+  );
 }
 
 function startWorker(stage: Stage, index: number): void {
@@ -202,7 +216,13 @@ function startWorker(stage: Stage, index: number): void {
   if (stage.ending.over) return;
   stage.count += 1;
   const name = `w${index + 1}.${stage.count}`;
-  const living = spawn(ground, outside, name, machineOf(stage, ground.scenario.workers[index]?.machine ?? 1), "session");
+  const living = spawn(
+    ground,
+    outside,
+    name,
+    machineOf(stage, ground.scenario.workers[index]?.machine ?? 1),
+    "session",
+  );
   stage.workers[index] = runOn(ground, living);
 }
 
@@ -215,7 +235,9 @@ function runOn(ground: Ground, living: Living): Running {
     const { code, message, cause } = toPsnError(error);
     ground.kernel.note(name, `trouble: ${code} ${message}`);
     if (code === "BUG")
-      ground.watch.broken.push(`${name}: ${message}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+      ground.watch.broken.push(
+        `${name}: ${message}: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`,
+      );
   };
   begin(ground, process, async () => {
     await runWorker({ world, name, version: "0", stop: stop.signal, onTrouble });
@@ -250,7 +272,9 @@ function happen(stage: Stage, happening: Happening): void {
       const { what } = happening;
       const name = scenario.posts[happening.post]?.name;
       if (name !== undefined)
-        command(stage, (living) => (what === "resolve" ? person.resolve(living, name) : person.change(living, name, what)));
+        command(stage, (living) =>
+          what === "resolve" ? person.resolve(living, name) : person.change(living, name, what),
+        );
       return;
     }
     case "connect":
@@ -299,7 +323,9 @@ function happen(stage: Stage, happening: Happening): void {
   }
 }
 
-/** Everything works from here on, and a person mends what only a person can. Returns what the platforms hold in the end. */
+/**
+ * Everything works from here on, and a person mends what only a person can. Returns what the platforms hold in the end.
+ */
 async function calm(stage: Stage): Promise<Servers> {
   const { ground, machines, ending } = stage;
   const { kernel, watch } = ground;
@@ -341,10 +367,16 @@ async function bringToEnd(stage: Stage): Promise<void> {
   for (let round = 0; round < 400 && kernel.now() < began + CALM_MS; round += 1) {
     const all = [...watch.latest.values()];
     for (const [index, id] of ground.accountIds.entries())
-      if (all.some(({ account, health, state }) => account === id && health !== "ok" && (state === "held" || OPEN.includes(state))))
+      if (
+        all.some(
+          ({ account, health, state }) =>
+            account === id && health !== "ok" && (state === "held" || OPEN.includes(state)),
+        )
+      )
         await ask(stage, (living) => stage.person.connect(living, index));
     const held = [...watch.latest.values()].find(({ state, health }) => state === "held" && health === "ok");
-    if (held) for (const { name } of scenario.posts) await ask(stage, (living) => stage.person.change(living, name, "retry"));
+    if (held)
+      for (const { name } of scenario.posts) await ask(stage, (living) => stage.person.change(living, name, "retry"));
     const next = nextInstant(ground);
     if (next === undefined) {
       // What the person has just let go on may wait for its account, which is connected in the next round.
@@ -374,12 +406,16 @@ async function bringToEnd(stage: Stage): Promise<void> {
   }
 }
 
-/** When somebody should look at something again, in true time; undefined when nothing is open that psn could do something about. */
+/**
+ * When somebody should look at something again, in true time; undefined when nothing is open that psn could do
+ * something about.
+ */
 function nextInstant({ watch }: Ground): number | undefined {
   let next: number | undefined;
   for (const { state, health, wakeAt, leaseUntil, pausedUntil } of watch.latest.values()) {
     if (health !== "ok" || !OPEN.includes(state)) continue;
-    const at = Math.max(state === "scheduled" || state === "pending" ? wakeAt : (leaseUntil ?? 0), pausedUntil ?? 0) - EPOCH;
+    const at =
+      Math.max(state === "scheduled" || state === "pending" ? wakeAt : (leaseUntil ?? 0), pausedUntil ?? 0) - EPOCH;
     if (next === undefined || at < next) next = at;
   }
   return next;

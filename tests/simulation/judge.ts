@@ -3,7 +3,8 @@ import { EPOCH, type Ground } from "./ground.ts";
 import type { Held, Servers } from "./servers.ts";
 
 /*
- * What must hold when a history is over, whatever has gone wrong in it (docs/guarantees.md). Nothing psn says is believed.
+ * What must hold when a history is over, whatever has gone wrong in it (docs/guarantees.md). Nothing psn says is
+ * believed.
  */
 
 interface Row {
@@ -59,7 +60,8 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
         if (one.id !== unit.ref && !unit.ref?.endsWith(`/${one.id}`))
           broken.push(`wrong ref: psn calls unit ${position + 1} of ${name} ${unit.ref}, and it is ${one.id}`);
         const parent = position === 0 ? null : (units[position - 1]?.ref ?? null);
-        if (one.parent !== parent) broken.push(`wrong parent: unit ${position + 1} of ${name} answers ${one.parent} and not ${parent}`);
+        if (one.parent !== parent)
+          broken.push(`wrong parent: unit ${position + 1} of ${name} answers ${one.parent} and not ${parent}`);
       }
     }
     const lines = events.filter((line) => line.delivery === delivery);
@@ -90,7 +92,8 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
     }
   }
   const stored = new Set([...watch.latest.values()].map(({ post }) => post));
-  for (const [id, post] of watch.confirmed) if (!stored.has(id)) broken.push(`lost: psn said that ${post} is stored, and it is not there`);
+  for (const [id, post] of watch.confirmed)
+    if (!stored.has(id)) broken.push(`lost: psn said that ${post} is stored, and it is not there`);
   broken.push(...pausesBroken(ground), ...sentUnasked(ground), ...settledTooSoon(ground));
   return broken;
 }
@@ -110,7 +113,8 @@ function pausesBroken({ watch, accountIds, scenario }: Ground): readonly string[
       ({ at, by, to }) =>
         at >= from &&
         to.account === accountIds[account] &&
-        ((to.pausedUntil ?? 0) >= asked || (told && at >= told.at && by === told.by && to.id === delivery && to.state === "scheduled")),
+        ((to.pausedUntil ?? 0) >= asked ||
+          (told && at >= told.at && by === told.by && to.id === delivery && to.state === "scheduled")),
     );
     if (!written) continue;
     for (const sent of watch.sent) {
@@ -126,19 +130,26 @@ function pausesBroken({ watch, accountIds, scenario }: Ground): readonly string[
 /** When the delivery's fence last rose before that instant. */
 function claimOf(steps: Ground["watch"]["steps"], delivery: string | undefined, before: number): number | undefined {
   let at: number | undefined;
-  for (const step of steps) if (step.to.id === delivery && step.at <= before && step.to.fence > (step.from?.fence ?? 0)) at = step.at;
+  for (const step of steps)
+    if (step.to.id === delivery && step.at <= before && step.to.fence > (step.from?.fence ?? 0)) at = step.at;
   return at;
 }
 
 /** So long a worker trusts a claim without asking the database (`app/held-claim.ts`), in milliseconds. */
 const TRUSTED_MS = 30_000;
 
-/** Nothing is sent any more once psn has said `unconfirmed`, until a person has spoken; a request that was about to begin may. */
+/**
+ * Nothing is sent any more once psn has said `unconfirmed`, until a person has spoken; a request that was about to
+ * begin may.
+ */
 function sentUnasked(ground: Ground): readonly string[] {
   const { watch } = ground;
   return watch.sent.flatMap(({ found, by, startedAt }) => {
-    if (!found || !["unconfirmed", "cancelled", "published", "failed", "held", "scheduled"].includes(found.state)) return [];
-    const said = watch.steps.findLast(({ at, to }) => to.id === found.delivery && at <= startedAt && to.state === found.state);
+    if (!found || !["unconfirmed", "cancelled", "published", "failed", "held", "scheduled"].includes(found.state))
+      return [];
+    const said = watch.steps.findLast(
+      ({ at, to }) => to.id === found.delivery && at <= startedAt && to.state === found.state,
+    );
     const claimed = claimOf(watch.steps, found.delivery, startedAt) ?? 0;
     const begun = found.state === "unconfirmed" && said && claimed < said.at && startedAt - claimed < TRUSTED_MS;
     return begun ? [] : [`unasked: ${by} sends ${labelOf(ground, found.delivery)} while it is ${found.state}`];

@@ -1,8 +1,8 @@
 import { chanceOf } from "./chance.ts";
 
 /*
- * Virtual time. Everything that happens in a history is an event at an instant; between two events no time passes. Whoever runs
- * when an event has happened is the process the event belongs to, until all its promises are at rest.
+ * Virtual time. Everything that happens in a history is an event at an instant; between two events no time passes.
+ * Whoever runs when an event has happened is the process the event belongs to, until all its promises are at rest.
  */
 
 /** A machine's wall clock: how far it is from the true time, in milliseconds. */
@@ -35,7 +35,10 @@ export interface Kernel {
   readonly now: () => number;
   readonly seed: string;
   readonly current: () => Process | undefined;
-  /** Calls it after so many milliseconds, unless its owner is dead by then. No owner: the world outside of psn. Returns how to take it back. */
+  /**
+   * Calls it after so many milliseconds, unless its owner is dead by then. No owner: the world outside of psn. Returns
+   * how to take it back.
+   */
   after(ms: number, owner: Process | undefined, run: () => void): () => void;
   sleep(owner: Process | undefined, ms: number, signal?: AbortSignal): Promise<void>;
   /** A line of the history. */

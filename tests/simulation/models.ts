@@ -7,8 +7,8 @@ import { prepareUploads, type Told } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 
 /*
- * A platform for each way in which a lost answer is settled, as an adapter that is written with the kit of the real ones. What
- * their servers do is in servers.ts.
+ * A platform for each way in which a lost answer is settled, as an adapter that is written with the kit of the real
+ * ones. What their servers do is in servers.ts.
  */
 
 export interface Traits {
@@ -86,7 +86,8 @@ function model(id: ModelId): Platform {
     return { access, refresh: next, scopes: [] };
   };
   // Longer than `prepareUploads` waits within one call.
-  const toldOf = ({ ready }: z.output<typeof Working>): Told => (ready ? { status: "ready" } : { status: "working", checkAfterMs: 5_000 });
+  const toldOf = ({ ready }: z.output<typeof Working>): Told =>
+    ready ? { status: "ready" } : { status: "working", checkAfterMs: 5_000 };
   const contain = (handle: PublishRequest["handle"], session: Session) =>
     prepareUploads(
       {
@@ -138,7 +139,10 @@ function model(id: ModelId): Platform {
     auth: [{ kind: "form", fields: [{ name: "name", secret: false, help: "the account" }] }],
     connect: async ({ name = "" }, net) => {
       const profile = { subject: name, handle: name, url: `${origin}/${name}`, home: origin };
-      return { profile, credentials: await login({ ...net, profile, credentials: { access: `${name}/0`, scopes: [] } }, "/login", {}) };
+      return {
+        profile,
+        credentials: await login({ ...net, profile, credentials: { access: `${name}/0`, scopes: [] } }, "/login", {}),
+      };
     },
     identify: async ({ profile }) => profile,
     compose: ({ parts }) => {
@@ -149,7 +153,9 @@ function model(id: ModelId): Platform {
         media: media.map((one) => one.id),
         prepare: container || (media.length > 0 && !mediaWithin),
       }));
-      return first ? { ok: true, units: [first, ...others] } : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
+      return first
+        ? { ok: true, units: [first, ...others] }
+        : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
     },
     publish: send,
     remove: async () => undefined,
@@ -167,7 +173,11 @@ function model(id: ModelId): Platform {
             return { status: "prepared", prepared: ids };
           },
         }),
-    ...(pending ? { poll: async (handle, session) => outcomeOf(parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)) } : {}),
+    ...(pending
+      ? {
+          poll: async (handle, session) => outcomeOf(parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)),
+        }
+      : {}),
     ...(lookup
       ? {
           lookup: async ({ key }, session) => {
@@ -189,4 +199,6 @@ function model(id: ModelId): Platform {
   };
 }
 
-export const PLATFORMS: ReadonlyMap<string, Platform> = new Map(Object.keys(MODELS).map((id) => [id, model(id as ModelId)]));
+export const PLATFORMS: ReadonlyMap<string, Platform> = new Map(
+  Object.keys(MODELS).map((id) => [id, model(id as ModelId)]),
+);

@@ -6,8 +6,8 @@ import type { Ways } from "./scenario.ts";
 import type { Reply, Servers } from "./servers.ts";
 
 /*
- * The way between psn and the platforms: every request takes time in both directions, can be lost on either, can be carried out when
- * nobody waits for it any more, and can be answered with anything.
+ * The way between psn and the platforms: every request takes time in both directions, can be lost on either, can be
+ * carried out when nobody waits for it any more, and can be answered with anything.
  */
 
 type Fault = Ways["request"][number] | "none";
@@ -15,8 +15,8 @@ type Fault = Ways["request"][number] | "none";
 /** A request is given up after this, in milliseconds (`platforms/kit/http.ts`). */
 const PATIENCE_MS = 30_000;
 /**
- * What is carried out later than this after psn stopped waiting can be doubled by a server that ignores keys (docs/guarantees.md); in
- * milliseconds, with what a search lags behind.
+ * What is carried out later than this after psn stopped waiting can be doubled by a server that ignores keys
+ * (docs/guarantees.md); in milliseconds, with what a search lags behind.
  */
 const LATEST_MS = 55_000;
 
@@ -145,7 +145,9 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           return;
         case "late":
           // The search lags too: both together stay within what psn's documents allow.
-          reached(chance.int(PATIENCE_MS - 5_000, PATIENCE_MS + LATEST_MS - 2 * lagMs), () => give(carryOut(), chance.int(1, 2_000)));
+          reached(chance.int(PATIENCE_MS - 5_000, PATIENCE_MS + LATEST_MS - 2 * lagMs), () =>
+            give(carryOut(), chance.int(1, 2_000)),
+          );
           return;
         case "slow": {
           const whole = chance.int(5_000, PATIENCE_MS - 1_000);
@@ -154,9 +156,13 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           return;
         }
         case "garbage before":
-          // To a question this would be a clear word that the post is not there, which psn believes (docs/guarantees.md).
+          // To a question this would be a clear word that the post is not there, which psn believes
+          // (docs/guarantees.md).
           give(
-            { status: 200, body: chance.pick(["<html>welcome</html>", "", "{", sent ? '{"id":null}' : "[]", '{"job":7}']) },
+            {
+              status: 200,
+              body: chance.pick(["<html>welcome</html>", "", "{", sent ? '{"id":null}' : "[]", '{"job":7}']),
+            },
             there + back,
           );
           return;
@@ -185,7 +191,11 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
           return;
         case "redirect":
           give(
-            { status: chance.pick([301, 302, 307, 308]), body: "", headers: { location: "https://elsewhere.example/posts" } },
+            {
+              status: chance.pick([301, 302, 307, 308]),
+              body: "",
+              headers: { location: "https://elsewhere.example/posts" },
+            },
             there + back,
           );
           return;
@@ -222,7 +232,10 @@ const fieldOf = (body: unknown, field: string): string => {
 const FIND = `select u.delivery_id::text as delivery, u.position, u.state as "unitState", d.state, d.fence::integer
   from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id where u.id = $1`;
 
-/** What the database says of a unit at the instant at which its request begins; nothing may be sent that is not `sending` there. */
+/**
+ * What the database says of a unit at the instant at which its request begins; nothing may be sent that is not
+ * `sending` there.
+ */
 async function foundAt(ground: Ground, sent: Sent): Promise<Found | undefined> {
   const { watch, postgres } = ground;
   const [found] = await postgres.query<Found>(FIND, [sent.key]);
@@ -230,7 +243,9 @@ async function foundAt(ground: Ground, sent: Sent): Promise<Found | undefined> {
   else {
     const label = labelOf(ground, found.delivery);
     if (found.unitState !== "sending")
-      watch.broken.push(`${sent.by} sends ${label} while the database says that its unit is ${found.unitState} (${found.state})`);
+      watch.broken.push(
+        `${sent.by} sends ${label} while the database says that its unit is ${found.unitState} (${found.state})`,
+      );
     // Some platforms make the post's name of the instant: it stays until psn knows that nothing was sent.
     const before = watch.sent.findLast((one) => one !== sent && one.key === sent.key);
     const unsent = ({ at, to }: Step) =>
@@ -238,7 +253,8 @@ async function foundAt(ground: Ground, sent: Sent): Promise<Found | undefined> {
     if (before && before.instant !== sent.instant && !watch.steps.some(unsent))
       watch.broken.push(`another request: ${label} is sent again with another instant`);
     const cancelled = watch.cancelled.get(found.delivery);
-    if (cancelled !== undefined && found.state === "cancelled") watch.broken.push(`${sent.by} sends ${label}, which is cancelled`);
+    if (cancelled !== undefined && found.state === "cancelled")
+      watch.broken.push(`${sent.by} sends ${label}, which is cancelled`);
   }
   return found;
 }

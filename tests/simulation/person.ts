@@ -14,8 +14,8 @@ import type { ScenarioPost } from "./scenario.ts";
 import type { Servers } from "./servers.ts";
 
 /*
- * What a person does with the command line: each command is a process that calls the use case which the command calls, and says what
- * it was told. The person can look at the platforms, and never lies.
+ * What a person does with the command line: each command is a process that calls the use case which the command calls,
+ * and says what it was told. The person can look at the platforms, and never lies.
  */
 
 export interface Person {
@@ -52,9 +52,10 @@ export function createPerson(ground: Ground, servers: Servers): Person {
     return some.flatMap((index) => all.filter(({ id }) => id === ground.accountIds[index]));
   };
   const postId = async (name: string): Promise<string | undefined> => {
-    const found = await ground.postgres.query<{ readonly id: string }>("select id::text from psn.posts where parts->0->>'text' = $1", [
-      `${name}.1`,
-    ]);
+    const found = await ground.postgres.query<{ readonly id: string }>(
+      "select id::text from psn.posts where parts->0->>'text' = $1",
+      [`${name}.1`],
+    );
     return found[0]?.id;
   };
 
@@ -65,18 +66,34 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         const accounts = await accountsOf(world, post.accounts);
         const parts = Array.from(
           { length: post.parts },
-          (_, n): DraftPart => ({ text: `${post.name}.${n + 1}`, media: n === 0 && post.media ? [picture(world)] : [] }),
+          (_, n): DraftPart => ({
+            text: `${post.name}.${n + 1}`,
+            media: n === 0 && post.media ? [picture(world)] : [],
+          }),
         );
         const [first, ...others] = parts;
         if (!first) return "nothing";
         const draft = { parts: [first, ...others] as const, overrides: {}, split: false, numbered: false };
         const at = new Date(world.now().getTime() + post.inMs);
         const due = { at, wallTime: null, timeZone: null, late: post.late };
-        const { postId: id, repeated } = await schedulePost(world, userId, draft, accounts, due, post.keyed ? post.name : null);
+        const { postId: id, repeated } = await schedulePost(
+          world,
+          userId,
+          draft,
+          accounts,
+          due,
+          post.keyed ? post.name : null,
+        );
         watch.confirmed.set(id, post.name);
         await wakeUp(world, userId, await world.stores.posts.ofPost(userId, id));
         if (post.follows) {
-          const ended = await followPost({ world, userId, postId: id, version: "0", stop: AbortSignal.timeout(90_000) });
+          const ended = await followPost({
+            world,
+            userId,
+            postId: id,
+            version: "0",
+            stop: AbortSignal.timeout(90_000),
+          });
           return `followed to ${ended.map((one) => `${labelOf(ground, one.id)} ${one.state}`).join(", ")}`;
         }
         return repeated ? "was stored before" : "stored";
@@ -110,7 +127,8 @@ export function createPerson(ground: Ground, servers: Servers): Person {
           // Whoever looks too early sees nothing yet; this person waits until nothing is on its way.
           const waiting = () => watch.sent.some((sent) => sent.key === unit.id && (sent.until ?? 0) > kernel.now());
           const there = () => servers.posts.find((post) => post.key === unit.id);
-          for (let tries = 0; (waiting() || (there()?.at ?? 0) > kernel.now()) && tries < 30; tries += 1) await world.sleep(10_000);
+          for (let tries = 0; (waiting() || (there()?.at ?? 0) > kernel.now()) && tries < 30; tries += 1)
+            await world.sleep(10_000);
           const live = there();
           const url = live && `https://${delivery.platform}.example/${live.id}`;
           await resolveDelivery(world, userId, delivery.id, url);

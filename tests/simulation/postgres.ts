@@ -7,8 +7,8 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 
 /*
- * One Postgres in this process and in memory, with the real migrations, behind the driver that psn itself uses. Its clock is
- * whatever a history says. A statement runs at once: no time passes while it does.
+ * One Postgres in this process and in memory, with the real migrations, behind the driver that psn itself uses. Its
+ * clock is whatever a history says. A statement runs at once: no time passes while it does.
  */
 
 export interface Postgres {

@@ -10,8 +10,8 @@ import { fetchOf } from "./network.ts";
 import type { Servers } from "./servers.ts";
 
 /*
- * A process of psn: the real use cases over the real stores, with everything outside of them simulated. It dies between any two of
- * its events, and what it waited for then never comes.
+ * A process of psn: the real use cases over the real stores, with everything outside of them simulated. It dies between
+ * any two of its events, and what it waited for then never comes.
  */
 
 export interface Outside {

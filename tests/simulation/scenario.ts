@@ -96,9 +96,20 @@ export function scenarioOf(seed: string): Scenario {
 }
 
 /** The last one is the rarest elsewhere: few platforms are sent a request again without a look. */
-const NARROW = ["late", "slow", "answer lost", "500 after", "429", "answer lost, then refused", "answer lost, then refused"] as const;
+const NARROW = [
+  "late",
+  "slow",
+  "answer lost",
+  "500 after",
+  "429",
+  "answer lost, then refused",
+  "answer lost, then refused",
+] as const;
 
-/** Two workers and true clocks, and requests go wrong very often, in one way: what needs the same thing twice is met soon. */
+/**
+ * Two workers and true clocks, and requests go wrong very often, in one way: what needs the same thing twice is met
+ * soon.
+ */
 function narrowed(wide: Scenario, way: Ways["request"][number]): Scenario {
   return {
     ...wide,
@@ -116,8 +127,11 @@ function wideScenarioOf(seed: string): Scenario {
   const chance = chanceOf(`${seed}/scenario`);
   const { int, happens, pick } = chance;
   const runs = pick<Scenario["runs"]>(["workers", "workers", "tasks", "both"]);
-  const workers = Array.from({ length: runs === "tasks" ? 0 : int(1, 3) }, (_, n) => ({ machine: happens(0.7) ? n + 1 : 1 }));
-  const ahead = () => (happens(0.6) ? 0 : pick([int(-2_000, 2_000), int(-MINUTE, MINUTE), int(-10 * MINUTE, 10 * MINUTE)]));
+  const workers = Array.from({ length: runs === "tasks" ? 0 : int(1, 3) }, (_, n) => ({
+    machine: happens(0.7) ? n + 1 : 1,
+  }));
+  const ahead = () =>
+    happens(0.6) ? 0 : pick([int(-2_000, 2_000), int(-MINUTE, MINUTE), int(-10 * MINUTE, 10 * MINUTE)]);
   const machines = [ahead(), ahead(), ahead(), ahead()];
   const ids = Object.keys(MODELS) as [ModelId, ...ModelId[]];
   const accounts = Array.from({ length: int(1, 3) }, () => ({ platform: pick(ids) }));

@@ -3,8 +3,8 @@ import type { Ground, Pause } from "./ground.ts";
 import { MODELS, type ModelId, type Traits } from "./models.ts";
 
 /*
- * What stands at the other end: posts of all accounts, tokens, pauses. A request changes it at one instant, whatever becomes of the
- * answer.
+ * What stands at the other end: posts of all accounts, tokens, pauses. A request changes it at one instant, whatever
+ * becomes of the answer.
  */
 
 export interface Held {
@@ -109,7 +109,9 @@ export function createServers({ kernel, scenario, watch }: Ground): Servers {
       if (left > 0) return paused(left);
       const sent = Sent.parse(body);
       const same = posts.find((post) =>
-        traits.honours ? post.key === sent.key : traits.duplicates === "refused" && post.account === account && post.text === sent.text,
+        traits.honours
+          ? post.key === sent.key
+          : traits.duplicates === "refused" && post.account === account && post.text === sent.text,
       );
       if (
         traits.container &&

@@ -3,8 +3,8 @@ import type { Postgres } from "./postgres.ts";
 import type { Scenario } from "./scenario.ts";
 
 /*
- * From a history that breaks something to a small one that breaks the same: leaves out one thing after the other, and keeps what is
- * left as long as it still breaks.
+ * From a history that breaks something to a small one that breaks the same: leaves out one thing after the other, and
+ * keeps what is left as long as it still breaks.
  */
 
 /** The kind of what broke: its first word. */
@@ -19,7 +19,8 @@ function* smaller(scenario: Scenario, befallen: readonly string[]): Generator<Sc
     if (rates[kind] > 0) yield { ...scenario, rates: { ...rates, [kind]: 0 } };
   // A post keeps its number, since happenings name it: one without accounts is not written.
   for (const [index, post] of posts.entries())
-    if (post.accounts.length > 0) yield { ...scenario, posts: posts.map((one, at) => (at === index ? { ...one, accounts: [] } : one)) };
+    if (post.accounts.length > 0)
+      yield { ...scenario, posts: posts.map((one, at) => (at === index ? { ...one, accounts: [] } : one)) };
   for (const index of happenings.keys()) yield { ...scenario, happenings: without(happenings, index) };
   if (workers.length > 1) yield { ...scenario, workers: workers.slice(0, -1) };
   for (const [index, post] of posts.entries()) {
@@ -27,7 +28,8 @@ function* smaller(scenario: Scenario, befallen: readonly string[]): Generator<Sc
       ...scenario,
       posts: posts.map((one, at) => (at === index ? { ...one, ...less } : one)),
     });
-    if (post.accounts.length > 1) for (const at of post.accounts.keys()) yield change({ accounts: without(post.accounts, at) });
+    if (post.accounts.length > 1)
+      for (const at of post.accounts.keys()) yield change({ accounts: without(post.accounts, at) });
     if (post.accounts.length > 0 && post.parts > 1) yield change({ parts: post.parts - 1 });
     if (post.accounts.length > 0 && post.media) yield change({ media: false });
     if (post.accounts.length > 0 && post.follows) yield change({ follows: false });
@@ -38,7 +40,12 @@ function* smaller(scenario: Scenario, befallen: readonly string[]): Generator<Sc
 }
 
 /** `most`: how many histories it may tell. */
-export async function shrink(postgres: Postgres, failing: Told, most = 200, plant?: Parameters<typeof tellHistory>[2]): Promise<Told> {
+export async function shrink(
+  postgres: Postgres,
+  failing: Told,
+  most = 200,
+  plant?: Parameters<typeof tellHistory>[2],
+): Promise<Told> {
   const kinds = new Set(failing.broken.map(kindOf));
   let best = failing;
   let left = most;

@@ -10,7 +10,8 @@ import type { Held, Servers } from "./servers.ts";
 import { shrink } from "./shrink.ts";
 
 /*
- * Some histories of the simulator, and proof that its judge sees what it is there for. More: `bun run simulate` (docs/simulation.md).
+ * Some histories of the simulator, and proof that its judge sees what it is there for. More: `bun run simulate`
+ * (docs/simulation.md).
  */
 
 const HISTORIES = 40;
@@ -27,7 +28,19 @@ const QUIET: Scenario = {
   workers: [{ machine: 1 }],
   machines: [0, 0, 0, 0],
   accounts: [{ platform: "chosen" }],
-  posts: [{ name: "p1", at: 1_000, inMs: 0, accounts: [0], parts: 2, media: false, late: "ask", follows: false, keyed: false }],
+  posts: [
+    {
+      name: "p1",
+      at: 1_000,
+      inMs: 0,
+      accounts: [0],
+      parts: 2,
+      media: false,
+      late: "ask",
+      follows: false,
+      keyed: false,
+    },
+  ],
   happenings: [],
   rates: { request: 0, database: 0, queue: 0, bucket: 0, death: 0, pause: 0 },
 };
@@ -37,7 +50,8 @@ test(
   async () => {
     const broken: string[] = [];
     for (let seed = 1; seed <= HISTORIES; seed += 1)
-      for (const one of (await tellHistory(postgres, scenarioOf(String(seed)))).broken) broken.push(`seed ${seed}: ${one}`);
+      for (const one of (await tellHistory(postgres, scenarioOf(String(seed)))).broken)
+        broken.push(`seed ${seed}: ${one}`);
     expect(broken).toEqual([]);
   },
   20 * MINUTES,
@@ -60,7 +74,10 @@ test(
 
 test("another process tells the same history", { timeout: 10 * MINUTES }, async () => {
   const script = new URL("../../scripts/simulate.ts", import.meta.url).pathname;
-  const child = Bun.spawn([process.execPath, script, "--seed", "6", "--count", "1", "--trace"], { stdout: "pipe", stderr: "ignore" });
+  const child = Bun.spawn([process.execPath, script, "--seed", "6", "--count", "1", "--trace"], {
+    stdout: "pipe",
+    stderr: "ignore",
+  });
   const printed = await new Response(child.stdout).text();
   const { lines } = await tellHistory(postgres, scenarioOf("6"));
   expect(printed.startsWith(lines.join("\n"))).toBe(true);
@@ -80,7 +97,11 @@ const sql = (text: string) => async (ground: Ground) => {
   await ground.postgres.query(`${text} returning 1 as one`);
 };
 const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[] = [
-  ["a post that is out twice", /^doubled/, (_ground, { posts }) => void posts.push({ ...(posts[0] as Held), id: "twin" })],
+  [
+    "a post that is out twice",
+    /^doubled/,
+    (_ground, { posts }) => void posts.push({ ...(posts[0] as Held), id: "twin" }),
+  ],
   ["a post that is not out", /^lost: psn says/, (_ground, { posts }) => void posts.pop()],
   [
     "an answer under another post",
@@ -90,7 +111,11 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
   ["a ref that is another's", /^wrong ref/, sql("update psn.delivery_units set ref_id = 'other' where position = 0")],
   ["a delivery that is left open", /left open for ever/, sql("update psn.deliveries set state = 'sending'")],
   ["a delivery that is held for nothing", /is held, and/, sql("update psn.deliveries set state = 'held'")],
-  ["published without its last part", /a unit that is not out/, sql("update psn.delivery_units set state = 'waiting' where position = 1")],
+  [
+    "published without its last part",
+    /a unit that is not out/,
+    sql("update psn.delivery_units set state = 'waiting' where position = 1"),
+  ],
   [
     "failed, and public",
     /^dishonest/,
@@ -108,7 +133,11 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
     },
   ],
   ["no line of history", /^history/, sql("delete from psn.delivery_events")],
-  ["a post that was confirmed and is gone", /is stored, and it is not there/, ({ watch }) => void watch.confirmed.set("gone", "p9")],
+  [
+    "a post that was confirmed and is gone",
+    /is stored, and it is not there/,
+    ({ watch }) => void watch.confirmed.set("gone", "p9"),
+  ],
   [
     "a fence that falls",
     /^the fence of/,
@@ -130,7 +159,9 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
     /while the database says/,
     async (ground, _servers, outside) => {
       const { process, world } = spawn(ground, outside, "test", { name: "test", aheadMs: 0 }, "session");
-      const [unit] = await ground.postgres.query<{ readonly id: string }>("select id::text from psn.delivery_units where position = 0");
+      const [unit] = await ground.postgres.query<{ readonly id: string }>(
+        "select id::text from psn.delivery_units where position = 0",
+      );
       const { publish } = PLATFORMS.get("chosen") ?? {};
       const session = { fetch: world.fetch, now: world.now, signal: new AbortController().signal };
       const credentials = { access: "0/1", scopes: [] };
@@ -152,7 +183,11 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
       const claimed = watch.steps.find(({ from, to }) => to.fence > (from?.fence ?? 0) && to.state === "sending");
       const sent = watch.sent[0];
       if (!claimed || !sent) throw new Error("nothing was sent");
-      const paused = { ...claimed, at: claimed.at - 1, to: { ...claimed.to, fence: 0, pausedUntil: Number.MAX_SAFE_INTEGER } };
+      const paused = {
+        ...claimed,
+        at: claimed.at - 1,
+        to: { ...claimed.to, fence: 0, pausedUntil: Number.MAX_SAFE_INTEGER },
+      };
       watch.steps.unshift(paused);
       watch.pauses.push({ account: sent.account, from: claimed.at - 2, until: sent.startedAt + 1_000 });
     },
@@ -173,7 +208,12 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
       const claimed = watch.steps.find(({ to }) => to.state === "sending");
       if (!sent || !claimed) throw new Error("nothing was sent");
       sent.endedAt = sent.startedAt + 40_000;
-      watch.steps.push({ at: sent.startedAt + 20_000, by: "other", from: claimed.to, to: { ...claimed.to, worker: "other" } });
+      watch.steps.push({
+        at: sent.startedAt + 20_000,
+        by: "other",
+        from: claimed.to,
+        to: { ...claimed.to, worker: "other" },
+      });
     },
   ],
 ];
@@ -190,8 +230,28 @@ test("what fails shrinks to what it needs", { timeout: 10 * MINUTES }, async () 
     ...QUIET,
     accounts: [{ platform: "chosen" }, { platform: "keyed" }],
     posts: [
-      { name: "p1", at: 1_000, inMs: 0, accounts: [0, 1], parts: 2, media: false, late: "ask", follows: false, keyed: true },
-      { name: "p2", at: 2_000, inMs: 0, accounts: [1], parts: 1, media: true, late: "ask", follows: false, keyed: false },
+      {
+        name: "p1",
+        at: 1_000,
+        inMs: 0,
+        accounts: [0, 1],
+        parts: 2,
+        media: false,
+        late: "ask",
+        follows: false,
+        keyed: true,
+      },
+      {
+        name: "p2",
+        at: 2_000,
+        inMs: 0,
+        accounts: [1],
+        parts: 1,
+        media: true,
+        late: "ask",
+        follows: false,
+        keyed: false,
+      },
     ],
     happenings: [{ at: 30_000, what: "power cut" }],
     rates: { ...QUIET.rates, request: 0.5 },

@@ -9,7 +9,14 @@ import { type Outside, spawn } from "./process.ts";
  * A run on Trigger.dev: attempt after attempt, each a process of its own, as the task's own settings say.
  */
 
-export function runTask(ground: Ground, outside: Outside, machine: Machine, name: string, payload: Payload, attempt = 1): void {
+export function runTask(
+  ground: Ground,
+  outside: Outside,
+  machine: Machine,
+  name: string,
+  payload: Payload,
+  attempt = 1,
+): void {
   const { kernel, watch } = ground;
   const living = spawn(ground, outside, attempt === 1 ? name : `${name}/${attempt}`, machine, "requests");
   const { process, world } = living;
@@ -26,5 +33,9 @@ export function runTask(ground: Ground, outside: Outside, machine: Machine, name
     }
     process.alive = false;
   };
-  kernel.after(1, process, () => void work().catch((error: unknown) => watch.broken.push(`${process.name} threw ${String(error)}`)));
+  kernel.after(
+    1,
+    process,
+    () => void work().catch((error: unknown) => watch.broken.push(`${process.name} threw ${String(error)}`)),
+  );
 }

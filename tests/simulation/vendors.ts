@@ -45,7 +45,8 @@ export function createQueue(ground: Ground, onWake: (wakeUp: WakeUp) => void): W
         const silent = fault?.startsWith("no answer") ?? false;
         if (silent) kernel.note(process.name, `queue: ${fault}`);
         const told = { handle: "" };
-        if (fault !== "no answer, before") kernel.after(chance.int(1, 50), undefined, () => Object.assign(told, { handle: work(name) }));
+        if (fault !== "no answer, before")
+          kernel.after(chance.int(1, 50), undefined, () => Object.assign(told, { handle: work(name) }));
         await kernel.sleep(process, silent ? chance.int(100, 5_000) : 100);
         if (silent) throw new PsnError("VENDOR_UNREACHABLE", "Trigger.dev does not answer");
         return told.handle;
@@ -96,7 +97,8 @@ export function createBucket(ground: Ground): (process: Process) => Bucket {
       },
       get: async (key) => {
         const fault = await round("get");
-        if (fault === "another byte") throw new PsnError("VENDOR_REFUSED", "what answers for the bucket gives other bytes");
+        if (fault === "another byte")
+          throw new PsnError("VENDOR_REFUSED", "what answers for the bucket gives other bytes");
         return fault === "gone" ? undefined : objects.get(key);
       },
       link: (key) => `https://bucket.example/${key}`,

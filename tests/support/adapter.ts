@@ -9,8 +9,13 @@ import type { Media, Part, Post } from "@psn/core/types/post.ts";
 export const text = (words: string, media: Media[] = []): Part => ({ text: words, media });
 export const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
 
-export function adapter<Body extends Json>(platform: Pick<Platform<string, Body>, "compose" | "capabilities" | "publish">) {
-  /** The requests a post becomes on this account, each to be given its parent when the one before is out. Throws when it is refused. */
+export function adapter<Body extends Json>(
+  platform: Pick<Platform<string, Body>, "compose" | "capabilities" | "publish">,
+) {
+  /**
+   * The requests a post becomes on this account, each to be given its parent when the one before is out. Throws when it
+   * is refused.
+   */
   function requestsOf(value: Post | string, account?: Pick<Session, "profile">): PublishRequest<Body>[] {
     const whole = typeof value === "string" ? post(text(value)) : value;
     const composed = platform.compose(whole, { ...platform.capabilities, ...account?.profile.limits });

@@ -6,14 +6,16 @@ import type { OAuthApp } from "@psn/core/types/account.ts";
 import type { OAuthServer } from "@psn/platforms/kit/oauth.ts";
 
 /*
- * A real OAuth 2.0 authorisation server (npm oidc-provider, certified for OpenID Connect) on 127.0.0.1, with rotating refresh
- * tokens and reuse detection: a refresh token that comes a second time ends its whole grant. In front of it stands a proxy that
- * counts what is asked at the token endpoint and can spoil an answer. Everything goes to the proxy's address.
+ * A real OAuth 2.0 authorisation server (npm oidc-provider, certified for OpenID Connect) on 127.0.0.1, with rotating
+ * refresh tokens and reuse detection: a refresh token that comes a second time ends its whole grant. In front of it
+ * stands a proxy that counts what is asked at the token endpoint and can spoil an answer. Everything goes to the
+ * proxy's address.
  */
 
 /**
- * What befalls the next request at the token or the revocation endpoint. The provider never sees it, but for `cut` and `half`:
- * there it has acted when its answer is lost, before the first byte or in the middle. `hang`: no answer until the server stops.
+ * What befalls the next request at the token or the revocation endpoint. The provider never sees it, but for `cut` and
+ * `half`: there it has acted when its answer is lost, before the first byte or in the middle. `hang`: no answer until
+ * the server stops.
  */
 export type Awkward =
   | "reset"
@@ -29,7 +31,10 @@ export interface Lives {
   code: number;
 }
 
-/** The three kinds of app it knows: one without a secret, that must use PKCE, and two with, by the header or in the form. */
+/**
+ * The three kinds of app it knows: one without a secret, that must use PKCE, and two with, by the header or in the
+ * form.
+ */
 export type AppKind = "public" | "basic" | "post";
 
 export interface AuthorizationServer {
@@ -39,8 +44,14 @@ export interface AuthorizationServer {
   readonly apps: Readonly<Record<AppKind, OAuthApp>>;
   readonly redirectUri: string;
   readonly lives: Lives;
-  /** The person in the browser: signs in as `login`, agrees (or not), and comes back with this query. Throws when an error is shown. */
-  consent(url: string, options?: { readonly login?: string; readonly refuse?: boolean }): Promise<Record<string, string>>;
+  /**
+   * The person in the browser: signs in as `login`, agrees (or not), and comes back with this query. Throws when an
+   * error is shown.
+   */
+  consent(
+    url: string,
+    options?: { readonly login?: string; readonly refuse?: boolean },
+  ): Promise<Record<string, string>>;
   /** Requests that reached the token endpoint so far, by their grant type; spoilt ones too. */
   readonly asked: Readonly<Record<"authorization_code" | "refresh_token", number>>;
   /** How often the provider itself answered with tokens, whether or not anybody learnt of it. */
@@ -97,7 +108,10 @@ function configuration(lives: Lives, { scopes, redirectUri }: Terms): object {
       grant_types: ["authorization_code", "refresh_token"],
       response_types: ["code"],
     })),
-    pkce: { required: (_: unknown, { clientAuthMethod }: { readonly clientAuthMethod: string }) => clientAuthMethod === "none" },
+    pkce: {
+      required: (_: unknown, { clientAuthMethod }: { readonly clientAuthMethod: string }) =>
+        clientAuthMethod === "none",
+    },
     // Its own 15 seconds would keep a token alive that has ended (measured, 9.13.3).
     clockTolerance: 0,
     rotateRefreshToken: true,
@@ -130,7 +144,10 @@ export interface Terms {
   readonly redirectUri: string;
 }
 
-export async function startAuthorizationServer(given: Partial<Lives> = {}, more: Partial<Terms> = {}): Promise<AuthorizationServer> {
+export async function startAuthorizationServer(
+  given: Partial<Lives> = {},
+  more: Partial<Terms> = {},
+): Promise<AuthorizationServer> {
   const terms: Terms = { scopes: SCOPES, redirectUri: REDIRECT_URI, ...more };
   const lives: Lives = { access: 3600, refresh: 3600, code: 60, ...given };
   const asked = { authorization_code: 0, refresh_token: 0 };
@@ -143,7 +160,8 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}, more:
   async function pass(incoming: IncomingMessage, body: Buffer): Promise<Response> {
     const headers = new Headers();
     for (const [name, value] of Object.entries(incoming.headers))
-      if (typeof value === "string" && !/^(host|connection|content-length|accept-encoding)$/.test(name)) headers.set(name, value);
+      if (typeof value === "string" && !/^(host|connection|content-length|accept-encoding)$/.test(name))
+        headers.set(name, value);
     headers.set("x-forwarded-host", incoming.headers.host ?? "");
     headers.set("x-forwarded-proto", "http");
     const method = incoming.method ?? "GET";
@@ -164,7 +182,8 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}, more:
     const awkward = atToken || incoming.url === "/token/revocation" ? spoilt.shift() : undefined;
     if (awkward === "reset") return void incoming.socket.destroy();
     if (awkward === "hang") return;
-    if (typeof awkward === "object") return void outgoing.writeHead(awkward.status, { ...awkward.headers }).end(awkward.body);
+    if (typeof awkward === "object")
+      return void outgoing.writeHead(awkward.status, { ...awkward.headers }).end(awkward.body);
     const answer = await pass(incoming, body);
     const bytes = Buffer.from(await answer.arrayBuffer());
     if (atToken && answer.ok) granted += 1;
@@ -175,11 +194,15 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}, more:
       await sleep(20);
       return void incoming.socket.destroy();
     }
-    const headers = Object.fromEntries([...answer.headers].filter(([name]) => !/^(set-cookie|transfer-encoding|connection)$/.test(name)));
+    const headers = Object.fromEntries(
+      [...answer.headers].filter(([name]) => !/^(set-cookie|transfer-encoding|connection)$/.test(name)),
+    );
     outgoing.writeHead(answer.status, { ...headers, "set-cookie": answer.headers.getSetCookie() }).end(bytes);
   }
 
-  const outer = createServer((incoming, outgoing) => void front(incoming, outgoing).catch(() => incoming.socket.destroy()));
+  const outer = createServer(
+    (incoming, outgoing) => void front(incoming, outgoing).catch(() => incoming.socket.destroy()),
+  );
   const origin = await listen(outer);
   const provider = await quietly(async () => new (await providerClass())(origin, configuration(lives, terms)));
   provider.proxy = true;
@@ -210,7 +233,13 @@ export async function startAuthorizationServer(given: Partial<Lives> = {}, more:
     next: (awkward) => void spoilt.push(awkward),
     calm: () => void spoilt.splice(0),
     works: async (access) =>
-      (await fetch(`${origin}/me`, { headers: { authorization: `Bearer ${access}` }, keepalive: false, signal: stopped.signal })).ok,
+      (
+        await fetch(`${origin}/me`, {
+          headers: { authorization: `Bearer ${access}` },
+          keepalive: false,
+          signal: stopped.signal,
+        })
+      ).ok,
     stop: async () => {
       stopped.abort();
       await Promise.all([outer, behind].map(close));
@@ -246,7 +275,11 @@ function close(server: Server): Promise<void> {
 }
 
 /** Walks from page to page as a browser does, with cookies, and fills in the two forms. */
-async function consent(url: string, redirectUri: string, { login = "ada", refuse = false } = {}): Promise<Record<string, string>> {
+async function consent(
+  url: string,
+  redirectUri: string,
+  { login = "ada", refuse = false } = {},
+): Promise<Record<string, string>> {
   const cookies = new Map<string, string>();
   let step = { url, form: undefined as Record<string, string> | undefined };
   for (let pages = 0; pages < 20; pages += 1) {
@@ -267,7 +300,10 @@ async function consent(url: string, redirectUri: string, { login = "ada", refuse
     const location = response.headers.get("location");
     if (location) step = { url: new URL(location, step.url).href, form: undefined };
     else {
-      const [action, prompt] = [/<form[^>]* action="([^"]+)"/.exec(page)?.[1], /name="prompt" value="(\w+)"/.exec(page)?.[1]];
+      const [action, prompt] = [
+        /<form[^>]* action="([^"]+)"/.exec(page)?.[1],
+        /name="prompt" value="(\w+)"/.exec(page)?.[1],
+      ];
       if (!response.ok || !action || !prompt)
         throw new Error(`the page shows an error: ${page.replaceAll(/<[^>]*>|\s+/g, " ").slice(0, 300)}`);
       if (prompt === "consent" && refuse) step = { url: `${action}/abort`, form: undefined };

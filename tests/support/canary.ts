@@ -13,7 +13,10 @@ export interface Canary {
 export const canaries: Canary[] = [];
 export const plant = (name: string, value: string | Buffer) => canaries.push({ name, bytes: Buffer.from(value) });
 
-/** A secret in the forms in which it may turn up: as it is, hex, URL-encoded, and base64 at each of the three alignments. */
+/**
+ * A secret in the forms in which it may turn up: as it is, hex, URL-encoded, and base64 at each of the three
+ * alignments.
+ */
 export function formsOf({ bytes }: Canary): string[] {
   const text = bytes.toString("utf8");
   const base64 = [0, 1, 2].flatMap((shift) => {
@@ -22,7 +25,9 @@ export function formsOf({ bytes }: Canary): string[] {
     return [whole, whole.replaceAll("+", "-").replaceAll("/", "_")];
   });
   const readable =
-    text.isWellFormed() && !text.includes("\ufffd") ? [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1)] : [];
+    text.isWellFormed() && !text.includes("\ufffd")
+      ? [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1)]
+      : [];
   return [...new Set([...readable, bytes.toString("hex"), bytes.toString("hex").toUpperCase(), ...base64])];
 }
 

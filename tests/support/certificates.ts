@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /*
- * Certificates for servers of the tests, made by openssl for the moment: an authority nobody knows, and what it has signed.
+ * Certificates for servers of the tests, made by openssl for the moment: an authority nobody knows, and what it has
+ * signed.
  */
 
 export interface Certificate {
@@ -45,7 +46,17 @@ export async function makeAuthority(name = "psn test authority"): Promise<Author
       const key = keyOf(own);
       await writeFile(join(folder, `${own}.ext`), `subjectAltName=${names.join(",")}\n`);
       openssl("req", "-new", "-key", `${own}.key`, "-subj", "/CN=psn test server", "-out", `${own}.csr`);
-      const signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", expired ? "-1" : "2", "-extfile", `${own}.ext`];
+      const signed = [
+        "-CA",
+        "ca.crt",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        expired ? "-1" : "2",
+        "-extfile",
+        `${own}.ext`,
+      ];
       openssl("x509", "-req", "-in", `${own}.csr`, ...signed, "-out", `${own}.crt`);
       return { key, cert: join(folder, `${own}.crt`) };
     },

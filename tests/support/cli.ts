@@ -17,9 +17,10 @@ import { afterFile } from "./after-file.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
 
 /*
- * The command line, run in two ways: `psn` in this process, by the same `run` as main.ts and with streams that remember, and
- * `binary` as a process of its own. And hubs to run it in: each is a copy of one that was made once for the test file, its
- * embedded database held open by the test, so that every command comes in by the socket and the test can look at the rows.
+ * The command line, run in two ways: `psn` in this process, by the same `run` as main.ts and with streams that
+ * remember, and `binary` as a process of its own. And hubs to run it in: each is a copy of one that was made once for
+ * the test file, its embedded database held open by the test, so that every command comes in by the socket and the test
+ * can look at the rows.
  */
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -54,7 +55,9 @@ export async function psn(argv: readonly string[], { cwd, stdin = "", tty = [], 
   let stderr = "";
   const sink = (name: "stdout" | "stderr", write: (text: string) => void) =>
     ({ isTTY: tty.includes(name), write }) as unknown as NodeJS.WriteStream;
-  const input = Object.assign(Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)]), { isTTY: tty.includes("stdin") });
+  const input = Object.assign(Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)]), {
+    isTTY: tty.includes("stdin"),
+  });
   const io = createIo({
     stdin: input as unknown as NodeJS.ReadStream,
     stdout: sink("stdout", (text) => {
@@ -90,7 +93,10 @@ const running = new Set<ChildProcess>();
 
 /** One command line as a process, with an environment of its own. */
 export function binary(argv: readonly string[], { cwd, stdin = "", env = {}, typing }: BinaryOptions): Running {
-  const child = spawn(process.execPath, [MAIN, ...argv], { cwd, env: { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env } });
+  const child = spawn(process.execPath, [MAIN, ...argv], {
+    cwd,
+    env: { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env },
+  });
   running.add(child);
   let stdout = "";
   let stderr = "";
@@ -184,7 +190,10 @@ export interface TestHub {
   /** As a process, in the hub's folder. */
   readonly binary: (argv: readonly string[], options?: Omit<BinaryOptions, "cwd">) => Running;
   /** Rows as the owner of the database sees them. */
-  readonly rows: (statement: string, values?: readonly unknown[]) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+  readonly rows: (
+    statement: string,
+    values?: readonly unknown[],
+  ) => Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Everything psn keeps: rows, settings with their modes, the feed. */
   readonly state: () => Promise<string>;
   readonly close: () => Promise<void>;
@@ -273,7 +282,10 @@ export function normalised(text: string, folder: string): string {
     .replaceAll(folder, "<hub>")
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<instant>")
-    .replaceAll(/[A-Z][a-z]{2} (\d{4}-\d\d-\d\d|\d{1,2} [A-Z][a-z]{2} \d{4}) \d\d:\d\d(:\d\d)? \S+( \([\w: -]+ UTC\))?/g, "<time>")
+    .replaceAll(
+      /[A-Z][a-z]{2} (\d{4}-\d\d-\d\d|\d{1,2} [A-Z][a-z]{2} \d{4}) \d\d:\d\d(:\d\d)? \S+( \([\w: -]+ UTC\))?/g,
+      "<time>",
+    )
     .replaceAll(new RegExp(`${RegExp.escape(hostname())}-\\d+`, "g"), "<worker>")
     .replaceAll(/follow-[0-9a-f]{8}/g, "<worker>")
     .replaceAll(/(?<![0-9a-f-])[0-9a-f]{16}(?![0-9a-f-])/g, "<subject>")
@@ -294,7 +306,8 @@ export async function picture(folder: string, name = "picture.png", size = 8): P
 /** The document on stdout. Throws where it is none, or more than one. */
 export function documentOf({ stdout }: Ran): Readonly<Record<string, unknown>> {
   const document: unknown = JSON.parse(stdout);
-  if (typeof document !== "object" || document === null || Array.isArray(document)) throw new Error(`not an object: ${stdout}`);
+  if (typeof document !== "object" || document === null || Array.isArray(document))
+    throw new Error(`not an object: ${stdout}`);
   return document as Readonly<Record<string, unknown>>;
 }
 
@@ -309,10 +322,18 @@ export function failed(ran: Ran, code: ErrorCode): string {
   return stderr;
 }
 
-export type Refusal = readonly [argv: readonly string[], code: ErrorCode, says: string | RegExp, stdin?: string | Uint8Array];
+export type Refusal = readonly [
+  argv: readonly string[],
+  code: ErrorCode,
+  says: string | RegExp,
+  stdin?: string | Uint8Array,
+];
 
 /** A command line that fails, says how to go on, and leaves everything of the hub as it was. */
-export async function refusedBy(hub: Pick<TestHub, "psn" | "state">, ...[argv, code, says, stdin]: Refusal): Promise<void> {
+export async function refusedBy(
+  hub: Pick<TestHub, "psn" | "state">,
+  ...[argv, code, says, stdin]: Refusal
+): Promise<void> {
   const before = await hub.state();
   const said = failed(await hub.psn(argv, stdin === undefined ? {} : { stdin }), code);
   expect(said).toMatch(says);

@@ -9,7 +9,9 @@ export interface CuttingServer {
   readonly stop: () => Promise<void>;
 }
 
-/** A server on 127.0.0.1 and a free port that can cut a connection, which Bun.serve cannot: node:http has the socket. */
+/**
+ * A server on 127.0.0.1 and a free port that can cut a connection, which Bun.serve cannot: node:http has the socket.
+ */
 export async function startCutting(handle: (request: Request) => Promise<Reply>): Promise<CuttingServer> {
   const server = createServer((incoming, outgoing) => {
     reply(incoming, outgoing, handle).catch(() => incoming.socket.destroy());
@@ -27,14 +29,20 @@ export async function startCutting(handle: (request: Request) => Promise<Reply>)
   };
 }
 
-async function reply(incoming: IncomingMessage, outgoing: ServerResponse, handle: (request: Request) => Promise<Reply>): Promise<void> {
+async function reply(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  handle: (request: Request) => Promise<Reply>,
+): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(Buffer.from(chunk));
   const method = incoming.method ?? "GET";
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) if (typeof value === "string") headers.set(name, value);
   const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host}`);
-  const result = await handle(new Request(url, { method, headers, ...(method === "GET" ? {} : { body: Buffer.concat(chunks) }) }));
+  const result = await handle(
+    new Request(url, { method, headers, ...(method === "GET" ? {} : { body: Buffer.concat(chunks) }) }),
+  );
   if (result === "reset") {
     incoming.socket.destroy();
     return;

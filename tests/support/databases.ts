@@ -17,8 +17,9 @@ import { type NeonGateway, pointNeonAt, startNeonGateway } from "./neon-gateway.
 import { freshDatabase, sharedPostgres } from "./shared-postgres.ts";
 
 /*
- * The four ways to one schema, for tests that run on each. Three of them lead to the same real PostgreSQL; `neon-…` by Neon's
- * two doors. Every database is a fresh copy of a migrated one, and what a test leaves open is closed after its file.
+ * The four ways to one schema, for tests that run on each. Three of them lead to the same real PostgreSQL; `neon-…` by
+ * Neon's two doors. Every database is a fresh copy of a migrated one, and what a test leaves open is closed after its
+ * file.
  */
 
 export interface TestDatabase {
@@ -128,9 +129,9 @@ function server(driver: Exclude<Driver, "embedded">): TestDriver {
 }
 
 /**
- * The embedded database's one session as a member's login would have it: with the login's own rights, unable to take a role
- * that it was not granted. The end of a transaction does not undo SET LOCAL SESSION AUTHORIZATION there, as PostgreSQL would
- * (measured, PGlite 0.5.16), so the login is given back in the same message.
+ * The embedded database's one session as a member's login would have it: with the login's own rights, unable to take a
+ * role that it was not granted. The end of a transaction does not undo SET LOCAL SESSION AUTHORIZATION there, as
+ * PostgreSQL would (measured, PGlite 0.5.16), so the login is given back in the same message.
  */
 function embeddedMember(owner: Database, login: string): Database {
   const run: Database["run"] = async (actor, build) => {
@@ -174,7 +175,9 @@ const embedded: TestDriver = {
 
 export const testDatabases: readonly TestDriver[] = [embedded, server("pg"), server("neon-http"), server("neon-ws")];
 /** The four ways; in `check` one way to each of the two kinds of server, for what the server decides and no driver. */
-export const serverDatabases = isShort ? testDatabases.filter(({ driver }) => driver === "embedded" || driver === "pg") : testDatabases;
+export const serverDatabases = isShort
+  ? testDatabases.filter(({ driver }) => driver === "embedded" || driver === "pg")
+  : testDatabases;
 
 /** Runs a statement as the owner, outside row-level security, and returns its rows. */
 export async function asOwner<Row = Readonly<Record<string, unknown>>>(

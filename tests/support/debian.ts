@@ -19,11 +19,14 @@ interface Wanted {
 }
 
 /**
- * The folder in which the files of these packages lie as they would below `/`, fetched if need be. Throws an Error that says in words
- * why they cannot be had here.
+ * The folder in which the files of these packages lie as they would below `/`, fetched if need be. Throws an Error that
+ * says in words why they cannot be had here.
  */
 export async function debianFiles(name: string, wanted: (release: string) => Wanted): Promise<string> {
-  const cache = join(process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url)), name);
+  const cache = join(
+    process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url)),
+    name,
+  );
   if (!existsSync(join(cache, "usr"))) await fetchInto(cache, wanted);
   return cache;
 }
@@ -33,11 +36,13 @@ async function fetchInto(cache: string, wanted: (release: string) => Wanted): Pr
   const release = /^VERSION_CODENAME=(\w+)/m.exec(await readFile("/etc/os-release", "utf8"))?.[1] ?? "";
   const mirror = await debianMirror();
   const { suite, packages, libraries = false } = wanted(release);
-  if (!mirror || release === "") throw new Error(`this machine has no Debian package source to take ${packages.join(", ")} from`);
+  if (!mirror || release === "")
+    throw new Error(`this machine has no Debian package source to take ${packages.join(", ")} from`);
   await mkdir(join(cache, ".."), { recursive: true });
   const folder = await mkdtemp(`${cache}-`);
   try {
-    for (const part of ["lists/partial", "cache/archives/partial", "deb", "root"]) await mkdir(join(folder, part), { recursive: true });
+    for (const part of ["lists/partial", "cache/archives/partial", "deb", "root"])
+      await mkdir(join(folder, part), { recursive: true });
     const signed = existsSync(KEYRING) ? `[signed-by=${KEYRING}] ` : "";
     await writeFile(join(folder, "sources.list"), `deb ${signed}${mirror} ${suite} main\n`);
     const settings = {
@@ -56,8 +61,8 @@ async function fetchInto(cache: string, wanted: (release: string) => Wanted): Pr
     const [first = ""] = packages;
     const shown = libraries ? run("apt-cache", [...options, "show", first], folder) : "";
     // The C library is there, and must be the one that this machine's programs were made for.
-    const needed = [...(/^Depends: (.*)$/m.exec(shown)?.[1] ?? "").matchAll(/(?:^|, )(lib[^\s,]+)/g)].flatMap(([, lib = ""]) =>
-      lib === "libc6" ? [] : [lib],
+    const needed = [...(/^Depends: (.*)$/m.exec(shown)?.[1] ?? "").matchAll(/(?:^|, )(lib[^\s,]+)/g)].flatMap(
+      ([, lib = ""]) => (lib === "libc6" ? [] : [lib]),
     );
     run("apt-get", [...options, "download", "-qq", ...packages, ...needed], join(folder, "deb"));
     const debs = await readdir(join(folder, "deb"));
@@ -86,7 +91,14 @@ async function debianMirror(): Promise<string | undefined> {
 
 /** What it prints; an Error with the first line of what it complains of where it fails. */
 export function run(program: string, args: readonly string[], cwd: string, input?: string): string {
-  const done = spawnSync(program, args, { cwd, encoding: "utf8", timeout: 120_000, ...(input === undefined ? {} : { input }) });
+  const done = spawnSync(program, args, {
+    cwd,
+    encoding: "utf8",
+    timeout: 120_000,
+    ...(input === undefined ? {} : { input }),
+  });
   if (done.status === 0) return done.stdout;
-  throw new Error(`${program} failed: ${(done.stderr || done.error?.message || `status ${done.status}`).trim().split("\n")[0]}`);
+  throw new Error(
+    `${program} failed: ${(done.stderr || done.error?.message || `status ${done.status}`).trim().split("\n")[0]}`,
+  );
 }

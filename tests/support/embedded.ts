@@ -10,8 +10,9 @@ import { migrate } from "@psn/core/db/migrate.ts";
 import { knownMigrations } from "@psn/core/db/migrations.ts";
 
 /*
- * Folders of embedded databases that are migrated already. Making one takes seconds (initdb inside WebAssembly), copying one
- * a moment, so the first is kept in node_modules/.cache, under a name that changes with the migrations and with PGlite.
+ * Folders of embedded databases that are migrated already. Making one takes seconds (initdb inside WebAssembly),
+ * copying one a moment, so the first is kept in node_modules/.cache, under a name that changes with the migrations and
+ * with PGlite.
  */
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,7 +35,8 @@ async function makeTemplate(): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   const kept = await readdir(CACHE);
   if (kept.includes(name)) return folder;
-  for (const old of kept) if (old.startsWith(PREFIX) && !old.includes(".")) await rm(join(CACHE, old), { recursive: true, force: true });
+  for (const old of kept)
+    if (old.startsWith(PREFIX) && !old.includes(".")) await rm(join(CACHE, old), { recursive: true, force: true });
   const making = await mkdtemp(join(CACHE, `${name}.`));
   const database = await openEmbedded(making);
   try {
@@ -50,7 +52,10 @@ async function makeTemplate(): Promise<string> {
 /** Root folder and, below it, data folder. */
 const made = new Map<string, string>();
 
-/** A hub's data folder with a migrated embedded database in it, unopened. `deep` puts it below that many long folder names. */
+/**
+ * A hub's data folder with a migrated embedded database in it, unopened. `deep` puts it below that many long folder
+ * names.
+ */
 export async function embeddedFolder({ deep = 0 } = {}): Promise<string> {
   template ??= makeTemplate();
   const from = await template;

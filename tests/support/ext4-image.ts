@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /*
- * A file system of its own in a file, which can be cut off as a power cut does: nothing that was not synced reaches the file.
+ * A file system of its own in a file, which can be cut off as a power cut does: nothing that was not synced reaches the
+ * file.
  */
 
 export interface Image {
@@ -14,16 +15,25 @@ export interface Image {
   readonly folder: string;
   /** Cuts it off, and keeps what was on the disk. Processes that have files of it open get errors from here on. */
   cut(): void;
-  /** Mounts it again after a cut, as a machine that starts does: ext4 replays its journal. No process may have files of it open. */
+  /**
+   * Mounts it again after a cut, as a machine that starts does: ext4 replays its journal. No process may have files of
+   * it open.
+   */
   again(): void;
   /** Unmounts and removes it. Twice is harmless. */
   remove(): Promise<void>;
 }
 
-/** EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32), with EXT4_GOING_FLAGS_NOLOGFLUSH (2): fs/ext4/ext4.h of Linux 6. As xfstests' godown. */
+/**
+ * EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32), with EXT4_GOING_FLAGS_NOLOGFLUSH (2): fs/ext4/ext4.h of Linux 6. As
+ * xfstests' godown.
+ */
 const CUT = "open(F, '<', $ARGV[0]) or die $!; my $flag = pack('L', 2); defined ioctl(F, 0x8004587d, $flag) or die $!";
 
-/** Ends the mount with this process, in whatever way it ends: the pipe is closed then. Lazily, since others may still be in it. */
+/**
+ * Ends the mount with this process, in whatever way it ends: the pipe is closed then. Lazily, since others may still be
+ * in it.
+ */
 const GUARD = 'read -r _; umount -l "$1" 2>/dev/null; rm -rf "$2"';
 
 /** What only root calls may lie where nobody else looks. */
@@ -39,7 +49,8 @@ export async function whyNoCut(): Promise<string | undefined> {
   if (process.platform !== "linux") return "only Linux has ext4";
   if (process.getuid?.() !== 0) return "only root may mount";
   if (!existsSync("/dev/loop-control")) return "there are no loop devices";
-  for (const program of ["mkfs.ext4", "mount", "perl"]) if (!Bun.which(program, { PATH })) return `there is no ${program}`;
+  for (const program of ["mkfs.ext4", "mount", "perl"])
+    if (!Bun.which(program, { PATH })) return `there is no ${program}`;
   try {
     const image = await newImage(16);
     try {
@@ -57,7 +68,10 @@ export async function whyNoCut(): Promise<string | undefined> {
 export async function newImage(size: number): Promise<Image> {
   const root = await mkdtemp(join(tmpdir(), "psn-image-"));
   const [file, folder] = [join(root, "ext4"), join(root, "mounted")];
-  const guard = spawn("/bin/sh", ["-c", GUARD, "sh", folder, root], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+  const guard = spawn("/bin/sh", ["-c", GUARD, "sh", folder, root], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
   const gone = once(guard, "exit");
   guard.unref();
   // The loop device goes with the mount.

@@ -5,8 +5,8 @@ import { type HeldComment, type HeldPost, openPosts, type Posting } from "./link
 import { Refusal, refusal } from "./linkedin/refusal.ts";
 
 /*
- * A LinkedIn for tests: strict, stateful, and as awkward as its switches say. Its parts are in tests/support/linkedin; each rule cites
- * LinkedIn's page or says where it was seen.
+ * A LinkedIn for tests: strict, stateful, and as awkward as its switches say. Its parts are in tests/support/linkedin;
+ * each rule cites LinkedIn's page or says where it was seen.
  */
 
 /** Where what a test sends is really answered: the fake stands for both. */
@@ -97,24 +97,37 @@ export async function startLinkedIn(switches: Partial<Switches> = {}, app: Parti
     if (now() >= day.ends) day = { ends: now() - (now() % DAY_MS) + DAY_MS, used: 0 };
     day.used += 1;
     if (day.used > rules.daily)
-      throw refusal(429, "TOO_MANY_REQUESTS", "Resource level throttle MEMBER DAY limit for calls to this resource is reached.", {
-        serviceErrorCode: 101,
-      });
+      throw refusal(
+        429,
+        "TOO_MANY_REQUESTS",
+        "Resource level throttle MEMBER DAY limit for calls to this resource is reached.",
+        {
+          serviceErrorCode: 101,
+        },
+      );
   }
 
-  /** https://learn.microsoft.com/en-us/linkedin/marketing/versioning and …/shared/api-guide/concepts/protocol-version. */
+  /**
+   * https://learn.microsoft.com/en-us/linkedin/marketing/versioning and …/shared/api-guide/concepts/protocol-version.
+   */
   function checkVersion(headers: Headers): void {
     const version = headers.get("linkedin-version");
     if (!version)
-      throw refusal(400, "VERSION_MISSING", "A version must be present. Please specify a version by adding the LinkedIn-Version header.");
-    if (!rules.versions.includes(version)) throw refusal(426, "NONEXISTENT_VERSION", `Requested version ${version} is not active`);
+      throw refusal(
+        400,
+        "VERSION_MISSING",
+        "A version must be present. Please specify a version by adding the LinkedIn-Version header.",
+      );
+    if (!rules.versions.includes(version))
+      throw refusal(426, "NONEXISTENT_VERSION", `Requested version ${version} is not active`);
     if (headers.get("x-restli-protocol-version") !== "2.0.0")
       throw refusal(400, "ILLEGAL_ARGUMENT", "X-Restli-Protocol-Version 2.0.0 is required");
   }
 
   async function createUnder(fault: Fault | undefined, request: Request, url: URL): Promise<Reply> {
     if (fault === "reset-before") return "reset";
-    if (fault === "500-before") return Response.json({ status: 500, message: "Internal Server Error" }, { status: 500 });
+    if (fault === "500-before")
+      return Response.json({ status: 500, message: "Internal Server Error" }, { status: 500 });
     const made = await posts.answer(request, url);
     if (fault === "reset-after") return "reset";
     if (fault === "cut-after") return "cut";
@@ -133,9 +146,15 @@ export async function startLinkedIn(switches: Partial<Switches> = {}, app: Parti
     }
     if (route === "GET /v2/userinfo") {
       oauth.authorize(request, "profile", "userinfo.GET");
-      return Response.json({ ...MEMBER, given_name: "Ada", family_name: "Lovelace", locale: { country: "GB", language: "en" } });
+      return Response.json({
+        ...MEMBER,
+        given_name: "Ada",
+        family_name: "Lovelace",
+        locale: { country: "GB", language: "en" },
+      });
     }
-    if (!url.pathname.startsWith("/rest/")) throw refusal(404, "RESOURCE_NOT_FOUND", `No virtual resource found for ${url.pathname}`);
+    if (!url.pathname.startsWith("/rest/"))
+      throw refusal(404, "RESOURCE_NOT_FOUND", `No virtual resource found for ${url.pathname}`);
     oauth.authorize(request, "w_member_social", `${url.pathname}.${request.method}`);
     checkVersion(request.headers);
     const uploaded = await media.answer(request, url);

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 
 /*
- * Mastodon's OAuth for tests, as strict as its pages say: clients that register themselves, a person's consent, codes that work
- * once, PKCE, revocation. https://docs.joinmastodon.org/methods/apps/ and https://docs.joinmastodon.org/methods/oauth/ (2026-11).
+ * Mastodon's OAuth for tests, as strict as its pages say: clients that register themselves, a person's consent, codes
+ * that work once, PKCE, revocation. https://docs.joinmastodon.org/methods/apps/ and
+ * https://docs.joinmastodon.org/methods/oauth/ (2026-11).
  */
 
 interface Client {
@@ -46,10 +47,16 @@ const CODE_MS = 10 * 60_000;
 
 const secretOf = () => randomBytes(32).toString("base64url");
 const words = (text: string | null) => (text ?? "").split(/\s+/).filter((word) => word !== "");
-const fail = (status: number, error: string, error_description: string) => Response.json({ error, error_description }, { status });
+const fail = (status: number, error: string, error_description: string) =>
+  Response.json({ error, error_description }, { status });
 const invalidGrant = () =>
-  fail(400, "invalid_grant", "The provided authorization grant is invalid, expired, revoked, or was issued to another client.");
-const holds = (scopes: readonly string[], scope: string) => scopes.some((has) => has === scope || has === scope.split(":")[0]);
+  fail(
+    400,
+    "invalid_grant",
+    "The provided authorization grant is invalid, expired, revoked, or was issued to another client.",
+  );
+const holds = (scopes: readonly string[], scope: string) =>
+  scopes.some((has) => has === scope || has === scope.split(":")[0]);
 
 export function createMastodonOAuth(): MastodonOAuth {
   const clients: Client[] = [];
@@ -60,9 +67,11 @@ export function createMastodonOAuth(): MastodonOAuth {
     const invalid = (what: string) => Response.json({ error: `Validation failed: ${what}` }, { status: 422 });
     if (!form.get("client_name")) return invalid("Application name can't be blank");
     const redirects = words(form.get("redirect_uris"));
-    if (redirects.length === 0 || !redirects.every((uri) => URL.canParse(uri))) return invalid("Redirect URI must be an absolute URI.");
+    if (redirects.length === 0 || !redirects.every((uri) => URL.canParse(uri)))
+      return invalid("Redirect URI must be an absolute URI.");
     const scopes = form.has("scopes") ? words(form.get("scopes")) : ["read"];
-    if (!scopes.every((scope) => KNOWN.includes(scope))) return invalid("Scopes doesn't match configured on the server.");
+    if (!scopes.every((scope) => KNOWN.includes(scope)))
+      return invalid("Scopes doesn't match configured on the server.");
     const client = { id: secretOf(), secret: secretOf(), redirects, scopes };
     clients.push(client);
     return Response.json({
@@ -74,12 +83,16 @@ export function createMastodonOAuth(): MastodonOAuth {
     });
   }
 
-  /** The form a person sees, or (POST) what they pressed. A bad client or address is told to the person and never redirected. */
+  /**
+   * The form a person sees, or (POST) what they pressed. A bad client or address is told to the person and never
+   * redirected.
+   */
   function authorize(method: string, query: URLSearchParams, { pkce, grants }: Readonly<OAuthSwitches>): Response {
     const client = clients.find(({ id }) => id === query.get("client_id"));
     const redirect = query.get("redirect_uri") ?? "";
     if (!client) return new Response("<p>Client authentication failed due to unknown client</p>", { status: 401 });
-    if (!client.redirects.includes(redirect)) return new Response("<p>The redirect URI included is not valid.</p>", { status: 400 });
+    if (!client.redirects.includes(redirect))
+      return new Response("<p>The redirect URI included is not valid.</p>", { status: 400 });
     const back = (answer: Record<string, string>) => {
       const url = new URL(redirect);
       for (const [name, value] of Object.entries(answer)) url.searchParams.set(name, value);
@@ -90,7 +103,8 @@ export function createMastodonOAuth(): MastodonOAuth {
     const asked = query.has("scope") ? words(query.get("scope")) : ["read"];
     if (!asked.every((scope) => holds(client.scopes, scope))) return back({ error: "invalid_scope" });
     const challenge = pkce ? query.get("code_challenge") : null;
-    if (challenge !== null && query.get("code_challenge_method") !== "S256") return back({ error: "invalid_code_challenge_method" });
+    if (challenge !== null && query.get("code_challenge_method") !== "S256")
+      return back({ error: "invalid_code_challenge_method" });
     if (method === "GET") return new Response("<form method=post><button>Authorize</button></form>");
     if (method === "DELETE") return back({ error: "access_denied" });
     const code = secretOf();
@@ -106,11 +120,13 @@ export function createMastodonOAuth(): MastodonOAuth {
   function exchange(form: URLSearchParams): Response {
     const client = proven(form);
     if (!client) return fail(401, "invalid_client", "Client authentication failed due to unknown client.");
-    if (form.get("grant_type") !== "authorization_code") return fail(400, "unsupported_grant_type", "The grant type is not supported.");
+    if (form.get("grant_type") !== "authorization_code")
+      return fail(400, "unsupported_grant_type", "The grant type is not supported.");
     const name = form.get("code") ?? "";
     const code = codes.get(name);
     codes.delete(name);
-    if (!code || code.client !== client || code.redirect !== form.get("redirect_uri") || Date.now() > code.endsAt) return invalidGrant();
+    if (!code || code.client !== client || code.redirect !== form.get("redirect_uri") || Date.now() > code.endsAt)
+      return invalidGrant();
     const proof = createHash("sha256")
       .update(form.get("code_verifier") ?? "")
       .digest("base64url");
@@ -151,13 +167,21 @@ export function createMastodonOAuth(): MastodonOAuth {
       const form = new URLSearchParams(await request.text());
       if (route === "POST /oauth/token") return exchange(form);
       if (route === "POST /oauth/revoke") return revoke(form);
-      return switches.registers ? register(form) : Response.json({ error: "This action is not allowed" }, { status: 403 });
+      return switches.registers
+        ? register(form)
+        : Response.json({ error: "This action is not allowed" }, { status: 403 });
     },
   };
 }
 
-/** What the person does at `url`: looks at the form, presses a button, and is sent back. Resolves to the query they come back with. */
-export async function consentAt(url: string, pressed: "authorize" | "deny" = "authorize"): Promise<Readonly<Record<string, string>>> {
+/**
+ * What the person does at `url`: looks at the form, presses a button, and is sent back. Resolves to the query they come
+ * back with.
+ */
+export async function consentAt(
+  url: string,
+  pressed: "authorize" | "deny" = "authorize",
+): Promise<Readonly<Record<string, string>>> {
   const page = await fetch(url, { redirect: "manual", keepalive: false });
   const answer =
     page.status === 200

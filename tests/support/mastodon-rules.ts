@@ -1,14 +1,17 @@
 import twitterText from "twitter-text";
 
 /*
- * How Mastodon counts and renders, written anew from its own pages and sources and not from src, so that a mistake there shows.
+ * How Mastodon counts and renders, written anew from its own pages and sources and not from src, so that a mistake
+ * there shows.
  */
 
 const { regexen } = twitterText;
 const DOMAIN = new RegExp(`^(?:${regexen.validDomain.source})`, "i");
 /** A sign before a link; the pattern also knows the beginning of a text. */
 const BEFORE = new RegExp(`^(?:${regexen.validUrlPrecedingChars.source})$`, "i");
-/** Twitter::Regex of Mastodon (config/initializers/twitter_regex.rb, 2026-11), sign by sign instead of by one pattern. */
+/**
+ * Twitter::Regex of Mastodon (config/initializers/twitter_regex.rb, 2026-11), sign by sign instead of by one pattern.
+ */
 const IN_PATH = /[^\s<>()?]/;
 const ENDS_PATH = /[^\s()?!*"'「」<>;:=,.$%[\]~&|@]/;
 /** Brackets at the end of a path: there, twitter-text's own letters hold. */
@@ -20,8 +23,8 @@ const MENTION_PATTERN =
   /(?<![=/\p{L}\p{M}\p{Nd}\p{Pc}])@([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)@[\p{L}\p{M}\p{Nd}\p{Pc}]+(?:[.-]+[\p{L}\p{M}\p{Nd}\p{Pc}]+)*/giu;
 
 /**
- * What StatusLengthValidator counts, in graphemes: a link of Mastodon's own extractor counts `urlCost`, a remote mention its local part
- * (app/validators/status_length_validator.rb, 2026-11).
+ * What StatusLengthValidator counts, in graphemes: a link of Mastodon's own extractor counts `urlCost`, a remote
+ * mention its local part (app/validators/status_length_validator.rb, 2026-11).
  */
 export function count(text: string, urlCost: number): number {
   let counted = "";
@@ -71,7 +74,9 @@ function endOfQuery(text: string, mark: number): number {
   return good;
 }
 
-/** GoToSocial: Go's runes, everything in full (internal/processing/status, validateStatusContent; measured with 0.20). */
+/**
+ * GoToSocial: Go's runes, everything in full (internal/processing/status, validateStatusContent; measured with 0.20).
+ */
 export function countRunes(text: string): number {
   return [...text].length;
 }
@@ -82,9 +87,9 @@ export function countInFull(text: string): number {
 }
 
 /**
- * The status as its HTML: paragraphs, `<br />`, links in three spans of which two are hidden, mentions cut to their local
- * part, hashtags as links (https://docs.joinmastodon.org/spec/activitypub/#sanitization and the example answers of
- * https://docs.joinmastodon.org/entities/Status/, 2026-11).
+ * The status as its HTML: paragraphs, `<br />`, links in three spans of which two are hidden, mentions cut to their
+ * local part, hashtags as links (https://docs.joinmastodon.org/spec/activitypub/#sanitization and the example answers
+ * of https://docs.joinmastodon.org/entities/Status/, 2026-11).
  */
 export function render(text: string): string {
   if (text === "") return "";
@@ -102,17 +107,31 @@ export function render(text: string): string {
 function entity(piece: string): string {
   if (piece.startsWith("@")) {
     const [, name, server] = piece.split("@");
-    return `<span class="h-card" translate="no"><a href="https://${server}/@${name}" class="u-url mention">@<span>${name}</span></a></span>`;
+    return (
+      `<span class="h-card" translate="no"><a href="https://${server}/@${name}" class="u-url ` +
+      `mention">@<span>${name}</span></a></span>`
+    );
   }
   if (piece.startsWith("#"))
-    return `<a href="https://mastodon.example/tags/${piece.slice(1).toLowerCase()}" class="mention hashtag" rel="tag">#<span>${piece.slice(1)}</span></a>`;
+    return (
+      `<a href="https://mastodon.example/tags/${piece.slice(1).toLowerCase()}" class="mention hashtag" ` +
+      `rel="tag">#<span>${piece.slice(1)}</span></a>`
+    );
   const prefix = /^https?:\/\/(?:www\.)?/.exec(piece)?.[0] ?? "";
   const rest = piece.slice(prefix.length);
   const hidden = (part: string) => `<span class="invisible">${escaped(part)}</span>`;
   const shown = `<span class="${rest.length > 30 ? "ellipsis" : ""}">${escaped(rest.slice(0, 30))}</span>`;
-  return `<a href="${escaped(piece)}" target="_blank" rel="nofollow noopener" translate="no">${hidden(prefix)}${shown}${hidden(rest.slice(30))}</a>`;
+  return (
+    `<a href="${escaped(piece)}" target="_blank" rel="nofollow noopener" ` +
+    `translate="no">${hidden(prefix)}${shown}${hidden(rest.slice(30))}</a>`
+  );
 }
 
 function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&#39;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("'", "&#39;");
 }

@@ -4,8 +4,8 @@ import { consentAt, createMastodonOAuth, type MastodonOAuth, type OAuthSwitches 
 import { count, countInFull, countRunes, render } from "./mastodon-rules.ts";
 
 /*
- * A Mastodon for tests: strict, stateful, and as awkward as its switches say. Each rule cites Mastodon's page or says on
- * which server it was measured.
+ * A Mastodon for tests: strict, stateful, and as awkward as its switches say. Each rule cites Mastodon's page or says
+ * on which server it was measured.
  */
 
 export interface HeldMedia {
@@ -32,16 +32,31 @@ export interface HeldStatus {
 }
 
 /** What the next POST /api/v1/statuses suffers. `…-after` keeps the status, `…-before` does not. */
-export type Fault = "reset-before" | "500-before" | "reset-after" | "cut-after" | "500-after" | "garbage-after" | "late-after";
-export const FAULTS_AFTER = ["reset-after", "cut-after", "500-after", "garbage-after", "late-after"] as const satisfies readonly Fault[];
+export type Fault =
+  | "reset-before"
+  | "500-before"
+  | "reset-after"
+  | "cut-after"
+  | "500-after"
+  | "garbage-after"
+  | "late-after";
+export const FAULTS_AFTER = [
+  "reset-after",
+  "cut-after",
+  "500-after",
+  "garbage-after",
+  "late-after",
+] as const satisfies readonly Fault[];
 
 export interface Switches extends OAuthSwitches {
-  /** `racy` looks the key up, works, and only then keeps it, as Hollo does (measured); `ignored` as GoToSocial and snac. */
+  /**
+   * `racy` looks the key up, works, and only then keeps it, as Hollo does (measured); `ignored` as GoToSocial and snac.
+   */
   idempotency: "honoured" | "ignored" | "racy";
   /**
-   * `gotosocial` refuses with 400 where Mastodon says 422, in words that begin with "Bad Request: ", announces 25 characters for a link
-   * and counts it in full (measured, 0.20). `hollo` answers 422
-   * with the failures of its schema, and takes no media without a text (measured, 0.10.0).
+   * `gotosocial` refuses with 400 where Mastodon says 422, in words that begin with "Bad Request: ", announces 25
+   * characters for a link and counts it in full (measured, 0.20). `hollo` answers 422 with the failures of its schema,
+   * and takes no media without a text (measured, 0.10.0).
    */
   refusal: "mastodon" | "gotosocial" | "hollo";
   instance: "v2" | "v1" | "pleroma" | "none";
@@ -103,7 +118,9 @@ class Refusal extends Error {
 const HOLLO_BLANK = {
   zod_error: {
     name: "ZodError",
-    issues: [{ code: "too_small", minimum: 1, path: ["status"], message: "String must contain at least 1 character(s)" }],
+    issues: [
+      { code: "too_small", minimum: 1, path: ["status"], message: "String must contain at least 1 character(s)" },
+    ],
   },
 };
 
@@ -152,7 +169,8 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     url: `${origin}/@ada`,
     source: { privacy: "public" },
   });
-  // Snowflakes: milliseconds and a serial number, so that ids sort by time (https://docs.joinmastodon.org/api/guidelines/#ids).
+  // Snowflakes: milliseconds and a serial number, so that ids sort by time
+  // (https://docs.joinmastodon.org/api/guidelines/#ids).
   const newId = (at: Date) => String(BigInt(at.getTime()) * 65_536n + BigInt(++serial));
 
   function seed(status: Partial<HeldStatus> & { readonly text: string }): HeldStatus {
@@ -208,7 +226,8 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
       return before;
     }
     const ids = list(body["media_ids"]);
-    if (rules.refusal === "hollo" && string(body["status"]).trim() === "") throw new Refusal(422, "invalid_request", HOLLO_BLANK);
+    if (rules.refusal === "hollo" && string(body["status"]).trim() === "")
+      throw new Refusal(422, "invalid_request", HOLLO_BLANK);
     if (ids.length > MAX.media) throw new Refusal(invalid(), "Cannot attach more than 4 files");
     const files = ids.map((id) => media.get(id));
     // GoToSocial: 400; Mastodon since 4.4: 422; before, it dropped them silently.
@@ -223,7 +242,8 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     // A warning without a text becomes the text (PostStatusService#preprocess_attributes!).
     if (text === "" && spoiler !== "") [text, spoiler] = [spoiler, ""];
     if (text === "" && ids.length === 0) throw new Refusal(invalid(), "Validation failed: Text can't be blank");
-    if (lengthOf(spoiler, text) > MAX.characters) throw new Refusal(invalid(), "Validation failed: Text character limit of 500 exceeded");
+    if (lengthOf(spoiler, text) > MAX.characters)
+      throw new Refusal(invalid(), "Validation failed: Text character limit of 500 exceeded");
     const parent = string(body["in_reply_to_id"]) || null;
     if (parent && !statuses.some(({ id }) => id === parent))
       throw new Refusal(404, "The post you are trying to reply to does not appear to exist.");
@@ -243,8 +263,10 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     const file = form.get("file");
     if (!(file instanceof File)) throw new Refusal(422, "Validation failed: File can't be blank");
     const mime = file.type.split(";")[0] ?? "";
-    if (!MIMES.includes(mime)) throw new Refusal(422, "Validation failed: File content type is invalid, File is invalid");
-    if (mime.startsWith("image/") && file.size > MAX.image) throw new Refusal(422, "Validation failed: File must be less than 16 MB");
+    if (!MIMES.includes(mime))
+      throw new Refusal(422, "Validation failed: File content type is invalid, File is invalid");
+    if (mime.startsWith("image/") && file.size > MAX.image)
+      throw new Refusal(422, "Validation failed: File must be less than 16 MB");
     const description = form.get("description");
     if (typeof description === "string" && [...description].length > MAX.description)
       throw new Refusal(422, "Validation failed: Description is too long (maximum is 1500 characters)");
@@ -270,7 +292,11 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
         : { version: "4.5.0" };
     const reserved = rules.refusal === "gotosocial" ? 25 : MAX.urlCost;
     const configuration = {
-      statuses: { max_characters: MAX.characters, max_media_attachments: MAX.media, characters_reserved_per_url: reserved },
+      statuses: {
+        max_characters: MAX.characters,
+        max_media_attachments: MAX.media,
+        characters_reserved_per_url: reserved,
+      },
       media_attachments: {
         supported_mime_types: MIMES,
         image_size_limit: MAX.image,
@@ -285,7 +311,12 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     if (rules.instance === "none") return new Response("", { status: 404 });
     return Response.json(
       rules.instance === "pleroma"
-        ? { uri: "https://pleroma.example", version: "2.7.2 (compatible; Pleroma 2.9.1)", max_toot_chars: 5000, description_limit: 5000 }
+        ? {
+            uri: "https://pleroma.example",
+            version: "2.7.2 (compatible; Pleroma 2.9.1)",
+            max_toot_chars: 5000,
+            description_limit: 5000,
+          }
         : { uri: "mastodon.example", ...named, configuration },
     );
   }
@@ -306,7 +337,8 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     const shownToken = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
     const scopes = oauth.scopesOf(shownToken);
     if (shownToken !== token && !scopes) throw new Refusal(401, "The access token is invalid");
-    if (scopes && !allows(scopes, request.method, url.pathname)) throw new Refusal(403, "This action is outside the authorized scopes");
+    if (scopes && !allows(scopes, request.method, url.pathname))
+      throw new Refusal(403, "This action is outside the authorized scopes");
     if (route === "GET /api/v1/accounts/verify_credentials") return Response.json(account());
     if (route === "GET /api/v1/apps/verify_credentials")
       return Response.json(rules.scopes ? { name: "psn", scopes: scopes ?? rules.scopes } : { name: "psn" });
@@ -373,10 +405,13 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     const extra = new Headers({ date: clock().toUTCString() });
     const words = ({ status, message }: Refusal) =>
       status === 400 && rules.refusal === "gotosocial" ? `Bad Request: ${message}` : message;
-    const refuse = (refusal: Refusal) => Response.json({ error: words(refusal), ...refusal.more }, { status: refusal.status });
+    const refuse = (refusal: Refusal) =>
+      Response.json({ error: words(refusal), ...refusal.more }, { status: refusal.status });
     const result = limited(extra)
       ? refuse(new Refusal(429, "Too many requests"))
-      : await answer(request, url).catch((error: unknown) => refuse(error instanceof Refusal ? error : new Refusal(500, String(error))));
+      : await answer(request, url).catch((error: unknown) =>
+          refuse(error instanceof Refusal ? error : new Refusal(500, String(error))),
+        );
     if (result instanceof Response) for (const [name, value] of extra) result.headers.set(name, value);
     return result;
   });
@@ -399,13 +434,22 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
   };
 }
 
-/** https://docs.joinmastodon.org/api/oauth-scopes/#granular (2026-11): reading accounts and statuses, writing statuses and media. */
+/**
+ * https://docs.joinmastodon.org/api/oauth-scopes/#granular (2026-11): reading accounts and statuses, writing statuses
+ * and media.
+ */
 function allows(scopes: readonly string[], method: string, path: string): boolean {
   if (path === "/api/v1/apps/verify_credentials") return true;
-  const thing = /\/media(\/|$)/.test(path) ? "media" : /\/(statuses|timelines)(\/|$)/.test(path) ? "statuses" : "accounts";
+  const thing = /\/media(\/|$)/.test(path)
+    ? "media"
+    : /\/(statuses|timelines)(\/|$)/.test(path)
+      ? "statuses"
+      : "accounts";
   // Mastodon has no read:media: who may upload may look.
   const verb = method === "GET" && thing !== "media" ? "read" : "write";
-  return scopes.includes(verb) || scopes.includes(`${verb}:${thing}`) || (thing === "accounts" && scopes.includes("profile"));
+  return (
+    scopes.includes(verb) || scopes.includes(`${verb}:${thing}`) || (thing === "accounts" && scopes.includes("profile"))
+  );
 }
 
 function list(value: unknown): string[] {

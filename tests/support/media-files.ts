@@ -52,7 +52,10 @@ const FORMATS = {
 } as const;
 
 /** Three seconds of nothing worth seeing, by another program's muxer; with `tags`, as that program writes them. */
-export async function movie(kind: keyof typeof FORMATS, tags: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
+export async function movie(
+  kind: keyof typeof FORMATS,
+  tags: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
   const target = new BufferTarget();
   const output = new Output({ format: FORMATS[kind](), target });
   const source = new EncodedVideoPacketSource("vp9");
@@ -62,13 +65,19 @@ export async function movie(kind: keyof typeof FORMATS, tags: Readonly<Record<st
   const colorSpace = { primaries: "bt709", transfer: "bt709", matrix: "bt709", fullRange: false } as const;
   const decoderConfig = { codec: "vp09.00.10.08", codedWidth: 320, codedHeight: 180, colorSpace };
   for (let n = 0; n < 30; n += 1)
-    await source.add(new EncodedPacket(new Uint8Array([128, 1, 2, 3, n]), n % 10 === 0 ? "key" : "delta", n / 10, 0.1), { decoderConfig });
+    await source.add(
+      new EncodedPacket(new Uint8Array([128, 1, 2, 3, n]), n % 10 === 0 ? "key" : "delta", n / 10, 0.1),
+      { decoderConfig },
+    );
   await output.finalize();
   return new Uint8Array(target.buffer ?? new ArrayBuffer(0));
 }
 
 /** One empty page, its objects in a table; `information` is written as literal strings. */
-export function pdf(information: Readonly<Record<string, string>> = {}, more: readonly (readonly [string, Uint8Array])[] = []): Uint8Array {
+export function pdf(
+  information: Readonly<Record<string, string>> = {},
+  more: readonly (readonly [string, Uint8Array])[] = [],
+): Uint8Array {
   const info = Object.entries(information).map(([key, value]) => `/${key} (${value})`);
   const objects: readonly (readonly [string, Uint8Array?])[] = [
     ["<< /Type /Catalog /Pages 2 0 R >>"],
@@ -87,7 +96,9 @@ export function pdf(information: Readonly<Record<string, string>> = {}, more: re
   const table = offsets.map((offset) => `${String(offset).padStart(10, "0")} 00000 n \n`).join("");
   const named = info.length > 0 ? " /Info 4 0 R" : "";
   const count = objects.length + 1;
-  const end = `xref\n0 ${count}\n0000000000 65535 f \n${table}trailer\n<< /Size ${count} /Root 1 0 R${named} >>\nstartxref\n${file.length}\n%%EOF\n`;
+  const end =
+    `xref\n0 ${count}\n0000000000 65535 f \n${table}trailer\n<< /Size ${count} /Root 1 0 R${named} ` +
+    `>>\nstartxref\n${file.length}\n%%EOF\n`;
   return new Uint8Array(Buffer.concat([file, Buffer.from(end)]));
 }
 
@@ -100,7 +111,12 @@ export function box(type: string, ...content: readonly Uint8Array[]): Uint8Array
 
 /** EXIF of a telephone, in the order of Intel: where, by whom, with which camera, a preview, and Adobe RGB. */
 export function gps({ orientation }: { readonly orientation: number }): Uint8Array {
-  const directories: readonly (readonly (readonly [tag: number, type: number, count: number, value: number | string])[])[] = [
+  const directories: readonly (readonly (readonly [
+    tag: number,
+    type: number,
+    count: number,
+    value: number | string,
+  ])[])[] = [
     [
       [0x0112, 3, 1, orientation],
       [0x013b, 2, 4, "Ada\0"],

@@ -2,7 +2,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { createGzip } from "node:zlib";
 
 /*
- * Receivers of a webhook that misbehave, each kind by its path, over bare sockets: what a server library would put right is sent as it is.
+ * Receivers of a webhook that misbehave, each kind by its path, over bare sockets: what a server library would put
+ * right is sent as it is.
  */
 
 export interface Misbehaving {
@@ -16,7 +17,8 @@ export interface Misbehaving {
 }
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
-const chunk = (bytes: Buffer) => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
+const chunk = (bytes: Buffer) =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
 const FILL = chunk(Buffer.alloc(64 * 1024, "x"));
 
 /** One gigabyte of zeros, as a megabyte. */
@@ -62,16 +64,19 @@ type Kind = (socket: Socket) => void;
 
 async function kinds(): Promise<Readonly<Record<string, Kind>>> {
   const bytes = await bomb();
-  const zipped = (status: string) => `HTTP/1.1 ${status}\r\nContent-Encoding: gzip\r\nContent-Length: ${bytes.length}\r\n\r\n`;
+  const zipped = (status: string) =>
+    `HTTP/1.1 ${status}\r\nContent-Encoding: gzip\r\nContent-Length: ${bytes.length}\r\n\r\n`;
   return {
     "endless-200": (socket) => endless(socket, `${OK}Transfer-Encoding: chunked\r\n\r\n`),
     "endless-500": (socket) => endless(socket, "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n"),
     "endless-404": (socket) => endless(socket, "HTTP/1.1 404 No\r\n\r\n", Buffer.alloc(64 * 1024, "x")),
-    "endless-headers": (socket) => endless(socket, "HTTP/1.1 200 OK\r\n", Buffer.from(`x-fill: ${"y".repeat(8_000)}\r\n`)),
+    "endless-headers": (socket) =>
+      endless(socket, "HTTP/1.1 200 OK\r\n", Buffer.from(`x-fill: ${"y".repeat(8_000)}\r\n`)),
     "bomb-200": (socket) => void socket.write(Buffer.concat([Buffer.from(zipped("200 OK")), bytes])),
     "bomb-503": (socket) => void socket.write(Buffer.concat([Buffer.from(zipped("503 No")), bytes])),
     "trickling-200": (socket) => trickling(socket, `${OK}Transfer-Encoding: chunked\r\n\r\n`, chunk(Buffer.from("x"))),
-    "trickling-422": (socket) => trickling(socket, "HTTP/1.1 422 No\r\nContent-Length: 100000\r\n\r\n", Buffer.from("x")),
+    "trickling-422": (socket) =>
+      trickling(socket, "HTTP/1.1 422 No\r\nContent-Length: 100000\r\n\r\n", Buffer.from("x")),
     "trickling-status": (socket) => trickling(socket, "HTTP/1.1 2", Buffer.from("0")),
     "cut-body": (socket) => void socket.end(`${OK}Content-Length: 1000\r\n\r\nhalf`),
     "cut-status": (socket) => void socket.end("HTTP/1.1 20"),
@@ -82,7 +87,8 @@ async function kinds(): Promise<Readonly<Record<string, Kind>>> {
     redirects: (socket) => void socket.end("HTTP/1.1 308 Moved\r\nLocation: /redirects\r\nContent-Length: 0\r\n\r\n"),
     pauses: (socket) => void socket.end("HTTP/1.1 503 Later\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"),
     nonsense: (socket) => void socket.end("220 mail.example ESMTP\r\n"),
-    "continues-for-ever": (socket) => trickling(socket, "HTTP/1.1 100 Continue\r\n\r\n", Buffer.from("HTTP/1.1 100 Continue\r\n\r\n")),
+    "continues-for-ever": (socket) =>
+      trickling(socket, "HTTP/1.1 100 Continue\r\n\r\n", Buffer.from("HTTP/1.1 100 Continue\r\n\r\n")),
   };
 }
 
@@ -97,7 +103,10 @@ const AT_ONCE: Readonly<Record<string, Kind>> = {
 };
 
 /** One that never finishes a handshake, and one that answers it in plain text. */
-const TLS: readonly Kind[] = [() => undefined, (socket) => void socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))];
+const TLS: readonly Kind[] = [
+  () => undefined,
+  (socket) => void socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")),
+];
 
 function listening(
   handle: (socket: Socket) => void,
@@ -125,10 +134,13 @@ export async function startMisbehaving(): Promise<Misbehaving> {
     socket.on("data", (part: Buffer) => {
       text += part.toString("latin1");
       const [, method = "", path = "", , length = "0"] =
-        /^(\w+) \/([^ ?]*)\S* HTTP[\s\S]*?(content-length: (\d+))[\s\S]*?\r\n\r\n/i.exec(text) ?? /^(\w+) \/([^ ?]*)/.exec(text) ?? [];
+        /^(\w+) \/([^ ?]*)\S* HTTP[\s\S]*?(content-length: (\d+))[\s\S]*?\r\n\r\n/i.exec(text) ??
+        /^(\w+) \/([^ ?]*)/.exec(text) ??
+        [];
       const end = text.indexOf("\r\n\r\n");
       if (end < 0) return;
-      if (method !== "POST") return void socket.end("HTTP/1.1 405 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      if (method !== "POST")
+        return void socket.end("HTTP/1.1 405 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
       const slow = state.misbehave ? AT_ONCE[path] : undefined;
       if (slow) return slow(socket);
       if (text.length - end - 4 < Number(length)) return;
@@ -153,7 +165,9 @@ export async function startMisbehaving(): Promise<Misbehaving> {
       Array.from({ length: count }, (_, n) => {
         const at = n % (names.length + secure.length);
         const port = secure[at - names.length]?.port;
-        return port === undefined ? `http://127.0.0.1:${plain.port}/${names[at]}?${n}` : `https://127.0.0.1:${port}/tls?${n}`;
+        return port === undefined
+          ? `http://127.0.0.1:${plain.port}/${names[at]}?${n}`
+          : `https://127.0.0.1:${port}/tls?${n}`;
       }),
     stop: async () => {
       await Promise.all(

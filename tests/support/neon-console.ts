@@ -4,10 +4,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { readNeonApi } from "./neon-openapi.ts";
 
 /*
- * Neon's management API for tests: organisations, keys and projects that are remembered, and every request and every answer held
- * against Neon's own OpenAPI file. Awkward as the real one: a new project is answered before it is ready, a project with an
- * operation running is locked, lists come in pages and the last page has a cursor too, the search finds parts of names, a plan
- * ends, an answer is lost on the way.
+ * Neon's management API for tests: organisations, keys and projects that are remembered, and every request and every
+ * answer held against Neon's own OpenAPI file. Awkward as the real one: a new project is answered before it is ready, a
+ * project with an operation running is locked, lists come in pages and the last page has a cursor too, the search finds
+ * parts of names, a plan ends, an answer is lost on the way.
  */
 
 const PAGE = 2;
@@ -29,7 +29,12 @@ export interface ConsoleProject {
 
 export type ConsoleFault =
   | { readonly kind: "drop"; readonly when: "before" | "after" }
-  | { readonly kind: "answer"; readonly status: number; readonly body?: object; readonly headers?: Readonly<Record<string, string>> };
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly body?: object;
+      readonly headers?: Readonly<Record<string, string>>;
+    };
 
 export interface NeonConsole {
   /** `http://127.0.0.1:…/api/v2` */
@@ -100,7 +105,15 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
     databases: ConsoleProject["databases"] = [{ name: "neondb", owner: "neondb_owner" }],
   ) => {
     const id = `quiet-frost-${randomBytes(4).toString("hex")}`;
-    const project: ConsoleProject = { id, name, organization, region: "aws-us-east-2", url: await database(), databases, polls: 0 };
+    const project: ConsoleProject = {
+      id,
+      name,
+      organization,
+      region: "aws-us-east-2",
+      url: await database(),
+      databases,
+      polls: 0,
+    };
     state.projects.push(project);
     return project;
   };
@@ -179,13 +192,17 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
       updated_at: born,
     }));
   const uriOf = (project: ConsoleProject, name: string, role: string) => {
-    if (!project.databases.some((one) => one.name === name && one.owner === role)) throw new Refusal(404, "database or role not found");
+    if (!project.databases.some((one) => one.name === name && one.owner === role))
+      throw new Refusal(404, "database or role not found");
     return project.url;
   };
   const unlocked = (call: Call) => {
     const project = visible(call);
     if (project.polls > 0)
-      throw new Refusal(423, "project already has running conflicting operations, scheduling of new ones is prohibited");
+      throw new Refusal(
+        423,
+        "project already has running conflicting operations, scheduling of new ones is prohibited",
+      );
     return project;
   };
 
@@ -202,8 +219,13 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
         `user projects limit of ${state.plan.projects} exceeded, got ${state.plan.projects}`,
         "PROJECTS_LIMIT_EXCEEDED",
       );
-    if (wish.region_id !== undefined && !/^(aws|azure)-[a-z0-9-]+$/.test(wish.region_id)) throw new Refusal(400, "region not found");
-    const made = { ...(await addProject(wish.name ?? "unnamed", organization)), region: wish.region_id ?? "aws-us-east-2", polls: POLLS };
+    if (wish.region_id !== undefined && !/^(aws|azure)-[a-z0-9-]+$/.test(wish.region_id))
+      throw new Refusal(400, "region not found");
+    const made = {
+      ...(await addProject(wish.name ?? "unnamed", organization)),
+      region: wish.region_id ?? "aws-us-east-2",
+      polls: POLLS,
+    };
     state.projects.splice(state.projects.length - 1, 1, made);
     const branch = branchOf(made);
     return {
@@ -213,7 +235,13 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
         connection_uris: [
           {
             connection_uri: made.url,
-            connection_parameters: { database: "neondb", password: "hidden", role: "neondb_owner", host: "ep", pooler_host: "ep-pooler" },
+            connection_parameters: {
+              database: "neondb",
+              password: "hidden",
+              role: "neondb_owner",
+              host: "ep",
+              pooler_host: "ep-pooler",
+            },
           },
         ],
         roles: [{ branch_id: branch.id, name: "neondb_owner", protected: false, created_at: born, updated_at: born }],
@@ -242,7 +270,12 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
     const last = page.at(-1)?.id ?? cursor;
     return {
       status: 200,
-      body: { projects: page.map(shown), ...(last === null ? {} : { pagination: { cursor: last } }), applications: {}, integrations: {} },
+      body: {
+        projects: page.map(shown),
+        ...(last === null ? {} : { pagination: { cursor: last } }),
+        applications: {},
+        integrations: {},
+      },
     };
   };
 
@@ -286,8 +319,12 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
       /^\/projects\/([^/]+)\/operations$/,
       (call) => {
         const project = visible(call);
-        const old = project.hasFailed ? [{ ...operation(project, "check_availability"), status: "failed", failures_count: 1 }] : [];
-        const body = { operations: [operation(project, "create_timeline"), operation(project, "start_compute"), ...old] };
+        const old = project.hasFailed
+          ? [{ ...operation(project, "check_availability"), status: "failed", failures_count: 1 }]
+          : [];
+        const body = {
+          operations: [operation(project, "create_timeline"), operation(project, "start_compute"), ...old],
+        };
         if (project.polls > 0) project.polls -= 1;
         return { status: 200, body };
       },
@@ -307,12 +344,19 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
       /^\/projects\/([^/]+)\/connection_uri$/,
       (call) => {
         const query = call.url.searchParams;
-        return { status: 200, body: { uri: uriOf(unlocked(call), query.get("database_name") ?? "", query.get("role_name") ?? "") } };
+        return {
+          status: 200,
+          body: { uri: uriOf(unlocked(call), query.get("database_name") ?? "", query.get("role_name") ?? "") },
+        };
       },
     ],
   ];
 
-  const answerTo = async (request: IncomingMessage, url: URL, body: unknown): Promise<{ status: number; body: unknown }> => {
+  const answerTo = async (
+    request: IncomingMessage,
+    url: URL,
+    body: unknown,
+  ): Promise<{ status: number; body: unknown }> => {
     const method = request.method ?? "";
     try {
       const seen = keys.get(request.headers.authorization?.replace("Bearer ", "") ?? "");
@@ -353,7 +397,9 @@ export async function startNeonConsole(database: () => Promise<string>): Promise
     const answer = await answerTo(request, url, body);
     if (answer.status !== 401)
       state.violations.push(
-        ...judge.answer(request.method ?? "", url, answer.status, answer.body).map((one) => `answer ${line} ${answer.status}: ${one}`),
+        ...judge
+          .answer(request.method ?? "", url, answer.status, answer.body)
+          .map((one) => `answer ${line} ${answer.status}: ${one}`),
       );
     if (fault?.kind === "drop") return void request.socket.destroy();
     response.writeHead(answer.status, { "content-type": "application/json" });

@@ -6,14 +6,25 @@ import type { SqlFailure, SqlRequest } from "./neon-sql.ts";
 export type Fault =
   | { readonly kind: "late"; readonly ms: number }
   | { readonly kind: "drop"; readonly when: "before" | "after" }
-  | { readonly kind: "answer"; readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> };
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly body: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    };
 
 export interface Faults {
-  /** Lets the next `times` (default 1) requests fail; with `statement` only those with a matching statement. First come, first served. */
+  /**
+   * Lets the next `times` (default 1) requests fail; with `statement` only those with a matching statement. First come,
+   * first served.
+   */
   next(fault: Fault, only?: { readonly times?: number; readonly statement?: RegExp }): void;
   /** Puts the server to sleep: the next request or WebSocket wakes it, and until `ms` have passed everything waits. */
   cold(ms: number): void;
-  /** Refuses the next `times` (default 1) logins by either door with a sentence of the proxy's: over WebSocket after the socket is open. */
+  /**
+   * Refuses the next `times` (default 1) logins by either door with a sentence of the proxy's: over WebSocket after the
+   * socket is open.
+   */
   refuse(message: string, times?: number): void;
   /** Cuts every open WebSocket. */
   cutSockets(): void;
@@ -53,7 +64,9 @@ export function createFaults(cutSockets: () => void) {
     await awake;
   };
   const take = (request: SqlRequest): Fault | undefined => {
-    const hit = planned.find(({ statement }) => !statement || request.statements.some(({ query }) => statement.test(query)));
+    const hit = planned.find(
+      ({ statement }) => !statement || request.statements.some(({ query }) => statement.test(query)),
+    );
     if (!hit) return undefined;
     hit.left -= 1;
     if (hit.left <= 0) planned = planned.filter((each) => each !== hit);

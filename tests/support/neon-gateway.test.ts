@@ -3,7 +3,19 @@ import { eq, sql } from "drizzle-orm";
 import { drizzle as overHttp } from "drizzle-orm/neon-http";
 import { drizzle as overWebSocket } from "drizzle-orm/neon-serverless";
 import { drizzle as overTcp } from "drizzle-orm/node-postgres";
-import { bigint, boolean, customType, date, doublePrecision, jsonb, numeric, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  customType,
+  date,
+  doublePrecision,
+  jsonb,
+  numeric,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import ws from "ws";
@@ -139,7 +151,9 @@ describe("the same data by drizzle over HTTP, over WebSocket and over TCP", () =
     expect(await tcp.select().from(samples).where(where)).toEqual([row]);
     const [batched] = await http.batch([http.select().from(samples).where(where)]);
     expect(batched).toEqual([row]);
-    expect(await http.update(samples).set({ nothing: "x" }).where(where).returning({ big: samples.big })).toEqual([{ big: row.big }]);
+    expect(await http.update(samples).set({ nothing: "x" }).where(where).returning({ big: samples.big })).toEqual([
+      { big: row.big },
+    ]);
   });
 
   it("raw statements give the same values", async () => {
@@ -147,15 +161,22 @@ describe("the same data by drizzle over HTTP, over WebSocket and over TCP", () =
     const tcp = overTcp(pgPool(url.real));
     await tcp.insert(samples).values(row);
     const raw = sql`select *, interval '1 day 2 hours' as span, array[1.5::numeric] as prices, array[day] as days,
-      array[at] as ats, array[big] as bigs, array[data] as datas, '{"a":1}'::json as js, 7::int2 as small, '10:00'::time as clock,
-      array[id] as ids, ${new Date("2026-11-01T00:00:00Z")}::timestamptz as given, ${sql.param([1, 2])}::int[] as many from samples`;
+      array[at] as ats, array[big] as bigs, array[data] as datas, '{"a":1}'::json as js, 7::int2 as small,
+        '10:00'::time as clock,
+      array[id] as ids, ${new Date("2026-11-01T00:00:00Z")}::timestamptz as given,
+        ${sql.param([1, 2])}::int[] as many from samples`;
     const plain = (rows: Record<string, unknown>[]) => rows.map((each) => ({ ...each }));
     const expected = await tcp.execute(raw);
     const http = await overHttp(neon(url.neon)).execute(raw);
     const socket = await overWebSocket(neonPool(url.neon)).execute(raw);
     expect(plain(http.rows)).toEqual(plain(expected.rows));
     expect(plain(socket.rows)).toEqual(plain(expected.rows));
-    expect(http.rows[0]).toMatchObject({ at: "2026-11-01 09:30:15.123+00", big: "9007199254740993", prices: "{1.5}", many: [1, 2] });
+    expect(http.rows[0]).toMatchObject({
+      at: "2026-11-01 09:30:15.123+00",
+      big: "9007199254740993",
+      prices: "{1.5}",
+      many: [1, 2],
+    });
     for (const result of [http, socket]) {
       expect([result.command, result.rowCount]).toEqual([expected.command, expected.rowCount]);
       const fields = (of: readonly object[]) => of.map((field) => ({ ...field }));
@@ -226,10 +247,16 @@ describe("neon() over HTTP", () => {
       query`select count(*)::int from notes`,
     ]);
     expect(results).toEqual([[{ id: 10 }], [{ count: 3 }]]);
-    const ids = await query.transaction([query`select pg_current_xact_id()::text as x`, query`select pg_current_xact_id()::text as x`]);
+    const ids = await query.transaction([
+      query`select pg_current_xact_id()::text as x`,
+      query`select pg_current_xact_id()::text as x`,
+    ]);
     expect(ids[0]).toEqual(ids[1]);
     expect(gateway.requests.length - before).toBe(2);
-    const failed = query.transaction([query`insert into notes values (11, 'ada')`, query`insert into notes values (10, 'ada')`]);
+    const failed = query.transaction([
+      query`insert into notes values (11, 'ada')`,
+      query`insert into notes values (10, 'ada')`,
+    ]);
     expect(await rejection(failed)).toMatchObject({ code: "23505" });
     expect(await query`select id from notes where id >= 10`).toEqual([{ id: 10 }]);
     expect(gateway.requests.at(-2)).toMatchObject({ batch: true, status: 400, user: "postgres" });
@@ -239,14 +266,20 @@ describe("neon() over HTTP", () => {
     const url = await addresses();
     const query = neon(url.neon);
     await query`create table parts (id int primary key, next int references parts deferrable initially deferred)`;
-    expect(await rejection(query.transaction([query`insert into parts values (1, 9)`]))).toMatchObject({ code: "23503" });
+    expect(await rejection(query.transaction([query`insert into parts values (1, 9)`]))).toMatchObject({
+      code: "23503",
+    });
     expect(await query`select * from parts`).toEqual([]);
   });
 
   it("begins the transaction as asked", async () => {
     const url = await addresses();
     const query = neon(url.neon, { arrayMode: true });
-    const shown = () => [query`show transaction_isolation`, query`show transaction_read_only`, query`show transaction_deferrable`];
+    const shown = () => [
+      query`show transaction_isolation`,
+      query`show transaction_read_only`,
+      query`show transaction_deferrable`,
+    ];
     expect((await query.transaction(shown())).flat(2)).toEqual(["read committed", "off", "off"]);
     const options = { isolationLevel: "Serializable", readOnly: true, deferrable: true } as const;
     expect((await query.transaction(shown(), options)).flat(2)).toEqual(["serializable", "on", "on"]);
@@ -254,7 +287,9 @@ describe("neon() over HTTP", () => {
     expect(await rejection(write)).toMatchObject({ code: "25006" });
     const headers = { "Neon-Batch-Isolation-Level": "Chaos" };
     expect(
-      await rejection(query.transaction(shown(), { fetchOptions: { headers: { ...headers, "Neon-Connection-String": url.neon } } })),
+      await rejection(
+        query.transaction(shown(), { fetchOptions: { headers: { ...headers, "Neon-Connection-String": url.neon } } }),
+      ),
     ).toMatchObject({
       message: "invalid isolation level",
     });
@@ -306,7 +341,9 @@ describe("neon() over HTTP", () => {
     const url = await addresses();
     const query = neon(url.neon);
     const big = 10 * 1024 * 1024;
-    expect(await rejection(query`select ${"x".repeat(big)}`)).toMatchObject({ message: expect.stringContaining("HTTP status 413") });
+    expect(await rejection(query`select ${"x".repeat(big)}`)).toMatchObject({
+      message: expect.stringContaining("HTTP status 413"),
+    });
     // The size is looked at before each further row.
     const megabytes = (rows: number) => query`select repeat('x', 1048576) from generate_series(1, ${rows})`;
     expect(await query`select repeat('x', ${big + 1}) as one`).toHaveLength(1);
@@ -321,7 +358,10 @@ describe("logins and row policies", () => {
     const url = await addresses();
     const http = overHttp(neon(url.neonMember));
     const before = gateway.requests.length;
-    const [, seen] = await http.batch([http.execute(setUser("ada")), http.execute(sql`select id, session_user::text as who from notes`)]);
+    const [, seen] = await http.batch([
+      http.execute(setUser("ada")),
+      http.execute(sql`select id, session_user::text as who from notes`),
+    ]);
     expect(seen.rows).toEqual([{ id: 1, who: MEMBER.user }]);
     expect(gateway.requests.length - before).toBe(1);
     expect((await http.execute(sql`select id from notes`)).rows).toEqual([]);
@@ -350,16 +390,27 @@ describe("logins and row policies", () => {
     const wrong = wrongPassword(url.neonMember);
     // The proxy's own words by both doors, without a code or with XX000.
     const message = `password authentication failed for user '${MEMBER.user}'`;
-    expect(await rejection(neon(wrong)`select 1`)).toMatchObject({ name: "NeonDbError", message, code: "", severity: "" });
+    expect(await rejection(neon(wrong)`select 1`)).toMatchObject({
+      name: "NeonDbError",
+      message,
+      code: "",
+      severity: "",
+    });
     expect(await rejection(neon(url.neonMember.replace("gateway", "nobody"))`select 1`)).toMatchObject({ code: "" });
     expect(await neon(url.neonMember)`select 1 as a`).toEqual([{ a: 1 }]);
-    expect(await rejection(neonPool(wrong).query("select 1"))).toMatchObject({ code: "XX000", message, routine: undefined });
+    expect(await rejection(neonPool(wrong).query("select 1"))).toMatchObject({
+      code: "XX000",
+      message,
+      routine: undefined,
+    });
     const elsewhere = url.neon.replace(/\/[^/]+\?/, "/elsewhere?");
     const absent = 'database "elsewhere" does not exist';
     expect(await rejection(neon(elsewhere)`select 1`)).toMatchObject({ code: "3D000", message: absent });
     expect(await rejection(neonPool(elsewhere).query("select 1"))).toMatchObject({ code: "XX000", message: absent });
     const none = neon(url.neonMember.replace(`:${encodeURIComponent(PASSWORD)}@`, "@"));
-    expect(await rejection(none`select 1`)).toMatchObject({ message: "missing authentication credentials: required password" });
+    expect(await rejection(none`select 1`)).toMatchObject({
+      message: "missing authentication credentials: required password",
+    });
   });
 });
 
@@ -462,7 +513,10 @@ describe("faults", () => {
       gateway.faults.next({ kind: "drop", when }, { statement: /insert into notes/ });
       const before = gateway.requests.length;
       expect(await query`select 1 as a`).toEqual([{ a: 1 }]);
-      expect(await rejection(query`insert into notes values (${id}, 'ada')`)).toMatchObject({ name: "NeonDbError", code: undefined });
+      expect(await rejection(query`insert into notes values (${id}, 'ada')`)).toMatchObject({
+        name: "NeonDbError",
+        code: undefined,
+      });
       expect(gateway.requests.slice(before)).toMatchObject([{ status: 200 }, { status: 0 }]);
       expect(await query`select id from notes where id = ${id}`).toHaveLength(kept);
     }
@@ -486,7 +540,9 @@ describe("faults", () => {
     const query = neon(url.neon);
     gateway.faults.next({ kind: "late", ms: 1500 });
     const started = Date.now();
-    const given = query.query("insert into notes values (50, 'ada')", [], { fetchOptions: { signal: AbortSignal.timeout(400) } });
+    const given = query.query("insert into notes values (50, 'ada')", [], {
+      fetchOptions: { signal: AbortSignal.timeout(400) },
+    });
     expect(await rejection(given)).toMatchObject({ name: "NeonDbError", sourceError: { name: "TimeoutError" } });
     expect(Date.now() - started).toBeLessThan(atMost(1500));
     expect(await query`select id from notes where id = 50`).toHaveLength(1);
@@ -517,7 +573,9 @@ describe("a server of its own", () => {
     const pool = new Pool({ connectionString: own.urlFor(server.url) });
     expect((await pool.query("select 1 as a")).rows).toEqual([{ a: 1 }]);
     await pool.end();
-    expect(await rejection(neon(wrongPassword(own.urlFor(server.urlFor("postgres", MEMBER))))`select 1`)).toMatchObject({ code: "" });
+    expect(await rejection(neon(wrongPassword(own.urlFor(server.urlFor("postgres", MEMBER))))`select 1`)).toMatchObject(
+      { code: "" },
+    );
   });
 
   it("that is down is a 500, and after it is back the next request succeeds", async () => {
@@ -530,8 +588,12 @@ describe("a server of its own", () => {
     expect(await query`select 1 as a`).toEqual([{ a: 1 }]);
     await server.kill();
     // The session the gateway kept breaks off, if it has not noticed yet.
-    expect(await rejection(query`select 1`)).toMatchObject({ message: expect.stringMatching(/connection closed|Couldn't connect/) });
-    expect(await rejection(query`select 1`)).toMatchObject({ message: expect.stringMatching(/HTTP status 500.*Couldn't connect/) });
+    expect(await rejection(query`select 1`)).toMatchObject({
+      message: expect.stringMatching(/connection closed|Couldn't connect/),
+    });
+    expect(await rejection(query`select 1`)).toMatchObject({
+      message: expect.stringMatching(/HTTP status 500.*Couldn't connect/),
+    });
     await server.restart();
     expect(await query`select 1 as a`).toEqual([{ a: 1 }]);
   });

@@ -11,9 +11,10 @@ import { serveSession } from "./neon-session.ts";
 import { execute, type Login, type Outcome, parseRequest, SqlFailure, type SqlRequest } from "./neon-sql.ts";
 
 /*
- * Neon's two doors in front of any PostgreSQL: statements over HTTP (POST /sql, see neon-sql.ts) and the PostgreSQL protocol over
- * WebSocket (neon-session.ts). Both log in to the server as the user in the connection string, so roles and row policies are the real
- * ones. What it answers is what Neon's own proxy (2025-07) answered: tests/support/neon-truths.test.ts.
+ * Neon's two doors in front of any PostgreSQL: statements over HTTP (POST /sql, see neon-sql.ts) and the PostgreSQL
+ * protocol over WebSocket (neon-session.ts). Both log in to the server as the user in the connection string, so roles
+ * and row policies are the real ones. What it answers is what Neon's own proxy (2025-07) answered:
+ * tests/support/neon-truths.test.ts.
  */
 
 /** The largest body and the largest answer over HTTP, in bytes: neon.com/docs/changelog/2023-08-16. */
@@ -48,7 +49,8 @@ export interface NeonGateway {
   stop(): Promise<void>;
 }
 
-const headersOf = (request: IncomingMessage) => new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+const headersOf = (request: IncomingMessage) =>
+  new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -65,21 +67,28 @@ const PREFLIGHT = {
   allow: "OPTIONS, POST",
   "access-control-allow-origin": "*",
   "access-control-allow-headers":
-    "Authorization, Neon-Connection-String, Neon-Raw-Text-Output, Neon-Array-Mode, Neon-Pool-Opt-In, Neon-Batch-Read-Only, Neon-Batch-Isolation-Level",
+    "Authorization, Neon-Connection-String, Neon-Raw-Text-Output, Neon-Array-Mode, Neon-Pool-Opt-In, " +
+    "Neon-Batch-Read-Only, Neon-Batch-Isolation-Level",
   "access-control-max-age": "86400",
 };
 
 /** AuthError::MissingEndpointName of proxy/src/auth/mod.rs. */
 const NO_ENDPOINT =
-  "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support or pass the endpoint ID (first part of the domain name) as a parameter: '?options=endpoint%3D<endpoint-id>'. See more at https://neon.tech/sni";
+  "Endpoint ID is not specified. Either please upgrade the postgres client library (libpq) for SNI support or pass " +
+  "the endpoint ID (first part of the domain name) as a parameter: '?options=endpoint%3D<endpoint-id>'. See more " +
+  "at https://neon.tech/sni";
 
 export interface GatewayOptions {
   /**
-   * The common name of the proxy's certificate: sessions must name an endpoint, by the first label of the Host header before this name or
-   * by `options=endpoint=…`. Without it no endpoint is asked for, as with `--auth-backend postgres`.
+   * The common name of the proxy's certificate: sessions must name an endpoint, by the first label of the Host header
+   * before this name or by `options=endpoint=…`. Without it no endpoint is asked for, as with `--auth-backend
+   * postgres`.
    */
   readonly commonName?: string;
-  /** `--sql-over-http-pool-opt-in`, on by default: connections are kept only for a caller that sends Neon-Pool-Opt-In. Off here and in Neon's cloud. */
+  /**
+   * `--sql-over-http-pool-opt-in`, on by default: connections are kept only for a caller that sends Neon-Pool-Opt-In.
+   * Off here and in Neon's cloud.
+   */
   readonly poolOptIn?: boolean;
 }
 
@@ -121,7 +130,12 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
     });
     const answer = (status: number, body: string, headers: Readonly<Record<string, string>> = {}) => {
       answered = true;
-      const all = { "content-type": "application/json", "access-control-allow-origin": "*", "neon-request-id": randomUUID(), ...headers };
+      const all = {
+        "content-type": "application/json",
+        "access-control-allow-origin": "*",
+        "neon-request-id": randomUUID(),
+        ...headers,
+      };
       response.writeHead(status, all).end(body);
       return status;
     };
@@ -134,7 +148,8 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
       await wake();
       const fault = take(request);
       if (fault?.kind === "drop" && fault.when === "before") return drop();
-      if (fault?.kind === "answer") return answer(fault.status, fault.body, { "content-type": "text/plain", ...fault.headers });
+      if (fault?.kind === "answer")
+        return answer(fault.status, fault.body, { "content-type": "text/plain", ...fault.headers });
       const { json, failure } = await perform(request, caller.signal);
       if (fault?.kind === "late") await sleep(fault.ms);
       if (fault?.kind === "drop") return drop();
@@ -142,9 +157,12 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
     };
     const path = incoming.url?.split("?")[0];
     const id = { "neon-request-id": randomUUID() };
-    if (path === "/sql" && incoming.method === "OPTIONS") return void response.writeHead(200, { ...PREFLIGHT, ...id }).end();
+    if (path === "/sql" && incoming.method === "OPTIONS")
+      return void response.writeHead(200, { ...PREFLIGHT, ...id }).end();
     if (path !== "/sql" || incoming.method !== "POST")
-      return void response.writeHead(400, { "content-type": "application/json", ...id }).end(JSON.stringify("query is not supported"));
+      return void response
+        .writeHead(400, { "content-type": "application/json", ...id })
+        .end(JSON.stringify("query is not supported"));
     let request: SqlRequest | undefined;
     let status = 0;
     try {
@@ -163,8 +181,13 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
   /** Endpoint of a session: proxy/src/auth/credentials.rs. */
   const namesEndpoint = (host: string, given: string) => {
     const { commonName } = options;
-    const label = commonName !== undefined && host.endsWith(`.${commonName}`) ? host.slice(0, -commonName.length - 1) : undefined;
-    return commonName === undefined || /(^|\s|-c)endpoint=\S/.test(given) || (label !== undefined && !/^api(auth)?$/.test(label));
+    const label =
+      commonName !== undefined && host.endsWith(`.${commonName}`) ? host.slice(0, -commonName.length - 1) : undefined;
+    return (
+      commonName === undefined ||
+      /(^|\s|-c)endpoint=\S/.test(given) ||
+      (label !== undefined && !/^api(auth)?$/.test(label))
+    );
   };
 
   const session = async (socket: WebSocket, host: string) => {
@@ -226,11 +249,16 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
 }
 
 /**
- * What the driver needs to reach the gateway instead of Neon: `Object.assign(neonConfig, neonSettings(gateway))`. The settings
- * are global to the process. `webSocketConstructor` is not needed under Bun.
+ * What the driver needs to reach the gateway instead of Neon: `Object.assign(neonConfig, neonSettings(gateway))`. The
+ * settings are global to the process. `webSocketConstructor` is not needed under Bun.
  */
 export function neonSettings(gateway: NeonGateway) {
-  return { fetchEndpoint: gateway.httpEndpoint, wsProxy: gateway.wsProxy, useSecureWebSocket: false, poolQueryViaFetch: false };
+  return {
+    fetchEndpoint: gateway.httpEndpoint,
+    wsProxy: gateway.wsProxy,
+    useSecureWebSocket: false,
+    poolQueryViaFetch: false,
+  };
 }
 
 /** Points the driver of this process at the gateway; the answer puts back what was set before. */

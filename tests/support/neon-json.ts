@@ -1,6 +1,7 @@
 /*
- * JSON as Neon's proxy reads it, which is as serde_json 1.0 does: its words and places for what is malformed, numbers that stay what
- * they are, keys in the order of the alphabet. Source: serde-rs/json, src/de.rs and src/read.rs; the number format is the crate ryu's.
+ * JSON as Neon's proxy reads it, which is as serde_json 1.0 does: its words and places for what is malformed, numbers
+ * that stay what they are, keys in the order of the alphabet. Source: serde-rs/json, src/de.rs and src/read.rs; the
+ * number format is the crate ryu's.
  */
 
 export type SerdeValue = null | boolean | string | SerdeNumber | readonly SerdeValue[] | SerdeObject;
@@ -56,7 +57,16 @@ function numberText(text: string): string | undefined {
   return `${sign}${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", "/": "/" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+};
 
 /** Throws an Error with serde_json's words. */
 export function parseSerde(bytes: Buffer): SerdeValue {
@@ -120,7 +130,8 @@ export function parseSerde(bytes: Buffer): SerdeValue {
     const parts: Buffer[] = [];
     for (;;) {
       const from = index;
-      while (index < latin.length && latin[index] !== '"' && latin[index] !== "\\" && latin.charCodeAt(index) >= 0x20) index += 1;
+      while (index < latin.length && latin[index] !== '"' && latin[index] !== "\\" && latin.charCodeAt(index) >= 0x20)
+        index += 1;
       parts.push(bytes.subarray(from, index));
       const end = latin[index];
       if (end === undefined) fail("EOF while parsing a string");

@@ -3,16 +3,17 @@ import pg from "pg";
 import { type Login, SqlFailure } from "./neon-sql.ts";
 
 /*
- * How Neon's proxy lets a login in: it asks its control plane for the role's secret, keeps the answer for four minutes, that there is
- * no such role too, and compares the password itself (proxy/src/cache/project_info.rs, ttl=4m by default; only messages by Redis clear
- * it). Here the control plane is the server's own catalogue.
+ * How Neon's proxy lets a login in: it asks its control plane for the role's secret, keeps the answer for four minutes,
+ * that there is no such role too, and compares the password itself (proxy/src/cache/project_info.rs, ttl=4m by default;
+ * only messages by Redis clear it). Here the control plane is the server's own catalogue.
  */
 
 /** The proxy's `--project-info-cache` (ttl=4m), in milliseconds. */
 export const SECRET_TTL_MS = 240_000;
 
 /** Sentences of the proxy that blame the caller, so that over HTTP they are a 400 (ErrorKind::User). */
-const BLAMES = /^(password authentication failed|VPC endpoint ID|Endpoint ID is not|The requested endpoint|The endpoint has been disabled)/;
+const BLAMES =
+  /^(password authentication failed|VPC endpoint ID|Endpoint ID is not|The requested endpoint|The endpoint has been disabled)/;
 
 /** The proxy's own answer to a login, as HTTP gives it. */
 export const refusal = (message: string): SqlFailure => new SqlFailure(BLAMES.test(message) ? 400 : 500, message);
@@ -62,9 +63,10 @@ export function createLogins(superuserUrl: string, now: () => number): Logins {
     if (kept && kept.until > now()) return kept;
     try {
       const client = await connected();
-      const { rows } = await client.query<{ secret: string | null }>("SELECT rolpassword AS secret FROM pg_authid WHERE rolname = $1", [
-        user,
-      ]);
+      const { rows } = await client.query<{ secret: string | null }>(
+        "SELECT rolpassword AS secret FROM pg_authid WHERE rolname = $1",
+        [user],
+      );
       const secret = { value: rows[0]?.secret ?? undefined, until: now() + SECRET_TTL_MS };
       secrets.set(user, secret);
       return secret;

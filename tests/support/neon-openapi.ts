@@ -6,8 +6,9 @@ import addFormats from "ajv-formats";
 import { parse } from "yaml";
 
 /*
- * Neon's own description of its management API, the OpenAPI file that @neondatabase/api-client carries, as a judge over requests
- * and answers. A query parameter or a field that the file does not know is wrong too, though JSON Schema would let it pass.
+ * Neon's own description of its management API, the OpenAPI file that @neondatabase/api-client carries, as a judge over
+ * requests and answers. A query parameter or a field that the file does not know is wrong too, though JSON Schema would
+ * let it pass.
  */
 
 interface Parameter {
@@ -40,7 +41,10 @@ export function readNeonApi(): Judge {
     pointer
       .split("/")
       .slice(1)
-      .reduce<unknown>((node, key) => (node as Node | undefined)?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document);
+      .reduce<unknown>(
+        (node, key) => (node as Node | undefined)?.[key.replaceAll("~1", "/").replaceAll("~0", "~")],
+        document,
+      );
   const resolved = (node: unknown): Node => {
     const ref = (node as Node | undefined)?.["$ref"];
     return typeof ref === "string" ? resolved(at(ref.slice(1))) : (node as Node);
@@ -54,7 +58,9 @@ export function readNeonApi(): Judge {
     const validate = compiled.get(pointer) ?? ajv.compile({ $ref: `${ID}#${pointer}` });
     compiled.set(pointer, validate);
     if (validate(value)) return [];
-    return (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`);
+    return (validate.errors ?? []).map(
+      ({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`,
+    );
   };
   const segment = (key: string) => key.replaceAll("~", "~0").replaceAll("/", "~1");
 
@@ -66,7 +72,10 @@ export function readNeonApi(): Judge {
   }));
   const routeOf = (method: string, url: URL) =>
     routes
-      .filter(({ path, pattern }) => pattern.test(url.pathname.replace(/^\/api\/v2/, "")) && document.paths[path]?.[method.toLowerCase()])
+      .filter(
+        ({ path, pattern }) =>
+          pattern.test(url.pathname.replace(/^\/api\/v2/, "")) && document.paths[path]?.[method.toLowerCase()],
+      )
       .toSorted((a, b) => a.placeholders - b.placeholders)[0];
 
   /** Fields no schema knows. */
@@ -85,7 +94,9 @@ export function readNeonApi(): Judge {
     const words = url.pathname.replace(/^\/api\/v2/, "").split("/");
     return path.split("/").flatMap((part, n) => {
       const name = /^\{(.+)\}$/.exec(part)?.[1];
-      const found = parameters.map((one) => resolved(one) as unknown as Parameter).find((one) => one.in === "path" && one.name === name);
+      const found = parameters
+        .map((one) => resolved(one) as unknown as Parameter)
+        .find((one) => one.in === "path" && one.name === name);
       if (found?.schema === undefined) return [];
       const validate = coercing.compile({ type: "object", properties: relative({ word: found.schema }) });
       return validate({ word: decodeURIComponent(words[n] ?? "") }) ? [] : [`${name} in the path is no ${name}`];
@@ -102,7 +113,12 @@ export function readNeonApi(): Judge {
       const parameters = both.map((one) => resolved(one) as unknown as Parameter).filter((one) => one.in === "query");
       const properties = Object.fromEntries(parameters.map(({ name, schema = {} }) => [name, schema]));
       const required = parameters.filter((one) => one.required).map(({ name }) => name);
-      const validate = coercing.compile({ type: "object", properties: relative(properties), required, additionalProperties: false });
+      const validate = coercing.compile({
+        type: "object",
+        properties: relative(properties),
+        required,
+        additionalProperties: false,
+      });
       const problems = [
         ...inPath(route.path, url, both),
         ...(validate(Object.fromEntries(url.searchParams))

@@ -3,9 +3,9 @@ import pg from "pg";
 import { failureOf, type Login } from "./neon-sql.ts";
 
 /*
- * The connections of Neon's proxy to the compute, for statements over HTTP (proxy/src/serverless/conn_pool_lib.rs): kept by database and
- * role, at most 20 idle ones for an endpoint (`--sql-over-http-pool-max-conns-per-endpoint`), and reset when one comes back (neon PR
- * 12681, 2025-07-23).
+ * The connections of Neon's proxy to the compute, for statements over HTTP (proxy/src/serverless/conn_pool_lib.rs):
+ * kept by database and role, at most 20 idle ones for an endpoint (`--sql-over-http-pool-max-conns-per-endpoint`), and
+ * reset when one comes back (neon PR 12681, 2025-07-23).
  */
 
 const MOST_IDLE = 20;
@@ -60,7 +60,12 @@ export function createConnections(host: string, port: number): Connections {
 
     cancel: (client) => {
       const message = Buffer.alloc(16);
-      for (const [place, value] of [16, 80877102, Reflect.get(client, "processID"), Reflect.get(client, "secretKey")].entries())
+      for (const [place, value] of [
+        16,
+        80877102,
+        Reflect.get(client, "processID"),
+        Reflect.get(client, "secretKey"),
+      ].entries())
         message.writeInt32BE(Number(value), place * 4);
       const socket = connect(port, host, () => socket.end(message));
       socket.on("error", () => undefined);

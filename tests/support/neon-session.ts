@@ -6,10 +6,11 @@ import { AWAY } from "./neon-pool.ts";
 import { type Login, SqlFailure } from "./neon-sql.ts";
 
 /*
- * A session by Neon's proxy over WebSocket: the proxy asks for the password in clear text, whatever the server asks, compares it itself,
- * logs in at the compute, and from then on passes the bytes on (proxy/src/proxy/mod.rs, proxy/src/auth/flow.rs). What it refuses it
- * refuses by an ErrorResponse of severity ERROR and code XX000 with nothing but a message (pqproto.rs, write_error), also where the
- * message is PostgreSQL's own (compute/mod.rs, PostgresError::to_string_client).
+ * A session by Neon's proxy over WebSocket: the proxy asks for the password in clear text, whatever the server asks,
+ * compares it itself, logs in at the compute, and from then on passes the bytes on (proxy/src/proxy/mod.rs,
+ * proxy/src/auth/flow.rs). What it refuses it refuses by an ErrorResponse of severity ERROR and code XX000 with nothing
+ * but a message (pqproto.rs, write_error), also where the message is PostgreSQL's own (compute/mod.rs,
+ * PostgresError::to_string_client).
  */
 
 const STARTUP = 196_608;
@@ -43,7 +44,8 @@ type Parameters = ReadonlyMap<string, string>;
 function parametersOf(body: Buffer): Parameters {
   const words = body.toString().split("\0");
   const pairs: [string, string][] = [];
-  for (let at = 0; at + 1 < words.length && words[at] !== ""; at += 2) pairs.push([words[at] ?? "", words[at + 1] ?? ""]);
+  for (let at = 0; at + 1 < words.length && words[at] !== ""; at += 2)
+    pairs.push([words[at] ?? "", words[at + 1] ?? ""]);
   return new Map(pairs);
 }
 
@@ -94,10 +96,24 @@ function reader(socket: WebSocket) {
 
 /** The server's session, with what it said about itself, as bytes for the driver. */
 async function logIn({ host, port }: SessionDoor, login: Login, given: Parameters, options: string) {
-  const client = new pg.Client({ host, port, ssl: false, ...login, application_name: given.get("application_name"), options });
+  const client = new pg.Client({
+    host,
+    port,
+    ssl: false,
+    ...login,
+    application_name: given.get("application_name"),
+    options,
+  });
   const connection: unknown = Reflect.get(client, "connection");
   const said: Buffer[] = [];
-  if (!(typeof connection === "object" && connection !== null && "on" in connection && typeof connection.on === "function"))
+  if (
+    !(
+      typeof connection === "object" &&
+      connection !== null &&
+      "on" in connection &&
+      typeof connection.on === "function"
+    )
+  )
     throw new Error("pg has no connection any more");
   connection.on("parameterStatus", (message: { parameterName: string; parameterValue: string }) => {
     said.push(frame("S", texts(message.parameterName, message.parameterValue)));

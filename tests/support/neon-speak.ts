@@ -27,7 +27,10 @@ export interface Speaking {
   readonly after?: readonly string[];
 }
 
-/** Speaks the PostgreSQL protocol by a WebSocket, as plainly as it can be: logs in, runs what is to be run, and keeps every message. */
+/**
+ * Speaks the PostgreSQL protocol by a WebSocket, as plainly as it can be: logs in, runs what is to be run, and keeps
+ * every message.
+ */
 export async function speak({ at, user, password, database, path = "/v2", host, more = [], after = [] }: Speaking) {
   const socket = new WebSocket(`ws://${at}${path}`, host === undefined ? {} : { headers: { host } });
   const messages: Message[] = [];

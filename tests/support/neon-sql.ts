@@ -5,14 +5,16 @@ import { parseSerde, SerdeObject, type SerdeValue, serdeText } from "./neon-json
  * What Neon's proxy does with the body of a POST to /sql, in front of any PostgreSQL.
  *
  * Sources, read 2026-11:
- * - the driver, @neondatabase/serverless 1.2.0 index.mjs: `neon()` sends { query, params } or { queries } with the headers
- *   Neon-Connection-String, Neon-Raw-Text-Output and Neon-Array-Mode (both always "true") and, for a batch,
- *   Neon-Batch-Isolation-Level, Neon-Batch-Read-Only, Neon-Batch-Deferrable; `prepareQuery` turns each parameter into text
- *   with node-postgres' prepareValue and bytes into \x…; a 400 must be JSON, of which `errorFields` are copied onto
- *   NeonDbError, and any other status is read as text;
- * - the proxy, github.com/neondatabase/neon, proxy/src/serverless: sql_over_http.rs (payload, transaction, result, error
- *   body, status codes), json.rs (parameters, values when the text is not raw), error.rs and auth/mod.rs (messages);
- * - 217 requests that were sent to the real one (2025-07) and to this one; tests/support/neon-truths.test.ts has what differed.
+ * - the driver, @neondatabase/serverless 1.2.0 index.mjs: `neon()` sends { query, params } or { queries } with the
+ *   headers Neon-Connection-String, Neon-Raw-Text-Output and Neon-Array-Mode (both always "true") and, for a batch,
+ *   Neon-Batch-Isolation-Level, Neon-Batch-Read-Only, Neon-Batch-Deferrable; `prepareQuery` turns each parameter into
+ *   text with node-postgres' prepareValue and bytes into \x…; a 400 must be JSON, of which `errorFields` are copied
+ *   onto NeonDbError, and any other status is read as text;
+ * - the proxy, github.com/neondatabase/neon, proxy/src/serverless: sql_over_http.rs (payload, transaction, result,
+ *   error body, status codes), json.rs (parameters, values when the text is not raw), error.rs and auth/mod.rs
+ *   (messages);
+ * - 217 requests that were sent to the real one (2025-07) and to this one; tests/support/neon-truths.test.ts has what
+ *   differed.
  */
 
 interface Statement {
@@ -52,12 +54,29 @@ export class SqlFailure extends Error {
     this.fields = fields;
   }
 
-  /** All seventeen keys are always there. Without an error of PostgreSQL's own, `code` and `severity` are empty, not null. */
+  /**
+   * All seventeen keys are always there. Without an error of PostgreSQL's own, `code` and `severity` are empty, not
+   * null.
+   */
   body(): string {
-    const keys = ["code", "detail", "hint", "position", "internalPosition", "internalQuery", "severity", "where", "table", "column"];
+    const keys = [
+      "code",
+      "detail",
+      "hint",
+      "position",
+      "internalPosition",
+      "internalQuery",
+      "severity",
+      "where",
+      "table",
+      "column",
+    ];
     keys.push("schema", "dataType", "constraint", "file", "line", "routine");
     const absent = (key: string) => (key === "code" || key === "severity" ? "" : null);
-    return JSON.stringify({ message: this.message, ...Object.fromEntries(keys.map((key) => [key, this.fields[key] ?? absent(key)])) });
+    return JSON.stringify({
+      message: this.message,
+      ...Object.fromEntries(keys.map((key) => [key, this.fields[key] ?? absent(key)])),
+    });
   }
 }
 
@@ -87,9 +106,13 @@ function arrayLiteral(value: SerdeValue): string {
   return value instanceof SerdeObject ? JSON.stringify(serdeText(value)) : serdeText(value);
 }
 
-const UNKNOWN_PAYLOAD = "could not parse the HTTP request body: data did not match any variant of untagged enum Payload";
+const UNKNOWN_PAYLOAD =
+  "could not parse the HTTP request body: data did not match any variant of untagged enum Payload";
 
-/** The values of these keys, and undefined for one that is not there; none of them may be there twice. Undefined where it is no object. */
+/**
+ * The values of these keys, and undefined for one that is not there; none of them may be there twice. Undefined where
+ * it is no object.
+ */
 function fieldsOf(value: SerdeValue, names: readonly string[]): readonly (SerdeValue | undefined)[] | undefined {
   if (!(value instanceof SerdeObject)) return undefined;
   const found = names.map((name) => value.entries.filter(([key]) => key === name));
@@ -99,12 +122,16 @@ function fieldsOf(value: SerdeValue, names: readonly string[]): readonly (SerdeV
 /** QueryData of sql_over_http.rs, where it is one. */
 function statementOf(value: SerdeValue, arrayMode: boolean): Statement | undefined {
   const [query, params = [], own = null] = fieldsOf(value, ["query", "params", "arrayMode"]) ?? [];
-  if (typeof query !== "string" || !Array.isArray(params) || (own !== null && typeof own !== "boolean")) return undefined;
+  if (typeof query !== "string" || !Array.isArray(params) || (own !== null && typeof own !== "boolean"))
+    return undefined;
   return { query, params: params.map(parameter), arrayMode: own ?? arrayMode };
 }
 
 /** Payload of sql_over_http.rs: one statement or a batch. */
-function statementsOf(payload: SerdeValue, arrayMode: boolean): { readonly batch: boolean; readonly statements: readonly Statement[] } {
+function statementsOf(
+  payload: SerdeValue,
+  arrayMode: boolean,
+): { readonly batch: boolean; readonly statements: readonly Statement[] } {
   const single = statementOf(payload, arrayMode);
   if (single) return { batch: false, statements: [single] };
   const [queries] = fieldsOf(payload, ["queries"]) ?? [];
@@ -124,7 +151,11 @@ function parseLogin(connection: string | null): Login {
   if (url.password === "") throw new SqlFailure(400, "missing authentication credentials: required password");
   const user = decodeURIComponent(url.username);
   const [named = ""] = url.pathname.slice(1).split("/");
-  return { user, password: decodeURIComponent(url.password), database: named === "" ? user : decodeURIComponent(named) };
+  return {
+    user,
+    password: decodeURIComponent(url.password),
+    database: named === "" ? user : decodeURIComponent(named),
+  };
 }
 
 const ISOLATION: Readonly<Record<string, string>> = {
@@ -213,10 +244,19 @@ interface Room {
 const COPIES = /^\s*copy\b[\s\S]*\b(to\s+stdout|from\s+stdin)\b/i;
 
 /** One statement by the extended protocol, all values as text, as the JSON of one result. */
-async function run(client: pg.Client, { query, params, arrayMode }: Statement, rawText: boolean, room: Room): Promise<string> {
-  if (query.includes("\0")) throw new SqlFailure(400, "error encoding message to server: string contains embedded null");
+async function run(
+  client: pg.Client,
+  { query, params, arrayMode }: Statement,
+  rawText: boolean,
+  room: Room,
+): Promise<string> {
+  if (query.includes("\0"))
+    throw new SqlFailure(400, "error encoding message to server: string contains embedded null");
   if (COPIES.test(query))
-    throw new SqlFailure(400, "error parsing response from server: invalid message length: expected buffer to be empty");
+    throw new SqlFailure(
+      400,
+      "error parsing response from server: invalid message length: expected buffer to be empty",
+    );
   const config = { text: query, values: [...params], rowMode: "array" as const, queryMode: "extended", types: asText };
   const result = await client.query<(string | null)[]>(config);
   const elements = rawText
@@ -233,14 +273,22 @@ async function run(client: pg.Client, { query, params, arrayMode }: Statement, r
       const element = elements.get(type);
       return element === undefined ? jsonValue(value, type) : jsonArray(value, element);
     });
-    const made = arrayMode ? values : Object.fromEntries(values.map((value, index) => [result.fields[index]?.name, value]));
+    const made = arrayMode
+      ? values
+      : Object.fromEntries(values.map((value, index) => [result.fields[index]?.name, value]));
     room.used += Buffer.byteLength(JSON.stringify(made));
     return made;
   });
   const fields = result.fields.map(({ name, dataTypeID, tableID, columnID, dataTypeSize, dataTypeModifier }) => {
     return { name, dataTypeID, tableID, columnID, dataTypeSize, dataTypeModifier, format: "text" };
   });
-  return JSON.stringify({ fields, rows, command: result.command ?? "", rowCount: result.rowCount, rowAsArray: arrayMode });
+  return JSON.stringify({
+    fields,
+    rows,
+    command: result.command ?? "",
+    rowCount: result.rowCount,
+    rowAsArray: arrayMode,
+  });
 }
 
 /** What became of a request, and whether its connection may serve the next one. */
@@ -254,10 +302,15 @@ export interface Outcome {
 const hungUp = () => new SqlFailure(400, "Query cancelled, connection was terminated", { code: "08P01" });
 
 /**
- * Runs the request: one statement on its own, or all of a batch in one transaction that is rolled back at the first error. Once the
- * caller has hung up nothing begins any more, and nothing is committed.
+ * Runs the request: one statement on its own, or all of a batch in one transaction that is rolled back at the first
+ * error. Once the caller has hung up nothing begins any more, and nothing is committed.
  */
-export async function execute(client: pg.Client, request: SqlRequest, maxBytes: number, caller: AbortSignal): Promise<Outcome> {
+export async function execute(
+  client: pg.Client,
+  request: SqlRequest,
+  maxBytes: number,
+  caller: AbortSignal,
+): Promise<Outcome> {
   const results: string[] = [];
   const room: Room = { most: maxBytes, used: 0 };
   const stillThere = () => {

@@ -6,9 +6,9 @@ import { gateway, no, query, refusedBy, xx } from "./neon-truths/stage.ts";
 import { SENTENCES, WEBSOCKET } from "./neon-truths/websocket.ts";
 
 /*
- * What Neon's own proxy (2025-07, PostgreSQL 15.20 behind it) answered, in the numbers of the list of differences that this double had:
- * H by HTTP, W by WebSocket. A line is `request -> the real answer`; where the double still answers otherwise, `double` has its answer
- * and `why` the reason.
+ * What Neon's own proxy (2025-07, PostgreSQL 15.20 behind it) answered, in the numbers of the list of differences that
+ * this double had: H by HTTP, W by WebSocket. A line is `request -> the real answer`; where the double still answers
+ * otherwise, `double` has its answer and `why` the reason.
  */
 
 const TRUTHS = [...SESSION, ...STATUS, ...HEADERS, ...WEBSOCKET];
@@ -26,7 +26,8 @@ describe("the double of Neon's proxy answers as the real one", () => {
   });
 
   it("in every line of the list", () => {
-    const numbers = (letter: string, count: number) => Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
+    const numbers = (letter: string, count: number) =>
+      Array.from({ length: count }, (_, index) => `${letter}${index + 1}`);
     const wanted = [...numbers("H", 23), ...numbers("W", 5)];
     expect(wanted.filter((id) => !TRUTHS.some((truth) => truth.id === id))).toEqual([]);
   });

@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url";
 import { consentAt, type Jar } from "./pds-consent.ts";
 
 /*
- * A real Bluesky server (PDS) with a real directory of identities (PLC), on this machine only.
- * The first test that needs it installs it with npm (half a minute, 250 MB: a native addon is compiled), into
- * $PSN_TEST_CACHE or node_modules/.cache/psn; every later one starts it in a second. It runs on Node, which must be there.
+ * A real Bluesky server (PDS) with a real directory of identities (PLC), on this machine only. The first test that
+ * needs it installs it with npm (half a minute, 250 MB: a native addon is compiled), into $PSN_TEST_CACHE or
+ * node_modules/.cache/psn; every later one starts it in a second. It runs on Node, which must be there.
  */
 const PDS = "0.4.217";
 const PLC = "0.0.1";
@@ -29,7 +29,11 @@ export interface Pds {
   /** `handle` ends in `.test`. */
   readonly createAccount: (handle: string) => Promise<PdsAccount>;
   /** What the account's owner does in the browser at this address, as the query they come back with. */
-  readonly consent: (account: PdsAccount, url: string, pressed?: "accept" | "reject") => Promise<Readonly<Record<string, string>>>;
+  readonly consent: (
+    account: PdsAccount,
+    url: string,
+    pressed?: "accept" | "reject",
+  ) => Promise<Readonly<Record<string, string>>>;
   /** What the directory of identities answers for a DID: the document that the server got from it. */
   readonly directory: (did: string) => Promise<Response>;
   /** Deletes every post of the account. */
@@ -46,7 +50,10 @@ export async function startPds(): Promise<Pds> {
   const data = await mkdtemp(join(tmpdir(), "psn-pds-"));
   const jwtSecret = randomBytes(16).toString("hex");
   const script = fileURLToPath(new URL("./pds-server.cjs", import.meta.url));
-  const child = spawn("node", [script, JSON.stringify({ modules, data, jwtSecret })], { env: nodeEnv(), stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn("node", [script, JSON.stringify({ modules, data, jwtSecret })], {
+    env: nodeEnv(),
+    stdio: ["pipe", "pipe", "pipe"],
+  });
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const gone = new Promise((resolve) => child.once("exit", resolve));
@@ -69,7 +76,11 @@ export async function startPds(): Promise<Pds> {
     url,
     createAccount: async (handle) => {
       const ownPassword = randomBytes(12).toString("hex");
-      const made = await xrpc(url, "server.createAccount", { handle, email: `${handle}@example.com`, password: ownPassword });
+      const made = await xrpc(url, "server.createAccount", {
+        handle,
+        email: `${handle}@example.com`,
+        password: ownPassword,
+      });
       const { password } = await xrpc(url, "server.createAppPassword", { name: "psn" }, made["accessJwt"]);
       const { did } = made;
       owners.set(did ?? "", made["accessJwt"] ?? "");
@@ -84,11 +95,15 @@ export async function startPds(): Promise<Pds> {
     directory: async (did) => {
       const answer = await fetch(`${url}/xrpc/com.atproto.repo.describeRepo?repo=${encodeURIComponent(did)}`);
       const { didDoc }: { didDoc?: object } = await answer.json();
-      return didDoc ? Response.json(didDoc, { headers: { "content-type": "application/did+ld+json" } }) : new Response("", { status: 404 });
+      return didDoc
+        ? Response.json(didDoc, { headers: { "content-type": "application/did+ld+json" } })
+        : new Response("", { status: 404 });
     },
     clear: async ({ did }) => {
       const collection = "app.bsky.feed.post";
-      const list = await fetch(`${url}/xrpc/com.atproto.repo.listRecords?repo=${did}&collection=${collection}&limit=100`);
+      const list = await fetch(
+        `${url}/xrpc/com.atproto.repo.listRecords?repo=${did}&collection=${collection}&limit=100`,
+      );
       const { records }: { records: { uri: string }[] } = await list.json();
       for (const { uri } of records)
         await xrpc(url, "repo.deleteRecord", { repo: did, collection, rkey: uri.split("/").at(-1) }, owners.get(did));
@@ -101,9 +116,18 @@ export async function startPds(): Promise<Pds> {
   };
 }
 
-async function xrpc(url: string, method: string, body: object, token?: string): Promise<Record<string, string | undefined>> {
+async function xrpc(
+  url: string,
+  method: string,
+  body: object,
+  token?: string,
+): Promise<Record<string, string | undefined>> {
   const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(`${url}/xrpc/com.atproto.${method}`, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await fetch(`${url}/xrpc/com.atproto.${method}`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method}: ${response.status} ${text}`);
   return text === "" ? {} : JSON.parse(text);
@@ -113,7 +137,9 @@ function resign(jwt: string, secret: string): string {
   const [header = "", payload = ""] = jwt.split(".");
   const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString());
   const past = Math.floor(Date.now() / 1000) - 3600;
-  const changed = Buffer.from(JSON.stringify(Object.assign({}, claims, { iat: past - 60, exp: past }))).toString("base64url");
+  const changed = Buffer.from(JSON.stringify(Object.assign({}, claims, { iat: past - 60, exp: past }))).toString(
+    "base64url",
+  );
   const signed = `${header}.${changed}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
@@ -144,7 +170,8 @@ function nodeEnv(): NodeJS.ProcessEnv {
 
 /** The folder the server is installed in; installs it once, however many test files ask at the same time. */
 async function installed(): Promise<string> {
-  const cache = process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url));
+  const cache =
+    process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url));
   const folder = join(cache, `pds-${PDS}`);
   if (existsSync(folder)) return folder;
   await mkdir(cache, { recursive: true });
@@ -181,7 +208,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Where the headers of this very node lie, if they came with it: its database is compiled, and node-gyp would fetch them else. */
+/**
+ * Where the headers of this very node lie, if they came with it: its database is compiled, and node-gyp would fetch
+ * them else.
+ */
 function ownHeaders(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const program = spawnSync("node", ["-p", "process.execPath"], { env, encoding: "utf8" }).stdout.trim();
   const prefix = dirname(dirname(program));

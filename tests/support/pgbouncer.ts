@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { debianFiles } from "./debian.ts";
 
 /*
- * A real pgbouncer, of Debian's, before a server of the tests. Supabase's port 6543, Neon's -pooler hosts and many managed databases
- * work as its transaction mode does.
+ * A real pgbouncer, of Debian's, before a server of the tests. Supabase's port 6543, Neon's -pooler hosts and many
+ * managed databases work as its transaction mode does.
  */
 
 export interface PgBouncer {
@@ -51,7 +51,8 @@ export async function startPgBouncer(root: string, target: string, options: PgBo
     pool_mode: options.mode,
     auth_type: "scram-sha-256",
     auth_file: join(folder, "users"),
-    // A server that stores passwords as SCRAM lets nobody in by them; the tests' one stores them so that both ends can use them.
+    // A server that stores passwords as SCRAM lets nobody in by them; the tests' one stores them so that both ends can
+    // use them.
     ...(options.strangers === false
       ? {}
       : { auth_user: "postgres", auth_query: "SELECT usename, passwd FROM pg_shadow WHERE usename = $1" }),
@@ -66,7 +67,9 @@ export async function startPgBouncer(root: string, target: string, options: PgBo
       .map(([name, password]) => `"${name}" "${password}"\n`)
       .join(""),
   );
-  const databases = options.databases ? Object.entries(options.databases).map(([name, of]) => [name, ` dbname=${of}`]) : [["*", ""]];
+  const databases = options.databases
+    ? Object.entries(options.databases).map(([name, of]) => [name, ` dbname=${of}`])
+    : [["*", ""]];
   await writeFile(
     join(folder, "ini"),
     `[databases]\n${databases.map(([name, of]) => `${name} = host=${server.hostname} port=${server.port}${of}\n`).join("")}[pgbouncer]\n${Object.entries(
@@ -79,7 +82,9 @@ export async function startPgBouncer(root: string, target: string, options: PgBo
   // It does not run as root.
   const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
   await Promise.all([chmod(folder, 0o755), chmod(log, 0o666)]);
-  const libraries = ["usr/lib", "lib"].flatMap((lib) => [join(root, lib), join(root, lib, `${arch()}-linux-gnu`)]).join(":");
+  const libraries = ["usr/lib", "lib"]
+    .flatMap((lib) => [join(root, lib), join(root, lib, `${arch()}-linux-gnu`)])
+    .join(":");
   const child = spawn(join(root, "usr", "sbin", "pgbouncer"), [join(folder, "ini")], {
     ...user,
     cwd: "/",
@@ -128,7 +133,9 @@ function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
+      );
     });
   });
 }

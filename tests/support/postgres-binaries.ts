@@ -30,7 +30,8 @@ function nativeFolder(): string {
 
 /** The same of another version, installed into the tests' cache by whoever asks first. */
 async function fetchedFolder(version: string): Promise<string> {
-  const cache = process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url));
+  const cache =
+    process.env["PSN_TEST_CACHE"] ?? fileURLToPath(new URL("../../node_modules/.cache/psn", import.meta.url));
   const folder = join(cache, `postgres-${version}`);
   if (!existsSync(folder)) {
     await mkdir(cache, { recursive: true });
@@ -60,13 +61,17 @@ async function unprivileged(): Promise<{ uid: number; gid: number }> {
     const account = accounts.find((fields) => fields[0] === name);
     if (account) return { uid: Number(account[2]), gid: Number(account[3]) };
   }
-  throw new Error("PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody; run the tests as another user");
+  throw new Error(
+    "PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody; run the tests as " +
+      "another user",
+  );
 }
 
 /**
  * Makes the package's programs runnable without its install script, which package managers block. That script links
  * `libicuuc.so.60` and its like to the real files (`native/pg-symlinks.json`); here the links go into `folder`, so
- * node_modules stays as it was installed. When the user that is not root cannot read node_modules, the files are copied.
+ * node_modules stays as it was installed. When the user that is not root cannot read node_modules, the files are
+ * copied.
  */
 export async function prepareBinaries(folder: string, version: PostgresVersion = 18): Promise<Binaries> {
   const user = process.getuid?.() === 0 ? await unprivileged() : undefined;
@@ -79,7 +84,9 @@ export async function prepareBinaries(folder: string, version: PostgresVersion =
   }
   const links = join(folder, "lib");
   await mkdir(links);
-  const listed: readonly { source: string; target: string }[] = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8"));
+  const listed: readonly { source: string; target: string }[] = JSON.parse(
+    await readFile(join(native, "pg-symlinks.json"), "utf8"),
+  );
   for (const { source, target } of listed) await symlink(join(native, "..", source), join(links, basename(target)));
   return { bin: join(native, "bin"), libraries: `${links}:${join(native, "lib")}`, user };
 }

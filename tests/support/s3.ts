@@ -8,14 +8,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /*
  * s3rver, an S3 server of npm's that keeps objects as files. It checks neither signatures of version 4 (lib/middleware/
- * authentication.js: "Signature version 4 calculation is unimplemeneted") nor Content-MD5, and takes what is unsigned for anybody's. So
- * whatever decides about a request is here and comes before it, in the words of the servers that were asked (2026-11):
+ * authentication.js: "Signature version 4 calculation is unimplemeneted") nor Content-MD5, and takes what is unsigned
+ * for anybody's. So whatever decides about a request is here and comes before it, in the words of the servers that were
+ * asked (2026-11):
  *
  * - SignatureDoesNotMatch has the CanonicalRequest in its body (OpenStack Swift 2.30), so an error must not repeat it.
- * - The id of a key is what the query says when it is decoded as Go does, `+` a blank (versitygw 1.7.0, MinIO 7aac2a2c5).
- * - A signature that is past: AccessDenied with <ServerTime> (AWS), AccessDenied "Request has expired" without it (MinIO), AccessDenied
- *   (s3s-fs 0.14.1); one from the future: RequestTimeTooSkewed (s3s-fs), AccessDenied "Request is not valid yet" (MinIO), nothing
- *   (versitygw). Every answer has the server's Date.
+ * - The id of a key is what the query says when it is decoded as Go does, `+` a blank (versitygw 1.7.0, MinIO
+ *   7aac2a2c5).
+ * - A signature that is past: AccessDenied with <ServerTime> (AWS), AccessDenied "Request has expired" without it
+ *   (MinIO), AccessDenied (s3s-fs 0.14.1); one from the future: RequestTimeTooSkewed (s3s-fs), AccessDenied "Request is
+ *   not valid yet" (MinIO), nothing (versitygw). Every answer has the server's Date.
  * - A key that is not known is InvalidAccessKeyId (versitygw, MinIO), AccessDenied (s3s-fs).
  * - A region is checked by versitygw; MinIO, s3s-fs and moto take any.
  * - Content-MD5 is checked also where it is not signed: BadDigest (versitygw, MinIO, s3s-fs).
@@ -75,7 +77,14 @@ interface S3rver {
 
 /** A server with one empty bucket; everything is gone when it stops. */
 export async function startS3(options: S3Options): Promise<S3> {
-  const { bucket, accessKeyId = "S3RVER", secretAccessKey = "S3RVER", manner = "versitygw", region, now = () => new Date() } = options;
+  const {
+    bucket,
+    accessKeyId = "S3RVER",
+    secretAccessKey = "S3RVER",
+    manner = "versitygw",
+    region,
+    now = () => new Date(),
+  } = options;
   const directory = await mkdtemp(join(tmpdir(), "psn-s3-"));
   // It has no types.
   const Server: new (options: object) => S3rver = createRequire(import.meta.url)("s3rver");
@@ -108,7 +117,8 @@ export async function startS3(options: S3Options): Promise<S3> {
       return full === "quota" ? refuse(403, "QuotaExceeded") : refuse(507, "InsufficientStorage");
     }
     // What is not signed is anybody's here.
-    for (const name of [...url.searchParams.keys()].filter((one) => one.startsWith("X-Amz-"))) url.searchParams.delete(name);
+    for (const name of [...url.searchParams.keys()].filter((one) => one.startsWith("X-Amz-")))
+      url.searchParams.delete(name);
     context.url = `${url.pathname}${url.search}`;
     const wanted = context.get("content-md5");
     await next();
@@ -173,12 +183,17 @@ function whyRefused(
   if (given === null) return { code: "AccessDenied" };
   const credential = (searchParams.get("X-Amz-Credential") ?? "").split("/");
   const [, place] = credential.slice(-4);
-  if (credential.slice(0, -4).join("/") !== accessKeyId) return { code: manner === "s3s-fs" ? "AccessDenied" : "InvalidAccessKeyId" };
+  if (credential.slice(0, -4).join("/") !== accessKeyId)
+    return { code: manner === "s3s-fs" ? "AccessDenied" : "InvalidAccessKeyId" };
   if (region !== undefined && place !== region)
     return { status: 400, code: "AuthorizationHeaderMalformed", more: `<Region>${region}</Region>` };
   const expires = Number(searchParams.get("X-Amz-Expires"));
   if (!(expires >= 1 && expires <= WEEK_S))
-    return { status: 400, code: "AuthorizationQueryParametersError", more: "<Message>X-Amz-Expires must be less than a week</Message>" };
+    return {
+      status: 400,
+      code: "AuthorizationQueryParametersError",
+      more: "<Message>X-Amz-Expires must be less than a week</Message>",
+    };
   const stamp = searchParams.get("X-Amz-Date") ?? "";
   const date = Date.parse(stamp.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6Z"));
   if (date - now.getTime() > SKEW_MS && manner !== "versitygw")
@@ -192,12 +207,15 @@ function whyRefused(
   const right = Buffer.from(presignature(method, url, secretAccessKey));
   const wrong = Buffer.from(given);
   if (right.length === wrong.length && timingSafeEqual(right, wrong)) return undefined;
-  return { code: "SignatureDoesNotMatch", more: `<CanonicalRequest>${method} ${url.search.replaceAll("&", "&amp;")}</CanonicalRequest>` };
+  return {
+    code: "SignatureDoesNotMatch",
+    more: `<CanonicalRequest>${method} ${url.search.replaceAll("&", "&amp;")}</CanonicalRequest>`,
+  };
 }
 
 /**
- * The signature that an address of version 4 should have, going by S3's own words: docs.aws.amazon.com/AmazonS3/latest/API/
- * sigv4-query-string-auth.html (2026-11). Only `host` is signed.
+ * The signature that an address of version 4 should have, going by S3's own words:
+ * docs.aws.amazon.com/AmazonS3/latest/API/ sigv4-query-string-auth.html (2026-11). Only `host` is signed.
  */
 export function presignature(method: string, url: URL, secret: string): string {
   const { searchParams, pathname, host } = url;
@@ -209,12 +227,18 @@ export function presignature(method: string, url: URL, secret: string): string {
   const signed = searchParams.get("X-Amz-SignedHeaders") ?? "";
   const canonical = [method, pathname, query, `host:${host}`, "", signed, "UNSIGNED-PAYLOAD"].join("\n");
   const scope = (searchParams.get("X-Amz-Credential") ?? "").split("/").slice(-4);
-  const text = ["AWS4-HMAC-SHA256", searchParams.get("X-Amz-Date") ?? "", scope.join("/"), sha256(canonical)].join("\n");
-  const key = scope.reduce<string | Buffer>((before, part) => createHmac("sha256", before).update(part).digest(), `AWS4${secret}`);
+  const text = ["AWS4-HMAC-SHA256", searchParams.get("X-Amz-Date") ?? "", scope.join("/"), sha256(canonical)].join(
+    "\n",
+  );
+  const key = scope.reduce<string | Buffer>(
+    (before, part) => createHmac("sha256", before).update(part).digest(),
+    `AWS4${secret}`,
+  );
   return createHmac("sha256", key).update(text).digest("hex");
 }
 
 const md5Of = (bytes: Uint8Array) => createHash("md5").update(bytes).digest("base64");
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 /** RFC 3986, which S3 wants: four more characters than encodeURIComponent. */
-const encode = (text: string) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+const encode = (text: string) =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);

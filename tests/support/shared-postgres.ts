@@ -6,8 +6,9 @@ import { type Postgres, type PostgresOptions, startPostgres } from "./postgres.t
 let shared: Promise<Postgres> | undefined;
 
 /**
- * The one server of this test file, started when first asked for: a file that needs none starts none. It stops after the
- * file's last test; when the run is cut short, its supervisor stops it with the process. The options of who asks first count.
+ * The one server of this test file, started when first asked for: a file that needs none starts none. It stops after
+ * the file's last test; when the run is cut short, its supervisor stops it with the process. The options of who asks
+ * first count.
  */
 export function sharedPostgres(options?: PostgresOptions): Promise<Postgres> {
   shared ??= startPostgres(options);
@@ -33,8 +34,8 @@ async function templateOf(server: Postgres, prepare: Prepare): Promise<string> {
 }
 
 /**
- * A database of its own on the shared server, as the superuser's address: empty, or a copy of what `prepare` made. The same
- * function prepares once and is copied from then on. Roles belong to the whole server, not to one database.
+ * A database of its own on the shared server, as the superuser's address: empty, or a copy of what `prepare` made. The
+ * same function prepares once and is copied from then on. Roles belong to the whole server, not to one database.
  */
 export async function freshDatabase(prepare?: Prepare): Promise<string> {
   const server = await sharedPostgres();

@@ -29,7 +29,12 @@ export interface Snac {
 export async function snacProgram(): Promise<SnacProgram> {
   let path = "";
   try {
-    path = join(await debianFiles("snac", (release) => ({ suite: SUITES[release] ?? release, packages: ["snac2"] })), "usr", "bin", "snac");
+    path = join(
+      await debianFiles("snac", (release) => ({ suite: SUITES[release] ?? release, packages: ["snac2"] })),
+      "usr",
+      "bin",
+      "snac",
+    );
   } catch (error) {
     return { missing: error instanceof Error ? error.message : String(error) };
   }
@@ -50,7 +55,8 @@ export async function startSnac(path: string): Promise<Snac> {
   run(path, ["init", data], folder, `127.0.0.1\n${port}\n${host}\n\nadmin@example.com\n`);
   const settings = join(data, "server.json");
   await writeFile(settings, (await readFile(settings, "utf8")).replace(/"protocol":\s*"https"/, '"protocol": "http"'));
-  const password = /User password is (\S+)/.exec(run(path, ["adduser", data, "alice"], folder, "alice\nAlice\n"))?.[1] ?? "";
+  const password =
+    /User password is (\S+)/.exec(run(path, ["adduser", data, "alice"], folder, "alice\nAlice\n"))?.[1] ?? "";
   const server = spawn(path, ["httpd", data], { stdio: "ignore" });
   const gone = new Promise<void>((resolve) => server.once("exit", () => resolve()));
   const stop = async () => {
@@ -82,11 +88,26 @@ async function answering(url: string): Promise<void> {
 async function tokenFor(origin: string, password: string): Promise<string> {
   const redirect = "urn:ietf:wg:oauth:2.0:oob";
   const post = (path: string, fields: Record<string, string>) =>
-    fetch(`${origin}${path}`, { method: "POST", body: new URLSearchParams(fields), redirect: "manual", keepalive: false });
-  const app: unknown = await (await post("/api/v1/apps", { client_name: "psn", redirect_uris: redirect, scopes: "read write" })).json();
+    fetch(`${origin}${path}`, {
+      method: "POST",
+      body: new URLSearchParams(fields),
+      redirect: "manual",
+      keepalive: false,
+    });
+  const app: unknown = await (
+    await post("/api/v1/apps", { client_name: "psn", redirect_uris: redirect, scopes: "read write" })
+  ).json();
   const [client_id, client_secret] = [field(app, "client_id"), field(app, "client_secret")];
   const code = (
-    await (await post("/oauth/x-snac-login", { login: "alice", passwd: password, redir: redirect, cid: client_id, state: "" })).text()
+    await (
+      await post("/oauth/x-snac-login", {
+        login: "alice",
+        passwd: password,
+        redir: redirect,
+        cid: client_id,
+        state: "",
+      })
+    ).text()
   ).trim();
   const grant = { grant_type: "authorization_code", client_id, client_secret, redirect_uri: redirect, code };
   return field(await (await post("/oauth/token", grant)).json(), "access_token");
@@ -100,14 +121,24 @@ async function consentAt(url: string, password: string): Promise<Readonly<Record
   const fields = new URLSearchParams({ login: "alice", passwd: password });
   for (const [, name = "", value = ""] of page.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g))
     fields.set(name, unescaped(value));
-  const answer = await fetch(new URL(action, url), { method: "POST", body: fields, redirect: "manual", keepalive: false });
+  const answer = await fetch(new URL(action, url), {
+    method: "POST",
+    body: fields,
+    redirect: "manual",
+    keepalive: false,
+  });
   const location = answer.headers.get("location");
   if (location === null) throw new Error(`snac sends nobody back: ${answer.status}`);
   return Object.fromEntries(new URL(location).searchParams);
 }
 
 function unescaped(html: string): string {
-  return html.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+  return html
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&#39;", "'")
+    .replaceAll("&amp;", "&");
 }
 
 function field(value: unknown, name: string): string {
@@ -122,7 +153,9 @@ function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
+      );
     });
   });
 }

@@ -35,7 +35,11 @@ export interface Traced {
 }
 
 /** Runs `psn ARGV` to its end. Throws when strace cannot trace it. */
-export async function traced(argv: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Promise<Traced> {
+export async function traced(
+  argv: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Traced> {
   const folder = await mkdtemp(join(tmpdir(), "psn-strace-"));
   try {
     const log = join(folder, "log");
@@ -46,7 +50,8 @@ export async function traced(argv: readonly string[], cwd: string, env: Readonly
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text: string) => (output += text));
     const [code] = await once(child, "close");
     return { code, output, calls: callsOf(await readFile(log, "utf8")) };
   } finally {
@@ -78,7 +83,8 @@ function callOf(line: string): Call | undefined {
   // `AT_FDCWD</folder>, "name"`; the last name is the new one.
   const names = [...args.matchAll(/"([^"]*)"/g)].map(([, path = ""]) => path);
   const named = names.at(-1) ?? "";
-  if (/^(sendto|sendmsg)$/.test(name) || (/write/.test(name) && /^(socket|UNIX)/.test(open))) return { what: "send", path: open, line };
+  if (/^(sendto|sendmsg)$/.test(name) || (/write/.test(name) && /^(socket|UNIX)/.test(open)))
+    return { what: "send", path: open, line };
   if (/write/.test(name)) return { what: "write", path: open, line };
   if (/sync/.test(name)) return { what: "sync", path: open, line };
   if (/^(rename|link)/.test(name)) return { what: "name", path: named, line };
@@ -87,8 +93,8 @@ function callOf(line: string): Call | undefined {
 }
 
 /**
- * What a power cut after the last of these calls could take away below `folder`: files that were written and not synced, and new
- * names whose folder was not synced. What was removed again does not count.
+ * What a power cut after the last of these calls could take away below `folder`: files that were written and not
+ * synced, and new names whose folder was not synced. What was removed again does not count.
  */
 export function unsafe(calls: readonly Call[], folder: string): string[] {
   const lost = new Set<string>();

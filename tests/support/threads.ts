@@ -6,21 +6,28 @@ import { type App, type Authorizing, openAuthorization, USER } from "./threads/o
 import { type HeldPost, openPosts, type Posting } from "./threads/posts.ts";
 
 /*
- * A Threads for tests: strict, stateful, and as awkward as its switches say. Its parts are in tests/support/threads; each rule cites
- * Meta's page or says where it was seen. Beside Graph it serves `/media/…`, which stands for the hub's bucket: the fake fetches from
- * there what it is given an address of.
+ * A Threads for tests: strict, stateful, and as awkward as its switches say. Its parts are in tests/support/threads;
+ * each rule cites Meta's page or says where it was seen. Beside Graph it serves `/media/…`, which stands for the hub's
+ * bucket: the fake fetches from there what it is given an address of.
  */
 
 export { USER } from "./threads/oauth.ts";
 
 /** What the next POST …/threads_publish suffers. `…-after` keeps the post, `…-before` does not. */
 export type Fault = "reset-before" | "500-before" | "reset-after" | "cut-after" | "500-after" | "garbage-after";
-export const FAULTS_AFTER = ["reset-after", "cut-after", "500-after", "garbage-after"] as const satisfies readonly Fault[];
+export const FAULTS_AFTER = [
+  "reset-after",
+  "cut-after",
+  "500-after",
+  "garbage-after",
+] as const satisfies readonly Fault[];
 
 export interface Switches extends Authorizing, Processing, Posting {
   /** How far its clock is ahead, in milliseconds. */
   clockAheadMs: number;
-  /** Posts and answers in 24 hours; Meta's are 250 and 1,000 (https://developers.facebook.com/docs/threads/overview). */
+  /**
+   * Posts and answers in 24 hours; Meta's are 250 and 1,000 (https://developers.facebook.com/docs/threads/overview).
+   */
   quota: { posts: number; answers: number };
   /** False: the bucket's address does not answer. */
   hosting: boolean;
@@ -92,25 +99,36 @@ export async function startThreads(switches: Partial<Switches> = {}, app: Partia
 
   /** https://developers.facebook.com/docs/threads/overview; numbers as text, to be awkward. */
   function limit(url: URL): Response {
-    const fields = fieldsOf(named(url.searchParams, ["fields"])["fields"], ["quota_usage", "config", "reply_quota_usage", "reply_config"]);
+    const fields = fieldsOf(named(url.searchParams, ["fields"])["fields"], [
+      "quota_usage",
+      "config",
+      "reply_quota_usage",
+      "reply_config",
+    ]);
     const all: Readonly<Record<string, unknown>> = {
       quota_usage: used(false),
       config: { quota_total: String(rules.quota.posts), quota_duration: 86400 },
       reply_quota_usage: used(true),
       reply_config: { quota_total: String(rules.quota.answers), quota_duration: 86400 },
     };
-    return Response.json({ data: [Object.fromEntries(fields.filter((name) => name !== "id").map((name) => [name, all[name]]))] });
+    return Response.json({
+      data: [Object.fromEntries(fields.filter((name) => name !== "id").map((name) => [name, all[name]]))],
+    });
   }
 
   async function publishUnder(fault: Fault | undefined, request: Request): Promise<Reply> {
     const broken = () =>
-      Response.json({ error: { message: "An unknown error occurred", type: "OAuthException", code: 2 } }, { status: 500 });
+      Response.json(
+        { error: { message: "An unknown error occurred", type: "OAuthException", code: 2 } },
+        { status: 500 },
+      );
     if (fault === "reset-before") return "reset";
     if (fault === "500-before") return broken();
     const container = await containers.take(request);
     const answers = container.parent !== null;
     // "This limit is enforced on the POST /{threads-user-id}/threads_publish endpoint".
-    if (used(answers) >= (answers ? rules.quota.answers : rules.quota.posts)) throw refusal(4, "Application request limit reached");
+    if (used(answers) >= (answers ? rules.quota.answers : rules.quota.posts))
+      throw refusal(4, "Application request limit reached");
     const id = posts.publish(container, containers.held);
     if (fault === "reset-after") return "reset";
     if (fault === "cut-after") return "cut";
@@ -150,7 +168,9 @@ export async function startThreads(switches: Partial<Switches> = {}, app: Partia
     const route = `${request.method} ${url.pathname}`;
     const file = files.get(url.pathname);
     if (url.pathname.startsWith("/media/"))
-      return file && rules.hosting ? new Response(file, { headers: { "content-type": file.type } }) : new Response("", { status: 404 });
+      return file && rules.hosting
+        ? new Response(file, { headers: { "content-type": file.type } })
+        : new Response("", { status: 404 });
     const planned = anyRefusals.shift();
     if (planned) return planned;
     if (route === "POST /oauth/access_token") return oauth.short(request);
@@ -179,7 +199,8 @@ export async function startThreads(switches: Partial<Switches> = {}, app: Partia
       if (error instanceof GraphRefusal) return Response.json(error.body, { status: error.status });
       return Response.json({ error: { message: String(error), code: 1 } }, { status: 500 });
     });
-    if (result instanceof Response && !result.headers.has("date")) result.headers.set("date", new Date(now()).toUTCString());
+    if (result instanceof Response && !result.headers.has("date"))
+      result.headers.set("date", new Date(now()).toUTCString());
     return result;
   });
 

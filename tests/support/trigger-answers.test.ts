@@ -4,9 +4,10 @@ import { startTriggerApi, type TriggerApi } from "./trigger-api/index.ts";
 import { RECORDED, type Recorded } from "./trigger-api/recording.ts";
 
 /*
- * Each request that was sent to a real server, and what it answered, beside what the double answers. What the double does not do at all,
- * since psn asks for none of it: batches, schedules made by hand, queues, replays, tokens for browsers, and the moments in which a run is
- * DEQUEUED. The fifteen variables that the server adds for a worker are two here: the names of the others were not written down.
+ * Each request that was sent to a real server, and what it answered, beside what the double answers. What the double
+ * does not do at all, since psn asks for none of it: batches, schedules made by hand, queues, replays, tokens for
+ * browsers, and the moments in which a run is DEQUEUED. The fifteen variables that the server adds for a worker are two
+ * here: the names of the others were not written down.
  */
 
 const TASKS = [
@@ -92,9 +93,11 @@ const ASKED: Readonly<Record<keyof typeof ANSWERS, () => Promise<Answer>>> = {
     return ask("POST", "/api/v1/tasks/send-reminder/trigger", sent);
   },
   "a delayed run": async () => ask("GET", `/api/v3/runs/${await delayed()}`),
-  reschedule: async () => ask("POST", `/api/v1/runs/${await delayed()}/reschedule`, { delay: "2026-11-23T02:16:50.333Z" }),
+  reschedule: async () =>
+    ask("POST", `/api/v1/runs/${await delayed()}/reschedule`, { delay: "2026-11-23T02:16:50.333Z" }),
   cancel: async () => ask("POST", `/api/v2/runs/${await delayed()}/cancel`),
-  "reschedule a cancelled run": async () => ask("POST", `/api/v1/runs/${await cancelled()}/reschedule`, { delay: "1h" }),
+  "reschedule a cancelled run": async () =>
+    ask("POST", `/api/v1/runs/${await cancelled()}/reschedule`, { delay: "1h" }),
   reset: async () => {
     await delayed();
     return ask("POST", "/api/v1/idempotencyKeys/c587/reset", { taskIdentifier: "send-reminder" });
@@ -109,7 +112,10 @@ const ASKED: Readonly<Record<keyof typeof ANSWERS, () => Promise<Answer>>> = {
     await cancelled();
     await ask("POST", "/api/v1/idempotencyKeys/c587/reset", { taskIdentifier: "send-reminder" });
     await api.advance(2000);
-    return ask("GET", "/api/v1/runs?filter[status]=CANCELED&filter[taskIdentifier]=send-reminder&filter[tag]=user:u1&page[size]=2");
+    return ask(
+      "GET",
+      "/api/v1/runs?filter[status]=CANCELED&filter[taskIdentifier]=send-reminder&filter[tag]=user:u1&page[size]=2",
+    );
   },
   "no such run": () => ask("GET", "/api/v3/runs/run_nope00000000000000000"),
   import: setA,
@@ -173,7 +179,8 @@ const ASKED: Readonly<Record<keyof typeof ANSWERS, () => Promise<Answer>>> = {
   "make an organisation of a short title": () => pat("POST", "/api/v1/orgs", { title: "a" }),
   "make an organisation": () => pat("POST", "/api/v1/orgs", { title: "Another" }),
   "import nothing": () => ask("POST", `${vars()}/import`, { variables: {} }),
-  "import reserved names": () => ask("POST", `${vars()}/import`, { variables: { TRIGGER_API_URL: "x" }, override: true }),
+  "import reserved names": () =>
+    ask("POST", `${vars()}/import`, { variables: { TRIGGER_API_URL: "x" }, override: true }),
   "import what is set": async () => {
     await setA();
     return ask("POST", `${vars()}/import`, { variables: { A: "2" } });
@@ -189,10 +196,13 @@ const ASKED: Readonly<Record<keyof typeof ANSWERS, () => Promise<Answer>>> = {
   "cancel a run that is over": async () => ask("POST", `/api/v2/runs/${await cancelled()}/cancel`),
   "cancel a run that is none": () => ask("POST", "/api/v2/runs/run_nope/cancel"),
   "reschedule to no time": async () => ask("POST", `/api/v1/runs/${await delayed()}/reschedule`, { delay: "1 month" }),
-  "reset a key that is none": () => ask("POST", "/api/v1/idempotencyKeys/nope/reset", { taskIdentifier: "send-reminder" }),
+  "reset a key that is none": () =>
+    ask("POST", "/api/v1/idempotencyKeys/nope/reset", { taskIdentifier: "send-reminder" }),
   "a page of 101": () => ask("GET", "/api/v1/runs?page[size]=101"),
-  "current deployment before the first": () => ask("GET", "/api/v1/deployments/current", undefined, undeployed().secretKey),
-  "worker before the first deployment": () => pat("GET", `/api/v1/projects/${undeployed().project.ref}/prod/workers/current`),
+  "current deployment before the first": () =>
+    ask("GET", "/api/v1/deployments/current", undefined, undeployed().secretKey),
+  "worker before the first deployment": () =>
+    pat("GET", `/api/v1/projects/${undeployed().project.ref}/prod/workers/current`),
   "promote an older version": async () => {
     api.deploy({ tasks: TASKS, version: "20261123.5" });
     return ask("POST", "/api/v1/deployments/20261123.4/promote");
@@ -212,7 +222,8 @@ describe("the double says what the server said", () => {
     expect(headers.get("content-type")).toContain(recorded.type ?? "application/json");
     const said = [...headers.keys()].filter((header) => header.startsWith("x-"));
     expect(said.toSorted()).toEqual(recorded.headers);
-    if (said.includes("x-ratelimit-limit")) expect(headers.get("x-ratelimit-limit")).toBe(String(recorded.limit ?? 750));
+    if (said.includes("x-ratelimit-limit"))
+      expect(headers.get("x-ratelimit-limit")).toBe(String(recorded.limit ?? 750));
     if (recorded.type === "text/html") expect(body).toMatch(/^<!doctype html>/i);
     else if (recorded.error === undefined) expect(shapeOf(body)).toBe(recorded.shape);
     else if (typeof recorded.error === "string") expect(Object(body)["error"]).toBe(recorded.error);

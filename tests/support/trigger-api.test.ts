@@ -89,7 +89,9 @@ describe("a run", () => {
     await api.advance(60_000);
     expect(executions).toHaveLength(2);
     await api.advance(60_000);
-    expect(executions.map(({ attempt, version }) => [attempt, version])).toEqual([1, 2, 3].map((attempt) => [attempt, "20261123.4"]));
+    expect(executions.map(({ attempt, version }) => [attempt, version])).toEqual(
+      [1, 2, 3].map((attempt) => [attempt, "20261123.4"]),
+    );
     expect(await status(body.id)).toBe("COMPLETED");
   });
 
@@ -100,9 +102,12 @@ describe("a run", () => {
     expect(executions).toMatchObject([{ version: "20261123.5" }]);
   });
 
-  test.each(["1 month", "-5m", " 1h", "", "2020-01-01T00:00:00Z"])("with the delay %o is queued at once", async (delay) => {
-    expect(await status((await trigger({ delay })).body.id)).toBe("QUEUED");
-  });
+  test.each(["1 month", "-5m", " 1h", "", "2020-01-01T00:00:00Z"])(
+    "with the delay %o is queued at once",
+    async (delay) => {
+      expect(await status((await trigger({ delay })).body.id)).toBe("QUEUED");
+    },
+  );
 
   test.each(["1h30m", "2d"])("with the delay %o waits", async (delay) => {
     expect(await status((await trigger({ delay })).body.id)).toBe("DELAYED");
@@ -114,7 +119,10 @@ describe("a run", () => {
     expect(await to("1 month")).toMatchObject({ status: 400, body: { error: "Invalid delay: 1 month" } });
     expect(await to("2020-01-01T00:00:00.000Z")).toMatchObject({ status: 400 });
     await api.advance(HOUR);
-    expect(await to(inAnHour())).toMatchObject({ status: 400, body: { error: "Cannot reschedule a run that is not delayed" } });
+    expect(await to(inAnHour())).toMatchObject({
+      status: 400,
+      body: { error: "Cannot reschedule a run that is not delayed" },
+    });
   });
 
   test("that was cancelled or succeeded keeps its key; one that failed or expired gives it back; a reset frees it", async () => {
@@ -189,7 +197,9 @@ describe("a run", () => {
 
   test("with eleven tags, or too large, is refused", async () => {
     expect(await trigger({ tags: [..."abcdefghijk"] })).toMatchObject({ status: 422 });
-    expect(await ask("POST", "/api/v1/tasks/send-reminder/trigger", { payload: "x".repeat(3_200_000) })).toMatchObject({ status: 413 });
+    expect(await ask("POST", "/api/v1/tasks/send-reminder/trigger", { payload: "x".repeat(3_200_000) })).toMatchObject({
+      status: 413,
+    });
     expect(api.runs).toEqual([]);
   });
 
@@ -247,7 +257,9 @@ describe("variables", () => {
     await ask("POST", `${path()}/import`, { variables: { ...own, S: "hush" }, isSecret: true });
     expect((await ask("GET", path())).body).toEqual([{ name: "S", value: "<redacted>", isSecret: true }]);
     expect(await ask("POST", `${path()}/import`, { variables: { S: "2" } })).toMatchObject({ status: 400 });
-    expect((await ask("GET", `/api/v1/projects/${ref}/envvars`)).body).toMatchObject({ variables: { S: "hush", TRIGGER_SECRET_KEY: key } });
+    expect((await ask("GET", `/api/v1/projects/${ref}/envvars`)).body).toMatchObject({
+      variables: { S: "hush", TRIGGER_SECRET_KEY: key },
+    });
     await ask("PUT", `${path()}/S`, { value: "3" });
     expect(api.projects[0]?.environments.prod.variables.get("S")).toEqual({ value: "3", isSecret: true });
   });

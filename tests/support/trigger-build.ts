@@ -5,9 +5,10 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { z } from "zod";
 
 /*
- * What `trigger deploy` does before it needs a server: it bundles the tasks, and a process of its own, under the runtime that
- * will run them, imports the bundle and says what is in it. Trigger.dev offers no public way to that, so its CLI's modules are
- * loaded by file path, here and nowhere else, and only of the one version this was written against.
+ * What `trigger deploy` does before it needs a server: it bundles the tasks, and a process of its own, under the
+ * runtime that will run them, imports the bundle and says what is in it. Trigger.dev offers no public way to that, so
+ * its CLI's modules are loaded by file path, here and nowhere else, and only of the one version this was written
+ * against.
  */
 
 const VERSION = "4.8.3";
@@ -16,7 +17,9 @@ const CLI = dirname(createRequire(import.meta.url).resolve("trigger.dev/package.
 
 /** A module of the CLI, by its path below `dist/esm`. */
 export async function cliModule<T>(path: string): Promise<T> {
-  const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(join(CLI, "package.json"), "utf8")));
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(await readFile(join(CLI, "package.json"), "utf8")));
   if (version !== VERSION) throw new Error(`the tests know trigger.dev ${VERSION} from the inside, and not ${version}`);
   // The CLI looks for Bun there and not on the path.
   delete process.env["BUN_INSTALL"];
@@ -87,7 +90,9 @@ interface Modules {
 export async function buildTasks({ target = "deploy", environment = {} }: BuildOptions = {}): Promise<TriggerBuild> {
   const { loadConfig } = await cliModule<Pick<Modules, "loadConfig">>("config.js");
   const { buildWorker } = await cliModule<Pick<Modules, "buildWorker">>("build/buildWorker.js");
-  const { indexWorkerManifest } = await cliModule<Pick<Modules, "indexWorkerManifest">>("indexing/indexWorkerManifest.js");
+  const { indexWorkerManifest } = await cliModule<Pick<Modules, "indexWorkerManifest">>(
+    "indexing/indexWorkerManifest.js",
+  );
   const { logger } = await cliModule<Pick<Modules, "logger">>("utilities/logger.js");
   logger.loggerLevel = "none";
   const folder = await mkdtemp(join(ROOT, ".trigger-build-"));
@@ -127,12 +132,18 @@ export async function buildTasks({ target = "deploy", environment = {} }: BuildO
     };
   } catch (error) {
     await remove();
-    throw new Error(`the tasks could not be built: ${error instanceof Error ? error.message : "?"}\n${said}`, { cause: error });
+    throw new Error(`the tasks could not be built: ${error instanceof Error ? error.message : "?"}\n${said}`, {
+      cause: error,
+    });
   }
 }
 
 /** The config reads the deploying machine's environment, and the build talks to the console. */
-async function within<T>(environment: Readonly<Record<string, string>>, heard: (text: string) => void, work: () => Promise<T>): Promise<T> {
+async function within<T>(
+  environment: Readonly<Record<string, string>>,
+  heard: (text: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
   const before = new Map(Object.keys(environment).map((name) => [name, process.env[name]]));
   const { log, warn } = console;
   console.log = (...words: unknown[]) => heard(`${words.join(" ")}\n`);
@@ -153,7 +164,9 @@ const SourceMap = z.looseObject({ sources: z.array(z.string()).default([]) });
 /** Source maps, and what this file has written. */
 const NOT_DEPLOYED = /\.map$|^(built|index)\.json$/;
 
-async function contentsOf(folder: string): Promise<{ readonly files: Map<string, number>; readonly sources: Set<string> }> {
+async function contentsOf(
+  folder: string,
+): Promise<{ readonly files: Map<string, number>; readonly sources: Set<string> }> {
   const files = new Map<string, number>();
   const sources = new Set<string>();
   for (const path of await readdir(folder, { recursive: true })) {

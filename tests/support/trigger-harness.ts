@@ -11,8 +11,9 @@ import {
 import { z } from "zod";
 
 /*
- * One attempt of a task in this process, by Trigger.dev's own executor: the payload as it is parsed, `run`, the hooks, and what
- * it decides about another attempt. A task registers itself while its file is imported, so the registry must be there before.
+ * One attempt of a task in this process, by Trigger.dev's own executor: the payload as it is parsed, `run`, the hooks,
+ * and what it decides about another attempt. A task registers itself while its file is imported, so the registry must
+ * be there before.
  */
 
 resourceCatalog.setGlobalResourceCatalog(new StandardResourceCatalog());
@@ -31,7 +32,9 @@ const Decided = z.looseObject({
   ok: z.boolean(),
   /** JSON, when the task returned something. */
   output: z.string().optional(),
-  error: z.looseObject({ name: z.string().optional(), message: z.string().optional(), code: z.string().optional() }).optional(),
+  error: z
+    .looseObject({ name: z.string().optional(), message: z.string().optional(), code: z.string().optional() })
+    .optional(),
   /** When another attempt is made, in epoch milliseconds; absent when none is. */
   retry: z.looseObject({ timestamp: z.number(), delay: z.number() }).nullish(),
   /** The run was aborted, as against used up. */
@@ -46,7 +49,13 @@ const tracer = new TriggerTracer({ tracer: tracingSDK.getTracer("test"), logger:
 const consoleInterceptor = new ConsoleInterceptor(tracingSDK.getLogger("test"), false, false);
 
 /** How a scheduled task is called. */
-export const CRON_PAYLOAD = { type: "DECLARATIVE", timestamp: new Date(0), timezone: "UTC", scheduleId: "sched_1", upcoming: [] };
+export const CRON_PAYLOAD = {
+  type: "DECLARATIVE",
+  timestamp: new Date(0),
+  timezone: "UTC",
+  scheduleId: "sched_1",
+  upcoming: [],
+};
 
 /** One attempt, its number counted from 1. */
 export async function attempt(taskId: string, payload: unknown, number = 1): Promise<Decided> {
@@ -79,7 +88,10 @@ export async function attempt(taskId: string, payload: unknown, number = 1): Pro
     organization: { id: "org_1", name: "References", slug: "references" },
     project: { id: "project_1", name: "psn", slug: "psn", ref: "proj_psn" },
   } as unknown as TaskRunExecution;
-  const context = { ctx: execution, worker: { id: "worker_1", version: "20261101.1", contentHash: "hash", engine: "V2" } };
+  const context = {
+    ctx: execution,
+    worker: { id: "worker_1", version: "20261101.1", contentHash: "hash", engine: "V2" },
+  };
   runMetadata.setGlobalManager(new TestRunMetadataManager());
   taskContext.setGlobalTaskContext(context as unknown as Parameters<typeof taskContext.setGlobalTaskContext>[0]);
   try {

@@ -6,9 +6,9 @@ import { z } from "zod";
 import { cliModule, ROOT, type TriggerBuild } from "./trigger-build.ts";
 
 /*
- * One attempt of a task as Trigger.dev makes it: in a process of its own under the tasks' runtime, by the same class that forks
- * it in development and in the cloud, on a bundle built for `dev`. What the process tells of itself, in traces, logs and
- * metrics, goes to a sink that keeps it.
+ * One attempt of a task as Trigger.dev makes it: in a process of its own under the tasks' runtime, by the same class
+ * that forks it in development and in the cloud, on a bundle built for `dev`. What the process tells of itself, in
+ * traces, logs and metrics, goes to a sink that keeps it.
  */
 
 const TaskError = z.looseObject({
@@ -65,7 +65,10 @@ export async function startTriggerWorker(build: TriggerBuild): Promise<TriggerWo
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
       const body = Buffer.concat(chunks);
-      telemetry.push(`${request.url} ${(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body).toString("latin1")}`);
+      telemetry.push(
+        `${request.url} ` +
+          `${(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body).toString("latin1")}`,
+      );
       response.setHeader("content-type", "application/json").end("{}");
     });
   });
@@ -75,7 +78,11 @@ export async function startTriggerWorker(build: TriggerBuild): Promise<TriggerWo
   if (address === null || typeof address === "string") throw new Error("the sink has no port");
   const otlp = `http://127.0.0.1:${address.port}/otel`;
 
-  const run: TriggerWorker["run"] = async (taskId, payload, { env: own, attempt = 1, runId = `run_${Bun.randomUUIDv7()}` }) => {
+  const run: TriggerWorker["run"] = async (
+    taskId,
+    payload,
+    { env: own, attempt = 1, runId = `run_${Bun.randomUUIDv7()}` },
+  ) => {
     const task = build.worker.tasks.find(({ id }) => id === taskId);
     if (!task) throw new Error(`there is no task ${taskId}`);
     const env = {

@@ -7,7 +7,10 @@ function turn(): number {
   return Number.isInteger(sum) ? performance.now() - began : 0;
 }
 
-/** How many times as long as alone a piece of work takes on this machine at this moment: 1 and more, as measured for a tenth of a second. */
+/**
+ * How many times as long as alone a piece of work takes on this machine at this moment: 1 and more, as measured for a
+ * tenth of a second.
+ */
 export function slowness(): number {
   const turns: number[] = [];
   for (const until = performance.now() + 100; performance.now() < until; ) turns.push(turn());

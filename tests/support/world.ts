@@ -17,8 +17,8 @@ import { createVault } from "@psn/core/vault.ts";
 export interface TestWorld {
   readonly world: World;
   /**
-   * `aheadMs`: how far this world's clock is ahead of the machine's, in milliseconds; the database's stays. `passedMs`: how much time
-   * has passed for both, as far as one can tell by asking either.
+   * `aheadMs`: how far this world's clock is ahead of the machine's, in milliseconds; the database's stays. `passedMs`:
+   * how much time has passed for both, as far as one can tell by asking either.
    */
   readonly clock: { aheadMs: number; passedMs: number };
   /** How often each verb of the deliveries store was called. */
@@ -110,8 +110,13 @@ export interface Death {
   readonly when: "before" | "after";
 }
 
-/** The same world as a process sees it that dies there: that call never comes back. `died` resolves when it is reached. */
-export function dying(world: World, { verb, nth, when }: Death): { readonly world: World; readonly died: Promise<void> } {
+/**
+ * The same world as a process sees it that dies there: that call never comes back. `died` resolves when it is reached.
+ */
+export function dying(
+  world: World,
+  { verb, nth, when }: Death,
+): { readonly world: World; readonly died: Promise<void> } {
   let reached: () => void = () => undefined;
   const died = new Promise<void>((resolve) => {
     reached = resolve;

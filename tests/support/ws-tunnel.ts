@@ -4,8 +4,9 @@ import { connect, type Socket } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
 /*
- * A plain tunnel from WebSocket to TCP, as the community's proxies are (CONFIG.md of @neondatabase/serverless, wsProxy): it connects to
- * the `address` in the query, passes bytes, and knows nothing of PostgreSQL or of statements over HTTP.
+ * A plain tunnel from WebSocket to TCP, as the community's proxies are (CONFIG.md of @neondatabase/serverless,
+ * wsProxy): it connects to the `address` in the query, passes bytes, and knows nothing of PostgreSQL or of statements
+ * over HTTP.
  */
 
 export interface Tunnel {

@@ -5,15 +5,20 @@ import { type HeldPost, openPosts, type Posting, USER } from "./x/posts.ts";
 import { Problem, problem } from "./x/problem.ts";
 
 /*
- * An X for tests: strict, stateful, and as awkward as its switches say. Its parts are in tests/support/x; each rule cites X's page
- * or says where it was seen.
+ * An X for tests: strict, stateful, and as awkward as its switches say. Its parts are in tests/support/x; each rule
+ * cites X's page or says where it was seen.
  */
 
 export { FOREIGN, USER } from "./x/posts.ts";
 
 /** What the next POST /2/tweets suffers. `…-after` keeps the post, `…-before` does not. */
 export type Fault = "reset-before" | "500-before" | "reset-after" | "cut-after" | "500-after" | "garbage-after";
-export const FAULTS_AFTER = ["reset-after", "cut-after", "500-after", "garbage-after"] as const satisfies readonly Fault[];
+export const FAULTS_AFTER = [
+  "reset-after",
+  "cut-after",
+  "500-after",
+  "garbage-after",
+] as const satisfies readonly Fault[];
 
 export interface Switches extends Authorizing, Processing, Posting {
   /** How far its clock is ahead, in milliseconds. */
@@ -61,7 +66,11 @@ const WINDOW_MS = 15 * 60_000;
 const DAY_MS = 24 * 3_600_000;
 
 /** Starts on 127.0.0.1 and a free port. */
-export async function startX(switches: Partial<Switches> = {}, app: Partial<App> = {}, authority?: Authority): Promise<XFake> {
+export async function startX(
+  switches: Partial<Switches> = {},
+  app: Partial<App> = {},
+  authority?: Authority,
+): Promise<XFake> {
   const rules: Switches = {
     grants: "all",
     processing: 2,
@@ -97,7 +106,10 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
 
   let quarter = { ends: 0, used: 0 };
   let day = { ends: 0, used: 0 };
-  /** https://docs.x.com/x-api/fundamentals/rate-limits; the headers of a day as reported in node-twitter-api-v2's issue 553. */
+  /**
+   * https://docs.x.com/x-api/fundamentals/rate-limits; the headers of a day as reported in node-twitter-api-v2's issue
+   * 553.
+   */
   function count(headers: Headers): boolean {
     if (now() >= quarter.ends) quarter = { ends: now() + WINDOW_MS, used: 0 };
     if (now() >= day.ends) day = { ends: now() + DAY_MS, used: 0 };
@@ -126,7 +138,9 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
 
   async function allow(request: Request, needed: readonly string[]): Promise<void> {
     if (!authority) return oauth.authorize(request, needed);
-    const scopes = await authority.scopesOf(/^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "");
+    const scopes = await authority.scopesOf(
+      /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "",
+    );
     if (!scopes) throw problem(401);
     if (needed.some((scope) => !scopes.includes(scope))) throw problem(403);
   }
@@ -141,7 +155,10 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
       return media.answer(request, url);
     }
     // The scopes of each path: https://docs.x.com/fundamentals/authentication/guides/v2-authentication-mapping.
-    await allow(request, request.method === "GET" ? ["tweet.read", "users.read"] : ["tweet.read", "tweet.write", "users.read"]);
+    await allow(
+      request,
+      request.method === "GET" ? ["tweet.read", "users.read"] : ["tweet.read", "tweet.write", "users.read"],
+    );
     if (route === "GET /2/users/me") return Response.json({ data: { ...USER, name: "Ada" } });
     if (route === `GET /2/users/${USER.id}/tweets`) return posts.timeline(url);
     if (route === "POST /2/tweets") {
@@ -163,7 +180,8 @@ export async function startX(switches: Partial<Switches> = {}, app: Partial<App>
       if (error instanceof Problem) return Response.json(error.body, { status: error.status });
       return Response.json({ title: String(error), status: 500 }, { status: 500 });
     });
-    if (result instanceof Response) for (const [name, value] of headers) if (!result.headers.has(name)) result.headers.set(name, value);
+    if (result instanceof Response)
+      for (const [name, value] of headers) if (!result.headers.has(name)) result.headers.set(name, value);
     return result;
   });
 

@@ -15,7 +15,8 @@ interface Row {
   readonly hint: string;
 }
 
-const unescaped = (text: string) => text.replace(/\\u([0-9a-f]{4})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+const unescaped = (text: string) =>
+  text.replace(/\\u([0-9a-f]{4})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 const ROWS: readonly Row[] = readFileSync(new URL("times.tsv", import.meta.url), "utf8")
   .split("\n")
   .filter((line) => line !== "" && !line.startsWith("#"))
@@ -24,7 +25,8 @@ const ROWS: readonly Row[] = readFileSync(new URL("times.tsv", import.meta.url),
     return { now, zone, text: unescaped(text), answer, message, hint };
   });
 /** What a hint offers to write instead: a date and a time, perhaps with an offset or a zone, or a length of time. */
-const OFFERED = /\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?(?: (?:UTC|[A-Z][a-z]+\/[\w/+-]+))?|\bin \d[\w.]*(?: hours)?/g;
+const OFFERED =
+  /\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?(?: (?:UTC|[A-Z][a-z]+\/[\w/+-]+))?|\bin \d[\w.]*(?: hours)?/g;
 
 const contextOf = ({ now, zone }: Row) => ({ now: Temporal.Instant.from(now), zone });
 
@@ -39,23 +41,28 @@ describe("the table", () => {
     expect(parseWhen(row.text, contextOf(row)).at.toString()).toBe(row.answer);
   });
 
-  test.each(ROWS.filter(({ answer }) => answer === "refused"))("$text, said in $zone at $now, is refused: $message", (row) => {
-    const error = thrown(() => parseWhen(row.text, contextOf(row)));
-    expect(error).toBeInstanceOf(PsnError);
-    expect([error.code, error.message, error.hint ?? ""]).toEqual([
-      "TIME_INVALID",
-      expect.stringContaining(row.message),
-      expect.stringContaining(row.hint),
-    ]);
-    for (const [offered] of (error.hint ?? "").matchAll(OFFERED))
-      expect(() => parseWhen(offered, contextOf(row)), `${error.hint} is offered`).not.toThrow();
-  });
+  test.each(ROWS.filter(({ answer }) => answer === "refused"))(
+    "$text, said in $zone at $now, is refused: $message",
+    (row) => {
+      const error = thrown(() => parseWhen(row.text, contextOf(row)));
+      expect(error).toBeInstanceOf(PsnError);
+      expect([error.code, error.message, error.hint ?? ""]).toEqual([
+        "TIME_INVALID",
+        expect.stringContaining(row.message),
+        expect.stringContaining(row.hint),
+      ]);
+      for (const [offered] of (error.hint ?? "").matchAll(OFFERED))
+        expect(() => parseWhen(offered, contextOf(row)), `${error.hint} is offered`).not.toThrow();
+    },
+  );
 });
 
 describe("a day, a part of it and a clock in any order", () => {
   // Monday to Sunday, at hours of the night and of the day.
   const nows = [1, 2, 3, 4, 5, 6, 7].flatMap((day) =>
-    [0, 5, 11, 16, 22].map((hour) => Temporal.PlainDateTime.from({ year: 2026, month: 11, day: 22 + day, hour, minute: 10 })),
+    [0, 5, 11, 16, 22].map((hour) =>
+      Temporal.PlainDateTime.from({ year: 2026, month: 11, day: 22 + day, hour, minute: 10 }),
+    ),
   );
   const IN_PART: Readonly<Record<string, (hour: number) => boolean>> = {
     morning: (hour) => hour < 12,
@@ -78,40 +85,58 @@ describe("a day, a part of it and a clock in any order", () => {
       fc.record({ hour, minute: fc.integer({ min: 0, max: 59 }), half: fc.constantFrom("", "am", " pm") }),
       fc.record({ hour, minute: fc.constant(undefined), half: fc.constantFrom("", " am", "pm") }),
     );
-    const day = fc.constantFrom(...Object.keys(DAYS), ...WEEKDAYS, ...WEEKDAYS.map((name) => `next ${name}`), "tonight");
+    const day = fc.constantFrom(
+      ...Object.keys(DAYS),
+      ...WEEKDAYS,
+      ...WEEKDAYS.map((name) => `next ${name}`),
+      "tonight",
+    );
     const part = fc.constantFrom("", "", ...Object.keys(IN_PART));
     let accepted = 0;
     fc.assert(
-      fc.property(fc.constantFrom(...nows), day, part, clock, fc.boolean(), (now, day, part, { hour, minute, half }, isFirst) => {
-        const time = `${hour}${minute === undefined ? "" : `:${String(minute).padStart(2, "0")}`}${half}`;
-        const words = [day, part === "" || day === "tonight" ? "" : day === "" ? `in the ${part}` : part];
-        const text = (isFirst ? [time, ...words] : [...words, `at ${time}`]).filter((word) => word !== "").join(" ");
-        const here = now.toZonedDateTime("Europe/Berlin");
-        try {
-          const wall = parseWhen(text, { now: here.toInstant(), zone: "Europe/Berlin" })
-            .at.toZonedDateTimeISO("Europe/Berlin")
-            .toPlainDateTime();
-          accepted += 1;
-          const meant = day === "tonight" ? "night" : part;
-          const isAfterMidnight = meant === "night" && wall.hour < 6;
-          expect([wall.minute, wall.hour % 12], text).toEqual([minute ?? 0, hour % 12]);
-          if (half !== "") expect(wall.hour >= 12, text).toBe(half.trim() === "pm");
-          if (meant !== "") expect(IN_PART[meant]?.(wall.hour), text).toBe(true);
-          else if (half === "") expect(wall.hour, text).toBe(hour);
-          const ahead = wall.toPlainDate().since(now.toPlainDate()).days;
-          if (day === "tonight") expect(ahead, text).toBe(isAfterMidnight ? (now.hour < 6 && wall.hour > now.hour ? 0 : 1) : 0);
-          else if (DAYS[day] !== undefined) expect(ahead - DAYS[day], text).toBe(isAfterMidnight && day === "today" ? ahead : 0);
-          else if (day !== "")
-            expect([WEEKDAYS[wall.dayOfWeek - 1], WEEKDAYS[(wall.dayOfWeek + 5) % 7]].slice(0, isAfterMidnight ? 2 : 1), text).toContain(
-              day.replace("next ", ""),
-            );
-        } catch (error) {
-          if (!(error instanceof PsnError)) throw error;
-          expect(error.code).toBe("TIME_INVALID");
-          for (const [offered] of (error.hint ?? "").matchAll(OFFERED))
-            expect(() => parseWhen(offered, { now: here.toInstant(), zone: "Europe/Berlin" }), `${text}: ${error.hint}`).not.toThrow();
-        }
-      }),
+      fc.property(
+        fc.constantFrom(...nows),
+        day,
+        part,
+        clock,
+        fc.boolean(),
+        (now, day, part, { hour, minute, half }, isFirst) => {
+          const time = `${hour}${minute === undefined ? "" : `:${String(minute).padStart(2, "0")}`}${half}`;
+          const words = [day, part === "" || day === "tonight" ? "" : day === "" ? `in the ${part}` : part];
+          const text = (isFirst ? [time, ...words] : [...words, `at ${time}`]).filter((word) => word !== "").join(" ");
+          const here = now.toZonedDateTime("Europe/Berlin");
+          try {
+            const wall = parseWhen(text, { now: here.toInstant(), zone: "Europe/Berlin" })
+              .at.toZonedDateTimeISO("Europe/Berlin")
+              .toPlainDateTime();
+            accepted += 1;
+            const meant = day === "tonight" ? "night" : part;
+            const isAfterMidnight = meant === "night" && wall.hour < 6;
+            expect([wall.minute, wall.hour % 12], text).toEqual([minute ?? 0, hour % 12]);
+            if (half !== "") expect(wall.hour >= 12, text).toBe(half.trim() === "pm");
+            if (meant !== "") expect(IN_PART[meant]?.(wall.hour), text).toBe(true);
+            else if (half === "") expect(wall.hour, text).toBe(hour);
+            const ahead = wall.toPlainDate().since(now.toPlainDate()).days;
+            if (day === "tonight")
+              expect(ahead, text).toBe(isAfterMidnight ? (now.hour < 6 && wall.hour > now.hour ? 0 : 1) : 0);
+            else if (DAYS[day] !== undefined)
+              expect(ahead - DAYS[day], text).toBe(isAfterMidnight && day === "today" ? ahead : 0);
+            else if (day !== "")
+              expect(
+                [WEEKDAYS[wall.dayOfWeek - 1], WEEKDAYS[(wall.dayOfWeek + 5) % 7]].slice(0, isAfterMidnight ? 2 : 1),
+                text,
+              ).toContain(day.replace("next ", ""));
+          } catch (error) {
+            if (!(error instanceof PsnError)) throw error;
+            expect(error.code).toBe("TIME_INVALID");
+            for (const [offered] of (error.hint ?? "").matchAll(OFFERED))
+              expect(
+                () => parseWhen(offered, { now: here.toInstant(), zone: "Europe/Berlin" }),
+                `${text}: ${error.hint}`,
+              ).not.toThrow();
+          }
+        },
+      ),
       { numRuns: 5000 },
     );
     expect(accepted).toBeGreaterThan(500);
@@ -121,7 +146,9 @@ describe("a day, a part of it and a clock in any order", () => {
 test("a text that is longer than any time is refused before it is read", () => {
   const context = { now: Temporal.Instant.from("2026-11-23T10:00:00Z"), zone: "Europe/Berlin" };
   expect(parseWhen(`${" ".repeat(180)}tomorrow 9am`, context).wall).toBe("2026-11-24T09:00");
-  expect(thrown(() => parseWhen("1".repeat(201), context)).message).toBe("a time has at most 200 characters, and this has 201");
+  expect(thrown(() => parseWhen("1".repeat(201), context)).message).toBe(
+    "a time has at most 200 characters, and this has 201",
+  );
   expect(thrown(() => parseDuration(`${"1h".repeat(100)}.`)).message).toContain("at most 200 characters");
 });
 

@@ -36,7 +36,9 @@ const task = (id: string) => {
   return found;
 };
 const crons = ({ worker }: TriggerBuild) =>
-  Object.fromEntries(worker.tasks.flatMap(({ id, schedule }) => (schedule ? [[id, `${schedule.cron} ${schedule.timezone}`]] : [])));
+  Object.fromEntries(
+    worker.tasks.flatMap(({ id, schedule }) => (schedule ? [[id, `${schedule.cron} ${schedule.timezone}`]] : [])),
+  );
 
 describe("the tasks", () => {
   test("import with nothing in the environment, and say nothing while they do", () => {
@@ -63,7 +65,13 @@ describe("the tasks", () => {
 
   test("are tried again as often as a delivery needs, and upkeep a few times", () => {
     const tries = Object.fromEntries(build.worker.tasks.map(({ id, retry }) => [id, retry?.maxAttempts]));
-    expect(tries).toEqual({ "publish-delivery": 40, "settle-unknown": 40, "publish-due": 3, "refresh-tokens": 3, prune: 3 });
+    expect(tries).toEqual({
+      "publish-delivery": 40,
+      "settle-unknown": 40,
+      "publish-due": 3,
+      "refresh-tokens": 3,
+      prune: 3,
+    });
   });
 });
 

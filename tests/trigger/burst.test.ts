@@ -42,7 +42,8 @@ function afterFirst(happens: () => unknown): TaskStage["world"] {
 async function burst(count: number, platform = "chosen"): Promise<string[]> {
   const account = await stage.connect(platform);
   const ids: string[] = [];
-  for (let n = 0; n < count; n += 1) ids.push(...(await stage.post(account, { texts: [`text ${n}`], inMs: (n - count) * 1000 })));
+  for (let n = 0; n < count; n += 1)
+    ids.push(...(await stage.post(account, { texts: [`text ${n}`], inMs: (n - count) * 1000 })));
   return ids;
 }
 
@@ -86,7 +87,11 @@ test("what is not due, what another account has, what holds files and what was c
   const account = await stage.connect("chosen");
   const post = async (wish: Parameters<TaskStage["post"]>[1]) => (await stage.post(account, wish))[0] ?? "";
   const own = await post({ inMs: -5000 });
-  const [later, files, cancelled] = [await post({ inMs: 60_000 }), await post({ media: [picture()] }), await post({ inMs: -4000 })];
+  const [later, files, cancelled] = [
+    await post({ inMs: 60_000 }),
+    await post({ media: [picture()] }),
+    await post({ inMs: -4000 }),
+  ];
   const [other = ""] = await stage.post(await stage.connect("keyed"));
   await stage.world.stores.posts.cancel(stage.userId, [cancelled]);
   await run(own);
@@ -121,7 +126,11 @@ describe("goes no further", () => {
     const { wakeAt, fence } = await stage.detail(ids[1] ?? "");
     const [wakeUp, ...others] = stage.waiting();
     expect(others).toEqual([]);
-    expect(wakeUp).toMatchObject({ task: "publish-delivery", payload: { deliveryId: ids[1] }, key: expect.stringContaining(`:${fence}:`) });
+    expect(wakeUp).toMatchObject({
+      task: "publish-delivery",
+      payload: { deliveryId: ids[1] },
+      key: expect.stringContaining(`:${fence}:`),
+    });
     expect(Math.abs((wakeUp?.at?.getTime() ?? 0) - wakeAt.getTime())).toBeLessThan(2_000);
     // The account pauses: nobody sends more of it.
     await run(ids[2] ?? "");
@@ -183,7 +192,8 @@ test("a process that dies while it sends another one leaves somebody behind who 
 
 test("what was moved away while a run goes on is not sent", async () => {
   const ids = await burst(2);
-  const move = () => change("UPDATE psn.deliveries SET wake_at = now() + interval '1 hour', fence = fence + 1 WHERE id = $1", ids[1]);
+  const move = () =>
+    change("UPDATE psn.deliveries SET wake_at = now() + interval '1 hour', fence = fence + 1 WHERE id = $1", ids[1]);
   await run(ids[0] ?? "", afterFirst(move));
   expect(await Promise.all(ids.map(stateOf))).toEqual(["published", "scheduled"]);
   expect(sends()).toHaveLength(1);

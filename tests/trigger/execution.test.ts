@@ -13,8 +13,8 @@ import { buildTasks, type TriggerBuild } from "../support/trigger-build.ts";
 import { type Attempt, startTriggerWorker, type TriggerWorker } from "../support/trigger-worker.ts";
 
 /*
- * The whole way, with nothing in it that a deployment would not have: a hub on a Neon host, made by the command line, an account
- * on a real Bluesky server, and the bundle that is deployed, in the process in which Trigger.dev runs it.
+ * The whole way, with nothing in it that a deployment would not have: a hub on a Neon host, made by the command line,
+ * an account on a real Bluesky server, and the bundle that is deployed, in the process in which Trigger.dev runs it.
  */
 
 const TEXT = "exactly once, from the cloud";
@@ -40,11 +40,20 @@ const psn = async (argv: readonly string[], stdin = "") => {
 const secretKey = () => api.projects[0]?.environments.prod.secretKey ?? "";
 
 beforeAll(async () => {
-  [build, pds, api, folder] = await Promise.all([buildTasks({ target: "dev" }), startPds(), startTriggerApi(), scratch("deployed")]);
+  [build, pds, api, folder] = await Promise.all([
+    buildTasks({ target: "dev" }),
+    startPds(),
+    startTriggerApi(),
+    scratch("deployed"),
+  ]);
   worker = await startTriggerWorker(build);
   api.addProject("psn");
   api.deploy({
-    tasks: [{ id: "publish-delivery" }, { id: "settle-unknown", queue: "settle" }, { id: "declares", queue: "publish-bluesky" }],
+    tasks: [
+      { id: "publish-delivery" },
+      { id: "settle-unknown", queue: "settle" },
+      { id: "declares", queue: "publish-bluesky" },
+    ],
   });
   account = await pds.createAccount("ada.test");
   const gateway = await sharedGateway();
@@ -61,8 +70,15 @@ beforeAll(async () => {
     NEON_PROXY: proxy,
     PSN_PRIVATE_ORIGINS: hub.get("PSN_PRIVATE_ORIGINS"),
   };
-  env = z.record(z.string(), z.string()).parse({ ...needed, TRIGGER_API_URL: api.origin, TRIGGER_SECRET_KEY: secretKey() });
-  secrets = [...(await sessionOf(hub.get("PSN_USER") ?? "")), account.password, secretKey(), env["HUB_ENCRYPTION_KEY"] ?? ""];
+  env = z
+    .record(z.string(), z.string())
+    .parse({ ...needed, TRIGGER_API_URL: api.origin, TRIGGER_SECRET_KEY: secretKey() });
+  secrets = [
+    ...(await sessionOf(hub.get("PSN_USER") ?? "")),
+    account.password,
+    secretKey(),
+    env["HUB_ENCRYPTION_KEY"] ?? "",
+  ];
   for (const url of [env["DATABASE_URL"] ?? "", owner]) secrets.push(url, new URL(url).password);
 });
 afterAll(async () => {
@@ -83,11 +99,18 @@ async function sessionOf(userId: string): Promise<string[]> {
 }
 
 /** A post that the command line wrote down, due now if not said otherwise; what Trigger.dev was asked to run for it. */
-async function scheduled(text: string, when = ["--no-wait"]): Promise<{ readonly payload: unknown; readonly id: string }> {
+async function scheduled(
+  text: string,
+  when = ["--no-wait"],
+): Promise<{ readonly payload: unknown; readonly id: string }> {
   const { stdout } = await psn(["post", text, "--to", "bluesky", ...when, "--json"]);
   const [delivery] = posted(JSON.parse(stdout)).deliveries;
   const run = api.runs.at(-1);
-  expect(run).toMatchObject({ task: "publish-delivery", queue: "publish-bluesky", payload: { deliveryId: delivery?.id } });
+  expect(run).toMatchObject({
+    task: "publish-delivery",
+    queue: "publish-bluesky",
+    payload: { deliveryId: delivery?.id },
+  });
   return { payload: run?.payload, id: delivery?.id ?? "" };
 }
 
@@ -99,9 +122,19 @@ async function texts(): Promise<string[]> {
   return records.map(({ value }) => value.text);
 }
 
-const run = (task: string, payload: unknown, more: Readonly<Record<string, string>> = {}, attempt = 1): Promise<Attempt> =>
-  worker.run(task, payload, { env: { ...env, ...more }, attempt });
-const cron = () => ({ type: "DECLARATIVE", timestamp: new Date(), timezone: "UTC", scheduleId: "sched_1", upcoming: [] });
+const run = (
+  task: string,
+  payload: unknown,
+  more: Readonly<Record<string, string>> = {},
+  attempt = 1,
+): Promise<Attempt> => worker.run(task, payload, { env: { ...env, ...more }, attempt });
+const cron = () => ({
+  type: "DECLARATIVE",
+  timestamp: new Date(),
+  timezone: "UTC",
+  scheduleId: "sched_1",
+  upcoming: [],
+});
 
 /** All that an attempt let anybody see. */
 function keepsSecrets(attempt: Attempt): void {
@@ -152,7 +185,11 @@ test("three that are due at once go out by one process; the others' find nothing
   const posts = [await scheduled("burst 1"), await scheduled("burst 2"), await scheduled("burst 3")];
   const first = await run("publish-delivery", posts[0]?.payload);
   expect(first, first.said).toMatchObject({ ok: true, output: expect.stringContaining('"acted":true') });
-  expect((await texts()).filter((text) => text.startsWith("burst")).toSorted()).toEqual(["burst 1", "burst 2", "burst 3"]);
+  expect((await texts()).filter((text) => text.startsWith("burst")).toSorted()).toEqual([
+    "burst 1",
+    "burst 2",
+    "burst 3",
+  ]);
   const second = await run("publish-delivery", posts[1]?.payload);
   expect(second.output).toContain('"acted":false');
   for (const attempt of [first, second]) keepsSecrets(attempt);
@@ -163,7 +200,11 @@ test("a watchdog whose Trigger.dev address leads nowhere fails, and is tried aga
   const look = await run("publish-due", cron(), { TRIGGER_API_URL: "http://127.0.0.1:1" });
   expect(look, look.said).toMatchObject({
     ok: false,
-    error: { message: expect.stringMatching(/^no task could be started for 1 waiting post: Trigger\.dev does not answer at http:/) },
+    error: {
+      message: expect.stringMatching(
+        /^no task could be started for 1 waiting post: Trigger\.dev does not answer at http:/,
+      ),
+    },
   });
   expect(look.retry?.delay).toBeGreaterThanOrEqual(2_000);
   keepsSecrets(look);

@@ -7,8 +7,8 @@ import { dying } from "../support/world.ts";
 import { openTaskStage, type TaskStage } from "./stage.ts";
 
 /*
- * A machine of Trigger.dev that is lost with a task on it keeps its place in the queue until the server notices, after five minutes
- * (measured on 4.5.12). What else the account has goes out meanwhile, and nothing comes out twice.
+ * A machine of Trigger.dev that is lost with a task on it keeps its place in the queue until the server notices, after
+ * five minutes (measured on 4.5.12). What else the account has goes out meanwhile, and nothing comes out twice.
  */
 
 /** The smallest that a platform's queue allows an account. */
@@ -60,7 +60,9 @@ test("one that is lost while it publishes holds up nothing else of the account",
   expect(await stateOf(lost)).toBe("published");
   // The lost run comes back, and finds nothing to do.
   await stage.api.advance(300_000);
-  expect(stage.api.runs.filter(({ attempts }) => attempts === 2)).toMatchObject([{ status: "COMPLETED", output: { acted: false } }]);
+  expect(stage.api.runs.filter(({ attempts }) => attempts === 2)).toMatchObject([
+    { status: "COMPLETED", output: { acted: false } },
+  ]);
   expect(sends()).toHaveLength(3);
 });
 
@@ -78,5 +80,6 @@ test("one that is lost while it settles holds up no other settling of the accoun
 });
 
 test("every queue has a place that one lost runner leaves", () => {
-  for (const { name, concurrencyLimit } of [...publishQueues, settleQueue]) expect(concurrencyLimit, name).toBeGreaterThanOrEqual(2);
+  for (const { name, concurrencyLimit } of [...publishQueues, settleQueue])
+    expect(concurrencyLimit, name).toBeGreaterThanOrEqual(2);
 });

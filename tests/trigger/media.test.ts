@@ -20,7 +20,9 @@ import { thrown } from "../support/thrown.ts";
 import { newKey } from "../support/world.ts";
 import { openTaskStage, type TaskStage } from "./stage.ts";
 
-/* Media for tasks: small ones in their rows, large ones in a bucket on a real S3 server, never a file of this machine. */
+/*
+ * Media for tasks: small ones in their rows, large ones in a bucket on a real S3 server, never a file of this machine.
+ */
 
 const SMALL = 10_000;
 const LARGE = 300_000;
@@ -33,7 +35,8 @@ const reading: Platform = {
   ...base,
   prepare: async ({ media }) => {
     const read: { readonly sha256: string; readonly alt: string | undefined }[] = [];
-    for (const one of media) read.push({ sha256: sha256(new Uint8Array(await (await one.open()).arrayBuffer())), alt: one.alt });
+    for (const one of media)
+      read.push({ sha256: sha256(new Uint8Array(await (await one.open()).arrayBuffer())), alt: one.alt });
     seen.push(...read);
     return { status: "prepared", prepared: read.length };
   },
@@ -61,7 +64,17 @@ beforeEach(async () => {
 
 function file(bytes: number, alt: string): NewMedia {
   const content = new Uint8Array(randomBytes(bytes));
-  return { id: Bun.randomUUIDv7(), kind: "image", mime: "image/png", bytes, width: 1, height: 1, alt, sha256: sha256(content), content };
+  return {
+    id: Bun.randomUUIDv7(),
+    kind: "image",
+    mime: "image/png",
+    bytes,
+    width: 1,
+    height: 1,
+    alt,
+    sha256: sha256(content),
+    content,
+  };
 }
 
 async function schedule(media: readonly NewMedia[], as = world, key: string | null = null): Promise<string> {
@@ -130,7 +143,10 @@ test("a bucket whose key is refused: the run is tried again, and the post goes o
 test("a bucket that is down: tried again, and published once", async () => {
   const id = await schedule([file(LARGE, "mine")]);
   const down = { ...world, bucket: openBucket(settings({ endpoint: "http://127.0.0.1:9" }), QUICK) };
-  expect(await wake(id, down)).toMatchObject({ state: "scheduled", failure: { code: "VENDOR_UNREACHABLE", retry: "backoff" } });
+  expect(await wake(id, down)).toMatchObject({
+    state: "scheduled",
+    failure: { code: "VENDOR_UNREACHABLE", retry: "backoff" },
+  });
   expect(stage.remote.posts).toEqual([]);
   await stage.due();
   expect(await wake(id)).toMatchObject({ state: "published" });
@@ -161,9 +177,9 @@ describe("what cannot be kept", () => {
     };
     const due = { at: new Date(), wallTime: null, timeZone: null };
     const noReturn = () => stop.signal.throwIfAborted();
-    await expect(schedulePost(stopping, stage.userId, draft, [account], due, null, { signal: stop.signal, noReturn })).rejects.toBe(
-      stopped,
-    );
+    await expect(
+      schedulePost(stopping, stage.userId, draft, [account], due, null, { signal: stop.signal, noReturn }),
+    ).rejects.toBe(stopped);
     expect(await rows()).toEqual([]);
     expect(await s3.objects()).toEqual([]);
   });
@@ -176,7 +192,10 @@ describe("what cannot be kept", () => {
     expect(await codeOf(schedule([file(LARGE, "second")], racing, "monday"))).toBe("DB_FAILED");
     const failing = {
       ...world,
-      stores: { ...world.stores, posts: { ...posts, schedule: () => Promise.reject(new PsnError("DB_UNREACHABLE", "away")) } },
+      stores: {
+        ...world.stores,
+        posts: { ...posts, schedule: () => Promise.reject(new PsnError("DB_UNREACHABLE", "away")) },
+      },
     };
     expect(await codeOf(schedule([file(LARGE, "third")], failing))).toBe("DB_UNREACHABLE");
     expect(await s3.objects()).toEqual([]);
@@ -201,7 +220,12 @@ describe("what cannot be kept", () => {
   });
 
   test("half a bucket in the settings is named", () => {
-    const env = { DATABASE_URL: "postgres://a:b@c/d", HUB_ENCRYPTION_KEY: newKey(), TRIGGER_SECRET_KEY: "tr_prod_x", S3_BUCKET: "media" };
+    const env = {
+      DATABASE_URL: "postgres://a:b@c/d",
+      HUB_ENCRYPTION_KEY: newKey(),
+      TRIGGER_SECRET_KEY: "tr_prod_x",
+      S3_BUCKET: "media",
+    };
     const error = thrown(() => openWorld({ ...env, S3_ENDPOINT: s3.endpoint }));
     expect(error).toMatchObject({
       code: "CONFIG_INVALID",
@@ -209,7 +233,8 @@ describe("what cannot be kept", () => {
       hint: "psn config set S3_ACCESS_KEY_ID",
     });
     expect(
-      openWorld({ ...env, ...{ S3_ENDPOINT: s3.endpoint, S3_ACCESS_KEY_ID: "a", S3_SECRET_ACCESS_KEY: "b" } }).world.bucket,
+      openWorld({ ...env, ...{ S3_ENDPOINT: s3.endpoint, S3_ACCESS_KEY_ID: "a", S3_SECRET_ACCESS_KEY: "b" } }).world
+        .bucket,
     ).toBeDefined();
   });
 });
@@ -345,7 +370,10 @@ describe("sweep", () => {
   });
 
   test("a key that may not list is told, and stops nothing", async () => {
-    const bucket = { ...openBucket(settings(), QUICK), list: () => Promise.reject(new PsnError("VENDOR_AUTH", "may not list")) };
+    const bucket = {
+      ...openBucket(settings(), QUICK),
+      list: () => Promise.reject(new PsnError("VENDOR_AUTH", "may not list")),
+    };
     const troubles: string[] = [];
     expect(await sweepBucket({ ...world, bucket }, ({ code }) => troubles.push(code))).toBe(0);
     expect(troubles).toEqual(["VENDOR_AUTH"]);

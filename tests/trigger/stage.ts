@@ -9,15 +9,23 @@ import { triggerQueue } from "@psn/queue/trigger.ts";
 import { openWorld, remotePlatforms } from "@psn/wiring/tasks.ts";
 import { z } from "zod";
 import { PLATFORMS, type Stage, stageOn } from "../engine/stage.ts";
-import { migrated, newName, newPassword, sharedGateway, type TestDatabase, testDatabases, urlAs } from "../support/databases.ts";
+import {
+  migrated,
+  newName,
+  newPassword,
+  sharedGateway,
+  type TestDatabase,
+  testDatabases,
+  urlAs,
+} from "../support/databases.ts";
 import type { NeonGateway } from "../support/neon-gateway.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
 import { type Execute, startTriggerApi, type TriggerApi } from "../support/trigger-api/index.ts";
 import { newKey, type WorldOptions } from "../support/world.ts";
 
 /*
- * A hub as the tasks see it: its database on Neon, over HTTP alone, and a queue at Trigger.dev. Platforms and the clock are in
- * the test's hands.
+ * A hub as the tasks see it: its database on Neon, over HTTP alone, and a queue at Trigger.dev. Platforms and the clock
+ * are in the test's hands.
  */
 
 /** What Trigger.dev was asked to run. */
@@ -65,7 +73,13 @@ export async function openTaskStage(options: Partial<WorldOptions> = {}, execute
   const { api, secretKey } = await startDeployed(execute ?? waking);
   const { world: bare, userId } = stage;
   const platforms = PLATFORMS.map(({ id }) => id);
-  const queue = triggerQueue({ url: api.origin, secretKey, platforms, fetch: (input, init) => fetch(input, init), now: bare.now });
+  const queue = triggerQueue({
+    url: api.origin,
+    secretKey,
+    platforms,
+    fetch: (input, init) => fetch(input, init),
+    now: bare.now,
+  });
   const world = { ...bare, queue };
   const trouble: string[] = [];
   const onTrouble = (error: unknown) => void trouble.push(toPsnError(error).code);
@@ -84,7 +98,8 @@ export async function openTaskStage(options: Partial<WorldOptions> = {}, execute
       if (missed) throw missed;
     },
     asked: () => api.runs.map(askedOf),
-    waiting: () => api.runs.filter(({ status }) => ["DELAYED", "QUEUED", "PENDING_VERSION"].includes(status)).map(askedOf),
+    waiting: () =>
+      api.runs.filter(({ status }) => ["DELAYED", "QUEUED", "PENDING_VERSION"].includes(status)).map(askedOf),
     close: () => api.stop(),
   };
 }
@@ -101,7 +116,10 @@ export interface TaskHub {
   close(): Promise<void>;
 }
 
-/** A hub that is opened from the environment alone, with the platforms that psn has; it may send to `allowed`, an address of this machine. */
+/**
+ * A hub that is opened from the environment alone, with the platforms that psn has; it may send to `allowed`, an
+ * address of this machine.
+ */
 export async function openTaskHub(allowed: string): Promise<TaskHub> {
   const url = await freshDatabase(migrated);
   const gateway = await sharedGateway();

@@ -178,7 +178,11 @@ describe.each(["publish-delivery", "settle-unknown"])("%s", (id) => {
     "without a delivery, as %j, is over before it asks anybody",
     async (payload) => {
       const requests = hub.gateway.requests.length;
-      expect(await attempt(id, payload)).toMatchObject({ ok: false, skippedRetrying: true, error: { name: "AbortTaskRunError" } });
+      expect(await attempt(id, payload)).toMatchObject({
+        ok: false,
+        skippedRetrying: true,
+        error: { name: "AbortTaskRunError" },
+      });
       expect(hub.gateway.requests.length).toBe(requests);
     },
   );
@@ -205,7 +209,11 @@ describe.each(["publish-delivery", "settle-unknown"])("%s", (id) => {
     process.env["DATABASE_URL"] = hub.env["DATABASE_URL"] ?? "";
     process.env["HUB_ENCRYPTION_KEY"] = "not-a-key-but-secret";
     const locked = await attempt(id, payloadOf(Bun.randomUUIDv7()));
-    expect(locked).toMatchObject({ ok: false, skippedRetrying: true, error: { message: expect.stringMatching(/^VAULT_LOCKED: /) } });
+    expect(locked).toMatchObject({
+      ok: false,
+      skippedRetrying: true,
+      error: { message: expect.stringMatching(/^VAULT_LOCKED: /) },
+    });
     expect(JSON.stringify(locked)).not.toContain("not-a-key-but-secret");
   });
 });
@@ -251,7 +259,10 @@ describe("a delivery in a platform's hands", () => {
     stage.remote.fault("reset-after");
     expect(await run(id)).toEqual({ state: "sending", acted: true });
     await stage.expire();
-    await expect(run(id)).rejects.toMatchObject({ name: "AbortTaskRunError", message: expect.stringMatching(/^UNCONFIRMED: /) });
+    await expect(run(id)).rejects.toMatchObject({
+      name: "AbortTaskRunError",
+      message: expect.stringMatching(/^UNCONFIRMED: /),
+    });
     expect(await run(id)).toEqual({ state: "unconfirmed", acted: false });
     expect(sends()).toHaveLength(1);
   });
@@ -259,7 +270,10 @@ describe("a delivery in a platform's hands", () => {
   test("whose account needs its user ends the run, and waits", async () => {
     const id = await due("unrefreshed");
     stage.remote.expire("ada-unrefreshed");
-    await expect(run(id)).rejects.toMatchObject({ name: "AbortTaskRunError", message: expect.stringMatching(/^AUTH_REVOKED: /) });
+    await expect(run(id)).rejects.toMatchObject({
+      name: "AbortTaskRunError",
+      message: expect.stringMatching(/^AUTH_REVOKED: /),
+    });
     expect((await stage.detail(id)).state).toBe("held");
     expect(await run(id)).toEqual({ state: "held", acted: false });
   });
@@ -287,7 +301,12 @@ describe("a delivery in a platform's hands", () => {
 
 describe("prune", () => {
   const age = (id: string, days: number, state = "published") =>
-    change("UPDATE psn.deliveries SET state = $2, updated_at = now() - make_interval(days => $3) WHERE id = $1", id, state, days);
+    change(
+      "UPDATE psn.deliveries SET state = $2, updated_at = now() - make_interval(days => $3) WHERE id = $1",
+      id,
+      state,
+      days,
+    );
   const kept = async (id: string) =>
     (
       await change(
@@ -310,7 +329,10 @@ describe("prune", () => {
     await age(failed, 31, "failed");
     await age(unsure, 31, "unconfirmed");
     await age(recent, 29, "failed");
-    await change("INSERT INTO psn.workers (name, version, beat_at) VALUES ('gone', '0', now() - interval '8 days'), ('here', '0', now())");
+    await change(
+      "INSERT INTO psn.workers (name, version, beat_at) VALUES ('gone', '0', now() - interval '8 days'), ('here', " +
+        "'0', now())",
+    );
     const decided = await attempt("prune", CRON_PAYLOAD);
     expect(decided).toMatchObject({ ok: true });
     expect(decided.output).toContain('"media":3');
@@ -345,7 +367,10 @@ describe("prune", () => {
     expect(removed).toEqual([expect.stringMatching(new RegExp(`^psn/.+/${gone}$`))]);
     expect(trouble).toEqual(["VENDOR_UNREACHABLE"]);
     // Without a bucket nobody can take them out of it, and nothing is forgotten.
-    expect(await attempt("prune", CRON_PAYLOAD)).toMatchObject({ ok: true, output: expect.stringContaining('"media":0') });
+    expect(await attempt("prune", CRON_PAYLOAD)).toMatchObject({
+      ok: true,
+      output: expect.stringContaining('"media":0'),
+    });
     expect(await change("SELECT object_key AS key FROM psn.media WHERE object_key IS NOT NULL")).toEqual([
       { key: expect.stringContaining(stays) },
     ]);
@@ -372,8 +397,13 @@ describe("refresh-tokens", () => {
     stage = await openTaskStage();
   });
   afterEach(() => stage.close());
-  const refreshed = () => stage.remote.calls.filter(({ route }) => route === "POST /refresh").map(({ account }) => account);
-  const connect = async (platform: string, name: string, { endsInMs, sinceMs }: { endsInMs: number | null; sinceMs: number }) => {
+  const refreshed = () =>
+    stage.remote.calls.filter(({ route }) => route === "POST /refresh").map(({ account }) => account);
+  const connect = async (
+    platform: string,
+    name: string,
+    { endsInMs, sinceMs }: { endsInMs: number | null; sinceMs: number },
+  ) => {
     const { id } = await stage.connect(platform, name);
     const at = (ms: number | null) => (ms === null ? null : new Date(Date.now() + ms));
     await asOwner(stage.db, "UPDATE psn.oauth_tokens SET expires_at = $2, refreshed_at = $3 WHERE account_id = $1", [
@@ -388,7 +418,8 @@ describe("refresh-tokens", () => {
     trouble.length = 0;
     return refreshTokens(stage.world, (error) => void trouble.push(toPsnError(error).code));
   };
-  const health = async (id: string) => (await stage.world.stores.accounts.list(stage.userId)).find((one) => one.id === id)?.health;
+  const health = async (id: string) =>
+    (await stage.world.stores.accounts.list(stage.userId)).find((one) => one.id === id)?.health;
 
   test("exchanges a token near its end and one that nobody used for a week, and no other", async () => {
     const ending = await connect("keyed", "ending", { endsInMs: 10 * 3_600_000, sinceMs: 3 * DAY });
@@ -442,7 +473,10 @@ describe("refresh-tokens", () => {
   });
 
   test("as a task, on a hub where there is nothing to exchange", async () => {
-    expect(await attempt("refresh-tokens", CRON_PAYLOAD)).toMatchObject({ ok: true, output: expect.stringContaining('"refreshed":0') });
+    expect(await attempt("refresh-tokens", CRON_PAYLOAD)).toMatchObject({
+      ok: true,
+      output: expect.stringContaining('"refreshed":0'),
+    });
   });
 });
 
@@ -476,22 +510,31 @@ describe("publish-due", () => {
     expect(decided.retry?.delay).toBeGreaterThanOrEqual(2_000);
     expect(await change("SELECT name FROM psn.workers")).toEqual([]);
     process.env["TRIGGER_API_URL"] = hub.api.origin;
-    expect(await attempt("publish-due", CRON_PAYLOAD, 2)).toMatchObject({ ok: true, output: expect.stringContaining('"missed":0') });
+    expect(await attempt("publish-due", CRON_PAYLOAD, 2)).toMatchObject({
+      ok: true,
+      output: expect.stringContaining('"missed":0'),
+    });
     expect(await change("SELECT name FROM psn.workers")).toEqual([{ name: "trigger.dev" }]);
     await change("DELETE FROM psn.deliveries");
   });
 
-  test.each(["publish-due", "refresh-tokens", "prune"])("%s is tried a few times, and then left to its next time", async (id) => {
-    hub.gateway.faults.next({ kind: "answer", status: 400, body: "boom" }, { times: 2 });
-    const first = await attempt(id, CRON_PAYLOAD);
-    expect(first).toMatchObject({ ok: false, error: { name: "PsnError" } });
-    expect(first.retry?.delay).toBeGreaterThanOrEqual(2_000);
-    expect(first.retry?.delay).toBeLessThanOrEqual(4_000);
-    expect((await attempt(id, CRON_PAYLOAD, 3)).retry ?? null).toBeNull();
-  });
+  test.each(["publish-due", "refresh-tokens", "prune"])(
+    "%s is tried a few times, and then left to its next time",
+    async (id) => {
+      hub.gateway.faults.next({ kind: "answer", status: 400, body: "boom" }, { times: 2 });
+      const first = await attempt(id, CRON_PAYLOAD);
+      expect(first).toMatchObject({ ok: false, error: { name: "PsnError" } });
+      expect(first.retry?.delay).toBeGreaterThanOrEqual(2_000);
+      expect(first.retry?.delay).toBeLessThanOrEqual(4_000);
+      expect((await attempt(id, CRON_PAYLOAD, 3)).retry ?? null).toBeNull();
+    },
+  );
 
-  test.each(["publish-due", "refresh-tokens", "prune"])("%s is over where the settings are not those of a hub", async (id) => {
-    process.env["DATABASE_URL"] = "";
-    expect(await attempt(id, CRON_PAYLOAD)).toMatchObject({ ok: false, skippedRetrying: true });
-  });
+  test.each(["publish-due", "refresh-tokens", "prune"])(
+    "%s is over where the settings are not those of a hub",
+    async (id) => {
+      process.env["DATABASE_URL"] = "";
+      expect(await attempt(id, CRON_PAYLOAD)).toMatchObject({ ok: false, skippedRetrying: true });
+    },
+  );
 });

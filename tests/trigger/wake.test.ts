@@ -124,7 +124,13 @@ describe("a delivery that is due", () => {
 test("a task that dies while it sends leaves somebody behind who finds out", async () => {
   const id = await due(-1000, "keyed");
   const { world: mortal, died } = dying(stage.world, { verb: "settle", nth: 1, when: "before" });
-  void wakeDelivery({ world: mortal, deliveryId: id, userId: stage.userId, worker: "mortal", onTrouble: () => undefined });
+  void wakeDelivery({
+    world: mortal,
+    deliveryId: id,
+    userId: stage.userId,
+    worker: "mortal",
+    onTrouble: () => undefined,
+  });
   await died;
   await until("it is asked for", () => stage.waiting().length === 1);
   await stage.expire();
@@ -199,7 +205,8 @@ describe("a wake-up for what has changed meanwhile", () => {
     const id = await due();
     const [row] = await asOwner<{ until: Date }>(
       stage.db,
-      "UPDATE psn.accounts SET paused_until = date_trunc('second', now()) + interval '1 hour' RETURNING paused_until AS until",
+      "UPDATE psn.accounts SET paused_until = date_trunc('second', now()) + interval '1 hour' RETURNING " +
+        "paused_until AS until",
     );
     expect(await stage.wake(id)).toEqual({ state: "scheduled", acted: false, failure: null });
     expect(stage.waiting()).toMatchObject([{ task: "publish-delivery", at: row?.until }]);
@@ -342,7 +349,9 @@ describe("the watchdog", () => {
     expect(await watch()).toMatchObject({ overdue: 1, ahead: 0 });
     const keys = stage.asked().map(({ key }) => key);
     expect(new Set(keys).size).toBe(3);
-    expect(stage.asked().map(({ payload }) => payload)).toEqual(keys.map(() => ({ deliveryId: id, userId: stage.userId })));
+    expect(stage.asked().map(({ payload }) => payload)).toEqual(
+      keys.map(() => ({ deliveryId: id, userId: stage.userId })),
+    );
     expect(sends()).toEqual([]);
   });
 
@@ -399,26 +408,43 @@ describe("the watchdog", () => {
   test.each([
     ["overdue", -1000],
     ["due before its next look", EVERY_MS / 2],
-  ])("fails where it could wake nobody for what is %s, and is not heard of then: a second look helps", async (_what, inMs) => {
-    const id = await due(inMs);
-    await stage.api.down();
-    await expect(watch()).rejects.toMatchObject({
-      code: "VENDOR_UNREACHABLE",
-      message: `no task could be started for 1 waiting post: Trigger.dev does not answer at ${stage.api.origin}`,
-    });
-    expect(await heard()).toBe(false);
-    await stage.api.up();
-    expect(await watch()).toMatchObject({ missed: 0 });
-    expect(await heard()).toBe(true);
-    expect(stage.asked()).toMatchObject([{ payload: { deliveryId: id } }]);
-  });
+  ])(
+    "fails where it could wake nobody for what is %s, and is not heard of then: a second look helps",
+    async (_what, inMs) => {
+      const id = await due(inMs);
+      await stage.api.down();
+      await expect(watch()).rejects.toMatchObject({
+        code: "VENDOR_UNREACHABLE",
+        message: `no task could be started for 1 waiting post: Trigger.dev does not answer at ${stage.api.origin}`,
+      });
+      expect(await heard()).toBe(false);
+      await stage.api.up();
+      expect(await watch()).toMatchObject({ missed: 0 });
+      expect(await heard()).toBe(true);
+      expect(stage.asked()).toMatchObject([{ payload: { deliveryId: id } }]);
+    },
+  );
 
   test("fails with what Trigger.dev says where it refuses each of them", async () => {
     await due();
     const { world } = stage;
-    const queue = triggerQueue({ url: stage.api.origin, secretKey: "tr_prod_wrong", platforms: [], fetch, now: world.now });
-    const look = watchHub({ world: { ...world, queue }, version: "0.0.0", everyMs: EVERY_MS, onTrouble: () => undefined });
-    await expect(look).rejects.toMatchObject({ code: "VENDOR_AUTH", message: expect.stringContaining("TRIGGER_SECRET_KEY") });
+    const queue = triggerQueue({
+      url: stage.api.origin,
+      secretKey: "tr_prod_wrong",
+      platforms: [],
+      fetch,
+      now: world.now,
+    });
+    const look = watchHub({
+      world: { ...world, queue },
+      version: "0.0.0",
+      everyMs: EVERY_MS,
+      onTrouble: () => undefined,
+    });
+    await expect(look).rejects.toMatchObject({
+      code: "VENDOR_AUTH",
+      message: expect.stringContaining("TRIGGER_SECRET_KEY"),
+    });
     expect(await heard()).toBe(false);
   });
 
@@ -451,7 +477,10 @@ describe("the watchdog", () => {
     for (let count = 0; count < 25; count += 1) await stage.post(account, { inMs: -1000 });
     stage.api.faults.push(...Array.from({ length: 25 }, () => ({ what: "500-before", on: /trigger$/ }) as const));
     const before = stage.api.requests.length;
-    await expect(watch()).rejects.toMatchObject({ code: "VENDOR_UNREACHABLE", message: expect.stringContaining("25 waiting posts") });
+    await expect(watch()).rejects.toMatchObject({
+      code: "VENDOR_UNREACHABLE",
+      message: expect.stringContaining("25 waiting posts"),
+    });
     expect(stage.api.requests.length - before).toBe(10);
     stage.api.faults.length = 0;
   });

@@ -9,8 +9,8 @@ import { until } from "../support/until.ts";
 import { type Ground, grounds, openAll, type Row, secondUser } from "./stage.ts";
 
 /*
- * A hub as a file: from the embedded database to Postgres and back, with everything that can be in a hub, and what becomes of posts
- * that two hubs now have.
+ * A hub as a file: from the embedded database to Postgres and back, with everything that can be in a hub, and what
+ * becomes of posts that two hubs now have.
  */
 
 const PASSPHRASE = "five random words are good";
@@ -31,19 +31,30 @@ beforeAll(async () => {
   await old.run(["config", "set", "PSN_LATE", "publish"]);
   await writeFile(join(old.folder, "config", "keys.env"), "THREADS_APP_ID=12345\n");
   const bob = await secondUser(old, 2, 3);
-  await old.rows("INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')", [
-    Bun.randomUUIDv7(),
-    bob,
-  ]);
+  await old.rows(
+    "INSERT INTO psn.slots (id, user_id, weekday, wall_time, time_zone) VALUES ($1, $2, 1, '09:00', 'UTC')",
+    [Bun.randomUUIDv7(), bob],
+  );
   // One that is out, one with a picture that is to come, and one in each state there is.
   await old.run(["post", `${TEXT}, out`, "--to", "webhook"]);
-  await old.run(["post", `${TEXT}, to come`, "--to", "feed", "--media", await picture(old.folder), "--alt", "canary alt", "--in", "2d"]);
+  await old.run([
+    "post",
+    `${TEXT}, to come`,
+    "--to",
+    "feed",
+    "--media",
+    await picture(old.folder),
+    "--alt",
+    "canary alt",
+    "--in",
+    "2d",
+  ]);
   for (const state of ["claimed", "sending", "pending", "held", "failed", "unconfirmed", "cancelled"]) {
     const { post } = await old.run(["post", `${TEXT}, ${state}`, "--to", "webhook", "--in", "3d"]);
-    await old.rows("UPDATE psn.deliveries SET state = $2, lease_until = now() + interval '1 hour', worker = 'w' WHERE post_id = $1", [
-      post,
-      state,
-    ]);
+    await old.rows(
+      "UPDATE psn.deliveries SET state = $2, lease_until = now() + interval '1 hour', worker = 'w' WHERE post_id = $1",
+      [post, state],
+    );
   }
   // What JavaScript cannot count, and what it would parse once more.
   await old.rows(
@@ -55,7 +66,8 @@ afterAll(() => receiver.stop());
 
 const dump = async (ground: Ground) => {
   const all: Record<string, readonly Row[]> = {};
-  for (const table of TABLES) all[table] = await ground.rows(`SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY id`);
+  for (const table of TABLES)
+    all[table] = await ground.rows(`SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY id`);
   all["events"] = await ground.rows(
     `SELECT delivery_id, user_id, at::text, event, attempt, unit, code, note, actor FROM psn.delivery_events
      WHERE event NOT IN ('imported', 'started', 'moved away') ORDER BY delivery_id, sequence`,
@@ -141,7 +153,9 @@ describe("a copy", () => {
 
     const again = await exportTo(there);
     const folder = await scratch("back");
-    expect(await psn(["import", again, "--passphrase-stdin", "--yes"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
+    expect(
+      await psn(["import", again, "--passphrase-stdin", "--yes"], { cwd: folder, stdin: PASSPHRASE }),
+    ).toMatchObject({ code: 0 });
     const { code, stdout } = await psn(["queue", "--all", "--json"], { cwd: folder });
     expect(code).toBe(0);
     expect(stdout).toContain("to come");
@@ -163,7 +177,9 @@ describe("a copy", () => {
   test("another passphrase, a cut file, another file: one clear error, and nothing is changed", async () => {
     const folder = await scratch("refused");
     const refused = async (path: string, passphrase: string, says: RegExp) => {
-      expect(failed(await psn(["import", path, "--passphrase-stdin"], { cwd: folder, stdin: passphrase }), "INPUT_INVALID")).toMatch(says);
+      expect(
+        failed(await psn(["import", path, "--passphrase-stdin"], { cwd: folder, stdin: passphrase }), "INPUT_INVALID"),
+      ).toMatch(says);
       expect(readdirSync(folder)).toEqual([]);
     };
     await refused(file, "not the passphrase", /passphrase is not the one/);
@@ -181,7 +197,10 @@ describe("a copy", () => {
     await writeFile(bad, "hello");
     await refused(bad, PASSPHRASE, /not a file that psn export made/);
     failed(await psn(["import", join(folder, "none")], { cwd: folder, stdin: "" }), "INPUT_REQUIRED");
-    failed(await psn(["import", join(folder, "none"), "--passphrase-stdin"], { cwd: folder, stdin: PASSPHRASE }), "FILE_UNREADABLE");
+    failed(
+      await psn(["import", join(folder, "none"), "--passphrase-stdin"], { cwd: folder, stdin: PASSPHRASE }),
+      "FILE_UNREADABLE",
+    );
     failed(await psn(["import"], { cwd: folder }), "USAGE");
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -202,7 +221,17 @@ describe("a copy", () => {
 test("a file that somebody else has made changes no setting but those that move, and brings no row of another's", async () => {
   const user = Bun.randomUUIDv7();
   const folder = await scratch("strange");
-  const hub = { psn: "hub", version: 1, schema: 1, at: "", moved: true, user, handle: "eve", timeZone: "UTC", keys: {} };
+  const hub = {
+    psn: "hub",
+    version: 1,
+    schema: 1,
+    at: "",
+    moved: true,
+    user,
+    handle: "eve",
+    timeZone: "UTC",
+    keys: {},
+  };
   const write = async (name: string, head: object, ...rows: readonly string[]) => {
     const encrypter = new Encrypter();
     encrypter.setPassphrase(PASSPHRASE);
@@ -212,9 +241,16 @@ test("a file that somebody else has made changes no setting but those that move,
     return file;
   };
   const eve = `users\t${JSON.stringify({ id: user, handle: "eve", time_zone: "UTC" })}`;
-  const settings = { PSN_LATE: "drop", DATABASE_URL: "postgres://eve@example.org/x", PSN_ORIGINS: "https://api.x.com=http://127.0.0.1:1" };
+  const settings = {
+    PSN_LATE: "drop",
+    DATABASE_URL: "postgres://eve@example.org/x",
+    PSN_ORIGINS: "https://api.x.com=http://127.0.0.1:1",
+  };
   const there = await grounds.embedded();
-  await there.run(["import", await write("hub.age", { ...hub, settings }, eve), "--passphrase-stdin", "--yes"], PASSPHRASE);
+  await there.run(
+    ["import", await write("hub.age", { ...hub, settings }, eve), "--passphrase-stdin", "--yes"],
+    PASSPHRASE,
+  );
   expect([there.env("PSN_LATE"), there.env("DATABASE_URL"), there.env("PSN_ORIGINS"), there.env("PSN_USER")]).toEqual([
     "drop",
     undefined,
@@ -224,7 +260,9 @@ test("a file that somebody else has made changes no setting but those that move,
 
   const theirs = { id: Bun.randomUUIDv7(), user_id: old.env("PSN_USER"), name: "X_CLIENT_ID", value: "x" };
   const planted = await write("planted.age", { ...hub, settings: {} }, eve, `api_keys\t${JSON.stringify(theirs)}`);
-  expect((await there.psn(["import", planted, "--passphrase-stdin", "--yes"], PASSPHRASE)).stderr).toContain("(DB_REFUSED)");
+  expect((await there.psn(["import", planted, "--passphrase-stdin", "--yes"], PASSPHRASE)).stderr).toContain(
+    "(DB_REFUSED)",
+  );
   for (const [file, says] of [
     [await write("newer.age", { ...hub, version: 2, settings }), /newer psn/],
     [await write("schema.age", { ...hub, schema: 9_999, settings }), /newer psn/],
@@ -236,27 +274,54 @@ test("a file that somebody else has made changes no setting but those that move,
 
 test("a file of a psn that knew no versions of tokens: they open where they arrive, for their own account", async () => {
   const [user, account, token] = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
-  const head = { psn: "hub", version: 1, schema: 14, at: "", moved: true, user, handle: "eve", timeZone: "UTC", keys: {}, settings: {} };
+  const head = {
+    psn: "hub",
+    version: 1,
+    schema: 14,
+    at: "",
+    moved: true,
+    user,
+    handle: "eve",
+    timeZone: "UTC",
+    keys: {},
+    settings: {},
+  };
   const rows = [
     ["users", { id: user, handle: "eve", time_zone: "UTC" }],
     [
       "accounts",
-      { id: account, user_id: user, platform: "webhook", subject: "1", handle: "h", url: receiver.url, home: receiver.url, health: "ok" },
+      {
+        id: account,
+        user_id: user,
+        platform: "webhook",
+        subject: "1",
+        handle: "h",
+        url: receiver.url,
+        home: receiver.url,
+        health: "ok",
+      },
     ],
     ["oauth_tokens", { id: token, user_id: user, account_id: account, access_token: receiver.secret, scopes: [] }],
   ] as const;
   const stamps = { created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z", limits: {} };
-  const lines = rows.map(([table, row]) => `${table}\t${JSON.stringify(table === "users" ? row : { ...stamps, ...row })}`);
+  const lines = rows.map(
+    ([table, row]) => `${table}\t${JSON.stringify(table === "users" ? row : { ...stamps, ...row })}`,
+  );
   const encrypter = new Encrypter();
   encrypter.setPassphrase(PASSPHRASE);
   const file = join(await scratch("older"), "hub.age");
-  await writeFile(file, await encrypter.encrypt([JSON.stringify(head), ...lines, JSON.stringify({ end: rows.length }), ""].join("\n")));
+  await writeFile(
+    file,
+    await encrypter.encrypt([JSON.stringify(head), ...lines, JSON.stringify({ end: rows.length }), ""].join("\n")),
+  );
   const there = await grounds.embedded();
   await there.run(["import", file, "--passphrase-stdin"], PASSPHRASE);
   expect([...(await openAll(there)).values()]).toEqual([receiver.secret]);
   // A file of then allows no private address.
   await there.run(["config", "set", "PSN_PRIVATE_ORIGINS", new URL(receiver.url).origin]);
-  expect(await there.run(["post", "from there", "--to", "webhook"])).toMatchObject({ deliveries: [{ state: "published" }] });
+  expect(await there.run(["post", "from there", "--to", "webhook"])).toMatchObject({
+    deliveries: [{ state: "published" }],
+  });
 });
 
 describe("psn export", () => {
@@ -281,16 +346,18 @@ describe("psn export", () => {
     expect(lost).toEqual([`oauth_tokens ${row?.["id"]}`]);
     const folder = await scratch("lost-hub");
     await psn(["import", file, "--passphrase-stdin", "--no-settings"], { cwd: folder, stdin: PASSPHRASE });
-    expect((await psn(["accounts"], { cwd: folder })).stdout).toMatch(/feed:notes +needs reconnecting: its token did not open/);
+    expect((await psn(["accounts"], { cwd: folder })).stdout).toMatch(
+      /feed:notes +needs reconnecting: its token did not open/,
+    );
   });
 });
 
 describe("a move", () => {
   test("waits for what is on its way; then one hub publishes it, and once", async () => {
     const file = join(await scratch("moving"), "hub.age");
-    expect(failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "STATE_CONFLICT")).toContain(
-      "2 deliveries are on the way",
-    );
+    expect(
+      failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "STATE_CONFLICT"),
+    ).toContain("2 deliveries are on the way");
     expect(existsSync(file)).toBe(false);
     expect(await states(old)).toMatchObject({ "to come": "scheduled", claimed: "claimed" });
     await old.rows("UPDATE psn.deliveries SET state = 'published' WHERE state IN ('sending', 'pending')");
@@ -299,7 +366,10 @@ describe("a move", () => {
     expect(await states(old)).toMatchObject({ "to come": "held", claimed: "held", "moving 0": "held" });
 
     const folder = await scratch("moved");
-    const imported = await psn(["import", file, "--passphrase-stdin", "--start", "--yes"], { cwd: folder, stdin: PASSPHRASE });
+    const imported = await psn(["import", file, "--passphrase-stdin", "--start", "--yes"], {
+      cwd: folder,
+      stdin: PASSPHRASE,
+    });
     expect(imported, imported.stderr).toMatchObject({ code: 0 });
     const stop = new AbortController();
     const workers = [old.folder, folder].map((cwd) => psn(["worker"], { cwd, signal: stop.signal }));

@@ -124,66 +124,76 @@ describe("who has keys elsewhere", () => {
   test.each([
     ["a minute later", 60_000, TASK_MS - 60_000],
     ["after this machine's clock was set back a day", -86_400_000, TASK_MS],
-  ])("tasks get both keys, and time, before any value needs the new one; then they lose the old one: %s", async (_, passedMs, waitMs) => {
-    await secondUser(ground, 1, 2);
-    const trigger = await startTriggerApi();
-    const hub = await openHub({ folder: ground.folder, use: "session" });
-    try {
-      const api = triggerApi({ url: trigger.origin, token: trigger.token, fetch, sleep: (ms) => Bun.sleep(ms) });
-      const [organization] = await api.organizations();
-      const { ref } = await api.create("psn-test", organization?.id ?? "");
-      let now = Date.now();
-      const slept: number[] = [];
-      const secrets = () =>
-        Object.fromEntries(["HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD"].map((name) => [name, ground.env(name) ?? ""]));
-      const tasks: TaskKeys = taskKeysOf(api, ref, secrets, () => new Date(now));
-      let waited: readonly string[] = [];
-      const rotation: Rotation = {
-        world: {
-          ...hub.world,
-          now: () => new Date(now),
-          elapsedMs: () => now,
-          sleep: async (ms) => {
-            slept.push(ms);
-            now += ms;
+  ])(
+    "tasks get both keys, and time, before any value needs the new one; then they lose the old one: %s",
+    async (_, passedMs, waitMs) => {
+      await secondUser(ground, 1, 2);
+      const trigger = await startTriggerApi();
+      const hub = await openHub({ folder: ground.folder, use: "session" });
+      try {
+        const api = triggerApi({ url: trigger.origin, token: trigger.token, fetch, sleep: (ms) => Bun.sleep(ms) });
+        const [organization] = await api.organizations();
+        const { ref } = await api.create("psn-test", organization?.id ?? "");
+        let now = Date.now();
+        const slept: number[] = [];
+        const secrets = () =>
+          Object.fromEntries(
+            ["HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD"].map((name) => [name, ground.env(name) ?? ""]),
+          );
+        const tasks: TaskKeys = taskKeysOf(api, ref, secrets, () => new Date(now));
+        let waited: readonly string[] = [];
+        const rotation: Rotation = {
+          world: {
+            ...hub.world,
+            now: () => new Date(now),
+            elapsedMs: () => now,
+            sleep: async (ms) => {
+              slept.push(ms);
+              now += ms;
+            },
           },
-        },
-        keyring: keyringOf(ground.folder),
-        tasks,
-        users: () => usersOfHub(ground.folder),
-        isHere,
-        prepareOnly: true,
-        signal: new AbortController().signal,
-        onWait: () => undefined,
-      };
-      const prepared = await rotateVault(rotation);
-      expect([...(await api.variables(ref)).keys()].toSorted()).toEqual([
-        "HUB_ENCRYPTION_KEY",
-        "HUB_ENCRYPTION_KEY_OLD",
-        "PSN_KEYS_SHIPPED",
-      ]);
-      expect((await api.variables(ref)).get("HUB_ENCRYPTION_KEY")).not.toBe(ground.env("HUB_ENCRYPTION_KEY"));
-      expect(await keyIdsIn(ground)).toEqual([idOf(first)]);
+          keyring: keyringOf(ground.folder),
+          tasks,
+          users: () => usersOfHub(ground.folder),
+          isHere,
+          prepareOnly: true,
+          signal: new AbortController().signal,
+          onWait: () => undefined,
+        };
+        const prepared = await rotateVault(rotation);
+        expect([...(await api.variables(ref)).keys()].toSorted()).toEqual([
+          "HUB_ENCRYPTION_KEY",
+          "HUB_ENCRYPTION_KEY_OLD",
+          "PSN_KEYS_SHIPPED",
+        ]);
+        expect((await api.variables(ref)).get("HUB_ENCRYPTION_KEY")).not.toBe(ground.env("HUB_ENCRYPTION_KEY"));
+        expect(await keyIdsIn(ground)).toEqual([idOf(first)]);
 
-      // The rest of the five minutes is waited for.
-      now += passedMs;
-      const done = await rotateVault({
-        ...rotation,
-        prepareOnly: false,
-        onWait: async (ms) => {
-          waited = [...waited, String(ms)];
-        },
-      });
-      expect(done).toMatchObject({ finished: true, resumed: true, keyId: prepared.keyId, tasksReadyAt: prepared.tasksReadyAt });
-      expect(waited).toEqual([String(waitMs)]);
-      expect(slept[0]).toBe(waitMs);
-      expect([...(await api.variables(ref)).keys()]).toEqual(["HUB_ENCRYPTION_KEY"]);
-      expect(await keyIdsIn(ground)).toEqual([prepared.keyId]);
-    } finally {
-      await hub.close();
-      await trigger.stop();
-    }
-  });
+        // The rest of the five minutes is waited for.
+        now += passedMs;
+        const done = await rotateVault({
+          ...rotation,
+          prepareOnly: false,
+          onWait: async (ms) => {
+            waited = [...waited, String(ms)];
+          },
+        });
+        expect(done).toMatchObject({
+          finished: true,
+          resumed: true,
+          keyId: prepared.keyId,
+          tasksReadyAt: prepared.tasksReadyAt,
+        });
+        expect(waited).toEqual([String(waitMs)]);
+        expect(slept[0]).toBe(waitMs);
+        expect([...(await api.variables(ref)).keys()]).toEqual(["HUB_ENCRYPTION_KEY"]);
+        expect(await keyIdsIn(ground)).toEqual([prepared.keyId]);
+      } finally {
+        await hub.close();
+        await trigger.stop();
+      }
+    },
+  );
 
   test("a token that is being exchanged is left to whoever has the lease, and waited for", async () => {
     const bob = await secondUser(ground, 2, 0);
@@ -200,7 +210,9 @@ describe("who has keys elsewhere", () => {
     const place = places.find(({ rowId, column }) => rowId === row?.["id"] && column === "access_token");
     if (!place) throw new Error("no token");
     const access = old.seal(place, "fresh");
-    expect(before && (await ground.stores.accounts.refreshed(bob, accountId, before, { ...before, access }, 0))).toBe(true);
+    expect(before && (await ground.stores.accounts.refreshed(bob, accountId, before, { ...before, access }, 0))).toBe(
+      true,
+    );
     expect(await running).toMatchObject({ code: 0 });
     expect((await openAll(ground)).get(`${row?.["id"]} access_token`)).toBe("fresh");
   });
@@ -224,7 +236,10 @@ describe("who has keys elsewhere", () => {
         signal: new AbortController().signal,
         onWait: () => undefined,
       };
-      await expect(rotateVault(rotation)).rejects.toMatchObject({ code: "STATE_CONFLICT", hint: expect.stringContaining("vault rotate") });
+      await expect(rotateVault(rotation)).rejects.toMatchObject({
+        code: "STATE_CONFLICT",
+        hint: expect.stringContaining("vault rotate"),
+      });
       expect(ground.env("HUB_ENCRYPTION_KEY_OLD")).toBe(first);
       await ground.stores.accounts.releaseRefresh(bob, account?.id ?? "");
       expect(await rotateVault(rotation)).toMatchObject({ resumed: true, finished: true });
@@ -249,7 +264,10 @@ test("a row that was written since it was read is not written over, and is found
   const [account] = await accounts.list(bob);
   const before = await accounts.credentials(bob, account?.id ?? "");
   const { version, audience } = token;
-  const access = old.seal({ table: "oauth_tokens", column: "access_token", rowId: token.id, userId: bob, version, audience }, "fresh");
+  const access = old.seal(
+    { table: "oauth_tokens", column: "access_token", rowId: token.id, userId: bob, version, audience },
+    "fresh",
+  );
   expect(before && (await accounts.refreshed(bob, account?.id ?? "", before, { ...before, access }, 0))).toBe(true);
   const id = Bun.randomUUIDv7();
   await keys.put(bob, { id, name: "KEY_0", value: old.seal(keyPlace(bob, id, "KEY_0"), "set again") });
@@ -305,7 +323,8 @@ describe("a vault that can ask for keys anew", () => {
 });
 
 test("a rotation knows every column that holds a sealed value", () => {
-  // By their names: what is a token, a secret or a value somewhere in the schema is sealed; until when one counts is none.
+  // By their names: what is a token, a secret or a value somewhere in the schema is sealed; until when one counts is
+  // none.
   const found = Object.values(schema).flatMap((table) => {
     if (!is(table, PgTable)) return [];
     const secret = Object.values(getTableColumns(table)).filter(

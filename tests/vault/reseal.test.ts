@@ -18,7 +18,8 @@ import { freshDatabase } from "../support/shared-postgres.ts";
 import { type Ground, grounds, openAll, sealedValues } from "./stage.ts";
 
 /*
- * Hubs whose values were sealed before tokens were bound (ADR 19): they are sealed anew once, with the migration or not at all.
+ * Hubs whose values were sealed before tokens were bound (ADR 19): they are sealed anew once, with the migration or not
+ * at all.
  */
 
 const KNOWN = knownMigrations();
@@ -53,9 +54,11 @@ async function older(schema: number, hubKey = generateKey()) {
        VALUES ($1, $2, 'bluesky', $3, 'ada', 'https://example.org/ada', 'https://example.org')`,
       [accountId, userId, subject],
     );
-    const seal = (column: string) => sealedBefore(key, { table: "oauth_tokens", column, rowId, userId }, `${column} of ${subject}`);
+    const seal = (column: string) =>
+      sealedBefore(key, { table: "oauth_tokens", column, rowId, userId }, `${column} of ${subject}`);
     await rows(
-      "INSERT INTO psn.oauth_tokens (id, user_id, account_id, access_token, refresh_token, scopes) VALUES ($1, $2, $3, $4, $5, '{write}')",
+      "INSERT INTO psn.oauth_tokens (id, user_id, account_id, access_token, refresh_token, scopes) VALUES ($1, $2, " +
+        "$3, $4, $5, '{write}')",
       [rowId, userId, accountId, seal("access_token"), seal("refresh_token")],
     );
     return accountId;
@@ -63,10 +66,16 @@ async function older(schema: number, hubKey = generateKey()) {
   const accounts = [await account("did:plc:one"), await account("did:plc:two")] as const;
   const keyId = id();
   const value = sealedBefore(hubKey, { table: "api_keys", column: "value", rowId: keyId, userId }, "app secret");
-  await rows("INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'X_CLIENT_SECRET', $3)", [keyId, userId, value]);
+  await rows("INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'X_CLIENT_SECRET', $3)", [
+    keyId,
+    userId,
+    value,
+  ]);
   const values = async () =>
     JSON.stringify(
-      await rows("SELECT access_token, refresh_token, secret FROM psn.oauth_tokens UNION ALL SELECT value, NULL, NULL FROM psn.api_keys"),
+      await rows(
+        "SELECT access_token, refresh_token, secret FROM psn.oauth_tokens UNION ALL SELECT value, NULL, NULL FROM psn.api_keys",
+      ),
     );
   return { database, rows, hubKey, userId, accounts, account, values };
 }
@@ -80,7 +89,9 @@ async function opened({ database, userId, accounts }: Older, key: string) {
   const tokens = await Promise.all(accounts.map((accountId) => stores.accounts.credentials(userId, accountId)));
   const [app] = await stores.keys.list(userId);
   return [
-    ...tokens.map((sealed) => sealed && openCredentials({ vault }, userId, sealed)).map((one) => [one?.access, one?.refresh]),
+    ...tokens
+      .map((sealed) => sealed && openCredentials({ vault }, userId, sealed))
+      .map((one) => [one?.access, one?.refresh]),
     app && openKey(vault, userId, app),
   ];
 }
@@ -92,13 +103,20 @@ const ALL = [
 
 /** What the migration that seals anew and those after it have made, and would make again. */
 const UNDO = [
-  "ALTER TABLE psn.oauth_tokens DROP COLUMN version, DROP COLUMN secret_until, ADD CONSTRAINT oauth_tokens_instants CHECK (true)",
+  "ALTER TABLE psn.oauth_tokens DROP COLUMN version, DROP COLUMN secret_until, ADD CONSTRAINT " +
+    "oauth_tokens_instants CHECK (true)",
   "ALTER TABLE psn.media DROP COLUMN bucket, ADD CONSTRAINT media_sizes CHECK (true)",
   "ALTER TABLE psn.users DROP COLUMN troubles, ADD CONSTRAINT users_sizes CHECK (true)",
   "ALTER TABLE psn.workers DROP COLUMN settings",
-  ...["hub_users", "unnamed_objects", "note_trouble", "mend_trouble", "forget_troubles", "wake_troubled", "drop_ended_secrets"].map(
-    (name) => `DROP FUNCTION psn.${name}`,
-  ),
+  ...[
+    "hub_users",
+    "unnamed_objects",
+    "note_trouble",
+    "mend_trouble",
+    "forget_troubles",
+    "wake_troubled",
+    "drop_ended_secrets",
+  ].map((name) => `DROP FUNCTION psn.${name}`),
 ];
 
 // First, since psn's group roles belong to the login that makes them, and here that is no superuser.
@@ -131,14 +149,21 @@ describe.each(Object.keys(grounds) as (keyof typeof grounds)[])("psn db migrate,
     expect(await ground.run(["db", "migrate"])).toMatchObject({ applied: KNOWN.length - AT });
     expect(await openAll(ground)).toEqual(secrets);
     for (const { sealed } of await sealedValues(ground)) expect(keyIdOf(sealed)).toMatch(/^[0-9a-f]{8}$/);
-    expect(await ground.run(["post", "hello", "--to", "mastodon"])).toMatchObject({ deliveries: [{ state: "published" }] });
+    expect(await ground.run(["post", "hello", "--to", "mastodon"])).toMatchObject({
+      deliveries: [{ state: "published" }],
+    });
     // A thief puts the former value back, and points it elsewhere.
     for (const row of former)
-      await ground.rows("UPDATE psn.oauth_tokens SET access_token = $2 WHERE id = $1", [row["id"], row["access_token"]]);
+      await ground.rows("UPDATE psn.oauth_tokens SET access_token = $2 WHERE id = $1", [
+        row["id"],
+        row["access_token"],
+      ]);
     const { code, stdout } = await ground.psn(["doctor", "--json"]);
     expect([code === 0, stdout]).toEqual([false, expect.stringMatching(/does not open[^}]*psn connect mastodon/)]);
     await ground.run(["connect", "mastodon", server.origin, "--token-stdin"], `${server.token}\n`);
-    expect(await ground.run(["post", "again", "--to", "mastodon"])).toMatchObject({ deliveries: [{ state: "published" }] });
+    expect(await ground.run(["post", "again", "--to", "mastodon"])).toMatchObject({
+      deliveries: [{ state: "published" }],
+    });
   });
 });
 
@@ -149,7 +174,8 @@ test.each(Array.from({ length: AT - 1 }, (_, n) => n + 2))(
     expect(await migrate(hub.database, KNOWN, byKeys(hub.hubKey))).toBe(KNOWN.length - schema);
     expect(await opened(hub, hub.hubKey)).toEqual(ALL);
     expect(await hub.values()).not.toContain("v1.");
-    const unforced = "SELECT relname FROM pg_class WHERE relnamespace = 'psn'::regnamespace AND relrowsecurity AND NOT relforcerowsecurity";
+    const unforced =
+      "SELECT relname FROM pg_class WHERE relnamespace = 'psn'::regnamespace AND relrowsecurity AND NOT relforcerowsecurity";
     expect(await hub.rows(unforced)).toEqual([]);
     expect(await migrate(hub.database, KNOWN, byKeys(hub.hubKey))).toBe(0);
   },

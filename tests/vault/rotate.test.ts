@@ -6,8 +6,8 @@ import { startX, type XFake } from "../support/x.ts";
 import { type Ground, grounds, idOf, keyIdsIn, openAll, secondUser, seeded } from "./stage.ts";
 
 /*
- * The rotation of the hub's key under load: a worker that was started before it publishes to a receiver and to an X whose tokens
- * end and work once, while `psn vault rotate` is killed again and again.
+ * The rotation of the hub's key under load: a worker that was started before it publishes to a receiver and to an X
+ * whose tokens end and work once, while `psn vault rotate` is killed again and again.
  */
 
 const PORTS = { embedded: 18_977, postgres: 18_978 } as const;
@@ -33,7 +33,8 @@ async function connectX(ground: Ground, x: XFake, redirect: string): Promise<voi
   });
   await connecting.says("code_challenge_method=S256");
   const back = new URL(redirect);
-  for (const [name, value] of Object.entries(await x.consent(/https:\/\/\S+/.exec(said)?.[0] ?? ""))) back.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(await x.consent(/https:\/\/\S+/.exec(said)?.[0] ?? "")))
+    back.searchParams.set(name, value);
   await fetch(back);
   expect(await connecting.ended).toMatchObject({ code: 0 });
 }
@@ -61,7 +62,9 @@ function load(ground: Ground, x: XFake) {
       const id = await post(`x ${n}`, "x");
       await until(
         `${id} is out`,
-        async () => (await ground.rows("SELECT 1 FROM psn.deliveries WHERE post_id = $1 AND state = 'published'", [id])).length > 0,
+        async () =>
+          (await ground.rows("SELECT 1 FROM psn.deliveries WHERE post_id = $1 AND state = 'published'", [id])).length >
+          0,
         60_000,
       );
     }
@@ -108,7 +111,9 @@ describe.each(["embedded", "postgres"] as const)("rotation on %s", (name) => {
       await Promise.race([sleep(100 + random() * SPAN_MS), rotation.ended]);
       rotation.child.kill("SIGKILL");
       const { signal, code } = await rotation.ended;
-      const keys = [ground.env("HUB_ENCRYPTION_KEY"), ground.env("HUB_ENCRYPTION_KEY_OLD")].filter((key) => key !== undefined).map(idOf);
+      const keys = [ground.env("HUB_ENCRYPTION_KEY"), ground.env("HUB_ENCRYPTION_KEY_OLD")]
+        .filter((key) => key !== undefined)
+        .map(idOf);
       killedAt.push(signal === null ? `ended ${code}` : keys.length > 1 ? "under way" : "before or after");
       for (const key of keys) seen.add(key);
       // Whatever the moment was: nothing in the database that hub.env cannot open.
@@ -135,7 +140,11 @@ describe.each(["embedded", "postgres"] as const)("rotation on %s", (name) => {
     expect(ground.env("HUB_ENCRYPTION_KEY_OLD")).toBeUndefined();
     expect(await keyIdsIn(ground)).toEqual([key]);
     expect(mine(await openAll(ground))).toEqual(before);
-    expect(await ground.run(["vault", "status"])).toMatchObject({ rotating: false, users: 2, keys: [{ id: key, role: "current" }] });
+    expect(await ground.run(["vault", "status"])).toMatchObject({
+      rotating: false,
+      users: 2,
+      keys: [{ id: key, role: "current" }],
+    });
     // The refresh token of now still works, so none was lost on the way.
     expect(x.tokens().refresh).toBe(1);
     expect(await ground.rows("SELECT health FROM psn.accounts WHERE health <> 'ok'")).toEqual([]);

@@ -108,10 +108,18 @@ const TOKENS = `SELECT t.id, t.user_id, t.version, json_build_array(a.platform, 
 const KEYS = "SELECT id, user_id, 1 AS version, json_build_array(name) AS audience, value FROM psn.api_keys";
 
 /** Every sealed value there is, with its place. */
-export async function sealedValues(ground: Pick<Ground, "rows">): Promise<readonly { readonly place: Place; readonly sealed: string }[]> {
+export async function sealedValues(
+  ground: Pick<Ground, "rows">,
+): Promise<readonly { readonly place: Place; readonly sealed: string }[]> {
   const of = async (table: string, text: string) =>
     (await ground.rows(text)).flatMap(({ id, user_id: userId, version, audience, ...columns }) => {
-      const row = { table, rowId: String(id), userId: String(userId), version: Number(version), audience: audience as readonly string[] };
+      const row = {
+        table,
+        rowId: String(id),
+        userId: String(userId),
+        version: Number(version),
+        audience: audience as readonly string[],
+      };
       return Object.entries(columns).flatMap(([column, sealed]) =>
         sealed === null ? [] : [{ place: { ...row, column }, sealed: String(sealed) }],
       );
@@ -127,7 +135,12 @@ export const idOf = (hex: string | undefined) => keyId(keyFromHex(hex ?? ""));
 /** What every value is, opened by the current key of hub.env alone. Throws where one does not open. */
 export async function openAll(ground: Ground): Promise<ReadonlyMap<string, string>> {
   const vault = createVault({ keys: [keyFromHex(ground.env("HUB_ENCRYPTION_KEY") ?? "")] });
-  return new Map((await sealedValues(ground)).map(({ place, sealed }) => [`${place.rowId} ${place.column}`, vault.open(place, sealed)]));
+  return new Map(
+    (await sealedValues(ground)).map(({ place, sealed }) => [
+      `${place.rowId} ${place.column}`,
+      vault.open(place, sealed),
+    ]),
+  );
 }
 
 export const keyPlace = (userId: string, rowId: string, name: string): Place => ({
@@ -147,14 +160,32 @@ export async function secondUser(ground: Ground, accounts: number, keys: number)
   await stores.users.add({ id: userId, handle: "bob", timeZone: "UTC" });
   for (let n = 0; n < accounts; n += 1) {
     const id = Bun.randomUUIDv7();
-    const profile = { subject: `bob-${n}`, handle: `bob-${n}`, url: "https://example.org/bob", home: "https://example.org" };
+    const profile = {
+      subject: `bob-${n}`,
+      handle: `bob-${n}`,
+      url: "https://example.org/bob",
+      home: "https://example.org",
+    };
     const account = { id: Bun.randomUUIDv7(), platform: "bluesky", profile };
-    const credentials = { access: `access_token ${n}`, refresh: `refresh_token ${n}`, secret: `secret ${n}`, scopes: [] };
-    await stores.accounts.connect(userId, account, sealCredentials({ vault }, userId, { id, version: 1 }, account, credentials));
+    const credentials = {
+      access: `access_token ${n}`,
+      refresh: `refresh_token ${n}`,
+      secret: `secret ${n}`,
+      scopes: [],
+    };
+    await stores.accounts.connect(
+      userId,
+      account,
+      sealCredentials({ vault }, userId, { id, version: 1 }, account, credentials),
+    );
   }
   for (let n = 0; n < keys; n += 1) {
     const id = Bun.randomUUIDv7();
-    await stores.keys.put(userId, { id, name: `KEY_${n}`, value: vault.seal(keyPlace(userId, id, `KEY_${n}`), `key ${n}`) });
+    await stores.keys.put(userId, {
+      id,
+      name: `KEY_${n}`,
+      value: vault.seal(keyPlace(userId, id, `KEY_${n}`), `key ${n}`),
+    });
   }
   return userId;
 }

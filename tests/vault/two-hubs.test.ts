@@ -15,31 +15,36 @@ afterEach(async () => {
   for (const one of closing.splice(0)) await one.stop();
 });
 
-test.each([[["--move"]], [[]]])("what waits for a reconnect is published by one hub at most (export %j)", async (more) => {
-  const receiver: Receiver = startReceiver();
-  closing.push(receiver);
-  const old = await grounds.embedded();
-  const connect = ["connect", "webhook", receiver.url, "--secret-stdin"];
-  await old.run(connect, `${receiver.secret}\n`);
-  receiver.refuse(410);
-  await old.psn(["post", "hello", "--to", "webhook"]);
-  expect(await old.rows("SELECT state FROM psn.deliveries")).toEqual([{ state: "held" }]);
-  receiver.refuse(undefined);
-  const file = join(await scratch("export"), "hub.age");
-  await old.run(["export", file, "--passphrase-stdin", ...more], PASSPHRASE);
-  const folder = await scratch("copy");
-  expect(await psn(["import", file, "--passphrase-stdin", "--yes"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({ code: 0 });
-  // Nobody has said --start; the account is connected again in both.
-  expect(await psn(connect, { cwd: folder, stdin: `${receiver.secret}\n` })).toMatchObject({ code: 0 });
-  await old.run(connect, `${receiver.secret}\n`);
-  const stop = new AbortController();
-  const workers = [old.folder, folder].map((cwd) => psn(["worker"], { cwd, signal: stop.signal }));
-  await until("one is out", () => receiver.taken.length > 0, 3_000).catch(() => undefined);
-  await Bun.sleep(1_500);
-  stop.abort();
-  await Promise.all(workers);
-  expect([...receiver.deliveries.values()]).toEqual(more.length > 0 ? [] : [1]);
-});
+test.each([[["--move"]], [[]]])(
+  "what waits for a reconnect is published by one hub at most (export %j)",
+  async (more) => {
+    const receiver: Receiver = startReceiver();
+    closing.push(receiver);
+    const old = await grounds.embedded();
+    const connect = ["connect", "webhook", receiver.url, "--secret-stdin"];
+    await old.run(connect, `${receiver.secret}\n`);
+    receiver.refuse(410);
+    await old.psn(["post", "hello", "--to", "webhook"]);
+    expect(await old.rows("SELECT state FROM psn.deliveries")).toEqual([{ state: "held" }]);
+    receiver.refuse(undefined);
+    const file = join(await scratch("export"), "hub.age");
+    await old.run(["export", file, "--passphrase-stdin", ...more], PASSPHRASE);
+    const folder = await scratch("copy");
+    expect(
+      await psn(["import", file, "--passphrase-stdin", "--yes"], { cwd: folder, stdin: PASSPHRASE }),
+    ).toMatchObject({ code: 0 });
+    // Nobody has said --start; the account is connected again in both.
+    expect(await psn(connect, { cwd: folder, stdin: `${receiver.secret}\n` })).toMatchObject({ code: 0 });
+    await old.run(connect, `${receiver.secret}\n`);
+    const stop = new AbortController();
+    const workers = [old.folder, folder].map((cwd) => psn(["worker"], { cwd, signal: stop.signal }));
+    await until("one is out", () => receiver.taken.length > 0, 3_000).catch(() => undefined);
+    await Bun.sleep(1_500);
+    stop.abort();
+    await Promise.all(workers);
+    expect([...receiver.deliveries.values()]).toEqual(more.length > 0 ? [] : [1]);
+  },
+);
 
 test("a hub that was moved away leaves its accounts alone, until it is started again", async () => {
   const old = await grounds.embedded();
@@ -50,7 +55,9 @@ test("a hub that was moved away leaves its accounts alone, until it is started a
   const healths = () => old.rows("SELECT health, health_reason AS reason FROM psn.accounts");
   expect(await healths()).toEqual([{ health: "needs-reconnect", reason: "moved to another hub" }]);
   const folder = await scratch("moved");
-  expect(await psn(["import", file, "--passphrase-stdin", "--start", "--yes"], { cwd: folder, stdin: PASSPHRASE })).toMatchObject({
+  expect(
+    await psn(["import", file, "--passphrase-stdin", "--start", "--yes"], { cwd: folder, stdin: PASSPHRASE }),
+  ).toMatchObject({
     code: 0,
   });
   expect((await psn(["accounts", "--json"], { cwd: folder })).stdout).toContain('"health": "ok"');
@@ -62,7 +69,8 @@ describe("accounts of two Mastodon servers that give the same id", () => {
   const two = async () => {
     const [ground, home, work] = [await grounds.embedded(), await startMastodon(), await startMastodon()];
     closing.push(home, work);
-    const connect = (server: MastodonFake) => ground.psn(["connect", "mastodon", server.origin, "--token-stdin"], `${server.token}\n`);
+    const connect = (server: MastodonFake) =>
+      ground.psn(["connect", "mastodon", server.origin, "--token-stdin"], `${server.token}\n`);
     expect(await connect(home)).toMatchObject({ code: 0 });
     return { ground, home, work, connect };
   };
@@ -72,7 +80,10 @@ describe("accounts of two Mastodon servers that give the same id", () => {
     await ground.run(["post", "private words for home", "--to", "mastodon", "--in", "1h"]);
     const second = await connect(work);
     expect([second.code, second.stdout]).toEqual([0, expect.not.stringContaining("reconnected")]);
-    expect(await ground.rows("SELECT home FROM psn.accounts ORDER BY created_at")).toEqual([{ home: home.origin }, { home: work.origin }]);
+    expect(await ground.rows("SELECT home FROM psn.accounts ORDER BY created_at")).toEqual([
+      { home: home.origin },
+      { home: work.origin },
+    ]);
   });
 
   test("and the one that waits is not taken for the other", async () => {

@@ -19,7 +19,9 @@ export default defineCommand({
   run: async ({ all }, context) => {
     const { output } = context;
     const { world, user } = await context.hub();
-    const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => all || health !== "disconnected");
+    const accounts = (await world.stores.accounts.list(user.id)).filter(
+      ({ health }) => all || health !== "disconnected",
+    );
     const names = namesOf(accounts);
     const named = (account: Account) => names.get(account.id) ?? nameOf(account);
     output.result({ accounts: accounts.map((account) => accountDocument(account, named(account))) }, () =>
@@ -49,10 +51,14 @@ function renewal({ expiresAt, refreshedAt, renews }: Account, zone: string): str
 function health(output: Output, account: Account, zone: string): string {
   const { health: state, healthReason, pausedUntil, expiresAt } = account;
   if (state === "disconnected") return output.style("dim", state);
-  if (state === "needs-reconnect") return output.style("yellow", `needs reconnecting: ${healthReason ?? "the platform refused it"}`);
+  if (state === "needs-reconnect")
+    return output.style("yellow", `needs reconnecting: ${healthReason ?? "the platform refused it"}`);
   if (pausedUntil && pausedUntil.getTime() > Date.now())
     return output.style("yellow", `paused by the platform until ${when(pausedUntil, zone)}`);
   if (expiresAt && endsSoon(account, new Date()))
-    return output.style("yellow", `ends ${when(expiresAt, zone)}: ${reconnecting(account.platform, account.profile.handle)}`);
+    return output.style(
+      "yellow",
+      `ends ${when(expiresAt, zone)}: ${reconnecting(account.platform, account.profile.handle)}`,
+    );
   return output.style("green", "ok");
 }

@@ -24,7 +24,9 @@ _psn() {
   if [[ -n "$found" ]]; then compadd -a found; else _files; fi
 }
 compdef _psn psn`,
-  fish: `complete -c psn -f -a '(set -l all (commandline -opc) (commandline -ct); psn completion --words (math (count $all) - 1) -- $all 2>/dev/null)'`,
+  fish:
+    "complete -c psn -f -a '(set -l all (commandline -opc) (commandline -ct); psn completion --words (math (count " +
+    "$all) - 1) -- $all 2>/dev/null)'",
 };
 
 export default defineCommand({

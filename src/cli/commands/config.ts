@@ -29,14 +29,16 @@ const list = defineCommand({
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
     const { rows, problems } = listConfig(await folder());
-    output.result({ values: rows.map(document), problems: problems.map(({ message, hint = null }) => ({ message, hint })) }, () =>
-      table(
-        rows.map((row) => [
-          row.name,
-          row.shown ?? output.style("dim", "not set"),
-          output.style("dim", row.shown === undefined ? "" : originOf(row)),
-        ]),
-      ),
+    output.result(
+      { values: rows.map(document), problems: problems.map(({ message, hint = null }) => ({ message, hint })) },
+      () =>
+        table(
+          rows.map((row) => [
+            row.name,
+            row.shown ?? output.style("dim", "not set"),
+            output.style("dim", row.shown === undefined ? "" : originOf(row)),
+          ]),
+        ),
     );
     for (const { message } of problems) output.note(message);
     return problems.length > 0 ? problems[0]?.exit : undefined;
@@ -53,7 +55,11 @@ const get = defineCommand({
     const row = getConfig(await folder(), name);
     output.result(document(row), () => row.shown ?? "");
     if (row.shown === undefined)
-      output.note(row.file === "keys" ? `${name} is not in keys.env; psn keys list shows what the hub has sealed` : `${name} is not set`);
+      output.note(
+        row.file === "keys"
+          ? `${name} is not in keys.env; psn keys list shows what the hub has sealed`
+          : `${name} is not set`,
+      );
     return undefined;
   },
 });
@@ -62,7 +68,8 @@ const set = defineCommand({
   name: "set",
   summary: "set a value; a secret by prompt or standard input",
   details:
-    "The name must be one psn knows, and the value is checked first; comments and order of the file stay as they are. A secret is never taken from the command line.",
+    "The name must be one psn knows, and the value is checked first; comments and order of the file stay as they " +
+    "are. A secret is never taken from the command line.",
   examples: [
     { line: "psn config set PSN_TIME_ZONE Europe/Berlin", does: "a value that is no secret" },
     { line: "psn config set X_CLIENT_SECRET --stdin < secret.txt", does: "a secret; without --stdin psn asks for it" },
@@ -119,7 +126,9 @@ const edit = defineCommand({
     const { folder, output } = context;
     const hub = await folder();
     const changed = await editFile(hub, file, context);
-    output.result({ file: configPath(hub, file), changed }, () => (changed ? `saved ${configPath(hub, file)}` : "nothing was changed"));
+    output.result({ file: configPath(hub, file), changed }, () =>
+      changed ? `saved ${configPath(hub, file)}` : "nothing was changed",
+    );
     return undefined;
   },
 });
@@ -153,7 +162,8 @@ async function askFor(name: string, secret: boolean, fromStdin: boolean, { promp
 /** A copy is edited, checked, and only then put in the file's place. */
 async function editFile(hub: string, file: ConfigFile, { output, signal, noReturn }: Context): Promise<boolean> {
   const { editor } = terminalEnv();
-  if (editor === undefined) throw new PsnError("INPUT_REQUIRED", "no editor is set", { hint: "EDITOR=nano psn config edit" });
+  if (editor === undefined)
+    throw new PsnError("INPUT_REQUIRED", "no editor is set", { hint: "EDITOR=nano psn config edit" });
   const before = configText(hub, file);
   // From here on a copy with secrets lies about, which is removed whatever happens.
   noReturn();
@@ -164,7 +174,8 @@ async function editFile(hub: string, file: ConfigFile, { output, signal, noRetur
     await writeFile(copy, before, { mode: 0o600 });
     const status = await lendingCtrlC(() => edited(editor, copy, output.json, signal));
     if (signal.aborted) throw new PsnError("INTERRUPTED", "stopped; nothing was changed");
-    if (status !== 0) throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
+    if (status !== 0)
+      throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
     const after = await readFile(copy, "utf8");
     if (after === before) return false;
     keepingRefused(join(dirname(configPath(hub, file)), `refused.${file}.env`), after, () => {
@@ -198,8 +209,15 @@ function keepingRefused(path: string, text: string, replace: () => void): void {
   } catch (error) {
     if (!(error instanceof PsnError)) throw error;
     writeEnvFile(path, text);
-    throw new PsnError(error.code, error.message, { cause: error, hint: `mend it and edit again; what you wrote is kept in ${path}` });
+    throw new PsnError(error.code, error.message, {
+      cause: error,
+      hint: `mend it and edit again; what you wrote is kept in ${path}`,
+    });
   }
 }
 
-export default { name: "config", summary: "hub.env and keys.env", commands: [list, get, set, edit, path] } satisfies CommandGroup;
+export default {
+  name: "config",
+  summary: "hub.env and keys.env",
+  commands: [list, get, set, edit, path],
+} satisfies CommandGroup;

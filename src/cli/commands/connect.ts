@@ -17,17 +17,25 @@ export default defineCommand({
   name: "connect",
   summary: "connect an account",
   details:
-    "Opens the platform's page in your browser, or asks for what you enter there. Connecting the same account again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard input or a file; never from the command line.",
+    "Opens the platform's page in your browser, or asks for what you enter there. Connecting the same account " +
+    "again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard " +
+    "input or a file; never from the command line.",
   examples: [
     { line: "psn connect feed ./public --url https://example.com", does: "a feed in a folder you serve" },
     { line: "psn connect x", does: "shows how to register an app of your own, then opens the browser" },
     { line: "psn connect x --no-browser", does: "shows the address; paste the one your browser ends on" },
     { line: "psn connect bluesky ada.bsky.social", does: "asks for an app password" },
     { line: "psn connect mastodon fosstodon.org", does: "in the browser; with --token-stdin by a token" },
-    { line: "psn connect webhook https://example.com/hook --secret-file secret.txt", does: "signed JSON to an address of yours" },
+    {
+      line: "psn connect webhook https://example.com/hook --secret-file secret.txt",
+      does: "signed JSON to an address of yours",
+    },
   ],
   args: [
-    { name: "<platform>", help: "a platform (docs/platforms.md), or an account to reconnect, as psn accounts shows it" },
+    {
+      name: "<platform>",
+      help: "a platform (docs/platforms.md), or an account to reconnect, as psn accounts shows it",
+    },
     { name: "[what]", help: "the first thing the platform asks for: a handle, a server, a folder, an address" },
   ],
   flags: [
@@ -39,7 +47,10 @@ export default defineCommand({
     ...Object.entries(MADE_FIELDS).map(([name, help]) => ({ flags: `--${name}-new`, help })),
     { flags: "--oauth", help: "by the browser, where the platform asks for a password or token otherwise" },
     { flags: "--no-browser", help: "open none; show the address, and take the one the browser ends on" },
-    { flags: "--port <port>", help: "where the browser comes back to on this machine, as it is registered with your app; else 8976" },
+    {
+      flags: "--port <port>",
+      help: "where the browser comes back to on this machine, as it is registered with your app; else 8976",
+    },
     { flags: "--redirect <url>", help: "an address of your own for that, where the platform wants https" },
     { flags: "--another", help: "one account more, though another one of this platform waits to be reconnected" },
     { flags: "--dry-run", help: "check all that can be checked, also with the platform, and write nothing" },
@@ -51,7 +62,12 @@ export default defineCommand({
       dryRun: z.boolean().default(false),
       oauth: z.boolean().default(false),
       browser: z.boolean().default(true),
-      port: z.coerce.number({ error: "must be a port" }).int().min(1).max(65_535, { error: "must be a port, 1 to 65535" }).optional(),
+      port: z.coerce
+        .number({ error: "must be a port" })
+        .int()
+        .min(1)
+        .max(65_535, { error: "must be a port, 1 to 65535" })
+        .optional(),
       redirect: z.url({ protocol: /^https?$/, error: "must be an address such as https://example.com/psn" }).optional(),
       another: z.boolean().default(false),
     })
@@ -73,7 +89,9 @@ export default defineCommand({
       what,
       given,
       asker,
-      isNamed || !again ? undefined : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
+      isNamed || !again
+        ? undefined
+        : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
     );
     // Whoever runs this owns the hub's folder, and may connect to this machine and its network.
     const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
@@ -89,7 +107,8 @@ export default defineCommand({
     tell(id, connected, hub.user.timeZone, context);
     if (allowed !== undefined)
       output.note(
-        `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in hub.env)${hub.world.queue ? "; psn deploy tells it to the tasks" : ""}`,
+        `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in ` +
+          `hub.env)${hub.world.queue ? "; psn deploy tells it to the tasks" : ""}`,
       );
     return undefined;
   },
@@ -121,7 +140,9 @@ function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
     throw new PsnError("USAGE", `${id} does not connect by the browser`, { hint: `psn connect ${id}` });
   }
   const byForm = auth.find(
-    (way) => way.kind === "form" && way.fields.some(({ name, secret }) => secret && secretFlags(name).some((flag) => flag in given)),
+    (way) =>
+      way.kind === "form" &&
+      way.fields.some(({ name, secret }) => secret && secretFlags(name).some((flag) => flag in given)),
   );
   return byForm ?? first;
 }
@@ -132,9 +153,15 @@ async function byBrowser(
 ): Promise<ConnectedAccount> {
   assertBrowsable(platform, rest.browser, context);
   const back = way.app?.pasteOnly
-    ? ownAddress(redirect ?? (await context.prompt.text("the https address registered with your app", "--redirect")), platform)
+    ? ownAddress(
+        redirect ?? (await context.prompt.text("the https address registered with your app", "--redirect")),
+        platform,
+      )
     : redirect;
-  const app = await ownApp({ world, user, platform, way, redirect: back, port: rest.port, browser: rest.browser }, context);
+  const app = await ownApp(
+    { world, user, platform, way, redirect: back, port: rest.port, browser: rest.browser },
+    context,
+  );
   const net = { fetch: world.fetch, now: world.now, signal: context.signal };
   const authorize = async (request: Parameters<NonNullable<Platform["authorize"]>>[0]) => {
     if (!platform.authorize) throw new PsnError("BUG", `${platform.id} has no authorize`);
@@ -148,7 +175,10 @@ async function byBrowser(
         assertAlone();
         meant.noReturn?.();
       };
-      const account = await connectAccount(world, user.id, platform.id, { answer }, context.signal, { ...meant, noReturn });
+      const account = await connectAccount(world, user.id, platform.id, { answer }, context.signal, {
+        ...meant,
+        noReturn,
+      });
       return {
         ok: true,
         title: `${platform.name}: ${account.profile.handle} is connected`,

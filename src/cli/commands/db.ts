@@ -6,18 +6,24 @@ const migrate = defineCommand({
   name: "migrate",
   summary: "bring the database to this psn's schema",
   details:
-    "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses DATABASE_OWNER_URL of hub.env where there is one, and the hub's key where tokens must be sealed anew.",
+    "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses " +
+    "DATABASE_OWNER_URL of hub.env where there is one, and the hub's key where tokens must be sealed anew.",
   examples: [
     { line: "psn db migrate", does: "after an update of psn" },
     { line: "psn db migrate --repair", does: "when psn doctor says that somebody has changed the database" },
   ],
   flags: [
     { flags: "--dry-run", help: "say how many are pending, apply none" },
-    { flags: "--repair", help: "put policies, grants, functions and triggers back as the migrations made them; changes no row" },
+    {
+      flags: "--repair",
+      help: "put policies, grants, functions and triggers back as the migrations made them; changes no row",
+    },
   ],
   schema: z
     .object({ dryRun: z.boolean().default(false), repair: z.boolean().default(false) })
-    .refine(({ dryRun, repair }) => !(dryRun && repair), { error: "--repair has no --dry-run; psn doctor says what it would put back" }),
+    .refine(({ dryRun, repair }) => !(dryRun && repair), {
+      error: "--repair has no --dry-run; psn doctor says what it would put back",
+    }),
   run: async ({ dryRun, repair }, { folder, output, leaves }) => {
     const { hubMigrationStatus, migrateHub, repairHub } = await import("@psn/wiring/database.ts");
     const hub = await folder();
@@ -29,12 +35,16 @@ const migrate = defineCommand({
     leaves("stopped; migrations that were applied stay, and psn db migrate applies the rest", "psn db migrate");
     const { applied, status } = await migrateHub(hub);
     const { mended, left } = repair ? await repairHub(hub) : { mended: [], left: [] };
-    output.result({ dryRun, applied, ...named(status), ...(repair ? { mended, left: left.map(({ said }) => said) } : {}) }, () => [
-      ...(applied > 0 ? [`applied ${applied} migrations`] : []),
-      ...mended.map((said) => `put back: ${said}`),
-      ...(applied + mended.length === 0 ? ["nothing to do: the database is up to date"] : []),
-    ]);
-    for (const { said, sql } of left) output.note(`not put back: ${said}; as the owner of the tables: ${sql.join("; ")}`);
+    output.result(
+      { dryRun, applied, ...named(status), ...(repair ? { mended, left: left.map(({ said }) => said) } : {}) },
+      () => [
+        ...(applied > 0 ? [`applied ${applied} migrations`] : []),
+        ...mended.map((said) => `put back: ${said}`),
+        ...(applied + mended.length === 0 ? ["nothing to do: the database is up to date"] : []),
+      ],
+    );
+    for (const { said, sql } of left)
+      output.note(`not put back: ${said}; as the owner of the tables: ${sql.join("; ")}`);
     return left.some(({ severe }) => severe) ? EXIT.failed : undefined;
   },
 });
@@ -49,14 +59,23 @@ const status = defineCommand({
     const found = await hubMigrationStatus(await folder());
     output.result(
       named(found),
-      () => `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`,
+      () =>
+        `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`,
     );
     if (found.pending > 0) output.note("next: psn db migrate");
     return undefined;
   },
 });
 
-function named({ applied, pending, unknown }: { readonly applied: number; readonly pending: number; readonly unknown: number }) {
+function named({
+  applied,
+  pending,
+  unknown,
+}: {
+  readonly applied: number;
+  readonly pending: number;
+  readonly unknown: number;
+}) {
   return { migrations: { applied, pending, unknown } };
 }
 

@@ -8,7 +8,10 @@ export default defineCommand({
   name: "deploy",
   summary: "ship the tasks and their settings to Trigger.dev",
   details:
-    "Sets what the tasks need to know, from hub.env and keys.env, as secrets of the production environment; builds the tasks and deploys them with Trigger.dev's own CLI, which needs Node, and Docker with buildx for a server of your own; and checks that production then runs exactly this version's tasks. Run it after every update of psn and whenever a setting changed.",
+    "Sets what the tasks need to know, from hub.env and keys.env, as secrets of the production environment; builds " +
+    "the tasks and deploys them with Trigger.dev's own CLI, which needs Node, and Docker with buildx for a server " +
+    "of your own; and checks that production then runs exactly this version's tasks. Run it after every update of " +
+    "psn and whenever a setting changed.",
   examples: [
     { line: "psn deploy", does: "to the project that psn init --trigger found or made" },
     { line: "psn deploy --dry-run", does: "build, and say what would be set; deploy nothing" },
@@ -18,7 +21,10 @@ export default defineCommand({
   run: async (input, context) => {
     const { output, signal, version } = context;
     const folder = await context.folder();
-    const [vendors, shipping] = await Promise.all([import("@psn/wiring/vendors.ts"), import("@psn/wiring/ship-tasks.ts")]);
+    const [vendors, shipping] = await Promise.all([
+      import("@psn/wiring/vendors.ts"),
+      import("@psn/wiring/ship-tasks.ts"),
+    ]);
     const env = vendors.settingsOf(folder);
     const projectRef = env.get("TRIGGER_PROJECT_REF");
     if (projectRef === undefined)

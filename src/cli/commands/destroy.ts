@@ -9,7 +9,10 @@ export default defineCommand({
   name: "destroy",
   summary: "undo what psn init made, after showing it",
   details:
-    "Removes what psn made and never what it found there: a project on Neon that psn made, psn's schema and login in a database that stays, the embedded database, the variables at Trigger.dev, the files of this hub's users in its bucket. Posts that are public stay public. The hub's key stays in hub.env, so that a backup still opens. It may be stopped anywhere and run again.",
+    "Removes what psn made and never what it found there: a project on Neon that psn made, psn's schema and login " +
+    "in a database that stays, the embedded database, the variables at Trigger.dev, the files of this hub's users " +
+    "in its bucket. Posts that are public stay public. The hub's key stays in hub.env, so that a backup still " +
+    "opens. It may be stopped anywhere and run again.",
   examples: [
     { line: "psn destroy --dry-run", does: "what would go, and what would stay" },
     { line: "psn destroy --yes --neon-api-key-stdin < neon-key.txt", does: "for scripts" },
@@ -34,11 +37,15 @@ export default defineCommand({
     output.note(lines(plan, "will"));
     if (!(await prompt.confirm(`This cannot be undone. Destroy the hub in ${folder}?`)))
       throw new PsnError("INTERRUPTED", "nothing was removed");
-    const shown = (removals: readonly Removal[]) => table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
+    const shown = (removals: readonly Removal[]) =>
+      table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
     context.leaves("stopped; what was removed so far is gone, and psn destroy goes on with the rest", "psn destroy");
     const needsNeon = plan.some(({ what }) => what === "neon project");
     const key = needsNeon ? await neonKey(input, context) : await givenNeonKey(input, context);
-    const removals = await destroyHub(groundOf(folder, key), ({ how, what }) => output.interactive && output.note(`${how}  ${what}`));
+    const removals = await destroyHub(
+      groundOf(folder, key),
+      ({ how, what }) => output.interactive && output.note(`${how}  ${what}`),
+    );
     output.result({ hub: folder, waiting: number, removals }, () => shown(removals));
     return undefined;
   },
@@ -46,7 +53,8 @@ export default defineCommand({
 
 /** What becomes of the posts that wait. */
 function lost(waiting: number | PsnError, verb: "would" | "will"): readonly string[] {
-  if (typeof waiting !== "number") return [`psn could not count the posts that still wait: ${waiting.message} (${waiting.code})`];
+  if (typeof waiting !== "number")
+    return [`psn could not count the posts that still wait: ${waiting.message} (${waiting.code})`];
   if (waiting === 0) return [];
   return [`${waiting === 1 ? "1 post is" : `${waiting} posts are`} still waiting and ${verb} not be sent`];
 }

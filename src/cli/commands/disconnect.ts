@@ -9,7 +9,8 @@ export default defineCommand({
   name: "disconnect",
   summary: "forget an account's credentials",
   details:
-    "The platform is told to forget psn's access, where it offers that. What the account published stays in the history; what it had still to publish is cancelled.",
+    "The platform is told to forget psn's access, where it offers that. What the account published stays in the " +
+    "history; what it had still to publish is cancelled.",
   examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without a question" }],
   args: [{ name: "<account>", help: "as psn accounts shows it, or a platform with one account" }],
   flags: [{ flags: "--dry-run", help: "say what would be cancelled" }],
@@ -18,8 +19,11 @@ export default defineCommand({
     const { output, prompt } = context;
     const { world, user } = await context.hub();
     const [account, ...others] = chooseAccounts(await world.stores.accounts.list(user.id), [name], world.platforms.ids);
-    if (!account || others.length > 0) throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
-    const all = (await world.stores.posts.list(user.id, "open", 10_000)).filter(({ accountId }) => accountId === account.id);
+    if (!account || others.length > 0)
+      throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
+    const all = (await world.stores.posts.list(user.id, "open", 10_000)).filter(
+      ({ accountId }) => accountId === account.id,
+    );
     const open = all.filter(({ state }) => TO_COME.includes(state)).length;
     const waiting = all.filter(({ state }) => UNDER_WAY.includes(state)).length;
     if (dryRun) {
@@ -29,16 +33,28 @@ export default defineCommand({
       );
       return undefined;
     }
-    if (!(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`)))
+    if (
+      !(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`))
+    )
       throw new PsnError("INTERRUPTED", "nothing was changed");
-    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(world, user.id, account, context.signal, context.noReturn);
+    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(
+      world,
+      user.id,
+      account,
+      context.signal,
+      context.noReturn,
+    );
     output.result(
       { account: nameOf(account), cancelled, unconfirmed, revoked, dryRun: false },
       () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`,
     );
     if (unconfirmed > 0)
-      output.note(`${unconfirmed} deliveries whose answer is missing are unconfirmed now; psn queue shows them, psn resolve settles them`);
-    if (trouble) output.note(`the platform could not be told: ${trouble.message}; take psn's access away in its settings`);
+      output.note(
+        `${unconfirmed} deliveries whose answer is missing are unconfirmed now; psn queue shows them, psn resolve ` +
+          "settles them",
+      );
+    if (trouble)
+      output.note(`the platform could not be told: ${trouble.message}; take psn's access away in its settings`);
     return undefined;
   },
 });

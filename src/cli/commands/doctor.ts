@@ -23,7 +23,12 @@ export default defineCommand({
     const checks = await examine(context, offline);
     output.result({ ok: checks.every(({ status }) => status !== "fail"), checks }, () =>
       table(
-        checks.map(({ name, status, said, fix }) => [output.style(STYLES[status], status), name, said, fix === null ? "" : `→ ${fix}`]),
+        checks.map(({ name, status, said, fix }) => [
+          output.style(STYLES[status], status),
+          name,
+          said,
+          fix === null ? "" : `→ ${fix}`,
+        ]),
       ),
     );
     return checks.some(({ status }) => status === "fail") ? EXIT.failed : EXIT.ok;

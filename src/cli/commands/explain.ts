@@ -20,7 +20,9 @@ export default defineCommand({
   run: async ({ code }, { output }) => {
     const codes = Object.keys(ERRORS) as ErrorCode[];
     if (code === undefined) {
-      output.result({ errors: codes.map(document) }, () => table(codes.map((one) => [one, String(ERRORS[one].exit), ERRORS[one].meaning])));
+      output.result({ errors: codes.map(document) }, () =>
+        table(codes.map((one) => [one, String(ERRORS[one].exit), ERRORS[one].meaning])),
+      );
       return undefined;
     }
     const wanted = code.toUpperCase();

@@ -7,27 +7,49 @@ export default defineCommand({
   name: "export",
   summary: "the whole hub as one sealed file",
   details:
-    "Users, accounts, tokens, keys, posts, media, deliveries and their history; keys.env, and what of hub.env is not of this machine. Tokens and keys are opened for it, so that another hub can seal them by its own key: the passphrase is all that protects them in the file (age format). Large media in a bucket stay there. Without --move this hub goes on as before, and the file is a copy: what it holds of posts that are still to come waits, where it is imported, for your word. With --move this hub holds them, so that only one of the two publishes.",
+    "Users, accounts, tokens, keys, posts, media, deliveries and their history; keys.env, and what of hub.env is " +
+    "not of this machine. Tokens and keys are opened for it, so that another hub can seal them by its own key: the " +
+    "passphrase is all that protects them in the file (age format). Large media in a bucket stay there. Without " +
+    "--move this hub goes on as before, and the file is a copy: what it holds of posts that are still to come " +
+    "waits, where it is imported, for your word. With --move this hub holds them, so that only one of the two " +
+    "publishes.",
   examples: [
     { line: "psn export hub.age", does: "a backup; asks for a passphrase" },
     { line: "psn export hub.age --move", does: "before psn import hub.age --start on another machine" },
   ],
   args: [{ name: "<file>", help: "where to; there must be none of that name yet" }],
-  flags: [...PASSPHRASE_FLAGS, { flags: "--move", help: "hold what is still to come: from now on the other hub publishes it" }],
+  flags: [
+    ...PASSPHRASE_FLAGS,
+    { flags: "--move", help: "hold what is still to come: from now on the other hub publishes it" },
+  ],
   schema: z.object({ file: z.string(), move: z.boolean().default(false), ...passphraseSchema }),
   run: async ({ file, move, ...input }, context) => {
     const { output, cwd, now, signal, noReturn } = context;
     const passphrase = await passphraseOf(input, context, "twice");
     const { folder, user } = await context.hub("session");
-    const [{ exportHub }, { transferGround }] = await Promise.all([import("@psn/app/transfer-hub.ts"), import("@psn/wiring/transfer.ts")]);
+    const [{ exportHub }, { transferGround }] = await Promise.all([
+      import("@psn/app/transfer-hub.ts"),
+      import("@psn/wiring/transfer.ts"),
+    ]);
     const path = resolve(cwd, file);
-    const { rows, lost } = await exportHub(transferGround(folder), { file: path, passphrase, moving: move, user, now, signal, noReturn });
+    const { rows, lost } = await exportHub(transferGround(folder), {
+      file: path,
+      passphrase,
+      moving: move,
+      user,
+      now,
+      signal,
+      noReturn,
+    });
     output.result(
       { file: path, moved: move, rows, lost },
       () => `${output.style("green", move ? "moved" : "exported")}  ${rows} rows to ${path}`,
     );
     if (lost.length > 0) output.note(`not in it, since they do not open: ${lost.join(", ")}`);
-    if (move) output.note("what was still to come is held here; there: psn import FILE --start. To take it back: psn import --start");
+    if (move)
+      output.note(
+        "what was still to come is held here; there: psn import FILE --start. To take it back: psn import --start",
+      );
     return undefined;
   },
 });

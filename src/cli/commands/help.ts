@@ -65,8 +65,10 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
     ]),
     "",
     "A clock without am or pm that has minutes is one of 24 hours: 9:30 is in the morning.",
-    "What could mean two things is refused with the choices: tomorrow without an hour, 9 without am or pm, 03/04, next friday said",
-    "on a Thursday, one at night on Friday, midnight of a day, letters such as IST, an hour that the clocks skip or repeat.",
+    "What could mean two things is refused with the choices: tomorrow without an hour, 9 without am or pm, 03/04, " +
+      "next friday said",
+    "on a Thursday, one at night on Friday, midnight of a day, letters such as IST, an hour that the clocks skip " +
+      "or repeat.",
     "The answer always shows local time, zone and UTC. Zone: --tz, else the file's tz, else yours (psn init --tz).",
   ],
   files: () => [
@@ -76,21 +78,30 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
     "",
     "What a platform's options are: docs/platforms.md.",
     "",
-    "Front matter begins with --- in line 1, ends with --- or ..., and has at least one line like key: value, or none at all. Without",
-    "such a line, and everywhere else, --- separates parts; before the first part it separates nothing. TOML, JSON, and front matter",
-    "that begins in a later line are refused, not published as text. So is a file that says draft: true, published: false or",
+    "Front matter begins with --- in line 1, ends with --- or ..., and has at least one line like key: value, or " +
+      "none at all. Without",
+    "such a line, and everywhere else, --- separates parts; before the first part it separates nothing. TOML, " +
+      "JSON, and front matter",
+    "that begins in a later line are refused, not published as text. So is a file that says draft: true, " +
+      "published: false or",
     "status: draft, as site generators write it; their other keys are refused, each with what to write instead.",
     "",
-    "A path that exists is never published as the words of its name: a text file is read, an image goes with --media, anything else is",
+    "A path that exists is never published as the words of its name: a text file is read, an image goes with " +
+      "--media, anything else is",
     'refused. --text WORDS takes the words as they are. A text that begins with - goes behind --: psn post -- "-5 degrees".',
     "Control characters and terminal colours are left out of texts, titles, warnings and descriptions.",
     "",
-    "psn post - takes the text from standard input, to its end. Empty or blank input is never a post. When a program that writes",
-    "into a pipe dies, psn sees the same end as after a whole text. So a text from a pipe must end with a line break, as echo, cat,",
-    "git log and here-documents write it; what is cut off in the middle of a line is refused. --allow-partial takes it all the same.",
-    "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and post the file.",
+    "psn post - takes the text from standard input, to its end. Empty or blank input is never a post. When a " +
+      "program that writes",
+    "into a pipe dies, psn sees the same end as after a whole text. So a text from a pipe must end with a line " +
+      "break, as echo, cat,",
+    "git log and here-documents write it; what is cut off in the middle of a line is refused. --allow-partial " +
+      "takes it all the same.",
+    "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and " +
+      "post the file.",
   ],
-  "exit-codes": () => table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
+  "exit-codes": () =>
+    table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
   environment: () =>
     table([
       ["PSN_HUB", "the hub's folder"],

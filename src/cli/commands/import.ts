@@ -10,11 +10,20 @@ export default defineCommand({
   name: "import",
   summary: "a hub from the file that psn export made",
   details:
-    "Into the hub of this folder, if it has no account and no post yet; where there is none, one with its own database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed anew by this hub's key, and what hub.env and keys.env say already stands. The settings that the file brings are shown, and asked for, before they are taken: the bucket, where notifications go, keys of apps; --no-settings leaves them out. A name that psn does not know is not written. A file that age has armored is read too. What is still to come is held until psn import --start, which may come with the file or later without it: two hubs with the same posts would publish them twice. What was on its way is unconfirmed here: psn resolve.",
+    "Into the hub of this folder, if it has no account and no post yet; where there is none, one with its own " +
+    "database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed anew " +
+    "by this hub's key, and what hub.env and keys.env say already stands. The settings that the file brings are " +
+    "shown, and asked for, before they are taken: the bucket, where notifications go, keys of apps; --no-settings " +
+    "leaves them out. A name that psn does not know is not written. A file that age has armored is read too. What " +
+    "is still to come is held until psn import --start, which may come with the file or later without it: two hubs " +
+    "with the same posts would publish them twice. What was on its way is unconfirmed here: psn resolve.",
   examples: [
     { line: "psn import hub.age --start", does: "after psn export hub.age --move on the other machine" },
     { line: "psn import hub.age --hub copy", does: "a copy that publishes nothing by itself" },
-    { line: "psn import hub.age --no-settings", does: "accounts and posts alone; bucket, notifications and app keys as they are here" },
+    {
+      line: "psn import hub.age --no-settings",
+      does: "accounts and posts alone; bucket, notifications and app keys as they are here",
+    },
     { line: "psn import --start", does: "let what was held go out from here" },
   ],
   args: [{ name: "[file]", help: "made by psn export" }],
@@ -40,7 +49,10 @@ export default defineCommand({
       const folder = await context.folder();
       await confirmed(context, "Does no other hub publish these posts any more? Start them here?");
       const started = await startHeld(transferGround(folder), noReturn);
-      output.result({ started }, () => `${started} ${started === 1 ? "delivery is" : "deliveries are"} scheduled again`);
+      output.result(
+        { started },
+        () => `${started} ${started === 1 ? "delivery is" : "deliveries are"} scheduled again`,
+      );
       return undefined;
     }
     const folder = await target(context);
@@ -54,7 +66,11 @@ export default defineCommand({
       signal,
       noReturn,
       takeSettings: (moved) => (wanted ? asked(moved, context) : Promise.resolve(false)),
-      confirmCopy: () => confirmed(context, "The file is a copy, and its hub may still publish these posts. Start them here all the same?"),
+      confirmCopy: () =>
+        confirmed(
+          context,
+          "The file is a copy, and its hub may still publish these posts. Start them here all the same?",
+        ),
     });
     output.result(
       {
@@ -75,9 +91,13 @@ export default defineCommand({
     if (took) output.note(["set from the file:", listed(settings)]);
     if (!took && settings.take.length > 0) output.note(`left out: ${nameSettings(settings).join(", ")}`);
     if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
-    if (settings.unknown.length > 0) output.note(`not written, since psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
+    if (settings.unknown.length > 0)
+      output.note(`not written, since psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
     if (!start) output.note("what is still to come is held: psn queue; psn import --start lets it go");
-    if (made) output.note(`Keep a copy of ${folder}/config/hub.env elsewhere: without its key nothing that is sealed opens again.`);
+    if (made)
+      output.note(
+        `Keep a copy of ${folder}/config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
+      );
     output.note("next: psn doctor");
     return undefined;
   },

@@ -2,7 +2,14 @@ import { resolve } from "node:path";
 import { type InitStep, type InitWish, initHub } from "@psn/app/init-hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
-import { NEON_KEY_FLAGS, neonKey, neonKeySchema, TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
+import {
+  NEON_KEY_FLAGS,
+  neonKey,
+  neonKeySchema,
+  TRIGGER_TOKEN_FLAGS,
+  triggerToken,
+  triggerTokenSchema,
+} from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { PlannedCall } from "@psn/core/ports/vendors.ts";
 import { type HubEnv, systemTimeZone, terminalEnv } from "@psn/core/utils/env.ts";
@@ -49,11 +56,19 @@ export default defineCommand({
   name: "init",
   summary: "make a hub here, or what is missing of one",
   details:
-    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With --database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; psn makes itself an unprivileged one. With --neon it lives on Neon, in a project that is made or one you name. With --trigger Trigger.dev publishes what is due, so that this machine may be off. Run it again at any time: it does only what is missing, changes what --tz and --handle say, and names a flag that has no effect any more.",
+    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With " +
+    "--database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; " +
+    "psn makes itself an unprivileged one. With --neon it lives on Neon, in a project that is made or one you " +
+    "name. With --trigger Trigger.dev publishes what is due, so that this machine may be off. Run it again at any " +
+    "time: it does only what is missing, changes what --tz and --handle say, and names a flag that has no effect " +
+    "any more.",
   examples: [
     { line: "psn init", does: "a hub in this folder, with its own database" },
     { line: "psn init --database-url-stdin < owner-url.txt", does: "a hub on your Postgres" },
-    { line: "psn init --neon --trigger", does: "a hub that needs no machine of yours; asks for Neon's key, and logs in to Trigger.dev" },
+    {
+      line: "psn init --neon --trigger",
+      does: "a hub that needs no machine of yours; asks for Neon's key, and logs in to Trigger.dev",
+    },
     { line: "psn init --neon --trigger --dry-run", does: "which requests that would take" },
   ],
   args: [{ name: "[folder]", help: "where; else this folder" }],
@@ -107,13 +122,17 @@ export default defineCommand({
     };
     const { steps, user, isDeployed } = await initHub(
       provisioning(folder),
-      { ...wish, hub: { handle: input.handle ?? "me", timeZone, change, ...(databaseUrl === undefined ? {} : { databaseUrl }) } },
+      {
+        ...wish,
+        hub: { handle: input.handle ?? "me", timeZone, change, ...(databaseUrl === undefined ? {} : { databaseUrl }) },
+      },
       (step) => remote && output.interactive && output.note(line(step)),
     );
     output.result({ hub: folder, steps, user: { handle: user.handle, timeZone: user.timeZone }, ignored }, () => [
       ...steps.map(line),
       `Times are in ${user.timeZone}. To change that: psn init --tz ZONE`,
-      `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
+      `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed ` +
+        "opens again.",
     ]);
     for (const { flag, why } of ignored) output.note(`${flag} has no effect: ${why}`);
     for (const name of steps.flatMap((step) => ("left" in step ? step.left : [])))
@@ -127,7 +146,8 @@ export default defineCommand({
 
 /** What to do after init; null: no clock at Trigger.dev was asked for. */
 function next(isDeployed: boolean | null): string {
-  if (isDeployed === null) return "next: psn connect feed ./public   (or x, linkedin, threads, bluesky, mastodon, webhook)";
+  if (isDeployed === null)
+    return "next: psn connect feed ./public   (or x, linkedin, threads, bluesky, mastodon, webhook)";
   return isDeployed ? "next: psn doctor   (the tasks of this version are deployed)" : "next: psn deploy";
 }
 
@@ -140,13 +160,21 @@ interface Idle {
 async function idleFlags(input: Input, folder: string): Promise<readonly Idle[]> {
   const { hubFile } = await import("@psn/wiring/hub-env.ts");
   const file = hubFile(folder);
-  const [neon, database, trigger] = [file.get("NEON_PROJECT_ID"), file.get("DATABASE_URL"), file.get("TRIGGER_PROJECT_REF")];
+  const [neon, database, trigger] = [
+    file.get("NEON_PROJECT_ID"),
+    file.get("DATABASE_URL"),
+    file.get("TRIGGER_PROJECT_REF"),
+  ];
   const onNeon = neon === undefined ? undefined : `this hub has its project on Neon, ${neon}`;
   const idle: readonly (readonly [flag: string, given: unknown, why: string | undefined])[] = [
     ["--neon-org", input.neonOrg, onNeon],
     ["--neon-region", input.neonRegion, onNeon],
     ["--neon-database", input.neonDatabase, database === undefined ? undefined : "this hub has its database"],
-    ["--trigger-org", input.triggerOrg, trigger === undefined ? undefined : `this hub has its project on Trigger.dev, ${trigger}`],
+    [
+      "--trigger-org",
+      input.triggerOrg,
+      trigger === undefined ? undefined : `this hub has its project on Trigger.dev, ${trigger}`,
+    ],
   ];
   return idle.flatMap(([flag, given, why]) => (given === undefined || why === undefined ? [] : [{ flag, why }]));
 }
@@ -154,7 +182,8 @@ async function idleFlags(input: Input, folder: string): Promise<readonly Idle[]>
 /** Throws USAGE for flags that contradict each other or have no effect. */
 function assertFlags(input: Input): void {
   const given = Object.entries(input).filter(([, value]) => value !== undefined && value !== false);
-  const stray = (vendor: "neon" | "trigger") => given.find(([name]) => name.startsWith(vendor) && name !== vendor && name !== "neonProxy");
+  const stray = (vendor: "neon" | "trigger") =>
+    given.find(([name]) => name.startsWith(vendor) && name !== vendor && name !== "neonProxy");
   const flag = (name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   for (const vendor of ["neon", "trigger"] as const) {
     const [name] = (!input[vendor] && stray(vendor)) || [];
@@ -176,18 +205,27 @@ async function ownerUrl(input: Input, { stdin }: Context): Promise<string | unde
       hint: "pipe the address: psn init --database-url-stdin",
     });
   }
-  const url = (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
+  const url =
+    (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
   if (url !== undefined && !(/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) {
-    throw new PsnError("INPUT_INVALID", "the database's address is not of the form postgres://owner:password@host/database", {
-      hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
-    });
+    throw new PsnError(
+      "INPUT_INVALID",
+      "the database's address is not of the form postgres://owner:password@host/database",
+      {
+        hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
+      },
+    );
   }
   return url;
 }
 
 /** Where the vendors are: what a flag or the environment says is kept, so that every later command goes there too. */
 function placesOf(input: Input, env: HubEnv): Record<string, string> {
-  const said = { NEON_API_HOST: input.neonApiHost, NEON_PROXY: input.neonProxy, TRIGGER_API_URL: input.triggerUrl } as const;
+  const said = {
+    NEON_API_HOST: input.neonApiHost,
+    NEON_PROXY: input.neonProxy,
+    TRIGGER_API_URL: input.triggerUrl,
+  } as const;
   const used = { NEON_API_HOST: input.neon, NEON_PROXY: true, TRIGGER_API_URL: input.trigger } as const;
   const places: Record<string, string> = {};
   for (const name of ["NEON_API_HOST", "NEON_PROXY", "TRIGGER_API_URL"] as const) {
@@ -201,7 +239,12 @@ function placesOf(input: Input, env: HubEnv): Record<string, string> {
 /** A project's name that nobody else has, so that what a stopped run made is found again by it. */
 const newName = () => `psn-${crypto.randomUUID().slice(0, 8)}`;
 
-async function wishOf(input: Input, folder: string, databaseUrl: string | undefined, context: Context): Promise<Omit<InitWish, "hub">> {
+async function wishOf(
+  input: Input,
+  folder: string,
+  databaseUrl: string | undefined,
+  context: Context,
+): Promise<Omit<InitWish, "hub">> {
   const vendors = await import("@psn/wiring/vendors.ts");
   const before = vendors.settingsOf(folder);
   const settings = placesOf(input, before);
@@ -211,7 +254,9 @@ async function wishOf(input: Input, folder: string, databaseUrl: string | undefi
   const token = input.trigger ? await triggerToken(input, env, context) : undefined;
   return {
     settings,
-    ...(apiKey === undefined ? {} : { neon: { api: vendors.openNeon(env, apiKey), wish: { ...neonWish(input), newName: newName() } } }),
+    ...(apiKey === undefined
+      ? {}
+      : { neon: { api: vendors.openNeon(env, apiKey), wish: { ...neonWish(input), newName: newName() } } }),
     ...(token === undefined
       ? {}
       : {
@@ -241,7 +286,12 @@ const triggerWish = ({ triggerOrg, triggerProject }: Input) => ({
 });
 
 /** What would be made; asks nobody, and needs no key. */
-async function tellPlan(input: Input, folder: string, databaseUrl: string | undefined, { output }: Context): Promise<void> {
+async function tellPlan(
+  input: Input,
+  folder: string,
+  databaseUrl: string | undefined,
+  { output }: Context,
+): Promise<void> {
   const { hubFile } = await import("@psn/wiring/hub-env.ts");
   const file = hubFile(folder);
   const has = { key: file.get("HUB_ENCRYPTION_KEY") !== undefined, user: file.get("PSN_USER") !== undefined };
@@ -252,17 +302,24 @@ async function tellPlan(input: Input, folder: string, databaseUrl: string | unde
     const vendors = await import("@psn/wiring/vendors.ts");
     const before = vendors.settingsOf(folder);
     const env = vendors.withSettings(before, placesOf(input, before));
-    if (input.neon) calls.push(...vendors.plannedNeonCalls({ ...neonWish(input), newName: "psn-…" }, env.get("NEON_API_HOST") ?? ""));
+    if (input.neon)
+      calls.push(...vendors.plannedNeonCalls({ ...neonWish(input), newName: "psn-…" }, env.get("NEON_API_HOST") ?? ""));
     if (input.trigger)
-      calls.push(...vendors.plannedTriggerCalls({ ...triggerWish(input), newName: "psn-…" }, env.get("TRIGGER_API_URL") ?? ""));
+      calls.push(
+        ...vendors.plannedTriggerCalls({ ...triggerWish(input), newName: "psn-…" }, env.get("TRIGGER_API_URL") ?? ""),
+      );
   }
   const ignored = await idleFlags(input, folder);
   output.result({ dryRun: true, hub: folder, has, calls, ignored }, () => [
-    has.key && has.user ? `there is a hub in ${folder}; would make what its database lacks` : `would make a hub in ${folder}, ${where}`,
+    has.key && has.user
+      ? `there is a hub in ${folder}; would make what its database lacks`
+      : `would make a hub in ${folder}, ${where}`,
     ...(has.user && input.tz !== undefined ? [`would set your time zone to ${input.tz}`] : []),
     ...(has.user && input.handle !== undefined ? [`would set your name in this hub to ${input.handle}`] : []),
     ...(has.user ? [] : [`times would be in ${input.tz ?? systemTimeZone()}; --tz says otherwise`]),
     ...ignored.map(({ flag, why }) => `${flag} would have no effect: ${why}`),
-    ...calls.map(({ method, url, body }) => `  ${method} ${url}${body === undefined ? "" : ` ${JSON.stringify(body)}`}`),
+    ...calls.map(
+      ({ method, url, body }) => `  ${method} ${url}${body === undefined ? "" : ` ${JSON.stringify(body)}`}`,
+    ),
   ]);
 }

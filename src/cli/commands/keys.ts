@@ -10,7 +10,8 @@ import { z } from "zod";
 const NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
 const named = z.string().regex(NAME, { error: "is written like X_CLIENT_ID: capitals, digits and underscores" });
 
-const placeOf = (origin: Origin) => (typeof origin === "string" ? `the ${origin}` : `${basename(origin.file)}:${origin.line}`);
+const placeOf = (origin: Origin) =>
+  typeof origin === "string" ? `the ${origin}` : `${basename(origin.file)}:${origin.line}`;
 
 const list = defineCommand({
   name: "list",
@@ -32,7 +33,11 @@ const list = defineCommand({
     });
     output.result({ keys }, () =>
       table(
-        keys.map(({ name, file, sealed: since }) => [name, file ?? "hub", since === null ? "not sealed in the hub" : "sealed in the hub"]),
+        keys.map(({ name, file, sealed: since }) => [
+          name,
+          file ?? "hub",
+          since === null ? "not sealed in the hub" : "sealed in the hub",
+        ]),
       ),
     );
     if (keys.length === 0) output.note("no key yet; psn connect PLATFORM says which it wants");
@@ -60,7 +65,8 @@ const set = defineCommand({
     const hub = await context.hub();
     const { world, user } = hub;
     const appKeys = hub.appKeys();
-    const value = (await givenSecret("", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
+    const value =
+      (await givenSecret("", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
     if (value.trim() === "") throw new PsnError("INPUT_INVALID", "a key is not empty", { hint: `psn keys rm ${name}` });
     context.noReturn();
     await putKey(world, user.id, name, value.trim());
@@ -95,7 +101,8 @@ const push = defineCommand({
   name: "push",
   summary: "seal what keys.env holds into the hub",
   details:
-    "So that tasks and other machines of this hub have it too. A name that psn does not know is left out, and named. What is sealed already and the same is left alone; keys.env stays as it is.",
+    "So that tasks and other machines of this hub have it too. A name that psn does not know is left out, and " +
+    "named. What is sealed already and the same is left alone; keys.env stays as it is.",
   examples: [{ line: "psn keys push", does: "after editing keys.env" }],
   flags: [{ flags: "--dry-run", help: "say which would be sealed" }],
   schema: z.object({ dryRun: z.boolean().default(false) }),
@@ -117,7 +124,8 @@ const push = defineCommand({
     output.result({ sealed: names, same: appKeys.size - names.length - unknown.length, unknown, dryRun }, () =>
       names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
     );
-    if (unknown.length > 0) output.note(`not sealed, since psn knows no such key: ${unknown.join(", ")}; psn config edit keys`);
+    if (unknown.length > 0)
+      output.note(`not sealed, since psn knows no such key: ${unknown.join(", ")}; psn config edit keys`);
     return undefined;
   },
 });

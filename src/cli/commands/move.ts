@@ -9,7 +9,8 @@ export default defineCommand({
   name: "move",
   summary: "give a post another time",
   details:
-    "Moves what has not gone out yet, and what is held gets this time too. Of a post that goes to several accounts everything else is left as it is, and named.",
+    "Moves what has not gone out yet, and what is held gets this time too. Of a post that goes to several accounts " +
+    "everything else is left as it is, and named.",
   examples: [
     { line: 'psn move 9f2c11aa --at "tomorrow 9am"', does: "all deliveries of a post, or one" },
     { line: "psn move 9f2c11aa --in 2h", does: "from now" },
@@ -37,7 +38,10 @@ export default defineCommand({
         deliveries: change.deliveries.map(deliveryDocument),
         left: change.left.map(deliveryDocument),
       },
-      () => [`${dryRun ? "would move" : "moved"} to ${due.said}`, deliveryTable(output, change.deliveries, user.timeZone)],
+      () => [
+        `${dryRun ? "would move" : "moved"} to ${due.said}`,
+        deliveryTable(output, change.deliveries, user.timeZone),
+      ],
     );
     noteLeft(output, change.left);
     if (!dryRun) await notePublisher(output, world, change.deliveries, change.woken);

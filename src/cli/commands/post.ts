@@ -25,16 +25,30 @@ export default defineCommand({
   name: "post",
   summary: "publish a post, now or at a time",
   details:
-    "Without a time it goes out now and psn stays until it is out; a pause of more than five minutes that a platform asks for is left to a worker. With a time it is written down, and a worker publishes it; --wait stays and publishes it from here. The same --idempotency-key twice is one post. Ctrl-C before the post is stored stores nothing; afterwards psn finishes what it is sending, takes nothing new, and says what is stored and how to take it back. Standard input that is empty is never a post; text from a pipe must end with a line break, since what a writer that died leaves does not (psn help files).",
+    "Without a time it goes out now and psn stays until it is out; a pause of more than five minutes that a " +
+    "platform asks for is left to a worker. With a time it is written down, and a worker publishes it; --wait " +
+    "stays and publishes it from here. The same --idempotency-key twice is one post. Ctrl-C before the post is " +
+    "stored stores nothing; afterwards psn finishes what it is sending, takes nothing new, and says what is stored " +
+    "and how to take it back. Standard input that is empty is never a post; text from a pipe must end with a line " +
+    "break, since what a writer that died leaves does not (psn help files).",
   examples: [
     { line: 'psn post "hello, world" --to bluesky', does: "now" },
     { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
-    { line: 'psn post "look" --to feed --media cat.jpg --alt "a sleeping cat"', does: "with an image and its description" },
+    {
+      line: 'psn post "look" --to feed --media cat.jpg --alt "a sleeping cat"',
+      does: "with an image and its description",
+    },
     { line: 'psn post "news" --to x --option x.reply=following', does: "only those you follow may answer" },
     { line: "psn post launch.md --dry-run", does: "what each platform would receive, sent to nobody" },
     { line: "git log -1 --format=%B | psn post - --to feed --json", does: "from a script" },
   ],
-  args: [{ name: "[text-or-file]", help: "the text; a text file (.md, .txt; psn help files); or - for standard input", anyText: true }],
+  args: [
+    {
+      name: "[text-or-file]",
+      help: "the text; a text file (.md, .txt; psn help files); or - for standard input",
+      anyText: true,
+    },
+  ],
   flags: [
     {
       flags: "--to <accounts>",
@@ -45,9 +59,19 @@ export default defineCommand({
     { flags: "--text <text>", help: "the text, word for word, also where a file has its name" },
     { flags: "--media <file>", help: "an image, a video or a PDF; once for each, in order", many: true },
     { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
-    { flags: "--keep-metadata", help: "leave position, serial numbers, names and comments in the media; psn takes them out" },
-    { flags: "--option <option>", help: "what only one platform knows: x.reply=following; see docs/platforms.md", many: true },
-    { flags: "--late <policy>", help: `when it can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; else PSN_LATE` },
+    {
+      flags: "--keep-metadata",
+      help: "leave position, serial numbers, names and comments in the media; psn takes them out",
+    },
+    {
+      flags: "--option <option>",
+      help: "what only one platform knows: x.reply=following; see docs/platforms.md",
+      many: true,
+    },
+    {
+      flags: "--late <policy>",
+      help: `when it can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; else PSN_LATE`,
+    },
     { flags: "--allow-outside", help: "take media that front matter names outside of the file's folder" },
     { flags: "--allow-partial", help: "with -: take text from a pipe though it does not end with a line break" },
     { flags: "--split", help: "split what is too long into a thread" },
@@ -84,15 +108,27 @@ export default defineCommand({
   }),
   run: async (input, context) => {
     const { output, signal, version } = context;
-    const { draft, comments, nothingPiped, to, at, tz, taken } = await readDraft({ ...input, source: input["text-or-file"] }, context);
-    const { world, user, late } = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
+    const { draft, comments, nothingPiped, to, at, tz, taken } = await readDraft(
+      { ...input, source: input["text-or-file"] },
+      context,
+    );
+    const { world, user, late } = await context.hub(
+      input.wait === false ? "once" : "session",
+      input.dryRun ? "tell" : "refuse",
+    );
     const names = input.to.length > 0 ? input.to : to;
     const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
     if (nothingPiped)
-      throw new PsnError("POST_INVALID", `standard input is empty, so there is nothing to post to ${accounts.map(nameOf).join(", ")}`, {
-        hint: "pipe a text into psn post -; to post media alone, leave out the -",
-      });
-    const idle = input.option.map((option) => option.split(".")[0]).find((id) => !accounts.some(({ platform }) => platform === id));
+      throw new PsnError(
+        "POST_INVALID",
+        `standard input is empty, so there is nothing to post to ${accounts.map(nameOf).join(", ")}`,
+        {
+          hint: "pipe a text into psn post -; to post media alone, leave out the -",
+        },
+      );
+    const idle = input.option
+      .map((option) => option.split(".")[0])
+      .find((id) => !accounts.some(({ platform }) => platform === id));
     if (idle !== undefined)
       throw new PsnError("USAGE", `there is an option for ${idle}, and the post does not go there`, {
         hint: world.platforms.ids.includes(idle)
@@ -110,7 +146,13 @@ export default defineCommand({
       const leftOut = comments === 0 ? [] : [`left out ${comments} HTML comment${comments === 1 ? "" : "s"}`];
       const tellPreviews = () =>
         output.result(
-          { dryRun: true, due: due.at.toISOString(), leftOut: { comments }, accounts: previews.map(previewDocument), takenOut: taken },
+          {
+            dryRun: true,
+            due: due.at.toISOString(),
+            leftOut: { comments },
+            accounts: previews.map(previewDocument),
+            takenOut: taken,
+          },
           () =>
             paragraphs([
               ...(now ? [] : [`due ${due.said}`]),
@@ -161,7 +203,8 @@ export default defineCommand({
       await notePublisher(output, world, written, woken);
       return EXIT.ok;
     }
-    const tellStored = () => output.note(`post ${shortId(postId)} is stored; psn finishes what it is sending, and takes nothing new`);
+    const tellStored = () =>
+      output.note(`post ${shortId(postId)} is stored; psn finishes what it is sending, and takes nothing new`);
     if (signal.aborted) tellStored();
     else signal.addEventListener("abort", tellStored, { once: true });
     const goesOn = world.queue !== undefined || (await isWorking(world));
@@ -188,8 +231,8 @@ export default defineCommand({
 });
 
 /**
- * One line for each change. Where stderr is no terminal only for what a person may wonder about: another try, a missing answer, a
- * platform that works on it, one account of several. There, what goes smoothly is told by the result alone.
+ * One line for each change. Where stderr is no terminal only for what a person may wonder about: another try, a missing
+ * answer, a platform that works on it, one account of several. There, what goes smoothly is told by the result alone.
  */
 function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries: readonly DeliverySummary[]) => void {
   const told = new Map<string, string>();
@@ -228,7 +271,8 @@ function previewDocument({ account, limits, units, issues }: Preview) {
 
 function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
   const head = output.style("bold", nameOf(account));
-  if (issues.length > 0) return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
+  if (issues.length > 0)
+    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
   const shown = units.map(({ text, length, media }, i) => {
     const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
     return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];

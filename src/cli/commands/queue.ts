@@ -27,7 +27,9 @@ export default defineCommand({
     const { output } = context;
     const { world, user } = await context.hub();
     const deliveries = await world.stores.posts.list(user.id, all ? "all" : "open", limit);
-    output.result({ deliveries: deliveries.map(deliveryDocument) }, () => deliveryTable(output, deliveries, user.timeZone));
+    output.result({ deliveries: deliveries.map(deliveryDocument) }, () =>
+      deliveryTable(output, deliveries, user.timeZone),
+    );
     if (deliveries.length === 0) output.note(all ? "nothing yet" : "nothing is waiting");
     return undefined;
   },

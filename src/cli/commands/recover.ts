@@ -21,7 +21,12 @@ export default defineCommand({
   name: "recover",
   summary: "go on after the hub was copied or restored",
   details:
-    "A copy of a hub has the same posts as its original, and one that was restored from a backup does not know what was published since: both would publish a post a second time. psn notices it, holds everything, and refuses to publish. This command first asks you whether any other copy of this hub still runs. Then it asks each platform for the posts whose time has come; what is public counts as published, and what is not goes out. Webhooks and LinkedIn cannot be asked: for these psn asks you, one by one. Without a terminal they become unconfirmed, for psn resolve, and the command ends with 8. It may be stopped anywhere and run again.",
+    "A copy of a hub has the same posts as its original, and one that was restored from a backup does not know " +
+    "what was published since: both would publish a post a second time. psn notices it, holds everything, and " +
+    "refuses to publish. This command first asks you whether any other copy of this hub still runs. Then it asks " +
+    "each platform for the posts whose time has come; what is public counts as published, and what is not goes " +
+    "out. Webhooks and LinkedIn cannot be asked: for these psn asks you, one by one. Without a terminal they " +
+    "become unconfirmed, for psn resolve, and the command ends with 8. It may be stopped anywhere and run again.",
   examples: [
     { line: "psn recover --dry-run", does: "what was found, and what would become of each post" },
     { line: "psn recover", does: "asks, and goes on" },
@@ -33,7 +38,10 @@ export default defineCommand({
     const { output, prompt, signal } = context;
     const { world, user, folder, notes, parted: why } = await context.hub("session", "leave");
     if (why === undefined) {
-      output.result({ found: null, since: null, dryRun, deliveries: [] }, () => "this hub is the one it was: nothing to recover");
+      output.result(
+        { found: null, since: null, dryRun, deliveries: [] },
+        () => "this hub is the one it was: nothing to recover",
+      );
       return EXIT.ok;
     }
     const since = (await world.stores.incarnation.look()).parted?.at ?? null;
@@ -44,7 +52,12 @@ export default defineCommand({
       found: why,
       since: since?.toISOString() ?? null,
       dryRun,
-      deliveries: steps.map(({ delivery, becomes, why: because, url }) => ({ ...deliveryDocument(delivery), becomes, why: because, url })),
+      deliveries: steps.map(({ delivery, becomes, why: because, url }) => ({
+        ...deliveryDocument(delivery),
+        becomes,
+        why: because,
+        url,
+      })),
     });
     const lines = (steps: readonly Step[]) =>
       table(
@@ -57,15 +70,22 @@ export default defineCommand({
           becomes === "published" && url !== null ? url : because,
         ]),
       );
-    if (!output.json) output.note(`${FOUND[why]}${since === null ? "" : `; psn noticed on ${when(since, user.timeZone)}`}`);
+    if (!output.json)
+      output.note(`${FOUND[why]}${since === null ? "" : `; psn noticed on ${when(since, user.timeZone)}`}`);
     if (dryRun) {
       output.result(document(plan), () => lines(plan));
       return EXIT.ok;
     }
     if (plan.length > 0 && !output.json) output.note(lines(plan));
     if (!(await prompt.confirm("Does no other copy of this hub run any more, neither here nor on another machine?")))
-      throw new PsnError("INTERRUPTED", "nothing was changed; stop the other hub first, or go on there and leave this one");
-    context.leaves("stopped; what was settled so far stays, the rest is held, and psn recover goes on with it", "psn recover");
+      throw new PsnError(
+        "INTERRUPTED",
+        "nothing was changed; stop the other hub first, or go on there and leave this one",
+      );
+    context.leaves(
+      "stopped; what was settled so far stays, the rest is held, and psn recover goes on with it",
+      "psn recover",
+    );
     const steps: Step[] = [];
     const onStep = async (step: Step) =>
       void steps.push(step.becomes === "unconfirmed" && prompt.interactive ? await settled(step, context) : step);
@@ -73,7 +93,8 @@ export default defineCommand({
     for (const userId of users) await wakeUp(world, userId, await world.stores.posts.list(userId, "open", 500));
     output.result(document(steps), () => (steps.length === 0 ? "nothing was open; psn publishes again" : lines(steps)));
     const open = steps.filter(({ becomes }) => becomes === "unconfirmed");
-    if (open.length > 0) output.note(`nobody but you can tell of ${open.length}: psn resolve ID --live URL | --not-live`);
+    if (open.length > 0)
+      output.note(`nobody but you can tell of ${open.length}: psn resolve ID --live URL | --not-live`);
     return open.length > 0 ? EXIT.unknown : EXIT.ok;
   },
 });

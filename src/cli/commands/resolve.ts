@@ -8,7 +8,9 @@ import { z } from "zod";
 export default defineCommand({
   name: "resolve",
   summary: "say what psn cannot find out",
-  details: "For a delivery that is unconfirmed: the answer was lost and the platform could not be asked. Look there, then say which it is.",
+  details:
+    "For a delivery that is unconfirmed: the answer was lost and the platform could not be asked. Look there, then " +
+    "say which it is.",
   examples: [
     { line: "psn resolve 9f2c11aa --live https://example.social/@ada/1", does: "it is public, at this address" },
     { line: "psn resolve 9f2c11aa --not-live", does: "it is not there; send it now" },
@@ -36,7 +38,12 @@ export default defineCommand({
       noReturn: context.noReturn,
     });
     output.result(
-      { dryRun, wake: wakeDocument(woken), deliveries: deliveries.map(deliveryDocument), left: left.map(deliveryDocument) },
+      {
+        dryRun,
+        wake: wakeDocument(woken),
+        deliveries: deliveries.map(deliveryDocument),
+        left: left.map(deliveryDocument),
+      },
       () => deliveryTable(output, deliveries, user.timeZone),
     );
     if (!dryRun) await notePublisher(output, world, deliveries, woken);

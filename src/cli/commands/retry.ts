@@ -6,7 +6,9 @@ export default changeCommand(
   {
     summary: "try what failed again",
     details:
-      "Takes the deliveries that failed, are held, or were cancelled. Of a post that goes to several accounts everything else is left as it is, and named: what is scheduled keeps its time. Units of a thread that are out stay as they are; the thread goes on after them.",
+      "Takes the deliveries that failed, are held, or were cancelled. Of a post that goes to several accounts " +
+      "everything else is left as it is, and named: what is scheduled keeps its time. Units of a thread that are " +
+      "out stay as they are; the thread goes on after them.",
     examples: [{ line: "psn retry 9f2c11aa", does: "what failed, is held or was cancelled goes out now" }],
   },
 );

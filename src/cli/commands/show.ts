@@ -16,7 +16,9 @@ export default defineCommand({
     const { output } = context;
     const { world, user } = await context.hub();
     const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
-    output.result({ deliveries: details.map(document) }, () => paragraphs(details.map((detail) => page(output, detail, user.timeZone))));
+    output.result({ deliveries: details.map(document) }, () =>
+      paragraphs(details.map((detail) => page(output, detail, user.timeZone))),
+    );
     for (const detail of details) {
       const commands = advice(detail);
       const look = commands.some((command) => command.startsWith("psn resolve")) ? "look there, then: " : "next: ";

@@ -58,7 +58,8 @@ export default defineCommand({
             "very late: publish it all the same with psn retry ID, or psn cancel ID",
             deliveryTable(output, late, user.timeZone),
           ]);
-        if (unsure.length > 0) parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
+        if (unsure.length > 0)
+          parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
         if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
         return paragraphs(parts);
       },

@@ -13,7 +13,8 @@ export default defineCommand({
   name: "worker",
   summary: "publish what is due from this machine",
   details:
-    "Runs until you stop it: the first Ctrl-C, SIGTERM or SIGHUP finishes what is in flight, the second ends at once. Several may run on one Postgres. All other commands work beside it.",
+    "Runs until you stop it: the first Ctrl-C, SIGTERM or SIGHUP finishes what is in flight, the second ends at " +
+    "once. Several may run on one Postgres. All other commands work beside it.",
   examples: [
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
     { line: "psn worker --json", does: "one document with what it did, when it ends" },

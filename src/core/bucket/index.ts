@@ -19,10 +19,15 @@ function assertKey(key: string): void {
 }
 
 /**
- * A bucket at any service that speaks S3 and takes path-style addresses. Its methods throw VENDOR_AUTH, VENDOR_REFUSED, VENDOR_QUOTA and
- * VENDOR_UNREACHABLE; and CONFIG_INVALID for an endpoint with a path, which stops what needs the bucket and nothing else.
+ * A bucket at any service that speaks S3 and takes path-style addresses. Its methods throw VENDOR_AUTH, VENDOR_REFUSED,
+ * VENDOR_QUOTA and VENDOR_UNREACHABLE; and CONFIG_INVALID for an endpoint with a path, which stops what needs the
+ * bucket and nothing else.
  */
-export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, now: () => Date = () => new Date()): Bucket {
+export function openBucket(
+  settings: BucketSettings,
+  limits: Limits = LIMITS,
+  now: () => Date = () => new Date(),
+): Bucket {
   const { send, attempt, link } = requestsTo(settings, limits, now);
 
   const get = async (key: string, most: number): Promise<Answer | undefined> => {
@@ -56,10 +61,13 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, no
       const second = await get(key, most);
       if (second && isIt(second)) return second.bytes;
       if (!first && !second) return undefined;
-      // The service's own word for what it has tells a file that was changed there from bytes that were changed on the way.
+      // The service's own word for what it has tells a file that was changed there from bytes that were changed on the
+      // way.
       if (first && second?.md5 !== undefined && [first, second].every(({ bytes }) => hash("md5", bytes) === second.md5))
         throw new PsnError("MEDIA_GONE", "a media file in the bucket is not what psn put there");
-      throw new PsnError("VENDOR_REFUSED", "what answers for the bucket does not give back what psn put there", { hint: "psn doctor" });
+      throw new PsnError("VENDOR_REFUSED", "what answers for the bucket does not give back what psn put there", {
+        hint: "psn doctor",
+      });
     },
     link(key, seconds) {
       assertKey(key);
@@ -71,7 +79,11 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, no
       let token: string | undefined;
       for (let page = 0; page < MOST_PAGES; page += 1) {
         const more = token === undefined ? [] : ([["continuation-token", token]] as const);
-        const answer = await send({ method: "GET", verb: "list", query: [["list-type", "2"], ["prefix", folder], ...more] });
+        const answer = await send({
+          method: "GET",
+          verb: "list",
+          query: [["list-type", "2"], ["prefix", folder], ...more],
+        });
         const text = new TextDecoder().decode(answer?.bytes);
         if (!answer || !/<ListBucketResult[\s>]/.test(text)) throw notTheService();
         objects.push(...listed(text, answer.at).filter(({ key }) => key.startsWith(folder)));
@@ -101,7 +113,15 @@ export function openBucket(settings: BucketSettings, limits: Limits = LIMITS, no
   };
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", "#34": '"', "#39": "'" };
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  quot: '"',
+  apos: "'",
+  "#34": '"',
+  "#39": "'",
+};
 
 /** The objects of one page of a list that have names of psn's form. */
 function listed(text: string, now: Date): readonly ListedObject[] {
@@ -115,6 +135,10 @@ function listed(text: string, now: Date): readonly ListedObject[] {
 const hash = (algorithm: "md5" | "sha256", bytes: Uint8Array) => createHash(algorithm).update(bytes).digest("hex");
 
 const notGivenBack = () =>
-  new PsnError("VENDOR_REFUSED", "the bucket does not give back what psn put there", { hint: "psn config set S3_ENDPOINT" });
+  new PsnError("VENDOR_REFUSED", "the bucket does not give back what psn put there", {
+    hint: "psn config set S3_ENDPOINT",
+  });
 const notTheService = () =>
-  new PsnError("VENDOR_REFUSED", "what answers at S3_ENDPOINT is not the bucket's service", { hint: "psn config set S3_ENDPOINT" });
+  new PsnError("VENDOR_REFUSED", "what answers at S3_ENDPOINT is not the bucket's service", {
+    hint: "psn config set S3_ENDPOINT",
+  });

@@ -22,7 +22,10 @@ export interface Refused {
 
 type Meaning = readonly [code: ErrorCode, message: string, hint: string];
 
-/** S3 takes 15 minutes between its clock and a request's (RequestTimeTooSkewed); a signed address lasts as long. In milliseconds. */
+/**
+ * S3 takes 15 minutes between its clock and a request's (RequestTimeTooSkewed); a signed address lasts as long. In
+ * milliseconds.
+ */
 const CLOCK_BLAMED_MS = 5 * 60_000;
 const CLOCK_NAMED_MS = 60_000;
 
@@ -34,7 +37,11 @@ const QUOTA: Meaning = [
   "the bucket's quota is used up",
   "delete files that nobody needs from the bucket, or raise its quota; then psn doctor",
 ];
-const DISK: Meaning = ["VENDOR_QUOTA", "the disk of the bucket's service is full", "make room on the bucket's server; then psn doctor"];
+const DISK: Meaning = [
+  "VENDOR_QUOTA",
+  "the disk of the bucket's service is full",
+  "make room on the bucket's server; then psn doctor",
+];
 const TOO_LARGE: Meaning = [
   "VENDOR_REFUSED",
   "the file is larger than the bucket's service takes",
@@ -48,14 +55,21 @@ const WANTS_TLS: Meaning = [
 ];
 
 /**
- * Where the status does not say enough: the codes of S3 (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html), R2
- * (developers.cloudflare.com/r2/api/error-codes), MinIO (cmd/api-errors.go) and versitygw (s3err/s3err.go), all 2026-11.
+ * Where the status does not say enough: the codes of S3 (docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html),
+ * R2 (developers.cloudflare.com/r2/api/error-codes), MinIO (cmd/api-errors.go) and versitygw (s3err/s3err.go), all
+ * 2026-11.
  */
 const KNOWN: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["NoSuchBucket", NO_BUCKET],
   ["InvalidBucketName", NO_BUCKET],
-  ["InvalidAccessKeyId", ["VENDOR_AUTH", "the bucket's service does not know the access key's id", "psn config set S3_ACCESS_KEY_ID"]],
-  ["SignatureDoesNotMatch", ["VENDOR_AUTH", "the secret of the bucket's key is wrong", "psn config set S3_SECRET_ACCESS_KEY"]],
+  [
+    "InvalidAccessKeyId",
+    ["VENDOR_AUTH", "the bucket's service does not know the access key's id", "psn config set S3_ACCESS_KEY_ID"],
+  ],
+  [
+    "SignatureDoesNotMatch",
+    ["VENDOR_AUTH", "the secret of the bucket's key is wrong", "psn config set S3_SECRET_ACCESS_KEY"],
+  ],
   ["RequestTimeTooSkewed", CLOCK],
   ["ExpiredRequest", CLOCK],
   ["RequestNotReadyYet", CLOCK],
@@ -86,7 +100,9 @@ export const codeOf = (text: string): string | undefined => /<Code>([A-Za-z]{1,6
 export function refusal(refused: Refused): PsnError {
   const { status, text, headers, retryAfterMs } = refused;
   const said = codeOf(text);
-  const region = /^[a-z0-9-]{1,32}$/.exec(/<Region>([^<]*)<\/Region>/.exec(text)?.[1] ?? headers.get("x-amz-bucket-region") ?? "")?.[0];
+  const region = /^[a-z0-9-]{1,32}$/.exec(
+    /<Region>([^<]*)<\/Region>/.exec(text)?.[1] ?? headers.get("x-amz-bucket-region") ?? "",
+  )?.[0];
   const [code, message, hint] = withClock(meaningOf(refused, said, region), refused);
   return new PsnError(code, message, {
     hint,
@@ -95,7 +111,11 @@ export function refusal(refused: Refused): PsnError {
   });
 }
 
-function meaningOf({ verb, status, text, headers }: Refused, said: string | undefined, region: string | undefined): Meaning {
+function meaningOf(
+  { verb, status, text, headers }: Refused,
+  said: string | undefined,
+  region: string | undefined,
+): Meaning {
   // A signature that is past: AWS tells the server's time, MinIO says it in words alone.
   if (said === "AccessDenied" && /<ServerTime>|<Message>[^<]*\bexpired\b/i.test(text)) return CLOCK;
   if (said !== undefined && OTHER_REGION.has(said)) return inRegion(region);
@@ -103,7 +123,8 @@ function meaningOf({ verb, status, text, headers }: Refused, said: string | unde
   const known = said === undefined ? undefined : KNOWN.get(said);
   if (known) return known;
   if (status === 301 && headers.has("x-amz-bucket-region")) return atEndpoint(region);
-  if (said === undefined && status === 400 && /plain HTTP request|HTTP request to an HTTPS server/i.test(text)) return WANTS_TLS;
+  if (said === undefined && status === 400 && /plain HTTP request|HTTP request to an HTTPS server/i.test(text))
+    return WANTS_TLS;
   if (status === 401 || status === 403)
     return [
       "VENDOR_AUTH",
@@ -114,7 +135,8 @@ function meaningOf({ verb, status, text, headers }: Refused, said: string | unde
   if (status === 507) return DISK;
   if (status === 408 || status === 429 || status >= 500)
     return ["VENDOR_UNREACHABLE", `the bucket's service answered ${status}`, "psn doctor"];
-  if (status < 300) return ["VENDOR_REFUSED", "what answers at S3_ENDPOINT is not the bucket's service", "psn config set S3_ENDPOINT"];
+  if (status < 300)
+    return ["VENDOR_REFUSED", "what answers at S3_ENDPOINT is not the bucket's service", "psn config set S3_ENDPOINT"];
   return ["VENDOR_REFUSED", `the bucket's service refused with ${status}`, "psn config set S3_ENDPOINT"];
 }
 
@@ -126,15 +148,24 @@ const inRegion = (region: string | undefined): Meaning => [
 
 const atEndpoint = (region: string | undefined): Meaning => [
   "VENDOR_REFUSED",
-  region === undefined ? "the bucket is at another endpoint" : `the bucket is at the endpoint of another region, ${region}`,
-  region === undefined ? "psn config set S3_ENDPOINT" : `psn config set S3_ENDPOINT, and psn config set S3_REGION ${region}`,
+  region === undefined
+    ? "the bucket is at another endpoint"
+    : `the bucket is at the endpoint of another region, ${region}`,
+  region === undefined
+    ? "psn config set S3_ENDPOINT"
+    : `psn config set S3_ENDPOINT, and psn config set S3_REGION ${region}`,
 ];
 
-/** A clock that is far off is the reason of any 401 or 403; one that is a few minutes off is named beside another reason. */
+/**
+ * A clock that is far off is the reason of any 401 or 403; one that is a few minutes off is named beside another
+ * reason.
+ */
 function withClock(meaning: Meaning, { status, aheadMs = 0 }: Refused): Meaning {
   const offMs = Math.abs(aheadMs);
   if ((status !== 401 && status !== 403) || offMs < CLOCK_NAMED_MS) return meaning;
-  const off = `this machine's clock is ${Math.round(offMs / 60_000)} minutes ${aheadMs > 0 ? "ahead of" : "behind"} the bucket's`;
+  const off =
+    `this machine's clock is ${Math.round(offMs / 60_000)} minutes ${aheadMs > 0 ? "ahead of" : "behind"} the ` +
+    "bucket's";
   if (offMs >= CLOCK_BLAMED_MS) return ["VENDOR_AUTH", off, SET_CLOCK];
   return [meaning[0], `${meaning[1]}; ${off}`, meaning[2]];
 }
@@ -148,7 +179,8 @@ function tlsMeaning(code: string): readonly [message: string, hint: string] {
   if (code === "CERT_NOT_YET_VALID") return [`${CERTIFICATE} is not valid yet`, SET_CLOCK];
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID" || code === "HOSTNAME_MISMATCH")
     return [`${CERTIFICATE} is for another name than the one in S3_ENDPOINT`, "psn config set S3_ENDPOINT"];
-  if (code === "EPROTO") return ["the bucket's port does not speak https", "begin S3_ENDPOINT with http://: psn config set S3_ENDPOINT"];
+  if (code === "EPROTO")
+    return ["the bucket's port does not speak https", "begin S3_ENDPOINT with http://: psn config set S3_ENDPOINT"];
   return [
     `${CERTIFICATE} is not signed by an authority that this machine trusts`,
     "export NODE_EXTRA_CA_CERTS=FILE, the certificate of that authority, where psn runs",

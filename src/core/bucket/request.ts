@@ -7,8 +7,9 @@ import { codeOf, type Refused, refusal, unanswered, type Verb } from "./refusals
 import { encode, presign, type Signer } from "./sigv4.ts";
 
 /*
- * One request to a bucket. psn signs and fetch sends. Bun's own S3 client (1.4.5) cannot be stopped, follows redirects with the bytes,
- * tells no status, takes the token of whatever AWS session the shell is in, and signs ids of keys wrongly unless they are plain.
+ * One request to a bucket. psn signs and fetch sends. Bun's own S3 client (1.4.5) cannot be stopped, follows redirects
+ * with the bytes, tells no status, takes the token of whatever AWS session the shell is in, and signs ids of keys
+ * wrongly unless they are plain.
  */
 
 export interface BucketSettings {
@@ -29,7 +30,10 @@ export interface Limits {
   readonly pausesMs: readonly number[];
 }
 
-/** Also how far this machine's clock may be behind; S3 takes as much between its clock and a request's (RequestTimeTooSkewed). */
+/**
+ * Also how far this machine's clock may be behind; S3 takes as much between its clock and a request's
+ * (RequestTimeTooSkewed).
+ */
 const SIGNED_FOR_S = 900;
 /** Of an answer that is no object, so many bytes are read. */
 const MOST_WORDS = 4 * 1024 * 1024;
@@ -57,7 +61,10 @@ export interface Answer {
 }
 
 export interface Requests {
-  /** Several times if need be: the same bytes under the same name a second time do no harm. Undefined for an object that is not there. */
+  /**
+   * Several times if need be: the same bytes under the same name a second time do no harm. Undefined for an object that
+   * is not there.
+   */
   send(asked: Asked): Promise<Answer | undefined>;
   /** Once. */
   attempt(asked: Asked): Promise<Answer | undefined>;
@@ -105,7 +112,15 @@ export function requestsTo(settings: BucketSettings, limits: Limits, now: () => 
     // Only when S3 says so: a 404 of a proxy, or of a website that is no bucket, is not a missing object.
     if (method !== "PUT" && status === 404 && codeOf(text) === "NoSuchKey") return undefined;
     const aheadMs = Number.isNaN(date) ? undefined : now().getTime() - date;
-    const refused: Refused = { verb, endpoint: origin, status, text, headers, aheadMs, retryAfterMs: retryAfterMs(headers, now()) };
+    const refused: Refused = {
+      verb,
+      endpoint: origin,
+      status,
+      text,
+      headers,
+      aheadMs,
+      retryAfterMs: retryAfterMs(headers, now()),
+    };
     throw refusal(refused);
   };
 
@@ -133,7 +148,8 @@ export function requestsTo(settings: BucketSettings, limits: Limits, now: () => 
 /** Where a bucket's service is. Throws CONFIG_INVALID. */
 export function placeOf(endpoint: string): { readonly origin: string; readonly host: string } {
   const url = URL.parse(endpoint);
-  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return { origin: url.origin, host: url.host };
+  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`)
+    return { origin: url.origin, host: url.host };
   throw new PsnError(
     "CONFIG_INVALID",
     "S3_ENDPOINT must be http:// or https:// and a host, without a path; the bucket's name goes into S3_BUCKET",
@@ -154,8 +170,8 @@ function md5Of(headers: Headers): string | undefined {
 }
 
 /**
- * Ends what makes no progress. Of an upload no progress can be seen: Bun (1.4.5) takes all of a body at once, whatever the line does; so
- * it has the time that its bytes take on the slowest line.
+ * Ends what makes no progress. Of an upload no progress can be seen: Bun (1.4.5) takes all of a body at once, whatever
+ * the line does; so it has the time that its bytes take on the slowest line.
  */
 function watching({ requestMs, bytesPerMs }: Limits, bytes: number, onEnd: () => void) {
   const began = performance.now();

@@ -45,7 +45,11 @@ const VECTORS: readonly [string, Partial<Signable>, string][] = [
     { query: [[UNRESERVED, UNRESERVED]] },
     "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197",
   ],
-  ["get-vanilla-utf8-query", { query: [["ሴ", "bar"]] }, "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04"],
+  [
+    "get-vanilla-utf8-query",
+    { query: [["ሴ", "bar"]] },
+    "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04",
+  ],
   ["get-utf8", { path: "/%E1%88%B4" }, "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"],
   [
     "get-header-value-trim",
@@ -68,7 +72,9 @@ test("S3's example of a signed address", () => {
     service: "s3",
   };
   const request = { method: "GET", path: "/test.txt", query: [], headers: { host: "examplebucket.s3.amazonaws.com" } };
-  expect(presign("https://examplebucket.s3.amazonaws.com", request, signer, new Date("2013-05-24T00:00:00Z"), 86_400)).toBe(
+  expect(
+    presign("https://examplebucket.s3.amazonaws.com", request, signer, new Date("2013-05-24T00:00:00Z"), 86_400),
+  ).toBe(
     "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256" +
       "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400" +
       "&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",

@@ -1,8 +1,8 @@
 import { createHash, createHmac } from "node:crypto";
 
 /*
- * AWS Signature Version 4 (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and, for addresses,
- * docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html; both 2026-11).
+ * AWS Signature Version 4 (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and, for
+ * addresses, docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html; both 2026-11).
  */
 
 export interface Signer {
@@ -37,7 +37,8 @@ const stampOf = (at: Date) => at.toISOString().replace(/[-:]|\.\d{3}/g, "");
 
 const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
 
-const scopeOf = ({ region, service }: Signer, at: Date) => `${stampOf(at).slice(0, 8)}/${region}/${service}/aws4_request`;
+const scopeOf = ({ region, service }: Signer, at: Date) =>
+  `${stampOf(at).slice(0, 8)}/${region}/${service}/aws4_request`;
 const namesOf = ({ headers }: Pick<Signable, "headers">) => Object.keys(headers).sort().join(";");
 
 /** The canonical query: sorted by encoded name, then by encoded value. */
@@ -56,10 +57,14 @@ export function signatureOf(request: Signable, signer: Signer, at: Date): string
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => `${name}:${value.trim().replace(/ +/g, " ")}\n`)
     .join("");
-  const canonical = [request.method, request.path, queryOf(request), headers, namesOf(request), request.payload].join("\n");
+  const canonical = [request.method, request.path, queryOf(request), headers, namesOf(request), request.payload].join(
+    "\n",
+  );
   const scope = scopeOf(signer, at);
   const text = [ALGORITHM, stampOf(at), scope, createHash("sha256").update(canonical).digest("hex")].join("\n");
-  const key = scope.split("/").reduce<string | Buffer>((before, part) => hmac(before, part), `AWS4${signer.secretAccessKey}`);
+  const key = scope
+    .split("/")
+    .reduce<string | Buffer>((before, part) => hmac(before, part), `AWS4${signer.secretAccessKey}`);
   return hmac(key, text).toString("hex");
 }
 

@@ -18,7 +18,10 @@ export interface DatabaseOptions {
   readonly use: "once" | "session";
 }
 
-/** Which driver serves these options. A Neon host is reached over HTTP for a few statements and over WebSocket for a session. */
+/**
+ * Which driver serves these options. A Neon host is reached over HTTP for a few statements and over WebSocket for a
+ * session.
+ */
 export function chooseDriver({ url, driver, neonProxy, use }: Omit<DatabaseOptions, "dataFolder">): Driver {
   if (url === undefined) return "embedded";
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) {
@@ -31,7 +34,10 @@ export function chooseDriver({ url, driver, neonProxy, use }: Omit<DatabaseOptio
   return use === "session" ? "neon-ws" : "neon-http";
 }
 
-/** Opens the hub's database. Each driver's library loads only when it is the one. Throws DB_REFUSED, DB_UNREACHABLE, DB_BUSY, CONFIG_INVALID. */
+/**
+ * Opens the hub's database. Each driver's library loads only when it is the one. Throws DB_REFUSED, DB_UNREACHABLE,
+ * DB_BUSY, CONFIG_INVALID.
+ */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const url = options.url ?? "";
   switch (chooseDriver(options)) {

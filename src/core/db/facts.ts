@@ -1,7 +1,8 @@
 /*
- * Everything in a database that decides who may read and write psn's rows, one fact a row, as any login may ask the catalogue.
- * `kind` and `name` say what it is; `says` how it is, in parts that `; ` separates; `undo` is the SQL that takes it away. Whoever
- * owns the schema is called `owner`, and the words are the same on Postgres 14 to 18, on Neon and in the embedded database.
+ * Everything in a database that decides who may read and write psn's rows, one fact a row, as any login may ask the
+ * catalogue. `kind` and `name` say what it is; `says` how it is, in parts that `; ` separates; `undo` is the SQL that
+ * takes it away. Whoever owns the schema is called `owner`, and the words are the same on Postgres 14 to 18, on Neon
+ * and in the embedded database.
  *
  * What a server and the hub's login add of their own is a fact only where it gives somebody a way in.
  */
@@ -18,7 +19,8 @@ export const PLAIN_NAMES = "set_config('search_path', '', true)";
 
 const OWNER = "(SELECT owner FROM psn)";
 const OURS = "('psn_runtime', 'psn_service', 'psn_definer')";
-const who = (role: string) => `CASE WHEN ${role} = 0 THEN 'PUBLIC' WHEN ${role} = ${OWNER} THEN 'owner' ELSE ${role}::regrole::text END`;
+const who = (role: string) =>
+  `CASE WHEN ${role} = 0 THEN 'PUBLIC' WHEN ${role} = ${OWNER} THEN 'owner' ELSE ${role}::regrole::text END`;
 
 /** The attributes of a role that reach further than its grants. */
 const attributes = (role: string) =>
@@ -32,12 +34,21 @@ const granted = (target: string, from: string, acl: string, owner: string, of = 
    FROM ${from} CROSS JOIN LATERAL aclexplode(${acl}) AS a WHERE a.grantee <> ${owner}`;
 
 /** Settings that change whose rows a statement reaches or what runs with it. */
-const SETTINGS = "^(role|session_authorization|row_security|session_replication_role|(session|local)_preload_libraries|app\\..*)=";
+const SETTINGS =
+  "^(role|session_authorization|row_security|session_replication_role|(session|local)_preload_libraries|app\\..*)=";
 
-/** A membership that came with making the role: it may be granted on, and gives nothing by itself (Postgres 16 and later). */
-const MAKERS = `(to_jsonb(m) ->> 'inherit_option' = 'false' AND to_jsonb(m) ->> 'set_option' = 'false' AND m.grantor = 10 AND r.rolcreaterole)`;
+/**
+ * A membership that came with making the role: it may be granted on, and gives nothing by itself (Postgres 16 and
+ * later).
+ */
+const MAKERS =
+  "(to_jsonb(m) ->> 'inherit_option' = 'false' AND to_jsonb(m) ->> 'set_option' = 'false' AND m.grantor = 10 AND " +
+  "r.rolcreaterole)";
 
-/** Whether a role belongs to another hub of this server: it may enter, or owns, another database by name, and not this one. */
+/**
+ * Whether a role belongs to another hub of this server: it may enter, or owns, another database by name, and not this
+ * one.
+ */
 const ELSEWHERE = `(SELECT coalesce(bool_or(d.datname <> current_database()) AND NOT bool_or(d.datname = current_database()), false)
   FROM pg_catalog.pg_database d WHERE d.datdba = r.oid OR EXISTS (SELECT FROM aclexplode(d.datacl) AS a WHERE a.grantee = r.oid))`;
 

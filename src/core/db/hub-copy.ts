@@ -8,9 +8,9 @@ import * as schema from "./schema.ts";
 import { SCHEMA_VERSION } from "./version.ts";
 
 /*
- * All rows of a hub, out of one database and into another, as the JSON Postgres itself makes of a row: what it wrote it reads
- * again, to the microsecond, whichever of the drivers is between. In both directions one transaction, under row-level security
- * like any other: one user after the other.
+ * All rows of a hub, out of one database and into another, as the JSON Postgres itself makes of a row: what it wrote it
+ * reads again, to the microsecond, whichever of the drivers is between. In both directions one transaction, under
+ * row-level security like any other: one user after the other.
  */
 
 /** In an order in which every row's references are there before it. */
@@ -72,7 +72,8 @@ export function hubRows(database: Database): HubRows {
           });
         } catch (error) {
           // 40001: somebody changed a row between the snapshot and its lock.
-          if (began || attempt === MOST_TRIES || !(error instanceof PsnError) || error.details["code"] !== "40001") throw error;
+          if (began || attempt === MOST_TRIES || !(error instanceof PsnError) || error.details["code"] !== "40001")
+            throw error;
         }
       }
     },
@@ -88,7 +89,9 @@ export function hubRows(database: Database): HubRows {
       return inTransaction("", async (client) => {
         for (const userId of users) {
           await actAs(client, userId);
-          const { rows } = await client.query("SELECT (EXISTS (SELECT FROM psn.posts) OR EXISTS (SELECT FROM psn.accounts))::text AS used");
+          const { rows } = await client.query(
+            "SELECT (EXISTS (SELECT FROM psn.posts) OR EXISTS (SELECT FROM psn.accounts))::text AS used",
+          );
           if (rows[0]?.["used"] === "true") return false;
         }
         return true;
@@ -107,7 +110,8 @@ export function hubRows(database: Database): HubRows {
           );
           await client.query("SELECT psn.note($1::uuid[], 'started', NULL, 'user')", [String(rows[0]?.["ids"])]);
           await client.query(
-            "UPDATE psn.accounts SET health = 'ok', health_reason = NULL, updated_at = now() WHERE health = 'needs-reconnect' AND health_reason = $1",
+            "UPDATE psn.accounts SET health = 'ok', health_reason = NULL, updated_at = now() WHERE health = " +
+              "'needs-reconnect' AND health_reason = $1",
             [MOVED],
           );
           started += Number(rows[0]?.["n"]);
@@ -132,7 +136,9 @@ async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGen
     for (const { row } of rows) yield { table: "users", json: String(row) };
     for (const table of NAMES) {
       const order = table === "delivery_events" ? "t.sequence" : "t.id";
-      await client.query(`DECLARE psn_rows NO SCROLL CURSOR FOR SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY ${order}`);
+      await client.query(
+        `DECLARE psn_rows NO SCROLL CURSOR FOR SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY ${order}`,
+      );
       for (;;) {
         const page = await client.query(`FETCH ${table === "media" ? 1 : PAGE} FROM psn_rows`);
         for (const { row } of page.rows) yield { table, json: String(row) };
@@ -143,12 +149,15 @@ async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGen
   }
 }
 
-/** Takes what is open from the workers until the transaction ends. Throws STATE_CONFLICT while something is on its way. */
+/**
+ * Takes what is open from the workers until the transaction ends. Throws STATE_CONFLICT while something is on its way.
+ */
 async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
     `SELECT count(*) FILTER (WHERE state IN ${inSql(UNDER_WAY)})::integer AS n
-     FROM (SELECT d.state FROM psn.deliveries d WHERE d.state IN ${inSql(TO_COME)} OR d.state IN ${inSql(UNDER_WAY)} FOR UPDATE) open`,
+     FROM (SELECT d.state FROM psn.deliveries d WHERE d.state IN ${inSql(TO_COME)}
+       OR d.state IN ${inSql(UNDER_WAY)} FOR UPDATE) open`,
   );
   const n = Number(rows[0]?.["n"]);
   if (n > 0)
@@ -170,9 +179,10 @@ async function hold(client: OwnerClient, userId: string): Promise<void> {
   );
   await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL, 'user')", [String(rows[0]?.["ids"])]);
   // Tokens that work once must not be exchanged by two hubs.
-  await client.query("UPDATE psn.accounts SET health = 'needs-reconnect', health_reason = $1, updated_at = now() WHERE health = 'ok'", [
-    MOVED,
-  ]);
+  await client.query(
+    "UPDATE psn.accounts SET health = 'needs-reconnect', health_reason = $1, updated_at = now() WHERE health = 'ok'",
+    [MOVED],
+  );
 }
 
 async function insertAll(client: OwnerClient, rows: AsyncIterable<HubRow>): Promise<number> {
@@ -204,7 +214,8 @@ async function insertAll(client: OwnerClient, rows: AsyncIterable<HubRow>): Prom
     const columns = columnsOf(table)
       .filter((column) => column in fields)
       .join(", ");
-    if (batch && (batch.table !== table || batch.columns !== columns || batch.chars + json.length > BATCH_CHARS)) await flush();
+    if (batch && (batch.table !== table || batch.columns !== columns || batch.chars + json.length > BATCH_CHARS))
+      await flush();
     batch ??= { table, columns, json: [], chars: 0 };
     batch.json.push(json);
     batch.chars += json.length;

@@ -2,11 +2,12 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Database } from "./database.ts";
 
 /**
- * Ids of all users of the hub, in order. Row-level security shows a login of the program only the user it acts for, so this asks
- * as psn_definer, which the owner of the schema may become. Throws CONFIG_INVALID for another login, DB_….
+ * Ids of all users of the hub, in order. Row-level security shows a login of the program only the user it acts for, so
+ * this asks as psn_definer, which the owner of the schema may become. Throws CONFIG_INVALID for another login, DB_….
  */
 export async function hubUsers(owner: Database): Promise<readonly string[]> {
-  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "the users of a hub are listed over a session; not over HTTP");
+  if (!owner.asOwner)
+    throw new PsnError("CONFIG_INVALID", "the users of a hub are listed over a session; not over HTTP");
   return owner
     .asOwner(async (client) => {
       await client.query("BEGIN; SET LOCAL ROLE psn_definer");
@@ -25,7 +26,8 @@ export async function hubUsers(owner: Database): Promise<readonly string[]> {
 
 /** How many posts of all users have a delivery that is still to go out. Throws as `hubUsers`. */
 export async function waitingPosts(owner: Database): Promise<number> {
-  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "the posts of all users are counted over a session; not over HTTP");
+  if (!owner.asOwner)
+    throw new PsnError("CONFIG_INVALID", "the posts of all users are counted over a session; not over HTTP");
   return owner.asOwner(async (client) => {
     await client.query("BEGIN; SET LOCAL ROLE psn_definer");
     const { rows } = await client.query(

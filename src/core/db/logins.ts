@@ -9,9 +9,9 @@ const LOGIN_NAME = /^[a-z_][a-z0-9_]{0,62}$/;
 const PASSWORD = /^[0-9a-f]{32,}$/;
 
 /**
- * A login for running the program: unprivileged, under every row policy, able to act for any user of this hub and to claim
- * what is due. Made by SQL on purpose: a role made through Neon's console or API bypasses row-level security.
- * Run again with the same name it sets the new password.
+ * A login for running the program: unprivileged, under every row policy, able to act for any user of this hub and to
+ * claim what is due. Made by SQL on purpose: a role made through Neon's console or API bypasses row-level security. Run
+ * again with the same name it sets the new password.
  */
 export function makeServiceLogin(owner: Database, name: string, password: string): Promise<void> {
   return makeLogin(owner, name, password, "psn_service");
@@ -20,8 +20,9 @@ export function makeServiceLogin(owner: Database, name: string, password: string
 /** Connections a member's login may have: one psn with its pool, and a command beside it. */
 const MEMBER_CONNECTIONS = 16;
 /**
- * What a session of a member's begins with, so that a mistake of theirs is no outage of the others; in milliseconds. A login may change
- * these for itself: nothing of psn's relies on them (ADR 18). `transaction_timeout` is there since PostgreSQL 17.
+ * What a session of a member's begins with, so that a mistake of theirs is no outage of the others; in milliseconds. A
+ * login may change these for itself: nothing of psn's relies on them (ADR 18). `transaction_timeout` is there since
+ * PostgreSQL 17.
  */
 const MEMBER_LIMITS = {
   statement_timeout: 60_000,
@@ -31,8 +32,8 @@ const MEMBER_LIMITS = {
 };
 
 /**
- * A login that is one user and can be nobody else, whatever it sets. Where the owner may say so, nobody makes temporary tables in this
- * database any more who was not allowed to by name.
+ * A login that is one user and can be nobody else, whatever it sets. Where the owner may say so, nobody makes temporary
+ * tables in this database any more who was not allowed to by name.
  */
 export async function makeMemberLogin(owner: Database, userId: string, name: string, password: string): Promise<void> {
   await makeLogin(owner, name, password, "psn_runtime");
@@ -50,7 +51,12 @@ export async function makeMemberLogin(owner: Database, userId: string, name: str
   });
 }
 
-async function makeLogin(owner: Database, name: string, password: string, group: "psn_service" | "psn_runtime"): Promise<void> {
+async function makeLogin(
+  owner: Database,
+  name: string,
+  password: string,
+  group: "psn_service" | "psn_runtime",
+): Promise<void> {
   if (!LOGIN_NAME.test(name) || !PASSWORD.test(password))
     throw new PsnError("BUG", "a login needs a plain name and a password made by psn");
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are made over a session; not over HTTP");
@@ -68,7 +74,8 @@ async function makeLogin(owner: Database, name: string, password: string, group:
     await client.query(
       found
         ? `ALTER ROLE ${name} LOGIN PASSWORD '${password}'`
-        : `CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION PASSWORD '${password}'`,
+        : `CREATE ROLE ${name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION PASSWORD ` +
+            `'${password}'`,
     );
     await client.query(`GRANT ${group} TO ${name}`);
     await grantConnect(client, name);
@@ -77,7 +84,9 @@ async function makeLogin(owner: Database, name: string, password: string, group:
 
 async function limitMember(client: OwnerClient, name: string): Promise<void> {
   await client.query(`ALTER ROLE ${name} CONNECTION LIMIT ${MEMBER_CONNECTIONS}`);
-  const { rows } = await client.query("SELECT name FROM pg_catalog.pg_settings WHERE name = ANY ($1)", [Object.keys(MEMBER_LIMITS)]);
+  const { rows } = await client.query("SELECT name FROM pg_catalog.pg_settings WHERE name = ANY ($1)", [
+    Object.keys(MEMBER_LIMITS),
+  ]);
   for (const [setting, ms] of Object.entries(MEMBER_LIMITS))
     if (rows.some((row) => row["name"] === setting)) await client.query(`ALTER ROLE ${name} SET ${setting} = ${ms}`);
   await client.query(`DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
@@ -110,14 +119,15 @@ export async function privilegesOf(database: Database): Promise<readonly string[
 }
 
 /**
- * Takes psn's schema and this login out of a database that stays, and psn's group roles where no other database of the server
- * needs them. What is gone already is no error. Throws DB_LOCKED while a session uses a table of the schema.
+ * Takes psn's schema and this login out of a database that stays, and psn's group roles where no other database of the
+ * server needs them. What is gone already is no error. Throws DB_LOCKED while a session uses a table of the schema.
  */
 export async function dropHub(owner: Database, login?: string): Promise<void> {
   if (login !== undefined && !LOGIN_NAME.test(login)) throw new PsnError("BUG", "a login needs a plain name");
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "a schema is dropped over a session; not over HTTP");
   await owner.asOwner(async (client) => {
-    const has = async (name: string) => (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
+    const has = async (name: string) =>
+      (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
     await client.query(`SET lock_timeout = ${TABLE_MS}`);
     await client.query("DROP SCHEMA IF EXISTS psn CASCADE");
     // A migration took it away, for all schemas.
@@ -136,8 +146,8 @@ export async function dropHub(owner: Database, login?: string): Promise<void> {
 const STAYS = /^(2BP01|42501)$/;
 
 /**
- * Drops the logins of one hub, whose names begin with `prefix`, but for the one it has now: earlier runs made them, and nobody knows their
- * passwords any more. Answers the names of those that cannot be dropped.
+ * Drops the logins of one hub, whose names begin with `prefix`, but for the one it has now: earlier runs made them, and
+ * nobody knows their passwords any more. Answers the names of those that cannot be dropped.
  */
 export async function dropOtherLogins(owner: Database, prefix: string, kept = ""): Promise<readonly string[]> {
   if (!LOGIN_NAME.test(prefix)) throw new PsnError("BUG", "logins need a plain name");

@@ -8,7 +8,9 @@ import { mend } from "./mend.ts";
 /** What the migrations make of an empty database, one fact a line; `bun run manifest` writes it. */
 export const MANIFEST = fileURLToPath(new URL("../../../drizzle/manifest.txt", import.meta.url));
 
-const HEAD = "# What the migrations make of an empty database. Made by `bun run manifest`, never by hand; psn doctor compares with it.\n";
+const HEAD =
+  "# What the migrations make of an empty database. Made by `bun run manifest`, never by hand; psn doctor compares " +
+  "with it.\n";
 /** Kind, name and how it is; some kinds are two words. */
 const LINE = /^((?:event|default|foreign|columns) \w+|\w+) (.*?): (.*)$/;
 
@@ -40,12 +42,17 @@ export function differences(facts: readonly Fact[], manifest = readManifest()): 
   const must = new Map(manifest.map((fact) => [keyOf(fact), fact]));
   const is = new Map(facts.map((fact) => [keyOf(fact), fact]));
   // What belongs to a table that is too many, or that is gone, says nothing more.
-  const tables = [...is.keys(), ...must.keys()].filter((key) => key.startsWith("table ") && !(is.has(key) && must.has(key)));
+  const tables = [...is.keys(), ...must.keys()].filter(
+    (key) => key.startsWith("table ") && !(is.has(key) && must.has(key)),
+  );
   const told = tables.map((key) => key.slice("table ".length));
   const ofThose = ({ kind, name }: Fact) =>
     ["columns of", "constraint", "index"].includes(kind) &&
     told.some((table) => name === table || name.endsWith(` on ${table}`) || name.startsWith(`${table}_`));
-  const all = [...facts.filter((fact) => must.get(keyOf(fact))?.says !== fact.says), ...manifest.filter((fact) => !is.has(keyOf(fact)))];
+  const all = [
+    ...facts.filter((fact) => must.get(keyOf(fact))?.says !== fact.says),
+    ...manifest.filter((fact) => !is.has(keyOf(fact))),
+  ];
   return all
     .filter((fact) => !ofThose(fact))
     .map((fact) => differenceOf(is.get(keyOf(fact)), must.get(keyOf(fact))))
@@ -78,8 +85,12 @@ function said(kind: string, name: string, is: Fact | undefined, must: Fact | und
   const [now, before] = [is.says.split("; "), must.says.split("; ")];
   const [only, lost] = [now.filter((part) => !before.includes(part)), before.filter((part) => !now.includes(part))];
   const changed = `the ${kind} ${name} ${were} changed`;
-  if (kind === "function" && only.every((part) => part.startsWith("body "))) return `${changed}: its body is another one`;
-  const parts = [only.length > 0 ? `it has "${only.join("; ")}"` : "", lost.length > 0 ? `it must have "${lost.join("; ")}"` : ""];
+  if (kind === "function" && only.every((part) => part.startsWith("body ")))
+    return `${changed}: its body is another one`;
+  const parts = [
+    only.length > 0 ? `it has "${only.join("; ")}"` : "",
+    lost.length > 0 ? `it must have "${lost.join("; ")}"` : "",
+  ];
   return `${changed}: ${parts.filter((part) => part !== "").join(", and ")}${meaning(kind, is.says)}`;
 }
 

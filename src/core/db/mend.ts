@@ -34,12 +34,18 @@ export function mend(is: Fact | undefined, must: Fact | undefined): readonly str
 
 function tableOf(name: string, says: string): readonly string[] {
   const security = says.includes("enabled and forced") ? ["ENABLE", "FORCE"] : [];
-  return [`ALTER TABLE ${name} OWNER TO CURRENT_USER`, ...security.map((word) => `ALTER TABLE ${name} ${word} ROW LEVEL SECURITY`)];
+  return [
+    `ALTER TABLE ${name} OWNER TO CURRENT_USER`,
+    ...security.map((word) => `ALTER TABLE ${name} ${word} ROW LEVEL SECURITY`),
+  ];
 }
 
 /** As the newest migration that defines it has it, and with the owner and the settings that later ones gave it. */
 function functionOf(name: string, parts: readonly string[]): readonly string[] {
-  const begins = new RegExp(`^CREATE (?:OR REPLACE )?FUNCTION ${name.slice(0, name.indexOf("(")).replace(".", "\\.")}\\(`, "m");
+  const begins = new RegExp(
+    `^CREATE (?:OR REPLACE )?FUNCTION ${name.slice(0, name.indexOf("(")).replace(".", "\\.")}\\(`,
+    "m",
+  );
   const newest = knownMigrations()
     .flatMap(({ statements }) => statements)
     .findLast((statement) => begins.test(statement));

@@ -9,7 +9,10 @@ import { type Resealing, reseal } from "./reseal.ts";
 const TURN_MS = 60_000;
 /** How long to wait for a table that somebody uses, in milliseconds: everybody else waits behind this meanwhile. */
 export const TABLE_MS = 4_000;
-/** Two first migrations at once: the one that comes second finds what the first has made. SQLSTATEs of PostgreSQL 18, Appendix A. */
+/**
+ * Two first migrations at once: the one that comes second finds what the first has made. SQLSTATEs of PostgreSQL 18,
+ * Appendix A.
+ */
 const MADE_MEANWHILE = /^(23505|42P06|42P07)$/;
 
 /** RFC 9562 §5.9, the Nil UUID. */
@@ -35,10 +38,14 @@ const LEDGER = `
 
 /**
  * Applies what is missing, each migration in a transaction of its own under one lock; returns how many it applied.
- * Twice is a no-op; a failure leaves the migrations before it. `resealing` is the hub's key, for a migration that seals anew what is
- * sealed. Throws SCHEMA_NEWER when the database is ahead, and what `reseal` throws.
+ * Twice is a no-op; a failure leaves the migrations before it. `resealing` is the hub's key, for a migration that seals
+ * anew what is sealed. Throws SCHEMA_NEWER when the database is ahead, and what `reseal` throws.
  */
-export async function migrate(database: Database, migrations = knownMigrations(), resealing?: Resealing): Promise<number> {
+export async function migrate(
+  database: Database,
+  migrations = knownMigrations(),
+  resealing?: Resealing,
+): Promise<number> {
   if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "migrations need a session; they cannot run over HTTP");
   return database.asOwner(async (client) => {
     let applied = 0;
@@ -64,10 +71,14 @@ async function makeLedger(client: OwnerClient): Promise<void> {
 }
 
 /**
- * One transaction: take the lock, look what is next, apply it. The lock is one that only the ledger's owner can take, and that lets
- * everybody read it; it ends with the transaction, also on a pooled connection.
+ * One transaction: take the lock, look what is next, apply it. The lock is one that only the ledger's owner can take,
+ * and that lets everybody read it; it ends with the transaction, also on a pooled connection.
  */
-async function applyNext(client: OwnerClient, migrations: readonly Migration[], resealing: Resealing | undefined): Promise<boolean> {
+async function applyNext(
+  client: OwnerClient,
+  migrations: readonly Migration[],
+  resealing: Resealing | undefined,
+): Promise<boolean> {
   await client.query("BEGIN");
   try {
     await client.query(`SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = ${TURN_MS}`);
@@ -97,10 +108,13 @@ async function applyNext(client: OwnerClient, migrations: readonly Migration[], 
 async function assertOurs(client: OwnerClient): Promise<void> {
   const { rows } = await client.query(
     `SELECT c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = 'psn' AND c.relkind IN ('r', 'p', 'v', 'm') AND pg_catalog.to_regclass('psn.migrations') IS NULL LIMIT 1`,
+     WHERE n.nspname = 'psn' AND c.relkind IN ('r', 'p', 'v', 'm')
+       AND pg_catalog.to_regclass('psn.migrations') IS NULL LIMIT 1`,
   );
   if (rows.length > 0)
-    throw new PsnError("STATE_CONFLICT", "the database has a schema called psn that is somebody else's", { hint: "use another database" });
+    throw new PsnError("STATE_CONFLICT", "the database has a schema called psn that is somebody else's", {
+      hint: "use another database",
+    });
 }
 
 /** Where the database stands, as any login may ask. A database without the schema has everything pending. */
@@ -110,18 +124,21 @@ export async function migrationStatus(database: Database, migrations = knownMigr
   } catch (error) {
     // 22023: the role psn_runtime does not exist yet.
     const code = error instanceof PsnError ? error.details["code"] : undefined;
-    if (code === "22023" || (error instanceof PsnError && error.code === "SCHEMA_OUTDATED")) return compare([], migrations);
+    if (code === "22023" || (error instanceof PsnError && error.code === "SCHEMA_OUTDATED"))
+      return compare([], migrations);
     throw error;
   }
 }
 
 /**
- * By the login itself where there is a session: an owner that is no superuser cannot take the program's roles. Over HTTP as a
- * user who does not exist, since every login that runs the program may act for one.
+ * By the login itself where there is a session: an owner that is no superuser cannot take the program's roles. Over
+ * HTTP as a user who does not exist, since every login that runs the program may act for one.
  */
 async function appliedHashes(database: Database): Promise<readonly string[]> {
   if (database.asOwner) {
-    const { rows } = await database.asOwner((client) => client.query("SELECT hash FROM psn.migrations ORDER BY number"));
+    const { rows } = await database.asOwner((client) =>
+      client.query("SELECT hash FROM psn.migrations ORDER BY number"),
+    );
     return rows.map((row) => String(row["hash"]));
   }
   const [rows] = await database.run(
@@ -137,9 +154,13 @@ export async function assertMigrated(database: Database): Promise<void> {
   const status = await migrationStatus(database);
   if (status.unknown > 0) throw newer();
   if (status.pending > 0) {
-    throw new PsnError("SCHEMA_OUTDATED", `the database lacks ${status.pending} of ${status.applied + status.pending} migrations`, {
-      details: { ...status },
-    });
+    throw new PsnError(
+      "SCHEMA_OUTDATED",
+      `the database lacks ${status.pending} of ${status.applied + status.pending} migrations`,
+      {
+        details: { ...status },
+      },
+    );
   }
 }
 

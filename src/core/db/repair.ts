@@ -14,8 +14,9 @@ export interface Repaired {
 }
 
 /**
- * Puts policies, grants, row security, functions, triggers and constraints back as the migrations made them, in one transaction.
- * Changes no row and drops no table, view or function. The database must have all migrations. Throws DB_LOCKED while a session uses a table that must be changed, and then nothing is; DB_….
+ * Puts policies, grants, row security, functions, triggers and constraints back as the migrations made them, in one
+ * transaction. Changes no row and drops no table, view or function. The database must have all migrations. Throws
+ * DB_LOCKED while a session uses a table that must be changed, and then nothing is; DB_….
  */
 export async function repair(database: Database): Promise<Repaired> {
   if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "a repair needs a session; it cannot run over HTTP");

@@ -4,11 +4,15 @@ import type { FormerPlace } from "@psn/core/vault.ts";
 import type { OwnerClient } from "./database.ts";
 
 /*
- * Values that were sealed in version 1 of the format are sealed anew once, within the migration that brings version 2 (ADR 19): the
- * values and the ledger's line that says so become true together or not at all. Afterwards nothing opens version 1 any more.
+ * Values that were sealed in version 1 of the format are sealed anew once, within the migration that brings version 2
+ * (ADR 19): the values and the ledger's line that says so become true together or not at all. Afterwards nothing opens
+ * version 1 any more.
  */
 
-/** The hub's key in both versions of the format. Asked for only where something is sealed. Throws VAULT_LOCKED without a key. */
+/**
+ * The hub's key in both versions of the format. Asked for only where something is sealed. Throws VAULT_LOCKED without a
+ * key.
+ */
 export type Resealing = () => {
   readonly open: (place: FormerPlace, sealed: string) => string;
   readonly seal: (place: Place, plaintext: string) => string;
@@ -34,21 +38,27 @@ const TABLES = [
 /** Their owner is bound by their policies as everybody is, but for this. */
 const GUARDED = ["accounts", "oauth_tokens", "api_keys", "workers"] as const;
 
-/** Who would meet values that an older psn cannot open. Three heartbeats; tasks look at the schema themselves before they claim. */
+/**
+ * Who would meet values that an older psn cannot open. Three heartbeats; tasks look at the schema themselves before
+ * they claim.
+ */
 const AT_WORK = `SELECT name FROM psn.workers WHERE abs(extract(epoch FROM clock_timestamp() - beat_at)) < 45 AND name NOT LIKE 'trigger.dev%'
   AND (EXISTS (SELECT FROM psn.oauth_tokens) OR EXISTS (SELECT FROM psn.api_keys)) ORDER BY name LIMIT 1`;
 
-/** No lease is longer (app/session.ts); what says more was written by a user's own hand, and must not stop everybody's migration. */
+/**
+ * No lease is longer (app/session.ts); what says more was written by a user's own hand, and must not stop everybody's
+ * migration.
+ */
 const LEASED = `SELECT count(*)::integer AS n FROM psn.oauth_tokens
   WHERE refresh_lease_until > now() AND refresh_lease_until <= now() + interval '60 seconds'`;
 
 const LOST = "its token did not open when the database was migrated";
 
 /**
- * Seals anew all there is, in the transaction the client is in. What does not open stays as it is, and its account waits to be
- * connected again. Throws STATE_CONFLICT while an older worker runs, which could open nothing afterwards and would give its posts up,
- * and while anybody exchanges a token, which would be stored in the former version; VAULT_LOCKED where nothing opens at all, since
- * that is another hub's key.
+ * Seals anew all there is, in the transaction the client is in. What does not open stays as it is, and its account
+ * waits to be connected again. Throws STATE_CONFLICT while an older worker runs, which could open nothing afterwards
+ * and would give its posts up, and while anybody exchanges a token, which would be stored in the former version;
+ * VAULT_LOCKED where nothing opens at all, since that is another hub's key.
  */
 export async function reseal(client: OwnerClient, resealing: Resealing | undefined): Promise<void> {
   for (const table of GUARDED) await client.query(`ALTER TABLE psn.${table} NO FORCE ROW LEVEL SECURITY`);
@@ -59,9 +69,13 @@ export async function reseal(client: OwnerClient, resealing: Resealing | undefin
     });
   const [worker] = (await client.query(AT_WORK)).rows;
   if (worker)
-    throw new PsnError("STATE_CONFLICT", `the worker ${worker["name"]} is running, and could not open what is sealed anew`, {
-      hint: "stop psn worker, wait a minute if it was killed, then: psn db migrate",
-    });
+    throw new PsnError(
+      "STATE_CONFLICT",
+      `the worker ${worker["name"]} is running, and could not open what is sealed anew`,
+      {
+        hint: "stop psn worker, wait a minute if it was killed, then: psn db migrate",
+      },
+    );
   let opened = 0;
   let locked: PsnError | undefined;
   let keys: ReturnType<Resealing> | undefined;

@@ -35,9 +35,9 @@ import {
 import { storableJson } from "./storable.ts";
 
 /*
- * Tables and row policies. Every table that belongs to somebody carries `user_id`, and every foreign key between two such
- * tables carries it too, so that a row cannot point into another user's rows. Roles, FORCE and functions are plain SQL in
- * drizzle/migrations, because drizzle-kit does not write them.
+ * Tables and row policies. Every table that belongs to somebody carries `user_id`, and every foreign key between two
+ * such tables carries it too, so that a row cannot point into another user's rows. Roles, FORCE and functions are plain
+ * SQL in drizzle/migrations, because drizzle-kit does not write them.
  */
 
 export const psn = pgSchema("psn");
@@ -55,7 +55,10 @@ const bytea = customType<{ data: Uint8Array; driverData: Buffer }>({
   fromDriver: (value) => new Uint8Array(value),
 });
 
-/** Drizzle's own jsonb parses a string that it reads once more, so that the JSON string "12" would come back as the number 12. */
+/**
+ * Drizzle's own jsonb parses a string that it reads once more, so that the JSON string "12" would come back as the
+ * number 12.
+ */
 const jsonb = customType<{ data: Json; driverData: unknown }>({
   dataType: () => "jsonb",
   toDriver: storableJson,
@@ -72,26 +75,37 @@ const oneOf = (name: string, column: string, words: readonly string[]) =>
   check(name, sql.raw(`${column} in (${words.map((word) => `'${word}'`).join(", ")})`));
 
 /**
- * The instants psn can write and read: from 1970 to the year 9999, so that each is a `Date` and a timestamp of RFC 3339; none is infinite.
- * Postgres reads every check anew for every statement, so these are short: `least` and `greatest` leave out what is null.
+ * The instants psn can write and read: from 1970 to the year 9999, so that each is a `Date` and a timestamp of RFC
+ * 3339; none is infinite. Postgres reads every check anew for every statement, so these are short: `least` and
+ * `greatest` leave out what is null.
  */
 const instants = (table: string, ...columns: readonly string[]) => {
   const all = columns.join(", ");
-  return check(`${table}_instants`, sql.raw(`least(${all}) >= to_timestamp(0) and greatest(${all}) < to_timestamp(253402300800)`));
+  return check(
+    `${table}_instants`,
+    sql.raw(`least(${all}) >= to_timestamp(0) and greatest(${all}) < to_timestamp(253402300800)`),
+  );
 };
 
-/** Most bytes of a word or a sentence, and of what a post is made of. Nobody's rows may fill the memory of a worker that loads them. */
+/**
+ * Most bytes of a word or a sentence, and of what a post is made of. Nobody's rows may fill the memory of a worker that
+ * loads them.
+ */
 const WORDS = 65_536;
 const CONTENT = 2_097_152;
 /** A JSON value and an array count as they are stored. */
 const sizes = (table: string, words: readonly string[], content: readonly string[] = []) => {
-  const most = (of: readonly string[], bytes: number) => (of.length === 0 ? [] : [`greatest(${of.join(", ")}) <= ${bytes}`]);
+  const most = (of: readonly string[], bytes: number) =>
+    of.length === 0 ? [] : [`greatest(${of.join(", ")}) <= ${bytes}`];
   return check(`${table}_sizes`, sql.raw([...most(words, WORDS), ...most(content, CONTENT)].join(" and ")));
 };
 const bytesOf = (...columns: readonly string[]) => columns.map((column) => `octet_length(${column})`);
 const storedBytesOf = (...columns: readonly string[]) => columns.map((column) => `pg_column_size(${column})`);
 
-/** `born`: what a row must be when it is written by anybody but an import, which brings a whole hub; functions write the rest (ADR 18). */
+/**
+ * `born`: what a row must be when it is written by anybody but an import, which brings a whole hub; functions write the
+ * rest (ADR 18).
+ */
 const own = (table: string, born?: string) =>
   pgPolicy(`${table}_own`, {
     for: "all",
@@ -101,7 +115,8 @@ const own = (table: string, born?: string) =>
       `user_id = (select psn.current_user_id())${born === undefined ? "" : ` and (current_user = 'psn_service' or (${born}))`}`,
     ),
   });
-const acrossUsers = (table: string) => pgPolicy(`${table}_definer`, { for: "all", to: definer, using: sql`true`, withCheck: sql`true` });
+const acrossUsers = (table: string) =>
+  pgPolicy(`${table}_definer`, { for: "all", to: definer, using: sql`true`, withCheck: sql`true` });
 
 export const users = psn.table(
   "users",
@@ -153,7 +168,10 @@ export const accounts = psn.table(
     unique("accounts_id_user").on(t.id, t.userId),
     oneOf("accounts_health", "health", ACCOUNT_HEALTH),
     instants("accounts", "paused_until", "created_at", "updated_at"),
-    sizes("accounts", [...bytesOf("platform", "subject", "handle", "url", "home", "health_reason"), ...storedBytesOf("limits")]),
+    sizes("accounts", [
+      ...bytesOf("platform", "subject", "handle", "url", "home", "health_reason"),
+      ...storedBytesOf("limits"),
+    ]),
     own("accounts"),
     acrossUsers("accounts"),
   ],
@@ -172,7 +190,10 @@ export const oauthTokens = psn.table(
     secret: text("secret"),
     /** When `secret` ends and is forgotten, where it does so by itself. */
     secretUntil: instant("secret_until"),
-    /** Bound into what is sealed: counted up with every new token, so that an older one put back into the row does not open. */
+    /**
+     * Bound into what is sealed: counted up with every new token, so that an older one put back into the row does not
+     * open.
+     */
     version: integer("version").notNull().default(1),
     scopes: text("scopes").array().notNull(),
     expiresAt: instant("expires_at"),
@@ -185,9 +206,11 @@ export const oauthTokens = psn.table(
     updatedAt: updatedAt(),
   },
   (t) => [
-    foreignKey({ name: "oauth_tokens_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete(
-      "cascade",
-    ),
+    foreignKey({
+      name: "oauth_tokens_account",
+      columns: [t.accountId, t.userId],
+      foreignColumns: [accounts.id, accounts.userId],
+    }).onDelete("cascade"),
     instants(
       "oauth_tokens",
       "expires_at",
@@ -237,7 +260,10 @@ export const posts = psn.table(
     userId: userId().references(() => users.id, { onDelete: "cascade" }),
     parts: jsonb("parts").$type<readonly [StoredPart, ...StoredPart[]]>().notNull(),
     /** Other parts for one platform, by platform id. */
-    overrides: jsonb("overrides").$type<Readonly<Record<string, readonly [StoredPart, ...StoredPart[]]>>>().notNull().default({}),
+    overrides: jsonb("overrides")
+      .$type<Readonly<Record<string, readonly [StoredPart, ...StoredPart[]]>>>()
+      .notNull()
+      .default({}),
     title: text("title"),
     language: text("language"),
     visibility: text("visibility").$type<Visibility>(),
@@ -272,7 +298,10 @@ export const media = psn.table(
     height: integer("height"),
     sha256: text("sha256").notNull(),
     alt: text("alt"),
-    /** The file itself, so that a worker on another machine has it too; null while it is in the bucket, and once it is pruned. */
+    /**
+     * The file itself, so that a worker on another machine has it too; null while it is in the bucket, and once it is
+     * pruned.
+     */
     content: bytea("content"),
     /** The file's name in the bucket. */
     objectKey: text("object_key"),
@@ -286,7 +315,11 @@ export const media = psn.table(
     check("media_bytes", sql`bytes >= 0 and octet_length(content) = bytes`),
     instants("media", "created_at"),
     sizes("media", bytesOf("kind", "mime", "sha256", "alt", "object_key", "bucket")),
-    foreignKey({ name: "media_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
+    foreignKey({
+      name: "media_post",
+      columns: [t.postId, t.userId],
+      foreignColumns: [posts.id, posts.userId],
+    }).onDelete("cascade"),
     index("media_post_id").on(t.postId),
     own("media"),
     acrossUsers("media"),
@@ -311,7 +344,9 @@ export const deliveries = psn.table(
     fence: bigint("fence", { mode: "number" }).notNull().default(0),
     leaseUntil: instant("lease_until"),
     worker: text("worker"),
-    /** An error code from the table and what was said, for held, failed and unconfirmed deliveries and while retrying. */
+    /**
+     * An error code from the table and what was said, for held, failed and unconfirmed deliveries and while retrying.
+     */
     code: text("code"),
     message: text("message"),
     /** What to do when it is very late. */
@@ -321,10 +356,16 @@ export const deliveries = psn.table(
     updatedAt: updatedAt(),
   },
   (t) => [
-    foreignKey({ name: "deliveries_post", columns: [t.postId, t.userId], foreignColumns: [posts.id, posts.userId] }).onDelete("cascade"),
-    foreignKey({ name: "deliveries_account", columns: [t.accountId, t.userId], foreignColumns: [accounts.id, accounts.userId] }).onDelete(
-      "cascade",
-    ),
+    foreignKey({
+      name: "deliveries_post",
+      columns: [t.postId, t.userId],
+      foreignColumns: [posts.id, posts.userId],
+    }).onDelete("cascade"),
+    foreignKey({
+      name: "deliveries_account",
+      columns: [t.accountId, t.userId],
+      foreignColumns: [accounts.id, accounts.userId],
+    }).onDelete("cascade"),
     unique("deliveries_id_user").on(t.id, t.userId),
     unique("deliveries_post_account").on(t.postId, t.accountId),
     // What a claim walks: only open deliveries are in these, so that history costs it nothing.
@@ -336,13 +377,15 @@ export const deliveries = psn.table(
     index("deliveries_recent").on(t.userId, t.updatedAt),
     oneOf("deliveries_state", "state", DELIVERY_STATES),
     oneOf("deliveries_late", "late", LATE_POLICIES),
-    // A claim counts `attempt` no further than this, and takes nothing whose fence could not grow: Number.MAX_SAFE_INTEGER.
+    // A claim counts `attempt` no further than this, and takes nothing whose fence could not grow:
+    // Number.MAX_SAFE_INTEGER.
     check("deliveries_numbers", sql`attempt between 0 and 1000000 and fence between 0 and 9007199254740991`),
     instants("deliveries", "due_at", "wake_at", "lease_until", "published_at", "created_at", "updated_at"),
     sizes("deliveries", bytesOf("worker", "code", "message")),
     own(
       "deliveries",
-      "state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker is null and code is null and message is null and published_at is null",
+      "state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker " +
+        "is null and code is null and message is null and published_at is null",
     ),
     acrossUsers("deliveries"),
   ],
@@ -389,7 +432,8 @@ export const deliveryUnits = psn.table(
     ),
     own(
       "delivery_units",
-      "state = 'waiting' and prepared is null and sent_at is null and handle is null and ref_id is null and ref_url is null and ref_revision is null and published_at is null",
+      "state = 'waiting' and prepared is null and sent_at is null and handle is null and ref_id is null and " +
+        "ref_url is null and ref_revision is null and published_at is null",
     ),
     acrossUsers("delivery_units"),
   ],
@@ -452,7 +496,10 @@ export const workers = psn.table(
   {
     name: text("name").primaryKey(),
     version: text("version").notNull(),
-    /** By the name of a setting: where this worker has it from, and a digest that tells it from another value (see `World.settings`). */
+    /**
+     * By the name of a setting: where this worker has it from, and a digest that tells it from another value (see
+     * `World.settings`).
+     */
     settings: jsonb("settings").$type<Readonly<Record<string, string>>>().notNull().default({}),
     startedAt: instant("started_at").notNull().defaultNow(),
     beatAt: instant("beat_at").notNull().defaultNow(),
@@ -464,8 +511,8 @@ export const workers = psn.table(
 );
 
 /**
- * Which life of the hub this database lives: one row. What a copy or a restore brings along of it parts from what the hub's files and
- * the server say (ADR 15).
+ * Which life of the hub this database lives: one row. What a copy or a restore brings along of it parts from what the
+ * hub's files and the server say (ADR 15).
  */
 export const incarnation = psn.table(
   "incarnation",

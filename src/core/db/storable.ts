@@ -1,8 +1,8 @@
 /*
  * What Postgres can keep: no half of a surrogate pair, which is no character in UTF-8, and no NUL, which ends a text
- * (https://www.postgresql.org/docs/18/datatype-character.html and datatype-json.html, 2026-11). Both become U+FFFD. Without this each
- * driver fails in its own way: `pg` writes U+FFFD, Neon's proxy refuses the request, and jsonb refuses the write of whatever a
- * platform has said.
+ * (https://www.postgresql.org/docs/18/datatype-character.html and datatype-json.html, 2026-11). Both become U+FFFD.
+ * Without this each driver fails in its own way: `pg` writes U+FFFD, Neon's proxy refuses the request, and jsonb
+ * refuses the write of whatever a platform has said.
  */
 
 export function storableText(text: string): string {

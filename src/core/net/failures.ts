@@ -2,12 +2,16 @@
  * What a request that got no answer died of, by the codes of Bun's fetch, Node and OpenSSL.
  */
 
-/** The code of the failure of a TLS handshake that was never finished (`fetch.ts`): not a byte of the request can have left. */
+/**
+ * The code of the failure of a TLS handshake that was never finished (`fetch.ts`): not a byte of the request can have
+ * left.
+ */
 export const HANDSHAKE_UNFINISHED = "PSN_HANDSHAKE_UNFINISHED";
 
 /**
- * Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. EPROTO is none of them:
- * Bun (1.4.5) says "the TLS handshake failed" also of a connection that breaks when the server has the whole request.
+ * Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. EPROTO
+ * is none of them: Bun (1.4.5) says "the TLS handshake failed" also of a connection that breaks when the server has the
+ * whole request.
  */
 const NEVER_SENT =
   /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+|PSN_HANDSHAKE_UNFINISHED)$/;
@@ -28,7 +32,10 @@ const CERTIFICATES = "if it is signed by an authority of your own: NODE_EXTRA_CA
 const REASONS: readonly (readonly [RegExp, Why])[] = [
   [
     /^CERT_HAS_EXPIRED$/,
-    { says: "its certificate has expired", hint: "whoever runs that server must renew its certificate; check this machine's clock too" },
+    {
+      says: "its certificate has expired",
+      hint: "whoever runs that server must renew its certificate; check this machine's clock too",
+    },
   ],
   [/^CERT_NOT_YET_VALID$/, { says: "its certificate is not valid yet", hint: "set this machine's clock (ntp)" }],
   [
@@ -43,7 +50,10 @@ const REASONS: readonly (readonly [RegExp, Why])[] = [
   [/^(CERT_\w+|ERR_TLS_\w+)$/, { says: "its certificate was not accepted" }],
   [
     /^(EPROTO|ERR_SSL_\w+|PSN_HANDSHAKE_UNFINISHED)$/,
-    { says: "the TLS handshake failed", hint: "check that this server speaks HTTPS on this port, with HTTP/1.1 and TLS 1.2 or newer" },
+    {
+      says: "the TLS handshake failed",
+      hint: "check that this server speaks HTTPS on this port, with HTTP/1.1 and TLS 1.2 or newer",
+    },
   ],
   [/^(ECONNREFUSED|ConnectionRefused)$/, { says: "nothing listens there" }],
   [/^(ENOTFOUND|EAI_\w+|DNS\w*)$/, { says: "its name does not resolve" }],

@@ -9,10 +9,10 @@ import { ENCODINGS, inflated } from "./inflate.ts";
 export const USER_AGENT = `psn/${version}`;
 
 /**
- * `fetch`, as every request of psn goes out: the only place that calls it. It names psn as the user agent, follows no redirect unless it
- * is told to, since what a request carries is for the address that was named, and decompresses an answer as it is read. A request over a
- * connection of its own (`keepalive: false`) whose TLS handshake is not finished fails with the code HANDSHAKE_UNFINISHED, which proves
- * that nothing of it was sent.
+ * `fetch`, as every request of psn goes out: the only place that calls it. It names psn as the user agent, follows no
+ * redirect unless it is told to, since what a request carries is for the address that was named, and decompresses an
+ * answer as it is read. A request over a connection of its own (`keepalive: false`) whose TLS handshake is not finished
+ * fails with the code HANDSHAKE_UNFINISHED, which proves that nothing of it was sent.
  */
 export const fetchAsPsn: Fetch = async (input, init = {}) => {
   const headers = new Headers(init.headers);
@@ -28,7 +28,10 @@ export const fetchAsPsn: Fetch = async (input, init = {}) => {
   }
 };
 
-/** The same for a library that reads the answer itself: throws for an answer of more than `most` bytes, and for one that is cut off. */
+/**
+ * The same for a library that reads the answer itself: throws for an answer of more than `most` bytes, and for one that
+ * is cut off.
+ */
 export async function fetchBounded(input: string | URL, init: RequestInit, most: number): Promise<Response> {
   const connection = new AbortController();
   const response = await fetchAsPsn(input, {
@@ -47,8 +50,14 @@ export async function fetchBounded(input: string | URL, init: RequestInit, most:
   return new Response(bytes.length === 0 ? null : bytes, { status, statusText, headers });
 }
 
-/** The origin that an answer redirects to, without what could be secret in the rest; undefined where it names no web address. */
-export function redirectsTo({ status, headers }: Pick<Response, "status" | "headers">, asked: string | URL): string | undefined {
+/**
+ * The origin that an answer redirects to, without what could be secret in the rest; undefined where it names no web
+ * address.
+ */
+export function redirectsTo(
+  { status, headers }: Pick<Response, "status" | "headers">,
+  asked: string | URL,
+): string | undefined {
   const to = status >= 300 && status < 400 ? URL.parse(headers.get("location") ?? "", asked) : null;
   return to && /^https?:$/.test(to.protocol) && headers.has("location") ? to.origin : undefined;
 }
@@ -58,7 +67,10 @@ interface Tls {
   readonly checkServerIdentity?: (host: string, certificate: PeerCertificate) => Error | undefined;
 }
 
-/** Bun calls this when the server's certificate has arrived and is trusted, and sends nothing before it has returned (1.4.5, tried). */
+/**
+ * Bun calls this when the server's certificate has arrived and is trusted, and sends nothing before it has returned
+ * (1.4.5, tried).
+ */
 function watchHandshake(init: RequestInit & { readonly tls?: Tls }) {
   let finished = false;
   const tls: Tls = {

@@ -2,8 +2,9 @@ import { Readable, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createUnzip, createZstdDecompress } from "node:zlib";
 
 /*
- * Decompressing answers piece by piece, as they are read. Left to itself Bun (1.4.5) goes on inflating what has arrived when the body was
- * cancelled: forty answers of 1 MB that inflate to 1 GB each took 350 MB and ten seconds though nobody read them.
+ * Decompressing answers piece by piece, as they are read. Left to itself Bun (1.4.5) goes on inflating what has arrived
+ * when the body was cancelled: forty answers of 1 MB that inflate to 1 GB each took 350 MB and ten seconds though
+ * nobody read them.
  */
 
 /** Larger than zlib's own 16 kB, which leaves many small pieces to be collected. */
@@ -20,7 +21,10 @@ const MAKERS: ReadonlyMap<string, () => Transform> = new Map<string, () => Trans
 /** What `inflated` can decompress, for Accept-Encoding. */
 export const ENCODINGS = "gzip, deflate, br, zstd";
 
-/** The answer with its body decompressed while it is read; as it is where it is not compressed, or in a way that psn does not know. */
+/**
+ * The answer with its body decompressed while it is read; as it is where it is not compressed, or in a way that psn
+ * does not know.
+ */
 export function inflated(response: Response): Response {
   const names = (response.headers.get("content-encoding") ?? "")
     .toLowerCase()
@@ -32,7 +36,9 @@ export function inflated(response: Response): Response {
   const headers = new Headers(response.headers);
   for (const name of ["content-encoding", "content-length"]) headers.delete(name);
   // The last that was applied is the first to be taken off.
-  const plain = makers.toReversed().reduce<ReadableStream<Uint8Array>>((raw, make) => (make ? lazily(raw, make) : raw), body);
+  const plain = makers
+    .toReversed()
+    .reduce<ReadableStream<Uint8Array>>((raw, make) => (make ? lazily(raw, make) : raw), body);
   return Object.defineProperty(new Response(plain, { status, statusText, headers }), "url", { value: response.url });
 }
 

@@ -87,8 +87,22 @@ test("Retry-After alone says so on any status; the others count down an allowanc
 });
 
 test("whatever is written, a pause is from nothing to a day", () => {
-  const names = ["retry-after", "retry-after-ms", "ratelimit", "ratelimit-policy", "x-ratelimit-reset", "ratelimit-reset", "date"] as const;
-  const value = fc.oneof(fc.double().map(String), fc.bigInt().map(String), fc.string(), fc.date().map(String), fc.json());
+  const names = [
+    "retry-after",
+    "retry-after-ms",
+    "ratelimit",
+    "ratelimit-policy",
+    "x-ratelimit-reset",
+    "ratelimit-reset",
+    "date",
+  ] as const;
+  const value = fc.oneof(
+    fc.double().map(String),
+    fc.bigInt().map(String),
+    fc.string(),
+    fc.date().map(String),
+    fc.json(),
+  );
   const written = value.map((text) => text.replaceAll(/[^\x20-\x7e]/g, "").trim());
   fc.assert(
     fc.property(fc.dictionary(fc.constantFrom(...names), written), (headers) => {

@@ -13,7 +13,10 @@ export function pauseWithin(ms: number): number {
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(0, ms), MAX_PAUSE_MS);
 }
 
-/** The server's own clock where the answer tells it, in epoch milliseconds: an instant that it names must be compared with that. */
+/**
+ * The server's own clock where the answer tells it, in epoch milliseconds: an instant that it names must be compared
+ * with that.
+ */
 export function serverNow(headers: Headers, now: Date): number {
   const told = Date.parse(headers.get("date") ?? "");
   return Number.isNaN(told) ? now.getTime() : told;
@@ -24,12 +27,13 @@ export function serverNow(headers: Headers, now: Date): number {
  *
  * Where several headers say it, the first that can be read counts:
  * 1. `Retry-After-Ms`: milliseconds (Azure and OpenAI send it beside a rounded Retry-After).
- * 2. `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3); some servers send milliseconds, an instant or ISO 8601. It stands above
- *    `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11, section 7).
- * 3. `RateLimit` of that draft: the longest `t` of the policies with nothing left (`r=0`), else the shortest `t`. A policy with
- *    nothing left and no `t` has its window `w` from `RateLimit-Policy`. The dictionary of its version 07 is read as well.
- * 4. `X-RateLimit-Reset`, `X-Rate-Limit-Reset`, `RateLimit-Reset`, `X-RateLimit-Reset-After`: epoch seconds, epoch milliseconds, ISO 8601,
- *    or seconds from now.
+ * 2. `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3); some servers send milliseconds, an instant or ISO 8601.
+ *    It stands above `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11, section 7).
+ * 3. `RateLimit` of that draft: the longest `t` of the policies with nothing left (`r=0`), else the shortest `t`. A
+ *    policy with nothing left and no `t` has its window `w` from `RateLimit-Policy`. The dictionary of its version 07
+ *    is read as well.
+ * 4. `X-RateLimit-Reset`, `X-Rate-Limit-Reset`, `RateLimit-Reset`, `X-RateLimit-Reset-After`: epoch seconds, epoch
+ *    milliseconds, ISO 8601, or seconds from now.
  * 5. `RateLimit-Policy` alone: its shortest window.
  *
  * What is past or negative is 0, and words are no pause.
@@ -53,7 +57,10 @@ export function retryAfterMs(headers: Headers, now: Date): number | undefined {
 
 const RESETS = ["x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset-after"] as const;
 
-/** Milliseconds until what a header names, a number or an instant; undefined where it names neither. Of several the last counts. */
+/**
+ * Milliseconds until what a header names, a number or an instant; undefined where it names neither. Of several the last
+ * counts.
+ */
 export function untilMs(written: string | null, serverNowMs: number): number | undefined {
   const value = written?.trim() ?? "";
   // A header that was sent twice arrives as one list.
@@ -71,9 +78,10 @@ const EPOCH_MS = 1e12;
 const LARGE = 10_000;
 
 /**
- * A number is decided by its size. From 1e12 on it is an instant in epoch milliseconds, from 1e9 on one in epoch seconds. Below that it
- * counts seconds, as the standard says, unless it is 10,000 or more, not a whole number of hours, and either above a day or a multiple of
- * 1,000: then it counts milliseconds. 30,000 is half a minute; 3,600, 43,200 and 86,400 stay hours and a day.
+ * A number is decided by its size. From 1e12 on it is an instant in epoch milliseconds, from 1e9 on one in epoch
+ * seconds. Below that it counts seconds, as the standard says, unless it is 10,000 or more, not a whole number of
+ * hours, and either above a day or a multiple of 1,000: then it counts milliseconds. 30,000 is half a minute; 3,600,
+ * 43,200 and 86,400 stay hours and a day.
  */
 function untilNumberMs(value: number, serverNowMs: number): number {
   if (value >= EPOCH_MS) return value - serverNowMs;
@@ -114,7 +122,9 @@ function rateLimitMs(headers: Headers): number | undefined {
   return shortest(limits.map(({ seconds }) => seconds)) ?? formerly(written);
 }
 
-/** `limit=100, remaining=0, reset=30` (draft-ietf-httpapi-ratelimit-headers-07), which express-rate-limit still sends. */
+/**
+ * `limit=100, remaining=0, reset=30` (draft-ietf-httpapi-ratelimit-headers-07), which express-rate-limit still sends.
+ */
 function formerly(written: string): number | undefined {
   const reset = numberOf(read(() => parseDictionary(written))?.get("reset")?.[0]);
   return reset === undefined ? undefined : reset * 1000;
@@ -130,8 +140,13 @@ function windowsOf(written: string | null): ReadonlyMap<string, number> {
   );
 }
 
-/** The items of a structured list by their names; "malformed RateLimit header fields MUST be ignored" (the draft, section 7). */
-function itemsOf(written: string): readonly { readonly name: string; readonly parameters: ReadonlyMap<string, unknown> }[] {
+/**
+ * The items of a structured list by their names; "malformed RateLimit header fields MUST be ignored" (the draft,
+ * section 7).
+ */
+function itemsOf(
+  written: string,
+): readonly { readonly name: string; readonly parameters: ReadonlyMap<string, unknown> }[] {
   return (read(() => parseList(written)) ?? []).map(([name, parameters]) => ({ name: String(name), parameters }));
 }
 

@@ -1,12 +1,33 @@
 /*
- * What a server says in words, and what of it may be kept: a message is stored and printed, and neither a secret nor a post's text may
- * be in it.
+ * What a server says in words, and what of it may be kept: a message is stored and printed, and neither a secret nor a
+ * post's text may be in it.
  */
 
-/** Where servers put words, the particular before the general (RFC 6749, RFC 9457, XRPC, Mastodon, X, LinkedIn, Graph). */
-const WORDS = ["error", "error_description", "error_message", "message", "msg", "detail", "description", "reason", "title"] as const;
+/**
+ * Where servers put words, the particular before the general (RFC 6749, RFC 9457, XRPC, Mastodon, X, LinkedIn, Graph).
+ */
+const WORDS = [
+  "error",
+  "error_description",
+  "error_message",
+  "message",
+  "msg",
+  "detail",
+  "description",
+  "reason",
+  "title",
+] as const;
 /** What holds several failures, or the true one. */
-const INSIDE = ["errors", "error", "errorDetails", "inputErrors", "details", "issues", "zod_error", "invalid-params"] as const;
+const INSIDE = [
+  "errors",
+  "error",
+  "errorDetails",
+  "inputErrors",
+  "details",
+  "issues",
+  "zod_error",
+  "invalid-params",
+] as const;
 const DEEPEST = 4;
 /** Most words of one answer that are looked at. */
 const MOST_WORDS = 20;
@@ -15,7 +36,9 @@ const MOST_WORDS = 20;
 export function wordsOf(body: unknown): readonly string[] {
   const words: string[] = [];
   collect(body, DEEPEST, words);
-  return [...new Set(words.map((word) => word.replaceAll(/\s+/g, " ").trim()))].filter((word) => word !== "").slice(0, MOST_WORDS);
+  return [...new Set(words.map((word) => word.replaceAll(/\s+/g, " ").trim()))]
+    .filter((word) => word !== "")
+    .slice(0, MOST_WORDS);
 }
 
 function collect(body: unknown, depth: number, into: string[]): void {
@@ -59,7 +82,8 @@ export function withoutAuthored(words: string, authored: readonly string[]): str
   }
   for (const text of texts)
     if (text.length >= WHOLE_CHARS && text.length < REPEAT_CHARS)
-      for (let at = words.indexOf(text); at >= 0; at = words.indexOf(text, at + 1)) hide.fill(true, at, at + text.length);
+      for (let at = words.indexOf(text); at >= 0; at = words.indexOf(text, at + 1))
+        hide.fill(true, at, at + text.length);
   let left = "";
   for (let at = 0; at < words.length; at += 1)
     if (!hide[at]) left += words[at];
@@ -68,8 +92,8 @@ export function withoutAuthored(words: string, authored: readonly string[]): str
 }
 
 /**
- * What an author may have written in a request's body, JSON or a form: its values, and never its keys. A value of one ASCII word is a
- * protocol's own (a type, an id, an instant), unless it is an address or stands where texts stand.
+ * What an author may have written in a request's body, JSON or a form: its values, and never its keys. A value of one
+ * ASCII word is a protocol's own (a type, an id, an instant), unless it is an address or stands where texts stand.
  */
 export function authoredIn(sent: string): readonly string[] {
   if (sent === "") return [];

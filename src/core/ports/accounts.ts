@@ -62,14 +62,20 @@ export interface Accounts {
     account: { readonly id: string; readonly platform: string; readonly profile: Profile },
     credentials: SealedCredentials,
   ): Promise<void>;
-  /** Forgets the credentials, keeps the history, cancels what is still to come and makes unconfirmed what waits for an answer. */
+  /**
+   * Forgets the credentials, keeps the history, cancels what is still to come and makes unconfirmed what waits for an
+   * answer.
+   */
   disconnect(userId: string, accountId: string): Promise<Disconnected>;
   credentials(userId: string, accountId: string): Promise<StoredCredentials | undefined>;
-  /** Takes the right to refresh for `leaseMs`, if nobody has it (`taken`) and the last exchange was long enough ago (else `resting`). */
+  /**
+   * Takes the right to refresh for `leaseMs`, if nobody has it (`taken`) and the last exchange was long enough ago
+   * (else `resting`).
+   */
   leaseRefresh(userId: string, accountId: string, leaseMs: number): Promise<"mine" | "taken" | "resting">;
   /**
-   * Stores refreshed credentials in place of `previous`, gives the lease back, and lets nobody refresh again for `restMs`; false when
-   * they were replaced meanwhile.
+   * Stores refreshed credentials in place of `previous`, gives the lease back, and lets nobody refresh again for
+   * `restMs`; false when they were replaced meanwhile.
    */
   refreshed(
     userId: string,

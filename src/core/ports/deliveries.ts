@@ -59,8 +59,9 @@ export interface LoadedDelivery {
 }
 
 /**
- * Whether notifications arrive. pooled: LISTEN was accepted and none arrives, as behind a pooler in transaction mode. elsewhere:
- * the address for LISTEN leads to another database. served: another process has the embedded database, and hears them instead.
+ * Whether notifications arrive. pooled: LISTEN was accepted and none arrives, as behind a pooler in transaction mode.
+ * elsewhere: the address for LISTEN leads to another database. served: another process has the embedded database, and
+ * hears them instead.
  */
 export type Hearing = "heard" | "pooled" | "elsewhere" | "served";
 
@@ -85,12 +86,15 @@ export interface Deliveries {
     readonly leaseMs: number;
     readonly concurrency: Concurrency;
     readonly only?: readonly string[];
-    /** What this process is acting on already: never claimed again, though a clock that stepped says that its lease is over. */
+    /**
+     * What this process is acting on already: never claimed again, though a clock that stepped says that its lease is
+     * over.
+     */
     readonly busy?: readonly string[];
   }): Promise<readonly Claim[]>;
   /**
-   * Claims this delivery, if it needs a worker now, and loads it, in one round trip. `worker` is a name that no other attempt
-   * ever has: asked again under it the answer is the same claim. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
+   * Claims this delivery, if it needs a worker now, and loads it, in one round trip. `worker` is a name that no other
+   * attempt ever has: asked again under it the answer is the same claim. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
    */
   claimOne(request: {
     readonly worker: string;
@@ -100,8 +104,8 @@ export interface Deliveries {
     readonly deliveryId: string;
   }): Promise<ClaimedOne>;
   /**
-   * The same for whichever delivery of this account is due longest, is scheduled and holds no media; no claim where there is none, or
-   * where somebody else took it in this instant.
+   * The same for whichever delivery of this account is due longest, is scheduled and holds no media; no claim where
+   * there is none, or where somebody else took it in this instant.
    */
   claimNext(request: {
     readonly worker: string;
@@ -111,8 +115,8 @@ export interface Deliveries {
     readonly accountId: string;
   }): Promise<ClaimedOne>;
   /**
-   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks, where there is
-   * nothing. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
+   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks,
+   * where there is nothing. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
    */
   wakeUps(request: {
     readonly worker: string;

@@ -20,7 +20,10 @@ export interface Sealed {
   ofKey(userId: string, keyId: string, most: number, after?: SealedRow): Promise<readonly SealedRow[]>;
   /** Rows that hold a value of none of these keys. */
   ofOthers(userId: string, keyIds: readonly string[], most: number): Promise<readonly SealedRow[]>;
-  /** Puts these values in place of the row's own; false when they are other ones by now, or their token is being exchanged. */
+  /**
+   * Puts these values in place of the row's own; false when they are other ones by now, or their token is being
+   * exchanged.
+   */
   reseal(userId: string, row: SealedRow, values: SealedRow["values"]): Promise<boolean>;
   /** How many values each key id has sealed. */
   count(userId: string): Promise<Readonly<Record<string, number>>>;
@@ -50,8 +53,9 @@ export interface HubRows {
   /** Number of migrations. */
   readonly schema: number;
   /**
-   * Hands over every row of these users as of one instant. `moving` also holds, in the same transaction, everything that has not
-   * gone out, from before the rows are read until `take` is done. Throws STATE_CONFLICT while something is on its way.
+   * Hands over every row of these users as of one instant. `moving` also holds, in the same transaction, everything
+   * that has not gone out, from before the rows are read until `take` is done. Throws STATE_CONFLICT while something is
+   * on its way.
    */
   read<T>(users: readonly string[], moving: boolean, take: (rows: AsyncIterable<HubRow>) => Promise<T>): Promise<T>;
   /** Inserts them; `finish` is the last thing before they count. Answers how many. */

@@ -10,7 +10,10 @@ export interface Incarnations {
   look(): Promise<Sight>;
   /** The first incarnation, if there is none; or the next one, in place of this. Returns the one that holds. */
   become(id: string, instead?: string): Promise<string>;
-  /** Holds everything that is still to come, over all users; answers how many. `first` becomes the incarnation where there is none. */
+  /**
+   * Holds everything that is still to come, over all users; answers how many. `first` becomes the incarnation where
+   * there is none.
+   */
   part(why: Parting, first: string): Promise<number>;
 }
 
@@ -36,8 +39,15 @@ export interface Recovered {
 }
 
 export interface Recovery {
-  /** Ids of this user's deliveries that another life of the hub may have published, or may publish; the earliest due first. */
+  /**
+   * Ids of this user's deliveries that another life of the hub may have published, or may publish; the earliest due
+   * first.
+   */
   open(userId: string): Promise<readonly string[]>;
   /** False when it was changed since it was loaded. */
-  settle(userId: string, delivery: { readonly id: string; readonly fence: number }, recovered: Recovered): Promise<boolean>;
+  settle(
+    userId: string,
+    delivery: { readonly id: string; readonly fence: number },
+    recovered: Recovered,
+  ): Promise<boolean>;
 }

@@ -19,7 +19,10 @@ export interface WakeUp {
   readonly at: Date;
 }
 
-/** Wakes somebody up from outside, where no worker listens to the database. Losing a wake-up is harmless: the watchdog looks too. */
+/**
+ * Wakes somebody up from outside, where no worker listens to the database. Losing a wake-up is harmless: the watchdog
+ * looks too.
+ */
 export interface Queue {
   /** What it is called in messages. */
   readonly name: string;
@@ -41,8 +44,9 @@ export interface Bucket {
   /** The service has checked the bytes, or they were read back. An aborted one may be there all the same. */
   put(key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void>;
   /**
-   * Undefined when it is not there, asked twice. Throws MEDIA_GONE when the bucket has other bytes under that name, by its own word, and
-   * VENDOR_REFUSED when what comes is not what was put there, and nobody knows why, going by its SHA-256 in hex. `most`: its size in bytes.
+   * Undefined when it is not there, asked twice. Throws MEDIA_GONE when the bucket has other bytes under that name, by
+   * its own word, and VENDOR_REFUSED when what comes is not what was put there, and nobody knows why, going by its
+   * SHA-256 in hex. `most`: its size in bytes.
    */
   get(key: string, sha256: string, most?: number): Promise<Uint8Array | undefined>;
   /** An address under which anybody can fetch it for so many seconds, at most a week. */
@@ -67,9 +71,15 @@ export interface Place {
   readonly column: string;
   readonly rowId: string;
   readonly userId: string;
-  /** Which values of the row these are, from 1: every new token counts it up, so that an older value of the row does not open. */
+  /**
+   * Which values of the row these are, from 1: every new token counts it up, so that an older value of the row does not
+   * open.
+   */
   readonly version: number;
-  /** What the value may be used for. Of a token: its account's platform, subject and home. Of an app's key: the key's name. */
+  /**
+   * What the value may be used for. Of a token: its account's platform, subject and home. Of an app's key: the key's
+   * name.
+   */
   readonly audience: readonly string[];
 }
 
@@ -81,7 +91,10 @@ export interface Vault {
 
 /** The keys of the user's own apps at the platforms. */
 export interface Apps {
-  /** By the names an adapter gives; undefined when there is no id. From the environment and keys.env, else from the hub. Throws VAULT_…, DB_…. */
+  /**
+   * By the names an adapter gives; undefined when there is no id. From the environment and keys.env, else from the hub.
+   * Throws VAULT_…, DB_….
+   */
   find(userId: string, names: AppGuide["keys"]): Promise<OAuthApp | undefined>;
 }
 

@@ -61,11 +61,19 @@ export interface DeliverySummary {
   readonly handle: string;
   readonly state: DeliveryState;
   readonly dueAt: Date;
-  /** While it is scheduled or pending: the earliest instant at which somebody can act, after any pause of its account. */
+  /**
+   * While it is scheduled or pending: the earliest instant at which somebody can act, after any pause of its account.
+   */
   readonly wakeAt: Date;
-  /** Until somebody can act, in milliseconds, by the database's clock: until then, or until a missing answer is asked for again. */
+  /**
+   * Until somebody can act, in milliseconds, by the database's clock: until then, or until a missing answer is asked
+   * for again.
+   */
   readonly aheadMs: number;
-  /** When the next attempt or look is planned; past where no worker ran then. Null while a worker is at work, and where none is planned. */
+  /**
+   * When the next attempt or look is planned; past where no worker ran then. Null while a worker is at work, and where
+   * none is planned.
+   */
   readonly nextAt: Date | null;
   /** A worker holds it, and may be sending. */
   readonly atWork: boolean;
@@ -100,7 +108,9 @@ export interface DeliveryDetail extends DeliverySummary {
 export type DeliveryFilter = "open" | "all";
 
 export interface Posts {
-  /** Post, media, deliveries and units at once. False when the idempotency key is taken, and then nothing is written. */
+  /**
+   * Post, media, deliveries and units at once. False when the idempotency key is taken, and then nothing is written.
+   */
   schedule(
     userId: string,
     post: NewPost,
@@ -117,7 +127,13 @@ export interface Posts {
   resolveId(userId: string, id: string): Promise<readonly { readonly id: string; readonly postId: string }[]>;
   /** Each returns the ids it changed; the others were not in one of these states any more. */
   cancel(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
-  move(userId: string, deliveryIds: readonly string[], dueAt: Date, wallTime: string, timeZone: string): Promise<readonly string[]>;
+  move(
+    userId: string,
+    deliveryIds: readonly string[],
+    dueAt: Date,
+    wallTime: string,
+    timeZone: string,
+  ): Promise<readonly string[]>;
   retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
   resolve(userId: string, deliveryId: string, verdict: { readonly live: Ref } | "not-live"): Promise<boolean>;
   /** Where a media file is; undefined once it is pruned. */

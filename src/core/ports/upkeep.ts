@@ -48,7 +48,9 @@ export interface SpentMedia {
 }
 
 export interface Durability {
-  /** Settings of the server, without which a power cut loses commits or damages the database. On Neon neither matters. */
+  /**
+   * Settings of the server, without which a power cut loses commits or damages the database. On Neon neither matters.
+   */
   readonly fsync: boolean;
   readonly fullPageWrites: boolean;
   /** Standbys of the server, none of which a commit waits for. 0 where a commit waits for one. */

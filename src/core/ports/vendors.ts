@@ -1,8 +1,8 @@
 /*
- * What provisioning needs from the vendors' management APIs: Neon's and Trigger.dev's. Implemented in provision/.
- * Every verb throws VENDOR_AUTH for a key that is not accepted, VENDOR_QUOTA for what the plan does not allow, VENDOR_UNREACHABLE
- * when nothing answers, VENDOR_REFUSED with the vendor's own reason for any other refusal, VENDOR_CHANGED for an answer psn does
- * not understand.
+ * What provisioning needs from the vendors' management APIs: Neon's and Trigger.dev's. Implemented in provision/. Every
+ * verb throws VENDOR_AUTH for a key that is not accepted, VENDOR_QUOTA for what the plan does not allow,
+ * VENDOR_UNREACHABLE when nothing answers, VENDOR_REFUSED with the vendor's own reason for any other refusal,
+ * VENDOR_CHANGED for an answer psn does not understand.
  */
 
 export interface Organization {
@@ -30,7 +30,10 @@ export interface Neon {
     readonly region: string | undefined;
     readonly organizationId: string | undefined;
   }): Promise<NeonProject>;
-  /** The direct (not pooled) address of the default branch by the role that owns the database; without a name the first database. */
+  /**
+   * The direct (not pooled) address of the default branch by the role that owns the database; without a name the first
+   * database.
+   */
   ownerUrl(projectId: string, database: string | undefined): Promise<string>;
   /** A project that is gone already is no error. */
   remove(projectId: string): Promise<void>;
@@ -60,13 +63,16 @@ export interface TriggerDev {
   /** Names that are not there are no error. */
   removeVariables(ref: string, names: readonly string[]): Promise<void>;
   /**
-   * Deletes the project; one that is gone already is no error. A server that cannot delete a project pauses its production instead:
-   * `paused`. Where it can do neither, the project stays as it is: `left`.
+   * Deletes the project; one that is gone already is no error. A server that cannot delete a project pauses its
+   * production instead: `paused`. Where it can do neither, the project stays as it is: `left`.
    */
   remove(ref: string): Promise<"removed" | "paused" | "left">;
   /** Whether production takes no runs at the moment. */
   isPaused(ref: string): Promise<boolean>;
-  /** Variables of the environment whose secret key this is, as its tasks get them: the server's own too, and secrets with their values. */
+  /**
+   * Variables of the environment whose secret key this is, as its tasks get them: the server's own too, and secrets
+   * with their values.
+   */
   workerVariables(ref: string, secretKey: string): Promise<ReadonlyMap<string, string>>;
   /** The newest run of a task in the environment whose secret key this is; the list may be seconds behind. */
   lastRun(task: string, secretKey: string): Promise<TriggerRun | undefined>;

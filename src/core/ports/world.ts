@@ -38,13 +38,16 @@ export interface World extends Faults {
   /** Absent where all media are in the database. Throws CONFIG_INVALID while the settings name half a bucket. */
   readonly bucket?: Bucket | undefined;
   /**
-   * What the names of this hub's objects begin with, behind their user's folder: a hub that was imported from another has its users, and
-   * may have its bucket. Absent: nothing.
+   * What the names of this hub's objects begin with, behind their user's folder: a hub that was imported from another
+   * has its users, and may have its bucket. Absent: nothing.
    */
   readonly objectMark?: string;
   /** The same of the objects that it put there under earlier keys. Absent: none. */
   readonly formerMarks?: readonly string[];
-  /** Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the bucket. */
+  /**
+   * Most bytes of a media file that a row may hold, where the way to the database sets a limit; larger ones need the
+   * bucket.
+   */
   readonly rowHolds?: number;
   readonly fetch: Fetch;
   /** Id of the user whose hub this is. Absent in the tasks, where no platform needs the user's own machine. */
@@ -54,8 +57,9 @@ export interface World extends Faults {
   /** Tells the user one line, outside of psn. Absent where the hub has no address for that. May throw anything. */
   readonly notify?: ((line: string) => Promise<void>) | undefined;
   /**
-   * What this process goes by now, also what it read only when it started, by the name of a setting: `file` or `shell`, where it is from, and a digest that tells it from another
-   * value. Absent in a task, whose settings come with its deployment.
+   * What this process goes by now, also what it read only when it started, by the name of a setting: `file` or `shell`,
+   * where it is from, and a digest that tells it from another value. Absent in a task, whose settings come with its
+   * deployment.
    */
   readonly settings?: () => Readonly<Record<string, string>>;
   /** The wall clock, which may be wrong and may step. */

@@ -19,11 +19,17 @@ export interface FormField {
   readonly fallback?: string;
   /** What a connected account has in this field: whoever reconnects it is not asked for it again. */
   readonly known?: (profile: Profile, hub?: HubPlace) => string;
-  /** Throws INPUT_INVALID or INPUT_REQUIRED for a value that can never be right: a person who typed it is asked for this field again. */
+  /**
+   * Throws INPUT_INVALID or INPUT_REQUIRED for a value that can never be right: a person who typed it is asked for this
+   * field again.
+   */
   readonly check?: (value: string) => void;
   /** A secret that psn can make itself: with `--<name>-new` it does, and nobody is asked. */
   readonly make?: () => string;
-  /** A secret that an account which is connected again keeps where none is given; `connect` is then given an empty string. */
+  /**
+   * A secret that an account which is connected again keeps where none is given; `connect` is then given an empty
+   * string.
+   */
   readonly keeps?: true;
 }
 
@@ -33,7 +39,9 @@ export interface FormAuth {
   readonly fields: readonly FormField[];
 }
 
-/** Consent in a browser: OAuth 2.0 (RFC 6749) by authorisation code, with PKCE (RFC 7636) where the platform knows it. */
+/**
+ * Consent in a browser: OAuth 2.0 (RFC 6749) by authorisation code, with PKCE (RFC 7636) where the platform knows it.
+ */
 export interface OAuthAuth {
   readonly kind: "oauth";
   /** What must be known before the browser opens: Mastodon's server. */
@@ -52,7 +60,10 @@ export interface AppGuide {
   readonly keys: { readonly id: string; readonly secret?: string };
   /** Some apps there have no secret. */
   readonly secretOptional?: true;
-  /** The platform refuses `http://127.0.0.1`: the person enters an address of their own and pastes what the browser shows. */
+  /**
+   * The platform refuses `http://127.0.0.1`: the person enters an address of their own and pastes what the browser
+   * shows.
+   */
   readonly pasteOnly?: true;
 }
 
@@ -79,7 +90,10 @@ export interface AuthorizeRequest {
 export interface Authorization {
   /** Where the browser goes. */
   readonly url: string;
-  /** What comes back with the browser in place of the state that was asked for, where the platform's own library makes one. */
+  /**
+   * What comes back with the browser in place of the state that was asked for, where the platform's own library makes
+   * one.
+   */
   readonly state?: string;
   /** What `exchange` must know beside the answer; kept in memory only. */
   readonly keep?: Json;
@@ -99,7 +113,10 @@ export interface Credentials {
   /** What a request is signed or authorised with; empty where a platform needs none. */
   readonly access: string;
   readonly refresh?: string;
-  /** What can begin or end a session beside the tokens: an app password, the client psn was registered as. The adapter's own form. */
+  /**
+   * What can begin or end a session beside the tokens: an app password, the client psn was registered as. The adapter's
+   * own form.
+   */
   readonly secret?: string;
   /** When `secret` ends and is forgotten; absent: with the rest. */
   readonly secretUntil?: Date;
@@ -133,8 +150,13 @@ export interface Connection {
   readonly publicKey?: string;
 }
 
-/** What psn has of the account with this subject, where it was connected before. Without credentials where none of it opens any more. */
-export type Known = (subject: string) => Promise<{ readonly profile: Profile; readonly credentials?: Credentials } | undefined>;
+/**
+ * What psn has of the account with this subject, where it was connected before. Without credentials where none of it
+ * opens any more.
+ */
+export type Known = (
+  subject: string,
+) => Promise<{ readonly profile: Profile; readonly credentials?: Credentials } | undefined>;
 
 /** What a person enters to connect by a form; nothing where the platform has none. */
 export function formFields({ auth }: { readonly auth: readonly Auth[] }): readonly FormField[] {

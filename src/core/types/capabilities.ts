@@ -35,9 +35,15 @@ export interface Limits {
   readonly documents?: MediaRule;
   /** Longest alt text in graphemes; false where the platform has none. */
   readonly altText: number | false;
-  /** How media travel to an account that may choose: by a link into the hub's bucket, or within the request. Absent: by their size. */
+  /**
+   * How media travel to an account that may choose: by a link into the hub's bucket, or within the request. Absent: by
+   * their size.
+   */
   readonly mediaBy?: "link" | "inline";
-  /** Whether the hub has a bucket, and so a link for every file. Not the account's own: laid over its limits when a post is composed. */
+  /**
+   * Whether the hub has a bucket, and so a link for every file. Not the account's own: laid over its limits when a post
+   * is composed.
+   */
   readonly links?: boolean;
 }
 
@@ -47,19 +53,17 @@ export interface Capabilities extends Limits {
   readonly visibilities: readonly Visibility[];
   readonly contentWarning: boolean;
   /**
-   * How a lost answer is settled.
-   * `client-id`: psn chose the id, so sending again is harmless and "already there" is success.
-   * `idempotency-key`: look for the post first, then send again with the same key.
-   * `refused`: the platform refuses the same content a second time and says which post it has, so sending again is harmless.
-   * `lookup`: search, and ask a person when it is not found.
-   * `ask-human`: nothing can be asked.
+   * How a lost answer is settled. `client-id`: psn chose the id, so sending again is harmless and "already there" is
+   * success. `idempotency-key`: look for the post first, then send again with the same key. `refused`: the platform
+   * refuses the same content a second time and says which post it has, so sending again is harmless. `lookup`: search,
+   * and ask a person when it is not found. `ask-human`: nothing can be asked.
    */
   readonly duplicates: "client-id" | "idempotency-key" | "refused" | "lookup" | "ask-human";
   /** Most deliveries in flight for one account. */
   readonly concurrency: number;
   /**
-   * Pauses between the attempts, in milliseconds, where the platform is tried on a schedule of its own; after the last one psn gives up.
-   * Absent: psn's own pauses, for some six hours, or a day after a lost answer.
+   * Pauses between the attempts, in milliseconds, where the platform is tried on a schedule of its own; after the last
+   * one psn gives up. Absent: psn's own pauses, for some six hours, or a day after a lost answer.
    */
   readonly retries?: readonly number[];
   /** The platform fetches media from a public address, which only a hub with a bucket can give. */

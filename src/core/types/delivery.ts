@@ -24,7 +24,10 @@ export interface DeliveryChange {
   };
   /** The unit that is opened for sending by the same write. */
   readonly next: null | { readonly position: number };
-  readonly account: null | { readonly pausedForMs: number } | { readonly health: AccountHealth; readonly reason: string };
+  readonly account:
+    | null
+    | { readonly pausedForMs: number }
+    | { readonly health: AccountHealth; readonly reason: string };
   /** The step that mends what is wrong with the hub (`isHubs`); null where nothing is, or nobody knows one. */
   readonly mends?: string | null;
   /** The attempts are counted anew, and this is the so-manieth; absent where the count goes on. */

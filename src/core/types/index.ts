@@ -40,7 +40,10 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
 /** Nothing of the next unit has been sent: what its user may still cancel or move. */
 export const TO_COME: readonly DeliveryState[] = ["held", "scheduled", "claimed"];
-/** What ended without being published, or waits for its user: `psn retry` takes these and nothing that will go out by itself. */
+/**
+ * What ended without being published, or waits for its user: `psn retry` takes these and nothing that will go out by
+ * itself.
+ */
 export const RETRYABLE: readonly DeliveryState[] = ["held", "failed", "cancelled"];
 /** A unit may be out, and the platform has not said so. */
 export const UNDER_WAY: readonly DeliveryState[] = ["sending", "pending"];
@@ -71,15 +74,15 @@ export const READ_ONCE = [
 ] as const;
 
 /**
- * What becomes of a post whose time passed long ago, and that could not be sent until now: it goes out all the same, its user is asked, or it is
- * dropped.
+ * What becomes of a post whose time passed long ago, and that could not be sent until now: it goes out all the same,
+ * its user is asked, or it is dropped.
  */
 export const LATE_POLICIES = ["publish", "ask", "drop"] as const;
 export type LatePolicy = (typeof LATE_POLICIES)[number];
 
 /**
- * How a database can part from what its hub knew of it. copied: the same rows in another place, whose original may go on.
- * turned back: rows as they were some time ago. unknown: nobody here remembers this database.
+ * How a database can part from what its hub knew of it. copied: the same rows in another place, whose original may go
+ * on. turned back: rows as they were some time ago. unknown: nobody here remembers this database.
  */
 export const PARTINGS = ["copied", "turned back", "unknown"] as const;
 export type Parting = (typeof PARTINGS)[number];

@@ -44,8 +44,9 @@ export interface Session extends Net {
   /** The user's own app at the platform, for `refresh` and `revoke`; absent where there is none. */
   readonly app?: OAuthApp;
   /**
-   * Throws LEASE_LOST where another worker acts on the unit by now. In `publish`, `fetch` asks this before each request that can change
-   * something; an adapter that writes without `fetch` awaits it last before the write. Absent outside `publish`.
+   * Throws LEASE_LOST where another worker acts on the unit by now. In `publish`, `fetch` asks this before each request
+   * that can change something; an adapter that writes without `fetch` awaits it last before the write. Absent outside
+   * `publish`.
    */
   readonly assertHeld?: () => Promise<void>;
 }
@@ -54,7 +55,9 @@ export interface Session extends Net {
 
 /** One thing that is wrong with a post for a platform. */
 export interface Issue {
-  /** `text.too-long`, `text.empty`, `media.too-many`, `media.type`, `media.too-large`, `alt.too-long`, `visibility`, … */
+  /**
+   * `text.too-long`, `text.empty`, `media.too-many`, `media.type`, `media.too-large`, `alt.too-long`, `visibility`, …
+   */
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
@@ -92,7 +95,10 @@ export type Outcome =
   | { readonly status: "published"; readonly ref: Ref }
   | { readonly status: "pending"; readonly handle: Json; readonly checkAfterMs: number };
 
-/** What `prepare` came to. `pending`: the platform still works on what it was given; the engine calls `prepare` again, with the handle. */
+/**
+ * What `prepare` came to. `pending`: the platform still works on what it was given; the engine calls `prepare` again,
+ * with the handle.
+ */
 export type Preparation =
   | { readonly status: "prepared"; readonly prepared: Json }
   | {
@@ -109,7 +115,10 @@ export interface PublishRequest<Body extends Json = Json> {
   readonly prepared: Json;
   /** For `prepare`: the handle it was pending with, kept durably; absent on a first call. */
   readonly handle?: Json;
-  /** This unit's media, in order. In `publish` of an adapter without `prepare` they are in memory, and their links made, already. */
+  /**
+   * This unit's media, in order. In `publish` of an adapter without `prepare` they are in memory, and their links made,
+   * already.
+   */
   readonly media: readonly Media[];
   /** A UUID, stable for this unit across every attempt. */
   readonly key: string;
@@ -118,8 +127,8 @@ export interface PublishRequest<Body extends Json = Json> {
   /** An earlier attempt may have reached the platform: what it refuses as said already may be this very unit. */
   readonly again?: true;
   /**
-   * For `lookup`: nobody knows whether, when and under what key the unit was sent, only that it was not before `at`. It is searched for
-   * by its words, as a person would.
+   * For `lookup`: nobody knows whether, when and under what key the unit was sent, only that it was not before `at`. It
+   * is searched for by its words, as a person would.
    */
   readonly searching?: true;
   /** First unit of the thread and the one before; absent on the first unit. */
@@ -152,7 +161,10 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   /** The page on which a person consents. Present where one way is OAuth. */
   authorize?(request: AuthorizeRequest, net: Net): Promise<Authorization>;
 
-  /** From the browser's answer to a connection. Present where one way is OAuth. Throws AUTH_REVOKED for a code that is refused. */
+  /**
+   * From the browser's answer to a connection. Present where one way is OAuth. Throws AUTH_REVOKED for a code that is
+   * refused.
+   */
   exchange?(request: ExchangeRequest, net: Net): Promise<Connection>;
 
   /** Pure. Those of the credentials' secrets that no second account should have; absent where that cannot be. */
@@ -168,9 +180,9 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   compose(post: Post, limits: Limits): Composed<Body>;
 
   /**
-   * All that must happen before a unit can be sent and shows nothing to anybody: uploads, look-ups.
-   * May run again after a crash. What it made is stored and handed to every attempt of `publish`. Never waits for a platform that
-   * works on something: it is `pending` then, and goes on from `request.handle`.
+   * All that must happen before a unit can be sent and shows nothing to anybody: uploads, look-ups. May run again after
+   * a crash. What it made is stored and handed to every attempt of `publish`. Never waits for a platform that works on
+   * something: it is `pending` then, and goes on from `request.handle`.
    */
   prepare?(request: PublishRequest<Body>, session: Session): Promise<Preparation>;
 
@@ -190,8 +202,8 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   lookup?(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined>;
 
   /**
-   * The account's own post that a person sees at this address. Read-only. Resolves to undefined when none is found there. Absent where
-   * no unit ever answers another.
+   * The account's own post that a person sees at this address. Read-only. Resolves to undefined when none is found
+   * there. Absent where no unit ever answers another.
    */
   locate?(url: string, session: Session): Promise<Ref | undefined>;
 

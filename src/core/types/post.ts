@@ -42,7 +42,10 @@ export interface MediaInfo {
 export interface Media extends MediaInfo {
   /** Opened lazily, so that a retry reads it anew from where it is kept. */
   readonly open: () => Promise<Blob>;
-  /** A public address under which it can be fetched for so many seconds; absent where the hub has no bucket. Throws VENDOR_…. */
+  /**
+   * A public address under which it can be fetched for so many seconds; absent where the hub has no bucket. Throws
+   * VENDOR_….
+   */
   readonly link?: (seconds: number) => Promise<string>;
 }
 

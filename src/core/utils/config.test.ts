@@ -3,7 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { thrown } from "../../../tests/support/thrown.ts";
-import { configPath, configText, getConfig, listConfig, maskValue, replaceConfig, setConfig, unsetConfig } from "./config.ts";
+import {
+  configPath,
+  configText,
+  getConfig,
+  listConfig,
+  maskValue,
+  replaceConfig,
+  setConfig,
+  unsetConfig,
+} from "./config.ts";
 import { isExposed, loadHubEnv, writeEnvFile } from "./env.ts";
 
 const KEY = "ca".repeat(32);
@@ -80,7 +89,10 @@ describe("set and unset", () => {
   test("an unknown name is not written, and can be taken out", () => {
     writeEnvFile(configPath(hub, "hub"), "FOO=1\n");
     expect(thrown(() => setConfig(hub, "FOO", "2"))).toMatchObject({ code: "SETTING_UNKNOWN" });
-    expect(thrown(() => setConfig(hub, "NOPE", "canary"))).toMatchObject({ code: "SETTING_UNKNOWN", hint: "psn config list" });
+    expect(thrown(() => setConfig(hub, "NOPE", "canary"))).toMatchObject({
+      code: "SETTING_UNKNOWN",
+      hint: "psn config list",
+    });
     expect(thrown(() => unsetConfig(hub, "NOPE"))).toMatchObject({ code: "SETTING_UNKNOWN" });
     expect(existsSync(configPath(hub, "keys"))).toBe(false);
     expect(unsetConfig(hub, "FOO")).toBe("hub");
@@ -93,7 +105,10 @@ describe("set and unset", () => {
     ["X_ID", "X_CLIENT_ID"],
     ["psn_late", "PSN_LATE"],
   ])("%s: did you mean %s?", (name, meant) => {
-    expect(thrown(() => setConfig(hub, name, "canary"))).toMatchObject({ code: "SETTING_UNKNOWN", hint: `did you mean ${meant}?` });
+    expect(thrown(() => setConfig(hub, name, "canary"))).toMatchObject({
+      code: "SETTING_UNKNOWN",
+      hint: `did you mean ${meant}?`,
+    });
   });
 
   test("refuse what cannot be right, and write nothing", () => {
@@ -151,11 +166,15 @@ describe("edit", () => {
 
   test("takes no new name that psn does not know, and leaves one that was there", () => {
     writeEnvFile(configPath(hub, "keys"), "OLD_NAME=1\n");
-    expect(thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=1\nX_CLIENT_SECRT=canary\n"))).toMatchObject({
+    expect(
+      thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=1\nX_CLIENT_SECRT=canary\n")),
+    ).toMatchObject({
       code: "SETTING_UNKNOWN",
       hint: "did you mean X_CLIENT_SECRET?",
     });
-    expect(thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "PSN_LATE=ask\n"))).toMatchObject({ code: "SETTING_UNKNOWN" });
+    expect(thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "PSN_LATE=ask\n"))).toMatchObject({
+      code: "SETTING_UNKNOWN",
+    });
     replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=2\nX_CLIENT_ID=me\n");
     expect(read("keys")).toBe("OLD_NAME=2\nX_CLIENT_ID=me\n");
   });

@@ -1,8 +1,26 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { changeEnvFile, checkEnvText, type Environment, hubEnvPath, keysEnvPath, type Origin, readHubEnv, readKeysEnv } from "./env.ts";
+import {
+  changeEnvFile,
+  checkEnvText,
+  type Environment,
+  hubEnvPath,
+  keysEnvPath,
+  type Origin,
+  readHubEnv,
+  readKeysEnv,
+} from "./env.ts";
 import { parseEnvFile, setEnvValue, unsetEnvValue } from "./envfile.ts";
 import { readTextFile } from "./private-file.ts";
-import { APP_KEYS, appKeySetting, HUB_SETTINGS, hubSetting, knownSetting, mayBeSet, nearestName, unknownSetting } from "./settings.ts";
+import {
+  APP_KEYS,
+  appKeySetting,
+  HUB_SETTINGS,
+  hubSetting,
+  knownSetting,
+  mayBeSet,
+  nearestName,
+  unknownSetting,
+} from "./settings.ts";
 
 /*
  * What `psn config list|get|set|edit|path` do to hub.env and keys.env.
@@ -98,7 +116,8 @@ export function setConfig(hubDir: string, name: string, value: string): ConfigFi
 export function unsetConfig(hubDir: string, name: string): ConfigFile {
   const file = fileOf(hubDir, name);
   if (file === undefined && !(hubSetting(name) ?? appKeySetting(name))) throw unknownSetting(name);
-  if (file === undefined) throw new PsnError("NOT_FOUND", `${name} is neither in hub.env nor in keys.env.`, { hint: "psn config list" });
+  if (file === undefined)
+    throw new PsnError("NOT_FOUND", `${name} is neither in hub.env nor in keys.env.`, { hint: "psn config list" });
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => unsetEnvValue(text, name, path));
   return file;
@@ -112,13 +131,14 @@ export function configText(hubDir: string, file: ConfigFile): string {
 /**
  * Puts what came back from the editor in place of what went in.
  *
- * @throws PsnError CONFIG_INVALID when it cannot be used, or the file has been changed meanwhile; SETTING_UNKNOWN for a name that psn
- * does not know and that was not there before. The file stays as it is.
+ * @throws PsnError CONFIG_INVALID when it cannot be used, or the file has been changed meanwhile; SETTING_UNKNOWN for a
+ * name that psn does not know and that was not there before. The file stays as it is.
  */
 export function replaceConfig(hubDir: string, file: ConfigFile, before: string, after: string): void {
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
-    if (text !== before) throw new PsnError("CONFIG_INVALID", `${path} was changed by somebody else while you were editing it.`);
+    if (text !== before)
+      throw new PsnError("CONFIG_INVALID", `${path} was changed by somebody else while you were editing it.`);
     const old = parsedValues(before, path);
     const settings = file === "hub" ? HUB_SETTINGS : APP_KEYS;
     checkEnvText(after, path, old);

@@ -3,7 +3,16 @@ import { PsnError } from "@psn/core/errors.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { thrown } from "../../../tests/support/thrown.ts";
-import { decrypt, encrypt, encryptWithIv, generateKey, IV_BYTES, keyFromBytes, keyFromHex, TAG_BYTES } from "./crypto.ts";
+import {
+  decrypt,
+  encrypt,
+  encryptWithIv,
+  generateKey,
+  IV_BYTES,
+  keyFromBytes,
+  keyFromHex,
+  TAG_BYTES,
+} from "./crypto.ts";
 
 /*
  * McGrew and Viega, "The Galois/Counter Mode of Operation (GCM)", the submission SP 800-38D was made from, appendix B:
@@ -17,7 +26,15 @@ const CIPHERTEXT =
 const zeros = (bytes: number) => "00".repeat(bytes);
 
 const CASES = [
-  { name: "13", key: zeros(32), iv: zeros(12), aad: "", plaintext: "", ciphertext: "", tag: "530f8afbc74536b9a963b4f1c4cb738b" },
+  {
+    name: "13",
+    key: zeros(32),
+    iv: zeros(12),
+    aad: "",
+    plaintext: "",
+    ciphertext: "",
+    tag: "530f8afbc74536b9a963b4f1c4cb738b",
+  },
   {
     name: "14",
     key: zeros(32),
@@ -79,7 +96,9 @@ test("a payload is base64 of iv, tag and ciphertext in this order, as bare node:
   const payload = Buffer.from(encrypt("a secret", keyFromHex(raw), aad), "base64");
   const decipher = createDecipheriv("aes-256-gcm", hex(raw), payload.subarray(0, IV_BYTES));
   decipher.setAAD(aad).setAuthTag(payload.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
-  expect(decipher.update(payload.subarray(IV_BYTES + TAG_BYTES), undefined, "utf8") + decipher.final("utf8")).toBe("a secret");
+  expect(decipher.update(payload.subarray(IV_BYTES + TAG_BYTES), undefined, "utf8") + decipher.final("utf8")).toBe(
+    "a secret",
+  );
 });
 
 test("whatever is encrypted comes back, and under no other key or aad", () => {
@@ -101,7 +120,8 @@ test("every changed bit of the payload's text is seen, also where base64 would f
     const payload = encrypt(plaintext, key, aad);
     for (let at = 0; at < payload.length; at++) {
       for (let bit = 0; bit < 8; bit++) {
-        const changed = payload.slice(0, at) + String.fromCharCode(payload.charCodeAt(at) ^ (1 << bit)) + payload.slice(at + 1);
+        const changed =
+          payload.slice(0, at) + String.fromCharCode(payload.charCodeAt(at) ^ (1 << bit)) + payload.slice(at + 1);
         expect(thrown(() => decrypt(changed, key, aad)).code).toBe("VAULT_TAMPERED");
       }
     }

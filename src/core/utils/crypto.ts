@@ -1,11 +1,18 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes, randomFillSync } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  randomFillSync,
+} from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 
 /*
  * AES-256-GCM (NIST SP 800-38D) by node:crypto, and nothing about storage. A payload is base64(iv ‖ tag ‖ ciphertext).
  *
- * The iv is random. SP 800-38D, section 8.3, allows 2^32 random ivs under one key; the vault uses one key per user, who will
- * not store four thousand million tokens.
+ * The iv is random. SP 800-38D, section 8.3, allows 2^32 random ivs under one key; the vault uses one key per user, who
+ * will not store four thousand million tokens.
  */
 
 const CIPHER = "aes-256-gcm";
@@ -32,7 +39,8 @@ export function generateKey(): string {
 
 /** A key from its 32 bytes. */
 export function keyFromBytes(bytes: Uint8Array): Key {
-  if (bytes.length !== KEY_BYTES) throw new PsnError("VAULT_LOCKED", `An encryption key is ${KEY_BYTES} bytes long, not ${bytes.length}.`);
+  if (bytes.length !== KEY_BYTES)
+    throw new PsnError("VAULT_LOCKED", `An encryption key is ${KEY_BYTES} bytes long, not ${bytes.length}.`);
   return { secret: createSecretKey(bytes) };
 }
 
@@ -44,9 +52,15 @@ export function keyFromBytes(bytes: Uint8Array): Key {
 export function keyFromHex(hex: string): Key {
   const text = hex.trim();
   if (!/^[0-9a-f]{64}$/i.test(text)) {
-    throw new PsnError("VAULT_LOCKED", `HUB_ENCRYPTION_KEY must be 64 hex characters (0-9, a-f); ${whatIsWrong(text)}.`, {
-      hint: "put the hub's own key back into config/hub.env, from your backup or the machine that has it; a new key opens nothing that is sealed already",
-    });
+    throw new PsnError(
+      "VAULT_LOCKED",
+      `HUB_ENCRYPTION_KEY must be 64 hex characters (0-9, a-f); ${whatIsWrong(text)}.`,
+      {
+        hint:
+          "put the hub's own key back into config/hub.env, from your backup or the machine that has it; a new key " +
+          "opens nothing that is sealed already",
+      },
+    );
   }
   return keyFromBytes(Buffer.from(text, "hex"));
 }
@@ -71,8 +85,8 @@ function freshIv(): Uint8Array {
 }
 
 /**
- * The payload of a plaintext under a new random iv. A string is taken as UTF-8; one that is not well-formed loses its lone
- * surrogates, so the caller refuses it first.
+ * The payload of a plaintext under a new random iv. A string is taken as UTF-8; one that is not well-formed loses its
+ * lone surrogates, so the caller refuses it first.
  *
  * @param aad what the payload is bound to: it is not stored, and decrypting wants the same again.
  */
@@ -81,8 +95,8 @@ export function encrypt(plaintext: Uint8Array | string, key: Key, aad: Uint8Arra
 }
 
 /**
- * As `encrypt`, with the iv given: for test vectors alone. The same iv twice under one key gives both plaintexts away and lets
- * anybody forge (SP 800-38D, appendix A).
+ * As `encrypt`, with the iv given: for test vectors alone. The same iv twice under one key gives both plaintexts away
+ * and lets anybody forge (SP 800-38D, appendix A).
  */
 export function encryptWithIv(plaintext: Uint8Array | string, key: Key, aad: Uint8Array, iv: Uint8Array): string {
   const cipher = createCipheriv(CIPHER, key.secret, iv, OPTIONS);

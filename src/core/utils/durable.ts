@@ -2,8 +2,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs"
 import { dirname, join, resolve } from "node:path";
 
 /*
- * What must survive a power cut is synced twice: the file, and the folder that holds its name. A rename without a sync of the
- * folder can be undone by the cut, and so can a new folder without a sync of its parent (man 2 fsync).
+ * What must survive a power cut is synced twice: the file, and the folder that holds its name. A rename without a sync
+ * of the folder can be undone by the cut, and so can a new folder without a sync of its parent (man 2 fsync).
  */
 
 /** Makes the folder and the parents it lacks. Their names are on the disk when this returns. Throws as `mkdirSync`. */
@@ -18,15 +18,17 @@ export function makeFolder(folder: string, mode: number): void {
 }
 
 /**
- * Writes a folder's list of names to the disk, where the system can: Windows cannot open a folder, some file systems cannot sync
- * one, and one that may be written need not be readable. Postgres leaves it at that too (fsync_fname_ext in fd.c of 18).
+ * Writes a folder's list of names to the disk, where the system can: Windows cannot open a folder, some file systems
+ * cannot sync one, and one that may be written need not be readable. Postgres leaves it at that too (fsync_fname_ext in
+ * fd.c of 18).
  */
 export function syncFolder(folder: string): void {
   if (process.platform === "win32") return;
   try {
     syncPath(folder, "r");
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EINVAL"))) throw error;
+    if (!(error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EINVAL")))
+      throw error;
   }
 }
 

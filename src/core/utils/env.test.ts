@@ -56,7 +56,10 @@ describe("hub.env", () => {
   });
 
   test("names psn does not know are kept, with the one that was probably meant", () => {
-    writeEnvFile(hubEnvPath(hub), "DATABSE_URL=a\ndatabase_url=b\nHUB_ENCRYPTION_KEY_NEW=c\nPSN_USERS=d\nFOO=e\n__proto__=f\n");
+    writeEnvFile(
+      hubEnvPath(hub),
+      "DATABSE_URL=a\ndatabase_url=b\nHUB_ENCRYPTION_KEY_NEW=c\nPSN_USERS=d\nFOO=e\n__proto__=f\n",
+    );
     const { unknown } = loadHubEnv(hub, {});
     expect(unknown.map(({ name, value, suggestion }) => [name, value, suggestion])).toEqual([
       ["DATABSE_URL", "a", "DATABASE_URL"],
@@ -169,7 +172,12 @@ describe("keys.env", () => {
   test("any name, the environment above it", () => {
     const path = keysEnvPath(hub);
     writeEnvFile(path, "X_CLIENT_ID=file\nX_CLIENT_SECRET=file\nMY_OWN=file\nEMPTY=\n");
-    const env = loadKeysEnv(hub, { X_CLIENT_SECRET: "environment", MY_OWN: "environment", THREADS_APP_ID: "environment", HOME: "/" });
+    const env = loadKeysEnv(hub, {
+      X_CLIENT_SECRET: "environment",
+      MY_OWN: "environment",
+      THREADS_APP_ID: "environment",
+      HOME: "/",
+    });
     expect(Object.fromEntries(env.keys)).toEqual({
       X_CLIENT_ID: { value: "file", origin: { file: path, line: 1 } },
       X_CLIENT_SECRET: { value: "environment", origin: "environment" },
@@ -231,7 +239,15 @@ describe("the environment", () => {
       columns: undefined,
     });
     expect(
-      terminalEnv({ NO_COLOR: "1", FORCE_COLOR: "0", CI: "true", TERM: "dumb", EDITOR: "vi", VISUAL: "code -w", COLUMNS: "120" }),
+      terminalEnv({
+        NO_COLOR: "1",
+        FORCE_COLOR: "0",
+        CI: "true",
+        TERM: "dumb",
+        EDITOR: "vi",
+        VISUAL: "code -w",
+        COLUMNS: "120",
+      }),
     ).toEqual({
       noColor: true,
       forceColor: false,
@@ -240,7 +256,11 @@ describe("the environment", () => {
       editor: "code -w",
       columns: 120,
     });
-    expect(terminalEnv({ CI: "false", FORCE_COLOR: "3", COLUMNS: "0" })).toMatchObject({ ci: false, forceColor: true, columns: undefined });
+    expect(terminalEnv({ CI: "false", FORCE_COLOR: "3", COLUMNS: "0" })).toMatchObject({
+      ci: false,
+      forceColor: true,
+      columns: undefined,
+    });
     expect(typeof terminalEnv().ci).toBe("boolean");
   });
 

@@ -29,8 +29,8 @@ export {
 } from "./settings.ts";
 
 /*
- * The only reader of the environment and of config/*.env. The environment stands above the files, so that a task on another
- * machine needs no files at all. An empty value counts as none, in both.
+ * The only reader of the environment and of config/*.env. The environment stands above the files, so that a task on
+ * another machine needs no files at all. An empty value counts as none, in both.
  */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,8 +80,9 @@ export function keysEnvPath(hubDir: string): string {
 }
 
 /**
- * The hub folder: `PSN_HUB` if it is set, else the nearest folder from `start` upward that has a config/hub.env. One that another user
- * has put there is passed by, and `onForeign` is told why: whoever may write to a folder above must not choose where posts go.
+ * The hub folder: `PSN_HUB` if it is set, else the nearest folder from `start` upward that has a config/hub.env. One
+ * that another user has put there is passed by, and `onForeign` is told why: whoever may write to a folder above must
+ * not choose where posts go.
  */
 export function findHub(
   start: string,
@@ -124,12 +125,16 @@ export function loadHubEnv(hubDir: string | undefined, environment: Environment 
   return env;
 }
 
-/** As `loadHubEnv`, but tells every problem and what could be read in spite of it: for `psn config list` and `psn doctor`. */
+/**
+ * As `loadHubEnv`, but tells every problem and what could be read in spite of it: for `psn config list` and `psn
+ * doctor`.
+ */
 export function readHubEnv(
   hubDir: string | undefined,
   environment: Environment = process.env,
 ): { readonly env: HubEnv; readonly problems: readonly PsnError[] } {
-  const { values, problems } = hubDir === undefined ? { values: NOTHING, problems: [] } : readValues(hubEnvPath(hubDir));
+  const { values, problems } =
+    hubDir === undefined ? { values: NOTHING, problems: [] } : readValues(hubEnvPath(hubDir));
   if (hubDir !== undefined) problems.unshift(...notOurs(hubDir));
   if (hubDir !== undefined && values === undefined) problems.push(missing(hubEnvPath(hubDir)));
   const settings: Partial<Record<HubSettingName, EnvValue>> = {};
@@ -164,7 +169,8 @@ export function readKeysEnv(
   hubDir: string | undefined,
   environment: Environment = process.env,
 ): { readonly env: KeysEnv; readonly problems: readonly PsnError[] } {
-  const { values, problems } = hubDir === undefined ? { values: NOTHING, problems: [] } : readValues(keysEnvPath(hubDir));
+  const { values, problems } =
+    hubDir === undefined ? { values: NOTHING, problems: [] } : readValues(keysEnvPath(hubDir));
   const keys = new Map(values);
   for (const name of [...APP_KEYS.map((setting) => setting.name), ...keys.keys()]) {
     const above = fromEnvironment(environment, name);
@@ -183,7 +189,8 @@ export function checkEnvText(text: string, path: string, before?: ReadonlyMap<st
   for (const [name, { value, origin }] of valuesOf(parseEnvFile(text, path))) {
     const setting = hubSetting(name);
     const isNew = before !== undefined && before.get(name) !== value;
-    if (setting !== undefined && !(isNew ? mayBeSet(setting, value) : setting.isValid(value))) throw invalid(setting, origin);
+    if (setting !== undefined && !(isNew ? mayBeSet(setting, value) : setting.isValid(value)))
+      throw invalid(setting, origin);
   }
 }
 
@@ -224,8 +231,8 @@ export function terminalEnv(environment: Environment = process.env): TerminalEnv
 }
 
 /**
- * Where psn remembers across hubs what a restore of one must not turn back (https://specifications.freedesktop.org/basedir-spec/,
- * XDG_STATE_HOME); undefined where this user has no home.
+ * Where psn remembers across hubs what a restore of one must not turn back
+ * (https://specifications.freedesktop.org/basedir-spec/, XDG_STATE_HOME); undefined where this user has no home.
  */
 export function stateFolder(environment: Environment = process.env): string | undefined {
   const base = said(environment, "XDG_STATE_HOME") ?? said(environment, "LOCALAPPDATA");
@@ -241,7 +248,9 @@ export function neonApiKey(environment: Environment = process.env): string | und
 
 /** Whether requests of this process go by a proxy, which resolves names itself. */
 export function hasProxy(environment: Environment = process.env): boolean {
-  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some((name) => said(environment, name) !== undefined);
+  return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].some(
+    (name) => said(environment, name) !== undefined,
+  );
 }
 
 /** The IANA zone of this machine, UTC where it has none. */
@@ -254,14 +263,19 @@ export function systemTimeZone(): string {
 export function childEnvironment(environment: Environment = process.env): Record<string, string> {
   const own = Object.entries(environment).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && entry[0] !== "NEON_API_KEY" && !(hubSetting(entry[0]) ?? appKeySetting(entry[0]))?.secret,
+      entry[1] !== undefined &&
+      entry[0] !== "NEON_API_KEY" &&
+      !(hubSetting(entry[0]) ?? appKeySetting(entry[0]))?.secret,
   );
   return Object.fromEntries(own);
 }
 
 const NOTHING: ReadonlyMap<string, EnvValue> = new Map();
 
-function readValues(path: string): { readonly values: ReadonlyMap<string, EnvValue> | undefined; readonly problems: PsnError[] } {
+function readValues(path: string): {
+  readonly values: ReadonlyMap<string, EnvValue> | undefined;
+  readonly problems: PsnError[];
+} {
   try {
     const text = readTextFile(path);
     if (text === undefined) return { values: undefined, problems: [] };
@@ -279,7 +293,10 @@ function notOurs(hubDir: string): readonly PsnError[] {
   return problem === undefined ? [] : [problem];
 }
 
-/** One value for each name. @throws PsnError CONFIG_INVALID for a name that comes twice: nobody could tell which one is meant. */
+/**
+ * One value for each name. @throws PsnError CONFIG_INVALID for a name that comes twice: nobody could tell which one is
+ * meant.
+ */
 function valuesOf(entries: readonly EnvEntry[]): ReadonlyMap<string, EnvValue> {
   const values = new Map<string, EnvValue>();
   const lines = new Map<string, number>();
@@ -297,7 +314,9 @@ function valuesOf(entries: readonly EnvEntry[]): ReadonlyMap<string, EnvValue> {
 }
 
 function differing(environment: Environment, values: ReadonlyMap<string, EnvValue> = NOTHING): readonly string[] {
-  return [...values].flatMap(([name, { value }]) => ([undefined, value].includes(said(environment, name)) ? [] : [name]));
+  return [...values].flatMap(([name, { value }]) =>
+    [undefined, value].includes(said(environment, name)) ? [] : [name],
+  );
 }
 
 function fromEnvironment(environment: Environment, name: string): EnvValue | undefined {
@@ -322,20 +341,28 @@ function missing(path: string): PsnError {
 }
 
 function exposed(path: string): PsnError {
-  return new PsnError("CONFIG_EXPOSED", `${path} holds secrets, and other people on this machine may read or change it.`, {
-    hint: `chmod 600 ${quoted(path)}`,
-  });
+  return new PsnError(
+    "CONFIG_EXPOSED",
+    `${path} holds secrets, and other people on this machine may read or change it.`,
+    {
+      hint: `chmod 600 ${quoted(path)}`,
+    },
+  );
 }
 
 /** Names the setting and where it stands; the value may be a secret. */
 function invalid(setting: Setting, origin: Origin): PsnError {
   const where = typeof origin === "string" ? `in the ${origin}` : `${origin.file}:${origin.line}`;
   const isHubKey = setting.name.startsWith("HUB_ENCRYPTION_KEY");
-  return new PsnError(isHubKey ? "VAULT_LOCKED" : "CONFIG_INVALID", `${setting.name} (${where}) must be ${setting.form}.`, {
-    hint: isHubKey
-      ? "put the hub's own key back, from your backup or the machine that has it"
-      : origin === "environment"
-        ? `unset ${setting.name}`
-        : `psn config set ${setting.name}`,
-  });
+  return new PsnError(
+    isHubKey ? "VAULT_LOCKED" : "CONFIG_INVALID",
+    `${setting.name} (${where}) must be ${setting.form}.`,
+    {
+      hint: isHubKey
+        ? "put the hub's own key back, from your backup or the machine that has it"
+        : origin === "environment"
+          ? `unset ${setting.name}`
+          : `psn config set ${setting.name}`,
+    },
+  );
 }

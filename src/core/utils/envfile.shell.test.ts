@@ -59,7 +59,10 @@ function inShell(shell: string, text: string, names: readonly string[]): readonl
   const file = join(folder, "hub.env");
   writeFileSync(file, text);
   const script = `set -a; . "$1"; shift; for name in "$@"; do eval "printf '%s\\0' \\"\\$$name\\""; done`;
-  const printed = execFileSync(shell, ["-c", script, shell, file, ...names], { encoding: "utf8", env: { PATH: process.env["PATH"] } });
+  const printed = execFileSync(shell, ["-c", script, shell, file, ...names], {
+    encoding: "utf8",
+    env: { PATH: process.env["PATH"] },
+  });
   return printed.split("\0").slice(0, -1);
 }
 
@@ -81,7 +84,10 @@ describe.each(["bash", "dash"])("what psn writes, sourced by %s", (shell) => {
   test("any value", () => {
     // No file can hold a half of a character, and no environment a NUL.
     const value = fc
-      .oneof(fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom(..."\n\r\t'\"`$\\!# a~*{}"), maxLength: 8 }))
+      .oneof(
+        fc.string({ unit: "binary" }),
+        fc.string({ unit: fc.constantFrom(..."\n\r\t'\"`$\\!# a~*{}"), maxLength: 8 }),
+      )
       .map((text) => text.toWellFormed().replaceAll("\0", ""));
     fc.assert(
       fc.property(fc.array(value, { minLength: 50, maxLength: 50 }), (values) => {

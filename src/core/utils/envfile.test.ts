@@ -61,7 +61,8 @@ describe("reading", () => {
   });
 
   test("a file of comments and empty lines holds nothing", () => {
-    for (const text of ["", "\n\n", "\uFEFF", "# A=1", "   \t", "# a\r\n\t# b"]) expect(parseEnvFile(text, FILE)).toEqual([]);
+    for (const text of ["", "\n\n", "\uFEFF", "# A=1", "   \t", "# a\r\n\t# b"])
+      expect(parseEnvFile(text, FILE)).toEqual([]);
   });
 
   test.each([
@@ -139,7 +140,8 @@ describe("changing", () => {
   });
 
   test("refuses a name that cannot be read again, and a text that cannot be read", () => {
-    for (const name of ["", "a b", "1A", "A=B", "A\nB", "#A"]) expect(thrown(() => setEnvValue("", name, "x")).code).toBe("INPUT_INVALID");
+    for (const name of ["", "a b", "1A", "A=B", "A\nB", "#A"])
+      expect(thrown(() => setEnvValue("", name, "x")).code).toBe("INPUT_INVALID");
     expect(thrown(() => setEnvValue("canary", "A", "x")).code).toBe("CONFIG_INVALID");
     expect(thrown(() => unsetEnvValue("canary", "A")).code).toBe("CONFIG_INVALID");
   });
@@ -151,12 +153,20 @@ describe("laws", () => {
   const value = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.array(fc.integer({ min: 0, max: 0xffff })).map((units) => String.fromCharCode(...units)),
-    fc.array(fc.constantFrom(..."\"'`#$\\=\n\r\t n ", "\r\n", "\uFEFF", "\u2028", "a"), { maxLength: 12 }).map((parts) => parts.join("")),
+    fc
+      .array(fc.constantFrom(..."\"'`#$\\=\n\r\t n ", "\r\n", "\uFEFF", "\u2028", "a"), { maxLength: 12 })
+      .map((parts) => parts.join("")),
   );
   const line = fc.oneof(
     fc.constantFrom("", "   ", "# a comment", "\t# B=offered", "#C=", "# it's \"open"),
     fc.tuple(name, value).map(([key, content]) => setEnvValue("", key, content).trimEnd()),
-    fc.constantFrom("export A = 'x\n# not a comment\ny' # a comment", "B=`x`# y", "C= # empty", '_x1="a\r\nb"', "__proto__=1 #"),
+    fc.constantFrom(
+      "export A = 'x\n# not a comment\ny' # a comment",
+      "B=`x`# y",
+      "C= # empty",
+      '_x1="a\r\nb"',
+      "__proto__=1 #",
+    ),
   );
   const file = fc
     .tuple(fc.constantFrom("", "\uFEFF"), fc.array(line, { maxLength: 8 }), fc.constantFrom("\n", "\r\n"), fc.boolean())

@@ -3,12 +3,14 @@ import { PsnError } from "@psn/core/errors.ts";
 /*
  * The text of a `.env` file: read, and changed without losing what its owner wrote around the values. Pure.
  *
- * The rules are those dotenv and the shell agree on: `NAME=value`, `export` before it, spaces around `=`, whole-line and inline
- * comments, three kinds of quotes that may span lines, no expansion of `$NAME`. Where they differ, psn keeps what is in the
- * value: `#` begins a comment only after a space or a tab, as in a shell, so that a password with a `#` in it is not cut.
+ * The rules are those dotenv and the shell agree on: `NAME=value`, `export` before it, spaces around `=`, whole-line
+ * and inline comments, three kinds of quotes that may span lines, no expansion of `$NAME`. Where they differ, psn keeps
+ * what is in the value: `#` begins a comment only after a space or a tab, as in a shell, so that a password with a `#`
+ * in it is not cut.
  *
- * What psn writes into a file whose lines end in a line feed alone means the same to a shell that sources it. Within quotes a carriage
- * return belongs to the value where the line behind the closing quote ends in a line feed alone; elsewhere it is a line break of the file.
+ * What psn writes into a file whose lines end in a line feed alone means the same to a shell that sources it. Within
+ * quotes a carriage return belongs to the value where the line behind the closing quote ends in a line feed alone;
+ * elsewhere it is a line break of the file.
  */
 
 export interface EnvEntry {
@@ -59,8 +61,9 @@ export function parseEnvFile(text: string, file: string): EnvEntry[] {
 }
 
 /**
- * The text with this value, in place of the old one and with everything else as it was, comments and order included. A new name
- * goes below its commented-out line if there is one, else to the end. Earlier entries of the same name go, since they have no effect.
+ * The text with this value, in place of the old one and with everything else as it was, comments and order included. A
+ * new name goes below its commented-out line if there is one, else to the end. Earlier entries of the same name go,
+ * since they have no effect.
  *
  * @throws PsnError INPUT_INVALID when the name cannot be one, CONFIG_INVALID when the text cannot be read.
  */
@@ -72,13 +75,24 @@ export function setEnvValue(text: string, name: string, value: string, file = "t
   const mine = statements.filter((statement) => statement.name === name);
   const effective = mine.at(-1);
   if (effective === undefined)
-    return insert(text, offered.get(name) ?? text.length, statements.at(-1), common, (end) => `${name}=${written(value, end)}`);
+    return insert(
+      text,
+      offered.get(name) ?? text.length,
+      statements.at(-1),
+      common,
+      (end) => `${name}=${written(value, end)}`,
+    );
   const gap = text.charAt(effective.valueEnd) === "#" ? " " : "";
   const eol = endOfLine(text, effective.valueEnd);
   const lineBreak = text.slice(eol.at, eol.next);
   // How a value is read depends on the line break behind it.
   const added = lineBreak === "" && CONTROL.test(value) ? common : "";
-  const changed = text.slice(0, effective.valueStart) + written(value, lineBreak || added) + gap + text.slice(effective.valueEnd) + added;
+  const changed =
+    text.slice(0, effective.valueStart) +
+    written(value, lineBreak || added) +
+    gap +
+    text.slice(effective.valueEnd) +
+    added;
   return cut(changed, mine.slice(0, -1));
 }
 
@@ -98,7 +112,13 @@ function cut(text: string, statements: readonly Statement[]): string {
   return statements.toReversed().reduce((rest, { start, end }) => rest.slice(0, start) + rest.slice(end), text);
 }
 
-function insert(text: string, at: number, last: Statement | undefined, lineBreak: string, line: (lineBreak: string) => string): string {
+function insert(
+  text: string,
+  at: number,
+  last: Statement | undefined,
+  lineBreak: string,
+  line: (lineBreak: string) => string,
+): string {
   const before = text.slice(0, at);
   const open = before !== "" && before !== "\uFEFF" && !/[\r\n]$/.test(before);
   // The carriage returns of an unfinished last line were read as line breaks, and still are.
@@ -107,8 +127,8 @@ function insert(text: string, at: number, last: Statement | undefined, lineBreak
 }
 
 /**
- * A value as it must stand in the file. Single quotes keep everything as it is, here and in a shell. Where lines end in a carriage
- * return it is escaped, which only psn reads back: a shell cannot source such a file.
+ * A value as it must stand in the file. Single quotes keep everything as it is, here and in a shell. Where lines end in
+ * a carriage return it is escaped, which only psn reads back: a shell cannot source such a file.
  */
 function written(value: string, lineBreak: string): string {
   if (PLAIN.test(value)) return value;
@@ -166,7 +186,9 @@ function readStatement(text: string, start: number, file: string, line: number):
   const close = closingQuote(text, valueStart + 1, quote);
   if (close === -1) {
     const hint = `close it with ${quote}, or put the whole value into another kind of quotes if the ${quote} belongs to it`;
-    throw new PsnError("CONFIG_INVALID", `${file}:${line}: the value of ${name} begins with ${quote} and never ends.`, { hint });
+    throw new PsnError("CONFIG_INVALID", `${file}:${line}: the value of ${name} begins with ${quote} and never ends.`, {
+      hint,
+    });
   }
   const eol = endOfLine(text, close + 1);
   if (!/^[ \t]*(?:#.*)?$/.test(text.slice(close + 1, eol.at))) {
@@ -175,7 +197,8 @@ function readStatement(text: string, start: number, file: string, line: number):
   }
   const raw = text.slice(valueStart + 1, close);
   const inner = text.slice(eol.at, eol.next) === "\n" ? raw : raw.replace(/\r\n?/g, "\n");
-  const value = quote === '"' ? inner.replace(/\\([nrt\\"$`])/g, (_, letter: string) => ESCAPES[letter] ?? letter) : inner;
+  const value =
+    quote === '"' ? inner.replace(/\\([nrt\\"$`])/g, (_, letter: string) => ESCAPES[letter] ?? letter) : inner;
   return { name, value, file, line, start, end: eol.next, valueStart, valueEnd: close + 1 };
 }
 

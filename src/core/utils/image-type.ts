@@ -22,8 +22,8 @@ function isAvif(bytes: Uint8Array): boolean {
 }
 
 /**
- * True for HEIC and HEIF, as telephones save photographs: by the brands of ISO/IEC 23008-12, annex B, of which none is AVIF's. `mif1` and
- * `msf1` stand for any coding of the picture.
+ * True for HEIC and HEIF, as telephones save photographs: by the brands of ISO/IEC 23008-12, annex B, of which none is
+ * AVIF's. `mif1` and `msf1` stand for any coding of the picture.
  */
 export function isHeic(bytes: Uint8Array): boolean {
   return /^ftyp(he[iv][cmsx]|mif[12]|msf1)/.test(text(bytes, 4, 12)) && imageTypeOf(bytes) === undefined;
@@ -58,7 +58,8 @@ function hasJpegEnd(bytes: Uint8Array): boolean {
   while (at + 4 <= bytes.length && bytes[at] === 0xff) {
     const marker = bytes[at + 1] ?? 0;
     if (marker === 0xff) at += 1;
-    else if (marker === 0xda) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).lastIndexOf(Buffer.of(0xff, 0xd9)) > at;
+    else if (marker === 0xda)
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).lastIndexOf(Buffer.of(0xff, 0xd9)) > at;
     else at += 2 + view(bytes).getUint16(at + 2);
   }
   return false;
@@ -75,7 +76,10 @@ function hasPngEnd(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Box after box up to the very end (ISO/IEC 14496-12, 4.2): size 0 reaches to the end, size 1 has its real one behind the name. */
+/**
+ * Box after box up to the very end (ISO/IEC 14496-12, 4.2): size 0 reaches to the end, size 1 has its real one behind
+ * the name.
+ */
 export function hasWholeBoxes(bytes: Uint8Array): boolean {
   let at = 0;
   while (at + 8 <= bytes.length) {

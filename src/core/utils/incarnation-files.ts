@@ -8,8 +8,9 @@ import { takeLock } from "./lock.ts";
 import { readTextFile, realTarget, unwritable, writeEnvFile } from "./private-file.ts";
 
 /*
- * The notes a hub keeps beside its database (ADR 15): config/incarnation.json says which incarnation it is and in which folder an
- * embedded database lies; config/incarnation.seen and a file outside of the hub say how far that database has come.
+ * The notes a hub keeps beside its database (ADR 15): config/incarnation.json says which incarnation it is and in which
+ * folder an embedded database lies; config/incarnation.seen and a file outside of the hub say how far that database has
+ * come.
  */
 
 const Place = z.object({ inode: z.string(), born: z.string() });
@@ -124,7 +125,10 @@ export function incarnationPath(hub: string): string {
   return join(hub, "config", "incarnation.json");
 }
 
-/** Takes away all notes and locks of a hub, here and outside of it, but what its original has noted. hub.env and keys.env stay. */
+/**
+ * Takes away all notes and locks of a hub, here and outside of it, but what its original has noted. hub.env and
+ * keys.env stay.
+ */
 export function removeNotes(hub: string, environment?: Environment): void {
   const config = dirname(incarnationPath(hub));
   const idIn = (folder: string) => parsed(Note, () => readTextFile(incarnationPath(folder)))?.id;
@@ -134,7 +138,8 @@ export function removeNotes(hub: string, environment?: Environment): void {
     const file = join(outside, `${id}.json`);
     const owner = parsed(Seen, () => readFileSync(file, "utf8"))?.hub;
     // A copy has the id of its original, which still needs the note.
-    if (owner === undefined || realTarget(owner) === realTarget(hub) || idIn(owner) !== id) rmSync(file, { force: true });
+    if (owner === undefined || realTarget(owner) === realTarget(hub) || idIn(owner) !== id)
+      rmSync(file, { force: true });
   }
   for (const name of ["incarnation.json", "incarnation.seen", ".incarnation.lock", ".rotate.lock"])
     rmSync(join(config, name), { force: true });
@@ -148,7 +153,10 @@ function lockOf(path: string): (() => void) | undefined {
   }
 }
 
-/** A folder keeps these where it is moved to on its file system; a copy has others. A file system that tells no birth says 0. */
+/**
+ * A folder keeps these where it is moved to on its file system; a copy has others. A file system that tells no birth
+ * says 0.
+ */
 function placeOf(folder: string): z.output<typeof Place> {
   const { ino, birthtimeNs, ctimeNs } = statSync(folder, { bigint: true });
   // Where there is none, some give the time of the last change in its place.

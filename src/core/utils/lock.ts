@@ -3,8 +3,9 @@ import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * An exclusive lock on a file, or undefined when another process has it. The lock is the kernel's (SQLite's fcntl lock),
- * so it ends with its process however that ends: no stale lock, no process id to guess about. It needs no room on the disk.
+ * An exclusive lock on a file, or undefined when another process has it. The lock is the kernel's (SQLite's fcntl
+ * lock), so it ends with its process however that ends: no stale lock, no process id to guess about. It needs no room
+ * on the disk.
  *
  * @throws what SQLite and the file system throw where the file cannot be made or written.
  */

@@ -45,21 +45,37 @@ const refused = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message), hint: expect.stringMatching(/./) });
 
 describe("what it is", () => {
-  test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])("%s, whatever its name says", async (mime) => {
-    const bytes = (await files())[mime] ?? new Uint8Array();
-    const [width, height] = { "image/gif": [1, 1], "image/avif": [2, 2] }[mime] ?? [30, 20];
-    const sha256 = createHash("sha256").update(bytes).digest("hex");
-    expect(await readMedia(await kept(bytes, "holiday.txt"))).toEqual({ bytes, kind: "image", mime, width, height, sha256, taken: [] });
-  });
+  test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])(
+    "%s, whatever its name says",
+    async (mime) => {
+      const bytes = (await files())[mime] ?? new Uint8Array();
+      const [width, height] = { "image/gif": [1, 1], "image/avif": [2, 2] }[mime] ?? [30, 20];
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
+      expect(await readMedia(await kept(bytes, "holiday.txt"))).toEqual({
+        bytes,
+        kind: "image",
+        mime,
+        width,
+        height,
+        sha256,
+        taken: [],
+      });
+    },
+  );
 
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])("a photograph with EXIF orientation %i is as wide as it is shown", async (orientation) => {
-    const { width, height } = await readMedia(await kept(turned(await sized().jpeg().bytes(), orientation)));
-    expect([width, height]).toEqual(orientation < 5 ? [30, 20] : [20, 30]);
-  });
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "a photograph with EXIF orientation %i is as wide as it is shown",
+    async (orientation) => {
+      const { width, height } = await readMedia(await kept(turned(await sized().jpeg().bytes(), orientation)));
+      expect([width, height]).toEqual(orientation < 5 ? [30, 20] : [20, 30]);
+    },
+  );
 
   test("what a camera writes behind the picture does not matter", async () => {
     const jpeg = await sized().jpeg().bytes();
-    expect(await readMedia(await kept(Uint8Array.of(...jpeg, ...Buffer.from("depth map"))))).toMatchObject({ width: 30 });
+    expect(await readMedia(await kept(Uint8Array.of(...jpeg, ...Buffer.from("depth map"))))).toMatchObject({
+      width: 30,
+    });
   });
 });
 
@@ -77,7 +93,10 @@ describe("what it tells", () => {
   });
 
   test("stays where its author means it", async () => {
-    expect(await readMedia(await kept(await photo()), { keepMetadata: true })).toMatchObject({ taken: [], bytes: await photo() });
+    expect(await readMedia(await kept(await photo()), { keepMetadata: true })).toMatchObject({
+      taken: [],
+      bytes: await photo(),
+    });
   });
 
   test("cannot be seen in a file built otherwise: that is refused, and goes out as it is by --keep-metadata alone", async () => {
@@ -95,15 +114,20 @@ describe("what it tells", () => {
 
 describe("what is refused", () => {
   test("no file, a folder, a path through a file, no permission", async () => {
-    await expect(readMedia(join(folder, "none.png"))).rejects.toThrow(refused("FILE_UNREADABLE", /none\.png does not exist/));
-    await expect(readMedia(join(await kept(GIF, "a.gif"), "b.gif"))).rejects.toThrow(refused("FILE_UNREADABLE", /does not exist/));
+    await expect(readMedia(join(folder, "none.png"))).rejects.toThrow(
+      refused("FILE_UNREADABLE", /none\.png does not exist/),
+    );
+    await expect(readMedia(join(await kept(GIF, "a.gif"), "b.gif"))).rejects.toThrow(
+      refused("FILE_UNREADABLE", /does not exist/),
+    );
     await mkdir(join(folder, "album"));
     await expect(readMedia(join(folder, "album"))).rejects.toThrow(refused("FILE_UNREADABLE", /is a folder/));
     await expect(readMedia("/dev/null")).rejects.toThrow(refused("FILE_UNREADABLE", /is not a file/));
     const locked = await kept(GIF, "locked.gif");
     await chmod(locked, 0o000);
     // The superuser may read everything.
-    if (process.getuid?.() !== 0) await expect(readMedia(locked)).rejects.toThrow(refused("FILE_UNREADABLE", /may not be read/));
+    if (process.getuid?.() !== 0)
+      await expect(readMedia(locked)).rejects.toThrow(refused("FILE_UNREADABLE", /may not be read/));
   });
 
   test("empty, too large, something else", async () => {
@@ -134,17 +158,21 @@ describe("what is refused", () => {
     },
   );
 
-  test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])("%s cut off anywhere", async (mime) => {
-    const bytes = (await files())[mime] ?? new Uint8Array();
-    const lengths = fc.sample(fc.integer({ min: 1, max: bytes.length - 1 }), 40);
-    for (const length of bytes.length < 400
-      ? Array.from({ length: bytes.length - 1 }, (_, i) => i + 1)
-      : [3, 8, 12, 20, bytes.length - 1, ...lengths]) {
-      await expect(readMedia(await kept(bytes.slice(0, length))), `${length} of ${bytes.length} bytes`).rejects.toThrow(
-        refused("MEDIA_INVALID", /is not an image|cut off or damaged/),
-      );
-    }
-  });
+  test.each(["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"])(
+    "%s cut off anywhere",
+    async (mime) => {
+      const bytes = (await files())[mime] ?? new Uint8Array();
+      const lengths = fc.sample(fc.integer({ min: 1, max: bytes.length - 1 }), 40);
+      for (const length of bytes.length < 400
+        ? Array.from({ length: bytes.length - 1 }, (_, i) => i + 1)
+        : [3, 8, 12, 20, bytes.length - 1, ...lengths]) {
+        await expect(
+          readMedia(await kept(bytes.slice(0, length))),
+          `${length} of ${bytes.length} bytes`,
+        ).rejects.toThrow(refused("MEDIA_INVALID", /is not an image|cut off or damaged/));
+      }
+    },
+  );
 
   test("a PNG in which any bit was turned over", async () => {
     const png = await sized().png().bytes();
@@ -161,7 +189,9 @@ describe("what is refused", () => {
     // A block of ten bytes, all of them the sign of the end.
     const gif = Uint8Array.of(...GIF.slice(0, -4), 10, ...new Uint8Array(10).fill(0x3b), 0, 0x3b);
     expect(await readMedia(await kept(gif))).toMatchObject({ mime: "image/gif", width: 1 });
-    await expect(readMedia(await kept(gif.slice(0, -4)))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
+    await expect(readMedia(await kept(gif.slice(0, -4)))).rejects.toThrow(
+      refused("MEDIA_INVALID", /cut off or damaged/),
+    );
     // No picture between the header and the end.
     await expect(readMedia(await kept(Uint8Array.of(...GIF.slice(0, 19), 0x3b)))).rejects.toThrow(
       refused("MEDIA_INVALID", /cut off or damaged/),
@@ -170,7 +200,9 @@ describe("what is refused", () => {
 
   test("an AVIF that was cut between its boxes", async () => {
     const end = Buffer.from(AVIF).indexOf("mdat") - 4;
-    await expect(readMedia(await kept(AVIF.slice(0, end)))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
+    await expect(readMedia(await kept(AVIF.slice(0, end)))).rejects.toThrow(
+      refused("MEDIA_INVALID", /cut off or damaged/),
+    );
     const empty = Uint8Array.of(...AVIF.slice(0, end), 0, 0, 0, 8, ...Buffer.from("mdat"));
     await expect(readMedia(await kept(empty))).rejects.toThrow(refused("MEDIA_INVALID", /cut off or damaged/));
   });

@@ -12,9 +12,9 @@ import { looksLikeVideo, readVideo } from "./video.ts";
 
 const MB = 1024 * 1024;
 /**
- * A file is read whole and kept with its post. As much as the platforms here take at most: an image anywhere, a document at LinkedIn
- * (https://learn.microsoft.com/linkedin/marketing/community-management/shares/documents-api, 2026-11), a video at X
- * (https://docs.x.com/x-api/media/quickstart/best-practices, 2026-11).
+ * A file is read whole and kept with its post. As much as the platforms here take at most: an image anywhere, a
+ * document at LinkedIn (https://learn.microsoft.com/linkedin/marketing/community-management/shares/documents-api,
+ * 2026-11), a video at X (https://docs.x.com/x-api/media/quickstart/best-practices, 2026-11).
  */
 const MOST_BYTES: Readonly<Record<MediaKind, number>> = { image: 20 * MB, document: 100 * MB, video: 512 * MB };
 
@@ -41,11 +41,13 @@ export interface ReadOptions {
 }
 
 /**
- * Reads an image, a video or a PDF, finds out what it is by its bytes, not by its name, and takes out what tells where, by whom and with
- * which camera it was made. This is the one place where it happens: whatever is stored, uploaded, linked or written to a folder is this.
+ * Reads an image, a video or a PDF, finds out what it is by its bytes, not by its name, and takes out what tells where,
+ * by whom and with which camera it was made. This is the one place where it happens: whatever is stored, uploaded,
+ * linked or written to a folder is this.
  *
- * @throws PsnError FILE_UNREADABLE when there is no such file or it may not be read; MEDIA_INVALID when it is empty, too large, cut off,
- * damaged, none of JPEG, PNG, GIF, WebP, AVIF, MP4, QuickTime, WebM and PDF, or one of which psn does not see what it tells.
+ * @throws PsnError FILE_UNREADABLE when there is no such file or it may not be read; MEDIA_INVALID when it is empty,
+ * too large, cut off, damaged, none of JPEG, PNG, GIF, WebP, AVIF, MP4, QuickTime, WebM and PDF, or one of which psn
+ * does not see what it tells.
  */
 export async function readMedia(path: string, { keepMetadata = false }: ReadOptions = {}): Promise<MediaFile> {
   const bytes = await readAll(path);
@@ -57,13 +59,20 @@ export async function readMedia(path: string, { keepMetadata = false }: ReadOpti
       `make the ${found.kind} smaller`,
     );
   const clean = keepMetadata ? { bytes, taken: [] } : await cleaned(path, bytes, found);
-  return { bytes: clean.bytes, ...found, sha256: createHash("sha256").update(clean.bytes).digest("hex"), taken: clean.taken };
+  return {
+    bytes: clean.bytes,
+    ...found,
+    sha256: createHash("sha256").update(clean.bytes).digest("hex"),
+    taken: clean.taken,
+  };
 }
 
 /** What is left is looked at once more: a file must come out as it went in, but for what it tells. */
 async function cleaned(path: string, bytes: Uint8Array, found: Found) {
   const clean = withoutMetadata(bytes, found.mime);
-  const isSame = clean && (clean.bytes === bytes || isDeepStrictEqual(await identify(path, clean.bytes).catch(() => undefined), found));
+  const isSame =
+    clean &&
+    (clean.bytes === bytes || isDeepStrictEqual(await identify(path, clean.bytes).catch(() => undefined), found));
   if (clean && isSame) return clean;
   throw invalid(
     `${path} is built in a way in which psn cannot find the position and the names that it may hold`,
@@ -76,7 +85,8 @@ async function cleaned(path: string, bytes: Uint8Array, found: Found) {
 type Found = Omit<MediaFile, "bytes" | "sha256" | "taken">;
 
 async function identify(path: string, bytes: Uint8Array): Promise<Found> {
-  const damaged = (like: string) => invalid(`${path} begins like ${like} but is cut off or damaged`, "save or download the file anew");
+  const damaged = (like: string) =>
+    invalid(`${path} begins like ${like} but is cut off or damaged`, "save or download the file anew");
   const mime = imageTypeOf(bytes);
   if (mime !== undefined) {
     const size = sizeOf(bytes);
@@ -93,7 +103,10 @@ async function identify(path: string, bytes: Uint8Array): Promise<Found> {
     return { kind: "document", mime: "application/pdf" };
   }
   if (isHeic(bytes)) throw invalid(`${path} is HEIC, which psn cannot read`, "export it as JPEG, and attach that");
-  throw invalid(`${path} is not an image, a video or a PDF psn can publish`, "convert it to JPEG, PNG, GIF, WebP, AVIF, MP4 or PDF");
+  throw invalid(
+    `${path} is not an image, a video or a PDF psn can publish`,
+    "convert it to JPEG, PNG, GIF, WebP, AVIF, MP4 or PDF",
+  );
 }
 
 const megabytes = (bytes: number) => (bytes / MB).toFixed(1);
@@ -113,7 +126,10 @@ async function readAll(path: string): Promise<Uint8Array> {
     if (!found.isFile()) throw unreadable(`${path} is not a file`, "save it as a file first");
     if (found.size === 0) throw invalid(`${path} is empty`, "save or download the file anew");
     if (found.size > MOST_BYTES.video)
-      throw invalid(`${path} has ${megabytes(found.size)} MB; psn takes ${MOST_BYTES.video / MB} MB`, "make the file smaller");
+      throw invalid(
+        `${path} has ${megabytes(found.size)} MB; psn takes ${MOST_BYTES.video / MB} MB`,
+        "make the file smaller",
+      );
     const { buffer, byteOffset, byteLength } = await readFile(path);
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (error) {
@@ -125,7 +141,8 @@ function explained(path: string, cause: unknown): PsnError {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (code === "ENOENT" || code === "ENOTDIR")
     return unreadable(`${path} does not exist`, "check the path; it is read from this folder", cause);
-  if (code === "EACCES" || code === "EPERM") return unreadable(`${path} may not be read`, "check who may read it: ls -l", cause);
+  if (code === "EACCES" || code === "EPERM")
+    return unreadable(`${path} may not be read`, "check who may read it: ls -l", cause);
   if (code === "EISDIR") return unreadable(`${path} is a folder`, "name the file in it", cause);
   return unreadable(`${path} cannot be read`, "check the file", cause);
 }
@@ -156,7 +173,8 @@ function hasPictureBox(bytes: Uint8Array): boolean {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + 8 <= all.length; ) {
     const short = all.readUInt32BE(at);
-    const [header, size] = short === 1 && at + 16 <= all.length ? [16, Number(all.readBigUInt64BE(at + 8))] : [8, short || all.length - at];
+    const [header, size] =
+      short === 1 && at + 16 <= all.length ? [16, Number(all.readBigUInt64BE(at + 8))] : [8, short || all.length - at];
     const name = all.toString("latin1", at + 4, at + 8);
     if (name === "mdat" && size > header) return true;
     if (name === "meta" && all.subarray(at, at + size).includes("idat")) return true;
@@ -179,7 +197,9 @@ function hasSoundChunks(bytes: Uint8Array): boolean {
 }
 const IEND = 0x49454e44;
 
-/** Block after block from the header to the trailer, at least one of them a picture (GIF89a specification, 15 to 27). */
+/**
+ * Block after block from the header to the trailer, at least one of them a picture (GIF89a specification, 15 to 27).
+ */
 function hasSoundBlocks(bytes: Uint8Array): boolean {
   const colours = (flags = 0) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
   let hasPicture = false;

@@ -3,8 +3,9 @@ import { maskValue } from "./config.ts";
 import { APP_KEYS, appKeySetting, type HubSettingName, hubSetting, type Setting } from "./settings.ts";
 
 /*
- * The settings that come with a hub's file. Whoever made the file chose them: where posts' media go, who is notified, which apps ask for
- * consent. So they are shown before they are taken, and a name that psn does not know is never written.
+ * The settings that come with a hub's file. Whoever made the file chose them: where posts' media go, who is notified,
+ * which apps ask for consent. So they are shown before they are taken, and a name that psn does not know is never
+ * written.
  */
 
 /** Settings that say how a hub is to behave, and not where it is. */
@@ -24,12 +25,25 @@ export const MOVING = [
 /** @param has the names that hub.env and keys.env of this hub set already. */
 export function movedSettings({ settings, keys, sealed }: BroughtSettings, has: ReadonlySet<string>): MovedSettings {
   const found = [
-    ...Object.entries(settings).map(([name, value]) => ({ name, value, place: "hub.env" as const, setting: movingSetting(name) })),
-    ...Object.entries(keys).map(([name, value]) => ({ name, value, place: "keys.env" as const, setting: appKeySetting(name) })),
+    ...Object.entries(settings).map(([name, value]) => ({
+      name,
+      value,
+      place: "hub.env" as const,
+      setting: movingSetting(name),
+    })),
+    ...Object.entries(keys).map(([name, value]) => ({
+      name,
+      value,
+      place: "keys.env" as const,
+      setting: appKeySetting(name),
+    })),
     ...sealed.map((name) => ({ name, value: "", place: "sealed in the hub" as const, setting: appKeySetting(name) })),
   ];
-  const isThere = ({ name, place }: { readonly name: string; readonly place: string }) => place !== "sealed in the hub" && has.has(name);
-  const known = found.flatMap(({ setting, value, ...one }) => (setting && typeof value === "string" ? [{ ...one, value, setting }] : []));
+  const isThere = ({ name, place }: { readonly name: string; readonly place: string }) =>
+    place !== "sealed in the hub" && has.has(name);
+  const known = found.flatMap(({ setting, value, ...one }) =>
+    setting && typeof value === "string" ? [{ ...one, value, setting }] : [],
+  );
   return {
     take: known
       .filter((one) => !isThere(one))
@@ -53,7 +67,8 @@ export const knownKeys = (keys: Readonly<Record<string, unknown>>): Readonly<Rec
     APP_KEYS.map(({ name }) => name),
   );
 /** Its settings that move. */
-export const movingSettings = (settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> => picked(settings, MOVING);
+export const movingSettings = (settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> =>
+  picked(settings, MOVING);
 
 function picked(values: Readonly<Record<string, unknown>>, names: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(

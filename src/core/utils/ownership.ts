@@ -3,21 +3,29 @@ import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 
 /*
- * Whose a file is. psn uses what belongs to the user it runs as, or to root; what somebody else has made may hold a trap, also for
- * root. Windows has no such owners: there everything passes.
+ * Whose a file is. psn uses what belongs to the user it runs as, or to root; what somebody else has made may hold a
+ * trap, also for root. Windows has no such owners: there everything passes.
  */
 
 const GROUP_WRITES = 0o020;
 const ALL_WRITE = 0o002;
 
-/** CONFIG_EXPOSED where this, or what it links to, belongs to another user; undefined where it does not, or there is nothing. */
+/**
+ * CONFIG_EXPOSED where this, or what it links to, belongs to another user; undefined where it does not, or there is
+ * nothing.
+ */
 export function foreign(path: string): PsnError | undefined {
   const me = process.getuid?.();
   if (me === undefined) return undefined;
-  const owner = [lstatOf(path), statOf(path)].find((found) => found !== undefined && found.uid !== me && found.uid !== 0)?.uid;
+  const owner = [lstatOf(path), statOf(path)].find(
+    (found) => found !== undefined && found.uid !== me && found.uid !== 0,
+  )?.uid;
   if (owner === undefined) return undefined;
   return new PsnError("CONFIG_EXPOSED", `${path} belongs to another user (uid ${owner}), and psn does not use it`, {
-    hint: me === 0 ? `run psn as its owner: sudo -u '#${owner}' psn …` : `if it is yours: sudo chown -R ${me} ${quoted(path)}`,
+    hint:
+      me === 0
+        ? `run psn as its owner: sudo -u '#${owner}' psn …`
+        : `if it is yours: sudo chown -R ${me} ${quoted(path)}`,
   });
 }
 
@@ -41,7 +49,9 @@ export function foreignEntry(folder: string): PsnError | undefined {
   return undefined;
 }
 
-/** Some systems give each user a group of the same number, and new folders are open to it: nobody else is in that group. */
+/**
+ * Some systems give each user a group of the same number, and new folders are open to it: nobody else is in that group.
+ */
 const isOwnGroup = ({ gid, uid }: Stats): boolean => uid !== 0 && gid === uid;
 
 function entriesOf(folder: string): readonly string[] {

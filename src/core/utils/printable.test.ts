@@ -9,7 +9,10 @@ describe("what a terminal would obey is shown", () => {
     ["a\u202egnp.exe", String.raw`a\u202egnp.exe`],
     ["\u2066x\u2069", String.raw`\u2066x\u2069`],
     ["\u200e\u200f\u061c", String.raw`\u200e\u200f\u061c`],
-    ["ad\u200bmin ad\u200dmin ad\u00admin ad\u2060min\ufeff", String.raw`ad\u200bmin ad\u200dmin ad\u00admin ad\u2060min\ufeff`],
+    [
+      "ad\u200bmin ad\u200dmin ad\u00admin ad\u2060min\ufeff",
+      String.raw`ad\u200bmin ad\u200dmin ad\u00admin ad\u2060min\ufeff`,
+    ],
     ["a\ufe0fb \u3164", String.raw`a\ufe0fb \u3164`],
     ["x\u{e0041}", String.raw`x\udb40\udc41`],
     ["\ud800 \ufffe", String.raw`\ud800 \ufffe`],

@@ -1,13 +1,14 @@
 /*
- * What a server, a file or an author wrote, on its way to a terminal, a notification or a page. A terminal obeys control characters
- * (ECMA-48), a reader believes what directional overrides show (https://www.unicode.org/reports/tr36/, 2026-11), and a name with an
- * invisible character in it looks like another one. None of these passes; each is shown as JSON writes it, so that nothing is hidden.
+ * What a server, a file or an author wrote, on its way to a terminal, a notification or a page. A terminal obeys
+ * control characters (ECMA-48), a reader believes what directional overrides show
+ * (https://www.unicode.org/reports/tr36/, 2026-11), and a name with an invisible character in it looks like another
+ * one. None of these passes; each is shown as JSON writes it, so that nothing is hidden.
  */
 
 /**
- * Control characters, halves of surrogate pairs, noncharacters, line separators, annotations, and all that Unicode gives no shape of
- * its own: directional controls, joiners, fillers, tags, variation selectors (DerivedCoreProperties.txt, Unicode 17). Tab and line
- * feed are left to the caller.
+ * Control characters, halves of surrogate pairs, noncharacters, line separators, annotations, and all that Unicode
+ * gives no shape of its own: directional controls, joiners, fillers, tags, variation selectors
+ * (DerivedCoreProperties.txt, Unicode 17). Tab and line feed are left to the caller.
  */
 const HIDDEN = String.raw`[[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]--[\t\n]]`;
 /** One emoji may be many code points: joined, with a skin tone, as a keycap, as the flag of a region. */
@@ -33,6 +34,7 @@ export function printableJson(json: string): string {
 
 function escaped(character: string): string {
   let units = "";
-  for (let at = 0; at < character.length; at += 1) units += `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`;
+  for (let at = 0; at < character.length; at += 1)
+    units += `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`;
   return units;
 }

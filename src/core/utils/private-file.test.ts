@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
@@ -57,7 +67,9 @@ describe("writing", () => {
     expect(thrown(() => writeEnvFile(path, "A=canary\n")).code).toBe("CONFIG_INVALID");
     expect(readdirSync(join(hub, "config"))).toEqual(["hub.env"]);
     writeFileSync(join(hub, "file"), "");
-    expect(thrown(() => writeEnvFile(join(hub, "file", "config", "hub.env"), "A=canary\n")).code).toBe("CONFIG_INVALID");
+    expect(thrown(() => writeEnvFile(join(hub, "file", "config", "hub.env"), "A=canary\n")).code).toBe(
+      "CONFIG_INVALID",
+    );
     expect(thrown(() => writeEnvFile(join(hub, "config", "keys.env"), "A=canary\ud800")).code).toBe("CONFIG_INVALID");
     expect(existsSync(join(hub, "config", "keys.env"))).toBe(false);
   });

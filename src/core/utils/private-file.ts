@@ -40,7 +40,10 @@ export function readTextFile(path: string): string | undefined {
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be read${because(code)}.`, { cause: error, hint: cure(code, path) });
+    throw new PsnError("CONFIG_INVALID", `${path} cannot be read${because(code)}.`, {
+      cause: error,
+      hint: cure(code, path),
+    });
   }
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -50,14 +53,16 @@ export function readTextFile(path: string): string | undefined {
 }
 
 /**
- * Replaces a file at once: whoever reads it sees the old text or the new one, and so does whoever starts after a power cut. The
- * file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is replaced.
+ * Replaces a file at once: whoever reads it sees the old text or the new one, and so does whoever starts after a power
+ * cut. The file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is
+ * replaced.
  *
- * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode or cannot be written; DB_FULL; CONFIG_EXPOSED for a folder
- * of another user.
+ * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode or cannot be written; DB_FULL;
+ * CONFIG_EXPOSED for a folder of another user.
  */
 export function writeEnvFile(path: string, text: string): void {
-  if (!text.isWellFormed()) throw new PsnError("CONFIG_INVALID", `What is to be written to ${path} is not well-formed Unicode text.`);
+  if (!text.isWellFormed())
+    throw new PsnError("CONFIG_INVALID", `What is to be written to ${path} is not well-formed Unicode text.`);
   let temporary: string | undefined;
   try {
     makePrivateFolder(dirname(path));
@@ -80,8 +85,15 @@ export function writeEnvFile(path: string, text: string): void {
   }
 }
 
-/** What a failed write is called. `code` is for all but a full disk, which is DB_FULL, and what is a PsnError already. */
-export function unwritable(code: "CONFIG_INVALID" | "FILE_UNREADABLE", path: string, error: unknown, hint?: string): PsnError {
+/**
+ * What a failed write is called. `code` is for all but a full disk, which is DB_FULL, and what is a PsnError already.
+ */
+export function unwritable(
+  code: "CONFIG_INVALID" | "FILE_UNREADABLE",
+  path: string,
+  error: unknown,
+  hint?: string,
+): PsnError {
   if (error instanceof PsnError) return error;
   const why = codeOf(error);
   return (
@@ -91,12 +103,13 @@ export function unwritable(code: "CONFIG_INVALID" | "FILE_UNREADABLE", path: str
 }
 
 /**
- * Changes a file under a lock, so that no two changes at once lose one: a hub key lost that way would be lost for good. The new
- * text is checked before it replaces the old one.
+ * Changes a file under a lock, so that no two changes at once lose one: a hub key lost that way would be lost for good.
+ * The new text is checked before it replaces the old one.
  *
  * @param change given the text, empty when there is no file yet. Throws to leave everything as it is.
  * @returns the new text.
- * @throws PsnError STATE_CONFLICT when another process holds the lock and does not let go; and what writeEnvFile throws.
+ * @throws PsnError STATE_CONFLICT when another process holds the lock and does not let go; and what writeEnvFile
+ * throws.
  */
 export function changeEnvFile(path: string, change: (text: string) => string): string {
   return locked(path, () => {
@@ -107,7 +120,10 @@ export function changeEnvFile(path: string, change: (text: string) => string): s
   });
 }
 
-/** Whether anybody but its owner may read or write the file; false when there is none, and on Windows, which has no such modes. */
+/**
+ * Whether anybody but its owner may read or write the file; false when there is none, and on Windows, which has no such
+ * modes.
+ */
 export function isExposed(path: string): boolean {
   if (process.platform === "win32") return false;
   const found = statSync(path, { throwIfNoEntry: false });
@@ -146,7 +162,8 @@ function lockIn(lock: string): (() => void) | undefined {
 }
 
 /**
- * A folder for its owner alone, made or set to 0700 whatever it was. One of root's that nobody else can write to stays as it is.
+ * A folder for its owner alone, made or set to 0700 whatever it was. One of root's that nobody else can write to stays
+ * as it is.
  *
  * @throws PsnError CONFIG_EXPOSED for another user's; and what the file system throws.
  */

@@ -3,7 +3,8 @@ import { LATE_POLICIES } from "@psn/core/types/index.ts";
 import { distance } from "fastest-levenshtein";
 
 /*
- * What hub.env and keys.env may hold. `config/*.env.example`, `psn config list` and the checks are made from these tables.
+ * What hub.env and keys.env may hold. `config/*.env.example`, `psn config list` and the checks are made from these
+ * tables.
  */
 
 export interface Setting {
@@ -18,7 +19,10 @@ export interface Setting {
   /** Completes "NAME must be …". */
   readonly form: string;
   readonly isValid: (value: string) => boolean;
-  /** A stricter rule, for what is set from now on: what a file has from before stops no command, and is refused where it is used. */
+  /**
+   * A stricter rule, for what is set from now on: what a file has from before stops no command, and is refused where it
+   * is used.
+   */
   readonly isValidAnew?: (value: string) => boolean;
 }
 
@@ -31,7 +35,9 @@ const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 const isKey = (value: string) => /^[0-9a-f]{64}$/i.test(value.trim());
 const isSaid = (value: string) => value.trim() !== "";
 const KEY_FORM = "64 hex characters (0-9, a-f)";
-const URL_FORM = "postgres://user:password@host/database, with special characters of the password percent-encoded (# is %23, / is %2F)";
+const URL_FORM =
+  "postgres://user:password@host/database, with special characters of the password percent-encoded (# is %23, / is " +
+  "%2F)";
 
 const WEB_FORM = "http:// or https:// and a host";
 /** Divisors of an hour or of a day: what a cron expression can say evenly. */
@@ -44,7 +50,8 @@ export const HUB_SETTINGS = [
     secret: true,
     example: "",
     meaning:
-      "The hub's key, 64 hex characters: seals every token. `psn init` makes it. Keep a copy elsewhere; without it nothing that is sealed opens again.",
+      "The hub's key, 64 hex characters: seals every token. `psn init` makes it. Keep a copy elsewhere; without it " +
+      "nothing that is sealed opens again.",
     form: KEY_FORM,
     isValid: isKey,
   },
@@ -61,7 +68,8 @@ export const HUB_SETTINGS = [
     secret: false,
     example: "0123456789",
     meaning:
-      "How the names of files begin that this hub put into its bucket under an earlier key, with commas between. `psn vault rotate` writes it; by it `psn destroy` and the daily sweep know these files.",
+      "How the names of files begin that this hub put into its bucket under an earlier key, with commas between. " +
+      "`psn vault rotate` writes it; by it `psn destroy` and the daily sweep know these files.",
     form: "marks of 10 hex characters (0-9, a-f) with commas between",
     isValid: (value) => readObjectMarks(value) !== undefined,
   },
@@ -77,7 +85,9 @@ export const HUB_SETTINGS = [
     name: "DATABASE_URL",
     secret: true,
     example: "postgres://user:password@host/database",
-    meaning: "The hub's Postgres, by the login that runs the program. Without it psn keeps its own database in the data folder.",
+    meaning:
+      "The hub's Postgres, by the login that runs the program. Without it psn keeps its own database in the data " +
+      "folder.",
     form: URL_FORM,
     isValid: isPostgresUrl,
   },
@@ -85,7 +95,9 @@ export const HUB_SETTINGS = [
     name: "DATABASE_OWNER_URL",
     secret: true,
     example: "postgres://owner:password@host/database",
-    meaning: "The same database by the login that owns its tables. Only `psn init`, `psn db migrate` and `psn destroy` use it.",
+    meaning:
+      "The same database by the login that owns its tables. Only `psn init`, `psn db migrate` and `psn destroy` " +
+      "use it.",
     form: URL_FORM,
     isValid: isPostgresUrl,
   },
@@ -94,7 +106,9 @@ export const HUB_SETTINGS = [
     secret: true,
     example: "postgres://user:password@direct-host/database",
     meaning:
-      "The same database by an address that leads past a pooler, where DATABASE_URL leads to one in transaction mode: `psn worker` hears of new posts by it at once. Without it the worker proves whether it hears, and where it does not it looks every second.",
+      "The same database by an address that leads past a pooler, where DATABASE_URL leads to one in transaction " +
+      "mode: `psn worker` hears of new posts by it at once. Without it the worker proves whether it hears, and " +
+      "where it does not it looks every second.",
     form: URL_FORM,
     isValid: isPostgresUrl,
   },
@@ -128,7 +142,9 @@ export const HUB_SETTINGS = [
     secret: false,
     example: "https://my-hub.db.example.com",
     meaning:
-      "A Neon proxy of your own: statements go to /sql and sessions to /v2 of this address. Its host and the host in DATABASE_URL begin with the endpoint's name; where its host does not, add ?options=endpoint%3DENDPOINT to DATABASE_URL.",
+      "A Neon proxy of your own: statements go to /sql and sessions to /v2 of this address. Its host and the host " +
+      "in DATABASE_URL begin with the endpoint's name; where its host does not, add ?options=endpoint%3DENDPOINT " +
+      "to DATABASE_URL.",
     form: WEB_FORM,
     isValid: isWebUrl,
   },
@@ -161,7 +177,8 @@ export const HUB_SETTINGS = [
     name: "TRIGGER_SECRET_KEY",
     secret: true,
     example: "",
-    meaning: "The secret key of the project's production environment: with it psn tells Trigger.dev when a post is due.",
+    meaning:
+      "The secret key of the project's production environment: with it psn tells Trigger.dev when a post is due.",
     form: "a secret key of a Trigger.dev environment, tr_prod_…",
     isValid: (value) => /^tr_(?:dev|stg|prod|preview)_\S+$/.test(value),
   },
@@ -171,7 +188,8 @@ export const HUB_SETTINGS = [
     default: "30",
     example: "30",
     meaning:
-      "How often the watchdog on Trigger.dev looks for what was missed, in minutes. Each look wakes the database, which on Neon's free plan has some 400 hours a month. Counts from the next `psn deploy` on.",
+      "How often the watchdog on Trigger.dev looks for what was missed, in minutes. Each look wakes the database, " +
+      "which on Neon's free plan has some 400 hours a month. Counts from the next `psn deploy` on.",
     form: `one of ${WATCHDOG_MINUTES.join(", ")}`,
     isValid: (value) => WATCHDOG_MINUTES.some((minutes) => String(minutes) === value),
   },
@@ -240,7 +258,8 @@ export const HUB_SETTINGS = [
     default: "ask",
     example: "ask",
     meaning:
-      "What becomes of a post that can be sent only a day or more after its time: publish, ask or drop. `psn post --late` says it for one post.",
+      "What becomes of a post that can be sent only a day or more after its time: publish, ask or drop. `psn post " +
+      "--late` says it for one post.",
     form: LATE_POLICIES.join(", "),
     isValid: (value) => LATE_POLICIES.some((policy) => policy === value),
   },
@@ -249,7 +268,8 @@ export const HUB_SETTINGS = [
     secret: true,
     example: "https://ntfy.sh/a-topic-nobody-guesses",
     meaning:
-      "Where psn says what only you can mend: an account to connect again, a post that failed or that nobody but you can judge. One line by POST, never a word of a post: an ntfy topic, or anything that takes one.",
+      "Where psn says what only you can mend: an account to connect again, a post that failed or that nobody but " +
+      "you can judge. One line by POST, never a word of a post: an ntfy topic, or anything that takes one.",
     form: "https:// and a host, or http:// on this machine",
     // The address of a topic is its secret.
     isValid: (value) => isWebUrl(value) && (value.startsWith("https:") || isLocal(new URL(value))),
@@ -259,7 +279,8 @@ export const HUB_SETTINGS = [
     secret: false,
     example: "https://api.x.com=http://127.0.0.1:8080",
     meaning:
-      "Sends what is meant for a platform's address to a server on this machine: to try psn against a platform's own playground. Several, with spaces between.",
+      "Sends what is meant for a platform's address to a server on this machine: to try psn against a platform's " +
+      "own playground. Several, with spaces between.",
     form: "pairs such as https://api.x.com=http://127.0.0.1:8080, the second on this machine",
     isValid: (value) => readOrigins(value) !== undefined,
   },
@@ -268,7 +289,8 @@ export const HUB_SETTINGS = [
     secret: false,
     example: "http://127.0.0.1:8080,https://social.lan.example.com",
     meaning:
-      "Addresses of this machine and of private networks to which psn may send, with commas between; none for none. Whatever else an account or a server names there is refused. `psn connect` adds what you connect to.",
+      "Addresses of this machine and of private networks to which psn may send, with commas between; none for " +
+      "none. Whatever else an account or a server names there is refused. `psn connect` adds what you connect to.",
     form: "origins such as http://127.0.0.1:8080 with commas between, or none",
     isValid: (value) => readPrivateOrigins(value) !== undefined,
   },
@@ -293,7 +315,9 @@ const appKey = (name: string, secret: boolean, meaning: string): Setting => ({
   isValid: isSaid,
 });
 
-/** keys.env: the keys of the user's own apps at the platforms. A name that is not here is listed, kept and never used. */
+/**
+ * keys.env: the keys of the user's own apps at the platforms. A name that is not here is listed, kept and never used.
+ */
 export const APP_KEYS: readonly Setting[] = [
   appKey("X_CLIENT_ID", false, "X: the app's OAuth 2.0 client id."),
   appKey("X_CLIENT_SECRET", true, "X: the app's OAuth 2.0 client secret."),
@@ -325,12 +349,16 @@ export function knownSetting(name: string, among: readonly Setting[] = EVERY): S
 /** With the name that was probably meant. */
 export function unknownSetting(name: string, among: readonly Setting[] = EVERY): PsnError {
   const meant = nearestName(name, among) ?? nearestName(name, EVERY);
-  return new PsnError("SETTING_UNKNOWN", `psn knows no setting ${name}`, meant === undefined ? {} : { hint: `did you mean ${meant}?` });
+  return new PsnError(
+    "SETTING_UNKNOWN",
+    `psn knows no setting ${name}`,
+    meant === undefined ? {} : { hint: `did you mean ${meant}?` },
+  );
 }
 
 /**
- * The known name that was most likely meant: at most three letters away, and no more than a third of the name; else one that is this
- * one written in full, as PSN_TIME_ZONE is PSN_TZ.
+ * The known name that was most likely meant: at most three letters away, and no more than a third of the name; else one
+ * that is this one written in full, as PSN_TIME_ZONE is PSN_TZ.
  */
 export function nearestName(name: string, known: readonly { readonly name: string }[]): string | undefined {
   const near = known
@@ -370,7 +398,9 @@ export function readOrigins(value: string): ReadonlyMap<string, string> | undefi
     .split(/\s+/)
     .map((pair) => pair.split("=").map((side) => URL.parse(side)));
   const origins = pairs.flatMap(([from, to, ...more]) =>
-    from && to && more.length === 0 && /^https?:$/.test(from.protocol) && isLocal(to) ? [[from.origin, to.origin] as const] : [],
+    from && to && more.length === 0 && /^https?:$/.test(from.protocol) && isLocal(to)
+      ? [[from.origin, to.origin] as const]
+      : [],
   );
   return origins.length === pairs.length ? new Map(origins) : undefined;
 }
@@ -400,7 +430,9 @@ function originOf(text: string): string | undefined {
 /** Of `postgres:///database?host=/run/postgresql`, a Unix socket, the host is a parameter. */
 function isPostgresUrl(value: string): boolean {
   const url = URL.parse(value);
-  return url !== null && /^postgres(?:ql)?:$/.test(url.protocol) && (url.hostname !== "" || url.searchParams.has("host"));
+  return (
+    url !== null && /^postgres(?:ql)?:$/.test(url.protocol) && (url.hostname !== "" || url.searchParams.has("host"))
+  );
 }
 
 function isWebUrl(value: string): boolean {

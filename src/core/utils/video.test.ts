@@ -34,7 +34,10 @@ async function make(format: Mp4OutputFormat | MovOutputFormat | WebMOutputFormat
   const colorSpace = { primaries: "bt709", transfer: "bt709", matrix: "bt709", fullRange: false } as const;
   const decoderConfig = { codec: "vp09.00.10.08", codedWidth: 320, codedHeight: 180, colorSpace };
   for (let n = 0; n < 30; n += 1)
-    await source.add(new EncodedPacket(new Uint8Array([128, 1, 2, 3, n]), n % 10 === 0 ? "key" : "delta", n / 10, 0.1), { decoderConfig });
+    await source.add(
+      new EncodedPacket(new Uint8Array([128, 1, 2, 3, n]), n % 10 === 0 ? "key" : "delta", n / 10, 0.1),
+      { decoderConfig },
+    );
   await output.finalize();
   return new Uint8Array(target.buffer ?? new ArrayBuffer(0));
 }
@@ -81,7 +84,10 @@ describe.each([
 
 test("a PDF is a document, and is refused where its end is missing", async () => {
   expect(await read(pdf)).toMatchObject({ kind: "document", mime: "application/pdf", bytes: pdf });
-  expect(await refusal(pdf.slice(0, 40))).toMatchObject({ code: "MEDIA_INVALID", message: expect.stringContaining("begins like a PDF") });
+  expect(await refusal(pdf.slice(0, 40))).toMatchObject({
+    code: "MEDIA_INVALID",
+    message: expect.stringContaining("begins like a PDF"),
+  });
 });
 
 test("what is none of them is told what would be", async () => {

@@ -14,7 +14,9 @@ export interface VideoFile {
 /** True for what begins like MP4, QuickTime (`ftyp`, ISO/IEC 14496-12, 4.3) or WebM (EBML, RFC 8794, 11.2.1). */
 export function looksLikeVideo(bytes: Uint8Array): boolean {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 12));
-  return (head.toString("latin1", 4, 8) === "ftyp" && !STILL.test(head.toString("latin1", 8))) || head.indexOf(EBML) === 0;
+  return (
+    (head.toString("latin1", 4, 8) === "ftyp" && !STILL.test(head.toString("latin1", 8))) || head.indexOf(EBML) === 0
+  );
 }
 const EBML = Buffer.of(0x1a, 0x45, 0xdf, 0xa3);
 /** Brands of photographs, which come in the same boxes (ISO/IEC 23008-12, 10; AVIF, 8). */
@@ -37,13 +39,22 @@ export async function readVideo(bytes: Uint8Array): Promise<VideoFile | undefine
     const whole = format === WEBM ? hasWholeSegment(bytes) : hasWholeBoxes(bytes);
     if (!track || !whole || !(track.displayWidth > 0 && track.displayHeight > 0 && seconds > 0)) return undefined;
     const frameRate = Math.round(averagePacketRate * 10) / 10;
-    return { mime, width: track.displayWidth, height: track.displayHeight, durationMs: Math.round(seconds * 1000), frameRate };
+    return {
+      mime,
+      width: track.displayWidth,
+      height: track.displayHeight,
+      durationMs: Math.round(seconds * 1000),
+      frameRate,
+    };
   } catch {
     return undefined;
   }
 }
 
-/** The segment ends within the file; one of unknown length, as a stream leaves it, ends with the file (RFC 9559, 5.1; RFC 8794, 6). */
+/**
+ * The segment ends within the file; one of unknown length, as a stream leaves it, ends with the file (RFC 9559, 5.1;
+ * RFC 8794, 6).
+ */
 function hasWholeSegment(bytes: Uint8Array): boolean {
   const header = vint(bytes, 4);
   if (!header) return false;

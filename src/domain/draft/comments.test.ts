@@ -66,7 +66,8 @@ describe("in a file", () => {
 
   test("in every part and in every platform's own text", () => {
     const draft = parse(
-      "---\nplatforms:\n  bluesky: { parts: ['a <!-- 1 -->', '<!-- 2 -->b'] }\n---\n<!-- 3 -->\none\n---\ntwo <!-- 4\n---\n5 -->\n",
+      "---\nplatforms:\n  bluesky: { parts: ['a <!-- 1 -->', '<!-- 2 -->b'] }\n---\n<!-- 3 -->\none\n---\ntwo <!-- " +
+        "4\n---\n5 -->\n",
     );
     expect(draft).toMatchObject({
       parts: [{ text: "one" }, { text: "two" }],

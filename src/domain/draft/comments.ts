@@ -1,8 +1,9 @@
 import { fenceAfter, type Line } from "./parts.ts";
 
 /*
- * HTML comments are notes to oneself: they are taken out of a body, with the line breaks and blanks that stood there for them. What is
- * in code stays (CommonMark 0.31.2: HTML comments, code spans, fenced code blocks). `[//]: # (…)` is how Markdown writes one.
+ * HTML comments are notes to oneself: they are taken out of a body, with the line breaks and blanks that stood there
+ * for them. What is in code stays (CommonMark 0.31.2: HTML comments, code spans, fenced code blocks). `[//]: # (…)` is
+ * how Markdown writes one.
  */
 
 const LINK_COMMENT = /^ {0,3}\[(?:\/\/|comment)\]:\s*(?:#|<>)\s*(?:\(.*\)|".*"|'.*')?\s*$/i;
@@ -91,7 +92,8 @@ function spanEnds(lines: readonly string[]): (line: number, at: number, length: 
     if ((none.get(length) ?? -1) >= line) return false;
     let i = line;
     for (let text = lines[i]; text !== undefined; text = lines[i]) {
-      const isOver = i > line && (text.trim() === "" || text.trimEnd() === "---" || fenceAfter(text, undefined) !== undefined);
+      const isOver =
+        i > line && (text.trim() === "" || text.trimEnd() === "---" || fenceAfter(text, undefined) !== undefined);
       if (isOver) break;
       RUN.lastIndex = i === line ? at : 0;
       for (let run = RUN.exec(text); run; run = RUN.exec(text)) if (run[0].length === length) return true;

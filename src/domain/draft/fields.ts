@@ -4,8 +4,8 @@ import { isLanguage, languageMeant } from "@psn/domain/language.ts";
 import { z } from "zod";
 
 /*
- * What each value of a post may be, wherever it is written: a flag of the command line and a key of front matter pass the same checks.
- * A message goes on where the name of the flag or key ends: "title must be a text; it is empty".
+ * What each value of a post may be, wherever it is written: a flag of the command line and a key of front matter pass
+ * the same checks. A message goes on where the name of the flag or key ends: "title must be a text; it is empty".
  */
 
 type Wrong = (issue: { readonly input?: unknown }) => string;
@@ -60,7 +60,9 @@ export const isAddress = (file: unknown): boolean => typeof file === "string" &&
 export const mediaFile = z
   .string({ error: mustBe("a path") })
   .regex(/\S/, { error: mustBe("a path") })
-  .refine((file) => !isAddress(file), { error: "is an address, and psn attaches files: download it, or write the address in the text" });
+  .refine((file) => !isAddress(file), {
+    error: "is an address, and psn attaches files: download it, or write the address in the text",
+  });
 
 const NAMES = "a name or a list of names";
 /** Names of accounts or platforms; one text may hold several, with commas between them. */

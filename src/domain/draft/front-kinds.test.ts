@@ -5,7 +5,11 @@ import { describe, expect, test } from "vitest";
 const parse = (text: string) => parseDraft(text, "post.md", ["bluesky", "mastodon"]);
 const texts = (text: string) => parse(text).parts.map((part) => part.text);
 const refused = (message: RegExp, hint: RegExp) =>
-  expect.objectContaining({ code: "POST_INVALID", message: expect.stringMatching(message), hint: expect.stringMatching(hint) });
+  expect.objectContaining({
+    code: "POST_INVALID",
+    message: expect.stringMatching(message),
+    hint: expect.stringMatching(hint),
+  });
 
 describe("front matter that is not psn's is refused with what psn reads", () => {
   test.each([
@@ -108,7 +112,9 @@ describe("text that is no front matter", () => {
   });
 
   test("a word and a colon between two rules at the top is taken for front matter, and says so", () => {
-    expect(() => parse("---\nBreaking: we launch\n---\nToday")).toThrow(refused(/"Breaking"/, /if it is text, take out the --- above it/));
+    expect(() => parse("---\nBreaking: we launch\n---\nToday")).toThrow(
+      refused(/"Breaking"/, /if it is text, take out the --- above it/),
+    );
   });
 });
 
@@ -139,7 +145,9 @@ describe("what says that it is not to be published is never published", () => {
     for (const yaml of [line, `title: x\n${line}`, `unknown: 1\n${line}\nto: bluesky`])
       expect(() => parse(`---\n${yaml}\n---\nHello`)).toThrow(
         refused(
-          new RegExp(`^post\\.md:${yaml.split("\n").indexOf(line) + 2}: this is not to be published: the front matter says `),
+          new RegExp(
+            `^post\\.md:${yaml.split("\n").indexOf(line) + 2}: this is not to be published: the front matter says `,
+          ),
           /take that line out/,
         ),
       );
@@ -194,7 +202,9 @@ describe("the keys of site generators get a word that helps", () => {
     ["idempotency-key: x", /--idempotency-key/],
     ["constructor: x", /it knows to/],
   ])("%s", (line, hint) => {
-    expect(() => parse(`---\nto: bluesky\n${line}\n---\nHello`)).toThrow(refused(/^post\.md:3: psn does not know the key/, hint));
+    expect(() => parse(`---\nto: bluesky\n${line}\n---\nHello`)).toThrow(
+      refused(/^post\.md:3: psn does not know the key/, hint),
+    );
   });
 });
 

@@ -3,9 +3,10 @@ import { FRONT_KEYS } from "./front.ts";
 import { isKnownKey } from "./keys.ts";
 
 /*
- * Where front matter is, and whether it is psn's kind. The rules, as `psn help files` says them: front matter stands between two lines
- * of three dashes, the first of them line 1, and has at least one line like `key: value`, or none at all. Any other `---` separates
- * parts. What looks like front matter of another kind, or in another place, is refused and never published as text.
+ * Where front matter is, and whether it is psn's kind. The rules, as `psn help files` says them: front matter stands
+ * between two lines of three dashes, the first of them line 1, and has at least one line like `key: value`, or none at
+ * all. Any other `---` separates parts. What looks like front matter of another kind, or in another place, is refused
+ * and never published as text.
  */
 
 export interface Cut {
@@ -18,7 +19,10 @@ export interface Cut {
 
 const DASHES = "---";
 const isDashes = (line: string) => line.trimEnd() === DASHES;
-/** YAML's own end of a document ends it too, as in Pandoc (https://pandoc.org/MANUAL.html#extension-yaml_metadata_block, 2026-11). */
+/**
+ * YAML's own end of a document ends it too, as in Pandoc (https://pandoc.org/MANUAL.html#extension-yaml_metadata_block,
+ * 2026-11).
+ */
 const isEnd = (line: string) => isDashes(line) || line.trimEnd() === "...";
 const isBlank = (line: string) => line.trim() === "";
 
@@ -32,7 +36,9 @@ const isKnownLine = (line: string) => {
 /** As a line of YAML that belongs to a key: a key, a comment, a list, something indented, or nothing. */
 const isYamlLine = (line: string) => isBlank(line) || isKeyLine(line) || /^(?:\s|#|- )/.test(line);
 
-/** @throws PsnError POST_INVALID with the line: front matter that does not end, of another kind, or in another place. */
+/**
+ * @throws PsnError POST_INVALID with the line: front matter that does not end, of another kind, or in another place.
+ */
 export function cutFront(lines: readonly string[], file: string): Cut {
   const [first = "", ...rest] = lines;
   if (isDashes(first)) {
@@ -40,7 +46,10 @@ export function cutFront(lines: readonly string[], file: string): Cut {
     const inside = rest.slice(0, end < 0 ? undefined : end);
     const [next = ""] = inside.filter((line) => !isBlank(line));
     if (end < 0 && (isKeyLine(next) || (next.startsWith("#") && inside.some(isKnownLine))))
-      throw invalid(`${file}:1: the front matter that begins here does not end`, "end it with a line of three dashes: ---");
+      throw invalid(
+        `${file}:1: the front matter that begins here does not end`,
+        "end it with a line of three dashes: ---",
+      );
     if (end >= 0 && next === "" && hasFront(rest.slice(end).join("\n")))
       throw elsewhere(file, { what: "behind an empty one", line: end + 2 });
     if (end >= 0 && (inside.some(isKeyLine) || next === ""))
@@ -52,13 +61,18 @@ export function cutFront(lines: readonly string[], file: string): Cut {
   return isDashes(first) ? { front: "", body: rest, bodyLine: 2 } : { front: "", body: lines, bodyLine: 1 };
 }
 
-/** Whether a text that is taken as it is begins with front matter of any kind. A text that is JSON and nothing else is data. */
+/**
+ * Whether a text that is taken as it is begins with front matter of any kind. A text that is JSON and nothing else is
+ * data.
+ */
 export function hasFront(text: string): boolean {
   if (text.trimStart().startsWith("{") && isJsonAlone(text)) return false;
   const lines = text.split("\n");
   const [first = "", ...rest] = lines;
   const end = rest.findIndex(isEnd);
-  return (isDashes(first) && rest.slice(0, end < 0 ? undefined : end).some(isKnownLine)) || otherFront(lines) !== undefined;
+  return (
+    (isDashes(first) && rest.slice(0, end < 0 ? undefined : end).some(isKnownLine)) || otherFront(lines) !== undefined
+  );
 }
 
 function isJsonAlone(text: string): boolean {
@@ -102,13 +116,16 @@ function otherFront(lines: readonly string[]): Found | undefined {
 }
 
 /** As gray-matter and Eleventy take it: the language behind the dashes. */
-const FENCE_WITH_NAME = /^---\s*(toml|json5?|jsonc|js|javascript|cjs|mjs|ts|typescript|coffee|cson|ya?ml|ini|lua|edn|clj|md)\s*$/i;
+const FENCE_WITH_NAME =
+  /^---\s*(toml|json5?|jsonc|js|javascript|cjs|mjs|ts|typescript|coffee|cson|ya?ml|ini|lua|edn|clj|md)\s*$/i;
 
 /** An object that begins in the first line, with a key psn or a generator knows, as Hugo takes it. */
 function isJson(first: string, next: string): boolean {
   const [, key] = /^\{\s*["']?([\w$.-]+)["']?\s*:/.exec(first.trim() === "{" ? `{${next}` : first) ?? [];
   return (
-    key !== undefined && isKnownKey(key, FRONT_KEYS) && (first.trim() === "{" || /[{[,"}\]\d]\s*$|(?:true|false|null)\s*$/.test(first))
+    key !== undefined &&
+    isKnownKey(key, FRONT_KEYS) &&
+    (first.trim() === "{" || /[{[,"}\]\d]\s*$|(?:true|false|null)\s*$/.test(first))
   );
 }
 
@@ -116,7 +133,10 @@ function isJson(first: string, next: string): boolean {
 const TELLING =
   /^(?:to|at|tz|draft|Draft|[Pp]ublished|[Ss]tatus|[Ss]lug|[Ll]ayout|[Pp]ermalink|[Tt]ags|[Cc]ategor(?:y|ies)|contentWarning)$/;
 
-/** Lines of keys psn or a generator knows, then an empty one: Pelican, MultiMarkdown, Logseq, and whoever forgot the dashes. */
+/**
+ * Lines of keys psn or a generator knows, then an empty one: Pelican, MultiMarkdown, Logseq, and whoever forgot the
+ * dashes.
+ */
 function isHeader(lines: readonly string[]): boolean {
   const end = lines.findIndex(isBlank);
   const header = lines.slice(0, end < 0 ? undefined : end);
@@ -143,7 +163,10 @@ function lateFront(lines: readonly string[]): Found | undefined {
   return { what: open === 0 ? "behind blanks" : `that begins in line ${open + 1}`, line: open + 1 };
 }
 
-/** The first line that is neither empty nor in a comment, and whether these comments hold keys and nothing else, as Nikola's do. */
+/**
+ * The first line that is neither empty nor in a comment, and whether these comments hold keys and nothing else, as
+ * Nikola's do.
+ */
 function afterComments(lines: readonly string[]): { readonly line: number; readonly metadata: boolean } {
   let line = 0;
   let metadata = false;

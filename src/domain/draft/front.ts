@@ -1,5 +1,16 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+} from "yaml";
 import { z } from "zod";
 import * as fields from "./fields.ts";
 import { isKnownKey, keyHint } from "./keys.ts";
@@ -8,7 +19,10 @@ import { isKnownKey, keyHint } from "./keys.ts";
  * Front matter: YAML to what it says, or to the one thing that is wrong with it, with its line.
  */
 
-/** Three times the longest text a platform takes, in UTF-16 units: what is longer is no front matter, and takes seconds to read. */
+/**
+ * Three times the longest text a platform takes, in UTF-16 units: what is longer is no front matter, and takes seconds
+ * to read.
+ */
 const MOST_LETTERS = 300_000;
 /** Thirty times as many as a long front matter has; data of this size are in the wrong file. */
 const MOST_KEYS = 1_000;
@@ -35,13 +49,19 @@ const other = z
     {
       text: fields.bodyText.exactOptional(),
       parts: z.array(fields.bodyText, TEXTS).min(1, TEXTS).exactOptional(),
-      options: z.record(z.string(), z.coerce.string().pipe(fields.option), { error: "must be names with values" }).exactOptional(),
+      options: z
+        .record(z.string(), z.coerce.string().pipe(fields.option), { error: "must be names with values" })
+        .exactOptional(),
     },
     { error: `must be ${OTHER}` },
   )
-  .refine(({ text, parts, options }) => (text === undefined || parts === undefined) && (text ?? parts ?? options) !== undefined, {
-    error: `must be ${OTHER}`,
-  });
+  .refine(
+    ({ text, parts, options }) =>
+      (text === undefined || parts === undefined) && (text ?? parts ?? options) !== undefined,
+    {
+      error: `must be ${OTHER}`,
+    },
+  );
 
 /** What front matter may say. */
 const FRONT = z.strictObject({
@@ -58,7 +78,9 @@ const FRONT = z.strictObject({
   numbered: yes.exactOptional(),
   draft: loose,
   published: loose,
-  platforms: z.record(z.string(), other, { error: "must be platforms with what they get: bluesky: { text: … }" }).exactOptional(),
+  platforms: z
+    .record(z.string(), other, { error: "must be platforms with what they get: bluesky: { text: … }" })
+    .exactOptional(),
 });
 export type Front = z.output<typeof FRONT>;
 export type FrontMedia = z.output<typeof medium>;
@@ -66,22 +88,27 @@ export const FRONT_KEYS: readonly string[] = Object.keys(FRONT.shape);
 
 /**
  * @param yaml what stands between the two `---` lines; the first of its lines is line 2 of the file.
- * @throws PsnError POST_INVALID with the line: it is no YAML, or too large; it says that this is not to be published; it has a key twice,
- * one psn does not know, or a value that is not of its key's form.
+ * @throws PsnError POST_INVALID with the line: it is no YAML, or too large; it says that this is not to be published;
+ * it has a key twice, one psn does not know, or a value that is not of its key's form.
  */
 export function readFront(yaml: string, file: string, platforms: readonly string[]): Front {
   if (yaml.length > MOST_LETTERS)
-    throw invalid(`${file}:1: the front matter has more than ${MOST_LETTERS} characters`, "write the text below the front matter");
+    throw invalid(
+      `${file}:1: the front matter has more than ${MOST_LETTERS} characters`,
+      "write the text below the front matter",
+    );
   const counter = new LineCounter();
   // With `uniqueKeys` yaml compares every key with all others: 20,000 keys took ten seconds.
   const document = parseDocument(yaml, { lineCounter: counter, prettyErrors: false, uniqueKeys: false });
   const lineOf = (offset = 0) => counter.linePos(offset).line + 1;
   const at = (offset?: number) => `${file}:${lineOf(offset)}`;
   const [problem] = [...document.errors, ...document.warnings];
-  if (problem) throw invalid(`${at(problem.pos[0])}: the front matter is no YAML: ${problem.message}`, yamlHint(problem.code));
+  if (problem)
+    throw invalid(`${at(problem.pos[0])}: the front matter is no YAML: ${problem.message}`, yamlHint(problem.code));
   refuseRepeats(document, file, lineOf);
   if (document.contents === null) return {};
-  if (!isMap(document.contents)) throw invalid(`${file}:2: the front matter is no list of keys and values`, "write it like: to: bluesky");
+  if (!isMap(document.contents))
+    throw invalid(`${file}:2: the front matter is no list of keys and values`, "write it like: to: bluesky");
   refuseUnpublished(document, at);
   const top = keysOf(document.contents, document);
   // "Breaking: …" between two rules.
@@ -119,7 +146,10 @@ function refuseRepeats(document: Document, file: string, lineOf: (offset: number
       for (const { name, offset } of keysOf(map, document)) {
         keys += 1;
         if (keys > MOST_KEYS)
-          throw invalid(`${file}:1: the front matter has more than ${MOST_KEYS} keys`, `psn knows ${FRONT_KEYS.join(", ")}`);
+          throw invalid(
+            `${file}:1: the front matter has more than ${MOST_KEYS} keys`,
+            `psn knows ${FRONT_KEYS.join(", ")}`,
+          );
         if (seen.has(name))
           throw invalid(
             `${file}:${lineOf(offset)}: the key "${name}" stands there twice; first in line ${lineOf(seen.get(name))}`,
@@ -179,7 +209,11 @@ function plain(document: Document, file: string): unknown {
   try {
     return document.toJS();
   } catch (cause) {
-    throw invalid(`${file}:2: the front matter repeats itself without end`, "write the values out instead of *names", cause);
+    throw invalid(
+      `${file}:2: the front matter repeats itself without end`,
+      "write the values out instead of *names",
+      cause,
+    );
   }
 }
 
@@ -210,7 +244,8 @@ function valueHint(path: readonly (string | number)[], data: unknown): string {
   return "put the value right and try again";
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string | number, unknown>> => typeof value === "object" && value !== null;
+const isRecord = (value: unknown): value is Readonly<Record<string | number, unknown>> =>
+  typeof value === "object" && value !== null;
 
 function invalid(message: string, hint: string, cause?: unknown): PsnError {
   return new PsnError("POST_INVALID", message, { hint, cause });

@@ -12,8 +12,8 @@ const FULL_WIDTH = /[\uFF01-\uFF5E]/g;
 const FULL_WIDTH_SHIFT = 0xfee0;
 
 /**
- * The text as a person sees it: in plain ASCII where there is a character that looks the same, each run of blanks as one blank. Digits
- * that look different, such as ² or ٩, stay as they are. A pair of quotes around the whole goes.
+ * The text as a person sees it: in plain ASCII where there is a character that looks the same, each run of blanks as
+ * one blank. Digits that look different, such as ² or ٩, stay as they are. A pair of quotes around the whole goes.
  *
  * @throws PsnError TIME_INVALID for more than 200 characters.
  */

@@ -27,8 +27,8 @@ const IN_PART: Readonly<Record<PartOfDay, (hour: number) => boolean>> = {
 };
 
 /**
- * The hours of 24 that a clock may mean in a part of the day. Twelve and the hours after midnight belong to a night that begins on one
- * day and ends on the next.
+ * The hours of 24 that a clock may mean in a part of the day. Twelve and the hours after midnight belong to a night
+ * that begins on one day and ends on the next.
  *
  * @param part undefined where none is named.
  * @throws PsnError TIME_INVALID for what no clock shows.

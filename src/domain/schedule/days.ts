@@ -16,7 +16,8 @@ export interface Days {
 
 /**
  * @param today where the writer is.
- * @throws PsnError TIME_INVALID for a day the calendar does not have, for two days, and for a weekday that the date is not.
+ * @throws PsnError TIME_INVALID for a day the calendar does not have, for two days, and for a weekday that the date is
+ * not.
  */
 export function daysOf(text: string, pieces: readonly Piece[], today: Temporal.PlainDate): Days {
   const open = pieces.find((piece) => piece.kind === "open");
@@ -35,19 +36,25 @@ export function daysOf(text: string, pieces: readonly Piece[], today: Temporal.P
   const week = pieces.find((piece) => piece.kind === "week");
   const weekdays = pieces.filter((piece) => piece.kind === "weekday");
   const [weekday, ...more] = weekdays;
-  if (more.some((other) => other.weekday !== weekday?.weekday)) throw refuse(`"${text}" names two days`, "give the one day");
+  if (more.some((other) => other.weekday !== weekday?.weekday))
+    throw refuse(`"${text}" names two days`, "give the one day");
   if (date) {
     if (weekday && date.dayOfWeek !== weekday.weekday) throw wrongWeekday(date, weekday.weekday, today);
     return { dates: [date] };
   }
   if (!weekday) {
-    if (week) throw refuse(`"${week.text}" leaves the day open`, `name the day: ${week.text} monday 9am, or ${inOneWeek(today)} 09:00`);
+    if (week)
+      throw refuse(
+        `"${week.text}" leaves the day open`,
+        `name the day: ${week.text} monday 9am, or ${inOneWeek(today)} 09:00`,
+      );
     return { dates: [] };
   }
   if (week) return { dates: ofWeek(week.weeks, weekday.weekday, today) };
   const ahead = (weekday.weekday - today.dayOfWeek + 7) % 7;
   const coming = today.add({ days: ahead });
-  if (weekday.which === "next") return { dates: unique([today.add({ days: ahead || 7 }), ...ofWeek(1, weekday.weekday, today)]) };
+  if (weekday.which === "next")
+    return { dates: unique([today.add({ days: ahead || 7 }), ...ofWeek(1, weekday.weekday, today)]) };
   return ahead === 0 ? { dates: [coming], isToday: weekday.which } : { dates: [coming] };
 }
 
@@ -55,7 +62,10 @@ export function daysOf(text: string, pieces: readonly Piece[], today: Temporal.P
 function wrongWeekday(date: Temporal.PlainDate, said: number, today: Temporal.PlainDate): PsnError {
   const before = date.subtract({ days: (date.dayOfWeek - said + 7) % 7 });
   const choices = [date, before, before.add({ days: 7 })].filter((one) => Temporal.PlainDate.compare(one, today) > 0);
-  return refuse(`${date.toString()} is a ${NAMES[date.dayOfWeek - 1]}, not a ${NAMES[said - 1]}`, `say which: ${atNine(choices)}`);
+  return refuse(
+    `${date.toString()} is a ${NAMES[date.dayOfWeek - 1]}, not a ${NAMES[said - 1]}`,
+    `say which: ${atNine(choices)}`,
+  );
 }
 
 const atNine = (dates: readonly Temporal.PlainDate[]) =>
@@ -72,17 +82,23 @@ function ofWeek(weeks: number, weekday: number, today: Temporal.PlainDate): read
 }
 
 function unique(dates: readonly Temporal.PlainDate[]): readonly Temporal.PlainDate[] {
-  return [...new Map(dates.map((date) => [date.toString(), date])).values()].toSorted((a, b) => Temporal.PlainDate.compare(a, b));
+  return [...new Map(dates.map((date) => [date.toString(), date])).values()].toSorted((a, b) =>
+    Temporal.PlainDate.compare(a, b),
+  );
 }
 
 function fixedDate(piece: Piece, today: Temporal.PlainDate): Temporal.PlainDate | undefined {
   if (piece.kind === "relative") return today.add({ days: piece.days });
-  if (piece.kind === "date") return piece.year === undefined ? comingDate(piece, today) : dateIn(piece.year, piece, today);
+  if (piece.kind === "date")
+    return piece.year === undefined ? comingDate(piece, today) : dateIn(piece.year, piece, today);
   if (piece.kind !== "week-date") return undefined;
   const first = Temporal.PlainDate.from({ year: piece.year, month: 1, day: 4 });
   const date = first.add({ days: 7 * (piece.week - 1) + piece.day - first.dayOfWeek });
   if (date.yearOfWeek !== piece.year || date.weekOfYear !== piece.week || piece.day < 1 || piece.day > 7)
-    throw refuse(`there is no week ${piece.week} with a day ${piece.day} in ${piece.year}`, "weeks are W01 to W52 or W53, days 1 to 7");
+    throw refuse(
+      `there is no week ${piece.week} with a day ${piece.day} in ${piece.year}`,
+      "weeks are W01 to W52 or W53, days 1 to 7",
+    );
   return date;
 }
 
@@ -107,8 +123,12 @@ function noSuchDay(year: number, said: DateSaid, today: Temporal.PlainDate): Psn
   const month = MONTHS[said.month - 1];
   if (month === undefined)
     return refuse(`there is no month ${said.month}`, `write year, month, day, for example ${inOneWeek(today)} 09:00`);
-  const ends = [year, today.year, today.year + 1].map((one) => Temporal.PlainYearMonth.from({ year: one, month: said.month }));
-  const around = ends.map((one) => one.toPlainDate({ day: one.daysInMonth })).find((one) => Temporal.PlainDate.compare(one, today) > 0);
+  const ends = [year, today.year, today.year + 1].map((one) =>
+    Temporal.PlainYearMonth.from({ year: one, month: said.month }),
+  );
+  const around = ends
+    .map((one) => one.toPlainDate({ day: one.daysInMonth }))
+    .find((one) => Temporal.PlainDate.compare(one, today) > 0);
   const isLeap = said.month === 2 && said.day === 29;
   return refuse(
     `there is no ${said.day} ${month}${isLeap ? ` ${year}` : ""}`,

@@ -11,11 +11,17 @@ const DIGITS = /(?<![\w:/.-])(\d{1,2})([/.-])(\d{1,2})(?:\2(\d{4}|\d{2}))?(?![\d
  * @param read what the rest of the text means with one of the choices in it.
  * @throws PsnError TIME_INVALID with each choice, written out.
  */
-export function refuseDigits(text: string, said: Said, read: (text: string, said: Said) => Temporal.PlainDateTime): void {
+export function refuseDigits(
+  text: string,
+  said: Said,
+  read: (text: string, said: Said) => Temporal.PlainDateTime,
+): void {
   const [all, a = "", separator = "", b = "", c] = DIGITS.exec(text) ?? [];
   if (all === undefined) return;
   const dates = new Set(
-    [[a, b] as const, [b, a] as const].flatMap(([month, day]) => dateOf(Number(month), Number(day), c, said.today) ?? []),
+    [[a, b] as const, [b, a] as const].flatMap(
+      ([month, day]) => dateOf(Number(month), Number(day), c, said.today) ?? [],
+    ),
   );
   const isTime = separator === "." && c === undefined && Number(a) < 24 && Number(b) < 60 && b.length === 2;
   // No day of any month: 21.30 is an hour.
@@ -31,12 +37,21 @@ export function refuseDigits(text: string, said: Said, read: (text: string, said
     }
   });
   const hint = offers.length > 0 ? offers.join(" or ") : `${said.today.add({ days: 1 }).toString()} 09:00`;
-  if (choices.length > 1) throw new PsnError("TIME_INVALID", `"${all}" can be read in two ways`, { hint: `say which: ${hint}` });
-  throw new PsnError("TIME_INVALID", `"${all}" is not read: some put the day first, others the month`, { hint: `write it like ${hint}` });
+  if (choices.length > 1)
+    throw new PsnError("TIME_INVALID", `"${all}" can be read in two ways`, { hint: `say which: ${hint}` });
+  throw new PsnError("TIME_INVALID", `"${all}" is not read: some put the day first, others the month`, {
+    hint: `write it like ${hint}`,
+  });
 }
 
-function dateOf(month: number, day: number, written: string | undefined, today: Temporal.PlainDate): string | undefined {
-  const years = written === undefined ? [today.year, today.year + 1] : [Number(written.length === 2 ? `20${written}` : written)];
+function dateOf(
+  month: number,
+  day: number,
+  written: string | undefined,
+  today: Temporal.PlainDate,
+): string | undefined {
+  const years =
+    written === undefined ? [today.year, today.year + 1] : [Number(written.length === 2 ? `20${written}` : written)];
   for (const year of years) {
     try {
       const date = Temporal.PlainDate.from({ year, month, day }, { overflow: "reject" });

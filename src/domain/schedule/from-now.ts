@@ -9,10 +9,14 @@ import { nextOf } from "./said.ts";
 const DAYS_AND_HOUR =
   /\b(?:days?|weeks?|fortnights?)\b(?: from (?:now|today|tomorrow))?,? (?=at|on|\d{1,4}(?::|\.|h|$| ?[ap]\.?m)|noon|[a-z]+day)/i;
 /** What begins like a count. */
-const COUNTED = new RegExp(`^(?:[\\d½¼¾]|(?:half|quarter|three quarters|few|couple|several|some)\\b|${NUMBER_WORD})`, "i");
+const COUNTED = new RegExp(
+  `^(?:[\\d½¼¾]|(?:half|quarter|three quarters|few|couple|several|some)\\b|${NUMBER_WORD})`,
+  "i",
+);
 
 /**
- * Milliseconds of `in 2h`, `+2h`, `2 hours from now`, `2 hours later`, `90m`; undefined for what is no length of time, or one and more.
+ * Milliseconds of `in 2h`, `+2h`, `2 hours from now`, `2 hours later`, `90m`; undefined for what is no length of time,
+ * or one and more.
  *
  * @throws PsnError TIME_INVALID for a length of time that cannot be read, and for `2h`, which may be two o'clock.
  */
@@ -30,7 +34,8 @@ export function durationIn(text: string, now: Temporal.PlainDateTime): number | 
 }
 
 function refuseHourOrLength(text: string, now: Temporal.PlainDateTime): void {
-  const [, hour = "", minute = ""] = /^(\d{1,2}) ?h(?: ?(\d{2}))?$/i.exec(text) ?? /^(\d{2})(\d{2}) ?(?:h|hrs|hours)$/i.exec(text) ?? [];
+  const [, hour = "", minute = ""] =
+    /^(\d{1,2}) ?h(?: ?(\d{2}))?$/i.exec(text) ?? /^(\d{2})(\d{2}) ?(?:h|hrs|hours)$/i.exec(text) ?? [];
   if (hour === "" || Number(hour) > 24 || Number(minute) > 59) return;
   const clock = now.toPlainDate().toPlainDateTime({ hour: Number(hour) % 24, minute: Number(minute) });
   const isFour = /^\d{4}/.test(text);

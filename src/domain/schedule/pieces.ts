@@ -69,7 +69,8 @@ const date = (year: string | undefined, of: number, on = "0"): DateSaid => ({
 });
 const relative = (days: number) => ({ kind: "relative", days }) as const;
 const daysOf = (count = "", unit = "") => numberOf(count) * (unit.startsWith("f") ? 14 : unit.startsWith("w") ? 7 : 1);
-const halfOf = (letter: string | undefined) => (letter === undefined ? {} : ({ half: letter === "a" ? "am" : "pm" } as const));
+const halfOf = (letter: string | undefined) =>
+  letter === undefined ? {} : ({ half: letter === "a" ? "am" : "pm" } as const);
 const clock = (hour: number, minute = "0", rest: Partial<Clock> = {}): Clock => ({
   kind: "clock",
   hour,
@@ -88,7 +89,10 @@ const minutesOf = (word = "") => (word.includes("quarter") ? 15 : word.includes(
 
 /** What may come next, tried in this order. */
 const FORMS: readonly (readonly [string, Read])[] = [
-  [String.raw`(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)(?:t(?=\d{1,2}:?\d{2}))?`, ([, y, , m, d]) => date(y, Number(m), d)],
+  [
+    String.raw`(\d{4})([-/.])(\d{1,2})\2(\d{1,2})(?!\d)(?:t(?=\d{1,2}:?\d{2}))?`,
+    ([, y, , m, d]) => date(y, Number(m), d),
+  ],
   [String.raw`\d{4}-\d{2}(?![\d-])`, () => ({ kind: "open", what: "day" })],
   [String.raw`(\d{4})(\d{2})(\d{2})(?:t(?=\d{4})|(?!\w))`, ([, y, m, d]) => date(y, Number(m), d)],
   [
@@ -96,8 +100,14 @@ const FORMS: readonly (readonly [string, Read])[] = [
     ([, y, w, d]) => ({ kind: "week-date", year: Number(y), week: Number(w), day: Number(d) }),
   ],
   [`in ${COUNTED}`, ([, count, unit]) => relative(daysOf(count, unit))],
-  [`${COUNTED} from (now|today|tomorrow)\\b`, ([, count, unit, from]) => relative(daysOf(count, unit) + (from === "tomorrow" ? 1 : 0))],
-  [String.raw`${MONTH} (?:the )?(\d{1,2})(?:st|nd|rd|th)?(?![\d:]|\.\d| ?[ap]\.?m)${YEAR}`, ([, m, d, y]) => date(y, month(m), d)],
+  [
+    `${COUNTED} from (now|today|tomorrow)\\b`,
+    ([, count, unit, from]) => relative(daysOf(count, unit) + (from === "tomorrow" ? 1 : 0)),
+  ],
+  [
+    String.raw`${MONTH} (?:the )?(\d{1,2})(?:st|nd|rd|th)?(?![\d:]|\.\d| ?[ap]\.?m)${YEAR}`,
+    ([, m, d, y]) => date(y, month(m), d),
+  ],
   [String.raw`(?:the )?(\d{1,2})(?:st|nd|rd|th)?(?: of |-| ?)${MONTH}${YEAR}`, ([, d, m, y]) => date(y, month(m), d)],
   [MONTH, () => ({ kind: "open", what: "day" })],
   [String.raw`(?:the )?\d{1,2}(?:st|nd|rd|th)\b`, () => ({ kind: "open", what: "month" })],
@@ -132,7 +142,8 @@ const FORMS: readonly (readonly [string, Read])[] = [
     ([, minutes, hour, letter]) => clock(numberOf(hour ?? ""), String(minutesOf(minutes)), halfOf(letter)),
   ],
   [
-    `(?:an? )?(quarter|five|ten|twenty-five|twenty five|twenty)(?: minutes)? to (?!(?:12|twelve) ?a)${HOUR}${OCLOCK}?(?: ?${HALF})?`,
+    "(?:an? )?(quarter|five|ten|twenty-five|twenty five|twenty)(?: minutes)? to (?!(?:12|twelve) " +
+      `?a)${HOUR}${OCLOCK}?(?: ?${HALF})?`,
     ([, minutes, hour, letter]) => before(minutesOf(minutes), numberOf(hour ?? ""), letter),
   ],
   [
@@ -153,7 +164,8 @@ const FORMS: readonly (readonly [string, Read])[] = [
   ],
   [
     String.raw`(\d{2})(\d{2})(?![\d:])( ?(?:hours|hrs|h)\b)?`,
-    ([, hour, minute, unit]) => clock(Number(hour), minute, { isFull: true, ...(unit === undefined ? { alone: "four" } : {}) }),
+    ([, hour, minute, unit]) =>
+      clock(Number(hour), minute, { isFull: true, ...(unit === undefined ? { alone: "four" } : {}) }),
   ],
   [String.raw`(\d)(\d{2})(?![\d:])`, ([, hour, minute]) => clock(Number(hour), minute)],
   [String.raw`t(\d{2})(?!\d)`, ([, hour]) => clock(Number(hour), "0", { isFull: true })],
@@ -197,7 +209,10 @@ function next(text: string, at: number): { readonly pieces: readonly Piece[]; re
     const match = matchAt(pattern, text, at);
     if (!match) continue;
     const [said] = match;
-    return { pieces: [read(match)].flat().map((piece) => ({ ...piece, text: said, start: at }) as Piece), length: said.length };
+    return {
+      pieces: [read(match)].flat().map((piece) => ({ ...piece, text: said, start: at }) as Piece),
+      length: said.length,
+    };
   }
   const filler = matchAt(FILLER, text, at);
   return filler && { pieces: [], length: filler[0].length };

@@ -13,7 +13,10 @@ export interface Place {
   readonly suffix: string;
 }
 
-/** Letters that several zones use, or that stand for one of two offsets by the season. The names are the zones they may mean. */
+/**
+ * Letters that several zones use, or that stand for one of two offsets by the season. The names are the zones they may
+ * mean.
+ */
 const LETTERS: Readonly<Record<string, readonly string[]>> = {
   ist: ["Asia/Kolkata", "Europe/Dublin", "Asia/Jerusalem"],
   cst: ["America/Chicago", "Asia/Shanghai", "America/Havana"],
@@ -87,7 +90,8 @@ const MOST = 14 * 60;
 /**
  * The time and the place behind it: a zone by its name, also in brackets, `UTC`, or an offset.
  *
- * @throws PsnError TIME_INVALID for letters such as CET, for a zone nobody knows, and for an offset at which no clock is.
+ * @throws PsnError TIME_INVALID for letters such as CET, for a zone nobody knows, and for an offset at which no clock
+ * is.
  */
 export function splitPlace(whole: string): Place {
   const [, before, name] = BRACKET.exec(whole) ?? NAMED.exec(whole) ?? [];
@@ -114,7 +118,8 @@ function splitOffset(whole: string): Place {
     return fixed(utcText, utcOffset);
   }
   const [, text, blank, offset] = OFFSET.exec(whole) ?? [];
-  if (text !== undefined && offset !== undefined && isOffset(whole, text, blank ?? "", offset)) return fixed(text, offset);
+  if (text !== undefined && offset !== undefined && isOffset(whole, text, blank ?? "", offset))
+    return fixed(text, offset);
   const [, isoText, hours] = HOURS_OFFSET.exec(whole) ?? [];
   if (isoText !== undefined && hours !== undefined) return fixed(isoText, hours);
   return { text: whole, suffix: "" };
@@ -146,7 +151,10 @@ function refuseLetters(text: string): void {
   if (letters === undefined || !/\d|\b(?:noon|midnight)$/i.test(before)) return;
   const zones = LETTERS[letters.toLowerCase()] ?? [];
   const offered = zones.map((zone) => `${before}${year} ${zone}`);
-  const why = zones.length > 1 ? `the letters "${letters}" mean several zones` : `psn does not read letters such as "${letters}" as a zone`;
+  const why =
+    zones.length > 1
+      ? `the letters "${letters}" mean several zones`
+      : `psn does not read letters such as "${letters}" as a zone`;
   throw new PsnError("TIME_INVALID", why, { hint: `write the name: ${offered.join(" or ")}` });
 }
 

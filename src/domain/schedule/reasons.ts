@@ -46,7 +46,8 @@ const REASONS: readonly Reason[] = [
     hint: once,
   },
   {
-    found: /\b(?:every|each|daily|weekly|monthly|hourly|yearly|annually|weekdays?|weekends|(?:mon|tues|wednes|thurs|fri|satur|sun)days)\b/,
+    found:
+      /\b(?:every|each|daily|weekly|monthly|hourly|yearly|annually|weekdays?|weekends|(?:mon|tues|wednes|thurs|fri|satur|sun)days)\b/,
     why: (found) => `"${found}" repeats, and psn has no repeats`,
     hint: once,
   },
@@ -54,7 +55,8 @@ const REASONS: readonly Reason[] = [
     found: /^@?(\d{9,10}|\d{13})(?:\.\d+)?$/,
     why: (found) => `"${found}" may count the ${/\d{13}/.test(found) ? "milliseconds" : "seconds"} since 1970`,
     hint: (_, [, digits = "0"]) =>
-      `write the instant: ${Temporal.Instant.fromEpochMilliseconds(Number(digits) * (digits.length > 10 ? 1 : 1000)).toString()}`,
+      "write the instant: " +
+      `${Temporal.Instant.fromEpochMilliseconds(Number(digits) * (digits.length > 10 ? 1 : 1000)).toString()}`,
   },
   {
     found: new RegExp(`\\b(?:first|second|third|fourth|fifth|last|1st|2nd|3rd|4th|5th) ${WEEKDAY} (?:of|in)\\b`),

@@ -12,9 +12,11 @@ export interface Said {
 
 /** Wall clocks to choose from, each once and in order, as they are read back. */
 export function offered(walls: readonly Temporal.PlainDateTime[], { suffix }: Said): string {
-  return [...new Set(walls.toSorted((a, b) => Temporal.PlainDateTime.compare(a, b)).map((wall) => `${shown({ wall })}${suffix}`))].join(
-    " or ",
-  );
+  return [
+    ...new Set(
+      walls.toSorted((a, b) => Temporal.PlainDateTime.compare(a, b)).map((wall) => `${shown({ wall })}${suffix}`),
+    ),
+  ].join(" or ");
 }
 
 /** The next time a clock shows this. */

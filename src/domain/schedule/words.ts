@@ -20,15 +20,17 @@ const YEAR_LAST = /^((?:[a-z]{3,9},? )?[a-z]{3,9} \d{1,2}) (\d{1,2}:\d{2}(?::\d{
 /** Between two times of which both are meant, or one of them. */
 const JOINING = /^(?:and|or|then|&|\/|;|\+)$/;
 const KNOWN = [
-  ..."today tomorrow yesterday tonight morning afternoon evening night midnight noon monday tuesday wednesday thursday friday".split(" "),
+  ..."today tomorrow yesterday tonight morning afternoon evening night midnight noon monday tuesday wednesday thursday friday".split(
+    " ",
+  ),
   ..."saturday sunday january february march april june july august september october november december hour hours minute minutes week weeks".split(
     " ",
   ),
 ];
 
 /**
- * What a person means by words and figures, as a clock in the person's zone would show it. Every piece must be understood, and together
- * they must leave one reading.
+ * What a person means by words and figures, as a clock in the person's zone would show it. Every piece must be
+ * understood, and together they must leave one reading.
  *
  * @throws PsnError TIME_INVALID with what is wrong or open, and with what may be meant, in a form that is read.
  */
@@ -54,7 +56,15 @@ export function readWords(written: string, said: Said): Temporal.PlainDateTime {
   if (clock.kind === "midnight") return midnight(days, part?.isTonight === true, part?.part, said);
   if (clock.hour === 24 && clock.minute === 0 && clock.second === 0) throw endOfDay(days, said);
   const hours = hoursOf(clock, clock.text, part?.part);
-  return oneOf(written, readings(clock, hours, days, part?.isTonight === true, said), clock, hours, days, part?.part, said);
+  return oneOf(
+    written,
+    readings(clock, hours, days, part?.isTonight === true, said),
+    clock,
+    hours,
+    days,
+    part?.part,
+    said,
+  );
 }
 
 /** Every wall clock that may be meant, in order. */
@@ -90,9 +100,9 @@ function oneOf(
 ): Temporal.PlainDateTime {
   const isFuture = (wall: Temporal.PlainDateTime) => Temporal.PlainDateTime.compare(wall, said.now) > 0;
   const isDayless = dates.length === 0;
-  const future = (isDayless && why !== undefined ? walls.map((wall) => (isFuture(wall) ? wall : wall.add({ days: 1 }))) : walls).filter(
-    isFuture,
-  );
+  const future = (
+    isDayless && why !== undefined ? walls.map((wall) => (isFuture(wall) ? wall : wall.add({ days: 1 }))) : walls
+  ).filter(isFuture);
   const choices = offered(future.length > 0 ? future : walls.map((wall) => nextOf(wall, said.now)), said);
   if (why === "not in the part") throw refuse(`${clock.text.trim()} is not in the ${part}`, `say which: ${choices}`);
   if (why === "two ways") throw refuse(`"${text}" can be read in two ways`, `say which: ${choices}`);
@@ -106,7 +116,10 @@ function oneOf(
   if (first === undefined) return walls.at(-1) ?? said.now;
   if (second === undefined) return first;
   if (dates.length > 1)
-    throw refuse(`"${text}" may be ${first.toPlainDate().toString()} or ${second.toPlainDate().toString()}`, `say which: ${choices}`);
+    throw refuse(
+      `"${text}" may be ${first.toPlainDate().toString()} or ${second.toPlainDate().toString()}`,
+      `say which: ${choices}`,
+    );
   throw refuse(`"${text}" can be read in two ways`, `say which: ${choices}`);
 }
 
@@ -120,27 +133,46 @@ function onThisWeekday(
 ): Temporal.PlainDateTime {
   const nextWeek = walls.map((wall) => wall.add({ days: 7 }));
   if (future.length > 0)
-    throw refuse(`"${text}" may be today or in a week`, `say which: ${offered([...future, ...nextWeek.slice(-1)], said)}`);
+    throw refuse(
+      `"${text}" may be today or in a week`,
+      `say which: ${offered([...future, ...nextWeek.slice(-1)], said)}`,
+    );
   const [wall, other] = nextWeek;
   if (which === "this") throw refuse(`"${text}" is past`, `did you mean ${offered(nextWeek, said)}?`);
-  if (wall === undefined || other !== undefined) throw refuse(`"${text}" can be read in two ways`, `say which: ${offered(nextWeek, said)}`);
+  if (wall === undefined || other !== undefined)
+    throw refuse(`"${text}" can be read in two ways`, `say which: ${offered(nextWeek, said)}`);
   return wall;
 }
 
-/** Midnight without a day is the next one, and tonight's is the one at the end of today; of any other day it has two. */
-function midnight({ dates }: Days, isTonight: boolean, part: PartOfDay | undefined, said: Said): Temporal.PlainDateTime {
+/**
+ * Midnight without a day is the next one, and tonight's is the one at the end of today; of any other day it has two.
+ */
+function midnight(
+  { dates }: Days,
+  isTonight: boolean,
+  part: PartOfDay | undefined,
+  said: Said,
+): Temporal.PlainDateTime {
   const [date] = dates;
-  const at = (days: number) => (dates.length === 0 ? [said.today] : dates).map((one) => one.add({ days }).toPlainDateTime());
-  if (part !== undefined && part !== "night") throw refuse(`midnight is not in the ${part}`, "write it like 2am or 18:00");
+  const at = (days: number) =>
+    (dates.length === 0 ? [said.today] : dates).map((one) => one.add({ days }).toPlainDateTime());
+  if (part !== undefined && part !== "night")
+    throw refuse(`midnight is not in the ${part}`, "write it like 2am or 18:00");
   const [end = said.now] = at(1);
   if (date === undefined || isTonight) return end;
   const choices = [...at(0), ...at(1)].filter((one) => Temporal.PlainDateTime.compare(one, said.now) > 0);
-  throw refuse("midnight belongs to two days", `say which: ${offered(choices.length > 0 ? choices : [nextOf(end, said.now)], said)}`);
+  throw refuse(
+    "midnight belongs to two days",
+    `say which: ${offered(choices.length > 0 ? choices : [nextOf(end, said.now)], said)}`,
+  );
 }
 
 function endOfDay({ dates: [date] }: Days, said: Said): PsnError {
   const next = (date ?? said.today).add({ days: 1 }).toPlainDateTime();
-  return refuse("24:00 is the end of that day, and psn writes the beginning of the next", `write ${offered([next], said)}`);
+  return refuse(
+    "24:00 is the end of that day, and psn writes the beginning of the next",
+    `write ${offered([next], said)}`,
+  );
 }
 
 function withoutHour(text: string, { dates, isToday }: Days, part: PartOfDay | "day", said: Said): PsnError {
@@ -148,7 +180,8 @@ function withoutHour(text: string, { dates, isToday }: Days, part: PartOfDay | "
     (dates.length > 1 ? HOURS[part].slice(0, 1) : HOURS[part]).map((time) => date.toPlainDateTime(time)),
   );
   const future = walls.filter((wall) => Temporal.PlainDateTime.compare(wall, said.now) > 0);
-  const isOver = dates.length > 0 && dates.every((date) => Temporal.PlainDate.compare(date, said.now.toPlainDate()) < 0);
+  const isOver =
+    dates.length > 0 && dates.every((date) => Temporal.PlainDate.compare(date, said.now.toPlainDate()) < 0);
   const later = walls.map((wall) => (isToday === undefined ? nextOf(wall, said.now) : wall.add({ days: 7 })));
   const choices = offered(future.length > 0 ? future : later, said);
   if (isOver) return refuse(`"${text}" is past`, `give a time that is still to come, for example ${choices}`);
@@ -181,7 +214,8 @@ function refuseMisspelt(text: string, unknown: readonly string[]): void {
   for (const word of unknown) {
     if (!/^[a-z]{4,}$/.test(word) || KNOWN.includes(word) || !` ${text}`.includes(` ${word}`)) continue;
     const near = KNOWN.find((known) => distance(word, known) <= (word.length > 5 ? 2 : 1));
-    if (near !== undefined) throw refuse(`psn does not know "${word}"; did you mean ${near}?`, `write it like ${text.replace(word, near)}`);
+    if (near !== undefined)
+      throw refuse(`psn does not know "${word}"; did you mean ${near}?`, `write it like ${text.replace(word, near)}`);
   }
 }
 
@@ -196,7 +230,10 @@ function notUnderstood(written: string, text: string, unknown: readonly string[]
   if (pieces.length === 0) return notATime(written);
   // Some words are two pieces.
   const understood = [...new Map(pieces.map((piece) => [piece.start, piece.text.trim()])).values()].join(" ");
-  return refuse(`psn understands "${understood}" but not "${rest}"`, "write it like tomorrow 9am or in 2h; psn help times");
+  return refuse(
+    `psn understands "${understood}" but not "${rest}"`,
+    "write it like tomorrow 9am or in 2h; psn help times",
+  );
 }
 
 /** What holds nothing that psn knows. */

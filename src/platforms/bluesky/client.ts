@@ -12,8 +12,9 @@ import type { Net } from "@psn/core/types/platform.ts";
 import { call, demandWhole, pauseMs } from "@psn/platforms/kit/http.ts";
 
 /*
- * The official OAuth client (@atproto/oauth-client 0.6.1), given its stores and its network by psn: it keeps nothing, locks
- * nothing and asks nobody on its own. It is loaded only when an account is connected by OAuth, since that takes time.
+ * The official OAuth client (@atproto/oauth-client 0.6.1), given its stores and its network by psn: it keeps nothing,
+ * locks nothing and asks nobody on its own. It is loaded only when an account is connected by OAuth, since that takes
+ * time.
  */
 
 /** `transition:generic` is what an app password may (https://atproto.com/specs/oauth#authorization-scopes, 2026-11). */
@@ -35,14 +36,20 @@ export interface Stores {
 }
 
 export interface ClientOptions extends Stores {
-  /** Where the browser comes back to; it is part of the client's id, so that it must stay the same while the session lives. */
+  /**
+   * Where the browser comes back to; it is part of the client's id, so that it must stay the same while the session
+   * lives.
+   */
   readonly redirectUri: string;
   /** The server that knows which account has a handle. */
   readonly resolver: string;
   readonly fetch: Send;
 }
 
-/** Nonces are a server's and not an account's, and last minutes (https://atproto.com/specs/oauth#demonstrating-proof-of-possession-dpop). */
+/**
+ * Nonces are a server's and not an account's, and last minutes
+ * (https://atproto.com/specs/oauth#demonstrating-proof-of-possession-dpop).
+ */
 const nonces = new Map<string, string>();
 /** Servers remembered at a time; one forgotten costs a request that is refused and sent again. */
 const MOST_NONCES = 100;
@@ -51,7 +58,14 @@ const MOST_NONCES = 100;
  * A client as a program on this machine may be one without a page of its own: the virtual client `http://localhost`
  * (https://atproto.com/specs/oauth#localhost-client-development, 2026-11).
  */
-export async function clientOf({ redirectUri, resolver, fetch, states, sessions, server }: ClientOptions): Promise<OAuthClient> {
+export async function clientOf({
+  redirectUri,
+  resolver,
+  fetch,
+  states,
+  sessions,
+  server,
+}: ClientOptions): Promise<OAuthClient> {
   const [library, { JoseKey }] = await Promise.all([import("@atproto/oauth-client"), import("@atproto/jwk-jose")]);
   const keyed = <Value extends { readonly dpopKey: Key }>(map: Map<string, Kept<Value>>) => ({
     get: async (name: string) => {
@@ -102,16 +116,22 @@ function storeOf<Value extends object | string>(map: Map<string, Value>) {
   };
 }
 
-/** Longest one of the look-ups before an exchange may take, in milliseconds: all of them must end within the engine's lease. */
+/**
+ * Longest one of the look-ups before an exchange may take, in milliseconds: all of them must end within the engine's
+ * lease.
+ */
 const LOOKUP_MS = 10_000;
 const ANY_STATUS: readonly number[] = Array.from({ length: 300 }, (_, index) => 300 + index);
 
 /**
- * The network for the client's own requests, and how they fared. What it sends is not stopped half-way: a code or a refresh token
- * dies when it is used. A session's tokens are sent to nowhere but `origins`, whatever the server's metadata name by now; absent while
- * connecting, where there is no token yet.
+ * The network for the client's own requests, and how they fared. What it sends is not stopped half-way: a code or a
+ * refresh token dies when it is used. A session's tokens are sent to nowhere but `origins`, whatever the server's
+ * metadata name by now; absent while connecting, where there is no token yet.
  */
-export function carrierOf(net: Net, origins?: ReadonlySet<string>): { readonly fetch: Send; readonly trouble: () => PsnError | undefined } {
+export function carrierOf(
+  net: Net,
+  origins?: ReadonlySet<string>,
+): { readonly fetch: Send; readonly trouble: () => PsnError | undefined } {
   let trouble: PsnError | undefined;
   const fetch: Send = async (input, init) => {
     const request = new Request(input, init);
@@ -120,7 +140,9 @@ export function carrierOf(net: Net, origins?: ReadonlySet<string>): { readonly f
       net.signal.throwIfAborted();
       const { origin, host: to } = new URL(request.url);
       if (sends && origins && !origins.has(origin))
-        throw new PsnError("AUTH_REVOKED", `${to} is not where the consent was given`, { hint: "psn connect bluesky --oauth" });
+        throw new PsnError("AUTH_REVOKED", `${to} is not where the consent was given`, {
+          hint: "psn connect bluesky --oauth",
+        });
       const signal = sends ? new AbortController().signal : AbortSignal.any([net.signal, request.signal]);
       const answer = await call({ fetch: net.fetch, now: net.now, signal }, request.url, {
         method: request.method,
@@ -132,7 +154,8 @@ export function carrierOf(net: Net, origins?: ReadonlySet<string>): { readonly f
       });
       const { status, headers, text, host } = answer;
       if (status < 300) demandWhole(answer);
-      if (status >= 500 || status === 408) trouble = new PsnError("PLATFORM_DOWN", `${host} answered ${status}`, { details: { status } });
+      if (status >= 500 || status === 408)
+        trouble = new PsnError("PLATFORM_DOWN", `${host} answered ${status}`, { details: { status } });
       if (status === 429) trouble = limited(host, pauseMs(headers, net.now()));
       return new Response(text === "" ? null : text, { status, headers: plain(headers) });
     } catch (error) {
@@ -168,7 +191,9 @@ interface Meaning {
 
 /** What a failure of the client means: a server's verdict first, then the trouble it was in. */
 export async function failureOf(error: unknown, trouble: PsnError | undefined, meaning: Meaning): Promise<PsnError> {
-  const { OAuthResponseError, TokenInvalidError, TokenRefreshError, TokenRevokedError } = await import("@atproto/oauth-client");
+  const { OAuthResponseError, TokenInvalidError, TokenRefreshError, TokenRevokedError } = await import(
+    "@atproto/oauth-client"
+  );
   const { refused, otherwise, words, hint } = meaning;
   const causes: Error[] = [];
   for (let one: unknown = error; one instanceof Error; one = one.cause) causes.push(one);

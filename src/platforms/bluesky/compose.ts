@@ -32,7 +32,8 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
     const place = post.parts.length === 1 ? "" : `part ${index + 1}: `;
     if (texts[index] === "" && part.media.length === 0)
       issues.push({ code: "text.empty", message: `${place}there is neither text nor an image` });
-    for (const piece of pieces[index] ?? []) if (!fits(piece, limits.text)) issues.push(tooLong(piece, post, limits, place));
+    for (const piece of pieces[index] ?? [])
+      if (!fits(piece, limits.text)) issues.push(tooLong(piece, post, limits, place));
     issues.push(...mediaIssues(part, limits, place));
   }
   const [issue, ...others] = issues;
@@ -41,7 +42,9 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
     part.map((text, piece) => unitOf(post, text, piece === 0 ? (post.parts[index]?.media ?? []) : [], limits)),
   );
   const [unit, ...following] = units;
-  return unit ? { ok: true, units: [unit, ...following] } : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
+  return unit
+    ? { ok: true, units: [unit, ...following] }
+    : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
 }
 
 function postIssues({ visibility, contentWarning, language }: Post): Issue[] {
@@ -69,9 +72,13 @@ function postIssues({ visibility, contentWarning, language }: Post): Issue[] {
 
 function tooLong(text: string, post: Post, { text: rule }: Limits, place: string): Issue {
   const length = measure(text, rule);
-  const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
+  const hint = post.split
+    ? "shorten the link or word that is too long for one post"
+    : "shorten it, or make a thread of it: --split";
   const message =
-    length > rule.max ? `${length} of ${rule.max} characters` : `${Buffer.byteLength(text)} of ${rule.maxBytes} bytes of text`;
+    length > rule.max
+      ? `${length} of ${rule.max} characters`
+      : `${Buffer.byteLength(text)} of ${rule.maxBytes} bytes of text`;
   return { code: "text.too-long", message: `${place}${message}`, hint };
 }
 
@@ -96,7 +103,8 @@ function mediaIssues({ media }: Part, { images: rule, altText }: Limits, place: 
     });
   if (altText === false) return issues;
   const longest = Math.max(0, ...media.map(({ alt }) => measure(alt ?? "", { max: altText, unit: "grapheme" })));
-  if (longest > altText) issues.push({ code: "alt.too-long", message: `${place}an alt text has ${longest} of ${altText} characters` });
+  if (longest > altText)
+    issues.push({ code: "alt.too-long", message: `${place}an alt text has ${longest} of ${altText} characters` });
   return issues;
 }
 
@@ -116,6 +124,11 @@ function unitOf(post: Post, text: string, media: readonly MediaInfo[], limits: L
 
 function imageOf({ alt, mime, width, height }: MediaInfo): Image {
   const known =
-    width !== undefined && height !== undefined && Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0;
+    width !== undefined &&
+    height !== undefined &&
+    Number.isSafeInteger(width) &&
+    Number.isSafeInteger(height) &&
+    width > 0 &&
+    height > 0;
   return { alt: (alt ?? "").toWellFormed(), mime, aspectRatio: known ? { width, height } : null };
 }

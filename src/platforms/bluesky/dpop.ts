@@ -28,7 +28,9 @@ export function savedOf({ secret }: Credentials): Saved | undefined {
   }
 }
 
-/** Where the session's tokens are exchanged and ended: the servers that told of themselves when the consent was given. */
+/**
+ * Where the session's tokens are exchanged and ended: the servers that told of themselves when the consent was given.
+ */
 export function originsOf({ server, token }: Saved): ReadonlySet<string> {
   const endpoint: unknown = server["token_endpoint"];
   return new Set([token.iss, server.issuer, endpoint].flatMap((url) => URL.parse(String(url))?.origin ?? []));
@@ -39,15 +41,21 @@ export function sessionOf({ dpopJwk, token }: Saved, access: string, refresh?: s
   const saved = {
     dpopJwk,
     authMethod: { method: "none" },
-    tokenSet: { ...token, token_type: "DPoP", access_token: access, ...(refresh === undefined ? {} : { refresh_token: refresh }) },
+    tokenSet: {
+      ...token,
+      token_type: "DPoP",
+      access_token: access,
+      ...(refresh === undefined ? {} : { refresh_token: refresh }),
+    },
   };
   // Made by the client itself and sealed since: it checks it again where it uses it.
   return saved as unknown as SavedSession;
 }
 
 /**
- * A `fetch` that authorises and signs; undefined for a session that began with an app password. The client is given neither the
- * refresh token nor the time at which the other one ends: it would exchange them by itself, and psn would not know the new ones.
+ * A `fetch` that authorises and signs; undefined for a session that began with an app password. The client is given
+ * neither the refresh token nor the time at which the other one ends: it would exchange them by itself, and psn would
+ * not know the new ones.
  */
 export async function signing(caller: Net & Pick<Session, "credentials">): Promise<Fetch | undefined> {
   const saved = savedOf(caller.credentials);

@@ -1,7 +1,10 @@
 import { findBareLinks, findLinks, inOrder, type Span } from "@psn/domain/links.ts";
 import tlds from "tlds" with { type: "json" };
 
-/** app.bsky.richtext.facet: a range in bytes of UTF-8, end exclusive, and what it means (lexicon in @atproto/api 0.21.0). */
+/**
+ * app.bsky.richtext.facet: a range in bytes of UTF-8, end exclusive, and what it means (lexicon in @atproto/api
+ * 0.21.0).
+ */
 export type Facet = {
   readonly index: { readonly byteStart: number; readonly byteEnd: number };
   readonly features: readonly { readonly [name: string]: string }[];
@@ -14,25 +17,34 @@ export interface Found {
   /** Links and tags, complete. */
   readonly facets: readonly Facet[];
   readonly mentions: readonly Mention[];
-  /** The first link that the author wrote out, with its scheme, for the card: nobody asks for a page by the word `example.com`. */
+  /**
+   * The first link that the author wrote out, with its scheme, for the card: nobody asks for a page by the word
+   * `example.com`.
+   */
   readonly link: string | null;
 }
 
 /*
- * What the official app marks (@atproto/api 0.21.0, dist/rich-text/detection.js), without what it misses and what it takes too much of:
- * links as in domain/links.ts, and marks after an opening bracket or quotation mark. `bun run conformance` holds both beside each other.
+ * What the official app marks (@atproto/api 0.21.0, dist/rich-text/detection.js), without what it misses and what it
+ * takes too much of: links as in domain/links.ts, and marks after an opening bracket or quotation mark. `bun run
+ * conformance` holds both beside each other.
  */
 
 const OPENS = "^|[\\s\\p{Ps}\\p{Pi}\"'*_]";
 const MENTION = /(?<![A-Za-z0-9@＠#＃$_./\\=&%+~-])@([a-zA-Z0-9.-]+)\b/g;
 const INVISIBLE = "\\u00ad\\u2060\\u200a\\u200b\\u200c\\u200d\\u20e2";
-const TAG = new RegExp(`(?<=${OPENS})[#＃](?!\\ufe0f)([^\\s${INVISIBLE}]*[^\\d\\s\\p{P}${INVISIBLE}]+[^\\s${INVISIBLE}]*)`, "gu");
+const TAG = new RegExp(
+  `(?<=${OPENS})[#＃](?!\\ufe0f)([^\\s${INVISIBLE}]*[^\\d\\s\\p{P}${INVISIBLE}]+[^\\s${INVISIBLE}]*)`,
+  "gu",
+);
 const CASHTAG = new RegExp(`(?<=${OPENS})\\$([A-Za-z][A-Za-z0-9]{0,4})(?=$|[\\s.,;:!?)"'\\]}\\p{Pf}])`, "gu");
 
 /** https://atproto.com/specs/handle (2026-11); asked for another, a PDS may answer 500 (measured, 0.4.217). */
 const HANDLE = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i;
 const TLDS: ReadonlySet<string> = new Set([...tlds, "test"]);
-/** Most bytes of a link or a tag a PDS takes: format `uri` and facet#tag `maxLength` (lexicon in @atproto/api 0.21.0). */
+/**
+ * Most bytes of a link or a tag a PDS takes: format `uri` and facet#tag `maxLength` (lexicon in @atproto/api 0.21.0).
+ */
 const LINK_BYTES = 8 * 1024;
 const TAG_BYTES = 640;
 /** Longest tag the official app marks, in graphemes. */
@@ -45,7 +57,9 @@ export function findFacets(text: string): Found {
   const links = inOrder([...written, ...findBareLinks(text, written)]);
   const facets = links.flatMap(({ start, end }) => {
     const uri = uriOf(text.slice(start, end));
-    return Buffer.byteLength(uri) > LINK_BYTES ? [] : [facet(indexOf(start, end), { $type: "app.bsky.richtext.facet#link", uri })];
+    return Buffer.byteLength(uri) > LINK_BYTES
+      ? []
+      : [facet(indexOf(start, end), { $type: "app.bsky.richtext.facet#link", uri })];
   });
   for (const { start, end, value } of [...tagsIn(text), ...cashtagsIn(text)]) {
     if (isFree(links, start, end) && Buffer.byteLength(value) <= TAG_BYTES)
@@ -54,7 +68,9 @@ export function findFacets(text: string): Found {
   const mentions = mentionsIn(text)
     .filter(({ start, end }) => isFree(links, start, end))
     .map(({ start, end, value: handle }) => ({ handle, ...indexOf(start, end) }));
-  const card = written.map(({ start, end }) => uriOf(text.slice(start, end))).find((uri) => Buffer.byteLength(uri) <= LINK_BYTES);
+  const card = written
+    .map(({ start, end }) => uriOf(text.slice(start, end)))
+    .find((uri) => Buffer.byteLength(uri) <= LINK_BYTES);
   return { facets: sortFacets(facets), mentions, link: card ?? null };
 }
 
@@ -84,7 +100,9 @@ interface Mark extends Span {
 function mentionsIn(text: string): Mark[] {
   return [...text.matchAll(MENTION)].flatMap(({ index, 1: handle = "" }) => {
     const tld = handle.slice(handle.lastIndexOf(".") + 1).toLowerCase();
-    return HANDLE.test(handle) && TLDS.has(tld) ? [{ start: index, end: index + 1 + handle.length, value: handle }] : [];
+    return HANDLE.test(handle) && TLDS.has(tld)
+      ? [{ start: index, end: index + 1 + handle.length, value: handle }]
+      : [];
   });
 }
 

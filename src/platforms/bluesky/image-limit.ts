@@ -8,15 +8,19 @@ import { z } from "zod";
 import { xrpc } from "./xrpc.ts";
 
 /*
- * A server checks a post against the lexicon it was built with, and no answer of it tells which that is. Until 2026 an image was up to
- * 1,000,000 bytes (PDS 0.4.217), and the record is refused only after the upload, in a thread after its first parts are out. So the server is
- * shown a record with a large image that it must refuse anyway, and its reason read.
+ * A server checks a post against the lexicon it was built with, and no answer of it tells which that is. Until 2026 an
+ * image was up to 1,000,000 bytes (PDS 0.4.217), and the record is refused only after the upload, in a thread after its
+ * first parts are out. So the server is shown a record with a large image that it must refuse anyway, and its reason
+ * read.
  */
 
 /** Every server takes so many bytes: the bound of the first lexicon. */
 const ANYWHERE_BYTES = 1_000_000;
 
-/** app.bsky.embed.images: maxLength, maxSize and accept image/* (lexicon in @atproto/api 0.21.0); the kinds are those the app makes itself. */
+/**
+ * app.bsky.embed.images: maxLength, maxSize and accept image/* (lexicon in @atproto/api 0.21.0); the kinds are those
+ * the app makes itself.
+ */
 export const IMAGES = {
   max: 4,
   maxBytes: 2_000_000,
@@ -34,9 +38,10 @@ const TOO_BIG = /blob too big \(maximum (\d{4,8})\b/;
 type Asking = Pick<Session, "credentials" | "profile"> & Net;
 
 /**
- * The images rule of the account's server where it takes smaller ones than psn knows of, for the account's limits. Empty where it takes those,
- * or where it does not say: what cannot be found out keeps nobody from connecting. It publishes nothing: the record's date is none, and it is
- * to follow a commit that does not exist. Throws when it is stopped.
+ * The images rule of the account's server where it takes smaller ones than psn knows of, for the account's limits.
+ * Empty where it takes those, or where it does not say: what cannot be found out keeps nobody from connecting. It
+ * publishes nothing: the record's date is none, and it is to follow a commit that does not exist. Throws when it is
+ * stopped.
  */
 export async function imageLimits(asking: Asking): Promise<Pick<Limits, "images">> {
   const { home, subject } = asking.profile;
@@ -64,8 +69,8 @@ export async function imageLimits(asking: Asking): Promise<Pick<Limits, "images"
 }
 
 /**
- * For an account that was connected before psn asked: refuses a file that the server does not take, before anything of this unit is uploaded
- * or sent. Throws PLATFORM_REJECTED.
+ * For an account that was connected before psn asked: refuses a file that the server does not take, before anything of
+ * this unit is uploaded or sent. Throws PLATFORM_REJECTED.
  */
 export async function assertTaken(files: readonly Media[], session: Session): Promise<void> {
   const largest = Math.max(0, ...files.map(({ bytes }) => bytes));

@@ -9,7 +9,15 @@ import { originOf } from "./session.ts";
 
 const LIMITS: Limits = bluesky.capabilities;
 const FAMILY = "👨‍👩‍👧‍👦";
-const photo: MediaInfo = { id: "m1", kind: "image", mime: "image/jpeg", bytes: 1000, width: 800, height: 600, alt: "A photo" };
+const photo: MediaInfo = {
+  id: "m1",
+  kind: "image",
+  mime: "image/jpeg",
+  bytes: 1000,
+  width: 800,
+  height: 600,
+  alt: "A photo",
+};
 
 const post = (text: string, more: Partial<Post> = {}, media: readonly MediaInfo[] = []): Post => ({
   id: "p",
@@ -67,7 +75,9 @@ describe("compose", () => {
   test("an image alone is enough, and is described", () => {
     const unit = unitOf(post("", {}, [photo]));
     expect(unit).toMatchObject({ text: "", length: 0, media: ["m1"], prepare: true });
-    expect(unit.body.images).toEqual([{ alt: "A photo", mime: "image/jpeg", aspectRatio: { width: 800, height: 600 } }]);
+    expect(unit.body.images).toEqual([
+      { alt: "A photo", mime: "image/jpeg", aspectRatio: { width: 800, height: 600 } },
+    ]);
   });
 
   test.each<[string, Partial<Post>, MediaInfo[], string]>([
@@ -108,7 +118,10 @@ describe("facets", () => {
     ["日本語 https://example.com/ä?q=1 end", [["https://example.com/ä?q=1", "https://example.com/ä?q=1"]]],
     [`${FAMILY} see example.com.`, [["example.com", "https://example.com"]]],
     ["(https://example.com/x), and", [["https://example.com/x", "https://example.com/x"]]],
-    ["https://en.wikipedia.org/wiki/A_(b)", [["https://en.wikipedia.org/wiki/A_(b)", "https://en.wikipedia.org/wiki/A_(b)"]]],
+    [
+      "https://en.wikipedia.org/wiki/A_(b)",
+      [["https://en.wikipedia.org/wiki/A_(b)", "https://en.wikipedia.org/wiki/A_(b)"]],
+    ],
     [
       "é #tag and #日本語! #1",
       [
@@ -222,11 +235,18 @@ function microsOf(tid: string): number {
 
 describe("the record", () => {
   const blob = { $type: "blob", ref: { $link: "bafkrei" }, mimeType: "image/jpeg", size: 1000 };
-  const ref = (rkey: string) => ({ id: `at://did:plc:ada/app.bsky.feed.post/${rkey}`, url: "https://bsky.app", revision: `cid-${rkey}` });
+  const ref = (rkey: string) => ({
+    id: `at://did:plc:ada/app.bsky.feed.post/${rkey}`,
+    url: "https://bsky.app",
+    revision: `cid-${rkey}`,
+  });
 
   test("of an answer with an image, a mention and a language", () => {
     const unit = unitOf(post("hé @ada.test #tag", { language: "fr" }, [photo]));
-    const mention = { index: { byteStart: 4, byteEnd: 13 }, features: [{ $type: "app.bsky.richtext.facet#mention", did: "did:plc:ada" }] };
+    const mention = {
+      index: { byteStart: 4, byteEnd: 13 },
+      features: [{ $type: "app.bsky.richtext.facet#mention", did: "did:plc:ada" }],
+    };
     const prepared = { images: [blob], mentions: [mention], card: null };
     expect(recordOf(request(unit, { prepared, root: ref("root"), parent: ref("parent") }))).toMatchInlineSnapshot(`
       {
@@ -350,9 +370,9 @@ describe("the record", () => {
 
   test("is not made before what it needs is there", () => {
     expect(() => recordOf(request(unitOf(post("", {}, [photo]))))).toThrow("before it was prepared");
-    expect(() => recordOf(request(unitOf(post("hello")), { root: { id: "a", url: "b" }, parent: { id: "a", url: "b" } }))).toThrow(
-      "content id",
-    );
+    expect(() =>
+      recordOf(request(unitOf(post("hello")), { root: { id: "a", url: "b" }, parent: { id: "a", url: "b" } })),
+    ).toThrow("content id");
   });
 });
 
@@ -383,7 +403,8 @@ describe("connecting", () => {
   });
 
   const did = "did:plc:ada";
-  const answer = (more: object = {}) => Response.json({ did, handle: "ada.example", accessJwt: "a.e30.c", refreshJwt: "r", ...more });
+  const answer = (more: object = {}) =>
+    Response.json({ did, handle: "ada.example", accessJwt: "a.e30.c", refreshJwt: "r", ...more });
   const net = (response: () => Response, seen: { url: string; init: RequestInit | undefined }[] = []) => ({
     now: () => new Date(0),
     signal: new AbortController().signal,
@@ -422,29 +443,44 @@ describe("connecting", () => {
   test.each([
     [
       "PDS 0.4.217",
-      "Invalid app.bsky.feed.post record: blob too big (maximum 1000000, got 2000000) at $.record.embed.images[0].image",
+      "Invalid app.bsky.feed.post record: blob too big (maximum 1000000, got 2000000) at " +
+        "$.record.embed.images[0].image",
       1_000_000,
     ],
     ["one with a bound of its own", "blob too big (maximum 976560, got 2000000)", 976_560],
-    ["one that takes what psn knows", "Invalid app.bsky.feed.post record: Invalid datetime (got string) at $.record.createdAt", undefined],
+    [
+      "one that takes what psn knows",
+      "Invalid app.bsky.feed.post record: Invalid datetime (got string) at $.record.createdAt",
+      undefined,
+    ],
     ["one that has another bound in its words", "text too big (maximum 30000, got 2000000)", undefined],
-  ])("an image too large for the server is refused while the post is written: %s", async (_server, message, maxBytes) => {
-    const seen: { url: string; init: RequestInit | undefined }[] = [];
-    const said = () =>
-      seen.at(-1)?.url.endsWith("createSession") ? answer() : Response.json({ error: "InvalidRequest", message }, { status: 400 });
-    const { profile } = await bluesky.connect(form, net(said, seen));
-    expect(profile.limits?.images?.maxBytes).toBe(maxBytes);
-    const { record, swapCommit, validate } = JSON.parse(String(seen[1]?.init?.body));
-    // Two reasons for which no server may keep it.
-    expect({ createdAt: record.createdAt, swapCommit, validate }).toEqual({
-      createdAt: "never",
-      swapCommit: expect.any(String),
-      validate: true,
-    });
-    const large = { id: "p", parts: [{ text: "x", media: [{ id: "m", kind: "image", mime: "image/jpeg", bytes: 1_646_172 }] }] } as const;
-    const composed = bluesky.compose(large, { ...bluesky.capabilities, ...profile.limits });
-    expect(composed.ok ? [] : composed.issues.map(({ code }) => code)).toEqual(maxBytes === undefined ? [] : ["media.too-large"]);
-  });
+  ])(
+    "an image too large for the server is refused while the post is written: %s",
+    async (_server, message, maxBytes) => {
+      const seen: { url: string; init: RequestInit | undefined }[] = [];
+      const said = () =>
+        seen.at(-1)?.url.endsWith("createSession")
+          ? answer()
+          : Response.json({ error: "InvalidRequest", message }, { status: 400 });
+      const { profile } = await bluesky.connect(form, net(said, seen));
+      expect(profile.limits?.images?.maxBytes).toBe(maxBytes);
+      const { record, swapCommit, validate } = JSON.parse(String(seen[1]?.init?.body));
+      // Two reasons for which no server may keep it.
+      expect({ createdAt: record.createdAt, swapCommit, validate }).toEqual({
+        createdAt: "never",
+        swapCommit: expect.any(String),
+        validate: true,
+      });
+      const large = {
+        id: "p",
+        parts: [{ text: "x", media: [{ id: "m", kind: "image", mime: "image/jpeg", bytes: 1_646_172 }] }],
+      } as const;
+      const composed = bluesky.compose(large, { ...bluesky.capabilities, ...profile.limits });
+      expect(composed.ok ? [] : composed.issues.map(({ code }) => code)).toEqual(
+        maxBytes === undefined ? [] : ["media.too-large"],
+      );
+    },
+  );
 
   test("a server that does not say what it takes keeps nobody from connecting", async () => {
     const seen: { url: string; init: RequestInit | undefined }[] = [];
@@ -489,7 +525,11 @@ describe("connecting", () => {
     ["a second factor", () => Response.json({ error: "AuthFactorTokenRequired" }, { status: 401 }), "AUTH_REVOKED"],
     ["a taken down account", () => Response.json({ error: "AccountTakedown" }, { status: 401 }), "AUTH_REVOKED"],
     ["an account that is not active", () => answer({ active: false, status: "deactivated" }), "AUTH_REVOKED"],
-    ["another kind of server", () => Response.json({ error: "MethodNotImplemented" }, { status: 404 }), "INPUT_INVALID"],
+    [
+      "another kind of server",
+      () => Response.json({ error: "MethodNotImplemented" }, { status: 404 }),
+      "INPUT_INVALID",
+    ],
     ["a page", () => new Response("<html>"), "PLATFORM_CHANGED"],
     ["too many attempts", () => Response.json({ error: "RateLimitExceeded" }, { status: 429 }), "RATE_LIMITED"],
     ["bad weather", () => new Response("", { status: 502 }), "PLATFORM_DOWN"],
@@ -502,7 +542,9 @@ describe("connecting", () => {
   test("what is missing is asked for before anything is sent", async () => {
     const seen: { url: string; init: RequestInit | undefined }[] = [];
     for (const missing of ["identifier", "password"]) {
-      await expect(bluesky.connect({ ...form, [missing]: " " }, net(answer, seen))).rejects.toMatchObject({ code: "INPUT_REQUIRED" });
+      await expect(bluesky.connect({ ...form, [missing]: " " }, net(answer, seen))).rejects.toMatchObject({
+        code: "INPUT_REQUIRED",
+      });
     }
     expect(seen).toEqual([]);
   });
@@ -530,9 +572,20 @@ describe("publishing", () => {
 
   test("the record of an earlier attempt is this post, and any other is not", async () => {
     const record = (text: string) =>
-      Response.json({ uri: "at://did:plc:ada/app.bsky.feed.post/x", cid: "bafy", value: { text, createdAt: "2026-11-02T12:00:00.000Z" } });
-    const ref = { id: "at://did:plc:ada/app.bsky.feed.post/x", url: "https://bsky.app/profile/ada.example/post/x", revision: "bafy" };
-    expect(await bluesky.publish(request(unit), session([swap(), record("hello")]))).toEqual({ status: "published", ref });
+      Response.json({
+        uri: "at://did:plc:ada/app.bsky.feed.post/x",
+        cid: "bafy",
+        value: { text, createdAt: "2026-11-02T12:00:00.000Z" },
+      });
+    const ref = {
+      id: "at://did:plc:ada/app.bsky.feed.post/x",
+      url: "https://bsky.app/profile/ada.example/post/x",
+      revision: "bafy",
+    };
+    expect(await bluesky.publish(request(unit), session([swap(), record("hello")]))).toEqual({
+      status: "published",
+      ref,
+    });
     await expect(bluesky.publish(request(unit), session([swap(), record("something else")]))).rejects.toMatchObject({
       code: "PLATFORM_REJECTED",
     });
@@ -543,14 +596,27 @@ describe("publishing", () => {
     const refused = () => Response.json({ error: "InvalidRequest", message: "Invalid record" }, { status: 400 });
     const none = () => Response.json({ error: "RecordNotFound", message: "Could not locate record" }, { status: 400 });
     const record = (text: string) =>
-      Response.json({ uri: "at://did:plc:ada/app.bsky.feed.post/x", cid: "bafy", value: { text, createdAt: "2026-11-02T12:00:00.000Z" } });
+      Response.json({
+        uri: "at://did:plc:ada/app.bsky.feed.post/x",
+        cid: "bafy",
+        value: { text, createdAt: "2026-11-02T12:00:00.000Z" },
+      });
     const repeat = { ...request(unit), again: true as const };
-    const said = (answers: Response[], one = repeat) => bluesky.publish(one, session(answers)).catch((thrown: unknown) => thrown);
+    const said = (answers: Response[], one = repeat) =>
+      bluesky.publish(one, session(answers)).catch((thrown: unknown) => thrown);
     expect(await said([refused(), none()])).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: true });
     expect(await said([refused(), record("hello")])).toMatchObject({ status: "published", ref: { revision: "bafy" } });
-    expect(await said([refused(), record("something else")])).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
-    expect(await said([refused(), new Response("", { status: 500 })])).toMatchObject({ code: "PLATFORM_REJECTED", neverTaken: false });
-    expect(await bluesky.publish(request(unit), session([refused(), none()])).catch((thrown: unknown) => thrown)).toMatchObject({
+    expect(await said([refused(), record("something else")])).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      neverTaken: false,
+    });
+    expect(await said([refused(), new Response("", { status: 500 })])).toMatchObject({
+      code: "PLATFORM_REJECTED",
+      neverTaken: false,
+    });
+    expect(
+      await bluesky.publish(request(unit), session([refused(), none()])).catch((thrown: unknown) => thrown),
+    ).toMatchObject({
       neverTaken: false,
     });
   });
@@ -572,10 +638,14 @@ describe("publishing", () => {
   });
 
   test("a post of another account is not taken back", async () => {
-    await expect(bluesky.remove({ id: "at://did:plc:eve/app.bsky.feed.post/x", url: "x" }, session([]))).rejects.toMatchObject({
+    await expect(
+      bluesky.remove({ id: "at://did:plc:eve/app.bsky.feed.post/x", url: "x" }, session([])),
+    ).rejects.toMatchObject({
       code: "INPUT_INVALID",
     });
-    await expect(bluesky.remove({ id: "at://did:plc:ada/app.bsky.graph.follow/x", url: "x" }, session([]))).rejects.toMatchObject({
+    await expect(
+      bluesky.remove({ id: "at://did:plc:ada/app.bsky.graph.follow/x", url: "x" }, session([])),
+    ).rejects.toMatchObject({
       code: "INPUT_INVALID",
     });
   });

@@ -28,9 +28,9 @@ const SERVER: FormField = {
 };
 
 /**
- * Bluesky and every other PDS of its network, by app password or in the browser. The app password comes first: what a browser gives
- * to a program without a page of its own ends after two weeks.
- * The record's key is chosen here and put only where nothing stands yet, so a post cannot come out twice.
+ * Bluesky and every other PDS of its network, by app password or in the browser. The app password comes first: what a
+ * browser gives to a program without a page of its own ends after two weeks. The record's key is chosen here and put
+ * only where nothing stands yet, so a post cannot come out twice.
  */
 export default definePlatform({
   id: "bluesky",
@@ -41,7 +41,8 @@ export default definePlatform({
     text: { max: 300, unit: "grapheme", maxBytes: 3000 },
     // A GIF stands still.
     images: IMAGES,
-    // The lexicon has no bound; this is the app's own (bluesky-social/social-app src/lib/constants.ts MAX_ALT_TEXT, 2026-11).
+    // The lexicon has no bound; this is the app's own (bluesky-social/social-app src/lib/constants.ts MAX_ALT_TEXT,
+    // 2026-11).
     altText: 2000,
     thread: "reply-chain",
     visibilities: ["public"],
@@ -54,7 +55,11 @@ export default definePlatform({
       kind: "form",
       fields: [
         IDENTIFIER,
-        { name: "password", secret: true, help: "an app password from Settings → Privacy and security → App passwords" },
+        {
+          name: "password",
+          secret: true,
+          help: "an app password from Settings → Privacy and security → App passwords",
+        },
         SERVER,
       ],
     },
@@ -71,11 +76,19 @@ export default definePlatform({
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
-    // The first request is the one that creates. By OAuth it is signed just before, and a server that wants a nonce refuses it once.
+    // The first request is the one that creates. By OAuth it is signed just before, and a server that wants a nonce
+    // refuses it once.
     const { home, subject } = session.profile;
     const answer = await xrpc(session, home, "com.atproto.repo.putRecord", {
-      // Null: only where there is no record. The same record again is a success that changes nothing (measured, PDS 0.4.217).
-      body: { repo: subject, collection: COLLECTION, rkey: tidOf(request.at, request.key), swapRecord: null, record: recordOf(request) },
+      // Null: only where there is no record. The same record again is a success that changes nothing (measured, PDS
+      // 0.4.217).
+      body: {
+        repo: subject,
+        collection: COLLECTION,
+        rkey: tidOf(request.at, request.key),
+        swapRecord: null,
+        record: recordOf(request),
+      },
       token: session.credentials.access,
       effect: "publish",
       accept: ["InvalidSwap"],
@@ -99,7 +112,8 @@ export default definePlatform({
 
   async remove(ref, session) {
     const [, repo, rkey] = /^at:\/\/(did:[^/]+)\/app\.bsky\.feed\.post\/([^/]+)$/.exec(ref.id) ?? [];
-    if (repo !== session.profile.subject || rkey === undefined) throw new PsnError("INPUT_INVALID", "this is not a post of this account");
+    if (repo !== session.profile.subject || rkey === undefined)
+      throw new PsnError("INPUT_INVALID", "this is not a post of this account");
     await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
       body: { repo, collection: COLLECTION, rkey },
       token: session.credentials.access,
@@ -108,10 +122,14 @@ export default definePlatform({
 });
 
 /**
- * After a refused repeat the record's key tells: the repository is the server's own and every attempt has the same key, so that no
- * record there means that no attempt was taken.
+ * After a refused repeat the record's key tells: the repository is the server's own and every attempt has the same key,
+ * so that no record there means that no attempt was taken.
  */
-async function notAgain(error: unknown, request: PublishRequest<Body>, session: Session): Promise<{ readonly ref: Ref }> {
+async function notAgain(
+  error: unknown,
+  request: PublishRequest<Body>,
+  session: Session,
+): Promise<{ readonly ref: Ref }> {
   if (!request.again || !isRefused(error)) throw error;
   const found = await find(request, session).catch(() => "untold" as const);
   if (found === undefined) throw vouched(error);
@@ -119,7 +137,9 @@ async function notAgain(error: unknown, request: PublishRequest<Body>, session: 
   return found;
 }
 
-/** What an earlier attempt left under this key: its preparing may have run anew since, so the record need not be equal. */
+/**
+ * What an earlier attempt left under this key: its preparing may have run anew since, so the record need not be equal.
+ */
 async function standing(request: PublishRequest<Body>, session: Session) {
   const found = await find(request, session).catch((cause: unknown) => {
     throw new PsnError("OUTCOME_UNKNOWN", "an earlier attempt was published, but could not be read back", { cause });

@@ -1,6 +1,12 @@
 import type { OAuthSession } from "@atproto/oauth-client";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, Connection, Credentials, ExchangeRequest } from "@psn/core/types/account.ts";
+import type {
+  Authorization,
+  AuthorizeRequest,
+  Connection,
+  Credentials,
+  ExchangeRequest,
+} from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { carrierOf, clientOf, failureOf, type SavedSession, type SavedState, SCOPES } from "./client.ts";
@@ -13,16 +19,20 @@ const AGAIN = "psn connect bluesky --oauth";
 const Kept = z.object({ state: z.string(), saved: z.string(), did: z.string() });
 
 /**
- * The page on which the account's owner consents (https://atproto.com/specs/oauth#summary-of-authorization-flow, 2026-11). PAR, PKCE
- * and DPoP are the client's, and so is the state that comes back with the browser.
+ * The page on which the account's owner consents (https://atproto.com/specs/oauth#summary-of-authorization-flow,
+ * 2026-11). PAR, PKCE and DPoP are the client's, and so is the state that comes back with the browser.
  */
 export async function authorize(request: AuthorizeRequest, net: Net): Promise<Authorization> {
   const identifier = identifierOf(request.form["identifier"] ?? "");
   const resolver = originOf(request.form["server"] ?? "");
   if (identifier.includes("@"))
-    throw new PsnError("INPUT_INVALID", "the browser needs the handle, not an e-mail address", { hint: "--identifier ada.bsky.social" });
+    throw new PsnError("INPUT_INVALID", "the browser needs the handle, not an e-mail address", {
+      hint: "--identifier ada.bsky.social",
+    });
   if (!/^http:\/\/(127\.0\.0\.1|\[::1\])[:/]/.test(request.redirectUri))
-    throw new PsnError("INPUT_INVALID", "Bluesky sends the browser back to http://127.0.0.1 only", { hint: "leave --redirect out" });
+    throw new PsnError("INPUT_INVALID", "Bluesky sends the browser back to http://127.0.0.1 only", {
+      hint: "leave --redirect out",
+    });
   const states = new Map<string, SavedState>();
   const carrier = carrierOf(net);
   try {
@@ -43,7 +53,10 @@ export async function authorize(request: AuthorizeRequest, net: Net): Promise<Au
   }
 }
 
-/** From the browser's answer to a connection. Throws AUTH_REVOKED for a code that is refused and for another account's consent. */
+/**
+ * From the browser's answer to a connection. Throws AUTH_REVOKED for a code that is refused and for another account's
+ * consent.
+ */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   const kept = Kept.safeParse(request.keep);
   if (!kept.success) throw new PsnError("BUG", "the browser's answer came without the state it was asked for");
@@ -54,12 +67,23 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
   const carrier = carrierOf(net);
   let session: OAuthSession;
   try {
-    const client = await clientOf({ redirectUri, resolver, fetch: carrier.fetch, states: new Map([[state, JSON.parse(saved)]]), sessions });
+    const client = await clientOf({
+      redirectUri,
+      resolver,
+      fetch: carrier.fetch,
+      states: new Map([[state, JSON.parse(saved)]]),
+      sessions,
+    });
     // Whether the answer is the issuer's own, and the issuer the account's, is for the client to check.
     ({ session } = await client.callback(new URLSearchParams({ ...request.answer, state })));
   } catch (error) {
     const words = "the server refused the consent";
-    throw await failureOf(error, carrier.trouble(), { refused: "AUTH_REVOKED", otherwise: "AUTH_REVOKED", words, hint: AGAIN });
+    throw await failureOf(error, carrier.trouble(), {
+      refused: "AUTH_REVOKED",
+      otherwise: "AUTH_REVOKED",
+      words,
+      hint: AGAIN,
+    });
   }
   const held = sessions.get(session.did);
   if (!held) throw new PsnError("BUG", "the client kept no session");
@@ -75,7 +99,9 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
   return { credentials, profile: await withLimits(await identify(made), made) };
 }
 
-/** New tokens, by whichever way the session began. A refresh token works once; used again, it ends the whole session. */
+/**
+ * New tokens, by whichever way the session began. A refresh token works once; used again, it ends the whole session.
+ */
 export async function refresh(session: Session): Promise<Credentials> {
   const saved = savedOf(session.credentials);
   if (!saved) return refreshByPassword(session);
@@ -86,7 +112,12 @@ export async function refresh(session: Session): Promise<Credentials> {
   const carrier = carrierOf(session, originsOf(saved));
   let thrown: unknown;
   try {
-    const client = await clientOf({ redirectUri: saved.redirectUri, resolver: new URL(aud).origin, fetch: carrier.fetch, sessions });
+    const client = await clientOf({
+      redirectUri: saved.redirectUri,
+      resolver: new URL(aud).origin,
+      fetch: carrier.fetch,
+      sessions,
+    });
     await client.restore(sub, true);
   } catch (error) {
     thrown = error;
@@ -95,7 +126,12 @@ export async function refresh(session: Session): Promise<Credentials> {
   const after = sessions.get(sub);
   if (after && after !== before) return credentialsOf(after, saved);
   const words = `${new URL(aud).host} did not renew this session`;
-  throw await failureOf(thrown, carrier.trouble(), { refused: "AUTH_REVOKED", otherwise: "PLATFORM_DOWN", words, hint: AGAIN });
+  throw await failureOf(thrown, carrier.trouble(), {
+    refused: "AUTH_REVOKED",
+    otherwise: "PLATFORM_DOWN",
+    words,
+    hint: AGAIN,
+  });
 }
 
 /** Ends the session at its server, by whichever way it began. One that is over already is success. */
@@ -123,7 +159,10 @@ export async function revoke(session: Session): Promise<void> {
   if (trouble) throw trouble;
 }
 
-function credentialsOf({ dpopJwk, tokenSet }: SavedSession, { redirectUri, server }: Pick<Saved, "redirectUri" | "server">): Credentials {
+function credentialsOf(
+  { dpopJwk, tokenSet }: SavedSession,
+  { redirectUri, server }: Pick<Saved, "redirectUri" | "server">,
+): Credentials {
   const { access_token: access, refresh_token: renewal, expires_at: end, iss, sub, aud, scope } = tokenSet;
   return {
     access,
@@ -136,7 +175,18 @@ function credentialsOf({ dpopJwk, tokenSet }: SavedSession, { redirectUri, serve
 
 /** What the client must know of the server to sign for it. */
 function serverOf({ serverMetadata }: OAuthSession): Saved["server"] {
-  const { issuer, authorization_endpoint, token_endpoint, token_endpoint_auth_methods_supported, dpop_signing_alg_values_supported } =
-    serverMetadata;
-  return { issuer, authorization_endpoint, token_endpoint, token_endpoint_auth_methods_supported, dpop_signing_alg_values_supported };
+  const {
+    issuer,
+    authorization_endpoint,
+    token_endpoint,
+    token_endpoint_auth_methods_supported,
+    dpop_signing_alg_values_supported,
+  } = serverMetadata;
+  return {
+    issuer,
+    authorization_endpoint,
+    token_endpoint,
+    token_endpoint_auth_methods_supported,
+    dpop_signing_alg_values_supported,
+  };
 }

@@ -11,24 +11,34 @@ import { type Facet, type Mention, mentionFacet } from "./facets.ts";
 import { assertTaken } from "./image-limit.ts";
 import { xrpc } from "./xrpc.ts";
 
-/** Most bytes of a card's picture: app.bsky.embed.external#external `thumb.maxSize` (lexicon in @atproto/api 0.21.0). */
+/**
+ * Most bytes of a card's picture: app.bsky.embed.external#external `thumb.maxSize` (lexicon in @atproto/api 0.21.0).
+ */
 const THUMB_BYTES = 1_000_000;
 
-const Blobs = z.object({ $type: z.literal("blob"), ref: z.object({ $link: Writable }), mimeType: Writable, size: z.number() });
+const Blobs = z.object({
+  $type: z.literal("blob"),
+  ref: z.object({ $link: Writable }),
+  mimeType: Writable,
+  size: z.number(),
+});
 type BlobRef = z.output<typeof Blobs>;
 
 /** What `prepare` resolves to and `publish` reads back. */
 export const Prepared = z.object({
   images: z.array(Blobs),
   mentions: z.array(
-    z.object({ index: z.object({ byteStart: z.number(), byteEnd: z.number() }), features: z.array(z.record(z.string(), z.string())) }),
+    z.object({
+      index: z.object({ byteStart: z.number(), byteEnd: z.number() }),
+      features: z.array(z.record(z.string(), z.string())),
+    }),
   ),
   card: z.object({ uri: z.string(), title: z.string(), description: z.string(), thumb: Blobs.nullable() }).nullable(),
 });
 
 /**
- * Uploads the images, looks up who is mentioned, and makes the link's card. A blob no post refers to is seen by nobody. Throws what
- * `prepareUploads` throws, and PLATFORM_REJECTED for an image that is too large for the server.
+ * Uploads the images, looks up who is mentioned, and makes the link's card. A blob no post refers to is seen by nobody.
+ * Throws what `prepareUploads` throws, and PLATFORM_REJECTED for an image that is too large for the server.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   const { body } = request.unit;
@@ -58,7 +68,11 @@ async function upload(blob: Blob, type: string, session: Session): Promise<BlobR
   }).catch((error: unknown) => {
     // PDS_BLOB_UPLOAD_LIMIT, or a proxy in front of the server.
     if (!(error instanceof PsnError) || error.details["status"] !== 413) throw error;
-    throw new PsnError(error.code, error.message, { cause: error, details: error.details, hint: "save the image smaller" });
+    throw new PsnError(error.code, error.message, {
+      cause: error,
+      details: error.details,
+      hint: "save the image smaller",
+    });
   });
   return parse(answer, z.object({ blob: Blobs })).blob;
 }
@@ -67,11 +81,14 @@ async function upload(blob: Blob, type: string, session: Session): Promise<BlobR
 async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
   const { home } = session.profile;
   try {
-    const answer = await xrpc(session, home, "com.atproto.identity.resolveHandle", { query: { handle: mention.handle } });
+    const answer = await xrpc(session, home, "com.atproto.identity.resolveHandle", {
+      query: { handle: mention.handle },
+    });
     return [mentionFacet(mention, parse(answer, z.object({ did: Writable.startsWith("did:") })).did)];
   } catch (error) {
     // A redirect is a refusal too, and says nothing of the handle.
-    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400) return [];
+    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400)
+      return [];
     throw error;
   }
 }

@@ -63,7 +63,12 @@ export function recordOf({ unit, prepared, at, root, parent }: PublishRequest<Bo
         ? {
             embed: {
               $type: "app.bsky.embed.external",
-              external: { uri: card.uri, title: card.title, description: card.description, ...(card.thumb ? { thumb: card.thumb } : {}) },
+              external: {
+                uri: card.uri,
+                title: card.title,
+                description: card.description,
+                ...(card.thumb ? { thumb: card.thumb } : {}),
+              },
             },
           }
         : {}),
@@ -89,7 +94,9 @@ export function refOf({ uri, cid }: z.output<typeof Put>, { profile }: Session):
   return { id: uri, url: `${profileUrl(profile.subject, profile.handle)}/post/${rkey}`, revision: cid };
 }
 
-/** What stands under this request's key. `own` is false for the record of another post, which only chance puts there. */
+/**
+ * What stands under this request's key. `own` is false for the record of another post, which only chance puts there.
+ */
 export async function find(
   request: PublishRequest<Body>,
   session: Session,
@@ -112,24 +119,36 @@ export async function read(rkey: string, session: Session) {
   return { ref: refOf(got, session), value: got.value };
 }
 
-/** Most records in one page (lexicon com.atproto.repo.listRecords, https://docs.bsky.app/docs/api/com-atproto-repo-list-records, 2026-11). */
+/**
+ * Most records in one page (lexicon com.atproto.repo.listRecords,
+ * https://docs.bsky.app/docs/api/com-atproto-repo-list-records, 2026-11).
+ */
 const PAGE = 100;
 /** Pages read before psn says it cannot tell: 1,000 posts since the unit can have been sent. */
 const PAGES_MOST = 10;
 const Listed = z.object({ records: z.array(Put.extend({ value: Value })), cursor: z.string().optional() });
 
 /**
- * The account's post that this unit can have become under a key that nobody knows: not older than `at`, not another unit's, answering
- * the same post, with as many images and of the same words. Throws PLATFORM_DOWN when it cannot tell.
+ * The account's post that this unit can have become under a key that nobody knows: not older than `at`, not another
+ * unit's, answering the same post, with as many images and of the same words. Throws PLATFORM_DOWN when it cannot tell.
  */
-export async function search(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined> {
+export async function search(
+  request: PublishRequest<Body>,
+  session: Session,
+  known: ReadonlySet<string>,
+): Promise<Ref | undefined> {
   const { home, subject } = session.profile;
   const from = request.at.getTime() - ALLOWANCE_MS;
   let cursor: string | undefined;
   for (let page = 0; page < PAGES_MOST; page += 1) {
     const answer = await xrpc(session, home, "com.atproto.repo.listRecords", {
       // The latest keys come first, and keys are instants.
-      query: { repo: subject, collection: COLLECTION, limit: String(PAGE), ...(cursor === undefined ? {} : { cursor }) },
+      query: {
+        repo: subject,
+        collection: COLLECTION,
+        limit: String(PAGE),
+        ...(cursor === undefined ? {} : { cursor }),
+      },
     });
     const { records, cursor: next } = parse(answer, Listed);
     const found = records.find(({ uri, value }) => !known.has(uri) && canBe(value, request, from));
@@ -140,7 +159,11 @@ export async function search(request: PublishRequest<Body>, session: Session, kn
   throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
 }
 
-function canBe({ text, createdAt, reply, embed }: z.output<typeof Value>, { unit, parent }: PublishRequest<Body>, from: number): boolean {
+function canBe(
+  { text, createdAt, reply, embed }: z.output<typeof Value>,
+  { unit, parent }: PublishRequest<Body>,
+  from: number,
+): boolean {
   return (
     text === unit.body.text &&
     Date.parse(createdAt ?? "") >= from &&

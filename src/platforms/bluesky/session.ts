@@ -22,7 +22,10 @@ const Account = z.object({
 });
 const Tokens = Account.extend({ accessJwt: z.string().min(1), refreshJwt: z.string().min(1) });
 
-/** com.atproto.server.createSession with an app password (https://docs.bsky.app/docs/api/com-atproto-server-create-session, 2026-11). */
+/**
+ * com.atproto.server.createSession with an app password
+ * (https://docs.bsky.app/docs/api/com-atproto-server-create-session, 2026-11).
+ */
 export async function connect(form: Readonly<Record<string, string>>, net: Net): Promise<Connection> {
   const identifier = identifierOf(form["identifier"] ?? "");
   const password = (form["password"] ?? "").trim();
@@ -30,15 +33,24 @@ export async function connect(form: Readonly<Record<string, string>>, net: Net):
   const server = originOf(form["server"] ?? "");
   const tokens = await login(net, server, identifier, password);
   if (tokens.active === false)
-    throw new PsnError("AUTH_REVOKED", `this account is not active (${shorten(tokens.status ?? "no reason given", 60)})`);
+    throw new PsnError(
+      "AUTH_REVOKED",
+      `this account is not active (${shorten(tokens.status ?? "no reason given", 60)})`,
+    );
   const credentials = credentialsOf(tokens, password);
   return { credentials, profile: await withLimits(profileOf(tokens, server), { ...net, credentials }) };
 }
 
-/** com.atproto.server.getSession. What images the server takes is asked when an account is connected, and known from then on. */
+/**
+ * com.atproto.server.getSession. What images the server takes is asked when an account is connected, and known from
+ * then on.
+ */
 export async function identify(session: Session): Promise<Profile> {
   const { home } = session.profile;
-  const answer = await xrpc(session, home, "com.atproto.server.getSession", { query: {}, token: session.credentials.access });
+  const answer = await xrpc(session, home, "com.atproto.server.getSession", {
+    query: {},
+    token: session.credentials.access,
+  });
   const { limits } = session.profile;
   return { ...profileOf(parse(answer, Account), home), ...(limits ? { limits } : {}) };
 }
@@ -55,7 +67,11 @@ export function refresh(session: Session): Promise<Credentials> {
     const status = error instanceof PsnError ? Number(error.details["status"]) : 0;
     if (!(error instanceof PsnError) || !isRedirect({ status })) throw error;
     // It says nothing of the token.
-    throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, hint: "psn connect bluesky" });
+    throw new PsnError("PLATFORM_DOWN", error.message, {
+      cause: error,
+      details: error.details,
+      hint: "psn connect bluesky",
+    });
   });
 }
 
@@ -65,9 +81,11 @@ async function renewed(session: Session): Promise<Credentials> {
     const answer = await refreshSession(session, credentials.refresh);
     if (answer !== undefined) return credentialsOf(parse(answer, Tokens), credentials.secret);
   }
-  if (credentials.secret === undefined) throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} has ended this session`);
+  if (credentials.secret === undefined)
+    throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} has ended this session`);
   const tokens = await login(session, profile.home, profile.subject, credentials.secret);
-  if (tokens.did !== profile.subject) throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} answered for another account`);
+  if (tokens.did !== profile.subject)
+    throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} answered for another account`);
   return credentialsOf(tokens, credentials.secret);
 }
 
@@ -75,7 +93,9 @@ async function renewed(session: Session): Promise<Credentials> {
 export async function endSession({ credentials, profile, ...net }: Session): Promise<void> {
   if (credentials.refresh === undefined) return;
   try {
-    await xrpc({ ...net, credentials }, profile.home, "com.atproto.server.deleteSession", { token: credentials.refresh });
+    await xrpc({ ...net, credentials }, profile.home, "com.atproto.server.deleteSession", {
+      token: credentials.refresh,
+    });
   } catch (error) {
     if (!(error instanceof PsnError) || (error.code !== "AUTH_EXPIRED" && error.code !== "AUTH_REVOKED")) throw error;
   }
@@ -93,7 +113,12 @@ async function refreshSession(session: Session, token: string): Promise<Answer |
 
 async function login(net: Net, server: string, identifier: string, password: string): Promise<z.output<typeof Tokens>> {
   // The password is the caller's secret, so that no server can have it repeated in a message.
-  const caller: Caller = { fetch: net.fetch, now: net.now, signal: net.signal, credentials: { access: "", secret: password, scopes: [] } };
+  const caller: Caller = {
+    fetch: net.fetch,
+    now: net.now,
+    signal: net.signal,
+    credentials: { access: "", secret: password, scopes: [] },
+  };
   const accept = ["AuthenticationRequired", "AuthFactorTokenRequired", "XRPCNotSupported", "MethodNotImplemented"];
   const answer = await loginAnswer(caller, server, { identifier, password }, accept);
   const name = errorName(answer);
@@ -101,7 +126,9 @@ async function login(net: Net, server: string, identifier: string, password: str
   if (name === "AuthFactorTokenRequired")
     throw new PsnError("AUTH_REVOKED", `${answer.host} asks for a second factor`, { hint: PASSWORD_HINT });
   if (name === "AuthenticationRequired")
-    throw new PsnError("AUTH_REVOKED", `${answer.host} does not accept this handle and app password`, { hint: PASSWORD_HINT });
+    throw new PsnError("AUTH_REVOKED", `${answer.host} does not accept this handle and app password`, {
+      hint: PASSWORD_HINT,
+    });
   throw new PsnError("INPUT_INVALID", `${answer.host} is not a server of Bluesky's network`, { hint: SERVER_HINT });
 }
 
@@ -132,7 +159,10 @@ function credentialsOf(tokens: z.output<typeof Tokens>, secret: string | undefin
   };
 }
 
-const Claims = z.object({ exp: z.number().int().positive().max(8.64e12).optional(), scope: z.string().min(1).optional() });
+const Claims = z.object({
+  exp: z.number().int().positive().max(8.64e12).optional(),
+  scope: z.string().min(1).optional(),
+});
 
 /** What an access token says of itself. Only a PDS can tell whether it is true, and nothing is decided by it. */
 function claimsOf(jwt: string): z.output<typeof Claims> {
@@ -152,7 +182,10 @@ function profileOf(account: z.output<typeof Account>, server: string): Profile {
   };
 }
 
-/** `handle.invalid` is what a server says of an account whose handle no longer leads to it (https://atproto.com/specs/handle). */
+/**
+ * `handle.invalid` is what a server says of an account whose handle no longer leads to it
+ * (https://atproto.com/specs/handle).
+ */
 export function profileUrl(did: string, handle: string): string {
   return `https://bsky.app/profile/${handle === "handle.invalid" ? did : handle}`;
 }
@@ -160,7 +193,9 @@ export function profileUrl(did: string, handle: string): string {
 /** Where the account's posts are kept: bsky.social only signs in. The DID document's `#atproto_pds`, else `server`. */
 function pdsOf(didDoc: unknown, server: string): string {
   const doc = DidDoc.safeParse(didDoc);
-  const endpoint = doc.success ? doc.data.service.find(({ id }) => id.endsWith("#atproto_pds"))?.serviceEndpoint : undefined;
+  const endpoint = doc.success
+    ? doc.data.service.find(({ id }) => id.endsWith("#atproto_pds"))?.serviceEndpoint
+    : undefined;
   if (typeof endpoint !== "string" || !URL.canParse(endpoint)) return server;
   const url = new URL(endpoint);
   const local = isLoopback(url) && isLoopback(new URL(server));
@@ -174,12 +209,16 @@ export function identifierOf(typed: string): string {
     .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
     .trim()
     .replace(/^@/, "");
-  if (identifier === "") throw new PsnError("INPUT_REQUIRED", "the handle is missing", { hint: "--identifier ada.bsky.social" });
-  if (/\s/.test(identifier)) throw new PsnError("INPUT_INVALID", "the handle has a space in it", { hint: "--identifier ada.bsky.social" });
+  if (identifier === "")
+    throw new PsnError("INPUT_REQUIRED", "the handle is missing", { hint: "--identifier ada.bsky.social" });
+  if (/\s/.test(identifier))
+    throw new PsnError("INPUT_INVALID", "the handle has a space in it", { hint: "--identifier ada.bsky.social" });
   return identifier;
 }
 
-/** The server's origin from what a person types: `https` only, but for a server on this machine. Throws INPUT_INVALID. */
+/**
+ * The server's origin from what a person types: `https` only, but for a server on this machine. Throws INPUT_INVALID.
+ */
 export function originOf(typed: string): string {
   const server = typed.trim() === "" ? "https://bsky.social" : typed.trim();
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `https://${server}`;
@@ -189,7 +228,11 @@ export function originOf(typed: string): string {
     throw new PsnError("INPUT_INVALID", "the server is a host name and nothing more", { hint: `--server ${url.host}` });
   }
   if (isConfidential(url)) return url.origin;
-  throw new PsnError("INPUT_INVALID", "the server must be reached over https, or the password could be read on the way", {
-    hint: `--server https://${url.host}`,
-  });
+  throw new PsnError(
+    "INPUT_INVALID",
+    "the server must be reached over https, or the password could be read on the way",
+    {
+      hint: `--server https://${url.host}`,
+    },
+  );
 }

@@ -19,11 +19,17 @@ interface Options {
   readonly accept?: readonly string[];
 }
 
-/** https://atproto.com/specs/xrpc (2026-11): the names a PDS gives these with status 400, and not 401 (measured, 0.4.217). */
+/**
+ * https://atproto.com/specs/xrpc (2026-11): the names a PDS gives these with status 400, and not 401 (measured,
+ * 0.4.217).
+ */
 const EXPIRED = ["ExpiredToken", "InvalidToken"];
 const GONE = ["AccountTakedown", "AccountDeactivated", "AccountNotFound"];
 
-/** One XRPC call (https://atproto.com/specs/xrpc, 2026-11). Throws as `call` does, and AUTH_EXPIRED and AUTH_REVOKED by name. */
+/**
+ * One XRPC call (https://atproto.com/specs/xrpc, 2026-11). Throws as `call` does, and AUTH_EXPIRED and AUTH_REVOKED by
+ * name.
+ */
 export async function xrpc(caller: Caller, home: string, method: string, options: Options): Promise<Answer> {
   const { query, body, token, effect = "none", accept = [], timeoutMs } = options;
   const url = new URL(`/xrpc/${method}`, home);
@@ -31,9 +37,14 @@ export async function xrpc(caller: Caller, home: string, method: string, options
   const headers = new Headers({ accept: "application/json" });
   if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   if (body !== undefined)
-    headers.set("content-type", body instanceof Blob ? (options.type ?? "application/octet-stream") : "application/json");
+    headers.set(
+      "content-type",
+      body instanceof Blob ? (options.type ?? "application/octet-stream") : "application/json",
+    );
   const signed =
-    token !== undefined && caller.credentials?.access === token ? await signing({ ...caller, credentials: caller.credentials }) : undefined;
+    token !== undefined && caller.credentials?.access === token
+      ? await signing({ ...caller, credentials: caller.credentials })
+      : undefined;
   const answer = await call(signed ? { ...caller, fetch: signed } : caller, url, {
     method: query ? "GET" : "POST",
     headers,

@@ -67,8 +67,8 @@ const OWNER = `${OWN_FOLDER}/owner`;
 const ownerOf = ({ id }: Settings, { userId }: Owner) => createHash("sha256").update(`${id} ${userId}`).digest("hex");
 
 /**
- * Whether this feed is this user's. One that is nobody's yet, made by an earlier psn or just now, becomes this user's where `adopt`
- * says so: of two who come at the same time, only the first has it.
+ * Whether this feed is this user's. One that is nobody's yet, made by an earlier psn or just now, becomes this user's
+ * where `adopt` says so: of two who come at the same time, only the first has it.
  */
 export async function isOwned(root: string, settings: Settings, owner: Owner, adopt: boolean): Promise<boolean> {
   const own = `${ownerOf(settings, owner)}\n`;
@@ -90,7 +90,9 @@ export async function mayOwn(root: string, settings: Settings, owner: Owner): Pr
 /** Keys of all entries, in one order. */
 export async function entryKeys(root: string): Promise<readonly string[]> {
   const names = (await readdir(join(root, "entries")).catch(ignore("ENOENT"))) ?? [];
-  return names.flatMap((name) => (name.endsWith(".json") && isKey(name.slice(0, -5)) ? [name.slice(0, -5)] : [])).sort();
+  return names
+    .flatMap((name) => (name.endsWith(".json") && isKey(name.slice(0, -5)) ? [name.slice(0, -5)] : []))
+    .sort();
 }
 
 /** Undefined when there is none, or none any more. */
@@ -139,10 +141,15 @@ export async function keepMedia(root: string, files: readonly Kept[]): Promise<v
 }
 
 /**
- * Takes away a removed entry's pictures unless another entry shows them. A picture is first set aside and then the entries
- * are read again, so that one published meanwhile keeps it: its process writes pictures anew that it finds missing.
+ * Takes away a removed entry's pictures unless another entry shows them. A picture is first set aside and then the
+ * entries are read again, so that one published meanwhile keeps it: its process writes pictures anew that it finds
+ * missing.
  */
-export async function dropMedia(root: string, removed: Entry, shown: () => Promise<ReadonlySet<string>>): Promise<void> {
+export async function dropMedia(
+  root: string,
+  removed: Entry,
+  shown: () => Promise<ReadonlySet<string>>,
+): Promise<void> {
   for (const file of new Set(filesOf(removed))) {
     if ((await shown()).has(file)) continue;
     const aside = join(root, OWN_FOLDER, `${randomUUID()}.tmp`);

@@ -82,7 +82,10 @@ export function unreachable(root: string, error: unknown): PsnError {
   const full = diskFull(`the feed's folder ${basename(root)}`, error);
   if (full) return full;
   const hint = HINTS[code] ?? "psn doctor";
-  return new PsnError("FILE_UNREADABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, { cause: error, hint });
+  return new PsnError("FILE_UNREADABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, {
+    cause: error,
+    hint,
+  });
 }
 
 export function codeOf(error: unknown): string {

@@ -37,7 +37,13 @@ let minutes = 0;
 function requestOf(post: Partial<Post> & Pick<Post, "parts">, media: readonly Media[] = []): PublishRequest<never> {
   const composed = feed.compose({ id: "1", ...post }, feed.capabilities);
   if (!composed.ok) throw new Error(JSON.stringify(composed.issues));
-  return { unit: composed.units[0] as never, prepared: null, media, key: randomUUID(), at: new Date(Date.UTC(2026, 10, 2, 12, minutes++)) };
+  return {
+    unit: composed.units[0] as never,
+    prepared: null,
+    media,
+    key: randomUUID(),
+    at: new Date(Date.UTC(2026, 10, 2, 12, minutes++)),
+  };
 }
 const say = (text: string, more: Partial<Post> = {}) => requestOf({ parts: [{ text, media: [] }], ...more });
 
@@ -59,7 +65,12 @@ async function readers() {
   const [json, atom, html] = await Promise.all([read("feed.json"), read("atom.xml"), read("index.html")]);
   const page = mf2(html, { baseUrl: `${BASE}index.html` });
   const entries = page.items[0]?.children ?? [];
-  return { json: JSON.parse(json) as Record<string, unknown> & { items: Record<string, unknown>[] }, atom: parseFeed(atom), page, entries };
+  return {
+    json: JSON.parse(json) as Record<string, unknown> & { items: Record<string, unknown>[] },
+    atom: parseFeed(atom),
+    page,
+    entries,
+  };
 }
 const shownKeys = async () => (await readers()).json.items.map(({ id }) => id);
 
@@ -94,7 +105,9 @@ describe("what readers see", () => {
       date_published: request.at.toISOString(),
     });
     const [file] = await readdir(join(root, "media"));
-    expect(item).toMatchObject({ attachments: [{ url: `${BASE}media/${file}`, mime_type: "image/png", title: picture.alt }] });
+    expect(item).toMatchObject({
+      attachments: [{ url: `${BASE}media/${file}`, mime_type: "image/png", title: picture.alt }],
+    });
     expect(new Uint8Array(await readFile(join(root, "media", file ?? "")))).toEqual(PICTURE);
     expect(atom.title).toBe("Ada's notes");
     expect(atom.items[0]).toMatchObject({
@@ -164,21 +177,25 @@ describe("what readers see", () => {
     const text = `README.md main.rs setup.sh ${links.map((link) => `“${link}”, (${link})... ${link}!`).join(" ")}`;
     await feed.publish(say(text), session);
     const html = (await readers()).atom.items[0]?.content ?? "";
-    const plain = (words: string) => words.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
-    expect([...html.matchAll(/<a href="([^"]*)">([^<]*)<\/a>/g)].map(([, to = "", shown = ""]) => [plain(to), plain(shown)])).toEqual(
-      links.flatMap((link) => Array.from({ length: 3 }, () => [link, link])),
-    );
+    const plain = (words: string) =>
+      words.replace(/&#(\d+);/g, (_, code: string) => String.fromCodePoint(Number(code)));
+    expect(
+      [...html.matchAll(/<a href="([^"]*)">([^<]*)<\/a>/g)].map(([, to = "", shown = ""]) => [plain(to), plain(shown)]),
+    ).toEqual(links.flatMap((link) => Array.from({ length: 3 }, () => [link, link])));
   });
 
-  test.each(["👩‍👩‍👧‍👦", "🇩🇪", "e\u0301", "क्षि", "한", "👍🏽"])("a title made from a text is cut in no grapheme: %s", async (grapheme) => {
-    const session = await connected();
-    for (let before = 60; before < 72; before += 1) {
-      await feed.publish(say(`${"x".repeat(before)}${grapheme.repeat(40)}`), session);
-      const title = (await readers()).atom.items[0]?.title ?? "";
-      expect(title.length).toBeLessThanOrEqual(80);
-      expect(title).toBe(`${"x".repeat(before)}${grapheme.repeat(Math.floor((79 - before) / grapheme.length))}…`);
-    }
-  });
+  test.each(["👩‍👩‍👧‍👦", "🇩🇪", "e\u0301", "क्षि", "한", "👍🏽"])(
+    "a title made from a text is cut in no grapheme: %s",
+    async (grapheme) => {
+      const session = await connected();
+      for (let before = 60; before < 72; before += 1) {
+        await feed.publish(say(`${"x".repeat(before)}${grapheme.repeat(40)}`), session);
+        const title = (await readers()).atom.items[0]?.title ?? "";
+        expect(title.length).toBeLessThanOrEqual(80);
+        expect(title).toBe(`${"x".repeat(before)}${grapheme.repeat(Math.floor((79 - before) / grapheme.length))}…`);
+      }
+    },
+  );
 
   test("any text comes back as it was written, from all three", async () => {
     const session = await connected();
@@ -218,7 +235,9 @@ describe("what readers see", () => {
         const { json, atom, entries } = await readers();
         expect(json.items[0]?.["content_text"]).toBe(words);
         // XML and HTML have no control characters, and one kind of line end.
-        const clean = words.replace(/\r\n?/g, "\n").replace(/[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd");
+        const clean = words
+          .replace(/\r\n?/g, "\n")
+          .replace(/[^\t\n\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd");
         const content = entries[0]?.properties["content"]?.[0];
         expect(content).toMatchObject({ value: clean.trim() });
         expect(textOf(String(atom.items[0]?.content))).toBe(clean);
@@ -235,7 +254,9 @@ describe("what readers see", () => {
     const { json, atom } = await readers();
     expect(atom.items[0]?.title).toBe("The <ending>");
     expect(json.items[0]).toMatchObject({ summary: "The <ending>", content_text: "The <ending>\n\nEverybody dies" });
-    expect(await read("index.html")).toContain("<details><summary>The &#60;ending&#62;</summary><p>Everybody dies</p></details>");
+    expect(await read("index.html")).toContain(
+      "<details><summary>The &#60;ending&#62;</summary><p>Everybody dies</p></details>",
+    );
   });
 
   test("nothing rendered names the folder, with a public url or without", async () => {
@@ -243,7 +264,8 @@ describe("what readers see", () => {
       await feed.publish(requestOf({ parts: [{ text: "hello", media: [picture] }] }, [picture]), await connected("")),
     );
     expect(ref.url).toMatch(/^file:\/\/\/.*index\.html#/);
-    for (const file of ["feed.json", "atom.xml", "index.html", `entries/${ref.id}.json`]) expect(await read(file)).not.toContain(parent);
+    for (const file of ["feed.json", "atom.xml", "index.html", `entries/${ref.id}.json`])
+      expect(await read(file)).not.toContain(parent);
     expect(parseFeed(await read("atom.xml")).items).toHaveLength(1);
     expect(mf2(await read("index.html"), { baseUrl: BASE }).items[0]?.children).toHaveLength(1);
   });
@@ -323,7 +345,10 @@ describe("the folder", () => {
     });
     const session = await connected();
     await writeFile(join(root, "entries"), "in the way");
-    await expect(feed.publish(say("hello"), session)).rejects.toMatchObject({ code: "FILE_UNREADABLE", hint: expect.any(String) });
+    await expect(feed.publish(say("hello"), session)).rejects.toMatchObject({
+      code: "FILE_UNREADABLE",
+      hint: expect.any(String),
+    });
   });
 
   test("an entry that was broken by hand is named before anything is written", async () => {
@@ -338,22 +363,25 @@ describe("the folder", () => {
     expect(await readdir(join(root, "entries"))).toHaveLength(1);
   });
 
-  test.each(["entry", "settings"])("a broken %s is no verdict on a repeat, which is made again until it is mended", async (what) => {
-    const session = await connected();
-    const first = say("first");
-    await feed.publish(first, session);
-    const path = join(root, what === "entry" ? `entries/${first.key}.json` : ".feed/settings.json");
-    const whole = await readFile(path);
-    await writeFile(path, "{");
-    const repeat = { ...first, again: true as const };
-    await expect(feed.publish(repeat, session)).rejects.toMatchObject({
-      code: "FILE_UNREADABLE",
-      neverTaken: false,
-      hint: expect.stringContaining("restore"),
-    });
-    await writeFile(path, whole);
-    expect(await feed.publish(repeat, session)).toMatchObject({ status: "published" });
-  });
+  test.each(["entry", "settings"])(
+    "a broken %s is no verdict on a repeat, which is made again until it is mended",
+    async (what) => {
+      const session = await connected();
+      const first = say("first");
+      await feed.publish(first, session);
+      const path = join(root, what === "entry" ? `entries/${first.key}.json` : ".feed/settings.json");
+      const whole = await readFile(path);
+      await writeFile(path, "{");
+      const repeat = { ...first, again: true as const };
+      await expect(feed.publish(repeat, session)).rejects.toMatchObject({
+        code: "FILE_UNREADABLE",
+        neverTaken: false,
+        hint: expect.stringContaining("restore"),
+      });
+      await writeFile(path, whole);
+      expect(await feed.publish(repeat, session)).toMatchObject({ status: "published" });
+    },
+  );
 
   test("the lease is asked for last, when the pictures are kept and before the entry is", async () => {
     const session = await connected();
@@ -361,7 +389,10 @@ describe("the folder", () => {
     const assertHeld = async () => {
       held = await readdir(root, { recursive: true });
     };
-    await feed.publish(requestOf({ parts: [{ text: "hello", media: [picture] }] }, [picture]), { ...session, assertHeld });
+    await feed.publish(requestOf({ parts: [{ text: "hello", media: [picture] }] }, [picture]), {
+      ...session,
+      assertHeld,
+    });
     expect(held.some((path) => path.startsWith("media/"))).toBe(true);
     expect(held.some((path) => path.startsWith("entries/"))).toBe(false);
   });
@@ -373,12 +404,15 @@ describe("the folder", () => {
     });
   });
 
-  test.each(["example.com", "ftp://example.com/", "https://ada:pw@example.com/", "https://example.com/?x=1", "https://example.com/#x"])(
-    "%s is no public url",
-    async (url) => {
-      await expect(feed.connect({ folder: root, url, title: "" }, net)).rejects.toMatchObject({ code: "INPUT_INVALID" });
-    },
-  );
+  test.each([
+    "example.com",
+    "ftp://example.com/",
+    "https://ada:pw@example.com/",
+    "https://example.com/?x=1",
+    "https://example.com/#x",
+  ])("%s is no public url", async (url) => {
+    await expect(feed.connect({ folder: root, url, title: "" }, net)).rejects.toMatchObject({ code: "INPUT_INVALID" });
+  });
 });
 
 describe("a crash", () => {
@@ -391,7 +425,8 @@ describe("a crash", () => {
     const after = await Promise.all(["feed.json", "atom.xml", "index.html"].map(read));
     // As each moment of the rendering leaves the folder: the entry is there, so many of the three files are old.
     for (const old of [["feed.json", "atom.xml", "index.html"], ["atom.xml", "index.html"], ["index.html"]]) {
-      for (const file of old) await writeFile(join(root, file), before[["feed.json", "atom.xml", "index.html"].indexOf(file)] ?? "");
+      for (const file of old)
+        await writeFile(join(root, file), before[["feed.json", "atom.xml", "index.html"].indexOf(file)] ?? "");
       expect(await feed.lookup?.(second, session, new Set())).toBeUndefined();
       await feed.publish(second, session);
       expect(await feed.lookup?.(second, session, new Set())).toMatchObject({ id: second.key });
@@ -442,7 +477,10 @@ describe("a crash", () => {
     const session = await connected();
     const request = requestOf({ parts: [{ text: "look", media: [picture] }] }, [picture]);
     await feed.publish(request, session);
-    await feed.publish({ ...request, media: [{ ...picture, open: () => Promise.reject(new Error("nothing to read")) }] }, session);
+    await feed.publish(
+      { ...request, media: [{ ...picture, open: () => Promise.reject(new Error("nothing to read")) }] },
+      session,
+    );
     await rm(join(root, "media"), { recursive: true });
     await feed.publish(request, session);
     expect(await readdir(join(root, "media"))).toHaveLength(1);
@@ -473,7 +511,11 @@ describe("several at once", () => {
   });
 
   test("an entry that comes while the feed is being rendered is rendered too", async () => {
-    const entry = (key: string): Entry => ({ key, published: "2026-11-02T12:00:00.000Z", parts: [{ text: key, media: [] }] });
+    const entry = (key: string): Entry => ({
+      key,
+      published: "2026-11-02T12:00:00.000Z",
+      parts: [{ text: key, media: [] }],
+    });
     const entries = [entry("one")];
     const shown: string[] = [];
     await renderUntilStill(
@@ -540,7 +582,11 @@ function publisher(count: number) {
       await feed.publish({ unit: composed.units[0], prepared: null, media: [], key: crypto.randomUUID(), at: new Date() }, session);
       if (n === 0) console.log("begun");
     }`;
-  return Bun.spawn([process.execPath, "-e", code], { cwd: join(import.meta.dirname, "..", ".."), stdout: "pipe", stderr: "inherit" });
+  return Bun.spawn([process.execPath, "-e", code], {
+    cwd: join(import.meta.dirname, "..", ".."),
+    stdout: "pipe",
+    stderr: "inherit",
+  });
 }
 
 function published(outcome: Awaited<ReturnType<typeof feed.publish>>) {
@@ -550,9 +596,8 @@ function published(outcome: Awaited<ReturnType<typeof feed.publish>>) {
 
 /** The text of our own few tags: a real HTML parser reads it as the content of an entry. */
 function textOf(html: string): string {
-  const content = mf2(`<div class="h-entry"><div class="e-content">|${html}|</div></div>`, { baseUrl: BASE }).items[0]?.properties[
-    "content"
-  ]?.[0];
+  const content = mf2(`<div class="h-entry"><div class="e-content">|${html}|</div></div>`, { baseUrl: BASE }).items[0]
+    ?.properties["content"]?.[0];
   if (typeof content !== "object" || !("value" in content)) throw new Error("no content");
   return String(content.value).slice(1, -1);
 }

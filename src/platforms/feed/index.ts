@@ -82,7 +82,8 @@ export default definePlatform({
       await (dryRun ? assertWritable(root) : makeFolders(root));
       const before = await readSettings(root);
       if (!before) await refuseStrangers(root);
-      else if (owner && !(await (dryRun ? mayOwn(root, before, owner) : isOwned(root, before, owner, true)))) throw notOwned(root);
+      else if (owner && !(await (dryRun ? mayOwn(root, before, owner) : isOwned(root, before, owner, true))))
+        throw notOwned(root);
       const title = cleanedLine(form["title"] ?? "") || before?.title || basename(root) || "Feed";
       const wanted = { title, url: url || (before?.url ?? ""), created: before?.created ?? now().toISOString() };
       if (dryRun) return connectionOf(root, { id: before?.id ?? randomUUID(), ...wanted }, root);
@@ -91,7 +92,10 @@ export default definePlatform({
       return connectionOf(root, settings, await homeOf(root, hub));
     } catch (error) {
       if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
-        throw new PsnError("INPUT_INVALID", `${root} is no folder`, { cause: error, hint: "psn connect feed ./public" });
+        throw new PsnError("INPUT_INVALID", `${root} is no folder`, {
+          cause: error,
+          hint: "psn connect feed ./public",
+        });
       throw unreachable(root, error);
     }
   },
@@ -127,8 +131,8 @@ export default definePlatform({
   },
 
   /**
-   * Found only when every entry that should be shown is shown: after a crash between commit and rendering, or in the middle
-   * of it, the answer is "not there", and publishing once more with the same key completes the rendering.
+   * Found only when every entry that should be shown is shown: after a crash between commit and rendering, or in the
+   * middle of it, the answer is "not there", and publishing once more with the same key completes the rendering.
    */
   async lookup({ key }, session) {
     return using(session, async (root, settings) => {
@@ -146,7 +150,8 @@ export default definePlatform({
       const removed = await readEntry(root, ref.id);
       await removeEntry(root, ref.id);
       await render(root, settings, new Map());
-      if (removed) await dropMedia(root, removed, async () => new Set((await entriesOf(root, new Map())).flatMap(filesOf)));
+      if (removed)
+        await dropMedia(root, removed, async () => new Set((await entriesOf(root, new Map())).flatMap(filesOf)));
     });
   },
 });
@@ -179,7 +184,10 @@ async function entriesOf(root: string, cache: Map<string, Entry>): Promise<Entry
   return entries;
 }
 
-/** A file of the feed that somebody changed is no verdict on an entry that an earlier attempt may have written: a repeat is made again. */
+/**
+ * A file of the feed that somebody changed is no verdict on an entry that an earlier attempt may have written: a repeat
+ * is made again.
+ */
 function unreadable(error: unknown, again: true | undefined): never {
   if (!again || !(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED") throw error;
   const hint = error.hint === undefined ? {} : { hint: error.hint };
@@ -200,7 +208,9 @@ async function refuseStrangers(root: string): Promise<void> {
   for (const path of [...RENDERED.map((one) => one.path), "entries"]) {
     if (!(await exists(root, path))) continue;
     const hint = "choose an empty folder, for example one named feed inside this one";
-    throw new PsnError("INPUT_INVALID", `the folder ${basename(root)} already holds ${path}, which psn did not write`, { hint });
+    throw new PsnError("INPUT_INVALID", `the folder ${basename(root)} already holds ${path}, which psn did not write`, {
+      hint,
+    });
   }
 }
 
@@ -213,7 +223,8 @@ async function using<T>(session: Session, work: (root: string, settings: Setting
     const settings = await readSettings(root);
     const hint = "put the folder back, or connect the feed where it is now: psn connect feed";
     if (!settings) throw new PsnError("FILE_UNREADABLE", `there is no feed in the folder ${basename(root)}`, { hint });
-    if (settings.id !== profile.subject) throw new PsnError("FILE_UNREADABLE", `the folder ${basename(root)} holds another feed`, { hint });
+    if (settings.id !== profile.subject)
+      throw new PsnError("FILE_UNREADABLE", `the folder ${basename(root)} holds another feed`, { hint });
     // A row says which folder, and a row is its user's to write: the folder says whose it is.
     if (owner && !(await isOwned(root, settings, owner, owner.ownsHub))) throw notOwned(root);
     return await work(root, settings);
@@ -229,7 +240,12 @@ function notOwned(root: string): PsnError {
   });
 }
 
-function entryOf({ parts, language, contentWarning, title }: Merged, key: string, at: Date, files: ReadonlyMap<string, Kept>): Entry {
+function entryOf(
+  { parts, language, contentWarning, title }: Merged,
+  key: string,
+  at: Date,
+  files: ReadonlyMap<string, Kept>,
+): Entry {
   const kept = parts.map(({ text, media }) => ({
     text,
     media: media.map(({ id, ...about }) => {
@@ -250,10 +266,14 @@ function entryOf({ parts, language, contentWarning, title }: Merged, key: string
 
 function folderOf(entered: string): string {
   const path = entered.trim();
-  if (path === "") throw new PsnError("INPUT_REQUIRED", "a feed needs a folder", { hint: "psn connect feed --folder ./public" });
+  if (path === "")
+    throw new PsnError("INPUT_REQUIRED", "a feed needs a folder", { hint: "psn connect feed --folder ./public" });
   if (path.startsWith("~"))
-    throw new PsnError("INPUT_INVALID", "the folder begins with ~, which only a shell understands", { hint: "write the whole path" });
-  if (path.includes("\0")) throw new PsnError("INPUT_INVALID", "the folder's name holds a character no folder can have");
+    throw new PsnError("INPUT_INVALID", "the folder begins with ~, which only a shell understands", {
+      hint: "write the whole path",
+    });
+  if (path.includes("\0"))
+    throw new PsnError("INPUT_INVALID", "the folder's name holds a character no folder can have");
   return resolve(path);
 }
 
@@ -278,7 +298,12 @@ function profileOf(root: string, settings: Settings, home: string): Profile {
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, "-")
     .replace(/^-+|-+$/g, "");
-  return { subject: settings.id, handle: slug || basename(root) || idOf(settings.id), url: addressOf(root, settings), home };
+  return {
+    subject: settings.id,
+    handle: slug || basename(root) || idOf(settings.id),
+    url: addressOf(root, settings),
+    home,
+  };
 }
 
 function refOf(root: string, settings: Settings, key: string): Ref {

@@ -9,8 +9,9 @@ export const SHOWN = 100;
 const TITLE_LENGTH = 80;
 
 /**
- * Renders until the entries are the ones it rendered. Of several processes the last to write a file looks at the entries
- * after that; whoever adds an entry later writes later still: so what is written last holds all entries, without a lock.
+ * Renders until the entries are the ones it rendered. Of several processes the last to write a file looks at the
+ * entries after that; whoever adds an entry later writes later still: so what is written last holds all entries,
+ * without a lock.
  */
 export async function renderUntilStill(
   list: () => Promise<readonly Entry[]>,
@@ -36,7 +37,10 @@ export function idOf(key: string): string {
   return `urn:uuid:${key}`;
 }
 
-/** JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/, 2026-11). Without a public url it names none: a local path is nobody's business. */
+/**
+ * JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/, 2026-11). Without a public url it names none: a local path is
+ * nobody's business.
+ */
 export function jsonFeed(settings: Settings, entries: readonly Entry[]): string {
   const { title, url } = settings;
   const items = entries.map((entry) => ({
@@ -129,12 +133,19 @@ function content(entry: Entry, base: string): string {
   const parts = entry.parts
     .map(({ text, media }) => `${text === "" ? "" : paragraphs(text)}${media.map((one) => image(one, base)).join("")}`)
     .join("\n\n");
-  return entry.contentWarning ? `<details><summary>${escaped(entry.contentWarning)}</summary>${parts}</details>` : parts;
+  return entry.contentWarning
+    ? `<details><summary>${escaped(entry.contentWarning)}</summary>${parts}</details>`
+    : parts;
 }
 
-/** Every line break stays in the source too, so that a reader which drops all tags still shows the text as it was written. */
+/**
+ * Every line break stays in the source too, so that a reader which drops all tags still shows the text as it was
+ * written.
+ */
 function paragraphs(text: string): string {
-  const html = linked(text.replace(/\r\n?/g, "\n")).replace(/\n+/g, (breaks) => (breaks === "\n" ? "<br>\n" : `</p>${breaks}<p>`));
+  const html = linked(text.replace(/\r\n?/g, "\n")).replace(/\n+/g, (breaks) =>
+    breaks === "\n" ? "<br>\n" : `</p>${breaks}<p>`,
+  );
   return `<p>${html}</p>`;
 }
 

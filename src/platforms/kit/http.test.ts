@@ -11,8 +11,13 @@ const net = (fetch: (input: string | URL, init?: RequestInit) => Promise<Respons
   signal: new AbortController().signal,
 });
 const answering = (response: () => Response) => net(async () => response());
-const failing = (code: string) => net(async () => Promise.reject(Object.assign(new TypeError("fetch failed"), { code })));
-const publish = { method: "POST", body: JSON.stringify({ text: "a secret launch on the first of May" }), effect: "publish" } as const;
+const failing = (code: string) =>
+  net(async () => Promise.reject(Object.assign(new TypeError("fetch failed"), { code })));
+const publish = {
+  method: "POST",
+  body: JSON.stringify({ text: "a secret launch on the first of May" }),
+  effect: "publish",
+} as const;
 const caught = (promise: Promise<unknown>) =>
   promise.then(
     () => expect.unreachable("it must throw"),
@@ -29,10 +34,15 @@ test.each(["ECONNREFUSED", "ENOTFOUND", "CERT_HAS_EXPIRED", "DEPTH_ZERO_SELF_SIG
   },
 );
 
-test.each(["ECONNRESET", "ETIMEDOUT", "EPIPE", "UNKNOWN"])("%s leaves a publish unknown, and a read only unlucky", async (code) => {
-  expect(await caught(call(failing(code), "https://a.example/", publish))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
-  expect(await caught(call(failing(code), "https://a.example/", { effect: "none" }))).toMatchObject({ code: "PLATFORM_DOWN" });
-});
+test.each(["ECONNRESET", "ETIMEDOUT", "EPIPE", "UNKNOWN"])(
+  "%s leaves a publish unknown, and a read only unlucky",
+  async (code) => {
+    expect(await caught(call(failing(code), "https://a.example/", publish))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+    expect(await caught(call(failing(code), "https://a.example/", { effect: "none" }))).toMatchObject({
+      code: "PLATFORM_DOWN",
+    });
+  },
+);
 
 test("a publish opens its own connection and follows no redirect", async () => {
   let seen: RequestInit | undefined;
@@ -50,10 +60,16 @@ test("a publish opens its own connection and follows no redirect", async () => {
 test("the platform's reason is kept, the post's own words and the secrets are not", async () => {
   const refusing = (error: string) => answering(() => Response.json({ error }, { status: 422 }));
   const said = async (error: string) =>
-    (await caught(call({ ...refusing(error), credentials: { access: "t0ken", scopes: [] } }, "https://a.example/", publish))).message;
+    (
+      await caught(
+        call({ ...refusing(error), credentials: { access: "t0ken", scopes: [] } }, "https://a.example/", publish),
+      )
+    ).message;
   expect(await said("Text is too long")).toBe("a.example refused with 422: Text is too long");
   expect(await said("not allowed for t0ken")).toBe("a.example refused with 422: not allowed for •••");
-  expect(await said('bad word in "a secret launch on the first"')).toBe('a.example refused with 422: bad word in "•••"');
+  expect(await said('bad word in "a secret launch on the first"')).toBe(
+    'a.example refused with 422: bad word in "•••"',
+  );
 });
 
 test("a shape psn does not know is PLATFORM_CHANGED, which is settled and not resent", async () => {
@@ -96,7 +112,11 @@ test.each([
   for (const status of [300, 301, 302, 303, 305, 307, 308, 399]) {
     for (const effect of ["publish", "none"] as const) {
       const error = await moving(status, location, effect);
-      expect(error).toMatchObject({ code: "PLATFORM_REJECTED", retry: "never", message: `a.example redirects to ${named}` });
+      expect(error).toMatchObject({
+        code: "PLATFORM_REJECTED",
+        retry: "never",
+        message: `a.example redirects to ${named}`,
+      });
       expect(error.hint).toMatch(/^psn connect webhook https:/);
       expect(`${error.message} ${error.hint}`).not.toMatch(/s3cret|t0ken|launch/);
     }
@@ -110,7 +130,11 @@ test.each([
   [302, "https://"],
 ])("a redirect (%i) to %s names no address, and is as clear a no", async (status, location) => {
   const message = `a.example answered ${status}, a redirect that names no address`;
-  expect(await moving(status, location)).toMatchObject({ code: "PLATFORM_REJECTED", message, hint: "psn connect PLATFORM" });
+  expect(await moving(status, location)).toMatchObject({
+    code: "PLATFORM_REJECTED",
+    message,
+    hint: "psn connect PLATFORM",
+  });
 });
 
 test("what the session itself throws before the bytes leave stays what it is, but for a stop", async () => {
@@ -134,19 +158,30 @@ test("what the session itself throws before the bytes leave stays what it is, bu
   expect(await read).toMatchObject({ code: "PLATFORM_DOWN" });
 });
 
-test.each([400, 401, 403, 404, 408, 425, 429, 500, 502, 503, 504])("the pause that a %i asks for is kept", async (status) => {
-  const refusing = answering(() => new Response("", { status, headers: { "retry-after": "120", "x-ratelimit-reset": "7" } }));
-  for (const options of [publish, { effect: "none" } as const])
-    expect(await caught(call(refusing, "https://a.example/", options))).toMatchObject({ retryAfterMs: 120_000 });
-  const counting = answering(() => new Response("", { status, headers: { "x-ratelimit-reset": "7" } }));
-  const error = await caught(call(counting, "https://a.example/", publish));
-  expect(error.retryAfterMs, "an allowance that is counted down is a pause only on a 429").toBe(status === 429 ? 7_000 : undefined);
-});
+test.each([400, 401, 403, 404, 408, 425, 429, 500, 502, 503, 504])(
+  "the pause that a %i asks for is kept",
+  async (status) => {
+    const refusing = answering(
+      () => new Response("", { status, headers: { "retry-after": "120", "x-ratelimit-reset": "7" } }),
+    );
+    for (const options of [publish, { effect: "none" } as const])
+      expect(await caught(call(refusing, "https://a.example/", options))).toMatchObject({ retryAfterMs: 120_000 });
+    const counting = answering(() => new Response("", { status, headers: { "x-ratelimit-reset": "7" } }));
+    const error = await caught(call(counting, "https://a.example/", publish));
+    expect(error.retryAfterMs, "an allowance that is counted down is a pause only on a 429").toBe(
+      status === 429 ? 7_000 : undefined,
+    );
+  },
+);
 
 test("a platform that explains in plain words is heard, and a page for a browser is none", async () => {
-  const saying = (text: string, type: string) => answering(() => new Response(text, { status: 422, headers: { "content-type": type } }));
-  const said = async (net: ReturnType<typeof saying>) => (await caught(call(net, "https://a.example/", publish))).message;
-  expect(await said(saying("text is\n too long", "text/plain; charset=utf-8"))).toBe("a.example refused with 422: text is too long");
+  const saying = (text: string, type: string) =>
+    answering(() => new Response(text, { status: 422, headers: { "content-type": type } }));
+  const said = async (net: ReturnType<typeof saying>) =>
+    (await caught(call(net, "https://a.example/", publish))).message;
+  expect(await said(saying("text is\n too long", "text/plain; charset=utf-8"))).toBe(
+    "a.example refused with 422: text is too long",
+  );
   expect(await said(saying("<html>no</html>", "text/plain"))).toBe("a.example refused with 422");
   expect(await said(saying("no", "text/html"))).toBe("a.example refused with 422");
 });
@@ -165,7 +200,10 @@ test.each([
 
 test("a handshake that is said to have failed proves nothing by its code alone: Bun says the same when the request was read", async () => {
   const error = await caught(call(failing("EPROTO"), "https://a.example/", publish));
-  expect(error).toMatchObject({ code: "OUTCOME_UNKNOWN", message: "no answer from a.example: the TLS handshake failed" });
+  expect(error).toMatchObject({
+    code: "OUTCOME_UNKNOWN",
+    message: "no answer from a.example: the TLS handshake failed",
+  });
 });
 
 /** Anything a server may write; header values are what HTTP lets through. */
@@ -189,7 +227,10 @@ const body = fc.oneof(
   words,
   fc.json(),
   fc
-    .dictionary(fc.constantFrom("error", "error_description", "message", "detail", "title"), fc.oneof(words, fc.jsonValue()))
+    .dictionary(
+      fc.constantFrom("error", "error_description", "message", "detail", "title"),
+      fc.oneof(words, fc.jsonValue()),
+    )
     .map((one) => JSON.stringify(one)),
 );
 

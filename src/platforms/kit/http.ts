@@ -15,7 +15,10 @@ export { pauseMs, pauseWithin } from "@psn/core/net/pauses.ts";
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** Longest an upload may take, in milliseconds. */
 export const UPLOAD_TIMEOUT_MS = 120_000;
-/** Longest that the words of an error may take once its status is there, in milliseconds: the status says what has become of it. */
+/**
+ * Longest that the words of an error may take once its status is there, in milliseconds: the status says what has
+ * become of it.
+ */
 const WORDS_TIMEOUT_MS = 5_000;
 
 /** Most of a platform's own words in one message, in UTF-16 units. */
@@ -33,7 +36,10 @@ export interface Answer {
   readonly headers: Headers;
   /** The body, as far as it could be read. */
   readonly text: string;
-  /** The rest could not be read: a body can be endless, cut off, or not what its header says. `parse` refuses such an answer. */
+  /**
+   * The rest could not be read: a body can be endless, cut off, or not what its header says. `parse` refuses such an
+   * answer.
+   */
   readonly cut?: true;
   readonly url: string;
   readonly host: string;
@@ -56,11 +62,12 @@ export interface CallOptions extends RequestInit {
 type Caller = Net & Partial<Pick<Session, "credentials" | "app">>;
 
 /**
- * One request and its answer. Never follows a redirect: a token goes to no other host, and a redirect carried nothing out. Of the body
- * it reads a few megabytes at most (`core/net/answer-body.ts`); a body that cannot be read leaves the status as it is.
- * Goes nowhere but over https, or to this machine, whatever address an account's row or an answer has named (AUTH_REVOKED). Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer, PLATFORM_UNREACHABLE when nothing
- * was sent, and OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN (effect `none`) when the answer is missing or unclear.
- * What `session.fetch` itself throws as a PsnError (LEASE_LOST) passes through.
+ * One request and its answer. Never follows a redirect: a token goes to no other host, and a redirect carried nothing
+ * out. Of the body it reads a few megabytes at most (`core/net/answer-body.ts`); a body that cannot be read leaves the
+ * status as it is. Goes nowhere but over https, or to this machine, whatever address an account's row or an answer has
+ * named (AUTH_REVOKED). Throws RATE_LIMITED, AUTH_EXPIRED, AUTH_SCOPE, PLATFORM_REJECTED on a clear answer,
+ * PLATFORM_UNREACHABLE when nothing was sent, and OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN (effect `none`)
+ * when the answer is missing or unclear. What `session.fetch` itself throws as a PsnError (LEASE_LOST) passes through.
  */
 export async function call(session: Caller, url: string | URL, options: CallOptions): Promise<Answer> {
   const { effect, timeoutMs = REQUEST_TIMEOUT_MS, accept = [], needsBody = true, moved, ...init } = options;
@@ -86,7 +93,16 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
     const { status, headers } = response;
     // Of a success that is cut off nobody reads a part; the words of an error are at its beginning.
     const read = whole || !isSuccess(response) ? { text: textOf({ bytes }) } : { text: "" };
-    answer = { status, headers, ...read, ...(whole ? {} : { cut: true }), url: String(url), host, effect, sent: sentIn(init.body) };
+    answer = {
+      status,
+      headers,
+      ...read,
+      ...(whole ? {} : { cut: true }),
+      url: String(url),
+      host,
+      effect,
+      sent: sentIn(init.body),
+    };
   } catch (cause) {
     const own = ownError(cause);
     if (own && own !== session.signal.reason) throw own;
@@ -112,23 +128,33 @@ const isSuccess = ({ status }: Pick<Answer, "status">) => status >= 200 && statu
 
 /** As much of the body as its status leaves to be known. */
 function bodyToRead(response: Response, needsBody: boolean, signal: AbortSignal): Promise<AnswerBody> {
-  if (isSuccess(response)) return needsBody ? readBody(response, BODY_BYTES, signal) : readBody(response, 0, AbortSignal.abort());
+  if (isSuccess(response))
+    return needsBody ? readBody(response, BODY_BYTES, signal) : readBody(response, 0, AbortSignal.abort());
   return readBody(response, ERROR_BYTES, AbortSignal.any([signal, AbortSignal.timeout(WORDS_TIMEOUT_MS)]));
 }
 
 /** What was thrown on purpose, also where a library has wrapped it. */
 function ownError(thrown: unknown): PsnError | undefined {
-  for (let error: unknown = thrown; error instanceof Error; error = error.cause) if (error instanceof PsnError) return error;
+  for (let error: unknown = thrown; error instanceof Error; error = error.cause)
+    if (error instanceof PsnError) return error;
   return undefined;
 }
 
-/** Throws OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN where the body of an answer is needed and could not be read to its end. */
+/**
+ * Throws OUTCOME_UNKNOWN (effect `publish`) or PLATFORM_DOWN where the body of an answer is needed and could not be
+ * read to its end.
+ */
 export function demandWhole({ cut, effect, host, status }: Answer): void {
   if (!cut) return;
-  throw noVerdict(effect, `${host} answered ${status}, and the rest of its answer cannot be read`, { details: { status } });
+  throw noVerdict(effect, `${host} answered ${status}, and the rest of its answer cannot be read`, {
+    details: { status },
+  });
 }
 
-/** The answer's JSON in the shape an adapter relies on; throws as `demandWhole`, and PLATFORM_CHANGED when it is anything else. */
+/**
+ * The answer's JSON in the shape an adapter relies on; throws as `demandWhole`, and PLATFORM_CHANGED when it is
+ * anything else.
+ */
 export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<T> {
   demandWhole(answer);
   let value: unknown;
@@ -143,14 +169,18 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.join(".") ?? "";
-  throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} in a shape psn does not know (at "${where}")`, {
-    details: { status: answer.status },
-  });
+  throw new PsnError(
+    "PLATFORM_CHANGED",
+    `${answer.host} answered ${answer.status} in a shape psn does not know (at "${where}")`,
+    {
+      details: { status: answer.status },
+    },
+  );
 }
 
 /**
- * The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. It keeps the pause that the
- * server asks for by Retry-After, and on a 429 by any header.
+ * The error for an answer that is not 2xx. Adapters call it for what they `accept` and then cannot explain. It keeps
+ * the pause that the server asks for by Retry-After, and on a 429 by any header.
  */
 export function refusal(answer: Answer, session: Caller, moved?: CallOptions["moved"]): PsnError {
   const { host, status } = answer;
@@ -161,7 +191,8 @@ export function refusal(answer: Answer, session: Caller, moved?: CallOptions["mo
   if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, options);
   if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, options);
   if (status === 429) return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, options);
-  if (status === 408 || status >= 500 || status < 300) return noVerdict(answer.effect, `${host} answered ${status}${said}`, options);
+  if (status === 408 || status >= 500 || status < 300)
+    return noVerdict(answer.effect, `${host} answered ${status}${said}`, options);
   return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, options);
 }
 
@@ -176,7 +207,10 @@ export function vouched({ code, message, cause, hint, retryAfterMs, details }: P
   return new PsnError(code, message, { cause, details, ...more, neverTaken: true });
 }
 
-/** Whether what is not needed for a post has failed by something that the whole attempt must hear of: a stop, a token, a lost lease. */
+/**
+ * Whether what is not needed for a post has failed by something that the whole attempt must hear of: a stop, a token, a
+ * lost lease.
+ */
 export function concernsAll(error: unknown, { signal }: Pick<Net, "signal">): boolean {
   return signal.aborted || (error instanceof PsnError && (error.retry === "refresh" || error.code === "LEASE_LOST"));
 }
@@ -186,7 +220,9 @@ export function isRefused(error: unknown): error is PsnError {
   return error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400;
 }
 
-/** Whether the answer sends the request elsewhere, or (304) back: in any case it carried nothing out (RFC 9110, 15.4). */
+/**
+ * Whether the answer sends the request elsewhere, or (304) back: in any case it carried nothing out (RFC 9110, 15.4).
+ */
 export function isRedirect({ status }: Pick<Answer, "status">): boolean {
   return status >= 300 && status < 400;
 }
@@ -194,7 +230,10 @@ export function isRedirect({ status }: Pick<Answer, "status">): boolean {
 /** Every redirect, for what `accept`s them. */
 export const REDIRECTS: readonly number[] = Array.from({ length: 100 }, (_, index) => 300 + index);
 
-/** Where a redirect leads, without what could be secret in it: a name, a password, a query. Undefined where it names no web address. */
+/**
+ * Where a redirect leads, without what could be secret in it: a name, a password, a query. Undefined where it names no
+ * web address.
+ */
 export function targetOf({ headers, url }: Pick<Answer, "headers" | "url">): URL | undefined {
   const location = headers.get("location")?.trim();
   const to = location ? URL.parse(location, url) : null;
@@ -209,10 +248,15 @@ function redirected(answer: Answer, session: Caller, moved: CallOptions["moved"]
   const to = targetOf(answer);
   // A path that repeats what was sent, or a secret, is left out.
   const path = decoded(to?.pathname ?? "");
-  if (to && (withoutAuthored(path, authoredIn(answer.sent)) !== path || secretsOf(session).some((secret) => path.includes(secret))))
+  if (
+    to &&
+    (withoutAuthored(path, authoredIn(answer.sent)) !== path ||
+      secretsOf(session).some((secret) => path.includes(secret)))
+  )
     to.pathname = "";
   const options = { details: { status }, hint: to && moved ? moved(to) : "psn connect PLATFORM" };
-  if (!to) return new PsnError("PLATFORM_REJECTED", `${host} answered ${status}, a redirect that names no address`, options);
+  if (!to)
+    return new PsnError("PLATFORM_REJECTED", `${host} answered ${status}, a redirect that names no address`, options);
   return new PsnError(
     "PLATFORM_REJECTED",
     `${host} redirects to ${shorten(to.pathname === "/" ? to.origin : to.href, SAID_MOST)}`,
@@ -245,7 +289,10 @@ export function bodyOf({ text }: Pick<Answer, "text">): unknown {
 /** Most words that are looked through for what must not be repeated, in UTF-16 units; what is shown is shorter. */
 const WORDS_MOST = 2_000;
 
-/** The platform's own words, one short line, without anything secret and without the author's own. Empty when it gave none. */
+/**
+ * The platform's own words, one short line, without anything secret and without the author's own. Empty when it gave
+ * none.
+ */
 function reason(answer: Answer, session: Caller): string {
   const words = isPlainText(answer) ? [answer.text.replaceAll(/\s+/g, " ").trim()] : wordsOf(bodyOf(answer));
   let line = shorten(words.join(": "), WORDS_MOST);
@@ -256,10 +303,14 @@ function reason(answer: Answer, session: Caller): string {
 
 /** Some say why in plain words; a page for a browser is none. */
 function isPlainText({ headers, text }: Answer): boolean {
-  return /^text\/plain\b/i.test(headers.get("content-type") ?? "") && bodyOf({ text }) === undefined && !text.includes("<");
+  return (
+    /^text\/plain\b/i.test(headers.get("content-type") ?? "") && bodyOf({ text }) === undefined && !text.includes("<")
+  );
 }
 
 function secretsOf(session: Caller): string[] {
   const { access, refresh, secret } = session.credentials ?? {};
-  return [access, refresh, secret, session.app?.secret].filter((value): value is string => value !== undefined && value !== "");
+  return [access, refresh, secret, session.app?.secret].filter(
+    (value): value is string => value !== undefined && value !== "",
+  );
 }

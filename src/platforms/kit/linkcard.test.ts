@@ -5,10 +5,15 @@ import { fetchCard } from "./linkcard.ts";
 
 const MOST = 1000;
 const html = (head: string, headers: Record<string, string> = {}) =>
-  new Response(`<!doctype html><head>${head}</head><body>`, { headers: { "content-type": "text/html; charset=utf-8", ...headers } });
+  new Response(`<!doctype html><head>${head}</head><body>`, {
+    headers: { "content-type": "text/html; charset=utf-8", ...headers },
+  });
 const og = (name: string, content: string) => `<meta property="og:${name}" content="${content}">`;
 /** A pixel, and then nothing of meaning. The header lies about its type. */
-const PIXEL = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==", "base64");
+const PIXEL = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==",
+  "base64",
+);
 const image = (size: number) =>
   new Response(Buffer.concat([PIXEL, Buffer.alloc(size - PIXEL.length)]), { headers: { "content-type": "image/gif" } });
 
@@ -24,11 +29,20 @@ const PAGES: Readonly<Record<string, (request: Request) => Response | Promise<Re
       headers: { "content-type": "text/html; charset=iso-8859-1" },
     }),
   "/shift": () =>
-    new Response(new Uint8Array([...Buffer.from('<head><meta charset="shift_jis"><title>'), 0x93, 0xfa, ...Buffer.from("</title>")]), {
-      headers: { "content-type": "text/html" },
-    }),
+    new Response(
+      new Uint8Array([
+        ...Buffer.from('<head><meta charset="shift_jis"><title>'),
+        0x93,
+        0xfa,
+        ...Buffer.from("</title>"),
+      ]),
+      {
+        headers: { "content-type": "text/html" },
+      },
+    ),
   "/pdf": () => new Response("<head><title>x</title>", { headers: { "content-type": "application/pdf" } }),
-  "/gone": () => new Response("<head><title>Not found</title>", { status: 404, headers: { "content-type": "text/html" } }),
+  "/gone": () =>
+    new Response("<head><title>Not found</title>", { status: 404, headers: { "content-type": "text/html" } }),
   "/long": () => html(og("title", "word ".repeat(100)) + og("description", "d".repeat(2000))),
   "/families": () => html(og("title", `x${"👩‍👩‍👧‍👦".repeat(100)}`) + og("description", "🇩🇪".repeat(1000))),
   "/large": () => html(`${og("title", "Early")}<style>${" ".repeat(2_000_000)}</style>${og("description", "Late")}`),
@@ -42,7 +56,8 @@ const PAGES: Readonly<Record<string, (request: Request) => Response | Promise<Re
   "/large-image": () => html(og("title", "T") + og("image", "/image/large")),
   "/text-image": () => html(og("title", "T") + og("image", "/plain")),
   "/no-image": () => html(og("title", "T") + og("image", "/nowhere")),
-  "/echo": (request) => html(og("title", [...request.headers.keys()].filter((name) => /auth|cookie/.test(name)).join() || "no secrets")),
+  "/echo": (request) =>
+    html(og("title", [...request.headers.keys()].filter((name) => /auth|cookie/.test(name)).join() || "no secrets")),
   "/image": () => image(MOST),
   "/image/large": () => image(MOST + 1),
 };
@@ -57,7 +72,11 @@ beforeAll(() => {
 });
 afterAll(() => server.stop(true));
 
-const net = (fetch: Fetch = globalThis.fetch, signal = new AbortController().signal) => ({ fetch, now: () => new Date(), signal });
+const net = (fetch: Fetch = globalThis.fetch, signal = new AbortController().signal) => ({
+  fetch,
+  now: () => new Date(),
+  signal,
+});
 const card = (path: string) => fetchCard(new URL(path, server.url).href, net(), MOST);
 
 describe("fetchCard", () => {
@@ -93,9 +112,12 @@ describe("fetchCard", () => {
     expect(await card(path)).toEqual({ title, description });
   });
 
-  test.each(["/empty", "/body", "/pdf", "/gone", "/nowhere", "/loop", "/file"])("%s is called by its host", async (path) => {
-    expect(await card(path)).toEqual({ title: server.url.host, description: "" });
-  });
+  test.each(["/empty", "/body", "/pdf", "/gone", "/nowhere", "/loop", "/file"])(
+    "%s is called by its host",
+    async (path) => {
+      expect(await card(path)).toEqual({ title: server.url.host, description: "" });
+    },
+  );
 
   test("keeps a title and a description short", async () => {
     const { title, description } = await card("/long");
@@ -115,10 +137,14 @@ describe("fetchCard", () => {
     const asked: string[] = [];
     const fetch: Fetch = async (url) => {
       asked.push(String(url));
-      if (String(url) === "https://example.com/redirect") return new Response(null, { status: 302, headers: { location } });
+      if (String(url) === "https://example.com/redirect")
+        return new Response(null, { status: 302, headers: { location } });
       return html(og("title", "T") + og("image", location));
     };
-    expect(await fetchCard("https://example.com/redirect", net(fetch), MOST)).toEqual({ title: "example.com", description: "" });
+    expect(await fetchCard("https://example.com/redirect", net(fetch), MOST)).toEqual({
+      title: "example.com",
+      description: "",
+    });
     expect(await fetchCard("https://example.com/page", net(fetch), MOST)).toEqual({ title: "T", description: "" });
     expect(asked).toEqual(["https://example.com/redirect", "https://example.com/page"]);
   });
@@ -129,7 +155,8 @@ describe("fetchCard", () => {
       const asked: string[] = [];
       const fetch: Fetch = async (url) => {
         asked.push(String(url));
-        if (String(url) === "https://example.com/redirect") return new Response(null, { status: 302, headers: { location } });
+        if (String(url) === "https://example.com/redirect")
+          return new Response(null, { status: 302, headers: { location } });
         return html(og("title", "T") + og("image", location));
       };
       const resolve = async (name: string) => (name === "wiki.example.net" ? ["8.8.8.8", "100.64.0.1"] : ["8.8.8.8"]);
@@ -145,14 +172,19 @@ describe("fetchCard", () => {
     const silent: Fetch = (_url, init) =>
       new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason)));
     const began = performance.now();
-    expect(await fetchCard("https://example.com/", net(silent), MOST)).toEqual({ title: "example.com", description: "" });
+    expect(await fetchCard("https://example.com/", net(silent), MOST)).toEqual({
+      title: "example.com",
+      description: "",
+    });
     expect(performance.now() - began).toBeLessThan(atMost(7000));
   });
 
   test("a stop stops it", async () => {
     const stop = new AbortController();
     stop.abort();
-    await expect(fetchCard(new URL("/og", server.url).href, net(globalThis.fetch, stop.signal), MOST)).rejects.toThrow();
+    await expect(
+      fetchCard(new URL("/og", server.url).href, net(globalThis.fetch, stop.signal), MOST),
+    ).rejects.toThrow();
   });
 
   test("a link that is none is no failure", async () => {

@@ -19,7 +19,12 @@ const MAX_PICTURES = 4;
 const TITLE_LENGTH = 300;
 const DESCRIPTION_LENGTH = 1000;
 /** By the name image-size gives what it finds in the bytes. */
-const IMAGE_TYPES: Readonly<Record<string, string>> = { jpg: "image/jpeg", png: "image/png", webp: "image/webp", gif: "image/gif" };
+const IMAGE_TYPES: Readonly<Record<string, string>> = {
+  jpg: "image/jpeg",
+  png: "image/png",
+  webp: "image/webp",
+  gif: "image/gif",
+};
 
 /** What a link leads to, in short. */
 export interface Card {
@@ -56,7 +61,9 @@ export async function fetchCard(link: string, net: Net, imageBytes: number, reso
     let image: Blob | undefined;
     for (const url of pictures.filter(isWeb).slice(0, MAX_PICTURES)) {
       // The card without a picture is worth having.
-      const answer = await follow(url, page.url, Object.values(IMAGE_TYPES).join(","), PICTURE_MS).catch(() => undefined);
+      const answer = await follow(url, page.url, Object.values(IMAGE_TYPES).join(","), PICTURE_MS).catch(
+        () => undefined,
+      );
       image = answer && (await readPicture(answer.response, imageBytes).catch(() => undefined));
       net.signal.throwIfAborted();
       if (image || whole.aborted) break;
@@ -83,8 +90,9 @@ interface Following {
 }
 
 /**
- * Follows redirects itself, so that each is looked at: http(s) only, and none from the open net into a private one, also where the
- * hub's owner allows `fetch` to go there: the author of the post did not write that address. Undefined where nothing can be had.
+ * Follows redirects itself, so that each is looked at: http(s) only, and none from the open net into a private one,
+ * also where the hub's owner allows `fetch` to go there: the author of the post did not write that address. Undefined
+ * where nothing can be had.
  */
 async function fetchPublic({ to, from, accept, fetch, signal, resolve }: Following) {
   let url = to;

@@ -65,14 +65,21 @@ function visibilityIssues(visibility: Visibility, visibilities: readonly Visibil
 function emptyIssues({ text, media }: Part, index: number, count: number): Issue[] {
   if (text.trim() !== "" || media.length > 0) return [];
   return [
-    { code: "text.empty", message: count === 1 ? "there is neither text nor media" : `part ${index + 1} has neither text nor media` },
+    {
+      code: "text.empty",
+      message: count === 1 ? "there is neither text nor media" : `part ${index + 1} has neither text nor media`,
+    },
   ];
 }
 
 function lengthIssues(text: string, rule: TextRule): Issue[] {
   if (fits(text, rule)) return [];
   return [
-    { code: "text.too-long", message: `${measure(text, rule)} of ${rule.max} characters, all parts together`, hint: "shorten the text" },
+    {
+      code: "text.too-long",
+      message: `${measure(text, rule)} of ${rule.max} characters, all parts together`,
+      hint: "shorten the text",
+    },
   ];
 }
 
@@ -103,7 +110,10 @@ function fileIssues(file: MediaInfo, index: number, rule: MediaRule | undefined,
   if (altText === false || !file.alt) return issues;
   const length = measure(file.alt, { max: altText, unit: "grapheme" });
   if (length > altText)
-    issues.push({ code: "alt.too-long", message: `the alt text of ${which} has ${length} of at most ${altText} characters` });
+    issues.push({
+      code: "alt.too-long",
+      message: `the alt text of ${which} has ${length} of at most ${altText} characters`,
+    });
   return issues;
 }
 
@@ -112,6 +122,9 @@ function described({ id, mime, bytes, width, height, alt }: MediaInfo): MergedMe
 }
 
 /** Absent stays absent: a body is stored as JSON. */
-function given<K extends string, V extends string | number>(name: K, value: V | undefined): { readonly [key in K]?: V } {
+function given<K extends string, V extends string | number>(
+  name: K,
+  value: V | undefined,
+): { readonly [key in K]?: V } {
   return value === undefined || value === "" ? {} : ({ [name]: value } as { readonly [key in K]?: V });
 }

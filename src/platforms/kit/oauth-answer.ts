@@ -33,7 +33,8 @@ const TokenAnswer = z.looseObject({
 });
 
 /**
- * A token endpoint's answer, whatever its status: some say `error` within a 200, some name no token type, some count seconds as text.
+ * A token endpoint's answer, whatever its status: some say `error` within a 200, some name no token type, some count
+ * seconds as text.
  *
  * @param asked the scopes that are meant where the answer names none.
  * @param secrets what was sent and must not come back in a message.
@@ -73,8 +74,9 @@ interface Failure {
 }
 
 /**
- * RFC 6749, 5.2, or Meta's `{error: {type, message, code}}` (https://developers.facebook.com/docs/graph-api/guides/error-handling,
- * 2026-11), or Instagram's `{error_type, error_message}`.
+ * RFC 6749, 5.2, or Meta's `{error: {type, message, code}}`
+ * (https://developers.facebook.com/docs/graph-api/guides/error-handling, 2026-11), or Instagram's `{error_type,
+ * error_message}`.
  */
 function failureOf(answer: Answer): Failure | undefined {
   const body = bodyOf(answer);
@@ -85,7 +87,11 @@ function failureOf(answer: Answer): Failure | undefined {
     return { error, words: typeof words === "string" ? words : "" };
   }
   if (typeof error !== "object" || error === null) return undefined;
-  const [type, message, code]: unknown[] = [Reflect.get(error, "type"), Reflect.get(error, "message"), Reflect.get(error, "code")];
+  const [type, message, code]: unknown[] = [
+    Reflect.get(error, "type"),
+    Reflect.get(error, "message"),
+    Reflect.get(error, "code"),
+  ];
   return {
     error: typeof type === "string" ? type : "error",
     words: typeof message === "string" ? message : "",
@@ -95,20 +101,26 @@ function failureOf(answer: Answer): Failure | undefined {
 
 type Verdict = "APP_REFUSED" | "AUTH_REVOKED" | "PLATFORM_DOWN" | "RATE_LIMITED" | "PLATFORM_REJECTED";
 
-/** RFC 6749, 4.1.2.1 and 5.2, and RFC 6750, 3.1: what the app is refused for, what the code or the token is, and what passes. */
+/**
+ * RFC 6749, 4.1.2.1 and 5.2, and RFC 6750, 3.1: what the app is refused for, what the code or the token is, and what
+ * passes.
+ */
 const VERDICTS: readonly (readonly [RegExp, Verdict])[] = [
   [/^(invalid_client|unauthorized_client)$/, "APP_REFUSED"],
   [/^(invalid_grant|invalid_token|access_denied|invalid_request)$/, "AUTH_REVOKED"],
   [/^(temporarily_unavailable|server_error|internal_(server_)?error)$/, "PLATFORM_DOWN"],
   [/^(rate_limit\w*|too_many_requests|slow_down)$/, "RATE_LIMITED"],
 ];
-/** Meta calls nearly everything OAuthException; its number tells downtime and throttling from a dead token (page above). */
+/**
+ * Meta calls nearly everything OAuthException; its number tells downtime and throttling from a dead token (page above).
+ */
 const META_DOWN: ReadonlySet<number> = new Set([1, 2]);
 const META_THROTTLED: ReadonlySet<number> = new Set([4, 17, 341, 368]);
 
 function verdictOf({ error, words, code }: Failure): Verdict {
   if (error === "OAuthException") {
-    // Of an app that it does not accept it says so in words, under the number of a downtime (facebookarchive/php-graph-sdk#538).
+    // Of an app that it does not accept it says so in words, under the number of a downtime
+    // (facebookarchive/php-graph-sdk#538).
     if (/client secret|validating application/i.test(words)) return "APP_REFUSED";
     if (code !== undefined && META_DOWN.has(code)) return "PLATFORM_DOWN";
     return code !== undefined && META_THROTTLED.has(code) ? "RATE_LIMITED" : "AUTH_REVOKED";
@@ -116,13 +128,17 @@ function verdictOf({ error, words, code }: Failure): Verdict {
   return VERDICTS.find(([names]) => names.test(error))?.[1] ?? "PLATFORM_REJECTED";
 }
 
-/** The standard refuses with 400 and 401 and in its own words; anything else may be a gateway's and is no verdict on a token. */
+/**
+ * The standard refuses with 400 and 401 and in its own words; anything else may be a gateway's and is no verdict on a
+ * token.
+ */
 export function refused(answer: Answer, now: Date, secrets: readonly string[]): PsnError {
   const { host, status } = answer;
   const failure = failureOf(answer);
   const said = safe(failure ? [failure.error, failure.words] : wordsOf(answer), secrets);
   const verdict = failure && verdictOf(failure);
-  // Some count down to the next allowance in every answer; after a failure only Retry-After is meant (RFC 9110, 10.2.3).
+  // Some count down to the next allowance in every answer; after a failure only Retry-After is meant (RFC 9110,
+  // 10.2.3).
   const limited = status === 429 || verdict === "RATE_LIMITED";
   const pause = limited || answer.headers.has("retry-after") ? pauseMs(answer.headers, now) : undefined;
   const later = { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
@@ -131,7 +147,8 @@ export function refused(answer: Answer, now: Date, secrets: readonly string[]): 
     return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
   if (!verdict) {
     // Without the standard's words a 401 here speaks of the app.
-    if (status === 401) return new PsnError("APP_REFUSED", `${host} does not accept the app${said}`, { details: { status } });
+    if (status === 401)
+      return new PsnError("APP_REFUSED", `${host} does not accept the app${said}`, { details: { status } });
     if (status === 400 && isObject(bodyOf(answer)))
       return new PsnError("PLATFORM_REJECTED", `${host} refused${said}`, { details: { status } });
     return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
@@ -157,7 +174,10 @@ function wordsOf(answer: Answer): readonly string[] {
 /** So many characters in a row of a secret are no accident. */
 const PIECE_CHARS = 12;
 
-/** The server's words as one line to append, without anything that was sent in confidence: nothing at all if a piece of it is left. */
+/**
+ * The server's words as one line to append, without anything that was sent in confidence: nothing at all if a piece of
+ * it is left.
+ */
 function safe(words: readonly string[], secrets: readonly string[]): string {
   let line = words
     .filter((word) => word !== "")

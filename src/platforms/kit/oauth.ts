@@ -1,12 +1,18 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, Credentials, ExchangeRequest, OAuthApp } from "@psn/core/types/account.ts";
+import type {
+  Authorization,
+  AuthorizeRequest,
+  Credentials,
+  ExchangeRequest,
+  OAuthApp,
+} from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call } from "./http.ts";
 import { ANY_STATUS, isRevoked, readTokens, refused, type Tokens } from "./oauth-answer.ts";
 
 /*
- * OAuth 2.0 (RFC 6749, 7009, 7636) as platforms really speak it. What is odd about one is a line of its table, not code. What this
- * leaves to the adapter is the profile: whose token it is.
+ * OAuth 2.0 (RFC 6749, 7009, 7636) as platforms really speak it. What is odd about one is a line of its table, not
+ * code. What this leaves to the adapter is the profile: whose token it is.
  */
 
 /** One platform's authorisation server. */
@@ -29,7 +35,10 @@ export interface OAuthServer {
 }
 
 /** Where the browser goes. Throws APP_MISSING. */
-export function authorizationUrl(server: OAuthServer, { app, redirectUri, state, challenge }: AuthorizeRequest): Authorization {
+export function authorizationUrl(
+  server: OAuthServer,
+  { app, redirectUri, state, challenge }: AuthorizeRequest,
+): Authorization {
   const url = new URL(server.authorizeUrl);
   const params: Readonly<Record<string, string>> = {
     response_type: "code",
@@ -44,35 +53,58 @@ export function authorizationUrl(server: OAuthServer, { app, redirectUri, state,
   return { url: url.href };
 }
 
-/** Tokens for a code (RFC 6749, 4.1.3). Throws AUTH_REVOKED for a code that is refused, APP_MISSING, APP_REFUSED, PLATFORM_…. */
+/**
+ * Tokens for a code (RFC 6749, 4.1.3). Throws AUTH_REVOKED for a code that is refused, APP_MISSING, APP_REFUSED,
+ * PLATFORM_….
+ */
 export async function exchangeCode(server: OAuthServer, request: ExchangeRequest, net: Net): Promise<Tokens> {
   const proof: Readonly<Record<string, string>> = server.pkce ? { code_verifier: request.verifier } : {};
   const grant = { grant_type: "authorization_code", code: request.code, redirect_uri: request.redirectUri, ...proof };
   const app = appOf(request.app);
   if (request.code === "")
-    throw new PsnError("AUTH_REVOKED", `${new URL(server.authorizeUrl).host} sent no code back: the consent was not given`);
+    throw new PsnError(
+      "AUTH_REVOKED",
+      `${new URL(server.authorizeUrl).host} sent no code back: the consent was not given`,
+    );
   const answer = await post(server.tokenUrl, server, grant, app, net);
   return readTokens(answer, net.now(), server.scopes, [request.code, request.verifier, ...secretsOf(app)]);
 }
 
-/** Tokens for a refresh token (RFC 6749, 6). Throws AUTH_REVOKED when it is refused or there is none, APP_…, PLATFORM_…. */
+/**
+ * Tokens for a refresh token (RFC 6749, 6). Throws AUTH_REVOKED when it is refused or there is none, APP_…, PLATFORM_….
+ */
 export async function exchangeRefresh(server: OAuthServer, session: Session): Promise<Tokens> {
   const { access, refresh, scopes } = session.credentials;
-  if (refresh === undefined) throw new PsnError("AUTH_REVOKED", "the token has expired and the platform gave none to renew it");
+  if (refresh === undefined)
+    throw new PsnError("AUTH_REVOKED", "the token has expired and the platform gave none to renew it");
   const app = appOf(session.app);
-  const answer = await post(server.tokenUrl, server, { grant_type: "refresh_token", refresh_token: refresh }, app, session);
-  // Where no scopes are asked for, those that were granted before are meant (RFC 6749, 6), and not those once asked for.
+  const answer = await post(
+    server.tokenUrl,
+    server,
+    { grant_type: "refresh_token", refresh_token: refresh },
+    app,
+    session,
+  );
+  // Where no scopes are asked for, those that were granted before are meant (RFC 6749, 6), and not those once asked
+  // for.
   try {
-    return readTokens(answer, session.now(), scopes.length > 0 ? scopes : server.scopes, [refresh, access, ...secretsOf(app)]);
+    return readTokens(answer, session.now(), scopes.length > 0 ? scopes : server.scopes, [
+      refresh,
+      access,
+      ...secretsOf(app),
+    ]);
   } catch (error) {
     return refusedForGood(error);
   }
 }
 
-/** Whatever a platform names it: a token that it refuses to exchange it refuses for good. Throws AUTH_REVOKED for that. */
+/**
+ * Whatever a platform names it: a token that it refuses to exchange it refuses for good. Throws AUTH_REVOKED for that.
+ */
 export function refusedForGood(error: unknown): never {
   const { status } = error instanceof PsnError ? error.details : {};
-  if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED" || (status !== 400 && status !== 401)) throw error;
+  if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED" || (status !== 400 && status !== 401))
+    throw error;
   throw new PsnError("AUTH_REVOKED", error.message, { details: error.details });
 }
 
@@ -93,7 +125,12 @@ export async function revokeToken(server: OAuthServer, session: Session, token: 
   const app = appOf(session.app);
   const answer = await post(server.revokeUrl, server, { token }, app, session);
   if (isRevoked(answer)) return;
-  throw refused(answer, session.now(), [token, session.credentials.access, session.credentials.refresh ?? "", ...secretsOf(app)]);
+  throw refused(answer, session.now(), [
+    token,
+    session.credentials.access,
+    session.credentials.refresh ?? "",
+    ...secretsOf(app),
+  ]);
 }
 
 /** Both tokens, the one that could make more first. */

@@ -6,15 +6,22 @@ import { isPrivateAddress, isPrivateHost, leadsInside, publicFetch } from "./pri
 
 describe("which addresses are private", () => {
   it.each([
-    ..."0.1.2.3 127.0.0.1 127.255.0.9 10.1.1.1 100.64.0.1 100.127.9.9 169.254.169.254 172.16.0.1 172.31.9.9 192.0.0.1 192.0.2.1".split(" "),
-    ..."192.88.99.1 192.168.0.1 198.18.0.1 198.19.9.9 198.51.100.1 203.0.113.9 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255".split(" "),
-    ..."::1 ::127.0.0.1 ::ffff:10.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::8.8.8.8 2002:7f00:1:: 2002:808:808::1".split(" "),
+    ..."0.1.2.3 127.0.0.1 127.255.0.9 10.1.1.1 100.64.0.1 100.127.9.9 169.254.169.254 172.16.0.1 172.31.9.9 192.0.0.1 192.0.2.1".split(
+      " ",
+    ),
+    ..."192.88.99.1 192.168.0.1 198.18.0.1 198.19.9.9 198.51.100.1 203.0.113.9 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255".split(
+      " ",
+    ),
+    ..."::1 ::127.0.0.1 ::ffff:10.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::8.8.8.8 2002:7f00:1:: 2002:808:808::1".split(
+      " ",
+    ),
     ...":: ::2 ::808:808 4000::1 5f00::1 8000::1 100:0:0:1::1 2001:20::1 64:ff9b:1:ffff::1".split(" "),
     ..."2001::1 fe80::1 fe80::1%eth0 fec0::1 fd00:ec2::254 fc00::1 ff02::1 2001:db8::1 3fff::1 100::1".split(" "),
   ])("%s", (address) => expect(isPrivateAddress(address)).toBe(true));
 
-  it.each(["8.8.8.8", "100.63.0.1", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])("%s is public", (address) =>
-    expect(isPrivateAddress(address)).toBe(false),
+  it.each(["8.8.8.8", "100.63.0.1", "172.32.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])(
+    "%s is public",
+    (address) => expect(isPrivateAddress(address)).toBe(false),
   );
 
   it.each([
@@ -38,15 +45,18 @@ describe("which addresses are private", () => {
     "http://①②⑦.0.0.1",
   ])("%s is written as one", (text) => expect(isPrivateHost(new URL(text))).toBe(true));
 
-  it.each(["https://example.org", "https://example.org.", "https://8.8.8.8", "https://local.example.org"])("%s is not", (text) =>
-    expect(isPrivateHost(new URL(text))).toBe(false),
+  it.each(["https://example.org", "https://example.org.", "https://8.8.8.8", "https://local.example.org"])(
+    "%s is not",
+    (text) => expect(isPrivateHost(new URL(text))).toBe(false),
   );
 
   it("by what a name resolves to", async () => {
     const resolve = async (host: string) => (host === "inside.example.org" ? ["8.8.8.8", "10.0.0.1"] : ["8.8.8.8"]);
     expect(await leadsInside(new URL("https://inside.example.org."), resolve)).toBe(true);
     expect(await leadsInside(new URL("https://outside.example.org"), resolve)).toBe(false);
-    expect(await leadsInside(new URL("https://gone.example.org"), () => Promise.reject(new Error("ENOTFOUND")))).toBe(false);
+    expect(await leadsInside(new URL("https://gone.example.org"), () => Promise.reject(new Error("ENOTFOUND")))).toBe(
+      false,
+    );
   });
 });
 
@@ -134,7 +144,8 @@ describe("a fetch for public addresses", () => {
       to.push(String(input));
       return new Response("");
     };
-    const resolve = async (host: string) => (host === "in.example.org" ? ["10.0.0.1"] : Promise.reject(new Error("ENOTFOUND")));
+    const resolve = async (host: string) =>
+      host === "in.example.org" ? ["10.0.0.1"] : Promise.reject(new Error("ENOTFOUND"));
     const guard = publicFetch({ fetch: through, isAllowed: () => false, resolve, proxied: true });
     await guard("https://out.example.org/x");
     await expect(guard("https://in.example.org/x")).rejects.toMatchObject({ code: "PLATFORM_UNREACHABLE" });

@@ -5,8 +5,8 @@ import type { Fetch } from "@psn/core/types/platform.ts";
 import ipaddr from "ipaddr.js";
 
 /*
- * Addresses that come from a row or from a server's answer may lead into this machine or its network, where a stranger's request
- * must not go. Why, and what the hub's owner can allow: docs/adr/0020-private-addresses.md.
+ * Addresses that come from a row or from a server's answer may lead into this machine or its network, where a
+ * stranger's request must not go. Why, and what the hub's owner can allow: docs/adr/0020-private-addresses.md.
  */
 
 /** Names that no public server has (RFC 6761, RFC 6762, RFC 8375, and ICANN's .internal). */
@@ -27,10 +27,14 @@ export function isPrivateAddress(address: string): boolean {
 /** The host without the brackets of an IPv6 address and without a dot at its end. */
 const hostOf = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, "").replace(/\.+$/, "");
 
-/** Whether the host is written as one of this machine or of a private network: an address, a name without a dot, `localhost`. */
+/**
+ * Whether the host is written as one of this machine or of a private network: an address, a name without a dot,
+ * `localhost`.
+ */
 export function isPrivateHost(url: URL): boolean {
   const host = hostOf(url).toLowerCase();
-  // Nobody writes a NAT64 address but to get past a filter; a resolver on an IPv6-only network makes them of public ones.
+  // Nobody writes a NAT64 address but to get past a filter; a resolver on an IPv6-only network makes them of public
+  // ones.
   if (ipaddr.isValid(host)) return isPrivateAddress(host) || /^64:ff9b:/.test(host);
   return !host.includes(".") || LOCAL_NAME.test(host);
 }
@@ -38,7 +42,8 @@ export function isPrivateHost(url: URL): boolean {
 export type Resolve = (host: string) => Promise<readonly string[]>;
 
 /** As the system resolves it, in its order. */
-const bySystem: Resolve = async (host) => (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
+const bySystem: Resolve = async (host) =>
+  (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
 
 /** Whether the host is private as it is written, or one of its addresses is. False for a name that does not resolve. */
 export async function leadsInside(url: URL, resolve: Resolve = bySystem): Promise<boolean> {
@@ -56,10 +61,10 @@ export interface PublicFetchOptions {
 }
 
 /**
- * A `fetch` that reaches public addresses and the allowed origins alone. A name is resolved here, and the connection goes to an
- * address that was looked at. Never follows a redirect: whoever does, asks here again. Throws PRIVATE_ADDRESS for a host that is
- * written as a private one, PLATFORM_UNREACHABLE for a name that leads to one just now (a hotel's network answers so too), and
- * what `fetch` throws.
+ * A `fetch` that reaches public addresses and the allowed origins alone. A name is resolved here, and the connection
+ * goes to an address that was looked at. Never follows a redirect: whoever does, asks here again. Throws
+ * PRIVATE_ADDRESS for a host that is written as a private one, PLATFORM_UNREACHABLE for a name that leads to one just
+ * now (a hotel's network answers so too), and what `fetch` throws.
  */
 export function publicFetch({ fetch, isAllowed, resolve = bySystem, proxied = false }: PublicFetchOptions): Fetch {
   return async (input, init = {}) => {

@@ -6,8 +6,9 @@ import { z } from "zod";
 import { pauseWithin } from "./http.ts";
 
 /*
- * Uploads in steps, so that nothing that was uploaded is lost and no worker waits for minutes: what a platform still works on, and
- * what is done when something fails, goes into the handle of a pending preparation, and the next call goes on from there.
+ * Uploads in steps, so that nothing that was uploaded is lost and no worker waits for minutes: what a platform still
+ * works on, and what is done when something fails, goes into the handle of a pending preparation, and the next call
+ * goes on from there.
  */
 
 /** Longest wait within one call, in milliseconds: what is ready soon needs no second claim. */
@@ -18,7 +19,9 @@ const QUICK_FIRST_MS = 200;
 const ASK_MS = { first: 1_000, most: 30_000 };
 /** Longest pause before a file is asked about again that is taken at a platform's word, in milliseconds. */
 const ASK_TOLD_MOST_MS = 5 * 60_000;
-/** Pauses after a failure that passes, in milliseconds, and how many of them in a row: six hours, as the engine tries. */
+/**
+ * Pauses after a failure that passes, in milliseconds, and how many of them in a row: six hours, as the engine tries.
+ */
 const FAILURE_MS = { first: 5_000, most: 15 * 60_000 };
 /** The pause of an account whose platform asks for one and does not say how long, in milliseconds. */
 const RATE_PAUSE_MS = 60_000;
@@ -29,7 +32,9 @@ const OVERDUE_PAUSE_MS = 10 * 60_000;
 /** How long uploads are relied on, in milliseconds: platforms keep for about a day what no post takes. */
 const KEPT_MS = 12 * 3_600_000;
 
-/** What a platform says of a file. `lost`: it has to be uploaded again; throws the error where that was done already. */
+/**
+ * What a platform says of a file. `lost`: it has to be uploaded again; throws the error where that was done already.
+ */
 export type Told =
   | { readonly status: "ready" }
   | { readonly status: "working"; readonly checkAfterMs?: number }
@@ -93,8 +98,8 @@ type Came =
   | { readonly status: "over"; readonly error: PsnError };
 
 /**
- * Goes on with a unit's uploads as far as it can within seconds. Throws what a step throws while nothing is uploaded, and afterwards
- * only what no waiting helps; PLATFORM_DOWN for a file that a platform works on for too long.
+ * Goes on with a unit's uploads as far as it can within seconds. Throws what a step throws while nothing is uploaded,
+ * and afterwards only what no waiting helps; PLATFORM_DOWN for a file that a platform works on for too long.
  */
 export async function prepareUploads<File, Id extends Json>(
   uploads: Uploads<File, Id>,
@@ -104,7 +109,13 @@ export async function prepareUploads<File, Id extends Json>(
   session.signal.throwIfAborted();
   const now = session.now().getTime();
   const kept = progressOf(uploads, handle, now);
-  const { begun, asked, failures, again, items: had } = kept ?? { begun: now, asked: 0, failures: 0, again: 0, items: [] };
+  const {
+    begun,
+    asked,
+    failures,
+    again,
+    items: had,
+  } = kept ?? { begun: now, asked: 0, failures: 0, again: 0, items: [] };
   const run: Run<File, Id> = { uploads, session, items: [...had], again };
   const pending = (checkAfterMs: number, counted: { readonly asked: number; readonly failures: number }) => ({
     status: "pending" as const,
@@ -122,7 +133,8 @@ export async function prepareUploads<File, Id extends Json>(
     over = came.error;
   } catch (error) {
     const more = score(run.items) > score(had);
-    // A stop, or a token to be exchanged: what is new is kept first, and the next call meets the same with nothing new to lose.
+    // A stop, or a token to be exchanged: what is new is kept first, and the next call meets the same with nothing new
+    // to lose.
     if (more && (session.signal.aborted || (error instanceof PsnError && error.retry === "refresh")))
       return pending(0, { asked: 0, failures: 0 });
     if (!(error instanceof PsnError) || score(run.items) === 0 || !passes(error)) throw error;
@@ -131,7 +143,9 @@ export async function prepareUploads<File, Id extends Json>(
     const pause = Math.min(FAILURE_MS.first * 2 ** (inARow - 1), FAILURE_MS.most);
     const waits = pending(error.retryAfterMs ?? pause, { asked: 0, failures: inARow });
     // The account's other posts must keep the pause too.
-    return error.code === "RATE_LIMITED" ? { ...waits, pausedForMs: pauseWithin(error.retryAfterMs ?? RATE_PAUSE_MS) } : waits;
+    return error.code === "RATE_LIMITED"
+      ? { ...waits, pausedForMs: pauseWithin(error.retryAfterMs ?? RATE_PAUSE_MS) }
+      : waits;
   }
   throw over;
 }
@@ -142,20 +156,34 @@ function passes({ retry }: PsnError): boolean {
 }
 
 /** Undefined for a handle that psn cannot read, and for one whose uploads may be gone: both begin from nothing. */
-function progressOf<File, Id extends Json>({ id, files }: Uploads<File, Id>, handle: unknown, now: number): Progress<Id> | undefined {
+function progressOf<File, Id extends Json>(
+  { id, files }: Uploads<File, Id>,
+  handle: unknown,
+  now: number,
+): Progress<Id> | undefined {
   const number = z.int().min(0);
   const item = z.object({ id, at: z.number(), step: z.enum(STEPS) });
   const read = z
-    .object({ begun: z.number(), asked: number, failures: number, again: number, items: z.array(item.nullable()).max(files.length) })
+    .object({
+      begun: z.number(),
+      asked: number,
+      failures: number,
+      again: number,
+      items: z.array(item.nullable()).max(files.length),
+    })
     .safeParse(handle);
   if (!read.success || now - read.data.begun >= KEPT_MS) return undefined;
-  // What began in the future began before the database's clock stepped back: what is waited for is waited for from now on.
+  // What began in the future began before the database's clock stepped back: what is waited for is waited for from now
+  // on.
   const items = read.data.items.map((one) => one && { ...one, at: Math.min(one.at, now) });
   return { ...read.data, begun: Math.min(read.data.begun, now), items };
 }
 
 /** Rounds until all is done, or until waiting would take longer than is left. */
-async function advance<File, Id extends Json>(run: Run<File, Id>, quickMs: number): Promise<Exclude<Came, { readonly status: "at once" }>> {
+async function advance<File, Id extends Json>(
+  run: Run<File, Id>,
+  quickMs: number,
+): Promise<Exclude<Came, { readonly status: "at once" }>> {
   let left = quickMs;
   for (let pause = QUICK_FIRST_MS; ; pause *= 2) {
     let came = await round(run);
@@ -186,7 +214,10 @@ async function round<File, Id extends Json>(run: Run<File, Id>): Promise<Came> {
       [waits, atOnce] = [true, true];
     } else if (told.status === "working") {
       if (now() - at >= (uploads.workingMostMs ?? WORKING_MOST_MS))
-        return { status: "over", error: new PsnError("PLATFORM_DOWN", uploads.overdue(file), { retryAfterMs: OVERDUE_PAUSE_MS }) };
+        return {
+          status: "over",
+          error: new PsnError("PLATFORM_DOWN", uploads.overdue(file), { retryAfterMs: OVERDUE_PAUSE_MS }),
+        };
       waits = true;
       atOnce ||= told.checkAfterMs === 0;
       toldMs = Math.max(toldMs, pauseWithin(told.checkAfterMs ?? 0));
@@ -207,7 +238,11 @@ async function started<File, Id extends Json>(run: Run<File, Id>, file: File, in
   return { item, told };
 }
 
-async function askedOf<File, Id extends Json>({ uploads, session }: Run<File, Id>, { id, at, step }: Item<Id>, file: File): Promise<Told> {
+async function askedOf<File, Id extends Json>(
+  { uploads, session }: Run<File, Id>,
+  { id, at, step }: Item<Id>,
+  file: File,
+): Promise<Told> {
   if (step === "ready" || !uploads.ask) return { status: "ready" };
   return uploads.ask(id, file, session.now().getTime() - at);
 }

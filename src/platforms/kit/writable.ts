@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /*
- * What a platform answers is kept and shown: a database takes neither NUL nor half of a pair of surrogates, and a list has one line.
- * Where a post is out already, an answer that cannot be kept must not be found out by the database.
+ * What a platform answers is kept and shown: a database takes neither NUL nor half of a pair of surrogates, and a list
+ * has one line. Where a post is out already, an answer that cannot be kept must not be found out by the database.
  */
 
 /** An id or a name. */

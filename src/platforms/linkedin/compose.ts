@@ -7,7 +7,10 @@ import { type Piece, piecesOf } from "./text.ts";
 /** The first unit is a post, what follows are the author's comments on it. */
 export type Body = PostBody | CommentBody;
 
-/** https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (2026-11), but for what is uploaded. */
+/**
+ * https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (2026-11), but for what is
+ * uploaded.
+ */
 export type PostBody = {
   readonly kind: "post";
   /** Little text. */
@@ -24,13 +27,16 @@ export type PostBody = {
 export type CommentBody = { readonly kind: "comment"; readonly text: string };
 
 /**
- * Longest comment, in characters: where the browser's own box ends. The API's pages name no number, neither for a comment nor for a
- * post, and no unit: UTF-16 is the count that is never below any other.
+ * Longest comment, in characters: where the browser's own box ends. The API's pages name no number, neither for a
+ * comment nor for a post, and no unit: UTF-16 is the count that is never below any other.
  */
 const COMMENT_MAX = 1_250;
 /** What a document is called that has no title: LinkedIn wants one. */
 const TITLE = "Document";
-/** Most pixels of an image (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api, 2026-11). */
+/**
+ * Most pixels of an image (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api,
+ * 2026-11).
+ */
 const PIXELS_MAX = 36_152_320;
 
 /** Pure. Turns a post into units, or says everything that is wrong with it. */
@@ -49,7 +55,8 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
       issues.push(...pieceIssues(piece, first ? limits.text : comment, { place, first, split: post.split ?? false }));
     }
     const blank = part.text.trim() === "" || pieces[index]?.every(({ visible }) => visible === "");
-    if (blank && part.media.length === 0) issues.push({ code: "text.empty", message: `${place}there is neither text nor media` });
+    if (blank && part.media.length === 0)
+      issues.push({ code: "text.empty", message: `${place}there is neither text nor media` });
     issues.push(...(index === 0 ? mediaIssues(part, limits, place) : commentMediaIssues(part, place)));
   }
   const [issue, ...others] = issues;
@@ -59,7 +66,11 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
   return { ok: true, units: [postUnit(head, post, limits.text), ...rest.map((piece) => commentUnit(piece, comment))] };
 }
 
-function postUnit({ visible, little, link }: Piece, { parts, title, visibility }: Post, rule: TextRule): Unit<PostBody> {
+function postUnit(
+  { visible, little, link }: Piece,
+  { parts, title, visibility }: Post,
+  rule: TextRule,
+): Unit<PostBody> {
   const [{ media }] = parts;
   const document = media.some(({ kind }) => kind === "document");
   // Content is one thing: files or a card.
@@ -77,7 +88,13 @@ function postUnit({ visible, little, link }: Piece, { parts, title, visibility }
 }
 
 function commentUnit({ visible }: Piece, rule: TextRule): Unit<CommentBody> {
-  return { body: { kind: "comment", text: visible }, text: visible, length: measure(visible, rule), media: [], prepare: false };
+  return {
+    body: { kind: "comment", text: visible },
+    text: visible,
+    length: measure(visible, rule),
+    media: [],
+    prepare: false,
+  };
 }
 
 function postIssues({ visibility, contentWarning, options }: Post): Issue[] {
@@ -94,7 +111,8 @@ function postIssues({ visibility, contentWarning, options }: Post): Issue[] {
       message: "LinkedIn has no content warnings",
       hint: "leave the content warning out, or leave LinkedIn out",
     });
-  for (const name of Object.keys(options ?? {})) issues.push({ code: "option", message: `LinkedIn knows no option "${name}"` });
+  for (const name of Object.keys(options ?? {}))
+    issues.push({ code: "option", message: `LinkedIn knows no option "${name}"` });
   return issues;
 }
 
@@ -108,7 +126,8 @@ function pieceIssues(
   const cut = split ? "shorten the word that is too long for one piece" : "shorten it, or split it";
   const hint = first ? `${cut}: what does not fit becomes the first comments` : cut;
   const what = first ? "" : " of a comment, which every part after the first becomes";
-  if (length > rule.max) issues.push({ code: "text.too-long", message: `${place}${length} of ${rule.max} characters${what}`, hint });
+  if (length > rule.max)
+    issues.push({ code: "text.too-long", message: `${place}${length} of ${rule.max} characters${what}`, hint });
   if (!first && mentions.length > 0)
     issues.push({
       code: "mention",
@@ -124,19 +143,29 @@ function commentMediaIssues({ media }: Part, place: string): Issue[] {
   return [{ code: "media.comment", message, hint: "put the media into the first part" }];
 }
 
-/** Up to 20 images or one document (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/multiimage-post-api, 2026-11). */
+/**
+ * Up to 20 images or one document
+ * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/multiimage-post-api, 2026-11).
+ */
 function mediaIssues({ media }: Part, limits: Limits, place: string): Issue[] {
   const issues: Issue[] = [];
   const images = media.filter(({ kind }) => kind === "image");
   const documents = media.filter(({ kind }) => kind === "document");
   if (images.length > 0 && documents.length > 0)
-    issues.push({ code: "media.mixed", message: `${place}LinkedIn takes images or one document in a post`, hint: "leave one of them out" });
+    issues.push({
+      code: "media.mixed",
+      message: `${place}LinkedIn takes images or one document in a post`,
+      hint: "leave one of them out",
+    });
   for (const [files, rule, word] of [
     [images, limits.images, "images"],
     [documents, limits.documents, "documents"],
   ] as const)
     if (files.length > (rule?.max ?? 0))
-      issues.push({ code: "media.too-many", message: `${place}${files.length} ${word}, and a post takes ${rule?.max ?? 0}` });
+      issues.push({
+        code: "media.too-many",
+        message: `${place}${files.length} ${word}, and a post takes ${rule?.max ?? 0}`,
+      });
   return [...issues, ...media.flatMap((file) => fileIssues(file, limits, place))];
 }
 
@@ -151,7 +180,10 @@ function fileIssues(file: MediaInfo, { images, documents, altText }: Limits, pla
       hint: `it takes ${[...(images?.mimes ?? []), ...(documents?.mimes ?? [])].join(", ")}`,
     });
   if (rule && bytes > rule.maxBytes)
-    issues.push({ code: "media.too-large", message: `${place}the ${kind} has ${bytes} bytes, and LinkedIn takes ${rule.maxBytes}` });
+    issues.push({
+      code: "media.too-large",
+      message: `${place}the ${kind} has ${bytes} bytes, and LinkedIn takes ${rule.maxBytes}`,
+    });
   if (kind === "image" && width * height > PIXELS_MAX)
     issues.push({
       code: "media.dimensions",
@@ -160,6 +192,7 @@ function fileIssues(file: MediaInfo, { images, documents, altText }: Limits, pla
     });
   if (altText === false || kind !== "image") return issues;
   const length = measure(alt, { max: altText, unit: "utf16" });
-  if (length > altText) issues.push({ code: "alt.too-long", message: `${place}an alt text has ${length} of ${altText} characters` });
+  if (length > altText)
+    issues.push({ code: "alt.too-long", message: `${place}an alt text has ${length} of ${altText} characters` });
   return issues;
 }

@@ -3,7 +3,14 @@ import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } fro
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import { credentialsOf, demandScopes, exchangeCode, exchangeRefresh, type OAuthServer, revokeTokens } from "@psn/platforms/kit/oauth.ts";
+import {
+  credentialsOf,
+  demandScopes,
+  exchangeCode,
+  exchangeRefresh,
+  type OAuthServer,
+  revokeTokens,
+} from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
 import { api, HOME } from "./api.ts";
 import type { Caller } from "./refusals.ts";
@@ -12,8 +19,8 @@ import type { Caller } from "./refusals.ts";
 export const SCOPES = ["openid", "profile", "w_member_social"] as const;
 
 /**
- * https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow (2026-11): the secret goes into the body.
- * The page knows no PKCE: that is another flow, for native clients, which LinkedIn opens app by app
+ * https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow (2026-11): the secret goes
+ * into the body. The page knows no PKCE: that is another flow, for native clients, which LinkedIn opens app by app
  * (https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow-native, 2026-11).
  */
 export const SERVER: OAuthServer = {
@@ -41,7 +48,10 @@ export const OAUTH: OAuthAuth = {
   },
 };
 
-/** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
+/**
+ * From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks
+ * something.
+ */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
   demandScopes(
@@ -61,7 +71,10 @@ const Member = z.object({
     .pipe(z.string().min(1)),
 });
 
-/** GET /v2/userinfo (https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2, 2026-11). */
+/**
+ * GET /v2/userinfo
+ * (https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2, 2026-11).
+ */
 export async function profileOf(session: Caller): Promise<Profile> {
   const { sub, name } = parse(await api(session, "/v2/userinfo", { effect: "none" }), Member);
   // LinkedIn tells a self-serve app neither the member's address nor the name in it.
@@ -76,9 +89,13 @@ export async function profileOf(session: Caller): Promise<Profile> {
 export async function refresh(session: Session): Promise<Credentials> {
   const { refresh: renewal } = session.credentials;
   if (renewal === undefined)
-    throw new PsnError("AUTH_REVOKED", "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it", {
-      hint: "psn connect linkedin",
-    });
+    throw new PsnError(
+      "AUTH_REVOKED",
+      "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it",
+      {
+        hint: "psn connect linkedin",
+      },
+    );
   // The refresh token stays the same, and keeps its own end.
   return { refresh: renewal, ...credentialsOf(await exchangeRefresh(SERVER, session)) };
 }

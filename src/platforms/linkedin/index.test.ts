@@ -11,7 +11,13 @@ const thread = (...texts: [string, ...string[]]): Post => {
   if (!first) throw new Error("a thread has a part");
   return { id: "p", parts: [first, ...rest] };
 };
-const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });
+const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
+  id,
+  kind: "image",
+  mime: "image/png",
+  bytes: 10,
+  ...more,
+});
 const pdf = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
   id,
   kind: "document",
@@ -40,11 +46,19 @@ function codes(value: Post): string[] {
 
 describe("little text", () => {
   test.each([
-    ["every reserved character", "| { } @ [ ] ( ) < > # \\ * _ ~", "\\| \\{ \\} \\@ \\[ \\] \\( \\) \\< \\> \\# \\\\ \\* \\_ \\~"],
+    [
+      "every reserved character",
+      "| { } @ [ ] ( ) < > # \\ * _ ~",
+      "\\| \\{ \\} \\@ \\[ \\] \\( \\) \\< \\> \\# \\\\ \\* \\_ \\~",
+    ],
     ["nothing else", "a-b+c=d & e/f: \"g\" 'h' 1.5% ✅ →", "a-b+c=d & e/f: \"g\" 'h' 1.5% ✅ →"],
     ["a hashtag", "#wombats!", "{hashtag|\\#|wombats}!"],
     ["a hashtag with reserved characters", "#AI_now", "{hashtag|\\#|AI\\_now}"],
-    ["hashtags in other scripts", "#日本語 #Überblick #हिन्दी", "{hashtag|\\#|日本語} {hashtag|\\#|Überblick} {hashtag|\\#|हिन्दी}"],
+    [
+      "hashtags in other scripts",
+      "#日本語 #Überblick #हिन्दी",
+      "{hashtag|\\#|日本語} {hashtag|\\#|Überblick} {hashtag|\\#|हिन्दी}",
+    ],
     ["a number is no hashtag, a C# neither", "#1 C# a#b", "\\#1 C\\# a\\#b"],
     ["a fragment is no hashtag", "https://a.example/b_c#d", "https://a.example/b\\_c\\#d"],
     ["a mention", "Hi @[Ada L.](urn:li:person:a-B_1)!", "Hi @[Ada L.](urn:li:person:a-B\\_1)!"],
@@ -76,7 +90,8 @@ describe("little text", () => {
 });
 
 describe("splitting", () => {
-  const sentences = (count: number) => Array.from({ length: count }, (_, index) => `This is sentence number ${index}.`).join(" ");
+  const sentences = (count: number) =>
+    Array.from({ length: count }, (_, index) => `This is sentence number ${index}.`).join(" ");
 
   test("a long post goes on in comments, which are shorter", () => {
     const text = sentences(300);
@@ -231,7 +246,8 @@ describe("compose", () => {
   });
 });
 
-// Both are quoted in reports of that day: github.com/Arisamiga/Linkedin-RSS/issues/5 and github.com/ComposioHQ/composio/issues/2710.
+// Both are quoted in reports of that day: github.com/Arisamiga/Linkedin-RSS/issues/5 and
+// github.com/ComposioHQ/composio/issues/2710.
 test.each([
   ["urn:li:share:7141138937766391808", "2023-12-14"],
   ["urn:li:share:7431329065766260736", "2026-02-22"],
@@ -245,7 +261,10 @@ test("a number that begins with no time says nothing", () => {
 
 test("the app guide names the redirect and both products", () => {
   const [way] = linkedin.auth;
-  expect(way).toMatchObject({ kind: "oauth", app: { keys: { id: "LINKEDIN_CLIENT_ID", secret: "LINKEDIN_CLIENT_SECRET" } } });
+  expect(way).toMatchObject({
+    kind: "oauth",
+    app: { keys: { id: "LINKEDIN_CLIENT_ID", secret: "LINKEDIN_CLIENT_SECRET" } },
+  });
   const steps = way.kind === "oauth" ? (way.app?.steps ?? []) : [];
   expect(steps.length).toBeLessThanOrEqual(5);
   for (const words of ["{redirect}", "Share on LinkedIn", "Sign In with LinkedIn using OpenID Connect"])

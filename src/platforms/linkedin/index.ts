@@ -12,11 +12,13 @@ export default definePlatform({
   name: "LinkedIn",
   docs: "https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api",
   capabilities: {
-    // What a reader sees is counted, not its escapes. Of the unit LinkedIn says nothing; see `compose`, which also bounds comments.
+    // What a reader sees is counted, not its escapes. Of the unit LinkedIn says nothing; see `compose`, which also
+    // bounds comments.
     text: { max: 3_000, unit: "utf16" },
     // The API's pages bound pixels (`compose`) and no bytes; 8 MB is what others found to be taken.
     images: { max: 20, maxBytes: 8 * 1024 * 1024, mimes: IMAGE_TYPES },
-    // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/documents-api (2026-11); at most 300 pages.
+    // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/documents-api (2026-11); at most
+    // 300 pages.
     documents: { max: 1, maxBytes: 100 * 1024 * 1024, mimes: ["application/pdf"] },
     // https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/multiimage-post-api (2026-11).
     altText: 4_086,
@@ -38,7 +40,8 @@ export default definePlatform({
   async publish(request: PublishRequest<Body>, session) {
     session.signal.throwIfAborted();
     const { body } = request.unit;
-    const ref = body.kind === "post" ? await sendPost(request, body, session) : await sendComment(request, body, session);
+    const ref =
+      body.kind === "post" ? await sendPost(request, body, session) : await sendComment(request, body, session);
     return { status: "published", ref };
   },
 

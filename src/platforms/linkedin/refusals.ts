@@ -5,15 +5,17 @@ import { z } from "zod";
 
 /*
  * LinkedIn refuses with {status, code, message, serviceErrorCode}
- * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling, 2026-11); the Posts API puts the code of a
- * refused field into errorDetails.inputErrors.
+ * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling, 2026-11); the Posts API puts
+ * the code of a refused field into errorDetails.inputErrors.
  */
 
 const Refusal = z.object({
   code: z.string().catch(""),
   message: z.string().catch(""),
   serviceErrorCode: z.coerce.number().catch(0),
-  errorDetails: z.object({ inputErrors: z.array(z.object({ code: z.string().catch("") })).catch([]) }).catch({ inputErrors: [] }),
+  errorDetails: z
+    .object({ inputErrors: z.array(z.object({ code: z.string().catch("") })).catch([]) })
+    .catch({ inputErrors: [] }),
 });
 
 export type Caller = Net & Pick<Session, "credentials"> & Partial<Pick<Session, "app">>;
@@ -45,10 +47,14 @@ export function refusalOf(answer: Answer, session: Caller, version: string): Psn
   const { status } = answer;
   // A clear no, and no attempt of this psn will fare better: nothing is left to be reconciled.
   if (status === 426 || codes.includes("NONEXISTENT_VERSION"))
-    return new PsnError("PLATFORM_REJECTED", `LinkedIn has switched off version ${version} of its API, which is the one this psn speaks`, {
-      ...options,
-      hint: UPDATE,
-    });
+    return new PsnError(
+      "PLATFORM_REJECTED",
+      `LinkedIn has switched off version ${version} of its API, which is the one this psn speaks`,
+      {
+        ...options,
+        hint: UPDATE,
+      },
+    );
   if (status === 401 && (codes.includes(REVOKED.code) || service === REVOKED.service))
     return new PsnError("AUTH_REVOKED", error.message, { ...options, hint: "psn connect linkedin" });
   if (status === 429) {
@@ -58,7 +64,10 @@ export function refusalOf(answer: Answer, session: Caller, version: string): Psn
   // Two writes met ("Retry the request"); nothing was made.
   if (status === 409 && codes.includes("CONFLICT")) return new PsnError("PLATFORM_DOWN", error.message, options);
   if (codes.includes("FIELD_LENGTH_TOO_LONG"))
-    return new PsnError("PLATFORM_REJECTED", `LinkedIn finds a text too long (${error.message})`, { ...options, hint: "shorten it" });
+    return new PsnError("PLATFORM_REJECTED", `LinkedIn finds a text too long (${error.message})`, {
+      ...options,
+      hint: "shorten it",
+    });
   return error;
 }
 
@@ -66,7 +75,8 @@ const DAY_MS = 24 * 3_600_000;
 
 /**
  * Limits are counted by the day, which ends at midnight UTC
- * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits, 2026-11). By the server's own clock.
+ * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits, 2026-11). By the server's own
+ * clock.
  */
 function untilMidnight(answer: Answer, now: Date): number {
   const at = now.getTime() + clockAheadMs(answer, now);
@@ -79,19 +89,22 @@ export function clockAheadMs({ headers }: Answer, now: Date): number {
   return Number.isNaN(told) ? 0 : told - now.getTime();
 }
 
-/** Present where LinkedIn refuses a post because it has the same one already; with the URN it names, if it names one. */
+/**
+ * Present where LinkedIn refuses a post because it has the same one already; with the URN it names, if it names one.
+ */
 export interface Duplicate {
   readonly urn?: string;
 }
 
 /**
- * 422 with the code DUPLICATE_POST and "Content is a duplicate of urn:li:share:…". No page describes it; these are the words of
- * answers that developers quote (for example github.com/Arisamiga/Linkedin-RSS/issues/5).
+ * 422 with the code DUPLICATE_POST and "Content is a duplicate of urn:li:share:…". No page describes it; these are the
+ * words of answers that developers quote (for example github.com/Arisamiga/Linkedin-RSS/issues/5).
  */
 export function duplicateOf(answer: Answer): Duplicate | undefined {
   if (answer.status < 400 || answer.status > 499) return undefined;
   const { codes, message } = reasonOf(answer);
-  if (!codes.includes("DUPLICATE_POST") && !/\bduplicate of urn:li:|\bduplicate post\b/i.test(message)) return undefined;
+  if (!codes.includes("DUPLICATE_POST") && !/\bduplicate of urn:li:|\bduplicate post\b/i.test(message))
+    return undefined;
   const urn = /\burn:li:(?:share|ugcPost):\d{1,19}\b/.exec(message)?.[0];
   return urn === undefined ? {} : { urn };
 }

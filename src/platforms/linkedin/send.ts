@@ -13,14 +13,17 @@ const POST = /^urn:li:(?:share|ugcPost):\d{1,19}$/;
 const COMMENT = /^urn:li:comment:\((urn:li:(?:activity|share|ugcPost):\d{1,19}),(\d{1,19})\)$/;
 
 /**
- * How long psn relies on LinkedIn to refuse the same post again, in milliseconds. No page says for how long it does; developers
- * report a day and more.
+ * How long psn relies on LinkedIn to refuse the same post again, in milliseconds. No page says for how long it does;
+ * developers report a day and more.
  */
 const REFUSES_MS = 12 * 3_600_000;
 /** For how long a post just made may be unknown to what takes comments, in milliseconds, and when to ask again. */
 const SETTLING_MS = { most: 10 * 60_000, again: 30_000 };
 
-/** POST /rest/posts (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api, 2026-11). */
+/**
+ * POST /rest/posts (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api,
+ * 2026-11).
+ */
 export async function sendPost(request: PublishRequest<Body>, body: PostBody, session: Session): Promise<Ref> {
   if (request.again) mayBeSentAgain(request, body, session);
   const content = contentOf(request, body);
@@ -40,29 +43,35 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
   if (answer.status >= 400) return alreadyOut(answer, request, session);
   const urn = answer.headers.get("x-restli-id") ?? "";
   if (POST.test(urn)) return postRef(urn);
-  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the post and did not say under which id", { details: { status: answer.status } });
+  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the post and did not say under which id", {
+    details: { status: answer.status },
+  });
 }
 
 /**
- * Sending again is harmless only as long as LinkedIn refuses what it has: what nobody says it compares, psn does not send twice.
+ * Sending again is harmless only as long as LinkedIn refuses what it has: what nobody says it compares, psn does not
+ * send twice.
  */
 function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, session: Session): void {
   const wordless = commentary === "";
   if (!wordless && session.now().getTime() - at.getTime() <= REFUSES_MS) return;
-  const reason = wordless ? "without a text LinkedIn may not know it again" : "after so long LinkedIn may not know it again";
+  const reason = wordless
+    ? "without a text LinkedIn may not know it again"
+    : "after so long LinkedIn may not know it again";
   throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this post, and ${reason}`);
 }
 
 /**
- * A refusal made nothing. That LinkedIn has this post already can mean that an earlier attempt of this very unit made it; then it is
- * not older than the unit.
+ * A refusal made nothing. That LinkedIn has this post already can mean that an earlier attempt of this very unit made
+ * it; then it is not older than the unit.
  */
 function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session: Session): Ref {
   const error = refusalOf(answer, session, VERSION);
   const options = { cause: error, details: error.details };
   const duplicate = duplicateOf(answer);
   // A version that was switched off in between is not what the earlier attempt was answered with.
-  if (again && answer.status === 426) throw new PsnError("PLATFORM_CHANGED", error.message, { ...options, hint: UPDATE });
+  if (again && answer.status === 426)
+    throw new PsnError("PLATFORM_CHANGED", error.message, { ...options, hint: UPDATE });
   // Of a repeat only its words tell whether the first was taken.
   if (!duplicate && again && answer.cut) throw new PsnError("OUTCOME_UNKNOWN", error.message, options);
   if (!duplicate) throw error;
@@ -73,15 +82,19 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   if (again && urn === undefined)
     throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn has this post already and does not say which one it is", options);
   const where = urn === undefined ? "" : `: ${postRef(urn).url}`;
-  throw new PsnError("PLATFORM_REJECTED", `LinkedIn refuses the same text twice, and has it already${where}: change the text`, {
-    ...options,
-    hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
-  });
+  throw new PsnError(
+    "PLATFORM_REJECTED",
+    `LinkedIn refuses the same text twice, and has it already${where}: change the text`,
+    {
+      ...options,
+      hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
+    },
+  );
 }
 
 /**
- * When LinkedIn made what this URN names, in epoch milliseconds: its number begins with them. No page says so; it holds for the
- * URNs in reports that have a date. Undefined for a number that begins with nothing like it.
+ * When LinkedIn made what this URN names, in epoch milliseconds: its number begins with them. No page says so; it holds
+ * for the URNs in reports that have a date. Undefined for a number that begins with nothing like it.
  */
 export function madeAt(urn: string): number | undefined {
   const ms = Number(BigInt(/\d{1,19}$/.exec(urn)?.[0] ?? "0") >> 22n);
@@ -97,7 +110,14 @@ function contentOf({ unit, prepared }: PublishRequest<Body>, { alts, title }: Po
   const { media, card } = ready.data;
   if (card) {
     const { source, title: name, description, thumbnail } = card;
-    return { article: { source, title: name, ...(description === "" ? {} : { description }), ...(thumbnail ? { thumbnail } : {}) } };
+    return {
+      article: {
+        source,
+        title: name,
+        ...(description === "" ? {} : { description }),
+        ...(thumbnail ? { thumbnail } : {}),
+      },
+    };
   }
   const files = media.map((id, index) => ({ id, ...(alts[index] ? { altText: alts[index] } : {}) }));
   const [file] = files;
@@ -115,13 +135,18 @@ const Made = z.object({
 
 /**
  * A comment of the author's on the first unit: POST /rest/socialActions/{urn}/comments
- * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/comments-api, 2026-11).
- * Nobody says that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is a person's to judge.
+ * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/comments-api, 2026-11). Nobody says
+ * that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is a person's to judge.
  */
-export async function sendComment(request: PublishRequest<Body>, { text }: CommentBody, session: Session): Promise<Ref> {
+export async function sendComment(
+  request: PublishRequest<Body>,
+  { text }: CommentBody,
+  session: Session,
+): Promise<Ref> {
   const { root, again, at } = request;
   if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
-  if (again) throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
+  if (again)
+    throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
   const answer = await api(session, `/rest/socialActions/${keyOf(root.id)}/comments`, {
     ...json({ actor: session.profile.subject, object: root.id, message: { text } }),
     effect: "publish",
@@ -134,7 +159,9 @@ export async function sendComment(request: PublishRequest<Body>, { text }: Comme
     throw new PsnError("AUTH_SCOPE", error.message, {
       cause: error,
       details: error.details,
-      hint: "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one part there",
+      hint:
+        "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one " +
+        "part there",
     });
   }
   return commentRef(urnOfComment(answer, root), root);
@@ -178,14 +205,16 @@ function commentRef(urn: string, root: Ref): Ref {
 }
 
 /**
- * The post or comment in an address that LinkedIn shows: `/feed/update/urn:li:share:…`, `/posts/ada_words-activity-…-x1Yz`. Whose it
- * is cannot be asked: psn may not read posts.
+ * The post or comment in an address that LinkedIn shows: `/feed/update/urn:li:share:…`,
+ * `/posts/ada_words-activity-…-x1Yz`. Whose it is cannot be asked: psn may not read posts.
  */
 export async function locate(typed: string): Promise<Ref | undefined> {
   const url = new URL(typed);
   if (!/(?:^|\.)linkedin\.com$/.test(url.hostname)) return undefined;
   const [, named, type, number] =
-    /(urn:li:(?:activity|share|ugcPost):\d{1,19})|-(activity|share|ugcPost)-(\d{1,19})/.exec(url.pathname.replaceAll(/%3a/gi, ":")) ?? [];
+    /(urn:li:(?:activity|share|ugcPost):\d{1,19})|-(activity|share|ugcPost)-(\d{1,19})/.exec(
+      url.pathname.replaceAll(/%3a/gi, ":"),
+    ) ?? [];
   const urn = named ?? (type && number ? `urn:li:${type}:${number}` : undefined);
   if (urn === undefined) return undefined;
   const comment = url.searchParams.get("commentUrn")?.replace(":(", ":(urn:li:") ?? "";
@@ -199,5 +228,10 @@ export async function remove({ id }: Ref, session: Session): Promise<void> {
   const path = comment
     ? `/rest/socialActions/${keyOf(comment[1] ?? "")}/comments/${comment[2]}?actor=${actor}`
     : `/rest/posts/${keyOf(id)}`;
-  await api(session, path, { method: "DELETE", headers: { "x-restli-method": "DELETE" }, effect: "none", accept: [404, 410] });
+  await api(session, path, {
+    method: "DELETE",
+    headers: { "x-restli-method": "DELETE" },
+    effect: "none",
+    accept: [404, 410],
+  });
 }

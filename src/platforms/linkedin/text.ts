@@ -4,9 +4,9 @@ import { fits, split } from "@psn/domain/text.ts";
 
 /*
  * Little text, the format of a post's commentary
- * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format, 2026-11). An unescaped reserved
- * character ends the post there, without a word of LinkedIn's. Comments are plain text (a comment shows every backslash:
- * github.com/gitroomhq/postiz-app/issues/1847).
+ * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format, 2026-11). An
+ * unescaped reserved character ends the post there, without a word of LinkedIn's. Comments are plain text (a comment
+ * shows every backslash: github.com/gitroomhq/postiz-app/issues/1847).
  */
 
 const RESERVED = /[\\|{}@[\]()<>#*_~]/g;
@@ -20,8 +20,8 @@ interface Mention {
 }
 
 /**
- * While a text is cut, a mention is a word as long as its name: noncharacters, which no text has (Unicode 23.7), so that it is
- * neither cut nor counted by its URN.
+ * While a text is cut, a mention is a word as long as its name: noncharacters, which no text has (Unicode 23.7), so
+ * that it is neither cut nor counted by its URN.
  */
 const HEAD = "\uFDD0";
 const TAIL = "\uFDD1";
@@ -47,7 +47,9 @@ export interface Rules {
   readonly comment: TextRule;
 }
 
-/** Every part of a post as its pieces, like `splitParts` of domain/text, with another limit from the second piece on. */
+/**
+ * Every part of a post as its pieces, like `splitParts` of domain/text, with another limit from the second piece on.
+ */
 export function piecesOf(
   parts: readonly string[],
   rules: Rules,
@@ -87,7 +89,8 @@ function numberedPieces(
   };
   const plain = piecesIn(0);
   if (!options.numbered || plain.flat().length < 2) return plain;
-  // One more digit leaves less room, which may make more pieces: widen until their number has as many digits as planned.
+  // One more digit leaves less room, which may make more pieces: widen until their number has as many digits as
+  // planned.
   for (let digits = String(plain.flat().length).length; ; digits += 1) {
     const less = " (/)".length + 2 * digits;
     if (less >= Math.min(rules.post.max, rules.comment.max)) return plain;
@@ -124,7 +127,11 @@ function pieceOf(held: string, mentions: readonly Mention[]): Piece {
   // A mention ends a link, since it is held as noncharacters (domain/links.ts).
   const spans = inOrder([
     ...found.map((span) => ({ ...span, mention: false })),
-    ...[...held.matchAll(HELD)].map(({ index, 0: name }) => ({ start: index, end: index + name.length, mention: true })),
+    ...[...held.matchAll(HELD)].map(({ index, 0: name }) => ({
+      start: index,
+      end: index + name.length,
+      mention: true,
+    })),
   ]);
   for (const { start, end, mention } of spans) {
     plain(held.slice(at, start));

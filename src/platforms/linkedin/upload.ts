@@ -9,7 +9,10 @@ import { api, json, keyOf, VERSION } from "./api.ts";
 import type { Body } from "./compose.ts";
 import { refusalOf, UPDATE } from "./refusals.ts";
 
-/** What LinkedIn takes as an image (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api, 2026-11). */
+/**
+ * What LinkedIn takes as an image
+ * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api, 2026-11).
+ */
 export const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif"];
 /** Most bytes of a card's picture: one to look at in small. */
 const THUMB_BYTES = 5_000_000;
@@ -22,13 +25,15 @@ const Urn = z.string().regex(/^urn:li:(?:image|document):[\w-]{1,100}$/);
 /** What `prepare` resolves to and `publish` reads back. */
 export const Prepared = z.object({
   media: z.array(Urn),
-  card: z.object({ source: z.string(), title: z.string(), description: z.string(), thumbnail: Urn.nullable() }).nullable(),
+  card: z
+    .object({ source: z.string(), title: z.string(), description: z.string(), thumbnail: Urn.nullable() })
+    .nullable(),
 });
 
 /**
- * Uploads a unit's media and waits for a moment until LinkedIn has processed them, or makes the link's card: LinkedIn makes none for
- * what comes by the API. Nothing of it is shown to anybody. Throws PLATFORM_REJECTED for a file LinkedIn cannot use, and see
- * `prepareUploads`.
+ * Uploads a unit's media and waits for a moment until LinkedIn has processed them, or makes the link's card: LinkedIn
+ * makes none for what comes by the API. Nothing of it is shown to anybody. Throws PLATFORM_REJECTED for a file LinkedIn
+ * cannot use, and see `prepareUploads`.
  */
 export function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   const { body } = request.unit;
@@ -51,7 +56,10 @@ async function upload(file: Blob, { mime, kind }: Pick<Media, "mime" | "kind">, 
   const place = placeOf(kind);
   const owner = { initializeUploadRequest: { owner: session.profile.subject } };
   const started = await api(session, `${place}?action=initializeUpload`, { ...json(owner), effect: "none" });
-  const { value } = parse(started, z.object({ value: z.object({ uploadUrl: z.url(), image: Urn.optional(), document: Urn.optional() }) }));
+  const { value } = parse(
+    started,
+    z.object({ value: z.object({ uploadUrl: z.url(), image: Urn.optional(), document: Urn.optional() }) }),
+  );
   const urn = value.image ?? value.document;
   const url = new URL(value.uploadUrl);
   // The token goes along, and to nobody but LinkedIn.
@@ -93,7 +101,9 @@ const CardHandle = z.object({ title: z.string(), description: z.string(), pictur
 async function prepareCard(source: string, handle: PublishRequest["handle"], session: Session): Promise<Preparation> {
   session.signal.throwIfAborted();
   const kept = CardHandle.safeParse(handle).data;
-  const { title, description, image } = kept ? { ...kept, image: undefined } : await fetchCard(source, session, THUMB_BYTES);
+  const { title, description, image } = kept
+    ? { ...kept, image: undefined }
+    : await fetchCard(source, session, THUMB_BYTES);
   const made = (thumbnail: string | null): Preparation => {
     const prepared: z.input<typeof Prepared> = { media: [], card: { source, title, description, thumbnail } };
     return { status: "prepared", prepared };

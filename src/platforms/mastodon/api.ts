@@ -32,15 +32,22 @@ export const StatusSource = z.object({ text: z.string(), spoiler_text: z.string(
 /** https://docs.joinmastodon.org/entities/MediaAttachment/ (2026-11). */
 export const MediaAttachment = z.object({ id: Id });
 
-export type Caller = Net & { readonly credentials: Session["credentials"]; readonly profile: Pick<Session["profile"], "home"> };
+export type Caller = Net & {
+  readonly credentials: Session["credentials"];
+  readonly profile: Pick<Session["profile"], "home">;
+};
 
 /**
- * One request to the account's own server, with its token, over a connection of its own: some servers close a connection
- * after each answer without saying so (snac), and a post sent into a closed one looks like a lost answer.
+ * One request to the account's own server, with its token, over a connection of its own: some servers close a
+ * connection after each answer without saying so (snac), and a post sent into a closed one looks like a lost answer.
  * Throws what `call` throws.
  */
 export function api(session: Caller, path: string, options: CallOptions): Promise<Answer> {
-  const headers = { accept: "application/json", ...plain(options.headers), authorization: `Bearer ${session.credentials.access}` };
+  const headers = {
+    accept: "application/json",
+    ...plain(options.headers),
+    authorization: `Bearer ${session.credentials.access}`,
+  };
   return call(session, new URL(path, session.profile.home), { ...options, headers, keepalive: false, moved });
 }
 

@@ -15,10 +15,12 @@ export type Body = {
 };
 
 /** https://docs.joinmastodon.org/entities/Status/#visibility (2026-11). */
-const VISIBILITY = { public: "public", unlisted: "unlisted", followers: "private", direct: "direct" } as const satisfies Record<
-  Visibility,
-  string
->;
+const VISIBILITY = {
+  public: "public",
+  unlisted: "unlisted",
+  followers: "private",
+  direct: "direct",
+} as const satisfies Record<Visibility, string>;
 
 /** A thread is not split into parts smaller than this many characters; a content warning leaves too little then. */
 const ROOM_LEAST = 20;
@@ -35,7 +37,9 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
     pieces.map((text, piece) => unitOf(post, text, piece === 0 ? (post.parts[index]?.media ?? []) : [], limits.text)),
   );
   const [unit, ...following] = units;
-  return unit ? { ok: true, units: [unit, ...following] } : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
+  return unit
+    ? { ok: true, units: [unit, ...following] }
+    : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
 }
 
 /**
@@ -58,14 +62,25 @@ function roomOf(post: Post, rule: TextRule, issues: Issue[]): TextRule {
 /** Per part, its text in one piece or in several; a server trims them, and takes no half of a surrogate pair. */
 function textsOf(post: Post, room: TextRule, issues: Issue[]): string[][] {
   const texts = post.parts.map(({ text }) => text.toWellFormed().trim());
-  const pieces = splitParts(texts, room, { split: post.split ?? false, numbered: post.numbered ?? false, links: findCounted });
+  const pieces = splitParts(texts, room, {
+    split: post.split ?? false,
+    numbered: post.numbered ?? false,
+    links: findCounted,
+  });
   for (const [index, { media }] of post.parts.entries()) {
     const place = placeOf(post, index);
-    if (texts[index] === "" && media.length === 0) issues.push({ code: "text.empty", message: `${place}there is neither text nor media` });
+    if (texts[index] === "" && media.length === 0)
+      issues.push({ code: "text.empty", message: `${place}there is neither text nor media` });
     const long = pieces[index]?.find((piece) => !fits(piece, room, findCounted));
     if (long === undefined) continue;
-    const hint = post.split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
-    issues.push({ code: "text.too-long", message: `${place}${measure(long, room, findCounted)} of ${room.max} characters`, hint });
+    const hint = post.split
+      ? "shorten the link or word that is too long for one post"
+      : "shorten it, or make a thread of it: --split";
+    issues.push({
+      code: "text.too-long",
+      message: `${place}${measure(long, room, findCounted)} of ${room.max} characters`,
+      hint,
+    });
   }
   return pieces;
 }
@@ -82,13 +97,20 @@ function mediaIssues({ media }: Part, limits: Limits, place: string): Issue[] {
     });
   }
   if (media.some(({ kind }) => kind === "document"))
-    issues.push({ code: "media.type", message: `${place}Mastodon takes no documents`, hint: "put it on the web and link to it" });
+    issues.push({
+      code: "media.type",
+      message: `${place}Mastodon takes no documents`,
+      hint: "put it on the web and link to it",
+    });
   for (const [files, rule, word] of [
     [images, limits.images, "images"],
     [videos, limits.videos, "videos"],
   ] as const) {
     if (files.length > (rule?.max ?? 0))
-      issues.push({ code: "media.too-many", message: `${place}${files.length} ${word}, and the server takes ${rule?.max ?? 0}` });
+      issues.push({
+        code: "media.too-many",
+        message: `${place}${files.length} ${word}, and the server takes ${rule?.max ?? 0}`,
+      });
     if (rule) issues.push(...files.flatMap((file) => fileIssues(file, rule, limits, place)));
   }
   return issues;
@@ -141,7 +163,13 @@ function unitOf(post: Post, text: string, media: readonly MediaInfo[], rule: Tex
     ...(post.language ? { language: post.language } : {}),
     ...(warning ? { spoiler_text: warning, sensitive: true } : {}),
   };
-  return { body, text, length: measure(text, rule, findCounted), media: media.map(({ id }) => id), prepare: media.length > 0 };
+  return {
+    body,
+    text,
+    length: measure(text, rule, findCounted),
+    media: media.map(({ id }) => id),
+    prepare: media.length > 0,
+  };
 }
 
 /** A server trims a warning; one of nothing but space is none. */

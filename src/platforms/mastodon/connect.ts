@@ -2,7 +2,16 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { Net } from "@psn/core/types/platform.ts";
 import { isConfidential } from "@psn/platforms/kit/address.ts";
-import { type Answer, bodyOf, demandWhole, isRedirect, parse, REDIRECTS, refusal, targetOf } from "@psn/platforms/kit/http.ts";
+import {
+  type Answer,
+  bodyOf,
+  demandWhole,
+  isRedirect,
+  parse,
+  REDIRECTS,
+  refusal,
+  targetOf,
+} from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { Account, api, type Caller, moved, subjectOf } from "./api.ts";
 import { Instance, limitsOf } from "./limits.ts";
@@ -41,7 +50,10 @@ async function profileOf(account: z.output<typeof Account>, session: Caller): Pr
   };
 }
 
-/** GET /api/v1/accounts/verify_credentials (https://docs.joinmastodon.org/methods/accounts/#verify_credentials, 2026-11). */
+/**
+ * GET /api/v1/accounts/verify_credentials (https://docs.joinmastodon.org/methods/accounts/#verify_credentials,
+ * 2026-11).
+ */
 async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
   const answer = await api(session, "/api/v1/accounts/verify_credentials", {
     effect: "none",
@@ -53,7 +65,10 @@ async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
   if (status === 401 || status === 422)
     throw new PsnError("AUTH_REVOKED", `${host} does not accept this token`, { hint: HINT, details: { status } });
   if (status === 403)
-    throw new PsnError("AUTH_SCOPE", `${host} does not let this token read its account`, { hint: HINT, details: { status } });
+    throw new PsnError("AUTH_SCOPE", `${host} does not let this token read its account`, {
+      hint: HINT,
+      details: { status },
+    });
   if (status === 404) throw notMastodon(host);
   if (isRedirect(answer)) throw elsewhere(answer);
   throw refusal(answer, session);
@@ -78,7 +93,10 @@ export function elsewhere(answer: Answer): PsnError {
  * (https://docs.joinmastodon.org/methods/apps/#verify_credentials, 2026-11). Throws AUTH_SCOPE when one is missing.
  */
 async function scopesOf(session: Caller): Promise<string[]> {
-  const answer = await api(session, "/api/v1/apps/verify_credentials", { effect: "none", accept: [400, 401, 403, 404, 405, 422, 501] });
+  const answer = await api(session, "/api/v1/apps/verify_credentials", {
+    effect: "none",
+    accept: [400, 401, 403, 404, 405, 422, 501],
+  });
   if (answer.status === 200) demandWhole(answer);
   const told = answer.status === 200 ? z.object({ scopes: z.array(z.string()) }).safeParse(bodyOf(answer)) : undefined;
   if (!told?.success) return [];
@@ -92,11 +110,15 @@ async function scopesOf(session: Caller): Promise<string[]> {
 export function missingOf(scopes: readonly string[]): string[] {
   // `profile` is all that asking who one is needs, since Mastodon 4.3.
   const holds = (scope: string) =>
-    scopes.some((has) => has === scope || has === scope.split(":")[0] || (has === "profile" && scope === "read:accounts"));
+    scopes.some(
+      (has) => has === scope || has === scope.split(":")[0] || (has === "profile" && scope === "read:accounts"),
+    );
   return SCOPES.filter((scope) => !holds(scope));
 }
 
-/** Version 2 of the instance, else version 1, else nothing: servers answer 404 with an empty body or a page for either. */
+/**
+ * Version 2 of the instance, else version 1, else nothing: servers answer 404 with an empty body or a page for either.
+ */
 async function instanceOf(session: Caller): Promise<Instance> {
   for (const path of ["/api/v2/instance", "/api/v1/instance"]) {
     const answer = await api(session, path, { effect: "none", accept: [400, 401, 403, 404, 405, 410, 422, 501] });
@@ -118,7 +140,8 @@ export function originOf(typed: string): string {
   const hint = "--server mastodon.social";
   const server = typed.trim().replace(/\/+$/, "");
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `https://${server}`;
-  if (server === "" || !URL.canParse(full)) throw new PsnError("INPUT_INVALID", "the server is not a host name", { hint });
+  if (server === "" || !URL.canParse(full))
+    throw new PsnError("INPUT_INVALID", "the server is not a host name", { hint });
   const url = new URL(full);
   if (url.username !== "" || url.password !== "")
     throw new PsnError("INPUT_INVALID", "the server is a host name, not an address with a user", { hint });

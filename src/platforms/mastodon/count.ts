@@ -3,10 +3,10 @@ import validDomain from "twitter-text/dist/regexp/validDomain.js";
 import validUrlPrecedingChars from "twitter-text/dist/regexp/validUrlPrecedingChars.js";
 
 /*
- * The links Mastodon counts `characters_reserved_per_url` for: those its own extractor makes links of (app/lib/extractor.rb,
- * app/validators/status_length_validator.rb). That is twitter-text 3.1 with another path, another query and more schemes
- * (config/initializers/twitter_regex.rb; all 2026-11), so neither localhost nor an address of numbers, and no top-level domain younger
- * than twitter-text's list.
+ * The links Mastodon counts `characters_reserved_per_url` for: those its own extractor makes links of
+ * (app/lib/extractor.rb, app/validators/status_length_validator.rb). That is twitter-text 3.1 with another path,
+ * another query and more schemes (config/initializers/twitter_regex.rb; all 2026-11), so neither localhost nor an
+ * address of numbers, and no top-level domain younger than twitter-text's list.
  */
 
 const SPACE = "\\t-\\r\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -50,7 +50,9 @@ export function findCounted(text: string): Span[] {
   });
 }
 
-/** Whether the scheme stands in the path or the query of a host without one: example.com/?https://… is text to Mastodon. */
+/**
+ * Whether the scheme stands in the path or the query of a host without one: example.com/?https://… is text to Mastodon.
+ */
 function isInBare(text: string, start: number): boolean {
   const run = /\S*$/.exec(text.slice(Math.max(0, start - LOOK_BACK), start))?.[0] ?? "";
   if (!run.includes(".")) return false;

@@ -7,7 +7,13 @@ import { DEFAULTS, Instance, limitsOf } from "./limits.ts";
 import { htmlToText, shown } from "./text.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
-const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });
+const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
+  id,
+  kind: "image",
+  mime: "image/png",
+  bytes: 10,
+  ...more,
+});
 const video = (id: string): MediaInfo => ({ id, kind: "video", mime: "video/mp4", bytes: 10 });
 
 function units(value: Post, limits: Limits = mastodon.capabilities) {
@@ -58,7 +64,9 @@ describe("compose", () => {
   });
 
   test("says nothing of what the author did not choose", () => {
-    expect(units(post(" hello \n"))).toEqual([{ body: { status: "hello" }, text: "hello", length: 5, media: [], prepare: false }]);
+    expect(units(post(" hello \n"))).toEqual([
+      { body: { status: "hello" }, text: "hello", length: 5, media: [], prepare: false },
+    ]);
   });
 
   test("language and warning travel", () => {
@@ -134,7 +142,9 @@ describe("compose", () => {
   test("the server's own limits hold", () => {
     const limits = { ...mastodon.capabilities, text: { ...DEFAULTS.text, max: 5000, urlCost: 32 }, altText: 10 };
     expect(units(post(`${"a".repeat(4967)} https://a.de`), limits)[0].length).toBe(5000);
-    expect(codes({ id: "p", parts: [{ text: "x", media: [image("a", { alt: "eleven long" })] }] }, limits)).toEqual(["alt.too-long"]);
+    expect(codes({ id: "p", parts: [{ text: "x", media: [image("a", { alt: "eleven long" })] }] }, limits)).toEqual([
+      "alt.too-long",
+    ]);
   });
 });
 
@@ -183,9 +193,9 @@ describe("links", () => {
 
   test("a link of more than 4,096 characters is too long for a post", () => {
     expect(codes(post(`https://example.com/${"x".repeat(4077)}`))).toEqual(["text.too-long"]);
-    expect(codes(post(`${"x".repeat(461)} http://localhost:3000/a/very/long/path/to/something/that/is/not/public`))).toEqual([
-      "text.too-long",
-    ]);
+    expect(
+      codes(post(`${"x".repeat(461)} http://localhost:3000/a/very/long/path/to/something/that/is/not/public`)),
+    ).toEqual(["text.too-long"]);
   });
 });
 
@@ -194,7 +204,14 @@ describe("limits", () => {
     const configuration = {
       statuses: { max_characters: 500, max_media_attachments: 4, characters_reserved_per_url: 23 },
       media_attachments: {
-        supported_mime_types: [...DEFAULTS.images.mimes, "image/heic", "image/heif", ...DEFAULTS.videos.mimes, "video/ogg", "audio/ogg"],
+        supported_mime_types: [
+          ...DEFAULTS.images.mimes,
+          "image/heic",
+          "image/heif",
+          ...DEFAULTS.videos.mimes,
+          "video/ogg",
+          "audio/ogg",
+        ],
         image_size_limit: 16_777_216,
         video_size_limit: 103_809_024,
         description_limit: 1500,
@@ -225,7 +242,11 @@ describe("limits", () => {
 
   test("pixels and frames a second that the server names are kept to", () => {
     // What a Mastodon 4 says of itself.
-    const media_attachments = { image_matrix_limit: 33_177_600, video_frame_rate_limit: 120, video_matrix_limit: 8_294_400 };
+    const media_attachments = {
+      image_matrix_limit: 33_177_600,
+      video_frame_rate_limit: 120,
+      video_matrix_limit: 8_294_400,
+    };
     const limits = { ...mastodon.capabilities, ...limitsOf(Instance.parse({ configuration: { media_attachments } })) };
     expect(limits.images).toEqual({ ...DEFAULTS.images, maxPixels: 33_177_600 });
     expect(limits.videos).toEqual({ ...DEFAULTS.videos, maxPixels: 8_294_400, maxFrameRate: 120 });
@@ -309,8 +330,16 @@ describe("html to text", () => {
       '<p><a href="https://www.example.com/a/b"><span class="invisible">https://www.</span><span class="ellipsis">example.com/a</span><span class="invisible">/b</span></a>!</p>',
       "https://www.example.com/a/b!",
     ],
-    ["entities, once", "<p>1 &lt; 2 &amp;amp; &quot;x&quot; &#39;y&#39; &#x1f600; &unknown;</p>", "1 < 2 &amp; \"x\" 'y' 😀 &unknown;"],
-    ["a quoted post's link is not the author's", '<p class="quote-inline">RE: <a href="x">x</a></p><p>mine</p>', "mine"],
+    [
+      "entities, once",
+      "<p>1 &lt; 2 &amp;amp; &quot;x&quot; &#39;y&#39; &#x1f600; &unknown;</p>",
+      "1 < 2 &amp; \"x\" 'y' 😀 &unknown;",
+    ],
+    [
+      "a quoted post's link is not the author's",
+      '<p class="quote-inline">RE: <a href="x">x</a></p><p>mine</p>',
+      "mine",
+    ],
     ["nothing", "", ""],
   ])("%s", (_, html, text) => {
     expect(htmlToText(html)).toBe(text);

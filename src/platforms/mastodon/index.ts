@@ -32,7 +32,8 @@ export default definePlatform({
     thread: "reply-chain",
     visibilities: ["public", "unlisted", "followers", "direct"],
     contentWarning: true,
-    // Of three servers measured (snac, GoToSocial, Hollo) two ignore the key and one loses a race on it, so the post is looked for first.
+    // Of three servers measured (snac, GoToSocial, Hollo) two ignore the key and one loses a race on it, so the post is
+    // looked for first.
     duplicates: "idempotency-key",
     concurrency: 2,
   },
@@ -42,7 +43,11 @@ export default definePlatform({
       kind: "form",
       fields: [
         SERVER,
-        { name: "token", secret: true, help: `an access token from Preferences → Development, with the scopes ${SCOPES.join(", ")}` },
+        {
+          name: "token",
+          secret: true,
+          help: `an access token from Preferences → Development, with the scopes ${SCOPES.join(", ")}`,
+        },
       ],
     },
   ],
@@ -103,15 +108,19 @@ async function send(request: PublishRequest<Body>, session: Session): Promise<An
 }
 
 /**
- * A repeat is sent after a look that did not find the post. Where it is refused and is still not there, no earlier attempt was taken:
- * a server shows its author's posts as soon as it has them. Where it is there now, the engine looks again and knows whose it is.
+ * A repeat is sent after a look that did not find the post. Where it is refused and is still not there, no earlier
+ * attempt was taken: a server shows its author's posts as soon as it has them. Where it is there now, the engine looks
+ * again and knows whose it is.
  */
 async function notAgain(error: unknown, request: PublishRequest<Body>, session: Session): Promise<never> {
   if (!request.again || !isRefused(error)) throw error;
   const there = await lookup(request, session, new Set()).catch(() => "untold" as const);
   if (there === "untold") throw error;
   if (there === undefined) throw vouched(error);
-  throw new PsnError("OUTCOME_UNKNOWN", `${error.message}; but the post may be there already`, { cause: error, details: error.details });
+  throw new PsnError("OUTCOME_UNKNOWN", `${error.message}; but the post may be there already`, {
+    cause: error,
+    details: error.details,
+  });
 }
 
 /** What `prepare` resolved to. */
@@ -131,8 +140,13 @@ async function refused(answer: Answer, request: PublishRequest<Body>, session: S
   const more = { cause: error, details: error.details };
   if (request.parent && (answer.status === 404 || PARENT_MISSING.test(error.message)))
     return (
-      notHeardOfYet(error, request, session) ?? new PsnError("PLATFORM_REJECTED", `${error.message}; the post it answers may be gone`, more)
+      notHeardOfYet(error, request, session) ??
+      new PsnError("PLATFORM_REJECTED", `${error.message}; the post it answers may be gone`, more)
     );
   if (request.unit.media.length === 0 || !(await isMediaGone(mediaIds(request), session))) return error;
-  return new PsnError("PLATFORM_REJECTED", `${error.message}; its media are gone: a server keeps uploaded media for about a day`, more);
+  return new PsnError(
+    "PLATFORM_REJECTED",
+    `${error.message}; its media are gone: a server keeps uploaded media for about a day`,
+    more,
+  );
 }

@@ -4,10 +4,11 @@ import { MEDIA_TYPES } from "@psn/core/types/post.ts";
 import { z } from "zod";
 
 /**
- * What a server says when it says nothing. Text, files and sizes: https://docs.joinmastodon.org/user/posting/ (2026-11);
- * 23 per URL: https://docs.joinmastodon.org/entities/Instance/#characters_reserved_per_url (2026-11). Sizes are Mastodon's
- * binary megabytes (16 and 99). It takes HEIC and Ogg too, which psn does not read. Pixels and frames a second have no usual value: a server
- * that names none may have no such limit. 1,500 for a description is MediaAttachment::MAX_DESCRIPTION_LENGTH of Mastodon 4.
+ * What a server says when it says nothing. Text, files and sizes: https://docs.joinmastodon.org/user/posting/
+ * (2026-11); 23 per URL: https://docs.joinmastodon.org/entities/Instance/#characters_reserved_per_url (2026-11). Sizes
+ * are Mastodon's binary megabytes (16 and 99). It takes HEIC and Ogg too, which psn does not read. Pixels and frames a
+ * second have no usual value: a server that names none may have no such limit. 1,500 for a description is
+ * MediaAttachment::MAX_DESCRIPTION_LENGTH of Mastodon 4.
  */
 export const DEFAULTS = {
   text: { max: 500, unit: "grapheme", urlCost: 23, mention: "local" },
@@ -92,16 +93,17 @@ export function limitsOf(instance: Instance): Partial<Limits> {
 }
 
 /**
- * What servers count that do not count as Mastodon does, whatever they announce: links and mentions in full. GoToSocial counts Go's runes
- * (internal/processing/status, validateStatusContent; measured with 0.20, which announces 25 for a link), Pleroma and Akkoma Elixir's
- * String.length (lib/pleroma/web/common_api/utils.ex, validate_character_limit), Pixelfed PHP's mb_strlen (a rule `max:` of Laravel). All
- * 2026-11.
+ * What servers count that do not count as Mastodon does, whatever they announce: links and mentions in full. GoToSocial
+ * counts Go's runes (internal/processing/status, validateStatusContent; measured with 0.20, which announces 25 for a
+ * link), Pleroma and Akkoma Elixir's String.length (lib/pleroma/web/common_api/utils.ex, validate_character_limit),
+ * Pixelfed PHP's mb_strlen (a rule `max:` of Laravel). All 2026-11.
  */
 const COUNTS: readonly (readonly [name: RegExp, unit: TextRule["unit"]])[] = [
   [/gotosocial/i, "codepoint"],
   [/\b(?:pleroma|akkoma)\b/i, "grapheme"],
   [/\bpixelfed\b/i, "codepoint"],
-  // Others that only speak Mastodon's language, such as Misskey's forks: the strictest count, so that none of them refuses.
+  // Others that only speak Mastodon's language, such as Misskey's forks: the strictest count, so that none of them
+  // refuses.
   [/\(compatible;/i, "utf16"],
 ];
 
@@ -128,7 +130,13 @@ function ruleOf(
   const named = MEDIA_TYPES.filter((mime) => mime.startsWith(kind) && listed.includes(mime));
   const mimes = named.length > 0 ? named : usual.mimes;
   const sameMimes = mimes.length === usual.mimes.length && mimes.every((mime) => usual.mimes.includes(mime));
-  if (sameMimes && max === usual.max && maxBytes === usual.maxBytes && maxPixels === undefined && maxFrameRate === undefined)
+  if (
+    sameMimes &&
+    max === usual.max &&
+    maxBytes === usual.maxBytes &&
+    maxPixels === undefined &&
+    maxFrameRate === undefined
+  )
     return undefined;
   return {
     max,

@@ -15,9 +15,14 @@ const PAGES_MOST = 25;
 
 /**
  * Searches the account's own statuses for one that this unit can have become: not older than the unit, not another
- * unit's, answering the same status, with as many files, and of the same words. Throws PLATFORM_DOWN when it cannot tell.
+ * unit's, answering the same status, with as many files, and of the same words. Throws PLATFORM_DOWN when it cannot
+ * tell.
  */
-export async function lookup(request: PublishRequest<Body>, session: Session, known: ReadonlySet<string>): Promise<Ref | undefined> {
+export async function lookup(
+  request: PublishRequest<Body>,
+  session: Session,
+  known: ReadonlySet<string>,
+): Promise<Ref | undefined> {
   const wanted = { request, session, known, sources: true };
   const listed = await search(ownPath(session), wanted);
   if (listed.ref) return listed.ref;
@@ -47,7 +52,10 @@ interface Found {
 
 function reached({ complete }: Found, session: Session): undefined {
   if (!complete)
-    throw new PsnError("PLATFORM_DOWN", `${new URL(session.profile.home).host} has too many posts since then to find this one`);
+    throw new PsnError(
+      "PLATFORM_DOWN",
+      `${new URL(session.profile.home).host} has too many posts since then to find this one`,
+    );
 }
 
 async function search(path: string, wanted: Wanted): Promise<Found> {
@@ -67,7 +75,8 @@ async function search(path: string, wanted: Wanted): Promise<Found> {
     const status = await first(statuses, from, wanted);
     if (status) return { ref: refOf(status, session), complete: true, showsPrivate };
     // Of the whole page: a home timeline also has what arrived late from elsewhere.
-    if (statuses.every(({ created_at }) => Date.parse(created_at) < (from ?? 0))) return { complete: true, showsPrivate };
+    if (statuses.every(({ created_at }) => Date.parse(created_at) < (from ?? 0)))
+      return { complete: true, showsPrivate };
     before = `&max_id=${encodeURIComponent(last.id)}`;
   }
   return { complete: false, showsPrivate };
@@ -112,7 +121,9 @@ async function sameWords(status: Status, wanted: Wanted): Promise<boolean> {
 export async function locate(typed: string, session: Session): Promise<Ref | undefined> {
   const answer = await api(session, ownPath(session), { effect: "none" });
   const wanted = webAddress(typed);
-  const same = parse(answer, z.array(Status)).find(({ url, uri }) => wanted !== undefined && [url, uri].map(webAddress).includes(wanted));
+  const same = parse(answer, z.array(Status)).find(
+    ({ url, uri }) => wanted !== undefined && [url, uri].map(webAddress).includes(wanted),
+  );
   return same && refOf(same, session);
 }
 

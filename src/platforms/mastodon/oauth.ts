@@ -1,5 +1,11 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Authorization, AuthorizeRequest, Connection, ExchangeRequest, OAuthApp } from "@psn/core/types/account.ts";
+import type {
+  Authorization,
+  AuthorizeRequest,
+  Connection,
+  ExchangeRequest,
+  OAuthApp,
+} from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { call, isRedirect, parse, REDIRECTS, refusal } from "@psn/platforms/kit/http.ts";
 import { authorizationUrl, exchangeCode, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
@@ -10,12 +16,16 @@ import { elsewhere, identified, missingOf, notMastodon, originOf, SCOPES } from 
 /** https://docs.joinmastodon.org/methods/apps/#create (2026-11). */
 const Registered = z.object({ client_id: z.string().min(1), client_secret: z.string().min(1) });
 
-/** What this adapter keeps of the registered client: in `keep` until the browser comes back, then in the credentials' `secret`. */
+/**
+ * What this adapter keeps of the registered client: in `keep` until the browser comes back, then in the credentials'
+ * `secret`.
+ */
 const Client = z.object({ id: z.string().min(1), secret: z.string().min(1) });
 
 /**
- * https://docs.joinmastodon.org/methods/oauth/ (2026-11). PKCE is always offered: a server that does not know it ignores what it
- * does not know (RFC 6749, 3.1 and 3.2; snac does, measured), and asking each one first would be a request more.
+ * https://docs.joinmastodon.org/methods/oauth/ (2026-11). PKCE is always offered: a server that does not know it
+ * ignores what it does not know (RFC 6749, 3.1 and 3.2; snac does, measured), and asking each one first would be a
+ * request more.
  */
 function serverAt(home: string): OAuthServer {
   return {
@@ -32,7 +42,10 @@ function serverAt(home: string): OAuthServer {
 export async function authorize(request: AuthorizeRequest, net: Net): Promise<Authorization> {
   const home = originOf(request.form["server"] ?? "");
   const client = await register(home, request.redirectUri, net);
-  return { ...authorizationUrl(serverAt(home), { ...request, app: client }), keep: { id: client.id, secret: client.secret } };
+  return {
+    ...authorizationUrl(serverAt(home), { ...request, app: client }),
+    keep: { id: client.id, secret: client.secret },
+  };
 }
 
 /** POST /api/v1/apps, which any program may (https://docs.joinmastodon.org/client/token/#app, 2026-11). */
@@ -59,7 +72,10 @@ async function register(home: string, redirectUri: string, net: Net): Promise<z.
   });
 }
 
-/** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
+/**
+ * From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks
+ * something.
+ */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   const home = originOf(request.form["server"] ?? "");
   const client = Client.safeParse(request.keep);
@@ -78,8 +94,8 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
 }
 
 /**
- * POST /oauth/revoke (https://docs.joinmastodon.org/methods/oauth/#revoke, 2026-11). A token that was entered belongs to a client
- * whose secret psn never saw, so only its owner can take it back. Throws PLATFORM_REJECTED for that.
+ * POST /oauth/revoke (https://docs.joinmastodon.org/methods/oauth/#revoke, 2026-11). A token that was entered belongs
+ * to a client whose secret psn never saw, so only its owner can take it back. Throws PLATFORM_REJECTED for that.
  */
 export async function revoke(session: Session): Promise<void> {
   const { credentials, profile } = session;

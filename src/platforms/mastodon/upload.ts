@@ -7,9 +7,9 @@ import { z } from "zod";
 import { api, MediaAttachment } from "./api.ts";
 
 /**
- * Uploads a unit's media and waits for a moment until the server has processed them: it refuses a post with a file that is not
- * ready. The media ids, in order, or a handle to go on from. Nothing of it is shown to anybody; a file that no post takes is
- * discarded by the server after about a day. See `prepareUploads` for what it throws.
+ * Uploads a unit's media and waits for a moment until the server has processed them: it refuses a post with a file that
+ * is not ready. The media ids, in order, or a handle to go on from. Nothing of it is shown to anybody; a file that no
+ * post takes is discarded by the server after about a day. See `prepareUploads` for what it throws.
  */
 export function upload({ media, key, handle }: PublishRequest, session: Session): Promise<Preparation> {
   const uploads: Uploads<Media, string> = {
@@ -27,7 +27,11 @@ export function upload({ media, key, handle }: PublishRequest, session: Session)
  * POST /api/v2/media answers 200 when ready, 202 while processing; v1 is the older form, ready at once
  * (https://docs.joinmastodon.org/methods/media/, 2026-11).
  */
-async function uploadOne(media: Media, name: string, session: Session): Promise<{ readonly id: string; readonly told: Told }> {
+async function uploadOne(
+  media: Media,
+  name: string,
+  session: Session,
+): Promise<{ readonly id: string; readonly told: Told }> {
   const send = async (path: string, accept: readonly number[]) => {
     const body = new FormData();
     body.append("file", new File([await media.open()], name, { type: media.mime }));

@@ -12,13 +12,18 @@ export const SITE = "https://www.threads.com";
 /** A decimal of some 17 digits, as text: a number would lose its last digits. */
 export const Id = z.string().regex(/^\d{1,25}$/);
 
-/** What makes something answers with its id (https://developers.facebook.com/documentation/threads/reference/publishing, 2026-11). */
+/**
+ * What makes something answers with its id (https://developers.facebook.com/documentation/threads/reference/publishing,
+ * 2026-11).
+ */
 export const Created = z.object({ id: Id });
 
 /** GET /me (https://developers.facebook.com/documentation/threads/reference/user, 2026-11). */
 export const Me = z.object({ id: Id, username: z.string().regex(/^[\w.]{1,50}$/) });
 
-/** What psn reads of a post (https://developers.facebook.com/documentation/threads/reference/media-retrieval, 2026-11). */
+/**
+ * What psn reads of a post (https://developers.facebook.com/documentation/threads/reference/media-retrieval, 2026-11).
+ */
 export const Thread = z.object({
   id: Id,
   media_type: z.string(),
@@ -43,8 +48,8 @@ const EXPLAINED: readonly number[] = Array.from({ length: 200 }, (_, index) => 4
 const UPDATE = "update psn";
 
 /**
- * One request with the account's token, which goes in a header: Graph's addresses may be logged on the way. Throws what `call`
- * throws, and Graph's own refusals by their code (`refusalOf`).
+ * One request with the account's token, which goes in a header: Graph's addresses may be logged on the way. Throws what
+ * `call` throws, and Graph's own refusals by their code (`refusalOf`).
  */
 export async function api(session: Caller, path: string, options: CallOptions): Promise<Answer> {
   const headers = {
@@ -53,7 +58,12 @@ export async function api(session: Caller, path: string, options: CallOptions): 
     authorization: `Bearer ${session.credentials.access}`,
   };
   const accept = options.accept ?? [];
-  const answer = await call(session, `${API}${VERSION}${path}`, { ...options, headers, accept: EXPLAINED, moved: () => UPDATE });
+  const answer = await call(session, `${API}${VERSION}${path}`, {
+    ...options,
+    headers,
+    accept: EXPLAINED,
+    moved: () => UPDATE,
+  });
   if (answer.status >= 400 && !accept.includes(answer.status)) throw refusalOf(answer, session);
   return answer;
 }

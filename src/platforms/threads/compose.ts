@@ -4,7 +4,10 @@ import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { findBareLinks, findLinks } from "@psn/domain/links.ts";
 import { fits, measure, splitParts } from "@psn/domain/text.ts";
 
-/** What a container is made of, but for media and parent (https://developers.facebook.com/documentation/threads/reference/publishing, 2026-11). */
+/**
+ * What a container is made of, but for media and parent
+ * (https://developers.facebook.com/documentation/threads/reference/publishing, 2026-11).
+ */
 export type Body = {
   readonly text?: string;
   readonly topic_tag?: string;
@@ -16,7 +19,10 @@ export const CAROUSEL_MOST = 20;
 /** Longest video, in milliseconds, and widest picture, as width to height (same page, media specifications). */
 const VIDEO_MOST_MS = 300_000;
 const WIDEST = 10;
-/** More links fail with THREADS_API__LINK_LIMIT_EXCEEDED (https://developers.facebook.com/documentation/threads/create-posts/text-attachments, 2026-11). */
+/**
+ * More links fail with THREADS_API__LINK_LIMIT_EXCEEDED
+ * (https://developers.facebook.com/documentation/threads/create-posts/text-attachments, 2026-11).
+ */
 const LINKS_MOST = 5;
 /** Longest topic, in characters (https://developers.facebook.com/documentation/threads/posts, 2026-11). */
 const TOPIC_MOST = 50;
@@ -25,7 +31,10 @@ const TOPIC_MOST = 50;
 const REPLY = ["everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only"];
 
 export const OPTIONS: readonly OptionRule[] = [
-  { name: "topic", help: "what the post is about, 1 to 50 characters without . and &; otherwise the first #tag in the text" },
+  {
+    name: "topic",
+    help: "what the post is about, 1 to 50 characters without . and &; otherwise the first #tag in the text",
+  },
   { name: "reply", help: "who may answer", values: REPLY },
 ];
 
@@ -50,7 +59,9 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
     ),
   );
   const [unit, ...following] = units;
-  return unit ? { ok: true, units: [unit, ...following] } : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
+  return unit
+    ? { ok: true, units: [unit, ...following] }
+    : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
 }
 
 /** Every unit is prepared: its container is made before it is published. */
@@ -63,9 +74,13 @@ function textIssues(pieces: readonly string[], { split }: Post, { text: rule }: 
   const issues: Issue[] = [];
   const long = pieces.find((piece) => !fits(piece, rule));
   if (long !== undefined) {
-    const hint = split ? "shorten the link or word that is too long for one post" : "shorten it, or make a thread of it: --split";
+    const hint = split
+      ? "shorten the link or word that is too long for one post"
+      : "shorten it, or make a thread of it: --split";
     const length = measure(long, rule);
-    const message = `${place}${length} of ${rule.max} characters as Threads counts them, by bytes: an accent is 2, an emoji 4 or more`;
+    const message =
+      `${place}${length} of ${rule.max} characters as Threads counts them, by bytes: an accent is 2, an emoji 4 or ` +
+      "more";
     issues.push({ code: "text.too-long", message, hint });
   }
   const most = Math.max(0, ...pieces.map((piece) => linksIn(piece).size));
@@ -125,7 +140,10 @@ function optionsOf(post: Post, issues: Issue[]): Body {
       message: `a topic on Threads has 1 to ${TOPIC_MOST} characters, and neither . nor &`,
       hint: "--option threads.topic=WORDS",
     });
-  return { ...(topic === undefined ? {} : { topic_tag: topic }), ...(reply === undefined ? {} : { reply_control: reply }) };
+  return {
+    ...(topic === undefined ? {} : { topic_tag: topic }),
+    ...(reply === undefined ? {} : { reply_control: reply }),
+  };
 }
 
 /** Images and videos, alone or up to twenty together. */
@@ -137,9 +155,13 @@ function mediaIssues({ media }: Part, limits: Limits, place: string): Issue[] {
     [images, limits.images?.max ?? 0, "images"],
     [videos, limits.videos?.max ?? 0, "videos"],
   ] as const)
-    if (files.length > most) issues.push({ code: "media.too-many", message: `${place}${files.length} ${word}, and a post takes ${most}` });
+    if (files.length > most)
+      issues.push({ code: "media.too-many", message: `${place}${files.length} ${word}, and a post takes ${most}` });
   if (issues.length === 0 && media.length > CAROUSEL_MOST)
-    issues.push({ code: "media.too-many", message: `${place}${media.length} files, and a post takes ${CAROUSEL_MOST}` });
+    issues.push({
+      code: "media.too-many",
+      message: `${place}${media.length} files, and a post takes ${CAROUSEL_MOST}`,
+    });
   return [...issues, ...media.flatMap((file) => fileIssues(file, limits, place))];
 }
 
@@ -160,11 +182,16 @@ function fileIssues(file: MediaInfo, { images, videos, altText }: Limits, place:
   if (file.kind === "video" && (file.durationMs ?? 0) > VIDEO_MOST_MS)
     issues.push({
       code: "media.too-long",
-      message: `${place}the video plays ${Math.round((file.durationMs ?? 0) / 1000)} seconds, and Threads takes ${VIDEO_MOST_MS / 1000}`,
+      message:
+        `${place}the video plays ${Math.round((file.durationMs ?? 0) / 1000)} seconds, and Threads takes ` +
+        `${VIDEO_MOST_MS / 1000}`,
     });
   const { width = 0, height = 0 } = file;
   if (height > 0 && width / height > WIDEST)
-    issues.push({ code: "media.shape", message: `${place}the ${file.kind} is more than ${WIDEST} times as wide as it is high` });
+    issues.push({
+      code: "media.shape",
+      message: `${place}the ${file.kind} is more than ${WIDEST} times as wide as it is high`,
+    });
   const length = measure(file.alt ?? "", { max: 0, unit: "codepoint" });
   if (altText !== false && length > altText)
     issues.push({ code: "alt.too-long", message: `${place}an alt text has ${length} of ${altText} characters` });

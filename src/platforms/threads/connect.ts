@@ -19,7 +19,10 @@ export const SCOPES = [
   "threads_delete",
 ] as const;
 
-/** https://developers.facebook.com/documentation/threads/get-started/get-access-tokens-and-permissions (2026-11). No PKCE. */
+/**
+ * https://developers.facebook.com/documentation/threads/get-started/get-access-tokens-and-permissions (2026-11). No
+ * PKCE.
+ */
 export const SERVER: OAuthServer = {
   authorizeUrl: "https://threads.com/oauth/authorize",
   tokenUrl: `${API}/oauth/access_token`,
@@ -39,7 +42,8 @@ export const OAUTH: OAuthAuth = {
       'create an app with the use case "Access the Threads API"',
       `in Use cases, Customize, add the permissions ${SCOPES.slice(1).join(", ")}`,
       "in its Settings enter {redirect} as redirect, deauthorise and delete callback URL, exactly like this",
-      "in App roles, Roles, add your Threads account as Threads Tester, and accept in Threads: Settings, Account, Website permissions",
+      "in App roles, Roles, add your Threads account as Threads Tester, and accept in Threads: Settings, Account, " +
+        "Website permissions",
       "copy the Threads app ID and the Threads app secret from the Settings; they are not the app's own",
     ],
     keys: { id: "THREADS_APP_ID", secret: "THREADS_APP_SECRET" },
@@ -47,7 +51,10 @@ export const OAUTH: OAuthAuth = {
   },
 };
 
-/** How long a token lives, in milliseconds (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens, 2026-11). */
+/**
+ * How long a token lives, in milliseconds (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens,
+ * 2026-11).
+ */
 const LIFE_MS = 60 * 24 * 3_600_000;
 
 /** From the code to a token of 60 days. Throws AUTH_REVOKED for a code that is refused. */
@@ -68,8 +75,9 @@ export async function profileOf(session: Caller): Promise<Profile> {
 }
 
 /**
- * 60 more days. There is no refresh token: the token renews itself, once it is a day old and as long as it has not expired
- * (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens, 2026-11). Throws AUTH_REVOKED when only the person can help.
+ * 60 more days. There is no refresh token: the token renews itself, once it is a day old and as long as it has not
+ * expired (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens, 2026-11). Throws AUTH_REVOKED
+ * when only the person can help.
  */
 export async function refresh(session: Session): Promise<Credentials> {
   const { access, scopes } = session.credentials;
@@ -78,8 +86,15 @@ export async function refresh(session: Session): Promise<Credentials> {
   return { ...credentialsOf(tokens, session.now()), scopes };
 }
 
-/** Both exchanges are documented as GET with the secrets in the address: nothing of it is kept in an error, its cause included. */
-async function tokensFor(path: string, query: Readonly<Record<string, string>>, net: Net & Partial<Session>): Promise<Tokens> {
+/**
+ * Both exchanges are documented as GET with the secrets in the address: nothing of it is kept in an error, its cause
+ * included.
+ */
+async function tokensFor(
+  path: string,
+  query: Readonly<Record<string, string>>,
+  net: Net & Partial<Session>,
+): Promise<Tokens> {
   const { access_token: access = "", client_secret: secret = "" } = query;
   const answer = await call(net, `${API}${path}?${new URLSearchParams(query)}`, {
     headers: { accept: "application/json" },
@@ -92,7 +107,10 @@ async function tokensFor(path: string, query: Readonly<Record<string, string>>, 
   return readTokens(answer, net.now(), SCOPES, [access, secret]);
 }
 
-/** Bad weather, which says nothing about the token. A wrong secret wears the number of a downtime (facebookarchive/php-graph-sdk#538). */
+/**
+ * Bad weather, which says nothing about the token. A wrong secret wears the number of a downtime
+ * (facebookarchive/php-graph-sdk#538).
+ */
 function passes(answer: Answer, session: Caller): boolean {
   const reason = reasonOf(answer);
   if (!reason || /client secret|validating application/i.test(reason.message)) return false;

@@ -24,25 +24,35 @@ const LINK_SECONDS = 3_600;
 export const SPREADING_MS = 10 * 60_000;
 
 /**
- * Makes the container of one unit and waits for a moment until it can be published; of a carousel the children first, each a
- * container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). Throws CONFIG_INVALID without a
- * bucket, what the bucket says (VENDOR_…) where Threads could not fetch a file from it, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
+ * Makes the container of one unit and waits for a moment until it can be published; of a carousel the children first,
+ * each a container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). Throws
+ * CONFIG_INVALID without a bucket, what the bucket says (VENDOR_…) where Threads could not fetch a file from it,
+ * RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   session.signal.throwIfAborted();
   const { unit, media, parent } = request;
   if (media.some(({ link }) => link === undefined))
     // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
-    throw new PsnError("CONFIG_INVALID", "Threads fetches media from a public address, which a hub without a bucket cannot give", {
-      hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy",
-    });
+    throw new PsnError(
+      "CONFIG_INVALID",
+      "Threads fetches media from a public address, which a hub without a bucket cannot give",
+      {
+        hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy",
+      },
+    );
   if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
   const body = { ...unit.body, ...(parent ? { reply_to_id: parent.id } : {}) };
   const isCarousel = media.length > 1;
   const filesOf = (child: Media | undefined) => (child ? [child] : media);
-  const fields = async (child: Media | undefined, ids: readonly string[]): Promise<Readonly<Record<string, string>>> => {
+  const fields = async (
+    child: Media | undefined,
+    ids: readonly string[],
+  ): Promise<Readonly<Record<string, string>>> => {
     if (child) return { ...(await fieldsOf(child)), is_carousel_item: "true" };
-    return isCarousel ? { media_type: "CAROUSEL", children: ids.join(","), ...body } : { ...(await fieldsOf(media[0])), ...body };
+    return isCarousel
+      ? { media_type: "CAROUSEL", children: ids.join(","), ...body }
+      : { ...(await fieldsOf(media[0])), ...body };
   };
   const uploads: Uploads<Media | undefined, string> = {
     files: [...(isCarousel ? media : []), undefined],
@@ -63,8 +73,8 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
 }
 
 /**
- * Where Threads could not fetch a file, psn reads it: what the bucket refuses psn, or a bucket that is away, is the hub's trouble, for
- * which a post waits. Throws VENDOR_…, CONFIG_INVALID, MEDIA_GONE.
+ * Where Threads could not fetch a file, psn reads it: what the bucket refuses psn, or a bucket that is away, is the
+ * hub's trouble, for which a post waits. Throws VENDOR_…, CONFIG_INVALID, MEDIA_GONE.
  */
 async function assertReadable(files: readonly Media[]): Promise<void> {
   for (const file of files) await file.open();
@@ -106,7 +116,10 @@ const Limit = z.object({
   ),
 });
 
-/** 250 posts and 1,000 answers in a moving day (https://developers.facebook.com/documentation/threads/overview, 2026-11). */
+/**
+ * 250 posts and 1,000 answers in a moving day (https://developers.facebook.com/documentation/threads/overview,
+ * 2026-11).
+ */
 async function checkQuota(isReply: boolean, session: Session): Promise<void> {
   const fields = isReply ? "reply_quota_usage,reply_config" : "quota_usage,config";
   const answer = await api(session, `/me/threads_publishing_limit?fields=${fields}`, { effect: "none" });
@@ -114,15 +127,19 @@ async function checkQuota(isReply: boolean, session: Session): Promise<void> {
   const used = (isReply ? limit?.reply_quota_usage : limit?.quota_usage) ?? 0;
   const total = (isReply ? limit?.reply_config : limit?.config)?.quota_total ?? Number.POSITIVE_INFINITY;
   if (used < total) return;
-  throw new PsnError("RATE_LIMITED", `Threads takes ${total} ${isReply ? "answers" : "posts"} of an account in 24 hours`, {
-    retryAfterMs: QUOTA_PAUSE_MS,
-    details: { used, total },
-  });
+  throw new PsnError(
+    "RATE_LIMITED",
+    `Threads takes ${total} ${isReply ? "answers" : "posts"} of an account in 24 hours`,
+    {
+      retryAfterMs: QUOTA_PAUSE_MS,
+      details: { used, total },
+    },
+  );
 }
 
 /**
- * https://developers.facebook.com/documentation/threads/troubleshooting (2026-11). `UNTOLD`: Graph does not know the container, yet
- * or any more.
+ * https://developers.facebook.com/documentation/threads/troubleshooting (2026-11). `UNTOLD`: Graph does not know the
+ * container, yet or any more.
  */
 export type Status = "IN_PROGRESS" | "FINISHED" | "PUBLISHED" | "ERROR" | "EXPIRED" | "UNTOLD";
 
@@ -148,7 +165,8 @@ export async function ask(container: string, session: Session): Promise<Containe
   }
   const reason = reasonOf(answer);
   // A container that has become a post may have no status (exileum/meta-mcp#143).
-  if (isMissing(reason) || /nonexisting field/i.test(reason?.message ?? "")) return { status: "UNTOLD", reason: "", answer };
+  if (isMissing(reason) || /nonexisting field/i.test(reason?.message ?? ""))
+    return { status: "UNTOLD", reason: "", answer };
   throw refusalOf(answer, session);
 }
 

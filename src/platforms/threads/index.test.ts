@@ -6,8 +6,20 @@ import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
 
 const text = (words: string, media: MediaInfo[] = []): Part => ({ text: words, media });
 const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
-const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });
-const video = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "video", mime: "video/mp4", bytes: 10, ...more });
+const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
+  id,
+  kind: "image",
+  mime: "image/png",
+  bytes: 10,
+  ...more,
+});
+const video = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
+  id,
+  kind: "video",
+  mime: "video/mp4",
+  bytes: 10,
+  ...more,
+});
 const many = (count: number, make: (id: string) => MediaInfo) =>
   Array.from({ length: count }, (_, index) => make(`${make("").kind}-${index}`));
 
@@ -47,7 +59,8 @@ describe("counting, by bytes", () => {
 });
 
 describe("links", () => {
-  const links = (count: number) => Array.from({ length: count }, (_, index) => `https://example.com/${index}`).join(" ");
+  const links = (count: number) =>
+    Array.from({ length: count }, (_, index) => `https://example.com/${index}`).join(" ");
 
   test("five different ones, however often; www. counts, a name without it does not", () => {
     expect(codes(post(text(`${links(5)} ${links(5)}.`)))).toEqual([]);
@@ -89,7 +102,8 @@ describe("media", () => {
 });
 
 describe("options", () => {
-  const body = (options: Record<string, string>) => units({ ...post(text("one"), text("two")), options }).map((unit) => unit.body);
+  const body = (options: Record<string, string>) =>
+    units({ ...post(text("one"), text("two")), options }).map((unit) => unit.body);
 
   test("they are the first post's", () => {
     expect(body({ topic: "#Sailing boats", reply: "mentioned_only" })).toEqual([
@@ -163,11 +177,14 @@ describe("Graph's refusals", () => {
 
   test("a day's posts used up, and the minutes Meta names", () => {
     expect(refusalOf(answer({ code: 9, error_subcode: 2207042 }), caller).retryAfterMs).toBe(3_600_000);
-    const usage = JSON.stringify({ "1": [{ estimated_time_to_regain_access: 19 }, { estimated_time_to_regain_access: 3 }] });
+    const usage = JSON.stringify({
+      "1": [{ estimated_time_to_regain_access: 19 }, { estimated_time_to_regain_access: 3 }],
+    });
     const headers = new Headers({ "x-business-use-case-usage": usage });
     expect(refusalOf(answer({ code: 4 }, { headers }), caller).retryAfterMs).toBe(19 * 60_000);
     expect(
-      refusalOf(answer({ code: 4 }, { headers: new Headers({ "x-business-use-case-usage": "{" }) }), caller).retryAfterMs,
+      refusalOf(answer({ code: 4 }, { headers: new Headers({ "x-business-use-case-usage": "{" }) }), caller)
+        .retryAfterMs,
     ).toBeUndefined();
   });
 
@@ -209,8 +226,18 @@ test("a lost answer: of two answers with the same words the one under this paren
         headers: { date: "Mon, 02 Nov 2026 12:00:05 GMT" },
       });
     const at = new Date("2026-11-02T12:00:00Z");
-    const profile = { subject: "9", handle: "ada", url: "https://www.threads.com/@ada", home: "https://www.threads.net" };
-    const session = { fetch, now: () => new Date("2026-11-02T12:00:05Z"), signal: new AbortController().signal, profile };
+    const profile = {
+      subject: "9",
+      handle: "ada",
+      url: "https://www.threads.com/@ada",
+      home: "https://www.threads.net",
+    };
+    const session = {
+      fetch,
+      now: () => new Date("2026-11-02T12:00:05Z"),
+      signal: new AbortController().signal,
+      profile,
+    };
     const parent = { id: "71", url: "https://www.threads.com/@ada/post/71" };
     const request = { unit, prepared: { container: "5", madeAt: 0 }, media: [], key: "k", at, parent, root: parent };
     return threads.lookup(request, { ...session, credentials: { access: "t", scopes: [] } }, new Set());

@@ -18,8 +18,9 @@ export default definePlatform({
   name: "Threads",
   docs: "https://developers.facebook.com/documentation/threads/posts",
   capabilities: {
-    // 500 characters, and emoji count as their bytes in UTF-8 (https://developers.facebook.com/documentation/threads/posts, 2026-11); so does
-    // every other character, as refusals have shown (gitroomhq/postiz-app#1946).
+    // 500 characters, and emoji count as their bytes in UTF-8
+    // (https://developers.facebook.com/documentation/threads/posts, 2026-11); so does every other character, as
+    // refusals have shown (gitroomhq/postiz-app#1946).
     text: { max: 500, unit: "byte" },
     images: { max: CAROUSEL_MOST, maxBytes: 8_000_000, mimes: ["image/jpeg", "image/png"] },
     videos: { max: CAROUSEL_MOST, maxBytes: 1_000_000_000, mimes: ["video/mp4", "video/quicktime"] },
@@ -28,8 +29,9 @@ export default definePlatform({
     thread: "reply-chain",
     visibilities: ["public"],
     contentWarning: false,
-    // The key is the container, which becomes PUBLISHED and then expires no more (…/threads/troubleshooting, 2026-11). That page does not
-    // say what a second publication of it does, so none is sent before the container has said, for a minute, that it is not published.
+    // The key is the container, which becomes PUBLISHED and then expires no more (…/threads/troubleshooting, 2026-11).
+    // That page does not say what a second publication of it does, so none is sent before the container has said, for a
+    // minute, that it is not published.
     duplicates: "idempotency-key",
     concurrency: 2,
     mediaByLink: true,
@@ -70,7 +72,9 @@ export default definePlatform({
     const still = await api(session, `${path}?fields=id`, { effect: "none", accept: [400, 404] });
     if (still.status >= 400 && isMissing(reasonOf(still))) return;
     if (still.status >= 400) throw refusalOf(still, session);
-    throw new PsnError("PLATFORM_REJECTED", "Threads did not delete the post", { hint: `delete it in the app: ${ref.url}` });
+    throw new PsnError("PLATFORM_REJECTED", "Threads did not delete the post", {
+      hint: `delete it in the app: ${ref.url}`,
+    });
   },
 });
 
@@ -87,13 +91,17 @@ async function permalinkOf(id: string, session: Session): Promise<string | undef
   }
 }
 
-/** How soon to try again, in milliseconds: "on average 30 seconds" (https://developers.facebook.com/documentation/threads/posts, 2026-11). */
+/**
+ * How soon to try again, in milliseconds: "on average 30 seconds"
+ * (https://developers.facebook.com/documentation/threads/posts, 2026-11).
+ */
 const AGAIN_MS = 30_000;
 const SELF_EVIDENT: ReadonlySet<string> = new Set(["AUTH_EXPIRED", "AUTH_REVOKED", "RATE_LIMITED", "OUTCOME_UNKNOWN"]);
 
 /**
- * After a refusal the container tells what is so: an earlier attempt has published it, it has expired, or Graph has not heard of it
- * everywhere. Throws what is true in the end: a container with any status but PUBLISHED was never published, by no attempt.
+ * After a refusal the container tells what is so: an earlier attempt has published it, it has expired, or Graph has not
+ * heard of it everywhere. Throws what is true in the end: a container with any status but PUBLISHED was never
+ * published, by no attempt.
  */
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
   const error = refusalOf(answer, session);
@@ -104,19 +112,25 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   if (told?.status === "PUBLISHED") {
     const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS).catch(() => undefined);
     if (ref) return ref;
-    throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", { cause: error });
+    throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", {
+      cause: error,
+    });
   }
-  if (told?.status === "EXPIRED") throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it", error));
+  if (told?.status === "EXPIRED")
+    throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it", error));
   if (told?.status === "ERROR") {
     const failure = unusable(told.reason);
     // The same container would fail the same way.
     throw vouched(failure.retry === "never" ? failure : dropped(failure.message, error));
   }
-  // Of a container that cannot be asked, or is not known, the refusal of a repeat says nothing about the attempt before.
+  // Of a container that cannot be asked, or is not known, the refusal of a repeat says nothing about the attempt
+  // before.
   const known = told?.status === "FINISHED" || told?.status === "IN_PROGRESS";
-  if (!isMissing(reasonOf(answer)) && (known || !request.again)) throw known && isRefused(error) ? vouched(error) : error;
+  if (!isMissing(reasonOf(answer)) && (known || !request.again))
+    throw known && isRefused(error) ? vouched(error) : error;
   if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });
-  if (session.now().getTime() - madeAt > SPREADING_MS) throw dropped("Threads has lost what was made ready for publishing", error);
+  if (session.now().getTime() - madeAt > SPREADING_MS)
+    throw dropped("Threads has lost what was made ready for publishing", error);
   throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, retryAfterMs: AGAIN_MS });
 }
 

@@ -18,9 +18,9 @@ const FIELDS = "id,media_type,text,timestamp,permalink,children";
 const SLACK_MS = 10 * 60_000;
 
 /**
- * Asks the unit's own container first: only what it says is published can be public, and then the post is looked for among the
- * account's own. Throws PLATFORM_DOWN for one that is published and not shown yet: it must be asked again and never sent again.
- * Where nobody knows the container, what the account shows is all there is.
+ * Asks the unit's own container first: only what it says is published can be public, and then the post is looked for
+ * among the account's own. Throws PLATFORM_DOWN for one that is published and not shown yet: it must be asked again and
+ * never sent again. Where nobody knows the container, what the account shows is all there is.
  */
 export async function lookup(
   request: PublishRequest<Body>,
@@ -30,7 +30,9 @@ export async function lookup(
 ): Promise<Ref | undefined> {
   if (request.searching) {
     const since = request.at.getTime() - allowanceMs - SLACK_MS;
-    return search(request, session, known, since, (answer) => notBefore(answer, request.at, session.now(), allowanceMs));
+    return search(request, session, known, since, (answer) =>
+      notBefore(answer, request.at, session.now(), allowanceMs),
+    );
   }
   const { container } = preparedOf(request);
   const { status, answer } = await ask(container, session);
@@ -41,7 +43,10 @@ export async function lookup(
   return ref;
 }
 
-/** Reads from `since`, and takes nothing that is older than what `fromOf` makes of the first answer; both in milliseconds since 1970. */
+/**
+ * Reads from `since`, and takes nothing that is older than what `fromOf` makes of the first answer; both in
+ * milliseconds since 1970.
+ */
 async function search(
   request: PublishRequest<Body>,
   session: Session,
@@ -89,7 +94,9 @@ function codeOf(url: string): string | undefined {
 }
 
 function hidden(status: "PUBLISHED" | "UNTOLD"): string {
-  return status === "PUBLISHED" ? "Threads has published the post and does not list it yet" : "Threads does not know the post's container";
+  return status === "PUBLISHED"
+    ? "Threads has published the post and does not list it yet"
+    : "Threads does not know the post's container";
 }
 
 export function preparedOf({ prepared }: PublishRequest<Body>): Prepared {
@@ -98,7 +105,12 @@ export function preparedOf({ prepared }: PublishRequest<Body>): Prepared {
   throw new PsnError("BUG", "a post was sent before its container was made");
 }
 
-function canBe(thread: Thread, from: number, { unit, parent, media }: PublishRequest<Body>, known: ReadonlySet<string>): boolean {
+function canBe(
+  thread: Thread,
+  from: number,
+  { unit, parent, media }: PublishRequest<Body>,
+  known: ReadonlySet<string>,
+): boolean {
   return (
     !known.has(thread.id) &&
     instantOf(thread.timestamp) >= from &&

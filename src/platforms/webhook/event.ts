@@ -2,8 +2,8 @@ import { VISIBILITIES } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 /*
- * What a receiver is sent, in one place: the adapter builds these types, docs/platforms/webhook.md prints these schemas and examples,
- * and the tests check every event that is sent against them.
+ * What a receiver is sent, in one place: the adapter builds these types, docs/platforms/webhook.md prints these schemas
+ * and examples, and the tests check every event that is sent against them.
  */
 
 const file = {
@@ -36,7 +36,9 @@ const timestamp = z.iso.datetime();
 
 export const PostPublished = z.strictObject({
   type: z.literal("post.published"),
-  timestamp: timestamp.describe("when the post was published; the same at every attempt whose request may have arrived"),
+  timestamp: timestamp.describe(
+    "when the post was published; the same at every attempt whose request may have arrived",
+  ),
   data: z.strictObject({
     id,
     parts: z.array(Part).min(1).describe("one part, or those of a thread in order"),
@@ -50,7 +52,9 @@ export const PostPublished = z.strictObject({
 export const PostRemoved = z.strictObject({
   type: z.literal("post.removed"),
   timestamp: timestamp.describe("when the post was taken back"),
-  data: z.strictObject({ id: z.uuid().describe("the id of its post.published; the header webhook-id is this with -removed behind it") }),
+  data: z.strictObject({
+    id: z.uuid().describe("the id of its post.published; the header webhook-id is this with -removed behind it"),
+  }),
 });
 
 export type Medium = z.infer<typeof Inline> | z.infer<typeof Linked>;

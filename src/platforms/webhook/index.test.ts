@@ -34,7 +34,12 @@ describe("a real receiver", () => {
       hostname: "127.0.0.1",
       port: 0,
       fetch: async (request) => {
-        verified.push(new Webhook(secret).verify(await request.text(), Object.fromEntries(request.headers)) as (typeof verified)[number]);
+        verified.push(
+          new Webhook(secret).verify(
+            await request.text(),
+            Object.fromEntries(request.headers),
+          ) as (typeof verified)[number],
+        );
         return new Response(null, { status: 204 });
       },
       error: () => new Response("bad signature", { status: 401 }),
@@ -46,7 +51,10 @@ describe("a real receiver", () => {
         const session = await connected(`http://127.0.0.1:${server.port}/hook`, secret);
         const request = requestOf({ id: "1", parts: [{ text: words, media: [] }] });
         await webhook.publish(request, session);
-        expect(verified.at(-1)).toMatchObject({ type: "post.published", data: { id: request.key, parts: [{ text: words }] } });
+        expect(verified.at(-1)).toMatchObject({
+          type: "post.published",
+          data: { id: request.key, parts: [{ text: words }] },
+        });
       }),
       { numRuns: 50 },
     );
@@ -119,15 +127,23 @@ describe("a real receiver", () => {
     const url = `http://127.0.0.1:${server.port}/`;
     await server.stop(true);
     const post: Post = { id: "1", parts: [{ text: "hello", media: [] }] };
-    await expect(webhook.publish(requestOf(post), await connected(url))).rejects.toMatchObject({ code: "PLATFORM_UNREACHABLE" });
+    await expect(webhook.publish(requestOf(post), await connected(url))).rejects.toMatchObject({
+      code: "PLATFORM_UNREACHABLE",
+    });
     using rude = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: (socket) => void socket.terminate() } });
-    await expect(webhook.publish(requestOf(post), await connected(`http://127.0.0.1:${rude.port}/`))).rejects.toMatchObject({
+    await expect(
+      webhook.publish(requestOf(post), await connected(`http://127.0.0.1:${rude.port}/`)),
+    ).rejects.toMatchObject({
       code: "OUTCOME_UNKNOWN",
     });
   });
 
   test("that answers 410 wants no more posts; for a removal it is gone already", async () => {
-    await using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(null, { status: 410 }) });
+    await using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(null, { status: 410 }),
+    });
     const session = await connected(`http://127.0.0.1:${server.port}/`);
     const request = requestOf({ id: "1", parts: [{ text: "hello", media: [] }] });
     await expect(webhook.publish(request, session)).rejects.toMatchObject({ code: "AUTH_REVOKED" });
@@ -137,7 +153,11 @@ describe("a real receiver", () => {
 
 describe("connecting", () => {
   const refusedForm = async (form: Record<string, string>) => {
-    const net = { fetch: () => Promise.reject(new Error("nothing may be sent")), now: () => NOON, signal: new AbortController().signal };
+    const net = {
+      fetch: () => Promise.reject(new Error("nothing may be sent")),
+      now: () => NOON,
+      signal: new AbortController().signal,
+    };
     const error: unknown = await webhook.connect(form, net).catch((thrown: unknown) => thrown);
     if (!(error instanceof PsnError)) throw new Error("must be refused");
     return error;
@@ -207,25 +227,34 @@ describe("connecting", () => {
     [301, "/hook/", (origin: string) => `${origin}/hook/`],
     [302, "https://www.example.com/hook?token=s3cret", () => "https://www.example.com/hook"],
     [308, "https://ada:s3cret@www.example.com/it's", () => "https://www.example.com/it's"],
-  ] as const)("refuses a receiver that redirects (%i to %s), and names the address", async (status, location, named) => {
-    await using server = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      fetch: () => new Response(null, { status, headers: { location } }),
-    });
-    const error: unknown = await connected(`http://127.0.0.1:${server.port}/hook`).catch((thrown: unknown) => thrown);
-    const to = named(`http://127.0.0.1:${server.port}`);
-    expect(error).toMatchObject({ code: "INPUT_INVALID", message: `127.0.0.1:${server.port} redirects to ${to}` });
-    expect(error).toMatchObject({ hint: `psn connect webhook ${to.includes("'") ? `'${to.replace("'", "%27")}'` : to}` });
-    expect(JSON.stringify(error)).not.toContain("s3cret");
-  });
+  ] as const)(
+    "refuses a receiver that redirects (%i to %s), and names the address",
+    async (status, location, named) => {
+      await using server = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 0,
+        fetch: () => new Response(null, { status, headers: { location } }),
+      });
+      const error: unknown = await connected(`http://127.0.0.1:${server.port}/hook`).catch((thrown: unknown) => thrown);
+      const to = named(`http://127.0.0.1:${server.port}`);
+      expect(error).toMatchObject({ code: "INPUT_INVALID", message: `127.0.0.1:${server.port} redirects to ${to}` });
+      expect(error).toMatchObject({
+        hint: `psn connect webhook ${to.includes("'") ? `'${to.replace("'", "%27")}'` : to}`,
+      });
+      expect(JSON.stringify(error)).not.toContain("s3cret");
+    },
+  );
 
   test("a post that meets a redirect later is refused with the same command", async () => {
     let moved = false;
     await using server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      fetch: () => new Response(null, moved ? { status: 301, headers: { location: "https://www.example.com/hook" } } : { status: 202 }),
+      fetch: () =>
+        new Response(
+          null,
+          moved ? { status: 301, headers: { location: "https://www.example.com/hook" } } : { status: 202 },
+        ),
     });
     const session = await connected(`http://127.0.0.1:${server.port}/hook`);
     moved = true;

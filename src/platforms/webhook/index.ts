@@ -12,8 +12,8 @@ import { flawOf, formerOf, sharedSecretsOf, signed } from "./secrets.ts";
 import { keyOf, newKeyPair, paddedSecret, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./signing.ts";
 
 /**
- * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `./event.ts` is what is sent.
- * `webhook-id` is the post's id at every attempt: a receiver that remembers ids takes each post once.
+ * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `./event.ts` is what is
+ * sent. `webhook-id` is the post's id at every attempt: a receiver that remembers ids takes each post once.
  */
 const VISIBLE = [...VISIBILITIES];
 
@@ -23,7 +23,11 @@ export default definePlatform({
   docs: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
   capabilities: {
     text: { max: 100_000, unit: "grapheme" },
-    images: { max: 10, maxBytes: 5_000_000, mimes: ["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"] },
+    images: {
+      max: 10,
+      maxBytes: 5_000_000,
+      mimes: ["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"],
+    },
     altText: 2_000,
     thread: "merge",
     visibilities: VISIBLE,
@@ -47,7 +51,9 @@ export default definePlatform({
         {
           name: "secret",
           secret: true,
-          help: `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes, or a whsk_ key; ${SECRET_HINT}`,
+          help:
+            `the signing secret, whsec_ and base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes, or a ` +
+            `whsk_ key; ${SECRET_HINT}`,
           check: (value) => void keyOf(value.trim()),
           make: newKeyPair,
           keeps: true,
@@ -93,7 +99,9 @@ export default definePlatform({
     return profile;
   },
 
-  /** "Signing keys should be unique per endpoint for symmetric signatures" (spec, Additional considerations, 2026-11). */
+  /**
+   * "Signing keys should be unique per endpoint for symmetric signatures" (spec, Additional considerations, 2026-11).
+   */
   sole: (credentials) => sharedSecretsOf(credentials, new Date(0)),
 
   flaw: flawOf,
@@ -109,7 +117,9 @@ export default definePlatform({
     // Everything that must be awaited comes first: from here to the request nothing is.
     const { parts, mediaBy, ...rest } = unit.body;
     const linked = mediaBy === "link";
-    const files = new Map(await Promise.all(media.map(async (one) => [one.id, await contentOf(one, linked, session.now())] as const)));
+    const files = new Map(
+      await Promise.all(media.map(async (one) => [one.id, await contentOf(one, linked, session.now())] as const)),
+    );
     const whole = parts.map((part) => ({
       text: part.text,
       media: part.media.map(({ id, ...about }) => {
@@ -118,7 +128,11 @@ export default definePlatform({
         return { ...about, ...file };
       }),
     }));
-    const event: WebhookEvent = { type: "post.published", timestamp: at.toISOString(), data: { id: key, parts: whole, ...rest } };
+    const event: WebhookEvent = {
+      type: "post.published",
+      timestamp: at.toISOString(),
+      data: { id: key, parts: whole, ...rest },
+    };
     await send(session, key, event, { effect: "publish" });
     return { status: "published", ref: refOf(key, session) };
   },
@@ -142,7 +156,9 @@ function mediaByOf(entered: string, kept: MediaBy): MediaBy {
   });
 }
 
-/** Signs and posts one event. The timestamp is the attempt's and the id the event's (spec, Webhook metadata, 2026-11). */
+/**
+ * Signs and posts one event. The timestamp is the attempt's and the id the event's (spec, Webhook metadata, 2026-11).
+ */
 async function send(session: Session, id: string, event: WebhookEvent, options: CallOptions): Promise<void> {
   const body = JSON.stringify(event);
   const timestamp = Math.floor(session.now().getTime() / 1000);
@@ -173,11 +189,16 @@ function judgement(answer: Answer, session: Session): PsnError {
       hint: "psn connect webhook, with the secret that the receiver has",
     });
   // "410 Gone: … no longer interested in receiving webhooks from this source. Sender should disable the endpoint."
-  if (status === 410) return new PsnError("AUTH_REVOKED", `${host} answered 410: it wants no more posts`, { cause: said, details });
+  if (status === 410)
+    return new PsnError("AUTH_REVOKED", `${host} answered 410: it wants no more posts`, { cause: said, details });
   // Its own time limit: it may have read the event.
   if (status === 408) return said;
   const pause = said.retryAfterMs;
-  return new PsnError("PLATFORM_DOWN", said.message, { cause: said, details, ...(pause === undefined ? {} : { retryAfterMs: pause }) });
+  return new PsnError("PLATFORM_DOWN", said.message, {
+    cause: said,
+    details,
+    ...(pause === undefined ? {} : { retryAfterMs: pause }),
+  });
 }
 
 function refOf(key: string, { profile }: Session): Ref {

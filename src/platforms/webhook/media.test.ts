@@ -36,8 +36,12 @@ describe("how media travel", () => {
   ] as const)("%i bytes, --media %s, a bucket: %s", (bytes, mediaBy, links, expected) => {
     // Files of at most 5 MB each, and so several.
     const half = Math.floor(bytes / 2);
-    const composed = compose(postOf(file("a", half), file("b", bytes - half)), { ...(mediaBy ? { mediaBy } : {}), links });
-    if (!composed.ok) expect(composed.issues).toEqual([expect.objectContaining({ hint: expect.stringContaining(expected) })]);
+    const composed = compose(postOf(file("a", half), file("b", bytes - half)), {
+      ...(mediaBy ? { mediaBy } : {}),
+      links,
+    });
+    if (!composed.ok)
+      expect(composed.issues).toEqual([expect.objectContaining({ hint: expect.stringContaining(expected) })]);
     else expect(composed.units[0].linked ? "link" : "inline").toBe(expected);
   });
 
@@ -63,7 +67,10 @@ test("a link stands in the event with its end, the file's hash, and no bytes", a
   const media = { ...file("a", bytes.length, link), open: async () => new Blob([bytes]) };
   const composed = compose(postOf(media), { links: true });
   if (!composed.ok) throw new Error("must compose");
-  await webhook.publish({ unit: composed.units[0], prepared: null, media: [media], key: Bun.randomUUIDv7(), at: NOW }, session);
+  await webhook.publish(
+    { unit: composed.units[0], prepared: null, media: [media], key: Bun.randomUUIDv7(), at: NOW },
+    session,
+  );
   const { data } = PostPublished.parse(JSON.parse(sent[0] ?? ""));
   expect(data).not.toHaveProperty("mediaBy");
   expect(data.parts[0]?.media).toEqual([

@@ -20,7 +20,9 @@ export function receiverOf(entered: string): URL {
     });
   }
   if (!isConfidential(url)) {
-    throw new PsnError("INPUT_INVALID", `http:// is only for this machine, and ${url.hostname} is another`, { hint: "use https://" });
+    throw new PsnError("INPUT_INVALID", `http:// is only for this machine, and ${url.hostname} is another`, {
+      hint: "use https://",
+    });
   }
   url.hash = "";
   return url;
@@ -33,7 +35,10 @@ export function subjectOf(url: URL): string {
 /** Longest handle that is made of an address alone, in UTF-16 units: a list has room for no more. */
 const HANDLE_MOST = 60;
 
-/** Host and path: several receivers of one host are told apart. One that is too long ends in a part of its subject, which is its own. */
+/**
+ * Host and path: several receivers of one host are told apart. One that is too long ends in a part of its subject,
+ * which is its own.
+ */
 function handleOf(url: URL): string {
   const whole = `${url.host}${url.pathname === "/" ? "" : url.pathname}`;
   if (whole.length <= HANDLE_MOST) return whole;
@@ -54,8 +59,9 @@ export function shownOf(url: URL): string {
 const PROBE_MS = 5_000;
 
 /**
- * Asks by HEAD, which has no body, no event's headers and no signature, so that nothing can be taken for an event. Only a redirect and
- * an address that psn may not send to refuse: a receiver may know no HEAD, or not be up yet. Throws INPUT_INVALID, PRIVATE_ADDRESS.
+ * Asks by HEAD, which has no body, no event's headers and no signature, so that nothing can be taken for an event. Only
+ * a redirect and an address that psn may not send to refuse: a receiver may know no HEAD, or not be up yet. Throws
+ * INPUT_INVALID, PRIVATE_ADDRESS.
  */
 export async function refuseRedirect(url: URL, net: Net): Promise<void> {
   net.signal.throwIfAborted();

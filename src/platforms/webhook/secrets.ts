@@ -5,8 +5,9 @@ import { z } from "zod";
 import { paddedSecret, publicKeyOf, signaturesOf } from "./signing.ts";
 
 /*
- * Two secrets sign for a while when one is changed: "the webhook is signed both using the current key, and using an old key (for a set
- * period of time)" (spec/standard-webhooks.md, Webhook headers, 2026-11). The old one is kept beside the new one, sealed like it.
+ * Two secrets sign for a while when one is changed: "the webhook is signed both using the current key, and using an old
+ * key (for a set period of time)" (spec/standard-webhooks.md, Webhook headers, 2026-11). The old one is kept beside the
+ * new one, sealed like it.
  */
 
 /** Longest time in which two secrets sign, in milliseconds: whoever changes a leaked secret wants the old one gone. */
@@ -16,8 +17,8 @@ const OVERLAP_MOST_MS = 30 * 24 * 3_600_000;
 const Former = z.object({ former: z.string(), until: z.iso.datetime() });
 
 /**
- * The earlier secret and its end. Without `overlap`: none beside a new secret, and what there is beside the same. Throws INPUT_INVALID for
- * an overlap with nothing that it could overlap with.
+ * The earlier secret and its end. Without `overlap`: none beside a new secret, and what there is beside the same.
+ * Throws INPUT_INVALID for an overlap with nothing that it could overlap with.
  */
 export function formerOf(
   overlap: string,
@@ -43,7 +44,10 @@ function lengthOf(overlap: string): number {
     const ms = parseDuration(overlap);
     if (ms <= OVERLAP_MOST_MS) return ms;
   } catch (cause) {
-    throw new PsnError("INPUT_INVALID", `--secret-overlap "${overlap}" is no length of time psn understands`, { cause, hint });
+    throw new PsnError("INPUT_INVALID", `--secret-overlap "${overlap}" is no length of time psn understands`, {
+      cause,
+      hint,
+    });
   }
   throw new PsnError("INPUT_INVALID", "two secrets sign for at most 30 days", { hint });
 }
@@ -70,7 +74,9 @@ export function sharedSecretsOf(credentials: Credentials, now: Date): readonly s
 export function flawOf({ access }: Credentials): Flaw | undefined {
   if (paddedSecret(access) === access) return undefined;
   return {
-    said: "its signing secret has too little or too much base64 padding (=), which psn accepts no more; psn still signs with it",
+    said:
+      "its signing secret has too little or too much base64 padding (=), which psn accepts no more; psn still signs " +
+      "with it",
     flags: "--secret-new --secret-overlap 24h",
   };
 }

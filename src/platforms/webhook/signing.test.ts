@@ -70,7 +70,9 @@ describe("a stored secret that an earlier psn took", () => {
   });
 });
 
-/** By the specification's text alone: the signed content is `id.timestamp.body`, the key is the 32 bytes behind whpk_. */
+/**
+ * By the specification's text alone: the signed content is `id.timestamp.body`, the key is the 32 bytes behind whpk_.
+ */
 function verifies(signature: string, publicKey: string, content: string): boolean {
   const raw = Buffer.from(publicKey.replace(/^whpk_/, ""), "base64");
   const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x: raw.toString("base64url") }, format: "jwk" });
@@ -94,7 +96,9 @@ describe("a signature", () => {
     const seed = Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex");
     const half = Buffer.from("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "hex");
     const [short, long] = [seed, Buffer.concat([seed, half])].map((bytes) => `whsk_${bytes.toString("base64")}`);
-    expect([short, long].map((secret) => publicKeyOf(secret ?? ""))).toEqual(Array(2).fill(`whpk_${half.toString("base64")}`));
+    expect([short, long].map((secret) => publicKeyOf(secret ?? ""))).toEqual(
+      Array(2).fill(`whpk_${half.toString("base64")}`),
+    );
     expect(signaturesOf([short ?? ""], ID, 1, "")).toBe(signaturesOf([long ?? ""], ID, 1, ""));
   });
 
@@ -108,7 +112,8 @@ describe("a signature", () => {
       "webhook-signature": signaturesOf([now, before, pair], ID, at, body),
     };
     expect(headers["webhook-signature"].split(" ").map((one) => one.split(",")[0])).toEqual(["v1", "v1", "v1a"]);
-    for (const secret of [now, before]) expect(new Webhook(secret).verify(body, headers)).toEqual({ type: "post.published" });
+    for (const secret of [now, before])
+      expect(new Webhook(secret).verify(body, headers)).toEqual({ type: "post.published" });
     expect(() => new Webhook(whsec(randomBytes(32))).verify(body, headers)).toThrow();
   });
 });

@@ -1,14 +1,25 @@
-import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signWith } from "node:crypto";
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as signWith,
+} from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 
 /*
- * Signatures by the Standard Webhooks specification (spec/standard-webhooks.md, Signature scheme, 2026-11): `v1` is HMAC-SHA256 by a
- * `whsec_` secret that both sides have, `v1a` is ed25519 by a `whsk_` key of which the receiver has the `whpk_` half alone.
+ * Signatures by the Standard Webhooks specification (spec/standard-webhooks.md, Signature scheme, 2026-11): `v1` is
+ * HMAC-SHA256 by a `whsec_` secret that both sides have, `v1a` is ed25519 by a `whsk_` key of which the receiver has
+ * the `whpk_` half alone.
  */
 
 /** "At least 24 bytes (192 bits, 512 maximum)", of a `whsec_` secret. */
 export const SECRET_BYTES = { least: 24, most: 64 } as const;
-/** An ed25519 seed, and a public key (RFC 8032, 5.1.5). A `whsk_` key is the seed, or the seed and its public key as libsodium keeps them. */
+/**
+ * An ed25519 seed, and a public key (RFC 8032, 5.1.5). A `whsk_` key is the seed, or the seed and its public key as
+ * libsodium keeps them.
+ */
 const ED25519_BYTES = 32;
 
 export const SECRET_HINT =
@@ -16,24 +27,36 @@ export const SECRET_HINT =
 
 type Key = { readonly scheme: "v1"; readonly bytes: Buffer } | { readonly scheme: "v1a"; readonly key: KeyObject };
 
-/** Throws INPUT_REQUIRED, and INPUT_INVALID for what a receiver's library could read as another key or not at all. Never says what was given. */
+/**
+ * Throws INPUT_REQUIRED, and INPUT_INVALID for what a receiver's library could read as another key or not at all. Never
+ * says what was given.
+ */
 export function keyOf(secret: string): Key {
   if (secret === "") throw new PsnError("INPUT_REQUIRED", "a webhook needs a signing secret", { hint: SECRET_HINT });
   const { prefix, bytes } = decoded(secret);
   if (prefix === "whsk") return { scheme: "v1a", key: privateKeyOf(bytes) };
-  if (prefix === "whsec" && bytes.length >= SECRET_BYTES.least && bytes.length <= SECRET_BYTES.most) return { scheme: "v1", bytes };
+  if (prefix === "whsec" && bytes.length >= SECRET_BYTES.least && bytes.length <= SECRET_BYTES.most)
+    return { scheme: "v1", bytes };
   if (prefix === "whpk")
-    throw new PsnError("INPUT_INVALID", "a whpk_ key is the public half, which the receiver has; psn signs with the whsk_ half", {
-      hint: "give the whsk_ key, or let psn make a key pair: --secret-new",
-    });
+    throw new PsnError(
+      "INPUT_INVALID",
+      "a whpk_ key is the public half, which the receiver has; psn signs with the whsk_ half",
+      {
+        hint: "give the whsk_ key, or let psn make a key pair: --secret-new",
+      },
+    );
   throw new PsnError(
     "INPUT_INVALID",
-    `a signing secret is whsec_ and standard base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes, or a whsk_ key`,
+    `a signing secret is whsec_ and standard base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes, or a ` +
+      "whsk_ key",
     { hint: SECRET_HINT },
   );
 }
 
-/** Only what base64 gives back as it was written: verifiers refuse missing or extra padding, and the alphabet of addresses. */
+/**
+ * Only what base64 gives back as it was written: verifiers refuse missing or extra padding, and the alphabet of
+ * addresses.
+ */
 function decoded(secret: string): { readonly prefix: string; readonly bytes: Buffer } {
   const [, prefix = "", encoded = ""] = /^(whsec|whsk|whpk)_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   const bytes = Buffer.from(encoded, "base64");
@@ -41,8 +64,8 @@ function decoded(secret: string): { readonly prefix: string; readonly bytes: Buf
 }
 
 /**
- * A stored secret as base64 writes it. An earlier psn also took a `whsec_` secret without its padding or with too much of it, and signed with the
- * bytes that it stands for: the receiver checks by these, so they go on to sign.
+ * A stored secret as base64 writes it. An earlier psn also took a `whsec_` secret without its padding or with too much
+ * of it, and signed with the bytes that it stands for: the receiver checks by these, so they go on to sign.
  */
 export function paddedSecret(stored: string): string {
   const [, bare] = /^whsec_([A-Za-z0-9+/]+)={0,2}$/.exec(stored) ?? [];

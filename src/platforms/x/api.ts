@@ -6,7 +6,10 @@ import { type Caller, guarded, refusalOf } from "./refusals.ts";
 export const API = "https://api.x.com";
 export const HOME = "https://x.com";
 
-/** A decimal of at most 19 digits, always as text: a number would lose its last digits (https://docs.x.com/fundamentals/x-ids, 2026-11). */
+/**
+ * A decimal of at most 19 digits, always as text: a number would lose its last digits
+ * (https://docs.x.com/fundamentals/x-ids, 2026-11).
+ */
 export const Id = z.string().regex(/^\d{1,19}$/);
 
 /** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
@@ -22,7 +25,9 @@ export const Tweet = z.object({
   created_at: z.iso.datetime(),
   entities: z
     .object({
-      urls: z.array(z.object({ url: z.string(), expanded_url: z.string().nullish(), media_key: z.string().nullish() })).nullish(),
+      urls: z
+        .array(z.object({ url: z.string(), expanded_url: z.string().nullish(), media_key: z.string().nullish() }))
+        .nullish(),
     })
     .nullish(),
   attachments: z.object({ media_keys: z.array(z.string()).nullish() }).nullish(),
@@ -30,7 +35,10 @@ export const Tweet = z.object({
 });
 export type Tweet = z.output<typeof Tweet>;
 
-/** A page of GET /2/users/:id/tweets; without posts there is no `data` (https://docs.x.com/x-api/users/get-posts, 2026-11). */
+/**
+ * A page of GET /2/users/:id/tweets; without posts there is no `data` (https://docs.x.com/x-api/users/get-posts,
+ * 2026-11).
+ */
 export const Timeline = z.object({
   data: z.array(Tweet).optional(),
   meta: z.object({ next_token: z.string().min(1).optional() }).optional(),
@@ -42,7 +50,9 @@ const EXPLAINED = [402, 403, 429];
 /** Where the API itself has another address, only a newer psn knows it. */
 const UPDATE = "update psn";
 
-/** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason (`refusalOf`). */
+/**
+ * One request with the account's token. Throws what `call` throws, and X's own refusals by their reason (`refusalOf`).
+ */
 export async function api(session: Caller, path: string, options: CallOptions): Promise<Answer> {
   const headers = {
     accept: "application/json",

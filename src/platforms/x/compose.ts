@@ -20,7 +20,10 @@ const REPLY = ["following", "mentionedUsers", "subscribers", "verified"];
 
 export const OPTIONS: readonly OptionRule[] = [
   { name: "reply", help: "who may answer, beside everybody", values: REPLY },
-  { name: "quote", help: "URL or id of the post to quote; X keeps this for Enterprise plans, and it goes with no media" },
+  {
+    name: "quote",
+    help: "URL or id of the post to quote; X keeps this for Enterprise plans, and it goes with no media",
+  },
 ];
 
 /** Pure. Turns a post into units, or says everything that is wrong with it. */
@@ -43,18 +46,28 @@ export function compose(post: Post, limits: Limits): Composed<Body> {
       });
     const long = pieces[index]?.find((piece) => weigh(piece) > max);
     if (long !== undefined) {
-      const hint = post.split ? "shorten the word that is too long for one post" : "shorten it, or make a thread of it: --split";
-      issues.push({ code: "text.too-long", message: `${place}${weigh(long)} of ${max} characters as X counts them`, hint });
+      const hint = post.split
+        ? "shorten the word that is too long for one post"
+        : "shorten it, or make a thread of it: --split";
+      issues.push({
+        code: "text.too-long",
+        message: `${place}${weigh(long)} of ${max} characters as X counts them`,
+        hint,
+      });
     }
     issues.push(...mediaIssues(part, limits, place));
   }
   const [issue, ...others] = issues;
   if (issue) return { ok: false, issues: [issue, ...others] };
   const units = pieces.flatMap((part, index) =>
-    part.map((text, piece) => unitOf(text, piece === 0 ? (post.parts[index]?.media ?? []) : [], index + piece === 0 ? options : {})),
+    part.map((text, piece) =>
+      unitOf(text, piece === 0 ? (post.parts[index]?.media ?? []) : [], index + piece === 0 ? options : {}),
+    ),
   );
   const [unit, ...following] = units;
-  return unit ? { ok: true, units: [unit, ...following] } : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
+  return unit
+    ? { ok: true, units: [unit, ...following] }
+    : { ok: false, issues: [{ code: "text.empty", message: "the post is empty" }] };
 }
 
 function unitOf(text: string, media: readonly MediaInfo[], options: Body): Unit<Body> {
@@ -71,7 +84,11 @@ function postIssues({ visibility, contentWarning }: Post): Issue[] {
       hint: "leave the visibility out for X",
     });
   if (contentWarning !== undefined && contentWarning.trim() !== "")
-    issues.push({ code: "warning", message: "X has no content warnings", hint: "leave the content warning out, or leave X out" });
+    issues.push({
+      code: "warning",
+      message: "X has no content warnings",
+      hint: "leave the content warning out, or leave X out",
+    });
   return issues;
 }
 
@@ -79,9 +96,17 @@ function postIssues({ visibility, contentWarning }: Post): Issue[] {
 function optionsOf(post: Post, issues: Issue[]): Body {
   const { reply, quote, ...unknown } = post.options ?? {};
   for (const name of Object.keys(unknown))
-    issues.push({ code: "option", message: `X knows no option "${name}"`, hint: `it knows ${OPTIONS.map((one) => one.name).join(", ")}` });
+    issues.push({
+      code: "option",
+      message: `X knows no option "${name}"`,
+      hint: `it knows ${OPTIONS.map((one) => one.name).join(", ")}`,
+    });
   if (reply !== undefined && !REPLY.includes(reply))
-    issues.push({ code: "option.reply", message: `"${reply}" is not who may answer on X`, hint: `--option x.reply=${REPLY.join("|")}` });
+    issues.push({
+      code: "option.reply",
+      message: `"${reply}" is not who may answer on X`,
+      hint: `--option x.reply=${REPLY.join("|")}`,
+    });
   const quoted = quote === undefined ? undefined : postIdOf(quote);
   if (quote !== undefined && quoted === undefined)
     issues.push({
@@ -95,14 +120,19 @@ function optionsOf(post: Post, issues: Issue[]): Body {
       message: "X takes either media or a quoted post, not both",
       hint: "leave the media out of the first part, or put the link into the text",
     });
-  return { ...(reply === undefined ? {} : { reply_settings: reply }), ...(quoted === undefined ? {} : { quote_tweet_id: quoted }) };
+  return {
+    ...(reply === undefined ? {} : { reply_settings: reply }),
+    ...(quoted === undefined ? {} : { quote_tweet_id: quoted }),
+  };
 }
 
 /** The id in the URL of a post, or the id itself. */
 export function postIdOf(typed: string): string | undefined {
   const text = typed.trim();
   if (/^\d{1,19}$/.test(text)) return text;
-  return /^https?:\/\/(?:www\.|mobile\.)?(?:x|twitter)\.com\/(?:\w+|i\/web)\/status(?:es)?\/(\d{1,19})(?:[/?#]|$)/i.exec(text)?.[1];
+  return /^https?:\/\/(?:www\.|mobile\.)?(?:x|twitter)\.com\/(?:\w+|i\/web)\/status(?:es)?\/(\d{1,19})(?:[/?#]|$)/i.exec(
+    text,
+  )?.[1];
 }
 
 const isGif = ({ mime }: MediaInfo) => mime === "image/gif";
@@ -124,7 +154,8 @@ function mediaIssues({ media }: Part, limits: Limits, place: string): Issue[] {
     [gifs, Math.min(1, limits.images?.max ?? 0), "GIFs"],
     [videos, limits.videos?.max ?? 0, "videos"],
   ] as const)
-    if (files.length > most) issues.push({ code: "media.too-many", message: `${place}${files.length} ${word}, and a post takes ${most}` });
+    if (files.length > most)
+      issues.push({ code: "media.too-many", message: `${place}${files.length} ${word}, and a post takes ${most}` });
   return [...issues, ...media.flatMap((file) => fileIssues(file, limits, place))];
 }
 
@@ -140,7 +171,10 @@ function fileIssues(file: MediaInfo, { images, videos, altText }: Limits, place:
     });
   const most = isGif(file) ? GIF_MAX_BYTES : (rule?.maxBytes ?? 0);
   if (rule && file.bytes > most)
-    issues.push({ code: "media.too-large", message: `${place}the ${file.kind} has ${file.bytes} bytes, and X takes ${most}` });
+    issues.push({
+      code: "media.too-large",
+      message: `${place}the ${file.kind} has ${file.bytes} bytes, and X takes ${most}`,
+    });
   const { durationMs } = file;
   if (file.kind === "video" && durationMs !== undefined && (durationMs < VIDEO_MS.least || durationMs > VIDEO_MS.most))
     issues.push({

@@ -1,16 +1,27 @@
 import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import { credentialsOf, demandScopes, exchangeCode, exchangeRefresh, type OAuthServer, revokeTokens } from "@psn/platforms/kit/oauth.ts";
+import {
+  credentialsOf,
+  demandScopes,
+  exchangeCode,
+  exchangeRefresh,
+  type OAuthServer,
+  revokeTokens,
+} from "@psn/platforms/kit/oauth.ts";
 import { api, HOME, Me } from "./api.ts";
 import type { Caller } from "./refusals.ts";
 
-/** To read the account and its posts, to post, to upload, and to go on without the person (`offline.access` gives the refresh token). */
+/**
+ * To read the account and its posts, to post, to upload, and to go on without the person (`offline.access` gives the
+ * refresh token).
+ */
 export const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"] as const;
 
 /**
- * https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves itself by
- * Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh brings the next.
+ * https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
+ * itself by Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh
+ * brings the next.
  */
 export const SERVER: OAuthServer = {
   authorizeUrl: "https://x.com/i/oauth2/authorize",
@@ -29,7 +40,8 @@ export const OAUTH: OAuthAuth = {
     page: "https://console.x.com",
     steps: [
       "sign in, create an app, and buy credits: X charges for every post and look-up that an app makes",
-      "in the app's settings open User authentication settings; permissions: Read and write; type: Web App, Automated App or Bot",
+      "in the app's settings open User authentication settings; permissions: Read and write; type: Web App, " +
+        "Automated App or Bot",
       "enter {redirect} as callback URL, exactly like this, and any page of yours as website",
       "save, and copy the OAuth 2.0 Client ID and Client Secret; X shows the secret once",
     ],
@@ -38,7 +50,10 @@ export const OAUTH: OAuthAuth = {
   },
 };
 
-/** From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks something. */
+/**
+ * From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks
+ * something.
+ */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
   demandScopes(SCOPES, credentials.scopes, "psn connect x, and allow all that psn asks for");

@@ -8,9 +8,21 @@ import x from "./index.ts";
 import { plain, splitWeighed, weigh } from "./text.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
-const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "image", mime: "image/png", bytes: 10, ...more });
+const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
+  id,
+  kind: "image",
+  mime: "image/png",
+  bytes: 10,
+  ...more,
+});
 const gif = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => image(id, { mime: "image/gif", ...more });
-const video = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({ id, kind: "video", mime: "video/mp4", bytes: 10, ...more });
+const video = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
+  id,
+  kind: "video",
+  mime: "video/mp4",
+  bytes: 10,
+  ...more,
+});
 const withMedia = (...media: MediaInfo[]): Post => ({ id: "p", parts: [{ text: "x", media }] });
 
 function units(value: Post, limits: Limits = x.capabilities) {
@@ -53,7 +65,8 @@ describe("counting, as X does", () => {
 });
 
 describe("splitting", () => {
-  const whole = (text: string, max: number, numbered = false) => splitWeighed([text], max, { split: true, numbered })[0] ?? [];
+  const whole = (text: string, max: number, numbered = false) =>
+    splitWeighed([text], max, { split: true, numbered })[0] ?? [];
 
   test("fills parts by weight: half as many characters of Japanese", () => {
     const made = whole("日本語を書く。".repeat(100), 280);
@@ -85,9 +98,10 @@ describe("splitting", () => {
 
   test("ends at a sentence, cuts no link, and loses nothing but space", () => {
     const link = `https://example.com/${"y".repeat(400)}`;
-    const text = Array.from({ length: 30 }, (_, index) => `This is sentence number ${index} of the text. See ${link}/${index} there!`).join(
-      " ",
-    );
+    const text = Array.from(
+      { length: 30 },
+      (_, index) => `This is sentence number ${index} of the text. See ${link}/${index} there!`,
+    ).join(" ");
     const made = whole(text, 280);
     expect(made.join(" ")).toBe(text);
     for (const piece of made) {
@@ -147,7 +161,9 @@ describe("splitting", () => {
 
 describe("compose", () => {
   test("says nothing of what the author did not choose; the text is trimmed and composed", () => {
-    expect(units(post(" cafe\u0301 \n"))).toEqual([{ body: { text: "café" }, text: "café", length: 4, media: [], prepare: false }]);
+    expect(units(post(" cafe\u0301 \n"))).toEqual([
+      { body: { text: "café" }, text: "café", length: 4, media: [], prepare: false },
+    ]);
     expect(units(post("x", { language: "pt-BR" }))[0].body).toEqual({ text: "x" });
   });
 
@@ -160,7 +176,11 @@ describe("compose", () => {
       { text: "one", media: [] },
       { text: "two", media: [] },
     ];
-    const made = units({ id: "p", parts, options: { reply: "mentionedUsers", quote: "https://x.com/ada/status/12345?s=20" } });
+    const made = units({
+      id: "p",
+      parts,
+      options: { reply: "mentionedUsers", quote: "https://x.com/ada/status/12345?s=20" },
+    });
     expect(made.map(({ body }) => body)).toEqual([
       { text: "one", reply_settings: "mentionedUsers", quote_tweet_id: "12345" },
       { text: "two" },
@@ -225,7 +245,11 @@ describe("compose", () => {
 
 test("the app guide names the redirect, and what X shows fits the keys", () => {
   const [way] = x.auth;
-  expect(way).toMatchObject({ kind: "oauth", fields: [], app: { keys: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" } } });
+  expect(way).toMatchObject({
+    kind: "oauth",
+    fields: [],
+    app: { keys: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" } },
+  });
   if (way.kind === "oauth") expect(way.app?.steps.length).toBeLessThanOrEqual(5);
 });
 

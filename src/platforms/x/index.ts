@@ -68,11 +68,17 @@ export default definePlatform({
   async remove(ref, session) {
     const path = `/2/tweets/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [404, 410] });
-    if (answer.status >= 400 || parse(answer, z.object({ data: z.object({ deleted: z.boolean() }).optional() })).data?.deleted) return;
+    if (
+      answer.status >= 400 ||
+      parse(answer, z.object({ data: z.object({ deleted: z.boolean() }).optional() })).data?.deleted
+    )
+      return;
     // Neither yes nor no: gone is what cannot be read any more.
     const still = await api(session, path, { effect: "none", accept: [404, 410] });
     if (still.status >= 400 || !parse(still, z.object({ data: z.object({ id: Id }).optional() })).data) return;
-    throw new PsnError("PLATFORM_REJECTED", "X did not delete the post", { hint: `delete it in the browser: ${ref.url}` });
+    throw new PsnError("PLATFORM_REJECTED", "X did not delete the post", {
+      hint: `delete it in the browser: ${ref.url}`,
+    });
   },
 });
 
@@ -85,8 +91,8 @@ function mediaIds({ unit, prepared }: PublishRequest<Body>): readonly string[] {
 }
 
 /**
- * A clear no: this request made nothing. That the words are said already can mean that an earlier attempt of this very unit
- * said them; then they are not older than the unit.
+ * A clear no: this request made nothing. That the words are said already can mean that an earlier attempt of this very
+ * unit said them; then they are not older than the unit.
  */
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session) {
   const error = refusalOf(answer, session);

@@ -12,14 +12,18 @@ import { plain } from "./text.ts";
 const PAGE = 100;
 /** Pages read before psn says it cannot tell: 1,000 posts since the unit was sent. */
 const PAGES_MOST = 10;
-/** How far psn's clock may be ahead of X's before the question has to be asked anew, in milliseconds, beside the allowance. */
+/**
+ * How far psn's clock may be ahead of X's before the question has to be asked anew, in milliseconds, beside the
+ * allowance.
+ */
 const SLACK_MS = 8 * 60_000;
 
 const FIELDS = "created_at,entities,attachments,referenced_tweets";
 
 /**
- * Searches the account's own posts for one that this unit can have become: not older than the unit by X's clock, not another
- * unit's, answering the same post, with as many media and of the same words. Throws PLATFORM_DOWN when it cannot tell.
+ * Searches the account's own posts for one that this unit can have become: not older than the unit by X's clock, not
+ * another unit's, answering the same post, with as many media and of the same words. Throws PLATFORM_DOWN when it
+ * cannot tell.
  */
 export async function lookup(
   request: PublishRequest<Body>,
@@ -49,7 +53,9 @@ export async function lookup(
   throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
 }
 
-/** The account's own post at this address: GET /2/tweets/:id (https://docs.x.com/x-api/posts/get-post-by-id, 2026-11). */
+/**
+ * The account's own post at this address: GET /2/tweets/:id (https://docs.x.com/x-api/posts/get-post-by-id, 2026-11).
+ */
 export async function locate(url: string, session: Session): Promise<Ref | undefined> {
   const id = postIdOf(url);
   if (id === undefined) return undefined;
@@ -72,10 +78,18 @@ function ask(session: Session, start: number, token: string): Promise<Answer> {
     exclude: "retweets",
     ...(token === "" ? {} : { pagination_token: token }),
   });
-  return api(session, `/2/users/${encodeURIComponent(session.profile.subject)}/tweets?${query}`, { effect: "none", accept: [400] });
+  return api(session, `/2/users/${encodeURIComponent(session.profile.subject)}/tweets?${query}`, {
+    effect: "none",
+    accept: [400],
+  });
 }
 
-function canBe(tweet: Tweet, from: number, { unit, parent }: PublishRequest<Body>, known: ReadonlySet<string>): boolean {
+function canBe(
+  tweet: Tweet,
+  from: number,
+  { unit, parent }: PublishRequest<Body>,
+  known: ReadonlySet<string>,
+): boolean {
   const referenced = (type: string) => tweet.referenced_tweets?.find((one) => one.type === type)?.id;
   return (
     !known.has(tweet.id) &&
@@ -88,15 +102,17 @@ function canBe(tweet: Tweet, from: number, { unit, parent }: PublishRequest<Body
 }
 
 /**
- * The text as it was written: X escapes three characters, puts t.co in place of every link, and adds a link of its own for
- * media and for a quoted post. A link to a post that the author typed at the end looks the same, and stays.
+ * The text as it was written: X escapes three characters, puts t.co in place of every link, and adds a link of its own
+ * for media and for a quoted post. A link to a post that the author typed at the end looks the same, and stays.
  */
 function written({ text, entities, referenced_tweets }: Tweet, quoting: boolean): string {
   const quoted = referenced_tweets?.find(({ type }) => type === "quoted")?.id;
   let words = text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
   for (const { url, expanded_url, media_key } of entities?.urls ?? []) {
     const own = media_key || /\/status\/\d+\/(?:photo|video)\/\d+$/.test(expanded_url ?? "");
-    const added = own || (quoting && quoted !== undefined && postIdOf(expanded_url ?? "") === quoted && words.trimEnd().endsWith(url));
+    const added =
+      own ||
+      (quoting && quoted !== undefined && postIdOf(expanded_url ?? "") === quoted && words.trimEnd().endsWith(url));
     words = words.replaceAll(url, added ? "" : (expanded_url ?? url));
   }
   return words;

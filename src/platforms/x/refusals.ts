@@ -5,7 +5,8 @@ import { z } from "zod";
 
 /*
  * X says why in the words of a problem document (`title`, `detail`, `type`) or in the list of codes of its older API
- * (https://docs.x.com/x-api/fundamentals/response-codes-and-errors, 2026-11). One status, 403, stands for a dozen reasons.
+ * (https://docs.x.com/x-api/fundamentals/response-codes-and-errors, 2026-11). One status, 403, stands for a dozen
+ * reasons.
  */
 
 const Problem = z.object({
@@ -13,7 +14,9 @@ const Problem = z.object({
   detail: z.string().catch(""),
   type: z.string().catch(""),
   reason: z.string().catch(""),
-  errors: z.array(z.object({ code: z.coerce.number().catch(0), message: z.string().catch(""), detail: z.string().catch("") })).catch([]),
+  errors: z
+    .array(z.object({ code: z.coerce.number().catch(0), message: z.string().catch(""), detail: z.string().catch("") }))
+    .catch([]),
 });
 
 interface Reason {
@@ -25,7 +28,9 @@ function reasonOf(answer: Answer): Reason {
   const told = Problem.safeParse(bodyOf(answer));
   if (!told.success) return { words: "", codes: [] };
   const { title, detail, type, reason, errors } = told.data;
-  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ").toLowerCase();
+  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])]
+    .join(" ")
+    .toLowerCase();
   return { words, codes: errors.map(({ code }) => code) };
 }
 
@@ -36,8 +41,12 @@ export function isDuplicate(answer: Answer): boolean {
   return codes.includes(187) || /duplicate content|status is a duplicate/.test(words);
 }
 
-/** "You attempted to reply to a Tweet that is deleted or not visible to you"; 385 is the older API's number for it, 144 that of no such post. */
-const PARENT_MISSING = /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/;
+/**
+ * "You attempted to reply to a Tweet that is deleted or not visible to you"; 385 is the older API's number for it, 144
+ * that of no such post.
+ */
+const PARENT_MISSING =
+  /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/;
 
 /** Whether X refuses an answer because it does not see what is answered, yet or any more. */
 export function isParentMissing(answer: Answer): boolean {
@@ -47,7 +56,10 @@ export function isParentMissing(answer: Answer): boolean {
 
 /** Whether X refuses a post because it does not have its media, yet or any more ("Your media IDs are invalid."). */
 export function isMediaMissing(answer: Answer): boolean {
-  return answer.status === 400 && /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/.test(reasonOf(answer).words);
+  return (
+    answer.status === 400 &&
+    /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/.test(reasonOf(answer).words)
+  );
 }
 
 interface Rule {
@@ -148,29 +160,50 @@ export function refusalOf(answer: Answer, session: Caller): PsnError {
   };
   const unpaid = /problems\/(usage-capped|credits)/.test(words);
   if (answer.status === 402 || (answer.status === 429 && unpaid))
-    return say("PLATFORM_REJECTED", "X asks for payment", `buy credits or raise the spending limit at ${CONSOLE}, then psn retry ID`);
-  if (answer.status === 429) return new PsnError("RATE_LIMITED", error.message, { cause: error, ...pauseOf(answer, session.now()) });
+    return say(
+      "PLATFORM_REJECTED",
+      "X asks for payment",
+      `buy credits or raise the spending limit at ${CONSOLE}, then psn retry ID`,
+    );
+  if (answer.status === 429)
+    return new PsnError("RATE_LIMITED", error.message, { cause: error, ...pauseOf(answer, session.now()) });
   if (answer.status !== 403) return error;
-  const rule = FORBIDDEN.find(({ when, codes: known = [] }) => known.some((code) => codes.includes(code)) || when.test(words));
+  const rule = FORBIDDEN.find(
+    ({ when, codes: known = [] }) => known.some((code) => codes.includes(code)) || when.test(words),
+  );
   if (rule)
-    return say(rule.code, rule.says, rule.hint, rule.code === "RATE_LIMITED" ? pauseOf(answer, session.now()).retryAfterMs : undefined);
+    return say(
+      rule.code,
+      rule.says,
+      rule.hint,
+      rule.code === "RATE_LIMITED" ? pauseOf(answer, session.now()).retryAfterMs : undefined,
+    );
   return error;
 }
 
-/** The windows of a limit: a quarter of an hour, and a day by user and by app (seen in answers; the page names only the first). */
+/**
+ * The windows of a limit: a quarter of an hour, and a day by user and by app (seen in answers; the page names only the
+ * first).
+ */
 const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
 
 /**
- * How long until every window that is used up begins anew; by the server's clock, since `…-reset` is its instant in epoch
- * seconds (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used up speaks of the first.
+ * How long until every window that is used up begins anew; by the server's clock, since `…-reset` is its instant in
+ * epoch seconds (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used up speaks of
+ * the first.
  */
-function pauseOf(answer: Answer, now: Date): { readonly retryAfterMs?: number; readonly details: { readonly status: number } } {
+function pauseOf(
+  answer: Answer,
+  now: Date,
+): { readonly retryAfterMs?: number; readonly details: { readonly status: number } } {
   const { headers, status } = answer;
   const told = Date.parse(headers.get("date") ?? "");
   const serverNow = Number.isNaN(told) ? now.getTime() : told;
   const windows = WINDOWS.flatMap((name) => {
     const reset = Number(headers.get(`${name}-reset`) || Number.NaN);
-    return Number.isFinite(reset) ? [{ pause: reset * 1000 - serverNow, spent: headers.get(`${name}-remaining`)?.trim() === "0" }] : [];
+    return Number.isFinite(reset)
+      ? [{ pause: reset * 1000 - serverNow, spent: headers.get(`${name}-remaining`)?.trim() === "0" }]
+      : [];
   });
   const spent = windows.filter((window) => window.spent);
   const pauses = (spent.length > 0 ? spent : windows.slice(0, 1)).map(({ pause }) => pause);

@@ -37,18 +37,20 @@ export function hasForbidden(text: string): boolean {
 }
 
 /**
- * Every part of a post as the texts of its units, like `splitParts` of domain/text, but weighed as X does: where to cut is
- * domain/text's, how far is X's.
+ * Every part of a post as the texts of its units, like `splitParts` of domain/text, but weighed as X does: where to cut
+ * is domain/text's, how far is X's.
  */
 export function splitWeighed(
   texts: readonly string[],
   max: number,
   options: { readonly split?: boolean; readonly numbered?: boolean },
 ): string[][] {
-  const piecesIn = (room: number) => texts.map((text) => (options.split !== true || weigh(text) <= room ? [text] : cut(text, room)));
+  const piecesIn = (room: number) =>
+    texts.map((text) => (options.split !== true || weigh(text) <= room ? [text] : cut(text, room)));
   const plain = piecesIn(max);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
-  // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as planned.
+  // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as
+  // planned.
   for (let digits = String(plain.flat().length).length; ; digits += 1) {
     const room = max - " (/)".length - 2 * digits;
     if (room <= 0) return plain;
@@ -61,7 +63,9 @@ export function splitWeighed(
   }
 }
 
-/** Code points looked at for one piece: more than X's limit can hold, whose lightest emoji has ten code points for 2. */
+/**
+ * Code points looked at for one piece: more than X's limit can hold, whose lightest emoji has ten code points for 2.
+ */
 const WINDOW = 2_000;
 /** Longest link twitter-text sees, and so the furthest that a window must reach to hold it whole. */
 const URL_MOST = 4_096;
@@ -76,7 +80,10 @@ function cut(text: string, room: number): string[] {
   return pieces.length === 0 ? [""] : pieces;
 }
 
-/** The longest beginning that weighs no more than `room` and ends where a part may end; one unbreakable thing may weigh more. */
+/**
+ * The longest beginning that weighs no more than `room` and ends where a part may end; one unbreakable thing may weigh
+ * more.
+ */
 function first(text: string, room: number): string {
   const rule: TextRule = { max: room, unit: "codepoint", urlCost: RULES.transformedURLLength };
   const { validRangeEnd } = twitterText.parseTweet(text, { ...RULES, maxWeightedTweetLength: room });

@@ -7,9 +7,14 @@ import { z } from "zod";
 import { api, Id, json } from "./api.ts";
 import { refusalOf } from "./refusals.ts";
 
-/** One segment, in bytes; 5 MB is the most (https://developer.x.com/en/docs/media/upload-media/api-reference/post-media-upload-append, 2026-11). */
+/**
+ * One segment, in bytes; 5 MB is the most
+ * (https://developer.x.com/en/docs/media/upload-media/api-reference/post-media-upload-append, 2026-11).
+ */
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** Most segments of one file: `segment_index` ends at 999 (https://docs.x.com/x-api/media/append-media-upload, 2026-11). */
+/**
+ * Most segments of one file: `segment_index` ends at 999 (https://docs.x.com/x-api/media/append-media-upload, 2026-11).
+ */
 export const SEGMENTS_MOST = 1_000;
 
 /** Numbers may come as text. */
@@ -28,9 +33,10 @@ const Upload = z.object({
 type Upload = z.output<typeof Upload>["data"];
 
 /**
- * Uploads a unit's media, waits for a moment until X has processed them and gives them their alt texts: the media ids, in order, or
- * a handle to go on from. X bills uploads, so that each file is uploaded once, unless X has forgotten it. Nothing of it is shown to
- * anybody; X forgets what no post takes after a day. Throws PLATFORM_REJECTED for a file X cannot use, and see `prepareUploads`.
+ * Uploads a unit's media, waits for a moment until X has processed them and gives them their alt texts: the media ids,
+ * in order, or a handle to go on from. X bills uploads, so that each file is uploaded once, unless X has forgotten it.
+ * Nothing of it is shown to anybody; X forgets what no post takes after a day. Throws PLATFORM_REJECTED for a file X
+ * cannot use, and see `prepareUploads`.
  */
 export function upload({ media, handle }: PublishRequest, session: Session): Promise<Preparation> {
   const uploads: Uploads<Media, string> = {
@@ -45,7 +51,9 @@ export function upload({ media, handle }: PublishRequest, session: Session): Pro
   return prepareUploads(uploads, handle, session);
 }
 
-/** https://docs.x.com/x-api/media/initialize-media-upload, …/append-media-upload and …/finalize-media-upload (2026-11). */
+/**
+ * https://docs.x.com/x-api/media/initialize-media-upload, …/append-media-upload and …/finalize-media-upload (2026-11).
+ */
 async function uploadOne(media: Media, session: Session): Promise<{ readonly id: string; readonly told: Told }> {
   const file = await media.open();
   const started = await api(session, "/2/media/upload/initialize", {
@@ -59,13 +67,25 @@ async function uploadOne(media: Media, session: Session): Promise<{ readonly id:
     // The platform's own name for a file of no type: what it is was said above.
     const segment = file.slice(index * SEGMENT_BYTES, (index + 1) * SEGMENT_BYTES, "application/octet-stream");
     body.append("media", segment, "media");
-    await api(session, `/2/media/upload/${id}/append`, { method: "POST", body, effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
+    await api(session, `/2/media/upload/${id}/append`, {
+      method: "POST",
+      body,
+      effect: "none",
+      timeoutMs: UPLOAD_TIMEOUT_MS,
+    });
   }
-  const finished = await api(session, `/2/media/upload/${id}/finalize`, { method: "POST", effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
+  const finished = await api(session, `/2/media/upload/${id}/finalize`, {
+    method: "POST",
+    effect: "none",
+    timeoutMs: UPLOAD_TIMEOUT_MS,
+  });
   return { id, told: told(read(finished), media) };
 }
 
-/** https://docs.x.com/x-api/media/quickstart/best-practices (2026-11): the category decides what the file may be used for. */
+/**
+ * https://docs.x.com/x-api/media/quickstart/best-practices (2026-11): the category decides what the file may be used
+ * for.
+ */
 function categoryOf({ kind, mime }: Media): string {
   if (kind === "video") return "tweet_video";
   return mime === "image/gif" ? "tweet_gif" : "tweet_image";
@@ -73,7 +93,10 @@ function categoryOf({ kind, mime }: Media): string {
 
 /** https://docs.x.com/x-api/media/get-media-upload-status (2026-11). X no longer knows what it refuses to speak of. */
 async function statusOf(id: string, media: Media, session: Session): Promise<Told> {
-  const answer = await api(session, `/2/media/upload?command=STATUS&media_id=${id}`, { effect: "none", accept: [400, 404] });
+  const answer = await api(session, `/2/media/upload?command=STATUS&media_id=${id}`, {
+    effect: "none",
+    accept: [400, 404],
+  });
   return answer.status >= 400 ? { status: "lost", error: refusalOf(answer, session) } : told(read(answer), media);
 }
 
@@ -81,7 +104,10 @@ async function statusOf(id: string, media: Media, session: Session): Promise<Tol
 function told({ processing_info: info }: Upload, media: Media): Told {
   if (!info || info.state === "succeeded") return { status: "ready" };
   if (info.state === "failed") throw unusable(media, info.error?.name);
-  return { status: "working", ...(info.check_after_secs ? { checkAfterMs: pauseWithin(info.check_after_secs * 1000) } : {}) };
+  return {
+    status: "working",
+    ...(info.check_after_secs ? { checkAfterMs: pauseWithin(info.check_after_secs * 1000) } : {}),
+  };
 }
 
 function unusable({ kind, mime }: Media, name = ""): PsnError {

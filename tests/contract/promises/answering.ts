@@ -1,7 +1,19 @@
 import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
-import { BREAKDOWNS, type Fault, keyOf, LOST, OTHER_REFUSALS, PAUSE_MS, picture, postOf, REFUSALS, settled, UNSENT } from "../stage.ts";
+import {
+  BREAKDOWNS,
+  type Fault,
+  keyOf,
+  LOST,
+  OTHER_REFUSALS,
+  PAUSE_MS,
+  picture,
+  postOf,
+  REFUSALS,
+  settled,
+  UNSENT,
+} from "../stage.ts";
 
 const TEXT = "zanzibar wombats waltz";
 const withPicture = () => postOf(TEXT, { parts: [{ text: TEXT, media: [picture("image-1")] }] });
@@ -38,7 +50,9 @@ export const answering = {
     reset: "a connection cut after the request arrived",
   }),
   "answer.redirect": {
-    says: "a redirect is not followed: PLATFORM_REJECTED, it names the new address, nothing was carried out, and a repeat learns nothing by it",
+    says:
+      "a redirect is not followed: PLATFORM_REJECTED, it names the new address, nothing was carried out, and a " +
+      "repeat learns nothing by it",
     holds: async (subject) => {
       for (const again of [false, true]) {
         const { error, sent, live } = await publishUnder(subject, "redirect", again);
@@ -80,9 +94,14 @@ export const answering = {
         const request = await stage.ready(never, keyOf(2 * index));
         const taken = await stage.publish(postOf(`taken, ${fault}`), keyOf(2 * index + 1));
         stage.fault(fault);
-        const error: unknown = await platform.publish({ ...request, again: true }, stage.session).catch((thrown: unknown) => thrown);
+        const error: unknown = await platform
+          .publish({ ...request, again: true }, stage.session)
+          .catch((thrown: unknown) => thrown);
         if (!(error instanceof PsnError)) throw error;
-        expect([fault, error.neverTaken]).toEqual([fault, contract.vouches !== undefined && error.code === "PLATFORM_REJECTED"]);
+        expect([fault, error.neverTaken]).toEqual([
+          fault,
+          contract.vouches !== undefined && error.code === "PLATFORM_REJECTED",
+        ]);
         await platform.publish({ ...taken.request, again: true }, stage.session).then(
           (outcome) => expect(outcome).toMatchObject({ status: "published", ref: taken.ref }),
           (thrown: unknown) => expect(thrown, fault).toMatchObject({ neverTaken: false }),
@@ -103,7 +122,9 @@ export const answering = {
     },
   },
   "answer.settled": {
-    says: "after a lost answer, looking and sending again with the same key leaves exactly one post (where the key settles it)",
+    says:
+      "after a lost answer, looking and sending again with the same key leaves exactly one post (where the key " +
+      "settles it)",
     holds: async ({ open, platform }) => {
       const { duplicates } = platform.capabilities;
       if (duplicates !== "client-id" && duplicates !== "idempotency-key") return;
@@ -138,7 +159,9 @@ export const answering = {
         }
         for (const fault of ["html", "half", "empty"] as const) {
           stage.fault(fault, "all");
-          await expect((async () => read())(), fault).rejects.toMatchObject({ code: expect.stringMatching(/^PLATFORM_(DOWN|CHANGED)$/) });
+          await expect((async () => read())(), fault).rejects.toMatchObject({
+            code: expect.stringMatching(/^PLATFORM_(DOWN|CHANGED)$/),
+          });
         }
         stage.fault("refused", "all");
         await expect((async () => read())()).rejects.toMatchObject({ code: "PLATFORM_UNREACHABLE" });

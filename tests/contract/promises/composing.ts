@@ -49,7 +49,9 @@ const anyPost: fc.Arbitrary<Post> = fc
   .record(
     {
       id: fc.uuid(),
-      parts: fc.tuple(anyPart, fc.array(anyPart, { maxLength: 3 })).map(([first, rest]): [Part, ...Part[]] => [first, ...rest]),
+      parts: fc
+        .tuple(anyPart, fc.array(anyPart, { maxLength: 3 }))
+        .map(([first, rest]): [Part, ...Part[]] => [first, ...rest]),
       language: fc.constantFrom("en", "pt-BR"),
       visibility: fc.constantFrom<Visibility>(...VISIBILITIES),
       contentWarning: anyText,
@@ -60,7 +62,9 @@ const anyPost: fc.Arbitrary<Post> = fc
     { requiredKeys: ["id", "parts"] },
   )
   .filter(
-    ({ parts }) => new Set(parts.flatMap(({ media }) => media.map(({ id }) => id))).size === parts.flatMap(({ media }) => media).length,
+    ({ parts }) =>
+      new Set(parts.flatMap(({ media }) => media.map(({ id }) => id))).size ===
+      parts.flatMap(({ media }) => media).length,
   );
 
 const alone = (media: MediaInfo[]): Post => postOf("with media", { parts: [{ text: "with media", media }] });
@@ -76,12 +80,15 @@ const image = (platform: Platform, id: string, more: Partial<MediaInfo> = {}): M
   mime: platform.capabilities.images?.mimes[0] ?? "image/png",
   ...more,
 });
-const images = (platform: Platform, count: number) => Array.from({ length: count }, (_, index) => image(platform, `image-${index}`));
+const images = (platform: Platform, count: number) =>
+  Array.from({ length: count }, (_, index) => image(platform, `image-${index}`));
 
 /** Composing: judgement without I/O. */
 export const composing = {
   "compose.total": {
-    says: "never throws, whatever the text, the media and the visibility; what it answers obeys the limits and survives JSON",
+    says:
+      "never throws, whatever the text, the media and the visibility; what it answers obeys the limits and survives " +
+      "JSON",
     holds: ({ platform }) => {
       const { capabilities } = platform;
       fc.assert(
@@ -100,7 +107,9 @@ export const composing = {
             expect(length).toBeGreaterThanOrEqual(0);
             expect(length).toBeLessThanOrEqual(capabilities.text.max);
           }
-          expect(composed.units.flatMap(({ media }) => media)).toEqual(post.parts.flatMap(({ media }) => media.map(({ id }) => id)));
+          expect(composed.units.flatMap(({ media }) => media)).toEqual(
+            post.parts.flatMap(({ media }) => media.map(({ id }) => id)),
+          );
         }),
         { numRuns: 300 },
       );
@@ -133,7 +142,9 @@ export const composing = {
         const over = platform.compose(postOf("a".repeat(max + 1)), limits);
         expect(bad(over)).toEqual(["text.too-long"]);
         if (thread === "merge") continue;
-        const words = Array.from({ length: 30 }, (_, index) => `${index}`.padStart(Math.min(9, max >> 2), "w")).join(" ");
+        const words = Array.from({ length: 30 }, (_, index) => `${index}`.padStart(Math.min(9, max >> 2), "w")).join(
+          " ",
+        );
         const long = `${words} ${"word ".repeat(Math.ceil(max / 5))}end`;
         const units = fits(platform, postOf(long, { split: true }), limits);
         expect(units.length).toBeGreaterThan(1);
@@ -152,10 +163,16 @@ export const composing = {
     holds: ({ platform }) => {
       const { images: rule, text, altText, visibilities } = platform.capabilities;
       const media = rule
-        ? images(platform, rule.max + 1).map((one) => (altText === false ? one : { ...one, alt: "a".repeat(altText + 1) }))
+        ? images(platform, rule.max + 1).map((one) =>
+            altText === false ? one : { ...one, alt: "a".repeat(altText + 1) },
+          )
         : [image(platform, "one")];
       const hidden = VISIBILITIES.find((visibility) => !visibilities.includes(visibility));
-      const post: Post = { id: "post-1", parts: [{ text: "a".repeat(text.max + 1), media }], ...(hidden ? { visibility: hidden } : {}) };
+      const post: Post = {
+        id: "post-1",
+        parts: [{ text: "a".repeat(text.max + 1), media }],
+        ...(hidden ? { visibility: hidden } : {}),
+      };
       const codes = bad(platform.compose(post, platform.capabilities));
       expect(codes).toContain("text.too-long");
       expect(codes).toContainEqual(expect.stringMatching(/^media\./));
@@ -209,7 +226,9 @@ export const composing = {
     },
   },
   "compose.media": {
-    says: "media keep their order and their alt text; too many, too large, of the wrong type or with too long an alt text are refused",
+    says:
+      "media keep their order and their alt text; too many, too large, of the wrong type or with too long an alt " +
+      "text are refused",
     holds: ({ platform }) => {
       const { images: rule, altText } = platform.capabilities;
       if (!rule) {
@@ -218,21 +237,23 @@ export const composing = {
       }
       const most = images(platform, rule.max);
       expect(fits(platform, alone(most))[0].media).toEqual(most.map(({ id }) => id));
-      expect(bad(platform.compose(alone(images(platform, rule.max + 1)), platform.capabilities))).toEqual(["media.too-many"]);
+      expect(bad(platform.compose(alone(images(platform, rule.max + 1)), platform.capabilities))).toEqual([
+        "media.too-many",
+      ]);
       expect(fits(platform, alone([image(platform, "one", { bytes: rule.maxBytes })]))).toHaveLength(1);
-      expect(bad(platform.compose(alone([image(platform, "one", { bytes: rule.maxBytes + 1 })]), platform.capabilities))).toEqual([
-        "media.too-large",
-      ]);
-      expect(bad(platform.compose(alone([image(platform, "one", { mime: "image/x-unheard-of" })]), platform.capabilities))).toEqual([
-        "media.type",
-      ]);
+      expect(
+        bad(platform.compose(alone([image(platform, "one", { bytes: rule.maxBytes + 1 })]), platform.capabilities)),
+      ).toEqual(["media.too-large"]);
+      expect(
+        bad(platform.compose(alone([image(platform, "one", { mime: "image/x-unheard-of" })]), platform.capabilities)),
+      ).toEqual(["media.type"]);
       if (altText === false) return;
       const longest = "é".repeat(altText);
       const [unit] = fits(platform, alone([image(platform, "one", { alt: longest })]));
       expect(unit.media).toEqual(["one"]);
-      expect(bad(platform.compose(alone([image(platform, "one", { alt: `${longest}e` })]), platform.capabilities))).toEqual([
-        "alt.too-long",
-      ]);
+      expect(
+        bad(platform.compose(alone([image(platform, "one", { alt: `${longest}e` })]), platform.capabilities)),
+      ).toEqual(["alt.too-long"]);
       const smaller = { ...platform.capabilities, images: { ...rule, max: 1, maxBytes: 100 } };
       const codes = bad(platform.compose(alone(images(platform, 2).map((one) => ({ ...one, bytes: 101 }))), smaller));
       expect(new Set(codes)).toEqual(new Set(["media.too-large", "media.too-many"]));
@@ -243,7 +264,9 @@ export const composing = {
     holds: ({ platform }) => {
       for (const visibility of VISIBILITIES) {
         const codes = bad(platform.compose(postOf("hello", { visibility }), platform.capabilities));
-        expect(codes, visibility).toEqual(platform.capabilities.visibilities.includes(visibility) ? [] : ["visibility"]);
+        expect(codes, visibility).toEqual(
+          platform.capabilities.visibilities.includes(visibility) ? [] : ["visibility"],
+        );
       }
     },
   },

@@ -38,8 +38,18 @@ export const declaring = {
     holds: ({ platform }) => {
       const { duplicates, visibilities, concurrency, text, images, videos, documents, altText } = platform.capabilities;
       if (duplicates === "idempotency-key" || duplicates === "lookup") expect(platform.lookup).toBeTypeOf("function");
-      for (const verb of [platform.identify, platform.compose, platform.publish, platform.remove]) expect(verb).toBeTypeOf("function");
-      for (const name of ["connect", "authorize", "exchange", "prepare", "poll", "lookup", "refresh", "revoke"] as const)
+      for (const verb of [platform.identify, platform.compose, platform.publish, platform.remove])
+        expect(verb).toBeTypeOf("function");
+      for (const name of [
+        "connect",
+        "authorize",
+        "exchange",
+        "prepare",
+        "poll",
+        "lookup",
+        "refresh",
+        "revoke",
+      ] as const)
         if (name in platform) expect(platform[name]).toBeTypeOf("function");
       expect(visibilities.length).toBeGreaterThan(0);
       for (const visibility of visibilities) expect(VISIBILITIES).toContain(visibility);
@@ -78,7 +88,9 @@ export const declaring = {
           return new Response("", { status: 500 });
         };
         const net = { fetch, now: () => new Date(0), signal: new AbortController().signal };
-        const error: unknown = await platform.connect?.({ ...form, [name]: "" }, net).catch((thrown: unknown) => thrown);
+        const error: unknown = await platform
+          .connect?.({ ...form, [name]: "" }, net)
+          .catch((thrown: unknown) => thrown);
         expect(error, name).toBeInstanceOf(PsnError);
         expect(error, name).toMatchObject({ code: expect.stringMatching(/^INPUT_(REQUIRED|INVALID)$/) });
         expect(sent).toBe(0);

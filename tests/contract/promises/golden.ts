@@ -20,7 +20,9 @@ export const POSTS: Readonly<Record<string, Post>> = {
   pictures: withMedia("Four of them", "image-1", "image-2", "image-3", "image-4"),
   video: withMedia("It moves", "video-1"),
   document: withMedia("To read", "document-1"),
-  long: postOf(Array.from({ length: 30 }, (_, n) => `Sentence ${n + 1} says something new.`).join(" "), { split: true }),
+  long: postOf(Array.from({ length: 30 }, (_, n) => `Sentence ${n + 1} says something new.`).join(" "), {
+    split: true,
+  }),
   thread: {
     id: "post-1",
     parts: [
@@ -47,7 +49,9 @@ export const golden = {
         await mkdir(dirname(file), { recursive: true });
         await writeFile(file, written);
       }
-      const committed = await readFile(file, "utf8").catch(() => "there is no golden file yet: PSN_GOLDEN=write makes it");
+      const committed = await readFile(file, "utf8").catch(
+        () => "there is no golden file yet: PSN_GOLDEN=write makes it",
+      );
       expect(written).toBe(committed);
     },
   },

@@ -40,7 +40,9 @@ export const publishing = {
     },
   },
   "publish.first-request": {
-    says: "the request that creates is the first thing publish does: no file is opened (but in memory, where nothing is prepared), nothing asked",
+    says:
+      "the request that creates is the first thing publish does: no file is opened (but in memory, where nothing is " +
+      "prepared), nothing asked",
     holds: async ({ open, platform }) => {
       for (const again of [false, true]) {
         const stage = await open();
@@ -73,7 +75,8 @@ export const publishing = {
         const stage = await open();
         const request = await stage.ready(stage.units(postOf(HELLO))[0]);
         const lost = new PsnError("LEASE_LOST", "another worker took over");
-        const fetch: Fetch = (input, init) => ((init?.method ?? "GET") === "GET" ? stage.session.fetch(input, init) : Promise.reject(lost));
+        const fetch: Fetch = (input, init) =>
+          (init?.method ?? "GET") === "GET" ? stage.session.fetch(input, init) : Promise.reject(lost);
         const session = { ...stage.session, fetch, assertHeld: () => Promise.reject(lost) };
         await expect(platform.publish({ ...request, ...(again ? { again } : {}) }, session)).rejects.toBe(lost);
         expect(await stage.live()).toBe(0);
@@ -95,7 +98,10 @@ export const publishing = {
         const first = await send(0, false);
         if (!stage.world.now) expect(await send(0)).toEqual(first);
         const stable = (seen: Seen[]) =>
-          seen.map((one) => ({ ...one, headers: Object.entries(one.headers).filter(([name]) => !perAttempt.has(name)) }));
+          seen.map((one) => ({
+            ...one,
+            headers: Object.entries(one.headers).filter(([name]) => !perAttempt.has(name)),
+          }));
         expect(stable(await send(420_000))).toEqual(stable(first));
       }
     },
@@ -116,7 +122,9 @@ export const publishing = {
     },
   },
   "publish.again": {
-    says: "publishing again under the same key is success, the same ref and still one post (where the key settles a lost answer)",
+    says:
+      "publishing again under the same key is success, the same ref and still one post (where the key settles a lost " +
+      "answer)",
     holds: async (subject) => {
       if (!settlesById(subject)) return;
       const stage = await subject.open();
@@ -141,7 +149,9 @@ export const publishing = {
       const root = await settled(platform, await stage.ready(one), stage.session);
       stage.requests.length = 0;
       await settled(platform, await stage.ready(two, keyOf(2), { root, parent: root }), stage.session);
-      expect(writes(stage.requests).some(({ body }) => body.includes(root.id) || body.includes(encodeURIComponent(root.id)))).toBe(true);
+      expect(
+        writes(stage.requests).some(({ body }) => body.includes(root.id) || body.includes(encodeURIComponent(root.id))),
+      ).toBe(true);
       expect(await stage.live()).toBe(2);
     },
   },
@@ -170,12 +180,15 @@ export const publishing = {
       const outcome = await platform.publish(request, stage.session);
       if (outcome.status !== "pending") throw new Error("a slow world makes a pending outcome");
       stage.requests.length = 0;
-      for (let asked = 0; asked < 3; asked++) await platform.poll(JSON.parse(JSON.stringify(outcome.handle)), stage.session);
+      for (let asked = 0; asked < 3; asked++)
+        await platform.poll(JSON.parse(JSON.stringify(outcome.handle)), stage.session);
       expect(writes(stage.requests)).toEqual([]);
     },
   },
   "lookup.own": {
-    says: "lookup finds what was published, and never what somebody else's key or another unit published (where there is lookup)",
+    says:
+      "lookup finds what was published, and never what somebody else's key or another unit published (where there is " +
+      "lookup)",
     holds: async (subject) => {
       const { open, platform } = subject;
       if (!platform.lookup) return;
@@ -195,7 +208,9 @@ export const publishing = {
     },
   },
   "locate.own": {
-    says: "locate has the ref of each unit of a thread by its address, and none for an address elsewhere (where units answer one another)",
+    says:
+      "locate has the ref of each unit of a thread by its address, and none for an address elsewhere (where units " +
+      "answer one another)",
     holds: async (subject) => {
       const { open, platform } = subject;
       expect(platform.locate !== undefined).toBe(platform.capabilities.thread === "reply-chain");
@@ -204,11 +219,16 @@ export const publishing = {
       const parts = ["one", "two", "three"].map((text): Part => ({ text, media: [] })) as [Part, ...Part[]];
       for (const [index, unit] of stage.units(postOf("one", { parts })).entries()) {
         const parent = refs.at(-1);
-        const request = await stage.ready(unit, keyOf(index + 1), refs[0] && parent ? { root: refs[0], parent } : undefined);
+        const request = await stage.ready(
+          unit,
+          keyOf(index + 1),
+          refs[0] && parent ? { root: refs[0], parent } : undefined,
+        );
         refs.push(await settled(platform, request, stage.session));
       }
       stage.requests.length = 0;
-      for (const ref of platform.locate ? refs : []) expect(await platform.locate?.(ref.url, stage.session)).toEqual(ref);
+      for (const ref of platform.locate ? refs : [])
+        expect(await platform.locate?.(ref.url, stage.session)).toEqual(ref);
       for (const url of ["https://elsewhere.example/1", "https://elsewhere.example/%zz"])
         expect(await platform.locate?.(url, stage.session)).toBeUndefined();
       expect(writes(stage.requests)).toEqual([]);
@@ -231,7 +251,9 @@ export const publishing = {
     },
   },
   "files.unreadable": {
-    says: "a file that cannot be opened or linked says why, in its own error: it may be the hub's trouble and not the post's",
+    says:
+      "a file that cannot be opened or linked says why, in its own error: it may be the hub's trouble and not the " +
+      "post's",
     holds: async ({ open, platform }) => {
       if (!platform.capabilities.images) return;
       const stage = await open();
@@ -249,7 +271,9 @@ export const publishing = {
     },
   },
   "token.home": {
-    says: "posts and secrets go to the account's home and nowhere else, secrets never in a url, and no redirect is followed",
+    says:
+      "posts and secrets go to the account's home and nowhere else, secrets never in a url, and no redirect is " +
+      "followed",
     holds: async ({ open, platform, contract }) => {
       const stage = await open();
       await everyVerb(platform, stage);

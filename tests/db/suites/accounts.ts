@@ -38,7 +38,14 @@ export function accountTests(test: Test): void {
     await stores.accounts.connect(userId, { id, platform, profile: { ...profile("second"), limits } }, credentials);
     const listed = await stores.accounts.list(userId);
     expect(listed.map(({ profile: { handle } }) => handle)).toEqual(["@first", "@second"]);
-    expect(listed[1]).toMatchObject({ id, platform, health: "ok", healthReason: null, pausedUntil: null, profile: { limits } });
+    expect(listed[1]).toMatchObject({
+      id,
+      platform,
+      health: "ok",
+      healthReason: null,
+      pausedUntil: null,
+      profile: { limits },
+    });
     expect(listed[1]?.expiresAt).toEqual(credentials.expiresAt);
     expect(listed[1]?.createdAt).toBeInstanceOf(Date);
     expect(Math.abs((listed[1]?.refreshedAt?.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
@@ -54,13 +61,20 @@ export function accountTests(test: Test): void {
 
   test("accounts: connecting again does not end a pause that the platform asked for", async (stage) => {
     const { stores, userId, platform, accountId } = stage;
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '1 hour' WHERE id = $1", [accountId]);
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '1 hour' WHERE id = $1", [
+      accountId,
+    ]);
     await stores.accounts.connect(userId, { id: accountId, platform, profile: profile("first") }, sealed());
     const [account] = await stores.accounts.list(userId);
     expect((account?.pausedUntil?.getTime() ?? 0) - Date.now()).toBeGreaterThan(3_500_000);
   });
 
-  test("accounts: the same subject of another user is another account", async ({ stores, userId, platform, accountId }) => {
+  test("accounts: the same subject of another user is another account", async ({
+    stores,
+    userId,
+    platform,
+    accountId,
+  }) => {
     const other = await newUser(stores);
     const id = newId();
     await stores.accounts.connect(other, { id, platform, profile: profile("first") }, sealed());
@@ -78,11 +92,21 @@ export function accountTests(test: Test): void {
     await stores.posts.cancel(userId, [cancelled.id]);
     const claimed = await claimOne(stage);
     await settle(stage, claimed, failed(0, new PsnError("AUTH_REVOKED", "token gone"), 1, 0));
-    expect(await detail(stage, held.id)).toMatchObject({ state: "held", code: "AUTH_REVOKED", health: "needs-reconnect" });
-    expect(await stores.accounts.list(userId)).toMatchObject([{ health: "needs-reconnect", healthReason: "token gone" }]);
+    expect(await detail(stage, held.id)).toMatchObject({
+      state: "held",
+      code: "AUTH_REVOKED",
+      health: "needs-reconnect",
+    });
+    expect(await stores.accounts.list(userId)).toMatchObject([
+      { health: "needs-reconnect", healthReason: "token gone" },
+    ]);
 
     const credentials = sealed(newId(), { access: "v1.key1.new" });
-    await stores.accounts.connect(userId, { id: accountId, platform, profile: { ...profile("first"), handle: "@renamed" } }, credentials);
+    await stores.accounts.connect(
+      userId,
+      { id: accountId, platform, profile: { ...profile("first"), handle: "@renamed" } },
+      credentials,
+    );
     expect(await stores.accounts.find(userId, platform, "first")).toBe(accountId);
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(credentials);
     expect(await stores.accounts.list(userId)).toMatchObject([
@@ -95,7 +119,12 @@ export function accountTests(test: Test): void {
     expect(await claimOne(stage)).toMatchObject({ deliveryId: held.id, purpose: "publish" });
   });
 
-  test("accounts: credentials that are stored again carry the id they were sealed for", async ({ stores, userId, platform, accountId }) => {
+  test("accounts: credentials that are stored again carry the id they were sealed for", async ({
+    stores,
+    userId,
+    platform,
+    accountId,
+  }) => {
     const credentials = sealed(newId(), { access: "v1.key1.sealed-for-the-new-id" });
     await stores.accounts.connect(userId, { id: accountId, platform, profile: profile("first") }, credentials);
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(credentials);
@@ -137,9 +166,11 @@ export function accountTests(test: Test): void {
   test("accounts: a lease that a step of the clock made a day long stops no refresh", async (stage) => {
     const { stores, userId, accountId } = stage;
     const until = (seconds: number) =>
-      asOwner(stage.db, `UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '${seconds} seconds' WHERE account_id = $1`, [
-        accountId,
-      ]);
+      asOwner(
+        stage.db,
+        `UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '${seconds} seconds' WHERE account_id = $1`,
+        [accountId],
+      );
     await until(100);
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("taken");
     await until(86_400);
@@ -157,11 +188,18 @@ export function accountTests(test: Test): void {
     expect(await take(60_000)).toBe("mine");
     const before = await stores.accounts.credentials(userId, accountId);
     if (!before) throw new Error("the account has credentials");
-    const fresh = sealed(before.id, { version: 2, access: "v1.key1.fresh", refresh: "v1.key1.rotated", expiresAt: new Date(0) });
+    const fresh = sealed(before.id, {
+      version: 2,
+      access: "v1.key1.fresh",
+      refresh: "v1.key1.rotated",
+      expiresAt: new Date(0),
+    });
     expect(await stores.accounts.refreshed(userId, accountId, before, fresh, 60_000)).toBe(true);
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(fresh);
     // A refresh that took too long does not write over what came after it.
-    expect(await stores.accounts.refreshed(userId, accountId, before, sealed(before.id, { access: "v1.key1.late" }), 0)).toBe(false);
+    expect(
+      await stores.accounts.refreshed(userId, accountId, before, sealed(before.id, { access: "v1.key1.late" }), 0),
+    ).toBe(false);
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(fresh);
     // What was just exchanged rests, until its user connects the account again.
     expect(await take(60_000)).toBe("resting");

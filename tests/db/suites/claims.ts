@@ -49,7 +49,11 @@ export function claimTests(test: Test): void {
     expect(second).toEqual({ ...first, fence: first.fence + 1 });
     expect(await settle(stage, second, sending(0, { upload: ["a", 1] }, LEASE_MS))).toBe(true);
     const found = await detail(stage, id);
-    expect(found).toMatchObject({ state: "sending", attempt: 2, unitList: [{ state: "sending", prepared: { upload: ["a", 1] } }] });
+    expect(found).toMatchObject({
+      state: "sending",
+      attempt: 2,
+      unitList: [{ state: "sending", prepared: { upload: ["a", 1] } }],
+    });
     expect(found.unitList[0]?.sentAt).toBeInstanceOf(Date);
     expect(await eventsOf(stage, id)).toEqual(["scheduled", "claimed", "claimed", "sending"]);
   });
@@ -72,7 +76,11 @@ export function claimTests(test: Test): void {
     await expire(stage, id);
     const second = await claimOne(stage);
     expect(second).toMatchObject({ deliveryId: id, purpose: "settle", fence: first.fence + 1 });
-    expect(await detail(stage, id)).toMatchObject({ state: "sending", attempt: 1, unitList: [{ state: "sending", sentAt }] });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "sending",
+      attempt: 1,
+      unitList: [{ state: "sending", sentAt }],
+    });
     await expire(stage, id);
     expect((await claimOne(stage)).purpose).toBe("settle");
     expect((await detail(stage, id)).unitList[0]?.sentAt).toEqual(sentAt);
@@ -84,7 +92,11 @@ export function claimTests(test: Test): void {
     const old = await claimOne(stage, { leaseMs: EXPIRED });
     const current = await claimOne(stage);
     const before = await detail(stage, id);
-    for (const change of [done("x"), renewed("sending", LEASE_MS), failed(0, new PsnError("RATE_LIMITED", "slow"), 1, 0)])
+    for (const change of [
+      done("x"),
+      renewed("sending", LEASE_MS),
+      failed(0, new PsnError("RATE_LIMITED", "slow"), 1, 0),
+    ])
       expect(await settle(stage, old, change)).toBe(false);
     expect(await settle(stage, { ...current, fence: current.fence + 1 }, done("x"))).toBe(false);
     expect(await settle(stage, { ...current, deliveryId: newId() }, done("x"))).toBe(false);
@@ -107,7 +119,13 @@ export function claimTests(test: Test): void {
     const { id } = await schedule(stage);
     const first = await claimOne(stage);
     const handle = { job: "42", tries: [1] };
-    expect(await settle(stage, first, answered(0, { status: "pending", handle, checkAfterMs: 3_600_000 }, undefined, LEASE_MS))).toBe(true);
+    expect(
+      await settle(
+        stage,
+        first,
+        answered(0, { status: "pending", handle, checkAfterMs: 3_600_000 }, undefined, LEASE_MS),
+      ),
+    ).toBe(true);
     expect(await detail(stage, id)).toMatchObject({ state: "pending", unitList: [{ state: "pending", handle }] });
     expect(await claim(stage)).toEqual([]);
     await makeDue(stage, id);
@@ -115,7 +133,11 @@ export function claimTests(test: Test): void {
     expect(poll).toMatchObject({ deliveryId: id, purpose: "poll", fence: 2 });
     expect(await claim(stage)).toEqual([]);
     expect(await settle(stage, first, done("0"))).toBe(false);
-    expect(await detail(stage, id)).toMatchObject({ state: "pending", attempt: 1, unitList: [{ state: "pending", handle }] });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "pending",
+      attempt: 1,
+      unitList: [{ state: "pending", handle }],
+    });
     expect(await settle(stage, poll, done("1"))).toBe(true);
     expect(await detail(stage, id)).toMatchObject({
       state: "published",
@@ -129,7 +151,11 @@ export function claimTests(test: Test): void {
     const other = await connect(stage, "second");
     await schedule(stage);
     const limited = await claimOne(stage);
-    await settle(stage, limited, failed(0, new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 3_600_000 }), 1, 0));
+    await settle(
+      stage,
+      limited,
+      failed(0, new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 3_600_000 }), 1, 0),
+    );
     const [first] = await stores.accounts.list(userId);
     expect((first?.pausedUntil?.getTime() ?? 0) - Date.now()).toBeGreaterThan(3_500_000);
     const waiting = await schedule(stage);
@@ -137,7 +163,9 @@ export function claimTests(test: Test): void {
     expect(await claimOne(stage)).toMatchObject({ deliveryId: goes.id });
     expect(await claim(stage, { only: [waiting.id] })).toEqual([]);
     // A shorter pause does not end a longer one.
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() - interval '1 second' WHERE user_id = $1", [userId]);
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() - interval '1 second' WHERE user_id = $1", [
+      userId,
+    ]);
     expect(await claimOne(stage)).toMatchObject({ deliveryId: waiting.id });
   });
 
@@ -173,12 +201,20 @@ export function claimTests(test: Test): void {
   });
 
   test("claim: `only` limits to the named ones, and they too must be due", async (stage) => {
-    const [one, two, later] = [await schedule(stage), await schedule(stage), await schedule(stage, { dueInMs: 3_600_000 })];
+    const [one, two, later] = [
+      await schedule(stage),
+      await schedule(stage),
+      await schedule(stage, { dueInMs: 3_600_000 }),
+    ];
     expect(await claimOne(stage, { only: [two.id, later.id, newId()] })).toMatchObject({ deliveryId: two.id });
     expect(await claim(stage, { only: [two.id] })).toEqual([]);
     expect(await claim(stage, { only: [] })).toEqual([]);
     expect(await claimOne(stage)).toMatchObject({ deliveryId: one.id });
-    const three = [await schedule(stage, { dueInMs: -1_000 }), await schedule(stage, { dueInMs: -9_000 }), await schedule(stage)];
+    const three = [
+      await schedule(stage, { dueInMs: -1_000 }),
+      await schedule(stage, { dueInMs: -9_000 }),
+      await schedule(stage),
+    ];
     const only = three.map(({ id }) => id);
     expect(await claimOne(stage, { only, most: 1 })).toMatchObject({ deliveryId: three[2]?.id });
     expect(await claim(stage, { only })).toHaveLength(2);
@@ -188,9 +224,13 @@ export function claimTests(test: Test): void {
     const { stores, platform, userId } = stage;
     await schedule(stage);
     await settle(stage, await claimOne(stage), answered(0, published("1"), undefined, LEASE_MS));
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() - interval '1 hour' WHERE user_id = $1", [userId]);
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() - interval '1 hour' WHERE user_id = $1", [
+      userId,
+    ]);
     expect(await stores.deliveries.nextWake({ [platform]: 1 })).toBeNull();
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '1 hour' WHERE user_id = $1", [userId]);
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '1 hour' WHERE user_id = $1", [
+      userId,
+    ]);
     expect(await stores.deliveries.nextWake({ [platform]: 1 })).toBeNull();
   });
 
@@ -213,11 +253,21 @@ export function claimTests(test: Test): void {
     expect(await stores.deliveries.nextWake({ [platform]: 1 }, [id])).toBeGreaterThan(25_000);
     expect(await wake()).toBeGreaterThan(25_000);
     expect(await wake()).toBeLessThanOrEqual(30_000);
-    await settle(stage, claimed, answered(0, { status: "pending", handle: 1, checkAfterMs: 90_000 }, undefined, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(0, { status: "pending", handle: 1, checkAfterMs: 90_000 }, undefined, LEASE_MS),
+    );
     expect(await wake()).toBeGreaterThan(80_000);
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '2 hours' WHERE user_id = $1", [userId]);
+    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '2 hours' WHERE user_id = $1", [
+      userId,
+    ]);
     expect(await wake()).toBeGreaterThan(7_100_000);
-    await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = null, health = 'needs-reconnect' WHERE user_id = $1", [userId]);
+    await asOwner(
+      stage.db,
+      "UPDATE psn.accounts SET paused_until = null, health = 'needs-reconnect' WHERE user_id = $1",
+      [userId],
+    );
     expect(await wake()).toBeNull();
     expect([later.id, id]).toHaveLength(2);
   });

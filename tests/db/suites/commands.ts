@@ -104,7 +104,10 @@ export function commandTests(test: Test): void {
         stores.posts.retry(userId, [id]),
         stores.posts.resolve(userId, id, "not-live"),
       ]);
-      expect(await detail(stage, id)).toMatchObject({ state: "published", unitList: [{ state: "published", ref: { id: "1" } }] });
+      expect(await detail(stage, id)).toMatchObject({
+        state: "published",
+        unitList: [{ state: "published", ref: { id: "1" } }],
+      });
       expect(await eventsOf(stage, id)).toEqual(["scheduled", "sending", "published"]);
     }
     // Transactions that begin in the same millisecond: the embedded database's clock has no finer grain.
@@ -165,7 +168,11 @@ export function commandTests(test: Test): void {
       unitList: [{ state: "published", ref: ref("9") }],
     });
     expect((await detail(stage, live)).publishedAt).toBeInstanceOf(Date);
-    expect((await detail(stage, live)).events.at(-1)).toMatchObject({ event: "resolved: live", note: ref("9").url, actor: "user" });
+    expect((await detail(stage, live)).events.at(-1)).toMatchObject({
+      event: "resolved: live",
+      note: ref("9").url,
+      actor: "user",
+    });
     expect(await stores.posts.resolve(userId, live, "not-live")).toBe(false);
 
     const not = await doubtful();
@@ -181,7 +188,11 @@ export function commandTests(test: Test): void {
     expect(await stores.posts.resolve(userId, thread, { live: ref("t0") })).toBe(true);
     expect(await detail(stage, thread)).toMatchObject({ state: "scheduled", publishedAt: null, unitsPublished: 1 });
     await claimOne(stage);
-    expect((await detail(stage, thread)).unitList.map(({ state }) => state)).toEqual(["published", "sending", "waiting"]);
+    expect((await detail(stage, thread)).unitList.map(({ state }) => state)).toEqual([
+      "published",
+      "sending",
+      "waiting",
+    ]);
   });
 
   test("commands against a claim: exactly one wins", async (stage) => {
@@ -195,9 +206,14 @@ export function commandTests(test: Test): void {
     for (let round = 0; round < 12; round += 1) {
       const { id } = await schedule(stage);
       const dueAt = new Date(Date.now() + 3_600_000);
-      const [claims, moved] = await Promise.all([claim(stage, { only: [id] }), stores.posts.move(userId, [id], dueAt, "", "UTC")]);
+      const [claims, moved] = await Promise.all([
+        claim(stage, { only: [id] }),
+        stores.posts.move(userId, [id], dueAt, "", "UTC"),
+      ]);
       expect(claims.length + moved.length).toBe(1);
-      expect(await detail(stage, id)).toMatchObject(claims.length === 1 ? { state: "sending" } : { state: "scheduled", dueAt });
+      expect(await detail(stage, id)).toMatchObject(
+        claims.length === 1 ? { state: "sending" } : { state: "scheduled", dueAt },
+      );
     }
   });
 
@@ -208,7 +224,9 @@ export function commandTests(test: Test): void {
       const claimed = await claimOne(stage, { only: [id] });
       const [may, taken] = await Promise.all([
         settle(stage, claimed, sending(0, null, LEASE_MS)),
-        round % 2 === 0 ? stores.posts.cancel(userId, [id]) : stores.posts.move(userId, [id], new Date(Date.now() + 3_600_000), "", "UTC"),
+        round % 2 === 0
+          ? stores.posts.cancel(userId, [id])
+          : stores.posts.move(userId, [id], new Date(Date.now() + 3_600_000), "", "UTC"),
       ]);
       expect(Number(may) + taken.length).toBe(1);
       const lost = round % 2 === 0 ? "cancelled" : "scheduled";
@@ -234,10 +252,17 @@ export function commandTests(test: Test): void {
       await stores.posts.cancel(userId, [id]);
 
       const retried = await schedule(stage);
-      await settle(stage, await claimOne(stage, { only: [retried.id] }), failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0));
+      await settle(
+        stage,
+        await claimOne(stage, { only: [retried.id] }),
+        failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0),
+      );
       await stores.posts.retry(userId, [retried.id]);
       // A second retry finds nothing that failed, and takes nothing back from whoever has claimed it.
-      const [claims, again] = await Promise.all([claim(stage, { only: [retried.id] }), stores.posts.retry(userId, [retried.id])]);
+      const [claims, again] = await Promise.all([
+        claim(stage, { only: [retried.id] }),
+        stores.posts.retry(userId, [retried.id]),
+      ]);
       expect(again).toEqual([]);
       expect(await stateOf(stage, retried.id)).toBe(claims.length === 1 ? "sending" : "scheduled");
       await stores.posts.cancel(userId, [retried.id]);

@@ -40,14 +40,25 @@ export function inspectionTests(test: Test): void {
   test("inspection: whether the server keeps what it commits", async ({ db, stores }) => {
     // The servers of these tests run without fsync; what comes by Neon's doors is Neon's to keep.
     const keeps = db.database.driver !== "pg";
-    expect(await stores.inspection.durability()).toEqual({ fsync: keeps, fullPageWrites: keeps, asynchronousStandbys: 0 });
+    expect(await stores.inspection.durability()).toEqual({
+      fsync: keeps,
+      fullPageWrites: keeps,
+      asynchronousStandbys: 0,
+    });
   });
 
   test("inspection: how many sealed values each key holds, for this user alone", async (stage) => {
     const { db, stores, userId, platform } = stage;
     await connect(stage, "second");
-    await stores.accounts.connect(userId, { id: newId(), platform, profile: profile("third") }, sealed(newId(), { access: "v1.key2.x" }));
-    await asOwner(db, "INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'n', 'v1.key2.y')", [newId(), userId]);
+    await stores.accounts.connect(
+      userId,
+      { id: newId(), platform, profile: profile("third") },
+      sealed(newId(), { access: "v1.key2.x" }),
+    );
+    await asOwner(db, "INSERT INTO psn.api_keys (id, user_id, name, value) VALUES ($1, $2, 'n', 'v1.key2.y')", [
+      newId(),
+      userId,
+    ]);
     expect(await stores.inspection.sealedByKey(userId)).toEqual({ key1: 2, key2: 2 });
     expect(await stores.inspection.sealedByKey(await newUser(stores))).toEqual({});
   });

@@ -42,7 +42,11 @@ export function postTests(test: Test): void {
   test("posts: what was scheduled comes back as it was", async (stage) => {
     const { stores, userId, platform, accountId } = stage;
     const second = await connect(stage, "second");
-    const body = { text: "naïve 🦆 \\ \" '", nested: { list: [1, 2.5, null, true, { deep: [] }], empty: {} }, big: 9007199254740991 };
+    const body = {
+      text: "naïve 🦆 \\ \" '",
+      nested: { list: [1, 2.5, null, true, { deep: [] }], empty: {} },
+      big: 9007199254740991,
+    };
     const picture = media(new Uint8Array([1, 2, 3]), { width: 3, height: 2, alt: "a duck" });
     const film = media(new Uint8Array([4]), { kind: "video", mime: "video/mp4" });
     const dueAt = new Date("2031-03-30T01:30:00.123Z");
@@ -84,12 +88,21 @@ export function postTests(test: Test): void {
     // The schedule of the stage is a moment later than the one above.
     expect(Math.abs((found[0]?.dueAt.getTime() ?? 0) - dueAt.getTime())).toBeLessThan(1000);
     expect(found[0]?.wakeAt).toEqual(found[0]?.dueAt);
-    expect(found[0]?.unitList[0]).toMatchObject({ position: 0, state: "waiting", sentAt: null, prepared: null, handle: null, ref: null });
+    expect(found[0]?.unitList[0]).toMatchObject({
+      position: 0,
+      state: "waiting",
+      sentAt: null,
+      prepared: null,
+      handle: null,
+      ref: null,
+    });
     expect(found[0]?.unitList.map((each) => each.unit)).toEqual([
       { body, text: body.text, length: 13, media: [picture.id, film.id], prepare: false },
       unit({ text: "two", prepare: true }),
     ]);
-    expect(found[0]?.events).toMatchObject([{ event: "scheduled", attempt: 0, unit: null, code: null, note: null, actor: "user" }]);
+    expect(found[0]?.events).toMatchObject([
+      { event: "scheduled", attempt: 0, unit: null, code: null, note: null, actor: "user" },
+    ]);
     const loaded = await stores.deliveries.load(userId, ids[1] ?? "");
     expect(loaded?.account).toMatchObject({ id: second, platform });
     expect(loaded?.credentials?.access).toBe("v1.key1.access");
@@ -117,7 +130,13 @@ export function postTests(test: Test): void {
     const dueAt = new Date("2026-10-25T01:30:00.007Z");
     for (const body of ["text", 0, false, [], {}, "12"]) {
       const id = newId();
-      await stores.posts.schedule(userId, newPost(), [], [{ id, accountId, units: [{ id: newId(), unit: unit({ body }) }] }], dueAt);
+      await stores.posts.schedule(
+        userId,
+        newPost(),
+        [],
+        [{ id, accountId, units: [{ id: newId(), unit: unit({ body }) }] }],
+        dueAt,
+      );
       const found = await detail(stage, id);
       expect(found.dueAt).toEqual(dueAt);
       expect(found.unitList[0]?.unit.body).toEqual(body);
@@ -144,7 +163,13 @@ export function postTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const post = () => newPost({ idempotencyKey: "monday" });
     const tryOnce = (p = post()) =>
-      stores.posts.schedule(userId, p, [], [{ id: newId(), accountId, units: [{ id: newId(), unit: unit() }] }], new Date());
+      stores.posts.schedule(
+        userId,
+        p,
+        [],
+        [{ id: newId(), accountId, units: [{ id: newId(), unit: unit() }] }],
+        new Date(),
+      );
     const posts = Array.from({ length: 10 }, post);
     const won = await Promise.all(posts.map(tryOnce));
     expect(won.filter(Boolean)).toHaveLength(1);
@@ -188,7 +213,8 @@ export function postTests(test: Test): void {
     ]);
     await settle(stage, claimed, done("2", 1));
     const [late, soon] = [await schedule(stage, { dueInMs: 7_200_000 }), await schedule(stage, { dueInMs: 3_600_000 })];
-    const idsOf = async (filter: "open" | "all", most: number) => (await stores.posts.list(userId, filter, most)).map(({ id }) => id);
+    const idsOf = async (filter: "open" | "all", most: number) =>
+      (await stores.posts.list(userId, filter, most)).map(({ id }) => id);
     expect(await idsOf("open", 10)).toEqual([soon.id, late.id]);
     expect(await idsOf("open", 1)).toEqual([soon.id]);
     expect(new Set(await idsOf("all", 10))).toEqual(new Set([soon.id, late.id, out.id]));
@@ -212,7 +238,8 @@ export function postTests(test: Test): void {
     await schedule(stage);
     for (const words of [id, postId, id.slice(-12), postId.slice(-8), id.slice(-8).toUpperCase()])
       expect(await stores.posts.resolveId(userId, words)).toEqual([{ id, postId }]);
-    for (const words of ["%", "_", "zzzz", newId(), `${id}0`]) expect(await stores.posts.resolveId(userId, words)).toEqual([]);
+    for (const words of ["%", "_", "zzzz", newId(), `${id}0`])
+      expect(await stores.posts.resolveId(userId, words)).toEqual([]);
     expect(await stores.posts.resolveId(await newUser(stores), id)).toEqual([]);
   });
 }

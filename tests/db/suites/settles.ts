@@ -1,5 +1,14 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { answered, failed, LEASE_MS, pollAgain, renewed, sending, stillUnknown, unconfirmed } from "@psn/domain/delivery.ts";
+import {
+  answered,
+  failed,
+  LEASE_MS,
+  pollAgain,
+  renewed,
+  sending,
+  stillUnknown,
+  unconfirmed,
+} from "@psn/domain/delivery.ts";
 import { expect } from "vitest";
 import {
   claim,
@@ -31,7 +40,13 @@ export function settleTests(test: Test): void {
       unitList: [{ state: "published", ref: { ...ref("1"), revision: "bafy" } }],
     });
     expect(found.publishedAt).toBeInstanceOf(Date);
-    expect(found.events.at(-1)).toMatchObject({ event: "published", attempt: 1, unit: 0, note: ref("1").url, actor: "worker-3" });
+    expect(found.events.at(-1)).toMatchObject({
+      event: "published",
+      attempt: 1,
+      unit: 0,
+      note: ref("1").url,
+      actor: "worker-3",
+    });
     expect(await claim(stage)).toEqual([]);
   });
 
@@ -45,7 +60,9 @@ export function settleTests(test: Test): void {
   });
 
   test("settle: a write that arrives late under the same claim undoes nothing", async (stage) => {
-    const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }] });
+    const { id } = await schedule(stage, {
+      units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }],
+    });
     const claimed = await claimOne(stage);
     const first = answered(0, published("0"), { position: 1, ready: true }, LEASE_MS);
     const second = answered(1, published("1"), { position: 2, ready: false }, LEASE_MS);
@@ -70,7 +87,9 @@ export function settleTests(test: Test): void {
   });
 
   test("settle: a thread goes out in order and resumes where it stopped", async (stage) => {
-    const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }] });
+    const { id } = await schedule(stage, {
+      units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }],
+    });
     let claimed = await claimOne(stage);
     // The same write settles one unit and opens the next.
     await settle(stage, claimed, answered(0, published("0"), { position: 1, ready: true }, LEASE_MS));
@@ -96,7 +115,12 @@ export function settleTests(test: Test): void {
     expect(units.map((unit) => unit.ref?.id)).toEqual(["0", "1", undefined, undefined]);
     await settle(stage, claimed, answered(2, published("2"), { position: 3, ready: true }, LEASE_MS));
     await settle(stage, claimed, done("3", 3));
-    expect(await detail(stage, id)).toMatchObject({ state: "published", units: 4, unitsPublished: 4, url: ref("0").url });
+    expect(await detail(stage, id)).toMatchObject({
+      state: "published",
+      units: 4,
+      unitsPublished: 4,
+      url: ref("0").url,
+    });
     const { events } = await detail(stage, id);
     expect(events.map(({ event, unit }) => (unit === null ? event : `${event} ${unit}`))).toEqual([
       "scheduled",
@@ -133,7 +157,11 @@ export function settleTests(test: Test): void {
     expect((await detail(stage, id)).unitList[0]?.sentAt).toEqual(first);
     await settle(stage, claimed, failed(0, new PsnError("PLATFORM_UNREACHABLE", "no route"), 1, 0));
     const back = await detail(stage, id);
-    expect(back).toMatchObject({ state: "scheduled", code: "PLATFORM_UNREACHABLE", unitList: [{ state: "waiting", sentAt: null }] });
+    expect(back).toMatchObject({
+      state: "scheduled",
+      code: "PLATFORM_UNREACHABLE",
+      unitList: [{ state: "waiting", sentAt: null }],
+    });
     expect(back.wakeAt.getTime()).toBeGreaterThan(Date.now());
     expect(await claim(stage)).toEqual([]);
     await makeDue(stage, id);
@@ -147,8 +175,16 @@ export function settleTests(test: Test): void {
     await settle(stage, await claimOne(stage), failed(0, new PsnError("PLATFORM_REJECTED", "too rude"), 1, 0));
     const doubtful = await schedule(stage);
     await settle(stage, await claimOne(stage), unconfirmed());
-    expect(await detail(stage, refused.id)).toMatchObject({ state: "failed", code: "PLATFORM_REJECTED", message: "too rude" });
-    expect((await detail(stage, refused.id)).events.at(-1)).toMatchObject({ event: "failed", code: "PLATFORM_REJECTED", note: "too rude" });
+    expect(await detail(stage, refused.id)).toMatchObject({
+      state: "failed",
+      code: "PLATFORM_REJECTED",
+      message: "too rude",
+    });
+    expect((await detail(stage, refused.id)).events.at(-1)).toMatchObject({
+      event: "failed",
+      code: "PLATFORM_REJECTED",
+      note: "too rude",
+    });
     expect(await detail(stage, doubtful.id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
     for (const { id } of [refused, doubtful]) {
       await expire(stage, id);
@@ -167,7 +203,9 @@ export function settleTests(test: Test): void {
       health: "needs-reconnect",
       unitList: [{ state: "waiting", sentAt: null }],
     });
-    expect(await stores.accounts.list(userId)).toMatchObject([{ health: "needs-reconnect", healthReason: "revoked by its user" }]);
+    expect(await stores.accounts.list(userId)).toMatchObject([
+      { health: "needs-reconnect", healthReason: "revoked by its user" },
+    ]);
     expect(await eventsOf(stage, id)).toEqual(["scheduled", "sending", "held"]);
   });
 
@@ -185,7 +223,11 @@ export function settleTests(test: Test): void {
 
   test("settle: a poll that went unanswered is asked later", async (stage) => {
     const { id } = await schedule(stage);
-    await settle(stage, await claimOne(stage), answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS));
+    await settle(
+      stage,
+      await claimOne(stage),
+      answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS),
+    );
     const poll = await claimOne(stage);
     await settle(stage, poll, pollAgain(new PsnError("PLATFORM_DOWN", "502"), 1, 0.5));
     expect(await detail(stage, id)).toMatchObject({
@@ -200,7 +242,11 @@ export function settleTests(test: Test): void {
 
   test("settle: a poll whose worker died is asked again when its lease has ended", async (stage) => {
     const { id } = await schedule(stage);
-    await settle(stage, await claimOne(stage), answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS));
+    await settle(
+      stage,
+      await claimOne(stage),
+      answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS),
+    );
     const first = await claimOne(stage, { leaseMs: EXPIRED });
     const second = await claimOne(stage);
     expect(second).toMatchObject({ deliveryId: id, purpose: "poll", fence: first.fence + 1 });

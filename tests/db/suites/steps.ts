@@ -4,7 +4,9 @@ import { expect } from "vitest";
 import { asOwner } from "../../support/databases.ts";
 import { claim, claimOne, detail, type Stage, schedule, settle, stateOf, type Test } from "../stage.ts";
 
-/* The database's clock stepped back a day: what was written before lies in the future, and must not last a day longer. */
+/*
+ * The database's clock stepped back a day: what was written before lies in the future, and must not last a day longer.
+ */
 
 const DAY = "interval '1 day'";
 
@@ -16,15 +18,19 @@ async function stepBack({ db, accountId }: Stage, deliveryId: string): Promise<v
       lease_until = lease_until + ${DAY}, updated_at = updated_at + ${DAY} WHERE id = $1`,
     [deliveryId],
   );
-  await asOwner(db, `UPDATE psn.accounts SET paused_until = paused_until + ${DAY}, updated_at = updated_at + ${DAY} WHERE id = $1`, [
-    accountId,
-  ]);
+  await asOwner(
+    db,
+    `UPDATE psn.accounts SET paused_until = paused_until + ${DAY}, updated_at = updated_at + ${DAY} WHERE id = $1`,
+    [accountId],
+  );
 }
 
 async function aheadMs({ db }: Stage, table: "deliveries" | "accounts", column: string, id: string): Promise<number> {
-  const [row] = await asOwner(db, `SELECT (extract(epoch FROM ${column} - now()) * 1000)::float8 AS ms FROM psn.${table} WHERE id = $1`, [
-    id,
-  ]);
+  const [row] = await asOwner(
+    db,
+    `SELECT (extract(epoch FROM ${column} - now()) * 1000)::float8 AS ms FROM psn.${table} WHERE id = $1`,
+    [id],
+  );
   return Number(row?.["ms"]);
 }
 
@@ -81,7 +87,11 @@ export function stepTests(test: Test): void {
   test("clock steps: what lies in the past stays", async (stage) => {
     const { id } = await schedule(stage);
     await claimOne(stage, { leaseMs: 60_000 });
-    await asOwner(stage.db, "UPDATE psn.deliveries SET lease_until = now() + interval '7 seconds', updated_at = now() WHERE id = $1", [id]);
+    await asOwner(
+      stage.db,
+      "UPDATE psn.deliveries SET lease_until = now() + interval '7 seconds', updated_at = now() WHERE id = $1",
+      [id],
+    );
     await beat(stage);
     expect(await aheadMs(stage, "deliveries", "lease_until", id)).toBeLessThanOrEqual(7_000);
   });
@@ -98,7 +108,13 @@ export function stepTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const before = await stores.accounts.credentials(userId, accountId);
     if (!before) throw new Error("no credentials");
-    await stores.accounts.refreshed(userId, accountId, before, { ...before, access: "v1.key1.fresh", version: 2 }, 600_000);
+    await stores.accounts.refreshed(
+      userId,
+      accountId,
+      before,
+      { ...before, access: "v1.key1.fresh", version: 2 },
+      600_000,
+    );
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("resting");
     await asOwner(
       stage.db,
@@ -111,7 +127,11 @@ export function stepTests(test: Test): void {
   test("clock steps: a lease of before the step keeps no row from being sealed anew", async (stage) => {
     const { stores, userId, accountId } = stage;
     const lease = (ahead: string) =>
-      asOwner(stage.db, `UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '${ahead}' WHERE account_id = $1`, [accountId]);
+      asOwner(
+        stage.db,
+        `UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '${ahead}' WHERE account_id = $1`,
+        [accountId],
+      );
     await lease("1 minute");
     const [held] = await stores.sealed.ofKey(userId, "key1", 10);
     if (!held) throw new Error("no sealed row");

@@ -1,6 +1,7 @@
 /*
- * Little text as LinkedIn reads it (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format).
- * A reserved character that is neither escaped nor part of an element ends the post there, without an error
+ * Little text as LinkedIn reads it
+ * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format). A reserved
+ * character that is neither escaped nor part of an element ends the post there, without an error
  * (github.com/n8n-io/n8n/issues/10179, learn.microsoft.com/en-us/answers/questions/5741122).
  */
 

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { checkFields, jsonOf, refusal, text } from "./refusal.ts";
 
 /*
- * Uploads: https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api and …/documents-api.
- * The statuses are WAITING_UPLOAD, PROCESSING, AVAILABLE and PROCESSING_FAILED.
+ * Uploads: https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api and
+ * …/documents-api. The statuses are WAITING_UPLOAD, PROCESSING, AVAILABLE and PROCESSING_FAILED.
  */
 
 export interface HeldMedia {
@@ -38,7 +38,8 @@ export function openMedia(switches: Processing, owner: string) {
   async function initialize(request: Request, place: keyof typeof KINDS): Promise<Response> {
     const body = checkFields(await jsonOf(request), ["initializeUploadRequest"], []);
     const asked = checkFields(body["initializeUploadRequest"], ["owner"], [], "/initializeUploadRequest");
-    if (text(asked["owner"]) !== owner) throw refusal(403, "ACCESS_DENIED", "The caller is not the owner", { serviceErrorCode: 100 });
+    if (text(asked["owner"]) !== owner)
+      throw refusal(403, "ACCESS_DENIED", "The caller is not the owner", { serviceErrorCode: 100 });
     const { kind } = KINDS[place];
     const urn = `urn:li:${kind}:D4E10AQ${randomUUID().replaceAll("-", "")}`;
     const upload = `/dms-uploads/${randomUUID()}/uploaded-${kind}/0`;
@@ -63,11 +64,19 @@ export function openMedia(switches: Processing, owner: string) {
 
   function status(urn: string): Response {
     if (!switches.mayAsk)
-      throw refusal(403, "ACCESS_DENIED", "Accessing this resource is forbidden. Please check your permissions for this resource");
+      throw refusal(
+        403,
+        "ACCESS_DENIED",
+        "Accessing this resource is forbidden. Please check your permissions for this resource",
+      );
     const media = held.get(urn);
     if (!media) throw refusal(404, "RESOURCE_NOT_FOUND", `Could not find entity ${urn}`);
-    if (media.status === "PROCESSING" && media.asks-- <= 0) media.status = switches.processingFails ? "PROCESSING_FAILED" : "AVAILABLE";
-    const ready = media.status === "AVAILABLE" ? { downloadUrl: "https://media.licdn.com/dms/image/x", downloadUrlExpiresAt: 1 } : {};
+    if (media.status === "PROCESSING" && media.asks-- <= 0)
+      media.status = switches.processingFails ? "PROCESSING_FAILED" : "AVAILABLE";
+    const ready =
+      media.status === "AVAILABLE"
+        ? { downloadUrl: "https://media.licdn.com/dms/image/x", downloadUrlExpiresAt: 1 }
+        : {};
     return Response.json({ id: urn, owner, status: media.status, ...ready });
   }
 

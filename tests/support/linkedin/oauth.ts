@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { Refusal, refusal } from "./refusal.ts";
 
 /*
- * LinkedIn's authorisation server: https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow,
+ * LinkedIn's authorisation server:
+ * https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow,
  * …/programmatic-refresh-tokens. The words of refusals are as developers report them.
  */
 
@@ -23,7 +24,10 @@ export interface Authorizing {
 
 /** "The authorization code has a 30-minute lifespan" (authorization-code-flow). */
 const CODE_TTL_MS = 30 * 60_000;
-/** "access tokens are valid for 60 days and programmatic refresh tokens are valid for a year" (programmatic-refresh-tokens). */
+/**
+ * "access tokens are valid for 60 days and programmatic refresh tokens are valid for a year"
+ * (programmatic-refresh-tokens).
+ */
 const ACCESS_TTL_MS = 60 * 24 * 3_600_000;
 const REFRESH_TTL_MS = 365 * 24 * 3_600_000;
 
@@ -34,31 +38,47 @@ interface Held {
 }
 
 export function openAuthorization(app: App, switches: Authorizing, now: () => number) {
-  const codes = new Map<string, { readonly redirect: string; readonly scopes: readonly string[]; readonly at: number }>();
+  const codes = new Map<
+    string,
+    { readonly redirect: string; readonly scopes: readonly string[]; readonly at: number }
+  >();
   const access = new Map<string, Held>();
   const renewals = new Map<string, Held>();
 
-  /** What a person does on the page at this address: the query with which the browser comes back. Throws for a page that shows an error. */
+  /**
+   * What a person does on the page at this address: the query with which the browser comes back. Throws for a page that
+   * shows an error.
+   */
   async function consent(address: string): Promise<Record<string, string>> {
     const url = new URL(address);
     const param = (name: string) => url.searchParams.get(name) ?? "";
-    if (`${url.origin}${url.pathname}` !== "https://www.linkedin.com/oauth/v2/authorization") throw new Error(`no page at ${address}`);
+    if (`${url.origin}${url.pathname}` !== "https://www.linkedin.com/oauth/v2/authorization")
+      throw new Error(`no page at ${address}`);
     const known = ["response_type", "client_id", "redirect_uri", "state", "scope"];
     for (const name of url.searchParams.keys()) if (!known.includes(name)) throw new Error(`the page knows no ${name}`);
     if (param("response_type") !== "code") throw new Error("response_type must be code");
     if (param("client_id") !== app.id) throw new Error("The passed in client_id is invalid");
-    if (!app.redirects.includes(param("redirect_uri"))) throw new Error("The redirect_uri does not match the registered value");
+    if (!app.redirects.includes(param("redirect_uri")))
+      throw new Error("The redirect_uri does not match the registered value");
     const state = param("state");
     if (state === "") throw new Error("state is missing");
     const asked = param("scope").split(" ");
     // "unauthorized_scope_error": a scope that no product of the app gives.
     const foreign = asked.find((scope) => !switches.scopes.includes(scope));
     if (foreign !== undefined)
-      return { error: "unauthorized_scope_error", error_description: `Scope "${foreign}" is not authorized for your application`, state };
+      return {
+        error: "unauthorized_scope_error",
+        error_description: `Scope "${foreign}" is not authorized for your application`,
+        state,
+      };
     if (switches.grants === null)
       return { error: "user_cancelled_authorize", error_description: "The user cancelled the authorization", state };
     const code = `AQ${randomUUID()}`;
-    codes.set(code, { redirect: param("redirect_uri"), scopes: switches.grants === "all" ? asked : switches.grants, at: now() });
+    codes.set(code, {
+      redirect: param("redirect_uri"),
+      scopes: switches.grants === "all" ? asked : switches.grants,
+      at: now(),
+    });
     return { code, state };
   }
 
@@ -96,11 +116,16 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
       const renewal = form.get("refresh_token") ?? "";
       const held = renewals.get(renewal);
       if (!held || held.revoked || now() - held.at > REFRESH_TTL_MS)
-        throw refused(400, "invalid_request", "The provided authorization grant or refresh token is invalid, expired or revoked");
+        throw refused(
+          400,
+          "invalid_request",
+          "The provided authorization grant or refresh token is invalid, expired or revoked",
+        );
       // The same refresh token again, with what is left of its year.
       return issue(held.scopes, renewal);
     }
-    if (form.get("grant_type") !== "authorization_code") throw refused(400, "invalid_request", "The grant_type is missing or unknown");
+    if (form.get("grant_type") !== "authorization_code")
+      throw refused(400, "invalid_request", "The grant_type is missing or unknown");
     const code = form.get("code") ?? "";
     const grant = codes.get(code);
     codes.delete(code);
@@ -108,7 +133,8 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
       throw refused(
         400,
         "invalid_request",
-        "Unable to retrieve access token: appid/redirect uri/code verifier does not match authorization code. Or authorization code expired.",
+        "Unable to retrieve access token: appid/redirect uri/code verifier does not match authorization code. Or " +
+          "authorization code expired.",
       );
     return issue(grant.scopes);
   }
@@ -124,7 +150,8 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
   /** Throws 401 for a token that is none any more, 403 for one that may not. Codes as quoted in reports. */
   function authorize(request: Request, scope: string, resource: string): void {
     const bearer = /^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1];
-    if (bearer === undefined) throw refusal(401, "EMPTY_ACCESS_TOKEN", "Empty oauth2 access token", { serviceErrorCode: 65_604 });
+    if (bearer === undefined)
+      throw refusal(401, "EMPTY_ACCESS_TOKEN", "Empty oauth2 access token", { serviceErrorCode: 65_604 });
     const held = access.get(bearer);
     if (!held) throw refusal(401, "INVALID_ACCESS_TOKEN", "Invalid access token", { serviceErrorCode: 65_600 });
     if (held.revoked)
@@ -132,7 +159,9 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
         serviceErrorCode: 65_601,
       });
     if (now() - held.at >= ACCESS_TTL_MS - 1000)
-      throw refusal(401, "EXPIRED_ACCESS_TOKEN", "The token used in the request has expired", { serviceErrorCode: 65_602 });
+      throw refusal(401, "EXPIRED_ACCESS_TOKEN", "The token used in the request has expired", {
+        serviceErrorCode: 65_602,
+      });
     if (!held.scopes.includes(scope))
       throw refusal(403, "ACCESS_DENIED", `Not enough permissions to access: ${resource}`, { serviceErrorCode: 100 });
   }

@@ -28,15 +28,18 @@ export interface HeldComment {
 }
 
 export interface Posting {
-  /** For how long the same content is refused, deleted or not (github.com/ComposioHQ/composio/issues/2710: a day or two). */
+  /**
+   * For how long the same content is refused, deleted or not (github.com/ComposioHQ/composio/issues/2710: a day or
+   * two).
+   */
   duplicateMs: number;
   /** False: a refusal of a duplicate names no URN. */
   duplicateNames: boolean;
   /** Questions after which a post may be commented on; before, 404 (github.com/gitroomhq/postiz-app/issues/408). */
   settling: number;
   /**
-   * Whether the app has the Community Management API. One with "Share on LinkedIn" alone may not comment, whatever the page says of
-   * w_member_social: 403, partnerApiSocialActions.CREATE, as many developers have measured in 2026.
+   * Whether the app has the Community Management API. One with "Share on LinkedIn" alone may not comment, whatever the
+   * page says of w_member_social: 403, partnerApiSocialActions.CREATE, as many developers have measured in 2026.
    */
   comments: boolean;
   /** In what the answer to a comment names it. */
@@ -46,7 +49,13 @@ export interface Posting {
 const POST_MAX = 3_000;
 const COMMENT_MAX = 1_250;
 
-export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<string, HeldMedia>, now: () => number, newId: () => string) {
+export function openPosts(
+  switches: Posting,
+  owner: string,
+  media: ReadonlyMap<string, HeldMedia>,
+  now: () => number,
+  newId: () => string,
+) {
   const posts: HeldPost[] = [];
   const comments: HeldComment[] = [];
   const said = new Map<string, { readonly urn: string; readonly at: number }>();
@@ -56,11 +65,13 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
     const fields = checkFields(value, ["id"], ["altText", "title"], where);
     const id = text(fields["id"]);
     const held = media.get(id);
-    if (!held || !kind.includes(held.kind)) throw refusal(400, "INVALID_VALUE_FOR_FIELD", `${where}/id is not a ${kind}`);
+    if (!held || !kind.includes(held.kind))
+      throw refusal(400, "INVALID_VALUE_FOR_FIELD", `${where}/id is not a ${kind}`);
     // What a reader would see is an empty place.
     if (held.status !== "AVAILABLE") throw refusal(400, "INVALID_VALUE_FOR_FIELD", `${where}/id is ${held.status}`);
     const title = fields["title"] === undefined ? null : text(fields["title"]);
-    if (held.kind === "document" && !title) throw refusal(422, "MISSING_FIELD", `${where}/title is required for a document`);
+    if (held.kind === "document" && !title)
+      throw refusal(422, "MISSING_FIELD", `${where}/title is required for a document`);
     const altText = fields["altText"] === undefined ? null : text(fields["altText"]);
     if ((altText?.length ?? 0) > 4_086) throw refusal(400, "FIELD_LENGTH_TOO_LONG", `${where}/altText`);
     return { id, altText, title };
@@ -69,12 +80,21 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
   function contentOf(value: unknown): Pick<HeldPost, "media" | "article"> {
     if (value === undefined) return { media: [], article: null };
     const content = checkFields(value, [], ["media", "multiImage", "article"], "/content");
-    if (Object.keys(content).length !== 1) throw refusal(422, "UNPROCESSABLE_ENTITY", "/content is a union and takes one member");
-    if (content["media"] !== undefined) return { media: [fileOf(content["media"], "image or document", "/content/media")], article: null };
+    if (Object.keys(content).length !== 1)
+      throw refusal(422, "UNPROCESSABLE_ENTITY", "/content is a union and takes one member");
+    if (content["media"] !== undefined)
+      return { media: [fileOf(content["media"], "image or document", "/content/media")], article: null };
     if (content["article"] !== undefined) {
-      const article = checkFields(content["article"], ["source", "title"], ["description", "thumbnail"], "/content/article");
-      if (!/^https?:\/\//.test(text(article["source"]))) throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/content/article/source");
-      if (article["thumbnail"] !== undefined) fileOf({ id: article["thumbnail"] }, "image", "/content/article/thumbnail");
+      const article = checkFields(
+        content["article"],
+        ["source", "title"],
+        ["description", "thumbnail"],
+        "/content/article",
+      );
+      if (!/^https?:\/\//.test(text(article["source"])))
+        throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/content/article/source");
+      if (article["thumbnail"] !== undefined)
+        fileOf({ id: article["thumbnail"] }, "image", "/content/article/thumbnail");
       return { media: [], article };
     }
     const { images } = checkFields(content["multiImage"], ["images"], [], "/content/multiImage");
@@ -87,7 +107,8 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
   async function create(request: Request): Promise<Response> {
     const required = ["author", "commentary", "visibility", "distribution", "lifecycleState"];
     const body = checkFields(await jsonOf(request), required, ["content", "isReshareDisabledByAuthor"]);
-    if (body["author"] !== owner) throw refusal(403, "ACCESS_DENIED", "The author is not the caller", { serviceErrorCode: 100 });
+    if (body["author"] !== owner)
+      throw refusal(403, "ACCESS_DENIED", "The author is not the caller", { serviceErrorCode: 100 });
     const distribution = checkFields(
       body["distribution"],
       ["feedDistribution"],
@@ -97,12 +118,15 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
     if (distribution["feedDistribution"] !== "MAIN_FEED" || body["lifecycleState"] !== "PUBLISHED")
       throw refusal(400, "INVALID_VALUE_FOR_FIELD", "a member's post is PUBLISHED into MAIN_FEED");
     const visibility = text(body["visibility"]);
-    if (!["PUBLIC", "CONNECTIONS", "LOGGED_IN"].includes(visibility)) throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/visibility");
+    if (!["PUBLIC", "CONNECTIONS", "LOGGED_IN"].includes(visibility))
+      throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/visibility");
     const commentary = text(body["commentary"]);
     const shown = readLittle(commentary);
     const content = contentOf(body["content"]);
-    if (shown.text.length > POST_MAX) throw refusal(400, "FIELD_LENGTH_TOO_LONG", `/commentary is longer than ${POST_MAX}`);
-    if (commentary === "" && body["content"] === undefined) throw refusal(422, "UNPROCESSABLE_ENTITY", "/commentary :: is empty");
+    if (shown.text.length > POST_MAX)
+      throw refusal(400, "FIELD_LENGTH_TOO_LONG", `/commentary is longer than ${POST_MAX}`);
+    if (commentary === "" && body["content"] === undefined)
+      throw refusal(422, "UNPROCESSABLE_ENTITY", "/commentary :: is empty");
     // As quoted in github.com/Arisamiga/Linkedin-RSS/issues/5, whatever has become of the first one since.
     const key = JSON.stringify([commentary, body["content"]]);
     const before = said.get(key);
@@ -112,14 +136,19 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
         message: switches.duplicateNames
           ? `com.linkedin.content.common.exception.BadRequestResponseException: Content is a duplicate of ${before.urn}`
           : "Duplicate post is detected",
-        errorDetails: { inputErrors: [{ description: "Duplicate post is detected", input: {}, code: "DUPLICATE_POST" }] },
+        errorDetails: {
+          inputErrors: [{ description: "Duplicate post is detected", input: {}, code: "DUPLICATE_POST" }],
+        },
       });
     // Text and links are shares, files are ugcPosts; "urn:li:share or urn:li:ugcPost".
     const urn = `urn:li:${content.media.length > 0 ? "ugcPost" : "share"}:${newId()}`;
     posts.push({ urn, activity: `urn:li:activity:${newId()}`, ...shown, visibility, ...content });
     said.set(key, { urn, at: now() });
     asks.set(urn, switches.settling);
-    return new Response(null, { status: 201, headers: { "x-restli-id": urn, location: `/posts/${encodeURIComponent(urn)}` } });
+    return new Response(null, {
+      status: 201,
+      headers: { "x-restli-id": urn, location: `/posts/${encodeURIComponent(urn)}` },
+    });
   }
 
   const postOf = (urn: string) => posts.find((one) => one.urn === urn || one.activity === urn);
@@ -131,10 +160,12 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
       });
     const body = checkFields(await jsonOf(request), ["actor", "object", "message"], []);
     const message = checkFields(body["message"], ["text"], ["attributes"], "/message");
-    if (body["actor"] !== owner || body["object"] !== key) throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/actor or /object");
+    if (body["actor"] !== owner || body["object"] !== key)
+      throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/actor or /object");
     const words = text(message["text"]);
     if (words.trim() === "") throw refusal(400, "INVALID_VALUE_FOR_FIELD", "/message/text is empty");
-    if (words.length > COMMENT_MAX) throw refusal(400, "FIELD_LENGTH_TOO_LONG", `/message/text is longer than ${COMMENT_MAX}`);
+    if (words.length > COMMENT_MAX)
+      throw refusal(400, "FIELD_LENGTH_TOO_LONG", `/message/text is longer than ${COMMENT_MAX}`);
     const left = asks.get(key) ?? 0;
     asks.set(key, left - 1);
     const post = postOf(key);
@@ -143,8 +174,16 @@ export function openPosts(switches: Posting, owner: string, media: ReadonlyMap<s
     const held = { urn: "", id: newId(), post: post.urn, text: words };
     const urn = `urn:li:comment:(${post.activity},${held.id})`;
     comments.push({ ...held, urn });
-    const named = { commentUrn: { commentUrn: urn }, $URN: { $URN: urn }, id: { id: held.id }, header: {} }[switches.commentNames];
-    const made = { actor: owner, object: post.activity, message: { attributes: [], text: words }, created: { time: now() }, ...named };
+    const named = { commentUrn: { commentUrn: urn }, $URN: { $URN: urn }, id: { id: held.id }, header: {} }[
+      switches.commentNames
+    ];
+    const made = {
+      actor: owner,
+      object: post.activity,
+      message: { attributes: [], text: words },
+      created: { time: now() },
+      ...named,
+    };
     const headers: Record<string, string> = switches.commentNames === "header" ? { "x-restli-id": held.id } : {};
     return Response.json(made, { status: 201, headers });
   }

@@ -25,7 +25,12 @@ export async function jsonOf(request: Request): Promise<Fields> {
 }
 
 /** What a schema has and no more, in the words LinkedIn finds (community.n8n.io/t/…/303875). */
-export function checkFields(value: unknown, required: readonly string[], optional: readonly string[], where = ""): Fields {
+export function checkFields(
+  value: unknown,
+  required: readonly string[],
+  optional: readonly string[],
+  where = "",
+): Fields {
   const fields: Fields = typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
   const wrong = [
     ...Object.keys(fields)

@@ -1,5 +1,18 @@
 import { SECRET_TTL_MS } from "../neon-logins.ts";
-import { address, bodyNo, database, gateway, NO_VARIANT, no, query, SECRET, send, superuser, type Truth, value } from "./stage.ts";
+import {
+  address,
+  bodyNo,
+  database,
+  gateway,
+  NO_VARIANT,
+  no,
+  query,
+  SECRET,
+  send,
+  superuser,
+  type Truth,
+  value,
+} from "./stage.ts";
 
 /* Status and body of answers over HTTP. */
 
@@ -26,7 +39,8 @@ export const STATUS: readonly Truth[] = [
     id: "H7",
     request: "an address with the path /DB/extra",
     real: true,
-    ask: async () => (await value("select current_database()", [], { url: address({ path: `/${database()}/extra` }) })) === database(),
+    ask: async () =>
+      (await value("select current_database()", [], { url: address({ path: `/${database()}/extra` }) })) === database(),
   },
   {
     id: "H8",
@@ -53,22 +67,38 @@ export const STATUS: readonly Truth[] = [
   {
     id: "H10",
     request:
-      "the new password and the old one after ALTER ROLE, and the new one 4 minutes later; a role that was asked for before it was made",
+      "the new password and the old one after ALTER ROLE, and the new one 4 minutes later; a role that was asked " +
+      "for before it was made",
     real: [400, 200, 200, 400],
     ask: async () => {
-      const status = async (user: string, password: string) => (await send(query("select 1"), { url: address({ user, password }) })).status;
+      const status = async (user: string, password: string) =>
+        (await send(query("select 1"), { url: address({ user, password }) })).status;
       await superuser.query("CREATE ROLE changed LOGIN PASSWORD 'old'");
       await status("changed", "old");
       await status("later", "first");
       await superuser.query("ALTER ROLE changed PASSWORD 'new'; CREATE ROLE later LOGIN PASSWORD 'first'");
-      const [fresh, old, absent] = [await status("changed", "new"), await status("changed", "old"), await status("later", "first")];
+      const [fresh, old, absent] = [
+        await status("changed", "new"),
+        await status("changed", "old"),
+        await status("later", "first"),
+      ];
       gateway.pass(SECRET_TTL_MS);
       return [fresh, old, await status("changed", "new"), absent];
     },
   },
   { id: "H11", request: "params: null", real: NO_VARIANT, ask: () => no({ query: "select 1", params: null }) },
-  { id: "H11", request: 'arrayMode: "true"', real: NO_VARIANT, ask: () => no({ query: "select 1", arrayMode: "true" }) },
-  { id: "H11", request: "the key query twice", real: NO_VARIANT, ask: () => no('{"query":"select 1","query":"select 2"}') },
+  {
+    id: "H11",
+    request: 'arrayMode: "true"',
+    real: NO_VARIANT,
+    ask: () => no({ query: "select 1", arrayMode: "true" }),
+  },
+  {
+    id: "H11",
+    request: "the key query twice",
+    real: NO_VARIANT,
+    ask: () => no('{"query":"select 1","query":"select 2"}'),
+  },
   {
     id: "H12",
     request: "half a surrogate pair in a parameter",
@@ -111,13 +141,19 @@ export const STATUS: readonly Truth[] = [
     real: bodyNo("expected value at line 1 column 1"),
     ask: () => no(Buffer.from('\ufeff{"query":"select 1"}')),
   },
-  { id: "H14", request: "an empty body", real: bodyNo("EOF while parsing a value at line 1 column 0"), ask: () => no("") },
+  {
+    id: "H14",
+    request: "an empty body",
+    real: bodyNo("EOF while parsing a value at line 1 column 0"),
+    ask: () => no(""),
+  },
   {
     id: "H15",
     request: "1.0, 1e3, 12345678901234567890 and -0.0 as parameters",
     real: ["1.0", "1000.0", "12345678901234567890", "-0.0"],
     ask: async () => {
-      const body = '{"query":"select $1::text, $2::text, $3::text, $4::text","params":[1.0, 1e3, 12345678901234567890, -0.0]}';
+      const body =
+        '{"query":"select $1::text, $2::text, $3::text, $4::text","params":[1.0, 1e3, 12345678901234567890, -0.0]}';
       return (await send(body)).json.rows[0];
     },
   },

@@ -51,7 +51,9 @@ export const HEADERS: readonly Truth[] = [
     real: 200,
     ask: async () => {
       const headers = { "Neon-Connection-String": address() };
-      return (await fetch(`${gateway.httpEndpoint}?x=1`, { method: "POST", body: JSON.stringify(query("select 1")), headers })).status;
+      return (
+        await fetch(`${gateway.httpEndpoint}?x=1`, { method: "POST", body: JSON.stringify(query("select 1")), headers })
+      ).status;
     },
   },
   {

@@ -75,7 +75,9 @@ export const SESSION: readonly Truth[] = [
   },
   {
     id: "H2",
-    request: "with the proxy's default flags: how many connections two requests use, and two that ask for the pool; then a custom setting",
+    request:
+      "with the proxy's default flags: how many connections two requests use, and two that ask for the pool; then " +
+      "a custom setting",
     real: [2, 1, null],
     ask: async () => {
       const door = await startNeonGateway((await sharedPostgres()).url, { poolOptIn: true });
@@ -107,7 +109,8 @@ export const SESSION: readonly Truth[] = [
     real: 19,
     ask: async () => {
       await Promise.all(Array.from({ length: 60 }, () => send(query("select pg_sleep(0.3)"))));
-      const others = "select count(*)::int::text from pg_stat_activity where usename = 'member' and pid <> pg_backend_pid()";
+      const others =
+        "select count(*)::int::text from pg_stat_activity where usename = 'member' and pid <> pg_backend_pid()";
       for (const until = Date.now() + 5_000; Date.now() < until && (await value(others)) !== "19"; ) await sleep(20);
       return Number(await value(others));
     },
@@ -116,13 +119,15 @@ export const SESSION: readonly Truth[] = [
     id: "H5",
     request: "hang up during a batch: insert, pg_sleep(30)",
     real: CANCELLED,
-    ask: () => hangUp("cut_after", { queries: [query("insert into cut_after values (1)"), query("select pg_sleep(30)")] }),
+    ask: () =>
+      hangUp("cut_after", { queries: [query("insert into cut_after values (1)"), query("select pg_sleep(30)")] }),
   },
   {
     id: "H5",
     request: "hang up during a batch: pg_sleep(30), insert",
     real: CANCELLED,
-    ask: () => hangUp("cut_before", { queries: [query("select pg_sleep(30)"), query("insert into cut_before values (1)")] }),
+    ask: () =>
+      hangUp("cut_before", { queries: [query("select pg_sleep(30)"), query("insert into cut_before values (1)")] }),
   },
   {
     id: "H5",

@@ -59,17 +59,24 @@ export async function value(text: string, params: readonly unknown[] = [], sent?
 export const bodyNo = (rest: string) => [400, `could not parse the HTTP request body: ${rest}`, ""];
 export const NO_VARIANT = bodyNo("data did not match any variant of untagged enum Payload");
 
-/** Hangs up while the statements run; how many rows there are once nothing of the member's runs any more, and how long that took. */
+/**
+ * Hangs up while the statements run; how many rows there are once nothing of the member's runs any more, and how long
+ * that took.
+ */
 export async function hangUp(table: string, body: unknown): Promise<unknown> {
   await superuser.query(`CREATE TABLE ${table} (n int); GRANT ALL ON ${table} TO member`);
   const running = async () =>
-    (await superuser.query("SELECT FROM pg_stat_activity WHERE usename = 'member' AND state = 'active' AND query LIKE '%pg_sleep%'"))
-      .rowCount;
+    (
+      await superuser.query(
+        "SELECT FROM pg_stat_activity WHERE usename = 'member' AND state = 'active' AND query LIKE '%pg_sleep%'",
+      )
+    ).rowCount;
   const raw = JSON.stringify(body);
   const socket = connect(Number(new URL(gateway.httpEndpoint).port), "127.0.0.1");
   socket.on("error", () => undefined);
   socket.write(
-    `POST /sql HTTP/1.1\r\nHost: x\r\nNeon-Connection-String: ${address()}\r\nContent-Length: ${Buffer.byteLength(raw)}\r\n\r\n${raw}`,
+    `POST /sql HTTP/1.1\r\nHost: x\r\nNeon-Connection-String: ${address()}\r\nContent-Length: ` +
+      `${Buffer.byteLength(raw)}\r\n\r\n${raw}`,
   );
   while ((await running()) !== 1) await sleep(10);
   socket.destroy();

@@ -2,7 +2,10 @@ import { startNeonGateway } from "../neon-gateway.ts";
 import { sharedPostgres } from "../shared-postgres.ts";
 import { address, gateway, member, type Options, query, refusedBy, send, superuser, type Truth, xx } from "./stage.ts";
 
-/* Sessions over WebSocket, and the sentences of the proxy with the status they have over HTTP; over WebSocket each is XX000. */
+/*
+ * Sessions over WebSocket, and the sentences of the proxy with the status they have over HTTP; over WebSocket each is
+ * XX000.
+ */
 
 export const WEBSOCKET: readonly Truth[] = [
   {
@@ -48,7 +51,9 @@ export const WEBSOCKET: readonly Truth[] = [
   })),
   {
     id: "W2",
-    request: "no endpoint: a Host that is no name below the certificate's, and api. below it; then with options, and a right Host",
+    request:
+      "no endpoint: a Host that is no name below the certificate's, and api. below it; then with options, and a " +
+      "right Host",
     real: [true, true, "Z", "Z"],
     ask: async () => {
       const door = await startNeonGateway((await sharedPostgres()).url, { commonName: "neon.test" });
@@ -106,12 +111,22 @@ export const WEBSOCKET: readonly Truth[] = [
 
 export const SENTENCES: readonly (readonly [number, string])[] = [
   [400, "VPC endpoint ID is not specified. This endpoint requires a VPC endpoint ID to connect."],
-  [400, "The requested endpoint could not be found, or you don't have access to it. Please check the provided ID and try again."],
+  [
+    400,
+    "The requested endpoint could not be found, or you don't have access to it. Please check the provided ID and " +
+      "try again.",
+  ],
   [400, "The endpoint has been disabled. Enable it using Neon API and retry."],
   [500, "Control plane request failed"],
   [500, "Control plane request failed: endpoint cannot be found"],
-  [500, "Control plane request failed: endpoint is temporarily unavailable. Check your quotas and/or contact our support."],
-  [500, "Failed to acquire permit to connect to the database. Too many database connection attempts are currently ongoing."],
+  [
+    500,
+    "Control plane request failed: endpoint is temporarily unavailable. Check your quotas and/or contact our support.",
+  ],
+  [
+    500,
+    "Failed to acquire permit to connect to the database. Too many database connection attempts are currently ongoing.",
+  ],
   [500, "Too many connections attempts"],
   [500, "pooled connection closed at inconsistent state"],
 ];

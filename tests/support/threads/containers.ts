@@ -56,10 +56,17 @@ const FILES = {
   VIDEO: { mimes: ["video/mp4", "video/quicktime"], most: 1024 ** 3 },
 } as const;
 
-/** "limited to 500 characters"; by bytes, as refusals have shown (gitroomhq/postiz-app#1946), and not for emoji alone. */
+/**
+ * "limited to 500 characters"; by bytes, as refusals have shown (gitroomhq/postiz-app#1946), and not for emoji alone.
+ */
 const TEXT_MOST = 500;
 
-export function openContainers(switches: Processing, now: () => number, newId: () => string, isPost: (id: string) => boolean) {
+export function openContainers(
+  switches: Processing,
+  now: () => number,
+  newId: () => string,
+  isPost: (id: string) => boolean,
+) {
   const held = new Map<string, Container>();
 
   /** "We will cURL your image using the URL provided so it must be on a public server." */
@@ -70,7 +77,10 @@ export function openContainers(switches: Processing, now: () => number, newId: (
     if (!answer?.ok || bytes === 0) {
       // A video fails later, by its status; an image at once, as reported in gitroomhq/postiz-app#1364.
       if (kind === "VIDEO") return "FAILED_DOWNLOADING_VIDEO";
-      throw refusal(1, "Media download has failed", { subcode: 2207052, words: "The media could not be fetched from this URI." });
+      throw refusal(1, "Media download has failed", {
+        subcode: 2207052,
+        words: "The media could not be fetched from this URI.",
+      });
     }
     const { mimes, most } = FILES[kind];
     const mime = answer.headers.get("content-type") ?? "";
@@ -92,7 +102,8 @@ export function openContainers(switches: Processing, now: () => number, newId: (
     if (kind === "TEXT" && text === "") throw invalid("text is required");
     if (Buffer.byteLength(text) > TEXT_MOST) throw invalid("Param text must be at most 500 characters long.");
     // …/create-posts/text-attachments: "more than 5 links will fail to post during the media creation step"
-    if (new Set(text.match(/(?:https?:\/\/|www\.)\S+/g)).size > 5) throw refusal(100, "THREADS_API__LINK_LIMIT_EXCEEDED", { status: 500 });
+    if (new Set(text.match(/(?:https?:\/\/|www\.)\S+/g)).size > 5)
+      throw refusal(100, "THREADS_API__LINK_LIMIT_EXCEEDED", { status: 500 });
     if (item && (text !== "" || parent !== null || topic !== null || kind === "TEXT" || kind === "CAROUSEL"))
       throw invalid("is_carousel_item");
     if (topic !== null && !/^[^.&]{1,50}$/u.test(topic)) throw invalid("topic_tag");
@@ -102,12 +113,16 @@ export function openContainers(switches: Processing, now: () => number, newId: (
     const alt = form["alt_text"] ?? null;
     // "The maximum length of alt_text is 1,000 characters."
     if (alt !== null && (kind === "TEXT" || kind === "CAROUSEL" || [...alt].length > 1000)) throw invalid("alt_text");
-    if ((form["image_url"] === undefined) === (kind === "IMAGE") || (form["video_url"] === undefined) === (kind === "VIDEO"))
+    if (
+      (form["image_url"] === undefined) === (kind === "IMAGE") ||
+      (form["video_url"] === undefined) === (kind === "VIDEO")
+    )
       throw invalid("image_url goes with IMAGE and video_url with VIDEO");
     const children = kind === "CAROUSEL" ? (form["children"] ?? "").split(",") : [];
     if (kind === "CAROUSEL") checkChildren(children);
     else if (form["children"] !== undefined) throw invalid("children");
-    const error = kind === "IMAGE" || kind === "VIDEO" ? await fetched(kind, form["image_url"] ?? form["video_url"] ?? "") : null;
+    const error =
+      kind === "IMAGE" || kind === "VIDEO" ? await fetched(kind, form["image_url"] ?? form["video_url"] ?? "") : null;
     const asks = kind === "TEXT" ? 0 : switches.processing;
     const id = newId();
     const failed = error ?? (kind === "TEXT" ? null : switches.processingFails);
@@ -140,10 +155,15 @@ export function openContainers(switches: Processing, now: () => number, newId: (
     }
     const state = stateOf(container);
     if (container.asks > 0) container.asks -= 1;
-    return Response.json(pick({ id: container.id, status: state, error_message: state === "ERROR" ? container.error : undefined }, fields));
+    return Response.json(
+      pick({ id: container.id, status: state, error_message: state === "ERROR" ? container.error : undefined }, fields),
+    );
   }
 
-  /** The container to publish. What Threads says to one that is out, expired or not ready is written nowhere; seen is only "not found". */
+  /**
+   * The container to publish. What Threads says to one that is out, expired or not ready is written nowhere; seen is
+   * only "not found".
+   */
   async function take(request: Request): Promise<Container> {
     const { creation_id = "" } = await formOf(request, ["creation_id"]);
     const container = held.get(creation_id);

@@ -48,7 +48,8 @@ export function invalid(message: string): GraphRefusal {
 
 /** Of a form, and nothing in it that the page does not name. */
 export async function formOf(request: Request, known: readonly string[]): Promise<Readonly<Record<string, string>>> {
-  if (!/^application\/x-www-form-urlencoded\b/.test(request.headers.get("content-type") ?? "")) throw invalid("a form is wanted");
+  if (!/^application\/x-www-form-urlencoded\b/.test(request.headers.get("content-type") ?? ""))
+    throw invalid("a form is wanted");
   return named(new URLSearchParams(await request.text()), known);
 }
 
@@ -64,7 +65,8 @@ export function named(params: URLSearchParams, known: readonly string[]): Readon
 export function fieldsOf(value: string | undefined, known: readonly string[]): readonly string[] {
   const fields = (value ?? "id").split(",");
   for (const field of fields)
-    if (!known.includes(field)) throw refusal(100, `Tried accessing nonexisting field (${field})`, { type: "THApiException" });
+    if (!known.includes(field))
+      throw refusal(100, `Tried accessing nonexisting field (${field})`, { type: "THApiException" });
   return ["id", ...fields];
 }
 

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { formOf, GraphRefusal, named, refusal } from "./graph.ts";
 
 /*
- * Meta's authorisation for Threads: https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions and
- * …/long-lived-tokens.
+ * Meta's authorisation for Threads:
+ * https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions and …/long-lived-tokens.
  */
 
 /** https://developers.facebook.com/docs/threads/get-started and …/posts/delete-posts. */
@@ -52,12 +52,18 @@ export interface Authorizing {
 }
 
 export function openAuthorization(app: App, switches: Authorizing, now: () => number) {
-  const codes = new Map<string, { readonly redirect: string; readonly scopes: readonly string[]; readonly at: number }>();
+  const codes = new Map<
+    string,
+    { readonly redirect: string; readonly scopes: readonly string[]; readonly at: number }
+  >();
   const tokens = new Map<string, Token>();
   /** Tokens the person has taken away, by the subcode Meta then gives. */
   const revoked = new Map<string, number>();
 
-  /** What a person does on the page at this address: the query with which the browser comes back. Throws for a page that shows an error. */
+  /**
+   * What a person does on the page at this address: the query with which the browser comes back. Throws for a page that
+   * shows an error.
+   */
   async function consent(address: string): Promise<Record<string, string>> {
     const url = new URL(address);
     const param = (name: string) => url.searchParams.get(name) ?? "";
@@ -71,10 +77,16 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
     for (const scope of scopes) if (!SCOPES.includes(scope)) throw new Error(`Invalid Scopes: ${scope}`);
     if (!scopes.includes("threads_basic")) throw new Error("threads_basic is required");
     for (const name of url.searchParams.keys())
-      if (!["client_id", "redirect_uri", "scope", "response_type", "state"].includes(name)) throw new Error(`unknown parameter ${name}`);
+      if (!["client_id", "redirect_uri", "scope", "response_type", "state"].includes(name))
+        throw new Error(`unknown parameter ${name}`);
     const state = param("state");
     if (switches.grants === null)
-      return { error: "access_denied", error_reason: "user_denied", error_description: "The user denied your request", state };
+      return {
+        error: "access_denied",
+        error_reason: "user_denied",
+        error_description: "The user denied your request",
+        state,
+      };
     const code = `AQ${randomUUID().replaceAll("-", "")}`;
     codes.set(code, { redirect, scopes: switches.grants === "all" ? scopes : switches.grants, at: now() });
     return { code, state };
@@ -86,7 +98,10 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
     return token;
   }
 
-  /** Whether Meta knows the app: its refusal of a wrong secret wears the number of a downtime (facebookarchive/php-graph-sdk#538). */
+  /**
+   * Whether Meta knows the app: its refusal of a wrong secret wears the number of a downtime
+   * (facebookarchive/php-graph-sdk#538).
+   */
   function checkApp(secret: string | undefined): void {
     if (secret !== app.secret) throw refusal(1, "Error validating client secret.");
   }
@@ -99,7 +114,12 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
     const code = form["code"] ?? "";
     const grant = codes.get(code);
     codes.delete(code);
-    if (form["grant_type"] !== "authorization_code" || !grant || now() - grant.at > CODE_TTL_MS || form["redirect_uri"] !== grant.redirect)
+    if (
+      form["grant_type"] !== "authorization_code" ||
+      !grant ||
+      now() - grant.at > CODE_TTL_MS ||
+      form["redirect_uri"] !== grant.redirect
+    )
       throw new GraphRefusal(400, {
         error_type: "OAuthException",
         code: 400,
@@ -107,10 +127,13 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
       });
     const token = issue(grant.scopes, SHORT_TTL_MS);
     // A number that loses its last digits in JSON.parse, as Meta writes it.
-    return new Response(`{"access_token":"${token}","user_id":${USER.id}}`, { headers: { "content-type": "application/json" } });
+    return new Response(`{"access_token":"${token}","user_id":${USER.id}}`, {
+      headers: { "content-type": "application/json" },
+    });
   }
 
-  const renewed = (token: string) => Response.json({ access_token: token, token_type: "bearer", expires_in: LONG_TTL_MS / 1000 });
+  const renewed = (token: string) =>
+    Response.json({ access_token: token, token_type: "bearer", expires_in: LONG_TTL_MS / 1000 });
 
   function long(url: URL): Response {
     const query = named(url.searchParams, ["grant_type", "client_secret", "access_token"]);
@@ -126,17 +149,21 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
     const query = named(url.searchParams, ["grant_type", "access_token"]);
     if (query["grant_type"] !== "th_refresh_token") throw refusal(100, "Unsupported grant type");
     const held = valid(query["access_token"] ?? "");
-    if (held.ttlMs !== LONG_TTL_MS || now() - held.at < switches.renewableAfterMs) throw refusal(190, "This token cannot be refreshed yet");
+    if (held.ttlMs !== LONG_TTL_MS || now() - held.at < switches.renewableAfterMs)
+      throw refusal(190, "This token cannot be refreshed yet");
     return renewed(issue(held.scopes, LONG_TTL_MS));
   }
 
-  /** A dead token is a 400 (https://developers.facebook.com/docs/graph-api/guides/error-handling, codes and subcodes). */
+  /**
+   * A dead token is a 400 (https://developers.facebook.com/docs/graph-api/guides/error-handling, codes and subcodes).
+   */
   function valid(token: string): Token {
     const subcode = revoked.get(token);
     if (subcode !== undefined) throw refusal(190, "Error validating access token", { subcode });
     const held = tokens.get(token);
     if (!held) throw refusal(190, "Invalid OAuth access token - Cannot parse access token");
-    if (now() - held.at > held.ttlMs) throw refusal(190, "Error validating access token: Session has expired", { subcode: 463 });
+    if (now() - held.at > held.ttlMs)
+      throw refusal(190, "Error validating access token: Session has expired", { subcode: 463 });
     return held;
   }
 
@@ -144,7 +171,8 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
   function authorize(request: Request, needed: readonly string[]): void {
     const held = valid(/^Bearer (\S+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "");
     const missing = needed.find((scope) => !held.scopes.includes(scope));
-    if (missing !== undefined) throw refusal(10, "Application does not have permission for this action", { status: 403 });
+    if (missing !== undefined)
+      throw refusal(10, "Application does not have permission for this action", { status: 403 });
   }
 
   function forget(subcode: number): void {

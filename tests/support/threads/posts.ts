@@ -29,14 +29,34 @@ export interface Posting {
   permalinks: boolean;
 }
 
-const FIELDS = ["id", "text", "timestamp", "permalink", "media_type", "replied_to", "is_reply", "topic_tag", "username", "children"];
+const FIELDS = [
+  "id",
+  "text",
+  "timestamp",
+  "permalink",
+  "media_type",
+  "replied_to",
+  "is_reply",
+  "topic_tag",
+  "username",
+  "children",
+];
 const KINDS: Readonly<Record<string, string>> = { TEXT: "TEXT_POST", CAROUSEL: "CAROUSEL_ALBUM" };
 
 export function openPosts(switches: Posting, now: () => number, newId: () => string) {
   const posts: HeldPost[] = [];
 
   function seed(post: Partial<HeldPost> & { readonly text: string }): HeldPost {
-    const held = { id: newId(), kind: "TEXT_POST", parent: null, media: [], topic: null, reply: null, at: now(), ...post };
+    const held = {
+      id: newId(),
+      kind: "TEXT_POST",
+      parent: null,
+      media: [],
+      topic: null,
+      reply: null,
+      at: now(),
+      ...post,
+    };
     posts.push(held);
     posts.sort((a, b) => a.at - b.at);
     return held;
@@ -67,7 +87,10 @@ export function openPosts(switches: Posting, now: () => number, newId: () => str
       media_type: post.kind,
       replied_to: post.parent === null ? undefined : { id: post.parent },
       // "This only shows up for carousel posts."
-      children: post.kind === "CAROUSEL_ALBUM" ? { data: post.media.map((_, index) => ({ id: `${post.id}${index}` })) } : undefined,
+      children:
+        post.kind === "CAROUSEL_ALBUM"
+          ? { data: post.media.map((_, index) => ({ id: `${post.id}${index}` })) }
+          : undefined,
       is_reply: post.parent !== null,
       topic_tag: post.topic ?? undefined,
       username: USER.username,
@@ -92,7 +115,10 @@ export function openPosts(switches: Posting, now: () => number, newId: () => str
     const page = found.slice(skip, skip + Math.min(limit, switches.page));
     // There are cursors even where nothing follows.
     const cursors = { before: `cursor${skip}`, after: `cursor${skip + page.length}` };
-    return Response.json({ data: page.map((post) => shown(post, fields)), ...(page.length > 0 ? { paging: { cursors } } : {}) });
+    return Response.json({
+      data: page.map((post) => shown(post, fields)),
+      ...(page.length > 0 ? { paging: { cursors } } : {}),
+    });
   }
 
   function one(method: string, id: string, url: URL): Response {
@@ -102,7 +128,8 @@ export function openPosts(switches: Posting, now: () => number, newId: () => str
         subcode: 33,
         type: "THApiException",
       });
-    if (method === "GET") return Response.json(shown(post, fieldsOf(named(url.searchParams, ["fields"])["fields"], FIELDS)));
+    if (method === "GET")
+      return Response.json(shown(post, fieldsOf(named(url.searchParams, ["fields"])["fields"], FIELDS)));
     if (!switches.deletes) return Response.json({ success: false });
     posts.splice(posts.indexOf(post), 1);
     return Response.json({ success: true, deleted_id: id });

@@ -1,8 +1,9 @@
 import type { Recorded } from "./recording.ts";
 
 /*
- * What the same server of 4.5.12 answered when requests were sent to it and to the double side by side, November 2026: all in which the
- * double differed until then, and what was measured beside them. Words that were not written down are left open.
+ * What the same server of 4.5.12 answered when requests were sent to it and to the double side by side, November 2026:
+ * all in which the double differed until then, and what was measured beside them. Words that were not written down are
+ * left open.
  */
 
 const LIMITS = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] as const;
@@ -12,7 +13,12 @@ const refused = (status: number, error: string | RegExp, more: Partial<Recorded>
   error,
   ...more,
 });
-const answered = (shape: string, more: Partial<Recorded> = {}): Recorded => ({ status: 200, headers: LIMITS, shape, ...more });
+const answered = (shape: string, more: Partial<Recorded> = {}): Recorded => ({
+  status: 200,
+  headers: LIMITS,
+  shape,
+  ...more,
+});
 /** Where the server has no route: a page of its dashboard. */
 const page: Recorded = { status: 404, headers: LIMITS, type: "text/html" };
 /** Before anything else is looked at. */
@@ -44,28 +50,46 @@ export const COMPARED = {
   "whoami by a secret key": refused(401, "Invalid or Missing Access Token"),
   "environment stg": refused(400, "Invalid Params", { limit: 1500 }),
   "environment of no name": refused(400, "Invalid Params", { limit: 1500 }),
-  "environment staging": answered("{apiKey: string, apiUrl: string, defaultRuntime: string, name: string, projectId: string}", {
-    limit: 1500,
-  }),
-  "environment dev": answered("{apiKey: string, apiUrl: string, defaultRuntime: string, name: string, projectId: string}", { limit: 1500 }),
+  "environment staging": answered(
+    "{apiKey: string, apiUrl: string, defaultRuntime: string, name: string, projectId: string}",
+    {
+      limit: 1500,
+    },
+  ),
+  "environment dev": answered(
+    "{apiKey: string, apiUrl: string, defaultRuntime: string, name: string, projectId: string}",
+    { limit: 1500 },
+  ),
   "environment of a project that is none": refused(404, "Project not found", { limit: 1500 }),
   "a project that is none": refused(404, "Project not found"),
   "create without a name": refused(400, /^Validation error: .+ at "name"$/),
   "make an organisation of a short title": refused(400, /^Validation error: .+ at "title"$/),
   "make an organisation": refused(404, "Not found"),
   "import nothing": refused(400, "You must set at least one valid variable.", { limit: 1500 }),
-  "import reserved names": refused(400, "You must set at least one valid variable. All the variables submitted are not allowed.", {
-    limit: 1500,
-  }),
+  "import reserved names": refused(
+    400,
+    "You must set at least one valid variable. All the variables submitted are not allowed.",
+    {
+      limit: 1500,
+    },
+  ),
   "import what is set": refused(400, /already set/, { limit: 1500 }),
   "a variable that is none": refused(404, "Environment variable not found"),
-  "variables as the worker sees them": answered("{variables: {A: string, TRIGGER_API_URL: string, TRIGGER_SECRET_KEY: string}}", {
-    limit: 1500,
-  }),
+  "variables as the worker sees them": answered(
+    "{variables: {A: string, TRIGGER_API_URL: string, TRIGGER_SECRET_KEY: string}}",
+    {
+      limit: 1500,
+    },
+  ),
   "trigger with what is no JSON": refused(400, /./),
   "trigger with eleven tags": refused(422, /^Runs can only have 10 tags/),
   "a cancelled run": answered(
-    "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, delayedUntil: time, depth: number, durationMs: number, error: {message: string}, id: string, idempotencyKey: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, metadata: any, payload: any, region: string, relatedRuns: {children: []}, status: string, tags: [string], taskIdentifier: string, triggerFunction: string, ttl: string, updatedAt: time}",
+    "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, " +
+      "delayedUntil: time, depth: number, durationMs: number, error: {message: string}, id: string, idempotencyKey: " +
+      "string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: " +
+      "boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, metadata: any, payload: any, region: " +
+      "string, relatedRuns: {children: []}, status: string, tags: [string], taskIdentifier: string, triggerFunction: " +
+      "string, ttl: string, updatedAt: time}",
   ),
   "cancel a run that is over": answered("{id: string}"),
   "cancel a run that is none": refused(404, "Resource not found"),

@@ -1,4 +1,7 @@
-/** `1h30m`: w d h hr m s and nothing else (@trigger.dev/core 4.8.3, v3/isomorphic/duration). Undefined when it is no duration. */
+/**
+ * `1h30m`: w d h hr m s and nothing else (@trigger.dev/core 4.8.3, v3/isomorphic/duration). Undefined when it is no
+ * duration.
+ */
 export function durationMs(text: string): number | undefined {
   if (text.length > 100 || !/^(?:\d+(?:w|d|hr|h|m|s))+$/.test(text)) return undefined;
   const unit = { w: 604_800_000, d: 86_400_000, hr: 3_600_000, h: 3_600_000, m: 60_000, s: 1000 } as const;
@@ -14,7 +17,10 @@ export function durationMs(text: string): number | undefined {
   return total;
 }
 
-/** The server's reading of a delay: what it cannot read and what is past is no delay at all (apps/webapp/app/utils/delays.ts). */
+/**
+ * The server's reading of a delay: what it cannot read and what is past is no delay at all
+ * (apps/webapp/app/utils/delays.ts).
+ */
 export function delayUntil(value: unknown, now: Date): Date | undefined {
   if (typeof value !== "string" && typeof value !== "number") return undefined;
   if (value === "") return undefined;
@@ -26,7 +32,9 @@ export function delayUntil(value: unknown, now: Date): Date | undefined {
 
 const DAY_MS = 86_400_000;
 
-/** How long a key counts: s m h d; anything else is silently 30 days (apps/webapp/app/utils/idempotencyKeys.server.ts). */
+/**
+ * How long a key counts: s m h d; anything else is silently 30 days (apps/webapp/app/utils/idempotencyKeys.server.ts).
+ */
 export function keyTtlMs(value: unknown): number {
   const found = typeof value === "string" ? /^(\d+)([smhd])$/.exec(value) : null;
   if (found === null) return 30 * DAY_MS;

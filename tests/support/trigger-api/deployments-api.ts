@@ -8,7 +8,11 @@ export const deploymentRoutes: readonly Route[] = [
   ["GET", /^\/api\/v1\/projects\/([^/]+)\/([^/]+)\/workers\/([^/]+)$/, worker],
   // The Depot path, on which a dry run builds here and stops (trigger.dev 4.8.3, commands/deploy.js).
   ["GET", /^\/api\/v1\/projects\/([^/]+)\/([^/]+)\/deploy-settings$/, deploySettings],
-  ["GET", /^\/api\/v1\/deployments$/, (call) => ({ data: call.environment().deployments.toReversed().map(listed), pagination: {} })],
+  [
+    "GET",
+    /^\/api\/v1\/deployments$/,
+    (call) => ({ data: call.environment().deployments.toReversed().map(listed), pagination: {} }),
+  ],
   ["GET", /^\/api\/v1\/deployments\/current$/, current],
   ["POST", /^\/api\/v1\/deployments\/([^/]+)\/promote$/, promote],
 ];
@@ -16,7 +20,8 @@ export const deploymentRoutes: readonly Route[] = [
 function worker(call: Call) {
   const [ref = "", name = "", tag] = call.params;
   const environment = call.environmentOf(ref, name);
-  const deployment = tag === "current" ? environment.current : environment.deployments.find(({ version }) => version === tag);
+  const deployment =
+    tag === "current" ? environment.current : environment.deployments.find(({ version }) => version === tag);
   if (deployment === undefined) throw new Refusal(404, "Worker not found");
   const { project } = environment;
   const path = `/orgs/${project.organization.slug}/projects/${project.slug}/env/${environment.slug}/runs`;
@@ -96,7 +101,11 @@ export interface NewDeployment {
 }
 
 /** What a finished `trigger deploy` leaves behind: declared queues and crons are those of this version alone. */
-export function deploy(world: World, environment: Environment, { tasks, version, error, skipPromotion }: NewDeployment): Deployment {
+export function deploy(
+  world: World,
+  environment: Environment,
+  { tasks, version, error, skipPromotion }: NewDeployment,
+): Deployment {
   const day = world.now().toISOString().slice(0, 10).replaceAll("-", "");
   const sameDay = environment.deployments.filter((other) => other.version.startsWith(`${day}.`)).length;
   const ids = tasks.map(({ id }) => id);

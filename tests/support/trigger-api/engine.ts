@@ -1,7 +1,10 @@
 import { change, type Execute, FINAL, finish, type HeldRun, hasRoom, LOST_MS, settle } from "./runs.ts";
 import type { World } from "./world.ts";
 
-/* Time and workers: what is due is executed by the test's own function, and what it answers decides what becomes of the run. */
+/*
+ * Time and workers: what is due is executed by the test's own function, and what it answers decides what becomes of the
+ * run.
+ */
 
 /** The server's bound on attempts (trigger.dev docs, errors-retrying, 2026-11). */
 const MAX_ATTEMPTS = 250;
@@ -9,7 +12,9 @@ const MAX_ATTEMPTS = 250;
 const ENDLESS = 10_000;
 
 export interface Engine {
-  /** Moves the clock, executing on the way whatever becomes due, each at its time. Returns the runs that were executed. */
+  /**
+   * Moves the clock, executing on the way whatever becomes due, each at its time. Returns the runs that were executed.
+   */
   advance(ms: number): Promise<readonly HeldRun[]>;
   /** Executes whatever is due by the clock, oldest first, until nothing is. */
   runDue(): Promise<readonly HeldRun[]>;
@@ -41,7 +46,14 @@ export function startEngine(world: World, clock: Clock, execute: Execute | undef
     settle(world);
     const at = dueAt(run);
     const { current, variables } = run.environment;
-    if (execute === undefined || at === undefined || at > clock.now() || run.status === "DELAYED" || current === undefined) return false;
+    if (
+      execute === undefined ||
+      at === undefined ||
+      at > clock.now() ||
+      run.status === "DELAYED" ||
+      current === undefined
+    )
+      return false;
     run.attempts += 1;
     // Retries keep the version of the first attempt.
     const version = run.version ?? current.version;

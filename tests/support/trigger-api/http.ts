@@ -13,8 +13,9 @@ export interface Received {
 }
 
 /**
- * What a request suffers. `…-before`: nothing happened; `…-after`: what was asked was done. `drop` cuts the connection before
- * the first byte of an answer, `cut` in the middle of one. `garbage-after` answers a page, `strange-after` JSON of no known shape.
+ * What a request suffers. `…-before`: nothing happened; `…-after`: what was asked was done. `drop` cuts the connection
+ * before the first byte of an answer, `cut` in the middle of one. `garbage-after` answers a page, `strange-after` JSON
+ * of no known shape.
  */
 export type What =
   | "drop-before"
@@ -85,8 +86,12 @@ export type Answer = (request: Received, headers: IncomingMessage["headers"]) =>
 const WINDOW_MS = 10_000;
 /** 3 MB: trigger.dev docs, limits, 2026-11. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
-/** What a deployment asks counts by itself, up to twice as many (compared with 4.5.12: 1,500 where everything else has 750). */
-const OF_DEPLOYMENTS = /^\/api\/v1\/(?:deployments|projects\/[^/]+\/(?:(?!environments)[^/]+|envvars\/[^/]+\/import))(?:\?|$)/;
+/**
+ * What a deployment asks counts by itself, up to twice as many (compared with 4.5.12: 1,500 where everything else has
+ * 750).
+ */
+const OF_DEPLOYMENTS =
+  /^\/api\/v1\/(?:deployments|projects\/[^/]+\/(?:(?!environments)[^/]+|envvars\/[^/]+\/import))(?:\?|$)/;
 const PROBLEM = "application/problem+json";
 /** Measured: these carry no rate limit headers. */
 const UNCOUNTED = /^\/api\/v1\/(?:authorization-code|token|deployments\/current)(?:\?|$)/;
@@ -129,7 +134,12 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
     const request = { method: incoming.method ?? "GET", path: incoming.url ?? "/", body: bodyOf(text), authorization };
     requests.push(request);
     const what = take(request);
-    const send = (status: number, headers: Readonly<Record<string, string>>, body: string, type = "application/json; charset=utf-8") => {
+    const send = (
+      status: number,
+      headers: Readonly<Record<string, string>>,
+      body: string,
+      type = "application/json; charset=utf-8",
+    ) => {
       outgoing.writeHead(status, { "content-type": type, ...headers });
       outgoing.end(body);
     };
@@ -153,8 +163,13 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
       if (text.length > MAX_BODY_BYTES) throw new Refusal(413, "Request body too large");
       reply = await answer(request, incoming.headers);
     } catch (error) {
-      if (error instanceof Refusal) reply = { status: error.status, headers: error.headers, body: { error: error.message, ...error.more } };
-      else reply = { status: 500, body: { error: `the double failed: ${error instanceof Error ? error.stack : String(error)}` } };
+      if (error instanceof Refusal)
+        reply = { status: error.status, headers: error.headers, body: { error: error.message, ...error.more } };
+      else
+        reply = {
+          status: 500,
+          body: { error: `the double failed: ${error instanceof Error ? error.stack : String(error)}` },
+        };
     }
     const headers = { ...counted?.headers, ...reply.headers };
     const body = typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body);
@@ -163,7 +178,10 @@ export async function startWire(answer: Answer, limits: Limits): Promise<Wire> {
     if (what === "garbage-after") return send(200, headers, "<!doctype html><p>Please stand by</p>", "text/html");
     if (what === "strange-after") return send(200, headers, JSON.stringify({ yes: ["we", "can"] }));
     if (what === "cut-after") {
-      outgoing.writeHead(reply.status, { "content-type": "application/json", "content-length": String(body.length + 64) });
+      outgoing.writeHead(reply.status, {
+        "content-type": "application/json",
+        "content-length": String(body.length + 64),
+      });
       outgoing.write(body.slice(0, 6));
       await sleep(20);
       return void incoming.socket.destroy();

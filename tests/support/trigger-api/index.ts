@@ -19,9 +19,10 @@ import {
 } from "./world.ts";
 
 /*
- * A Trigger.dev server for tests: its management API, its runs and its clock, stateful, and as awkward as the real one. Shapes,
- * statuses and words are those of a server of 4.5.12, recorded in November 2026; signing in by approval codes and plans that
- * must be chosen first are read in the CLI of 4.8.3. tests/support/trigger-api.test.ts lays it beside the recording.
+ * A Trigger.dev server for tests: its management API, its runs and its clock, stateful, and as awkward as the real one.
+ * Shapes, statuses and words are those of a server of 4.5.12, recorded in November 2026; signing in by approval codes
+ * and plans that must be chosen first are read in the CLI of 4.8.3. tests/support/trigger-api.test.ts lays it beside
+ * the recording.
  */
 
 export type { What } from "./http.ts";
@@ -37,7 +38,9 @@ export interface TriggerApiOptions extends Partial<Settings> {
   readonly organizations?: readonly NewOrganization[];
 }
 
-export interface TriggerApi extends Pick<Wire, "origin" | "requests" | "faults" | "down" | "up">, Omit<Engine, "execute"> {
+export interface TriggerApi
+  extends Pick<Wire, "origin" | "requests" | "faults" | "down" | "up">,
+    Omit<Engine, "execute"> {
   /** The first user, and the token by which it acts. */
   readonly user: User;
   readonly token: string;
@@ -131,7 +134,13 @@ export async function startTriggerApi(options: TriggerApiOptions = {}): Promise<
       const task = environment.current?.tasks.find(({ id }) => id === taskId);
       if (task?.cron === undefined) throw new Error(`${taskId} is not a scheduled task of the current version`);
       const at = now();
-      const payload = { type: "DECLARATIVE", timestamp: at, timezone: "UTC", scheduleId: `sched_${taskId}`, upcoming: [] };
+      const payload = {
+        type: "DECLARATIVE",
+        timestamp: at,
+        timezone: "UTC",
+        scheduleId: `sched_${taskId}`,
+        upcoming: [],
+      };
       const run = makeRun(world, environment, { task: taskId, payload, options: {}, tags: [], kind: "SCHEDULED" });
       await engine.execute(run);
       return run;

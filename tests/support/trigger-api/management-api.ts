@@ -2,7 +2,9 @@ import { type Call, Full, type Route } from "./call.ts";
 import { NO_ROUTE, Refusal } from "./http.ts";
 import { addProject, newKey, type Organization, type Project, SLUGS } from "./world.ts";
 
-/* Users, organisations, projects and their environments, by a personal access token (recorded from a server of 4.5.12). */
+/*
+ * Users, organisations, projects and their environments, by a personal access token (recorded from a server of 4.5.12).
+ */
 
 export const managementRoutes: readonly Route[] = [
   ["GET", /^\/api\/v2\/whoami$/, whoAmI],
@@ -12,7 +14,11 @@ export const managementRoutes: readonly Route[] = [
   ["GET", /^\/api\/v1\/orgs\/([^/]+)\/projects$/, (call) => projectsIn(call).map(shownProject)],
   ["POST", /^\/api\/v1\/orgs\/([^/]+)\/projects$/, create],
   ["POST", /^\/api\/v1\/orgs\/([^/]+)\/activate-free-plan$/, activate],
-  ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)$/, (call) => ({ ...shownProject(visible(call)), defaultRuntime: "node-24" })],
+  [
+    "GET",
+    /^\/api\/v1\/projects\/(proj_[^/]+)$/,
+    (call) => ({ ...shownProject(visible(call)), defaultRuntime: "node-24" }),
+  ],
   ["DELETE", /^\/api\/v1\/projects\/(proj_[^/]+)$/, remove],
   ["GET", /^\/api\/v1\/projects\/(proj_[^/]+)\/environments$/, environments],
   ["POST", /^\/api\/v1\/projects\/(proj_[^/]+)\/([^/]+)\/(pause|resume)$/, pause],
@@ -75,7 +81,9 @@ function visible(call: Call): Project {
 }
 
 function organizationOf(call: Call): Organization {
-  return organizationsOf(call).find((candidate) => isNamed(candidate, call.params[0])) ?? fail(404, "Organization not found");
+  return (
+    organizationsOf(call).find((candidate) => isNamed(candidate, call.params[0])) ?? fail(404, "Organization not found")
+  );
 }
 
 function create(call: Call) {
@@ -139,7 +147,10 @@ function regenerate(call: Call) {
   return { apiKey: found.secretKey };
 }
 
-/** By the names these routes know; `stg`, by which the server itself calls one, is not among them (compared with 4.5.12). */
+/**
+ * By the names these routes know; `stg`, by which the server itself calls one, is not among them (compared with
+ * 4.5.12).
+ */
 function named(call: Call) {
   const [ref = "", name = ""] = call.params;
   if (!["dev", "staging", "prod", "preview"].includes(name)) fail(400, "Invalid Params");

@@ -1,7 +1,7 @@
 /*
- * What a Trigger.dev server of 4.5.12 answered in November 2026, asked by the SDK of 4.8.3 and by hand: status, headers, the
- * shape of the body or its error. Keys are sorted; of lists the first element; `any` is the user's own or the server's to change.
- * What was compared by hand afterwards stands in compared.ts.
+ * What a Trigger.dev server of 4.5.12 answered in November 2026, asked by the SDK of 4.8.3 and by hand: status,
+ * headers, the shape of the body or its error. Keys are sorted; of lists the first element; `any` is the user's own or
+ * the server's to change. What was compared by hand afterwards stands in compared.ts.
  */
 
 export interface Recorded {
@@ -21,13 +21,25 @@ export const RECORDED = {
   // POST /api/v1/tasks/send-reminder/trigger
   trigger: {
     status: 200,
-    headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-trigger-jwt", "x-trigger-jwt-claims"],
+    headers: [
+      "x-ratelimit-limit",
+      "x-ratelimit-remaining",
+      "x-ratelimit-reset",
+      "x-trigger-jwt",
+      "x-trigger-jwt-claims",
+    ],
     shape: "{id: string, isCached: boolean}",
   },
   // POST /api/v1/tasks/send-reminder/trigger
   "trigger again": {
     status: 200,
-    headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-trigger-jwt", "x-trigger-jwt-claims"],
+    headers: [
+      "x-ratelimit-limit",
+      "x-ratelimit-remaining",
+      "x-ratelimit-reset",
+      "x-trigger-jwt",
+      "x-trigger-jwt-claims",
+    ],
     shape: "{id: string, isCached: boolean}",
   },
   // GET /api/v3/runs/run_…
@@ -35,17 +47,31 @@ export const RECORDED = {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, delayedUntil: time, depth: number, durationMs: number, id: string, idempotencyKey: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, metadata: any, payload: any, region: string, relatedRuns: {children: []}, status: string, tags: [string], taskIdentifier: string, triggerFunction: string, ttl: string, updatedAt: time}",
+      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, " +
+      "delayedUntil: time, depth: number, durationMs: number, id: string, idempotencyKey: string, isCancelled: " +
+      "boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: " +
+      "boolean, isTest: boolean, isWaiting: boolean, metadata: any, payload: any, region: string, relatedRuns: " +
+      "{children: []}, status: string, tags: [string], taskIdentifier: string, triggerFunction: string, ttl: " +
+      "string, updatedAt: time}",
   },
   // POST /api/v1/runs/run_…/reschedule
   reschedule: {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, delayedUntil: time, depth: number, durationMs: number, id: string, idempotencyKey: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, metadata: any, payload: any, region: string, relatedRuns: {children: []}, status: string, tags: [string], taskIdentifier: string, triggerFunction: string, ttl: string, updatedAt: time}",
+      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, " +
+      "delayedUntil: time, depth: number, durationMs: number, id: string, idempotencyKey: string, isCancelled: " +
+      "boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: " +
+      "boolean, isTest: boolean, isWaiting: boolean, metadata: any, payload: any, region: string, relatedRuns: " +
+      "{children: []}, status: string, tags: [string], taskIdentifier: string, triggerFunction: string, ttl: " +
+      "string, updatedAt: time}",
   },
   // POST /api/v2/runs/run_…/cancel
-  cancel: { status: 200, headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"], shape: "{id: string}" },
+  cancel: {
+    status: 200,
+    headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
+    shape: "{id: string}",
+  },
   // POST /api/v1/runs/run_…/reschedule
   "reschedule a cancelled run": {
     status: 400,
@@ -53,27 +79,44 @@ export const RECORDED = {
     error: "Cannot reschedule a run that is not delayed",
   },
   // POST /api/v1/idempotencyKeys/c58702796f4ed5473a1a3a910ce4ee4818550333ad898cde4d62087554a0538a/reset
-  reset: { status: 200, headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"], shape: "{id: string}" },
+  reset: {
+    status: 200,
+    headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
+    shape: "{id: string}",
+  },
   // GET /api/v3/runs/run_…
   "a queued run": {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, depth: number, durationMs: number, id: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, payload: any, region: string, relatedRuns: {children: []}, status: string, tags: [], taskIdentifier: string, triggerFunction: string, updatedAt: time}",
+      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, depth: " +
+      "number, durationMs: number, id: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, " +
+      "isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, payload: " +
+      "any, region: string, relatedRuns: {children: []}, status: string, tags: [], taskIdentifier: string, " +
+      "triggerFunction: string, updatedAt: time}",
   },
   // GET /api/v3/runs/run_…
   "a finished run": {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, depth: number, durationMs: number, finishedAt: time, id: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, metadata: any, output: any, payload: any, region: string, relatedRuns: {children: []}, startedAt: time, status: string, tags: [], taskIdentifier: string, triggerFunction: string, updatedAt: time, version: string}",
+      "{attemptCount: number, attempts: [], baseCostInCents: number, costInCents: number, createdAt: time, depth: " +
+      "number, durationMs: number, finishedAt: time, id: string, isCancelled: boolean, isCompleted: boolean, " +
+      "isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: " +
+      "boolean, metadata: any, output: any, payload: any, region: string, relatedRuns: {children: []}, startedAt: " +
+      "time, status: string, tags: [], taskIdentifier: string, triggerFunction: string, updatedAt: time, version: " +
+      "string}",
   },
   // GET /api/v1/runs
   list: {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{data: [{baseCostInCents: number, costInCents: number, createdAt: time, delayedUntil: time, depth: number, durationMs: number, env: {id: string, name: string}, finishedAt: time, id: string, isCancelled: boolean, isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, isTest: boolean, isWaiting: boolean, metadata: any, region: string, status: string, tags: [string], taskIdentifier: string, taskKind: string, ttl: string, updatedAt: time}], pagination: {}}",
+      "{data: [{baseCostInCents: number, costInCents: number, createdAt: time, delayedUntil: time, depth: number, " +
+      "durationMs: number, env: {id: string, name: string}, finishedAt: time, id: string, isCancelled: boolean, " +
+      "isCompleted: boolean, isExecuting: boolean, isFailed: boolean, isQueued: boolean, isSuccess: boolean, " +
+      "isTest: boolean, isWaiting: boolean, metadata: any, region: string, status: string, tags: [string], " +
+      "taskIdentifier: string, taskKind: string, ttl: string, updatedAt: time}], pagination: {}}",
   },
   // GET /api/v3/runs/run_…
   "no such run": {
@@ -111,7 +154,8 @@ export const RECORDED = {
     status: 200,
     headers: [],
     shape:
-      "{createdAt: time, deployedAt: time, id: string, runtime: string, runtimeVersion: string, shortCode: string, status: string, version: string}",
+      "{createdAt: time, deployedAt: time, id: string, runtime: string, runtimeVersion: string, shortCode: string, " +
+      "status: string, version: string}",
   },
   // POST /api/v1/tasks/send-reminder/trigger
   "trigger by a wrong key": {
@@ -129,7 +173,8 @@ export const RECORDED = {
   "whoami of a project": {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
-    shape: "{dashboardUrl: string, email: string, project: {name: string, orgTitle: string, url: string}, userId: string}",
+    shape:
+      "{dashboardUrl: string, email: string, project: {name: string, orgTitle: string, url: string}, userId: string}",
   },
   // GET /api/v1/orgs
   organisations: {
@@ -142,21 +187,24 @@ export const RECORDED = {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "[{createdAt: time, defaultRegion: null, externalRef: string, id: string, name: string, organization: {createdAt: time, id: string, slug: string, title: string}, slug: string}]",
+      "[{createdAt: time, defaultRegion: null, externalRef: string, id: string, name: string, organization: " +
+      "{createdAt: time, id: string, slug: string, title: string}, slug: string}]",
   },
   // GET /api/v1/orgs/references-1966/projects
   "projects of an organisation": {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "[{createdAt: time, defaultRegion: null, externalRef: string, id: string, name: string, organization: {createdAt: time, id: string, slug: string, title: string}, slug: string}]",
+      "[{createdAt: time, defaultRegion: null, externalRef: string, id: string, name: string, organization: " +
+      "{createdAt: time, id: string, slug: string, title: string}, slug: string}]",
   },
   // POST /api/v1/orgs/references-1966/projects
   create: {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{createdAt: time, defaultRegion: null, externalRef: string, id: string, name: string, organization: {createdAt: time, id: string, slug: string, title: string}, slug: string}",
+      "{createdAt: time, defaultRegion: null, externalRef: string, id: string, name: string, organization: " +
+      "{createdAt: time, id: string, slug: string, title: string}, slug: string}",
   },
   // POST /api/v1/orgs/nope/projects
   "create in no organisation": {
@@ -169,7 +217,8 @@ export const RECORDED = {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{createdAt: time, defaultRegion: null, defaultRuntime: string, externalRef: string, id: string, name: string, organization: {createdAt: time, id: string, slug: string, title: string}, slug: string}",
+      "{createdAt: time, defaultRegion: null, defaultRuntime: string, externalRef: string, id: string, name: " +
+      "string, organization: {createdAt: time, id: string, slug: string, title: string}, slug: string}",
   },
   // GET /api/v1/projects/proj_…/prod
   environment: {
@@ -182,7 +231,8 @@ export const RECORDED = {
   environments: {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
-    shape: "[{branchName: null, id: string, isBranchableEnvironment: boolean, paused: boolean, slug: string, type: string}]",
+    shape:
+      "[{branchName: null, id: string, isBranchableEnvironment: boolean, paused: boolean, slug: string, type: string}]",
   },
   // POST /api/v1/authorization-code
   "authorization code": { status: 200, headers: [], shape: "{authorizationCode: string, url: string}" },
@@ -193,7 +243,9 @@ export const RECORDED = {
     status: 200,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{urls: {runs: string}, worker: {cliVersion: string, engine: string, id: string, sdkVersion: string, tasks: [{createdAt: time, filePath: string, id: string, payloadSchema: null, queueConfig: any, slug: string, triggerSource: string}], version: string}}",
+      "{urls: {runs: string}, worker: {cliVersion: string, engine: string, id: string, sdkVersion: string, tasks: " +
+      "[{createdAt: time, filePath: string, id: string, payloadSchema: null, queueConfig: any, slug: string, " +
+      "triggerSource: string}], version: string}}",
   },
   // GET /api/v1/deployments
   deployments: {
@@ -201,6 +253,7 @@ export const RECORDED = {
     limit: 1500,
     headers: ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
     shape:
-      "{data: [{createdAt: time, deployedAt: time, git: any, id: string, runtime: string, runtimeVersion: string, shortCode: string, status: string, version: string}], pagination: {}}",
+      "{data: [{createdAt: time, deployedAt: time, git: any, id: string, runtime: string, runtimeVersion: string, " +
+      "shortCode: string, status: string, version: string}], pagination: {}}",
   },
 } as const satisfies Readonly<Record<string, Recorded>>;

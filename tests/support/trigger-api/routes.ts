@@ -7,8 +7,20 @@ import { runRoutes } from "./runs-api.ts";
 import { variableRoutes } from "./variables-api.ts";
 import { environmentsOf, type Slug, type World } from "./world.ts";
 
-const ROUTES: readonly Route[] = [...loginRoutes, ...managementRoutes, ...deploymentRoutes, ...variableRoutes, ...runRoutes];
-const ENVIRONMENTS: Readonly<Record<string, Slug>> = { dev: "dev", stg: "stg", staging: "stg", preview: "preview", prod: "prod" };
+const ROUTES: readonly Route[] = [
+  ...loginRoutes,
+  ...managementRoutes,
+  ...deploymentRoutes,
+  ...variableRoutes,
+  ...runRoutes,
+];
+const ENVIRONMENTS: Readonly<Record<string, Slug>> = {
+  dev: "dev",
+  stg: "stg",
+  staging: "stg",
+  preview: "preview",
+  prod: "prod",
+};
 
 export const answering =
   (world: World): Answer =>
@@ -20,8 +32,10 @@ export const answering =
       if (found === null) continue;
       const { body } = request;
       const user = () => world.users.find((candidate) => candidate.token === token);
-      // A key that was made anew leaves the one before it valid (compared with 4.5.12; for a day, by the server's source).
-      const environment = () => environmentsOf(world).find(({ secretKey, formerKeys }) => [secretKey, ...formerKeys].includes(token ?? ""));
+      // A key that was made anew leaves the one before it valid (compared with 4.5.12; for a day, by the server's
+      // source).
+      const environment = () =>
+        environmentsOf(world).find(({ secretKey, formerKeys }) => [secretKey, ...formerKeys].includes(token ?? ""));
       const call: Call = {
         world,
         params: found.slice(1).map(decodeURIComponent),
@@ -34,7 +48,8 @@ export const answering =
         isGarbled: typeof body === "string",
         isStranger: () => user() === undefined && environment() === undefined,
         user: () => user() ?? refuse(401, "Invalid or Missing Access Token"),
-        environment: () => environment() ?? refuse(401, token === undefined ? "Invalid or Missing API Key" : "Invalid API key"),
+        environment: () =>
+          environment() ?? refuse(401, token === undefined ? "Invalid or Missing API Key" : "Invalid API key"),
         project: (ref) => {
           const project = world.projects.find((candidate) => candidate.ref === ref);
           const key = environment();

@@ -33,10 +33,14 @@ function trigger(call: Call) {
     throw new Refusal(400, 'Validation error: Invalid at "options.idempotencyKey"');
 
   const again = call.header("x-trigger-request-idempotency-key");
-  const repeated = world.runs.find((run) => again !== undefined && run.options[REQUEST] === again && run.environment === environment);
+  const repeated = world.runs.find(
+    (run) => again !== undefined && run.options[REQUEST] === again && run.environment === environment,
+  );
   if (repeated !== undefined) return answer(repeated, false);
   const now = world.now();
-  const known = world.runs.findLast((run) => run.environment === environment && run.task === task && isHeld(run, key, now));
+  const known = world.runs.findLast(
+    (run) => run.environment === environment && run.task === task && isHeld(run, key, now),
+  );
   // Whatever else was asked for this time: the old run, unchanged.
   if (known !== undefined) return answer(known, true);
 
@@ -59,7 +63,8 @@ const answer = ({ id, environment }: HeldRun, isCached: boolean) => {
   return new Full({ status: 200, headers, body: { id, isCached } });
 };
 
-const isHeld = (run: HeldRun, key: unknown, now: Date) => run.key !== undefined && run.key.sent === key && run.key.until > now;
+const isHeld = (run: HeldRun, key: unknown, now: Date) =>
+  run.key !== undefined && run.key.sent === key && run.key.until > now;
 
 export interface NewRun extends Pick<HeldRun, "task" | "payload" | "options" | "tags" | "kind"> {}
 
@@ -114,7 +119,8 @@ function runOf(call: Call, unknown: string): HeldRun {
   settle(call.world);
   const run = call.world.runs.find(({ id, environment: at }) => id === call.params[0] && at === environment);
   // The SDK asks again when it is told to: a new run may not have reached the replica that was asked.
-  if (run === undefined) throw new Refusal(404, unknown, {}, unknown === "Not found" ? { "x-should-retry": "true" } : {});
+  if (run === undefined)
+    throw new Refusal(404, unknown, {}, unknown === "Not found" ? { "x-should-retry": "true" } : {});
   return run;
 }
 
@@ -142,8 +148,11 @@ function reset(call: Call) {
   const environment = call.environment();
   const [key = ""] = call.params;
   const { taskIdentifier } = call.body;
-  const found = call.world.runs.filter((run) => run.environment === environment && run.task === taskIdentifier && run.key?.sent === key);
-  if (found.length === 0) throw new Refusal(404, `No runs found with idempotency key: ${key} and task: ${String(taskIdentifier)}`);
+  const found = call.world.runs.filter(
+    (run) => run.environment === environment && run.task === taskIdentifier && run.key?.sent === key,
+  );
+  if (found.length === 0)
+    throw new Refusal(404, `No runs found with idempotency key: ${key} and task: ${String(taskIdentifier)}`);
   for (const run of found) change(run, call.world.now(), { key: undefined });
   return { id: key };
 }
@@ -157,9 +166,11 @@ function list(call: Call) {
   settle(world);
   const seenAt = new Date(world.now().getTime() - world.settings.listLagMs);
   const size = Number(query.get("page[size]") ?? 25);
-  if (!Number.isInteger(size) || size < 1 || size > 100) throw new Refusal(400, "Query Error", { details: [{ path: ["page[size]"] }] });
+  if (!Number.isInteger(size) || size < 1 || size > 100)
+    throw new Refusal(400, "Query Error", { details: [{ path: ["page[size]"] }] });
   const wanted = (name: string) => query.get(`filter[${name}]`)?.split(",");
-  const isIn = (names: readonly string[] | undefined, value: unknown) => names === undefined || names.includes(String(value));
+  const isIn = (names: readonly string[] | undefined, value: unknown) =>
+    names === undefined || names.includes(String(value));
   const tags = wanted("tag");
   const items: Item[] = world.runs
     .filter((run) => run.environment === environment)
@@ -169,7 +180,9 @@ function list(call: Call) {
       return seen === undefined ? [] : [seen.item];
     })
     .filter((item) => isIn(wanted("status"), item["status"]) && isIn(wanted("taskIdentifier"), item["taskIdentifier"]))
-    .filter((item) => tags === undefined || (Array.isArray(item["tags"]) && item["tags"].some((tag) => tags.includes(tag))));
+    .filter(
+      (item) => tags === undefined || (Array.isArray(item["tags"]) && item["tags"].some((tag) => tags.includes(tag))),
+    );
   const after = query.get("page[after]");
   const from = after === null ? 0 : items.findIndex((item) => item["id"] === after) + 1;
   const data = items.slice(from, from + size);
@@ -178,9 +191,11 @@ function list(call: Call) {
 
 function tagsOf(value: unknown): string[] {
   const tags: unknown[] = value === undefined ? [] : Array.isArray(value) ? value : [value];
-  if (tags.length > MAX_TAGS) throw new Refusal(422, `Runs can only have ${MAX_TAGS} tags, you're trying to set ${tags.length}.`);
+  if (tags.length > MAX_TAGS)
+    throw new Refusal(422, `Runs can only have ${MAX_TAGS} tags, you're trying to set ${tags.length}.`);
   return tags.map((tag) => {
-    if (typeof tag !== "string" || tag.length >= 128) throw new Refusal(400, 'Validation error: Invalid at "options.tags"');
+    if (typeof tag !== "string" || tag.length >= 128)
+      throw new Refusal(400, 'Validation error: Invalid at "options.tags"');
     return tag;
   });
 }

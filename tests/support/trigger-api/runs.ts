@@ -2,7 +2,16 @@ import type { Deployment, Environment, World } from "./world.ts";
 
 /* Runs as the server holds them, and what it shows of them (shapes: recorded from a server of 4.5.12). */
 
-export type Status = "PENDING_VERSION" | "DELAYED" | "QUEUED" | "EXECUTING" | "COMPLETED" | "CANCELED" | "FAILED" | "CRASHED" | "EXPIRED";
+export type Status =
+  | "PENDING_VERSION"
+  | "DELAYED"
+  | "QUEUED"
+  | "EXECUTING"
+  | "COMPLETED"
+  | "CANCELED"
+  | "FAILED"
+  | "CRASHED"
+  | "EXPIRED";
 
 /** What came of one attempt. */
 export type Result =
@@ -11,11 +20,14 @@ export type Result =
   | { readonly retryInMs: number; readonly error?: string }
   /** No further attempt: AbortTaskRunError, or the attempts are used up. */
   | { readonly abort: string }
-  /** The task's process was killed, and what runs it saw that: CRASHED, and not tried again (measured with SIGKILL on 4.5.12). */
+  /**
+   * The task's process was killed, and what runs it saw that: CRASHED, and not tried again (measured with SIGKILL on
+   * 4.5.12).
+   */
   | { readonly crashed: string }
   /**
-   * The machine was lost with everything on it. The server notices after five minutes, in which the run keeps its place in the queue, and
-   * begins another attempt (measured with SIGKILL on 4.5.12: 300 s, attempt 2).
+   * The machine was lost with everything on it. The server notices after five minutes, in which the run keeps its place
+   * in the queue, and begins another attempt (measured with SIGKILL on 4.5.12: 300 s, attempt 2).
    */
   | { readonly lost: true };
 
@@ -86,7 +98,9 @@ export function queuesOf(deployment: Deployment): Set<string> {
 
 /** Whether its queue has a place for it: the limit counts for each concurrency key by itself. */
 export function hasRoom(world: World, run: HeldRun): boolean {
-  const limit = run.environment.current?.tasks.find(({ id, queue }) => (queue ?? `task/${id}`) === run.queue)?.concurrencyLimit;
+  const limit = run.environment.current?.tasks.find(
+    ({ id, queue }) => (queue ?? `task/${id}`) === run.queue,
+  )?.concurrencyLimit;
   const held = world.runs.filter(
     (other) =>
       other !== run &&
@@ -111,23 +125,32 @@ export function change(run: HeldRun, now: Date, to: Partial<HeldRun>): void {
 }
 
 /**
- * Final: a failed or expired run gives its key back, a succeeded or cancelled one keeps it (measured); one that crashed counts as failed
- * (apps/webapp, v3/taskStatus).
+ * Final: a failed or expired run gives its key back, a succeeded or cancelled one keeps it (measured); one that crashed
+ * counts as failed (apps/webapp, v3/taskStatus).
  */
 export function finish(run: HeldRun, now: Date, status: Status, more: Partial<HeldRun> = {}): void {
   const keeps = status === "COMPLETED" || status === "CANCELED";
-  change(run, now, { ...more, status, finishedAt: now, retryAt: undefined, holdsSlot: false, ...(keeps ? {} : { key: undefined }) });
+  change(run, now, {
+    ...more,
+    status,
+    finishedAt: now,
+    retryAt: undefined,
+    holdsSlot: false,
+    ...(keeps ? {} : { key: undefined }),
+  });
 }
 
 /** Delayed runs whose time has come wait for a worker, or for a version that knows them; queued ones grow old. */
 export function settle(world: World): void {
   const now = world.now();
   for (const run of world.runs) {
-    if (run.status === "DELAYED" && run.delayedUntil !== undefined && run.delayedUntil <= now) enqueue(run, now, run.delayedUntil);
+    if (run.status === "DELAYED" && run.delayedUntil !== undefined && run.delayedUntil <= now)
+      enqueue(run, now, run.delayedUntil);
     if (run.status === "PENDING_VERSION" && isRunnable(run)) enqueue(run, now, now);
     if (run.status === "QUEUED" && !isRunnable(run)) change(run, now, { status: "PENDING_VERSION" });
     const since = run.status === "QUEUED" || run.status === "PENDING_VERSION" ? run.queuedAt : undefined;
-    if (since !== undefined && run.ttlMs !== undefined && now.getTime() - since.getTime() > run.ttlMs) finish(run, now, "EXPIRED");
+    if (since !== undefined && run.ttlMs !== undefined && now.getTime() - since.getTime() > run.ttlMs)
+      finish(run, now, "EXPIRED");
   }
 }
 
@@ -174,7 +197,10 @@ function errorOf({ status, error }: HeldRun) {
   return error === undefined ? undefined : { name: "Error", message: error };
 }
 
-/** GET /api/v3/runs/:id. Of a cancelled run it says why, and not since when (compared with 4.5.12; the words are not recorded). */
+/**
+ * GET /api/v3/runs/:id. Of a cancelled run it says why, and not since when (compared with 4.5.12; the words are not
+ * recorded).
+ */
 export const retrieved = (run: HeldRun) => ({
   ...common(run),
   ...(run.status === "CANCELED" ? { finishedAt: undefined } : {}),

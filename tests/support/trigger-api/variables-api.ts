@@ -11,7 +11,11 @@ export const variableRoutes: readonly Route[] = [
   ["GET", /^\/api\/v1\/projects\/([^/]+)\/envvars$/, asWorker],
   ["GET", new RegExp(`${ENV}$`), (call) => [...of(call).variables].map(([name, held]) => shown(name, held))],
   ["POST", new RegExp(`${ENV}/import$`), (call) => set(of(call), call.body["variables"], call.body)],
-  ["POST", new RegExp(`${ENV}$`), (call) => set(of(call), { [String(call.body["name"])]: call.body["value"] }, call.body)],
+  [
+    "POST",
+    new RegExp(`${ENV}$`),
+    (call) => set(of(call), { [String(call.body["name"])]: call.body["value"] }, call.body),
+  ],
   ["GET", new RegExp(`${ENV}/([^/]+)$`), (call) => shown(nameOf(call), held(call))],
   ["PUT", new RegExp(`${ENV}/([^/]+)$`), edit],
   ["DELETE", new RegExp(`${ENV}/([^/]+)$`), remove],
@@ -40,7 +44,10 @@ function asWorker(call: Call) {
   const environment = call.environment();
   const set = Object.fromEntries([...environment.variables].map(([name, { value }]) => [name, value]));
   // The server adds fifteen of its own; of thirteen the names were not written down, and psn asks for none of them.
-  const own = { TRIGGER_API_URL: call.world.settings.apiOrigin ?? call.world.origin(), TRIGGER_SECRET_KEY: environment.secretKey };
+  const own = {
+    TRIGGER_API_URL: call.world.settings.apiOrigin ?? call.world.origin(),
+    TRIGGER_SECRET_KEY: environment.secretKey,
+  };
   return { variables: { ...set, ...own } };
 }
 
@@ -50,12 +57,17 @@ function set({ variables, slug }: Environment, wanted: unknown, { override, isSe
   if (pairs.some(([, value]) => typeof value !== "string")) throw new Refusal(400, "Invalid body");
   const kept = pairs.filter(([name, value]) => !RESERVED.includes(name) && String(value).trim() !== "");
   const nothing = "You must set at least one valid variable.";
-  if (kept.length === 0) throw new Refusal(400, pairs.length === 0 ? nothing : `${nothing} All the variables submitted are not allowed.`);
+  if (kept.length === 0)
+    throw new Refusal(400, pairs.length === 0 ? nothing : `${nothing} All the variables submitted are not allowed.`);
   const there = kept.filter(([name]) => variables.has(name));
   if (override !== true && there.length > 0) {
-    throw new Refusal(400, "Some of the variables are already set for these environments. Set override to true to override them.", {
-      variableErrors: there.map(([key]) => ({ key, error: `Variable already set in ${slug}.` })),
-    });
+    throw new Refusal(
+      400,
+      "Some of the variables are already set for these environments. Set override to true to override them.",
+      {
+        variableErrors: there.map(([key]) => ({ key, error: `Variable already set in ${slug}.` })),
+      },
+    );
   }
   for (const [name, value] of kept) variables.set(name, { value: String(value), isSecret: isSecret === true });
   return { success: true };

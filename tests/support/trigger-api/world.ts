@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { HeldRun } from "./runs.ts";
 
-/* Who and what the double knows: users, organisations, projects with their four environments, deployments and variables. */
+/*
+ * Who and what the double knows: users, organisations, projects with their four environments, deployments and
+ * variables.
+ */
 
 export interface User {
   readonly id: string;
@@ -107,7 +110,10 @@ export interface Settings {
   projectDelete: boolean | "no route";
   /** False: a server that cannot pause an environment by its API either. */
   pause: boolean;
-  /** The service in the cloud: has plans to activate and settings of a deployment, for which a server of one's own has no route. */
+  /**
+   * The service in the cloud: has plans to activate and settings of a deployment, for which a server of one's own has
+   * no route.
+   */
   cloud: boolean;
   /** What the server tells its tasks that its address is (its API_ORIGIN); undefined: where it listens. */
   apiOrigin: string | undefined;

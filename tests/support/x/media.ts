@@ -60,7 +60,8 @@ export function openMedia(switches: Processing, newId: () => string) {
     const body = await jsonOf(request, ["media_type", "total_bytes", "media_category", "shared", "additional_owners"]);
     const [mime, category, total] = [text(body["media_type"]), text(body["media_category"]), body["total_bytes"]];
     const rule = CATEGORIES[category];
-    if (!rule?.mimes.includes(mime)) throw invalid("media type unrecognized.", { media_type: [mime], media_category: [category] });
+    if (!rule?.mimes.includes(mime))
+      throw invalid("media type unrecognized.", { media_type: [mime], media_category: [category] });
     if (typeof total !== "number" || !Number.isSafeInteger(total) || total < 1 || total > rule.most)
       throw invalid(`File size exceeds ${rule.most} bytes.`, { total_bytes: [String(total)] });
     const media: HeldMedia = { id: newId(), mime, category, total, segments: [], state: "open", alt: null, asks: 0 };

@@ -7,7 +7,16 @@ import { Problem, problem } from "./problem.ts";
  */
 
 /** https://docs.x.com/fundamentals/authentication/oauth-2-0/authorization-code#scopes, those that matter here. */
-const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access", "dm.read", "like.read", "follows.read"];
+const SCOPES = [
+  "tweet.read",
+  "tweet.write",
+  "users.read",
+  "media.write",
+  "offline.access",
+  "dm.read",
+  "like.read",
+  "follows.read",
+];
 /** "You will have to exchange it within 30 seconds" (same page, glossary). */
 const CODE_TTL_MS = 30_000;
 /** "will only stay valid for two hours" (same page). */
@@ -42,24 +51,35 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
   const access = new Map<string, Token>();
   const renewals = new Map<string, Token>();
 
-  /** What a person does on the page at this address: the query with which the browser comes back. Throws for a page that shows an error. */
+  /**
+   * What a person does on the page at this address: the query with which the browser comes back. Throws for a page that
+   * shows an error.
+   */
   async function consent(address: string): Promise<Record<string, string>> {
     const url = new URL(address);
     const param = (name: string) => url.searchParams.get(name) ?? "";
     if (`${url.origin}${url.pathname}` !== "https://x.com/i/oauth2/authorize") throw new Error(`no page at ${address}`);
     if (param("response_type") !== "code") throw new Error("response_type must be code");
-    if (param("client_id") !== app.id) throw new Error("Something went wrong: You weren't able to give access to the App");
+    if (param("client_id") !== app.id)
+      throw new Error("Something went wrong: You weren't able to give access to the App");
     // "exact match validation"
-    if (!app.redirects.includes(param("redirect_uri"))) throw new Error("Callback URL not approved for this client application");
+    if (!app.redirects.includes(param("redirect_uri")))
+      throw new Error("Callback URL not approved for this client application");
     const scopes = param("scope").split(" ");
     for (const scope of scopes) if (!SCOPES.includes(scope)) throw new Error(`unknown scope ${scope}`);
     const state = param("state");
     if (state === "" || state.length > 500) throw new Error("state must have 1 to 500 characters");
-    if (param("code_challenge_method") !== "S256" || !/^[\w-]{43}$/.test(param("code_challenge"))) throw new Error("PKCE is missing");
+    if (param("code_challenge_method") !== "S256" || !/^[\w-]{43}$/.test(param("code_challenge")))
+      throw new Error("PKCE is missing");
     if (switches.grants === null) return { error: "access_denied", state };
     const code = `code-${randomUUID()}`;
     const granted = switches.grants === "all" ? scopes : switches.grants;
-    codes.set(code, { redirect: param("redirect_uri"), challenge: param("code_challenge"), scopes: granted, at: now() });
+    codes.set(code, {
+      redirect: param("redirect_uri"),
+      challenge: param("code_challenge"),
+      scopes: granted,
+      at: now(),
+    });
     return { state, code };
   }
 
@@ -73,7 +93,8 @@ export function openAuthorization(app: App, switches: Authorizing, now: () => nu
         .toString()
         .split(":")
         .map(decodeURIComponent);
-      if (id !== app.id || secret !== app.secret) throw refused(401, "unauthorized_client", "Missing valid authorization header");
+      if (id !== app.id || secret !== app.secret)
+        throw refused(401, "unauthorized_client", "Missing valid authorization header");
     } else if (basic !== undefined || form.get("client_id") !== app.id) {
       throw refused(401, "unauthorized_client", "Missing required parameter [client_id].");
     }

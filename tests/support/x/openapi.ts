@@ -3,8 +3,8 @@ import { Ajv } from "ajv";
 import addFormats from "ajv-formats";
 
 /*
- * X's own description of its API (https://api.x.com/2/openapi.json) as a judge over what psn sends. Its licence lets nobody else
- * hand it out, so it is not in this repository: PSN_X_OPENAPI names a copy of one's own.
+ * X's own description of its API (https://api.x.com/2/openapi.json) as a judge over what psn sends. Its licence lets
+ * nobody else hand it out, so it is not in this repository: PSN_X_OPENAPI names a copy of one's own.
  */
 
 /** A request as the golden file has it: a multipart body is a list of names and values. */
@@ -31,16 +31,19 @@ export function readXApi(file: string): Judge {
     pointer
       .split("/")
       .slice(1)
-      .reduce<unknown>((node, key) => (node as Node | undefined)?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], document) as
-      | Node
-      | undefined;
+      .reduce<unknown>(
+        (node, key) => (node as Node | undefined)?.[key.replaceAll("~1", "/").replaceAll("~0", "~")],
+        document,
+      ) as Node | undefined;
   const key = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
 
   return ({ method, url, body }) => {
     const { pathname } = new URL(url);
     const verb = method.toLowerCase();
     const path = Object.keys(document.paths)
-      .filter((one) => new RegExp(`^${one.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(pathname) && document.paths[one]?.[verb])
+      .filter(
+        (one) => new RegExp(`^${one.replaceAll(/\{[^}]+\}/g, "[^/]+")}$`).test(pathname) && document.paths[one]?.[verb],
+      )
       // A word counts before a placeholder.
       .toSorted((a, b) => a.split("{").length - b.split("{").length)[0];
     if (path === undefined) return [`X has no ${method} ${pathname}`];
@@ -54,7 +57,8 @@ export function readXApi(file: string): Judge {
     const validate = ajv.compile({ $ref: `x#${schema}` });
     if (validate(Array.isArray(body) ? formOf(body) : body)) return [];
     return (validate.errors ?? []).map(
-      ({ instancePath, message, params }) => `${method} ${pathname}${instancePath} ${message} ${JSON.stringify(params)}`,
+      ({ instancePath, message, params }) =>
+        `${method} ${pathname}${instancePath} ${message} ${JSON.stringify(params)}`,
     );
   };
 }

@@ -48,7 +48,9 @@ export function fieldsOf(value: unknown, known: readonly string[], where: string
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${where} is not an object`);
   for (const name of Object.keys(value))
     if (!known.includes(name))
-      throw invalid(`[${where}.${name}] is not defined in the schema and the schema does not allow additional properties`);
+      throw invalid(
+        `[${where}.${name}] is not defined in the schema and the schema does not allow additional properties`,
+      );
   return { ...value };
 }
 

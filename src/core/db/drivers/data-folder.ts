@@ -1,4 +1,13 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
@@ -12,7 +21,10 @@ import { makePrivateFolder, unwritable } from "@psn/core/utils/private-file.ts";
 const PGDATA = "pgdata";
 /** All that psn makes in a data folder. The database is made in `pgdata.new`; SQLite may leave a journal of a lock. */
 const OWN = new Set([PGDATA, `${PGDATA}.new`, "lock", "lock-journal", "holder", "socket", ".gitignore"]);
-/** What Postgres and psn have in a database's own folder (https://www.postgresql.org/docs/18/storage-file-layout.html, 2026-11). */
+/**
+ * What Postgres and psn have in a database's own folder (https://www.postgresql.org/docs/18/storage-file-layout.html,
+ * 2026-11).
+ */
 const POSTGRES =
   /^(base|global|pg_[\w.]+|PG_VERSION|postgresql\.(auto\.)?conf|postmaster\.(pid|opts)|psn_synced|current_logfiles|backup_\w+(\.old)?)$/;
 /** Is in a database's folder once all of the folder has been synced; from then on Postgres syncs what it changes. */
@@ -47,20 +59,25 @@ export function strangersIn(folder: string): readonly string[] {
 
 /** Whether a psn has made its database in this folder, or has begun to. */
 export function holdsDatabase(folder: string): boolean {
-  return existsSync(join(folder, PGDATA, SYNCED)) || existsSync(join(folder, `${PGDATA}.new`)) || existsSync(join(folder, "lock"));
+  return (
+    existsSync(join(folder, PGDATA, SYNCED)) ||
+    existsSync(join(folder, `${PGDATA}.new`)) ||
+    existsSync(join(folder, "lock"))
+  );
 }
 
 function isOwn(folder: string, name: string): boolean {
   const path = join(folder, name);
   if (!OWN.has(name)) return false;
   if (name === ".gitignore") return textIn(path) === IGNORE_ALL;
-  if (name === PGDATA) return !existsSync(join(path, "PG_VERSION")) ? namesIn(path).length === 0 : existsSync(join(path, SYNCED));
+  if (name === PGDATA)
+    return !existsSync(join(path, "PG_VERSION")) ? namesIn(path).length === 0 : existsSync(join(path, SYNCED));
   return true;
 }
 
 /**
- * Deletes the database in `folder` and what else psn has made there, name by name; the folder itself only where nothing else is in it.
- * Throws DB_BUSY while a psn process has it open.
+ * Deletes the database in `folder` and what else psn has made there, name by name; the folder itself only where nothing
+ * else is in it. Throws DB_BUSY while a psn process has it open.
  *
  * @returns the names of what is left.
  */
@@ -92,7 +109,8 @@ export function removeDataFolder(folder: string): readonly string[] {
 }
 
 function removePostgres(pgdata: string): void {
-  for (const name of namesIn(pgdata)) if (POSTGRES.test(name)) rmSync(join(pgdata, name), { recursive: true, force: true });
+  for (const name of namesIn(pgdata))
+    if (POSTGRES.test(name)) rmSync(join(pgdata, name), { recursive: true, force: true });
   removeEmpty(pgdata);
 }
 
@@ -121,11 +139,15 @@ export interface Holder {
 /** Who holds the database of this folder. Means something only while its lock is taken. */
 export function whoHolds(folder: string): Holder {
   const [pid = "", since = ""] = (textIn(join(folder, "holder")) ?? "").split("\n");
-  if (!/^[1-9]\d{0,9}$/.test(pid) || Number.isNaN(Date.parse(since))) return { said: "", pid: undefined, suspended: false };
+  if (!/^[1-9]\d{0,9}$/.test(pid) || Number.isNaN(Date.parse(since)))
+    return { said: "", pid: undefined, suspended: false };
   return { said: ` (pid ${pid}, since ${since})`, pid: Number(pid), suspended: isSuspended(Number(pid)) };
 }
 
-/** By the state the kernel gives it: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html (2026-11). `ps` says the same elsewhere. */
+/**
+ * By the state the kernel gives it: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html (2026-11). `ps` says the
+ * same elsewhere.
+ */
 function isSuspended(pid: number): boolean {
   if (process.platform === "win32") return false;
   if (process.platform !== "linux")
@@ -148,7 +170,10 @@ export function heldByAnother(folder: string): PsnError {
   });
 }
 
-/** Room below which a database does not open, in bytes: Postgres makes a segment of its log of 16 MB, and files beside it. */
+/**
+ * Room below which a database does not open, in bytes: Postgres makes a segment of its log of 16 MB, and files beside
+ * it.
+ */
 const LEAST_ROOM = 64 * 1024;
 
 /** What keeps a database from being opened here, where it is the disk; undefined where it is something else. */

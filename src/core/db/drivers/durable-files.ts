@@ -7,35 +7,49 @@ import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
 import { SYNCED } from "./data-folder.ts";
 
 /*
- * PGlite keeps its files in the operating system's cache: it starts Postgres with -F (no fsync), its fdatasync is a stub, and
- * Emscripten's NODEFS has no fsync at all (0.5.16). Here Postgres syncs, and a sync reaches the disk.
+ * PGlite keeps its files in the operating system's cache: it starts Postgres with -F (no fsync), its fdatasync is a
+ * stub, and Emscripten's NODEFS has no fsync at all (0.5.16). Here Postgres syncs, and a sync reaches the disk.
  */
 
 /** Hears of every write and sync of a database's files, in their order. `bytes` is 0 for a sync and for a rename. */
 export type FileWatch = (what: "write" | "sync" | "rename", path: string, bytes: number) => void;
 
-/** Told once that the disk did not take a sync or a piece of the log. The database it belongs to answers nobody any more. */
+/**
+ * Told once that the disk did not take a sync or a piece of the log. The database it belongs to answers nobody any
+ * more.
+ */
 export type Broken = (error: unknown) => void;
 
 /**
- * PGlite's own parameters (`PGlite.defaultStartParams`) without -F. Of the ways to sync the log only `fsync` is not a stub. The log's
- * old segments are kept for reuse up to `max_wal_size`; sizes are Postgres's own units of 1024 * 1024 bytes. A hub's tables fit into
- * shared_buffers of 16 MB; the 128 MB that are usual cost every command a seventh of its start, and a worker 120 MB of memory.
+ * PGlite's own parameters (`PGlite.defaultStartParams`) without -F. Of the ways to sync the log only `fsync` is not a
+ * stub. The log's old segments are kept for reuse up to `max_wal_size`; sizes are Postgres's own units of 1024 * 1024
+ * bytes. A hub's tables fit into shared_buffers of 16 MB; the 128 MB that are usual cost every command a seventh of its
+ * start, and a worker 120 MB of memory.
  */
 export const START_PARAMS: readonly string[] = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F"),
-  ...["fsync=on", "full_page_writes=on", "wal_sync_method=fsync", "min_wal_size=32MB", "max_wal_size=64MB", "shared_buffers=16MB"].flatMap(
-    (setting) => ["-c", setting],
-  ),
+  ...[
+    "fsync=on",
+    "full_page_writes=on",
+    "wal_sync_method=fsync",
+    "min_wal_size=32MB",
+    "max_wal_size=64MB",
+    "shared_buffers=16MB",
+  ].flatMap((setting) => ["-c", setting]),
 ];
 
 /**
- * Opens the database in this folder, and makes it if there is none. It is made under another name, synced, and then renamed, so
- * that a crash leaves all of it or none of it. What an earlier psn has made, and never synced, is synced once.
+ * Opens the database in this folder, and makes it if there is none. It is made under another name, synced, and then
+ * renamed, so that a crash leaves all of it or none of it. What an earlier psn has made, and never synced, is synced
+ * once.
  *
  * @throws PsnError DB_FAILED when the folder holds files that are no database; and what PGlite throws.
  */
-export async function openDurable(pgdata: string, watch: FileWatch, onBroken: Broken = () => undefined): Promise<PGlite> {
+export async function openDurable(
+  pgdata: string,
+  watch: FileWatch,
+  onBroken: Broken = () => undefined,
+): Promise<PGlite> {
   if (!existsSync(join(pgdata, "PG_VERSION"))) await create(pgdata, watch, onBroken);
   else if (!existsSync(join(pgdata, SYNCED))) syncAll(pgdata, watch);
   return start(pgdata, watch, onBroken);
@@ -66,7 +80,10 @@ function syncAll(folder: string, watch: FileWatch): void {
   syncFolder(folder);
 }
 
-/** The part of an Emscripten stream that is needed here: `nfd` is the file descriptor, `path` begins with PGlite's own folder. */
+/**
+ * The part of an Emscripten stream that is needed here: `nfd` is the file descriptor, `path` begins with PGlite's own
+ * folder.
+ */
 interface Stream {
   readonly nfd: number;
   readonly path: string;
@@ -99,13 +116,17 @@ class DurableFiles extends NodeFS {
     return { emscriptenOpts: { ...emscriptenOpts, preRun } };
   }
 
-  /** Adds what NODEFS lacks. Emscripten's `fsync` calls `stream_ops.fsync` where there is one, and reports success where not. */
+  /**
+   * Adds what NODEFS lacks. Emscripten's `fsync` calls `stream_ops.fsync` where there is one, and reports success where
+   * not.
+   */
   #syncs(module: object): void {
     const files: NodeFiles = Reflect.get(module, "NODEFS");
     const { write } = files.stream_ops;
     const at = ({ path }: Stream) => this.rootDir + path.slice(MOUNT.length);
-    // Postgres ends itself where one of these fails (PANIC), and the one in WebAssembly turns in a circle then, deaf to every signal.
-    // An error that is no errno leaves WebAssembly as an exception, and nothing calls this database again.
+    // Postgres ends itself where one of these fails (PANIC), and the one in WebAssembly turns in a circle then, deaf to
+    // every signal. An error that is no errno leaves WebAssembly as an exception, and nothing calls this database
+    // again.
     const vital = <T>(path: string, work: () => T): T => {
       try {
         return work();
@@ -133,8 +154,8 @@ class DurableFiles extends NodeFS {
 }
 
 /**
- * A segment of the log has its full size from the beginning, so that its data alone need a sync at a commit: fdatasync spares the
- * file system's own journal, and is what Postgres takes on Linux.
+ * A segment of the log has its full size from the beginning, so that its data alone need a sync at a commit: fdatasync
+ * spares the file system's own journal, and is what Postgres takes on Linux.
  */
 const syncLog = process.platform === "linux" ? fdatasyncSync : fsyncSync;
 
@@ -142,4 +163,5 @@ const syncLog = process.platform === "linux" ? fdatasyncSync : fsyncSync;
 const isFolder = (mode: number): boolean => (mode & 0o170000) === 0o040000;
 
 /** Whether a path is a segment of the write-ahead log, which has a name of 24 hexadecimal digits. */
-export const isLog = (path: string): boolean => basename(dirname(path)) === "pg_wal" && /^[0-9A-F]{24}$/.test(basename(path));
+export const isLog = (path: string): boolean =>
+  basename(dirname(path)) === "pg_wal" && /^[0-9A-F]{24}$/.test(basename(path));

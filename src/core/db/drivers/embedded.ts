@@ -12,7 +12,14 @@ import { diskTrouble, heldByAnother, noteHolder, prepareDataFolder, whoHolds } f
 import type { FileWatch } from "./durable-files.ts";
 import { serveSocket, wakeOnNotification } from "./serve-socket.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
-import { makeSocketFolder, removeLeftSocketFolder, removeSocketFolder, SOCKET_PORT, socketFolderOf, socketIn } from "./socket-folder.ts";
+import {
+  makeSocketFolder,
+  removeLeftSocketFolder,
+  removeSocketFolder,
+  SOCKET_PORT,
+  socketFolderOf,
+  socketIn,
+} from "./socket-folder.ts";
 
 /*
  * PGlite is one process's database. Whoever holds the folder's lock runs it and serves it on a socket; everybody, the
@@ -32,7 +39,10 @@ const STATEMENT_MS = 120_000;
 /** How long a closing holder waits for other processes to finish their statements, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
-/** How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a recovery takes. */
+/**
+ * How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a
+ * recovery takes.
+ */
 const CHECKPOINT_SEGMENTS = 2;
 /** How often those who wait for a holder look whether it is suspended, in milliseconds. */
 const LOOK_MS = 1_000;
@@ -52,10 +62,15 @@ interface Access {
 }
 
 /**
- * The embedded database in `folder`, made if it is not there. Throws DB_BUSY when another process keeps it closed. `watch` hears of
- * the files' writes and syncs while this process is the holder. `busyMs`: how long to wait for another one, in milliseconds.
+ * The embedded database in `folder`, made if it is not there. Throws DB_BUSY when another process keeps it closed.
+ * `watch` hears of the files' writes and syncs while this process is the holder. `busyMs`: how long to wait for another
+ * one, in milliseconds.
  */
-export async function openEmbedded(folder: string, watch: FileWatch = nothing, busyMs = BUSY_TIMEOUT_MS): Promise<Database> {
+export async function openEmbedded(
+  folder: string,
+  watch: FileWatch = nothing,
+  busyMs = BUSY_TIMEOUT_MS,
+): Promise<Database> {
   // One that was there may be open to others, and PGlite lets everybody write its files.
   prepareDataFolder(folder);
   let access = await attach(folder, watch, busyMs);
@@ -63,8 +78,8 @@ export async function openEmbedded(folder: string, watch: FileWatch = nothing, b
   let reached = access.socketFolder;
   const wakers = new Map<() => void, () => void>();
 
-  // When the holder goes, its socket goes; then one of those who are left becomes the holder. Statements that find out at
-  // the same time wait for the same new access.
+  // When the holder goes, its socket goes; then one of those who are left becomes the holder. Statements that find out
+  // at the same time wait for the same new access.
   let attaching: Promise<void> | undefined;
   const reattach = async (lost: pg.Pool) => {
     if (!lost.ending) await lost.end();
@@ -166,7 +181,10 @@ function suspension(folder: string): () => boolean {
   };
 }
 
-/** Ends what waits for a holder that is suspended, or that takes too long for one statement: neither may keep a command for ever. */
+/**
+ * Ends what waits for a holder that is suspended, or that takes too long for one statement: neither may keep a command
+ * for ever.
+ */
 function limitWaits(pool: pg.Pool, folder: string): void {
   const timers = new WeakMap<pg.PoolClient, ReturnType<typeof setInterval>>();
   pool.on("acquire", (client) => {
@@ -212,7 +230,10 @@ async function answers(socketFolder: string, statement?: string): Promise<boolea
 async function hold(folder: string, unlock: () => void, watch: FileWatch): Promise<Access> {
   try {
     noteHolder(folder);
-    const [files, { PGLiteSocketServer }] = await Promise.all([import("./durable-files.ts"), import("@electric-sql/pglite-socket")]);
+    const [files, { PGLiteSocketServer }] = await Promise.all([
+      import("./durable-files.ts"),
+      import("@electric-sql/pglite-socket"),
+    ]);
     removeLeftSocketFolder(folder);
     // Postgres in one process makes no checkpoint by itself, and its log would grow for as long as a worker runs.
     let [segment, segments, checkpoint] = ["", 0, () => {}];
@@ -243,7 +264,10 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
       if (broken) return;
       await served.stop();
       await Promise.all(["socket", "holder"].map((name) => rm(join(folder, name), { force: true })));
-      for (const began = performance.now(); server.getStats().activeConnections > 0 && performance.now() - began < DRAIN_TIMEOUT_MS; )
+      for (
+        const began = performance.now();
+        server.getStats().activeConnections > 0 && performance.now() - began < DRAIN_TIMEOUT_MS;
+      )
         await sleep(RETRY_MS);
       await server.stop();
       await db.close();
@@ -263,6 +287,9 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
   } catch (error) {
     unlock();
     if (error instanceof PsnError) throw error;
-    throw diskTrouble(folder) ?? new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" });
+    throw (
+      diskTrouble(folder) ??
+      new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" })
+    );
   }
 }

@@ -19,8 +19,8 @@ const NO_TLS = /does not support SSL connections|error establishing an SSL conne
 const MOVED = /Unexpected server response: 3\d\d/;
 
 /**
- * Any failure of a driver as a PsnError. Drizzle puts a statement's parameters into its message and Postgres puts values
- * into its own, so neither is kept, not even as a cause: a token must not reach a log that way.
+ * Any failure of a driver as a PsnError. Drizzle puts a statement's parameters into its message and Postgres puts
+ * values into its own, so neither is kept, not even as a cause: a token must not reach a log that way.
  */
 export function databaseError(error: unknown): PsnError {
   let details: Details = {};
@@ -37,7 +37,8 @@ export function databaseError(error: unknown): PsnError {
     if (code === "" && field("code") !== "") [code, coded] = [field("code"), `${field("message")} ${field("detail")}`];
     if (NETWORK.test(field("code"))) network = true;
     if (TROUBLE.test(field("code"))) full ||= /No space left|[Qq]uota exceeded/.test(field("message"));
-    for (const name of SAFE_FIELDS) if (field(name) !== "" && details[name] === undefined) details = { ...details, [name]: field(name) };
+    for (const name of SAFE_FIELDS)
+      if (field(name) !== "" && details[name] === undefined) details = { ...details, [name]: field(name) };
     // A WebSocket that cannot connect says so by an event without a code.
     if (field("type") === "error" && field("code") === "") said += " socket";
     // Drizzle's message holds a statement and what it carries: a post may have any of the words below.
@@ -46,23 +47,36 @@ export function databaseError(error: unknown): PsnError {
   const isState = SQLSTATE.test(code);
   if (code !== "") details = isState ? { code, ...details } : { reason: code, ...details };
   if (full || code === "53100")
-    return new PsnError("DB_FULL", "the database's disk is full, or its quota used up: nothing more can be written", { details });
+    return new PsnError("DB_FULL", "the database's disk is full, or its quota used up: nothing more can be written", {
+      details,
+    });
   if (network) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
   const routine = String(details["routine"] ?? "");
   const refusal = REFUSALS.find(
-    (row) => row.code.test(code) && (row.routine?.test(routine) ?? true) && (row.said?.test(`${coded} ${code}`) ?? true),
+    (row) =>
+      row.code.test(code) && (row.routine?.test(routine) ?? true) && (row.said?.test(`${coded} ${code}`) ?? true),
   );
-  if (refusal) return new PsnError(refusal.is, refusal.message, { details, ...(refusal.hint === undefined ? {} : { hint: refusal.hint }) });
+  if (refusal)
+    return new PsnError(refusal.is, refusal.message, {
+      details,
+      ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
+    });
   if (code === "" && NO_TLS.test(said))
     return new PsnError("DB_TLS", "the address asks for an encrypted connection, and the database server offers none", {
-      hint: "turn on ssl in the server's settings; on a network that you trust, take sslmode out of the address: psn config set DATABASE_URL",
+      hint:
+        "turn on ssl in the server's settings; on a network that you trust, take sslmode out of the address: psn " +
+        "config set DATABASE_URL",
     });
   if (MOVED.test(said)) return redirected(undefined);
   const isRefusal = isProxys(code, details["routine"]);
   const proxys = isRefusal ? proxyError(said) : undefined;
   if (proxys) return proxys;
-  if (isRefusal && code !== "") return new PsnError("DB_UNREACHABLE", "Neon's proxy refused the connection", { details });
-  if (code === "" && /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network|read to its end/i.test(said))
+  if (isRefusal && code !== "")
+    return new PsnError("DB_UNREACHABLE", "Neon's proxy refused the connection", { details });
+  if (
+    code === "" &&
+    /HTTP status (429|5\d\d)|connection|socket|timeout|terminated|fetch|closed|network|read to its end/i.test(said)
+  )
     return new PsnError("DB_UNREACHABLE", "the connection to the database was lost");
   const named = isState ? ` (SQLSTATE ${code})` : code === "" ? "" : ` (${code})`;
   return new PsnError("DB_FAILED", `a statement failed in the database${named}`, { details });

@@ -4,16 +4,25 @@ import { databaseError } from "./failure.ts";
 import { type SessionClient, withClient } from "./session.ts";
 
 /*
- * LISTEN, and the proof that it is heard. A pooler in transaction mode takes LISTEN without a word and lends its server connection to
- * somebody else, so that no notification ever arrives.
+ * LISTEN, and the proof that it is heard. A pooler in transaction mode takes LISTEN without a word and lends its server
+ * connection to somebody else, so that no notification ever arrives.
  */
 
 const CHANNEL = "psn_wake";
-/** Begins the payload of a notification that proves something and says nothing; one that something is due has no payload. */
+/**
+ * Begins the payload of a notification that proves something and says nothing; one that something is due has no
+ * payload.
+ */
 const PROOF = "proof ";
-/** How long a notification may take to arrive, in milliseconds. In a real session it is there before its sender's answer. */
+/**
+ * How long a notification may take to arrive, in milliseconds. In a real session it is there before its sender's
+ * answer.
+ */
 const PROOF_MS = 2_000;
-/** How many more connections are asked for the server connection on which a LISTEN was left: those of a pool, but for the listener's. */
+/**
+ * How many more connections are asked for the server connection on which a LISTEN was left: those of a pool, but for
+ * the listener's.
+ */
 const MOST_ASKED = 7;
 
 export interface Ways<Client extends SessionClient> {
@@ -71,8 +80,8 @@ export async function listenOn<Client extends SessionClient>(
     }
   };
   /**
-   * The server connection goes on without this client, and a pooler warns of every notification that arrives on it. Each transaction
-   * that is open keeps one server connection, so that the next gets another, until it is the one.
+   * The server connection goes on without this client, and a pooler warns of every notification that arrives on it.
+   * Each transaction that is open keeps one server connection, so that the next gets another, until it is the one.
    */
   const takeBack = async () => {
     const asked: Client[] = [];
@@ -125,7 +134,10 @@ async function connected<Client extends SessionClient>(connect: () => Promise<Cl
   }
 }
 
-async function using<Client extends SessionClient, T>(connect: () => Promise<Client>, work: (client: Client) => Promise<T>): Promise<T> {
+async function using<Client extends SessionClient, T>(
+  connect: () => Promise<Client>,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
   return withClient(await connected(connect), work);
 }
 

@@ -14,7 +14,10 @@ import { HttpRefusal, layersOf, pausesAfter } from "./neon-refusals.ts";
 
 /** A sleeping compute takes seconds to wake, and a lease lasts a minute; in milliseconds. */
 const REQUEST_TIMEOUT_MS = 25_000;
-/** Most of an answer, in bytes: Neon gives 10 MB (neon.com/docs/changelog/2023-08-16), and a proxy of one's own may give more. */
+/**
+ * Most of an answer, in bytes: Neon gives 10 MB (neon.com/docs/changelog/2023-08-16), and a proxy of one's own may give
+ * more.
+ */
 const ANSWER_BYTES = 32 * 1024 * 1024;
 /** How long to wait before a request is sent again that was not sent, or may be sent twice, in milliseconds. */
 const AGAIN_MS: readonly number[] = [250, 1_000, 3_000];
@@ -25,7 +28,11 @@ const MOST_PAUSE_MS = 5_000;
 export function openNeonHttp(url: string, proxy?: string): Database {
   goByProxy(proxy);
   neonConfig.fetchFunction = async (input: string | URL, init?: RequestInit) => {
-    const response = await fetchBounded(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) }, ANSWER_BYTES);
+    const response = await fetchBounded(
+      input,
+      { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) },
+      ANSWER_BYTES,
+    );
     if (response.ok || response.status === 400) return response;
     if (response.status < 400) throw redirected(redirectsTo(response, input));
     throw new HttpRefusal(response.status, await response.text(), response.headers);
@@ -58,5 +65,7 @@ type Client = ReturnType<typeof neon<false, false>>;
 /** What statements carry is made storable on the way. */
 function storing(client: Client): Client {
   const { query } = client;
-  return Object.assign(client, { query: ((text, values, options) => query(text, storable(values), options)) as Client["query"] });
+  return Object.assign(client, {
+    query: ((text, values, options) => query(text, storable(values), options)) as Client["query"],
+  });
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { HttpRefusal, pausesAfter } from "./neon-refusals.ts";
 
-const after = (retryAfter: string) => pausesAfter(new HttpRefusal(429, "", new Headers({ "retry-after": retryAfter, date: DATE })));
+const after = (retryAfter: string) =>
+  pausesAfter(new HttpRefusal(429, "", new Headers({ "retry-after": retryAfter, date: DATE })));
 const DATE = "Fri, 27 Nov 2026 10:00:00 GMT";
 
 test.each([

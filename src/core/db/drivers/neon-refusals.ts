@@ -2,11 +2,11 @@ import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { retryAfterMs } from "@psn/core/net/pauses.ts";
 
 /*
- * What Neon's proxy says when it refuses a login or a request. Over HTTP its answer has no SQLSTATE, over WebSocket it is XX000 without
- * a routine, which PostgreSQL's own internal errors always have. Sources (2026-11): neondatabase/neon, proxy/src/auth/mod.rs,
- * auth/credentials.rs, compute/mod.rs, control_plane/errors.rs and messages.rs, serverless/error.rs; for what the control plane
- * writes, https://neon.com/docs/connect/connection-errors. Over WebSocket the proxy also passes on PostgreSQL's message, without its
- * code, when PostgreSQL refuses the connection.
+ * What Neon's proxy says when it refuses a login or a request. Over HTTP its answer has no SQLSTATE, over WebSocket it
+ * is XX000 without a routine, which PostgreSQL's own internal errors always have. Sources (2026-11): neondatabase/neon,
+ * proxy/src/auth/mod.rs, auth/credentials.rs, compute/mod.rs, control_plane/errors.rs and messages.rs,
+ * serverless/error.rs; for what the control plane writes, https://neon.com/docs/connect/connection-errors. Over
+ * WebSocket the proxy also passes on PostgreSQL's message, without its code, when PostgreSQL refuses the connection.
  */
 
 /** How long to wait before each further try, in milliseconds. */
@@ -47,7 +47,9 @@ const ROWS: readonly Row[] = [
     says: /Endpoint ID is not specified|project name inferred from SNI|Common name inferred from SNI|Project name \('|(malformed|invalid|missing) (endpoint|hostname)/i,
     code: "CONFIG_INVALID",
     message: "Neon's proxy cannot tell from the address which endpoint is meant (Endpoint ID is not specified)",
-    hint: "name the endpoint in the host of NEON_PROXY and of DATABASE_URL, or add ?options=endpoint%3DENDPOINT to DATABASE_URL (docs/self-hosting.md)",
+    hint:
+      "name the endpoint in the host of NEON_PROXY and of DATABASE_URL, or add ?options=endpoint%3DENDPOINT to " +
+      "DATABASE_URL (docs/self-hosting.md)",
     again: FINAL,
   },
   {
@@ -156,11 +158,16 @@ const ROWS: readonly Row[] = [
 
 const rowOf = (said: string): Row | undefined => ROWS.find(({ says }) => says.test(said));
 
-/** What the proxy has answered over HTTP with another status than 200 and 400; Neon's driver would keep its text alone. */
+/**
+ * What the proxy has answered over HTTP with another status than 200 and 400; Neon's driver would keep its text alone.
+ */
 export class HttpRefusal extends Error {
   override readonly name = "HttpRefusal";
   readonly status: number;
-  /** The SQLSTATE with which PostgreSQL refused the connection; empty for the proxy's own words, absent for somebody else's answer. */
+  /**
+   * The SQLSTATE with which PostgreSQL refused the connection; empty for the proxy's own words, absent for somebody
+   * else's answer.
+   */
   readonly code: string | undefined;
   /** The pause that was asked for, in milliseconds. */
   readonly retryAfterMs: number | undefined;
@@ -195,9 +202,10 @@ export function isProxys(code: string, routine: unknown): boolean {
 }
 
 /**
- * How long to wait before each further try of what failed here, where the failure proves that no statement ran; undefined where one may
- * have run. Empty where it proves that too, and another try gets the same answer. Over HTTP every 500 with the proxy's own body is from
- * before the first statement, but for one (sql_over_http.rs). Its flag `neon:retryable` does not say that (neondatabase/neon issue 11975).
+ * How long to wait before each further try of what failed here, where the failure proves that no statement ran;
+ * undefined where one may have run. Empty where it proves that too, and another try gets the same answer. Over HTTP
+ * every 500 with the proxy's own body is from before the first statement, but for one (sql_over_http.rs). Its flag
+ * `neon:retryable` does not say that (neondatabase/neon issue 11975).
  */
 export function pausesAfter(error: unknown): Pauses | undefined {
   for (const layer of layersOf(error)) {

@@ -10,12 +10,15 @@ const POOL_SIZE = 8;
 /** A Neon compute that sleeps needs a moment to wake; in milliseconds. */
 const CONNECT_TIMEOUT_MS = 20_000;
 
-/** Neon over WebSocket, for callers that stay: migrations, `psn worker`. `listenUrl`: for LISTEN, where it is not the direct address. */
+/**
+ * Neon over WebSocket, for callers that stay: migrations, `psn worker`. `listenUrl`: for LISTEN, where it is not the
+ * direct address.
+ */
 export function openNeonWs(url: string, proxy?: string, listenUrl = directUrl(url)): Database {
   goByProxy(proxy);
   neonConfig.webSocketConstructor = ws;
-  // Two round trips more for each new session. So a login that is refused fails where the session is asked for, before anything can run
-  // in it, and a plain tunnel may lead to a server that asks for scram-sha-256.
+  // Two round trips more for each new session. So a login that is refused fails where the session is asked for, before
+  // anything can run in it, and a plain tunnel may lead to a server that asks for scram-sha-256.
   neonConfig.pipelineConnect = false;
   const pool = poolOf(url);
   const listening = listenUrl === url ? undefined : poolOf(listenUrl);
@@ -40,8 +43,8 @@ function poolOf(connectionString: string): Pool {
 }
 
 /**
- * The same compute without Neon's pooler, which works in transaction mode: the first label of the host without `-pooler`
- * (https://neon.com/docs/connect/connection-pooling, 2026-11).
+ * The same compute without Neon's pooler, which works in transaction mode: the first label of the host without
+ * `-pooler` (https://neon.com/docs/connect/connection-pooling, 2026-11).
  */
 export function directUrl(url: string): string {
   const direct = new URL(url);

@@ -34,7 +34,12 @@ export function openPg(url: string, { listenUrl }: PgOptions = {}): Database {
 }
 
 function poolOf(connectionString: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: "psn" });
+  const pool = new pg.Pool({
+    connectionString,
+    max: POOL_SIZE,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: "psn",
+  });
   // An idle connection that dies is replaced by the pool; without a listener its error would end the process.
   pool.on("error", () => undefined);
   forgiveLostConnections(pool);
@@ -42,8 +47,8 @@ function poolOf(connectionString: string): pg.Pool {
 }
 
 /**
- * To pg 8 these three mean `verify-full`, and it warns at every start that they will mean less in pg 9. They go on meaning that:
- * docs/self-hosting.md.
+ * To pg 8 these three mean `verify-full`, and it warns at every start that they will mean less in pg 9. They go on
+ * meaning that: docs/self-hosting.md.
  */
 const AS_VERIFY_FULL = /([?&]sslmode=)(?:prefer|require|verify-ca)(?=[&#]|$)/g;
 
@@ -61,7 +66,9 @@ function usableAddress(url: string): string {
     const lacksCa = /requires specifying a CA/.test(error instanceof Error ? error.message : "");
     throw new PsnError(
       "CONFIG_INVALID",
-      lacksCa ? "sslmode=verify-ca needs sslrootcert beside it" : "the database's address has a port or a parameter that cannot be used",
+      lacksCa
+        ? "sslmode=verify-ca needs sslrootcert beside it"
+        : "the database's address has a port or a parameter that cannot be used",
       { hint: "psn config set DATABASE_URL" },
     );
   }

@@ -1,8 +1,9 @@
 import type { ErrorCode } from "@psn/core/errors.ts";
 
 /*
- * What PostgreSQL, a pooler and TLS say when they refuse a connection or a statement, each with what it means and what helps. The
- * first row that fits counts. Messages may be in the server's language, so `said` only tells apart what `code` and `routine` do not.
+ * What PostgreSQL, a pooler and TLS say when they refuse a connection or a statement, each with what it means and what
+ * helps. The first row that fits counts. Messages may be in the server's language, so `said` only tells apart what
+ * `code` and `routine` do not.
  */
 
 export interface Refusal {
@@ -20,9 +21,11 @@ export interface Refusal {
 
 const SET_URL = "psn config set DATABASE_URL";
 const TRUST =
-  "get the CA's certificate from the database's provider, and name its file in the address: …?sslmode=verify-full&sslrootcert=/path/ca.pem (or set NODE_EXTRA_CA_CERTS=/path/ca.pem)";
+  "get the CA's certificate from the database's provider, and name its file in the address: " +
+  "…?sslmode=verify-full&sslrootcert=/path/ca.pem (or set NODE_EXTRA_CA_CERTS=/path/ca.pem)";
 const ALLOW =
-  "as the login that set up the first hub on this server: GRANT psn_runtime, psn_service, psn_definer TO login WITH ADMIN OPTION, where login is the one in the address";
+  "as the login that set up the first hub on this server: GRANT psn_runtime, psn_service, psn_definer TO login " +
+  "WITH ADMIN OPTION, where login is the one in the address";
 
 export const REFUSALS: readonly Refusal[] = [
   // TLS: the codes of Node's and Bun's tls (https://nodejs.org/api/tls.html#x509-certificate-error-codes, 2026-11).
@@ -36,7 +39,9 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^DEPTH_ZERO_SELF_SIGNED_CERT$/,
     is: "DB_TLS",
     message: "the database's certificate is self-signed, and this machine does not trust it",
-    hint: "copy the server's certificate here, and name its file in the address: …?sslmode=verify-full&sslrootcert=/path/server.crt (or set NODE_EXTRA_CA_CERTS=/path/server.crt)",
+    hint:
+      "copy the server's certificate here, and name its file in the address: " +
+      "…?sslmode=verify-full&sslrootcert=/path/server.crt (or set NODE_EXTRA_CA_CERTS=/path/server.crt)",
   },
   {
     code: /^CERT_HAS_EXPIRED$/,
@@ -81,7 +86,9 @@ export const REFUSALS: readonly Refusal[] = [
     said: /no encryption/,
     is: "DB_REFUSED",
     message: "the database server does not accept this login over an unencrypted connection",
-    hint: `add sslmode=require to the address: ${SET_URL}; if that is refused too, the server's pg_hba.conf has no line for this login`,
+    hint:
+      `add sslmode=require to the address: ${SET_URL}; if that is refused too, the server's pg_hba.conf has no line ` +
+      "for this login",
   },
   {
     code: /^28000$/,
@@ -105,7 +112,11 @@ export const REFUSALS: readonly Refusal[] = [
     hint: `ALTER ROLE … LOGIN, or use another login: ${SET_URL}`,
   },
   { code: /^28P01$/, is: "DB_REFUSED", message: "the database refused the login: wrong user or password" },
-  { code: /^28/, is: "DB_REFUSED", message: "the database refused the login: wrong user or password, or not allowed from this machine" },
+  {
+    code: /^28/,
+    is: "DB_REFUSED",
+    message: "the database refused the login: wrong user or password, or not allowed from this machine",
+  },
   {
     code: /^3D000$/,
     is: "DB_REFUSED",
@@ -129,7 +140,9 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^42501$/,
     routine: /^(check_role_membership_authorization|AddRoleMems)$/,
     is: "DB_REFUSED",
-    message: "this login may not grant psn's roles: it lacks the ADMIN OPTION on them, since another login made them for another hub",
+    message:
+      "this login may not grant psn's roles: it lacks the ADMIN OPTION on them, since another login made them for " +
+      "another hub",
     hint: ALLOW,
   },
   {
@@ -174,7 +187,9 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^53300$/,
     is: "DB_UNREACHABLE",
     message: "the database server has no connection left for this login",
-    hint: "end other programs that are connected, or raise max_connections or the login's CONNECTION LIMIT; a psn process uses up to 8",
+    hint:
+      "end other programs that are connected, or raise max_connections or the login's CONNECTION LIMIT; a psn " +
+      "process uses up to 8",
   },
   {
     code: /^57P03$/,
@@ -187,8 +202,11 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^08P01$/,
     said: /password authentication failed|SASL authentication failed|no such user|empty password|^not allowed|login rejected/i,
     is: "DB_REFUSED",
-    message: "the pooler refused the login: wrong user or password, or a user or a database that the pooler does not know",
-    hint: `correct the address: ${SET_URL}; a pooler must also know the login that psn makes: auth_query in its settings, or a line in its auth_file`,
+    message:
+      "the pooler refused the login: wrong user or password, or a user or a database that the pooler does not know",
+    hint:
+      `correct the address: ${SET_URL}; a pooler must also know the login that psn makes: auth_query in its ` +
+      "settings, or a line in its auth_file",
   },
   {
     code: /^08P01$/,
@@ -223,7 +241,9 @@ export const REFUSALS: readonly Refusal[] = [
     said: /no more connections allowed/i,
     is: "DB_UNREACHABLE",
     message: "the pooler has no connection left",
-    hint: "end other programs that are connected, or raise max_client_conn in the pooler's settings; a psn process uses up to 8",
+    hint:
+      "end other programs that are connected, or raise max_client_conn in the pooler's settings; a psn process uses " +
+      "up to 8",
   },
   {
     code: /^08P01$/,
@@ -238,5 +258,9 @@ export const REFUSALS: readonly Refusal[] = [
   { code: /^55P03$/, is: "DB_LOCKED", message: "another session has locked what this needs, and does not let go" },
   // PSN01 and PSN02 are raised by psn.assert_schema.
   { code: /^PSN02$/, is: "SCHEMA_NEWER", message: "the database holds migrations this psn does not know" },
-  { code: /^(PSN01|3F000|42P01|42883|42703)$/, is: "SCHEMA_OUTDATED", message: "the database lacks something this psn needs" },
+  {
+    code: /^(PSN01|3F000|42P01|42883|42703)$/,
+    is: "SCHEMA_OUTDATED",
+    message: "the database lacks something this psn needs",
+  },
 ];

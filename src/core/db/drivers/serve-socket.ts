@@ -2,7 +2,14 @@ import { existsSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { PGLiteSocketServer } from "@electric-sql/pglite-socket";
-import { makeSocketFolder, noteSocketFolder, placeOf, removeSocketFolder, socketFolderOf, socketIn } from "./socket-folder.ts";
+import {
+  makeSocketFolder,
+  noteSocketFolder,
+  placeOf,
+  removeSocketFolder,
+  socketFolderOf,
+  socketIn,
+} from "./socket-folder.ts";
 
 /*
  * The socket by which everybody comes into the embedded database.
@@ -10,10 +17,15 @@ import { makeSocketFolder, noteSocketFolder, placeOf, removeSocketFolder, socket
 
 /** How long a transaction may be silent while others wait behind it, in milliseconds: its process may be suspended. */
 const SILENT_MS = 15_000;
-/** How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder. */
+/**
+ * How often the holder looks whether its socket is still there, in milliseconds: systems clear their temporary folder.
+ */
 const LOOK_MS = 1_000;
 
-/** Keeps a socket there for as long as the database is held: whoever clears the temporary folder must not cut a worker off for good. */
+/**
+ * Keeps a socket there for as long as the database is held: whoever clears the temporary folder must not cut a worker
+ * off for good.
+ */
 export async function serveSocket(data: string, server: PGLiteSocketServer) {
   const place = placeOf(data);
   let folder = dirname(server.getServerConn());
@@ -72,7 +84,9 @@ export async function serveSocket(data: string, server: PGLiteSocketServer) {
   };
 }
 
-/** One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction. */
+/**
+ * One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction.
+ */
 function silenceWatch(server: PGLiteSocketServer): () => void {
   const queue = server["queryQueue"];
   let [last, since] = ["", 0];
@@ -89,8 +103,8 @@ function silenceWatch(server: PGLiteSocketServer): () => void {
 }
 
 /**
- * The embedded Postgres is one session, so a notification comes out among the answers to whoever caused it, and no other
- * client hears it (measured, pglite-socket 0.2.17). The holder hears it here.
+ * The embedded Postgres is one session, so a notification comes out among the answers to whoever caused it, and no
+ * other client hears it (measured, pglite-socket 0.2.17). The holder hears it here.
  */
 export function wakeOnNotification(server: PGLiteSocketServer): Set<() => void> {
   const listeners = new Set<() => void>();

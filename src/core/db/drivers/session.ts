@@ -13,10 +13,12 @@ export interface SessionClient extends OwnerClient {
   on(event: "end", listener: () => void): unknown;
 }
 /**
- * A pool listens to the errors of its idle connections only. One that is lost while it is in use fails its statement, which is
- * how its user learns of it, and emits an error besides; without a listener that would end the process.
+ * A pool listens to the errors of its idle connections only. One that is lost while it is in use fails its statement,
+ * which is how its user learns of it, and emits an error besides; without a listener that would end the process.
  */
-export function forgiveLostConnections(pool: { on(event: "connect", listener: (client: Lossy) => void): unknown }): void {
+export function forgiveLostConnections(pool: {
+  on(event: "connect", listener: (client: Lossy) => void): unknown;
+}): void {
   pool.on("connect", (client) => client.on("error", () => undefined));
 }
 interface Lossy {
@@ -84,7 +86,10 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
 }
 
 /** Gives the connection back after the work. Throws DB_…. */
-export async function withClient<Client extends SessionClient, T>(client: Client, work: (client: Client) => Promise<T>): Promise<T> {
+export async function withClient<Client extends SessionClient, T>(
+  client: Client,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
   // What failed half-way may have left a transaction open; such a connection must not serve anybody else.
   let broken = true;
   try {
@@ -126,8 +131,8 @@ async function session<Client>(connect: () => Promise<Client>): Promise<Client> 
 const MOST_TRIES = 9;
 
 /**
- * Pooled connections may have died unnoticed, all of them at once when the server was started anew. Nothing has run before
- * BEGIN is answered, so another try is safe; a server that is down ends this at `connect`.
+ * Pooled connections may have died unnoticed, all of them at once when the server was started anew. Nothing has run
+ * before BEGIN is answered, so another try is safe; a server that is down ends this at `connect`.
  */
 async function begin<Client extends SessionClient>(connect: () => Promise<Client>, statement: string): Promise<Client> {
   for (let attempt = 1; ; attempt += 1) {

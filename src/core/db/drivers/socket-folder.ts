@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 
 /*
- * Where the holder of an embedded database serves it: a socket in a folder of its own below the system's temporary folder, since the
- * path of a socket may have no more than a hundred bytes. `data/socket` says which folder that is, and for which data folder: a copy
- * of a hub brings the note along, and must neither use nor remove what is the original's.
+ * Where the holder of an embedded database serves it: a socket in a folder of its own below the system's temporary
+ * folder, since the path of a socket may have no more than a hundred bytes. `data/socket` says which folder that is,
+ * and for which data folder: a copy of a hub brings the note along, and must neither use nor remove what is the
+ * original's.
  */
 
 /** libpq's name for a socket is `.s.PGSQL.<port>` in a folder. */
@@ -27,7 +28,10 @@ export function noteSocketFolder(data: string, socketFolder: string): void {
   writeFileSync(join(data, "socket"), `${socketFolder}\n${placeOf(data)}\n`, { mode: 0o600 });
 }
 
-/** The socket's folder that serves this data folder; undefined for a note that is missing, names another data folder, or is not to be trusted. */
+/**
+ * The socket's folder that serves this data folder; undefined for a note that is missing, names another data folder, or
+ * is not to be trusted.
+ */
 export function socketFolderOf(data: string): string | undefined {
   try {
     const [path = "", place] = readFileSync(join(data, "socket"), "utf8").split("\n");

@@ -6,18 +6,32 @@ import { and, asc, eq, not, type SQL, sql } from "drizzle-orm";
 
 type AccountRow = Pick<typeof accounts.$inferSelect, "platform" | "subject" | "home">;
 
-/** Both rows as of one instant: a token is opened for what its account is in the row beside it, and for nothing read at another time. */
-export function credentialsOf(tokens: typeof oauthTokens.$inferSelect, { platform, subject, home }: AccountRow): StoredCredentials {
+/**
+ * Both rows as of one instant: a token is opened for what its account is in the row beside it, and for nothing read at
+ * another time.
+ */
+export function credentialsOf(
+  tokens: typeof oauthTokens.$inferSelect,
+  { platform, subject, home }: AccountRow,
+): StoredCredentials {
   const { id, version, accessToken: access, refreshToken: refresh, secret, secretUntil, expiresAt, scopes } = tokens;
   return { id, version, access, refresh, secret, secretUntil, expiresAt, scopes, audience: [platform, subject, home] };
 }
 
-export function profileOf(row: { subject: string; handle: string; url: string; home: string; limits: Profile["limits"] | null }): Profile {
+export function profileOf(row: {
+  subject: string;
+  handle: string;
+  url: string;
+  home: string;
+  limits: Profile["limits"] | null;
+}): Profile {
   const { subject, handle, url, home, limits } = row;
   return { subject, handle, url, home, ...(limits && Object.keys(limits).length > 0 ? { limits } : {}) };
 }
 
-/** The last instant the tables take, 9999-12-31, in epoch milliseconds: a platform may say that a token lasts longer. */
+/**
+ * The last instant the tables take, 9999-12-31, in epoch milliseconds: a platform may say that a token lasts longer.
+ */
 const LAST_MS = 253_402_300_799_000;
 
 function tokenValues(credentials: SealedCredentials) {
@@ -28,8 +42,8 @@ function tokenValues(credentials: SealedCredentials) {
 }
 
 /**
- * Whether somebody may be exchanging the token. A lease of more than `mostMs` milliseconds is longer than any lasts: the database's clock
- * has stepped back since, and whoever took it is done by now.
+ * Whether somebody may be exchanging the token. A lease of more than `mostMs` milliseconds is longer than any lasts:
+ * the database's clock has stepped back since, and whoever took it is done by now.
  */
 export function refreshLeased(mostMs: number): SQL<boolean> {
   const { refreshLeaseUntil: until } = oauthTokens;
@@ -104,7 +118,14 @@ export function accountsStore(database: Database): Accounts {
           .onConflictDoUpdate({
             target: oauthTokens.accountId,
             // With the id: the vault has sealed the tokens for a row of this id.
-            set: { id: credentials.id, ...tokens, refreshLeaseUntil: null, refreshRestUntil: null, refreshedAt: now, updatedAt: now },
+            set: {
+              id: credentials.id,
+              ...tokens,
+              refreshLeaseUntil: null,
+              refreshRestUntil: null,
+              refreshedAt: now,
+              updatedAt: now,
+            },
           })
           .returning({ id: oauthTokens.id }),
         db.select({ id: sql<string>`delivery_id` }).from(sql`psn.reconnect(${id}::uuid)`),

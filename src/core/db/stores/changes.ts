@@ -6,5 +6,7 @@ export const uuids = (ids: readonly string[]) => sql`${`{${ids.join(",")}}`}::uu
 
 /** A line of history for those of these deliveries that are the user's. */
 export function note(db: Builder, ids: readonly string[], event: string, text: string | null = null, actor = "user") {
-  return db.select({ id: sql<string>`delivery_id` }).from(sql`psn.note(${uuids(ids)}, ${event}::text, ${text}::text, ${actor}::text)`);
+  return db
+    .select({ id: sql<string>`delivery_id` })
+    .from(sql`psn.note(${uuids(ids)}, ${event}::text, ${text}::text, ${actor}::text)`);
 }

@@ -27,7 +27,12 @@ export const mediaColumns = {
 };
 
 export function mediaOf({ width, height, alt, ...rest }: MediaRow): MediaInfo {
-  return { ...rest, ...(width === null ? {} : { width }), ...(height === null ? {} : { height }), ...(alt === null ? {} : { alt }) };
+  return {
+    ...rest,
+    ...(width === null ? {} : { width }),
+    ...(height === null ? {} : { height }),
+    ...(alt === null ? {} : { alt }),
+  };
 }
 
 export function unitOf(row: UnitRow): StoredUnit {
@@ -54,13 +59,16 @@ const claimColumns = {
   fence: sql<string>`fence::text`,
   purpose: sql<Purpose>`purpose`,
 };
-const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim => ({ ...row, fence: Number(row.fence) });
+const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim => ({
+  ...row,
+  fence: Number(row.fence),
+});
 
 const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double precision`;
 
 /**
- * The oldest delivery of an account that is due, waits for whoever comes, and holds no media: what can be sent at once. The account is
- * an expression.
+ * The oldest delivery of an account that is due, waits for whoever comes, and holds no media: what can be sent at once.
+ * The account is an expression.
  */
 const nextDue = (account: SQL) => sql`select d.id from psn.deliveries d join psn.accounts a on a.id = d.account_id
   where d.account_id = ${account} and d.state = 'scheduled' and d.wake_at <= now()
@@ -70,7 +78,10 @@ const nextDue = (account: SQL) => sql`select d.id from psn.deliveries d join psn
 const moreDue = (db: Builder, account: SQL) =>
   db.select({ more: sql<boolean>`more` }).from(sql`(select exists(${nextDue(account)}) as more) due`);
 
-/** All that publishing these needs, as three statements; `loadedOf` puts their answers together. `ids` is an array of uuids. */
+/**
+ * All that publishing these needs, as three statements; `loadedOf` puts their answers together. `ids` is an array of
+ * uuids.
+ */
 function loading(db: Builder, ids: SQL) {
   const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil, code } = deliveries;
   return [
@@ -85,7 +96,11 @@ function loading(db: Builder, ids: SQL) {
       .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
       .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
       .where(sql`${id} = any (${ids})`),
-    db.select().from(deliveryUnits).where(sql`${deliveryUnits.deliveryId} = any (${ids})`).orderBy(asc(deliveryUnits.position)),
+    db
+      .select()
+      .from(deliveryUnits)
+      .where(sql`${deliveryUnits.deliveryId} = any (${ids})`)
+      .orderBy(asc(deliveryUnits.position)),
     db
       .select({ ...mediaColumns, deliveryId: id })
       .from(media)
@@ -126,7 +141,9 @@ function loadedOf(
 const beatingIdle = (db: Builder, worker: string, version: string, found: SQL) =>
   db
     .insert(workers)
-    .select(sql`select ${worker}::text, ${version}::text, '{}'::jsonb, now(), now() where not exists (select from ${found})`)
+    .select(
+      sql`select ${worker}::text, ${version}::text, '{}'::jsonb, now(), now() where not exists (select from ${found})`,
+    )
     .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
     .returning({ at: workers.beatAt });
 
@@ -138,7 +155,8 @@ const beating = (db: Builder, worker: string, version: string, settings: Readonl
     .returning({ at: workers.beatAt });
 
 /** What was written before the database's clock stepped back must not last for as long as the step was. */
-const afterStepBack = (db: Builder) => db.select({ stepped: sql<boolean>`stepped` }).from(sql`psn.after_step_back() as step(stepped)`);
+const afterStepBack = (db: Builder) =>
+  db.select({ stepped: sql<boolean>`stepped` }).from(sql`psn.after_step_back() as step(stepped)`);
 
 /** These deliveries, or all. */
 const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sql`null::uuid[]`);
@@ -147,7 +165,8 @@ const chosen = (only: readonly string[] | undefined) => (only ? uuids(only) : sq
 const MOST_TOGETHER = 100;
 /**
  * How long a write of many may wait for a row that somebody else is writing, in milliseconds. It holds the others' rows
- * meanwhile, and must give way before Postgres looks for deadlocks (`deadlock_timeout`, 1 s); then each is written by itself.
+ * meanwhile, and must give way before Postgres looks for deadlocks (`deadlock_timeout`, 1 s); then each is written by
+ * itself.
  */
 const LOCK_MANY_MS = 100;
 /** The same for a write of one: it holds a connection of the pool meanwhile, which the posts of other users need. */
@@ -163,7 +182,8 @@ export function deliveriesStore(database: Database): Deliveries {
   const load = together<string, LoadedDelivery | undefined>({
     most: MOST_TOGETHER,
     nameOf: (id) => id,
-    ask: async (userId, ids) => loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true }))),
+    ask: async (userId, ids) =>
+      loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true }))),
   });
 
   const write = async (userId: string, settlements: readonly Settlement[]): Promise<readonly boolean[]> => {
@@ -173,13 +193,18 @@ export function deliveriesStore(database: Database): Deliveries {
       fence: claim.fence,
       actor: worker,
     }));
-    const settling = (db: Builder) => db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${storableJson(changes)}::jsonb)`);
+    const settling = (db: Builder) =>
+      db.select({ id: sql<string>`delivery_id` }).from(sql`psn.settle(${storableJson(changes)}::jsonb)`);
     const lockMs = settlements.length === 1 ? LOCK_ONE_MS : LOCK_MANY_MS;
     const [rows] = await database.run({ userId }, (db) => [settling(db)], { lockMs });
     const held = new Set(rows.map(({ id }) => id));
     return settlements.map(({ claim }) => held.has(claim.deliveryId));
   };
-  const settle = together<Settlement, boolean>({ most: MOST_TOGETHER, ask: write, nameOf: ({ claim }) => claim.deliveryId });
+  const settle = together<Settlement, boolean>({
+    most: MOST_TOGETHER,
+    ask: write,
+    nameOf: ({ claim }) => claim.deliveryId,
+  });
 
   return {
     async claim({ worker, most, leaseMs, concurrency, only, busy = [] }) {
@@ -213,13 +238,19 @@ export function deliveriesStore(database: Database): Deliveries {
         { userId, service: true },
         (db) => [
           db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
-          db.select(claimColumns).from(sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, ${deliveryId}::uuid)`),
+          db
+            .select(claimColumns)
+            .from(sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, ${deliveryId}::uuid)`),
           moreDue(db, sql`(select account_id from psn.deliveries where id = ${deliveryId}::uuid)`),
           ...loading(db, uuids([deliveryId])),
         ],
         { repeatable: true },
       );
-      return { claim: claims[0] && claimOf(claims[0]), loaded: loadedOf([deliveryId], ...loaded)[0], more: due[0]?.more === true };
+      return {
+        claim: claims[0] && claimOf(claims[0]),
+        loaded: loadedOf([deliveryId], ...loaded)[0],
+        more: due[0]?.more === true,
+      };
     },
 
     async claimNext({ worker, leaseMs, platforms, userId, accountId }) {
@@ -248,7 +279,8 @@ export function deliveriesStore(database: Database): Deliveries {
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
       const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
-      const found = (count: number) => sql`psn.wake_ups(${known}::jsonb, ${aheadMs}::double precision, ${count}::integer)`;
+      const found = (count: number) =>
+        sql`psn.wake_ups(${known}::jsonb, ${aheadMs}::double precision, ${count}::integer)`;
       const [, , rows] = await database.run(
         "service",
         (db) => [
@@ -270,7 +302,9 @@ export function deliveriesStore(database: Database): Deliveries {
         { repeatable: true },
       );
       // Cut as the driver cuts an instant: the same one must make the same wake-up, whoever asks.
-      return rows.map(({ fence, atMs, ...row }): WakeUp => ({ ...row, fence: Number(fence), at: new Date(Math.floor(atMs)) }));
+      return rows.map(
+        ({ fence, atMs, ...row }): WakeUp => ({ ...row, fence: Number(fence), at: new Date(Math.floor(atMs)) }),
+      );
     },
 
     async note(userId, deliveryId, event, text, actor) {
@@ -314,13 +348,18 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async beat(worker, version, settings) {
-      const [, rows] = await database.run("service", (db) => [afterStepBack(db), beating(db, worker, version, settings)]);
+      const [, rows] = await database.run("service", (db) => [
+        afterStepBack(db),
+        beating(db, worker, version, settings),
+      ]);
       if (!rows[0]) throw new PsnError("DB_FAILED", "the worker could not be written down");
       return rows[0].at;
     },
 
     async gone(worker) {
-      await database.run("service", (db) => [db.delete(workers).where(eq(workers.name, worker)).returning({ name: workers.name })]);
+      await database.run("service", (db) => [
+        db.delete(workers).where(eq(workers.name, worker)).returning({ name: workers.name }),
+      ]);
     },
   };
 }

@@ -32,7 +32,9 @@ export function incarnationStore(database: Database): Incarnations {
         seen: Number(row?.seen ?? 0),
         counted: row?.counted ?? false,
         parted:
-          row?.partedMs == null ? undefined : { at: new Date(row.partedMs), why: PARTINGS.find((one) => one === row.reason) ?? "unknown" },
+          row?.partedMs == null
+            ? undefined
+            : { at: new Date(row.partedMs), why: PARTINGS.find((one) => one === row.reason) ?? "unknown" },
         elsewhere: row?.elsewhere ?? false,
         used: row?.used ?? false,
       };
@@ -41,7 +43,11 @@ export function incarnationStore(database: Database): Incarnations {
     async become(id, instead) {
       const [rows] = await database.run(
         "service",
-        (db) => [db.select({ id: sql<string>`id::text` }).from(sql`psn.incarnate(${id}::uuid, ${instead ?? null}::uuid) as now(id)`)],
+        (db) => [
+          db
+            .select({ id: sql<string>`id::text` })
+            .from(sql`psn.incarnate(${id}::uuid, ${instead ?? null}::uuid) as now(id)`),
+        ],
         { repeatable: true },
       );
       return rows[0]?.id ?? id;

@@ -9,14 +9,15 @@ import { and, asc, eq, inArray, sql } from "drizzle-orm";
 const STRANGER = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /**
- * A Neon compute runs without fsync, and its commits wait for the safekeepers, which it names as its only synchronous standby
- * (`walproposer`; control_plane/src/endpoint.rs of neondatabase/neon, 2026-11). An unprivileged login sees the process ids in pg_stat_replication
- * and no more; who reads a logical slot is no standby.
+ * A Neon compute runs without fsync, and its commits wait for the safekeepers, which it names as its only synchronous
+ * standby (`walproposer`; control_plane/src/endpoint.rs of neondatabase/neon, 2026-11). An unprivileged login sees the
+ * process ids in pg_stat_replication and no more; who reads a logical slot is no standby.
  */
 const DURABILITY = sql`select neon or current_setting('fsync')::boolean as fsync,
     neon or current_setting('full_page_writes')::boolean as full_page_writes,
     case when names = '' then (select count(*)::integer from pg_catalog.pg_stat_replication r
-      where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')) else 0 end as standbys
+      where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid
+        and s.slot_type = 'logical')) else 0 end as standbys
   from (select current_setting('synchronous_standby_names') as names,
     current_setting('synchronous_standby_names') = 'walproposer' as neon) as settings`;
 
@@ -30,7 +31,12 @@ export async function factsOf(database: Database): Promise<readonly Fact[]> {
     (db) => [
       db.select({ path: sql<string>`path` }).from(sql`(select ${sql.raw(PLAIN_NAMES)} as path) as plain`),
       db
-        .select({ kind: sql<string>`kind`, name: sql<string>`name`, says: sql<string>`says`, undo: sql<string | null>`undo` })
+        .select({
+          kind: sql<string>`kind`,
+          name: sql<string>`name`,
+          says: sql<string>`says`,
+          undo: sql<string | null>`undo`,
+        })
         .from(sql`(${sql.raw(factsQuery(database.driver !== "embedded"))}) as facts`),
     ],
     { repeatable: true },
@@ -45,7 +51,11 @@ export function inspectionStore(database: Database): Inspection {
       const beatMsAgo = sql<number>`(abs(extract(epoch from clock_timestamp() - ${workers.beatAt})) * 1000)::double precision`;
       const [rows] = await database.run(
         "service",
-        (db) => [db.select({ name: workers.name, version: workers.version, beatMsAgo, settings: workers.settings }).from(workers)],
+        (db) => [
+          db
+            .select({ name: workers.name, version: workers.version, beatMsAgo, settings: workers.settings })
+            .from(workers),
+        ],
         { repeatable: true },
       );
       return rows;
@@ -57,9 +67,19 @@ export function inspectionStore(database: Database): Inspection {
         { userId },
         (db) => [
           db
-            .select({ code: sql<string>`${code}`, message: sql<string>`coalesce(${message}, '')`, posts: sql<number>`count(*)::integer` })
+            .select({
+              code: sql<string>`${code}`,
+              message: sql<string>`coalesce(${message}, '')`,
+              posts: sql<number>`count(*)::integer`,
+            })
             .from(deliveries)
-            .where(and(eq(deliveries.userId, userId), inArray(deliveries.state, ["scheduled", "sending"]), inArray(code, [...codes])))
+            .where(
+              and(
+                eq(deliveries.userId, userId),
+                inArray(deliveries.state, ["scheduled", "sending"]),
+                inArray(code, [...codes]),
+              ),
+            )
             .groupBy(code, message)
             .orderBy(sql`count(*) desc`)
             .limit(MOST_TROUBLES),
@@ -126,7 +146,8 @@ export function inspectionStore(database: Database): Inspection {
         { repeatable: true },
       );
       // What comes in by Neon's doors is Neon's, also where its compute does not say so.
-      if (!rows[0] || database.driver.startsWith("neon")) return { fsync: true, fullPageWrites: true, asynchronousStandbys: 0 };
+      if (!rows[0] || database.driver.startsWith("neon"))
+        return { fsync: true, fullPageWrites: true, asynchronousStandbys: 0 };
       return rows[0];
     },
 
@@ -147,7 +168,8 @@ export function inspectionStore(database: Database): Inspection {
     },
 
     async sealedByKey(userId) {
-      const keyId = (column: typeof oauthTokens.accessToken | typeof apiKeys.value) => sql<string>`split_part(${column}, '.', 2)`;
+      const keyId = (column: typeof oauthTokens.accessToken | typeof apiKeys.value) =>
+        sql<string>`split_part(${column}, '.', 2)`;
       const [tokens, keys] = await database.run(
         { userId },
         (db) => [

@@ -7,9 +7,13 @@ export function keysStore(database: Database): Keys {
   const { id, name, value, updatedAt } = apiKeys;
   return {
     async list(userId) {
-      const [rows] = await database.run({ userId }, (db) => [db.select({ id, name, value, updatedAt }).from(apiKeys).orderBy(asc(name))], {
-        repeatable: true,
-      });
+      const [rows] = await database.run(
+        { userId },
+        (db) => [db.select({ id, name, value, updatedAt }).from(apiKeys).orderBy(asc(name))],
+        {
+          repeatable: true,
+        },
+      );
       return rows;
     },
 

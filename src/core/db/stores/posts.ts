@@ -29,13 +29,17 @@ function summaries(db: Builder) {
       // A paused account's deliveries wake when the pause is over.
       wakeAt: sql<Date>`greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})`.mapWith(deliveries.wakeAt),
       aheadMs: sql<number>`(extract(epoch from case
-        when ${deliveries.state} in ('scheduled', 'pending') then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
-        when ${deliveries.state} = 'sending' and ${deliveries.worker} is null then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
+        when ${deliveries.state} in ('scheduled', 'pending')
+          then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
+        when ${deliveries.state} = 'sending' and ${deliveries.worker} is null
+          then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
         else now() end - now()) * 1000)::double precision`,
       nextAt: sql<Date | null>`case
         when ${accounts.health} <> 'ok' then null
-        when ${deliveries.state} in ('scheduled', 'pending') and ${noLease} then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
-        when ${deliveries.state} in ('claimed', 'sending') and ${noLease} then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
+        when ${deliveries.state} in ('scheduled', 'pending') and ${noLease}
+          then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
+        when ${deliveries.state} in ('claimed', 'sending') and ${noLease}
+          then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
         end`.mapWith(deliveries.wakeAt),
       atWork: sql<boolean>`not ${noLease}`,
       attempt: deliveries.attempt,
@@ -147,7 +151,9 @@ export function postsStore(database: Database): Posts {
     async ofPost(userId, postId) {
       const [rows] = await database.run(
         { userId },
-        (db) => [summaries(db).where(eq(deliveries.postId, postId)).orderBy(asc(accounts.platform), asc(accounts.handle))],
+        (db) => [
+          summaries(db).where(eq(deliveries.postId, postId)).orderBy(asc(accounts.platform), asc(accounts.handle)),
+        ],
         { repeatable: true },
       );
       return rows;
@@ -178,13 +184,24 @@ export function postsStore(database: Database): Posts {
         unitList: units.filter(({ deliveryId }) => deliveryId === row.id).map(unitOf),
         events: events
           .filter(({ deliveryId }) => deliveryId === row.id)
-          .map(({ at, event, attempt, unit, code, note, actor }): DeliveryEvent => ({ at, event, attempt, unit, code, note, actor })),
+          .map(
+            ({ at, event, attempt, unit, code, note, actor }): DeliveryEvent => ({
+              at,
+              event,
+              attempt,
+              unit,
+              code,
+              note,
+              actor,
+            }),
+          ),
       }));
     },
 
     async resolveId(userId, id) {
       const tail = id.toLowerCase();
-      const ends = (column: typeof deliveries.id | typeof deliveries.postId) => sql`right(${column}::text, ${tail.length}) = ${tail}`;
+      const ends = (column: typeof deliveries.id | typeof deliveries.postId) =>
+        sql`right(${column}::text, ${tail.length}) = ${tail}`;
       const [rows] = await database.run(
         { userId },
         (db) => [
@@ -202,7 +219,10 @@ export function postsStore(database: Database): Posts {
     cancel: (userId, ids) => change(userId, sql`psn.cancel(${uuids(ids)})`),
 
     move: (userId, ids, dueAt, wallTime, timeZone) =>
-      change(userId, sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${`${wallTime} ${timeZone}`}::text)`),
+      change(
+        userId,
+        sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${`${wallTime} ${timeZone}`}::text)`,
+      ),
 
     retry: (userId, ids) => change(userId, sql`psn.retry(${uuids(ids)})`),
 

@@ -1,11 +1,15 @@
 import { PsnError } from "@psn/core/errors.ts";
 
 /*
- * What many ask for at about the same time goes to the database in one round trip. Nobody waits for company: the first to come
- * leaves at once, with whoever came in the same instant; those who come while it is under way leave together when it is back.
+ * What many ask for at about the same time goes to the database in one round trip. Nobody waits for company: the first
+ * to come leaves at once, with whoever came in the same instant; those who come while it is under way leave together
+ * when it is back.
  */
 
-/** How long a round trip that does not come back may hold up those behind it, in milliseconds: its connection may be dead. */
+/**
+ * How long a round trip that does not come back may hold up those behind it, in milliseconds: its connection may be
+ * dead.
+ */
 const PATIENCE_MS = 250;
 
 export interface Together<Item, Result> {
@@ -30,10 +34,14 @@ interface Line<Item, Result> {
 }
 
 /**
- * Asks for one thing together with others of the same line. One that fails takes no other down: but where the database does not
- * answer, each of a failed round trip is asked for again by itself.
+ * Asks for one thing together with others of the same line. One that fails takes no other down: but where the database
+ * does not answer, each of a failed round trip is asked for again by itself.
  */
-export function together<Item, Result>({ ask, nameOf, most }: Together<Item, Result>): (line: string, item: Item) => Promise<Result> {
+export function together<Item, Result>({
+  ask,
+  nameOf,
+  most,
+}: Together<Item, Result>): (line: string, item: Item) => Promise<Result> {
   const lines = new Map<string, Line<Item, Result>>();
 
   const travel = async (name: string, those: readonly Waiting<Item, Result>[]): Promise<void> => {
@@ -82,7 +90,11 @@ export function together<Item, Result>({ ask, nameOf, most }: Together<Item, Res
 }
 
 /** Takes the first ones out of the line, as many as may go together. */
-function boarding<Item, Result>(line: Line<Item, Result>, nameOf: (item: Item) => string, most: number): readonly Waiting<Item, Result>[] {
+function boarding<Item, Result>(
+  line: Line<Item, Result>,
+  nameOf: (item: Item) => string,
+  most: number,
+): readonly Waiting<Item, Result>[] {
   const those = new Map<string, Waiting<Item, Result>>();
   const others: Waiting<Item, Result>[] = [];
   for (const one of line.waiting) {

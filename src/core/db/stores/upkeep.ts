@@ -10,8 +10,14 @@ export function upkeepStore(database: Database): Upkeep {
         "service",
         (db) => [
           db
-            .select({ accountId: sql<string>`account_id`, userId: sql<string>`user_id`, platform: sql<string>`platform` })
-            .from(sql`psn.stale_tokens(${`{${platforms.join(",")}}`}::text[], ${aheadMs}::double precision, ${idleMs}::double precision)`),
+            .select({
+              accountId: sql<string>`account_id`,
+              userId: sql<string>`user_id`,
+              platform: sql<string>`platform`,
+            })
+            .from(
+              sql`psn.stale_tokens(${`{${platforms.join(",")}}`}::text[], ${aheadMs}::double precision, ${idleMs}::double precision)`,
+            ),
         ],
         { repeatable: true },
       );
@@ -39,7 +45,11 @@ export function upkeepStore(database: Database): Upkeep {
         "service",
         (db) => [
           db
-            .select({ mediaId: sql<string>`media_id`, userId: sql<string>`user_id`, objectKey: sql<string | null>`object_key` })
+            .select({
+              mediaId: sql<string>`media_id`,
+              userId: sql<string>`user_id`,
+              objectKey: sql<string | null>`object_key`,
+            })
             .from(sql`psn.spent_media(${ageMs}::double precision, ${most}::integer)`),
         ],
         { repeatable: true },
@@ -48,9 +58,13 @@ export function upkeepStore(database: Database): Upkeep {
     },
 
     async users() {
-      const [rows] = await database.run("service", (db) => [db.select({ id: sql<string>`user_id` }).from(sql`psn.hub_users()`)], {
-        repeatable: true,
-      });
+      const [rows] = await database.run(
+        "service",
+        (db) => [db.select({ id: sql<string>`user_id` }).from(sql`psn.hub_users()`)],
+        {
+          repeatable: true,
+        },
+      );
       return rows.map(({ id }) => id);
     },
 

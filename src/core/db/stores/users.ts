@@ -7,7 +7,9 @@ export function usersStore(database: Database): Users {
   return {
     async add({ id, handle, timeZone }) {
       await database.run("service", (db) => [
-        db.select({ added: sql<boolean>`added` }).from(sql`psn.add_user(${id}::uuid, ${handle}::text, ${timeZone}::text) as added`),
+        db
+          .select({ added: sql<boolean>`added` })
+          .from(sql`psn.add_user(${id}::uuid, ${handle}::text, ${timeZone}::text) as added`),
       ]);
     },
 
@@ -25,7 +27,12 @@ export function usersStore(database: Database): Users {
     async get(userId) {
       const [rows] = await database.run(
         { userId },
-        (db) => [db.select({ id: users.id, handle: users.handle, timeZone: users.timeZone }).from(users).where(eq(users.id, userId))],
+        (db) => [
+          db
+            .select({ id: users.id, handle: users.handle, timeZone: users.timeZone })
+            .from(users)
+            .where(eq(users.id, userId)),
+        ],
         { repeatable: true },
       );
       return rows[0];

@@ -6,11 +6,15 @@ import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { refreshLeased } from "./accounts.ts";
 
 /*
- * Every column that holds a sealed value is named here, and nowhere else for a rotation: tests/vault/refusals.test.ts walks the
- * schema for others.
+ * Every column that holds a sealed value is named here, and nowhere else for a rotation: tests/vault/refusals.test.ts
+ * walks the schema for others.
  */
 
-const tokenColumns = { access_token: oauthTokens.accessToken, refresh_token: oauthTokens.refreshToken, secret: oauthTokens.secret };
+const tokenColumns = {
+  access_token: oauthTokens.accessToken,
+  refresh_token: oauthTokens.refreshToken,
+  secret: oauthTokens.secret,
+};
 const keyColumns = { value: apiKeys.value };
 const { version } = oauthTokens;
 const { platform, subject, home } = accounts;
@@ -23,11 +27,13 @@ const keyIdOf = (column: AnyPgColumn) => sql<string>`split_part(${column}, '.', 
 const LEASED_MOST_MS = 120_000;
 const leased = refreshLeased(LEASED_MOST_MS);
 
-const anyOf = (columns: Readonly<Record<string, AnyPgColumn>>, is: (column: AnyPgColumn) => SQL) => or(...Object.values(columns).map(is));
+const anyOf = (columns: Readonly<Record<string, AnyPgColumn>>, is: (column: AnyPgColumn) => SQL) =>
+  or(...Object.values(columns).map(is));
 
 export function sealedStore(database: Database): Sealed {
   const rowsWith = async (userId: string, is: (column: AnyPgColumn) => SQL, most: number, after?: SealedRow) => {
-    const tokensAfter = after === undefined ? undefined : after.table === "oauth_tokens" ? gt(oauthTokens.id, after.id) : sql`false`;
+    const tokensAfter =
+      after === undefined ? undefined : after.table === "oauth_tokens" ? gt(oauthTokens.id, after.id) : sql`false`;
     const keysAfter = after?.table === "api_keys" ? gt(apiKeys.id, after.id) : undefined;
     const [tokens, keys] = await database.run(
       { userId },
@@ -57,13 +63,21 @@ export function sealedStore(database: Database): Sealed {
         audience: [of, whose, where],
         leased: isLeased,
       })),
-      ...keys.map(({ id, name, ...values }) => ({ table: "api_keys" as const, id, values, version: 1, audience: [name], leased: false })),
+      ...keys.map(({ id, name, ...values }) => ({
+        table: "api_keys" as const,
+        id,
+        values,
+        version: 1,
+        audience: [name],
+        leased: false,
+      })),
     ];
     return rows.slice(0, most);
   };
 
   return {
-    ofKey: (userId, keyId, most, after) => rowsWith(userId, (column) => sql`${keyIdOf(column)} = ${keyId}`, most, after),
+    ofKey: (userId, keyId, most, after) =>
+      rowsWith(userId, (column) => sql`${keyIdOf(column)} = ${keyId}`, most, after),
 
     ofOthers: (userId, keyIds, most) =>
       rowsWith(userId, (column) => sql`not (${keyIdOf(column)} = any (${`{${keyIds.join(",")}}`}::text[]))`, most),
@@ -81,7 +95,11 @@ export function sealedStore(database: Database): Sealed {
               .returning({ id: apiKeys.id })
           : db
               .update(oauthTokens)
-              .set({ accessToken: text("access_token") ?? sql`null`, refreshToken: text("refresh_token"), secret: text("secret") })
+              .set({
+                accessToken: text("access_token") ?? sql`null`,
+                refreshToken: text("refresh_token"),
+                secret: text("secret"),
+              })
               .where(and(eq(oauthTokens.id, id), not(leased), ...same(tokenColumns)))
               .returning({ id: oauthTokens.id }),
       ]);
@@ -89,7 +107,10 @@ export function sealedStore(database: Database): Sealed {
     },
 
     async count(userId) {
-      const columns = [...Object.values(tokenColumns).map((column) => [oauthTokens, column] as const), [apiKeys, apiKeys.value] as const];
+      const columns = [
+        ...Object.values(tokenColumns).map((column) => [oauthTokens, column] as const),
+        [apiKeys, apiKeys.value] as const,
+      ];
       const counts: Record<string, number> = {};
       for (const [table, column] of columns) {
         const [rows] = await database.run(

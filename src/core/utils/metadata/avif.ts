@@ -6,8 +6,8 @@ import type { Range } from "./samples.ts";
 import { type Cleaned, ordered, takenIn } from "./taken.ts";
 
 /*
- * AVIF, and HEIF altogether (ISO/IEC 23008-12): a `meta` box lists items, which lie anywhere in the file. EXIF and XMP are items among them.
- * An item stays where it is, and what it says is overwritten.
+ * AVIF, and HEIF altogether (ISO/IEC 23008-12): a `meta` box lists items, which lie anywhere in the file. EXIF and XMP
+ * are items among them. An item stays where it is, and what it says is overwritten.
  */
 
 /** What `meta` holds that shows the picture. */
@@ -34,7 +34,8 @@ function cleanItems({ bytes, edits, taken }: Walk, meta: Box): void {
   const texts = ipco ? boxesIn(bytes, ipco.body, ipco.end).filter(({ type }) => TEXTS.has(type)) : [];
   for (const box of [...boxes.filter(({ type }) => !KEPT.has(type)), ...texts]) {
     if (!isFilled(bytes, box)) continue;
-    for (const one of TEXTS.has(box.type) ? (["comment"] as const) : takenIn(latin1(bytes.subarray(box.body, box.end)))) taken.add(one);
+    for (const one of TEXTS.has(box.type) ? (["comment"] as const) : takenIn(latin1(bytes.subarray(box.body, box.end))))
+      taken.add(one);
     edits.push(...freed(box));
   }
   const places = iloc ? locationsOf(bytes, iloc, idat) : new Map<number, readonly Range[]>();
@@ -85,15 +86,28 @@ function locationsOf(bytes: Uint8Array, iloc: Box, idat: Box | undefined): Reado
   let at = iloc.body;
   const number = (size: number) => {
     if (at + size > iloc.end) throw new RangeError("a table reaches out of its box");
-    const value = size === 0 ? 0 : size === 2 ? view.getUint16(at) : size === 4 ? view.getUint32(at) : Number(view.getBigUint64(at));
+    const value =
+      size === 0
+        ? 0
+        : size === 2
+          ? view.getUint16(at)
+          : size === 4
+            ? view.getUint32(at)
+            : Number(view.getBigUint64(at));
     at += size;
     return value;
   };
   const version = bytes[at] ?? 0;
   at += 4;
   const sizes = number(2);
-  const [offset, length, base, index] = [sizes >> 12, (sizes >> 8) & 15, (sizes >> 4) & 15, version > 0 ? sizes & 15 : 0];
-  if ([offset, length, base, index].some((size) => size !== 0 && size !== 4 && size !== 8)) throw new RangeError("no such width");
+  const [offset, length, base, index] = [
+    sizes >> 12,
+    (sizes >> 8) & 15,
+    (sizes >> 4) & 15,
+    version > 0 ? sizes & 15 : 0,
+  ];
+  if ([offset, length, base, index].some((size) => size !== 0 && size !== 4 && size !== 8))
+    throw new RangeError("no such width");
   const idSize = version < 2 ? 2 : 4;
   const found = new Map<number, readonly Range[]>();
   for (let left = number(idSize); left > 0; left -= 1) {

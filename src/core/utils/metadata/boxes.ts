@@ -1,8 +1,8 @@
 import { type Edit, hasContent, latin1, viewOf } from "./bytes.ts";
 
 /*
- * Boxes (ISO/IEC 14496-12, 4.2; QuickTime calls them atoms): a length, a type, and what they hold. Their offsets are absolute, so nothing is
- * ever moved: what goes becomes a `free` box of the same length, full of nulls.
+ * Boxes (ISO/IEC 14496-12, 4.2; QuickTime calls them atoms): a length, a type, and what they hold. Their offsets are
+ * absolute, so nothing is ever moved: what goes becomes a `free` box of the same length, full of nulls.
  */
 
 export interface Box {

@@ -1,4 +1,5 @@
-export const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+export const latin1 = (bytes: Uint8Array) =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
@@ -14,12 +15,16 @@ export interface Edit {
   readonly fill?: number;
 }
 
-/** A copy with the edits made; the file itself where there are none. Throws RangeError for an edit that reaches out of it. */
+/**
+ * A copy with the edits made; the file itself where there are none. Throws RangeError for an edit that reaches out of
+ * it.
+ */
 export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
   if (edits.length === 0) return bytes;
   const copy = bytes.slice();
   for (const { start, end, put = new Uint8Array(), fill = 0 } of edits) {
-    if (!(start >= 0 && start <= end && end <= copy.length && put.length <= end - start)) throw new RangeError("out of the file");
+    if (!(start >= 0 && start <= end && end <= copy.length && put.length <= end - start))
+      throw new RangeError("out of the file");
     copy.fill(fill, start, end);
     copy.set(put, start);
   }
@@ -30,4 +35,5 @@ export function edited(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
 export const hasContent = (bytes: Uint8Array) => bytes.some((byte) => byte !== 0 && byte !== 0x20);
 
 /** The file itself where nothing of it has changed. */
-export const unlessSame = (bytes: Uint8Array, clean: Uint8Array) => (Buffer.compare(bytes, clean) === 0 ? bytes : clean);
+export const unlessSame = (bytes: Uint8Array, clean: Uint8Array) =>
+  Buffer.compare(bytes, clean) === 0 ? bytes : clean;

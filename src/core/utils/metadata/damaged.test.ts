@@ -23,7 +23,10 @@ beforeAll(async () => {
   files.set("video/mp4", await movie("mp4 in fragments", tags));
   files.set("video/quicktime", await movie("mov", tags));
   files.set("video/webm", await movie("webm", tags));
-  files.set("application/pdf", pdf({ Author: "Ada" }, [["<< /Type /Metadata /Length 30 >>", ascii("<x dc:creator='Ada'/>         ")]]));
+  files.set(
+    "application/pdf",
+    pdf({ Author: "Ada" }, [["<< /Type /Metadata /Length 30 >>", ascii("<x dc:creator='Ada'/>         ")]]),
+  );
 });
 
 /** Bytes put over a file's own, and where it ends. */
@@ -31,7 +34,11 @@ const damage = fc.record({
   puts: fc.array(
     fc.record({
       at: fc.double({ min: 0, max: 1, noNaN: true }),
-      bytes: fc.oneof(fc.uint8Array({ maxLength: 8 }), fc.constant(Uint8Array.of(255, 255, 255, 255)), fc.constant(new Uint8Array(8))),
+      bytes: fc.oneof(
+        fc.uint8Array({ maxLength: 8 }),
+        fc.constant(Uint8Array.of(255, 255, 255, 255)),
+        fc.constant(new Uint8Array(8)),
+      ),
     }),
     { maxLength: 6 },
   ),
@@ -44,7 +51,10 @@ test.each(MEDIA_TYPES)("%s", (mime) => {
     fc.property(damage, ({ puts, length }) => {
       const bytes = whole.slice(0, Math.round(whole.length * length));
       for (const put of puts)
-        bytes.set(put.bytes.subarray(0, bytes.length), Math.floor(put.at * Math.max(0, bytes.length - put.bytes.length)));
+        bytes.set(
+          put.bytes.subarray(0, bytes.length),
+          Math.floor(put.at * Math.max(0, bytes.length - put.bytes.length)),
+        );
       const before = bytes.slice();
       const out = withoutMetadata(bytes, mime);
       expect(bytes, "the file that was given").toEqual(before);

@@ -84,7 +84,8 @@ export function readExif(tiff: Uint8Array): { readonly shown: Shown; readonly ta
       else if (tag === COLOR_SPACE) shown.colorSpace ??= short;
       else if (!SILENT.has(tag)) taken.add(FIELDS[tag] ?? "camera data");
     }
-    if (of === "image" && left > 0 && at + 6 + count * 12 <= tiff.length) read(view.getUint32(at + 2 + count * 12, little), "preview");
+    if (of === "image" && left > 0 && at + 6 + count * 12 <= tiff.length)
+      read(view.getUint32(at + 2 + count * 12, little), "preview");
   };
   try {
     read(view.getUint32(4, little), "image");
@@ -112,7 +113,9 @@ export function exifOf({ orientation, colorSpace, interoperability }: Shown): Ui
     ...[0x4d, 0x4d, 0, 42, 0, 0, 0, 8],
     ...directory(first),
     ...(inner ? directory(second) : []),
-    ...(interoperability === undefined ? [] : directory([entry(1, 2, 4, [...Buffer.from(interoperability.padEnd(4, "\0"), "latin1")])])),
+    ...(interoperability === undefined
+      ? []
+      : directory([entry(1, 2, 4, [...Buffer.from(interoperability.padEnd(4, "\0"), "latin1")])])),
   ]);
 }
 

@@ -10,7 +10,10 @@ const [PLAIN_TEXT, CONTROL, COMMENT, APPLICATION] = [0x01, 0xf9, 0xfe, 0xff] as 
 /** How often it repeats, and its colour profile. */
 const SHOWN: ReadonlySet<string> = new Set(["NETSCAPE2.0", "ANIMEXTS1.0", "ICCRGBG1012"]);
 
-/** The same pictures in the same rhythm, without comments and what programs left; undefined where the blocks cannot be followed. */
+/**
+ * The same pictures in the same rhythm, without comments and what programs left; undefined where the blocks cannot be
+ * followed.
+ */
 export function cleanGif(bytes: Uint8Array): Cleaned | undefined {
   const taken = new Set<Taken>();
   const colours = (flags = 0) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
@@ -41,7 +44,8 @@ export function cleanGif(bytes: Uint8Array): Cleaned | undefined {
     } else {
       // No program draws a plain text, so it is a hidden one.
       if (label === PLAIN_TEXT) control = undefined;
-      for (const one of label === COMMENT || label === PLAIN_TEXT ? (["comment"] as const) : takenIn(latin1(block))) taken.add(one);
+      for (const one of label === COMMENT || label === PLAIN_TEXT ? (["comment"] as const) : takenIn(latin1(block)))
+        taken.add(one);
     }
   }
   return undefined;

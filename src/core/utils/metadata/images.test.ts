@@ -13,7 +13,9 @@ const clean = (bytes: Uint8Array, mime: MediaType) => {
   return out;
 };
 
-/** A PHOTOGRAPH of a telephone: turned to the right, in Adobe RGB, with position, serial number, owner and a preview. */
+/**
+ * A PHOTOGRAPH of a telephone: turned to the right, in Adobe RGB, with position, serial number, owner and a preview.
+ */
 const EXIF = gps({ orientation: 6 });
 
 describe("EXIF", () => {
@@ -36,7 +38,34 @@ describe("EXIF", () => {
   });
 
   test("directories that lead to themselves, out of the block, or nowhere end", () => {
-    const loop = Uint8Array.of(0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x87, 0x69, 0, 4, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 8);
+    const loop = Uint8Array.of(
+      0x4d,
+      0x4d,
+      0,
+      42,
+      0,
+      0,
+      0,
+      8,
+      0,
+      1,
+      0x87,
+      0x69,
+      0,
+      4,
+      0,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      8,
+      0,
+      0,
+      0,
+      8,
+    );
     expect(readExif(loop)).toEqual({ shown: {}, taken: new Set() });
     for (let length = 0; length < EXIF.length; length += 1) readExif(EXIF.slice(0, length));
   });
@@ -75,7 +104,10 @@ describe("JPEG", () => {
     ]);
     const kept = segment(
       0xe1,
-      joined([ascii("Exif\0\0"), exifOf({ orientation: 6, colorSpace: 0xffff, interoperability: "R03" }) ?? new Uint8Array()]),
+      joined([
+        ascii("Exif\0\0"),
+        exifOf({ orientation: 6, colorSpace: 0xffff, interoperability: "R03" }) ?? new Uint8Array(),
+      ]),
     );
     expect(bytes).toEqual(joined([jpeg.subarray(0, 2), kept, profile, adobe, rest]));
   });
@@ -98,7 +130,9 @@ describe("JPEG", () => {
     const rest = Uint8Array.of(0xff, 0xda, 0, 2, 7, 0xff, 0xd9);
     const out = clean(joined([Uint8Array.of(0xff, 0xd8), jfif, rest]), "image/jpeg");
     expect(out.taken).toEqual(["preview picture"]);
-    expect(out.bytes).toEqual(joined([Uint8Array.of(0xff, 0xd8), segment(0xe0, ascii("JFIF\0\x01\x02\0\0\x01\0\x01\0\0")), rest]));
+    expect(out.bytes).toEqual(
+      joined([Uint8Array.of(0xff, 0xd8), segment(0xe0, ascii("JFIF\0\x01\x02\0\0\x01\0\x01\0\0")), rest]),
+    );
   });
 
   test("of one that tells nothing not a byte is changed", async () => {
@@ -156,7 +190,8 @@ describe("WebP", () => {
     size.writeUInt32LE(body.length);
     return joined([ascii(type), size, body, new Uint8Array(body.length % 2)]);
   };
-  const webp = (...chunks: readonly Uint8Array[]) => joined([ascii("RIFF"), chunk("", joined([ascii("WEBP"), ...chunks]))]);
+  const webp = (...chunks: readonly Uint8Array[]) =>
+    joined([ascii("RIFF"), chunk("", joined([ascii("WEBP"), ...chunks]))]);
 
   test("EXIF and XMP go, also from a frame; flags, profile and animation are right", () => {
     const head = (flags: number) => chunk("VP8X", Uint8Array.of(flags, 0, 0, 0, 1, 0, 0, 1, 0, 0));
@@ -197,8 +232,10 @@ describe("GIF", () => {
 describe("AVIF", () => {
   /** `meta` as its specification lists it, with a picture, EXIF, and XMP that lies in `idat`. */
   const file = (exif: Uint8Array, xmp: Uint8Array) => {
-    const number = (value: number, size = 4) => Uint8Array.from({ length: size }, (_, n) => value >> (8 * (size - 1 - n)));
-    const infe = (id: number, type: string) => box("infe", Uint8Array.of(2, 0, 0, 0), number(id, 2), number(0, 2), ascii(`${type}\0`));
+    const number = (value: number, size = 4) =>
+      Uint8Array.from({ length: size }, (_, n) => value >> (8 * (size - 1 - n)));
+    const infe = (id: number, type: string) =>
+      box("infe", Uint8Array.of(2, 0, 0, 0), number(id, 2), number(0, 2), ascii(`${type}\0`));
     const types = box("iinf", new Uint8Array(4), number(3, 2), infe(1, "av01"), infe(2, "Exif"), infe(3, "mime"));
     const make = (at: number) => {
       const one = (id: number, method: number, start: number, length: number) =>
@@ -211,7 +248,10 @@ describe("AVIF", () => {
         one(2, 0, at + 5, exif.length),
         one(3, 1, 0, xmp.length),
       );
-      const texts = box("iprp", box("ipco", box("irot", Uint8Array.of(1)), box("udes", ascii("\0\0\0\0en\0Ada's garden\0\0"))));
+      const texts = box(
+        "iprp",
+        box("ipco", box("irot", Uint8Array.of(1)), box("udes", ascii("\0\0\0\0en\0Ada's garden\0\0"))),
+      );
       return joined([
         box("ftyp", ascii("avif\0\0\0\0avif")),
         box(
@@ -234,7 +274,14 @@ describe("AVIF", () => {
     const exif = joined([new Uint8Array(4), EXIF]);
     const before = file(exif, ascii("<x dc:creator='Ada'/>"));
     const { bytes, taken } = clean(before, "image/avif");
-    expect(taken).toEqual(["position", "camera serial number", "owner name", "comment", "preview picture", "other metadata"]);
+    expect(taken).toEqual([
+      "position",
+      "camera serial number",
+      "owner name",
+      "comment",
+      "preview picture",
+      "other metadata",
+    ]);
     expect(bytes.length).toBe(before.length);
     expect(latin1(bytes)).not.toMatch(/Ada|SERIAL/);
     const after = bytes.subarray(bytes.length - exif.length);

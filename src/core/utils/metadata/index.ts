@@ -10,9 +10,9 @@ import type { Cleaned } from "./taken.ts";
 import { cleanWebp } from "./webp.ts";
 
 /*
- * Where a photograph was taken stays at home. A file is cleaned byte by byte and never decoded: pixels, sound, orientation, colour profile and
- * animation stay as they are. There is no library that does it for all these kinds without decoding, and none for one of them that keeps
- * orientation and profile.
+ * Where a photograph was taken stays at home. A file is cleaned byte by byte and never decoded: pixels, sound,
+ * orientation, colour profile and animation stay as they are. There is no library that does it for all these kinds
+ * without decoding, and none for one of them that keeps orientation and profile.
  */
 
 const READERS: Readonly<Record<MediaType, (bytes: Uint8Array) => Cleaned | undefined>> = {
@@ -31,8 +31,8 @@ const READERS: Readonly<Record<MediaType, (bytes: Uint8Array) => Cleaned | undef
  * The same file without position, serial numbers, names and comments.
  *
  * @param mime found from the bytes.
- * @returns undefined for a file that cannot be followed (damaged, encrypted, or written in a way psn does not know). It is for the caller to
- * refuse it: passed on as it is, it would break the promise without a word.
+ * @returns undefined for a file that cannot be followed (damaged, encrypted, or written in a way psn does not know). It
+ * is for the caller to refuse it: passed on as it is, it would break the promise without a word.
  */
 export function withoutMetadata(bytes: Uint8Array, mime: MediaType): Cleaned | undefined {
   try {

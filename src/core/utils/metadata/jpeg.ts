@@ -6,7 +6,9 @@ import { type Cleaned, ordered, type Taken, takenIn, takenInIptc } from "./taken
  * JPEG (ITU-T T.81, annex B): segments that begin with a marker, and the compressed picture between them.
  */
 
-const [SOI, EOI, SOS, COM, APP0, APP1, APP2, APP13, APP14, APP15] = [0xd8, 0xd9, 0xda, 0xfe, 0xe0, 0xe1, 0xe2, 0xed, 0xee, 0xef] as const;
+const [SOI, EOI, SOS, COM, APP0, APP1, APP2, APP13, APP14, APP15] = [
+  0xd8, 0xd9, 0xda, 0xfe, 0xe0, 0xe1, 0xe2, 0xed, 0xee, 0xef,
+] as const;
 
 export interface Segment {
   readonly marker: number;
@@ -55,7 +57,10 @@ const EXIF = "Exif\0";
 /** What a segment holds behind its length. */
 export const bodyOf = (bytes: Uint8Array, { start, end }: Segment) => bytes.subarray(start + 4, end);
 
-/** Whether a decoder needs it, or shows the picture otherwise without it: all but comments and the segments of applications. */
+/**
+ * Whether a decoder needs it, or shows the picture otherwise without it: all but comments and the segments of
+ * applications.
+ */
 export function isShown(bytes: Uint8Array, segment: Segment): boolean {
   const { marker } = segment;
   if (marker === COM) return false;
@@ -75,7 +80,8 @@ export function cleanJpeg(bytes: Uint8Array): Cleaned | undefined {
   const pieces: Uint8Array[] = [bytes.subarray(0, 2)];
   let exif: Uint8Array | undefined;
   for (const segment of segments) {
-    if (isShown(bytes, segment)) pieces.push(segment.marker === APP0 ? withoutPreview(bytes, segment, taken) : piece(bytes, segment));
+    if (isShown(bytes, segment))
+      pieces.push(segment.marker === APP0 ? withoutPreview(bytes, segment, taken) : piece(bytes, segment));
     else {
       const kept = told(bytes, segment, taken);
       exif ??= kept;
@@ -102,7 +108,8 @@ export function told(bytes: Uint8Array, segment: Segment, taken: Set<Taken>): Ui
     return exifOf(read.shown);
   } else if (segment.marker === APP1 && head.startsWith("http://ns.adobe.com/")) add(takenIn(latin1(body)));
   else if (segment.marker === APP13) add(takenInIptc(body));
-  else if (segment.marker === APP0 || (segment.marker === APP2 && head.startsWith("MPF\0"))) taken.add("preview picture");
+  else if (segment.marker === APP0 || (segment.marker === APP2 && head.startsWith("MPF\0")))
+    taken.add("preview picture");
   else taken.add("other metadata");
   return undefined;
 }

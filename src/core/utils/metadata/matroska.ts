@@ -2,8 +2,8 @@ import { type Edit, edited, latin1 } from "./bytes.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /*
- * WebM (RFC 9559 over RFC 8794): elements of an id, a length and what they hold. Cues point to places in the file, so what goes becomes a
- * Void element of the same length.
+ * WebM (RFC 9559 over RFC 8794): elements of an id, a length and what they hold. Cues point to places in the file, so
+ * what goes becomes a Void element of the same length.
  */
 
 const [VOID, CRC, SEEK, SEEK_ID] = [0xec, 0xbf, 0x4dbb, 0x53ab] as const;
@@ -40,7 +40,8 @@ export function cleanWebm(bytes: Uint8Array): Cleaned {
       if (gone && one.end > one.body) {
         edits.push(...voided(one));
         if (one.id !== SEEK)
-          for (const each of gone.length > 0 ? gone : takenIn(latin1(bytes.subarray(one.body, one.end)))) taken.add(each);
+          for (const each of gone.length > 0 ? gone : takenIn(latin1(bytes.subarray(one.body, one.end))))
+            taken.add(each);
       } else if (HOLDERS.has(one.id)) clean(one.body, one.end, one.id);
     }
     // What it is the sum of is another one now.
@@ -76,7 +77,8 @@ function elementsIn(bytes: Uint8Array, start: number, end: number, holder: numbe
     const id = numberIn(bytes, at, at + idLength);
     const width = body - at - idLength;
     // Without the bit that says the width: together they may be more than a number holds exactly.
-    const length = ((bytes[at + idLength] ?? 0) - 2 ** (8 - width)) * 256 ** (width - 1) + numberIn(bytes, at + idLength + 1, body);
+    const length =
+      ((bytes[at + idLength] ?? 0) - 2 ** (8 - width)) * 256 ** (width - 1) + numberIn(bytes, at + idLength + 1, body);
     const unknown = length === 2 ** (7 * width) - 1;
     // Within a cluster of unknown length nothing is looked for, but what stands behind it in the segment must be found.
     const to = unknown ? (id === SEGMENT || holder === 0 ? end : body) : body + length;

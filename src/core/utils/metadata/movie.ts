@@ -4,8 +4,8 @@ import { type Defaults, fragmentOf, samplesOf } from "./samples.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /*
- * MP4 and QuickTime: what tells of the film lies in `udta`, `meta` and `uuid` boxes at any depth, and in tracks that hold neither picture nor
- * sound: where each second was recorded (GoPro's gpmd, camm, DJI, Sony's rtmd, Apple's mebx).
+ * MP4 and QuickTime: what tells of the film lies in `udta`, `meta` and `uuid` boxes at any depth, and in tracks that
+ * hold neither picture nor sound: where each second was recorded (GoPro's gpmd, camm, DJI, Sony's rtmd, Apple's mebx).
  */
 
 /** What is kept, by the box that holds it ("" is the file): what shows the film. Any other box there goes. */
@@ -59,7 +59,9 @@ export function walkOf(bytes: Uint8Array): Walk {
   return { bytes, boxes, edits: [], taken: new Set(), gone, defaults: new Map(defaults) };
 }
 
-/** Notes what is to go of the boxes within one named `holder`; a box of type `also` stays, and is left to the caller. */
+/**
+ * Notes what is to go of the boxes within one named `holder`; a box of type `also` stays, and is left to the caller.
+ */
 export function cleanBoxes(walk: Walk, holder: string, boxes: readonly Box[], also?: string): void {
   const { bytes, edits, gone } = walk;
   for (const box of boxes) {
@@ -70,7 +72,8 @@ export function cleanBoxes(walk: Walk, holder: string, boxes: readonly Box[], al
     else if (type === "moof") for (const traf of boxesIn(bytes, body, end)) cleanFragment(walk, box, traf);
     else if (type === "trex" && gone.has(viewOf(bytes).getUint32(body + 4))) edits.push(...freed(box));
     else if (type === "tref") {
-      for (const one of boxesIn(bytes, body, end)) if (idsIn(bytes, one).every((id) => gone.has(id))) edits.push(...freed(one));
+      for (const one of boxesIn(bytes, body, end))
+        if (idsIn(bytes, one).every((id) => gone.has(id))) edits.push(...freed(one));
     } else if (type === "hdlr") cleanHandler(walk, box);
     else if (KEPT[type]) cleanBoxes(walk, type, boxesIn(bytes, body, end));
   }

@@ -48,7 +48,10 @@ const track = ({ id, handler, format, at, sizes, more = [] }: Track) =>
     ),
   );
 
-const SPHERICAL = joined([new Uint8Array(Buffer.from("ffcc8263f8554a938814587a02521fdd", "hex")), ascii("<rdf equirectangular>")]);
+const SPHERICAL = joined([
+  new Uint8Array(Buffer.from("ffcc8263f8554a938814587a02521fdd", "hex")),
+  ascii("<rdf equirectangular>"),
+]);
 
 /** A film, the trail of where it was made beside it, and all that tells of it. */
 function film(): Uint8Array {
@@ -65,15 +68,29 @@ function film(): Uint8Array {
           format: "avc1",
           at,
           sizes: box("stsz", numbers(0, 0, 2, 2, 3)),
-          more: [box("tref", box("cdsc", numbers(2))), box("uuid", SPHERICAL), box("udta", box("name", ascii("Ada's")))],
+          more: [
+            box("tref", box("cdsc", numbers(2))),
+            box("uuid", SPHERICAL),
+            box("udta", box("name", ascii("Ada's"))),
+          ],
         }),
         track({ id: 2, handler: "meta", format: "gpmd", at: at + 5, sizes: box("stsz", numbers(0, 0, 2, 4, 6)) }),
-        track({ id: 3, handler: "text", format: "text", at: at + 15, sizes: box("stz2", numbers(0, 8, 2), Uint8Array.of(1, 2)) }),
+        track({
+          id: 3,
+          handler: "text",
+          format: "text",
+          at: at + 15,
+          sizes: box("stz2", numbers(0, 8, 2), Uint8Array.of(1, 2)),
+        }),
         box("udta", box("\xa9xyz", ascii("\0\x12\x15\xc7+52.5164+013.3777/")), box("auth", ascii("Ada"))),
         box("meta", ascii("com.apple.quicktime.location.ISO6709 serial")),
       ),
       box("mdat", ascii("PIXELtrailtrailABC")),
-      box("uuid", new Uint8Array(Buffer.from("be7acfcb97a942e89c71999491e3afac", "hex")), ascii("<x dc:description='hers'/>")),
+      box(
+        "uuid",
+        new Uint8Array(Buffer.from("be7acfcb97a942e89c71999491e3afac", "hex")),
+        ascii("<x dc:description='hers'/>"),
+      ),
       box("SSIX", ascii("of a program nobody knows")),
     ]);
   const at = latin1(make(0)).indexOf("PIXEL");
@@ -98,7 +115,11 @@ describe("MP4 and QuickTime", () => {
 
   test("in fragments, with sizes of their own and taken for granted", () => {
     const traf = (id: number, at: number, ...run: readonly Uint8Array[]) =>
-      box("traf", box("tfhd", numbers(0x020000, id)), box("trun", numbers(run.length > 0 ? 0x201 : 0x001, 2, at), ...run));
+      box(
+        "traf",
+        box("tfhd", numbers(0x020000, id)),
+        box("trun", numbers(run.length > 0 ? 0x201 : 0x001, 2, at), ...run),
+      );
     const make = (at: number) => {
       const head = [
         box("ftyp", ascii("iso5\0\0\0\0iso5")),
@@ -109,7 +130,13 @@ describe("MP4 and QuickTime", () => {
           box("mvex", box("trex", numbers(0, 1, 1, 0, 3, 0)), box("trex", numbers(0, 2, 1, 0, 4, 0))),
         ),
       ];
-      const moof = box("moof", box("mfhd", numbers(0, 1)), traf(1, at), traf(2, at + 6), traf(2, at + 14, numbers(2, 3)));
+      const moof = box(
+        "moof",
+        box("mfhd", numbers(0, 1)),
+        traf(1, at),
+        traf(2, at + 6),
+        traf(2, at + 14, numbers(2, 3)),
+      );
       return [joined(head), joined([moof, box("mdat", ascii("PIXELSposition+lat+"), ascii("more"))])] as const;
     };
     const [, body] = make(0);
@@ -133,7 +160,10 @@ describe("MP4 and QuickTime", () => {
 
   test("boxes, tables and samples that reach out of the file are not followed", () => {
     const out = (at: number) =>
-      box("moov", track({ id: 2, handler: "meta", format: "gpmd", at, sizes: box("stsz", numbers(0, 0, 2, 4, 0x7fffffff)) }));
+      box(
+        "moov",
+        track({ id: 2, handler: "meta", format: "gpmd", at, sizes: box("stsz", numbers(0, 0, 2, 4, 0x7fffffff)) }),
+      );
     expect(withoutMetadata(out(0), "video/mp4")).toBeUndefined();
     expect(withoutMetadata(out(0xffffffff), "video/mp4")).toBeUndefined();
     expect(withoutMetadata(box("moov", numbers(9_000, 0)), "video/mp4")).toBeUndefined();

@@ -16,8 +16,8 @@ export interface PdfStream {
 }
 
 /**
- * Every object that is not within an object stream; of one that was changed, all its revisions. Each is looked through up to the next one
- * at most, so that a file of nothing but beginnings takes no longer than another.
+ * Every object that is not within an object stream; of one that was changed, all its revisions. Each is looked through
+ * up to the next one at most, so that a file of nothing but beginnings takes no longer than another.
  */
 export function objectsIn(text: string): readonly PdfObject[] {
   const heads = [...text.matchAll(/(?<!\d)(\d{1,10})\s{1,20}\d{1,5}\s{1,20}obj\b/g)];
@@ -29,7 +29,10 @@ export function objectsIn(text: string): readonly PdfObject[] {
   });
 }
 
-/** Where the dictionary that begins here ends, behind its `>>`; undefined where none begins, or where it does not end before `limit`. */
+/**
+ * Where the dictionary that begins here ends, behind its `>>`; undefined where none begins, or where it does not end
+ * before `limit`.
+ */
 export function dictionaryEnd(text: string, start: number, limit = text.length): number | undefined {
   if (!text.startsWith("<<", start)) return undefined;
   let depth = 0;

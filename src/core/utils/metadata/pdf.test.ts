@@ -15,7 +15,12 @@ const clean = (bytes: Uint8Array) => {
 };
 
 test("the information dictionary is blank, and every object is where it was", () => {
-  const before = pdf({ Author: "Ada (a \\) of) Lovelace", Title: "Secret", Subject: ">> endobj 4 0 obj", Producer: "psn" });
+  const before = pdf({
+    Author: "Ada (a \\) of) Lovelace",
+    Title: "Secret",
+    Subject: ">> endobj 4 0 obj",
+    Producer: "psn",
+  });
   const { bytes, taken } = clean(before);
   expect(taken).toEqual(["owner name", "comment"]);
   expect(latin1(bytes)).not.toMatch(/Ada|Secret|Author|Producer/);
@@ -31,24 +36,28 @@ test("texts that it points to, and those of an earlier revision", () => {
   expect(latin1(clean(pointed).bytes)).not.toContain("Ada");
 });
 
-test.each([["as it is", "", (bytes: Uint8Array) => bytes] as const, ["compressed", " /Filter /FlateDecode", deflateSync] as const])(
-  "XMP, %s",
-  (_how, filter, pack) => {
-    const xmp = pack(
-      ascii(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:creator>Ada</dc:creator>${" ".repeat(200)}${Math.random()}</x:xmpmeta>`),
-    );
-    const before = pdf({}, [[`<< /Type /Metadata /Subtype /XML${filter} /Length ${xmp.length} >>`, xmp]]);
-    const { bytes, taken } = clean(before);
-    expect(taken).toEqual(["owner name"]);
-    const at = latin1(before).indexOf("stream\n") + 7;
-    const left = bytes.subarray(at, at + xmp.length);
-    expect(latin1(filter === "" ? left : inflateSync(left)).trim()).toBe('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>');
-  },
-);
+test.each([
+  ["as it is", "", (bytes: Uint8Array) => bytes] as const,
+  ["compressed", " /Filter /FlateDecode", deflateSync] as const,
+])("XMP, %s", (_how, filter, pack) => {
+  const xmp = pack(
+    ascii(
+      `<x:xmpmeta xmlns:x="adobe:ns:meta/"><dc:creator>Ada</dc:creator>${" ".repeat(200)}${Math.random()}</x:xmpmeta>`,
+    ),
+  );
+  const before = pdf({}, [[`<< /Type /Metadata /Subtype /XML${filter} /Length ${xmp.length} >>`, xmp]]);
+  const { bytes, taken } = clean(before);
+  expect(taken).toEqual(["owner name"]);
+  const at = latin1(before).indexOf("stream\n") + 7;
+  const left = bytes.subarray(at, at + xmp.length);
+  expect(latin1(filter === "" ? left : inflateSync(left)).trim()).toBe('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>');
+});
 
 test("information within an object stream, as most programs write it today", () => {
   const info = "<< /Author (Ada Lovelace) /Keywords (a, b, c) /Creator (psn) >>";
-  const packed = deflateSync(ascii(`9 0 4 7 << >>  ${info}`.replace("9 0 4 7 << >>  ", "9 0 4 6 << >> ")), { level: 1 });
+  const packed = deflateSync(ascii(`9 0 4 7 << >>  ${info}`.replace("9 0 4 7 << >>  ", "9 0 4 6 << >> ")), {
+    level: 1,
+  });
   const make = (stream: Uint8Array, filter = "/Filter /FlateDecode") =>
     pdf({}, [
       [`<< /Type /ObjStm /N 2 /First 8 ${filter} /Length ${stream.length} >>`, stream],
@@ -67,7 +76,9 @@ test("photographs in it are emptied too, and stay the same pictures", async () =
   const exif = gps({ orientation: 6 });
   const head = Uint8Array.of(0xff, 0xe1, 0, exif.length + 8, ...ascii("Exif\0\0"), ...exif);
   const photo = joined([jpeg.subarray(0, 2), head, jpeg.subarray(2), ascii("by Ada")]);
-  const before = pdf({}, [[`<< /Type /XObject /Subtype /Image /Filter [ /DCTDecode ] /Length ${photo.length} >>`, photo]]);
+  const before = pdf({}, [
+    [`<< /Type /XObject /Subtype /Image /Filter [ /DCTDecode ] /Length ${photo.length} >>`, photo],
+  ]);
   const { bytes, taken } = clean(before);
   expect(taken).toEqual(["position", "camera serial number", "owner name", "preview picture", "data behind the end"]);
   expect(latin1(bytes)).not.toMatch(/Ada|SN7/);
@@ -85,7 +96,14 @@ test("an encrypted document is not followed, nor one whose information lies wher
 });
 
 test("a file of nothing but beginnings takes no longer than another", () => {
-  for (const head of ["1 0 obj<<(", "1 0 obj<<>>stream\n", "1 0 obj<</A %", "1 0 obj ", "/Info 1 0 R ", "1 0 obj<</Info 1 0 R>>"])
+  for (const head of [
+    "1 0 obj<<(",
+    "1 0 obj<<>>stream\n",
+    "1 0 obj<</A %",
+    "1 0 obj ",
+    "/Info 1 0 R ",
+    "1 0 obj<</Info 1 0 R>>",
+  ])
     withoutMetadata(ascii(`%PDF-1.4\n${head.repeat(30_000)}`), "application/pdf");
 });
 

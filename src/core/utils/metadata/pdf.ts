@@ -5,9 +5,9 @@ import { contentStart, dictionaryEnd, objectsIn, type PdfObject, type PdfStream,
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /*
- * PDF (ISO 32000-2): the information dictionary (14.3.3), XMP streams (14.3.2), and photographs kept as JPEG files. A table says at which byte
- * each object begins, so everything is overwritten in place. Earlier revisions, which stay in a file that was saved by appending, are
- * treated alike.
+ * PDF (ISO 32000-2): the information dictionary (14.3.3), XMP streams (14.3.2), and photographs kept as JPEG files. A
+ * table says at which byte each object begins, so everything is overwritten in place. Earlier revisions, which stay in
+ * a file that was saved by appending, are treated alike.
  */
 
 /** What an information dictionary has; another dictionary is never blanked. */
@@ -25,8 +25,8 @@ interface Room {
 }
 
 /**
- * The same pages without what tells of them; undefined for an encrypted document, and for one whose information is compressed in a way that
- * psn cannot write again. Throws RangeError for a table that reaches out of the file.
+ * The same pages without what tells of them; undefined for an encrypted document, and for one whose information is
+ * compressed in a way that psn cannot write again. Throws RangeError for a table that reaches out of the file.
  */
 export function cleanPdf(bytes: Uint8Array): Cleaned | undefined {
   const text = latin1(bytes);
@@ -43,7 +43,8 @@ export function cleanPdf(bytes: Uint8Array): Cleaned | undefined {
       if (room) packed.push({ stream, room });
       else closed = true;
     } else if (/\/Type\s*\/Metadata\b/.test(dictionary)) file.edits.push(...withoutXmp(stream, content, taken));
-    else if (/\/Filter\s*(\[\s*)?\/DCTDecode\b/.test(dictionary)) file.edits.push(...withoutSegments(stream, content, taken));
+    else if (/\/Filter\s*(\[\s*)?\/DCTDecode\b/.test(dictionary))
+      file.edits.push(...withoutSegments(stream, content, taken));
   }
   const rooms = [file, ...packed.map(({ room }) => room)];
   // An object stream psn cannot read may hold it, and then nobody knows what stays.
@@ -61,13 +62,16 @@ export function cleanPdf(bytes: Uint8Array): Cleaned | undefined {
 
 /** Blanks every information dictionary and the texts it points to. False where one is named and not found. */
 function blankInformation(rooms: readonly Room[], taken: Set<Taken>): boolean {
-  const named = rooms.flatMap(({ text }) => [...text.matchAll(/\/Info\s+(\d+)\s+\d+\s+R\b/g)].map(([, number]) => Number(number)));
+  const named = rooms.flatMap(({ text }) =>
+    [...text.matchAll(/\/Info\s+(\d+)\s+\d+\s+R\b/g)].map(([, number]) => Number(number)),
+  );
   const wanted = new Set(named);
   const found = new Set<number>();
   const values = new Set<number>();
   const each = (numbers: ReadonlySet<number>, visit: (room: Room, object: PdfObject, at: number) => void) => {
     for (const room of rooms)
-      for (const object of room.objects) if (numbers.has(object.number)) visit(room, object, contentStart(room.text, object));
+      for (const object of room.objects)
+        if (numbers.has(object.number)) visit(room, object, contentStart(room.text, object));
   };
   const reached = new Map<Room, number>();
   each(wanted, (room, { number }, at) => {
@@ -87,13 +91,15 @@ function blankInformation(rooms: readonly Room[], taken: Set<Taken>): boolean {
   });
   each(values, ({ text, edits }, { end }, at) => {
     // A string; anything else says nothing, or is somebody else's too.
-    if (/^(\(|<(?!<))/.test(text.slice(at, at + 2)) && end - at >= 4) edits.push({ start: at, end, put: Buffer.from("null"), fill: SPACE });
+    if (/^(\(|<(?!<))/.test(text.slice(at, at + 2)) && end - at >= 4)
+      edits.push({ start: at, end, put: Buffer.from("null"), fill: SPACE });
   });
   return named.every((number) => found.has(number));
 }
 
 /** Names of the dictionary's own keys: what stands in strings is no key. */
-const keysOf = (dictionary: string) => (dictionary.replaceAll(/\((?:[^()\\]|\\.)*\)/gs, "").match(/\/\w+/g) ?? []).join(" ");
+const keysOf = (dictionary: string) =>
+  (dictionary.replaceAll(/\((?:[^()\\]|\\.)*\)/gs, "").match(/\/\w+/g) ?? []).join(" ");
 
 const isDeflated = (dictionary: string) => /\/Filter\s*(\[\s*)?\/(FlateDecode|Fl)\b/.test(dictionary);
 
@@ -104,14 +110,22 @@ function roomOf(dictionary: string, content: Uint8Array): Room | undefined {
   if (inflated === undefined || !(first <= inflated.length)) return undefined;
   const numbers = (inflated.slice(0, first).match(/\d+/g) ?? []).map(Number);
   const starts = numbers.filter((_, n) => n % 2 === 1).map((offset) => first + offset);
-  const objects = starts.map((start, n) => ({ number: numbers[n * 2] ?? -1, start, end: starts[n + 1] ?? inflated.length }));
+  const objects = starts.map((start, n) => ({
+    number: numbers[n * 2] ?? -1,
+    start,
+    end: starts[n + 1] ?? inflated.length,
+  }));
   return { text: inflated, objects, edits: [] };
 }
 
-/** A stream's content as Latin-1; undefined where it is filtered otherwise than by one Flate without a predictor, or damaged. */
+/**
+ * A stream's content as Latin-1; undefined where it is filtered otherwise than by one Flate without a predictor, or
+ * damaged.
+ */
 function plainOf(dictionary: string, content: Uint8Array): string | undefined {
   if (!/\/Filter\b/.test(dictionary)) return latin1(content);
-  if (!isDeflated(dictionary) || /\/Filter\s*\[\s*\/\w+\s*\/|\/Predictor\s+(?!1\b)\d/.test(dictionary)) return undefined;
+  if (!isDeflated(dictionary) || /\/Filter\s*\[\s*\/\w+\s*\/|\/Predictor\s+(?!1\b)\d/.test(dictionary))
+    return undefined;
   try {
     return latin1(inflateSync(content, { maxOutputLength: INFLATED_MOST }));
   } catch {
@@ -124,8 +138,11 @@ function withoutXmp({ dictionary, start, end }: PdfStream, content: Uint8Array, 
   if (plain?.trim() === "" || plain?.trim() === EMPTY_XMP) return [];
   for (const one of takenIn(plain ?? "")) taken.add(one);
   const empty = Buffer.from(EMPTY_XMP);
-  if (!/\/Filter\b/.test(dictionary)) return [{ start, end, fill: SPACE, ...(empty.length <= end - start ? { put: empty } : {}) }];
-  const [put] = [deflateSync(empty, { level: 9 }), deflateSync("")].filter(({ length }) => plain !== undefined && length <= end - start);
+  if (!/\/Filter\b/.test(dictionary))
+    return [{ start, end, fill: SPACE, ...(empty.length <= end - start ? { put: empty } : {}) }];
+  const [put] = [deflateSync(empty, { level: 9 }), deflateSync("")].filter(
+    ({ length }) => plain !== undefined && length <= end - start,
+  );
   return [{ start, end, ...(put ? { put } : {}) }];
 }
 
@@ -133,7 +150,9 @@ function withoutXmp({ dictionary, start, end }: PdfStream, content: Uint8Array, 
 function withoutSegments({ start, end }: PdfStream, content: Uint8Array, taken: Set<Taken>): Edit[] {
   const segments = segmentsOf(content) ?? [];
   const last = segments.at(-1)?.end ?? content.length;
-  const gone = segments.filter((segment) => !isShown(content, segment) && hasContent(content.subarray(segment.start + 4, segment.end)));
+  const gone = segments.filter(
+    (segment) => !isShown(content, segment) && hasContent(content.subarray(segment.start + 4, segment.end)),
+  );
   for (const segment of gone) told(content, segment, taken);
   const behind = content.subarray(last).some((byte) => !/\s|\0/.test(String.fromCharCode(byte)));
   if (behind) taken.add("data behind the end");

@@ -2,8 +2,8 @@ import { type Box, boxesIn, boxIn } from "./boxes.ts";
 import { viewOf } from "./bytes.ts";
 
 /*
- * Where the samples of a track lie in the file: by the tables of its sample table box (ISO/IEC 14496-12, 8.7), or by the runs of its
- * fragments (8.8).
+ * Where the samples of a track lie in the file: by the tables of its sample table box (ISO/IEC 14496-12, 8.7), or by
+ * the runs of its fragments (8.8).
  */
 
 export interface Range {

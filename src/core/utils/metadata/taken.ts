@@ -1,6 +1,6 @@
 /*
- * The words for what psn takes out of a file, and how they are found in texts that name their fields: XMP, PNG text chunks, QuickTime keys,
- * Matroska tags.
+ * The words for what psn takes out of a file, and how they are found in texts that name their fields: XMP, PNG text
+ * chunks, QuickTime keys, Matroska tags.
  */
 
 /** In the order in which they are told. */
@@ -31,16 +31,27 @@ export const ordered = (found: Iterable<Taken>): readonly Taken[] => {
 const SIGNS: readonly (readonly [Taken, RegExp])[] = [
   ["position", /gps|location|latitude|longitude|[^a-z](city|country|state|province|sublocation|geo)|\xa9xyz|loci/i],
   ["camera serial number", /[Ss]erial|SNum|Camera_?I[Dd]|[^a-zA-Z]CAME/],
-  ["owner name", /owner|artist|author|creator(?!tool)|by-?line|credit|copyright|rights|person|publisher|\xa9(ART|aut|cpy)|cprt|auth|perf/i],
-  ["comment", /comment|description|caption|headline|title|subject|keyword|instructions|\xa9(cmt|des|nam)|dscp|titl|desc/i],
+  [
+    "owner name",
+    /owner|artist|author|creator(?!tool)|by-?line|credit|copyright|rights|person|publisher|\xa9(ART|aut|cpy)|cprt|auth|perf/i,
+  ],
+  [
+    "comment",
+    /comment|description|caption|headline|title|subject|keyword|instructions|\xa9(cmt|des|nam)|dscp|titl|desc/i,
+  ],
 ];
 
 /** So much of a text is looked through for what it is about; all of it goes. */
 const LOOKED = 1_000_000;
 
-/** What a text in which fields have names is about; `other metadata` where no name says it. Namespaces and RDF's own words are no fields. */
+/**
+ * What a text in which fields have names is about; `other metadata` where no name says it. Namespaces and RDF's own
+ * words are no fields.
+ */
 export function takenIn(text: string): Taken[] {
-  const fields = text.slice(0, LOOKED).replaceAll(/xmlns:[\w-]+\s*=\s*("[^"]*"|'[^']*')|rdf:Description|https?:\/\/[^\s"'<>]*/g, "");
+  const fields = text
+    .slice(0, LOOKED)
+    .replaceAll(/xmlns:[\w-]+\s*=\s*("[^"]*"|'[^']*')|rdf:Description|https?:\/\/[^\s"'<>]*/g, "");
   const found = SIGNS.filter(([, sign]) => sign.test(` ${fields}`)).map(([taken]) => taken);
   return found.length > 0 ? found : ["other metadata"];
 }

@@ -3,7 +3,8 @@ import { exifOf, readExif } from "./exif.ts";
 import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 
 /*
- * WebP (RFC 9649): chunks in a RIFF file, each padded to an even length; the frames of an animation hold chunks themselves.
+ * WebP (RFC 9649): chunks in a RIFF file, each padded to an even length; the frames of an animation hold chunks
+ * themselves.
  */
 
 const SHOWN: ReadonlySet<string> = new Set(["VP8X", "VP8 ", "VP8L", "ALPH", "ANIM", "ANMF", "ICCP"]);
@@ -17,7 +18,10 @@ interface Chunk {
   readonly body: Uint8Array;
 }
 
-/** The same picture or animation without EXIF, XMP and chunks psn does not know; undefined where its chunks cannot be followed. */
+/**
+ * The same picture or animation without EXIF, XMP and chunks psn does not know; undefined where its chunks cannot be
+ * followed.
+ */
 export function cleanWebp(bytes: Uint8Array): Cleaned | undefined {
   const end = viewOf(bytes).getUint32(4, true) + 8;
   const chunks = end <= bytes.length ? chunksOf(bytes.subarray(12, end)) : undefined;
@@ -36,14 +40,22 @@ export function cleanWebp(bytes: Uint8Array): Cleaned | undefined {
     } else if (type === "ANMF") {
       const frame = chunksOf(body.subarray(FRAME_HEAD));
       if (!frame) return undefined;
-      kept.push({ type, body: joined([body.subarray(0, FRAME_HEAD), ...frame.filter((each) => isShown(each, taken)).map(written)]) });
+      kept.push({
+        type,
+        body: joined([body.subarray(0, FRAME_HEAD), ...frame.filter((each) => isShown(each, taken)).map(written)]),
+      });
     } else if (isShown(one, taken)) kept.push(one);
   }
-  const shown = kept.map((one) => (one.type === "VP8X" ? { ...one, body: flagged(one.body, exif !== undefined) } : one));
+  const shown = kept.map((one) =>
+    one.type === "VP8X" ? { ...one, body: flagged(one.body, exif !== undefined) } : one,
+  );
   const pieces = [...shown, ...(exif ? [{ type: "EXIF", body: exif }] : [])].map(written);
   const size = Buffer.alloc(4);
   size.writeUInt32LE(4 + pieces.reduce((sum, { length }) => sum + length, 0));
-  return { bytes: unlessSame(bytes, joined([bytes.subarray(0, 4), size, bytes.subarray(8, 12), ...pieces])), taken: ordered(taken) };
+  return {
+    bytes: unlessSame(bytes, joined([bytes.subarray(0, 4), size, bytes.subarray(8, 12), ...pieces])),
+    taken: ordered(taken),
+  };
 }
 
 function isShown({ type, body }: Chunk, taken: Set<Taken>): boolean {

@@ -1,10 +1,10 @@
 import { type Token, Tokenizer, TokenizerMode } from "parse5";
 
 /*
- * What a page says of itself, from its tokens. A tree would be more than a card needs, and building one (or looking for the end of an
- * element in a stack) takes time that grows with the square of a hostile page: 560 KB of unclosed elements took HTMLRewriter 38 seconds.
- * Where tree construction changes what a token means it is followed here: raw text, foreign content and templates
- * (https://html.spec.whatwg.org/multipage/parsing.html#tree-construction, 2026-11).
+ * What a page says of itself, from its tokens. A tree would be more than a card needs, and building one (or looking for
+ * the end of an element in a stack) takes time that grows with the square of a hostile page: 560 KB of unclosed
+ * elements took HTMLRewriter 38 seconds. Where tree construction changes what a token means it is followed here: raw
+ * text, foreign content and templates (https://html.spec.whatwg.org/multipage/parsing.html#tree-construction, 2026-11).
  */
 
 export interface Head {
@@ -87,14 +87,16 @@ export function headReader(isXml: boolean): HeadReader {
   };
   const keep = (name: string, value: string) => {
     const values = found.get(name) ?? [];
-    if (KNOWN.has(name) && value.trim() !== "" && values.length < VALUES_MOST) found.set(name, [...values, value.trim()]);
+    if (KNOWN.has(name) && value.trim() !== "" && values.length < VALUES_MOST)
+      found.set(name, [...values, value.trim()]);
   };
   const readMeta = (tag: Token.TagToken) => {
     const content = attribute(tag, "content") ?? "";
     for (const names of [attribute(tag, "property"), attribute(tag, "name")])
       for (const name of new Set((names ?? "").toLowerCase().split(/\s+/))) keep(name, content);
     const isType = attribute(tag, "http-equiv")?.trim().toLowerCase() === "content-type";
-    charset ??= attribute(tag, "charset") ?? (isType ? /charset\s*=\s*["']?\s*([^\s"';]+)/i.exec(content)?.[1] : undefined);
+    charset ??=
+      attribute(tag, "charset") ?? (isType ? /charset\s*=\s*["']?\s*([^\s"';]+)/i.exec(content)?.[1] : undefined);
   };
   const text = ({ chars }: Token.CharacterToken) => {
     if (inTitle && title !== undefined && title.length < TITLE_MOST) title += chars;

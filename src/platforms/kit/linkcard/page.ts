@@ -4,7 +4,10 @@ import { type Head, type HeadReader, headReader } from "./head.ts";
 const PAGE_BYTES = 4 * 1024 * 1024;
 /** How much is read after the head, in bytes, for pages whose title or `<meta>` stands in the body. */
 const BODY_BYTES = 512 * 1024;
-/** A page without a Content-Type is judged by so many bytes (https://mimesniff.spec.whatwg.org/#reading-the-resource-header, 2026-11). */
+/**
+ * A page without a Content-Type is judged by so many bytes
+ * (https://mimesniff.spec.whatwg.org/#reading-the-resource-header, 2026-11).
+ */
 const SNIFFED_BYTES = 1445;
 /** Most of the processor's time that a page may take, in milliseconds. One of 4 MiB takes 200 to 600. */
 const PARSE_MS = 1500;
@@ -14,8 +17,8 @@ const TURN_MS = 20;
 const PIECE = 4096;
 
 /**
- * Reads what `response` says of itself, until that is complete, its limits are reached, or `signal` ends it: what came until then
- * counts. Undefined for what is no page.
+ * Reads what `response` says of itself, until that is complete, its limits are reached, or `signal` ends it: what came
+ * until then counts. Undefined for what is no page.
  */
 export async function readPage(response: Response, signal: AbortSignal): Promise<Head | undefined> {
   const type = response.headers.get("content-type")?.trim() ?? "";
@@ -32,7 +35,11 @@ export async function readPage(response: Response, signal: AbortSignal): Promise
     if (!reading) break;
     if (reading.charset !== undefined) reading = await beginAs(reading.charset, kept, reading.isXml);
     headBytes ??= reading.reader.isPast() ? size : undefined;
-    if (reading.isLate() || (headBytes !== undefined && (isComplete(reading.reader.head()) || size - headBytes > BODY_BYTES))) break;
+    if (
+      reading.isLate() ||
+      (headBytes !== undefined && (isComplete(reading.reader.head()) || size - headBytes > BODY_BYTES))
+    )
+      break;
   }
   reading ??= await begin(kept, type);
   if (!reading) return undefined;
@@ -65,11 +72,19 @@ async function begin(kept: readonly Uint8Array[], type: string): Promise<Reading
   const kind = kindOf(type, start);
   if (kind === undefined) return undefined;
   const isXml = kind === "xml";
-  const named = byMark(start) ?? labelled(/charset\s*=\s*["']?([^\s"';]+)/i.exec(type)?.[1]) ?? (isXml ? declared(start) : undefined);
+  const named =
+    byMark(start) ??
+    labelled(/charset\s*=\s*["']?([^\s"';]+)/i.exec(type)?.[1]) ??
+    (isXml ? declared(start) : undefined);
   return beginAs(named ?? "utf-8", kept, isXml, named === undefined);
 }
 
-async function beginAs(encoding: string, kept: readonly Uint8Array[], isXml: boolean, isGuessed = false): Promise<Reading> {
+async function beginAs(
+  encoding: string,
+  kept: readonly Uint8Array[],
+  isXml: boolean,
+  isGuessed = false,
+): Promise<Reading> {
   const reader = headReader(isXml);
   const decoder = new TextDecoder(encoding);
   let spentMs = 0;
@@ -92,7 +107,8 @@ async function beginAs(encoding: string, kept: readonly Uint8Array[], isXml: boo
     isGuessed,
     get charset() {
       const named = isGuessed ? labelled(reader.charset()) : undefined;
-      // What could be read to find this name is not UTF-16 (https://html.spec.whatwg.org/multipage/parsing.html, 2026-11).
+      // What could be read to find this name is not UTF-16 (https://html.spec.whatwg.org/multipage/parsing.html,
+      // 2026-11).
       const meant = named?.startsWith("utf-16") ? "utf-8" : named === "x-user-defined" ? "windows-1252" : named;
       return meant === encoding ? undefined : meant;
     },
@@ -139,8 +155,12 @@ function kindOf(type: string, start: Uint8Array): "html" | "xml" | undefined {
   return BEGINS.test(begins) ? "html" : undefined;
 }
 
-/** https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type (2026-11), and two tags that a page may begin with. */
-const BEGINS = /^(<!--|<(!doctype html|html|head|meta|link|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i;
+/**
+ * https://mimesniff.spec.whatwg.org/#identifying-a-resource-with-an-unknown-mime-type (2026-11), and two tags that a
+ * page may begin with.
+ */
+const BEGINS =
+  /^(<!--|<(!doctype html|html|head|meta|link|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>])/i;
 
 /** https://encoding.spec.whatwg.org/#bom-sniff (2026-11). */
 function byMark([first, second, third]: Uint8Array): string | undefined {
@@ -153,7 +173,9 @@ function byMark([first, second, third]: Uint8Array): string | undefined {
 function declared(start: Uint8Array): string | undefined {
   if (start[0] === 0x3c && start[1] === 0) return "utf-16le";
   if (start[0] === 0 && start[1] === 0x3c) return "utf-16be";
-  return labelled(/^<\?xml[^>]*encoding\s*=\s*["']([^"']+)/.exec(new TextDecoder("latin1").decode(start))?.[1]) ?? "utf-8";
+  return (
+    labelled(/^<\?xml[^>]*encoding\s*=\s*["']([^"']+)/.exec(new TextDecoder("latin1").decode(start))?.[1]) ?? "utf-8"
+  );
 }
 
 /** The encoding of that name; undefined for a name that no browser knows. */
