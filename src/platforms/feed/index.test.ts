@@ -583,7 +583,7 @@ function publisher(count: number) {
       if (n === 0) console.log("begun");
     }`;
   return Bun.spawn([process.execPath, "-e", code], {
-    cwd: join(import.meta.dirname, "..", ".."),
+    cwd: join(import.meta.dirname, "..", "..", ".."),
     stdout: "pipe",
     stderr: "inherit",
   });
