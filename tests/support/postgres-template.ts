@@ -32,8 +32,8 @@ trap '' HUP INT TERM PIPE
 dir=$1 bin=$2 auth=$3
 # The builtin provider is there since 17.
 "$bin/initdb" --help | grep -q builtin-locale && locale="--locale-provider=builtin --builtin-locale=C.UTF-8" || locale=
-if "$bin/initdb" --pgdata="$dir/data" --username=postgres --pwfile="$dir/password" --auth="$auth" --encoding=UTF8 --locale=C \\
-  $locale --no-sync --no-instructions >"$dir/log" 2>&1 </dev/null
+if "$bin/initdb" --pgdata="$dir/data" --username=postgres --pwfile="$dir/password" --auth="$auth" \\
+  --encoding=UTF8 --locale=C $locale --no-sync --no-instructions >"$dir/log" 2>&1 </dev/null
 then echo initdb; else echo failed; fi
 while read -r word; do :; done
 rm -rf "$dir"
