@@ -10,47 +10,51 @@ export interface Mutant {
 const SEND = 'await send(session, key, event, { effect: "publish" });';
 const CALL = "await call(session, session.profile.home,";
 const JUDGED = "const judged = [...accept, ...WEATHER, 401, 410];";
-const COMPOSE = "mergePost(post, limits, VISIBLE)";
+const COMPOSE = "mergePost(post, limits, ABOUT)";
 
 /** Ways to break the webhook adapter; the contract must notice every one of them. */
 export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "composing throws on some texts",
     from: COMPOSE,
-    to: "(encodeURIComponent(post.parts[0].text), mergePost(post, limits, VISIBLE))",
+    to: "(encodeURIComponent(post.parts[0].text), mergePost(post, limits, ABOUT))",
   },
   {
     breaks: "composing is not pure",
     from: COMPOSE,
-    to: "mergePost({ ...post, title: String(performance.now()) }, limits, VISIBLE)",
+    to: "mergePost({ ...post, title: String(performance.now()) }, limits, ABOUT)",
   },
   {
     breaks: "the account's own limit is ignored",
     from: COMPOSE,
-    to: 'mergePost(post, { ...limits, text: { max: 100_000, unit: "grapheme" } }, VISIBLE)',
+    to: 'mergePost(post, { ...limits, text: { max: 100_000, unit: "grapheme" } }, ABOUT)',
   },
   {
     breaks: "the limit is one too high",
     from: COMPOSE,
-    to: "mergePost(post, { ...limits, text: { ...limits.text, max: limits.text.max + 1 } }, VISIBLE)",
+    to: "mergePost(post, { ...limits, text: { ...limits.text, max: limits.text.max + 1 } }, ABOUT)",
   },
-  { breaks: "a declared visibility is refused", from: COMPOSE, to: 'mergePost(post, limits, ["public"])' },
+  {
+    breaks: "a declared visibility is refused",
+    from: COMPOSE,
+    to: 'mergePost(post, limits, { ...ABOUT, capabilities: { ...CAPABILITIES, visibilities: ["public"] } })',
+  },
   {
     breaks: "the content warning is dropped",
     from: COMPOSE,
-    to: 'mergePost({ ...post, contentWarning: "" }, limits, VISIBLE)',
+    to: 'mergePost({ ...post, contentWarning: "" }, limits, ABOUT)',
   },
   {
     breaks: "only the first issue is told",
     from: COMPOSE,
-    to: "((all) => (all.ok ? all : { ...all, issues: [all.issues[0]] }))(mergePost(post, limits, VISIBLE))",
+    to: "((all) => (all.ok ? all : { ...all, issues: [all.issues[0]] }))(mergePost(post, limits, ABOUT))",
   },
   {
     breaks: "media are in another order",
     from: COMPOSE,
     to:
       "mergePost({ ...post, parts: post.parts.map((part) => ({ ...part, media: part.media.toReversed() })) }, " +
-      "limits, VISIBLE)",
+      "limits, ABOUT)",
   },
   {
     breaks: "the parts are in another order",
@@ -175,7 +179,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: "the account's secret is not what signs",
     file: "secrets.ts",
     from: "if (secret === undefined) return [access];",
-    to: 'if (secret === undefined) return [`whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`];',
+    to: "if (secret === undefined) return [`whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=`];",
   },
   {
     breaks: "a refused repeat vouches for the attempt before",

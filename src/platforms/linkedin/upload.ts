@@ -6,14 +6,9 @@ import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { api, json, keyOf, VERSION } from "./api.ts";
-import type { Body } from "./compose.ts";
+import { type Body, CAPABILITIES } from "./compose.ts";
 import { refusalOf, UPDATE } from "./refusals.ts";
 
-/**
- * What LinkedIn takes as an image
- * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api, 2026-11).
- */
-export const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif"];
 /** Most bytes of a card's picture: one to look at in small. */
 const THUMB_BYTES = 5_000_000;
 
@@ -108,7 +103,7 @@ async function prepareCard(source: string, handle: PublishRequest["handle"], ses
     const prepared: z.input<typeof Prepared> = { media: [], card: { source, title, description, thumbnail } };
     return { status: "prepared", prepared };
   };
-  if (!kept && !(image && IMAGE_TYPES.includes(image.type))) return made(null);
+  if (!kept && !(image && CAPABILITIES.images?.mimes.includes(image.type))) return made(null);
   const uploads: Uploads<Blob | undefined, string> = {
     files: [image],
     id: Urn,

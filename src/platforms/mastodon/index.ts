@@ -2,14 +2,14 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, refusal, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { z } from "zod";
 import { Account, api, Status, subjectOf } from "./api.ts";
-import { type Body, compose } from "./compose.ts";
+import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { connect, originOf, SCOPES } from "./connect.ts";
-import { DEFAULTS } from "./limits.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { authorize, exchange, revoke } from "./oauth.ts";
 import { isMediaGone, upload } from "./upload.ts";
@@ -27,16 +27,7 @@ export default definePlatform({
   id: "mastodon",
   name: "Mastodon",
   docs: "https://docs.joinmastodon.org/methods/statuses/",
-  capabilities: {
-    ...DEFAULTS,
-    thread: "reply-chain",
-    visibilities: ["public", "unlisted", "followers", "direct"],
-    contentWarning: true,
-    // Of three servers measured (snac, GoToSocial, Hollo) two ignore the key and one loses a race on it, so the post is
-    // looked for first.
-    duplicates: "idempotency-key",
-    concurrency: 2,
-  },
+  capabilities: CAPABILITIES,
   auth: [
     { kind: "oauth", fields: [SERVER] },
     {
@@ -65,7 +56,7 @@ export default definePlatform({
     return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...(limits ? { limits } : {}) };
   },
 
-  compose,
+  compose: (post, limits) => composeThread(SHAPE, post, limits),
 
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
