@@ -152,6 +152,11 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   readonly capabilities: Capabilities;
   /** Present where `identify` asks nobody who could say no: what `psn doctor` says of the account then. */
   readonly unasked?: string;
+  /**
+   * What a token must be allowed, by verb, where the platform has scopes: one that is missing is said before anything
+   * is sent. A scope before a colon holds those behind it (`write` holds `write:media`).
+   */
+  readonly scopes?: Readonly<Partial<Record<"prepare" | "publish" | "lookup" | "remove", readonly string[]>>>;
   /** The ways to connect; the first is the one taken when the user does not say. */
   readonly auth: readonly [Auth, ...Auth[]];
 

@@ -1,8 +1,7 @@
 import type { PublishRequest } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { type Body, CAPABILITIES, compose } from "./compose.ts";
-import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./connect.ts";
+import { NEEDS, OAUTH, VERBS } from "./connect.ts";
 import { locate, remove, sendComment, sendPost } from "./send.ts";
 import { prepare } from "./upload.ts";
 
@@ -12,11 +11,10 @@ export default definePlatform({
   name: "LinkedIn",
   docs: "https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api",
   capabilities: CAPABILITIES,
+  scopes: NEEDS,
   auth: [OAUTH],
 
-  authorize: async (request) => authorizationUrl(SERVER, request),
-  exchange,
-  identify: profileOf,
+  ...VERBS,
   compose,
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
@@ -29,7 +27,5 @@ export default definePlatform({
   },
 
   locate,
-  refresh,
-  revoke,
   remove,
 });

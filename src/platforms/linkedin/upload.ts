@@ -3,11 +3,12 @@ import type { Preparation, PublishRequest, Session } from "@psn/core/types/platf
 import type { Media, MediaKind } from "@psn/core/types/post.ts";
 import { call, concernsAll, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, json, keyOf, VERSION } from "./api.ts";
+import { api, keyOf } from "./api.ts";
 import { type Body, CAPABILITIES } from "./compose.ts";
-import { refusalOf, UPDATE } from "./refusals.ts";
+import { refusalOf } from "./refusals.ts";
 
 /** Most bytes of a card's picture: one to look at in small. */
 const THUMB_BYTES = 5_000_000;
@@ -78,7 +79,7 @@ async function statusOf(urn: string, kind: MediaKind, session: Session): Promise
   const answer = await api(session, `${placeOf(kind)}/${keyOf(urn)}`, { effect: "none", accept: [403, 404] });
   // An app that may upload and may not ask: LinkedIn takes the post all the same.
   if (answer.status === 403) return { status: "ready" };
-  if (answer.status === 404) return { status: "lost", error: refusalOf(answer, session, VERSION) };
+  if (answer.status === 404) return { status: "lost", error: refusalOf(answer, session) };
   const { status } = parse(answer, z.object({ status: z.string() }));
   if (status === "AVAILABLE") return { status: "ready" };
   if (status === "PROCESSING_FAILED")

@@ -28,6 +28,12 @@ export default definePlatform({
   name: "Mastodon",
   docs: "https://docs.joinmastodon.org/methods/statuses/",
   capabilities: CAPABILITIES,
+  scopes: {
+    prepare: ["write:media"],
+    publish: ["write:statuses"],
+    lookup: ["read:statuses"],
+    remove: ["write:statuses"],
+  },
   auth: [
     { kind: "oauth", fields: [SERVER] },
     {

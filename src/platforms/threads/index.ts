@@ -8,7 +8,7 @@ import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
 import { api, Created, form } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
-import { exchange, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
+import { exchange, NEEDS, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
 import { ask, prepare, SPREADING_MS, unusable } from "./container.ts";
 import { locate, lookup, preparedOf, refOf } from "./lookup.ts";
 import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
@@ -19,6 +19,7 @@ export default definePlatform({
   name: "Threads",
   docs: "https://developers.facebook.com/documentation/threads/posts",
   capabilities: CAPABILITIES,
+  scopes: NEEDS,
   auth: [OAUTH],
 
   authorize: async (request) => authorizationUrl(SERVER, request),

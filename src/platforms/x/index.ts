@@ -5,12 +5,12 @@ import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
-import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { json } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
-import { api, Created, Id, json } from "./api.ts";
+import { api, Created, Id } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
-import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./connect.ts";
+import { NEEDS, OAUTH, VERBS } from "./connect.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./refusals.ts";
 import { upload } from "./upload.ts";
@@ -21,11 +21,10 @@ export default definePlatform({
   name: "X",
   docs: "https://docs.x.com/x-api/posts/create-post",
   capabilities: CAPABILITIES,
+  scopes: NEEDS,
   auth: [OAUTH],
 
-  authorize: async (request) => authorizationUrl(SERVER, request),
-  exchange,
-  identify: profileOf,
+  ...VERBS,
   compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
@@ -46,8 +45,6 @@ export default definePlatform({
 
   lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
   locate,
-  refresh,
-  revoke,
 
   /** https://docs.x.com/x-api/posts/delete-post (2026-11). */
   async remove(ref, session) {

@@ -2,9 +2,10 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { type Answer, parse, pauseWithin, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { json } from "@psn/platforms/kit/refusals.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Id, json } from "./api.ts";
+import { api, Id } from "./api.ts";
 import { SEGMENT } from "./compose.ts";
 import { refusalOf } from "./refusals.ts";
 
