@@ -75,7 +75,14 @@ function config(): string {
   const settings = {
     root,
     resolve: { alias: { "@psn": join(root, "src") } },
-    test: { include: ["tests/contract/.mutants/*/contract.ts"], pool: "threads", maxWorkers: 2, testTimeout: 30_000 },
+    test: {
+      include: ["tests/contract/.mutants/*/contract.ts"],
+      pool: "threads",
+      // Mutants share only what none of them breaks.
+      isolate: false,
+      maxWorkers: 2,
+      testTimeout: 60_000,
+    },
   };
   return `export default ${JSON.stringify(settings)};\n`;
 }
