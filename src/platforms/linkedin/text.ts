@@ -54,7 +54,8 @@ export function release(piece: string, mentions: readonly Mention[]) {
     const { start, end, mention } = span;
     const words = mention?.name ?? held.slice(start, end);
     visible += `${held.slice(at, start)}${words}`;
-    little += `${tagged(held.slice(at, start))}${mention ? `@[${escaped(words)}](${escaped(mention.urn)})` : escaped(words)}`;
+    const written = mention ? `@[${escaped(words)}](${escaped(mention.urn)})` : escaped(words);
+    little += `${tagged(held.slice(at, start))}${written}`;
     at = end;
   }
   const [link] = links;

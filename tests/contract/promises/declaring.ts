@@ -66,7 +66,9 @@ export const declaring = {
     },
   },
   "declares.scopes": {
-    says: "a token that is known to lack a scope of a verb is AUTH_SCOPE before anything is sent (where there are scopes)",
+    says:
+      "a token that is known to lack a scope of a verb is AUTH_SCOPE before anything is sent (where there are " +
+      "scopes)",
     holds: async ({ platform, open }) => {
       const { scopes = {} } = platform;
       if (Object.keys(scopes).length === 0) return;
