@@ -142,8 +142,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     breaks: "a wrong signature is a refusal of the post",
-    from: JUDGED,
-    to: "const judged = [...accept, ...WEATHER, 410];",
+    from: 'new PsnError("AUTH_EXPIRED", ',
+    to: 'new PsnError("PLATFORM_REJECTED", ',
   },
   {
     breaks: "a receiver that is being deployed refuses for good",
@@ -162,12 +162,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: "media.ts",
     from: 'createHash("sha256").update(content)',
     to: 'createHash("sha256").update(file.id)',
-  },
-  {
-    breaks: "media beyond the limit of one request are taken",
-    file: "media.ts",
-    from: "if (bytes <= INLINE_MOST_BYTES) return undefined;",
-    to: "return undefined;",
   },
   {
     breaks: "a redirect's new address is not told",
