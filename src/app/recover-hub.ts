@@ -7,6 +7,10 @@ import type { Parting } from "@psn/core/types/index.ts";
 import type { Platform, Ref } from "@psn/core/types/platform.ts";
 import { requestOf } from "./delivery-run.ts";
 import { askAccount } from "./session.ts";
+import { wakeUp } from "./wake-up.ts";
+
+/** How many deliveries of a user the queue is told of; the watchdog finds the others. */
+const MOST_WAITING = 500;
 
 /*
  * After a hub's database was copied or restored: another life of it may have published what is open here. Each platform
@@ -72,6 +76,16 @@ export async function recoverHub(options: RecoverOptions): Promise<readonly Step
 /** Why nothing is published from here; undefined where there is nothing to recover. */
 export async function parting({ stores }: Pick<World, "stores">): Promise<Parting | undefined> {
   return (await stores.incarnation.look()).parted?.why;
+}
+
+/** When it was noticed; null where there is nothing to recover. */
+export async function partedAt({ stores }: Pick<World, "stores">): Promise<Date | null> {
+  return (await stores.incarnation.look()).parted?.at ?? null;
+}
+
+/** Tells the queue what of these users is to come again. */
+export async function wakeRecovered(world: World, users: readonly string[]): Promise<void> {
+  for (const userId of users) await wakeUp(world, userId, await world.stores.posts.list(userId, "open", MOST_WAITING));
 }
 
 async function each(

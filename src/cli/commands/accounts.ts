@@ -1,6 +1,7 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { reconnecting } from "@psn/app/advice.ts";
 import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
+import { accountsOf, needReconnect } from "@psn/app/queries/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { accountDocument, when } from "@psn/cli/render.ts";
@@ -18,10 +19,9 @@ export default defineCommand({
   schema: z.object({ all: z.boolean().default(false) }),
   run: async ({ all }, context) => {
     const { output } = context;
-    const { world, user } = await context.hub();
-    const accounts = (await world.stores.accounts.list(user.id)).filter(
-      ({ health }) => all || health !== "disconnected",
-    );
+    const hub = await context.hub();
+    const { user } = hub;
+    const accounts = await accountsOf(hub, { all });
     const names = namesOf(accounts);
     const named = (account: Account) => names.get(account.id) ?? nameOf(account);
     output.result({ accounts: accounts.map((account) => accountDocument(account, named(account))) }, () =>
@@ -36,7 +36,7 @@ export default defineCommand({
             ]),
           ),
     );
-    const sick = accounts.find((account) => account.health === "needs-reconnect");
+    const [sick] = needReconnect(accounts);
     if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
     else if (sick) output.note(`next: ${reconnecting(sick.platform, sick.profile.handle)}`);
     return undefined;

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { openKey, putKey } from "@psn/app/api-keys.ts";
+import { forgetKey, putKey, sealedKeys, unsealedOf } from "@psn/app/api-keys.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
@@ -22,9 +22,8 @@ const list = defineCommand({
   run: async (_input, context) => {
     const { output } = context;
     const hub = await context.hub();
-    const { world, user } = hub;
     const appKeys = hub.appKeys();
-    const sealed = await world.stores.keys.list(user.id);
+    const sealed = await sealedKeys(hub);
     const names = [...new Set([...appKeys.keys(), ...sealed.map(({ name }) => name)])].toSorted();
     const keys = names.map((name) => {
       const kept = sealed.find((key) => key.name === name);
@@ -85,10 +84,9 @@ const remove = defineCommand({
   schema: z.object({ name: named }),
   run: async ({ name }, context) => {
     const hub = await context.hub();
-    const { world, user } = hub;
     const appKeys = hub.appKeys();
     context.noReturn();
-    if (!(await world.stores.keys.remove(user.id, name)))
+    if (!(await forgetKey(hub, name)))
       throw new PsnError("NOT_FOUND", `no key called ${name} is sealed in the hub`, {
         hint: appKeys.has(name) ? "psn config edit keys" : "psn keys list",
       });
@@ -111,16 +109,12 @@ const push = defineCommand({
     const hub = await context.hub();
     const { world, user } = hub;
     const appKeys = hub.appKeys();
-    const sealed = await world.stores.keys.list(user.id);
     const unknown = [...appKeys.keys()].filter((name) => !appKeySetting(name));
-    const fresh = [...appKeys].filter(([name, { value }]) => {
-      if (unknown.includes(name)) return false;
-      const kept = sealed.find((key) => key.name === name);
-      return !kept || openKey(world.vault, user.id, kept) !== value;
-    });
+    const known = [...appKeys].filter(([name]) => !unknown.includes(name));
+    const fresh = await unsealedOf(hub, new Map(known.map(([name, { value }]) => [name, value])));
     if (!dryRun) context.noReturn();
-    if (!dryRun) for (const [name, { value }] of fresh) await putKey(world, user.id, name, value);
-    const names = fresh.map(([name]) => name);
+    if (!dryRun) for (const [name, value] of fresh) await putKey(world, user.id, name, value);
+    const names = [...fresh.keys()];
     output.result({ sealed: names, same: appKeys.size - names.length - unknown.length, unknown, dryRun }, () =>
       names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
     );

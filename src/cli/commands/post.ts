@@ -1,13 +1,16 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
+import { accountsOf } from "@psn/app/queries/accounts.ts";
+import { deliveriesOf } from "@psn/app/queries/posts.ts";
+import { isWorking } from "@psn/app/queries/workers.ts";
 import { assertValid, type Due, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
-import { isWorking, notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
@@ -112,12 +115,10 @@ export default defineCommand({
       { ...input, source: input["text-or-file"] },
       context,
     );
-    const { world, user, late } = await context.hub(
-      input.wait === false ? "once" : "session",
-      input.dryRun ? "tell" : "refuse",
-    );
+    const hub = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
+    const { world, user, late } = hub;
     const names = input.to.length > 0 ? input.to : to;
-    const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
+    const accounts = chooseAccounts(await accountsOf(hub), names, world.platforms.ids);
     if (nothingPiped)
       throw new PsnError(
         "POST_INVALID",
@@ -181,7 +182,7 @@ export default defineCommand({
     context.noReturn();
     const waits = input.wait ?? now;
     // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
-    const woken = await wakeUp(waits && now ? {} : world, user.id, await world.stores.posts.ofPost(user.id, postId));
+    const woken = await wakeUp(waits && now ? {} : world, user.id, await deliveriesOf(hub, postId));
     const tell = (deliveries: Parameters<typeof deliveryTable>[1]) =>
       output.result(
         {
@@ -198,7 +199,7 @@ export default defineCommand({
         ],
       );
     if (!waits) {
-      const written = await world.stores.posts.ofPost(user.id, postId);
+      const written = await deliveriesOf(hub, postId);
       tell(written);
       await notePublisher(output, world, written, woken);
       return EXIT.ok;

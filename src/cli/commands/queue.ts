@@ -1,3 +1,4 @@
+import { queueOf } from "@psn/app/queries/queue.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
 import { z } from "zod";
@@ -25,8 +26,9 @@ export default defineCommand({
   }),
   run: async ({ all, limit }, context) => {
     const { output } = context;
-    const { world, user } = await context.hub();
-    const deliveries = await world.stores.posts.list(user.id, all ? "all" : "open", limit);
+    const hub = await context.hub();
+    const { user } = hub;
+    const deliveries = await queueOf(hub, { all, limit });
     output.result({ deliveries: deliveries.map(deliveryDocument) }, () =>
       deliveryTable(output, deliveries, user.timeZone),
     );

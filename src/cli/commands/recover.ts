@@ -1,7 +1,6 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import { planRecovery, recoverHub, type Step } from "@psn/app/recover-hub.ts";
-import { wakeUp } from "@psn/app/wake-up.ts";
+import { partedAt, planRecovery, recoverHub, type Step, wakeRecovered } from "@psn/app/recover-hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { clip, table } from "@psn/cli/output.ts";
 import { deliveryDocument, when } from "@psn/cli/render.ts";
@@ -44,7 +43,7 @@ export default defineCommand({
       );
       return EXIT.ok;
     }
-    const since = (await world.stores.incarnation.look()).parted?.at ?? null;
+    const since = await partedAt(world);
     const { usersOf } = await import("@psn/wiring/users.ts");
     const users = await usersOf(folder, user.id);
     const plan = await planRecovery({ world, users });
@@ -90,7 +89,7 @@ export default defineCommand({
     const onStep = async (step: Step) =>
       void steps.push(step.becomes === "unconfirmed" && prompt.interactive ? await settled(step, context) : step);
     await recoverHub({ world, notes, users, signal, onStep });
-    for (const userId of users) await wakeUp(world, userId, await world.stores.posts.list(userId, "open", 500));
+    await wakeRecovered(world, users);
     output.result(document(steps), () => (steps.length === 0 ? "nothing was open; psn publishes again" : lines(steps)));
     const open = steps.filter(({ becomes }) => becomes === "unconfirmed");
     if (open.length > 0)

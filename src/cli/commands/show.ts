@@ -1,5 +1,6 @@
 import { advice } from "@psn/app/advice.ts";
-import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
+import { shortId } from "@psn/app/find-deliveries.ts";
+import { postDetail } from "@psn/app/queries/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
 import { deliveryDocument, nextWords, stateWord, when } from "@psn/cli/render.ts";
@@ -14,8 +15,9 @@ export default defineCommand({
   schema: z.object({ id: z.string() }),
   run: async ({ id }, context) => {
     const { output } = context;
-    const { world, user } = await context.hub();
-    const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
+    const hub = await context.hub();
+    const { user } = hub;
+    const details = await postDetail(hub, { id });
     output.result({ deliveries: details.map(document) }, () =>
       paragraphs(details.map((detail) => page(output, detail, user.timeZone))),
     );

@@ -1,5 +1,7 @@
-import { advice, isUnsure, reconnecting } from "@psn/app/advice.ts";
+import { advice, reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
+import { needReconnect } from "@psn/app/queries/accounts.ts";
+import { todayOf } from "@psn/app/queries/today.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, paragraphs } from "@psn/cli/output.ts";
 import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
@@ -7,8 +9,6 @@ import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
-
-const MOST = 10;
 
 export default defineCommand({
   name: "psn",
@@ -32,16 +32,9 @@ export default defineCommand({
       ]);
       return EXIT.ok;
     }
-    const { world, user } = await context.hub();
-    const open = await world.stores.posts.list(user.id, "open", MOST);
-    const recent = await world.stores.posts.list(user.id, "all", MOST);
-    const failed = recent.filter(({ state }) => state === "failed");
-    const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected");
-    const sick = accounts.filter(({ health }) => health === "needs-reconnect");
-    const unsure = open
-      .concat(recent)
-      .filter((delivery, n, all) => isUnsure(delivery) && all.findIndex(({ id }) => id === delivery.id) === n);
-    const late = open.filter(({ state, code }) => state === "held" && code === "LATE");
+    const hub = await context.hub();
+    const { user } = hub;
+    const { next: open, late, failed, unconfirmed: unsure, accounts, reconnect: sick } = await todayOf(hub);
     output.result(
       {
         next: open.map(deliveryDocument),
@@ -71,7 +64,7 @@ export default defineCommand({
 
 /** The one thing that helps most now. */
 function nextStep(accounts: readonly Account[], [unsure]: readonly DeliverySummary[]): string {
-  const sick = accounts.find(({ health }) => health === "needs-reconnect");
+  const [sick] = needReconnect(accounts);
   if (sick) return reconnecting(sick.platform, sick.profile.handle);
   if (unsure) return advice(unsure).join(", or ");
   return accounts.length === 0 ? "psn connect feed ./public" : 'psn post "…" --to ACCOUNT, psn queue, psn --help';

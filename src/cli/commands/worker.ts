@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { keepHub } from "@psn/app/keep-hub.ts";
 import { deafness, type Listening } from "@psn/app/keep-listening.ts";
+import { claimedDelivery } from "@psn/app/queries/posts.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryTable } from "@psn/cli/render.ts";
@@ -35,7 +36,7 @@ export default defineCommand({
     const { world, user } = hub;
     const reports = new Set<Promise<void>>();
     const report = async (claim: Claim) => {
-      const [detail] = await world.stores.posts.detail(claim.userId, [claim.deliveryId]);
+      const detail = await claimedDelivery(world, claim);
       if (!detail) return;
       ended[detail.state] = (ended[detail.state] ?? 0) + 1;
       if (!output.json) output.result({}, () => deliveryTable(output, [detail], user.timeZone));
