@@ -6,11 +6,6 @@ import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Lines, Output } from "./output.ts";
 
-/** Who publishes what was just written, in every `--json`. */
-export function wakeDocument({ queue, missed, atHome }: Woken) {
-  return { queue, missed: missed?.toJSON() ?? null, atHome: atHome.map(({ id }) => id) };
-}
-
 /** Says on stderr what a person must know about it; nothing where workers listen to the database. */
 function noteWake(output: Output, woken: Woken): void {
   const said = wakeNote(woken);

@@ -1,10 +1,11 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { reconnecting } from "@psn/app/advice.ts";
 import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
+import { AccountsDocument, accountsDocument } from "@psn/app/documents/account.ts";
 import { accountsOf, needReconnect } from "@psn/app/queries/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
-import { accountDocument, when } from "@psn/cli/render.ts";
+import { when } from "@psn/cli/render.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import { z } from "zod";
 
@@ -16,6 +17,7 @@ export default defineCommand({
     { line: "psn accounts --json", does: "the same for a script" },
   ],
   flags: [{ flags: "--all", help: "also those that were disconnected" }],
+  document: AccountsDocument,
   schema: z.object({ all: z.boolean().default(false) }),
   run: async ({ all }, context) => {
     const { output } = context;
@@ -24,7 +26,7 @@ export default defineCommand({
     const accounts = await accountsOf(hub, { all });
     const names = namesOf(accounts);
     const named = (account: Account) => names.get(account.id) ?? nameOf(account);
-    output.result({ accounts: accounts.map((account) => accountDocument(account, named(account))) }, () =>
+    output.result(accountsDocument(accounts), () =>
       accounts.length === 0
         ? ""
         : table(

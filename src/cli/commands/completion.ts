@@ -1,4 +1,5 @@
 import { namesOf } from "@psn/app/choose-accounts.ts";
+import { CompletionDocument } from "@psn/app/documents/help.ts";
 import { accountsOf } from "@psn/app/queries/accounts.ts";
 import { COMMON_FLAGS, type CommandTable, defineCommand, isGroup } from "@psn/cli/command.ts";
 import { platformIds } from "@psn/platforms/index.ts";
@@ -43,6 +44,7 @@ export default defineCommand({
     { name: "[line...]", help: "the words so far, for the scripts themselves" },
   ],
   flags: [{ flags: "--words <position>", help: "the completions at this position, for the scripts themselves" }],
+  document: CompletionDocument,
   schema: z.object({
     shell: z.string().optional(),
     line: z.array(z.string()).default([]),

@@ -1,5 +1,6 @@
 import { accountNamed } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
+import { ConnectDocument } from "@psn/app/documents/account.ts";
 import { plainHandle } from "@psn/app/own-name.ts";
 import { accountsOf, needReconnect } from "@psn/app/queries/accounts.ts";
 import { withConsent } from "@psn/cli/authorize.ts";
@@ -56,6 +57,7 @@ export default defineCommand({
     { flags: "--another", help: "one account more, though another one of this platform waits to be reconnected" },
     { flags: "--dry-run", help: "check all that can be checked, also with the platform, and write nothing" },
   ],
+  document: ConnectDocument,
   schema: z
     .object({
       platform: z.string(),

@@ -1,5 +1,6 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { disconnectAccount, planDisconnect } from "@psn/app/connect-account.ts";
+import { DisconnectDocument } from "@psn/app/documents/account.ts";
 import { accountsOf } from "@psn/app/queries/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -14,6 +15,7 @@ export default defineCommand({
   examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without a question" }],
   args: [{ name: "<account>", help: "as psn accounts shows it, or a platform with one account" }],
   flags: [{ flags: "--dry-run", help: "say what would be cancelled" }],
+  document: DisconnectDocument,
   schema: z.object({ account: z.string(), dryRun: z.boolean().default(false) }),
   run: async ({ account: name, dryRun }, context) => {
     const { output, prompt } = context;

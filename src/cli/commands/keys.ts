@@ -1,5 +1,11 @@
 import { basename } from "node:path";
 import { forgetKey, putKey, sealedKeys, unsealedOf } from "@psn/app/api-keys.ts";
+import {
+  KeysListDocument,
+  KeysPushDocument,
+  KeysRemoveDocument,
+  KeysSetDocument,
+} from "@psn/app/documents/settings.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
@@ -18,6 +24,7 @@ const list = defineCommand({
   summary: "the keys of your own apps, never their values",
   details: "What keys.env or the environment says stands above what is sealed in the hub.",
   examples: [{ line: "psn keys list", does: "which there are, and where" }],
+  document: KeysListDocument,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
@@ -57,6 +64,7 @@ const set = defineCommand({
     { flags: "--stdin", help: "the value, read from standard input" },
     { flags: "--file <file>", help: "the value, read from a file" },
   ],
+  document: KeysSetDocument,
   schema: z.object({ name: named, stdin: z.boolean().default(false), file: z.string().optional() }),
   run: async ({ name, stdin, file }, context) => {
     const { output, prompt } = context;
@@ -81,6 +89,7 @@ const remove = defineCommand({
   summary: "forget a key that is sealed in the hub",
   examples: [{ line: "psn keys rm X_CLIENT_SECRET", does: "accounts connected by it can no longer be renewed" }],
   args: [{ name: "<name>", help: "as psn keys list shows it" }],
+  document: KeysRemoveDocument,
   schema: z.object({ name: named }),
   run: async ({ name }, context) => {
     const hub = await context.hub();
@@ -103,6 +112,7 @@ const push = defineCommand({
     "named. What is sealed already and the same is left alone; keys.env stays as it is.",
   examples: [{ line: "psn keys push", does: "after editing keys.env" }],
   flags: [{ flags: "--dry-run", help: "say which would be sealed" }],
+  document: KeysPushDocument,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
     const { output } = context;

@@ -1,7 +1,8 @@
 import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import { MoveDocument, moveDocument } from "@psn/app/documents/change.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { deliveryDocument, deliveryTable, noteLeft } from "@psn/cli/render.ts";
-import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { deliveryTable, noteLeft } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
 import { dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { z } from "zod";
 
@@ -17,6 +18,7 @@ export default defineCommand({
   ],
   args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
   flags: [...TIME_FLAGS, { flags: "--dry-run", help: "say what would move, and move nothing" }],
+  document: MoveDocument,
   schema: timeSchema.extend({ id: z.string(), dryRun: z.boolean().default(false) }),
   run: async ({ id, dryRun, ...time }, context) => {
     const { output } = context;
@@ -30,19 +32,10 @@ export default defineCommand({
       dryRun,
       context.noReturn,
     );
-    output.result(
-      {
-        dryRun,
-        due: due.at.toISOString(),
-        wake: wakeDocument(change.woken),
-        deliveries: change.deliveries.map(deliveryDocument),
-        left: change.left.map(deliveryDocument),
-      },
-      () => [
-        `${dryRun ? "would move" : "moved"} to ${due.said}`,
-        deliveryTable(output, change.deliveries, user.timeZone),
-      ],
-    );
+    output.result(moveDocument({ ...change, dryRun, due: due.at }), () => [
+      `${dryRun ? "would move" : "moved"} to ${due.said}`,
+      deliveryTable(output, change.deliveries, user.timeZone),
+    ]);
     noteLeft(output, change.left);
     if (!dryRun) await notePublisher(output, world, change.deliveries, change.woken);
     return undefined;

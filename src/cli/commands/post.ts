@@ -1,4 +1,7 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
+import { wakeDocument } from "@psn/app/documents/change.ts";
+import { deliveryDocument } from "@psn/app/documents/delivery.ts";
+import { PostDocument, PostPlanDocument, previewDocument } from "@psn/app/documents/post.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
 import { accountsOf } from "@psn/app/queries/accounts.ts";
@@ -9,8 +12,8 @@ import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
-import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
-import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
@@ -88,6 +91,7 @@ export default defineCommand({
     { flags: "--no-wait", help: "with no time: write it down as due now and leave it to a worker" },
     { flags: "--idempotency-key <key>", help: "the same key twice is one post" },
   ],
+  document: z.union([PostDocument, PostPlanDocument]),
   schema: timeSchema.extend({
     "text-or-file": z.string().optional(),
     text: z.string().optional(),
@@ -258,15 +262,6 @@ function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries:
       ];
       output.note(`${platform}:${handle}  ${words.join("; ")}`);
     }
-  };
-}
-
-function previewDocument({ account, limits, units, issues }: Preview) {
-  return {
-    account: nameOf(account),
-    limit: limits.text.max,
-    units: units.map(({ text, length, media }) => ({ text, length, media: media.length })),
-    issues: issues.map(({ code, message, hint = null }) => ({ code, message, hint })),
   };
 }
 

@@ -1,6 +1,7 @@
+import { DeliveriesDocument, deliveriesDocument } from "@psn/app/documents/delivery.ts";
 import { queueOf } from "@psn/app/queries/queue.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
 import { z } from "zod";
 
 const MOST = 10_000;
@@ -17,6 +18,7 @@ export default defineCommand({
     { flags: "--all", help: "also what was published, failed or was cancelled" },
     { flags: "--limit <n>", help: "at most this many; 50 if not given" },
   ],
+  document: DeliveriesDocument,
   schema: z.object({
     all: z.boolean().default(false),
     limit: z.coerce
@@ -29,9 +31,7 @@ export default defineCommand({
     const hub = await context.hub();
     const { user } = hub;
     const deliveries = await queueOf(hub, { all, limit });
-    output.result({ deliveries: deliveries.map(deliveryDocument) }, () =>
-      deliveryTable(output, deliveries, user.timeZone),
-    );
+    output.result(deliveriesDocument(deliveries), () => deliveryTable(output, deliveries, user.timeZone));
     if (deliveries.length === 0) output.note(all ? "nothing yet" : "nothing is waiting");
     return undefined;
   },

@@ -1,9 +1,11 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { deliveryDocument } from "@psn/app/documents/delivery.ts";
+import { RecoverDocument } from "@psn/app/documents/hub.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { partedAt, planRecovery, recoverHub, type Step, wakeRecovered } from "@psn/app/recover-hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { clip, table } from "@psn/cli/output.ts";
-import { deliveryDocument, when } from "@psn/cli/render.ts";
+import { when } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { FOUND } from "@psn/domain/incarnation.ts";
 import { z } from "zod";
@@ -32,6 +34,7 @@ export default defineCommand({
     { line: "psn recover --yes --json", does: "for scripts; no other copy of this hub runs" },
   ],
   flags: [{ flags: "--dry-run", help: "say what was found and what would be done; asks no platform" }],
+  document: RecoverDocument,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
     const { output, prompt, signal } = context;

@@ -1,7 +1,8 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { ChangeDocument, changeDocument } from "@psn/app/documents/change.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
-import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 
@@ -21,6 +22,7 @@ export default defineCommand({
     { flags: "--not-live", help: "it is not public; send it again" },
     { flags: "--dry-run", help: "say which delivery would be resolved, and change nothing" },
   ],
+  document: ChangeDocument,
   schema: z.object({
     id: z.string(),
     live: z.url({ protocol: /^https?$/, error: "must be the post's address, https://…" }).optional(),
@@ -32,21 +34,15 @@ export default defineCommand({
     if ((live !== undefined) === notLive)
       throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
     const { world, user } = await context.hub();
-    const { deliveries, left, woken } = await resolveDelivery(world, user.id, id, live, {
+    const changed = await resolveDelivery(world, user.id, id, live, {
       dryRun,
       signal: context.signal,
       noReturn: context.noReturn,
     });
-    output.result(
-      {
-        dryRun,
-        wake: wakeDocument(woken),
-        deliveries: deliveries.map(deliveryDocument),
-        left: left.map(deliveryDocument),
-      },
-      () => deliveryTable(output, deliveries, user.timeZone),
+    output.result(changeDocument({ ...changed, dryRun }), () =>
+      deliveryTable(output, changed.deliveries, user.timeZone),
     );
-    if (!dryRun) await notePublisher(output, world, deliveries, woken);
+    if (!dryRun) await notePublisher(output, world, changed.deliveries, changed.woken);
     return undefined;
   },
 });

@@ -1,9 +1,10 @@
 import { advice } from "@psn/app/advice.ts";
+import { ShowDocument, showDocument } from "@psn/app/documents/detail.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { postDetail } from "@psn/app/queries/posts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
-import { deliveryDocument, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import { nextWords, stateWord, when } from "@psn/cli/render.ts";
 import type { DeliveryDetail } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
 
@@ -12,13 +13,14 @@ export default defineCommand({
   summary: "everything about one post or delivery",
   examples: [{ line: "psn show 9f2c11aa", does: "its units, where they are, and the whole story in order" }],
   args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+  document: ShowDocument,
   schema: z.object({ id: z.string() }),
   run: async ({ id }, context) => {
     const { output } = context;
     const hub = await context.hub();
     const { user } = hub;
     const details = await postDetail(hub, { id });
-    output.result({ deliveries: details.map(document) }, () =>
+    output.result(showDocument(details), () =>
       paragraphs(details.map((detail) => page(output, detail, user.timeZone))),
     );
     for (const detail of details) {
@@ -30,23 +32,6 @@ export default defineCommand({
     return undefined;
   },
 });
-
-function document(detail: DeliveryDetail) {
-  return {
-    ...deliveryDocument(detail),
-    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt }) => ({
-      key: id,
-      position,
-      state,
-      text: unit.text,
-      length: unit.length,
-      media: unit.media.length,
-      ref,
-      sent: sentAt?.toISOString() ?? null,
-    })),
-    history: detail.events.map(({ at, ...event }) => ({ at: at.toISOString(), ...event })),
-  };
-}
 
 function page(output: Output, detail: DeliveryDetail, zone: string): Lines {
   const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;

@@ -1,10 +1,11 @@
 import { advice, reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
+import { NoHubDocument, TodayDocument, todayDocument } from "@psn/app/documents/today.ts";
 import { needReconnect } from "@psn/app/queries/accounts.ts";
 import { todayOf } from "@psn/app/queries/today.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, paragraphs } from "@psn/cli/output.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
@@ -14,6 +15,7 @@ export default defineCommand({
   name: "psn",
   summary: "the day at a glance, or how to begin",
   examples: [],
+  document: z.union([TodayDocument, NoHubDocument]),
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
@@ -34,29 +36,21 @@ export default defineCommand({
     }
     const hub = await context.hub();
     const { user } = hub;
-    const { next: open, late, failed, unconfirmed: unsure, accounts, reconnect: sick } = await todayOf(hub);
-    output.result(
-      {
-        next: open.map(deliveryDocument),
-        late: late.map(deliveryDocument),
-        failed: failed.map(deliveryDocument),
-        unconfirmed: unsure.map(deliveryDocument),
-        reconnect: sick.map(nameOf),
-      },
-      () => {
-        const parts: Lines[] = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
-        if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
-        if (late.length > 0)
-          parts.push([
-            "very late: publish it all the same with psn retry ID, or psn cancel ID",
-            deliveryTable(output, late, user.timeZone),
-          ]);
-        if (unsure.length > 0)
-          parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
-        if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
-        return paragraphs(parts);
-      },
-    );
+    const today = await todayOf(hub);
+    const { next: open, late, failed, unconfirmed: unsure, accounts, reconnect: sick } = today;
+    output.result(todayDocument(today), () => {
+      const parts: Lines[] = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
+      if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
+      if (late.length > 0)
+        parts.push([
+          "very late: publish it all the same with psn retry ID, or psn cancel ID",
+          deliveryTable(output, late, user.timeZone),
+        ]);
+      if (unsure.length > 0)
+        parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
+      if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
+      return paragraphs(parts);
+    });
     output.note(`next: ${nextStep(accounts, unsure)}`);
     return EXIT.ok;
   },

@@ -1,3 +1,4 @@
+import { VaultRotateDocument, VaultStatusDocument } from "@psn/app/documents/settings.ts";
 import { vaultStatus } from "@psn/app/queries/vault-status.ts";
 import { rotateVault } from "@psn/app/rotate-vault.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
@@ -17,6 +18,7 @@ const status = defineCommand({
     { line: "psn vault status", does: "which keys are in use" },
     { line: "psn vault status --json", does: "the same, to watch a rotation by" },
   ],
+  document: VaultStatusDocument,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
@@ -57,6 +59,7 @@ const rotate = defineCommand({
     { flags: "--prepare", help: "make the new key and give it to the tasks; seal nothing anew yet" },
     ...TRIGGER_TOKEN_FLAGS,
   ],
+  document: VaultRotateDocument,
   schema: z.object({ prepare: z.boolean().default(false), ...triggerTokenSchema }),
   run: async ({ prepare, ...input }, context) => {
     const { output, signal } = context;

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { WorkerDocument } from "@psn/app/documents/hub.ts";
 import { keepHub } from "@psn/app/keep-hub.ts";
 import { deafness, type Listening } from "@psn/app/keep-listening.ts";
 import { claimedDelivery } from "@psn/app/queries/posts.ts";
@@ -20,14 +21,16 @@ export default defineCommand({
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
     { line: "psn worker --json", does: "one document with what it did, when it ends" },
   ],
+  document: WorkerDocument,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output, signal, version } = context;
     context.endsBySignal();
     const name = `${hostname()}-${process.pid}`;
     const ended: Partial<Record<DeliveryState, number>> = {};
+    const document = { worker: name, deliveries: ended };
     const tellEnd = () => {
-      if (output.json) output.result({ worker: name, deliveries: ended }, () => "");
+      if (output.json) output.result(document, () => "");
       else output.note("stopped");
       return undefined;
     };
@@ -39,7 +42,7 @@ export default defineCommand({
       const detail = await claimedDelivery(world, claim);
       if (!detail) return;
       ended[detail.state] = (ended[detail.state] ?? 0) + 1;
-      if (!output.json) output.result({}, () => deliveryTable(output, [detail], user.timeZone));
+      if (!output.json) output.result(document, () => deliveryTable(output, [detail], user.timeZone));
     };
     const onDone = (claim: Claim) => {
       const one = report(claim)
