@@ -9,12 +9,13 @@ import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 import { biomeLayers } from "./house/biome.ts";
 import { picture, surveyed } from "./house/picture.ts";
+import { jsonPage } from "./json-docs.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
- * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md
- * and docs/architecture.md, biome.layers.json, config/*.env.example. With --check it writes nothing and fails when one
- * is stale.
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/json.md, docs/platforms.md, parts of
+ * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example. With --check it writes
+ * nothing and fails when one is stale.
  */
 
 const UNITS: Readonly<Record<TextRule["unit"], string>> = {
@@ -29,6 +30,7 @@ const MADE = "<!-- Made by `bun run docs` from the code; edit the code. -->\n\n"
 const files: Readonly<Record<string, string>> = {
   "docs/cli.md": MADE + (await cli()),
   "docs/errors.md": MADE + errors(),
+  "docs/json.md": MADE + (await jsonPage()),
   "docs/platforms.md": MADE + (await platformPages()),
   "docs/platforms/webhook.md": renderWebhookPage(read(pathOf("docs/platforms/webhook.md")) ?? ""),
   "docs/architecture.md": withPicture(read(pathOf("docs/architecture.md")) ?? ""),

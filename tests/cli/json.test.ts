@@ -79,6 +79,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vault: [["vault", "status"]],
   destroy: [["destroy", "--dry-run"]],
   doctor: [["doctor"], ["doctor", "--offline"]],
+  schema: [["schema"], ["schema", "queue"], ["schema", "config"]],
   explain: [["explain"], ["explain", "usage"]],
   completion: [["completion"], ["completion", "zsh"], ["completion", "--words", "1", "--", "psn", ""]],
   help: [["help"], ["help", "errors"]],
@@ -180,6 +181,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
   deploy: [["CONFIG_INVALID", "deploy"]],
   destroy: [["INPUT_REQUIRED", "destroy"]],
   doctor: [["USAGE", "doctor", "everything"]],
+  schema: [["NOT_FOUND", "schema", "nothing"]],
   explain: [["NOT_FOUND", "explain", "NO_SUCH_CODE"]],
   completion: [["USAGE", "completion", "powershell"]],
   help: [["NOT_FOUND", "help", "everything"]],
@@ -232,7 +234,7 @@ describe("failures", () => {
       [...(lines.find(({ argv: [name] }) => name === "resolve")?.argv ?? []), "--not-live"],
       ...Object.values(SUCCESS).flat(),
     ]) {
-      if (["init", "help", "explain", "completion"].includes(argv[0] ?? "")) continue;
+      if (["init", "help", "schema", "explain", "completion"].includes(argv[0] ?? "")) continue;
       expect(failureOf(await psn(withJson(argv), { cwd })).code, argv.join(" ")).toBe("HUB_MISSING");
     }
   });

@@ -14,6 +14,7 @@ import { expect } from "vitest";
 import { png } from "../../scripts/png.ts";
 import { afterFile } from "./after-file.ts";
 import { BUNDLED_MAIN } from "./cli-bundle.ts";
+import { schemaErrors } from "./documents.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
 import { lastingFolder } from "./lasting-folder.ts";
 
@@ -70,6 +71,8 @@ export async function psn(argv: readonly string[], { cwd, stdin = "", tty = [], 
     signal: signal ?? new AbortController().signal,
   });
   const code = await run(argv, io);
+  if (stdout !== "" && argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined).includes("--json"))
+    expect(await schemaErrors(argv, JSON.parse(stdout)), `psn ${argv.join(" ")}: ${stdout}`).toEqual([]);
   return { code, stdout, stderr };
 }
 
