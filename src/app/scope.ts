@@ -1,5 +1,7 @@
 import type { User } from "@psn/core/ports/accounts.ts";
+import type { NewMedia } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import type { LatePolicy } from "@psn/core/types/index.ts";
 
 /** Through which door a use case is called: for history, and for rules about who may do what. */
 export interface Actor {
@@ -13,4 +15,11 @@ export interface Scope {
   readonly user: User;
   /** Absent: a person at the command line. */
   readonly actor?: Actor;
+  /** What becomes of a post that is very late, where the post does not say. */
+  readonly late?: LatePolicy;
+  /**
+   * Reads a media file by the name that its author gave. Absent where the caller reads no files. Throws
+   * FILE_UNREADABLE, MEDIA_INVALID.
+   */
+  readonly readMedia?: (media: { readonly file: string; readonly alt?: string }) => Promise<NewMedia>;
 }

@@ -1,8 +1,8 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { reconnecting } from "@psn/app/advice.ts";
 import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
-import { AccountsDocument, accountsDocument } from "@psn/app/documents/account.ts";
-import { accountsOf, needReconnect } from "@psn/app/queries/accounts.ts";
+import { needReconnect } from "@psn/app/queries/accounts.ts";
+import { accounts as accountsVerb } from "@psn/app/verbs/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
 import { when } from "@psn/cli/render.ts";
@@ -11,22 +11,22 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "accounts",
-  summary: "your accounts and their health",
+  summary: accountsVerb.summary,
   examples: [
     { line: "psn accounts", does: "what is connected, and what needs you" },
     { line: "psn accounts --json", does: "the same for a script" },
   ],
   flags: [{ flags: "--all", help: "also those that were disconnected" }],
-  document: AccountsDocument,
+  document: accountsVerb.output,
   schema: z.object({ all: z.boolean().default(false) }),
   run: async ({ all }, context) => {
     const { output } = context;
     const hub = await context.hub();
     const { user } = hub;
-    const accounts = await accountsOf(hub, { all });
+    const accounts = await accountsVerb.run(hub, { all });
     const names = namesOf(accounts);
     const named = (account: Account) => names.get(account.id) ?? nameOf(account);
-    output.result(accountsDocument(accounts), () =>
+    output.result(accountsVerb.document(accounts), () =>
       accounts.length === 0
         ? ""
         : table(

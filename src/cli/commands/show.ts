@@ -1,7 +1,6 @@
 import { advice } from "@psn/app/advice.ts";
-import { ShowDocument, showDocument } from "@psn/app/documents/detail.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import { postDetail } from "@psn/app/queries/posts.ts";
+import { show } from "@psn/app/verbs/show.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
 import { nextWords, stateWord, when } from "@psn/cli/render.ts";
@@ -10,17 +9,17 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "show",
-  summary: "everything about one post or delivery",
+  summary: show.summary,
   examples: [{ line: "psn show 9f2c11aa", does: "its units, where they are, and the whole story in order" }],
   args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
-  document: ShowDocument,
+  document: show.output,
   schema: z.object({ id: z.string() }),
   run: async ({ id }, context) => {
     const { output } = context;
     const hub = await context.hub();
     const { user } = hub;
-    const details = await postDetail(hub, { id });
-    output.result(showDocument(details), () =>
+    const details = await show.run(hub, { id });
+    output.result(show.document(details), () =>
       paragraphs(details.map((detail) => page(output, detail, user.timeZone))),
     );
     for (const detail of details) {

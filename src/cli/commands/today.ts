@@ -1,8 +1,8 @@
 import { advice, reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
-import { NoHubDocument, TodayDocument, todayDocument } from "@psn/app/documents/today.ts";
+import { NoHubDocument } from "@psn/app/documents/today.ts";
 import { needReconnect } from "@psn/app/queries/accounts.ts";
-import { todayOf } from "@psn/app/queries/today.ts";
+import { today as todayVerb } from "@psn/app/verbs/today.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, paragraphs } from "@psn/cli/output.ts";
 import { deliveryTable } from "@psn/cli/render.ts";
@@ -15,7 +15,7 @@ export default defineCommand({
   name: "psn",
   summary: "the day at a glance, or how to begin",
   examples: [],
-  document: z.union([TodayDocument, NoHubDocument]),
+  document: z.union([todayVerb.output, NoHubDocument]),
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
@@ -36,9 +36,9 @@ export default defineCommand({
     }
     const hub = await context.hub();
     const { user } = hub;
-    const today = await todayOf(hub);
+    const today = await todayVerb.run(hub, {});
     const { next: open, late, failed, unconfirmed: unsure, accounts, reconnect: sick } = today;
-    output.result(todayDocument(today), () => {
+    output.result(todayVerb.document(today), () => {
       const parts: Lines[] = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
       if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
       if (late.length > 0)
