@@ -1,4 +1,4 @@
-import { PsnError } from "@psn/core/errors.ts";
+import { type Hint, PsnError } from "@psn/core/errors.ts";
 import type { DeliveryDetail, DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { type DeliveryState, RETRYABLE, TO_COME } from "@psn/core/types/index.ts";
@@ -97,11 +97,11 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
   const [first] = deliveries;
   const unconfirmed = deliveries.find(isUnsure);
   const waiting = to === "retry" ? deliveries.find(({ state }) => state === "scheduled") : undefined;
-  const hint = unconfirmed
-    ? `psn resolve ${shortId(unconfirmed.id)} --live URL | --not-live`
+  const hint: Hint = unconfirmed
+    ? { run: "resolve", args: { id: shortId(unconfirmed.id) } }
     : waiting
-      ? `psn move ${shortId(waiting.id)} --in 1s`
-      : `psn show ${first ? shortId(first.id) : "ID"}`;
+      ? { run: "move", args: { id: shortId(waiting.id) } }
+      : { run: "show", ...(first ? { args: { id: shortId(first.id) } } : {}) };
   return new PsnError("STATE_CONFLICT", `there is nothing to ${to}: ${said}`, { hint });
 }
 
@@ -135,7 +135,7 @@ export async function resolveDelivery(
   noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
     throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", {
-      hint: `psn show ${id}`,
+      hint: { run: "show", args: { id } },
     });
   return telling(world, userId, await posts.detail(userId, [delivery.id]), left);
 }
@@ -145,7 +145,9 @@ function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): P
   const said = deliveries.map(({ platform, handle, state }) => `${platform}:${handle} is ${state}`).join(", ");
   const why = busy ? `a worker is still at work on ${busy.platform}:${busy.handle}` : said;
   const [helps] = deliveries.flatMap(advice);
-  return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, { hint: helps ?? `psn show ${id}` });
+  return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, {
+    hint: helps ?? { run: "show", args: { id } },
+  });
 }
 
 /**

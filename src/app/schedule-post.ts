@@ -218,7 +218,7 @@ function assertConnected(accounts: readonly Account[]): void {
   if (!lost) return;
   const reason = lost.healthReason === null ? "" : `: ${lost.healthReason}`;
   throw new PsnError("AUTH_REQUIRED", `${nameOf(lost)} must be reconnected first${reason}`, {
-    hint: `psn connect ${lost.platform}`,
+    hint: { run: "connect", args: { platform: lost.platform } },
   });
 }
 
