@@ -62,6 +62,9 @@ const FORBIDDEN: readonly (readonly [file: string, specifier: string])[] = [
   ["src/cli/new.ts", "@psn/core/utils/crypto.ts"],
   ["src/cli/new.ts", "@trigger.dev/sdk"],
   ["src/new.ts", "@psn/wiring/hub.ts"],
+  ["src/index.ts", "@psn/core/db/connection.ts"],
+  ["src/index.ts", "@psn/cli/output.ts"],
+  ["src/cli/new.ts", "@psn/index.ts"],
   ["src/web/new.ts", "@psn/core/errors.ts"],
 ];
 
@@ -75,6 +78,8 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ["src/cli/commands/new.ts", "@psn/cli/output.ts"],
   ["src/cli/new.ts", "../../package.json"],
   ["src/wiring/new.ts", "./parts.ts"],
+  ["src/index.ts", "@psn/wiring/hub.ts"],
+  ["src/app/new.ts", "zod"],
 ];
 
 const line = (specifier: string) => `import "${specifier}";\n`;
