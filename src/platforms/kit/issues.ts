@@ -46,10 +46,10 @@ export function postIssues({ visibility = "public", contentWarning = "", options
       hint: `leave the content warning out, or leave ${name} out`,
     });
   const rules = can.options ?? [];
-  const known = rules.length === 0 ? {} : { hint: `it knows ${rules.map((rule) => rule.name).join(", ")}` };
+  const known = rules.length === 0 ? {} : { hint: `it has ${rules.map((rule) => rule.name).join(", ")}` };
   for (const [option, value] of Object.entries(options)) {
     const rule = rules.find((one) => one.name === option);
-    if (!rule) issues.push({ code: "option", message: `${name} knows no option "${option}"`, ...known });
+    if (!rule) issues.push({ code: "option", message: `${name} has no option "${option}"`, ...known });
     else if (rule.values && !rule.values.includes(value))
       issues.push({
         code: `option.${option}`,
