@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
+import { knownMigrations } from "@psn/core/db/migrations.ts";
 import { type Steps, stepsTo } from "./functions/compare.ts";
 import { readSources } from "./functions/sources.ts";
 
@@ -35,18 +36,22 @@ const newest = () =>
 const hasLanded = (path: string) =>
   readFileSync(join(ROOT, "tests/db/migrations.sha256"), "utf8").includes(path.slice(MIGRATIONS.length + 1));
 
-/** Takes away what an earlier run has written into a migration that has not landed. */
-function withoutMade(path: string): void {
+/** A migration's text without what an earlier run has written into it. */
+function byHand(path: string): string {
   const text = readFileSync(path, "utf8");
   const at = text.indexOf(MADE);
-  if (at >= 0) writeFileSync(path, text.slice(0, at).replace(/\s*(?:--> statement-breakpoint)?\s*$/, "\n"));
+  return (at < 0 ? text : text.slice(0, at)).replace(/\s*(?:--> statement-breakpoint)?\s*$/, "\n");
 }
 
-async function steps(): Promise<Steps> {
+/** What is missing after these migrations: of the one that has not landed, only what was written by hand. */
+async function steps(open: string | undefined): Promise<Steps> {
   const folder = mkdtempSync(join(tmpdir(), "psn-functions-"));
-  const database = await openEmbedded(folder);
+  const migrations = join(folder, "migrations");
+  cpSync(MIGRATIONS, migrations, { recursive: true });
+  if (open) writeFileSync(join(migrations, basename(open)), byHand(open));
+  const database = await openEmbedded(join(folder, "data"));
   try {
-    await migrate(database);
+    await migrate(database, knownMigrations(migrations));
     return await stepsTo(readSources(), database);
   } finally {
     await database.close();
@@ -72,24 +77,19 @@ function begin(name: string): string {
 const at = process.argv.indexOf("--name");
 const name = at < 0 ? undefined : process.argv[at + 1];
 const open = hasLanded(newest()) ? undefined : newest();
-const kept = open && readFileSync(open, "utf8");
-if (open) withoutMade(open);
-try {
-  const { changed, gone, statements } = await steps();
-  if (statements.length === 0) console.log("nothing to do: the migrations make these texts");
-  else if (!open && name === undefined) {
-    console.error(`not the text of its file: ${[...changed, ...gone].join(", ")}`);
-    console.error("name the migration: bun run functions --name what_changes");
-    process.exitCode = 1;
-  } else {
-    const path = open ?? begin(name ?? "");
-    const before = readFileSync(path, "utf8").trim();
-    const made = `${MADE}\n${statements.join(BREAK)}\n`;
-    writeFileSync(path, before === "" ? made : `${before}${BREAK}${made}`);
-    console.log(`written: ${path.slice(ROOT.length)} (${[...changed, ...gone].join(", ")})`);
-    console.log("next: src/core/db/version.ts, the golden files (PSN_GOLDEN=write), bun run manifest, bun run docs");
-  }
-} catch (error) {
-  if (open && kept !== undefined) writeFileSync(open, kept);
-  throw error;
+const { changed, gone, statements } = await steps(open);
+if (statements.length === 0) {
+  console.log("nothing to do: the migrations make these texts");
+  if (open) writeFileSync(open, byHand(open));
+} else if (!open && name === undefined) {
+  console.error(`not the text of its file: ${[...changed, ...gone].join(", ")}`);
+  console.error("name the migration: bun run functions --name what_changes");
+  process.exitCode = 1;
+} else {
+  const path = open ?? begin(name ?? "");
+  const before = byHand(path).trim();
+  const made = `${MADE}\n${statements.join(BREAK)}\n`;
+  writeFileSync(path, before === "" ? made : `${before}${BREAK}${made}`);
+  console.log(`written: ${path.slice(ROOT.length)} (${[...changed, ...gone].join(", ")})`);
+  console.log("next: src/core/db/version.ts, the golden files (PSN_GOLDEN=write), bun run manifest, bun run docs");
 }
