@@ -59,7 +59,8 @@ export async function changeDeliveries(
 const without = (all: readonly DeliverySummary[], some: readonly DeliverySummary[]) =>
   all.filter(({ id }) => !some.some((one) => one.id === id));
 
-function isPossible({ to }: Change, { state, unitList }: DeliveryDetail): boolean {
+function isPossible({ to }: Change, { state, operation, unitList }: DeliveryDetail): boolean {
+  if (operation === "remove" && to === "move") return false;
   if (FROM[to].includes(state)) return true;
   // While the platform works on an upload nothing was sent.
   return (
@@ -160,7 +161,9 @@ async function refAt(
   url: string,
   signal: AbortSignal,
 ): Promise<Ref> {
-  const { accountId, platform, handle, unitList } = delivery;
+  const { accountId, platform, handle, operation, unitList } = delivery;
+  // What was to be removed has its ref already.
+  if (operation === "remove") return { id: url, url };
   const goesOn = unitList.filter(({ state }) => state !== "published").length > 1;
   const asked = askAccount(world, userId, accountId, signal, async (adapter, session) =>
     adapter.locate?.(url, session),

@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly world: World;
   readonly userId: string;
   readonly postId: string;
+  /** These of its deliveries; absent: all. */
+  readonly only?: readonly string[];
   readonly version: string;
   readonly stop: AbortSignal;
   /** How far ahead the next attempt may be for it to be waited for, in milliseconds; else however far. */
@@ -32,12 +34,15 @@ export async function followPost({
   world,
   userId,
   postId,
+  only: some,
   version,
   stop,
   patienceMs = Number.POSITIVE_INFINITY,
   onProgress,
 }: FollowOptions): Promise<readonly DeliverySummary[]> {
-  const only = (await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id);
+  const read = async () =>
+    (await world.stores.posts.ofPost(userId, postId)).filter(({ id }) => some?.includes(id) ?? true);
+  const only = (await read()).map(({ id }) => id);
   const done = new AbortController();
   const worker = runWorker({
     world,
@@ -48,7 +53,7 @@ export async function followPost({
   });
   try {
     for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
-      const deliveries = await world.stores.posts.ofPost(userId, postId);
+      const deliveries = await read();
       const now = deliveries.map(progressKey).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
@@ -61,7 +66,7 @@ export async function followPost({
     done.abort();
     await worker;
   }
-  return world.stores.posts.ofPost(userId, postId);
+  return read();
 }
 
 /** Changes with everything a person may want to know of while it goes on: a state, a part, another try. */

@@ -318,6 +318,12 @@ export const ERRORS = {
     hint: "psn show ID",
   },
   PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
+  REMOVE_INCOMPLETE: {
+    exit: EXIT.partial,
+    retry: "never",
+    meaning: "Not everything of the post could be taken back; the message names what is still out, and where.",
+    hint: "psn show ID",
+  },
   VENDOR_REFUSED: {
     exit: EXIT.failed,
     retry: "never",
@@ -427,7 +433,7 @@ export interface ErrorOptions {
   readonly retryAfterMs?: number;
   /**
    * Said by an adapter of a refusal to a repeated request, or to a question about a pending post: it proves that
-   * nothing was taken, by no attempt. Without it such a refusal proves nothing.
+   * nothing was taken, by no attempt. Of a removal: the post is still there. Without it such a refusal proves nothing.
    */
   readonly neverTaken?: boolean;
   /** Safe to print and to store: no token, no post body. */

@@ -41,6 +41,7 @@ const VERBS: Verbs = {
     cancel: "writes",
     move: "writes",
     retry: "writes",
+    remove: "writes",
     resolve: "writes",
   },
   deliveries: {

@@ -50,6 +50,7 @@ TABLE deliveries (r) row security forced
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now() (update to psn_service)
   late text not null default 'ask'::text
+  operation text not null default 'publish'::text
 TABLE delivery_events (r) row security forced
   owner owner; insert, select to psn_definer; select to psn_runtime; insert to psn_service
   delivery_id uuid not null
@@ -81,6 +82,8 @@ TABLE delivery_units (r) row security forced
   ref_url text
   ref_revision text
   published_at timestamp with time zone
+  asked_at timestamp with time zone
+  removed_at timestamp with time zone
 TABLE incarnation (r) row security forced
   owner owner; insert, select, update to psn_definer
   id uuid not null
@@ -189,22 +192,23 @@ CONSTRAINT deliveries.deliveries_id_user UNIQUE (id, user_id)
 CONSTRAINT deliveries.deliveries_instants CHECK (((LEAST(due_at, wake_at, lease_until, published_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(due_at, wake_at, lease_until, published_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT deliveries.deliveries_late CHECK ((late = ANY (ARRAY['publish'::text, 'ask'::text, 'drop'::text])))
 CONSTRAINT deliveries.deliveries_numbers CHECK ((((attempt >= 0) AND (attempt <= 1000000)) AND ((fence >= 0) AND (fence <= '9007199254740991'::bigint))))
+CONSTRAINT deliveries.deliveries_operation CHECK ((operation = ANY (ARRAY['publish'::text, 'edit'::text, 'remove'::text])))
 CONSTRAINT deliveries.deliveries_pkey PRIMARY KEY (id)
 CONSTRAINT deliveries.deliveries_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_post_account UNIQUE (post_id, account_id)
 CONSTRAINT deliveries.deliveries_sizes CHECK ((GREATEST(octet_length(worker), octet_length(code), octet_length(message)) <= 65536))
-CONSTRAINT deliveries.deliveries_state CHECK ((state = ANY (ARRAY['held'::text, 'scheduled'::text, 'claimed'::text, 'sending'::text, 'pending'::text, 'published'::text, 'failed'::text, 'unconfirmed'::text, 'cancelled'::text])))
+CONSTRAINT deliveries.deliveries_state CHECK ((state = ANY (ARRAY['held'::text, 'scheduled'::text, 'claimed'::text, 'sending'::text, 'pending'::text, 'published'::text, 'failed'::text, 'unconfirmed'::text, 'cancelled'::text, 'removed'::text])))
 CONSTRAINT delivery_events.delivery_events_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
 CONSTRAINT delivery_events.delivery_events_instants CHECK (((LEAST(at) >= to_timestamp((0)::double precision)) AND (GREATEST(at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT delivery_events.delivery_events_key PRIMARY KEY (delivery_id, sequence)
 CONSTRAINT delivery_events.delivery_events_sizes CHECK ((GREATEST(octet_length(event), octet_length(code), octet_length(note), octet_length(actor)) <= 65536))
 CONSTRAINT delivery_units.delivery_units_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
-CONSTRAINT delivery_units.delivery_units_instants CHECK (((LEAST(sent_at, published_at) >= to_timestamp((0)::double precision)) AND (GREATEST(sent_at, published_at) < to_timestamp(('253402300800'::bigint)::double precision))))
+CONSTRAINT delivery_units.delivery_units_instants CHECK (((LEAST(sent_at, published_at, asked_at, removed_at) >= to_timestamp((0)::double precision)) AND (GREATEST(sent_at, published_at, asked_at, removed_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT delivery_units.delivery_units_numbers CHECK (((("position" >= 0) AND ("position" <= 999)) AND (length >= 0)))
 CONSTRAINT delivery_units.delivery_units_pkey PRIMARY KEY (id)
 CONSTRAINT delivery_units.delivery_units_position UNIQUE (delivery_id, "position")
 CONSTRAINT delivery_units.delivery_units_sizes CHECK (((GREATEST(octet_length(ref_id), octet_length(ref_url), octet_length(ref_revision), pg_column_size(media)) <= 65536) AND (GREATEST(octet_length(text), pg_column_size(body), pg_column_size(prepared), pg_column_size(handle)) <= 2097152)))
-CONSTRAINT delivery_units.delivery_units_state CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'pending'::text, 'published'::text])))
+CONSTRAINT delivery_units.delivery_units_state CHECK ((state = ANY (ARRAY['waiting'::text, 'sending'::text, 'pending'::text, 'published'::text, 'removed'::text])))
 CONSTRAINT incarnation.incarnation_instants CHECK (((LEAST(parted_at, created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(parted_at, created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT incarnation.incarnation_is_one CHECK (one)
 CONSTRAINT incarnation.incarnation_one UNIQUE (one)
@@ -245,7 +249,7 @@ CREATE UNIQUE INDEX api_keys_name ON psn.api_keys USING btree (user_id, name)
 CREATE UNIQUE INDEX api_keys_pkey ON psn.api_keys USING btree (id)
 CREATE UNIQUE INDEX deliveries_id_user ON psn.deliveries USING btree (id, user_id)
 CREATE INDEX deliveries_leased ON psn.deliveries USING btree (account_id, lease_until) WHERE (state = ANY (ARRAY['claimed'::text, 'sending'::text]))
-CREATE INDEX deliveries_open ON psn.deliveries USING btree (user_id, due_at) WHERE (state <> ALL (ARRAY['published'::text, 'failed'::text, 'cancelled'::text]))
+CREATE INDEX deliveries_open ON psn.deliveries USING btree (user_id, due_at) WHERE (state <> ALL (ARRAY['published'::text, 'failed'::text, 'cancelled'::text, 'removed'::text]))
 CREATE INDEX deliveries_pending ON psn.deliveries USING btree (account_id, wake_at) WHERE (state = 'pending'::text)
 CREATE UNIQUE INDEX deliveries_pkey ON psn.deliveries USING btree (id)
 CREATE UNIQUE INDEX deliveries_post_account ON psn.deliveries USING btree (post_id, account_id)
@@ -287,7 +291,7 @@ POLICY deliveries.deliveries_definer permissive all to psn_definer
   with check (true)
 POLICY deliveries.deliveries_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL)))))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL) AND (operation = 'publish'::text)))))
 POLICY delivery_events.delivery_events_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -299,7 +303,7 @@ POLICY delivery_units.delivery_units_definer permissive all to psn_definer
   with check (true)
 POLICY delivery_units.delivery_units_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'waiting'::text) AND (prepared IS NULL) AND (sent_at IS NULL) AND (handle IS NULL) AND (ref_id IS NULL) AND (ref_url IS NULL) AND (ref_revision IS NULL) AND (published_at IS NULL)))))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'waiting'::text) AND (prepared IS NULL) AND (sent_at IS NULL) AND (handle IS NULL) AND (ref_id IS NULL) AND (ref_url IS NULL) AND (ref_revision IS NULL) AND (published_at IS NULL) AND (asked_at IS NULL) AND (removed_at IS NULL)))))
 POLICY incarnation.incarnation_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -396,7 +400,8 @@ CREATE OR REPLACE FUNCTION psn.cancel(ids uuid[])
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    UPDATE psn.deliveries d SET state = CASE d.operation WHEN 'remove' THEN 'published' ELSE 'cancelled' END,
+      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
       AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
     RETURNING d.id, d.user_id, d.attempt
@@ -423,9 +428,12 @@ BEGIN
     SELECT array_agg(due.id), count(DISTINCT due.user_id) INTO mine, users FROM (
       SELECT a.id, a.user_id FROM psn.accounts a
       WHERE concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
-        AND (EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now())
-          OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now())
-          OR EXISTS (SELECT FROM psn.deliveries d WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+        AND (EXISTS (SELECT FROM psn.deliveries d
+            WHERE d.account_id = a.id AND d.state = 'scheduled' AND d.wake_at <= now())
+          OR EXISTS (SELECT FROM psn.deliveries d
+            WHERE d.account_id = a.id AND d.state = 'pending' AND d.wake_at <= now())
+          OR EXISTS (SELECT FROM psn.deliveries d
+            WHERE d.account_id = a.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
       FOR NO KEY UPDATE SKIP LOCKED
     ) due;
     IF mine IS NULL THEN RETURN; END IF;
@@ -433,9 +441,11 @@ BEGIN
     SELECT array_agg(taken.id) INTO ids FROM (
       SELECT d.id FROM (
         SELECT c.id, c.since, CASE WHEN users > 1
-          THEN coalesce(at_work.n, 0) + row_number() OVER (PARTITION BY room.user_id ORDER BY c.since) ELSE 0 END AS place
+          THEN coalesce(at_work.n, 0) + row_number() OVER (PARTITION BY room.user_id ORDER BY c.since)
+          ELSE 0 END AS place
         FROM (
-          SELECT a.id, a.user_id, least(greatest((concurrency ->> a.platform)::integer - (SELECT count(*) FROM psn.deliveries f
+          SELECT a.id, a.user_id, least(greatest((concurrency ->> a.platform)::integer - (
+            SELECT count(*) FROM psn.deliveries f
             WHERE f.account_id = a.id AND f.state IN ('claimed', 'sending') AND f.worker IS NOT NULL
               AND (f.lease_until > now() OR f.id = ANY (busy))), 0), most) AS n
           FROM psn.accounts a WHERE a.id = ANY (mine)
@@ -443,13 +453,17 @@ BEGIN
           SELECT b.user_id, count(*) AS n FROM psn.deliveries b WHERE users > 1 AND b.id = ANY (busy) GROUP BY b.user_id
         ) at_work ON at_work.user_id = room.user_id CROSS JOIN LATERAL (
           (SELECT d.id, d.wake_at AS since FROM psn.deliveries d
-            WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
+            WHERE d.account_id = room.id AND d.state = 'scheduled' AND d.wake_at <= now() AND d.id <> ALL (busy)
+            ORDER BY d.wake_at LIMIT room.n)
           UNION ALL
           (SELECT d.id, d.lease_until FROM psn.deliveries d
-            WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now() AND d.id <> ALL (busy) ORDER BY d.lease_until LIMIT room.n)
+            WHERE d.account_id = room.id AND d.state IN ('claimed', 'sending') AND d.lease_until <= now()
+              AND d.id <> ALL (busy)
+            ORDER BY d.lease_until LIMIT room.n)
           UNION ALL
           (SELECT d.id, d.wake_at FROM psn.deliveries d
-            WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() AND d.id <> ALL (busy) ORDER BY d.wake_at LIMIT room.n)
+            WHERE d.account_id = room.id AND d.state = 'pending' AND d.wake_at <= now() AND d.id <> ALL (busy)
+            ORDER BY d.wake_at LIMIT room.n)
           ORDER BY since LIMIT room.n
         ) c
       ) fair JOIN psn.deliveries d ON d.id = fair.id
@@ -458,54 +472,69 @@ BEGIN
   ELSE
     SELECT array_agg(taken.id) INTO ids FROM (
       SELECT d.id FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id
-      WHERE d.id = ANY (chosen) AND d.id <> ALL (busy) AND concurrency ? a.platform AND a.health = 'ok' AND (a.paused_until IS NULL OR a.paused_until <= now())
-        AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+      WHERE d.id = ANY (chosen) AND d.id <> ALL (busy) AND concurrency ? a.platform AND a.health = 'ok'
+        AND (a.paused_until IS NULL OR a.paused_until <= now())
+        AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now())
+          OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
       ORDER BY d.wake_at LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED
     ) taken;
   END IF;
 
   RETURN QUERY
   WITH due AS MATERIALIZED (
-    SELECT d.id, d.state, d.fence,
+    SELECT d.id, d.state, d.operation, d.fence,
       coalesce((SELECT t.expires_at > now() + interval '30 seconds' OR (t.refresh_token IS NULL AND t.secret IS NULL)
         FROM psn.oauth_tokens t WHERE t.account_id = d.account_id), true) AS fresh
     FROM psn.deliveries d WHERE d.id = ANY (ids) AND d.fence < 9007199254740991
   ),
   next AS MATERIALIZED (
     SELECT DISTINCT ON (u.delivery_id) u.delivery_id, u.id,
-      due.fresh AND (u.prepared IS NOT NULL OR NOT (u.needs_prepare OR cardinality(u.media) > 0)) AS ready
+      due.fresh AND (due.operation = 'remove' OR u.prepared IS NOT NULL
+        OR NOT (u.needs_prepare OR cardinality(u.media) > 0)) AS ready
     FROM psn.delivery_units u JOIN due ON due.id = u.delivery_id
-    WHERE u.state <> 'published' AND due.state IN ('scheduled', 'claimed') ORDER BY u.delivery_id, u.position
+    WHERE due.state IN ('scheduled', 'claimed')
+      AND CASE due.operation WHEN 'remove' THEN u.state IN ('published', 'sending')
+        ELSE u.state NOT IN ('published', 'removed') END
+    -- A thread is published from its first unit on, and removed from its last one.
+    ORDER BY u.delivery_id, CASE due.operation WHEN 'remove' THEN -u.position ELSE u.position END
   ),
   open AS MATERIALIZED (
-    SELECT u.id FROM psn.delivery_units u WHERE u.id = ANY (ARRAY(SELECT next.id FROM next WHERE next.ready)) FOR NO KEY UPDATE SKIP LOCKED
+    SELECT u.id FROM psn.delivery_units u WHERE u.id = ANY (ARRAY(SELECT next.id FROM next WHERE next.ready))
+    FOR NO KEY UPDATE SKIP LOCKED
   ),
   taken AS (
     UPDATE psn.deliveries d SET
-      state = CASE WHEN d.state IN ('scheduled', 'claimed') THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END ELSE d.state END,
+      state = CASE WHEN d.state IN ('scheduled', 'claimed')
+        THEN CASE WHEN next.ready THEN 'sending' ELSE 'claimed' END ELSE d.state END,
       attempt = least(d.attempt + CASE WHEN d.state IN ('scheduled', 'claimed') THEN 1 ELSE 0 END, 1000000),
       fence = d.fence + 1, lease_until = now() + lease * interval '1 millisecond',
       -- A poll leaves the row pending; its next look is set by the settle, and until then by the lease.
       wake_at = CASE WHEN d.state = 'pending' THEN now() + lease * interval '1 millisecond' ELSE d.wake_at END,
       worker = claim_due.worker, updated_at = now()
     FROM due LEFT JOIN next ON next.delivery_id = due.id
-    -- Between the look and this write somebody else may have claimed, moved or cancelled it: each of them raises the fence.
+    -- Between the look and this write somebody else may have claimed, moved or cancelled it: each of them raises the
+    -- fence.
     WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence
-      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
+      AND ((d.state IN ('scheduled', 'pending') AND d.wake_at <= now())
+        OR (d.state IN ('claimed', 'sending') AND d.lease_until <= now()))
       AND (next.ready IS NOT TRUE OR next.id = ANY (ARRAY(SELECT open.id FROM open)))
-    RETURNING d.id, d.user_id, d.fence, d.state, d.attempt, due.state AS was
+    RETURNING d.id, d.user_id, d.fence, d.state, d.operation, d.attempt, due.state AS was
   ),
   opened AS (
-    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now())
+    UPDATE psn.delivery_units u SET state = 'sending',
+      sent_at = CASE taken.operation WHEN 'remove' THEN u.sent_at ELSE coalesce(u.sent_at, now()) END,
+      asked_at = CASE taken.operation WHEN 'remove' THEN coalesce(u.asked_at, now()) END
     FROM next JOIN taken ON taken.id = next.delivery_id
     WHERE u.id = next.id AND next.ready AND taken.was IN ('scheduled', 'claimed')
   ),
   noted AS (
     INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor)
-    SELECT t.id, t.user_id, CASE t.was WHEN 'sending' THEN 'settling' WHEN 'pending' THEN 'polling' ELSE t.state END, t.attempt, claim_due.worker
+    SELECT t.id, t.user_id, CASE t.was WHEN 'sending' THEN 'settling' WHEN 'pending' THEN 'polling' ELSE t.state END,
+      t.attempt, claim_due.worker
     FROM taken t
   )
-  SELECT t.id, t.user_id, t.fence, CASE t.was WHEN 'sending' THEN 'settle' WHEN 'pending' THEN 'poll' ELSE 'publish' END FROM taken t;
+  SELECT t.id, t.user_id, t.fence,
+    CASE t.was WHEN 'sending' THEN 'settle' WHEN 'pending' THEN 'poll' ELSE 'publish' END FROM taken t;
 END $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.claim_one(worker text, lease integer, concurrency jsonb, delivery uuid)
@@ -573,11 +602,17 @@ CREATE OR REPLACE FUNCTION psn.disconnect(account uuid, why text)
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = CASE WHEN o.taken_back THEN 'cancelled' ELSE 'unconfirmed' END,
+    UPDATE psn.deliveries d SET
+      -- A removal that was not asked for leaves a post that is out.
+      state = CASE WHEN NOT o.taken_back THEN 'unconfirmed' WHEN d.operation = 'remove' THEN 'published'
+        ELSE 'cancelled' END,
+      operation = CASE WHEN o.taken_back THEN 'publish' ELSE d.operation END,
       code = CASE WHEN o.taken_back THEN d.code ELSE 'UNCONFIRMED' END,
       message = CASE WHEN o.taken_back THEN why ELSE why || ' before the platform had answered' END,
-      fence = d.fence + o.taken_back::integer, lease_until = CASE WHEN NOT o.taken_back THEN d.lease_until END, updated_at = now()
-    FROM (SELECT x.id, x.state, x.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(x.id, x.state) AS taken_back
+      fence = d.fence + o.taken_back::integer, lease_until = CASE WHEN NOT o.taken_back THEN d.lease_until END,
+      updated_at = now()
+    FROM (SELECT x.id, x.state,
+        x.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(x.id, x.state) AS taken_back
       FROM psn.deliveries x WHERE x.account_id = account AND x.user_id = (SELECT psn.current_user_id())
         AND x.state IN ('held', 'scheduled', 'claimed', 'sending', 'pending') FOR NO KEY UPDATE) o
     WHERE d.id = o.id
@@ -591,7 +626,8 @@ AS $function$
     UPDATE psn.accounts a SET health = 'disconnected', health_reason = NULL, updated_at = now()
     WHERE a.id = account AND a.user_id = (SELECT psn.current_user_id())
   )
-  SELECT count(*) FILTER (WHERE c.state = 'cancelled')::integer, count(*) FILTER (WHERE c.state = 'unconfirmed')::integer FROM changed c
+  SELECT count(*) FILTER (WHERE c.state = 'cancelled')::integer,
+    count(*) FILTER (WHERE c.state = 'unconfirmed')::integer FROM changed c
 $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.drop_ended_secrets()
@@ -705,9 +741,9 @@ CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamp with time zone, no
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL, fence = d.fence + 1,
-      lease_until = NULL, updated_at = now()
-    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
+    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL,
+      fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.operation = 'publish'
       AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
     RETURNING d.id, d.user_id, d.attempt
   ),
@@ -846,28 +882,72 @@ AS $function$
 DECLARE
   mine psn.deliveries;
 BEGIN
-  UPDATE psn.deliveries d SET state = recover.state, code = CASE WHEN recover.state = 'unconfirmed' THEN 'UNCONFIRMED' END,
+  UPDATE psn.deliveries d SET
+    state = CASE WHEN d.operation = 'remove' AND EXISTS (SELECT FROM psn.delivery_units u
+      WHERE u.delivery_id = d.id AND u.state = 'sending') THEN 'sending' ELSE recover.state END,
+    code = CASE WHEN recover.state = 'unconfirmed' THEN 'UNCONFIRMED' END,
     message = CASE WHEN recover.state = 'unconfirmed' THEN why END,
     published_at = CASE WHEN recover.state = 'published' THEN now() ELSE d.published_at END,
     wake_at = CASE WHEN recover.state = 'scheduled' THEN greatest(d.due_at, now()) ELSE d.wake_at END,
-    worker = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    worker = NULL, fence = d.fence + 1, lease_until = CASE d.operation WHEN 'remove' THEN now() END, updated_at = now()
   WHERE d.id = delivery AND d.user_id = (SELECT psn.current_user_id()) AND d.fence = recover.fence
-    AND d.state NOT IN ('published', 'cancelled', 'failed') AND recover.state IN ('scheduled', 'published', 'unconfirmed') RETURNING d.* INTO mine;
+    AND d.state NOT IN ('published', 'cancelled', 'failed', 'removed')
+    AND recover.state IN ('scheduled', 'published', 'unconfirmed')
+    AND (d.operation = 'publish' OR recover.state = 'scheduled')
+  RETURNING d.* INTO mine;
   IF mine.id IS NULL THEN RETURN false; END IF;
-  UPDATE psn.delivery_units u SET state = 'published', handle = NULL, ref_id = f.ref ->> 'id', ref_url = f.ref ->> 'url', ref_revision = f.ref ->> 'revision',
+  IF mine.operation = 'remove' THEN
+    INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+    VALUES (delivery, mine.user_id, 'recovered: ' || mine.state, mine.attempt, why, 'user');
+    RETURN true;
+  END IF;
+  UPDATE psn.delivery_units u SET state = 'published', handle = NULL,
+    ref_id = f.ref ->> 'id', ref_url = f.ref ->> 'url', ref_revision = f.ref ->> 'revision',
     published_at = now(), sent_at = coalesce(u.sent_at, now())
-  FROM jsonb_to_recordset(refs) AS f(position smallint, ref jsonb) WHERE u.delivery_id = delivery AND u.position = f.position;
-  -- Of the rest, either each may be out, and a person is asked for one after the other; or it begins anew, since what was uploaded
-  -- may have been dropped by the platform meanwhile.
+  FROM jsonb_to_recordset(refs) AS f(position smallint, ref jsonb)
+  WHERE u.delivery_id = delivery AND u.position = f.position;
+  -- Of the rest, either each may be out, and a person is asked for one after the other; or it begins anew, since what
+  -- was uploaded may have been dropped by the platform meanwhile.
   IF recover.state = 'unconfirmed' THEN
-    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now()), handle = NULL WHERE u.delivery_id = delivery AND u.state <> 'published';
+    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now()), handle = NULL
+    WHERE u.delivery_id = delivery AND u.state <> 'published';
   ELSE
-    UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL WHERE u.delivery_id = delivery AND u.state <> 'published';
+    UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL
+    WHERE u.delivery_id = delivery AND u.state <> 'published';
   END IF;
   INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
   VALUES (delivery, mine.user_id, 'recovered: ' || recover.state, mine.attempt, why, 'user');
   RETURN true;
 END $function$
+-- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.remove(ids uuid[])
+ RETURNS TABLE(delivery_id uuid)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  WITH changed AS (
+    UPDATE psn.deliveries d SET operation = 'remove', attempt = 0, code = NULL, message = NULL, wake_at = now(),
+      -- What may be gone is asked about as a lost answer is.
+      state = CASE d.operation WHEN 'remove' THEN 'sending' ELSE 'scheduled' END,
+      lease_until = CASE d.operation WHEN 'remove' THEN now() END,
+      worker = NULL, fence = d.fence + 1, updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
+      AND EXISTS (SELECT FROM psn.accounts a WHERE a.id = d.account_id AND a.health <> 'disconnected')
+      AND EXISTS (SELECT FROM psn.delivery_units u WHERE u.delivery_id = d.id AND u.ref_id IS NOT NULL
+        AND u.state IN ('published', 'sending'))
+      AND CASE d.operation
+        WHEN 'remove' THEN d.state = 'unconfirmed' AND (d.lease_until IS NULL OR d.lease_until <= now())
+        ELSE d.state IN ('published', 'failed', 'cancelled', 'held', 'scheduled', 'claimed')
+          OR psn.is_preparing(d.id, d.state) END
+    RETURNING d.id, d.user_id, d.attempt
+  ), never AS (
+    UPDATE psn.delivery_units u SET state = 'removed', prepared = NULL, handle = NULL, sent_at = NULL
+    FROM changed c WHERE u.delivery_id = c.id AND u.ref_id IS NULL
+  )
+  INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
+  SELECT c.id, c.user_id, 'removal asked for', c.attempt, 'user' FROM changed c RETURNING e.delivery_id
+$function$
 -- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.resolve(delivery uuid, live boolean, ref_id text, ref_url text)
  RETURNS boolean
@@ -883,29 +963,53 @@ DECLARE
   one_more boolean;
   goes_on boolean;
 BEGIN
-  SELECT d.* INTO mine FROM psn.deliveries d WHERE d.id = delivery AND d.user_id = (SELECT psn.current_user_id()) FOR NO KEY UPDATE;
-  IF mine.id IS NULL OR NOT (mine.worker IS NULL OR mine.lease_until IS NULL OR mine.lease_until <= now()) THEN RETURN false; END IF;
+  SELECT d.* INTO mine FROM psn.deliveries d WHERE d.id = delivery AND d.user_id = (SELECT psn.current_user_id())
+    FOR NO KEY UPDATE;
+  IF mine.id IS NULL OR NOT (mine.worker IS NULL OR mine.lease_until IS NULL OR mine.lease_until <= now()) THEN
+    RETURN false;
+  END IF;
   IF mine.state <> 'unconfirmed' AND NOT (mine.state IN ('sending', 'pending')
     -- Nobody will ask the platform before its account is connected again.
-    AND EXISTS (SELECT FROM psn.accounts a WHERE a.id = mine.account_id AND a.health <> 'ok')) THEN RETURN false; END IF;
-  SELECT count(*) FILTER (WHERE u.state <> 'published'), count(*) FILTER (WHERE u.state = 'sending'), min(u.position) FILTER (WHERE u.state <> 'published')
+    AND EXISTS (SELECT FROM psn.accounts a WHERE a.id = mine.account_id AND a.health <> 'ok')) THEN
+    RETURN false;
+  END IF;
+  IF mine.operation = 'remove' THEN
+    UPDATE psn.delivery_units u SET state = CASE WHEN live THEN 'published' ELSE 'removed' END, asked_at = NULL,
+      removed_at = CASE WHEN NOT live THEN now() END
+    WHERE u.delivery_id = delivery AND u.state = 'sending';
+    goes_on := EXISTS (SELECT FROM psn.delivery_units u WHERE u.delivery_id = delivery AND u.state = 'published');
+    UPDATE psn.deliveries d SET
+      state = CASE WHEN live THEN 'published' WHEN goes_on THEN 'scheduled' ELSE 'removed' END,
+      operation = CASE WHEN live THEN 'publish' ELSE 'remove' END, wake_at = now(), code = NULL, message = NULL,
+      fence = d.fence + 1, lease_until = NULL, updated_at = now() WHERE d.id = delivery;
+    INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor)
+    VALUES (delivery, mine.user_id, CASE WHEN live THEN 'resolved: live' ELSE 'resolved: not live' END, mine.attempt,
+      'user');
+    RETURN true;
+  END IF;
+  SELECT count(*) FILTER (WHERE u.state <> 'published'), count(*) FILTER (WHERE u.state = 'sending'),
+    min(u.position) FILTER (WHERE u.state <> 'published')
     INTO to_come, asked, first_open FROM psn.delivery_units u WHERE u.delivery_id = delivery;
-  -- After a recovery each of a thread's units may be out: then the next is asked for. A thread whose other units are to come goes on.
+  -- After a recovery each of a thread's units may be out: then the next is asked for. A thread whose other units are to
+  -- come goes on.
   one_more := live AND asked > 1;
   goes_on := to_come > live::integer;
-  UPDATE psn.deliveries d SET state = CASE WHEN one_more THEN 'unconfirmed' WHEN goes_on THEN 'scheduled' ELSE 'published' END,
+  UPDATE psn.deliveries d SET
+    state = CASE WHEN one_more THEN 'unconfirmed' WHEN goes_on THEN 'scheduled' ELSE 'published' END,
     published_at = CASE WHEN goes_on THEN NULL ELSE now() END, wake_at = now(), late = 'publish',
     code = CASE WHEN one_more THEN d.code END, message = CASE WHEN one_more THEN d.message END,
     fence = d.fence + 1, lease_until = NULL, updated_at = now() WHERE d.id = delivery;
   IF live THEN
-    UPDATE psn.delivery_units u SET state = 'published', ref_id = resolve.ref_id, ref_url = resolve.ref_url, published_at = now()
+    UPDATE psn.delivery_units u SET state = 'published', ref_id = resolve.ref_id, ref_url = resolve.ref_url,
+      published_at = now()
     WHERE u.delivery_id = delivery AND u.position = first_open;
   ELSE
     UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL
     WHERE u.delivery_id = delivery AND u.state <> 'published';
   END IF;
   INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
-  VALUES (delivery, mine.user_id, CASE WHEN live THEN 'resolved: live' ELSE 'resolved: not live' END, mine.attempt, CASE WHEN live THEN resolve.ref_url END, 'user');
+  VALUES (delivery, mine.user_id, CASE WHEN live THEN 'resolved: live' ELSE 'resolved: not live' END, mine.attempt,
+    CASE WHEN live THEN resolve.ref_url END, 'user');
   RETURN true;
 END $function$
 -- owner psn_definer; execute to psn_runtime
@@ -916,15 +1020,15 @@ CREATE OR REPLACE FUNCTION psn.retry(ids uuid[])
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = now(), late = 'publish', attempt = 0, code = NULL, message = NULL,
-      fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    UPDATE psn.deliveries d SET state = 'scheduled', wake_at = now(), late = 'publish', attempt = 0, code = NULL,
+      message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.state IN ('failed', 'held', 'cancelled')
-    RETURNING d.id, d.user_id
+    RETURNING d.id, d.user_id, d.operation
   ),
   -- A new beginning: what was uploaded may have been dropped by the platform meanwhile.
   anew AS (
     UPDATE psn.delivery_units u SET state = 'waiting', prepared = NULL, sent_at = NULL, handle = NULL
-    FROM changed c WHERE u.delivery_id = c.id AND u.state <> 'published'
+    FROM changed c WHERE u.delivery_id = c.id AND c.operation = 'publish' AND u.state <> 'published'
   )
   INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
   SELECT c.id, c.user_id, 'retried', 0, 'user' FROM changed c RETURNING e.delivery_id
@@ -959,8 +1063,9 @@ AS $function$
 BEGIN
   RETURN QUERY
   WITH c AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(changes) AS r(id uuid, fence bigint, state text, "wakeInMs" double precision, "leaseMs" double precision,
-      code text, message text, event text, note text, actor text, unit jsonb, next jsonb, account jsonb, attempt integer)
+    SELECT * FROM jsonb_to_recordset(changes) AS r(id uuid, fence bigint, state text, "wakeInMs" double precision,
+      "leaseMs" double precision, code text, message text, event text, note text, actor text, unit jsonb, next jsonb,
+      account jsonb, attempt integer)
   ),
   d AS (
     UPDATE psn.deliveries d SET
@@ -968,52 +1073,70 @@ BEGIN
       -- A renewal says nothing new.
       code = CASE WHEN c.event IS NULL AND c.unit IS NULL THEN d.code ELSE c.code END,
       message = CASE WHEN c.event IS NULL AND c.unit IS NULL THEN d.message ELSE c.message END,
-      wake_at = CASE WHEN c."wakeInMs" IS NULL THEN d.wake_at ELSE now() + least(greatest(c."wakeInMs", 0), 2678400000) * interval '1 millisecond' END,
+      wake_at = CASE WHEN c."wakeInMs" IS NULL THEN d.wake_at
+        ELSE now() + least(greatest(c."wakeInMs", 0), 2678400000) * interval '1 millisecond' END,
       lease_until = now() + least(greatest(c."leaseMs", 0), 2678400000) * interval '1 millisecond',
       -- An answer that is missing is waited for by nobody: the lease only says when to ask again.
       worker = CASE WHEN c.state = 'sending' AND c.code IS NOT NULL THEN NULL ELSE d.worker END,
-      published_at = CASE WHEN c.state = 'published' THEN now() ELSE d.published_at END,
+      published_at = CASE WHEN c.state = 'published' AND d.operation = 'publish' THEN now() ELSE d.published_at END,
+      -- What its platform does not remove is a post that is out, as before.
+      operation = CASE WHEN c.state = 'published' THEN 'publish' ELSE d.operation END,
       -- Counted anew, and never further than it is.
       attempt = CASE WHEN c.attempt IS NULL THEN d.attempt ELSE least(d.attempt, greatest(c.attempt, 1)) END
     FROM c WHERE d.id = c.id AND d.fence = c.fence AND d.user_id = (SELECT psn.current_user_id())
       -- The account may have been disconnected while the answer was on its way.
-      AND (d.state IN ('claimed', 'sending', 'pending') OR (d.state = 'unconfirmed' AND c.state IN ('published', 'failed')))
+      AND (d.state IN ('claimed', 'sending', 'pending')
+        OR (d.state = 'unconfirmed' AND c.state IN ('published', 'failed', 'removed')))
       -- What may have been sent never counts as unsent again, but for the next unit of a thread.
       AND NOT (d.state = 'sending' AND c.state = 'claimed' AND coalesce(c.unit ->> 'state', '') <> 'published')
       -- An earlier try of a write may arrive late, under the same claim: what it speaks of is over by then.
-      AND NOT EXISTS (SELECT FROM psn.delivery_units u WHERE u.delivery_id = d.id AND u.state = 'published'
+      AND NOT EXISTS (SELECT FROM psn.delivery_units u WHERE u.delivery_id = d.id
+        AND u.state = CASE d.operation WHEN 'remove' THEN 'removed' ELSE 'published' END
         AND (u.position = (c.next ->> 'position')::smallint OR (u.position = (c.unit ->> 'position')::smallint
-          AND (c.unit ->> 'state' <> 'published' OR (d.state = 'sending' AND c.state = 'claimed')))))
-    RETURNING d.id, d.user_id, d.account_id, d.attempt, c.unit, c.next, c.account, c.event, c.note, c.code, c.actor
+          AND (c.unit ->> 'state' <> u.state OR (d.state = 'sending' AND c.state = 'claimed')))))
+    RETURNING d.id, d.user_id, d.account_id, d.attempt, d.operation, c.unit, c.next, c.account, c.event, c.note,
+      c.code, c.actor
   ),
   this_unit AS (
     UPDATE psn.delivery_units u SET
       state = d.unit ->> 'state',
       prepared = CASE WHEN d.unit ? 'prepared' THEN nullif(d.unit -> 'prepared', 'null') ELSE u.prepared END,
       handle = CASE WHEN d.unit ? 'handle' THEN nullif(d.unit -> 'handle', 'null') ELSE u.handle END,
-      sent_at = CASE WHEN d.unit ->> 'state' = 'waiting' THEN NULL WHEN d.unit ->> 'state' = 'sending' THEN coalesce(u.sent_at, now()) ELSE u.sent_at END,
-      ref_id = coalesce(d.unit -> 'ref' ->> 'id', u.ref_id), ref_url = coalesce(d.unit -> 'ref' ->> 'url', u.ref_url),
+      sent_at = CASE WHEN d.unit ->> 'state' = 'waiting' THEN NULL
+        WHEN d.unit ->> 'state' = 'sending' THEN coalesce(u.sent_at, now()) ELSE u.sent_at END,
+      -- A unit that its platform keeps was not asked for; what is asked for is first asked for once.
+      asked_at = CASE d.unit ->> 'state' WHEN 'published' THEN NULL WHEN 'sending' THEN coalesce(u.asked_at,
+        CASE WHEN u.ref_id IS NOT NULL THEN now() END) ELSE u.asked_at END,
+      removed_at = CASE d.unit ->> 'state' WHEN 'removed' THEN now() ELSE u.removed_at END,
+      ref_id = coalesce(d.unit -> 'ref' ->> 'id', u.ref_id),
+      ref_url = coalesce(d.unit -> 'ref' ->> 'url', u.ref_url),
       ref_revision = coalesce(d.unit -> 'ref' ->> 'revision', u.ref_revision),
-      published_at = CASE WHEN d.unit ->> 'state' = 'published' THEN now() ELSE u.published_at END
+      published_at = CASE WHEN d.unit ->> 'state' = 'published' THEN coalesce(u.published_at, now())
+        ELSE u.published_at END
     FROM d WHERE u.delivery_id = d.id AND u.position = (d.unit ->> 'position')::smallint
   ),
   next_unit AS (
-    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now())
+    UPDATE psn.delivery_units u SET state = 'sending', sent_at = coalesce(u.sent_at, now()),
+      asked_at = CASE d.operation WHEN 'remove' THEN coalesce(u.asked_at, now()) END
     FROM d WHERE u.delivery_id = d.id AND u.position = (d.next ->> 'position')::smallint
   ),
   account AS (
     UPDATE psn.accounts a SET
       -- An account that was disconnected meanwhile stays so.
       health = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'health', a.health) ELSE a.health END,
-      health_reason = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'reason', a.health_reason) ELSE a.health_reason END,
+      health_reason = CASE a.health WHEN 'ok' THEN coalesce(d.account ->> 'reason', a.health_reason)
+        ELSE a.health_reason END,
       paused_until = CASE WHEN d.account ? 'pausedForMs'
-        THEN greatest(a.paused_until, now() + least(greatest((d.account ->> 'pausedForMs')::double precision, 0), 2678400000) * interval '1 millisecond') ELSE a.paused_until END,
+        THEN greatest(a.paused_until, now()
+          + least(greatest((d.account ->> 'pausedForMs')::double precision, 0), 2678400000) * interval '1 millisecond')
+        ELSE a.paused_until END,
       updated_at = now()
     FROM d WHERE a.id = d.account_id AND d.account <> 'null'
   ),
   noted AS (
     INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, unit, code, note, actor)
-    SELECT d.id, d.user_id, d.event, d.attempt, (d.unit ->> 'position')::smallint, d.code, d.note, d.actor FROM d WHERE d.event IS NOT NULL
+    SELECT d.id, d.user_id, d.event, d.attempt, (d.unit ->> 'position')::smallint, d.code, d.note, d.actor
+    FROM d WHERE d.event IS NOT NULL
   )
   SELECT d.id FROM d;
 END $function$
@@ -1028,7 +1151,8 @@ AS $function$
   WHERE (m.content IS NOT NULL OR m.object_key IS NOT NULL) AND NOT psn.has_parted()
     AND EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id)
     AND NOT EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = m.post_id
-      AND NOT (d.state IN ('published', 'cancelled', 'failed', 'unconfirmed') AND d.updated_at <= now() - age * interval '1 millisecond'))
+      AND NOT (d.state IN ('published', 'cancelled', 'failed', 'unconfirmed', 'removed')
+        AND d.updated_at <= now() - age * interval '1 millisecond'))
   ORDER BY row_number() OVER (PARTITION BY m.user_id) LIMIT most
 $function$
 -- owner psn_definer; execute to psn_service

@@ -8,6 +8,7 @@
  * - post:      what the author wrote, before any platform shaped it. A post has one part, or several as a thread.
  * - unit:      one request-sized piece of a composed post; a thread is several units.
  * - delivery:  one post going to one account; it owns the attempts, the units and the refs.
+ * - operation: what is done to a delivery's units on the platform: publish, edit or remove.
  * - ref:       the platform's own name (id, url) for a thing it now holds.
  * - vault:     where tokens and API keys are sealed.
  * - slot:      a weekly time at which a user likes to publish.
@@ -18,7 +19,10 @@ export type { BroughtSettings, MovedSetting, MovedSettings } from "./transfer.ts
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** What a delivery is doing. Terminal: `published`, `failed`, `unconfirmed`, `cancelled`. See `domain/delivery.ts`. */
+/**
+ * What a delivery is doing. Terminal: `published`, `failed`, `unconfirmed`, `cancelled`, `removed`. See
+ * `domain/delivery.ts`.
+ */
 export const DELIVERY_STATES = [
   /** Waits for its user: the account needs reconnecting, or the post has no time yet. */
   "held",
@@ -35,6 +39,8 @@ export const DELIVERY_STATES = [
   /** psn does not know and cannot find out; a person decides with `psn resolve`. */
   "unconfirmed",
   "cancelled",
+  /** Its user asked for it, and nothing of it is on the platform any more. */
+  "removed",
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
@@ -48,8 +54,13 @@ export const RETRYABLE: readonly DeliveryState[] = ["held", "failed", "cancelled
 /** A unit may be out, and the platform has not said so. */
 export const UNDER_WAY: readonly DeliveryState[] = ["sending", "pending"];
 
-export const UNIT_STATES = ["waiting", "sending", "pending", "published"] as const;
+/** In a removal `sending` is a unit that may be gone, and `published` one that is certainly still out. */
+export const UNIT_STATES = ["waiting", "sending", "pending", "published", "removed"] as const;
 export type UnitState = (typeof UNIT_STATES)[number];
+
+/** What is done to a delivery's units. Nothing edits yet. */
+export const OPERATIONS = ["publish", "edit", "remove"] as const;
+export type Operation = (typeof OPERATIONS)[number];
 
 export const ACCOUNT_HEALTH = ["ok", "needs-reconnect", "disconnected"] as const;
 export type AccountHealth = (typeof ACCOUNT_HEALTH)[number];

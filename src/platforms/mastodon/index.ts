@@ -83,6 +83,8 @@ export default definePlatform({
     if (still.status >= 300) return;
     throw new PsnError("PLATFORM_REJECTED", `${answer.host} does not delete posts for other programs`, {
       hint: `delete it in the browser: ${ref.url}`,
+      // It has just been seen there.
+      neverTaken: true,
     });
   },
 });

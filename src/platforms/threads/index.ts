@@ -57,6 +57,8 @@ export default definePlatform({
     if (still.status >= 400) throw refusalOf(still, session);
     throw new PsnError("PLATFORM_REJECTED", "Threads did not delete the post", {
       hint: `delete it in the app: ${ref.url}`,
+      // It has just been seen there.
+      neverTaken: true,
     });
   },
 });

@@ -60,6 +60,8 @@ export default definePlatform({
     if (still.status >= 400 || !parse(still, z.object({ data: z.object({ id: Id }).optional() })).data) return;
     throw new PsnError("PLATFORM_REJECTED", "X did not delete the post", {
       hint: `delete it in the browser: ${ref.url}`,
+      // It has just been seen there.
+      neverTaken: true,
     });
   },
 });

@@ -197,6 +197,23 @@ export const answering = {
       expect(await stage.live()).toBe(0);
     },
   },
+  "answer.removed": {
+    says: "a removal whose answer is lost is settled by asking again, and takes nothing else",
+    holds: async ({ open, platform }) => {
+      for (const fault of LOST) {
+        const stage = await open();
+        await stage.publish(postOf("this one stays"), keyOf(7));
+        const { ref } = await stage.publish(postOf(TEXT));
+        stage.fault(fault);
+        await platform.remove(ref, stage.session).catch((thrown: unknown) => {
+          if (!(thrown instanceof PsnError)) throw thrown;
+        });
+        stage.fault(undefined);
+        await platform.remove(ref, stage.session);
+        expect(await stage.live(), String(fault)).toBe(1);
+      }
+    },
+  },
   "answer.refreshing": {
     says: "new credentials work; a refused exchange is AUTH_REVOKED, bad weather is not (where there is refresh)",
     holds: async ({ open, platform }) => {

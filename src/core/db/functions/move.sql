@@ -1,9 +1,9 @@
 CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamptz, note text) RETURNS TABLE (delivery_id uuid)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL, fence = d.fence + 1,
-      lease_until = NULL, updated_at = now()
-    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
+    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL,
+      fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.operation = 'publish'
       AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
     RETURNING d.id, d.user_id, d.attempt
   ),
