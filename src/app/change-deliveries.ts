@@ -6,7 +6,7 @@ import type { Ref } from "@psn/core/types/platform.ts";
 import { advice, isUnsure } from "./advice.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import { askAccount } from "./session.ts";
-import { type Woken, wakeUp } from "./wake-up.ts";
+import { NOBODY_WOKEN, type Woken, wakeUp } from "./wake-up.ts";
 
 export type Change =
   | { readonly to: "cancel" }
@@ -27,7 +27,6 @@ export interface Changed {
   readonly left: readonly DeliverySummary[];
   readonly woken: Woken;
 }
-const NOBODY_WOKEN: Woken = { queue: null, missed: null, atHome: [] };
 
 /**
  * Cancels, moves or retries all deliveries an id means, as far as their states allow. Throws STATE_CONFLICT when none

@@ -15,9 +15,10 @@ import { type Woken, wakeUp } from "./wake-up.ts";
 /**
  * What a deletion does with a delivery. remove: it is out, all or a part. cancel: nothing of it was sent. going: its
  * removal is under way. gone: nothing of it is out. busy: it is being sent. unsure: nobody knows whether it is out.
- * by hand: it is out, and psn has no credentials of the account any more.
+ * by-hand: it is out, and psn has no credentials of the account any more.
  */
-export type Step = "remove" | "cancel" | "going" | "gone" | "busy" | "unsure" | "by hand";
+export const STEPS = ["remove", "cancel", "going", "gone", "busy", "unsure", "by-hand"] as const;
+export type Step = (typeof STEPS)[number];
 
 export interface Planned {
   readonly delivery: DeliverySummary;
@@ -49,14 +50,13 @@ function stepOf({ state, operation, health, unitList }: DeliveryDetail, isOut: b
     const isPreparing = unitList.every((unit) => unit.state !== "pending" || unit.sentAt === null);
     if (UNDER_WAY.includes(state) && !(state === "pending" && isPreparing)) return "busy";
   }
-  if (isOut) return health === "disconnected" ? "by hand" : "remove";
+  if (isOut) return health === "disconnected" ? "by-hand" : "remove";
   return TERMINAL.has(state) ? "gone" : "cancel";
 }
 
 export interface Deleted {
-  readonly plan: readonly Planned[];
   /** As they are after it. */
-  readonly deliveries: readonly DeliverySummary[];
+  readonly deliveries: readonly Planned[];
   readonly woken: Woken;
 }
 
@@ -78,8 +78,8 @@ export async function deletePost(
   if (out.length > 0) await posts.remove(userId, out);
   if (toCome.length > 0) await posts.cancel(userId, toCome);
   const all = plan.map(({ delivery }) => delivery.id);
-  const deliveries = await posts.detail(userId, all);
-  return { plan, deliveries, woken: await wakeUp(world, userId, deliveries) };
+  const after = await posts.detail(userId, all);
+  return { deliveries: after.map(planned), woken: await wakeUp(world, userId, after) };
 }
 
 /** Throws STATE_CONFLICT where something keeps every delivery from being taken back, and says what to do. */
@@ -88,19 +88,16 @@ export function assertPossible(plan: readonly Planned[]): void {
   const [first] = refused;
   if (!first || refused.length < plan.length) return;
   throw new PsnError("STATE_CONFLICT", `nothing can be deleted now: ${refused.map(whyNot).join("; ")}`, {
-    hint:
-      first.step === "unsure"
-        ? `psn resolve ${shortId(first.delivery.id)} --live URL | --not-live`
-        : `psn show ${shortId(first.delivery.id)}`,
+    hint: { run: first.step === "unsure" ? "resolve" : "show", args: { id: shortId(first.delivery.id) } },
   });
 }
 
-/** Why psn leaves a delivery as it is, and what its user can do. */
+/** Why psn leaves a delivery as it is: it is busy, unsure or by-hand. */
 export function whyNot({ delivery, step, addresses }: Planned): string {
-  const { id, platform, handle } = delivery;
+  const { platform, handle } = delivery;
   const name = `${platform}:${handle}`;
-  if (step === "busy") return `${name} is being sent; when it is out: psn delete ${shortId(id)}`;
-  if (step === "unsure") return `${name}: nobody knows whether it is out; first: psn resolve ${shortId(id)}`;
+  if (step === "busy") return `${name} is being sent; it can be deleted when it is out`;
+  if (step === "unsure") return `${name}: nobody knows whether it is out`;
   return `${name} is disconnected; delete it there: ${addresses.join(" ")}`;
 }
 

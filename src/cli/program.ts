@@ -15,6 +15,7 @@ export const COMMANDS: CommandTable = {
   show: { summary: "everything about one post or delivery", load: () => import("./commands/show.ts") },
   move: { summary: "give a post another time", load: () => import("./commands/move.ts") },
   cancel: { summary: "take back what has not gone out", load: () => import("./commands/cancel.ts") },
+  delete: { summary: "take a published post back", load: () => import("./commands/delete.ts") },
   retry: { summary: "try what failed again", load: () => import("./commands/retry.ts") },
   resolve: { summary: "say what psn cannot find out", load: () => import("./commands/resolve.ts") },
   recover: { summary: "go on after the hub was copied or restored", load: () => import("./commands/recover.ts") },

@@ -10,21 +10,28 @@ const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
   unconfirmed: "red",
   held: "yellow",
   cancelled: "dim",
+  removed: "dim",
 };
 
 /** A word and never only a colour. */
 export function stateWord(
   output: Output,
-  { state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">,
+  { state, operation, health, code }: Pick<DeliverySummary, "state" | "operation" | "health" | "code">,
 ): string {
+  const word = publishWord({ state, health, code });
+  const waits = operation === "remove" && state !== "removed" ? `removal: ${word}` : word;
+  const style = STYLES[state];
+  return style ? output.style(style, waits) : waits;
+}
+
+function publishWord({ state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">): string {
   const waits =
     state === "scheduled" && health === "needs-reconnect"
       ? "waits for reconnect"
       : state === "scheduled" && code !== null
         ? "retrying"
         : state;
-  const style = STYLES[state];
-  return style ? output.style(style, waits) : waits;
+  return waits;
 }
 
 export function when(at: Date, zone: string): string {

@@ -28,7 +28,9 @@ export async function notePublisher(
   noteWake(output, woken);
   const working = woken.queue !== null || (await isWorking(world));
   output.note(
-    working ? `next: psn show ${shortId(first.postId)}` : "no worker is running; it goes out when one does: psn worker",
+    working
+      ? `next: psn show ${shortId(first.postId)}`
+      : `no worker is running; it ${first.operation === "remove" ? "is removed" : "goes out"} when one does: psn worker`,
   );
 }
 

@@ -254,7 +254,7 @@ async function obey(order: Order): Promise<unknown> {
     }
     case "remove": {
       const plan = await planDeletion(plain, user.id, order.id);
-      return (await deletePost(plain, user.id, plan)).deliveries.map(({ id }) => id);
+      return (await deletePost(plain, user.id, plan)).deliveries.map(({ delivery }) => delivery.id);
     }
     case "resolve":
       return (await resolveDelivery(plain, user.id, order.id, order.live ?? undefined)).deliveries.map(({ id }) => id);

@@ -53,6 +53,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["cancel", "POST", "--dry-run"],
     ["cancel", "POST"],
   ],
+  delete: [["delete", "POST", "--dry-run"]],
   retry: [
     ["retry", "POST", "--dry-run"],
     ["retry", "POST"],
@@ -135,6 +136,10 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["USAGE", "move", "POST", "--at", "2030-01-01 09:00", "--in", "2h"],
   ],
   cancel: [["NOT_FOUND", "cancel", "00000000"]],
+  delete: [
+    ["NOT_FOUND", "delete", "00000000"],
+    ["USAGE", "delete"],
+  ],
   retry: [["NOT_FOUND", "retry", "00000000"]],
   resolve: [
     ["USAGE", "resolve", "POST"],

@@ -68,6 +68,7 @@ test("what verbs answer is what their commands print, and is as its schema says"
       today: await hub.today({}),
       move: await hub.move({ id, due: at, dryRun: true }),
       cancel: await hub.cancel({ id, dryRun: true }),
+      delete: await hub.delete({ id, dryRun: true }),
     };
     for (const [name, answer] of Object.entries(answers)) expect(await schemaErrors([name], answer), name).toEqual([]);
     for (const name of ["queue", "accounts"] as const)

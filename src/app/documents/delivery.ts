@@ -1,4 +1,5 @@
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import { OPERATIONS } from "@psn/core/types/index.ts";
 import { z } from "zod";
 import { Count, DeliveryState, type DocumentOf, Id, Instant, instant } from "./values.ts";
 
@@ -9,6 +10,7 @@ export const DeliveryDocument = z
     post: Id.describe("The post that it is a delivery of."),
     account: z.strictObject({ id: Id, platform: z.string(), handle: z.string() }),
     state: DeliveryState,
+    operation: z.enum(OPERATIONS).describe("What is done to it: `publish`; `remove` once its user asked to delete it."),
     due: Instant,
     next: Instant.nullable().describe(
       "When psn tries or looks again; null while it is at work on it, and where nothing is planned.",
@@ -22,18 +24,19 @@ export const DeliveryDocument = z
     reason: z
       .strictObject({ code: z.string(), message: z.string().nullable() })
       .nullable()
-      .describe("Why it is not published: the code of an error, and what was said."),
+      .describe("Why it is not published, or not removed: the code of an error, and what was said."),
     text: z.string().describe("The text of the first unit."),
   })
   .meta({ id: "Delivery", description: "One post to one account." });
 
 export function deliveryDocument(delivery: DeliverySummary): DocumentOf<typeof DeliveryDocument> {
-  const { id, postId, accountId, platform, handle, state, attempt, code, message, text, url } = delivery;
+  const { id, postId, accountId, platform, handle, state, operation, attempt, code, message, text, url } = delivery;
   return {
     id,
     post: postId,
     account: { id: accountId, platform, handle },
     state,
+    operation,
     due: delivery.dueAt.toISOString(),
     next: instant(delivery.nextAt),
     published: instant(delivery.publishedAt),

@@ -20,6 +20,7 @@ const Unit = z
       .nullable()
       .describe("What the platform calls it, and where it is."),
     sent: Instant.nullable(),
+    removed: Instant.nullable().describe("When the platform said that it is gone."),
   })
   .meta({ id: "Unit", description: "One message at the platform." });
 
@@ -53,7 +54,7 @@ export function showDocument(details: readonly DeliveryDetail[]): DocumentOf<typ
 function detailDocument(detail: DeliveryDetail): DocumentOf<typeof DetailDocument> {
   return {
     ...deliveryDocument(detail),
-    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt }) => ({
+    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt, removedAt }) => ({
       key: id,
       position,
       state,
@@ -62,6 +63,7 @@ function detailDocument(detail: DeliveryDetail): DocumentOf<typeof DetailDocumen
       media: unit.media.length,
       ref,
       sent: instant(sentAt),
+      removed: instant(removedAt),
     })),
     history: detail.events.map(({ at, ...event }) => ({ at: at.toISOString(), ...event })),
   };

@@ -1,5 +1,6 @@
 import { accounts } from "./accounts.ts";
 import { cancel, move, resolve, retry } from "./change.ts";
+import { deletion } from "./delete.ts";
 import { post, preview } from "./post.ts";
 import { queue } from "./queue.ts";
 import { show } from "./show.ts";
@@ -14,6 +15,7 @@ export const VERBS = {
   show,
   move,
   cancel,
+  delete: deletion,
   retry,
   resolve,
   accounts,

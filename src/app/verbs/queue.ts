@@ -14,7 +14,10 @@ export const queue = defineVerb({
   effect: "read",
   idempotent: true,
   input: z.strictObject({
-    all: z.boolean().default(false).describe("Also what was published, failed or was cancelled; the latest first."),
+    all: z
+      .boolean()
+      .default(false)
+      .describe("Also what was published, failed, was cancelled or removed; the latest first."),
     limit: z.int().min(1).max(MOST).default(USUAL),
   }),
   output: DeliveriesDocument,

@@ -13,7 +13,7 @@ export default defineCommand({
     { line: "psn queue --all", does: "what has ended too, the latest first" },
   ],
   flags: [
-    { flags: "--all", help: "also what was published, failed or was cancelled" },
+    { flags: "--all", help: "also what was published, failed, was cancelled or removed" },
     { flags: "--limit <n>", help: `at most this many; ${USUAL} if not given` },
   ],
   document: queue.output,
