@@ -262,18 +262,23 @@ function happen(stage: Stage, happening: Happening): void {
   const { ground, person, outside, machines } = stage;
   const { kernel, scenario, away, watch } = ground;
   const until = (ms: number) => kernel.now() + ms;
-  if (!["cancel", "move", "retry", "resolve", "connect", "disconnect"].includes(happening.what))
+  if (!["cancel", "move", "retry", "resolve", "delete", "connect", "disconnect"].includes(happening.what))
     kernel.note("world", JSON.stringify(happening));
   switch (happening.what) {
     case "cancel":
     case "move":
     case "retry":
-    case "resolve": {
+    case "resolve":
+    case "delete": {
       const { what } = happening;
       const name = scenario.posts[happening.post]?.name;
       if (name !== undefined)
         command(stage, (living) =>
-          what === "resolve" ? person.resolve(living, name) : person.change(living, name, what),
+          what === "resolve"
+            ? person.resolve(living, name)
+            : what === "delete"
+              ? person.delete(living, name)
+              : person.change(living, name, what),
         );
       return;
     }

@@ -49,7 +49,9 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
     const there = units.map(({ text }) => isPublic(account, text));
     const doubled = there.findIndex((some) => some.length > 1);
     if (doubled >= 0) broken.push(`doubled: unit ${doubled + 1} of ${name} is public ${there[doubled]?.length} times`);
-    const open = units.findIndex(({ unitState }) => unitState !== "published");
+    const open = units.findIndex(({ unitState }) => unitState !== "published" && unitState !== "removed");
+    const back = units.findIndex(({ unitState }, position) => unitState === "removed" && there[position]?.length !== 0);
+    if (back >= 0) broken.push(`dishonest: psn says that unit ${back + 1} of ${name} is gone, and it is public`);
     // The parts that are out, each once, each under the one before, under the name psn has for it.
     for (const [position, unit] of units.entries()) {
       if (unit.unitState !== "published") continue;
@@ -79,6 +81,11 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
         if (!has(...told)) broken.push(`history: ${name} has no line that says so`);
         break;
       }
+      case "removed":
+        if (units.some(({ unitState }) => unitState !== "removed"))
+          broken.push(`lost: ${name} has a unit that is not gone`);
+        if (!has("removed", "resolved: not live")) broken.push(`history: ${name} has no line that says so`);
+        break;
       case "unconfirmed":
         if (!has("unconfirmed", "disconnected")) broken.push(`history: ${name} has no line that says so`);
         break;
