@@ -4,6 +4,7 @@ import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
+import { z } from "zod";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { authorize, exchange, refresh, revoke } from "./oauth.ts";
 import { prepare } from "./prepare.ts";
@@ -101,10 +102,12 @@ export default definePlatform({
     const [, repo, rkey] = /^at:\/\/(did:[^/]+)\/app\.bsky\.feed\.post\/([^/]+)$/.exec(ref.id) ?? [];
     if (repo !== session.profile.subject || rkey === undefined)
       throw new PsnError("INPUT_INVALID", "this is not a post of this account");
-    await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
+    const answer = await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
       body: { repo, collection: COLLECTION, rkey },
       token: session.credentials.access,
     });
+    // An object, also where there was no such record. A page of somebody else may say 200 to everything.
+    parse(answer, z.object({}));
   },
 });
 

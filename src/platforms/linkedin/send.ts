@@ -222,17 +222,24 @@ export async function locate(typed: string): Promise<Ref | undefined> {
   return COMMENT.test(comment) ? commentRef(comment, postRef(urn)) : postRef(urn);
 }
 
-/** DELETE of a post or of a comment (both pages above). What LinkedIn does not know is gone. */
+/**
+ * DELETE of a post or of a comment (both pages above): 204 is yes, and what LinkedIn does not know is gone. Throws
+ * PLATFORM_CHANGED for any other yes: it may be no answer of LinkedIn's.
+ */
 export async function remove({ id }: Ref, session: Session): Promise<void> {
   const comment = COMMENT.exec(id);
   const actor = encodeURIComponent(session.profile.subject);
   const path = comment
     ? `/rest/socialActions/${keyOf(comment[1] ?? "")}/comments/${comment[2]}?actor=${actor}`
     : `/rest/posts/${keyOf(id)}`;
-  await api(session, path, {
+  const { status, host } = await api(session, path, {
     method: "DELETE",
     headers: { "x-restli-method": "DELETE" },
     effect: "none",
     accept: [404, 410],
   });
+  if (status < 300 && status !== 204)
+    throw new PsnError("PLATFORM_CHANGED", `${host} answered ${status} to a removal, and not 204`, {
+      details: { status },
+    });
 }

@@ -7,7 +7,7 @@ import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, refusal, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { z } from "zod";
-import { Account, api, Status, subjectOf } from "./api.ts";
+import { Account, api, idOf, Named, Status, subjectOf } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { connect, originOf, SCOPES } from "./connect.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
@@ -21,6 +21,9 @@ const SERVER: FormField = {
   known: ({ home }) => home,
   check: (value) => void originOf(value),
 };
+
+/** https://docs.joinmastodon.org/methods/accounts/#verify_credentials (2026-11). */
+const VERIFY = "/api/v1/accounts/verify_credentials";
 
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */
 export default definePlatform({
@@ -55,7 +58,7 @@ export default definePlatform({
   revoke,
 
   async identify(session) {
-    const answer = await api(session, "/api/v1/accounts/verify_credentials", { effect: "none" });
+    const answer = await api(session, VERIFY, { effect: "none" });
     const { id, username, url } = parse(answer, Account);
     const { home, handle, limits } = session.profile;
     const domain = handle.split("@").at(-1) || new URL(home).host;
@@ -77,10 +80,11 @@ export default definePlatform({
   async remove(ref, session) {
     const path = `/api/v1/statuses/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [404, 405, 410, 501] });
-    if (answer.status < 300) return;
+    if (answer.status < 300) return assertIsOf(answer, ref.id);
     // A server without this method answers 404 too (snac): gone is what cannot be read any more.
     const still = await api(session, path, { effect: "none", accept: [404, 410] });
-    if (still.status >= 300) return;
+    if (still.status >= 300) return assertKnown(still, session);
+    assertIsOf(still, ref.id);
     throw new PsnError("PLATFORM_REJECTED", `${answer.host} does not delete posts for other programs`, {
       hint: `delete it in the browser: ${ref.url}`,
       // It has just been seen there.
@@ -88,6 +92,28 @@ export default definePlatform({
     });
   },
 });
+
+/**
+ * The status itself is the answer to DELETE and to GET (https://docs.joinmastodon.org/methods/statuses/#delete,
+ * 2026-11). A page of somebody else, such as a network's login page, may say 200 to everything. Throws PLATFORM_DOWN and
+ * PLATFORM_CHANGED.
+ */
+function assertIsOf(answer: Answer, id: string): void {
+  if (parse(answer, Named).id !== id)
+    throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} with another post`);
+}
+
+/**
+ * What stands before a server that is away says 404 to everything (a proxy, a host without this site): only a server
+ * that knows the account tells that it has no such post. Throws PLATFORM_DOWN, and what `api` and `parse` throw.
+ */
+async function assertKnown({ host, status }: Answer, session: Session): Promise<void> {
+  const answer = await api(session, VERIFY, { effect: "none", accept: [404, 410] });
+  if (answer.status < 300 && parse(answer, Named).id === idOf(session.profile.subject)) return;
+  throw new PsnError("PLATFORM_DOWN", `${host} answered ${status}, and does not know the account either`, {
+    details: { status },
+  });
+}
 
 async function send(request: PublishRequest<Body>, session: Session): Promise<Answer> {
   const media = mediaIds(request);

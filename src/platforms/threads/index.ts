@@ -49,7 +49,7 @@ export default definePlatform({
   async remove(ref, session) {
     const path = `/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [400, 404] });
-    if (answer.status < 400 && parse(answer, z.object({ success: z.boolean().catch(true) })).success) return;
+    if (answer.status < 400 && parse(answer, z.object({ success: z.boolean().optional() })).success) return;
     if (answer.status >= 400 && !isMissing(reasonOf(answer))) throw refusalOf(answer, session);
     // Graph says "does not exist" also of what it does not let one touch: gone is what cannot be read any more.
     const still = await api(session, `${path}?fields=id`, { effect: "none", accept: [400, 404] });

@@ -214,6 +214,23 @@ export const answering = {
       }
     },
   },
+  "answer.removing-elsewhere": {
+    says: "a page that answers everything with status 200 is no yes: what it was asked to remove is not called gone",
+    holds: async ({ open, platform }) => {
+      const stage = await open();
+      const { ref } = await stage.publish(postOf(TEXT));
+      for (const page of ["<html>Welcome to this network</html>", ""]) {
+        const portal = async () => new Response(page, { headers: { "content-type": "text/html" } });
+        const error: unknown = await platform
+          .remove(ref, { ...stage.session, fetch: portal })
+          .catch((thrown: unknown) => thrown);
+        expect(error, page).toMatchObject({
+          code: expect.stringMatching(/^PLATFORM_(DOWN|CHANGED)$/),
+          neverTaken: false,
+        });
+      }
+    },
+  },
   "answer.refreshing": {
     says: "new credentials work; a refused exchange is AUTH_REVOKED, bad weather is not (where there is refresh)",
     holds: async ({ open, platform }) => {

@@ -72,7 +72,9 @@ export const toy = definePlatform({
   },
 
   async remove({ id }, session) {
-    await api(session, `/posts/${encodeURIComponent(id)}`, { method: "DELETE", effect: "none", accept: [404] });
+    const path = `/posts/${encodeURIComponent(id)}`;
+    const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [404] });
+    if (answer.status !== 404) parse(answer, z.object({ id: Id }));
   },
 });
 
