@@ -75,6 +75,8 @@ async function makeTemplate({ version, auth }: Kind): Promise<Template> {
     await once(child, "exit");
     throw new Error(`initdb failed:\n${text.slice(-2000)}`);
   }
+  // It says nothing more; an open pipe would keep a script that has ended alive.
+  child.stdout.destroy();
   return { binaries, data: join(folder, "data"), password };
 }
 
