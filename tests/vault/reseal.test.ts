@@ -108,6 +108,12 @@ const UNDO = [
   "ALTER TABLE psn.media DROP COLUMN bucket, ADD CONSTRAINT media_sizes CHECK (true)",
   "ALTER TABLE psn.users DROP COLUMN troubles, ADD CONSTRAINT users_sizes CHECK (true)",
   "ALTER TABLE psn.workers DROP COLUMN settings",
+  // What 0021 adds: the policies name its columns.
+  "ALTER POLICY deliveries_own ON psn.deliveries WITH CHECK (true)",
+  "ALTER POLICY delivery_units_own ON psn.delivery_units WITH CHECK (true)",
+  "ALTER TABLE psn.deliveries DROP COLUMN operation",
+  "ALTER TABLE psn.delivery_units DROP COLUMN asked_at, DROP COLUMN removed_at, ADD CONSTRAINT " +
+    "delivery_units_instants CHECK (true)",
   ...[
     "hub_users",
     "unnamed_objects",
@@ -116,6 +122,7 @@ const UNDO = [
     "forget_troubles",
     "wake_troubled",
     "drop_ended_secrets",
+    "remove",
   ].map((name) => `DROP FUNCTION psn.${name}`),
 ];
 
