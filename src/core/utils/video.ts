@@ -22,6 +22,9 @@ const EBML = Buffer.of(0x1a, 0x45, 0xdf, 0xa3);
 /** Brands of photographs, which come in the same boxes (ISO/IEC 23008-12, 10; AVIF, 8). */
 const STILL = /^(he[iv]|mif|msf|avi|jp)/;
 
+/** What the thread says before it reads. */
+export const BEGUN = "begun";
+
 /** Reading the tables of a whole video takes well under a second; in milliseconds. */
 const PATIENCE_MS = 60_000;
 
@@ -32,6 +35,7 @@ const PATIENCE_MS = 60_000;
  * of its own, which is ended when its time is over: the bytes are no video then.
  *
  * @param patienceMs how long it may take, in milliseconds.
+ * @throws what kept the thread from starting.
  */
 export async function readVideo(bytes: Uint8Array, patienceMs = PATIENCE_MS): Promise<VideoFile | undefined> {
   const thread = new Worker(new URL("./video-thread.ts", import.meta.url), {
@@ -39,10 +43,15 @@ export async function readVideo(bytes: Uint8Array, patienceMs = PATIENCE_MS): Pr
     stdout: true,
     stderr: true,
   });
-  const { promise, resolve } = Promise.withResolvers<VideoFile | undefined>();
+  const { promise, resolve, reject } = Promise.withResolvers<VideoFile | undefined>();
   const timer = setTimeout(() => resolve(undefined), patienceMs);
-  thread.once("message", resolve);
-  thread.once("error", () => resolve(undefined));
+  let hasBegun = false;
+  thread.on("message", (told: typeof BEGUN | VideoFile | undefined) => {
+    if (told === BEGUN) hasBegun = true;
+    else resolve(told);
+  });
+  // Before it has begun, it is the thread that fails, and not the video.
+  thread.once("error", (error) => (hasBegun ? resolve(undefined) : reject(error)));
   thread.once("exit", () => resolve(undefined));
   try {
     return await promise;
