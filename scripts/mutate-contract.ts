@@ -109,7 +109,8 @@ function print(result: Report): boolean {
     if (!ran || first === undefined) survivors++;
     const verdict = ran ? (first ?? "SURVIVES") : "DID NOT RUN: not a mutant but a mistake in its text";
     console.log(
-      `${breaks.padEnd(width)}  ${verdict}${others.length > 0 ? ` and ${others.length} more: ${others.join(", ")}` : ""}`,
+      `${breaks.padEnd(width)}  ${verdict}` +
+        (others.length > 0 ? ` and ${others.length} more: ${others.join(", ")}` : ""),
     );
   }
   console.log(`\n${MUTANTS.length - survivors} of ${MUTANTS.length} mutants were noticed.`);

@@ -17,7 +17,8 @@ interface Present {
   readonly rights: string;
 }
 
-const PRESENT = `SELECT p.proname AS name, p.oid::regprocedure::text AS signature, pg_get_functiondef(p.oid) AS definition,
+const PRESENT = `SELECT p.proname AS name, p.oid::regprocedure::text AS signature,
+  pg_get_functiondef(p.oid) AS definition,
   format('%s; %s', p.proowner::regrole, (SELECT string_agg(format('%s %s', a.grantee::regrole, a.privilege_type), '; '
     ORDER BY a.grantee::regrole::text, a.privilege_type)
     FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee <> p.proowner)) AS rights

@@ -30,7 +30,8 @@ export async function notePublisher(
   output.note(
     working
       ? `next: psn show ${shortId(first.postId)}`
-      : `no worker is running; it ${first.operation === "remove" ? "is removed" : "goes out"} when one does: psn worker`,
+      : `no worker is running; it ${first.operation === "remove" ? "is removed" : "goes out"} ` +
+          "when one does: psn worker",
   );
 }
 

@@ -160,7 +160,8 @@ describe("a row that somebody else is writing", () => {
 /** Sessions that wait for a lock. */
 async function waiting(stage: Stage): Promise<number> {
   const text =
-    "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() " +
+    "AND wait_event_type = 'Lock'";
   return (await asOwner<{ n: number }>(stage.db, text))[0]?.n ?? 0;
 }
 
@@ -310,7 +311,8 @@ describe("a worker with many deliveries at once", () => {
     let most = 0;
     const out = async () => {
       const text =
-        "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'psn_test_%'";
+        "SELECT count(*)::integer AS n FROM pg_stat_activity WHERE datname = current_database() " +
+        "AND usename LIKE 'psn_test_%'";
       most = Math.max(most, (await asOwner<{ n: number }>(stage.db, text))[0]?.n ?? 0);
       return stage.remote.posts.length === 180;
     };
@@ -439,7 +441,8 @@ test("no claim, no settle and no look ahead reads a whole table, whatever the st
       5,
     );
     const text =
-      "SELECT relname, seq_scan::integer FROM pg_stat_xact_user_tables WHERE schemaname = 'psn' AND seq_scan > 0 AND relname <> 'accounts'";
+      "SELECT relname, seq_scan::integer FROM pg_stat_xact_user_tables WHERE schemaname = 'psn' " +
+      "AND seq_scan > 0 AND relname <> 'accounts'";
     const { rows } = await session.query(text);
     await session.query("ROLLBACK");
     return rows;

@@ -14,7 +14,8 @@ test.each(["imported", "moved away"])(
     await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held'");
     await asOwner(
       stage.db,
-      "INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor) SELECT id, user_id, $2, 0, 'user' FROM psn.deliveries WHERE id = $1",
+      "INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor) " +
+        "SELECT id, user_id, $2, 0, 'user' FROM psn.deliveries WHERE id = $1",
       [elsewhere, event],
     );
     await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada" } }, new AbortController().signal);

@@ -14,8 +14,8 @@ import { type Pds, type PdsAccount, startPds } from "../support/pds.ts";
 import { type Snac, snacProgram, startSnac } from "../support/snac.ts";
 
 /*
- * The engine takes posts back from real servers, and dies on the way: what psn says is gone is gone, what it says is out
- * is out.
+ * The engine takes posts back from real servers, and dies on the way: what psn says is gone is gone, what it says is
+ * out is out.
  */
 
 let stage: Stage;

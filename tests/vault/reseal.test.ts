@@ -74,7 +74,8 @@ async function older(schema: number, hubKey = generateKey()) {
   const values = async () =>
     JSON.stringify(
       await rows(
-        "SELECT access_token, refresh_token, secret FROM psn.oauth_tokens UNION ALL SELECT value, NULL, NULL FROM psn.api_keys",
+        "SELECT access_token, refresh_token, secret FROM psn.oauth_tokens UNION ALL " +
+          "SELECT value, NULL, NULL FROM psn.api_keys",
       ),
     );
   return { database, rows, hubKey, userId, accounts, account, values };
@@ -182,7 +183,8 @@ test.each(Array.from({ length: AT - 1 }, (_, n) => n + 2))(
     expect(await opened(hub, hub.hubKey)).toEqual(ALL);
     expect(await hub.values()).not.toContain("v1.");
     const unforced =
-      "SELECT relname FROM pg_class WHERE relnamespace = 'psn'::regnamespace AND relrowsecurity AND NOT relforcerowsecurity";
+      "SELECT relname FROM pg_class WHERE relnamespace = 'psn'::regnamespace AND relrowsecurity " +
+      "AND NOT relforcerowsecurity";
     expect(await hub.rows(unforced)).toEqual([]);
     expect(await migrate(hub.database, KNOWN, byKeys(hub.hubKey))).toBe(0);
   },

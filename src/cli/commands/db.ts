@@ -63,7 +63,8 @@ const status = defineCommand({
     output.result(
       named(found),
       () =>
-        `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`,
+        `${found.applied} applied, ${found.pending} pending` +
+        (found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""),
     );
     if (found.pending > 0) output.note("next: psn db migrate");
     return undefined;

@@ -31,8 +31,8 @@ const PATIENCE_MS = 60_000;
 /**
  * What a video is, by its bytes; undefined when it is cut off, damaged, or has no picture.
  *
- * A table whose sizes were damaged, or made to do so, keeps the reading library busy without end. So it reads in a thread
- * of its own, which is ended when its time is over: the bytes are no video then.
+ * A table whose sizes were damaged, or made to do so, keeps the reading library busy without end. So it reads in a
+ * thread of its own, which is ended when its time is over: the bytes are no video then.
  *
  * @param patienceMs how long it may take, in milliseconds.
  * @throws what kept the thread from starting.

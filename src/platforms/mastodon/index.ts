@@ -95,8 +95,8 @@ export default definePlatform({
 
 /**
  * The status itself is the answer to DELETE and to GET (https://docs.joinmastodon.org/methods/statuses/#delete,
- * 2026-11). A page of somebody else, such as a network's login page, may say 200 to everything. Throws PLATFORM_DOWN and
- * PLATFORM_CHANGED.
+ * 2026-11). A page of somebody else, such as a network's login page, may say 200 to everything. Throws PLATFORM_DOWN
+ * and PLATFORM_CHANGED.
  */
 function assertIsOf(answer: Answer, id: string): void {
   if (parse(answer, Named).id !== id)
