@@ -14,7 +14,7 @@ import { type Woken, wakeUp } from "./wake-up.ts";
 
 /**
  * What a deletion does with a delivery. remove: it is out, all or a part. cancel: nothing of it was sent. going: its
- * removal is under way. gone: nothing of it is out. busy: it is being sent. unsure: nobody knows whether it is out.
+ * removal is under way. gone: nothing of it is out. busy: it is being sent. unsure: psn could not confirm whether it is out.
  * by-hand: it is out, and psn has no credentials of the account any more.
  */
 export const STEPS = ["remove", "cancel", "going", "gone", "busy", "unsure", "by-hand"] as const;
@@ -97,7 +97,7 @@ export function whyNot({ delivery, step, addresses }: Planned): string {
   const { platform, handle } = delivery;
   const name = `${platform}:${handle}`;
   if (step === "busy") return `${name} is being sent; it can be deleted when it is out`;
-  if (step === "unsure") return `${name}: nobody knows whether it is out`;
+  if (step === "unsure") return `${name}: psn could not confirm whether it was published`;
   return `${name} is disconnected; delete it there: ${addresses.join(" ")}`;
 }
 
@@ -118,14 +118,14 @@ export function assertDeleted(plan: readonly Planned[]): void {
   const unsure = left.find(({ delivery: { state } }) => state === "unconfirmed");
   const what = said.join(" | ");
   if (unsure)
-    throw new PsnError("UNCONFIRMED", `nobody knows whether the post is gone: ${what}`, {
+    throw new PsnError("UNCONFIRMED", `could not confirm whether the post was removed: ${what}`, {
       hint: advice(unsure.delivery)[0] ?? `psn show ${shortId(unsure.delivery.id)}`,
       details,
     });
   const hint = `psn show ${shortId(first.delivery.postId)}`;
   const going = of("going");
   if (going && !TO_COME.includes(going.delivery.state))
-    throw new PsnError("STILL_PENDING", `nobody knows yet whether the post is gone: ${what}`, { hint, details });
+    throw new PsnError("STILL_PENDING", `not confirmed yet whether the post was removed: ${what}`, { hint, details });
   if (going && going.delivery.state !== "held")
     throw new PsnError("STILL_PENDING", `the post is not gone yet: ${what}`, { hint, details });
   throw new PsnError("REMOVE_INCOMPLETE", `not everything is gone: ${what}`, {

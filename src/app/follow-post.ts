@@ -93,14 +93,14 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   const hint = `psn show ${shortId(first.postId)}`;
   const [unsure] = of("unconfirmed");
   if (unsure)
-    throw new PsnError("UNCONFIRMED", `nobody knows whether the post is out: ${said(of("unconfirmed"))}`, {
+    throw new PsnError("UNCONFIRMED", `could not confirm whether the post was published: ${said(of("unconfirmed"))}`, {
       hint: advice(unsure).length > 0 ? `psn resolve ${shortId(unsure.id)} --live URL | --not-live` : hint,
       details,
     });
   const coming = open.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
   if (coming.length > 0) {
     const so = coming.some(({ state }) => state === "sending")
-      ? "nobody knows yet whether the post is out"
+      ? "not confirmed yet whether the post was published"
       : "the post is not out yet";
     throw new PsnError("STILL_PENDING", `stopped waiting; ${so}: ${said(open)}`, { hint, details });
   }
@@ -135,7 +135,7 @@ export function stoppedPost(
     const words = TO_COME.includes(state)
       ? `${state}, due ${tellTime(wakeAt)}`
       : coming.includes(delivery)
-        ? `${state}; nobody knows yet whether it is out`
+        ? `${state}; not confirmed yet whether it was published`
         : (url ?? message ?? "");
     return `${platform}:${handle}: ${coming.includes(delivery) ? words : `${state} ${words}`.trim()}`;
   };

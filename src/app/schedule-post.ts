@@ -179,7 +179,7 @@ async function certainly(
   if ((await isThere()) === false) throw lost;
   throw new PsnError(
     "OUTCOME_UNKNOWN",
-    "the database went away while the post was written, and nobody knows whether it is stored",
+    "the database became unreachable while the post was written; psn could not confirm that it is stored",
     {
       cause: lost,
       hint: `psn show ${shortId(postId)}; it is not stored if that finds nothing`,

@@ -259,7 +259,7 @@ describe("a signal after the post was stored", () => {
     answer = Promise.resolve(204);
     expect(ran).toMatchObject({
       code: 143,
-      stderr: expect.stringMatching(/sending; nobody knows yet whether it is out.*\n.*psn show/),
+      stderr: expect.stringMatching(/sending; not confirmed yet whether it was published.*\n.*psn show/),
     });
     await hub.rows("UPDATE psn.deliveries SET state = 'cancelled' WHERE state = 'sending'");
   });

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { testDatabases } from "../support/databases.ts";
+import { asOwner, testDatabases } from "../support/databases.ts";
 import { until } from "../support/until.ts";
 import { recorder } from "./recorder.ts";
 import { openStage, type Stage, stageOn } from "./stage.ts";
@@ -105,7 +105,8 @@ test("any answer ends in a written state", async () => {
   });
   await fc.assert(
     fc.asyncProperty(fc.oneof(answer, failure), async (one) => {
-      await stage.due();
+      // What an earlier answer has left would be asked about first, and would get this answer.
+      await asOwner(stage.db, "TRUNCATE psn.posts CASCADE");
       const account = (await stage.world.stores.accounts.list(stage.userId))[0];
       if (account?.health !== "ok") await stage.connect("chosen");
       const ended = await endedWith(stage, tell, () => {

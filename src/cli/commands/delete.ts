@@ -77,7 +77,7 @@ const WORDS: Readonly<Record<Step, string>> = {
   going: "its removal is under way",
   gone: "nothing of it is out",
   busy: "is being sent; delete it when it is out",
-  unsure: "nobody knows whether it is out; psn resolve first",
+  unsure: "not confirmed whether it was published; psn resolve first",
   "by-hand": "its account is disconnected; delete it there",
 };
 

@@ -13,7 +13,7 @@ import { z } from "zod";
 const WORDS: Readonly<Record<Step["becomes"], string>> = {
   published: "published",
   scheduled: "scheduled again",
-  unconfirmed: "nobody knows",
+  unconfirmed: "could not be confirmed",
   pending: "pending",
   ask: "is looked for",
 };

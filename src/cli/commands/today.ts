@@ -47,7 +47,7 @@ export default defineCommand({
           deliveryTable(output, late, user.timeZone),
         ]);
       if (unsure.length > 0)
-        parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
+        parts.push(["could not be confirmed; check on the platform:", deliveryTable(output, unsure, user.timeZone)]);
       if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
       return paragraphs(parts);
     });
