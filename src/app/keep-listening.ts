@@ -133,14 +133,15 @@ export function keepListening({
         const waitMs = await once();
         if (waitMs === undefined) return;
         failures = 0;
-        await rest.for(waitMs);
+        // The end of the wait within was the stop itself: another one would begin anew.
+        if (!stopped) await rest.for(waitMs);
       } catch (error) {
         failures += 1;
         const failure = toPsnError(error);
         become(failure);
         // An outage is told by whoever looks.
         if (failures > 1 && !isAway()) tell(failure);
-        await rest.for(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
+        if (!stopped) await rest.for(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
       }
     }
   };
