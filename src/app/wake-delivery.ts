@@ -21,6 +21,8 @@ const SOON_MS = 60_000;
  * runs of their own.
  */
 const GOES_ON_MS = 30_000;
+/** How often in a row another run may take the delivery that this one was about to. */
+const MISSES = 5;
 /** How long after the end of a lease to look, in milliseconds. */
 const AFTER_LEASE_MS = 1_000;
 
@@ -97,6 +99,7 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
 async function goOn(wake: Wake, accountId: string, begun: Moment): Promise<void> {
   const { world, userId } = wake;
   const { ids: platforms } = world.platforms;
+  let misses = 0;
   for (let count = 1; since(world, begun).ms < GOES_ON_MS; count += 1) {
     const askedAt = momentOf(world);
     const worker = `${wake.worker}.${count}`;
@@ -106,8 +109,15 @@ async function goOn(wake: Wake, accountId: string, begun: Moment): Promise<void>
       platforms,
       userId,
       accountId,
+      skip: misses,
     });
-    if (!claim) return;
+    if (!claim) {
+      misses += 1;
+      // Another run looked at the same delivery and takes it: the next look leaves it out.
+      if (more && misses < MISSES) continue;
+      return;
+    }
+    misses = 0;
     const { state, failure } = await act({ ...wake, worker }, claim, loaded, askedAt);
     // Nobody tries this one again as its own run would: that may have come and gone.
     if (failure && state === "scheduled" && loaded) {

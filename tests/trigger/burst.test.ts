@@ -83,6 +83,17 @@ test("two runs at once share what is due, and nothing is sent twice", async () =
   expect(sends()).toHaveLength(8);
 });
 
+test("a run leaves out the one that another run takes in this instant, and goes on", async () => {
+  const ids = await burst(4);
+  await stage.db.owner.asOwner?.(async (client) => {
+    await client.query("BEGIN");
+    await client.query("SELECT FROM psn.deliveries WHERE id = $1 FOR UPDATE", [ids[1]]);
+    await run(ids[0] ?? "");
+    await client.query("ROLLBACK");
+  });
+  expect(await Promise.all(ids.map(stateOf))).toEqual(["published", "scheduled", "published", "published"]);
+});
+
 test("what is not due, what another account has, what holds files and what was cancelled is left to its own time and run", async () => {
   const account = await stage.connect("chosen");
   const post = async (wish: Parameters<TaskStage["post"]>[1]) => (await stage.post(account, wish))[0] ?? "";

@@ -126,6 +126,8 @@ export interface Deliveries {
     readonly platforms: readonly string[];
     readonly userId: string;
     readonly accountId: string;
+    /** How many of the longest due to leave to others who are taking them; default none. */
+    readonly skip?: number;
   }): Promise<ClaimedOne>;
   /**
    * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks,

@@ -70,13 +70,16 @@ const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double
 
 /**
  * The oldest delivery of an account that is due, waits for whoever comes, and holds no media: what can be sent at once.
- * The account is an expression.
+ * The account is an expression; `skip` leaves out the oldest ones.
  */
-const nextDue = (account: SQL) => sql`select d.id from psn.deliveries d join psn.accounts a on a.id = d.account_id
+const nextDue = (
+  account: SQL,
+  skip = 0,
+) => sql`select d.id from psn.deliveries d join psn.accounts a on a.id = d.account_id
   where d.account_id = ${account} and d.state = 'scheduled' and d.wake_at <= now()
     and a.health = 'ok' and (a.paused_until is null or a.paused_until <= now())
     and not exists (select from psn.delivery_units u where u.delivery_id = d.id and cardinality(u.media) > 0)
-  order by d.wake_at limit 1`;
+  order by d.wake_at offset ${skip}::integer limit 1`;
 const moreDue = (db: Builder, account: SQL) =>
   db.select({ more: sql<boolean>`more` }).from(sql`(select exists(${nextDue(account)}) as more) due`);
 
@@ -255,7 +258,7 @@ export function deliveriesStore(database: Database): Deliveries {
       };
     },
 
-    async claimNext({ worker, leaseMs, platforms, userId, accountId }) {
+    async claimNext({ worker, leaseMs, platforms, userId, accountId, skip }) {
       const known = JSON.stringify(Object.fromEntries(platforms.map((id) => [id, 1])));
       const account = sql`${accountId}::uuid`;
       const mine = sql`select d.id from psn.deliveries d where d.account_id = ${account} and d.worker = ${worker}::text
@@ -268,7 +271,7 @@ export function deliveriesStore(database: Database): Deliveries {
           db
             .select(claimColumns)
             .from(
-              sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, coalesce((${mine} limit 1), (${nextDue(account)})))`,
+              sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, coalesce((${mine} limit 1), (${nextDue(account, skip)})))`,
             ),
           moreDue(db, account),
           ...loading(db, sql`array(${mine})`),
