@@ -41,15 +41,17 @@ export async function changeDeliveries(
   noReturn: () => void = () => undefined,
 ): Promise<Changed> {
   const { posts } = world.stores;
-  const ids = await findDeliveries(world, userId, id);
-  const before = await posts.detail(userId, ids);
+  const before = await findDeliveries(world, userId, id);
   const able = before.filter((delivery) => isPossible(change, delivery));
   if (able.length === 0) throw conflict(before, change);
   if (dryRun) return { deliveries: able, left: without(before, able), woken: NOBODY_WOKEN };
   const wanted = able.map((delivery) => delivery.id);
   noReturn();
   const changed = await apply(world, userId, wanted, change);
-  const after = await posts.detail(userId, ids);
+  const after = await posts.detail(
+    userId,
+    before.map((delivery) => delivery.id),
+  );
   if (changed.length === 0) throw conflict(after, change);
   const done = after.filter((delivery) => changed.includes(delivery.id));
   return telling(world, userId, done, without(after, done));
@@ -118,8 +120,7 @@ export async function resolveDelivery(
   { dryRun = false, signal = new AbortController().signal, noReturn = (): void => undefined } = {},
 ): Promise<Changed> {
   const { posts } = world.stores;
-  const ids = await findDeliveries(world, userId, id);
-  const all = await posts.detail(userId, ids);
+  const all = await findDeliveries(world, userId, id);
   const open = all.filter(isUnsure);
   const [delivery, ...others] = open;
   if (!delivery) throw nothingToResolve(all, id);

@@ -29,8 +29,7 @@ export interface Planned {
 
 /** What `deletePost` would do with all deliveries an id means. Throws INPUT_INVALID, NOT_FOUND. */
 export async function planDeletion(world: World, userId: string, id: string): Promise<readonly Planned[]> {
-  const ids = await findDeliveries(world, userId, id);
-  return (await world.stores.posts.detail(userId, ids)).map(planned);
+  return (await findDeliveries(world, userId, id)).map(planned);
 }
 
 const OUT: readonly string[] = ["published", "sending"];

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { DeliveryDetail } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 
 /** Fewer characters would soon fit too much. */
@@ -13,7 +14,11 @@ export function shortId(id: string): string {
  * The deliveries an id means: one delivery, or all of a post, by the whole id or its end.
  * Throws INPUT_INVALID for what is no id or fits several, NOT_FOUND for what fits none.
  */
-export async function findDeliveries({ stores }: World, userId: string, id: string): Promise<readonly string[]> {
+export async function findDeliveries(
+  { stores }: World,
+  userId: string,
+  id: string,
+): Promise<readonly DeliveryDetail[]> {
   if (!/^[0-9a-f-]+$/i.test(id) || id.length < SHORTEST)
     throw new PsnError(
       "INPUT_INVALID",
@@ -22,12 +27,12 @@ export async function findDeliveries({ stores }: World, userId: string, id: stri
         hint: { run: "queue" },
       },
     );
-  const found = await stores.posts.resolveId(userId, id);
+  const found = await stores.posts.find(userId, id);
   const one = found.filter((delivery) => delivery.id.endsWith(id.toLowerCase()));
-  if (one.length === 1) return one.map((delivery) => delivery.id);
+  if (one.length === 1) return one;
   const ofPost = found.filter((delivery) => delivery.postId.endsWith(id.toLowerCase()));
   if (one.length > 1 || new Set(ofPost.map(({ postId }) => postId)).size > 1)
     throw new PsnError("INPUT_INVALID", `"${id}" fits several; give more of it`, { hint: "psn queue --json" });
   if (ofPost.length === 0) throw new PsnError("NOT_FOUND", `there is no post or delivery whose id is or ends in ${id}`);
-  return ofPost.map((delivery) => delivery.id);
+  return ofPost;
 }

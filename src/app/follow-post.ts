@@ -10,7 +10,7 @@ import { runWorker } from "./run-worker.ts";
 /**
  * How often to look, in milliseconds, while another process may be the one that publishes: rarely while it is far off.
  */
-const LOOK_MS = { least: 100, most: 5_000 } as const;
+const LOOK_MS = { least: 250, most: 5_000 } as const;
 
 export interface FollowOptions {
   readonly world: World;
@@ -42,25 +42,31 @@ export async function followPost({
 }: FollowOptions): Promise<readonly DeliverySummary[]> {
   const read = async () =>
     (await world.stores.posts.ofPost(userId, postId)).filter(({ id }) => some?.includes(id) ?? true);
-  const only = (await read()).map(({ id }) => id);
+  let deliveries = await read();
+  const only = deliveries.map(({ id }) => id);
   const done = new AbortController();
+  let wake = new AbortController();
   const worker = runWorker({
     world,
     name: `follow-${world.newId().slice(-8)}`,
     version,
     only,
     stop: AbortSignal.any([stop, done.signal]),
+    // What is published from here is known at once.
+    onDone: () => wake.abort(),
   });
   try {
-    for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
-      const deliveries = await read();
+    for (let [seen, look]: [string, number] = ["", LOOK_MS.least]; ; deliveries = await read()) {
       const now = deliveries.map(progressKey).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
       const open = deliveries.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
       const ahead = Math.min(...open.map(({ aheadMs }) => aheadMs));
       look = Math.min(Math.max(ahead, LOOK_MS.least), LOOK_MS.most);
-      if (stop.aborted || open.length === 0 || ahead > patienceMs) break;
+      if (open.length === 0) return deliveries;
+      if (stop.aborted || ahead > patienceMs) break;
+      await world.sleep(look, AbortSignal.any([stop, wake.signal])).catch(() => undefined);
+      wake = new AbortController();
     }
   } finally {
     done.abort();

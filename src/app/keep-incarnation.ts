@@ -1,6 +1,7 @@
 import { copied } from "@psn/core/errors.ts";
 import type { Claim, Deliveries } from "@psn/core/ports/deliveries.ts";
 import type { Incarnations, NoteFiles } from "@psn/core/ports/incarnation.ts";
+import type { Notes, Sight } from "@psn/core/types/incarnation.ts";
 import type { Parting } from "@psn/core/types/index.ts";
 import { judge } from "@psn/domain/incarnation.ts";
 
@@ -17,15 +18,20 @@ export interface Kept {
   readonly newId: () => string;
 }
 
+/** What a look found: the notes first, since what others see and note meanwhile is no more than the database has. */
+export interface Look {
+  readonly before: Notes;
+  readonly sight: Sight;
+}
+
 /**
- * Looks whether the database is the one that this machine knew. A database that is not is held, over all its users,
- * before this returns why; undefined for one that is. Throws DB_…, CONFIG_INVALID.
+ * Looks whether the database is the one that this machine knew, or judges a look that was just had. A database that is
+ * not is held, over all its users, before this returns why; undefined for one that is. Throws DB_…, CONFIG_INVALID.
  */
-export async function checkIncarnation(hub: Kept): Promise<Parting | undefined> {
+export async function checkIncarnation(hub: Kept, look?: Look): Promise<Parting | undefined> {
   const { incarnation, notes } = hub;
-  // First: what others see and note meanwhile is no more than the database has.
-  const before = notes.read();
-  const { id, seen, counted, ...sight } = await incarnation.look();
+  const before = look?.before ?? notes.read();
+  const { id, seen, counted, ...sight } = look?.sight ?? (await incarnation.look());
   if (judge({ id, seen, counted, ...sight }, before, notes.embedded).is === "known") {
     if (id !== undefined && counted) notes.noteSeen(id, seen);
     return undefined;
@@ -59,13 +65,14 @@ async function settle({ incarnation, notes, newId }: Kept): Promise<Parting | un
 /**
  * The deliveries as whoever publishes from this machine claims them: never from a database that has not been looked at
  * for a second, and after a claim it is noted within a second that the database has come so far. `claim` throws
- * HUB_COPIED while it is held.
+ * HUB_COPIED while it is held. `lookedAt`: when the database was last found to be the one that is known, by
+ * `performance.now()`.
  */
 export function claimingWhere(
   hub: Kept,
   deliveries: Deliveries,
+  lookedAt = Number.NEGATIVE_INFINITY,
 ): { readonly deliveries: Deliveries; readonly close: () => Promise<void> } {
-  let lookedAt = Number.NEGATIVE_INFINITY;
   let looking: Promise<Parting | undefined> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const look = () => {

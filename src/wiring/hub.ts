@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
 import { type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
-import { assertMigrated } from "@psn/core/db/migrate.ts";
+import { readOpening } from "@psn/core/db/opening.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { User } from "@psn/core/ports/accounts.ts";
@@ -81,7 +81,6 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   const keys = keysOf(env);
   const database = await openDatabase(databaseOptions(env, use));
   try {
-    await assertMigrated(database);
     const stores = createStores(database);
     const notes = incarnationFiles({
       hub: folder,
@@ -89,9 +88,11 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       environment,
     });
     const kept = { incarnation: stores.incarnation, notes, newId: outside.newId };
-    const [parted, known] = await Promise.all([checkIncarnation(kept), stores.users.get(userId)]);
+    const [before, lookedAt] = [notes.read(), performance.now()];
+    const { user: known, sight } = await readOpening(database, userId);
+    const parted = await checkIncarnation(kept, { before, sight });
     if (known) await takeOverOrigins(folder, env, known, stores).catch(() => undefined);
-    const claiming = claimingWhere(kept, stores.deliveries);
+    const claiming = claimingWhere(kept, stores.deliveries, parted ? undefined : lookedAt);
     if (!known)
       throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", {
         hint: "psn init",

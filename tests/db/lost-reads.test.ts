@@ -35,7 +35,7 @@ const VERBS: Verbs = {
     list: ({ stores, userId }) => stores.posts.list(userId, "open", 9),
     ofPost: ({ stores, userId }) => stores.posts.ofPost(userId, newId()),
     detail: ({ stores, userId }) => stores.posts.detail(userId, [newId()]),
-    resolveId: ({ stores, userId }) => stores.posts.resolveId(userId, "abc"),
+    find: ({ stores, userId }) => stores.posts.find(userId, "abc"),
     findMedia: ({ stores, userId }) => stores.posts.findMedia(userId, newId()),
     schedule: "writes",
     cancel: "writes",

@@ -12,7 +12,7 @@ export async function postDetail(
   { world, user }: Scope,
   { id }: { readonly id: string },
 ): Promise<readonly DeliveryDetail[]> {
-  return world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
+  return findDeliveries(world, user.id, id);
 }
 
 /** Where all deliveries of a post are now. */

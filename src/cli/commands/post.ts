@@ -118,7 +118,7 @@ export default defineCommand({
       { ...input, source: input["text-or-file"] },
       context,
     );
-    const hub = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
+    const hub = await context.hub("once", input.dryRun ? "tell" : "refuse");
     const { world, user } = hub;
     const names = input.to.length > 0 ? input.to : to;
     const accounts = chooseAccounts(await accountsOf(hub), names, world.platforms.ids);

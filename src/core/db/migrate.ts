@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { sql } from "drizzle-orm";
 import type { Database, OwnerClient } from "./connection.ts";
+import type { Builder } from "./database.ts";
 import { sqlStateOf } from "./drivers/failure.ts";
 import { knownMigrations, type Migration } from "./migrations.ts";
 import { type Resealing, reseal } from "./reseal.ts";
@@ -141,17 +142,29 @@ async function appliedHashes(database: Database): Promise<readonly string[]> {
     );
     return rows.map((row) => String(row["hash"]));
   }
-  const [rows] = await database.run(
-    { userId: NOBODY },
-    (db) => [db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`)],
-    { repeatable: true },
-  );
+  const [rows] = await database.run({ userId: NOBODY }, (db) => [applied(db)], { repeatable: true });
   return rows.map(({ hash }) => hash);
 }
 
+/** The migrations a database has, as one statement; `assertAll` judges its answer. */
+export const applied = (db: Builder) =>
+  db.select({ hash: sql<string>`hash` }).from(sql`psn.migrations`).orderBy(sql`number`);
+
 /** Throws SCHEMA_OUTDATED or SCHEMA_NEWER unless database and program agree. */
 export async function assertMigrated(database: Database): Promise<void> {
-  const status = await migrationStatus(database);
+  assertUpToDate(await migrationStatus(database));
+}
+
+/** The same for what `applied` answered. */
+export const assertAll = (rows: Awaited<ReturnType<typeof applied>>): void =>
+  assertUpToDate(
+    compare(
+      rows.map(({ hash }) => hash),
+      knownMigrations(),
+    ),
+  );
+
+function assertUpToDate(status: MigrationStatus): void {
   if (status.unknown > 0) throw newer();
   if (status.pending > 0) {
     throw new PsnError(

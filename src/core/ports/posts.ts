@@ -124,8 +124,8 @@ export interface Posts {
   list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
   ofPost(userId: string, postId: string): Promise<readonly DeliverySummary[]>;
   detail(userId: string, deliveryIds: readonly string[]): Promise<readonly DeliveryDetail[]>;
-  /** Deliveries whose own id or whose post's id is this, or ends in it. */
-  resolveId(userId: string, id: string): Promise<readonly { readonly id: string; readonly postId: string }[]>;
+  /** The deliveries whose own id or whose post's id is this, or ends in it; 200 at most. */
+  find(userId: string, id: string): Promise<readonly DeliveryDetail[]>;
   /** Each returns the ids it changed; the others were not in one of these states any more. */
   cancel(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
   move(

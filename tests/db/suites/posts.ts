@@ -237,9 +237,9 @@ export function postTests(test: Test): void {
     const { id, postId } = await schedule(stage);
     await schedule(stage);
     for (const words of [id, postId, id.slice(-12), postId.slice(-8), id.slice(-8).toUpperCase()])
-      expect(await stores.posts.resolveId(userId, words)).toEqual([{ id, postId }]);
+      expect(await stores.posts.find(userId, words)).toMatchObject([{ id, postId }]);
     for (const words of ["%", "_", "zzzz", newId(), `${id}0`])
-      expect(await stores.posts.resolveId(userId, words)).toEqual([]);
-    expect(await stores.posts.resolveId(await newUser(stores), id)).toEqual([]);
+      expect(await stores.posts.find(userId, words)).toEqual([]);
+    expect(await stores.posts.find(await newUser(stores), id)).toEqual([]);
   });
 }

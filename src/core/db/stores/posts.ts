@@ -3,7 +3,7 @@ import { violated } from "@psn/core/db/drivers/failure.ts";
 import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "@psn/core/db/schema.ts";
 import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
-import { and, asc, desc, eq, inArray, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, notInArray, type SQL, sql } from "drizzle-orm";
 import { note, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
 
@@ -57,11 +57,52 @@ function summaries(db: Builder) {
     .innerJoin(accounts, eq(accounts.id, deliveries.accountId));
 }
 
+/** RFC 9562 §4, in lower case. */
+const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+
 export function postsStore(database: Database): Posts {
   /** Asks for a change of deliveries; the ids of those that were in a state for it. */
   const change = async (userId: string, verb: SQL): Promise<readonly string[]> => {
     const [rows] = await database.run({ userId }, (db) => [db.select({ id: sql<string>`delivery_id` }).from(verb)]);
     return rows.map(({ id }) => id);
+  };
+
+  /** Everything about some deliveries; `which` is what their id is compared with. */
+  const detailed = async (userId: string, which: SQL): Promise<readonly DeliveryDetail[]> => {
+    const [rows, units, events] = await database.run(
+      { userId },
+      (db) => [
+        summaries(db).where(sql`${deliveries.id} = ${which}`).orderBy(asc(accounts.platform), asc(accounts.handle)),
+        db
+          .select()
+          .from(deliveryUnits)
+          .where(sql`${deliveryUnits.deliveryId} = ${which}`)
+          .orderBy(asc(deliveryUnits.position)),
+        db
+          .select()
+          .from(deliveryEvents)
+          .where(sql`${deliveryEvents.deliveryId} = ${which}`)
+          .orderBy(asc(deliveryEvents.sequence)),
+      ],
+      { repeatable: true },
+    );
+    return rows.map((row) => ({
+      ...row,
+      unitList: units.filter(({ deliveryId }) => deliveryId === row.id).map(unitOf),
+      events: events
+        .filter(({ deliveryId }) => deliveryId === row.id)
+        .map(
+          ({ at, event, attempt, unit, code, note, actor }): DeliveryEvent => ({
+            at,
+            event,
+            attempt,
+            unit,
+            code,
+            note,
+            actor,
+          }),
+        ),
+    }));
   };
 
   return {
@@ -160,61 +201,17 @@ export function postsStore(database: Database): Posts {
       return rows;
     },
 
-    async detail(userId, ids): Promise<readonly DeliveryDetail[]> {
-      const [rows, units, events] = await database.run(
-        { userId },
-        (db) => [
-          summaries(db)
-            .where(inArray(deliveries.id, [...ids]))
-            .orderBy(asc(accounts.platform), asc(accounts.handle)),
-          db
-            .select()
-            .from(deliveryUnits)
-            .where(inArray(deliveryUnits.deliveryId, [...ids]))
-            .orderBy(asc(deliveryUnits.position)),
-          db
-            .select()
-            .from(deliveryEvents)
-            .where(inArray(deliveryEvents.deliveryId, [...ids]))
-            .orderBy(asc(deliveryEvents.sequence)),
-        ],
-        { repeatable: true },
-      );
-      return rows.map((row) => ({
-        ...row,
-        unitList: units.filter(({ deliveryId }) => deliveryId === row.id).map(unitOf),
-        events: events
-          .filter(({ deliveryId }) => deliveryId === row.id)
-          .map(
-            ({ at, event, attempt, unit, code, note, actor }): DeliveryEvent => ({
-              at,
-              event,
-              attempt,
-              unit,
-              code,
-              note,
-              actor,
-            }),
-          ),
-      }));
-    },
+    detail: (userId, ids) => detailed(userId, sql`any(${uuids(ids)})`),
 
-    async resolveId(userId, id) {
+    find: (userId, id) => {
       const tail = id.toLowerCase();
-      const ends = (column: typeof deliveries.id | typeof deliveries.postId) =>
-        sql`right(${column}::text, ${tail.length}) = ${tail}`;
-      const [rows] = await database.run(
-        { userId },
-        (db) => [
-          db
-            .select({ id: deliveries.id, postId: deliveries.postId })
-            .from(deliveries)
-            .where(or(ends(deliveries.id), ends(deliveries.postId)))
-            .limit(200),
-        ],
-        { repeatable: true },
+      // The whole id is found by its index.
+      const ends = (column: SQL) =>
+        isUuid(tail) ? sql`${column} = ${tail}::uuid` : sql`right(${column}::text, ${tail.length}) = ${tail}`;
+      return detailed(
+        userId,
+        sql`any(array(select d.id from psn.deliveries d where ${ends(sql`d.id`)} or ${ends(sql`d.post_id`)} limit 200))`,
       );
-      return rows;
     },
 
     cancel: (userId, ids) => change(userId, sql`psn.cancel(${uuids(ids)})`),

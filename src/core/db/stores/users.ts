@@ -1,7 +1,11 @@
-import type { Database } from "@psn/core/db/database.ts";
+import type { Builder, Database } from "@psn/core/db/database.ts";
 import { users } from "@psn/core/db/schema.ts";
 import type { Users } from "@psn/core/ports/accounts.ts";
 import { eq, sql } from "drizzle-orm";
+
+/** One user, as one statement. */
+export const userById = (db: Builder, userId: string) =>
+  db.select({ id: users.id, handle: users.handle, timeZone: users.timeZone }).from(users).where(eq(users.id, userId));
 
 export function usersStore(database: Database): Users {
   return {
@@ -25,16 +29,7 @@ export function usersStore(database: Database): Users {
     },
 
     async get(userId) {
-      const [rows] = await database.run(
-        { userId },
-        (db) => [
-          db
-            .select({ id: users.id, handle: users.handle, timeZone: users.timeZone })
-            .from(users)
-            .where(eq(users.id, userId)),
-        ],
-        { repeatable: true },
-      );
+      const [rows] = await database.run({ userId }, (db) => [userById(db, userId)], { repeatable: true });
       return rows[0];
     },
   };
