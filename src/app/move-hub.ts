@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { HubRow, HubTable } from "@psn/core/ports/hub.ts";
 import type { Place, Vault } from "@psn/core/ports/outside.ts";
 import type { Json } from "@psn/core/types/index.ts";
+import { z } from "zod";
 
 /*
  * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by
@@ -11,23 +12,24 @@ import type { Json } from "@psn/core/types/index.ts";
 /** Of the file; grows when an older psn could not read it any more. */
 const VERSION = 1;
 
+/** What the first line of a file says in every version. */
+const Mark = z.object({ psn: z.literal("hub"), version: z.int(), schema: z.int() });
 /** The first line of a file. */
-export interface Head {
-  readonly psn: "hub";
-  readonly version: number;
-  readonly schema: number;
-  readonly at: string;
+const Head = z.object({
+  ...Mark.shape,
+  at: z.iso.datetime(),
   /** The hub it comes from does not publish these posts any more. */
-  readonly moved: boolean;
+  moved: z.boolean(),
   /** PSN_USER there. */
-  readonly user: string;
-  readonly handle: string;
-  readonly timeZone: string;
+  user: z.uuid(),
+  handle: z.string(),
+  timeZone: z.string(),
   /** hub.env, without what is of one machine. */
-  readonly settings: Readonly<Record<string, string>>;
+  settings: z.record(z.string(), z.string()),
   /** keys.env. */
-  readonly keys: Readonly<Record<string, string>>;
-}
+  keys: z.record(z.string(), z.string()),
+});
+export type Head = Readonly<z.infer<typeof Head>>;
 
 export interface Exported {
   readonly rows: number;
@@ -65,10 +67,12 @@ export async function readLines(
 ): Promise<{ readonly head: Head; readonly rows: AsyncGenerator<HubRow> }> {
   try {
     const first = await lines.next();
-    const head = first.done ? undefined : headOf(first.value);
-    if (!head) throw new PsnError("INPUT_INVALID", "the file opens, and holds no hub", { hint: "psn export FILE" });
-    if (head.version > VERSION || head.schema > schema)
+    const line = first.done ? undefined : jsonOf(first.value);
+    const mark = Mark.safeParse(line);
+    if (mark.success && (mark.data.version > VERSION || mark.data.schema > schema))
       throw new PsnError("INPUT_INVALID", "the file was made by a newer psn", { hint: "update psn" });
+    const { data: head } = Head.safeParse(line);
+    if (!head) throw new PsnError("INPUT_INVALID", "the file opens, and holds no hub", { hint: "psn export FILE" });
     return { head, rows: rowsIn(lines, isTable) };
   } catch (error) {
     await lines.return(undefined);
@@ -90,10 +94,7 @@ async function* rowsIn(
       count += 1;
       yield { table, json: line.slice(tab + 1) };
     } else if (!ended && line === JSON.stringify({ end: count })) ended = true;
-    else
-      throw new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", {
-        hint: "make it again: psn export FILE",
-      });
+    else throw noPart();
   }
   if (!ended)
     throw new PsnError("INPUT_INVALID", "the file ends before the hub does", {
@@ -101,12 +102,10 @@ async function* rowsIn(
     });
 }
 
-function headOf(line: string): Head | undefined {
+/** Undefined for what is no JSON. */
+function jsonOf(line: string): unknown {
   try {
-    const head: unknown = JSON.parse(line);
-    return typeof head === "object" && head !== null && "psn" in head && head.psn === "hub"
-      ? (head as Head)
-      : undefined;
+    return JSON.parse(line);
   } catch {
     return undefined;
   }
@@ -139,8 +138,19 @@ export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncG
   yield* written();
 }
 
+const noPart = () =>
+  new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", {
+    hint: "make it again: psn export FILE",
+  });
+
+const Fields = z.record(z.string(), z.json());
 type Fields = Readonly<Record<string, Json>>;
-const fieldsOf = (json: string): Fields => JSON.parse(json);
+/** Throws INPUT_INVALID for what is no row. */
+function fieldsOf(json: string): Fields {
+  const { data } = Fields.safeParse(jsonOf(json));
+  if (!data) throw noPart();
+  return data;
+}
 
 /**
  * Two hubs with the same posts must not both publish them. What was not sent waits for its user's word; what may have
