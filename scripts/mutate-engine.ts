@@ -49,6 +49,13 @@ async function run(folder: string, shows: string): Promise<Verdict> {
   return { code, text };
 }
 
+async function makeManifest(folder: string): Promise<void> {
+  const child = Bun.spawn([process.execPath, join(folder, "scripts/manifest.ts")], { cwd: folder, stdout: "ignore" });
+  running.add(child);
+  if ((await child.exited) !== 0) throw new Error("the manifest of a mutant's migrations was not made");
+  running.delete(child);
+}
+
 /** How it was noticed: what the run's last line says. */
 function said({ text }: Verdict): string {
   const summary = /\d+ posts in .*/.exec(text)?.[0];
@@ -61,6 +68,8 @@ function said({ text }: Verdict): string {
 async function attempt({ breaks, shows, edits }: Shown, index: number): Promise<boolean> {
   const folder = join(scratch, String(index));
   copyTo(folder, edits);
+  // A hub is not made in a database whose functions are not those of the manifest.
+  if (edits.some(({ file }) => file.endsWith(".sql"))) await makeManifest(folder);
   let verdict = await run(folder, shows);
   // Two at once meet by chance.
   for (let tries = 1; verdict.code === 0 && shows.includes("at once") && tries < 4; tries += 1)
