@@ -1,9 +1,9 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { concernsAll, parse, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { dispensable, isRefused, parse, renamed, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
-import { prepareUploads, type Uploads } from "@psn/platforms/kit/uploads.ts";
+import { prepareUploads, READY, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
@@ -46,7 +46,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
   const uploads: Uploads<Media, BlobRef> = {
     files: request.media,
     id: Blobs,
-    start: async (file) => ({ id: await upload(await file.open(), file.mime, session), told: { status: "ready" } }),
+    start: async (file) => ({ id: await upload(await file.open(), file.mime, session), told: READY }),
     finish: async (images) => {
       const mentions: Facet[] = [];
       for (const mention of body.mentions) mentions.push(...(await resolve(mention, session)));
@@ -68,11 +68,7 @@ async function upload(blob: Blob, type: string, session: Session): Promise<BlobR
   }).catch((error: unknown) => {
     // PDS_BLOB_UPLOAD_LIMIT, or a proxy in front of the server.
     if (!(error instanceof PsnError) || error.details["status"] !== 413) throw error;
-    throw new PsnError(error.code, error.message, {
-      cause: error,
-      details: error.details,
-      hint: "save the image smaller",
-    });
+    throw renamed(error.code, error, { hint: "save the image smaller" });
   });
   return parse(answer, z.object({ blob: Blobs })).blob;
 }
@@ -87,8 +83,7 @@ async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
     return [mentionFacet(mention, parse(answer, z.object({ did: Writable.startsWith("did:") })).did)];
   } catch (error) {
     // A redirect is a refusal too, and says nothing of the handle.
-    if (error instanceof PsnError && error.code === "PLATFORM_REJECTED" && Number(error.details["status"]) >= 400)
-      return [];
+    if (isRefused(error)) return [];
     throw error;
   }
 }
@@ -100,13 +95,7 @@ async function cardOf(uri: string, session: Session): Promise<z.input<typeof Pre
 
 /** Nothing about a card may keep a post from being published, but for a token that must be exchanged first. */
 async function thumbOf({ image }: Card, session: Session): Promise<BlobRef | null> {
-  if (!image) return null;
-  try {
-    const blob = await upload(image, image.type, session);
-    // The server looks at the bytes, and would refuse a post whose picture is none.
-    return blob.mimeType.startsWith("image/") && blob.size <= THUMB_BYTES ? blob : null;
-  } catch (error) {
-    if (concernsAll(error, session)) throw error;
-    return null;
-  }
+  const blob = image && (await dispensable(session, upload(image, image.type, session)));
+  // The server looks at the bytes, and would refuse a post whose picture is none.
+  return blob?.mimeType.startsWith("image/") && blob.size <= THUMB_BYTES ? blob : null;
 }

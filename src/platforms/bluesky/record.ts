@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { given } from "@psn/platforms/kit/given.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_MS } from "@psn/platforms/kit/lookup.ts";
+import { ALLOWANCE_MS, findPaged } from "@psn/platforms/kit/lookup.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
 import type { Body } from "./compose.ts";
@@ -124,8 +125,6 @@ export async function read(rkey: string, session: Session) {
  * https://docs.bsky.app/docs/api/com-atproto-repo-list-records, 2026-11).
  */
 const PAGE = 100;
-/** Pages read before psn says it cannot tell: 1,000 posts since the unit can have been sent. */
-const PAGES_MOST = 10;
 const Listed = z.object({ records: z.array(Put.extend({ value: Value })), cursor: z.string().optional() });
 
 /**
@@ -139,24 +138,17 @@ export async function search(
 ): Promise<Ref | undefined> {
   const { home, subject } = session.profile;
   const from = request.at.getTime() - ALLOWANCE_MS;
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MOST; page += 1) {
-    const answer = await xrpc(session, home, "com.atproto.repo.listRecords", {
-      // The latest keys come first, and keys are instants.
-      query: {
-        repo: subject,
-        collection: COLLECTION,
-        limit: String(PAGE),
-        ...(cursor === undefined ? {} : { cursor }),
-      },
-    });
-    const { records, cursor: next } = parse(answer, Listed);
+  return findPaged(async (cursor) => {
+    const query = { repo: subject, collection: COLLECTION, limit: String(PAGE), ...given({ cursor }) };
+    const { records, cursor: next } = parse(
+      await xrpc(session, home, "com.atproto.repo.listRecords", { query }),
+      Listed,
+    );
     const found = records.find(({ uri, value }) => !known.has(uri) && canBe(value, request, from));
-    if (found) return refOf(found, session);
-    if (next === undefined || records.every(({ value }) => Date.parse(value.createdAt ?? "") < from)) return undefined;
-    cursor = next;
-  }
-  throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
+    // The latest keys come first, and keys are instants.
+    const isOver = records.every(({ value }) => Date.parse(value.createdAt ?? "") < from);
+    return { found: found && refOf(found, session), next: isOver ? undefined : next };
+  });
 }
 
 function canBe(

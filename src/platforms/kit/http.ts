@@ -7,9 +7,10 @@ import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import type { z } from "zod";
 import { isConfidential } from "./address.ts";
+import { given } from "./given.ts";
 
 export { neverSent } from "@psn/core/net/failures.ts";
-export { pauseMs, pauseWithin } from "@psn/core/net/pauses.ts";
+export { pauseMs, pauseWithin, serverNow } from "@psn/core/net/pauses.ts";
 
 /** Longest a request may take, body included, in milliseconds. The engine's lease is longer (`domain/delivery.ts`). */
 export const REQUEST_TIMEOUT_MS = 30_000;
@@ -107,7 +108,7 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
     const own = ownError(cause);
     if (own && own !== session.signal.reason) throw own;
     const why = whyNotReached(cause);
-    const options = { cause, ...(why?.hint === undefined ? {} : { hint: why.hint }) };
+    const options = { cause, ...given({ hint: why?.hint }) };
     const because = why ? `: ${why.says}` : "";
     if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}${because}`, options);
     throw noVerdict(effect, `no answer from ${host}${because}`, options);
@@ -185,7 +186,7 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
 export function refusal(answer: Answer, session: Caller, moved?: CallOptions["moved"]): PsnError {
   const { host, status } = answer;
   const pause = status === 429 ? pauseMs(answer.headers, session.now()) : retryAfterMs(answer, session.now());
-  const options = { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
+  const options = { details: { status }, ...given({ retryAfterMs: pause }) };
   if (isRedirect(answer)) return redirected(answer, session, moved);
   const said = reason(answer, session);
   if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, options);
@@ -203,16 +204,31 @@ export function retryAfterMs({ headers }: Pick<Answer, "headers">, now: Date): n
 
 /** A refusal of a repeated request, which its adapter knows to speak of every attempt before it too. */
 export function vouched({ code, message, cause, hint, retryAfterMs, details }: PsnError): PsnError {
-  const more = { ...(hint === undefined ? {} : { hint }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-  return new PsnError(code, message, { cause, details, ...more, neverTaken: true });
+  return new PsnError(code, message, { cause, details, ...given({ hint, retryAfterMs }), neverTaken: true });
+}
+
+/** What a failure means that its adapter understands better: its words, unless `says` has others, and its status stay. */
+export function renamed(code: ErrorCode, error: PsnError, means: Renamed = {}): PsnError {
+  const { says = error.message, ...more } = means;
+  return new PsnError(code, says, { cause: error, details: error.details, ...more });
+}
+type Renamed = Pick<ErrorOptions, "hint" | "retryAfterMs"> & { readonly says?: string };
+
+/** The failure of a removal after which the post was seen still there. */
+export function stillThere(says: string, hint: string): PsnError {
+  return new PsnError("PLATFORM_REJECTED", says, { hint, neverTaken: true });
 }
 
 /**
- * Whether what is not needed for a post has failed by something that the whole attempt must hear of: a stop, a token, a
- * lost lease.
+ * Work that a post can do without: undefined where it failed. Throws what the whole attempt must hear of: a stop, a
+ * token, a lost lease.
  */
-export function concernsAll(error: unknown, { signal }: Pick<Net, "signal">): boolean {
-  return signal.aborted || (error instanceof PsnError && (error.retry === "refresh" || error.code === "LEASE_LOST"));
+export function dispensable<T>({ signal }: Pick<Net, "signal">, work: Promise<T>): Promise<T | undefined> {
+  return work.catch((error: unknown) => {
+    const isOfAll = error instanceof PsnError && (error.retry === "refresh" || error.code === "LEASE_LOST");
+    if (signal.aborted || isOfAll) throw error;
+    return undefined;
+  });
 }
 
 /** Whether this is a platform's own no to what it was sent: a redirect is nobody's. */

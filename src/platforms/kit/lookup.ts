@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Net, PublishRequest, Ref } from "@psn/core/types/platform.ts";
 import type { Answer } from "./http.ts";
 
 /*
@@ -44,4 +45,53 @@ export async function findPaged<Found>(
     after = next;
   }
   throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
+}
+
+/** One post of the account's own list. */
+export interface Listed {
+  readonly ref: Ref;
+  /** When it appeared, by the platform's clock, in milliseconds since the epoch. */
+  readonly at: number;
+  /** The id of what it answers. */
+  readonly parent: string | undefined;
+  /** Whether it has the unit's words and files. */
+  readonly isSame: () => boolean;
+}
+
+interface Search {
+  readonly request: PublishRequest;
+  readonly session: Net;
+  /** Ids that belong to other units. */
+  readonly known: ReadonlySet<string>;
+  readonly allowanceMs: number;
+  /** How far psn's clock may be ahead of the platform's before it is asked anew, in milliseconds. */
+  readonly slackMs: number;
+  /** The earliest instant where the platform has told its time already. */
+  readonly from?: number;
+  /** Asks for one page of what has appeared since then. */
+  readonly ask: (since: number, after: string | undefined) => Promise<Answer>;
+  readonly read: (answer: Answer) => { readonly posts: readonly Listed[]; readonly next?: string | undefined };
+}
+
+/**
+ * The account's own post that this unit can have become: not older than the unit by the platform's clock, not another
+ * unit's, answering the same post, and the same. Throws PLATFORM_DOWN where there are too many, and what `ask` and
+ * `read` throw.
+ */
+export function findOwn({ request, session, known, allowanceMs, slackMs, from, ask, read }: Search) {
+  let earliest = from;
+  let since = from ?? request.at.getTime() - allowanceMs - slackMs;
+  return findPaged<Ref>(async (after) => {
+    let answer = await ask(since, after);
+    earliest ??= notBefore(answer, request.at, session.now(), allowanceMs);
+    const least = earliest;
+    // Psn's clock is ahead by more than the slack: what was asked for begins too late.
+    if (least < since) {
+      since = least;
+      answer = await ask(since, after);
+    }
+    const { posts, next } = read(answer);
+    const isOwn = ({ ref, at, parent }: Listed) => !known.has(ref.id) && at >= least && parent === request.parent?.id;
+    return { found: posts.find((post) => isOwn(post) && post.isSame())?.ref, next };
+  });
 }

@@ -3,6 +3,7 @@ import type { Visibility } from "@psn/core/types/index.ts";
 import type { Composed, Issue } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { fits, measure } from "@psn/domain/text.ts";
+import { given } from "./given.ts";
 import { type About, mediaIssues, postIssues } from "./issues.ts";
 
 /** A media file in a merged body: all but its bytes. */
@@ -37,12 +38,16 @@ export function mergePost(post: Post, limits: Limits, about: About): Composed<Me
     ...mediaIssues(files, limits, about),
   ];
   if (issue) return { ok: false, issues: [issue, ...others] };
+  const { visibility = "public", language, contentWarning, title } = post;
+  const parts = post.parts.map((part) => ({ text: part.text, media: part.media.map(described) }));
   const body: Merged = {
-    parts: post.parts.map((part) => ({ text: part.text, media: part.media.map(described) })),
-    visibility: post.visibility ?? "public",
-    ...given("language", post.language),
-    ...given("contentWarning", post.contentWarning),
-    ...given("title", post.title),
+    parts,
+    visibility,
+    ...given({
+      language: language || undefined,
+      contentWarning: contentWarning || undefined,
+      title: title || undefined,
+    }),
   };
   const media = files.map(({ id }) => id);
   return { ok: true, units: [{ body, text, length: measure(text, limits.text), media, prepare: false }] };
@@ -60,13 +65,5 @@ function textIssues({ parts }: Post, text: string, { text: rule }: Limits): Issu
 }
 
 function described({ id, mime, bytes, width, height, alt }: MediaInfo): MergedMedia {
-  return { id, mime, bytes, ...given("width", width), ...given("height", height), ...given("alt", alt) };
-}
-
-/** Absent stays absent: a body is stored as JSON. */
-function given<K extends string, V extends string | number>(
-  name: K,
-  value: V | undefined,
-): { readonly [key in K]?: V } {
-  return value === undefined || value === "" ? {} : ({ [name]: value } as { readonly [key in K]?: V });
+  return { id, mime, bytes, ...given({ width, height, alt: alt || undefined }) };
 }

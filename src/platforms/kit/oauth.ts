@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type {
+  AppGuide,
   Authorization,
   AuthorizeRequest,
   Connection,
@@ -8,9 +9,11 @@ import type {
   OAuthApp,
   Profile,
 } from "@psn/core/types/account.ts";
-import type { Net, Session } from "@psn/core/types/platform.ts";
+import type { Net, Platform, Session } from "@psn/core/types/platform.ts";
+import { given } from "./given.ts";
 import { type Answer, call } from "./http.ts";
 import { ANY_STATUS, isRevoked, readTokens, refused, type Tokens } from "./oauth-answer.ts";
+import { form } from "./refusals.ts";
 
 /*
  * OAuth 2.0 (RFC 6749, 7009, 7636) as platforms really speak it. What is odd about one is a line of its table, not
@@ -80,21 +83,12 @@ export async function exchangeRefresh(server: OAuthServer, session: Session): Pr
   if (refresh === undefined)
     throw new PsnError("AUTH_REVOKED", "the token has expired and the platform gave none to renew it");
   const app = appOf(session.app);
-  const answer = await post(
-    server.tokenUrl,
-    server,
-    { grant_type: "refresh_token", refresh_token: refresh },
-    app,
-    session,
-  );
-  // Where no scopes are asked for, those that were granted before are meant (RFC 6749, 6), and not those once asked
-  // for.
+  const grant = { grant_type: "refresh_token", refresh_token: refresh };
+  const answer = await post(server.tokenUrl, server, grant, app, session);
+  // Where no scopes are asked for, those granted before are meant (RFC 6749, 6), and not those once asked for.
+  const asked = scopes.length > 0 ? scopes : server.scopes;
   try {
-    return readTokens(answer, session.now(), scopes.length > 0 ? scopes : server.scopes, [
-      refresh,
-      access,
-      ...secretsOf(app),
-    ]);
+    return readTokens(answer, session.now(), asked, [refresh, access, ...secretsOf(app)]);
   } catch (error) {
     return refusedForGood(error);
   }
@@ -112,7 +106,7 @@ export function refusedForGood(error: unknown): never {
 
 /** What is kept of an answer. */
 export function credentialsOf({ access, refresh, expiresAt, scopes }: Tokens): Credentials {
-  return { access, ...(refresh ? { refresh } : {}), ...(expiresAt ? { expiresAt } : {}), scopes };
+  return { access, ...given({ refresh: refresh || undefined, expiresAt }), scopes };
 }
 
 /** Throws AUTH_SCOPE, with the adapter's hint, for a consent that lacks something psn cannot do without. */
@@ -127,12 +121,8 @@ export async function revokeToken(server: OAuthServer, session: Session, token: 
   const app = appOf(session.app);
   const answer = await post(server.revokeUrl, server, { token }, app, session);
   if (isRevoked(answer)) return;
-  throw refused(answer, session.now(), [
-    token,
-    session.credentials.access,
-    session.credentials.refresh ?? "",
-    ...secretsOf(app),
-  ]);
+  const { access, refresh = "" } = session.credentials;
+  throw refused(answer, session.now(), [token, access, refresh, ...secretsOf(app)]);
 }
 
 /** Both tokens, the one that could make more first. */
@@ -150,21 +140,17 @@ export async function revokeTokens(server: OAuthServer, session: Session): Promi
 function post(
   url: string,
   { appAuth, idParam = "client_id" }: Pick<OAuthServer, "appAuth" | "idParam">,
-  form: Readonly<Record<string, string>>,
+  grant: Readonly<Record<string, string>>,
   app: OAuthApp,
   net: Net,
 ): Promise<Answer> {
   net.signal.throwIfAborted();
   const basic = appAuth === "basic" ? basicOf(app) : undefined;
   const proof = basic ? {} : { [idParam]: app.id, ...(app.secret === undefined ? {} : { client_secret: app.secret }) };
+  const { headers, ...sent } = form({ ...grant, ...proof });
   return call({ fetch: net.fetch, now: net.now, signal: new AbortController().signal }, url, {
-    method: "POST",
-    headers: {
-      accept: "application/json",
-      "content-type": "application/x-www-form-urlencoded",
-      ...(basic ? { authorization: `Basic ${basic}` } : {}),
-    },
-    body: new URLSearchParams({ ...form, ...proof }).toString(),
+    ...sent,
+    headers: { ...headers, accept: "application/json", ...(basic ? { authorization: `Basic ${basic}` } : {}) },
     effect: "none",
     // A kept connection that the server has closed looks like a lost answer, and a lost answer may be a lost token.
     keepalive: false,
@@ -185,17 +171,25 @@ function appOf(app: OAuthApp | undefined): OAuthApp {
   return app;
 }
 
+interface OAuthPlatform {
+  readonly server: OAuthServer;
+  readonly app: AppGuide;
+  /** What each verb needs of the server's scopes. */
+  readonly scopes: NonNullable<Platform["scopes"]>;
+  /** What helps where the consent lacks a scope. */
+  readonly hint: string;
+  /** Whose token it is. */
+  readonly profileOf: (session: Net & Pick<Session, "credentials">) => Promise<Profile>;
+}
+
 /**
- * The verbs of a platform whose server speaks the standard. `profileOf` says whose token it is; `hint` helps where the
- * consent lacks a scope. `exchange` throws AUTH_REVOKED for a code that is refused and AUTH_SCOPE for such a consent;
- * `refresh` throws AUTH_REVOKED when only the person can help.
+ * How an account connects where the server speaks the standard. `exchange` throws AUTH_REVOKED for a code that is
+ * refused and AUTH_SCOPE for a consent that lacks a scope; `refresh` throws AUTH_REVOKED when only the person can help.
  */
-export function oauthVerbs(
-  server: OAuthServer,
-  hint: string,
-  profileOf: (session: Net & Pick<Session, "credentials">) => Promise<Profile>,
-) {
+export function oauthOf({ server, app, scopes, hint, profileOf }: OAuthPlatform) {
   return {
+    scopes,
+    auth: [{ kind: "oauth", fields: [], app }] as const satisfies Platform["auth"],
     authorize: async (request: AuthorizeRequest): Promise<Authorization> => authorizationUrl(server, request),
     async exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
       const credentials = credentialsOf(await exchangeCode(server, request, net));

@@ -1,5 +1,6 @@
-import { PsnError } from "@psn/core/errors.ts";
+import type { PsnError } from "@psn/core/errors.ts";
 import type { Net, PublishRequest } from "@psn/core/types/platform.ts";
+import { renamed } from "./http.ts";
 
 /*
  * A thread's next post can reach a server that has not heard of the one before it yet: X, Threads and LinkedIn refuse
@@ -23,13 +24,8 @@ export function notHeardOfYet(
 ): PsnError | undefined {
   const ageMs = parent && parentAt ? now().getTime() - parentAt.getTime() : Number.POSITIVE_INFINITY;
   if (ageMs > HEARD_OF_WITHIN_MS) return undefined;
-  return new PsnError(
-    "PLATFORM_DOWN",
-    `the post before this one was only just published, and is not known everywhere yet (${error.message})`,
-    {
-      cause: error,
-      details: error.details,
-      retryAfterMs: Math.min(Math.max(AGAIN_MS.least, ageMs), AGAIN_MS.most),
-    },
-  );
+  return renamed("PLATFORM_DOWN", error, {
+    says: `the post before this one was only just published, and is not known everywhere yet (${error.message})`,
+    retryAfterMs: Math.min(Math.max(AGAIN_MS.least, ageMs), AGAIN_MS.most),
+  });
 }

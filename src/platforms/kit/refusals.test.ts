@@ -21,9 +21,13 @@ const session = {
 const table = (codes: readonly (string | number)[], words = "", subcodes: readonly number[] = []): Refusals => ({
   reasonOf: () => ({ codes, words, subcodes }),
   rules: [
-    { status: 403, codes: [7], subcodes: [70], code: "AUTH_REVOKED", says: "the account is closed" },
-    { status: 403, codes: [7], words: /locked/, code: "APP_REFUSED", hint: "unlock it" },
-    { codes: ["slow"], code: "RATE_LIMITED" },
+    {
+      when: { status: 403, codes: [7], subcodes: [70] },
+      means: { code: "AUTH_REVOKED", says: "the account is closed" },
+    },
+    { when: { status: 403, codes: [7], words: /locked/ }, means: { code: "APP_REFUSED", hint: "unlock it" } },
+    { when: { codes: ["slow"] }, means: { code: "RATE_LIMITED" } },
+    { when: { codes: ["no"] }, means: { says: "no" } },
   ],
   pauseMs: () => 5_000,
   hints: { RATE_LIMITED: "wait" },
@@ -57,10 +61,14 @@ describe("a table of refusals", () => {
     expect(refusedBy(silent, answer(403), session).code).toBe("AUTH_SCOPE");
   });
 
+  test("a rule without a code speaks of a rejection", () => {
+    expect(refusedBy(table(["no"]), answer(500), session).code).toBe("PLATFORM_REJECTED");
+  });
+
   test("a rule of another status or another effect does not hold", () => {
     const reason = { codes: [7], words: "" };
-    expect(matches({ status: 403, codes: [7], code: "BUG" }, answer(400), reason)).toBe(false);
-    expect(matches({ effect: "none", codes: [7], code: "BUG" }, answer(400), reason)).toBe(false);
-    expect(matches({ effect: "publish", codes: [7], code: "BUG" }, answer(400), reason)).toBe(true);
+    expect(matches({ status: 403, codes: [7] }, answer(400), reason)).toBe(false);
+    expect(matches({ effect: "none", codes: [7] }, answer(400), reason)).toBe(false);
+    expect(matches({ effect: "publish", codes: [7] }, answer(400), reason)).toBe(true);
   });
 });

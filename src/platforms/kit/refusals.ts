@@ -1,10 +1,16 @@
 import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
+import { z } from "zod";
+import { given } from "./given.ts";
 import { type Answer, type CallOptions, call, type Effect, pauseMs, refusal } from "./http.ts";
 
 /*
  * What a platform's refusals mean, as data: its status, its own codes and its words lead to one of psn's errors.
  */
+
+/** Fields of a refusal: a text, and a number, which may come as text; empty and 0 for anything else. */
+export const TextField = z.string().catch("");
+export const NumberField = z.coerce.number().catch(0);
 
 /** What an answer says of itself, in the platform's own form. */
 export interface Reason {
@@ -15,17 +21,28 @@ export interface Reason {
   readonly words: string;
 }
 
-/** One line of the table. What is absent is not asked for; of `codes` and `words` one is enough. */
-export interface Rule {
+/** Which answers a rule speaks of. What is absent is not asked for; of `codes` and `words` one is enough. */
+export interface When {
   readonly status?: number;
   readonly codes?: readonly (string | number)[];
   readonly words?: RegExp;
   readonly subcodes?: readonly number[];
   readonly effect?: Effect;
-  readonly code: ErrorCode;
+}
+
+/** What such an answer means. */
+export interface Meaning {
+  /** Absent: PLATFORM_REJECTED. */
+  readonly code?: ErrorCode;
   /** What psn says; the platform's own words follow in brackets. Absent: those words alone. */
   readonly says?: string;
   readonly hint?: string;
+}
+
+/** One line of the table. */
+export interface Rule {
+  readonly when: When;
+  readonly means: Meaning;
 }
 
 export interface Refusals {
@@ -42,11 +59,11 @@ export interface Refusals {
 
 export type Caller = Net & Pick<Session, "credentials"> & Partial<Pick<Session, "app">>;
 
-/** Whether a rule speaks of this answer. */
-export function matches(rule: Rule, { status, effect }: Pick<Answer, "status" | "effect">, reason: Reason): boolean {
-  const { codes, words, subcodes } = rule;
-  if (rule.status !== undefined && rule.status !== status) return false;
-  if (rule.effect !== undefined && rule.effect !== effect) return false;
+/** Whether this is said of this answer. */
+export function matches(when: When, { status, effect }: Pick<Answer, "status" | "effect">, reason: Reason): boolean {
+  const { codes, words, subcodes } = when;
+  if (when.status !== undefined && when.status !== status) return false;
+  if (when.effect !== undefined && when.effect !== effect) return false;
   if (subcodes && !subcodes.some((one) => reason.subcodes?.includes(one))) return false;
   if (!codes && !words) return true;
   return (codes ?? []).some((one) => reason.codes.includes(one)) || (words?.test(reason.words) ?? false);
@@ -56,17 +73,15 @@ export function matches(rule: Rule, { status, effect }: Pick<Answer, "status" | 
 export function refusedBy(table: Refusals, answer: Answer, session: Caller): PsnError {
   const plain = refusal(answer, session);
   const reason = table.reasonOf(answer);
-  const rule = reason && table.rules.find((one) => matches(one, answer, reason));
-  if (!reason || (!rule && !table.details && plain.code !== "RATE_LIMITED")) return plain;
-  const code = rule?.code ?? plain.code;
-  const message = rule?.says === undefined ? plain.message : `${rule.says} (${plain.message})`;
-  const pause = code === "RATE_LIMITED" ? (table.pauseMs ?? usualPause)(answer, session.now(), reason) : undefined;
-  const hint = rule?.hint ?? table.hints?.[code];
-  return new PsnError(code, message, {
+  const means = reason && table.rules.find(({ when }) => matches(when, answer, reason))?.means;
+  if (!reason || (!means && !table.details && plain.code !== "RATE_LIMITED")) return plain;
+  const { code = "PLATFORM_REJECTED", says, hint } = means ?? { code: plain.code };
+  const retryAfterMs =
+    code === "RATE_LIMITED" ? (table.pauseMs ?? usualPause)(answer, session.now(), reason) : undefined;
+  return new PsnError(code, says === undefined ? plain.message : `${says} (${plain.message})`, {
     cause: plain,
     details: { ...plain.details, ...table.details?.(reason) },
-    ...(hint === undefined ? {} : { hint }),
-    ...(pause === undefined ? {} : { retryAfterMs: pause }),
+    ...given({ hint: hint ?? table.hints?.[code], retryAfterMs }),
   });
 }
 
@@ -107,7 +122,15 @@ export function apiOf({ origin, headers, refusalOf }: Api) {
   };
 }
 
+type Sent = Pick<CallOptions, "method" | "body"> & { readonly headers: Readonly<Record<string, string>> };
+
 /** A JSON body and the header that says so. */
-export function json(body: object): Pick<CallOptions, "method" | "headers" | "body"> {
+export function json(body: object): Sent {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+/** A form, and the header that says so. */
+export function form(fields: Readonly<Record<string, string>>): Sent {
+  const body = new URLSearchParams(fields).toString();
+  return { method: "POST", headers: { "content-type": "application/x-www-form-urlencoded" }, body };
 }

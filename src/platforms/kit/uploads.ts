@@ -3,6 +3,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
+import { given } from "./given.ts";
 import { pauseWithin } from "./http.ts";
 
 /*
@@ -40,6 +41,27 @@ export type Told =
   | { readonly status: "working"; readonly checkAfterMs?: number }
   | { readonly status: "lost"; readonly error: PsnError };
 
+export const READY: Told = { status: "ready" };
+/** To be asked about at once. */
+export const ASK_AT_ONCE: Told = { status: "working", checkAfterMs: 0 };
+/** `checkAfterMs` 0 or undefined: the platform does not say when to ask again. */
+export const working = (checkAfterMs?: number): Told => ({
+  status: "working",
+  ...given({ checkAfterMs: checkAfterMs || undefined }),
+});
+
+/** What `prepare` resolved to. Throws BUG where it never did. */
+export function preparedOf<T extends z.ZodType>(prepared: Json, schema: T): z.output<T> {
+  const read = schema.safeParse(prepared);
+  if (read.success) return read.data;
+  throw new PsnError("BUG", "a post was sent before it was prepared");
+}
+
+/** The ids of a unit's uploads, in order, where they are what `prepare` resolved to. */
+export function uploadedOf<T extends z.ZodType>({ unit, prepared }: PublishRequest, id: T): z.output<T>[] {
+  return unit.media.length === 0 ? [] : preparedOf(prepared, z.array(id).length(unit.media.length));
+}
+
 /** One platform's way. */
 export interface Uploads<File, Id extends Json> {
   /** What is to be uploaded, in order; the last may be a container that holds the others. */
@@ -53,8 +75,8 @@ export interface Uploads<File, Id extends Json> {
   readonly ask?: (id: Id, file: File, ageMs: number) => Promise<Told>;
   /** What is to be done with one that is ready: its alt text. */
   readonly describe?: (id: Id, file: File) => Promise<void>;
-  /** What all of it is kept as. A failure here loses no upload either. */
-  readonly finish: (ids: readonly Id[]) => Promise<Json>;
+  /** What all of it is kept as; absent: the ids. A failure here loses no upload either. */
+  readonly finish?: (ids: readonly Id[]) => Promise<Json>;
   /** For the message of a file that takes too long: `X is still processing a video`. */
   readonly overdue: (file: File) => string;
   readonly workingMostMs?: number;
@@ -125,7 +147,10 @@ export async function prepareUploads<File, Id extends Json>(
   let over: PsnError;
   try {
     const came = await advance(run, kept ? 0 : QUICK_MS);
-    if (came.status === "done") return { status: "prepared", prepared: await uploads.finish(idsOf(run)) };
+    if (came.status === "done") {
+      const ids = idsOf(run);
+      return { status: "prepared", prepared: uploads.finish ? await uploads.finish(ids) : ids };
+    }
     if (came.status === "waits") {
       const pause = Math.min(ASK_MS.first * 2 ** asked, ASK_MS.most);
       return pending(Math.max(pause, Math.min(came.toldMs, ASK_TOLD_MOST_MS)), { asked: asked + 1, failures: 0 });
@@ -243,7 +268,7 @@ async function askedOf<File, Id extends Json>(
   { id, at, step }: Item<Id>,
   file: File,
 ): Promise<Told> {
-  if (step === "ready" || !uploads.ask) return { status: "ready" };
+  if (step === "ready" || !uploads.ask) return READY;
   return uploads.ask(id, file, session.now().getTime() - at);
 }
 

@@ -1,7 +1,7 @@
 import type { PublishRequest } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Body, CAPABILITIES, compose } from "./compose.ts";
-import { NEEDS, OAUTH, VERBS } from "./connect.ts";
+import { CONNECT } from "./connect.ts";
 import { locate, remove, sendComment, sendPost } from "./send.ts";
 import { prepare } from "./upload.ts";
 
@@ -11,18 +11,15 @@ export default definePlatform({
   name: "LinkedIn",
   docs: "https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api",
   capabilities: CAPABILITIES,
-  scopes: NEEDS,
-  auth: [OAUTH],
-
-  ...VERBS,
+  ...CONNECT,
   compose,
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
     session.signal.throwIfAborted();
     const { body } = request.unit;
-    const ref =
-      body.kind === "post" ? await sendPost(request, body, session) : await sendComment(request, body, session);
+    const isPost = body.kind === "post";
+    const ref = isPost ? await sendPost(request, body, session) : await sendComment(request, body, session);
     return { status: "published", ref };
   },
 

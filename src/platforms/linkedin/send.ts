@@ -1,13 +1,14 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type Answer, bodyOf } from "@psn/platforms/kit/http.ts";
+import { given } from "@psn/platforms/kit/given.ts";
+import { type Answer, bodyOf, renamed, serverNow } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
+import { preparedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, HOME, keyOf } from "./api.ts";
+import { api, duplicateOf, HOME, keyOf, refusalOf } from "./api.ts";
 import type { Body, CommentBody, PostBody } from "./compose.ts";
-import { clockAheadMs, duplicateOf, refusalOf } from "./refusals.ts";
 import { Prepared } from "./upload.ts";
 
 const POST = /^urn:li:(?:share|ugcPost):\d{1,19}$/;
@@ -21,32 +22,28 @@ const REFUSES_MS = 12 * 3_600_000;
 /** For how long a post just made may be unknown to what takes comments, in milliseconds, and when to ask again. */
 const SETTLING_MS = { most: 10 * 60_000, again: 30_000 };
 
-/**
- * POST /rest/posts (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api,
- * 2026-11).
- */
+/** POST /rest/posts (…/marketing/community-management/shares/posts-api, 2026-11). */
 export async function sendPost(request: PublishRequest<Body>, body: PostBody, session: Session): Promise<Ref> {
   if (request.again) mayBeSentAgain(request, body, session);
-  const content = contentOf(request, body);
-  const answer = await api(session, "/rest/posts", {
-    ...json({
-      author: session.profile.subject,
-      commentary: body.commentary,
-      visibility: body.visibility,
-      distribution: { feedDistribution: "MAIN_FEED", targetEntities: [], thirdPartyDistributionChannels: [] },
-      ...(content ? { content } : {}),
-      lifecycleState: "PUBLISHED",
-      isReshareDisabledByAuthor: false,
-    }),
-    effect: "publish",
-    accept: [400, 409, 422, 426],
+  const post = json({
+    author: session.profile.subject,
+    commentary: body.commentary,
+    visibility: body.visibility,
+    distribution: { feedDistribution: "MAIN_FEED", targetEntities: [], thirdPartyDistributionChannels: [] },
+    ...given({ content: contentOf(request, body) }),
+    lifecycleState: "PUBLISHED",
+    isReshareDisabledByAuthor: false,
   });
+  const answer = await api(session, "/rest/posts", { ...post, effect: "publish", accept: [400, 409, 422, 426] });
   if (answer.status >= 400) return alreadyOut(answer, request, session);
   const urn = answer.headers.get("x-restli-id") ?? "";
   if (POST.test(urn)) return postRef(urn);
-  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the post and did not say under which id", {
-    details: { status: answer.status },
-  });
+  throw unnamed("post", answer);
+}
+
+function unnamed(what: "post" | "comment", { status }: Answer): PsnError {
+  const says = `LinkedIn took the ${what} and did not say under which id`;
+  return new PsnError("PLATFORM_CHANGED", says, { details: { status } });
 }
 
 /**
@@ -56,10 +53,11 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
 function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, session: Session): void {
   const wordless = commentary === "";
   if (!wordless && session.now().getTime() - at.getTime() <= REFUSES_MS) return;
-  const reason = wordless
-    ? "without a text LinkedIn may not know it again"
-    : "after so long LinkedIn may not know it again";
-  throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this post, and ${reason}`);
+  const when = wordless ? "without a text" : "after so long";
+  throw new PsnError(
+    "UNCONFIRMED",
+    `an earlier attempt may have published this post, and ${when} LinkedIn may not know it again`,
+  );
 }
 
 /**
@@ -68,29 +66,23 @@ function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, 
  */
 function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session: Session): Ref {
   const error = refusalOf(answer, session);
-  const options = { cause: error, details: error.details };
-  const duplicate = duplicateOf(answer);
   // A version that was switched off in between is not what the earlier attempt was answered with.
-  if (again && answer.status === 426)
-    throw new PsnError("PLATFORM_CHANGED", error.message, { ...options, hint: UPDATE });
+  if (again && answer.status === 426) throw renamed("PLATFORM_CHANGED", error, { hint: UPDATE });
+  const duplicate = duplicateOf(answer);
   // Of a repeat only its words tell whether the first was taken.
-  if (!duplicate && again && answer.cut) throw new PsnError("OUTCOME_UNKNOWN", error.message, options);
-  if (!duplicate) throw error;
-  const { urn } = duplicate;
-  const made = urn === undefined ? undefined : madeAt(urn);
-  const older = made !== undefined && made < at.getTime() + clockAheadMs(answer, session.now()) - ALLOWANCE_NARROW_MS;
-  if (again && urn !== undefined && !older) return postRef(urn);
-  if (again && urn === undefined)
-    throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn has this post already and does not say which one it is", options);
-  const where = urn === undefined ? "" : `: ${postRef(urn).url}`;
-  throw new PsnError(
-    "PLATFORM_REJECTED",
-    `LinkedIn refuses the same text twice, and has it already${where}: change the text`,
-    {
-      ...options,
-      hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
-    },
-  );
+  if (!duplicate) throw again && answer.cut ? renamed("OUTCOME_UNKNOWN", error) : error;
+  const ref = duplicate.urn === undefined ? undefined : postRef(duplicate.urn);
+  if (again && !ref)
+    throw renamed("OUTCOME_UNKNOWN", error, {
+      says: "LinkedIn has this post already and does not say which one it is",
+    });
+  const now = session.now();
+  const since = at.getTime() + serverNow(answer.headers, now) - now.getTime() - ALLOWANCE_NARROW_MS;
+  if (again && ref && (madeAt(ref.id) ?? since) >= since) return ref;
+  throw renamed("PLATFORM_REJECTED", error, {
+    says: `LinkedIn refuses the same text twice, and has it already${ref ? `: ${ref.url}` : ""}: change the text`,
+    hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
+  });
 }
 
 /**
@@ -105,46 +97,35 @@ export function madeAt(urn: string): number | undefined {
 /** The post's files, or the link's card (posts-api above, multiimage-post-api beside it, 2026-11). */
 function contentOf({ unit, prepared }: PublishRequest<Body>, { alts, title }: PostBody): object | undefined {
   if (!unit.prepare) return undefined;
-  const ready = Prepared.safeParse(prepared);
-  if (!ready.success || ready.data.media.length !== unit.media.length)
-    throw new PsnError("BUG", "a post with media or a link was sent before it was prepared");
-  const { media, card } = ready.data;
+  const { media, card } = preparedOf(
+    prepared,
+    Prepared.refine((made) => made.media.length === unit.media.length),
+  );
   if (card) {
-    const { source, title: name, description, thumbnail } = card;
-    return {
-      article: {
-        source,
-        title: name,
-        ...(description === "" ? {} : { description }),
-        ...(thumbnail ? { thumbnail } : {}),
-      },
-    };
+    const { description, thumbnail, ...article } = card;
+    const more = { description: description || undefined, thumbnail: thumbnail ?? undefined };
+    return { article: { ...article, ...given(more) } };
   }
-  const files = media.map((id, index) => ({ id, ...(alts[index] ? { altText: alts[index] } : {}) }));
-  const [file] = files;
+  const files = media.map((id, index) => ({ id, ...given({ altText: alts[index] ?? undefined }) }));
   if (files.length > 1) return { multiImage: { images: files } };
-  return title === null ? { media: file } : { media: { id: file?.id, title } };
+  return { media: title === null ? files[0] : { id: media[0], title } };
 }
 
 /** As much of a made comment as psn reads; numbers of 19 digits only where they are text. */
-const Made = z.object({
-  commentUrn: z.string().optional().catch(undefined),
-  $URN: z.string().optional().catch(undefined),
-  id: z.string().optional().catch(undefined),
-  object: z.string().optional().catch(undefined),
-});
+const Field = z.string().optional().catch(undefined);
+const Made = z.object({ commentUrn: Field, $URN: Field, id: Field, object: Field });
 
 /**
- * A comment of the author's on the first unit: POST /rest/socialActions/{urn}/comments
- * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/comments-api, 2026-11). Nobody says
- * that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is a person's to judge.
+ * A comment of the author's on the first unit: POST /rest/socialActions/{urn}/comments (comments-api beside posts-api,
+ * 2026-11). Nobody says that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is
+ * a person's to judge.
  */
 export async function sendComment(
   request: PublishRequest<Body>,
   { text }: CommentBody,
   session: Session,
 ): Promise<Ref> {
-  const { root, again, at } = request;
+  const { root, again } = request;
   if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
   if (again)
     throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
@@ -153,46 +134,37 @@ export async function sendComment(
     effect: "publish",
     accept: [403, 404],
   });
-  if (answer.status === 404)
-    throw notHeardOfYet(refusalOf(answer, session), request, session) ?? goneOrNew(answer, at, root, session);
-  if (answer.status === 403) {
-    const error = refusalOf(answer, session);
-    throw new PsnError("AUTH_SCOPE", error.message, {
-      cause: error,
-      details: error.details,
-      hint:
-        "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one " +
-        "part there",
-    });
-  }
-  return commentRef(urnOfComment(answer, root), root);
+  if (answer.status < 400) return commentRef(urnOfComment(answer, root), root);
+  const error = refusalOf(answer, session);
+  if (answer.status === 404) throw notHeardOfYet(error, request, session) ?? goneOrNew(error, request, root, session);
+  throw renamed("AUTH_SCOPE", error, {
+    hint:
+      "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one " +
+      "part there",
+  });
 }
 
 /** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
-function goneOrNew(answer: Answer, at: Date, root: Ref, session: Session): PsnError {
-  const error = refusalOf(answer, session);
-  const options = { cause: error, details: error.details };
-  if (session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most)
-    return new PsnError("PLATFORM_DOWN", "LinkedIn does not know the post yet on which to comment", {
-      ...options,
+function goneOrNew(error: PsnError, { at }: PublishRequest<Body>, root: Ref, session: Session): PsnError {
+  const isNew = session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most;
+  if (isNew)
+    return renamed("PLATFORM_DOWN", error, {
+      says: "LinkedIn does not know the post yet on which to comment",
       retryAfterMs: SETTLING_MS.again,
     });
-  return new PsnError("PLATFORM_REJECTED", "LinkedIn does not know the post on which to comment", {
-    ...options,
+  return renamed("PLATFORM_REJECTED", error, {
+    says: "LinkedIn does not know the post on which to comment",
     hint: `it may be deleted: ${root.url}`,
   });
 }
 
 function urnOfComment(answer: Answer, root: Ref): string {
-  const made = Made.safeParse(bodyOf(answer));
-  const { commentUrn, $URN, id, object } = made.success ? made.data : {};
+  const { commentUrn, $URN, id, object = root.id } = Made.safeParse(bodyOf(answer)).data ?? {};
   const header = answer.headers.get("x-restli-id") ?? undefined;
-  const composed = [id, header].map((one) => `urn:li:comment:(${object ?? root.id},${one ?? ""})`);
+  const composed = [id, header].map((one) => `urn:li:comment:(${object},${one ?? ""})`);
   const urn = [commentUrn, $URN, header, ...composed].find((one) => one !== undefined && COMMENT.test(one));
-  if (urn !== undefined) return urn;
-  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the comment and did not say under which id", {
-    details: { status: answer.status },
-  });
+  if (urn === undefined) throw unnamed("comment", answer);
+  return urn;
 }
 
 /** As LinkedIn's answer to a post has it (posts-api above). */
@@ -212,14 +184,13 @@ function commentRef(urn: string, root: Ref): Ref {
 export async function locate(typed: string): Promise<Ref | undefined> {
   const url = new URL(typed);
   if (!/(?:^|\.)linkedin\.com$/.test(url.hostname)) return undefined;
+  const path = url.pathname.replaceAll(/%3a/gi, ":");
   const [, named, type, number] =
-    /(urn:li:(?:activity|share|ugcPost):\d{1,19})|-(activity|share|ugcPost)-(\d{1,19})/.exec(
-      url.pathname.replaceAll(/%3a/gi, ":"),
-    ) ?? [];
-  const urn = named ?? (type && number ? `urn:li:${type}:${number}` : undefined);
-  if (urn === undefined) return undefined;
+    /(urn:li:(?:activity|share|ugcPost):\d{1,19})|-(activity|share|ugcPost)-(\d{1,19})/.exec(path) ?? [];
+  if (named === undefined && type === undefined) return undefined;
+  const post = postRef(named ?? `urn:li:${type}:${number}`);
   const comment = url.searchParams.get("commentUrn")?.replace(":(", ":(urn:li:") ?? "";
-  return COMMENT.test(comment) ? commentRef(comment, postRef(urn)) : postRef(urn);
+  return COMMENT.test(comment) ? commentRef(comment, post) : post;
 }
 
 /**
@@ -227,19 +198,14 @@ export async function locate(typed: string): Promise<Ref | undefined> {
  * PLATFORM_CHANGED for any other yes: it may be no answer of LinkedIn's.
  */
 export async function remove({ id }: Ref, session: Session): Promise<void> {
-  const comment = COMMENT.exec(id);
+  const [, post, number] = COMMENT.exec(id) ?? [];
   const actor = encodeURIComponent(session.profile.subject);
-  const path = comment
-    ? `/rest/socialActions/${keyOf(comment[1] ?? "")}/comments/${comment[2]}?actor=${actor}`
+  const path = post
+    ? `/rest/socialActions/${keyOf(post)}/comments/${number}?actor=${actor}`
     : `/rest/posts/${keyOf(id)}`;
-  const { status, host } = await api(session, path, {
-    method: "DELETE",
-    headers: { "x-restli-method": "DELETE" },
-    effect: "none",
-    accept: [404, 410],
-  });
-  if (status < 300 && status !== 204)
-    throw new PsnError("PLATFORM_CHANGED", `${host} answered ${status} to a removal, and not 204`, {
-      details: { status },
-    });
+  const request = { method: "DELETE", headers: { "x-restli-method": "DELETE" }, effect: "none" } as const;
+  const { status, host } = await api(session, path, { ...request, accept: [404, 410] });
+  if (status === 204 || status >= 300) return;
+  const says = `${host} answered ${status} to a removal, and not 204`;
+  throw new PsnError("PLATFORM_CHANGED", says, { details: { status } });
 }

@@ -4,6 +4,7 @@ import type { Issue } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
 import { measure } from "@psn/domain/text.ts";
 import { type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
+import { given } from "@psn/platforms/kit/given.ts";
 import { findCounted } from "./count.ts";
 import { DEFAULTS } from "./limits.ts";
 
@@ -48,15 +49,10 @@ export const SHAPE: Shape<Body> = {
   links: findCounted,
   room: roomOf,
   unit: ({ text, post }) => {
-    const warning = warningOf(post);
-    return {
-      body: {
-        status: text,
-        ...(post.visibility ? { visibility: VISIBILITY[post.visibility] } : {}),
-        ...(post.language ? { language: post.language } : {}),
-        ...(warning ? { spoiler_text: warning, sensitive: true } : {}),
-      },
-    };
+    const visibility = post.visibility && VISIBILITY[post.visibility];
+    const warning = warningOf(post) || undefined;
+    const more = { visibility, language: post.language || undefined, spoiler_text: warning };
+    return { body: { status: text, ...given(more), ...(warning ? { sensitive: true } : {}) } };
   },
 };
 

@@ -1,11 +1,13 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
-import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { type Answer, isRefused, parse, refusal, vouched } from "@psn/platforms/kit/http.ts";
+import { given } from "@psn/platforms/kit/given.ts";
+import { type Answer, isRefused, parse, refusal, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { json } from "@psn/platforms/kit/refusals.ts";
+import { uploadedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { Account, api, idOf, Named, Status, subjectOf } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
@@ -85,11 +87,7 @@ export default definePlatform({
     const still = await api(session, path, { effect: "none", accept: [404, 410] });
     if (still.status >= 300) return assertKnown(still, session);
     assertIsOf(still, ref.id);
-    throw new PsnError("PLATFORM_REJECTED", `${answer.host} does not delete posts for other programs`, {
-      hint: `delete it in the browser: ${ref.url}`,
-      // It has just been seen there.
-      neverTaken: true,
-    });
+    throw stillThere(`${answer.host} does not delete posts for other programs`, `delete it in the browser: ${ref.url}`);
   },
 });
 
@@ -116,15 +114,14 @@ async function assertKnown({ host, status }: Answer, session: Session): Promise<
 }
 
 async function send(request: PublishRequest<Body>, session: Session): Promise<Answer> {
-  const media = mediaIds(request);
+  const media = uploadedOf(request, z.string());
+  const made = json({
+    ...request.unit.body,
+    ...given({ media_ids: media.length > 0 ? media : undefined, in_reply_to_id: request.parent?.id }),
+  });
   const answer = await api(session, "/api/v1/statuses", {
-    method: "POST",
-    headers: { "content-type": "application/json", "idempotency-key": request.key },
-    body: JSON.stringify({
-      ...request.unit.body,
-      ...(media.length > 0 ? { media_ids: media } : {}),
-      ...(request.parent ? { in_reply_to_id: request.parent.id } : {}),
-    }),
+    ...made,
+    headers: { ...made.headers, "idempotency-key": request.key },
     effect: "publish",
     accept: [400, 404, 422],
   });
@@ -142,18 +139,7 @@ async function notAgain(error: unknown, request: PublishRequest<Body>, session: 
   const there = await lookup(request, session, new Set()).catch(() => "untold" as const);
   if (there === "untold") throw error;
   if (there === undefined) throw vouched(error);
-  throw new PsnError("OUTCOME_UNKNOWN", `${error.message}; but the post may be there already`, {
-    cause: error,
-    details: error.details,
-  });
-}
-
-/** What `prepare` resolved to. */
-function mediaIds({ unit, prepared }: PublishRequest<Body>): readonly string[] {
-  if (unit.media.length === 0) return [];
-  const ids = z.array(z.string()).safeParse(prepared satisfies Json);
-  if (ids.success && ids.data.length === unit.media.length) return ids.data;
-  throw new PsnError("BUG", "a post with media was sent before its media were uploaded");
+  throw renamed("OUTCOME_UNKNOWN", error, { says: `${error.message}; but the post may be there already` });
 }
 
 /** What servers write of a parent that they do not have, where they do not answer 404 (Pleroma, Akkoma, Hollo). */
@@ -162,16 +148,9 @@ const PARENT_MISSING = /in_reply_to|\b(reply|parent|replied)\b.*\b(not|no|invali
 /** A clear no. Mastodon answers 422 for a file and 404 for a parent it does not have, GoToSocial 400 and 404. */
 async function refused(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<PsnError> {
   const error = refusal(answer, session);
-  const more = { cause: error, details: error.details };
+  const rejected = (why: string) => renamed("PLATFORM_REJECTED", error, { says: `${error.message}; ${why}` });
   if (request.parent && (answer.status === 404 || PARENT_MISSING.test(error.message)))
-    return (
-      notHeardOfYet(error, request, session) ??
-      new PsnError("PLATFORM_REJECTED", `${error.message}; the post it answers may be gone`, more)
-    );
-  if (request.unit.media.length === 0 || !(await isMediaGone(mediaIds(request), session))) return error;
-  return new PsnError(
-    "PLATFORM_REJECTED",
-    `${error.message}; its media are gone: a server keeps uploaded media for about a day`,
-    more,
-  );
+    return notHeardOfYet(error, request, session) ?? rejected("the post it answers may be gone");
+  if (!(await isMediaGone(uploadedOf(request, z.string()), session))) return error;
+  return rejected("its media are gone: a server keeps uploaded media for about a day");
 }

@@ -9,6 +9,7 @@ import type {
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { call, isRedirect, parse, REDIRECTS, refusal } from "@psn/platforms/kit/http.ts";
 import { authorizationUrl, exchangeCode, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
+import { form } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 import { api } from "./api.ts";
 import { elsewhere, identified, missingOf, notMastodon, originOf, SCOPES } from "./connect.ts";
@@ -51,9 +52,7 @@ export async function authorize(request: AuthorizeRequest, net: Net): Promise<Au
 /** POST /api/v1/apps, which any program may (https://docs.joinmastodon.org/client/token/#app, 2026-11). */
 async function register(home: string, redirectUri: string, net: Net): Promise<z.output<typeof Client>> {
   const answer = await call(net, `${home}/api/v1/apps`, {
-    method: "POST",
-    headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded" },
-    body: new URLSearchParams({ client_name: "psn", redirect_uris: redirectUri, scopes: SCOPES.join(" ") }).toString(),
+    ...form({ client_name: "psn", redirect_uris: redirectUri, scopes: SCOPES.join(" ") }),
     effect: "none",
     keepalive: false,
     accept: [...REDIRECTS, 401, 403, 404, 405, 422],

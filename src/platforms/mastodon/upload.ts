@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { type Answer, parse, refusal, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
-import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
+import { prepareUploads, READY, type Told, type Uploads, working } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { api, MediaAttachment } from "./api.ts";
 
@@ -17,7 +17,6 @@ export function upload({ media, key, handle }: PublishRequest, session: Session)
     id: z.string(),
     start: (file, index) => uploadOne(file, fileName(key, index, file), session),
     ask: (id) => statusOf(id, session),
-    finish: async (ids) => [...ids],
     overdue: () => `${new URL(session.profile.home).host} is still processing a media file`,
   };
   return prepareUploads(uploads, handle, session);
@@ -27,11 +26,7 @@ export function upload({ media, key, handle }: PublishRequest, session: Session)
  * POST /api/v2/media answers 200 when ready, 202 while processing; v1 is the older form, ready at once
  * (https://docs.joinmastodon.org/methods/media/, 2026-11).
  */
-async function uploadOne(
-  media: Media,
-  name: string,
-  session: Session,
-): Promise<{ readonly id: string; readonly told: Told }> {
+async function uploadOne(media: Media, name: string, session: Session) {
   const send = async (path: string, accept: readonly number[]) => {
     const body = new FormData();
     body.append("file", new File([await media.open()], name, { type: media.mime }));
@@ -57,9 +52,7 @@ export async function isMediaGone(ids: readonly string[], session: Session): Pro
 }
 
 function told(answer: Answer, { now }: Session): Told {
-  if (answer.status !== 202 && answer.status !== 206) return { status: "ready" };
-  const checkAfterMs = retryAfterMs(answer, now());
-  return { status: "working", ...(checkAfterMs ? { checkAfterMs } : {}) };
+  return answer.status === 202 || answer.status === 206 ? working(retryAfterMs(answer, now())) : READY;
 }
 
 /**

@@ -3,32 +3,22 @@ import type { Issue } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
 import { findLinksBy } from "@psn/domain/links.ts";
 import { measure } from "@psn/domain/text.ts";
-import type { Piece, Shape } from "@psn/platforms/kit/compose.ts";
+import { type Piece, type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
+import { given } from "@psn/platforms/kit/given.ts";
 
-/**
- * What a container is made of, but for media and parent
- * (https://developers.facebook.com/documentation/threads/reference/publishing, 2026-11).
- */
-export type Body = {
-  readonly text?: string;
-  readonly topic_tag?: string;
-  readonly reply_control?: string;
-};
+/** What a container is made of, but for media and parent (…/reference/publishing, 2026-11; for `…/` see api.ts). */
+export type Body = { readonly text?: string; readonly topic_tag?: string; readonly reply_control?: string };
 
-/**
- * More links fail with THREADS_API__LINK_LIMIT_EXCEEDED
- * (https://developers.facebook.com/documentation/threads/create-posts/text-attachments, 2026-11).
- */
+/** More links fail with THREADS_API__LINK_LIMIT_EXCEEDED (…/create-posts/text-attachments, 2026-11). */
 const LINKS_MOST = 5;
-/** Longest topic, in characters (https://developers.facebook.com/documentation/threads/posts, 2026-11). */
+/** Longest topic, in characters (…/posts, 2026-11). */
 const TOPIC_MOST = 50;
 /** What pictures and videos have in common (same page, media specifications). */
 const MEDIA = { max: 20, maxAspect: 10 };
 
 export const CAPABILITIES: Capabilities = {
-  // 500 characters, and emoji count as their bytes in UTF-8
-  // (https://developers.facebook.com/documentation/threads/posts, 2026-11); so does every other character, as refusals
-  // have shown (gitroomhq/postiz-app#1946).
+  // 500 characters, and emoji count as their bytes in UTF-8 (…/posts, 2026-11); so does every other character, as
+  // refusals have shown (gitroomhq/postiz-app#1946).
   text: { max: 500, unit: "byte" },
   images: { ...MEDIA, maxBytes: 8_000_000, mimes: ["image/jpeg", "image/png"] },
   videos: {
@@ -38,7 +28,7 @@ export const CAPABILITIES: Capabilities = {
     durationMs: { least: 0, most: 300_000 },
   },
   mixed: MEDIA.max,
-  // https://developers.facebook.com/documentation/threads/reference/publishing (2026-11).
+  // …/reference/publishing (2026-11).
   altText: 1000,
   altUnit: "codepoint",
   thread: "reply-chain",
@@ -74,7 +64,7 @@ export const SHAPE: Shape<Body> = {
   // The options are the first post's, since the others of a thread are answers to it. Every unit is prepared: its
   // container is made before it is published.
   unit: ({ text, post, isFirst }) => ({
-    body: { ...(text === "" ? {} : { text }), ...(isFirst ? optionsOf(post) : {}) },
+    body: given({ text: text || undefined, ...(isFirst && optionsOf(post)) }),
     prepare: true,
   }),
 };
@@ -87,14 +77,10 @@ function linkIssues({ text }: Piece): Issue[] {
   return [{ code: "text.too-many-links", message, hint: "put some of them into a part of their own" }];
 }
 
-function optionsOf({ options }: Post): Body {
-  const topic = options?.["topic"]?.toWellFormed().trim().replace(/^#/, "");
-  const reply = options?.["reply"];
-  return {
-    ...(topic === undefined ? {} : { topic_tag: topic }),
-    ...(reply === undefined ? {} : { reply_control: reply }),
-  };
-}
+const optionsOf = ({ options: { topic, reply } = {} }: Post) => ({
+  topic_tag: topic === undefined ? undefined : trimmed(topic).replace(/^#/, ""),
+  reply_control: reply,
+});
 
 function topicIssues(post: Post): Issue[] {
   const { topic_tag: topic } = optionsOf(post);

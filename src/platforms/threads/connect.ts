@@ -5,20 +5,15 @@ import { type Answer, call, parse } from "@psn/platforms/kit/http.ts";
 import { exchangeCode, type OAuthServer, refusedForGood } from "@psn/platforms/kit/oauth.ts";
 import { ANY_STATUS, readTokens, type Tokens } from "@psn/platforms/kit/oauth-answer.ts";
 import type { Caller } from "@psn/platforms/kit/refusals.ts";
-import { API, api, HOME, Me, SITE } from "./api.ts";
-import { reasonOf, refusalOf } from "./refusals.ts";
+import { z } from "zod";
+import { API, api, Id, reasonOf, refusalOf } from "./api.ts";
 
 /**
- * To read the account, to publish, to answer (a thread is answers), to read answers back, and to delete
- * (https://developers.facebook.com/documentation/threads/get-started and …/posts/delete-posts, 2026-11).
+ * To read the account, to publish, to answer (a thread is answers), to read answers back, and to delete (…/get-started
+ * and …/posts/delete-posts, 2026-11).
  */
-export const SCOPES = [
-  "threads_basic",
-  "threads_content_publish",
-  "threads_manage_replies",
-  "threads_read_replies",
-  "threads_delete",
-] as const;
+const WANTED = ["threads_content_publish", "threads_manage_replies", "threads_read_replies", "threads_delete"];
+const SCOPES = ["threads_basic", ...WANTED];
 
 /** What each verb needs of them. */
 export const NEEDS = {
@@ -28,10 +23,7 @@ export const NEEDS = {
   remove: ["threads_delete"],
 } as const;
 
-/**
- * https://developers.facebook.com/documentation/threads/get-started/get-access-tokens-and-permissions (2026-11). No
- * PKCE.
- */
+/** …/get-started/get-access-tokens-and-permissions (2026-11). No PKCE. */
 export const SERVER: OAuthServer = {
   authorizeUrl: "https://threads.com/oauth/authorize",
   tokenUrl: `${API}/oauth/access_token`,
@@ -49,7 +41,7 @@ export const OAUTH: OAuthAuth = {
     page: "https://developers.facebook.com/apps",
     steps: [
       'create an app with the use case "Access the Threads API"',
-      `in Use cases, Customize, add the permissions ${SCOPES.slice(1).join(", ")}`,
+      `in Use cases, Customize, add the permissions ${WANTED.join(", ")}`,
       "in its Settings enter {redirect} as redirect, deauthorise and delete callback URL, exactly like this",
       "in App roles, Roles, add your Threads account as Threads Tester, and accept in Threads: Settings, Account, " +
         "Website permissions",
@@ -60,27 +52,26 @@ export const OAUTH: OAuthAuth = {
   },
 };
 
-/**
- * How long a token lives, in milliseconds (https://developers.facebook.com/docs/threads/get-started/long-lived-tokens,
- * 2026-11).
- */
-const LIFE_MS = 60 * 24 * 3_600_000;
-
 /** From the code to a token of 60 days. Throws AUTH_REVOKED for a code that is refused. */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   // Meta ends the address with `#_`, which a person may copy with the code.
   const code = request.code.replace(/#_$/, "");
-  const short = await exchangeCode(SERVER, { ...request, code }, net);
+  const { access } = await exchangeCode(SERVER, { ...request, code }, net);
   const secret = request.app?.secret ?? "";
-  const query = { grant_type: "th_exchange_token", client_secret: secret, access_token: short.access };
+  const query = { grant_type: "th_exchange_token", client_secret: secret, access_token: access };
   const credentials = credentialsOf(await tokensFor("/access_token", query, net), net.now());
   return { credentials, profile: await profileOf({ ...net, credentials }) };
 }
 
-/** GET /me (https://developers.facebook.com/documentation/threads/reference/user, 2026-11). */
+const Me = z.object({ id: Id, username: z.string().regex(/^[\w.]{1,50}$/) });
+
+/**
+ * GET /me (…/reference/user, 2026-11). People see accounts at .com since Threads moved there; psn knows them by .net.
+ */
 export async function profileOf(session: Caller): Promise<Profile> {
   const { id, username } = parse(await api(session, "/me?fields=id,username", { effect: "none" }), Me);
-  return { subject: id, handle: username, url: `${SITE}/@${username}`, home: HOME };
+  const url = `https://www.threads.com/@${username}`;
+  return { subject: id, handle: username, url, home: "https://www.threads.net" };
 }
 
 /**
@@ -97,20 +88,19 @@ export async function refresh(session: Session): Promise<Credentials> {
 
 /**
  * Both exchanges are documented as GET with the secrets in the address: nothing of it is kept in an error, its cause
- * included.
+ * included, and the failure of a fetch names the whole address.
  */
-async function tokensFor(
-  path: string,
-  query: Readonly<Record<string, string>>,
-  net: Net & Partial<Session>,
-): Promise<Tokens> {
+async function tokensFor(path: string, query: Readonly<Record<string, string>>, net: Net & Partial<Session>) {
   const { access_token: access = "", client_secret: secret = "" } = query;
   const answer = await call(net, `${API}${path}?${new URLSearchParams(query)}`, {
     headers: { accept: "application/json" },
     effect: "none",
     keepalive: false,
     accept: ANY_STATUS,
-  }).catch(withoutCause);
+  }).catch((error: unknown) => {
+    if (!(error instanceof PsnError)) throw error;
+    throw new PsnError(error.code, error.message, { details: error.details });
+  });
   const guarded = { ...net, credentials: { access, secret, scopes: [] } };
   if (answer.status >= 400 && passes(answer, guarded)) throw refusalOf(answer, guarded);
   return readTokens(answer, net.now(), SCOPES, [access, secret]);
@@ -121,16 +111,13 @@ async function tokensFor(
  * (facebookarchive/php-graph-sdk#538).
  */
 function passes(answer: Answer, session: Caller): boolean {
-  const reason = reasonOf(answer);
-  if (!reason || /client secret|validating application/i.test(reason.message)) return false;
+  const { message } = reasonOf(answer) ?? {};
+  if (message === undefined || /client secret|validating application/i.test(message)) return false;
   return ["PLATFORM_DOWN", "RATE_LIMITED"].includes(refusalOf(answer, session).code);
 }
 
-/** The failure of a fetch names the whole address. */
-function withoutCause(error: unknown): never {
-  if (!(error instanceof PsnError)) throw error;
-  throw new PsnError(error.code, error.message, { details: error.details });
-}
+/** How long a token lives, in milliseconds (long-lived-tokens above). */
+const LIFE_MS = 60 * 24 * 3_600_000;
 
 /** The token is also what renews it: psn exchanges ahead of time only what has something to exchange. */
 function credentialsOf({ access, expiresAt, scopes }: Tokens, now: Date): Credentials {

@@ -1,22 +1,32 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { type Answer, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { trimmed } from "@psn/platforms/kit/compose.ts";
+import { given } from "@psn/platforms/kit/given.ts";
+import { parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
-import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
+import { form } from "@psn/platforms/kit/refusals.ts";
+import { ASK_AT_ONCE, prepareUploads, READY, type Told, type Uploads, working } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Created, form, Id } from "./api.ts";
+import {
+  api,
+  Created,
+  Id,
+  isMissing,
+  isNotFetched,
+  NOT_FETCHED_HINT,
+  QUOTA_PAUSE_MS,
+  reasonOf,
+  refusalOf,
+} from "./api.ts";
 import type { Body } from "./compose.ts";
-import { isMissing, isNotFetched, NOT_FETCHED_HINT, QUOTA_PAUSE_MS, reasonOf, refusalOf } from "./refusals.ts";
 
 /*
- * A post is made in two steps: a container, which nobody sees, and its publication
- * (https://developers.facebook.com/documentation/threads/posts, 2026-11).
+ * A post is made in two steps: a container, which nobody sees, and its publication (…/posts, 2026-11).
  */
 
 /** What `prepare` resolves to: the container, and when it was made, in epoch milliseconds. */
 export const Prepared = z.object({ container: Id, madeAt: z.number() });
-export type Prepared = z.output<typeof Prepared>;
 
 /** How long Meta may fetch a file, in seconds: it does so while the container is made, which takes minutes. */
 const LINK_SECONDS = 3_600;
@@ -25,9 +35,8 @@ export const SPREADING_MS = 10 * 60_000;
 
 /**
  * Makes the container of one unit and waits for a moment until it can be published; of a carousel the children first,
- * each a container of its own (https://developers.facebook.com/documentation/threads/posts, carousel posts). Throws
- * CONFIG_INVALID without a bucket, what the bucket says (VENDOR_…) where Threads could not fetch a file from it,
- * RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
+ * each a container of its own (…/posts, carousel posts). Throws CONFIG_INVALID without a bucket, what the bucket says
+ * (VENDOR_…) where Threads could not fetch a file from it, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
   session.signal.throwIfAborted();
@@ -37,22 +46,16 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     throw new PsnError(
       "CONFIG_INVALID",
       "Threads fetches media from a public address, which a hub without a bucket cannot give",
-      {
-        hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy",
-      },
+      { hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy" },
     );
   if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
-  const body = { ...unit.body, ...(parent ? { reply_to_id: parent.id } : {}) };
+  const body = { ...unit.body, ...given({ reply_to_id: parent?.id }) };
   const isCarousel = media.length > 1;
   const filesOf = (child: Media | undefined) => (child ? [child] : media);
-  const fields = async (
-    child: Media | undefined,
-    ids: readonly string[],
-  ): Promise<Readonly<Record<string, string>>> => {
+  const fields = async (child: Media | undefined, ids: readonly string[]) => {
     if (child) return { ...(await fieldsOf(child)), is_carousel_item: "true" };
-    return isCarousel
-      ? { media_type: "CAROUSEL", children: ids.join(","), ...body }
-      : { ...(await fieldsOf(media[0])), ...body };
+    const content = isCarousel ? { media_type: "CAROUSEL", children: ids.join(",") } : await fieldsOf(media[0]);
+    return { ...content, ...body };
   };
   const uploads: Uploads<Media | undefined, string> = {
     files: [...(isCarousel ? media : []), undefined],
@@ -62,11 +65,11 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
         if (isNotFetched(error)) await assertReadable(filesOf(child));
         return refusedParent(error, request, session);
       }),
-      told: { status: "working", checkAfterMs: 0 },
+      told: ASK_AT_ONCE,
     }),
     lastWaits: true,
     ask: (container, child, ageMs) => statusOf(container, ageMs, filesOf(child), session),
-    finish: async (ids) => ({ container: ids.at(-1) ?? "", madeAt: session.now().getTime() }) satisfies Prepared,
+    finish: async (ids) => ({ container: ids.at(-1) ?? "", madeAt: session.now().getTime() }),
     overdue: () => "Threads is still processing the post",
   };
   return prepareUploads(uploads, request.handle, session);
@@ -80,13 +83,12 @@ async function assertReadable(files: readonly Media[]): Promise<void> {
   for (const file of files) await file.open();
 }
 
-async function fieldsOf(file: Media | undefined): Promise<Record<string, string>> {
+async function fieldsOf(file: Media | undefined): Promise<Readonly<Record<string, string>>> {
   if (!file) return { media_type: "TEXT" };
-  const alt = file.alt?.toWellFormed().trim() ?? "";
   const address = (await file.link?.(LINK_SECONDS)) ?? "";
-  const source: Record<string, string> =
-    file.kind === "video" ? { media_type: "VIDEO", video_url: address } : { media_type: "IMAGE", image_url: address };
-  return { ...source, ...(alt === "" ? {} : { alt_text: alt }) };
+  const [media_type, field] = file.kind === "video" ? ["VIDEO", "video_url"] : ["IMAGE", "image_url"];
+  const alt = trimmed(file.alt ?? "");
+  return { media_type, [field]: address, ...(alt === "" ? {} : { alt_text: alt }) };
 }
 
 /** The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15). */
@@ -106,86 +108,61 @@ function refusedParent(error: unknown, request: PublishRequest<Body>, session: S
 const Count = z.coerce.number().min(0);
 const Quota = z.object({ quota_total: Count }).nullish();
 const Limit = z.object({
-  data: z.array(
-    z.object({
-      quota_usage: Count.nullish(),
-      config: Quota,
-      reply_quota_usage: Count.nullish(),
-      reply_config: Quota,
-    }),
-  ),
+  quota_usage: Count.nullish(),
+  config: Quota,
+  reply_quota_usage: Count.nullish(),
+  reply_config: Quota,
 });
 
-/**
- * 250 posts and 1,000 answers in a moving day (https://developers.facebook.com/documentation/threads/overview,
- * 2026-11).
- */
+/** 250 posts and 1,000 answers in a moving day (…/overview, 2026-11). */
 async function checkQuota(isReply: boolean, session: Session): Promise<void> {
   const fields = isReply ? "reply_quota_usage,reply_config" : "quota_usage,config";
   const answer = await api(session, `/me/threads_publishing_limit?fields=${fields}`, { effect: "none" });
-  const [limit] = parse(answer, Limit).data;
+  const [limit] = parse(answer, z.object({ data: z.array(Limit) })).data;
   const used = (isReply ? limit?.reply_quota_usage : limit?.quota_usage) ?? 0;
   const total = (isReply ? limit?.reply_config : limit?.config)?.quota_total ?? Number.POSITIVE_INFINITY;
   if (used < total) return;
-  throw new PsnError(
-    "RATE_LIMITED",
-    `Threads takes ${total} ${isReply ? "answers" : "posts"} of an account in 24 hours`,
-    {
-      retryAfterMs: QUOTA_PAUSE_MS,
-      details: { used, total },
-    },
-  );
+  const says = `Threads takes ${total} ${isReply ? "answers" : "posts"} of an account in 24 hours`;
+  throw new PsnError("RATE_LIMITED", says, { retryAfterMs: QUOTA_PAUSE_MS, details: { used, total } });
 }
-
-/**
- * https://developers.facebook.com/documentation/threads/troubleshooting (2026-11). `UNTOLD`: Graph does not know the
- * container, yet or any more.
- */
-export type Status = "IN_PROGRESS" | "FINISHED" | "PUBLISHED" | "ERROR" | "EXPIRED" | "UNTOLD";
 
 const Container = z.object({
   status: z.enum(["IN_PROGRESS", "FINISHED", "PUBLISHED", "ERROR", "EXPIRED"]),
   error_message: z.string().nullish(),
 });
 
-interface ContainerState {
-  readonly status: Status;
-  /** Meta's own word, for example FAILED_DOWNLOADING_VIDEO. */
-  readonly reason: string;
-  readonly answer: Answer;
-}
-
-/** Asks what became of a container. */
-export async function ask(container: string, session: Session): Promise<ContainerState> {
+/**
+ * Asks what became of a container (…/troubleshooting, 2026-11). `UNTOLD`: Graph does not know it, yet or any more.
+ * `reason` is Meta's own word, for example FAILED_DOWNLOADING_VIDEO.
+ */
+export async function ask(container: string, session: Session) {
   const path = `/${encodeURIComponent(container)}?fields=status,error_message`;
   const answer = await api(session, path, { effect: "none", accept: [400, 404] });
   if (answer.status < 400) {
     const { status, error_message: words } = parse(answer, Container);
-    return { status, reason: /^[A-Z_]{1,60}$/.test(words ?? "") ? (words ?? "") : "", answer };
+    return { status, reason: /^[A-Z_]{1,60}$/.exec(words ?? "")?.[0] ?? "", answer };
   }
-  const reason = reasonOf(answer);
   // A container that has become a post may have no status (exileum/meta-mcp#143).
-  if (isMissing(reason) || /nonexisting field/i.test(reason?.message ?? ""))
-    return { status: "UNTOLD", reason: "", answer };
+  if (isMissing(answer) || /nonexisting field/i.test(reasonOf(answer)?.message ?? ""))
+    return { status: "UNTOLD" as const, reason: "", answer };
   throw refusalOf(answer, session);
 }
 
 /** Not heard of everywhere is as good as worked on, for as long as that may take. */
 async function statusOf(container: string, ageMs: number, files: readonly Media[], session: Session): Promise<Told> {
   const { status, reason, answer } = await ask(container, session);
-  if (status === "FINISHED" || status === "PUBLISHED") return { status: "ready" };
+  if (status === "FINISHED" || status === "PUBLISHED") return READY;
   if (status === "EXPIRED" || (status === "UNTOLD" && ageMs > SPREADING_MS))
     return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready") };
-  if (status === "ERROR") {
-    const error = unusable(reason);
-    if (reason.startsWith(NOT_DOWNLOADED)) await assertReadable(files);
-    // The same container would fail the same way; another one may not.
-    if (error.retry !== "never") return { status: "lost", error };
-    throw error;
-  }
-  const checkAfterMs = retryAfterMs(answer, session.now());
-  return { status: "working", ...(checkAfterMs ? { checkAfterMs } : {}) };
+  if (status !== "ERROR") return working(retryAfterMs(answer, session.now()));
+  const error = unusable(reason);
+  if (reason.startsWith(NOT_DOWNLOADED)) await assertReadable(files);
+  // The same container would fail the same way; another one may not.
+  if (error.retry === "never") throw error;
+  return { status: "lost", error };
 }
+
+const NOT_DOWNLOADED = "FAILED_DOWNLOADING";
 
 /** Why a container came to nothing. */
 export function unusable(reason: string): PsnError {
@@ -197,4 +174,3 @@ export function unusable(reason: string): PsnError {
   const hint = "save the video as H.264 with AAC in an MP4, at most 5 minutes and 1,920 pixels wide";
   return new PsnError("PLATFORM_REJECTED", `Threads cannot use a file: ${reason}`, { hint });
 }
-const NOT_DOWNLOADED = "FAILED_DOWNLOADING";

@@ -1,8 +1,8 @@
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import type { Answer } from "@psn/platforms/kit/http.ts";
 import { describe, expect, test } from "vitest";
+import { isMissing, reasonOf, refusalOf } from "./api.ts";
 import threads from "./index.ts";
-import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
 
 const text = (words: string, media: MediaInfo[] = []): Part => ({ text: words, media });
 const post = (...parts: [Part, ...Part[]]): Post => ({ id: "p", parts });
@@ -197,9 +197,9 @@ describe("Graph's refusals", () => {
   });
 
   test("missing by either number; a page of HTML is no reason", () => {
-    expect(isMissing(reasonOf(answer({ code: 24, error_subcode: 4279009 })))).toBe(true);
-    expect(isMissing(reasonOf(answer({ code: 100, error_subcode: 33 })))).toBe(true);
-    expect(isMissing(reasonOf(answer({ code: 100 })))).toBe(false);
+    expect(isMissing(answer({ code: 24, error_subcode: 4279009 }))).toBe(true);
+    expect(isMissing(answer({ code: 100, error_subcode: 33 }))).toBe(true);
+    expect(isMissing(answer({ code: 100 }))).toBe(false);
     expect(reasonOf({ ...answer({}), text: "<html>" })).toBeUndefined();
   });
 });

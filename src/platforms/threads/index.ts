@@ -2,16 +2,17 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { type Answer, isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
+import { type Answer, isRefused, parse, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
+import { form } from "@psn/platforms/kit/refusals.ts";
+import { preparedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Created, form } from "./api.ts";
+import { api, Created, isMissing, refusalOf } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { exchange, NEEDS, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
-import { ask, prepare, SPREADING_MS, unusable } from "./container.ts";
-import { locate, lookup, preparedOf, refOf } from "./lookup.ts";
-import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
+import { ask, Prepared, prepare, SPREADING_MS, unusable } from "./container.ts";
+import { locate, lookup, refOf } from "./lookup.ts";
 
 /** Threads, by version 1 of its API. */
 export default definePlatform({
@@ -21,21 +22,18 @@ export default definePlatform({
   capabilities: CAPABILITIES,
   scopes: NEEDS,
   auth: [OAUTH],
-
   authorize: async (request) => authorizationUrl(SERVER, request),
   exchange,
   identify: profileOf,
+  refresh,
   compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
-  /** https://developers.facebook.com/documentation/threads/reference/publishing (2026-11). */
+  /** …/reference/publishing (2026-11). */
   async publish(request: PublishRequest<Body>, session): Promise<Outcome> {
-    const { container } = preparedOf(request);
-    const answer = await api(session, "/me/threads_publish", {
-      ...form({ creation_id: container }),
-      effect: "publish",
-      accept: REFUSED,
-    });
+    const { container } = preparedOf(request.prepared, Prepared);
+    const creation = form({ creation_id: container });
+    const answer = await api(session, "/me/threads_publish", { ...creation, effect: "publish", accept: REFUSED });
     if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
     const { id } = parse(answer, Created);
     return { status: "published", ref: refOf({ id, permalink: await permalinkOf(id, session) }, session) };
@@ -43,43 +41,32 @@ export default definePlatform({
 
   lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
   locate,
-  refresh,
 
-  /** https://developers.facebook.com/documentation/threads/posts/delete-posts (2026-11): 100 in a day. */
+  /** …/posts/delete-posts (2026-11): 100 in a day. */
   async remove(ref, session) {
     const path = `/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [400, 404] });
-    if (answer.status < 400 && parse(answer, z.object({ success: z.boolean().optional() })).success) return;
-    if (answer.status >= 400 && !isMissing(reasonOf(answer))) throw refusalOf(answer, session);
+    if (answer.status < 400 && parse(answer, Deleted).success) return;
+    if (answer.status >= 400 && !isMissing(answer)) throw refusalOf(answer, session);
     // Graph says "does not exist" also of what it does not let one touch: gone is what cannot be read any more.
     const still = await api(session, `${path}?fields=id`, { effect: "none", accept: [400, 404] });
-    if (still.status >= 400 && isMissing(reasonOf(still))) return;
-    if (still.status >= 400) throw refusalOf(still, session);
-    throw new PsnError("PLATFORM_REJECTED", "Threads did not delete the post", {
-      hint: `delete it in the app: ${ref.url}`,
-      // It has just been seen there.
-      neverTaken: true,
-    });
+    if (still.status < 400) throw stillThere("Threads did not delete the post", `delete it in the app: ${ref.url}`);
+    if (!isMissing(still)) throw refusalOf(still, session);
   },
 });
 
+const Deleted = z.object({ success: z.boolean().optional() });
+const Permalink = z.object({ permalink: z.string() });
 /** Every 4xx is looked into; of a 5xx nothing is believed. */
 const REFUSED: readonly number[] = Array.from({ length: 100 }, (_, index) => 400 + index);
 
 /** The post is out whatever becomes of this question. */
 async function permalinkOf(id: string, session: Session): Promise<string | undefined> {
-  try {
-    const answer = await api(session, `/${encodeURIComponent(id)}?fields=permalink`, { effect: "none" });
-    return parse(answer, z.object({ permalink: z.string() })).permalink;
-  } catch {
-    return undefined;
-  }
+  const asked = api(session, `/${encodeURIComponent(id)}?fields=permalink`, { effect: "none" });
+  return asked.then((answer) => parse(answer, Permalink).permalink).catch(() => undefined);
 }
 
-/**
- * How soon to try again, in milliseconds: "on average 30 seconds"
- * (https://developers.facebook.com/documentation/threads/posts, 2026-11).
- */
+/** How soon to try again, in milliseconds: "on average 30 seconds" (…/posts, 2026-11). */
 const AGAIN_MS = 30_000;
 const SELF_EVIDENT: ReadonlySet<string> = new Set(["AUTH_EXPIRED", "AUTH_REVOKED", "RATE_LIMITED", "OUTCOME_UNKNOWN"]);
 
@@ -91,35 +78,30 @@ const SELF_EVIDENT: ReadonlySet<string> = new Set(["AUTH_EXPIRED", "AUTH_REVOKED
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
   const error = refusalOf(answer, session);
   if (SELF_EVIDENT.has(error.code)) throw error;
-  const { container, madeAt } = preparedOf(request);
+  const { container, madeAt } = preparedOf(request.prepared, Prepared);
+  // Nothing was published; a new attempt makes everything anew.
+  const dropped = (says: string) => renamed("PLATFORM_REJECTED", error, { says, hint: "psn retry ID" });
   // What cannot be asked now leaves the refusal as it was: clear.
   const told = await ask(container, session).catch(() => undefined);
   if (told?.status === "PUBLISHED") {
     const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS).catch(() => undefined);
     if (ref) return ref;
-    throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", {
-      cause: error,
-    });
+    const says = "Threads has published the post, and says so only of its container";
+    throw new PsnError("OUTCOME_UNKNOWN", says, { cause: error });
   }
   if (told?.status === "EXPIRED")
-    throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it", error));
+    throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it"));
   if (told?.status === "ERROR") {
     const failure = unusable(told.reason);
     // The same container would fail the same way.
-    throw vouched(failure.retry === "never" ? failure : dropped(failure.message, error));
+    throw vouched(failure.retry === "never" ? failure : dropped(failure.message));
   }
   // Of a container that cannot be asked, or is not known, the refusal of a repeat says nothing about the attempt
   // before.
   const known = told?.status === "FINISHED" || told?.status === "IN_PROGRESS";
-  if (!isMissing(reasonOf(answer)) && (known || !request.again))
-    throw known && isRefused(error) ? vouched(error) : error;
-  if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });
+  if (!isMissing(answer) && (known || !request.again)) throw known && isRefused(error) ? vouched(error) : error;
+  if (request.again) throw renamed("OUTCOME_UNKNOWN", error);
   if (session.now().getTime() - madeAt > SPREADING_MS)
-    throw dropped("Threads has lost what was made ready for publishing", error);
-  throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, retryAfterMs: AGAIN_MS });
-}
-
-/** Nothing was published; a new attempt makes everything anew. */
-function dropped(message: string, cause: PsnError): PsnError {
-  return new PsnError("PLATFORM_REJECTED", message, { cause, details: cause.details, hint: "psn retry ID" });
+    throw dropped("Threads has lost what was made ready for publishing");
+  throw renamed("PLATFORM_DOWN", error, { retryAfterMs: AGAIN_MS });
 }

@@ -1,13 +1,18 @@
-import { apiOf } from "@psn/platforms/kit/refusals.ts";
+import type { PsnError } from "@psn/core/errors.ts";
+import { type Answer, bodyOf, pauseMs, pauseWithin, serverNow } from "@psn/platforms/kit/http.ts";
+import {
+  apiOf,
+  type Caller,
+  type Meaning,
+  matches,
+  NumberField,
+  type Reason,
+  type Rule,
+  refusedBy,
+  TextField,
+  type When,
+} from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
-import { refusalOf } from "./refusals.ts";
-
-/** Where the API lives (https://docs.x.com/x-api/introduction, 2026-11); accounts live at https://x.com. */
-export const API = "https://api.x.com";
-export const HOME = "https://x.com";
-
-/** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason. */
-export const api = apiOf({ origin: API, refusalOf });
 
 /**
  * A decimal of at most 19 digits, always as text: a number would lose its last digits
@@ -15,27 +20,141 @@ export const api = apiOf({ origin: API, refusalOf });
  */
 export const Id = z.string().regex(/^\d{1,19}$/);
 
-/** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
-export const Me = z.object({ data: z.object({ id: Id, username: z.string().regex(/^\w{1,50}$/) }) });
+/*
+ * X says why in the words of a problem document (`title`, `detail`, `type`) or in the list of codes of its older API
+ * (https://docs.x.com/x-api/fundamentals/response-codes-and-errors, 2026-11). One status, 403, stands for a dozen
+ * reasons.
+ */
+const Fault = z.object({ code: NumberField, message: TextField, detail: TextField });
+const Words = z.object({ title: TextField, detail: TextField, type: TextField, reason: TextField });
+const Problem = Words.extend({ errors: z.array(Fault).catch([]) });
 
-/** The answer to POST /2/tweets (https://docs.x.com/x-api/posts/create-post, 2026-11). */
-export const Created = z.object({ data: z.object({ id: Id }) });
+function reasonOf(answer: Answer): Reason {
+  const { data } = Problem.safeParse(bodyOf(answer));
+  if (!data) return { codes: [], words: "" };
+  const { errors, title, detail, type, reason } = data;
+  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ");
+  return { codes: errors.map(({ code }) => code), words: words.toLowerCase() };
+}
 
-const Link = z.object({ url: z.string(), expanded_url: z.string().nullish(), media_key: z.string().nullish() });
+/** The account has posted the same words already. */
+const DUPLICATE: When = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
+/** X does not see what is answered, yet or any more; 385 and 144 are the older API's for an answer and a post. */
+const PARENT_MISSING: When = {
+  codes: [385, 144],
+  words: /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/,
+};
+/** X does not have the media, yet or any more ("Your media IDs are invalid."). */
+const MEDIA_MISSING: When = {
+  status: 400,
+  words: /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/,
+};
 
-/** What psn reads of a post (https://docs.x.com/x-api/fundamentals/data-dictionary, 2026-11). */
-export const Tweet = z.object({
-  id: Id,
-  text: z.string(),
-  created_at: z.iso.datetime(),
-  entities: z.object({ urls: z.array(Link).nullish() }).nullish(),
-  attachments: z.object({ media_keys: z.array(z.string()).nullish() }).nullish(),
-  referenced_tweets: z.array(z.object({ type: z.string(), id: Id })).nullish(),
-});
-export type Tweet = z.output<typeof Tweet>;
+/** Where accounts live; the API lives beside it (https://docs.x.com/x-api/introduction, 2026-11). */
+export const HOME = "https://x.com";
+const CONSOLE = "https://console.x.com";
+const RAISE = `buy credits or raise the spending limit at ${CONSOLE}, then psn retry ID`;
+const unpaid = (hint: string): Meaning => ({ says: "X asks for payment", hint });
 
-/** A page of a user's posts; without posts there is no `data` (https://docs.x.com/x-api/users/get-posts, 2026-11). */
-export const Timeline = z.object({
-  data: z.array(Tweet).optional(),
-  meta: z.object({ next_token: z.string().min(1).optional() }).optional(),
-});
+/** Why X says 403. The numbers are the older API's codes. */
+const FORBIDDEN: readonly Rule[] = [
+  {
+    when: { words: /suspended application|app(lication)? (has been |is )?suspended/, codes: [416] },
+    means: { code: "APP_REFUSED", says: "X has suspended your app", hint: `see the notice in ${CONSOLE}` },
+  },
+  {
+    when: { words: /suspended|temporarily locked|account is locked/, codes: [64, 326] },
+    means: {
+      code: "AUTH_REVOKED",
+      says: "X has suspended or locked the account",
+      hint: "log in at https://x.com and unlock it, then psn connect x",
+    },
+  },
+  {
+    when: { words: /daily status update limit|over the limit|update limit/, codes: [185] },
+    means: { code: "RATE_LIMITED", says: "the account has posted too much" },
+  },
+  {
+    when: { words: /problems\/(usage-capped|credits)|spend ?cap|credits/ },
+    means: unpaid(`buy credits at ${CONSOLE}`),
+  },
+  {
+    when: { words: /too long|shorter|longer than|exceeds/, codes: [186] },
+    means: {
+      says: "X finds the text or the video too long for this account",
+      hint: "shorten it, or make a thread of it: --split",
+    },
+  },
+  {
+    when: { words: /\bquot(?:e|es|ed|ing)\b/ },
+    means: {
+      says: "X does not let this app quote posts",
+      hint: "X keeps quoting for Enterprise plans: leave --option x.quote out and put the link into the text",
+    },
+  },
+  {
+    when: { words: /cashtag/ },
+    means: { says: "X takes one cashtag in a post that an app makes", hint: "leave one $NAME in the text" },
+  },
+  {
+    when: { words: /repl(y|ies)|conversation|mentioned or otherwise engaged/, codes: [385, 433] },
+    means: {
+      says: "X does not let this app answer that post",
+      hint: "the post may be gone, or closed to answers; see docs/platforms/x.md",
+    },
+  },
+  {
+    when: { words: /oauth1-permissions|unsupported-authentication|client-forbidden|not-enrolled|not permitted|scope/ },
+    means: {
+      code: "AUTH_SCOPE",
+      says: "X does not let this app do that",
+      hint: `set the app to "Read and write" at ${CONSOLE}, then psn connect x`,
+    },
+  },
+];
+
+const RULES: readonly Rule[] = [
+  { when: { status: 402 }, means: unpaid(RAISE) },
+  { when: { status: 429, words: /problems\/(usage-capped|credits)/ }, means: unpaid(RAISE) },
+  {
+    when: DUPLICATE,
+    means: {
+      says: "X refuses the same text twice: change the text",
+      hint: "change the text; X does not say after how long it takes the same one again",
+    },
+  },
+  ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),
+];
+
+/** The error for a refusal, by X's own reason where it gives one. */
+export const refusalOf = (answer: Answer, session: Caller): PsnError =>
+  refusedBy({ reasonOf, rules: RULES, pauseMs: pauseOf }, answer, session);
+
+/** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason. */
+export const api = apiOf({ origin: "https://api.x.com", refusalOf });
+
+export const isDuplicate = (answer: Answer): boolean => matches(DUPLICATE, answer, reasonOf(answer));
+export const isParentMissing = (answer: Answer): boolean => matches(PARENT_MISSING, answer, reasonOf(answer));
+export const isMediaMissing = (answer: Answer): boolean => matches(MEDIA_MISSING, answer, reasonOf(answer));
+
+/**
+ * The windows of a limit: a quarter of an hour, and a day by user and by app (seen in answers; the page names only the
+ * first).
+ */
+const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
+
+/**
+ * How long until every window that is used up begins anew, in milliseconds; by the server's clock, since `…-reset` is
+ * its instant in epoch seconds (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used
+ * up speaks of the first.
+ */
+function pauseOf({ headers }: Answer, now: Date): number | undefined {
+  const windows = WINDOWS.flatMap((name) => {
+    const reset = Number(headers.get(`${name}-reset`) || Number.NaN);
+    const spent = headers.get(`${name}-remaining`)?.trim() === "0";
+    return Number.isFinite(reset) ? [{ pause: reset * 1000 - serverNow(headers, now), spent }] : [];
+  });
+  const spent = windows.filter((window) => window.spent);
+  const pauses = (spent.length > 0 ? spent : windows.slice(0, 1)).map(({ pause }) => pause);
+  return pauses.length > 0 ? pauseWithin(Math.max(0, ...pauses)) : pauseMs(headers, now);
+}

@@ -2,14 +2,11 @@ import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { Issue } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
 import type { Shape } from "@psn/platforms/kit/compose.ts";
+import { given } from "@psn/platforms/kit/given.ts";
 import { clean, findXLinks, hasForbidden, weigh } from "./text.ts";
 
 /** What POST /2/tweets is sent, but for media and parent (https://docs.x.com/x-api/posts/create-post, 2026-11). */
-export type Body = {
-  readonly text?: string;
-  readonly reply_settings?: string;
-  readonly quote_tweet_id?: string;
-};
+export type Body = { readonly text?: string; readonly reply_settings?: string; readonly quote_tweet_id?: string };
 
 /**
  * One segment of an upload, in bytes, of at most 5 MB, and most segments of a file: `segment_index` ends at 999
@@ -71,9 +68,7 @@ export const SHAPE: Shape<Body> = {
   postIssues: quoteIssues,
   textIssues: ({ text }) => (hasForbidden(text) ? [FORBIDDEN] : []),
   // Who may answer is settled for a whole thread by its beginning.
-  unit: ({ text, post, isFirst }) => ({
-    body: { ...(text === "" ? {} : { text }), ...(isFirst ? optionsOf(post) : {}) },
-  }),
+  unit: ({ text, post, isFirst }) => ({ body: given({ text: text || undefined, ...(isFirst && optionsOf(post)) }) }),
 };
 
 const FORBIDDEN: Issue = {
@@ -84,15 +79,14 @@ const FORBIDDEN: Issue = {
 
 function quoteIssues({ options, parts }: Post): Issue[] {
   const quote = options?.["quote"];
-  if (quote === undefined) return [];
   const issues: Issue[] = [];
-  if (postIdOf(quote) === undefined)
+  if (quote !== undefined && postIdOf(quote) === undefined)
     issues.push({
       code: "option.quote",
       message: "the post to quote is neither the URL nor the id of a post on X",
       hint: "--option x.quote=https://x.com/NAME/status/ID",
     });
-  if (parts[0].media.length > 0)
+  if (quote !== undefined && parts[0].media.length > 0)
     issues.push({
       code: "option.quote",
       message: "X takes either media or a quoted post, not both",
@@ -101,13 +95,10 @@ function quoteIssues({ options, parts }: Post): Issue[] {
   return issues;
 }
 
-function optionsOf({ options: { reply, quote } = {} }: Post): Body {
-  const quoted = quote === undefined ? undefined : postIdOf(quote);
-  return {
-    ...(reply === undefined ? {} : { reply_settings: reply }),
-    ...(quoted === undefined ? {} : { quote_tweet_id: quoted }),
-  };
-}
+const optionsOf = ({ options: { reply, quote } = {} }: Post) => ({
+  reply_settings: reply,
+  quote_tweet_id: quote === undefined ? undefined : postIdOf(quote),
+});
 
 /** The id in the URL of a post, or the id itself. */
 export function postIdOf(typed: string): string | undefined {

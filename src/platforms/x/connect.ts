@@ -1,37 +1,27 @@
-import type { OAuthAuth, Profile } from "@psn/core/types/account.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import { type OAuthServer, oauthVerbs } from "@psn/platforms/kit/oauth.ts";
-import type { Caller } from "@psn/platforms/kit/refusals.ts";
-import { api, HOME, Me } from "./api.ts";
+import { oauthOf } from "@psn/platforms/kit/oauth.ts";
+import { z } from "zod";
+import { api, HOME, Id } from "./api.ts";
 
 /** All that psn asks for: also to read the account, and to go on without the person (`offline.access`). */
 export const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"] as const;
-/** What each verb needs of them. */
-export const NEEDS = {
-  prepare: ["media.write"],
-  publish: ["tweet.write"],
-  lookup: ["tweet.read"],
-  remove: ["tweet.write"],
-} as const;
 
-/**
- * https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
- * itself by Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh
- * brings the next.
- */
-const SERVER: OAuthServer = {
-  authorizeUrl: "https://x.com/i/oauth2/authorize",
-  tokenUrl: "https://api.x.com/2/oauth2/token",
-  revokeUrl: "https://api.x.com/2/oauth2/revoke",
-  scopes: SCOPES,
-  appAuth: "basic",
-  pkce: true,
-};
+/** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
+const Me = z.object({ data: z.object({ id: Id, username: z.string().regex(/^\w{1,50}$/) }) });
 
-/** https://docs.x.com/fundamentals/developer-apps (2026-11). */
-export const OAUTH: OAuthAuth = {
-  kind: "oauth",
-  fields: [],
+export const CONNECT = oauthOf({
+  // https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
+  // itself by Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh
+  // brings the next.
+  server: {
+    authorizeUrl: "https://x.com/i/oauth2/authorize",
+    tokenUrl: "https://api.x.com/2/oauth2/token",
+    revokeUrl: "https://api.x.com/2/oauth2/revoke",
+    scopes: SCOPES,
+    appAuth: "basic",
+    pkce: true,
+  },
+  // https://docs.x.com/fundamentals/developer-apps (2026-11).
   app: {
     page: "https://console.x.com",
     steps: [
@@ -44,12 +34,10 @@ export const OAUTH: OAuthAuth = {
     keys: { id: "X_CLIENT_ID", secret: "X_CLIENT_SECRET" },
     secretOptional: true,
   },
-};
-
-export const VERBS = oauthVerbs(SERVER, "psn connect x, and allow all that psn asks for", profileOf);
-
-/** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
-async function profileOf(session: Caller): Promise<Profile> {
-  const { data } = parse(await api(session, "/2/users/me", { effect: "none" }), Me);
-  return { subject: data.id, handle: data.username, url: `${HOME}/${data.username}`, home: HOME };
-}
+  scopes: { prepare: ["media.write"], publish: ["tweet.write"], lookup: ["tweet.read"], remove: ["tweet.write"] },
+  hint: "psn connect x, and allow all that psn asks for",
+  async profileOf(session) {
+    const { id, username } = parse(await api(session, "/2/users/me", { effect: "none" }), Me).data;
+    return { subject: id, handle: username, url: `${HOME}/${username}`, home: HOME };
+  },
+});

@@ -1,18 +1,32 @@
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { parse } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_MS, findPaged, notBefore } from "@psn/platforms/kit/lookup.ts";
+import { type Answer, parse } from "@psn/platforms/kit/http.ts";
+import { ALLOWANCE_MS, findOwn, type Listed } from "@psn/platforms/kit/lookup.ts";
 import { z } from "zod";
-import { api, Id, Timeline, type Tweet } from "./api.ts";
+import { api, Id, refusalOf } from "./api.ts";
 import { type Body, postIdOf } from "./compose.ts";
-import { refusalOf } from "./refusals.ts";
 import { plain } from "./text.ts";
 
-/** Most posts in one page (https://docs.x.com/x-api/users/get-posts, 2026-11). X charges for every post read. */
+const Link = z.object({ url: z.string(), expanded_url: z.string().nullish(), media_key: z.string().nullish() });
+
+/** What psn reads of a post (https://docs.x.com/x-api/fundamentals/data-dictionary, 2026-11). */
+const Tweet = z.object({
+  id: Id,
+  text: z.string(),
+  created_at: z.iso.datetime(),
+  entities: z.object({ urls: z.array(Link).nullish() }).nullish(),
+  attachments: z.object({ media_keys: z.array(z.string()).nullish() }).nullish(),
+  referenced_tweets: z.array(z.object({ type: z.string(), id: Id })).nullish(),
+});
+type Tweet = z.output<typeof Tweet>;
+
+/** A page of a user's posts; without posts there is no `data` (https://docs.x.com/x-api/users/get-posts, 2026-11). */
+const Timeline = z.object({
+  data: z.array(Tweet).optional(),
+  meta: z.object({ next_token: z.string().min(1).optional() }).optional(),
+});
+/** Most posts in one page (page above). X charges for every post read. */
 const PAGE = "100";
-/**
- * How far psn's clock may be ahead of X's before the question has to be asked anew, in milliseconds, beside the
- * allowance.
- */
+/** How far psn's clock may be ahead of X's before it has to be asked anew, in milliseconds, beside the allowance. */
 const SLACK_MS = 8 * 60_000;
 
 /**
@@ -26,13 +40,11 @@ export async function lookup(
   known: ReadonlySet<string>,
   allowanceMs = ALLOWANCE_MS,
 ): Promise<Ref | undefined> {
-  let start = request.at.getTime() - allowanceMs - SLACK_MS;
-  let from: number | undefined;
-  const ask = (after: string | undefined) => {
+  const ask = (since: number, after: string | undefined) => {
     const query = new URLSearchParams({
       max_results: PAGE,
       // Whole seconds, as the page has it.
-      start_time: `${new Date(start).toISOString().slice(0, 19)}Z`,
+      start_time: `${new Date(since).toISOString().slice(0, 19)}Z`,
       "tweet.fields": "created_at,entities,attachments,referenced_tweets",
       exclude: "retweets",
       ...(after === undefined ? {} : { pagination_token: after }),
@@ -41,47 +53,37 @@ export async function lookup(
     const path = `/2/users/${encodeURIComponent(session.profile.subject)}/tweets?${query}`;
     return api(session, path, { effect: "none", accept: [400] });
   };
-  return findPaged(async (after) => {
-    let answer = await ask(after);
-    if (from === undefined) {
-      from = notBefore(answer, request.at, session.now(), allowanceMs);
-      // Psn's clock is ahead of X's by more than the slack: what was asked for begins too late.
-      if (from < start) {
-        start = from;
-        answer = await ask(after);
-      }
-    }
-    if (answer.status >= 400) throw refusalOf(answer, session);
-    const earliest = from;
-    const { data = [], meta } = parse(answer, Timeline);
-    const tweet = data.find((one) => !known.has(one.id) && canBe(one, earliest, request));
-    return { found: tweet && refOf(tweet.id, session), next: meta?.next_token };
+  const listed = (tweet: Tweet): Listed => ({
+    ref: refOf(tweet.id, session),
+    at: Date.parse(tweet.created_at),
+    parent: referenced(tweet, "replied_to"),
+    isSame: () => isSame(tweet, request),
   });
+  const read = (answer: Answer) => {
+    if (answer.status >= 400) throw refusalOf(answer, session);
+    const { data = [], meta } = parse(answer, Timeline);
+    return { posts: data.map(listed), next: meta?.next_token };
+  };
+  return findOwn({ request, session, known, allowanceMs, slackMs: SLACK_MS, ask, read });
 }
 
 /** A post that is gone has no `data`, with status 200. */
 const Authored = z.object({ data: z.object({ author_id: Id }).optional() });
 
-/**
- * The account's own post at this address: GET /2/tweets/:id (https://docs.x.com/x-api/posts/get-post-by-id, 2026-11).
- */
+/** The account's own post at this address (https://docs.x.com/x-api/posts/get-post-by-id, 2026-11). */
 export async function locate(url: string, session: Session): Promise<Ref | undefined> {
   const id = postIdOf(url);
   if (id === undefined) return undefined;
   const answer = await api(session, `/2/tweets/${id}?tweet.fields=author_id`, { effect: "none", accept: [404, 410] });
-  if (answer.status >= 400) return undefined;
-  return parse(answer, Authored).data?.author_id === session.profile.subject ? refOf(id, session) : undefined;
+  const author = answer.status < 400 ? parse(answer, Authored).data?.author_id : undefined;
+  return author === session.profile.subject ? refOf(id, session) : undefined;
 }
 
-function canBe(tweet: Tweet, from: number, { unit, parent }: PublishRequest<Body>): boolean {
+function isSame(tweet: Tweet, { unit }: PublishRequest<Body>): boolean {
   const quoted = unit.body.quote_tweet_id;
-  return (
-    Date.parse(tweet.created_at) >= from &&
-    referenced(tweet, "replied_to") === parent?.id &&
-    (quoted === undefined || referenced(tweet, "quoted") === quoted) &&
-    (tweet.attachments?.media_keys ?? []).length === unit.media.length &&
-    plain(written(tweet, quoted !== undefined)) === plain(unit.text)
-  );
+  if (quoted !== undefined && referenced(tweet, "quoted") !== quoted) return false;
+  const files = tweet.attachments?.media_keys ?? [];
+  return files.length === unit.media.length && plain(written(tweet, quoted)) === plain(unit.text);
 }
 
 const referenced = ({ referenced_tweets: tweets }: Tweet, type: string) => tweets?.find((one) => one.type === type)?.id;
@@ -90,20 +92,15 @@ const referenced = ({ referenced_tweets: tweets }: Tweet, type: string) => tweet
  * The text as it was written: X escapes three characters, puts t.co in place of every link, and adds a link of its own
  * for media and for a quoted post. A link to a post that the author typed at the end looks the same, and stays.
  */
-function written(tweet: Tweet, quoting: boolean): string {
-  const quoted = quoting ? referenced(tweet, "quoted") : undefined;
-  let words = tweet.text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
-  for (const { url, expanded_url, media_key } of tweet.entities?.urls ?? []) {
+function written({ text, entities }: Tweet, quoted: string | undefined): string {
+  let words = text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+  for (const { url, expanded_url, media_key } of entities?.urls ?? []) {
     const address = expanded_url ?? "";
-    const added =
-      media_key ||
-      /\/status\/\d+\/(?:photo|video)\/\d+$/.test(address) ||
-      (quoted !== undefined && postIdOf(address) === quoted && words.trimEnd().endsWith(url));
-    words = words.replaceAll(url, added ? "" : (expanded_url ?? url));
+    const isMedia = media_key || /\/status\/\d+\/(?:photo|video)\/\d+$/.test(address);
+    const isQuote = quoted !== undefined && postIdOf(address) === quoted && words.trimEnd().endsWith(url);
+    words = words.replaceAll(url, isMedia || isQuote ? "" : (expanded_url ?? url));
   }
   return words;
 }
 
-export function refOf(id: string, { profile }: Pick<Session, "profile">): Ref {
-  return { id, url: `${profile.url}/status/${id}` };
-}
+export const refOf = (id: string, { profile }: Session): Ref => ({ id, url: `${profile.url}/status/${id}` });

@@ -2,27 +2,10 @@ import type { Span } from "@psn/domain/links.ts";
 import twitterText from "twitter-text";
 
 /**
- * X's own rules, third version: what counts 1, in Unicode; all else counts 2, any emoji counts 2 and any link 23
- * (https://docs.x.com/fundamentals/counting-characters and twitter-text's config/v3.json, 2026-11).
+ * What X counts, by its own rules, third version: some characters of Unicode count 1, all else counts 2, any emoji
+ * counts 2 and any link 23 (https://docs.x.com/fundamentals/counting-characters, 2026-11; the library has the ranges).
  */
-const RULES = {
-  version: 3,
-  scale: 100,
-  defaultWeight: 200,
-  emojiParsingEnabled: true,
-  transformedURLLength: 23,
-  ranges: [
-    { start: 0, end: 4351, weight: 100 },
-    { start: 8192, end: 8205, weight: 100 },
-    { start: 8208, end: 8223, weight: 100 },
-    { start: 8242, end: 8247, weight: 100 },
-  ],
-};
-
-/** What X counts, in its weighted characters. */
-export function weigh(text: string): number {
-  return text === "" ? 0 : twitterText.parseTweet(text, { ...RULES, maxWeightedTweetLength: 280 }).weightedLength;
-}
+export const weigh = (text: string): number => (text === "" ? 0 : twitterText.parseTweet(text).weightedLength);
 
 /** As X will have it: whole characters, composed (NFC), trimmed. */
 export function clean(text: string): string {

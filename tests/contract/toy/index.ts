@@ -35,7 +35,7 @@ const REFUSALS: Refusals = {
     codes: [],
     words: z.object({ error: z.string() }).safeParse(bodyOf(answer)).data?.error ?? "",
   }),
-  rules: [{ words: /asleep/, code: "PLATFORM_DOWN", says: "Toy is asleep" }],
+  rules: [{ when: { words: /asleep/ }, means: { code: "PLATFORM_DOWN", says: "Toy is asleep" } }],
 };
 const refusalOf = (answer: Answer, session: Caller) => refusedBy(REFUSALS, answer, session);
 const api = apiOf({ origin: HOME, refusalOf });
