@@ -158,25 +158,17 @@ export function demandWhole({ cut, effect, host, status }: Answer): void {
  */
 export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<T> {
   demandWhole(answer);
+  const answered = `${answer.host} answered ${answer.status}`;
   let value: unknown;
   try {
     value = JSON.parse(answer.text);
   } catch (cause) {
-    throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} with something that is not JSON`, {
-      cause,
-      details: { status: answer.status },
-    });
+    throw unexpected(answer, `${answered} with something that is not JSON`, cause);
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.join(".") ?? "";
-  throw new PsnError(
-    "PLATFORM_CHANGED",
-    `${answer.host} answered ${answer.status} in a shape psn does not know (at "${where}")`,
-    {
-      details: { status: answer.status },
-    },
-  );
+  throw unexpected(answer, `${answered} in a shape psn does not know (at "${where}")`);
 }
 
 /**
@@ -207,12 +199,17 @@ export function vouched({ code, message, cause, hint, retryAfterMs, details }: P
   return new PsnError(code, message, { cause, details, ...given({ hint, retryAfterMs }), neverTaken: true });
 }
 
-/** What a failure means that its adapter understands better: its words, unless `says` has others, and its status stay. */
+/** A failure that its adapter understands better. Its words, unless `says` has others, and its details stay. */
 export function renamed(code: ErrorCode, error: PsnError, means: Renamed = {}): PsnError {
   const { says = error.message, ...more } = means;
   return new PsnError(code, says, { cause: error, details: error.details, ...more });
 }
 type Renamed = Pick<ErrorOptions, "hint" | "retryAfterMs"> & { readonly says?: string };
+
+/** For an answer that no adapter of this psn expects. */
+export function unexpected({ status }: Pick<Answer, "status">, says: string, cause?: unknown): PsnError {
+  return new PsnError("PLATFORM_CHANGED", says, { cause, details: { status } });
+}
 
 /** The failure of a removal after which the post was seen still there. */
 export function stillThere(says: string, hint: string): PsnError {

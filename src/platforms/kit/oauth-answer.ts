@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { z } from "zod";
-import { type Answer, bodyOf, demandWhole, pauseMs, SAID_MOST } from "./http.ts";
+import { type Answer, bodyOf, demandWhole, pauseMs, SAID_MOST, unexpected } from "./http.ts";
 
 /*
  * What token endpoints answer: the standard's own words (RFC 6749, 5.1 and 5.2), and what platforms make of them.
@@ -44,10 +44,7 @@ export function readTokens(answer: Answer, now: Date, asked: readonly string[], 
   if (failureOf(answer) !== undefined || answer.status >= 300) throw refused(answer, now, secrets);
   demandWhole(answer);
   const result = TokenAnswer.safeParse(bodyOf(answer));
-  if (!result.success)
-    throw new PsnError("PLATFORM_CHANGED", `${answer.host} gave no token in an answer of ${answer.status}`, {
-      details: { status: answer.status },
-    });
+  if (!result.success) throw unexpected(answer, `${answer.host} gave no token in an answer of ${answer.status}`);
   const { access_token: access, refresh_token: refresh, expires_in: seconds, scope } = result.data;
   const granted = typeof scope === "string" ? scope.split(/[\s,]+/).filter((word) => word !== "") : scope;
   return {

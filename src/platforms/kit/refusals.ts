@@ -85,6 +85,9 @@ export function refusedBy(table: Refusals, answer: Answer, session: Caller): Psn
   });
 }
 
+/** The same, for one platform. */
+export const refusalsBy = (table: Refusals) => (answer: Answer, session: Caller) => refusedBy(table, answer, session);
+
 const usualPause = ({ headers }: Answer, now: Date): number | undefined => pauseMs(headers, now);
 
 /** One platform's API. */

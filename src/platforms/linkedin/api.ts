@@ -1,15 +1,5 @@
-import type { PsnError } from "@psn/core/errors.ts";
 import { type Answer, bodyOf, pauseMs, serverNow } from "@psn/platforms/kit/http.ts";
-import {
-  apiOf,
-  type Caller,
-  NumberField,
-  type Reason,
-  type Refusals,
-  refusedBy,
-  TextField,
-  UPDATE,
-} from "@psn/platforms/kit/refusals.ts";
+import { apiOf, NumberField, type Reason, refusalsBy, TextField, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -37,13 +27,16 @@ function reasonOf(answer: Answer): Reason {
   return { codes: [code, serviceErrorCode, ...errorDetails.inputErrors.map((one) => one.code)], words: message };
 }
 
+const DAY_MS = 24 * 3_600_000;
+
 /** A clear no, and no attempt of this psn will fare better: nothing is left to be reconciled. */
 const SWITCHED_OFF = {
   says: `LinkedIn has switched off version ${VERSION} of its API, which is the one this psn speaks`,
   hint: UPDATE,
 };
 
-const TABLE: Refusals = {
+/** The error for a refusal, by LinkedIn's own reason where it gives one. */
+export const refusalOf = refusalsBy({
   reasonOf,
   rules: [
     { when: { status: 426 }, means: SWITCHED_OFF },
@@ -61,19 +54,10 @@ const TABLE: Refusals = {
       means: { says: "LinkedIn finds a text too long", hint: "shorten it" },
     },
   ],
-  pauseMs: (answer, now) => pauseMs(answer.headers, now) ?? untilMidnight(answer, now),
-};
-
-const DAY_MS = 24 * 3_600_000;
-
-/**
- * Limits are counted by the day, which ends at midnight UTC (…/shared/api-guide/concepts/rate-limits, 2026-11). By the
- * server's clock.
- */
-const untilMidnight = ({ headers }: Answer, now: Date): number => DAY_MS - (serverNow(headers, now) % DAY_MS);
-
-/** The error for a refusal, by LinkedIn's own reason where it gives one. */
-export const refusalOf = (answer: Answer, session: Caller): PsnError => refusedBy(TABLE, answer, session);
+  // Limits are counted by the day, which ends at midnight UTC (…/shared/api-guide/concepts/rate-limits, 2026-11); by
+  // the server's clock.
+  pauseMs: ({ headers }, now) => pauseMs(headers, now) ?? DAY_MS - (serverNow(headers, now) % DAY_MS),
+});
 
 /** …/shared/api-guide/concepts/protocol-version (2026-11); only what is below /rest has versions. */
 const VERSIONED = { "linkedin-version": VERSION, "x-restli-protocol-version": "2.0.0" };

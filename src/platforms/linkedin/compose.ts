@@ -7,10 +7,7 @@ import { hold, type Mention, mentionsIn, release } from "./text.ts";
 /** The first unit is a post, what follows are the author's comments on it. */
 export type Body = PostBody | CommentBody;
 
-/**
- * https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/posts-api (2026-11), but for what is
- * uploaded.
- */
+/** …/marketing/community-management/shares/posts-api (2026-11; for `…/` see api.ts), but for what is uploaded. */
 export type PostBody = {
   readonly kind: "post";
   /** Little text. */

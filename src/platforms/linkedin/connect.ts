@@ -22,14 +22,9 @@ const SERVER: OAuthServer = {
   pkce: false,
 };
 
+const Name = z.string().transform((name) => shorten(name, 200).trim());
 /** A member's id is another one for every app; one app sees always the same. */
-const Member = z.object({
-  sub: z.string().regex(/^[\w-]{1,64}$/),
-  name: z
-    .string()
-    .transform((name) => shorten(name, 200).trim())
-    .pipe(z.string().min(1)),
-});
+const Member = z.object({ sub: z.string().regex(/^[\w-]{1,64}$/), name: Name.pipe(z.string().min(1)) });
 
 export const CONNECT = {
   ...oauthOf({

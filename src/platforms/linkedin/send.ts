@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { given } from "@psn/platforms/kit/given.ts";
-import { type Answer, bodyOf, renamed, serverNow } from "@psn/platforms/kit/http.ts";
+import { type Answer, bodyOf, renamed, serverNow, unexpected } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
@@ -38,12 +38,7 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
   if (answer.status >= 400) return alreadyOut(answer, request, session);
   const urn = answer.headers.get("x-restli-id") ?? "";
   if (POST.test(urn)) return postRef(urn);
-  throw unnamed("post", answer);
-}
-
-function unnamed(what: "post" | "comment", { status }: Answer): PsnError {
-  const says = `LinkedIn took the ${what} and did not say under which id`;
-  return new PsnError("PLATFORM_CHANGED", says, { details: { status } });
+  throw unexpected(answer, "LinkedIn took the post and did not say under which id");
 }
 
 /**
@@ -53,11 +48,8 @@ function unnamed(what: "post" | "comment", { status }: Answer): PsnError {
 function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, session: Session): void {
   const wordless = commentary === "";
   if (!wordless && session.now().getTime() - at.getTime() <= REFUSES_MS) return;
-  const when = wordless ? "without a text" : "after so long";
-  throw new PsnError(
-    "UNCONFIRMED",
-    `an earlier attempt may have published this post, and ${when} LinkedIn may not know it again`,
-  );
+  const why = `${wordless ? "without a text" : "after so long"} LinkedIn may not know it again`;
+  throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this post, and ${why}`);
 }
 
 /**
@@ -72,10 +64,8 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   // Of a repeat only its words tell whether the first was taken.
   if (!duplicate) throw again && answer.cut ? renamed("OUTCOME_UNKNOWN", error) : error;
   const ref = duplicate.urn === undefined ? undefined : postRef(duplicate.urn);
-  if (again && !ref)
-    throw renamed("OUTCOME_UNKNOWN", error, {
-      says: "LinkedIn has this post already and does not say which one it is",
-    });
+  const unnamed = "LinkedIn has this post already and does not say which one it is";
+  if (again && !ref) throw renamed("OUTCOME_UNKNOWN", error, { says: unnamed });
   const now = session.now();
   const since = at.getTime() + serverNow(answer.headers, now) - now.getTime() - ALLOWANCE_NARROW_MS;
   if (again && ref && (madeAt(ref.id) ?? since) >= since) return ref;
@@ -120,17 +110,13 @@ const Made = z.object({ commentUrn: Field, $URN: Field, id: Field, object: Field
  * 2026-11). Nobody says that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is
  * a person's to judge.
  */
-export async function sendComment(
-  request: PublishRequest<Body>,
-  { text }: CommentBody,
-  session: Session,
-): Promise<Ref> {
+export async function sendComment(request: PublishRequest<Body>, body: CommentBody, session: Session): Promise<Ref> {
   const { root, again } = request;
   if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
   if (again)
     throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
   const answer = await api(session, `/rest/socialActions/${keyOf(root.id)}/comments`, {
-    ...json({ actor: session.profile.subject, object: root.id, message: { text } }),
+    ...json({ actor: session.profile.subject, object: root.id, message: { text: body.text } }),
     effect: "publish",
     accept: [403, 404],
   });
@@ -147,15 +133,9 @@ export async function sendComment(
 /** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
 function goneOrNew(error: PsnError, { at }: PublishRequest<Body>, root: Ref, session: Session): PsnError {
   const isNew = session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most;
-  if (isNew)
-    return renamed("PLATFORM_DOWN", error, {
-      says: "LinkedIn does not know the post yet on which to comment",
-      retryAfterMs: SETTLING_MS.again,
-    });
-  return renamed("PLATFORM_REJECTED", error, {
-    says: "LinkedIn does not know the post on which to comment",
-    hint: `it may be deleted: ${root.url}`,
-  });
+  const says = `LinkedIn does not know the post ${isNew ? "yet " : ""}on which to comment`;
+  if (isNew) return renamed("PLATFORM_DOWN", error, { says, retryAfterMs: SETTLING_MS.again });
+  return renamed("PLATFORM_REJECTED", error, { says, hint: `it may be deleted: ${root.url}` });
 }
 
 function urnOfComment(answer: Answer, root: Ref): string {
@@ -163,8 +143,8 @@ function urnOfComment(answer: Answer, root: Ref): string {
   const header = answer.headers.get("x-restli-id") ?? undefined;
   const composed = [id, header].map((one) => `urn:li:comment:(${object},${one ?? ""})`);
   const urn = [commentUrn, $URN, header, ...composed].find((one) => one !== undefined && COMMENT.test(one));
-  if (urn === undefined) throw unnamed("comment", answer);
-  return urn;
+  if (urn !== undefined) return urn;
+  throw unexpected(answer, "LinkedIn took the comment and did not say under which id");
 }
 
 /** As LinkedIn's answer to a post has it (posts-api above). */
@@ -204,8 +184,7 @@ export async function remove({ id }: Ref, session: Session): Promise<void> {
     ? `/rest/socialActions/${keyOf(post)}/comments/${number}?actor=${actor}`
     : `/rest/posts/${keyOf(id)}`;
   const request = { method: "DELETE", headers: { "x-restli-method": "DELETE" }, effect: "none" } as const;
-  const { status, host } = await api(session, path, { ...request, accept: [404, 410] });
-  if (status === 204 || status >= 300) return;
-  const says = `${host} answered ${status} to a removal, and not 204`;
-  throw new PsnError("PLATFORM_CHANGED", says, { details: { status } });
+  const answer = await api(session, path, { ...request, accept: [404, 410] });
+  if (answer.status === 204 || answer.status >= 300) return;
+  throw unexpected(answer, `${answer.host} answered ${answer.status} to a removal, and not 204`);
 }

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, MediaKind } from "@psn/core/types/post.ts";
-import { call, dispensable, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { call, dispensable, parse, retryAfterMs, UPLOAD_TIMEOUT_MS, unexpected } from "@psn/platforms/kit/http.ts";
 import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { ASK_AT_ONCE, prepareUploads, READY, type Told, type Uploads, working } from "@psn/platforms/kit/uploads.ts";
@@ -55,9 +55,7 @@ async function upload(file: File, session: Session) {
   const { protocol, hostname } = new URL(uploadUrl);
   // The token goes along, and to nobody but LinkedIn.
   if (id === undefined || protocol !== "https:" || !/(^|\.)linkedin\.com$/.test(hostname))
-    throw new PsnError("PLATFORM_CHANGED", "LinkedIn named a place for an upload that psn does not know", {
-      details: { status: started.status },
-    });
+    throw unexpected(started, "LinkedIn named a place for an upload that psn does not know");
   await call(session, uploadUrl, {
     method: "PUT",
     headers: { authorization: `Bearer ${session.credentials.access}`, "content-type": file.mime },

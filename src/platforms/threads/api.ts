@@ -1,14 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { type Answer, bodyOf, pauseMs, pauseWithin } from "@psn/platforms/kit/http.ts";
-import {
-  apiOf,
-  type Caller,
-  NumberField,
-  type Reason,
-  type Refusals,
-  refusedBy,
-  TextField,
-} from "@psn/platforms/kit/refusals.ts";
+import { apiOf, type Caller, NumberField, type Refusals, refusedBy, TextField } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -24,8 +16,6 @@ export const API = "https://graph.threads.net";
 
 /** A decimal of some 17 digits, as text: a number would lose its last digits. */
 export const Id = z.string().regex(/^\d{1,25}$/);
-/** What makes something answers with its id (…/reference/publishing, 2026-11). */
-export const Created = z.object({ id: Id });
 
 const GraphError = z.object({
   error: z.object({
@@ -41,7 +31,7 @@ const GraphError = z.object({
 /** What the body says; undefined where it is not Graph that speaks. */
 export const reasonOf = (answer: Pick<Answer, "text">) => GraphError.safeParse(bodyOf(answer)).data?.error;
 
-function codesOf(answer: Answer): Reason | undefined {
+function codesOf(answer: Answer) {
   const reason = reasonOf(answer);
   if (!reason) return undefined;
   const { code, error_subcode: subcode, is_transient: passes, message, error_user_title: title } = reason;
@@ -103,7 +93,8 @@ const TABLE: Refusals = {
     // A wrong parameter, a thing that is not there: clear, even as a 500.
     { when: { codes: [100, 24] }, means: {} },
   ],
-  pauseMs: pauseOf,
+  // A day's posts used up is the one limit of which the headers do not say how long it lasts.
+  pauseMs: ({ headers }, now, { codes }) => pauseOf(headers, now) ?? (codes.includes(9) ? QUOTA_PAUSE_MS : undefined),
   hints: {
     AUTH_SCOPE:
       "add the permissions to your app at https://developers.facebook.com/apps, then psn connect threads and allow " +
@@ -137,12 +128,11 @@ const Usage = z.record(z.string(), z.array(Use)).catch({});
 /**
  * What the headers say; in minutes by https://developers.facebook.com/docs/graph-api/overview/rate-limiting (2026-11).
  */
-function pauseOf({ headers }: Answer, now: Date, { codes }: Reason): number | undefined {
+function pauseOf(headers: Headers, now: Date): number | undefined {
   const said = pauseMs(headers, now);
   if (said !== undefined) return said;
   const usage = Usage.parse(bodyOf({ text: headers.get("x-business-use-case-usage") ?? "" }));
   const uses = Object.values(usage).flat();
   const minutes = Math.max(0, ...uses.map((use) => use.estimated_time_to_regain_access));
-  if (minutes > 0) return pauseWithin(minutes * 60_000);
-  return codes.includes(9) ? QUOTA_PAUSE_MS : undefined;
+  return minutes > 0 ? pauseWithin(minutes * 60_000) : undefined;
 }

@@ -1,5 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
+import type { AppGuide, Connection, Credentials, ExchangeRequest, Profile } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call, parse } from "@psn/platforms/kit/http.ts";
 import { exchangeCode, type OAuthServer, refusedForGood } from "@psn/platforms/kit/oauth.ts";
@@ -34,22 +34,18 @@ export const SERVER: OAuthServer = {
 };
 
 /** https://developers.facebook.com/documentation/development/create-an-app/threads-use-case (2026-11). */
-export const OAUTH: OAuthAuth = {
-  kind: "oauth",
-  fields: [],
-  app: {
-    page: "https://developers.facebook.com/apps",
-    steps: [
-      'create an app with the use case "Access the Threads API"',
-      `in Use cases, Customize, add the permissions ${WANTED.join(", ")}`,
-      "in its Settings enter {redirect} as redirect, deauthorise and delete callback URL, exactly like this",
-      "in App roles, Roles, add your Threads account as Threads Tester, and accept in Threads: Settings, Account, " +
-        "Website permissions",
-      "copy the Threads app ID and the Threads app secret from the Settings; they are not the app's own",
-    ],
-    keys: { id: "THREADS_APP_ID", secret: "THREADS_APP_SECRET" },
-    pasteOnly: true,
-  },
+export const APP: AppGuide = {
+  page: "https://developers.facebook.com/apps",
+  steps: [
+    'create an app with the use case "Access the Threads API"',
+    `in Use cases, Customize, add the permissions ${WANTED.join(", ")}`,
+    "in its Settings enter {redirect} as redirect, deauthorise and delete callback URL, exactly like this",
+    "in App roles, Roles, add your Threads account as Threads Tester, and accept in Threads: Settings, Account, " +
+      "Website permissions",
+    "copy the Threads app ID and the Threads app secret from the Settings; they are not the app's own",
+  ],
+  keys: { id: "THREADS_APP_ID", secret: "THREADS_APP_SECRET" },
+  pasteOnly: true,
 };
 
 /** From the code to a token of 60 days. Throws AUTH_REVOKED for a code that is refused. */

@@ -8,22 +8,10 @@ import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { form } from "@psn/platforms/kit/refusals.ts";
 import { ASK_AT_ONCE, prepareUploads, READY, type Told, type Uploads, working } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import {
-  api,
-  Created,
-  Id,
-  isMissing,
-  isNotFetched,
-  NOT_FETCHED_HINT,
-  QUOTA_PAUSE_MS,
-  reasonOf,
-  refusalOf,
-} from "./api.ts";
+import { api, Id, isMissing, isNotFetched, NOT_FETCHED_HINT, QUOTA_PAUSE_MS, reasonOf, refusalOf } from "./api.ts";
 import type { Body } from "./compose.ts";
 
-/*
- * A post is made in two steps: a container, which nobody sees, and its publication (…/posts, 2026-11).
- */
+/* A post is made in two steps: a container, which nobody sees, and its publication (…/posts, 2026-11). */
 
 /** What `prepare` resolves to: the container, and when it was made, in epoch milliseconds. */
 export const Prepared = z.object({ container: Id, madeAt: z.number() });
@@ -94,7 +82,7 @@ async function fieldsOf(file: Media | undefined): Promise<Readonly<Record<string
 /** The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15). */
 async function make(fields: Readonly<Record<string, string>>, session: Session): Promise<string> {
   const answer = await api(session, "/me/threads", { ...form(fields), effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
-  return parse(answer, Created).id;
+  return parse(answer, z.object({ id: Id })).id;
 }
 
 /** A parent that Graph does not know yet is "does not exist" as one that is gone. */

@@ -8,9 +8,9 @@ import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { form } from "@psn/platforms/kit/refusals.ts";
 import { preparedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Created, isMissing, refusalOf } from "./api.ts";
+import { api, Id, isMissing, refusalOf } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
-import { exchange, NEEDS, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
+import { APP, exchange, NEEDS, profileOf, refresh, SERVER } from "./connect.ts";
 import { ask, Prepared, prepare, SPREADING_MS, unusable } from "./container.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 
@@ -21,7 +21,7 @@ export default definePlatform({
   docs: "https://developers.facebook.com/documentation/threads/posts",
   capabilities: CAPABILITIES,
   scopes: NEEDS,
-  auth: [OAUTH],
+  auth: [{ kind: "oauth", fields: [], app: APP }],
   authorize: async (request) => authorizationUrl(SERVER, request),
   exchange,
   identify: profileOf,
@@ -29,13 +29,12 @@ export default definePlatform({
   compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
-  /** …/reference/publishing (2026-11). */
   async publish(request: PublishRequest<Body>, session): Promise<Outcome> {
     const { container } = preparedOf(request.prepared, Prepared);
     const creation = form({ creation_id: container });
     const answer = await api(session, "/me/threads_publish", { ...creation, effect: "publish", accept: REFUSED });
     if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
-    const { id } = parse(answer, Created);
+    const { id } = parse(answer, Made);
     return { status: "published", ref: refOf({ id, permalink: await permalinkOf(id, session) }, session) };
   },
 
@@ -55,6 +54,8 @@ export default definePlatform({
   },
 });
 
+/** What makes something answers with its id (…/reference/publishing, 2026-11). */
+const Made = z.object({ id: Id });
 const Deleted = z.object({ success: z.boolean().optional() });
 const Permalink = z.object({ permalink: z.string() });
 /** Every 4xx is looked into; of a 5xx nothing is believed. */

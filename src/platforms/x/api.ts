@@ -1,30 +1,25 @@
-import type { PsnError } from "@psn/core/errors.ts";
 import { type Answer, bodyOf, pauseMs, pauseWithin, serverNow } from "@psn/platforms/kit/http.ts";
 import {
   apiOf,
-  type Caller,
-  type Meaning,
   matches,
   NumberField,
   type Reason,
   type Rule,
-  refusedBy,
+  refusalsBy,
   TextField,
-  type When,
 } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
-/**
- * A decimal of at most 19 digits, always as text: a number would lose its last digits
- * (https://docs.x.com/fundamentals/x-ids, 2026-11).
+/*
+ * In this folder `…/` stands for https://docs.x.com/.
+ *
+ * X says why in the words of a problem document (`title`, `detail`, `type`) or in the list of codes of its older API
+ * (…/x-api/fundamentals/response-codes-and-errors, 2026-11). One status, 403, stands for a dozen reasons.
  */
+
+/** A decimal of at most 19 digits, as text: a number would lose its last digits (…/fundamentals/x-ids, 2026-11). */
 export const Id = z.string().regex(/^\d{1,19}$/);
 
-/*
- * X says why in the words of a problem document (`title`, `detail`, `type`) or in the list of codes of its older API
- * (https://docs.x.com/x-api/fundamentals/response-codes-and-errors, 2026-11). One status, 403, stands for a dozen
- * reasons.
- */
 const Fault = z.object({ code: NumberField, message: TextField, detail: TextField });
 const Words = z.object({ title: TextField, detail: TextField, type: TextField, reason: TextField });
 const Problem = Words.extend({ errors: z.array(Fault).catch([]) });
@@ -38,23 +33,23 @@ function reasonOf(answer: Answer): Reason {
 }
 
 /** The account has posted the same words already. */
-const DUPLICATE: When = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
+const DUPLICATE = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
 /** X does not see what is answered, yet or any more; 385 and 144 are the older API's for an answer and a post. */
-const PARENT_MISSING: When = {
+const PARENT_MISSING = {
   codes: [385, 144],
   words: /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/,
 };
 /** X does not have the media, yet or any more ("Your media IDs are invalid."). */
-const MEDIA_MISSING: When = {
+const MEDIA_MISSING = {
   status: 400,
   words: /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/,
 };
 
-/** Where accounts live; the API lives beside it (https://docs.x.com/x-api/introduction, 2026-11). */
+/** Where accounts live; the API lives beside it (…/x-api/introduction, 2026-11). */
 export const HOME = "https://x.com";
 const CONSOLE = "https://console.x.com";
 const RAISE = `buy credits or raise the spending limit at ${CONSOLE}, then psn retry ID`;
-const unpaid = (hint: string): Meaning => ({ says: "X asks for payment", hint });
+const unpaid = (hint: string) => ({ says: "X asks for payment", hint });
 
 /** Why X says 403. The numbers are the older API's codes. */
 const FORBIDDEN: readonly Rule[] = [
@@ -127,8 +122,7 @@ const RULES: readonly Rule[] = [
 ];
 
 /** The error for a refusal, by X's own reason where it gives one. */
-export const refusalOf = (answer: Answer, session: Caller): PsnError =>
-  refusedBy({ reasonOf, rules: RULES, pauseMs: pauseOf }, answer, session);
+export const refusalOf = refusalsBy({ reasonOf, rules: RULES, pauseMs: pauseOf });
 
 /** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason. */
 export const api = apiOf({ origin: "https://api.x.com", refusalOf });
@@ -137,16 +131,13 @@ export const isDuplicate = (answer: Answer): boolean => matches(DUPLICATE, answe
 export const isParentMissing = (answer: Answer): boolean => matches(PARENT_MISSING, answer, reasonOf(answer));
 export const isMediaMissing = (answer: Answer): boolean => matches(MEDIA_MISSING, answer, reasonOf(answer));
 
-/**
- * The windows of a limit: a quarter of an hour, and a day by user and by app (seen in answers; the page names only the
- * first).
- */
+/** A quarter of an hour, and a day by user and by app (seen in answers; the page below names only the first). */
 const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
 
 /**
  * How long until every window that is used up begins anew, in milliseconds; by the server's clock, since `…-reset` is
- * its instant in epoch seconds (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used
- * up speaks of the first.
+ * its instant in epoch seconds (…/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used up speaks of the
+ * first.
  */
 function pauseOf({ headers }: Answer, now: Date): number | undefined {
   const windows = WINDOWS.flatMap((name) => {

@@ -5,16 +5,16 @@ import type { Shape } from "@psn/platforms/kit/compose.ts";
 import { given } from "@psn/platforms/kit/given.ts";
 import { clean, findXLinks, hasForbidden, weigh } from "./text.ts";
 
-/** What POST /2/tweets is sent, but for media and parent (https://docs.x.com/x-api/posts/create-post, 2026-11). */
+/** What POST /2/tweets is sent, but for media and parent (…/x-api/posts/create-post, 2026-11). */
 export type Body = { readonly text?: string; readonly reply_settings?: string; readonly quote_tweet_id?: string };
 
 /**
  * One segment of an upload, in bytes, of at most 5 MB, and most segments of a file: `segment_index` ends at 999
- * (https://docs.x.com/x-api/media/append-media-upload, 2026-11).
+ * (…/x-api/media/append-media-upload, 2026-11).
  */
 export const SEGMENT = { bytes: 4 * 1024 * 1024, most: 1_000 };
 
-/** Media: https://docs.x.com/x-api/media/quickstart/best-practices and …/posts/create-post (2026-11). */
+/** Media: …/x-api/media/quickstart/best-practices and …/posts/create-post (2026-11). */
 export const CAPABILITIES: Capabilities = {
   // Counted by twitter-text (`weigh`): this describes it.
   text: { max: 280, unit: "codepoint", urlCost: 23 },
@@ -31,7 +31,7 @@ export const CAPABILITIES: Capabilities = {
     mimes: ["video/mp4", "video/quicktime"],
     durationMs: { least: 500, most: 125 * 60_000 },
   },
-  // https://docs.x.com/x-api/media/create-media-metadata (2026-11).
+  // …/x-api/media/create-media-metadata (2026-11).
   altText: 1000,
   altUnit: "codepoint",
   thread: "reply-chain",

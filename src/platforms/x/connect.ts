@@ -6,11 +6,11 @@ import { api, HOME, Id } from "./api.ts";
 /** All that psn asks for: also to read the account, and to go on without the person (`offline.access`). */
 export const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"] as const;
 
-/** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
+/** GET /2/users/me (…/x-api/users/get-my-user, 2026-11). */
 const Me = z.object({ data: z.object({ id: Id, username: z.string().regex(/^\w{1,50}$/) }) });
 
 export const CONNECT = oauthOf({
-  // https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
+  // …/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
   // itself by Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh
   // brings the next.
   server: {
@@ -21,7 +21,7 @@ export const CONNECT = oauthOf({
     appAuth: "basic",
     pkce: true,
   },
-  // https://docs.x.com/fundamentals/developer-apps (2026-11).
+  // …/fundamentals/developer-apps (2026-11).
   app: {
     page: "https://console.x.com",
     steps: [

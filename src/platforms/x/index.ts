@@ -14,7 +14,7 @@ import { CONNECT } from "./connect.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { upload } from "./upload.ts";
 
-/** The answer to POST /2/tweets (https://docs.x.com/x-api/posts/create-post, 2026-11). */
+/** The answer to POST /2/tweets (…/x-api/posts/create-post, 2026-11). */
 const Created = z.object({ data: z.object({ id: Id }) });
 const Deleted = z.object({ data: z.object({ deleted: z.boolean() }).optional() });
 const Found = Created.partial();
@@ -42,7 +42,7 @@ export default definePlatform({
   lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
   locate,
 
-  /** https://docs.x.com/x-api/posts/delete-post (2026-11). */
+  /** …/x-api/posts/delete-post (2026-11). */
   async remove(ref, session) {
     const path = `/2/tweets/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [404, 410] });

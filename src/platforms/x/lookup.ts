@@ -8,7 +8,7 @@ import { plain } from "./text.ts";
 
 const Link = z.object({ url: z.string(), expanded_url: z.string().nullish(), media_key: z.string().nullish() });
 
-/** What psn reads of a post (https://docs.x.com/x-api/fundamentals/data-dictionary, 2026-11). */
+/** What psn reads of a post (…/x-api/fundamentals/data-dictionary, 2026-11). */
 const Tweet = z.object({
   id: Id,
   text: z.string(),
@@ -19,7 +19,7 @@ const Tweet = z.object({
 });
 type Tweet = z.output<typeof Tweet>;
 
-/** A page of a user's posts; without posts there is no `data` (https://docs.x.com/x-api/users/get-posts, 2026-11). */
+/** A page of a user's posts; without posts there is no `data` (…/x-api/users/get-posts, 2026-11). */
 const Timeline = z.object({
   data: z.array(Tweet).optional(),
   meta: z.object({ next_token: z.string().min(1).optional() }).optional(),
@@ -70,7 +70,7 @@ export async function lookup(
 /** A post that is gone has no `data`, with status 200. */
 const Authored = z.object({ data: z.object({ author_id: Id }).optional() });
 
-/** The account's own post at this address (https://docs.x.com/x-api/posts/get-post-by-id, 2026-11). */
+/** The account's own post at this address (…/x-api/posts/get-post-by-id, 2026-11). */
 export async function locate(url: string, session: Session): Promise<Ref | undefined> {
   const id = postIdOf(url);
   if (id === undefined) return undefined;

@@ -3,7 +3,7 @@ import twitterText from "twitter-text";
 
 /**
  * What X counts, by its own rules, third version: some characters of Unicode count 1, all else counts 2, any emoji
- * counts 2 and any link 23 (https://docs.x.com/fundamentals/counting-characters, 2026-11; the library has the ranges).
+ * counts 2 and any link 23 (…/fundamentals/counting-characters, 2026-11; the library has the ranges).
  */
 export const weigh = (text: string): number => (text === "" ? 0 : twitterText.parseTweet(text).weightedLength);
 

@@ -35,9 +35,7 @@ export function upload({ media, handle }: PublishRequest, session: Session): Pro
   return prepareUploads(uploads, handle, session);
 }
 
-/**
- * https://docs.x.com/x-api/media/initialize-media-upload, …/append-media-upload and …/finalize-media-upload (2026-11).
- */
+/** …/x-api/media/initialize-media-upload, …/append-media-upload and …/finalize-media-upload (2026-11). */
 async function uploadOne(media: Media, session: Session) {
   const step = { method: "POST", effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS } as const;
   const file = await media.open();
@@ -56,13 +54,13 @@ async function uploadOne(media: Media, session: Session) {
   return { id, told: told(parse(finished, Upload), media) };
 }
 
-/** What the file may be used for (https://docs.x.com/x-api/media/quickstart/best-practices, 2026-11). */
+/** What the file may be used for (…/x-api/media/quickstart/best-practices, 2026-11). */
 function categoryOf({ kind, mime }: Media): string {
   if (kind === "video") return "tweet_video";
   return mime === "image/gif" ? "tweet_gif" : "tweet_image";
 }
 
-/** https://docs.x.com/x-api/media/get-media-upload-status (2026-11). X no longer knows what it refuses to speak of. */
+/** …/x-api/media/get-media-upload-status (2026-11). X no longer knows what it refuses to speak of. */
 async function statusOf(id: string, media: Media, session: Session): Promise<Told> {
   const path = `/2/media/upload?command=STATUS&media_id=${id}`;
   const answer = await api(session, path, { effect: "none", accept: [400, 404] });
@@ -80,7 +78,7 @@ function told({ data: { processing_info: info } }: z.output<typeof Upload>, { ki
   throw new PsnError("PLATFORM_REJECTED", `X cannot use the ${kind} (${mime})${said}`, { hint });
 }
 
-/** POST /2/media/metadata, for images and GIFs only (https://docs.x.com/x-api/media/create-media-metadata, 2026-11). */
+/** POST /2/media/metadata, for images and GIFs only (…/x-api/media/create-media-metadata, 2026-11). */
 async function describe(id: string, { kind, alt = "" }: Media, session: Session): Promise<void> {
   const text = clean(alt);
   if (kind !== "image" || text === "") return;
