@@ -245,3 +245,25 @@ test("a lost answer: of two answers with the same words the one under this paren
   await expect(lookup([])).rejects.toMatchObject({ code: "PLATFORM_DOWN" });
   expect(await lookup([listed("4", "71")])).toMatchObject({ id: "4" });
 });
+
+test("a search by words finds what is out, though psn's clock is half an hour ahead", async () => {
+  const [unit] = units(post(text("good morning")));
+  const thread = { id: "7", media_type: "TEXT_POST", text: "good morning", timestamp: "2026-11-02T12:00:01+0000" };
+  // As Threads does: nothing that is older than `since`.
+  const fetch = async (input: string | URL) => {
+    const since = Number(new URL(input).searchParams.get("since")) * 1000;
+    const data = Date.UTC(2026, 10, 2, 12, 0, 1) < since ? [] : [thread];
+    return Response.json({ data }, { headers: { date: "Mon, 02 Nov 2026 12:00:05 GMT" } });
+  };
+  const url = "https://www.threads.com/@ada";
+  const session = {
+    fetch,
+    now: () => new Date("2026-11-02T12:30:05Z"),
+    signal: new AbortController().signal,
+    profile: { subject: "9", handle: "ada", url, home: "https://www.threads.net" },
+    credentials: { access: "t", scopes: [] },
+  };
+  const at = new Date("2026-11-02T12:30:00Z");
+  const request = { unit, prepared: null, media: [], key: "k", at, searching: true as const };
+  expect(await threads.lookup(request, session, new Set())).toMatchObject({ id: "7" });
+});

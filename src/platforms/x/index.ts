@@ -60,9 +60,9 @@ export default definePlatform({
  */
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
   const error = refusalOf(answer, session);
-  // On a first attempt the words are another post's.
-  if (isDuplicate(answer) && request.again) {
-    const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS);
+  if (isDuplicate(answer)) {
+    // On a first attempt the words are another post's.
+    const ref = request.again ? await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS) : undefined;
     if (ref) return ref;
   } else if (request.parent && isParentMissing(answer)) throw notHeardOfYet(error, request, session) ?? error;
   else if (request.unit.media.length > 0 && isMediaMissing(answer))
