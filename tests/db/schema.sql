@@ -50,6 +50,10 @@ TABLE deliveries (r) row security forced
   created_at timestamp with time zone not null default now()
   updated_at timestamp with time zone not null default now() (update to psn_service)
   late text not null default 'ask'::text
+  wall_time text
+  time_zone text
+  revision integer not null default 1
+  held_reason text (update to psn_service)
 TABLE delivery_events (r) row security forced
   owner owner; insert, select to psn_definer; select to psn_runtime; insert to psn_service
   delivery_id uuid not null
@@ -63,7 +67,7 @@ TABLE delivery_events (r) row security forced
   note text
   actor text not null
 TABLE delivery_units (r) row security forced
-  owner owner; select, update to psn_definer; insert, select to psn_runtime
+  owner owner; delete, insert, select, update to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   delivery_id uuid not null
@@ -107,6 +111,8 @@ TABLE media (r) row security forced
   created_at timestamp with time zone not null default now()
   object_key text (select to psn_definer; update to psn_runtime)
   bucket text
+  duration_ms integer
+  frame_rate double precision
 TABLE migrations (r)
   owner owner; select to psn_runtime
   number integer not null
@@ -130,22 +136,26 @@ TABLE oauth_tokens (r) row security forced
   version integer not null default 1 (update to psn_runtime)
   secret_until timestamp with time zone (select, update to psn_definer; update to psn_runtime)
 TABLE posts (r) row security forced
-  owner owner; insert, select to psn_runtime
+  owner owner; select to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
-  parts jsonb not null
-  overrides jsonb not null default '{}'::jsonb
-  title text
-  language text
-  visibility text
-  content_warning text
-  split boolean not null default false
-  numbered boolean not null default false
-  wall_time text
-  time_zone text
+  parts jsonb not null (update to psn_definer)
+  overrides jsonb not null default '{}'::jsonb (update to psn_definer)
+  title text (update to psn_definer)
+  language text (update to psn_definer)
+  visibility text (update to psn_definer)
+  content_warning text (update to psn_definer)
+  split boolean not null default false (update to psn_definer)
+  numbered boolean not null default false (update to psn_definer)
   idempotency_key text
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now() (update to psn_definer)
+  options jsonb (update to psn_definer)
+  targets uuid[] not null default '{}'::uuid[]
+  state text not null default 'ready'::text
+  revision integer not null default 1 (update to psn_definer)
+  origin text
+  origin_ref text
 TABLE slots (r) row security forced
   owner owner; insert, select to psn_runtime
   id uuid not null
@@ -185,6 +195,8 @@ CONSTRAINT api_keys.api_keys_pkey PRIMARY KEY (id)
 CONSTRAINT api_keys.api_keys_sizes CHECK ((GREATEST(octet_length(name), octet_length(value)) <= 65536))
 CONSTRAINT api_keys.api_keys_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
+CONSTRAINT deliveries.deliveries_held CHECK (((state = 'held'::text) = (held_reason IS NOT NULL)))
+CONSTRAINT deliveries.deliveries_held_reason CHECK ((held_reason = ANY (ARRAY['reconnect'::text, 'late'::text, 'imported'::text, 'moved'::text, 'copied'::text, 'bucket'::text, 'after'::text, 'draft'::text, 'approval'::text])))
 CONSTRAINT deliveries.deliveries_id_user UNIQUE (id, user_id)
 CONSTRAINT deliveries.deliveries_instants CHECK (((LEAST(due_at, wake_at, lease_until, published_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(due_at, wake_at, lease_until, published_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT deliveries.deliveries_late CHECK ((late = ANY (ARRAY['publish'::text, 'ask'::text, 'drop'::text])))
@@ -192,7 +204,8 @@ CONSTRAINT deliveries.deliveries_numbers CHECK ((((attempt >= 0) AND (attempt <=
 CONSTRAINT deliveries.deliveries_pkey PRIMARY KEY (id)
 CONSTRAINT deliveries.deliveries_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_post_account UNIQUE (post_id, account_id)
-CONSTRAINT deliveries.deliveries_sizes CHECK ((GREATEST(octet_length(worker), octet_length(code), octet_length(message)) <= 65536))
+CONSTRAINT deliveries.deliveries_revision CHECK (((revision >= 1) AND (revision <= 1000000)))
+CONSTRAINT deliveries.deliveries_sizes CHECK ((GREATEST(octet_length(worker), octet_length(code), octet_length(message), octet_length(wall_time), octet_length(time_zone)) <= 65536))
 CONSTRAINT deliveries.deliveries_state CHECK ((state = ANY (ARRAY['held'::text, 'scheduled'::text, 'claimed'::text, 'sending'::text, 'pending'::text, 'published'::text, 'failed'::text, 'unconfirmed'::text, 'cancelled'::text])))
 CONSTRAINT delivery_events.delivery_events_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
 CONSTRAINT delivery_events.delivery_events_instants CHECK (((LEAST(at) >= to_timestamp((0)::double precision)) AND (GREATEST(at) < to_timestamp(('253402300800'::bigint)::double precision))))
@@ -213,6 +226,7 @@ CONSTRAINT media.media_bytes CHECK (((bytes >= 0) AND (octet_length(content) = b
 CONSTRAINT media.media_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT media.media_pkey PRIMARY KEY (id)
 CONSTRAINT media.media_place CHECK (((content IS NULL) OR (object_key IS NULL)))
+CONSTRAINT media.media_play CHECK (((duration_ms >= 0) AND ((frame_rate >= (0)::double precision) AND (frame_rate <= (1000000)::double precision))))
 CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT media.media_sizes CHECK ((GREATEST(octet_length(kind), octet_length(mime), octet_length(sha256), octet_length(alt), octet_length(object_key), octet_length(bucket)) <= 65536))
 CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
@@ -224,7 +238,11 @@ CONSTRAINT oauth_tokens.oauth_tokens_sizes CHECK ((GREATEST(octet_length(access_
 CONSTRAINT posts.posts_id_user UNIQUE (id, user_id)
 CONSTRAINT posts.posts_idempotency_key UNIQUE (user_id, idempotency_key)
 CONSTRAINT posts.posts_instants CHECK (((LEAST(created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
+CONSTRAINT posts.posts_origin CHECK (((origin IS NULL) = (origin_ref IS NULL)))
 CONSTRAINT posts.posts_pkey PRIMARY KEY (id)
+CONSTRAINT posts.posts_revision CHECK (((revision >= 1) AND (revision <= 1000000)))
+CONSTRAINT posts.posts_sizes CHECK (((GREATEST(octet_length(language), octet_length(visibility), octet_length(origin), octet_length(origin_ref), octet_length(idempotency_key), pg_column_size(targets)) <= 65536) AND (GREATEST(octet_length(title), octet_length(content_warning), pg_column_size(parts), pg_column_size(overrides), pg_column_size(options)) <= 33554432)))
+CONSTRAINT posts.posts_state CHECK ((state = ANY (ARRAY['draft'::text, 'ready'::text, 'approval'::text])))
 CONSTRAINT posts.posts_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
 CONSTRAINT slots.slots_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT slots.slots_pkey PRIMARY KEY (id)
@@ -287,7 +305,7 @@ POLICY deliveries.deliveries_definer permissive all to psn_definer
   with check (true)
 POLICY deliveries.deliveries_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL)))))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (revision = 1) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL)))))
 POLICY delivery_events.delivery_events_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -315,9 +333,12 @@ POLICY oauth_tokens.oauth_tokens_definer permissive all to psn_definer
 POLICY oauth_tokens.oauth_tokens_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY posts.posts_definer permissive all to psn_definer
+  using (true)
+  with check (true)
 POLICY posts.posts_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR (revision = 1))))
 POLICY slots.slots_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
@@ -331,6 +352,7 @@ POLICY workers.workers_service permissive all to psn_service
   using (true)
   with check (true)
 
+CREATE TRIGGER deliveries_held BEFORE INSERT OR UPDATE OF state, held_reason ON psn.deliveries FOR EACH ROW WHEN (((new.state = 'held'::text) OR (new.held_reason IS NOT NULL))) EXECUTE FUNCTION psn.held_reason()
 CREATE TRIGGER deliveries_wake AFTER INSERT OR UPDATE OF state, wake_at ON psn.deliveries FOR EACH ROW WHEN ((new.state = 'scheduled'::text)) EXECUTE FUNCTION psn.wake()
 
 -- owner psn_definer; execute to psn_service
@@ -607,6 +629,48 @@ AS $function$
   SELECT count(*)::integer FROM gone
 $function$
 -- owner psn_definer; execute to psn_runtime
+CREATE OR REPLACE FUNCTION psn.edit(post uuid, base integer, source jsonb, changes jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+DECLARE
+  mine CONSTANT uuid := psn.current_user_id();
+  ids uuid[];
+BEGIN
+  UPDATE psn.posts p SET parts = source -> 'parts', overrides = source -> 'overrides', options = source -> 'options',
+    title = source ->> 'title', language = source ->> 'language', visibility = source ->> 'visibility',
+    content_warning = source ->> 'contentWarning', split = (source ->> 'split')::boolean, numbered = (source ->> 'numbered')::boolean,
+    revision = p.revision + 1, updated_at = now()
+  WHERE p.id = post AND p.user_id = mine AND p.revision = base;
+  IF NOT FOUND THEN RAISE EXCEPTION 'the post has another revision' USING ERRCODE = 'PSN03'; END IF;
+  -- Locked before they are looked at: a worker settles without raising the fence.
+  SELECT coalesce(array_agg(o.id), '{}') INTO ids FROM (
+    SELECT d.id FROM psn.deliveries d JOIN jsonb_to_recordset(changes) AS c(id uuid, fence bigint) ON c.id = d.id AND c.fence = d.fence
+    WHERE d.post_id = post AND d.user_id = mine ORDER BY d.id FOR NO KEY UPDATE OF d
+  ) o;
+  IF cardinality(ids) <> jsonb_array_length(changes) OR EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = post
+      AND CASE WHEN d.id = ANY (ids) THEN NOT psn.is_unsent(d.id, d.state)
+        -- What has ended may keep the words it had.
+        ELSE d.state NOT IN ('failed', 'cancelled') AND psn.is_unsent(d.id, d.state) END)
+  THEN RAISE EXCEPTION 'a delivery has gone on' USING ERRCODE = 'PSN04'; END IF;
+  DELETE FROM psn.delivery_units u WHERE u.delivery_id = ANY (ids);
+  INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
+  SELECT u.id, mine, c.id, u.position, coalesce(u.body, 'null'), u.text, u.length,
+    ARRAY(SELECT m.id::uuid FROM jsonb_array_elements_text(u.media) WITH ORDINALITY AS m(id, n) ORDER BY m.n), u.prepare
+  FROM jsonb_to_recordset(changes) AS c(id uuid, units jsonb) CROSS JOIN LATERAL
+    jsonb_to_recordset(c.units) AS u(id uuid, position smallint, body jsonb, text text, length integer, media jsonb, prepare boolean);
+  -- Whoever has claimed it loses it before anything is sent.
+  UPDATE psn.deliveries d SET state = CASE WHEN d.state IN ('claimed', 'pending') THEN 'scheduled' ELSE d.state END,
+    wake_at = CASE d.state WHEN 'pending' THEN greatest(d.due_at, now()) ELSE d.wake_at END, revision = base + 1,
+    fence = d.fence + 1, lease_until = NULL, updated_at = now()
+  WHERE d.id = ANY (ids);
+  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+  SELECT d.id, mine, 'edited', d.attempt, 'revision ' || base + 1, 'user' FROM psn.deliveries d WHERE d.id = ANY (ids);
+  RETURN true;
+END $function$
+-- owner psn_definer; execute to psn_runtime
 CREATE OR REPLACE FUNCTION psn.forget_key(name text)
  RETURNS boolean
  LANGUAGE sql
@@ -645,6 +709,17 @@ AS $function$
       OR i.identity ->> 'branch' <> current_setting('neon.timeline_id', true)
     FROM psn.incarnation i WHERE i.one), false)
 $function$
+-- owner owner; 
+CREATE OR REPLACE FUNCTION psn.held_reason()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+BEGIN
+  NEW.held_reason := CASE WHEN NEW.state = 'held' THEN coalesce(NEW.held_reason,
+    CASE NEW.code WHEN 'LATE' THEN 'late' WHEN 'HUB_COPIED' THEN 'copied' ELSE 'reconnect' END) END;
+  RETURN NEW;
+END $function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.hub_users()
  RETURNS TABLE(user_id uuid)
@@ -680,6 +755,16 @@ AS $function$
   SELECT is_preparing.state = 'pending' AND NOT EXISTS (SELECT FROM psn.delivery_units u
     WHERE u.delivery_id = delivery AND u.state = 'pending' AND u.sent_at IS NOT NULL)
 $function$
+-- owner psn_definer; 
+CREATE OR REPLACE FUNCTION psn.is_unsent(delivery uuid, state text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+  SELECT is_unsent.state NOT IN ('sending', 'published', 'unconfirmed') AND NOT EXISTS (SELECT FROM psn.delivery_units u
+    WHERE u.delivery_id = delivery AND (u.state IN ('sending', 'published') OR u.sent_at IS NOT NULL))
+$function$
 -- owner psn_definer; execute to psn_service
 CREATE OR REPLACE FUNCTION psn.mend_trouble(said text, because text)
  RETURNS integer
@@ -698,15 +783,15 @@ AS $function$
   SELECT count(*)::integer FROM woken
 $function$
 -- owner psn_definer; execute to psn_runtime
-CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamp with time zone, note text)
+CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamp with time zone, wall_time text, time_zone text, note text)
  RETURNS TABLE(delivery_id uuid)
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO ''
 AS $function$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL, fence = d.fence + 1,
-      lease_until = NULL, updated_at = now()
+    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wall_time = move.wall_time, time_zone = move.time_zone, wake_at = due,
+      code = NULL, message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
       AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
     RETURNING d.id, d.user_id, d.attempt
@@ -822,8 +907,7 @@ AS $function$
       wake_at = CASE d.state WHEN 'held' THEN least(d.wake_at, greatest(d.due_at, now())) ELSE greatest(d.due_at, now()) END,
       message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND (
-      (d.state = 'held' AND d.code IS DISTINCT FROM 'LATE' AND coalesce((SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1), '')
-        NOT IN ('imported', 'moved away'))
+      (d.state = 'held' AND d.held_reason IN ('reconnect', 'copied', 'bucket'))
       OR (d.state = 'scheduled' AND d.attempt > 0 AND d.wake_at > now()))
     RETURNING d.id, d.user_id, d.attempt
   ), asked AS (

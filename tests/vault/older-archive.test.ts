@@ -24,6 +24,22 @@ test("an archive of schema 21 comes in with its posts, their times and their pic
   expect(shown.find(({ text }) => text === "words for the feed alone")).toMatchObject({
     due: "2031-03-30T07:00:00.000Z",
   });
+  expect(
+    await there.rows(
+      `SELECT d.wall_time, d.time_zone, d.held_reason, d.revision, p.revision AS written, p.options, p.overrides IS NOT NULL AS kept
+       FROM psn.deliveries d JOIN psn.posts p ON p.id = d.post_id WHERE d.due_at = '2031-03-30T07:00:00Z'`,
+    ),
+  ).toEqual([
+    {
+      wall_time: "2031-03-30T09:00",
+      time_zone: "Europe/Zurich",
+      held_reason: "imported",
+      revision: 1,
+      written: 1,
+      options: null,
+      kept: true,
+    },
+  ]);
   expect(await there.rows("SELECT alt, width, bytes, octet_length(content) AS held FROM psn.media")).toEqual([
     { alt: "a sleeping cat", width: expect.any(Number), bytes: 1998, held: 1998 },
   ]);

@@ -26,7 +26,7 @@ export default defineCommand({
       world,
       user.id,
       id,
-      { to: "move", at: due.at, wallTime: due.wall, timeZone: due.timeZone ?? user.timeZone },
+      { to: "move", at: due.at, wallTime: due.wall, timeZone: due.timeZone ?? user.timeZone, meant: due.wallTime },
       dryRun,
       context.noReturn,
     );
