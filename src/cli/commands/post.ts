@@ -1,11 +1,12 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
-import { assertValid, type Due, type Preview, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { assertValid, type Due, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
-import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
+import { type Output, paragraphs } from "@psn/cli/output.ts";
+import { previewDocument, previewText } from "@psn/cli/preview.ts";
 import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
 import { isWorking, notePublisher, wakeDocument } from "@psn/cli/wake.ts";
 import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
@@ -258,24 +259,4 @@ function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries:
       output.note(`${platform}:${handle}  ${words.join("; ")}`);
     }
   };
-}
-
-function previewDocument({ account, limits, units, issues }: Preview) {
-  return {
-    account: nameOf(account),
-    limit: limits.text.max,
-    units: units.map(({ text, length, media }) => ({ text, length, media: media.length })),
-    issues: issues.map(({ code, message, hint = null }) => ({ code, message, hint })),
-  };
-}
-
-function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
-  const head = output.style("bold", nameOf(account));
-  if (issues.length > 0)
-    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
-  const shown = units.map(({ text, length, media }, i) => {
-    const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
-    return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];
-  });
-  return [head, shown];
 }
