@@ -105,6 +105,8 @@ describe("psn edit", () => {
     const ran = await hub.psn(["post", "out", "--to", "feed", "--json"]);
     const post = String(documentOf(ran)["post"]);
     const stdin = (await printed(post)).replace("\nout", "\nother");
-    expect(failed(await hub.psn(["edit", post, "-"], { stdin }), "STATE_CONFLICT")).toContain("feed:notes is published");
+    expect(failed(await hub.psn(["edit", post, "-"], { stdin }), "STATE_CONFLICT")).toContain(
+      "feed:notes is published",
+    );
   });
 });
