@@ -41,7 +41,9 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: EDIT,
-        from: "state = CASE WHEN d.state IN ('claimed', 'pending') THEN 'scheduled' ELSE d.state END,\n    wake_at = CASE d.state",
+        from:
+          "state = CASE WHEN d.state IN ('claimed', 'pending') THEN 'scheduled' ELSE d.state END,\n    " +
+          "wake_at = CASE d.state",
         to: "state = d.state,\n    wake_at = CASE d.state",
       },
     ],
@@ -61,8 +63,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: "src/app/edit-post.ts",
-        from: 'unitList.every((unit) => (unit.state === "waiting" || unit.state === "pending") && unit.sentAt === null);',
-        to: 'unitList.every((unit) => unit.state !== "published");',
+        from: '(unit.state === "waiting" || unit.state === "pending") && unit.sentAt === null',
+        to: 'unit.state !== "published"',
       },
     ],
   },

@@ -124,7 +124,8 @@ const isUnsent = ({ state, unitList }: DeliveryDetail): boolean =>
 /**
  * Composes what can still be changed; writes nothing.
  *
- * @throws PsnError POST_INVALID with everything that is wrong, and STATE_CONFLICT where nothing can be changed any more.
+ * @throws PsnError POST_INVALID with everything that is wrong, and STATE_CONFLICT where nothing can be changed any
+ * more.
  */
 export async function planEdit(world: World, userId: string, post: OpenPost, draft: DraftPost): Promise<EditPlan> {
   const { source, deliveries } = post;
