@@ -13,7 +13,8 @@ const steps: readonly (readonly [what: string, command: string, ...args: string[
   ["format, lint, layers", bin("biome"), "check", "--error-on-warnings", "."],
   ["types", bin("tsc"), "--noEmit"],
   ["generated files are fresh", bun, `${root}scripts/docs.ts`, "--check"],
-  ["mutants find what they break", bun, `${root}scripts/mutate-engine.ts`, "--check"],
+  ["mutants of the engine find what they break", bun, `${root}scripts/mutate-engine.ts`, "--check"],
+  ["mutants of the contract find what they break", bun, `${root}scripts/mutate-contract.ts`, "--check"],
   ["tests, but for the thorough ones (vitest.config.ts)", bun, "--bun", bin("vitest"), "run"],
 ];
 

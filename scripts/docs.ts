@@ -4,24 +4,33 @@ import { COMMON_FLAGS, type Command, isGroup } from "@psn/cli/command.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS, EXIT } from "@psn/core/errors.ts";
 import type { Auth } from "@psn/core/types/account.ts";
-import type { MediaRule } from "@psn/core/types/capabilities.ts";
+import type { MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 import { biomeLayers } from "./house/biome.ts";
 import { picture, surveyed } from "./house/picture.ts";
+import { jsonPage } from "./json-docs.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
- * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/platforms.md, parts of docs/platforms/webhook.md
- * and docs/architecture.md, biome.layers.json, config/*.env.example. With --check it writes nothing and fails when one
- * is stale.
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/json.md, docs/platforms.md, parts of
+ * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example. With --check it writes
+ * nothing and fails when one is stale.
  */
+
+const UNITS: Readonly<Record<TextRule["unit"], string>> = {
+  grapheme: "graphemes",
+  codepoint: "code points",
+  utf16: "UTF-16 units",
+  byte: "bytes",
+};
 
 const MADE = "<!-- Made by `bun run docs` from the code; edit the code. -->\n\n";
 
 const files: Readonly<Record<string, string>> = {
   "docs/cli.md": MADE + (await cli()),
   "docs/errors.md": MADE + errors(),
+  "docs/json.md": MADE + (await jsonPage()),
   "docs/platforms.md": MADE + (await platformPages()),
   "docs/platforms/webhook.md": renderWebhookPage(read(pathOf("docs/platforms/webhook.md")) ?? ""),
   "docs/architecture.md": withPicture(read(pathOf("docs/architecture.md")) ?? ""),
@@ -136,16 +145,18 @@ async function platformPages(): Promise<string> {
       [
         "| | |",
         "| --- | --- |",
-        row("text", `${text.max} ${text.unit}s${extra.length > 0 ? `; ${extra.join("; ")}` : ""}`),
+        row("text", `${text.max} ${UNITS[text.unit]}${extra.length > 0 ? `; ${extra.join("; ")}` : ""}`),
         row("threads", can.thread === "merge" ? "parts become one entry" : "each part answers the one before"),
         row("images", mediaLine(images)),
         row("videos", mediaLine(videos)),
         row("documents", mediaLine(can.documents)),
-        row("alt text", can.altText === false ? "none" : `up to ${can.altText}`),
+        row("kinds together in a post", can.mixed === undefined ? "no" : `yes, up to ${can.mixed} files`),
+        row("alt text", can.altText === false ? "none" : `up to ${can.altText} ${UNITS[can.altUnit ?? "grapheme"]}`),
         row("visibility", can.visibilities.join(", ")),
         row("content warning", can.contentWarning ? "yes" : "no"),
         row("a lost answer is settled by", can.duplicates),
         row("deliveries at once for one account", String(can.concurrency)),
+        row("where it publishes", can.needsMachine ? "on the user's own machine alone" : "anywhere"),
         row(
           "options",
           (can.options ?? [])
@@ -171,8 +182,19 @@ function connecting({ kind, fields }: Auth): string {
 }
 
 function mediaLine(rule: MediaRule | undefined): string {
-  return rule === undefined
-    ? "none"
-    : `${rule.max}, each up to ${(rule.maxBytes / 1_000_000).toFixed(1)} MB: ` +
-        `${rule.mimes.map((mime) => mime.split("/")[1]).join(", ")}`;
+  if (!rule) return "none";
+  const { max, maxBytes, mimes, maxPixels, maxFrameRate, durationMs: plays, maxAspect, alone } = rule;
+  const parts = [
+    `${max}, each up to ${megabytes(maxBytes)}: ${mimes.map((mime) => mime.split("/")[1]).join(", ")}`,
+    alone && `a ${alone.mime.split("/")[1]} stands alone and has up to ${megabytes(alone.maxBytes)}`,
+    maxPixels && `at most ${maxPixels} pixels, width times height`,
+    maxAspect && `at most ${maxAspect} times as wide as high`,
+    maxFrameRate && `at most ${maxFrameRate} frames a second`,
+    plays && `plays ${plays.least / 1000} to ${plays.most / 1000} seconds`,
+  ];
+  return parts.filter(Boolean).join("; ");
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

@@ -23,12 +23,14 @@ export interface Mutant {
 }
 
 /** The newest of each function. */
-const CLAIM = "drizzle/migrations/0014_engine_columns.sql";
-const SETTLE = "drizzle/migrations/0019_own_trouble.sql";
+const CLAIM = "drizzle/migrations/0021_removals.sql";
+const SETTLE = CLAIM;
 const VERBS = CLAIM;
 const EDIT = "drizzle/migrations/0022_source.sql";
 const RUN = "src/app/delivery-run.ts";
 const DOMAIN = "src/domain/delivery.ts";
+const REMOVE = "src/app/remove-unit.ts";
+const REMOVAL = "src/domain/removal.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -58,7 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: "src/app/edit-post.ts",
-        from: 'const SENT: readonly DeliveryState[] = ["sending", "published", "unconfirmed"];',
+        from: 'const SENT: readonly DeliveryState[] = ["sending", "published", "unconfirmed", "removed"];',
         to: 'const SENT: readonly DeliveryState[] = ["published"];',
       },
       {
@@ -199,8 +201,8 @@ export const MUTANTS: readonly Mutant[] = [
         file: CLAIM,
         from:
           "    WHERE d.id = due.id AND d.state = due.state AND d.fence = due.fence\n      AND ((d.state IN " +
-          "('scheduled', 'pending') AND d.wake_at <= now()) OR (d.state IN ('claimed', 'sending') AND d.lease_until " +
-          "<= now()))\n",
+          "('scheduled', 'pending') AND d.wake_at <= now())\n        OR (d.state IN ('claimed', 'sending') AND " +
+          "d.lease_until <= now()))\n",
         to: "    WHERE d.id = due.id\n",
       },
     ],
@@ -216,8 +218,14 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: VERBS,
-        from: "SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', 'claimed')",
-        to: "SET state = 'cancelled', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', 'claimed', 'sending')",
+        from:
+          "      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = " +
+          "ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', " +
+          "'claimed')",
+        to:
+          "      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = " +
+          "ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', " +
+          "'claimed', 'sending')",
       },
     ],
   },
@@ -264,7 +272,52 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     breaks: "a claim does not raise the fence",
-    edits: [{ file: CLAIM, from: "      fence = d.fence + 1, lease_until = now()", to: "      lease_until = now()" }],
+    edits: [
+      {
+        file: CLAIM,
+        from: "      fence = d.fence + 1, lease_until = now() + lease",
+        to: "      lease_until = now() + lease",
+      },
+    ],
+  },
+  {
+    breaks: "a removal whose answer was lost counts as done",
+    shows: "a removal killed: removing, not asked, blind, pg",
+    edits: [
+      {
+        file: REMOVE,
+        from: "await remove(\n",
+        to: "if (!again) await remove(\n",
+      },
+    ],
+  },
+  {
+    breaks: "what may be gone is left as it is",
+    shows: "a removal killed: removing, not asked, blind, pg",
+    edits: [
+      {
+        file: REMOVAL,
+        from: '  return units.findLast(({ state }) => state === "published" || state === "sending");',
+        to: '  return units.findLast(({ state }) => state === "published");',
+      },
+    ],
+  },
+  {
+    breaks: "a thread counts as gone with its last part",
+    shows: "a removal killed: between units, blind, pg",
+    edits: [{ file: REMOVAL, from: "  if (next === undefined) return {", to: "  if (next !== -1) return {" }],
+  },
+  {
+    breaks: "a failed removal counts as done",
+    edits: [
+      {
+        file: REMOVE,
+        from: "    return written(run, failure(run, unit, error, isAnswer(requests)), false);",
+        to:
+          "    if (!failure(run, unit, error, isAnswer(requests)).event) return false;\n" +
+          "    return written(run, removal.removed(unit.position, undefined, run.leaseMs), false);",
+      },
+    ],
   },
 ];
 
@@ -284,8 +337,9 @@ export function broken(folder: string, { file, from, to }: Edit): string {
  */
 export function assertAllBreak(): void {
   for (const [file, name] of [
-    [CLAIM, "claim_due(worker"],
-    [SETTLE, "settle(changes"],
+    [CLAIM, "claim_due("],
+    [SETTLE, "settle("],
+    [VERBS, "cancel("],
   ] as const) {
     const newest = readdirSync(join(root, "drizzle/migrations"))
       .filter(

@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { certificate } from "./support/certificate.ts";
 import { type CuttingServer, type Reply, startCutting } from "./support/cutting-server.ts";
 import { type Manner, type S3, type S3Options, startS3 } from "./support/s3.ts";
+import { atMost, slowness } from "./support/until.ts";
 
 const QUICK: Limits = { requestMs: 10_000, bytesPerMs: 100, pausesMs: [10, 10] };
 const FOLDER = "psn/0199c0de-0000-7000-8000-000000000001/";
@@ -305,18 +306,19 @@ describe("a server that misbehaves", () => {
     ]);
   });
 
-  const DOWN: readonly [string, () => Reply | Promise<Reply>, Limits][] = [
-    ["500", plain(500, "<html>"), QUICK],
-    ["503", xml(503, "SlowDown"), QUICK],
-    ["429", plain(429), QUICK],
-    ["S3's own time-out", xml(400, "RequestTimeout"), QUICK],
-    ["cut before every answer", () => "reset", QUICK],
-    ["cut in every answer", () => "cut", QUICK],
-    ["no answer", () => new Promise<Reply>(() => undefined), { ...QUICK, requestMs: 50 }],
+  const DOWN: readonly [string, () => Reply | Promise<Reply>, () => Limits][] = [
+    ["500", plain(500, "<html>"), () => QUICK],
+    ["503", xml(503, "SlowDown"), () => QUICK],
+    ["429", plain(429), () => QUICK],
+    ["S3's own time-out", xml(400, "RequestTimeout"), () => QUICK],
+    ["cut before every answer", () => "reset", () => QUICK],
+    ["cut in every answer", () => "cut", () => QUICK],
+    // Long enough for every request to arrive.
+    ["no answer", () => new Promise<Reply>(() => undefined), () => ({ ...QUICK, requestMs: atMost(100) })],
   ];
   test.each(DOWN)("%s: tried three times and given up", async (_, reply, limits) => {
     const { endpoint, seen } = await serve(reply);
-    for (const error of await failures(endpoint, limits))
+    for (const error of await failures(endpoint, limits()))
       expect(error).toMatchObject({ code: "VENDOR_UNREACHABLE", hint: "psn doctor" });
     expect(seen.map((line) => line.split(" ")[0]).join(" ")).toBe("PUT PUT PUT GET GET GET DELETE DELETE DELETE");
   });
@@ -331,7 +333,7 @@ describe("a server that misbehaves", () => {
         return new Response(new ReadableStream({ start: (stream) => stream.enqueue(BYTES) }));
       },
     });
-    const bucket = open(`http://127.0.0.1:${server.port}`, { ...QUICK, requestMs: 50 });
+    const bucket = open(`http://127.0.0.1:${server.port}`, { ...QUICK, requestMs: atMost(100) });
     expect(await failure(bucket.get(KEY, sha256(BYTES)))).toMatchObject({
       code: "VENDOR_UNREACHABLE",
       details: { said: "Timeout" },
@@ -561,6 +563,7 @@ describe("a server that misbehaves", () => {
   });
 
   test("a file that comes slowly, and always a little, is waited for", async () => {
+    const slow = slowness();
     const bytes = new Uint8Array(randomBytes(3_000));
     const server = Bun.serve({
       hostname: "127.0.0.1",
@@ -571,14 +574,15 @@ describe("a server that misbehaves", () => {
             start: async (stream) => {
               for (let at = 0; at < bytes.length; at += 100) {
                 stream.enqueue(bytes.slice(at, at + 100));
-                await Bun.sleep(20);
+                await Bun.sleep(20 * slow);
               }
               stream.close();
             },
           }),
         ),
     });
-    const limits = { requestMs: 150, bytesPerMs: 4, pausesMs: [] };
+    // Less than the whole file takes, and more than any part of it.
+    const limits = { requestMs: 300 * slow, bytesPerMs: 4 / slow, pausesMs: [] };
     expect(await open(`http://127.0.0.1:${server.port}`, limits).get(KEY, sha256(bytes))).toEqual(bytes);
     await server.stop(true);
   });

@@ -62,6 +62,9 @@ const FORBIDDEN: readonly (readonly [file: string, specifier: string])[] = [
   ["src/cli/new.ts", "@psn/core/utils/crypto.ts"],
   ["src/cli/new.ts", "@trigger.dev/sdk"],
   ["src/new.ts", "@psn/wiring/hub.ts"],
+  ["src/index.ts", "@psn/core/db/connection.ts"],
+  ["src/index.ts", "@psn/cli/output.ts"],
+  ["src/cli/new.ts", "@psn/index.ts"],
   ["src/web/new.ts", "@psn/core/errors.ts"],
 ];
 
@@ -75,6 +78,8 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ["src/cli/commands/new.ts", "@psn/cli/output.ts"],
   ["src/cli/new.ts", "../../package.json"],
   ["src/wiring/new.ts", "./parts.ts"],
+  ["src/index.ts", "@psn/wiring/hub.ts"],
+  ["src/app/new.ts", "zod"],
 ];
 
 const line = (specifier: string) => `import "${specifier}";\n`;
@@ -130,6 +135,30 @@ test("Biome refuses the same, by what is generated from the table", () => {
   );
   expect(refused.toSorted()).toEqual(FORBIDDEN.map(([file, specifier]) => `${file} ${specifier}`).toSorted());
 });
+
+/** The folders and files through which the outside calls psn. */
+const EDGES = /^src\/(?:cli|trigger|index\.ts)/;
+/** A store that is reached for, or taken out of a world. */
+const STORES = /\.stores\b|\{[^{}\n]*\bstores\b[^{}\n]*\}/;
+
+test("an edge asks the application layer, and never a store", () => {
+  const edges = sourceFiles(root).filter((name) => EDGES.test(name));
+  expect(edges.length).toBeGreaterThan(50);
+  const calls = edges.flatMap((name) =>
+    readFileSync(join(root, name), "utf8")
+      .split("\n")
+      .filter((text) => STORES.test(text))
+      .map((text) => `${name}: ${text.trim()}`),
+  );
+  expect(calls).toEqual([]);
+});
+
+test.each(["await world.stores.posts.list()", "const { stores } = world;", "({ stores, now }: World) => now"])(
+  "an edge may not write: %s",
+  (text) => {
+    expect(STORES.test(text)).toBe(true);
+  },
+);
 
 test("no process measures how long it waits by the wall clock, which can step", () => {
   const names = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });

@@ -87,9 +87,9 @@ ALTER TABLE "psn"."posts" ADD CONSTRAINT "posts_origin" CHECK ((origin is null) 
 --> statement-breakpoint
 ALTER TABLE "psn"."posts" ADD CONSTRAINT "posts_sizes" CHECK (greatest(octet_length(language), octet_length(visibility), octet_length(origin), octet_length(origin_ref), octet_length(idempotency_key), pg_column_size(targets)) <= 65536 and greatest(octet_length(title), octet_length(content_warning), pg_column_size(parts), pg_column_size(overrides), pg_column_size(options)) <= 33554432);
 --> statement-breakpoint
-CREATE POLICY "posts_definer" ON "psn"."posts" AS PERMISSIVE FOR ALL TO "psn_definer" USING (true) WITH CHECK (true);
+CREATE POLICY "posts_definer" ON "psn"."posts" AS PERMISSIVE FOR ALL TO "psn_definer" USING (user_id = (select psn.current_user_id())) WITH CHECK (user_id = (select psn.current_user_id()));
 --> statement-breakpoint
-ALTER POLICY "deliveries_own" ON "psn"."deliveries" TO psn_runtime USING (user_id = (select psn.current_user_id())) WITH CHECK (user_id = (select psn.current_user_id()) and (current_user = 'psn_service' or (state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker is null and revision = 1 and code is null and message is null and published_at is null)));
+ALTER POLICY "deliveries_own" ON "psn"."deliveries" TO psn_runtime USING (user_id = (select psn.current_user_id())) WITH CHECK (user_id = (select psn.current_user_id()) and (current_user = 'psn_service' or (state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker is null and revision = 1 and code is null and message is null and published_at is null and operation = 'publish')));
 --> statement-breakpoint
 ALTER POLICY "posts_own" ON "psn"."posts" TO psn_runtime USING (user_id = (select psn.current_user_id())) WITH CHECK (user_id = (select psn.current_user_id()) and (current_user = 'psn_service' or (revision = 1)));
 --> statement-breakpoint
@@ -97,13 +97,16 @@ ALTER TABLE "psn"."posts" DROP COLUMN "wall_time";
 --> statement-breakpoint
 ALTER TABLE "psn"."posts" DROP COLUMN "time_zone";
 --> statement-breakpoint
--- Nobody has to think of the reason: a hold without one is for its account, or says by its code what it is for; what goes on has none.
-CREATE FUNCTION psn.held_reason() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+-- No function has to set the reason: a hold without one is for its account, or its code says what it is for. What is not
+-- held has none.
+CREATE OR REPLACE FUNCTION psn.held_reason() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
   NEW.held_reason := CASE WHEN NEW.state = 'held' THEN coalesce(NEW.held_reason,
     CASE NEW.code WHEN 'LATE' THEN 'late' WHEN 'HUB_COPIED' THEN 'copied' ELSE 'reconnect' END) END;
   RETURN NEW;
 END $$;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION psn.held_reason() FROM PUBLIC;
 --> statement-breakpoint
 CREATE TRIGGER deliveries_held BEFORE INSERT OR UPDATE OF state, held_reason ON psn.deliveries
 FOR EACH ROW WHEN (NEW.state = 'held' OR NEW.held_reason IS NOT NULL) EXECUTE FUNCTION psn.held_reason();
@@ -117,15 +120,69 @@ GRANT UPDATE (parts, overrides, options, title, language, visibility, content_wa
 --> statement-breakpoint
 GRANT INSERT, DELETE ON psn.delivery_units TO psn_definer;
 --> statement-breakpoint
-DROP FUNCTION psn.move(uuid[], timestamptz, text);
+-- Made by `bun run functions` from src/core/db/functions.
+DROP FUNCTION psn.move(uuid[],timestamp with time zone,text);
 --> statement-breakpoint
--- As before, and the wall time that was meant, and its zone, come with the instant.
-CREATE FUNCTION psn.move(ids uuid[], due timestamptz, wall_time text, time_zone text, note text) RETURNS TABLE (delivery_id uuid)
+-- The next revision of a post: its source, and all deliveries of which nothing has been sent, composed anew (`changes`:
+-- id, fence, units). All of it or nothing: PSN03 where the post has another revision by now, PSN04 where a delivery is
+-- no more what its fence said, or one that could have been changed is not named. Units are new rows with new keys: a
+-- key that a platform was given never stands for other words.
+CREATE OR REPLACE FUNCTION psn.edit(post uuid, base integer, source jsonb, changes jsonb) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+  mine CONSTANT uuid := psn.current_user_id();
+  ids uuid[];
+BEGIN
+  UPDATE psn.posts p SET parts = source -> 'parts', overrides = source -> 'overrides', options = source -> 'options',
+    title = source ->> 'title', language = source ->> 'language', visibility = source ->> 'visibility',
+    content_warning = source ->> 'contentWarning', split = (source ->> 'split')::boolean,
+    numbered = (source ->> 'numbered')::boolean, revision = p.revision + 1, updated_at = now()
+  WHERE p.id = post AND p.user_id = mine AND p.revision = base;
+  IF NOT FOUND THEN RAISE EXCEPTION 'the post has another revision' USING ERRCODE = 'PSN03'; END IF;
+  -- Locked before they are looked at: a worker settles without raising the fence.
+  SELECT coalesce(array_agg(o.id), '{}') INTO ids FROM (
+    SELECT d.id FROM psn.deliveries d
+    JOIN jsonb_to_recordset(changes) AS c(id uuid, fence bigint) ON c.id = d.id AND c.fence = d.fence
+    WHERE d.post_id = post AND d.user_id = mine AND d.operation = 'publish' ORDER BY d.id FOR NO KEY UPDATE OF d
+  ) o;
+  IF cardinality(ids) <> jsonb_array_length(changes) OR EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = post
+      AND CASE WHEN d.id = ANY (ids) THEN NOT psn.is_unsent(d.id, d.state)
+        -- What has ended may keep the words it had.
+        ELSE d.state NOT IN ('failed', 'cancelled') AND psn.is_unsent(d.id, d.state) END)
+  THEN RAISE EXCEPTION 'a delivery has gone on' USING ERRCODE = 'PSN04'; END IF;
+  DELETE FROM psn.delivery_units u WHERE u.delivery_id = ANY (ids);
+  INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
+  SELECT u.id, mine, c.id, u.position, coalesce(u.body, 'null'), u.text, u.length,
+    ARRAY(SELECT m.id::uuid FROM jsonb_array_elements_text(u.media) WITH ORDINALITY AS m(id, n) ORDER BY m.n), u.prepare
+  FROM jsonb_to_recordset(changes) AS c(id uuid, units jsonb) CROSS JOIN LATERAL jsonb_to_recordset(c.units)
+    AS u(id uuid, position smallint, body jsonb, text text, length integer, media jsonb, prepare boolean);
+  -- Whoever has claimed it loses it before anything is sent.
+  UPDATE psn.deliveries d SET state = CASE WHEN d.state IN ('claimed', 'pending') THEN 'scheduled' ELSE d.state END,
+    wake_at = CASE d.state WHEN 'pending' THEN greatest(d.due_at, now()) ELSE d.wake_at END, revision = base + 1,
+    fence = d.fence + 1, lease_until = NULL, updated_at = now()
+  WHERE d.id = ANY (ids);
+  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
+  SELECT d.id, mine, 'edited', d.attempt, 'revision ' || base + 1, 'user' FROM psn.deliveries d WHERE d.id = ANY (ids);
+  RETURN true;
+END $$;
+--> statement-breakpoint
+-- Whether nothing of a delivery has been sent: an edit may still compose it anew. What was removed had been sent.
+CREATE OR REPLACE FUNCTION psn.is_unsent(delivery uuid, state text) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  SELECT is_unsent.state NOT IN ('sending', 'published', 'unconfirmed', 'removed')
+    AND NOT EXISTS (SELECT FROM psn.delivery_units u WHERE u.delivery_id = delivery
+      AND (u.state IN ('sending', 'published', 'removed') OR u.sent_at IS NOT NULL))
+$$;
+--> statement-breakpoint
+-- Another time: the instant, and with it the wall time that was meant, if any, and its zone.
+CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamptz, wall_time text, time_zone text, note text)
+RETURNS TABLE (delivery_id uuid)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wall_time = move.wall_time, time_zone = move.time_zone, wake_at = due,
-      code = NULL, message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
-    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())
+    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wall_time = move.wall_time,
+      time_zone = move.time_zone, wake_at = due, code = NULL, message = NULL, fence = d.fence + 1, lease_until = NULL,
+      updated_at = now()
+    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.operation = 'publish'
       AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
     RETURNING d.id, d.user_id, d.attempt
   ),
@@ -138,12 +195,14 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   SELECT c.id, c.user_id, 'moved', c.attempt, move.note, 'user' FROM changed c RETURNING e.delivery_id
 $$;
 --> statement-breakpoint
--- As before, and which holds an account's reconnection does not end is said by their reason.
+-- An account's deliveries go on. What is held keeps the instant of its last try, from which it may be too late. A hold
+-- that another reason than the account has, such as too late, or another hub, waits for its user's word.
 CREATE OR REPLACE FUNCTION psn.reconnect(account uuid) RETURNS TABLE (delivery_id uuid)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   WITH changed AS (
     UPDATE psn.deliveries d SET state = 'scheduled', attempt = least(d.attempt, 1), code = NULL,
-      wake_at = CASE d.state WHEN 'held' THEN least(d.wake_at, greatest(d.due_at, now())) ELSE greatest(d.due_at, now()) END,
+      wake_at = CASE d.state WHEN 'held' THEN least(d.wake_at, greatest(d.due_at, now()))
+        ELSE greatest(d.due_at, now()) END,
       message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
     WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND (
       (d.state = 'held' AND d.held_reason IN ('reconnect', 'copied', 'bucket'))
@@ -152,75 +211,31 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   ), asked AS (
     -- Nobody waits for the answer of these: the lease only says when to ask again.
     UPDATE psn.deliveries d SET lease_until = now(), updated_at = now()
-    WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND d.state = 'sending' AND d.worker IS NULL
-      AND d.lease_until > now()
+    WHERE d.account_id = account AND d.user_id = (SELECT psn.current_user_id()) AND d.state = 'sending'
+      AND d.worker IS NULL AND d.lease_until > now()
     RETURNING d.id, d.user_id, d.attempt
   )
   INSERT INTO psn.delivery_events AS e (delivery_id, user_id, event, attempt, actor)
-  SELECT c.id, c.user_id, 'reconnected', c.attempt, 'user' FROM (SELECT * FROM changed UNION ALL SELECT * FROM asked) c RETURNING e.delivery_id
+  SELECT c.id, c.user_id, 'reconnected', c.attempt, 'user'
+  FROM (SELECT * FROM changed UNION ALL SELECT * FROM asked) c RETURNING e.delivery_id
 $$;
---> statement-breakpoint
--- Whether nothing of a delivery has been sent: an edit may still compose it anew.
-CREATE FUNCTION psn.is_unsent(delivery uuid, state text) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-  SELECT is_unsent.state NOT IN ('sending', 'published', 'unconfirmed') AND NOT EXISTS (SELECT FROM psn.delivery_units u
-    WHERE u.delivery_id = delivery AND (u.state IN ('sending', 'published') OR u.sent_at IS NOT NULL))
-$$;
---> statement-breakpoint
--- The next revision of a post: its source, and all deliveries of which nothing has been sent, composed anew (`changes`: id, fence, units). All
--- of it or nothing: PSN03 where the post has another revision by now, PSN04 where a delivery is no more what its fence said, or one that could
--- have been changed is not named. Units are new rows with new keys: what a platform was given a key for never has other words.
-CREATE FUNCTION psn.edit(post uuid, base integer, source jsonb, changes jsonb) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-  mine CONSTANT uuid := psn.current_user_id();
-  ids uuid[];
-BEGIN
-  UPDATE psn.posts p SET parts = source -> 'parts', overrides = source -> 'overrides', options = source -> 'options',
-    title = source ->> 'title', language = source ->> 'language', visibility = source ->> 'visibility',
-    content_warning = source ->> 'contentWarning', split = (source ->> 'split')::boolean, numbered = (source ->> 'numbered')::boolean,
-    revision = p.revision + 1, updated_at = now()
-  WHERE p.id = post AND p.user_id = mine AND p.revision = base;
-  IF NOT FOUND THEN RAISE EXCEPTION 'the post has another revision' USING ERRCODE = 'PSN03'; END IF;
-  -- Locked before they are looked at: a worker settles without raising the fence.
-  SELECT coalesce(array_agg(o.id), '{}') INTO ids FROM (
-    SELECT d.id FROM psn.deliveries d JOIN jsonb_to_recordset(changes) AS c(id uuid, fence bigint) ON c.id = d.id AND c.fence = d.fence
-    WHERE d.post_id = post AND d.user_id = mine ORDER BY d.id FOR NO KEY UPDATE OF d
-  ) o;
-  IF cardinality(ids) <> jsonb_array_length(changes) OR EXISTS (SELECT FROM psn.deliveries d WHERE d.post_id = post
-      AND CASE WHEN d.id = ANY (ids) THEN NOT psn.is_unsent(d.id, d.state)
-        -- What has ended may keep the words it had.
-        ELSE d.state NOT IN ('failed', 'cancelled') AND psn.is_unsent(d.id, d.state) END)
-  THEN RAISE EXCEPTION 'a delivery has gone on' USING ERRCODE = 'PSN04'; END IF;
-  DELETE FROM psn.delivery_units u WHERE u.delivery_id = ANY (ids);
-  INSERT INTO psn.delivery_units (id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
-  SELECT u.id, mine, c.id, u.position, coalesce(u.body, 'null'), u.text, u.length,
-    ARRAY(SELECT m.id::uuid FROM jsonb_array_elements_text(u.media) WITH ORDINALITY AS m(id, n) ORDER BY m.n), u.prepare
-  FROM jsonb_to_recordset(changes) AS c(id uuid, units jsonb) CROSS JOIN LATERAL
-    jsonb_to_recordset(c.units) AS u(id uuid, position smallint, body jsonb, text text, length integer, media jsonb, prepare boolean);
-  -- Whoever has claimed it loses it before anything is sent.
-  UPDATE psn.deliveries d SET state = CASE WHEN d.state IN ('claimed', 'pending') THEN 'scheduled' ELSE d.state END,
-    wake_at = CASE d.state WHEN 'pending' THEN greatest(d.due_at, now()) ELSE d.wake_at END, revision = base + 1,
-    fence = d.fence + 1, lease_until = NULL, updated_at = now()
-  WHERE d.id = ANY (ids);
-  INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, note, actor)
-  SELECT d.id, mine, 'edited', d.attempt, 'revision ' || base + 1, 'user' FROM psn.deliveries d WHERE d.id = ANY (ids);
-  RETURN true;
-END $$;
 --> statement-breakpoint
 GRANT CREATE ON SCHEMA psn TO psn_definer;
 --> statement-breakpoint
-DO $$
-DECLARE
-  made regprocedure;
-BEGIN
-  FOREACH made IN ARRAY ARRAY['psn.move(uuid[], timestamptz, text, text, text)', 'psn.is_unsent(uuid, text)',
-    'psn.edit(uuid, integer, jsonb, jsonb)']::regprocedure[] LOOP
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
-    IF made <> 'psn.is_unsent(uuid, text)'::regprocedure THEN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO psn_runtime', made); END IF;
-    EXECUTE format('ALTER FUNCTION %s OWNER TO psn_definer', made);
-  END LOOP;
-  REVOKE ALL ON FUNCTION psn.held_reason() FROM PUBLIC;
-END $$;
+REVOKE ALL ON FUNCTION psn.edit(uuid, integer, jsonb, jsonb) FROM PUBLIC;
+--> statement-breakpoint
+GRANT EXECUTE ON FUNCTION psn.edit(uuid, integer, jsonb, jsonb) TO psn_runtime;
+--> statement-breakpoint
+ALTER FUNCTION psn.edit(uuid, integer, jsonb, jsonb) OWNER TO psn_definer;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION psn.is_unsent(uuid, text) FROM PUBLIC;
+--> statement-breakpoint
+ALTER FUNCTION psn.is_unsent(uuid, text) OWNER TO psn_definer;
+--> statement-breakpoint
+REVOKE ALL ON FUNCTION psn.move(uuid[], timestamp with time zone, text, text, text) FROM PUBLIC;
+--> statement-breakpoint
+GRANT EXECUTE ON FUNCTION psn.move(uuid[], timestamp with time zone, text, text, text) TO psn_runtime;
+--> statement-breakpoint
+ALTER FUNCTION psn.move(uuid[], timestamp with time zone, text, text, text) OWNER TO psn_definer;
 --> statement-breakpoint
 REVOKE CREATE ON SCHEMA psn FROM psn_definer;

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
-import { findBareLinks, findLinks, inOrder } from "../../src/domain/links.ts";
+import { findLinksBy } from "../../src/domain/links.ts";
 import { measure, split } from "../../src/domain/text.ts";
 import { findCounted } from "../../src/platforms/mastodon/count.ts";
 import { DEFAULTS } from "../../src/platforms/mastodon/limits.ts";
-import { splitWeighed, weigh } from "../../src/platforms/x/text.ts";
+import { CAPABILITIES as X } from "../../src/platforms/x/compose.ts";
+import { findXLinks, weigh } from "../../src/platforms/x/text.ts";
 import { count } from "../../tests/support/mastodon-rules.ts";
 import type { Difference, Found } from "./difference.ts";
 
@@ -30,7 +31,7 @@ export function twitterTextDifferences(file: string, { tests }: Suite): Found {
   for (const [section, vectors] of Object.entries(tests))
     for (const { text, expected } of vectors) {
       if (typeof text !== "string") continue;
-      compare("Mastodon's count", text, count(text, 23), measure(text, DEFAULTS.text, findCounted));
+      compare("Mastodon's count", text, count(text, 23), measure(text, DEFAULTS.text, { links: findCounted }));
       const isList = Array.isArray(expected) && expected.every((one) => typeof one === "string");
       if (isList && (file === "tlds.yml" || section === "urls")) compare("links", text, expected, linksOf(text));
       if (file === "validate.yml" && section === "lengths") compare("X's weight", text, expected, weigh(text));
@@ -41,8 +42,7 @@ export function twitterTextDifferences(file: string, { tests }: Suite): Found {
 }
 
 function linksOf(text: string): string[] {
-  const written = findLinks(text);
-  return inOrder([...written, ...findBareLinks(text, written)]).map(({ start, end }) => text.slice(start, end));
+  return findLinksBy("bare", text).map(({ start, end }) => text.slice(start, end));
 }
 
 /**
@@ -69,7 +69,7 @@ function cutsOf(text: string, entities: readonly string[], sign: string): [strin
   const long = measureText(text) > 0;
   return [
     ["cut", long ? cuts(measureText, (max) => split(text, { max, unit: "grapheme" })) : []],
-    ["cut for X", cuts(weigh, (max) => splitWeighed([text.normalize("NFC")], max, { split: true }).flat())],
+    ["cut for X", cuts(weigh, (max) => split(text.normalize("NFC"), { ...X.text, max }, { weigh, links: findXLinks }))],
   ];
 }
 

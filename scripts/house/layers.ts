@@ -57,7 +57,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "the database: drivers, stores, migrations",
   },
   domain: { may: VOCABULARY, packages: ["zod", "yaml", "tlds", "fastest-levenshtein"], holds: "decisions without I/O" },
-  app: { may: [...VOCABULARY, "core/ports", "domain"], packages: [], holds: "use cases, one verb a file" },
+  app: {
+    may: [...VOCABULARY, "core/ports", "domain"],
+    packages: ["zod"],
+    holds: "use cases, one verb a file; queries; documents",
+  },
   "platforms/kit": {
     may: [...VOCABULARY, "core/net", "domain"],
     packages: ["node", "zod", "image-size", "ipaddr.js", "parse5"],
@@ -104,6 +108,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ["wiring", "app", "domain", ...VOCABULARY, "core/ports", "core/utils", "platforms/index.ts"],
     packages: ["node", "commander", "zod", "fastest-levenshtein", "oauth4webapi", "package.json"],
     holds: "the command line",
+  },
+  "index.ts": {
+    may: ["wiring", "app", ...VOCABULARY],
+    packages: ["zod"],
+    holds: "psn as a library: the verbs, typed",
   },
   trigger: {
     may: ["wiring/tasks.ts", "app", ...VOCABULARY, "core/ports", "core/utils"],

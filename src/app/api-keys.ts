@@ -1,6 +1,7 @@
 import type { SealedKey } from "@psn/core/ports/accounts.ts";
 import type { Apps, Place, Vault } from "@psn/core/ports/outside.ts";
 import type { Stores, World } from "@psn/core/ports/world.ts";
+import type { Scope } from "./scope.ts";
 
 /** A key's name says which platform it is sent to; each value of it has a row of its own. */
 const placeOf = (userId: string, rowId: string, name: string): Place => ({
@@ -21,6 +22,29 @@ export async function putKey(
 ): Promise<void> {
   const id = newId();
   await stores.keys.put(userId, { id, name, value: vault.seal(placeOf(userId, id, name), value) });
+}
+
+/** The keys that are sealed in the hub, by name. */
+export function sealedKeys({ world, user }: Scope): Promise<readonly SealedKey[]> {
+  return world.stores.keys.list(user.id);
+}
+
+/** Removes a key that is sealed in the hub; false when there was none. */
+export function forgetKey({ world, user }: Scope, name: string): Promise<boolean> {
+  return world.stores.keys.remove(user.id, name);
+}
+
+/** Which of these keys, by name, the hub has not sealed with this value. Throws VAULT_TAMPERED, VAULT_LOCKED. */
+export async function unsealedOf(
+  { world, user }: Scope,
+  given: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, string>> {
+  const sealed = await sealedKeys({ world, user });
+  const isNew = ([name, value]: readonly [string, string]) => {
+    const kept = sealed.find((key) => key.name === name);
+    return !kept || openKey(world.vault, user.id, kept) !== value;
+  };
+  return new Map([...given].filter(isNew));
 }
 
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */

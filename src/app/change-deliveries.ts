@@ -1,4 +1,4 @@
-import { PsnError } from "@psn/core/errors.ts";
+import { type Hint, PsnError } from "@psn/core/errors.ts";
 import type { DeliveryDetail, DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { type DeliveryState, RETRYABLE, TO_COME } from "@psn/core/types/index.ts";
@@ -6,7 +6,7 @@ import type { Ref } from "@psn/core/types/platform.ts";
 import { advice, isUnsure } from "./advice.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import { askAccount } from "./session.ts";
-import { type Woken, wakeUp } from "./wake-up.ts";
+import { NOBODY_WOKEN, type Woken, wakeUp } from "./wake-up.ts";
 
 export type Change =
   | { readonly to: "cancel" }
@@ -35,7 +35,6 @@ export interface Changed {
   readonly left: readonly DeliverySummary[];
   readonly woken: Woken;
 }
-const NOBODY_WOKEN: Woken = { queue: null, missed: null, atHome: [] };
 
 /**
  * Cancels, moves or retries all deliveries an id means, as far as their states allow. Throws STATE_CONFLICT when none
@@ -67,7 +66,8 @@ export async function changeDeliveries(
 const without = (all: readonly DeliverySummary[], some: readonly DeliverySummary[]) =>
   all.filter(({ id }) => !some.some((one) => one.id === id));
 
-function isPossible({ to }: Change, { state, unitList }: DeliveryDetail): boolean {
+function isPossible({ to }: Change, { state, operation, unitList }: DeliveryDetail): boolean {
+  if (operation === "remove" && to === "move") return false;
   if (FROM[to].includes(state)) return true;
   // While the platform works on an upload nothing was sent.
   return (
@@ -105,11 +105,11 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
   const [first] = deliveries;
   const unconfirmed = deliveries.find(isUnsure);
   const waiting = to === "retry" ? deliveries.find(({ state }) => state === "scheduled") : undefined;
-  const hint = unconfirmed
-    ? `psn resolve ${shortId(unconfirmed.id)} --live URL | --not-live`
+  const hint: Hint = unconfirmed
+    ? { run: "resolve", args: { id: shortId(unconfirmed.id) } }
     : waiting
-      ? `psn move ${shortId(waiting.id)} --in 1s`
-      : `psn show ${first ? shortId(first.id) : "ID"}`;
+      ? { run: "move", args: { id: shortId(waiting.id) } }
+      : { run: "show", ...(first ? { args: { id: shortId(first.id) } } : {}) };
   return new PsnError("STATE_CONFLICT", `there is nothing to ${to}: ${said}`, { hint });
 }
 
@@ -143,7 +143,7 @@ export async function resolveDelivery(
   noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
     throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", {
-      hint: `psn show ${id}`,
+      hint: { run: "show", args: { id } },
     });
   return telling(world, userId, await posts.detail(userId, [delivery.id]), left);
 }
@@ -153,7 +153,9 @@ function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): P
   const said = deliveries.map(({ platform, handle, state }) => `${platform}:${handle} is ${state}`).join(", ");
   const why = busy ? `a worker is still at work on ${busy.platform}:${busy.handle}` : said;
   const [helps] = deliveries.flatMap(advice);
-  return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, { hint: helps ?? `psn show ${id}` });
+  return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, {
+    hint: helps ?? { run: "show", args: { id } },
+  });
 }
 
 /**
@@ -166,7 +168,9 @@ async function refAt(
   url: string,
   signal: AbortSignal,
 ): Promise<Ref> {
-  const { accountId, platform, handle, unitList } = delivery;
+  const { accountId, platform, handle, operation, unitList } = delivery;
+  // What was to be removed has its ref already.
+  if (operation === "remove") return { id: url, url };
   const goesOn = unitList.filter(({ state }) => state !== "published").length > 1;
   const asked = askAccount(world, userId, accountId, signal, async (adapter, session) =>
     adapter.locate?.(url, session),

@@ -13,7 +13,7 @@ export function chooseAccounts(
 ): readonly Account[] {
   const connected = accounts.filter(({ health }) => health !== "disconnected");
   if (connected.length === 0)
-    throw new PsnError("AUTH_REQUIRED", "no account is connected yet", { hint: "psn connect PLATFORM" });
+    throw new PsnError("AUTH_REQUIRED", "no account is connected yet", { hint: { run: "connect" } });
   if (names.length === 0) {
     const [only, ...others] = connected;
     if (only && others.length === 0) return [only];
@@ -97,11 +97,13 @@ function matching(accounts: readonly Account[], name: string, platformIds: reado
     const there = accounts.filter((account) => account.platform === platform);
     if (there.length > 0)
       throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${listed(there)}`, {
-        hint: "psn accounts",
+        hint: { run: "accounts" },
       });
-    throw new PsnError("AUTH_REQUIRED", `no ${platform} account is connected`, { hint: `psn connect ${platform}` });
+    throw new PsnError("AUTH_REQUIRED", `no ${platform} account is connected`, {
+      hint: { run: "connect", args: { platform } },
+    });
   }
   throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${listed(accounts)}`, {
-    hint: "psn accounts",
+    hint: { run: "accounts" },
   });
 }

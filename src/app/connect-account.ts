@@ -2,15 +2,19 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Account, Disconnected } from "@psn/core/ports/accounts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Connection, ExchangeRequest, Known, Profile } from "@psn/core/types/account.ts";
+import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { ownHandle, plainHandle } from "./own-name.ts";
+import type { Scope } from "./scope.ts";
 import { appOf, askAccount, credentialsFor, namingApp, netOf, openSession, sealCredentials } from "./session.ts";
 import { sharedWith, soleSecrets } from "./shared-secrets.ts";
 import { wakeUp } from "./wake-up.ts";
 
 /** What waited for an account; more than this the watchdog finds. */
 const MOST_WAITING = 500;
+/** What is counted before an account is disconnected. */
+const MOST_COUNTED = 10_000;
 
 export interface ConnectedAccount {
   readonly id: string;
@@ -164,6 +168,14 @@ async function forget(world: World, userId: string, platform: Platform, connecti
   } catch {
     // It ends by itself.
   }
+}
+
+/** How many deliveries of the account its end would cancel, and how many it would leave unconfirmed. */
+export async function planDisconnect({ world, user }: Scope, account: Account): Promise<Disconnected> {
+  const open = await world.stores.posts.list(user.id, "open", MOST_COUNTED);
+  const count = (states: readonly DeliveryState[]) =>
+    open.filter(({ accountId, state }) => accountId === account.id && states.includes(state)).length;
+  return { cancelled: count(TO_COME), unconfirmed: count(UNDER_WAY) };
 }
 
 /**

@@ -36,10 +36,11 @@ export interface Run extends Held {
 }
 
 /**
- * How long ago the unit was first about to be sent, in milliseconds, when it was loaded; no older than a step of the
- * database's clock.
+ * How long ago the unit was first about to be sent, or its removal to be asked for, in milliseconds, when it was
+ * loaded; no older than a step of the database's clock.
  */
-export function ageMs({ world, loaded }: Pick<Run, "world" | "loaded">, { sentAt }: StoredUnit): number {
+export function ageMs({ world, loaded }: Pick<Run, "world" | "loaded">, unit: StoredUnit): number {
+  const sentAt = loaded.operation === "remove" ? unit.askedAt : unit.sentAt;
   return sentAt ? steadyAge(world, loaded.readAt, loaded.readAt.getTime() - sentAt.getTime()) : 0;
 }
 

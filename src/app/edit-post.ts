@@ -113,11 +113,12 @@ export interface EditPlan {
   readonly left: readonly DeliveryDetail[];
 }
 
-const SENT: readonly DeliveryState[] = ["sending", "published", "unconfirmed"];
+const SENT: readonly DeliveryState[] = ["sending", "published", "unconfirmed", "removed"];
 const ENDED: readonly DeliveryState[] = ["failed", "cancelled"];
 
 /** Nothing of it has been sent; `psn.edit` holds the same line. */
-const isUnsent = ({ state, unitList }: DeliveryDetail): boolean =>
+const isUnsent = ({ state, operation, unitList }: DeliveryDetail): boolean =>
+  operation === "publish" &&
   !SENT.includes(state) &&
   unitList.every((unit) => (unit.state === "waiting" || unit.state === "pending") && unit.sentAt === null);
 

@@ -17,9 +17,9 @@ export async function findDeliveries({ stores }: World, userId: string, id: stri
   if (!/^[0-9a-f-]+$/i.test(id) || id.length < SHORTEST)
     throw new PsnError(
       "INPUT_INVALID",
-      `"${id}" is not an id; ids are the hex characters that psn queue shows, or their last ${SHORTEST} or more`,
+      `"${id}" is not an id; an id is made of hex characters, of which the last ${SHORTEST} or more are enough`,
       {
-        hint: "psn queue",
+        hint: { run: "queue" },
       },
     );
   const found = await stores.posts.resolveId(userId, id);

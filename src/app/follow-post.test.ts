@@ -11,6 +11,7 @@ function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliveryS
     id: `00000000-0000-7000-8000-${String(serial).padStart(12, "0")}`,
     postId: "00000000-0000-7000-8000-0000000abcde",
     accountId: "a",
+    operation: "publish",
     platform: "bluesky",
     handle: `ada-${serial}.example`,
     state,

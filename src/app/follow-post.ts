@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly world: World;
   readonly userId: string;
   readonly postId: string;
+  /** These of its deliveries; absent: all. */
+  readonly only?: readonly string[];
   readonly version: string;
   readonly stop: AbortSignal;
   /** How far ahead the next attempt may be for it to be waited for, in milliseconds; else however far. */
@@ -32,12 +34,15 @@ export async function followPost({
   world,
   userId,
   postId,
+  only: some,
   version,
   stop,
   patienceMs = Number.POSITIVE_INFINITY,
   onProgress,
 }: FollowOptions): Promise<readonly DeliverySummary[]> {
-  const only = (await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id);
+  const read = async () =>
+    (await world.stores.posts.ofPost(userId, postId)).filter(({ id }) => some?.includes(id) ?? true);
+  const only = (await read()).map(({ id }) => id);
   const done = new AbortController();
   const worker = runWorker({
     world,
@@ -48,7 +53,7 @@ export async function followPost({
   });
   try {
     for (let seen = "", look: number = LOOK_MS.least; ; await world.sleep(look, stop).catch(() => undefined)) {
-      const deliveries = await world.stores.posts.ofPost(userId, postId);
+      const deliveries = await read();
       const now = deliveries.map(progressKey).join();
       if (now !== seen) onProgress?.(deliveries);
       seen = now;
@@ -61,7 +66,7 @@ export async function followPost({
     done.abort();
     await worker;
   }
-  return world.stores.posts.ofPost(userId, postId);
+  return read();
 }
 
 /** Changes with everything a person may want to know of while it goes on: a state, a part, another try. */
@@ -88,14 +93,14 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   const hint = `psn show ${shortId(first.postId)}`;
   const [unsure] = of("unconfirmed");
   if (unsure)
-    throw new PsnError("UNCONFIRMED", `nobody knows whether the post is out: ${said(of("unconfirmed"))}`, {
+    throw new PsnError("UNCONFIRMED", `could not confirm whether the post was published: ${said(of("unconfirmed"))}`, {
       hint: advice(unsure).length > 0 ? `psn resolve ${shortId(unsure.id)} --live URL | --not-live` : hint,
       details,
     });
   const coming = open.filter((delivery) => !TERMINAL.has(delivery.state) && !waitsForUser(delivery));
   if (coming.length > 0) {
     const so = coming.some(({ state }) => state === "sending")
-      ? "nobody knows yet whether the post is out"
+      ? "not confirmed yet whether the post was published"
       : "the post is not out yet";
     throw new PsnError("STILL_PENDING", `stopped waiting; ${so}: ${said(open)}`, { hint, details });
   }
@@ -130,7 +135,7 @@ export function stoppedPost(
     const words = TO_COME.includes(state)
       ? `${state}, due ${tellTime(wakeAt)}`
       : coming.includes(delivery)
-        ? `${state}; nobody knows yet whether it is out`
+        ? `${state}; not confirmed yet whether it was published`
         : (url ?? message ?? "");
     return `${platform}:${handle}: ${coming.includes(delivery) ? words : `${state} ${words}`.trim()}`;
   };

@@ -95,7 +95,7 @@ async function make(run: Run, unit: StoredUnit, tried: Tried): Promise<Made> {
 }
 
 /** A token that is about to end is exchanged while nothing waits for it. */
-async function freshen(run: Run): Promise<void> {
+export async function freshen(run: Run): Promise<void> {
   const { credentials, now } = run.session;
   const { expiresAt, refresh, secret } = credentials;
   if (!run.platform.refresh || !expiresAt || (refresh === undefined && secret === undefined)) return;

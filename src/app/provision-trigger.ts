@@ -115,7 +115,9 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
       "VENDOR_REFUSED",
       `the hub's project ${ref} belongs to another account than this token's, or is gone`,
       {
-        hint: "log in as its owner: psn init --trigger; or let psn forget it: psn config set TRIGGER_PROJECT_REF --unset",
+        hint:
+          "log in as its owner: psn init --trigger; or let psn forget it: " +
+          "psn config set TRIGGER_PROJECT_REF --unset",
       },
     );
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)

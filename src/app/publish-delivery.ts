@@ -5,11 +5,13 @@ import type { World } from "@psn/core/ports/world.ts";
 import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Outcome, Session } from "@psn/core/types/platform.ts";
 import * as delivery from "@psn/domain/delivery.ts";
+import { lastOut, notBegun as removalNotBegun } from "@psn/domain/removal.ts";
 import { type Moment, momentOf } from "./clocks.ts";
 import { ageMs, type Held, out, type Run, requestOf, withRefresh, written } from "./delivery-run.ts";
 import type { HeldClaim } from "./held-claim.ts";
 import { mendAfter } from "./hub-trouble.ts";
 import { whenReady } from "./make-ready.ts";
+import { removeUnit } from "./remove-unit.ts";
 import { sendUnit } from "./send-unit.ts";
 import { openSession } from "./session.ts";
 import { findLost } from "./settle-unknown.ts";
@@ -58,7 +60,8 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
  * hub's own trouble excuses nothing.
  */
 function lateness(loaded: LoadedDelivery, unit: StoredUnit): DeliveryChange | undefined {
-  const { units, dueAt, wakeAt, code, attempt, readAt, account, late } = loaded;
+  const { units, operation, dueAt, wakeAt, code, attempt, readAt, account, late } = loaded;
+  if (operation === "remove") return undefined;
   if (units.some(({ state }) => state === "published")) return undefined;
   // A reconnect forgets the failure, and not that there was a try, nor when.
   const tried = (code !== null || attempt > 1) && !delivery.isHubs(code);
@@ -94,6 +97,11 @@ function databaseClock(world: World, { readAt }: LoadedDelivery): () => Date {
 }
 
 function notBegun(world: World, { loaded, unit, purpose, earlier }: Begun, failure: PsnError): DeliveryChange {
+  // Nothing was asked for under this claim, also where the claim has written `sending`.
+  if (loaded.operation === "remove" && purpose === "publish") {
+    const { attempt } = loaded;
+    return removalNotBegun({ position: unit.position, error: failure, attempt, random: world.random(), earlier });
+  }
   if (purpose === "settle") {
     const age = Math.max(ageMs({ world, loaded }, unit), delivery.SETTLE_PATIENCE_MS);
     return delivery.stillUnknown(age, failure, world.random());
@@ -104,6 +112,7 @@ function notBegun(world: World, { loaded, unit, purpose, earlier }: Begun, failu
 
 /** One unit, one step. True when it is out and the thread goes on under the same claim. */
 async function advance(run: Run, unit: StoredUnit): Promise<boolean> {
+  if (run.loaded.operation === "remove") return removeUnit(run, unit);
   if (run.purpose === "poll" && unit.sentAt !== null) return poll(run, unit);
   if (run.purpose === "settle") {
     const { world, claim, platform, loaded } = run;
@@ -153,5 +162,6 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
 }
 
 function openUnit(loaded: LoadedDelivery): StoredUnit | undefined {
-  return loaded.units.find(({ state }) => state !== "published");
+  if (loaded.operation === "remove") return lastOut(loaded.units);
+  return loaded.units.find(({ state }) => state !== "published" && state !== "removed");
 }

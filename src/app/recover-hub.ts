@@ -7,6 +7,10 @@ import type { Parting } from "@psn/core/types/index.ts";
 import type { Platform, Ref } from "@psn/core/types/platform.ts";
 import { requestOf } from "./delivery-run.ts";
 import { askAccount } from "./session.ts";
+import { wakeUp } from "./wake-up.ts";
+
+/** How many deliveries of a user the queue is told of; the watchdog finds the others. */
+const MOST_WAITING = 500;
 
 /*
  * After a hub's database was copied or restored: another life of it may have published what is open here. Each platform
@@ -40,7 +44,7 @@ export async function planRecovery({
 }: Pick<RecoverOptions, "world" | "users">): Promise<readonly Step[]> {
   return each(world, users, async (userId, loaded, delivery) => {
     const platform = await world.platforms.load(loaded.account.platform);
-    const { becomes, why } = isToCome(loaded) ? TO_COME : platform.lookup ? asking(platform) : nobodyTells(platform);
+    const { becomes, why } = certain(loaded) ?? (platform.lookup ? asking(platform) : nobodyTells(platform));
     return { userId, delivery, becomes, why, url: null };
   });
 }
@@ -74,6 +78,16 @@ export async function parting({ stores }: Pick<World, "stores">): Promise<Partin
   return (await stores.incarnation.look()).parted?.why;
 }
 
+/** When it was noticed; null where there is nothing to recover. */
+export async function partedAt({ stores }: Pick<World, "stores">): Promise<Date | null> {
+  return (await stores.incarnation.look()).parted?.at ?? null;
+}
+
+/** Tells the queue what of these users is to come again. */
+export async function wakeRecovered(world: World, users: readonly string[]): Promise<void> {
+  for (const userId of users) await wakeUp(world, userId, await world.stores.posts.list(userId, "open", MOST_WAITING));
+}
+
 async function each(
   world: World,
   users: readonly string[],
@@ -91,9 +105,17 @@ async function each(
 }
 
 const TO_COME = { becomes: "scheduled", why: "it is still to come" } as const;
+/** Its user has asked for its removal, and asking twice is harmless. */
+const GOES_ON = { becomes: "scheduled", why: "its removal goes on" } as const;
 const asking = ({ name }: Platform) => ({ becomes: "ask", why: `${name} is asked whether it has it` }) as const;
 const nobodyTells = ({ name }: Platform) =>
   ({ becomes: "unconfirmed", why: `${name} cannot be asked whether it has it` }) as const;
+
+/** What needs no question to a platform; undefined where one must be asked. */
+function certain(loaded: LoadedDelivery): typeof GOES_ON | typeof TO_COME | undefined {
+  if (loaded.operation === "remove") return GOES_ON;
+  return isToCome(loaded) ? TO_COME : undefined;
+}
 
 /** Nothing of it is out, and its time has not come in any life. */
 function isToCome({ dueAt, readAt, units }: LoadedDelivery): boolean {
@@ -106,8 +128,9 @@ async function settle(
   loaded: LoadedDelivery,
   delivery: DeliverySummary,
 ): Promise<Step> {
-  const recovered = isToCome(loaded)
-    ? { state: TO_COME.becomes, why: TO_COME.why, found: [] }
+  const known = certain(loaded);
+  const recovered = known
+    ? { state: known.becomes, why: known.why, found: [] }
     : await find(world, userId, loaded, signal);
   const url = recovered.found[0]?.ref.url ?? delivery.url;
   const step = { userId, delivery, becomes: recovered.state, why: recovered.why, url };

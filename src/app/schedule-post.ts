@@ -4,7 +4,7 @@ import type { NewMedia, StoredParts, StoredSource } from "@psn/core/ports/posts.
 import type { World } from "@psn/core/ports/world.ts";
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
-import type { Issue, Platform, Unit } from "@psn/core/types/platform.ts";
+import type { Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { nameOf } from "./choose-accounts.ts";
 import { shortId } from "./find-deliveries.ts";
@@ -64,7 +64,6 @@ export async function previewPost(
       const { mediaByLink = false } = platform.capabilities;
       const composed = platform.compose(postFor(draft, account.platform), limits);
       const issues = composed.ok ? [] : [...composed.issues];
-      if (composed.ok) issues.push(...optionIssues(platform, draft.options?.[account.platform] ?? {}));
       if (mediaByLink && !world.bucket && composed.ok && composed.units.some(({ media }) => media.length > 0))
         issues.push(noBucket(platform.name));
       const units = composed.ok && issues.length === 0 ? composed.units : [];
@@ -166,7 +165,7 @@ async function certainly(
   if ((await isThere()) === false) throw lost;
   throw new PsnError(
     "OUTCOME_UNKNOWN",
-    "the database went away while the post was written, and nobody knows whether it is stored",
+    "the database became unreachable while the post was written; psn could not confirm that it is stored",
     {
       cause: lost,
       hint: `psn show ${shortId(postId)}; it is not stored if that finds nothing`,
@@ -204,7 +203,7 @@ function assertConnected(accounts: readonly Account[]): void {
   if (!lost) return;
   const reason = lost.healthReason === null ? "" : `: ${lost.healthReason}`;
   throw new PsnError("AUTH_REQUIRED", `${nameOf(lost)} must be reconnected first${reason}`, {
-    hint: `psn connect ${lost.platform}`,
+    hint: { run: "connect", args: { platform: lost.platform } },
   });
 }
 
@@ -244,17 +243,6 @@ function stored([first, ...others]: DraftParts): StoredParts {
 
 function storedOverrides({ overrides }: DraftPost): Readonly<Record<string, StoredParts>> {
   return Object.fromEntries(Object.entries(overrides).map(([platform, parts]) => [platform, stored(parts)]));
-}
-
-function optionIssues({ name: platform, capabilities }: Platform, given: Readonly<Record<string, string>>): Issue[] {
-  const known = capabilities.options ?? [];
-  return Object.entries(given).flatMap(([name, value]): Issue[] => {
-    const rule = known.find((one) => one.name === name);
-    const has = known.length === 0 ? "none" : known.map((one) => one.name).join(", ");
-    if (!rule) return [{ code: "option", message: `${platform} has no option ${name}; it has ${has}` }];
-    if (!rule.values || rule.values.includes(value)) return [];
-    return [{ code: "option", message: `${name} is one of ${rule.values.join(", ")}, not ${value}` }];
-  });
 }
 
 function noBucket(name: string): Issue {

@@ -54,12 +54,15 @@ async function assertOwn({ world, claim, loaded, platform }: Run, outcome: Outco
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /**
- * The session for `publish`: the claim is looked at in the last await before each request that can change something.
+ * The session for `publish` and `remove`; `onRequest` is told of every request. The claim is looked at in the last
+ * await before each request that can change something.
  */
-function watched(run: Run, session: Session): Session {
+export function watched(run: Run, session: Session, onRequest?: (changes: boolean) => void): Session {
   const held = () => assertHeld(run);
   const fetch: Session["fetch"] = async (input, init) => {
-    if (!READS.has((init?.method ?? "GET").toUpperCase())) await held();
+    const changes = !READS.has((init?.method ?? "GET").toUpperCase());
+    onRequest?.(changes);
+    if (changes) await held();
     const response = await session.fetch(input, init);
     await pass(run.world, "answered, not read");
     return response;

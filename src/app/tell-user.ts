@@ -23,11 +23,13 @@ export async function tellOfChange(
   if (!world.notify) return;
   const { id, account } = loaded;
   const name = nameOf(account);
-  const { account: on, state, message } = change;
+  const { account: on, state, event, message } = change;
   if (on && "health" in on && on.health === "needs-reconnect") return tellOfAccount(world, account, on.reason);
   const said = message === null ? "" : ` (${message})`;
   const short = shortId(id);
-  if (state === "unconfirmed")
+  if (loaded.operation === "remove" && (state === "unconfirmed" || event === "not removed"))
+    await tell(world, `a post at ${name} could not be taken back${said}: psn show ${short}`);
+  else if (state === "unconfirmed")
     await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
   else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
   else if (state === "scheduled" || state === "sending") {

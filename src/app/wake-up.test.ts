@@ -9,6 +9,7 @@ const summary = (state: DeliveryState, more: Partial<DeliverySummary> = {}): Del
   id: state,
   postId: "post",
   accountId: "account",
+  operation: "publish",
   platform: "x",
   handle: "ada",
   state,

@@ -13,6 +13,9 @@ export interface Woken {
   readonly atHome: readonly DeliverySummary[];
 }
 
+/** Where nothing was written. */
+export const NOBODY_WOKEN: Woken = { queue: null, missed: null, atHome: [] };
+
 /**
  * Tells the queue when these deliveries are due, or are to be asked about. Their rows are written, so whatever becomes
  * of this call nothing is lost; it never throws.
@@ -22,7 +25,7 @@ export async function wakeUp(
   userId: string,
   deliveries: readonly DeliverySummary[],
 ): Promise<Woken> {
-  if (!queue) return { queue: null, missed: null, atHome: [] };
+  if (!queue) return NOBODY_WOKEN;
   // Also what waits for an answer: nobody told the queue of it while its account had to be connected again.
   const waiting = deliveries.filter(({ nextAt, health }) => nextAt !== null && health === "ok");
   const atHome = waiting.filter(({ platform }) => !queue.serves(platform));

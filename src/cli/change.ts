@@ -1,35 +1,32 @@
-import { changeDeliveries } from "@psn/app/change-deliveries.ts";
+import type { ChangeDocument } from "@psn/app/documents/change.ts";
+import type { cancel, retry } from "@psn/app/verbs/change.ts";
 import { z } from "zod";
 import { type Command, defineCommand } from "./command.ts";
-import { deliveryDocument, deliveryTable, noteLeft } from "./render.ts";
-import { notePublisher, wakeDocument } from "./wake.ts";
+import { deliveryTable, noteLeft } from "./render.ts";
+import { notePublisher } from "./wake.ts";
 
 /** A command that changes all deliveries an id means, and asks nothing else. */
 export function changeCommand(
-  to: "cancel" | "retry",
+  verb: typeof cancel | typeof retry,
   said: { readonly done: string; readonly would: string },
-  about: Pick<Command, "summary" | "details" | "examples">,
-): Command {
+  about: Pick<Command, "details" | "examples">,
+): Command<z.ZodType, typeof ChangeDocument> {
   return defineCommand({
-    name: to,
+    name: verb.name,
+    summary: verb.summary,
     ...about,
     args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
     flags: [{ flags: "--dry-run", help: "say what would change, and change nothing" }],
+    document: verb.output,
     schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),
     run: async ({ id, dryRun }, context) => {
       const { output } = context;
-      const { world, user } = await context.hub();
-      const { deliveries, left, woken } = await changeDeliveries(world, user.id, id, { to }, dryRun, context.noReturn);
+      const hub = await context.hub();
+      const { world, user } = hub;
+      const changed = await verb.run(hub, { id, dryRun }, { noReturn: context.noReturn });
+      const { deliveries, left, woken } = changed;
       const head = `${dryRun ? said.would : said.done}:`;
-      output.result(
-        {
-          dryRun,
-          wake: wakeDocument(woken),
-          deliveries: deliveries.map(deliveryDocument),
-          left: left.map(deliveryDocument),
-        },
-        () => [head, deliveryTable(output, deliveries, user.timeZone)],
-      );
+      output.result(verb.document(changed), () => [head, deliveryTable(output, deliveries, user.timeZone)]);
       noteLeft(output, left);
       if (!dryRun) await notePublisher(output, world, deliveries, woken);
       return undefined;

@@ -1,3 +1,4 @@
+import type { DocumentOf } from "@psn/app/documents/values.ts";
 import type { Hub } from "@psn/wiring/hub.ts";
 import type { z } from "zod";
 import type { Output } from "./output.ts";
@@ -31,8 +32,8 @@ export type CommandTable = Readonly<
 >;
 
 /** What a command is given besides its input. */
-export interface Context {
-  readonly output: Output;
+export interface Context<Document = unknown> {
+  readonly output: Output<Document>;
   readonly prompt: Prompt;
   readonly cwd: string;
   readonly version: string;
@@ -70,7 +71,7 @@ export interface Context {
 }
 
 /** A command is data: the help, the completion and docs/cli.md are made from it. */
-export interface Command<Schema extends z.ZodType = z.ZodType> {
+export interface Command<Schema extends z.ZodType = z.ZodType, Document extends z.ZodType = z.ZodType> {
   readonly name: string;
   readonly summary: string;
   /** A few sentences more, where the summary leaves something open. */
@@ -80,8 +81,10 @@ export interface Command<Schema extends z.ZodType = z.ZodType> {
   readonly flags?: readonly Flag[];
   /** Parses `{ …arguments by name, …flags in camelCase }`. */
   readonly schema: Schema;
+  /** What it prints under `--json` when it succeeds. */
+  readonly document: Document;
   /** Parse is done; call one use case and render. Returns the exit code where it is not 0. */
-  readonly run: (input: z.output<Schema>, context: Context) => Promise<number | undefined>;
+  readonly run: (input: z.output<Schema>, context: Context<DocumentOf<Document>>) => Promise<number | undefined>;
 }
 
 /** A command that only holds others: `psn db migrate`. */
@@ -91,8 +94,10 @@ export interface CommandGroup {
   readonly commands: readonly Command[];
 }
 
-/** Identity, for inference: `run` sees what `schema` makes. */
-export function defineCommand<Schema extends z.ZodType>(command: Command<Schema>): Command<Schema> {
+/** Identity, for inference: `run` sees what `schema` makes, and prints what `document` describes. */
+export function defineCommand<Schema extends z.ZodType, Document extends z.ZodType>(
+  command: Command<Schema, Document>,
+): Command<Schema, Document> {
   return command;
 }
 

@@ -24,7 +24,7 @@ export type Style = "bold" | "dim" | "green" | "yellow" | "red" | "cyan";
  * The only writer: data on stdout, everything else on stderr; with `--json` one document on stdout and nothing else
  * there.
  */
-export interface Output {
+export interface Output<Document = unknown> {
   readonly json: boolean;
   /** True when stderr is a terminal, where progress is worth showing. */
   readonly interactive: boolean;
@@ -32,7 +32,7 @@ export interface Output {
    * The command's result, once: the document for `--json`, the lines for a person; no lines, or an empty one, write
    * nothing.
    */
-  result(document: unknown, lines: () => Lines): void;
+  result(document: Document, lines: () => Lines): void;
   /** For a person, on stderr: progress, the next command. Silent with `--json`. */
   note(lines: Lines): void;
   /** What the command waits for somebody to do, on stderr, also with `--json`. */

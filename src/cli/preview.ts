@@ -2,16 +2,7 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Preview } from "@psn/app/schedule-post.ts";
 import { type Lines, type Output, table, textLines } from "./output.ts";
 
-/** What one account would receive, in every `--json`. */
-export function previewDocument({ account, limits, units, issues }: Preview) {
-  return {
-    account: nameOf(account),
-    limit: limits.text.max,
-    units: units.map(({ text, length, media }) => ({ text, length, media: media.length })),
-    issues: issues.map(({ code, message, hint = null }) => ({ code, message, hint })),
-  };
-}
-
+/** What one account would receive, or what is wrong. */
 export function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
   const head = output.style("bold", nameOf(account));
   if (issues.length > 0)

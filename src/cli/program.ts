@@ -19,6 +19,7 @@ export const COMMANDS: CommandTable = {
   },
   move: { summary: "give a post another time", load: () => import("./commands/move.ts") },
   cancel: { summary: "take back what has not gone out", load: () => import("./commands/cancel.ts") },
+  delete: { summary: "take a published post back", load: () => import("./commands/delete.ts") },
   retry: { summary: "try what failed again", load: () => import("./commands/retry.ts") },
   resolve: { summary: "say what psn cannot find out", load: () => import("./commands/resolve.ts") },
   recover: { summary: "go on after the hub was copied or restored", load: () => import("./commands/recover.ts") },
@@ -32,6 +33,10 @@ export const COMMANDS: CommandTable = {
   import: { summary: "a hub from the file that psn export made", load: () => import("./commands/import.ts") },
   doctor: { summary: "check the hub, and say what mends it", load: () => import("./commands/doctor.ts") },
   destroy: { summary: "undo what psn init made, after showing it", load: () => import("./commands/destroy.ts") },
+  schema: {
+    summary: "the JSON Schema of what commands take and print",
+    load: () => import("./commands/schema.ts"),
+  },
   explain: { summary: "what an error code means", load: () => import("./commands/explain.ts") },
   completion: { summary: "completion for your shell", load: () => import("./commands/completion.ts") },
   help: { summary: "help on a topic: times, files, exit-codes, environment", load: () => import("./commands/help.ts") },

@@ -1,5 +1,4 @@
 import { shortId } from "@psn/app/find-deliveries.ts";
-import type { Account } from "@psn/core/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { formatInstant } from "@psn/domain/schedule.ts";
@@ -11,21 +10,28 @@ const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
   unconfirmed: "red",
   held: "yellow",
   cancelled: "dim",
+  removed: "dim",
 };
 
 /** A word and never only a colour. */
 export function stateWord(
   output: Output,
-  { state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">,
+  { state, operation, health, code }: Pick<DeliverySummary, "state" | "operation" | "health" | "code">,
 ): string {
+  const word = publishWord({ state, health, code });
+  const waits = operation === "remove" && state !== "removed" ? `removal: ${word}` : word;
+  const style = STYLES[state];
+  return style ? output.style(style, waits) : waits;
+}
+
+function publishWord({ state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">): string {
   const waits =
     state === "scheduled" && health === "needs-reconnect"
       ? "waits for reconnect"
       : state === "scheduled" && code !== null
         ? "retrying"
         : state;
-  const style = STYLES[state];
-  return style ? output.style(style, waits) : waits;
+  return waits;
 }
 
 export function when(at: Date, zone: string): string {
@@ -55,42 +61,6 @@ export function noteLeft(output: Output, left: readonly DeliverySummary[]): void
     );
 }
 
-/** One delivery in every `--json`. */
-export function deliveryDocument(delivery: DeliverySummary) {
-  const {
-    id,
-    postId,
-    accountId,
-    platform,
-    handle,
-    state,
-    dueAt,
-    nextAt,
-    attempt,
-    code,
-    message,
-    publishedAt,
-    text,
-    url,
-    units,
-    unitsPublished,
-  } = delivery;
-  return {
-    id,
-    post: postId,
-    account: { id: accountId, platform, handle },
-    state,
-    due: dueAt.toISOString(),
-    next: nextAt?.toISOString() ?? null,
-    published: publishedAt?.toISOString() ?? null,
-    url,
-    units: { all: units, published: unitsPublished },
-    attempt,
-    reason: code === null ? null : { code, message },
-    text,
-  };
-}
-
 export function deliveryTable(output: Output, deliveries: readonly DeliverySummary[], zone: string): Lines {
   return table(
     deliveries.map((delivery) => [
@@ -102,24 +72,4 @@ export function deliveryTable(output: Output, deliveries: readonly DeliverySumma
       delivery.message && delivery.state !== "published" ? clip(delivery.message, 60) : clip(delivery.text, 40),
     ]),
   );
-}
-
-export function accountDocument(account: Account, name: string) {
-  const { id, platform, profile, health, healthReason, pausedUntil, expiresAt, refreshedAt, createdAt, renews } =
-    account;
-  return {
-    id,
-    name,
-    platform,
-    handle: profile.handle,
-    subject: profile.subject,
-    url: profile.url,
-    health,
-    reason: healthReason,
-    pausedUntil: pausedUntil?.toISOString() ?? null,
-    expires: expiresAt?.toISOString() ?? null,
-    renews,
-    refreshed: refreshedAt?.toISOString() ?? null,
-    connected: createdAt.toISOString(),
-  };
 }

@@ -1,15 +1,10 @@
 import { reconnecting } from "@psn/app/advice.ts";
-import { SILENT_MS } from "@psn/app/doctor.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
+import { isWorking } from "@psn/app/queries/workers.ts";
 import type { Woken } from "@psn/app/wake-up.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Lines, Output } from "./output.ts";
-
-/** Who publishes what was just written, in every `--json`. */
-export function wakeDocument({ queue, missed, atHome }: Woken) {
-  return { queue, missed: missed?.toJSON() ?? null, atHome: atHome.map(({ id }) => id) };
-}
 
 /** Says on stderr what a person must know about it; nothing where workers listen to the database. */
 function noteWake(output: Output, woken: Woken): void {
@@ -20,7 +15,7 @@ function noteWake(output: Output, woken: Woken): void {
 /** Says on stderr who publishes what is scheduled now, and what is missing for that. */
 export async function notePublisher(
   output: Output,
-  { stores }: Pick<World, "stores">,
+  world: Pick<World, "stores">,
   deliveries: readonly DeliverySummary[],
   woken: Woken,
 ): Promise<void> {
@@ -31,15 +26,13 @@ export async function notePublisher(
   const [first] = scheduled.filter(({ health }) => health === "ok");
   if (!first) return;
   noteWake(output, woken);
-  const working = woken.queue !== null || (await isWorking({ stores }));
+  const working = woken.queue !== null || (await isWorking(world));
   output.note(
-    working ? `next: psn show ${shortId(first.postId)}` : "no worker is running; it goes out when one does: psn worker",
+    working
+      ? `next: psn show ${shortId(first.postId)}`
+      : `no worker is running; it ${first.operation === "remove" ? "is removed" : "goes out"} ` +
+          "when one does: psn worker",
   );
-}
-
-/** Whether a worker lives that goes on when this command has ended. */
-export async function isWorking({ stores }: Pick<World, "stores">): Promise<boolean> {
-  return (await stores.inspection.workers()).some(({ beatMsAgo }) => beatMsAgo < SILENT_MS);
 }
 
 function wakeNote({ queue, missed, atHome }: Woken): Lines | undefined {

@@ -33,6 +33,11 @@ export interface SaidDue extends Due {
   readonly wall: string;
 }
 
+/** A time as verbs take it. */
+export function dueInput({ at, wallTime, timeZone }: SaidDue) {
+  return { at: at.toISOString(), wallTime, ...(timeZone === null ? {} : { timeZone }) };
+}
+
 /** The instant these flags mean. Throws TIME_INVALID, and INPUT_REQUIRED when there is none. */
 export function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, userZone: string, now: Date): SaidDue {
   const zone = tz ?? userZone;

@@ -318,6 +318,12 @@ export const ERRORS = {
     hint: "psn show ID",
   },
   PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
+  REMOVE_INCOMPLETE: {
+    exit: EXIT.partial,
+    retry: "never",
+    meaning: "Not everything of the post could be taken back; the message names what is still out, and where.",
+    hint: "psn show ID",
+  },
   VENDOR_REFUSED: {
     exit: EXIT.failed,
     retry: "never",
@@ -411,15 +417,23 @@ type Detail = string | number | boolean;
 /** Facts by name; a list holds one of a kind each, such as the deliveries of a post. */
 export type Details = Readonly<Record<string, Detail | readonly Readonly<Record<string, Detail | null>>[]>>;
 
+/** The verb that helps, as data: each edge says in its own way how it is called. */
+export interface Hint {
+  /** The name of the verb. */
+  readonly run: string;
+  /** Its input, as far as it is known. */
+  readonly args?: Readonly<Record<string, string>>;
+}
+
 export interface ErrorOptions {
   readonly cause?: unknown;
-  /** The command or step that helps; replaces the table's. */
-  readonly hint?: string;
+  /** The verb or the step that helps; replaces the table's. */
+  readonly hint?: string | Hint;
   /** When the platform said it may be asked again, in milliseconds from now. */
   readonly retryAfterMs?: number;
   /**
    * Said by an adapter of a refusal to a repeated request, or to a question about a pending post: it proves that
-   * nothing was taken, by no attempt. Without it such a refusal proves nothing.
+   * nothing was taken, by no attempt. Of a removal: the post is still there. Without it such a refusal proves nothing.
    */
   readonly neverTaken?: boolean;
   /** Safe to print and to store: no token, no post body. */
@@ -430,7 +444,10 @@ export interface ErrorOptions {
 export class PsnError extends Error {
   override readonly name = "PsnError";
   readonly code: ErrorCode;
+  /** What helps, as the command line says it. */
   readonly hint: string | undefined;
+  /** The verb that helps, for every other edge; undefined where none does. */
+  readonly remedy: Hint | undefined;
   readonly retryAfterMs: number | undefined;
   readonly neverTaken: boolean;
   readonly details: Details;
@@ -439,7 +456,9 @@ export class PsnError extends Error {
     super(message, { cause: options.cause });
     const spec: Spec = ERRORS[code];
     this.code = code;
-    this.hint = options.hint ?? spec.hint;
+    const { hint = spec.hint } = options;
+    this.remedy = typeof hint === "object" ? hint : undefined;
+    this.hint = typeof hint === "object" ? commandOf(hint) : hint;
     this.retryAfterMs = options.retryAfterMs;
     this.neverTaken = options.neverTaken ?? false;
     this.details = options.details ?? {};
@@ -465,6 +484,18 @@ export class PsnError extends Error {
       ...(Object.keys(this.details).length === 0 ? {} : { details: this.details }),
     };
   }
+}
+
+/** What stands for an input that is not known. */
+const UNKNOWN: Readonly<Record<string, string>> = { connect: "PLATFORM", show: "ID" };
+/** What a person says behind the id, where a program has an input for it. */
+const BEHIND: Readonly<Record<string, string>> = { resolve: "--live URL | --not-live", move: "--in 1s" };
+
+/** The command that a person types. */
+function commandOf({ run, args = {} }: Hint): string {
+  const given = Object.values(args);
+  const known = given.length > 0 ? given : [UNKNOWN[run] ?? ""];
+  return ["psn", run, ...known, BEHIND[run] ?? ""].filter((word) => word !== "").join(" ");
 }
 
 /** Why nothing goes out, and in the same words why a delivery is held. */

@@ -141,6 +141,7 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
     CONSENT_SHARED: "command",
     LATE: "command",
     STILL_PENDING: "command",
+    REMOVE_INCOMPLETE: "command",
     PUBLISH_PARTIAL: "command",
     PUBLISH_FAILED: "command",
   },
@@ -329,7 +330,7 @@ describe("a failure", () => {
 });
 
 test("what ends is what nobody leaves without a command", () => {
-  expect([...TERMINAL].sort()).toEqual(["cancelled", "failed", "published", "unconfirmed"]);
+  expect([...TERMINAL].sort()).toEqual(["cancelled", "failed", "published", "removed", "unconfirmed"]);
 });
 
 describe("the wait before another attempt", () => {

@@ -16,7 +16,7 @@ import type { Outcome, Preparation, Unit } from "@psn/core/types/platform.ts";
  *
  * `pending` before `sending` is a platform that works on an upload: nothing was sent, and its unit has no instant. Only
  * a clear refusal, or proof that nothing was sent, leads back to `scheduled`. A lost answer stays in `sending` until
- * the platform has been asked.
+ * the platform has been asked. What takes a post back goes the same way: `removal.ts`.
  */
 
 /**
@@ -51,7 +51,7 @@ const SETTLE_MOST_MS = 15 * 60_000;
  */
 export const SETTLE_PATIENCE_MS = 150_000;
 /** After a day without a verdict a person decides. */
-const SETTLE_GIVE_UP_MS = 24 * 3_600_000;
+export const SETTLE_GIVE_UP_MS = 24 * 3_600_000;
 
 const still = {
   wakeInMs: null,
@@ -418,7 +418,13 @@ export function backoffMs(attempt: number, random: number): number {
 }
 
 /** States that only a person's explicit command leaves. */
-export const TERMINAL: ReadonlySet<DeliveryState> = new Set(["published", "failed", "unconfirmed", "cancelled"]);
+export const TERMINAL: ReadonlySet<DeliveryState> = new Set([
+  "published",
+  "failed",
+  "unconfirmed",
+  "cancelled",
+  "removed",
+]);
 
 /**
  * Later than this a post may do more harm than good: its user is asked, unless they said otherwise. In milliseconds.

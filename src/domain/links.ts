@@ -147,6 +147,21 @@ const WIDE_BARE = new RegExp(
 );
 
 /**
+ * What a network makes a link of, where psn's own rules say it: addresses with a scheme (`written`), those and what
+ * begins with `www.`, or those and every host with a top-level domain that exists (`bare`).
+ */
+export type LinkRule = "written" | "www" | "bare";
+
+/** The links of a text by one of these rules, in order. */
+export function findLinksBy(rule: LinkRule, text: string): Span[] {
+  const written = findLinks(text);
+  if (rule === "written") return written;
+  const bare = findBareLinks(text, written);
+  const also = rule === "bare" ? bare : bare.filter(({ start }) => /^www\./i.test(text.slice(start, start + 4)));
+  return inOrder([...written, ...also]);
+}
+
+/**
  * Addresses without a scheme outside `taken`, with a top-level domain that exists. What may as well be the name of a
  * file, or a number of a version or of a time, is none.
  */

@@ -97,7 +97,9 @@ function inOneDay(
     "TIME_INVALID",
     `"${text}${suffix}" may be ${choices.map((one) => one.toPlainDate().toString()).join(" or ")}`,
     {
-      hint: `it is another day there; say which: ${choices.map((one) => `${shown({ wall: one })}${suffix}`).join(" or ")}`,
+      hint:
+        `it is another day there; say which: ` +
+        `${choices.map((one) => `${shown({ wall: one })}${suffix}`).join(" or ")}`,
     },
   );
 }

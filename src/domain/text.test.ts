@@ -381,3 +381,28 @@ describe("shorten", () => {
     );
   });
 });
+
+describe("a network's own count", () => {
+  const weigh = (text: string) => [...text].reduce((sum, sign) => sum + (sign > "\x7f" ? 2 : 1), 0);
+
+  test("is what fills the parts, numbers included", () => {
+    const parts = split("日本語を書く。".repeat(20), { max: 40, unit: "codepoint" }, { weigh, numbered: true });
+    expect(parts.length).toBeGreaterThan(5);
+    for (const part of parts) expect(weigh(part)).toBeLessThanOrEqual(40);
+    expect(parts.map((part) => part.replace(/ \(\d+\/\d+\)$/, "")).join("")).toBe("日本語を書く。".repeat(20));
+  });
+});
+
+test("units after the first can have another rule, and numbers run through all of them", () => {
+  const post: TextRule = { max: 100, unit: "utf16" };
+  const rest: TextRule = { max: 30, unit: "utf16" };
+  const text = Array.from({ length: 40 }, (_, index) => `word${index}`).join(" ");
+  const parts = splitParts([text, "the end"], post, { split: true, numbered: true, rest });
+  const all = parts.flat();
+  expect(all[0]?.length).toBeGreaterThan(80);
+  for (const [index, part] of all.entries()) {
+    expect(part.length).toBeLessThanOrEqual(index === 0 ? 100 : 30);
+    expect(part.endsWith(` (${index + 1}/${all.length})`)).toBe(true);
+  }
+  expect(all.map((part) => part.replace(/ \(\d+\/\d+\)$/, "")).join(" ")).toBe(`${text} the end`);
+});

@@ -10,11 +10,18 @@ const utf8 = new TextEncoder();
 /** Which links count `urlCost`: every one psn finds, or those that one network finds. */
 export type LinkFinder = (text: string) => readonly Span[];
 
-interface CutOptions {
-  /** Where they differ from psn's own, these are left whole too. */
+/** What a network counts that a `TextRule` cannot say. */
+export interface Counting {
+  /** Its own links, which count `urlCost`; where they differ from psn's own, they are left whole too. */
   readonly links?: LinkFinder;
-  /** Whether a mention, a tag or a link without a scheme fits a part of its own; absent: by the rule. */
-  readonly isWhole?: (token: string) => boolean;
+  /** The length of a text, where the network has a count of its own; `unit` and `urlCost` then only describe it. */
+  readonly weigh?: (text: string) => number;
+}
+
+interface Splitting extends Counting {
+  readonly numbered?: boolean;
+  /** The rule from the second unit on, where it is another one (LinkedIn's comments). */
+  readonly rest?: TextRule;
 }
 
 /**
@@ -36,7 +43,8 @@ const AT_SENTENCE = 1 / 2;
  * "local"` the server of `@name@server` counts nothing. Both work as on Mastodon: the text is rewritten, then counted
  * (app/validators/status_length_validator.rb, 2026-11).
  */
-export function measure(text: string, rule: TextRule, links: LinkFinder = findLinks): number {
+export function measure(text: string, rule: TextRule, { links = findLinks, weigh }: Counting = {}): number {
+  if (weigh) return weigh(text);
   const counted = isRewritten(text, rule) ? rewrite(text, rule, links) : text;
   switch (rule.unit) {
     case "grapheme":
@@ -51,8 +59,10 @@ export function measure(text: string, rule: TextRule, links: LinkFinder = findLi
 }
 
 /** Whether a platform takes the text: within `max`, and within `maxBytes` of UTF-8 where there is such a bound. */
-export function fits(text: string, rule: TextRule, links: LinkFinder = findLinks): boolean {
-  return (rule.maxBytes === undefined || byteLength(text) <= rule.maxBytes) && measure(text, rule, links) <= rule.max;
+export function fits(text: string, rule: TextRule, counting: Counting = {}): boolean {
+  return (
+    (rule.maxBytes === undefined || byteLength(text) <= rule.maxBytes) && measure(text, rule, counting) <= rule.max
+  );
 }
 
 /**
@@ -70,11 +80,7 @@ export function fits(text: string, rule: TextRule, links: LinkFinder = findLinks
  * `numbered` ends every part of several with ` (1/3)`, counted in the limit; where that leaves too little room (for a
  * URL, say) no part is numbered.
  */
-export function split(
-  text: string,
-  rule: TextRule,
-  options: { readonly numbered?: boolean } & CutOptions = {},
-): string[] {
+export function split(text: string, rule: TextRule, options: Splitting = {}): string[] {
   return splitParts([text], rule, { split: true, ...options }).flat();
 }
 
@@ -85,29 +91,51 @@ export function split(
 export function splitParts(
   texts: readonly string[],
   rule: TextRule,
-  options: { readonly split?: boolean; readonly numbered?: boolean } & CutOptions = {},
+  options: Splitting & { readonly split?: boolean } = {},
 ): string[][] {
-  const { links } = options;
-  const piecesIn = (room: TextRule) =>
-    texts.map((text) => (options.split !== true || fits(text, room, links) ? [text] : cut(text, room, options)));
-  const plain = piecesIn(rule);
+  const { rest = rule } = options;
+  const piecesIn = (less: number) =>
+    texts.map((text, index) => {
+      if (options.split !== true) return [text];
+      const following = lessened(rest, less);
+      return cutInto(text, index === 0 ? lessened(rule, less) : following, following, options);
+    });
+  const plain = piecesIn(0);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
+  const smallest = Math.min(...[rule, rest].flatMap(({ max, maxBytes = max }) => [max, maxBytes]));
   // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as
   // planned.
   for (let digits = String(plain.flat().length).length; ; digits += 1) {
     const room = " (/)".length + 2 * digits;
-    if (room >= Math.min(rule.max, rule.maxBytes ?? rule.max)) return plain;
-    const pieces = piecesIn({
-      ...rule,
-      max: rule.max - room,
-      ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - room }),
-    });
+    if (room >= smallest) return plain;
+    const pieces = piecesIn(room);
     const total = pieces.flat().length;
     if (String(total).length > digits) continue;
     let number = 0;
     const numbered = pieces.map((part) => part.map((piece) => `${piece} (${++number}/${total})`.trimStart()));
-    return options.split !== true || numbered.flat().every((piece) => fits(piece, rule, links)) ? numbered : plain;
+    const allFit = numbered.flat().every((piece, index) => fits(piece, index === 0 ? rule : rest, options));
+    return options.split !== true || allFit ? numbered : plain;
   }
+}
+
+/** The rule with so much less room. */
+function lessened(rule: TextRule, less: number): TextRule {
+  if (less === 0) return rule;
+  return {
+    ...rule,
+    max: rule.max - less,
+    ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - less }),
+  };
+}
+
+/** The text as pieces, the first by another rule than those that follow. */
+function cutInto(text: string, first: TextRule, following: TextRule, counting: Counting): string[] {
+  if (fits(text, first, counting)) return [text];
+  const pieces = cut(text, first, counting);
+  const [head = ""] = pieces;
+  if (first === following || pieces.length < 2) return pieces;
+  const start = text.indexOf(head) + head.length;
+  return [head, ...cutInto(text.slice(start).trim(), following, following, counting)];
 }
 
 /** What a line must not hold: the control characters of C0 and C1, among them NUL, which a database refuses. */
@@ -189,8 +217,9 @@ interface Piece extends Span {
   readonly space: boolean;
 }
 
-function toPieces(text: string, rule: TextRule, options: CutOptions): Piece[] {
-  const whole = wholesIn(text, rule, options);
+function toPieces(text: string, rule: TextRule, counting: Counting): Piece[] {
+  const whole = wholesIn(text, rule, counting);
+  const costOf = graphemeCost(rule, counting);
   const pieces: Piece[] = [];
   let next = 0;
   let open = -1;
@@ -209,7 +238,7 @@ function toPieces(text: string, rule: TextRule, options: CutOptions): Piece[] {
     pieces.push({
       start,
       end,
-      cost: start === index ? unitsOf(raw, rule) : measure(raw, rule, options.links),
+      cost: start === index ? costOf(raw) : measure(raw, rule, counting),
       bytes: byteLength(raw),
       space: SPACE.test(raw),
     });
@@ -218,21 +247,27 @@ function toPieces(text: string, rule: TextRule, options: CutOptions): Piece[] {
 }
 
 /** In order and apart from each other: every link with a scheme, and what else must stay whole and fits. */
-function wholesIn(text: string, rule: TextRule, { links = findLinks, isWhole }: CutOptions): Span[] {
+function wholesIn(text: string, rule: TextRule, counting: Counting): Span[] {
+  const { links = findLinks } = counting;
   const written = findLinks(text);
   const urls = links === findLinks ? written : inOrder([...written, ...links(text)]);
-  const tokens = findTokens(text, written).filter(({ start, end }) => {
-    const token = text.slice(start, end);
-    return isWhole ? isWhole(token) : fits(token, rule, links);
-  });
+  const tokens = findTokens(text, written).filter(({ start, end }) => fits(text.slice(start, end), rule, counting));
   const whole: Span[] = [];
   for (const span of inOrder([...urls, ...tokens])) if (span.start >= (whole.at(-1)?.end ?? 0)) whole.push(span);
   return whole;
 }
 
-/** The cost of one grapheme. */
-function unitsOf(grapheme: string, rule: TextRule): number {
-  return rule.unit === "grapheme" ? 1 : measure(grapheme, { max: rule.max, unit: rule.unit });
+/** What one grapheme costs. A network's own count is asked once for each. */
+function graphemeCost(rule: TextRule, { weigh }: Counting): (grapheme: string) => number {
+  if (!weigh && rule.unit === "grapheme") return () => 1;
+  const plain: TextRule = { max: rule.max, unit: rule.unit };
+  if (!weigh) return (grapheme) => measure(grapheme, plain);
+  const known = new Map<string, number>();
+  return (grapheme) => {
+    const cost = known.get(grapheme) ?? weigh(grapheme);
+    known.set(grapheme, cost);
+    return cost;
+  };
 }
 
 /** How good it is to begin a part at a piece, from 0: inside a word. */
@@ -269,8 +304,8 @@ function rankStarts(text: string, pieces: readonly Piece[]): Uint8Array {
   return ranks;
 }
 
-function cut(text: string, rule: TextRule, options: CutOptions): string[] {
-  const pieces = toPieces(text, rule, options);
+function cut(text: string, rule: TextRule, counting: Counting): string[] {
+  const pieces = toPieces(text, rule, counting);
   const ranks = rankStarts(text, pieces);
   const parts: string[] = [];
   const skipSpace = (from: number) => {
@@ -284,7 +319,7 @@ function cut(text: string, rule: TextRule, options: CutOptions): string[] {
       const next = chooseCut(pieces, ranks, start, limit, skipSpace(limit), rule);
       const part = sliceTrimmed(text, pieces, start, next);
       // What looks like a URL can depend on what stands before it, and a cut changes that: count what will be sent.
-      if (limit > start + 1 && !fits(part, rule, options.links)) {
+      if (limit > start + 1 && !fits(part, rule, counting)) {
         limit = Math.max(start + 1, Math.min(limit, next) - 1);
         continue;
       }

@@ -1,3 +1,4 @@
+import { noteFailedRun } from "@psn/app/note-failed-run.ts";
 import { type Woke, wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { ERRORS, PsnError, type Retry, toPsnError } from "@psn/core/errors.ts";
 import type { World } from "@psn/core/ports/world.ts";
@@ -108,7 +109,7 @@ export async function onFailure(
         ? error.message
         : "unexpected failure";
   const { world: opened } = world ? { world } : openWorld();
-  await opened.stores.deliveries.note(userId, deliveryId, "run failed", said, "trigger.dev");
+  await noteFailedRun({ world: opened, userId, deliveryId, said, actor: "trigger.dev" });
 }
 
 function tell(error: unknown): void {

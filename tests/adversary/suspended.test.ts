@@ -81,12 +81,15 @@ test("a holder that is suspended under a running command does not keep it", asyn
   }
 });
 
-test("one that is suspended within a transaction does not keep the others out", async () => {
+test.each([
+  ["a transaction", "0"],
+  ["a transaction, while others of its own wait behind that", "3"],
+])("one that is suspended within %s does not keep the others out", async (_name, others) => {
   const data = await embeddedFolder();
   const database = await openEmbedded(data);
   const stores = createStores(database);
   try {
-    const child = spawn(process.execPath, [CHILD, "slow", data, Bun.randomUUIDv7(), "60000"], {
+    const child = spawn(process.execPath, [CHILD, "slow", data, Bun.randomUUIDv7(), "60000", others], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     await once(createInterface({ input: child.stdout }), "line");

@@ -203,21 +203,24 @@ const TAMPERINGS: readonly Tampering[] = [
   {
     what: "one more function in the schema",
     does: () => [
-      "CREATE FUNCTION psn.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM psn.oauth_tokens'",
+      "CREATE FUNCTION psn.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) " +
+        "FROM psn.oauth_tokens'",
     ],
     says: /function psn\.peek\(\) was added/,
   },
   {
     what: "an owner's function elsewhere",
     does: () => [
-      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM psn.oauth_tokens'",
+      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) " +
+        "FROM psn.oauth_tokens'",
     ],
     says: /function public\.peek\(\) was added.*reaches psn/,
   },
   {
     what: "an owner's function elsewhere whose body is no text",
     does: () => [
-      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM psn.oauth_tokens; END",
+      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC " +
+        "SELECT count(*) FROM psn.oauth_tokens; END",
     ],
     says: /function public\.peek\(\) was added.*reaches psn/,
   },

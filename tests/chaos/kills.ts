@@ -4,6 +4,7 @@ import type { Psn } from "./process.ts";
 import type { Content } from "./protocol.ts";
 import {
   finish,
+  heal,
   type Judged,
   NotBroken,
   PATIENCE_MS,
@@ -30,6 +31,8 @@ interface Kill {
   /** One worker after another, each dying there. */
   readonly deaths: readonly Death[];
   readonly before?: "its token has expired" | "it is public only later";
+  /** It is published first, and dies while it takes the post back. */
+  readonly removal?: true;
   readonly on: (target: Target) => boolean;
   /** Left out of the short form. */
   readonly long?: true;
@@ -83,6 +86,14 @@ const pending = (deaths: readonly Death[]): Kill => ({
   long: true,
 });
 
+const removing = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({
+  content: "text",
+  deaths: [{ point }],
+  on: every,
+  removal: true,
+  ...more,
+});
+
 const KILLS: readonly Kill[] = [
   text("claimed", { long: true }),
   text("sending, not sent"),
@@ -109,6 +120,28 @@ const KILLS: readonly Kill[] = [
   refreshing("refreshed, stored"),
   pending([{ point: "answered, not settled" }]),
   pending([{ point: "claimed" }]),
+  removing("claimed", { long: true }),
+  removing("removing, not asked"),
+  removing("answered, not read", { on: asked }),
+  removing("removed, not settled"),
+  removing("removing, not asked", {
+    content: "thread",
+    on: threads,
+    deaths: [{ point: "removing, not asked", nth: 3 }],
+  }),
+  removing("removed, not settled", {
+    content: "thread",
+    on: threads,
+    deaths: [{ point: "removed, not settled", nth: 3 }],
+  }),
+  removing("between units", { content: "thread", on: threads, deaths: [{ point: "between units", nth: 2 }] }),
+  removing("removing, not asked", {
+    deaths: [{ point: "removing, not asked" }, { point: "before asking", travelMs: PATIENCE_MS }],
+    long: true,
+  }),
+  removing("removed, not settled", {
+    deaths: [{ point: "removed, not settled" }, { point: "asked, not settled", travelMs: PATIENCE_MS }],
+  }),
 ];
 
 /**
@@ -130,15 +163,15 @@ export function killRuns(database: DatabaseKind, targets: readonly Target[], sho
   );
 }
 
-function nameOf({ deaths, before }: Kill): string {
+function nameOf({ deaths, before, removal }: Kill): string {
   const points = deaths.map(({ point }) => point).join(", then ");
-  return `killed: ${points}${before === undefined ? "" : ` (${before})`}`;
+  return `${removal ? "a removal " : ""}killed: ${points}${before === undefined ? "" : ` (${before})`}`;
 }
 
 async function killed(
   lane: Lane,
   target: Target,
-  { content, deaths, before }: Kill,
+  { content, deaths, before, removal }: Kill,
   tag: string,
 ): Promise<readonly Judged[]> {
   const first = await lane.psn();
@@ -151,6 +184,10 @@ async function killed(
   // The recorder numbers what is not public yet by what is, so that two at once would be one.
   const deliveries = await schedule(first, tag, Array(later ? 1 : 2).fill({ target, content }));
   if (later) target.pend?.();
+  if (removal) {
+    await heal(lane, deliveries, first);
+    for (const { id } of deliveries) await first.ask({ do: "remove", id });
+  }
   let dying = first;
   for (const [index, death] of deaths.entries()) {
     if (index > 0) {
@@ -167,7 +204,13 @@ async function killed(
     healthy,
     deliveries.map(({ id }) => id),
   );
-  return finish(lane, deliveries);
+  const judged = await finish(lane, deliveries);
+  return removal ? judged.map(notGone) : judged;
+}
+
+/** What was asked to be taken back, and is still out, is no success. */
+function notGone(one: Judged): Judged {
+  return one.verdict === "once" ? { ...one, verdict: "lost", why: `it is still ${one.told.state}` } : one;
 }
 
 /** Works until it dies where it should. */

@@ -59,7 +59,7 @@ export type Order =
    */
   | { readonly do: "step"; readonly byMs: number }
   | { readonly do: "report"; readonly ids: readonly string[] }
-  | { readonly do: "cancel" | "moveAway"; readonly id: string }
+  | { readonly do: "cancel" | "moveAway" | "remove"; readonly id: string }
   | { readonly do: "resolve"; readonly id: string; readonly live: string | null }
   /** As `psn recover --yes`. */
   | { readonly do: "recover" }

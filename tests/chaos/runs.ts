@@ -86,7 +86,7 @@ export function withoutDoubt(judged: readonly Judged[]): readonly Judged[] {
 
 /** Longer than psn waits for a post to show up (`SETTLE_PATIENCE_MS`). */
 export const PATIENCE_MS = 151_000;
-const ENDS = new Set(["published", "failed", "unconfirmed", "cancelled"]);
+const ENDS = new Set(["published", "failed", "unconfirmed", "cancelled", "removed"]);
 const ROUNDS_MOST = 12;
 
 /** Lets a healthy worker finish, over and over with time passing between, until nothing is left to do. */

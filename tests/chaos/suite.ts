@@ -70,7 +70,8 @@ async function onGround(ground: Ground, wanted: Wanted): Promise<readonly Cell[]
       count(cells, run, ended);
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
       onRun?.(
-        `${seconds.padStart(5)} s  ${run.breaks}, ${run.platform}, ${run.database}${"error" in ended ? `: ${ended.error}` : ""}`,
+        `${seconds.padStart(5)} s  ${run.breaks}, ${run.platform}, ${run.database}` +
+          ("error" in ended ? `: ${ended.error}` : ""),
       );
     }
   };

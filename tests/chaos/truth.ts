@@ -86,7 +86,10 @@ export function judge(
   const shape = `${told.state}${told.code === null ? "" : ` ${told.code}`}, held ${found.map((some) => some.length).join("+")}`;
   if (found.some((some) => some.length > 1)) return { verdict: "doubled", why: shape };
   if (told.state === "unconfirmed") return { verdict: "unconfirmed", why: shape };
-  if (told.state === "cancelled")
+  if (told.units.some(({ state }, position) => state === "removed" && found[position]?.length !== 0))
+    return { verdict: "lost", why: `public though psn says that it is gone: ${shape}` };
+  // Taken back: nothing of it is out.
+  if (told.state === "cancelled" || told.state === "removed")
     return found.every((some) => some.length === 0)
       ? { verdict: "cancelled", why: "" }
       : { verdict: "lost", why: `public though ${shape}` };

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { changeDeliveries, resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { connectAccount } from "@psn/app/connect-account.ts";
+import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
 import { recoverHub } from "@psn/app/recover-hub.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
 import { schedulePost } from "@psn/app/schedule-post.ts";
@@ -250,6 +251,10 @@ async function obey(order: Order): Promise<unknown> {
     case "moveAway": {
       const move = { to: "move", at: new Date(Date.now() + 3_600_000), wallTime: "later", timeZone: "UTC" } as const;
       return (await changeDeliveries(plain, user.id, order.id, move, false)).deliveries.map(({ id }) => id);
+    }
+    case "remove": {
+      const plan = await planDeletion(plain, user.id, order.id);
+      return (await deletePost(plain, user.id, plan)).deliveries.map(({ delivery }) => delivery.id);
     }
     case "resolve":
       return (await resolveDelivery(plain, user.id, order.id, order.live ?? undefined)).deliveries.map(({ id }) => id);

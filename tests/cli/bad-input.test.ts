@@ -79,7 +79,7 @@ describe("the post", () => {
     await refused(
       [...media("large.png"), "--to", "all"],
       "POST_INVALID",
-      /^(?!.*feed:notes).*webhook:127\.0\.0\.1:1: image 1 .*5000000/,
+      /^(?!.*feed:notes).*webhook:127\.0\.0\.1:1: the image .*5000000/,
     );
     expect((await hub.psn(["disconnect", "webhook", "--yes"])).code).toBe(0);
   });

@@ -7,6 +7,7 @@ import { canaries, formsOf, found, mark, plant } from "../support/canary.ts";
 import { binary, type PsnOptions, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
+import { atMost } from "../support/until.ts";
 import { bluesky, FAULTS, platform, weather } from "./echoing-platforms.ts";
 
 /*
@@ -123,7 +124,7 @@ describe("nothing is told", () => {
     for (weather.fault of FAULTS) {
       const id = `fault ${String(weather.fault)}`;
       await run(["post", id, "--to", "bluesky,mastodon,webhook", ...(weather.fault === 500 ? ["--json"] : [])], {
-        signal: AbortSignal.timeout(weather.fault === "late" ? 900 : 300),
+        signal: AbortSignal.timeout(atMost(weather.fault === "late" ? 900 : 300)),
       });
       const [row] = await hub.rows("SELECT id::text FROM psn.posts WHERE parts::text LIKE $1", [`%${id}%`]);
       await both(["show", String(row?.["id"])]);

@@ -150,12 +150,16 @@ describe("the house", () => {
 });
 
 describe("help", () => {
-  test.each([[["--help"]], [["post", "--help"]], [["config", "--help"]], [["config", "set", "-h"]], [["--version"]]])(
-    "psn %j",
-    async (argv) => {
-      expect(shown(await psn(argv, { cwd: hub.folder }))).toMatchSnapshot();
-    },
-  );
+  test.each([
+    [["--help"]],
+    [["post", "--help"]],
+    [["delete", "--help"]],
+    [["config", "--help"]],
+    [["config", "set", "-h"]],
+    [["--version"]],
+  ])("psn %j", async (argv) => {
+    expect(shown(await psn(argv, { cwd: hub.folder }))).toMatchSnapshot();
+  });
 
   test("of every command has its examples first, and needs no hub", async () => {
     const folder = await scratch();

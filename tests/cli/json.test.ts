@@ -62,6 +62,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["cancel", "POST", "--dry-run"],
     ["cancel", "POST"],
   ],
+  delete: [["delete", "POST", "--dry-run"]],
   retry: [
     ["retry", "POST", "--dry-run"],
     ["retry", "POST"],
@@ -88,6 +89,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   vault: [["vault", "status"]],
   destroy: [["destroy", "--dry-run"]],
   doctor: [["doctor"], ["doctor", "--offline"]],
+  schema: [["schema"], ["schema", "queue"], ["schema", "config"]],
   explain: [["explain"], ["explain", "usage"]],
   completion: [["completion"], ["completion", "zsh"], ["completion", "--words", "1", "--", "psn", ""]],
   help: [["help"], ["help", "errors"]],
@@ -150,6 +152,10 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["USAGE", "move", "POST", "--at", "2030-01-01 09:00", "--in", "2h"],
   ],
   cancel: [["NOT_FOUND", "cancel", "00000000"]],
+  delete: [
+    ["NOT_FOUND", "delete", "00000000"],
+    ["USAGE", "delete"],
+  ],
   retry: [["NOT_FOUND", "retry", "00000000"]],
   resolve: [
     ["USAGE", "resolve", "POST"],
@@ -196,6 +202,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
   deploy: [["CONFIG_INVALID", "deploy"]],
   destroy: [["INPUT_REQUIRED", "destroy"]],
   doctor: [["USAGE", "doctor", "everything"]],
+  schema: [["NOT_FOUND", "schema", "nothing"]],
   explain: [["NOT_FOUND", "explain", "NO_SUCH_CODE"]],
   completion: [["USAGE", "completion", "powershell"]],
   help: [["NOT_FOUND", "help", "everything"]],
@@ -248,7 +255,7 @@ describe("failures", () => {
       [...(lines.find(({ argv: [name] }) => name === "resolve")?.argv ?? []), "--not-live"],
       ...Object.values(SUCCESS).flat(),
     ]) {
-      if (["init", "help", "explain", "completion"].includes(argv[0] ?? "")) continue;
+      if (["init", "help", "schema", "explain", "completion"].includes(argv[0] ?? "")) continue;
       expect(failureOf(await psn(withJson(argv), { cwd })).code, argv.join(" ")).toBe("HUB_MISSING");
     }
   });

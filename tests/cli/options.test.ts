@@ -19,7 +19,8 @@ beforeAll(async () => {
 const unitsOf = async () =>
   (
     await hub.rows(
-      "SELECT u.body FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id ORDER BY u.id DESC LIMIT 1",
+      "SELECT u.body FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id " +
+        "ORDER BY u.id DESC LIMIT 1",
     )
   ).map(({ body }) => body);
 
@@ -27,7 +28,8 @@ test("a flag reaches the request of its platform, and no other", async () => {
   const ran = await hub.psn(["post", "hello", "--to", "all", "--option", "x.reply=following", "--in", "1d", "--json"]);
   expect(ran.code, ran.stdout).toBe(0);
   const rows = await hub.rows(
-    "SELECT a.platform, u.body::text AS body FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id JOIN psn.accounts a ON a.id = d.account_id",
+    "SELECT a.platform, u.body::text AS body " +
+      "FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id JOIN psn.accounts a ON a.id = d.account_id",
   );
   expect(rows.map(({ platform, body }) => [platform, String(body).includes("following")])).toEqual(
     expect.arrayContaining([
@@ -56,7 +58,7 @@ describe("is refused, and nothing is written", () => {
     ["USAGE", "mastodon.mood=calm", "the post does not go there"],
     ["POST_INVALID", "x.mood=calm", "mood"],
     ["POST_INVALID", "x.reply=nobody", "nobody"],
-    ["POST_INVALID", "feed.sticky=1", "no option sticky"],
+    ["POST_INVALID", "feed.sticky=1", 'no option "sticky"'],
   ] as const)("%s: %s", async (code, option, says) => {
     const before = await hub.state();
     const ran = await hub.psn(["post", "hello", "--to", "x,feed", "--in", "1d", "--option", option]);

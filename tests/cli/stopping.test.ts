@@ -5,16 +5,14 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, closedHub, documentOf, filesOf, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { BUNDLED_MAIN } from "../support/cli-bundle.ts";
 import { atMost, until } from "../support/until.ts";
 
 /*
  * Signals, standard input that ends too early, and output that cannot be written.
  */
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 let hub: TestHub;
 let receiver: Server;
@@ -53,7 +51,7 @@ const state = async (text: string) =>
 /** A line of a shell, where `psn` is the program; what it says and how psn ended, by `echo ended $?`. */
 async function shell(line: string, folder = hub.folder) {
   const script = `psn() { "$BUN" "$MAIN" "$@"; }; ${line}`;
-  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, BUN: process.execPath, MAIN };
+  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, BUN: process.execPath, MAIN: BUNDLED_MAIN };
   const child = spawn("bash", ["--norc", "-c", script], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const)
@@ -261,7 +259,7 @@ describe("a signal after the post was stored", () => {
     answer = Promise.resolve(204);
     expect(ran).toMatchObject({
       code: 143,
-      stderr: expect.stringMatching(/sending; nobody knows yet whether it is out.*\n.*psn show/),
+      stderr: expect.stringMatching(/sending; not confirmed yet whether it was published.*\n.*psn show/),
     });
     await hub.rows("UPDATE psn.deliveries SET state = 'cancelled' WHERE state = 'sending'");
   });

@@ -60,6 +60,7 @@ testPlatform({
     "answer.html": "any body with status 2xx is success by the specification",
     "answer.half": "any body with status 2xx is success by the specification",
     "answer.empty": "any body with status 2xx is success by the specification",
+    "answer.removing-elsewhere": "any body with status 2xx is success by the specification",
     "answer.reading": "a webhook has nothing to read: identify sends no request",
   },
 });

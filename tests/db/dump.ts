@@ -49,8 +49,9 @@ const SECTIONS: readonly string[] = [
    FROM pg_policies WHERE schemaname = 'psn' ORDER BY tablename COLLATE "C", policyname COLLATE "C"`,
   `SELECT pg_get_triggerdef(t.oid) AS line FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid ${IN_SCHEMA}
    WHERE NOT t.tgisinternal ORDER BY t.tgname COLLATE "C"`,
-  `SELECT format(E'-- owner %s; %s\\n%s', ${ownerName("p.proowner")}, ${grants("coalesce(p.proacl, acldefault('f', p.proowner))", "p.proowner")},
-     pg_get_functiondef(p.oid)) AS line
+  // The texts are src/core/db/functions, which tests/db/functions.test.ts holds the migrations against.
+  `SELECT format('FUNCTION %s; owner %s; %s; md5 of its definition %s', p.oid::regprocedure, ${ownerName("p.proowner")},
+     ${grants("coalesce(p.proacl, acldefault('f', p.proowner))", "p.proowner")}, md5(pg_get_functiondef(p.oid))) AS line
    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'psn' ORDER BY p.proname COLLATE "C"`,
 ];
 

@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { asOwner, sharedGateway, type TestDatabase, testDatabases } from "../support/databases.ts";
 import type { NeonGateway } from "../support/neon-gateway.ts";
-import { atMost } from "../support/until.ts";
+import { atMost, until } from "../support/until.ts";
 import { newId, type Stage, setUp } from "./stage.ts";
 
 /*
@@ -43,6 +43,7 @@ const VERBS: Verbs = {
     cancel: "writes",
     move: "writes",
     retry: "writes",
+    remove: "writes",
     resolve: "writes",
   },
   deliveries: {
@@ -141,13 +142,8 @@ describe("over Neon's HTTP, one answer lost", () => {
 describe.each(["pg", "neon-ws"])("over a session by %s, cut in the middle", (driver) => {
   it("a read is asked again on another connection, a write is not", async () => {
     const db = await openOn(driver);
-    const running = async () =>
-      (
-        await asOwner(
-          db,
-          "SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'select pg_sleep%' AND datname = current_database()",
-        )
-      ).length;
+    // Of a statement that was cut before it took its number, the next would sleep.
+    const sleeps = async () => (await asOwner(db, "SELECT is_called FROM public.times"))[0]?.["is_called"] === true;
     const cut = async (repeatable: boolean) => {
       // The first time it would sleep until it is cut, the second time not at all.
       await asOwner(db, "CREATE SEQUENCE public.times; GRANT USAGE ON SEQUENCE public.times TO PUBLIC");
@@ -161,10 +157,11 @@ describe.each(["pg", "neon-ws"])("over a session by %s, cut in the middle", (dri
           () => "answered",
           (error: unknown) => Reflect.get(Object(error), "code"),
         );
-      while ((await running()) === 0) await Bun.sleep(5);
+      await until("the statement sleeps", sleeps);
       await asOwner(
         db,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'select pg_sleep%' AND datname = current_database()",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'active' " +
+          "AND query LIKE 'select pg_sleep%' AND datname = current_database()",
       );
       const told = await answer;
       await asOwner(db, "DROP SEQUENCE public.times");

@@ -41,21 +41,21 @@ test("ends when it is told to, also while it waits, and a database that is away 
     staleTokens: () => Promise.reject(new Error("away")),
     spentMedia: () => Promise.reject(new Error("away")),
   };
-  const world = {
-    ...stage.world,
-    stores: { ...stage.world.stores, upkeep: away },
-    sleep: (ms: number, signal?: AbortSignal) => stage.world.sleep(ms, signal),
-  };
+  const asleep = Promise.withResolvers<void>();
   const kept = keepHub(
     {
-      ...world,
-      sleep: async (_ms, signal) =>
-        new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+      ...stage.world,
+      stores: { ...stage.world.stores, upkeep: away },
+      sleep: (_ms, signal) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener("abort", () => reject(signal.reason));
+          asleep.resolve();
+        }),
     },
     stop.signal,
     (error) => troubles.push(error),
   );
-  await Bun.sleep(50);
+  await asleep.promise;
   stop.abort();
   await kept;
   expect(troubles.map(({ code }) => code)).toEqual(["BUG", "BUG"]);

@@ -95,7 +95,7 @@ test("a command leaves to a worker what is asked for again only later, whatever 
   expect(() => assertOutcome(ended)).toThrow(
     expect.objectContaining({
       code: "STILL_PENDING",
-      message: expect.stringContaining("nobody knows yet whether the post is out"),
+      message: expect.stringContaining("not confirmed yet whether the post was published"),
     }),
   );
 });

@@ -8,7 +8,7 @@ import { call, parse } from "@psn/platforms/kit/http.ts";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { asOwner } from "../support/databases.ts";
-import { until } from "../support/until.ts";
+import { atMost, until } from "../support/until.ts";
 import { recorder } from "./recorder.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
 
@@ -65,7 +65,7 @@ test("files that are slower than the lease are read before `sending` is written,
     opened += 1;
     await gate;
   });
-  const leaseMs = 1_200;
+  const leaseMs = Math.ceil(atMost(1_200));
   const claim = await claimOf(stage, leaseMs);
   const work = publishDelivery({ world, claim, worker: "worker", leaseMs });
   await until("both files are asked for", () => opened === 2);

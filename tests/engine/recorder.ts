@@ -22,6 +22,7 @@ export type Fault =
   | "pending"
   | { readonly status: number; readonly reason: string; readonly retryAfter?: number }
   | { readonly first: () => Promise<unknown> };
+export type RemovalFault = "reset-before" | "reset-after" | "500-after" | { readonly status: number };
 export const LOST: readonly Fault[] = ["reset-after", "timeout-after", "500-after", "garbage-after"];
 
 const Sent = z.object({
@@ -53,6 +54,8 @@ export interface Remote {
   readonly calls: Call[];
   /** For the next post of this account; for any account's without one. */
   fault(fault: Fault, account?: string): void;
+  /** For the next removal: `…-before` and `…-after` as for a post, or a status. */
+  removalFault(fault: RemovalFault): void;
   /** Every post of this account suffers it. */
   always(account: string, fault: Fault): void;
   /** The access token is refused from now on. */
@@ -75,6 +78,7 @@ const failure = (code: string) => Object.assign(new Error("the connection failed
 
 export function startRemote(): Remote {
   const once: { readonly fault: Fault; readonly account: string | undefined }[] = [];
+  const removals: RemovalFault[] = [];
   const every = new Map<string, Fault>();
   const tokens = new Map<string, { serial: number; valid: boolean; refreshable: boolean }>();
   const here = new Map<string, number>();
@@ -84,6 +88,7 @@ export function startRemote(): Remote {
     posts: [],
     calls: [],
     fault: (fault, account) => void once.push({ fault, account }),
+    removalFault: (fault) => void removals.push(fault),
     always: (account, fault) => void every.set(account, fault),
     expire: (account) => Object.assign(tokenOf(account), { valid: false }),
     revoke: (account) => Object.assign(tokenOf(account), { valid: false, refreshable: false }),
@@ -127,6 +132,7 @@ export function startRemote(): Remote {
         : undefined;
       return Response.json({ id: found?.id ?? null });
     }
+    if (route.startsWith("DELETE /posts/")) return drop(account, url.pathname.slice("/posts/".length));
     if (!sent) return Response.json({ error: "no such page" }, { status: 404 });
     const now = (here.get(account) ?? 0) + 1;
     here.set(account, now);
@@ -160,6 +166,17 @@ export function startRemote(): Remote {
     if (fault === "500-after") return new Response("oops", { status: 502 });
     if (fault === "garbage-after") return new Response("<html>welcome</html>");
     return Response.json({ id: held.id });
+  }
+
+  function drop(account: string, id: string): Response {
+    const fault = removals.shift();
+    if (fault === "reset-before") throw failure("ECONNRESET");
+    if (typeof fault === "object") return Response.json({ error: "it stays" }, { status: fault.status });
+    const index = remote.posts.findIndex((post) => post.id === id && post.account === account);
+    if (index >= 0) remote.posts.splice(index, 1);
+    if (fault === "reset-after") throw failure("ECONNRESET");
+    if (fault === "500-after") return new Response("oops", { status: 502 });
+    return index >= 0 ? Response.json({}) : Response.json({ error: "no such post" }, { status: 404 });
   }
 
   function job(name: string): Response {
@@ -265,7 +282,10 @@ export function recorder(id: string, { duplicates, concurrency = 2, lookup = tru
     },
     poll: async (handle, session) =>
       outcomeOf(origin, parse(await ask(session, `/jobs/${String(handle)}`, "GET"), Said)),
-    remove: async () => undefined,
+    remove: async ({ id: name }, session) => {
+      const headers = { authorization: `Bearer ${session.credentials.access}` };
+      await call(session, `${origin}/posts/${name}`, { effect: "none", method: "DELETE", headers, accept: [404] });
+    },
     locate: async (url) => (url.startsWith(`${origin}/`) ? refOf(origin, url.slice(origin.length + 1)) : undefined),
     ...(lookup
       ? {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startReceiver } from "../journeys/receiver.ts";
 import { startCutting } from "../support/cutting-server.ts";
 import { asOwner } from "../support/databases.ts";
+import { until } from "../support/until.ts";
 import { recorder } from "./recorder.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
 
@@ -49,7 +50,11 @@ describe.each(Object.keys(platforms) as (keyof typeof platforms)[])("a repeat on
       const [id = ""] = await stage.post(account);
       // A pause that the code before asked for is over.
       await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = NULL");
-      await stage.run();
+      // A claim passes by an account that another statement still has locked.
+      await until("it was sent", async () => {
+        await stage.run();
+        return (await stage.detail(id)).state !== "scheduled";
+      });
       for (const passedMs of [0, SETTLE_PATIENCE_MS + 1_000]) {
         stage.clock.passedMs = passedMs;
         await stage.expire();

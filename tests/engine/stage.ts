@@ -4,6 +4,7 @@ import { concurrencyOf } from "@psn/app/run-worker.ts";
 import { type DraftPost, schedulePost } from "@psn/app/schedule-post.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import type { Claim } from "@psn/core/ports/deliveries.ts";
+import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DeliveryDetail, NewMedia } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
@@ -139,6 +140,26 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
     },
     resume,
   };
+}
+
+/** Takes the one delivery that is due, and dies when it passes this point for the nth time, from 1. */
+export async function dieAt({ world }: Pick<Stage, "world">, point: FaultPoint, nth = 1): Promise<void> {
+  const concurrency = await concurrencyOf(world);
+  const [claim] = await world.stores.deliveries.claim({ worker: "mortal", most: 1, leaseMs: LEASE_MS, concurrency });
+  if (!claim) throw new Error("nothing is due");
+  const { promise: died, resolve } = Promise.withResolvers<void>();
+  let count = 0;
+  const fault = async (passed: FaultPoint) => {
+    if (passed === point) count += 1;
+    if (passed !== point || count !== nth) return;
+    resolve();
+    await new Promise<never>(() => undefined);
+  };
+  const mortal: World = { ...world, fault };
+  const ended = publishDelivery({ world: mortal, claim, worker: "mortal", leaseMs: LEASE_MS }).then(() => {
+    throw new Error(`it did not pass "${point}" for the ${nth}th time`);
+  });
+  await Promise.race([died, ended]);
 }
 
 /** A picture as the database keeps it; nobody here looks at its bytes. */

@@ -12,7 +12,7 @@ export interface Taken {
 export interface Receiver {
   readonly url: string;
   readonly secret: string;
-  /** Posts it has taken, in order: each id once. */
+  /** Posts it has taken and still has, in order: each id once. */
   readonly taken: Taken[];
   /** How often each id was delivered. */
   readonly deliveries: Map<string, number>;
@@ -23,11 +23,14 @@ export interface Receiver {
   stop(): Promise<void>;
 }
 
-const Event = z.object({
-  type: z.literal("post.published"),
-  timestamp: z.iso.datetime(),
-  data: z.object({ id: z.string(), parts: z.array(z.object({ text: z.string() })).min(1) }),
-});
+const Event = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("post.published"),
+    timestamp: z.iso.datetime(),
+    data: z.object({ id: z.string(), parts: z.array(z.object({ text: z.string() })).min(1) }),
+  }),
+  z.object({ type: z.literal("post.removed"), timestamp: z.iso.datetime(), data: z.object({ id: z.string() }) }),
+]);
 
 export function startReceiver(): Receiver {
   const secret = `whsec_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
@@ -48,12 +51,16 @@ export function startReceiver(): Receiver {
       } catch {
         return Response.json({ error: "the signature does not hold" }, { status: 400 });
       }
-      const { data } = Event.parse(verified);
+      const { type, data } = Event.parse(verified);
       const id = request.headers.get("webhook-id") ?? "";
-      if (id !== data.id) return Response.json({ error: "two ids" }, { status: 400 });
+      if (id !== (type === "post.removed" ? `${data.id}-removed` : data.id))
+        return Response.json({ error: "two ids" }, { status: 400 });
       if (refusal !== undefined) return Response.json({ error: "not today" }, { status: refusal });
       deliveries.set(id, (deliveries.get(id) ?? 0) + 1);
-      if (deliveries.get(id) === 1)
+      if (type === "post.removed") {
+        const at = taken.findIndex((one) => one.id === data.id);
+        if (at >= 0) taken.splice(at, 1);
+      } else if (deliveries.get(id) === 1)
         taken.push({ id, text: data.parts.map(({ text }) => text).join("\n"), at: Date.now() });
       return new Response(null, { status: 204 });
     },

@@ -89,6 +89,11 @@ export interface Pause {
   told?: { readonly at: number; readonly by: string; readonly key: string };
 }
 
+export interface Removal {
+  readonly post: string;
+  until: number;
+}
+
 /** Everything that is judged. */
 export interface Watch {
   readonly sent: Sent[];
@@ -104,6 +109,10 @@ export interface Watch {
   /** Deliveries by the instant at which a command said that they are cancelled. */
   readonly cancelled: Map<string, number>;
   readonly pauses: Pause[];
+  /** Deliveries that a person has asked to be taken back. */
+  readonly removalAsked: Set<string>;
+  /** Requests that remove a post, by its id, and until when each may still be carried out. */
+  readonly removals: Removal[];
   /** The database's clock was stepped. */
   clockStepped: boolean;
 }
@@ -129,6 +138,8 @@ export function createGround(kernel: Kernel, postgres: Postgres, scenario: Scena
       confirmed: new Map(),
       cancelled: new Map(),
       pauses: [],
+      removalAsked: new Set(),
+      removals: [],
       clockStepped: false,
     },
     away: { database: 0, platforms: 0, queue: 0 },

@@ -262,19 +262,22 @@ function happen(stage: Stage, happening: Happening): void {
   const { ground, person, outside, machines } = stage;
   const { kernel, scenario, away, watch } = ground;
   const until = (ms: number) => kernel.now() + ms;
-  if (!["cancel", "edit", "move", "retry", "resolve", "connect", "disconnect"].includes(happening.what))
-    kernel.note("world", JSON.stringify(happening));
+  const asked: readonly Happening["what"][] = ["cancel", "edit", "move", "retry", "resolve", "delete"];
+  if (![...asked, "connect", "disconnect"].includes(happening.what)) kernel.note("world", JSON.stringify(happening));
   switch (happening.what) {
     case "cancel":
     case "edit":
     case "move":
     case "retry":
-    case "resolve": {
+    case "resolve":
+    case "delete": {
       const { what } = happening;
       const name = scenario.posts[happening.post]?.name;
       if (name !== undefined)
         command(stage, (living) =>
-          what === "resolve" || what === "edit" ? person[what](living, name) : person.change(living, name, what),
+          what === "resolve" || what === "edit" || what === "delete"
+            ? person[what](living, name)
+            : person.change(living, name, what),
         );
       return;
     }

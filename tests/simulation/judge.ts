@@ -57,7 +57,9 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
         posts.filter((post) => accountIds[post.account] === account),
       ).map((one) => `${one} ${name}`),
     );
-    const open = units.findIndex(({ unitState }) => unitState !== "published");
+    const open = units.findIndex(({ unitState }) => unitState !== "published" && unitState !== "removed");
+    const back = units.findIndex(({ unitState }, position) => unitState === "removed" && there[position]?.length !== 0);
+    if (back >= 0) broken.push(`dishonest: psn says that unit ${back + 1} of ${name} is gone, and it is public`);
     // The parts that are out, each once, each under the one before, under the name psn has for it.
     for (const [position, unit] of units.entries()) {
       if (unit.unitState !== "published") continue;
@@ -87,6 +89,11 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
         if (!has(...told)) broken.push(`history: ${name} has no line that says so`);
         break;
       }
+      case "removed":
+        if (units.some(({ unitState }) => unitState !== "removed"))
+          broken.push(`lost: ${name} has a unit that is not gone`);
+        if (!has("removed", "resolved: not live")) broken.push(`history: ${name} has no line that says so`);
+        break;
       case "unconfirmed":
         if (!has("unconfirmed", "disconnected")) broken.push(`history: ${name} has no line that says so`);
         break;

@@ -54,6 +54,7 @@ const Said = z.object({ id: z.string().nullable().optional(), job: z.string().op
 /** Null where it holds none: an answer that names neither is no answer. */
 const Found = z.object({ id: z.string().nullable() });
 const Tokens = z.object({ access: z.string(), refresh: z.string() });
+const Removed = z.object({ removed: z.literal(true) });
 const Uploaded = z.object({ id: z.string() });
 const Working = Uploaded.extend({ ready: z.boolean() });
 const Duplicate = z.object({ duplicate: z.string() });
@@ -158,7 +159,10 @@ function model(id: ModelId): Platform {
         : { ok: false, issues: [{ code: "text.empty", message: "nothing" }] };
     },
     publish: send,
-    remove: async () => undefined,
+    remove: async ({ id: name }, session) => {
+      const answer = await ask(session, `/posts/${name}`, "DELETE", undefined, { accept: [404] });
+      if (answer.status !== 404) parse(answer, Removed);
+    },
     locate: async (url) => (url.startsWith(`${origin}/`) ? refOf(url.slice(origin.length + 1)) : undefined),
     ...(mediaWithin
       ? {}

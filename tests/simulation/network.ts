@@ -1,6 +1,6 @@
 import type { Fetch } from "@psn/core/types/platform.ts";
 import { labelOf } from "./database.ts";
-import { type Found, type Ground, mayStop, type Sent, type Step } from "./ground.ts";
+import { type Found, type Ground, mayStop, type Removal, type Sent, type Step } from "./ground.ts";
 import type { Process } from "./kernel.ts";
 import type { Ways } from "./scenario.ts";
 import type { Reply, Servers } from "./servers.ts";
@@ -65,6 +65,12 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
             found: undefined,
           }
         : undefined;
+      const post = route === "DELETE /posts" ? url.pathname.split("/")[2] : undefined;
+      const removal: Removal | undefined = post === undefined ? undefined : { post, until: kernel.now() };
+      if (removal) {
+        ground.watch.removals.push(removal);
+        void removalAt(ground, removal, process);
+      }
       kernel.note(process.name, `${name}${fault === "none" ? "" : `: ${fault}`}`);
       if (sent) {
         ground.watch.sent.push(sent);
@@ -110,6 +116,7 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
       /** The answer to what reached the server. */
       const reached = (ms: number, then: () => void) => {
         if (sent) sent.until = kernel.now() + ms;
+        if (removal) removal.until = kernel.now() + ms;
         kernel.after(ms, undefined, then);
       };
       const [there, back] = [chance.int(1, 200), chance.int(1, 200)];
@@ -183,7 +190,8 @@ export function fetchOf(ground: Ground, servers: Servers, process: Process): Fet
         case "refusal":
           give(
             {
-              status: chance.pick([400, 403, 404, 409, 410, 413, 422, 422]),
+              // Of a removal, "there is no such post" is a clear word, which psn believes.
+              status: chance.pick(removal ? [400, 403, 409, 422] : [400, 403, 404, 409, 410, 413, 422, 422]),
               body: `{"error":${escaped(chance.pick(WORDS))}}`,
             },
             there + back,
@@ -228,6 +236,24 @@ const fieldOf = (body: unknown, field: string): string => {
   const value: unknown = typeof body === "object" && body !== null ? Reflect.get(body, field) : undefined;
   return typeof value === "string" ? value : "";
 };
+
+const REMOVES = `select u.delivery_id::text as delivery, u.state as "unitState", d.state, d.operation
+  from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id
+  where u.ref_id = $1 or u.ref_url like '%/' || $1`;
+
+/** Nothing is removed that its user has not asked for, nor before the database says so. */
+async function removalAt({ watch, postgres }: Ground, { post }: Removal, { name }: Process): Promise<void> {
+  const [found] = await postgres.query<Omit<Found, "position" | "fence"> & { readonly operation: string }>(REMOVES, [
+    post,
+  ]);
+  if (!found) watch.broken.push(`${name} removes a post that the database does not have`);
+  else if (!watch.removalAsked.has(found.delivery))
+    watch.broken.push(`${name} removes ${post}, and nobody asked for it`);
+  else if (found.operation !== "remove" || found.unitState !== "sending")
+    watch.broken.push(
+      `${name} removes ${post} while the database says that its unit is ${found.unitState} (${found.state})`,
+    );
+}
 
 const FIND = `select u.delivery_id::text as delivery, u.position, u.state as "unitState", d.state, d.fence::integer
   from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id where u.id = $1`;

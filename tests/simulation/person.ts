@@ -1,6 +1,7 @@
 import { isUnsure } from "@psn/app/advice.ts";
 import { changeDeliveries, resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { connectAccount, disconnectAccount } from "@psn/app/connect-account.ts";
+import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
 import { editPost, openPost, storedMedia } from "@psn/app/edit-post.ts";
 import { followPost } from "@psn/app/follow-post.ts";
 import { type DraftPart, schedulePost } from "@psn/app/schedule-post.ts";
@@ -24,6 +25,7 @@ export interface Person {
   change(living: Living, name: string, to: "cancel" | "move" | "retry"): Promise<void>;
   /** Gives the post other words: the next revision says its number. */
   edit(living: Living, name: string): Promise<void>;
+  delete(living: Living, name: string): Promise<void>;
   /** Tells psn of each delivery of the post that only a person can settle whether it is there. */
   resolve(living: Living, name: string): Promise<void>;
   connect(living: Living, account: number): Promise<void>;
@@ -133,7 +135,20 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         if (!first) return "nothing";
         const draft = { parts: [first, ...others] as const, overrides: {}, split, numbered };
         const { changed, left, revision } = await editPost(world, userId, post, draft);
-        return `revision ${revision} of ${changed.map(({ delivery }) => labelOf(ground, delivery.id)).join(", ")}; ${left.length} left`;
+        const labels = changed.map(({ delivery }) => labelOf(ground, delivery.id)).join(", ");
+        return `revision ${revision} of ${labels}; ${left.length} left`;
+      });
+    },
+    delete: async (living, name) => {
+      const id = await postId(name);
+      if (id === undefined) return;
+      await told(living, `delete ${name}`, async () => {
+        const { world } = living;
+        const plan = await planDeletion(world, userId, id);
+        // Whatever becomes of the answer, it was asked for.
+        for (const { step, delivery } of plan) if (step === "remove") watch.removalAsked.add(delivery.id);
+        const { deliveries } = await deletePost(world, userId, plan);
+        return deliveries.map(({ delivery: one }) => `${labelOf(ground, one.id)} ${one.state}`).join(", ");
       });
     },
     resolve: async (living, name) => {
@@ -146,10 +161,15 @@ export function createPerson(ground: Ground, servers: Servers): Person {
           userId,
           (await world.stores.posts.ofPost(userId, id)).map((one) => one.id),
         )) {
-          const unit = delivery.unitList.find(({ state }) => state !== "published");
+          const removing = delivery.operation === "remove";
+          const unit = removing
+            ? delivery.unitList.findLast(({ state }) => state === "sending")
+            : delivery.unitList.find(({ state }) => state !== "published");
           if (!unit || !isUnsure(delivery)) continue;
           // Whoever looks too early sees nothing yet; this person waits until nothing is on its way.
-          const waiting = () => watch.sent.some((sent) => sent.key === unit.id && (sent.until ?? 0) > kernel.now());
+          const waiting = () =>
+            watch.sent.some((sent) => sent.key === unit.id && (sent.until ?? 0) > kernel.now()) ||
+            watch.removals.some(({ post, until }) => unit.ref?.url.endsWith(`/${post}`) && until > kernel.now());
           const there = () => servers.posts.find((post) => post.key === unit.id);
           for (let tries = 0; (waiting() || (there()?.at ?? 0) > kernel.now()) && tries < 30; tries += 1)
             await world.sleep(10_000);

@@ -76,7 +76,7 @@ export interface ScenarioPost {
 }
 
 export type Happening = { readonly at: number } & (
-  | { readonly what: "cancel" | "edit" | "move" | "retry" | "resolve"; readonly post: number }
+  | { readonly what: "cancel" | "edit" | "move" | "retry" | "resolve" | "delete"; readonly post: number }
   | { readonly what: "disconnect" | "connect" | "expire" | "revoke"; readonly account: number }
   | { readonly what: "stop" | "sleep"; readonly worker: number; readonly forMs: number }
   | { readonly what: "step"; readonly machine: number; readonly byMs: number }
@@ -117,7 +117,7 @@ function narrowed(wide: Scenario, way: Ways["request"][number]): Scenario {
     workers: [{ machine: 1 }, { machine: 2 }],
     machines: [0, 0, 0, 0],
     posts: wide.posts.map((post) => ({ ...post, inMs: 0 })),
-    happenings: wide.happenings.slice(0, 1),
+    happenings: wide.happenings.filter(({ what }, index) => index === 0 || what === "delete"),
     rates: { request: 0.8, database: 0, queue: 0, bucket: 0, death: 0, pause: 0 },
     ways: { ...wide.ways, request: [way] },
   };
@@ -188,6 +188,16 @@ function wideScenarioOf(seed: string): Scenario {
     }
   };
   const happenings = Array.from({ length: happens(0.2) ? 0 : int(0, 6) }, happening);
+  // By a chance of its own, so that the rest of a history stays as it was before psn could delete.
+  const deleting = chanceOf(`${seed}/deletions`);
+  const deletions = Array.from(
+    { length: deleting.happens(0.4) ? deleting.int(1, 2) : 0 },
+    (): Happening => ({
+      at: deleting.int(0, TROUBLE_MS - MINUTE),
+      what: "delete",
+      post: deleting.int(0, posts.length - 1),
+    }),
+  );
   // Few ways at a time, each of them often: then they meet.
   const some = <T>(all: readonly [T, ...T[]]): readonly T[] => Array.from({ length: int(1, 3) }, () => pick(all));
   const rates = {
@@ -206,5 +216,16 @@ function wideScenarioOf(seed: string): Scenario {
     death: WAYS.death,
     pause: WAYS.pause,
   };
-  return { seed, runs, workers, machines, accounts, posts, happenings, rates, ways, spared: [] };
+  return {
+    seed,
+    runs,
+    workers,
+    machines,
+    accounts,
+    posts,
+    happenings: [...happenings, ...deletions],
+    rates,
+    ways,
+    spared: [],
+  };
 }

@@ -101,6 +101,12 @@ export function createServers({ kernel, scenario, watch }: Ground): Servers {
         if (!held) return json({ error: "no such job" }, 404);
         return held.at <= now ? json({ id: held.id }) : json({ job }, 202);
       }
+      if (route === "DELETE /posts") {
+        const index = posts.findIndex((post) => post.id === url.pathname.split("/")[2] && post.account === account);
+        if (index < 0) return json({ error: "no such post" }, 404);
+        posts.splice(index, 1);
+        return json({ removed: true });
+      }
       if (route === "GET /posts") {
         const key = url.searchParams.get("key");
         return json({ id: posts.find((post) => post.key === key && post.shownFrom <= now)?.id ?? null });

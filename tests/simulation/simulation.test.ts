@@ -132,6 +132,26 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
       await sql("update psn.delivery_units set state = 'sending' where position = 1")(ground);
     },
   ],
+  [
+    "called gone, and public",
+    /^dishonest: psn says that unit 2/,
+    sql("update psn.delivery_units set state = 'removed' where position = 1"),
+  ],
+  [
+    "a removal that nobody asked for",
+    /nobody asked for it/,
+    async (ground, { posts }, outside) => {
+      const { process, world } = spawn(ground, outside, "test", { name: "test", aheadMs: 0 }, "session");
+      const { remove } = PLATFORMS.get("chosen") ?? {};
+      const profile = { subject: "0", handle: "0", url: "https://chosen.example/0", home: "https://chosen.example" };
+      const session = { fetch: world.fetch, now: world.now, signal: new AbortController().signal, profile };
+      const id = posts[0]?.id ?? "";
+      ground.kernel.after(1, process, () => {
+        void remove?.({ id, url: id }, { ...session, credentials: { access: "0/1", scopes: [] } });
+      });
+      await ground.kernel.runUntil(ground.kernel.now() + 60_000);
+    },
+  ],
   ["no line of history", /^history/, sql("delete from psn.delivery_events")],
   [
     "a post that was confirmed and is gone",
@@ -217,6 +237,13 @@ const PLANTED: readonly (readonly [what: string, broken: RegExp, plant: Plant])[
     },
   ],
 ];
+
+test("a thread that is deleted is gone, the last part first, and the judge has nothing to say", async () => {
+  const told = await tellHistory(postgres, { ...QUIET, happenings: [{ at: 30_000, what: "delete", post: 0 }] });
+  expect(told.broken).toEqual([]);
+  expect(told.lines.filter((line) => /DELETE .*→ 200/.test(line))).toHaveLength(2);
+  expect(told.lines.some((line) => line.includes("→ removed (removed removed)"))).toBe(true);
+});
 
 describe("the judge notices", () => {
   test.each(PLANTED)("%s", async (_what, broken, plant) => {

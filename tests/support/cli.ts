@@ -5,7 +5,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { createIo } from "@psn/cli/io.ts";
 import { run } from "@psn/cli/program.ts";
 import type { Database } from "@psn/core/db/connection.ts";
@@ -14,16 +13,17 @@ import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { expect } from "vitest";
 import { png } from "../../scripts/png.ts";
 import { afterFile } from "./after-file.ts";
+import { BUNDLED_MAIN } from "./cli-bundle.ts";
+import { schemaErrors } from "./documents.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
+import { lastingFolder } from "./lasting-folder.ts";
 
 /*
  * The command line, run in two ways: `psn` in this process, by the same `run` as main.ts and with streams that
- * remember, and `binary` as a process of its own. And hubs to run it in: each is a copy of one that was made once for
- * the test file, its embedded database held open by the test, so that every command comes in by the socket and the test
- * can look at the rows.
+ * remember, and `binary` as a process of its own. And hubs to run it in: each is a copy of one that was made once, its
+ * embedded database held open by the test, so that every command comes in by the socket and the test can look at the
+ * rows.
  */
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 // The hub and the terminal of whoever runs the tests are none of theirs.
 for (const name of Object.keys(process.env)) {
@@ -71,6 +71,10 @@ export async function psn(argv: readonly string[], { cwd, stdin = "", tty = [], 
     signal: signal ?? new AbortController().signal,
   });
   const code = await run(argv, io);
+  const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined);
+  // Help is a text, whatever else is asked for.
+  if (stdout !== "" && flags.includes("--json") && !flags.includes("--help"))
+    expect(await schemaErrors(argv, JSON.parse(stdout)), `psn ${argv.join(" ")}: ${stdout}`).toEqual([]);
   return { code, stdout, stderr };
 }
 
@@ -93,7 +97,7 @@ const running = new Set<ChildProcess>();
 
 /** One command line as a process, with an environment of its own. */
 export function binary(argv: readonly string[], { cwd, stdin = "", env = {}, typing }: BinaryOptions): Running {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
+  const child = spawn(process.execPath, [BUNDLED_MAIN, ...argv], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env },
   });
@@ -154,13 +158,13 @@ afterFile(async () => {
   await removeEmbeddedFolders();
   for (const folder of [...folders, remembered]) await rm(folder, { recursive: true, force: true });
   folders.clear();
-  template = undefined;
 });
 
+/** Made once in a worker, for all its files. */
 let template: Promise<string> | undefined;
 
 async function makeTemplate(): Promise<string> {
-  const folder = await scratch("template");
+  const folder = await lastingFolder("psn-cli-template-");
   // What takes long is making the database; a migrated one is at hand, and `init` keeps it.
   copy(await embeddedFolder(), join(folder, "data"));
   const { code, stderr } = await psn(["init", "--tz", "Europe/Berlin"], { cwd: folder });

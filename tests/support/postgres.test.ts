@@ -56,6 +56,16 @@ describe("startPostgres", () => {
     expect(await query(original, "SELECT n FROM t")).toEqual([]);
   });
 
+  it("is another server than any before it, by the identifier that it has of its own", async () => {
+    const identifier = "SELECT system_identifier::text FROM pg_control_system()";
+    const [one, other] = await Promise.all([start(), start()]);
+    const of = await Promise.all([one, other].map(({ url }) => query(url, identifier)));
+    expect(of[0]).not.toEqual(of[1]);
+    // It stays what it is, also when its log is read after a crash.
+    await one.restart();
+    expect(await query(one.url, identifier)).toEqual(of[0]);
+  });
+
   it.each([true, false])("keeps committed rows and loses open transactions when killed (fast: %s)", async (fast) => {
     const server = await start({ fast });
     const url = await server.createDatabase();

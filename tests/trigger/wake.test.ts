@@ -1,3 +1,4 @@
+import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
 import { editPost, openPost } from "@psn/app/edit-post.ts";
 import { wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { WATCHDOG, watchHub } from "@psn/app/watch-hub.ts";
@@ -42,6 +43,44 @@ async function due(inMs = -1000, platform = "chosen", on = stage): Promise<strin
   const [id = ""] = await on.post(await on.connect(platform), { inMs });
   return id;
 }
+
+describe("a post that is taken back", () => {
+  const out = async () => {
+    const id = await due();
+    await stage.wake(id);
+    expect(stage.remote.posts).toHaveLength(1);
+    return id;
+  };
+  const remove = async (id: string) =>
+    deletePost(stage.world, stage.userId, await planDeletion(stage.world, stage.userId, id));
+
+  test("has a wake-up, and is removed by it", async () => {
+    const id = await out();
+    const before = stage.asked().length;
+    expect((await remove(id)).woken).toMatchObject({ missed: null, atHome: [] });
+    const payload = { deliveryId: id, userId: stage.userId };
+    expect(stage.asked().slice(before)).toMatchObject([{ task: "publish-delivery", payload }]);
+    expect(await stage.wake(id)).toEqual({ state: "removed", acted: true, failure: null });
+    expect(stage.remote.posts).toEqual([]);
+    expect(await stage.wake(id)).toMatchObject({ state: "removed", acted: false });
+  });
+
+  test("whose answer is lost is asked after by a wake-up", async () => {
+    const id = await out();
+    await remove(id);
+    stage.remote.removalFault("reset-after");
+    const before = stage.asked().length;
+    expect(await stage.wake(id)).toMatchObject({ state: "sending", acted: true });
+    expect(
+      stage
+        .asked()
+        .slice(before)
+        .map(({ task }) => task),
+    ).toContain("settle-unknown");
+    await stage.expire();
+    expect(await stage.wake(id)).toMatchObject({ state: "removed", acted: true });
+  });
+});
 
 describe("a delivery that is due", () => {
   test("costs two round trips to the database, and is asked after when its lease would end", async () => {

@@ -1,30 +1,32 @@
 import { endsSoon } from "@psn/app/account-health.ts";
 import { reconnecting } from "@psn/app/advice.ts";
 import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
+import { needReconnect } from "@psn/app/queries/accounts.ts";
+import { accounts as accountsVerb } from "@psn/app/verbs/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Output, table } from "@psn/cli/output.ts";
-import { accountDocument, when } from "@psn/cli/render.ts";
+import { when } from "@psn/cli/render.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import { z } from "zod";
 
 export default defineCommand({
   name: "accounts",
-  summary: "your accounts and their health",
+  summary: accountsVerb.summary,
   examples: [
     { line: "psn accounts", does: "what is connected, and what needs you" },
     { line: "psn accounts --json", does: "the same for a script" },
   ],
   flags: [{ flags: "--all", help: "also those that were disconnected" }],
+  document: accountsVerb.output,
   schema: z.object({ all: z.boolean().default(false) }),
   run: async ({ all }, context) => {
     const { output } = context;
-    const { world, user } = await context.hub();
-    const accounts = (await world.stores.accounts.list(user.id)).filter(
-      ({ health }) => all || health !== "disconnected",
-    );
+    const hub = await context.hub();
+    const { user } = hub;
+    const accounts = await accountsVerb.run(hub, { all });
     const names = namesOf(accounts);
     const named = (account: Account) => names.get(account.id) ?? nameOf(account);
-    output.result({ accounts: accounts.map((account) => accountDocument(account, named(account))) }, () =>
+    output.result(accountsVerb.document(accounts), () =>
       accounts.length === 0
         ? ""
         : table(
@@ -36,7 +38,7 @@ export default defineCommand({
             ]),
           ),
     );
-    const sick = accounts.find((account) => account.health === "needs-reconnect");
+    const [sick] = needReconnect(accounts);
     if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
     else if (sick) output.note(`next: ${reconnecting(sick.platform, sick.profile.handle)}`);
     return undefined;

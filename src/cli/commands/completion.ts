@@ -1,4 +1,6 @@
 import { namesOf } from "@psn/app/choose-accounts.ts";
+import { CompletionDocument } from "@psn/app/documents/help.ts";
+import { accountsOf } from "@psn/app/queries/accounts.ts";
 import { COMMON_FLAGS, type CommandTable, defineCommand, isGroup } from "@psn/cli/command.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { z } from "zod";
@@ -42,6 +44,7 @@ export default defineCommand({
     { name: "[line...]", help: "the words so far, for the scripts themselves" },
   ],
   flags: [{ flags: "--words <position>", help: "the completions at this position, for the scripts themselves" }],
+  document: CompletionDocument,
   schema: z.object({
     shell: z.string().optional(),
     line: z.array(z.string()).default([]),
@@ -50,9 +53,7 @@ export default defineCommand({
   run: async ({ shell, line, words }, context) => {
     if (words !== undefined) {
       const found = await complete(context.commands, [shell ?? "", ...line], words, async () => {
-        const { world, user } = await context.hub();
-        const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected");
-        return [...namesOf(accounts).values()];
+        return [...namesOf(await accountsOf(await context.hub())).values()];
       });
       context.output.result({ words: found }, () => found);
       return undefined;

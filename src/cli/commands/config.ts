@@ -1,4 +1,11 @@
 import { dirname, join } from "node:path";
+import {
+  ConfigEditDocument,
+  ConfigGetDocument,
+  ConfigListDocument,
+  ConfigPathDocument,
+  ConfigSetDocument,
+} from "@psn/app/documents/settings.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
 import { editText } from "@psn/cli/editor.ts";
 import { table } from "@psn/cli/output.ts";
@@ -22,6 +29,7 @@ const list = defineCommand({
   name: "list",
   summary: "every value, where it comes from, secrets masked",
   examples: [{ line: "psn config list --json", does: "for a script; secrets stay masked" }],
+  document: ConfigListDocument,
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
     const { rows, problems } = listConfig(await folder());
@@ -46,6 +54,7 @@ const get = defineCommand({
   summary: "one value and where it comes from",
   examples: [{ line: "psn config get DATABASE_URL", does: "a secret is shown masked" }],
   args: [{ name: "<name>", help: "as psn config list shows it" }],
+  document: ConfigGetDocument,
   schema: z.object({ name: z.string() }),
   run: async ({ name }, { folder, output }) => {
     const row = getConfig(await folder(), name);
@@ -79,6 +88,7 @@ const set = defineCommand({
     { flags: "--unset", help: "take the value out of the file" },
     { flags: "--dry-run", help: "check the name, change nothing" },
   ],
+  document: ConfigSetDocument,
   schema: z.object({
     name: z.string(),
     value: z.string().optional(),
@@ -117,6 +127,7 @@ const edit = defineCommand({
   summary: "edit hub.env or keys.env; checked before it replaces the file",
   examples: [{ line: "EDITOR=nano psn config edit keys", does: "opens keys.env" }],
   args: [{ name: "[file]", help: "hub or keys; else hub" }],
+  document: ConfigEditDocument,
   schema: z.object({ file: z.enum(["hub", "keys"], { error: "must be hub or keys" }).default("hub") }),
   run: async ({ file }, context) => {
     const { folder, output } = context;
@@ -133,6 +144,7 @@ const path = defineCommand({
   name: "path",
   summary: "where the files are",
   examples: [{ line: "psn config path", does: "hub.env, then keys.env" }],
+  document: ConfigPathDocument,
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
     const hub = await folder();

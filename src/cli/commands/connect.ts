@@ -1,6 +1,8 @@
 import { accountNamed } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
+import { ConnectDocument } from "@psn/app/documents/account.ts";
 import { plainHandle } from "@psn/app/own-name.ts";
+import { accountsOf, needReconnect } from "@psn/app/queries/accounts.ts";
 import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { fillForm, type Given, MADE_FIELDS, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
@@ -55,6 +57,7 @@ export default defineCommand({
     { flags: "--another", help: "one account more, though another one of this platform waits to be reconnected" },
     { flags: "--dry-run", help: "check all that can be checked, also with the platform, and write nothing" },
   ],
+  document: ConnectDocument,
   schema: z
     .object({
       platform: z.string(),
@@ -115,19 +118,17 @@ export default defineCommand({
 });
 
 /** A platform, or an account of one that is to be reconnected. */
-async function meantBy(named: string, { world, user }: Hub) {
+async function meantBy(named: string, hub: Hub) {
   if (!named.includes(":")) return { id: named, account: undefined };
-  const accounts = await world.stores.accounts.list(user.id);
+  const accounts = await accountsOf(hub, { all: true });
   const account = accountNamed(accounts, named);
   if (account) return { id: account.platform, account };
   throw new PsnError("NOT_FOUND", `no account is called "${named}"`, { hint: "psn accounts" });
 }
 
 /** The account of this platform that waits to be reconnected, where it is the only one. */
-async function onlyNeedy(id: string, { world, user }: Hub) {
-  const needy = (await world.stores.accounts.list(user.id)).filter(
-    ({ platform, health }) => platform === id && health === "needs-reconnect",
-  );
+async function onlyNeedy(id: string, hub: Hub) {
+  const needy = needReconnect(await accountsOf(hub)).filter(({ platform }) => platform === id);
   return needy.length === 1 ? needy[0] : undefined;
 }
 

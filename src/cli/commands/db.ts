@@ -1,3 +1,4 @@
+import { DbMigrateDocument, DbStatusDocument } from "@psn/app/documents/settings.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { EXIT } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -19,6 +20,7 @@ const migrate = defineCommand({
       help: "put policies, grants, functions and triggers back as the migrations made them; changes no row",
     },
   ],
+  document: DbMigrateDocument,
   schema: z
     .object({ dryRun: z.boolean().default(false), repair: z.boolean().default(false) })
     .refine(({ dryRun, repair }) => !(dryRun && repair), {
@@ -53,6 +55,7 @@ const status = defineCommand({
   name: "status",
   summary: "what is applied and what is pending",
   examples: [{ line: "psn db status --json", does: "for a script" }],
+  document: DbStatusDocument,
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
     const { hubMigrationStatus } = await import("@psn/wiring/database.ts");
@@ -60,7 +63,8 @@ const status = defineCommand({
     output.result(
       named(found),
       () =>
-        `${found.applied} applied, ${found.pending} pending${found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""}`,
+        `${found.applied} applied, ${found.pending} pending` +
+        (found.unknown > 0 ? `, ${found.unknown} from a newer psn` : ""),
     );
     if (found.pending > 0) output.note("next: psn db migrate");
     return undefined;

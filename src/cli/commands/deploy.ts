@@ -1,4 +1,5 @@
 import { deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
+import { DeployDocument } from "@psn/app/documents/hub.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -17,6 +18,7 @@ export default defineCommand({
     { line: "psn deploy --dry-run", does: "build, and say what would be set; deploy nothing" },
   ],
   flags: [...TRIGGER_TOKEN_FLAGS, { flags: "--dry-run", help: "build and check; set nothing, deploy nothing" }],
+  document: DeployDocument,
   schema: z.object({ ...triggerTokenSchema, dryRun: z.boolean().default(false) }),
   run: async (input, context) => {
     const { output, signal, version } = context;

@@ -1,4 +1,5 @@
 import { destroyHub, type PlannedRemoval, planDestruction, type Removal } from "@psn/app/destroy-hub.ts";
+import { DestroyDocument } from "@psn/app/documents/hub.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenNeonKey, NEON_KEY_FLAGS, neonKey, neonKeySchema } from "@psn/cli/vendors.ts";
@@ -18,6 +19,7 @@ export default defineCommand({
     { line: "psn destroy --yes --neon-api-key-stdin < neon-key.txt", does: "for scripts" },
   ],
   flags: [...NEON_KEY_FLAGS, { flags: "--dry-run", help: "show it, and remove nothing" }],
+  document: DestroyDocument,
   schema: z.object({ ...neonKeySchema, dryRun: z.boolean().default(false) }),
   run: async (input, context) => {
     const { output, prompt } = context;

@@ -1,8 +1,9 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
-import { disconnectAccount } from "@psn/app/connect-account.ts";
+import { disconnectAccount, planDisconnect } from "@psn/app/connect-account.ts";
+import { DisconnectDocument } from "@psn/app/documents/account.ts";
+import { accountsOf } from "@psn/app/queries/accounts.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import { TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 export default defineCommand({
@@ -14,21 +15,20 @@ export default defineCommand({
   examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without a question" }],
   args: [{ name: "<account>", help: "as psn accounts shows it, or a platform with one account" }],
   flags: [{ flags: "--dry-run", help: "say what would be cancelled" }],
+  document: DisconnectDocument,
   schema: z.object({ account: z.string(), dryRun: z.boolean().default(false) }),
   run: async ({ account: name, dryRun }, context) => {
     const { output, prompt } = context;
-    const { world, user } = await context.hub();
-    const [account, ...others] = chooseAccounts(await world.stores.accounts.list(user.id), [name], world.platforms.ids);
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const [account, ...others] = chooseAccounts(await accountsOf(hub), [name], world.platforms.ids);
     if (!account || others.length > 0)
       throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
-    const all = (await world.stores.posts.list(user.id, "open", 10_000)).filter(
-      ({ accountId }) => accountId === account.id,
-    );
-    const open = all.filter(({ state }) => TO_COME.includes(state)).length;
-    const waiting = all.filter(({ state }) => UNDER_WAY.includes(state)).length;
+    const plan = await planDisconnect(hub, account);
+    const open = plan.cancelled;
     if (dryRun) {
       output.result(
-        { account: nameOf(account), cancelled: open, unconfirmed: waiting, revoked: false, dryRun: true },
+        { account: nameOf(account), ...plan, revoked: false, dryRun: true },
         () => `would disconnect ${nameOf(account)} and cancel ${open} deliveries`,
       );
       return undefined;

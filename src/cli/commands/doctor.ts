@@ -1,5 +1,6 @@
 import { type Check, examineHub } from "@psn/app/doctor.ts";
 import { examineVendors } from "@psn/app/doctor-vendors.ts";
+import { DoctorDocument } from "@psn/app/documents/hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { type Style, table } from "@psn/cli/output.ts";
 import { EXIT, toPsnError } from "@psn/core/errors.ts";
@@ -17,6 +18,7 @@ export default defineCommand({
     { line: "psn doctor --offline", does: "leave the platforms alone" },
   ],
   flags: [{ flags: "--offline", help: "do not ask the platforms and the vendors" }],
+  document: DoctorDocument,
   schema: z.object({ offline: z.boolean().default(false) }),
   run: async ({ offline }, context) => {
     const { output } = context;

@@ -1,6 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { nameOf } from "@psn/app/choose-accounts.ts";
+import { wakeDocument } from "@psn/app/documents/change.ts";
+import { deliveryDocument } from "@psn/app/documents/delivery.ts";
+import { EditDocument, SourceDocument } from "@psn/app/documents/edit.ts";
+import { previewDocument } from "@psn/app/documents/post.ts";
 import {
   type EditPlan,
   editedMeanwhile,
@@ -14,14 +18,15 @@ import {
 } from "@psn/app/edit-post.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
+import { NOBODY_WOKEN } from "@psn/app/wake-up.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { readMediaFile } from "@psn/cli/draft.ts";
 import { editText } from "@psn/cli/editor.ts";
 import { assertInside } from "@psn/cli/inside.ts";
 import { paragraphs } from "@psn/cli/output.ts";
-import { previewDocument, previewText } from "@psn/cli/preview.ts";
-import { deliveryDocument, noteLeft } from "@psn/cli/render.ts";
-import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { previewText } from "@psn/cli/preview.ts";
+import { noteLeft } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
 import { writeEnvFile } from "@psn/core/utils/env.ts";
@@ -58,6 +63,7 @@ export default defineCommand({
     { flags: "--allow-outside", help: "take media that the file names outside of its folder" },
     { flags: "--dry-run", help: "say what would change, and change nothing" },
   ],
+  document: z.union([SourceDocument, EditDocument]),
   schema: z.object({
     id: z.string(),
     source: z.literal("-", { error: "must be - for standard input; a file goes with --file" }).optional(),
@@ -82,7 +88,9 @@ export default defineCommand({
     }
     const given = await givenText(input, before, context);
     const unchanged = () => {
-      const document = { dryRun, post: postId, revision, changed: false, deliveries: [], left: [] };
+      const wake = wakeDocument(NOBODY_WOKEN);
+      const none = { deliveries: [], accounts: [], left: [] };
+      const document = { dryRun, post: postId, revision, changed: false, wake, ...none };
       output.result(document, () => `nothing was changed: post ${shortId(postId)} is as it was`);
       return undefined;
     };
@@ -101,7 +109,7 @@ export default defineCommand({
           post: postId,
           revision: plan.revision,
           changed: true,
-          ...(woken ? { wake: wakeDocument(woken) } : {}),
+          wake: wakeDocument(woken ?? NOBODY_WOKEN),
           deliveries: changed.map(deliveryDocument),
           accounts: plan.changed.map(({ preview }) => previewDocument(preview)),
           left: plan.left.map(deliveryDocument),

@@ -1,3 +1,4 @@
+import { ExplainDocument } from "@psn/app/documents/help.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { ERRORS, type ErrorCode, helpOf, PsnError } from "@psn/core/errors.ts";
@@ -16,6 +17,7 @@ export default defineCommand({
   summary: "what an error code means",
   examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, what psn does, what you can do" }],
   args: [{ name: "[code]", help: "as it stands in an error; without one, all of them" }],
+  document: ExplainDocument,
   schema: z.object({ code: z.string().optional() }),
   run: async ({ code }, { output }) => {
     const codes = Object.keys(ERRORS) as ErrorCode[];

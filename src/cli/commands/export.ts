@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { ExportDocument } from "@psn/app/documents/hub.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
 import { z } from "zod";
@@ -22,6 +23,7 @@ export default defineCommand({
     ...PASSPHRASE_FLAGS,
     { flags: "--move", help: "hold what is still to come: from now on the other hub publishes it" },
   ],
+  document: ExportDocument,
   schema: z.object({ file: z.string(), move: z.boolean().default(false), ...passphraseSchema }),
   run: async ({ file, move, ...input }, context) => {
     const { output, cwd, now, signal, noReturn } = context;

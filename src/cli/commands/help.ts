@@ -1,3 +1,4 @@
+import { HelpDocument } from "@psn/app/documents/help.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { ERRORS, EXIT, PsnError } from "@psn/core/errors.ts";
@@ -119,6 +120,7 @@ export default defineCommand({
   summary: "help on a topic: times, files, exit-codes, environment",
   examples: [{ line: "psn help times", does: "what --at understands" }],
   args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", ") }],
+  document: HelpDocument,
   schema: z.object({ topic: z.string().optional() }),
   run: async ({ topic }, { output, commands }) => {
     if (topic === undefined) {

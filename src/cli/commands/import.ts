@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { ImportDocument } from "@psn/app/documents/hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
@@ -32,6 +33,7 @@ export default defineCommand({
     { flags: "--no-settings", help: "leave out the settings and the keys of apps that the file brings" },
     { flags: "--start", help: "publish what is still to come from here" },
   ],
+  document: ImportDocument,
   schema: z.object({
     file: z.string().optional(),
     start: z.boolean().default(false),

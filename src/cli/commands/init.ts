@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { InitDocument } from "@psn/app/documents/hub.ts";
 import { type InitStep, type InitWish, initHub } from "@psn/app/init-hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
@@ -93,6 +94,7 @@ export default defineCommand({
     { flags: "--dry-run", help: "say what would be made, and make nothing" },
     { flags: "--handle <name>", help: "your name in this hub, also of one that is there; for a new one else me" },
   ],
+  document: InitDocument,
   schema,
   run: async (input, context) => {
     const { cwd, namedHub, output } = context;

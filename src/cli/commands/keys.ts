@@ -1,5 +1,11 @@
 import { basename } from "node:path";
-import { openKey, putKey } from "@psn/app/api-keys.ts";
+import { forgetKey, putKey, sealedKeys, unsealedOf } from "@psn/app/api-keys.ts";
+import {
+  KeysListDocument,
+  KeysPushDocument,
+  KeysRemoveDocument,
+  KeysSetDocument,
+} from "@psn/app/documents/settings.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
@@ -18,13 +24,13 @@ const list = defineCommand({
   summary: "the keys of your own apps, never their values",
   details: "What keys.env or the environment says stands above what is sealed in the hub.",
   examples: [{ line: "psn keys list", does: "which there are, and where" }],
+  document: KeysListDocument,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
     const hub = await context.hub();
-    const { world, user } = hub;
     const appKeys = hub.appKeys();
-    const sealed = await world.stores.keys.list(user.id);
+    const sealed = await sealedKeys(hub);
     const names = [...new Set([...appKeys.keys(), ...sealed.map(({ name }) => name)])].toSorted();
     const keys = names.map((name) => {
       const kept = sealed.find((key) => key.name === name);
@@ -58,6 +64,7 @@ const set = defineCommand({
     { flags: "--stdin", help: "the value, read from standard input" },
     { flags: "--file <file>", help: "the value, read from a file" },
   ],
+  document: KeysSetDocument,
   schema: z.object({ name: named, stdin: z.boolean().default(false), file: z.string().optional() }),
   run: async ({ name, stdin, file }, context) => {
     const { output, prompt } = context;
@@ -82,13 +89,13 @@ const remove = defineCommand({
   summary: "forget a key that is sealed in the hub",
   examples: [{ line: "psn keys rm X_CLIENT_SECRET", does: "accounts connected by it can no longer be renewed" }],
   args: [{ name: "<name>", help: "as psn keys list shows it" }],
+  document: KeysRemoveDocument,
   schema: z.object({ name: named }),
   run: async ({ name }, context) => {
     const hub = await context.hub();
-    const { world, user } = hub;
     const appKeys = hub.appKeys();
     context.noReturn();
-    if (!(await world.stores.keys.remove(user.id, name)))
+    if (!(await forgetKey(hub, name)))
       throw new PsnError("NOT_FOUND", `no key called ${name} is sealed in the hub`, {
         hint: appKeys.has(name) ? "psn config edit keys" : "psn keys list",
       });
@@ -105,22 +112,19 @@ const push = defineCommand({
     "named. What is sealed already and the same is left alone; keys.env stays as it is.",
   examples: [{ line: "psn keys push", does: "after editing keys.env" }],
   flags: [{ flags: "--dry-run", help: "say which would be sealed" }],
+  document: KeysPushDocument,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
     const { output } = context;
     const hub = await context.hub();
     const { world, user } = hub;
     const appKeys = hub.appKeys();
-    const sealed = await world.stores.keys.list(user.id);
     const unknown = [...appKeys.keys()].filter((name) => !appKeySetting(name));
-    const fresh = [...appKeys].filter(([name, { value }]) => {
-      if (unknown.includes(name)) return false;
-      const kept = sealed.find((key) => key.name === name);
-      return !kept || openKey(world.vault, user.id, kept) !== value;
-    });
+    const known = [...appKeys].filter(([name]) => !unknown.includes(name));
+    const fresh = await unsealedOf(hub, new Map(known.map(([name, { value }]) => [name, value])));
     if (!dryRun) context.noReturn();
-    if (!dryRun) for (const [name, { value }] of fresh) await putKey(world, user.id, name, value);
-    const names = fresh.map(([name]) => name);
+    if (!dryRun) for (const [name, value] of fresh) await putKey(world, user.id, name, value);
+    const names = [...fresh.keys()];
     output.result({ sealed: names, same: appKeys.size - names.length - unknown.length, unknown, dryRun }, () =>
       names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
     );

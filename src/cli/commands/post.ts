@@ -1,15 +1,20 @@
 import { chooseAccounts, nameOf } from "@psn/app/choose-accounts.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
-import { assertValid, type Due, previewPost, schedulePost } from "@psn/app/schedule-post.ts";
+import { accountsOf } from "@psn/app/queries/accounts.ts";
+import { isWorking } from "@psn/app/queries/workers.ts";
+import { assertValid } from "@psn/app/schedule-post.ts";
+import type { Scope } from "@psn/app/scope.ts";
+import { post, preview } from "@psn/app/verbs/post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
+import { draftForVerb } from "@psn/cli/draft-input.ts";
 import { type Output, paragraphs } from "@psn/cli/output.ts";
-import { previewDocument, previewText } from "@psn/cli/preview.ts";
-import { deliveryDocument, deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
-import { isWorking, notePublisher, wakeDocument } from "@psn/cli/wake.ts";
-import { dueOf, type SaidDue, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
+import { previewText } from "@psn/cli/preview.ts";
+import { deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
+import { dueInput, dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
@@ -86,6 +91,7 @@ export default defineCommand({
     { flags: "--no-wait", help: "with no time: write it down as due now and leave it to a worker" },
     { flags: "--idempotency-key <key>", help: "the same key twice is one post" },
   ],
+  document: z.union([post.output, preview.output]),
   schema: timeSchema.extend({
     "text-or-file": z.string().optional(),
     text: z.string().optional(),
@@ -113,12 +119,10 @@ export default defineCommand({
       { ...input, source: input["text-or-file"] },
       context,
     );
-    const { world, user, late } = await context.hub(
-      input.wait === false ? "once" : "session",
-      input.dryRun ? "tell" : "refuse",
-    );
+    const hub = await context.hub(input.wait === false ? "once" : "session", input.dryRun ? "tell" : "refuse");
+    const { world, user } = hub;
     const names = input.to.length > 0 ? input.to : to;
-    const accounts = chooseAccounts(await world.stores.accounts.list(user.id), names, world.platforms.ids);
+    const accounts = chooseAccounts(await accountsOf(hub), names, world.platforms.ids);
     if (nothingPiped)
       throw new PsnError(
         "POST_INVALID",
@@ -138,29 +142,23 @@ export default defineCommand({
       });
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
     const now = time.at === undefined && time.in === undefined;
-    const due: Due & Pick<SaidDue, "said"> = now
-      ? { at: context.now(), wallTime: null, timeZone: null, said: "now" }
-      : dueOf(time, user.timeZone, context.now());
+    const due = now ? undefined : dueOf(time, user.timeZone, context.now());
+    const { input: source, readMedia } = draftForVerb(draft);
+    const scope: Scope = { ...hub, readMedia };
+    const wanted = { ...source, to: [...names], due: due && dueInput(due) };
 
     if (input.dryRun) {
-      const previews = await previewPost(world, draft, accounts);
+      const found = await preview.run(scope, wanted, { accounts });
+      const { previews } = found;
       const leftOut = comments === 0 ? [] : [`left out ${comments} HTML comment${comments === 1 ? "" : "s"}`];
       const tellPreviews = () =>
-        output.result(
-          {
-            dryRun: true,
-            due: due.at.toISOString(),
-            leftOut: { comments },
-            accounts: previews.map(previewDocument),
-            takenOut: taken,
-          },
-          () =>
-            paragraphs([
-              ...(now ? [] : [`due ${due.said}`]),
-              ...leftOut,
-              ...(taken.length > 0 ? [taken.map((one) => `taken out of ${one.file}: ${one.taken.join(", ")}`)] : []),
-              ...previews.map((preview) => previewText(output, preview)),
-            ]),
+        output.result(preview.document({ ...found, comments, taken }), () =>
+          paragraphs([
+            ...(due ? [`due ${due.said}`] : []),
+            ...leftOut,
+            ...(taken.length > 0 ? [taken.map((one) => `taken out of ${one.file}: ${one.taken.join(", ")}`)] : []),
+            ...previews.map((one) => previewText(output, one)),
+          ]),
         );
       // With --json there is one document: the failure's, when it failed.
       if (!output.json) tellPreviews();
@@ -169,39 +167,25 @@ export default defineCommand({
       return EXIT.ok;
     }
 
-    const { postId, repeated } = await schedulePost(
-      world,
-      user.id,
-      draft,
-      accounts,
-      { ...due, late: input.late ?? late },
-      input.idempotencyKey ?? null,
-      { signal, noReturn: context.noReturn },
-    );
-    // A post that was there before is followed all the same.
-    context.noReturn();
     const waits = input.wait ?? now;
+    const { late, idempotencyKey } = input;
     // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
-    const woken = await wakeUp(waits && now ? {} : world, user.id, await world.stores.posts.ofPost(user.id, postId));
-    const tell = (deliveries: Parameters<typeof deliveryTable>[1]) =>
-      output.result(
-        {
-          post: postId,
-          repeated,
-          due: due.at.toISOString(),
-          said: due.said,
-          wake: wakeDocument(woken),
-          deliveries: deliveries.map(deliveryDocument),
-        },
-        () => [
-          `post ${shortId(postId)}${repeated ? " (this key was used before; nothing new was written)" : now ? "" : `, due ${due.said}`}`,
-          deliveryTable(output, deliveries, user.timeZone),
-        ],
-      );
+    const publishesHere = waits && now;
+    const stored = await post.run(
+      scope,
+      { ...wanted, late, idempotencyKey },
+      { signal, noReturn: context.noReturn, accounts, publishesHere },
+    );
+    const { postId, repeated } = stored;
+    const head = repeated ? " (this key was used before; nothing new was written)" : due ? `, due ${due.said}` : "";
+    const tell = (deliveries: readonly DeliverySummary[]) =>
+      output.result(post.document({ ...stored, deliveries }), () => [
+        `post ${shortId(postId)}${head}`,
+        deliveryTable(output, deliveries, user.timeZone),
+      ]);
     if (!waits) {
-      const written = await world.stores.posts.ofPost(user.id, postId);
-      tell(written);
-      await notePublisher(output, world, written, woken);
+      tell(stored.deliveries);
+      await notePublisher(output, world, stored.deliveries, stored.woken);
       return EXIT.ok;
     }
     const tellStored = () =>

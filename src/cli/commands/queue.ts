@@ -1,35 +1,35 @@
+import { MOST, queue, USUAL } from "@psn/app/verbs/queue.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
 import { z } from "zod";
 
-const MOST = 10_000;
 const LIMIT = `must be a whole number from 1 to ${MOST}`;
 
 export default defineCommand({
   name: "queue",
-  summary: "what goes out when",
+  summary: queue.summary,
   examples: [
     { line: "psn queue", does: "what is still to come, the next first" },
     { line: "psn queue --all", does: "what has ended too, the latest first" },
   ],
   flags: [
-    { flags: "--all", help: "also what was published, failed or was cancelled" },
-    { flags: "--limit <n>", help: "at most this many; 50 if not given" },
+    { flags: "--all", help: "also what was published, failed, was cancelled or removed" },
+    { flags: "--limit <n>", help: `at most this many; ${USUAL} if not given` },
   ],
+  document: queue.output,
   schema: z.object({
     all: z.boolean().default(false),
     limit: z.coerce
       .number({ error: LIMIT })
       .refine((n) => Number.isInteger(n) && n >= 1 && n <= MOST, { error: LIMIT })
-      .default(50),
+      .default(USUAL),
   }),
   run: async ({ all, limit }, context) => {
     const { output } = context;
-    const { world, user } = await context.hub();
-    const deliveries = await world.stores.posts.list(user.id, all ? "all" : "open", limit);
-    output.result({ deliveries: deliveries.map(deliveryDocument) }, () =>
-      deliveryTable(output, deliveries, user.timeZone),
-    );
+    const hub = await context.hub();
+    const { user } = hub;
+    const deliveries = await queue.run(hub, { all, limit });
+    output.result(queue.document(deliveries), () => deliveryTable(output, deliveries, user.timeZone));
     if (deliveries.length === 0) output.note(all ? "nothing yet" : "nothing is waiting");
     return undefined;
   },

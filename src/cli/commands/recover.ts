@@ -1,10 +1,11 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { deliveryDocument } from "@psn/app/documents/delivery.ts";
+import { RecoverDocument } from "@psn/app/documents/hub.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import { planRecovery, recoverHub, type Step } from "@psn/app/recover-hub.ts";
-import { wakeUp } from "@psn/app/wake-up.ts";
+import { partedAt, planRecovery, recoverHub, type Step, wakeRecovered } from "@psn/app/recover-hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { clip, table } from "@psn/cli/output.ts";
-import { deliveryDocument, when } from "@psn/cli/render.ts";
+import { when } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { FOUND } from "@psn/domain/incarnation.ts";
 import { z } from "zod";
@@ -12,7 +13,7 @@ import { z } from "zod";
 const WORDS: Readonly<Record<Step["becomes"], string>> = {
   published: "published",
   scheduled: "scheduled again",
-  unconfirmed: "nobody knows",
+  unconfirmed: "could not be confirmed",
   pending: "pending",
   ask: "is looked for",
 };
@@ -33,6 +34,7 @@ export default defineCommand({
     { line: "psn recover --yes --json", does: "for scripts; no other copy of this hub runs" },
   ],
   flags: [{ flags: "--dry-run", help: "say what was found and what would be done; asks no platform" }],
+  document: RecoverDocument,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
     const { output, prompt, signal } = context;
@@ -44,7 +46,7 @@ export default defineCommand({
       );
       return EXIT.ok;
     }
-    const since = (await world.stores.incarnation.look()).parted?.at ?? null;
+    const since = await partedAt(world);
     const { usersOf } = await import("@psn/wiring/users.ts");
     const users = await usersOf(folder, user.id);
     const plan = await planRecovery({ world, users });
@@ -90,7 +92,7 @@ export default defineCommand({
     const onStep = async (step: Step) =>
       void steps.push(step.becomes === "unconfirmed" && prompt.interactive ? await settled(step, context) : step);
     await recoverHub({ world, notes, users, signal, onStep });
-    for (const userId of users) await wakeUp(world, userId, await world.stores.posts.list(userId, "open", 500));
+    await wakeRecovered(world, users);
     output.result(document(steps), () => (steps.length === 0 ? "nothing was open; psn publishes again" : lines(steps)));
     const open = steps.filter(({ becomes }) => becomes === "unconfirmed");
     if (open.length > 0)

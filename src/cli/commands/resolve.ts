@@ -1,13 +1,13 @@
-import { resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { resolve } from "@psn/app/verbs/change.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
-import { notePublisher, wakeDocument } from "@psn/cli/wake.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 
 export default defineCommand({
   name: "resolve",
-  summary: "say what psn cannot find out",
+  summary: resolve.summary,
   details:
     "For a delivery that is unconfirmed: the answer was lost and the platform could not be asked. Look there, then " +
     "say which it is.",
@@ -21,6 +21,7 @@ export default defineCommand({
     { flags: "--not-live", help: "it is not public; send it again" },
     { flags: "--dry-run", help: "say which delivery would be resolved, and change nothing" },
   ],
+  document: resolve.output,
   schema: z.object({
     id: z.string(),
     live: z.url({ protocol: /^https?$/, error: "must be the post's address, https://…" }).optional(),
@@ -31,22 +32,12 @@ export default defineCommand({
     const { output } = context;
     if ((live !== undefined) === notLive)
       throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
-    const { world, user } = await context.hub();
-    const { deliveries, left, woken } = await resolveDelivery(world, user.id, id, live, {
-      dryRun,
-      signal: context.signal,
-      noReturn: context.noReturn,
-    });
-    output.result(
-      {
-        dryRun,
-        wake: wakeDocument(woken),
-        deliveries: deliveries.map(deliveryDocument),
-        left: left.map(deliveryDocument),
-      },
-      () => deliveryTable(output, deliveries, user.timeZone),
-    );
-    if (!dryRun) await notePublisher(output, world, deliveries, woken);
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const { signal, noReturn } = context;
+    const changed = await resolve.run(hub, { id, live: live ?? null, dryRun }, { signal, noReturn });
+    output.result(resolve.document(changed), () => deliveryTable(output, changed.deliveries, user.timeZone));
+    if (!dryRun) await notePublisher(output, world, changed.deliveries, changed.woken);
     return undefined;
   },
 });

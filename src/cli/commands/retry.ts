@@ -1,10 +1,10 @@
+import { retry } from "@psn/app/verbs/change.ts";
 import { changeCommand } from "@psn/cli/change.ts";
 
 export default changeCommand(
-  "retry",
+  retry,
   { done: "will be tried now", would: "would be tried now" },
   {
-    summary: "try what failed again",
     details:
       "Takes the deliveries that failed, are held, or were cancelled. Of a post that goes to several accounts " +
       "everything else is left as it is, and named: what is scheduled keeps its time. Units of a thread that are " +

@@ -1,22 +1,25 @@
 import { advice } from "@psn/app/advice.ts";
-import { findDeliveries, shortId } from "@psn/app/find-deliveries.ts";
+import { shortId } from "@psn/app/find-deliveries.ts";
+import { show } from "@psn/app/verbs/show.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
-import { deliveryDocument, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import { nextWords, stateWord, when } from "@psn/cli/render.ts";
 import type { DeliveryDetail } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
 
 export default defineCommand({
   name: "show",
-  summary: "everything about one post or delivery",
+  summary: show.summary,
   examples: [{ line: "psn show 9f2c11aa", does: "its units, where they are, and the whole story in order" }],
   args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+  document: show.output,
   schema: z.object({ id: z.string() }),
   run: async ({ id }, context) => {
     const { output } = context;
-    const { world, user } = await context.hub();
-    const details = await world.stores.posts.detail(user.id, await findDeliveries(world, user.id, id));
-    output.result({ deliveries: details.map(document) }, () =>
+    const hub = await context.hub();
+    const { user } = hub;
+    const details = await show.run(hub, { id });
+    output.result(show.document(details), () =>
       paragraphs(details.map((detail) => page(output, detail, user.timeZone))),
     );
     for (const detail of details) {
@@ -28,23 +31,6 @@ export default defineCommand({
     return undefined;
   },
 });
-
-function document(detail: DeliveryDetail) {
-  return {
-    ...deliveryDocument(detail),
-    unitList: detail.unitList.map(({ id, position, state, unit, ref, sentAt }) => ({
-      key: id,
-      position,
-      state,
-      text: unit.text,
-      length: unit.length,
-      media: unit.media.length,
-      ref,
-      sent: sentAt?.toISOString() ?? null,
-    })),
-    history: detail.events.map(({ at, ...event }) => ({ at: at.toISOString(), ...event })),
-  };
-}
 
 function page(output: Output, detail: DeliveryDetail, zone: string): Lines {
   const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;

@@ -1,19 +1,21 @@
-import { advice, isUnsure, reconnecting } from "@psn/app/advice.ts";
+import { advice, reconnecting } from "@psn/app/advice.ts";
 import { nameOf } from "@psn/app/choose-accounts.ts";
+import { NoHubDocument } from "@psn/app/documents/today.ts";
+import { needReconnect } from "@psn/app/queries/accounts.ts";
+import { today as todayVerb } from "@psn/app/verbs/today.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, paragraphs } from "@psn/cli/output.ts";
-import { deliveryDocument, deliveryTable } from "@psn/cli/render.ts";
+import { deliveryTable } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
 
-const MOST = 10;
-
 export default defineCommand({
   name: "psn",
   summary: "the day at a glance, or how to begin",
   examples: [],
+  document: z.union([todayVerb.output, NoHubDocument]),
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
@@ -32,38 +34,23 @@ export default defineCommand({
       ]);
       return EXIT.ok;
     }
-    const { world, user } = await context.hub();
-    const open = await world.stores.posts.list(user.id, "open", MOST);
-    const recent = await world.stores.posts.list(user.id, "all", MOST);
-    const failed = recent.filter(({ state }) => state === "failed");
-    const accounts = (await world.stores.accounts.list(user.id)).filter(({ health }) => health !== "disconnected");
-    const sick = accounts.filter(({ health }) => health === "needs-reconnect");
-    const unsure = open
-      .concat(recent)
-      .filter((delivery, n, all) => isUnsure(delivery) && all.findIndex(({ id }) => id === delivery.id) === n);
-    const late = open.filter(({ state, code }) => state === "held" && code === "LATE");
-    output.result(
-      {
-        next: open.map(deliveryDocument),
-        late: late.map(deliveryDocument),
-        failed: failed.map(deliveryDocument),
-        unconfirmed: unsure.map(deliveryDocument),
-        reconnect: sick.map(nameOf),
-      },
-      () => {
-        const parts: Lines[] = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
-        if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
-        if (late.length > 0)
-          parts.push([
-            "very late: publish it all the same with psn retry ID, or psn cancel ID",
-            deliveryTable(output, late, user.timeZone),
-          ]);
-        if (unsure.length > 0)
-          parts.push(["nobody knows whether it is out; look there:", deliveryTable(output, unsure, user.timeZone)]);
-        if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
-        return paragraphs(parts);
-      },
-    );
+    const hub = await context.hub();
+    const { user } = hub;
+    const today = await todayVerb.run(hub, {});
+    const { next: open, late, failed, unconfirmed: unsure, accounts, reconnect: sick } = today;
+    output.result(todayVerb.document(today), () => {
+      const parts: Lines[] = [open.length === 0 ? "nothing is waiting" : deliveryTable(output, open, user.timeZone)];
+      if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
+      if (late.length > 0)
+        parts.push([
+          "very late: publish it all the same with psn retry ID, or psn cancel ID",
+          deliveryTable(output, late, user.timeZone),
+        ]);
+      if (unsure.length > 0)
+        parts.push(["could not be confirmed; check on the platform:", deliveryTable(output, unsure, user.timeZone)]);
+      if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
+      return paragraphs(parts);
+    });
     output.note(`next: ${nextStep(accounts, unsure)}`);
     return EXIT.ok;
   },
@@ -71,7 +58,7 @@ export default defineCommand({
 
 /** The one thing that helps most now. */
 function nextStep(accounts: readonly Account[], [unsure]: readonly DeliverySummary[]): string {
-  const sick = accounts.find(({ health }) => health === "needs-reconnect");
+  const [sick] = needReconnect(accounts);
   if (sick) return reconnecting(sick.platform, sick.profile.handle);
   if (unsure) return advice(unsure).join(", or ");
   return accounts.length === 0 ? "psn connect feed ./public" : 'psn post "…" --to ACCOUNT, psn queue, psn --help';

@@ -1,3 +1,5 @@
+import { VaultRotateDocument, VaultStatusDocument } from "@psn/app/documents/settings.ts";
+import { vaultStatus } from "@psn/app/queries/vault-status.ts";
 import { rotateVault } from "@psn/app/rotate-vault.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
@@ -16,6 +18,7 @@ const status = defineCommand({
     { line: "psn vault status", does: "which keys are in use" },
     { line: "psn vault status --json", does: "the same, to watch a rotation by" },
   ],
+  document: VaultStatusDocument,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
@@ -25,14 +28,7 @@ const status = defineCommand({
       if (error instanceof PsnError && error.code === "CONFIG_INVALID") return [user.id];
       throw error;
     });
-    const counts: Record<string, number> = {};
-    for (const userId of users)
-      for (const [id, n] of Object.entries(await world.stores.sealed.count(userId))) counts[id] = (counts[id] ?? 0) + n;
-    const keys = [...new Set([...keyIds, ...Object.keys(counts)])].map((id) => ({
-      id,
-      role: role(id, keyIds),
-      sealed: counts[id] ?? 0,
-    }));
+    const keys = await vaultStatus(world, { keyIds, users });
     output.result({ rotating: keyIds.length > 1, users: users.length, keys }, () =>
       table(keys.map(({ id, role: is, sealed }) => [id, is, `${sealed} ${sealed === 1 ? "value" : "values"}`])),
     );
@@ -63,6 +59,7 @@ const rotate = defineCommand({
     { flags: "--prepare", help: "make the new key and give it to the tasks; seal nothing anew yet" },
     ...TRIGGER_TOKEN_FLAGS,
   ],
+  document: VaultRotateDocument,
   schema: z.object({ prepare: z.boolean().default(false), ...triggerTokenSchema }),
   run: async ({ prepare, ...input }, context) => {
     const { output, signal } = context;
@@ -125,11 +122,6 @@ async function tasksOf(folder: string, input: TriggerTokenInput, context: Contex
   const secrets = () => some("secrets", "HUB_ENCRYPTION_KEY");
   const plain = () => some("plain", "PSN_OBJECT_MARKS");
   return taskKeysOf(vendors.openTrigger(env, token), projectRef, secrets, context.now, plain);
-}
-
-function role(id: string, keyIds: readonly string[]): "current" | "old" | "unknown" {
-  if (id === keyIds[0]) return "current";
-  return keyIds.includes(id) ? "old" : "unknown";
 }
 
 export default { name: "vault", summary: "the sealed secrets", commands: [status, rotate] } satisfies CommandGroup;

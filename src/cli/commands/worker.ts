@@ -1,6 +1,8 @@
 import { hostname } from "node:os";
+import { WorkerDocument } from "@psn/app/documents/hub.ts";
 import { keepHub } from "@psn/app/keep-hub.ts";
 import { deafness, type Listening } from "@psn/app/keep-listening.ts";
+import { claimedDelivery } from "@psn/app/queries/posts.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryTable } from "@psn/cli/render.ts";
@@ -19,14 +21,16 @@ export default defineCommand({
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
     { line: "psn worker --json", does: "one document with what it did, when it ends" },
   ],
+  document: WorkerDocument,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output, signal, version } = context;
     context.endsBySignal();
     const name = `${hostname()}-${process.pid}`;
     const ended: Partial<Record<DeliveryState, number>> = {};
+    const document = { worker: name, deliveries: ended };
     const tellEnd = () => {
-      if (output.json) output.result({ worker: name, deliveries: ended }, () => "");
+      if (output.json) output.result(document, () => "");
       else output.note("stopped");
       return undefined;
     };
@@ -35,10 +39,10 @@ export default defineCommand({
     const { world, user } = hub;
     const reports = new Set<Promise<void>>();
     const report = async (claim: Claim) => {
-      const [detail] = await world.stores.posts.detail(claim.userId, [claim.deliveryId]);
+      const detail = await claimedDelivery(world, claim);
       if (!detail) return;
       ended[detail.state] = (ended[detail.state] ?? 0) + 1;
-      if (!output.json) output.result({}, () => deliveryTable(output, [detail], user.timeZone));
+      if (!output.json) output.result(document, () => deliveryTable(output, [detail], user.timeZone));
     };
     const onDone = (claim: Claim) => {
       const one = report(claim)

@@ -136,7 +136,8 @@ async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGen
     for (const table of NAMES) {
       const order = table === "delivery_events" ? "t.sequence" : "t.id";
       await client.query(
-        `DECLARE psn_rows NO SCROLL CURSOR FOR SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY ${order}`,
+        `DECLARE psn_rows NO SCROLL CURSOR FOR ` +
+          `SELECT row_to_json(t)::text AS row FROM psn.${table} t ORDER BY ${order}`,
       );
       for (;;) {
         const page = await client.query(`FETCH ${table === "media" ? 1 : PAGE} FROM psn_rows`);

@@ -9,6 +9,8 @@ import {
   type Json,
   LATE_POLICIES,
   type LatePolicy,
+  OPERATIONS,
+  type Operation,
   POST_STATES,
   type PostState,
   UNIT_STATES,
@@ -306,7 +308,13 @@ export const posts = psn.table(
       ),
     ),
     own("posts", "revision = 1"),
-    acrossUsers("posts"),
+    // An edit is its user's: the functions see no other post.
+    pgPolicy("posts_definer", {
+      for: "all",
+      to: definer,
+      using: sql`user_id = (select psn.current_user_id())`,
+      withCheck: sql`user_id = (select psn.current_user_id())`,
+    }),
   ],
 );
 
@@ -363,6 +371,8 @@ export const deliveries = psn.table(
     postId: uuid("post_id").notNull(),
     accountId: uuid("account_id").notNull(),
     state: text("state").$type<DeliveryState>().notNull(),
+    /** What is being done to its units, or was done last. */
+    operation: text("operation").$type<Operation>().notNull().default("publish"),
     /** When the author wants it out. */
     dueAt: instant("due_at").notNull(),
     /**
@@ -412,10 +422,13 @@ export const deliveries = psn.table(
     index("deliveries_pending").on(t.accountId, t.wakeAt).where(sql`state = 'pending'`),
     index("deliveries_leased").on(t.accountId, t.leaseUntil).where(sql`state in ('claimed', 'sending')`),
     // What `psn queue` walks.
-    index("deliveries_open").on(t.userId, t.dueAt).where(sql`state not in ('published', 'failed', 'cancelled')`),
+    index("deliveries_open")
+      .on(t.userId, t.dueAt)
+      .where(sql`state not in ('published', 'failed', 'cancelled', 'removed')`),
     index("deliveries_recent").on(t.userId, t.updatedAt),
     oneOf("deliveries_state", "state", DELIVERY_STATES),
     oneOf("deliveries_late", "late", LATE_POLICIES),
+    oneOf("deliveries_operation", "operation", OPERATIONS),
     oneOf("deliveries_held_reason", "held_reason", HELD_REASONS),
     check("deliveries_held", sql`(state = 'held') = (held_reason is not null)`),
     check("deliveries_revision", sql`revision between 1 and 1000000`),
@@ -427,7 +440,8 @@ export const deliveries = psn.table(
     own(
       "deliveries",
       "state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker " +
-        "is null and revision = 1 and code is null and message is null and published_at is null",
+        "is null and revision = 1 and code is null and message is null and published_at is null and " +
+        "operation = 'publish'",
     ),
     acrossUsers("deliveries"),
   ],
@@ -456,6 +470,9 @@ export const deliveryUnits = psn.table(
     refUrl: text("ref_url"),
     refRevision: text("ref_revision"),
     publishedAt: instant("published_at"),
+    /** When its removal was first about to be asked for; kept across attempts, null where it certainly was not. */
+    askedAt: instant("asked_at"),
+    removedAt: instant("removed_at"),
   },
   (t) => [
     foreignKey({
@@ -466,7 +483,7 @@ export const deliveryUnits = psn.table(
     unique("delivery_units_position").on(t.deliveryId, t.position),
     oneOf("delivery_units_state", "state", UNIT_STATES),
     check("delivery_units_numbers", sql`position between 0 and 999 and length >= 0`),
-    instants("delivery_units", "sent_at", "published_at"),
+    instants("delivery_units", "sent_at", "published_at", "asked_at", "removed_at"),
     sizes(
       "delivery_units",
       [...bytesOf("ref_id", "ref_url", "ref_revision"), ...storedBytesOf("media")],
@@ -475,7 +492,7 @@ export const deliveryUnits = psn.table(
     own(
       "delivery_units",
       "state = 'waiting' and prepared is null and sent_at is null and handle is null and ref_id is null and " +
-        "ref_url is null and ref_revision is null and published_at is null",
+        "ref_url is null and ref_revision is null and published_at is null and asked_at is null and removed_at is null",
     ),
     acrossUsers("delivery_units"),
   ],

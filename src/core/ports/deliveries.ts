@@ -1,6 +1,14 @@
 import type { Profile } from "@psn/core/types/account.ts";
 import type { DeliveryChange } from "@psn/core/types/delivery.ts";
-import type { AccountHealth, DeliveryState, Json, LatePolicy, Purpose, UnitState } from "@psn/core/types/index.ts";
+import type {
+  AccountHealth,
+  DeliveryState,
+  Json,
+  LatePolicy,
+  Operation,
+  Purpose,
+  UnitState,
+} from "@psn/core/types/index.ts";
 import type { Ref, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { StoredCredentials } from "./accounts.ts";
@@ -29,12 +37,17 @@ export interface StoredUnit {
   readonly handle: Json;
   readonly ref: Ref | null;
   readonly publishedAt: Date | null;
+  /** When its removal was first about to be asked for; null where it is certainly not asked for. */
+  readonly askedAt: Date | null;
+  /** When the platform had it no more. */
+  readonly removedAt: Date | null;
 }
 
 /** All that publishing a claimed delivery needs. */
 export interface LoadedDelivery {
   readonly id: string;
   readonly state: DeliveryState;
+  readonly operation: Operation;
   readonly attempt: number;
   readonly fence: number;
   readonly dueAt: Date;

@@ -19,6 +19,10 @@ export const FAULT_POINTS = [
   /** Before the platform is asked about a lost answer. */
   "before asking",
   "asked, not settled",
+  /** A removal: `sending` is durable, nothing was asked for. */
+  "removing, not asked",
+  /** The unit is gone, and the row does not say so. */
+  "removed, not settled",
   "before refreshing",
   /** The old token is spent, the new one is not stored. */
   "refreshed, not stored",

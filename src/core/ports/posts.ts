@@ -1,4 +1,11 @@
-import type { AccountHealth, DeliveryState, HeldReason, LatePolicy, Visibility } from "@psn/core/types/index.ts";
+import type {
+  AccountHealth,
+  DeliveryState,
+  HeldReason,
+  LatePolicy,
+  Operation,
+  Visibility,
+} from "@psn/core/types/index.ts";
 import type { Ref, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { StoredUnit } from "./deliveries.ts";
@@ -105,6 +112,7 @@ export interface DeliverySummary {
   readonly platform: string;
   readonly handle: string;
   readonly state: DeliveryState;
+  readonly operation: Operation;
   readonly dueAt: Date;
   /**
    * While it is scheduled or pending: the earliest instant at which somebody can act, after any pause of its account.
@@ -192,6 +200,8 @@ export interface Posts {
     meant?: string | null,
   ): Promise<readonly string[]>;
   retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
+  /** What is out of these is to be removed from its platform, from now on. Nothing of a disconnected account's. */
+  remove(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
   resolve(userId: string, deliveryId: string, verdict: { readonly live: Ref } | "not-live"): Promise<boolean>;
   /** Where a media file is; undefined once it is pruned. */
   findMedia(userId: string, mediaId: string): Promise<StoredMedia | undefined>;

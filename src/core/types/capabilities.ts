@@ -25,6 +25,12 @@ export interface MediaRule {
   readonly maxPixels?: number;
   /** Most frames a second of a video; absent where nobody says. */
   readonly maxFrameRate?: number;
+  /** Shortest and longest a video may play, in milliseconds; absent where nobody says. */
+  readonly durationMs?: { readonly least: number; readonly most: number };
+  /** Most that the width may be, divided by the height; absent where nobody says. */
+  readonly maxAspect?: number;
+  /** A media type of which a unit takes one file and nothing beside it, with its own bound in bytes (X's GIF). */
+  readonly alone?: { readonly mime: string; readonly maxBytes: number };
 }
 
 /** The limits one account works under: the platform's, with what its server says of itself laid over them. */
@@ -33,8 +39,12 @@ export interface Limits {
   readonly images?: MediaRule;
   readonly videos?: MediaRule;
   readonly documents?: MediaRule;
-  /** Longest alt text in graphemes; false where the platform has none. */
+  /** Most files of one unit in which kinds stand together; absent: a unit takes files of one kind. */
+  readonly mixed?: number;
+  /** Longest alt text, in `altUnit`; false where the platform has none. */
   readonly altText: number | false;
+  /** What of an alt text is counted; absent: graphemes. */
+  readonly altUnit?: TextRule["unit"];
   /**
    * How media travel to an account that may choose: by a link into the hub's bucket, or within the request. Absent: by
    * their size.
@@ -68,6 +78,8 @@ export interface Capabilities extends Limits {
   readonly retries?: readonly number[];
   /** The platform fetches media from a public address, which only a hub with a bucket can give. */
   readonly mediaByLink?: true;
+  /** It publishes on the user's own machine: Trigger.dev's tasks cannot, and only a worker there does. */
+  readonly needsMachine?: true;
   /** What only this platform knows. */
   readonly options?: readonly OptionRule[];
 }
@@ -77,6 +89,6 @@ export interface OptionRule {
   /** Lower case, without a dot. */
   readonly name: string;
   readonly help: string;
-  /** All it may be; absent where it is free text, which `compose` judges. */
+  /** All it may be; absent where it is free text, which the adapter judges. */
   readonly values?: readonly string[];
 }

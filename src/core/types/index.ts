@@ -9,6 +9,7 @@
  * - source:    all that the author wrote of a post; an edit makes its next revision, and the units are composed of it.
  * - unit:      one request-sized piece of a composed post; a thread is several units.
  * - delivery:  one post going to one account; it owns the attempts, the units and the refs.
+ * - operation: what is done to a delivery's units on the platform: publish, edit or remove.
  * - ref:       the platform's own name (id, url) for a thing it now holds.
  * - vault:     where tokens and API keys are sealed.
  * - slot:      a weekly time at which a user likes to publish.
@@ -19,7 +20,10 @@ export type { BroughtSettings, MovedSetting, MovedSettings } from "./transfer.ts
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
-/** What a delivery is doing. Terminal: `published`, `failed`, `unconfirmed`, `cancelled`. See `domain/delivery.ts`. */
+/**
+ * What a delivery is doing. Terminal: `published`, `failed`, `unconfirmed`, `cancelled`, `removed`. See
+ * `domain/delivery.ts`.
+ */
 export const DELIVERY_STATES = [
   /** Waits for its user: the account needs reconnecting, or the post has no time yet. */
   "held",
@@ -36,6 +40,8 @@ export const DELIVERY_STATES = [
   /** psn does not know and cannot find out; a person decides with `psn resolve`. */
   "unconfirmed",
   "cancelled",
+  /** Its user asked for it, and nothing of it is on the platform any more. */
+  "removed",
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
@@ -71,8 +77,13 @@ export const RETRYABLE: readonly DeliveryState[] = ["held", "failed", "cancelled
 /** A unit may be out, and the platform has not said so. */
 export const UNDER_WAY: readonly DeliveryState[] = ["sending", "pending"];
 
-export const UNIT_STATES = ["waiting", "sending", "pending", "published"] as const;
+/** In a removal `sending` is a unit that may be gone, and `published` one that is certainly still out. */
+export const UNIT_STATES = ["waiting", "sending", "pending", "published", "removed"] as const;
 export type UnitState = (typeof UNIT_STATES)[number];
+
+/** What is done to a delivery's units. Nothing edits yet. */
+export const OPERATIONS = ["publish", "edit", "remove"] as const;
+export type Operation = (typeof OPERATIONS)[number];
 
 export const ACCOUNT_HEALTH = ["ok", "needs-reconnect", "disconnected"] as const;
 export type AccountHealth = (typeof ACCOUNT_HEALTH)[number];

@@ -44,9 +44,9 @@ export interface Session extends Net {
   /** The user's own app at the platform, for `refresh` and `revoke`; absent where there is none. */
   readonly app?: OAuthApp;
   /**
-   * Throws LEASE_LOST where another worker acts on the unit by now. In `publish`, `fetch` asks this before each request
-   * that can change something; an adapter that writes without `fetch` awaits it last before the write. Absent outside
-   * `publish`.
+   * Throws LEASE_LOST where another worker acts on the unit by now. In `publish` and `remove`, `fetch` asks this before
+   * each request that can change something; an adapter that writes without `fetch` awaits it last before the write.
+   * Absent elsewhere.
    */
   readonly assertHeld?: () => Promise<void>;
 }
@@ -152,6 +152,11 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   readonly capabilities: Capabilities;
   /** Present where `identify` asks nobody who could say no: what `psn doctor` says of the account then. */
   readonly unasked?: string;
+  /**
+   * What a token must be allowed, by verb, where the platform has scopes: one that is missing is said before anything
+   * is sent. A scope before a colon holds those behind it (`write` holds `write:media`).
+   */
+  readonly scopes?: Readonly<Partial<Record<"prepare" | "publish" | "lookup" | "remove", readonly string[]>>>;
   /** The ways to connect; the first is the one taken when the user does not say. */
   readonly auth: readonly [Auth, ...Auth[]];
 
@@ -213,6 +218,9 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   /** Tells the platform to forget the credentials. What it has forgotten already is success. */
   revoke?(session: Session): Promise<void>;
 
-  /** Takes a published unit back. Idempotent: what is gone already is success. */
+  /**
+   * Takes a published unit back. Idempotent: what is gone already is success, so that a lost answer is settled by
+   * asking again. A refusal after which the adapter has seen the post still there says so (`neverTaken`).
+   */
   remove(ref: Ref, session: Session): Promise<void>;
 }

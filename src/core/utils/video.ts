@@ -1,4 +1,4 @@
-import { hasWholeBoxes } from "./image-type.ts";
+import { Worker } from "node:worker_threads";
 
 export interface VideoFile {
   readonly mime: "video/mp4" | "video/quicktime" | "video/webm";
@@ -22,55 +22,41 @@ const EBML = Buffer.of(0x1a, 0x45, 0xdf, 0xa3);
 /** Brands of photographs, which come in the same boxes (ISO/IEC 23008-12, 10; AVIF, 8). */
 const STILL = /^(he[iv]|mif|msf|avi|jp)/;
 
-/** So many frames tell how many there are in a second. */
-const RATED_FRAMES = 250;
+/** What the thread says before it reads. */
+export const BEGUN = "begun";
 
-/** What a video is, by its bytes; undefined when it is cut off, damaged, or has no picture. */
-export async function readVideo(bytes: Uint8Array): Promise<VideoFile | undefined> {
-  // Some megabytes of code that only a video needs.
-  const { BufferSource, Input, MP4, QTFF, WEBM } = await import("mediabunny");
-  using input = new Input({ formats: [MP4, QTFF, WEBM], source: new BufferSource(bytes) });
-  try {
-    const format = await input.getFormat();
-    const track = await input.getPrimaryVideoTrack();
-    const mime = format === MP4 ? "video/mp4" : format === QTFF ? "video/quicktime" : "video/webm";
-    const seconds = await input.computeDuration();
-    const { averagePacketRate } = (await track?.computePacketStats(RATED_FRAMES)) ?? { averagePacketRate: 0 };
-    const whole = format === WEBM ? hasWholeSegment(bytes) : hasWholeBoxes(bytes);
-    if (!track || !whole || !(track.displayWidth > 0 && track.displayHeight > 0 && seconds > 0)) return undefined;
-    const frameRate = Math.round(averagePacketRate * 10) / 10;
-    return {
-      mime,
-      width: track.displayWidth,
-      height: track.displayHeight,
-      durationMs: Math.round(seconds * 1000),
-      frameRate,
-    };
-  } catch {
-    return undefined;
-  }
-}
+/** Reading the tables of a whole video takes well under a second; in milliseconds. */
+const PATIENCE_MS = 60_000;
 
 /**
- * The segment ends within the file; one of unknown length, as a stream leaves it, ends with the file (RFC 9559, 5.1;
- * RFC 8794, 6).
+ * What a video is, by its bytes; undefined when it is cut off, damaged, or has no picture.
+ *
+ * A table whose sizes were damaged, or made to do so, keeps the reading library busy without end. So it reads in a
+ * thread of its own, which is ended when its time is over: the bytes are no video then.
+ *
+ * @param patienceMs how long it may take, in milliseconds.
+ * @throws what kept the thread from starting.
  */
-function hasWholeSegment(bytes: Uint8Array): boolean {
-  const header = vint(bytes, 4);
-  if (!header) return false;
-  const at = 4 + header.length + header.value;
-  const size = vint(bytes, at + 4);
-  if (!size) return false;
-  const unknown = size.value === 2 ** (7 * size.length) - 1;
-  return unknown || at + 4 + size.length + size.value <= bytes.length;
-}
-
-/** A number whose length its first bit says (RFC 8794, 4). */
-function vint(bytes: Uint8Array, at: number): { readonly length: number; readonly value: number } | undefined {
-  const first = bytes[at] ?? 0;
-  const length = Math.clz32(first) - 23;
-  if (first === 0 || at + length > bytes.length) return undefined;
-  let value = first - 2 ** (8 - length);
-  for (let n = 1; n < length; n += 1) value = value * 256 + (bytes[at + n] ?? 0);
-  return { length, value };
+export async function readVideo(bytes: Uint8Array, patienceMs = PATIENCE_MS): Promise<VideoFile | undefined> {
+  const thread = new Worker(new URL("./video-thread.ts", import.meta.url), {
+    workerData: bytes,
+    stdout: true,
+    stderr: true,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<VideoFile | undefined>();
+  const timer = setTimeout(() => resolve(undefined), patienceMs);
+  let hasBegun = false;
+  thread.on("message", (told: typeof BEGUN | VideoFile | undefined) => {
+    if (told === BEGUN) hasBegun = true;
+    else resolve(told);
+  });
+  // Before it has begun, it is the thread that fails, and not the video.
+  thread.once("error", (error) => (hasBegun ? resolve(undefined) : reject(error)));
+  thread.once("exit", () => resolve(undefined));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    await thread.terminate();
+  }
 }

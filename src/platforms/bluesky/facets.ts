@@ -1,4 +1,4 @@
-import { findBareLinks, findLinks, inOrder, type Span } from "@psn/domain/links.ts";
+import { findLinks, findLinksBy, type Span } from "@psn/domain/links.ts";
 import tlds from "tlds" with { type: "json" };
 
 /**
@@ -53,8 +53,7 @@ const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 
 export function findFacets(text: string): Found {
   const indexOf = byteIndex(text);
-  const written = findLinks(text);
-  const links = inOrder([...written, ...findBareLinks(text, written)]);
+  const links = findLinksBy("bare", text);
   const facets = links.flatMap(({ start, end }) => {
     const uri = uriOf(text.slice(start, end));
     return Buffer.byteLength(uri) > LINK_BYTES
@@ -68,7 +67,7 @@ export function findFacets(text: string): Found {
   const mentions = mentionsIn(text)
     .filter(({ start, end }) => isFree(links, start, end))
     .map(({ start, end, value: handle }) => ({ handle, ...indexOf(start, end) }));
-  const card = written
+  const card = findLinks(text)
     .map(({ start, end }) => uriOf(text.slice(start, end)))
     .find((uri) => Buffer.byteLength(uri) <= LINK_BYTES);
   return { facets: sortFacets(facets), mentions, link: card ?? null };

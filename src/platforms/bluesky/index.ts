@@ -1,10 +1,11 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
-import { type Body, compose } from "./compose.ts";
-import { IMAGES } from "./image-limit.ts";
+import { z } from "zod";
+import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { authorize, exchange, refresh, revoke } from "./oauth.ts";
 import { prepare } from "./prepare.ts";
 import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./record.ts";
@@ -36,20 +37,7 @@ export default definePlatform({
   id: "bluesky",
   name: "Bluesky",
   docs: "https://docs.bsky.app/docs/api/com-atproto-repo-put-record",
-  capabilities: {
-    // app.bsky.feed.post#text: maxGraphemes and maxLength (lexicon in @atproto/api 0.21.0).
-    text: { max: 300, unit: "grapheme", maxBytes: 3000 },
-    // A GIF stands still.
-    images: IMAGES,
-    // The lexicon has no bound; this is the app's own (bluesky-social/social-app src/lib/constants.ts MAX_ALT_TEXT,
-    // 2026-11).
-    altText: 2000,
-    thread: "reply-chain",
-    visibilities: ["public"],
-    contentWarning: false,
-    duplicates: "client-id",
-    concurrency: 4,
-  },
+  capabilities: CAPABILITIES,
   auth: [
     {
       kind: "form",
@@ -72,7 +60,7 @@ export default definePlatform({
   identify,
   refresh,
   revoke,
-  compose,
+  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
@@ -114,10 +102,12 @@ export default definePlatform({
     const [, repo, rkey] = /^at:\/\/(did:[^/]+)\/app\.bsky\.feed\.post\/([^/]+)$/.exec(ref.id) ?? [];
     if (repo !== session.profile.subject || rkey === undefined)
       throw new PsnError("INPUT_INVALID", "this is not a post of this account");
-    await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
+    const answer = await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
       body: { repo, collection: COLLECTION, rkey },
       token: session.credentials.access,
     });
+    // An object, also where there was no such record. A page of somebody else may say 200 to everything.
+    parse(answer, z.object({}));
   },
 });
 

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
+import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { cleanedLine } from "@psn/domain/clean.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
@@ -30,26 +31,26 @@ import { assertWritable, codeOf, exists, makeFolders, readText, sweep, unreachab
 import { homeOf, rootOf } from "./home.ts";
 import { atom, idOf, jsonFeed, newest, page, renderUntilStill } from "./render.ts";
 
+const CAPABILITIES: Capabilities = {
+  text: { max: 100_000, unit: "grapheme" },
+  images: { max: 20, maxBytes: 20_000_000, mimes: Object.keys(EXTENSIONS) },
+  altText: 2_000,
+  thread: "merge",
+  visibilities: ["public"],
+  contentWarning: true,
+  duplicates: "client-id",
+  concurrency: 1,
+  needsMachine: true,
+};
+const ABOUT = { id: "feed", name: "Feed", capabilities: CAPABILITIES } as const;
+
 /**
  * Publishes into a folder the user serves, or reads with a browser: `feed.json`, `atom.xml`, `index.html`, `media/`.
  * `entries/<key>.json` is the truth and the commit point; everything else is rendered from it.
  */
-const VISIBLE = ["public"] as const;
-
 export default definePlatform({
-  id: "feed",
-  name: "Feed",
+  ...ABOUT,
   docs: "https://www.jsonfeed.org/version/1.1/",
-  capabilities: {
-    text: { max: 100_000, unit: "grapheme" },
-    images: { max: 20, maxBytes: 20_000_000, mimes: Object.keys(EXTENSIONS) },
-    altText: 2_000,
-    thread: "merge",
-    visibilities: VISIBLE,
-    contentWarning: true,
-    duplicates: "client-id",
-    concurrency: 1,
-  },
   unasked: "not asked, since nobody is: its folder is there, and is its own",
   auth: [
     {
@@ -104,7 +105,7 @@ export default definePlatform({
     return using(session, async (root, settings) => profileOf(root, settings, session.profile.home));
   },
 
-  compose: (post, limits) => mergePost(post, limits, VISIBLE),
+  compose: (post, limits) => mergePost(post, limits, ABOUT),
 
   async publish({ unit, media, key, at, again }: PublishRequest<Merged>, session) {
     return using(session, async (root, settings) => {

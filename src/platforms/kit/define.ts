@@ -1,5 +1,6 @@
+import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import type { Composed, Platform } from "@psn/core/types/platform.ts";
+import type { Composed, Platform, Session } from "@psn/core/types/platform.ts";
 
 type Verb =
   | "connect"
@@ -18,10 +19,47 @@ type Defined<P extends Platform> = Platform<P["id"], BodyOf<P>> &
   Required<Pick<Platform<P["id"], BodyOf<P>>, keyof P & Verb>>;
 
 /**
- * Identity, for inference: the id stays a literal, the body's type the platform's own, and the verbs it has are known
- * to be there.
+ * For inference: the id stays a literal, the body's type the platform's own, and the verbs it has are known to be
+ * there. A verb that needs scopes throws AUTH_SCOPE for a token that is known to lack one, and sends nothing.
  */
 export function definePlatform<const P extends Platform>(platform: P): Defined<P>;
 export function definePlatform(platform: Platform): Platform {
-  return Object.freeze(platform);
+  const { scopes, prepare, lookup } = platform;
+  if (!scopes) return Object.freeze(platform);
+  const allowed = (verb: keyof typeof scopes, session: Session) => assertAllowed(platform, scopes[verb] ?? [], session);
+  return Object.freeze({
+    ...platform,
+    ...(prepare && {
+      async prepare(request, session) {
+        allowed("prepare", session);
+        return prepare(request, session);
+      },
+    }),
+    async publish(request, session) {
+      allowed("publish", session);
+      return platform.publish(request, session);
+    },
+    ...(lookup && {
+      async lookup(request, session, known) {
+        allowed("lookup", session);
+        return lookup(request, session, known);
+      },
+    }),
+    async remove(ref, session) {
+      allowed("remove", session);
+      return platform.remove(ref, session);
+    },
+  } satisfies Platform);
+}
+
+function assertAllowed({ id, name }: Platform, needed: readonly string[], { credentials, signal }: Session): void {
+  signal.throwIfAborted();
+  const { scopes: granted } = credentials;
+  // Not every server says what it granted.
+  if (granted.length === 0) return;
+  const missing = needed.filter((scope) => !granted.some((one) => scope === one || scope.startsWith(`${one}:`)));
+  if (missing.length === 0) return;
+  throw new PsnError("AUTH_SCOPE", `the account's token for ${name} does not include ${missing.join(", ")}`, {
+    hint: `psn connect ${id}, and allow all that psn asks for`,
+  });
 }

@@ -1,3 +1,4 @@
+import { PsnError } from "@psn/core/errors.ts";
 import type { Answer } from "./http.ts";
 
 /*
@@ -22,4 +23,25 @@ export function notBefore({ headers }: Answer, at: Date, now: Date, allowanceMs 
   const date = Date.parse(headers.get("date") ?? "");
   if (Number.isNaN(date)) return at.getTime() - ALLOWANCE_WITHOUT_DATE_MS;
   return at.getTime() + (date - now.getTime()) - allowanceMs;
+}
+
+/** Pages read before psn says it cannot tell: 1,000 posts since the unit was sent, where a page has 100. */
+const PAGES_MOST = 10;
+
+/**
+ * Reads page after page until one has what is looked for, or none follows. `read` is given what the page before named
+ * as the next. Throws PLATFORM_DOWN where there are too many.
+ */
+export async function findPaged<Found>(
+  read: (
+    after: string | undefined,
+  ) => Promise<{ readonly found?: Found | undefined; readonly next?: string | undefined }>,
+): Promise<Found | undefined> {
+  let after: string | undefined;
+  for (let page = 0; page < PAGES_MOST; page += 1) {
+    const { found, next } = await read(after);
+    if (found !== undefined || next === undefined) return found;
+    after = next;
+  }
+  throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
 }

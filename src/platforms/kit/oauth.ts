@@ -2,9 +2,11 @@ import { PsnError } from "@psn/core/errors.ts";
 import type {
   Authorization,
   AuthorizeRequest,
+  Connection,
   Credentials,
   ExchangeRequest,
   OAuthApp,
+  Profile,
 } from "@psn/core/types/account.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call } from "./http.ts";
@@ -181,4 +183,27 @@ const secretsOf = (app: OAuthApp): readonly string[] => [app.secret ?? "", basic
 function appOf(app: OAuthApp | undefined): OAuthApp {
   if (app === undefined) throw new PsnError("APP_MISSING", "this platform wants an app of your own");
   return app;
+}
+
+/**
+ * The verbs of a platform whose server speaks the standard. `profileOf` says whose token it is; `hint` helps where the
+ * consent lacks a scope. `exchange` throws AUTH_REVOKED for a code that is refused and AUTH_SCOPE for such a consent;
+ * `refresh` throws AUTH_REVOKED when only the person can help.
+ */
+export function oauthVerbs(
+  server: OAuthServer,
+  hint: string,
+  profileOf: (session: Net & Pick<Session, "credentials">) => Promise<Profile>,
+) {
+  return {
+    authorize: async (request: AuthorizeRequest): Promise<Authorization> => authorizationUrl(server, request),
+    async exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
+      const credentials = credentialsOf(await exchangeCode(server, request, net));
+      demandScopes(server.scopes, credentials.scopes, hint);
+      return { credentials, profile: await profileOf({ ...net, credentials }) };
+    },
+    identify: (session: Session): Promise<Profile> => profileOf(session),
+    refresh: async (session: Session): Promise<Credentials> => credentialsOf(await exchangeRefresh(server, session)),
+    revoke: (session: Session): Promise<void> => revokeTokens(server, session),
+  };
 }

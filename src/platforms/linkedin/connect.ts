@@ -1,29 +1,24 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
-import type { Net, Session } from "@psn/core/types/platform.ts";
+import type { Credentials, OAuthAuth, Profile } from "@psn/core/types/account.ts";
+import type { Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import {
-  credentialsOf,
-  demandScopes,
-  exchangeCode,
-  exchangeRefresh,
-  type OAuthServer,
-  revokeTokens,
-} from "@psn/platforms/kit/oauth.ts";
+import { credentialsOf, exchangeRefresh, type OAuthServer, oauthVerbs } from "@psn/platforms/kit/oauth.ts";
+import type { Caller } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 import { api, HOME } from "./api.ts";
-import type { Caller } from "./refusals.ts";
 
 /** Who it is (`openid profile`), and to post as this member. Nothing self-serve lets an app read posts back. */
 export const SCOPES = ["openid", "profile", "w_member_social"] as const;
+/** What each verb needs of them. */
+export const NEEDS = { prepare: [SCOPES[2]], publish: [SCOPES[2]], remove: [SCOPES[2]] } as const;
 
 /**
  * https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow (2026-11): the secret goes
  * into the body. The page knows no PKCE: that is another flow, for native clients, which LinkedIn opens app by app
  * (https://learn.microsoft.com/en-us/linkedin/shared/authentication/authorization-code-flow-native, 2026-11).
  */
-export const SERVER: OAuthServer = {
+const SERVER: OAuthServer = {
   authorizeUrl: "https://www.linkedin.com/oauth/v2/authorization",
   tokenUrl: "https://www.linkedin.com/oauth/v2/accessToken",
   revokeUrl: "https://www.linkedin.com/oauth/v2/revoke",
@@ -48,19 +43,8 @@ export const OAUTH: OAuthAuth = {
   },
 };
 
-/**
- * From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks
- * something.
- */
-export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
-  const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
-  demandScopes(
-    SCOPES,
-    credentials.scopes,
-    "add both products to the app (https://www.linkedin.com/developers/apps), then psn connect linkedin",
-  );
-  return { credentials, profile: await profileOf({ ...net, credentials }) };
-}
+const PRODUCTS = "add both products to the app (https://www.linkedin.com/developers/apps), then psn connect linkedin";
+export const VERBS = { ...oauthVerbs(SERVER, PRODUCTS, profileOf), refresh };
 
 /** A member's id is another one for every app; one app sees always the same. */
 const Member = z.object({
@@ -75,7 +59,7 @@ const Member = z.object({
  * GET /v2/userinfo
  * (https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2, 2026-11).
  */
-export async function profileOf(session: Caller): Promise<Profile> {
+async function profileOf(session: Caller): Promise<Profile> {
   const { sub, name } = parse(await api(session, "/v2/userinfo", { effect: "none" }), Member);
   // LinkedIn tells a self-serve app neither the member's address nor the name in it.
   return { subject: `urn:li:person:${sub}`, handle: name, url: `${HOME}/`, home: HOME };
@@ -86,19 +70,14 @@ export async function profileOf(session: Caller): Promise<Profile> {
  * (https://learn.microsoft.com/en-us/linkedin/shared/authentication/programmatic-refresh-tokens, 2026-11).
  * Throws AUTH_REVOKED when only the person can help, which is always so where there is none.
  */
-export async function refresh(session: Session): Promise<Credentials> {
+async function refresh(session: Session): Promise<Credentials> {
   const { refresh: renewal } = session.credentials;
   if (renewal === undefined)
     throw new PsnError(
       "AUTH_REVOKED",
       "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it",
-      {
-        hint: "psn connect linkedin",
-      },
+      { hint: "psn connect linkedin" },
     );
   // The refresh token stays the same, and keeps its own end.
   return { refresh: renewal, ...credentialsOf(await exchangeRefresh(SERVER, session)) };
 }
-
-/** Both tokens, the one that could make more first. */
-export const revoke = (session: Session): Promise<void> => revokeTokens(SERVER, session);

@@ -1,14 +1,20 @@
-import { PsnError } from "@psn/core/errors.ts";
-import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, bodyOf, pauseMs, refusal } from "@psn/platforms/kit/http.ts";
+import type { PsnError } from "@psn/core/errors.ts";
+import { type Answer, bodyOf, pauseMs } from "@psn/platforms/kit/http.ts";
+import { type Caller, type Reason, type Refusals, refusedBy, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
+
+/**
+ * The version of the API psn speaks, `YYYYMM`, and nowhere else. Checked 2026-11: released September 2026, and every
+ * version works for at least a year (https://learn.microsoft.com/en-us/linkedin/marketing/versioning); afterwards
+ * LinkedIn answers 426.
+ */
+export const VERSION = "202609";
 
 /*
  * LinkedIn refuses with {status, code, message, serviceErrorCode}
  * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling, 2026-11); the Posts API puts
  * the code of a refused field into errorDetails.inputErrors.
  */
-
 const Refusal = z.object({
   code: z.string().catch(""),
   message: z.string().catch(""),
@@ -18,69 +24,50 @@ const Refusal = z.object({
     .catch({ inputErrors: [] }),
 });
 
-export type Caller = Net & Pick<Session, "credentials"> & Partial<Pick<Session, "app">>;
-
-interface Reason {
-  readonly codes: readonly string[];
-  readonly message: string;
-  readonly service: number;
-}
-
 function reasonOf(answer: Answer): Reason {
-  const told = Refusal.safeParse(bodyOf(answer));
-  if (!told.success) return { codes: [], message: "", service: 0 };
-  const { code, message, serviceErrorCode, errorDetails } = told.data;
-  return { codes: [code, ...errorDetails.inputErrors.map((one) => one.code)], message, service: serviceErrorCode };
+  const { data } = Refusal.safeParse(bodyOf(answer));
+  if (!data) return { codes: [], words: "" };
+  const { code, serviceErrorCode, errorDetails, message } = data;
+  return { codes: [code, serviceErrorCode, ...errorDetails.inputErrors.map((one) => one.code)], words: message };
 }
 
-/** Against a version that LinkedIn has switched off, and an address that its API has left. */
-export const UPDATE = "update psn";
+/** A clear no, and no attempt of this psn will fare better: nothing is left to be reconciled. */
+const SWITCHED_OFF = {
+  code: "PLATFORM_REJECTED",
+  says: `LinkedIn has switched off version ${VERSION} of its API, which is the one this psn speaks`,
+  hint: UPDATE,
+} as const;
 
-/** What LinkedIn says of a token that its member took back (seen in answers; the page above does not list it). */
-const REVOKED = { code: "REVOKED_ACCESS_TOKEN", service: 65_601 };
-
-/** The error for a refusal, by LinkedIn's own reason where it gives one. `version` is the one that was asked for. */
-export function refusalOf(answer: Answer, session: Caller, version: string): PsnError {
-  const error = refusal(answer, session);
-  const { codes, service } = reasonOf(answer);
-  const options = { cause: error, details: error.details };
-  const { status } = answer;
-  // A clear no, and no attempt of this psn will fare better: nothing is left to be reconciled.
-  if (status === 426 || codes.includes("NONEXISTENT_VERSION"))
-    return new PsnError(
-      "PLATFORM_REJECTED",
-      `LinkedIn has switched off version ${version} of its API, which is the one this psn speaks`,
-      {
-        ...options,
-        hint: UPDATE,
-      },
-    );
-  if (status === 401 && (codes.includes(REVOKED.code) || service === REVOKED.service))
-    return new PsnError("AUTH_REVOKED", error.message, { ...options, hint: "psn connect linkedin" });
-  if (status === 429) {
-    const retryAfterMs = pauseMs(answer.headers, session.now()) ?? untilMidnight(answer, session.now());
-    return new PsnError("RATE_LIMITED", error.message, { ...options, retryAfterMs });
-  }
-  // Two writes met ("Retry the request"); nothing was made.
-  if (status === 409 && codes.includes("CONFLICT")) return new PsnError("PLATFORM_DOWN", error.message, options);
-  if (codes.includes("FIELD_LENGTH_TOO_LONG"))
-    return new PsnError("PLATFORM_REJECTED", `LinkedIn finds a text too long (${error.message})`, {
-      ...options,
+const TABLE: Refusals = {
+  reasonOf,
+  rules: [
+    { status: 426, ...SWITCHED_OFF },
+    { codes: ["NONEXISTENT_VERSION"], ...SWITCHED_OFF },
+    // Its member took the token back (seen in answers; the page above does not list it).
+    { status: 401, codes: ["REVOKED_ACCESS_TOKEN", 65_601], code: "AUTH_REVOKED", hint: "psn connect linkedin" },
+    { status: 429, code: "RATE_LIMITED" },
+    // Two writes met ("Retry the request"); nothing was made.
+    { status: 409, codes: ["CONFLICT"], code: "PLATFORM_DOWN" },
+    {
+      codes: ["FIELD_LENGTH_TOO_LONG"],
+      code: "PLATFORM_REJECTED",
+      says: "LinkedIn finds a text too long",
       hint: "shorten it",
-    });
-  return error;
-}
+    },
+  ],
+  pauseMs: (answer, now) => pauseMs(answer.headers, now) ?? untilMidnight(answer, now),
+};
 
-const DAY_MS = 24 * 3_600_000;
+/** The error for a refusal, by LinkedIn's own reason where it gives one. */
+export const refusalOf = (answer: Answer, session: Caller): PsnError => refusedBy(TABLE, answer, session);
 
 /**
  * Limits are counted by the day, which ends at midnight UTC
- * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits, 2026-11). By the server's own
- * clock.
+ * (https://learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/rate-limits, 2026-11). By the server's clock.
  */
 function untilMidnight(answer: Answer, now: Date): number {
-  const at = now.getTime() + clockAheadMs(answer, now);
-  return DAY_MS - (at % DAY_MS);
+  const day = 24 * 3_600_000;
+  return day - ((now.getTime() + clockAheadMs(answer, now)) % day);
 }
 
 /** How far LinkedIn's clock is ahead of psn's, in milliseconds. */
@@ -90,21 +77,14 @@ export function clockAheadMs({ headers }: Answer, now: Date): number {
 }
 
 /**
- * Present where LinkedIn refuses a post because it has the same one already; with the URN it names, if it names one.
- */
-export interface Duplicate {
-  readonly urn?: string;
-}
-
-/**
+ * Present where LinkedIn refuses a post because it has the same one already, with the URN it names, if it names one:
  * 422 with the code DUPLICATE_POST and "Content is a duplicate of urn:li:share:…". No page describes it; these are the
  * words of answers that developers quote (for example github.com/Arisamiga/Linkedin-RSS/issues/5).
  */
-export function duplicateOf(answer: Answer): Duplicate | undefined {
+export function duplicateOf(answer: Answer): { readonly urn?: string } | undefined {
   if (answer.status < 400 || answer.status > 499) return undefined;
-  const { codes, message } = reasonOf(answer);
-  if (!codes.includes("DUPLICATE_POST") && !/\bduplicate of urn:li:|\bduplicate post\b/i.test(message))
-    return undefined;
-  const urn = /\burn:li:(?:share|ugcPost):\d{1,19}\b/.exec(message)?.[0];
+  const { codes, words } = reasonOf(answer);
+  if (!codes.includes("DUPLICATE_POST") && !/\bduplicate of urn:li:|\bduplicate post\b/i.test(words)) return undefined;
+  const urn = /\burn:li:(?:share|ugcPost):\d{1,19}\b/.exec(words)?.[0];
   return urn === undefined ? {} : { urn };
 }

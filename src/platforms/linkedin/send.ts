@@ -3,10 +3,11 @@ import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, bodyOf } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
-import { api, HOME, json, keyOf, VERSION } from "./api.ts";
+import { api, HOME, keyOf } from "./api.ts";
 import type { Body, CommentBody, PostBody } from "./compose.ts";
-import { clockAheadMs, duplicateOf, refusalOf, UPDATE } from "./refusals.ts";
+import { clockAheadMs, duplicateOf, refusalOf } from "./refusals.ts";
 import { Prepared } from "./upload.ts";
 
 const POST = /^urn:li:(?:share|ugcPost):\d{1,19}$/;
@@ -66,7 +67,7 @@ function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, 
  * it; then it is not older than the unit.
  */
 function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session: Session): Ref {
-  const error = refusalOf(answer, session, VERSION);
+  const error = refusalOf(answer, session);
   const options = { cause: error, details: error.details };
   const duplicate = duplicateOf(answer);
   // A version that was switched off in between is not what the earlier attempt was answered with.
@@ -153,9 +154,9 @@ export async function sendComment(
     accept: [403, 404],
   });
   if (answer.status === 404)
-    throw notHeardOfYet(refusalOf(answer, session, VERSION), request, session) ?? goneOrNew(answer, at, root, session);
+    throw notHeardOfYet(refusalOf(answer, session), request, session) ?? goneOrNew(answer, at, root, session);
   if (answer.status === 403) {
-    const error = refusalOf(answer, session, VERSION);
+    const error = refusalOf(answer, session);
     throw new PsnError("AUTH_SCOPE", error.message, {
       cause: error,
       details: error.details,
@@ -169,7 +170,7 @@ export async function sendComment(
 
 /** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
 function goneOrNew(answer: Answer, at: Date, root: Ref, session: Session): PsnError {
-  const error = refusalOf(answer, session, VERSION);
+  const error = refusalOf(answer, session);
   const options = { cause: error, details: error.details };
   if (session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most)
     return new PsnError("PLATFORM_DOWN", "LinkedIn does not know the post yet on which to comment", {
@@ -221,17 +222,24 @@ export async function locate(typed: string): Promise<Ref | undefined> {
   return COMMENT.test(comment) ? commentRef(comment, postRef(urn)) : postRef(urn);
 }
 
-/** DELETE of a post or of a comment (both pages above). What LinkedIn does not know is gone. */
+/**
+ * DELETE of a post or of a comment (both pages above): 204 is yes, and what LinkedIn does not know is gone. Throws
+ * PLATFORM_CHANGED for any other yes: it may be no answer of LinkedIn's.
+ */
 export async function remove({ id }: Ref, session: Session): Promise<void> {
   const comment = COMMENT.exec(id);
   const actor = encodeURIComponent(session.profile.subject);
   const path = comment
     ? `/rest/socialActions/${keyOf(comment[1] ?? "")}/comments/${comment[2]}?actor=${actor}`
     : `/rest/posts/${keyOf(id)}`;
-  await api(session, path, {
+  const { status, host } = await api(session, path, {
     method: "DELETE",
     headers: { "x-restli-method": "DELETE" },
     effect: "none",
     accept: [404, 410],
   });
+  if (status < 300 && status !== 204)
+    throw new PsnError("PLATFORM_CHANGED", `${host} answered ${status} to a removal, and not 204`, {
+      details: { status },
+    });
 }

@@ -1,6 +1,4 @@
-import type { TextRule } from "@psn/core/types/capabilities.ts";
 import { findLinks, inOrder } from "@psn/domain/links.ts";
-import { fits, split } from "@psn/domain/text.ts";
 
 /*
  * Little text, the format of a post's commentary
@@ -14,7 +12,7 @@ const RESERVED = /[\\|{}@[\]()<>#*_~]/g;
 const MENTION = /@\[([^[\]\n]{1,100})\]\((urn:li:(?:person|organization):[\w-]{1,64})\)/g;
 const HASHTAG = /(?<![\p{L}\p{M}\p{N}_&])#([\p{L}\p{M}\p{N}_]+)/gu;
 
-interface Mention {
+export interface Mention {
   readonly name: string;
   readonly urn: string;
 }
@@ -30,120 +28,53 @@ const HELD = /\uFDD0\uFDD1*/g;
 const CUT_OFF = /(?<![\uFDD0\uFDD1])\uFDD1+/g;
 const NONCHARACTERS = /[\uFDD0-\uFDEF]/g;
 
-/** One unit's text, before it is known how it will be sent. */
-export interface Piece {
-  /** What a reader will see. */
-  readonly visible: string;
-  /** The same in little text. */
-  readonly little: string;
-  readonly mentions: readonly Mention[];
-  /** The first link. */
-  readonly link: string | null;
+/** The text with its mentions held, and their names and URNs added to `mentions`, in order. */
+export function hold(text: string, mentions: Mention[]): string {
+  const plain = text.toWellFormed().replace(NONCHARACTERS, "").trim();
+  return plain.replace(MENTION, (_, name: string, urn: string) => {
+    mentions.push({ name, urn });
+    return `${HEAD}${TAIL.repeat(name.length - 1)}`;
+  });
 }
 
-/** How long the first unit may be and how long those that follow it, which are comments. */
-export interface Rules {
-  readonly post: TextRule;
-  readonly comment: TextRule;
-}
+/** How many mentions a held text has. */
+export const mentionsIn = (held: string): number => held.match(HELD)?.length ?? 0;
 
-/**
- * Every part of a post as its pieces, like `splitParts` of domain/text, with another limit from the second piece on.
- */
-export function piecesOf(
-  parts: readonly string[],
-  rules: Rules,
-  options: { readonly split: boolean; readonly numbered: boolean },
-): Piece[][] {
-  const mentions: Mention[] = [];
-  const texts = parts.map((part) =>
-    part
-      .toWellFormed()
-      .replace(NONCHARACTERS, "")
-      .trim()
-      .replace(MENTION, (_, name: string, urn: string) => {
-        mentions.push({ name, urn });
-        return `${HEAD}${TAIL.repeat(name.length - 1)}`;
-      }),
-  );
-  let next = 0;
-  return numberedPieces(texts, rules, options).map((pieces) =>
-    pieces.map((piece) => {
-      const held = piece.replace(CUT_OFF, "");
-      const count = held.match(HELD)?.length ?? 0;
-      next += count;
-      return pieceOf(held, mentions.slice(next - count, next));
-    }),
-  );
-}
-
-function numberedPieces(
-  texts: readonly string[],
-  rules: Rules,
-  options: { readonly split: boolean; readonly numbered: boolean },
-): string[][] {
-  const piecesIn = (less: number) => {
-    const comment = { ...rules.comment, max: rules.comment.max - less };
-    const post = { ...rules.post, max: rules.post.max - less };
-    return texts.map((text, index) => (options.split ? cut(text, index === 0 ? post : comment, comment) : [text]));
-  };
-  const plain = piecesIn(0);
-  if (!options.numbered || plain.flat().length < 2) return plain;
-  // One more digit leaves less room, which may make more pieces: widen until their number has as many digits as
-  // planned.
-  for (let digits = String(plain.flat().length).length; ; digits += 1) {
-    const less = " (/)".length + 2 * digits;
-    if (less >= Math.min(rules.post.max, rules.comment.max)) return plain;
-    const pieces = piecesIn(less);
-    const total = pieces.flat().length;
-    if (String(total).length > digits) continue;
-    let number = 0;
-    return pieces.map((part) => part.map((piece) => `${piece} (${++number}/${total})`.trimStart()));
-  }
-}
-
-function cut(text: string, first: TextRule, rest: TextRule): string[] {
-  if (fits(text, first)) return [text];
-  const [head = text] = split(text, first);
-  const tail = text.slice(head.length).trim();
-  return tail === "" ? [head] : [head, ...split(tail, rest)];
-}
-
-function pieceOf(held: string, mentions: readonly Mention[]): Piece {
-  let little = "";
-  let at = 0;
-  let used = 0;
-  const plain = (words: string) => {
-    let from = 0;
-    for (const found of words.matchAll(HASHTAG)) {
-      const [whole, tag = ""] = found;
-      if (!/\p{L}/u.test(tag)) continue;
-      little += `${escaped(words.slice(from, found.index))}{hashtag|\\#|${escaped(tag)}}`;
-      from = found.index + whole.length;
-    }
-    little += escaped(words.slice(from));
-  };
-  const found = findLinks(held);
+/** What a reader sees, the same in little text, and the first link. */
+export function release(piece: string, mentions: readonly Mention[]) {
+  const held = piece.replace(CUT_OFF, "");
+  const links = findLinks(held);
   // A mention ends a link, since it is held as noncharacters (domain/links.ts).
-  const spans = inOrder([
-    ...found.map((span) => ({ ...span, mention: false })),
-    ...[...held.matchAll(HELD)].map(({ index, 0: name }) => ({
-      start: index,
-      end: index + name.length,
-      mention: true,
-    })),
-  ]);
-  for (const { start, end, mention } of spans) {
-    plain(held.slice(at, start));
-    const { name = "", urn = "" } = mention ? (mentions[used++] ?? {}) : {};
-    little += mention ? `@[${escaped(name)}](${escaped(urn)})` : escaped(held.slice(start, end));
+  const names = [...held.matchAll(HELD)].map(({ index, 0: name }, number) => {
+    const mention = mentions[number] ?? { name: "", urn: "" };
+    return { start: index, end: index + name.length, mention };
+  });
+  let [little, visible, at] = ["", "", 0];
+  for (const span of inOrder([...links.map((link) => ({ ...link, mention: undefined })), ...names])) {
+    const { start, end, mention } = span;
+    const words = mention?.name ?? held.slice(start, end);
+    visible += `${held.slice(at, start)}${words}`;
+    const written = mention ? `@[${escaped(words)}](${escaped(mention.urn)})` : escaped(words);
+    little += `${tagged(held.slice(at, start))}${written}`;
     at = end;
   }
-  plain(held.slice(at));
-  let named = 0;
-  const visible = held.replace(HELD, () => mentions[named++]?.name ?? "");
-  const [first] = found;
-  return { visible, little, mentions, link: first ? held.slice(first.start, first.end) : null };
+  const [link] = links;
+  return {
+    visible: `${visible}${held.slice(at)}`,
+    little: `${little}${tagged(held.slice(at))}`,
+    link: link ? held.slice(link.start, link.end) : null,
+  };
+}
+
+/** Words without a link: their hashtags marked, all else escaped. */
+function tagged(words: string): string {
+  let [little, at] = ["", 0];
+  for (const { index, 0: whole, 1: tag = "" } of words.matchAll(HASHTAG)) {
+    if (!/\p{L}/u.test(tag)) continue;
+    little += `${escaped(words.slice(at, index))}{hashtag|\\#|${escaped(tag)}}`;
+    at = index + whole.length;
+  }
+  return `${little}${escaped(words.slice(at))}`;
 }
 
 function escaped(text: string): string {

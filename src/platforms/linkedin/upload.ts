@@ -3,17 +3,13 @@ import type { Preparation, PublishRequest, Session } from "@psn/core/types/platf
 import type { Media, MediaKind } from "@psn/core/types/post.ts";
 import { call, concernsAll, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, json, keyOf, VERSION } from "./api.ts";
-import type { Body } from "./compose.ts";
-import { refusalOf, UPDATE } from "./refusals.ts";
+import { api, keyOf } from "./api.ts";
+import { type Body, CAPABILITIES } from "./compose.ts";
+import { refusalOf } from "./refusals.ts";
 
-/**
- * What LinkedIn takes as an image
- * (https://learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/images-api, 2026-11).
- */
-export const IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif"];
 /** Most bytes of a card's picture: one to look at in small. */
 const THUMB_BYTES = 5_000_000;
 
@@ -83,7 +79,7 @@ async function statusOf(urn: string, kind: MediaKind, session: Session): Promise
   const answer = await api(session, `${placeOf(kind)}/${keyOf(urn)}`, { effect: "none", accept: [403, 404] });
   // An app that may upload and may not ask: LinkedIn takes the post all the same.
   if (answer.status === 403) return { status: "ready" };
-  if (answer.status === 404) return { status: "lost", error: refusalOf(answer, session, VERSION) };
+  if (answer.status === 404) return { status: "lost", error: refusalOf(answer, session) };
   const { status } = parse(answer, z.object({ status: z.string() }));
   if (status === "AVAILABLE") return { status: "ready" };
   if (status === "PROCESSING_FAILED")
@@ -108,7 +104,7 @@ async function prepareCard(source: string, handle: PublishRequest["handle"], ses
     const prepared: z.input<typeof Prepared> = { media: [], card: { source, title, description, thumbnail } };
     return { status: "prepared", prepared };
   };
-  if (!kept && !(image && IMAGE_TYPES.includes(image.type))) return made(null);
+  if (!kept && !(image && CAPABILITIES.images?.mimes.includes(image.type))) return made(null);
   const uploads: Uploads<Blob | undefined, string> = {
     files: [image],
     id: Urn,

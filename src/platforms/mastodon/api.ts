@@ -6,6 +6,9 @@ import { z } from "zod";
 /** Mastodon's ids are strings; a few servers that speak its API send numbers. */
 const Id = z.union([Writable, z.number().transform(String)]);
 
+/** Anything by its id alone. */
+export const Named = z.object({ id: Id });
+
 /** https://docs.joinmastodon.org/entities/Account/ (2026-11). */
 export const Account = z.object({ id: Id, username: Writable, url: z.url({ protocol: /^https?$/, normalize: true }) });
 
@@ -30,7 +33,7 @@ export type Status = z.output<typeof Status>;
 export const StatusSource = z.object({ text: z.string(), spoiler_text: z.string().nullish() });
 
 /** https://docs.joinmastodon.org/entities/MediaAttachment/ (2026-11). */
-export const MediaAttachment = z.object({ id: Id });
+export const MediaAttachment = Named;
 
 export type Caller = Net & {
   readonly credentials: Session["credentials"];

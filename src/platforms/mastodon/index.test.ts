@@ -383,3 +383,59 @@ describe("the server's name", () => {
     expect(() => originOf(typed)).toThrow(expect.objectContaining({ code: "INPUT_INVALID" }));
   });
 });
+
+describe("what is gone", () => {
+  const ref = { id: "1", url: "https://social.example/@ada/1" };
+  const status = (id: string) => Response.json({ id, created_at: "2026-11-02T12:00:00.000Z" });
+  const missing = () => Response.json({ error: "Record not found" }, { status: 404 });
+  const page = (code: number) => new Response("<h1>It works!</h1>", { status: code });
+  const account = () => Response.json({ id: "7", username: "ada", url: "https://social.example/@ada" });
+  const asked: string[] = [];
+  const remove = (...answers: readonly Response[]) => {
+    asked.length = 0;
+    const left = [...answers];
+    return mastodon.remove(ref, {
+      now: () => new Date(0),
+      signal: new AbortController().signal,
+      fetch: async (_, init) => {
+        asked.push(init?.method ?? "GET");
+        return left.shift() ?? new Response("", { status: 500 });
+      },
+      credentials: { access: "secret-token", scopes: ["write:statuses"] },
+      profile: {
+        subject: "7@social.example",
+        handle: "ada@social.example",
+        url: "https://social.example/@ada",
+        home: "https://social.example",
+      },
+    });
+  };
+
+  test("the status itself is a yes, and one request", async () => {
+    await remove(status("1"));
+    expect(asked).toEqual(["DELETE"]);
+  });
+
+  test("a 404 is one where the server knows the account", async () => {
+    await remove(missing(), missing(), account());
+    expect(asked).toEqual(["DELETE", "GET", "GET"]);
+  });
+
+  test.each([
+    ["another post", [status("2")], "PLATFORM_CHANGED"],
+    ["a page that says 200 to everything", [page(200)], "PLATFORM_CHANGED"],
+    ["a page that says 404 to everything", [page(404), page(404), page(404)], "PLATFORM_DOWN"],
+    ["a server that has another account", [missing(), missing(), status("8")], "PLATFORM_DOWN"],
+    ["a 404, and a page in place of the post", [missing(), page(200)], "PLATFORM_CHANGED"],
+  ])("%s is no answer", async (_, answers, code) => {
+    await expect(remove(...answers)).rejects.toMatchObject({ code, neverTaken: false });
+  });
+
+  test("what is still there was not removed", async () => {
+    await expect(remove(missing(), status("1"))).rejects.toMatchObject({
+      code: "PLATFORM_REJECTED",
+      neverTaken: true,
+      hint: expect.stringContaining(ref.url),
+    });
+  });
+});

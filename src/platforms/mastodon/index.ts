@@ -2,14 +2,14 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, refusal, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { z } from "zod";
-import { Account, api, Status, subjectOf } from "./api.ts";
-import { type Body, compose } from "./compose.ts";
+import { Account, api, idOf, Named, Status, subjectOf } from "./api.ts";
+import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { connect, originOf, SCOPES } from "./connect.ts";
-import { DEFAULTS } from "./limits.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { authorize, exchange, revoke } from "./oauth.ts";
 import { isMediaGone, upload } from "./upload.ts";
@@ -22,20 +22,20 @@ const SERVER: FormField = {
   check: (value) => void originOf(value),
 };
 
+/** https://docs.joinmastodon.org/methods/accounts/#verify_credentials (2026-11). */
+const VERIFY = "/api/v1/accounts/verify_credentials";
+
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */
 export default definePlatform({
   id: "mastodon",
   name: "Mastodon",
   docs: "https://docs.joinmastodon.org/methods/statuses/",
-  capabilities: {
-    ...DEFAULTS,
-    thread: "reply-chain",
-    visibilities: ["public", "unlisted", "followers", "direct"],
-    contentWarning: true,
-    // Of three servers measured (snac, GoToSocial, Hollo) two ignore the key and one loses a race on it, so the post is
-    // looked for first.
-    duplicates: "idempotency-key",
-    concurrency: 2,
+  capabilities: CAPABILITIES,
+  scopes: {
+    prepare: ["write:media"],
+    publish: ["write:statuses"],
+    lookup: ["read:statuses"],
+    remove: ["write:statuses"],
   },
   auth: [
     { kind: "oauth", fields: [SERVER] },
@@ -58,14 +58,14 @@ export default definePlatform({
   revoke,
 
   async identify(session) {
-    const answer = await api(session, "/api/v1/accounts/verify_credentials", { effect: "none" });
+    const answer = await api(session, VERIFY, { effect: "none" });
     const { id, username, url } = parse(answer, Account);
     const { home, handle, limits } = session.profile;
     const domain = handle.split("@").at(-1) || new URL(home).host;
     return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...(limits ? { limits } : {}) };
   },
 
-  compose,
+  compose: (post, limits) => composeThread(SHAPE, post, limits),
 
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
@@ -80,15 +80,40 @@ export default definePlatform({
   async remove(ref, session) {
     const path = `/api/v1/statuses/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [404, 405, 410, 501] });
-    if (answer.status < 300) return;
+    if (answer.status < 300) return assertIsOf(answer, ref.id);
     // A server without this method answers 404 too (snac): gone is what cannot be read any more.
     const still = await api(session, path, { effect: "none", accept: [404, 410] });
-    if (still.status >= 300) return;
+    if (still.status >= 300) return assertKnown(still, session);
+    assertIsOf(still, ref.id);
     throw new PsnError("PLATFORM_REJECTED", `${answer.host} does not delete posts for other programs`, {
       hint: `delete it in the browser: ${ref.url}`,
+      // It has just been seen there.
+      neverTaken: true,
     });
   },
 });
+
+/**
+ * The status itself is the answer to DELETE and to GET (https://docs.joinmastodon.org/methods/statuses/#delete,
+ * 2026-11). A page of somebody else, such as a network's login page, may say 200 to everything. Throws PLATFORM_DOWN
+ * and PLATFORM_CHANGED.
+ */
+function assertIsOf(answer: Answer, id: string): void {
+  if (parse(answer, Named).id !== id)
+    throw new PsnError("PLATFORM_CHANGED", `${answer.host} answered ${answer.status} with another post`);
+}
+
+/**
+ * What stands before a server that is away says 404 to everything (a proxy, a host without this site): only a server
+ * that knows the account tells that it has no such post. Throws PLATFORM_DOWN, and what `api` and `parse` throw.
+ */
+async function assertKnown({ host, status }: Answer, session: Session): Promise<void> {
+  const answer = await api(session, VERIFY, { effect: "none", accept: [404, 410] });
+  if (answer.status < 300 && parse(answer, Named).id === idOf(session.profile.subject)) return;
+  throw new PsnError("PLATFORM_DOWN", `${host} answered ${status}, and does not know the account either`, {
+    details: { status },
+  });
+}
 
 async function send(request: PublishRequest<Body>, session: Session): Promise<Answer> {
   const media = mediaIds(request);

@@ -1,6 +1,7 @@
-import { type Answer, type CallOptions, call } from "@psn/platforms/kit/http.ts";
+import type { CallOptions } from "@psn/platforms/kit/http.ts";
+import { apiOf } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
-import { type Caller, refusalOf } from "./refusals.ts";
+import { refusalOf } from "./refusals.ts";
 
 /** `graph.threads.com` answers the same (https://developers.facebook.com/documentation/threads/overview, 2026-11). */
 export const API = "https://graph.threads.net";
@@ -41,32 +42,8 @@ export const Threads = z.object({
   paging: z.object({ cursors: z.object({ after: z.string().min(1).nullish() }).nullish() }).nullish(),
 });
 
-/** Graph explains a refusal in the body, whatever its status. */
-const EXPLAINED: readonly number[] = Array.from({ length: 200 }, (_, index) => 400 + index);
-
-/** Where the API itself has another address, only a newer psn knows it. */
-const UPDATE = "update psn";
-
-/**
- * One request with the account's token, which goes in a header: Graph's addresses may be logged on the way. Throws what
- * `call` throws, and Graph's own refusals by their code (`refusalOf`).
- */
-export async function api(session: Caller, path: string, options: CallOptions): Promise<Answer> {
-  const headers = {
-    accept: "application/json",
-    ...Object.fromEntries(new Headers(options.headers)),
-    authorization: `Bearer ${session.credentials.access}`,
-  };
-  const accept = options.accept ?? [];
-  const answer = await call(session, `${API}${VERSION}${path}`, {
-    ...options,
-    headers,
-    accept: EXPLAINED,
-    moved: () => UPDATE,
-  });
-  if (answer.status >= 400 && !accept.includes(answer.status)) throw refusalOf(answer, session);
-  return answer;
-}
+/** One request with the account's token. Throws what `call` throws, and Graph's own refusals by their code. */
+export const api = apiOf({ origin: `${API}${VERSION}`, refusalOf });
 
 /** A form, and the header that says so. */
 export function form(fields: Readonly<Record<string, string>>): Pick<CallOptions, "method" | "headers" | "body"> {

@@ -4,8 +4,9 @@ import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, call, parse } from "@psn/platforms/kit/http.ts";
 import { exchangeCode, type OAuthServer, refusedForGood } from "@psn/platforms/kit/oauth.ts";
 import { ANY_STATUS, readTokens, type Tokens } from "@psn/platforms/kit/oauth-answer.ts";
+import type { Caller } from "@psn/platforms/kit/refusals.ts";
 import { API, api, HOME, Me, SITE } from "./api.ts";
-import { type Caller, reasonOf, refusalOf } from "./refusals.ts";
+import { reasonOf, refusalOf } from "./refusals.ts";
 
 /**
  * To read the account, to publish, to answer (a thread is answers), to read answers back, and to delete
@@ -18,6 +19,14 @@ export const SCOPES = [
   "threads_read_replies",
   "threads_delete",
 ] as const;
+
+/** What each verb needs of them. */
+export const NEEDS = {
+  prepare: ["threads_content_publish"],
+  publish: ["threads_content_publish"],
+  lookup: ["threads_basic", "threads_read_replies"],
+  remove: ["threads_delete"],
+} as const;
 
 /**
  * https://developers.facebook.com/documentation/threads/get-started/get-access-tokens-and-permissions (2026-11). No

@@ -85,7 +85,7 @@ describe("media", () => {
     ["a GIF", image("a", { mime: "image/gif" }), "media.type"],
     ["a PDF", { ...image("a", { mime: "application/pdf" }), kind: "document" as const }, "media.type"],
     ["a large image", image("a", { bytes: 8_000_001 }), "media.too-large"],
-    ["a long video", video("a", { durationMs: 300_001 }), "media.too-long"],
+    ["a long video", video("a", { durationMs: 300_001 }), "media.duration"],
     ["a wide image", image("a", { width: 1_001, height: 100 }), "media.shape"],
     ["a long alt text", image("a", { alt: "a".repeat(1_001) }), "alt.too-long"],
   ])("%s is refused", (_, file, code) => {

@@ -1,13 +1,14 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
 import { api, Created, form } from "./api.ts";
-import { type Body, CAROUSEL_MOST, compose, OPTIONS } from "./compose.ts";
-import { exchange, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
+import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
+import { exchange, NEEDS, OAUTH, profileOf, refresh, SERVER } from "./connect.ts";
 import { ask, prepare, SPREADING_MS, unusable } from "./container.ts";
 import { locate, lookup, preparedOf, refOf } from "./lookup.ts";
 import { isMissing, reasonOf, refusalOf } from "./refusals.ts";
@@ -17,32 +18,14 @@ export default definePlatform({
   id: "threads",
   name: "Threads",
   docs: "https://developers.facebook.com/documentation/threads/posts",
-  capabilities: {
-    // 500 characters, and emoji count as their bytes in UTF-8
-    // (https://developers.facebook.com/documentation/threads/posts, 2026-11); so does every other character, as
-    // refusals have shown (gitroomhq/postiz-app#1946).
-    text: { max: 500, unit: "byte" },
-    images: { max: CAROUSEL_MOST, maxBytes: 8_000_000, mimes: ["image/jpeg", "image/png"] },
-    videos: { max: CAROUSEL_MOST, maxBytes: 1_000_000_000, mimes: ["video/mp4", "video/quicktime"] },
-    // https://developers.facebook.com/documentation/threads/reference/publishing (2026-11).
-    altText: 1000,
-    thread: "reply-chain",
-    visibilities: ["public"],
-    contentWarning: false,
-    // The key is the container, which becomes PUBLISHED and then expires no more (…/threads/troubleshooting, 2026-11).
-    // That page does not say what a second publication of it does, so none is sent before the container has said, for a
-    // minute, that it is not published.
-    duplicates: "idempotency-key",
-    concurrency: 2,
-    mediaByLink: true,
-    options: OPTIONS,
-  },
+  capabilities: CAPABILITIES,
+  scopes: NEEDS,
   auth: [OAUTH],
 
   authorize: async (request) => authorizationUrl(SERVER, request),
   exchange,
   identify: profileOf,
-  compose,
+  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   /** https://developers.facebook.com/documentation/threads/reference/publishing (2026-11). */
@@ -66,7 +49,7 @@ export default definePlatform({
   async remove(ref, session) {
     const path = `/${encodeURIComponent(ref.id)}`;
     const answer = await api(session, path, { method: "DELETE", effect: "none", accept: [400, 404] });
-    if (answer.status < 400 && parse(answer, z.object({ success: z.boolean().catch(true) })).success) return;
+    if (answer.status < 400 && parse(answer, z.object({ success: z.boolean().optional() })).success) return;
     if (answer.status >= 400 && !isMissing(reasonOf(answer))) throw refusalOf(answer, session);
     // Graph says "does not exist" also of what it does not let one touch: gone is what cannot be read any more.
     const still = await api(session, `${path}?fields=id`, { effect: "none", accept: [400, 404] });
@@ -74,6 +57,8 @@ export default definePlatform({
     if (still.status >= 400) throw refusalOf(still, session);
     throw new PsnError("PLATFORM_REJECTED", "Threads did not delete the post", {
       hint: `delete it in the app: ${ref.url}`,
+      // It has just been seen there.
+      neverTaken: true,
     });
   },
 });

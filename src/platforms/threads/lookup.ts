@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_MS, notBefore } from "@psn/platforms/kit/lookup.ts";
+import { ALLOWANCE_MS, findPaged, notBefore } from "@psn/platforms/kit/lookup.ts";
 import { webAddress } from "@psn/platforms/kit/writable.ts";
 import { api, type Thread, Threads } from "./api.ts";
 import type { Body } from "./compose.ts";
@@ -9,8 +9,6 @@ import { ask, Prepared } from "./container.ts";
 
 /** Most posts in one page (https://developers.facebook.com/documentation/threads/reference/user, 2026-11). */
 const PAGE = 100;
-/** Pages read before psn says it cannot tell: 1,000 posts since the unit was sent. */
-const PAGES_MOST = 10;
 
 const FIELDS = "id,media_type,text,timestamp,permalink,children";
 
@@ -61,18 +59,16 @@ async function search(
     limit: String(PAGE),
   });
   let from: number | undefined;
-  for (let page = 0; page < PAGES_MOST; page += 1) {
+  return findPaged(async (after) => {
+    if (after !== undefined) query.set("after", after);
     const answer = await api(session, `${list}?${query}`, { effect: "none" });
     from ??= fromOf(answer);
-    const start = from;
+    const earliest = from;
     const { data, paging } = parse(answer, Threads);
-    const thread = data.find((one) => canBe(one, start, request, known));
-    if (thread) return refOf(thread, session);
-    const after = paging?.cursors?.after;
-    if (!after || data.length === 0) return undefined;
-    query.set("after", after);
-  }
-  throw new PsnError("PLATFORM_DOWN", "the account has too many posts since then to find this one");
+    const thread = data.find((one) => canBe(one, earliest, request, known));
+    const next = data.length === 0 ? undefined : (paging?.cursors?.after ?? undefined);
+    return { found: thread && refOf(thread, session), next };
+  });
 }
 
 /** Looks for the address among the account's latest posts and answers: it does not tell the id. */

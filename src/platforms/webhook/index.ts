@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
@@ -11,31 +12,30 @@ import { RETRIES, WEATHER } from "./schedule.ts";
 import { flawOf, formerOf, sharedSecretsOf, signed } from "./secrets.ts";
 import { keyOf, newKeyPair, paddedSecret, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./signing.ts";
 
+const CAPABILITIES: Capabilities = {
+  text: { max: 100_000, unit: "grapheme" },
+  images: {
+    max: 10,
+    maxBytes: 5_000_000,
+    mimes: ["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"],
+  },
+  altText: 2_000,
+  thread: "merge",
+  visibilities: [...VISIBILITIES],
+  contentWarning: true,
+  duplicates: "client-id",
+  concurrency: 4,
+  retries: RETRIES,
+};
+const ABOUT = { id: "webhook", name: "Webhook", capabilities: CAPABILITIES } as const;
+
 /**
  * Posts as signed JSON to a URL of the user's own, by the Standard Webhooks specification. `./event.ts` is what is
  * sent. `webhook-id` is the post's id at every attempt: a receiver that remembers ids takes each post once.
  */
-const VISIBLE = [...VISIBILITIES];
-
 export default definePlatform({
-  id: "webhook",
-  name: "Webhook",
+  ...ABOUT,
   docs: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-  capabilities: {
-    text: { max: 100_000, unit: "grapheme" },
-    images: {
-      max: 10,
-      maxBytes: 5_000_000,
-      mimes: ["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"],
-    },
-    altText: 2_000,
-    thread: "merge",
-    visibilities: VISIBLE,
-    contentWarning: true,
-    duplicates: "client-id",
-    concurrency: 4,
-    retries: RETRIES,
-  },
   unasked: "not asked: only a post shows whether its receiver takes one",
   auth: [
     {
@@ -108,7 +108,7 @@ export default definePlatform({
 
   compose: (post, limits) =>
     withMedia(
-      mergePost(post, limits, VISIBLE),
+      mergePost(post, limits, ABOUT),
       post.parts.flatMap(({ media }) => media),
       limits,
     ),

@@ -1,29 +1,25 @@
-import type { Connection, Credentials, ExchangeRequest, OAuthAuth, Profile } from "@psn/core/types/account.ts";
-import type { Net, Session } from "@psn/core/types/platform.ts";
+import type { OAuthAuth, Profile } from "@psn/core/types/account.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
-import {
-  credentialsOf,
-  demandScopes,
-  exchangeCode,
-  exchangeRefresh,
-  type OAuthServer,
-  revokeTokens,
-} from "@psn/platforms/kit/oauth.ts";
+import { type OAuthServer, oauthVerbs } from "@psn/platforms/kit/oauth.ts";
+import type { Caller } from "@psn/platforms/kit/refusals.ts";
 import { api, HOME, Me } from "./api.ts";
-import type { Caller } from "./refusals.ts";
 
-/**
- * To read the account and its posts, to post, to upload, and to go on without the person (`offline.access` gives the
- * refresh token).
- */
+/** All that psn asks for: also to read the account, and to go on without the person (`offline.access`). */
 export const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"] as const;
+/** What each verb needs of them. */
+export const NEEDS = {
+  prepare: ["media.write"],
+  publish: ["tweet.write"],
+  lookup: ["tweet.read"],
+  remove: ["tweet.write"],
+} as const;
 
 /**
  * https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
  * itself by Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh
  * brings the next.
  */
-export const SERVER: OAuthServer = {
+const SERVER: OAuthServer = {
   authorizeUrl: "https://x.com/i/oauth2/authorize",
   tokenUrl: "https://api.x.com/2/oauth2/token",
   revokeUrl: "https://api.x.com/2/oauth2/revoke",
@@ -50,26 +46,10 @@ export const OAUTH: OAuthAuth = {
   },
 };
 
-/**
- * From the code to a connection. Throws AUTH_REVOKED for a code that is refused, AUTH_SCOPE for a consent that lacks
- * something.
- */
-export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
-  const credentials = credentialsOf(await exchangeCode(SERVER, request, net));
-  demandScopes(SCOPES, credentials.scopes, "psn connect x, and allow all that psn asks for");
-  return { credentials, profile: await profileOf({ ...net, credentials }) };
-}
+export const VERBS = oauthVerbs(SERVER, "psn connect x, and allow all that psn asks for", profileOf);
 
 /** GET /2/users/me (https://docs.x.com/x-api/users/get-my-user, 2026-11). */
-export async function profileOf(session: Caller): Promise<Profile> {
+async function profileOf(session: Caller): Promise<Profile> {
   const { data } = parse(await api(session, "/2/users/me", { effect: "none" }), Me);
   return { subject: data.id, handle: data.username, url: `${HOME}/${data.username}`, home: HOME };
 }
-
-/** New tokens, the refresh token among them. Throws AUTH_REVOKED when only the person can help. */
-export async function refresh(session: Session): Promise<Credentials> {
-  return credentialsOf(await exchangeRefresh(SERVER, session));
-}
-
-/** Both tokens, the one that could make more first. */
-export const revoke = (session: Session): Promise<void> => revokeTokens(SERVER, session);

@@ -1,11 +1,12 @@
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
+import { split } from "@psn/domain/text.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { atMost } from "../../../tests/support/until.ts";
 import { postIdOf } from "./compose.ts";
 import x from "./index.ts";
-import { plain, splitWeighed, weigh } from "./text.ts";
+import { findXLinks, plain, weigh } from "./text.ts";
 
 const post = (text: string, more: Partial<Post> = {}): Post => ({ id: "p", parts: [{ text, media: [] }], ...more });
 const image = (id: string, more: Partial<MediaInfo> = {}): MediaInfo => ({
@@ -66,7 +67,7 @@ describe("counting, as X does", () => {
 
 describe("splitting", () => {
   const whole = (text: string, max: number, numbered = false) =>
-    splitWeighed([text], max, { split: true, numbered })[0] ?? [];
+    split(text, { ...x.capabilities.text, max }, { numbered, weigh, links: findXLinks });
 
   test("fills parts by weight: half as many characters of Japanese", () => {
     const made = whole("日本語を書く。".repeat(100), 280);

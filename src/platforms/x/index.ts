@@ -1,47 +1,31 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
+import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
-import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
+import { json } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
-import { api, Created, Id, json } from "./api.ts";
-import { type Body, compose, OPTIONS } from "./compose.ts";
-import { exchange, OAUTH, profileOf, refresh, revoke, SERVER } from "./connect.ts";
+import { api, Created, Id } from "./api.ts";
+import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
+import { NEEDS, OAUTH, VERBS } from "./connect.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./refusals.ts";
-import { SEGMENT_BYTES, SEGMENTS_MOST, upload } from "./upload.ts";
+import { upload } from "./upload.ts";
 
 /** X, by version 2 of its API. */
 export default definePlatform({
   id: "x",
   name: "X",
   docs: "https://docs.x.com/x-api/posts/create-post",
-  capabilities: {
-    // `compose` counts as X does (twitter-text): this only describes it.
-    text: { max: 280, unit: "codepoint", urlCost: 23 },
-    // https://docs.x.com/x-api/media/quickstart/best-practices (2026-11); an animated GIF may have 15 MB.
-    images: { max: 4, maxBytes: 5 * 1024 * 1024, mimes: ["image/jpeg", "image/png", "image/webp", "image/gif"] },
-    // X takes 8 GB; what its segments hold is less.
-    videos: { max: 1, maxBytes: SEGMENT_BYTES * SEGMENTS_MOST, mimes: ["video/mp4", "video/quicktime"] },
-    // https://docs.x.com/x-api/media/create-media-metadata (2026-11).
-    altText: 1000,
-    thread: "reply-chain",
-    visibilities: ["public"],
-    contentWarning: false,
-    // X refuses the same text twice, but posts with media escape it and for how long it holds is not written down.
-    duplicates: "lookup",
-    concurrency: 2,
-    options: OPTIONS,
-  },
+  capabilities: CAPABILITIES,
+  scopes: NEEDS,
   auth: [OAUTH],
 
-  authorize: async (request) => authorizationUrl(SERVER, request),
-  exchange,
-  identify: profileOf,
-  compose,
+  ...VERBS,
+  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
@@ -61,8 +45,6 @@ export default definePlatform({
 
   lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
   locate,
-  refresh,
-  revoke,
 
   /** https://docs.x.com/x-api/posts/delete-post (2026-11). */
   async remove(ref, session) {
@@ -78,6 +60,8 @@ export default definePlatform({
     if (still.status >= 400 || !parse(still, z.object({ data: z.object({ id: Id }).optional() })).data) return;
     throw new PsnError("PLATFORM_REJECTED", "X did not delete the post", {
       hint: `delete it in the browser: ${ref.url}`,
+      // It has just been seen there.
+      neverTaken: true,
     });
   },
 });

@@ -1,6 +1,6 @@
-import { type ErrorCode, type ErrorOptions, PsnError } from "@psn/core/errors.ts";
-import type { Net, Session } from "@psn/core/types/platform.ts";
-import { type Answer, bodyOf, pauseMs, pauseWithin, refusal } from "@psn/platforms/kit/http.ts";
+import type { PsnError } from "@psn/core/errors.ts";
+import { type Answer, bodyOf, pauseMs, pauseWithin } from "@psn/platforms/kit/http.ts";
+import { type Caller, matches, type Reason, type Refusals, type Rule, refusedBy } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -19,167 +19,114 @@ const Problem = z.object({
     .catch([]),
 });
 
-interface Reason {
-  readonly words: string;
-  readonly codes: readonly number[];
-}
-
 function reasonOf(answer: Answer): Reason {
-  const told = Problem.safeParse(bodyOf(answer));
-  if (!told.success) return { words: "", codes: [] };
-  const { title, detail, type, reason, errors } = told.data;
-  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])]
-    .join(" ")
-    .toLowerCase();
-  return { words, codes: errors.map(({ code }) => code) };
-}
-
-/** Whether X refuses the post because the account has posted the same words already; 187 is its older code for that. */
-export function isDuplicate(answer: Answer): boolean {
-  if (answer.status !== 403) return false;
-  const { words, codes } = reasonOf(answer);
-  return codes.includes(187) || /duplicate content|status is a duplicate/.test(words);
-}
-
-/**
- * "You attempted to reply to a Tweet that is deleted or not visible to you"; 385 is the older API's number for it, 144
- * that of no such post.
- */
-const PARENT_MISSING =
-  /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/;
-
-/** Whether X refuses an answer because it does not see what is answered, yet or any more. */
-export function isParentMissing(answer: Answer): boolean {
-  const { words, codes } = reasonOf(answer);
-  return codes.includes(385) || codes.includes(144) || PARENT_MISSING.test(words);
-}
-
-/** Whether X refuses a post because it does not have its media, yet or any more ("Your media IDs are invalid."). */
-export function isMediaMissing(answer: Answer): boolean {
-  return (
-    answer.status === 400 &&
-    /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/.test(reasonOf(answer).words)
-  );
-}
-
-interface Rule {
-  readonly when: RegExp;
-  readonly codes?: readonly number[];
-  readonly code: ErrorCode;
-  readonly says: string;
-  readonly hint?: string;
+  const { data } = Problem.safeParse(bodyOf(answer));
+  if (!data) return { codes: [], words: "" };
+  const { errors, title, detail, type, reason } = data;
+  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ");
+  return { codes: errors.map(({ code }) => code), words: words.toLowerCase() };
 }
 
 const CONSOLE = "https://console.x.com";
 
-/** Why X says 403, the particular before the general. The numbers are the older API's codes. */
+/** The account has posted the same words already. */
+const DUPLICATE: Rule = {
+  status: 403,
+  codes: [187],
+  words: /duplicate content|status is a duplicate/,
+  code: "PLATFORM_REJECTED",
+  says: "X refuses the same text twice: change the text",
+  hint: "change the text; X does not say after how long it takes the same one again",
+};
+/** X does not see what is answered, yet or any more; 385 and 144 are the older API's for an answer and a post. */
+const PARENT_MISSING: Rule = {
+  codes: [385, 144],
+  words: /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/,
+  code: "PLATFORM_REJECTED",
+};
+/** X does not have the media, yet or any more ("Your media IDs are invalid."). */
+const MEDIA_MISSING: Rule = {
+  status: 400,
+  words: /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/,
+  code: "PLATFORM_REJECTED",
+};
+const UNPAID = { code: "PLATFORM_REJECTED", says: "X asks for payment" } as const;
+const RAISE = `buy credits or raise the spending limit at ${CONSOLE}, then psn retry ID`;
+
+/** Why X says 403. The numbers are the older API's codes. */
 const FORBIDDEN: readonly Rule[] = [
   {
-    when: /duplicate content|status is a duplicate/,
-    codes: [187],
-    code: "PLATFORM_REJECTED",
-    says: "X refuses the same text twice: change the text",
-    hint: "change the text; X does not say after how long it takes the same one again",
-  },
-  {
-    when: /suspended application|application (has been |is )?suspended|app (has been |is )?suspended/,
+    words: /suspended application|application (has been |is )?suspended|app (has been |is )?suspended/,
     codes: [416],
     code: "APP_REFUSED",
     says: "X has suspended your app",
     hint: `see the notice in ${CONSOLE}`,
   },
   {
-    when: /suspended|temporarily locked|account is locked/,
+    words: /suspended|temporarily locked|account is locked/,
     codes: [64, 326],
     code: "AUTH_REVOKED",
     says: "X has suspended or locked the account",
     hint: "log in at https://x.com and unlock it, then psn connect x",
   },
   {
-    when: /daily status update limit|over the limit|update limit/,
+    words: /daily status update limit|over the limit|update limit/,
     codes: [185],
     code: "RATE_LIMITED",
     says: "the account has posted too much",
   },
+  { words: /problems\/(usage-capped|credits)|spend ?cap|credits/, ...UNPAID, hint: `buy credits at ${CONSOLE}` },
   {
-    when: /problems\/(usage-capped|credits)|spend ?cap|credits/,
-    code: "PLATFORM_REJECTED",
-    says: "X asks for payment",
-    hint: `buy credits at ${CONSOLE}`,
-  },
-  {
-    when: /too long|shorter|longer than|exceeds/,
+    words: /too long|shorter|longer than|exceeds/,
     codes: [186],
     code: "PLATFORM_REJECTED",
     says: "X finds the text or the video too long for this account",
     hint: "shorten it, or make a thread of it: --split",
   },
   {
-    when: /\bquot(?:e|es|ed|ing)\b/,
+    words: /\bquot(?:e|es|ed|ing)\b/,
     code: "PLATFORM_REJECTED",
     says: "X does not let this app quote posts",
     hint: "X keeps quoting for Enterprise plans: leave --option x.quote out and put the link into the text",
   },
   {
-    when: /cashtag/,
+    words: /cashtag/,
     code: "PLATFORM_REJECTED",
     says: "X takes one cashtag in a post that an app makes",
     hint: "leave one $NAME in the text",
   },
   {
-    when: /repl(y|ies)|conversation|mentioned or otherwise engaged/,
+    words: /repl(y|ies)|conversation|mentioned or otherwise engaged/,
     codes: [385, 433],
     code: "PLATFORM_REJECTED",
     says: "X does not let this app answer that post",
     hint: "the post may be gone, or closed to answers; see docs/platforms/x.md",
   },
   {
-    when: /oauth1-permissions|unsupported-authentication|client-forbidden|not-enrolled|not permitted|scope/,
+    words: /oauth1-permissions|unsupported-authentication|client-forbidden|not-enrolled|not permitted|scope/,
     code: "AUTH_SCOPE",
     says: "X does not let this app do that",
     hint: `set the app to "Read and write" at ${CONSOLE}, then psn connect x`,
   },
 ];
 
-export type Caller = Net & Pick<Session, "credentials"> & Partial<Pick<Session, "app">>;
-
-/** With the app's secret among what no message may repeat. */
-export function guarded<T extends Caller>(session: T): T {
-  const secret = session.app?.secret;
-  return secret === undefined ? session : { ...session, credentials: { ...session.credentials, secret } };
-}
+const TABLE: Refusals = {
+  reasonOf,
+  rules: [
+    { status: 402, ...UNPAID, hint: RAISE },
+    { status: 429, words: /problems\/(usage-capped|credits)/, ...UNPAID, hint: RAISE },
+    DUPLICATE,
+    ...FORBIDDEN.map((rule) => ({ status: 403, ...rule })),
+  ],
+  pauseMs: pauseOf,
+};
 
 /** The error for a refusal, by X's own reason where it gives one. */
-export function refusalOf(answer: Answer, session: Caller): PsnError {
-  const error = refusal(answer, guarded(session));
-  const { words, codes } = reasonOf(answer);
-  const say = (code: ErrorCode, says: string, hint?: string, retryAfterMs?: number) => {
-    const options: ErrorOptions = { cause: error, details: error.details };
-    const more = { ...(hint === undefined ? {} : { hint }), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-    return new PsnError(code, `${says} (${error.message})`, { ...options, ...more });
-  };
-  const unpaid = /problems\/(usage-capped|credits)/.test(words);
-  if (answer.status === 402 || (answer.status === 429 && unpaid))
-    return say(
-      "PLATFORM_REJECTED",
-      "X asks for payment",
-      `buy credits or raise the spending limit at ${CONSOLE}, then psn retry ID`,
-    );
-  if (answer.status === 429)
-    return new PsnError("RATE_LIMITED", error.message, { cause: error, ...pauseOf(answer, session.now()) });
-  if (answer.status !== 403) return error;
-  const rule = FORBIDDEN.find(
-    ({ when, codes: known = [] }) => known.some((code) => codes.includes(code)) || when.test(words),
-  );
-  if (rule)
-    return say(
-      rule.code,
-      rule.says,
-      rule.hint,
-      rule.code === "RATE_LIMITED" ? pauseOf(answer, session.now()).retryAfterMs : undefined,
-    );
-  return error;
-}
+export const refusalOf = (answer: Answer, session: Caller): PsnError => refusedBy(TABLE, answer, session);
+
+export const isDuplicate = (answer: Answer): boolean => matches(DUPLICATE, answer, reasonOf(answer));
+export const isParentMissing = (answer: Answer): boolean => matches(PARENT_MISSING, answer, reasonOf(answer));
+export const isMediaMissing = (answer: Answer): boolean => matches(MEDIA_MISSING, answer, reasonOf(answer));
 
 /**
  * The windows of a limit: a quarter of an hour, and a day by user and by app (seen in answers; the page names only the
@@ -188,25 +135,19 @@ export function refusalOf(answer: Answer, session: Caller): PsnError {
 const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
 
 /**
- * How long until every window that is used up begins anew; by the server's clock, since `…-reset` is its instant in
- * epoch seconds (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used up speaks of
- * the first.
+ * How long until every window that is used up begins anew, in milliseconds; by the server's clock, since `…-reset` is
+ * its instant in epoch seconds (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used
+ * up speaks of the first.
  */
-function pauseOf(
-  answer: Answer,
-  now: Date,
-): { readonly retryAfterMs?: number; readonly details: { readonly status: number } } {
-  const { headers, status } = answer;
+function pauseOf({ headers }: Answer, now: Date): number | undefined {
   const told = Date.parse(headers.get("date") ?? "");
   const serverNow = Number.isNaN(told) ? now.getTime() : told;
   const windows = WINDOWS.flatMap((name) => {
     const reset = Number(headers.get(`${name}-reset`) || Number.NaN);
-    return Number.isFinite(reset)
-      ? [{ pause: reset * 1000 - serverNow, spent: headers.get(`${name}-remaining`)?.trim() === "0" }]
-      : [];
+    const spent = headers.get(`${name}-remaining`)?.trim() === "0";
+    return Number.isFinite(reset) ? [{ pause: reset * 1000 - serverNow, spent }] : [];
   });
   const spent = windows.filter((window) => window.spent);
   const pauses = (spent.length > 0 ? spent : windows.slice(0, 1)).map(({ pause }) => pause);
-  const asked = pauses.length > 0 ? pauseWithin(Math.max(0, ...pauses)) : pauseMs(headers, now);
-  return asked === undefined ? { details: { status } } : { retryAfterMs: asked, details: { status } };
+  return pauses.length > 0 ? pauseWithin(Math.max(0, ...pauses)) : pauseMs(headers, now);
 }

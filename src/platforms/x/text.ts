@@ -1,6 +1,4 @@
-import type { TextRule } from "@psn/core/types/capabilities.ts";
 import type { Span } from "@psn/domain/links.ts";
-import { measure, split } from "@psn/domain/text.ts";
 import twitterText from "twitter-text";
 
 /**
@@ -36,78 +34,9 @@ export function hasForbidden(text: string): boolean {
   return twitterText.hasInvalidCharacters(text) === true;
 }
 
-/**
- * Every part of a post as the texts of its units, like `splitParts` of domain/text, but weighed as X does: where to cut
- * is domain/text's, how far is X's.
- */
-export function splitWeighed(
-  texts: readonly string[],
-  max: number,
-  options: { readonly split?: boolean; readonly numbered?: boolean },
-): string[][] {
-  const piecesIn = (room: number) =>
-    texts.map((text) => (options.split !== true || weigh(text) <= room ? [text] : cut(text, room)));
-  const plain = piecesIn(max);
-  if (options.numbered !== true || plain.flat().length < 2) return plain;
-  // One more digit leaves less room, which may make more parts: widen until the number of parts has as many digits as
-  // planned.
-  for (let digits = String(plain.flat().length).length; ; digits += 1) {
-    const room = max - " (/)".length - 2 * digits;
-    if (room <= 0) return plain;
-    const pieces = piecesIn(room);
-    const total = pieces.flat().length;
-    if (String(total).length > digits) continue;
-    let number = 0;
-    const numbered = pieces.map((part) => part.map((piece) => `${piece} (${++number}/${total})`.trimStart()));
-    return options.split !== true || numbered.flat().every((piece) => weigh(piece) <= max) ? numbered : plain;
-  }
-}
-
-/**
- * Code points looked at for one piece: more than X's limit can hold, whose lightest emoji has ten code points for 2.
- */
-const WINDOW = 2_000;
-/** Longest link twitter-text sees, and so the furthest that a window must reach to hold it whole. */
-const URL_MOST = 4_096;
-
-function cut(text: string, room: number): string[] {
-  const pieces: string[] = [];
-  for (let rest = text.trim(); rest !== ""; ) {
-    const piece = weigh(windowOf(rest)) <= room && windowOf(rest) === rest ? rest : first(windowOf(rest), room);
-    pieces.push(piece);
-    rest = rest.slice(piece.length).trimStart();
-  }
-  return pieces.length === 0 ? [""] : pieces;
-}
-
-/**
- * The longest beginning that weighs no more than `room` and ends where a part may end; one unbreakable thing may weigh
- * more.
- */
-function first(text: string, room: number): string {
-  const rule: TextRule = { max: room, unit: "codepoint", urlCost: RULES.transformedURLLength };
-  const { validRangeEnd } = twitterText.parseTweet(text, { ...RULES, maxWeightedTweetLength: room });
-  // A token that fits by weight may have more code points than the text before the cut.
-  const options = { links: findXLinks, isWhole: (token: string) => weigh(token) <= room };
-  for (let max = Math.max(1, measure(text.slice(0, validRangeEnd + 1), rule, findXLinks)); ; ) {
-    const [piece = text] = split(text, { ...rule, max }, options);
-    const over = weigh(piece) - room;
-    if (over <= 0 || max === 1) return piece;
-    max = Math.max(1, max - Math.ceil(over / 2));
-  }
-}
-
-function findXLinks(text: string): Span[] {
+/** What X makes a link of: hosts without a scheme too. */
+export function findXLinks(text: string): Span[] {
   return twitterText.extractUrlsWithIndices(text).map(({ indices: [start, end] }) => ({ start, end }));
-}
-
-/** As much of the text as one piece can come from, no link cut. */
-function windowOf(text: string): string {
-  if (text.length <= WINDOW) return text;
-  const near = text.slice(0, WINDOW + URL_MOST);
-  const run = /\S*$/.exec(near.slice(0, WINDOW))?.[0] ?? "";
-  const end = run.includes("://") ? WINDOW + (/^\S*/.exec(near.slice(WINDOW))?.[0].length ?? 0) : WINDOW;
-  return near.slice(0, end).toWellFormed() === near.slice(0, end) ? near.slice(0, end) : near.slice(0, end - 1);
 }
 
 /** A link without what X may change in it: scheme, case of the host, last slash. */

@@ -2,20 +2,12 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { type Answer, parse, pauseWithin, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { json } from "@psn/platforms/kit/refusals.ts";
 import { prepareUploads, type Told, type Uploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Id, json } from "./api.ts";
+import { api, Id } from "./api.ts";
+import { SEGMENT } from "./compose.ts";
 import { refusalOf } from "./refusals.ts";
-
-/**
- * One segment, in bytes; 5 MB is the most
- * (https://developer.x.com/en/docs/media/upload-media/api-reference/post-media-upload-append, 2026-11).
- */
-export const SEGMENT_BYTES = 4 * 1024 * 1024;
-/**
- * Most segments of one file: `segment_index` ends at 999 (https://docs.x.com/x-api/media/append-media-upload, 2026-11).
- */
-export const SEGMENTS_MOST = 1_000;
 
 /** Numbers may come as text. */
 const Upload = z.object({
@@ -61,11 +53,11 @@ async function uploadOne(media: Media, session: Session): Promise<{ readonly id:
     effect: "none",
   });
   const { id } = read(started);
-  for (let index = 0; index * SEGMENT_BYTES < file.size; index += 1) {
+  for (let index = 0; index * SEGMENT.bytes < file.size; index += 1) {
     const body = new FormData();
     body.append("segment_index", String(index));
     // The platform's own name for a file of no type: what it is was said above.
-    const segment = file.slice(index * SEGMENT_BYTES, (index + 1) * SEGMENT_BYTES, "application/octet-stream");
+    const segment = file.slice(index * SEGMENT.bytes, (index + 1) * SEGMENT.bytes, "application/octet-stream");
     body.append("media", segment, "media");
     await api(session, `/2/media/upload/${id}/append`, {
       method: "POST",

@@ -197,6 +197,40 @@ export const answering = {
       expect(await stage.live()).toBe(0);
     },
   },
+  "answer.removed": {
+    says: "a removal whose answer is lost is settled by asking again, and takes nothing else",
+    holds: async ({ open, platform }) => {
+      for (const fault of LOST) {
+        const stage = await open();
+        await stage.publish(postOf("this one stays"), keyOf(7));
+        const { ref } = await stage.publish(postOf(TEXT));
+        stage.fault(fault);
+        await platform.remove(ref, stage.session).catch((thrown: unknown) => {
+          if (!(thrown instanceof PsnError)) throw thrown;
+        });
+        stage.fault(undefined);
+        await platform.remove(ref, stage.session);
+        expect(await stage.live(), String(fault)).toBe(1);
+      }
+    },
+  },
+  "answer.removing-elsewhere": {
+    says: "a page that answers everything with status 200 is no yes: what it was asked to remove is not called gone",
+    holds: async ({ open, platform }) => {
+      const stage = await open();
+      const { ref } = await stage.publish(postOf(TEXT));
+      for (const page of ["<html>Welcome to this network</html>", ""]) {
+        const portal = async () => new Response(page, { headers: { "content-type": "text/html" } });
+        const error: unknown = await platform
+          .remove(ref, { ...stage.session, fetch: portal })
+          .catch((thrown: unknown) => thrown);
+        expect(error, page).toMatchObject({
+          code: expect.stringMatching(/^PLATFORM_(DOWN|CHANGED)$/),
+          neverTaken: false,
+        });
+      }
+    },
+  },
   "answer.refreshing": {
     says: "new credentials work; a refused exchange is AUTH_REVOKED, bad weather is not (where there is refresh)",
     holds: async ({ open, platform }) => {

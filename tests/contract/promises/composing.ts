@@ -259,6 +259,78 @@ export const composing = {
       expect(new Set(codes)).toEqual(new Set(["media.too-large", "media.too-many"]));
     },
   },
+  "compose.declared": {
+    says: "every limit of a file that its capabilities declare is kept: what just fits composes, one more is refused",
+    holds: ({ platform }) => {
+      const { capabilities: can } = platform;
+      const rules = { image: can.images, video: can.videos, document: can.documents };
+      const told = (...files: MediaInfo[]) => new Set(bad(platform.compose(alone(files), can)));
+      for (const kind of ["image", "video", "document"] as const) {
+        const rule = rules[kind];
+        const mime = rule?.mimes[0] ?? { image: "image/png", video: "video/mp4", document: "application/pdf" }[kind];
+        const file = (more: Partial<MediaInfo> = {}): MediaInfo => ({ id: "one", kind, mime, bytes: 1, ...more });
+        if (!rule) {
+          expect(told(file()), kind).toEqual(new Set(["media.type"]));
+          continue;
+        }
+        const { maxPixels = 1_000_000, durationMs, maxAspect = 1, maxFrameRate = 1, alone: single } = rule;
+        const edges: readonly (readonly [code: string, declared: boolean, most: object, over: object])[] = [
+          ["media.too-large", true, { bytes: rule.maxBytes }, { bytes: rule.maxBytes + 1 }],
+          [
+            "media.dimensions",
+            rule.maxPixels !== undefined,
+            { width: maxPixels, height: 1 },
+            { width: maxPixels + 1, height: 1 },
+          ],
+          [
+            "media.shape",
+            rule.maxAspect !== undefined,
+            { width: maxAspect * 10, height: 10 },
+            { width: maxAspect * 10 + 1, height: 10 },
+          ],
+          ["media.frame-rate", rule.maxFrameRate !== undefined, { frameRate: maxFrameRate }, { frameRate: 1e9 }],
+          [
+            "media.duration",
+            durationMs !== undefined,
+            { durationMs: durationMs?.most },
+            { durationMs: (durationMs?.most ?? 0) + 1 },
+          ],
+          [
+            "media.duration",
+            durationMs !== undefined && durationMs.least > 0,
+            { durationMs: durationMs?.least },
+            { durationMs: (durationMs?.least ?? 0) - 1 },
+          ],
+        ];
+        for (const [code, declared, most, over] of edges) {
+          if (!declared) continue;
+          expect(told(file(most)), `${kind}: ${code}`).toEqual(new Set());
+          expect(told(file(over)), `${kind}: ${code}`).toEqual(new Set([code]));
+        }
+        if (!single) continue;
+        const only = (id: string) => file({ id, mime: single.mime, bytes: single.maxBytes });
+        expect(told(only("one"))).toEqual(new Set());
+        expect(told(only("one"), only("two"))).toEqual(new Set(["media.too-many"]));
+        expect(told(only("one"), file({ id: "two" }))).toEqual(new Set(["media.mixed"]));
+      }
+      if (!can.images || !can.videos) return;
+      const [film = "video/mp4"] = can.videos.mimes;
+      const both = told(image(platform, "one"), { id: "two", kind: "video", mime: film, bytes: 1 });
+      expect(both).toEqual(new Set(can.mixed === undefined ? ["media.mixed"] : []));
+    },
+  },
+  "compose.options": {
+    says: "an option it does not declare is refused, and so is a value that an option cannot have",
+    holds: ({ platform }) => {
+      const codes = (options: Record<string, string>) =>
+        bad(platform.compose(postOf("hello", { options }), platform.capabilities));
+      expect(codes({ "no-such-option": "x" })).toEqual(["option"]);
+      for (const { name, values = [] } of platform.capabilities.options ?? []) {
+        for (const value of values) expect(codes({ [name]: value })).toEqual([]);
+        if (values.length > 0) expect(codes({ [name]: "no such value" })).toEqual([`option.${name}`]);
+      }
+    },
+  },
   "compose.visibility": {
     says: "every visibility it declares composes, every other one is refused",
     holds: ({ platform }) => {

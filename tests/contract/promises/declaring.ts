@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { formFields } from "@psn/core/types/account.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
+import type { Session } from "@psn/core/types/platform.ts";
 import { expect } from "vitest";
 import type { Promised } from "../platform.ts";
 import { postOf } from "../stage.ts";
@@ -62,6 +63,36 @@ export const declaring = {
         expect(rule.maxBytes).toBeGreaterThan(0);
         expect(rule.mimes.length).toBeGreaterThan(0);
       }
+    },
+  },
+  "declares.scopes": {
+    says:
+      "a token that is known to lack a scope of a verb is AUTH_SCOPE before anything is sent (where there are " +
+      "scopes)",
+    holds: async ({ platform, open }) => {
+      const { scopes = {} } = platform;
+      if (Object.keys(scopes).length === 0) return;
+      const stage = await open();
+      const { request, ref } = await stage.publish(postOf("hello"));
+      const verbs = {
+        prepare: (session: Session) => platform.prepare?.(request, session),
+        publish: (session: Session) => platform.publish(request, session),
+        lookup: (session: Session) => platform.lookup?.(request, session, new Set()),
+        remove: (session: Session) => platform.remove(ref, session),
+      };
+      for (const verb of ["prepare", "publish", "lookup", "remove"] as const) {
+        const needed = scopes[verb] ?? [];
+        if (needed.length === 0) continue;
+        const credentials = { ...stage.session.credentials, scopes: ["a-scope-of-no-verb"] };
+        stage.requests.length = 0;
+        const asked = async () => verbs[verb]({ ...stage.session, credentials });
+        await expect(asked(), verb).rejects.toMatchObject({ code: "AUTH_SCOPE" });
+        expect(stage.requests, verb).toEqual([]);
+      }
+      // Nothing is refused where nobody knows what was granted.
+      const credentials = { ...stage.session.credentials, scopes: [] };
+      await platform.remove(ref, { ...stage.session, credentials });
+      expect(await stage.live()).toBe(0);
     },
   },
   "connect.shows-nothing": {

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import { answered, failed, LEASE_MS, sending, unconfirmed } from "@psn/domain/delivery.ts";
+import { answered, failed, LEASE_MS, renewed, sending, unconfirmed } from "@psn/domain/delivery.ts";
+import { notBegun, removed, removing } from "@psn/domain/removal.ts";
 import { expect } from "vitest";
 import {
   claim,
@@ -150,6 +151,83 @@ export function commandTests(test: Test): void {
     expect(found.unitList[1]).toMatchObject({ state: "waiting", prepared: null, sentAt: null });
     claimed = await claimOne(stage);
     expect(await detail(stage, id)).toMatchObject({ state: "claimed", attempt: 1 });
+  });
+
+  test("remove: what is out is removed from its last unit on, and every unit is written once", async (stage) => {
+    const { stores, userId } = stage;
+    const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b" }] });
+    let claimed = await claimOne(stage);
+    await settle(stage, claimed, answered(0, published("0"), { position: 1, ready: true }, LEASE_MS));
+    expect(await stores.posts.remove(userId, [id])).toEqual([]);
+    await settle(stage, claimed, answered(1, published("1"), undefined, LEASE_MS));
+    const { publishedAt } = await detail(stage, id);
+    expect(await stores.posts.remove(userId, [id])).toEqual([id]);
+    expect(await detail(stage, id)).toMatchObject({ state: "scheduled", operation: "remove", attempt: 0 });
+    expect(await stores.posts.remove(userId, [id])).toEqual([]);
+    expect(await stores.posts.retry(userId, [id])).toEqual([]);
+    expect(await stores.posts.move(userId, [id], new Date("2032-01-01T08:00:00Z"), "2032", "UTC")).toEqual([]);
+
+    claimed = await claimOne(stage);
+    const units = async () =>
+      (await detail(stage, id)).unitList.map(({ state, askedAt, removedAt }) => [
+        state,
+        askedAt !== null,
+        removedAt !== null,
+      ]);
+    expect(await units()).toEqual([
+      ["published", false, false],
+      ["sending", true, false],
+    ]);
+    expect(await stores.posts.cancel(userId, [id])).toEqual([]);
+    expect(await settle(stage, claimed, removed(1, 0, LEASE_MS))).toBe(true);
+    // An earlier write that arrives late speaks of what is over.
+    expect(await settle(stage, claimed, removing(1, LEASE_MS))).toBe(false);
+    expect(await settle(stage, claimed, renewed("claimed", LEASE_MS))).toBe(false);
+    expect(await units()).toEqual([
+      ["sending", true, false],
+      ["removed", true, true],
+    ]);
+    expect(await settle(stage, claimed, removed(0, undefined, LEASE_MS))).toBe(true);
+    expect(await settle(stage, claimed, removed(1, 0, LEASE_MS))).toBe(false);
+    expect(await detail(stage, id)).toMatchObject({ state: "removed", operation: "remove", publishedAt });
+    for (const again of [stores.posts.remove, stores.posts.retry, stores.posts.cancel])
+      expect(await again(userId, [id])).toEqual([]);
+  });
+
+  test("remove: a no leaves the post out, an unknown one can be asked again or resolved", async (stage) => {
+    const { stores, userId } = stage;
+    const out = async () => {
+      const { id } = await schedule(stage);
+      await settle(stage, await claimOne(stage), done("1"));
+      await stores.posts.remove(userId, [id]);
+      return { id, claimed: await claimOne(stage) };
+    };
+    const kept = await out();
+    const error = new PsnError("PLATFORM_REJECTED", "no");
+    await settle(stage, kept.claimed, notBegun({ position: 0, error, attempt: 1, random: 0, earlier: null }));
+    expect(await detail(stage, kept.id)).toMatchObject({
+      state: "published",
+      operation: "publish",
+      code: "PLATFORM_REJECTED",
+      unitList: [{ state: "published", askedAt: null, ref: { id: "1" } }],
+    });
+    const asked = await out();
+    await settle(stage, asked.claimed, unconfirmed());
+    expect(await stores.posts.remove(userId, [asked.id])).toEqual([asked.id]);
+    expect(await detail(stage, asked.id)).toMatchObject({ state: "sending", unitList: [{ state: "sending" }] });
+    const again = await claimOne(stage);
+    expect(again.purpose).toBe("settle");
+    await settle(stage, again, unconfirmed());
+    expect(await stores.posts.resolve(userId, asked.id, "not-live")).toBe(true);
+    expect(await detail(stage, asked.id)).toMatchObject({ state: "removed", unitList: [{ state: "removed" }] });
+    const there = await out();
+    await settle(stage, there.claimed, unconfirmed());
+    expect(await stores.posts.resolve(userId, there.id, { live: ref("9") })).toBe(true);
+    expect(await detail(stage, there.id)).toMatchObject({
+      state: "published",
+      operation: "publish",
+      unitList: [{ state: "published", ref: { id: "1" } }],
+    });
   });
 
   test("resolve: live ends it, not live sends it again, and a thread goes on", async (stage) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -39,6 +40,8 @@ const STATEMENT_MS = 120_000;
 /** How long a closing holder waits for other processes to finish their statements, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 const POOL_SIZE = 4;
+/** By it the holder knows the connections of one process. */
+const PROCESS_NAME = `psn ${randomUUID()}`;
 /**
  * How many segments of the log, of 16 MB each, are written between two checkpoints. It bounds pg_wal and the time a
  * recovery takes.
@@ -136,6 +139,7 @@ function poolOf({ socketFolder, holder }: Access, folder: string): pg.Pool {
     port: SOCKET_PORT,
     user: "postgres",
     database: "postgres",
+    application_name: PROCESS_NAME,
     max: POOL_SIZE,
     // An idle connection would make a closing holder wait for nothing.
     idleTimeoutMillis: 1_000,

@@ -85,22 +85,50 @@ export async function serveSocket(data: string, server: PGLiteSocketServer) {
 }
 
 /**
- * One who is suspended within a transaction keeps everybody out: its connection is ended, and with it the transaction.
+ * A process that is suspended within a transaction keeps everybody out: its connections are ended, and with them the
+ * transaction. All of them, as the next one's BEGIN may wait behind the first one's transaction. One whose connection is
+ * gone has nobody who ends its transaction but this.
  */
 function silenceWatch(server: PGLiteSocketServer): () => void {
   const queue = server["queryQueue"];
+  const names = namesOfClients(server);
   let [last, since] = ["", 0];
   return () => {
+    const handlers = [...server["handlers"]];
+    for (const id of names.keys()) if (!handlers.some(({ handlerId }) => handlerId === id)) names.delete(id);
     if (!server.db.isInTransaction()) return;
-    for (const handler of server["handlers"]) {
-      if (handler.handlerId !== queue["lastHandlerId"]) continue;
-      // The wall clock says what was active last, and not for how long: it can step.
-      const active = `${handler.handlerId} ${handler["lastActivityTime"]}`;
-      if (active !== last) [last, since] = [active, performance.now()];
-      if (queue.getQueueLength() > 0 && performance.now() - since > SILENT_MS) handler["socket"]?.destroy();
-    }
+    const id = queue["lastHandlerId"];
+    const holding = handlers.find(({ handlerId }) => handlerId === id);
+    // The wall clock says what was active last, and not for how long: it can step.
+    const active = `${id} ${holding?.["lastActivityTime"]}`;
+    if (active !== last) [last, since] = [active, performance.now()];
+    if (queue.getQueueLength() === 0 || performance.now() - since <= SILENT_MS) return;
+    if (holding === undefined) void (id !== null && queue.clearTransactionIfNeeded(id));
+    const isSame = (handlerId: number) => handlerId === id || (id !== null && names.get(handlerId) === names.get(id));
+    for (const handler of handlers) if (isSame(handler.handlerId)) handler["socket"]?.destroy();
   };
 }
+
+/**
+ * The name each connection has given of its process (`application_name`), by the handler's id:
+ * https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE (2026-11).
+ */
+function namesOfClients(server: PGLiteSocketServer): Map<number, string> {
+  const names = new Map<number, string>();
+  const queue = server["queryQueue"];
+  const enqueue = queue.enqueue.bind(queue);
+  queue.enqueue = (handler: number, message: Uint8Array, onData: (data: Uint8Array) => void) => {
+    if (!names.has(handler)) {
+      const words = new TextDecoder().decode(message.subarray(STARTUP_HEAD)).split("\0");
+      const at = words.indexOf("application_name");
+      names.set(handler, (at === -1 ? undefined : words[at + 1]) ?? `unnamed ${handler}`);
+    }
+    return enqueue(handler, message, onData);
+  };
+  return names;
+}
+/** The length and the protocol's version, in bytes; a startup message is the first of each connection. */
+const STARTUP_HEAD = 8;
 
 /**
  * The embedded Postgres is one session, so a notification comes out among the answers to whoever caused it, and no

@@ -54,6 +54,8 @@ export function unitOf(row: UnitRow): StoredUnit {
     handle: row.handle,
     ref,
     publishedAt: row.publishedAt,
+    askedAt: row.askedAt,
+    removedAt: row.removedAt,
   };
 }
 
@@ -87,11 +89,11 @@ const moreDue = (db: Builder, account: SQL) =>
  * uuids.
  */
 function loading(db: Builder, ids: SQL) {
-  const { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil, code } = deliveries;
+  const { id, state, operation, attempt, fence, dueAt, late, wakeAt, leaseUntil, code, message } = deliveries;
   return [
     db
       .select({
-        delivery: { id, state, attempt, fence, dueAt, late, wakeAt, leaseUntil, code, message: deliveries.message },
+        delivery: { id, state, operation, attempt, fence, dueAt, late, wakeAt, leaseUntil, code, message },
         account: accounts,
         tokens: oauthTokens,
         nowMs,

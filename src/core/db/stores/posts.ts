@@ -8,7 +8,7 @@ import { note, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
 import { insertMedia, sourceStore } from "./source.ts";
 
-const ended: DeliveryState[] = ["published", "failed", "cancelled"];
+const ended: DeliveryState[] = ["published", "failed", "cancelled", "removed"];
 
 const ofDelivery = (expression: SQL, tail = sql``) =>
   sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
@@ -26,6 +26,7 @@ function summaries(db: Builder) {
       handle: accounts.handle,
       health: accounts.health,
       state: deliveries.state,
+      operation: deliveries.operation,
       dueAt: deliveries.dueAt,
       // A paused account's deliveries wake when the pause is over.
       wakeAt: sql<Date>`greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})`.mapWith(deliveries.wakeAt),
@@ -230,6 +231,8 @@ export function postsStore(database: Database): Posts {
       ),
 
     retry: (userId, ids) => change(userId, sql`psn.retry(${uuids(ids)})`),
+
+    remove: (userId, ids) => change(userId, sql`psn.remove(${uuids(ids)})`),
 
     async resolve(userId, id, verdict) {
       const live = verdict === "not-live" ? undefined : verdict.live;

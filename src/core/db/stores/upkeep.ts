@@ -16,7 +16,8 @@ export function upkeepStore(database: Database): Upkeep {
               platform: sql<string>`platform`,
             })
             .from(
-              sql`psn.stale_tokens(${`{${platforms.join(",")}}`}::text[], ${aheadMs}::double precision, ${idleMs}::double precision)`,
+              sql`psn.stale_tokens(${`{${platforms.join(",")}}`}::text[], ${aheadMs}::double precision,
+          ${idleMs}::double precision)`,
             ),
         ],
         { repeatable: true },

@@ -91,9 +91,9 @@ async function beginAs(
   let turnMs = 0;
   const parse = async (text: string) => {
     for (let at = 0; at < text.length && spentMs < PARSE_MS; at += PIECE) {
-      const began = process.cpuUsage();
+      const began = process.threadCpuUsage();
       reader.write(text.slice(at, at + PIECE));
-      const { user, system } = process.cpuUsage(began);
+      const { user, system } = process.threadCpuUsage(began);
       spentMs += (user + system) / 1000;
       if (spentMs - turnMs < TURN_MS) continue;
       turnMs = spentMs;

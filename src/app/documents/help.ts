@@ -1,0 +1,28 @@
+import { z } from "zod";
+
+/*
+ * Documents about psn itself.
+ */
+
+const ErrorMeaning = z
+  .strictObject({
+    code: z.string(),
+    exit: z.int().describe("The exit code of a command that ends with this error."),
+    retry: z.enum(["never", "backoff", "refresh", "reconcile"]),
+    meaning: z.string(),
+    hint: z.string().nullable().describe("What helps."),
+  })
+  .meta({ id: "ErrorMeaning", description: "What an error code means." });
+
+export const ExplainDocument = z.union([z.strictObject({ errors: z.array(ErrorMeaning) }), ErrorMeaning]);
+export const HelpDocument = z.union([
+  z.strictObject({ topics: z.array(z.string()) }),
+  z.strictObject({ topic: z.string(), text: z.string() }),
+]);
+export const CompletionDocument = z.union([
+  z.strictObject({ words: z.array(z.string()) }),
+  z.strictObject({ shell: z.string(), script: z.string() }),
+]);
+export const SchemaDocument = z
+  .looseObject({ $schema: z.string(), $defs: z.record(z.string(), z.unknown()) })
+  .describe("A JSON Schema, draft 2020-12. `$defs` has each command, with its `input` and `output`.");

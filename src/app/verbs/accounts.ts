@@ -1,0 +1,15 @@
+import { AccountsDocument, accountsDocument } from "@psn/app/documents/account.ts";
+import { accountsOf } from "@psn/app/queries/accounts.ts";
+import { z } from "zod";
+import { defineVerb } from "./verb.ts";
+
+export const accounts = defineVerb({
+  name: "accounts",
+  summary: "your accounts and their health",
+  effect: "read",
+  idempotent: true,
+  input: z.strictObject({ all: z.boolean().default(false).describe("Also those that were disconnected.") }),
+  output: AccountsDocument,
+  run: accountsOf,
+  document: accountsDocument,
+});

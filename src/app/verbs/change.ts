@@ -1,0 +1,83 @@
+import { changeDeliveries, resolveDelivery } from "@psn/app/change-deliveries.ts";
+import { ChangeDocument, changeDocument, MoveDocument, moveDocument } from "@psn/app/documents/change.ts";
+import type { Scope } from "@psn/app/scope.ts";
+import { exactWallOf, knownZone } from "@psn/domain/schedule.ts";
+import { z } from "zod";
+import * as inputs from "./inputs.ts";
+import { type Control, defineVerb } from "./verb.ts";
+
+const input = z.strictObject({ id: inputs.id, dryRun: inputs.dryRun });
+
+const changing =
+  (to: "cancel" | "retry") =>
+  async ({ world, user }: Scope, { id, dryRun }: z.output<typeof input>, { noReturn }: Control = {}) => ({
+    ...(await changeDeliveries(world, user.id, id, { to }, dryRun, noReturn)),
+    dryRun,
+  });
+
+export const cancel = defineVerb({
+  name: "cancel",
+  summary: "take back what has not gone out",
+  effect: "schedule",
+  idempotent: true,
+  input,
+  output: ChangeDocument,
+  run: changing("cancel"),
+  document: changeDocument,
+});
+
+export const retry = defineVerb({
+  name: "retry",
+  summary: "try what failed again",
+  effect: "publish",
+  idempotent: true,
+  input,
+  output: ChangeDocument,
+  run: changing("retry"),
+  document: changeDocument,
+});
+
+export const move = defineVerb({
+  name: "move",
+  summary: "give a post another time",
+  effect: "schedule",
+  idempotent: true,
+  input: z.strictObject({
+    id: inputs.id,
+    due: inputs.instant,
+    timeZone: inputs.timeZone.optional(),
+    wallTime: inputs.wallTime,
+    dryRun: inputs.dryRun,
+  }),
+  output: MoveDocument,
+  run: async ({ world, user }, { id, due: said, dryRun, ...meant }, { noReturn }: Control = {}) => {
+    const timeZone = knownZone(meant.timeZone ?? user.timeZone);
+    const due = new Date(said);
+    const shown = exactWallOf(Temporal.Instant.fromEpochMilliseconds(due.getTime()), timeZone);
+    const { wallTime = shown } = meant;
+    const change = { to: "move", at: due, wallTime: shown, timeZone, meant: wallTime } as const;
+    return { ...(await changeDeliveries(world, user.id, id, change, dryRun, noReturn)), dryRun, due };
+  },
+  document: moveDocument,
+});
+
+export const resolve = defineVerb({
+  name: "resolve",
+  summary: "say what psn cannot find out",
+  effect: "publish",
+  idempotent: false,
+  input: z.strictObject({
+    id: inputs.id,
+    live: z
+      .url({ protocol: /^https?$/, error: "must be the post's address, https://…" })
+      .nullable()
+      .describe("It is public, at this address; null: it is not public, and is sent again."),
+    dryRun: inputs.dryRun,
+  }),
+  output: ChangeDocument,
+  run: async ({ world, user }, { id, live, dryRun }, control: Control = {}) => ({
+    ...(await resolveDelivery(world, user.id, id, live ?? undefined, { dryRun, ...control })),
+    dryRun,
+  }),
+  document: changeDocument,
+});

@@ -1,0 +1,75 @@
+import type { DraftPost } from "@psn/app/schedule-post.ts";
+import type { Scope } from "@psn/app/scope.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import type { NewMedia } from "@psn/core/ports/posts.ts";
+import * as fields from "@psn/domain/draft/fields.ts";
+import { plainDraft } from "@psn/domain/draft.ts";
+import { z } from "zod";
+
+/*
+ * What the author writes, as verbs take it.
+ */
+
+const mediaFile = z.strictObject({
+  file: fields.mediaFile.describe("An image, a video or a PDF, where the caller reads files."),
+  alt: fields.alt.optional().describe("A description for people who cannot see it."),
+});
+
+const part = z.strictObject({ text: z.string(), media: z.array(mediaFile).default([]) });
+const parts = z.array(part).min(1);
+
+export const source = z.strictObject({
+  text: z.string().optional().describe("The text, where it is one part."),
+  media: z.array(mediaFile).default([]).describe("What goes with the text, in order."),
+  parts: parts.optional().describe("The parts of a thread, in place of text and media."),
+  overrides: z.record(z.string(), parts).default({}).describe("Other parts for one platform, by its id."),
+  options: z
+    .record(z.string(), z.record(z.string(), z.string()))
+    .default({})
+    .describe("What only one platform knows, by its id; docs/platforms.md lists them."),
+  title: fields.title.optional(),
+  language: fields.language.optional().describe("BCP 47."),
+  visibility: fields.visibility.optional(),
+  contentWarning: fields.contentWarning.optional().describe("Shown in place of the post until the reader asks for it."),
+  split: z.boolean().default(false).describe("Split what is too long into a thread."),
+  numbered: z.boolean().default(false).describe("Number the parts of a thread."),
+});
+
+type Source = z.output<typeof source>;
+
+/** The draft with its media read. Throws INPUT_INVALID for text beside parts, and what reading a file throws. */
+export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
+  const { title, language, visibility, contentWarning, split, numbered, options, overrides } = input;
+  if (input.parts && (input.text !== undefined || input.media.length > 0))
+    throw new PsnError("INPUT_INVALID", "the post has parts, and a text or media beside them", {
+      hint: "write the text and the media into the parts",
+    });
+  const own = await Promise.all(
+    Object.entries(overrides).map(async ([id, some]) => [id, await partsOf(scope, some)] as const),
+  );
+  return {
+    parts: await partsOf(scope, input.parts ?? [{ text: input.text ?? "", media: input.media }]),
+    overrides: Object.fromEntries(own),
+    options,
+    split,
+    numbered,
+    ...(title === undefined ? {} : { title }),
+    ...(language === undefined ? {} : { language }),
+    ...(visibility === undefined ? {} : { visibility }),
+    ...(contentWarning === undefined ? {} : { contentWarning }),
+  };
+}
+
+async function partsOf(scope: Scope, some: z.output<typeof parts>): Promise<DraftPost["parts"]> {
+  const read = ({ file, alt }: z.output<typeof mediaFile>): Promise<NewMedia> => {
+    if (scope.readMedia) return scope.readMedia({ file, ...(alt === undefined ? {} : { alt }) });
+    throw new PsnError("INPUT_INVALID", "whoever calls this reads no files, so the post can have no media");
+  };
+  const [first = { text: "", media: [] }, ...others] = await Promise.all(
+    some.map(async ({ text, media }) => ({
+      text: plainDraft(text).parts[0].text,
+      media: await Promise.all(media.map(read)),
+    })),
+  );
+  return [first, ...others];
+}

@@ -1,0 +1,96 @@
+import { assertDeleted, type Planned, planDeletion, type Step, whyNot } from "@psn/app/delete-post.ts";
+import { shortId } from "@psn/app/find-deliveries.ts";
+import { followPost } from "@psn/app/follow-post.ts";
+import { deletion } from "@psn/app/verbs/delete.ts";
+import { defineCommand } from "@psn/cli/command.ts";
+import { type Lines, table } from "@psn/cli/output.ts";
+import { stateWord } from "@psn/cli/render.ts";
+import { notePublisher } from "@psn/cli/wake.ts";
+import { PsnError } from "@psn/core/errors.ts";
+import { z } from "zod";
+
+/** How far ahead another try may be for it to be waited for, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+export default defineCommand({
+  name: "delete",
+  summary: deletion.summary,
+  details:
+    "Removes the post from every platform it is on, the last part of a thread first, and asks before it does. What " +
+    "was not sent yet is cancelled. What a platform does not remove is named with its address. What is being sent " +
+    "cannot be deleted before it is out. Twice is harmless.",
+  examples: [
+    { line: "psn delete 9f2c11aa", does: "a post from all its accounts, or one delivery" },
+    { line: "psn delete 9f2c11aa --dry-run", does: "say what would be removed, and from where" },
+    { line: "psn delete 9f2c11aa --yes --json", does: "without a question" },
+  ],
+  args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+  flags: [{ flags: "--dry-run", help: "say what would be removed, and change nothing" }],
+  document: deletion.output,
+  schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),
+  run: async ({ id, dryRun }, context) => {
+    const { output, signal, version } = context;
+    const hub = await context.hub();
+    const { world, user } = hub;
+    const plan = await deletion.run(hub, { id, dryRun: true });
+    const { deliveries } = plan;
+    if (dryRun) {
+      output.result(deletion.document(plan), () => ["would be deleted:", rows(deliveries, ({ step }) => WORDS[step])]);
+      return undefined;
+    }
+    const changes = deliveries.filter(({ step }) => step === "remove" || step === "cancel");
+    if (changes.length > 0) {
+      const names = changes.map(({ delivery: { platform, handle } }) => `${platform}:${handle}`).join(", ");
+      if (!(await context.prompt.confirm(`Delete this post from ${names}? It cannot be undone.`)))
+        throw new PsnError("INTERRUPTED", "nothing was changed");
+    }
+    const asked = await deletion.run(hub, { id, dryRun }, { noReturn: context.noReturn, plan: deliveries });
+    const removals = asked.deliveries.filter(({ delivery }) => delivery.operation === "remove");
+    const [first] = removals;
+    if (first) {
+      const only = removals.map(({ delivery }) => delivery.id);
+      const { postId } = first.delivery;
+      await followPost({ world, userId: user.id, postId, only, version, stop: signal, patienceMs: PATIENCE_MS });
+    }
+    const ended = { ...asked, deliveries: await planDeletion(world, user.id, id) };
+    const tell = () =>
+      output.result(deletion.document(ended), () =>
+        rows(ended.deliveries, ({ delivery }) => stateWord(output, delivery)),
+      );
+    for (const one of deliveries) if (LEFT.includes(one.step)) output.note(`${whyNot(one)}${helps(one)}`);
+    const now = ended.deliveries.map(({ delivery }) => delivery);
+    await notePublisher(output, world, now, asked.woken);
+    // With --json there is one document: the failure's, when it failed.
+    if (!output.json) tell();
+    assertDeleted(ended.deliveries);
+    if (output.json) tell();
+    return undefined;
+  },
+});
+
+/** What psn leaves as it is. */
+const LEFT: readonly Step[] = ["busy", "unsure", "by-hand"];
+
+const WORDS: Readonly<Record<Step, string>> = {
+  remove: "is removed",
+  cancel: "was not sent; is cancelled",
+  going: "its removal is under way",
+  gone: "nothing of it is out",
+  busy: "is being sent; delete it when it is out",
+  unsure: "not confirmed whether it was published; psn resolve first",
+  "by-hand": "its account is disconnected; delete it there",
+};
+
+function rows(all: readonly Planned[], say: (one: Planned) => string): Lines {
+  return table(
+    all.map((one) => {
+      const { id, platform, handle } = one.delivery;
+      return [shortId(id), `${platform}:${handle}`, say(one), one.addresses.join(" ")];
+    }),
+  );
+}
+
+function helps({ delivery: { id }, step }: Planned): string {
+  if (step === "busy") return `; then: psn delete ${shortId(id)}`;
+  return step === "unsure" ? `; first: psn resolve ${shortId(id)} --live URL | --not-live` : "";
+}
