@@ -1,5 +1,12 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { DeliveryDetail, NewMedia, SourceRow, StoredPart, StoredParts } from "@psn/core/ports/posts.ts";
+import type {
+  DeliveryDetail,
+  DeliverySummary,
+  NewMedia,
+  SourceRow,
+  StoredPart,
+  StoredParts,
+} from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { canonical, type Written } from "@psn/domain/draft/write.ts";
@@ -108,9 +115,9 @@ export interface EditPlan {
   /** The next revision. */
   readonly revision: number;
   /** What is composed anew, and what it becomes. */
-  readonly changed: readonly { readonly delivery: DeliveryDetail; readonly preview: Preview }[];
+  readonly changed: readonly { readonly delivery: DeliverySummary; readonly preview: Preview }[];
   /** What keeps the words it has: it has been sent, may have been, or has ended and the new words do not fit it. */
-  readonly left: readonly DeliveryDetail[];
+  readonly left: readonly DeliverySummary[];
 }
 
 const SENT: readonly DeliveryState[] = ["sending", "published", "unconfirmed", "removed"];
@@ -152,10 +159,11 @@ function nothingToEdit(deliveries: readonly DeliveryDetail[]): PsnError {
   const [first] = deliveries;
   const [helps] = deliveries.flatMap(advice);
   return new PsnError("STATE_CONFLICT", `there is nothing to edit: ${said}`, {
-    hint: helps ?? `psn show ${first ? shortId(first.postId) : "ID"}`,
+    hint: helps ?? { run: "show", ...(first ? { args: { id: shortId(first.postId) } } : {}) },
   });
 }
 
+/** What an edit did; its deliveries as they are afterwards. */
 export interface Edited extends EditPlan {
   readonly woken: Woken;
 }
@@ -211,15 +219,16 @@ export async function editPost(
   };
   await keepMedia(world, userId, added, linkedMedia(first.changed.map(({ preview }) => preview)), write, signal);
   const after = await posts.ofPost(userId, postId);
-  const changed = new Set(plan.changed.map(({ delivery }) => delivery.id));
-  return {
-    ...plan,
-    woken: await wakeUp(
-      world,
-      userId,
-      after.filter(({ id }) => changed.has(id)),
-    ),
-  };
+  const changed = plan.changed.map(({ delivery, preview }) => ({
+    delivery: after.find(({ id }) => id === delivery.id) ?? delivery,
+    preview,
+  }));
+  const woken = await wakeUp(
+    world,
+    userId,
+    changed.map(({ delivery }) => delivery),
+  );
+  return { ...plan, changed, woken };
 }
 
 function next(

@@ -1,24 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { nameOf } from "@psn/app/choose-accounts.ts";
-import { wakeDocument } from "@psn/app/documents/change.ts";
-import { deliveryDocument } from "@psn/app/documents/delivery.ts";
-import { EditDocument, SourceDocument } from "@psn/app/documents/edit.ts";
-import { previewDocument } from "@psn/app/documents/post.ts";
-import {
-  type EditPlan,
-  editedMeanwhile,
-  editPost,
-  isSame,
-  isStored,
-  type OpenPost,
-  openPost,
-  planEdit,
-  storedMedia,
-} from "@psn/app/edit-post.ts";
+import type { EditFacts } from "@psn/app/documents/edit.ts";
+import { editedMeanwhile } from "@psn/app/edit-post.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
-import { NOBODY_WOKEN } from "@psn/app/wake-up.ts";
+import { edit, source } from "@psn/app/verbs/edit.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { readMediaFile } from "@psn/cli/draft.ts";
 import { editText } from "@psn/cli/editor.ts";
@@ -28,18 +14,16 @@ import { previewText } from "@psn/cli/preview.ts";
 import { noteLeft } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { NewMedia } from "@psn/core/ports/posts.ts";
 import { writeEnvFile } from "@psn/core/utils/env.ts";
-import { writeDraft } from "@psn/domain/draft/write.ts";
-import { type Draft, type DraftMedia, decodeText, parseDraft } from "@psn/domain/draft.ts";
-import type { Hub } from "@psn/wiring/hub.ts";
+import type { Written } from "@psn/domain/draft/write.ts";
+import { type Draft, decodeText, parseDraft } from "@psn/domain/draft.ts";
 import { z } from "zod";
 
 const NAME = "post.md";
 
 export default defineCommand({
   name: "edit",
-  summary: "change the words, media and options of a post that is still to come",
+  summary: edit.summary,
   details:
     "Opens the post as Markdown with front matter in VISUAL or EDITOR. What is saved is checked for every account, " +
     "and replaces what has not been sent; what is out, or on its way, stays as it is and is named. A file that is not " +
@@ -63,7 +47,7 @@ export default defineCommand({
     { flags: "--allow-outside", help: "take media that the file names outside of its folder" },
     { flags: "--dry-run", help: "say what would change, and change nothing" },
   ],
-  document: z.union([SourceDocument, EditDocument]),
+  document: z.union([source.output, edit.output]),
   schema: z.object({
     id: z.string(),
     source: z.literal("-", { error: "must be - for standard input; a file goes with --file" }).optional(),
@@ -76,71 +60,49 @@ export default defineCommand({
   run: async (input, context) => {
     const { output } = context;
     const { id, dryRun } = input;
-    const { world, user } = await context.hub();
-    const post = await openPost(world, user.id, id);
-    const { postId, revision } = post.source;
-    if (input.revision !== undefined && input.revision !== revision) throw editedMeanwhile(post);
-    const { platformIds } = await import("@psn/platforms/index.ts");
-    const before = markdownOf(post, platformIds);
+    const hub = await context.hub();
+    const opened = await source.run(hub, { id });
+    const { post, markdown } = opened;
+    if (input.revision !== undefined && input.revision !== post.source.revision) throw editedMeanwhile(post);
     if (input.print) {
-      output.result({ post: postId, revision, markdown: before }, () => before.trimEnd().split("\n"));
+      output.result(source.document(opened), () => markdown.trimEnd().split("\n"));
       return undefined;
     }
-    const given = await givenText(input, before, context);
-    const unchanged = () => {
-      const wake = wakeDocument(NOBODY_WOKEN);
-      const none = { deliveries: [], accounts: [], left: [] };
-      const document = { dryRun, post: postId, revision, changed: false, wake, ...none };
-      output.result(document, () => `nothing was changed: post ${shortId(postId)} is as it was`);
-      return undefined;
-    };
-    if (given.text === before) return unchanged();
+    const given = await givenText(input, markdown, context);
     return keeping(given, context, async () => {
-      const draft = await resolved(given, { world, userId: user.id, post, platformIds, ...input });
-      if (draft === undefined) return unchanged();
-      const edited = dryRun ? undefined : await editPost(world, user.id, post, draft, context);
-      const plan = edited ?? (await planEdit(world, user.id, post, draft));
-      const after = dryRun ? [] : await world.stores.posts.ofPost(user.id, postId);
-      const changed = plan.changed.map(({ delivery }) => after.find((one) => one.id === delivery.id) ?? delivery);
-      const woken = edited?.woken;
-      output.result(
+      const { platforms } = hub.world;
+      // As it was printed: whatever a file cannot say stays.
+      const draft = given.text === markdown ? undefined : await draftOf(given, platforms.ids, input.allowOutside);
+      const facts = await edit.run(
         {
-          dryRun,
-          post: postId,
-          revision: plan.revision,
-          changed: true,
-          wake: wakeDocument(woken ?? NOBODY_WOKEN),
-          deliveries: changed.map(deliveryDocument),
-          accounts: plan.changed.map(({ preview }) => previewDocument(preview)),
-          left: plan.left.map(deliveryDocument),
+          ...hub,
+          readMedia: ({ file, alt }) => readMediaFile(resolve(given.folder, file), alt, draft?.keepMetadata === true),
         },
-        () => told(plan, dryRun, context),
+        { ...verbInput(draft ?? post.written), id, dryRun },
+        { post, signal: context.signal, noReturn: context.noReturn },
       );
-      noteLeft(output, plan.left);
-      if (plan.left.length > 0) output.note("what is out cannot be edited; of what failed: psn retry ID");
-      if (woken) await notePublisher(output, world, changed, woken);
+      output.result(edit.document(facts), () => told(facts, context));
+      noteLeft(output, facts.left);
+      if (facts.left.length > 0) output.note("what is out cannot be edited; of what failed: psn retry ID");
+      if (facts.isOther && !dryRun)
+        await notePublisher(
+          output,
+          hub.world,
+          facts.changed.map(({ delivery }) => delivery),
+          facts.woken,
+        );
       return undefined;
     });
   },
 });
 
-function told({ changed, revision }: EditPlan, dryRun: boolean, { output }: Context) {
+function told({ changed, postId, revision, isOther, dryRun }: EditFacts, { output }: Context) {
+  if (!isOther) return `nothing was changed: post ${shortId(postId)} is as it was`;
   const verb = dryRun ? "would change" : "changed";
   return paragraphs([
     `${verb} ${changed.map(({ preview }) => nameOf(preview.account)).join(", ")}; revision ${revision}`,
     ...changed.map(({ preview }) => previewText(output, preview)),
   ]);
-}
-
-function markdownOf({ source, written }: OpenPost, platforms: readonly string[]): string {
-  const about = ({ file }: DraftMedia) => {
-    const found = source.media.find(({ id }) => file.endsWith(id));
-    if (!found) return undefined;
-    const size = found.width === undefined ? "" : `, ${found.width} x ${found.height}`;
-    return `${found.mime}${size}, ${found.bytes} bytes`;
-  };
-  const head = source.options === null ? ["An older psn wrote this post, and kept none of its options."] : [];
-  return writeDraft(written, { platforms, about, head });
 }
 
 interface Given {
@@ -190,51 +152,30 @@ async function keeping<T>({ text, typed }: Given, { folder }: Context, work: () 
   }
 }
 
-interface Resolving extends Pick<Hub, "world"> {
-  readonly userId: string;
-  readonly post: OpenPost;
-  readonly platformIds: readonly string[];
-  readonly allowOutside: boolean;
-}
-
-/** The draft with its media; undefined where it says what the post says already. */
-async function resolved(
+/** What the text says. Throws POST_INVALID. */
+async function draftOf(
   { text, name, folder, typed }: Given,
-  { world, userId, post, platformIds, allowOutside }: Resolving,
-): Promise<DraftPost | undefined> {
-  const draft = parseDraft(text, name, platformIds);
+  platforms: readonly string[],
+  allowOutside: boolean,
+): Promise<Draft> {
+  const draft = parseDraft(text, name, platforms);
   if (draft.to !== undefined || draft.at !== undefined || draft.tz !== undefined)
     throw new PsnError("POST_INVALID", `${name}: an edit changes what a post says, and not when or where it goes out`, {
       hint: "take out to:, at: and tz:; for another time: psn move ID --at TIME",
     });
-  if (isSame(draft, post.written)) return undefined;
   if (!typed && !allowOutside) await assertInside(draft, folder, name);
-  const files = new Map<string, Promise<NewMedia>>();
-  const load = (medium: DraftMedia) => {
-    const key = JSON.stringify([medium.file, medium.alt]);
-    const found = files.get(key) ?? read(medium);
-    files.set(key, found);
-    return found;
-  };
-  const read = (medium: DraftMedia) =>
-    isStored(medium.file)
-      ? storedMedia(world, userId, post.source, medium)
-      : readMediaFile(resolve(folder, medium.file), medium.alt, draft.keepMetadata === true);
-  const partsOf = async ([first, ...others]: Draft["parts"]): Promise<DraftParts> => {
-    const one = async (part: Draft["parts"][number]) => ({
-      text: part.text,
-      media: await Promise.all(part.media.map(load)),
-    });
-    return [await one(first), ...(await Promise.all(others.map(one)))];
-  };
-  const overrides = await Promise.all(
-    Object.entries(draft.overrides).map(async ([id, own]) => [id, await partsOf(own)] as const),
-  );
-  const { options, title, language, visibility, contentWarning, split, numbered } = draft;
+  return draft;
+}
+
+/** A draft as the verb takes it. */
+function verbInput({ parts, overrides, options, split, numbered, ...rest }: Written) {
+  const { title, language, visibility, contentWarning } = rest;
+  const listed = (some: Written["parts"]) => some.map(({ text, media }) => ({ text, media: [...media] }));
   return {
-    parts: await partsOf(draft.parts),
-    overrides: Object.fromEntries(overrides),
-    options,
+    media: [],
+    parts: listed(parts),
+    overrides: Object.fromEntries(Object.entries(overrides).map(([id, own]) => [id, listed(own)])),
+    options: Object.fromEntries(Object.entries(options).map(([id, own]) => [id, { ...own }])),
     split,
     numbered,
     ...(title === undefined ? {} : { title }),
