@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { pass } from "@psn/core/ports/fault-points.ts";
 import type {
   DeliveryDetail,
   DeliverySummary,
@@ -207,6 +208,7 @@ export async function editPost(
         plan = await planEdit(world, userId, now, draft);
       }
       noReturn();
+      await pass(world, "edit composed, not written");
       const outcome = await posts.edit(userId, next(world, plan, post.source, { draft, media })).catch((error) => {
         lost = unlessLost(error) ?? error;
       });
@@ -218,6 +220,7 @@ export async function editPost(
     });
   };
   await keepMedia(world, userId, added, linkedMedia(first.changed.map(({ preview }) => preview)), write, signal);
+  await pass(world, "edit written, nobody told");
   const after = await posts.ofPost(userId, postId);
   const changed = plan.changed.map(({ delivery, preview }) => ({
     delivery: after.find(({ id }) => id === delivery.id) ?? delivery,

@@ -51,7 +51,7 @@ export interface EditControl extends Control {
 
 export const edit = defineVerb({
   name: "edit",
-  summary: "change the words, media and options of a post that is still to come",
+  summary: "change a post that has not gone out",
   effect: "schedule",
   idempotent: false,
   input: written.extend({
