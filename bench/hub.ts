@@ -102,6 +102,7 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
         id: newId(),
         parts: [{ text: "hello", media: [] }] as const,
         overrides: {},
+        options: {},
         title: null,
         language: null,
         visibility: null,
@@ -110,8 +111,6 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
         contentWarning: null,
         split: false,
         numbered: false,
-        wallTime: null,
-        timeZone: null,
         idempotencyKey: null,
       };
       await stores.posts.schedule(
@@ -119,7 +118,7 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
         { ...post, ...more },
         [],
         [{ id: newId(), accountId: accountIds[0] ?? "", units: [{ id: key, unit }] }],
-        dueAt,
+        { at: dueAt },
       );
       return key;
     },

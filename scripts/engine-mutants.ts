@@ -26,12 +26,50 @@ export interface Mutant {
 const CLAIM = "drizzle/migrations/0021_removals.sql";
 const SETTLE = CLAIM;
 const VERBS = CLAIM;
+const EDIT = "drizzle/migrations/0022_source.sql";
 const RUN = "src/app/delivery-run.ts";
 const DOMAIN = "src/domain/delivery.ts";
 const REMOVE = "src/app/remove-unit.ts";
 const REMOVAL = "src/domain/removal.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  {
+    breaks: "an edit leaves the claim with its worker",
+    edits: [
+      {
+        file: EDIT,
+        from: "revision = base + 1,\n    fence = d.fence + 1, lease_until",
+        to: "revision = base + 1,\n    fence = d.fence, lease_until",
+      },
+      {
+        file: EDIT,
+        from:
+          "state = CASE WHEN d.state IN ('claimed', 'pending') THEN 'scheduled' ELSE d.state END,\n    " +
+          "wake_at = CASE d.state",
+        to: "state = d.state,\n    wake_at = CASE d.state",
+      },
+    ],
+  },
+  {
+    breaks: "an edit changes what is under way",
+    edits: [
+      {
+        file: EDIT,
+        from: "THEN NOT psn.is_unsent(d.id, d.state)\n",
+        to: "THEN false\n",
+      },
+      {
+        file: "src/app/edit-post.ts",
+        from: 'const SENT: readonly DeliveryState[] = ["sending", "published", "unconfirmed", "removed"];',
+        to: 'const SENT: readonly DeliveryState[] = ["published"];',
+      },
+      {
+        file: "src/app/edit-post.ts",
+        from: '(unit.state === "waiting" || unit.state === "pending") && unit.sentAt === null',
+        to: 'unit.state !== "published"',
+      },
+    ],
+  },
   {
     breaks: "no fencing token in settle",
     shows: "taken over between two units, and awake again, searched, pg",

@@ -11,7 +11,15 @@ import { NOBODY_WOKEN, type Woken, wakeUp } from "./wake-up.ts";
 export type Change =
   | { readonly to: "cancel" }
   | { readonly to: "retry" }
-  | { readonly to: "move"; readonly at: Date; readonly wallTime: string; readonly timeZone: string };
+  | {
+      readonly to: "move";
+      readonly at: Date;
+      /** What a clock in that zone shows then, for history. */
+      readonly wallTime: string;
+      readonly timeZone: string;
+      /** The wall time that was meant; null where an instant was. */
+      readonly meant?: string | null;
+    };
 
 /** From which states each change is possible; the stores hold the same line, this says so before anything is asked. */
 const FROM: Readonly<Record<Change["to"], readonly DeliveryState[]>> = {
@@ -90,7 +98,7 @@ function apply(
     case "retry":
       return posts.retry(userId, ids);
     case "move":
-      return posts.move(userId, ids, change.at, change.wallTime, change.timeZone);
+      return posts.move(userId, ids, change.at, change.wallTime, change.timeZone, change.meant);
   }
 }
 

@@ -23,6 +23,8 @@ function delivery(state: DeliveryState, health: AccountHealth = "ok"): DeliveryS
     attempt: 1,
     fence: 1,
     code: null,
+    heldReason: state === "held" ? "reconnect" : null,
+    revision: 1,
     message: state === "failed" ? "the platform said no" : null,
     publishedAt: null,
     text: "hello",

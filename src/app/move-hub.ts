@@ -124,14 +124,20 @@ export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncG
   const written = function* () {
     yield* history.splice(0);
   };
+  /** In an archive of an older psn a post has the wall time, and not its deliveries. */
+  const walls = new Map<Json, Fields>();
   for await (const row of rows) {
+    if (row.table === "posts") {
+      const { id = null, wall_time, time_zone = null } = fieldsOf(row.json);
+      if (wall_time !== undefined) walls.set(id, { wall_time, time_zone });
+    }
     // Behind a user's own history.
     if (row.table === "users" || row.table === "slots") yield* written();
     if (row.table !== "deliveries") {
       yield sealRow(row, place(row), wish.vault);
       continue;
     }
-    const { json, event } = landDelivery(row.json, wish);
+    const { json, event } = landDelivery(row.json, walls, wish);
     yield { table: "deliveries", json };
     if (event) history.push({ table: "delivery_events", json: event });
   }
@@ -156,11 +162,15 @@ function fieldsOf(json: string): Fields {
  * Two hubs with the same posts must not both publish them. What was not sent waits for its user's word; what may have
  * been sent is not to be sent again by anybody, for only the hub that sent it has the answer.
  */
-function landDelivery(json: string, { now }: Import): { readonly json: string; readonly event: string | undefined } {
+function landDelivery(
+  json: string,
+  walls: ReadonlyMap<Json, Fields>,
+  { now }: Import,
+): { readonly json: string; readonly event: string | undefined } {
   const row = fieldsOf(json);
-  const base = { ...row, lease_until: null, worker: null };
+  const base: Fields = { ...row, ...walls.get(row["post_id"] ?? null), lease_until: null, worker: null };
   const change = (state: string, code: string | null, message: string | null) => ({
-    json: JSON.stringify({ ...base, state, code, message }),
+    json: JSON.stringify({ ...base, state, held_reason: state === "held" ? "imported" : null, code, message }),
     event: JSON.stringify({
       delivery_id: row["id"] ?? null,
       user_id: row["user_id"] ?? null,

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
-import type { NewMedia, StoredParts } from "@psn/core/ports/posts.ts";
+import type { NewMedia, StoredParts, StoredSource } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
@@ -108,21 +108,7 @@ export async function schedulePost(
   assertConnected(accounts);
   await assertOpens(world, userId, accounts);
   const id = world.newId();
-  const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
-  const post = {
-    id,
-    parts: stored(draft.parts),
-    overrides: storedOverrides(draft),
-    title,
-    language,
-    visibility,
-    contentWarning,
-    split,
-    numbered,
-    wallTime: due.wallTime,
-    timeZone: due.timeZone,
-    idempotencyKey,
-  };
+  const post = { id, ...storedSource(draft), idempotencyKey };
   const deliveries = previews.map(({ account, units }) => ({
     id: world.newId(),
     accountId: account.id,
@@ -130,7 +116,7 @@ export async function schedulePost(
   }));
   const write = async (media: Parameters<typeof posts.schedule>[2]) => {
     noReturn?.();
-    return certainly(world, userId, id, () => posts.schedule(userId, post, media, deliveries, due.at, due.late));
+    return certainly(world, userId, id, () => posts.schedule(userId, post, media, deliveries, due));
   };
   const fresh = await keepMedia(world, userId, allMedia(draft), linkedMedia(previews), write, signal);
   if (fresh) return { postId: id, repeated: false };
@@ -143,7 +129,7 @@ export async function schedulePost(
  * Pauses before the database is asked again what became of a post, in milliseconds: a new connection may need some
  * seconds.
  */
-const LOOK_AGAIN_MS = [200, 1_000, 3_000] as const;
+export const LOOK_AGAIN_MS = [200, 1_000, 3_000] as const;
 
 /**
  * Where the answer to the write was lost the same rows are written again: that waits for a first one that is still
@@ -234,6 +220,22 @@ function infoOf({ sha256: _sha256, content: _content, ...info }: NewMedia): Medi
   return info;
 }
 
+/** What is kept of a draft: all of it, its media by their ids. */
+export function storedSource(draft: DraftPost): StoredSource {
+  const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
+  return {
+    parts: stored(draft.parts),
+    overrides: storedOverrides(draft),
+    options: draft.options ?? {},
+    title,
+    language,
+    visibility,
+    contentWarning,
+    split,
+    numbered,
+  };
+}
+
 function stored([first, ...others]: DraftParts): StoredParts {
   const one = ({ text, media }: DraftPart) => ({ text, media: media.map(({ id }) => id) });
   return [one(first), ...others.map(one)];
@@ -248,11 +250,11 @@ function noBucket(name: string): Issue {
   return { code: "media.no-bucket", message, hint: "psn config set S3_BUCKET" };
 }
 
-const linkedMedia = (previews: readonly Preview[]): ReadonlySet<string> =>
+export const linkedMedia = (previews: readonly Preview[]): ReadonlySet<string> =>
   new Set(previews.filter(({ linked }) => linked).flatMap(({ units }) => units.flatMap(({ media }) => media)));
 
 /** Each file once, though an override may show the same ones. */
-function allMedia({ parts, overrides }: DraftPost): readonly NewMedia[] {
+export function allMedia({ parts, overrides }: DraftPost): readonly NewMedia[] {
   const all = [parts, ...Object.values(overrides)].flatMap((some) => some.flatMap(({ media }) => media));
   return [...new Map(all.map((file) => [file.id, file])).values()];
 }

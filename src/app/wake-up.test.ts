@@ -21,6 +21,8 @@ const summary = (state: DeliveryState, more: Partial<DeliverySummary> = {}): Del
   attempt: 1,
   fence: 1,
   code: null,
+  heldReason: null,
+  revision: 1,
   message: null,
   publishedAt: null,
   text: "hello",

@@ -163,6 +163,10 @@ async function readOne(
   };
 }
 
+/** A media file, read for `psn edit`. Throws what `readMedia` throws. */
+export const readMediaFile = (path: string, alt: string | undefined, keepMetadata: boolean): Promise<NewMedia> =>
+  readOne(path, alt, keepMetadata, () => undefined);
+
 /**
  * The text on standard input. A writer that dies half-way leaves the same end as one that has finished, and nothing
  * tells psn of it; but what programs write in full ends with a line break, and what is cut off does so only by chance.

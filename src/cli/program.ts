@@ -13,6 +13,10 @@ export const COMMANDS: CommandTable = {
   post: { summary: "publish a post, now or at a time", load: () => import("./commands/post.ts") },
   queue: { summary: "what goes out when", load: () => import("./commands/queue.ts") },
   show: { summary: "everything about one post or delivery", load: () => import("./commands/show.ts") },
+  edit: {
+    summary: "change the words, media and options of a post that is still to come",
+    load: () => import("./commands/edit.ts"),
+  },
   move: { summary: "give a post another time", load: () => import("./commands/move.ts") },
   cancel: { summary: "take back what has not gone out", load: () => import("./commands/cancel.ts") },
   delete: { summary: "take a published post back", load: () => import("./commands/delete.ts") },

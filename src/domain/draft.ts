@@ -99,9 +99,16 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     numbered = false,
     draft: _draft,
     published: _published,
+    parts: given,
+    verbatim = false,
     ...rest
   } = said;
-  const main = bodyOf(body, (line) => `${file}:${bodyLine + line}`);
+  const below = bodyOf(body, (line) => `${file}:${bodyLine + line}`, { splits: true, verbatim });
+  if (given && below.parts.some((part) => part.text !== ""))
+    throw invalid(`${file}: the text stands in parts: and below the front matter`, "leave one of them out");
+  const main = given
+    ? { parts: given.map((one) => ({ text: trimmed(one), at: `${file}: parts` })), comments: 0 }
+    : below;
   let { comments } = main;
   const raw = main.parts;
   const late = media.findIndex(({ part }) => part > raw.length);
@@ -120,8 +127,8 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     if (own.parts === undefined && own.text === undefined) return [];
     const at = () => `${file}: platforms.${id}`;
     // Each of `parts` is one part, whatever lines are in it.
-    const bodies = own.parts?.map((one) => bodyOf(lf(one).split("\n"), at, false)) ?? [
-      bodyOf(lf(own.text ?? "").split("\n"), at),
+    const bodies = own.parts?.map((one) => bodyOf(lf(one).split("\n"), at, { splits: false, verbatim })) ?? [
+      bodyOf(lf(own.text ?? "").split("\n"), at, { splits: true, verbatim }),
     ];
     for (const one of bodies) comments += one.comments;
     const texts = bodies.flatMap(({ parts }) => parts);
@@ -138,9 +145,16 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
   };
 }
 
+interface BodyRules {
+  readonly splits: boolean;
+  /** Comments stay. */
+  readonly verbatim: boolean;
+}
+
 /** The parts in these lines, without comments. `at` tells where a line is, counted from 0. */
-function bodyOf(lines: readonly string[], at: (line: number) => string, splits = true) {
-  const { lines: kept, comments, unclosed } = withoutComments(lines);
+function bodyOf(lines: readonly string[], at: (line: number) => string, { splits, verbatim }: BodyRules) {
+  const whole = { lines: lines.map((text, line) => ({ text, line })), comments: 0, unclosed: undefined };
+  const { lines: kept, comments, unclosed } = verbatim ? whole : withoutComments(lines);
   if (unclosed !== undefined)
     throw invalid(
       `${at(unclosed)}: the HTML comment that begins here does not end`,

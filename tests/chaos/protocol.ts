@@ -60,6 +60,8 @@ export type Order =
   | { readonly do: "step"; readonly byMs: number }
   | { readonly do: "report"; readonly ids: readonly string[] }
   | { readonly do: "cancel" | "moveAway" | "remove"; readonly id: string }
+  /** Gives the post other words, as `psn edit`; its pictures stay. */
+  | { readonly do: "edit"; readonly id: string; readonly texts: readonly string[]; readonly fault?: Fault }
   | { readonly do: "resolve"; readonly id: string; readonly live: string | null }
   /** As `psn recover --yes`. */
   | { readonly do: "recover" }

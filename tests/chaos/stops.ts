@@ -162,6 +162,21 @@ const KINDS: Readonly<Record<string, Kind>> = {
     ({ state }) => state === "scheduled",
     "cancelled",
   ),
+  edit: async (ground, text) => {
+    const post = await scheduled(ground, text);
+    const file = join(ground.folder, `${text.replaceAll(" ", "-")}.md`);
+    await writeFile(file, `${text}, edited\n`);
+    return {
+      argv: ["edit", post, "--file", file],
+      honest: async (stopped) => {
+        const [was, is] = [await deliveriesOf(ground, text), await deliveriesOf(ground, `${text}, edited`)];
+        // Nothing of it shall go out any more.
+        must(await ground.ask(["cancel", post]), "psn cancel");
+        if (was.length + is.length !== 1) return `it is there ${was.length + is.length} times`;
+        return stopped === is.length > 0 ? `${stopped ? "changed" : "not changed"} all the same` : "";
+      },
+    };
+  },
   "connect feed": async (ground, text) => {
     const name = text.replaceAll(" ", "-");
     return {

@@ -1,5 +1,6 @@
 import { badDayRuns } from "./bad-day.ts";
 import { copyRuns } from "./copies.ts";
+import { editRuns } from "./edits.ts";
 import { type DatabaseKind, type Ground, type Lane, startGround } from "./ground.ts";
 import { killRuns } from "./kills.ts";
 import { cutRuns, lateRuns, misdeedRuns, skewRuns, slowRuns } from "./misdeeds.ts";
@@ -110,6 +111,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
       ...killRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),
       ...some(killRuns("pg", named(["searched", "blind", "feed", "x"]), true), 2),
       ...some(killRuns("embedded", named(["bluesky", "mastodon, no keys", "blind"]), true), 6),
+      ...editRuns("pg", named(["bluesky", "feed", "blind"])),
       ...misdeedRuns("pg", named(["mastodon, no keys", "webhook", "blind"]), true),
       ...cutRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),
       ...slowRuns("pg", named(["blind"])),
@@ -127,6 +129,7 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
   const both = ["pg", "embedded"] as const;
   return [
     ...both.flatMap((kind) => killRuns(kind, targets, false)),
+    ...both.flatMap((kind) => editRuns(kind, targets)),
     ...misdeedRuns("pg", targets, false),
     ...cutRuns("pg", targets, false),
     ...slowRuns("pg", targets),

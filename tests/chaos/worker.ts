@@ -3,9 +3,10 @@ import { createInterface } from "node:readline";
 import { changeDeliveries, resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { connectAccount } from "@psn/app/connect-account.ts";
 import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
+import { editPost, openPost, storedMedia } from "@psn/app/edit-post.ts";
 import { recoverHub } from "@psn/app/recover-hub.ts";
 import { concurrencyOf, runWorker } from "@psn/app/run-worker.ts";
-import { schedulePost } from "@psn/app/schedule-post.ts";
+import { type DraftPart, schedulePost } from "@psn/app/schedule-post.ts";
 import { openCredentials, sealCredentials } from "@psn/app/session.ts";
 import { openDatabase } from "@psn/core/db/connection.ts";
 import { toPsnError } from "@psn/core/errors.ts";
@@ -175,6 +176,22 @@ async function schedule(wishes: readonly Wish[]): Promise<string[]> {
   return ids;
 }
 
+async function edit(id: string, texts: readonly string[]): Promise<string[]> {
+  const post = await openPost(plain, user.id, id);
+  const { parts, split, numbered } = post.written;
+  const [first, ...others] = await Promise.all(
+    parts.map(
+      async ({ media }, n): Promise<DraftPart> => ({
+        text: texts[n] ?? "",
+        media: await Promise.all(media.map((one) => storedMedia(plain, user.id, post.source, one))),
+      }),
+    ),
+  );
+  if (!first) throw new Error("a post without a part");
+  const draft = { parts: [first, ...others] as const, overrides: {}, split, numbered };
+  return (await editPost(plain, user.id, post, draft)).changed.map(({ delivery }) => delivery.id);
+}
+
 function picture(): NewMedia {
   const content = new Uint8Array(png(8, 8));
   const sha256 = new Bun.CryptoHasher("sha256").update(content).digest("hex");
@@ -256,6 +273,9 @@ async function obey(order: Order): Promise<unknown> {
       const plan = await planDeletion(plain, user.id, order.id);
       return (await deletePost(plain, user.id, plan)).deliveries.map(({ delivery }) => delivery.id);
     }
+    case "edit":
+      fault = order.fault && { ...order.fault, passed: 0 };
+      return edit(order.id, order.texts);
     case "resolve":
       return (await resolveDelivery(plain, user.id, order.id, order.live ?? undefined)).deliveries.map(({ id }) => id);
     case "recover":

@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { binary, normalised, picture, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
@@ -73,9 +74,14 @@ describe("what is published", () => {
 describe("what is to come", () => {
   beforeAll(async () => {
     picnic = await idOf(["post", "Picnic at noon", "--in", "3d"]);
+    await writeFile(join(hub.folder, "edited.md"), "---\nlanguage: en\n---\nPicnic at noon, by the lake\n");
   });
   const forms: readonly (readonly [string, ...string[]])[] = [
     ["show", "ID"],
+    ["edit", "ID", "--print"],
+    ["edit", "ID", "--file", "edited.md", "--dry-run"],
+    ["edit", "ID", "--file", "edited.md"],
+    ["edit", "ID", "--file", "edited.md"],
     ["move", "ID", "--in", "4d", "--dry-run"],
     ["move", "ID", "--in", "4d"],
     ["cancel", "ID", "--dry-run"],
@@ -154,6 +160,7 @@ describe("help", () => {
     [["--help"]],
     [["post", "--help"]],
     [["delete", "--help"]],
+    [["edit", "--help"]],
     [["config", "--help"]],
     [["config", "set", "-h"]],
     [["--version"]],

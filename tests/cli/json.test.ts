@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -12,6 +14,7 @@ let scheduled: string;
 beforeAll(async () => {
   hub = await testHub();
   scheduled = String(documentOf(await hub.psn(["post", "later", "--in", "3d", "--json"]))["post"]);
+  await writeFile(join(hub.folder, "next.md"), "---\nsplit: false\n---\nedited\n");
 });
 
 interface Failure {
@@ -45,6 +48,12 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   queue: [["queue"], ["queue", "--all"]],
   show: [["show", "POST"]],
+  edit: [
+    ["edit", "POST", "--print"],
+    ["edit", "POST", "--file", "next.md", "--dry-run"],
+    ["edit", "POST", "--file", "next.md"],
+    ["edit", "POST", "--file", "next.md"],
+  ],
   move: [
     ["move", "POST", "--in", "2d", "--dry-run"],
     ["move", "POST", "--in", "2d"],
@@ -130,6 +139,13 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["NOT_FOUND", "show", "00000000"],
     ["INPUT_INVALID", "show", "it"],
     ["USAGE", "show"],
+  ],
+  edit: [
+    ["NOT_FOUND", "edit", "00000000", "--print"],
+    ["USAGE", "edit"],
+    ["STATE_CONFLICT", "edit", "POST", "--print", "--revision", "7"],
+    ["FILE_UNREADABLE", "edit", "POST", "--file", "nowhere.md"],
+    ["INPUT_REQUIRED", "edit", "POST"],
   ],
   move: [
     ["INPUT_REQUIRED", "move", "POST"],

@@ -317,3 +317,69 @@ it("a Mastodon account that was known by its id alone is known by its server too
     expect(seen).toEqual([{ subject: "1@one.example" }, { subject: "2@two.example:8443" }, { subject: "3" }]);
   }
 });
+
+it("posts of schema 22 keep what is known of their source, and each hold has its reason", async () => {
+  const owner = await empty();
+  await migrate(owner, KNOWN.slice(0, 22));
+  const [userId, accountId] = [newId(), newId()];
+  await rows(owner, "INSERT INTO psn.users (id, handle, time_zone) VALUES ($1, 'anna', 'UTC')", [userId]);
+  await rows(
+    owner,
+    "INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home) VALUES ($1, $2, 'x', '1', 'a', 'u', 'h')",
+    [accountId, userId],
+  );
+  const add = async ({ state = "held", operation = "publish", code = null as string | null, event = "scheduled" }) => {
+    const [postId, id] = [newId(), newId()];
+    await rows(
+      owner,
+      "INSERT INTO psn.posts (id, user_id, parts, wall_time, time_zone) VALUES ($1, $2, '[]', '2031-03-30T09:00', 'UTC')",
+      [postId, userId],
+    );
+    await rows(
+      owner,
+      `INSERT INTO psn.deliveries (id, user_id, post_id, account_id, state, operation, code, due_at, wake_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, now(), now())`,
+      [id, userId, postId, accountId, state, operation, code],
+    );
+    await rows(
+      owner,
+      "INSERT INTO psn.delivery_events (delivery_id, user_id, event, attempt, actor) VALUES ($1, $2, $3, 0, 'user')",
+      [id, userId, event],
+    );
+    return id;
+  };
+  const made = [
+    await add({}),
+    await add({ code: "LATE" }),
+    await add({ code: "HUB_COPIED" }),
+    await add({ event: "imported" }),
+    await add({ event: "moved away" }),
+    await add({ state: "scheduled", event: "moved" }),
+    await add({ state: "scheduled", operation: "remove", event: "removal asked for" }),
+    await add({ operation: "remove" }),
+    await add({ state: "removed", operation: "remove" }),
+  ];
+  await migrate(owner);
+  const found = await rows(
+    owner,
+    `SELECT d.id, d.state, d.operation, d.held_reason, d.wall_time, d.time_zone, d.revision, p.options, p.targets
+     FROM psn.deliveries d JOIN psn.posts p ON p.id = d.post_id`,
+  );
+  const now = made.map((id) => found.find((one) => one["id"] === id));
+  expect(now.map((one) => one?.["held_reason"])).toEqual([
+    "reconnect",
+    "late",
+    "copied",
+    "imported",
+    "moved",
+    null,
+    null,
+    "reconnect",
+    null,
+  ]);
+  expect(now.map((one) => one?.["operation"])).toEqual([...Array(6).fill("publish"), ...Array(3).fill("remove")]);
+  // What was moved says its new instant alone.
+  expect(now.map((one) => one?.["wall_time"] === null)).toEqual(made.map((_, n) => n === 5));
+  for (const one of now)
+    expect(one).toMatchObject({ time_zone: "UTC", revision: 1, options: null, targets: [accountId] });
+});

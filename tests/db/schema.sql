@@ -51,6 +51,10 @@ TABLE deliveries (r) row security forced
   updated_at timestamp with time zone not null default now() (update to psn_service)
   late text not null default 'ask'::text
   operation text not null default 'publish'::text
+  wall_time text
+  time_zone text
+  revision integer not null default 1
+  held_reason text (update to psn_service)
 TABLE delivery_events (r) row security forced
   owner owner; insert, select to psn_definer; select to psn_runtime; insert to psn_service
   delivery_id uuid not null
@@ -64,7 +68,7 @@ TABLE delivery_events (r) row security forced
   note text
   actor text not null
 TABLE delivery_units (r) row security forced
-  owner owner; select, update to psn_definer; insert, select to psn_runtime
+  owner owner; delete, insert, select, update to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
   delivery_id uuid not null
@@ -110,6 +114,8 @@ TABLE media (r) row security forced
   created_at timestamp with time zone not null default now()
   object_key text (select to psn_definer; update to psn_runtime)
   bucket text
+  duration_ms integer
+  frame_rate double precision
 TABLE migrations (r)
   owner owner; select to psn_runtime
   number integer not null
@@ -133,22 +139,26 @@ TABLE oauth_tokens (r) row security forced
   version integer not null default 1 (update to psn_runtime)
   secret_until timestamp with time zone (select, update to psn_definer; update to psn_runtime)
 TABLE posts (r) row security forced
-  owner owner; insert, select to psn_runtime
+  owner owner; select to psn_definer; insert, select to psn_runtime
   id uuid not null
   user_id uuid not null
-  parts jsonb not null
-  overrides jsonb not null default '{}'::jsonb
-  title text
-  language text
-  visibility text
-  content_warning text
-  split boolean not null default false
-  numbered boolean not null default false
-  wall_time text
-  time_zone text
+  parts jsonb not null (update to psn_definer)
+  overrides jsonb not null default '{}'::jsonb (update to psn_definer)
+  title text (update to psn_definer)
+  language text (update to psn_definer)
+  visibility text (update to psn_definer)
+  content_warning text (update to psn_definer)
+  split boolean not null default false (update to psn_definer)
+  numbered boolean not null default false (update to psn_definer)
   idempotency_key text
   created_at timestamp with time zone not null default now()
-  updated_at timestamp with time zone not null default now()
+  updated_at timestamp with time zone not null default now() (update to psn_definer)
+  options jsonb (update to psn_definer)
+  targets uuid[] not null default '{}'::uuid[]
+  state text not null default 'ready'::text
+  revision integer not null default 1 (update to psn_definer)
+  origin text
+  origin_ref text
 TABLE slots (r) row security forced
   owner owner; insert, select to psn_runtime
   id uuid not null
@@ -188,6 +198,8 @@ CONSTRAINT api_keys.api_keys_pkey PRIMARY KEY (id)
 CONSTRAINT api_keys.api_keys_sizes CHECK ((GREATEST(octet_length(name), octet_length(value)) <= 65536))
 CONSTRAINT api_keys.api_keys_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_account FOREIGN KEY (account_id, user_id) REFERENCES psn.accounts(id, user_id) ON DELETE CASCADE
+CONSTRAINT deliveries.deliveries_held CHECK (((state = 'held'::text) = (held_reason IS NOT NULL)))
+CONSTRAINT deliveries.deliveries_held_reason CHECK ((held_reason = ANY (ARRAY['reconnect'::text, 'late'::text, 'imported'::text, 'moved'::text, 'copied'::text, 'bucket'::text, 'after'::text, 'draft'::text, 'approval'::text])))
 CONSTRAINT deliveries.deliveries_id_user UNIQUE (id, user_id)
 CONSTRAINT deliveries.deliveries_instants CHECK (((LEAST(due_at, wake_at, lease_until, published_at, created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(due_at, wake_at, lease_until, published_at, created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT deliveries.deliveries_late CHECK ((late = ANY (ARRAY['publish'::text, 'ask'::text, 'drop'::text])))
@@ -196,7 +208,8 @@ CONSTRAINT deliveries.deliveries_operation CHECK ((operation = ANY (ARRAY['publi
 CONSTRAINT deliveries.deliveries_pkey PRIMARY KEY (id)
 CONSTRAINT deliveries.deliveries_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT deliveries.deliveries_post_account UNIQUE (post_id, account_id)
-CONSTRAINT deliveries.deliveries_sizes CHECK ((GREATEST(octet_length(worker), octet_length(code), octet_length(message)) <= 65536))
+CONSTRAINT deliveries.deliveries_revision CHECK (((revision >= 1) AND (revision <= 1000000)))
+CONSTRAINT deliveries.deliveries_sizes CHECK ((GREATEST(octet_length(worker), octet_length(code), octet_length(message), octet_length(wall_time), octet_length(time_zone)) <= 65536))
 CONSTRAINT deliveries.deliveries_state CHECK ((state = ANY (ARRAY['held'::text, 'scheduled'::text, 'claimed'::text, 'sending'::text, 'pending'::text, 'published'::text, 'failed'::text, 'unconfirmed'::text, 'cancelled'::text, 'removed'::text])))
 CONSTRAINT delivery_events.delivery_events_delivery FOREIGN KEY (delivery_id, user_id) REFERENCES psn.deliveries(id, user_id) ON DELETE CASCADE
 CONSTRAINT delivery_events.delivery_events_instants CHECK (((LEAST(at) >= to_timestamp((0)::double precision)) AND (GREATEST(at) < to_timestamp(('253402300800'::bigint)::double precision))))
@@ -217,6 +230,7 @@ CONSTRAINT media.media_bytes CHECK (((bytes >= 0) AND (octet_length(content) = b
 CONSTRAINT media.media_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT media.media_pkey PRIMARY KEY (id)
 CONSTRAINT media.media_place CHECK (((content IS NULL) OR (object_key IS NULL)))
+CONSTRAINT media.media_play CHECK (((duration_ms >= 0) AND ((frame_rate >= (0)::double precision) AND (frame_rate <= (1000000)::double precision))))
 CONSTRAINT media.media_post FOREIGN KEY (post_id, user_id) REFERENCES psn.posts(id, user_id) ON DELETE CASCADE
 CONSTRAINT media.media_sizes CHECK ((GREATEST(octet_length(kind), octet_length(mime), octet_length(sha256), octet_length(alt), octet_length(object_key), octet_length(bucket)) <= 65536))
 CONSTRAINT migrations.migrations_pkey PRIMARY KEY (number)
@@ -228,7 +242,11 @@ CONSTRAINT oauth_tokens.oauth_tokens_sizes CHECK ((GREATEST(octet_length(access_
 CONSTRAINT posts.posts_id_user UNIQUE (id, user_id)
 CONSTRAINT posts.posts_idempotency_key UNIQUE (user_id, idempotency_key)
 CONSTRAINT posts.posts_instants CHECK (((LEAST(created_at, updated_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at, updated_at) < to_timestamp(('253402300800'::bigint)::double precision))))
+CONSTRAINT posts.posts_origin CHECK (((origin IS NULL) = (origin_ref IS NULL)))
 CONSTRAINT posts.posts_pkey PRIMARY KEY (id)
+CONSTRAINT posts.posts_revision CHECK (((revision >= 1) AND (revision <= 1000000)))
+CONSTRAINT posts.posts_sizes CHECK (((GREATEST(octet_length(language), octet_length(visibility), octet_length(origin), octet_length(origin_ref), octet_length(idempotency_key), pg_column_size(targets)) <= 65536) AND (GREATEST(octet_length(title), octet_length(content_warning), pg_column_size(parts), pg_column_size(overrides), pg_column_size(options)) <= 33554432)))
+CONSTRAINT posts.posts_state CHECK ((state = ANY (ARRAY['draft'::text, 'ready'::text, 'approval'::text])))
 CONSTRAINT posts.posts_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES psn.users(id) ON DELETE CASCADE
 CONSTRAINT slots.slots_instants CHECK (((LEAST(created_at) >= to_timestamp((0)::double precision)) AND (GREATEST(created_at) < to_timestamp(('253402300800'::bigint)::double precision))))
 CONSTRAINT slots.slots_pkey PRIMARY KEY (id)
@@ -291,7 +309,7 @@ POLICY deliveries.deliveries_definer permissive all to psn_definer
   with check (true)
 POLICY deliveries.deliveries_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL) AND (operation = 'publish'::text)))))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR ((state = 'scheduled'::text) AND (wake_at = due_at) AND (attempt = 0) AND (fence = 0) AND (lease_until IS NULL) AND (worker IS NULL) AND (revision = 1) AND (code IS NULL) AND (message IS NULL) AND (published_at IS NULL) AND (operation = 'publish'::text)))))
 POLICY delivery_events.delivery_events_definer permissive all to psn_definer
   using (true)
   with check (true)
@@ -319,9 +337,12 @@ POLICY oauth_tokens.oauth_tokens_definer permissive all to psn_definer
 POLICY oauth_tokens.oauth_tokens_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
-POLICY posts.posts_own permissive all to psn_runtime
+POLICY posts.posts_definer permissive all to psn_definer
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+POLICY posts.posts_own permissive all to psn_runtime
+  using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
+  with check (((user_id = ( SELECT psn.current_user_id() AS current_user_id)) AND ((CURRENT_USER = 'psn_service'::name) OR (revision = 1))))
 POLICY slots.slots_own permissive all to psn_runtime
   using ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
   with check ((user_id = ( SELECT psn.current_user_id() AS current_user_id)))
@@ -335,6 +356,7 @@ POLICY workers.workers_service permissive all to psn_service
   using (true)
   with check (true)
 
+CREATE TRIGGER deliveries_held BEFORE INSERT OR UPDATE OF state, held_reason ON psn.deliveries FOR EACH ROW WHEN (((new.state = 'held'::text) OR (new.held_reason IS NOT NULL))) EXECUTE FUNCTION psn.held_reason()
 CREATE TRIGGER deliveries_wake AFTER INSERT OR UPDATE OF state, wake_at ON psn.deliveries FOR EACH ROW WHEN ((new.state = 'scheduled'::text)) EXECUTE FUNCTION psn.wake()
 
 FUNCTION psn.add_user(uuid,text,text); owner psn_definer; execute to psn_service; md5 of its definition a15f8a3121d1f91eed319d8762474e2f
@@ -347,20 +369,23 @@ FUNCTION psn.current_user_id(); owner psn_definer; execute to psn_runtime; md5 o
 FUNCTION psn.database_identity(); owner psn_definer; ; md5 of its definition 9557d5fd3bebe7caa96dd2c286b6c26f
 FUNCTION psn.disconnect(uuid,text); owner psn_definer; execute to psn_runtime; md5 of its definition 1692f1063f1232fcfe0b5894dec83502
 FUNCTION psn.drop_ended_secrets(); owner psn_definer; execute to psn_service; md5 of its definition 6b91803c08b82c0106038d8cb1956f0e
+FUNCTION psn.edit(uuid,integer,jsonb,jsonb); owner psn_definer; execute to psn_runtime; md5 of its definition 5b60404581fe24b4f8ade820affeb2dd
 FUNCTION psn.forget_key(text); owner psn_definer; execute to psn_runtime; md5 of its definition fe6ca3abcc00c75d5c4d5cd30b8c7a3b
 FUNCTION psn.forget_troubles(); owner psn_definer; execute to psn_service; md5 of its definition b982a2e32842bf4db1fe097ff9ea94f6
 FUNCTION psn.has_parted(); owner psn_definer; ; md5 of its definition 7471f87a23a0aa2fed01449358cad2e4
+FUNCTION psn.held_reason(); owner owner; ; md5 of its definition 7600ba2fbfcea9d238490c57ed398624
 FUNCTION psn.hub_users(); owner psn_definer; execute to psn_service; md5 of its definition ec21d3c58ec791e154b40041acd7b62b
 FUNCTION psn.incarnate(uuid,uuid); owner psn_definer; execute to psn_service; md5 of its definition e3d8114db808ffdfc35010dba1883867
 FUNCTION psn.is_preparing(uuid,text); owner psn_definer; ; md5 of its definition da9fad0e168bde638c5a1bf127159938
+FUNCTION psn.is_unsent(uuid,text); owner psn_definer; ; md5 of its definition 20152dc9abb7ef686c1f31c158d6ddbf
 FUNCTION psn.mend_trouble(text,text); owner psn_definer; execute to psn_service; md5 of its definition 5d88b59655122d9a6beb995b08b806a1
-FUNCTION psn.move(uuid[],timestamp with time zone,text); owner psn_definer; execute to psn_runtime; md5 of its definition 0fe855b2cf86972990d0b6a2080aae7b
+FUNCTION psn.move(uuid[],timestamp with time zone,text,text,text); owner psn_definer; execute to psn_runtime; md5 of its definition 50b4a435f6e05a3d89390ac70c26c457
 FUNCTION psn.next_wake(jsonb,uuid[]); owner psn_definer; execute to psn_service; md5 of its definition 79e233964186abde8f43a40b709a5e7a
 FUNCTION psn.note(uuid[],text,text,text); owner psn_definer; execute to psn_runtime; md5 of its definition 6ec433e782d5d8d17634fa5206eafe50
 FUNCTION psn.note_ending_tokens(text[],double precision); owner psn_definer; execute to psn_service; md5 of its definition 5f218e8153e795ebcfdd5bcd1667620d
 FUNCTION psn.note_trouble(text); owner psn_definer; execute to psn_service; md5 of its definition d8a1742345ef0efe2465372dafcaa749
 FUNCTION psn.part(text,text,text,uuid); owner psn_definer; execute to psn_service; md5 of its definition 33b5c1e365c20719ed8b872e30ab3b5a
-FUNCTION psn.reconnect(uuid); owner psn_definer; execute to psn_runtime; md5 of its definition 242d423ea86afca234c971c8b36b9307
+FUNCTION psn.reconnect(uuid); owner psn_definer; execute to psn_runtime; md5 of its definition 4a9edb7640e2a65b2b1003603cbac9e7
 FUNCTION psn.recover(uuid,bigint,text,jsonb,text); owner psn_definer; execute to psn_runtime; md5 of its definition 1f03c884e79f62f338c4bd2a64da4895
 FUNCTION psn.remove(uuid[]); owner psn_definer; execute to psn_runtime; md5 of its definition d662d745edd1ec9e962206a7862df202
 FUNCTION psn.resolve(uuid,boolean,text,text); owner psn_definer; execute to psn_runtime; md5 of its definition 8135cc09d0f9bb57f2bc7368519a93da

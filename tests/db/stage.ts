@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import type { SealedCredentials } from "@psn/core/ports/accounts.ts";
 import type { Claim } from "@psn/core/ports/deliveries.ts";
-import type { DeliveryDetail, NewMedia, NewPost } from "@psn/core/ports/posts.ts";
+import type { DeliveryDetail, NewDue, NewMedia, NewPost } from "@psn/core/ports/posts.ts";
 import type { Stores } from "@psn/core/ports/world.ts";
 import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Outcome, Unit } from "@psn/core/types/platform.ts";
@@ -89,14 +89,13 @@ export const newPost = (more: Partial<NewPost> = {}): NewPost => ({
   id: newId(),
   parts: [{ text: "hello", media: [] }],
   overrides: {},
+  options: {},
   title: null,
   language: null,
   visibility: null,
   contentWarning: null,
   split: false,
   numbered: false,
-  wallTime: null,
-  timeZone: null,
   idempotencyKey: null,
   ...more,
 });
@@ -105,6 +104,7 @@ export interface Wish {
   readonly units?: readonly Partial<Unit>[];
   readonly accounts?: readonly string[];
   readonly dueInMs?: number;
+  readonly due?: Omit<NewDue, "at">;
   readonly post?: Partial<NewPost>;
   readonly media?: readonly NewMedia[];
 }
@@ -119,7 +119,8 @@ export async function schedule(stage: Stage, wish: Wish = {}): Promise<Scheduled
     units: units.map((more) => ({ id: newId(), unit: unit(more) })),
   }));
   const first = targets[0];
-  const made = await stage.stores.posts.schedule(stage.userId, post, media, targets, new Date(Date.now() + dueInMs));
+  const due = { at: new Date(Date.now() + dueInMs), ...wish.due };
+  const made = await stage.stores.posts.schedule(stage.userId, post, media, targets, due);
   if (!made || !first) throw new Error("the post was not scheduled");
   return { postId: post.id, id: first.id, ids: targets.map(({ id }) => id), unitIds: first.units.map(({ id }) => id) };
 }

@@ -5,6 +5,7 @@ import { accountTests } from "./suites/accounts.ts";
 import { claimTests } from "./suites/claims.ts";
 import { commandTests } from "./suites/commands.ts";
 import { concurrencyTests } from "./suites/concurrency.ts";
+import { editTests } from "./suites/edits.ts";
 import { inspectionTests } from "./suites/inspection.ts";
 import { postTests } from "./suites/posts.ts";
 import { settleTests } from "./suites/settles.ts";
@@ -16,6 +17,7 @@ const SUITES = {
   claimTests,
   settleTests,
   commandTests,
+  editTests,
   concurrencyTests,
   inspectionTests,
   stepTests,

@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT_MS = 25_000;
 
 const lost = (code: string) => Object.assign(new Error("the connection failed"), { code });
 const WRITES =
-  /insert|update|delete|psn\.(settle|claim_due|claim_one|note|part|cancel|move|retry|resolve|recover|reconnect|disconnect)\(/i;
+  /insert|update|delete|psn\.(settle|claim_due|claim_one|note|part|cancel|move|retry|resolve|recover|reconnect|disconnect|remove|edit)\(/i;
 
 /** An answer that stays the same until a row changes or an instant comes. */
 interface Known {

@@ -262,10 +262,11 @@ function happen(stage: Stage, happening: Happening): void {
   const { ground, person, outside, machines } = stage;
   const { kernel, scenario, away, watch } = ground;
   const until = (ms: number) => kernel.now() + ms;
-  if (!["cancel", "move", "retry", "resolve", "delete", "connect", "disconnect"].includes(happening.what))
-    kernel.note("world", JSON.stringify(happening));
+  const asked: readonly Happening["what"][] = ["cancel", "edit", "move", "retry", "resolve", "delete"];
+  if (![...asked, "connect", "disconnect"].includes(happening.what)) kernel.note("world", JSON.stringify(happening));
   switch (happening.what) {
     case "cancel":
+    case "edit":
     case "move":
     case "retry":
     case "resolve":
@@ -274,11 +275,9 @@ function happen(stage: Stage, happening: Happening): void {
       const name = scenario.posts[happening.post]?.name;
       if (name !== undefined)
         command(stage, (living) =>
-          what === "resolve"
-            ? person.resolve(living, name)
-            : what === "delete"
-              ? person.delete(living, name)
-              : person.change(living, name, what),
+          what === "resolve" || what === "edit" || what === "delete"
+            ? person[what](living, name)
+            : person.change(living, name, what),
         );
       return;
     }

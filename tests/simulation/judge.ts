@@ -18,10 +18,12 @@ interface Row {
   readonly position: number;
   readonly text: string;
   readonly ref: string | null;
+  /** Of its post that the delivery carries. */
+  readonly revision: number;
 }
 
 const ROWS = `select d.id::text as delivery, d.account_id::text as account, d.state, d.code, a.health, u.id::text as unit,
-  u.state as "unitState", u.position, u.text, u.ref_id as ref
+  u.state as "unitState", u.position, u.text, u.ref_id as ref, d.revision
   from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id join psn.accounts a on a.id = d.account_id
   order by d.id, u.position`;
 
@@ -49,6 +51,12 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
     const there = units.map(({ text }) => isPublic(account, text));
     const doubled = there.findIndex((some) => some.length > 1);
     if (doubled >= 0) broken.push(`doubled: unit ${doubled + 1} of ${name} is public ${there[doubled]?.length} times`);
+    broken.push(
+      ...mixed(
+        units,
+        posts.filter((post) => accountIds[post.account] === account),
+      ).map((one) => `${one} ${name}`),
+    );
     const open = units.findIndex(({ unitState }) => unitState !== "published" && unitState !== "removed");
     const back = units.findIndex(({ unitState }, position) => unitState === "removed" && there[position]?.length !== 0);
     if (back >= 0) broken.push(`dishonest: psn says that unit ${back + 1} of ${name} is gone, and it is public`);
@@ -103,6 +111,22 @@ export async function judge(ground: Ground, { posts }: Servers): Promise<readonl
     if (!stored.has(id)) broken.push(`lost: psn said that ${post} is stored, and it is not there`);
   broken.push(...pausesBroken(ground), ...sentUnasked(ground), ...settledTooSoon(ground));
   return broken;
+}
+
+/** Which revision a text says that it is of (`person.edit`). */
+const revisionIn = (text: string) => Number(/ r(\d+)$/.exec(text)?.[1] ?? 1);
+const postIn = (text: string) => text.split(".")[0];
+
+/** What goes out of a post is one revision, whole: the one that its delivery carries. */
+function mixed(units: readonly Row[], there: readonly Held[]): readonly string[] {
+  const [first] = units;
+  if (!first) return [];
+  const other = units.some(({ text, revision }) => revisionIn(text) !== revision);
+  const stray = there.some(({ text }) => postIn(text) === postIn(first.text) && revisionIn(text) !== first.revision);
+  return [
+    ...(other ? ["mixed: another revision is in the units of"] : []),
+    ...(stray ? ["mixed: another revision is public of"] : []),
+  ];
 }
 
 /** A pause is told in whole seconds, and written down when its answer has arrived. */

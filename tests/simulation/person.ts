@@ -2,6 +2,7 @@ import { isUnsure } from "@psn/app/advice.ts";
 import { changeDeliveries, resolveDelivery } from "@psn/app/change-deliveries.ts";
 import { connectAccount, disconnectAccount } from "@psn/app/connect-account.ts";
 import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
+import { editPost, openPost, storedMedia } from "@psn/app/edit-post.ts";
 import { followPost } from "@psn/app/follow-post.ts";
 import { type DraftPart, schedulePost } from "@psn/app/schedule-post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
@@ -22,6 +23,8 @@ import type { Servers } from "./servers.ts";
 export interface Person {
   post(living: Living, post: ScenarioPost): Promise<void>;
   change(living: Living, name: string, to: "cancel" | "move" | "retry"): Promise<void>;
+  /** Gives the post other words: the next revision says its number. */
+  edit(living: Living, name: string): Promise<void>;
   delete(living: Living, name: string): Promise<void>;
   /** Tells psn of each delivery of the post that only a person can settle whether it is there. */
   resolve(living: Living, name: string): Promise<void>;
@@ -55,8 +58,8 @@ export function createPerson(ground: Ground, servers: Servers): Person {
   };
   const postId = async (name: string): Promise<string | undefined> => {
     const found = await ground.postgres.query<{ readonly id: string }>(
-      "select id::text from psn.posts where parts->0->>'text' = $1",
-      [`${name}.1`],
+      "select id::text from psn.posts where split_part(parts->0->>'text', '.', 1) = $1",
+      [name],
     );
     return found[0]?.id;
   };
@@ -112,6 +115,28 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         const { deliveries } = await changeDeliveries(world, userId, id, change, false);
         for (const one of deliveries) if (to === "cancel") watch.cancelled.set(one.id, kernel.now());
         return deliveries.map((one) => `${labelOf(ground, one.id)} ${one.state}`).join(", ");
+      });
+    },
+    edit: async (living, name) => {
+      const id = await postId(name);
+      if (id === undefined) return;
+      await told(living, `edit ${name}`, async () => {
+        const { world } = living;
+        const post = await openPost(world, userId, id);
+        const { parts, split, numbered } = post.written;
+        const [first, ...others] = await Promise.all(
+          parts.map(
+            async ({ media }, n): Promise<DraftPart> => ({
+              text: `${name}.${n + 1} r${post.source.revision + 1}`,
+              media: await Promise.all(media.map((one) => storedMedia(world, userId, post.source, one))),
+            }),
+          ),
+        );
+        if (!first) return "nothing";
+        const draft = { parts: [first, ...others] as const, overrides: {}, split, numbered };
+        const { changed, left, revision } = await editPost(world, userId, post, draft);
+        const labels = changed.map(({ delivery }) => labelOf(ground, delivery.id)).join(", ");
+        return `revision ${revision} of ${labels}; ${left.length} left`;
       });
     },
     delete: async (living, name) => {

@@ -76,7 +76,7 @@ export interface ScenarioPost {
 }
 
 export type Happening = { readonly at: number } & (
-  | { readonly what: "cancel" | "move" | "retry" | "resolve" | "delete"; readonly post: number }
+  | { readonly what: "cancel" | "edit" | "move" | "retry" | "resolve" | "delete"; readonly post: number }
   | { readonly what: "disconnect" | "connect" | "expire" | "revoke"; readonly account: number }
   | { readonly what: "stop" | "sleep"; readonly worker: number; readonly forMs: number }
   | { readonly what: "step"; readonly machine: number; readonly byMs: number }
@@ -155,8 +155,9 @@ function wideScenarioOf(seed: string): Scenario {
     const at = int(0, TROUBLE_MS - MINUTE);
     switch (int(0, workers.length > 0 ? 13 : 10)) {
       case 0:
-      case 1:
         return { at, what: "cancel", post: post() };
+      case 1:
+        return { at, what: "edit", post: post() };
       case 2:
         return { at, what: "move", post: post() };
       case 3:

@@ -1,4 +1,5 @@
 import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
+import { editPost, openPost } from "@psn/app/edit-post.ts";
 import { wakeDelivery } from "@psn/app/wake-delivery.ts";
 import { WATCHDOG, watchHub } from "@psn/app/watch-hub.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -120,6 +121,31 @@ describe("a delivery that is due", () => {
     expect((await stage.detail(id)).state).toBe("published");
     expect(await stage.wake(id)).toMatchObject({ state: "published", acted: false });
     expect(sends()).toHaveLength(1);
+  });
+
+  test("and was edited goes out with its new words, once, whatever older wake-ups come", async () => {
+    const id = await due(HOUR);
+    const { world, userId } = stage;
+    const edit = async (text: string) => {
+      const post = await openPost(world, userId, id);
+      const draft = { parts: [{ text, media: [] }] as const, overrides: {}, split: false, numbered: false };
+      return editPost(world, userId, post, draft);
+    };
+    expect(await edit("second words")).toMatchObject({ revision: 2, left: [], woken: { missed: null } });
+    expect(await stage.wake(id)).toMatchObject({ state: "scheduled", acted: false });
+    await change("UPDATE psn.deliveries SET wake_at = now() - interval '1 second' WHERE id = $1", id);
+    // A run that has just begun, and another edit: whoever is first, one revision goes out, whole.
+    const [, third] = await Promise.all([stage.wake(id), edit("third words").catch((error: unknown) => error)]);
+    await stage.wake(id);
+    await stage.wake(id);
+    const { text, state, revision } = await stage.detail(id);
+    const words = third instanceof PsnError ? "second words" : "third words";
+    expect({ text, state, revision }).toEqual({
+      text: words,
+      state: "published",
+      revision: third instanceof PsnError ? 2 : 3,
+    });
+    expect(stage.remote.posts.map((one) => one.text)).toEqual([words]);
   });
 
   test("of a thread goes out whole", async () => {

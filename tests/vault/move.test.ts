@@ -90,7 +90,15 @@ const comparable = (all: Readonly<Record<string, readonly Row[]>>, users: readon
     .filter(({ id }) => users.includes(id))
     .map(({ created_at: _at, ...user }) => user),
   deliveries: all["deliveries"]?.map(({ row }) => {
-    const { state: _s, code: _c, message: _m, lease_until: _l, worker: _w, ...kept } = JSON.parse(String(row));
+    const {
+      state: _s,
+      held_reason: _h,
+      code: _c,
+      message: _m,
+      lease_until: _l,
+      worker: _w,
+      ...kept
+    } = JSON.parse(String(row));
     return kept;
   }),
 });

@@ -15,7 +15,7 @@ export const PostDocument = z.strictObject({
   deliveries: z.array(DeliveryDocument).describe("One for each account."),
 });
 
-const PreviewDocument = z
+export const PreviewDocument = z
   .strictObject({
     account: z.string(),
     limit: Count.describe("How long a unit's text may be."),

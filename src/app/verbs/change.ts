@@ -46,14 +46,16 @@ export const move = defineVerb({
     id: inputs.id,
     due: inputs.instant,
     timeZone: inputs.timeZone.optional(),
+    wallTime: inputs.wallTime,
     dryRun: inputs.dryRun,
   }),
   output: MoveDocument,
   run: async ({ world, user }, { id, due: said, dryRun, ...meant }, { noReturn }: Control = {}) => {
     const timeZone = knownZone(meant.timeZone ?? user.timeZone);
     const due = new Date(said);
-    const wallTime = exactWallOf(Temporal.Instant.fromEpochMilliseconds(due.getTime()), timeZone);
-    const change = { to: "move", at: due, wallTime, timeZone } as const;
+    const shown = exactWallOf(Temporal.Instant.fromEpochMilliseconds(due.getTime()), timeZone);
+    const { wallTime = shown } = meant;
+    const change = { to: "move", at: due, wallTime: shown, timeZone, meant: wallTime } as const;
     return { ...(await changeDeliveries(world, user.id, id, change, dryRun, noReturn)), dryRun, due };
   },
   document: moveDocument,

@@ -3,7 +3,8 @@ import type { Scope } from "@psn/app/scope.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
-import { plainDraft } from "@psn/domain/draft.ts";
+import type { Written } from "@psn/domain/draft/write.ts";
+import { type DraftMedia, plainDraft } from "@psn/domain/draft.ts";
 import { z } from "zod";
 
 /*
@@ -37,19 +38,16 @@ export const source = z.strictObject({
 
 type Source = z.output<typeof source>;
 
-/** The draft with its media read. Throws INPUT_INVALID for text beside parts, and what reading a file throws. */
-export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
-  const { title, language, visibility, contentWarning, split, numbered, options, overrides } = input;
-  if (input.parts && (input.text !== undefined || input.media.length > 0))
+/** What it says, its media by their names. Throws INPUT_INVALID for text beside parts. */
+export function writtenOf(input: Source): Written {
+  const { text = "", media, title, language, visibility, contentWarning, split, numbered, options, overrides } = input;
+  if (input.parts && (input.text !== undefined || media.length > 0))
     throw new PsnError("INPUT_INVALID", "the post has parts, and a text or media beside them", {
       hint: "write the text and the media into the parts",
     });
-  const own = await Promise.all(
-    Object.entries(overrides).map(async ([id, some]) => [id, await partsOf(scope, some)] as const),
-  );
   return {
-    parts: await partsOf(scope, input.parts ?? [{ text: input.text ?? "", media: input.media }]),
-    overrides: Object.fromEntries(own),
+    parts: cleaned(input.parts ?? [{ text, media }]),
+    overrides: Object.fromEntries(Object.entries(overrides).map(([id, some]) => [id, cleaned(some)])),
     options,
     split,
     numbered,
@@ -60,16 +58,31 @@ export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
   };
 }
 
-async function partsOf(scope: Scope, some: z.output<typeof parts>): Promise<DraftPost["parts"]> {
-  const read = ({ file, alt }: z.output<typeof mediaFile>): Promise<NewMedia> => {
-    if (scope.readMedia) return scope.readMedia({ file, ...(alt === undefined ? {} : { alt }) });
+function cleaned(some: z.output<typeof parts>): Written["parts"] {
+  const [first = { text: "", media: [] }, ...others] = some.map(({ text, media }) => ({
+    text: plainDraft(text).parts[0].text,
+    media: media.map(({ file, alt }) => ({ file, ...(alt === undefined ? {} : { alt }) })),
+  }));
+  return [first, ...others];
+}
+
+/** The draft with its media read. Throws what `writtenOf` and reading a file throw. */
+export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
+  const { parts: main, overrides, ...rest } = writtenOf(input);
+  const own = await Promise.all(
+    Object.entries(overrides).map(async ([id, some]) => [id, await partsOf(scope, some)] as const),
+  );
+  return { ...rest, parts: await partsOf(scope, main), overrides: Object.fromEntries(own) };
+}
+
+async function partsOf(scope: Scope, [first, ...others]: Written["parts"]): Promise<DraftPost["parts"]> {
+  const read = (medium: DraftMedia): Promise<NewMedia> => {
+    if (scope.readMedia) return scope.readMedia(medium);
     throw new PsnError("INPUT_INVALID", "whoever calls this reads no files, so the post can have no media");
   };
-  const [first = { text: "", media: [] }, ...others] = await Promise.all(
-    some.map(async ({ text, media }) => ({
-      text: plainDraft(text).parts[0].text,
-      media: await Promise.all(media.map(read)),
-    })),
-  );
-  return [first, ...others];
+  const one = async ({ text, media }: Written["parts"][number]) => ({
+    text,
+    media: await Promise.all(media.map(read)),
+  });
+  return [await one(first), ...(await Promise.all(others.map(one)))];
 }

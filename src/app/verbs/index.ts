@@ -1,6 +1,7 @@
 import { accounts } from "./accounts.ts";
 import { cancel, move, resolve, retry } from "./change.ts";
 import { deletion } from "./delete.ts";
+import { edit, source } from "./edit.ts";
 import { post, preview } from "./post.ts";
 import { queue } from "./queue.ts";
 import { show } from "./show.ts";
@@ -13,6 +14,8 @@ export const VERBS = {
   preview,
   queue,
   show,
+  source,
+  edit,
   move,
   cancel,
   delete: deletion,

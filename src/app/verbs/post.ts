@@ -21,11 +21,7 @@ const due = z
   .strictObject({
     at: inputs.instant,
     timeZone: inputs.timeZone.optional(),
-    wallTime: z
-      .string()
-      .nullable()
-      .optional()
-      .describe("What the author said, without a zone; null for a length of time; else what clocks show then."),
+    wallTime: inputs.wallTime,
   })
   .describe("When it goes out; absent: now.");
 

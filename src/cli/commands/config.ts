@@ -1,6 +1,3 @@
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import {
   ConfigEditDocument,
@@ -10,9 +7,9 @@ import {
   ConfigSetDocument,
 } from "@psn/app/documents/settings.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
+import { editText } from "@psn/cli/editor.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
-import { lendingCtrlC } from "@psn/cli/stop.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import {
   type ConfigFile,
@@ -25,8 +22,7 @@ import {
   setConfig,
   unsetConfig,
 } from "@psn/core/utils/config.ts";
-import { checkEnvText, childEnvironment, knownSetting, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
-import { removedAtExit } from "@psn/core/utils/leftover.ts";
+import { checkEnvText, knownSetting, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
 const list = defineCommand({
@@ -172,46 +168,17 @@ async function askFor(name: string, secret: boolean, fromStdin: boolean, { promp
 }
 
 /** A copy is edited, checked, and only then put in the file's place. */
-async function editFile(hub: string, file: ConfigFile, { output, signal, noReturn }: Context): Promise<boolean> {
-  const { editor } = terminalEnv();
-  if (editor === undefined)
-    throw new PsnError("INPUT_REQUIRED", "no editor is set", { hint: "EDITOR=nano psn config edit" });
+async function editFile(hub: string, file: ConfigFile, context: Context): Promise<boolean> {
   const before = configText(hub, file);
   // From here on a copy with secrets lies about, which is removed whatever happens.
-  noReturn();
-  const folder = await mkdtemp(join(tmpdir(), "psn-edit-"));
-  const remove = removedAtExit(folder);
-  try {
-    const copy = join(folder, `${file}.env`);
-    await writeFile(copy, before, { mode: 0o600 });
-    const status = await lendingCtrlC(() => edited(editor, copy, output.json, signal));
-    if (signal.aborted) throw new PsnError("INTERRUPTED", "stopped; nothing was changed");
-    if (status !== 0)
-      throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
-    const after = await readFile(copy, "utf8");
-    if (after === before) return false;
-    keepingRefused(join(dirname(configPath(hub, file)), `refused.${file}.env`), after, () => {
-      checkEnvText(after, configPath(hub, file));
-      replaceConfig(hub, file, before, after);
-    });
-    return true;
-  } finally {
-    remove();
-  }
-}
-
-/** How the editor ended; undefined where it did not start, or was stopped by a signal. */
-function edited(editor: string, copy: string, json: boolean, signal: AbortSignal): Promise<number | undefined> {
-  // With --json stdout is the document's; an editor that draws on it draws on stderr's terminal.
-  const child = spawn("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], {
-    stdio: ["inherit", json ? 2 : "inherit", "inherit"],
-    env: childEnvironment(),
-    signal,
+  if (terminalEnv().editor !== undefined) context.noReturn();
+  const after = await editText({ text: before, name: `${file}.env`, command: "psn config edit" }, context);
+  if (after === before) return false;
+  keepingRefused(join(dirname(configPath(hub, file)), `refused.${file}.env`), after, () => {
+    checkEnvText(after, configPath(hub, file));
+    replaceConfig(hub, file, before, after);
   });
-  return new Promise((resolve) => {
-    child.once("error", () => signal.aborted || resolve(undefined));
-    child.once("close", (code) => resolve(code ?? undefined));
-  });
+  return true;
 }
 
 /** What was typed is not lost when it cannot be used. */

@@ -108,7 +108,7 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
       ["PSN_HUB", "the hub's folder"],
       ["every name of hub.env and keys.env", "stands above the file; psn config list says what counts"],
       ["NEON_API_KEY", "for psn init --neon and psn destroy; kept in no file"],
-      ["EDITOR, VISUAL", "for psn config edit"],
+      ["EDITOR, VISUAL", "for psn edit and psn config edit"],
       ["NO_COLOR, FORCE_COLOR, TERM=dumb", "decoration, never data"],
       ["CI", "nothing is asked"],
     ]),

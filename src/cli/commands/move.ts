@@ -26,7 +26,7 @@ export default defineCommand({
     const due = dueOf(time, user.timeZone, context.now());
     const change = await move.run(
       hub,
-      { id, due: due.at.toISOString(), timeZone: due.timeZone ?? user.timeZone, dryRun },
+      { id, due: due.at.toISOString(), wallTime: due.wallTime, timeZone: due.timeZone ?? user.timeZone, dryRun },
       { noReturn: context.noReturn },
     );
     output.result(move.document(change), () => [

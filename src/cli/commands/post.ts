@@ -3,14 +3,15 @@ import { shortId } from "@psn/app/find-deliveries.ts";
 import { assertOutcome, followPost, progressKey, stoppedPost } from "@psn/app/follow-post.ts";
 import { accountsOf } from "@psn/app/queries/accounts.ts";
 import { isWorking } from "@psn/app/queries/workers.ts";
-import { assertValid, type Preview } from "@psn/app/schedule-post.ts";
+import { assertValid } from "@psn/app/schedule-post.ts";
 import type { Scope } from "@psn/app/scope.ts";
 import { post, preview } from "@psn/app/verbs/post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { draftForVerb } from "@psn/cli/draft-input.ts";
-import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
+import { type Output, paragraphs } from "@psn/cli/output.ts";
+import { previewText } from "@psn/cli/preview.ts";
 import { deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { dueInput, dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
@@ -242,15 +243,4 @@ function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries:
       output.note(`${platform}:${handle}  ${words.join("; ")}`);
     }
   };
-}
-
-function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
-  const head = output.style("bold", nameOf(account));
-  if (issues.length > 0)
-    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
-  const shown = units.map(({ text, length, media }, i) => {
-    const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
-    return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];
-  });
-  return [head, shown];
 }

@@ -43,9 +43,8 @@ const MOST_TRIES = 8;
 const inSql = (states: readonly DeliveryState[]) => `(${states.map((state) => `'${state}'`).join(", ")})`;
 /** Why deliveries and accounts of a hub that was moved wait. */
 export const MOVED = "moved to another hub";
-/** The last line of history of what waits for `start`. */
-const WAITS = `d.state = 'held' AND (SELECT e.event FROM psn.delivery_events e WHERE e.delivery_id = d.id ORDER BY e.sequence DESC LIMIT 1)
-  IN ('imported', 'moved away')`;
+/** What waits for `start`. */
+const WAITS = "d.held_reason IN ('imported', 'moved')";
 
 export function hubRows(database: Database): HubRows {
   const inTransaction = async <T>(mode: string, work: (client: OwnerClient) => Promise<T>): Promise<T> => {
@@ -174,7 +173,7 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
 async function hold(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
-    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', code = NULL, message = '${MOVED}', fence = d.fence + 1,
+    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', held_reason = 'moved', code = NULL, message = '${MOVED}', fence = d.fence + 1,
        lease_until = NULL, updated_at = now() WHERE d.state IN ${inSql(TO_COME)} RETURNING d.id)
      SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
   );

@@ -4,11 +4,15 @@ import {
   type AccountHealth,
   DELIVERY_STATES,
   type DeliveryState,
+  HELD_REASONS,
+  type HeldReason,
   type Json,
   LATE_POLICIES,
   type LatePolicy,
   OPERATIONS,
   type Operation,
+  POST_STATES,
+  type PostState,
   UNIT_STATES,
   type UnitState,
   type Visibility,
@@ -20,6 +24,7 @@ import {
   boolean,
   check,
   customType,
+  doublePrecision,
   foreignKey,
   index,
   integer,
@@ -95,6 +100,8 @@ const instants = (table: string, ...columns: readonly string[]) => {
  */
 const WORDS = 65_536;
 const CONTENT = 2_097_152;
+/** Of what the author wrote: a text file has up to 10 MB, and a post may have other words for each platform. */
+const SOURCE = 33_554_432;
 /** A JSON value and an array count as they are stored. */
 const sizes = (table: string, words: readonly string[], content: readonly string[] = []) => {
   const most = (of: readonly string[], bytes: number) =>
@@ -255,6 +262,7 @@ export interface StoredPart {
   readonly media: readonly string[];
 }
 
+/** What the author wrote (ADR 26). What goes out is in `delivery_units`, composed of this. */
 export const posts = psn.table(
   "posts",
   {
@@ -266,15 +274,22 @@ export const posts = psn.table(
       .$type<Readonly<Record<string, readonly [StoredPart, ...StoredPart[]]>>>()
       .notNull()
       .default({}),
+    /** What only one platform knows, by platform id; null where an older psn wrote the post and kept none. */
+    options: jsonb("options").$type<Readonly<Record<string, Readonly<Record<string, string>>>>>(),
     title: text("title"),
     language: text("language"),
     visibility: text("visibility").$type<Visibility>(),
     contentWarning: text("content_warning"),
     split: boolean("split").notNull().default(false),
     numbered: boolean("numbered").notNull().default(false),
-    /** The wall time that was meant, without a zone, and the zone: 9:00 stays 9:00 across daylight saving. */
-    wallTime: text("wall_time"),
-    timeZone: text("time_zone"),
+    /** Ids of the accounts it is for. */
+    targets: uuid("targets").array().notNull().default([]),
+    state: text("state").$type<PostState>().notNull().default("ready"),
+    /** Grows with every edit. */
+    revision: integer("revision").notNull().default(1),
+    /** What made it where it was no person's command, such as `folder` or `csv`, and which thing there. */
+    origin: text("origin"),
+    originRef: text("origin_ref"),
     idempotencyKey: text("idempotency_key"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
@@ -283,7 +298,23 @@ export const posts = psn.table(
     unique("posts_idempotency_key").on(t.userId, t.idempotencyKey),
     unique("posts_id_user").on(t.id, t.userId),
     instants("posts", "created_at", "updated_at"),
-    own("posts"),
+    oneOf("posts_state", "state", POST_STATES),
+    check("posts_revision", sql`revision between 1 and 1000000`),
+    check("posts_origin", sql`(origin is null) = (origin_ref is null)`),
+    check(
+      "posts_sizes",
+      sql.raw(
+        `greatest(octet_length(language), octet_length(visibility), octet_length(origin), octet_length(origin_ref), octet_length(idempotency_key), pg_column_size(targets)) <= ${WORDS} and greatest(octet_length(title), octet_length(content_warning), pg_column_size(parts), pg_column_size(overrides), pg_column_size(options)) <= ${SOURCE}`,
+      ),
+    ),
+    own("posts", "revision = 1"),
+    // An edit is its user's: the functions see no other post.
+    pgPolicy("posts_definer", {
+      for: "all",
+      to: definer,
+      using: sql`user_id = (select psn.current_user_id())`,
+      withCheck: sql`user_id = (select psn.current_user_id())`,
+    }),
   ],
 );
 
@@ -298,6 +329,9 @@ export const media = psn.table(
     bytes: integer("bytes").notNull(),
     width: integer("width"),
     height: integer("height"),
+    /** Of a video: how long it plays, and frames a second; null also where an older psn stored it. */
+    durationMs: integer("duration_ms"),
+    frameRate: doublePrecision("frame_rate"),
     sha256: text("sha256").notNull(),
     alt: text("alt"),
     /**
@@ -315,6 +349,7 @@ export const media = psn.table(
     check("media_place", sql`content is null or object_key is null`),
     // What a worker holds in memory at once is counted by `bytes`.
     check("media_bytes", sql`bytes >= 0 and octet_length(content) = bytes`),
+    check("media_play", sql`duration_ms >= 0 and frame_rate between 0 and 1000000`),
     instants("media", "created_at"),
     sizes("media", bytesOf("kind", "mime", "sha256", "alt", "object_key", "bucket")),
     foreignKey({
@@ -340,6 +375,14 @@ export const deliveries = psn.table(
     operation: text("operation").$type<Operation>().notNull().default("publish"),
     /** When the author wants it out. */
     dueAt: instant("due_at").notNull(),
+    /**
+     * The wall time that was meant by that, without a zone, and the zone: 9:00 stays 9:00 across daylight saving. No
+     * wall time where an instant was meant: now, or in two hours.
+     */
+    wallTime: text("wall_time"),
+    timeZone: text("time_zone"),
+    /** Which revision of the post its units were composed of. */
+    revision: integer("revision").notNull().default(1),
     /** When a worker should look next: the due time, or later after a failure that passes. */
     wakeAt: instant("wake_at").notNull(),
     /** Counts the claims. */
@@ -353,6 +396,8 @@ export const deliveries = psn.table(
      */
     code: text("code"),
     message: text("message"),
+    /** Why it is held, and null while it is not; the trigger `deliveries_held` sees to that. */
+    heldReason: text("held_reason").$type<HeldReason>(),
     /** What to do when it is very late. */
     late: text("late").$type<LatePolicy>().notNull().default("ask"),
     publishedAt: instant("published_at"),
@@ -384,15 +429,19 @@ export const deliveries = psn.table(
     oneOf("deliveries_state", "state", DELIVERY_STATES),
     oneOf("deliveries_late", "late", LATE_POLICIES),
     oneOf("deliveries_operation", "operation", OPERATIONS),
+    oneOf("deliveries_held_reason", "held_reason", HELD_REASONS),
+    check("deliveries_held", sql`(state = 'held') = (held_reason is not null)`),
+    check("deliveries_revision", sql`revision between 1 and 1000000`),
     // A claim counts `attempt` no further than this, and takes nothing whose fence could not grow:
     // Number.MAX_SAFE_INTEGER.
     check("deliveries_numbers", sql`attempt between 0 and 1000000 and fence between 0 and 9007199254740991`),
     instants("deliveries", "due_at", "wake_at", "lease_until", "published_at", "created_at", "updated_at"),
-    sizes("deliveries", bytesOf("worker", "code", "message")),
+    sizes("deliveries", bytesOf("worker", "code", "message", "wall_time", "time_zone")),
     own(
       "deliveries",
       "state = 'scheduled' and wake_at = due_at and attempt = 0 and fence = 0 and lease_until is null and worker " +
-        "is null and code is null and message is null and published_at is null and operation = 'publish'",
+        "is null and revision = 1 and code is null and message is null and published_at is null and " +
+        "operation = 'publish'",
     ),
     acrossUsers("deliveries"),
   ],

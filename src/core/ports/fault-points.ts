@@ -1,5 +1,5 @@
 /**
- * The places between every two effects of a delivery where a process can die and something different is true on each
+ * The places between every two effects of a delivery, and of an edit, where a process can die and something different is true on each
  * side. A world has a hook for them only in the chaos suite; elsewhere they cost a look at an absent field.
  */
 export const FAULT_POINTS = [
@@ -23,6 +23,10 @@ export const FAULT_POINTS = [
   "removing, not asked",
   /** The unit is gone, and the row does not say so. */
   "removed, not settled",
+  /** An edit: everything is composed anew, nothing is written. */
+  "edit composed, not written",
+  /** The next revision is durable, and nobody was told of it. */
+  "edit written, nobody told",
   "before refreshing",
   /** The old token is spent, the new one is not stored. */
   "refreshed, not stored",

@@ -1,4 +1,11 @@
-import type { AccountHealth, DeliveryState, LatePolicy, Operation, Visibility } from "@psn/core/types/index.ts";
+import type {
+  AccountHealth,
+  DeliveryState,
+  HeldReason,
+  LatePolicy,
+  Operation,
+  Visibility,
+} from "@psn/core/types/index.ts";
 import type { Ref, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import type { StoredUnit } from "./deliveries.ts";
@@ -26,19 +33,44 @@ export interface NewMedia extends MediaInfo {
   readonly content: Uint8Array;
 }
 
-export interface NewPost {
-  readonly id: string;
+/** By platform id, then by name. */
+export type StoredOptions = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** What the author wrote, as it is stored: media by their ids. */
+export interface StoredSource {
   readonly parts: StoredParts;
   readonly overrides: Readonly<Record<string, StoredParts>>;
+  /** Null where an older psn wrote the post: nobody knows which options it had. */
+  readonly options: StoredOptions | null;
   readonly title: string | null;
   readonly language: string | null;
   readonly visibility: Visibility | null;
   readonly contentWarning: string | null;
   readonly split: boolean;
   readonly numbered: boolean;
-  readonly wallTime: string | null;
-  readonly timeZone: string | null;
+}
+
+/** What made a post where it was no person's command. */
+export interface Origin {
+  /** Such as `folder`, `csv`, `series`, `feed` or `agent`. */
+  readonly kind: string;
+  /** Which file, row, occurrence or entry. */
+  readonly ref: string;
+}
+
+export interface NewPost extends StoredSource {
+  readonly id: string;
+  readonly origin?: Origin;
   readonly idempotencyKey: string | null;
+}
+
+/** A post as it is now. */
+export interface SourceRow extends StoredSource {
+  readonly postId: string;
+  /** Grows with every edit. */
+  readonly revision: number;
+  /** All its media, also of earlier revisions. */
+  readonly media: readonly (MediaInfo & { readonly sha256: string })[];
 }
 
 export interface NewDelivery {
@@ -47,10 +79,30 @@ export interface NewDelivery {
   readonly units: readonly { readonly id: string; readonly unit: Unit }[];
 }
 
-/** When a post is due, and what becomes of it when nothing ran then. */
+/** When a post is due. */
 export interface NewDue {
   readonly at: Date;
-  readonly late: LatePolicy;
+  /** What becomes of it when nothing ran then; its user is asked if not given. */
+  readonly late?: LatePolicy | undefined;
+  /** The wall time that was meant, and its zone; null where an instant was. */
+  readonly wallTime?: string | null;
+  readonly timeZone?: string | null;
+}
+
+/** The next revision of a post, and what becomes of its deliveries. */
+export interface NewRevision {
+  readonly postId: string;
+  /** The one that it is made of. */
+  readonly revision: number;
+  readonly source: StoredSource;
+  /** New ones alone. */
+  readonly media: readonly (MediaInfo & StoredMedia)[];
+  /** All of which nothing has been sent, each as it was when it was composed. */
+  readonly deliveries: readonly {
+    readonly id: string;
+    readonly fence: number;
+    readonly units: NewDelivery["units"];
+  }[];
 }
 
 export interface DeliverySummary {
@@ -82,6 +134,10 @@ export interface DeliverySummary {
   readonly fence: number;
   readonly code: string | null;
   readonly message: string | null;
+  /** Null while it is not held. */
+  readonly heldReason: HeldReason | null;
+  /** Which revision of its post it carries. */
+  readonly revision: number;
   readonly publishedAt: Date | null;
   /** The first unit's text and ref. */
   readonly text: string;
@@ -117,8 +173,7 @@ export interface Posts {
     post: NewPost,
     media: readonly (MediaInfo & StoredMedia)[],
     deliveries: readonly NewDelivery[],
-    dueAt: Date,
-    late?: LatePolicy,
+    due: NewDue,
   ): Promise<boolean>;
   findByKey(userId: string, idempotencyKey: string): Promise<string | undefined>;
   list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
@@ -126,14 +181,23 @@ export interface Posts {
   detail(userId: string, deliveryIds: readonly string[]): Promise<readonly DeliveryDetail[]>;
   /** The deliveries whose own id or whose post's id is this, or ends in it; 200 at most. */
   find(userId: string, id: string): Promise<readonly DeliveryDetail[]>;
+  /** What the author wrote; undefined for a post that is not there. */
+  source(userId: string, postId: string): Promise<SourceRow | undefined>;
+  /**
+   * Writes the next revision and composes those deliveries anew: all of it, or nothing. `revision`: the post has
+   * another one by now. `deliveries`: one of them has gone on, or one that could be changed is not named.
+   */
+  edit(userId: string, next: NewRevision): Promise<"done" | "revision" | "deliveries">;
   /** Each returns the ids it changed; the others were not in one of these states any more. */
   cancel(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
+  /** @param meant the wall time that was meant, where `wallTime` only says what a clock shows then. */
   move(
     userId: string,
     deliveryIds: readonly string[],
     dueAt: Date,
     wallTime: string,
     timeZone: string,
+    meant?: string | null,
   ): Promise<readonly string[]>;
   retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
   /** What is out of these is to be removed from its platform, from now on. Nothing of a disconnected account's. */

@@ -6,6 +6,7 @@
  * - platform:  a network psn can publish to; one folder in `src/platforms/`.
  * - account:   one identity on one platform, connected by its user. `subject` never changes, `handle` may.
  * - post:      what the author wrote, before any platform shaped it. A post has one part, or several as a thread.
+ * - source:    all that the author wrote of a post; an edit makes its next revision, and the units are composed of it.
  * - unit:      one request-sized piece of a composed post; a thread is several units.
  * - delivery:  one post going to one account; it owns the attempts, the units and the refs.
  * - operation: what is done to a delivery's units on the platform: publish, edit or remove.
@@ -43,6 +44,28 @@ export const DELIVERY_STATES = [
   "removed",
 ] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+/**
+ * Why a delivery is held. reconnect: its account must be connected again. late: its time passed long ago. imported: it
+ * came with an archive. moved: another hub has it now. copied: the database is a copy. bucket: the bucket is missing.
+ * after: another delivery of its post comes first. draft, approval: its post is not ready.
+ */
+export const HELD_REASONS = [
+  "reconnect",
+  "late",
+  "imported",
+  "moved",
+  "copied",
+  "bucket",
+  "after",
+  "draft",
+  "approval",
+] as const;
+export type HeldReason = (typeof HELD_REASONS)[number];
+
+/** Whether a post is finished. `approval` waits for another person's word; nothing makes such posts yet. */
+export const POST_STATES = ["draft", "ready", "approval"] as const;
+export type PostState = (typeof POST_STATES)[number];
 
 /** Nothing of the next unit has been sent: what its user may still cancel or move. */
 export const TO_COME: readonly DeliveryState[] = ["held", "scheduled", "claimed"];

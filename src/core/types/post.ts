@@ -32,7 +32,7 @@ export interface MediaInfo {
   readonly height?: number;
   /** How long a video plays, in milliseconds, when the format tells. */
   readonly durationMs?: number;
-  /** Frames a second of a video, as its first seconds show them. Known while a post is composed, and kept nowhere. */
+  /** Frames a second of a video, as its first seconds show them. */
   readonly frameRate?: number;
   /** Text for people who cannot see it. */
   readonly alt?: string;

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { cleaned } from "@psn/domain/clean.ts";
 import {
   type Document,
   isAlias,
@@ -81,10 +82,15 @@ const FRONT = z.strictObject({
   platforms: z
     .record(z.string(), other, { error: "must be platforms with what they get: bluesky: { text: … }" })
     .exactOptional(),
+  parts: z.array(z.string(TEXTS).overwrite(cleaned), TEXTS).min(1, TEXTS).exactOptional(),
+  verbatim: yes.exactOptional(),
 });
 export type Front = z.output<typeof FRONT>;
 export type FrontMedia = z.output<typeof medium>;
-export const FRONT_KEYS: readonly string[] = Object.keys(FRONT.shape);
+const ALL_KEYS: readonly string[] = Object.keys(FRONT.shape);
+/** Written by `psn edit` for posts that plain Markdown cannot hold; no text is taken for front matter by them. */
+const EDIT_KEYS: readonly string[] = ["parts", "verbatim"];
+export const FRONT_KEYS: readonly string[] = ALL_KEYS.filter((key) => !EDIT_KEYS.includes(key));
 
 /**
  * @param yaml what stands between the two `---` lines; the first of its lines is line 2 of the file.
@@ -113,8 +119,8 @@ export function readFront(yaml: string, file: string, platforms: readonly string
   const top = keysOf(document.contents, document);
   // "Breaking: …" between two rules.
   const isText = !top.some(({ name }) => isKnownKey(name, FRONT_KEYS));
-  const check = (node: unknown, known: readonly string[]) => {
-    const unknown = keysOf(node, document).find(({ name }) => !known.includes(name));
+  const check = (node: unknown, known: readonly string[], more: readonly string[] = []) => {
+    const unknown = keysOf(node, document).find(({ name }) => !known.includes(name) && !more.includes(name));
     if (!unknown) return;
     const hint = keyHint(unknown.name, known, platforms);
     throw invalid(
@@ -122,7 +128,7 @@ export function readFront(yaml: string, file: string, platforms: readonly string
       isText && hint.startsWith("it knows") ? `if it is text, take out the --- above it; ${hint}` : hint,
     );
   };
-  check(document.contents, FRONT_KEYS);
+  check(document.contents, FRONT_KEYS, EDIT_KEYS);
   const media = resolved(document.get("media", true), document);
   for (const one of isSeq(media) ? media.items : [media]) check(one, ["file", "alt", "part"]);
   const others = resolved(document.get("platforms", true), document);

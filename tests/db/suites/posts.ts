@@ -48,7 +48,7 @@ export function postTests(test: Test): void {
       big: 9007199254740991,
     };
     const picture = media(new Uint8Array([1, 2, 3]), { width: 3, height: 2, alt: "a duck" });
-    const film = media(new Uint8Array([4]), { kind: "video", mime: "video/mp4" });
+    const film = media(new Uint8Array([4]), { kind: "video", mime: "video/mp4", durationMs: 1500, frameRate: 29.9 });
     const dueAt = new Date("2031-03-30T01:30:00.123Z");
     const { postId, ids } = await schedule(stage, {
       units: [
@@ -61,10 +61,11 @@ export function postTests(test: Test): void {
       post: {
         language: "de-CH",
         visibility: "unlisted",
-        wallTime: "2031-03-30T03:30",
-        timeZone: "Europe/Zurich",
         overrides: { x: [{ text: "o", media: [] }] },
+        options: { x: { reply: "following" } },
+        origin: { kind: "csv", ref: "posts.csv:7" },
       },
+      due: { wallTime: "2031-03-30T03:30", timeZone: "Europe/Zurich" },
     });
     const found = await stores.posts.detail(userId, ids);
     expect(found).toHaveLength(2);
@@ -107,19 +108,29 @@ export function postTests(test: Test): void {
     expect(loaded?.account).toMatchObject({ id: second, platform });
     expect(loaded?.credentials?.access).toBe("v1.key1.access");
     expect([...(loaded?.media ?? [])].sort((a, b) => a.bytes - b.bytes)).toEqual([
-      { id: film.id, kind: "video", mime: "video/mp4", bytes: 1 },
+      { id: film.id, kind: "video", mime: "video/mp4", bytes: 1, durationMs: 1500, frameRate: 29.9 },
       { id: picture.id, kind: "image", mime: "image/png", bytes: 3, width: 3, height: 2, alt: "a duck" },
     ]);
     const [post] = await asOwner(
       stage.db,
-      "SELECT language, visibility, wall_time, time_zone, overrides, parts FROM psn.posts WHERE id = $1",
+      "SELECT language, visibility, overrides, parts, targets, state, origin, origin_ref FROM psn.posts WHERE id = $1",
       [postId],
     );
+    expect(await stores.posts.source(userId, postId)).toMatchObject({
+      revision: 1,
+      options: { x: { reply: "following" } },
+      media: expect.arrayContaining([expect.objectContaining({ id: film.id, sha256: film.sha256, durationMs: 1500 })]),
+    });
+    expect(
+      await asOwner(stage.db, "SELECT due_at, wall_time, time_zone FROM psn.deliveries WHERE id = $1", ids.slice(0, 1)),
+    ).toEqual([{ due_at: expect.anything(), wall_time: "2031-03-30T03:30", time_zone: "Europe/Zurich" }]);
     expect(post).toEqual({
       language: "de-CH",
       visibility: "unlisted",
-      wall_time: "2031-03-30T03:30",
-      time_zone: "Europe/Zurich",
+      targets: [accountId, second],
+      state: "ready",
+      origin: "csv",
+      origin_ref: "posts.csv:7",
       overrides: { x: [{ text: "o", media: [] }] },
       parts: [{ text: "hello", media: [] }],
     });
@@ -135,7 +146,7 @@ export function postTests(test: Test): void {
         newPost(),
         [],
         [{ id, accountId, units: [{ id: newId(), unit: unit({ body }) }] }],
-        dueAt,
+        { at: dueAt },
       );
       const found = await detail(stage, id);
       expect(found.dueAt).toEqual(dueAt);
@@ -152,7 +163,9 @@ export function postTests(test: Test): void {
       accountId: account,
       units: [{ id: newId(), unit: unit() }],
     }));
-    const scheduled = stores.posts.schedule(userId, newPost(), [media(new Uint8Array([1]))], targets, new Date());
+    const scheduled = stores.posts.schedule(userId, newPost(), [media(new Uint8Array([1]))], targets, {
+      at: new Date(),
+    });
     await expect(scheduled).rejects.toMatchObject({ code: "DB_FAILED", details: { constraint: "deliveries_account" } });
     expect(await countRows(stage)).toEqual(before);
     // The connection is usable afterwards.
@@ -163,13 +176,9 @@ export function postTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const post = () => newPost({ idempotencyKey: "monday" });
     const tryOnce = (p = post()) =>
-      stores.posts.schedule(
-        userId,
-        p,
-        [],
-        [{ id: newId(), accountId, units: [{ id: newId(), unit: unit() }] }],
-        new Date(),
-      );
+      stores.posts.schedule(userId, p, [], [{ id: newId(), accountId, units: [{ id: newId(), unit: unit() }] }], {
+        at: new Date(),
+      });
     const posts = Array.from({ length: 10 }, post);
     const won = await Promise.all(posts.map(tryOnce));
     expect(won.filter(Boolean)).toHaveLength(1);

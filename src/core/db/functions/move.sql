@@ -1,8 +1,11 @@
-CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamptz, note text) RETURNS TABLE (delivery_id uuid)
+-- Another time: the instant, and with it the wall time that was meant, if any, and its zone.
+CREATE OR REPLACE FUNCTION psn.move(ids uuid[], due timestamptz, wall_time text, time_zone text, note text)
+RETURNS TABLE (delivery_id uuid)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   WITH changed AS (
-    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wake_at = due, code = NULL, message = NULL,
-      fence = d.fence + 1, lease_until = NULL, updated_at = now()
+    UPDATE psn.deliveries d SET state = 'scheduled', due_at = due, wall_time = move.wall_time,
+      time_zone = move.time_zone, wake_at = due, code = NULL, message = NULL, fence = d.fence + 1, lease_until = NULL,
+      updated_at = now()
     WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id()) AND d.operation = 'publish'
       AND (d.state IN ('held', 'scheduled', 'claimed') OR psn.is_preparing(d.id, d.state))
     RETURNING d.id, d.user_id, d.attempt
@@ -16,6 +19,6 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
   SELECT c.id, c.user_id, 'moved', c.attempt, move.note, 'user' FROM changed c RETURNING e.delivery_id
 $$;
 
-REVOKE ALL ON FUNCTION psn.move(uuid[], timestamp with time zone, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION psn.move(uuid[], timestamp with time zone, text) TO psn_runtime;
-ALTER FUNCTION psn.move(uuid[], timestamp with time zone, text) OWNER TO psn_definer;
+REVOKE ALL ON FUNCTION psn.move(uuid[], timestamp with time zone, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION psn.move(uuid[], timestamp with time zone, text, text, text) TO psn_runtime;
+ALTER FUNCTION psn.move(uuid[], timestamp with time zone, text, text, text) OWNER TO psn_definer;

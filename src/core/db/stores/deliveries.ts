@@ -14,7 +14,7 @@ import { note, uuids } from "./changes.ts";
 import { together } from "./together.ts";
 
 type UnitRow = typeof deliveryUnits.$inferSelect;
-type MediaRow = Pick<typeof media.$inferSelect, "id" | "kind" | "mime" | "bytes" | "width" | "height" | "alt">;
+type MediaRow = Pick<typeof media.$inferSelect, keyof typeof mediaColumns>;
 
 export const mediaColumns = {
   id: media.id,
@@ -23,14 +23,18 @@ export const mediaColumns = {
   bytes: media.bytes,
   width: media.width,
   height: media.height,
+  durationMs: media.durationMs,
+  frameRate: media.frameRate,
   alt: media.alt,
 };
 
-export function mediaOf({ width, height, alt, ...rest }: MediaRow): MediaInfo {
+export function mediaOf({ width, height, durationMs, frameRate, alt, ...rest }: MediaRow): MediaInfo {
   return {
     ...rest,
     ...(width === null ? {} : { width }),
     ...(height === null ? {} : { height }),
+    ...(durationMs === null ? {} : { durationMs }),
+    ...(frameRate === null ? {} : { frameRate }),
     ...(alt === null ? {} : { alt }),
   };
 }

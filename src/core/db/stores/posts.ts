@@ -6,6 +6,7 @@ import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, notInArray, type SQL, sql } from "drizzle-orm";
 import { note, uuids } from "./changes.ts";
 import { unitOf } from "./deliveries.ts";
+import { insertMedia, sourceStore } from "./source.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled", "removed"];
 
@@ -47,6 +48,8 @@ function summaries(db: Builder) {
       fence: deliveries.fence,
       code: deliveries.code,
       message: deliveries.message,
+      heldReason: deliveries.heldReason,
+      revision: deliveries.revision,
       publishedAt: deliveries.publishedAt,
       text: sql<string>`coalesce(${ofDelivery(sql`u.text`, sql`and u.position = 0`)}, '')`,
       url: sql<string | null>`${ofDelivery(sql`u.ref_url`, sql`and u.position = 0`)}`,
@@ -106,19 +109,18 @@ export function postsStore(database: Database): Posts {
   };
 
   return {
-    async schedule(userId, post, files, targets, dueAt, late = "ask") {
+    ...sourceStore(database),
+
+    async schedule(userId, { origin, ...post }, files, targets, due) {
+      const { at: dueAt, late = "ask", wallTime = null, timeZone = null } = due;
+      const made = origin ? { origin: origin.kind, originRef: origin.ref } : {};
       try {
         await database.run({ userId }, (db) => [
           db
             .insert(posts)
-            .values({ ...post, userId, overrides: { ...post.overrides } })
+            .values({ ...post, ...made, userId, targets: targets.map(({ accountId }) => accountId) })
             .returning({ id: posts.id }),
-          ...files.map(({ alt = null, width = null, height = null, ...file }) =>
-            db
-              .insert(media)
-              .values({ ...file, alt, width, height, userId, postId: post.id })
-              .returning({ id: media.id }),
-          ),
+          ...files.map((file) => insertMedia(db, userId, post.id, file)),
           db
             .insert(deliveries)
             .values(
@@ -129,6 +131,8 @@ export function postsStore(database: Database): Posts {
                 postId: post.id,
                 state: "scheduled" as const,
                 dueAt,
+                wallTime,
+                timeZone,
                 wakeAt: dueAt,
                 late,
               })),
@@ -216,10 +220,11 @@ export function postsStore(database: Database): Posts {
 
     cancel: (userId, ids) => change(userId, sql`psn.cancel(${uuids(ids)})`),
 
-    move: (userId, ids, dueAt, wallTime, timeZone) =>
+    move: (userId, ids, dueAt, wallTime, timeZone, meant = wallTime) =>
       change(
         userId,
-        sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${`${wallTime} ${timeZone}`}::text)`,
+        sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${meant}::text, ${timeZone}::text,
+          ${`${wallTime} ${timeZone}`}::text)`,
       ),
 
     retry: (userId, ids) => change(userId, sql`psn.retry(${uuids(ids)})`),

@@ -1,0 +1,15 @@
+import { nameOf } from "@psn/app/choose-accounts.ts";
+import type { Preview } from "@psn/app/schedule-post.ts";
+import { type Lines, type Output, table, textLines } from "./output.ts";
+
+/** What one account would receive, or what is wrong. */
+export function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
+  const head = output.style("bold", nameOf(account));
+  if (issues.length > 0)
+    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
+  const shown = units.map(({ text, length, media }, i) => {
+    const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
+    return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];
+  });
+  return [head, shown];
+}
