@@ -4,7 +4,7 @@ import type { Place, Vault } from "@psn/core/ports/outside.ts";
 import type { Json } from "@psn/core/types/index.ts";
 
 /*
- * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by
+ * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed again by
  * the key of the hub it comes to.
  */
 
@@ -66,7 +66,10 @@ export async function readLines(
   try {
     const first = await lines.next();
     const head = first.done ? undefined : headOf(first.value);
-    if (!head) throw new PsnError("INPUT_INVALID", "the file opens, and holds no hub", { hint: "psn export FILE" });
+    if (!head)
+      throw new PsnError("INPUT_INVALID", "the passphrase is right, but the file is not a psn " + "export", {
+        hint: "psn export FILE",
+      });
     if (head.version > VERSION || head.schema > schema)
       throw new PsnError("INPUT_INVALID", "the file was made by a newer psn", { hint: "update psn" });
     return { head, rows: rowsIn(lines, isTable) };
@@ -91,13 +94,13 @@ async function* rowsIn(
       yield { table, json: line.slice(tab + 1) };
     } else if (!ended && line === JSON.stringify({ end: count })) ended = true;
     else
-      throw new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", {
-        hint: "make it again: psn export FILE",
+      throw new PsnError("INPUT_INVALID", "the file contains data that does not belong to a hub", {
+        hint: "create it again: psn export FILE",
       });
   }
   if (!ended)
-    throw new PsnError("INPUT_INVALID", "the file ends before the hub does", {
-      hint: "make it again: psn export FILE",
+    throw new PsnError("INPUT_INVALID", "the file is incomplete: its end is missing", {
+      hint: "create it again: psn export FILE",
     });
 }
 

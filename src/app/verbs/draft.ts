@@ -41,8 +41,8 @@ type Source = z.output<typeof source>;
 export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
   const { title, language, visibility, contentWarning, split, numbered, options, overrides } = input;
   if (input.parts && (input.text !== undefined || input.media.length > 0))
-    throw new PsnError("INPUT_INVALID", "the post has parts, and a text or media beside them", {
-      hint: "write the text and the media into the parts",
+    throw new PsnError("INPUT_INVALID", "the post has parts and also a text or media outside of them", {
+      hint: "put the text and the media into the parts",
     });
   const own = await Promise.all(
     Object.entries(overrides).map(async ([id, some]) => [id, await partsOf(scope, some)] as const),
@@ -63,7 +63,7 @@ export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
 async function partsOf(scope: Scope, some: z.output<typeof parts>): Promise<DraftPost["parts"]> {
   const read = ({ file, alt }: z.output<typeof mediaFile>): Promise<NewMedia> => {
     if (scope.readMedia) return scope.readMedia({ file, ...(alt === undefined ? {} : { alt }) });
-    throw new PsnError("INPUT_INVALID", "whoever calls this reads no files, so the post can have no media");
+    throw new PsnError("INPUT_INVALID", "the calling program gave no way to read files, so the post cannot have media");
   };
   const [first = { text: "", media: [] }, ...others] = await Promise.all(
     some.map(async ({ text, media }) => ({

@@ -25,7 +25,7 @@ export function notHeardOfYet(
   if (ageMs > HEARD_OF_WITHIN_MS) return undefined;
   return new PsnError(
     "PLATFORM_DOWN",
-    `the post before this one was only just published, and is not known everywhere yet (${error.message})`,
+    `the previous post was published a moment ago, and not all servers of the platform know it yet (${error.message})`,
     {
       cause: error,
       details: error.details,

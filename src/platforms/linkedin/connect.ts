@@ -34,7 +34,7 @@ export const OAUTH: OAuthAuth = {
   app: {
     page: "https://www.linkedin.com/developers/apps",
     steps: [
-      "create an app; it must belong to a LinkedIn page: take one of yours, or make one on the way",
+      "create an app; it must belong to a LinkedIn page: choose one of yours, or create one",
       'on its Products tab request "Share on LinkedIn" and "Sign In with LinkedIn using OpenID Connect"; both are granted at once',
       "on its Auth tab add {redirect} as authorized redirect URL, exactly like this, and save",
       "on the same tab copy the Client ID and the Primary Client Secret",
@@ -75,7 +75,7 @@ async function refresh(session: Session): Promise<Credentials> {
   if (renewal === undefined)
     throw new PsnError(
       "AUTH_REVOKED",
-      "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it",
+      "the LinkedIn token has expired: it is valid for 60 days, and LinkedIn gave no refresh token",
       { hint: "psn connect linkedin" },
     );
   // The refresh token stays the same, and keeps its own end.

@@ -34,7 +34,7 @@ function reasonOf(answer: Answer): Reason {
 /** A clear no, and no attempt of this psn will fare better: nothing is left to be reconciled. */
 const SWITCHED_OFF = {
   code: "PLATFORM_REJECTED",
-  says: `LinkedIn has switched off version ${VERSION} of its API, which is the one this psn speaks`,
+  says: `LinkedIn has switched off version ${VERSION} of its API, which this version of psn uses`,
   hint: UPDATE,
 } as const;
 
@@ -51,7 +51,7 @@ const TABLE: Refusals = {
     {
       codes: ["FIELD_LENGTH_TOO_LONG"],
       code: "PLATFORM_REJECTED",
-      says: "LinkedIn finds a text too long",
+      says: "LinkedIn says that a text is too long",
       hint: "shorten it",
     },
   ],

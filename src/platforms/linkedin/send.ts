@@ -44,7 +44,7 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
   if (answer.status >= 400) return alreadyOut(answer, request, session);
   const urn = answer.headers.get("x-restli-id") ?? "";
   if (POST.test(urn)) return postRef(urn);
-  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the post and did not say under which id", {
+  throw new PsnError("PLATFORM_CHANGED", "LinkedIn accepted the post but did not return its id", {
     details: { status: answer.status },
   });
 }
@@ -57,8 +57,8 @@ function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, 
   const wordless = commentary === "";
   if (!wordless && session.now().getTime() - at.getTime() <= REFUSES_MS) return;
   const reason = wordless
-    ? "without a text LinkedIn may not know it again"
-    : "after so long LinkedIn may not know it again";
+    ? "without a text LinkedIn may not recognise it"
+    : "after this long LinkedIn may not recognise it";
   throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this post, and ${reason}`);
 }
 
@@ -81,16 +81,12 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   const older = made !== undefined && made < at.getTime() + clockAheadMs(answer, session.now()) - ALLOWANCE_NARROW_MS;
   if (again && urn !== undefined && !older) return postRef(urn);
   if (again && urn === undefined)
-    throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn has this post already and does not say which one it is", options);
+    throw new PsnError("OUTCOME_UNKNOWN", "LinkedIn already has this post but does not say which one it is", options);
   const where = urn === undefined ? "" : `: ${postRef(urn).url}`;
-  throw new PsnError(
-    "PLATFORM_REJECTED",
-    `LinkedIn refuses the same text twice, and has it already${where}: change the text`,
-    {
-      ...options,
-      hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
-    },
-  );
+  throw new PsnError("PLATFORM_REJECTED", `LinkedIn refuses a text that it already has${where}: change the text`, {
+    ...options,
+    hint: "change the text; LinkedIn refuses the same text for a day or more, even if the first post is deleted",
+  });
 }
 
 /**
@@ -147,7 +143,10 @@ export async function sendComment(
   const { root, again, at } = request;
   if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
   if (again)
-    throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
+    throw new PsnError(
+      "UNCONFIRMED",
+      `an earlier attempt may have published this comment; check the comments of ${root.url}`,
+    );
   const answer = await api(session, `/rest/socialActions/${keyOf(root.id)}/comments`, {
     ...json({ actor: session.profile.subject, object: root.id, message: { text } }),
     effect: "publish",
@@ -161,8 +160,8 @@ export async function sendComment(
       cause: error,
       details: error.details,
       hint:
-        "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one " +
-        "part there",
+        "LinkedIn allows only apps with its Community Management API to comment: write the rest on LinkedIn, and " +
+        "post only one part there",
     });
   }
   return commentRef(urnOfComment(answer, root), root);
@@ -173,13 +172,13 @@ function goneOrNew(answer: Answer, at: Date, root: Ref, session: Session): PsnEr
   const error = refusalOf(answer, session);
   const options = { cause: error, details: error.details };
   if (session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most)
-    return new PsnError("PLATFORM_DOWN", "LinkedIn does not know the post yet on which to comment", {
+    return new PsnError("PLATFORM_DOWN", "LinkedIn does not yet find the post to comment on", {
       ...options,
       retryAfterMs: SETTLING_MS.again,
     });
-  return new PsnError("PLATFORM_REJECTED", "LinkedIn does not know the post on which to comment", {
+  return new PsnError("PLATFORM_REJECTED", "LinkedIn does not find the post to comment on", {
     ...options,
-    hint: `it may be deleted: ${root.url}`,
+    hint: `it may have been deleted: ${root.url}`,
   });
 }
 
@@ -190,7 +189,7 @@ function urnOfComment(answer: Answer, root: Ref): string {
   const composed = [id, header].map((one) => `urn:li:comment:(${object ?? root.id},${one ?? ""})`);
   const urn = [commentUrn, $URN, header, ...composed].find((one) => one !== undefined && COMMENT.test(one));
   if (urn !== undefined) return urn;
-  throw new PsnError("PLATFORM_CHANGED", "LinkedIn took the comment and did not say under which id", {
+  throw new PsnError("PLATFORM_CHANGED", "LinkedIn accepted the comment but did not return its id", {
     details: { status: answer.status },
   });
 }
@@ -239,7 +238,7 @@ export async function remove({ id }: Ref, session: Session): Promise<void> {
     accept: [404, 410],
   });
   if (status < 300 && status !== 204)
-    throw new PsnError("PLATFORM_CHANGED", `${host} answered ${status} to a removal, and not 204`, {
+    throw new PsnError("PLATFORM_CHANGED", `${host} answered ${status} to a removal instead of 204`, {
       details: { status },
     });
 }

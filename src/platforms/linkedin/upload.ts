@@ -60,7 +60,7 @@ async function upload(file: Blob, { mime, kind }: Pick<Media, "mime" | "kind">, 
   const url = new URL(value.uploadUrl);
   // The token goes along, and to nobody but LinkedIn.
   if (urn === undefined || url.protocol !== "https:" || !/(^|\.)linkedin\.com$/.test(url.hostname))
-    throw new PsnError("PLATFORM_CHANGED", "LinkedIn named a place for an upload that psn does not know", {
+    throw new PsnError("PLATFORM_CHANGED", "LinkedIn returned an upload address that psn does not expect", {
       details: { status: started.status },
     });
   await call(session, url, {
@@ -84,7 +84,7 @@ async function statusOf(urn: string, kind: MediaKind, session: Session): Promise
   if (status === "AVAILABLE") return { status: "ready" };
   if (status === "PROCESSING_FAILED")
     throw new PsnError("PLATFORM_REJECTED", `LinkedIn cannot use the ${kind}`, {
-      hint: kind === "document" ? "save it anew as PDF, with at most 300 pages" : "save it anew as JPEG or PNG",
+      hint: kind === "document" ? "save it again as PDF, with at most 300 pages" : "save it again as JPEG or PNG",
     });
   const checkAfterMs = retryAfterMs(answer, session.now());
   return { status: "working", ...(checkAfterMs ? { checkAfterMs } : {}) };
@@ -109,12 +109,12 @@ async function prepareCard(source: string, handle: PublishRequest["handle"], ses
     files: [image],
     id: Urn,
     start: (file) => {
-      if (!file) throw new PsnError("PLATFORM_REJECTED", "LinkedIn no longer has the card's picture");
+      if (!file) throw new PsnError("PLATFORM_REJECTED", "LinkedIn no longer has the link card's image");
       return upload(file, { mime: file.type, kind: "image" }, session);
     },
     ask: (urn) => statusOf(urn, "image", session),
     finish: async ([urn = null]) => urn,
-    overdue: () => "LinkedIn is still processing the card's picture",
+    overdue: () => "LinkedIn is still processing the link card's image",
     workingMostMs: THUMB_MOST_MS,
     failuresMost: 0,
   };

@@ -85,7 +85,7 @@ export default definePlatform({
     const still = await api(session, path, { effect: "none", accept: [404, 410] });
     if (still.status >= 300) return assertKnown(still, session);
     assertIsOf(still, ref.id);
-    throw new PsnError("PLATFORM_REJECTED", `${answer.host} does not delete posts for other programs`, {
+    throw new PsnError("PLATFORM_REJECTED", `${answer.host} does not allow programs to delete posts`, {
       hint: `delete it in the browser: ${ref.url}`,
       // It has just been seen there.
       neverTaken: true,
@@ -110,7 +110,7 @@ function assertIsOf(answer: Answer, id: string): void {
 async function assertKnown({ host, status }: Answer, session: Session): Promise<void> {
   const answer = await api(session, VERIFY, { effect: "none", accept: [404, 410] });
   if (answer.status < 300 && parse(answer, Named).id === idOf(session.profile.subject)) return;
-  throw new PsnError("PLATFORM_DOWN", `${host} answered ${status}, and does not know the account either`, {
+  throw new PsnError("PLATFORM_DOWN", `${host} answered ${status}, and does not find the account either`, {
     details: { status },
   });
 }
@@ -142,7 +142,7 @@ async function notAgain(error: unknown, request: PublishRequest<Body>, session: 
   const there = await lookup(request, session, new Set()).catch(() => "untold" as const);
   if (there === "untold") throw error;
   if (there === undefined) throw vouched(error);
-  throw new PsnError("OUTCOME_UNKNOWN", `${error.message}; but the post may be there already`, {
+  throw new PsnError("OUTCOME_UNKNOWN", `${error.message}; but the post may already be published`, {
     cause: error,
     details: error.details,
   });
@@ -166,12 +166,12 @@ async function refused(answer: Answer, request: PublishRequest<Body>, session: S
   if (request.parent && (answer.status === 404 || PARENT_MISSING.test(error.message)))
     return (
       notHeardOfYet(error, request, session) ??
-      new PsnError("PLATFORM_REJECTED", `${error.message}; the post it answers may be gone`, more)
+      new PsnError("PLATFORM_REJECTED", `${error.message}; the post it replies to may have been deleted`, more)
     );
   if (request.unit.media.length === 0 || !(await isMediaGone(mediaIds(request), session))) return error;
   return new PsnError(
     "PLATFORM_REJECTED",
-    `${error.message}; its media are gone: a server keeps uploaded media for about a day`,
+    `${error.message}; its media were deleted: a server keeps uploaded media for about a day`,
     more,
   );
 }

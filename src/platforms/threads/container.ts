@@ -36,9 +36,9 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
     throw new PsnError(
       "CONFIG_INVALID",
-      "Threads fetches media from a public address, which a hub without a bucket cannot give",
+      "Threads fetches media from a public address, which requires a bucket, and this hub has none",
       {
-        hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy",
+        hint: "psn config set S3_BUCKET; if the hub uses Trigger.dev, then: psn deploy",
       },
     );
   if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
@@ -129,7 +129,7 @@ async function checkQuota(isReply: boolean, session: Session): Promise<void> {
   if (used < total) return;
   throw new PsnError(
     "RATE_LIMITED",
-    `Threads takes ${total} ${isReply ? "answers" : "posts"} of an account in 24 hours`,
+    `Threads accepts at most ${total} ${isReply ? "replies" : "posts"} of an account in 24 hours`,
     {
       retryAfterMs: QUOTA_PAUSE_MS,
       details: { used, total },
@@ -175,7 +175,7 @@ async function statusOf(container: string, ageMs: number, files: readonly Media[
   const { status, reason, answer } = await ask(container, session);
   if (status === "FINISHED" || status === "PUBLISHED") return { status: "ready" };
   if (status === "EXPIRED" || (status === "UNTOLD" && ageMs > SPREADING_MS))
-    return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready") };
+    return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads deleted a container before it was ready") };
   if (status === "ERROR") {
     const error = unusable(reason);
     if (reason.startsWith(NOT_DOWNLOADED)) await assertReadable(files);
@@ -190,7 +190,7 @@ async function statusOf(container: string, ageMs: number, files: readonly Media[
 /** Why a container came to nothing. */
 export function unusable(reason: string): PsnError {
   if (reason === "" || reason === "UNKNOWN")
-    return new PsnError("PLATFORM_DOWN", "Threads could not process the post and does not say why");
+    return new PsnError("PLATFORM_DOWN", "Threads could not process the post and gives no reason");
   // It may have been the bucket, or the line between the two: another container may get the file.
   if (reason.startsWith(NOT_DOWNLOADED))
     return new PsnError("PLATFORM_DOWN", `Threads could not fetch a file: ${reason}`, { hint: NOT_FETCHED_HINT });

@@ -97,12 +97,12 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   if (told?.status === "PUBLISHED") {
     const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS).catch(() => undefined);
     if (ref) return ref;
-    throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, and says so only of its container", {
+    throw new PsnError("OUTCOME_UNKNOWN", "Threads has published the post, but shows only its container", {
       cause: error,
     });
   }
   if (told?.status === "EXPIRED")
-    throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it", error));
+    throw vouched(dropped("Threads keeps an unpublished container for 24 hours, and has deleted this one", error));
   if (told?.status === "ERROR") {
     const failure = unusable(told.reason);
     // The same container would fail the same way.
@@ -115,7 +115,7 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
     throw known && isRefused(error) ? vouched(error) : error;
   if (request.again) throw new PsnError("OUTCOME_UNKNOWN", error.message, { cause: error, details: error.details });
   if (session.now().getTime() - madeAt > SPREADING_MS)
-    throw dropped("Threads has lost what was made ready for publishing", error);
+    throw dropped("Threads no longer has the container that was prepared for publishing", error);
   throw new PsnError("PLATFORM_DOWN", error.message, { cause: error, details: error.details, retryAfterMs: AGAIN_MS });
 }
 

@@ -91,14 +91,14 @@ function codeOf(url: string): string | undefined {
 
 function hidden(status: "PUBLISHED" | "UNTOLD"): string {
   return status === "PUBLISHED"
-    ? "Threads has published the post and does not list it yet"
-    : "Threads does not know the post's container";
+    ? "Threads has published the post but does not list it yet"
+    : "Threads does not find the post's container";
 }
 
 export function preparedOf({ prepared }: PublishRequest<Body>): Prepared {
   const told = Prepared.safeParse(prepared);
   if (told.success) return told.data;
-  throw new PsnError("BUG", "a post was sent before its container was made");
+  throw new PsnError("BUG", "a post was sent before its container was created");
 }
 
 function canBe(

@@ -84,7 +84,7 @@ const TABLE: Refusals = {
     {
       words: /LINK_LIMIT_EXCEEDED/,
       code: "PLATFORM_REJECTED",
-      hint: "Threads takes 5 links in a post: put the others into another part",
+      hint: "Threads accepts 5 links in a post: move the others to another part",
     },
     // A wrong parameter, a thing that is not there: clear, even as a 500.
     { codes: [100, 24], code: "PLATFORM_REJECTED" },

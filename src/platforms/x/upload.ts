@@ -105,7 +105,7 @@ function told({ processing_info: info }: Upload, media: Media): Told {
 function unusable({ kind, mime }: Media, name = ""): PsnError {
   const said = /^\w{1,40}$/.test(name) ? `: ${name}` : "";
   return new PsnError("PLATFORM_REJECTED", `X cannot use the ${kind} (${mime})${said}`, {
-    hint: kind === "video" ? "save it as H.264 with AAC in an MP4" : "save it anew, smaller",
+    hint: kind === "video" ? "save it as H.264 with AAC in an MP4" : "save it again, smaller",
   });
 }
 
