@@ -68,7 +68,7 @@ describe("the post", () => {
     await refused(media("notes.png"), "MEDIA_INVALID", /not an image[\s\S]*JPEG, PNG/);
     await refused(media("empty.png"), "MEDIA_INVALID", /is empty/);
     await refused(media("cut.png"), "MEDIA_INVALID", /incomplete or damaged/);
-    await refused(media("huge.png"), "MEDIA_INVALID", /21\.0 MB; of an image psn takes 20 MB/);
+    await refused(media("huge.png"), "MEDIA_INVALID", /21\.0 MB; psn accepts at most 20 MB for an image/);
     await refused(["post", "look", "--alt", "nothing to describe"], "USAGE", "--media");
     // What one platform takes may be too large for another.
     const secret = `whsec_${randomBytes(32).toString("base64")}`;

@@ -69,7 +69,7 @@ test.each([
   ["dog.jpeg", "FILE_UNREADABLE", /does not exist/, /check the path/],
   ["./nowhere", "FILE_UNREADABLE", /does not exist/, /check the path/],
   ["../up/nowhere.markdown", "FILE_UNREADABLE", /does not exist/, /check the path/],
-  ["~/no-such-folder/a.md", "FILE_UNREADABLE", /begins with ~/, /whole path/],
+  ["~/no-such-folder/a.md", "FILE_UNREADABLE", /begins with ~/, /complete path/],
   ["file:///tmp/a.md", "FILE_UNREADABLE", /is an address/, /without file:/],
 ] as const)("%s is refused", async (name, code, message, hint) => {
   await expect(textFileNamed(name, cwd)).rejects.toMatchObject({

@@ -37,7 +37,7 @@ test("the same when the hub's upkeep finds it out", async () => {
   );
   const stop = new AbortController();
   await keepHub({ ...world, sleep: async () => stop.abort() }, stop.signal, () => undefined);
-  expect(told).toEqual([expect.stringContaining("chosen:ada must be connected again")]);
+  expect(told).toEqual([expect.stringContaining("chosen:ada must be reconnected")]);
 });
 
 test("a token that ends within a week and cannot be renewed, once; one that can be is renewed", async () => {
@@ -65,7 +65,7 @@ test("a token that ends within a week and cannot be renewed, once; one that can 
   );
   expect([health.get("ada")?.health, health.get("ada")?.healthReason, health.get("bob")?.healthReason]).toEqual([
     "ok",
-    expect.stringContaining("its token expires on"),
+    expect.stringContaining("its token ends on"),
     null,
   ]);
 });
