@@ -107,7 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
       `"publish" }));`,
   },
   { breaks: "a failure is success", from: SEND, to: SEND.replace(";", ".catch(() => undefined);") },
-  { breaks: "a lost answer is bad weather", from: SEND, to: SEND.replace('"publish"', '"none"') },
+  { breaks: "a lost answer is a transient failure", from: SEND, to: SEND.replace('"publish"', '"none"') },
   {
     breaks: "a lost answer is a refusal",
     from: SEND,
@@ -146,7 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'new PsnError("PLATFORM_REJECTED", ',
   },
   {
-    breaks: "a receiver that is being deployed refuses for good",
+    breaks: "a receiver that is being deployed refuses permanently",
     file: "schedule.ts",
     from: "[404, 408, 425] as const",
     to: "[408, 425] as const",
@@ -181,7 +181,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: SEND.replace(";", ".catch((error) => Promise.reject(Object.assign(error, { neverTaken: true })));"),
   },
   {
-    breaks: "a lease that is lost is bad weather",
+    breaks: "a lost lease is a transient failure",
     from: SEND,
     to: SEND.replace(";", '.catch(() => Promise.reject(new PsnError("OUTCOME_UNKNOWN", "no answer")));'),
   },

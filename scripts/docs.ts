@@ -119,7 +119,7 @@ function errors(): string {
   const parts = [
     "# Errors",
     "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries " +
-      "again later because nothing was sent, `refresh` exchanges the token once, `reconcile` asks the platform " +
+      "again later because nothing was sent, `refresh` refreshes the token once, `reconcile` asks the platform " +
       "before anything is sent again.",
     ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
     "## Exit codes",

@@ -16,13 +16,13 @@ import { readSources } from "./functions/sources.ts";
  *   bun run functions [--name what_changes]
  *
  * The newest migration takes it where it has not landed yet (it has no line in tests/db/migrations.sha256), each time
- * anew; else a new one is made under that name.
+ * again; else a new one is made under that name.
  */
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MIGRATIONS = join(ROOT, "drizzle/migrations");
 const BREAK = "\n--> statement-breakpoint\n";
-/** What comes behind this line is made, and made anew. */
+/** What comes behind this line is made, and made again. */
 const MADE = "-- Made by `bun run functions` from src/core/db/functions.";
 
 const newest = () =>

@@ -48,7 +48,7 @@ async function failed(postgres: Postgres, told: Told): Promise<void> {
   print(await shrink(postgres, told));
 }
 
-/** After so many histories their database is made anew: it keeps what was deleted in memory, and gets slower. */
+/** After so many histories their database is made again: it keeps what was deleted in memory, and gets slower. */
 const ANEW = 250;
 
 /** So far from each other begin the seeds of `--find`. */
@@ -69,7 +69,7 @@ async function find(
 
 const jobs = Number(values.jobs);
 if (jobs > 1) {
-  // By time nobody knows how many each tells: their seeds lie so far apart that they never meet.
+  // With a time limit the number of each is unknown: their seeds lie so far apart that they never meet.
   const share = values.minutes === undefined ? Math.ceil(Number(values.count) / jobs) : 1_000_000;
   const rest = [
     ...(values.all ? ["--all"] : []),

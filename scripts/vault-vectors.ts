@@ -3,7 +3,7 @@
  *
  * It was run once for each version. The file is the format's guard: values sealed years ago must open, so the vectors
  * of a version are never written again; a new version of the format gets new ones beside them. Version 1 opens only in
- * the migration that seals it anew. The format is spelled out here from node:crypto alone and shares no code with src/,
+ * the migration that seals it again. The format is spelled out here from node:crypto alone and shares no code with src/,
  * so that a mistake there cannot repeat itself here.
  */
 

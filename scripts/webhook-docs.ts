@@ -11,7 +11,7 @@ import { z } from "zod";
 
 const SECTIONS: Readonly<Record<string, () => string>> = { events, media, schedule };
 
-/** The page with its made sections anew. */
+/** The page with its made sections again. */
 export function renderWebhookPage(page: string): string {
   return Object.entries(SECTIONS).reduce((text, [name, make]) => {
     const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`];

@@ -358,10 +358,10 @@ describe("a server that misbehaves", () => {
       expect(error).toMatchObject({ code: "VENDOR_UNREACHABLE", hint: "psn doctor" });
   });
 
-  const ALLOW = "let the key do that, or psn config set S3_SECRET_ACCESS_KEY";
+  const ALLOW = "give the key that permission, or psn config set S3_SECRET_ACCESS_KEY";
   const CLOCK = "set this machine's clock (ntp)";
   const MOVED = "psn config set S3_ENDPOINT, and psn config set S3_REGION eu-west-1";
-  const ROOM = "delete files that nobody needs from the bucket, or raise its quota; then psn doctor";
+  const ROOM = "delete files that are not needed from the bucket, or raise its quota; then run psn doctor";
   const SMALLER = "make the file smaller, or raise the limit of the bucket's server and of any proxy before it";
   const SAID: readonly [string, () => Reply, ErrorCode, string][] = [
     ["access denied", xml(403, "AccessDenied"), "VENDOR_AUTH", ALLOW],
@@ -389,12 +389,12 @@ describe("a server that misbehaves", () => {
     ],
     ["a quota", xml(403, "QuotaExceeded"), "VENDOR_QUOTA", ROOM],
     ["MinIO's quota", xml(400, "XMinioAdminBucketQuotaExceeded"), "VENDOR_QUOTA", ROOM],
-    ["a full disk", plain(507), "VENDOR_QUOTA", "make room on the bucket's server; then psn doctor"],
+    ["a full disk", plain(507), "VENDOR_QUOTA", "free disk space on the bucket's server; then run psn doctor"],
     [
       "MinIO's full disk",
       xml(507, "XMinioStorageFull"),
       "VENDOR_QUOTA",
-      "make room on the bucket's server; then psn doctor",
+      "free disk space on the bucket's server; then run psn doctor",
     ],
     ["too large", xml(400, "EntityTooLarge"), "VENDOR_REFUSED", SMALLER],
     ["too large for a proxy", plain(413, "<html>"), "VENDOR_REFUSED", SMALLER],
@@ -606,7 +606,7 @@ describe("a server that misbehaves", () => {
     const server = plainPort();
     expect(await failure(open(`https://127.0.0.1:${server.port}`).check(FOLDER))).toMatchObject({
       code: "VENDOR_REFUSED",
-      message: "the bucket's port does not speak https",
+      message: "the bucket's port does not accept https",
     });
     await server.stop(true);
     const tls = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: fine, tls: certificate({ name: "127.0.0.1" }) });

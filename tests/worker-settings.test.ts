@@ -74,8 +74,8 @@ describe("a worker that runs while a setting is changed", () => {
       expect(await doctor(worker, opened())).toEqual({
         name: "worker",
         status: "warn",
-        said: `w goes by another ${name} than this command; a worker reads that only when it starts`,
-        fix: "stop it and start psn worker again",
+        said: `w and this command use different values of ${name}; a worker reads them only when it starts`,
+        fix: "restart psn worker",
       });
       expect(await doctor(opened(), opened())).toMatchObject({ status: "ok" });
       expect(JSON.stringify(worker())).not.toMatch(/postgres:|tr_prod|other/);
@@ -102,8 +102,6 @@ describe("a worker that runs while a setting is changed", () => {
 test.each(["pooled", "elsewhere", new PsnError("DB_REFUSED", "no", { hint: "psn config set DATABASE_URL" })] as const)(
   "the advice about a deaf worker (%s) says to start it again",
   (now) => {
-    expect(deafness(now)?.fix).toMatch(
-      /psn config set DATABASE_\w+; where a worker runs, stop it and start psn worker again$/,
-    );
+    expect(deafness(now)?.fix).toMatch(/psn config set DATABASE_\w+; where a worker runs, restart psn worker$/);
   },
 );

@@ -15,7 +15,7 @@ export interface Found {
 }
 
 /**
- * What a reason is kept by. psn's answer is part of it, so that a changed answer asks for its reason anew; the suites'
+ * What a reason is kept by. psn's answer is part of it, so that a changed answer asks for its reason again; the suites'
  * texts are not psn's.
  */
 export function idOf({ check, text, psn }: Difference): string {

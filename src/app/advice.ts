@@ -14,7 +14,7 @@ export function isUnsure({ state, health, atWork }: Pick<DeliverySummary, "state
 }
 
 /** For what a worker reads only when it starts. */
-export const RESTART = "stop it and start psn worker again";
+export const RESTART = "restart psn worker";
 
 /** Which account to reconnect; by its platform alone where its name would need quoting in a shell. */
 export function reconnecting(platform: string, handle: string): string {

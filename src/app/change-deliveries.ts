@@ -112,7 +112,7 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
     : waiting
       ? { run: "move", args: { id: shortId(waiting.id) } }
       : { run: "show", ...(first ? { args: { id: shortId(first.id) } } : {}) };
-  return new PsnError("STATE_CONFLICT", `there is nothing to ${to}: ${said}`, { hint });
+  return new PsnError("STATE_CONFLICT", `nothing to ${to}: ${said}`, { hint });
 }
 
 /**
@@ -143,7 +143,7 @@ export async function resolveDelivery(
   if (dryRun) return { deliveries: [delivery], left, woken: NOBODY_WOKEN };
   noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
-    throw new PsnError("STATE_CONFLICT", "it has been resolved meanwhile, or somebody is at work on it", {
+    throw new PsnError("STATE_CONFLICT", "it was resolved in the meantime, or a worker is processing it", {
       hint: { run: "show", args: { id } },
     });
   return telling(world, userId, await posts.detail(userId, [delivery.id]), left);
@@ -152,9 +152,9 @@ export async function resolveDelivery(
 function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): PsnError {
   const busy = deliveries.find(({ atWork }) => atWork);
   const said = deliveries.map(({ platform, handle, state }) => `${platform}:${handle} is ${state}`).join(", ");
-  const why = busy ? `a worker is still at work on ${busy.platform}:${busy.handle}` : said;
+  const why = busy ? `a worker is still processing ${busy.platform}:${busy.handle}` : said;
   const [helps] = deliveries.flatMap(advice);
-  return new PsnError("STATE_CONFLICT", `there is nothing to resolve: ${why}`, {
+  return new PsnError("STATE_CONFLICT", `nothing to resolve: ${why}`, {
     hint: helps ?? { run: "show", args: { id } },
   });
 }
@@ -183,7 +183,7 @@ async function refAt(
   if (!goesOn) return { id: url, url };
   throw new PsnError(
     "INPUT_INVALID",
-    `${platform}:${handle} has no post at this address, and the rest of the thread must answer it`,
+    `${platform}:${handle} has no post at this address, and the next part of the thread must reply to it`,
     {
       hint: "copy the address from the post's own page",
     },

@@ -96,7 +96,7 @@ describe("accounts of one handle, as an earlier psn left them", () => {
     for (const short of ["linkedin:Ada Lovelace", "Ada Lovelace", "linkedin"])
       expect(refusal([one, two, ada], short)).toMatchObject({
         code: "INPUT_INVALID",
-        message: `"${short}" is 2 accounts: ${long.slice(0, 2).join(", ")}`,
+        message: `"${short}" matches 2 accounts: ${long.slice(0, 2).join(", ")}`,
       });
   });
 

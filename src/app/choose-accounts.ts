@@ -19,7 +19,7 @@ export function chooseAccounts(
     if (only && others.length === 0) return [only];
     throw new PsnError(
       "INPUT_REQUIRED",
-      `which of your ${connected.length} accounts? ${[...namesOf(connected).values()].join(", ")}`,
+      `you have ${connected.length} accounts, and none is chosen: ${[...namesOf(connected).values()].join(", ")}`,
       {
         hint: "pass --to with one or more of them, or --to all",
       },
@@ -89,21 +89,21 @@ function matching(accounts: readonly Account[], name: string, platformIds: reado
   );
   if (found.length === 1) return found;
   if (found.length > 1)
-    throw new PsnError("INPUT_INVALID", `"${name}" is ${found.length} accounts: ${listed(found)}`, {
-      hint: "name one in full, or --to all",
+    throw new PsnError("INPUT_INVALID", `"${name}" matches ${found.length} accounts: ${listed(found)}`, {
+      hint: "give the full name of one, or --to all",
     });
   const platform = wanted.split(":")[0] ?? wanted;
   if (platformIds.includes(platform)) {
     const there = accounts.filter((account) => account.platform === platform);
     if (there.length > 0)
-      throw new PsnError("NOT_FOUND", `no ${platform} account is called that; there is ${listed(there)}`, {
+      throw new PsnError("NOT_FOUND", `no ${platform} account has that name; connected: ${listed(there)}`, {
         hint: { run: "accounts" },
       });
     throw new PsnError("AUTH_REQUIRED", `no ${platform} account is connected`, {
       hint: { run: "connect", args: { platform } },
     });
   }
-  throw new PsnError("NOT_FOUND", `no account is called "${name}"; there is ${listed(accounts)}`, {
+  throw new PsnError("NOT_FOUND", `no account is called "${name}"; connected: ${listed(accounts)}`, {
     hint: { run: "accounts" },
   });
 }

@@ -77,10 +77,12 @@ export async function connectAccount(
     await forget(world, userId, platform, { credentials, profile });
     throw new PsnError(
       "INPUT_INVALID",
-      `that is ${platformId}:${profile.handle}, and ${nameOf(wanted)} was to be reconnected; nothing was changed`,
+      `you logged in as ${platformId}:${profile.handle}, but the account to reconnect is ${nameOf(wanted)}; ` +
+        `nothing was changed`,
       {
         hint:
-          `log in there as ${plainHandle(wanted.profile)} and try again; to have both: psn connect ${platformId} ` +
+          `log in there as ${plainHandle(wanted.profile)} and try again; to connect both accounts: psn connect ` +
+          `${platformId} ` +
           "--another",
       },
     );
@@ -131,7 +133,7 @@ function knownTo(world: World, userId: string, platformId: string): Known {
     try {
       return { profile, ...(sealed ? { credentials: credentialsFor(world, userId, account, sealed) } : {}) };
     } catch (error) {
-      // Connecting again is what mends a secret that does not open.
+      // Connecting again repairs a secret that cannot be decrypted.
       if (error instanceof PsnError && error.code.startsWith("VAULT_")) return { profile };
       throw error;
     }
@@ -210,7 +212,7 @@ export async function disconnectAccount(
 async function connectionOf(platform: Platform, consent: Consent, net: Net, known: Known): Promise<Connection> {
   if ("form" in consent && platform.connect) return platform.connect(consent.form, net, known);
   if ("answer" in consent && platform.exchange) return platform.exchange(consent.answer, net);
-  throw new PsnError("USAGE", `${platform.id} does not connect in this way`, {
+  throw new PsnError("USAGE", `${platform.id} has no such way to connect`, {
     hint: `psn connect ${platform.id} --help`,
   });
 }

@@ -13,8 +13,8 @@ import { type Woken, wakeUp } from "./wake-up.ts";
  */
 
 /**
- * What a deletion does with a delivery. remove: it is out, all or a part. cancel: nothing of it was sent. going: its
- * removal is under way. gone: nothing of it is out. busy: it is being sent. unsure: psn could not confirm whether it is out.
+ * What a deletion does with a delivery. remove: it is out, all or a part. cancel: nothing of it was sent. going: psn is
+ * removing it. gone: nothing of it is public. busy: it is being sent. unsure: psn could not confirm whether it is out.
  * by-hand: it is out, and psn has no credentials of the account any more.
  */
 export const STEPS = ["remove", "cancel", "going", "gone", "busy", "unsure", "by-hand"] as const;
@@ -86,7 +86,7 @@ export function assertPossible(plan: readonly Planned[]): void {
   const refused = plan.filter(({ step }) => step === "busy" || step === "unsure");
   const [first] = refused;
   if (!first || refused.length < plan.length) return;
-  throw new PsnError("STATE_CONFLICT", `nothing can be deleted now: ${refused.map(whyNot).join("; ")}`, {
+  throw new PsnError("STATE_CONFLICT", `cannot delete now: ${refused.map(whyNot).join("; ")}`, {
     hint: { run: first.step === "unsure" ? "resolve" : "show", args: { id: shortId(first.delivery.id) } },
   });
 }
@@ -95,7 +95,7 @@ export function assertPossible(plan: readonly Planned[]): void {
 export function whyNot({ delivery, step, addresses }: Planned): string {
   const { platform, handle } = delivery;
   const name = `${platform}:${handle}`;
-  if (step === "busy") return `${name} is being sent; it can be deleted when it is out`;
+  if (step === "busy") return `${name} is being sent; delete it after it is published`;
   if (step === "unsure") return `${name}: psn could not confirm whether it was published`;
   return `${name} is disconnected; delete it there: ${addresses.join(" ")}`;
 }
@@ -126,8 +126,8 @@ export function assertDeleted(plan: readonly Planned[]): void {
   if (going && !TO_COME.includes(going.delivery.state))
     throw new PsnError("STILL_PENDING", `not confirmed yet whether the post was removed: ${what}`, { hint, details });
   if (going && going.delivery.state !== "held")
-    throw new PsnError("STILL_PENDING", `the post is not gone yet: ${what}`, { hint, details });
-  throw new PsnError("REMOVE_INCOMPLETE", `not everything is gone: ${what}`, {
+    throw new PsnError("STILL_PENDING", `the post is not removed yet: ${what}`, { hint, details });
+  throw new PsnError("REMOVE_INCOMPLETE", `not everything was removed: ${what}`, {
     hint: going ? (advice(going.delivery)[0] ?? hint) : hint,
     details,
   });

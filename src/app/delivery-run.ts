@@ -59,7 +59,7 @@ export function requestOf(
   const { world, loaded, claim, purpose } = run;
   const media = unit.unit.media.map((id): Media => {
     const info = loaded.media.find((one) => one.id === id);
-    if (!info) throw new PsnError("BUG", "a unit names media its post does not have");
+    if (!info) throw new PsnError("BUG", "a unit refers to media that its post does not have");
     const open = async () =>
       opened.get(id)?.content ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
     const { bucket } = world;
@@ -115,10 +115,10 @@ async function unlessReplaced({ world, claim, loaded, session }: Run, error: unk
   if (!(error instanceof PsnError) || !delivery.needsUser(error)) return error;
   const sealed = await world.stores.accounts.credentials(claim.userId, loaded.account.id).catch(() => undefined);
   if (!sealed || openCredentials(world, claim.userId, sealed).access === session.credentials.access) return error;
-  return new PsnError("PLATFORM_DOWN", "the account was connected anew meanwhile", { cause: error });
+  return new PsnError("PLATFORM_DOWN", "the account was connected again in the meantime", { cause: error });
 }
 
-/** Where nothing can have been sent, what psn does not understand is only bad weather. */
+/** Where nothing was sent, an unexpected error is treated as a transient failure. */
 function weather(error: unknown): never {
   const said = toPsnError(error);
   throw said.retry === "reconcile" || said.code === "BUG" ? unsent(said) : said;

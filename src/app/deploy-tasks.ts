@@ -51,7 +51,8 @@ export async function deployTasks(deployment: Deployment): Promise<TriggerWorker
   if (!worker || missing.length > 0 || foreign.length > 0)
     throw new PsnError(
       "DEPLOY_FAILED",
-      `the deployment is there, but production ${worker ? "does not run what it should" : "runs nothing"}${listed("missing", missing)}${listed("not psn's", foreign)}`,
+      `the deployment exists, but production runs ${worker ? "the wrong" : "no"} tasks` +
+        `${listed("missing", missing)}${listed("not psn's", foreign)}`,
     );
   await trigger.setVariables(projectRef, { [DEPLOYED]: deployedAs(version, worker) }, false);
   return worker;
@@ -66,9 +67,10 @@ export function assertOurs(worker: TriggerWorker | undefined): void {
   if (foreign.length === 0) return;
   throw new PsnError(
     "STATE_CONFLICT",
-    `this project on Trigger.dev runs other tasks, which a deployment would take away${listed("they are", foreign)}`,
+    `this project on Trigger.dev runs tasks that are not psn's; a deployment would remove ` +
+      `them${listed("they are", foreign)}`,
     {
-      hint: "give psn a project of its own: psn init --trigger --trigger-project NAME in another folder",
+      hint: "use a separate project for psn: psn init --trigger --trigger-project NAME in another folder",
     },
   );
 }

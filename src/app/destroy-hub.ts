@@ -72,7 +72,7 @@ export function planDestruction({ file, variables, token, dataFolder, hasData }:
     removals.push({ what: "trigger project", name: ref, how: "remove", note: null });
   else if (ref !== undefined) {
     removals.push({ what: "trigger variables", name: variablesOf(variables, ref), how: "remove", note: null });
-    const note = "it was there before psn; take psn's tasks away by deploying your own";
+    const note = "the project existed before psn; to remove psn's tasks, deploy your own";
     removals.push({ what: "trigger project", name: ref, how: "leave", note });
   }
   const bucket = file.get("S3_BUCKET");
@@ -134,11 +134,11 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
   const removals = planDestruction(ground);
   const has = (what: Removal["what"]) => removals.some((removal) => removal.what === what && removal.how === "remove");
   if (has("neon project") && !neon)
-    throw new PsnError("INPUT_REQUIRED", "Neon's API key is needed to delete the project psn made", {
+    throw new PsnError("INPUT_REQUIRED", "Neon's API key is required to delete the project that psn created", {
       hint: "pass --neon-api-key-stdin",
     });
   if ((has("trigger variables") || has("trigger project")) && !trigger)
-    throw new PsnError("INPUT_REQUIRED", "hub.env has no TRIGGER_ACCESS_TOKEN any more", {
+    throw new PsnError("INPUT_REQUIRED", "TRIGGER_ACCESS_TOKEN is missing in hub.env", {
       hint: "psn config set TRIGGER_ACCESS_TOKEN",
     });
   const done: Removal[] = [];
@@ -190,7 +190,7 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
 function withLeft(removal: Removal, left: readonly string[]): Removal {
   return left.length === 0
     ? removal
-    : { ...removal, note: `the folder stays: it holds ${left.join(", ")}, which psn did not make` };
+    : { ...removal, note: `the folder stays: it contains ${left.join(", ")}, which psn did not create` };
 }
 
 /**
@@ -225,7 +225,7 @@ async function removeTrigger(
     : {
         ...removal,
         how: "left",
-        note: `${without}; its schedules still run and do nothing; delete it in the dashboard`,
+        note: `${without}; its schedules still run but do nothing; delete it in the dashboard`,
       };
 }
 
@@ -252,9 +252,9 @@ function one(where: string, name: string, found: readonly string[]): readonly st
   if (found.length < 2) return found;
   throw new PsnError(
     "STATE_CONFLICT",
-    `there are ${found.length} projects named ${name} on ${where}, and one of them may be psn's: ${found.join(", ")}`,
+    `${found.length} projects on ${where} are named ${name}, and psn may have created one of them: ${found.join(", ")}`,
     {
-      hint: "delete it in the dashboard, take its word out of PSN_MADE, then: psn destroy",
+      hint: "delete psn's project in the dashboard, remove its entry from PSN_MADE, then: psn destroy",
     },
   );
 }

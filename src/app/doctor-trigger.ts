@@ -21,7 +21,7 @@ export async function examineTrigger(ground: TriggerGround): Promise<readonly Ch
   const { api, projectRef, secretKey } = ground;
   const key = await checking("trigger.dev", async () => {
     if (!(await api.byRef(projectRef)))
-      return fail("trigger.dev", `this token does not see ${projectRef}`, "psn init --trigger");
+      return fail("trigger.dev", `this token has no access to ${projectRef}`, "psn init --trigger");
     if ((await api.secretKey(projectRef)) !== secretKey)
       return fail(
         "trigger.dev",
@@ -39,7 +39,7 @@ export async function examineTrigger(ground: TriggerGround): Promise<readonly Ch
       (await api.isPaused(projectRef))
         ? fail(
             "production",
-            "is paused at Trigger.dev: no task runs, and nothing is published",
+            "is paused at Trigger.dev: no task runs, so nothing is published",
             `resume it at ${ground.dashboard}`,
           )
         : ok("production", "is not paused"),
@@ -58,7 +58,8 @@ async function deploymentCheck(
   const worker = await api.currentWorker(projectRef);
   if (!worker) return fail("deployment", "nothing is deployed yet", "psn deploy");
   const missing = TASKS.filter((task) => !worker.tasks.includes(task));
-  if (missing.length > 0) return fail("deployment", `${worker.version} lacks ${missing.join(", ")}`, "psn deploy");
+  if (missing.length > 0)
+    return fail("deployment", `${worker.version} does not contain ${missing.join(", ")}`, "psn deploy");
   if (deployed === deployedAs(version, worker))
     return ok("deployment", `${worker.version} is this version, ${version}`);
   if (deployed?.endsWith(` ${worker.version}`))
@@ -74,15 +75,15 @@ async function deploymentCheck(
 function settingsCheck({ secrets, plain, ours }: TriggerGround, there: ReadonlyMap<string, string>): Check {
   const here = Object.entries({ ...secrets, ...plain });
   const missing = here.filter(([name]) => !there.has(name)).map(([name]) => name);
-  if (missing.length > 0) return fail("task settings", `production lacks ${missing.join(", ")}`, "psn deploy");
+  if (missing.length > 0) return fail("task settings", `production does not have ${missing.join(", ")}`, "psn deploy");
   const differ = here.filter(([name, value]) => there.get(name) !== value).map(([name]) => name);
   const left = ours.filter((name) => name !== DEPLOYED && there.has(name) && !(name in secrets) && !(name in plain));
   const told = [
-    ...(differ.length === 0 ? [] : [`production has other values than this hub for ${differ.join(", ")}`]),
-    ...(left.length === 0 ? [] : [`production has ${left.join(", ")}, which this hub does not set any more`]),
+    ...(differ.length === 0 ? [] : [`production and this hub have different values for ${differ.join(", ")}`]),
+    ...(left.length === 0 ? [] : [`production still has ${left.join(", ")}, which this hub no longer sets`]),
   ];
   return told.length === 0
-    ? ok("task settings", `${here.length} variables are there, with the values of this hub`)
+    ? ok("task settings", `${here.length} variables are set, with the values of this hub`)
     : warn("task settings", told.join("; "), "psn deploy");
 }
 
@@ -93,12 +94,12 @@ const API_ORIGIN = "set API_ORIGIN of the Trigger.dev server to an address that 
 /** A self-hosted server tells its tasks its API_ORIGIN, which is http://localhost:8030 where nobody has set it. */
 function addressCheck(address: string | undefined): Check {
   if (address === undefined || !URL.canParse(address))
-    return ok("task address", "the server does not say where tasks reach it");
+    return ok("task address", "the server does not tell the address at which tasks reach it");
   const { hostname, origin } = new URL(address);
   return OWN_MACHINE.test(hostname)
     ? warn(
         "task address",
-        `tasks reach Trigger.dev at ${origin}; in a container that is the container itself`,
+        `tasks reach Trigger.dev at ${origin}; inside a container this address is the container itself`,
         API_ORIGIN,
       )
     : ok("task address", `tasks reach Trigger.dev at ${origin}`);
@@ -107,12 +108,12 @@ function addressCheck(address: string | undefined): Check {
 async function watchdogRunCheck({ api, dashboard }: TriggerGround, secretKey: string): Promise<Check> {
   const last = await api.lastRun("publish-due", secretKey);
   if (!last) return ok("watchdog run", "none yet");
-  if (!last.hasFailed) return ok("watchdog run", "the last one did not fail");
-  const why = last.error ?? "for a reason that Trigger.dev does not tell";
+  if (!last.hasFailed) return ok("watchdog run", "the last one succeeded");
+  const why = last.error ?? "Trigger.dev gives no reason";
   return fail(
     "watchdog run",
     `the last one failed: ${why}`,
-    /does not answer at/.test(why) ? API_ORIGIN : `see it at ${dashboard}`,
+    /does not answer at/.test(why) ? API_ORIGIN : `see the run at ${dashboard}`,
   );
 }
 

@@ -18,8 +18,8 @@ export async function examineVendors({ ways, bucket, trigger }: VendorGround): P
       await checking(name, async () => {
         const more = await privileges();
         return more.length === 0
-          ? ok(name, "answers; the login is unprivileged")
-          : fail(name, `answers, but the login may more than it must: ${more.join(", ")}`, "psn init");
+          ? ok(name, "reachable; the login has only the privileges that psn needs")
+          : fail(name, `reachable, but the login has more privileges than psn needs: ${more.join(", ")}`, "psn init");
       }),
     );
   if (bucket)
@@ -28,9 +28,15 @@ export async function examineVendors({ ways, bucket, trigger }: VendorGround): P
         const { address } = bucket.bucket;
         await bucket.bucket.check(bucket.folder);
         const unlisted = await bucket.bucket.list(bucket.folder).then(() => undefined, toPsnError);
-        if (!unlisted) return ok("bucket", `${address} can be written, read, listed and cleaned`);
-        const said = `${address} can be written, read and cleaned, but not listed: what a crash leaves behind stays there`;
-        return warn("bucket", `${said} (${unlisted.message})`, "let the bucket's key list the bucket (s3:ListBucket)");
+        if (!unlisted) return ok("bucket", `psn can write, read, list and delete files in ${address}`);
+        const said =
+          `psn can write, read and delete files in ${address}, but not list them: files that a crash ` +
+          `leaves behind stay there`;
+        return warn(
+          "bucket",
+          `${said} (${unlisted.message})`,
+          "allow the bucket's key to list the bucket (s3:ListBucket)",
+        );
       }),
     );
   if (trigger) checks.push(...(await examineTrigger(trigger)));

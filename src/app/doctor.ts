@@ -18,7 +18,7 @@ export interface Check {
   readonly name: string;
   readonly status: "ok" | "warn" | "fail";
   readonly said: string;
-  /** The command or step that mends it. */
+  /** The command or step that fixes it. */
   readonly fix: string | null;
 }
 
@@ -62,7 +62,7 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
     await checking("durability", async () => durabilityCheck(await inspection.durability())),
     await checking("clock", async () => {
       const skew = Math.round(await inspection.clockSkewMs());
-      const said = `this machine and the database are ${Math.abs(skew)} ms apart`;
+      const said = `the clocks of this machine and the database differ by ${Math.abs(skew)} ms`;
       if (Math.abs(skew) > SKEW_FAIL_MS) return fail("clock", said, "set this machine's clock (ntp)");
       return Math.abs(skew) > SKEW_WARN_MS ? warn("clock", said, "set this machine's clock (ntp)") : ok("clock", said);
     }),
@@ -92,19 +92,17 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
       checks.push(
         warn(
           name,
-          `its token ends on ${account.expiresAt.toISOString().slice(0, 10)}, and ${account.platform} gave nothing ` +
-            "to renew it",
+          `its token expires on ${account.expiresAt.toISOString().slice(0, 10)}, and ${account.platform} gave no ` +
+            `refresh token`,
           fix,
         ),
       );
-    else if (!options.network) checks.push(ok(name, "connected; not asked"));
+    else if (!options.network) checks.push(ok(name, "connected (not checked)"));
     else {
       const answer = await checkAccount(world, user.id, account.id, options.signal);
       const { unasked } = await world.platforms.load(account.platform);
       checks.push(
-        answer.ok
-          ? ok(name, unasked ?? "the platform knows it")
-          : fail(name, answer.error.message, answer.error.hint ?? fix),
+        answer.ok ? ok(name, unasked ?? "token accepted") : fail(name, answer.error.message, answer.error.hint ?? fix),
       );
     }
     const own = held.find((one) => one.account.id === account.id);
@@ -114,7 +112,7 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
       checks.push(
         warn(
           name,
-          `${shared.join(" and ")} has the same secret: each of these receivers could sign for the other`,
+          `${shared.join(" and ")} has the same secret: each of these receivers could sign requests to the other`,
           SECRET_FIX,
         ),
       );
@@ -122,7 +120,7 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
   return checks;
 }
 
-const SECRET_FIX = "psn connect webhook ADDRESS --secret-overlap 24h, with a secret of its own";
+const SECRET_FIX = "psn connect webhook ADDRESS --secret-overlap 24h, with a different secret";
 
 /** Most differences that are told one by one. */
 const MOST_TOLD = 20;
@@ -139,12 +137,12 @@ export async function examineGuards(inspection: Inspection): Promise<readonly Ch
       return (severe ? fail : warn)(name, said, repairable ? "psn db migrate --repair" : byHand);
     });
     if (found.length > told.length)
-      told.push(fail(name, `and ${found.length - told.length} differences more`, "psn doctor, once these are mended"));
+      told.push(fail(name, `and ${found.length - told.length} more differences`, "psn doctor, after you fix these"));
     const seen = await inspection.strangerSees();
-    if (seen > 0) told.push(fail(name, `a stranger sees ${seen} users and posts`, "psn db migrate --repair"));
+    if (seen > 0) told.push(fail(name, `an outside login can read ${seen} users and posts`, "psn db migrate --repair"));
     if (told.some(({ status }) => status === "fail")) return told;
     return [
-      ok(name, "policies, grants and functions are as the migrations made them; a stranger sees nothing"),
+      ok(name, "policies, grants and functions are as the migrations made them; an outside login can read nothing"),
       ...told,
     ];
   } catch (error) {
@@ -158,7 +156,7 @@ function durabilityCheck({ fsync, fullPageWrites, asynchronousStandbys }: Durabi
   if (!fsync)
     return fail(
       name,
-      "the database server runs with fsync off: a power cut loses posts or publishes them twice",
+      "the database server runs with fsync off: a power cut can lose posts or publish them twice",
       "set fsync = on in the server's postgresql.conf and reload the server",
     );
   if (!fullPageWrites)
@@ -173,7 +171,7 @@ function durabilityCheck({ fsync, fullPageWrites, asynchronousStandbys }: Durabi
       `${asynchronousStandbys === 1 ? "the server's standby is" : `the server's ${asynchronousStandbys} standbys are all`} asynchronous: a failover can lose the newest posts or publish them twice`,
       "set synchronous_standby_names on the primary server",
     );
-  return ok(name, "a commit is on the disk before psn relies on it");
+  return ok(name, "the database writes a commit to the disk before psn relies on it");
 }
 
 async function workerCheck({ stores, settings }: World, user: User): Promise<Check> {
@@ -193,8 +191,8 @@ async function workerCheck({ stores, settings }: World, user: User): Promise<Che
     ({ state, health }) => health === "ok" && state !== "held" && state !== "unconfirmed",
   );
   return waiting
-    ? warn("worker", "none is running, and deliveries are waiting", "psn worker")
-    : ok("worker", "none is running, and nothing waits");
+    ? warn("worker", "no worker is running, and deliveries are due or scheduled", "psn worker")
+    : ok("worker", "no worker is running, and nothing is scheduled");
 }
 
 async function listeningChecks(hears: ExamineOptions["hears"]): Promise<readonly Check[]> {
@@ -203,7 +201,7 @@ async function listeningChecks(hears: ExamineOptions["hears"]): Promise<readonly
     const found = await hears();
     if (found === undefined || found === "served") return [];
     const deaf = deafness(found);
-    return [deaf ? warn(name, deaf.said, deaf.fix) : ok(name, "arrive: a worker hears of a new post at once")];
+    return [deaf ? warn(name, deaf.said, deaf.fix) : ok(name, "work: a worker is notified of a new post at once")];
   } catch (error) {
     const deaf = deafness(toPsnError(error));
     return deaf ? [warn(name, deaf.said, deaf.fix)] : [];
@@ -217,7 +215,7 @@ async function troubleChecks({ stores }: World, user: User): Promise<readonly Ch
     return found.map(({ code, message, posts }) =>
       fail(
         "waiting posts",
-        `${posts === 1 ? "1 post waits" : `${posts} posts wait`} for this to be mended: ${message} (${code})`,
+        `${posts === 1 ? "1 post is" : `${posts} posts are`} on hold until this is fixed: ${message} (${code})`,
         helpFor(code),
       ),
     );
@@ -240,28 +238,30 @@ function otherSettings(worker: string, theirs: Settings, ours: Settings): Check 
   if (byShell.length > 0)
     return warn(
       "worker",
-      `${worker} goes by ${byShell.join(", ")} of the shell it was started in, and not by the hub's settings`,
+      `${worker} uses ${byShell.join(", ")} of the shell that started it, not the hub's settings`,
       `unset ${byShell.join(" ")} there, and start psn worker again`,
     );
   const atStart = other.filter((name) => READ_ONCE.some((one) => one === name));
   if (atStart.length > 0)
     return warn(
       "worker",
-      `${worker} goes by another ${atStart.join(", ")} than this command; a worker reads that only when it starts`,
+      `${worker} and this command use different values of ${atStart.join(", ")}; a worker reads them only when it ` +
+        `starts`,
       RESTART,
     );
   return warn(
     "worker",
-    `${worker} goes by another ${other.join(", ")} than this command; it reads its files again every 15 seconds`,
-    "psn doctor in a minute; if it says so still, start psn worker again",
+    `${worker} and this command use different values of ${other.join(", ")}; the worker reads its files again ` +
+      `every 15 seconds`,
+    "psn doctor again in a minute; if the values still differ, restart psn worker",
   );
 }
 type Settings = Readonly<Record<string, string>>;
 
 async function watchdogCheck({ stores }: World, everyMinutes: number): Promise<Check> {
   const heard = (await stores.inspection.workers()).find(({ name }) => name === WATCHDOG);
-  if (!heard) return warn("watchdog", `has not looked yet; it looks every ${everyMinutes} minutes`, "psn deploy");
-  const said = `looked ${minutes(heard.beatMsAgo)} ago; it looks every ${everyMinutes} minutes`;
+  if (!heard) return warn("watchdog", `has not run yet; it runs every ${everyMinutes} minutes`, "psn deploy");
+  const said = `ran ${minutes(heard.beatMsAgo)} ago; it runs every ${everyMinutes} minutes`;
   // Two looks missed, and the minute by which the server may spread them.
   return heard.beatMsAgo > (2 * everyMinutes + 1) * 60_000
     ? fail("watchdog", said, "psn deploy")

@@ -30,12 +30,12 @@ export async function emptyBucket({
   accounts,
   movedReason,
 }: BucketGround): Promise<Emptied> {
-  if (await isCopy()) return { left: "this hub is a copy, and its original may have the same files" };
+  if (await isCopy()) return { left: "this hub is a copy, and its original may use the same files" };
   let removed = 0;
   let others = 0;
   for (const userId of await users()) {
     if ((await accounts.list(userId)).some(({ healthReason }) => healthReason === movedReason))
-      return { left: "this hub was moved, and where it is now it has the same files" };
+      return { left: "this hub was moved, and the hub at its new place uses the same files" };
     const folder = objectPrefix(userId);
     // What has another mark is of a hub that this one was imported from, or that was imported from this one; an older
     // psn had no marks.

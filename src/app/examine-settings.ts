@@ -22,20 +22,16 @@ export function examineSettings(bunVersion: string, files: readonly SettingsFile
   const found = [
     ...files.flatMap(({ problems }) => problems.map(({ message, hint = null }) => fail("settings", message, hint))),
     ...files.flatMap(({ file, unknown }) =>
-      unknown.map(({ name, fix }) => warn("settings", `${file} has ${name}, which psn does not know`, fix)),
+      unknown.map(({ name, fix }) => warn("settings", `psn does not know the setting ${name} in ${file}`, fix)),
     ),
     ...files.flatMap(({ file, overridden }) =>
       overridden.map((name) =>
-        warn(
-          "settings",
-          `this shell sets ${name} to something else than ${file} does, and the shell counts`,
-          `unset ${name}`,
-        ),
+        warn("settings", `${name} differs between this shell and ${file}; psn uses the shell's value`, `unset ${name}`),
       ),
     ),
   ];
   return [
     runtime,
-    ...(found.length > 0 ? found : [ok("settings", "hub.env and keys.env are readable by you alone, and sound")]),
+    ...(found.length > 0 ? found : [ok("settings", "hub.env and keys.env are valid, and only you can read them")]),
   ];
 }

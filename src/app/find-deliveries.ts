@@ -22,7 +22,7 @@ export async function findDeliveries(
   if (!/^[0-9a-f-]+$/i.test(id) || id.length < SHORTEST)
     throw new PsnError(
       "INPUT_INVALID",
-      `"${id}" is not an id; an id is made of hex characters, of which the last ${SHORTEST} or more are enough`,
+      `"${id}" is not an id; an id consists of hex characters, and its last ${SHORTEST} or more are enough`,
       {
         hint: { run: "queue" },
       },
@@ -32,7 +32,7 @@ export async function findDeliveries(
   if (one.length === 1) return one;
   const ofPost = found.filter((delivery) => delivery.postId.endsWith(id.toLowerCase()));
   if (one.length > 1 || new Set(ofPost.map(({ postId }) => postId)).size > 1)
-    throw new PsnError("INPUT_INVALID", `"${id}" fits several; give more of it`, { hint: "psn queue --json" });
-  if (ofPost.length === 0) throw new PsnError("NOT_FOUND", `there is no post or delivery whose id is or ends in ${id}`);
+    throw new PsnError("INPUT_INVALID", `"${id}" matches several; use more characters`, { hint: "psn queue --json" });
+  if (ofPost.length === 0) throw new PsnError("NOT_FOUND", `no post or delivery has an id that ends in ${id}`);
   return ofPost;
 }

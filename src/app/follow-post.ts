@@ -27,8 +27,8 @@ export interface FollowOptions {
 
 /**
  * Stays until every delivery of the post has ended, publishing it from here when it is due: with or without a worker
- * elsewhere, whoever claims first sends. Returns where the deliveries are when it ends, is stopped, or nothing will
- * happen for long.
+ * elsewhere, the process that claims first sends. Returns where the deliveries are when it ends, is stopped, or nothing
+ * will happen for long.
  */
 export async function followPost({
   world,
@@ -87,7 +87,7 @@ function waitsForUser({ state, health }: DeliverySummary): boolean {
 
 /**
  * Throws what the deliveries' ends amount to; returns when all are published. What may be out or is still to come
- * counts before what failed: whoever posts again after a failure must not publish anything twice.
+ * counts before what failed: a user who posts again after a failure must not publish anything twice.
  */
 export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   const open = deliveries.filter(({ state }) => state !== "published");
@@ -107,7 +107,7 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
   if (coming.length > 0) {
     const so = coming.some(({ state }) => state === "sending")
       ? "not confirmed yet whether the post was published"
-      : "the post is not out yet";
+      : "the post is not published yet";
     throw new PsnError("STILL_PENDING", `stopped waiting; ${so}: ${said(open)}`, { hint, details });
   }
   const held = open.find((delivery) => !TERMINAL.has(delivery.state));
@@ -122,8 +122,8 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
 }
 
 /**
- * What whoever stopped must know: what is stored and not out yet, and how to take it back. Undefined where every
- * delivery has ended, or waits for its user.
+ * What the user who stopped it must know: what is stored and not published yet, and how to cancel it. Undefined where
+ * every delivery has ended, or waits for its user.
  *
  * @param tellTime a time as the user reads it.
  * @param goesOn whether somebody publishes what is due when this command has ended.

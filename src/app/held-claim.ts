@@ -15,7 +15,7 @@ import { type Moment, momentOf, since } from "./clocks.ts";
  */
 const WRITE_AGAIN_MS = [200, 1_000, 4_000] as const;
 
-/** Nothing was written, or nobody knows. */
+/** Nothing was written, or it is unknown whether it was. */
 const AGAIN: readonly ErrorCode[] = ["DB_UNREACHABLE", "DB_LOCKED"];
 
 export interface HeldClaim {
@@ -44,7 +44,7 @@ export async function assertHeld(held: HeldClaim, ask = false): Promise<void> {
     const { ms, trusted } = since(held.world, held.lease.from);
     if ((renewals > 0 || !ask) && trusted && ms + held.leaseMs / 2 <= held.lease.ms) return;
     if (renewals === MOST_RENEWALS)
-      throw new PsnError("DB_UNREACHABLE", "the database answers too late for a claim to be kept");
+      throw new PsnError("DB_UNREACHABLE", "the database answers too slowly to keep a claim");
     if (!(await write(held, renewed("sending", held.leaseMs))))
       throw new PsnError("LEASE_LOST", "another worker took over, or the account was disconnected");
   }
@@ -53,7 +53,7 @@ export async function assertHeld(held: HeldClaim, ask = false): Promise<void> {
 /**
  * False when the lease is lost. An unanswered write is made again: the fence makes a repeat harmless. A write that the
  * database refuses for what is in it is made once more without the platform's words, and then without anything but the
- * state: what cannot be written down would be sent again for ever.
+ * state: what cannot be written would be sent again forever.
  */
 export async function write(held: HeldClaim, change: DeliveryChange): Promise<boolean> {
   try {

@@ -31,7 +31,10 @@ export async function troubleToTell(
   if ((state !== "scheduled" && state !== "sending") || code === null || !isHubs(code)) return undefined;
   if (retryOf(code) === "backoff" && attempt < PASSING_ATTEMPTS) return undefined;
   if (!(await stores.upkeep.noteTrouble(userId, nameOf(code, message)))) return undefined;
-  return `posts wait, since something is wrong with the hub: ${message}${mends === null ? "" : `; what helps: ${mends}`}`;
+  return (
+    `posts are on hold because of a problem with the hub: ` +
+    `${message}${mends === null ? "" : `; to fix it: ${mends}`}`
+  );
 }
 
 /** Once a delivery that waited for the hub has gone on, the others that wait for the same go on too. Never throws. */

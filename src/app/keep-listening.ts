@@ -16,7 +16,7 @@ export const LOOK_ANYWAY_MS = 30_000;
 /** Where none arrive it looks this often, in milliseconds: that is how late a new post may be. */
 export const LOOK_DEAF_MS = 1_000;
 /**
- * When to try again to listen where notifications do not arrive, in milliseconds: whoever runs the pooler may have
+ * When to try again to listen where notifications do not arrive, in milliseconds: the pooler's operator may have
  * changed it.
  */
 const AGAIN_MS = 300_000;
@@ -27,29 +27,31 @@ const FOR_A_WORKER = `where a worker runs, ${RESTART}`;
 /** Why a worker looks for what is new in place of being told; "heard" when it is told again. */
 export type Listening = Hearing | PsnError;
 
-/** What is wrong, and what mends it; undefined where nothing is, or nothing is to be done. */
+/** What is wrong, and how to fix it; undefined where nothing is wrong or nothing can be done. */
 export function deafness(now: Listening): { readonly said: string; readonly fix: string } | undefined {
-  const late = "a worker looks for new posts every second, in place of being notified";
+  const late = "a worker checks for new posts every second instead of being notified";
   if (now === "heard" || now === "served") return undefined;
   if (now === "pooled")
     return {
-      said: `${late}: the address leads to a pooler in transaction mode, by which no notification (LISTEN) arrives`,
-      fix: `the database server's own address, past the pooler: psn config set DATABASE_LISTEN_URL; ${FOR_A_WORKER}`,
+      said: `${late}: the address leads to a pooler in transaction mode, which delivers no notifications (LISTEN)`,
+      fix:
+        `set the database server's own address, without the pooler: psn config set DATABASE_LISTEN_URL; ` +
+        `${FOR_A_WORKER}`,
     };
   if (now === "elsewhere")
     return {
-      said: `${late}: DATABASE_LISTEN_URL leads to another database than DATABASE_URL`,
+      said: `${late}: DATABASE_LISTEN_URL and DATABASE_URL lead to different databases`,
       fix: `psn config set DATABASE_LISTEN_URL; ${FOR_A_WORKER}`,
     };
   const { message, hint = "psn doctor" } = now;
   const isRead = READ_ONCE.some((name) => hint.includes(name));
-  return { said: `${late}: LISTEN fails, since ${message}`, fix: isRead ? `${hint}; ${FOR_A_WORKER}` : hint };
+  return { said: `${late}: LISTEN fails: ${message}`, fix: isRead ? `${hint}; ${FOR_A_WORKER}` : hint };
 }
 
 export interface Ears {
   /** How long the worker may sleep without looking, in milliseconds. */
   readonly lookMs: () => number;
-  /** Something went wrong with the database: whether notifications arrive is proven anew. */
+  /** Something went wrong with the database: whether notifications arrive is proven again. */
   readonly doubt: () => void;
   readonly stop: () => Promise<void>;
 }
@@ -111,7 +113,7 @@ export function keepListening({
     try {
       for (let before = false; !stopped && !lost; before = true) {
         const found = woken ? "heard" : await subscription.prove();
-        // One that heard is not deaf for good: its connection may be gone without a word.
+        // A worker that received one may receive more: its connection may have ended silently.
         if (before && found !== "heard") return 0;
         if (lost || stopped) break;
         become(found);
@@ -139,7 +141,7 @@ export function keepListening({
         failures += 1;
         const failure = toPsnError(error);
         become(failure);
-        // An outage is told by whoever looks.
+        // The next query reports an outage.
         if (failures > 1 && !isAway()) tell(failure);
         if (!stopped) await rest.for(Math.min(500 * 2 ** failures, LOOK_ANYWAY_MS));
       }

@@ -30,8 +30,7 @@ export async function keepMedia(
   if (tooLarge)
     throw new PsnError(
       "MEDIA_INVALID",
-      `a file of ${megabytes(tooLarge.bytes)} MB does not fit into this hub's database, which takes ` +
-        `${megabytes(rowHolds)} MB`,
+      `a file has ${megabytes(tooLarge.bytes)} MB, and this hub's database accepts at most ${megabytes(rowHolds)} MB`,
       {
         hint: "make the file smaller, or give the hub a bucket: psn config set S3_BUCKET",
       },
@@ -88,7 +87,7 @@ async function contentOf(
   if (!bucket)
     throw new PsnError(
       "CONFIG_INVALID",
-      `a media file of this post is in ${found.bucket ?? "a bucket"}, and psn has no bucket here`,
+      `a media file of this post is in ${found.bucket ?? "a bucket"}, and this hub has no bucket`,
       {
         hint: "psn config set S3_BUCKET",
       },
@@ -97,10 +96,10 @@ async function contentOf(
   if (content) return content.slice();
   // The right bucket says so itself.
   if (found.bucket === bucket.address)
-    throw new PsnError("MEDIA_GONE", "a media file of this post is gone from the bucket");
+    throw new PsnError("MEDIA_GONE", "a media file of this post is missing from the bucket");
   const put = found.bucket === null ? "" : `, and was put into ${found.bucket}`;
   throw new PsnError("CONFIG_INVALID", `a media file of this post is not in ${bucket.address}${put}`, {
-    hint: "psn config set S3_ENDPOINT and S3_BUCKET, and unset what the shell of psn has of them",
+    hint: "psn config set S3_ENDPOINT and S3_BUCKET, and unset them in the shell that runs psn",
   });
 }
 
@@ -153,7 +152,7 @@ async function findMedia({ stores }: Shelf, userId: string, mediaId: string): Pr
   const found = await stores.posts.findMedia(userId, mediaId);
   // Somebody who may write rows could name another's object.
   const foreign = found !== undefined && "objectKey" in found && !found.objectKey.startsWith(objectPrefix(userId));
-  if (!found || foreign) throw new PsnError("MEDIA_GONE", "a media file of this post is gone from the hub");
+  if (!found || foreign) throw new PsnError("MEDIA_GONE", "a media file of this post is missing from the hub");
   return found;
 }
 

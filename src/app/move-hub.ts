@@ -5,7 +5,7 @@ import type { Json } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 /*
- * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed anew by
+ * A hub as one file, and back. What is sealed is opened for the file, which is sealed as a whole, and sealed again by
  * the key of the hub it comes to.
  */
 
@@ -72,7 +72,10 @@ export async function readLines(
     if (mark.success && (mark.data.version > VERSION || mark.data.schema > schema))
       throw new PsnError("INPUT_INVALID", "the file was made by a newer psn", { hint: "update psn" });
     const { data: head } = Head.safeParse(line);
-    if (!head) throw new PsnError("INPUT_INVALID", "the file opens, and holds no hub", { hint: "psn export FILE" });
+    if (!head)
+      throw new PsnError("INPUT_INVALID", "the passphrase is right, but the file is not a psn export", {
+        hint: "psn export FILE",
+      });
     return { head, rows: rowsIn(lines, isTable) };
   } catch (error) {
     await lines.return(undefined);
@@ -97,8 +100,8 @@ async function* rowsIn(
     else throw noPart();
   }
   if (!ended)
-    throw new PsnError("INPUT_INVALID", "the file ends before the hub does", {
-      hint: "make it again: psn export FILE",
+    throw new PsnError("INPUT_INVALID", "the file is incomplete: its end is missing", {
+      hint: "create it again: psn export FILE",
     });
 }
 
@@ -145,8 +148,8 @@ export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncG
 }
 
 const noPart = () =>
-  new PsnError("INPUT_INVALID", "the file holds something that is no part of a hub", {
-    hint: "make it again: psn export FILE",
+  new PsnError("INPUT_INVALID", "the file contains data that does not belong to a hub", {
+    hint: "create it again: psn export FILE",
   });
 
 const Fields = z.record(z.string(), z.json());

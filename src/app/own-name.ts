@@ -43,7 +43,7 @@ export function ownHandle(profile: Named, others: readonly Named[], before?: Nam
   return [profile.handle, ...tagged].find(isFree) ?? tagged.join();
 }
 
-/** The handle as the platform knows it. An earlier psn made the tag of the end of the subject. */
+/** The handle as token accepted. An earlier psn made the tag of the end of the subject. */
 export function plainHandle({ subject, handle }: Named): string {
   const at = handle.lastIndexOf("#");
   const tag = handle.slice(at + 1);

@@ -29,7 +29,7 @@ export interface OwnedDatabase {
   /** Applies what is missing; returns how many migrations that were. */
   migrate(): Promise<number>;
   /**
-   * Makes the unprivileged login that runs the program; returns the address by which it comes in, and the names of this
+   * Makes the unprivileged login with which psn runs; returns the address by which it comes in, and the names of this
    * hub's earlier logins that could not be dropped.
    */
   makeLogin(): Promise<{ readonly url: string; readonly left: readonly string[] }>;
@@ -41,7 +41,7 @@ export interface RuntimeDatabase {
   addUser(user: User): Promise<void>;
   /** Changes what is given, and answers the user as they are then. */
   changeUser(id: string, change: UserChange): Promise<User>;
-  /** True when a stranger sees no row. */
+  /** True when an outside login can read no row. */
   isGuarded(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -135,9 +135,11 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
     const known = file.get("PSN_USER");
     const id = known ?? newId();
     await runtime.addUser({ id, handle: wish.handle, timeZone: wish.timeZone });
-    // After there is a row that a stranger could see.
+    // Only now there is a row that an outside login could read.
     if (!(await runtime.isGuarded()))
-      throw new PsnError("CHECK_FAILED", "the database lets its login see other users' rows", { hint: "psn doctor" });
+      throw new PsnError("CHECK_FAILED", "the database allows its login to read other users' rows", {
+        hint: "psn doctor",
+      });
     if (known === undefined) file.set({ PSN_USER: id });
     const { user, changed } =
       known === undefined
@@ -174,7 +176,7 @@ async function changedUser(
 export function assertSameDatabase(file: HubFile, ownerUrl: string | undefined): void {
   if (ownerUrl === undefined || ownerUrl === file.get("DATABASE_OWNER_URL")) return;
   if (file.get("DATABASE_URL") === undefined && file.get("PSN_USER") === undefined) return;
-  throw new PsnError("STATE_CONFLICT", "this hub already has a database; a hub cannot be given another one", {
+  throw new PsnError("STATE_CONFLICT", "this hub already has a database, which cannot be replaced", {
     hint: "psn init in another folder",
   });
 }

@@ -56,7 +56,7 @@ export function assertFree(file: HubFile): void {
 /** A hub cannot be given another database than the one it has. */
 function assertNoDatabase(file: HubFile): void {
   if (!hasDatabase(file)) return;
-  throw new PsnError("STATE_CONFLICT", "this hub already has a database; a hub cannot be given another one", {
+  throw new PsnError("STATE_CONFLICT", "this hub already has a database, which cannot be replaced", {
     hint: "psn init --neon in another folder",
   });
 }
@@ -111,7 +111,7 @@ const isRefusal = (error: unknown) =>
 
 /**
  * What an earlier run made and was stopped before it wrote that down, in whichever organisation; undefined where there
- * is none. Throws STATE_CONFLICT when another project is wished for: it would be left behind for good.
+ * is none. Throws STATE_CONFLICT when another project is wished for: psn would leave it behind and never remove it.
  */
 async function leftBehind(
   neon: Neon,
@@ -129,8 +129,8 @@ async function leftBehind(
   if (found.length > 1 && found.some(({ id }) => id === wish.project)) return undefined;
   const left = one(found, intent);
   if (left && wish.project !== undefined && wish.project !== left.name && wish.project !== left.id)
-    throw new PsnError("STATE_CONFLICT", `an earlier run has made the project ${left.name} (${left.id}) on Neon`, {
-      hint: "psn init --neon to go on with it; or delete it at https://console.neon.tech and run this again",
+    throw new PsnError("STATE_CONFLICT", `an earlier run created the project ${left.name} (${left.id}) on Neon`, {
+      hint: "psn init --neon to continue with it; or delete it at https://console.neon.tech and run this command again",
     });
   return left;
 }
@@ -145,11 +145,13 @@ async function recordedProject(
   if (!project)
     throw new PsnError(
       "VENDOR_REFUSED",
-      `the hub's project ${id} on Neon belongs to another organisation than this API key's, or is gone`,
+      `the hub's project ${id} on Neon was not found with this API key: it belongs to another organisation or was ` +
+        `deleted`,
       {
         hint: hasDatabase(file)
-          ? "use a key of its organisation; if it is gone, so is the hub: psn init --neon in another folder"
-          : "use a key of its organisation; or let psn forget it: psn config set NEON_PROJECT_ID --unset",
+          ? "use a key of its organisation; if the project was deleted, the hub was deleted with it: psn init " +
+            "--neon in another folder"
+          : "use a key of its organisation; or remove the setting: psn config set NEON_PROJECT_ID --unset",
       },
     );
   if (wanted !== undefined && wanted !== project.id && wanted !== project.name)
@@ -163,9 +165,9 @@ function one(projects: readonly NeonProject[], name: string): NeonProject | unde
   if (projects.length < 2) return projects[0];
   throw new PsnError(
     "INPUT_INVALID",
-    `there are ${projects.length} projects named ${name}: ${projects.map(({ id }) => id).join(", ")}`,
+    `${projects.length} projects are named ${name}: ${projects.map(({ id }) => id).join(", ")}`,
     {
-      hint: `say which one: psn init --neon --neon-project ${projects[0]?.id}`,
+      hint: `choose one: psn init --neon --neon-project ${projects[0]?.id}`,
     },
   );
 }
@@ -183,7 +185,9 @@ function organizationFor(organizations: readonly Organization[], wanted: string 
   if (wanted === undefined)
     throw new PsnError("INPUT_REQUIRED", `which organisation on Neon? --neon-org takes one of ${choices}`, { hint });
   const message =
-    fitting.length > 0 ? "there are several organisations of this name" : `this API key sees no organisation ${wanted}`;
+    fitting.length > 0
+      ? "several organisations have this name"
+      : `this API key has no access to an organisation ${wanted}`;
   throw new PsnError("INPUT_INVALID", choices === "" ? message : `${message}: --neon-org takes one of ${choices}`, {
     hint,
   });

@@ -35,9 +35,9 @@ const NAME = /^[a-z0-9-]{1,60}$/;
 const isRef = (project: string) => project.startsWith("proj_");
 
 /**
- * Makes the hub's project on Trigger.dev, or adopts one, and tells it what the tasks need to know. May be stopped
- * anywhere and run again: what is about to be made is written down first, and looked for before it is made. Throws
- * INPUT_INVALID, INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
+ * Makes the hub's project on Trigger.dev, or adopts one, and tells it environment variables of the tasks. May be
+ * stopped anywhere and run again: what is about to be made is written down first, and looked for before it is made.
+ * Throws INPUT_INVALID, INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
  */
 export async function provisionTrigger(api: TriggerDev, file: HubFile, wish: TriggerWish): Promise<ProvisionedTrigger> {
   const trigger = { ...api, organizations: once(api.organizations) };
@@ -53,7 +53,7 @@ export async function provisionTrigger(api: TriggerDev, file: HubFile, wish: Tri
   const there = await trigger.variables(project.ref);
   const deployed = there.get(DEPLOYED) ?? undefined;
   const other = Object.entries(wish.plain).filter(([name, value]) => there.get(name) !== value);
-  // What the build has fixed stays as it was built, so that whoever compares sees that it differs.
+  // What the build has fixed stays as it was built, so that a comparison shows the difference.
   const built = deployed === undefined ? [] : BUILT_IN;
   const differ = Object.fromEntries(other.filter(([name]) => !built.includes(name)));
   const isSet = Object.keys(differ).length > 0 || Object.keys(wish.secrets).length > 0;
@@ -113,11 +113,9 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
   if (project === undefined)
     throw new PsnError(
       "VENDOR_REFUSED",
-      `the hub's project ${ref} belongs to another account than this token's, or is gone`,
+      `the hub's project ${ref} was not found with this token: it belongs to another account or was deleted`,
       {
-        hint:
-          "log in as its owner: psn init --trigger; or let psn forget it: " +
-          "psn config set TRIGGER_PROJECT_REF --unset",
+        hint: "log in as its owner: psn init --trigger; or remove the setting: psn config set TRIGGER_PROJECT_REF --unset",
       },
     );
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)
@@ -134,8 +132,8 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
 async function byRef(trigger: TriggerDev, ref: string): Promise<TriggerProject> {
   const project = await trigger.byRef(ref);
   if (project !== undefined) return project;
-  throw new PsnError("NOT_FOUND", `this token sees no project ${ref} on Trigger.dev`, {
-    hint: "psn init --trigger without --trigger-project makes one",
+  throw new PsnError("NOT_FOUND", `this token has no access to a project ${ref} on Trigger.dev`, {
+    hint: "psn init --trigger without --trigger-project creates one",
   });
 }
 
@@ -154,8 +152,8 @@ async function byName(
 function one(projects: readonly TriggerProject[], name: string): TriggerProject | undefined {
   if (projects.length < 2) return projects[0];
   const choices = projects.map(({ ref, organization }) => `${ref} in ${organization.name}`).join(", ");
-  throw new PsnError("INPUT_INVALID", `there are ${projects.length} projects named ${name}: ${choices}`, {
-    hint: `say which one: psn init --trigger --trigger-project ${projects[0]?.ref}`,
+  throw new PsnError("INPUT_INVALID", `${projects.length} projects are named ${name}: ${choices}`, {
+    hint: `choose one: psn init --trigger --trigger-project ${projects[0]?.ref}`,
   });
 }
 
@@ -168,7 +166,7 @@ async function organizationFor(trigger: TriggerDev, wanted: string | undefined):
   if (organizations.length === 0) {
     const { dashboardUrl, email } = await trigger.whoAmI();
     throw new PsnError("VENDOR_REFUSED", `${email} has no organisation on Trigger.dev yet`, {
-      hint: `make one at ${dashboardUrl}/orgs/new, then run the same command again`,
+      hint: `create one at ${dashboardUrl}/orgs/new, then run the same command again`,
     });
   }
   const choices = (fitting.length > 0 ? fitting : organizations).map(({ id, name }) => `${id} (${name})`).join(", ");
@@ -178,7 +176,9 @@ async function organizationFor(trigger: TriggerDev, wanted: string | undefined):
       hint,
     });
   const message =
-    fitting.length > 0 ? "there are several organisations of this name" : `this token sees no organisation ${wanted}`;
+    fitting.length > 0
+      ? "several organisations have this name"
+      : `this token has no access to an organisation ${wanted}`;
   throw new PsnError("INPUT_INVALID", `${message}: --trigger-org takes one of ${choices}`, { hint });
 }
 

@@ -76,7 +76,7 @@ test("settings that name half a bucket keep no files in rows from being dropped,
   const half = {
     ...world,
     get bucket(): Bucket {
-      throw new PsnError("CONFIG_INVALID", "hub.env has a bucket and no S3_ENDPOINT");
+      throw new PsnError("CONFIG_INVALID", "S3_ENDPOINT is missing");
     },
   };
   const told: string[] = [];

@@ -45,7 +45,8 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
     const run = await begin(held, { loaded, unit, purpose, earlier: before.code });
     if (!run || !(await advance(run, unit))) break;
     await pass(world, "between units");
-    // The next unit's instant is the database's: whoever resumes after a crash must build the same request from it.
+    // The next unit's instant is the database's: a worker that resumes after a crash must build the same request from
+    // it.
     loaded = await world.stores.deliveries.load(claim.userId, claim.deliveryId);
     unit = loaded && openUnit(loaded);
     purpose = "publish";
@@ -140,14 +141,14 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
   let outcome: Outcome;
   try {
     outcome = await withRefresh(run, (session) => {
-      if (!run.platform.poll) throw new PsnError("BUG", `${run.platform.id} cannot be asked about a pending post`);
+      if (!run.platform.poll) throw new PsnError("BUG", `${run.platform.id} offers no way to ask about a pending post`);
       return run.platform.poll(unit.handle, session);
     });
   } catch (error) {
     const failure =
       error instanceof PsnError
         ? error
-        : new PsnError("PLATFORM_DOWN", "asking the platform failed in a way psn did not foresee", { cause: error });
+        : new PsnError("PLATFORM_DOWN", "asking the platform failed with an unexpected error", { cause: error });
     const { attempt } = run.loaded;
     const random = run.world.random();
     // The platform has accepted the post. A no to this question is none to the post, unless the adapter says that it

@@ -104,12 +104,12 @@ async function each(
   return steps;
 }
 
-const TO_COME = { becomes: "scheduled", why: "it is still to come" } as const;
+const TO_COME = { becomes: "scheduled", why: "it is scheduled for later" } as const;
 /** Its user has asked for its removal, and asking twice is harmless. */
-const GOES_ON = { becomes: "scheduled", why: "its removal goes on" } as const;
-const asking = ({ name }: Platform) => ({ becomes: "ask", why: `${name} is asked whether it has it` }) as const;
+const GOES_ON = { becomes: "scheduled", why: "its removal continues" } as const;
+const asking = ({ name }: Platform) => ({ becomes: "ask", why: `psn asks ${name} whether it is there` }) as const;
 const nobodyTells = ({ name }: Platform) =>
-  ({ becomes: "unconfirmed", why: `${name} cannot be asked whether it has it` }) as const;
+  ({ becomes: "unconfirmed", why: `psn cannot ask ${name} whether it is there` }) as const;
 
 /** What needs no question to a platform; undefined where one must be asked. */
 function certain(loaded: LoadedDelivery): typeof GOES_ON | typeof TO_COME | undefined {
@@ -137,7 +137,7 @@ async function settle(
   if (recovered.state === "pending") return step;
   const { state, found, why } = recovered;
   if (!(await world.stores.recovery.settle(userId, loaded, { state, found, why })))
-    throw new PsnError("STATE_CONFLICT", "a delivery was changed meanwhile", { hint: "psn recover" });
+    throw new PsnError("STATE_CONFLICT", "a delivery was changed in the meantime", { hint: "psn recover" });
   return step;
 }
 
@@ -154,7 +154,7 @@ async function find(world: World, userId: string, loaded: LoadedDelivery, signal
     for (const unit of loaded.units) {
       if (unit.state === "published") continue;
       const ref = await seek(world, userId, now, unit, signal);
-      if (ref === "pending") return { state: "pending", found, why: `${platform.name} is still working on it` };
+      if (ref === "pending") return { state: "pending", found, why: `${platform.name} is still processing it` };
       if (!ref) return missing(platform, found, unsure);
       found.push({ position: unit.position, ref });
       now = {
@@ -173,11 +173,11 @@ function missing({ name, capabilities }: Platform, found: Verdict["found"], unsu
   const { duplicates } = capabilities;
   // Where a search is all there is, not to be found is no proof.
   if (duplicates === "lookup" || duplicates === "ask-human")
-    return unsure(`psn does not find it on ${name}, which is no proof`);
+    return unsure(`psn does not find it on ${name}, but it may be there`);
   return {
     state: "scheduled",
     found,
-    why: found.length > 0 ? `${name} has only a part of it` : `${name} does not have it`,
+    why: found.length > 0 ? `${name} has only part of it` : `${name} does not have it`,
   };
 }
 

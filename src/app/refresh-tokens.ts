@@ -19,7 +19,7 @@ const LOOK_MOST_MS = 200_000;
 
 /**
  * Exchanges the tokens that would otherwise end before somebody needs them, and tells their users of those that cannot
- * be exchanged. One account's failure stops no other's: what only its user can mend is written on the account, anything
+ * be exchanged. One account's failure stops no other's: what only its user can fix is written on the account, anything
  * else is told to `onTrouble` and tried again at the next time. Each user has one exchanged before any has two, since a
  * slow server takes its time for each.
  */

@@ -55,7 +55,7 @@ async function ready(run: Run, unit: StoredUnit): Promise<boolean> {
 }
 
 async function remove(platform: Platform, { ref }: StoredUnit, session: Session): Promise<void> {
-  if (!ref) throw new PsnError("BUG", "a unit is to be removed that has no ref");
+  if (!ref) throw new PsnError("BUG", "psn cannot remove a unit that has no ref");
   // An adapter that writes without `fetch` asks this itself; none does so before it has looked.
   await session.assertHeld?.();
   await platform.remove(await named(platform, ref, session), session);
@@ -69,8 +69,8 @@ async function named(platform: Platform, ref: Ref, session: Session): Promise<Re
   if (ref.id !== ref.url) return ref;
   const found = await platform.locate?.(ref.url, session);
   if (found) return found;
-  throw new PsnError("PLATFORM_REJECTED", `psn knows this post by its address alone, and does not find it`, {
-    hint: `look at it, and delete it there: ${ref.url}`,
+  throw new PsnError("PLATFORM_REJECTED", `psn knows only the address of this post, and does not find it there`, {
+    hint: `open it, and delete it there: ${ref.url}`,
   });
 }
 
@@ -81,7 +81,7 @@ function failure(run: Run, unit: StoredUnit, error: unknown, answer: boolean): D
   const said =
     error instanceof PsnError
       ? error
-      : new PsnError("OUTCOME_UNKNOWN", "removing failed in a way psn did not foresee", { cause: error });
+      : new PsnError("OUTCOME_UNKNOWN", "removing failed with an unexpected error", { cause: error });
   return removal.notRemoved({
     position: unit.position,
     error: said,

@@ -8,8 +8,8 @@ const PAGE = 100;
 const LOOK_AGAIN_MS = 200;
 /**
  * What was sealed by the old key in the instant before there was a new one is in the database within this time, in
- * milliseconds: whoever seals writes at once. What takes longer, the exchange of a token, holds the row's lease, and
- * that is waited for.
+ * milliseconds: a process that seals writes at once. What takes longer, the exchange of a token, holds the row's lease,
+ * and that is waited for.
  */
 const STRAGGLERS_MS = 3_000;
 /**
@@ -21,7 +21,7 @@ export const TASK_MS = 300_000;
 const AT_WORK_MS = 60_000;
 /**
  * How long nothing may get free, in milliseconds: three times the lease of an exchange. A user's own hand can keep a
- * row for ever.
+ * row forever.
  */
 const STUCK_MS = 180_000;
 /** How many of what does not open are named in the message. */
@@ -65,7 +65,7 @@ export interface Rotation {
   readonly users: () => Promise<readonly string[]>;
   /** Whether a worker of this name reads this machine's hub.env. */
   readonly isHere: (worker: string) => boolean;
-  /** Makes the keys and hands them out; seals nothing anew. */
+  /** Makes the keys and hands them out; seals nothing again. */
   readonly prepareOnly: boolean;
   readonly signal: AbortSignal;
   /** Told how long it waits for tasks that know the old key alone. */
@@ -77,7 +77,7 @@ export interface Rotated extends KeyIds {
   readonly resumed: boolean;
   /** The old key is gone. */
   readonly finished: boolean;
-  /** Rows sealed anew by this run. */
+  /** Rows sealed again by this run. */
   readonly rows: number;
   /** From when on no task knows the old key alone; null where there are none. */
   readonly tasksReadyAt: Date | null;
@@ -92,7 +92,7 @@ export interface Rotated extends KeyIds {
 export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   const { world, keyring, tasks, prepareOnly, signal } = rotation;
   const resumed = keyring.underWay();
-  // Before anything is changed: whoever may not know all users could not finish.
+  // Before anything is changed: a login that may not list all users could not finish.
   await rotation.users();
   if (!resumed && !prepareOnly) await assertAllHere(rotation);
   const ids = keyring.begin();
@@ -118,9 +118,9 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
     if (left > 0 && world.elapsedMs() - movedAt > STUCK_MS)
       throw new PsnError(
         "STATE_CONFLICT",
-        `somebody is writing ${left === 1 ? "a token" : `${left} tokens`} and does not end`,
+        `another process keeps writing ${left === 1 ? "a token" : `${left} tokens`} and does not finish`,
         {
-          hint: "the old key is kept; go on with: psn vault rotate",
+          hint: "the old key is kept; to continue: psn vault rotate",
         },
       );
     // Done is what was looked for and not found, not what was written: somebody may have sealed more by the old key
@@ -146,7 +146,7 @@ async function assertAllHere({ world, tasks, isHere }: Rotation): Promise<void> 
   if (first === undefined) return;
   throw new PsnError(
     "STATE_CONFLICT",
-    `the worker ${first.name} is on another machine, whose hub.env would not have the new key`,
+    `the worker ${first.name} is on another machine, and its hub.env would not have the new key`,
     {
       hint:
         "psn vault rotate --prepare, copy HUB_ENCRYPTION_KEY and HUB_ENCRYPTION_KEY_OLD to that hub.env, then: psn " +
@@ -170,7 +170,7 @@ async function sweep(
       const page = await sealed.ofKey(userId, ids.oldKeyId, PAGE, after);
       for (const row of page) {
         signal.throwIfAborted();
-        const values = row.leased ? undefined : anew(world, userId, row, ids, broken);
+        const values = row.leased ? undefined : again(world, userId, row, ids, broken);
         if (values && (await sealed.reseal(userId, row, values))) done += 1;
         else if (!broken.has(row.id)) left += 1; // Somebody is writing it.
       }
@@ -185,7 +185,7 @@ async function sweep(
 const keyIdOf = (sealed: string) => sealed.split(".")[1];
 
 /** The row's values, those of the old key under the new one; undefined when one does not open. */
-function anew(
+function again(
   { vault }: Pick<World, "vault">,
   userId: string,
   { table, id, values, version, audience }: SealedRow,
@@ -199,7 +199,7 @@ function anew(
       const sealed = vault.seal(place, vault.open(place, value));
       // Somebody has changed hub.env by hand, or nobody can read it.
       if (keyIdOf(sealed) !== keyId)
-        throw new PsnError("VAULT_LOCKED", `hub.env does not give the key ${keyId} any more`, {
+        throw new PsnError("VAULT_LOCKED", `hub.env no longer has the key ${keyId}`, {
           hint: "psn vault rotate",
         });
       return [column, sealed] as const;
@@ -232,7 +232,7 @@ async function assertAllOpen(
     `${named.join(", ")}${more} ${why}; the old key is kept`,
     {
       hint:
-        "psn accounts and psn keys list tell whose they are: connect or set them again, or forget them, then: psn " +
+        "psn accounts and psn keys list show which they are: connect or set them again, or delete them, then: psn " +
         "vault rotate",
       details: { rows: all.size },
     },

@@ -17,7 +17,7 @@ const MOST_IN_FLIGHT = 128;
  */
 const MOST_WITH_MEDIA = { deliveries: 8, bytes: 64 * 1024 * 1024 } as const;
 /**
- * Whoever has a login can notify as often as they like; a worker looks no more often than this because of it, in
+ * Anyone with a login can notify as often as they like; a worker looks no more often than this because of it, in
  * milliseconds.
  */
 const HEAR_MS = 20;
@@ -46,7 +46,7 @@ export interface WorkerOptions {
   readonly leaseMs?: number;
   readonly mostInFlight?: number;
   /**
-   * How often to look though nothing was heard, and to prove anew that something would be, in milliseconds. Default 30
+   * How often to look though nothing was heard, and to prove again that something would be, in milliseconds. Default 30
    * s.
    */
   readonly lookAnywayMs?: number;

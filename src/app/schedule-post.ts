@@ -165,10 +165,10 @@ async function certainly(
   if ((await isThere()) === false) throw lost;
   throw new PsnError(
     "OUTCOME_UNKNOWN",
-    "the database became unreachable while the post was written; psn could not confirm that it is stored",
+    "the database became unreachable while psn wrote the post; psn could not confirm that it is stored",
     {
       cause: lost,
-      hint: `psn show ${shortId(postId)}; it is not stored if that finds nothing`,
+      hint: `psn show ${shortId(postId)}; if that finds nothing, the post is not stored`,
       details: { post: postId },
     },
   );
@@ -246,7 +246,7 @@ function storedOverrides({ overrides }: DraftPost): Readonly<Record<string, Stor
 }
 
 function noBucket(name: string): Issue {
-  const message = `${name} fetches media from a public address, and this hub has no bucket to give one`;
+  const message = `${name} fetches media from a public address, which requires a bucket, and this hub has none`;
   return { code: "media.no-bucket", message, hint: "psn config set S3_BUCKET" };
 }
 

@@ -25,7 +25,7 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
     const failure =
       error instanceof PsnError
         ? error
-        : new PsnError("OUTCOME_UNKNOWN", "sending failed in a way psn did not foresee", { cause: error });
+        : new PsnError("OUTCOME_UNKNOWN", "sending failed with an unexpected error", { cause: error });
     const change =
       run.purpose === "settle"
         ? delivery.failedAgain(unit.position, failure, ageMs(run, unit), run.world.random())
@@ -46,11 +46,11 @@ async function assertOwn({ world, claim, loaded, platform }: Run, outcome: Outco
   if (!known.has(outcome.ref.id)) return;
   throw new PsnError(
     "UNCONFIRMED",
-    `${platform.name} has these words already, in a post that belongs to another delivery: ${outcome.ref.url}`,
+    `${platform.name} already has a post with this text, which belongs to another delivery: ${outcome.ref.url}`,
   );
 }
 
-/** What only reads changes nothing, whoever acts on the unit. */
+/** A read changes nothing, even if another worker acts on the unit. */
 const READS: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /**

@@ -102,8 +102,8 @@ export function credentialsFor(
       if (!(error instanceof PsnError) || error.code !== "VAULT_TAMPERED") throw error;
       throw new PsnError(
         error.code,
-        `the token of ${account.platform}:${account.profile.handle} does not open: it, or the address it was given ` +
-          "for, was changed",
+        `the token of ${account.platform}:${account.profile.handle} cannot be decrypted: the token or the address ` +
+          "it belongs to was changed",
         { cause: error, hint: `psn connect ${account.platform}`, details: error.details },
       );
     }
@@ -161,7 +161,7 @@ export async function askAccount<T>(
   );
   return read(platform, session).catch(async (error: unknown) => {
     if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
-    // An exchange that is broken off loses a token that dies on use: it goes to its end, whoever stops.
+    // An exchange that is broken off loses a token that dies on use: it is completed even if the command is stopped.
     const whole = { ...session, signal: new AbortController().signal };
     const fresh = await refreshSession(world, userId, account, platform, whole, error);
     return read(platform, { ...fresh, signal });
@@ -169,7 +169,7 @@ export async function askAccount<T>(
 }
 
 /**
- * The session with new credentials, refreshed by whoever came first: one at a time for an account, since a rotating
+ * The session with new credentials, refreshed by the first process: one at a time for an account, since a rotating
  * token dies on use. Throws AUTH_REVOKED when only the user can help; a passing failure is thrown as what it is.
  */
 export async function refreshSession(
@@ -193,13 +193,10 @@ export async function refreshSession(
     if (!platform.refresh) throw revoked(account, reason);
     const askedAt = momentOf(world);
     if (since(world, began).ms > REFRESH_LEASE_MS)
-      throw new PsnError("PLATFORM_DOWN", "another worker is refreshing this account's token and does not finish");
+      throw new PsnError("PLATFORM_DOWN", "another worker has been refreshing this account's token for too long");
     const lease = await accounts.leaseRefresh(userId, account.id, REFRESH_LEASE_MS);
     if (lease === "resting" && !isNew((await read()).credentials))
-      throw new PsnError(
-        "PLATFORM_DOWN",
-        `${platform.name} does not accept a token that it gave out a short while ago`,
-      );
+      throw new PsnError("PLATFORM_DOWN", `${platform.name} rejects a token that it issued a short while ago`);
     if (lease !== "mine") continue;
     const leftMs = () => {
       const { ms, trusted } = since(world, askedAt);
@@ -210,8 +207,8 @@ export async function refreshSession(
       if (leftMs() > 0) await accounts.releaseRefresh(userId, account.id).catch(() => undefined);
     };
     try {
-      // Whoever had the right before may have finished between the look and the lease; an old token must not be spent
-      // again.
+      // The process that had the right before may have finished between the look and the lease; an old token must not
+      // be spent again.
       const current = await read();
       if (!isNew(current.credentials)) {
         await pass(world, "before refreshing");
@@ -280,7 +277,7 @@ export async function appOf(
   if (!guide) return undefined;
   const app = await world.apps.find(userId, guide.keys);
   if (!app)
-    throw new PsnError("APP_MISSING", `${name} wants an app of your own, and psn has no ${guide.keys.id}`, {
+    throw new PsnError("APP_MISSING", `${name} requires your own developer app, and ${guide.keys.id} is not set`, {
       hint: `psn connect ${id}`,
     });
   return app;
@@ -294,7 +291,7 @@ export function namingApp(error: unknown, platform: Platform): unknown {
   return new PsnError(error.code, error.message, { cause: error, details: error.details, hint });
 }
 
-/** A rotating token that is not written down is lost for good, so a database that does not answer is asked again. */
+/** A rotating token that is not stored is lost, so a database that does not answer is asked again. */
 async function store(world: World, write: () => Promise<boolean>): Promise<void> {
   for (const wait of STORE_AGAIN_MS) {
     try {

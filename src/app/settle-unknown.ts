@@ -43,7 +43,7 @@ export async function findLost({
       found = ref !== undefined;
     }
   } catch (error) {
-    // A question without an answer: ask again, but not for ever.
+    // A question without an answer: ask again, but not forever.
     if (judged(undefined) !== "unconfirmed") return { change: stillUnknown(ageMs, toPsnError(error), world.random()) };
   }
   if (ref) return { ref };

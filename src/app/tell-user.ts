@@ -9,7 +9,7 @@ import { shortId } from "./find-deliveries.ts";
 import { troubleToTell } from "./hub-trouble.ts";
 
 /*
- * What only the user can mend, told where the user is (`PSN_NOTIFY_URL`): one line without a word of any post. Best
+ * Notifies the user (`PSN_NOTIFY_URL`) of what only they can fix: one line without text of any post. Best
  * effort: the hub's rows say it too.
  */
 
@@ -28,14 +28,14 @@ export async function tellOfChange(
   const said = message === null ? "" : ` (${message})`;
   const short = shortId(id);
   if (loaded.operation === "remove" && (state === "unconfirmed" || event === "not removed"))
-    await tell(world, `a post at ${name} could not be taken back${said}: psn show ${short}`);
+    await tell(world, `a post at ${name} could not be deleted${said}: psn show ${short}`);
   else if (state === "unconfirmed")
-    await tell(world, `psn cannot tell whether a post is out at ${name}: psn resolve ${short}`);
+    await tell(world, `psn could not confirm whether a post is published at ${name}: psn resolve ${short}`);
   else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
   else if (state === "scheduled" || state === "sending") {
     const trouble = await troubleToTell(world, userId, loaded, change).catch(() => undefined);
     if (trouble !== undefined) await tell(world, trouble);
-  } else if (state === "held") await tell(world, `a post to ${name} waits for you${said}: psn show ${short}`);
+  } else if (state === "held") await tell(world, `a post to ${name} needs your decision${said}: psn show ${short}`);
 }
 
 /** Tells that an account must be connected again. Never throws. */
@@ -45,15 +45,15 @@ export async function tellOfAccount(
   reason: string,
 ): Promise<void> {
   const how = reconnecting(account.platform, account.profile.handle);
-  await tell(world, `${nameOf(account)} must be connected again (${reason}); its posts wait: ${how}`);
+  await tell(world, `${nameOf(account)} must be reconnected (${reason}); its posts are on hold until then: ${how}`);
 }
 
 /** Tells that a token ends and only its user can get another. Never throws. */
 export async function tellOfEnding(world: World, { platform, handle, endsAt }: EndingToken): Promise<void> {
   await tell(
     world,
-    `${platform}:${handle} must be connected again by ${endsAt.toISOString().slice(0, 10)}, or its posts will ` +
-      `wait: psn connect ${platform}`,
+    `${platform}:${handle} must be reconnected by ${endsAt.toISOString().slice(0, 10)}, or its posts will be on ` +
+      `hold: psn connect ${platform}`,
   );
 }
 

@@ -158,7 +158,7 @@ export async function importHub(ground: TransferGround, wish: ImportWish): Promi
   const vault = ground.vault();
   return ground.withRows(async (rows) => {
     if (!(await rows.isEmpty(users)))
-      throw new PsnError("STATE_CONFLICT", "this hub has accounts or posts already; a hub is imported into a new one", {
+      throw new PsnError("STATE_CONFLICT", "this hub already has accounts or posts; psn import needs a new hub", {
         hint: "psn import FILE --hub NEW-FOLDER",
       });
     const undo: (() => void)[] = [];

@@ -81,7 +81,7 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
       await world.sleep(Math.max(early, 0) + 50);
       continue;
     }
-    // Moved, paused, or leased to another: somebody should look then, and perhaps nobody knows.
+    // Moved, paused, or leased to another: a worker should look then, and perhaps none was notified.
     // Where that is soon, this very run may have the wake-up's name, and would be all that a second asking gets.
     // By a clock that is ahead of the database's it is over already: then it would come at once, over and over.
     const isOver = look !== null && early !== null && look.getTime() <= world.now().getTime();

@@ -31,7 +31,7 @@ export interface Looked {
  * Makes a lost wake-up harmless: asks the queue for everything that is overdue, and once more for everything that will
  * be due before the next look, which the queue knows already if nothing was lost. Publishes nothing itself. Where
  * nothing overdue could be asked for, or nothing at all, it throws what the queue says (VENDOR_…) and is not heard of
- * among the workers: then it can be tried again, and whoever looks at the hub sees it. Throws DB_…, SCHEMA_….
+ * among the workers: then it can be tried again, and psn doctor shows it. Throws DB_…, SCHEMA_….
  */
 export async function watchHub({ world, version, everyMs, onTrouble }: Watch): Promise<Looked> {
   const { queue, platforms, stores } = world;
@@ -75,7 +75,7 @@ function nobodyWoken(count: number, failures: readonly PsnError[]): PsnError {
   const cause = failures.find(({ retry }) => retry === "backoff") ?? failures[0];
   return new PsnError(
     cause?.code ?? "VENDOR_UNREACHABLE",
-    `no task could be started for ${count} waiting ${count === 1 ? "post" : "posts"}: ` +
+    `Trigger.dev started no task for ${count} due ${count === 1 ? "post" : "posts"}: ` +
       `${cause?.message ?? "there is no queue"}`,
     { hint: cause?.hint ?? "psn doctor" },
   );

@@ -70,8 +70,8 @@ export async function withConsent<T extends Farewell>(
   } catch (error) {
     await door?.close({
       ok: false,
-      title: "It did not work",
-      text: `${toPsnError(error).message}. The terminal says what helps.`,
+      title: "The account was not connected",
+      text: `${toPsnError(error).message}. The terminal shows what to do next.`,
     });
     throw error;
   } finally {
@@ -90,8 +90,8 @@ function show(
   output.request(`  ${url}`);
   output.note(
     door
-      ? ["", "psn waits here. Is that browser on another machine? Paste the address it ends on:"]
-      : ["", "then paste the address the browser ends on:"],
+      ? ["", "psn is waiting. If the browser is on another machine, paste the address of its last page here:"]
+      : ["", "then paste the address of the browser's last page:"],
   );
 }
 
@@ -111,7 +111,7 @@ async function firstAnswer({ door, start, isMine, platform, signal }: Waiting, {
     const end = () =>
       reject(
         limit.aborted
-          ? new PsnError("AUTH_REQUIRED", `nobody consented at ${platform.name} within ${LIMIT_MS / 60_000} minutes`, {
+          ? new PsnError("AUTH_REQUIRED", `no consent at ${platform.name} within ${LIMIT_MS / 60_000} minutes`, {
               hint: `psn connect ${platform.id}`,
             })
           : new PsnError("INTERRUPTED", "stopped; nothing was changed"),
@@ -124,7 +124,7 @@ async function firstAnswer({ door, start, isMine, platform, signal }: Waiting, {
     if (line !== undefined) return readPasted(line, isMine, platform);
     // Nobody can paste: there is still the browser.
     if (door) return new Promise<never>(() => undefined);
-    throw new PsnError("INPUT_REQUIRED", "the address the browser ended on is needed", {
+    throw new PsnError("INPUT_REQUIRED", "the address of the browser's last page is required", {
       hint: "paste it, or pass it on standard input",
     });
   });
@@ -132,14 +132,14 @@ async function firstAnswer({ door, start, isMine, platform, signal }: Waiting, {
 }
 
 function readPasted(line: string, isMine: (answer: Answer) => boolean, { id }: Platform): Answer {
-  const hint = `psn connect ${id}, and paste the whole address, from http to its end`;
+  const hint = `psn connect ${id}, and paste the complete address, beginning with http`;
   const url = URL.parse(line.trim());
   if (!url?.searchParams.has("state"))
-    throw new PsnError("INPUT_INVALID", "that is not the address the browser ended on", { hint });
+    throw new PsnError("INPUT_INVALID", "this is not the address of the browser's last page", { hint });
   // Meta hangs `#_` behind its answers
   // (https://developers.facebook.com/docs/threads/get-started/get-access-tokens-and-permissions, 2026-11).
   const answer = Object.fromEntries(url.searchParams);
-  if (!isMine(answer)) throw new PsnError("INPUT_INVALID", "that is the answer to another attempt", { hint });
+  if (!isMine(answer)) throw new PsnError("INPUT_INVALID", "this address belongs to another attempt", { hint });
   return answer;
 }
 
@@ -156,14 +156,14 @@ function readCode(answer: Answer, { id, name }: Platform, { app }: OAuthAuth): s
   if (error !== undefined) {
     const said = shorten(`${error}${words === undefined ? "" : `: ${words}`}`, 200);
     const hint = `psn connect ${id}`;
-    if (TOLD_NO.has(error)) throw new PsnError("AUTH_REVOKED", `${name} was told no`, { hint });
+    if (TOLD_NO.has(error)) throw new PsnError("AUTH_REVOKED", `you declined access at ${name}`, { hint });
     if (NOT_GIVEN.has(error))
       throw new PsnError("AUTH_SCOPE", `${name} refused: ${said}`, {
-        hint: app ? `look through your app's permissions and products at ${app.page}, then ${hint}` : hint,
+        hint: app ? `check your app's permissions and products at ${app.page}, then ${hint}` : hint,
       });
     throw new PsnError("AUTH_REVOKED", `${name} refused: ${said}`, { hint });
   }
   if (code === undefined || code === "")
-    throw new PsnError("AUTH_REVOKED", `${name} sent the browser back without a code`, { hint: `psn connect ${id}` });
+    throw new PsnError("AUTH_REVOKED", `${name} returned the browser without a code`, { hint: `psn connect ${id}` });
   return code;
 }

@@ -15,8 +15,8 @@ export function changeCommand(
     name: verb.name,
     summary: verb.summary,
     ...about,
-    args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
-    flags: [{ flags: "--dry-run", help: "say what would change, and change nothing" }],
+    args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+    flags: [{ flags: "--dry-run", help: "show what would change, and change nothing" }],
     document: verb.output,
     schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),
     run: async ({ id, dryRun }, context) => {

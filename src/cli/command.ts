@@ -108,8 +108,8 @@ export function isGroup(command: Command | CommandGroup): command is CommandGrou
 /** Flags every command has. */
 export const COMMON_FLAGS: readonly Flag[] = [
   { flags: "--json", help: "one JSON document on stdout, for success and failure" },
-  { flags: "--hub <folder>", help: "the hub's folder; else PSN_HUB, else this folder or one above" },
-  { flags: "--no-input", help: "never ask; a missing value is an error" },
+  { flags: "--hub <folder>", help: "the hub's folder; default: PSN_HUB, then this folder or one above it" },
+  { flags: "--no-input", help: "never prompt; a missing value is an error" },
   { flags: "--no-color", help: "no colour" },
-  { flags: "-y, --yes", help: "consent to what would be asked" },
+  { flags: "-y, --yes", help: "answer yes to every question" },
 ];

@@ -63,8 +63,8 @@ interface Named {
 /** The post that the arguments, standard input or a file describe, its media read; flags stand above front matter. */
 export async function readDraft(input: DraftInput, context: Context): Promise<ReadDraft> {
   if (input.alt.length > input.media.length)
-    throw new PsnError("USAGE", `${input.alt.length} descriptions for ${input.media.length} media`, {
-      hint: "give each --alt its --media",
+    throw new PsnError("USAGE", `${input.alt.length} --alt for ${input.media.length} --media`, {
+      hint: "add a --media for each --alt",
     });
   if (input.text !== undefined && input.source !== undefined)
     throw new PsnError("USAGE", "the text is given twice: as an argument and by --text", {
@@ -136,7 +136,7 @@ function optionsOf(front: Draft["options"], flags: readonly string[]): Draft["op
   for (const flag of flags) {
     const [, id, name, value] = /^([a-z][a-z0-9-]*)\.([a-z][a-z0-9-]*)=(.*\S.*)$/s.exec(flag) ?? [];
     if (id === undefined || name === undefined || value === undefined)
-      throw new PsnError("USAGE", `an option is written platform.name=value, and not "${flag}"`, {
+      throw new PsnError("USAGE", `an option must have the form platform.name=value, not "${flag}"`, {
         hint: "--option x.reply=following",
       });
     const own = options[id] ?? {};
@@ -176,9 +176,9 @@ async function pipedText({ stdin, piped }: Context, allowPartial: boolean): Prom
   if (text.trim() !== "" && !/[\n\r]$/.test(text) && !allowPartial && (await piped()))
     throw new PsnError(
       "INPUT_INVALID",
-      "what was piped does not end with a line break, so it may be cut off; nothing was stored",
+      "the text from the pipe does not end with a line break, so it may be cut off; nothing was stored",
       {
-        hint: "end it with a line break (printf '%s\\n', echo), or say --allow-partial; psn help files",
+        hint: "end the text with a line break (printf '%s\\n', echo), or use --allow-partial; psn help files",
       },
     );
   return text;
@@ -217,6 +217,6 @@ async function written({ source, text, media, allowPartial }: DraftInput, contex
 function asText(text: string, name: string): string {
   if (!hasFront(text)) return text;
   throw new PsnError("POST_INVALID", `${name} begins with front matter, which psn reads only in a file`, {
-    hint: "save it as a file and name that: psn post post.md; for these words as they are: psn post --text",
+    hint: "save it as a file and pass the file: psn post post.md; to post exactly this text: psn post --text",
   });
 }

@@ -11,13 +11,13 @@ export const PLAIN_FIELDS = {
   folder: "feed: the folder to publish into",
   url: "feed: where the folder is served; webhook: the address",
   title: "feed: its title",
-  media: "webhook: how media are sent: link, inline, or auto, which goes by their size",
-  "secret-overlap": "webhook: how long the secret it has now signs too, beside the new one, for example 24h",
+  media: "webhook: how media are sent: link, inline, or auto (by their size)",
+  "secret-overlap": "webhook: how long the current secret also signs, next to the new one, for example 24h",
 } as const;
 export const SECRET_FIELDS = ["password", "token", "secret"] as const;
 /** Secrets that psn can make (`FormField.make`): with `-new`. */
 export const MADE_FIELDS = {
-  secret: "webhook: psn makes an ed25519 key pair, and prints the public key for the receiver",
+  secret: "webhook: psn creates an ed25519 key pair and prints the public key for the receiver",
 } as const;
 
 /** A field's name, or its flag's, as the parser of the command line gives it: in camelCase. */
@@ -48,13 +48,13 @@ export async function fillForm(
 ): Promise<Readonly<Record<string, string>>> {
   const first = fields.find(({ secret }) => !secret);
   if (what !== undefined && !first)
-    throw new PsnError("USAGE", `${platform.id} asks for nothing here, and "${what}" was given`);
+    throw new PsnError("USAGE", `${platform.id} takes no value here, but "${what}" was given`);
   refuseForeign(platform, fields, given);
   const form: Record<string, string> = {};
   for (const field of fields) {
     const named = given[parsedName(field.name)];
     if (!field.secret && typeof named === "string" && named.trim() === "")
-      throw new PsnError("USAGE", `--${field.name} is empty`, { hint: `write a value, or leave --${field.name} out` });
+      throw new PsnError("USAGE", `--${field.name} is empty`, { hint: `write a value, or omit --${field.name}` });
     if (field === first && what !== undefined && named !== undefined)
       throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
     form[field.name] = field.secret
@@ -94,7 +94,7 @@ function refuseForeign(platform: Platform, fields: readonly FormField[], given: 
   const flag = `--${foreign.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   throw new PsnError(
     "USAGE",
-    `${platform.id} has no use for ${flag}; it asks for ${asked || "your consent in the browser alone"}`,
+    `${platform.id} does not accept ${flag}; it asks for ${asked || "your consent in the browser only"}`,
   );
 }
 
@@ -116,7 +116,7 @@ async function secretOf(field: FormField, given: Given, context: Context, again:
   const kept = keeps === true && again;
   if (value === undefined && kept && !context.prompt.interactive) return "";
   const flags = `--${name}-stdin or --${name}-file`;
-  const ask = () => context.prompt.secret(kept ? `${help} (empty: the one it has)` : help, flags);
+  const ask = () => context.prompt.secret(kept ? `${help} (empty: keep the current one)` : help, flags);
   return (
     value ??
     field.fallback ??

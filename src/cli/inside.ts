@@ -18,7 +18,7 @@ export async function assertInside({ parts, overrides }: Draft, folder: string, 
     const real = await realpath(path).catch(() => undefined);
     // One that is not there is looked at by its name alone; readMedia says that it is not there.
     if (real === undefined ? within(folder, path) || within(root, path) : within(root, real)) continue;
-    throw new PsnError("POST_INVALID", `${file}: the media file ${named} lies outside of the folder of ${file}`, {
+    throw new PsnError("POST_INVALID", `${file}: the media file ${named} is outside of the folder of ${file}`, {
       hint: "copy it into that folder; or, if you wrote the file or have read it: --allow-outside",
     });
   }

@@ -71,7 +71,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
       const interactive = input && !output.json && stdin.isTTY === true && stderr.isTTY === true && !terminalEnv().ci;
       const stopping = stoppingBy(signal, () => {
         if (signal.reason instanceof Stopped && signal.reason.by === "SIGINT")
-          say(sink(stderr), ["", "stopping; once more to stop at once"]);
+          say(sink(stderr), ["", "stopping; press Ctrl-C again to stop at once"]);
       });
       let opened: Promise<Hub> | undefined;
       let isOpen = false;

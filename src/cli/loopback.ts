@@ -87,18 +87,18 @@ function serve(
 
 const REFUSED: Farewell = {
   ok: false,
-  title: "Not here",
+  title: "Wrong browser",
   text: "This address is only for the browser of the person who started psn, on this machine.",
 };
 const NOTHING: Farewell = {
   ok: false,
   title: "Nothing here",
-  text: "psn waits for the answer of the platform at another address.",
+  text: "psn expects the platform's answer at another address.",
 };
 const FOREIGN: Farewell = {
   ok: false,
-  title: "Not the answer psn waits for",
+  title: "Not the expected answer",
   text:
-    "It belongs to another attempt, or somebody made it up. Nothing was changed. Go back to the terminal and open " +
-    "the address it shows.",
+    "This answer belongs to another attempt, or it is forged. Nothing was changed. Return to the terminal and open " +
+    "the address that it shows.",
 };

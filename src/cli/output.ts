@@ -94,7 +94,7 @@ function flat(lines: Lines): readonly string[] {
 }
 
 /*
- * psn's own colours have a number in them that nobody else can know: drawn anew in each process. To what measures a
+ * psn's own colours have a number in them that nobody else can know: drawn again in each process. To what measures a
  * line they are the colour sequences that they become.
  */
 const OWN = String(randomInt(2 ** 47, 2 ** 48 - 1));

@@ -36,7 +36,7 @@ export async function ownApp(
   if (!prompt.interactive)
     throw new PsnError(
       "APP_MISSING",
-      `${platform.name} wants an app of your own, and psn has no ${lacking}; it is registered at ${page}`,
+      `${platform.name} requires your own developer app, and ${lacking} is not set; register the app at ${page}`,
       {
         hint: `psn keys set ${lacking}`,
         details: { page, id: keys.id, ...(keys.secret === undefined ? {} : { secret: keys.secret }) },
@@ -50,7 +50,7 @@ export async function ownApp(
   if (id === "" || (secret === "" && !secretOptional))
     throw new PsnError(
       "INPUT_REQUIRED",
-      `an app of ${platform.name}'s has an id${secretOptional ? "" : " and a secret"}`,
+      `an app of ${platform.name} has an id${secretOptional ? "" : " and a secret"}`,
       {
         hint: `psn connect ${platform.id}`,
       },
@@ -58,11 +58,11 @@ export async function ownApp(
   leaves(`stopped; the keys of your app are kept in the hub`, `psn connect ${platform.id}`);
   if (!found) await putKey(world, user.id, keys.id, id);
   if (keys.secret !== undefined && secret !== "") await putKey(world, user.id, keys.secret, secret);
-  output.note("kept, sealed, in the hub (psn keys list)");
+  output.note("stored, encrypted, in the hub (psn keys list)");
   return { id, ...(secret === "" ? {} : { secret }) };
 }
 
 function guide({ name }: Platform, { page, steps }: AppGuide, redirect: string): Lines {
   const lines = steps.map((step, n) => `  ${n + 1}. ${step.replaceAll("{redirect}", redirect)}`);
-  return [`${name} wants an app of your own, once: ${page}`, lines, ""];
+  return [`${name} requires your own developer app; you register it once: ${page}`, lines, ""];
 }

@@ -5,7 +5,7 @@ import { givenSecret } from "./prompt.ts";
 
 /** A passphrase comes as every secret does: by prompt, standard input or a file, and never by an argument. */
 export const PASSPHRASE_FLAGS: readonly Flag[] = [
-  { flags: "--passphrase-stdin", help: "the passphrase, read from standard input; else it is asked for" },
+  { flags: "--passphrase-stdin", help: "the passphrase, read from standard input; default: psn prompts for it" },
   { flags: "--passphrase-file <file>", help: "the same, read from a file" },
 ];
 export const passphraseSchema = { passphraseStdin: z.boolean().default(false), passphraseFile: z.string().optional() };
@@ -24,7 +24,7 @@ export async function passphraseOf(
   const given = await givenSecret("passphrase", input.passphraseStdin, input.passphraseFile, stdin);
   if (given !== undefined) return given;
   const typed = await prompt.secret("Passphrase", "--passphrase-stdin");
-  if (often === "twice" && typed !== (await prompt.secret("The same again", "--passphrase-stdin")))
-    throw new PsnError("INPUT_INVALID", "the two are not the same", { hint: "psn export FILE" });
+  if (often === "twice" && typed !== (await prompt.secret("Repeat the passphrase", "--passphrase-stdin")))
+    throw new PsnError("INPUT_INVALID", "the passphrases do not match", { hint: "psn export FILE" });
   return typed;
 }

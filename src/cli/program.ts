@@ -6,40 +6,52 @@ import { stoppedExit } from "./stop.ts";
 
 /** Every command, in the order of the help; its code loads when it is the one that was called. */
 export const COMMANDS: CommandTable = {
-  init: { summary: "make a hub here, or what is missing of one", load: () => import("./commands/init.ts") },
+  init: { summary: "create a hub here, or complete it (safe to run again)", load: () => import("./commands/init.ts") },
   connect: { summary: "connect an account", load: () => import("./commands/connect.ts") },
-  accounts: { summary: "your accounts and their health", load: () => import("./commands/accounts.ts") },
-  disconnect: { summary: "forget an account's credentials", load: () => import("./commands/disconnect.ts") },
-  post: { summary: "publish a post, now or at a time", load: () => import("./commands/post.ts") },
-  queue: { summary: "what goes out when", load: () => import("./commands/queue.ts") },
-  show: { summary: "everything about one post or delivery", load: () => import("./commands/show.ts") },
-  edit: {
-    summary: "change a post that has not gone out",
-    load: () => import("./commands/edit.ts"),
+  accounts: { summary: "list your accounts and their state", load: () => import("./commands/accounts.ts") },
+  disconnect: {
+    summary: "disconnect an account and delete its credentials",
+    load: () => import("./commands/disconnect.ts"),
   },
-  move: { summary: "give a post another time", load: () => import("./commands/move.ts") },
-  cancel: { summary: "take back what has not gone out", load: () => import("./commands/cancel.ts") },
-  delete: { summary: "take a published post back", load: () => import("./commands/delete.ts") },
-  retry: { summary: "try what failed again", load: () => import("./commands/retry.ts") },
-  resolve: { summary: "say what psn cannot find out", load: () => import("./commands/resolve.ts") },
-  recover: { summary: "go on after the hub was copied or restored", load: () => import("./commands/recover.ts") },
-  worker: { summary: "publish what is due from this machine", load: () => import("./commands/worker.ts") },
-  deploy: { summary: "ship the tasks and their settings to Trigger.dev", load: () => import("./commands/deploy.ts") },
-  keys: { summary: "the keys of your own apps at the platforms", load: () => import("./commands/keys.ts") },
+  post: { summary: "publish a post, now or at a time", load: () => import("./commands/post.ts") },
+  queue: { summary: "list scheduled posts", load: () => import("./commands/queue.ts") },
+  show: { summary: "show one post or delivery in detail", load: () => import("./commands/show.ts") },
+  edit: { summary: "change a post that is not sent yet", load: () => import("./commands/edit.ts") },
+  move: { summary: "change the time of a scheduled post", load: () => import("./commands/move.ts") },
+  cancel: { summary: "cancel a post that is not sent yet", load: () => import("./commands/cancel.ts") },
+  delete: { summary: "delete a published post from its platforms", load: () => import("./commands/delete.ts") },
+  retry: { summary: "send a failed, held or cancelled post again", load: () => import("./commands/retry.ts") },
+  resolve: { summary: "tell psn whether an unconfirmed post is public", load: () => import("./commands/resolve.ts") },
+  recover: {
+    summary: "publish again after the hub was copied or restored",
+    load: () => import("./commands/recover.ts"),
+  },
+  worker: { summary: "publish due posts from this machine", load: () => import("./commands/worker.ts") },
+  deploy: { summary: "deploy the tasks and their settings to Trigger.dev", load: () => import("./commands/deploy.ts") },
+  keys: {
+    summary: "manage the keys of your developer apps at the platforms",
+    load: () => import("./commands/keys.ts"),
+  },
   config: { summary: "hub.env and keys.env", load: () => import("./commands/config.ts") },
   db: { summary: "the hub's database", load: () => import("./commands/db.ts") },
   vault: { summary: "the sealed secrets", load: () => import("./commands/vault.ts") },
-  export: { summary: "the whole hub as one sealed file", load: () => import("./commands/export.ts") },
-  import: { summary: "a hub from the file that psn export made", load: () => import("./commands/import.ts") },
-  doctor: { summary: "check the hub, and say what mends it", load: () => import("./commands/doctor.ts") },
-  destroy: { summary: "undo what psn init made, after showing it", load: () => import("./commands/destroy.ts") },
+  export: { summary: "export the whole hub to one encrypted file", load: () => import("./commands/export.ts") },
+  import: { summary: "create a hub from a file of psn export", load: () => import("./commands/import.ts") },
+  doctor: { summary: "check the hub, and show how to fix problems", load: () => import("./commands/doctor.ts") },
+  destroy: {
+    summary: "remove everything that psn init created (asks first)",
+    load: () => import("./commands/destroy.ts"),
+  },
   schema: {
-    summary: "the JSON Schema of what commands take and print",
+    summary: "print the JSON Schema of each command's input and output",
     load: () => import("./commands/schema.ts"),
   },
-  explain: { summary: "what an error code means", load: () => import("./commands/explain.ts") },
-  completion: { summary: "completion for your shell", load: () => import("./commands/completion.ts") },
-  help: { summary: "help on a topic: times, files, exit-codes, environment", load: () => import("./commands/help.ts") },
+  explain: { summary: "explain an error code", load: () => import("./commands/explain.ts") },
+  completion: { summary: "print a completion script for your shell", load: () => import("./commands/completion.ts") },
+  help: {
+    summary: "show help on a topic: times, files, exit-codes, environment",
+    load: () => import("./commands/help.ts"),
+  },
 };
 
 /** Runs one command line and returns its exit code. Never throws, and never ends the process. */
@@ -218,7 +230,7 @@ function usage(error: CommanderError, { words, name, command }: Line): PsnError 
   if (flag !== undefined && flags.some((one) => one.flags === `--${flag}-stdin`)) {
     return new PsnError(
       "USAGE",
-      `--${flag} is not taken from the command line, which others on this machine can read`,
+      `--${flag} is not accepted on the command line, which other users on this machine can read`,
       {
         hint: `pass --${flag}-stdin or --${flag}-file FILE`,
       },
@@ -227,7 +239,7 @@ function usage(error: CommanderError, { words, name, command }: Line): PsnError 
   const help = path === "psn psn" ? "psn --help" : `${path} --help`;
   const [, unknown] = /^error: unknown option '(.*?)'(?:\n\(Did you mean [^\n]*\))?$/s.exec(error.message) ?? [];
   const takesText = member && !isGroup(member) && (member.args ?? []).some(({ anyText }) => anyText);
-  const behind = `a text that begins with - goes behind --: ${path} -- "-text"`;
+  const behind = `put a text that begins with - after --: ${path} -- "-text"`;
   if (takesText && unknown !== undefined && !/^--?[a-z][a-z-]*(?:=.*)?$/is.test(unknown))
     return new PsnError("USAGE", "the text begins with -, as a flag does", { hint: behind });
   const message = error.message

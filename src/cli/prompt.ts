@@ -32,7 +32,7 @@ export interface PromptOptions {
 export function createPrompt({ interactive, yes, input, output, signal: stop }: PromptOptions): Prompt {
   const need = (what: string, flag: string) => {
     if (!interactive)
-      throw new PsnError("INPUT_REQUIRED", `there is no terminal to ask on, and this is needed: ${what}`, {
+      throw new PsnError("INPUT_REQUIRED", `required, but there is no interactive terminal to ask for it: ${what}`, {
         hint: `pass ${flag}`,
       });
   };
@@ -92,7 +92,7 @@ export async function givenSecret(
   stdin: () => Promise<Uint8Array>,
 ): Promise<string | undefined> {
   const flag = name === "" ? "--" : `--${name}-`;
-  if (fromStdin && file !== undefined) throw new PsnError("USAGE", `${flag}stdin and ${flag}file exclude each other`);
+  if (fromStdin && file !== undefined) throw new PsnError("USAGE", `use ${flag}stdin or ${flag}file, not both`);
   if (fromStdin) return oneLine(new TextDecoder().decode(await stdin()), `standard input`);
   if (file === undefined) return undefined;
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
@@ -107,8 +107,8 @@ export async function givenSecret(
 function oneLine(text: string, from: string): string {
   const value = text.replace(/\r?\n$/, "");
   if (value === "" || /[\r\n]/.test(value))
-    throw new PsnError("INPUT_INVALID", `${from} must hold the secret and nothing else, on one line`, {
-      hint: `look at what is in ${from}`,
+    throw new PsnError("INPUT_INVALID", `${from} must contain only the secret, on one line`, {
+      hint: `check the content of ${from}`,
     });
   return value;
 }

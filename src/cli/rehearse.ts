@@ -60,7 +60,7 @@ const missingAddress = async ({ prompt }: Context): Promise<string> =>
 export function assertBrowsable(platform: Platform, browser: boolean, { prompt }: Context): void {
   if (!browser || prompt.interactive) return;
   const [first] = formFields(platform).filter(({ secret }) => secret);
-  throw new PsnError("INPUT_REQUIRED", "there is no terminal, and so nobody to open a browser for", {
+  throw new PsnError("INPUT_REQUIRED", "no browser was opened, because there is no interactive terminal", {
     hint: `pass --no-browser and open the address it shows${first ? `, or --${first.name}-stdin` : ""}`,
   });
 }
@@ -68,9 +68,13 @@ export function assertBrowsable(platform: Platform, browser: boolean, { prompt }
 /** Throws INPUT_INVALID for what such a platform does not let one register. */
 export function ownAddress(address: string, { id, name }: Platform): string {
   if (URL.parse(address)?.protocol === "https:") return address;
-  throw new PsnError("INPUT_INVALID", `${name} comes back to an https address alone, and "${address}" is none`, {
-    hint: `psn connect ${id} --redirect https://example.com/psn`,
-  });
+  throw new PsnError(
+    "INPUT_INVALID",
+    `${name} returns the browser only to an https address, and "${address}" is not one`,
+    {
+      hint: `psn connect ${id} --redirect https://example.com/psn`,
+    },
+  );
 }
 
 export function warningOf(shared: readonly string[]): string {

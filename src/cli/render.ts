@@ -43,13 +43,12 @@ export function nextWords(
   { state, code, atWork, nextAt, dueAt, health }: DeliverySummary,
   zone: string,
 ): string | undefined {
-  if (atWork) return "psn is at work on it now";
-  if (!nextAt)
-    return health !== "ok" && state === "scheduled" ? "waits until its account is connected again" : undefined;
+  if (atWork) return "psn is processing it now";
+  if (!nextAt) return health !== "ok" && state === "scheduled" ? "on hold until its account is reconnected" : undefined;
   const at = when(nextAt, zone);
   if (state === "sending") return `psn asks the platform again at ${at}`;
-  if (state === "pending") return `psn looks again at ${at}`;
-  if (state === "claimed") return `a worker stopped in the middle; another one may go on from ${at}`;
+  if (state === "pending") return `psn checks again at ${at}`;
+  if (state === "claimed") return `a worker stopped before it finished; another one can continue from ${at}`;
   return code !== null || nextAt.getTime() !== dueAt.getTime() ? `tried again at ${at}` : undefined;
 }
 
@@ -57,7 +56,7 @@ export function nextWords(
 export function noteLeft(output: Output, left: readonly DeliverySummary[]): void {
   if (left.length > 0)
     output.note(
-      `left as it is: ${left.map((one) => `${one.platform}:${one.handle}, ${stateWord(output, one)}`).join("; ")}`,
+      `not changed: ${left.map((one) => `${one.platform}:${one.handle}, ${stateWord(output, one)}`).join("; ")}`,
     );
 }
 

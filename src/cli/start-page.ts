@@ -73,7 +73,7 @@ export function startPage(url: string, again: string): StartPage {
 
 const REFUSED = {
   ok: false,
-  title: "Not here",
+  title: "Wrong browser",
   text: "This address is only for the browser of the person who started psn.",
 };
 const NOTHING = { ok: false, title: "Nothing here", text: "psn gave your browser another address." };
@@ -81,6 +81,6 @@ const SHARED = {
   ok: false,
   title: "Opened twice",
   text:
-    "Another program opened this address before, and could answer in your place. psn has ended this attempt; nothing " +
-    "was connected.",
+    "Another program opened this address first, and could answer instead of you. psn has ended this attempt; " +
+    "nothing was connected.",
 };

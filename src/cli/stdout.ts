@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EDQUOT: "the disk quota is used up",
   EFBIG: "the file is too large",
   EBADF: "it is closed",
-  EIO: "the device or the terminal does not take it",
+  EIO: "the device or the terminal reports an error",
 };
 
 export function watchStdout(stream: NodeJS.WriteStream): Stdout {
@@ -28,7 +28,7 @@ export function watchStdout(stream: NodeJS.WriteStream): Stdout {
   let trouble: string | undefined = wasClosed(1) ? "EBADF" : undefined;
   let missing = "";
   const failed = (text: string, code = "EIO") => {
-    // Whoever reads may have seen enough: `psn queue | head -1`.
+    // The reader may have stopped reading: `psn queue | head -1`.
     if (code === "EPIPE") return;
     trouble ??= code;
     missing = text;

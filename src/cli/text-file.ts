@@ -8,7 +8,7 @@ import { distance } from "fastest-levenshtein";
 
 /*
  * Whether a text argument is the name of a file. A path that exists is never published as the words of its name, and
- * neither is what looks like a path that was mistyped. Whoever means the words says --text.
+ * neither is what looks like a path that was mistyped. To post such a text there is --text.
  */
 
 const kinds = (names: string) => new Set(names.split(" ").map((name) => `.${name}`));
@@ -25,7 +25,7 @@ const FILES = new Set([...READ, ...MEDIA, ...MARKED].filter((kind) => kind !== "
 const MOST_BYTES = 10_000_000;
 /** A mention, a tag, an address: no path, unless there is one. */
 const ON_A_NETWORK = /^(?:[@#]|[a-z][a-z\d+.-]*:\/\/)/i;
-const WORDS = "for these words as they are: psn post --text";
+const WORDS = "to post exactly this text: psn post --text";
 
 export interface TextFile {
   readonly path: string;
@@ -47,11 +47,11 @@ export async function textFileNamed(argument: string, cwd: string): Promise<Text
   if (found) return { path, text: await read(name, path, found) };
   if (name.startsWith("~") && (await isShellPath(name)))
     throw missing(
-      `${name} begins with ~, which only a shell understands`,
-      `write the whole path, or ~ without quotes; ${WORDS}`,
+      `${name} begins with ~, which only a shell expands`,
+      `write the complete path, or ~ without quotes; ${WORDS}`,
     );
   if (await lstat(path).catch(() => undefined))
-    throw missing(`${name} is a link that leads nowhere`, `check the path; ${WORDS}`);
+    throw missing(`${name} is a link to a file that does not exist`, `check the path; ${WORDS}`);
   if (ON_A_NETWORK.test(name)) return undefined;
   const near = await nearby(path);
   if (near !== undefined && FILES.has(extname(name).toLowerCase()))
@@ -65,7 +65,7 @@ async function read(name: string, path: string, found: Stats): Promise<string> {
   if (found.isDirectory()) throw missing(`${name} is a folder`, `name a file in it; ${WORDS}`);
   if (!found.isFile())
     throw missing(`${name} is not a file`, `read it from standard input: psn post - < ${quoted(name)}`);
-  if (MEDIA.has(kind)) throw usage(`${name} is a file, and no text`, `psn post --media ${quoted(name)}; ${WORDS}`);
+  if (MEDIA.has(kind)) throw usage(`${name} is not a text file`, `psn post --media ${quoted(name)}; ${WORDS}`);
   if (MARKED.has(kind))
     throw usage(
       `${name} is a file, and psn reads no ${kind} files`,
@@ -74,11 +74,11 @@ async function read(name: string, path: string, found: Stats): Promise<string> {
   if (!READ.has(kind))
     throw usage(
       `${name} is a file, and psn reads .md and .txt files`,
-      `for what is in it: psn post - < ${quoted(name)}; ${WORDS}`,
+      `to post the content of the file: psn post - < ${quoted(name)}; ${WORDS}`,
     );
   if (found.size > MOST_BYTES)
     throw new PsnError("POST_INVALID", `${name} has more than ${MOST_BYTES / 1_000_000} MB`, {
-      hint: "that is no post: shorten it",
+      hint: "the file is too large for a post: shorten it",
     });
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw missing(`${name} cannot be read`, "check who may read it: ls -l", cause);

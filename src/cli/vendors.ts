@@ -12,14 +12,14 @@ import { givenSecret } from "./prompt.ts";
 export const NEON_KEY_FLAGS: readonly Flag[] = [
   {
     flags: "--neon-api-key-stdin",
-    help: "Neon's API key, read from standard input; else NEON_API_KEY of the environment",
+    help: "Neon's API key, read from standard input; default: NEON_API_KEY of the environment",
   },
   { flags: "--neon-api-key-file <file>", help: "the same, read from a file" },
 ];
 export const TRIGGER_TOKEN_FLAGS: readonly Flag[] = [
   {
     flags: "--trigger-token-stdin",
-    help: "a personal access token of Trigger.dev, read from standard input; else the browser asks",
+    help: "a personal access token of Trigger.dev, read from standard input; default: log in with the browser",
   },
   { flags: "--trigger-token-file <file>", help: "the same, read from a file" },
 ];
@@ -68,7 +68,7 @@ export async function triggerToken(input: TriggerTokenInput, env: HubEnv, contex
   if (given !== undefined) {
     if (!/^tr_pat_\S+$/.test(given))
       throw new PsnError("INPUT_INVALID", "a personal access token of Trigger.dev begins with tr_pat_", {
-        hint: "make one under Account, Personal Access Tokens in its dashboard",
+        hint: "create one under Account, Personal Access Tokens in its dashboard",
       });
     return given;
   }
@@ -76,7 +76,7 @@ export async function triggerToken(input: TriggerTokenInput, env: HubEnv, contex
   if (!prompt.interactive)
     throw new PsnError(
       "INPUT_REQUIRED",
-      "there is no terminal to log in on, and this is needed: a token of Trigger.dev",
+      "a token of Trigger.dev is required, and there is no interactive terminal to log in",
       {
         hint: "pass --trigger-token-stdin",
       },

@@ -22,7 +22,9 @@ export async function notePublisher(
   const scheduled = deliveries.filter(({ state }) => state === "scheduled");
   const sick = scheduled.find(({ health }) => health !== "ok");
   if (sick)
-    output.note(`${sick.platform}:${sick.handle} must be connected first: ${reconnecting(sick.platform, sick.handle)}`);
+    output.note(
+      `${sick.platform}:${sick.handle} must be reconnected first: ${reconnecting(sick.platform, sick.handle)}`,
+    );
   const [first] = scheduled.filter(({ health }) => health === "ok");
   if (!first) return;
   noteWake(output, woken);
@@ -30,8 +32,8 @@ export async function notePublisher(
   output.note(
     working
       ? `next: psn show ${shortId(first.postId)}`
-      : `no worker is running; it ${first.operation === "remove" ? "is removed" : "goes out"} ` +
-          "when one does: psn worker",
+      : `no worker is running; the post will be ${first.operation === "remove" ? "removed" : "published"} when one ` +
+          `runs: psn worker`,
   );
 }
 
@@ -40,13 +42,14 @@ function wakeNote({ queue, missed, atHome }: Woken): Lines | undefined {
   const lines = [
     ...(missed
       ? [
-          `${queue} could not be told: ${missed.message}. The post is safe; the watchdog there takes it at its ` +
-            "next look",
+          `could not notify ${queue}: ${missed.message}. The post is stored; the watchdog there will process it at ` +
+            `its next check`,
         ]
       : []),
     ...(atHome.length > 0
       ? [
-          `${atHome.map(({ platform, handle }) => `${platform}:${handle}`).join(", ")} needs this machine: it goes out while psn worker runs here`,
+          `${atHome.map(({ platform, handle }) => `${platform}:${handle}`).join(", ")} can be published only from ` +
+            `this machine, while psn worker runs here`,
         ]
       : []),
   ];

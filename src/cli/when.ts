@@ -16,8 +16,8 @@ import type { Flag } from "./command.ts";
 /** The flags by which a command is told a time. */
 export const TIME_FLAGS: readonly Flag[] = [
   { flags: "--at <time>", help: 'when: "2026-12-01 09:00", "tomorrow 9am", ISO 8601; psn help times' },
-  { flags: "--in <duration>", help: "how long from now: 30s, 45m, 2h, 3d" },
-  { flags: "--tz <zone>", help: "the zone the time is meant in, for example Europe/Berlin; else yours" },
+  { flags: "--in <duration>", help: "the time from now: 30s, 45m, 2h, 3d" },
+  { flags: "--tz <zone>", help: "the time zone of the time, for example Europe/Berlin; default: yours" },
 ];
 
 export const timeSchema = z.object({
@@ -43,7 +43,7 @@ export function dueOf({ at, in: duration, tz }: z.output<typeof timeSchema>, use
   const zone = tz ?? userZone;
   assertZone(zone);
   const from = Temporal.Instant.fromEpochMilliseconds(now.getTime());
-  if (at !== undefined && duration !== undefined) throw new PsnError("USAGE", "--at and --in exclude each other");
+  if (at !== undefined && duration !== undefined) throw new PsnError("USAGE", "use --at or --in, not both");
   if (at === undefined && duration === undefined)
     throw new PsnError("INPUT_REQUIRED", "a time is needed", { hint: "pass --at or --in" });
   if (at !== undefined) {

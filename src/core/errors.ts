@@ -51,77 +51,77 @@ export const ERRORS = {
   INPUT_REQUIRED: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "A value is missing and there is no terminal to ask on.",
+    meaning: "A required value is missing, and there is no interactive terminal to ask for it.",
     helps: "give the value that the message names as an option, or by --stdin for a secret: psn help COMMAND",
   },
   INPUT_INVALID: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "A value is not of the form it must have.",
-    helps: "the message says which form the value must have: psn help COMMAND",
+    meaning: "A value does not have the required form.",
+    helps: "the message says which form is required; see also psn help COMMAND",
   },
   TIME_INVALID: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "The time is past, ambiguous or not a time.",
+    meaning: "The time is in the past or ambiguous, or psn cannot read it as a time.",
     hint: "psn help times",
   },
   FILE_UNREADABLE: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "A file is missing, is a folder, or may not be read or written.",
+    meaning: "A file is missing, is a folder, or psn has no permission to read or write it.",
     helps:
-      "the message names the file or folder: look whether it is there and whether your user may read and write it " +
-      "(ls -ld); what a post waits for goes on when you have mended it",
+      "the message names the file or folder: check that it exists and that your user can read and write it (ls " +
+      "-ld); psn sends the posts that wait for it once it is fixed",
   },
   MEDIA_INVALID: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "A media file is not of a kind psn can publish.",
-    helps: "save the file in a format and size that the platform takes (psn help post), then post again",
+    meaning: "A media file has a format that psn cannot publish.",
+    helps: "save the file in a format and size that the platform accepts (docs/platforms.md), then post again",
   },
   MEDIA_GONE: {
     exit: EXIT.failed,
     retry: "never",
     meaning:
-      "A media file of the post is gone from the hub or from its bucket, or was changed there; the post cannot go " +
-      "out with it.",
+      "A media file of the post is missing from the hub or its bucket, or was changed there; the post cannot be " +
+      "published with it.",
     hint: "post it again with its files: psn post",
   },
   POST_INVALID: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "The post breaks a rule of a platform it is meant for.",
+    meaning: "The post breaks a rule of one of its platforms.",
     hint: "psn post --dry-run …",
   },
-  NOT_FOUND: { exit: EXIT.usage, retry: "never", meaning: "There is nothing by that name or id.", hint: "psn queue" },
+  NOT_FOUND: { exit: EXIT.usage, retry: "never", meaning: "Nothing has that name or id.", hint: "psn queue" },
   SETTING_UNKNOWN: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "psn knows no setting of hub.env and no key of keys.env by that name, so nothing was written.",
+    meaning: "The name is neither a setting of hub.env nor a key of keys.env that psn knows; nothing was written.",
     hint: "psn config list",
   },
   STATE_CONFLICT: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "The delivery is in a state in which that cannot be done.",
+    meaning: "The delivery's state does not allow this action.",
     hint: "psn show ID",
   },
   HUB_MISSING: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "There is no hub in this folder or above it.",
+    meaning: "There is no hub in this folder or in a folder above it.",
     hint: "psn init",
-    helps: "go into the folder of your hub and run the command there; to make a new hub: psn init",
+    helps: "run the command in the folder of your hub; to create a new hub: psn init",
   },
   CONFIG_INVALID: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "hub.env or keys.env cannot be used as it is.",
+    meaning: "hub.env or keys.env is incomplete or has an invalid value.",
     hint: "psn config edit",
     helps:
-      "the message names the setting: psn config set NAME; psn config edit opens the file; for tasks at " +
-      "Trigger.dev then psn deploy",
+      "the message names the setting: psn config set NAME; psn config edit opens the file; if tasks run on " +
+      "Trigger.dev, run psn deploy afterwards",
   },
   CONFIG_EXPOSED: {
     exit: EXIT.setup,
@@ -147,15 +147,15 @@ export const ERRORS = {
   DB_REFUSED: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "The database refused the login, or does not allow it to do this.",
+    meaning: "The database refused the login, or the login lacks a permission.",
     hint: "psn config set DATABASE_URL",
   },
   DB_TLS: {
     exit: EXIT.setup,
     retry: "never",
     meaning:
-      "No encrypted connection to the database: its certificate is not trusted, or one side does not speak TLS as " +
-      "the other asks.",
+      "psn could not make an encrypted connection to the database: the certificate is not trusted, or one side " +
+      "does not offer the TLS that the other side requires.",
     hint: "psn config set DATABASE_URL",
   },
   DB_UNREACHABLE: {
@@ -164,45 +164,47 @@ export const ERRORS = {
     meaning: "The database does not answer.",
     hint: "psn doctor",
     helps:
-      "look whether the database server runs and whether its address is right (psn config get DATABASE_URL); psn " +
+      "check that the database server runs and that its address is right (psn config get DATABASE_URL); psn " +
       "tries again by itself",
   },
   DB_BUSY: {
     exit: EXIT.later,
     retry: "backoff",
-    meaning: "Another psn process holds the embedded database and does not let go.",
+    meaning: "Another psn process has the embedded database open and does not close it.",
     helps:
       "end the other process that uses this hub (ps ax | grep psn), or wait until its command is done, then try again",
   },
   DB_LOCKED: {
     exit: EXIT.later,
     retry: "backoff",
-    meaning: "Another session of the database has locked what this needs, and does not let go.",
-    hint: "try again; who holds it: SELECT usename, pid, xact_start FROM pg_stat_activity ORDER BY xact_start",
+    meaning: "Another database session holds a lock that this command needs, and does not release it.",
+    hint:
+      "try again; to see which session holds the lock: SELECT usename, pid, xact_start FROM pg_stat_activity " +
+      "ORDER BY xact_start",
   },
   DB_FULL: {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "The disk is full, or a quota on it is used up: the database or a file cannot be written.",
-    hint: "make room on the disk (df -h), then try again",
+    hint: "free some space on the disk (df -h), then try again",
   },
   DB_FAILED: {
     exit: EXIT.failed,
     retry: "backoff",
     meaning: "A statement failed in the database.",
-    helps: "run the command again; if it fails again, psn doctor, and look into the log of the database server",
+    helps: "run the command again; if it fails again, run psn doctor and read the log of the database server",
   },
   VAULT_LOCKED: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "The hub's key is missing, malformed, or not the key that sealed this.",
+    meaning: "The hub's key is missing, malformed, or not the key that sealed this value.",
     hint: "psn vault status",
-    helps: "put the key back that sealed this: psn config set HUB_ENCRYPTION_KEY; psn vault status names its id",
+    helps: "restore the key that sealed this value: psn config set HUB_ENCRYPTION_KEY; psn vault status shows its id",
   },
   VAULT_TAMPERED: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "A sealed value, or what it was sealed for, was changed; it does not open.",
+    meaning: "A sealed value, or the data that it is bound to, was changed; it cannot be decrypted.",
     hint: "psn connect PLATFORM",
   },
   AUTH_REQUIRED: {
@@ -214,8 +216,8 @@ export const ERRORS = {
   AUTH_EXPIRED: {
     exit: EXIT.auth,
     retry: "refresh",
-    meaning: "The platform no longer accepts this token; it may be exchanged.",
-    helps: "nothing, psn exchanges the token by itself; if it stays so: psn connect PLATFORM",
+    meaning: "The platform no longer accepts this token; psn may be able to refresh it.",
+    helps: "nothing to do: psn refreshes the token by itself; if the error stays: psn connect PLATFORM",
   },
   AUTH_REVOKED: {
     exit: EXIT.auth,
@@ -226,11 +228,11 @@ export const ERRORS = {
   APP_MISSING: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "The platform wants an app of your own, and psn has no key of one.",
+    meaning: "The platform requires your own developer app, and psn has no key of one.",
     hint: "psn connect PLATFORM",
     helps:
-      "set the keys of your own app: psn connect PLATFORM asks for them, psn keys set NAME changes one; for tasks " +
-      "at Trigger.dev then psn deploy",
+      "set the keys of your own app: psn connect PLATFORM asks for them, psn keys set NAME changes one; if tasks " +
+      "run on Trigger.dev, run psn deploy afterwards",
   },
   APP_REFUSED: {
     exit: EXIT.setup,
@@ -249,27 +251,28 @@ export const ERRORS = {
   AUTH_SCOPE: {
     exit: EXIT.auth,
     retry: "never",
-    meaning: "The account may not do this.",
+    meaning: "The account does not have permission to do this.",
     hint: "psn connect PLATFORM",
   },
   RATE_LIMITED: {
     exit: EXIT.later,
     retry: "backoff",
-    meaning: "The platform asks for a pause; nothing was published.",
-    helps: "nothing, psn goes on after the pause; psn show ID says when",
+    meaning: "The platform limits how often psn may call it; nothing was published.",
+    helps: "nothing to do: psn continues after the pause; psn show ID says when",
   },
   PLATFORM_UNREACHABLE: {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "The platform could not be reached; nothing was sent.",
     helps:
-      "look at your network and the status page of the platform; psn tries again by itself, and psn show ID says when",
+      "check your network and the status page of the platform; psn tries again by itself, and psn show ID says when",
   },
   PRIVATE_ADDRESS: {
     exit: EXIT.failed,
     retry: "never",
     meaning:
-      "The address is this machine's or a private network's, and the hub's owner has not allowed it; nothing was sent.",
+      "The address belongs to this machine or to a private network, and the hub's owner has not allowed it; " +
+      "nothing was sent.",
     hint: "psn config set PSN_PRIVATE_ORIGINS",
   },
   PLATFORM_DOWN: {
@@ -277,7 +280,7 @@ export const ERRORS = {
     retry: "backoff",
     meaning: "The platform failed before anything could be published.",
     helps:
-      "nothing, psn tries again by itself, and psn show ID says when; the status page of the platform may say more",
+      "nothing to do: psn tries again by itself, and psn show ID says when; the platform's status page may say more",
   },
   PLATFORM_REJECTED: {
     exit: EXIT.failed,
@@ -288,13 +291,13 @@ export const ERRORS = {
   PLATFORM_CHANGED: {
     exit: EXIT.failed,
     retry: "reconcile",
-    meaning: "The platform answered in a shape psn does not know; please report it.",
-    helps: "update psn; if it stays so, report it with what psn show ID prints",
+    meaning: "The platform's answer has a format that psn does not know; please report it.",
+    helps: "update psn; if the error stays, report it with the output of psn show ID",
   },
   OUTCOME_UNKNOWN: {
     exit: EXIT.unknown,
     retry: "reconcile",
-    meaning: "The post may or may not be public; psn is finding out.",
+    meaning: "It is not known yet whether the post is public; psn is checking.",
     hint: "psn show ID",
   },
   UNCONFIRMED: {
@@ -307,21 +310,26 @@ export const ERRORS = {
     exit: EXIT.failed,
     retry: "never",
     meaning:
-      "The post's time passed more than a day ago and it could not be sent until now; psn does not publish it unasked.",
+      "The post was due more than a day ago and could not be sent until now; psn publishes it only if you confirm.",
     hint: "psn retry ID | psn cancel ID",
   },
-  STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not out yet.", hint: "psn show ID" },
+  STILL_PENDING: { exit: EXIT.unknown, retry: "never", meaning: "The post is not published yet.", hint: "psn show ID" },
   PUBLISH_PARTIAL: {
     exit: EXIT.partial,
     retry: "never",
-    meaning: "Some accounts published, some did not.",
+    meaning: "The post was published to some of its accounts, not to all.",
     hint: "psn show ID",
   },
-  PUBLISH_FAILED: { exit: EXIT.failed, retry: "never", meaning: "No account published.", hint: "psn show ID" },
+  PUBLISH_FAILED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The post was published to none of its accounts.",
+    hint: "psn show ID",
+  },
   REMOVE_INCOMPLETE: {
     exit: EXIT.partial,
     retry: "never",
-    meaning: "Not everything of the post could be taken back; the message names what is still out, and where.",
+    meaning: "The post could not be deleted completely; the message says what is still public, and where.",
     hint: "psn show ID",
   },
   VENDOR_REFUSED: {
@@ -338,32 +346,32 @@ export const ERRORS = {
     meaning: "Neon, Trigger.dev or the bucket does not accept the key.",
     helps:
       "the message says whose key it is. The bucket: psn config set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, and " +
-      "let the key do what the message names; Trigger.dev: psn init --trigger; Neon: NEON_API_KEY of your shell; " +
-      "of a clock that is wrong: set it (ntp)",
+      "give the key the permission that the message names; Trigger.dev: psn init --trigger; Neon: NEON_API_KEY " +
+      "in your shell; if a clock is wrong: set it (ntp)",
   },
   VENDOR_QUOTA: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "The plan at Neon or Trigger.dev, or the bucket's quota or disk, does not allow any more of this.",
+    meaning: "A limit is reached: the plan at Neon or Trigger.dev, or the bucket's quota or disk.",
     helps:
-      "the message says whose. The bucket: delete files that nobody needs, or raise its quota or its disk; Neon " +
-      "and Trigger.dev: look at the usage of your plan on their dashboard",
+      "the message says which one. The bucket: delete files that are not needed, or raise its quota or enlarge its " +
+      "disk; Neon and Trigger.dev: check the usage of your plan on the dashboard",
   },
   VENDOR_UNREACHABLE: {
     exit: EXIT.later,
     retry: "backoff",
     meaning: "Neon, Trigger.dev or the bucket does not answer.",
     helps:
-      "look at your network, at the status page of the service and at its address (psn config get S3_ENDPOINT, psn " +
+      "check your network, the status page of the service and its address (psn config get S3_ENDPOINT, psn " +
       "config get TRIGGER_API_URL); psn tries again by itself",
   },
   VENDOR_CHANGED: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "Neon or Trigger.dev answered in a shape psn does not know; please report it.",
+    meaning: "The answer of Neon or Trigger.dev has a format that psn does not know; please report it.",
     helps:
-      "look whether the address is the service's own (psn config get TRIGGER_API_URL, psn config get " +
-      "NEON_API_HOST), update psn, then psn doctor; if it stays so, report it",
+      "check that the address is the service's own (psn config get TRIGGER_API_URL, psn config get " +
+      "NEON_API_HOST), update psn, then run psn doctor; if the error stays, report it",
   },
   DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn doctor" },
   CHECK_FAILED: {
@@ -375,33 +383,34 @@ export const ERRORS = {
   HUB_COPIED: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "This database was copied or restored; psn does not publish from it before it is told so.",
+    meaning: "This database was copied or restored; psn publishes nothing from it until you run psn recover.",
     hint: "psn recover",
   },
   LEASE_LOST: {
     exit: EXIT.later,
     retry: "never",
     meaning: "Another worker took over this delivery.",
-    helps: "nothing, the other worker goes on; psn show ID says how far it is",
+    helps: "nothing to do: the other worker continues; psn show ID shows how far it is",
   },
   OUTPUT_FAILED: {
     exit: EXIT.unwritten,
     retry: "never",
     meaning: "The command did its work, and standard output could not be written; do not run it again.",
-    helps: "look with psn queue what the command did, and run the next one with an output that can be written (df -h)",
+    helps: "psn queue shows what the command did; make sure that the next command can write its output (df -h)",
   },
   INTERRUPTED: {
     exit: EXIT.interrupted,
     retry: "never",
     meaning:
-      "Stopped by Ctrl-C, or with exit code 143 by SIGTERM, 129 by SIGHUP; it says what is stored, if anything is.",
+      "The command was stopped by Ctrl-C, or with exit code 143 by SIGTERM, 129 by SIGHUP; the message says what " +
+      "is stored, if anything is.",
     helps: "the message says what is stored; psn queue shows it",
   },
   BUG: {
     exit: EXIT.failed,
     retry: "never",
-    meaning: "This is a mistake in psn; please report it.",
-    helps: "report it with what the command printed; psn doctor says whether the hub is in order",
+    meaning: "This is a bug in psn; please report it.",
+    helps: "report it with the output of the command; psn doctor checks whether the hub is in order",
   },
 } as const satisfies Record<string, Spec>;
 
@@ -502,7 +511,7 @@ function commandOf({ run, args = {} }: Hint): string {
 export function copied(): PsnError {
   return new PsnError(
     "HUB_COPIED",
-    "this hub's database was copied or restored, and psn does not publish from it before it is told so",
+    "this hub's database was copied or restored; psn publishes nothing from it until you run psn recover",
   );
 }
 

@@ -27,7 +27,7 @@ const NEWLINE = 0x0a;
 export function checkPassphrase(passphrase: string): void {
   if ([...passphrase].length >= PASSPHRASE_CHARS) return;
   throw new PsnError("INPUT_INVALID", `the passphrase must have ${PASSPHRASE_CHARS} characters or more`, {
-    hint: "five random words are a good one",
+    hint: "five random words make a good passphrase",
   });
 }
 
@@ -52,7 +52,7 @@ export async function writeHubFile<T>(
   let isOpen = true;
   try {
     const result = await whole(async (lines) => {
-      // Here, since whoever hands over the lines takes other failures for the database's.
+      // Here, since the code that passes the lines treats other failures as the database's.
       const full = (error: unknown) => Promise.reject(diskFull(path, error) ?? error);
       await seal(file, passphrase, lines).catch(full);
       await file.sync().catch(full);
@@ -78,7 +78,7 @@ async function give(temporary: string, path: string): Promise<void> {
       throw existsSync(path) ? taken(path) : unwritable(path, cause);
     });
   try {
-    // Whoever moves a hub may delete the old one as soon as the command has ended.
+    // The user may delete the old hub as soon as the command has ended.
     syncFolder(dirname(path));
   } catch (cause) {
     throw unwritable(path, cause);
@@ -117,14 +117,14 @@ export async function* readHubFile(path: string, passphrase: string): AsyncGener
     const start = head.toString("latin1", 0, bytesRead);
     const isArmored = start.trimStart().startsWith(ARMOR);
     if (!isArmored && !start.startsWith(MAGIC))
-      throw new PsnError("INPUT_INVALID", `${path} is not a file that psn export made`, { hint: "psn export FILE" });
+      throw new PsnError("INPUT_INVALID", `${path} was not created by psn export`, { hint: "psn export FILE" });
     const decrypter = new Decrypter();
     decrypter.addPassphrase(passphrase);
     const opened = await decrypter
       .decrypt(streamOf(isArmored ? readArmored(file, path) : readPieces(file)))
       .catch((error: unknown) => {
         if (error instanceof Error && /no identity matched/i.test(error.message))
-          throw new PsnError("INPUT_INVALID", `the passphrase is not the one ${path} was sealed with`, {
+          throw new PsnError("INPUT_INVALID", `the passphrase for ${path} is wrong`, {
             hint: "try again",
           });
         throw error instanceof PsnError ? error : damaged(path);
@@ -139,7 +139,7 @@ async function* readArmored(file: FileHandle, path: string): AsyncGenerator<Uint
   const { size } = await file.stat();
   if (size > MOST_ARMORED)
     throw new PsnError("INPUT_INVALID", `${path} is armored and larger than ${MOST_ARMORED / 1024 / 1024} MB`, {
-      hint: "take its armor off, which needs no passphrase: sed '1d;$d' FILE | base64 -d > hub.age",
+      hint: "remove the armor, which needs no passphrase: sed '1d;$d' FILE | base64 -d > hub.age",
     });
   const text = await file.readFile("latin1");
   try {
@@ -209,9 +209,9 @@ const unwritable = (path: string, cause: unknown) =>
   new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
 const taken = (path: string) =>
   new PsnError("STATE_CONFLICT", `there is a file ${path} already`, {
-    hint: "give the export another name, or move that file away",
+    hint: "choose another name for the export, or move that file away",
   });
 const damaged = (path: string) =>
-  new PsnError("INPUT_INVALID", `${path} is damaged or cut off: not all of it opens`, {
-    hint: "copy it again, or make it again: psn export FILE",
+  new PsnError("INPUT_INVALID", `${path} is damaged or incomplete: not all of it can be decrypted`, {
+    hint: "copy it again, or create it again: psn export FILE",
   });

@@ -17,7 +17,7 @@ import { decrypt, encrypt, KEY_BYTES, type Key, keyFromBytes } from "@psn/core/u
  *   spaces, the version as a number. JSON quotes what it holds, so that no two places have the same aad.
  *
  * Version 1 of the format had the aad ["psn vault v1", table, column, row id, user id]. It said nothing of where a
- * token may go, so that nothing opens it any more but the one migration that seals it anew (`createFormerVault`).
+ * token may go, so that nothing opens it any more but the one migration that seals it again (`createFormerVault`).
  */
 
 /** Of `v2.`, the key id and the dot behind it. */
@@ -44,7 +44,7 @@ export interface Vault {
    * VAULT_LOCKED when the key that sealed it is not here.
    */
   readonly open: (place: Place, sealed: string) => string;
-  /** Id of the key that seals; a value with another `keyIdOf` waits to be sealed anew. */
+  /** Id of the key that seals; a value with another `keyIdOf` waits to be sealed again. */
   readonly keyId: string;
 }
 
@@ -82,7 +82,7 @@ export function createVault(options: { readonly keys: readonly Key[]; readonly r
 export type FormerPlace = Pick<Place, "table" | "column" | "rowId" | "userId">;
 
 /**
- * Opens what was sealed in version 1 of the format, for the migration that seals it anew. Nothing else may: such a
+ * Opens what was sealed in version 1 of the format, for the migration that seals it again. Nothing else may: such a
  * value opens for whatever address its account's row names.
  *
  * @param keys the current key, then older ones that still open.

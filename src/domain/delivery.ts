@@ -140,7 +140,7 @@ const USERS_OWN: ReadonlySet<ErrorCode> = new Set([
 
 /**
  * What is wrong with the hub and not with the post: its settings and keys, its bucket, its folders and its database.
- * None of it ends a delivery, which waits until it is mended.
+ * None of it ends a delivery, which waits until it is fixed.
  */
 export const HUBS_OWN: readonly ErrorCode[] = [
   "CONFIG_INVALID",
@@ -171,7 +171,7 @@ export function isHubs(code: string | null): boolean {
   return HUBS_OWN.some((one) => one === code);
 }
 
-/** True for what only the account's user can mend. */
+/** True for what only the account's user can fix. */
 export function needsUser({ code }: PsnError): boolean {
   return USERS_OWN.has(code);
 }
@@ -240,8 +240,8 @@ export function failed(
   if (error.retry === "backoff" && counted < MOST_ATTEMPTS) {
     const account = pauseOf(error, counted, random);
     const wakeInMs = afterPause(account?.pausedForMs, pauseMs(error, counted, random), random);
-    const anew = counted === attempt ? {} : { attempt: counted };
-    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit, account, ...anew };
+    const again = counted === attempt ? {} : { attempt: counted };
+    return { ...what, state: "scheduled", wakeInMs, event: "retrying", unit, account, ...again };
   }
   return { ...what, state: "failed", event: "failed", unit };
 }
@@ -398,7 +398,7 @@ export function pollAgain(error: PsnError, attempt: number, random: number, ageM
   const { code, message } = error;
   if (ageMs > SETTLE_GIVE_UP_MS) return { ...unconfirmed(), message, note: message };
   const wakeInMs = pauseMs(error, attempt, random);
-  // The platform has accepted it; whoever cannot ask any more must not send it anew.
+  // The platform has accepted it; if psn can no longer ask, it must not send it again.
   return {
     ...still,
     state: "pending",
@@ -432,7 +432,7 @@ export const TERMINAL: ReadonlySet<DeliveryState> = new Set([
 const LATE_MS = 24 * 3_600_000;
 
 /**
- * What becomes of a delivery that is so late that its policy decides; undefined where it goes out all the same. Nothing
+ * What becomes of a delivery that is so late that its policy decides; undefined where it is published anyway. Nothing
  * of it may have been sent.
  */
 export function tooLate(position: number, lateMs: number, policy: LatePolicy): DeliveryChange | undefined {

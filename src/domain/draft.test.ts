@@ -133,7 +133,9 @@ describe("parts", () => {
   });
 
   test("an empty part is refused with its line, but for a first one that has media", () => {
-    expect(() => parse("one\n---\n\n---\nthree")).toThrow(refused(/post\.md:3: there is nothing in this part/, /---/));
+    expect(() => parse("one\n---\n\n---\nthree")).toThrow(
+      refused(/post\.md:3: this part of the thread is empty/, /---/),
+    );
     expect(() => parse("---\nto: bluesky\n---\none\n---\n")).toThrow(refused(/post\.md:6/));
     expect(parse("---\nmedia: cat.png\n---\n---\ntwo").parts.map((part) => part.text)).toEqual(["", "two"]);
     expect(parse("---\nmedia: cat.png\n---\n").parts).toEqual([{ text: "", media: [{ file: "cat.png" }] }]);
@@ -153,7 +155,7 @@ describe("parts", () => {
     const { overrides } = parse(`---\nplatforms:\n  bluesky:\n    text: "a\\n\`\`\`\\n---\\n\`\`\`\\n---\\nb"\n---\nx`);
     expect(overrides["bluesky"]?.map((part) => part.text)).toEqual(["a\n```\n---\n```", "b"]);
     expect(() => parse(`---\nplatforms: { bluesky: { text: "a\\n---\\n" } }\n---\nx`)).toThrow(
-      refused(/post\.md: platforms\.bluesky: there is nothing in this part/),
+      refused(/post\.md: platforms\.bluesky: this part of the thread is empty/),
     );
   });
 
@@ -192,27 +194,27 @@ describe("front matter that is refused", () => {
     ["? [a]\n: x", /post\.md:2: psn does not know the key/, /./],
     [
       "to: bluesky\nat: 9am\nto: mastodon",
-      /post\.md:4: the key "to" stands there twice; first in line 2/,
+      /post\.md:4: the key "to" is there twice; first in line 2/,
       /to: \[one, two\]/,
     ],
-    ["title: a\ntitle: b", /post\.md:3: the key "title" stands there twice/, /keep one/],
-    ["platforms:\n  bluesky: { text: a, text: b }", /post\.md:3: the key "text" stands there twice/, /keep one/],
-    ["to: bluesky\ntitle: a: b", /post\.md:3: the front matter is no YAML/, /quote/],
-    ["title: !!js/function x", /post\.md:2: the front matter is no YAML/, /quote/],
-    ["- to: x", /no list of keys and values/, /to: bluesky/],
-    ["to: x\n\ttitle: y", /post\.md:3: the front matter is no YAML/, /no tabs/],
-    ["to:\n\t- x", /post\.md:3: the front matter is no YAML/, /no tabs/],
-    ["title = 'x'", /no list of keys and values/, /to: bluesky/],
+    ["title: a\ntitle: b", /post\.md:3: the key "title" is there twice/, /keep one/],
+    ["platforms:\n  bluesky: { text: a, text: b }", /post\.md:3: the key "text" is there twice/, /keep one/],
+    ["to: bluesky\ntitle: a: b", /post\.md:3: the front matter is not valid YAML/, /quote/],
+    ["title: !!js/function x", /post\.md:2: the front matter is not valid YAML/, /quote/],
+    ["- to: x", /not a list of keys and values/, /to: bluesky/],
+    ["to: x\n\ttitle: y", /post\.md:3: the front matter is not valid YAML/, /not allow tabs/],
+    ["to:\n\t- x", /post\.md:3: the front matter is not valid YAML/, /not allow tabs/],
+    ["title = 'x'", /not a list of keys and values/, /to: bluesky/],
     ["to: bluesky\nvisibility: secret", /post\.md:3: visibility must be one of public, unlisted/, /./],
     ["title: 2026", /title must be a text; a number or a date goes in quotes/, /title: "2026"/],
     ["at: 9", /at must be a time/, /./],
     ["split: yes please", /post\.md:2: split must be true or false/, /./],
     ["numbered: 'true'", /numbered must be true or false/, /without quotes/],
     ["to:\n  - bluesky\n  - 7", /post\.md:4: to\.1 must be a name/, /./],
-    ["to: []", /to must be a name or a list of names; it is empty/, /behind to:, or take the line out/],
-    ["to:", /post\.md:2: to must be a name or a list of names; it is empty/, /behind to:, or take the line out/],
+    ["to: []", /to must be a name or a list of names; it is empty/, /after to:, or remove the line/],
+    ["to:", /post\.md:2: to must be a name or a list of names; it is empty/, /after to:, or remove the line/],
     ["to: { bluesky: true }", /to must be a name or a list of names/, /./],
-    ["title:", /title must be a text.*; it is empty/, /behind title:, or take the line out/],
+    ["title:", /title must be a text.*; it is empty/, /after title:, or remove the line/],
     ["contentWarning: '  '", /contentWarning must be a text.*; it is empty/, /./],
     ["title: [a, b]", /title must be a text.*not a list/, /one value: title:/],
     ["contentWarning: true", /contentWarning must be a text/, /contentWarning: "true"/],
@@ -235,8 +237,8 @@ describe("front matter that is refused", () => {
     ["language: english!", /language must be a language, such as en/, /./],
     ["media: { path: x.png }", /"path"/, /did you mean file\?/],
     ["media: 7", /post\.md:2: media\.0 must be a path, or \{ file/, /./],
-    ["media:", /media\.0\.file must be a path; it is empty/, /behind media:/],
-    ["media: { file: a.png, alt: }", /media\.0\.alt must be a description; it is empty/, /behind alt:/],
+    ["media:", /media\.0\.file must be a path; it is empty/, /after media:/],
+    ["media: { file: a.png, alt: }", /media\.0\.alt must be a description; it is empty/, /after alt:/],
     ["media:\n  - a.png\n  - alt: x", /post\.md:4: media\.1\.file must be a path/, /./],
     ["media:\n  - file: a.png\n    part: 0", /post\.md:4: media\.0\.part must be the number of a part/, /./],
     ["media: { file: a.png, part: 1.5 }", /media\.0\.part must be the number of a part/, /./],
@@ -250,7 +252,7 @@ describe("front matter that is refused", () => {
       /./,
     ],
     ["platforms:\n  bluesky: { parts: [] }", /parts must be a list of texts/, /./],
-    ["title: ''", /title must be a text/, /behind title:/],
+    ["title: ''", /title must be a text/, /after title:/],
   ])("%s", (yaml, message, hint) => {
     expect(() => parse(`---\n${yaml}\n---\nHello`)).toThrow(refused(message, hint));
   });

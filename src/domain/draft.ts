@@ -171,7 +171,7 @@ function partsOf(
   const parts = raw.map(({ text, at }, i): DraftPart => {
     const own = media.filter(({ part }) => Math.min(part, raw.length) === i + 1).map(({ part: _part, ...one }) => one);
     if (text === "" && own.length === 0)
-      throw invalid(`${at}: there is nothing in this part of the thread`, "take out one of the --- lines around it");
+      throw invalid(`${at}: this part of the thread is empty`, "remove one of the --- lines around it");
     return { text, media: own };
   });
   const [first = { text: "", media: [] }, ...others] = parts;

@@ -64,7 +64,7 @@ export function reschedule(change: DeliveryChange, error: PsnError, tried: Tried
 }
 
 /**
- * A repeat that psn could not even make ready is not tried for ever either: after the schedule's last attempt a person
+ * A repeat that psn could not even make ready is not tried forever either: after the schedule's last attempt a person
  * decides.
  */
 export function unlessOver(

@@ -133,7 +133,7 @@ function checked(when: When, now: Temporal.Instant, suffix = ""): When {
  * The echo: `Tue 1 Dec 2026 09:00 Europe/Berlin (08:00 UTC)`. Seconds are there where there are any, and the UTC date
  * where it is another. `parseWhen` reads it back, with or without what stands in brackets.
  *
- * @throws PsnError TIME_INVALID for a zone nobody knows.
+ * @throws PsnError TIME_INVALID for an unknown zone.
  */
 export function formatInstant(at: Temporal.Instant, zone: string): string {
   const local = at.toZonedDateTimeISO(knownZone(zone));

@@ -16,7 +16,7 @@ export interface BuildTools {
   readonly dryRun: boolean;
 }
 
-const NEEDS_DOCKER = "this Trigger.dev server leaves building the tasks' image to this machine";
+const NEEDS_DOCKER = "with this Trigger.dev server, this machine builds the tasks' image";
 /** Docker asks nobody outside for any of this; in milliseconds. */
 const TIMEOUT_MS = 30_000;
 
@@ -45,12 +45,12 @@ export async function assertBuildTools({ url, environment, dryRun }: BuildTools)
   const { said } = await run("docker", "version");
   if (/permission denied/i.test(said))
     throw missing(
-      `${NEEDS_DOCKER}, and this user may not use Docker`,
-      "let this user use Docker: https://docs.docker.com/engine/install/linux-postinstall/",
+      `${NEEDS_DOCKER}, and this user has no permission to use Docker`,
+      "give this user the permission: https://docs.docker.com/engine/install/linux-postinstall/",
     );
   if (/cannot connect to the docker daemon|docker daemon is not running/i.test(said))
     throw missing(
-      `${NEEDS_DOCKER}, and Docker does not run`,
+      `${NEEDS_DOCKER}, and Docker is not running`,
       "start Docker: sudo systemctl start docker, or open Docker Desktop",
     );
 }

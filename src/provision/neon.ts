@@ -164,7 +164,7 @@ function refused(what: string, status: number, said: string, isJson: boolean, va
   const details = { status };
   if (status === 401)
     return new PsnError("VENDOR_AUTH", "Neon does not accept the API key", {
-      hint: `make one at ${KEYS_PAGE}`,
+      hint: `create one at ${KEYS_PAGE}`,
       details,
     });
   const { code } = Refused.safeParse(value).data ?? { code: "" };
@@ -174,8 +174,8 @@ function refused(what: string, status: number, said: string, isJson: boolean, va
       details,
     });
   if (status === 403)
-    return new PsnError("VENDOR_AUTH", `Neon's API key may not do this${said}`, {
-      hint: `make one that may at ${KEYS_PAGE}`,
+    return new PsnError("VENDOR_AUTH", `Neon's API key does not have permission to do this${said}`, {
+      hint: `create a key with this permission at ${KEYS_PAGE}`,
       details,
     });
   return new PsnError("VENDOR_REFUSED", `Neon refused ${what.replace(/\?.*/, "")} with ${status}${said}`, {

@@ -121,7 +121,8 @@ export function understood<T extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const at = result.error.issues[0]?.path.join(".") ?? "";
-  const what = value === undefined ? "with something that is not JSON" : `in a shape psn does not know (at "${at}")`;
+  const what =
+    value === undefined ? "with something that is not JSON" : `in a format that psn does not know (at "${at}")`;
   throw new PsnError("VENDOR_CHANGED", `${vendor.name} answered ${path} ${what}`, {
     hint: `psn config get ${vendor.setting}`,
     details: { status },
@@ -141,7 +142,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** What the answer asks for, and of an allowance that begins anew a second more: it is told in whole seconds. */
+/** What the answer asks for, and of an allowance that begins again a second more: it is told in whole seconds. */
 function askedPause({ status, headers }: Response, otherwise: number): number {
   const now = new Date();
   const after = retryAfterMs(headers, now);

@@ -118,7 +118,7 @@ function quiet({
 
 function notStarted(error: Error, signal: AbortSignal): PsnError {
   if (signal.aborted) return new PsnError("INTERRUPTED", "stopped");
-  return new PsnError("DEPLOY_FAILED", "Trigger.dev's CLI could not be run to its end", { cause: error });
+  return new PsnError("DEPLOY_FAILED", "Trigger.dev's CLI could not be run", { cause: error });
 }
 
 /** Without colours and cursor movements, and without the token, should the CLI ever print it. */

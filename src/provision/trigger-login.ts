@@ -56,7 +56,7 @@ export async function logIn(options: LogIn): Promise<string> {
   const door = callback ? await openDoor() : undefined;
   try {
     const late = sleep(LIMIT_MS, stop).then(() => {
-      throw signal.aborted ? interrupted() : refused(url, "nobody confirmed the login within ten minutes");
+      throw signal.aborted ? interrupted() : refused(url, "the login was not confirmed within ten minutes");
     });
     const stopped = new Promise<never>((_, reject) => {
       stop.addEventListener("abort", () => reject(interrupted()), { once: true });
@@ -103,7 +103,7 @@ async function approved(
       if (approvalCode === undefined) throw interrupted();
       const verdict = approvalCode === "" ? "refused" : await exchange({ codeVerifier, approvalCode });
       if (typeof verdict === "object") return verdict.token;
-      problem = verdict === "waiting" ? "The login is not confirmed in the browser yet. " : "That was not it. ";
+      problem = verdict === "waiting" ? "The login is not confirmed in the browser yet. " : "This code is wrong. ";
     }
     throw refused(url, "Trigger.dev did not accept the code");
   }
@@ -131,7 +131,7 @@ async function exchanged(
   return token ?? "waiting";
 }
 
-const interrupted = () => new PsnError("INTERRUPTED", "the login was broken off", { hint: "psn init --trigger" });
+const interrupted = () => new PsnError("INTERRUPTED", "the login was interrupted", { hint: "psn init --trigger" });
 const refused = (url: string, message: string) =>
   new PsnError("VENDOR_AUTH", message, {
     hint: `psn init --trigger again, or make a token at ${dashboardOf(url)}/account/tokens`,
@@ -151,14 +151,14 @@ async function openDoor(): Promise<Door> {
   let through: (token: string) => void = () => undefined;
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://127.0.0.1");
-    if (request.method !== "GET" || pathname !== "/callback") return say(response, 404, "There is nothing here.");
+    if (request.method !== "GET" || pathname !== "/callback") return say(response, 404, "There is no page here.");
     // By another name for this machine it would be a page of somebody else's.
     const isOurs = request.headers.host === `127.0.0.1:${port}`;
     const code = searchParams.get("approval_code");
     const isCode = code !== null && /^[\w-]{1,512}$/.test(code);
     const token = isOurs && isCode ? await take?.(code) : undefined;
     if (token === undefined) return say(response, 400, "This is not the login that psn is waiting for.");
-    await say(response, 200, "You are logged in. Go back to your terminal; you can close this page.");
+    await say(response, 200, "You are logged in. Return to your terminal; you can close this page.");
     through(token);
   };
   const server = createServer((request, response) => {

@@ -31,7 +31,7 @@ export function triggerVendor(connection: Connection, token: string | undefined)
       if (status === 401) {
         const isKey = /^tr_(?!pat_)/.test(token ?? "");
         const why = isKey
-          ? "this is an environment's secret key, and psn needs a personal access token"
+          ? "this is the secret key of an environment; psn needs a personal access token"
           : "Trigger.dev does not accept the token";
         return new PsnError("VENDOR_AUTH", why, {
           hint: `make a token at ${dashboard}/account/tokens, or log in: psn init --trigger`,

@@ -2,7 +2,7 @@ import { task } from "@trigger.dev/sdk";
 import { catchError, onFailure, RETRY, runDelivery } from "./delivery.ts";
 import { settleQueue } from "./queues.ts";
 
-/** Woken when a lease is over: whoever held it died, or got no answer after the bytes had left. Asks the platform. */
+/** Woken when a lease is over: its holder died, or got no answer after the bytes had left. Asks the platform. */
 export const settleUnknown = task({
   id: "settle-unknown",
   queue: settleQueue,

@@ -69,7 +69,7 @@ export async function examineDatabase(folder: string, environment?: Environment)
   }
 }
 
-/** For a migration that seals anew: the keys of hub.env as it is then. */
+/** For a migration that seals again: the keys of hub.env as it is then. */
 export function resealingOf(load: () => HubEnv): Resealing {
   return () => {
     const keys = keysOf(load());

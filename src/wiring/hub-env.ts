@@ -57,6 +57,6 @@ function keepFromGit(folder: string): void {
 }
 
 const HUB_HEAD =
-  "# Where this hub is. Every line is explained in config/hub.env.example of psn; `psn config list` shows what " +
-  "counts.\n# Keep a copy of the key elsewhere: without it nothing that is sealed opens again.\n\n";
+  "# Where this hub is. Every line is explained in config/hub.env.example of psn; `psn config list` shows the " +
+  "values in use.\n# Keep a copy of the key elsewhere: without it nothing that is sealed can be decrypted.\n\n";
 const KEYS_HEAD = "# Keys of your own apps on the platforms, one NAME=value a line.\n";

@@ -37,15 +37,15 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
       const { settings } = loadHubEnv(folder, environment);
       const outside = ([NEW, OLD] as const).find((name) => settings[name]?.origin === "environment");
       if (outside !== undefined)
-        throw new PsnError("CONFIG_INVALID", `${outside} comes from the environment, where psn cannot change it`, {
-          hint: "put the key into config/hub.env and take it out of the environment, then: psn vault rotate",
+        throw new PsnError("CONFIG_INVALID", `${outside} is set in the environment, where psn cannot change it`, {
+          hint: "move the key from the environment into config/hub.env, then: psn vault rotate",
         });
       let ids: ReturnType<Keyring["begin"]> | undefined;
       changeEnvFile(path, (text) => {
         const current = valueIn(text, NEW);
         if (current === undefined)
           throw new PsnError("VAULT_LOCKED", `hub.env has no ${NEW}`, {
-            hint: "put the key back: psn config set HUB_ENCRYPTION_KEY",
+            hint: "restore the key: psn config set HUB_ENCRYPTION_KEY",
           });
         // The current key as the old one too: somebody put it back, and there is nothing to go on with.
         const kept = valueIn(text, OLD);
@@ -84,11 +84,11 @@ export function lockRotation(folder: string): () => void {
   try {
     unlock = takeLock(path);
   } catch (cause) {
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be written, and so hub.env cannot be changed`, {
+    throw new PsnError("CONFIG_INVALID", `${path} cannot be written, so hub.env cannot be changed`, {
       cause,
-      hint: `see whose it is: ls -ld '${join(folder, "config")}'`,
+      hint: `see who owns it: ls -ld '${join(folder, "config")}'`,
     });
   }
   if (unlock) return unlock;
-  throw new PsnError("STATE_CONFLICT", "another psn vault rotate is at work on this hub", { hint: "psn vault status" });
+  throw new PsnError("STATE_CONFLICT", "another psn vault rotate is running on this hub", { hint: "psn vault status" });
 }

@@ -24,7 +24,7 @@ import { allowing } from "./private-origins.ts";
 export interface LiveSettings {
   /** keys.env as it is now. Throws CONFIG_…. */
   readonly keys: () => KeysEnv;
-  /** What is made of hub.env, made anew when it has changed. `bucket` throws CONFIG_INVALID for half a bucket. */
+  /** What is made of hub.env, made again when it has changed. `bucket` throws CONFIG_INVALID for half a bucket. */
   readonly parts: Pick<World, "fetch" | "bucket" | "notify">;
   /** See `World.settings`. */
   readonly told: () => Readonly<Record<string, string>>;
@@ -100,7 +100,7 @@ function reading<T>(path: string, first: T, read: () => T): () => T {
       value = read();
       stamp = now;
     } catch {
-      // It is being edited, or waits for somebody to mend it: psn doctor says so.
+      // It is being edited, or waits until its user fixes it: psn doctor says so.
     }
     return value;
   };

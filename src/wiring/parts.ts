@@ -25,13 +25,9 @@ export function loaderOf(ids: readonly string[]): Platforms {
     ids,
     load: async (id) => {
       if (!isPlatformId(id) || !ids.includes(id))
-        throw new PsnError(
-          "INPUT_INVALID",
-          `psn knows no platform called "${id}"; it knows ${platformIds.join(", ")}`,
-          {
-            hint: "psn connect PLATFORM",
-          },
-        );
+        throw new PsnError("INPUT_INVALID", `"${id}" is not a platform; platforms are ${platformIds.join(", ")}`, {
+          hint: "psn connect PLATFORM",
+        });
       return platforms[id]();
     },
   };
@@ -102,7 +98,7 @@ export function keysOf(env: HubEnv): readonly Key[] {
   const current = env.get("HUB_ENCRYPTION_KEY");
   if (current === undefined)
     throw new PsnError("VAULT_LOCKED", "hub.env has no HUB_ENCRYPTION_KEY", {
-      hint: "put the key back: psn config set HUB_ENCRYPTION_KEY",
+      hint: "restore the key: psn config set HUB_ENCRYPTION_KEY",
     });
   const old = env.get("HUB_ENCRYPTION_KEY_OLD");
   return [keyFromHex(current), ...(old === undefined ? [] : [keyFromHex(old)])];
@@ -128,12 +124,12 @@ export function bucketOf(env: HubEnv): Pick<World, "bucket"> {
     if (env.hubDir !== undefined && env.settings.S3_BUCKET?.origin === "environment")
       throw new PsnError(
         "CONFIG_INVALID",
-        `this shell sets S3_BUCKET, and neither it nor hub.env has ${missing.join(" or ")}`,
+        `this shell sets S3_BUCKET, but neither the shell nor hub.env sets ${missing.join(" or ")}`,
         {
           hint: "unset S3_BUCKET",
         },
       );
-    throw new PsnError("CONFIG_INVALID", `hub.env has a bucket and no ${missing.join(", no ")}`, {
+    throw new PsnError("CONFIG_INVALID", `S3_BUCKET is set in hub.env, but these are missing: ${missing.join(", ")}`, {
       hint: `psn config set ${missing[0]}`,
     });
   }

@@ -23,7 +23,7 @@ export function loginsOf(env: HubEnv): string {
   return `psn_${createHash("sha256").update(key).digest("hex").slice(0, 12)}`;
 }
 
-/** What `psn init` needs to make a hub in this folder. */
+/** What `psn init` needs to create a hub in this folder. */
 export function provisioning(folder: string, environment?: Environment): Provisioning {
   const load = () => loadHubEnv(folder, environment);
   const exists = () => findHub(folder, {}) === folder;
@@ -62,7 +62,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
         changeUser: async (id, change) => {
           const user = await (Object.keys(change).length > 0 ? stores.users.change(id, change) : stores.users.get(id));
           if (!user)
-            throw new PsnError("CONFIG_INVALID", "the database knows no user with the id PSN_USER of hub.env", {
+            throw new PsnError("CONFIG_INVALID", "the database has no user with the id in PSN_USER of hub.env", {
               hint: "psn init",
             });
           return user;
@@ -94,7 +94,12 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", there, error, "make the hub where you may write: psn init ~/hub");
+    throw unwritable(
+      "FILE_UNREADABLE",
+      there,
+      error,
+      "create the hub in a folder that you can write to: psn init ~/hub",
+    );
   }
   const env = loadHubEnv(findHub(folder, {}) === folder ? folder : undefined, environment);
   if (!embedded || env.get("PSN_USER") !== undefined || env.get("PSN_MADE")?.split(" ").includes(MADE_DATA)) return;
@@ -105,7 +110,7 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
     "STATE_CONFLICT",
     `${data} holds ${stranger}, which is not psn's, and the hub's database would lie in it`,
     {
-      hint: `make the hub in a folder of its own: psn init ${quoted(join(folder, "psn"))}`,
+      hint: `create the hub in a separate folder: psn init ${quoted(join(folder, "psn"))}`,
     },
   );
 }

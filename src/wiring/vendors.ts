@@ -62,7 +62,7 @@ export function assertReachable(env: HubEnv, url = env.get("DATABASE_URL")): voi
     return;
   throw new PsnError(
     "STATE_CONFLICT",
-    "Trigger.dev's tasks reach the database over Neon's HTTP, and this hub's database is not on Neon",
+    "Trigger.dev's tasks need a database that they can reach over Neon's HTTP, and this hub's database is not on Neon",
     {
       hint: "psn init --neon --trigger in another folder, or psn config set NEON_PROXY",
     },

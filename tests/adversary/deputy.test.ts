@@ -242,7 +242,7 @@ describe("a feed", () => {
       const refused = await other.psn(["connect", "feed", hub.feed]);
       expect([refused.code, refused.stderr]).toEqual([
         4,
-        expect.stringContaining("is another user's or another hub's"),
+        expect.stringContaining("belongs to another user or another hub"),
       ]);
       expect(await post(opened.user.id, account.id)).toMatchObject({ state: "failed", code: "AUTH_SCOPE" });
     } finally {

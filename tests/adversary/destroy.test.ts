@@ -36,7 +36,7 @@ test("psn init does not put its database among somebody's files", async () => {
   mkdirSync(join(folder, "data"));
   writeFileSync(join(folder, "data", "letters.txt"), "words");
   const said = failed(await psn(["init"], { cwd: folder }), "STATE_CONFLICT");
-  expect(said).toMatch(/data holds letters\.txt[\s\S]*→ make the hub in a folder of its own: psn init \S+\/psn\n$/);
+  expect(said).toMatch(/data holds letters\.txt[\s\S]*→ create the hub in a separate folder: psn init \S+\/psn\n$/);
   expect(readdirSync(folder)).toEqual(["data"]);
   expect(readdirSync(join(folder, "data"))).toEqual(["letters.txt"]);
 });

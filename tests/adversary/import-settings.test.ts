@@ -219,13 +219,13 @@ describe("an armored file", () => {
   });
 
   test.each([
-    ["cut", (text: string) => text.slice(0, -80), /damaged or cut off/],
+    ["cut", (text: string) => text.slice(0, -80), /damaged or incomplete/],
     [
       "changed",
       (text: string) => text.replace(/\n(.)/, (_all, first: string) => `\n${first === "A" ? "B" : "A"}`),
-      /damaged or cut off/,
+      /damaged or incomplete/,
     ],
-    ["of something else", () => "-----BEGIN PGP MESSAGE-----\n", /not a file that psn export made/],
+    ["of something else", () => "-----BEGIN PGP MESSAGE-----\n", /was not created by psn export/],
   ])("%s: one clear error", async (_how, form, says) => {
     const armored = join(await scratch("armored"), "hub.age");
     await writeFile(armored, form(armor.encode(bytes)));

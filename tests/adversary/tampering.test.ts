@@ -36,12 +36,12 @@ const TAMPERINGS: readonly Tampering[] = [
   {
     what: "a policy that opens the tokens",
     does: () => ["CREATE POLICY spy ON psn.oauth_tokens FOR SELECT TO psn_runtime USING (true)"],
-    says: /policy spy on psn\.oauth_tokens was added.*every row is open to psn_runtime/,
+    says: /policy spy on psn\.oauth_tokens was added.*psn_runtime can access every row/,
   },
   {
     what: "a policy of psn's own that asks nothing any more",
     does: () => ["ALTER POLICY oauth_tokens_own ON psn.oauth_tokens USING (true)"],
-    says: /policy oauth_tokens_own on psn\.oauth_tokens was changed.*every row is open to psn_runtime/,
+    says: /policy oauth_tokens_own on psn\.oauth_tokens was changed.*psn_runtime can access every row/,
   },
   {
     what: "a policy that is for everybody",
@@ -57,13 +57,13 @@ const TAMPERINGS: readonly Tampering[] = [
     what: "BYPASSRLS on the login",
     needsLogin: true,
     does: ({ login }) => [`ALTER ROLE ${login} BYPASSRLS`],
-    says: ({ login }) => new RegExp(`login ${login} may do more.*BYPASSRLS`),
+    says: ({ login }) => new RegExp(`login ${login} has more rights.*BYPASSRLS`),
   },
   {
     what: "CREATEROLE on the login",
     needsLogin: true,
     does: ({ login }) => [`ALTER ROLE ${login} CREATEROLE`],
-    says: ({ login }) => new RegExp(`login ${login} may do more.*CREATEROLE`),
+    says: ({ login }) => new RegExp(`login ${login} has more rights.*CREATEROLE`),
   },
   {
     what: "the login in psn_definer",
@@ -193,7 +193,7 @@ const TAMPERINGS: readonly Tampering[] = [
     does: () => [
       "CREATE OR REPLACE FUNCTION psn.current_user_id() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = '' AS $$ BEGIN RETURN (SELECT u.id FROM psn.users u LIMIT 1); END $$",
     ],
-    says: /function psn\.current_user_id\(\) was changed: its body is another one/,
+    says: /function psn\.current_user_id\(\) was changed: its body differs/,
   },
   {
     what: "a function of another owner",

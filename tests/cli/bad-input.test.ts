@@ -67,8 +67,8 @@ describe("the post", () => {
     await refused(["post", "look", "--media", "media"], "FILE_UNREADABLE", /is a folder/);
     await refused(media("notes.png"), "MEDIA_INVALID", /not an image[\s\S]*JPEG, PNG/);
     await refused(media("empty.png"), "MEDIA_INVALID", /is empty/);
-    await refused(media("cut.png"), "MEDIA_INVALID", /cut off or damaged/);
-    await refused(media("huge.png"), "MEDIA_INVALID", /21\.0 MB; of an image psn takes 20 MB/);
+    await refused(media("cut.png"), "MEDIA_INVALID", /incomplete or damaged/);
+    await refused(media("huge.png"), "MEDIA_INVALID", /21\.0 MB; psn accepts at most 20 MB for an image/);
     await refused(["post", "look", "--alt", "nothing to describe"], "USAGE", "--media");
     // What one platform takes may be too large for another.
     const secret = `whsec_${randomBytes(32).toString("base64")}`;
@@ -105,7 +105,7 @@ describe("the post", () => {
     await refused(
       await file("---\nto: [feed\n---\nhello"),
       "POST_INVALID",
-      /draft\.md:\d+: the front matter is no YAML/,
+      /draft\.md:\d+: the front matter is not valid YAML/,
     );
     await refused(await file("---\nto: feed\nhello"), "POST_INVALID", /draft\.md:1: the front matter[\s\S]*---/);
     await refused(
@@ -138,7 +138,7 @@ describe("the post", () => {
     await refused(at("tomorrow 9am", "--tz", "Mars/Base"), "TIME_INVALID", /Mars\/Base/);
     await refused(["post", "hello", "--in", "-2h"], "TIME_INVALID", /2h/);
     await refused(["post", "hello", "--in", "2 months"], "TIME_INVALID", /months/);
-    await refused(at("tomorrow 9am", "--in", "2h"), "USAGE", /exclude each other/);
+    await refused(at("tomorrow 9am", "--in", "2h"), "USAGE", /use --at or --in, not both/);
   });
 
   test("a value that is missing where nobody can be asked", async () => {

@@ -237,7 +237,7 @@ describe("servers", () => {
     [
       "with Docker that does not run",
       '[ "$1" = buildx ] || { echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1; }',
-      /Docker does not run/,
+      /Docker is not running/,
       "start Docker: sudo systemctl start docker, or open Docker Desktop",
     ],
   ])("deploying %s says so before anything is made at the server", async (_what, docker, says, hint) => {

@@ -77,7 +77,7 @@ describe("hub.env", () => {
       unusable("CONFIG_INVALID", /hub\.env:\d+ is not of the form NAME=value/),
     );
     await with_(`${feedOnly}\nPSN_DATA="never ends\n`, () =>
-      unusable("CONFIG_INVALID", /PSN_DATA begins with " and never ends/),
+      unusable("CONFIG_INVALID", /PSN_DATA begins with ", but the closing " is missing/),
     );
     await with_(`${feedOnly}\nPSN_TIME_ZONE=Mars/Base\n`, () =>
       unusable("CONFIG_INVALID", /PSN_TIME_ZONE .*IANA time zone/),

@@ -81,7 +81,7 @@ test("a worker that is older than the bucket's settings reads them again, and th
       (await hub.rows("SELECT FROM psn.deliveries WHERE code = 'VENDOR_AUTH' AND state = 'scheduled'")).length === 2,
   );
   expect(await doctor(hub)).toMatch(
-    /fail +waiting posts +2 posts wait for this to be mended: the secret of the bucket's key is wrong/,
+    /fail +waiting posts +2 posts are on hold until this is fixed: the secret of the bucket's key is wrong/,
   );
   await hub.rows(
     "UPDATE psn.deliveries SET attempt = 20, wake_at = now() + interval '15 minutes' WHERE state = 'scheduled' " +
@@ -99,7 +99,7 @@ test("settings of a shell: psn doctor names those of its own shell and those of 
   start(hub, { S3_BUCKET: "somebody-elses" });
   await until("the worker is heard of", async () => (await hub.rows("SELECT FROM psn.workers")).length === 1);
   expect(await doctor(hub)).toMatch(
-    /warn +worker +\S+ goes by S3_BUCKET of the shell it was started in.*→ unset S3_BUCKET there/,
+    /warn +worker +\S+ uses S3_BUCKET of the shell that started it.*→ unset S3_BUCKET there/,
   );
   const own = await hub.binary(["doctor", "--offline"], { env: { S3_BUCKET: "somebody-elses" } }).ended;
   expect(own.stdout).toMatch(
@@ -120,7 +120,7 @@ test("psn doctor names the bucket, and says when it is full", async () => {
   const hub = await testHub();
   await set(hub.folder, settingsOf(s3));
   expect((await hub.psn(["doctor"])).stdout).toMatch(
-    new RegExp(`ok +bucket +${RegExp.escape(s3.endpoint)}/media can be written, read, listed and cleaned`),
+    new RegExp(`ok +bucket +psn can write, read, list and delete files in ${RegExp.escape(s3.endpoint)}/media`),
   );
   s3.full("quota");
   expect((await hub.psn(["doctor"])).stdout).toMatch(/fail +bucket +the bucket's quota is used up/);

@@ -132,10 +132,7 @@ describe("the browser comes back", () => {
     const scene = begin();
     const url = await scene.url;
     const foreign = await fetch(back(url, { state: "guessed", code: "evil" }));
-    expect([foreign.status, await foreign.text()]).toEqual([
-      400,
-      expect.stringContaining("Not the answer psn waits for"),
-    ]);
+    expect([foreign.status, await foreign.text()]).toEqual([400, expect.stringContaining("Not the expected answer")]);
     expect((await fetch(back(url, { code: "evil" }))).status).toBe(400);
     void fetch(back(url, { state: stateOf(url), code: "right" })).catch(() => undefined);
     expect((await scene.ended).code).toBe("right");
@@ -145,13 +142,16 @@ describe("the browser comes back", () => {
     const scene = begin();
     const url = await scene.url;
     const page = fetch(back(url, { state: stateOf(url), error: "access_denied", error_description: "<b>no</b>" }));
-    expect(await refusal(scene.ended)).toMatchObject({ code: "AUTH_REVOKED", message: "Example was told no" });
+    expect(await refusal(scene.ended)).toMatchObject({
+      code: "AUTH_REVOKED",
+      message: "you declined access at Example",
+    });
     expect((await page).status).toBe(400);
     expect(await (await page).text()).not.toContain("<b>");
   });
 
   test.each([
-    ["user_cancelled_authorize", "AUTH_REVOKED", "Example was told no", /^psn connect/],
+    ["user_cancelled_authorize", "AUTH_REVOKED", "you declined access at Example", /^psn connect/],
     [
       "unauthorized_scope_error",
       "AUTH_SCOPE",
@@ -215,8 +215,8 @@ describe("the address is pasted", () => {
   });
 
   test.each([
-    ["something else", "hello", "that is not the address"],
-    ["the page itself", "https://example.com/authorize?client_id=1", "that is not the address"],
+    ["something else", "hello", "this is not the address"],
+    ["the page itself", "https://example.com/authorize?client_id=1", "this is not the address"],
     ["another attempt's", "http://127.0.0.1/callback?state=old&code=1", "another attempt"],
   ])("wrongly: %s", async (_what, line, says) => {
     const scene = begin();

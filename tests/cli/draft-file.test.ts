@@ -106,7 +106,7 @@ describe("media that front matter names", () => {
       await refused(
         ["post", name],
         "POST_INVALID",
-        /outside\.md: the media file .* lies outside of the folder[\s\S]*--allow-outside/,
+        /outside\.md: the media file .* is outside of the folder[\s\S]*--allow-outside/,
       );
       expect(await dry(name, "--allow-outside")).toContain("1 media");
     }
@@ -120,7 +120,11 @@ describe("media that front matter names", () => {
       "FILE_UNREADABLE",
       /no\.png does not exist/,
     );
-    await refused(["post", await file("no.md", "---\nmedia: ../no.png\n---\nHello\n")], "POST_INVALID", /lies outside/);
+    await refused(
+      ["post", await file("no.md", "---\nmedia: ../no.png\n---\nHello\n")],
+      "POST_INVALID",
+      /is outside of/,
+    );
   });
 });
 

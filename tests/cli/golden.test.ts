@@ -237,6 +237,6 @@ describe("streams", () => {
     expect((await hub.psn(["post", "unwatched"])).stderr).toBe("");
     expect((await hub.psn(["post", "for a script", "--json"], { tty })).stderr).toBe("");
     const folder = join(await scratch("init"), "hub");
-    expect((await psn(["init", folder, "--tz", "UTC"], { cwd: "/", tty })).stderr).toContain("making the hub");
+    expect((await psn(["init", folder, "--tz", "UTC"], { cwd: "/", tty })).stderr).toContain("creating the hub");
   });
 });

@@ -47,7 +47,7 @@ describe("psn init", () => {
     const ran = await hub.binary(["init", "--tz", "Europe/Berlin", "--json"], { env }).ended;
     expect(JSON.parse(ran.stdout)).toMatchObject({ user: { handle: "ada", timeZone: "UTC" }, ignored: [] });
     expect(await hub.binary(["init", "--tz", "Europe/Berlin"], { env }).ended).toMatchObject({
-      stderr: expect.stringContaining("PSN_TIME_ZONE of the environment says UTC, and stands above --tz"),
+      stderr: expect.stringContaining("PSN_TIME_ZONE of the environment is UTC, and overrides --tz"),
     });
     expect(await hub.psn(["config", "set", "PSN_TIME_ZONE", "--unset"])).toMatchObject({ code: 0 });
     expect(await hub.psn(["init", "--tz", "Europe/Berlin", "--handle", "me"])).toMatchObject({ code: 0 });

@@ -153,7 +153,7 @@ describe("stopping", () => {
       code: 0,
       signal: null,
       stdout: "",
-      stderr: expect.stringMatching(/once more to stop at once\n[\s\S]*stopped\n$/),
+      stderr: expect.stringMatching(/again to stop at once\n[\s\S]*stopped\n$/),
     });
     expect(await hub.rows("SELECT 1 FROM psn.workers")).toEqual([]);
   });

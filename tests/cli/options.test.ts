@@ -55,7 +55,7 @@ describe("is refused, and nothing is written", () => {
   test.each([
     ["USAGE", "x.reply", "platform.name=value"],
     ["USAGE", "reply=following", "platform.name=value"],
-    ["USAGE", "mastodon.mood=calm", "the post does not go there"],
+    ["USAGE", "mastodon.mood=calm", "but the post does not go to"],
     ["POST_INVALID", "x.mood=calm", "mood"],
     ["POST_INVALID", "x.reply=nobody", "nobody"],
     ["POST_INVALID", "feed.sticky=1", 'no option "sticky"'],

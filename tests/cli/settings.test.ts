@@ -162,7 +162,7 @@ describe("settings", () => {
     const pushed = await hub.psn(["keys", "push"]);
     expect(pushed).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining("not sealed, since psn knows no such key: NOPE"),
+      stderr: expect.stringContaining("not sealed, because psn does not know these names: NOPE"),
     });
     expect(await hub.rows("SELECT name FROM psn.api_keys WHERE name = 'NOPE'")).toEqual([]);
     expect(await hub.psn(["config", "set", "NOPE", "--unset"])).toMatchObject({ code: 0 });

@@ -44,9 +44,9 @@ test("a link to a text, and a whole path, are read", async () => {
 });
 
 test.each([
-  ["cat.png", "USAGE", /no text/, /psn post --media cat\.png; .*--text/],
-  ["talk.pdf", "USAGE", /no text/, /--media talk\.pdf/],
-  ["clip.mov", "USAGE", /no text/, /--media clip\.mov/],
+  ["cat.png", "USAGE", /not a text/, /psn post --media cat\.png; .*--text/],
+  ["talk.pdf", "USAGE", /not a text/, /--media talk\.pdf/],
+  ["clip.mov", "USAGE", /not a text/, /--media clip\.mov/],
   ["page.html", "USAGE", /psn reads no \.html files/, /\.md or \.txt/],
   ["page.mdx", "USAGE", /psn reads no \.mdx files/, /\.md or \.txt/],
   ["page.rst", "USAGE", /psn reads no \.rst files/, /\.md or \.txt/],
@@ -57,7 +57,7 @@ test.each([
   ["posts", "FILE_UNREADABLE", /is a folder/, /name a file in it/],
   [".", "FILE_UNREADABLE", /is a folder/, /--text/],
   ["/dev/null", "FILE_UNREADABLE", /is not a file/, /psn post - < \/dev\/null/],
-  ["broken", "FILE_UNREADABLE", /leads nowhere/, /check the path/],
+  ["broken", "FILE_UNREADABLE", /is a link to a file that does not exist/, /check the path/],
   ["utf16.txt", "POST_INVALID", /not text in UTF-8, but in UTF-16/, /UTF-8/],
   ["picture.txt", "POST_INVALID", /not text in UTF-8/, /--media/],
   ["lauch.md", "FILE_UNREADABLE", /lauch\.md does not exist/, /did you mean launch\.md\?/],
@@ -69,7 +69,7 @@ test.each([
   ["dog.jpeg", "FILE_UNREADABLE", /does not exist/, /check the path/],
   ["./nowhere", "FILE_UNREADABLE", /does not exist/, /check the path/],
   ["../up/nowhere.markdown", "FILE_UNREADABLE", /does not exist/, /check the path/],
-  ["~/no-such-folder/a.md", "FILE_UNREADABLE", /begins with ~/, /whole path/],
+  ["~/no-such-folder/a.md", "FILE_UNREADABLE", /begins with ~/, /complete path/],
   ["file:///tmp/a.md", "FILE_UNREADABLE", /is an address/, /without file:/],
 ] as const)("%s is refused", async (name, code, message, hint) => {
   await expect(textFileNamed(name, cwd)).rejects.toMatchObject({

@@ -53,13 +53,13 @@ describe.each([14, 16, 18] as const)("an owner on PostgreSQL %i", (version) => {
   it("who may not make a schema or roles is told which right is missing, and how to give it", async () => {
     expect(await init("plain", "plain_hub")).toMatchObject({
       code: "DB_REFUSED",
-      message: expect.stringContaining("may not create a schema"),
+      message: expect.stringContaining("not allowed to create a schema"),
       hint: expect.stringContaining("GRANT CREATE ON DATABASE"),
     });
     await root.query("GRANT CREATE ON DATABASE plain_hub TO plain");
     expect(await init("plain", "plain_hub")).toMatchObject({
       code: "DB_REFUSED",
-      message: expect.stringContaining("may not create roles"),
+      message: expect.stringContaining("not allowed to create roles"),
       hint: expect.stringContaining("CREATEROLE"),
     });
   });

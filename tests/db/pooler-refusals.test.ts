@@ -93,14 +93,14 @@ describe.skipIf(missing !== undefined)("pgbouncer", () => {
     await kept.connect();
     expect(await refusal(full())).toMatchObject({
       code: "DB_UNREACHABLE",
-      message: expect.stringContaining("no connection left"),
+      message: expect.stringContaining("accepts no more connections"),
     });
     await kept.end();
     const url = await pooler({ settings: { server_login_retry: "1", query_wait_timeout: "3" } });
     await server.kill();
     expect(await refusal(url())).toMatchObject({
       code: "DB_UNREACHABLE",
-      message: expect.stringContaining("does not reach the database server"),
+      message: expect.stringContaining("cannot reach the database server"),
       hint: expect.stringContaining("log"),
     });
     await server.restart();

@@ -96,7 +96,7 @@ describe("TLS", () => {
       const error = await refusal(urlOf(query));
       expect(error, query).toMatchObject({
         code: "DB_TLS",
-        message: expect.stringContaining("a CA that this machine does not know"),
+        message: expect.stringContaining("a CA that this machine does not trust"),
       });
       expect(error?.hint).toContain("sslrootcert=");
       expect(error?.hint).toContain("NODE_EXTRA_CA_CERTS=");
@@ -208,11 +208,11 @@ describe("logins", () => {
     const row = (code: string, state: string, words: string) => [code, state, expect.stringContaining(words)];
     expect(await told(as("ada", "postgres", "wrong"))).toEqual(row("DB_REFUSED", "28P01", "wrong user or password"));
     expect(await told(as("nobody"))).toEqual(row("DB_REFUSED", "28P01", "wrong user or password"));
-    expect(await told(as("asleep"))).toEqual(row("DB_REFUSED", "28000", "does not let this role log in"));
+    expect(await told(as("asleep"))).toEqual(row("DB_REFUSED", "28000", "does not allow this role to log in"));
     expect(await told(as("ada", "nowhere"))).toEqual(row("DB_REFUSED", "3D000", "no database of the name"));
-    expect(await told(as("ada", "private"))).toEqual(row("DB_REFUSED", "42501", "may not connect"));
+    expect(await told(as("ada", "private"))).toEqual(row("DB_REFUSED", "42501", "not allowed to connect"));
     expect(await told(as("ada", "closed"))).toEqual(row("DB_REFUSED", "55000", "closed to all connections"));
-    expect(await told(as("counted"))).toEqual(row("DB_UNREACHABLE", "53300", "no connection left"));
+    expect(await told(as("counted"))).toEqual(row("DB_UNREACHABLE", "53300", "accepts no more connections"));
     const crowd: pg.Client[] = [];
     // A session that has ended keeps its place until the server has seen to it; then one more is let in.
     let full: Awaited<ReturnType<typeof told>> = [];
@@ -229,7 +229,7 @@ describe("logins", () => {
       }
       full = await told(as("ada"));
     }
-    expect(full).toEqual(row("DB_UNREACHABLE", "53300", "no connection left"));
+    expect(full).toEqual(row("DB_UNREACHABLE", "53300", "accepts no more connections"));
     await Promise.all(crowd.map((client) => client.end().catch(() => undefined)));
   });
 

@@ -160,7 +160,7 @@ test("a token that this hub's key does not open waits for the right key", async 
   await stage.run({ world: { ...world, vault: { ...world.vault, open: locked } } });
   expect(await waiting()).toEqual([{ code: "VAULT_LOCKED", wakes: expect.any(Number) }]);
   expect(told).toEqual([
-    "posts wait, since something is wrong with the hub: another key has sealed this; what helps: psn vault status",
+    "posts are on hold because of a problem with the hub: another key has sealed this; to fix it: psn vault status",
   ]);
   await stage.due();
   await stage.run({ world });
@@ -182,7 +182,7 @@ test("ten posts that wait are told of once, and go on together when the first on
     if (round < 2) await stage.due();
   }
   expect(told).toEqual([
-    "posts wait, since something is wrong with the hub: the key may not read (12 minutes); what helps: psn config " +
+    "posts are on hold because of a problem with the hub: the key may not read (12 minutes); to fix it: psn config " +
       "set S3_SECRET_ACCESS_KEY",
   ]);
   expect(new Set(await states(ids))).toEqual(new Set(["scheduled"]));
@@ -297,7 +297,7 @@ describe("a bucket", () => {
     await run(undefined);
     expect(await stage.detail(id)).toMatchObject({
       state: "scheduled",
-      message: `a media file of this post is in ${s3.endpoint}/media, and psn has no bucket here`,
+      message: `a media file of this post is in ${s3.endpoint}/media, and this hub has no bucket`,
     });
     await run(at(s3));
     expect(await states([id])).toEqual(["published"]);
@@ -311,7 +311,7 @@ describe("a bucket", () => {
     expect(await stage.detail(id)).toMatchObject({
       state: "failed",
       code: "MEDIA_GONE",
-      message: "a media file of this post is gone from the bucket",
+      message: "a media file of this post is missing from the bucket",
     });
   });
 

@@ -151,7 +151,7 @@ test.each([
   await stage.run({ world: withFiles(stage, () => Promise.reject(new PsnError(code, "no file"))) });
   expect(await stage.detail(id)).toMatchObject({ state: "sending", code, unitList: [{ state: "sending" }] });
   expect(stage.remote.calls.filter(({ route }) => route === "POST /posts")).toHaveLength(1);
-  // When it can be read again the same request goes out again, and the platform knows it.
+  // When it can be read again the same request goes out again, and token accepted.
   await stage.expire();
   await stage.run();
   expect((await stage.detail(id)).state).toBe("published");

@@ -45,7 +45,7 @@ test("a late refusal of the old one says nothing of an account that was connecte
   expect(await stage.world.stores.accounts.list(stage.userId)).toMatchObject([{ health: "ok" }]);
   expect(await stage.detail(id)).toMatchObject({
     state: "scheduled",
-    message: "the account was connected anew meanwhile",
+    message: "the account was connected again in the meantime",
   });
 });
 

@@ -21,7 +21,9 @@ test("an account whose token was taken back, once, and with what helps", async (
   stage.remote.revoke("ada");
   await stage.run({ world });
   expect(told).toEqual([
-    expect.stringMatching(/^chosen:ada must be connected again \(.+\); its posts wait: psn connect chosen:ada$/),
+    expect.stringMatching(
+      /^chosen:ada must be reconnected \(.+\); its posts are on hold until then: psn connect chosen:ada$/,
+    ),
   ]);
 });
 
@@ -35,7 +37,7 @@ test("the same when the hub's upkeep finds it out", async () => {
   );
   const stop = new AbortController();
   await keepHub({ ...world, sleep: async () => stop.abort() }, stop.signal, () => undefined);
-  expect(told).toEqual([expect.stringContaining("chosen:ada must be connected again")]);
+  expect(told).toEqual([expect.stringContaining("chosen:ada must be reconnected")]);
 });
 
 test("a token that ends within a week and cannot be renewed, once; one that can be is renewed", async () => {
@@ -55,7 +57,7 @@ test("a token that ends within a week and cannot be renewed, once; one that can 
   }
   expect(told).toEqual([
     expect.stringMatching(
-      /^chosen:ada must be connected again by \d{4}-\d\d-\d\d, or its posts will wait: psn connect chosen$/,
+      /^chosen:ada must be reconnected by \d{4}-\d\d-\d\d, or its posts will be on hold: psn connect chosen$/,
     ),
   ]);
   const health = new Map(
@@ -75,7 +77,7 @@ test("a post that is out or not, as far as anybody knows", async () => {
   expect(told).toEqual([]);
   await stage.expire();
   await stage.run({ world });
-  expect(told).toEqual([`psn cannot tell whether a post is out at blind:ada: psn resolve ${id.slice(-8)}`]);
+  expect(told).toEqual([`psn could not confirm whether a post is published at blind:ada: psn resolve ${id.slice(-8)}`]);
 });
 
 test("a post that was refused", async () => {

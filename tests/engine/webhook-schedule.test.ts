@@ -251,7 +251,7 @@ describe("what is final", () => {
 
   test.each([
     [401, /answered 401: it does not accept psn's signature/],
-    [410, /answered 410: it wants no more posts/],
+    [410, /answered 410: it accepts no more posts/],
   ])("%i disables the account; connecting it again sends what waits", async (status, says) => {
     const account = await connect();
     answer = status;

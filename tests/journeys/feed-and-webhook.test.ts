@@ -89,10 +89,10 @@ test("a receiver that answers 500 is told line by line, also where nobody looks,
     );
   await until("psn says when it asks again", () => asked().length > 0);
   // It is this command that asks, and what the receiver said before is no news of it.
-  const atWork = /^webhook:127\.0\.0\.1:\d+\/hook {2}sending; psn is at work on it now;/m;
+  const atWork = /^webhook:127\.0\.0\.1:\d+\/hook {2}sending; psn is processing it now;/m;
   receiver.hold(until("the command says that it is at work", () => atWork.test(stderr)));
   await until("psn has asked again", () => new Set(asked()).size >= 2);
-  expect(stderr).toContain("; Ctrl-C leaves it until psn worker runs\n");
+  expect(stderr).toContain("; after Ctrl-C the post waits until psn worker runs\n");
   expect(stderr).toMatch(atWork);
   expect(stderr).not.toContain("a worker is at work");
   expect(stderr).toMatch(/^feed:public {2}published$/m);
@@ -110,7 +110,7 @@ test("a receiver that answers 500 is told line by line, also where nobody looks,
 
   const worker = await hub.worker();
   const beside = hub.start(["post", "beside a worker", "--to", "webhook"]);
-  await beside.says("Ctrl-C leaves it to the worker");
+  await beside.says("after Ctrl-C the worker publishes it");
   await stop(beside);
   await stop(worker);
 });

@@ -133,7 +133,7 @@ test("a week before the token ends its user is told: by accounts, by doctor, and
   await working(() => told.lines.length > 1, 2_000);
   expect(told.lines).toEqual([
     expect.stringMatching(
-      /^linkedin:Ada Lovelace must be connected again by .+, or its posts will wait: psn connect linkedin$/,
+      /^linkedin:Ada Lovelace must be reconnected by .+, or its posts will be on hold: psn connect linkedin$/,
     ),
   ]);
   const { stdout } = await binary(["accounts"], { cwd: hub.folder, env: env() }).ended;

@@ -50,7 +50,7 @@ test("init run again, without the login's address, goes on at once", async () =>
   expect(first).toHaveLength(1);
 
   expect(await command("config", "set", "DATABASE_URL", "--unset")).toMatchObject({ code: 0 });
-  expect(await init()).toMatchObject({ code: 0, stdout: expect.stringContaining("made  login that runs the program") });
+  expect(await init()).toMatchObject({ code: 0, stdout: expect.stringContaining("made  login with which psn runs") });
   expect(await command("queue")).toMatchObject({ code: 0 });
   const second = await logins();
   expect(second).toHaveLength(1);

@@ -115,7 +115,7 @@ test("a used-up quota is a pause: psn does not sit it out, and the post waits fo
   const next = await binary(["post", "and another", "--to", "threads"], { cwd: hub.folder, env: env() }).ended;
   expect([next.code, next.stderr]).toEqual([
     8,
-    expect.stringContaining("no worker is running; it goes out when one does: psn worker"),
+    expect.stringContaining("no worker is running; the post will be published when one runs: psn worker"),
   ]);
   expect(threads.requests).toHaveLength(asked);
   expect(threads.posts).toHaveLength(2);

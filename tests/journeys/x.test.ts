@@ -133,8 +133,10 @@ test("its keys are sealed into the hub, and are never shown", async () => {
 test("who says no is told so, and nothing is changed", async () => {
   const { code, page, ...ran } = await connect(true);
   expect(code).toBe(4);
-  expect(documentOf({ code, ...ran })).toMatchObject({ error: { code: "AUTH_REVOKED", message: "X was told no" } });
-  expect(page).toContain("X was told no");
+  expect(documentOf({ code, ...ran })).toMatchObject({
+    error: { code: "AUTH_REVOKED", message: "you declined access at X" },
+  });
+  expect(page).toContain("you declined access at X");
   expect(await accounts()).toEqual([]);
 });
 

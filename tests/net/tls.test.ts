@@ -69,7 +69,7 @@ test("a good certificate: the request arrives, over HTTP/1.1 and in psn's name",
 test.each([
   ["expired", "its certificate has expired", "renew"],
   ["future", "its certificate is not valid yet", "clock"],
-  ["wrong", "its certificate is for another name", "name"],
+  ["wrong", "its certificate is for another host name", "name"],
 ])("a certificate that is %s: nothing was sent, and why", async (name, says, hint) => {
   const { port, requests } = await secure(identity(name));
   const error = await failureOf(publishTo(port));

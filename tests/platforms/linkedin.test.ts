@@ -123,7 +123,7 @@ describe("connecting", () => {
     fake.switches.grants = ["openid", "profile"];
     expect(await failure(connect(fake, net, app))).toMatchObject({
       code: "AUTH_SCOPE",
-      message: "the consent lacks w_member_social",
+      message: "the consent does not include w_member_social",
     });
     fake.switches.grants = "all";
     fake.switches.scopes = ["openid", "profile"];

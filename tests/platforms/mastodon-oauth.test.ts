@@ -126,7 +126,7 @@ describe("connecting in the browser", () => {
     const request = await consented(fake.origin, fake.consent);
     await expect(mastodon.exchange(request, net)).rejects.toMatchObject({
       code: "AUTH_SCOPE",
-      message: "the consent lacks read:statuses, write:media",
+      message: "the consent does not include read:statuses, write:media",
     });
   });
 

@@ -97,7 +97,7 @@ describe("connect", () => {
     expect(await connect("two words")).toMatchObject({ code: "INPUT_INVALID" });
     fake.switches.scopes = ["profile", "read:statuses", "write:statuses"];
     const error = await connect(fake.token);
-    expect(error).toMatchObject({ code: "AUTH_SCOPE", message: "the token lacks write:media" });
+    expect(error).toMatchObject({ code: "AUTH_SCOPE", message: "the token does not include write:media" });
     expect(JSON.stringify(error)).not.toContain(fake.token);
     fake.switches.scopes = null;
     expect(await mastodon.connect({ server: fake.origin, token: fake.token }, session)).toMatchObject({
@@ -202,7 +202,7 @@ describe("publishing", () => {
         await failure(publish({ ...reply, parent: { id: "1", url: "https://a.example/1" } }, session)),
       ).toMatchObject({
         code: "PLATFORM_REJECTED",
-        message: expect.stringContaining("the post it answers may be gone"),
+        message: expect.stringContaining("the post it replies to may have been deleted"),
       });
       expect(
         await failure(publish({ ...reply, unit: { ...reply.unit, body: { status: "a".repeat(501) } } }, session)),
@@ -223,7 +223,7 @@ describe("publishing", () => {
     const error = await failure(publish({ ...ready, unit: { ...ready.unit, body: { status: "" } } }, session));
     expect(error).toMatchObject({ code: "PLATFORM_REJECTED" });
     expect(String(error)).toContain("String must contain at least 1 character(s)");
-    expect(String(error)).not.toMatch(/about a day|media are gone/);
+    expect(String(error)).not.toMatch(/about a day|media were deleted/);
     expect(fake.statuses).toEqual([]);
   });
 

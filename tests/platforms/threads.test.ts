@@ -275,7 +275,7 @@ describe("publishing", () => {
     const { fake, session } = await open();
     const before = fake.requests.length;
     const error = toPsnError(await failure(prepared(only(post(text("x", [image("a")]))), session)));
-    expect(error).toMatchObject({ hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy" });
+    expect(error).toMatchObject({ hint: "psn config set S3_BUCKET; if the hub uses Trigger.dev, then: psn deploy" });
     expect(delivery.isHubs(error.code)).toBe(true);
     expect(fake.requests).toHaveLength(before);
   });

@@ -113,7 +113,7 @@ describe("connecting", () => {
     fake.switches.grants = ["tweet.read", "users.read", "offline.access"];
     expect(await failure(connect(fake, net, app))).toMatchObject({
       code: "AUTH_SCOPE",
-      message: "the consent lacks tweet.write, media.write",
+      message: "the consent does not include tweet.write, media.write",
     });
     fake.switches.grants = "all";
     expect(await failure(connect(fake, net, app, "another"))).toMatchObject({ code: "AUTH_REVOKED" });
@@ -346,7 +346,7 @@ describe("the same text twice", () => {
       fake.switches.clockAheadMs = 0;
       expect(await failure(publish(only(post(text("good morning"))), session))).toMatchObject({
         code: "PLATFORM_REJECTED",
-        message: expect.stringContaining("same text twice"),
+        message: expect.stringContaining("a text that you posted before"),
       });
       expect(fake.posts).toHaveLength(1);
     },
@@ -530,7 +530,7 @@ test("the same text twice: what to do stands in the message, which is what is ke
   const error = await failure(publish({ ...request, key: crypto.randomUUID() }, session));
   expect(error).toMatchObject({
     code: "PLATFORM_REJECTED",
-    message: expect.stringContaining("refuses the same text twice: change the text"),
+    message: expect.stringContaining("refuses a text that you posted before: change the text"),
   });
 });
 

@@ -78,7 +78,7 @@ describe("deploying", () => {
     );
     expect(
       await codeOf(deployTasks(deployment({ ship: async () => undefined, projectRef: api.addProject("other").ref }))),
-    ).toMatch(/^DEPLOY_FAILED: .*runs nothing/);
+    ).toMatch(/^DEPLOY_FAILED: .*runs no tasks/);
     const third = api.addProject("third");
     const ship = async () => void api.deploy({ project: third, tasks: [...TASKS, "extra"].map((id) => ({ id })) });
     expect(await codeOf(deployTasks(deployment({ projectRef: third.ref, ship })))).toMatch(
@@ -152,7 +152,7 @@ describe("doctor", () => {
       "trigger.dev": "ok: token and key are valid (null)",
       production: "ok: is not paused (null)",
       deployment: "ok: 20261123.1 is this version, 1.2.3 (null)",
-      "task settings": "ok: 3 variables are there, with the values of this hub (null)",
+      "task settings": "ok: 3 variables are set, with the values of this hub (null)",
       "task address": "ok: tasks reach Trigger.dev at https://trigger.example.com (null)",
       "watchdog run": "ok: none yet (null)",
     });
@@ -165,13 +165,13 @@ describe("doctor", () => {
     const changed = async (more: Partial<NonNullable<VendorGround["trigger"]>>) =>
       (await lines(ground(more)))["task settings"];
     expect(await changed({ plain: { ...plain, PSN_WATCHDOG_MINUTES: "720" }, ours: [] })).toBe(
-      "warn: production has other values than this hub for PSN_WATCHDOG_MINUTES (psn deploy)",
+      "warn: production and this hub have different values for PSN_WATCHDOG_MINUTES (psn deploy)",
     );
     expect(await changed({ secrets: { ...secrets, DATABASE_URL: "postgres://a:hunter3@b/c" }, ours: [] })).toBe(
-      "warn: production has other values than this hub for DATABASE_URL (psn deploy)",
+      "warn: production and this hub have different values for DATABASE_URL (psn deploy)",
     );
     expect(await changed({})).toBe(
-      "warn: production has HUB_ENCRYPTION_KEY_OLD, which this hub does not set any more (psn deploy)",
+      "warn: production still has HUB_ENCRYPTION_KEY_OLD, which this hub no longer sets (psn deploy)",
     );
     expect(JSON.stringify(await lines(ground({ secrets: { ...secrets, DATABASE_URL: "x" } })))).not.toMatch(
       /hunter|old-secret/,
@@ -182,7 +182,7 @@ describe("doctor", () => {
     await deployTasks(deployment());
     Object.assign(api.projects[0]?.environments.prod ?? {}, { paused: true });
     expect((await lines(ground()))["production"]).toBe(
-      `fail: is paused at Trigger.dev: no task runs, and nothing is published (resume it at ${api.origin})`,
+      `fail: is paused at Trigger.dev: no task runs, so nothing is published (resume it at ${api.origin})`,
     );
   });
 
@@ -227,7 +227,7 @@ describe("doctor", () => {
       /^fail: the last one failed: no task .* at http:\/\/localhost:8030 \(set API_ORIGIN /,
     );
     expect(await looked()).toBe(`fail: the last one failed: DB_REFUSED: no (see it at ${api.origin})`);
-    expect(await looked()).toBe("ok: the last one did not fail (null)");
+    expect(await looked()).toBe("ok: the last one succeeded (null)");
   });
 
   test("another version, a deployment by hand, a task that is missing, nothing yet", async () => {
@@ -254,7 +254,7 @@ describe("doctor", () => {
       "trigger.dev": expect.stringMatching(/^fail: TRIGGER_SECRET_KEY .*psn init --trigger/),
     });
     expect(await lines(ground({ projectRef: "proj_unknown" }))).toEqual({
-      "trigger.dev": expect.stringMatching(/^fail: this token does not see proj_unknown/),
+      "trigger.dev": expect.stringMatching(/^fail: this token has no access to proj_unknown/),
     });
     api.revoke(api.token);
     expect(await lines(ground())).toEqual({
@@ -276,7 +276,7 @@ describe("doctor", () => {
       ],
     };
     expect(await lines(of)).toEqual({
-      "neon over HTTP": "ok: answers; the login is unprivileged (null)",
+      "neon over HTTP": "ok: reachable; the login has only the privileges that psn needs (null)",
       "neon over WebSocket": "fail: the database does not answer (psn doctor)",
       "as the owner": expect.stringMatching(/^fail: .*superuser/),
     });

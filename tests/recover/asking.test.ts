@@ -29,7 +29,7 @@ test("a webhook cannot be asked: without a terminal it becomes unconfirmed, and 
   const ran = await psn(["recover", "--yes", "--json"], { cwd: other });
   expect(ran.code).toBe(8);
   const { deliveries } = documentOf(ran) as { deliveries: { id: string; becomes: string; why: string }[] };
-  expect(deliveries).toMatchObject([{ becomes: "unconfirmed", why: "Webhook cannot be asked whether it has it" }]);
+  expect(deliveries).toMatchObject([{ becomes: "unconfirmed", why: "psn cannot ask Webhook whether it is there" }]);
   await work([other], quiet(other));
   expect(sent()).toEqual([1]);
   await json(other, ["resolve", deliveries[0]?.id ?? "", "--live", "https://example.com/hello"]);

@@ -294,7 +294,7 @@ export function normalised(text: string, folder: string): string {
     .replaceAll(/follow-[0-9a-f]{8}/g, "<worker>")
     .replaceAll(/(?<![0-9a-f-])[0-9a-f]{16}(?![0-9a-f-])/g, "<subject>")
     .replaceAll(/(?<![0-9a-f-])(?=[0-9a-f]*\d)[0-9a-f]{8}(?![0-9a-f-])/g, "<id>")
-    .replaceAll(/-?\b\d+ ms apart/g, "<n> ms apart")
+    .replaceAll(/differ by -?\b\d+ ms/g, "differ by <n> ms")
     .replaceAll(/Bun \d+\.\d+\.\d+/g, "Bun <version>")
     .replaceAll(/(\S) {2,}/g, "$1  ");
 }

@@ -190,20 +190,20 @@ describe("a copy", () => {
       ).toMatch(says);
       expect(readdirSync(folder)).toEqual([]);
     };
-    await refused(file, "not the passphrase", /passphrase is not the one/);
+    await refused(file, "not the passphrase", /passphrase for .* is wrong/);
     const bad = join(await scratch("bad"), "hub.age");
     const size = statSync(file).size;
     for (const length of [size - 1, size - 16, Math.floor(size / 2), 300, 60, 24]) {
       await copyFile(file, bad);
       await truncate(bad, length);
-      await refused(bad, PASSPHRASE, /damaged or cut off/);
+      await refused(bad, PASSPHRASE, /damaged or incomplete/);
     }
     const bytes = readFileSync(file);
     bytes[size - 100] = (bytes[size - 100] ?? 0) ^ 1;
     await writeFile(bad, bytes);
-    await refused(bad, PASSPHRASE, /damaged or cut off/);
+    await refused(bad, PASSPHRASE, /damaged or incomplete/);
     await writeFile(bad, "hello");
-    await refused(bad, PASSPHRASE, /not a file that psn export made/);
+    await refused(bad, PASSPHRASE, /was not created by psn export/);
     failed(await psn(["import", join(folder, "none")], { cwd: folder, stdin: "" }), "INPUT_REQUIRED");
     failed(
       await psn(["import", join(folder, "none"), "--passphrase-stdin"], { cwd: folder, stdin: PASSPHRASE }),
@@ -274,12 +274,12 @@ test("a file that somebody else has made changes no setting but those that move,
   for (const [file, says] of [
     [await write("newer.age", { ...hub, version: 2, settings }), /newer psn/],
     [await write("schema.age", { ...hub, schema: 9_999, settings }), /newer psn/],
-    [await write("other.age", { hello: "there" }), /holds no hub/],
-    [await write("undated.age", { ...hub, at: "", settings }), /holds no hub/],
-    [await write("bare.age", { ...hub, settings: null }), /holds no hub/],
-    [await write("odd.age", { ...hub, settings }, "nothing\t{}"), /no part of a hub/],
-    [await write("null.age", { ...hub, settings: {} }, eve, "deliveries\tnull"), /no part of a hub/],
-    [await write("broken.age", { ...hub, settings: {} }, eve, "deliveries\t{"), /no part of a hub/],
+    [await write("other.age", { hello: "there" }), /not a psn export/],
+    [await write("undated.age", { ...hub, at: "", settings }), /not a psn export/],
+    [await write("bare.age", { ...hub, settings: null }), /not a psn export/],
+    [await write("odd.age", { ...hub, settings }, "nothing\t{}"), /does not belong to a hub/],
+    [await write("null.age", { ...hub, settings: {} }, eve, "deliveries\tnull"), /does not belong to a hub/],
+    [await write("broken.age", { ...hub, settings: {} }, eve, "deliveries\t{"), /does not belong to a hub/],
   ] as const)
     expect(failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), "INPUT_INVALID")).toMatch(says);
 });
@@ -369,7 +369,7 @@ describe("a move", () => {
     const file = join(await scratch("moving"), "hub.age");
     expect(
       failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "STATE_CONFLICT"),
-    ).toContain("2 deliveries are on the way");
+    ).toContain("2 deliveries are being sent");
     expect(existsSync(file)).toBe(false);
     expect(await states(old)).toMatchObject({ "to come": "scheduled", claimed: "claimed" });
     await old.rows("UPDATE psn.deliveries SET state = 'published' WHERE state IN ('sending', 'pending')");

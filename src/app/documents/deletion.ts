@@ -11,7 +11,7 @@ const DeletionStep = z
       .enum(STEPS)
       .describe(
         "What deleting does with it now. `remove`: it is out, all or a part. `cancel`: nothing of it was sent. " +
-          "`going`: its removal is under way. `gone`: nothing of it is out. `busy`: it is being sent. `unsure`: " +
+          "`going`: psn is removing it. `gone`: nothing of it is public. `busy`: it is being sent. `unsure`: " +
           "psn could not confirm whether it is out. `by-hand`: it is out, and its account is disconnected.",
       ),
     addresses: z.array(z.string()).describe("Where its units are that are out, or may be."),

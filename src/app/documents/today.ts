@@ -8,7 +8,7 @@ import type { DocumentOf } from "./values.ts";
 export const TodayDocument = z.strictObject({
   next: z.array(DeliveryDocument).describe("What is to come, the next first."),
   late: z.array(DeliveryDocument).describe("Held since their time passed long ago: retry or cancel them."),
-  failed: z.array(DeliveryDocument).describe("What failed of late."),
+  failed: z.array(DeliveryDocument).describe("What failed recently."),
   unconfirmed: z.array(DeliveryDocument).describe("Only a person can find out whether these are public: resolve them."),
   reconnect: z.array(z.string()).describe("Accounts that must be reconnected."),
 });

@@ -5,7 +5,7 @@ import { defineVerb } from "./verb.ts";
 
 export const accounts = defineVerb({
   name: "accounts",
-  summary: "your accounts and their health",
+  summary: "list your accounts and their state",
   effect: "read",
   idempotent: true,
   input: z.strictObject({ all: z.boolean().default(false).describe("Also those that were disconnected.") }),

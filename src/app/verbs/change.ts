@@ -17,7 +17,7 @@ const changing =
 
 export const cancel = defineVerb({
   name: "cancel",
-  summary: "take back what has not gone out",
+  summary: "cancel a post that is not sent yet",
   effect: "schedule",
   idempotent: true,
   input,
@@ -28,7 +28,7 @@ export const cancel = defineVerb({
 
 export const retry = defineVerb({
   name: "retry",
-  summary: "try what failed again",
+  summary: "send a failed, held or cancelled post again",
   effect: "publish",
   idempotent: true,
   input,
@@ -39,7 +39,7 @@ export const retry = defineVerb({
 
 export const move = defineVerb({
   name: "move",
-  summary: "give a post another time",
+  summary: "change the time of a scheduled post",
   effect: "schedule",
   idempotent: true,
   input: z.strictObject({
@@ -63,7 +63,7 @@ export const move = defineVerb({
 
 export const resolve = defineVerb({
   name: "resolve",
-  summary: "say what psn cannot find out",
+  summary: "tell psn whether an unconfirmed post is public",
   effect: "publish",
   idempotent: false,
   input: z.strictObject({

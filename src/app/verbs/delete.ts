@@ -12,7 +12,7 @@ export interface DeletionControl extends Control {
 
 export const deletion = defineVerb({
   name: "delete",
-  summary: "take a published post back",
+  summary: "delete a published post from its platforms",
   effect: "publish",
   idempotent: true,
   input: z.strictObject({ id: inputs.id, dryRun: inputs.dryRun }),

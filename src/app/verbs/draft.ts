@@ -42,8 +42,8 @@ type Source = z.output<typeof source>;
 export function writtenOf(input: Source): Written {
   const { text = "", media, title, language, visibility, contentWarning, split, numbered, options, overrides } = input;
   if (input.parts && (input.text !== undefined || media.length > 0))
-    throw new PsnError("INPUT_INVALID", "the post has parts, and a text or media beside them", {
-      hint: "write the text and the media into the parts",
+    throw new PsnError("INPUT_INVALID", "the post has parts and also a text or media outside of them", {
+      hint: "put the text and the media into the parts",
     });
   return {
     parts: cleaned(input.parts ?? [{ text, media }]),
@@ -78,7 +78,7 @@ export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
 async function partsOf(scope: Scope, [first, ...others]: Written["parts"]): Promise<DraftPost["parts"]> {
   const read = (medium: DraftMedia): Promise<NewMedia> => {
     if (scope.readMedia) return scope.readMedia(medium);
-    throw new PsnError("INPUT_INVALID", "whoever calls this reads no files, so the post can have no media");
+    throw new PsnError("INPUT_INVALID", "the calling program gave no way to read files, so the post cannot have media");
   };
   const one = async ({ text, media }: Written["parts"][number]) => ({
     text,

@@ -81,7 +81,7 @@ export const post = defineVerb({
       input.idempotencyKey ?? null,
       { ...(signal ? { signal } : {}), ...(noReturn ? { noReturn } : {}) },
     );
-    // A post that was there before is gone on with all the same.
+    // A post that was there before is continued too.
     noReturn?.();
     const deliveries = await deliveriesOf(scope, postId);
     const woken = await wakeUp(publishesHere ? {} : world, user.id, deliveries);

@@ -10,7 +10,7 @@ export const USUAL = 50;
 
 export const queue = defineVerb({
   name: "queue",
-  summary: "what goes out when",
+  summary: "list scheduled posts",
   effect: "read",
   idempotent: true,
   input: z.strictObject({

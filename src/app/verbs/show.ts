@@ -6,7 +6,7 @@ import { defineVerb } from "./verb.ts";
 
 export const show = defineVerb({
   name: "show",
-  summary: "everything about one post or delivery",
+  summary: "show one post or delivery in detail",
   effect: "read",
   idempotent: true,
   input: z.strictObject({ id: inputs.id }),

@@ -13,10 +13,10 @@ export default defineCommand({
   name: "accounts",
   summary: accountsVerb.summary,
   examples: [
-    { line: "psn accounts", does: "what is connected, and what needs you" },
-    { line: "psn accounts --json", does: "the same for a script" },
+    { line: "psn accounts", does: "which accounts are connected, and which need your attention" },
+    { line: "psn accounts --json", does: "the same as JSON, for a script" },
   ],
-  flags: [{ flags: "--all", help: "also those that were disconnected" }],
+  flags: [{ flags: "--all", help: "also list disconnected accounts" }],
   document: accountsVerb.output,
   schema: z.object({ all: z.boolean().default(false) }),
   run: async ({ all }, context) => {
@@ -39,7 +39,7 @@ export default defineCommand({
           ),
     );
     const [sick] = needReconnect(accounts);
-    if (accounts.length === 0) output.note("no account yet; begin with: psn connect feed ./public");
+    if (accounts.length === 0) output.note("no account yet; to begin: psn connect feed ./public");
     else if (sick) output.note(`next: ${reconnecting(sick.platform, sick.profile.handle)}`);
     return undefined;
   },

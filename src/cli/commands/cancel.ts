@@ -6,8 +6,8 @@ export default changeCommand(
   { done: "cancelled", would: "would be cancelled" },
   {
     details:
-      "Takes what is scheduled or held, and what a worker has begun to prepare. What a platform has already been " +
-      "sent stays there; of a post that goes to several accounts it is left as it is, and named.",
-    examples: [{ line: "psn cancel 9f2c11aa", does: "all deliveries of a post, or one" }],
+      "Cancels deliveries that are scheduled or held, or that a worker has begun to prepare. A delivery that was " +
+      "already sent to its platform is not changed; psn lists it.",
+    examples: [{ line: "psn cancel 9f2c11aa", does: "all deliveries of a post, or a single one" }],
   },
 );

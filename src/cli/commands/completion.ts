@@ -33,7 +33,7 @@ compdef _psn psn`,
 
 export default defineCommand({
   name: "completion",
-  summary: "completion for your shell",
+  summary: "print a completion script for your shell",
   examples: [
     { line: "psn completion bash >> ~/.bashrc", does: "bash" },
     { line: "psn completion zsh > ~/.zfunc/_psn", does: "zsh, with ~/.zfunc in fpath" },
@@ -62,7 +62,7 @@ export default defineCommand({
     const script = SCRIPTS[known ?? "bash"];
     if (shell !== undefined && known === undefined) {
       const { PsnError } = await import("@psn/core/errors.ts");
-      throw new PsnError("USAGE", `psn completes for ${SHELLS.join(", ")}, not for ${shell}`);
+      throw new PsnError("USAGE", `psn supports completion for ${SHELLS.join(", ")}, not for ${shell}`);
     }
     context.output.result({ shell: known ?? "bash", script }, () => script.split("\n"));
     return undefined;

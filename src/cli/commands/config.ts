@@ -27,8 +27,8 @@ import { z } from "zod";
 
 const list = defineCommand({
   name: "list",
-  summary: "every value, where it comes from, secrets masked",
-  examples: [{ line: "psn config list --json", does: "for a script; secrets stay masked" }],
+  summary: "list every setting, its value and where it comes from; secrets are masked",
+  examples: [{ line: "psn config list --json", does: "as JSON, for a script; secrets are masked" }],
   document: ConfigListDocument,
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
@@ -51,8 +51,8 @@ const list = defineCommand({
 
 const get = defineCommand({
   name: "get",
-  summary: "one value and where it comes from",
-  examples: [{ line: "psn config get DATABASE_URL", does: "a secret is shown masked" }],
+  summary: "show one setting and where it comes from",
+  examples: [{ line: "psn config get DATABASE_URL", does: "secrets are masked" }],
   args: [{ name: "<name>", help: "as psn config list shows it" }],
   document: ConfigGetDocument,
   schema: z.object({ name: z.string() }),
@@ -71,13 +71,16 @@ const get = defineCommand({
 
 const set = defineCommand({
   name: "set",
-  summary: "set a value; a secret by prompt or standard input",
+  summary: "change a setting; secrets are read from a prompt or standard input",
   details:
-    "The name must be one psn knows, and the value is checked first; comments and order of the file stay as they " +
-    "are. A secret is never taken from the command line.",
+    "psn checks the name and the value first. The file's comments and order do not change. psn never accepts a " +
+    "secret on the command line.",
   examples: [
-    { line: "psn config set PSN_TIME_ZONE Europe/Berlin", does: "a value that is no secret" },
-    { line: "psn config set X_CLIENT_SECRET --stdin < secret.txt", does: "a secret; without --stdin psn asks for it" },
+    { line: "psn config set PSN_TIME_ZONE Europe/Berlin", does: "a value that is not a secret" },
+    {
+      line: "psn config set X_CLIENT_SECRET --stdin < secret.txt",
+      does: "a secret; without --stdin psn prompts for it",
+    },
   ],
   args: [
     { name: "<name>", help: "as psn config list shows it" },
@@ -85,8 +88,8 @@ const set = defineCommand({
   ],
   flags: [
     { flags: "--stdin", help: "read the value from standard input" },
-    { flags: "--unset", help: "take the value out of the file" },
-    { flags: "--dry-run", help: "check the name, change nothing" },
+    { flags: "--unset", help: "remove the setting from the file" },
+    { flags: "--dry-run", help: "check the name, and change nothing" },
   ],
   document: ConfigSetDocument,
   schema: z.object({
@@ -108,7 +111,7 @@ const set = defineCommand({
     }
     const { secret } = knownSetting(name);
     if (value !== undefined && secret)
-      throw new PsnError("USAGE", `${name} is a secret, and a command line can be read by others`, {
+      throw new PsnError("USAGE", `${name} is a secret, and other users can read a command line`, {
         hint: `psn config set ${name} --stdin`,
       });
     const given = value ?? (await askFor(name, secret, stdin, context));
@@ -124,9 +127,9 @@ const set = defineCommand({
 
 const edit = defineCommand({
   name: "edit",
-  summary: "edit hub.env or keys.env; checked before it replaces the file",
+  summary: "edit hub.env or keys.env; psn checks the new text before it replaces the file",
   examples: [{ line: "EDITOR=nano psn config edit keys", does: "opens keys.env" }],
-  args: [{ name: "[file]", help: "hub or keys; else hub" }],
+  args: [{ name: "[file]", help: "hub or keys; default: hub" }],
   document: ConfigEditDocument,
   schema: z.object({ file: z.enum(["hub", "keys"], { error: "must be hub or keys" }).default("hub") }),
   run: async ({ file }, context) => {
@@ -142,7 +145,7 @@ const edit = defineCommand({
 
 const path = defineCommand({
   name: "path",
-  summary: "where the files are",
+  summary: "print the paths of hub.env and keys.env",
   examples: [{ line: "psn config path", does: "hub.env, then keys.env" }],
   document: ConfigPathDocument,
   schema: z.object({}),
@@ -190,7 +193,7 @@ function keepingRefused(path: string, text: string, replace: () => void): void {
     writeEnvFile(path, text);
     throw new PsnError(error.code, error.message, {
       cause: error,
-      hint: `mend it and edit again; what you wrote is kept in ${path}`,
+      hint: `fix it and edit again; your text is kept in ${path}`,
     });
   }
 }

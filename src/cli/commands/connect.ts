@@ -19,18 +19,21 @@ export default defineCommand({
   name: "connect",
   summary: "connect an account",
   details:
-    "Opens the platform's page in your browser, or asks for what you enter there. Connecting the same account " +
-    "again keeps its history and its scheduled posts. Secrets are asked for without echo, or read from standard " +
-    "input or a file; never from the command line.",
+    "Opens the platform's page in your browser, or prompts for the account's data. If you connect the same account " +
+    "again, it keeps its history and its scheduled posts. psn reads secrets from a prompt without echo, standard " +
+    "input or a file, never from the command line.",
   examples: [
     { line: "psn connect feed ./public --url https://example.com", does: "a feed in a folder you serve" },
-    { line: "psn connect x", does: "shows how to register an app of your own, then opens the browser" },
-    { line: "psn connect x --no-browser", does: "shows the address; paste the one your browser ends on" },
-    { line: "psn connect bluesky ada.bsky.social", does: "asks for an app password" },
-    { line: "psn connect mastodon fosstodon.org", does: "in the browser; with --token-stdin by a token" },
+    { line: "psn connect x", does: "shows how to register your own developer app, then opens the browser" },
+    {
+      line: "psn connect x --no-browser",
+      does: "shows an address to open; then paste the address of the browser's last page",
+    },
+    { line: "psn connect bluesky ada.bsky.social", does: "prompts for an app password" },
+    { line: "psn connect mastodon fosstodon.org", does: "in the browser; or with a token: --token-stdin" },
     {
       line: "psn connect webhook https://example.com/hook --secret-file secret.txt",
-      does: "signed JSON to an address of yours",
+      does: "sends signed JSON to your address",
     },
   ],
   args: [
@@ -38,7 +41,7 @@ export default defineCommand({
       name: "<platform>",
       help: "a platform (docs/platforms.md), or an account to reconnect, as psn accounts shows it",
     },
-    { name: "[what]", help: "the first thing the platform asks for: a handle, a server, a folder, an address" },
+    { name: "[what]", help: "the first value that the platform needs: a handle, a server, a folder or an address" },
   ],
   flags: [
     ...Object.entries(PLAIN_FIELDS).map(([name, help]) => ({ flags: `--${name} <${name}>`, help })),
@@ -47,15 +50,21 @@ export default defineCommand({
       { flags: `--${name}-file <file>`, help: `the ${name}, read from a file` },
     ]),
     ...Object.entries(MADE_FIELDS).map(([name, help]) => ({ flags: `--${name}-new`, help })),
-    { flags: "--oauth", help: "by the browser, where the platform asks for a password or token otherwise" },
-    { flags: "--no-browser", help: "open none; show the address, and take the one the browser ends on" },
+    { flags: "--oauth", help: "consent in the browser, where psn would otherwise ask for a password or a token" },
+    {
+      flags: "--no-browser",
+      help: "open no browser; show the address to open, then read the address of its last page",
+    },
     {
       flags: "--port <port>",
-      help: "where the browser comes back to on this machine, as it is registered with your app; else 8976",
+      help: "the local port that the browser returns to, as registered with your app; default: 8976",
     },
-    { flags: "--redirect <url>", help: "an address of your own for that, where the platform wants https" },
-    { flags: "--another", help: "one account more, though another one of this platform waits to be reconnected" },
-    { flags: "--dry-run", help: "check all that can be checked, also with the platform, and write nothing" },
+    {
+      flags: "--redirect <url>",
+      help: "your own https address that the browser returns to, where the platform requires https",
+    },
+    { flags: "--another", help: "add another account instead of reconnecting one of this platform" },
+    { flags: "--dry-run", help: "check everything possible, also with the platform, and write nothing" },
   ],
   document: ConnectDocument,
   schema: z
@@ -96,7 +105,7 @@ export default defineCommand({
         ? undefined
         : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
     );
-    // Whoever runs this owns the hub's folder, and may connect to this machine and its network.
+    // The user who runs this owns the hub's folder, and may connect to this machine and its network.
     const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
     if (dryRun) {
       await rehearse({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
@@ -111,7 +120,7 @@ export default defineCommand({
     if (allowed !== undefined)
       output.note(
         `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in ` +
-          `hub.env)${hub.world.queue ? "; psn deploy tells it to the tasks" : ""}`,
+          `hub.env)${hub.world.queue ? "; to tell the tasks: psn deploy" : ""}`,
       );
     return undefined;
   },
@@ -138,7 +147,7 @@ function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
   if (oauth) {
     const found = auth.find(({ kind }) => kind === "oauth");
     if (found) return found;
-    throw new PsnError("USAGE", `${id} does not connect by the browser`, { hint: `psn connect ${id}` });
+    throw new PsnError("USAGE", `${id} does not connect with the browser`, { hint: `psn connect ${id}` });
   }
   const byForm = auth.find(
     (way) =>
@@ -212,7 +221,7 @@ function tell(id: string, connected: ConnectedAccount, zone: string, { output }:
     ],
   );
   if (publicKey !== undefined) output.note("give the receiver the public key; psn keeps the other half");
-  if (formerUntil) output.note(`the secret from before signs too until ${when(formerUntil, zone)}`);
+  if (formerUntil) output.note(`the previous secret also signs until ${when(formerUntil, zone)}`);
   if (shared.length > 0) output.note(warningOf(shared));
   output.note(`next: psn post "hello" --to ${id} --dry-run`);
 }

@@ -5,19 +5,19 @@ import { z } from "zod";
 
 const migrate = defineCommand({
   name: "migrate",
-  summary: "bring the database to this psn's schema",
+  summary: "update the database to this version's schema",
   details:
-    "Each migration is atomic; run twice it does nothing, run by many at once it is done once. Uses " +
-    "DATABASE_OWNER_URL of hub.env where there is one, and the hub's key where tokens must be sealed anew.",
+    "Each migration is atomic and is applied once, even if several processes run this command at the same time. " +
+    "Uses DATABASE_OWNER_URL of hub.env if it is set, and the hub's key if tokens must be sealed again.",
   examples: [
     { line: "psn db migrate", does: "after an update of psn" },
-    { line: "psn db migrate --repair", does: "when psn doctor says that somebody has changed the database" },
+    { line: "psn db migrate --repair", does: "when psn doctor says that the database was changed" },
   ],
   flags: [
-    { flags: "--dry-run", help: "say how many are pending, apply none" },
+    { flags: "--dry-run", help: "show how many migrations are pending, and apply none" },
     {
       flags: "--repair",
-      help: "put policies, grants, functions and triggers back as the migrations made them; changes no row",
+      help: "restore the policies, grants, functions and triggers of the migrations; changes no row",
     },
   ],
   document: DbMigrateDocument,
@@ -53,7 +53,7 @@ const migrate = defineCommand({
 
 const status = defineCommand({
   name: "status",
-  summary: "what is applied and what is pending",
+  summary: "show which migrations are applied and which are pending",
   examples: [{ line: "psn db status --json", does: "for a script" }],
   document: DbStatusDocument,
   schema: z.object({}),

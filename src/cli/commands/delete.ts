@@ -16,16 +16,16 @@ export default defineCommand({
   name: "delete",
   summary: deletion.summary,
   details:
-    "Removes the post from every platform it is on, the last part of a thread first, and asks before it does. What " +
-    "was not sent yet is cancelled. What a platform does not remove is named with its address. What is being sent " +
-    "cannot be deleted before it is out. Twice is harmless.",
+    "Deletes the post from every platform that has it, the last part of a thread first, after asking you. Cancels " +
+    "deliveries that were not sent yet. If a platform does not remove the post, psn shows its address. A post " +
+    "that is being sent can be deleted after it is published. It is safe to run the command twice.",
   examples: [
-    { line: "psn delete 9f2c11aa", does: "a post from all its accounts, or one delivery" },
-    { line: "psn delete 9f2c11aa --dry-run", does: "say what would be removed, and from where" },
-    { line: "psn delete 9f2c11aa --yes --json", does: "without a question" },
+    { line: "psn delete 9f2c11aa", does: "a post from all its accounts, or a single delivery" },
+    { line: "psn delete 9f2c11aa --dry-run", does: "show what would be removed, and from where" },
+    { line: "psn delete 9f2c11aa --yes --json", does: "without asking" },
   ],
-  args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
-  flags: [{ flags: "--dry-run", help: "say what would be removed, and change nothing" }],
+  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+  flags: [{ flags: "--dry-run", help: "show what would be removed, and change nothing" }],
   document: deletion.output,
   schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),
   run: async ({ id, dryRun }, context) => {
@@ -74,9 +74,9 @@ const LEFT: readonly Step[] = ["busy", "unsure", "by-hand"];
 const WORDS: Readonly<Record<Step, string>> = {
   remove: "is removed",
   cancel: "was not sent; is cancelled",
-  going: "its removal is under way",
-  gone: "nothing of it is out",
-  busy: "is being sent; delete it when it is out",
+  going: "psn is removing it",
+  gone: "nothing of it is public",
+  busy: "is being sent; delete it after it is published",
   unsure: "not confirmed whether it was published; psn resolve first",
   "by-hand": "its account is disconnected; delete it there",
 };

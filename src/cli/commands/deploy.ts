@@ -7,15 +7,15 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "deploy",
-  summary: "ship the tasks and their settings to Trigger.dev",
+  summary: "deploy the tasks and their settings to Trigger.dev",
   details:
-    "Sets what the tasks need to know, from hub.env and keys.env, as secrets of the production environment; builds " +
-    "the tasks and deploys them with Trigger.dev's own CLI, which needs Node, and Docker with buildx for a server " +
-    "of your own; and checks that production then runs exactly this version's tasks. Run it after every update of " +
-    "psn and whenever a setting changed.",
+    "Stores the settings that the tasks need, from hub.env and keys.env, as secrets of the production environment. " +
+    "Then builds and deploys the tasks with Trigger.dev's CLI, which needs Node, and for a self-hosted server " +
+    "also Docker with buildx. Then checks that production runs exactly the tasks of this version. Run it after " +
+    "every update of psn and after every change of a setting.",
   examples: [
     { line: "psn deploy", does: "to the project that psn init --trigger found or made" },
-    { line: "psn deploy --dry-run", does: "build, and say what would be set; deploy nothing" },
+    { line: "psn deploy --dry-run", does: "build, and show what would be set; deploy nothing" },
   ],
   flags: [...TRIGGER_TOKEN_FLAGS, { flags: "--dry-run", help: "build and check; set nothing, deploy nothing" }],
   document: DeployDocument,
@@ -47,7 +47,7 @@ export default defineCommand({
       );
       return undefined;
     }
-    context.leaves("stopped; settings that were given to the tasks stay, and psn deploy does the rest", "psn deploy");
+    context.leaves("stopped; the settings that were stored stay; psn deploy does the rest", "psn deploy");
     const worker = await deployTasks({
       trigger: vendors.openTrigger(env, token),
       projectRef,

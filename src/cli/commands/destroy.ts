@@ -8,17 +8,17 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "destroy",
-  summary: "undo what psn init made, after showing it",
+  summary: "remove everything that psn init created (asks first)",
   details:
-    "Removes what psn made and never what it found there: a project on Neon that psn made, psn's schema and login " +
-    "in a database that stays, the embedded database, the variables at Trigger.dev, the files of this hub's users " +
-    "in its bucket. Posts that are public stay public. The hub's key stays in hub.env, so that a backup still " +
-    "opens. It may be stopped anywhere and run again.",
+    "Removes only what psn created: a project on Neon, psn's schema and login in a database that stays, the " +
+    "embedded database, the variables at Trigger.dev, and the files of this hub's users in its bucket. Public " +
+    "posts stay public. The hub's key stays in hub.env, so that you can still open a backup. You can stop the " +
+    "command at any time and run it again.",
   examples: [
-    { line: "psn destroy --dry-run", does: "what would go, and what would stay" },
-    { line: "psn destroy --yes --neon-api-key-stdin < neon-key.txt", does: "for scripts" },
+    { line: "psn destroy --dry-run", does: "show what would be removed, and what would stay" },
+    { line: "psn destroy --yes --neon-api-key-stdin < neon-key.txt", does: "in a script" },
   ],
-  flags: [...NEON_KEY_FLAGS, { flags: "--dry-run", help: "show it, and remove nothing" }],
+  flags: [...NEON_KEY_FLAGS, { flags: "--dry-run", help: "show what would be removed, and remove nothing" }],
   document: DestroyDocument,
   schema: z.object({ ...neonKeySchema, dryRun: z.boolean().default(false) }),
   run: async (input, context) => {
@@ -41,7 +41,7 @@ export default defineCommand({
       throw new PsnError("INTERRUPTED", "nothing was removed");
     const shown = (removals: readonly Removal[]) =>
       table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
-    context.leaves("stopped; what was removed so far is gone, and psn destroy goes on with the rest", "psn destroy");
+    context.leaves("stopped; what was removed stays removed; psn destroy continues with the rest", "psn destroy");
     const needsNeon = plan.some(({ what }) => what === "neon project");
     const key = needsNeon ? await neonKey(input, context) : await givenNeonKey(input, context);
     const removals = await destroyHub(
@@ -56,7 +56,7 @@ export default defineCommand({
 /** What becomes of the posts that wait. */
 function lost(waiting: number | PsnError, verb: "would" | "will"): readonly string[] {
   if (typeof waiting !== "number")
-    return [`psn could not count the posts that still wait: ${waiting.message} (${waiting.code})`];
+    return [`psn could not count the posts that are still scheduled: ${waiting.message} (${waiting.code})`];
   if (waiting === 0) return [];
   return [`${waiting === 1 ? "1 post is" : `${waiting} posts are`} still waiting and ${verb} not be sent`];
 }

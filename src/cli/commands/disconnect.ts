@@ -8,13 +8,13 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "disconnect",
-  summary: "forget an account's credentials",
+  summary: "disconnect an account and delete its credentials",
   details:
-    "The platform is told to forget psn's access, where it offers that. What the account published stays in the " +
-    "history; what it had still to publish is cancelled.",
-  examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without a question" }],
-  args: [{ name: "<account>", help: "as psn accounts shows it, or a platform with one account" }],
-  flags: [{ flags: "--dry-run", help: "say what would be cancelled" }],
+    "Deletes the account's credentials, and revokes psn's access at the platform if the platform offers it. " +
+    "Published posts stay in the history; scheduled deliveries of the account are cancelled.",
+  examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without asking" }],
+  args: [{ name: "<account>", help: "the account, as psn accounts shows it, or a platform with one account" }],
+  flags: [{ flags: "--dry-run", help: "show what would be cancelled" }],
   document: DisconnectDocument,
   schema: z.object({ account: z.string(), dryRun: z.boolean().default(false) }),
   run: async ({ account: name, dryRun }, context) => {
@@ -50,11 +50,11 @@ export default defineCommand({
     );
     if (unconfirmed > 0)
       output.note(
-        `${unconfirmed} deliveries whose answer is missing are unconfirmed now; psn queue shows them, psn resolve ` +
-          "settles them",
+        `${unconfirmed} deliveries without a clear answer are now unconfirmed; psn queue shows them, and psn ` +
+          `resolve ID settles each`,
       );
     if (trouble)
-      output.note(`the platform could not be told: ${trouble.message}; take psn's access away in its settings`);
+      output.note(`could not notify the platform: ${trouble.message}; revoke psn's access in the platform's settings`);
     return undefined;
   },
 });

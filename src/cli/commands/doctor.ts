@@ -11,13 +11,13 @@ const STYLES: Readonly<Record<Check["status"], Style>> = { ok: "green", warn: "y
 
 export default defineCommand({
   name: "doctor",
-  summary: "check the hub, and say what mends it",
-  details: "Changes nothing. Exits 1 when something fails, 0 otherwise; a warning is no failure.",
+  summary: "check the hub, and show how to fix problems",
+  details: "Changes nothing. Exits with 1 if a check fails, otherwise with 0; a warning is not a failure.",
   examples: [
-    { line: "psn doctor", does: "everything, the accounts' platforms and the vendors included" },
-    { line: "psn doctor --offline", does: "leave the platforms alone" },
+    { line: "psn doctor", does: "check everything, including the platforms and the vendors" },
+    { line: "psn doctor --offline", does: "do not contact the platforms and the vendors" },
   ],
-  flags: [{ flags: "--offline", help: "do not ask the platforms and the vendors" }],
+  flags: [{ flags: "--offline", help: "do not contact the platforms and the vendors" }],
   document: DoctorDocument,
   schema: z.object({ offline: z.boolean().default(false) }),
   run: async ({ offline }, context) => {
@@ -48,8 +48,13 @@ async function examine(context: Context, offline: boolean): Promise<readonly Che
   try {
     const { world, user, driver, watchdogMinutes, hears, parted } = await context.hub("once", "leave");
     const opened: Check = parted
-      ? { name: "hub", status: "fail", said: `opens, and publishes nothing: ${FOUND[parted]}`, fix: "psn recover" }
-      : { name: "hub", status: "ok", said: `opens; ${driver} database`, fix: null };
+      ? {
+          name: "hub",
+          status: "fail",
+          said: `can be opened, but psn publishes nothing from it: ${FOUND[parted]}`,
+          fix: "psn recover",
+        }
+      : { name: "hub", status: "ok", said: `can be opened; ${driver} database`, fix: null };
     const hub = await examineHub(world, user, { network: !offline, signal: context.signal, watchdogMinutes, hears });
     return [...ground, opened, ...hub, ...(offline ? [] : await vendors(folder, context))];
   } catch (error) {

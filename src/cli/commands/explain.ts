@@ -6,17 +6,17 @@ import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 
 const RETRIES = {
-  never: "no; something must change first",
-  backoff: "yes, later, by itself",
-  refresh: "yes, after exchanging the token once",
-  reconcile: "never blindly: the platform is asked first",
+  never: "no, you must change something first",
+  backoff: "yes, automatically, later",
+  refresh: "yes, after refreshing the token once",
+  reconcile: "only after psn has asked the platform",
 } as const;
 
 export default defineCommand({
   name: "explain",
-  summary: "what an error code means",
-  examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, what psn does, what you can do" }],
-  args: [{ name: "[code]", help: "as it stands in an error; without one, all of them" }],
+  summary: "explain an error code",
+  examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, whether psn retries, what you can do" }],
+  args: [{ name: "[code]", help: "the code, as an error message shows it; without it, all codes" }],
   document: ExplainDocument,
   schema: z.object({ code: z.string().optional() }),
   run: async ({ code }, { output }) => {

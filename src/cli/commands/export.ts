@@ -6,7 +6,7 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "export",
-  summary: "the whole hub as one sealed file",
+  summary: "export the whole hub to one encrypted file",
   details:
     "Users, accounts, tokens, keys, posts, media, deliveries and their history; keys.env, and what of hub.env is " +
     "not of this machine. Tokens and keys are opened for it, so that another hub can seal them by its own key: the " +
@@ -15,13 +15,13 @@ export default defineCommand({
     "waits, where it is imported, for your word. With --move this hub holds them, so that only one of the two " +
     "publishes.",
   examples: [
-    { line: "psn export hub.age", does: "a backup; asks for a passphrase" },
+    { line: "psn export hub.age", does: "a backup; prompts for a passphrase" },
     { line: "psn export hub.age --move", does: "before psn import hub.age --start on another machine" },
   ],
-  args: [{ name: "<file>", help: "where to; there must be none of that name yet" }],
+  args: [{ name: "<file>", help: "the new file; it must not exist yet" }],
   flags: [
     ...PASSPHRASE_FLAGS,
-    { flags: "--move", help: "hold what is still to come: from now on the other hub publishes it" },
+    { flags: "--move", help: "put scheduled posts on hold here, because the other hub will publish them" },
   ],
   document: ExportDocument,
   schema: z.object({ file: z.string(), move: z.boolean().default(false), ...passphraseSchema }),
@@ -47,7 +47,7 @@ export default defineCommand({
       { file: path, moved: move, rows, lost },
       () => `${output.style("green", move ? "moved" : "exported")}  ${rows} rows to ${path}`,
     );
-    if (lost.length > 0) output.note(`not in it, since they do not open: ${lost.join(", ")}`);
+    if (lost.length > 0) output.note(`not in the file, because psn cannot decrypt them: ${lost.join(", ")}`);
     if (move)
       output.note(
         "what was still to come is held here; there: psn import FILE --start. To take it back: psn import --start",

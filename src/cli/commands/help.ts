@@ -7,10 +7,10 @@ import { z } from "zod";
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done, or nothing to do",
   failed: "failed",
-  usage: "your input; nothing was sent",
+  usage: "invalid input; nothing was sent",
   setup: "the hub is not set up",
   auth: "connect or reconnect an account",
-  partial: "partly published",
+  partial: "published to some of the accounts",
   later: "try later",
   unknown: "the outcome is unknown or still pending",
   unwritten: "done, and standard output could not be written; do not run it again",
@@ -22,7 +22,7 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
 /** A Markdown file that says everything such a file may say, line by line. */
 export const FILE: readonly (readonly [line: string, does: string])[] = [
   ["---", "front matter in YAML; any key, or all of it, may be left out"],
-  ["to: bluesky, x", "as --to; and so on for every key named like a flag"],
+  ["to: bluesky, x", "as --to; the same for every key that has the name of a flag"],
   ["at: tomorrow 9am", ""],
   ["tz: Europe/Berlin", ""],
   ["media:", "paths are seen from the file's folder; outside of it only with --allow-outside"],
@@ -31,7 +31,7 @@ export const FILE: readonly (readonly [line: string, does: string])[] = [
   ["visibility: public", "public, unlisted, followers, direct"],
   ["language: en", "BCP 47: en, pt-BR"],
   ["title: Cats and dogs", ""],
-  ["contentWarning: animals", "shown in place of the post until the reader asks for it"],
+  ["contentWarning: animals", "a content warning, shown instead of the post until the reader opens it"],
   ["split: true", "what is still too long for a platform becomes more parts"],
   ["numbered: true", ""],
   ["draft: false", "true: psn refuses to publish the file"],
@@ -97,7 +97,7 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
     "into a pipe dies, psn sees the same end as after a whole text. So a text from a pipe must end with a line " +
       "break, as echo, cat,",
     "git log and here-documents write it; what is cut off in the middle of a line is refused. --allow-partial " +
-      "takes it all the same.",
+      "accepts it anyway.",
     "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and " +
       "post the file.",
   ],
@@ -117,8 +117,8 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
 
 export default defineCommand({
   name: "help",
-  summary: "help on a topic: times, files, exit-codes, environment",
-  examples: [{ line: "psn help times", does: "what --at understands" }],
+  summary: "show help on a topic: times, files, exit-codes, environment",
+  examples: [{ line: "psn help times", does: "which times --at accepts" }],
   args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", ") }],
   document: HelpDocument,
   schema: z.object({ topic: z.string().optional() }),
@@ -132,7 +132,7 @@ export default defineCommand({
     }
     const text = TOPICS[topic]?.();
     if (text === undefined)
-      throw new PsnError("NOT_FOUND", `there is no topic ${topic}; there is ${Object.keys(TOPICS).join(", ")}`, {
+      throw new PsnError("NOT_FOUND", `no help topic ${topic}; topics are ${Object.keys(TOPICS).join(", ")}`, {
         hint: Object.hasOwn(commands, topic) ? `psn ${topic} --help` : "psn COMMAND --help for a command",
       });
     output.result({ topic, text: text.join("\n") }, () => text);

@@ -9,10 +9,10 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "import",
-  summary: "a hub from the file that psn export made",
+  summary: "create a hub from a file of psn export",
   details:
     "Into the hub of this folder, if it has no account and no post yet; where there is none, one with its own " +
-    "database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed anew " +
+    "database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed again " +
     "by this hub's key, and what hub.env and keys.env say already stands. The settings that the file brings are " +
     "shown, and asked for, before they are taken: the bucket, where notifications go, keys of apps; --no-settings " +
     "leaves them out. A name that psn does not know is not written. A file that age has armored is read too. What " +
@@ -20,18 +20,18 @@ export default defineCommand({
     "with the same posts would publish them twice. What was on its way is unconfirmed here: psn resolve.",
   examples: [
     { line: "psn import hub.age --start", does: "after psn export hub.age --move on the other machine" },
-    { line: "psn import hub.age --hub copy", does: "a copy that publishes nothing by itself" },
+    { line: "psn import hub.age --hub copy", does: "import a copy, which publishes nothing by itself" },
     {
       line: "psn import hub.age --no-settings",
       does: "accounts and posts alone; bucket, notifications and app keys as they are here",
     },
-    { line: "psn import --start", does: "let what was held go out from here" },
+    { line: "psn import --start", does: "publish the held posts from this hub" },
   ],
-  args: [{ name: "[file]", help: "made by psn export" }],
+  args: [{ name: "[file]", help: "the file that psn export created" }],
   flags: [
     ...PASSPHRASE_FLAGS,
-    { flags: "--no-settings", help: "leave out the settings and the keys of apps that the file brings" },
-    { flags: "--start", help: "publish what is still to come from here" },
+    { flags: "--no-settings", help: "do not use the settings and the app keys in the file" },
+    { flags: "--start", help: "publish the scheduled posts from this hub" },
   ],
   document: ImportDocument,
   schema: z.object({
@@ -49,7 +49,7 @@ export default defineCommand({
     if (file === undefined) {
       if (!start) throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
       const folder = await context.folder();
-      await confirmed(context, "Does no other hub publish these posts any more? Start them here?");
+      await confirmed(context, "Has the other hub stopped publishing these posts? Start them here?");
       const started = await startHeld(transferGround(folder), noReturn);
       output.result(
         { started },
@@ -69,10 +69,7 @@ export default defineCommand({
       noReturn,
       takeSettings: (moved) => (wanted ? asked(moved, context) : Promise.resolve(false)),
       confirmCopy: () =>
-        confirmed(
-          context,
-          "The file is a copy, and its hub may still publish these posts. Start them here all the same?",
-        ),
+        confirmed(context, "The file is a copy, and its hub may still publish these posts. Start them here anyway?"),
     });
     output.result(
       {
@@ -94,11 +91,11 @@ export default defineCommand({
     if (!took && settings.take.length > 0) output.note(`left out: ${nameSettings(settings).join(", ")}`);
     if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
     if (settings.unknown.length > 0)
-      output.note(`not written, since psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
+      output.note(`not written, because psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
     if (!start) output.note("what is still to come is held: psn queue; psn import --start lets it go");
     if (made)
       output.note(
-        `Keep a copy of ${folder}/config/hub.env elsewhere: without its key nothing that is sealed opens again.`,
+        `Keep a copy of ${folder}/config/hub.env elsewhere: without its key nothing that is sealed can be decrypted.`,
       );
     output.note("next: psn doctor");
     return undefined;
@@ -113,11 +110,11 @@ async function asked(settings: MovedSettings, { output, prompt, yes }: Context):
   const names = nameSettings(settings).join(", ");
   if (!yes && !prompt.interactive)
     throw new PsnError("INPUT_REQUIRED", `the file would set ${names} in this hub`, {
-      hint: "pass --yes to take them, or --no-settings to leave them out",
+      hint: "pass --yes to use them, or --no-settings to leave them out",
       details: { settings: settings.take.map(({ name, place, shown }) => ({ name, place, value: shown })) },
     });
   if (!yes) output.note(["the file brings settings:", listed(settings)]);
-  if (await prompt.confirm("Take them? Whoever made the file chose them")) return true;
+  if (await prompt.confirm("Use them? The author of the file chose them")) return true;
   throw new PsnError("INTERRUPTED", "nothing was imported", { hint: "without them: psn import FILE --no-settings" });
 }
 

@@ -18,13 +18,13 @@ import { z } from "zod";
 
 const WORDS: Readonly<Record<InitStep["what"], string>> = {
   "neon project": "project on Neon",
-  key: "key that seals every token",
+  key: "key that encrypts every token",
   schema: "database",
-  login: "login that runs the program",
+  login: "login with which psn runs",
   user: "user",
   "trigger project": "project on Trigger.dev",
-  "trigger key": "key by which psn wakes its tasks",
-  "trigger variables": "what the tasks need to know",
+  "trigger key": "key with which psn starts its tasks",
+  "trigger variables": "environment variables of the tasks",
 };
 
 const webUrl = z.url({ protocol: /^https?$/, error: "must be an address, https://…" }).optional();
@@ -55,51 +55,57 @@ type Input = z.output<typeof schema>;
 
 export default defineCommand({
   name: "init",
-  summary: "make a hub here, or what is missing of one",
+  summary: "create a hub here, or complete it (safe to run again)",
   details:
-    "Without a database of yours the hub keeps its own in data/; nothing else to install, no account to open. With " +
-    "--database-url-stdin it lives in your Postgres: give the address of a login that may create tables and roles; " +
-    "psn makes itself an unprivileged one. With --neon it lives on Neon, in a project that is made or one you " +
-    "name. With --trigger Trigger.dev publishes what is due, so that this machine may be off. Run it again at any " +
-    "time: it does only what is missing, changes what --tz and --handle say, and names a flag that has no effect " +
-    "any more.",
+    "By default the hub has its own database in data/; you need not install anything else or open an account. With " +
+    "--database-url-stdin the hub uses your Postgres: pass the address of a login that can create tables and " +
+    "roles; psn creates an unprivileged login for itself. With --neon the database is on Neon, in a new " +
+    "project or one that you name. With --trigger Trigger.dev publishes posts when they are due, so that " +
+    "this machine can be off. You can run the command again at any time: it creates only what is missing, " +
+    "applies --tz and --handle, and warns about a flag that no longer has an effect.",
   examples: [
-    { line: "psn init", does: "a hub in this folder, with its own database" },
-    { line: "psn init --database-url-stdin < owner-url.txt", does: "a hub on your Postgres" },
+    { line: "psn init", does: "create a hub in this folder, with its own database" },
+    { line: "psn init --database-url-stdin < owner-url.txt", does: "create a hub on your Postgres" },
     {
       line: "psn init --neon --trigger",
-      does: "a hub that needs no machine of yours; asks for Neon's key, and logs in to Trigger.dev",
+      does: "create a hub that needs no machine of yours; prompts for Neon's key, and logs in to Trigger.dev",
     },
-    { line: "psn init --neon --trigger --dry-run", does: "which requests that would take" },
+    { line: "psn init --neon --trigger --dry-run", does: "show which requests this would make" },
   ],
-  args: [{ name: "[folder]", help: "where; else this folder" }],
+  args: [{ name: "[folder]", help: "the hub's folder; default: this folder" }],
   flags: [
-    { flags: "--database-url <url>", help: "the owner's address of a Postgres, when it holds no password" },
+    { flags: "--database-url <url>", help: "the address of a Postgres, with its owner's login, if it has no password" },
     { flags: "--database-url-stdin", help: "the same, read from standard input" },
     { flags: "--database-url-file <file>", help: "the same, read from a file" },
     { flags: "--neon", help: "the database on Neon" },
     ...NEON_KEY_FLAGS,
     { flags: "--neon-project <name>", help: "an existing project, by name or id, or the name of a new one" },
-    { flags: "--neon-org <org>", help: "the organisation there, where you have several" },
-    { flags: "--neon-region <region>", help: "where a new project shall be: aws-eu-central-1" },
-    { flags: "--neon-database <name>", help: "the database in an existing project; else its first" },
-    { flags: "--neon-api-host <url>", help: "Neon's management API elsewhere; else NEON_API_HOST" },
-    { flags: "--neon-proxy <url>", help: "a Neon proxy of your own; else NEON_PROXY" },
-    { flags: "--trigger", help: "the clock on Trigger.dev" },
+    { flags: "--neon-org <org>", help: "the organisation, if you have several" },
+    { flags: "--neon-region <region>", help: "the region of a new project, such as aws-eu-central-1" },
+    { flags: "--neon-database <name>", help: "the database in an existing project; default: its first" },
+    { flags: "--neon-api-host <url>", help: "another address of Neon's management API; default: NEON_API_HOST" },
+    { flags: "--neon-proxy <url>", help: "a self-hosted Neon proxy; default: NEON_PROXY" },
+    { flags: "--trigger", help: "publish on schedule with Trigger.dev" },
     ...TRIGGER_TOKEN_FLAGS,
     { flags: "--trigger-project <name>", help: "an existing project, by name or ref, or the name of a new one" },
-    { flags: "--trigger-org <org>", help: "the organisation there, where you have several" },
-    { flags: "--trigger-url <url>", help: "a Trigger.dev server of your own; else TRIGGER_API_URL" },
-    { flags: "--tz <zone>", help: "your time zone, also of a hub that is there; for a new one else this machine's" },
-    { flags: "--dry-run", help: "say what would be made, and make nothing" },
-    { flags: "--handle <name>", help: "your name in this hub, also of one that is there; for a new one else me" },
+    { flags: "--trigger-org <org>", help: "the organisation, if you have several" },
+    { flags: "--trigger-url <url>", help: "a self-hosted Trigger.dev server; default: TRIGGER_API_URL" },
+    {
+      flags: "--tz <zone>",
+      help: "your time zone; changes it in an existing hub; default for a new hub: this machine's",
+    },
+    { flags: "--dry-run", help: "show what would be created, and create nothing" },
+    {
+      flags: "--handle <name>",
+      help: "your name in this hub; changes it in an existing hub; default for a new hub: me",
+    },
   ],
   document: InitDocument,
   schema,
   run: async (input, context) => {
     const { cwd, namedHub, output } = context;
     if (input.folder !== undefined && namedHub !== undefined)
-      throw new PsnError("USAGE", "the folder is given twice, as an argument and with --hub");
+      throw new PsnError("USAGE", "use the folder argument or --hub, not both");
     const folder = resolve(cwd, input.folder ?? namedHub ?? terminalEnv().hub ?? ".");
     const timeZone = input.tz ?? systemTimeZone();
     const { assertZone } = await import("@psn/domain/schedule.ts");
@@ -112,8 +118,8 @@ export default defineCommand({
     }
     const { provisioning } = await import("@psn/wiring/provisioning.ts");
     const wish = await wishOf(input, folder, databaseUrl, context);
-    if (output.interactive) output.note("making the hub …");
-    context.leaves("stopped; what was made so far stays, and psn init goes on with it", "psn init");
+    if (output.interactive) output.note("creating the hub …");
+    context.leaves("stopped; everything created so far stays; psn init continues with it", "psn init");
     const word = ({ did }: InitStep) => (did === "made" ? output.style("green", "made") : output.style("dim", did));
     const line = (step: InitStep) => `${word(step)}  ${WORDS[step.what]}`;
     const remote = wish.neon !== undefined || wish.trigger !== undefined;
@@ -134,13 +140,13 @@ export default defineCommand({
       ...steps.map(line),
       `Times are in ${user.timeZone}. To change that: psn init --tz ZONE`,
       `The hub is in ${folder}. Keep a copy of config/hub.env elsewhere: without its key nothing that is sealed ` +
-        "opens again.",
+        `can be decrypted.`,
     ]);
     for (const { flag, why } of ignored) output.note(`${flag} has no effect: ${why}`);
     for (const name of steps.flatMap((step) => ("left" in step ? step.left : [])))
-      output.note(`an earlier login of this hub could not be removed; as the owner of the database: DROP ROLE ${name}`);
+      output.note(`psn could not remove an earlier login of this hub; as the owner of the database: DROP ROLE ${name}`);
     if (input.tz !== undefined && user.timeZone !== input.tz)
-      output.note(`PSN_TIME_ZONE of the environment says ${user.timeZone}, and stands above --tz on this machine`);
+      output.note(`PSN_TIME_ZONE of the environment is ${user.timeZone}, and overrides --tz on this machine`);
     output.note(next(isDeployed));
     return undefined;
   },
@@ -167,15 +173,15 @@ async function idleFlags(input: Input, folder: string): Promise<readonly Idle[]>
     file.get("DATABASE_URL"),
     file.get("TRIGGER_PROJECT_REF"),
   ];
-  const onNeon = neon === undefined ? undefined : `this hub has its project on Neon, ${neon}`;
+  const onNeon = neon === undefined ? undefined : `this hub already has a project on Neon, ${neon}`;
   const idle: readonly (readonly [flag: string, given: unknown, why: string | undefined])[] = [
     ["--neon-org", input.neonOrg, onNeon],
     ["--neon-region", input.neonRegion, onNeon],
-    ["--neon-database", input.neonDatabase, database === undefined ? undefined : "this hub has its database"],
+    ["--neon-database", input.neonDatabase, database === undefined ? undefined : "this hub already has a database"],
     [
       "--trigger-org",
       input.triggerOrg,
-      trigger === undefined ? undefined : `this hub has its project on Trigger.dev, ${trigger}`,
+      trigger === undefined ? undefined : `this hub already has a project on Trigger.dev, ${trigger}`,
     ],
   ];
   return idle.flatMap(([flag, given, why]) => (given === undefined || why === undefined ? [] : [{ flag, why }]));
@@ -189,21 +195,21 @@ function assertFlags(input: Input): void {
   const flag = (name: string) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   for (const vendor of ["neon", "trigger"] as const) {
     const [name] = (!input[vendor] && stray(vendor)) || [];
-    if (name !== undefined) throw new PsnError("USAGE", `${flag(name)} means nothing without --${vendor}`);
+    if (name !== undefined) throw new PsnError("USAGE", `${flag(name)} requires --${vendor}`);
   }
   if (input.neon && (input.databaseUrl !== undefined || input.databaseUrlStdin || input.databaseUrlFile !== undefined))
-    throw new PsnError("USAGE", "--neon and a database's address exclude each other");
+    throw new PsnError("USAGE", "use --neon or a database's address, not both");
   const piped = given.filter(([name]) => name.endsWith("Stdin")).map(([name]) => flag(name));
   if (piped.length > 1)
-    throw new PsnError("USAGE", `standard input can hold one secret: ${piped.join(" and ")}`, {
+    throw new PsnError("USAGE", `standard input can pass only one secret: ${piped.join(" and ")}`, {
       hint: `pass one of them with ${piped[1]?.replace("-stdin", "-file")} FILE`,
     });
 }
 
 async function ownerUrl(input: Input, { stdin }: Context): Promise<string | undefined> {
-  // Looked for in the text: an address with a mistake in it holds its password all the same.
+  // Looked for in the text: an address with a mistake in it still contains its password.
   if (input.databaseUrl !== undefined && /:[^/@]+@|[?&]password=/i.test(input.databaseUrl)) {
-    throw new PsnError("USAGE", "a password in --database-url can be read by everybody on this machine", {
+    throw new PsnError("USAGE", "other users on this machine can read a password in --database-url", {
       hint: "pipe the address: psn init --database-url-stdin",
     });
   }
@@ -212,7 +218,7 @@ async function ownerUrl(input: Input, { stdin }: Context): Promise<string | unde
   if (url !== undefined && !(/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) {
     throw new PsnError(
       "INPUT_INVALID",
-      "the database's address is not of the form postgres://owner:password@host/database",
+      "the database's address must have the form postgres://owner:password@host/database",
       {
         hint: "percent-encode the special characters of the password: # is %23, / is %2F, @ is %40",
       },
@@ -314,8 +320,8 @@ async function tellPlan(
   const ignored = await idleFlags(input, folder);
   output.result({ dryRun: true, hub: folder, has, calls, ignored }, () => [
     has.key && has.user
-      ? `there is a hub in ${folder}; would make what its database lacks`
-      : `would make a hub in ${folder}, ${where}`,
+      ? `there is a hub in ${folder}; would create what is missing in its database`
+      : `would create a hub in ${folder}, ${where}`,
     ...(has.user && input.tz !== undefined ? [`would set your time zone to ${input.tz}`] : []),
     ...(has.user && input.handle !== undefined ? [`would set your name in this hub to ${input.handle}`] : []),
     ...(has.user ? [] : [`times would be in ${input.tz ?? systemTimeZone()}; --tz says otherwise`]),

@@ -14,16 +14,16 @@ import { APP_KEYS, appKeySetting, knownSetting, type Origin } from "@psn/core/ut
 import { z } from "zod";
 
 const NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
-const named = z.string().regex(NAME, { error: "is written like X_CLIENT_ID: capitals, digits and underscores" });
+const named = z.string().regex(NAME, { error: "must be like X_CLIENT_ID: capital letters, digits and underscores" });
 
 const placeOf = (origin: Origin) =>
   typeof origin === "string" ? `the ${origin}` : `${basename(origin.file)}:${origin.line}`;
 
 const list = defineCommand({
   name: "list",
-  summary: "the keys of your own apps, never their values",
-  details: "What keys.env or the environment says stands above what is sealed in the hub.",
-  examples: [{ line: "psn keys list", does: "which there are, and where" }],
+  summary: "list the keys of your developer apps, without their values",
+  details: "A value in keys.env or the environment overrides the value that is sealed in the hub.",
+  examples: [{ line: "psn keys list", does: "which keys exist, and where" }],
   document: KeysListDocument,
   schema: z.object({}),
   run: async (_input, context) => {
@@ -46,20 +46,20 @@ const list = defineCommand({
         ]),
       ),
     );
-    if (keys.length === 0) output.note("no key yet; psn connect PLATFORM says which it wants");
+    if (keys.length === 0) output.note("no key yet; psn connect PLATFORM asks for the keys that it needs");
     return undefined;
   },
 });
 
 const set = defineCommand({
   name: "set",
-  summary: "seal a key of your own app into the hub",
-  details: "The value is asked for without echo, or read from standard input or a file; never from the command line.",
+  summary: "store a key of your developer app, encrypted, in the hub",
+  details: "psn reads the value from a prompt without echo, standard input or a file, never from the command line.",
   examples: [
     { line: "psn keys set X_CLIENT_SECRET", does: "asks for it" },
-    { line: "psn keys set X_CLIENT_SECRET --stdin < secret.txt", does: "for scripts" },
+    { line: "psn keys set X_CLIENT_SECRET --stdin < secret.txt", does: "in a script" },
   ],
-  args: [{ name: "<name>", help: "as psn connect names it" }],
+  args: [{ name: "<name>", help: "the key's name, as psn connect shows it" }],
   flags: [
     { flags: "--stdin", help: "the value, read from standard input" },
     { flags: "--file <file>", help: "the value, read from a file" },
@@ -74,21 +74,27 @@ const set = defineCommand({
     const appKeys = hub.appKeys();
     const value =
       (await givenSecret("", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
-    if (value.trim() === "") throw new PsnError("INPUT_INVALID", "a key is not empty", { hint: `psn keys rm ${name}` });
+    if (value.trim() === "")
+      throw new PsnError("INPUT_INVALID", "a key must not be empty", { hint: `psn keys rm ${name}` });
     context.noReturn();
     await putKey(world, user.id, name, value.trim());
     output.result({ name, sealed: true }, () => `sealed  ${name}`);
     const above = appKeys.get(name);
-    if (above) output.note(`${placeOf(above.origin)} has ${name} too, and stands above it on this machine`);
+    if (above) output.note(`${name} in ${placeOf(above.origin)} overrides it on this machine`);
     return undefined;
   },
 });
 
 const remove = defineCommand({
   name: "rm",
-  summary: "forget a key that is sealed in the hub",
-  examples: [{ line: "psn keys rm X_CLIENT_SECRET", does: "accounts connected by it can no longer be renewed" }],
-  args: [{ name: "<name>", help: "as psn keys list shows it" }],
+  summary: "delete a key that is sealed in the hub",
+  examples: [
+    {
+      line: "psn keys rm X_CLIENT_SECRET",
+      does: "the tokens of accounts connected with it can no longer be refreshed",
+    },
+  ],
+  args: [{ name: "<name>", help: "the key's name, as psn keys list shows it" }],
   document: KeysRemoveDocument,
   schema: z.object({ name: named }),
   run: async ({ name }, context) => {
@@ -106,12 +112,12 @@ const remove = defineCommand({
 
 const push = defineCommand({
   name: "push",
-  summary: "seal what keys.env holds into the hub",
+  summary: "store the keys of keys.env, encrypted, in the hub",
   details:
-    "So that tasks and other machines of this hub have it too. A name that psn does not know is left out, and " +
-    "named. What is sealed already and the same is left alone; keys.env stays as it is.",
+    "Tasks and other machines of this hub can then use the keys too. psn skips a name that it does not know, and " +
+    "shows it. A key that is already sealed with the same value does not change. keys.env does not change.",
   examples: [{ line: "psn keys push", does: "after editing keys.env" }],
-  flags: [{ flags: "--dry-run", help: "say which would be sealed" }],
+  flags: [{ flags: "--dry-run", help: "show which keys would be sealed" }],
   document: KeysPushDocument,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
@@ -129,13 +135,13 @@ const push = defineCommand({
       names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
     );
     if (unknown.length > 0)
-      output.note(`not sealed, since psn knows no such key: ${unknown.join(", ")}; psn config edit keys`);
+      output.note(`not sealed, because psn does not know these names: ${unknown.join(", ")}; psn config edit keys`);
     return undefined;
   },
 });
 
 export default {
   name: "keys",
-  summary: "the keys of your own apps at the platforms",
+  summary: "manage the keys of your developer apps at the platforms",
   commands: [list, set, remove, push],
 } satisfies CommandGroup;

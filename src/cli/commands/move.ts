@@ -9,14 +9,14 @@ export default defineCommand({
   name: "move",
   summary: move.summary,
   details:
-    "Moves what has not gone out yet, and what is held gets this time too. Of a post that goes to several accounts " +
-    "everything else is left as it is, and named.",
+    "Changes the time of deliveries that are not sent yet, including those on hold. Other deliveries of the post " +
+    "do not change; psn lists them.",
   examples: [
-    { line: 'psn move 9f2c11aa --at "tomorrow 9am"', does: "all deliveries of a post, or one" },
-    { line: "psn move 9f2c11aa --in 2h", does: "from now" },
+    { line: 'psn move 9f2c11aa --at "tomorrow 9am"', does: "all deliveries of a post, or a single one" },
+    { line: "psn move 9f2c11aa --in 2h", does: "two hours from now" },
   ],
-  args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
-  flags: [...TIME_FLAGS, { flags: "--dry-run", help: "say what would move, and move nothing" }],
+  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+  flags: [...TIME_FLAGS, { flags: "--dry-run", help: "show what would be moved, and move nothing" }],
   document: move.output,
   schema: timeSchema.extend({ id: z.string(), dryRun: z.boolean().default(false) }),
   run: async ({ id, dryRun, ...time }, context) => {

@@ -31,12 +31,13 @@ export default defineCommand({
   name: "post",
   summary: "publish a post, now or at a time",
   details:
-    "Without a time it goes out now and psn stays until it is out; a pause of more than five minutes that a " +
-    "platform asks for is left to a worker. With a time it is written down, and a worker publishes it; --wait " +
-    "stays and publishes it from here. The same --idempotency-key twice is one post. Ctrl-C before the post is " +
-    "stored stores nothing; afterwards psn finishes what it is sending, takes nothing new, and says what is stored " +
-    "and how to take it back. Standard input that is empty is never a post; text from a pipe must end with a line " +
-    "break, since what a writer that died leaves does not (psn help files).",
+    "Without a time psn publishes the post now and waits until it is published; if a platform asks for a pause of " +
+    "more than five minutes, a worker publishes it later. With a time psn stores the post, and a worker " +
+    "publishes it when it is due; with --wait this command publishes it. Using the same --idempotency-key " +
+    "twice creates one post. Ctrl-C before the post is stored stores nothing; afterwards psn finishes the " +
+    "request that it is sending, starts no other, and says what is stored and how to cancel it. Empty " +
+    "standard input is never a post. Text from a pipe must end with a line break, so that psn notices " +
+    "text that was cut off (psn help files).",
   examples: [
     { line: 'psn post "hello, world" --to bluesky', does: "now" },
     { line: 'psn post "good morning" --to all --at "tomorrow 9am"', does: "to every account, tomorrow" },
@@ -44,9 +45,9 @@ export default defineCommand({
       line: 'psn post "look" --to feed --media cat.jpg --alt "a sleeping cat"',
       does: "with an image and its description",
     },
-    { line: 'psn post "news" --to x --option x.reply=following', does: "only those you follow may answer" },
-    { line: "psn post launch.md --dry-run", does: "what each platform would receive, sent to nobody" },
-    { line: "git log -1 --format=%B | psn post - --to feed --json", does: "from a script" },
+    { line: 'psn post "news" --to x --option x.reply=following', does: "only accounts that you follow can reply" },
+    { line: "psn post launch.md --dry-run", does: "show what each platform would receive, and send nothing" },
+    { line: "git log -1 --format=%B | psn post - --to feed --json", does: "in a script" },
   ],
   args: [
     {
@@ -58,38 +59,45 @@ export default defineCommand({
   flags: [
     {
       flags: "--to <accounts>",
-      help: "accounts or platforms, with commas or once each; all for all. Not needed where there is one",
+      help:
+        "accounts or platforms, separated by commas or in several --to; all means every account; not needed if " +
+        "you have one account",
       many: true,
     },
     ...TIME_FLAGS,
-    { flags: "--text <text>", help: "the text, word for word, also where a file has its name" },
-    { flags: "--media <file>", help: "an image, a video or a PDF; once for each, in order", many: true },
-    { flags: "--alt <text>", help: "its description; once for each, in the same order", many: true },
+    { flags: "--text <text>", help: "the text exactly as typed, even if a file has this name" },
+    { flags: "--media <file>", help: "an image, a video or a PDF; repeat it for each file, in order", many: true },
+    { flags: "--alt <text>", help: "the description of a media file; repeat it in the same order", many: true },
     {
       flags: "--keep-metadata",
-      help: "leave position, serial numbers, names and comments in the media; psn takes them out",
+      help: "keep position, serial numbers, names and comments in the media; by default psn removes them",
     },
     {
       flags: "--option <option>",
-      help: "what only one platform knows: x.reply=following; see docs/platforms.md",
+      help: "an option of one platform, such as x.reply=following; see docs/platforms.md",
       many: true,
     },
     {
       flags: "--late <policy>",
-      help: `when it can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; else PSN_LATE`,
+      help:
+        `what to do if the post can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; ` +
+        `default: PSN_LATE`,
     },
-    { flags: "--allow-outside", help: "take media that front matter names outside of the file's folder" },
-    { flags: "--allow-partial", help: "with -: take text from a pipe though it does not end with a line break" },
-    { flags: "--split", help: "split what is too long into a thread" },
+    { flags: "--allow-outside", help: "allow media outside of the file's folder in front matter" },
+    { flags: "--allow-partial", help: "with -: accept text from a pipe that does not end with a line break" },
+    { flags: "--split", help: "split a text that is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
     { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}` },
-    { flags: "--content-warning <text>", help: "shown in place of the post until the reader asks for it" },
-    { flags: "--title <text>", help: "where a platform has titles" },
-    { flags: "--language <tag>", help: "of the text, as BCP 47: en, pt-BR" },
-    { flags: "--dry-run", help: "compose and check; no network, no row" },
-    { flags: "--wait", help: "stay until it is out, publishing it from here when it is due" },
-    { flags: "--no-wait", help: "with no time: write it down as due now and leave it to a worker" },
-    { flags: "--idempotency-key <key>", help: "the same key twice is one post" },
+    {
+      flags: "--content-warning <text>",
+      help: "a content warning, shown instead of the post until the reader opens it",
+    },
+    { flags: "--title <text>", help: "a title, for platforms that have titles" },
+    { flags: "--language <tag>", help: "language of the text, as BCP 47: en, pt-BR" },
+    { flags: "--dry-run", help: "check the post and show it; no network, nothing is stored" },
+    { flags: "--wait", help: "wait, and publish it with this command when it is due" },
+    { flags: "--no-wait", help: "without a time: do not wait; store it as due now, and let a worker publish it" },
+    { flags: "--idempotency-key <key>", help: "using the same key twice creates one post" },
   ],
   document: z.union([post.output, preview.output]),
   schema: timeSchema.extend({
@@ -128,16 +136,16 @@ export default defineCommand({
         "POST_INVALID",
         `standard input is empty, so there is nothing to post to ${accounts.map(nameOf).join(", ")}`,
         {
-          hint: "pipe a text into psn post -; to post media alone, leave out the -",
+          hint: "pipe a text into psn post -; to post only media, omit the -",
         },
       );
     const idle = input.option
       .map((option) => option.split(".")[0])
       .find((id) => !accounts.some(({ platform }) => platform === id));
     if (idle !== undefined)
-      throw new PsnError("USAGE", `there is an option for ${idle}, and the post does not go there`, {
+      throw new PsnError("USAGE", `an option is for ${idle}, but the post does not go to ${idle}`, {
         hint: world.platforms.ids.includes(idle)
-          ? `add ${idle} to --to, or leave it out`
+          ? `add ${idle} to --to, or omit the option`
           : `platforms are ${world.platforms.ids.join(", ")}`,
       });
     const time = { at: input.at ?? (input.in === undefined ? at : undefined), in: input.in, tz: input.tz ?? tz };
@@ -156,7 +164,7 @@ export default defineCommand({
           paragraphs([
             ...(due ? [`due ${due.said}`] : []),
             ...leftOut,
-            ...(taken.length > 0 ? [taken.map((one) => `taken out of ${one.file}: ${one.taken.join(", ")}`)] : []),
+            ...(taken.length > 0 ? [taken.map((one) => `removed from ${one.file}: ${one.taken.join(", ")}`)] : []),
             ...previews.map((one) => previewText(output, one)),
           ]),
         );
@@ -189,7 +197,9 @@ export default defineCommand({
       return EXIT.ok;
     }
     const tellStored = () =>
-      output.note(`post ${shortId(postId)} is stored; psn finishes what it is sending, and takes nothing new`);
+      output.note(
+        `post ${shortId(postId)} is stored; psn finishes the request that it is sending, and starts no other`,
+      );
     if (signal.aborted) tellStored();
     else signal.addEventListener("abort", tellStored, { once: true });
     const goesOn = world.queue !== undefined || (await isWorking(world));
@@ -206,7 +216,7 @@ export default defineCommand({
     if (!output.json) tell(ended);
     const stopped = signal.aborted ? stoppedPost(ended, (at) => when(at, user.timeZone), goesOn) : undefined;
     if (stopped) throw stopped;
-    // What is not out is left to whoever publishes when this command has ended.
+    // A worker publishes what is not published when this command has ended.
     if (ended.some(({ state, health }) => state === "scheduled" && health === "ok"))
       await notePublisher(output, world, ended, await wakeUp(world, user.id, ended));
     assertOutcome(ended);
@@ -221,7 +231,7 @@ export default defineCommand({
  */
 function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries: readonly DeliverySummary[]) => void {
   const told = new Map<string, string>();
-  const leave = goesOn ? "Ctrl-C leaves it to the worker" : "Ctrl-C leaves it until psn worker runs";
+  const leave = goesOn ? "after Ctrl-C the worker publishes it" : "after Ctrl-C the post waits until psn worker runs";
   return (deliveries) => {
     for (const delivery of deliveries) {
       const { id, platform, handle, state, code, message, units, unitsPublished, atWork } = delivery;

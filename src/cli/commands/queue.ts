@@ -9,12 +9,12 @@ export default defineCommand({
   name: "queue",
   summary: queue.summary,
   examples: [
-    { line: "psn queue", does: "what is still to come, the next first" },
-    { line: "psn queue --all", does: "what has ended too, the latest first" },
+    { line: "psn queue", does: "scheduled deliveries, the next one first" },
+    { line: "psn queue --all", does: "also finished deliveries, the latest first" },
   ],
   flags: [
-    { flags: "--all", help: "also what was published, failed, was cancelled or removed" },
-    { flags: "--limit <n>", help: `at most this many; ${USUAL} if not given` },
+    { flags: "--all", help: "also list deliveries that are published, failed, cancelled or removed" },
+    { flags: "--limit <n>", help: `maximum number of deliveries; default: ${USUAL}` },
   ],
   document: queue.output,
   schema: z.object({

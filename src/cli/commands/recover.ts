@@ -20,20 +20,21 @@ const WORDS: Readonly<Record<Step["becomes"], string>> = {
 
 export default defineCommand({
   name: "recover",
-  summary: "go on after the hub was copied or restored",
+  summary: "publish again after the hub was copied or restored",
   details:
-    "A copy of a hub has the same posts as its original, and one that was restored from a backup does not know " +
-    "what was published since: both would publish a post a second time. psn notices it, holds everything, and " +
-    "refuses to publish. This command first asks you whether any other copy of this hub still runs. Then it asks " +
-    "each platform for the posts whose time has come; what is public counts as published, and what is not goes " +
-    "out. Webhooks and LinkedIn cannot be asked: for these psn asks you, one by one. Without a terminal they " +
-    "become unconfirmed, for psn resolve, and the command ends with 8. It may be stopped anywhere and run again.",
+    "A copy of a hub has the same posts as its original, and a hub restored from a backup does not know what was " +
+    "published since the backup. Both would publish a post a second time. psn detects this, puts all posts on " +
+    "hold, and refuses to publish. This command first asks you whether another copy of this hub still runs. " +
+    "Then it asks each platform for the posts that are due: a post that is public counts as published, and a " +
+    "post that is not public is sent. psn cannot ask webhooks and LinkedIn, so it asks you about each of " +
+    "those posts. Without a terminal they become unconfirmed, for psn resolve, and the command exits " +
+    "with 8. You can stop the command at any time and run it again.",
   examples: [
-    { line: "psn recover --dry-run", does: "what was found, and what would become of each post" },
-    { line: "psn recover", does: "asks, and goes on" },
-    { line: "psn recover --yes --json", does: "for scripts; no other copy of this hub runs" },
+    { line: "psn recover --dry-run", does: "show what was found, and what would happen to each post" },
+    { line: "psn recover", does: "ask you and the platforms, then publish again" },
+    { line: "psn recover --yes --json", does: "in a script, if no other copy of this hub runs" },
   ],
-  flags: [{ flags: "--dry-run", help: "say what was found and what would be done; asks no platform" }],
+  flags: [{ flags: "--dry-run", help: "show what was found and what would be done; contacts no platform" }],
   document: RecoverDocument,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
@@ -42,7 +43,7 @@ export default defineCommand({
     if (why === undefined) {
       output.result(
         { found: null, since: null, dryRun, deliveries: [] },
-        () => "this hub is the one it was: nothing to recover",
+        () => "this hub was not copied or restored: nothing to recover",
       );
       return EXIT.ok;
     }
@@ -79,13 +80,13 @@ export default defineCommand({
       return EXIT.ok;
     }
     if (plan.length > 0 && !output.json) output.note(lines(plan));
-    if (!(await prompt.confirm("Does no other copy of this hub run any more, neither here nor on another machine?")))
+    if (!(await prompt.confirm("Have all other copies of this hub stopped, here and on other machines?")))
       throw new PsnError(
         "INTERRUPTED",
-        "nothing was changed; stop the other hub first, or go on there and leave this one",
+        "nothing was changed; stop the other hub first, or keep the other one and do not use this one",
       );
     context.leaves(
-      "stopped; what was settled so far stays, the rest is held, and psn recover goes on with it",
+      "stopped; what was settled so far stays, the rest is on hold; psn recover continues with it",
       "psn recover",
     );
     const steps: Step[] = [];
@@ -93,10 +94,12 @@ export default defineCommand({
       void steps.push(step.becomes === "unconfirmed" && prompt.interactive ? await settled(step, context) : step);
     await recoverHub({ world, notes, users, signal, onStep });
     await wakeRecovered(world, users);
-    output.result(document(steps), () => (steps.length === 0 ? "nothing was open; psn publishes again" : lines(steps)));
+    output.result(document(steps), () =>
+      steps.length === 0 ? "no post was in doubt; psn publishes again" : lines(steps),
+    );
     const open = steps.filter(({ becomes }) => becomes === "unconfirmed");
     if (open.length > 0)
-      output.note(`nobody but you can tell of ${open.length}: psn resolve ID --live URL | --not-live`);
+      output.note(`only you can find out about ${open.length}: psn resolve ID --live URL | --not-live`);
     return open.length > 0 ? EXIT.unknown : EXIT.ok;
   },
 });
@@ -107,10 +110,10 @@ async function settled(step: Step, { prompt, output, signal, hub }: Context): Pr
   const { delivery, userId, why } = step;
   output.note([
     `${delivery.platform}:${delivery.handle}, due ${when(delivery.dueAt, user.timeZone)}: "${clip(delivery.text, 60)}"`,
-    `  ${why}; look there: ${delivery.url ?? delivery.handle}`,
+    `  ${why}; check ${delivery.url ?? delivery.handle}`,
   ]);
   for (;;) {
-    const said = await prompt.text("Is it public? Its address, n for no, or nothing to say it later", "--yes");
+    const said = await prompt.text("Is it public? Enter its address, n for no, or nothing to decide later", "--yes");
     const live = z.url({ protocol: /^https?$/ }).safeParse(said).data;
     if (said === "") return step;
     if (live === undefined && !/^n(o)?$/i.test(said)) continue;

@@ -9,17 +9,17 @@ export default defineCommand({
   name: "resolve",
   summary: resolve.summary,
   details:
-    "For a delivery that is unconfirmed: the answer was lost and the platform could not be asked. Look there, then " +
-    "say which it is.",
+    "For an unconfirmed delivery: the platform's answer was lost, and psn could not ask again. Check on the " +
+    "platform, then tell psn whether the post is public.",
   examples: [
-    { line: "psn resolve 9f2c11aa --live https://example.social/@ada/1", does: "it is public, at this address" },
-    { line: "psn resolve 9f2c11aa --not-live", does: "it is not there; send it now" },
+    { line: "psn resolve 9f2c11aa --live https://example.social/@ada/1", does: "the post is public, at this address" },
+    { line: "psn resolve 9f2c11aa --not-live", does: "the post is not public; send it now" },
   ],
-  args: [{ name: "<id>", help: "of a delivery, or its end" }],
+  args: [{ name: "<id>", help: "the id of a delivery, or the end of the id" }],
   flags: [
-    { flags: "--live <url>", help: "it is public, here" },
-    { flags: "--not-live", help: "it is not public; send it again" },
-    { flags: "--dry-run", help: "say which delivery would be resolved, and change nothing" },
+    { flags: "--live <url>", help: "the post is public, at this address" },
+    { flags: "--not-live", help: "the post is not public; send it again" },
+    { flags: "--dry-run", help: "show which delivery would be resolved, and change nothing" },
   ],
   document: resolve.output,
   schema: z.object({
@@ -31,7 +31,7 @@ export default defineCommand({
   run: async ({ id, live, notLive, dryRun }, context) => {
     const { output } = context;
     if ((live !== undefined) === notLive)
-      throw new PsnError("USAGE", "say one of --live URL and --not-live", { hint: "psn show ID tells where to look" });
+      throw new PsnError("USAGE", "use --live URL or --not-live", { hint: "psn show ID shows where to look" });
     const hub = await context.hub();
     const { world, user } = hub;
     const { signal, noReturn } = context;

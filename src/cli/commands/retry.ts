@@ -6,9 +6,9 @@ export default changeCommand(
   { done: "will be tried now", would: "would be tried now" },
   {
     details:
-      "Takes the deliveries that failed, are held, or were cancelled. Of a post that goes to several accounts " +
-      "everything else is left as it is, and named: what is scheduled keeps its time. Units of a thread that are " +
-      "out stay as they are; the thread goes on after them.",
-    examples: [{ line: "psn retry 9f2c11aa", does: "what failed, is held or was cancelled goes out now" }],
+      "Sends deliveries again that failed, are on hold, or were cancelled. Other deliveries of the post do not " +
+      "change; psn lists them, and a scheduled one keeps its time. Published parts of a thread stay published; " +
+      "the thread continues after them.",
+    examples: [{ line: "psn retry 9f2c11aa", does: "send failed, held and cancelled deliveries now" }],
   },
 );

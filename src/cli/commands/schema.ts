@@ -6,17 +6,17 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "schema",
-  summary: "the JSON Schema of what commands take and print",
+  summary: "print the JSON Schema of each command's input and output",
   details:
-    "Draft 2020-12, always JSON. Below $defs each command is an object with input (its arguments and flags, in " +
-    "camelCase) and output (what it prints under --json). A command that fails prints failure. docs/json.md is made " +
-    "from it.",
+    "Prints JSON Schema draft 2020-12. In $defs each command is an object with input (its arguments and flags, in " +
+    "camelCase) and output (what it prints with --json). A command that fails prints failure. docs/json.md is " +
+    "generated from it.",
   examples: [
-    { line: "psn schema queue", does: "what psn queue takes, and what it prints under --json" },
-    { line: "psn schema vault status", does: "the same of a command of two words" },
+    { line: "psn schema queue", does: "the input of psn queue, and its output with --json" },
+    { line: "psn schema vault status", does: "the same for a command of two words" },
     { line: "psn schema > psn.schema.json", does: "all commands in one document" },
   ],
-  args: [{ name: "[command...]", help: "the command; else all" }],
+  args: [{ name: "[command...]", help: "the command; default: all" }],
   document: SchemaDocument,
   schema: z.object({ command: z.array(z.string()).default([]) }),
   run: async ({ command: words }, { output, commands }) => {

@@ -10,8 +10,8 @@ import { z } from "zod";
 export default defineCommand({
   name: "show",
   summary: show.summary,
-  examples: [{ line: "psn show 9f2c11aa", does: "its units, where they are, and the whole story in order" }],
-  args: [{ name: "<id>", help: "of a delivery or of a post, or its end" }],
+  examples: [{ line: "psn show 9f2c11aa", does: "its units, their addresses, and its history in order" }],
+  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
   document: show.output,
   schema: z.object({ id: z.string() }),
   run: async ({ id }, context) => {

@@ -13,7 +13,7 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "psn",
-  summary: "the day at a glance, or how to begin",
+  summary: "show what needs you and what is scheduled, or how to begin",
   examples: [],
   document: z.union([todayVerb.output, NoHubDocument]),
   schema: z.object({}),
@@ -26,7 +26,7 @@ export default defineCommand({
       output.result({ hub: null, next: "psn init" }, () => [
         "psn publishes what you write to your networks, now or at the time you say.",
         "",
-        "  psn init                   make a hub in this folder",
+        "  psn init                   create a hub in this folder",
         "  psn connect feed ./public  connect an account",
         '  psn post "hello"           publish',
         "",
@@ -43,7 +43,7 @@ export default defineCommand({
       if (failed.length > 0) parts.push(["failed lately:", deliveryTable(output, failed, user.timeZone)]);
       if (late.length > 0)
         parts.push([
-          "very late: publish it all the same with psn retry ID, or psn cancel ID",
+          "more than a day late: publish it with psn retry ID, or cancel it with psn cancel ID",
           deliveryTable(output, late, user.timeZone),
         ]);
       if (unsure.length > 0)

@@ -9,14 +9,14 @@ import { z } from "zod";
 
 const status = defineCommand({
   name: "status",
-  summary: "how many values each key has sealed",
+  summary: "show how many values each key has sealed",
   details:
-    "A key id names a key without giving it away. While psn vault rotate is at work there is an old key too, until " +
-    "nothing of it is left. Values of any other key do not open. Counts the values of all users of the hub, where " +
-    "hub.env has the login that may.",
+    "A key id identifies a key without revealing it. While psn vault rotate runs there is also an old key, until " +
+    "no value uses it. psn cannot decrypt values of any other key. Counts the values of all users of the hub, if " +
+    "hub.env has a login with this right.",
   examples: [
-    { line: "psn vault status", does: "which keys are in use" },
-    { line: "psn vault status --json", does: "the same, to watch a rotation by" },
+    { line: "psn vault status", does: "show which keys are in use" },
+    { line: "psn vault status --json", does: "the same as JSON, to watch a rotation" },
   ],
   document: VaultStatusDocument,
   schema: z.object({}),
@@ -32,10 +32,11 @@ const status = defineCommand({
     output.result({ rotating: keyIds.length > 1, users: users.length, keys }, () =>
       table(keys.map(({ id, role: is, sealed }) => [id, is, `${sealed} ${sealed === 1 ? "value" : "values"}`])),
     );
-    if (keyIds.length > 1) output.note("a rotation is under way or was stopped: psn vault rotate goes on with it");
+    if (keyIds.length > 1) output.note("a rotation is running or was stopped: psn vault rotate continues it");
     if (keys.some(({ role: is }) => is === "unknown"))
       output.note(
-        "values of an unknown key do not open: put that key into HUB_ENCRYPTION_KEY, or reconnect their accounts",
+        "psn cannot decrypt values of an unknown key: put that key into HUB_ENCRYPTION_KEY, or reconnect their " +
+          "accounts",
       );
     return undefined;
   },
@@ -43,20 +44,23 @@ const status = defineCommand({
 
 const rotate = defineCommand({
   name: "rotate",
-  summary: "seal everything anew, under a new key",
+  summary: "create a new key and seal everything with it",
   details:
-    "Makes a new key, keeps the old one beside it in hub.env until every value of every user is sealed under the " +
-    "new one, then drops it. It may be stopped at any moment; run again it goes on and makes no third key. Workers " +
-    "and tasks publish all the while. Tasks on Trigger.dev are given both keys first, and five minutes until those " +
-    "that began before have ended. Where workers on other machines have a hub.env of their own, run it with " +
-    "--prepare first and copy both keys there. Keep a copy of the new key; a backup of the database needs the key " +
-    "of its time.",
+    "Creates a new key, and keeps the old key in hub.env until every value of every user is sealed with the new " +
+    "one; then removes the old key. You can stop the command at any time: when you run it again it continues, " +
+    "and creates no third key. Workers and tasks keep publishing. Tasks on Trigger.dev get both keys first, " +
+    "and psn waits five minutes for tasks that started earlier. If workers on other machines have their own " +
+    "hub.env, run the command with --prepare first and copy both keys there. Keep a copy of the new key; " +
+    "to use a backup of the database you need the key from the time of the backup.",
   examples: [
-    { line: "psn vault rotate", does: "a new key, and nothing left of the old one" },
-    { line: "psn vault rotate --prepare", does: "make the key and hand it out; psn vault rotate then does the rest" },
+    { line: "psn vault rotate", does: "create a new key, and stop using the old one" },
+    {
+      line: "psn vault rotate --prepare",
+      does: "create the key and distribute it; psn vault rotate then does the rest",
+    },
   ],
   flags: [
-    { flags: "--prepare", help: "make the new key and give it to the tasks; seal nothing anew yet" },
+    { flags: "--prepare", help: "create the new key and give it to the tasks; seal no value with it yet" },
     ...TRIGGER_TOKEN_FLAGS,
   ],
   document: VaultRotateDocument,
@@ -72,10 +76,7 @@ const rotate = defineCommand({
     let users: Awaited<ReturnType<typeof openUsers>> | undefined;
     try {
       users = await openUsers(folder);
-      context.leaves(
-        "stopped; a rotation that was begun stays, and psn vault rotate goes on with it",
-        "psn vault rotate",
-      );
+      context.leaves("stopped; psn vault rotate continues a rotation that was started", "psn vault rotate");
       const tasks = await tasksOf(folder, input, context);
       const rotated = await rotateVault({
         world,
@@ -87,8 +88,8 @@ const rotate = defineCommand({
         signal,
         onWait: (ms) =>
           output.note(
-            `waiting ${Math.ceil(ms / 1000)} s for tasks that know the old key alone; Ctrl-C, and the same command ` +
-              "later goes on",
+            `waiting ${Math.ceil(ms / 1000)} s for tasks that know only the old key; after Ctrl-C the same command ` +
+              `continues later`,
           ),
       });
       const { keyId, oldKeyId, resumed, finished, rows, tasksReadyAt } = rotated;
@@ -96,8 +97,8 @@ const rotate = defineCommand({
         { key: keyId, old: oldKeyId, resumed, finished, rows, tasksReadyAt: tasksReadyAt?.toISOString() ?? null },
         () =>
           finished
-            ? `${output.style("green", "rotated")}  key ${keyId} has sealed everything; ${oldKeyId} is gone`
-            : `key ${keyId} is made; ${oldKeyId} is kept beside it`,
+            ? `${output.style("green", "rotated")}  everything is sealed with key ${keyId}; ${oldKeyId} is removed`
+            : `key ${keyId} is created; ${oldKeyId} is kept too`,
       );
       if (finished) output.note("keep a copy of HUB_ENCRYPTION_KEY of config/hub.env elsewhere; members need new keys");
       else output.note("next: copy both keys to every other hub.env of this hub, then psn vault rotate");

@@ -13,13 +13,14 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "worker",
-  summary: "publish what is due from this machine",
+  summary: "publish due posts from this machine",
   details:
-    "Runs until you stop it: the first Ctrl-C, SIGTERM or SIGHUP finishes what is in flight, the second ends at " +
-    "once. Several may run on one Postgres. All other commands work beside it.",
+    "Runs until you stop it: after the first Ctrl-C, SIGTERM or SIGHUP it finishes the current requests, after the " +
+    "second it ends at once. Several workers can run on one Postgres. You can use all other commands at the same " +
+    "time.",
   examples: [
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
-    { line: "psn worker --json", does: "one document with what it did, when it ends" },
+    { line: "psn worker --json", does: "print one document about its work when it ends" },
   ],
   document: WorkerDocument,
   schema: z.object({}),

@@ -15,7 +15,8 @@ const CHECKED_BYTES = 36 * 8 * 1024;
 
 /** Throws BUG for a name that is not `psn/…/…`: one with `..` or an empty segment is another name to some services. */
 function assertKey(key: string): void {
-  if (!/^psn(\/[0-9A-Za-z_-]+){2}$/.test(key)) throw new PsnError("BUG", "the name of an object is not of psn's form");
+  if (!/^psn(\/[0-9A-Za-z_-]+){2}$/.test(key))
+    throw new PsnError("BUG", "the object's name does not have the form that psn uses");
 }
 
 /**
@@ -64,8 +65,8 @@ export function openBucket(
       // The service's own word for what it has tells a file that was changed there from bytes that were changed on the
       // way.
       if (first && second?.md5 !== undefined && [first, second].every(({ bytes }) => hash("md5", bytes) === second.md5))
-        throw new PsnError("MEDIA_GONE", "a media file in the bucket is not what psn put there");
-      throw new PsnError("VENDOR_REFUSED", "what answers for the bucket does not give back what psn put there", {
+        throw new PsnError("MEDIA_GONE", "a media file in the bucket differs from the one that psn stored");
+      throw new PsnError("VENDOR_REFUSED", "the bucket's service does not return the data that psn stored", {
         hint: "psn doctor",
       });
     },
@@ -104,7 +105,7 @@ export function openBucket(
         const found = await get(key, written.length);
         if (!found || hash("sha256", found.bytes) !== hash("sha256", written)) throw notGivenBack();
       } catch (error) {
-        // What failed first is what there is to say; the object may be there all the same.
+        // What failed first is what there is to say; the object may still be there.
         await attempt({ method: "DELETE", verb: "delete", key }).catch(() => undefined);
         throw error;
       }
@@ -135,10 +136,10 @@ function listed(text: string, now: Date): readonly ListedObject[] {
 const hash = (algorithm: "md5" | "sha256", bytes: Uint8Array) => createHash(algorithm).update(bytes).digest("hex");
 
 const notGivenBack = () =>
-  new PsnError("VENDOR_REFUSED", "the bucket does not give back what psn put there", {
+  new PsnError("VENDOR_REFUSED", "the bucket does not return the data that psn stored", {
     hint: "psn config set S3_ENDPOINT",
   });
 const notTheService = () =>
-  new PsnError("VENDOR_REFUSED", "what answers at S3_ENDPOINT is not the bucket's service", {
+  new PsnError("VENDOR_REFUSED", "the server at S3_ENDPOINT is not the bucket's service", {
     hint: "psn config set S3_ENDPOINT",
   });

@@ -30,27 +30,27 @@ const CLOCK_BLAMED_MS = 5 * 60_000;
 const CLOCK_NAMED_MS = 60_000;
 
 const SET_CLOCK = "set this machine's clock (ntp)";
-const NO_BUCKET: Meaning = ["VENDOR_REFUSED", "there is no bucket of that name", "psn config set S3_BUCKET"];
+const NO_BUCKET: Meaning = ["VENDOR_REFUSED", "no bucket has that name", "psn config set S3_BUCKET"];
 const CLOCK: Meaning = ["VENDOR_AUTH", "the bucket's service says that this machine's clock is wrong", SET_CLOCK];
 const QUOTA: Meaning = [
   "VENDOR_QUOTA",
   "the bucket's quota is used up",
-  "delete files that nobody needs from the bucket, or raise its quota; then psn doctor",
+  "delete files that are not needed from the bucket, or raise its quota; then run psn doctor",
 ];
 const DISK: Meaning = [
   "VENDOR_QUOTA",
   "the disk of the bucket's service is full",
-  "make room on the bucket's server; then psn doctor",
+  "free disk space on the bucket's server; then run psn doctor",
 ];
 const TOO_LARGE: Meaning = [
   "VENDOR_REFUSED",
-  "the file is larger than the bucket's service takes",
+  "the file is larger than the bucket's service accepts",
   "make the file smaller, or raise the limit of the bucket's server and of any proxy before it",
 ];
-const CHANGED: Meaning = ["VENDOR_UNREACHABLE", "the bytes were changed on the way to the bucket", "psn doctor"];
+const CHANGED: Meaning = ["VENDOR_UNREACHABLE", "the data was changed on the way to the bucket", "psn doctor"];
 const WANTS_TLS: Meaning = [
   "VENDOR_REFUSED",
-  "the bucket's port speaks https only",
+  "the bucket's port accepts https only",
   "begin S3_ENDPOINT with https://: psn config set S3_ENDPOINT",
 ];
 
@@ -73,7 +73,7 @@ const KNOWN: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["RequestTimeTooSkewed", CLOCK],
   ["ExpiredRequest", CLOCK],
   ["RequestNotReadyYet", CLOCK],
-  ["RequestTimeout", ["VENDOR_UNREACHABLE", "the bucket's service gave up waiting", "psn doctor"]],
+  ["RequestTimeout", ["VENDOR_UNREACHABLE", "the bucket's service stopped waiting for the request", "psn doctor"]],
   ["BadDigest", CHANGED],
   ["XAmzContentChecksumMismatch", CHANGED],
   ["IncompleteBody", CHANGED],
@@ -128,15 +128,15 @@ function meaningOf(
   if (status === 401 || status === 403)
     return [
       "VENDOR_AUTH",
-      `the bucket's key may not ${verb}, or its id or secret is wrong`,
-      "let the key do that, or psn config set S3_SECRET_ACCESS_KEY",
+      `the bucket's key is not allowed to ${verb}, or its id or secret is wrong`,
+      "give the key that permission, or psn config set S3_SECRET_ACCESS_KEY",
     ];
   if (status === 413) return TOO_LARGE;
   if (status === 507) return DISK;
   if (status === 408 || status === 429 || status >= 500)
     return ["VENDOR_UNREACHABLE", `the bucket's service answered ${status}`, "psn doctor"];
   if (status < 300)
-    return ["VENDOR_REFUSED", "what answers at S3_ENDPOINT is not the bucket's service", "psn config set S3_ENDPOINT"];
+    return ["VENDOR_REFUSED", "the server at S3_ENDPOINT is not the bucket's service", "psn config set S3_ENDPOINT"];
   return ["VENDOR_REFUSED", `the bucket's service refused with ${status}`, "psn config set S3_ENDPOINT"];
 }
 
@@ -180,10 +180,10 @@ function tlsMeaning(code: string): readonly [message: string, hint: string] {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID" || code === "HOSTNAME_MISMATCH")
     return [`${CERTIFICATE} is for another name than the one in S3_ENDPOINT`, "psn config set S3_ENDPOINT"];
   if (code === "EPROTO")
-    return ["the bucket's port does not speak https", "begin S3_ENDPOINT with http://: psn config set S3_ENDPOINT"];
+    return ["the bucket's port does not accept https", "begin S3_ENDPOINT with http://: psn config set S3_ENDPOINT"];
   return [
     `${CERTIFICATE} is not signed by an authority that this machine trusts`,
-    "export NODE_EXTRA_CA_CERTS=FILE, the certificate of that authority, where psn runs",
+    "set NODE_EXTRA_CA_CERTS=FILE in the environment of psn; FILE is the certificate of that authority",
   ];
 }
 
@@ -198,7 +198,7 @@ export function unanswered(error: unknown, endpoint: string, timedOut: boolean):
   }
   const closed = code === "ECONNRESET" && endpoint.startsWith("http:");
   const message = closed
-    ? "the bucket's service closes the connection; if its port speaks https, S3_ENDPOINT must begin with https://"
+    ? "the bucket's service closes the connection; if its port requires https, S3_ENDPOINT must begin with https://"
     : "the bucket's service does not answer";
   return new PsnError("VENDOR_UNREACHABLE", message, { hint: "psn doctor", details });
 }

@@ -1,7 +1,7 @@
 /*
  * Everything in a database that decides who may read and write psn's rows, one fact a row, as any login may ask the
  * catalogue. `kind` and `name` say what it is; `says` how it is, in parts that `; ` separates; `undo` is the SQL that
- * takes it away. Whoever owns the schema is called `owner`, and the words are the same on Postgres 14 to 18, on Neon
+ * takes it away. The schema's owner is called `owner`, and the words are the same on Postgres 14 to 18, on Neon
  * and in the embedded database.
  *
  * What a server and the hub's login add of their own is a fact only where it gives somebody a way in.

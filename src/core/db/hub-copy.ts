@@ -37,7 +37,7 @@ const columnsOf = (name: Name) =>
 const PAGE = 200;
 /** A statement takes no more characters than this, unless one row alone is longer. */
 const BATCH_CHARS = 1_000_000;
-/** What a move found in the hands of a worker that changed it in the same instant is looked at again this often. */
+/** How often a move retries a row that a worker changed at the same time. */
 const MOST_TRIES = 8;
 
 const inSql = (states: readonly DeliveryState[]) => `(${states.map((state) => `'${state}'`).join(", ")})`;
@@ -163,9 +163,9 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   if (n > 0)
     throw new PsnError(
       "STATE_CONFLICT",
-      `${n === 1 ? "a delivery is" : `${n} deliveries are`} on the way, and only this hub can say what becomes of it`,
+      `${n === 1 ? "a delivery is" : `${n} deliveries are`} being sent, and only this hub can find out the outcome`,
       {
-        hint: "psn queue; let psn worker finish, then move the hub",
+        hint: "psn queue shows them; when psn worker has finished, move the hub",
       },
     );
 }

@@ -17,7 +17,7 @@ export async function hubUsers(owner: Database): Promise<readonly string[]> {
     })
     .catch((error: unknown) => {
       if (!(error instanceof PsnError) || error.code !== "DB_REFUSED" || error.details["code"] !== "42501") throw error;
-      throw new PsnError("CONFIG_INVALID", "hub.env has no login that may know all users of the hub", {
+      throw new PsnError("CONFIG_INVALID", "hub.env has no login that is allowed to list all users of the hub", {
         cause: error,
         hint: "psn config set DATABASE_OWNER_URL",
       });

@@ -67,9 +67,13 @@ async function makeLogin(
     );
     const [found] = rows;
     if (found?.["privileged"] === true)
-      throw new PsnError("CHECK_FAILED", `the login ${name} exists already and may do more than a login of psn may`, {
-        hint: "use another login",
-      });
+      throw new PsnError(
+        "CHECK_FAILED",
+        `the login ${name} already exists and has more rights than a login of psn may have`,
+        {
+          hint: "use another login",
+        },
+      );
     // Only a superuser may say NOSUPERUSER to a login that exists, even where it changes nothing.
     await client.query(
       found
@@ -112,7 +116,7 @@ export async function privilegesOf(database: Database): Promise<readonly string[
       rolsuper: "superuser",
       rolbypassrls: "bypasses row-level security",
       rolcreaterole: "makes roles",
-      neon: "made by Neon's console, so that it bypasses row-level security",
+      neon: "created by Neon's console, so it bypasses row-level security",
     };
     return Object.entries(names).flatMap(([column, words]) => (row[column] === true ? [words] : []));
   });
@@ -147,7 +151,7 @@ const STAYS = /^(2BP01|42501)$/;
 
 /**
  * Drops the logins of one hub, whose names begin with `prefix`, but for the one it has now: earlier runs made them, and
- * nobody knows their passwords any more. Answers the names of those that cannot be dropped.
+ * their passwords are no longer known. Answers the names of those that cannot be dropped.
  */
 export async function dropOtherLogins(owner: Database, prefix: string, kept = ""): Promise<readonly string[]> {
   if (!LOGIN_NAME.test(prefix)) throw new PsnError("BUG", "logins need a plain name");

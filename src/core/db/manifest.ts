@@ -79,14 +79,13 @@ function said(kind: string, name: string, is: Fact | undefined, must: Fact | und
   if (kind === "foreign keys of") return `the foreign keys of ${name} are ${is.says}`;
   if (kind === "member") return `${name.replace(" of ", " was made a member of ")}`;
   if (kind === "neighbour")
-    return `${name.replace(" of ", ", of another hub on this server, may enter this database and is a member of ")}`;
-  if (kind === "login") return `the login ${name} may do more than a login of psn may: ${is.says}`;
+    return `${name.replace(" of ", ", of another hub on this server, can use this database and is a member of ")}`;
+  if (kind === "login") return `the login ${name} has more rights than a login of psn may have: ${is.says}`;
   if (!must) return `the ${kind} ${name} ${were} added: ${is.says}${meaning(kind, is.says)}`;
   const [now, before] = [is.says.split("; "), must.says.split("; ")];
   const [only, lost] = [now.filter((part) => !before.includes(part)), before.filter((part) => !now.includes(part))];
   const changed = `the ${kind} ${name} ${were} changed`;
-  if (kind === "function" && only.every((part) => part.startsWith("body ")))
-    return `${changed}: its body is another one`;
+  if (kind === "function" && only.every((part) => part.startsWith("body "))) return `${changed}: its body differs`;
   const parts = [
     only.length > 0 ? `it has "${only.join("; ")}"` : "",
     lost.length > 0 ? `it must have "${lost.join("; ")}"` : "",
@@ -97,5 +96,5 @@ function said(kind: string, name: string, is: Fact | undefined, must: Fact | und
 /** What a policy that asks nothing lets happen. */
 function meaning(kind: string, says: string): string {
   const [, to] = /^AS PERMISSIVE FOR \w+ TO (.+?) (?:USING|WITH CHECK) \(true\)/.exec(says) ?? [];
-  return kind === "policy" && to !== undefined ? `; every row is open to ${to}` : "";
+  return kind === "policy" && to !== undefined ? `; ${to} can access every row` : "";
 }

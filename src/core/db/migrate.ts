@@ -40,7 +40,7 @@ const LEDGER = `
 /**
  * Applies what is missing, each migration in a transaction of its own under one lock; returns how many it applied.
  * Twice is a no-op; a failure leaves the migrations before it. `resealing` is the hub's key, for a migration that seals
- * anew what is sealed. Throws SCHEMA_NEWER when the database is ahead, and what `reseal` throws.
+ * again what is sealed. Throws SCHEMA_NEWER when the database is ahead, and what `reseal` throws.
  */
 export async function migrate(
   database: Database,
@@ -113,7 +113,7 @@ async function assertOurs(client: OwnerClient): Promise<void> {
        AND pg_catalog.to_regclass('psn.migrations') IS NULL LIMIT 1`,
   );
   if (rows.length > 0)
-    throw new PsnError("STATE_CONFLICT", "the database has a schema called psn that is somebody else's", {
+    throw new PsnError("STATE_CONFLICT", "the database has a schema named psn that psn did not create", {
       hint: "use another database",
     });
 }
@@ -133,7 +133,7 @@ export async function migrationStatus(database: Database, migrations = knownMigr
 
 /**
  * By the login itself where there is a session: an owner that is no superuser cannot take the program's roles. Over
- * HTTP as a user who does not exist, since every login that runs the program may act for one.
+ * HTTP as a user who does not exist, since every login with which psn runs may act for one.
  */
 async function appliedHashes(database: Database): Promise<readonly string[]> {
   if (database.asOwner) {
@@ -184,5 +184,5 @@ function compare(hashes: readonly string[], migrations: readonly Migration[]): M
 }
 
 function newer(): PsnError {
-  return new PsnError("SCHEMA_NEWER", "the database holds migrations this psn does not know");
+  return new PsnError("SCHEMA_NEWER", "the database has migrations that this version of psn does not know");
 }

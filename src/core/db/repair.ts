@@ -51,12 +51,12 @@ const factOf = ({ kind, name, says, undo }: Readonly<Record<string, unknown>>): 
 
 /** All of these statements or none of them; what fails stays different, and is told as such. */
 async function tryAll(client: OwnerClient, statements: readonly string[]): Promise<void> {
-  await client.query("SAVEPOINT mend");
+  await client.query("SAVEPOINT repair");
   try {
     for (const statement of statements) await client.query(statement);
   } catch (error) {
     // 55P03: a table is in use, and so are the others, perhaps.
     if (sqlStateOf(error) === "55P03") throw error;
-    await client.query("ROLLBACK TO SAVEPOINT mend");
+    await client.query("ROLLBACK TO SAVEPOINT repair");
   }
 }

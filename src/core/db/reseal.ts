@@ -4,7 +4,7 @@ import type { FormerPlace } from "@psn/core/vault.ts";
 import type { OwnerClient } from "./database.ts";
 
 /*
- * Values that were sealed in version 1 of the format are sealed anew once, within the migration that brings version 2
+ * Values that were sealed in version 1 of the format are sealed again once, within the migration that brings version 2
  * (ADR 19): the values and the ledger's line that says so become true together or not at all. Afterwards nothing opens
  * version 1 any more.
  */
@@ -55,7 +55,7 @@ const LEASED = `SELECT count(*)::integer AS n FROM psn.oauth_tokens
 const LOST = "its token did not open when the database was migrated";
 
 /**
- * Seals anew all there is, in the transaction the client is in. What does not open stays as it is, and its account
+ * Seals again all there is, in the transaction the client is in. What does not open stays as it is, and its account
  * waits to be connected again. Throws STATE_CONFLICT while an older worker runs, which could open nothing afterwards
  * and would give its posts up, and while anybody exchanges a token, which would be stored in the former version;
  * VAULT_LOCKED where nothing opens at all, since that is another hub's key.
@@ -64,14 +64,14 @@ export async function reseal(client: OwnerClient, resealing: Resealing | undefin
   for (const table of GUARDED) await client.query(`ALTER TABLE psn.${table} NO FORCE ROW LEVEL SECURITY`);
   const { rows } = await client.query(LEASED);
   if (Number(rows[0]?.["n"]) > 0)
-    throw new PsnError("STATE_CONFLICT", "a worker is exchanging a token just now, which must end first", {
+    throw new PsnError("STATE_CONFLICT", "a worker is refreshing a token, which must finish first", {
       hint: "try again in a minute: psn db migrate",
     });
   const [worker] = (await client.query(AT_WORK)).rows;
   if (worker)
     throw new PsnError(
       "STATE_CONFLICT",
-      `the worker ${worker["name"]} is running, and could not open what is sealed anew`,
+      `the worker ${worker["name"]} is running, and could not decrypt what is sealed again`,
       {
         hint: "stop psn worker, wait a minute if it was killed, then: psn db migrate",
       },
@@ -84,7 +84,7 @@ export async function reseal(client: OwnerClient, resealing: Resealing | undefin
     for (const row of found.rows) {
       keys ??= resealing?.() ?? keyless();
       try {
-        const values = anew(table, columns, row, audience(row), keys);
+        const values = again(table, columns, row, audience(row), keys);
         const set = columns.map((column, n) => `${column} = $${n + 2}`).join(", ");
         await client.query(`UPDATE psn.${table} SET ${set} WHERE id = $1`, [row["id"], ...values]);
         opened += 1;
@@ -100,15 +100,15 @@ export async function reseal(client: OwnerClient, resealing: Resealing | undefin
 }
 
 function keyless(): never {
-  throw new PsnError("VAULT_LOCKED", "this migration seals the hub's tokens anew, which needs the hub's key", {
-    hint: "run psn db migrate where config/hub.env has HUB_ENCRYPTION_KEY",
+  throw new PsnError("VAULT_LOCKED", "this migration seals the hub's tokens again, which needs the hub's key", {
+    hint: "run psn db migrate on a machine whose config/hub.env has HUB_ENCRYPTION_KEY",
   });
 }
 
 const NEEDS_RECONNECT = `UPDATE psn.accounts SET health = 'needs-reconnect', health_reason = $2, updated_at = now()
   WHERE id = $1 AND health = 'ok'`;
 
-function anew(
+function again(
   table: string,
   columns: readonly string[],
   row: Row,

@@ -21,7 +21,7 @@ export interface AnswerBody {
 }
 
 /**
- * Reads at most `most` bytes and lets go of the rest. Never throws: what cannot be read is not `whole`. `signal` ends
+ * Reads at most `most` bytes and discards the rest. Never throws: what cannot be read is not `whole`. `signal` ends
  * it early. The caller closes the connection of what is not whole, by the signal that it gave to `fetch`: a kept
  * connection is otherwise read to its end, whatever the size.
  */
@@ -58,7 +58,7 @@ export async function readBody(
 
 export const textOf = ({ bytes }: Pick<AnswerBody, "bytes">): string => new TextDecoder().decode(bytes);
 
-/** Lets go of a body that nobody reads. */
+/** Discards a body that is not read. */
 export async function discard(response: Pick<Response, "body">): Promise<void> {
   await response.body?.cancel().catch(() => undefined);
 }

@@ -34,13 +34,13 @@ const REASONS: readonly (readonly [RegExp, Why])[] = [
     /^CERT_HAS_EXPIRED$/,
     {
       says: "its certificate has expired",
-      hint: "whoever runs that server must renew its certificate; check this machine's clock too",
+      hint: "the server's operator must renew its certificate; check this machine's clock too",
     },
   ],
   [/^CERT_NOT_YET_VALID$/, { says: "its certificate is not valid yet", hint: "set this machine's clock (ntp)" }],
   [
     /^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/,
-    { says: "its certificate is for another name", hint: "use the name that the server's certificate has" },
+    { says: "its certificate is for another host name", hint: "use the host name in the server's certificate" },
   ],
   [/^CERT_REVOKED$/, { says: "its certificate was revoked" }],
   [
@@ -52,10 +52,10 @@ const REASONS: readonly (readonly [RegExp, Why])[] = [
     /^(EPROTO|ERR_SSL_\w+|PSN_HANDSHAKE_UNFINISHED)$/,
     {
       says: "the TLS handshake failed",
-      hint: "check that this server speaks HTTPS on this port, with HTTP/1.1 and TLS 1.2 or newer",
+      hint: "check that this server offers HTTPS on this port, with HTTP/1.1 and TLS 1.2 or newer",
     },
   ],
-  [/^(ECONNREFUSED|ConnectionRefused)$/, { says: "nothing listens there" }],
+  [/^(ECONNREFUSED|ConnectionRefused)$/, { says: "no program listens on that port" }],
   [/^(ENOTFOUND|EAI_\w+|DNS\w*)$/, { says: "its name does not resolve" }],
   [/^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL)$/, { says: "there is no route to it" }],
 ];

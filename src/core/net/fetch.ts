@@ -41,7 +41,7 @@ export async function fetchBounded(input: string | URL, init: RequestInit, most:
   const { bytes, whole } = await readBody(response, most, init.signal ?? undefined);
   if (!whole) {
     connection.abort();
-    throw new TypeError(`the answer cannot be read to its end, or has more than ${most} bytes`);
+    throw new TypeError(`the answer is incomplete or has more than ${most} bytes`);
   }
   const { status, statusText } = response;
   // What is handed on is decompressed, and as long as it is.

@@ -87,7 +87,7 @@ export interface Accounts {
   releaseRefresh(userId: string, accountId: string): Promise<void>;
   /** Whether nothing of the account has gone out for so long, though it was connected all the time. */
   hasFailed(userId: string, accountId: string, forMs: number): Promise<boolean>;
-  /** Marks an account that only its user can mend. */
+  /** Marks an account that only its user can fix. */
   needsReconnect(userId: string, accountId: string, reason: string): Promise<void>;
 }
 

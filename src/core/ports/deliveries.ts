@@ -15,7 +15,7 @@ import type { StoredCredentials } from "./accounts.ts";
 import type { WakeUp } from "./outside.ts";
 
 /*
- * Deliveries as whoever publishes sees them: one worker at a time.
+ * Deliveries as a worker sees them: one worker at a time.
  */
 
 /** The right to act on a delivery until the lease ends or somebody raises the fence. */
@@ -130,7 +130,7 @@ export interface Deliveries {
     readonly skip?: number;
   }): Promise<ClaimedOne>;
   /**
-   * What somebody must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of whoever asks,
+   * What a worker must wake up for within `aheadMs`, soonest first, over all users; and the heartbeat of the caller,
    * where there is nothing. Throws SCHEMA_OUTDATED, SCHEMA_NEWER.
    */
   wakeUps(request: {

@@ -41,11 +41,11 @@ export interface Queue {
 export interface Bucket {
   /** The service's origin and the bucket's name, `https://host/name`: what tells this bucket from another. */
   readonly address: string;
-  /** The service has checked the bytes, or they were read back. An aborted one may be there all the same. */
+  /** The service has checked the bytes, or they were read back. An aborted one may still be there. */
   put(key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void>;
   /**
    * Undefined when it is not there, asked twice. Throws MEDIA_GONE when the bucket has other bytes under that name, by
-   * its own word, and VENDOR_REFUSED when what comes is not what was put there, and nobody knows why, going by its
+   * its own word, and VENDOR_REFUSED when what comes is not what was put there, and the reason is unknown, by its
    * SHA-256 in hex. `most`: its size in bytes.
    */
   get(key: string, sha256: string, most?: number): Promise<Uint8Array | undefined>;

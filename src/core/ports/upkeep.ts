@@ -14,7 +14,7 @@ export interface Upkeep {
   users(): Promise<readonly string[]>;
   /** Which of these names of objects no media have. */
   unnamed(objectKeys: readonly string[]): Promise<readonly string[]>;
-  /** Notes what is wrong with the hub for this user; true for whoever is the first to say so. */
+  /** Notes what is wrong with the hub for this user; true for the first process that notes it. */
   noteTrouble(userId: string, said: string): Promise<boolean>;
   /** Forgets it, and lets this user's deliveries that wait with this code go on now. Answers how many. */
   mendTrouble(userId: string, said: string, code: string): Promise<number>;

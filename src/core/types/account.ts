@@ -17,7 +17,7 @@ export interface FormField {
   readonly help: string;
   /** Used when nothing is given; a field without one is required. An empty string means "may be left out". */
   readonly fallback?: string;
-  /** What a connected account has in this field: whoever reconnects it is not asked for it again. */
+  /** What a connected account has in this field: its user is not asked for it again when they reconnect it. */
   readonly known?: (profile: Profile, hub?: HubPlace) => string;
   /**
    * Throws INPUT_INVALID or INPUT_REQUIRED for a value that can never be right: a person who typed it is asked for this
@@ -40,7 +40,7 @@ export interface FormAuth {
 }
 
 /**
- * Consent in a browser: OAuth 2.0 (RFC 6749) by authorisation code, with PKCE (RFC 7636) where the platform knows it.
+ * Consent in a browser: OAuth 2.0 (RFC 6749) by authorisation code, with PKCE (RFC 7636) where token accepted.
  */
 export interface OAuthAuth {
   readonly kind: "oauth";
@@ -127,7 +127,7 @@ export interface Credentials {
 /** What is wrong with credentials that work. */
 export interface Flaw {
   readonly said: string;
-  /** What mends it, behind `psn connect ACCOUNT`. */
+  /** What fixes it, after `psn connect ACCOUNT`. */
   readonly flags: string;
 }
 

@@ -28,8 +28,8 @@ export interface DeliveryChange {
     | null
     | { readonly pausedForMs: number }
     | { readonly health: AccountHealth; readonly reason: string };
-  /** The step that mends what is wrong with the hub (`isHubs`); null where nothing is, or nobody knows one. */
+  /** The step that fixes what is wrong with the hub (`isHubs`); null where nothing is wrong or no step is known. */
   readonly mends?: string | null;
-  /** The attempts are counted anew, and this is the so-manieth; absent where the count goes on. */
+  /** The attempts are counted again, and this is the so-manieth; absent where the count goes on. */
   readonly attempt?: number;
 }

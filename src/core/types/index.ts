@@ -108,7 +108,7 @@ export const READ_ONCE = [
 ] as const;
 
 /**
- * What becomes of a post whose time passed long ago, and that could not be sent until now: it goes out all the same,
+ * What becomes of a post whose time passed long ago, and that could not be sent until now: it is published anyway,
  * its user is asked, or it is dropped.
  */
 export const LATE_POLICIES = ["publish", "ask", "drop"] as const;

@@ -127,14 +127,14 @@ export interface PublishRequest<Body extends Json = Json> {
   /** An earlier attempt may have reached the platform: what it refuses as said already may be this very unit. */
   readonly again?: true;
   /**
-   * For `lookup`: nobody knows whether, when and under what key the unit was sent, only that it was not before `at`. It
-   * is searched for by its words, as a person would.
+   * For `lookup`: it is unknown whether, when and under what key the unit was sent, only that it was not before `at`.
+   * It is searched for by its words, as a person would.
    */
   readonly searching?: true;
   /** First unit of the thread and the one before; absent on the first unit. */
   readonly root?: Ref;
   readonly parent?: Ref;
-  /** When the unit before was published; absent where nobody knows. */
+  /** When the unit before was published; absent where this is unknown. */
   readonly parentAt?: Date;
 }
 
@@ -178,7 +178,7 @@ export interface Platform<Id extends string = string, Body extends Json = Json> 
   /** Pure. What is wrong with stored credentials that work nevertheless; undefined where nothing is. */
   flaw?(credentials: Credentials): Flaw | undefined;
 
-  /** Who owns these credentials, asked anew. Read-only. */
+  /** Who owns these credentials, asked again. Read-only. */
   identify(session: Session): Promise<Profile>;
 
   /** Pure. Turns a post into units, or says everything that is wrong with it at once. Never throws. */

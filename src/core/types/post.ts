@@ -40,7 +40,7 @@ export interface MediaInfo {
 
 /** A media file that can be read. */
 export interface Media extends MediaInfo {
-  /** Opened lazily, so that a retry reads it anew from where it is kept. */
+  /** Opened lazily, so that a retry reads it again from where it is kept. */
   readonly open: () => Promise<Blob>;
   /**
    * A public address under which it can be fetched for so many seconds; absent where the hub has no bucket. Throws

@@ -117,7 +117,7 @@ export function unsetConfig(hubDir: string, name: string): ConfigFile {
   const file = fileOf(hubDir, name);
   if (file === undefined && !(hubSetting(name) ?? appKeySetting(name))) throw unknownSetting(name);
   if (file === undefined)
-    throw new PsnError("NOT_FOUND", `${name} is neither in hub.env nor in keys.env.`, { hint: "psn config list" });
+    throw new PsnError("NOT_FOUND", `${name} is set neither in hub.env nor in keys.env.`, { hint: "psn config list" });
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => unsetEnvValue(text, name, path));
   return file;
@@ -138,7 +138,7 @@ export function replaceConfig(hubDir: string, file: ConfigFile, before: string, 
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
     if (text !== before)
-      throw new PsnError("CONFIG_INVALID", `${path} was changed by somebody else while you were editing it.`);
+      throw new PsnError("CONFIG_INVALID", `${path} was changed by another program while you were editing it.`);
     const old = parsedValues(before, path);
     const settings = file === "hub" ? HUB_SETTINGS : APP_KEYS;
     checkEnvText(after, path, old);
@@ -147,7 +147,7 @@ export function replaceConfig(hubDir: string, file: ConfigFile, before: string, 
   });
 }
 
-/** Names and values in a text; none where it cannot be read, as before it is mended. */
+/** Names and values in a text; none where it cannot be read, as before it is fixed. */
 function parsedValues(text: string, path: string): ReadonlyMap<string, string> {
   try {
     return new Map(parseEnvFile(text, path).map(({ name, value }) => [name, value]));

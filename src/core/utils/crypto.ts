@@ -57,8 +57,8 @@ export function keyFromHex(hex: string): Key {
       `HUB_ENCRYPTION_KEY must be 64 hex characters (0-9, a-f); ${whatIsWrong(text)}.`,
       {
         hint:
-          "put the hub's own key back into config/hub.env, from your backup or the machine that has it; a new key " +
-          "opens nothing that is sealed already",
+          "restore the hub's own key in config/hub.env, from your backup or a machine that has it; a new key " +
+          "cannot decrypt what is already sealed",
       },
     );
   }
@@ -67,7 +67,7 @@ export function keyFromHex(hex: string): Key {
 
 function whatIsWrong(text: string): string {
   if (text === "") return "it is empty";
-  return text.length === 64 ? "it holds other characters" : `it has ${text.length} characters`;
+  return text.length === 64 ? "it has other characters" : `it has ${text.length} characters`;
 }
 
 // Taking random bytes for one iv costs as much as the rest of sealing a token; taking them for many at once does not.
@@ -145,5 +145,5 @@ function decode(payload: string): Uint8Array {
 }
 
 function tampered(): PsnError {
-  return new PsnError("VAULT_TAMPERED", "A sealed value does not open: it was changed, cut or moved.");
+  return new PsnError("VAULT_TAMPERED", "A sealed value cannot be decrypted: it was changed, cut or moved.");
 }

@@ -81,8 +81,8 @@ export function keysEnvPath(hubDir: string): string {
 
 /**
  * The hub folder: `PSN_HUB` if it is set, else the nearest folder from `start` upward that has a config/hub.env. One
- * that another user has put there is passed by, and `onForeign` is told why: whoever may write to a folder above must
- * not choose where posts go.
+ * that another user has put there is passed by, and `onForeign` is told why: a user who may write to a folder above
+ * must not choose where posts go.
  */
 export function findHub(
   start: string,
@@ -182,7 +182,7 @@ export function readKeysEnv(
 /**
  * Whether a text may become a hub.env or a keys.env.
  *
- * @param before what a person has just edited, by name: what differs from it is set anew.
+ * @param before what a person has just edited, by name: what differs from it is set again.
  * @throws PsnError CONFIG_INVALID or VAULT_LOCKED for the first thing that is wrong with it.
  */
 export function checkEnvText(text: string, path: string, before?: ReadonlyMap<string, string>): void {
@@ -286,7 +286,7 @@ function readValues(path: string): {
   }
 }
 
-/** Why this hub is not to be used by whoever runs psn. */
+/** Why the current user must not use this hub. */
 function notOurs(hubDir: string): readonly PsnError[] {
   const config = dirname(hubEnvPath(hubDir));
   const problem = exposedFolder(hubDir) ?? exposedFolder(config) ?? foreignEntry(config);
@@ -303,7 +303,7 @@ function valuesOf(entries: readonly EnvEntry[]): ReadonlyMap<string, EnvValue> {
   for (const { name, value, file, line } of entries) {
     const before = lines.get(name);
     if (before !== undefined) {
-      throw new PsnError("CONFIG_INVALID", `${file}:${line}: ${name} is there already, on line ${before}.`, {
+      throw new PsnError("CONFIG_INVALID", `${file}:${line}: ${name} is already set on line ${before}.`, {
         hint: "remove one of the two lines",
       });
     }
@@ -343,7 +343,7 @@ function missing(path: string): PsnError {
 function exposed(path: string): PsnError {
   return new PsnError(
     "CONFIG_EXPOSED",
-    `${path} holds secrets, and other people on this machine may read or change it.`,
+    `${path} holds secrets, and other people on this machine can read or change it.`,
     {
       hint: `chmod 600 ${quoted(path)}`,
     },
@@ -359,7 +359,7 @@ function invalid(setting: Setting, origin: Origin): PsnError {
     `${setting.name} (${where}) must be ${setting.form}.`,
     {
       hint: isHubKey
-        ? "put the hub's own key back, from your backup or the machine that has it"
+        ? "restore the hub's own key, from your backup or a machine that has it"
         : origin === "environment"
           ? `unset ${setting.name}`
           : `psn config set ${setting.name}`,

@@ -169,7 +169,7 @@ function readStatement(text: string, start: number, file: string, line: number):
   ASSIGNMENT.lastIndex = start;
   const name = ASSIGNMENT.exec(text)?.[1];
   if (name === undefined) {
-    const hint = "write NAME=value there, the name made of letters, digits and _; a comment begins with #";
+    const hint = "write NAME=value; a name consists of letters, digits and _; a comment begins with #";
     throw new PsnError("CONFIG_INVALID", `${file}:${line} is not of the form NAME=value.`, { hint });
   }
   const behindSign = ASSIGNMENT.lastIndex;
@@ -185,14 +185,20 @@ function readStatement(text: string, start: number, file: string, line: number):
   }
   const close = closingQuote(text, valueStart + 1, quote);
   if (close === -1) {
-    const hint = `close it with ${quote}, or put the whole value into another kind of quotes if the ${quote} belongs to it`;
-    throw new PsnError("CONFIG_INVALID", `${file}:${line}: the value of ${name} begins with ${quote} and never ends.`, {
-      hint,
-    });
+    const hint =
+      `add a closing ${quote}; or, if the ${quote} is part of the value, put the whole value into ` +
+      `another kind of quotes`;
+    throw new PsnError(
+      "CONFIG_INVALID",
+      `${file}:${line}: the value of ${name} begins with ${quote}, but the closing ${quote} is missing.`,
+      {
+        hint,
+      },
+    );
   }
   const eol = endOfLine(text, close + 1);
   if (!/^[ \t]*(?:#.*)?$/.test(text.slice(close + 1, eol.at))) {
-    const hint = `put all of the value between one pair of quotes, of a kind it does not hold itself: '…', "…" or \`…\``;
+    const hint = `put the whole value between one pair of quotes that the value does not contain: '…', "…" or \`…\``;
     throw new PsnError("CONFIG_INVALID", `${file}:${line}: something follows the closing quote of ${name}.`, { hint });
   }
   const raw = text.slice(valueStart + 1, close);

@@ -55,7 +55,7 @@ export async function readMedia(path: string, { keepMetadata = false }: ReadOpti
   const most = MOST_BYTES[found.kind];
   if (bytes.length > most)
     throw invalid(
-      `${path} has ${megabytes(bytes.length)} MB; of ${article(found.kind)} psn takes ${most / MB} MB`,
+      `${path} has ${megabytes(bytes.length)} MB; psn accepts at most ${most / MB} MB for ${article(found.kind)}`,
       `make the ${found.kind} smaller`,
     );
   const clean = keepMetadata ? { bytes, taken: [] } : await cleaned(path, bytes, found);
@@ -75,10 +75,10 @@ async function cleaned(path: string, bytes: Uint8Array, found: Found) {
     (clean.bytes === bytes || isDeepStrictEqual(await identify(path, clean.bytes).catch(() => undefined), found));
   if (clean && isSame) return clean;
   throw invalid(
-    `${path} is built in a way in which psn cannot find the position and the names that it may hold`,
+    `psn cannot search ${path} for a position, names and other personal metadata, because of its structure`,
     found.kind === "document"
-      ? "save it without a password, or publish it as it is: --keep-metadata"
-      : "save it anew with another program, or publish it as it is: --keep-metadata",
+      ? "save it without a password, or publish it unchanged: --keep-metadata"
+      : "save it again with another program, or publish it unchanged: --keep-metadata",
   );
 }
 
@@ -86,7 +86,7 @@ type Found = Omit<MediaFile, "bytes" | "sha256" | "taken">;
 
 async function identify(path: string, bytes: Uint8Array): Promise<Found> {
   const damaged = (like: string) =>
-    invalid(`${path} begins like ${like} but is cut off or damaged`, "save or download the file anew");
+    invalid(`${path} begins like ${like} but is incomplete or damaged`, "save or download the file again");
   const mime = imageTypeOf(bytes);
   if (mime !== undefined) {
     const size = sizeOf(bytes);
@@ -104,7 +104,7 @@ async function identify(path: string, bytes: Uint8Array): Promise<Found> {
   }
   if (isHeic(bytes)) throw invalid(`${path} is HEIC, which psn cannot read`, "export it as JPEG, and attach that");
   throw invalid(
-    `${path} is not an image, a video or a PDF psn can publish`,
+    `${path} is not an image, a video or a PDF that psn can publish`,
     "convert it to JPEG, PNG, GIF, WebP, AVIF, MP4 or PDF",
   );
 }
@@ -124,10 +124,10 @@ async function readAll(path: string): Promise<Uint8Array> {
     const found = await stat(path);
     if (found.isDirectory()) throw unreadable(`${path} is a folder`, "name the file in it");
     if (!found.isFile()) throw unreadable(`${path} is not a file`, "save it as a file first");
-    if (found.size === 0) throw invalid(`${path} is empty`, "save or download the file anew");
+    if (found.size === 0) throw invalid(`${path} is empty`, "save or download the file again");
     if (found.size > MOST_BYTES.video)
       throw invalid(
-        `${path} has ${megabytes(found.size)} MB; psn takes ${MOST_BYTES.video / MB} MB`,
+        `${path} has ${megabytes(found.size)} MB; psn accepts at most ${MOST_BYTES.video / MB} MB`,
         "make the file smaller",
       );
     const { buffer, byteOffset, byteLength } = await readFile(path);
@@ -140,9 +140,9 @@ async function readAll(path: string): Promise<Uint8Array> {
 function explained(path: string, cause: unknown): PsnError {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (code === "ENOENT" || code === "ENOTDIR")
-    return unreadable(`${path} does not exist`, "check the path; it is read from this folder", cause);
+    return unreadable(`${path} does not exist`, "check the path; it is relative to this folder", cause);
   if (code === "EACCES" || code === "EPERM")
-    return unreadable(`${path} may not be read`, "check who may read it: ls -l", cause);
+    return unreadable(`psn has no permission to read ${path}`, "check who may read it: ls -l", cause);
   if (code === "EISDIR") return unreadable(`${path} is a folder`, "name the file in it", cause);
   return unreadable(`${path} cannot be read`, "check the file", cause);
 }

@@ -3,7 +3,7 @@ import { maskValue } from "./config.ts";
 import { APP_KEYS, appKeySetting, type HubSettingName, hubSetting, type Setting } from "./settings.ts";
 
 /*
- * The settings that come with a hub's file. Whoever made the file chose them: where posts' media go, who is notified,
+ * The settings that come with a hub's file. The author of the file chose them: where posts' media go, who is notified,
  * which apps ask for consent. So they are shown before they are taken, and a name that psn does not know is never
  * written.
  */

@@ -21,7 +21,7 @@ export function foreign(path: string): PsnError | undefined {
     (found) => found !== undefined && found.uid !== me && found.uid !== 0,
   )?.uid;
   if (owner === undefined) return undefined;
-  return new PsnError("CONFIG_EXPOSED", `${path} belongs to another user (uid ${owner}), and psn does not use it`, {
+  return new PsnError("CONFIG_EXPOSED", `${path} belongs to another user (uid ${owner}), so psn does not use it`, {
     hint:
       me === 0
         ? `run psn as its owner: sudo -u '#${owner}' psn …`
@@ -35,7 +35,7 @@ export function exposedFolder(path: string): PsnError | undefined {
   const stranger = foreign(path);
   if (stranger !== undefined || found === undefined || process.getuid === undefined) return stranger;
   if ((found.mode & ALL_WRITE) === 0 && ((found.mode & GROUP_WRITES) === 0 || isOwnGroup(found))) return undefined;
-  return new PsnError("CONFIG_EXPOSED", `other people on this machine may change what is in ${path}`, {
+  return new PsnError("CONFIG_EXPOSED", `other people on this machine can change files in ${path}`, {
     hint: `chmod go-w ${quoted(path)}`,
   });
 }
@@ -58,7 +58,7 @@ function entriesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch {
-    // Whoever opens what is in it learns why it cannot be read.
+    // Opening a file in it fails with the reason.
     return [];
   }
 }

@@ -53,7 +53,7 @@ export function readTextFile(path: string): string | undefined {
 }
 
 /**
- * Replaces a file at once: whoever reads it sees the old text or the new one, and so does whoever starts after a power
+ * Replaces a file at once: a reader sees the old text or the new one, and so does a process that starts after a power
  * cut. The file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is
  * replaced.
  *
@@ -62,7 +62,7 @@ export function readTextFile(path: string): string | undefined {
  */
 export function writeEnvFile(path: string, text: string): void {
   if (!text.isWellFormed())
-    throw new PsnError("CONFIG_INVALID", `What is to be written to ${path} is not well-formed Unicode text.`);
+    throw new PsnError("CONFIG_INVALID", `The new content of ${path} is not well-formed Unicode text.`);
   let temporary: string | undefined;
   try {
     makePrivateFolder(dirname(path));
@@ -103,12 +103,12 @@ export function unwritable(
 }
 
 /**
- * Changes a file under a lock, so that no two changes at once lose one: a hub key lost that way would be lost for good.
+ * Changes a file under a lock, so that no two changes at once lose one: a hub key lost that way could not be restored.
  * The new text is checked before it replaces the old one.
  *
  * @param change given the text, empty when there is no file yet. Throws to leave everything as it is.
  * @returns the new text.
- * @throws PsnError STATE_CONFLICT when another process holds the lock and does not let go; and what writeEnvFile
+ * @throws PsnError STATE_CONFLICT when another process holds the lock and does not release it; and what writeEnvFile
  * throws.
  */
 export function changeEnvFile(path: string, change: (text: string) => string): string {
@@ -130,7 +130,9 @@ export function isExposed(path: string): boolean {
   return found !== undefined && (found.mode & OTHERS) !== 0;
 }
 
-/** The kernel's lock: whoever is killed lets go of it. The file stays; to remove it would let two hold it at once. */
+/**
+ * The kernel's lock: a process that is killed releases it. The file stays; to remove it would let two hold it at once.
+ */
 function locked<T>(path: string, run: () => T): T {
   const lock = join(dirname(path), ".lock");
   const began = performance.now();
@@ -144,8 +146,8 @@ function locked<T>(path: string, run: () => T): T {
       }
     }
     if (performance.now() - began > LOCK_WAIT_MS)
-      throw new PsnError("STATE_CONFLICT", `Another psn is changing ${path}.`, {
-        hint: "try again when it is done; if it is suspended (Ctrl-Z), let it go on: fg",
+      throw new PsnError("STATE_CONFLICT", `Another psn process is changing ${path}.`, {
+        hint: "try again when it is done; if it is suspended (Ctrl-Z), resume it: fg",
       });
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
   }
@@ -191,13 +193,13 @@ function codeOf(error: unknown): string {
 
 function because(code: string): string {
   const reasons: Readonly<Record<string, string>> = {
-    EACCES: ": it is not yours to use",
-    EPERM: ": it is not yours to use",
+    EACCES: ": your user has no permission",
+    EPERM: ": your user has no permission",
     EISDIR: ": it is a folder",
     ENOTDIR: ": a part of its path is a file",
-    ELOOP: ": it is a link that leads to itself",
-    EIO: ": the disk does not take it, or is gone",
-    SQLITE_CANTOPEN: ": the disk does not take it, or is gone",
+    ELOOP: ": it is a link to itself",
+    EIO: ": the disk reports an error or is not available",
+    SQLITE_CANTOPEN: ": the disk reports an error or is not available",
     EROFS: ": the disk is read-only",
   };
   return reasons[code] ?? (code === "" ? "" : ` (${code})`);
@@ -205,8 +207,8 @@ function because(code: string): string {
 
 function cure(code: string, path: string): string {
   return code === "EACCES" || code === "EPERM"
-    ? `see whose it is: ls -ld ${quoted(path)} ${quoted(dirname(path))}`
+    ? `see who owns it: ls -ld ${quoted(path)} ${quoted(dirname(path))}`
     : code === "EROFS"
-      ? `mount the disk writable; which one it is: df ${quoted(dirname(path))}`
-      : `look at what is there: ls -ld ${quoted(path)}`;
+      ? `mount the disk writable; to see which disk it is: df ${quoted(dirname(path))}`
+      : `see what is there: ls -ld ${quoted(path)}`;
 }

@@ -51,7 +51,7 @@ export const HUB_SETTINGS = [
     example: "",
     meaning:
       "The hub's key, 64 hex characters: seals every token. `psn init` makes it. Keep a copy elsewhere; without it " +
-      "nothing that is sealed opens again.",
+      "nothing that is sealed can be decrypted.",
     form: KEY_FORM,
     isValid: isKey,
   },
@@ -59,7 +59,7 @@ export const HUB_SETTINGS = [
     name: "HUB_ENCRYPTION_KEY_OLD",
     secret: true,
     example: "",
-    meaning: "The key before, while `psn vault rotate` is at work. It goes away by itself.",
+    meaning: "The previous key, while `psn vault rotate` runs, which also removes it.",
     form: KEY_FORM,
     isValid: isKey,
   },
@@ -86,7 +86,7 @@ export const HUB_SETTINGS = [
     secret: true,
     example: "postgres://user:password@host/database",
     meaning:
-      "The hub's Postgres, by the login that runs the program. Without it psn keeps its own database in the data " +
+      "The hub's Postgres, by the login with which psn runs. Without it psn keeps its own database in the data " +
       "folder.",
     form: URL_FORM,
     isValid: isPostgresUrl,
@@ -96,7 +96,7 @@ export const HUB_SETTINGS = [
     secret: true,
     example: "postgres://owner:password@host/database",
     meaning:
-      "The same database by the login that owns its tables. Only `psn init`, `psn db migrate` and `psn destroy` " +
+      "The same database, with the login that owns its tables. Only `psn init`, `psn db migrate` and `psn destroy` " +
       "use it.",
     form: URL_FORM,
     isValid: isPostgresUrl,
@@ -116,7 +116,7 @@ export const HUB_SETTINGS = [
     name: "DATABASE_DRIVER",
     secret: false,
     example: "pg",
-    meaning: "How to reach the database: pg, neon-http or neon-ws. Without it psn goes by the host.",
+    meaning: "How to reach the database: pg, neon-http or neon-ws. Without it psn decides by the host.",
     form: "pg, neon-http or neon-ws",
     isValid: (value) => ["pg", "neon-http", "neon-ws"].includes(value),
   },
@@ -198,7 +198,7 @@ export const HUB_SETTINGS = [
     secret: false,
     example: "data trigger-project:psn-1a2b3c4d",
     meaning: "What psn made for this hub and did not find there: `psn destroy` undoes this and nothing else.",
-    form: "words with spaces between, as `psn init` wrote them",
+    form: "words separated by spaces, as `psn init` wrote them",
     isValid: (value) => /^[a-z0-9:_ -]+$/.test(value),
   },
   {
@@ -248,7 +248,7 @@ export const HUB_SETTINGS = [
     secret: false,
     default: "data/",
     example: "data/",
-    meaning: "The data folder, seen from the hub's folder.",
+    meaning: "The data folder, relative to the hub's folder.",
     form: "a folder",
     isValid: (value) => isSaid(value) && !value.includes("\0"),
   },
@@ -258,8 +258,8 @@ export const HUB_SETTINGS = [
     default: "ask",
     example: "ask",
     meaning:
-      "What becomes of a post that can be sent only a day or more after its time: publish, ask or drop. `psn post " +
-      "--late` says it for one post.",
+      "What to do with a post that can be sent only a day or more after its time: publish, ask or drop. `psn post " +
+      "--late` decides it for one post.",
     form: LATE_POLICIES.join(", "),
     isValid: (value) => LATE_POLICIES.some((policy) => policy === value),
   },
@@ -268,8 +268,9 @@ export const HUB_SETTINGS = [
     secret: true,
     example: "https://ntfy.sh/a-topic-nobody-guesses",
     meaning:
-      "Where psn says what only you can mend: an account to connect again, a post that failed or that nobody but " +
-      "you can judge. One line by POST, never a word of a post: an ntfy topic, or anything that takes one.",
+      "Where psn sends a notification when it needs you: an account to reconnect, a post that failed, a post that " +
+      "psn could not confirm. One line by POST, which never contains text of a post: an ntfy topic, or any " +
+      "address that accepts POST.",
     form: "https:// and a host, or http:// on this machine",
     // The address of a topic is its secret.
     isValid: (value) => isWebUrl(value) && (value.startsWith("https:") || isLocal(new URL(value))),

@@ -6,7 +6,7 @@ const RATED_FRAMES = 250;
 
 /**
  * What a video is, by its bytes; undefined when it is cut off, damaged, or has no picture. Bytes made for it may keep
- * it busy for ever: `readVideo` (video.ts) asks it in a thread that can be ended.
+ * it busy forever: `readVideo` (video.ts) asks it in a thread that can be ended.
  */
 export async function videoFacts(bytes: Uint8Array): Promise<VideoFile | undefined> {
   // Some megabytes of code that only a video needs.

@@ -81,7 +81,7 @@ describe.each([
     for (const part of [0.1, 0.3, 0.6, 0.9, 0.99]) {
       const error = await refusal(bytes.slice(0, Math.floor(bytes.length * part)));
       expect(error, String(part)).toMatchObject({ code: "MEDIA_INVALID" });
-      expect(error.message).toContain("cut off or damaged");
+      expect(error.message).toContain("incomplete or damaged");
     }
   });
 });

@@ -78,7 +78,7 @@ describe("in a file", () => {
 
   test("a file of comments alone is nothing to post, and a part of them is an empty part", () => {
     expect(() => parse("<!-- a -->\n\n<!-- b -->\n")).toThrow(/post\.md: there is nothing to post but comments/);
-    expect(() => parse("one\n---\n<!-- b -->\n---\nthree")).toThrow(/post\.md:3: there is nothing in this part/);
+    expect(() => parse("one\n---\n<!-- b -->\n---\nthree")).toThrow(/post\.md:3: this part of the thread is empty/);
   });
 
   test("one that does not end is refused where it begins", () => {
@@ -88,6 +88,6 @@ describe("in a file", () => {
   });
 
   test("lines are counted as they are written", () => {
-    expect(() => parse("<!--\n\n-->\none\n---\n---\nthree")).toThrow(/post\.md:6: there is nothing in this part/);
+    expect(() => parse("<!--\n\n-->\none\n---\n---\nthree")).toThrow(/post\.md:6: this part of the thread is empty/);
   });
 });

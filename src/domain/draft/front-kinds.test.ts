@@ -148,7 +148,7 @@ describe("what says that it is not to be published is never published", () => {
           new RegExp(
             `^post\\.md:${yaml.split("\n").indexOf(line) + 2}: this is not to be published: the front matter says `,
           ),
-          /take that line out/,
+          /remove that line/,
         ),
       );
   });

@@ -134,7 +134,7 @@ const TELLING =
   /^(?:to|at|tz|draft|Draft|[Pp]ublished|[Ss]tatus|[Ss]lug|[Ll]ayout|[Pp]ermalink|[Tt]ags|[Cc]ategor(?:y|ies)|contentWarning)$/;
 
 /**
- * Lines of keys psn or a generator knows, then an empty one: Pelican, MultiMarkdown, Logseq, and whoever forgot the
+ * Lines of keys psn or a generator knows, then an empty one: Pelican, MultiMarkdown, Logseq, and authors who forgot the
  * dashes.
  */
 function isHeader(lines: readonly string[]): boolean {

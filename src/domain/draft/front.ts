@@ -110,11 +110,14 @@ export function readFront(yaml: string, file: string, platforms: readonly string
   const at = (offset?: number) => `${file}:${lineOf(offset)}`;
   const [problem] = [...document.errors, ...document.warnings];
   if (problem)
-    throw invalid(`${at(problem.pos[0])}: the front matter is no YAML: ${problem.message}`, yamlHint(problem.code));
+    throw invalid(
+      `${at(problem.pos[0])}: the front matter is not valid YAML: ${problem.message}`,
+      yamlHint(problem.code),
+    );
   refuseRepeats(document, file, lineOf);
   if (document.contents === null) return {};
   if (!isMap(document.contents))
-    throw invalid(`${file}:2: the front matter is no list of keys and values`, "write it like: to: bluesky");
+    throw invalid(`${file}:2: the front matter is not a list of keys and values`, "write it like: to: bluesky");
   refuseUnpublished(document, at);
   const top = keysOf(document.contents, document);
   // "Breaking: …" between two rules.
@@ -158,7 +161,7 @@ function refuseRepeats(document: Document, file: string, lineOf: (offset: number
           );
         if (seen.has(name))
           throw invalid(
-            `${file}:${lineOf(offset)}: the key "${name}" stands there twice; first in line ${lineOf(seen.get(name))}`,
+            `${file}:${lineOf(offset)}: the key "${name}" is there twice; first in line ${lineOf(seen.get(name))}`,
             name === "to" || name === "media" ? `keep one, with a list: ${name}: [one, two]` : "keep one of them",
           );
         seen.set(name, offset);
@@ -185,7 +188,7 @@ function refuseUnpublished(document: Document, at: (offset: number | undefined) 
     if (isHeld)
       throw invalid(
         `${at(offset)}: this is not to be published: the front matter says ${name}: ${word.slice(0, 20)}`,
-        "when it is ready, take that line out",
+        "when the post is ready, remove that line",
       );
   }
 }
@@ -216,7 +219,7 @@ function plain(document: Document, file: string): unknown {
     return document.toJS();
   } catch (cause) {
     throw invalid(
-      `${file}:2: the front matter repeats itself without end`,
+      `${file}:2: the front matter refers to itself without end`,
       "write the values out instead of *names",
       cause,
     );
@@ -224,9 +227,9 @@ function plain(document: Document, file: string): unknown {
 }
 
 function yamlHint(code: string): string {
-  if (code === "TAB_AS_INDENT") return "indent with blanks: YAML takes no tabs";
+  if (code === "TAB_AS_INDENT") return "indent with spaces: YAML does not allow tabs";
   if (code === "MULTILINE_IMPLICIT_KEY" || code === "MISSING_CHAR")
-    return "write a value behind every key, and end every quote and bracket";
+    return "write a value after every key, and close every quote and bracket";
   return "quote texts that hold : or #";
 }
 
@@ -241,13 +244,13 @@ function valueHint(path: readonly (string | number)[], data: unknown): string {
     if (typeof step === "string") key = step;
   }
   if (value === null || value === undefined || value === "" || (Array.isArray(value) && value.length === 0))
-    return `write a value behind ${key}:, or take the line out`;
+    return `write a value after ${key}:, or remove the line`;
   if (key === "split" || key === "keepMetadata" || key === "numbered" || key === "draft" || key === "published")
     return "write true or false, without quotes";
   if (fields.isAddress(value)) return "download the file and write its path; or write the address in the text";
   if (Array.isArray(value)) return `write one value: ${key}: …`;
   if (["number", "boolean", "bigint"].includes(typeof value)) return `put it in quotes: ${key}: "${String(value)}"`;
-  return "put the value right and try again";
+  return "correct the value and try again";
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string | number, unknown>> =>

@@ -31,9 +31,9 @@ const MEANT_OF_MEDIA: Readonly<Record<string, string>> = {
   ...named("alt", "description caption alttext title text"),
 };
 
-const TAGS = "psn adds no tags: write #tags in the text, and take the line out";
-const SITE = "that is for your site, and psn has no use for it: take the line out";
-const BELOW = "what is published stands below the front matter: write it there, and take the line out";
+const TAGS = "psn adds no tags: write #tags in the text, and remove the line";
+const SITE = "that is for your site, and psn does not use it: remove the line";
+const BELOW = "psn publishes the text below the front matter: write it there, and remove the line";
 
 /** What else generators write, and what becomes of it. */
 const FOREIGN: Readonly<Record<string, string>> = {
@@ -42,9 +42,9 @@ const FOREIGN: Readonly<Record<string, string>> = {
     BELOW,
     "description summary excerpt customexcerpt subtitle abstract tldr lead intro text content body message post",
   ),
-  ...named("psn posts as the account: take the line out", "author authors byline creator by"),
+  ...named("psn posts as the account: remove the line", "author authors byline creator by"),
   ...named(
-    "write the address in the text, and take the line out",
+    "write the address in the text, and remove the line",
     "canonical canonicalurl originalurl externalurl link links url",
   ),
   ...named(
@@ -103,7 +103,7 @@ export function isKnownKey(key: string, known: readonly string[]): boolean {
   return known.some((one) => plainOf(one) === plain) || Object.hasOwn(MEANT, plain) || Object.hasOwn(FOREIGN, plain);
 }
 
-/** What helps whoever wrote the key `name`, where psn knows `known`. */
+/** The hint for an author who wrote the key `name`, where psn knows `known`. */
 export function keyHint(name: string, known: readonly string[], platforms: readonly string[]): string {
   const plain = plainOf(name);
   const isTop = known.includes("platforms");

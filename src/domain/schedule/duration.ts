@@ -83,7 +83,7 @@ function refuseNearly(input: string, text: string): void {
     throw invalid(
       input,
       "count in days or weeks, or give a date",
-      "is no exact length of time: months and years differ",
+      "is not an exact duration: months and years differ in length",
     );
   const vague = /\b(?:few|couple|several|some|while|bit|moment|or so|about|around)\b/.exec(text)?.[0];
   if (vague !== undefined) throw invalid(input, "write it like in 2h or in 90m", `is not exact: "${vague}"`);
@@ -123,6 +123,6 @@ function fromIso(text: string): string {
   return date + time === "" ? text : date.replace("m", "mo") + time;
 }
 
-function invalid(input: string, hint: string, why = "is no length of time psn understands"): PsnError {
+function invalid(input: string, hint: string, why = "cannot be read as a duration"): PsnError {
   return new PsnError("TIME_INVALID", `"${input}" ${why}`, { hint });
 }

@@ -15,7 +15,7 @@ const COUNTED = new RegExp(
 );
 
 /**
- * Milliseconds of `in 2h`, `+2h`, `2 hours from now`, `2 hours later`, `90m`; undefined for what is no length of time,
+ * Milliseconds of `in 2h`, `+2h`, `2 hours from now`, `2 hours later`, `90m`; undefined for what is not a duration,
  * or one and more.
  *
  * @throws PsnError TIME_INVALID for a length of time that cannot be read, and for `2h`, which may be two o'clock.

@@ -90,7 +90,7 @@ const MOST = 14 * 60;
 /**
  * The time and the place behind it: a zone by its name, also in brackets, `UTC`, or an offset.
  *
- * @throws PsnError TIME_INVALID for letters such as CET, for a zone nobody knows, and for an offset at which no clock
+ * @throws PsnError TIME_INVALID for letters such as CET, for an unknown zone, and for an offset at which no clock
  * is.
  */
 export function splitPlace(whole: string): Place {

@@ -36,19 +36,19 @@ const FOREIGN = [
 const REASONS: readonly Reason[] = [
   {
     found: /^(?:right now|now|immediately|asap|as soon as possible|at once|straight away)$/,
-    why: () => "now is no time to schedule for",
+    why: () => "now is not a time in the future",
     hint: () => "leave the time out to publish at once; psn move takes --in 1s",
   },
   {
     found:
       /^@(?:hourly|daily|midnight|weekly|monthly|yearly|annually|reboot)$|^[\d*/,-]+ [\d*/,-]+ [\d*/,?lw-]+ [\da-z*/,-]+ (?!\d{4})[\da-z*/,?#-]+(?: [\da-z*/,?#-]+)?$/,
-    why: () => "this looks like a cron rule; psn has no repeats",
+    why: () => "this looks like a cron rule; psn does not repeat posts",
     hint: once,
   },
   {
     found:
       /\b(?:every|each|daily|weekly|monthly|hourly|yearly|annually|weekdays?|weekends|(?:mon|tues|wednes|thurs|fri|satur|sun)days)\b/,
-    why: (found) => `"${found}" repeats, and psn has no repeats`,
+    why: (found) => `"${found}" repeats, and psn does not repeat posts`,
     hint: once,
   },
   {

@@ -5,7 +5,7 @@ import { shown } from "./echo.ts";
 /**
  * The zone as the time zone database spells it.
  *
- * @throws PsnError TIME_INVALID for a zone nobody knows, with the near one; for an offset, which knows no summer time.
+ * @throws PsnError TIME_INVALID for an unknown zone, with a similar one; for an offset, which knows no summer time.
  */
 export function knownZone(zone: string): string {
   const name = zone.trim();

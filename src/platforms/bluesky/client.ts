@@ -140,7 +140,7 @@ export function carrierOf(
       net.signal.throwIfAborted();
       const { origin, host: to } = new URL(request.url);
       if (sends && origins && !origins.has(origin))
-        throw new PsnError("AUTH_REVOKED", `${to} is not where the consent was given`, {
+        throw new PsnError("AUTH_REVOKED", `${to} is not the server at which you gave consent`, {
           hint: "psn connect bluesky --oauth",
         });
       const signal = sends ? new AbortController().signal : AbortSignal.any([net.signal, request.signal]);
@@ -167,7 +167,7 @@ export function carrierOf(
 }
 
 function limited(host: string, retryAfterMs: number | undefined): PsnError {
-  return new PsnError("RATE_LIMITED", `${host} asks for a pause`, {
+  return new PsnError("RATE_LIMITED", `${host} limits how often psn may call it`, {
     details: { status: 429 },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });

@@ -78,7 +78,11 @@ export async function assertTaken(files: readonly Media[], session: Session): Pr
   const { images } = await imageLimits(session);
   if (!images || largest <= images.maxBytes) return;
   const { host } = new URL(session.profile.home);
-  throw new PsnError("PLATFORM_REJECTED", `an image has ${largest} bytes, and ${host} takes ${images.maxBytes}`, {
-    hint: "save it smaller; psn connect bluesky, and psn says so when you write a post",
-  });
+  throw new PsnError(
+    "PLATFORM_REJECTED",
+    `an image has ${largest} bytes, and ${host} accepts at most ${images.maxBytes}`,
+    {
+      hint: "save the image smaller; run psn connect bluesky, so that psn checks this limit when you write a post",
+    },
+  );
 }

@@ -135,6 +135,6 @@ async function standing(request: PublishRequest<Body>, session: Session) {
     throw new PsnError("OUTCOME_UNKNOWN", "an earlier attempt was published, but could not be read back", { cause });
   });
   if (found?.own) return found.ref;
-  if (!found) throw new PsnError("OUTCOME_UNKNOWN", "an earlier attempt was published, and is gone again");
-  throw new PsnError("PLATFORM_REJECTED", "another post has this post's place", { hint: "post it again" });
+  if (!found) throw new PsnError("OUTCOME_UNKNOWN", "an earlier attempt was published and has been deleted since");
+  throw new PsnError("PLATFORM_REJECTED", "this record key already holds a different post", { hint: "post it again" });
 }

@@ -40,10 +40,10 @@ export async function authorize(request: AuthorizeRequest, net: Net): Promise<Au
     const { did } = await client.identityResolver.resolve(identifier, { signal: net.signal });
     const url = await client.authorize(did, { signal: net.signal });
     const [[state, saved] = []] = states;
-    if (state === undefined || saved === undefined) throw new PsnError("BUG", "the client kept no state");
+    if (state === undefined || saved === undefined) throw new PsnError("BUG", "the OAuth client stored no state");
     return { url: url.href, state, keep: { state, saved: JSON.stringify(saved), did } };
   } catch (error) {
-    const words = `${identifier} leads to no server that consents`;
+    const words = `psn found no server for ${identifier} at which you can give consent`;
     throw await failureOf(error, carrier.trouble(), {
       refused: "PLATFORM_REJECTED",
       otherwise: "INPUT_INVALID",
@@ -59,7 +59,7 @@ export async function authorize(request: AuthorizeRequest, net: Net): Promise<Au
  */
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   const kept = Kept.safeParse(request.keep);
-  if (!kept.success) throw new PsnError("BUG", "the browser's answer came without the state it was asked for");
+  if (!kept.success) throw new PsnError("BUG", "the browser's answer does not have the expected state");
   const { state, saved, did } = kept.data;
   const { redirectUri } = request;
   const resolver = originOf(request.form["server"] ?? "");
@@ -86,16 +86,19 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
     });
   }
   const held = sessions.get(session.did);
-  if (!held) throw new PsnError("BUG", "the client kept no session");
+  if (!held) throw new PsnError("BUG", "the OAuth client stored no session");
   const credentials = credentialsOf(held, { redirectUri, server: serverOf(session) });
   const home = new URL(held.tokenSet.aud).origin;
   const made = { ...net, credentials, profile: { subject: session.did, handle: "", url: home, home } };
   if (session.did !== did) {
     await revoke(made).catch(() => undefined);
-    throw new PsnError("AUTH_REVOKED", "another account consented than the one that was asked", { hint: AGAIN });
+    throw new PsnError("AUTH_REVOKED", "a different account gave consent than the one that psn asked for", {
+      hint: AGAIN,
+    });
   }
   const missing = SCOPES.filter((scope) => !credentials.scopes.includes(scope));
-  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, { hint: AGAIN });
+  if (missing.length > 0)
+    throw new PsnError("AUTH_SCOPE", `the consent does not include ${missing.join(", ")}`, { hint: AGAIN });
   return { credentials, profile: await withLimits(await identify(made), made) };
 }
 
@@ -125,7 +128,7 @@ export async function refresh(session: Session): Promise<Credentials> {
   // New tokens are kept, whatever went wrong after them: the old ones are dead.
   const after = sessions.get(sub);
   if (after && after !== before) return credentialsOf(after, saved);
-  const words = `${new URL(aud).host} did not renew this session`;
+  const words = `${new URL(aud).host} did not refresh this session`;
   throw await failureOf(thrown, carrier.trouble(), {
     refused: "AUTH_REVOKED",
     otherwise: "PLATFORM_DOWN",
@@ -151,7 +154,7 @@ export async function revoke(session: Session): Promise<void> {
   try {
     await client.revoke(sub);
   } catch (error) {
-    const words = `${new URL(aud).host} could not be told`;
+    const words = `${new URL(aud).host} could not be notified`;
     throw await failureOf(error, carrier.trouble(), { refused: "PLATFORM_DOWN", otherwise: "PLATFORM_DOWN", words });
   }
   // The client takes silence for success.

@@ -77,7 +77,7 @@ export function recordOf({ unit, prepared, at, root, parent }: PublishRequest<Bo
 }
 
 function strongRef({ id, revision }: Ref): Json {
-  if (revision === undefined) throw new PsnError("BUG", "an answer must name the content id of what it answers");
+  if (revision === undefined) throw new PsnError("BUG", "a reply must have the content id of the post it replies to");
   return { uri: id, cid: revision };
 }
 

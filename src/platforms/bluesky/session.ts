@@ -85,7 +85,7 @@ async function renewed(session: Session): Promise<Credentials> {
     throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} has ended this session`);
   const tokens = await login(session, profile.home, profile.subject, credentials.secret);
   if (tokens.did !== profile.subject)
-    throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} answered for another account`);
+    throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} answered for a different account`);
   return credentialsOf(tokens, credentials.secret);
 }
 
@@ -225,14 +225,10 @@ export function originOf(typed: string): string {
   if (!URL.canParse(full)) throw new PsnError("INPUT_INVALID", "the server is not a host name", { hint: SERVER_HINT });
   const url = new URL(full);
   if (url.username !== "" || url.password !== "" || url.pathname !== "/" || url.search !== "" || url.hash !== "") {
-    throw new PsnError("INPUT_INVALID", "the server is a host name and nothing more", { hint: `--server ${url.host}` });
+    throw new PsnError("INPUT_INVALID", "the server must be a host name only", { hint: `--server ${url.host}` });
   }
   if (isConfidential(url)) return url.origin;
-  throw new PsnError(
-    "INPUT_INVALID",
-    "the server must be reached over https, or the password could be read on the way",
-    {
-      hint: `--server https://${url.host}`,
-    },
-  );
+  throw new PsnError("INPUT_INVALID", "the server must use https, or others could read the password on the network", {
+    hint: `--server https://${url.host}`,
+  });
 }

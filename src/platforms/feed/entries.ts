@@ -55,7 +55,7 @@ export async function saveSettings(root: string, wanted: Omit<Settings, "id">): 
     await syncFolder(join(root, OWN_FOLDER));
     current = await readSettings(root);
   }
-  if (!current) throw new PsnError("FILE_UNREADABLE", "the feed's settings vanished while they were written");
+  if (!current) throw new PsnError("FILE_UNREADABLE", "the feed's settings were deleted while psn wrote them");
   const settings = { ...current, title: wanted.title, url: wanted.url };
   if (written(settings) !== written(current)) await writeAtomically(root, SETTINGS, written(settings));
   return settings;
@@ -183,7 +183,7 @@ function parsed<T extends z.ZodType>(text: string, schema: T, path: string): z.o
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new PsnError("PLATFORM_REJECTED", `${path} in the feed's folder was changed and cannot be read`, {
+    throw new PsnError("PLATFORM_REJECTED", `${path} in the feed's folder was changed, and psn can no longer read it`, {
       cause,
       hint: `restore ${path} from a backup, or delete it`,
     });

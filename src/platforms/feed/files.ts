@@ -68,10 +68,10 @@ export function ignore(...codes: readonly string[]): (error: unknown) => undefin
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOENT: "put the folder back, or connect the feed where it is now: psn connect feed",
-  ENOTDIR: "a file stands where the folder should be: psn connect feed",
-  EACCES: "let this user write to the folder",
-  EPERM: "let this user write to the folder",
+  ENOENT: "restore the folder, or connect the feed at its new place: psn connect feed",
+  ENOTDIR: "a file has the folder's path; choose another folder: psn connect feed",
+  EACCES: "give this user write permission for the folder",
+  EPERM: "give this user write permission for the folder",
   EROFS: "the disk is mounted read-only: mount it writable",
 };
 

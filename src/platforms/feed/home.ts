@@ -29,9 +29,13 @@ export function rootOf(home: string, hub: HubPlace | undefined): string {
   }
   const root = resolve(hub?.folder ?? "", home);
   if (!hub || !isInside(hub.folder, root))
-    throw new PsnError("FILE_UNREADABLE", "the feed's folder is noted as one inside of the hub, and is not there", {
-      hint: "psn connect feed",
-    });
+    throw new PsnError(
+      "FILE_UNREADABLE",
+      "the feed's folder should be inside the hub's folder, but it does not exist",
+      {
+        hint: "psn connect feed",
+      },
+    );
   return root;
 }
 

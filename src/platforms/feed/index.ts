@@ -51,7 +51,7 @@ const ABOUT = { id: "feed", name: "Feed", capabilities: CAPABILITIES } as const;
 export default definePlatform({
   ...ABOUT,
   docs: "https://www.jsonfeed.org/version/1.1/",
-  unasked: "not asked, since nobody is: its folder is there, and is its own",
+  unasked: "not asked: a feed has no platform to ask; its folder exists and belongs to this account",
   auth: [
     {
       kind: "form",
@@ -93,7 +93,7 @@ export default definePlatform({
       return connectionOf(root, settings, await homeOf(root, hub));
     } catch (error) {
       if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
-        throw new PsnError("INPUT_INVALID", `${root} is no folder`, {
+        throw new PsnError("INPUT_INVALID", `${root} is not a folder`, {
           cause: error,
           hint: "psn connect feed ./public",
         });
@@ -200,7 +200,7 @@ async function afterCommit(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (cause) {
-    throw new PsnError("OUTCOME_UNKNOWN", "the entry is written, but the feed could not be rendered", { cause });
+    throw new PsnError("OUTCOME_UNKNOWN", "the entry is written, but psn could not render the feed", { cause });
   }
 }
 
@@ -209,9 +209,13 @@ async function refuseStrangers(root: string): Promise<void> {
   for (const path of [...RENDERED.map((one) => one.path), "entries"]) {
     if (!(await exists(root, path))) continue;
     const hint = "choose an empty folder, for example one named feed inside this one";
-    throw new PsnError("INPUT_INVALID", `the folder ${basename(root)} already holds ${path}, which psn did not write`, {
-      hint,
-    });
+    throw new PsnError(
+      "INPUT_INVALID",
+      `the folder ${basename(root)} already contains ${path}, which psn did not write`,
+      {
+        hint,
+      },
+    );
   }
 }
 
@@ -222,10 +226,10 @@ async function using<T>(session: Session, work: (root: string, settings: Setting
   const root = rootOf(profile.home, session.hub);
   try {
     const settings = await readSettings(root);
-    const hint = "put the folder back, or connect the feed where it is now: psn connect feed";
+    const hint = "restore the folder, or connect the feed at its new place: psn connect feed";
     if (!settings) throw new PsnError("FILE_UNREADABLE", `there is no feed in the folder ${basename(root)}`, { hint });
     if (settings.id !== profile.subject)
-      throw new PsnError("FILE_UNREADABLE", `the folder ${basename(root)} holds another feed`, { hint });
+      throw new PsnError("FILE_UNREADABLE", `the folder ${basename(root)} contains another feed`, { hint });
     // A row says which folder, and a row is its user's to write: the folder says whose it is.
     if (owner && !(await isOwned(root, settings, owner, owner.ownsHub))) throw notOwned(root);
     return await work(root, settings);
@@ -236,7 +240,7 @@ async function using<T>(session: Session, work: (root: string, settings: Setting
 }
 
 function notOwned(root: string): PsnError {
-  return new PsnError("AUTH_SCOPE", `the feed in the folder ${basename(root)} is another user's or another hub's`, {
+  return new PsnError("AUTH_SCOPE", `the feed in the folder ${basename(root)} belongs to another user or another hub`, {
     hint: "choose another folder; or, if that feed is yours, remove .feed/owner in its folder, then: psn connect feed",
   });
 }
@@ -251,7 +255,7 @@ function entryOf(
     text,
     media: media.map(({ id, ...about }) => {
       const file = files.get(id)?.file;
-      if (!file) throw new PsnError("BUG", "a unit names media it was not given");
+      if (!file) throw new PsnError("BUG", "a unit refers to media that were not passed with it");
       return { file, ...about };
     }),
   }));
@@ -270,11 +274,11 @@ function folderOf(entered: string): string {
   if (path === "")
     throw new PsnError("INPUT_REQUIRED", "a feed needs a folder", { hint: "psn connect feed --folder ./public" });
   if (path.startsWith("~"))
-    throw new PsnError("INPUT_INVALID", "the folder begins with ~, which only a shell understands", {
+    throw new PsnError("INPUT_INVALID", "the folder begins with ~, which only a shell expands", {
       hint: "write the whole path",
     });
   if (path.includes("\0"))
-    throw new PsnError("INPUT_INVALID", "the folder's name holds a character no folder can have");
+    throw new PsnError("INPUT_INVALID", "the folder's name has a character that is not allowed in folder names");
   return resolve(path);
 }
 
@@ -283,7 +287,7 @@ function baseOf(entered: string): string {
   if (entered.trim() === "") return "";
   const url = URL.parse(entered.trim());
   if (!url || !["https:", "http:"].includes(url.protocol) || url.username || url.password || url.search || url.hash) {
-    throw new PsnError("INPUT_INVALID", "a feed's url is where its folder is served, and nothing more", {
+    throw new PsnError("INPUT_INVALID", "a feed's url must be only the address at which its folder is served", {
       hint: "for example https://example.com/feed/",
     });
   }

@@ -70,7 +70,7 @@ export function composeThread<Body extends Json>(shape: Shape<Body>, post: Post,
   return unit ? { ok: true, units: [unit, ...following] } : { ok: false, issues: [EMPTY] };
 }
 
-const EMPTY: Issue = { code: "text.empty", message: "there is neither text nor media" };
+const EMPTY: Issue = { code: "text.empty", message: "the post has neither text nor media" };
 
 const countingOf = ({ links, weigh }: Counting): Counting => given({ links, weigh });
 
@@ -100,10 +100,10 @@ function textIssues<Body extends Json>(
       : `${Buffer.byteLength(long.text)} of ${rule.maxBytes} bytes of text`;
   const hint = long.post.split
     ? "shorten the link or word that is too long for one post"
-    : (shape.words?.hints?.["text.too-long"] ?? "shorten it, or make a thread of it: --split");
+    : (shape.words?.hints?.["text.too-long"] ?? "shorten it, or split it into a thread: --split");
   return [{ code: "text.too-long", message, hint }, ...said];
 }
 
 function restMedia({ media }: Part, message: string): Issue[] {
-  return media.length === 0 ? [] : [{ code: "media.comment", message, hint: "put the media into the first part" }];
+  return media.length === 0 ? [] : [{ code: "media.comment", message, hint: "move the media to the first part" }];
 }

@@ -129,7 +129,7 @@ test.each([
   [302, "mailto:a@b.example"],
   [302, "https://"],
 ])("a redirect (%i) to %s names no address, and is as clear a no", async (status, location) => {
-  const message = `a.example answered ${status}, a redirect that names no address`;
+  const message = `a.example answered ${status}, a redirect without an address`;
   expect(await moving(status, location)).toMatchObject({
     code: "PLATFORM_REJECTED",
     message,
@@ -189,8 +189,8 @@ test("a platform that explains in plain words is heard, and a page for a browser
 test.each([
   ["CERT_HAS_EXPIRED", "its certificate has expired"],
   ["DEPTH_ZERO_SELF_SIGNED_CERT", "its certificate is not trusted on this machine"],
-  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another name"],
-  ["ConnectionRefused", "nothing listens there"],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another host name"],
+  ["ConnectionRefused", "no program listens on that port"],
   ["ENOTFOUND", "its name does not resolve"],
 ])("%s is told in words, with what helps", async (code, says) => {
   const error = await caught(call(failing(code), "https://a.example/", publish));

@@ -75,7 +75,7 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
   const address = new URL(url);
   const { host } = address;
   if (!isConfidential(address))
-    throw new PsnError("AUTH_REVOKED", `${host} is not reached over https, and others could read a token on the way`, {
+    throw new PsnError("AUTH_REVOKED", `${host} does not use https, so others could read a token on the network`, {
       hint: "psn connect PLATFORM",
     });
   session.signal.throwIfAborted();
@@ -147,7 +147,7 @@ function ownError(thrown: unknown): PsnError | undefined {
  */
 export function demandWhole({ cut, effect, host, status }: Answer): void {
   if (!cut) return;
-  throw noVerdict(effect, `${host} answered ${status}, and the rest of its answer cannot be read`, {
+  throw noVerdict(effect, `${host} answered ${status}, and psn cannot read the rest of the answer`, {
     details: { status },
   });
 }
@@ -168,7 +168,7 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.join(".") ?? "";
-  throw unexpected(answer, `${answered} in a shape psn does not know (at "${where}")`);
+  throw unexpected(answer, `${answered} in a format that psn does not know (at "${where}")`);
 }
 
 /**
@@ -183,7 +183,7 @@ export function refusal(answer: Answer, session: Caller, moved?: CallOptions["mo
   const said = reason(answer, session);
   if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, options);
   if (status === 403) return new PsnError("AUTH_SCOPE", `${host} does not allow this${said}`, options);
-  if (status === 429) return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, options);
+  if (status === 429) return new PsnError("RATE_LIMITED", `${host} limits how often psn may call it${said}`, options);
   if (status === 408 || status >= 500 || status < 300)
     return noVerdict(answer.effect, `${host} answered ${status}${said}`, options);
   return new PsnError("PLATFORM_REJECTED", `${host} refused with ${status}${said}`, options);
@@ -269,7 +269,7 @@ function redirected(answer: Answer, session: Caller, moved: CallOptions["moved"]
     to.pathname = "";
   const options = { details: { status }, hint: to && moved ? moved(to) : "psn connect PLATFORM" };
   if (!to)
-    return new PsnError("PLATFORM_REJECTED", `${host} answered ${status}, a redirect that names no address`, options);
+    return new PsnError("PLATFORM_REJECTED", `${host} answered ${status}, a redirect without an address`, options);
   return new PsnError(
     "PLATFORM_REJECTED",
     `${host} redirects to ${shorten(to.pathname === "/" ? to.origin : to.href, SAID_MOST)}`,

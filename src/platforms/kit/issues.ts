@@ -36,14 +36,14 @@ export function postIssues({ visibility = "public", contentWarning = "", options
       message: `${name} has no "${visibility}" posts${words?.visibility ? `: ${words.visibility}` : ""}`,
       hint:
         can.visibilities.length === 1
-          ? `leave the visibility out for ${name}`
+          ? `omit the visibility for ${name}`
           : can.visibilities.map((one) => `--visibility ${one}`).join(" or "),
     });
   if (!can.contentWarning && contentWarning.trim() !== "")
     issues.push({
       code: "warning",
       message: `${name} has no content warnings`,
-      hint: `leave the content warning out, or leave ${name} out`,
+      hint: `omit the content warning, or do not post to ${name}`,
     });
   const rules = can.options ?? [];
   const known = rules.length === 0 ? {} : { hint: `it has ${rules.map((rule) => rule.name).join(", ")}` };
@@ -112,15 +112,18 @@ function countIssues(media: readonly MediaInfo[], limits: Limits, taker: string)
     const takes = groups.map(({ word, most }) => (most === 1 ? `one ${word}` : `${word}s`));
     issues.push({
       code: "media.mixed",
-      message: `${taker} takes ${takes.join(", or ")} in a post`,
-      hint: "put each kind into a part of its own",
+      message: `${taker} accepts ${takes.join(", or ")} in a post`,
+      hint: "put each kind into a separate part",
     });
   }
   const tooMany = groups.filter(({ count, most }) => count > most);
   for (const { word, count, most } of tooMany)
-    issues.push({ code: "media.too-many", message: `${count} ${word}s, and a post takes ${most}` });
+    issues.push({ code: "media.too-many", message: `${count} ${word}s, and a post accepts at most ${most}` });
   if (tooMany.length === 0 && limits.mixed !== undefined && media.length > limits.mixed)
-    issues.push({ code: "media.too-many", message: `${media.length} files, and a post takes ${limits.mixed}` });
+    issues.push({
+      code: "media.too-many",
+      message: `${media.length} files, and a post accepts at most ${limits.mixed}`,
+    });
   return issues;
 }
 
@@ -129,27 +132,27 @@ function fileIssues(file: MediaInfo, which: string, limits: Limits, taker: strin
   const rule = ruleOf(kind, limits);
   if (!rule)
     return [
-      { code: "media.type", message: `${taker} takes no ${kind}s`, hint: `leave the ${kind} out, or link to it` },
+      { code: "media.type", message: `${taker} does not accept ${kind}s`, hint: `remove the ${kind}, or link to it` },
     ];
   const issues: Issue[] = [];
   const { alone, maxPixels, maxFrameRate, durationMs: plays, maxAspect } = rule;
   if (!rule.mimes.includes(mime))
     issues.push({
       code: "media.type",
-      message: `${which} is ${mime || "of an unknown type"}, which ${taker} does not take`,
-      hint: `it takes ${rule.mimes.join(", ")}`,
+      message: `${which} is ${mime || "of an unknown type"}, which ${taker} does not accept`,
+      hint: `it accepts ${rule.mimes.join(", ")}`,
     });
   const maxBytes = alone?.mime === mime ? alone.maxBytes : rule.maxBytes;
   if (bytes > maxBytes)
     issues.push({
       code: "media.too-large",
-      message: `${which} has ${bytes} bytes, and ${taker} takes ${maxBytes}`,
+      message: `${which} has ${bytes} bytes, and ${taker} accepts at most ${maxBytes}`,
       hint: kind === "image" ? "save it smaller, for example as JPEG" : "save it smaller",
     });
   if (maxPixels !== undefined && width * height > maxPixels)
     issues.push({
       code: "media.dimensions",
-      message: `${which} has ${width} x ${height} pixels, and ${taker} takes ${maxPixels} in all`,
+      message: `${which} has ${width} x ${height} pixels, and ${taker} accepts at most ${maxPixels} in total`,
       hint: `save it smaller, for example ${smaller(width, height, maxPixels)}`,
     });
   if (maxAspect !== undefined && height > 0 && width / height > maxAspect)
@@ -157,14 +160,14 @@ function fileIssues(file: MediaInfo, which: string, limits: Limits, taker: strin
   if (maxFrameRate !== undefined && frameRate > maxFrameRate)
     issues.push({
       code: "media.frame-rate",
-      message: `${which} has ${frameRate} frames a second, and ${taker} takes ${maxFrameRate}`,
+      message: `${which} has ${frameRate} frames a second, and ${taker} accepts at most ${maxFrameRate}`,
       hint: `save it with ${maxFrameRate} frames a second or fewer`,
     });
   if (plays && durationMs !== undefined && (durationMs < plays.least || durationMs > plays.most))
     issues.push({
       code: "media.duration",
       message:
-        `${which} plays ${durationMs / 1000} seconds, and ${taker} takes ${plays.least / 1000} to ` +
+        `${which} is ${durationMs / 1000} seconds long, and ${taker} accepts ${plays.least / 1000} to ` +
         `${plays.most / 1000}`,
     });
   return issues;

@@ -57,7 +57,7 @@ function textIssues({ parts }: Post, text: string, { text: rule }: Limits): Issu
   const empty = parts.flatMap((part, index): Issue[] => {
     if (part.text.trim() !== "" || part.media.length > 0) return [];
     const place = parts.length === 1 ? "" : `part ${index + 1}: `;
-    return [{ code: "text.empty", message: `${place}there is neither text nor media` }];
+    return [{ code: "text.empty", message: `${place}the post has neither text nor media` }];
   });
   if (fits(text, rule)) return empty;
   const message = `${measure(text, rule)} of ${rule.max} characters, all parts together`;

@@ -44,7 +44,7 @@ export function readTokens(answer: Answer, now: Date, asked: readonly string[], 
   if (failureOf(answer) !== undefined || answer.status >= 300) throw refused(answer, now, secrets);
   demandWhole(answer);
   const result = TokenAnswer.safeParse(bodyOf(answer));
-  if (!result.success) throw unexpected(answer, `${answer.host} gave no token in an answer of ${answer.status}`);
+  if (!result.success) throw unexpected(answer, `${answer.host} answered ${answer.status} without a token`);
   const { access_token: access, refresh_token: refresh, expires_in: seconds, scope } = result.data;
   const granted = typeof scope === "string" ? scope.split(/[\s,]+/).filter((word) => word !== "") : scope;
   return {
@@ -139,7 +139,7 @@ export function refused(answer: Answer, now: Date, secrets: readonly string[]): 
   const limited = status === 429 || verdict === "RATE_LIMITED";
   const pause = limited || answer.headers.has("retry-after") ? pauseMs(answer.headers, now) : undefined;
   const later = { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
-  if (status === 429) return new PsnError("RATE_LIMITED", `${host} asks for a pause${said}`, later);
+  if (status === 429) return new PsnError("RATE_LIMITED", `${host} limits how often psn may call it${said}`, later);
   if (status >= 500 || status === 408 || (status >= 300 && status < 400))
     return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
   if (!verdict) {
@@ -151,7 +151,8 @@ export function refused(answer: Answer, now: Date, secrets: readonly string[]): 
     return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);
   }
   if (verdict === "PLATFORM_DOWN") return new PsnError(verdict, `${host} answered${said}`, later);
-  if (verdict === "RATE_LIMITED") return new PsnError(verdict, `${host} asks for a pause${said}`, later);
+  if (verdict === "RATE_LIMITED")
+    return new PsnError(verdict, `${host} limits how often psn may call it${said}`, later);
   return new PsnError(verdict, `${host} ${verdict === "APP_REFUSED" ? "does not accept the app" : "refused"}${said}`, {
     details: { status },
   });

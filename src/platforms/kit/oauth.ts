@@ -69,7 +69,7 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
   if (request.code === "")
     throw new PsnError(
       "AUTH_REVOKED",
-      `${new URL(server.authorizeUrl).host} sent no code back: the consent was not given`,
+      `${new URL(server.authorizeUrl).host} returned no code: you did not give consent`,
     );
   const answer = await post(server.tokenUrl, server, grant, app, net);
   return readTokens(answer, net.now(), server.scopes, [request.code, request.verifier, ...secretsOf(app)]);
@@ -81,7 +81,7 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
 export async function exchangeRefresh(server: OAuthServer, session: Session): Promise<Tokens> {
   const { access, refresh, scopes } = session.credentials;
   if (refresh === undefined)
-    throw new PsnError("AUTH_REVOKED", "the token has expired and the platform gave none to renew it");
+    throw new PsnError("AUTH_REVOKED", "the token has expired, and the platform gave no refresh token");
   const app = appOf(session.app);
   const grant = { grant_type: "refresh_token", refresh_token: refresh };
   const answer = await post(server.tokenUrl, server, grant, app, session);
@@ -112,7 +112,8 @@ export function credentialsOf({ access, refresh, expiresAt, scopes }: Tokens): C
 /** Throws AUTH_SCOPE, with the adapter's hint, for a consent that lacks something psn cannot do without. */
 export function demandScopes(wanted: readonly string[], granted: readonly string[], hint: string): void {
   const missing = wanted.filter((scope) => !granted.includes(scope));
-  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, { hint });
+  if (missing.length > 0)
+    throw new PsnError("AUTH_SCOPE", `the consent does not include ${missing.join(", ")}`, { hint });
 }
 
 /** Tells the server to forget a token (RFC 7009). One it does not know is forgotten already. */
@@ -167,7 +168,7 @@ function basicOf({ id, secret }: OAuthApp): string | undefined {
 const secretsOf = (app: OAuthApp): readonly string[] => [app.secret ?? "", basicOf(app) ?? ""];
 
 function appOf(app: OAuthApp | undefined): OAuthApp {
-  if (app === undefined) throw new PsnError("APP_MISSING", "this platform wants an app of your own");
+  if (app === undefined) throw new PsnError("APP_MISSING", "this platform requires your own developer app");
   return app;
 }
 

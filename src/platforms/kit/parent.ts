@@ -25,7 +25,7 @@ export function notHeardOfYet(
   const ageMs = parent && parentAt ? now().getTime() - parentAt.getTime() : Number.POSITIVE_INFINITY;
   if (ageMs > HEARD_OF_WITHIN_MS) return undefined;
   return renamed("PLATFORM_DOWN", error, {
-    says: `the post before this one was only just published, and is not known everywhere yet (${error.message})`,
+    says: `the previous post was published a moment ago, and not all servers of the platform know it yet (${error.message})`,
     retryAfterMs: Math.min(Math.max(AGAIN_MS.least, ageMs), AGAIN_MS.most),
   });
 }

@@ -71,14 +71,19 @@ export function publicFetch({ fetch, isAllowed, resolve = bySystem, proxied = fa
     const url = new URL(input);
     const options = { ...init, redirect: "manual" } as const;
     if (isAllowed(url.origin)) return fetch(url, options);
-    if (isPrivateHost(url)) throw new PsnError("PRIVATE_ADDRESS", `${url.host} is this machine or a private network`);
+    if (isPrivateHost(url))
+      throw new PsnError("PRIVATE_ADDRESS", `${url.host} is this machine or in a private network`);
     const host = hostOf(url);
     if (ipaddr.isValid(host)) return fetch(url, options);
     const addresses = await withSignal(addressesOf(host, resolve, proxied), init.signal);
     if (addresses.some(isPrivateAddress))
-      throw new PsnError("PLATFORM_UNREACHABLE", `the name ${url.host} leads to this machine or a private network`, {
-        hint: `if that is meant: psn config set PSN_PRIVATE_ORIGINS ${url.origin}`,
-      });
+      throw new PsnError(
+        "PLATFORM_UNREACHABLE",
+        `the name ${url.host} resolves to this machine or to a private network`,
+        {
+          hint: `to allow this: psn config set PSN_PRIVATE_ORIGINS ${url.origin}`,
+        },
+      );
     if (proxied) return fetch(url, options);
     return connectTo(addresses, url, options, fetch);
   };

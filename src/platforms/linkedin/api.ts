@@ -31,7 +31,7 @@ const DAY_MS = 24 * 3_600_000;
 
 /** A clear no, and no attempt of this psn will fare better: nothing is left to be reconciled. */
 const SWITCHED_OFF = {
-  says: `LinkedIn has switched off version ${VERSION} of its API, which is the one this psn speaks`,
+  says: `LinkedIn has switched off version ${VERSION} of its API, which this version of psn uses`,
   hint: UPDATE,
 };
 
@@ -51,7 +51,7 @@ export const refusalOf = refusalsBy({
     { when: { status: 409, codes: ["CONFLICT"] }, means: { code: "PLATFORM_DOWN" } },
     {
       when: { codes: ["FIELD_LENGTH_TOO_LONG"] },
-      means: { says: "LinkedIn finds a text too long", hint: "shorten it" },
+      means: { says: "LinkedIn says that a text is too long", hint: "shorten it" },
     },
   ],
   // Limits are counted by the day, which ends at midnight UTC (…/shared/api-guide/concepts/rate-limits, 2026-11); by

@@ -57,8 +57,8 @@ export const CAPABILITIES: Capabilities = {
 const IN_COMMENTS = "every part after the first becomes a comment";
 const MENTIONED: Issue = {
   code: "mention",
-  message: `psn mentions nobody in a comment, and ${IN_COMMENTS}`,
-  hint: "put the mention into the first part, or write the name alone",
+  message: `psn cannot mention people in a comment, and ${IN_COMMENTS}`,
+  hint: "move the mention to the first part, or write only the name",
 };
 
 /** Pure. Turns a post into units, or says everything that is wrong with it. */

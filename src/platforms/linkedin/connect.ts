@@ -33,7 +33,7 @@ export const CONNECT = {
     app: {
       page: "https://www.linkedin.com/developers/apps",
       steps: [
-        "create an app; it must belong to a LinkedIn page: take one of yours, or make one on the way",
+        "create an app; it must belong to a LinkedIn page: choose one of yours, or create one",
         'on its Products tab request "Share on LinkedIn" and "Sign In with LinkedIn using OpenID Connect"; both are ' +
           "granted at once",
         "on its Auth tab add {redirect} as authorized redirect URL, exactly like this, and save",
@@ -60,7 +60,7 @@ export const CONNECT = {
     const { refresh } = session.credentials;
     // The refresh token stays the same, and keeps its own end.
     if (refresh !== undefined) return { refresh, ...credentialsOf(await exchangeRefresh(SERVER, session)) };
-    const why = "the LinkedIn token has expired: it lives 60 days, and LinkedIn gave none to renew it";
+    const why = "the LinkedIn token has expired: it is valid for 60 days, and LinkedIn gave no refresh token";
     throw new PsnError("AUTH_REVOKED", why, { hint: "psn connect linkedin" });
   },
 };

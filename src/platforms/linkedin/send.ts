@@ -38,7 +38,7 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
   if (answer.status >= 400) return alreadyOut(answer, request, session);
   const urn = answer.headers.get("x-restli-id") ?? "";
   if (POST.test(urn)) return postRef(urn);
-  throw unexpected(answer, "LinkedIn took the post and did not say under which id");
+  throw unexpected(answer, "LinkedIn accepted the post but did not return its id");
 }
 
 /**
@@ -48,7 +48,7 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
 function mayBeSentAgain({ at }: PublishRequest<Body>, { commentary }: PostBody, session: Session): void {
   const wordless = commentary === "";
   if (!wordless && session.now().getTime() - at.getTime() <= REFUSES_MS) return;
-  const why = `${wordless ? "without a text" : "after so long"} LinkedIn may not know it again`;
+  const why = `${wordless ? "without a text" : "after this long"} LinkedIn may not recognise it`;
   throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this post, and ${why}`);
 }
 
@@ -64,14 +64,14 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   // Of a repeat only its words tell whether the first was taken.
   if (!duplicate) throw again && answer.cut ? renamed("OUTCOME_UNKNOWN", error) : error;
   const ref = duplicate.urn === undefined ? undefined : postRef(duplicate.urn);
-  const unnamed = "LinkedIn has this post already and does not say which one it is";
+  const unnamed = "LinkedIn already has this post but does not say which one it is";
   if (again && !ref) throw renamed("OUTCOME_UNKNOWN", error, { says: unnamed });
   const now = session.now();
   const since = at.getTime() + serverNow(answer.headers, now) - now.getTime() - ALLOWANCE_NARROW_MS;
   if (again && ref && (madeAt(ref.id) ?? since) >= since) return ref;
   throw renamed("PLATFORM_REJECTED", error, {
-    says: `LinkedIn refuses the same text twice, and has it already${ref ? `: ${ref.url}` : ""}: change the text`,
-    hint: "change the text; LinkedIn refuses the same for a day or more, even when the first post is deleted",
+    says: `LinkedIn refuses a text that it already has${ref ? `: ${ref.url}` : ""}: change the text`,
+    hint: "change the text; LinkedIn refuses the same text for a day or more, even if the first post is deleted",
   });
 }
 
@@ -114,7 +114,10 @@ export async function sendComment(request: PublishRequest<Body>, body: CommentBo
   const { root, again } = request;
   if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
   if (again)
-    throw new PsnError("UNCONFIRMED", `an earlier attempt may have published this comment; look below ${root.url}`);
+    throw new PsnError(
+      "UNCONFIRMED",
+      `an earlier attempt may have published this comment; check the comments of ${root.url}`,
+    );
   const answer = await api(session, `/rest/socialActions/${keyOf(root.id)}/comments`, {
     ...json({ actor: session.profile.subject, object: root.id, message: { text: body.text } }),
     effect: "publish",
@@ -125,17 +128,17 @@ export async function sendComment(request: PublishRequest<Body>, body: CommentBo
   if (answer.status === 404) throw notHeardOfYet(error, request, session) ?? goneOrNew(error, request, root, session);
   throw renamed("AUTH_SCOPE", error, {
     hint:
-      "LinkedIn lets only apps with its Community Management API comment: write the rest by hand, and keep to one " +
-      "part there",
+      "LinkedIn allows only apps with its Community Management API to comment: write the rest on LinkedIn, and " +
+      "post only one part there",
   });
 }
 
 /** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
 function goneOrNew(error: PsnError, { at }: PublishRequest<Body>, root: Ref, session: Session): PsnError {
   const isNew = session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most;
-  const says = `LinkedIn does not know the post ${isNew ? "yet " : ""}on which to comment`;
+  const says = `LinkedIn does not ${isNew ? "yet " : ""}find the post to comment on`;
   if (isNew) return renamed("PLATFORM_DOWN", error, { says, retryAfterMs: SETTLING_MS.again });
-  return renamed("PLATFORM_REJECTED", error, { says, hint: `it may be deleted: ${root.url}` });
+  return renamed("PLATFORM_REJECTED", error, { says, hint: `it may have been deleted: ${root.url}` });
 }
 
 function urnOfComment(answer: Answer, root: Ref): string {
@@ -144,7 +147,7 @@ function urnOfComment(answer: Answer, root: Ref): string {
   const composed = [id, header].map((one) => `urn:li:comment:(${object},${one ?? ""})`);
   const urn = [commentUrn, $URN, header, ...composed].find((one) => one !== undefined && COMMENT.test(one));
   if (urn !== undefined) return urn;
-  throw unexpected(answer, "LinkedIn took the comment and did not say under which id");
+  throw unexpected(answer, "LinkedIn accepted the comment but did not return its id");
 }
 
 /** As LinkedIn's answer to a post has it (posts-api above). */
@@ -186,5 +189,5 @@ export async function remove({ id }: Ref, session: Session): Promise<void> {
   const request = { method: "DELETE", headers: { "x-restli-method": "DELETE" }, effect: "none" } as const;
   const answer = await api(session, path, { ...request, accept: [404, 410] });
   if (answer.status === 204 || answer.status >= 300) return;
-  throw unexpected(answer, `${answer.host} answered ${answer.status} to a removal, and not 204`);
+  throw unexpected(answer, `${answer.host} answered ${answer.status} to a removal instead of 204`);
 }

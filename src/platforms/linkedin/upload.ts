@@ -55,7 +55,7 @@ async function upload(file: File, session: Session) {
   const { protocol, hostname } = new URL(uploadUrl);
   // The token goes along, and to nobody but LinkedIn.
   if (id === undefined || protocol !== "https:" || !/(^|\.)linkedin\.com$/.test(hostname))
-    throw unexpected(started, "LinkedIn named a place for an upload that psn does not know");
+    throw unexpected(started, "LinkedIn returned an upload address that psn does not expect");
   await call(session, uploadUrl, {
     method: "PUT",
     headers: { authorization: `Bearer ${session.credentials.access}`, "content-type": file.mime },
@@ -76,7 +76,7 @@ async function statusOf(urn: string, kind: MediaKind, session: Session): Promise
   const { status } = parse(answer, z.object({ status: z.string() }));
   if (status === "AVAILABLE") return READY;
   if (status !== "PROCESSING_FAILED") return working(retryAfterMs(answer, session.now()));
-  const hint = kind === "document" ? "save it anew as PDF, with at most 300 pages" : "save it anew as JPEG or PNG";
+  const hint = kind === "document" ? "save it again as PDF, with at most 300 pages" : "save it again as JPEG or PNG";
   throw new PsnError("PLATFORM_REJECTED", `LinkedIn cannot use the ${kind}`, { hint });
 }
 
@@ -95,7 +95,7 @@ async function prepareCard(source: string, handle: PublishRequest["handle"], ses
     mime: image?.type ?? "",
     open: async () => {
       if (image) return image;
-      throw new PsnError("PLATFORM_REJECTED", "LinkedIn no longer has the card's picture");
+      throw new PsnError("PLATFORM_REJECTED", "LinkedIn no longer has the link card's image");
     },
   };
   const uploads = { ...uploadsOf([picture], session), workingMostMs: THUMB_MOST_MS, failuresMost: 0 };

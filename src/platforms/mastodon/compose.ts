@@ -66,7 +66,7 @@ function roomOf(post: Post, rule: TextRule): TextRule | Issue {
   if (max >= ROOM_LEAST) return { ...rule, max };
   return {
     code: "warning.too-long",
-    message: `the content warning leaves no room: it counts towards the ${rule.max} characters of a post`,
+    message: `the content warning leaves no room for text: it counts towards the ${rule.max} characters of a post`,
     hint: "shorten the content warning",
   };
 }

@@ -65,7 +65,7 @@ async function accountOf(session: Caller): Promise<z.output<typeof Account>> {
   if (status === 401 || status === 422)
     throw new PsnError("AUTH_REVOKED", `${host} does not accept this token`, { hint: HINT, details: { status } });
   if (status === 403)
-    throw new PsnError("AUTH_SCOPE", `${host} does not let this token read its account`, {
+    throw new PsnError("AUTH_SCOPE", `${host} does not allow this token to read its account`, {
       hint: HINT,
       details: { status },
     });
@@ -80,7 +80,7 @@ export function elsewhere(answer: Answer): PsnError {
   const to = targetOf(answer);
   return new PsnError(
     "INPUT_INVALID",
-    to ? `${host} redirects to ${to.origin}` : `${host} answered ${status}, a redirect that names no address`,
+    to ? `${host} redirects to ${to.origin}` : `${host} answered ${status}, a redirect without an address`,
     {
       hint: to ? moved(to) : "check the server's name",
       details: { status },
@@ -102,7 +102,8 @@ async function scopesOf(session: Caller): Promise<string[]> {
   if (!told?.success) return [];
   const { scopes } = told.data;
   const missing = missingOf(scopes);
-  if (missing.length > 0) throw new PsnError("AUTH_SCOPE", `the token lacks ${missing.join(", ")}`, { hint: HINT });
+  if (missing.length > 0)
+    throw new PsnError("AUTH_SCOPE", `the token does not include ${missing.join(", ")}`, { hint: HINT });
   return scopes;
 }
 
@@ -148,14 +149,14 @@ export function originOf(typed: string): string {
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
     throw new PsnError("INPUT_INVALID", "the server is a host name without a path", { hint: `--server ${url.host}` });
   if (isConfidential(url)) return url.origin;
-  throw new PsnError("INPUT_INVALID", "the server must be reached over https, or the token could be read on the way", {
+  throw new PsnError("INPUT_INVALID", "the server must use https, or others could read the token on the network", {
     hint: `--server https://${url.host}`,
   });
 }
 
 /** For a host that knows nothing of the API. */
 export function notMastodon(host: string): PsnError {
-  return new PsnError("INPUT_INVALID", `${host} does not speak Mastodon's API`, {
-    hint: "give the host of the server's web page, without a path",
+  return new PsnError("INPUT_INVALID", `${host} does not offer Mastodon's API`, {
+    hint: "enter the host of the server's web page, without a path",
   });
 }

@@ -258,7 +258,7 @@ describe("limits", () => {
     expect(of(image("a", { width: 12_000, height: 9_000 }))).toEqual([
       {
         code: "media.dimensions",
-        message: "the image has 12000 x 9000 pixels, and the server takes 33177600 in all",
+        message: "the image has 12000 x 9000 pixels, and the server accepts at most 33177600 in total",
         hint: "save it smaller, for example 6651 x 4988",
       },
     ]);

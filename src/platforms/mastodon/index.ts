@@ -87,7 +87,7 @@ export default definePlatform({
     const still = await api(session, path, { effect: "none", accept: [404, 410] });
     if (still.status >= 300) return assertKnown(still, session);
     assertIsOf(still, ref.id);
-    throw stillThere(`${answer.host} does not delete posts for other programs`, `delete it in the browser: ${ref.url}`);
+    throw stillThere(`${answer.host} does not allow programs to delete posts`, `delete it in the browser: ${ref.url}`);
   },
 });
 
@@ -108,7 +108,7 @@ function assertIsOf(answer: Answer, id: string): void {
 async function assertKnown({ host, status }: Answer, session: Session): Promise<void> {
   const answer = await api(session, VERIFY, { effect: "none", accept: [404, 410] });
   if (answer.status < 300 && parse(answer, Named).id === idOf(session.profile.subject)) return;
-  throw new PsnError("PLATFORM_DOWN", `${host} answered ${status}, and does not know the account either`, {
+  throw new PsnError("PLATFORM_DOWN", `${host} answered ${status}, and does not find the account either`, {
     details: { status },
   });
 }
@@ -139,7 +139,7 @@ async function notAgain(error: unknown, request: PublishRequest<Body>, session: 
   const there = await lookup(request, session, new Set()).catch(() => "untold" as const);
   if (there === "untold") throw error;
   if (there === undefined) throw vouched(error);
-  throw renamed("OUTCOME_UNKNOWN", error, { says: `${error.message}; but the post may be there already` });
+  throw renamed("OUTCOME_UNKNOWN", error, { says: `${error.message}; but the post may already be published` });
 }
 
 /** What servers write of a parent that they do not have, where they do not answer 404 (Pleroma, Akkoma, Hollo). */
@@ -150,7 +150,7 @@ async function refused(answer: Answer, request: PublishRequest<Body>, session: S
   const error = refusal(answer, session);
   const rejected = (why: string) => renamed("PLATFORM_REJECTED", error, { says: `${error.message}; ${why}` });
   if (request.parent && (answer.status === 404 || PARENT_MISSING.test(error.message)))
-    return notHeardOfYet(error, request, session) ?? rejected("the post it answers may be gone");
+    return notHeardOfYet(error, request, session) ?? rejected("the post it replies to may have been deleted");
   if (!(await isMediaGone(uploadedOf(request, z.string()), session))) return error;
-  return rejected("its media are gone: a server keeps uploaded media for about a day");
+  return rejected("its media were deleted: a server keeps uploaded media for about a day");
 }

@@ -65,8 +65,8 @@ async function register(home: string, redirectUri: string, net: Net): Promise<z.
   if (isRedirect(answer)) throw elsewhere(answer);
   if (status === 404 || status === 405) throw notMastodon(host);
   if (status === 422) throw refusal(answer, net);
-  throw new PsnError("PLATFORM_REJECTED", `${host} registers no programs it does not know`, {
-    hint: "connect by a token from Preferences → Development: --token-stdin",
+  throw new PsnError("PLATFORM_REJECTED", `${host} does not allow new apps to register`, {
+    hint: "connect with a token from Preferences → Development: --token-stdin",
     details: { status },
   });
 }
@@ -78,7 +78,7 @@ async function register(home: string, redirectUri: string, net: Net): Promise<z.
 export async function exchange(request: ExchangeRequest, net: Net): Promise<Connection> {
   const home = originOf(request.form["server"] ?? "");
   const client = Client.safeParse(request.keep);
-  if (!client.success) throw new PsnError("BUG", "the browser's answer came without the client it was asked for");
+  if (!client.success) throw new PsnError("BUG", "the browser's answer does not have the expected client");
   const server = serverAt(home);
   const { access, expiresAt, scopes } = await exchangeCode(server, { ...request, app: client.data }, net);
   const secret = JSON.stringify(client.data);
@@ -86,7 +86,7 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
   const session = { ...net, credentials, profile: { home } };
   const missing = missingOf(scopes);
   if (missing.length > 0)
-    throw new PsnError("AUTH_SCOPE", `the consent lacks ${missing.join(", ")}`, {
+    throw new PsnError("AUTH_SCOPE", `the consent does not include ${missing.join(", ")}`, {
       hint: "psn connect mastodon, and allow all that psn asks for",
     });
   return { credentials, profile: await identified(session) };
@@ -100,7 +100,7 @@ export async function revoke(session: Session): Promise<void> {
   const { credentials, profile } = session;
   const client = clientOf(credentials.secret);
   if (!client)
-    throw new PsnError("PLATFORM_REJECTED", "a token that was entered by hand is taken back by hand", {
+    throw new PsnError("PLATFORM_REJECTED", "psn cannot revoke a token that you entered by hand", {
       hint: `delete it under Preferences → Development: ${profile.home}/settings/applications`,
     });
   try {

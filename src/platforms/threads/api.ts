@@ -88,7 +88,7 @@ const TABLE: Refusals = {
     { when: { codes: PERMISSION }, means: { code: "AUTH_SCOPE" } },
     {
       when: { words: /LINK_LIMIT_EXCEEDED/ },
-      means: { hint: "Threads takes 5 links in a post: put the others into another part" },
+      means: { hint: "Threads accepts 5 links in a post: move the others to another part" },
     },
     // A wrong parameter, a thing that is not there: clear, even as a 500.
     { when: { codes: [100, 24] }, means: {} },

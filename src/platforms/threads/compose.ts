@@ -43,7 +43,7 @@ export const CAPABILITIES: Capabilities = {
   options: [
     {
       name: "topic",
-      help: "what the post is about, 1 to 50 characters without . and &; otherwise the first #tag in the text",
+      help: "the topic of the post, 1 to 50 characters without . and &; default: the first #tag in the text",
     },
     {
       name: "reply",
@@ -73,8 +73,8 @@ export const SHAPE: Shape<Body> = {
 function linkIssues({ text }: Piece): Issue[] {
   const links = new Set(findLinksBy("www", text).map(({ start, end }) => text.slice(start, end)));
   if (links.size <= LINKS_MOST) return [];
-  const message = `${links.size} links, and Threads takes ${LINKS_MOST} in a post`;
-  return [{ code: "text.too-many-links", message, hint: "put some of them into a part of their own" }];
+  const message = `${links.size} links, and Threads accepts at most ${LINKS_MOST} in a post`;
+  return [{ code: "text.too-many-links", message, hint: "move some of them to another part" }];
 }
 
 const optionsOf = ({ options: { topic, reply } = {} }: Post) => ({
@@ -87,6 +87,6 @@ function topicIssues(post: Post): Issue[] {
   if (topic === undefined) return [];
   const length = measure(topic, { max: TOPIC_MOST, unit: "codepoint" });
   if (length >= 1 && length <= TOPIC_MOST && !/[.&]/.test(topic)) return [];
-  const message = `a topic on Threads has 1 to ${TOPIC_MOST} characters, and neither . nor &`;
+  const message = `a topic on Threads has 1 to ${TOPIC_MOST} characters, without . and &`;
   return [{ code: "option.topic", message, hint: "--option threads.topic=WORDS" }];
 }

@@ -33,8 +33,8 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
     throw new PsnError(
       "CONFIG_INVALID",
-      "Threads fetches media from a public address, which a hub without a bucket cannot give",
-      { hint: "psn config set S3_BUCKET, and where the hub is on Trigger.dev: psn deploy" },
+      "Threads fetches media from a public address, which requires a bucket, and this hub has none",
+      { hint: "psn config set S3_BUCKET; if the hub uses Trigger.dev, then: psn deploy" },
     );
   if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
   const body = { ...unit.body, ...given({ reply_to_id: parent?.id }) };
@@ -110,7 +110,7 @@ async function checkQuota(isReply: boolean, session: Session): Promise<void> {
   const used = (isReply ? limit?.reply_quota_usage : limit?.quota_usage) ?? 0;
   const total = (isReply ? limit?.reply_config : limit?.config)?.quota_total ?? Number.POSITIVE_INFINITY;
   if (used < total) return;
-  const says = `Threads takes ${total} ${isReply ? "answers" : "posts"} of an account in 24 hours`;
+  const says = `Threads accepts at most ${total} ${isReply ? "replies" : "posts"} of an account in 24 hours`;
   throw new PsnError("RATE_LIMITED", says, { retryAfterMs: QUOTA_PAUSE_MS, details: { used, total } });
 }
 
@@ -141,7 +141,7 @@ async function statusOf(container: string, ageMs: number, files: readonly Media[
   const { status, reason, answer } = await ask(container, session);
   if (status === "FINISHED" || status === "PUBLISHED") return READY;
   if (status === "EXPIRED" || (status === "UNTOLD" && ageMs > SPREADING_MS))
-    return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads dropped a container before it was ready") };
+    return { status: "lost", error: new PsnError("PLATFORM_DOWN", "Threads deleted a container before it was ready") };
   if (status !== "ERROR") return working(retryAfterMs(answer, session.now()));
   const error = unusable(reason);
   if (reason.startsWith(NOT_DOWNLOADED)) await assertReadable(files);
@@ -155,7 +155,7 @@ const NOT_DOWNLOADED = "FAILED_DOWNLOADING";
 /** Why a container came to nothing. */
 export function unusable(reason: string): PsnError {
   if (reason === "" || reason === "UNKNOWN")
-    return new PsnError("PLATFORM_DOWN", "Threads could not process the post and does not say why");
+    return new PsnError("PLATFORM_DOWN", "Threads could not process the post and gives no reason");
   // It may have been the bucket, or the line between the two: another container may get the file.
   if (reason.startsWith(NOT_DOWNLOADED))
     return new PsnError("PLATFORM_DOWN", `Threads could not fetch a file: ${reason}`, { hint: NOT_FETCHED_HINT });

@@ -87,11 +87,11 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   if (told?.status === "PUBLISHED") {
     const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS).catch(() => undefined);
     if (ref) return ref;
-    const says = "Threads has published the post, and says so only of its container";
+    const says = "Threads has published the post, but shows only its container";
     throw new PsnError("OUTCOME_UNKNOWN", says, { cause: error });
   }
   if (told?.status === "EXPIRED")
-    throw vouched(dropped("Threads keeps what is not published for 24 hours, and has dropped it"));
+    throw vouched(dropped("Threads keeps an unpublished container for 24 hours, and has deleted this one"));
   if (told?.status === "ERROR") {
     const failure = unusable(told.reason);
     // The same container would fail the same way.
@@ -103,6 +103,6 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   if (!isMissing(answer) && (known || !request.again)) throw known && isRefused(error) ? vouched(error) : error;
   if (request.again) throw renamed("OUTCOME_UNKNOWN", error);
   if (session.now().getTime() - madeAt > SPREADING_MS)
-    throw dropped("Threads has lost what was made ready for publishing");
+    throw dropped("Threads no longer has the container that was prepared for publishing");
   throw renamed("PLATFORM_DOWN", error, { retryAfterMs: AGAIN_MS });
 }

@@ -52,7 +52,7 @@ export async function lookup(
   const ref = await findOwn({ ...own, from: notBefore(answer, request.at, session.now(), allowanceMs) });
   if (ref) return ref;
   const hidden =
-    status === "PUBLISHED" ? "has published the post and does not list it yet" : "does not know the post's container";
+    status === "PUBLISHED" ? "has published the post but does not list it yet" : "does not find the post's container";
   throw new PsnError("PLATFORM_DOWN", `Threads ${hidden}`);
 }
 

@@ -22,7 +22,7 @@ const Inline = z.strictObject({ ...file, data: z.base64().describe("the bytes, i
 
 const Linked = z.strictObject({
   ...file,
-  url: z.url().describe("GET it, without any header of its own; whoever has the address can"),
+  url: z.url().describe("GET it, without any additional header; anyone with the address can"),
   expires: z.iso.datetime().describe("from then on the address gives nothing"),
 });
 

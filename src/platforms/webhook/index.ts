@@ -36,7 +36,7 @@ const ABOUT = { id: "webhook", name: "Webhook", capabilities: CAPABILITIES } as 
 export default definePlatform({
   ...ABOUT,
   docs: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
-  unasked: "not asked: only a post shows whether its receiver takes one",
+  unasked: "not asked: only a real post shows whether the receiver accepts posts",
   auth: [
     {
       kind: "form",
@@ -61,13 +61,13 @@ export default definePlatform({
         {
           name: "secret-overlap",
           secret: false,
-          help: "how long the secret it has now signs too, beside the new one, for example 24h",
+          help: "how long the current secret also signs, next to the new one, for example 24h",
           fallback: "",
         },
         {
           name: "media",
           secret: false,
-          help: "how media are sent: link, inline, or auto, which goes by their size",
+          help: "how media are sent: link, inline, or auto (by their size)",
           fallback: "",
           check: (value) => void mediaByOf(value, undefined),
         },
@@ -124,7 +124,7 @@ export default definePlatform({
       text: part.text,
       media: part.media.map(({ id, ...about }) => {
         const file = files.get(id);
-        if (!file) throw new PsnError("BUG", "a unit names media it was not given");
+        if (!file) throw new PsnError("BUG", "a unit refers to media that were not passed with it");
         return { ...about, ...file };
       }),
     }));
@@ -152,7 +152,7 @@ function mediaByOf(entered: string, kept: MediaBy): MediaBy {
   if (value === "auto") return undefined;
   if (value === "link" || value === "inline") return value;
   throw new PsnError("INPUT_INVALID", `--media must be one of link, inline, auto, not ${value}`, {
-    hint: "leave it out, and psn goes by the size",
+    hint: "omit it, and psn decides by the size",
   });
 }
 
@@ -190,7 +190,7 @@ function judgement(answer: Answer, session: Session): PsnError {
     });
   // "410 Gone: … no longer interested in receiving webhooks from this source. Sender should disable the endpoint."
   if (status === 410)
-    return new PsnError("AUTH_REVOKED", `${host} answered 410: it wants no more posts`, { cause: said, details });
+    return new PsnError("AUTH_REVOKED", `${host} answered 410: it accepts no more posts`, { cause: said, details });
   // Its own time limit: it may have read the event.
   if (status === 408) return said;
   const pause = said.retryAfterMs;

@@ -51,7 +51,7 @@ function linkIssue(links: boolean): Issue | undefined {
   if (links) return undefined;
   return {
     code: "media.no-bucket",
-    message: "this webhook is sent its media by link, and this hub has no bucket to give one",
+    message: "this webhook gets its media by link, which requires a bucket, and this hub has none",
     hint: `${BUCKET}; or connect it again with --media inline`,
   };
 }
@@ -60,7 +60,7 @@ function inlineIssue(bytes: number, mediaBy: Limits["mediaBy"], links: boolean):
   if (bytes <= INLINE_MOST_BYTES) return undefined;
   return {
     code: "media.too-large",
-    message: `the media have ${bytes} bytes together; within the request a webhook is sent at most ${INLINE_MOST_BYTES}`,
+    message: `the media have ${bytes} bytes in total; a webhook request carries at most ${INLINE_MOST_BYTES}`,
     hint:
       mediaBy === "inline" && links ? "connect the webhook again with --media link" : `${BUCKET}, and psn sends links`,
   };

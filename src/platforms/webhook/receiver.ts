@@ -9,20 +9,24 @@ import { call, isRedirect, REDIRECTS, targetOf } from "@psn/platforms/kit/http.t
 
 /** Throws INPUT_REQUIRED and INPUT_INVALID for an address that psn sends to nobody. */
 export function receiverOf(entered: string): URL {
-  const hint = "give the whole address, for example https://example.com/hooks/psn";
+  const hint = "enter the complete address, for example https://example.com/hooks/psn";
   if (entered.trim() === "") throw new PsnError("INPUT_REQUIRED", "a webhook needs the url of its receiver", { hint });
   const url = URL.parse(entered.trim());
   if (!url || !["https:", "http:"].includes(url.protocol))
     throw new PsnError("INPUT_INVALID", "the url of a webhook begins with https://", { hint });
   if (url.username !== "" || url.password !== "") {
-    throw new PsnError("INPUT_INVALID", "the url of a webhook must not hold a name or a password", {
-      hint: "leave out what stands before the @; the signature proves who sends",
+    throw new PsnError("INPUT_INVALID", "the url of a webhook must not contain a user name or a password", {
+      hint: "remove the part before the @; the signature proves who sends",
     });
   }
   if (!isConfidential(url)) {
-    throw new PsnError("INPUT_INVALID", `http:// is only for this machine, and ${url.hostname} is another`, {
-      hint: "use https://",
-    });
+    throw new PsnError(
+      "INPUT_INVALID",
+      `http:// is only for this machine, and ${url.hostname} is a different machine`,
+      {
+        hint: "use https://",
+      },
+    );
   }
   url.hash = "";
   return url;

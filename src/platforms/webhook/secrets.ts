@@ -33,7 +33,7 @@ export function formerOf(
   }
   const ms = lengthOf(overlap);
   if (!before) throw refused("psn has no earlier secret for this address");
-  if (isSame) throw refused("this is the secret that psn has already");
+  if (isSame) throw refused("psn already has this secret");
   const secretUntil = new Date(now.getTime() + ms);
   return { secret: JSON.stringify({ former: before.access, until: secretUntil.toISOString() }), secretUntil };
 }
@@ -44,16 +44,16 @@ function lengthOf(overlap: string): number {
     const ms = parseDuration(overlap);
     if (ms <= OVERLAP_MOST_MS) return ms;
   } catch (cause) {
-    throw new PsnError("INPUT_INVALID", `--secret-overlap "${overlap}" is no length of time psn understands`, {
+    throw new PsnError("INPUT_INVALID", `cannot read --secret-overlap "${overlap}" as a duration`, {
       cause,
       hint,
     });
   }
-  throw new PsnError("INPUT_INVALID", "two secrets sign for at most 30 days", { hint });
+  throw new PsnError("INPUT_INVALID", "two secrets can sign for at most 30 days", { hint });
 }
 
 function refused(why: string): PsnError {
-  return new PsnError("INPUT_INVALID", `${why}, so that two cannot sign`, { hint: "leave out --secret-overlap" });
+  return new PsnError("INPUT_INVALID", `${why}, so two secrets cannot sign`, { hint: "leave out --secret-overlap" });
 }
 
 /** The secrets that sign now, the newest first. */
@@ -75,8 +75,8 @@ export function flawOf({ access }: Credentials): Flaw | undefined {
   if (paddedSecret(access) === access) return undefined;
   return {
     said:
-      "its signing secret has too little or too much base64 padding (=), which psn accepts no more; psn still signs " +
-      "with it",
+      "its signing secret has too little or too much base64 padding (=), which psn no longer accepts; psn still " +
+      "signs with it",
     flags: "--secret-new --secret-overlap 24h",
   };
 }

@@ -23,7 +23,8 @@ export const SECRET_BYTES = { least: 24, most: 64 } as const;
 const ED25519_BYTES = 32;
 
 export const SECRET_HINT =
-  'make one with: echo "whsec_$(openssl rand -base64 32)", and give the same to the receiver; or let psn make a key pair: --secret-new';
+  'create one with: echo "whsec_$(openssl rand -base64 32)", and give it to the receiver too; ' +
+  "or let psn create a key pair: --secret-new";
 
 type Key = { readonly scheme: "v1"; readonly bytes: Buffer } | { readonly scheme: "v1a"; readonly key: KeyObject };
 
@@ -42,7 +43,7 @@ export function keyOf(secret: string): Key {
       "INPUT_INVALID",
       "a whpk_ key is the public half, which the receiver has; psn signs with the whsk_ half",
       {
-        hint: "give the whsk_ key, or let psn make a key pair: --secret-new",
+        hint: "enter the whsk_ key, or let psn create a key pair: --secret-new",
       },
     );
   throw new PsnError(
@@ -81,7 +82,7 @@ function privateKeyOf(bytes: Buffer): KeyObject {
     "INPUT_INVALID",
     "a whsk_ key is base64 of an ed25519 key: 32 bytes, or 64 of which the second half is its public key",
     {
-      hint: "let psn make a key pair: --secret-new",
+      hint: "let psn create a key pair: --secret-new",
     },
   );
 }

@@ -76,33 +76,33 @@ const FORBIDDEN: readonly Rule[] = [
   {
     when: { words: /too long|shorter|longer than|exceeds/, codes: [186] },
     means: {
-      says: "X finds the text or the video too long for this account",
-      hint: "shorten it, or make a thread of it: --split",
+      says: "X says that the text or the video is too long for this account",
+      hint: "shorten it, or split it into a thread: --split",
     },
   },
   {
     when: { words: /\bquot(?:e|es|ed|ing)\b/ },
     means: {
-      says: "X does not let this app quote posts",
-      hint: "X keeps quoting for Enterprise plans: leave --option x.quote out and put the link into the text",
+      says: "X does not allow this app to quote posts",
+      hint: "X allows quoting only for Enterprise plans: omit --option x.quote and put the link into the text",
     },
   },
   {
     when: { words: /cashtag/ },
-    means: { says: "X takes one cashtag in a post that an app makes", hint: "leave one $NAME in the text" },
+    means: { says: "X accepts one cashtag in a post from an app", hint: "keep only one $NAME in the text" },
   },
   {
     when: { words: /repl(y|ies)|conversation|mentioned or otherwise engaged/, codes: [385, 433] },
     means: {
-      says: "X does not let this app answer that post",
-      hint: "the post may be gone, or closed to answers; see docs/platforms/x.md",
+      says: "X does not allow this app to reply to that post",
+      hint: "the post may be deleted or closed to replies; see docs/platforms/x.md",
     },
   },
   {
     when: { words: /oauth1-permissions|unsupported-authentication|client-forbidden|not-enrolled|not permitted|scope/ },
     means: {
       code: "AUTH_SCOPE",
-      says: "X does not let this app do that",
+      says: "X does not allow this app to do that",
       hint: `set the app to "Read and write" at ${CONSOLE}, then psn connect x`,
     },
   },
@@ -114,8 +114,8 @@ const RULES: readonly Rule[] = [
   {
     when: DUPLICATE,
     means: {
-      says: "X refuses the same text twice: change the text",
-      hint: "change the text; X does not say after how long it takes the same one again",
+      says: "X refuses a text that you posted before: change the text",
+      hint: "change the text; X does not document when it accepts the same text again",
     },
   },
   ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),

@@ -43,12 +43,12 @@ export const CAPABILITIES: Capabilities = {
   options: [
     {
       name: "reply",
-      help: "who may answer, beside everybody",
+      help: "who may reply; default: everyone",
       values: ["following", "mentionedUsers", "subscribers", "verified"],
     },
     {
       name: "quote",
-      help: "URL or id of the post to quote; X keeps this for Enterprise plans, and it goes with no media",
+      help: "URL or id of the post to quote; X allows this only for Enterprise plans, and not together with media",
     },
   ],
 };
@@ -59,7 +59,7 @@ export const SHAPE: Shape<Body> = {
   capabilities: CAPABILITIES,
   words: {
     visibility: "the account as a whole is public or protected",
-    hints: { "media.duration": "an account without Premium may post 20 minutes" },
+    hints: { "media.duration": "an account without Premium may post at most 20 minutes" },
   },
   clean,
   weigh,
@@ -73,8 +73,8 @@ export const SHAPE: Shape<Body> = {
 
 const FORBIDDEN: Issue = {
   code: "text.characters",
-  message: "the text has a character X takes in no post (U+FEFF, U+FFFE or U+FFFF)",
-  hint: "type the text anew, or paste it without formatting",
+  message: "the text has a character that X does not accept (U+FEFF, U+FFFE or U+FFFF)",
+  hint: "type the text again, or paste it without formatting",
 };
 
 function quoteIssues({ options, parts }: Post): Issue[] {
@@ -89,8 +89,8 @@ function quoteIssues({ options, parts }: Post): Issue[] {
   if (quote !== undefined && parts[0].media.length > 0)
     issues.push({
       code: "option.quote",
-      message: "X takes either media or a quoted post, not both",
-      hint: "leave the media out of the first part, or put the link into the text",
+      message: "X accepts either media or a quoted post, not both",
+      hint: "remove the media from the first part, or put the link into the text",
     });
   return issues;
 }

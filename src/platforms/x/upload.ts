@@ -74,7 +74,7 @@ function told({ data: { processing_info: info } }: z.output<typeof Upload>, { ki
   if (info.state !== "failed") return working(pauseWithin((info.check_after_secs ?? 0) * 1000));
   const { name = "" } = info.error ?? {};
   const said = /^\w{1,40}$/.test(name) ? `: ${name}` : "";
-  const hint = kind === "video" ? "save it as H.264 with AAC in an MP4" : "save it anew, smaller";
+  const hint = kind === "video" ? "save it as H.264 with AAC in an MP4" : "save it again, smaller";
   throw new PsnError("PLATFORM_REJECTED", `X cannot use the ${kind} (${mime})${said}`, { hint });
 }
 

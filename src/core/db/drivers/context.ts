@@ -14,8 +14,8 @@ const DURABLE =
 
 /**
  * How long a statement may wait for what another session has locked, in milliseconds: longer than any transaction of
- * psn's own takes. A login can keep a lock for as long as it likes, and whoever waits for it holds a connection that
- * others need.
+ * psn's own takes. A login can keep a lock for as long as it likes, and a session that waits for it holds a connection
+ * that others need.
  */
 const LOCK_MS = 2_000;
 

@@ -124,7 +124,7 @@ export function noteHolder(folder: string): void {
   try {
     writeFileSync(join(folder, "holder"), `${process.pid}\n${new Date().toISOString()}\n`, { mode: 0o600 });
   } catch {
-    // Then whoever waits cannot say whom for.
+    // Then a waiting process cannot say which process it waits for.
   }
 }
 
@@ -162,11 +162,11 @@ function isSuspended(pid: number): boolean {
 export function heldByAnother(folder: string): PsnError {
   const { said, pid, suspended } = whoHolds(folder);
   if (suspended)
-    return new PsnError("DB_BUSY", `another psn process holds the embedded database and is suspended${said}`, {
-      hint: `let it go on: fg in its terminal, or kill -CONT ${pid}`,
+    return new PsnError("DB_BUSY", `another psn process has the embedded database open and is suspended${said}`, {
+      hint: `resume it: fg in its terminal, or kill -CONT ${pid}`,
     });
-  return new PsnError("DB_BUSY", `another psn process holds the embedded database and does not let go${said}`, {
-    hint: "stop the other psn, then try again",
+  return new PsnError("DB_BUSY", `another psn process has the embedded database open and does not close it${said}`, {
+    hint: "stop the other psn process, then try again",
   });
 }
 

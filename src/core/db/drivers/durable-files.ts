@@ -132,7 +132,7 @@ class DurableFiles extends NodeFS {
         return work();
       } catch (error) {
         this.#onBroken(error);
-        throw new Error(`the disk did not take ${path}`, { cause: error });
+        throw new Error(`the disk could not write ${path}`, { cause: error });
       }
     };
     files.stream_ops.write = (stream, buffer, offset, length, position) => {

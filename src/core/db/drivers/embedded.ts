@@ -23,9 +23,9 @@ import {
 } from "./socket-folder.ts";
 
 /*
- * PGlite is one process's database. Whoever holds the folder's lock runs it and serves it on a socket; everybody, the
- * holder too, comes in by that socket. So there is one way in, and no statement of one process can fall into the
- * transaction of another.
+ * PGlite is one process's database. The process that holds the folder's lock runs it and serves it on a socket;
+ * everybody, the holder too, comes in by that socket. So there is one way in, and no statement of one process can fall
+ * into the transaction of another.
  */
 
 /** How long to wait for a holder that is opening or closing, in milliseconds. */
@@ -58,7 +58,7 @@ interface Access {
     readonly onWake: (listener: () => void) => () => void;
     /** Makes another socket where the one it had is gone. */
     readonly mend: () => Promise<void>;
-    /** The disk failed it: it serves nobody any more, and the database must be opened anew. */
+    /** The disk failed it: it serves nobody any more, and the database must be opened again. */
     readonly isBroken: () => boolean;
     readonly close: () => Promise<void>;
   };
@@ -187,7 +187,7 @@ function suspension(folder: string): () => boolean {
 
 /**
  * Ends what waits for a holder that is suspended, or that takes too long for one statement: neither may keep a command
- * for ever.
+ * forever.
  */
 function limitWaits(pool: pg.Pool, folder: string): void {
   const timers = new WeakMap<pg.PoolClient, ReturnType<typeof setInterval>>();
@@ -293,7 +293,7 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
     if (error instanceof PsnError) throw error;
     throw (
       diskTrouble(folder) ??
-      new PsnError("DB_FAILED", "the embedded database does not open", { cause: error, hint: "psn doctor" })
+      new PsnError("DB_FAILED", "the embedded database cannot be opened", { cause: error, hint: "psn doctor" })
     );
   }
 }

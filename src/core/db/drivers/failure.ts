@@ -47,7 +47,7 @@ export function databaseError(error: unknown): PsnError {
   const isState = SQLSTATE.test(code);
   if (code !== "") details = isState ? { code, ...details } : { reason: code, ...details };
   if (full || code === "53100")
-    return new PsnError("DB_FULL", "the database's disk is full, or its quota used up: nothing more can be written", {
+    return new PsnError("DB_FULL", "the database cannot write: its disk is full or its quota is used up", {
       details,
     });
   if (network) return new PsnError("DB_UNREACHABLE", "the database does not answer", { details });
@@ -62,9 +62,9 @@ export function databaseError(error: unknown): PsnError {
       ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
     });
   if (code === "" && NO_TLS.test(said))
-    return new PsnError("DB_TLS", "the address asks for an encrypted connection, and the database server offers none", {
+    return new PsnError("DB_TLS", "the address requires an encrypted connection, and the database server offers none", {
       hint:
-        "turn on ssl in the server's settings; on a network that you trust, take sslmode out of the address: psn " +
+        "turn on ssl in the server's settings; on a network that you trust, remove sslmode from the address: psn " +
         "config set DATABASE_URL",
     });
   if (MOVED.test(said)) return redirected(undefined);
@@ -86,9 +86,12 @@ export function databaseError(error: unknown): PsnError {
 export function redirected(origin: string | undefined): PsnError {
   return new PsnError(
     "DB_REFUSED",
-    `the database's address redirects${origin === undefined ? "" : ` to ${origin}`}, and psn sends its password to no other address`,
+    `the database's address redirects${origin === undefined ? "" : ` to ${origin}`}, and psn does not send its ` +
+      `password to another address`,
     {
-      hint: `if that one is yours too: psn config set NEON_PROXY${origin === undefined ? ", to where it redirects" : ` ${origin}`}`,
+      hint:
+        `if that address is yours too: psn config set ` +
+        `NEON_PROXY${origin === undefined ? ", to where it redirects" : ` ${origin}`}`,
     },
   );
 }

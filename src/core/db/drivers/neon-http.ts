@@ -42,7 +42,7 @@ export function openNeonHttp(url: string, proxy?: string): Database {
   const run: Database["run"] = async (actor, build, { repeatable = false, lockMs }: RunOptions = {}) => {
     const [role, context] = contextStatements(actor, lockMs);
     for (let attempt = 0; ; attempt += 1) {
-      // Built anew each time: a statement of drizzle's is a promise that resolves once.
+      // Built again each time: a statement of drizzle's is a promise that resolves once.
       const statements = build(builder) as unknown as readonly BatchItem<"pg">[];
       try {
         const results = await db.batch([db.execute(sql.raw(role)), db.execute(sql.raw(context)), ...statements]);

@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
     says: /password authentication failed/i,
     code: "DB_REFUSED",
     message: "the database refused the login: wrong user or password",
-    hint: "psn config set DATABASE_URL; a Neon proxy of your own knows a changed password only after up to 4 minutes",
+    hint: "psn config set DATABASE_URL; a self-hosted Neon proxy accepts a changed password only after up to 4 minutes",
     again: FINAL,
   },
   {
@@ -46,7 +46,7 @@ const ROWS: readonly Row[] = [
   {
     says: /Endpoint ID is not specified|project name inferred from SNI|Common name inferred from SNI|Project name \('|(malformed|invalid|missing) (endpoint|hostname)/i,
     code: "CONFIG_INVALID",
-    message: "Neon's proxy cannot tell from the address which endpoint is meant (Endpoint ID is not specified)",
+    message: "Neon's proxy cannot find the endpoint's name in the address (Endpoint ID is not specified)",
     hint:
       "name the endpoint in the host of NEON_PROXY and of DATABASE_URL, or add ?options=endpoint%3DENDPOINT to " +
       "DATABASE_URL (docs/self-hosting.md)",
@@ -55,7 +55,7 @@ const ROWS: readonly Row[] = [
   {
     says: /(endpoint|project|branch) (could not|cannot|can't) be found|(endpoint|project|branch) not found/i,
     code: "DB_REFUSED",
-    message: "Neon has no endpoint with the name that is in the database's address",
+    message: "Neon has no endpoint with the name in the database's address",
     hint: `compare the host with ${CONSOLE}, then: psn config set DATABASE_URL`,
     again: FINAL,
   },
@@ -83,14 +83,14 @@ const ROWS: readonly Row[] = [
   {
     says: /unsupported (options )?startup parameter/i,
     code: "CONFIG_INVALID",
-    message: "the pooler before the database does not accept a parameter of the address",
-    hint: "take -pooler out of the host: psn config set DATABASE_URL",
+    message: "the pooler in front of the database does not accept a parameter of the address",
+    hint: "remove -pooler from the host: psn config set DATABASE_URL",
     again: FINAL,
   },
   {
     says: /is too large \(max is/i,
     code: "DB_FAILED",
-    message: "Neon takes and gives at most 10 MiB in one request over HTTP",
+    message: "Neon accepts and returns at most 10 MiB in one request over HTTP",
     hint: "psn config set DATABASE_DRIVER neon-ws",
     again: FINAL,
   },

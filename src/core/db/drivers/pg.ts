@@ -66,9 +66,7 @@ function usableAddress(url: string): string {
     const lacksCa = /requires specifying a CA/.test(error instanceof Error ? error.message : "");
     throw new PsnError(
       "CONFIG_INVALID",
-      lacksCa
-        ? "sslmode=verify-ca needs sslrootcert beside it"
-        : "the database's address has a port or a parameter that cannot be used",
+      lacksCa ? "sslmode=verify-ca also needs sslrootcert" : "the database's address has an invalid port or parameter",
       { hint: "psn config set DATABASE_URL" },
     );
   }

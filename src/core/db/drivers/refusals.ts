@@ -32,7 +32,7 @@ export const REFUSALS: readonly Refusal[] = [
   {
     code: /^(UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|SELF_SIGNED_CERT_IN_CHAIN|CERT_UNTRUSTED)$/,
     is: "DB_TLS",
-    message: "the database's certificate is signed by a CA that this machine does not know",
+    message: "the database's certificate is signed by a CA that this machine does not trust",
     hint: TRUST,
   },
   {
@@ -71,13 +71,13 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^(ERR_SSL_|ERR_TLS_|EPROTO$)/,
     said: /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|VERSION_NUMBER|NO_SHARED_CIPHER|HANDSHAKE_FAILURE/i,
     is: "DB_TLS",
-    message: "the database and psn have no version of TLS in common",
-    hint: "let the server speak TLS 1.2 or newer: ssl_max_protocol_version in its postgresql.conf",
+    message: "the database and psn support no common version of TLS",
+    hint: "allow TLS 1.2 or newer on the server: ssl_max_protocol_version in its postgresql.conf",
   },
   {
     code: /^(ERR_SSL_|ERR_TLS_|ERR_BORINGSSL$|EPROTO$)/,
     is: "DB_TLS",
-    message: "no encrypted connection to the database could be made",
+    message: "psn could not make an encrypted connection to the database",
     hint: "check the server's TLS settings, and the files that sslrootcert, sslcert and sslkey name in the address",
   },
   // A login that is not let in.
@@ -108,7 +108,7 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^28000$/,
     routine: /^InitializeSessionUserId$/,
     is: "DB_REFUSED",
-    message: "the database does not let this role log in, or knows no such role",
+    message: "the database does not allow this role to log in, or has no such role",
     hint: `ALTER ROLE … LOGIN, or use another login: ${SET_URL}`,
   },
   { code: /^28P01$/, is: "DB_REFUSED", message: "the database refused the login: wrong user or password" },
@@ -132,7 +132,7 @@ export const REFUSALS: readonly Refusal[] = [
   {
     code: /^F0000$/,
     is: "DB_REFUSED",
-    message: "the database server's own settings are wrong, and it lets nobody in by them",
+    message: "the database server's login settings are wrong, so it accepts no login",
     hint: "the server's log says what is wrong",
   },
   // What a login lacks. PostgreSQL 14 and 15 have another function for a grant of a role than 16.
@@ -141,44 +141,46 @@ export const REFUSALS: readonly Refusal[] = [
     routine: /^(check_role_membership_authorization|AddRoleMems)$/,
     is: "DB_REFUSED",
     message:
-      "this login may not grant psn's roles: it lacks the ADMIN OPTION on them, since another login made them for " +
-      "another hub",
+      "this login is not allowed to grant psn's roles: it lacks the ADMIN OPTION on them, because another login " +
+      "created them for another hub",
     hint: ALLOW,
   },
   {
     code: /^42501$/,
     routine: /^CreateRole$/,
     is: "DB_REFUSED",
-    message: "this login may not create roles, and psn keeps its rights in three of them",
-    hint: "as a superuser: ALTER ROLE login CREATEROLE, where login is the one in the address; or use a login that may",
+    message: "this login is not allowed to create roles, and psn needs three roles for its permissions",
+    hint:
+      "as a superuser: ALTER ROLE login CREATEROLE, where login is the one in the address; or use a login with " +
+      "this right",
   },
   {
     code: /^42501$/,
     routine: /^AlterRole$/,
     is: "DB_REFUSED",
-    message: "this login may not change psn's login, which another login made",
-    hint: "use the owner's login by which psn init ran first: psn config set DATABASE_OWNER_URL",
+    message: "this login is not allowed to change psn's login, which another login created",
+    hint: "use the owner's login that ran psn init first: psn config set DATABASE_OWNER_URL",
   },
   {
     code: /^42501$/,
     routine: /^CheckMyDatabase$/,
     is: "DB_REFUSED",
-    message: "this login may not connect to this database",
+    message: "this login is not allowed to connect to this database",
     hint: "as the database's owner: GRANT CONNECT ON DATABASE name TO login",
   },
   {
     code: /^42501$/,
     said: /for database/,
     is: "DB_REFUSED",
-    message: "this login may not create a schema in this database",
+    message: "this login is not allowed to create a schema in this database",
     hint: "as the database's owner: GRANT CREATE ON DATABASE name TO login",
   },
   {
     code: /^42501$/,
     said: /set role/,
     is: "DB_REFUSED",
-    message: "this login is not a member of psn's roles: psn did not make it",
-    hint: `use the login that psn init made, or run psn init again: ${SET_URL}`,
+    message: "this login is not a member of psn's roles: psn did not create it",
+    hint: `use the login that psn init created, or run psn init again: ${SET_URL}`,
   },
   { code: /^42501$/, is: "DB_REFUSED", message: "the database does not allow this login to do that" },
   { code: /^0LP01$/, is: "DB_REFUSED", message: "the database does not allow this grant of a role" },
@@ -186,7 +188,7 @@ export const REFUSALS: readonly Refusal[] = [
   {
     code: /^53300$/,
     is: "DB_UNREACHABLE",
-    message: "the database server has no connection left for this login",
+    message: "the database server accepts no more connections of this login",
     hint:
       "end other programs that are connected, or raise max_connections or the login's CONNECTION LIMIT; a psn " +
       "process uses up to 8",
@@ -203,7 +205,7 @@ export const REFUSALS: readonly Refusal[] = [
     said: /password authentication failed|SASL authentication failed|no such user|empty password|^not allowed|login rejected/i,
     is: "DB_REFUSED",
     message:
-      "the pooler refused the login: wrong user or password, or a user or a database that the pooler does not know",
+      "the pooler refused the login: wrong user or password, or the pooler does not know the user or the database",
     hint:
       `correct the address: ${SET_URL}; a pooler must also know the login that psn makes: auth_query in its ` +
       "settings, or a line in its auth_file",
@@ -227,20 +229,20 @@ export const REFUSALS: readonly Refusal[] = [
     said: /unsupported startup parameter/i,
     is: "DB_REFUSED",
     message: "the pooler does not accept a parameter of the address, such as options",
-    hint: `take the parameter out of the address: ${SET_URL}; or name it in the pooler's ignore_startup_parameters`,
+    hint: `remove the parameter from the address: ${SET_URL}; or name it in the pooler's ignore_startup_parameters`,
   },
   {
     code: /^08P01$/,
     said: /transaction blocks not allowed/i,
     is: "DB_REFUSED",
-    message: "the pooler is in statement mode, which has no transactions, and psn needs them",
-    hint: `let the pooler work in transaction or session mode, or use the server's own address: ${SET_URL}`,
+    message: "the pooler runs in statement mode, which has no transactions, and psn needs transactions",
+    hint: `switch the pooler to transaction or session mode, or use the server's own address: ${SET_URL}`,
   },
   {
     code: /^08P01$/,
     said: /no more connections allowed/i,
     is: "DB_UNREACHABLE",
-    message: "the pooler has no connection left",
+    message: "the pooler accepts no more connections",
     hint:
       "end other programs that are connected, or raise max_client_conn in the pooler's settings; a psn process uses " +
       "up to 8",
@@ -249,18 +251,22 @@ export const REFUSALS: readonly Refusal[] = [
     code: /^08P01$/,
     said: /server login|cannot connect|connect failed|server_connect_timeout|query_wait_timeout|server down|auth_query/i,
     is: "DB_UNREACHABLE",
-    message: "the pooler answers, but it does not reach the database server or cannot log in there",
+    message: "the pooler answers, but it cannot reach the database server or cannot log in there",
     hint: "the pooler's log says why",
   },
   { code: /^08P01$/, is: "DB_UNREACHABLE", message: "the database or its pooler ended the connection" },
   { code: /^(08|57P0|57014)/, is: "DB_UNREACHABLE", message: "the database does not answer" },
   // 55P03 lock_not_available
-  { code: /^55P03$/, is: "DB_LOCKED", message: "another session has locked what this needs, and does not let go" },
+  { code: /^55P03$/, is: "DB_LOCKED", message: "another session holds a lock that psn needs, and does not release it" },
   // PSN01 and PSN02 are raised by psn.assert_schema.
-  { code: /^PSN02$/, is: "SCHEMA_NEWER", message: "the database holds migrations this psn does not know" },
+  {
+    code: /^PSN02$/,
+    is: "SCHEMA_NEWER",
+    message: "the database has migrations that this version of psn does not know",
+  },
   {
     code: /^(PSN01|3F000|42P01|42883|42703)$/,
     is: "SCHEMA_OUTDATED",
-    message: "the database lacks something this psn needs",
+    message: "the database lacks a table, column or function that this version of psn needs",
   },
 ];

@@ -23,8 +23,8 @@ const SILENT_MS = 15_000;
 const LOOK_MS = 1_000;
 
 /**
- * Keeps a socket there for as long as the database is held: whoever clears the temporary folder must not cut a worker
- * off for good.
+ * Keeps a socket there for as long as the database is held: clearing the temporary folder must not cut a worker off
+ * permanently.
  */
 export async function serveSocket(data: string, server: PGLiteSocketServer) {
   const place = placeOf(data);
@@ -131,8 +131,8 @@ function namesOfClients(server: PGLiteSocketServer): Map<number, string> {
 const STARTUP_HEAD = 8;
 
 /**
- * The embedded Postgres is one session, so a notification comes out among the answers to whoever caused it, and no
- * other client hears it (measured, pglite-socket 0.2.17). The holder hears it here.
+ * The embedded Postgres is one session, so a notification arrives among the answers to the session that caused it, and
+ * no other client hears it (measured, pglite-socket 0.2.17). The holder hears it here.
  */
 export function wakeOnNotification(server: PGLiteSocketServer): Set<() => void> {
   const listeners = new Set<() => void>();

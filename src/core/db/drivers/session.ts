@@ -131,7 +131,7 @@ async function session<Client>(connect: () => Promise<Client>): Promise<Client> 
 const MOST_TRIES = 9;
 
 /**
- * Pooled connections may have died unnoticed, all of them at once when the server was started anew. Nothing has run
+ * Pooled connections may have died unnoticed, all of them at once when the server was started again. Nothing has run
  * before BEGIN is answered, so another try is safe; a server that is down ends this at `connect`.
  */
 async function begin<Client extends SessionClient>(connect: () => Promise<Client>, statement: string): Promise<Client> {

@@ -41,7 +41,7 @@ export function socketFolderOf(data: string): string | undefined {
   }
 }
 
-/** Removes the socket's folder that a killed holder of this data folder left. Whoever calls it has the lock. */
+/** Removes the socket's folder that a killed holder of this data folder left. The caller has the lock. */
 export function removeLeftSocketFolder(data: string): void {
   const left = socketFolderOf(data);
   // Another temporary folder is another process's to clear.

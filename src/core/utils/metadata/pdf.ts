@@ -47,7 +47,7 @@ export function cleanPdf(bytes: Uint8Array): Cleaned | undefined {
       file.edits.push(...withoutSegments(stream, content, taken));
   }
   const rooms = [file, ...packed.map(({ room }) => room)];
-  // An object stream psn cannot read may hold it, and then nobody knows what stays.
+  // An object stream psn cannot read may hold it, and then it is unknown what stays.
   if (!blankInformation(rooms, taken) && closed) return undefined;
   for (const { stream, room } of packed) {
     if (room.edits.length === 0) continue;
