@@ -2,6 +2,7 @@ import type { Scope } from "@psn/app/scope.ts";
 import { VERBS } from "@psn/app/verbs/index.ts";
 import type { Verb } from "@psn/app/verbs/verb.ts";
 import { copied, PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { hubFolder, openHub as openWiredHub } from "@psn/wiring/hub.ts";
 import { mediaReader } from "@psn/wiring/media-reader.ts";
 import type { z } from "zod";
@@ -45,7 +46,7 @@ export interface HubOptions {
  */
 export async function openHub({ folder, environment, name = "program" }: HubOptions): Promise<OpenHub> {
   const found = hubFolder(folder, undefined, environment);
-  const hub = await openWiredHub({ folder: found, use: "once", ...(environment ? { environment } : {}) });
+  const hub = await openWiredHub({ folder: found, use: "once", ...defined({ environment }) });
   const { world, user, late } = hub;
   const scope: Scope = { world, user, late, actor: { kind: "program", name }, readMedia: mediaReader(found) };
   const verbs = Object.entries<Verb>(VERBS).map(([key, verb]) => [

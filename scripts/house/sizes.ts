@@ -15,7 +15,7 @@ export interface Sizes {
   readonly platforms: Readonly<Record<string, number>>;
   /** Functions that take more than three parameters, as `file: name`. */
   readonly manyParameters: readonly string[];
-  /** `...(condition ? { … } : {})`. */
+  /** `...(condition ? { … } : {})`, either way round; `defined` says it. */
   readonly conditionalSpreads: number;
   /** Lines over 120 columns, as `file:line`. */
   readonly wideLines: readonly string[];
@@ -53,7 +53,11 @@ export function sizesOf(root: string): Sizes {
     ),
     manyParameters: files.flatMap(({ name, text }) => manyParametersIn(text).map((one) => `${name}: ${one}`)),
     conditionalSpreads: files.reduce(
-      (sum, { text }) => sum + [...text.matchAll(/\.\.\.\([^()]*(?:\([^()]*\)[^()]*)*\?[^:]*:\s*\{\s*\}\s*\)/g)].length,
+      (sum, { text }) =>
+        sum +
+        [
+          ...text.matchAll(/\.\.\.\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\?(?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)/g),
+        ].filter(([spread]) => /[?:]\s*\{\s*\}\s*[:)]/.test(spread)).length,
       0,
     ),
     wideLines: eachLine.flatMap(({ at, line }) => (line.length > MOST_COLUMNS ? [at] : [])),

@@ -1,6 +1,7 @@
 import type { SealedKey } from "@psn/core/ports/accounts.ts";
 import type { Apps, Place, Vault } from "@psn/core/ports/outside.ts";
 import type { Stores, World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Scope } from "./scope.ts";
 
 /** A key's name says which platform it is sent to; each value of it has a row of its own. */
@@ -64,7 +65,7 @@ export function appsOf(given: (name: string) => string | undefined, stores: Pick
     async find(userId, names) {
       const [id, secret] = [given(names.id), names.secret === undefined ? undefined : given(names.secret)];
       if (id !== undefined && (names.secret === undefined || secret !== undefined))
-        return { id, ...(secret === undefined ? {} : { secret }) };
+        return { id, ...defined({ secret }) };
       const sealed = await stores.keys.list(userId);
       const sealedValue = (name: string | undefined) => {
         const found = name === undefined ? undefined : sealed.find((key) => key.name === name);
@@ -72,7 +73,7 @@ export function appsOf(given: (name: string) => string | undefined, stores: Pick
       };
       const [appId, appSecret] = [id ?? sealedValue(names.id), secret ?? sealedValue(names.secret)];
       if (appId === undefined) return undefined;
-      return { id: appId, ...(appSecret === undefined ? {} : { secret: appSecret }) };
+      return { id: appId, ...defined({ secret: appSecret }) };
     },
   };
 }

@@ -1,6 +1,7 @@
 import { type Hint, PsnError } from "@psn/core/errors.ts";
 import type { DeliveryDetail, DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { type DeliveryState, RETRYABLE, TO_COME } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import { advice, isUnsure } from "./advice.ts";
@@ -111,7 +112,7 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
     ? { run: "resolve", args: { id: shortId(unconfirmed.id) } }
     : waiting
       ? { run: "move", args: { id: shortId(waiting.id) } }
-      : { run: "show", ...(first ? { args: { id: shortId(first.id) } } : {}) };
+      : { run: "show", ...defined({ args: first ? { id: shortId(first.id) } : undefined }) };
   return new PsnError("STATE_CONFLICT", `nothing to ${to}: ${said}`, { hint });
 }
 

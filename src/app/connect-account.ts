@@ -2,6 +2,7 @@ import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Account, Disconnected } from "@psn/core/ports/accounts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Connection, ExchangeRequest, Known, Profile } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { type DeliveryState, TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
 import type { Net, Platform } from "@psn/core/types/platform.ts";
 import { nameOf } from "./choose-accounts.ts";
@@ -56,7 +57,7 @@ export async function connectAccount(
   meant: Meant = {},
 ): Promise<ConnectedAccount> {
   const platform = await world.platforms.load(platformId);
-  const net: Net = { ...netOf(world, userId, signal), ...(meant.dryRun ? { dryRun: true } : {}) };
+  const net: Net = { ...netOf(world, userId, signal), ...defined({ dryRun: meant.dryRun ? true : undefined }) };
   const known = knownTo(world, userId, platformId);
   const { credentials, profile, publicKey } = await connectionOf(platform, consent, net, known).catch(
     (error: unknown) => {
@@ -92,8 +93,7 @@ export async function connectAccount(
   const connected = {
     ...account,
     again: knownId !== undefined,
-    ...(publicKey === undefined ? {} : { publicKey }),
-    ...(credentials.secretUntil === undefined ? {} : { formerUntil: credentials.secretUntil }),
+    ...defined({ publicKey, formerUntil: credentials.secretUntil }),
     shared: platform.sole ? sharedWith(await soleSecrets(world, userId), id, platform.sole(credentials)) : [],
   };
   if (meant.dryRun) {
@@ -131,7 +131,10 @@ function knownTo(world: World, userId: string, platformId: string): Known {
     if (!account) return undefined;
     const profile = { ...account.profile, handle: plainHandle(account.profile) };
     try {
-      return { profile, ...(sealed ? { credentials: credentialsFor(world, userId, account, sealed) } : {}) };
+      return {
+        profile,
+        ...defined({ credentials: sealed ? credentialsFor(world, userId, account, sealed) : undefined }),
+      };
     } catch (error) {
       // Connecting again repairs a secret that cannot be decrypted.
       if (error instanceof PsnError && error.code.startsWith("VAULT_")) return { profile };
@@ -166,7 +169,7 @@ async function forget(world: World, userId: string, platform: Platform, connecti
   try {
     const app = await appOf(world, userId, platform);
     const net = { fetch: world.fetch, now: world.now, signal: new AbortController().signal };
-    await platform.revoke?.({ ...connection, ...net, ...(app ? { app } : {}) });
+    await platform.revoke?.({ ...connection, ...net, ...defined({ app }) });
   } catch {
     // It ends by itself.
   }
@@ -200,7 +203,7 @@ export async function disconnectAccount(
     const sealed = await world.stores.accounts.credentials(userId, account.id);
     if (platform.revoke && sealed) {
       const app = await appOf(world, userId, platform);
-      await platform.revoke({ ...openSession(world, userId, account, sealed, signal), ...(app ? { app } : {}) });
+      await platform.revoke({ ...openSession(world, userId, account, sealed, signal), ...defined({ app }) });
       revoked = true;
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Purpose } from "@psn/core/types/index.ts";
 import type { Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
@@ -79,11 +80,13 @@ export function requestOf(
     media,
     key: unit.id,
     at,
-    ...(unit.handle === null ? {} : { handle: unit.handle }),
-    ...(purpose === "settle" ? { again: true } : {}),
-    ...(root ? { root } : {}),
-    ...(parent ? { parent } : {}),
-    ...(parent && parentAt ? { parentAt } : {}),
+    ...defined({
+      handle: unit.handle ?? undefined,
+      again: purpose === "settle" ? true : undefined,
+      root,
+      parent,
+      parentAt: parent && parentAt ? parentAt : undefined,
+    }),
   };
 }
 
@@ -130,7 +133,7 @@ export function unsent(said: PsnError): PsnError {
   return new PsnError("PLATFORM_DOWN", message, {
     cause: said,
     details,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...defined({ retryAfterMs }),
   });
 }
 

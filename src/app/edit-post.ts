@@ -9,6 +9,7 @@ import type {
   StoredParts,
 } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { canonical, type Written } from "@psn/domain/draft/write.ts";
 import type { DraftMedia } from "@psn/domain/draft.ts";
@@ -66,7 +67,7 @@ function writtenOf({ media, ...source }: SourceRow): Written {
   const { title, language, visibility, contentWarning, split, numbered } = source;
   const medium = (id: string): DraftMedia => {
     const alt = media.find((one) => one.id === id)?.alt;
-    return { file: `${STORED}${id}`, ...(alt === undefined ? {} : { alt }) };
+    return { file: `${STORED}${id}`, ...defined({ alt }) };
   };
   const part = ({ text, media: ids }: StoredPart) => ({ text, media: ids.map(medium) });
   const parts = ([first, ...others]: StoredParts) => [part(first), ...others.map(part)] as const;
@@ -74,10 +75,12 @@ function writtenOf({ media, ...source }: SourceRow): Written {
     parts: parts(source.parts),
     overrides: Object.fromEntries(Object.entries(source.overrides).map(([id, own]) => [id, parts(own)])),
     options: source.options ?? {},
-    ...(title === null ? {} : { title }),
-    ...(language === null ? {} : { language }),
-    ...(visibility === null ? {} : { visibility }),
-    ...(contentWarning === null ? {} : { contentWarning }),
+    ...defined({
+      title: title ?? undefined,
+      language: language ?? undefined,
+      visibility: visibility ?? undefined,
+      contentWarning: contentWarning ?? undefined,
+    }),
     split,
     numbered,
   };
@@ -107,7 +110,12 @@ export async function storedMedia(
   const { alt: before, ...info } = found;
   if ((alt ?? "") === (before ?? "")) return { ...found, content: new Uint8Array(0) };
   const content = await openMedia(world, userId, found);
-  return { ...info, id: world.newId(), content, ...(alt === undefined || alt === "" ? {} : { alt }) };
+  return {
+    ...info,
+    id: world.newId(),
+    content,
+    ...defined({ alt: alt === undefined || alt === "" ? undefined : alt }),
+  };
 }
 
 /** What an edit makes of a post. */
@@ -159,7 +167,7 @@ function nothingToEdit(deliveries: readonly DeliveryDetail[]): PsnError {
   const [first] = deliveries;
   const [helps] = deliveries.flatMap(advice);
   return new PsnError("STATE_CONFLICT", `there is nothing to edit: ${said}`, {
-    hint: helps ?? { run: "show", ...(first ? { args: { id: shortId(first.postId) } } : {}) },
+    hint: helps ?? { run: "show", ...defined({ args: first ? { id: shortId(first.postId) } : undefined }) },
   });
 }
 
@@ -252,7 +260,7 @@ function asWritten(draft: DraftPost): Written {
   const parts = ([first, ...others]: DraftParts) => {
     const one = ({ text, media }: DraftParts[number]) => ({
       text,
-      media: media.map(({ id, alt }) => ({ file: `${STORED}${id}`, ...(alt === undefined ? {} : { alt }) })),
+      media: media.map(({ id, alt }) => ({ file: `${STORED}${id}`, ...defined({ alt }) })),
     });
     return [one(first), ...others.map(one)] as const;
   };

@@ -1,5 +1,6 @@
 import type { User } from "@psn/core/ports/accounts.ts";
 import type { Neon, TriggerDev } from "@psn/core/ports/vendors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { assertOurs, deployedAs } from "./deploy-tasks.ts";
 import { assertSameDatabase, type HubWish, type Provisioning, provisionHub, type Step } from "./provision-hub.ts";
 import { assertFree, type NeonStep, type NeonWish, provisionNeon } from "./provision-neon.ts";
@@ -61,7 +62,7 @@ export async function initHub(
     // A hub that has its login keeps its addresses.
     if (file.get("DATABASE_URL") === undefined) databaseUrl = neon.databaseUrl;
   }
-  const hub = await provisionHub(provisioning, { ...wish.hub, ...(databaseUrl === undefined ? {} : { databaseUrl }) });
+  const hub = await provisionHub(provisioning, { ...wish.hub, ...defined({ databaseUrl }) });
   took(hub.steps);
   let isDeployed: boolean | null = null;
   if (wish.trigger) {

@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Bucket } from "@psn/core/ports/outside.ts";
 import type { NewMedia, Posts, StoredMedia } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 
 /** What every key of a user's objects begins with. */
@@ -121,7 +122,7 @@ export async function readyMedia(
   const { bucket } = world;
   const found = await findMedia(world, userId, id);
   const content = await contentOf({ bucket }, found, bytes);
-  return { content, ...(bucket ? { linker: linkerTo(bucket, found) } : {}) };
+  return { content, ...defined({ linker: bucket ? linkerTo(bucket, found) : undefined }) };
 }
 
 /**

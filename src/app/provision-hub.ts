@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { User } from "@psn/core/ports/accounts.ts";
+import { defined } from "@psn/core/types/defined.ts";
 
 /** The settings of hub.env that making a hub reads. */
 export type HubFileName =
@@ -110,9 +111,12 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
   const isNoted = !embedded || made.includes(MADE_DATA);
   if (!began || moved || !isNoted) {
     file.set({
-      ...(began ? {} : { HUB_ENCRYPTION_KEY: newKey(), PSN_PRIVATE_ORIGINS: "none" }),
-      ...(isNoted ? {} : { PSN_MADE: [...made, MADE_DATA].join(" ") }),
-      ...(wish.databaseUrl === undefined ? {} : { DATABASE_OWNER_URL: wish.databaseUrl }),
+      ...defined({
+        HUB_ENCRYPTION_KEY: began ? undefined : newKey(),
+        PSN_PRIVATE_ORIGINS: began ? undefined : "none",
+        PSN_MADE: isNoted ? undefined : [...made, MADE_DATA].join(" "),
+        DATABASE_OWNER_URL: wish.databaseUrl,
+      }),
     });
   }
   step("key", !began);
@@ -124,7 +128,7 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
     if (needsLogin) {
       const login = await owned.makeLogin();
       file.set({ DATABASE_URL: login.url });
-      steps.push({ what: "login", did: "made", ...(login.left.length > 0 ? { left: login.left } : {}) });
+      steps.push({ what: "login", did: "made", ...defined({ left: login.left.length > 0 ? login.left : undefined }) });
     } else if (url !== undefined) step("login", false);
   } finally {
     await owned.close();

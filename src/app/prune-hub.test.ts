@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Bucket } from "@psn/core/ports/outside.ts";
 import type { SpentMedia } from "@psn/core/ports/upkeep.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { expect, test } from "vitest";
 import { pruneHub } from "./prune-hub.ts";
 
@@ -32,7 +33,7 @@ function hub(media: readonly SpentMedia[], bucket?: Bucket) {
     seed = (seed * 48_271) % 2_147_483_647;
     return seed / 2_147_483_647;
   };
-  return { left, world: { random, stores: { upkeep }, ...(bucket ? { bucket } : {}) } };
+  return { left, world: { random, stores: { upkeep }, ...defined({ bucket }) } };
 }
 
 const lockedBucket = (asked: string[]): Bucket => ({

@@ -1,6 +1,7 @@
 import { type PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Claim, Concurrency } from "@psn/core/ports/deliveries.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { HUBS_OWN, LEASE_MS } from "@psn/domain/delivery.ts";
 import { type Moment, momentOf, since, steadyAge } from "./clocks.ts";
 import { keepListening, type Listening, LOOK_ANYWAY_MS, LOOK_DEAF_MS } from "./keep-listening.ts";
@@ -92,7 +93,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         onWake: heard,
         onChange: (now) => options.onListening?.(now),
         isAway: () => failures > 0,
-        ...(lookAnywayMs === undefined ? {} : { lookAnywayMs }),
+        ...defined({ lookAnywayMs }),
       });
   const heart = only ? undefined : beating(options, trouble);
   const start = (claim: Claim, askedAt: Moment) => {
@@ -113,7 +114,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         const busy = [...inFlight.keys()];
         const claims =
           most > 0
-            ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, busy, ...(only ? { only } : {}) })
+            ? await deliveries.claim({ worker: name, most, leaseMs, concurrency, busy, ...defined({ only }) })
             : [];
         for (const claim of claims) start(claim, askedAt);
         if (claims.length === most && inFlight.size < mostInFlight) {

@@ -3,6 +3,7 @@ import type { Account } from "@psn/core/ports/accounts.ts";
 import type { NewMedia, StoredParts, StoredSource } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Limits } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
@@ -195,7 +196,7 @@ export function assertValid(previews: readonly Preview[]): void {
   const details = Object.fromEntries(
     wrong.map(({ account, issues }) => [nameOf(account), issues.map(({ code }) => code).join(" ")]),
   );
-  throw new PsnError("POST_INVALID", lines.join(" | "), { details, ...(hint === undefined ? {} : { hint }) });
+  throw new PsnError("POST_INVALID", lines.join(" | "), { details, ...defined({ hint }) });
 }
 
 function assertConnected(accounts: readonly Account[]): void {
@@ -211,7 +212,7 @@ function postFor(draft: DraftPost, platformId: string): Post {
   const { parts, overrides, options = {}, ...rest } = draft;
   const [first, ...others] = overrides[platformId] ?? parts;
   const own = options[platformId];
-  return { ...rest, ...(own ? { options: own } : {}), id: "draft", parts: [partOf(first), ...others.map(partOf)] };
+  return { ...rest, ...defined({ options: own }), id: "draft", parts: [partOf(first), ...others.map(partOf)] };
 }
 
 const partOf = ({ text, media }: DraftPart): Part => ({ text, media: media.map(infoOf) });

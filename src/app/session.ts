@@ -4,6 +4,7 @@ import { pass } from "@psn/core/ports/fault-points.ts";
 import type { Place } from "@psn/core/ports/outside.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { AppGuide, Credentials, OAuthApp, Profile } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Platform, Session } from "@psn/core/types/platform.ts";
 import { momentOf, since } from "./clocks.ts";
 import { plainHandle } from "./own-name.ts";
@@ -76,10 +77,12 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
   const secret = open("secret", sealed.secret);
   return {
     access: opened("access_token", sealed.access),
-    ...(refresh === undefined ? {} : { refresh }),
-    ...(secret === undefined ? {} : { secret }),
-    ...(sealed.secretUntil ? { secretUntil: sealed.secretUntil } : {}),
-    ...(sealed.expiresAt ? { expiresAt: sealed.expiresAt } : {}),
+    ...defined({
+      refresh,
+      secret,
+      secretUntil: sealed.secretUntil ?? undefined,
+      expiresAt: sealed.expiresAt ?? undefined,
+    }),
     scopes: sealed.scopes,
   };
 }
@@ -135,7 +138,7 @@ export function netOf(
   signal: AbortSignal,
 ): Net {
   const { fetch, now, hub } = world;
-  return { fetch, now, signal, ...(hub ? { hub } : {}), owner: { userId, ownsHub: userId === world.hubUserId } };
+  return { fetch, now, signal, ...defined({ hub }), owner: { userId, ownsHub: userId === world.hubUserId } };
 }
 
 /**
@@ -218,7 +221,7 @@ export async function refreshSession(
           await release();
           continue;
         }
-        const spent = { ...session, credentials: current.credentials, ...(app ? { app } : {}) };
+        const spent = { ...session, credentials: current.credentials, ...defined({ app }) };
         const fresh = await platform
           .refresh(spent)
           .catch((error: unknown) => Promise.reject(refused(account, namingApp(error, platform))));

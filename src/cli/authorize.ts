@@ -1,5 +1,6 @@
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Authorization, ExchangeRequest, OAuthApp, OAuthAuth } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { openBrowser } from "./browser.ts";
@@ -47,7 +48,7 @@ export async function withConsent<T extends Farewell>(
     redirectUri: redirect ?? door?.redirectUri ?? "",
     state: expected.state,
     challenge: await calculatePKCECodeChallenge(verifier),
-    ...(app ? { app } : {}),
+    ...defined({ app }),
   };
   const over = new AbortController();
   let start: StartPage | undefined;
@@ -62,9 +63,7 @@ export async function withConsent<T extends Farewell>(
     const signal = AbortSignal.any([over.signal, context.signal]);
     const answer = await firstAnswer({ door, start, isMine, platform, signal }, context);
     const code = readCode(answer, platform, way);
-    const done = await work({ ...begun, code, verifier, answer, ...(keep === undefined ? {} : { keep }) }, () =>
-      start?.assertAlone(),
-    );
+    const done = await work({ ...begun, code, verifier, answer, ...defined({ keep }) }, () => start?.assertAlone());
     await door?.close(done);
     return done;
   } catch (error) {

@@ -2,6 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { type MediaFile, readMedia } from "@psn/core/utils/media.ts";
 import { cleaned } from "@psn/domain/clean.ts";
@@ -76,7 +77,7 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
   const flagged = input.media.map((file, i) => ({
     file,
     path: resolve(context.cwd, file),
-    ...(input.alt[i] === undefined ? {} : { alt: input.alt[i] }),
+    ...defined({ alt: input.alt[i] }),
   }));
   const files = new Map<string, Promise<NewMedia>>();
   const taken = new Map<string, TakenOut>();
@@ -114,16 +115,12 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
       options: optionsOf(draft.options, input.option),
       split: input.split || draft.split,
       numbered: input.numbered || draft.numbered,
-      ...(title === undefined ? {} : { title }),
-      ...(language === undefined ? {} : { language }),
-      ...(visibility === undefined ? {} : { visibility }),
-      ...(contentWarning === undefined ? {} : { contentWarning }),
+      ...defined({ title, language, visibility, contentWarning }),
     },
     comments: draft.comments ?? 0,
     nothingPiped: input.source === "-" && draft.parts.every(({ text }) => text.trim() === ""),
     to: draft.to ?? [],
-    ...(draft.at === undefined ? {} : { at: draft.at }),
-    ...(draft.tz === undefined ? {} : { tz: draft.tz }),
+    ...defined({ at: draft.at, tz: draft.tz }),
     taken: [...taken.values()].filter((one) => one.taken.length > 0),
   };
 }
@@ -159,7 +156,7 @@ async function readOne(
     ...info,
     bytes: bytes.length,
     content: bytes,
-    ...(alt === undefined || alt === "" ? {} : { alt }),
+    ...defined({ alt: alt === undefined || alt === "" ? undefined : alt }),
   };
 }
 

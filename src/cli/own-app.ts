@@ -3,6 +3,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { User } from "@psn/core/ports/accounts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { AppGuide, OAuthApp, OAuthAuth } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import { openBrowser } from "./browser.ts";
 import type { Context } from "./command.ts";
@@ -39,7 +40,7 @@ export async function ownApp(
       `${platform.name} requires your own developer app, and ${lacking} is not set; register the app at ${page}`,
       {
         hint: `psn keys set ${lacking}`,
-        details: { page, id: keys.id, ...(keys.secret === undefined ? {} : { secret: keys.secret }) },
+        details: { page, id: keys.id, ...defined({ secret: keys.secret }) },
       },
     );
   if (browser) await openBrowser(page);
@@ -59,7 +60,7 @@ export async function ownApp(
   if (!found) await putKey(world, user.id, keys.id, id);
   if (keys.secret !== undefined && secret !== "") await putKey(world, user.id, keys.secret, secret);
   output.note("stored, encrypted, in the hub (psn keys list)");
-  return { id, ...(secret === "" ? {} : { secret }) };
+  return { id, ...defined({ secret: secret === "" ? undefined : secret }) };
 }
 
 function guide({ name }: Platform, { page, steps }: AppGuide, redirect: string): Lines {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { printable } from "@psn/core/utils/printable.ts";
 
 export interface Prompt {
@@ -58,7 +59,10 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
       return ask(`${question}: `, true);
     },
     line: async (signal) => {
-      const lines = createInterface({ input, ...(input.isTTY ? { output, terminal: true } : {}) });
+      const lines = createInterface({
+        input,
+        ...defined({ output: input.isTTY ? output : undefined, terminal: input.isTTY ? true : undefined }),
+      });
       try {
         return await new Promise<string | undefined>((resolve, reject) => {
           lines.once("line", resolve);

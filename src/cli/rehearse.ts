@@ -2,6 +2,7 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { type Auth, formFields, type OAuthAuth } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Hub } from "@psn/wiring/hub.ts";
 import type { Context } from "./command.ts";
@@ -104,8 +105,11 @@ function tell(
       platform: platform.id,
       way: way.kind,
       form: shown,
-      ...(found ? { handle: found.profile.handle, again: found.again } : {}),
-      ...(found?.shared.length ? { sameSecret: found.shared } : {}),
+      ...defined({
+        handle: found ? found.profile.handle : undefined,
+        again: found ? found.again : undefined,
+        sameSecret: found?.shared.length ? found.shared : undefined,
+      }),
     },
     () => `would ${verb} ${name}${words.length > 0 ? ` with${words.join(",")}` : " in the browser"}`,
   );

@@ -1,5 +1,6 @@
 import type { Due } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
 import {
   assertZone,
@@ -35,7 +36,7 @@ export interface SaidDue extends Due {
 
 /** A time as verbs take it. */
 export function dueInput({ at, wallTime, timeZone }: SaidDue) {
-  return { at: at.toISOString(), wallTime, ...(timeZone === null ? {} : { timeZone }) };
+  return { at: at.toISOString(), wallTime, ...defined({ timeZone: timeZone ?? undefined }) };
 }
 
 /** The instant these flags mean. Throws TIME_INVALID, and INPUT_REQUIRED when there is none. */

@@ -1,5 +1,6 @@
 import { ERRORS, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { DeliveryChange } from "@psn/core/types/delivery.ts";
 import type { Outcome } from "@psn/core/types/platform.ts";
 import fc from "fast-check";
@@ -279,7 +280,7 @@ describe("a failure", () => {
       fc.property(anyError, fc.nat(DAY), fc.boolean(), (one, age, neverTaken) => {
         const error = new PsnError(one.code, one.message, {
           neverTaken,
-          ...(one.retryAfterMs === undefined ? {} : { retryAfterMs: one.retryAfterMs }),
+          ...defined({ retryAfterMs: one.retryAfterMs }),
         });
         const made = failedAgain(0, error, age);
         if (error.code === "UNCONFIRMED") expect(made.state).toBe("unconfirmed");
@@ -432,7 +433,7 @@ describe("a lost answer", () => {
 
 describe("a platform that asks to be left alone", () => {
   const down = (code: ErrorCode, status: number, retryAfterMs?: number) =>
-    new PsnError(code, "why", { details: { status }, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
+    new PsnError(code, "why", { details: { status }, ...defined({ retryAfterMs }) });
 
   test.each([502, 503, 504])("by a %i pauses the account, for as long as it says or for a moment", (status) => {
     for (const [code, made] of [

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { cleaned } from "./clean.ts";
 import { withoutComments } from "./draft/comments.ts";
@@ -140,7 +141,7 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     options: Object.fromEntries(options),
     split,
     numbered,
-    ...(comments > 0 ? { comments } : {}),
+    ...defined({ comments: comments > 0 ? comments : undefined }),
     ...rest,
   };
 }

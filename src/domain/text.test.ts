@@ -1,4 +1,5 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fits, measure, shorten, split, splitParts } from "./text.ts";
@@ -258,9 +259,7 @@ describe("split", () => {
     .map(([max, unit, urlCost, local, maxBytes]) => ({
       max,
       unit,
-      ...(urlCost === undefined ? {} : { urlCost }),
-      ...(local ? { mention: "local" } : {}),
-      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...defined({ urlCost, mention: local ? "local" : undefined, maxBytes }),
     }));
 
   test("property: every part fits, unless it is one grapheme or one URL", () => {

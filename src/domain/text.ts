@@ -1,4 +1,5 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { findLinks, inOrder, type Span } from "./links.ts";
 import { findOutside, findTokens } from "./tokens.ts";
 
@@ -124,7 +125,7 @@ function lessened(rule: TextRule, less: number): TextRule {
   return {
     ...rule,
     max: rule.max - less,
-    ...(rule.maxBytes === undefined ? {} : { maxBytes: rule.maxBytes - less }),
+    ...defined({ maxBytes: rule.maxBytes === undefined ? undefined : rule.maxBytes - less }),
   };
 }
 

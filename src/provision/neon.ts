@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Neon, NeonProject, PlannedCall } from "@psn/core/ports/vendors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 import { ask, understood, type Vendor } from "./request.ts";
 
@@ -118,8 +119,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
       const project = {
         name,
         pg_version: PG_VERSION,
-        ...(region === undefined ? {} : { region_id: region }),
-        ...(organizationId === undefined ? {} : { org_id: organizationId }),
+        ...defined({ region_id: region, org_id: organizationId }),
       };
       // Never blindly again: a lost answer may have made it.
       const answer = await ask(vendor, "POST", "/projects", { body: { project }, repeat: false });
@@ -205,7 +205,7 @@ export function plannedNeonCalls(
   const wish = {
     name,
     pg_version: PG_VERSION,
-    ...(region === undefined ? {} : { region_id: region }),
+    ...defined({ region_id: region }),
     org_id: organizationId,
   };
   return [

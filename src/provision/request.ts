@@ -2,6 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { BODY_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
 import { pauseMs, retryAfterMs } from "@psn/core/net/pauses.ts";
 import { cutTo, wordsOf } from "@psn/core/net/words.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 import type { z } from "zod";
 
@@ -69,13 +70,13 @@ export async function ask(
       response = await fetch(`${url.replace(/\/$/, "")}${path}`, {
         method,
         headers: {
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...defined({ authorization: token === undefined ? undefined : `Bearer ${token}` }),
           "content-type": "application/json",
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...defined({ body: body === undefined ? undefined : JSON.stringify(body) }),
         // A kept connection that the server has closed looks like a lost answer; what must not be repeated opens its
         // own.
-        ...(repeat ? {} : { keepalive: false }),
+        ...defined({ keepalive: repeat ? undefined : false }),
         redirect: "manual",
         signal: AbortSignal.any([connection.signal, ...signals]),
       });

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 import { ask, understood, type Vendor } from "./request.ts";
 import { type Connection, dashboardOf, triggerVendor } from "./trigger.ts";
@@ -83,7 +84,7 @@ async function approved(
   const wish = {
     codeChallenge,
     codeChallengeMethod: "S256",
-    ...(door === undefined ? {} : { callbackPort: door.port }),
+    ...defined({ callbackPort: door === undefined ? undefined : door.port }),
   };
   const begun = understood(caller, await ask(caller, "POST", path, { body: wish, repeat: true }), Begun, path);
   const exchange = (proof?: Proof) => exchanged(caller, { authorizationCode: begun.authorizationCode, ...proof });

@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { PlannedCall, TriggerDev, TriggerProject } from "@psn/core/ports/vendors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 import { type Answer, ask, refusal, understood, type Vendor } from "./request.ts";
 
@@ -214,7 +215,7 @@ export function plannedTriggerCalls(
   const call = (method: string, path: string, body?: PlannedCall["body"]): PlannedCall => ({
     method,
     url: `${new URL(url).origin}${path}`,
-    ...(body === undefined ? {} : { body }),
+    ...defined({ body }),
   });
   const isRef = project?.startsWith("proj_") === true;
   const ref = isRef && project !== undefined ? project : "PROJECT";

@@ -1,6 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { BODY_BYTES, readBody, textOf } from "@psn/core/net/answer-body.ts";
 import type { Queue, WakeUp } from "@psn/core/ports/outside.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Fetch } from "@psn/core/types/platform.ts";
 
 /** A person waits for `psn post`; the watchdog makes up for a call that did not get through. In milliseconds. */
@@ -110,7 +111,7 @@ export function runOf(
       // cancelled run keeps its key, and so does one that succeeded.
       idempotencyKey: [deliveryId, fence, at.getTime(), ...(again === undefined ? [] : [again])].join(":"),
       tags: [`delivery:${deliveryId}`],
-      ...(at > now ? { delay: at.toISOString() } : {}),
+      ...defined({ delay: at > now ? at.toISOString() : undefined }),
     },
   };
 }

@@ -10,6 +10,7 @@ import type { Hearing } from "@psn/core/ports/deliveries.ts";
 import type { NoteFiles } from "@psn/core/ports/incarnation.ts";
 import type { Inspection } from "@psn/core/ports/upkeep.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
 import { dataDir, type Environment, findHub, type KeysEnv, loadHubEnv } from "@psn/core/utils/env.ts";
 import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
@@ -116,7 +117,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       hubUserId: user.id,
       ...objectMarksOf(env, keys),
       ...queueOf(env),
-      ...(database.driver.startsWith("neon") ? { rowHolds: HTTP_ROW_HOLDS } : {}),
+      ...defined({ rowHolds: database.driver.startsWith("neon") ? HTTP_ROW_HOLDS : undefined }),
       platforms: loaderOf(platformIds),
       hub: { folder, before: notes.before() },
       stores: { ...stores, deliveries: claiming.deliveries },

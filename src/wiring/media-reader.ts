@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Scope } from "@psn/app/scope.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { outside } from "./parts.ts";
 
 /** Reads media for a program, by names that count from `folder`. What tells where and by whom is taken out of them. */
@@ -12,7 +13,7 @@ export function mediaReader(folder: string): NonNullable<Scope["readMedia"]> {
       ...info,
       bytes: bytes.length,
       content: bytes,
-      ...(alt === undefined || alt === "" ? {} : { alt }),
+      ...defined({ alt: alt === undefined || alt === "" ? undefined : alt }),
     };
   };
 }

@@ -2,6 +2,7 @@ import type { DraftPost } from "@psn/app/schedule-post.ts";
 import type { Scope } from "@psn/app/scope.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
 import type { Written } from "@psn/domain/draft/write.ts";
 import { type DraftMedia, plainDraft } from "@psn/domain/draft.ts";
@@ -51,17 +52,14 @@ export function writtenOf(input: Source): Written {
     options,
     split,
     numbered,
-    ...(title === undefined ? {} : { title }),
-    ...(language === undefined ? {} : { language }),
-    ...(visibility === undefined ? {} : { visibility }),
-    ...(contentWarning === undefined ? {} : { contentWarning }),
+    ...defined({ title, language, visibility, contentWarning }),
   };
 }
 
 function cleaned(some: z.output<typeof parts>): Written["parts"] {
   const [first = { text: "", media: [] }, ...others] = some.map(({ text, media }) => ({
     text: plainDraft(text).parts[0].text,
-    media: media.map(({ file, alt }) => ({ file, ...(alt === undefined ? {} : { alt }) })),
+    media: media.map(({ file, alt }) => ({ file, ...defined({ alt }) })),
   }));
   return [first, ...others];
 }

@@ -9,6 +9,7 @@ import type { Scope } from "@psn/app/scope.ts";
 import { type Woken, wakeUp } from "@psn/app/wake-up.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { LATE_POLICIES } from "@psn/core/types/index.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
 import { exactWallOf, formatInstant, knownZone } from "@psn/domain/schedule.ts";
@@ -77,9 +78,9 @@ export const post = defineVerb({
       user.id,
       await draftOf(scope, input),
       accounts,
-      { ...at, ...(late === undefined ? {} : { late }) },
+      { ...at, ...defined({ late }) },
       input.idempotencyKey ?? null,
-      { ...(signal ? { signal } : {}), ...(noReturn ? { noReturn } : {}) },
+      { ...defined({ signal, noReturn }) },
     );
     // A post that was there before is continued too.
     noReturn?.();

@@ -11,6 +11,7 @@ import { asking, assertBrowsable, type Browsing, ownAddress, rehearse, warningOf
 import { when } from "@psn/cli/render.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Auth } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Hub } from "@psn/wiring/hub.ts";
 import { z } from "zod";
@@ -88,7 +89,7 @@ export default defineCommand({
     const { output } = context;
     const hub = await context.hub();
     const { id, account } = await meantBy(named, hub);
-    const meant: Meant = { another, noReturn: context.noReturn, ...(account ? { account } : {}) };
+    const meant: Meant = { another, noReturn: context.noReturn, ...defined({ account }) };
     const platform = await hub.world.platforms.load(id);
     const way = wayOf(platform, given, oauth);
     const [first] = way.fields.filter(({ secret }) => !secret);
@@ -211,9 +212,11 @@ function tell(id: string, connected: ConnectedAccount, zone: string, { output }:
       subject,
       url,
       again,
-      ...(publicKey === undefined ? {} : { publicKey }),
-      ...(formerUntil === undefined ? {} : { bothSignUntil: formerUntil.toISOString() }),
-      ...(shared.length === 0 ? {} : { sameSecret: shared }),
+      ...defined({
+        publicKey,
+        bothSignUntil: formerUntil === undefined ? undefined : formerUntil.toISOString(),
+        sameSecret: shared.length === 0 ? undefined : shared,
+      }),
     },
     () => [
       `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,

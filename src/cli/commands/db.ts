@@ -1,6 +1,7 @@
 import { DbMigrateDocument, DbStatusDocument } from "@psn/app/documents/settings.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { EXIT } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 
 const migrate = defineCommand({
@@ -38,7 +39,12 @@ const migrate = defineCommand({
     const { applied, status } = await migrateHub(hub);
     const { mended, left } = repair ? await repairHub(hub) : { mended: [], left: [] };
     output.result(
-      { dryRun, applied, ...named(status), ...(repair ? { mended, left: left.map(({ said }) => said) } : {}) },
+      {
+        dryRun,
+        applied,
+        ...named(status),
+        ...defined({ mended: repair ? mended : undefined, left: repair ? left.map(({ said }) => said) : undefined }),
+      },
       () => [
         ...(applied > 0 ? [`applied ${applied} migrations`] : []),
         ...mended.map((said) => `put back: ${said}`),

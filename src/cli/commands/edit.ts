@@ -14,6 +14,7 @@ import { previewText } from "@psn/cli/preview.ts";
 import { noteLeft } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { writeEnvFile } from "@psn/core/utils/env.ts";
 import type { Written } from "@psn/domain/draft/write.ts";
 import { type Draft, decodeText, parseDraft } from "@psn/domain/draft.ts";
@@ -178,9 +179,6 @@ function verbInput({ parts, overrides, options, split, numbered, ...rest }: Writ
     options: Object.fromEntries(Object.entries(options).map(([id, own]) => [id, { ...own }])),
     split,
     numbered,
-    ...(title === undefined ? {} : { title }),
-    ...(language === undefined ? {} : { language }),
-    ...(visibility === undefined ? {} : { visibility }),
-    ...(contentWarning === undefined ? {} : { contentWarning }),
+    ...defined({ title, language, visibility, contentWarning }),
   };
 }

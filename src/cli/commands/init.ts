@@ -13,6 +13,7 @@ import {
 } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { PlannedCall } from "@psn/core/ports/vendors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { type HubEnv, systemTimeZone, terminalEnv } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
@@ -125,14 +126,13 @@ export default defineCommand({
     const remote = wish.neon !== undefined || wish.trigger !== undefined;
     const ignored = await idleFlags(input, folder);
     const change = {
-      ...(input.handle === undefined ? {} : { handle: input.handle }),
-      ...(input.tz === undefined ? {} : { timeZone: input.tz }),
+      ...defined({ handle: input.handle, timeZone: input.tz }),
     };
     const { steps, user, isDeployed } = await initHub(
       provisioning(folder),
       {
         ...wish,
-        hub: { handle: input.handle ?? "me", timeZone, change, ...(databaseUrl === undefined ? {} : { databaseUrl }) },
+        hub: { handle: input.handle ?? "me", timeZone, change, ...defined({ databaseUrl }) },
       },
       (step) => remote && output.interactive && output.note(line(step)),
     );
@@ -262,35 +262,33 @@ async function wishOf(
   const token = input.trigger ? await triggerToken(input, env, context) : undefined;
   return {
     settings,
-    ...(apiKey === undefined
-      ? {}
-      : { neon: { api: vendors.openNeon(env, apiKey), wish: { ...neonWish(input), newName: newName() } } }),
-    ...(token === undefined
-      ? {}
-      : {
-          trigger: {
-            api: vendors.openTrigger(env, token),
-            token,
-            version: context.version,
-            wish: { ...triggerWish(input), newName: newName() },
-            variables: () => {
-              vendors.assertReachable(vendors.settingsOf(folder));
-              return vendors.variablesOf(folder);
+    ...defined({
+      neon:
+        apiKey === undefined
+          ? undefined
+          : { api: vendors.openNeon(env, apiKey), wish: { ...neonWish(input), newName: newName() } },
+      trigger:
+        token === undefined
+          ? undefined
+          : {
+              api: vendors.openTrigger(env, token),
+              token,
+              version: context.version,
+              wish: { ...triggerWish(input), newName: newName() },
+              variables: () => {
+                vendors.assertReachable(vendors.settingsOf(folder));
+                return vendors.variablesOf(folder);
+              },
             },
-          },
-        }),
+    }),
   };
 }
 
 const neonWish = ({ neonOrg, neonRegion, neonProject, neonDatabase }: Input) => ({
-  ...(neonOrg === undefined ? {} : { organization: neonOrg }),
-  ...(neonRegion === undefined ? {} : { region: neonRegion }),
-  ...(neonProject === undefined ? {} : { project: neonProject }),
-  ...(neonDatabase === undefined ? {} : { database: neonDatabase }),
+  ...defined({ organization: neonOrg, region: neonRegion, project: neonProject, database: neonDatabase }),
 });
 const triggerWish = ({ triggerOrg, triggerProject }: Input) => ({
-  ...(triggerOrg === undefined ? {} : { organization: triggerOrg }),
-  ...(triggerProject === undefined ? {} : { project: triggerProject }),
+  ...defined({ organization: triggerOrg, project: triggerProject }),
 });
 
 /** What would be made; asks nobody, and needs no key. */

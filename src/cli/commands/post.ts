@@ -17,6 +17,7 @@ import { notePublisher } from "@psn/cli/wake.ts";
 import { dueInput, dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { LATE_POLICIES, VISIBILITIES } from "@psn/core/types/index.ts";
 import { TERMINAL } from "@psn/domain/delivery.ts";
 import * as fields from "@psn/domain/draft/fields.ts";
@@ -209,7 +210,7 @@ export default defineCommand({
       postId,
       version,
       stop: signal,
-      ...(input.wait ? {} : { patienceMs: PATIENCE_MS }),
+      ...defined({ patienceMs: input.wait ? undefined : PATIENCE_MS }),
       onProgress: progressOf(output, user.timeZone, goesOn),
     });
     // With --json there is one document: the failure's, when it failed.

@@ -5,6 +5,7 @@ import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command
 import { table } from "@psn/cli/output.ts";
 import { TRIGGER_TOKEN_FLAGS, type TriggerTokenInput, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 
 const status = defineCommand({
@@ -81,7 +82,7 @@ const rotate = defineCommand({
       const rotated = await rotateVault({
         world,
         keyring: keyring.keyringOf(folder),
-        ...(tasks ? { tasks } : {}),
+        ...defined({ tasks }),
         users: users.list,
         isHere: keyring.isHere,
         prepareOnly: prepare,

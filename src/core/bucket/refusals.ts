@@ -1,4 +1,5 @@
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 
 /*
  * What a bucket's service says when it does not do what it was asked for, as errors with the step that helps.
@@ -106,8 +107,8 @@ export function refusal(refused: Refused): PsnError {
   const [code, message, hint] = withClock(meaningOf(refused, said, region), refused);
   return new PsnError(code, message, {
     hint,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    details: { status, ...(said === undefined ? {} : { said }), ...(region === undefined ? {} : { region }) },
+    ...defined({ retryAfterMs }),
+    details: { status, ...defined({ said, region }) },
   });
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
 import { fetchAsPsn } from "@psn/core/net/fetch.ts";
 import { retryAfterMs } from "@psn/core/net/pauses.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { codeOf, type Refused, refusal, unanswered, type Verb } from "./refusals.ts";
 import { encode, presign, type Signer } from "./sigv4.ts";
 
@@ -95,7 +96,7 @@ export function requestsTo(settings: BucketSettings, limits: Limits, now: () => 
         signal: stop ? AbortSignal.any([abort.signal, stop]) : abort.signal,
         headers: { "accept-encoding": "identity", ...(body ? checked(body) : {}) },
         // A copy, since the type of fetch takes no memory that could be shared.
-        ...(body ? { body: body.bytes.slice() } : {}),
+        ...defined({ body: body ? body.bytes.slice() : undefined }),
       });
       bytes = await read(response, response.ok ? most : MOST_WORDS, watch.progress);
     } catch (error) {

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 import { type Environment, stateFolder } from "./env.ts";
 import { takeLock } from "./lock.ts";
@@ -71,9 +72,11 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
       const note: Note = {
         id,
         folder: hub,
-        ...(before.length === 0 ? {} : { before }),
-        ...(next === undefined ? {} : { next }),
-        ...(pgdata === undefined ? {} : { place: placeOf(pgdata) }),
+        ...defined({
+          before: before.length === 0 ? undefined : before,
+          next,
+          place: pgdata === undefined ? undefined : placeOf(pgdata),
+        }),
       };
       writeEnvFile(path, `${JSON.stringify(note, null, 2)}\n`);
     },

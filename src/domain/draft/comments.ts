@@ -1,3 +1,4 @@
+import { defined } from "@psn/core/types/defined.ts";
 import { fenceAfter, type Line } from "./parts.ts";
 
 /*
@@ -81,7 +82,7 @@ export function withoutComments(lines: readonly string[]): Uncommented {
       kept.push({ text: touched ? text.trimEnd() : line, line: i });
     }
   }
-  return { lines: kept, comments, ...(began === undefined ? {} : { unclosed: began }) };
+  return { lines: kept, comments, ...defined({ unclosed: began }) };
 }
 
 /** Whether a code span that begins with so many backquotes has its end, in its paragraph. */

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { type Draft, type DraftMedia, parseDraft } from "@psn/domain/draft.ts";
 import { stringify } from "yaml";
 
@@ -70,25 +71,27 @@ function written(draft: Written, { about, head = [] }: WriteOptions, way: Way): 
   const platforms = ids.map((id) => {
     const own = overrides[id]?.map(({ text }) => text);
     const words = own === undefined ? {} : own.length === 1 && !way.quoted ? { text: own[0] } : { parts: own };
-    return [id, { ...words, ...(options[id] ? { options: options[id] } : {}) }] as const;
+    return [id, { ...words, ...defined({ options: options[id] ? options[id] : undefined }) }] as const;
   });
   const front = {
-    ...(title === undefined ? {} : { title }),
-    ...(language === undefined ? {} : { language }),
-    ...(visibility === undefined ? {} : { visibility }),
-    ...(contentWarning === undefined ? {} : { contentWarning }),
+    ...defined({ title, language, visibility, contentWarning }),
     split,
     numbered,
-    ...(way.verbatim ? { verbatim: true } : {}),
-    ...(platforms.length > 0 ? { platforms: Object.fromEntries(platforms) } : {}),
-    ...(way.listed ? { parts: parts.map(({ text }) => text) } : {}),
+    ...defined({
+      verbatim: way.verbatim ? true : undefined,
+      platforms: platforms.length > 0 ? Object.fromEntries(platforms) : undefined,
+      parts: way.listed ? parts.map(({ text }) => text) : undefined,
+    }),
   };
   const yaml = (value: unknown) =>
-    stringify(value, { lineWidth: 0, ...(way.quoted ? { defaultStringType: "QUOTE_DOUBLE" as const } : {}) });
+    stringify(value, {
+      lineWidth: 0,
+      ...defined({ defaultStringType: way.quoted ? ("QUOTE_DOUBLE" as const) : undefined }),
+    });
   const files = way.media.map((medium) => {
     const said = about?.(medium);
     const { file, alt, part } = medium;
-    const lines = yaml([{ file, ...(alt === undefined ? {} : { alt }), ...(part === 1 ? {} : { part }) }]);
+    const lines = yaml([{ file, ...defined({ alt, part: part === 1 ? undefined : part }) }]);
     return said === undefined ? lines : `# ${said}\n${lines}`;
   });
   const media = files.length === 0 ? "" : `media:\n${files.join("").replaceAll(/^(?=.)/gm, "  ")}`;

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Clock, PartOfDay } from "./pieces.ts";
 
 /** An hour of 24, and on which day beside the one that is named it may be. */
@@ -46,7 +47,7 @@ export function hoursOf(clock: Clock, text: string, part: PartOfDay | undefined)
   if (!isExact && hour === 12 && part === "morning") return { hours: possible.map(named), why: "two ways" };
   if (!isExact && hour === 12 && part === "evening") return { hours: [named(12), following(0)], why: "two ways" };
   const fitting = possible.filter(IN_PART[part]).map(inNight(part));
-  if (fitting.length > 0) return { hours: fitting, ...(fitting.length > 1 ? { why: "two ways" } : {}) };
+  if (fitting.length > 0) return { hours: fitting, ...defined({ why: fitting.length > 1 ? "two ways" : undefined }) };
   const early = part === "evening" ? following : named;
   const others = isExact && half === undefined && hour < 12 ? [hour, hour + 12] : possible;
   return { hours: others.map((one) => (one < NIGHT_ENDS ? early(one) : named(one))), why: "not in the part" };

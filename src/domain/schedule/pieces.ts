@@ -1,3 +1,4 @@
+import { defined } from "@psn/core/types/defined.ts";
 import { HOUR_WORD, NUMBER_WORD, numberOf } from "./numbers.ts";
 
 export type PartOfDay = "morning" | "afternoon" | "evening" | "night";
@@ -65,7 +66,7 @@ const date = (year: string | undefined, of: number, on = "0"): DateSaid => ({
   kind: "date",
   month: of,
   day: Number(on),
-  ...(year === undefined ? {} : { year: Number(year) }),
+  ...defined({ year: year === undefined ? undefined : Number(year) }),
 });
 const relative = (days: number) => ({ kind: "relative", days }) as const;
 const daysOf = (count = "", unit = "") => numberOf(count) * (unit.startsWith("f") ? 14 : unit.startsWith("w") ? 7 : 1);
@@ -165,7 +166,7 @@ const FORMS: readonly (readonly [string, Read])[] = [
   [
     String.raw`(\d{2})(\d{2})(?![\d:])( ?(?:hours|hrs|h)\b)?`,
     ([, hour, minute, unit]) =>
-      clock(Number(hour), minute, { isFull: true, ...(unit === undefined ? { alone: "four" } : {}) }),
+      clock(Number(hour), minute, { isFull: true, ...defined({ alone: unit === undefined ? "four" : undefined }) }),
   ],
   [String.raw`(\d)(\d{2})(?![\d:])`, ([, hour, minute]) => clock(Number(hour), minute)],
   [String.raw`t(\d{2})(?!\d)`, ([, hour]) => clock(Number(hour), "0", { isFull: true })],

@@ -8,6 +8,7 @@ import type {
   Session as OAuthSessionData,
 } from "@atproto/oauth-client";
 import { type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net } from "@psn/core/types/platform.ts";
 import { call, demandWhole, pauseMs } from "@psn/platforms/kit/http.ts";
 
@@ -98,7 +99,9 @@ export async function clientOf({
       requestLock: async (_name, work) => work(),
     },
     dpopNonceCache: { ...storeOf(nonces), set: remember },
-    ...(server ? { authorizationServerMetadataCache: storeOf(new Map([[server.issuer as string, server]])) } : {}),
+    ...defined({
+      authorizationServerMetadataCache: server ? storeOf(new Map([[server.issuer as string, server]])) : undefined,
+    }),
   });
 }
 
@@ -169,7 +172,7 @@ export function carrierOf(
 function limited(host: string, retryAfterMs: number | undefined): PsnError {
   return new PsnError("RATE_LIMITED", `${host} limits how often psn may call it`, {
     details: { status: 429 },
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...defined({ retryAfterMs }),
   });
 }
 
@@ -197,7 +200,7 @@ export async function failureOf(error: unknown, trouble: PsnError | undefined, m
   const { refused, otherwise, words, hint } = meaning;
   const causes: Error[] = [];
   for (let one: unknown = error; one instanceof Error; one = one.cause) causes.push(one);
-  const more = { cause: error, ...(hint === undefined ? {} : { hint }) };
+  const more = { cause: error, ...defined({ hint }) };
   // RFC 6749, 5.2. Anything but 400 and 401 may be a gateway's, and is no verdict.
   const verdict = causes.find((one) => one instanceof OAuthResponseError && (one.status === 400 || one.status === 401));
   if (verdict instanceof OAuthResponseError) {

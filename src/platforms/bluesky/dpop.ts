@@ -1,4 +1,5 @@
 import type { Credentials } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Fetch, Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { clientOf, type SavedSession } from "./client.ts";
@@ -45,7 +46,7 @@ export function sessionOf({ dpopJwk, token }: Saved, access: string, refresh?: s
       ...token,
       token_type: "DPoP",
       access_token: access,
-      ...(refresh === undefined ? {} : { refresh_token: refresh }),
+      ...defined({ refresh_token: refresh }),
     },
   };
   // Made by the client itself and sealed since: it checks it again where it uses it.

@@ -7,6 +7,7 @@ import type {
   Credentials,
   ExchangeRequest,
 } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
 import { carrierOf, clientOf, failureOf, type SavedSession, type SavedState, SCOPES } from "./client.ts";
@@ -169,9 +170,9 @@ function credentialsOf(
   const { access_token: access, refresh_token: renewal, expires_at: end, iss, sub, aud, scope } = tokenSet;
   return {
     access,
-    ...(renewal === undefined ? {} : { refresh: renewal }),
+    ...defined({ refresh: renewal }),
     secret: JSON.stringify({ redirectUri, dpopJwk, server, token: { iss, sub, aud, scope } }),
-    ...(end === undefined ? {} : { expiresAt: new Date(end) }),
+    ...defined({ expiresAt: end === undefined ? undefined : new Date(end) }),
     scopes: scope.split(" "),
   };
 }

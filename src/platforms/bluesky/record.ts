@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_MS, findPaged } from "@psn/platforms/kit/lookup.ts";
 import { Writable } from "@psn/platforms/kit/writable.ts";
@@ -46,9 +46,11 @@ export function recordOf({ unit, prepared, at, root, parent }: PublishRequest<Bo
     $type: COLLECTION,
     text,
     createdAt: at.toISOString(),
-    ...(langs.length > 0 ? { langs } : {}),
-    ...(all.length > 0 ? { facets: all } : {}),
-    ...(root && parent ? { reply: { root: strongRef(root), parent: strongRef(parent) } } : {}),
+    ...defined({
+      langs: langs.length > 0 ? langs : undefined,
+      facets: all.length > 0 ? all : undefined,
+      reply: root && parent ? { root: strongRef(root), parent: strongRef(parent) } : undefined,
+    }),
     ...(images.length > 0
       ? {
           embed: {
@@ -56,7 +58,7 @@ export function recordOf({ unit, prepared, at, root, parent }: PublishRequest<Bo
             images: images.map(({ alt, aspectRatio }, index) => ({
               image: blobs[index] ?? null,
               alt,
-              ...(aspectRatio ? { aspectRatio } : {}),
+              ...defined({ aspectRatio: aspectRatio ?? undefined }),
             })),
           },
         }
@@ -68,7 +70,7 @@ export function recordOf({ unit, prepared, at, root, parent }: PublishRequest<Bo
                 uri: card.uri,
                 title: card.title,
                 description: card.description,
-                ...(card.thumb ? { thumb: card.thumb } : {}),
+                ...defined({ thumb: card.thumb ?? undefined }),
               },
             },
           }
@@ -139,7 +141,7 @@ export async function search(
   const { home, subject } = session.profile;
   const from = request.at.getTime() - ALLOWANCE_MS;
   return findPaged(async (cursor) => {
-    const query = { repo: subject, collection: COLLECTION, limit: String(PAGE), ...given({ cursor }) };
+    const query = { repo: subject, collection: COLLECTION, limit: String(PAGE), ...defined({ cursor }) };
     const { records, cursor: next } = parse(
       await xrpc(session, home, "com.atproto.repo.listRecords", { query }),
       Listed,

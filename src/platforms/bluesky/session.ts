@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Credentials, Profile } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { isConfidential, isLoopback } from "@psn/platforms/kit/address.ts";
@@ -52,7 +53,7 @@ export async function identify(session: Session): Promise<Profile> {
     token: session.credentials.access,
   });
   const { limits } = session.profile;
-  return { ...profileOf(parse(answer, Account), home), ...(limits ? { limits } : {}) };
+  return { ...profileOf(parse(answer, Account), home), ...defined({ limits }) };
 }
 
 /** A rehearsal asks nothing that a server would count as writing. */
@@ -153,8 +154,7 @@ function credentialsOf(tokens: z.output<typeof Tokens>, secret: string | undefin
   return {
     access: tokens.accessJwt,
     refresh: tokens.refreshJwt,
-    ...(secret === undefined ? {} : { secret }),
-    ...(exp === undefined ? {} : { expiresAt: new Date(exp * 1000) }),
+    ...defined({ secret, expiresAt: exp === undefined ? undefined : new Date(exp * 1000) }),
     scopes: scope === undefined ? [] : scope.split(" "),
   };
 }

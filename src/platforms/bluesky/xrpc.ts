@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { type Answer, bodyOf, call, type Effect, refusal } from "@psn/platforms/kit/http.ts";
@@ -48,9 +49,9 @@ export async function xrpc(caller: Caller, home: string, method: string, options
   const answer = await call(signed ? { ...caller, fetch: signed } : caller, url, {
     method: query ? "GET" : "POST",
     headers,
-    ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
+    ...defined({ body: body === undefined ? undefined : body instanceof Blob ? body : JSON.stringify(body) }),
     effect,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...defined({ timeoutMs }),
     accept: [400, 401, 403, 404],
     // Where the account lives is asked of its identity anew.
     moved: () => "psn connect bluesky",

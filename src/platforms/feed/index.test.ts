@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
 import { parseFeed } from "@rowanmanning/feed-parser";
@@ -152,7 +153,7 @@ describe("what readers see", () => {
         url: expect.any(String),
         mime_type: "image/png",
         size_in_bytes: expect.any(Number),
-        ...(title === undefined ? {} : { title }),
+        ...defined({ title }),
       })),
     );
     expect(String(item?.["content_html"]).match(/alt="/g)).toHaveLength(4);

@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { cleanedLine } from "@psn/domain/clean.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
@@ -263,9 +264,11 @@ function entryOf(
     key,
     published: at.toISOString(),
     parts: kept,
-    ...(language ? { language } : {}),
-    ...(contentWarning ? { contentWarning } : {}),
-    ...(title ? { title } : {}),
+    ...defined({
+      language: language ? language : undefined,
+      contentWarning: contentWarning ? contentWarning : undefined,
+      title: title ? title : undefined,
+    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "@psn/core/types/defined.ts";
 import { isLanguage } from "@psn/domain/language.ts";
 import { findLinks } from "@psn/domain/links.ts";
 import { shorten } from "@psn/domain/text.ts";
@@ -45,19 +46,21 @@ export function jsonFeed(settings: Settings, entries: readonly Entry[]): string 
   const { title, url } = settings;
   const items = entries.map((entry) => ({
     id: idOf(entry.key),
-    ...(url ? { url: `${url}#${entry.key}` } : {}),
-    ...(entry.title ? { title: entry.title } : {}),
-    ...(entry.contentWarning ? { summary: entry.contentWarning } : {}),
+    ...defined({
+      url: url ? `${url}#${entry.key}` : undefined,
+      title: entry.title ? entry.title : undefined,
+      summary: entry.contentWarning ? entry.contentWarning : undefined,
+    }),
     content_html: content(entry, url),
     content_text: [...(entry.contentWarning ? [entry.contentWarning] : []), ...texts(entry)].join("\n\n"),
     date_published: entry.published,
-    ...(languageOf(entry) ? { language: languageOf(entry) } : {}),
+    ...defined({ language: languageOf(entry) ? languageOf(entry) : undefined }),
     ...attachments(entry, url),
   }));
   const feed = {
     version: "https://jsonfeed.org/version/1.1",
     title,
-    ...(url ? { home_page_url: url, feed_url: `${url}feed.json` } : {}),
+    ...defined({ home_page_url: url ? url : undefined, feed_url: url ? `${url}feed.json` : undefined }),
     items,
   };
   return `${JSON.stringify(feed, null, 2)}\n`;
@@ -176,7 +179,7 @@ function attachments(entry: Entry, url: string) {
       url: `${url}${file}`,
       mime_type: mime,
       size_in_bytes: bytes,
-      ...(alt && isOnly(alt) ? { title: alt } : {}),
+      ...defined({ title: alt && isOnly(alt) ? alt : undefined }),
     })),
   };
 }

@@ -1,9 +1,9 @@
 import type { Limits, TextRule } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
 import { type Counting, fits, measure, splitParts } from "@psn/domain/text.ts";
-import { given } from "./given.ts";
 import { type About, mediaIssues, postIssues } from "./issues.ts";
 
 /** One unit's text, and where it comes from. */
@@ -72,7 +72,7 @@ export function composeThread<Body extends Json>(shape: Shape<Body>, post: Post,
 
 const EMPTY: Issue = { code: "text.empty", message: "the post has neither text nor media" };
 
-const countingOf = ({ links, weigh }: Counting): Counting => given({ links, weigh });
+const countingOf = ({ links, weigh }: Counting): Counting => defined({ links, weigh });
 
 function unitOf<Body extends Json>(piece: Piece, shape: Shape<Body>, rule: TextRule): Unit<Body> {
   const { body, text = piece.text, prepare = piece.media.length > 0 } = shape.unit(piece);

@@ -3,11 +3,11 @@ import { type AnswerBody, BODY_BYTES, ERROR_BYTES, readBody, textOf } from "@psn
 import { neverSent, whyNotReached } from "@psn/core/net/failures.ts";
 import { pauseMs, retryAfterMs as retryAfterIn } from "@psn/core/net/pauses.ts";
 import { authoredIn, withoutAuthored, wordsOf } from "@psn/core/net/words.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import type { z } from "zod";
 import { isConfidential } from "./address.ts";
-import { given } from "./given.ts";
 
 export { neverSent } from "@psn/core/net/failures.ts";
 export { pauseMs, pauseWithin, serverNow } from "@psn/core/net/pauses.ts";
@@ -98,7 +98,7 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
       status,
       headers,
       ...read,
-      ...(whole ? {} : { cut: true }),
+      ...defined({ cut: whole ? undefined : true }),
       url: String(url),
       host,
       effect,
@@ -108,7 +108,7 @@ export async function call(session: Caller, url: string | URL, options: CallOpti
     const own = ownError(cause);
     if (own && own !== session.signal.reason) throw own;
     const why = whyNotReached(cause);
-    const options = { cause, ...given({ hint: why?.hint }) };
+    const options = { cause, ...defined({ hint: why?.hint }) };
     const because = why ? `: ${why.says}` : "";
     if (neverSent(cause)) throw new PsnError("PLATFORM_UNREACHABLE", `could not connect to ${host}${because}`, options);
     throw noVerdict(effect, `no answer from ${host}${because}`, options);
@@ -178,7 +178,7 @@ export function parse<T extends z.ZodType>(answer: Answer, schema: T): z.output<
 export function refusal(answer: Answer, session: Caller, moved?: CallOptions["moved"]): PsnError {
   const { host, status } = answer;
   const pause = status === 429 ? pauseMs(answer.headers, session.now()) : retryAfterMs(answer, session.now());
-  const options = { details: { status }, ...given({ retryAfterMs: pause }) };
+  const options = { details: { status }, ...defined({ retryAfterMs: pause }) };
   if (isRedirect(answer)) return redirected(answer, session, moved);
   const said = reason(answer, session);
   if (status === 401) return new PsnError("AUTH_EXPIRED", `${host} no longer accepts this token${said}`, options);
@@ -196,7 +196,7 @@ export function retryAfterMs({ headers }: Pick<Answer, "headers">, now: Date): n
 
 /** A refusal of a repeated request, which its adapter knows to speak of every attempt before it too. */
 export function vouched({ code, message, cause, hint, retryAfterMs, details }: PsnError): PsnError {
-  return new PsnError(code, message, { cause, details, ...given({ hint, retryAfterMs }), neverTaken: true });
+  return new PsnError(code, message, { cause, details, ...defined({ hint, retryAfterMs }), neverTaken: true });
 }
 
 /** A failure that its adapter understands better. Its words, unless `says` has others, and its details stay. */

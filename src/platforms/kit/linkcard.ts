@@ -1,5 +1,6 @@
 import { readBody } from "@psn/core/net/answer-body.ts";
 import { USER_AGENT } from "@psn/core/net/fetch.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Fetch, Net } from "@psn/core/types/platform.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { imageSize } from "image-size";
@@ -71,7 +72,7 @@ export async function fetchCard(link: string, net: Net, imageBytes: number, reso
     return {
       title: lineOf(head.title, TITLE_LENGTH) || fallback.title,
       description: lineOf(head.description, DESCRIPTION_LENGTH),
-      ...(image ? { image } : {}),
+      ...defined({ image }),
     };
   } catch {
     net.signal.throwIfAborted();

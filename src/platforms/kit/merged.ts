@@ -1,9 +1,9 @@
 import type { Limits } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import type { Composed, Issue } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Post } from "@psn/core/types/post.ts";
 import { fits, measure } from "@psn/domain/text.ts";
-import { given } from "./given.ts";
 import { type About, mediaIssues, postIssues } from "./issues.ts";
 
 /** A media file in a merged body: all but its bytes. */
@@ -43,7 +43,7 @@ export function mergePost(post: Post, limits: Limits, about: About): Composed<Me
   const body: Merged = {
     parts,
     visibility,
-    ...given({
+    ...defined({
       language: language || undefined,
       contentWarning: contentWarning || undefined,
       title: title || undefined,
@@ -65,5 +65,5 @@ function textIssues({ parts }: Post, text: string, { text: rule }: Limits): Issu
 }
 
 function described({ id, mime, bytes, width, height, alt }: MediaInfo): MergedMedia {
-  return { id, mime, bytes, ...given({ width, height, alt: alt || undefined }) };
+  return { id, mime, bytes, ...defined({ width, height, alt: alt || undefined }) };
 }

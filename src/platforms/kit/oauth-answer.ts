@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { shorten } from "@psn/domain/text.ts";
 import { z } from "zod";
 import { type Answer, bodyOf, demandWhole, pauseMs, SAID_MOST, unexpected } from "./http.ts";
@@ -49,8 +50,10 @@ export function readTokens(answer: Answer, now: Date, asked: readonly string[], 
   const granted = typeof scope === "string" ? scope.split(/[\s,]+/).filter((word) => word !== "") : scope;
   return {
     access,
-    ...(refresh ? { refresh } : {}),
-    ...(seconds ? { expiresAt: new Date(now.getTime() + seconds * 1000) } : {}),
+    ...defined({
+      refresh: refresh ? refresh : undefined,
+      expiresAt: seconds ? new Date(now.getTime() + seconds * 1000) : undefined,
+    }),
     scopes: granted && granted.length > 0 ? granted : asked,
     answer: result.data,
   };
@@ -92,7 +95,7 @@ function failureOf(answer: Answer): Failure | undefined {
   return {
     error: typeof type === "string" ? type : "error",
     words: typeof message === "string" ? message : "",
-    ...(typeof code === "number" ? { code } : {}),
+    ...defined({ code: typeof code === "number" ? code : undefined }),
   };
 }
 
@@ -138,7 +141,7 @@ export function refused(answer: Answer, now: Date, secrets: readonly string[]): 
   // 10.2.3).
   const limited = status === 429 || verdict === "RATE_LIMITED";
   const pause = limited || answer.headers.has("retry-after") ? pauseMs(answer.headers, now) : undefined;
-  const later = { details: { status }, ...(pause === undefined ? {} : { retryAfterMs: pause }) };
+  const later = { details: { status }, ...defined({ retryAfterMs: pause }) };
   if (status === 429) return new PsnError("RATE_LIMITED", `${host} limits how often psn may call it${said}`, later);
   if (status >= 500 || status === 408 || (status >= 300 && status < 400))
     return new PsnError("PLATFORM_DOWN", `${host} answered ${status}${said}`, later);

@@ -9,8 +9,8 @@ import type {
   OAuthApp,
   Profile,
 } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Platform, Session } from "@psn/core/types/platform.ts";
-import { given } from "./given.ts";
 import { type Answer, call } from "./http.ts";
 import { ANY_STATUS, isRevoked, readTokens, refused, type Tokens } from "./oauth-answer.ts";
 import { form } from "./refusals.ts";
@@ -51,7 +51,10 @@ export function authorizationUrl(
     redirect_uri: redirectUri,
     scope: server.scopes.join(server.scopeSeparator ?? " "),
     state,
-    ...(server.pkce ? { code_challenge: challenge, code_challenge_method: "S256" } : {}),
+    ...defined({
+      code_challenge: server.pkce ? challenge : undefined,
+      code_challenge_method: server.pkce ? "S256" : undefined,
+    }),
     ...server.extra,
   };
   for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value);
@@ -106,7 +109,7 @@ export function refusedForGood(error: unknown): never {
 
 /** What is kept of an answer. */
 export function credentialsOf({ access, refresh, expiresAt, scopes }: Tokens): Credentials {
-  return { access, ...given({ refresh: refresh || undefined, expiresAt }), scopes };
+  return { access, ...defined({ refresh: refresh || undefined, expiresAt }), scopes };
 }
 
 /** Throws AUTH_SCOPE, with the adapter's hint, for a consent that lacks something psn cannot do without. */
@@ -147,11 +150,15 @@ function post(
 ): Promise<Answer> {
   net.signal.throwIfAborted();
   const basic = appAuth === "basic" ? basicOf(app) : undefined;
-  const proof = basic ? {} : { [idParam]: app.id, ...(app.secret === undefined ? {} : { client_secret: app.secret }) };
+  const proof = basic ? {} : { [idParam]: app.id, ...defined({ client_secret: app.secret }) };
   const { headers, ...sent } = form({ ...grant, ...proof });
   return call({ fetch: net.fetch, now: net.now, signal: new AbortController().signal }, url, {
     ...sent,
-    headers: { ...headers, accept: "application/json", ...(basic ? { authorization: `Basic ${basic}` } : {}) },
+    headers: {
+      ...headers,
+      accept: "application/json",
+      ...defined({ authorization: basic ? `Basic ${basic}` : undefined }),
+    },
     effect: "none",
     // A kept connection that the server has closed looks like a lost answer, and a lost answer may be a lost token.
     keepalive: false,

@@ -1,7 +1,7 @@
 import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { given } from "./given.ts";
 import { type Answer, type CallOptions, call, type Effect, pauseMs, refusal } from "./http.ts";
 
 /*
@@ -81,7 +81,7 @@ export function refusedBy(table: Refusals, answer: Answer, session: Caller): Psn
   return new PsnError(code, says === undefined ? plain.message : `${says} (${plain.message})`, {
     cause: plain,
     details: { ...plain.details, ...table.details?.(reason) },
-    ...given({ hint: hint ?? table.hints?.[code], retryAfterMs }),
+    ...defined({ hint: hint ?? table.hints?.[code], retryAfterMs }),
   });
 }
 

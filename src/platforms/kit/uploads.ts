@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { given } from "./given.ts";
 import { pauseWithin } from "./http.ts";
 
 /*
@@ -47,7 +47,7 @@ export const ASK_AT_ONCE: Told = { status: "working", checkAfterMs: 0 };
 /** `checkAfterMs` 0 or undefined: the platform does not say when to ask again. */
 export const working = (checkAfterMs?: number): Told => ({
   status: "working",
-  ...given({ checkAfterMs: checkAfterMs || undefined }),
+  ...defined({ checkAfterMs: checkAfterMs || undefined }),
 });
 
 /** What `prepare` resolved to. Throws BUG where it never did. */

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { type Answer, bodyOf, renamed, serverNow, unexpected } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
@@ -30,7 +30,7 @@ export async function sendPost(request: PublishRequest<Body>, body: PostBody, se
     commentary: body.commentary,
     visibility: body.visibility,
     distribution: { feedDistribution: "MAIN_FEED", targetEntities: [], thirdPartyDistributionChannels: [] },
-    ...given({ content: contentOf(request, body) }),
+    ...defined({ content: contentOf(request, body) }),
     lifecycleState: "PUBLISHED",
     isReshareDisabledByAuthor: false,
   });
@@ -94,9 +94,9 @@ function contentOf({ unit, prepared }: PublishRequest<Body>, { alts, title }: Po
   if (card) {
     const { description, thumbnail, ...article } = card;
     const more = { description: description || undefined, thumbnail: thumbnail ?? undefined };
-    return { article: { ...article, ...given(more) } };
+    return { article: { ...article, ...defined(more) } };
   }
-  const files = media.map((id, index) => ({ id, ...given({ altText: alts[index] ?? undefined }) }));
+  const files = media.map((id, index) => ({ id, ...defined({ altText: alts[index] ?? undefined }) }));
   if (files.length > 1) return { multiImage: { images: files } };
   return { media: title === null ? files[0] : { id: media[0], title } };
 }

@@ -1,10 +1,10 @@
 import type { Capabilities, TextRule } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import type { Issue } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
 import { measure } from "@psn/domain/text.ts";
 import { type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { findCounted } from "./count.ts";
 import { DEFAULTS } from "./limits.ts";
 
@@ -52,7 +52,7 @@ export const SHAPE: Shape<Body> = {
     const visibility = post.visibility && VISIBILITY[post.visibility];
     const warning = warningOf(post) || undefined;
     const more = { visibility, language: post.language || undefined, spoiler_text: warning };
-    return { body: { status: text, ...given(more), ...(warning ? { sensitive: true } : {}) } };
+    return { body: { status: text, ...defined(more), ...defined({ sensitive: warning ? true : undefined }) } };
   },
 };
 

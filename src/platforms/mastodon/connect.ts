@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Connection, Profile } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net } from "@psn/core/types/platform.ts";
 import { isConfidential } from "@psn/platforms/kit/address.ts";
 import {
@@ -46,7 +47,7 @@ async function profileOf(account: z.output<typeof Account>, session: Caller): Pr
     handle: `${account.username}@${domainOf(instance, home)}`,
     url: account.url,
     home,
-    ...(Object.keys(limits).length > 0 ? { limits } : {}),
+    ...defined({ limits: Object.keys(limits).length > 0 ? limits : undefined }),
   };
 }
 

@@ -1,9 +1,9 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { type Answer, isRefused, parse, refusal, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json } from "@psn/platforms/kit/refusals.ts";
@@ -64,7 +64,7 @@ export default definePlatform({
     const { id, username, url } = parse(answer, Account);
     const { home, handle, limits } = session.profile;
     const domain = handle.split("@").at(-1) || new URL(home).host;
-    return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...(limits ? { limits } : {}) };
+    return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...defined({ limits }) };
   },
 
   compose: (post, limits) => composeThread(SHAPE, post, limits),
@@ -117,7 +117,7 @@ async function send(request: PublishRequest<Body>, session: Session): Promise<An
   const media = uploadedOf(request, z.string());
   const made = json({
     ...request.unit.body,
-    ...given({ media_ids: media.length > 0 ? media : undefined, in_reply_to_id: request.parent?.id }),
+    ...defined({ media_ids: media.length > 0 ? media : undefined, in_reply_to_id: request.parent?.id }),
   });
   const answer = await api(session, "/api/v1/statuses", {
     ...made,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Limits, MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { MEDIA_TYPES } from "@psn/core/types/post.ts";
 import { z } from "zod";
 
@@ -85,10 +86,12 @@ export function limitsOf(instance: Instance): Partial<Limits> {
   });
   const altText = media?.description_limit ?? instance.description_limit ?? DEFAULTS.altText;
   return {
-    ...(isDeepStrictEqual(text, DEFAULTS.text) ? {} : { text }),
-    ...(images ? { images } : {}),
-    ...(videos ? { videos } : {}),
-    ...(altText !== DEFAULTS.altText ? { altText } : {}),
+    ...defined({
+      text: isDeepStrictEqual(text, DEFAULTS.text) ? undefined : text,
+      images,
+      videos,
+      altText: altText !== DEFAULTS.altText ? altText : undefined,
+    }),
   };
 }
 
@@ -142,7 +145,6 @@ function ruleOf(
     max,
     maxBytes,
     mimes,
-    ...(maxPixels === undefined ? {} : { maxPixels }),
-    ...(maxFrameRate === undefined ? {} : { maxFrameRate }),
+    ...defined({ maxPixels, maxFrameRate }),
   };
 }

@@ -6,6 +6,7 @@ import type {
   ExchangeRequest,
   OAuthApp,
 } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { call, isRedirect, parse, REDIRECTS, refusal } from "@psn/platforms/kit/http.ts";
 import { authorizationUrl, exchangeCode, type OAuthServer, revokeToken } from "@psn/platforms/kit/oauth.ts";
@@ -82,7 +83,7 @@ export async function exchange(request: ExchangeRequest, net: Net): Promise<Conn
   const server = serverAt(home);
   const { access, expiresAt, scopes } = await exchangeCode(server, { ...request, app: client.data }, net);
   const secret = JSON.stringify(client.data);
-  const credentials = { access, secret, ...(expiresAt ? { expiresAt } : {}), scopes };
+  const credentials = { access, secret, ...defined({ expiresAt }), scopes };
   const session = { ...net, credentials, profile: { home } };
   const missing = missingOf(scopes);
   if (missing.length > 0)

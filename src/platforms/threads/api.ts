@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { type Answer, bodyOf, pauseMs, pauseWithin } from "@psn/platforms/kit/http.ts";
 import { apiOf, type Caller, NumberField, type Refusals, refusedBy, TextField } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
@@ -102,7 +103,7 @@ const TABLE: Refusals = {
   },
   details: ({ codes: [code], subcodes: [subcode = 0] = [] }) => ({
     code: Number(code),
-    ...(subcode > 0 ? { subcode } : {}),
+    ...defined({ subcode: subcode > 0 ? subcode : undefined }),
   }),
 };
 

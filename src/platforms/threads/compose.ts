@@ -1,10 +1,10 @@
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Issue } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
 import { findLinksBy } from "@psn/domain/links.ts";
 import { measure } from "@psn/domain/text.ts";
 import { type Piece, type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 
 /** What a container is made of, but for media and parent (…/reference/publishing, 2026-11; for `…/` see api.ts). */
 export type Body = { readonly text?: string; readonly topic_tag?: string; readonly reply_control?: string };
@@ -64,7 +64,7 @@ export const SHAPE: Shape<Body> = {
   // The options are the first post's, since the others of a thread are answers to it. Every unit is prepared: its
   // container is made before it is published.
   unit: ({ text, post, isFirst }) => ({
-    body: given({ text: text || undefined, ...(isFirst && optionsOf(post)) }),
+    body: defined({ text: text || undefined, ...(isFirst && optionsOf(post)) }),
     prepare: true,
   }),
 };

@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { trimmed } from "@psn/platforms/kit/compose.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { form } from "@psn/platforms/kit/refusals.ts";
@@ -37,7 +37,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
       { hint: "psn config set S3_BUCKET; if the hub uses Trigger.dev, then: psn deploy" },
     );
   if ((request.handle ?? null) === null) await checkQuota(parent !== undefined, session);
-  const body = { ...unit.body, ...given({ reply_to_id: parent?.id }) };
+  const body = { ...unit.body, ...defined({ reply_to_id: parent?.id }) };
   const isCarousel = media.length > 1;
   const filesOf = (child: Media | undefined) => (child ? [child] : media);
   const fields = async (child: Media | undefined, ids: readonly string[]) => {
@@ -76,7 +76,7 @@ async function fieldsOf(file: Media | undefined): Promise<Readonly<Record<string
   const address = (await file.link?.(LINK_SECONDS)) ?? "";
   const [media_type, field] = file.kind === "video" ? ["VIDEO", "video_url"] : ["IMAGE", "image_url"];
   const alt = trimmed(file.alt ?? "");
-  return { media_type, [field]: address, ...(alt === "" ? {} : { alt_text: alt }) };
+  return { media_type, [field]: address, ...defined({ alt_text: alt === "" ? undefined : alt }) };
 }
 
 /** The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15). */

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_MS, findOwn, type Listed, notBefore } from "@psn/platforms/kit/lookup.ts";
@@ -61,7 +62,7 @@ function listOf(request: PublishRequest<Body>, session: Session) {
   const [list, fields] = request.parent ? ["/me/replies", `${FIELDS},replied_to`] : ["/me/threads", FIELDS];
   const ask = (from: number, after: string | undefined) => {
     const since = String(Math.floor(from / 1000));
-    const query = new URLSearchParams({ fields, since, limit: PAGE, ...(after === undefined ? {} : { after }) });
+    const query = new URLSearchParams({ fields, since, limit: PAGE, ...defined({ after }) });
     return api(session, `${list}?${query}`, { effect: "none" });
   };
   const listed = (thread: Thread): Listed => ({

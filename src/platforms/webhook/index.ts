@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
@@ -90,8 +91,12 @@ export default definePlatform({
     return {
       credentials: { access, scopes: [], ...former },
       // A name that scripts know stays, also one from before names had a path.
-      profile: { ...profile, handle: before?.profile.handle ?? handle, ...(mediaBy ? { limits: { mediaBy } } : {}) },
-      ...(publicKey === undefined ? {} : { publicKey }),
+      profile: {
+        ...profile,
+        handle: before?.profile.handle ?? handle,
+        ...defined({ limits: mediaBy ? { mediaBy } : undefined }),
+      },
+      ...defined({ publicKey }),
     };
   },
 
@@ -197,7 +202,7 @@ function judgement(answer: Answer, session: Session): PsnError {
   return new PsnError("PLATFORM_DOWN", said.message, {
     cause: said,
     details,
-    ...(pause === undefined ? {} : { retryAfterMs: pause }),
+    ...defined({ retryAfterMs: pause }),
   });
 }
 

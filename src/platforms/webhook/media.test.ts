@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Limits } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
 import { describe, expect, test } from "vitest";
 import { PostPublished } from "./event.ts";
@@ -15,7 +16,7 @@ const file = (id: string, bytes: number, link?: Media["link"]): Media => ({
   mime: "image/png",
   bytes,
   open: async () => new Blob([randomBytes(bytes)]),
-  ...(link ? { link } : {}),
+  ...defined({ link }),
 });
 const postOf = (...media: Media[]): Post => ({ id: "1", parts: [{ text: "look", media }] });
 const compose = (post: Post, more: Partial<Limits>) => webhook.compose(post, { ...webhook.capabilities, ...more });
@@ -37,7 +38,7 @@ describe("how media travel", () => {
     // Files of at most 5 MB each, and so several.
     const half = Math.floor(bytes / 2);
     const composed = compose(postOf(file("a", half), file("b", bytes - half)), {
-      ...(mediaBy ? { mediaBy } : {}),
+      ...defined({ mediaBy: mediaBy ? mediaBy : undefined }),
       links,
     });
     if (!composed.ok)

@@ -1,8 +1,8 @@
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Issue } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
 import type { Shape } from "@psn/platforms/kit/compose.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { clean, findXLinks, hasForbidden, weigh } from "./text.ts";
 
 /** What POST /2/tweets is sent, but for media and parent (…/x-api/posts/create-post, 2026-11). */
@@ -68,7 +68,7 @@ export const SHAPE: Shape<Body> = {
   postIssues: quoteIssues,
   textIssues: ({ text }) => (hasForbidden(text) ? [FORBIDDEN] : []),
   // Who may answer is settled for a whole thread by its beginning.
-  unit: ({ text, post, isFirst }) => ({ body: given({ text: text || undefined, ...(isFirst && optionsOf(post)) }) }),
+  unit: ({ text, post, isFirst }) => ({ body: defined({ text: text || undefined, ...(isFirst && optionsOf(post)) }) }),
 };
 
 const FORBIDDEN: Issue = {

@@ -1,7 +1,7 @@
+import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { composeThread } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { given } from "@psn/platforms/kit/given.ts";
 import { type Answer, parse, renamed, stillThere } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
@@ -33,7 +33,7 @@ export default definePlatform({
     const ids = uploadedOf(request, Id);
     const media = ids.length > 0 ? { media_ids: ids } : undefined;
     const reply = request.parent && { in_reply_to_tweet_id: request.parent.id };
-    const tweet = json({ ...request.unit.body, ...given({ media, reply }) });
+    const tweet = json({ ...request.unit.body, ...defined({ media, reply }) });
     const answer = await api(session, "/2/tweets", { ...tweet, effect: "publish", accept: [400, 403, 404] });
     if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
     return { status: "published", ref: refOf(parse(answer, Created).data.id, session) };

@@ -1,3 +1,4 @@
+import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { type Answer, parse } from "@psn/platforms/kit/http.ts";
 import { ALLOWANCE_MS, findOwn, type Listed } from "@psn/platforms/kit/lookup.ts";
@@ -47,7 +48,7 @@ export async function lookup(
       start_time: `${new Date(since).toISOString().slice(0, 19)}Z`,
       "tweet.fields": "created_at,entities,attachments,referenced_tweets",
       exclude: "retweets",
-      ...(after === undefined ? {} : { pagination_token: after }),
+      ...defined({ pagination_token: after }),
     });
     // A beginning in X's future is a 400, which still says what time X has.
     const path = `/2/users/${encodeURIComponent(session.profile.subject)}/tweets?${query}`;

@@ -1,4 +1,5 @@
 import { type Details, PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { isProxys, layersOf, proxyError } from "./neon-refusals.ts";
 import { REFUSALS } from "./refusals.ts";
 
@@ -59,7 +60,7 @@ export function databaseError(error: unknown): PsnError {
   if (refusal)
     return new PsnError(refusal.is, refusal.message, {
       details,
-      ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
+      ...defined({ hint: refusal.hint }),
     });
   if (code === "" && NO_TLS.test(said))
     return new PsnError("DB_TLS", "the address requires an encrypted connection, and the database server offers none", {

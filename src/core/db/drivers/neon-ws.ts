@@ -1,5 +1,6 @@
 import { neonConfig, Pool } from "@neondatabase/serverless";
 import type { Builder, Database } from "@psn/core/db/database.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { drizzle } from "drizzle-orm/neon-serverless";
 import ws from "ws";
 import { listenOn } from "./listen.ts";
@@ -23,7 +24,7 @@ export function openNeonWs(url: string, proxy?: string, listenUrl = directUrl(ur
   const pool = poolOf(url);
   const listening = listenUrl === url ? undefined : poolOf(listenUrl);
   const connect = () => pool.connect();
-  const ways = { connect, ...(listening ? { connectToListen: () => listening.connect() } : {}) };
+  const ways = { connect, ...defined({ connectToListen: listening ? () => listening.connect() : undefined }) };
   return sessionDatabase({
     driver: "neon-ws",
     connect,

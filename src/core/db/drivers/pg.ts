@@ -1,5 +1,6 @@
 import type { Builder, Database } from "@psn/core/db/database.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { databaseError } from "./failure.ts";
@@ -21,7 +22,7 @@ export function openPg(url: string, { listenUrl }: PgOptions = {}): Database {
   const pool = poolOf(usableAddress(url));
   const listening = listenUrl === undefined ? undefined : poolOf(usableAddress(listenUrl));
   const connect = () => pool.connect();
-  const ways = { connect, ...(listening ? { connectToListen: () => listening.connect() } : {}) };
+  const ways = { connect, ...defined({ connectToListen: listening ? () => listening.connect() : undefined }) };
   return sessionDatabase({
     driver: "pg",
     connect,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Builder, Database, Driver, OwnerClient, Results, RunOptions, Statement } from "@psn/core/db/database.ts";
 import { storable } from "@psn/core/db/storable.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { contextStatements } from "./context.ts";
 import { databaseError, sqlStateOf } from "./failure.ts";
 import { pausesAfter } from "./neon-refusals.ts";
@@ -79,7 +80,7 @@ export function sessionDatabase<Client extends SessionClient>(options: SessionOp
   return {
     driver: options.driver,
     run,
-    ...(options.listen ? { listen: options.listen } : {}),
+    ...defined({ listen: options.listen }),
     asOwner: async (work) => withClient(await session(options.connect), work),
     close: options.close,
   };

@@ -2,6 +2,7 @@ import type { Database } from "@psn/core/db/database.ts";
 import { accounts, deliveries, oauthTokens } from "@psn/core/db/schema.ts";
 import type { Account, Accounts, SealedCredentials, StoredCredentials } from "@psn/core/ports/accounts.ts";
 import type { Profile } from "@psn/core/types/account.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { and, asc, eq, not, type SQL, sql } from "drizzle-orm";
 
 type AccountRow = Pick<typeof accounts.$inferSelect, "platform" | "subject" | "home">;
@@ -26,7 +27,13 @@ export function profileOf(row: {
   limits: Profile["limits"] | null;
 }): Profile {
   const { subject, handle, url, home, limits } = row;
-  return { subject, handle, url, home, ...(limits && Object.keys(limits).length > 0 ? { limits } : {}) };
+  return {
+    subject,
+    handle,
+    url,
+    home,
+    ...defined({ limits: limits && Object.keys(limits).length > 0 ? limits : undefined }),
+  };
 }
 
 /**

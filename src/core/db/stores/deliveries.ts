@@ -5,6 +5,7 @@ import { SCHEMA_VERSION } from "@psn/core/db/version.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
 import type { WakeUp } from "@psn/core/ports/outside.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
@@ -31,11 +32,13 @@ export const mediaColumns = {
 export function mediaOf({ width, height, durationMs, frameRate, alt, ...rest }: MediaRow): MediaInfo {
   return {
     ...rest,
-    ...(width === null ? {} : { width }),
-    ...(height === null ? {} : { height }),
-    ...(durationMs === null ? {} : { durationMs }),
-    ...(frameRate === null ? {} : { frameRate }),
-    ...(alt === null ? {} : { alt }),
+    ...defined({
+      width: width ?? undefined,
+      height: height ?? undefined,
+      durationMs: durationMs ?? undefined,
+      frameRate: frameRate ?? undefined,
+      alt: alt ?? undefined,
+    }),
   };
 }
 
@@ -43,7 +46,7 @@ export function unitOf(row: UnitRow): StoredUnit {
   const ref: Ref | null =
     row.refId === null
       ? null
-      : { id: row.refId, url: row.refUrl ?? "", ...(row.refRevision === null ? {} : { revision: row.refRevision }) };
+      : { id: row.refId, url: row.refUrl ?? "", ...defined({ revision: row.refRevision ?? undefined }) };
   return {
     id: row.id,
     position: row.position,

@@ -1,4 +1,5 @@
 import { deflateSync, inflateSync } from "node:zlib";
+import { defined } from "@psn/core/types/defined.ts";
 import { type Edit, edited, hasContent, latin1 } from "./bytes.ts";
 import { isShown, segmentsOf, told } from "./jpeg.ts";
 import { contentStart, dictionaryEnd, objectsIn, type PdfObject, type PdfStream, streamsIn } from "./pdf-objects.ts";
@@ -139,11 +140,11 @@ function withoutXmp({ dictionary, start, end }: PdfStream, content: Uint8Array, 
   for (const one of takenIn(plain ?? "")) taken.add(one);
   const empty = Buffer.from(EMPTY_XMP);
   if (!/\/Filter\b/.test(dictionary))
-    return [{ start, end, fill: SPACE, ...(empty.length <= end - start ? { put: empty } : {}) }];
+    return [{ start, end, fill: SPACE, ...defined({ put: empty.length <= end - start ? empty : undefined }) }];
   const [put] = [deflateSync(empty, { level: 9 }), deflateSync("")].filter(
     ({ length }) => plain !== undefined && length <= end - start,
   );
-  return [{ start, end, ...(put ? { put } : {}) }];
+  return [{ start, end, ...defined({ put }) }];
 }
 
 /** A photograph in a document is a whole JPEG file; its segments are emptied, since it must stay as long. */
