@@ -85,7 +85,7 @@ export async function burst(worker: TriggerWorker): Promise<readonly Figure[]> {
           split: false,
           numbered: false,
         };
-        const { postId } = await schedulePost(world, userId, draft, [account], due, null);
+        const { postId } = await schedulePost(world, { userId, draft, accounts: [account], due, idempotencyKey: null });
         ids.push(...(await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id));
       }
       received.clear();

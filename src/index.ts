@@ -53,13 +53,20 @@ export async function openHub({ folder, environment, name = "program" }: HubOpti
     key,
     (input: unknown, { signal }: { readonly signal?: AbortSignal } = {}) => {
       if (hub.parted && verb.effect !== "read") throw copied();
-      return call(verb, scope, input, signal);
+      return call(verb, { scope, input, signal });
     },
   ]);
   return { ...(Object.fromEntries(verbs) as HubVerbs), folder: found, close: () => hub.close() };
 }
 
-async function call(verb: Verb, scope: Scope, input: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+async function call(
+  verb: Verb,
+  {
+    scope,
+    input,
+    signal,
+  }: { readonly scope: Scope; readonly input: unknown; readonly signal: AbortSignal | undefined },
+): Promise<unknown> {
   const parsed = verb.input.safeParse(input);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

@@ -17,9 +17,7 @@ const placeOf = (userId: string, rowId: string, name: string): Place => ({
 /** Seals a key into the hub, in place of one by the same name. */
 export async function putKey(
   { stores, vault, newId }: Pick<World, "stores" | "vault" | "newId">,
-  userId: string,
-  name: string,
-  value: string,
+  { userId, name, value }: { readonly userId: string; readonly name: string; readonly value: string },
 ): Promise<void> {
   const id = newId();
   await stores.keys.put(userId, { id, name, value: vault.seal(placeOf(userId, id, name), value) });

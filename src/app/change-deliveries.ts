@@ -43,11 +43,19 @@ export interface Changed {
  */
 export async function changeDeliveries(
   world: World,
-  userId: string,
-  id: string,
-  change: Change,
-  dryRun: boolean,
-  noReturn: () => void = () => undefined,
+  {
+    userId,
+    id,
+    change,
+    dryRun,
+    noReturn = () => undefined,
+  }: {
+    readonly userId: string;
+    readonly id: string;
+    readonly change: Change;
+    readonly dryRun: boolean;
+    readonly noReturn?: (() => void) | undefined;
+  },
 ): Promise<Changed> {
   const { posts } = world.stores;
   const before = await findDeliveries(world, userId, id);
@@ -56,14 +64,14 @@ export async function changeDeliveries(
   if (dryRun) return { deliveries: able, left: without(before, able), woken: NOBODY_WOKEN };
   const wanted = able.map((delivery) => delivery.id);
   noReturn();
-  const changed = await apply(world, userId, wanted, change);
+  const changed = await apply(world, { userId, ids: wanted, change });
   const after = await posts.detail(
     userId,
     before.map((delivery) => delivery.id),
   );
   if (changed.length === 0) throw conflict(after, change);
   const done = after.filter((delivery) => changed.includes(delivery.id));
-  return telling(world, userId, done, without(after, done));
+  return telling(world, { userId, deliveries: done, left: without(after, done) });
 }
 
 const without = (all: readonly DeliverySummary[], some: readonly DeliverySummary[]) =>
@@ -80,18 +88,22 @@ function isPossible({ to }: Change, { state, operation, unitList }: DeliveryDeta
 
 async function telling(
   world: World,
-  userId: string,
-  deliveries: readonly DeliverySummary[],
-  left: readonly DeliverySummary[],
+  {
+    userId,
+    deliveries,
+    left,
+  }: {
+    readonly userId: string;
+    readonly deliveries: readonly DeliverySummary[];
+    readonly left: readonly DeliverySummary[];
+  },
 ): Promise<Changed> {
   return { deliveries, left, woken: await wakeUp(world, userId, deliveries) };
 }
 
 function apply(
   { stores: { posts } }: World,
-  userId: string,
-  ids: readonly string[],
-  change: Change,
+  { userId, ids, change }: { readonly userId: string; readonly ids: readonly string[]; readonly change: Change },
 ): Promise<readonly string[]> {
   switch (change.to) {
     case "cancel":
@@ -139,7 +151,8 @@ export async function resolveDelivery(
       `${open.length} deliveries of this post are unconfirmed; name one: ` +
         `${open.map((one) => shortId(one.id)).join(", ")}`,
     );
-  const verdict = live === undefined ? "not-live" : { live: await refAt(world, userId, delivery, live, signal) };
+  const verdict =
+    live === undefined ? "not-live" : { live: await refAt(world, { userId, delivery, url: live, signal }) };
   const left = without(all, [delivery]);
   if (dryRun) return { deliveries: [delivery], left, woken: NOBODY_WOKEN };
   noReturn();
@@ -147,7 +160,7 @@ export async function resolveDelivery(
     throw new PsnError("STATE_CONFLICT", "it was resolved in the meantime, or a worker is processing it", {
       hint: { run: "show", args: { id } },
     });
-  return telling(world, userId, await posts.detail(userId, [delivery.id]), left);
+  return telling(world, { userId, deliveries: await posts.detail(userId, [delivery.id]), left });
 }
 
 function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): PsnError {
@@ -165,18 +178,23 @@ function nothingToResolve(deliveries: readonly DeliverySummary[], id: string): P
  */
 async function refAt(
   world: World,
-  userId: string,
-  delivery: DeliveryDetail,
-  url: string,
-  signal: AbortSignal,
+  {
+    userId,
+    delivery,
+    url,
+    signal,
+  }: { readonly userId: string; readonly delivery: DeliveryDetail; readonly url: string; readonly signal: AbortSignal },
 ): Promise<Ref> {
   const { accountId, platform, handle, operation, unitList } = delivery;
   // What was to be removed has its ref already.
   if (operation === "remove") return { id: url, url };
   const goesOn = unitList.filter(({ state }) => state !== "published").length > 1;
-  const asked = askAccount(world, userId, accountId, signal, async (adapter, session) =>
-    adapter.locate?.(url, session),
-  );
+  const asked = askAccount(world, {
+    userId,
+    accountId,
+    signal,
+    read: async (adapter, session) => adapter.locate?.(url, session),
+  });
   const ref = await asked.catch((error: unknown) => {
     if (goesOn || !(error instanceof PsnError)) throw error;
   });

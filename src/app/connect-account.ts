@@ -59,7 +59,7 @@ export async function connectAccount(
   const platform = await world.platforms.load(platformId);
   const net: Net = { ...netOf(world, userId, signal), ...defined({ dryRun: meant.dryRun ? true : undefined }) };
   const known = knownTo(world, userId, platformId);
-  const { credentials, profile, publicKey } = await connectionOf(platform, consent, net, known).catch(
+  const { credentials, profile, publicKey } = await connectionOf(platform, { consent, net, known }).catch(
     (error: unknown) => {
       // While connecting, a refused token is not an expired one.
       if (error instanceof PsnError && error.code === "AUTH_EXPIRED")
@@ -71,11 +71,11 @@ export async function connectAccount(
     },
   );
   const knownId = await world.stores.accounts.find(userId, platformId, profile.subject);
-  const named = await withOwnName(world, userId, platformId, profile);
+  const named = await withOwnName(world, { userId, platformId, profile });
   const wanted =
     meant.account ?? (knownId !== undefined || meant.another ? undefined : await needy(world, userId, platformId));
   if (wanted && wanted.profile.subject !== profile.subject) {
-    await forget(world, userId, platform, { credentials, profile });
+    await forget(world, { userId, platform, connection: { credentials, profile } });
     throw new PsnError(
       "INPUT_INVALID",
       `you logged in as ${platformId}:${profile.handle}, but the account to reconnect is ${nameOf(wanted)}; ` +
@@ -97,14 +97,15 @@ export async function connectAccount(
     shared: platform.sole ? sharedWith(await soleSecrets(world, userId), id, platform.sole(credentials)) : [],
   };
   if (meant.dryRun) {
-    await forget(world, userId, platform, { credentials, profile });
+    await forget(world, { userId, platform, connection: { credentials, profile } });
     return connected;
   }
   try {
     meant.noReturn?.();
   } catch (error) {
     // A token that the user pasted is the user's own; one that was granted just now is of no use to anybody.
-    if (knownId === undefined && "answer" in consent) await forget(world, userId, platform, { credentials, profile });
+    if (knownId === undefined && "answer" in consent)
+      await forget(world, { userId, platform, connection: { credentials, profile } });
     throw error;
   }
   // A row that never was: nothing that was ever sealed opens in it.
@@ -133,7 +134,7 @@ function knownTo(world: World, userId: string, platformId: string): Known {
     try {
       return {
         profile,
-        ...defined({ credentials: sealed ? credentialsFor(world, userId, account, sealed) : undefined }),
+        ...defined({ credentials: sealed ? credentialsFor(world, { userId, account, sealed }) : undefined }),
       };
     } catch (error) {
       // Connecting again repairs a secret that cannot be decrypted.
@@ -144,7 +145,10 @@ function knownTo(world: World, userId: string, platformId: string): Known {
 }
 
 /** The profile under a name that no other account of this user and platform has. */
-async function withOwnName(world: World, userId: string, platformId: string, profile: Profile): Promise<Profile> {
+async function withOwnName(
+  world: World,
+  { userId, platformId, profile }: { readonly userId: string; readonly platformId: string; readonly profile: Profile },
+): Promise<Profile> {
   const accounts = (await world.stores.accounts.list(userId)).filter(({ platform }) => platform === platformId);
   const profiles = accounts.map((account) => account.profile);
   const others = profiles.filter(({ subject }) => subject !== profile.subject);
@@ -165,7 +169,14 @@ async function needy(world: World, userId: string, platformId: string): Promise<
 }
 
 /** Best effort: what was granted and is not kept should not lie about. */
-async function forget(world: World, userId: string, platform: Platform, connection: Connection): Promise<void> {
+async function forget(
+  world: World,
+  {
+    userId,
+    platform,
+    connection,
+  }: { readonly userId: string; readonly platform: Platform; readonly connection: Connection },
+): Promise<void> {
   try {
     const app = await appOf(world, userId, platform);
     const net = { fetch: world.fetch, now: world.now, signal: new AbortController().signal };
@@ -190,10 +201,17 @@ export async function planDisconnect({ world, user }: Scope, account: Account): 
  */
 export async function disconnectAccount(
   world: World,
-  userId: string,
-  account: Account,
-  signal: AbortSignal,
-  noReturn: () => void = () => undefined,
+  {
+    userId,
+    account,
+    signal,
+    noReturn = () => undefined,
+  }: {
+    readonly userId: string;
+    readonly account: Account;
+    readonly signal: AbortSignal;
+    readonly noReturn?: (() => void) | undefined;
+  },
 ): Promise<Disconnected & { readonly revoked: boolean; readonly trouble: PsnError | undefined }> {
   let revoked = false;
   let trouble: PsnError | undefined;
@@ -203,7 +221,7 @@ export async function disconnectAccount(
     const sealed = await world.stores.accounts.credentials(userId, account.id);
     if (platform.revoke && sealed) {
       const app = await appOf(world, userId, platform);
-      await platform.revoke({ ...openSession(world, userId, account, sealed, signal), ...defined({ app }) });
+      await platform.revoke({ ...openSession(world, { userId, account, sealed, signal }), ...defined({ app }) });
       revoked = true;
     }
   } catch (error) {
@@ -212,7 +230,10 @@ export async function disconnectAccount(
   return { ...(await world.stores.accounts.disconnect(userId, account.id)), revoked, trouble };
 }
 
-async function connectionOf(platform: Platform, consent: Consent, net: Net, known: Known): Promise<Connection> {
+async function connectionOf(
+  platform: Platform,
+  { consent, net, known }: { readonly consent: Consent; readonly net: Net; readonly known: Known },
+): Promise<Connection> {
   if ("form" in consent && platform.connect) return platform.connect(consent.form, net, known);
   if ("answer" in consent && platform.exchange) return platform.exchange(consent.answer, net);
   throw new PsnError("USAGE", `${platform.id} has no such way to connect`, {
@@ -227,14 +248,15 @@ export type AccountCheck =
 /** Asks the platform whether it still knows this account. Read-only but for a token that had to be exchanged. */
 export async function checkAccount(
   world: World,
-  userId: string,
-  accountId: string,
-  signal: AbortSignal,
+  { userId, accountId, signal }: { readonly userId: string; readonly accountId: string; readonly signal: AbortSignal },
 ): Promise<AccountCheck> {
   try {
-    const { handle } = await askAccount(world, userId, accountId, signal, (platform, session) =>
-      platform.identify(session),
-    );
+    const { handle } = await askAccount(world, {
+      userId,
+      accountId,
+      signal,
+      read: (platform, session) => platform.identify(session),
+    });
     return { ok: true, handle };
   } catch (error) {
     if (error instanceof PsnError) return { ok: false, error };

@@ -65,9 +65,11 @@ export interface Deleted {
  */
 export async function deletePost(
   world: World,
-  userId: string,
-  plan: readonly Planned[],
-  noReturn: () => void = () => undefined,
+  {
+    userId,
+    plan,
+    noReturn = () => undefined,
+  }: { readonly userId: string; readonly plan: readonly Planned[]; readonly noReturn?: (() => void) | undefined },
 ): Promise<Deleted> {
   assertPossible(plan);
   const { posts } = world.stores;

@@ -65,7 +65,8 @@ export function requestOf(
       opened.get(id)?.content ?? new Blob([await openMedia(world, claim.userId, info)], { type: info.mime });
     const { bucket } = world;
     if (!bucket) return { ...info, open };
-    const linker = async () => opened.get(id)?.linker ?? (await linkerOf(world, bucket, claim.userId, info));
+    const linker = async () =>
+      opened.get(id)?.linker ?? (await linkerOf(world, { bucket, userId: claim.userId, ...info }));
     return { ...info, open, link: async (seconds) => (await linker())(seconds) };
   });
   const ref = (position: number): Ref | undefined => loaded.units[position]?.ref ?? undefined;
@@ -103,14 +104,13 @@ export async function withRefresh<T>(run: Run, work: (session: Session) => Promi
 
 /** Gives the run a session with new credentials. Throws AUTH_REVOKED when only the user can help, else what passes. */
 export async function exchange(run: Run, reason: PsnError): Promise<void> {
-  run.session = await refreshSession(
-    run.world,
-    run.claim.userId,
-    run.loaded.account,
-    run.platform,
-    run.session,
+  run.session = await refreshSession(run.world, {
+    userId: run.claim.userId,
+    account: run.loaded.account,
+    platform: run.platform,
+    session: run.session,
     reason,
-  ).catch(weather);
+  }).catch(weather);
 }
 
 /** What a platform says of a token that was replaced while it was asked says nothing of the account any more. */
@@ -141,7 +141,7 @@ export function unsent(said: PsnError): PsnError {
 export function out(run: Run, unit: StoredUnit, outcome: Outcome): Promise<boolean> {
   const next = run.loaded.units[unit.position + 1];
   const following = next && { position: next.position, ready: delivery.isReady(next) };
-  const change = delivery.answered(unit.position, outcome, following, run.leaseMs);
+  const change = delivery.answered(unit.position, { outcome, next: following, leaseMs: run.leaseMs });
   return written(run, change, outcome.status === "published" && next !== undefined);
 }
 
@@ -152,6 +152,6 @@ export async function written(
   goesOn: boolean,
 ): Promise<boolean> {
   const mine = await write(run, change);
-  if (mine) await tellOfChange(run.world, run.claim.userId, run.loaded, change);
+  if (mine) await tellOfChange(run.world, { userId: run.claim.userId, loaded: run.loaded, change });
   return mine && goesOn;
 }

@@ -150,7 +150,8 @@ export async function destroyHub(ground: Ground, onRemoved: (removal: Removal) =
         if (ref !== undefined && trigger) await removeVariables(trigger, ref, variables);
         break;
       case "trigger project":
-        if (removal.how === "removed" && trigger) removal = await removeTrigger(trigger, ref, removal, variables);
+        if (removal.how === "removed" && trigger)
+          removal = await removeTrigger(trigger, { known: ref, removal, variables });
         file.set({ TRIGGER_PROJECT_REF: GONE, TRIGGER_SECRET_KEY: GONE, TRIGGER_ACCESS_TOKEN: GONE });
         break;
       case "bucket": {
@@ -211,9 +212,11 @@ async function removeNeon(neon: Neon, id: string | undefined, name: string): Pro
 /** What became of the project. Where it stays, nothing of the hub stays in it. */
 async function removeTrigger(
   trigger: TriggerDev,
-  known: string | undefined,
-  removal: Removal,
-  variables: readonly string[],
+  {
+    known,
+    removal,
+    variables,
+  }: { readonly known: string | undefined; readonly removal: Removal; readonly variables: readonly string[] },
 ): Promise<Removal> {
   const ref = known ?? (await madeTrigger(trigger, removal.name));
   const became = ref === undefined ? "removed" : await trigger.remove(ref);

@@ -99,7 +99,7 @@ export async function examineHub(world: World, user: User, options: ExamineOptio
       );
     else if (!options.network) checks.push(ok(name, "connected (not checked)"));
     else {
-      const answer = await checkAccount(world, user.id, account.id, options.signal);
+      const answer = await checkAccount(world, { userId: user.id, accountId: account.id, signal: options.signal });
       const { unasked } = await world.platforms.load(account.platform);
       checks.push(
         answer.ok ? ok(name, unasked ?? "token accepted") : fail(name, answer.error.message, answer.error.hint ?? fix),

@@ -143,7 +143,10 @@ const isUnsent = ({ state, operation, unitList }: DeliveryDetail): boolean =>
  * @throws PsnError POST_INVALID with everything that is wrong, and STATE_CONFLICT where nothing can be changed any
  * more.
  */
-export async function planEdit(world: World, userId: string, post: OpenPost, draft: DraftPost): Promise<EditPlan> {
+export async function planEdit(
+  world: World,
+  { userId, post, draft }: { readonly userId: string; readonly post: OpenPost; readonly draft: DraftPost },
+): Promise<EditPlan> {
   const { source, deliveries } = post;
   const unsent = deliveries.filter(isUnsent);
   if (unsent.length === 0) throw nothingToEdit(deliveries);
@@ -189,14 +192,17 @@ const MOST_TRIES = 5;
  */
 export async function editPost(
   world: World,
-  userId: string,
-  post: OpenPost,
-  draft: DraftPost,
-  { signal, noReturn = () => undefined }: Stoppable = {},
+  {
+    userId,
+    post,
+    draft,
+    signal,
+    noReturn = () => undefined,
+  }: { readonly userId: string; readonly post: OpenPost; readonly draft: DraftPost } & Stoppable,
 ): Promise<Edited> {
   const { posts } = world.stores;
   const { postId } = post.source;
-  const first = await planEdit(world, userId, post, draft);
+  const first = await planEdit(world, { userId, post, draft });
   const known = new Set(post.source.media.map(({ id }) => id));
   const added = allMedia(draft).filter(({ id }) => !known.has(id));
   let plan = first;
@@ -212,7 +218,7 @@ export async function editPost(
           if (lost !== undefined && canonical(writtenOf(now.source)) === canonical(asWritten(draft))) return true;
           throw editedMeanwhile(now);
         }
-        plan = await planEdit(world, userId, now, draft);
+        plan = await planEdit(world, { userId, post: now, draft });
       }
       noReturn();
       await pass(world, "edit composed, not written");
@@ -226,7 +232,13 @@ export async function editPost(
       hint: `psn show ${shortId(postId)}; then edit it again`,
     });
   };
-  await keepMedia(world, userId, added, linkedMedia(first.changed.map(({ preview }) => preview)), write, signal);
+  await keepMedia(world, {
+    userId,
+    files: added,
+    linked: linkedMedia(first.changed.map(({ preview }) => preview)),
+    write,
+    signal,
+  });
   await pass(world, "edit written, nobody told");
   const after = await posts.ofPost(userId, postId);
   const changed = plan.changed.map(({ delivery, preview }) => ({

@@ -40,9 +40,15 @@ export async function troubleToTell(
 /** Once a delivery that waited for the hub has gone on, the others that wait for the same go on too. Never throws. */
 export async function mendAfter(
   { stores }: World,
-  userId: string,
-  before: Pick<LoadedDelivery, "code" | "message">,
-  last: DeliveryChange | undefined,
+  {
+    userId,
+    before,
+    last,
+  }: {
+    readonly userId: string;
+    readonly before: Pick<LoadedDelivery, "code" | "message">;
+    readonly last: DeliveryChange | undefined;
+  },
 ): Promise<void> {
   if (!last || before.code === null || !isHubs(before.code) || last.state === "claimed") return;
   const was = nameOf(before.code, before.message);

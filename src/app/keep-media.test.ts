@@ -21,7 +21,7 @@ const shelf = (bucket: Bucket, putInto: string | null): Shelf => ({
   stores: { posts: { findMedia: async () => ({ objectKey: KEY, bucket: putInto, sha256: "" }) } },
 });
 const linkOf = async (bucket: Bucket, putInto: string | null) =>
-  (await linkerOf(shelf(bucket, putInto), bucket, USER, FILE))(60);
+  (await linkerOf(shelf(bucket, putInto), { bucket, userId: USER, ...FILE }))(60);
 
 test("a link leads into the bucket into which the file was put, and psn does not read the file for it", async () => {
   const bucket = bucketAt("https://s3.example/mine", false);

@@ -19,11 +19,19 @@ const ROW_HOLDS_BESIDE_BUCKET = 256 * 1024;
  */
 export async function keepMedia(
   world: World,
-  userId: string,
-  files: readonly NewMedia[],
-  linked: ReadonlySet<string>,
-  write: (media: readonly (MediaInfo & StoredMedia)[]) => Promise<boolean>,
-  signal?: AbortSignal,
+  {
+    userId,
+    files,
+    linked,
+    write,
+    signal,
+  }: {
+    readonly userId: string;
+    readonly files: readonly NewMedia[];
+    readonly linked: ReadonlySet<string>;
+    readonly write: (media: readonly (MediaInfo & StoredMedia)[]) => Promise<boolean>;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<boolean> {
   const { bucket, objectMark = "", rowHolds: most = Number.POSITIVE_INFINITY } = world;
   const rowHolds = bucket ? Math.min(most, ROW_HOLDS_BESIDE_BUCKET) : most;
@@ -131,9 +139,7 @@ export async function readyMedia(
  */
 export async function linkerOf(
   world: Shelf,
-  bucket: Bucket,
-  userId: string,
-  { id, bytes }: Pick<MediaInfo, "id" | "bytes">,
+  { bucket, userId, id, bytes }: { readonly bucket: Bucket; readonly userId: string } & Pick<MediaInfo, "id" | "bytes">,
 ): Promise<Linker> {
   const found = await findMedia(world, userId, id);
   if ("objectKey" in found && found.bucket !== bucket.address) await contentOf({ bucket }, found, bytes);

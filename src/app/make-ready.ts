@@ -40,7 +40,7 @@ export async function whenReady(
         return make(run, unit, tried);
       });
     } catch (error) {
-      return written(run, notReady(run, unit, toPsnError(error), tried), false);
+      return written(run, notReady(run, { unit, said: toPsnError(error), ...tried }), false);
     }
     // What was uploaded is not in memory any more.
     if (made.opened.size === 0) giveBack();
@@ -111,11 +111,14 @@ export async function freshen(run: Run): Promise<void> {
 }
 
 /** What failed before anything was sent; or, of a repeat, what says nothing about the attempt before. */
-function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }: Tried): DeliveryChange {
+function notReady(
+  run: Run,
+  { unit, said, prepareFailed }: { readonly unit: StoredUnit; readonly said: PsnError } & Tried,
+): DeliveryChange {
   const { world, loaded } = run;
   if (run.purpose === "settle") {
     const age = ageMs(run, unit);
-    const change = delivery.failedAgain(unit.position, said, age, world.random());
+    const change = delivery.failedAgain(unit.position, { error: said, ageMs: age, random: world.random() });
     const { retries } = run.platform.capabilities;
     return retries ? unlessOver(change, said, { retries, ageMs: age }) : change;
   }
@@ -123,7 +126,12 @@ function notReady(run: Run, unit: StoredUnit, said: PsnError, { prepareFailed }:
   const failure = said.retry === "reconcile" ? unsent(said) : said;
   if (unit.handle !== null && !prepareFailed && failure.retry === "backoff")
     return delivery.stillPreparing(failure, loaded.attempt, world.random());
-  return delivery.failed(unit.position, failure, loaded.attempt, world.random(), run.earlier);
+  return delivery.failed(unit.position, {
+    error: failure,
+    attempt: loaded.attempt,
+    random: world.random(),
+    earlier: run.earlier,
+  });
 }
 
 const STATE = { publish: "claimed", poll: "pending", settle: "sending" } as const;

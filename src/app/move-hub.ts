@@ -40,15 +40,21 @@ export interface Exported {
 /** Lines of the file, ending with one that says how many rows there were. */
 export async function* linesOf(
   head: Omit<Head, "psn" | "version">,
-  rows: AsyncIterable<HubRow>,
-  vault: Pick<Vault, "open">,
-  told: { rows: number; lost: string[] },
+  {
+    rows,
+    vault,
+    told,
+  }: {
+    readonly rows: AsyncIterable<HubRow>;
+    readonly vault: Pick<Vault, "open">;
+    readonly told: { rows: number; lost: string[] };
+  },
 ): AsyncGenerator<string> {
   const first: Head = { psn: "hub", version: VERSION, ...head };
   yield JSON.stringify(first);
   const place = placing();
   for await (const row of rows) {
-    const opened = openRow(row, place(row), vault, told.lost);
+    const opened = openRow(row, { placed: place(row), vault, lost: told.lost });
     if (opened === undefined) continue;
     told.rows += 1;
     yield `${row.table}\t${opened}`;
@@ -234,7 +240,10 @@ function placing(): (row: HubRow) => Placed {
 /**
  * The row with its secrets in clear; undefined when one does not open, and then the row is of no use elsewhere either.
  */
-function openRow(row: HubRow, placed: Placed, vault: Pick<Vault, "open">, lost: string[]): string | undefined {
+function openRow(
+  row: HubRow,
+  { placed, vault, lost }: { readonly placed: Placed; readonly vault: Pick<Vault, "open">; readonly lost: string[] },
+): string | undefined {
   const columns = SEALED[row.table];
   if (!columns || !placed) return row.json;
   const { fields, at } = placed;

@@ -10,9 +10,7 @@ import { ageMs, type Run } from "./delivery-run.ts";
  */
 export async function onSchedule(
   run: Run,
-  unit: StoredUnit,
-  error: PsnError,
-  change: DeliveryChange,
+  { unit, error, change }: { readonly unit: StoredUnit; readonly error: PsnError; readonly change: DeliveryChange },
 ): Promise<DeliveryChange> {
   const { retries } = run.platform.capabilities;
   if (!retries) return change;

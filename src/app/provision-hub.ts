@@ -148,7 +148,7 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
     const { user, changed } =
       known === undefined
         ? { user: { id, handle: wish.handle, timeZone: file.get("PSN_TIME_ZONE") ?? wish.timeZone }, changed: false }
-        : await changedUser(runtime, file, id, wish.change ?? {});
+        : await changedUser(runtime, { file, id, change: wish.change ?? {} });
     steps.push({ what: "user", did: known === undefined ? "made" : changed ? "changed" : "kept" });
     return { steps, user };
   } finally {
@@ -162,9 +162,7 @@ export async function provisionHub(provisioning: Provisioning, wish: HubWish): P
  */
 async function changedUser(
   runtime: RuntimeDatabase,
-  file: HubFile,
-  id: string,
-  change: UserChange,
+  { file, id, change }: { readonly file: HubFile; readonly id: string; readonly change: UserChange },
 ): Promise<{ readonly user: User; readonly changed: boolean }> {
   const before = await runtime.changeUser(id, {});
   const { handle = before.handle, timeZone = before.timeZone } = change;

@@ -69,9 +69,9 @@ interface Found {
 async function findProject(neon: Neon, file: HubFile, wish: NeonWish): Promise<Found> {
   const recorded = file.get("NEON_PROJECT_ID");
   if (recorded !== undefined)
-    return { project: await recordedProject(neon, file, recorded, wish.project), did: "kept" };
+    return { project: await recordedProject(neon, { file, id: recorded, wanted: wish.project }), did: "kept" };
   const organizations = await neon.organizations();
-  const left = await leftBehind(neon, file, wish, organizations);
+  const left = await leftBehind(neon, { file, wish, organizations });
   if (left) {
     file.set({ NEON_PROJECT_ID: left.id });
     return { project: left, did: "made" };
@@ -115,9 +115,11 @@ const isRefusal = (error: unknown) =>
  */
 async function leftBehind(
   neon: Neon,
-  file: HubFile,
-  wish: NeonWish,
-  organizations: readonly Organization[],
+  {
+    file,
+    wish,
+    organizations,
+  }: { readonly file: HubFile; readonly wish: NeonWish; readonly organizations: readonly Organization[] },
 ): Promise<NeonProject | undefined> {
   const intent = intentOf(file);
   if (intent === undefined) return undefined;
@@ -137,9 +139,7 @@ async function leftBehind(
 
 async function recordedProject(
   neon: Neon,
-  file: HubFile,
-  id: string,
-  wanted: string | undefined,
+  { file, id, wanted }: { readonly file: HubFile; readonly id: string; readonly wanted: string | undefined },
 ): Promise<NeonProject> {
   const project = await neon.byId(id);
   if (!project)

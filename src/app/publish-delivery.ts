@@ -51,7 +51,7 @@ export async function publishDelivery({ loaded: first, ...attempt }: Attempt): P
     unit = loaded && openUnit(loaded);
     purpose = "publish";
   }
-  await mendAfter(world, claim.userId, before, held.lease.last);
+  await mendAfter(world, { userId: claim.userId, before, last: held.lease.last });
   return held.lease.last;
 }
 
@@ -80,7 +80,7 @@ async function begin(held: Held, begun: Begun): Promise<Run | undefined> {
   const { loaded, purpose, earlier } = begun;
   try {
     const platform = await world.platforms.load(loaded.account.platform);
-    const session = openSession(world, claim.userId, loaded.account, loaded.credentials);
+    const session = openSession(world, { userId: claim.userId, account: loaded.account, sealed: loaded.credentials });
     return { ...held, loaded, purpose, earlier, platform, session: { ...session, now: databaseClock(world, loaded) } };
   } catch (error) {
     await written({ ...held, loaded }, notBegun(world, begun, toPsnError(error)), false);
@@ -107,8 +107,9 @@ function notBegun(world: World, { loaded, unit, purpose, earlier }: Begun, failu
     const age = Math.max(ageMs({ world, loaded }, unit), delivery.SETTLE_PATIENCE_MS);
     return delivery.stillUnknown(age, failure, world.random());
   }
-  if (purpose === "poll" && unit.sentAt !== null) return delivery.pollAgain(failure, loaded.attempt, world.random());
-  return delivery.failed(unit.position, failure, loaded.attempt, world.random(), earlier);
+  if (purpose === "poll" && unit.sentAt !== null)
+    return delivery.pollAgain(failure, { attempt: loaded.attempt, random: world.random() });
+  return delivery.failed(unit.position, { error: failure, attempt: loaded.attempt, random: world.random(), earlier });
 }
 
 /** One unit, one step. True when it is out and the thread goes on under the same claim. */
@@ -155,8 +156,8 @@ async function poll(run: Run, unit: StoredUnit): Promise<boolean> {
     // is; after a day a person decides.
     const change =
       failure.code === "PLATFORM_REJECTED" && failure.neverTaken
-        ? delivery.failed(unit.position, failure, attempt, random, run.earlier)
-        : delivery.pollAgain(failure, attempt, random, ageMs(run, unit));
+        ? delivery.failed(unit.position, { error: failure, attempt, random, earlier: run.earlier })
+        : delivery.pollAgain(failure, { attempt, random, ageMs: ageMs(run, unit) });
     return written(run, change, false);
   }
   return out(run, unit, outcome);

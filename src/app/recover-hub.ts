@@ -59,7 +59,7 @@ export async function recoverHub(options: RecoverOptions): Promise<readonly Step
   // Also what was scheduled since it was held.
   await incarnation.part((await parting(world)) ?? "unknown", world.newId());
   const steps = await each(world, users, async (userId, loaded, delivery) => {
-    const step = await settle(options, userId, loaded, delivery);
+    const step = await settle(options, { userId, loaded, delivery });
     await onStep?.(step);
     return step;
   });
@@ -124,14 +124,16 @@ function isToCome({ dueAt, readAt, units }: LoadedDelivery): boolean {
 
 async function settle(
   { world, signal }: RecoverOptions,
-  userId: string,
-  loaded: LoadedDelivery,
-  delivery: DeliverySummary,
+  {
+    userId,
+    loaded,
+    delivery,
+  }: { readonly userId: string; readonly loaded: LoadedDelivery; readonly delivery: DeliverySummary },
 ): Promise<Step> {
   const known = certain(loaded);
   const recovered = known
     ? { state: known.becomes, why: known.why, found: [] }
-    : await find(world, userId, loaded, signal);
+    : await find(world, { userId, loaded, signal });
   const url = recovered.found[0]?.ref.url ?? delivery.url;
   const step = { userId, delivery, becomes: recovered.state, why: recovered.why, url };
   if (recovered.state === "pending") return step;
@@ -144,7 +146,14 @@ async function settle(
 type Verdict = Omit<Recovered, "state"> & { readonly state: Recovered["state"] | "pending" };
 
 /** Unit by unit, as far as the platform has them. */
-async function find(world: World, userId: string, loaded: LoadedDelivery, signal: AbortSignal): Promise<Verdict> {
+async function find(
+  world: World,
+  {
+    userId,
+    loaded,
+    signal,
+  }: { readonly userId: string; readonly loaded: LoadedDelivery; readonly signal: AbortSignal },
+): Promise<Verdict> {
   const found: { position: number; ref: Ref }[] = [];
   let now = loaded;
   const platform = await world.platforms.load(loaded.account.platform);
@@ -153,7 +162,7 @@ async function find(world: World, userId: string, loaded: LoadedDelivery, signal
   try {
     for (const unit of loaded.units) {
       if (unit.state === "published") continue;
-      const ref = await seek(world, userId, now, unit, signal);
+      const ref = await seek(world, { userId, loaded: now, unit, signal });
       if (ref === "pending") return { state: "pending", found, why: `${platform.name} is still processing it` };
       if (!ref) return missing(platform, found, unsure);
       found.push({ position: unit.position, ref });
@@ -183,10 +192,17 @@ function missing({ name, capabilities }: Platform, found: Verdict["found"], unsu
 
 async function seek(
   world: World,
-  userId: string,
-  loaded: LoadedDelivery,
-  unit: StoredUnit,
-  signal: AbortSignal,
+  {
+    userId,
+    loaded,
+    unit,
+    signal,
+  }: {
+    readonly userId: string;
+    readonly loaded: LoadedDelivery;
+    readonly unit: StoredUnit;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Ref | "pending" | undefined> {
   const { deliveries } = world.stores;
   const known = await deliveries.knownRefs(userId, loaded.id, loaded.account.id);
@@ -195,15 +211,20 @@ async function seek(
   // What an adapter compares with an instant must go by the clock that set it.
   const ahead = loaded.readAt.getTime() - world.now().getTime();
   const now = () => new Date(world.now().getTime() + ahead);
-  return askAccount(world, userId, loaded.account.id, signal, async (adapter, asked) => {
-    const session = { ...asked, now };
-    if (unit.state === "pending" && unit.sentAt && adapter.poll) {
-      const outcome = await adapter.poll(unit.handle, session);
-      return outcome.status === "published" ? outcome.ref : "pending";
-    }
-    // The attempt that this database knows of, and then any other.
-    const exact = unit.sentAt ? await adapter.lookup?.(request, session, known) : undefined;
-    const at = new Date(Math.min(loaded.dueAt.getTime(), unit.sentAt?.getTime() ?? Number.POSITIVE_INFINITY));
-    return exact ?? adapter.lookup?.({ ...request, at, searching: true }, session, known);
+  return askAccount(world, {
+    userId,
+    accountId: loaded.account.id,
+    signal,
+    read: async (adapter, asked) => {
+      const session = { ...asked, now };
+      if (unit.state === "pending" && unit.sentAt && adapter.poll) {
+        const outcome = await adapter.poll(unit.handle, session);
+        return outcome.status === "published" ? outcome.ref : "pending";
+      }
+      // The attempt that this database knows of, and then any other.
+      const exact = unit.sentAt ? await adapter.lookup?.(request, session, known) : undefined;
+      const at = new Date(Math.min(loaded.dueAt.getTime(), unit.sentAt?.getTime() ?? Number.POSITIVE_INFINITY));
+      return exact ?? adapter.lookup?.({ ...request, at, searching: true }, session, known);
+    },
   });
 }

@@ -68,14 +68,13 @@ async function refreshOne(world: World, { userId, accountId, platform: platformI
   const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
   const sealed = await world.stores.accounts.credentials(userId, accountId);
   if (!account || !sealed) return false;
-  const session = openSession(world, userId, account, sealed);
-  await refreshSession(
-    world,
+  const session = openSession(world, { userId, account, sealed });
+  await refreshSession(world, {
     userId,
     account,
     platform,
     session,
-    new PsnError("AUTH_EXPIRED", "the token is about to end"),
-  );
+    reason: new PsnError("AUTH_EXPIRED", "the token is about to end"),
+  });
   return true;
 }

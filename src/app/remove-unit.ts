@@ -31,7 +31,7 @@ export async function removeUnit(run: Run, unit: StoredUnit): Promise<boolean> {
     });
   } catch (error) {
     if (error instanceof PsnError && error.code === "LEASE_LOST") return false;
-    return written(run, failure(run, unit, error, isAnswer(requests)), false);
+    return written(run, failure(run, { unit, error, answer: isAnswer(requests) }), false);
   }
   await pass(run.world, again ? "asked, not settled" : "removed, not settled");
   const before = removal.lastOut(run.loaded.units.slice(0, unit.position));
@@ -77,7 +77,10 @@ async function named(platform: Platform, ref: Ref, session: Session): Promise<Re
 /** Nothing was read after the request that changes something: what was thrown is the answer to it. */
 const isAnswer = (requests: readonly boolean[]) => requests.filter(Boolean).length <= 1 && requests.at(-1) !== false;
 
-function failure(run: Run, unit: StoredUnit, error: unknown, answer: boolean): DeliveryChange {
+function failure(
+  run: Run,
+  { unit, error, answer }: { readonly unit: StoredUnit; readonly error: unknown; readonly answer: boolean },
+): DeliveryChange {
   const said =
     error instanceof PsnError
       ? error

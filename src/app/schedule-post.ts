@@ -94,12 +94,21 @@ export interface Scheduled {
  */
 export async function schedulePost(
   world: World,
-  userId: string,
-  draft: DraftPost,
-  accounts: readonly Account[],
-  due: Due,
-  idempotencyKey: string | null,
-  { signal, noReturn }: Stoppable = {},
+  {
+    userId,
+    draft,
+    accounts,
+    due,
+    idempotencyKey,
+    signal,
+    noReturn,
+  }: {
+    readonly userId: string;
+    readonly draft: DraftPost;
+    readonly accounts: readonly Account[];
+    readonly due: Due;
+    readonly idempotencyKey: string | null;
+  } & Stoppable,
 ): Promise<Scheduled> {
   const { posts } = world.stores;
   const earlier = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
@@ -117,9 +126,15 @@ export async function schedulePost(
   }));
   const write = async (media: Parameters<typeof posts.schedule>[2]) => {
     noReturn?.();
-    return certainly(world, userId, id, () => posts.schedule(userId, post, media, deliveries, due));
+    return certainly(world, { userId, postId: id, write: () => posts.schedule(userId, post, media, deliveries, due) });
   };
-  const fresh = await keepMedia(world, userId, allMedia(draft), linkedMedia(previews), write, signal);
+  const fresh = await keepMedia(world, {
+    userId,
+    files: allMedia(draft),
+    linked: linkedMedia(previews),
+    write,
+    signal,
+  });
   if (fresh) return { postId: id, repeated: false };
   const winner = idempotencyKey === null ? undefined : await posts.findByKey(userId, idempotencyKey);
   if (winner === undefined) throw new PsnError("DB_FAILED", "the post could not be written");
@@ -138,9 +153,11 @@ export const LOOK_AGAIN_MS = [200, 1_000, 3_000] as const;
  */
 async function certainly(
   world: World,
-  userId: string,
-  postId: string,
-  write: () => Promise<boolean>,
+  {
+    userId,
+    postId,
+    write,
+  }: { readonly userId: string; readonly postId: string; readonly write: () => Promise<boolean> },
 ): Promise<boolean> {
   const { posts } = world.stores;
   /** Undefined when the database cannot be asked. */
@@ -180,7 +197,8 @@ const isLost = (error: unknown) => error instanceof PsnError && error.code === "
 /** With another hub's key nothing that is written now could ever go out. */
 async function assertOpens(world: World, userId: string, accounts: readonly Account[]): Promise<void> {
   const sealed = await Promise.all(accounts.map(({ id }) => world.stores.accounts.credentials(userId, id)));
-  for (const [n, account] of accounts.entries()) if (sealed[n]) credentialsFor(world, userId, account, sealed[n]);
+  for (const [n, account] of accounts.entries())
+    if (sealed[n]) credentialsFor(world, { userId, account, sealed: sealed[n] });
 }
 
 /** Throws POST_INVALID naming every rule broken for every account. */

@@ -28,9 +28,14 @@ export async function sendUnit({ run, unit, opened }: Ready): Promise<boolean> {
         : new PsnError("OUTCOME_UNKNOWN", "sending failed with an unexpected error", { cause: error });
     const change =
       run.purpose === "settle"
-        ? delivery.failedAgain(unit.position, failure, ageMs(run, unit), run.world.random())
-        : delivery.failed(unit.position, failure, run.loaded.attempt, run.world.random(), run.earlier);
-    return written(run, await onSchedule(run, unit, failure, change), false);
+        ? delivery.failedAgain(unit.position, { error: failure, ageMs: ageMs(run, unit), random: run.world.random() })
+        : delivery.failed(unit.position, {
+            error: failure,
+            attempt: run.loaded.attempt,
+            random: run.world.random(),
+            earlier: run.earlier,
+          });
+    return written(run, await onSchedule(run, { unit, error: failure, change }), false);
   }
   await pass(run.world, "answered, not settled");
   return out(run, unit, outcome);

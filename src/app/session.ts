@@ -94,9 +94,11 @@ export function openCredentials(world: Pick<World, "vault">, userId: string, sea
  */
 export function credentialsFor(
   world: Pick<World, "vault">,
-  userId: string,
-  account: AccountOf,
-  sealed: StoredCredentials,
+  {
+    userId,
+    account,
+    sealed,
+  }: { readonly userId: string; readonly account: AccountOf; readonly sealed: StoredCredentials },
 ): Credentials {
   const credentials = (() => {
     try {
@@ -118,17 +120,24 @@ export function credentialsFor(
 /** A session for one account. Throws AUTH_REQUIRED when it has no credentials, and what `credentialsFor` throws. */
 export function openSession(
   world: World,
-  userId: string,
-  account: AccountOf,
-  sealed: StoredCredentials | null,
-  signal = new AbortController().signal,
+  {
+    userId,
+    account,
+    sealed,
+    signal = new AbortController().signal,
+  }: {
+    readonly userId: string;
+    readonly account: AccountOf;
+    readonly sealed: StoredCredentials | null;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Session {
   if (!sealed)
     throw new PsnError("AUTH_REQUIRED", `${account.platform} account ${account.profile.handle} is not connected`, {
       hint: `psn connect ${account.platform}`,
     });
   const profile = { ...account.profile, handle: plainHandle(account.profile) };
-  return { credentials: credentialsFor(world, userId, account, sealed), profile, ...netOf(world, userId, signal) };
+  return { credentials: credentialsFor(world, { userId, account, sealed }), profile, ...netOf(world, userId, signal) };
 }
 
 /** What an adapter is given for this user. */
@@ -147,26 +156,32 @@ export function netOf(
  */
 export async function askAccount<T>(
   world: World,
-  userId: string,
-  accountId: string,
-  signal: AbortSignal,
-  read: (platform: Platform, session: Session) => Promise<T>,
+  {
+    userId,
+    accountId,
+    signal,
+    read,
+  }: {
+    readonly userId: string;
+    readonly accountId: string;
+    readonly signal: AbortSignal;
+    readonly read: (platform: Platform, session: Session) => Promise<T>;
+  },
 ): Promise<T> {
   const account = (await world.stores.accounts.list(userId)).find(({ id }) => id === accountId);
   if (!account) throw new PsnError("NOT_FOUND", "no such account", { hint: "psn accounts" });
   const platform = await world.platforms.load(account.platform);
-  const session = openSession(
-    world,
+  const session = openSession(world, {
     userId,
     account,
-    (await world.stores.accounts.credentials(userId, account.id)) ?? null,
+    sealed: (await world.stores.accounts.credentials(userId, account.id)) ?? null,
     signal,
-  );
+  });
   return read(platform, session).catch(async (error: unknown) => {
     if (!(error instanceof PsnError) || error.retry !== "refresh" || !platform.refresh) throw error;
     // An exchange that is broken off loses a token that dies on use: it is completed even if the command is stopped.
     const whole = { ...session, signal: new AbortController().signal };
-    const fresh = await refreshSession(world, userId, account, platform, whole, error);
+    const fresh = await refreshSession(world, { userId, account, platform, session: whole, reason: error });
     return read(platform, { ...fresh, signal });
   });
 }
@@ -177,17 +192,25 @@ export async function askAccount<T>(
  */
 export async function refreshSession(
   world: World,
-  userId: string,
-  account: AccountOf,
-  platform: Platform,
-  session: Session,
-  reason: PsnError,
+  {
+    userId,
+    account,
+    platform,
+    session,
+    reason,
+  }: {
+    readonly userId: string;
+    readonly account: AccountOf;
+    readonly platform: Platform;
+    readonly session: Session;
+    readonly reason: PsnError;
+  },
 ): Promise<Session> {
   const { accounts } = world.stores;
   const read = async () => {
     const sealed = await accounts.credentials(userId, account.id);
     if (!sealed) throw revoked(account, reason);
-    return { sealed, credentials: credentialsFor(world, userId, account, sealed) };
+    return { sealed, credentials: credentialsFor(world, { userId, account, sealed }) };
   };
   const isNew = ({ access }: Credentials) => access !== session.credentials.access;
   for (const began = momentOf(world); ; await world.sleep(LOOK_AGAIN_MS)) {

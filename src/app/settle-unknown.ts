@@ -33,7 +33,8 @@ export async function findLost({
   const { duplicates, retries } = platform.capabilities;
   const { pausedUntil } = loaded.account;
   const ageMs = askedForMs(sentMs, pausedUntil ? loaded.readAt.getTime() - pausedUntil.getTime() : undefined);
-  const judged = (found: boolean | undefined) => settlement(duplicates, ageMs, found, retries !== undefined);
+  const judged = (found: boolean | undefined) =>
+    settlement(duplicates, { ageMs, found, scheduled: retries !== undefined });
   let ref: Ref | undefined;
   let found: boolean | undefined;
   try {

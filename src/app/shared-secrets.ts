@@ -28,7 +28,7 @@ export async function soleSecrets(world: World, userId: string): Promise<readonl
     const sealed = platform.sole && (await world.stores.accounts.credentials(userId, account.id));
     if (!sealed) continue;
     try {
-      const credentials = credentialsFor(world, userId, account, sealed);
+      const credentials = credentialsFor(world, { userId, account, sealed });
       held.push({ account, secrets: platform.sole?.(credentials) ?? [], flaw: platform.flaw?.(credentials) });
     } catch {
       // All of this is pure: one account's secret must not stop what is asked about the others.

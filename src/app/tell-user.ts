@@ -16,9 +16,11 @@ import { troubleToTell } from "./hub-trouble.ts";
 /** Tells of a change that leaves something to the user; of any other nothing. Never throws. */
 export async function tellOfChange(
   world: World,
-  userId: string,
-  loaded: LoadedDelivery,
-  change: DeliveryChange,
+  {
+    userId,
+    loaded,
+    change,
+  }: { readonly userId: string; readonly loaded: LoadedDelivery; readonly change: DeliveryChange },
 ): Promise<void> {
   if (!world.notify) return;
   const { id, account } = loaded;

@@ -99,7 +99,7 @@ export async function exportHub(ground: TransferGround, wish: ExportWish): Promi
     // The file gets its name after the old hub has stopped: before that it must not be of use to anybody.
     await ground.archive.write(file, passphrase, (write) =>
       rows.read(users, moving, async (all) => {
-        await write(linesOf(head, until(signal, all), vault, told));
+        await write(linesOf(head, { rows: until(signal, all), vault, told }));
         noReturn?.();
       }),
     );

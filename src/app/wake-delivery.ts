@@ -69,7 +69,7 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
       deliveryId: wake.deliveryId,
     });
     if (claim) {
-      const woke = await act(wake, claim, loaded, askedAt);
+      const woke = await act(wake, { claim, loaded, askedAt });
       if (wake.goesOn && more && loaded && !woke.failure)
         await goOn(wake, loaded.account.id, begun).catch(wake.onTrouble);
       return woke;
@@ -86,7 +86,7 @@ export async function wakeDelivery(wake: Wake): Promise<Woke> {
     // By a clock that is ahead of the database's it is over already: then it would come at once, over and over.
     const isOver = look !== null && early !== null && look.getTime() <= world.now().getTime();
     const at = isOver ? new Date(world.now().getTime() + Math.max(early, 0)) : look;
-    if (at) await later(wake, loaded, at, early !== null && early < SOON_MS ? worker : undefined);
+    if (at) await later(wake, { delivery: loaded, at, again: early !== null && early < SOON_MS ? worker : undefined });
     return { state: loaded.state, acted: false, failure: null };
   }
 }
@@ -118,24 +118,37 @@ async function goOn(wake: Wake, accountId: string, begun: Moment): Promise<void>
       return;
     }
     misses = 0;
-    const { state, failure } = await act({ ...wake, worker }, claim, loaded, askedAt);
+    const { state, failure } = await act({ ...wake, worker }, { claim, loaded, askedAt });
     // Nobody tries this one again as its own run would: that may have come and gone.
     if (failure && state === "scheduled" && loaded) {
       const inMs = failure.retryAfterMs ?? 0;
-      await later(wake, { ...loaded, fence: claim.fence, state }, new Date(world.now().getTime() + inMs));
+      await later(wake, {
+        delivery: { ...loaded, fence: claim.fence, state },
+        at: new Date(world.now().getTime() + inMs),
+      });
     }
     if (failure || !more) return;
   }
 }
 
-async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined, askedAt: Moment): Promise<Woke> {
+async function act(
+  wake: Wake,
+  {
+    claim,
+    loaded,
+    askedAt,
+  }: { readonly claim: Claim; readonly loaded: LoadedDelivery | undefined; readonly askedAt: Moment },
+): Promise<Woke> {
   const { world, worker, onTrouble } = wake;
   const mine = loaded ?? (await world.stores.deliveries.load(claim.userId, claim.deliveryId));
   if (!mine) return { state: null, acted: false, failure: null };
   const claimed = { ...mine, fence: claim.fence };
   // Should this process die, somebody looks when its lease is over. Asked for while the platform is asked, so that it
   // costs no time.
-  const watch = later(wake, { ...claimed, state: "sending" }, new Date(askedAt.wallMs + LEASE_MS + AFTER_LEASE_MS));
+  const watch = later(wake, {
+    delivery: { ...claimed, state: "sending" },
+    at: new Date(askedAt.wallMs + LEASE_MS + AFTER_LEASE_MS),
+  });
   const last = await publishDelivery({ world, claim, worker, leaseMs: LEASE_MS, askedAt, loaded: mine });
   const ended = last ? await afterwards(wake, claimed, last) : await whereItIs(wake, claim);
   const handle = await watch;
@@ -145,7 +158,8 @@ async function act(wake: Wake, claim: Claim, loaded: LoadedDelivery | undefined,
 
 async function afterwards(wake: Wake, claimed: LoadedDelivery, last: DeliveryChange): Promise<Woke> {
   const inMs = last.leaseMs ?? (last.state === "pending" ? last.wakeInMs : null);
-  if (inMs !== null) await later(wake, { ...claimed, state: last.state }, new Date(wake.world.now().getTime() + inMs));
+  if (inMs !== null)
+    await later(wake, { delivery: { ...claimed, state: last.state }, at: new Date(wake.world.now().getTime() + inMs) });
   return { state: last.state, acted: true, failure: failureOf(last) };
 }
 
@@ -157,16 +171,18 @@ async function whereItIs(wake: Wake, { userId, deliveryId, fence }: Claim): Prom
   const now = await wake.world.stores.deliveries.load(userId, deliveryId);
   if (!now) return { state: null, acted: false, failure: null };
   const look = nextLook(now);
-  if (look) await later(wake, now, look);
+  if (look) await later(wake, { delivery: now, at: look });
   return { state: now.state, acted: now.fence === fence, failure: null };
 }
 
 /** Never throws: what the queue is not told, the watchdog finds. */
 async function later(
   { world, userId, onTrouble }: Wake,
-  delivery: LoadedDelivery,
-  at: Date,
-  again?: string,
+  {
+    delivery,
+    at,
+    again,
+  }: { readonly delivery: LoadedDelivery; readonly at: Date; readonly again?: string | undefined },
 ): Promise<string | undefined> {
   const { id, account, fence, state } = delivery;
   const wakeUp: WakeUp = {

@@ -28,7 +28,7 @@ export function changeCommand(
       const head = `${dryRun ? said.would : said.done}:`;
       output.result(verb.document(changed), () => [head, deliveryTable(output, deliveries, user.timeZone)]);
       noteLeft(output, left);
-      if (!dryRun) await notePublisher(output, world, deliveries, woken);
+      if (!dryRun) await notePublisher(output, { world, deliveries, woken });
       return undefined;
     },
   });

@@ -84,7 +84,8 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
   const keepMetadata = input.keepMetadata || draft.keepMetadata === true;
   const load = ({ file, path, alt }: Named) => {
     const key = JSON.stringify([path, alt]);
-    const known = files.get(key) ?? readOne(path, alt, keepMetadata, (out) => taken.set(path, { file, taken: out }));
+    const known =
+      files.get(key) ?? readOne(path, { alt, keepMetadata, onTaken: (out) => taken.set(path, { file, taken: out }) });
     files.set(key, known);
     return known;
   };
@@ -145,9 +146,15 @@ function optionsOf(front: Draft["options"], flags: readonly string[]): Draft["op
 
 async function readOne(
   path: string,
-  alt: string | undefined,
-  keepMetadata: boolean,
-  onTaken: (taken: MediaFile["taken"]) => void,
+  {
+    alt,
+    keepMetadata,
+    onTaken,
+  }: {
+    readonly alt: string | undefined;
+    readonly keepMetadata: boolean;
+    readonly onTaken: (taken: MediaFile["taken"]) => void;
+  },
 ): Promise<NewMedia> {
   const { bytes, taken, ...info } = await readMedia(path, { keepMetadata });
   onTaken(taken);
@@ -162,7 +169,7 @@ async function readOne(
 
 /** A media file, read for `psn edit`. Throws what `readMedia` throws. */
 export const readMediaFile = (path: string, alt: string | undefined, keepMetadata: boolean): Promise<NewMedia> =>
-  readOne(path, alt, keepMetadata, () => undefined);
+  readOne(path, { alt, keepMetadata, onTaken: () => undefined });
 
 /**
  * The text on standard input. A writer that dies half-way leaves the same end as one that has finished, and nothing

@@ -32,7 +32,7 @@ export async function editText({ text, name, command }: Editing, { output, signa
   try {
     const copy = join(folder, name);
     await writeFile(copy, text, { mode: 0o600 });
-    const status = await lendingCtrlC(() => edited(editor, copy, output.json, signal));
+    const status = await lendingCtrlC(() => edited(editor, { copy, json: output.json, signal }));
     if (signal.aborted) throw new PsnError("INTERRUPTED", "stopped; nothing was changed");
     if (status !== 0)
       throw new PsnError("INTERRUPTED", `the editor ended with ${status ?? "an error"}; nothing was changed`);
@@ -43,7 +43,10 @@ export async function editText({ text, name, command }: Editing, { output, signa
 }
 
 /** How the editor ended; undefined where it did not start, or was stopped by a signal. */
-function edited(editor: string, copy: string, json: boolean, signal: AbortSignal): Promise<number | undefined> {
+function edited(
+  editor: string,
+  { copy, json, signal }: { readonly copy: string; readonly json: boolean; readonly signal: AbortSignal },
+): Promise<number | undefined> {
   // With --json stdout is the document's; an editor that draws on it draws on stderr's terminal.
   const child = spawn("/bin/sh", ["-c", `${editor} "$1"`, "sh", copy], {
     stdio: ["inherit", json ? 2 : "inherit", "inherit"],

@@ -58,7 +58,7 @@ export async function fillForm(
     if (field === first && what !== undefined && named !== undefined)
       throw new PsnError("USAGE", `${field.name} is given twice: "${what}" and --${field.name}`);
     form[field.name] = field.secret
-      ? await secretOf(field, given, context, reconnected !== undefined)
+      ? await secretOf(field, { given, context, again: reconnected !== undefined })
       : field === first && what !== undefined
         ? what
         : typeof named === "string"
@@ -99,16 +99,18 @@ function refuseForeign(platform: Platform, fields: readonly FormField[], given: 
 }
 
 /** `again`: the account has one, which it may keep. */
-async function secretOf(field: FormField, given: Given, context: Context, again: boolean): Promise<string> {
+async function secretOf(
+  field: FormField,
+  { given, context, again }: { readonly given: Given; readonly context: Context; readonly again: boolean },
+): Promise<string> {
   const { name, make, keeps, help } = field;
   const [fromStdin, file, fresh] = secretFlags(name);
   const path = given[file];
-  const value = await givenSecret(
-    name,
-    given[fromStdin] === true,
-    typeof path === "string" ? path : undefined,
-    context.stdin,
-  );
+  const value = await givenSecret(name, {
+    fromStdin: given[fromStdin] === true,
+    file: typeof path === "string" ? path : undefined,
+    stdin: context.stdin,
+  });
   if (make && given[fresh] === true) {
     if (value === undefined) return make();
     throw new PsnError("USAGE", `--${name}-new makes one, and another is given`);

@@ -57,8 +57,9 @@ export async function ownApp(
       },
     );
   leaves(`stopped; the keys of your app are kept in the hub`, `psn connect ${platform.id}`);
-  if (!found) await putKey(world, user.id, keys.id, id);
-  if (keys.secret !== undefined && secret !== "") await putKey(world, user.id, keys.secret, secret);
+  if (!found) await putKey(world, { userId: user.id, name: keys.id, value: id });
+  if (keys.secret !== undefined && secret !== "")
+    await putKey(world, { userId: user.id, name: keys.secret, value: secret });
   output.note("stored, encrypted, in the hub (psn keys list)");
   return { id, ...defined({ secret: secret === "" ? undefined : secret }) };
 }

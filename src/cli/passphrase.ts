@@ -21,7 +21,11 @@ export async function passphraseOf(
   { prompt, stdin }: Context,
   often: "once" | "twice",
 ): Promise<string> {
-  const given = await givenSecret("passphrase", input.passphraseStdin, input.passphraseFile, stdin);
+  const given = await givenSecret("passphrase", {
+    fromStdin: input.passphraseStdin,
+    file: input.passphraseFile,
+    stdin,
+  });
   if (given !== undefined) return given;
   const typed = await prompt.secret("Passphrase", "--passphrase-stdin");
   if (often === "twice" && typed !== (await prompt.secret("Repeat the passphrase", "--passphrase-stdin")))

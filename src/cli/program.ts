@@ -144,24 +144,31 @@ function build({ name, command }: Line, io: Io): Built {
   program.enablePositionalOptions();
   for (const { flags, help } of COMMON_FLAGS) program.option(flags, help);
   for (const [known, { summary }] of Object.entries(COMMANDS)) {
-    if (known === name && command) add(program, command, io, outcome);
+    if (known === name && command) add(program, { command, io, outcome });
     else program.command(known).summary(summary).description(summary);
   }
-  if (command && !Object.hasOwn(COMMANDS, command.name)) add(program, command, io, outcome);
+  if (command && !Object.hasOwn(COMMANDS, command.name)) add(program, { command, io, outcome });
   return { program, outcome };
 }
 
 function add(
   parent: Commander,
-  command: Command | CommandGroup,
-  io: Io,
-  outcome: Built["outcome"],
-  path = command.name,
+  {
+    command,
+    io,
+    outcome,
+    path = command.name,
+  }: {
+    readonly command: Command | CommandGroup;
+    readonly io: Io;
+    readonly outcome: Built["outcome"];
+    readonly path?: string | undefined;
+  },
 ): void {
   const built = parent.command(command.name).summary(command.summary).exitOverride();
   if (isGroup(command)) {
     built.description(command.summary).helpCommand(false);
-    for (const one of command.commands) add(built, one, io, outcome, `${path} ${one.name}`);
+    for (const one of command.commands) add(built, { command: one, io, outcome, path: `${path} ${one.name}` });
     return;
   }
   built.description(command.details === undefined ? command.summary : `${command.summary}\n\n${command.details}`);
@@ -179,7 +186,7 @@ function add(
         built.processedArgs[i] === undefined ? [] : [[name, built.processedArgs[i] as unknown]],
       ),
     );
-    outcome.exit = await runCommand(command, path, positional, built.opts(), io);
+    outcome.exit = await runCommand(command, { path, positional, options: built.opts(), io });
   });
 }
 
@@ -193,10 +200,17 @@ interface CommonOptions {
 
 async function runCommand(
   command: Command,
-  path: string,
-  positional: Readonly<Record<string, unknown>>,
-  options: CommonOptions & Readonly<Record<string, unknown>>,
-  io: Io,
+  {
+    path,
+    positional,
+    options,
+    io,
+  }: {
+    readonly path: string;
+    readonly positional: Readonly<Record<string, unknown>>;
+    readonly options: CommonOptions & Readonly<Record<string, unknown>>;
+    readonly io: Io;
+  },
 ): Promise<number> {
   const { json = false, hub, input = true, color, yes = false, ...own } = options;
   const output = await io.output(json, color === false ? false : undefined);

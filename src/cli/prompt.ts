@@ -91,9 +91,11 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
  */
 export async function givenSecret(
   name: string,
-  fromStdin: boolean,
-  file: string | undefined,
-  stdin: () => Promise<Uint8Array>,
+  {
+    fromStdin,
+    file,
+    stdin,
+  }: { readonly fromStdin: boolean; readonly file: string | undefined; readonly stdin: () => Promise<Uint8Array> },
 ): Promise<string | undefined> {
   const flag = name === "" ? "--" : `--${name}-`;
   if (fromStdin && file !== undefined) throw new PsnError("USAGE", `use ${flag}stdin or ${flag}file, not both`);

@@ -45,7 +45,10 @@ export async function givenNeonKey(
   { stdin }: Pick<Context, "stdin">,
 ): Promise<string | undefined> {
   const { neonApiKey } = await import("@psn/core/utils/env.ts");
-  return (await givenSecret("neon-api-key", input.neonApiKeyStdin, input.neonApiKeyFile, stdin)) ?? neonApiKey();
+  return (
+    (await givenSecret("neon-api-key", { fromStdin: input.neonApiKeyStdin, file: input.neonApiKeyFile, stdin })) ??
+    neonApiKey()
+  );
 }
 
 /** Neon's API key. Throws INPUT_REQUIRED where there is none and nobody to ask. */
@@ -63,8 +66,11 @@ export async function neonKey(input: NeonKeyInput, context: Context): Promise<st
  */
 export async function triggerToken(input: TriggerTokenInput, env: HubEnv, context: Context): Promise<string> {
   const given =
-    (await givenSecret("trigger-token", input.triggerTokenStdin, input.triggerTokenFile, context.stdin)) ??
-    env.get("TRIGGER_ACCESS_TOKEN");
+    (await givenSecret("trigger-token", {
+      fromStdin: input.triggerTokenStdin,
+      file: input.triggerTokenFile,
+      stdin: context.stdin,
+    })) ?? env.get("TRIGGER_ACCESS_TOKEN");
   if (given !== undefined) {
     if (!/^tr_pat_\S+$/.test(given))
       throw new PsnError("INPUT_INVALID", "a personal access token of Trigger.dev begins with tr_pat_", {

@@ -15,9 +15,11 @@ function noteWake(output: Output, woken: Woken): void {
 /** Says on stderr who publishes what is scheduled now, and what is missing for that. */
 export async function notePublisher(
   output: Output,
-  world: Pick<World, "stores">,
-  deliveries: readonly DeliverySummary[],
-  woken: Woken,
+  {
+    world,
+    deliveries,
+    woken,
+  }: { readonly world: Pick<World, "stores">; readonly deliveries: readonly DeliverySummary[]; readonly woken: Woken },
 ): Promise<void> {
   const scheduled = deliveries.filter(({ state }) => state === "scheduled");
   const sick = scheduled.find(({ health }) => health !== "ok");

@@ -69,12 +69,11 @@ describe("the format, as tests/fixtures/vault-vectors.json keeps it for ever", (
       expect(createMemberVault({ userId: vector.userId, keys: [vector.memberKey] }).open(vector, vector.sealed)).toBe(
         vector.plaintext,
       );
-      const payload = encryptWithIv(
-        vector.plaintext,
-        keyFromHex(vector.userKey),
-        Buffer.from(vector.aad),
-        Buffer.from(vector.iv, "hex"),
-      );
+      const payload = encryptWithIv(vector.plaintext, {
+        key: keyFromHex(vector.userKey),
+        aad: Buffer.from(vector.aad),
+        iv: Buffer.from(vector.iv, "hex"),
+      });
       expect(`v2.${vector.keyId}.${payload}`).toBe(vector.sealed);
     });
   }

@@ -93,9 +93,10 @@ export function createFormerVault(keys: readonly Key[]): {
   const rings = keys.map((key) => ringOf(keyId(key), (userId) => userKey(key, userId), FORMER));
   return {
     open(place, sealed) {
-      const ring = rings.find(({ prefix }) => sealed.startsWith(prefix)) ?? missing(place, sealed, rings, FORMER);
+      const ring =
+        rings.find(({ prefix }) => sealed.startsWith(prefix)) ?? missing(place, { sealed, rings, format: FORMER });
       const aad = JSON.stringify(["psn vault v1", place.table, place.column, place.rowId, place.userId]);
-      return decrypted(place, sealed, ring, aad);
+      return decrypted(place, { sealed, ring, aad });
     },
   };
 }
@@ -182,12 +183,15 @@ function vaultOf(first: readonly Ring[], reload?: () => readonly Ring[]): Vault 
         lookAgain();
         ring = ringFor(sealed);
       }
-      return decrypted(place, sealed, ring ?? missing(place, sealed, rings), associatedData(place));
+      return decrypted(place, { sealed, ring: ring ?? missing(place, { sealed, rings }), aad: associatedData(place) });
     },
   };
 }
 
-function decrypted(place: FormerPlace, sealed: string, ring: Ring, aad: string): string {
+function decrypted(
+  place: FormerPlace,
+  { sealed, ring, aad }: { readonly sealed: string; readonly ring: Ring; readonly aad: string },
+): string {
   const key = ring.userKey(place.userId);
   try {
     return decrypt(sealed.slice(PREFIX_CHARS), key, utf8.encode(aad)).toString("utf8");
@@ -198,7 +202,14 @@ function decrypted(place: FormerPlace, sealed: string, ring: Ring, aad: string):
 }
 
 /** Throws VAULT_LOCKED for a value that another key has sealed, VAULT_TAMPERED for what is no value of this format. */
-function missing(place: FormerPlace, sealed: string, rings: readonly Ring[], format = FORMAT): never {
+function missing(
+  place: FormerPlace,
+  {
+    sealed,
+    rings,
+    format = FORMAT,
+  }: { readonly sealed: string; readonly rings: readonly Ring[]; readonly format?: string | undefined },
+): never {
   const ids = rings.map((one) => one.id).join(", ");
   return locked(
     `The value in ${nameOf(place)} was sealed by key ${sealedBy(sealed, place, format)}, and this hub has only ${ids}.`,

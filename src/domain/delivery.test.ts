@@ -43,7 +43,7 @@ const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe("a platform's answer", () => {
   test("ends a delivery of one unit", () => {
-    expect(answered(0, published, undefined, LEASE_MS)).toMatchObject({
+    expect(answered(0, { outcome: published, next: undefined, leaseMs: LEASE_MS })).toMatchObject({
       state: "published",
       leaseMs: null,
       event: "published",
@@ -56,7 +56,7 @@ describe("a platform's answer", () => {
   });
 
   test("opens the next unit by the same write when that is ready", () => {
-    const change = answered(1, published, { position: 2, ready: true }, LEASE_MS);
+    const change = answered(1, { outcome: published, next: { position: 2, ready: true }, leaseMs: LEASE_MS });
     expect(change).toMatchObject({
       state: "sending",
       leaseMs: LEASE_MS,
@@ -67,7 +67,7 @@ describe("a platform's answer", () => {
   });
 
   test("keeps the claim for a next unit that must be prepared: nothing of it is sent", () => {
-    expect(answered(0, published, { position: 1, ready: false }, LEASE_MS)).toMatchObject({
+    expect(answered(0, { outcome: published, next: { position: 1, ready: false }, leaseMs: LEASE_MS })).toMatchObject({
       state: "claimed",
       leaseMs: LEASE_MS,
       next: null,
@@ -75,7 +75,11 @@ describe("a platform's answer", () => {
   });
 
   test.each([undefined, { position: 1, ready: true }])("that it is still processing opens nothing", (next) => {
-    const change = answered(0, { status: "pending", handle: "job", checkAfterMs: 5000 }, next, LEASE_MS);
+    const change = answered(0, {
+      outcome: { status: "pending", handle: "job", checkAfterMs: 5000 },
+      next,
+      leaseMs: LEASE_MS,
+    });
     expect(change).toMatchObject({
       state: "pending",
       wakeInMs: 5000,
@@ -166,15 +170,16 @@ const BECOMES = {
 
 test.each(Object.entries(WHOSE) as [ErrorCode, keyof typeof BECOMES][])("%s is the trouble of: %s", (code, whose) => {
   const state = BECOMES[whose];
-  if (state) expect(failed(0, new PsnError(code, "why"), 1, 0.5)).toMatchObject({ state });
+  if (state) expect(failed(0, { error: new PsnError(code, "why"), attempt: 1, random: 0.5 })).toMatchObject({ state });
   expect(isHubs(code)).toBe(whose === "hub");
-  if (whose === "hub") expect(failed(0, new PsnError(code, "why"), 10_000, 0.5)).toMatchObject({ state });
+  if (whose === "hub")
+    expect(failed(0, { error: new PsnError(code, "why"), attempt: 10_000, random: 0.5 })).toMatchObject({ state });
 });
 
 describe("a failure", () => {
   const change = (code: ErrorCode, more: { retryAfterMs?: number; attempt?: number; random?: number } = {}) => {
     const { attempt = 1, random = 0.5, ...options } = more;
-    return failed(0, new PsnError(code, "why", options), attempt, random);
+    return failed(0, { error: new PsnError(code, "why", options), attempt, random });
   };
 
   test.each(withRetry("reconcile"))("that leaves the outcome unknown stays in `sending` (%s)", (code) => {
@@ -249,7 +254,7 @@ describe("a failure", () => {
       expect(change(code, { attempt }).wakeInMs).toBeLessThanOrEqual(15 * MINUTE);
     }
     expect(change(code, { retryAfterMs: 1234 }).wakeInMs).toBe(1234);
-    expect(failedAgain(0, new PsnError(code, "why"), HOUR)).toMatchObject({ state: "sending" });
+    expect(failedAgain(0, { error: new PsnError(code, "why"), ageMs: HOUR })).toMatchObject({ state: "sending" });
   });
 
   test("of unknown outcome never leads back to `scheduled` nor forgets that the unit was sent", () => {
@@ -262,8 +267,8 @@ describe("a failure", () => {
         (code, attempt, random, age) => {
           const error = new PsnError(code, "why");
           for (const made of [
-            failed(0, error, attempt, random),
-            failedAgain(0, error, age),
+            failed(0, { error, attempt, random }),
+            failedAgain(0, { error, ageMs: age }),
             stillUnknown(age, error),
           ]) {
             expect(made.state).toBe("sending");
@@ -282,7 +287,7 @@ describe("a failure", () => {
           neverTaken,
           ...defined({ retryAfterMs: one.retryAfterMs }),
         });
-        const made = failedAgain(0, error, age);
+        const made = failedAgain(0, { error, ageMs: age });
         if (error.code === "UNCONFIRMED") expect(made.state).toBe("unconfirmed");
         else if (error.code === "PLATFORM_REJECTED" && !neverTaken)
           expect(made).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
@@ -297,7 +302,7 @@ describe("a failure", () => {
   test("of a question about a pending unit never sends it anew, and says when its user is needed", () => {
     fc.assert(
       fc.property(anyError, anyAttempt, chance, (error, attempt, random) => {
-        const made = pollAgain(error, attempt, random);
+        const made = pollAgain(error, { attempt, random });
         expect(made).toMatchObject({ state: "pending", unit: null, leaseMs: null });
         const paused = error.code === "RATE_LIMITED" ? { pausedForMs: made.wakeInMs } : null;
         expect(made.account).toEqual(needsUser(error) ? { health: "needs-reconnect", reason: "why" } : paused);
@@ -309,12 +314,12 @@ describe("a failure", () => {
     fc.assert(
       fc.property(anyError, anyAttempt, chance, fc.nat(DAY * 2), (error, attempt, random, age) => {
         const changes: DeliveryChange[] = [
-          failed(0, error, attempt, random),
-          failedAgain(0, error, age),
-          pollAgain(error, attempt, random),
+          failed(0, { error, attempt, random }),
+          failedAgain(0, { error, ageMs: age }),
+          pollAgain(error, { attempt, random }),
           stillUnknown(age, error),
           unconfirmed(),
-          answered(0, published, undefined, LEASE_MS),
+          answered(0, { outcome: published, next: undefined, leaseMs: LEASE_MS }),
         ];
         for (const { state, leaseMs, wakeInMs, next, event } of changes) {
           expect(state).not.toBe("cancelled");
@@ -381,13 +386,13 @@ describe("a lost answer", () => {
   ];
 
   test.each(rows)("of %s, found %s, is settled by its age", (policy, found, expected) => {
-    expect(ages.map((age) => settlement(policy, age, found))).toEqual(expected);
+    expect(ages.map((age) => settlement(policy, { ageMs: age, found }))).toEqual(expected);
   });
 
   test.each(["client-id", "idempotency-key", "lookup", "ask-human"] as const)(
     "that is found is published, however old (%s)",
     (policy) => {
-      for (const age of ages) expect(settlement(policy, age, true)).toBe("published");
+      for (const age of ages) expect(settlement(policy, { ageMs: age, found: true })).toBe("published");
     },
   );
 
@@ -398,7 +403,7 @@ describe("a lost answer", () => {
         fc.nat(DAY * 3),
         fc.constantFrom(true, false, undefined),
         (policy: Policy, age, found) => {
-          expect(settlement(policy, age, found)).not.toBe("send again");
+          expect(settlement(policy, { ageMs: age, found })).not.toBe("send again");
         },
       ),
     );
@@ -437,10 +442,10 @@ describe("a platform that asks to be left alone", () => {
 
   test.each([502, 503, 504])("by a %i pauses the account, for as long as it says or for a moment", (status) => {
     for (const [code, made] of [
-      ["OUTCOME_UNKNOWN", (error: PsnError) => failed(0, error, 1, 0.5)],
-      ["PLATFORM_DOWN", (error: PsnError) => failed(0, error, 1, 0.5)],
+      ["OUTCOME_UNKNOWN", (error: PsnError) => failed(0, { error, attempt: 1, random: 0.5 })],
+      ["PLATFORM_DOWN", (error: PsnError) => failed(0, { error, attempt: 1, random: 0.5 })],
       ["OUTCOME_UNKNOWN", (error: PsnError) => stillUnknown(10_000, error, 0.5)],
-      ["OUTCOME_UNKNOWN", (error: PsnError) => failedAgain(0, error, 10_000, 0.5)],
+      ["OUTCOME_UNKNOWN", (error: PsnError) => failedAgain(0, { error, ageMs: 10_000, random: 0.5 })],
     ] as const) {
       const asked = made(down(code, status, 120_000));
       expect(asked.account).toEqual({ pausedForMs: 120_000 });
@@ -454,21 +459,25 @@ describe("a platform that asks to be left alone", () => {
   });
 
   test.each([500, 501, 408, 422])("a %i speaks of one post, and its pause is kept for that", (status) => {
-    expect(failed(0, down("OUTCOME_UNKNOWN", status, 120_000), 1, 0)).toMatchObject({
+    expect(failed(0, { error: down("OUTCOME_UNKNOWN", status, 120_000), attempt: 1, random: 0 })).toMatchObject({
       leaseMs: 120_000,
       account: null,
     });
-    expect(failed(0, down("PLATFORM_DOWN", status, 120_000), 1, 0)).toMatchObject({ wakeInMs: 120_000, account: null });
+    expect(failed(0, { error: down("PLATFORM_DOWN", status, 120_000), attempt: 1, random: 0 })).toMatchObject({
+      wakeInMs: 120_000,
+      account: null,
+    });
   });
 
   test("a bucket or a database that is down pauses no account", () => {
     for (const code of ["VENDOR_UNREACHABLE", "DB_UNREACHABLE"] as const)
-      expect(failed(0, down(code, 503), 1, 0).account).toBeNull();
+      expect(failed(0, { error: down(code, 503), attempt: 1, random: 0 }).account).toBeNull();
   });
 
   test("a pause that is over when it is told is no reason to ask at once, again and again", () => {
     const over = (attempt: number) =>
-      failed(0, new PsnError("RATE_LIMITED", "why", { retryAfterMs: 0 }), attempt, 0.5).wakeInMs ?? 0;
+      failed(0, { error: new PsnError("RATE_LIMITED", "why", { retryAfterMs: 0 }), attempt, random: 0.5 }).wakeInMs ??
+      0;
     expect(over(1)).toBeGreaterThan(2_000);
     expect(over(5)).toBeGreaterThan(over(1));
   });
@@ -481,9 +490,11 @@ describe("a platform that asks to be left alone", () => {
   });
 
   test("for a day or more is asked once more before a person decides", () => {
-    expect(settlement("client-id", askedForMs(DAY + MINUTE, MINUTE), undefined)).toBe("send again");
-    expect(settlement("client-id", askedForMs(DAY + HOUR, HOUR), undefined)).toBe("unconfirmed");
-    expect(settlement("client-id", askedForMs(4 * DAY, MINUTE), undefined)).toBe("unconfirmed");
-    expect(settlement("client-id", askedForMs(DAY + MINUTE, undefined), undefined)).toBe("unconfirmed");
+    expect(settlement("client-id", { ageMs: askedForMs(DAY + MINUTE, MINUTE), found: undefined })).toBe("send again");
+    expect(settlement("client-id", { ageMs: askedForMs(DAY + HOUR, HOUR), found: undefined })).toBe("unconfirmed");
+    expect(settlement("client-id", { ageMs: askedForMs(4 * DAY, MINUTE), found: undefined })).toBe("unconfirmed");
+    expect(settlement("client-id", { ageMs: askedForMs(DAY + MINUTE, undefined), found: undefined })).toBe(
+      "unconfirmed",
+    );
   });
 });

@@ -113,9 +113,15 @@ export const TOKEN_LASTS_MS = 30_000;
 /** What a platform's clear answer makes of the delivery. `next` is the unit after this one, if the thread goes on. */
 export function answered(
   position: number,
-  outcome: Outcome,
-  next: { readonly position: number; readonly ready: boolean } | undefined,
-  leaseMs: number,
+  {
+    outcome,
+    next,
+    leaseMs,
+  }: {
+    readonly outcome: Outcome;
+    readonly next: { readonly position: number; readonly ready: boolean } | undefined;
+    readonly leaseMs: number;
+  },
 ): DeliveryChange {
   if (outcome.status === "pending") {
     const unit = { position, state: "pending", handle: outcome.handle } as const;
@@ -190,10 +196,17 @@ function isExcused(code: string | null): boolean {
  */
 export function failed(
   position: number,
-  error: PsnError,
-  attempt: number,
-  random: number,
-  earlier: string | null = null,
+  {
+    error,
+    attempt,
+    random,
+    earlier = null,
+  }: {
+    readonly error: PsnError;
+    readonly attempt: number;
+    readonly random: number;
+    readonly earlier?: string | null | undefined;
+  },
 ): DeliveryChange {
   const what = { ...still, code: error.code, message: error.message, note: error.message };
   const unit = { position, state: "waiting", handle: null } as const;
@@ -287,11 +300,20 @@ const jitterMs = (ms: number, random: number) => Math.round((ms / 10) * random);
  * the adapter says that it proves that nothing was ever taken (`neverTaken`), and not before an earlier request can be
  * over; any other no, and UNCONFIRMED from an adapter that may not send again, leave it to a person.
  */
-export function failedAgain(position: number, error: PsnError, ageMs: number, random = 0): DeliveryChange {
+export function failedAgain(
+  position: number,
+  {
+    error,
+    ageMs,
+    random = 0,
+  }: { readonly error: PsnError; readonly ageMs: number; readonly random?: number | undefined },
+): DeliveryChange {
   if (error.code === "UNCONFIRMED") return { ...unconfirmed(), message: error.message, note: error.message };
   if (error.code !== "PLATFORM_REJECTED") return stillUnknown(ageMs, error, random);
   if (error.neverTaken)
-    return ageMs < SETTLE_PATIENCE_MS ? stillUnknown(ageMs, error, random) : failed(position, error, MOST_ATTEMPTS, 0);
+    return ageMs < SETTLE_PATIENCE_MS
+      ? stillUnknown(ageMs, error, random)
+      : failed(position, { error, attempt: MOST_ATTEMPTS, random: 0 });
   const message = `the first answer was lost, and a second request was refused: ${error.message}`;
   return { ...unconfirmed(), message, note: message };
 }
@@ -316,9 +338,11 @@ export function askedForMs(ageMs: number, sincePauseMs: number | undefined): num
  */
 export function settlement(
   duplicates: Capabilities["duplicates"],
-  ageMs: number,
-  found: boolean | undefined,
-  scheduled = false,
+  {
+    ageMs,
+    found,
+    scheduled = false,
+  }: { readonly ageMs: number; readonly found: boolean | undefined; readonly scheduled?: boolean | undefined },
 ): Settlement {
   if (found) return "published";
   if (ageMs > SETTLE_GIVE_UP_MS && !scheduled) return "unconfirmed";
@@ -394,7 +418,14 @@ export function unconfirmed(): DeliveryChange {
 }
 
 /** A question about a pending unit that went unanswered; after a day without a verdict a person decides. */
-export function pollAgain(error: PsnError, attempt: number, random: number, ageMs = 0): DeliveryChange {
+export function pollAgain(
+  error: PsnError,
+  {
+    attempt,
+    random,
+    ageMs = 0,
+  }: { readonly attempt: number; readonly random: number; readonly ageMs?: number | undefined },
+): DeliveryChange {
   const { code, message } = error;
   if (ageMs > SETTLE_GIVE_UP_MS) return { ...unconfirmed(), message, note: message };
   const wakeInMs = pauseMs(error, attempt, random);

@@ -94,7 +94,7 @@ export function notBegun(
   refusal: Pick<Refusal, "position" | "error" | "attempt" | "random" | "earlier">,
 ): DeliveryChange {
   const { position, error, attempt, random, earlier } = refusal;
-  const change = failed(position, error, attempt, random, earlier);
+  const change = failed(position, { error, attempt, random, earlier });
   // A lost answer of a request that came before: nothing was asked for yet.
   const state: DeliveryState = change.state === "sending" ? "scheduled" : change.state;
   if (state === "failed") return kept(position, error);

@@ -99,7 +99,7 @@ export function splitParts(
     texts.map((text, index) => {
       if (options.split !== true) return [text];
       const following = lessened(rest, less);
-      return cutInto(text, index === 0 ? lessened(rule, less) : following, following, options);
+      return cutInto(text, { first: index === 0 ? lessened(rule, less) : following, following, counting: options });
     });
   const plain = piecesIn(0);
   if (options.numbered !== true || plain.flat().length < 2) return plain;
@@ -130,13 +130,20 @@ function lessened(rule: TextRule, less: number): TextRule {
 }
 
 /** The text as pieces, the first by another rule than those that follow. */
-function cutInto(text: string, first: TextRule, following: TextRule, counting: Counting): string[] {
+function cutInto(
+  text: string,
+  {
+    first,
+    following,
+    counting,
+  }: { readonly first: TextRule; readonly following: TextRule; readonly counting: Counting },
+): string[] {
   if (fits(text, first, counting)) return [text];
   const pieces = cut(text, first, counting);
   const [head = ""] = pieces;
   if (first === following || pieces.length < 2) return pieces;
   const start = text.indexOf(head) + head.length;
-  return [head, ...cutInto(text.slice(start).trim(), following, following, counting)];
+  return [head, ...cutInto(text.slice(start).trim(), { first: following, following, counting })];
 }
 
 /** What a line must not hold: the control characters of C0 and C1, among them NUL, which a database refuses. */
@@ -317,8 +324,8 @@ function cut(text: string, rule: TextRule, counting: Counting): string[] {
   for (let start = skipSpace(0); start < pieces.length; ) {
     let limit = fill(pieces, start, rule);
     for (;;) {
-      const next = chooseCut(pieces, ranks, start, limit, skipSpace(limit), rule);
-      const part = sliceTrimmed(text, pieces, start, next);
+      const next = chooseCut(pieces, { ranks, start, limit, last: skipSpace(limit), rule });
+      const part = sliceTrimmed(text, { pieces, from: start, to: next });
       // What looks like a URL can depend on what stands before it, and a cut changes that: count what will be sent.
       if (limit > start + 1 && !fits(part, rule, counting)) {
         limit = Math.max(start + 1, Math.min(limit, next) - 1);
@@ -350,11 +357,19 @@ function fill(pieces: readonly Piece[], start: number, rule: TextRule): number {
 /** Where the next part begins: after `start`, at most at `last`, which is `limit` moved over whitespace. */
 function chooseCut(
   pieces: readonly Piece[],
-  ranks: Uint8Array,
-  start: number,
-  limit: number,
-  last: number,
-  rule: TextRule,
+  {
+    ranks,
+    start,
+    limit,
+    last,
+    rule,
+  }: {
+    readonly ranks: Uint8Array;
+    readonly start: number;
+    readonly limit: number;
+    readonly last: number;
+    readonly rule: TextRule;
+  },
 ): number {
   if (last >= pieces.length) return last;
   const furthest = (rank: number, from: number) => {
@@ -377,7 +392,10 @@ function isRunTooLong(pieces: readonly Piece[], from: number, rule: TextRule): b
   return end < pieces.length && pieces[end]?.space === false;
 }
 
-function sliceTrimmed(text: string, pieces: readonly Piece[], from: number, to: number): string {
+function sliceTrimmed(
+  text: string,
+  { pieces, from, to }: { readonly pieces: readonly Piece[]; readonly from: number; readonly to: number },
+): string {
   let last = to - 1;
   while (last > from && pieces[last]?.space === true) last -= 1;
   return text.slice(pieces[from]?.start ?? 0, pieces[last]?.end ?? 0);

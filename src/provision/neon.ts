@@ -70,7 +70,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
     refuse: refused,
   };
   const get = async <T extends z.ZodType>(path: string, schema: T) =>
-    understood(vendor, await ask(vendor, "GET", path, READ), schema, path);
+    understood(vendor, await ask(vendor, { method: "GET", path, ...READ }), schema, path);
 
   /**
    * The list is a history of six months: what failed in it long ago says nothing about a project that was there before.
@@ -98,7 +98,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
       // It may be a name that somebody typed.
       if (!ID.test(projectId)) return undefined;
       const path = projectPath(projectId);
-      const answer = await ask(vendor, "GET", path, { repeat: true, accept: [403, 404] });
+      const answer = await ask(vendor, { method: "GET", path, repeat: true, accept: [403, 404] });
       return answer.status === 200 ? projectOf(understood(vendor, answer, One, path).project) : undefined;
     },
     async byName(name, organizationId) {
@@ -122,7 +122,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
         ...defined({ region_id: region, org_id: organizationId }),
       };
       // Never blindly again: a lost answer may have made it.
-      const answer = await ask(vendor, "POST", "/projects", { body: { project }, repeat: false });
+      const answer = await ask(vendor, { method: "POST", path: "/projects", body: { project }, repeat: false });
       const made = understood(vendor, answer, One, "/projects").project;
       await waitUntilReady(made.id, true);
       return projectOf(made);
@@ -155,7 +155,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
       return (await get(projectPath(projectId, `/connection_uri?${query}`), Uri)).uri;
     },
     async remove(projectId) {
-      await ask(vendor, "DELETE", projectPath(projectId), { repeat: true, accept: [404] });
+      await ask(vendor, { method: "DELETE", path: projectPath(projectId), repeat: true, accept: [404] });
     },
   };
 }

@@ -16,7 +16,7 @@ const vendor = (message: string): Vendor => ({
 test.each([196, 197, 198, 199, 200])(
   "a vendor's words are cut between characters, also where an emoji is the %i. unit",
   async (before) => {
-    const asking = ask(vendor(`${"a".repeat(before)}😀 and more`), "GET", "/", { repeat: false });
+    const asking = ask(vendor(`${"a".repeat(before)}😀 and more`), { method: "GET", path: "/", repeat: false });
     const error = await asking.then(
       () => undefined,
       (thrown: unknown) => thrown,

@@ -55,9 +55,7 @@ export interface Answer {
  */
 export async function ask(
   vendor: Vendor,
-  method: string,
-  path: string,
-  { body, repeat, accept = [] }: Asked,
+  { method, path, body, repeat, accept = [] }: { readonly method: string; readonly path: string } & Asked,
 ): Promise<Answer> {
   const { url, token, fetch, sleep, signal } = vendor;
   for (let tries = 0; ; tries += 1) {
@@ -101,12 +99,15 @@ export async function ask(
     }
     const answer = { status, value: jsonOf(text) };
     if ((status >= 200 && status < 300) || accept.includes(status)) return answer;
-    throw refusal(vendor, `${method} ${path}`, answer, body);
+    throw refusal(vendor, { what: `${method} ${path}`, answer, body });
   }
 }
 
 /** The error for an answer, also for one that was accepted and then cannot be explained. */
-export function refusal(vendor: Vendor, what: string, answer: Answer, body: unknown): PsnError {
+export function refusal(
+  vendor: Vendor,
+  { what, answer, body }: { readonly what: string; readonly answer: Answer; readonly body: unknown },
+): PsnError {
   const { status, value } = answer;
   if (isPassing(status)) return unreachable(`${hostOf(vendor.url)} answered ${status}`);
   return vendor.refuse(what, status, reason(answer, [vendor.token, ...strings(body)]), value !== undefined, value);

@@ -62,7 +62,7 @@ export async function logIn(options: LogIn): Promise<string> {
     const stopped = new Promise<never>((_, reject) => {
       stop.addEventListener("abort", () => reject(interrupted()), { once: true });
     });
-    return await Promise.race([approved(options, caller, door, stop), late, stopped]);
+    return await Promise.race([approved(options, { caller, door, stop }), late, stopped]);
   } catch (error) {
     if (signal.aborted && !(error instanceof PsnError && error.code === "INTERRUPTED")) throw interrupted();
     throw error;
@@ -74,9 +74,7 @@ export async function logIn(options: LogIn): Promise<string> {
 
 async function approved(
   { url, openBrowser, paste, sleep }: LogIn,
-  caller: Vendor,
-  door: Door | undefined,
-  stop: AbortSignal,
+  { caller, door, stop }: { readonly caller: Vendor; readonly door: Door | undefined; readonly stop: AbortSignal },
 ) {
   const codeVerifier = randomBytes(32).toString("base64url");
   const codeChallenge = createHash("sha256").update(codeVerifier).digest("base64url");
@@ -86,7 +84,7 @@ async function approved(
     codeChallengeMethod: "S256",
     ...defined({ callbackPort: door === undefined ? undefined : door.port }),
   };
-  const begun = understood(caller, await ask(caller, "POST", path, { body: wish, repeat: true }), Begun, path);
+  const begun = understood(caller, await ask(caller, { method: "POST", path, body: wish, repeat: true }), Begun, path);
   const exchange = (proof?: Proof) => exchanged(caller, { authorizationCode: begun.authorizationCode, ...proof });
   const brought =
     begun.approval === "callback" ? door?.wait((approvalCode) => exchange({ codeVerifier, approvalCode })) : undefined;
@@ -126,7 +124,7 @@ async function exchanged(
   body: { readonly authorizationCode: string } & Partial<Proof>,
 ): Promise<Verdict> {
   const path = "/api/v1/token";
-  const answer = await ask(caller, "POST", path, { body, repeat: true, accept: [400] });
+  const answer = await ask(caller, { method: "POST", path, body, repeat: true, accept: [400] });
   if (answer.status === 400) return "refused";
   const { token } = understood(caller, answer, Token, path);
   return token ?? "waiting";

@@ -88,17 +88,17 @@ const READ = { repeat: true } as const;
 export function triggerApi({ token, ...connection }: Connection & { readonly token: string }): TriggerDev {
   const options = triggerVendor(connection, token);
   const get = async <T extends z.ZodType>(path: string, schema: T, by = options) =>
-    understood(by, await ask(by, "GET", path, READ), schema, path);
+    understood(by, await ask(by, { method: "GET", path, ...READ }), schema, path);
   /**
    * Whether the server knows no such thing. Throws where it knows no such path: then it answers 404 with a page of its
    * dashboard.
    */
   const isMissing = (what: string, answer: Answer): boolean => {
-    if (answer.status === 404 && answer.value === undefined) throw refusal(options, what, answer, undefined);
+    if (answer.status === 404 && answer.value === undefined) throw refusal(options, { what, answer, body: undefined });
     return answer.status === 404;
   };
   const find = async <T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> => {
-    const answer = await ask(options, "GET", path, { repeat: true, accept: [404] });
+    const answer = await ask(options, { method: "GET", path, repeat: true, accept: [404] });
     return isMissing(`GET ${path}`, answer) ? undefined : understood(options, answer, schema, path);
   };
 
@@ -116,14 +116,20 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
     async create(name, organizationId) {
       const path = projectsPath(organizationId);
       // Never blindly again: a lost answer may have made it.
-      const make = (accept: readonly number[]) => ask(options, "POST", path, { body: { name }, repeat: false, accept });
+      const make = (accept: readonly number[]) =>
+        ask(options, { method: "POST", path, body: { name }, repeat: false, accept });
       let answer = await make([402, 404]);
       if (answer.status === 402) {
         const plan = `${ORGS}/${encodeURIComponent(organizationId)}/activate-free-plan`;
-        const { status } = await ask(options, "POST", plan, { repeat: true, accept: [400, 403, 404, 409, 502] });
+        const { status } = await ask(options, {
+          method: "POST",
+          path: plan,
+          repeat: true,
+          accept: [400, 403, 404, 409, 502],
+        });
         // 409: it has its plan already.
         const goesOn = status === 409 || status < 300;
-        if (!goesOn) throw refusal(options, `POST ${path}`, answer, undefined);
+        if (!goesOn) throw refusal(options, { what: `POST ${path}`, answer, body: undefined });
         answer = await make([404]);
       }
       if (isMissing(`POST ${path}`, answer))
@@ -141,7 +147,9 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
     async setVariables(ref, variables, secret) {
       if (Object.keys(variables).length === 0) return;
       const path = variablesPath(ref, "/import");
-      const answer = await ask(options, "POST", path, {
+      const answer = await ask(options, {
+        method: "POST",
+        path,
         body: { variables, override: true, isSecret: secret },
         repeat: true,
       });
@@ -150,7 +158,7 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
     async removeVariables(ref, names) {
       for (const name of names) {
         const path = variablesPath(ref, `/${encodeURIComponent(name)}`);
-        isMissing(`DELETE ${path}`, await ask(options, "DELETE", path, { repeat: true, accept: [404] }));
+        isMissing(`DELETE ${path}`, await ask(options, { method: "DELETE", path, repeat: true, accept: [404] }));
       }
     },
     async remove(ref) {
@@ -158,9 +166,16 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
       // 405, or 404 with a page.
       const accept = [404, 405];
       const gone = (answer: Answer) => answer.status < 300 || (answer.status === 404 && answer.value !== undefined);
-      if (gone(await ask(options, "DELETE", projectPath(ref), { repeat: true, accept }))) return "removed";
+      if (gone(await ask(options, { method: "DELETE", path: projectPath(ref), repeat: true, accept })))
+        return "removed";
       // The route api.v1.projects.$projectRef.$env.pause (compared with 4.5.12); servers before it have none.
-      const pausing = await ask(options, "POST", projectPath(ref, "/prod/pause"), { body: {}, repeat: true, accept });
+      const pausing = await ask(options, {
+        method: "POST",
+        path: projectPath(ref, "/prod/pause"),
+        body: {},
+        repeat: true,
+        accept,
+      });
       if (pausing.status < 300) return "paused";
       return gone(pausing) ? "removed" : "left";
     },

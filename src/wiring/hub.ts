@@ -92,7 +92,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     const [before, lookedAt] = [notes.read(), performance.now()];
     const { user: known, sight } = await readOpening(database, userId);
     const parted = await checkIncarnation(kept, { before, sight });
-    if (known) await takeOverOrigins(folder, env, known, stores).catch(() => undefined);
+    if (known) await takeOverOrigins(folder, { env, user: known, stores }).catch(() => undefined);
     const claiming = claimingWhere(kept, stores.deliveries, parted ? undefined : lookedAt);
     if (!known)
       throw new PsnError("CONFIG_INVALID", "the database has no user with the id in PSN_USER of hub.env", {
@@ -131,7 +131,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       driver: database.driver,
       inspection: stores.inspection,
       parted,
-      reach: (entered) => reaching(world, folder, entered, environment),
+      reach: (entered) => reaching(world, { folder, entered, environment }),
       notes,
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),

@@ -55,9 +55,11 @@ function nowAllowed(folder: string, environment: Environment | undefined): Reado
  */
 export function reaching(
   world: World,
-  folder: string,
-  entered: readonly string[],
-  environment?: Environment,
+  {
+    folder,
+    entered,
+    environment,
+  }: { readonly folder: string; readonly entered: readonly string[]; readonly environment?: Environment | undefined },
 ): Reaching {
   const origins = new Set(entered.flatMap(originsOf));
   const env = loadHubEnv(folder, environment);
@@ -100,7 +102,10 @@ function allow(folder: string, origins: readonly string[]): void {
  * A hub from before there was such a list: what its own user is connected to inside was connected by its owner, and is
  * allowed, once. Rows of other users say nothing. Returns the list that holds.
  */
-export async function takeOverOrigins(folder: string, env: HubEnv, user: User, stores: World["stores"]): Promise<void> {
+export async function takeOverOrigins(
+  folder: string,
+  { env, user, stores }: { readonly env: HubEnv; readonly user: User; readonly stores: World["stores"] },
+): Promise<void> {
   if (env.get("PSN_PRIVATE_ORIGINS") !== undefined) return;
   const accounts = await stores.accounts.list(user.id);
   const homes = accounts.flatMap(({ profile }) =>

@@ -94,12 +94,11 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unwritable(
-      "FILE_UNREADABLE",
-      there,
+    throw unwritable("FILE_UNREADABLE", {
+      path: there,
       error,
-      "create the hub in a folder that you can write to: psn init ~/hub",
-    );
+      hint: "create the hub in a folder that you can write to: psn init ~/hub",
+    });
   }
   const env = loadHubEnv(findHub(folder, {}) === folder ? folder : undefined, environment);
   if (!embedded || env.get("PSN_USER") !== undefined || env.get("PSN_MADE")?.split(" ").includes(MADE_DATA)) return;

@@ -100,7 +100,7 @@ async function post(userId: string, accountId: string) {
     numbered: false,
   } as const;
   const due = { at: new Date(), wallTime: null, timeZone: null };
-  const { postId } = await schedulePost(world, userId, draft, [account], due, null);
+  const { postId } = await schedulePost(world, { userId, draft, accounts: [account], due, idempotencyKey: null });
   const [delivery] = await world.stores.posts.ofPost(userId, postId);
   if (!delivery) throw new Error("no delivery");
   const stop = new AbortController();

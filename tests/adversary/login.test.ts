@@ -14,7 +14,7 @@ describe.each(serverDatabases)("a member's login, on $driver", (driver) => {
     const name = newName();
     // Once more is a new password and the same limits.
     for (const password of [newPassword(), newPassword()])
-      await makeMemberLogin(pair.db.owner, pair.mallory.userId, name, password);
+      await makeMemberLogin(pair.db.owner, { userId: pair.mallory.userId, name, password });
     const [role] = await asOwner<{ most: number; settings: string }>(
       pair.db,
       "SELECT rolconnlimit AS most, array_to_string(rolconfig, ' ') AS settings FROM pg_roles WHERE rolname = $1",

@@ -192,7 +192,7 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
       const [delivery = ""] = await engine.post(connected);
       await meanwhile();
       const signal = new AbortController().signal;
-      const check = await checkAccount(world, userId, connected.id, signal);
+      const check = await checkAccount(world, { userId, accountId: connected.id, signal });
       await engine.run({ world });
       const { state, code } = await engine.detail(delivery);
       await world.stores.posts.cancel(userId, [delivery]);
@@ -204,7 +204,7 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
       );
       await asOwner(db, "UPDATE psn.accounts SET health = 'ok', paused_until = NULL WHERE id = $1", [connected.id]);
       await refreshTokens(world, () => undefined);
-      await disconnectAccount(world, userId, await account(connected.id), signal);
+      await disconnectAccount(world, { userId, account: await account(connected.id), signal });
       return [check.ok ? undefined : check.error, `${state} ${code}`];
     },
   };

@@ -167,7 +167,7 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
   test("an app's secret does not open under the name of another platform's", async () => {
     const { world, engine } = stage;
     for (const name of ["X_CLIENT_ID", "X_CLIENT_SECRET"])
-      await putKey(world, engine.userId, name, `canary of ${name}`);
+      await putKey(world, { userId: engine.userId, name, value: `canary of ${name}` });
     const apps = appsOf(() => undefined, world.stores, world.vault);
     const found = () => apps.find(engine.userId, { id: "LINKEDIN_CLIENT_ID", secret: "LINKEDIN_CLIENT_SECRET" });
     expect(await found()).toBeUndefined();

@@ -170,7 +170,13 @@ async function schedule(wishes: readonly Wish[]): Promise<string[]> {
     ] as const;
     const draft = { parts, overrides: {}, split: false, numbered: false };
     const due = { at: new Date(dueAt), wallTime: null, timeZone: null };
-    const { postId } = await schedulePost(plain, user.id, draft, [account], due, null);
+    const { postId } = await schedulePost(plain, {
+      userId: user.id,
+      draft,
+      accounts: [account],
+      due,
+      idempotencyKey: null,
+    });
     ids.push(...(await plain.stores.posts.ofPost(user.id, postId)).map(({ id }) => id));
   }
   return ids;
@@ -189,7 +195,7 @@ async function edit(id: string, texts: readonly string[]): Promise<string[]> {
   );
   if (!first) throw new Error("a post without a part");
   const draft = { parts: [first, ...others] as const, overrides: {}, split, numbered };
-  return (await editPost(plain, user.id, post, draft)).changed.map(({ delivery }) => delivery.id);
+  return (await editPost(plain, { userId: user.id, post, draft })).changed.map(({ delivery }) => delivery.id);
 }
 
 function picture(): NewMedia {
@@ -264,14 +270,18 @@ async function obey(order: Order): Promise<unknown> {
     case "report":
       return report(order.ids);
     case "cancel":
-      return (await changeDeliveries(plain, user.id, order.id, { to: "cancel" }, false)).deliveries.map(({ id }) => id);
+      return (
+        await changeDeliveries(plain, { userId: user.id, id: order.id, change: { to: "cancel" }, dryRun: false })
+      ).deliveries.map(({ id }) => id);
     case "moveAway": {
       const move = { to: "move", at: new Date(Date.now() + 3_600_000), wallTime: "later", timeZone: "UTC" } as const;
-      return (await changeDeliveries(plain, user.id, order.id, move, false)).deliveries.map(({ id }) => id);
+      return (
+        await changeDeliveries(plain, { userId: user.id, id: order.id, change: move, dryRun: false })
+      ).deliveries.map(({ id }) => id);
     }
     case "remove": {
       const plan = await planDeletion(plain, user.id, order.id);
-      return (await deletePost(plain, user.id, plan)).deliveries.map(({ delivery }) => delivery.id);
+      return (await deletePost(plain, { userId: user.id, plan })).deliveries.map(({ delivery }) => delivery.id);
     }
     case "edit":
       fault = order.fault && { ...order.fault, passed: 0 };

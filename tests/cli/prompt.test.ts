@@ -104,18 +104,26 @@ describe("a secret by a flag", () => {
   test("from standard input or a file, without the line's end", async () => {
     const file = join(folder, "secret");
     await writeFile(file, "from file\r\n");
-    expect(await givenSecret("password", true, undefined, stdin("from stdin\n"))).toBe("from stdin");
-    expect(await givenSecret("password", false, file, stdin(""))).toBe("from file");
-    expect(await givenSecret("password", false, undefined, stdin("unread"))).toBeUndefined();
+    expect(await givenSecret("password", { fromStdin: true, file: undefined, stdin: stdin("from stdin\n") })).toBe(
+      "from stdin",
+    );
+    expect(await givenSecret("password", { fromStdin: false, file, stdin: stdin("") })).toBe("from file");
+    expect(
+      await givenSecret("password", { fromStdin: false, file: undefined, stdin: stdin("unread") }),
+    ).toBeUndefined();
   });
 
   test("what cannot be one is refused, and never repeated", async () => {
-    await expect(givenSecret("password", true, "file", stdin("x"))).rejects.toThrow(refused("USAGE", /./));
-    await expect(givenSecret("password", false, join(folder, "none"), stdin(""))).rejects.toThrow(
-      refused("FILE_UNREADABLE", /--password-file/),
+    await expect(givenSecret("password", { fromStdin: true, file: "file", stdin: stdin("x") })).rejects.toThrow(
+      refused("USAGE", /./),
     );
+    await expect(
+      givenSecret("password", { fromStdin: false, file: join(folder, "none"), stdin: stdin("") }),
+    ).rejects.toThrow(refused("FILE_UNREADABLE", /--password-file/));
     for (const text of ["", "\n", "two\nlines\n"]) {
-      const error = await givenSecret("password", true, undefined, stdin(text)).catch((thrown: unknown) => thrown);
+      const error = await givenSecret("password", { fromStdin: true, file: undefined, stdin: stdin(text) }).catch(
+        (thrown: unknown) => thrown,
+      );
       expect(error).toMatchObject({ code: "INPUT_INVALID" });
       expect(String(error)).not.toContain("lines\n");
     }

@@ -201,7 +201,7 @@ it("a login belongs to one user; whoever is given another login loses the first 
   const [first, second] = [newName(), newName()];
   const open = async (name: string) => {
     const password = newPassword();
-    await makeMemberLogin(db.owner, bob.userId, name, password);
+    await makeMemberLogin(db.owner, { userId: bob.userId, name, password });
     return openPg(urlAs(await addressOf(url[0]?.name ?? ""), name, password));
   };
   const [before, after] = [await open(first), await open(second)];
@@ -209,7 +209,9 @@ it("a login belongs to one user; whoever is given another login loses the first 
     const sees = async (database: Database) => (await createStores(database).accounts.list(bob.userId)).length;
     expect([await sees(before), await sees(after)]).toEqual([0, 1]);
     // 23505: a login of a user's cannot be given to another one as well.
-    await expect(makeMemberLogin(db.owner, anna.userId, second, newPassword())).rejects.toMatchObject({
+    await expect(
+      makeMemberLogin(db.owner, { userId: anna.userId, name: second, password: newPassword() }),
+    ).rejects.toMatchObject({
       details: { code: "23505" },
     });
   } finally {

@@ -203,7 +203,7 @@ describe("migrate", () => {
     const [service, member] = [newName(), newName()];
     const password = newPassword();
     await makeServiceLogin(owner, service, password);
-    await makeMemberLogin(owner, id, member, password);
+    await makeMemberLogin(owner, { userId: id, name: member, password });
     const logins = [owner, openUrl(urlAs(url, service, password)), openUrl(urlAs(url, member, password))];
     for (const login of logins) await assertMigrated(login);
     await rows(owner, "DELETE FROM psn.migrations WHERE number = $1", [KNOWN.length - 1]);
@@ -266,12 +266,14 @@ describe("an owner that is no superuser", () => {
       expect(await stateOf(stage, id)).toBe("published");
       expect(await missingGuards(db)).toEqual([]);
       expect((await createStores(database).inspection.differences()).filter(({ severe }) => severe)).toEqual([]);
-      await makeMemberLogin(owner, stage.userId, member, password);
+      await makeMemberLogin(owner, { userId: stage.userId, name: member, password });
       const own = createStores(openUrl(server.urlFor(name, { user: member, password })));
       expect(await own.posts.list(stage.userId, "all", 10)).toMatchObject([{ id }]);
       expect(await own.users.get(stage.userId)).toMatchObject({ handle: "anna" });
       expect(await rows(owner, "SELECT count(*)::integer AS n FROM psn.posts")).toEqual([{ n: 0 }]);
-      await expect(makeMemberLogin(owner, newId(), newName(), password)).rejects.toMatchObject({ code: "NOT_FOUND" });
+      await expect(makeMemberLogin(owner, { userId: newId(), name: newName(), password })).rejects.toMatchObject({
+        code: "NOT_FOUND",
+      });
     }
 
     function superuserOf(name: string): Database {

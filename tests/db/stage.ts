@@ -159,7 +159,7 @@ export const published = (id: string): Outcome => ({ status: "published", ref: r
 
 /** The last unit is out. */
 export const done = (id: string, position = 0): DeliveryChange =>
-  domainAnswered(position, published(id), undefined, LEASE_MS);
+  domainAnswered(position, { outcome: published(id), next: undefined, leaseMs: LEASE_MS });
 
 export async function detail({ stores, userId }: Stage, id: string): Promise<DeliveryDetail> {
   const [found] = await stores.posts.detail(userId, [id]);

@@ -242,9 +242,7 @@ describe("the programs of the page take what psn signs, and nothing else", () =>
         const sign = (secrets: readonly (string | undefined)[], timestamp = at) =>
           signaturesOf(
             secrets.flatMap((one) => one ?? []),
-            id,
-            timestamp,
-            body.toString(),
+            { id, timestamp, body: body.toString() },
           );
 
         expect(says(at, sign([secret]))).toBe("true");
@@ -268,5 +266,5 @@ test("psn's own HMAC is the specification's formula", () => {
   const expected = createHmac("sha256", Buffer.from(secret.slice(6), "base64"))
     .update("id.7.body")
     .digest("base64");
-  expect(signaturesOf([secret], "id", 7, "body")).toBe(`v1,${expected}`);
+  expect(signaturesOf([secret], { id: "id", timestamp: 7, body: "body" })).toBe(`v1,${expected}`);
 });

@@ -220,7 +220,7 @@ describe("a clear refusal", () => {
     await stage.expire();
     expect(await stage.run()).toEqual([]);
     expect(texts()).toEqual([]);
-    await changeDeliveries(stage.world, stage.userId, id, { to: "retry" }, false);
+    await changeDeliveries(stage.world, { userId: stage.userId, id, change: { to: "retry" }, dryRun: false });
     await stage.run();
     expect(await stage.detail(id)).toMatchObject({ state: "published", code: null, attempt: 1 });
     expect(texts()).toEqual(["hello"]);
@@ -389,12 +389,15 @@ test("what cannot be cancelled any more says so, and what can is not sent", asyn
   const account = await stage.connect("blind");
   const [gone = "", kept = ""] = [...(await stage.post(account)), ...(await stage.post(account, { inMs: 60_000 }))];
   await stage.run();
-  const refused = await changeDeliveries(stage.world, stage.userId, gone, { to: "cancel" }, false).catch(
-    (error: unknown) => error,
-  );
+  const refused = await changeDeliveries(stage.world, {
+    userId: stage.userId,
+    id: gone,
+    change: { to: "cancel" },
+    dryRun: false,
+  }).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(PsnError);
   expect(refused).toMatchObject({ code: "STATE_CONFLICT" });
-  await changeDeliveries(stage.world, stage.userId, kept, { to: "cancel" }, false);
+  await changeDeliveries(stage.world, { userId: stage.userId, id: kept, change: { to: "cancel" }, dryRun: false });
   await stage.due();
   expect(await stage.run()).toEqual([]);
   expect(texts()).toEqual(["hello"]);

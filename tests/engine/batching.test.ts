@@ -15,12 +15,11 @@ import { openStage, PLATFORMS, picture, type Stage, stageOn } from "./stage.ts";
 
 /* What the promise is worth when many deliveries share a round trip. */
 
-const published: DeliveryChange = answered(
-  0,
-  { status: "published", ref: { id: "1", url: "https://example.com/1" } },
-  undefined,
-  LEASE_MS,
-);
+const published: DeliveryChange = answered(0, {
+  outcome: { status: "published", ref: { id: "1", url: "https://example.com/1" } },
+  next: undefined,
+  leaseMs: LEASE_MS,
+});
 
 /** So many due deliveries of one text, each of an account of its own, claimed. */
 async function claimed(stage: Stage, count: number): Promise<readonly Claim[]> {
@@ -79,7 +78,10 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
     const stage = await openStage(driver);
     const claims = await claimed(stage, 6);
     // No such state.
-    const refused = { ...failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0), state: "gone" as "failed" };
+    const refused = {
+      ...failed(0, { error: new PsnError("PLATFORM_REJECTED", "no"), attempt: 1, random: 0 }),
+      state: "gone" as "failed",
+    };
     const ended = await Promise.allSettled(
       claims.map((claim, n) => stage.world.stores.deliveries.settle(claim, "w", n === 2 ? refused : published)),
     );
@@ -95,8 +97,12 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
     for (let n = 0; n < 2; n += 1) await stage.post(account, { texts: [`post ${n}`] });
     const { deliveries, accounts } = stage.world.stores;
     const claims = await deliveries.claim({ worker: "w", most: 2, leaseMs: LEASE_MS, concurrency: { chosen: 2 } });
-    const pause = failed(0, new PsnError("RATE_LIMITED", "slower", { retryAfterMs: 60_000 }), 1, 0);
-    const reconnect = failed(0, new PsnError("AUTH_REVOKED", "connect again"), 1, 0);
+    const pause = failed(0, {
+      error: new PsnError("RATE_LIMITED", "slower", { retryAfterMs: 60_000 }),
+      attempt: 1,
+      random: 0,
+    });
+    const reconnect = failed(0, { error: new PsnError("AUTH_REVOKED", "connect again"), attempt: 1, random: 0 });
     const held = await Promise.all(
       claims.map((claim, n) => deliveries.settle(claim, "w", n === 0 ? pause : reconnect)),
     );

@@ -56,7 +56,7 @@ test("a platform that asked for a pause of more than a day is no reason to say t
 test("its user says yes, and it goes out at once, however late", async () => {
   const id = await overdue(100, "ask");
   await stage.run();
-  await changeDeliveries(stage.world, stage.userId, id, { to: "retry" }, false);
+  await changeDeliveries(stage.world, { userId: stage.userId, id, change: { to: "retry" }, dryRun: false });
   await stage.run();
   expect(texts()).toEqual(["hello"]);
   expect(await stage.detail(id)).toMatchObject({ state: "published", code: null });
@@ -65,7 +65,7 @@ test("its user says yes, and it goes out at once, however late", async () => {
 test("its user says no", async () => {
   const id = await overdue(100, "ask");
   await stage.run();
-  await changeDeliveries(stage.world, stage.userId, id, { to: "cancel" }, false);
+  await changeDeliveries(stage.world, { userId: stage.userId, id, change: { to: "cancel" }, dryRun: false });
   await stage.run();
   expect(texts()).toEqual([]);
 });

@@ -64,7 +64,7 @@ test("what is unknown on an account that is disconnected is its user's to settle
   const [id = ""] = await stage.post(account);
   stage.remote.fault("reset-after");
   await stage.run();
-  await disconnectAccount(stage.world, stage.userId, account, new AbortController().signal);
+  await disconnectAccount(stage.world, { userId: stage.userId, account, signal: new AbortController().signal });
   expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
   await resolveDelivery(stage.world, stage.userId, id, "https://keyed.example/1");
   expect(await stage.detail(id)).toMatchObject({ state: "published" });

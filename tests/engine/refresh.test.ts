@@ -191,8 +191,9 @@ async function openGround(driver: Way = "pg", shorten = (ms: number) => Math.min
     },
     refuse: async (account) => void refused.add(`Bearer ${(await ground.stored(account)).access}`),
     session: async (account, by = world) =>
-      openSession(by, userId, account, (await by.stores.accounts.credentials(userId, account.id)) ?? null),
-    refresh: (account, session, by = world) => refreshSession(by, userId, account, platform, session, EXPIRED),
+      openSession(by, { userId, account, sealed: (await by.stores.accounts.credentials(userId, account.id)) ?? null }),
+    refresh: (account, session, by = world) =>
+      refreshSession(by, { userId, account, platform, session, reason: EXPIRED }),
     stored: async (account) => (await ground.session(account)).credentials,
     account: async () => {
       const [account] = await world.stores.accounts.list(userId);

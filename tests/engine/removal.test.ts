@@ -30,7 +30,7 @@ async function published(platform: string, text: readonly string[] = ["hello"]):
   return id;
 }
 const remove = async (id: string) =>
-  deletePost(stage.world, stage.userId, await planDeletion(stage.world, stage.userId, id));
+  deletePost(stage.world, { userId: stage.userId, plan: await planDeletion(stage.world, stage.userId, id) });
 
 const die = (point: FaultPoint, nth = 1) => dieAt(stage, point, nth);
 

@@ -89,19 +89,24 @@ test("a new one outlives a database that is away for longer than a moment, and a
   };
   const world = { ...stage.world, stores: { ...stage.world.stores, accounts: { ...accounts, refreshed } } };
   const sealed = (await accounts.credentials(stage.userId, account.id)) ?? null;
-  const session = openSession(world, stage.userId, account, sealed);
-  const fresh = await refreshSession(
-    world,
-    stage.userId,
+  const session = openSession(world, { userId: stage.userId, account, sealed });
+  const fresh = await refreshSession(world, {
+    userId: stage.userId,
     account,
-    rotating,
+    platform: rotating,
     session,
-    new PsnError("AUTH_EXPIRED", "x"),
-  );
+    reason: new PsnError("AUTH_EXPIRED", "x"),
+  });
   expect(fresh.credentials).toMatchObject({ access: "new-1", refresh: "refresh-1" });
 
   const other = await stage.connect("rotating", "bob");
-  expect(await checkAccount(stage.world, stage.userId, other.id, new AbortController().signal)).toMatchObject({
+  expect(
+    await checkAccount(stage.world, {
+      userId: stage.userId,
+      accountId: other.id,
+      signal: new AbortController().signal,
+    }),
+  ).toMatchObject({
     ok: true,
   });
 });

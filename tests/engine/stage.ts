@@ -100,7 +100,7 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
         numbered: false,
       };
       const due = { at: new Date(Date.now() + inMs), wallTime: null, timeZone: null };
-      const { postId } = await schedulePost(world, userId, draft, [to].flat(), due, null);
+      const { postId } = await schedulePost(world, { userId, draft, accounts: [to].flat(), due, idempotencyKey: null });
       return (await world.stores.posts.ofPost(userId, postId)).map(({ id }) => id);
     },
     run: async ({ leaseMs = LEASE_MS, world: as = world } = {}) => {

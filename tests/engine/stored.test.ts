@@ -27,7 +27,14 @@ async function schedule(
   const { posts } = stage.world.stores;
   const world: World = { ...stage.world, stores: { ...stage.world.stores, posts: { ...posts, ...change(posts) } } };
   const due = { at: new Date(Date.now() + 3_600_000), wallTime: null, timeZone: null };
-  return schedulePost(world, stage.userId, draft, [account], due, key, stoppable);
+  return schedulePost(world, {
+    userId: stage.userId,
+    draft,
+    accounts: [account],
+    due,
+    idempotencyKey: key,
+    ...stoppable,
+  });
 }
 
 /** The rows are written, and the answer does not come, so many times. */

@@ -158,7 +158,12 @@ test.each([
 
 /** Everything else of psn that reads an answer. */
 const READERS: readonly (readonly [string, (url: string) => Promise<unknown>, number, string | undefined])[] = [
-  ["a vendor's API", (url) => ask(vendorAt(url), "POST", "/x", { repeat: false }), BODY_BYTES, "VENDOR_UNREACHABLE"],
+  [
+    "a vendor's API",
+    (url) => ask(vendorAt(url), { method: "POST", path: "/x", repeat: false }),
+    BODY_BYTES,
+    "VENDOR_UNREACHABLE",
+  ],
   ["Trigger.dev's queue", (url) => queueAt(url).forget("run_1"), BODY_BYTES, "VENDOR_UNREACHABLE"],
   ["an object of a known size", (url) => bucketAt(url).get("psn/a/b", "0".repeat(64), 1000), 1000, "VENDOR_REFUSED"],
   [

@@ -98,9 +98,7 @@ const SENDERS: Readonly<Record<string, () => unknown>> = {
         setting: "NEON_API_HOST",
         refuse: (_, code) => new PsnError("VENDOR_REFUSED", `answered ${code}`),
       },
-      "GET",
-      "/projects",
-      { repeat: true },
+      { method: "GET", path: "/projects", repeat: true },
     ),
   "queue/trigger.ts": () =>
     triggerQueue({ url: here(), secretKey: SECRET, platforms: ["x"], fetch: fetchAsPsn, now }).forget("run_1"),

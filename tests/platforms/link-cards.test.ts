@@ -69,7 +69,7 @@ const host = () => new URL(origin).host;
 async function cardOf(answer: Answer) {
   const path = `/${pages.size}`;
   pages.set(path, answer);
-  return fetchCard(`${origin}${path}`, net(), MOST);
+  return fetchCard(`${origin}${path}`, { net: net(), imageBytes: MOST });
 }
 
 describe("a page that a browser titles has a title", () => {
@@ -139,8 +139,8 @@ describe("redirects", () => {
     for (let hop = 0; hop <= 21; hop += 1)
       pages.set(`/hop${hop}`, to(hop === 21 ? "/end" : `hop${hop + 1}`, statuses[hop % 5]));
     pages.set("/end", give("<title>End</title>"));
-    expect(await fetchCard(`${origin}/hop2`, net(), MOST)).toMatchObject({ title: "End" });
-    expect(await fetchCard(`${origin}/hop1`, net(), MOST)).toMatchObject({ title: host() });
+    expect(await fetchCard(`${origin}/hop2`, { net: net(), imageBytes: MOST })).toMatchObject({ title: "End" });
+    expect(await fetchCard(`${origin}/hop1`, { net: net(), imageBytes: MOST })).toMatchObject({ title: host() });
   });
 
   test.each(["javascript:alert(1)", "file:///etc/passwd", "ftp://example.com/", "http://user:word@example.com/"])(

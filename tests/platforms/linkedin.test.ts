@@ -400,7 +400,7 @@ describe("comments", () => {
       expect(error).toMatchObject({ code: "UNCONFIRMED", message: expect.stringContaining(root.url) });
       expect(fake.requests).toHaveLength(asked);
       // Not `failed`, from which it could be sent anew.
-      if (error instanceof PsnError) expect(failedAgain(1, error, 60_000).state).toBe("unconfirmed");
+      if (error instanceof PsnError) expect(failedAgain(1, { error, ageMs: 60_000 }).state).toBe("unconfirmed");
     },
   );
 });

@@ -34,7 +34,7 @@ async function published(platform: string, form: Readonly<Record<string, string>
   return delivery;
 }
 const remove = async (id: string) =>
-  deletePost(stage.world, stage.userId, await planDeletion(stage.world, stage.userId, id));
+  deletePost(stage.world, { userId: stage.userId, plan: await planDeletion(stage.world, stage.userId, id) });
 /** Another worker goes on. */
 async function goOn(): Promise<void> {
   await stage.expire();

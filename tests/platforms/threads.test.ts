@@ -291,8 +291,8 @@ describe("publishing", () => {
     const error = toPsnError(await failure(prepared(request, session)));
     expect(error).toMatchObject({ code: "PLATFORM_DOWN", hint: expect.stringContaining("psn doctor") });
     expect(JSON.stringify(error)).not.toContain("/media/");
-    expect(delivery.failed(0, error, 1, 0).state).toBe("scheduled");
-    expect(delivery.failed(0, error, 30, 0).state).toBe("failed");
+    expect(delivery.failed(0, { error, attempt: 1, random: 0 }).state).toBe("scheduled");
+    expect(delivery.failed(0, { error, attempt: 30, random: 0 }).state).toBe("failed");
     expect(fake.posts).toEqual([]);
     fake.switches.hosting = true;
     await publish(await prepared(request, session), session);

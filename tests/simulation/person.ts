@@ -81,14 +81,13 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         const draft = { parts: [first, ...others] as const, overrides: {}, split: false, numbered: false };
         const at = new Date(world.now().getTime() + post.inMs);
         const due = { at, wallTime: null, timeZone: null, late: post.late };
-        const { postId: id, repeated } = await schedulePost(
-          world,
+        const { postId: id, repeated } = await schedulePost(world, {
           userId,
           draft,
           accounts,
           due,
-          post.keyed ? post.name : null,
-        );
+          idempotencyKey: post.keyed ? post.name : null,
+        });
         watch.confirmed.set(id, post.name);
         await wakeUp(world, userId, await world.stores.posts.ofPost(userId, id));
         if (post.follows) {
@@ -112,7 +111,7 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         const { world } = living;
         const at = new Date(world.now().getTime() + 60_000);
         const change = to === "move" ? ({ to, at, wallTime: "later", timeZone: "UTC" } as const) : { to };
-        const { deliveries } = await changeDeliveries(world, userId, id, change, false);
+        const { deliveries } = await changeDeliveries(world, { userId, id, change, dryRun: false });
         for (const one of deliveries) if (to === "cancel") watch.cancelled.set(one.id, kernel.now());
         return deliveries.map((one) => `${labelOf(ground, one.id)} ${one.state}`).join(", ");
       });
@@ -134,7 +133,7 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         );
         if (!first) return "nothing";
         const draft = { parts: [first, ...others] as const, overrides: {}, split, numbered };
-        const { changed, left, revision } = await editPost(world, userId, post, draft);
+        const { changed, left, revision } = await editPost(world, { userId, post, draft });
         const labels = changed.map(({ delivery }) => labelOf(ground, delivery.id)).join(", ");
         return `revision ${revision} of ${labels}; ${left.length} left`;
       });
@@ -147,7 +146,7 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         const plan = await planDeletion(world, userId, id);
         // Whatever becomes of the answer, it was asked for.
         for (const { step, delivery } of plan) if (step === "remove") watch.removalAsked.add(delivery.id);
-        const { deliveries } = await deletePost(world, userId, plan);
+        const { deliveries } = await deletePost(world, { userId, plan });
         return deliveries.map(({ delivery: one }) => `${labelOf(ground, one.id)} ${one.state}`).join(", ");
       });
     },
@@ -193,7 +192,7 @@ export function createPerson(ground: Ground, servers: Servers): Person {
       await told(living, `disconnect a${account}`, async () => {
         const [found] = await accountsOf(living.world, [account]);
         if (!found) return "not there";
-        const { cancelled, unconfirmed } = await disconnectAccount(living.world, userId, found, signal);
+        const { cancelled, unconfirmed } = await disconnectAccount(living.world, { userId, account: found, signal });
         return `${cancelled} cancelled, ${unconfirmed} unconfirmed`;
       });
     },

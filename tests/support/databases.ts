@@ -114,7 +114,7 @@ function server(driver: Exclude<Driver, "embedded">): TestDriver {
         owner,
         asMember: async (userId) => {
           const [member, secret] = [newName(), newPassword()];
-          await makeMemberLogin(owner, userId, member, secret);
+          await makeMemberLogin(owner, { userId, name: member, password: secret });
           const connected = connect(urlAs(url, member, secret));
           all.push(connected);
           return connected;
@@ -164,7 +164,7 @@ const embedded: TestDriver = {
       owner: database,
       asMember: async (userId) => {
         const login = newName();
-        await makeMemberLogin(database, userId, login, newPassword());
+        await makeMemberLogin(database, { userId, name: login, password: newPassword() });
         return embeddedMember(database, login);
       },
       roundTrips: () => undefined,

@@ -80,7 +80,13 @@ function file(bytes: number, alt: string): NewMedia {
 async function schedule(media: readonly NewMedia[], as = world, key: string | null = null): Promise<string> {
   const draft: DraftPost = { parts: [{ text: "look", media }], overrides: {}, split: false, numbered: false };
   const due = { at: new Date(Date.now() - 1000), wallTime: null, timeZone: null };
-  const { postId } = await schedulePost(as, stage.userId, draft, [account], due, key);
+  const { postId } = await schedulePost(as, {
+    userId: stage.userId,
+    draft,
+    accounts: [account],
+    due,
+    idempotencyKey: key,
+  });
   return (await as.stores.posts.ofPost(stage.userId, postId))[0]?.id ?? "";
 }
 
@@ -178,7 +184,15 @@ describe("what cannot be kept", () => {
     const due = { at: new Date(), wallTime: null, timeZone: null };
     const noReturn = () => stop.signal.throwIfAborted();
     await expect(
-      schedulePost(stopping, stage.userId, draft, [account], due, null, { signal: stop.signal, noReturn }),
+      schedulePost(stopping, {
+        userId: stage.userId,
+        draft,
+        accounts: [account],
+        due,
+        idempotencyKey: null,
+        signal: stop.signal,
+        noReturn,
+      }),
     ).rejects.toBe(stopped);
     expect(await rows()).toEqual([]);
     expect(await s3.objects()).toEqual([]);
@@ -307,10 +321,10 @@ describe("prune", () => {
 
   test("what was cancelled and pruned cannot go out any more, and says why", async () => {
     const id = await schedule([file(LARGE, "mine")]);
-    await changeDeliveries(world, stage.userId, id, { to: "cancel" }, false);
+    await changeDeliveries(world, { userId: stage.userId, id, change: { to: "cancel" }, dryRun: false });
     await age(id, 40);
     await pruneHub(world, () => undefined);
-    await changeDeliveries(world, stage.userId, id, { to: "retry" }, false);
+    await changeDeliveries(world, { userId: stage.userId, id, change: { to: "retry" }, dryRun: false });
     expect(await wake(id)).toMatchObject({
       state: "failed",
       failure: { code: "MEDIA_GONE", message: expect.stringContaining("gone") },

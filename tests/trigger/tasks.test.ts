@@ -58,7 +58,7 @@ async function postOf(media: readonly NewMedia[] = []): Promise<string> {
   const accounts = await world.stores.accounts.list(userId);
   const draft = { parts: [{ text: "hello", media }] as const, overrides: {}, split: false, numbered: false };
   const due = { at: new Date(Date.now() - 1000), wallTime: null, timeZone: null };
-  const { postId } = await schedulePost(world, userId, draft, accounts, due, null);
+  const { postId } = await schedulePost(world, { userId, draft, accounts, due, idempotencyKey: null });
   const [delivery] = await world.stores.posts.ofPost(userId, postId);
   return delivery?.id ?? "";
 }

@@ -52,7 +52,7 @@ describe("a post that is taken back", () => {
     return id;
   };
   const remove = async (id: string) =>
-    deletePost(stage.world, stage.userId, await planDeletion(stage.world, stage.userId, id));
+    deletePost(stage.world, { userId: stage.userId, plan: await planDeletion(stage.world, stage.userId, id) });
 
   test("has a wake-up, and is removed by it", async () => {
     const id = await out();
@@ -129,7 +129,7 @@ describe("a delivery that is due", () => {
     const edit = async (text: string) => {
       const post = await openPost(world, userId, id);
       const draft = { parts: [{ text, media: [] }] as const, overrides: {}, split: false, numbered: false };
-      return editPost(world, userId, post, draft);
+      return editPost(world, { userId, post, draft });
     };
     expect(await edit("second words")).toMatchObject({ revision: 2, left: [], woken: { missed: null } });
     expect(await stage.wake(id)).toMatchObject({ state: "scheduled", acted: false });

@@ -11,7 +11,7 @@ const input = z.strictObject({ id: inputs.id, dryRun: inputs.dryRun });
 const changing =
   (to: "cancel" | "retry") =>
   async ({ world, user }: Scope, { id, dryRun }: z.output<typeof input>, { noReturn }: Control = {}) => ({
-    ...(await changeDeliveries(world, user.id, id, { to }, dryRun, noReturn)),
+    ...(await changeDeliveries(world, { userId: user.id, id, change: { to }, dryRun, noReturn })),
     dryRun,
   });
 
@@ -56,7 +56,7 @@ export const move = defineVerb({
     const shown = exactWallOf(Temporal.Instant.fromEpochMilliseconds(due.getTime()), timeZone);
     const { wallTime = shown } = meant;
     const change = { to: "move", at: due, wallTime: shown, timeZone, meant: wallTime } as const;
-    return { ...(await changeDeliveries(world, user.id, id, change, dryRun, noReturn)), dryRun, due };
+    return { ...(await changeDeliveries(world, { userId: user.id, id, change, dryRun, noReturn })), dryRun, due };
   },
   document: moveDocument,
 });

@@ -21,7 +21,7 @@ export const deletion = defineVerb({
     const plan = known ?? (await planDeletion(world, user.id, id));
     assertPossible(plan);
     if (dryRun) return { dryRun, deliveries: plan, woken: NOBODY_WOKEN };
-    return { dryRun, ...(await deletePost(world, user.id, plan, noReturn)) };
+    return { dryRun, ...(await deletePost(world, { userId: user.id, plan, noReturn })) };
   },
   document: deletionDocument,
 });

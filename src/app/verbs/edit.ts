@@ -68,8 +68,8 @@ export const edit = defineVerb({
     if (isSame(writtenOf(said), post.written))
       return { ...facts, revision: post.source.revision, isOther: false, changed: [], left: [] };
     const draft = await draftOf({ ...scope, readMedia: mediaOf(scope, post) }, said);
-    if (dryRun) return { ...facts, ...(await planEdit(world, user.id, post, draft)), isOther: true };
-    return { ...facts, ...(await editPost(world, user.id, post, draft, control)), isOther: true };
+    if (dryRun) return { ...facts, ...(await planEdit(world, { userId: user.id, post, draft })), isOther: true };
+    return { ...facts, ...(await editPost(world, { userId: user.id, post, draft, ...control })), isOther: true };
   },
   document: editDocument,
 });

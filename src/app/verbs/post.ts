@@ -73,15 +73,14 @@ export const post = defineVerb({
     const accounts = await chosen(scope, input.to, control);
     const at = dueOf(scope, input.due);
     const late = input.late ?? scope.late;
-    const { postId, repeated } = await schedulePost(
-      world,
-      user.id,
-      await draftOf(scope, input),
+    const { postId, repeated } = await schedulePost(world, {
+      userId: user.id,
+      draft: await draftOf(scope, input),
       accounts,
-      { ...at, ...defined({ late }) },
-      input.idempotencyKey ?? null,
-      { ...defined({ signal, noReturn }) },
-    );
+      due: { ...at, ...defined({ late }) },
+      idempotencyKey: input.idempotencyKey ?? null,
+      ...defined({ signal, noReturn }),
+    });
     // A post that was there before is continued too.
     noReturn?.();
     const deliveries = await deliveriesOf(scope, postId);

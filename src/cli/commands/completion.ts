@@ -52,8 +52,12 @@ export default defineCommand({
   }),
   run: async ({ shell, line, words }, context) => {
     if (words !== undefined) {
-      const found = await complete(context.commands, [shell ?? "", ...line], words, async () => {
-        return [...namesOf(await accountsOf(await context.hub())).values()];
+      const found = await complete(context.commands, {
+        words: [shell ?? "", ...line],
+        position: words,
+        accounts: async () => {
+          return [...namesOf(await accountsOf(await context.hub())).values()];
+        },
       });
       context.output.result({ words: found }, () => found);
       return undefined;
@@ -72,9 +76,15 @@ export default defineCommand({
 /** What may stand at `position` of `words`, the program's own name being word 0. */
 export async function complete(
   commands: CommandTable,
-  words: readonly string[],
-  position: number,
-  accounts: () => Promise<readonly string[]>,
+  {
+    words,
+    position,
+    accounts,
+  }: {
+    readonly words: readonly string[];
+    readonly position: number;
+    readonly accounts: () => Promise<readonly string[]>;
+  },
 ): Promise<readonly string[]> {
   const [, name = ""] = words;
   if (position <= 1) return Object.keys(commands);

@@ -114,7 +114,7 @@ const set = defineCommand({
       throw new PsnError("USAGE", `${name} is a secret, and other users can read a command line`, {
         hint: `psn config set ${name} --stdin`,
       });
-    const given = value ?? (await askFor(name, secret, stdin, context));
+    const given = value ?? (await askFor(name, { secret, fromStdin: stdin, ...context }));
     if (!dryRun) context.noReturn();
     const file = dryRun ? getConfig(hub, name).file : setConfig(hub, name, given);
     output.result(
@@ -165,8 +165,11 @@ function originOf({ origin }: ConfigRow): string {
   return typeof origin === "object" ? `${origin.file}:${origin.line}` : (origin ?? "");
 }
 
-async function askFor(name: string, secret: boolean, fromStdin: boolean, { prompt, stdin }: Context): Promise<string> {
-  const given = await givenSecret(name, fromStdin, undefined, stdin);
+async function askFor(
+  name: string,
+  { secret, fromStdin, prompt, stdin }: { readonly secret: boolean; readonly fromStdin: boolean } & Context,
+): Promise<string> {
+  const given = await givenSecret(name, { fromStdin, file: undefined, stdin });
   return given ?? (secret ? prompt.secret(name, "--stdin") : prompt.text(name, "the value as an argument, or --stdin"));
 }
 
@@ -179,7 +182,7 @@ async function editFile(hub: string, file: ConfigFile, context: Context): Promis
   if (after === before) return false;
   keepingRefused(join(dirname(configPath(hub, file)), `refused.${file}.env`), after, () => {
     checkEnvText(after, configPath(hub, file));
-    replaceConfig(hub, file, before, after);
+    replaceConfig(hub, { file, before, after });
   });
   return true;
 }

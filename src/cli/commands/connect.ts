@@ -117,7 +117,7 @@ export default defineCommand({
         ? await connectAccount(world, hub.user.id, id, { form }, context.signal, meant)
         : await byBrowser({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
     const allowed = await keep(connected.profile.home);
-    tell(id, connected, hub.user.timeZone, context);
+    tell(id, { connected, zone: hub.user.timeZone, ...context });
     if (allowed !== undefined)
       output.note(
         `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in ` +
@@ -201,7 +201,10 @@ async function byBrowser(
   return account;
 }
 
-function tell(id: string, connected: ConnectedAccount, zone: string, { output }: Context): void {
+function tell(
+  id: string,
+  { connected, zone, output }: { readonly connected: ConnectedAccount; readonly zone: string } & Context,
+): void {
   const { id: accountId, profile, again, publicKey, formerUntil, shared } = connected;
   const { handle, subject, url } = profile;
   output.result(

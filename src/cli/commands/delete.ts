@@ -59,7 +59,7 @@ export default defineCommand({
       );
     for (const one of deliveries) if (LEFT.includes(one.step)) output.note(`${whyNot(one)}${helps(one)}`);
     const now = ended.deliveries.map(({ delivery }) => delivery);
-    await notePublisher(output, world, now, asked.woken);
+    await notePublisher(output, { world, deliveries: now, woken: asked.woken });
     // With --json there is one document: the failure's, when it failed.
     if (!output.json) tell();
     assertDeleted(ended.deliveries);

@@ -37,13 +37,12 @@ export default defineCommand({
       !(await prompt.confirm(`Disconnect ${nameOf(account)}${open > 0 ? ` and cancel its ${open} deliveries` : ""}?`))
     )
       throw new PsnError("INTERRUPTED", "nothing was changed");
-    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(
-      world,
-      user.id,
+    const { cancelled, unconfirmed, revoked, trouble } = await disconnectAccount(world, {
+      userId: user.id,
       account,
-      context.signal,
-      context.noReturn,
-    );
+      signal: context.signal,
+      noReturn: context.noReturn,
+    });
     output.result(
       { account: nameOf(account), cancelled, unconfirmed, revoked, dryRun: false },
       () => `disconnected  ${nameOf(account)}${cancelled > 0 ? `; ${cancelled} deliveries cancelled` : ""}`,

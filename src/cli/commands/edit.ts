@@ -86,12 +86,11 @@ export default defineCommand({
       noteLeft(output, facts.left);
       if (facts.left.length > 0) output.note("what is out cannot be edited; of what failed: psn retry ID");
       if (facts.isOther && !dryRun)
-        await notePublisher(
-          output,
-          hub.world,
-          facts.changed.map(({ delivery }) => delivery),
-          facts.woken,
-        );
+        await notePublisher(output, {
+          world: hub.world,
+          deliveries: facts.changed.map(({ delivery }) => delivery),
+          woken: facts.woken,
+        });
       return undefined;
     });
   },

@@ -114,11 +114,11 @@ export default defineCommand({
     assertFlags(input);
     const databaseUrl = await ownerUrl(input, context);
     if (input.dryRun) {
-      await tellPlan(input, folder, databaseUrl, context);
+      await tellPlan(input, { folder, databaseUrl, output });
       return undefined;
     }
     const { provisioning } = await import("@psn/wiring/provisioning.ts");
-    const wish = await wishOf(input, folder, databaseUrl, context);
+    const wish = await wishOf(input, { folder, databaseUrl, context });
     if (output.interactive) output.note("creating the hub …");
     context.leaves("stopped; everything created so far stays; psn init continues with it", "psn init");
     const word = ({ did }: InitStep) => (did === "made" ? output.style("green", "made") : output.style("dim", did));
@@ -214,7 +214,8 @@ async function ownerUrl(input: Input, { stdin }: Context): Promise<string | unde
     });
   }
   const url =
-    (await givenSecret("database-url", input.databaseUrlStdin, input.databaseUrlFile, stdin)) ?? input.databaseUrl;
+    (await givenSecret("database-url", { fromStdin: input.databaseUrlStdin, file: input.databaseUrlFile, stdin })) ??
+    input.databaseUrl;
   if (url !== undefined && !(/^postgres(ql)?:\/\//.test(url) && URL.canParse(url))) {
     throw new PsnError(
       "INPUT_INVALID",
@@ -249,9 +250,11 @@ const newName = () => `psn-${crypto.randomUUID().slice(0, 8)}`;
 
 async function wishOf(
   input: Input,
-  folder: string,
-  databaseUrl: string | undefined,
-  context: Context,
+  {
+    folder,
+    databaseUrl,
+    context,
+  }: { readonly folder: string; readonly databaseUrl: string | undefined; readonly context: Context },
 ): Promise<Omit<InitWish, "hub">> {
   const vendors = await import("@psn/wiring/vendors.ts");
   const before = vendors.settingsOf(folder);
@@ -294,9 +297,11 @@ const triggerWish = ({ triggerOrg, triggerProject }: Input) => ({
 /** What would be made; asks nobody, and needs no key. */
 async function tellPlan(
   input: Input,
-  folder: string,
-  databaseUrl: string | undefined,
-  { output }: Context,
+  {
+    folder,
+    databaseUrl,
+    output,
+  }: Pick<Context, "output"> & { readonly folder: string; readonly databaseUrl: string | undefined },
 ): Promise<void> {
   const { hubFile } = await import("@psn/wiring/hub-env.ts");
   const file = hubFile(folder);

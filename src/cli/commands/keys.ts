@@ -73,11 +73,12 @@ const set = defineCommand({
     const { world, user } = hub;
     const appKeys = hub.appKeys();
     const value =
-      (await givenSecret("", stdin, file, context.stdin)) ?? (await prompt.secret(name, "--stdin or --file"));
+      (await givenSecret("", { fromStdin: stdin, file, stdin: context.stdin })) ??
+      (await prompt.secret(name, "--stdin or --file"));
     if (value.trim() === "")
       throw new PsnError("INPUT_INVALID", "a key must not be empty", { hint: `psn keys rm ${name}` });
     context.noReturn();
-    await putKey(world, user.id, name, value.trim());
+    await putKey(world, { userId: user.id, name, value: value.trim() });
     output.result({ name, sealed: true }, () => `sealed  ${name}`);
     const above = appKeys.get(name);
     if (above) output.note(`${name} in ${placeOf(above.origin)} overrides it on this machine`);
@@ -129,7 +130,7 @@ const push = defineCommand({
     const known = [...appKeys].filter(([name]) => !unknown.includes(name));
     const fresh = await unsealedOf(hub, new Map(known.map(([name, { value }]) => [name, value])));
     if (!dryRun) context.noReturn();
-    if (!dryRun) for (const [name, value] of fresh) await putKey(world, user.id, name, value);
+    if (!dryRun) for (const [name, value] of fresh) await putKey(world, { userId: user.id, name, value });
     const names = [...fresh.keys()];
     output.result({ sealed: names, same: appKeys.size - names.length - unknown.length, unknown, dryRun }, () =>
       names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,

@@ -34,7 +34,7 @@ export default defineCommand({
       deliveryTable(output, change.deliveries, user.timeZone),
     ]);
     noteLeft(output, change.left);
-    if (!dryRun) await notePublisher(output, world, change.deliveries, change.woken);
+    if (!dryRun) await notePublisher(output, { world, deliveries: change.deliveries, woken: change.woken });
     return undefined;
   },
 });

@@ -194,7 +194,7 @@ export default defineCommand({
       ]);
     if (!waits) {
       tell(stored.deliveries);
-      await notePublisher(output, world, stored.deliveries, stored.woken);
+      await notePublisher(output, { world, deliveries: stored.deliveries, woken: stored.woken });
       return EXIT.ok;
     }
     const tellStored = () =>
@@ -219,7 +219,7 @@ export default defineCommand({
     if (stopped) throw stopped;
     // A worker publishes what is not published when this command has ended.
     if (ended.some(({ state, health }) => state === "scheduled" && health === "ok"))
-      await notePublisher(output, world, ended, await wakeUp(world, user.id, ended));
+      await notePublisher(output, { world, deliveries: ended, woken: await wakeUp(world, user.id, ended) });
     assertOutcome(ended);
     if (output.json) tell(ended);
     return EXIT.ok;

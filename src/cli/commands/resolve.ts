@@ -37,7 +37,7 @@ export default defineCommand({
     const { signal, noReturn } = context;
     const changed = await resolve.run(hub, { id, live: live ?? null, dryRun }, { signal, noReturn });
     output.result(resolve.document(changed), () => deliveryTable(output, changed.deliveries, user.timeZone));
-    if (!dryRun) await notePublisher(output, world, changed.deliveries, changed.woken);
+    if (!dryRun) await notePublisher(output, { world, deliveries: changed.deliveries, woken: changed.woken });
     return undefined;
   },
 });

@@ -29,7 +29,15 @@ const attributes = (role: string) =>
     .join(", ")})`;
 
 /** What an access list gives to others than its owner. `of` is written behind each privilege: a column. */
-const granted = (target: string, from: string, acl: string, owner: string, of = "''") =>
+const granted = (
+  target: string,
+  {
+    from,
+    acl,
+    owner,
+    of = "''",
+  }: { readonly from: string; readonly acl: string; readonly owner: string; readonly of?: string | undefined },
+) =>
   `SELECT ${target} AS target, a.grantee,
      a.privilege_type || ${of} || CASE WHEN a.is_grantable THEN ' with grant option' ELSE '' END AS privilege
    FROM ${from} CROSS JOIN LATERAL aclexplode(${acl}) AS a WHERE a.grantee <> ${owner}`;
@@ -79,10 +87,10 @@ func AS (
   FROM pg_catalog.pg_proc p JOIN psn ON psn.oid = p.pronamespace
 ),
 acl AS (
-  ${granted("'SCHEMA psn'", "psn", "psn.nspacl", "psn.owner")}
-  UNION ALL ${granted("rel.target", "rel", "rel.relacl", "rel.relowner")}
-  UNION ALL ${granted("rel.target", COLUMNS, "c.attacl", "rel.relowner", "format(' (%I)', c.attname)")}
-  UNION ALL ${granted("func.word || ' ' || func.name", "func", FUNCTION_ACL, "func.proowner")}
+  ${granted("'SCHEMA psn'", { from: "psn", acl: "psn.nspacl", owner: "psn.owner" })}
+  UNION ALL ${granted("rel.target", { from: "rel", acl: "rel.relacl", owner: "rel.relowner" })}
+  UNION ALL ${granted("rel.target", { from: COLUMNS, acl: "c.attacl", owner: "rel.relowner", of: "format(' (%I)', c.attname)" })}
+  UNION ALL ${granted("func.word || ' ' || func.name", { from: "func", acl: FUNCTION_ACL, owner: "func.proowner" })}
 ),
 rewritten AS (
   SELECT w.ev_class, w.oid, w.rulename,

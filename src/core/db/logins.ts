@@ -14,7 +14,7 @@ const PASSWORD = /^[0-9a-f]{32,}$/;
  * again with the same name it sets the new password.
  */
 export function makeServiceLogin(owner: Database, name: string, password: string): Promise<void> {
-  return makeLogin(owner, name, password, "psn_service");
+  return makeLogin(owner, { name, password, group: "psn_service" });
 }
 
 /** Connections a member's login may have: one psn with its pool, and a command beside it. */
@@ -35,8 +35,11 @@ const MEMBER_LIMITS = {
  * A login that is one user and can be nobody else, whatever it sets. Where the owner may say so, nobody makes temporary
  * tables in this database any more who was not allowed to by name.
  */
-export async function makeMemberLogin(owner: Database, userId: string, name: string, password: string): Promise<void> {
-  await makeLogin(owner, name, password, "psn_runtime");
+export async function makeMemberLogin(
+  owner: Database,
+  { userId, name, password }: { readonly userId: string; readonly name: string; readonly password: string },
+): Promise<void> {
+  await makeLogin(owner, { name, password, group: "psn_runtime" });
   await owner.asOwner?.(async (client) => {
     await limitMember(client, name);
     await client.query("BEGIN");
@@ -53,9 +56,11 @@ export async function makeMemberLogin(owner: Database, userId: string, name: str
 
 async function makeLogin(
   owner: Database,
-  name: string,
-  password: string,
-  group: "psn_service" | "psn_runtime",
+  {
+    name,
+    password,
+    group,
+  }: { readonly name: string; readonly password: string; readonly group: "psn_service" | "psn_runtime" },
 ): Promise<void> {
   if (!LOGIN_NAME.test(name) || !PASSWORD.test(password))
     throw new PsnError("BUG", "a login needs a plain name and a password made by psn");

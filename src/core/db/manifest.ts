@@ -67,13 +67,16 @@ function differenceOf(is: Fact | undefined, must: Fact | undefined): Difference 
   const { kind, name } = is ?? must ?? { kind: "", name: "" };
   // Only what the migrations make is put back without a person: what is too many may hold something, or be somebody's.
   const repairable = (must ? PUT_BACK : TAKEN_AWAY).includes(kind);
-  return { kind, said: said(kind, name, is, must), sql: mend(is, must), repairable, severe: kind !== "neighbour" };
+  return { kind, said: said(kind, { name, is, must }), sql: mend(is, must), repairable, severe: kind !== "neighbour" };
 }
 
 const TAKEN_AWAY = ["policy", "grant", "trigger", "default privileges"];
 const PUT_BACK = [...TAKEN_AWAY, "table", "sequence", "function", "constraint", "index"];
 
-function said(kind: string, name: string, is: Fact | undefined, must: Fact | undefined): string {
+function said(
+  kind: string,
+  { name, is, must }: { readonly name: string; readonly is: Fact | undefined; readonly must: Fact | undefined },
+): string {
   const were = kind.endsWith("s") || kind.endsWith("s of") ? "were" : "was";
   if (!is) return `the ${kind} ${name} is missing`;
   if (kind === "foreign keys of") return `the foreign keys of ${name} are ${is.says}`;

@@ -84,7 +84,7 @@ export async function reseal(client: OwnerClient, resealing: Resealing | undefin
     for (const row of found.rows) {
       keys ??= resealing?.() ?? keyless();
       try {
-        const values = again(table, columns, row, audience(row), keys);
+        const values = again(table, { columns, row, audience: audience(row), ...keys });
         const set = columns.map((column, n) => `${column} = $${n + 2}`).join(", ");
         await client.query(`UPDATE psn.${table} SET ${set} WHERE id = $1`, [row["id"], ...values]);
         opened += 1;
@@ -110,10 +110,17 @@ const NEEDS_RECONNECT = `UPDATE psn.accounts SET health = 'needs-reconnect', hea
 
 function again(
   table: string,
-  columns: readonly string[],
-  row: Row,
-  audience: readonly string[],
-  { open, seal }: ReturnType<Resealing>,
+  {
+    columns,
+    row,
+    audience,
+    open,
+    seal,
+  }: {
+    readonly columns: readonly string[];
+    readonly row: Row;
+    readonly audience: readonly string[];
+  } & ReturnType<Resealing>,
 ): readonly (string | null)[] {
   return columns.map((column) => {
     const sealed = row[column];

@@ -141,12 +141,12 @@ describe("edit", () => {
     writeEnvFile(configPath(hub, "hub"), "canary\n");
     const before = configText(hub, "hub");
     for (const bad of ["still canary", "PSN_USER=canary", "DATABASE_DRIVER=pg\nDATABASE_DRIVER=pg"]) {
-      const error = thrown(() => replaceConfig(hub, "hub", before, bad));
+      const error = thrown(() => replaceConfig(hub, { file: "hub", before, after: bad }));
       expect(error.code).toBe("CONFIG_INVALID");
       expect(error.message).not.toContain("canary");
     }
     expect(read("hub")).toBe("canary\n");
-    replaceConfig(hub, "hub", before, "# fixed\nDATABASE_DRIVER=pg\n");
+    replaceConfig(hub, { file: "hub", before, after: "# fixed\nDATABASE_DRIVER=pg\n" });
     expect(read("hub")).toBe("# fixed\nDATABASE_DRIVER=pg\n");
   });
 
@@ -156,10 +156,12 @@ describe("edit", () => {
     writeEnvFile(configPath(hub, "hub"), old);
     expect(loadHubEnv(hub, {}).get("S3_ENDPOINT")).toBe("https://s3.example.com/media");
     setConfig(hub, "PSN_LATE", "drop");
-    replaceConfig(hub, "hub", `${old}PSN_LATE=drop\n`, `${old}PSN_LATE=ask\n`);
+    replaceConfig(hub, { file: "hub", before: `${old}PSN_LATE=drop\n`, after: `${old}PSN_LATE=ask\n` });
     expect(read("hub")).toBe(`${old}PSN_LATE=ask\n`);
     const other = "S3_ENDPOINT=https://s3.example.com/other\n";
-    expect(thrown(() => replaceConfig(hub, "hub", `${old}PSN_LATE=ask\n`, other)).code).toBe("CONFIG_INVALID");
+    expect(thrown(() => replaceConfig(hub, { file: "hub", before: `${old}PSN_LATE=ask\n`, after: other })).code).toBe(
+      "CONFIG_INVALID",
+    );
     setConfig(hub, "S3_ENDPOINT", "https://s3.example.com");
     expect(read("hub")).toContain("S3_ENDPOINT=https://s3.example.com\n");
   });
@@ -167,22 +169,28 @@ describe("edit", () => {
   test("takes no new name that psn does not know, and leaves one that was there", () => {
     writeEnvFile(configPath(hub, "keys"), "OLD_NAME=1\n");
     expect(
-      thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=1\nX_CLIENT_SECRT=canary\n")),
+      thrown(() =>
+        replaceConfig(hub, { file: "keys", before: "OLD_NAME=1\n", after: "OLD_NAME=1\nX_CLIENT_SECRT=canary\n" }),
+      ),
     ).toMatchObject({
       code: "SETTING_UNKNOWN",
       hint: "did you mean X_CLIENT_SECRET?",
     });
-    expect(thrown(() => replaceConfig(hub, "keys", "OLD_NAME=1\n", "PSN_LATE=ask\n"))).toMatchObject({
+    expect(
+      thrown(() => replaceConfig(hub, { file: "keys", before: "OLD_NAME=1\n", after: "PSN_LATE=ask\n" })),
+    ).toMatchObject({
       code: "SETTING_UNKNOWN",
     });
-    replaceConfig(hub, "keys", "OLD_NAME=1\n", "OLD_NAME=2\nX_CLIENT_ID=me\n");
+    replaceConfig(hub, { file: "keys", before: "OLD_NAME=1\n", after: "OLD_NAME=2\nX_CLIENT_ID=me\n" });
     expect(read("keys")).toBe("OLD_NAME=2\nX_CLIENT_ID=me\n");
   });
 
   test("does not undo what happened meanwhile", () => {
     const before = configText(hub, "hub");
     setConfig(hub, "HUB_ENCRYPTION_KEY", KEY);
-    expect(thrown(() => replaceConfig(hub, "hub", before, "DATABASE_DRIVER=pg\n")).code).toBe("CONFIG_INVALID");
+    expect(thrown(() => replaceConfig(hub, { file: "hub", before, after: "DATABASE_DRIVER=pg\n" })).code).toBe(
+      "CONFIG_INVALID",
+    );
     expect(read("hub")).toBe(`HUB_ENCRYPTION_KEY=${KEY}\n`);
   });
 });

@@ -134,7 +134,10 @@ export function configText(hubDir: string, file: ConfigFile): string {
  * @throws PsnError CONFIG_INVALID when it cannot be used, or the file has been changed meanwhile; SETTING_UNKNOWN for a
  * name that psn does not know and that was not there before. The file stays as it is.
  */
-export function replaceConfig(hubDir: string, file: ConfigFile, before: string, after: string): void {
+export function replaceConfig(
+  hubDir: string,
+  { file, before, after }: { readonly file: ConfigFile; readonly before: string; readonly after: string },
+): void {
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
     if (text !== before)

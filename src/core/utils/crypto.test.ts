@@ -71,7 +71,7 @@ describe("the published test cases", () => {
   for (const { name, key, iv, aad, plaintext, ciphertext, tag } of CASES) {
     test(`case ${name} both ways`, () => {
       const payload = hex(iv + tag + ciphertext).toString("base64");
-      expect(encryptWithIv(hex(plaintext), keyFromHex(key), hex(aad), hex(iv))).toBe(payload);
+      expect(encryptWithIv(hex(plaintext), { key: keyFromHex(key), aad: hex(aad), iv: hex(iv) })).toBe(payload);
       expect(decrypt(payload, keyFromHex(key), hex(aad)).toString("hex")).toBe(plaintext);
     });
 

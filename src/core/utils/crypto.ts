@@ -91,14 +91,17 @@ function freshIv(): Uint8Array {
  * @param aad what the payload is bound to: it is not stored, and decrypting wants the same again.
  */
 export function encrypt(plaintext: Uint8Array | string, key: Key, aad: Uint8Array): string {
-  return encryptWithIv(plaintext, key, aad, freshIv());
+  return encryptWithIv(plaintext, { key, aad, iv: freshIv() });
 }
 
 /**
  * As `encrypt`, with the iv given: for test vectors alone. The same iv twice under one key gives both plaintexts away
  * and lets anybody forge (SP 800-38D, appendix A).
  */
-export function encryptWithIv(plaintext: Uint8Array | string, key: Key, aad: Uint8Array, iv: Uint8Array): string {
+export function encryptWithIv(
+  plaintext: Uint8Array | string,
+  { key, aad, iv }: { readonly key: Key; readonly aad: Uint8Array; readonly iv: Uint8Array },
+): string {
   const cipher = createCipheriv(CIPHER, key.secret, iv, OPTIONS);
   cipher.setAAD(aad);
   const ciphertext = typeof plaintext === "string" ? cipher.update(plaintext, "utf8") : cipher.update(plaintext);

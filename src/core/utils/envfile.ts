@@ -75,13 +75,12 @@ export function setEnvValue(text: string, name: string, value: string, file = "t
   const mine = statements.filter((statement) => statement.name === name);
   const effective = mine.at(-1);
   if (effective === undefined)
-    return insert(
-      text,
-      offered.get(name) ?? text.length,
-      statements.at(-1),
-      common,
-      (end) => `${name}=${written(value, end)}`,
-    );
+    return insert(text, {
+      at: offered.get(name) ?? text.length,
+      last: statements.at(-1),
+      lineBreak: common,
+      line: (end) => `${name}=${written(value, end)}`,
+    });
   const gap = text.charAt(effective.valueEnd) === "#" ? " " : "";
   const eol = endOfLine(text, effective.valueEnd);
   const lineBreak = text.slice(eol.at, eol.next);
@@ -114,10 +113,17 @@ function cut(text: string, statements: readonly Statement[]): string {
 
 function insert(
   text: string,
-  at: number,
-  last: Statement | undefined,
-  lineBreak: string,
-  line: (lineBreak: string) => string,
+  {
+    at,
+    last,
+    lineBreak,
+    line,
+  }: {
+    readonly at: number;
+    readonly last: Statement | undefined;
+    readonly lineBreak: string;
+    readonly line: (lineBreak: string) => string;
+  },
 ): string {
   const before = text.slice(0, at);
   const open = before !== "" && before !== "\uFEFF" && !/[\r\n]$/.test(before);
@@ -156,7 +162,7 @@ function scan(text: string, file: string): Scan {
       line += 1;
       continue;
     }
-    const statement = readStatement(text, position, file, line);
+    const statement = readStatement(text, { start: position, file, line });
     statements.push(statement);
     lineBreak ??= /(?:\r\n?|\n)$/.exec(text.slice(statement.valueEnd, statement.end))?.[0];
     line += [...text.slice(position, statement.end).matchAll(/\r\n?|\n/g)].length;
@@ -165,7 +171,10 @@ function scan(text: string, file: string): Scan {
   return { statements, offered, lineBreak: lineBreak ?? "\n" };
 }
 
-function readStatement(text: string, start: number, file: string, line: number): Statement {
+function readStatement(
+  text: string,
+  { start, file, line }: { readonly start: number; readonly file: string; readonly line: number },
+): Statement {
   ASSIGNMENT.lastIndex = start;
   const name = ASSIGNMENT.exec(text)?.[1];
   if (name === undefined) {

@@ -81,7 +81,7 @@ export function writeEnvFile(path: string, text: string): void {
     syncFolder(dirname(target));
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
-    throw unwritable("CONFIG_INVALID", path, error);
+    throw unwritable("CONFIG_INVALID", { path, error });
   }
 }
 
@@ -90,9 +90,7 @@ export function writeEnvFile(path: string, text: string): void {
  */
 export function unwritable(
   code: "CONFIG_INVALID" | "FILE_UNREADABLE",
-  path: string,
-  error: unknown,
-  hint?: string,
+  { path, error, hint }: { readonly path: string; readonly error: unknown; readonly hint?: string | undefined },
 ): PsnError {
   if (error instanceof PsnError) return error;
   const why = codeOf(error);
@@ -159,7 +157,7 @@ function lockIn(lock: string): (() => void) | undefined {
     closeSync(openSync(lock, "a", FILE_MODE));
     return takeLock(lock);
   } catch (error) {
-    throw unwritable("CONFIG_INVALID", lock, error);
+    throw unwritable("CONFIG_INVALID", { path: lock, error });
   }
 }
 

@@ -20,7 +20,7 @@ export function refuseDigits(
   if (all === undefined) return;
   const dates = new Set(
     [[a, b] as const, [b, a] as const].flatMap(
-      ([month, day]) => dateOf(Number(month), Number(day), c, said.today) ?? [],
+      ([month, day]) => dateOf(Number(month), { day: Number(day), written: c, today: said.today }) ?? [],
     ),
   );
   const isTime = separator === "." && c === undefined && Number(a) < 24 && Number(b) < 60 && b.length === 2;
@@ -46,9 +46,11 @@ export function refuseDigits(
 
 function dateOf(
   month: number,
-  day: number,
-  written: string | undefined,
-  today: Temporal.PlainDate,
+  {
+    day,
+    written,
+    today,
+  }: { readonly day: number; readonly written: string | undefined; readonly today: Temporal.PlainDate },
 ): string | undefined {
   const years =
     written === undefined ? [today.year, today.year + 1] : [Number(written.length === 2 ? `20${written}` : written)];

@@ -118,7 +118,7 @@ function splitOffset(whole: string): Place {
     return fixed(utcText, utcOffset);
   }
   const [, text, blank, offset] = OFFSET.exec(whole) ?? [];
-  if (text !== undefined && offset !== undefined && isOffset(whole, text, blank ?? "", offset))
+  if (text !== undefined && offset !== undefined && isOffset(whole, { text, blank: blank ?? "", offset }))
     return fixed(text, offset);
   const [, isoText, hours] = HOURS_OFFSET.exec(whole) ?? [];
   if (isoText !== undefined && hours !== undefined) return fixed(isoText, hours);
@@ -126,7 +126,10 @@ function splitOffset(whole: string): Place {
 }
 
 /** `9:00-10:00` is a span, `2026-12-01T09:00-10:00` has an offset, and `2026-12-01 09:00-10:00` may be either. */
-function isOffset(whole: string, text: string, blank: string, offset: string): boolean {
+function isOffset(
+  whole: string,
+  { text, blank, offset }: { readonly text: string; readonly blank: string; readonly offset: string },
+): boolean {
   const isDated = /^\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}/i.test(text);
   if (blank === "" && !isDated) return false;
   const [, end = ""] = /^-(\d{2}:\d{2})$/.exec(offset) ?? [];

@@ -45,7 +45,7 @@ export function readWords(written: string, said: Said): Temporal.PlainDateTime {
   refuseShortYear(text, pieces, clocks.length > 1);
   if (clocks.length > 1 && unknown.every((word) => JOINING.test(word)))
     throw refuse(`"${written}" names two times`, "give the one time at which to publish");
-  if (unknown.length > 0) throw notUnderstood(written, text, unknown, pieces);
+  if (unknown.length > 0) throw notUnderstood(written, { text, unknown, pieces });
   if (pieces.length === 0) throw notATime(written);
   const days = daysOf(written, pieces, said.today);
   const part = pieces.find((piece) => piece.kind === "part");
@@ -53,7 +53,7 @@ export function readWords(written: string, said: Said): Temporal.PlainDateTime {
   if (pieces.filter((piece) => piece.kind === "part").length > 1)
     throw refuse(`"${written}" names two parts of the day`, "give one of them");
   if (!clock) throw withoutHour(written, days, part?.part ?? "day", said);
-  if (clock.kind === "midnight") return midnight(days, part?.isTonight === true, part?.part, said);
+  if (clock.kind === "midnight") return midnight(days, { isTonight: part?.isTonight === true, part: part?.part, said });
   if (clock.hour === 24 && clock.minute === 0 && clock.second === 0) throw endOfDay(days, said);
   const hours = hoursOf(clock, clock.text, part?.part);
   return oneOf(
@@ -110,7 +110,7 @@ function oneOf(
   if (clock.half !== undefined && (/^0\D/.test(clock.text) || clock.hour > 12))
     throw refuse(`${clock.text.trim()} mixes a clock of 24 hours with am and pm`, `write ${choices}`);
   const [first, second] = future;
-  if (isToday !== undefined) return onThisWeekday(text, walls, future, isToday, said);
+  if (isToday !== undefined) return onThisWeekday(text, { walls, future, which: isToday, said });
   // An hour after midnight, said without a day, is the next one.
   if (isDayless && first !== undefined) return first;
   if (first === undefined) return walls.at(-1) ?? said.now;
@@ -126,10 +126,17 @@ function oneOf(
 /** "monday 9am", said on a Monday, is next week's when nine is over, and either of the two before. */
 function onThisWeekday(
   text: string,
-  walls: readonly Temporal.PlainDateTime[],
-  future: readonly Temporal.PlainDateTime[],
-  which: "coming" | "this",
-  said: Said,
+  {
+    walls,
+    future,
+    which,
+    said,
+  }: {
+    readonly walls: readonly Temporal.PlainDateTime[];
+    readonly future: readonly Temporal.PlainDateTime[];
+    readonly which: "coming" | "this";
+    readonly said: Said;
+  },
 ): Temporal.PlainDateTime {
   const nextWeek = walls.map((wall) => wall.add({ days: 7 }));
   if (future.length > 0)
@@ -149,9 +156,7 @@ function onThisWeekday(
  */
 function midnight(
   { dates }: Days,
-  isTonight: boolean,
-  part: PartOfDay | undefined,
-  said: Said,
+  { isTonight, part, said }: { readonly isTonight: boolean; readonly part: PartOfDay | undefined; readonly said: Said },
 ): Temporal.PlainDateTime {
   const [date] = dates;
   const at = (days: number) =>
@@ -219,7 +224,14 @@ function refuseMisspelt(text: string, unknown: readonly string[]): void {
   }
 }
 
-function notUnderstood(written: string, text: string, unknown: readonly string[], pieces: readonly Piece[]): PsnError {
+function notUnderstood(
+  written: string,
+  {
+    text,
+    unknown,
+    pieces,
+  }: { readonly text: string; readonly unknown: readonly string[]; readonly pieces: readonly Piece[] },
+): PsnError {
   const rest = unknown.join(" ");
   const place = rest.replace(/^in /, "").replace(/ time$/, "");
   const zone = cityZone(place);

@@ -49,16 +49,24 @@ export async function imageLimits(asking: Asking): Promise<Pick<Limits, "images"
   const embed = { $type: "app.bsky.embed.images", images: [{ alt: "", image }] };
   const record = { $type: COLLECTION, text: "", embed, createdAt: "never" };
   try {
-    const answer = await xrpc(asking, home, "com.atproto.repo.createRecord", {
-      body: { repo: subject, collection: COLLECTION, validate: true, swapCommit: NO_COMMIT, record },
-      token: asking.credentials.access,
+    const answer = await xrpc(asking, {
+      home,
+      method: "com.atproto.repo.createRecord",
+      options: {
+        body: { repo: subject, collection: COLLECTION, validate: true, swapCommit: NO_COMMIT, record },
+        token: asking.credentials.access,
+      },
     });
     // A server that checks nothing at all has kept it. It is no post to anybody, and is taken back.
     const { uri } = parse(answer, z.object({ uri: Writable }));
     const rkey = uri.split("/").at(-1) ?? "";
-    await xrpc(asking, home, "com.atproto.repo.deleteRecord", {
-      body: { repo: subject, collection: COLLECTION, rkey },
-      token: asking.credentials.access,
+    await xrpc(asking, {
+      home,
+      method: "com.atproto.repo.deleteRecord",
+      options: {
+        body: { repo: subject, collection: COLLECTION, rkey },
+        token: asking.credentials.access,
+      },
     });
   } catch (error) {
     asking.signal.throwIfAborted();

@@ -67,19 +67,23 @@ export default definePlatform({
     // The first request is the one that creates. By OAuth it is signed just before, and a server that wants a nonce
     // refuses it once.
     const { home, subject } = session.profile;
-    const answer = await xrpc(session, home, "com.atproto.repo.putRecord", {
-      // Null: only where there is no record. The same record again is a success that changes nothing (measured, PDS
-      // 0.4.217).
-      body: {
-        repo: subject,
-        collection: COLLECTION,
-        rkey: tidOf(request.at, request.key),
-        swapRecord: null,
-        record: recordOf(request),
+    const answer = await xrpc(session, {
+      home,
+      method: "com.atproto.repo.putRecord",
+      options: {
+        // Null: only where there is no record. The same record again is a success that changes nothing (measured, PDS
+        // 0.4.217).
+        body: {
+          repo: subject,
+          collection: COLLECTION,
+          rkey: tidOf(request.at, request.key),
+          swapRecord: null,
+          record: recordOf(request),
+        },
+        token: session.credentials.access,
+        effect: "publish",
+        accept: ["InvalidSwap"],
       },
-      token: session.credentials.access,
-      effect: "publish",
-      accept: ["InvalidSwap"],
     }).catch((error: unknown) => notAgain(error, request, session));
     if ("ref" in answer) return { status: "published", ref: answer.ref };
     if (errorName(answer) === undefined) return { status: "published", ref: refOf(parse(answer, Put), session) };
@@ -102,9 +106,13 @@ export default definePlatform({
     const [, repo, rkey] = /^at:\/\/(did:[^/]+)\/app\.bsky\.feed\.post\/([^/]+)$/.exec(ref.id) ?? [];
     if (repo !== session.profile.subject || rkey === undefined)
       throw new PsnError("INPUT_INVALID", "this is not a post of this account");
-    const answer = await xrpc(session, session.profile.home, "com.atproto.repo.deleteRecord", {
-      body: { repo, collection: COLLECTION, rkey },
-      token: session.credentials.access,
+    const answer = await xrpc(session, {
+      home: session.profile.home,
+      method: "com.atproto.repo.deleteRecord",
+      options: {
+        body: { repo, collection: COLLECTION, rkey },
+        token: session.credentials.access,
+      },
     });
     // An object, also where there was no such record. A page of somebody else may say 200 to everything.
     parse(answer, z.object({}));

@@ -60,11 +60,15 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
 
 /** com.atproto.repo.uploadBlob (https://docs.bsky.app/docs/api/com-atproto-repo-upload-blob, 2026-11). */
 async function upload(blob: Blob, type: string, session: Session): Promise<BlobRef> {
-  const answer = await xrpc(session, session.profile.home, "com.atproto.repo.uploadBlob", {
-    body: blob,
-    type,
-    token: session.credentials.access,
-    timeoutMs: UPLOAD_TIMEOUT_MS,
+  const answer = await xrpc(session, {
+    home: session.profile.home,
+    method: "com.atproto.repo.uploadBlob",
+    options: {
+      body: blob,
+      type,
+      token: session.credentials.access,
+      timeoutMs: UPLOAD_TIMEOUT_MS,
+    },
   }).catch((error: unknown) => {
     // PDS_BLOB_UPLOAD_LIMIT, or a proxy in front of the server.
     if (!(error instanceof PsnError) || error.details["status"] !== 413) throw error;
@@ -77,8 +81,12 @@ async function upload(blob: Blob, type: string, session: Session): Promise<BlobR
 async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
   const { home } = session.profile;
   try {
-    const answer = await xrpc(session, home, "com.atproto.identity.resolveHandle", {
-      query: { handle: mention.handle },
+    const answer = await xrpc(session, {
+      home,
+      method: "com.atproto.identity.resolveHandle",
+      options: {
+        query: { handle: mention.handle },
+      },
     });
     return [mentionFacet(mention, parse(answer, z.object({ did: Writable.startsWith("did:") })).did)];
   } catch (error) {
@@ -89,7 +97,7 @@ async function resolve(mention: Mention, session: Session): Promise<Facet[]> {
 }
 
 async function cardOf(uri: string, session: Session): Promise<z.input<typeof Prepared>["card"]> {
-  const card = await fetchCard(uri, session, THUMB_BYTES);
+  const card = await fetchCard(uri, { net: session, imageBytes: THUMB_BYTES });
   return { uri, title: card.title, description: card.description, thumb: await thumbOf(card, session) };
 }
 

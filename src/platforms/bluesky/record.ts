@@ -113,9 +113,13 @@ export async function find(
 /** The account's post under this key. */
 export async function read(rkey: string, session: Session) {
   const { home, subject } = session.profile;
-  const answer = await xrpc(session, home, "com.atproto.repo.getRecord", {
-    query: { repo: subject, collection: COLLECTION, rkey },
-    accept: ["RecordNotFound"],
+  const answer = await xrpc(session, {
+    home,
+    method: "com.atproto.repo.getRecord",
+    options: {
+      query: { repo: subject, collection: COLLECTION, rkey },
+      accept: ["RecordNotFound"],
+    },
   });
   if (errorName(answer) !== undefined) return undefined;
   const got = parse(answer, Got);
@@ -143,7 +147,7 @@ export async function search(
   return findPaged(async (cursor) => {
     const query = { repo: subject, collection: COLLECTION, limit: String(PAGE), ...defined({ cursor }) };
     const { records, cursor: next } = parse(
-      await xrpc(session, home, "com.atproto.repo.listRecords", { query }),
+      await xrpc(session, { home, method: "com.atproto.repo.listRecords", options: { query } }),
       Listed,
     );
     const found = records.find(({ uri, value }) => !known.has(uri) && canBe(value, request, from));

@@ -32,7 +32,7 @@ export async function connect(form: Readonly<Record<string, string>>, net: Net):
   const password = (form["password"] ?? "").trim();
   if (password === "") throw new PsnError("INPUT_REQUIRED", "the app password is missing", { hint: PASSWORD_HINT });
   const server = originOf(form["server"] ?? "");
-  const tokens = await login(net, server, identifier, password);
+  const tokens = await login(net, { server, identifier, password });
   if (tokens.active === false)
     throw new PsnError(
       "AUTH_REVOKED",
@@ -48,9 +48,13 @@ export async function connect(form: Readonly<Record<string, string>>, net: Net):
  */
 export async function identify(session: Session): Promise<Profile> {
   const { home } = session.profile;
-  const answer = await xrpc(session, home, "com.atproto.server.getSession", {
-    query: {},
-    token: session.credentials.access,
+  const answer = await xrpc(session, {
+    home,
+    method: "com.atproto.server.getSession",
+    options: {
+      query: {},
+      token: session.credentials.access,
+    },
   });
   const { limits } = session.profile;
   return { ...profileOf(parse(answer, Account), home), ...defined({ limits }) };
@@ -84,7 +88,11 @@ async function renewed(session: Session): Promise<Credentials> {
   }
   if (credentials.secret === undefined)
     throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} has ended this session`);
-  const tokens = await login(session, profile.home, profile.subject, credentials.secret);
+  const tokens = await login(session, {
+    server: profile.home,
+    identifier: profile.subject,
+    password: credentials.secret,
+  });
   if (tokens.did !== profile.subject)
     throw new PsnError("AUTH_REVOKED", `${new URL(profile.home).host} answered for a different account`);
   return credentialsOf(tokens, credentials.secret);
@@ -94,9 +102,16 @@ async function renewed(session: Session): Promise<Credentials> {
 export async function endSession({ credentials, profile, ...net }: Session): Promise<void> {
   if (credentials.refresh === undefined) return;
   try {
-    await xrpc({ ...net, credentials }, profile.home, "com.atproto.server.deleteSession", {
-      token: credentials.refresh,
-    });
+    await xrpc(
+      { ...net, credentials },
+      {
+        home: profile.home,
+        method: "com.atproto.server.deleteSession",
+        options: {
+          token: credentials.refresh,
+        },
+      },
+    );
   } catch (error) {
     if (!(error instanceof PsnError) || (error.code !== "AUTH_EXPIRED" && error.code !== "AUTH_REVOKED")) throw error;
   }
@@ -105,14 +120,21 @@ export async function endSession({ credentials, profile, ...net }: Session): Pro
 /** Undefined when the server no longer takes the token. */
 async function refreshSession(session: Session, token: string): Promise<Answer | undefined> {
   try {
-    return await xrpc(session, session.profile.home, "com.atproto.server.refreshSession", { token });
+    return await xrpc(session, {
+      home: session.profile.home,
+      method: "com.atproto.server.refreshSession",
+      options: { token },
+    });
   } catch (error) {
     if (error instanceof PsnError && error.code === "AUTH_EXPIRED") return undefined;
     throw error;
   }
 }
 
-async function login(net: Net, server: string, identifier: string, password: string): Promise<z.output<typeof Tokens>> {
+async function login(
+  net: Net,
+  { server, identifier, password }: { readonly server: string; readonly identifier: string; readonly password: string },
+): Promise<z.output<typeof Tokens>> {
   // The password is the caller's secret, so that no server can have it repeated in a message.
   const caller: Caller = {
     fetch: net.fetch,
@@ -121,7 +143,7 @@ async function login(net: Net, server: string, identifier: string, password: str
     credentials: { access: "", secret: password, scopes: [] },
   };
   const accept = ["AuthenticationRequired", "AuthFactorTokenRequired", "XRPCNotSupported", "MethodNotImplemented"];
-  const answer = await loginAnswer(caller, server, { identifier, password }, accept);
+  const answer = await loginAnswer(caller, { server, body: { identifier, password }, accept });
   const name = errorName(answer);
   if (name === undefined) return parse(answer, Tokens);
   if (name === "AuthFactorTokenRequired")
@@ -135,12 +157,14 @@ async function login(net: Net, server: string, identifier: string, password: str
 
 async function loginAnswer(
   caller: Caller,
-  server: string,
-  body: { identifier: string; password: string },
-  accept: string[],
+  {
+    server,
+    body,
+    accept,
+  }: { readonly server: string; readonly body: { identifier: string; password: string }; readonly accept: string[] },
 ): Promise<Answer> {
   try {
-    return await xrpc(caller, server, "com.atproto.server.createSession", { body, accept });
+    return await xrpc(caller, { home: server, method: "com.atproto.server.createSession", options: { body, accept } });
   } catch (error) {
     // No token was sent: a 401 in other words than atproto's is a refused password too.
     if (error instanceof PsnError && error.code === "AUTH_EXPIRED")

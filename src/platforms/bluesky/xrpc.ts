@@ -31,7 +31,10 @@ const GONE = ["AccountTakedown", "AccountDeactivated", "AccountNotFound"];
  * One XRPC call (https://atproto.com/specs/xrpc, 2026-11). Throws as `call` does, and AUTH_EXPIRED and AUTH_REVOKED by
  * name.
  */
-export async function xrpc(caller: Caller, home: string, method: string, options: Options): Promise<Answer> {
+export async function xrpc(
+  caller: Caller,
+  { home, method, options }: { readonly home: string; readonly method: string; readonly options: Options },
+): Promise<Answer> {
   const { query, body, token, effect = "none", accept = [], timeoutMs } = options;
   const url = new URL(`/xrpc/${method}`, home);
   for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value);

@@ -70,7 +70,10 @@ const ownerOf = ({ id }: Settings, { userId }: Owner) => createHash("sha256").up
  * Whether this feed is this user's. One that is nobody's yet, made by an earlier psn or just now, becomes this user's
  * where `adopt` says so: of two who come at the same time, only the first has it.
  */
-export async function isOwned(root: string, settings: Settings, owner: Owner, adopt: boolean): Promise<boolean> {
+export async function isOwned(
+  root: string,
+  { settings, owner, adopt }: { readonly settings: Settings; readonly owner: Owner; readonly adopt: boolean },
+): Promise<boolean> {
   const own = `${ownerOf(settings, owner)}\n`;
   if (adopt && !(await exists(root, OWNER))) {
     const temporary = join(root, OWN_FOLDER, `${randomUUID()}.tmp`);
@@ -84,7 +87,7 @@ export async function isOwned(root: string, settings: Settings, owner: Owner, ad
 
 /** Whether the feed is this user's or nobody's yet. Writes nothing. */
 export async function mayOwn(root: string, settings: Settings, owner: Owner): Promise<boolean> {
-  return !(await exists(root, OWNER)) || isOwned(root, settings, owner, false);
+  return !(await exists(root, OWNER)) || isOwned(root, { settings, owner, adopt: false });
 }
 
 /** Keys of all entries, in one order. */

@@ -84,13 +84,16 @@ export default definePlatform({
       await (dryRun ? assertWritable(root) : makeFolders(root));
       const before = await readSettings(root);
       if (!before) await refuseStrangers(root);
-      else if (owner && !(await (dryRun ? mayOwn(root, before, owner) : isOwned(root, before, owner, true))))
+      else if (
+        owner &&
+        !(await (dryRun ? mayOwn(root, before, owner) : isOwned(root, { settings: before, owner, adopt: true })))
+      )
         throw notOwned(root);
       const title = cleanedLine(form["title"] ?? "") || before?.title || basename(root) || "Feed";
       const wanted = { title, url: url || (before?.url ?? ""), created: before?.created ?? now().toISOString() };
       if (dryRun) return connectionOf(root, { id: before?.id ?? randomUUID(), ...wanted }, root);
       const settings = await saveSettings(root, wanted);
-      if (owner && !(await isOwned(root, settings, owner, true))) throw notOwned(root);
+      if (owner && !(await isOwned(root, { settings, owner, adopt: true }))) throw notOwned(root);
       return connectionOf(root, settings, await homeOf(root, hub));
     } catch (error) {
       if (["EEXIST", "ENOTDIR"].includes(codeOf(error)))
@@ -118,7 +121,7 @@ export default definePlatform({
       if (!kept || !(await hasMedia(root, kept))) {
         const files = new Map<string, Kept>();
         for (const one of media) files.set(one.id, await readMedia(one));
-        const entry = entryOf(unit.body, key, at, files);
+        const entry = entryOf(unit.body, { key, at, files });
         session.signal.throwIfAborted();
         await keepMedia(root, [...files.values()]);
         // Last before the commit: another worker may act on this entry by now.
@@ -232,7 +235,7 @@ async function using<T>(session: Session, work: (root: string, settings: Setting
     if (settings.id !== profile.subject)
       throw new PsnError("FILE_UNREADABLE", `the folder ${basename(root)} contains another feed`, { hint });
     // A row says which folder, and a row is its user's to write: the folder says whose it is.
-    if (owner && !(await isOwned(root, settings, owner, owner.ownsHub))) throw notOwned(root);
+    if (owner && !(await isOwned(root, { settings, owner, adopt: owner.ownsHub }))) throw notOwned(root);
     return await work(root, settings);
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error;
@@ -248,9 +251,7 @@ function notOwned(root: string): PsnError {
 
 function entryOf(
   { parts, language, contentWarning, title }: Merged,
-  key: string,
-  at: Date,
-  files: ReadonlyMap<string, Kept>,
+  { key, at, files }: { readonly key: string; readonly at: Date; readonly files: ReadonlyMap<string, Kept> },
 ): Entry {
   const kept = parts.map(({ text, media }) => ({
     text,

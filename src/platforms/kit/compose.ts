@@ -60,7 +60,9 @@ export function composeThread<Body extends Json>(shape: Shape<Body>, post: Post,
       const text = textIssues(pieces[index] ?? [], shape, (piece) => (piece.isFirst ? first : rest));
       const empty = texts[index] === "" && part.media.length === 0 ? [EMPTY] : [];
       const files =
-        shape.rest && index > 0 ? restMedia(part, shape.rest.noMedia) : mediaIssues(part.media, limits, shape);
+        shape.rest && index > 0
+          ? restMedia(part, shape.rest.noMedia)
+          : mediaIssues(part.media, { limits, about: shape });
       return [...text, ...empty, ...files].map((issue) => ({ ...issue, message: `${place}${issue.message}` }));
     }),
   ];

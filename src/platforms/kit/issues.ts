@@ -61,13 +61,20 @@ export function postIssues({ visibility = "public", contentWarning = "", options
 }
 
 /** What is wrong with the files of one unit, in order. `place` goes before each message: `part 2: `. */
-export function mediaIssues(media: readonly MediaInfo[], limits: Limits, about: About, place = ""): Issue[] {
+export function mediaIssues(
+  media: readonly MediaInfo[],
+  {
+    limits,
+    about,
+    place = "",
+  }: { readonly limits: Limits; readonly about: About; readonly place?: string | undefined },
+): Issue[] {
   const taker = about.words?.taker ?? about.name;
   const found = [
     ...countIssues(media, limits, taker),
     ...media.flatMap((file, index) => {
       const which = media.length === 1 ? `the ${file.kind}` : `${file.kind} ${index + 1}`;
-      return [...fileIssues(file, which, limits, taker), ...altIssues(file, which, limits)];
+      return [...fileIssues(file, { which, limits, taker }), ...altIssues(file, which, limits)];
     }),
   ];
   return withHints(found, about.words).map((issue) => ({ ...issue, message: `${place}${issue.message}` }));
@@ -127,7 +134,10 @@ function countIssues(media: readonly MediaInfo[], limits: Limits, taker: string)
   return issues;
 }
 
-function fileIssues(file: MediaInfo, which: string, limits: Limits, taker: string): Issue[] {
+function fileIssues(
+  file: MediaInfo,
+  { which, limits, taker }: { readonly which: string; readonly limits: Limits; readonly taker: string },
+): Issue[] {
   const { kind, mime, bytes, width = 0, height = 0, durationMs, frameRate = 0 } = file;
   const rule = ruleOf(kind, limits);
   if (!rule)

@@ -77,7 +77,7 @@ const net = (fetch: Fetch = globalThis.fetch, signal = new AbortController().sig
   now: () => new Date(),
   signal,
 });
-const card = (path: string) => fetchCard(new URL(path, server.url).href, net(), MOST);
+const card = (path: string) => fetchCard(new URL(path, server.url).href, { net: net(), imageBytes: MOST });
 
 describe("fetchCard", () => {
   test("title and description are cut in no grapheme", async () => {
@@ -141,11 +141,14 @@ describe("fetchCard", () => {
         return new Response(null, { status: 302, headers: { location } });
       return html(og("title", "T") + og("image", location));
     };
-    expect(await fetchCard("https://example.com/redirect", net(fetch), MOST)).toEqual({
+    expect(await fetchCard("https://example.com/redirect", { net: net(fetch), imageBytes: MOST })).toEqual({
       title: "example.com",
       description: "",
     });
-    expect(await fetchCard("https://example.com/page", net(fetch), MOST)).toEqual({ title: "T", description: "" });
+    expect(await fetchCard("https://example.com/page", { net: net(fetch), imageBytes: MOST })).toEqual({
+      title: "T",
+      description: "",
+    });
     expect(asked).toEqual(["https://example.com/redirect", "https://example.com/page"]);
   });
 
@@ -160,7 +163,7 @@ describe("fetchCard", () => {
         return html(og("title", "T") + og("image", location));
       };
       const resolve = async (name: string) => (name === "wiki.example.net" ? ["8.8.8.8", "100.64.0.1"] : ["8.8.8.8"]);
-      const ask = (link: string) => fetchCard(link, net(fetch), MOST, resolve);
+      const ask = (link: string) => fetchCard(link, { net: net(fetch), imageBytes: MOST, resolve });
       expect(await ask("https://example.com/redirect")).toEqual({ title: "example.com", description: "" });
       expect(await ask("https://example.com/page")).toEqual({ title: "T", description: "" });
       expect(asked).toEqual(["https://example.com/redirect", "https://example.com/page"]);
@@ -172,7 +175,7 @@ describe("fetchCard", () => {
     const silent: Fetch = (_url, init) =>
       new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason)));
     const began = performance.now();
-    expect(await fetchCard("https://example.com/", net(silent), MOST)).toEqual({
+    expect(await fetchCard("https://example.com/", { net: net(silent), imageBytes: MOST })).toEqual({
       title: "example.com",
       description: "",
     });
@@ -183,11 +186,14 @@ describe("fetchCard", () => {
     const stop = new AbortController();
     stop.abort();
     await expect(
-      fetchCard(new URL("/og", server.url).href, net(globalThis.fetch, stop.signal), MOST),
+      fetchCard(new URL("/og", server.url).href, { net: net(globalThis.fetch, stop.signal), imageBytes: MOST }),
     ).rejects.toThrow();
   });
 
   test("a link that is none is no failure", async () => {
-    expect(await fetchCard("nonsense", net(), MOST)).toEqual({ title: "nonsense", description: "" });
+    expect(await fetchCard("nonsense", { net: net(), imageBytes: MOST })).toEqual({
+      title: "nonsense",
+      description: "",
+    });
   });
 });

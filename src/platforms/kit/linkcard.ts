@@ -39,17 +39,31 @@ export interface Card {
  * Asked without any credentials. Never fails because of the page: a page that cannot be read is called by its host.
  * Throws only when `net.signal` stops it.
  */
-export async function fetchCard(link: string, net: Net, imageBytes: number, resolve?: Resolve): Promise<Card> {
+export async function fetchCard(
+  link: string,
+  {
+    net,
+    imageBytes,
+    resolve,
+  }: { readonly net: Net; readonly imageBytes: number; readonly resolve?: Resolve | undefined },
+): Promise<Card> {
   const fallback = { title: URL.canParse(link) ? new URL(link).host : link, description: "" };
   const whole = AbortSignal.any([net.signal, AbortSignal.timeout(CARD_MS)]);
-  const follow = async (to: URL, from: URL, accept: string, mostMs: number) => {
+  const follow = async (
+    to: URL,
+    { from, accept, mostMs }: { readonly from: URL; readonly accept: string; readonly mostMs: number },
+  ) => {
     const signal = AbortSignal.any([whole, AbortSignal.timeout(mostMs)]);
     const answered = await fetchPublic({ to, from, accept, fetch: net.fetch, signal, resolve });
     return answered && { ...answered, signal };
   };
   try {
     const start = new URL(link);
-    const page = await follow(start, start, "text/html,application/xhtml+xml,*/*;q=0.1", PAGE_MS);
+    const page = await follow(start, {
+      from: start,
+      accept: "text/html,application/xhtml+xml,*/*;q=0.1",
+      mostMs: PAGE_MS,
+    });
     const head = page && (await readPage(page.response, page.signal));
     if (!head) {
       page?.response.body?.cancel().catch(() => undefined);
@@ -62,9 +76,11 @@ export async function fetchCard(link: string, net: Net, imageBytes: number, reso
     let image: Blob | undefined;
     for (const url of pictures.filter(isWeb).slice(0, MAX_PICTURES)) {
       // The card without a picture is worth having.
-      const answer = await follow(url, page.url, Object.values(IMAGE_TYPES).join(","), PICTURE_MS).catch(
-        () => undefined,
-      );
+      const answer = await follow(url, {
+        from: page.url,
+        accept: Object.values(IMAGE_TYPES).join(","),
+        mostMs: PICTURE_MS,
+      }).catch(() => undefined);
       image = answer && (await readPicture(answer.response, imageBytes).catch(() => undefined));
       net.signal.throwIfAborted();
       if (image || whole.aborted) break;

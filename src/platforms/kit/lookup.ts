@@ -20,7 +20,14 @@ const ALLOWANCE_WITHOUT_DATE_MS = 10 * 60_000;
  * The earliest instant, by the server's clock, at which a unit sent at `at` can have appeared, in milliseconds since
  * the epoch.
  */
-export function notBefore({ headers }: Answer, at: Date, now: Date, allowanceMs = ALLOWANCE_MS): number {
+export function notBefore(
+  { headers }: Answer,
+  {
+    at,
+    now,
+    allowanceMs = ALLOWANCE_MS,
+  }: { readonly at: Date; readonly now: Date; readonly allowanceMs?: number | undefined },
+): number {
   const date = Date.parse(headers.get("date") ?? "");
   if (Number.isNaN(date)) return at.getTime() - ALLOWANCE_WITHOUT_DATE_MS;
   return at.getTime() + (date - now.getTime()) - allowanceMs;
@@ -83,7 +90,7 @@ export function findOwn({ request, session, known, allowanceMs, slackMs, from, a
   let since = from ?? request.at.getTime() - allowanceMs - slackMs;
   return findPaged<Ref>(async (after) => {
     let answer = await ask(since, after);
-    earliest ??= notBefore(answer, request.at, session.now(), allowanceMs);
+    earliest ??= notBefore(answer, { at: request.at, now: session.now(), allowanceMs });
     const least = earliest;
     // Psn's clock is ahead by more than the slack: what was asked for begins too late.
     if (least < since) {

@@ -35,7 +35,7 @@ export function mergePost(post: Post, limits: Limits, about: About): Composed<Me
   const [issue, ...others] = [
     ...postIssues(post, about),
     ...textIssues(post, text, limits),
-    ...mediaIssues(files, limits, about),
+    ...mediaIssues(files, { limits, about }),
   ];
   if (issue) return { ok: false, issues: [issue, ...others] };
   const { visibility = "public", language, contentWarning, title } = post;

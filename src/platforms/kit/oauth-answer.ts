@@ -41,7 +41,14 @@ const TokenAnswer = z.looseObject({
  * @param secrets what was sent and must not come back in a message.
  * @throws PsnError AUTH_REVOKED, APP_REFUSED, PLATFORM_CHANGED, PLATFORM_DOWN, PLATFORM_REJECTED, RATE_LIMITED.
  */
-export function readTokens(answer: Answer, now: Date, asked: readonly string[], secrets: readonly string[]): Tokens {
+export function readTokens(
+  answer: Answer,
+  {
+    now,
+    asked,
+    secrets,
+  }: { readonly now: Date; readonly asked: readonly string[]; readonly secrets: readonly string[] },
+): Tokens {
   if (failureOf(answer) !== undefined || answer.status >= 300) throw refused(answer, now, secrets);
   demandWhole(answer);
   const result = TokenAnswer.safeParse(bodyOf(answer));

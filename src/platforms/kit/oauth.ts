@@ -75,7 +75,11 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
       `${new URL(server.authorizeUrl).host} returned no code: you did not give consent`,
     );
   const answer = await post(server.tokenUrl, server, grant, app, net);
-  return readTokens(answer, net.now(), server.scopes, [request.code, request.verifier, ...secretsOf(app)]);
+  return readTokens(answer, {
+    now: net.now(),
+    asked: server.scopes,
+    secrets: [request.code, request.verifier, ...secretsOf(app)],
+  });
 }
 
 /**
@@ -91,7 +95,7 @@ export async function exchangeRefresh(server: OAuthServer, session: Session): Pr
   // Where no scopes are asked for, those granted before are meant (RFC 6749, 6), and not those once asked for.
   const asked = scopes.length > 0 ? scopes : server.scopes;
   try {
-    return readTokens(answer, session.now(), asked, [refresh, access, ...secretsOf(app)]);
+    return readTokens(answer, { now: session.now(), asked, secrets: [refresh, access, ...secretsOf(app)] });
   } catch (error) {
     return refusedForGood(error);
   }

@@ -85,12 +85,15 @@ export function publicFetch({ fetch, isAllowed, resolve = bySystem, proxied = fa
         },
       );
     if (proxied) return fetch(url, options);
-    return connectTo(addresses, url, options, fetch);
+    return connectTo(addresses, { url, init: options, fetch });
   };
 }
 
 /** One after the other, as long as the failure proves that nothing was sent. Host and certificate stay the name's. */
-async function connectTo(addresses: readonly string[], url: URL, init: RequestInit, fetch: Fetch): Promise<Response> {
+async function connectTo(
+  addresses: readonly string[],
+  { url, init, fetch }: { readonly url: URL; readonly init: RequestInit; readonly fetch: Fetch },
+): Promise<Response> {
   const headers = new Headers(init.headers);
   headers.set("host", url.host);
   const tls = url.protocol === "https:" ? { tls: { serverName: hostOf(url) } } : {};

@@ -87,7 +87,7 @@ const CardHandle = z.object({ title: z.string(), description: z.string(), pictur
 async function prepareCard(source: string, handle: PublishRequest["handle"], session: Session): Promise<Preparation> {
   session.signal.throwIfAborted();
   const kept = CardHandle.safeParse(handle).data;
-  const page = kept ?? (await fetchCard(source, session, THUMB_BYTES));
+  const page = kept ?? (await fetchCard(source, { net: session, imageBytes: THUMB_BYTES }));
   const { title, description } = page;
   const image = "image" in page ? page.image : undefined;
   const picture: File = {

@@ -74,12 +74,16 @@ export function limitsOf(instance: Instance): Partial<Limits> {
   const text = textOf(instance);
   const most = statuses?.max_media_attachments;
   const mimes = media?.supported_mime_types ?? [];
-  const images = ruleOf(DEFAULTS.images, "image/", mimes, {
+  const images = ruleOf(DEFAULTS.images, {
+    kind: "image/",
+    listed: mimes,
     max: most,
     maxBytes: media?.image_size_limit,
     maxPixels: media?.image_matrix_limit,
   });
-  const videos = ruleOf(DEFAULTS.videos, "video/", mimes, {
+  const videos = ruleOf(DEFAULTS.videos, {
+    kind: "video/",
+    listed: mimes,
     maxBytes: media?.video_size_limit,
     maxPixels: media?.video_matrix_limit,
     maxFrameRate: media?.video_frame_rate_limit,
@@ -126,9 +130,14 @@ type Said = { readonly [name in Exclude<keyof MediaRule, "mimes">]?: number | un
 /** The server's rule for one kind of media; undefined when it is the usual one. */
 function ruleOf(
   usual: MediaRule,
-  kind: "image/" | "video/",
-  listed: readonly string[],
-  { max = usual.max, maxBytes = usual.maxBytes, maxPixels, maxFrameRate }: Said,
+  {
+    kind,
+    listed,
+    max = usual.max,
+    maxBytes = usual.maxBytes,
+    maxPixels,
+    maxFrameRate,
+  }: { readonly kind: "image/" | "video/"; readonly listed: readonly string[] } & Said,
 ): MediaRule | undefined {
   const named = MEDIA_TYPES.filter((mime) => mime.startsWith(kind) && listed.includes(mime));
   const mimes = named.length > 0 ? named : usual.mimes;

@@ -67,7 +67,7 @@ async function search(path: string, wanted: Wanted): Promise<Found> {
   for (let page = 0; page < PAGES_MOST; page++) {
     const answer = await api(session, `${path}${before}`, { effect: "none" });
     const statuses = parse(answer, z.array(Status)).filter(({ id }) => !seen.has(id));
-    from ??= notBefore(answer, request.at, session.now());
+    from ??= notBefore(answer, { at: request.at, now: session.now() });
     const last = statuses.at(-1);
     if (!last) return { complete: true, showsPrivate };
     for (const status of statuses) seen.add(status.id);

@@ -99,7 +99,7 @@ async function tokensFor(path: string, query: Readonly<Record<string, string>>, 
   });
   const guarded = { ...net, credentials: { access, secret, scopes: [] } };
   if (answer.status >= 400 && passes(answer, guarded)) throw refusalOf(answer, guarded);
-  return readTokens(answer, net.now(), SCOPES, [access, secret]);
+  return readTokens(answer, { now: net.now(), asked: SCOPES, secrets: [access, secret] });
 }
 
 /**

@@ -56,7 +56,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
       told: ASK_AT_ONCE,
     }),
     lastWaits: true,
-    ask: (container, child, ageMs) => statusOf(container, ageMs, filesOf(child), session),
+    ask: (container, child, ageMs) => statusOf(container, { ageMs, files: filesOf(child), session }),
     finish: async (ids) => ({ container: ids.at(-1) ?? "", madeAt: session.now().getTime() }),
     overdue: () => "Threads is still processing the post",
   };
@@ -137,7 +137,10 @@ export async function ask(container: string, session: Session) {
 }
 
 /** Not heard of everywhere is as good as worked on, for as long as that may take. */
-async function statusOf(container: string, ageMs: number, files: readonly Media[], session: Session): Promise<Told> {
+async function statusOf(
+  container: string,
+  { ageMs, files, session }: { readonly ageMs: number; readonly files: readonly Media[]; readonly session: Session },
+): Promise<Told> {
   const { status, reason, answer } = await ask(container, session);
   if (status === "FINISHED" || status === "PUBLISHED") return READY;
   if (status === "EXPIRED" || (status === "UNTOLD" && ageMs > SPREADING_MS))

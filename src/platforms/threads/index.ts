@@ -38,7 +38,7 @@ export default definePlatform({
     return { status: "published", ref: refOf({ id, permalink: await permalinkOf(id, session) }, session) };
   },
 
-  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
+  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, { session, known }),
   locate,
 
   /** …/posts/delete-posts (2026-11): 100 in a day. */
@@ -85,7 +85,9 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   // What cannot be asked now leaves the refusal as it was: clear.
   const told = await ask(container, session).catch(() => undefined);
   if (told?.status === "PUBLISHED") {
-    const ref = await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS).catch(() => undefined);
+    const ref = await lookup(request, { session, known: new Set(), allowanceMs: ALLOWANCE_NARROW_MS }).catch(
+      () => undefined,
+    );
     if (ref) return ref;
     const says = "Threads has published the post, but shows only its container";
     throw new PsnError("OUTCOME_UNKNOWN", says, { cause: error });

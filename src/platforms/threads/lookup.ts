@@ -42,15 +42,17 @@ const SLACK_MS = 10 * 60_000;
  */
 export async function lookup(
   request: PublishRequest<Body>,
-  session: Session,
-  known: ReadonlySet<string>,
-  allowanceMs = ALLOWANCE_MS,
+  {
+    session,
+    known,
+    allowanceMs = ALLOWANCE_MS,
+  }: { readonly session: Session; readonly known: ReadonlySet<string>; readonly allowanceMs?: number | undefined },
 ): Promise<Ref | undefined> {
   const own = { request, session, known, allowanceMs, slackMs: SLACK_MS, ...listOf(request, session) };
   if (request.searching) return findOwn(own);
   const { status, answer } = await ask(preparedOf(request.prepared, Prepared).container, session);
   if (status !== "PUBLISHED" && status !== "UNTOLD") return undefined;
-  const ref = await findOwn({ ...own, from: notBefore(answer, request.at, session.now(), allowanceMs) });
+  const ref = await findOwn({ ...own, from: notBefore(answer, { at: request.at, now: session.now(), allowanceMs }) });
   if (ref) return ref;
   const hidden =
     status === "PUBLISHED" ? "has published the post but does not list it yet" : "does not find the post's container";

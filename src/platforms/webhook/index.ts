@@ -83,7 +83,7 @@ export default definePlatform({
     const entered = (form["secret"] ?? "").trim();
     const access = entered || (before?.credentials?.access ?? "");
     keyOf(entered || paddedSecret(access));
-    const former = formerOf(form["secret-overlap"] ?? "", access, before?.credentials, net.now());
+    const former = formerOf(form["secret-overlap"] ?? "", { access, before: before?.credentials, now: net.now() });
     const mediaBy = mediaByOf(form["media"] ?? "", before?.profile.limits?.mediaBy);
     await refuseRedirect(url, net);
     const { handle, ...profile } = profileOf(url);
@@ -138,13 +138,13 @@ export default definePlatform({
       timestamp: at.toISOString(),
       data: { id: key, parts: whole, ...rest },
     };
-    await send(session, key, event, { effect: "publish" });
+    await send(session, { id: key, event, options: { effect: "publish" } });
     return { status: "published", ref: refOf(key, session) };
   },
 
   async remove(ref, session) {
     const event: WebhookEvent = { type: "post.removed", timestamp: session.now().toISOString(), data: { id: ref.id } };
-    await send(session, `${ref.id}-removed`, event, { effect: "none", accept: [404, 410] });
+    await send(session, { id: `${ref.id}-removed`, event, options: { effect: "none", accept: [404, 410] } });
   },
 });
 
@@ -164,14 +164,17 @@ function mediaByOf(entered: string, kept: MediaBy): MediaBy {
 /**
  * Signs and posts one event. The timestamp is the attempt's and the id the event's (spec, Webhook metadata, 2026-11).
  */
-async function send(session: Session, id: string, event: WebhookEvent, options: CallOptions): Promise<void> {
+async function send(
+  session: Session,
+  { id, event, options }: { readonly id: string; readonly event: WebhookEvent; readonly options: CallOptions },
+): Promise<void> {
   const body = JSON.stringify(event);
   const timestamp = Math.floor(session.now().getTime() / 1000);
   const headers = {
     "content-type": "application/json",
     "webhook-id": id,
     "webhook-timestamp": String(timestamp),
-    "webhook-signature": signed(session.credentials, session.now(), id, timestamp, body),
+    "webhook-signature": signed(session.credentials, { now: session.now(), id, timestamp, body }),
     // The status is all that counts: nothing of the answer needs to be unpacked.
     "accept-encoding": "identity",
   };

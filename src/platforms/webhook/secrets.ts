@@ -22,9 +22,7 @@ const Former = z.object({ former: z.string(), until: z.iso.datetime() });
  */
 export function formerOf(
   overlap: string,
-  access: string,
-  before: Credentials | undefined,
-  now: Date,
+  { access, before, now }: { readonly access: string; readonly before: Credentials | undefined; readonly now: Date },
 ): Pick<Credentials, "secret" | "secretUntil"> {
   const isSame = before !== undefined && paddedSecret(before.access) === paddedSecret(access);
   if (overlap.trim() === "") {
@@ -82,6 +80,14 @@ export function flawOf({ access }: Credentials): Flaw | undefined {
 }
 
 /** The `webhook-signature` header. */
-export function signed(credentials: Credentials, now: Date, id: string, timestamp: number, body: string): string {
-  return signaturesOf(secretsOf(credentials, now), id, timestamp, body);
+export function signed(
+  credentials: Credentials,
+  {
+    now,
+    id,
+    timestamp,
+    body,
+  }: { readonly now: Date; readonly id: string; readonly timestamp: number; readonly body: string },
+): string {
+  return signaturesOf(secretsOf(credentials, now), { id, timestamp, body });
 }

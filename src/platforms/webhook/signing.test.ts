@@ -55,9 +55,9 @@ describe("a stored secret that an earlier psn took", () => {
   test.each([24, 25, 26, 32, 64])("signs by its %i bytes, however it is padded", (size) => {
     const secret = whsec(randomBytes(size));
     const bare = secret.replace(/=+$/, "");
-    const expected = signaturesOf([secret], ID, 1, "{}");
+    const expected = signaturesOf([secret], { id: ID, timestamp: 1, body: "{}" });
     for (const stored of [bare, `${bare}=`, `${bare}==`]) {
-      expect(signaturesOf([stored], ID, 1, "{}")).toBe(expected);
+      expect(signaturesOf([stored], { id: ID, timestamp: 1, body: "{}" })).toBe(expected);
       expect(paddedSecret(stored)).toBe(secret);
       expect(publicKeyOf(stored)).toBeUndefined();
     }
@@ -66,7 +66,7 @@ describe("a stored secret that an earlier psn took", () => {
   test("is padded, and nothing else about it is changed", () => {
     for (const other of ["", "nonsense", newKeyPair(), `whsec_${"A".repeat(41)}`, "whsec_-_"])
       expect(paddedSecret(other).replace(/=+$/, "")).toBe(other.replace(/=+$/, ""));
-    expect(() => signaturesOf([`whsec_${"A".repeat(41)}`], ID, 1, "{}")).toThrow(PsnError);
+    expect(() => signaturesOf([`whsec_${"A".repeat(41)}`], { id: ID, timestamp: 1, body: "{}" })).toThrow(PsnError);
   });
 });
 
@@ -84,7 +84,7 @@ describe("a signature", () => {
     const secret = newKeyPair();
     const publicKey = publicKeyOf(secret) ?? "";
     expect(publicKey).toMatch(/^whpk_[A-Za-z0-9+/]{43}=$/);
-    const signature = signaturesOf([secret], ID, 1_793_620_800, '{"a":1}');
+    const signature = signaturesOf([secret], { id: ID, timestamp: 1_793_620_800, body: '{"a":1}' });
     expect(signature).toMatch(/^v1a,/);
     expect(verifies(signature, publicKey, `${ID}.1793620800.{"a":1}`)).toBe(true);
     for (const other of [`${ID}.1793620801.{"a":1}`, `${ID}.1793620800.{"a":2}`, `x.1793620800.{"a":1}`])
@@ -99,7 +99,9 @@ describe("a signature", () => {
     expect([short, long].map((secret) => publicKeyOf(secret ?? ""))).toEqual(
       Array(2).fill(`whpk_${half.toString("base64")}`),
     );
-    expect(signaturesOf([short ?? ""], ID, 1, "")).toBe(signaturesOf([long ?? ""], ID, 1, ""));
+    expect(signaturesOf([short ?? ""], { id: ID, timestamp: 1, body: "" })).toBe(
+      signaturesOf([long ?? ""], { id: ID, timestamp: 1, body: "" }),
+    );
   });
 
   test("several are separated by a space, and the specification's own library takes them with either secret", () => {
@@ -109,7 +111,7 @@ describe("a signature", () => {
     const headers = {
       "webhook-id": ID,
       "webhook-timestamp": String(at),
-      "webhook-signature": signaturesOf([now, before, pair], ID, at, body),
+      "webhook-signature": signaturesOf([now, before, pair], { id: ID, timestamp: at, body }),
     };
     expect(headers["webhook-signature"].split(" ").map((one) => one.split(",")[0])).toEqual(["v1", "v1", "v1a"]);
     for (const secret of [now, before])

@@ -113,7 +113,10 @@ export function newKeyPair(): string {
 }
 
 /** The `webhook-signature` header: one signature by each secret, "space delimited", the newest first. */
-export function signaturesOf(secrets: readonly string[], id: string, timestamp: number, body: string): string {
+export function signaturesOf(
+  secrets: readonly string[],
+  { id, timestamp, body }: { readonly id: string; readonly timestamp: number; readonly body: string },
+): string {
   const content = `${id}.${timestamp}.${body}`;
   const signature = (key: Key) =>
     key.scheme === "v1"

@@ -39,7 +39,7 @@ export default definePlatform({
     return { status: "published", ref: refOf(parse(answer, Created).data.id, session) };
   },
 
-  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, session, known),
+  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, { session, known }),
   locate,
 
   /** …/x-api/posts/delete-post (2026-11). */
@@ -62,7 +62,9 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   const error = refusalOf(answer, session);
   if (isDuplicate(answer)) {
     // On a first attempt the words are another post's.
-    const ref = request.again ? await lookup(request, session, new Set(), ALLOWANCE_NARROW_MS) : undefined;
+    const ref = request.again
+      ? await lookup(request, { session, known: new Set(), allowanceMs: ALLOWANCE_NARROW_MS })
+      : undefined;
     if (ref) return ref;
   } else if (request.parent && isParentMissing(answer)) throw notHeardOfYet(error, request, session) ?? error;
   else if (request.unit.media.length > 0 && isMediaMissing(answer))

@@ -37,9 +37,11 @@ const SLACK_MS = 8 * 60_000;
  */
 export async function lookup(
   request: PublishRequest<Body>,
-  session: Session,
-  known: ReadonlySet<string>,
-  allowanceMs = ALLOWANCE_MS,
+  {
+    session,
+    known,
+    allowanceMs = ALLOWANCE_MS,
+  }: { readonly session: Session; readonly known: ReadonlySet<string>; readonly allowanceMs?: number | undefined },
 ): Promise<Ref | undefined> {
   const ask = (since: number, after: string | undefined) => {
     const query = new URLSearchParams({

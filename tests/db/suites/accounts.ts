@@ -91,7 +91,11 @@ export function accountTests(test: Test): void {
     const [held, cancelled] = [await schedule(stage), await schedule(stage)];
     await stores.posts.cancel(userId, [cancelled.id]);
     const claimed = await claimOne(stage);
-    await settle(stage, claimed, failed(0, new PsnError("AUTH_REVOKED", "token gone"), 1, 0));
+    await settle(
+      stage,
+      claimed,
+      failed(0, { error: new PsnError("AUTH_REVOKED", "token gone"), attempt: 1, random: 0 }),
+    );
     expect(await detail(stage, held.id)).toMatchObject({
       state: "held",
       code: "AUTH_REVOKED",

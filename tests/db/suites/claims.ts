@@ -62,7 +62,11 @@ export function claimTests(test: Test): void {
     const { id } = await schedule(stage, { units: [{ prepare: true }] });
     const claimed = await claimOne(stage);
     await settle(stage, claimed, sending(0, { upload: 1 }, LEASE_MS));
-    await settle(stage, claimed, failed(0, new PsnError("PLATFORM_DOWN", "try later"), 1, 0));
+    await settle(
+      stage,
+      claimed,
+      failed(0, { error: new PsnError("PLATFORM_DOWN", "try later"), attempt: 1, random: 0 }),
+    );
     await makeDue(stage, id);
     await claimOne(stage);
     expect(await detail(stage, id)).toMatchObject({ state: "sending", unitList: [{ prepared: { upload: 1 } }] });
@@ -95,7 +99,7 @@ export function claimTests(test: Test): void {
     for (const change of [
       done("x"),
       renewed("sending", LEASE_MS),
-      failed(0, new PsnError("RATE_LIMITED", "slow"), 1, 0),
+      failed(0, { error: new PsnError("RATE_LIMITED", "slow"), attempt: 1, random: 0 }),
     ])
       expect(await settle(stage, old, change)).toBe(false);
     expect(await settle(stage, { ...current, fence: current.fence + 1 }, done("x"))).toBe(false);
@@ -123,7 +127,11 @@ export function claimTests(test: Test): void {
       await settle(
         stage,
         first,
-        answered(0, { status: "pending", handle, checkAfterMs: 3_600_000 }, undefined, LEASE_MS),
+        answered(0, {
+          outcome: { status: "pending", handle, checkAfterMs: 3_600_000 },
+          next: undefined,
+          leaseMs: LEASE_MS,
+        }),
       ),
     ).toBe(true);
     expect(await detail(stage, id)).toMatchObject({ state: "pending", unitList: [{ state: "pending", handle }] });
@@ -154,7 +162,11 @@ export function claimTests(test: Test): void {
     await settle(
       stage,
       limited,
-      failed(0, new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 3_600_000 }), 1, 0),
+      failed(0, {
+        error: new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 3_600_000 }),
+        attempt: 1,
+        random: 0,
+      }),
     );
     const [first] = await stores.accounts.list(userId);
     expect((first?.pausedUntil?.getTime() ?? 0) - Date.now()).toBeGreaterThan(3_500_000);
@@ -173,7 +185,7 @@ export function claimTests(test: Test): void {
     await schedule(stage);
     const first = await claimOne(stage, { leaseMs: EXPIRED });
     const second = await schedule(stage);
-    await settle(stage, first, failed(0, new PsnError("AUTH_REVOKED", "gone"), 1, 0));
+    await settle(stage, first, failed(0, { error: new PsnError("AUTH_REVOKED", "gone"), attempt: 1, random: 0 }));
     expect(await claim(stage)).toEqual([]);
     expect(await claim(stage, { only: [first.deliveryId, second.id] })).toEqual([]);
     expect(await stateOf(stage, second.id)).toBe("scheduled");
@@ -223,7 +235,11 @@ export function claimTests(test: Test): void {
   test("nextWake: a pause that is over wakes nobody where nothing waits for it", async (stage) => {
     const { stores, platform, userId } = stage;
     await schedule(stage);
-    await settle(stage, await claimOne(stage), answered(0, published("1"), undefined, LEASE_MS));
+    await settle(
+      stage,
+      await claimOne(stage),
+      answered(0, { outcome: published("1"), next: undefined, leaseMs: LEASE_MS }),
+    );
     await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() - interval '1 hour' WHERE user_id = $1", [
       userId,
     ]);
@@ -256,7 +272,11 @@ export function claimTests(test: Test): void {
     await settle(
       stage,
       claimed,
-      answered(0, { status: "pending", handle: 1, checkAfterMs: 90_000 }, undefined, LEASE_MS),
+      answered(0, {
+        outcome: { status: "pending", handle: 1, checkAfterMs: 90_000 },
+        next: undefined,
+        leaseMs: LEASE_MS,
+      }),
     );
     expect(await wake()).toBeGreaterThan(80_000);
     await asOwner(stage.db, "UPDATE psn.accounts SET paused_until = now() + interval '2 hours' WHERE user_id = $1", [

@@ -30,9 +30,15 @@ async function inStates(stage: Stage): Promise<Readonly<Record<string, string>>>
   };
   const states = {
     published: await bring(done("1")),
-    failed: await bring(failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0)),
+    failed: await bring(failed(0, { error: new PsnError("PLATFORM_REJECTED", "no"), attempt: 1, random: 0 })),
     unconfirmed: await bring(unconfirmed()),
-    pending: await bring(answered(0, { status: "pending", handle: 1, checkAfterMs: 3_600_000 }, undefined, LEASE_MS)),
+    pending: await bring(
+      answered(0, {
+        outcome: { status: "pending", handle: 1, checkAfterMs: 3_600_000 },
+        next: undefined,
+        leaseMs: LEASE_MS,
+      }),
+    ),
     sending: await bring(undefined),
     claimed: await bring(undefined, true),
     cancelled: (await schedule(stage)).id,
@@ -141,9 +147,13 @@ export function commandTests(test: Test): void {
     const { stores, userId } = stage;
     const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b", prepare: true }] });
     let claimed = await claimOne(stage);
-    await settle(stage, claimed, answered(0, published("0"), { position: 1, ready: false }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(0, { outcome: published("0"), next: { position: 1, ready: false }, leaseMs: LEASE_MS }),
+    );
     await settle(stage, claimed, sending(1, { upload: 1 }, LEASE_MS));
-    await settle(stage, claimed, failed(1, new PsnError("PLATFORM_REJECTED", "no"), 1, 0));
+    await settle(stage, claimed, failed(1, { error: new PsnError("PLATFORM_REJECTED", "no"), attempt: 1, random: 0 }));
     expect(await stores.posts.retry(userId, [id])).toEqual([id]);
     const found = await detail(stage, id);
     expect(found).toMatchObject({ state: "scheduled", attempt: 0, code: null, message: null, unitsPublished: 1 });
@@ -157,9 +167,13 @@ export function commandTests(test: Test): void {
     const { stores, userId } = stage;
     const { id } = await schedule(stage, { units: [{ text: "a" }, { text: "b" }] });
     let claimed = await claimOne(stage);
-    await settle(stage, claimed, answered(0, published("0"), { position: 1, ready: true }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(0, { outcome: published("0"), next: { position: 1, ready: true }, leaseMs: LEASE_MS }),
+    );
     expect(await stores.posts.remove(userId, [id])).toEqual([]);
-    await settle(stage, claimed, answered(1, published("1"), undefined, LEASE_MS));
+    await settle(stage, claimed, answered(1, { outcome: published("1"), next: undefined, leaseMs: LEASE_MS }));
     const { publishedAt } = await detail(stage, id);
     expect(await stores.posts.remove(userId, [id])).toEqual([id]);
     expect(await detail(stage, id)).toMatchObject({ state: "scheduled", operation: "remove", attempt: 0 });
@@ -333,7 +347,7 @@ export function commandTests(test: Test): void {
       await settle(
         stage,
         await claimOne(stage, { only: [retried.id] }),
-        failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0),
+        failed(0, { error: new PsnError("PLATFORM_REJECTED", "no"), attempt: 1, random: 0 }),
       );
       await stores.posts.retry(userId, [retried.id]);
       // A second retry finds nothing that failed, and takes nothing back from whoever has claimed it.

@@ -87,7 +87,11 @@ export function editTests(test: Test): void {
     const claimed = await claimOne(stage, { only: [thread.id] });
     const begun = await next(stage, thread.postId, [thread.id], "sending");
     expect(await stores.posts.edit(userId, begun)).toBe("deliveries");
-    await settle(stage, claimed, answered(0, published("0"), { position: 1, ready: false }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(0, { outcome: published("0"), next: { position: 1, ready: false }, leaseMs: LEASE_MS }),
+    );
     expect(await stateOf(stage, thread.id)).toBe("claimed");
     const half = await next(stage, thread.postId, [thread.id], "half");
     expect(await stores.posts.edit(userId, half)).toBe("deliveries");
@@ -96,7 +100,7 @@ export function editTests(test: Test): void {
 
     const refused = await schedule(stage);
     const tried = await claimOne(stage, { only: [refused.id] });
-    await settle(stage, tried, failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0));
+    await settle(stage, tried, failed(0, { error: new PsnError("PLATFORM_REJECTED", "no"), attempt: 1, random: 0 }));
     const without = await next(stage, refused.postId, [], "kept");
     expect(await stores.posts.edit(userId, without)).toBe("done");
     expect(await textsOf(stage, refused.id)).toEqual(["hello"]);
@@ -170,7 +174,11 @@ export function editTests(test: Test): void {
     const reasons = async (id: string) => (await detail(stage, id)).heldReason;
     const { id } = await schedule(stage, { units: [{ prepare: true }] });
     expect(await reasons(id)).toBe(null);
-    await settle(stage, await claimOne(stage, { only: [id] }), failed(0, new PsnError("AUTH_REVOKED", "no"), 1, 0));
+    await settle(
+      stage,
+      await claimOne(stage, { only: [id] }),
+      failed(0, { error: new PsnError("AUTH_REVOKED", "no"), attempt: 1, random: 0 }),
+    );
     expect(await detail(stage, id)).toMatchObject({ state: "held", heldReason: "reconnect" });
     await stores.posts.move(userId, [id], new Date(Date.now() + 3_600_000), "", "UTC");
     expect(await reasons(id)).toBe(null);

@@ -216,7 +216,11 @@ export function postTests(test: Test): void {
     const { stores, userId } = stage;
     const out = await schedule(stage, { units: [{ text: "one" }, { text: "two" }] });
     const claimed = await claimOne(stage);
-    await settle(stage, claimed, answered(0, published("1"), { position: 1, ready: true }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(0, { outcome: published("1"), next: { position: 1, ready: true }, leaseMs: LEASE_MS }),
+    );
     expect(await stores.posts.ofPost(userId, out.postId)).toMatchObject([
       { id: out.id, state: "sending", units: 2, unitsPublished: 1, text: "one", url: ref("1").url },
     ]);

@@ -31,7 +31,11 @@ export function settleTests(test: Test): void {
   test("settle: published, with its ref, its instant and its history", async (stage) => {
     const { id } = await schedule(stage);
     const claimed = await claimOne(stage);
-    const change = answered(0, { status: "published", ref: { ...ref("1"), revision: "bafy" } }, undefined, LEASE_MS);
+    const change = answered(0, {
+      outcome: { status: "published", ref: { ...ref("1"), revision: "bafy" } },
+      next: undefined,
+      leaseMs: LEASE_MS,
+    });
     expect(await settle(stage, claimed, change, "worker-3")).toBe(true);
     const found = await detail(stage, id);
     expect(found).toMatchObject({
@@ -64,8 +68,8 @@ export function settleTests(test: Test): void {
       units: [{ text: "a" }, { text: "b" }, { text: "c", prepare: true }, { text: "d" }],
     });
     const claimed = await claimOne(stage);
-    const first = answered(0, published("0"), { position: 1, ready: true }, LEASE_MS);
-    const second = answered(1, published("1"), { position: 2, ready: false }, LEASE_MS);
+    const first = answered(0, { outcome: published("0"), next: { position: 1, ready: true }, leaseMs: LEASE_MS });
+    const second = answered(1, { outcome: published("1"), next: { position: 2, ready: false }, leaseMs: LEASE_MS });
     const stateNow = async () => {
       const { state, unitList } = await detail(stage, id);
       return [state, ...unitList.map((unit) => unit.state)];
@@ -92,13 +96,21 @@ export function settleTests(test: Test): void {
     });
     let claimed = await claimOne(stage);
     // The same write settles one unit and opens the next.
-    await settle(stage, claimed, answered(0, published("0"), { position: 1, ready: true }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(0, { outcome: published("0"), next: { position: 1, ready: true }, leaseMs: LEASE_MS }),
+    );
     let units = (await detail(stage, id)).unitList;
     expect(units.map(({ state }) => state)).toEqual(["published", "sending", "waiting", "waiting"]);
     expect(units[1]?.sentAt).toBeInstanceOf(Date);
     expect(await stateOf(stage, id)).toBe("sending");
     // The third must be prepared first: nothing of it is sent yet.
-    await settle(stage, claimed, answered(1, published("1"), { position: 2, ready: false }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(1, { outcome: published("1"), next: { position: 2, ready: false }, leaseMs: LEASE_MS }),
+    );
     expect(await stateOf(stage, id)).toBe("claimed");
     await expire(stage, id);
     claimed = await claimOne(stage);
@@ -107,13 +119,21 @@ export function settleTests(test: Test): void {
     await settle(stage, claimed, sending(2, { n: 1 }, EXPIRED));
     claimed = await claimOne(stage);
     expect(claimed.purpose).toBe("settle");
-    await settle(stage, claimed, failed(2, new PsnError("PLATFORM_UNREACHABLE", "no route"), 2, 0));
+    await settle(
+      stage,
+      claimed,
+      failed(2, { error: new PsnError("PLATFORM_UNREACHABLE", "no route"), attempt: 2, random: 0 }),
+    );
     await makeDue(stage, id);
     claimed = await claimOne(stage);
     units = (await detail(stage, id)).unitList;
     expect(units.map(({ state }) => state)).toEqual(["published", "published", "sending", "waiting"]);
     expect(units.map((unit) => unit.ref?.id)).toEqual(["0", "1", undefined, undefined]);
-    await settle(stage, claimed, answered(2, published("2"), { position: 3, ready: true }, LEASE_MS));
+    await settle(
+      stage,
+      claimed,
+      answered(2, { outcome: published("2"), next: { position: 3, ready: true }, leaseMs: LEASE_MS }),
+    );
     await settle(stage, claimed, done("3", 3));
     expect(await detail(stage, id)).toMatchObject({
       state: "published",
@@ -142,7 +162,7 @@ export function settleTests(test: Test): void {
     const { id } = await schedule(stage);
     let claimed = await claimOne(stage);
     const first = (await detail(stage, id)).unitList[0]?.sentAt;
-    await settle(stage, claimed, failed(0, new PsnError("OUTCOME_UNKNOWN", "reset"), 1, 0));
+    await settle(stage, claimed, failed(0, { error: new PsnError("OUTCOME_UNKNOWN", "reset"), attempt: 1, random: 0 }));
     expect(await detail(stage, id)).toMatchObject({
       state: "sending",
       code: "OUTCOME_UNKNOWN",
@@ -155,7 +175,11 @@ export function settleTests(test: Test): void {
     // A second try under the same key keeps the first instant, which the platform may have been given.
     await settle(stage, claimed, sending(0, null, LEASE_MS));
     expect((await detail(stage, id)).unitList[0]?.sentAt).toEqual(first);
-    await settle(stage, claimed, failed(0, new PsnError("PLATFORM_UNREACHABLE", "no route"), 1, 0));
+    await settle(
+      stage,
+      claimed,
+      failed(0, { error: new PsnError("PLATFORM_UNREACHABLE", "no route"), attempt: 1, random: 0 }),
+    );
     const back = await detail(stage, id);
     expect(back).toMatchObject({
       state: "scheduled",
@@ -172,7 +196,11 @@ export function settleTests(test: Test): void {
 
   test("settle: a refusal fails; a doubt that stays is for a person; neither is claimed again", async (stage) => {
     const refused = await schedule(stage);
-    await settle(stage, await claimOne(stage), failed(0, new PsnError("PLATFORM_REJECTED", "too rude"), 1, 0));
+    await settle(
+      stage,
+      await claimOne(stage),
+      failed(0, { error: new PsnError("PLATFORM_REJECTED", "too rude"), attempt: 1, random: 0 }),
+    );
     const doubtful = await schedule(stage);
     await settle(stage, await claimOne(stage), unconfirmed());
     expect(await detail(stage, refused.id)).toMatchObject({
@@ -197,7 +225,11 @@ export function settleTests(test: Test): void {
   test("settle: a revoked token holds the delivery and marks the account, its attempt stays in the history", async (stage) => {
     const { stores, userId } = stage;
     const { id } = await schedule(stage);
-    await settle(stage, await claimOne(stage), failed(0, new PsnError("AUTH_REVOKED", "revoked by its user"), 1, 0));
+    await settle(
+      stage,
+      await claimOne(stage),
+      failed(0, { error: new PsnError("AUTH_REVOKED", "revoked by its user"), attempt: 1, random: 0 }),
+    );
     expect(await detail(stage, id)).toMatchObject({
       state: "held",
       health: "needs-reconnect",
@@ -215,8 +247,16 @@ export function settleTests(test: Test): void {
     await schedule(stage);
     const [one, two] = await claim(stage);
     if (!one || !two) throw new Error("two were due");
-    await settle(stage, one, failed(0, new PsnError("RATE_LIMITED", "slow", { retryAfterMs: 600_000 }), 1, 0));
-    await settle(stage, two, failed(0, new PsnError("RATE_LIMITED", "slow", { retryAfterMs: 1_000 }), 1, 0));
+    await settle(
+      stage,
+      one,
+      failed(0, { error: new PsnError("RATE_LIMITED", "slow", { retryAfterMs: 600_000 }), attempt: 1, random: 0 }),
+    );
+    await settle(
+      stage,
+      two,
+      failed(0, { error: new PsnError("RATE_LIMITED", "slow", { retryAfterMs: 1_000 }), attempt: 1, random: 0 }),
+    );
     const [account] = await stores.accounts.list(userId);
     expect((account?.pausedUntil?.getTime() ?? 0) - Date.now()).toBeGreaterThan(590_000);
   });
@@ -226,10 +266,10 @@ export function settleTests(test: Test): void {
     await settle(
       stage,
       await claimOne(stage),
-      answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS),
+      answered(0, { outcome: { status: "pending", handle: "h", checkAfterMs: 0 }, next: undefined, leaseMs: LEASE_MS }),
     );
     const poll = await claimOne(stage);
-    await settle(stage, poll, pollAgain(new PsnError("PLATFORM_DOWN", "502"), 1, 0.5));
+    await settle(stage, poll, pollAgain(new PsnError("PLATFORM_DOWN", "502"), { attempt: 1, random: 0.5 }));
     expect(await detail(stage, id)).toMatchObject({
       state: "pending",
       code: "PLATFORM_DOWN",
@@ -245,7 +285,7 @@ export function settleTests(test: Test): void {
     await settle(
       stage,
       await claimOne(stage),
-      answered(0, { status: "pending", handle: "h", checkAfterMs: 0 }, undefined, LEASE_MS),
+      answered(0, { outcome: { status: "pending", handle: "h", checkAfterMs: 0 }, next: undefined, leaseMs: LEASE_MS }),
     );
     const first = await claimOne(stage, { leaseMs: EXPIRED });
     const second = await claimOne(stage);

@@ -55,14 +55,16 @@ export function stepTests(test: Test): void {
     const mine = await claimOne(stage);
     await stepBack(stage, id);
     await beat(stage);
-    expect(await settle(stage, mine, failed(0, new PsnError("PLATFORM_REJECTED", "no"), 1, 0))).toBe(true);
+    expect(
+      await settle(stage, mine, failed(0, { error: new PsnError("PLATFORM_REJECTED", "no"), attempt: 1, random: 0 })),
+    ).toBe(true);
     expect(await stateOf(stage, id)).toBe("failed");
   });
 
   test("clock steps: a failure that passes is tried again after its pause, and no account is paused for longer", async (stage) => {
     const { id } = await schedule(stage);
     const limited = new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 90_000 });
-    await settle(stage, await claimOne(stage), failed(0, limited, 1, 0));
+    await settle(stage, await claimOne(stage), failed(0, { error: limited, attempt: 1, random: 0 }));
     await stepBack(stage, id);
     await beat(stage);
     for (const ahead of [
@@ -98,7 +100,11 @@ export function stepTests(test: Test): void {
 
   test("clock steps: a watchdog's look does the same", async (stage) => {
     const { id } = await schedule(stage);
-    await settle(stage, await claimOne(stage), failed(0, new PsnError("PLATFORM_DOWN", "away"), 1, 0));
+    await settle(
+      stage,
+      await claimOne(stage),
+      failed(0, { error: new PsnError("PLATFORM_DOWN", "away"), attempt: 1, random: 0 }),
+    );
     await stepBack(stage, id);
     const look = { worker: stage.platform, version: "0.1.0", platforms: [stage.platform], aheadMs: 60_000, most: 10 };
     expect((await stage.stores.deliveries.wakeUps(look)).map(({ deliveryId }) => deliveryId)).toEqual([id]);

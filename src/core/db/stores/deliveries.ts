@@ -150,7 +150,10 @@ function loadedOf(
 }
 
 /** The heartbeat, where the look found nothing that must be done: who finds something is heard of when it is done. */
-const beatingIdle = (db: Builder, worker: string, version: string, found: SQL) =>
+const beatingIdle = (
+  db: Builder,
+  { worker, version, found }: { readonly worker: string; readonly version: string; readonly found: SQL },
+) =>
   db
     .insert(workers)
     .select(
@@ -159,7 +162,18 @@ const beatingIdle = (db: Builder, worker: string, version: string, found: SQL) =
     .onConflictDoUpdate({ target: workers.name, set: { beatAt: sql`now()`, version } })
     .returning({ at: workers.beatAt });
 
-const beating = (db: Builder, worker: string, version: string, settings: Readonly<Record<string, string>> = {}) =>
+const beating = (
+  db: Builder,
+  {
+    worker,
+    version,
+    settings = {},
+  }: {
+    readonly worker: string;
+    readonly version: string;
+    readonly settings?: Readonly<Record<string, string>> | undefined;
+  },
+) =>
   db
     .insert(workers)
     .values({ name: worker, version, settings })
@@ -309,7 +323,7 @@ export function deliveriesStore(database: Database): Deliveries {
               atMs: sql<number>`at_ms`,
             })
             .from(found(most)),
-          beatingIdle(db, worker, version, found(1)),
+          beatingIdle(db, { worker, version, found: found(1) }),
         ],
         { repeatable: true },
       );
@@ -320,7 +334,7 @@ export function deliveriesStore(database: Database): Deliveries {
     },
 
     async note(userId, deliveryId, event, text, actor) {
-      await database.run({ userId }, (db) => [note(db, [deliveryId], event, text, actor)]);
+      await database.run({ userId }, (db) => [note(db, { ids: [deliveryId], event, text, actor })]);
     },
 
     load,
@@ -362,7 +376,7 @@ export function deliveriesStore(database: Database): Deliveries {
     async beat(worker, version, settings) {
       const [, rows] = await database.run("service", (db) => [
         afterStepBack(db),
-        beating(db, worker, version, settings),
+        beating(db, { worker, version, settings }),
       ]);
       if (!rows[0]) throw new PsnError("DB_FAILED", "the worker could not be written down");
       return rows[0].at;

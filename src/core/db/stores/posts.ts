@@ -120,7 +120,7 @@ export function postsStore(database: Database): Posts {
             .insert(posts)
             .values({ ...post, ...made, userId, targets: targets.map(({ accountId }) => accountId) })
             .returning({ id: posts.id }),
-          ...files.map((file) => insertMedia(db, userId, post.id, file)),
+          ...files.map((file) => insertMedia(db, { userId, postId: post.id, file })),
           db
             .insert(deliveries)
             .values(
@@ -156,11 +156,7 @@ export function postsStore(database: Database): Posts {
               ),
             )
             .returning({ id: deliveryUnits.id }),
-          note(
-            db,
-            targets.map(({ id }) => id),
-            "scheduled",
-          ),
+          note(db, { ids: targets.map(({ id }) => id), event: "scheduled" }),
         ]);
         return true;
       } catch (error) {

@@ -26,7 +26,14 @@ const columns = {
 /** Raised by `psn.edit`. */
 const REFUSED: Readonly<Record<string, "revision" | "deliveries">> = { PSN03: "revision", PSN04: "deliveries" };
 
-export function insertMedia(db: Builder, userId: string, postId: string, file: MediaInfo & StoredMedia) {
+export function insertMedia(
+  db: Builder,
+  {
+    userId,
+    postId,
+    file,
+  }: { readonly userId: string; readonly postId: string; readonly file: MediaInfo & StoredMedia },
+) {
   const { alt = null, width = null, height = null, durationMs = null, frameRate = null, ...rest } = file;
   return db
     .insert(media)
@@ -72,7 +79,7 @@ export function sourceStore(database: Database): Pick<Posts, "source" | "edit"> 
             sql`psn.edit(${postId}::uuid, ${revision}::integer, ${storableJson(source)}::jsonb,
                 ${storableJson(changes)}::jsonb) as edited(done)`,
           ),
-          ...files.map((file) => insertMedia(db, userId, postId, file)),
+          ...files.map((file) => insertMedia(db, { userId, postId, file })),
         ]);
         return "done";
       } catch (error) {

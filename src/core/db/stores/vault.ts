@@ -31,7 +31,14 @@ const anyOf = (columns: Readonly<Record<string, AnyPgColumn>>, is: (column: AnyP
   or(...Object.values(columns).map(is));
 
 export function sealedStore(database: Database): Sealed {
-  const rowsWith = async (userId: string, is: (column: AnyPgColumn) => SQL, most: number, after?: SealedRow) => {
+  const rowsWith = async (
+    userId: string,
+    {
+      is,
+      most,
+      after,
+    }: { readonly is: (column: AnyPgColumn) => SQL; readonly most: number; readonly after?: SealedRow | undefined },
+  ) => {
     const tokensAfter =
       after === undefined ? undefined : after.table === "oauth_tokens" ? gt(oauthTokens.id, after.id) : sql`false`;
     const keysAfter = after?.table === "api_keys" ? gt(apiKeys.id, after.id) : undefined;
@@ -77,10 +84,13 @@ export function sealedStore(database: Database): Sealed {
 
   return {
     ofKey: (userId, keyId, most, after) =>
-      rowsWith(userId, (column) => sql`${keyIdOf(column)} = ${keyId}`, most, after),
+      rowsWith(userId, { is: (column) => sql`${keyIdOf(column)} = ${keyId}`, most, after }),
 
     ofOthers: (userId, keyIds, most) =>
-      rowsWith(userId, (column) => sql`not (${keyIdOf(column)} = any (${`{${keyIds.join(",")}}`}::text[]))`, most),
+      rowsWith(userId, {
+        is: (column) => sql`not (${keyIdOf(column)} = any (${`{${keyIds.join(",")}}`}::text[]))`,
+        most,
+      }),
 
     async reseal(userId, { table, id, values: before }, values) {
       const same = (columns: Readonly<Record<string, AnyPgColumn>>) =>

@@ -18,7 +18,7 @@ const TEXTS: ReadonlySet<string> = new Set(["udes", "altt"]);
 /** The same picture without what tells of it. Throws RangeError for one whose boxes or items cannot be followed. */
 export function cleanAvif(bytes: Uint8Array): Cleaned {
   const walk = walkOf(bytes);
-  cleanBoxes(walk, "", walk.boxes, "meta");
+  cleanBoxes(walk, { holder: "", boxes: walk.boxes, also: "meta" });
   for (const meta of walk.boxes.filter(({ type }) => type === "meta")) cleanItems(walk, meta);
   return { bytes: edited(bytes, walk.edits), taken: ordered(walk.taken) };
 }

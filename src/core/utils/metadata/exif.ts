@@ -101,8 +101,10 @@ export function readExif(tiff: Uint8Array): { readonly shown: Shown; readonly ta
 export function exifOf({ orientation, colorSpace, interoperability }: Shown): Uint8Array | undefined {
   const inner = colorSpace !== undefined || interoperability !== undefined;
   if (orientation === undefined && !inner) return undefined;
-  const short = (tag: number, value: number) => entry(tag, 3, 1, [value >> 8, value & 255, 0, 0]);
-  const long = (tag: number, value: number) => entry(tag, 4, 1, [0, 0, value >> 8, value & 255]);
+  const short = (tag: number, value: number) =>
+    entry(tag, { type: 3, count: 1, value: [value >> 8, value & 255, 0, 0] });
+  const long = (tag: number, value: number) =>
+    entry(tag, { type: 4, count: 1, value: [0, 0, value >> 8, value & 255] });
   const first = [...(orientation === undefined ? [] : [short(ORIENTATION, orientation)])];
   const second = [...(colorSpace === undefined ? [] : [short(COLOR_SPACE, colorSpace)])];
   const exifAt = 8 + sizeOf(first.length + 1);
@@ -115,7 +117,9 @@ export function exifOf({ orientation, colorSpace, interoperability }: Shown): Ui
     ...(inner ? directory(second) : []),
     ...(interoperability === undefined
       ? []
-      : directory([entry(1, 2, 4, [...Buffer.from(interoperability.padEnd(4, "\0"), "latin1")])])),
+      : directory([
+          entry(1, { type: 2, count: 4, value: [...Buffer.from(interoperability.padEnd(4, "\0"), "latin1")] }),
+        ])),
   ]);
 }
 
@@ -123,15 +127,8 @@ export function exifOf({ orientation, colorSpace, interoperability }: Shown): Ui
 export const EMPTY_EXIF = Uint8Array.from([0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0]);
 
 const sizeOf = (entries: number) => 2 + entries * 12 + 4;
-const entry = (tag: number, type: number, count: number, value: readonly number[]) => [
-  tag >> 8,
-  tag & 255,
-  0,
-  type,
-  0,
-  0,
-  0,
-  count,
-  ...value,
-];
+const entry = (
+  tag: number,
+  { type, count, value }: { readonly type: number; readonly count: number; readonly value: readonly number[] },
+) => [tag >> 8, tag & 255, 0, type, 0, 0, 0, count, ...value];
 const directory = (entries: readonly (readonly number[])[]) => [0, entries.length, ...entries.flat(), 0, 0, 0, 0];

@@ -34,7 +34,7 @@ export function cleanWebm(bytes: Uint8Array): Cleaned {
   const taken = new Set<Taken>();
   const clean = (start: number, end: number, holder: number) => {
     const before = edits.length;
-    const elements = elementsIn(bytes, start, end, holder);
+    const elements = elementsIn(bytes, { start, end, holder });
     for (const one of elements) {
       const gone = GONE.get(one.id) ?? (one.id === SEEK && pointsToGone(bytes, one) ? [] : undefined);
       if (gone && one.end > one.body) {
@@ -53,7 +53,7 @@ export function cleanWebm(bytes: Uint8Array): Cleaned {
 }
 
 function pointsToGone(bytes: Uint8Array, { body, end }: Element): boolean {
-  const to = elementsIn(bytes, body, end, SEEK).find(({ id }) => id === SEEK_ID);
+  const to = elementsIn(bytes, { start: body, end, holder: SEEK }).find(({ id }) => id === SEEK_ID);
   return to !== undefined && GONE.has(numberIn(bytes, to.body, to.end));
 }
 
@@ -68,7 +68,10 @@ function voided({ start, end }: Element): Edit[] {
 }
 
 /** Those of a segment of unknown length end with the file (RFC 8794, 6.2), and so does its last cluster. */
-function elementsIn(bytes: Uint8Array, start: number, end: number, holder: number): readonly Element[] {
+function elementsIn(
+  bytes: Uint8Array,
+  { start, end, holder }: { readonly start: number; readonly end: number; readonly holder: number },
+): readonly Element[] {
   const elements: Element[] = [];
   for (let at = start; at < end; ) {
     const idLength = widthOf(bytes, at, 4);

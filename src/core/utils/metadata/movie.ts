@@ -28,7 +28,7 @@ const TRAIL = /gpmd|camm|djmd|dbgi|rtmd|gps|location/i;
 /** The same film without what tells of it. Throws RangeError for one whose boxes or tables cannot be followed. */
 export function cleanMovie(bytes: Uint8Array): Cleaned {
   const walk = walkOf(bytes);
-  cleanBoxes(walk, "", walk.boxes);
+  cleanBoxes(walk, { holder: "", boxes: walk.boxes });
   return { bytes: edited(bytes, walk.edits), taken: ordered(walk.taken) };
 }
 
@@ -62,7 +62,14 @@ export function walkOf(bytes: Uint8Array): Walk {
 /**
  * Notes what is to go of the boxes within one named `holder`; a box of type `also` stays, and is left to the caller.
  */
-export function cleanBoxes(walk: Walk, holder: string, boxes: readonly Box[], also?: string): void {
+export function cleanBoxes(
+  walk: Walk,
+  {
+    holder,
+    boxes,
+    also,
+  }: { readonly holder: string; readonly boxes: readonly Box[]; readonly also?: string | undefined },
+): void {
   const { bytes, edits, gone } = walk;
   for (const box of boxes) {
     const { type, body, end } = box;
@@ -75,7 +82,7 @@ export function cleanBoxes(walk: Walk, holder: string, boxes: readonly Box[], al
       for (const one of boxesIn(bytes, body, end))
         if (idsIn(bytes, one).every((id) => gone.has(id))) edits.push(...freed(one));
     } else if (type === "hdlr") cleanHandler(walk, box);
-    else if (KEPT[type]) cleanBoxes(walk, type, boxesIn(bytes, body, end));
+    else if (KEPT[type]) cleanBoxes(walk, { holder: type, boxes: boxesIn(bytes, body, end) });
   }
 }
 
@@ -95,7 +102,7 @@ function takeTrack({ bytes, edits, taken }: Walk, trak: Box): void {
 
 function cleanFragment({ bytes, edits, gone, defaults }: Walk, moof: Box, traf: Box): void {
   if (traf.type !== "traf") return;
-  const { track, ranges } = fragmentOf(bytes, moof, traf, defaults);
+  const { track, ranges } = fragmentOf(bytes, { moof, traf, defaults });
   if (gone.has(track)) edits.push(...ranges, ...freed(traf));
 }
 

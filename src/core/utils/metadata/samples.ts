@@ -73,9 +73,7 @@ export type Defaults = ReadonlyMap<number, number>;
 /** The track a `traf` is of, and where its samples lie. */
 export function fragmentOf(
   bytes: Uint8Array,
-  moof: Box,
-  traf: Box,
-  defaults: Defaults,
+  { moof, traf, defaults }: { readonly moof: Box; readonly traf: Box; readonly defaults: Defaults },
 ): { readonly track: number; readonly ranges: readonly Range[] } {
   const view = viewOf(bytes);
   const tfhd = boxIn(bytes, traf, "tfhd");

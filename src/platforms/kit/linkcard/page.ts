@@ -33,7 +33,7 @@ export async function readPage(response: Response, signal: AbortSignal): Promise
     else if (size < SNIFFED_BYTES) continue;
     else reading = await begin(kept, type);
     if (!reading) break;
-    if (reading.charset !== undefined) reading = await beginAs(reading.charset, kept, reading.isXml);
+    if (reading.charset !== undefined) reading = await beginAs(reading.charset, { kept, isXml: reading.isXml });
     headBytes ??= reading.reader.isPast() ? size : undefined;
     if (
       reading.isLate() ||
@@ -43,11 +43,11 @@ export async function readPage(response: Response, signal: AbortSignal): Promise
   }
   reading ??= await begin(kept, type);
   if (!reading) return undefined;
-  if (reading.charset !== undefined) reading = await beginAs(reading.charset, kept, reading.isXml);
+  if (reading.charset !== undefined) reading = await beginAs(reading.charset, { kept, isXml: reading.isXml });
   const head = await reading.finish();
   // Nothing names the encoding, and it is not UTF-8: then it is what most old pages have.
   const isBroken = reading.isGuessed && `${head.title}${head.description}`.includes("\ufffd");
-  if (isBroken) reading = await beginAs("windows-1252", kept, reading.isXml);
+  if (isBroken) reading = await beginAs("windows-1252", { kept, isXml: reading.isXml });
   if (!reading.reader.isPage()) return undefined;
   return isBroken ? reading.finish() : head;
 }
@@ -76,14 +76,16 @@ async function begin(kept: readonly Uint8Array[], type: string): Promise<Reading
     byMark(start) ??
     labelled(/charset\s*=\s*["']?([^\s"';]+)/i.exec(type)?.[1]) ??
     (isXml ? declared(start) : undefined);
-  return beginAs(named ?? "utf-8", kept, isXml, named === undefined);
+  return beginAs(named ?? "utf-8", { kept, isXml, isGuessed: named === undefined });
 }
 
 async function beginAs(
   encoding: string,
-  kept: readonly Uint8Array[],
-  isXml: boolean,
-  isGuessed = false,
+  {
+    kept,
+    isXml,
+    isGuessed = false,
+  }: { readonly kept: readonly Uint8Array[]; readonly isXml: boolean; readonly isGuessed?: boolean | undefined },
 ): Promise<Reading> {
   const reader = headReader(isXml);
   const decoder = new TextDecoder(encoding);
