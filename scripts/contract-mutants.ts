@@ -7,7 +7,7 @@ export interface Mutant {
   readonly to: string;
 }
 
-const SEND = 'await send(session, key, event, { effect: "publish" });';
+const SEND = 'await send(session, { id: key, event, options: { effect: "publish" } });';
 const CALL = "await call(session, session.profile.home,";
 const JUDGED = "const judged = [...accept, ...WEATHER, 401, 410];";
 const COMPOSE = "mergePost(post, limits, ABOUT)";
@@ -69,8 +69,8 @@ export const MUTANTS: readonly Mutant[] = [
   { breaks: "a required field may be empty", from: "    keyOf(entered || paddedSecret(access));\n", to: "" },
   {
     breaks: "the profile holds the secret",
-    from: "profile: { ...profile, handle:",
-    to: "profile: { ...profile, url: `" + "$" + "{url.href}#" + "$" + "{access}`, handle:",
+    from: "      profile: {\n        ...profile,\n",
+    to: "      profile: {\n        ...profile,\n        url: `" + "$" + "{url.href}#" + "$" + "{access}`,\n",
   },
   {
     breaks: "connecting shows something",
@@ -91,7 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "every attempt has an id of its own",
     from: SEND,
-    to: 'await send(session, crypto.randomUUID(), event, { effect: "publish" });',
+    to: SEND.replace("id: key", "id: crypto.randomUUID()"),
   },
   {
     breaks: "a later attempt sends another body",
@@ -102,9 +102,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "the adapter sends again by itself",
     from: SEND,
-    to:
-      `await send(session, key, event, { effect: "publish" }).catch(() => send(session, key, event, { effect: ` +
-      `"publish" }));`,
+    to: SEND.replace(";", `.catch(() => ${SEND.slice("await ".length, -1)});`),
   },
   { breaks: "a failure is success", from: SEND, to: SEND.replace(";", ".catch(() => undefined);") },
   { breaks: "a lost answer is a transient failure", from: SEND, to: SEND.replace('"publish"', '"none"') },
@@ -215,8 +213,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     breaks: "removing does nothing",
-    from: "await send(session, `" + "$" + "{ref.id}-removed`",
-    to: "await Promise.resolve(`" + "$" + "{ref.id}-removed`",
+    from: "await send(session, { id: `" + "$" + "{ref.id}-removed`",
+    to: "await Promise.resolve({ id: `" + "$" + "{ref.id}-removed`",
   },
   {
     breaks: "a removal that fails is success",

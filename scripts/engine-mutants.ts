@@ -312,9 +312,9 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REMOVE,
-        from: "    return written(run, failure(run, unit, error, isAnswer(requests)), false);",
+        from: "    return written(run, failure(run, { unit, error, answer: isAnswer(requests) }), false);",
         to:
-          "    if (!failure(run, unit, error, isAnswer(requests)).event) return false;\n" +
+          "    if (!failure(run, { unit, error, answer: isAnswer(requests) }).event) return false;\n" +
           "    return written(run, removal.removed(unit.position, undefined, run.leaseMs), false);",
       },
     ],
