@@ -14,7 +14,7 @@ export const COMMANDS: CommandTable = {
   queue: { summary: "what goes out when", load: () => import("./commands/queue.ts") },
   show: { summary: "everything about one post or delivery", load: () => import("./commands/show.ts") },
   edit: {
-    summary: "change the words, media and options of a post that is still to come",
+    summary: "change a post that has not gone out",
     load: () => import("./commands/edit.ts"),
   },
   move: { summary: "give a post another time", load: () => import("./commands/move.ts") },
