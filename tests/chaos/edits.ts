@@ -5,8 +5,8 @@ import type { Content } from "./protocol.ts";
 import { finish, type Judged, NotBroken, type Run, schedule, targetOf } from "./runs.ts";
 
 /*
- * psn dies while it edits a post. What goes out is wholly the old words or wholly the new ones, by what was written when
- * it died, and the other words are nowhere.
+ * psn dies while it edits a post. What goes out is wholly the old words or wholly the new ones, by what was written
+ * when it died, and the other words are nowhere.
  */
 
 interface Died {

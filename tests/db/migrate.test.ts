@@ -327,14 +327,16 @@ it("posts of schema 22 keep what is known of their source, and each hold has its
   await rows(owner, "INSERT INTO psn.users (id, handle, time_zone) VALUES ($1, 'anna', 'UTC')", [userId]);
   await rows(
     owner,
-    "INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home) VALUES ($1, $2, 'x', '1', 'a', 'u', 'h')",
+    `INSERT INTO psn.accounts (id, user_id, platform, subject, handle, url, home)
+     VALUES ($1, $2, 'x', '1', 'a', 'u', 'h')`,
     [accountId, userId],
   );
   const add = async ({ state = "held", operation = "publish", code = null as string | null, event = "scheduled" }) => {
     const [postId, id] = [newId(), newId()];
     await rows(
       owner,
-      "INSERT INTO psn.posts (id, user_id, parts, wall_time, time_zone) VALUES ($1, $2, '[]', '2031-03-30T09:00', 'UTC')",
+      `INSERT INTO psn.posts (id, user_id, parts, wall_time, time_zone)
+       VALUES ($1, $2, '[]', '2031-03-30T09:00', 'UTC')`,
       [postId, userId],
     );
     await rows(

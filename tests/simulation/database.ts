@@ -18,8 +18,9 @@ const AGAIN_MS = [250, 1_000, 3_000] as const;
 const REQUEST_TIMEOUT_MS = 25_000;
 
 const lost = (code: string) => Object.assign(new Error("the connection failed"), { code });
-const WRITES =
-  /insert|update|delete|psn\.(settle|claim_due|claim_one|note|part|cancel|move|retry|resolve|recover|reconnect|disconnect|remove|edit)\(/i;
+const CLAIMS = "claim_due|claim_one|settle|note|part";
+const VERBS = "cancel|move|retry|resolve|recover|reconnect|disconnect|remove|edit";
+const WRITES = new RegExp(`insert|update|delete|psn\\.(${CLAIMS}|${VERBS})\\(`, "i");
 
 /** An answer that stays the same until a row changes or an instant comes. */
 interface Known {

@@ -26,8 +26,9 @@ export default defineCommand({
   name: "edit",
   summary: edit.summary,
   details:
-    "Changes its words, media and options. Opens the post as Markdown with front matter in VISUAL or EDITOR. What is saved is checked for every account, " +
-    "and replaces what has not been sent; what is out, or on its way, stays as it is and is named. A file that is not " +
+    "Changes its words, media and options. Opens the post as Markdown with front matter in VISUAL or EDITOR. What " +
+    "is saved is checked for every account, and replaces what has not been sent; what is out, or on its way, " +
+    "stays as it is and is named. A file that is not " +
     "changed, and an editor that ends with an error, change nothing. Where somebody else has edited the post " +
     "meanwhile nothing is changed, and psn says so. When it goes out is not in the file (psn move), and where is " +
     "not either. Media that the post has are named by psn: and an id; the path of a file adds one.",

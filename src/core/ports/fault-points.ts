@@ -1,6 +1,7 @@
 /**
- * The places between every two effects of a delivery, and of an edit, where a process can die and something different is true on each
- * side. A world has a hook for them only in the chaos suite; elsewhere they cost a look at an absent field.
+ * The places between every two effects of a delivery, and of an edit, where a process can die and something different
+ * is true on each side. A world has a hook for them only in the chaos suite; elsewhere they cost a look at an absent
+ * field.
  */
 export const FAULT_POINTS = [
   /** The lease is ours, nothing was read. */
