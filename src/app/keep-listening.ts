@@ -135,7 +135,7 @@ export function keepListening({
         const waitMs = await once();
         if (waitMs === undefined) return;
         failures = 0;
-        // The end of the wait within was the stop itself: another one would begin anew.
+        // The end of the wait within was the stop itself: another one would begin again.
         if (!stopped) await rest.for(waitMs);
       } catch (error) {
         failures += 1;

@@ -157,7 +157,7 @@ describe("settings", () => {
       checks: { said: string; status: string }[];
     };
     expect(checks).toContainEqual(
-      expect.objectContaining({ status: "warn", said: "keys.env has NOPE, which psn does not know" }),
+      expect.objectContaining({ status: "warn", said: "psn does not know the setting NOPE in keys.env" }),
     );
     const pushed = await hub.psn(["keys", "push"]);
     expect(pushed).toMatchObject({

@@ -365,7 +365,7 @@ describe("a consent that", () => {
     expect(url).not.toBe(elsewhere.url);
     expect(await failure(bluesky.exchange({ ...swapped, keep: mixed }, world.net))).toMatchObject({
       code: "AUTH_REVOKED",
-      message: expect.stringContaining("another account"),
+      message: expect.stringContaining("a different account"),
     });
     expect(world.sent.at(-1)?.url).toBe(`${pds.url}/oauth/revoke`);
     // The answer to one question is not the answer to another.

@@ -109,8 +109,8 @@ describe("images over the server's own limit", () => {
       requestsFor({ ...session, fetch: fetchSeen }, { parts: [{ text: "", media: [large] }] }, [large]),
     ).rejects.toMatchObject({
       code: "PLATFORM_REJECTED",
-      message: expect.stringMatching(/has 1646172 bytes, and localhost:\d+ takes 1000000/),
-      hint: expect.stringContaining("save it smaller"),
+      message: expect.stringMatching(/has 1646172 bytes, and localhost:\d+ accepts at most 1000000/),
+      hint: expect.stringContaining("save the image smaller"),
     });
     expect(asked.filter((url) => url.includes("uploadBlob"))).toEqual([]);
   });

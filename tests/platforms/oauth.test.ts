@@ -546,7 +546,7 @@ describe("refusals in another dress", () => {
       "quirky.example refused: the token is not ours",
     ],
     [400, { error: "unsupported_grant_type" }, "AUTH_REVOKED", "quirky.example refused: unsupported_grant_type"],
-    [400, { error: "slow_down" }, "RATE_LIMITED", "quirky.example asks for a pause: slow_down"],
+    [400, { error: "slow_down" }, "RATE_LIMITED", "quirky.example limits how often psn may call it: slow_down"],
     [400, { error: "server_error" }, "PLATFORM_DOWN", "quirky.example answered: server_error"],
     // The words of the standard that name the grant stay.
     [

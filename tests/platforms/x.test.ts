@@ -223,7 +223,7 @@ describe("publishing", () => {
     const answer = { ...only(post(text("y"))), parent: { id: "1", url: "https://x.com/a/status/1" } };
     expect(await failure(publish(answer, session))).toMatchObject({
       code: "PLATFORM_REJECTED",
-      hint: expect.stringContaining("gone"),
+      hint: expect.stringContaining("may be deleted"),
     });
     expect(await failure(publish({ ...answer, parent: { ...answer.parent, id: FOREIGN } }, session))).toMatchObject({
       code: "PLATFORM_REJECTED",

@@ -24,7 +24,7 @@ export const FAULT_POINTS = [
   "removing, not asked",
   /** The unit is gone, and the row does not say so. */
   "removed, not settled",
-  /** An edit: everything is composed anew, nothing is written. */
+  /** An edit: everything is composed again, nothing is written. */
   "edit composed, not written",
   /** The next revision is durable, and nobody was told of it. */
   "edit written, nobody told",

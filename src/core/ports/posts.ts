@@ -40,7 +40,7 @@ export type StoredOptions = Readonly<Record<string, Readonly<Record<string, stri
 export interface StoredSource {
   readonly parts: StoredParts;
   readonly overrides: Readonly<Record<string, StoredParts>>;
-  /** Null where an older psn wrote the post: nobody knows which options it had. */
+  /** Null where an older psn wrote the post: it is unknown which options it had. */
   readonly options: StoredOptions | null;
   readonly title: string | null;
   readonly language: string | null;
@@ -184,7 +184,7 @@ export interface Posts {
   /** What the author wrote; undefined for a post that is not there. */
   source(userId: string, postId: string): Promise<SourceRow | undefined>;
   /**
-   * Writes the next revision and composes those deliveries anew: all of it, or nothing. `revision`: the post has
+   * Writes the next revision and composes those deliveries again: all of it, or nothing. `revision`: the post has
    * another one by now. `deliveries`: one of them has gone on, or one that could be changed is not named.
    */
   edit(userId: string, next: NewRevision): Promise<"done" | "revision" | "deliveries">;
