@@ -296,6 +296,9 @@ test("a file that cannot be followed gives nothing, and none is looked at for ev
   expect(withoutMetadata(ascii("\xff\xd8\xff\xe1\xff\xffExif"), "image/jpeg")).toBeUndefined();
   expect(withoutMetadata(ascii("\x89PNG\r\n\x1a\n\xff\xff\xff\xffIHDR1234"), "image/png")).toBeUndefined();
   expect(withoutMetadata(ascii("RIFF\xff\xff\xff\x7fWEBPVP8 1234"), "image/webp")).toBeUndefined();
+  // No WebP at all: eight bytes of zero, and another kind of RIFF.
+  expect(withoutMetadata(new Uint8Array(15), "image/webp")).toBeUndefined();
+  expect(withoutMetadata(ascii("RIFF\x04\0\0\0WAVE"), "image/webp")).toBeUndefined();
   expect(withoutMetadata(GIF.slice(0, -1), "image/gif")).toBeUndefined();
   expect(withoutMetadata(box("meta", ascii("\0\0\0\0\0\0\0\x02iloc")), "image/avif")).toBeUndefined();
 });

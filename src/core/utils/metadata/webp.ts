@@ -10,6 +10,8 @@ import { type Cleaned, ordered, type Taken, takenIn } from "./taken.ts";
 const SHOWN: ReadonlySet<string> = new Set(["VP8X", "VP8 ", "VP8L", "ALPH", "ANIM", "ANMF", "ICCP"]);
 /** The bits of VP8X that say that there are EXIF and XMP (2.7.1). */
 const [HAS_EXIF, HAS_XMP] = [0x08, 0x04] as const;
+/** `RIFF`, the length and `WEBP` (2.4), in bytes. */
+const HEAD = 12;
 /** What stands in ANMF before the chunks of its frame. */
 const FRAME_HEAD = 16;
 
@@ -23,8 +25,10 @@ interface Chunk {
  * followed.
  */
 export function cleanWebp(bytes: Uint8Array): Cleaned | undefined {
+  if (bytes.length < HEAD || latin1(bytes.subarray(0, 4)) !== "RIFF" || latin1(bytes.subarray(8, HEAD)) !== "WEBP")
+    return undefined;
   const end = viewOf(bytes).getUint32(4, true) + 8;
-  const chunks = end <= bytes.length ? chunksOf(bytes.subarray(12, end)) : undefined;
+  const chunks = end >= HEAD && end <= bytes.length ? chunksOf(bytes.subarray(HEAD, end)) : undefined;
   if (!chunks) return undefined;
   const taken = new Set<Taken>();
   if (end < bytes.length) taken.add("data behind the end");
