@@ -19,14 +19,19 @@ interface Open {
   readonly session: Session;
 }
 
-async function open(switches: Partial<Switches> = {}, patience = 5_000): Promise<Open> {
-  const fake = await startMastodon(switches);
+/** An answer that is late is not waited for. */
+async function open(switches: Partial<Switches> = {}): Promise<Open> {
+  let late = new AbortController();
+  const onLate = () => late.abort(new DOMException("the answer is late", "TimeoutError"));
+  const fake = await startMastodon({ ...switches, onLate });
   started.push(fake);
-  const fetch: Fetch = (input, init) =>
-    globalThis.fetch(input, {
+  const fetch: Fetch = (input, init) => {
+    late = new AbortController();
+    return globalThis.fetch(input, {
       ...init,
-      signal: AbortSignal.any([AbortSignal.timeout(patience), ...(init?.signal ? [init.signal] : [])]),
+      signal: AbortSignal.any([late.signal, ...(init?.signal ? [init.signal] : [])]),
     });
+  };
   const net = { fetch, now: () => new Date(), signal: new AbortController().signal };
   const connection = await mastodon.connect({ server: fake.origin, token: fake.token }, net);
   return { fake, session: { ...net, ...connection } };
@@ -290,7 +295,7 @@ describe("a lost answer", () => {
       test.each([...FAULTS_AFTER, "reset-before", "500-before"] as const)(
         `${idempotency} keys, ${source ? "sources" : "html"}, %s: a thread is out exactly once`,
         async (fault) => {
-          const { fake, session } = await open({ idempotency, source }, 150);
+          const { fake, session } = await open({ idempotency, source });
           const words = [
             "Look: https://www.example.com/a/long/path/that/is/cut?x=1&y=<2>\nhi @ada@mastodon.example " +
               "#tag\n\n*bye* & 👋",

@@ -75,6 +75,8 @@ export interface Switches extends OAuthSwitches {
   requests: number;
   /** How long `late-after` waits, in milliseconds. */
   lateMs: number;
+  /** Told when it begins to wait: by then the post is out. */
+  onLate?: () => void;
   /** Null: a server before 4.3, which names no scopes. */
   scopes: readonly string[] | null;
 }
@@ -384,7 +386,10 @@ export async function startMastodon(switches: Partial<Switches> = {}): Promise<M
     if (fault === "cut-after") return "cut";
     if (fault === "500-after") return new Response("<html>502 Bad Gateway</html>", { status: 502 });
     if (fault === "garbage-after") return new Response("<html>It works!</html>", { status: 200 });
-    if (fault === "late-after") await sleep(rules.lateMs);
+    if (fault === "late-after") {
+      rules.onLate?.();
+      await sleep(rules.lateMs);
+    }
     return Response.json(shown(held));
   }
 
