@@ -19,7 +19,7 @@ export async function notePublisher(
     world,
     deliveries,
     woken,
-  }: { readonly world: Pick<World, "stores">; readonly deliveries: readonly DeliverySummary[]; readonly woken: Woken },
+  }: { readonly world: World; readonly deliveries: readonly DeliverySummary[]; readonly woken: Woken },
 ): Promise<void> {
   const scheduled = deliveries.filter(({ state }) => state === "scheduled");
   const sick = scheduled.find(({ health }) => health !== "ok");

@@ -58,7 +58,7 @@ describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", 
   /** Each leaves something of Mallory's locked that a claim has to do with. */
   const HOLDS: Readonly<Record<string, (id: string) => readonly string[]>> = {
     "an own delivery, by a verb": (id) => [`SELECT psn.cancel('{${id}}')`],
-    "an own delivery and its units": (id) => [`SELECT psn.move('{${id}}', now(), 'x')`],
+    "an own delivery and its units": (id) => [`SELECT psn.move('{${id}}', now(), NULL, NULL, 'x')`],
     "the own account": () => ["SELECT FROM psn.accounts FOR UPDATE"],
     "the own token": () => ["SELECT FROM psn.oauth_tokens FOR UPDATE"],
     "the own user": () => ["SELECT FROM psn.users FOR UPDATE"],

@@ -204,7 +204,7 @@ describe("of a post, only what is in the verb's states", () => {
       const ran = await hub.psn(["retry", both]);
       expect(ran).toMatchObject({
         code: 0,
-        stderr: expect.stringMatching(/^left as it is: webhook:127\.0\.0\.1:1, scheduled\n/),
+        stderr: expect.stringMatching(/^not changed: webhook:127\.0\.0\.1:1, scheduled\n/),
       });
       expect(ran.stdout).not.toContain("webhook");
       expect(await states()).toEqual({ feed: "scheduled", webhook: "scheduled, later" });

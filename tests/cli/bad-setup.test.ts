@@ -86,7 +86,7 @@ describe("hub.env", () => {
       unusable("CONFIG_INVALID", /DATABASE_URL .*postgres:\/\//),
     );
     const [line = ""] = /^PSN_USER=.*$/m.exec(feedOnly) ?? [];
-    await with_(`${feedOnly}\n${line}\n`, () => unusable("CONFIG_INVALID", /PSN_USER is there already/));
+    await with_(`${feedOnly}\n${line}\n`, () => unusable("CONFIG_INVALID", /PSN_USER is already set on line/));
   });
 
   test("that others can read", async () => {

@@ -132,7 +132,7 @@ describe("what a server says", () => {
     const path = join(hub.folder, "pixel.webp");
     await writeFile(path, Buffer.from("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==", "base64"));
     const { stdout, stderr } = await all("post", "x", "--media", path, "--to", "mastodon", "--dry-run");
-    expect(stdout + stderr).toContain("it takes image/jpeg");
+    expect(stdout + stderr).toContain("it accepts image/jpeg");
   });
 });
 

@@ -174,7 +174,7 @@ describe("stopping", () => {
     const worker = hub.binary(["worker"]);
     await until("the receiver is asked", () => heard > before);
     worker.child.kill("SIGINT");
-    await worker.says("once more");
+    await worker.says("press Ctrl-C again");
     await sleep(300);
     expect(worker.child.exitCode).toBeNull();
     const asked = performance.now();

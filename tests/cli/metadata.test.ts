@@ -31,7 +31,7 @@ async function published() {
 
 test("--dry-run says what is taken out of which file, and nothing where there is nothing", async () => {
   const told = await hub.psn(["post", "look", "--media", "a.jpg", "--alt", "a tower", "--dry-run"]);
-  expect(told.stdout).toContain("taken out of a.jpg: position, comment, camera data\n");
+  expect(told.stdout).toContain("removed from a.jpg: position, comment, camera data\n");
   const { takenOut } = documentOf(await hub.psn(["post", "look", "--media", "a.jpg", "--dry-run", "--json"]));
   expect(takenOut).toEqual([{ file: "a.jpg", taken: ["position", "comment", "camera data"] }]);
   const kept = await hub.psn(["post", "look", "--media", "a.jpg", "--keep-metadata", "--dry-run"]);

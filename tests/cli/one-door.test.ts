@@ -32,7 +32,7 @@ test("no other program is given psn's streams, but an editor that the person sta
   const given = FILES.filter((path) =>
     /\b(?:stdio|stdout|stderr):[^\n]*["']inherit["']/.test(readFileSync(join(SRC, path), "utf8")),
   );
-  expect(given).toEqual(["cli/commands/config.ts"]);
+  expect(given).toEqual(["cli/editor.ts"]);
 });
 
 test("colours are put in by the door alone", () => {

@@ -345,9 +345,7 @@ describe("three days without a single success", () => {
         /^every post to it has failed for 3 days, the last one since receiver\.example/,
       ),
     });
-    expect(told).toEqual([
-      expect.stringMatching(/^webhook:receiver\.example\/hook must be connected again \(every post/),
-    ]);
+    expect(told).toEqual([expect.stringMatching(/^webhook:receiver\.example\/hook must be reconnected \(every post/)]);
     const checks = await examineHub(
       stage.world,
       { id: stage.userId, handle: "ada", timeZone: "UTC" },

@@ -139,7 +139,7 @@ test("a week before the token ends its user is told: by accounts, by doctor, and
   const { stdout } = await binary(["accounts"], { cwd: hub.folder, env: env() }).ended;
   expect(stdout).toMatch(/linkedin:Ada Lovelace +ends .+: psn connect linkedin/);
   expect((await binary(["doctor"], { cwd: hub.folder, env: env() }).ended).stdout).toMatch(
-    /linkedin:Ada Lovelace.+ends.+/,
+    /linkedin:Ada Lovelace.+its token expires on .+/,
   );
 });
 

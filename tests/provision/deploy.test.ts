@@ -226,7 +226,7 @@ describe("doctor", () => {
     expect(await looked()).toMatch(
       /^fail: the last one failed: no task .* at http:\/\/localhost:8030 \(set API_ORIGIN /,
     );
-    expect(await looked()).toBe(`fail: the last one failed: DB_REFUSED: no (see it at ${api.origin})`);
+    expect(await looked()).toBe(`fail: the last one failed: DB_REFUSED: no (see the run at ${api.origin})`);
     expect(await looked()).toBe("ok: the last one succeeded (null)");
   });
 
@@ -239,13 +239,13 @@ describe("doctor", () => {
     api.deploy({ version: "20261123.2", tasks: TASKS.map((id) => ({ id })) });
     expect((await lines(ground()))["deployment"]).toMatch(/^warn: 20261123\.2 was not deployed by psn deploy/);
     api.deploy({ version: "20261123.3", tasks: [{ id: "prune" }] });
-    expect((await lines(ground()))["deployment"]).toMatch(/^fail: 20261123\.3 lacks publish-delivery/);
+    expect((await lines(ground()))["deployment"]).toMatch(/^fail: 20261123\.3 does not contain publish-delivery/);
   });
 
   test("names what is missing, and no value", async () => {
     await deployTasks(deployment());
     variables().delete("DATABASE_URL");
-    expect((await lines(ground()))["task settings"]).toBe("fail: production lacks DATABASE_URL (psn deploy)");
+    expect((await lines(ground()))["task settings"]).toBe("fail: production does not have DATABASE_URL (psn deploy)");
     expect(JSON.stringify(await lines(ground()))).not.toContain("hunter2");
   });
 

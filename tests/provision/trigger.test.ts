@@ -639,7 +639,7 @@ describe("logging in", () => {
     expect(questions).toEqual([
       expect.stringMatching(/^The code/),
       expect.stringContaining("not confirmed"),
-      expect.stringContaining("not it"),
+      expect.stringContaining("This code is wrong"),
     ]);
     expect(api.requests[0]?.body).not.toHaveProperty("callbackPort");
   });

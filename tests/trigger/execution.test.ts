@@ -202,7 +202,7 @@ test("a watchdog whose Trigger.dev address leads nowhere fails, and is tried aga
     ok: false,
     error: {
       message: expect.stringMatching(
-        /^no task could be started for 1 waiting post: Trigger\.dev does not answer at http:/,
+        /^Trigger\.dev started no task for 1 due post: Trigger\.dev does not answer at http:/,
       ),
     },
   });

@@ -504,7 +504,7 @@ describe("publish-due", () => {
       skippedRetrying: false,
       error: {
         name: "PsnError",
-        message: "no task could be started for 1 waiting post: Trigger.dev does not answer at http://127.0.0.1:1",
+        message: "Trigger.dev started no task for 1 due post: Trigger.dev does not answer at http://127.0.0.1:1",
       },
     });
     expect(decided.retry?.delay).toBeGreaterThanOrEqual(2_000);

@@ -480,7 +480,7 @@ describe("the watchdog", () => {
       await stage.api.down();
       await expect(watch()).rejects.toMatchObject({
         code: "VENDOR_UNREACHABLE",
-        message: `no task could be started for 1 waiting post: Trigger.dev does not answer at ${stage.api.origin}`,
+        message: `Trigger.dev started no task for 1 due post: Trigger.dev does not answer at ${stage.api.origin}`,
       });
       expect(await heard()).toBe(false);
       await stage.api.up();
@@ -544,7 +544,7 @@ describe("the watchdog", () => {
     const before = stage.api.requests.length;
     await expect(watch()).rejects.toMatchObject({
       code: "VENDOR_UNREACHABLE",
-      message: expect.stringContaining("25 waiting posts"),
+      message: expect.stringContaining("25 due posts"),
     });
     expect(stage.api.requests.length - before).toBe(10);
     stage.api.faults.length = 0;

@@ -51,7 +51,7 @@ export interface EditControl extends Control {
 
 export const edit = defineVerb({
   name: "edit",
-  summary: "change a post that has not gone out",
+  summary: "change a post that is not sent yet",
   effect: "schedule",
   idempotent: false,
   input: written.extend({
