@@ -63,9 +63,9 @@ async function settle({ incarnation, notes, newId }: Kept): Promise<Parting | un
 }
 
 /**
- * The deliveries as a process that publishes from this machine claims them: never from a database that has not been looked at
- * for a second, and after a claim it is noted within a second that the database has come so far. `claim` throws
- * HUB_COPIED while it is held. `lookedAt`: when the database was last found to be the one that is known, by
+ * The deliveries as a process that publishes from this machine claims them: never from a database that has not been
+ * looked at for a second, and after a claim it is noted within a second that the database has come so far. `claim`
+ * throws HUB_COPIED while it is held. `lookedAt`: when the database was last found to be the one that is known, by
  * `performance.now()`.
  */
 export function claimingWhere(

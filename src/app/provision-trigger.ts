@@ -115,7 +115,9 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
       "VENDOR_REFUSED",
       `the hub's project ${ref} was not found with this token: it belongs to another account or was deleted`,
       {
-        hint: "log in as its owner: psn init --trigger; or remove the setting: psn config set TRIGGER_PROJECT_REF --unset",
+        hint:
+          "log in as its owner: psn init --trigger; or remove the setting: psn config set TRIGGER_PROJECT_REF " +
+          "--unset",
       },
     );
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)

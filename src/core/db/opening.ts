@@ -13,8 +13,8 @@ export interface Opening {
 }
 
 /**
- * Whether the database has this program's schema, who the user is and which incarnation it is, in one round trip. Throws
- * SCHEMA_OUTDATED, SCHEMA_NEWER, DB_….
+ * Whether the database has this program's schema, who the user is and which incarnation it is, in one round trip.
+ * Throws SCHEMA_OUTDATED, SCHEMA_NEWER, DB_….
  */
 export async function readOpening(database: Database, userId: string): Promise<Opening> {
   try {

@@ -4,8 +4,8 @@ import { type Draft, type DraftMedia, parseDraft } from "@psn/domain/draft.ts";
 import { stringify } from "yaml";
 
 /*
- * From a draft back to a Markdown file that means the same. What a file may mean is the parser's business alone: ways to
- * write the draft down are tried, the plainest first, and the first one counts that the parser reads as this draft.
+ * From a draft back to a Markdown file that means the same. What a file may mean is the parser's business alone: ways
+ * to write the draft down are tried, the plainest first, and the first one counts that the parser reads as this draft.
  */
 
 /** What such a file says of a post. Where and when it goes out is not in it. */

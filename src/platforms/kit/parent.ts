@@ -25,7 +25,9 @@ export function notHeardOfYet(
   const ageMs = parent && parentAt ? now().getTime() - parentAt.getTime() : Number.POSITIVE_INFINITY;
   if (ageMs > HEARD_OF_WITHIN_MS) return undefined;
   return renamed("PLATFORM_DOWN", error, {
-    says: `the previous post was published a moment ago, and not all servers of the platform know it yet (${error.message})`,
+    says:
+      "the previous post was published a moment ago, and not all servers of the platform know it yet " +
+      `(${error.message})`,
     retryAfterMs: Math.min(Math.max(AGAIN_MS.least, ageMs), AGAIN_MS.most),
   });
 }

@@ -86,8 +86,8 @@ export async function serveSocket(data: string, server: PGLiteSocketServer) {
 
 /**
  * A process that is suspended within a transaction keeps everybody out: its connections are ended, and with them the
- * transaction. All of them, as the next one's BEGIN may wait behind the first one's transaction. One whose connection is
- * gone has nobody who ends its transaction but this.
+ * transaction. All of them are, as the next one's BEGIN may wait behind the first one's transaction. The transaction
+ * of a connection that is gone is rolled back here.
  */
 function silenceWatch(server: PGLiteSocketServer): () => void {
   const queue = server["queryQueue"];
