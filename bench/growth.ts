@@ -74,7 +74,7 @@ async function once(
   const claimed = performance.now();
   if (!claim) throw new Error("nothing was claimed");
   const outcome = { status: "published", ref: { id: "1", url: "https://example.com/1" } } as const;
-  await deliveries.settle(claim, "bench", answered(0, { outcome, next: undefined, leaseMs: 60_000 }));
+  await deliveries.record(claim, "bench", answered(0, { outcome, next: undefined, leaseMs: 60_000 }));
   const settled = performance.now();
   await posts.list(hub.userId, "open", QUEUE);
   return { claim: claimed - start, settle: settled - claimed, queue: performance.now() - settled };

@@ -37,7 +37,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["node"],
     holds: "sealed tokens",
   },
-  "core/hub-file.ts": {
+  "core/archive-file.ts": {
     may: [...VOCABULARY, "core/utils"],
     packages: ["node", "age-encryption"],
     holds: "the archive of a hub",

@@ -71,7 +71,7 @@ async function writeAsIs({ world, claim, worker, lease }: HeldClaim, change: Del
   for (let attempt = 0; ; attempt += 1) {
     const askedAt = momentOf(world);
     try {
-      const mine = await world.stores.deliveries.settle(claim, worker, change);
+      const mine = await world.stores.deliveries.record(claim, worker, change);
       if (mine && change.leaseMs !== null) Object.assign(lease, { from: askedAt, ms: change.leaseMs });
       lease.last = mine ? change : undefined;
       return mine;

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { HubRow, HubRows, HubTable } from "@psn/core/ports/hub.ts";
 import type { Vault } from "@psn/core/ports/outside.ts";
 import type { BroughtSettings, MovedSettings } from "@psn/core/types/index.ts";
-import { type Exported, type Head, landed, linesOf, readLines } from "./move-hub.ts";
+import { type Exported, type Head, landed, linesOf, readLines } from "./archive-lines.ts";
 import { type Provisioning, provisionHub } from "./provision-hub.ts";
 
 /*

@@ -3,7 +3,7 @@ import { type Emptied, emptyBucket } from "@psn/app/empty-bucket.ts";
 import { checkIncarnation } from "@psn/app/keep-incarnation.ts";
 import { openDatabase } from "@psn/core/db/connection.ts";
 import { holdsDatabase, removeDataFolder } from "@psn/core/db/drivers/data-folder.ts";
-import { MOVED } from "@psn/core/db/hub-copy.ts";
+import { TRANSFERRED_NOTE } from "@psn/core/db/hub-copy.ts";
 import { waitingPosts } from "@psn/core/db/hub-users.ts";
 import { dropHub, dropOtherLogins } from "@psn/core/db/logins.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
@@ -82,7 +82,7 @@ async function emptyOwnBucket(folder: string, env: HubEnv, environment: Environm
       isCopy: async () => (await checkIncarnation({ incarnation, notes, newId: outside.newId })) !== undefined,
       users: () => upkeep.users(),
       accounts,
-      movedReason: MOVED,
+      movedReason: TRANSFERRED_NOTE,
     });
   } finally {
     await database.close();

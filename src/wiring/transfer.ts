@@ -1,10 +1,10 @@
-import type { Head } from "@psn/app/move-hub.ts";
+import type { Head } from "@psn/app/archive-lines.ts";
 import type { TransferGround } from "@psn/app/transfer-hub.ts";
+import { checkPassphrase, readArchive, writeArchive } from "@psn/core/archive-file.ts";
 import { openDatabase } from "@psn/core/db/connection.ts";
 import { hubRows, isHubTable } from "@psn/core/db/hub-copy.ts";
 import { assertMigrated } from "@psn/core/db/migrate.ts";
 import { SCHEMA_VERSION } from "@psn/core/db/version.ts";
-import { checkPassphrase, readHubFile, writeHubFile } from "@psn/core/hub-file.ts";
 import {
   changeEnvFile,
   checkEnvText,
@@ -18,8 +18,13 @@ import {
   parseEnvFile,
   setEnvValue,
 } from "@psn/core/utils/env.ts";
-import { knownKeys, MOVING, movedSettings, movingSettings } from "@psn/core/utils/moved-settings.ts";
 import { readTextFile } from "@psn/core/utils/private-file.ts";
+import {
+  knownKeys,
+  settingsToTransfer,
+  TRANSFERRED,
+  transferredSettings,
+} from "@psn/core/utils/transferred-settings.ts";
 import { createVault } from "@psn/core/vault.ts";
 import { databaseOptions } from "./database.ts";
 import { keysOf } from "./parts.ts";
@@ -42,12 +47,12 @@ export function transferGround(folder: string, environment?: Environment): Trans
         await database.close();
       }
     },
-    archive: { checkPassphrase, write: writeHubFile, read: readHubFile },
+    archive: { checkPassphrase, write: writeArchive, read: readArchive },
     exists: () => findHub(folder, {}) === folder,
     provisioning: () => provisioning(folder, environment),
     schema: SCHEMA_VERSION,
     isTable: isHubTable,
-    compare: (brought) => movedSettings(brought, namesIn(folder)),
+    compare: (brought) => transferredSettings(brought, namesIn(folder)),
     writeSettings: (head, took, undo) => writeSettings(folder, head, took, undo),
   };
 }
@@ -58,7 +63,7 @@ function settingsGoing(folder: string, environment: Environment | undefined): Pi
   const inFile = (name: HubSettingName) => (typeof env.settings[name]?.origin === "object" ? env.get(name) : undefined);
   return {
     settings: Object.fromEntries(
-      MOVING.flatMap((name) => (inFile(name) === undefined ? [] : [[name, inFile(name) ?? ""]])),
+      TRANSFERRED.flatMap((name) => (inFile(name) === undefined ? [] : [[name, inFile(name) ?? ""]])),
     ),
     keys: Object.fromEntries([...loadKeysEnv(folder, {}).keys].map(([name, { value }]) => [name, value])),
   };
@@ -91,7 +96,7 @@ function writeSettings(
   // A file that somebody else has made does not say where this hub's database is. A hub from before there was a list of
   // private addresses has no accounts to take some over from, and those of the file are not its owner's.
   const none = { PSN_PRIVATE_ORIGINS: "none" };
-  change(hubEnvPath(folder), { ...none, ...(took ? movingSettings(settings) : {}), PSN_USER: user }, "PSN_USER");
+  change(hubEnvPath(folder), { ...none, ...(took ? settingsToTransfer(settings) : {}), PSN_USER: user }, "PSN_USER");
 }
 
 /** What hub.env and keys.env of a folder set already; nothing where there is no hub. */

@@ -94,16 +94,16 @@ describe.each(serverDatabases)("a member's lock is nobody's brake, on $driver", 
     };
     const { deliveries } = pair.vera.stores;
     await whileHolding(pair, [own("SELECT psn.disconnect('$account', 'x')")], async () => {
-      const locked = expect(deliveries.settle(claimOf(mine.id), "w", renewed("sending", 60_000))).rejects.toMatchObject(
+      const locked = expect(deliveries.record(claimOf(mine.id), "w", renewed("sending", 60_000))).rejects.toMatchObject(
         {
           code: "DB_LOCKED",
         },
       );
-      expect(await deliveries.settle(claimOf(hers.id), "w", done("1"))).toBe(true);
+      expect(await deliveries.record(claimOf(hers.id), "w", done("1"))).toBe(true);
       await locked;
     });
     expect(await stateOf(pair.vera, hers.id)).toBe("published");
-    expect(await deliveries.settle(claimOf(mine.id), "w", done("2"))).toBe(true);
+    expect(await deliveries.record(claimOf(mine.id), "w", done("2"))).toBe(true);
   });
 
   it("upkeep over all users goes around what is locked, and what is one user's gives way", async () => {

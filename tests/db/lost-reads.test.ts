@@ -58,7 +58,7 @@ const VERBS: Verbs = {
     claim: "writes",
     claimNext: "writes",
     note: "writes",
-    settle: "writes",
+    record: "writes",
     listen: "writes",
     beat: "writes",
     gone: "writes",

@@ -152,7 +152,7 @@ export async function claimOne(stage: Stage, wish: ClaimWish = {}): Promise<Clai
 }
 
 export const settle = (stage: Stage, claimed: Claim, change: DeliveryChange, worker = "worker-1") =>
-  stage.stores.deliveries.settle(claimed, worker, change);
+  stage.stores.deliveries.record(claimed, worker, change);
 
 export const ref = (id: string) => ({ id, url: `https://example.org/p/${id}` });
 export const published = (id: string): Outcome => ({ status: "published", ref: ref(id) });

@@ -340,9 +340,9 @@ describe("media", () => {
     let states: string[] = [];
     const { stores } = stage.world;
     // A renewal takes its time; the last one is still under way when the upload ends.
-    const settle: typeof stores.deliveries.settle = async (claim, worker, change) => {
+    const settle: typeof stores.deliveries.record = async (claim, worker, change) => {
       if (change.state === "claimed") await Bun.sleep(120);
-      return stores.deliveries.settle(claim, worker, change);
+      return stores.deliveries.record(claim, worker, change);
     };
     const slow = {
       ...stage.world,

@@ -53,7 +53,7 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
       lost?.deliveryId,
     ]);
     const before = await writes(stage);
-    const held = await Promise.all(claims.map((claim) => stage.world.stores.deliveries.settle(claim, "w", published)));
+    const held = await Promise.all(claims.map((claim) => stage.world.stores.deliveries.record(claim, "w", published)));
     expect((await writes(stage)) - before - 1).toBe(1);
     expect(held).toEqual(claims.map((claim) => claim !== lost));
     const now = await states(stage);
@@ -83,7 +83,7 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
       state: "gone" as "failed",
     };
     const ended = await Promise.allSettled(
-      claims.map((claim, n) => stage.world.stores.deliveries.settle(claim, "w", n === 2 ? refused : published)),
+      claims.map((claim, n) => stage.world.stores.deliveries.record(claim, "w", n === 2 ? refused : published)),
     );
     expect(ended.map(({ status }) => status)).toEqual(claims.map((_, n) => (n === 2 ? "rejected" : "fulfilled")));
     expect(ended[2]).toMatchObject({ reason: { code: "DB_FAILED" } });
@@ -104,7 +104,7 @@ describe.each(["pg", "embedded"] as const)("deliveries that end at the same time
     });
     const reconnect = failed(0, { error: new PsnError("AUTH_REVOKED", "connect again"), attempt: 1, random: 0 });
     const held = await Promise.all(
-      claims.map((claim, n) => deliveries.settle(claim, "w", n === 0 ? pause : reconnect)),
+      claims.map((claim, n) => deliveries.record(claim, "w", n === 0 ? pause : reconnect)),
     );
     expect(held).toEqual([true, true]);
     const [now] = await accounts.list(stage.userId);
@@ -122,7 +122,7 @@ describe("a row that somebody else is writing", () => {
       await other.query("BEGIN");
       await other.query("UPDATE psn.deliveries SET updated_at = now() WHERE id = $1", [claims[7]?.deliveryId]);
       const settling = claims.map((claim, n) =>
-        stage.world.stores.deliveries.settle(claim, "w", published).then(() => settled.push(n)),
+        stage.world.stores.deliveries.record(claim, "w", published).then(() => settled.push(n)),
       );
       await until("the others are settled", () => settled.length === 7, 800);
       await other.query("COMMIT");
@@ -145,7 +145,7 @@ describe("a row that somebody else is writing", () => {
       // A slow machine may hold the row for longer than a write waits; the engine then writes again, and so does this.
       const settle = async (claim: (typeof claims)[number]): Promise<boolean> => {
         try {
-          return await stage.world.stores.deliveries.settle(claim, "w", published);
+          return await stage.world.stores.deliveries.record(claim, "w", published);
         } catch (error) {
           if (!(error instanceof PsnError && error.code === "DB_LOCKED")) throw error;
           return settle(claim);
@@ -188,7 +188,7 @@ test("a database that goes away in the middle of a shared write loses no outcome
       },
     });
   }
-  const settling = stage.calls.settle;
+  const settling = stage.calls.record;
   const all = Promise.all(
     claims.map((claim) => publishDelivery({ world: stage.world, claim, worker: "w", leaseMs: LEASE_MS })),
   );
@@ -204,7 +204,7 @@ test("a database that goes away in the middle of a shared write loses no outcome
   await other?.catch(() => undefined);
   await server.restart();
   const ended = await all;
-  expect(stage.calls.settle - settling).toBeGreaterThan(10);
+  expect(stage.calls.record - settling).toBeGreaterThan(10);
   // Whoever wrote and did not hear of it finds the delivery settled: that is undefined, and no harm.
   for (const change of ended) expect([undefined, "published"]).toContain(change?.state);
   expect(new Set(Object.values(await states(stage)))).toEqual(new Set(["published"]));

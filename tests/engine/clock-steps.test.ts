@@ -61,7 +61,7 @@ test.each([
   async (_, step) => {
     const stage = await openStage();
     const [id = ""] = await stage.post(await stage.connect("blind"));
-    const before = stage.calls.settle;
+    const before = stage.calls.record;
     const world = {
       ...stage.world,
       fault: (point: string) => {
@@ -71,18 +71,18 @@ test.each([
     await stage.run({ world });
     expect((await stage.detail(id)).state).toBe("published");
     // The renewal and the answer.
-    expect(stage.calls.settle - before).toBe(2);
+    expect(stage.calls.record - before).toBe(2);
   },
 );
 
 test("a renewal whose answer comes late counts for nothing: the claim is looked at again, and another worker may have it by then", async () => {
   const stage = await openStage();
   const [id = ""] = await stage.post(await stage.connect("blind"));
-  const { settle } = stage.world.stores.deliveries;
+  const { record: settle } = stage.world.stores.deliveries;
   let renewals = 0;
   const deliveries: typeof stage.world.stores.deliveries = {
     ...stage.world.stores.deliveries,
-    settle: async (...args) => {
+    record: async (...args) => {
       const mine = await settle(...args);
       const isRenewal = args[2].event === null && args[2].unit === null;
       if (isRenewal) renewals += 1;

@@ -142,7 +142,7 @@ test("what has waited for the hub to be mended is asked about like what nobody s
 
 test("a thread that has begun goes on", async () => {
   const id = await overdue(100, "publish", ["one", "two"]);
-  await stage.die({ verb: "settle", nth: 1, when: "after" });
+  await stage.die({ verb: "record", nth: 1, when: "after" });
   // As after a rate limit between the two.
   await asOwner(stage.db, "UPDATE psn.delivery_units SET state = 'waiting', sent_at = NULL WHERE position = 1");
   await asOwner(stage.db, "UPDATE psn.deliveries SET late = 'ask', state = 'scheduled', lease_until = NULL");

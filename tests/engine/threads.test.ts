@@ -70,12 +70,12 @@ test("a unit is told when the one before it was published", async () => {
 /** Settles are, in order: the end of unit 1, of unit 2, of unit 3; loads likewise: before unit 1, 2 and 3. */
 const DEATHS: readonly (Death & { readonly there: number })[] = [
   { verb: "load", nth: 1, when: "before", there: 0 },
-  { verb: "settle", nth: 1, when: "before", there: 1 },
-  { verb: "settle", nth: 1, when: "after", there: 1 },
+  { verb: "record", nth: 1, when: "before", there: 1 },
+  { verb: "record", nth: 1, when: "after", there: 1 },
   { verb: "load", nth: 2, when: "after", there: 1 },
-  { verb: "settle", nth: 2, when: "before", there: 2 },
-  { verb: "settle", nth: 2, when: "after", there: 2 },
-  { verb: "settle", nth: 3, when: "before", there: 3 },
+  { verb: "record", nth: 2, when: "before", there: 2 },
+  { verb: "record", nth: 2, when: "after", there: 2 },
+  { verb: "record", nth: 3, when: "before", there: 3 },
 ];
 
 describe.each(DEATHS)("a worker that dies $when $verb $nth", ({ there, ...death }) => {
@@ -98,7 +98,7 @@ describe.each(DEATHS)("a worker that dies $when $verb $nth", ({ there, ...death 
 test("a dead worker's claim is nobody's question where no unit can have been sent", async () => {
   const [id = ""] = await stage.post(await stage.connect("blind"), { media: [picture()] });
   // The upload is done, and `sending` was never written.
-  await stage.die({ verb: "settle", nth: 1, when: "before" });
+  await stage.die({ verb: "record", nth: 1, when: "before" });
   expect((await stage.detail(id)).state).toBe("claimed");
   await stage.expire();
   await stage.run();
@@ -108,7 +108,7 @@ test("a dead worker's claim is nobody's question where no unit can have been sen
 
 test("a dead worker's uploads are used again once `sending` is written", async () => {
   const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture()] });
-  await stage.die({ verb: "settle", nth: 1, when: "after" });
+  await stage.die({ verb: "record", nth: 1, when: "after" });
   expect((await stage.detail(id)).state).toBe("sending");
   await stage.expire();
   await stage.run();

@@ -135,11 +135,11 @@ test.each([-3.7e158, 1.7e308, Number.POSITIVE_INFINITY, Number.NaN])(
 test("a write that the database refuses for what is in it is made again without the words", async () => {
   const { platform, tell } = telling();
   const stage = await openStage("pg", { platforms: [platform] });
-  const { settle } = stage.world.stores.deliveries;
+  const { record: settle } = stage.world.stores.deliveries;
   const refused: string[] = [];
   const deliveries: typeof stage.world.stores.deliveries = {
     ...stage.world.stores.deliveries,
-    settle: async (claim, worker, change) => {
+    record: async (claim, worker, change) => {
       if (change.message?.includes("odd")) {
         refused.push(change.message);
         throw new PsnError("DB_FAILED", "a statement failed in the database (SQLSTATE 22P02)", {

@@ -189,7 +189,7 @@ describe("after a hub was turned back", () => {
       next: null,
       account: null,
     };
-    expect(claim && (await stage.world.stores.deliveries.settle(claim, "w", { ...change, state: "sending" }))).toBe(
+    expect(claim && (await stage.world.stores.deliveries.record(claim, "w", { ...change, state: "sending" }))).toBe(
       false,
     );
     await recover();

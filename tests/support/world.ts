@@ -104,7 +104,7 @@ function counting(deliveries: Deliveries) {
 
 /** Where a process dies: just before or just after one call of a verb of the deliveries store takes effect. */
 export interface Death {
-  readonly verb: "load" | "settle";
+  readonly verb: "load" | "record";
   /** Which call, from 1. */
   readonly nth: number;
   readonly when: "before" | "after";
@@ -133,7 +133,7 @@ export function dying(
   const some: Partial<Deliveries> =
     verb === "load"
       ? { load: (...args) => mortal(() => deliveries.load(...args)) }
-      : { settle: (...args) => mortal(() => deliveries.settle(...args)) };
+      : { record: (...args) => mortal(() => deliveries.record(...args)) };
   return { world: { ...world, stores: { ...world.stores, deliveries: { ...deliveries, ...some } } }, died };
 }
 

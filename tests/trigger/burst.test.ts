@@ -190,7 +190,7 @@ test("the answer to a claim is lost: the same one is claimed again, and sent onc
 
 test("a process that dies while it sends another one leaves somebody behind who finds out", async () => {
   const ids = await burst(3, "keyed");
-  const { world: mortal, died } = dying(stage.world, { verb: "settle", nth: 2, when: "before" });
+  const { world: mortal, died } = dying(stage.world, { verb: "record", nth: 2, when: "before" });
   void run(ids[0] ?? "", mortal);
   await died;
   await until("it is asked for", () => stage.waiting().some(({ task }) => task === "settle-unknown"));

@@ -23,7 +23,7 @@ beforeEach(async () => {
     const at = losing.indexOf(task);
     if (at < 0) return { ok: true, output: await runDelivery(payload, stage.world, "delivery") };
     losing.splice(at, 1);
-    const { world: mortal, died } = dying(stage.world, { verb: "settle", nth: 1, when: "before" });
+    const { world: mortal, died } = dying(stage.world, { verb: "record", nth: 1, when: "before" });
     void runDelivery(payload, mortal, "delivery");
     await died;
     return { lost: true };

@@ -327,7 +327,7 @@ describe("prune", () => {
     await changeDeliveries(world, { userId: stage.userId, id, change: { to: "retry" }, dryRun: false });
     expect(await wake(id)).toMatchObject({
       state: "failed",
-      failure: { code: "MEDIA_GONE", message: expect.stringContaining("deleted") },
+      failure: { code: "MEDIA_GONE", message: expect.stringContaining("missing from the hub") },
     });
   });
 });

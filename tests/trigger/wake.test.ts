@@ -188,7 +188,7 @@ describe("a delivery that is due", () => {
 
 test("a task that dies while it sends leaves somebody behind who finds out", async () => {
   const id = await due(-1000, "keyed");
-  const { world: mortal, died } = dying(stage.world, { verb: "settle", nth: 1, when: "before" });
+  const { world: mortal, died } = dying(stage.world, { verb: "record", nth: 1, when: "before" });
   void wakeDelivery({
     world: mortal,
     deliveryId: id,

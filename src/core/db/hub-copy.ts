@@ -42,7 +42,7 @@ const MOST_TRIES = 8;
 
 const inSql = (states: readonly DeliveryState[]) => `(${states.map((state) => `'${state}'`).join(", ")})`;
 /** Why deliveries and accounts of a hub that was moved wait. */
-export const MOVED = "moved to another hub";
+export const TRANSFERRED_NOTE = "moved to another hub";
 /** What waits for `start`. */
 const WAITS = "d.held_reason IN ('imported', 'moved')";
 
@@ -111,7 +111,7 @@ export function hubRows(database: Database): HubRows {
           await client.query(
             "UPDATE psn.accounts SET health = 'ok', health_reason = NULL, updated_at = now() WHERE health = " +
               "'needs-reconnect' AND health_reason = $1",
-            [MOVED],
+            [TRANSFERRED_NOTE],
           );
           started += Number(rows[0]?.["n"]);
         }
@@ -173,7 +173,7 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
 async function hold(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
-    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', held_reason = 'moved', code = NULL, message = '${MOVED}', fence = d.fence + 1,
+    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', held_reason = 'moved', code = NULL, message = '${TRANSFERRED_NOTE}', fence = d.fence + 1,
        lease_until = NULL, updated_at = now() WHERE d.state IN ${inSql(TO_COME)} RETURNING d.id)
      SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
   );
@@ -181,7 +181,7 @@ async function hold(client: OwnerClient, userId: string): Promise<void> {
   // Tokens that work once must not be exchanged by two hubs.
   await client.query(
     "UPDATE psn.accounts SET health = 'needs-reconnect', health_reason = $1, updated_at = now() WHERE health = 'ok'",
-    [MOVED],
+    [TRANSFERRED_NOTE],
   );
 }
 

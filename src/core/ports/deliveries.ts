@@ -148,7 +148,7 @@ export interface Deliveries {
   /** Ref ids this account's other deliveries own. */
   knownRefs(userId: string, deliveryId: string, accountId: string): Promise<ReadonlySet<string>>;
   /** False when the lease is lost: somebody else acts now, and the caller must stop without sending. */
-  settle(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
+  record(claim: Claim, worker: string, change: DeliveryChange): Promise<boolean>;
   /** Calls back when something became due, and when it hears no more; undefined where the driver cannot. */
   listen(onWake: () => void, onLost?: () => void): Promise<Subscription | undefined>;
   /** Writes that this worker lives, and by which settings (`World.settings`); answers the database's clock. */

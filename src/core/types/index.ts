@@ -12,11 +12,21 @@
  * - operation: what is done to a delivery's units on the platform: publish, edit or remove.
  * - ref:       the platform's own name (id, url) for a thing it now holds.
  * - vault:     where tokens and API keys are sealed.
+ * - archive:   a hub as one sealed file, as `psn export` makes it; `transfer` takes a hub elsewhere by it.
+ * - compose:   to shape a post into the units of one platform.
+ * - move:      to give a post another time.
+ * - settle:    to find out what became of a request whose answer is missing. What is known is recorded; the function of
+ *              the database that records is `psn.settle`, a name of before.
+ * - wake-up:   a request to look at a delivery at a time; `wakeUp` in names.
  * - slot:      a weekly time at which a user likes to publish.
  * - worker:    whatever runs due deliveries.
  */
 
-export type { BroughtSettings, MovedSetting, MovedSettings } from "./transfer.ts";
+export type {
+  BroughtSettings,
+  TransferredSetting as MovedSetting,
+  TransferredSettings as MovedSettings,
+} from "./transfer.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 

@@ -2,7 +2,7 @@
  * The settings that come with the archive of a hub.
  */
 
-export interface MovedSetting {
+export interface TransferredSetting {
   readonly name: string;
   readonly place: "hub.env" | "keys.env" | "sealed in the hub";
   /** A secret masked, but for where a web address leads to. */
@@ -16,9 +16,9 @@ export interface BroughtSettings {
   readonly sealed: readonly string[];
 }
 
-export interface MovedSettings {
+export interface TransferredSettings {
   /** What the file would set. */
-  readonly take: readonly MovedSetting[];
+  readonly take: readonly TransferredSetting[];
   /** What this hub says already, which stands. */
   readonly kept: readonly string[];
   /** Names that psn does not take from a file; what is no name at all is not repeated. */

@@ -51,11 +51,16 @@ export function api(session: Caller, path: string, options: CallOptions): Promis
     ...plain(options.headers),
     authorization: `Bearer ${session.credentials.access}`,
   };
-  return call(session, new URL(path, session.profile.home), { ...options, headers, keepalive: false, moved });
+  return call(session, new URL(path, session.profile.home), {
+    ...options,
+    headers,
+    keepalive: false,
+    moved: redirection,
+  });
 }
 
 /** What helps where the server has another address now. */
-export const moved = ({ origin }: URL): string => `psn connect mastodon --server ${origin}`;
+export const redirection = ({ origin }: URL): string => `psn connect mastodon --server ${origin}`;
 
 function plain(headers: CallOptions["headers"]): Record<string, string> {
   return Object.fromEntries(new Headers(headers));

@@ -14,7 +14,7 @@ import {
   targetOf,
 } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { Account, api, type Caller, moved, subjectOf } from "./api.ts";
+import { Account, api, type Caller, redirection, subjectOf } from "./api.ts";
 import { Instance, limitsOf } from "./limits.ts";
 
 /** What psn asks for (https://docs.joinmastodon.org/api/oauth-scopes/, 2026-11); `read` and `write` hold them. */
@@ -83,7 +83,7 @@ export function elsewhere(answer: Answer): PsnError {
     "INPUT_INVALID",
     to ? `${host} redirects to ${to.origin}` : `${host} answered ${status}, a redirect without an address`,
     {
-      hint: to ? moved(to) : "check the server's name",
+      hint: to ? redirection(to) : "check the server's name",
       details: { status },
     },
   );

@@ -8,7 +8,7 @@ import { type Answer, type CallOptions, call, refusal } from "@psn/platforms/kit
 import { mergePost } from "@psn/platforms/kit/merged.ts";
 import type { WebhookEvent } from "./event.ts";
 import { type Body, contentOf, withMedia } from "./media.ts";
-import { moved, profileOf, receiverOf, refuseRedirect, shownOf } from "./receiver.ts";
+import { profileOf, receiverOf, redirection, refuseRedirect, shownOf } from "./receiver.ts";
 import { RETRIES, WEATHER } from "./schedule.ts";
 import { flawOf, formerOf, sharedSecretsOf, signed } from "./secrets.ts";
 import { keyOf, newKeyPair, paddedSecret, publicKeyOf, SECRET_BYTES, SECRET_HINT } from "./signing.ts";
@@ -180,7 +180,7 @@ async function send(
   };
   const { accept = [], ...rest } = options;
   const judged = [...accept, ...WEATHER, 401, 410];
-  const init = { ...rest, method: "POST", headers, body, needsBody: false, accept: judged, moved };
+  const init = { ...rest, method: "POST", headers, body, needsBody: false, accept: judged, moved: redirection };
   const answer = await call(session, session.profile.home, init);
   if (answer.status < 300 || accept.includes(answer.status)) return;
   throw judgement(answer, session);

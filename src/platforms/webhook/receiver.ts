@@ -77,10 +77,10 @@ export async function refuseRedirect(url: URL, net: Net): Promise<void> {
   net.signal.throwIfAborted();
   const to = answer && isRedirect(answer) ? targetOf(answer) : undefined;
   if (!to) return;
-  throw new PsnError("INPUT_INVALID", `${url.host} redirects to ${to.href}`, { hint: moved(to) });
+  throw new PsnError("INPUT_INVALID", `${url.host} redirects to ${to.href}`, { hint: redirection(to) });
 }
 
 /** What helps where the receiver has another address now. Its query, which is left out of `to`, may hold a secret. */
-export function moved({ href }: URL): string {
+export function redirection({ href }: URL): string {
   return `psn connect webhook ${/^[\w:/.~%@+=,-]+$/.test(href) ? href : `'${href.replaceAll("'", "%27")}'`}`;
 }

@@ -201,7 +201,7 @@ const LOCK_ONE_MS = 250;
 interface Settlement {
   readonly claim: Claim;
   readonly worker: string;
-  readonly change: Parameters<Deliveries["settle"]>[2];
+  readonly change: Parameters<Deliveries["record"]>[2];
 }
 
 export function deliveriesStore(database: Database): Deliveries {
@@ -361,7 +361,7 @@ export function deliveriesStore(database: Database): Deliveries {
       return new Set(rows.flatMap(({ id }) => (id === null ? [] : [id])));
     },
 
-    async settle(claim, worker, change) {
+    async record(claim, worker, change) {
       const settlement = { claim, worker, change };
       // Of two changes to one account in one statement only one would be made.
       if (change.account === null) return settle(claim.userId, settlement);

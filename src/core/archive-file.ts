@@ -38,7 +38,7 @@ export function checkPassphrase(passphrase: string): void {
  * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written;
  * DB_FULL.
  */
-export async function writeHubFile<T>(
+export async function writeArchive<T>(
   path: string,
   passphrase: string,
   whole: (write: (lines: AsyncIterable<string>) => Promise<void>) => Promise<T>,
@@ -105,7 +105,7 @@ async function* piecesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Arra
  * @throws PsnError FILE_UNREADABLE; INPUT_INVALID for another kind of file, another passphrase, and a file that was cut
  * or changed.
  */
-export async function* readHubFile(path: string, passphrase: string): AsyncGenerator<string> {
+export async function* readArchive(path: string, passphrase: string): AsyncGenerator<string> {
   const file = await open(path).catch((cause: unknown) => {
     throw new PsnError("FILE_UNREADABLE", `${path} cannot be read`, { cause, hint: "check the path" });
   });

@@ -9,7 +9,7 @@ import { APP_KEYS, appKeySetting, type HubSettingName, hubSetting, type Setting 
  */
 
 /** Settings that say how a hub is to behave, and not where it is. */
-export const MOVING = [
+export const TRANSFERRED = [
   "PSN_LATE",
   "PSN_NOTIFY_URL",
   "PSN_PRIVATE_ORIGINS",
@@ -23,7 +23,10 @@ export const MOVING = [
 ] as const satisfies readonly HubSettingName[];
 
 /** @param has the names that hub.env and keys.env of this hub set already. */
-export function movedSettings({ settings, keys, sealed }: BroughtSettings, has: ReadonlySet<string>): MovedSettings {
+export function transferredSettings(
+  { settings, keys, sealed }: BroughtSettings,
+  has: ReadonlySet<string>,
+): MovedSettings {
   const found = [
     ...Object.entries(settings).map(([name, value]) => ({
       name,
@@ -67,8 +70,8 @@ export const knownKeys = (keys: Readonly<Record<string, unknown>>): Readonly<Rec
     APP_KEYS.map(({ name }) => name),
   );
 /** Its settings that move. */
-export const movingSettings = (settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> =>
-  picked(settings, MOVING);
+export const settingsToTransfer = (settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> =>
+  picked(settings, TRANSFERRED);
 
 function picked(values: Readonly<Record<string, unknown>>, names: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
@@ -79,7 +82,7 @@ function picked(values: Readonly<Record<string, unknown>>, names: readonly strin
   );
 }
 
-const movingSetting = (name: string) => (MOVING.some((one) => one === name) ? hubSetting(name) : undefined);
+const movingSetting = (name: string) => (TRANSFERRED.some((one) => one === name) ? hubSetting(name) : undefined);
 
 /** Where notifications go is what a person must see; the topic in the path is a secret. */
 function shownOf({ secret }: Setting, value: string): string {
