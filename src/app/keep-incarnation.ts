@@ -3,7 +3,7 @@ import type { Claim, Deliveries } from "@psn/core/ports/deliveries.ts";
 import type { Incarnations, NoteFiles } from "@psn/core/ports/incarnation.ts";
 import type { Notes, Sight } from "@psn/core/types/incarnation.ts";
 import type { Parting } from "@psn/core/types/index.ts";
-import { judge } from "@psn/domain/incarnation.ts";
+import { isTurnedBack, type Judgement, judge } from "@psn/domain/incarnation.ts";
 
 /**
  * How often a process that publishes looks whether the database still is the one it knew, and notes that it has seen
@@ -31,19 +31,28 @@ export interface Look {
 export async function checkIncarnation(hub: Kept, look?: Look): Promise<Parting | undefined> {
   const { incarnation, notes } = hub;
   const before = look?.before ?? notes.read();
-  const { id, seen, counted, ...sight } = look?.sight ?? (await incarnation.look());
-  if (judge({ id, seen, counted, ...sight }, before, notes.embedded).is === "known") {
+  const sight = look?.sight ?? (await incarnation.look());
+  const { id, seen, counted } = sight;
+  const judged = judge(sight, before, notes.embedded);
+  if (judged.is === "known") {
     if (id !== undefined && counted) notes.noteSeen(id, seen);
     return undefined;
   }
   // Another process may be making the notes just now; who writes them has looked while nobody else does.
-  return notes.alone(() => settle(hub));
+  return notes.alone(() =>
+    settle(hub, judged.is === "parted" && isTurnedBack(sight, before) ? { id, judged } : undefined),
+  );
 }
 
-async function settle({ incarnation, notes, newId }: Kept): Promise<Parting | undefined> {
+/** `found`: an incarnation that was turned back. Looking again adds to what it has seen, and must not hide that. */
+async function settle(
+  { incarnation, notes, newId }: Kept,
+  found?: { readonly id: string | undefined; readonly judged: Judgement },
+): Promise<Parting | undefined> {
   const before = notes.read();
   const sight = await incarnation.look();
-  const judged = judge(sight, before, notes.embedded);
+  const isSame = found !== undefined && sight.id === found.id && !sight.parted;
+  const judged = isSame ? found.judged : judge(sight, before, notes.embedded);
   switch (judged.is) {
     case "known":
       return undefined;

@@ -25,7 +25,8 @@ const nothing = notes({ id: undefined, folder: undefined, seen: 0 });
 describe("a database", () => {
   test.each<[string, Partial<Sight>, Notes, boolean, string]>([
     ["as it was noted", {}, notes(), true, "known"],
-    ["as far as it was noted", { seen: 9 }, notes(), true, "known"],
+    ["as far as it was noted, by a look that could not count", { seen: 9, counted: false }, notes(), true, "known"],
+    ["as far as it was noted, by a look that has added one itself", { seen: 9 }, notes(), true, "turned back"],
     ["that was never opened as a hub", { id: undefined, past: [] }, nothing, true, "new"],
     [
       "whose first notes were being made",

@@ -15,6 +15,14 @@ export type Judgement =
   | { readonly is: "parted"; readonly why: Parting };
 
 /**
+ * Whether the database has come less far than the notes, which were read before it was looked at. A look that counted
+ * has added one of its own. This stays true, whatever later looks add.
+ */
+export function isTurnedBack({ id, seen, counted }: Sight, notes: Notes): boolean {
+  return id !== undefined && id === notes.id && (counted ? seen <= notes.seen : seen < notes.seen);
+}
+
+/**
  * The notes must have been read before the database was looked at. `embedded`: the database is a folder on this
  * machine, and so is whatever copies it.
  */
@@ -29,7 +37,7 @@ export function judge(sight: Sight, notes: Notes, embedded: boolean): Judgement 
   if (notes.id === undefined) return embedded ? { is: "parted", why: "unknown" } : { is: "behind" };
   if (notes.moved) return { is: "parted", why: "copied" };
   if (notes.id === sight.id) {
-    if (sight.seen < notes.seen) return { is: "parted", why: "turned back" };
+    if (isTurnedBack(sight, notes)) return { is: "parted", why: "turned back" };
     return notes.next === undefined ? { is: "known" } : { is: "behind" };
   }
   if (notes.next === sight.id || (notes.id !== null && sight.past.includes(notes.id))) return { is: "behind" };

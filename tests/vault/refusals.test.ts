@@ -58,7 +58,7 @@ test("a hub.env that cannot be written: nothing is changed", async () => {
 test("a key that comes from the environment is not psn's to change", async () => {
   const before = await hubEnv();
   const ran = await binary(["vault", "rotate"], { cwd: ground.folder, env: { HUB_ENCRYPTION_KEY: first } }).ended;
-  expect(failed(ran, "CONFIG_INVALID")).toContain("HUB_ENCRYPTION_KEY comes from the environment");
+  expect(failed(ran, "CONFIG_INVALID")).toContain("HUB_ENCRYPTION_KEY is set in the environment");
   expect(await hubEnv()).toBe(before);
 });
 
