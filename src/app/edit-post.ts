@@ -122,7 +122,7 @@ export async function storedMedia(
 export interface EditPlan {
   /** The next revision. */
   readonly revision: number;
-  /** What is composed anew, and what it becomes. */
+  /** What is composed again, and what it becomes. */
   readonly changed: readonly { readonly delivery: DeliverySummary; readonly preview: Preview }[];
   /** What keeps the words it has: it has been sent, may have been, or has ended and the new words do not fit it. */
   readonly left: readonly DeliverySummary[];
@@ -179,16 +179,16 @@ export interface Edited extends EditPlan {
   readonly woken: Woken;
 }
 
-/** How often an edit is planned anew where a worker was faster. */
+/** How often an edit is planned again where a worker was faster. */
 const MOST_TRIES = 5;
 
 /**
- * Writes the next revision, and composes everything of it anew of which nothing has been sent: all at once, or nothing.
+ * Writes the next revision, and composes everything of it again of which nothing has been sent: all at once, or nothing.
  * Where a worker was faster it is planned again, and what has gone out meanwhile is left.
  *
  * @throws PsnError STATE_CONFLICT where somebody else has edited the post since it was opened, or nothing can be
- * changed; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where the database went away and nobody knows whether it is
- * written.
+ * changed; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where the database became unreachable and psn could not confirm
+ * that it is written.
  */
 export async function editPost(
   world: World,
@@ -299,6 +299,6 @@ export function editedMeanwhile({ source: { postId, revision } }: OpenPost): Psn
 const unknown = (postId: string, cause: unknown) =>
   new PsnError(
     "OUTCOME_UNKNOWN",
-    "the database went away while the edit was written, and nobody knows whether it is stored",
+    "the database became unreachable while the edit was written; psn could not confirm that it is stored",
     { cause, hint: `psn edit ${shortId(postId)} --print`, details: { post: postId } },
   );
