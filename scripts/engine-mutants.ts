@@ -23,9 +23,9 @@ export interface Mutant {
 }
 
 /** The newest of each function. */
-const CLAIM = "drizzle/migrations/0021_removals.sql";
-const SETTLE = CLAIM;
-const VERBS = CLAIM;
+const CLAIM = "drizzle/migrations/0023_claim_plans.sql";
+const SETTLE = "drizzle/migrations/0021_removals.sql";
+const VERBS = SETTLE;
 const EDIT = "drizzle/migrations/0022_source.sql";
 const RUN = "src/app/delivery-run.ts";
 const DOMAIN = "src/domain/delivery.ts";

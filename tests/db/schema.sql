@@ -363,7 +363,7 @@ FUNCTION psn.add_user(uuid,text,text); owner psn_definer; execute to psn_service
 FUNCTION psn.after_step_back(); owner psn_definer; execute to psn_service; md5 of its definition 9b37dbbca5589a5d82d8b8475f94af84
 FUNCTION psn.assert_schema(integer); owner owner; execute to psn_runtime; md5 of its definition cb3378c5b8aecda1a6b9be7bc6f4b92c
 FUNCTION psn.cancel(uuid[]); owner psn_definer; execute to psn_runtime; md5 of its definition f4752508c087386840f7fc311d68d098
-FUNCTION psn.claim_due(text,integer,integer,jsonb,uuid[],uuid[]); owner psn_definer; execute to psn_service; md5 of its definition b8e1de9073da1f3e8f4d4928195002a3
+FUNCTION psn.claim_due(text,integer,integer,jsonb,uuid[],uuid[]); owner psn_definer; execute to psn_service; md5 of its definition 73cfb3632efde222974fd5f1a520aa7f
 FUNCTION psn.claim_one(text,integer,jsonb,uuid); owner psn_definer; execute to psn_service; md5 of its definition ec2c19078309aee553fe90a04432ba5d
 FUNCTION psn.current_user_id(); owner psn_definer; execute to psn_runtime; md5 of its definition 8c7a21a96e6891e881387a96db571ae5
 FUNCTION psn.database_identity(); owner psn_definer; ; md5 of its definition 9557d5fd3bebe7caa96dd2c286b6c26f

@@ -5,7 +5,8 @@
 CREATE OR REPLACE FUNCTION psn.claim_due(
   worker text, most integer, lease integer, concurrency jsonb, chosen uuid[], busy uuid[])
 RETURNS TABLE (delivery_id uuid, user_id uuid, fence bigint, purpose text)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET jit = off
+SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   mine uuid[];
   users integer;
