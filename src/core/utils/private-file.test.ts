@@ -106,6 +106,15 @@ describe("writing", () => {
     expect(Date.now() - began).toBeLessThan(atMost(2000));
   });
 
+  test("what a killed writer left is removed by the next change of that file", () => {
+    writeEnvFile(path, "A=1\n");
+    const left = ".hub.env.0123456789ab.tmp";
+    const others = [".hub.env.notes.tmp", ".keys.env.0123456789ab.tmp"];
+    for (const name of [left, ...others]) writeFileSync(join(hub, "config", name), "A=canary\n");
+    changeEnvFile(path, (text) => text);
+    expect(readdirSync(join(hub, "config")).toSorted()).toEqual([...others, ".lock", "hub.env"].toSorted());
+  });
+
   test("many processes changing one file at once lose nothing", async () => {
     const script = `
       const { changeEnvFile, setEnvValue } = await import(${JSON.stringify(SOURCE)});

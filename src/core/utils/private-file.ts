@@ -5,6 +5,7 @@ import {
   fchmodSync,
   fsyncSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -25,6 +26,8 @@ import { exposedFolder, quoted } from "./ownership.ts";
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
+const DRAFT_END = ".tmp";
+const DRAFT_NAME = /^[0-9a-f]{12}$/;
 const LOCK_WAIT_MS = 5_000;
 const LOCK_PAUSE_MS = 20;
 
@@ -67,7 +70,7 @@ export function writeEnvFile(path: string, text: string): void {
   try {
     makePrivateFolder(dirname(path));
     const target = realTarget(path);
-    temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+    temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}${DRAFT_END}`);
     const file = openSync(temporary, "wx", FILE_MODE);
     try {
       fchmodSync(file, FILE_MODE); // The umask may have taken more away.
@@ -111,11 +114,29 @@ export function unwritable(
  */
 export function changeEnvFile(path: string, change: (text: string) => string): string {
   return locked(path, () => {
+    removeDrafts(path);
     const before = readTextFile(path);
     const after = change(before ?? "");
     if (after !== before || isExposed(path)) writeEnvFile(path, after);
     return after;
   });
+}
+
+/** What a writer of this file left that was killed before it renamed its draft: keys are in it. Asks for the lock. */
+function removeDrafts(path: string): void {
+  const target = realTarget(path);
+  // Who comes by another link holds another lock, and may be writing now.
+  if (dirname(target) !== realTarget(dirname(path))) return;
+  const [start, end] = [`.${basename(target)}.`, DRAFT_END];
+  let names: readonly string[];
+  try {
+    names = readdirSync(dirname(target));
+  } catch {
+    return; // Without the folder there is no draft; a folder that cannot be read is told of by the write.
+  }
+  for (const name of names)
+    if (name.startsWith(start) && name.endsWith(end) && DRAFT_NAME.test(name.slice(start.length, -end.length)))
+      rmSync(join(dirname(target), name), { force: true });
 }
 
 /**
