@@ -1,13 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openBrowser } from "@psn/cli/browser.ts";
 import { startPage } from "@psn/cli/start-page.ts";
 import { SCOPES } from "@psn/platforms/x/connect.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AuthorizationServer, startAuthorizationServer } from "../support/authorization-server.ts";
 import { documentOf, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { until } from "../support/until.ts";
 import { startX, type XFake } from "../support/x.ts";
@@ -16,7 +16,6 @@ import { startX, type XFake } from "../support/x.ts";
  * What another user of the machine can read of a browser that psn starts, and what is to be done with it.
  */
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const PORT = 18_977;
 const CALLBACK = `http://127.0.0.1:${PORT}/callback`;
 /** Another user's connections can be made by root alone. */
@@ -70,15 +69,14 @@ async function connectAtTerminal(...argv: readonly string[]): Promise<Started> {
       `own-${name}`,
     ]),
   );
-  const child = spawn("script", ["-qefc", `"$BUN" "$MAIN" ${argv.map((word) => `'${word}'`).join(" ")}`, "/dev/null"], {
+  const child = spawn("script", ["-qefc", `"$PSN" ${argv.map((word) => `'${word}'`).join(" ")}`, "/dev/null"], {
     cwd: hub.folder,
     stdio: ["pipe", "pipe", "inherit"],
     env: {
       PATH: `${bin}:${process.env["PATH"]}`,
       HOME: hub.folder,
       TERM: "dumb",
-      BUN: process.execPath,
-      MAIN,
+      PSN: COMPILED_PSN,
       X_CLIENT_ID: as.apps.basic.id,
       X_CLIENT_SECRET: as.apps.basic.secret ?? "",
       PSN_ORIGINS: `https://api.x.com=${x.origin}`,

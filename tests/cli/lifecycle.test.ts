@@ -3,17 +3,15 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { documentOf, picture, type TestHub, testHub } from "../support/cli.ts";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 import { atMost, until } from "../support/until.ts";
 
 /*
  * What happens over more than one command: making a hub and being killed at it, stopping, changing one's mind,
  * settings.
  */
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 let hub: TestHub;
 let other: Server;
@@ -209,12 +207,8 @@ describe("stopping", () => {
   test("a reader that has seen enough", async () => {
     for (let n = 0; n < 8; n += 1) await post([`line ${n}`, "--to", "feed", "--in", "9d"]);
     const run = (line: string) => {
-      const env = { PATH: process.env["PATH"] ?? "", HOME: hub.folder, BUN: process.execPath, MAIN };
-      const ended = binaryShell(
-        `psn() { "$BUN" "$MAIN" "$@"; }; ${line}; echo "ended \${PIPESTATUS[0]}"`,
-        hub.folder,
-        env,
-      );
+      const env = { PATH: process.env["PATH"] ?? "", HOME: hub.folder, PSN: COMPILED_PSN };
+      const ended = binaryShell(`psn() { "$PSN" "$@"; }; ${line}; echo "ended \${PIPESTATUS[0]}"`, hub.folder, env);
       return ended;
     };
     expect(await run("psn queue --all | head -1")).toMatchObject({

@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { PLAIN_FIELDS, SECRET_FIELDS } from "@psn/cli/form.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { ERRORS } from "@psn/core/errors.ts";
@@ -10,12 +9,11 @@ import { formFields } from "@psn/core/types/account.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, psn, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 
 /*
  * The flags of connect, the words of completion, and the two files of settings.
  */
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 let hub: TestHub;
 beforeAll(async () => {
@@ -93,13 +91,13 @@ describe("completion", () => {
 
   test("in a real bash", async () => {
     const script = `
-      psn() { "$BUN" "$MAIN" "$@"; }
+      psn() { "$PSN" "$@"; }
       eval "$(psn completion bash)"
       complete -p psn
       compopt() { :; }
       try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _psn; printf '%s|' "\${COMPREPLY[@]}"; echo; }
       try psn que; try psn connect blue; try psn post hello --to feed:n`;
-    const env = { PATH: process.env["PATH"] ?? "", HOME: hub.folder, BUN: process.execPath, MAIN };
+    const env = { PATH: process.env["PATH"] ?? "", HOME: hub.folder, PSN: COMPILED_PSN };
     const { stdout, stderr } = spawnSync("bash", ["--norc", "-c", script], {
       cwd: await scratch(),
       env: { ...env, PSN_HUB: "/nowhere" },

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, closedHub, documentOf, filesOf, scratch, type TestHub, testHub } from "../support/cli.ts";
-import { BUNDLED_MAIN } from "../support/cli-bundle.ts";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 import { atMost, until } from "../support/until.ts";
 
 /*
@@ -50,8 +50,8 @@ const state = async (text: string) =>
 
 /** A line of a shell, where `psn` is the program; what it says and how psn ended, by `echo ended $?`. */
 async function shell(line: string, folder = hub.folder) {
-  const script = `psn() { "$BUN" "$MAIN" "$@"; }; ${line}`;
-  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, BUN: process.execPath, MAIN: BUNDLED_MAIN };
+  const script = `psn() { "$PSN" "$@"; }; ${line}`;
+  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, PSN: COMPILED_PSN };
   const child = spawn("bash", ["--norc", "-c", script], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"] });
   const said = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const)
@@ -300,7 +300,7 @@ describe("psn worker", () => {
 
   test.skipIf(process.platform !== "linux")("under nohup it goes on", async () => {
     const { stdout } = await shell(
-      'nohup "$BUN" "$MAIN" worker > out 2>&1 & p=$!; until grep -q "Ctrl-C stops it" out; do sleep 0.05; done; kill -HUP $p; sleep 0.5; kill -0 $p && echo alive; kill -TERM $p; wait $p; echo ended $?',
+      'nohup "$PSN" worker > out 2>&1 & p=$!; until grep -q "Ctrl-C stops it" out; do sleep 0.05; done; kill -HUP $p; sleep 0.5; kill -0 $p && echo alive; kill -TERM $p; wait $p; echo ended $?',
     );
     expect(stdout).toBe("alive\nended 0\n");
   });
@@ -373,7 +373,7 @@ describe("output that cannot be written", () => {
       expect((await shell('psn --help > /dev/full 2>&1; echo "ended $?" >&2')).stderr).toBe("ended 9\n");
       expect(await hub.psn(["post", "by a worker", "--to", "feed", "--no-wait"])).toMatchObject({ code: 0 });
       const { stdout } = await shell(
-        `"$BUN" "$MAIN" worker > /dev/full 2> said & until grep -q "by a worker" public/feed.json; do sleep 0.05; ` +
+        `"$PSN" worker > /dev/full 2> said & until grep -q "by a worker" public/feed.json; do sleep 0.05; ` +
           `done; sleep 0.3; kill -TERM $!; wait $!; echo "ended $?" > end; cat end`,
       );
       expect(stdout).toBe("ended 9\n");

@@ -3,13 +3,13 @@ import { appendFile, cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { scratch } from "./cli.ts";
-import { BUNDLED_MAIN, nameOf } from "./cli-bundle.ts";
+import { COMPILED_PSN, nameOf } from "./cli-bundle.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const MAIN = join(ROOT, "src/cli/main.ts");
 const FILES = ["package.json", "bun.lock", "tsconfig.json", "tests/support/cli-bundle.ts"];
 
-test("the bundle has another name after any change to what is in it", async () => {
+test("the program has another name after any change to what is in it", async () => {
   const root = await scratch("bundle");
   for (const name of [...FILES, "src/cli/main.ts"]) await cp(join(ROOT, name), join(root, name), { recursive: true });
   const names = [await nameOf(root)];
@@ -26,12 +26,13 @@ test("the bundle has another name after any change to what is in it", async () =
   expect(new Set(names).size).toBe(names.length);
 });
 
-test("the bundle says what the sources say", async () => {
+test("the program says what the sources say", async () => {
   const cwd = await scratch("bundle");
-  const said = (main: string, ...argv: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...argv], { cwd, encoding: "utf8" });
+  const said = (program: readonly [string, ...string[]], ...argv: string[]) => {
+    const [command, ...first] = program;
+    const { status, stdout, stderr } = spawnSync(command, [...first, ...argv], { cwd, encoding: "utf8" });
     return { status, stdout, stderr };
   };
   for (const argv of [["--version"], ["post", "--help"], ["explain", "--json"], ["queue"]])
-    expect(said(BUNDLED_MAIN, ...argv)).toEqual(said(MAIN, ...argv));
+    expect(said([COMPILED_PSN], ...argv)).toEqual(said([process.execPath, MAIN], ...argv));
 });

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 /*
- * psn as few files that Bun need not translate: a process of it starts with a third less of the processor's time than
- * from the sources. It is made once for a state of the sources, and kept in the tests' cache under a name that is a
- * hash of all of them, so that no other state's is ever run.
+ * psn as one program, with its modules as bytecode: a process of it takes half of the processor's time that the
+ * sources take, and four fifths of what one bundled file takes. It is made once for a state of the sources, and kept in
+ * the tests' cache under a name that is a hash of all of them, so that no other state's is ever run.
  */
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -14,8 +14,11 @@ const CACHE = process.env["PSN_TEST_CACHE"] ?? join(ROOT, "node_modules", ".cach
 const PREFIX = "cli-";
 /** Another state's is removed when nobody has run it for so long, in milliseconds. A run of the tests is shorter. */
 const KEPT_MS = 2 * 3_600_000;
-/** Where the text of a module asks for its own place. */
-const OWN_PLACE = "import.meta.url";
+/** What the text of a module asks for, which a program would answer with itself. */
+const asked = (path: string): Readonly<Record<string, string>> => ({
+  "import.meta.url": pathToFileURL(path).href,
+  "process.execPath": process.execPath,
+});
 
 /** Names every file that is in the bundle or decides on it; packages by the lock file. */
 export async function nameOf(root: string): Promise<string> {
@@ -34,16 +37,20 @@ async function make(folder: string): Promise<void> {
   const built = await Bun.build({
     entrypoints: [join(ROOT, "src/cli/main.ts")],
     target: "bun",
-    outdir: draft,
+    format: "esm",
     splitting: true,
+    bytecode: true,
+    compile: { outfile: join(draft, "psn") },
     plugins: [
       {
         name: "modules keep their place",
         setup: (build) => {
-          build.onLoad({ filter: /(\/src\/|\/@electric-sql\/pglite).*\.(ts|m?js)$/ }, async ({ path }) => ({
-            contents: (await readFile(path, "utf8")).replaceAll(OWN_PLACE, JSON.stringify(pathToFileURL(path).href)),
-            loader: path.endsWith(".ts") ? "ts" : "js",
-          }));
+          build.onLoad({ filter: /(\/src\/|\/@electric-sql\/pglite).*\.(ts|m?js)$/ }, async ({ path }) => {
+            let contents = await readFile(path, "utf8");
+            for (const [what, answer] of Object.entries(asked(path)))
+              contents = contents.replaceAll(what, JSON.stringify(answer));
+            return { contents, loader: path.endsWith(".ts") ? "ts" : "js" };
+          });
         },
       },
     ],
@@ -57,8 +64,8 @@ async function bundled(): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   const name = await nameOf(ROOT);
   const folder = join(CACHE, name);
-  const main = join(folder, "main.js");
-  if (!(await Bun.file(main).exists())) await make(folder);
+  const program = join(folder, "psn");
+  if (!(await Bun.file(program).exists())) await make(folder);
   const now = new Date();
   await utimes(folder, now, now);
   for (const other of await readdir(CACHE)) {
@@ -69,8 +76,8 @@ async function bundled(): Promise<string> {
     );
     if (now.getTime() - used > KEPT_MS) await rm(join(CACHE, other), { recursive: true, force: true });
   }
-  return main;
+  return program;
 }
 
-/** What Bun runs as psn, with the same effect as src/cli/main.ts. */
-export const BUNDLED_MAIN = await bundled();
+/** The path of a program with the same effect as src/cli/main.ts. */
+export const COMPILED_PSN = await bundled();

@@ -13,7 +13,7 @@ import { ERRORS, type ErrorCode } from "@psn/core/errors.ts";
 import { expect } from "vitest";
 import { png } from "../../scripts/png.ts";
 import { afterFile } from "./after-file.ts";
-import { BUNDLED_MAIN } from "./cli-bundle.ts";
+import { COMPILED_PSN } from "./cli-bundle.ts";
 import { schemaErrors } from "./documents.ts";
 import { embeddedFolder, removeEmbeddedFolders } from "./embedded.ts";
 import { lastingFolder } from "./lasting-folder.ts";
@@ -97,7 +97,7 @@ const running = new Set<ChildProcess>();
 
 /** One command line as a process, with an environment of its own. */
 export function binary(argv: readonly string[], { cwd, stdin = "", env = {}, typing }: BinaryOptions): Running {
-  const child = spawn(process.execPath, [BUNDLED_MAIN, ...argv], {
+  const child = spawn(COMPILED_PSN, [...argv], {
     cwd,
     env: { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env },
   });
