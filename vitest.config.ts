@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
+import { memoryFolder } from "./tests/support/memory-folder.ts";
 import { slowest } from "./tests/support/slowest.ts";
 
 /**
@@ -41,6 +42,9 @@ const IN_PART = [
 /** `short`, `thorough`, or all of them. */
 const wanted = process.env["TESTS"];
 
+const folder = memoryFolder();
+if (folder) process.env["TMPDIR"] = folder;
+
 export default defineConfig({
   resolve: { alias: { "@psn": fileURLToPath(new URL("./src", import.meta.url)) } },
   test: {
@@ -52,6 +56,7 @@ export default defineConfig({
     // A worker keeps its modules, and the machine code made of them, from file to file.
     isolate: false,
     reporters: ["default", slowest],
+    globalSetup: ["tests/support/memory-folder.ts"],
     setupFiles: ["tests/support/setup.ts"],
     maxWorkers: 4,
     testTimeout: 300_000,

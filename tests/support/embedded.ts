@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,8 @@ import { knownMigrations } from "@psn/core/db/migrations.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = process.env["PSN_TEST_CACHE"] ?? join(ROOT, "node_modules", ".cache", "psn");
 const PREFIX = "embedded-";
+/** Another template is removed when no test has copied it for so long, in milliseconds. */
+const KEPT_MS = 2 * 3_600_000;
 
 async function templateName(): Promise<string> {
   const pglite = await readFile(join(ROOT, "node_modules", "@electric-sql", "pglite", "package.json"), "utf8");
@@ -28,15 +30,24 @@ async function templateName(): Promise<string> {
 
 let template: Promise<string> | undefined;
 
+/** Another state's may be in use by the tests of another checkout, whose run is shorter than this. */
+async function removeUnused(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found && Date.now() - found.mtimeMs > KEPT_MS) await rm(folder, { recursive: true, force: true });
+}
+
 /** The folder others are copied from; never opened itself. */
 async function makeTemplate(): Promise<string> {
   const name = await templateName();
   const folder = join(CACHE, name);
   await mkdir(CACHE, { recursive: true });
   const kept = await readdir(CACHE);
-  if (kept.includes(name)) return folder;
-  for (const old of kept)
-    if (old.startsWith(PREFIX) && !old.includes(".")) await rm(join(CACHE, old), { recursive: true, force: true });
+  if (kept.includes(name)) {
+    const now = new Date();
+    await utimes(folder, now, now);
+    return folder;
+  }
+  for (const other of kept) if (other.startsWith(PREFIX)) await removeUnused(join(CACHE, other));
   const making = await mkdtemp(join(CACHE, `${name}.`));
   const database = await openEmbedded(making);
   try {
