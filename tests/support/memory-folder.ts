@@ -20,8 +20,8 @@ export function memoryFolder(): string | undefined {
   const folder = join(MEMORY, `${PREFIX}${process.pid}`);
   try {
     mkdirSync(folder);
-    // Servers run as another user where the tests are root.
-    chmodSync(folder, 0o755);
+    // As /tmp: servers run as another user where the tests are root, and remove their own folders.
+    chmodSync(folder, 0o1777);
     if (runsPrograms(folder)) return folder;
     rmSync(folder, { recursive: true, force: true });
   } catch {
