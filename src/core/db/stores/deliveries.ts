@@ -235,11 +235,10 @@ export function deliveriesStore(database: Database): Deliveries {
   return {
     async claim({ worker, most, leaseMs, concurrency, only, busy = [] }) {
       const [rows] = await database.run("service", (db) => [
-        db
-          .select(claimColumns)
-          .from(
-            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}, ${uuids(busy)})`,
-          ),
+        db.select(claimColumns).from(
+          sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer,
+              ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}, ${uuids(busy)})`,
+        ),
       ]);
       return rows.map(claimOf);
     },
@@ -289,11 +288,10 @@ export function deliveriesStore(database: Database): Deliveries {
         { userId, service: true },
         (db) => [
           db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
-          db
-            .select(claimColumns)
-            .from(
-              sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, coalesce((${mine} limit 1), (${nextDue(account, skip)})))`,
-            ),
+          db.select(claimColumns).from(
+            sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb,
+                coalesce((${mine} limit 1), (${nextDue(account, skip)})))`,
+          ),
           moreDue(db, account),
           ...loading(db, sql`array(${mine})`),
         ],

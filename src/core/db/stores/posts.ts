@@ -14,7 +14,8 @@ const ofDelivery = (expression: SQL, tail = sql``) =>
   sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
 
 /** A worker that is at it may still send: a disconnect does not take its lease away. */
-const noLease = sql`(${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
+const noLease = sql`(${deliveries.worker} is null
+  or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
 
 function summaries(db: Builder) {
   return db
@@ -210,7 +211,8 @@ export function postsStore(database: Database): Posts {
         isUuid(tail) ? sql`${column} = ${tail}::uuid` : sql`right(${column}::text, ${tail.length}) = ${tail}`;
       return detailed(
         userId,
-        sql`any(array(select d.id from psn.deliveries d where ${ends(sql`d.id`)} or ${ends(sql`d.post_id`)} limit 200))`,
+        sql`any(array(select d.id from psn.deliveries d
+          where ${ends(sql`d.id`)} or ${ends(sql`d.post_id`)} limit 200))`,
       );
     },
 
@@ -230,11 +232,10 @@ export function postsStore(database: Database): Posts {
     async resolve(userId, id, verdict) {
       const live = verdict === "not-live" ? undefined : verdict.live;
       const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ done: sql<boolean>`done` })
-          .from(
-            sql`psn.resolve(${id}::uuid, ${live !== undefined}::boolean, ${live?.id ?? null}::text, ${live?.url ?? null}::text) as resolved(done)`,
-          ),
+        db.select({ done: sql<boolean>`done` }).from(
+          sql`psn.resolve(${id}::uuid, ${live !== undefined}::boolean, ${live?.id ?? null}::text,
+              ${live?.url ?? null}::text) as resolved(done)`,
+        ),
       ]);
       return rows[0]?.done ?? false;
     },
