@@ -183,8 +183,8 @@ export interface Edited extends EditPlan {
 const MOST_TRIES = 5;
 
 /**
- * Writes the next revision, and composes everything of it again of which nothing has been sent: all at once, or nothing.
- * Where a worker was faster it is planned again, and what has gone out meanwhile is left.
+ * Writes the next revision, and composes everything of it again of which nothing has been sent: all at once, or
+ * nothing. Where a worker was faster it is planned again, and what has gone out meanwhile is left.
  *
  * @throws PsnError STATE_CONFLICT where somebody else has edited the post since it was opened, or nothing can be
  * changed; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where the database became unreachable and psn could not confirm
