@@ -56,7 +56,9 @@ const setAllowed = (value: string | null) => {
   const text = readFileSync(envPath(), "utf8");
   writeEnvFile(
     envPath(),
-    value === null ? unsetEnvValue(text, "PSN_PRIVATE_ORIGINS") : setEnvValue(text, "PSN_PRIVATE_ORIGINS", value),
+    value === null
+      ? unsetEnvValue(text, "PSN_PRIVATE_ORIGINS")
+      : setEnvValue(text, { name: "PSN_PRIVATE_ORIGINS", value }),
   );
 };
 const reopen = async () => {
@@ -78,13 +80,12 @@ async function publishedBy(userId: string, platform: string, profile: Profile, a
   await world.stores.accounts.connect(
     userId,
     { id, platform, profile },
-    sealCredentials(
-      world,
+    sealCredentials(world, {
       userId,
-      { id: Bun.randomUUIDv7(), version: 1 },
-      { platform, profile },
-      { access, scopes: [] },
-    ),
+      row: { id: Bun.randomUUIDv7(), version: 1 },
+      account: { platform, profile },
+      credentials: { access, scopes: [] },
+    }),
   );
   return post(userId, id);
 }

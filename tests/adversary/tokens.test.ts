@@ -108,8 +108,21 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
       const account = await stage.connect(sample);
       const old = await world.stores.accounts.credentials(userId, account.id);
       const { id, version } = old ?? { id: "", version: 0 };
-      const fresh = sealCredentials(world, userId, { id, version: version + 1 }, account, sample.credentials);
-      expect(old && (await world.stores.accounts.refreshed(userId, account.id, old, fresh, 0))).toBe(true);
+      const fresh = sealCredentials(world, {
+        userId,
+        row: { id, version: version + 1 },
+        account,
+        credentials: sample.credentials,
+      });
+      expect(
+        old &&
+          (await world.stores.accounts.refreshed(userId, {
+            accountId: account.id,
+            previous: old,
+            credentials: fresh,
+            restMs: 0,
+          })),
+      ).toBe(true);
       const [check, post] = await stage.use(account, () =>
         stage.steal(
           sql`UPDATE psn.oauth_tokens SET access_token = ${old?.access}, refresh_token = ${old?.refresh}, secret = ${old?.secret} WHERE account_id = ${account.id}`,

@@ -73,13 +73,12 @@ test("its user says no", async () => {
 test("reconnecting the account days later asks too, and forgets nothing", async () => {
   const id = await overdue(100, "ask");
   await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED'");
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "ada-chosen" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "ada-chosen" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);
@@ -99,13 +98,12 @@ test.each([
 ])("reconnecting the account does not publish what is too late: %s", async (_, sql, hours) => {
   const id = await overdue(hours, "ask");
   await asOwner(stage.db, sql);
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "ada-chosen" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "ada-chosen" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);
@@ -118,13 +116,12 @@ test("reconnecting the account sends what failed a short time ago, however long 
     "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 " +
       "hours'",
   );
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "ada-chosen" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "ada-chosen" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });

@@ -66,7 +66,7 @@ test("what is unknown on an account that is disconnected is its user's to settle
   await stage.run();
   await disconnectAccount(stage.world, { userId: stage.userId, account, signal: new AbortController().signal });
   expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
-  await resolveDelivery(stage.world, stage.userId, id, "https://keyed.example/1");
+  await resolveDelivery(stage.world, { userId: stage.userId, id, live: "https://keyed.example/1" });
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });
 

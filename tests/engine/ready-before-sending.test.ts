@@ -101,7 +101,7 @@ test("links into the bucket are ready before `sending` is written: publishing as
   const held = new Map<string, Uint8Array>();
   const bucket: Bucket = {
     address: "https://s3.example/media",
-    put: async (key, bytes) => void held.set(key, bytes),
+    put: async (key, { bytes }) => void held.set(key, bytes),
     get: async (key) => held.get(key),
     link: (key, seconds) => `https://s3.example/media/${key}?${seconds}`,
     remove: async () => undefined,

@@ -175,7 +175,12 @@ async function openGround(driver: Way = "pg", shorten = (ms: number) => Math.min
       const request = { form: {}, app: as.apps.basic, redirectUri: as.redirectUri, state: "state", challenge };
       const answer = await as.consent(authorizationUrl(as.server("basic"), request).url);
       const exchange = { ...request, answer, code: answer["code"] ?? "", verifier };
-      await connectAccount(world, userId, "granted", { answer: exchange }, new AbortController().signal);
+      await connectAccount(world, {
+        userId,
+        platformId: "granted",
+        consent: { answer: exchange },
+        signal: new AbortController().signal,
+      });
       return ground.account();
     },
     connectLate: async () => {

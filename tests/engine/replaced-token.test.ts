@@ -37,8 +37,14 @@ test("a late refusal of the old one says nothing of an account that was connecte
   const [id = ""] = await stage.post(account);
   const running = stage.run();
   await asked;
-  await connectAccount(stage.world, stage.userId, "slow", { form: { name: "ada" } }, new AbortController().signal, {
-    account,
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "slow",
+    consent: { form: { name: "ada" } },
+    signal: new AbortController().signal,
+    meant: {
+      account,
+    },
   });
   answer();
   await running;

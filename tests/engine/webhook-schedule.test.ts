@@ -53,7 +53,12 @@ beforeEach(async () => {
 
 async function connect(path = "hook", secret = SECRET): Promise<Account> {
   const form = { url: `https://receiver.example/${path}`, secret };
-  const { id } = await connectAccount(stage.world, stage.userId, "webhook", { form }, new AbortController().signal);
+  const { id } = await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "webhook",
+    consent: { form },
+    signal: new AbortController().signal,
+  });
   const found = (await stage.world.stores.accounts.list(stage.userId)).find((one) => one.id === id);
   if (!found) throw new Error("no account");
   return found;
@@ -280,7 +285,12 @@ describe("a secret that an earlier psn took, without its padding or with too muc
     async (stored) => {
       const account = await connect();
       const row = { id: stage.world.newId(), version: 1 };
-      const sealed = sealCredentials(stage.world, stage.userId, row, account, { access: stored, scopes: [] });
+      const sealed = sealCredentials(stage.world, {
+        userId: stage.userId,
+        row,
+        account,
+        credentials: { access: stored, scopes: [] },
+      });
       await stage.world.stores.accounts.connect(stage.userId, account, sealed);
       const [id = ""] = await stage.post(account);
       await stage.run();
@@ -308,7 +318,7 @@ describe("a secret that an earlier psn took, without its padding or with too muc
     await stage.world.stores.accounts.connect(
       stage.userId,
       account,
-      sealCredentials(stage.world, stage.userId, row, account, broken),
+      sealCredentials(stage.world, { userId: stage.userId, row, account, credentials: broken }),
     );
     expect(await checks()).toContainEqual(
       expect.objectContaining({ name: "account webhook:receiver.example/hook", status: "ok" }),
@@ -437,7 +447,12 @@ test("a secret whose time is over is removed from the database, and no other", a
     secret: `whsec_${Buffer.alloc(32, 8).toString("base64")}`,
     "secret-overlap": "24h",
   };
-  await connectAccount(stage.world, stage.userId, "webhook", { form }, new AbortController().signal);
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "webhook",
+    consent: { form },
+    signal: new AbortController().signal,
+  });
   const secretOf = async ({ id }: Account) =>
     (await stage.world.stores.accounts.credentials(stage.userId, id))?.secret ?? null;
   await pruneHub(stage.world, () => undefined);

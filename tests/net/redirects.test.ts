@@ -96,7 +96,7 @@ const SENDERS: Readonly<Record<string, () => unknown>> = {
         sleep: async () => undefined,
         noEffect: [],
         setting: "NEON_API_HOST",
-        refuse: (_, code) => new PsnError("VENDOR_REFUSED", `answered ${code}`),
+        refuse: (_, { status: code }) => new PsnError("VENDOR_REFUSED", `answered ${code}`),
       },
       { method: "GET", path: "/projects", repeat: true },
     ),

@@ -29,13 +29,12 @@ let receiver: Receiver;
 beforeAll(async () => {
   receiver = startReceiver();
   hub = await openTaskHub(receiver.url);
-  await connectAccount(
-    hub.world,
-    hub.userId,
-    "webhook",
-    { form: { url: receiver.url, secret: receiver.secret } },
-    new AbortController().signal,
-  );
+  await connectAccount(hub.world, {
+    userId: hub.userId,
+    platformId: "webhook",
+    consent: { form: { url: receiver.url, secret: receiver.secret } },
+    signal: new AbortController().signal,
+  });
 });
 beforeEach(() => {
   Object.assign(process.env, hub.env);

@@ -176,7 +176,7 @@ export async function secondUser(ground: Ground, accounts: number, keys: number)
     await stores.accounts.connect(
       userId,
       account,
-      sealCredentials({ vault }, userId, { id, version: 1 }, account, credentials),
+      sealCredentials({ vault }, { userId, row: { id, version: 1 }, account, credentials }),
     );
   }
   for (let n = 0; n < keys; n += 1) {

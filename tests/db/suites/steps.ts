@@ -114,13 +114,12 @@ export function stepTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const before = await stores.accounts.credentials(userId, accountId);
     if (!before) throw new Error("no credentials");
-    await stores.accounts.refreshed(
-      userId,
+    await stores.accounts.refreshed(userId, {
       accountId,
-      before,
-      { ...before, access: "v1.key1.fresh", version: 2 },
-      600_000,
-    );
+      previous: before,
+      credentials: { ...before, access: "v1.key1.fresh", version: 2 },
+      restMs: 600_000,
+    });
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("resting");
     await asOwner(
       stage.db,
@@ -139,11 +138,11 @@ export function stepTests(test: Test): void {
         [accountId],
       );
     await lease("1 minute");
-    const [held] = await stores.sealed.ofKey(userId, "key1", 10);
+    const [held] = await stores.sealed.ofKey(userId, { keyId: "key1", most: 10 });
     if (!held) throw new Error("no sealed row");
     expect([held.leased, await stores.sealed.reseal(userId, held, held.values)]).toEqual([true, false]);
     await lease("1 day");
-    const [row] = await stores.sealed.ofKey(userId, "key1", 10);
+    const [row] = await stores.sealed.ofKey(userId, { keyId: "key1", most: 10 });
     expect([row?.leased, await stores.sealed.reseal(userId, held, held.values)]).toEqual([false, true]);
   });
 

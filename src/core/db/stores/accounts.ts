@@ -182,7 +182,7 @@ export function accountsStore(database: Database): Accounts {
       return rows.length > 0 ? "mine" : resting.length > 0 ? "resting" : "taken";
     },
 
-    async refreshed(userId, accountId, previous, credentials, restMs) {
+    async refreshed(userId, { accountId, previous, credentials, restMs }) {
       const [rows] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)

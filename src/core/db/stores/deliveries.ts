@@ -122,13 +122,12 @@ function loading(db: Builder, ids: SQL) {
 }
 
 type Loading = ReturnType<typeof loading>;
+type Loaded = readonly [Awaited<Loading[0]>, Awaited<Loading[1]>, Awaited<Loading[2]>];
 
 /** In the order of the ids; undefined for one that is not there. */
 function loadedOf(
   deliveryIds: readonly string[],
-  found: Awaited<Loading[0]>,
-  units: Awaited<Loading[1]>,
-  files: Awaited<Loading[2]>,
+  [found, units, files]: Loaded,
 ): readonly (LoadedDelivery | undefined)[] {
   const rowOf = new Map(found.map((row) => [row.delivery.id, row]));
   const unitsOf = Map.groupBy(units, ({ deliveryId }) => deliveryId);
@@ -209,7 +208,7 @@ export function deliveriesStore(database: Database): Deliveries {
     most: MOST_TOGETHER,
     nameOf: (id) => id,
     ask: async (userId, ids) =>
-      loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true }))),
+      loadedOf(ids, await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true })),
   });
 
   const write = async (userId: string, settlements: readonly Settlement[]): Promise<readonly boolean[]> => {
@@ -273,7 +272,7 @@ export function deliveriesStore(database: Database): Deliveries {
       );
       return {
         claim: claims[0] && claimOf(claims[0]),
-        loaded: loadedOf([deliveryId], ...loaded)[0],
+        loaded: loadedOf([deliveryId], loaded)[0],
         more: due[0]?.more === true,
       };
     },
@@ -298,7 +297,7 @@ export function deliveriesStore(database: Database): Deliveries {
         { repeatable: true },
       );
       const claim = claims[0] && claimOf(claims[0]);
-      return { claim, loaded: claim && loadedOf([claim.deliveryId], ...loaded)[0], more: due[0]?.more === true };
+      return { claim, loaded: claim && loadedOf([claim.deliveryId], loaded)[0], more: due[0]?.more === true };
     },
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
@@ -331,7 +330,7 @@ export function deliveriesStore(database: Database): Deliveries {
       );
     },
 
-    async note(userId, deliveryId, event, text, actor) {
+    async note(userId, { deliveryId, event, text, actor }) {
       await database.run({ userId }, (db) => [note(db, { ids: [deliveryId], event, text, actor })]);
     },
 

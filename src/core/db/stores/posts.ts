@@ -112,7 +112,7 @@ export function postsStore(database: Database): Posts {
   return {
     ...sourceStore(database),
 
-    async schedule(userId, { origin, ...post }, files, targets, due) {
+    async schedule(userId, { post: { origin, ...post }, media: files, deliveries: targets, due }) {
       const { at: dueAt, late = "ask", wallTime = null, timeZone = null } = due;
       const made = origin ? { origin: origin.kind, originRef: origin.ref } : {};
       try {
@@ -218,7 +218,7 @@ export function postsStore(database: Database): Posts {
 
     cancel: (userId, ids) => change(userId, sql`psn.cancel(${uuids(ids)})`),
 
-    move: (userId, ids, dueAt, wallTime, timeZone, meant = wallTime) =>
+    move: (userId, { ids, dueAt, wallTime, timeZone, meant = wallTime }) =>
       change(
         userId,
         sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${meant}::text, ${timeZone}::text,
