@@ -115,7 +115,8 @@ describe("a real server", () => {
     const script = `
       import { openBucket } from "@psn/core/bucket/index.ts";
       const settings = JSON.parse(process.argv[1]);
-      await openBucket(settings).check("${FOLDER}").then(() => console.log("fine"), ({ code, hint }) => console.log(code, hint));
+      const failed = ({ code, hint }) => console.log(code, hint);
+      await openBucket(settings).check("${FOLDER}").then(() => console.log("fine"), failed);
     `;
     const env = {
       PATH: process.env["PATH"] ?? "",
@@ -468,7 +469,8 @@ describe("a server that misbehaves", () => {
   test("a list has more than one page", async () => {
     const asked: (string | null)[] = [];
     const page = (name: string, more: string) =>
-      `<ListBucketResult><Contents><Key>${FOLDER}${name}</Key><LastModified>2026-01-31T10:00:00.000Z</LastModified></Contents>${more}</ListBucketResult>`;
+      `<ListBucketResult><Contents><Key>${FOLDER}${name}` +
+      `</Key><LastModified>2026-01-31T10:00:00.000Z</LastModified></Contents>${more}</ListBucketResult>`;
     const server = await startCutting(async (request) => {
       asked.push(new URL(request.url).searchParams.get("continuation-token"));
       const more = asked.length === 1 ? "<NextContinuationToken>a&amp;b+c==</NextContinuationToken>" : "";
@@ -513,7 +515,7 @@ describe("a server that misbehaves", () => {
     expect(seen).toHaveLength(2);
   });
 
-  test("other bytes that are the bucket's by its own word are the end of it; bytes that are changed on the way are not", async () => {
+  test("other bytes that the bucket says are its own are final; bytes changed on the way are not", async () => {
     const other = Buffer.from("other bytes");
     const changed = await serve(plain(200, other.toString(), { etag: etag(other) }));
     expect(await failure(open(changed.endpoint).get(KEY, sha256(BYTES)))).toMatchObject({ code: "MEDIA_GONE" });
@@ -650,7 +652,8 @@ describe("a server that misbehaves", () => {
       import { openBucket } from "@psn/core/bucket/index.ts";
       const settings = { region: "auto", bucket: "media", accessKeyId: "AKIA", secretAccessKey: "x" };
       const check = (host) => openBucket({ endpoint: "https://" + host, ...settings }).check("${FOLDER}");
-      for (const host of process.argv.slice(1)) await check(host).catch(({ message, hint }) => console.log(message + " -> " + hint));
+      const failed = ({ message, hint }) => console.log(message + " -> " + hint);
+      for (const host of process.argv.slice(1)) await check(host).catch(failed);
     `;
     const folder = await mkdtemp(join(tmpdir(), "psn-ca-"));
     await writeFile(join(folder, "ca.pem"), tls.cert);
@@ -679,7 +682,8 @@ describe("a server that misbehaves", () => {
     for (const reply of replies) {
       const { endpoint } = await serve(reply);
       for (const error of await failures(endpoint)) {
-        const said = `${Bun.inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`;
+        const said =
+          `${Bun.inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)} ` + `${String(error.cause)}`;
         for (const secret of [SECRET, BYTES.toString(), "X-Amz", "AKIA"]) expect(said).not.toContain(secret);
       }
     }

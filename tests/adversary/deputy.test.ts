@@ -186,7 +186,7 @@ describe("what the hub's owner connects", () => {
     expect(asked).toEqual(["POST /hook"]);
   });
 
-  it("was allowed by an earlier psn: its own user's addresses are taken over, once, and a member's are not", async () => {
+  it("was allowed by an earlier psn: its own user's addresses are taken over once, not a member's", async () => {
     await connect(`http://127.0.0.1:${port}/hook`);
     const user = await member();
     await publishedBy(user, "webhook", webhook("http://127.0.0.1:9/member"));

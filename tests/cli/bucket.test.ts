@@ -64,7 +64,7 @@ const states = async (hub: TestHub) =>
   (await hub.rows("SELECT state FROM psn.deliveries ORDER BY id")).map(({ state }) => state);
 const doctor = async (hub: TestHub) => (await hub.psn(["doctor", "--offline"])).stdout;
 
-test("a worker that is older than the bucket's settings reads them again, and the posts that waited go on without a command", async () => {
+test("a worker older than the bucket's settings reads them again, and waiting posts go on", async () => {
   const hub = await testHub();
   await set(hub.folder, settingsOf(s3));
   const file = await large(hub.folder);
@@ -135,7 +135,7 @@ test("an endpoint with a path is refused when it is set", async () => {
   expect(code).not.toBe(0);
 });
 
-test("an endpoint with a path, from before that was refused, stops what needs the bucket and nothing else", async () => {
+test("an endpoint with a path, from before that was refused, stops only what needs the bucket", async () => {
   const hub = await testHub();
   const folder = join(hub.folder, "public");
   expect(await hub.psn(["connect", "feed", folder])).toMatchObject({ code: 0 });

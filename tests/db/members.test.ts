@@ -84,7 +84,8 @@ const stolen = async ({ userId, accountId }: Person): Promise<StoredCredentials>
     Record<"id" | "access" | "refresh", string> & Pick<StoredCredentials, "version" | "audience">
   >(
     db,
-    `SELECT t.id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience, access_token AS access, refresh_token AS refresh
+    `SELECT t.id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience,
+       access_token AS access, refresh_token AS refresh
      FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE t.user_id = $1 AND a.id = $2`,
     [userId, accountId],
   );

@@ -55,7 +55,8 @@ const states = async (ids: readonly string[]) =>
 const waiting = async () =>
   asOwner<{ code: string; wakes: number }>(
     stage.db,
-    "SELECT code, extract(epoch FROM wake_at - now())::integer AS wakes FROM psn.deliveries WHERE state = 'scheduled' ORDER BY id",
+    "SELECT code, extract(epoch FROM wake_at - now())::integer AS wakes FROM psn.deliveries WHERE state = " +
+      "'scheduled' ORDER BY id",
   );
 /** As many attempts as it takes for anything else to end. */
 const tireOut = () => asOwner(stage.db, "UPDATE psn.deliveries SET attempt = 60");

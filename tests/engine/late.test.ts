@@ -20,7 +20,8 @@ async function overdue(hours: number, policy: LatePolicy, texts: readonly string
   const [id = ""] = await stage.post(account, { texts });
   await asOwner(
     stage.db,
-    `UPDATE psn.deliveries SET late = $2, due_at = now() - $3 * interval '1 hour', wake_at = now() - $3 * interval '1 hour' WHERE id = $1`,
+    "UPDATE psn.deliveries SET late = $2, due_at = now() - $3 * interval '1 hour', wake_at = now() - $3 * " +
+      "interval '1 hour' WHERE id = $1",
     [id, policy, hours],
   );
   return id;

@@ -70,7 +70,7 @@ test("what is unknown on an account that is disconnected is its user's to settle
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });
 
-test("a command leaves to a worker what is asked for again only later, whatever this machine's clock says", async () => {
+test("a command leaves to a worker what is asked for again later, whatever this machine's clock says", async () => {
   const stage = await openStage();
   stage.clock.aheadMs = 60 * MINUTE;
   const [id = ""] = await stage.post(await stage.connect("keyed"));

@@ -68,7 +68,7 @@ test("nor does it bring back one that was disconnected", async () => {
   expect(await stage.world.stores.accounts.list(stage.userId)).toMatchObject([{ health: "disconnected" }]);
 });
 
-test("a new one outlives a database that is away for longer than a moment, and a check exchanges one that has ended", async () => {
+test("a new one outlives a database that is away for a while, and a check exchanges an ended one", async () => {
   const spent = new Set<string>();
   const rotating: Platform = {
     ...base,

@@ -57,7 +57,7 @@ test("where nothing is to come, any address will do", async () => {
   expect(await stage.detail(id)).toMatchObject({ state: "published", url: "https://elsewhere.example/1" });
 });
 
-test("what cannot be asked before its account is connected again is a person's to settle, or waits for that", async () => {
+test("what needs its account connected again before it is asked is a person's to settle, or waits", async () => {
   const account = await stage.connect("keyed");
   const [out = "", other = ""] = [...(await stage.post(account)), ...(await stage.post(account, { texts: ["other"] }))];
   stage.remote.fault("reset-after");

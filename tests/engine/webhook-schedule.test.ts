@@ -81,7 +81,8 @@ async function pass(ms: number): Promise<void> {
 async function waitOf(id: string): Promise<number> {
   const [row] = await asOwner(
     stage.db,
-    `SELECT extract(epoch FROM greatest(CASE state WHEN 'sending' THEN lease_until ELSE wake_at END, paused_until) - now()) * 1000 AS ms
+    `SELECT extract(epoch FROM
+       greatest(CASE state WHEN 'sending' THEN lease_until ELSE wake_at END, paused_until) - now()) * 1000 AS ms
      FROM psn.deliveries d JOIN (SELECT id AS account, paused_until
        FROM psn.accounts) a ON a.account = d.account_id WHERE d.id = $1`,
     [id],
@@ -123,7 +124,7 @@ function expectSchedule(waits: readonly number[], least = 0): void {
   }
 }
 
-test("a repeat whose file is gone is left to a person when the schedule is over, and not asked about for ever", async () => {
+test("a repeat whose file is gone is left to a person when the schedule is over, not asked for ever", async () => {
   const [id = ""] = await stage.post(await connect(), { media: [picture()] });
   answer = "reset";
   await stage.run();
@@ -419,7 +420,7 @@ describe("three days without a single success", () => {
   });
 });
 
-test("connecting again with another secret tries what waits for hours at once, and keeps the pause that the receiver asked for", async () => {
+test("connecting again with another secret tries what waits at once, but keeps the receiver's own pause", async () => {
   const account = await connect();
   answer = 404;
   const [id = ""] = await stage.post(account);

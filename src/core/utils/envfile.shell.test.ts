@@ -106,7 +106,7 @@ describe.each(["bash", "dash"])("what psn writes, sourced by %s", (shell) => {
     );
   });
 
-  test("a value of several lines that takes another's place, before a comment and at the end of a file without a line break", () => {
+  test("a value of several lines replaces another, before a comment and at the end without a line break", () => {
     const text = setEnvValue(setEnvValue("A=1 # one\nB=2", { name: "B", value: "it's\n2" }), {
       name: "A",
       value: "1\n\t1",

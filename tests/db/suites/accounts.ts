@@ -134,7 +134,7 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(credentials);
   });
 
-  test("accounts: disconnecting forgets the credentials, cancels what is to come and leaves what is out", async (stage) => {
+  test("accounts: disconnecting forgets credentials, cancels what is to come, leaves what is out", async (stage) => {
     const { stores, userId, accountId, platform } = stage;
     const out = await schedule(stage);
     await settle(stage, await claimOne(stage), done("1"));

@@ -61,7 +61,7 @@ export function stepTests(test: Test): void {
     expect(await stateOf(stage, id)).toBe("failed");
   });
 
-  test("clock steps: a failure that passes is tried again after its pause, and no account is paused for longer", async (stage) => {
+  test("clock steps: a passing failure is tried again after its pause, and no account pauses longer", async (stage) => {
     const { id } = await schedule(stage);
     const limited = new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 90_000 });
     await settle(stage, await claimOne(stage), failed(0, { error: limited, attempt: 1, random: 0 }));
@@ -123,7 +123,8 @@ export function stepTests(test: Test): void {
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("resting");
     await asOwner(
       stage.db,
-      `UPDATE psn.oauth_tokens SET refreshed_at = refreshed_at + ${DAY}, refresh_rest_until = refresh_rest_until + ${DAY} WHERE account_id = $1`,
+      `UPDATE psn.oauth_tokens SET refreshed_at = refreshed_at + ${DAY}, refresh_rest_until = ` +
+        `refresh_rest_until + ${DAY} WHERE account_id = $1`,
       [accountId],
     );
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("mine");
