@@ -5,7 +5,7 @@ import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, notInArray, type SQL, sql } from "drizzle-orm";
 import { note, uuids } from "./changes.ts";
-import { unitOf } from "./deliveries.ts";
+import { unitOf } from "./loaded.ts";
 import { insertMedia, sourceStore } from "./source.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled", "removed"];
