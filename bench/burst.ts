@@ -63,13 +63,12 @@ export async function burst(worker: TriggerWorker): Promise<readonly Figure[]> {
     await world.stores.users.add({ id: userId, handle: "bench", timeZone: "UTC" });
     const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
     for (let n = 0; n < COUNT; n += 1)
-      await connectAccount(
-        world,
+      await connectAccount(world, {
         userId,
-        "webhook",
-        { form: { url: new URL(`/${n}`, receiver.url).href, secret } },
-        new AbortController().signal,
-      );
+        platformId: "webhook",
+        consent: { form: { url: new URL(`/${n}`, receiver.url).href, secret } },
+        signal: new AbortController().signal,
+      });
     const accounts = await world.stores.accounts.list(userId);
 
     /** How late each post was received, in milliseconds, sorted. */

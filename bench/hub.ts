@@ -113,13 +113,12 @@ export async function openBenchHub(kind: "embedded" | "pg", options: BenchHubOpt
         numbered: false,
         idempotencyKey: null,
       };
-      await stores.posts.schedule(
-        userId,
-        { ...post, ...more },
-        [],
-        [{ id: newId(), accountId: accountIds[0] ?? "", units: [{ id: key, unit }] }],
-        { at: dueAt },
-      );
+      await stores.posts.schedule(userId, {
+        post: { ...post, ...more },
+        media: [],
+        deliveries: [{ id: newId(), accountId: accountIds[0] ?? "", units: [{ id: key, unit }] }],
+        due: { at: dueAt },
+      });
       return key;
     },
     fill: async (count, from, overMs) => {

@@ -24,7 +24,11 @@ export default async function lateness(): Promise<readonly Figure[]> {
  */
 async function bareTimers(forMs: number): Promise<number> {
   const script = `const late = [], end = Date.now() + ${forMs};
-    while (Date.now() < end) { const due = performance.now() + 20; await Bun.sleep(20); late.push(performance.now() - due); }
+    while (Date.now() < end) {
+      const due = performance.now() + 20;
+      await Bun.sleep(20);
+      late.push(performance.now() - due);
+    }
     console.log(late.sort((a, b) => a - b)[Math.floor(late.length * 0.99)]);`;
   const { stdout } = Bun.spawn([process.execPath, "-e", script]);
   return Number(await new Response(stdout).text());

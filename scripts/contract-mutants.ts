@@ -75,7 +75,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "connecting shows something",
     from: "async connect(form, net, known) {",
-    to: 'async connect(form, net, known) {\n    const shown = profileOf(receiverOf(form["url"] ?? ""));\n    await send({ ...net, credentials: { access: form["secret"], scopes: [] }, profile: shown }, "ping", { type: "post.published", data: { id: "ping" } }, { effect: "none" });',
+    to:
+      'async connect(form, net, known) {\n    const shown = profileOf(receiverOf(form["url"] ?? ""));\n' +
+      '    await send({ ...net, credentials: { access: form["secret"], scopes: [] }, profile: shown }, "ping", ' +
+      '{ type: "post.published", data: { id: "ping" } }, { effect: "none" });',
   },
   {
     breaks: "the subject is the handle",
@@ -186,7 +189,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "redirects are followed",
     from: CALL,
-    to: 'await call({ ...session, fetch: (input, init) => session.fetch(input, { ...init, redirect: "follow" }) }, session.profile.home,',
+    to:
+      "await call({ ...session, fetch: (input, init) => " +
+      'session.fetch(input, { ...init, redirect: "follow" }) }, session.profile.home,',
   },
   {
     breaks: "the secret is in the url",

@@ -117,7 +117,9 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: DOMAIN,
         from: 'if (error.retry === "reconcile") {',
-        to: 'if (error.retry === "reconcile") {\nreturn { ...what, state: "scheduled", wakeInMs: SETTLE_FIRST_MS, event: "retrying", unit };',
+        to:
+          'if (error.retry === "reconcile") {\n' +
+          'return { ...what, state: "scheduled", wakeInMs: SETTLE_FIRST_MS, event: "retrying", unit };',
       },
     ],
   },
@@ -219,13 +221,13 @@ export const MUTANTS: readonly Mutant[] = [
       {
         file: VERBS,
         from:
-          "      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = " +
-          "ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', " +
-          "'claimed')",
+          "      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n" +
+          "    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n" +
+          "      AND (d.state IN ('held', 'scheduled', 'claimed')",
         to:
-          "      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n    WHERE d.id = " +
-          "ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n      AND (d.state IN ('held', 'scheduled', " +
-          "'claimed', 'sending')",
+          "      operation = 'publish', fence = d.fence + 1, lease_until = NULL, updated_at = now()\n" +
+          "    WHERE d.id = ANY (ids) AND d.user_id = (SELECT psn.current_user_id())\n" +
+          "      AND (d.state IN ('held', 'scheduled', 'claimed', 'sending')",
       },
     ],
   },

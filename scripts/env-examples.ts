@@ -11,16 +11,16 @@ const WIDTH = 100;
 /** The text of config/hub.env.example. */
 export function renderHubEnvExample(): string {
   const about =
-    "Where this hub is. `psn init` writes config/hub.env for you; `psn config set NAME` changes it. The environment stands above this " +
-    "file. Keep it to yourself: chmod 600, and never commit it.";
+    "Where this hub is. `psn init` writes config/hub.env for you; `psn config set NAME` changes it. The environment " +
+    "stands above this file. Keep it to yourself: chmod 600, and never commit it.";
   return render(about, HUB_SETTINGS);
 }
 
 /** The text of config/keys.env.example. */
 export function renderKeysEnvExample(): string {
   const about =
-    "The keys of your own apps at the platforms, in config/keys.env. Only platforms that ask for an app of yours need any. The " +
-    "environment stands above this file. Keep it to yourself: chmod 600, and never commit it.";
+    "The keys of your own apps at the platforms, in config/keys.env. Only platforms that ask for an app of " +
+    "yours need any. The environment stands above this file. Keep it to yourself: chmod 600, and never commit it.";
   return render(about, APP_KEYS);
 }
 

@@ -10,9 +10,10 @@ import { sizesOf } from "./house/sizes.ts";
 
 const [, , flag, folder = fileURLToPath(new URL("..", import.meta.url))] = process.argv;
 if (flag === "--sizes") {
-  const { manyParameters, wideLines, storeCalls, platforms, longest, ...counts } = sizesOf(folder);
+  const { manyParameters, conditionalSpreads, wideLines, storeCalls, platforms, longest, ...counts } = sizesOf(folder);
   for (const [name, count] of Object.entries(counts)) console.log(`${name.padEnd(20)} ${count}`);
   console.log(`${"manyParameters".padEnd(20)} ${manyParameters.length}`);
+  console.log(`${"conditionalSpreads".padEnd(20)} ${conditionalSpreads.length}`);
   console.log(`${"wideLines".padEnd(20)} ${wideLines.length}`);
   console.log(`${"storeCalls".padEnd(20)} ${storeCalls.length}`);
   for (const { name, lines } of longest) console.log(`longest              ${String(lines).padStart(5)}  ${name}`);

@@ -76,9 +76,8 @@ async function attempt({ breaks, shows, edits }: Shown, index: number): Promise<
     verdict = await run(folder, shows);
   rmSync(folder, { recursive: true, force: true });
   const noticed = verdict.code === 1 && /\d+ posts in /.test(verdict.text);
-  console.log(
-    `${breaks.padEnd(WIDTH)}  ${noticed ? said(verdict) : verdict.code === 0 ? "SURVIVES" : `DID NOT RUN: ${verdict.text.slice(-300)}`}`,
-  );
+  const unnoticed = verdict.code === 0 ? "SURVIVES" : `DID NOT RUN: ${verdict.text.slice(-300)}`;
+  console.log(`${breaks.padEnd(WIDTH)}  ${noticed ? said(verdict) : unnoticed}`);
   return noticed;
 }
 

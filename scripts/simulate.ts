@@ -113,7 +113,9 @@ for (; told < most && seconds() < until; told += 1) {
   if (!values.all) break;
 }
 const all = told + (bad > 0 && !values.all ? 1 : 0);
+const took = seconds() - opened;
 console.log(
-  `\n${all} histories from seed ${first} in ${(seconds() - opened).toFixed(1)} s, ${(all / (seconds() - opened)).toFixed(1)} a second: ${bad === 0 ? "nothing broke" : `${bad} broke something`}`,
+  `\n${all} histories from seed ${first} in ${took.toFixed(1)} s, ${(all / took).toFixed(1)} a second: ` +
+    (bad === 0 ? "nothing broke" : `${bad} broke something`),
 );
 process.exit(bad === 0 ? 0 : 1);

@@ -3,8 +3,8 @@
  *
  * It was run once for each version. The file is the format's guard: values sealed years ago must open, so the vectors
  * of a version are never written again; a new version of the format gets new ones beside them. Version 1 opens only in
- * the migration that seals it again. The format is spelled out here from node:crypto alone and shares no code with src/,
- * so that a mistake there cannot repeat itself here.
+ * the migration that seals it again. The format is spelled out here from node:crypto alone and shares no code with
+ * src/, so that a mistake there cannot repeat itself here.
  */
 
 import { createCipheriv, createHash, hkdfSync } from "node:crypto";
@@ -182,9 +182,9 @@ const invalid: readonly InvalidVaultVector[] = [
 ];
 
 const about =
-  "Sealed values of psn's vault, format v1. Valid: sealing the plaintext with this iv gives `sealed`, and it opens to the plaintext. " +
-  "Invalid: must not open with the hub key of the first valid vector. userKey, aad and keyId are the steps " +
-  "between. Never edit, never generate again.";
+  "Sealed values of psn's vault, format v1. Valid: sealing the plaintext with this iv gives `sealed`, and it opens " +
+  "to the plaintext. Invalid: must not open with the hub key of the first valid vector. userKey, aad and keyId are " +
+  "the steps between. Never edit, never generate again.";
 
 const mastodon = { version: 1, audience: ["mastodon", "1@mastodon.example", "https://mastodon.example"] };
 const bound = { ...token, ...mastodon };

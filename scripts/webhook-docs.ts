@@ -39,11 +39,13 @@ function media(): string {
   const [inline, most] = [INLINE_BYTES, INLINE_MOST_BYTES].map((bytes) => bytes.toLocaleString("en"));
   const days = LINK_SECONDS / 86_400;
   return `
-Up to 10 images, each up to 5 MB. Within the event they are \`data\`, in base64; as a link they are \`url\`, which anybody who has it can \`GET\` for ${days} days from the attempt on.
+Up to 10 images, each up to 5 MB. Within the event they are \`data\`, in base64; as a link they are \`url\`, which \
+anybody who has it can \`GET\` for ${days} days from the attempt on.
 
-| \`psn connect webhook … --media\` | a hub with a bucket                                                   | a hub without one            |
+| \`psn connect webhook … --media\` | a hub with a bucket | a hub without one |
 | --- | --- | --- |
-| \`auto\`, which is what you get | within the event up to ${inline} bytes together (20 kB as base64), else links | within the event, up to ${most} bytes together (10 MB as base64); psn refuses a post with more |
+| \`auto\`, which is what you get | within the event up to ${inline} bytes together (20 kB as base64), \
+else links | within the event, up to ${most} bytes together (10 MB as base64); psn refuses a post with more |
 | \`link\`   | links, whatever the size | psn refuses a post with media |
 | \`inline\` | within the event, up to ${most} bytes together | the same |
 `;

@@ -39,7 +39,7 @@ describe("a real server", () => {
   test.each([0, 1, 6 * 1024 * 1024])("keeps and gives back %i bytes", async (size) => {
     const bytes = new Uint8Array(randomBytes(size));
     const bucket = open();
-    await bucket.put(KEY, bytes, "image/png");
+    await bucket.put(KEY, { bytes, mime: "image/png" });
     expect(await s3.objects()).toEqual([KEY]);
     const found = await bucket.get(KEY, sha256(bytes));
     expect(found && Buffer.compare(found, bytes)).toBe(0);
@@ -49,8 +49,8 @@ describe("a real server", () => {
 
   test("puts over what is there", async () => {
     const bucket = open();
-    await bucket.put(KEY, Buffer.from("longer than the other"), "image/png");
-    await bucket.put(KEY, Buffer.from("other"), "image/jpeg");
+    await bucket.put(KEY, { bytes: Buffer.from("longer than the other"), mime: "image/png" });
+    await bucket.put(KEY, { bytes: Buffer.from("other"), mime: "image/jpeg" });
     expect(await bucket.get(KEY, sha256(Buffer.from("other")))).toEqual(new Uint8Array(Buffer.from("other")));
     await bucket.remove(KEY);
   });
@@ -58,7 +58,7 @@ describe("a real server", () => {
   test("has no missing object, and removes it twice", async () => {
     const bucket = open();
     expect(await bucket.get(KEY, sha256(Buffer.from("")))).toBeUndefined();
-    await bucket.put(KEY, Buffer.from("x"), "image/png");
+    await bucket.put(KEY, { bytes: Buffer.from("x"), mime: "image/png" });
     await bucket.remove(KEY);
     await bucket.remove(KEY);
     expect(await bucket.get(KEY, sha256(Buffer.from("x")))).toBeUndefined();
@@ -66,7 +66,7 @@ describe("a real server", () => {
 
   test("gives nothing that is not what was put there", async () => {
     const bucket = open();
-    await bucket.put(KEY, Buffer.from("one"), "image/png");
+    await bucket.put(KEY, { bytes: Buffer.from("one"), mime: "image/png" });
     expect(await failure(bucket.get(KEY, sha256(Buffer.from("two"))))).toMatchObject({ code: "MEDIA_GONE" });
     await bucket.remove(KEY);
   });
@@ -84,7 +84,7 @@ describe("a real server", () => {
   test.each(REFUSED)("%s", async (_, other, code, hint) => {
     const bucket = open(other);
     const runs = [
-      bucket.put(KEY, Buffer.from("x"), "image/png"),
+      bucket.put(KEY, { bytes: Buffer.from("x"), mime: "image/png" }),
       bucket.get(KEY, sha256(Buffer.from("x"))),
       bucket.remove(KEY),
       bucket.check(FOLDER),
@@ -106,14 +106,17 @@ describe("a real server", () => {
       "a/b/c",
       "psn/a",
     ])
-      expect(await failure(bucket.put(key, Buffer.from("x"), "image/png"))).toMatchObject({ code: "BUG" });
+      expect(await failure(bucket.put(key, { bytes: Buffer.from("x"), mime: "image/png" }))).toMatchObject({
+        code: "BUG",
+      });
   });
 
   test("the AWS session of a shell plays no part", async () => {
     const script = `
       import { openBucket } from "@psn/core/bucket/index.ts";
       const settings = JSON.parse(process.argv[1]);
-      await openBucket(settings).check("${FOLDER}").then(() => console.log("fine"), ({ code, hint }) => console.log(code, hint));
+      const failed = ({ code, hint }) => console.log(code, hint);
+      await openBucket(settings).check("${FOLDER}").then(() => console.log("fine"), failed);
     `;
     const env = {
       PATH: process.env["PATH"] ?? "",
@@ -133,7 +136,8 @@ describe("a real server", () => {
   test("lists what is in a folder, by the server's clock, and nothing of another", async () => {
     const bucket = open();
     const other = "psn/0199c0de-0000-7000-8000-000000000009/x";
-    for (const key of [KEY, `${FOLDER}another`, other]) await bucket.put(key, Buffer.from("x"), "image/png");
+    for (const key of [KEY, `${FOLDER}another`, other])
+      await bucket.put(key, { bytes: Buffer.from("x"), mime: "image/png" });
     await s3.age(KEY, 3 * 24 * 3_600_000);
     const found = new Map((await bucket.list(FOLDER)).map(({ key, ageMs }) => [key, Math.round(ageMs / 3_600_000)]));
     expect(found).toEqual(
@@ -147,12 +151,12 @@ describe("a real server", () => {
 
   test("a full bucket and a full disk have words of their own", async () => {
     s3.full("quota");
-    expect(await failure(open().put(KEY, Buffer.from("x"), "image/png"))).toMatchObject({
+    expect(await failure(open().put(KEY, { bytes: Buffer.from("x"), mime: "image/png" }))).toMatchObject({
       code: "VENDOR_QUOTA",
       message: "the bucket's quota is used up",
     });
     s3.full("disk");
-    expect(await failure(open().put(KEY, Buffer.from("x"), "image/png"))).toMatchObject({
+    expect(await failure(open().put(KEY, { bytes: Buffer.from("x"), mime: "image/png" }))).toMatchObject({
       code: "VENDOR_QUOTA",
       message: "the disk of the bucket's service is full",
     });
@@ -173,7 +177,7 @@ describe("a key, a region and a clock that are not plain", () => {
     async (accessKeyId) => {
       const bucket = openBucket({ ...(await start({ accessKeyId })), region: "auto" }, QUICK);
       await bucket.check(FOLDER);
-      await bucket.put(KEY, Buffer.from("x"), "image/png");
+      await bucket.put(KEY, { bytes: Buffer.from("x"), mime: "image/png" });
       const answer = await fetch(bucket.link(KEY, 60));
       expect([answer.status, await answer.text()]).toEqual([200, "x"]);
     },
@@ -185,7 +189,7 @@ describe("a key, a region and a clock that are not plain", () => {
 
   test("a link lasts a week and no longer", async () => {
     const bucket = openBucket({ ...(await start()), region: "auto" }, QUICK);
-    await bucket.put(KEY, Buffer.from("x"), "image/png");
+    await bucket.put(KEY, { bytes: Buffer.from("x"), mime: "image/png" });
     expect((await fetch(bucket.link(KEY, 7 * 24 * 3600))).status).toBe(200);
     expect((await fetch(bucket.link(KEY, 7 * 24 * 3600 + 1))).status).toBe(400);
   });
@@ -239,7 +243,7 @@ describe("a key, a region and a clock that are not plain", () => {
     expect(() => bucket.address).toThrow(expect.objectContaining(refused));
     expect(await failure(bucket.check(FOLDER))).toMatchObject(refused);
     expect(await failure(bucket.get("psn/a/b", ""))).toMatchObject(refused);
-    expect(await failure(bucket.put("psn/a/b", Buffer.from("x"), "image/png"))).toMatchObject(refused);
+    expect(await failure(bucket.put("psn/a/b", { bytes: Buffer.from("x"), mime: "image/png" }))).toMatchObject(refused);
     await openBucket({ ...there, endpoint: `${there.endpoint}/`, region: "auto" }, QUICK).check(FOLDER);
   });
 });
@@ -280,7 +284,7 @@ describe("a server that misbehaves", () => {
   async function failures(endpoint: string, limits?: Limits): Promise<PsnError[]> {
     const bucket = open(endpoint, limits);
     return [
-      await failure(bucket.put(KEY, BYTES, "image/png")),
+      await failure(bucket.put(KEY, { bytes: BYTES, mime: "image/png" })),
       await failure(bucket.get(KEY, sha256(BYTES))),
       await failure(bucket.remove(KEY)),
     ];
@@ -294,7 +298,7 @@ describe("a server that misbehaves", () => {
     ["a connection cut in the middle of the answer", (): Reply => "cut"],
   ])("%s once, then fine", async (_, first) => {
     const { endpoint, seen } = await serve(first, fine);
-    await open(endpoint).put(KEY, BYTES, "image/png");
+    await open(endpoint).put(KEY, { bytes: BYTES, mime: "image/png" });
     expect(seen).toEqual([`PUT ${BYTES}`, `PUT ${BYTES}`]);
     const other = await serve(first, fine);
     expect(await open(other.endpoint).get(KEY, sha256(BYTES))).toEqual(new Uint8Array(BYTES));
@@ -347,7 +351,10 @@ describe("a server that misbehaves", () => {
       await Bun.sleep(200);
       return plain(200, null, { etag: etag(new Uint8Array(2_000)) })();
     });
-    await open(endpoint, { requestMs: 50, bytesPerMs: 1, pausesMs: [] }).put(KEY, new Uint8Array(2_000), "image/png");
+    await open(endpoint, { requestMs: 50, bytesPerMs: 1, pausesMs: [] }).put(KEY, {
+      bytes: new Uint8Array(2_000),
+      mime: "image/png",
+    });
     expect(seen).toHaveLength(1);
   });
 
@@ -436,7 +443,9 @@ describe("a server that misbehaves", () => {
 
   test("a missing object is no success of a put", async () => {
     const { endpoint } = await serve(xml(404, "NoSuchKey"));
-    expect(await failure(open(endpoint).put(KEY, BYTES, "image/png"))).toMatchObject({ code: "VENDOR_REFUSED" });
+    expect(await failure(open(endpoint).put(KEY, { bytes: BYTES, mime: "image/png" }))).toMatchObject({
+      code: "VENDOR_REFUSED",
+    });
   });
 
   test("the region S3 expects is in the details", async () => {
@@ -460,7 +469,8 @@ describe("a server that misbehaves", () => {
   test("a list has more than one page", async () => {
     const asked: (string | null)[] = [];
     const page = (name: string, more: string) =>
-      `<ListBucketResult><Contents><Key>${FOLDER}${name}</Key><LastModified>2026-01-31T10:00:00.000Z</LastModified></Contents>${more}</ListBucketResult>`;
+      `<ListBucketResult><Contents><Key>${FOLDER}${name}` +
+      `</Key><LastModified>2026-01-31T10:00:00.000Z</LastModified></Contents>${more}</ListBucketResult>`;
     const server = await startCutting(async (request) => {
       asked.push(new URL(request.url).searchParams.get("continuation-token"));
       const more = asked.length === 1 ? "<NextContinuationToken>a&amp;b+c==</NextContinuationToken>" : "";
@@ -483,7 +493,7 @@ describe("a server that misbehaves", () => {
 
   test("an ETag that is no MD5 is made up for by reading the object back", async () => {
     const { endpoint, seen } = await serve(plain(200, null, { etag: '"abc-1"' }), plain(200, BYTES.toString()));
-    await open(endpoint).put(KEY, BYTES, "image/png");
+    await open(endpoint).put(KEY, { bytes: BYTES, mime: "image/png" });
     expect(seen.map((line) => line.split(" ")[0])).toEqual(["PUT", "GET"]);
   });
 
@@ -495,7 +505,7 @@ describe("a server that misbehaves", () => {
       return sums.length === 1 ? xml(400, "BadDigest")() : fine();
     });
     servers.push(server);
-    await open(server.origin).put(KEY, BYTES, "image/png");
+    await open(server.origin).put(KEY, { bytes: BYTES, mime: "image/png" });
     expect(sums).toEqual(Array(2).fill(createHash("md5").update(BYTES).digest("base64")));
   });
 
@@ -505,7 +515,7 @@ describe("a server that misbehaves", () => {
     expect(seen).toHaveLength(2);
   });
 
-  test("other bytes that are the bucket's by its own word are the end of it; bytes that are changed on the way are not", async () => {
+  test("other bytes that the bucket says are its own are final; bytes changed on the way are not", async () => {
     const other = Buffer.from("other bytes");
     const changed = await serve(plain(200, other.toString(), { etag: etag(other) }));
     expect(await failure(open(changed.endpoint).get(KEY, sha256(BYTES)))).toMatchObject({ code: "MEDIA_GONE" });
@@ -529,10 +539,10 @@ describe("a server that misbehaves", () => {
       return at.length === 1 ? plain(503, null, { "retry-after": "1" })() : fine();
     });
     servers.push(server);
-    await open(server.origin).put(KEY, BYTES, "image/png");
+    await open(server.origin).put(KEY, { bytes: BYTES, mime: "image/png" });
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(990);
     const { endpoint, seen } = await serve(plain(503, null, { "retry-after": "120" }));
-    expect(await failure(open(endpoint).put(KEY, BYTES, "image/png"))).toMatchObject({
+    expect(await failure(open(endpoint).put(KEY, { bytes: BYTES, mime: "image/png" }))).toMatchObject({
       code: "VENDOR_UNREACHABLE",
       retryAfterMs: 120_000,
     });
@@ -642,7 +652,8 @@ describe("a server that misbehaves", () => {
       import { openBucket } from "@psn/core/bucket/index.ts";
       const settings = { region: "auto", bucket: "media", accessKeyId: "AKIA", secretAccessKey: "x" };
       const check = (host) => openBucket({ endpoint: "https://" + host, ...settings }).check("${FOLDER}");
-      for (const host of process.argv.slice(1)) await check(host).catch(({ message, hint }) => console.log(message + " -> " + hint));
+      const failed = ({ message, hint }) => console.log(message + " -> " + hint);
+      for (const host of process.argv.slice(1)) await check(host).catch(failed);
     `;
     const folder = await mkdtemp(join(tmpdir(), "psn-ca-"));
     await writeFile(join(folder, "ca.pem"), tls.cert);
@@ -671,7 +682,8 @@ describe("a server that misbehaves", () => {
     for (const reply of replies) {
       const { endpoint } = await serve(reply);
       for (const error of await failures(endpoint)) {
-        const said = `${Bun.inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`;
+        const said =
+          `${Bun.inspect(error, { depth: 9 })} ${error.stack} ${JSON.stringify(error)} ` + `${String(error.cause)}`;
         for (const secret of [SECRET, BYTES.toString(), "X-Amz", "AKIA"]) expect(said).not.toContain(secret);
       }
     }

@@ -20,7 +20,7 @@ describe.each([
   test("its examples are of the form they illustrate, and a value lands below its own", () => {
     for (const { name, example, isValid } of settings) {
       expect(example === "" || isValid(example)).toBe(true);
-      expect(setEnvValue(text, name, "x")).toContain(`\n# ${name}=${example}\n${name}=x\n`);
+      expect(setEnvValue(text, { name, value: "x" })).toContain(`\n# ${name}=${example}\n${name}=x\n`);
     }
   });
 });

@@ -7,6 +7,7 @@ import { afterAll, expect, test } from "vitest";
 import { refusals } from "../scripts/house/check.ts";
 import { sourceFiles } from "../scripts/house/imports.ts";
 import { surveyed } from "../scripts/house/picture.ts";
+import { sizesOf } from "../scripts/house/sizes.ts";
 
 /*
  * Who may import whom is said once, in scripts/house/layers.ts. Here each import of the tree is held against it, and so
@@ -134,6 +135,38 @@ test("Biome refuses the same, by what is generated from the table", () => {
     ({ location }) => `${location.path} ${all.get(location.path)?.[location.start.line - 1]?.[1]}`,
   );
   expect(refused.toSorted()).toEqual(FORBIDDEN.map(([file, specifier]) => `${file} ${specifier}`).toSorted());
+});
+
+const sizes = sizesOf(root);
+
+test("no line is over 120 columns, but in what landed migrations fix", () => {
+  expect(sizes.wideLines).toEqual([]);
+});
+
+test("a function takes at most three parameters, or an object", () => {
+  expect(sizes.manyParameters).toEqual([]);
+});
+
+test("no spread has a condition: defined() leaves out what is undefined", () => {
+  expect(sizes.conditionalSpreads).toEqual([]);
+});
+
+test.each([
+  ["wideLines", `// ${"x".repeat(118)}\n`, "src/new.ts:1"],
+  ["manyParameters", "export function four(a: 1, b: 2, c: 3, d: 4) {}\n", "new.ts: four"],
+  ["manyParameters", "export const four = (a: 1, b: 2, c: [3, 3], d: 4) => a;\n", "new.ts: four"],
+  ["conditionalSpreads", "const a = { ...(b ? { c } : {}) };\n", "new.ts:1"],
+  ["conditionalSpreads", "const a = {\n  ...(d === (e ?? f) ? {} : { c }),\n};\n", "new.ts:2"],
+  ["conditionalSpreads", "const a = { ...(b && { c }) };\n", "new.ts:1"],
+] as const)("%s has: %s", (count, text, found) => {
+  const tree = mkdtempSync(join(tmpdir(), "psn-sizes-"));
+  try {
+    mkdirSync(join(tree, "src"));
+    writeFileSync(join(tree, "src/new.ts"), text);
+    expect(sizesOf(tree)[count]).toEqual([found]);
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
 });
 
 /** The folders and files through which the outside calls psn. */

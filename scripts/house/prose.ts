@@ -2,8 +2,16 @@
 export type Kind = "comment" | "string";
 
 /** Comments, strings and regular expressions; a template is taken whole and its holes are blanked below. */
-const PIECES =
-  /(?<comment>\/\*[\s\S]*?\*\/|\/\/[^\n]*)|(?<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)|(?<=[(,=:[!&|?{};\n>]\s*|return )\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/\w*/g;
+const PIECES = new RegExp(
+  [
+    /(?<comment>\/\*[\s\S]*?\*\/|\/\/[^\n]*)/,
+    /(?<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`)/,
+    /(?<=[(,=:[!&|?{};\n>]\s*|return )\/(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/\w*/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
 
 const blank = (text: string) => text.replaceAll(/[^\n]/g, " ");
 

@@ -111,7 +111,13 @@ function apply(
     case "retry":
       return posts.retry(userId, ids);
     case "move":
-      return posts.move(userId, ids, change.at, change.wallTime, change.timeZone, change.meant);
+      return posts.move(userId, {
+        ids,
+        dueAt: change.at,
+        wallTime: change.wallTime,
+        timeZone: change.timeZone,
+        meant: change.meant,
+      });
   }
 }
 
@@ -135,10 +141,21 @@ function conflict(deliveries: readonly DeliverySummary[], { to }: Change): PsnEr
  */
 export async function resolveDelivery(
   world: World,
-  userId: string,
-  id: string,
-  live: string | undefined,
-  { dryRun = false, signal = new AbortController().signal, noReturn = (): void => undefined } = {},
+  {
+    userId,
+    id,
+    live,
+    dryRun = false,
+    signal = new AbortController().signal,
+    noReturn = () => undefined,
+  }: {
+    readonly userId: string;
+    readonly id: string;
+    readonly live: string | undefined;
+    readonly dryRun?: boolean;
+    readonly signal?: AbortSignal;
+    readonly noReturn?: () => void;
+  },
 ): Promise<Changed> {
   const { posts } = world.stores;
   const all = await findDeliveries(world, userId, id);

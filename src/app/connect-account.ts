@@ -50,11 +50,19 @@ export interface Meant {
  */
 export async function connectAccount(
   world: World,
-  userId: string,
-  platformId: string,
-  consent: Consent,
-  signal: AbortSignal,
-  meant: Meant = {},
+  {
+    userId,
+    platformId,
+    consent,
+    signal,
+    meant = {},
+  }: {
+    readonly userId: string;
+    readonly platformId: string;
+    readonly consent: Consent;
+    readonly signal: AbortSignal;
+    readonly meant?: Meant | undefined;
+  },
 ): Promise<ConnectedAccount> {
   const platform = await world.platforms.load(platformId);
   const net: Net = { ...netOf(world, userId, signal), ...defined({ dryRun: meant.dryRun ? true : undefined }) };
@@ -110,7 +118,7 @@ export async function connectAccount(
   }
   // A row that never was: nothing that was ever sealed opens in it.
   const row = { id: world.newId(), version: 1 };
-  await world.stores.accounts.connect(userId, account, sealCredentials(world, userId, row, account, credentials));
+  await world.stores.accounts.connect(userId, account, sealCredentials(world, { userId, row, account, credentials }));
   if (knownId !== undefined && world.queue) {
     const waiting = await world.stores.posts.list(userId, "open", MOST_WAITING);
     await wakeUp(

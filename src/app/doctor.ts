@@ -165,12 +165,15 @@ function durabilityCheck({ fsync, fullPageWrites, asynchronousStandbys }: Durabi
       "the database server runs with full_page_writes off: a power cut can damage the database",
       "set full_page_writes = on in the server's postgresql.conf and reload the server",
     );
-  if (asynchronousStandbys > 0)
+  if (asynchronousStandbys > 0) {
+    const which =
+      asynchronousStandbys === 1 ? "the server's standby is" : `the server's ${asynchronousStandbys} standbys are all`;
     return warn(
       name,
-      `${asynchronousStandbys === 1 ? "the server's standby is" : `the server's ${asynchronousStandbys} standbys are all`} asynchronous: a failover can lose the newest posts or publish them twice`,
+      `${which} asynchronous: a failover can lose the newest posts or publish them twice`,
       "set synchronous_standby_names on the primary server",
     );
+  }
   return ok(name, "the database writes a commit to the disk before psn relies on it");
 }
 
@@ -181,11 +184,10 @@ async function workerCheck({ stores, settings }: World, user: User): Promise<Che
     if (other) return other;
   }
   const [first] = alive;
-  if (first)
-    return ok(
-      "worker",
-      `${alive.length === 1 ? first.name : `${alive.length} workers`}, last heard of ${Math.max(0, Math.round(first.beatMsAgo / 1000))} s ago`,
-    );
+  if (first) {
+    const who = alive.length === 1 ? first.name : `${alive.length} workers`;
+    return ok("worker", `${who}, last heard of ${Math.max(0, Math.round(first.beatMsAgo / 1000))} s ago`);
+  }
   // What waits for its user no worker moves.
   const waiting = (await stores.posts.list(user.id, "open", MOST_LOOKED_AT)).some(
     ({ state, health }) => health === "ok" && state !== "held" && state !== "unconfirmed",

@@ -4,6 +4,7 @@ import type {
   DeliveryDetail,
   DeliverySummary,
   NewMedia,
+  NewPostMedia,
   SourceRow,
   StoredPart,
   StoredParts,
@@ -98,9 +99,11 @@ export const isStored = (file: string): boolean => file.startsWith(STORED);
  */
 export async function storedMedia(
   world: World,
-  userId: string,
-  { media }: SourceRow,
-  { file, alt }: DraftMedia,
+  {
+    userId,
+    source: { media },
+    medium: { file, alt },
+  }: { readonly userId: string; readonly source: SourceRow; readonly medium: DraftMedia },
 ): Promise<NewMedia> {
   const found = media.find(({ id }) => file === `${STORED}${id}`);
   if (!found)
@@ -183,8 +186,8 @@ export interface Edited extends EditPlan {
 const MOST_TRIES = 5;
 
 /**
- * Writes the next revision, and composes everything of it again of which nothing has been sent: all at once, or nothing.
- * Where a worker was faster it is planned again, and what has gone out meanwhile is left.
+ * Writes the next revision, and composes everything of it again of which nothing has been sent: all at once, or
+ * nothing. Where a worker was faster it is planned again, and what has gone out meanwhile is left.
  *
  * @throws PsnError STATE_CONFLICT where somebody else has edited the post since it was opened, or nothing can be
  * changed; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where the database became unreachable and psn could not confirm
@@ -207,7 +210,7 @@ export async function editPost(
   const added = allMedia(draft).filter(({ id }) => !known.has(id));
   let plan = first;
   let lost: unknown;
-  const write = async (media: Parameters<typeof posts.schedule>[2]): Promise<boolean> => {
+  const write = async (media: NewPostMedia): Promise<boolean> => {
     for (let tries = 0; tries < MOST_TRIES; tries += 1) {
       if (tries > 0) {
         if (lost !== undefined) await world.sleep(LOOK_AGAIN_MS[Math.min(tries, LOOK_AGAIN_MS.length) - 1] ?? 0);
@@ -222,9 +225,11 @@ export async function editPost(
       }
       noReturn();
       await pass(world, "edit composed, not written");
-      const outcome = await posts.edit(userId, next(world, plan, post.source, { draft, media })).catch((error) => {
-        lost = unlessLost(error) ?? error;
-      });
+      const outcome = await posts
+        .edit(userId, next(world, { plan, source: post.source, draft, media }))
+        .catch((error) => {
+          lost = unlessLost(error) ?? error;
+        });
       if (outcome === "done") return true;
     }
     if (lost !== undefined) throw unknown(postId, lost);
@@ -255,9 +260,17 @@ export async function editPost(
 
 function next(
   world: World,
-  { changed }: EditPlan,
-  { postId, revision }: SourceRow,
-  { draft, media }: { readonly draft: DraftPost; readonly media: Parameters<World["stores"]["posts"]["schedule"]>[2] },
+  {
+    plan: { changed },
+    source: { postId, revision },
+    draft,
+    media,
+  }: {
+    readonly plan: EditPlan;
+    readonly source: SourceRow;
+    readonly draft: DraftPost;
+    readonly media: NewPostMedia;
+  },
 ) {
   const deliveries = changed.map(({ delivery: { id, fence }, preview: { units } }) => ({
     id,

@@ -23,9 +23,11 @@ const nameOf = (code: string, message: string | null) =>
  */
 export async function troubleToTell(
   { stores }: World,
-  userId: string,
-  { attempt }: Pick<LoadedDelivery, "attempt">,
-  { state, code, message, mends = null }: DeliveryChange,
+  {
+    userId,
+    loaded: { attempt },
+    change: { state, code, message, mends = null },
+  }: { readonly userId: string; readonly loaded: Pick<LoadedDelivery, "attempt">; readonly change: DeliveryChange },
 ): Promise<string | undefined> {
   // What is `sending` waits for its answer, and psn cannot ask.
   if ((state !== "scheduled" && state !== "sending") || code === null || !isHubs(code)) return undefined;

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Bucket } from "@psn/core/ports/outside.ts";
-import type { NewMedia, Posts, StoredMedia } from "@psn/core/ports/posts.ts";
+import type { NewMedia, NewPostMedia, Posts, StoredMedia } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
@@ -29,7 +29,7 @@ export async function keepMedia(
     readonly userId: string;
     readonly files: readonly NewMedia[];
     readonly linked: ReadonlySet<string>;
-    readonly write: (media: readonly (MediaInfo & StoredMedia)[]) => Promise<boolean>;
+    readonly write: (media: NewPostMedia) => Promise<boolean>;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<boolean> {
@@ -54,7 +54,7 @@ export async function keepMedia(
       else {
         const objectKey = `${objectPrefix(userId)}${objectMark}${info.id}`;
         put.push(objectKey);
-        await bucket.put(objectKey, content, info.mime, signal);
+        await bucket.put(objectKey, { bytes: content, mime: info.mime, signal });
         kept.push({ ...info, objectKey, bucket: bucket.address });
       }
     }

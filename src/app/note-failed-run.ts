@@ -12,5 +12,5 @@ export interface FailedRun {
 
 /** A line in the history of the delivery that a run was about: it failed outside of the delivery's own steps. */
 export function noteFailedRun({ world, userId, deliveryId, said, actor }: FailedRun): Promise<void> {
-  return world.stores.deliveries.note(userId, deliveryId, "run failed", said, actor);
+  return world.stores.deliveries.note(userId, { deliveryId, event: "run failed", text: said, actor });
 }

@@ -92,7 +92,8 @@ async function findProject(trigger: TriggerDev, file: HubFile, wish: TriggerWish
     : one(await byName(trigger, name, resumes ? undefined : wish.organization), name);
   if (found !== undefined) {
     // One that was there is not psn's to take away, whatever an earlier run meant to make.
-    file.set({ ...(resumes ? {} : made(file, undefined)), TRIGGER_PROJECT_REF: found.ref });
+    const marks = resumes ? {} : made(file, undefined);
+    file.set({ ...marks, TRIGGER_PROJECT_REF: found.ref });
     return { project: found, did: resumes ? "made" : "adopted" };
   }
   assertName(name);

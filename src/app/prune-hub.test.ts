@@ -61,7 +61,7 @@ test("files in rows go before those whose objects cannot be removed", async () =
   expect(left.size).toBe(500);
 });
 
-test("objects that can never be removed keep no others from being removed, and are not all tried each time", async () => {
+test("objects that can never be removed do not keep others, and are not all tried each time", async () => {
   const asked: string[] = [];
   const { left, world } = hub([...objects(500, "locked"), ...objects(20, "free")], lockedBucket(asked));
   for (let hour = 0; hour < 24 && left.size > 500; hour += 1) {

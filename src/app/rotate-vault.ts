@@ -167,10 +167,10 @@ async function sweep(
   for (const userId of await users()) {
     let after: SealedRow | undefined;
     for (;;) {
-      const page = await sealed.ofKey(userId, ids.oldKeyId, PAGE, after);
+      const page = await sealed.ofKey(userId, { keyId: ids.oldKeyId, most: PAGE, after });
       for (const row of page) {
         signal.throwIfAborted();
-        const values = row.leased ? undefined : again(world, userId, row, ids, broken);
+        const values = row.leased ? undefined : again(world, { userId, row, ids, broken });
         if (values && (await sealed.reseal(userId, row, values))) done += 1;
         else if (!broken.has(row.id)) left += 1; // Somebody is writing it.
       }
@@ -187,10 +187,12 @@ const keyIdOf = (sealed: string) => sealed.split(".")[1];
 /** The row's values, those of the old key under the new one; undefined when one does not open. */
 function again(
   { vault }: Pick<World, "vault">,
-  userId: string,
-  { table, id, values, version, audience }: SealedRow,
-  { keyId, oldKeyId }: KeyIds,
-  broken: Map<string, string>,
+  {
+    userId,
+    row: { table, id, values, version, audience },
+    ids: { keyId, oldKeyId },
+    broken,
+  }: { readonly userId: string; readonly row: SealedRow; readonly ids: KeyIds; readonly broken: Map<string, string> },
 ): SealedRow["values"] | undefined {
   try {
     const entries = Object.entries(values).map(([column, value]) => {

@@ -1,6 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Account } from "@psn/core/ports/accounts.ts";
-import type { NewMedia, StoredParts, StoredSource } from "@psn/core/ports/posts.ts";
+import type { NewMedia, NewPostMedia, StoredParts, StoredSource } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Limits } from "@psn/core/types/capabilities.ts";
 import { defined } from "@psn/core/types/defined.ts";
@@ -124,9 +124,13 @@ export async function schedulePost(
     accountId: account.id,
     units: units.map((unit) => ({ id: world.newId(), unit })),
   }));
-  const write = async (media: Parameters<typeof posts.schedule>[2]) => {
+  const write = async (media: NewPostMedia) => {
     noReturn?.();
-    return certainly(world, { userId, postId: id, write: () => posts.schedule(userId, post, media, deliveries, due) });
+    return certainly(world, {
+      userId,
+      postId: id,
+      write: () => posts.schedule(userId, { post, media, deliveries, due }),
+    });
   };
   const fresh = await keepMedia(world, {
     userId,

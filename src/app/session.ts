@@ -35,7 +35,14 @@ export const audienceOf = ({ platform, profile }: Pick<AccountOf, "platform" | "
 /** The row that credentials lie in, and for which time: a new row has version 1. */
 type TokenRow = Pick<StoredCredentials, "id" | "version">;
 
-const placeOf = (userId: string, { id, version }: TokenRow, audience: readonly string[], column: string): Place => ({
+const placeOf = (
+  userId: string,
+  {
+    row: { id, version },
+    audience,
+    column,
+  }: { readonly row: TokenRow; readonly audience: readonly string[]; readonly column: string },
+): Place => ({
   table: "oauth_tokens",
   column,
   rowId: id,
@@ -47,14 +54,21 @@ const placeOf = (userId: string, { id, version }: TokenRow, audience: readonly s
 /** Credentials as the database keeps them, for this account alone. */
 export function sealCredentials(
   world: Pick<World, "vault">,
-  userId: string,
-  { id, version }: TokenRow,
-  account: Pick<AccountOf, "platform" | "profile">,
-  credentials: Credentials,
+  {
+    userId,
+    row: { id, version },
+    account,
+    credentials,
+  }: {
+    readonly userId: string;
+    readonly row: TokenRow;
+    readonly account: Pick<AccountOf, "platform" | "profile">;
+    readonly credentials: Credentials;
+  },
 ): SealedCredentials {
   const audience = audienceOf(account);
   const sealed = (column: string, value: string) =>
-    world.vault.seal(placeOf(userId, { id, version }, audience, column), value);
+    world.vault.seal(placeOf(userId, { row: { id, version }, audience, column }), value);
   const seal = (column: string, value: string | undefined) => (value === undefined ? null : sealed(column, value));
   return {
     id,
@@ -71,7 +85,7 @@ export function sealCredentials(
 /** Throws VAULT_TAMPERED, VAULT_LOCKED. */
 export function openCredentials(world: Pick<World, "vault">, userId: string, sealed: StoredCredentials): Credentials {
   const opened = (column: string, value: string) =>
-    world.vault.open(placeOf(userId, sealed, sealed.audience, column), value);
+    world.vault.open(placeOf(userId, { row: sealed, audience: sealed.audience, column }), value);
   const open = (column: string, value: string | null) => (value === null ? undefined : opened(column, value));
   const refresh = open("refresh_token", sealed.refresh);
   const secret = open("secret", sealed.secret);
@@ -251,10 +265,15 @@ export async function refreshSession(
         // Stored before it is used; a platform that sends no new refresh token means the old one stays.
         const { expiresAt: _expired, ...lasting } = current.credentials;
         const row = { id: current.sealed.id, version: current.sealed.version + 1 };
-        const sealed = sealCredentials(world, userId, row, account, { ...lasting, ...fresh });
+        const sealed = sealCredentials(world, { userId, row, account, credentials: { ...lasting, ...fresh } });
         await pass(world, "refreshed, not stored");
         await store(world, () =>
-          accounts.refreshed(userId, account.id, current.sealed, sealed, restOf(fresh, world.now())),
+          accounts.refreshed(userId, {
+            accountId: account.id,
+            previous: current.sealed,
+            credentials: sealed,
+            restMs: restOf(fresh, world.now()),
+          }),
         );
         await pass(world, "refreshed, stored");
       } else await release();

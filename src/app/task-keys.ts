@@ -10,10 +10,17 @@ const SHIPPED = "PSN_KEYS_SHIPPED";
  */
 export function taskKeysOf(
   trigger: TriggerDev,
-  projectRef: string,
-  secrets: () => Readonly<Record<string, string>>,
-  now: () => Date,
-  plain: () => Readonly<Record<string, string>> = () => ({}),
+  {
+    projectRef,
+    secrets,
+    now,
+    plain = () => ({}),
+  }: {
+    readonly projectRef: string;
+    readonly secrets: () => Readonly<Record<string, string>>;
+    readonly now: () => Date;
+    readonly plain?: () => Readonly<Record<string, string>>;
+  },
 ): TaskKeys {
   return {
     ship: async (id) => {

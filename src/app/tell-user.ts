@@ -35,7 +35,7 @@ export async function tellOfChange(
     await tell(world, `psn could not confirm whether a post is published at ${name}: psn resolve ${short}`);
   else if (state === "failed") await tell(world, `a post to ${name} failed${said}: psn show ${short}`);
   else if (state === "scheduled" || state === "sending") {
-    const trouble = await troubleToTell(world, userId, loaded, change).catch(() => undefined);
+    const trouble = await troubleToTell(world, { userId, loaded, change }).catch(() => undefined);
     if (trouble !== undefined) await tell(world, trouble);
   } else if (state === "held") await tell(world, `a post to ${name} needs your decision${said}: psn show ${short}`);
 }

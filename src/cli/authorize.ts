@@ -55,7 +55,7 @@ export async function withConsent<T extends Farewell>(
   try {
     const { url, keep, state = expected.state } = await authorize(begun);
     expected.state = state;
-    show(url, platform, { browser, door }, context);
+    show(url, { platform, browser, door, context });
     if (browser) {
       start = startPage(url, `psn connect ${platform.id}`);
       await openBrowser(start.address);
@@ -81,9 +81,17 @@ export async function withConsent<T extends Farewell>(
 
 function show(
   url: string,
-  { name }: Platform,
-  { browser, door }: { readonly browser: boolean; readonly door: Loopback | undefined },
-  { output }: Context,
+  {
+    platform: { name },
+    browser,
+    door,
+    context: { output },
+  }: {
+    readonly platform: Platform;
+    readonly browser: boolean;
+    readonly door: Loopback | undefined;
+    readonly context: Context;
+  },
 ): void {
   output.note([`${browser ? "opening" : "open"} this address in a browser and consent at ${name}:`, ""]);
   output.request(`  ${url}`);

@@ -40,11 +40,19 @@ const TRIES = 3;
  */
 export async function fillForm(
   platform: Platform,
-  { fields }: Auth,
-  what: string | undefined,
-  given: Given,
-  context: Context,
-  reconnected?: { readonly profile: Profile; readonly hub?: HubPlace | undefined },
+  {
+    auth: { fields },
+    what,
+    given,
+    context,
+    reconnected,
+  }: {
+    readonly auth: Auth;
+    readonly what: string | undefined;
+    readonly given: Given;
+    readonly context: Context;
+    readonly reconnected?: { readonly profile: Profile; readonly hub?: HubPlace | undefined } | undefined;
+  },
 ): Promise<Readonly<Record<string, string>>> {
   const first = fields.find(({ secret }) => !secret);
   if (what !== undefined && !first)

@@ -31,10 +31,16 @@ export const QUIET = {
   "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 } as const;
 
+const STYLE = `
+:root { color-scheme: light dark; }
+body { font: 18px/1.5 system-ui, sans-serif; max-width: 32em; margin: 15vh auto; padding: 0 1em; }
+h1 { font-size: 1.4em; }
+`;
+
 export function page(status: number, { title, text, ok }: Farewell): Response {
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>psn: ${escaped(title)}</title>
-<style>body{font:18px/1.5 system-ui,sans-serif;max-width:32em;margin:15vh auto;padding:0 1em;color-scheme:light dark}h1{font-size:1.4em}</style>
+<style>${STYLE}</style>
 <h1>${ok ? "✓" : "✗"} ${escaped(title)}</h1><p>${escaped(text)}</p></html>\n`;
   return new Response(body, { status, headers: { "content-type": "text/html; charset=utf-8", ...QUIET } });
 }

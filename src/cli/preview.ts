@@ -8,7 +8,9 @@ export function previewText(output: Output, { account, limits, units, issues }: 
   if (issues.length > 0)
     return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
   const shown = units.map(({ text, length, media }, i) => {
-    const count = `  ${units.length > 1 ? `${i + 1}/${units.length}  ` : ""}${length} of ${limits.text.max}${media.length > 0 ? `, ${media.length} media` : ""}`;
+    const number = units.length > 1 ? `${i + 1}/${units.length}  ` : "";
+    const files = media.length > 0 ? `, ${media.length} media` : "";
+    const count = `  ${number}${length} of ${limits.text.max}${files}`;
     return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];
   });
   return [head, shown];

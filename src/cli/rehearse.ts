@@ -38,7 +38,13 @@ export async function rehearse(connecting: Connecting, context: Context): Promis
   for (const { name, check } of way.fields) if (form[name] !== undefined && form[name] !== ASKED) check?.(form[name]);
   const whole = way.kind === "form" && !Object.values(form).includes(ASKED);
   const found = whole
-    ? await connectAccount(world, user.id, platform.id, { form }, context.signal, { ...meant, dryRun: true })
+    ? await connectAccount(world, {
+        userId: user.id,
+        platformId: platform.id,
+        consent: { form },
+        signal: context.signal,
+        meant: { ...meant, dryRun: true },
+      })
     : undefined;
   tell(connecting, found, context);
 }

@@ -481,7 +481,7 @@ export class PsnError extends Error {
     return ERRORS[this.code].retry;
   }
 
-  /** What `--json` prints under `error`: no cause, no stack. */
+  /** What `--json` prints under `error`: no cause, no stack. JSON has no place for what is undefined. */
   toJSON() {
     return {
       code: this.code,
@@ -489,8 +489,8 @@ export class PsnError extends Error {
       hint: this.hint ?? null,
       retry: this.retry,
       next: this.hint?.startsWith("psn ") ? this.hint : null,
-      ...(this.retryAfterMs === undefined ? {} : { retryAfterMs: this.retryAfterMs }),
-      ...(Object.keys(this.details).length === 0 ? {} : { details: this.details }),
+      retryAfterMs: this.retryAfterMs,
+      details: Object.keys(this.details).length === 0 ? undefined : this.details,
     };
   }
 }

@@ -280,7 +280,7 @@ describe("a failure", () => {
     );
   });
 
-  test("of a repeat keeps the first attempt open; a refusal leaves it to a person, unless it proves that nothing was ever taken", () => {
+  test("of a repeat keeps the first attempt open; a refusal leaves it to a person, unless nothing was taken", () => {
     fc.assert(
       fc.property(anyError, fc.nat(DAY), fc.boolean(), (one, age, neverTaken) => {
         const error = new PsnError(one.code, one.message, {

@@ -4,9 +4,12 @@ import { describe, expect, test } from "vitest";
 describe("a language", () => {
   // RFC 5646, appendix A, and what the registry has besides.
   test.each(
-    "en de fr ja zh-Hant sr-Cyrl zh-cmn-Hans-CN cmn-Hans-CN zh-yue-HK sr-Latn-RS sl-rozaj sl-rozaj-biske de-CH-1901 sl-IT-nedis hy-Latn-IT-arevela de-DE en-US es-419 de-CH-x-phonebk az-Arab-x-AZE-derbend x-whatever qaa-Qaaa-QM-x-southern de-Qaaa sr-Qaaa-RS en-US-u-islamcal zh-CN-a-myext-x-private en-a-myext-b-another i-enochian en-GB-oed art-lojban gsw und mul iw no nb PT-br".split(
-      " ",
-    ),
+    (
+      "en de fr ja zh-Hant sr-Cyrl zh-cmn-Hans-CN cmn-Hans-CN zh-yue-HK sr-Latn-RS sl-rozaj sl-rozaj-biske " +
+      "de-CH-1901 sl-IT-nedis hy-Latn-IT-arevela de-DE en-US es-419 de-CH-x-phonebk az-Arab-x-AZE-derbend " +
+      "x-whatever qaa-Qaaa-QM-x-southern de-Qaaa sr-Qaaa-RS en-US-u-islamcal zh-CN-a-myext-x-private " +
+      "en-a-myext-b-another i-enochian en-GB-oed art-lojban gsw und mul iw no nb PT-br"
+    ).split(" "),
   )("%s", (tag) => {
     expect(isLanguage(tag)).toBe(true);
   });

@@ -4,16 +4,35 @@
  * Atom feed invalid.
  */
 
-/**
+/*
  * RFC 5646, section 2.1: `langtag`, but for languages of four to eight letters, which are reserved and of which there
- * is none.
+ * is none. The parts have the names of its grammar.
  */
-const LANGTAG =
-  /^[a-z]{2,3}(?:-[a-z]{3}){0,3}(?:-[a-z]{4})?(?:-(?:[a-z]{2}|\d{3}))?(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*(?:-[a-wyz\d](?:-[a-z\d]{2,8})+)*(?:-x(?:-[a-z\d]{1,8})+)?$/;
-const PRIVATE = /^x(?:-[a-z\d]{1,8})+$/;
+const LANGUAGE = "[a-z]{2,3}(?:-[a-z]{3}){0,3}";
+const SCRIPT = "(?:-[a-z]{4})?";
+const REGION = String.raw`(?:-(?:[a-z]{2}|\d{3}))?`;
+const VARIANTS = String.raw`(?:-(?:[a-z\d]{5,8}|\d[a-z\d]{3}))*`;
+const EXTENSIONS = String.raw`(?:-[a-wyz\d](?:-[a-z\d]{2,8})+)*`;
+const PRIVATE_USE = String.raw`x(?:-[a-z\d]{1,8})+`;
+const LANGTAG = new RegExp(`^${LANGUAGE}${SCRIPT}${REGION}${VARIANTS}${EXTENSIONS}(?:-${PRIVATE_USE})?$`);
+const PRIVATE = new RegExp(`^${PRIVATE_USE}$`);
 /** The tags from before that grammar which it does not cover (RFC 5646, section 2.1: `irregular`). */
-const IRREGULAR =
-  /^(?:en-gb-oed|i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)|sgn-(?:be-fr|be-nl|ch-de))$/;
+const IRREGULAR_I = [
+  "ami",
+  "bnn",
+  "default",
+  "enochian",
+  "hak",
+  "klingon",
+  "lux",
+  "mingo",
+  "navajo",
+  "pwn",
+  "tao",
+  "tay",
+  "tsu",
+];
+const IRREGULAR = new RegExp(`^(?:en-gb-oed|i-(?:${IRREGULAR_I.join("|")})|sgn-(?:be-fr|be-nl|ch-de))$`);
 
 /**
  * Whether a feed and a network can take this as a language: well-formed by BCP 47, and not two letters that no language

@@ -153,9 +153,12 @@ describe("findBareLinks", () => {
   });
 
   test.each(
-    "README.md main.rs setup.sh notes.md app.py lib.so archive.zip clip.mov config.ai script.pl test.cc Main.java README.ja.md main.rs:12 main.rs#L10 README.md?raw=1 ./setup.sh docs/setup.sh foo.bar() v2.0.is 9.30.am ada@example.com john.name@example.com works.It Node.js style.css e.g. something-cool.jpg website.com.jpg a..url @ada.com #test.com $TVI.CA foo.baz".split(
-      " ",
-    ),
+    (
+      "README.md main.rs setup.sh notes.md app.py lib.so archive.zip clip.mov config.ai script.pl test.cc " +
+      "Main.java README.ja.md main.rs:12 main.rs#L10 README.md?raw=1 ./setup.sh docs/setup.sh foo.bar() " +
+      "v2.0.is 9.30.am ada@example.com john.name@example.com works.It Node.js style.css e.g. " +
+      "something-cool.jpg website.com.jpg a..url @ada.com #test.com $TVI.CA foo.baz"
+    ).split(" "),
   )("%s is none", (text) => {
     expect(bareIn(`see ${text} there`)).toEqual([]);
     expect(bareIn(text)).toEqual([]);

@@ -127,9 +127,10 @@ const TLDS: ReadonlySet<string> = new Set(tlds);
  * archives, of pictures and of documents.
  */
 const FILE_ENDINGS: ReadonlySet<string> = new Set(
-  "ai am as bz cab cc cr cu do dot gd gs inc java map md mk ml mm mo mov pl pm ps pub py re rs sas sc sh so sv td tf zip".split(
-    " ",
-  ),
+  [
+    "ai am as bz cab cc cr cu do dot gd gs inc java map md mk ml mm mo mov pl pm ps pub py re rs sas sc sh so sv td",
+    "tf zip",
+  ].flatMap((line) => line.split(" ")),
 );
 const LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?";
 const WIDE_LABEL = "[\\p{L}\\p{N}](?:[\\p{L}\\p{M}\\p{N}-]*[\\p{L}\\p{M}\\p{N}])?";

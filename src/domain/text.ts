@@ -25,11 +25,15 @@ interface Splitting extends Counting {
   readonly rest?: TextRule;
 }
 
+/** What Ruby, in which Mastodon is written, takes for the letter of a word. */
+const WORD_CHARACTERS = String.raw`\p{L}\p{M}\p{Nd}\p{Pc}`;
 /**
  * `@name` and `@name@server`, the server as the group: Mastodon's Account::MENTION_RE (app/models/account.rb, 2026-11).
  */
-const MENTION =
-  /(?<![=/\p{L}\p{M}\p{Nd}\p{Pc}])@[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*(@[\p{L}\p{M}\p{Nd}\p{Pc}]+(?:[.-]+[\p{L}\p{M}\p{Nd}\p{Pc}]+)*)?/giu;
+const MENTION = new RegExp(
+  `(?<![=/${WORD_CHARACTERS}])@[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*(@[${WORD_CHARACTERS}]+(?:[.-]+[${WORD_CHARACTERS}]+)*)?`,
+  "giu",
+);
 /** Nor does Mastodon take for a mention what goes on like this (twitter-text's `endMentionMatch`). */
 const NO_MENTION = /^(?:[@＠]|:\/\/|[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]|[\u0300-\u036f])/;
 const SPACE = /^\s+$/u;

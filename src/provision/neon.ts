@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Neon, NeonProject, PlannedCall } from "@psn/core/ports/vendors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
-import { ask, understood, type Vendor } from "./request.ts";
+import { ask, type Refusing, understood, type Vendor } from "./request.ts";
 
 /*
  * Neon's management API, version 2 (the OpenAPI file of @neondatabase/api-client 2.7.3, 2026-07). By plain requests:
@@ -70,7 +70,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
     refuse: refused,
   };
   const get = async <T extends z.ZodType>(path: string, schema: T) =>
-    understood(vendor, await ask(vendor, { method: "GET", path, ...READ }), schema, path);
+    understood(vendor, { answer: await ask(vendor, { method: "GET", path, ...READ }), schema, path });
 
   /**
    * The list is a history of six months: what failed in it long ago says nothing about a project that was there before.
@@ -99,7 +99,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
       if (!ID.test(projectId)) return undefined;
       const path = projectPath(projectId);
       const answer = await ask(vendor, { method: "GET", path, repeat: true, accept: [403, 404] });
-      return answer.status === 200 ? projectOf(understood(vendor, answer, One, path).project) : undefined;
+      return answer.status === 200 ? projectOf(understood(vendor, { answer, schema: One, path }).project) : undefined;
     },
     async byName(name, organizationId) {
       const found: NeonProject[] = [];
@@ -123,7 +123,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
       };
       // Never blindly again: a lost answer may have made it.
       const answer = await ask(vendor, { method: "POST", path: "/projects", body: { project }, repeat: false });
-      const made = understood(vendor, answer, One, "/projects").project;
+      const made = understood(vendor, { answer, schema: One, path: "/projects" }).project;
       await waitUntilReady(made.id, true);
       return projectOf(made);
     },
@@ -160,7 +160,7 @@ export function neonApi({ host, apiKey, fetch, sleep }: NeonOptions): Neon {
   };
 }
 
-function refused(what: string, status: number, said: string, isJson: boolean, value: unknown): PsnError {
+function refused(what: string, { status, said, isJson, value }: Refusing): PsnError {
   const details = { status };
   if (status === 401)
     return new PsnError("VENDOR_AUTH", "Neon does not accept the API key", {

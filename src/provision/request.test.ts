@@ -10,7 +10,7 @@ const vendor = (message: string): Vendor => ({
   sleep: async () => undefined,
   noEffect: [],
   setting: "NEON_API_HOST",
-  refuse: (_, status, said) => new PsnError("VENDOR_REFUSED", `${status}${said}`),
+  refuse: (_, { status, said }) => new PsnError("VENDOR_REFUSED", `${status}${said}`),
 });
 
 test.each([196, 197, 198, 199, 200])(

@@ -28,11 +28,18 @@ export interface Vendor {
   readonly noEffect: readonly number[];
   /** The setting that says where the vendor is: for an answer that is none of its. */
   readonly setting: string;
-  /**
-   * The error for an answer that is neither success nor a passing failure. `said` is the vendor's reason, or empty;
-   * `value` the whole answer, undefined when it is not JSON.
-   */
-  readonly refuse: (what: string, status: number, said: string, isJson: boolean, value: unknown) => PsnError;
+  /** The error for an answer that is neither success nor a passing failure. */
+  readonly refuse: (what: string, answer: Refusing) => PsnError;
+}
+
+/** An answer that refuses. */
+export interface Refusing {
+  readonly status: number;
+  /** The vendor's reason, or empty. */
+  readonly said: string;
+  readonly isJson: boolean;
+  /** The whole answer; undefined when it is not JSON. */
+  readonly value: unknown;
 }
 
 export interface Asked {
@@ -110,15 +117,18 @@ export function refusal(
 ): PsnError {
   const { status, value } = answer;
   if (isPassing(status)) return unreachable(`${hostOf(vendor.url)} answered ${status}`);
-  return vendor.refuse(what, status, reason(answer, [vendor.token, ...strings(body)]), value !== undefined, value);
+  return vendor.refuse(what, {
+    status,
+    said: reason(answer, [vendor.token, ...strings(body)]),
+    isJson: value !== undefined,
+    value,
+  });
 }
 
 /** The answer in the shape psn relies on; throws VENDOR_CHANGED for any other. */
 export function understood<T extends z.ZodType>(
   vendor: Vendor,
-  { status, value }: Answer,
-  schema: T,
-  path: string,
+  { answer: { status, value }, schema, path }: { readonly answer: Answer; readonly schema: T; readonly path: string },
 ): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

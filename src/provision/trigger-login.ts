@@ -84,7 +84,11 @@ async function approved(
     codeChallengeMethod: "S256",
     ...defined({ callbackPort: door === undefined ? undefined : door.port }),
   };
-  const begun = understood(caller, await ask(caller, { method: "POST", path, body: wish, repeat: true }), Begun, path);
+  const begun = understood(caller, {
+    answer: await ask(caller, { method: "POST", path, body: wish, repeat: true }),
+    schema: Begun,
+    path,
+  });
   const exchange = (proof?: Proof) => exchanged(caller, { authorizationCode: begun.authorizationCode, ...proof });
   const brought =
     begun.approval === "callback" ? door?.wait((approvalCode) => exchange({ codeVerifier, approvalCode })) : undefined;
@@ -126,7 +130,7 @@ async function exchanged(
   const path = "/api/v1/token";
   const answer = await ask(caller, { method: "POST", path, body, repeat: true, accept: [400] });
   if (answer.status === 400) return "refused";
-  const { token } = understood(caller, answer, Token, path);
+  const { token } = understood(caller, { answer, schema: Token, path });
   return token ?? "waiting";
 }
 

@@ -27,7 +27,7 @@ export function triggerVendor(connection: Connection, token: string | undefined)
     token,
     noEffect: [429],
     setting: "TRIGGER_API_URL",
-    refuse: (what, status, said, isJson) => {
+    refuse: (what, { status, said, isJson }) => {
       const details = { status };
       if (status === 401) {
         const isKey = /^tr_(?!pat_)/.test(token ?? "");
@@ -88,7 +88,7 @@ const READ = { repeat: true } as const;
 export function triggerApi({ token, ...connection }: Connection & { readonly token: string }): TriggerDev {
   const options = triggerVendor(connection, token);
   const get = async <T extends z.ZodType>(path: string, schema: T, by = options) =>
-    understood(by, await ask(by, { method: "GET", path, ...READ }), schema, path);
+    understood(by, { answer: await ask(by, { method: "GET", path, ...READ }), schema, path });
   /**
    * Whether the server knows no such thing. Throws where it knows no such path: then it answers 404 with a page of its
    * dashboard.
@@ -99,7 +99,7 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
   };
   const find = async <T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> => {
     const answer = await ask(options, { method: "GET", path, repeat: true, accept: [404] });
-    return isMissing(`GET ${path}`, answer) ? undefined : understood(options, answer, schema, path);
+    return isMissing(`GET ${path}`, answer) ? undefined : understood(options, { answer, schema, path });
   };
 
   return {
@@ -137,7 +137,7 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
           hint: `see your organisations at ${dashboardOf(options.url)}, then psn init --trigger --trigger-org NAME`,
           details: { status: 404 },
         });
-      return projectOf(understood(options, answer, Project, path));
+      return projectOf(understood(options, { answer, schema: Project, path }));
     },
     secretKey: async (ref) => (await get(projectPath(ref, "/prod"), Environment)).apiKey,
     async variables(ref) {
@@ -153,7 +153,7 @@ export function triggerApi({ token, ...connection }: Connection & { readonly tok
         body: { variables, override: true, isSecret: secret },
         repeat: true,
       });
-      understood(options, answer, Success, path);
+      understood(options, { answer, schema: Success, path });
     },
     async removeVariables(ref, names) {
       for (const name of names) {
@@ -239,7 +239,7 @@ export function plannedTriggerCalls(
   const imported = (variables: Readonly<Record<string, string>> | undefined, isSecret: boolean) =>
     variables !== undefined && Object.keys(variables).length === 0
       ? []
-      : [call("POST", variablesPath(ref, "/import"), { ...(variables && { variables }), override: true, isSecret })];
+      : [call("POST", variablesPath(ref, "/import"), { ...defined({ variables }), override: true, isSecret })];
   return [
     call("GET", "/api/v2/whoami"),
     ...(isRef ? [call("GET", projectPath(ref))] : [call("GET", ORGS), call("GET", projects)]),

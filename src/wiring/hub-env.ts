@@ -24,7 +24,7 @@ export function hubFile(folder: string, environment?: Environment): HubFile {
       changeEnvFile(keysEnvPath(folder), (text) => (text === "" ? KEYS_HEAD : text));
       changeEnvFile(path, (text) => {
         const after = Object.entries(values).reduce(
-          (file, [name, value]) => (value === null ? unsetEnvValue(file, name) : setEnvValue(file, name, value)),
+          (file, [name, value]) => (value === null ? unsetEnvValue(file, name) : setEnvValue(file, { name, value })),
           text === "" ? HUB_HEAD : text,
         );
         checkEnvText(after, path);

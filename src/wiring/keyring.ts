@@ -56,7 +56,10 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
         // By its mark the hub knows what it has put into the bucket under the key that goes.
         const marks = new Set([...(readObjectMarks(valueIn(text, MARKS) ?? "") ?? []), objectMarkOf(idOf(current))]);
         return checked(
-          setEnvValue(setEnvValue(setEnvValue(text, NEW, next), OLD, current), MARKS, [...marks].join(",")),
+          setEnvValue(setEnvValue(setEnvValue(text, { name: NEW, value: next }), { name: OLD, value: current }), {
+            name: MARKS,
+            value: [...marks].join(","),
+          }),
         );
       });
       if (!ids) throw new PsnError("BUG", "hub.env was not changed");

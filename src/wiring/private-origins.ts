@@ -92,7 +92,10 @@ function allow(folder: string, origins: readonly string[]): void {
   const path = hubEnvPath(folder);
   changeEnvFile(path, (text) => {
     const before = privateOrigins(loadHubEnv(folder, {}));
-    const after = setEnvValue(text, "PSN_PRIVATE_ORIGINS", [...new Set([...before, ...origins])].join(",") || "none");
+    const after = setEnvValue(text, {
+      name: "PSN_PRIVATE_ORIGINS",
+      value: [...new Set([...before, ...origins])].join(",") || "none",
+    });
     checkEnvText(after, path);
     return after;
   });

@@ -53,7 +53,7 @@ export function transferGround(folder: string, environment?: Environment): Trans
     schema: SCHEMA_VERSION,
     isTable: isHubTable,
     compare: (brought) => transferredSettings(brought, namesIn(folder)),
-    writeSettings: (head, took, undo) => writeSettings(folder, head, took, undo),
+    writeSettings: (head, took, undo) => writeSettings(folder, { head, took, undo }),
   };
 }
 
@@ -75,9 +75,11 @@ function settingsGoing(folder: string, environment: Environment | undefined): Pi
  */
 function writeSettings(
   folder: string,
-  { settings = {}, keys = {}, user }: Head,
-  took: boolean,
-  undo: (() => void)[],
+  {
+    head: { settings = {}, keys = {}, user },
+    took,
+    undo,
+  }: { readonly head: Head; readonly took: boolean; readonly undo: (() => void)[] },
 ): void {
   const change = (path: string, values: Readonly<Record<string, string>>, over: string) => {
     changeEnvFile(path, (before) => {
@@ -86,7 +88,7 @@ function writeSettings(
         value !== "" && !(name === "PSN_PRIVATE_ORIGINS" && value === "none");
       const has = new Set(parseEnvFile(before, path).flatMap((entry) => (says(entry) ? [entry.name] : [])));
       const taken = Object.entries(values).filter(([name]) => name === over || !has.has(name));
-      const after = taken.reduce((text, [name, value]) => setEnvValue(text, name, value), before);
+      const after = taken.reduce((text, [name, value]) => setEnvValue(text, { name, value }), before);
       checkEnvText(after, path);
       undo.push(() => void changeEnvFile(path, () => before));
       return after;
@@ -96,7 +98,8 @@ function writeSettings(
   // A file that somebody else has made does not say where this hub's database is. A hub from before there was a list of
   // private addresses has no accounts to take some over from, and those of the file are not its owner's.
   const none = { PSN_PRIVATE_ORIGINS: "none" };
-  change(hubEnvPath(folder), { ...none, ...(took ? settingsToTransfer(settings) : {}), PSN_USER: user }, "PSN_USER");
+  const taken = took ? settingsToTransfer(settings) : {};
+  change(hubEnvPath(folder), { ...none, ...taken, PSN_USER: user }, "PSN_USER");
 }
 
 /** What hub.env and keys.env of a folder set already; nothing where there is no hub. */

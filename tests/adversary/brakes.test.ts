@@ -92,7 +92,8 @@ describe.each(serverDatabases)("a member's rows are nobody's brake, on $driver",
     expect(columns.length).toBeGreaterThan(25);
     const [{ text = "" } = {}] = await asOwner<{ text: string }>(
       pair.db,
-      `SELECT string_agg(c.relname || ' ' || pg_get_constraintdef(k.oid), ' ') AS text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+      `SELECT string_agg(c.relname || ' ' || pg_get_constraintdef(k.oid), ' ') AS text
+       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
        WHERE k.connamespace = 'psn'::regnamespace AND k.contype = 'c' AND k.convalidated
          AND k.conname LIKE '%\\_instants'`,
     );

@@ -56,7 +56,9 @@ const setAllowed = (value: string | null) => {
   const text = readFileSync(envPath(), "utf8");
   writeEnvFile(
     envPath(),
-    value === null ? unsetEnvValue(text, "PSN_PRIVATE_ORIGINS") : setEnvValue(text, "PSN_PRIVATE_ORIGINS", value),
+    value === null
+      ? unsetEnvValue(text, "PSN_PRIVATE_ORIGINS")
+      : setEnvValue(text, { name: "PSN_PRIVATE_ORIGINS", value }),
   );
 };
 const reopen = async () => {
@@ -78,13 +80,12 @@ async function publishedBy(userId: string, platform: string, profile: Profile, a
   await world.stores.accounts.connect(
     userId,
     { id, platform, profile },
-    sealCredentials(
-      world,
+    sealCredentials(world, {
       userId,
-      { id: Bun.randomUUIDv7(), version: 1 },
-      { platform, profile },
-      { access, scopes: [] },
-    ),
+      row: { id: Bun.randomUUIDv7(), version: 1 },
+      account: { platform, profile },
+      credentials: { access, scopes: [] },
+    }),
   );
   return post(userId, id);
 }
@@ -185,7 +186,7 @@ describe("what the hub's owner connects", () => {
     expect(asked).toEqual(["POST /hook"]);
   });
 
-  it("was allowed by an earlier psn: its own user's addresses are taken over, once, and a member's are not", async () => {
+  it("was allowed by an earlier psn: its own user's addresses are taken over once, not a member's", async () => {
     await connect(`http://127.0.0.1:${port}/hook`);
     const user = await member();
     await publishedBy(user, "webhook", webhook("http://127.0.0.1:9/member"));

@@ -55,7 +55,7 @@ test("what came into data/ later stays, with all folders that hold it", async ()
   expect(readdirSync(join(folder, "data", "pgdata"))).toEqual(["notes.txt"]);
 });
 
-test("destroying a copy leaves what the original has noted outside of it, and destroying the original takes it away", async () => {
+test("destroying a copy leaves the original's notes outside of it; destroying the original removes them", async () => {
   const folder = await closedHub();
   // The first begins the notes.
   for (const _ of ["first", "second"]) expect(await psn(["queue"], { cwd: folder })).toMatchObject({ code: 0 });

@@ -194,9 +194,14 @@ describe("a copy", () => {
     const [account] = await world.stores.accounts.list(user.id);
     if (!account) throw new Error("no account");
     const whole = { platform: "feed", profile: { ...account.profile, home: join(folder, "public") } };
-    const sealed = sealCredentials(world, user.id, { id: world.newId(), version: 1 }, whole, {
-      access: "",
-      scopes: [],
+    const sealed = sealCredentials(world, {
+      userId: user.id,
+      row: { id: world.newId(), version: 1 },
+      account: whole,
+      credentials: {
+        access: "",
+        scopes: [],
+      },
     });
     await world.stores.accounts.connect(user.id, { id: account.id, ...whole }, sealed);
     await close();

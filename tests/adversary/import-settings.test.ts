@@ -37,8 +37,9 @@ const KEYS = {
   NODE_OPTIONS: "--require /tmp/eve.js",
   "odd\u001b]0;name": "1",
 };
+const row = (table: string, columns: object) => `${table}\t${JSON.stringify(columns)}`;
 const sealed = (name: string, value: string) =>
-  `api_keys\t${JSON.stringify({ id: Bun.randomUUIDv7(), user_id: USER, name, value, updated_at: "2026-11-01T00:00:00Z" })}`;
+  row("api_keys", { id: Bun.randomUUIDv7(), user_id: USER, name, value, updated_at: "2026-11-01T00:00:00Z" });
 
 let file: string;
 let bytes: Uint8Array;
@@ -56,8 +57,18 @@ beforeAll(async () => {
     keys: KEYS,
   };
   const rows = [
-    `users\t${JSON.stringify({ id: USER, handle: "eve", time_zone: "UTC" })}`,
-    `accounts\t${JSON.stringify({ id: Bun.randomUUIDv7(), user_id: USER, platform: "webhook", subject: INSIDE, handle: "inside", url: INSIDE, home: INSIDE, limits: {}, health: "ok" })}`,
+    row("users", { id: USER, handle: "eve", time_zone: "UTC" }),
+    row("accounts", {
+      id: Bun.randomUUIDv7(),
+      user_id: USER,
+      platform: "webhook",
+      subject: INSIDE,
+      handle: "inside",
+      url: INSIDE,
+      home: INSIDE,
+      limits: {},
+      health: "ok",
+    }),
     sealed("LINKEDIN_CLIENT_ID", "eves-linkedin-app"),
     sealed("NOPE_KEY", "1"),
   ];
@@ -189,7 +200,9 @@ test("--yes takes what psn knows, and writes no other name into a file", async (
 test("what the hub says already stands, and is not asked for", async () => {
   const folder = await closedHub();
   const hubEnv = join(folder, "config", "hub.env");
-  const mine = `${await readFile(hubEnv, "utf8")}PSN_NOTIFY_URL=https://mine.example/\nS3_ENDPOINT=https://mine.example\nS3_BUCKET=mine\nS3_ACCESS_KEY_ID=mine\nS3_SECRET_ACCESS_KEY=mine\n`;
+  const mine =
+    `${await readFile(hubEnv, "utf8")}PSN_NOTIFY_URL=https://mine.example/\nS3_ENDPOINT=https://mine.example\n` +
+    "S3_BUCKET=mine\nS3_ACCESS_KEY_ID=mine\nS3_SECRET_ACCESS_KEY=mine\n";
   await writeFile(hubEnv, mine, { mode: 0o600 });
   await writeFile(join(folder, "config", "keys.env"), "X_CLIENT_ID=mine\n", { mode: 0o600 });
   const ran = await importing(folder, "--json");

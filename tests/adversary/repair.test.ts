@@ -10,7 +10,7 @@ import { sharedPostgres } from "../support/shared-postgres.ts";
 
 const BEFORE = 14;
 
-it("rows that a member has spoilt before come within the bounds, also where the owner is under its own policies", async () => {
+it("rows that a member has spoilt come within the bounds, also under the owner's own policies", async () => {
   const server = await sharedPostgres();
   const [name, password] = [newName(), newPassword()];
   const superuser = openPg(server.url);
@@ -71,7 +71,8 @@ it("rows that a member has spoilt before come within the bounds, also where the 
       await spoilt("", "now()", "'{}'", 5_000),
     ];
     await rows(
-      `INSERT INTO psn.media (id, user_id, post_id, kind, mime, bytes, sha256, content) SELECT $1, user_id, id, 'image', '', -1, '', '\\x01' FROM psn.posts LIMIT 1`,
+      "INSERT INTO psn.media (id, user_id, post_id, kind, mime, bytes, sha256, content) SELECT $1, user_id, id, " +
+        `'image', '', -1, '', '\\x01' FROM psn.posts LIMIT 1`,
       [newId()],
     );
     expect(await migrate(owner)).toBe(knownMigrations().length - BEFORE);
@@ -88,7 +89,8 @@ it("rows that a member has spoilt before come within the bounds, also where the 
     expect(Number.isFinite(await deliveries.nextWake({ idle: 64 }))).toBe(true);
     expect(
       await rows(
-        "SELECT count(*)::integer AS n FROM pg_class WHERE relnamespace = 'psn'::regnamespace AND relrowsecurity AND NOT relforcerowsecurity",
+        "SELECT count(*)::integer AS n FROM pg_class WHERE relnamespace = 'psn'::regnamespace AND " +
+          "relrowsecurity AND NOT relforcerowsecurity",
       ),
     ).toEqual([{ n: 0 }]);
   } finally {

@@ -191,7 +191,8 @@ const TAMPERINGS: readonly Tampering[] = [
   {
     what: "a function's body",
     does: () => [
-      "CREATE OR REPLACE FUNCTION psn.current_user_id() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = '' AS $$ BEGIN RETURN (SELECT u.id FROM psn.users u LIMIT 1); END $$",
+      "CREATE OR REPLACE FUNCTION psn.current_user_id() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE " +
+        "SECURITY DEFINER SET search_path = '' AS $$ BEGIN RETURN (SELECT u.id FROM psn.users u LIMIT 1); END $$",
     ],
     says: /function psn\.current_user_id\(\) was changed: its body differs/,
   },
@@ -227,7 +228,8 @@ const TAMPERINGS: readonly Tampering[] = [
   {
     what: "an owner's function elsewhere that finds psn's tables by its search_path",
     does: () => [
-      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = psn AS 'SELECT count(*) FROM oauth_tokens'",
+      "CREATE FUNCTION public.peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = psn AS " +
+        "'SELECT count(*) FROM oauth_tokens'",
     ],
     says: /function public\.peek\(\) was added.*reaches psn/,
   },
@@ -363,7 +365,7 @@ describe.each(serverDatabases)("doctor on $driver", ({ driver, open }) => {
 });
 
 describe("a hub that was tampered with", () => {
-  it("is told of by doctor also where it does not open, and psn db migrate --repair puts back what the migrations made", async () => {
+  it("is told by doctor also where it does not open, and psn db migrate --repair restores it", async () => {
     const hub = await testHub();
     const before = await hub.state();
     for (const statement of [

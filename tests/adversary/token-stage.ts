@@ -173,13 +173,12 @@ export async function openStage(db: TestDatabase): Promise<Stage> {
     forget: () => steal(sql`DELETE FROM psn.accounts WHERE user_id = ${userId}`),
     connect: async ({ platform, profile, credentials }) => {
       const id = (await world.stores.accounts.find(userId, platform, profile.subject)) ?? world.newId();
-      const sealed = sealCredentials(
-        world,
+      const sealed = sealCredentials(world, {
         userId,
-        { id: world.newId(), version: 1 },
-        { platform, profile },
+        row: { id: world.newId(), version: 1 },
+        account: { platform, profile },
         credentials,
-      );
+      });
       await world.stores.accounts.connect(userId, { id, platform, profile }, sealed);
       return account(id);
     },

@@ -86,7 +86,8 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
     if (!one || !two) throw new Error("two samples");
     for (const swap of [
       (a: string, b: string) =>
-        sql`UPDATE psn.accounts a SET home = b.home FROM psn.accounts b WHERE a.id IN (${a}, ${b}) AND b.id IN (${a}, ${b}) AND a.id <> b.id`,
+        sql`UPDATE psn.accounts a SET home = b.home FROM psn.accounts b
+          WHERE a.id IN (${a}, ${b}) AND b.id IN (${a}, ${b}) AND a.id <> b.id`,
       // A token under the other account's row, where it would post in another name.
       (a: string, b: string) =>
         sql`WITH gone AS (DELETE FROM psn.oauth_tokens WHERE account_id = ${a} RETURNING *) UPDATE psn.oauth_tokens t
@@ -108,11 +109,26 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
       const account = await stage.connect(sample);
       const old = await world.stores.accounts.credentials(userId, account.id);
       const { id, version } = old ?? { id: "", version: 0 };
-      const fresh = sealCredentials(world, userId, { id, version: version + 1 }, account, sample.credentials);
-      expect(old && (await world.stores.accounts.refreshed(userId, account.id, old, fresh, 0))).toBe(true);
+      const fresh = sealCredentials(world, {
+        userId,
+        row: { id, version: version + 1 },
+        account,
+        credentials: sample.credentials,
+      });
+      expect(
+        old &&
+          (await world.stores.accounts.refreshed(userId, {
+            accountId: account.id,
+            previous: old,
+            credentials: fresh,
+            restMs: 0,
+          })),
+      ).toBe(true);
       const [check, post] = await stage.use(account, () =>
         stage.steal(
-          sql`UPDATE psn.oauth_tokens SET access_token = ${old?.access}, refresh_token = ${old?.refresh}, secret = ${old?.secret} WHERE account_id = ${account.id}`,
+          sql`UPDATE psn.oauth_tokens
+            SET access_token = ${old?.access}, refresh_token = ${old?.refresh}, secret = ${old?.secret}
+            WHERE account_id = ${account.id}`,
         ),
       );
       expect([sample.name, stage.arrived(), refusalOf(check), post]).toEqual([
@@ -143,7 +159,9 @@ describe.each(serverDatabases)("tokens on $driver", ({ open }) => {
         sealed("secret", secret),
       ] as const;
       await stage.steal(
-        sql`UPDATE psn.oauth_tokens SET access_token = ${former[0]}, refresh_token = ${former[1]}, secret = ${former[2]} WHERE account_id = ${id}`,
+        sql`UPDATE psn.oauth_tokens
+          SET access_token = ${former[0]}, refresh_token = ${former[1]}, secret = ${former[2]}
+          WHERE account_id = ${id}`,
       );
     }));
 

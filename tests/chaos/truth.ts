@@ -83,7 +83,9 @@ export function judge(
   image: boolean,
 ): { readonly verdict: Verdict; readonly why: string } {
   const found = told.units.map(({ text }) => held.filter((one) => one.text === text));
-  const shape = `${told.state}${told.code === null ? "" : ` ${told.code}`}, held ${found.map((some) => some.length).join("+")}`;
+  const shape =
+    `${told.state}${told.code === null ? "" : ` ${told.code}`}, held ` +
+    `${found.map((some) => some.length).join("+")}`;
   if (found.some((some) => some.length > 1)) return { verdict: "doubled", why: shape };
   if (told.state === "unconfirmed") return { verdict: "unconfirmed", why: shape };
   if (told.units.some(({ state }, position) => state === "removed" && found[position]?.length !== 0))

@@ -189,7 +189,9 @@ async function edit(id: string, texts: readonly string[]): Promise<string[]> {
     parts.map(
       async ({ media }, n): Promise<DraftPart> => ({
         text: texts[n] ?? "",
-        media: await Promise.all(media.map((one) => storedMedia(plain, user.id, post.source, one))),
+        media: await Promise.all(
+          media.map((one) => storedMedia(plain, { userId: user.id, source: post.source, medium: one })),
+        ),
       }),
     ),
   );
@@ -234,8 +236,8 @@ async function access(accountId: string, put?: string): Promise<string> {
   const account = (await plain.stores.accounts.list(user.id)).find(({ id }) => id === accountId);
   if (put !== undefined && account) {
     const row = { id: sealed.id, version: sealed.version + 1 };
-    const again = sealCredentials(plain, user.id, row, account, { ...opened, access: put });
-    await plain.stores.accounts.refreshed(user.id, accountId, sealed, again, 0);
+    const again = sealCredentials(plain, { userId: user.id, row, account, credentials: { ...opened, access: put } });
+    await plain.stores.accounts.refreshed(user.id, { accountId, previous: sealed, credentials: again, restMs: 0 });
   }
   return opened.access;
 }
@@ -255,7 +257,14 @@ async function passTime(ids: readonly string[]): Promise<void> {
 async function obey(order: Order): Promise<unknown> {
   switch (order.do) {
     case "connect":
-      return (await connectAccount(plain, user.id, order.platform, order.consent, new AbortController().signal)).id;
+      return (
+        await connectAccount(plain, {
+          userId: user.id,
+          platformId: order.platform,
+          consent: order.consent,
+          signal: new AbortController().signal,
+        })
+      ).id;
     case "schedule":
       return schedule(order.wishes);
     case "work":
@@ -287,7 +296,9 @@ async function obey(order: Order): Promise<unknown> {
       fault = order.fault && { ...order.fault, passed: 0 };
       return edit(order.id, order.texts);
     case "resolve":
-      return (await resolveDelivery(plain, user.id, order.id, order.live ?? undefined)).deliveries.map(({ id }) => id);
+      return (
+        await resolveDelivery(plain, { userId: user.id, id: order.id, live: order.live ?? undefined })
+      ).deliveries.map(({ id }) => id);
     case "recover":
       return (
         await recoverHub({ world: plain, notes: hub.notes, users: [user.id], signal: new AbortController().signal })

@@ -169,7 +169,9 @@ describe("of a post, only what is in the verb's states", () => {
     Object.fromEntries(
       (
         await hub.rows(
-          "SELECT a.platform, d.state, (d.due_at > now() + interval '1 day') AS later, d.wake_at > now() + interval '1 hour' AS waits FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id WHERE d.post_id = $1",
+          `SELECT a.platform, d.state, (d.due_at > now() + interval '1 day') AS later,
+             d.wake_at > now() + interval '1 hour' AS waits
+           FROM psn.deliveries d JOIN psn.accounts a ON a.id = d.account_id WHERE d.post_id = $1`,
           [both],
         )
       ).map(({ platform, state, waits }) => [String(platform), `${String(state)}${waits ? ", later" : ""}`]),

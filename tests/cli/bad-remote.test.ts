@@ -236,7 +236,8 @@ describe("servers", () => {
     ],
     [
       "with Docker that does not run",
-      '[ "$1" = buildx ] || { echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1; }',
+      '[ "$1" = buildx ] || { echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; ' +
+        "exit 1; }",
       /Docker is not running/,
       "start Docker: sudo systemctl start docker, or open Docker Desktop",
     ],

@@ -105,7 +105,7 @@ describe("hub.env", () => {
   });
 
   test("whose key is of the wrong length, or gone", async () => {
-    await with_(setEnvValue(feedOnly, "HUB_ENCRYPTION_KEY", "abc123"), () =>
+    await with_(setEnvValue(feedOnly, { name: "HUB_ENCRYPTION_KEY", value: "abc123" }), () =>
       unusable("VAULT_LOCKED", /HUB_ENCRYPTION_KEY .*64 hex/),
     );
     await with_(unsetEnvValue(feedOnly, "HUB_ENCRYPTION_KEY"), async () => {
@@ -115,16 +115,19 @@ describe("hub.env", () => {
 
   test("whose key is another hub's", async () => {
     const before = await hub.state();
-    await with_(setEnvValue(feedOnly, "HUB_ENCRYPTION_KEY", randomBytes(32).toString("hex")), async () => {
-      const doctor = await hub.psn(["doctor"]);
-      expect(doctor).toMatchObject({
-        code: 1,
-        stdout: expect.stringMatching(/fail {2}account feed:notes .*sealed by key/),
-      });
-      const posted = await hub.psn(["post", "hello"]);
-      expect(failed(posted, "VAULT_LOCKED")).toMatch(/sealed by key/);
-      expect(await hub.psn(["vault", "status"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/unknown/) });
-    });
+    await with_(
+      setEnvValue(feedOnly, { name: "HUB_ENCRYPTION_KEY", value: randomBytes(32).toString("hex") }),
+      async () => {
+        const doctor = await hub.psn(["doctor"]);
+        expect(doctor).toMatchObject({
+          code: 1,
+          stdout: expect.stringMatching(/fail {2}account feed:notes .*sealed by key/),
+        });
+        const posted = await hub.psn(["post", "hello"]);
+        expect(failed(posted, "VAULT_LOCKED")).toMatch(/sealed by key/);
+        expect(await hub.psn(["vault", "status"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/unknown/) });
+      },
+    );
     expect(await hub.state()).toBe(before);
   });
 
@@ -132,9 +135,12 @@ describe("hub.env", () => {
     await with_(unsetEnvValue(feedOnly, "PSN_USER"), async () => {
       expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
     });
-    await with_(setEnvValue(feedOnly, "PSN_USER", "01930b1e-7c00-7000-8000-000000000000"), async () => {
-      expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
-    });
+    await with_(
+      setEnvValue(feedOnly, { name: "PSN_USER", value: "01930b1e-7c00-7000-8000-000000000000" }),
+      async () => {
+        expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
+      },
+    );
   });
 
   test("that is not where --hub or PSN_HUB say", async () => {
@@ -239,7 +245,10 @@ describe("the database", () => {
     });
     const hubEnv = join(folder, "config", "hub.env");
     const kept = await readFile(hubEnv, "utf8");
-    await writeFile(hubEnv, setEnvValue(setEnvValue(kept, "DATABASE_URL", old), "DATABASE_OWNER_URL", old));
+    await writeFile(
+      hubEnv,
+      setEnvValue(setEnvValue(kept, { name: "DATABASE_URL", value: old }), { name: "DATABASE_OWNER_URL", value: old }),
+    );
     expect(failed(await pg(["queue"]), "SCHEMA_OUTDATED")).toMatch(/lacks \d+ of \d+ migrations[\s\S]*psn db migrate/);
     expect(await pg(["db", "status"])).toMatchObject({ code: 0, stderr: expect.stringContaining("psn db migrate") });
     expect(await pg(["doctor"])).toMatchObject({ code: 1, stdout: expect.stringContaining("psn db migrate") });

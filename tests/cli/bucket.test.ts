@@ -64,7 +64,7 @@ const states = async (hub: TestHub) =>
   (await hub.rows("SELECT state FROM psn.deliveries ORDER BY id")).map(({ state }) => state);
 const doctor = async (hub: TestHub) => (await hub.psn(["doctor", "--offline"])).stdout;
 
-test("a worker that is older than the bucket's settings reads them again, and the posts that waited go on without a command", async () => {
+test("a worker older than the bucket's settings reads them again, and waiting posts go on", async () => {
   const hub = await testHub();
   await set(hub.folder, settingsOf(s3));
   const file = await large(hub.folder);
@@ -135,7 +135,7 @@ test("an endpoint with a path is refused when it is set", async () => {
   expect(code).not.toBe(0);
 });
 
-test("an endpoint with a path, from before that was refused, stops what needs the bucket and nothing else", async () => {
+test("an endpoint with a path, from before that was refused, stops only what needs the bucket", async () => {
   const hub = await testHub();
   const folder = join(hub.folder, "public");
   expect(await hub.psn(["connect", "feed", folder])).toMatchObject({ code: 0 });
@@ -171,11 +171,11 @@ test("psn destroy names the bucket, removes the files of this hub from it, and n
     code: 0,
   });
   const theirs = "psn/0199c0de-0000-7000-8000-0000000000ff/theirs";
-  await openBucket({ ...own, region: "auto" }).put(theirs, Buffer.from("x"), "image/png");
+  await openBucket({ ...own, region: "auto" }).put(theirs, { bytes: Buffer.from("x"), mime: "image/png" });
   // What a hub that was imported from this one has put there is that hub's.
   const [mine = ""] = (await own.objects()).filter((key) => key !== theirs);
   const imported = mine.replace(/[^/]*$/, "0123456789-0199c0de-0000-7000-8000-000000000001");
-  await openBucket({ ...own, region: "auto" }).put(imported, Buffer.from("x"), "image/png");
+  await openBucket({ ...own, region: "auto" }).put(imported, { bytes: Buffer.from("x"), mime: "image/png" });
   expect(await own.objects()).toHaveLength(3);
   const plan = await psn(["destroy", "--dry-run"], { cwd: folder });
   expect(plan.stdout).toContain(
@@ -202,7 +202,7 @@ test("psn destroy removes the files from before the key was changed, twice", asy
   // Of a hub that was imported from this one.
   const [mine = ""] = await own.objects();
   const imported = mine.replace(/[^/]*$/, "0123456789-0199c0de-0000-7000-8000-000000000001");
-  await openBucket({ ...own, region: "auto" }).put(imported, Buffer.from("x"), "image/png");
+  await openBucket({ ...own, region: "auto" }).put(imported, { bytes: Buffer.from("x"), mime: "image/png" });
   expect(await own.objects()).toHaveLength(4);
   expect(await psn(["destroy", "--yes"], { cwd: folder })).toMatchObject({
     code: 0,

@@ -106,13 +106,14 @@ describe("a secret that is changed", () => {
     expect(both.headers["webhook-signature"]).toMatch(/^v1,\S{44} v1,\S{44}$/);
     expect([before, after].map((secret) => holds(both, secret))).toEqual([true, true]);
     const [row] = await hub.rows(
-      "SELECT secret, secret_until - now() AS left, to_jsonb(t)::text AS whole FROM psn.oauth_tokens t WHERE secret IS NOT NULL",
+      "SELECT secret, secret_until - now() AS left, to_jsonb(t)::text AS whole FROM psn.oauth_tokens t WHERE " +
+        "secret IS NOT NULL",
     );
     expect(String(row?.["secret"])).toMatch(/^v\d/);
     for (const secret of [before, after]) expect(String(row?.["whole"])).not.toContain(secret.slice(6, 30));
   });
 
-  test("stays beside the new one when only something else is changed, and is gone at once without an overlap", async () => {
+  test("stays beside the new one when something else is changed; is gone at once without overlap", async () => {
     const [before, after, last] = [newSecret(), newSecret(), newSecret()];
     await connect(["webhook", `${origin}/a`], before);
     await connect([`webhook:${host()}/a`, "--secret-overlap", "1h"], after);
@@ -161,7 +162,7 @@ describe("a key pair", () => {
     expect(documentOf(await connect([`webhook:${host()}/a`, "--json"]))).toMatchObject({ publicKey, again: true });
   });
 
-  test("may take over from a shared secret, both signing for a while; and is not made beside one that is given", async () => {
+  test("may take over from a shared secret, both signing for a while; is not made beside a given one", async () => {
     const before = newSecret();
     await connect(["webhook", `${origin}/a`], before);
     await connect([`webhook:${host()}/a`, "--secret-new", "--secret-overlap", "1d"]);
@@ -172,7 +173,7 @@ describe("a key pair", () => {
   });
 });
 
-test("a secret that serves two receivers is warned of, when it is connected and in doctor; a key pair may", async () => {
+test("a secret of two receivers is warned of, when it is connected and in doctor; a key pair is not", async () => {
   const secret = newSecret();
   await connect(["webhook", `${origin}/a`], secret);
   const dry = await connect(["webhook", `${origin}/b`, "--dry-run"], secret);

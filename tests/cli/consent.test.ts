@@ -104,7 +104,7 @@ const refusal = (ended: Promise<unknown>) =>
   );
 
 describe("the browser comes back", () => {
-  test("with a code: the exchange gets all of it, the page says who is connected, and its address has no code in it", async () => {
+  test("with a code: the exchange gets it, the page says who is connected, its address has no code", async () => {
     const scene = begin();
     const url = await scene.url;
     const response = await fetch(back(url, { state: stateOf(url), code: "c0de", iss: "https://example.com" }));

@@ -250,7 +250,8 @@ describe("beside the terminal", () => {
   test("what nobody caught is said like every other failure", () => {
     const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
     for (const thrown of ["throw new Error(words)", "void Promise.reject(new Error(words))"]) {
-      const script = `const words = ${JSON.stringify(EVIL)}; process.argv.splice(1, process.argv.length, "bun", "psn", "--version");
+      const script = `const words = ${JSON.stringify(EVIL)};
+        process.argv.splice(1, process.argv.length, "bun", "psn", "--version");
         await import(${JSON.stringify(main)}); setTimeout(() => { ${thrown} }, 1);`;
       const { stderr, exitCode } = Bun.spawnSync({
         cmd: [process.execPath, "-e", script],

@@ -62,7 +62,7 @@ describe("changing one's mind", () => {
     expect(stdout).toMatch(/scheduled[\s\S]*moved[\s\S]*cancelled/);
   });
 
-  test("move --in: history has the wall time that was meant, the same instant as everywhere else, and it can be pasted back", async () => {
+  test("move --in: history has the wall time that was meant, the same instant, ready to paste", async () => {
     const id = await post(["by and by", "--to", "webhook", "--in", "3d"]);
     const moved = documentOf(await hub.psn(["move", id, "--in", "1.5 hours", "--tz", "Asia/Kathmandu", "--json"]));
     const due = String(moved["due"]);
@@ -70,7 +70,8 @@ describe("changing one's mind", () => {
     const [row] = await hub.rows("SELECT due_at FROM psn.deliveries WHERE post_id = $1", [id]);
     expect(row?.["due_at"]).toEqual(new Date(due));
     const [event] = await hub.rows(
-      "SELECT note FROM psn.delivery_events e JOIN psn.deliveries d ON d.id = e.delivery_id WHERE d.post_id = $1 AND event = 'moved'",
+      "SELECT note FROM psn.delivery_events e JOIN psn.deliveries d ON d.id = e.delivery_id WHERE d.post_id = " +
+        "$1 AND event = 'moved'",
       [id],
     );
     const note = String(event?.["note"]);

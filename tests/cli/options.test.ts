@@ -29,7 +29,8 @@ test("a flag reaches the request of its platform, and no other", async () => {
   expect(ran.code, ran.stdout).toBe(0);
   const rows = await hub.rows(
     "SELECT a.platform, u.body::text AS body " +
-      "FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id JOIN psn.accounts a ON a.id = d.account_id",
+      "FROM psn.delivery_units u JOIN psn.deliveries d ON d.id = u.delivery_id JOIN psn.accounts a ON a.id = " +
+      "d.account_id",
   );
   expect(rows.map(({ platform, body }) => [platform, String(body).includes("following")])).toEqual(
     expect.arrayContaining([

@@ -80,7 +80,8 @@ test("a document in JSON means the same and steers nothing", () => {
 const UNSAFE =
   /[\p{Cc}\p{Cs}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e00ff}]/u;
 const PIECES = [
-  ..."\u0000\u0007\b\t\n\v\f\r\u001b\u007f\u0085\u0090\u009b\u009c\u009d\u00ad\u061c\u200b\u200d\u200e\u200f\u2028\u2029\u202e\u2066\ufeff\ufffb",
+  ..."\u0000\u0007\b\t\n\v\f\r\u001b\u007f\u0085\u0090\u009b\u009c\u009d\u00ad\u061c",
+  ..."\u200b\u200d\u200e\u200f\u2028\u2029\u202e\u2066\ufeff\ufffb",
   ...[
     "\u001b[31m",
     "\u001b]0;t\u0007",

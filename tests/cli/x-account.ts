@@ -12,7 +12,12 @@ export async function connectX(hub: TestHub): Promise<string> {
     const profile = { subject: "783214", handle: "ada_x", url: "https://x.com/ada_x", home: "https://x.com" };
     const account = { id: world.newId(), platform: "x", profile };
     const row = { id: world.newId(), version: 1 };
-    const sealed = sealCredentials(world, user.id, row, account, { access: "at-none", refresh: "rt-none", scopes: [] });
+    const sealed = sealCredentials(world, {
+      userId: user.id,
+      row,
+      account,
+      credentials: { access: "at-none", refresh: "rt-none", scopes: [] },
+    });
     await world.stores.accounts.connect(user.id, account, sealed);
     const accounts = await world.stores.accounts.list(user.id);
     expect(accounts.map(nameOf)).toContain("x:ada_x");

@@ -40,8 +40,10 @@ function answerOf(platform: Platform, kind: string, golden: z.output<typeof Gold
   const post = POSTS[kind];
   if (!post) throw new Error(`no post is called ${kind}`);
   const composed = platform.compose(post, platform.capabilities);
-  if (!composed.ok)
-    return `refused: ${composed.issues.map(({ message, hint }) => (hint === undefined ? message : `${message} (${hint})`)).join("; ")}`;
+  if (!composed.ok) {
+    const said = composed.issues.map(({ message, hint }) => (hint === undefined ? message : `${message} (${hint})`));
+    return `refused: ${said.join("; ")}`;
+  }
   if (!golden) return `${composed.units.length} ${composed.units.length === 1 ? "entry" : "entries"}, written as files`;
   return told(golden[kind] ?? []);
 }

@@ -17,8 +17,8 @@ import { type Fault, openStage, type Stage } from "./stage.ts";
  * promise:
  *
  *   form    what a person enters to connect, secrets included. Every secret must be long enough to be searched for.
- *   consent where the account connects by OAuth: what the person does in the browser at this address, as the query with which the
- *           browser comes back. The account then connects by it and not by the form.
+ *   consent where the account connects by OAuth: what the person does in the browser at this address, as the query with
+ *           which the browser comes back. The account then connects by it and not by the form.
  *   app     the user's own app, where the platform wants one.
  *   fetch   the platform's side: a real server's `fetch`, or a stateful and strict fake. It need not know about faults,
  *           time limits or recording: the contract lays them around it (`stage.ts`).
@@ -121,7 +121,9 @@ export function testPlatform(contract: PlatformContract): void {
     }
     const reasons = Map.groupBy(skips, ([, reason]) => reason);
     const told = [...reasons].map(([reason, ids]) => `${ids.map(([id]) => id).join(", ")} (${reason})`);
-    const line = `skips ${skips.length} of ${keysOf(PROMISES).length} promises${told.length > 0 ? `: ${told.join("; ")}` : ""}`;
+    const line =
+      `skips ${skips.length} of ${keysOf(PROMISES).length} ` +
+      `promises${told.length > 0 ? `: ${told.join("; ")}` : ""}`;
     test(line, () => {
       process.stdout.write(`${platform.id} ${line}\n`);
       for (const [id, reason] of skips) {

@@ -23,7 +23,9 @@ const loginOf = async ({ database }: TestDatabase): Promise<string> => {
  * one.
  */
 function terminateUnnoticed(url: string, login: string): void {
-  const script = `import pg from "pg"; const client = new pg.Client({ connectionString: process.argv[1] }); await client.connect();
+  const script = `import pg from "pg";
+    const client = new pg.Client({ connectionString: process.argv[1] });
+    await client.connect();
     const victims = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
     await client.query(victims, [process.argv[2]]); await client.end();`;
   const ran = spawnSync(process.execPath, ["-e", script, url, login], {

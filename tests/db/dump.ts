@@ -15,19 +15,23 @@ const grants = (acl: string, owner: string) => `(
     FROM aclexplode(${acl}) AS a WHERE a.grantee <> ${owner} GROUP BY 1) AS g)`;
 
 const ownerName = (owner: string) =>
-  `CASE WHEN ${owner} = (SELECT nspowner FROM pg_namespace WHERE nspname = 'psn') THEN 'owner' ELSE ${owner}::regrole::text END`;
+  `CASE WHEN ${owner} = (SELECT nspowner FROM pg_namespace WHERE nspname = 'psn') THEN 'owner' ELSE ` +
+  `${owner}::regrole::text END`;
 
 const IN_SCHEMA = "JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'psn'";
 
 const SECTIONS: readonly string[] = [
   // Roles, and who is a member of whom; the owner's own membership is told by migrate.test.ts.
-  `SELECT format('ROLE %s%s%s%s%s', rolname, CASE WHEN rolcanlogin THEN ' login' END, CASE WHEN rolsuper THEN ' superuser' END,
-     CASE WHEN rolbypassrls THEN ' bypassrls' END, CASE WHEN rolcreaterole THEN ' createrole' END) AS line
+  `SELECT format('ROLE %s%s%s%s%s', rolname, CASE WHEN rolcanlogin THEN ' login' END,
+     CASE WHEN rolsuper THEN ' superuser' END, CASE WHEN rolbypassrls THEN ' bypassrls' END,
+     CASE WHEN rolcreaterole THEN ' createrole' END) AS line
    FROM pg_roles WHERE rolname IN ('psn_runtime', 'psn_service', 'psn_definer') ORDER BY rolname`,
   `SELECT format('MEMBER %s of %s', m.member::regrole, m.roleid::regrole) AS line FROM pg_auth_members m
    WHERE m.member::regrole::text LIKE 'psn\\_%' AND m.member::regrole::text NOT LIKE 'psn\\_test\\_%' ORDER BY 1`,
-  `SELECT format('SCHEMA psn (%s)', ${grants("n.nspacl", "n.nspowner")}) AS line FROM pg_namespace n WHERE n.nspname = 'psn'`,
-  `SELECT format(E'TABLE %s (%s)%s%s\\n  owner %s; %s\\n%s', c.relname, c.relkind, CASE WHEN c.relrowsecurity THEN ' row security' END,
+  `SELECT format('SCHEMA psn (%s)', ${grants("n.nspacl", "n.nspowner")}) AS line FROM pg_namespace n WHERE ` +
+    "n.nspname = 'psn'",
+  `SELECT format(E'TABLE %s (%s)%s%s\\n  owner %s; %s\\n%s', c.relname, c.relkind,
+     CASE WHEN c.relrowsecurity THEN ' row security' END,
      CASE WHEN c.relforcerowsecurity
        THEN ' forced' END, ${ownerName("c.relowner")}, ${grants("c.relacl", "c.relowner")},
      (SELECT string_agg(format('  %s %s%s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod), CASE
@@ -39,13 +43,15 @@ const SECTIONS: readonly string[] = [
       FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS line
    FROM pg_class c ${IN_SCHEMA} WHERE c.relkind NOT IN ('i', 'S') ORDER BY c.relname COLLATE "C"`,
-  `SELECT format('SEQUENCE %s', c.relname) AS line FROM pg_class c ${IN_SCHEMA} WHERE c.relkind = 'S' ORDER BY c.relname COLLATE "C"`,
+  `SELECT format('SEQUENCE %s', c.relname) AS line FROM pg_class c ${IN_SCHEMA} WHERE c.relkind = 'S' ORDER BY ` +
+    `c.relname COLLATE "C"`,
   `SELECT format('CONSTRAINT %s.%s %s', c.relname, k.conname, pg_get_constraintdef(k.oid)) AS line
    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid ${IN_SCHEMA} WHERE k.contype <> 'n'
      ORDER BY c.relname COLLATE "C", k.conname COLLATE "C"`,
-  `SELECT pg_get_indexdef(c.oid) AS line FROM pg_class c ${IN_SCHEMA} WHERE c.relkind = 'i' ORDER BY c.relname COLLATE "C"`,
-  `SELECT format(E'POLICY %s.%s %s %s to %s\\n  using (%s)\\n  with check (%s)', tablename, policyname, lower(permissive), lower(cmd),
-     array_to_string(roles, ', '), qual, with_check) AS line
+  `SELECT pg_get_indexdef(c.oid) AS line FROM pg_class c ${IN_SCHEMA} WHERE c.relkind = 'i' ORDER BY c.relname ` +
+    `COLLATE "C"`,
+  `SELECT format(E'POLICY %s.%s %s %s to %s\\n  using (%s)\\n  with check (%s)', tablename, policyname,
+     lower(permissive), lower(cmd), array_to_string(roles, ', '), qual, with_check) AS line
    FROM pg_policies WHERE schemaname = 'psn' ORDER BY tablename COLLATE "C", policyname COLLATE "C"`,
   `SELECT pg_get_triggerdef(t.oid) AS line FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid ${IN_SCHEMA}
    WHERE NOT t.tgisinternal ORDER BY t.tgname COLLATE "C"`,

@@ -172,7 +172,7 @@ describe("psn doctor on a server", () => {
     await expect.poll(() => stores.inspection.durability()).toEqual(all);
   });
 
-  it("with an asynchronous standby warns that a failover loses commits, and not once a commit waits for it", async () => {
+  it("with an asynchronous standby warns that a failover loses commits; with a synchronous one does not", async () => {
     const primary = await server({ wal_level: "replica", max_wal_senders: "5" });
     const { database, url } = await hubOn(primary);
     await standbyOf(primary);

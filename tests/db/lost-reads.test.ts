@@ -91,7 +91,7 @@ const VERBS: Verbs = {
   },
   recovery: { open: ({ stores, userId }) => stores.recovery.open(userId), settle: "writes" },
   sealed: {
-    ofKey: ({ stores, userId }) => stores.sealed.ofKey(userId, "key1", 9),
+    ofKey: ({ stores, userId }) => stores.sealed.ofKey(userId, { keyId: "key1", most: 9 }),
     ofOthers: ({ stores, userId }) => stores.sealed.ofOthers(userId, ["key1"], 9),
     count: ({ stores, userId }) => stores.sealed.count(userId),
     reseal: "writes",

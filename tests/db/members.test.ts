@@ -60,7 +60,7 @@ async function person(stores: Stores, vault: Vault, name: string): Promise<Perso
   await stores.accounts.connect(
     userId,
     account,
-    sealCredentials({ vault }, userId, { id: credentialsId, version: 1 }, account, credentials),
+    sealCredentials({ vault }, { userId, row: { id: credentialsId, version: 1 }, account, credentials }),
   );
   await stores.keys.put(userId, {
     id: credentialsId,
@@ -84,7 +84,8 @@ const stolen = async ({ userId, accountId }: Person): Promise<StoredCredentials>
     Record<"id" | "access" | "refresh", string> & Pick<StoredCredentials, "version" | "audience">
   >(
     db,
-    `SELECT t.id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience, access_token AS access, refresh_token AS refresh
+    `SELECT t.id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience,
+       access_token AS access, refresh_token AS refresh
      FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE t.user_id = $1 AND a.id = $2`,
     [userId, accountId],
   );
@@ -103,7 +104,12 @@ it("sees and opens what the hub sealed for her, and the hub opens what she seals
   expect(her.vault.open(keyPlace(anna.userId, anna.credentialsId), key?.value ?? "")).toBe("key of anna");
 
   const account = { id: newId(), platform: "bluesky", profile: profile("annas-own") };
-  const own = sealCredentials(her, anna.userId, { id: newId(), version: 1 }, account, { access: "hers", scopes: [] });
+  const own = sealCredentials(her, {
+    userId: anna.userId,
+    row: { id: newId(), version: 1 },
+    account,
+    credentials: { access: "hers", scopes: [] },
+  });
   await her.stores.accounts.connect(anna.userId, account, own);
   const read = await hub.accounts.credentials(anna.userId, account.id);
   expect(read && openCredentials({ vault: ownersVault }, anna.userId, read).access).toBe("hers");
@@ -116,9 +122,14 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
   expect((await accounts.list(owner.userId)).map(({ id }) => id)).not.toContain(owner.accountId);
   expect(await accounts.credentials(owner.userId, owner.accountId)).toBeUndefined();
   expect(await accounts.leaseRefresh(owner.userId, owner.accountId, 1_000)).toBe("taken");
-  expect(await accounts.refreshed(owner.userId, owner.accountId, before, { ...before, access: "stolen" }, 0)).toBe(
-    false,
-  );
+  expect(
+    await accounts.refreshed(owner.userId, {
+      accountId: owner.accountId,
+      previous: before,
+      credentials: { ...before, access: "stolen" },
+      restMs: 0,
+    }),
+  ).toBe(false);
   await accounts.needsReconnect(owner.userId, owner.accountId, "by anna");
   expect(await accounts.disconnect(owner.userId, owner.accountId)).toEqual({ cancelled: 0, unconfirmed: 0 });
   expect((await keys.list(owner.userId)).map(({ id }) => id)).not.toContain(owner.credentialsId);
@@ -134,9 +145,14 @@ it("asked for somebody else, every verb of the stores is about nobody, and chang
 
 it("rows cannot be planted among somebody else's", async () => {
   const account = { id: newId(), platform: "mastodon", profile: profile("planted") };
-  const sealed = sealCredentials(her, anna.userId, { id: newId(), version: 1 }, account, {
-    access: "planted",
-    scopes: [],
+  const sealed = sealCredentials(her, {
+    userId: anna.userId,
+    row: { id: newId(), version: 1 },
+    account,
+    credentials: {
+      access: "planted",
+      scopes: [],
+    },
   });
   await expect(her.stores.accounts.connect(owner.userId, account, sealed)).rejects.toMatchObject({
     details: { code: "42501" },

@@ -287,7 +287,7 @@ describe("an owner that is no superuser", () => {
   });
 });
 
-it("a Mastodon account that was known by its id alone is known by its server too, whoever owns the tables", async () => {
+it("a Mastodon account known by its id alone is known by its server too, whoever owns the tables", async () => {
   for (const database of [await empty(), (await opened(0)).owner]) {
     const migration = KNOWN.find(({ statements }) => statements.some((text) => text.includes("platform = 'mastodon'")));
     if (!migration || !database.asOwner) throw new Error("no such migration");

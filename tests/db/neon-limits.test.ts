@@ -26,7 +26,7 @@ const running = async () =>
     )
   ).length;
 
-it("what psn gives up waiting for is cancelled and rolled back, and is told as an outcome that nobody knows", async () => {
+it("what psn gives up waiting for is cancelled and rolled back, and its outcome is told as unknown", async () => {
   const timeout = AbortSignal.timeout.bind(AbortSignal);
   const limits: number[] = [];
   vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
@@ -50,11 +50,10 @@ it("what psn gives up waiting for is cancelled and rolled back, and is told as a
 it("half a surrogate pair and a NUL reach the proxy as what it takes, in each kind of parameter", async () => {
   const half = "cut \ud83d";
   const [texts] = await db.database.run("service", (builder) => [
-    builder
-      .select({ text: sql<string>`t`, list: sql<string>`l`, doc: sql<string>`d` })
-      .from(
-        sql`(select ${half}::text as t, ${`{"${half}"}`}::text[]::text as l, ${JSON.stringify({ half: "a\0b" })}::json::text as d) as x`,
-      ),
+    builder.select({ text: sql<string>`t`, list: sql<string>`l`, doc: sql<string>`d` }).from(
+      sql`(select ${half}::text as t, ${`{"${half}"}`}::text[]::text as l,
+          ${JSON.stringify({ half: "a\0b" })}::json::text as d) as x`,
+    ),
   ]);
   expect(texts[0]).toMatchObject({ text: "cut \ufffd", list: '{"cut \ufffd"}' });
 });

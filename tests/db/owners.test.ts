@@ -64,7 +64,7 @@ describe.each([14, 16, 18] as const)("an owner on PostgreSQL %i", (version) => {
     });
   });
 
-  it("the first owner makes a hub; a second one may need the ADMIN OPTION, is told so, and makes one with it", async () => {
+  it("the first owner makes a hub; a second one is told if it needs the ADMIN OPTION, and makes one", async () => {
     const all = knownMigrations().length;
     expect(await init("first", "first_hub")).toBe(all);
     if (version < 16) {

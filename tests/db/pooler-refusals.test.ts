@@ -68,7 +68,7 @@ describe.skipIf(missing !== undefined)("pgbouncer", () => {
     }
   });
 
-  test("a database it does not know, a parameter it does not take, and statement mode have words of their own", async () => {
+  test("an unknown database, a parameter it does not take, and statement mode have their own messages", async () => {
     const url = await pooler();
     expect(await refusal(url("ada", "f00", "postgres", "?options=-c%20geqo%3Doff"))).toMatchObject({
       code: "DB_REFUSED",

@@ -85,7 +85,7 @@ const urlOf = (query = "", host = "127.0.0.1", url = server.urlFor("postgres", {
   `${url.replace("127.0.0.1", host)}${query === "" ? "" : `?${query}`}`;
 
 describe("TLS", () => {
-  it("a certificate of a CA that nobody here knows is said to be that, with sslrootcert and NODE_EXTRA_CA_CERTS", async () => {
+  it("a certificate of an unknown CA is named as such, with sslrootcert and NODE_EXTRA_CA_CERTS", async () => {
     await present(await ours.issue(NAMES));
     for (const query of [
       "sslmode=require",

@@ -130,7 +130,8 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
     await victim.stores.accounts.disconnect(victim.userId, bare);
     const mine = await schedule(other, { dueInMs: 3_600_000 });
     const pointers = {
-      oauth_tokens: `(id, user_id, account_id, access_token, scopes) VALUES ('${newId()}', '${userId}', '${bare}', 'x', '{}')`,
+      oauth_tokens:
+        `(id, user_id, account_id, access_token, scopes) VALUES ('${newId()}', '${userId}', '${bare}', 'x', ` + "'{}')",
       media:
         `(id, user_id, post_id, kind, mime, bytes, sha256, content) VALUES ('${newId()}', '${userId}', ` +
         `'${theirs.postId}', 'image', 'x', 0, '', '')`,
@@ -138,7 +139,8 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
         VALUES ('${newId()}', '${userId}', '${mine.postId}', '${victim.accountId}', 'held', now(), now())`,
       delivery_units: `(id, user_id, delivery_id, position, body, text, length, media, needs_prepare)
         VALUES ('${newId()}', '${userId}', '${theirs.id}', 9, '{}', '', 0, '{}', false)`,
-      delivery_events: `(user_id, delivery_id, event, attempt, actor) VALUES ('${userId}', '${theirs.id}', 'x', 0, 'x')`,
+      delivery_events:
+        `(user_id, delivery_id, event, attempt, actor) VALUES ('${userId}', '${theirs.id}', 'x', 0, ` + "'x')",
     };
     // As an import writes rows, which may write the most.
     const points = (statement: string) =>

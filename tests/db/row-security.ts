@@ -67,7 +67,8 @@ export async function missingGuards(db: TestDatabase): Promise<readonly string[]
     check: string | null;
   }>(
     db,
-    `SELECT tablename::text AS table, policyname::text AS name, to_json(roles) AS roles, qual AS using, with_check AS check
+    `SELECT tablename::text AS table, policyname::text AS name, to_json(roles) AS roles,
+       qual AS using, with_check AS check
      FROM pg_policies WHERE schemaname = 'psn'`,
   );
   for (const { name, owned, guarded } of await tablesOf(db)) {
@@ -108,7 +109,8 @@ async function openFunctions(db: TestDatabase): Promise<readonly string[]> {
     login: boolean;
   }>(
     db,
-    `SELECT p.proname::text AS name, p.prosecdef AS definer, coalesce('search_path=""' = ANY (p.proconfig), false) AS pinned,
+    `SELECT p.proname::text AS name, p.prosecdef AS definer,
+       coalesce('search_path=""' = ANY (p.proconfig), false) AS pinned,
        EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
          WHERE a.grantee = 0) AS public,
        has_function_privilege('psn_runtime', p.oid, 'EXECUTE') AS runtime,
@@ -153,14 +155,18 @@ async function statementOf(db: TestDatabase, table: Table, verb: Verb, victim: s
       ? (changeable ?? "user_id")
       : columns.find((each) => ["handle", "version", "hash", "reason"].includes(each));
   if (verb === "update")
-    return `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ${REACHED} FROM w`;
+    return (
+      `WITH w AS (UPDATE psn.${name} SET ${column} = ${column} WHERE ${where} RETURNING 1) SELECT ` +
+      `${REACHED} FROM w`
+    );
   const [row] = await asOwner<{ row: string }>(
     db,
     `SELECT to_jsonb(t)::text AS row FROM psn.${name} t WHERE ${where} LIMIT 1`,
   );
   if (!row) return undefined;
   const list = columns.join(", ");
-  return `WITH w AS (INSERT INTO psn.${name} (${list}) SELECT ${list} FROM jsonb_populate_record(null::psn.${name}, ${literal(row.row)}) RETURNING 1)
+  return `WITH w AS (INSERT INTO psn.${name} (${list})
+      SELECT ${list} FROM jsonb_populate_record(null::psn.${name}, ${literal(row.row)}) RETURNING 1)
     SELECT ${REACHED} FROM w`;
 }
 

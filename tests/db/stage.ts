@@ -120,7 +120,7 @@ export async function schedule(stage: Stage, wish: Wish = {}): Promise<Scheduled
   }));
   const first = targets[0];
   const due = { at: new Date(Date.now() + dueInMs), ...wish.due };
-  const made = await stage.stores.posts.schedule(stage.userId, post, media, targets, due);
+  const made = await stage.stores.posts.schedule(stage.userId, { post, media, deliveries: targets, due });
   if (!made || !first) throw new Error("the post was not scheduled");
   return { postId: post.id, id: first.id, ids: targets.map(({ id }) => id), unitIds: first.units.map(({ id }) => id) };
 }

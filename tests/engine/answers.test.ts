@@ -25,13 +25,12 @@ const accountOf = async (id: string) => {
   return found;
 };
 const reconnect = (platform: string) =>
-  connectAccount(
-    stage.world,
-    stage.userId,
-    platform,
-    { form: { name: `ada-${platform}` } },
-    new AbortController().signal,
-  );
+  connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: platform,
+    consent: { form: { name: `ada-${platform}` } },
+    signal: new AbortController().signal,
+  });
 
 describe("a post of one text", () => {
   test("costs two database writes: the claim and the settle", async () => {

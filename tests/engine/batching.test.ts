@@ -171,7 +171,7 @@ async function waiting(stage: Stage): Promise<number> {
   return (await asOwner<{ n: number }>(stage.db, text))[0]?.n ?? 0;
 }
 
-test("a database that goes away in the middle of a shared write loses no outcome, and nothing is sent twice", async () => {
+test("a database that goes away during a shared write loses no outcome, and nothing is sent twice", async () => {
   const stage = await openStage("pg", { shorten: (ms) => ms });
   const server = await sharedPostgres();
   const claims = await claimed(stage, 10);
@@ -410,10 +410,13 @@ describe("a worker with many deliveries at once", () => {
   });
 });
 
-test("no claim, no settle and no look ahead reads a whole table, whatever the statistics say of a hub with a long history", async () => {
+test("no claim, settle or look ahead reads a whole table, whatever the statistics of a long history say", async () => {
   const stage = await openStage();
   const account = await stage.connect("blind");
-  const history = `WITH n AS (SELECT gen_random_uuid() AS post, gen_random_uuid() AS delivery, n % 10 = 0 AS ahead FROM generate_series(1, 20000) n),
+  const history = `WITH n AS (
+      SELECT gen_random_uuid() AS post, gen_random_uuid() AS delivery, n % 10 = 0 AS ahead
+      FROM generate_series(1, 20000) n
+    ),
     post AS (INSERT INTO psn.posts (id, user_id, parts) SELECT post, $1, '[{"text":"hello","media":[]}]' FROM n),
     delivery AS (
       INSERT INTO psn.deliveries (id, user_id, post_id, account_id, state, due_at, wake_at)

@@ -12,7 +12,7 @@ import { openStage } from "./stage.ts";
 
 const MINUTE = 60_000;
 
-test("a worker does not claim what it is still sending, though the database's clock says that its lease is over", async () => {
+test("a worker does not claim what it is sending, though the database's clock ends its lease", async () => {
   const remote = startRemote();
   let answer: () => void = () => undefined;
   const answered = new Promise<void>((resolve) => {
@@ -75,7 +75,7 @@ test.each([
   },
 );
 
-test("a renewal whose answer comes late counts for nothing: the claim is looked at again, and another worker may have it by then", async () => {
+test("a renewal with a late answer does not count: the claim may be another's and is read again", async () => {
   const stage = await openStage();
   const [id = ""] = await stage.post(await stage.connect("blind"));
   const { record: settle } = stage.world.stores.deliveries;

@@ -13,7 +13,12 @@ test.each(["imported", "moved"])(
     const [waits = "", elsewhere = ""] = [...(await stage.post(account)), ...(await stage.post(account))];
     await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held'");
     await asOwner(stage.db, "UPDATE psn.deliveries SET held_reason = $2 WHERE id = $1", [elsewhere, reason]);
-    await connectAccount(stage.world, stage.userId, "chosen", { form: { name: "ada" } }, new AbortController().signal);
+    await connectAccount(stage.world, {
+      userId: stage.userId,
+      platformId: "chosen",
+      consent: { form: { name: "ada" } },
+      signal: new AbortController().signal,
+    });
     expect((await stage.detail(waits)).state).toBe("scheduled");
     expect((await stage.detail(elsewhere)).state).toBe("held");
     await stage.run();
@@ -26,7 +31,13 @@ test("connecting as somebody else, while an account waits for it, changes nothin
   const account = await stage.connect("chosen", "ada");
   await stage.world.stores.accounts.needsReconnect(stage.userId, account.id, "its token was taken back");
   const connect = (name: string, another = false) =>
-    connectAccount(stage.world, stage.userId, "chosen", { form: { name } }, new AbortController().signal, { another });
+    connectAccount(stage.world, {
+      userId: stage.userId,
+      platformId: "chosen",
+      consent: { form: { name } },
+      signal: new AbortController().signal,
+      meant: { another },
+    });
   await expect(connect("bob")).rejects.toMatchObject({
     code: "INPUT_INVALID",
     message: expect.stringMatching(/chosen:bob.*chosen:ada/),
@@ -36,13 +47,12 @@ test("connecting as somebody else, while an account waits for it, changes nothin
   expect(await connect("bob", true)).toMatchObject({ again: false });
   expect(await connect("ada")).toMatchObject({ again: true, id: account.id });
   // Named by its account, only that one will do.
-  const named = connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "bob" } },
-    new AbortController().signal,
-    { account },
-  );
+  const named = connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "bob" } },
+    signal: new AbortController().signal,
+    meant: { account },
+  });
   await expect(named).rejects.toMatchObject({ code: "INPUT_INVALID" });
 });

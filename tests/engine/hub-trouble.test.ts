@@ -55,7 +55,8 @@ const states = async (ids: readonly string[]) =>
 const waiting = async () =>
   asOwner<{ code: string; wakes: number }>(
     stage.db,
-    "SELECT code, extract(epoch FROM wake_at - now())::integer AS wakes FROM psn.deliveries WHERE state = 'scheduled' ORDER BY id",
+    "SELECT code, extract(epoch FROM wake_at - now())::integer AS wakes FROM psn.deliveries WHERE state = " +
+      "'scheduled' ORDER BY id",
   );
 /** As many attempts as it takes for anything else to end. */
 const tireOut = () => asOwner(stage.db, "UPDATE psn.deliveries SET attempt = 60");
@@ -318,7 +319,8 @@ describe("a bucket", () => {
   test("an object that somebody has changed ends the post and says so", async () => {
     const s3 = await start();
     const id = await schedule(s3);
-    for (const key of await s3.objects()) await at(s3).put(key, Buffer.from("another picture"), "image/png");
+    for (const key of await s3.objects())
+      await at(s3).put(key, { bytes: Buffer.from("another picture"), mime: "image/png" });
     await run(at(s3));
     expect(await stage.detail(id)).toMatchObject({ state: "failed", code: "MEDIA_GONE" });
   });
@@ -327,7 +329,7 @@ describe("a bucket", () => {
     const s3 = await start();
     const id = await schedule(s3);
     await asOwner(stage.db, "UPDATE psn.media SET object_key = $1", ["psn/0199c0de-0000-7000-8000-00000000dead/x"]);
-    await at(s3).put("psn/0199c0de-0000-7000-8000-00000000dead/x", large().content, "image/png");
+    await at(s3).put("psn/0199c0de-0000-7000-8000-00000000dead/x", { bytes: large().content, mime: "image/png" });
     await run(at(s3));
     expect(await stage.detail(id)).toMatchObject({ state: "failed", code: "MEDIA_GONE" });
   });

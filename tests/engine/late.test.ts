@@ -20,7 +20,8 @@ async function overdue(hours: number, policy: LatePolicy, texts: readonly string
   const [id = ""] = await stage.post(account, { texts });
   await asOwner(
     stage.db,
-    `UPDATE psn.deliveries SET late = $2, due_at = now() - $3 * interval '1 hour', wake_at = now() - $3 * interval '1 hour' WHERE id = $1`,
+    "UPDATE psn.deliveries SET late = $2, due_at = now() - $3 * interval '1 hour', wake_at = now() - $3 * " +
+      "interval '1 hour' WHERE id = $1",
     [id, policy, hours],
   );
   return id;
@@ -73,13 +74,12 @@ test("its user says no", async () => {
 test("reconnecting the account days later asks too, and forgets nothing", async () => {
   const id = await overdue(100, "ask");
   await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED'");
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "ada-chosen" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "ada-chosen" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);
@@ -99,13 +99,12 @@ test.each([
 ])("reconnecting the account does not publish what is too late: %s", async (_, sql, hours) => {
   const id = await overdue(hours, "ask");
   await asOwner(stage.db, sql);
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "ada-chosen" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "ada-chosen" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "held", code: "LATE" });
   expect(texts()).toEqual([]);
@@ -118,13 +117,12 @@ test("reconnecting the account sends what failed a short time ago, however long 
     "UPDATE psn.deliveries SET state = 'held', code = 'AUTH_REVOKED', attempt = 9, wake_at = now() - interval '2 " +
       "hours'",
   );
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "chosen",
-    { form: { name: "ada-chosen" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "chosen",
+    consent: { form: { name: "ada-chosen" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });

@@ -65,7 +65,7 @@ describe.each(LOST)("an answer lost to %s", (fault) => {
       await settle();
     }
     expect(sends()).toHaveLength(1);
-    await resolveDelivery(stage.world, stage.userId, id, "https://blind.example/1");
+    await resolveDelivery(stage.world, { userId: stage.userId, id, live: "https://blind.example/1" });
     expect(await stage.detail(id)).toMatchObject({ state: "published", url: "https://blind.example/1", code: null });
     expect(await stage.run()).toEqual([]);
     expect(texts()).toEqual(["hello"]);
@@ -103,7 +103,7 @@ describe.each(["reset-before", "500-before"] as const)("a post lost to %s", (fau
     expect((await stage.detail(id)).state).toBe("unconfirmed");
     expect(sends()).toHaveLength(1);
     stage.clock.passedMs = 0;
-    await resolveDelivery(stage.world, stage.userId, id, undefined);
+    await resolveDelivery(stage.world, { userId: stage.userId, id, live: undefined });
     await stage.run();
     expect((await stage.detail(id)).state).toBe("published");
     expect(texts()).toEqual(["hello"]);
@@ -199,13 +199,12 @@ describe("an account that is refused while an answer is lost", () => {
         health: "needs-reconnect",
       });
       await settle();
-      await connectAccount(
-        stage.world,
-        stage.userId,
-        platform,
-        { form: { name: `ada-${platform}` } },
-        new AbortController().signal,
-      );
+      await connectAccount(stage.world, {
+        userId: stage.userId,
+        platformId: platform,
+        consent: { form: { name: `ada-${platform}` } },
+        signal: new AbortController().signal,
+      });
       await settle();
       expect((await stage.detail(id)).state).toBe("published");
       expect(texts()).toEqual(["hello"]);
@@ -277,6 +276,6 @@ test("what an adapter did not foresee is an unknown outcome and not a refusal", 
 test("only what is unconfirmed can be resolved", async () => {
   const [id = ""] = await stage.post(await stage.connect("chosen"));
   await stage.run();
-  await expect(resolveDelivery(stage.world, stage.userId, id, undefined)).rejects.toThrow(PsnError);
+  await expect(resolveDelivery(stage.world, { userId: stage.userId, id, live: undefined })).rejects.toThrow(PsnError);
   expect((await stage.detail(id)).state).toBe("published");
 });

@@ -66,11 +66,11 @@ test("what is unknown on an account that is disconnected is its user's to settle
   await stage.run();
   await disconnectAccount(stage.world, { userId: stage.userId, account, signal: new AbortController().signal });
   expect(await stage.detail(id)).toMatchObject({ state: "unconfirmed", code: "UNCONFIRMED" });
-  await resolveDelivery(stage.world, stage.userId, id, "https://keyed.example/1");
+  await resolveDelivery(stage.world, { userId: stage.userId, id, live: "https://keyed.example/1" });
   expect(await stage.detail(id)).toMatchObject({ state: "published" });
 });
 
-test("a command leaves to a worker what is asked for again only later, whatever this machine's clock says", async () => {
+test("a command leaves to a worker what is asked for again later, whatever this machine's clock says", async () => {
   const stage = await openStage();
   stage.clock.aheadMs = 60 * MINUTE;
   const [id = ""] = await stage.post(await stage.connect("keyed"));

@@ -53,7 +53,7 @@ function withFiles(stage: Stage, open: () => Promise<void>) {
   return { ...stage.world, stores: { ...stage.world.stores, posts: { ...posts, findMedia } } };
 }
 
-test("files that are slower than the lease are read before `sending` is written, and nobody takes over meanwhile", async () => {
+test("files slower than the lease are read before `sending` is written, and nobody takes over", async () => {
   const stage = await openStage("pg", { platforms: [inline] });
   const [id = ""] = await stage.post(await stage.connect("chosen"), { media: [picture(), picture()] });
   let opened = 0;
@@ -101,7 +101,7 @@ test("links into the bucket are ready before `sending` is written: publishing as
   const held = new Map<string, Uint8Array>();
   const bucket: Bucket = {
     address: "https://s3.example/media",
-    put: async (key, bytes) => void held.set(key, bytes),
+    put: async (key, { bytes }) => void held.set(key, bytes),
     get: async (key) => held.get(key),
     link: (key, seconds) => `https://s3.example/media/${key}?${seconds}`,
     remove: async () => undefined,
@@ -202,7 +202,7 @@ test("the claim is looked at in the last await before the request, however slow 
   expect((await stage.detail(id)).events.at(-1)).toMatchObject({ event: "settling", actor: "another" });
 });
 
-test("an upload that the platform works on is pending: asked about later, goes on from its handle, and can be taken back", async () => {
+test("an upload the platform works on is pending: asked about later, goes on from its handle, removable", async () => {
   const answers: (Preparation | PsnError)[] = [];
   const handles: unknown[] = [];
   const working: Platform = {

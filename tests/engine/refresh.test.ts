@@ -175,7 +175,12 @@ async function openGround(driver: Way = "pg", shorten = (ms: number) => Math.min
       const request = { form: {}, app: as.apps.basic, redirectUri: as.redirectUri, state: "state", challenge };
       const answer = await as.consent(authorizationUrl(as.server("basic"), request).url);
       const exchange = { ...request, answer, code: answer["code"] ?? "", verifier };
-      await connectAccount(world, userId, "granted", { answer: exchange }, new AbortController().signal);
+      await connectAccount(world, {
+        userId,
+        platformId: "granted",
+        consent: { answer: exchange },
+        signal: new AbortController().signal,
+      });
       return ground.account();
     },
     connectLate: async () => {
@@ -478,7 +483,7 @@ describe("a refusal", () => {
     expect(await ground.account()).toMatchObject({ health: "needs-reconnect" });
   });
 
-  test("of an old token is none when its user has reconnected meanwhile: what is stored is read again first", async () => {
+  test("of an old token is none when its user has reconnected: what is stored is read again first", async () => {
     const ground = await openGround();
     const account = await ground.connect();
     const session = await ground.session(account);
@@ -514,7 +519,7 @@ describe("a worker that sleeps while it has the right to refresh", () => {
     expect(await as.works(found.credentials.access)).toBe(true);
   });
 
-  test("and is refused is not believed before the other has stored what it got, and does not give away its lease", async () => {
+  test("and is refused counts only once the other has stored what it got, and does not lose its lease", async () => {
     const ground = await openGround();
     const account = await ground.connect();
     const [slow, quick] = [await ground.another(), await ground.another()];

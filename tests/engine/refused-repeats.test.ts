@@ -97,7 +97,12 @@ describe("a webhook's receiver that has the post", () => {
     const receiver = startReceiver();
     await receiver.stop();
     const consent = { form: { url: `${server.origin}/${bodies.length}`, secret: receiver.secret } };
-    const { id } = await connectAccount(stage.world, stage.userId, "webhook", consent, new AbortController().signal);
+    const { id } = await connectAccount(stage.world, {
+      userId: stage.userId,
+      platformId: "webhook",
+      consent,
+      signal: new AbortController().signal,
+    });
     const found = (await stage.world.stores.accounts.list(stage.userId)).find((one) => one.id === id);
     if (!found) throw new Error("no account");
     return found;

@@ -37,8 +37,14 @@ test("a late refusal of the old one says nothing of an account that was connecte
   const [id = ""] = await stage.post(account);
   const running = stage.run();
   await asked;
-  await connectAccount(stage.world, stage.userId, "slow", { form: { name: "ada" } }, new AbortController().signal, {
-    account,
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "slow",
+    consent: { form: { name: "ada" } },
+    signal: new AbortController().signal,
+    meant: {
+      account,
+    },
   });
   answer();
   await running;
@@ -62,7 +68,7 @@ test("nor does it bring back one that was disconnected", async () => {
   expect(await stage.world.stores.accounts.list(stage.userId)).toMatchObject([{ health: "disconnected" }]);
 });
 
-test("a new one outlives a database that is away for longer than a moment, and a check exchanges one that has ended", async () => {
+test("a new one outlives a database that is away for a while, and a check exchanges an ended one", async () => {
   const spent = new Set<string>();
   const rotating: Platform = {
     ...base,

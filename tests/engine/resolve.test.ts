@@ -11,7 +11,7 @@ beforeEach(async () => {
   stage = await openStage();
 });
 
-const resolve = (id: string, live?: string) => resolveDelivery(stage.world, stage.userId, id, live);
+const resolve = (id: string, live?: string) => resolveDelivery(stage.world, { userId: stage.userId, id, live });
 
 /** A thread whose second unit is public, and whose answer psn never saw. */
 async function unsureThread(): Promise<string> {
@@ -57,7 +57,7 @@ test("where nothing is to come, any address will do", async () => {
   expect(await stage.detail(id)).toMatchObject({ state: "published", url: "https://elsewhere.example/1" });
 });
 
-test("what cannot be asked before its account is connected again is a person's to settle, or waits for that", async () => {
+test("what needs its account connected again before it is asked is a person's to settle, or waits", async () => {
   const account = await stage.connect("keyed");
   const [out = "", other = ""] = [...(await stage.post(account)), ...(await stage.post(account, { texts: ["other"] }))];
   stage.remote.fault("reset-after");
@@ -69,13 +69,12 @@ test("what cannot be asked before its account is connected again is a person's t
   expect(await stage.run()).toEqual([]);
   await resolve(out, "https://keyed.example/keyed.example-1");
   expect((await stage.detail(out)).state).toBe("published");
-  await connectAccount(
-    stage.world,
-    stage.userId,
-    "keyed",
-    { form: { name: "ada-keyed" } },
-    new AbortController().signal,
-  );
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "keyed",
+    consent: { form: { name: "ada-keyed" } },
+    signal: new AbortController().signal,
+  });
   await stage.run();
   expect((await stage.detail(other)).state).toBe("published");
   expect(stage.remote.posts).toHaveLength(2);

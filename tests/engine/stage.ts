@@ -86,7 +86,12 @@ export async function stageOn(db: TestDatabase, options: Partial<WorldOptions> =
     userId,
     another: async () => createWorld(db.database, rest),
     connect: async (platform, name = `ada-${platform}`) => {
-      const { id } = await connectAccount(world, userId, platform, { form: { name } }, new AbortController().signal);
+      const { id } = await connectAccount(world, {
+        userId,
+        platformId: platform,
+        consent: { form: { name } },
+        signal: new AbortController().signal,
+      });
       const found = (await world.stores.accounts.list(userId)).find((account) => account.id === id);
       if (!found) throw new Error("the account is not there");
       return found;

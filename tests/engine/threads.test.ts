@@ -26,7 +26,7 @@ function expectSteady(): void {
   expect([...seen.values()].map(({ size }) => size)).toEqual(THREAD.map(() => 1));
 }
 
-test("a thread goes out under one claim, each unit under the one before, and each with an instant of its own", async () => {
+test("a thread goes out under one claim, each unit under the one before, at its own instant", async () => {
   const [id = ""] = await stage.post(await stage.connect("blind"), { texts: THREAD });
   await stage.run();
   expectThread(stage.remote.posts);

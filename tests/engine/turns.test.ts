@@ -38,7 +38,7 @@ test("a user whose turns all take long keeps nobody else waiting for more than o
   expect(began).toEqual(["m1", "m2", "v1", "v2", "m3"]);
 });
 
-test("in the order in which they were asked for, as far as there is room; a file that is too large goes alone", async () => {
+test("in the order they were asked for, as far as there is room; a file that is too large goes alone", async () => {
   const { ask, giveBack, began } = stage({ deliveries: 3, bytes: 100 });
   ask("ada", "a", 60);
   ask("ada", "b", 500);

@@ -53,7 +53,12 @@ beforeEach(async () => {
 
 async function connect(path = "hook", secret = SECRET): Promise<Account> {
   const form = { url: `https://receiver.example/${path}`, secret };
-  const { id } = await connectAccount(stage.world, stage.userId, "webhook", { form }, new AbortController().signal);
+  const { id } = await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "webhook",
+    consent: { form },
+    signal: new AbortController().signal,
+  });
   const found = (await stage.world.stores.accounts.list(stage.userId)).find((one) => one.id === id);
   if (!found) throw new Error("no account");
   return found;
@@ -76,7 +81,8 @@ async function pass(ms: number): Promise<void> {
 async function waitOf(id: string): Promise<number> {
   const [row] = await asOwner(
     stage.db,
-    `SELECT extract(epoch FROM greatest(CASE state WHEN 'sending' THEN lease_until ELSE wake_at END, paused_until) - now()) * 1000 AS ms
+    `SELECT extract(epoch FROM
+       greatest(CASE state WHEN 'sending' THEN lease_until ELSE wake_at END, paused_until) - now()) * 1000 AS ms
      FROM psn.deliveries d JOIN (SELECT id AS account, paused_until
        FROM psn.accounts) a ON a.account = d.account_id WHERE d.id = $1`,
     [id],
@@ -118,7 +124,7 @@ function expectSchedule(waits: readonly number[], least = 0): void {
   }
 }
 
-test("a repeat whose file is gone is left to a person when the schedule is over, and not asked about for ever", async () => {
+test("a repeat whose file is gone is left to a person when the schedule is over, not asked for ever", async () => {
   const [id = ""] = await stage.post(await connect(), { media: [picture()] });
   answer = "reset";
   await stage.run();
@@ -280,7 +286,12 @@ describe("a secret that an earlier psn took, without its padding or with too muc
     async (stored) => {
       const account = await connect();
       const row = { id: stage.world.newId(), version: 1 };
-      const sealed = sealCredentials(stage.world, stage.userId, row, account, { access: stored, scopes: [] });
+      const sealed = sealCredentials(stage.world, {
+        userId: stage.userId,
+        row,
+        account,
+        credentials: { access: stored, scopes: [] },
+      });
       await stage.world.stores.accounts.connect(stage.userId, account, sealed);
       const [id = ""] = await stage.post(account);
       await stage.run();
@@ -308,7 +319,7 @@ describe("a secret that an earlier psn took, without its padding or with too muc
     await stage.world.stores.accounts.connect(
       stage.userId,
       account,
-      sealCredentials(stage.world, stage.userId, row, account, broken),
+      sealCredentials(stage.world, { userId: stage.userId, row, account, credentials: broken }),
     );
     expect(await checks()).toContainEqual(
       expect.objectContaining({ name: "account webhook:receiver.example/hook", status: "ok" }),
@@ -409,7 +420,7 @@ describe("three days without a single success", () => {
   });
 });
 
-test("connecting again with another secret tries what waits for hours at once, and keeps the pause that the receiver asked for", async () => {
+test("connecting again with another secret tries what waits at once, but keeps the receiver's own pause", async () => {
   const account = await connect();
   answer = 404;
   const [id = ""] = await stage.post(account);
@@ -437,7 +448,12 @@ test("a secret whose time is over is removed from the database, and no other", a
     secret: `whsec_${Buffer.alloc(32, 8).toString("base64")}`,
     "secret-overlap": "24h",
   };
-  await connectAccount(stage.world, stage.userId, "webhook", { form }, new AbortController().signal);
+  await connectAccount(stage.world, {
+    userId: stage.userId,
+    platformId: "webhook",
+    consent: { form },
+    signal: new AbortController().signal,
+  });
   const secretOf = async ({ id }: Account) =>
     (await stage.world.stores.accounts.credentials(stage.userId, id))?.secret ?? null;
   await pruneHub(stage.world, () => undefined);

@@ -74,7 +74,7 @@ describe("beside a running worker", () => {
   });
 });
 
-test("a receiver that answers 500 is told line by line, also where nobody looks, and show says what to do", async () => {
+test("a receiver that answers 500 is told line by line, also into a file, and show says what to do", async () => {
   await begin();
   receiver.refuse(500);
   const running = hub.start(["post", "patience", "--to", "all"]);

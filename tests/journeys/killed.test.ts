@@ -8,7 +8,7 @@ import { startReceiver } from "./receiver.ts";
 const count = (texts: readonly string[]) =>
   Object.fromEntries(texts.map((text) => [text, texts.filter((one) => one === text).length]));
 
-test("killing workers and commands at any moment loses nothing that was written, and publishes nothing twice", async () => {
+test("killing workers and commands at any moment loses nothing written, and publishes nothing twice", async () => {
   const hub = await newHub({ held: false });
   const receiver = startReceiver();
   const feed = join(hub.folder, "public");

@@ -125,7 +125,7 @@ test("a picture with its description; the same words again are refused, with the
   expect(linkedin.posts).toHaveLength(3);
 });
 
-test("a week before the token ends its user is told: by accounts, by doctor, and once by whatever keeps the hub", async () => {
+test("a week before the token ends its user is told: by accounts, by doctor, once by a notification", async () => {
   await hub.rows("UPDATE psn.oauth_tokens SET expires_at = now() + interval '6 days'");
   told.lines.length = 0;
   await working(() => told.lines.length > 0);

@@ -307,7 +307,7 @@ describe("a post, with this machine off", () => {
     expect(texts().filter((text) => text === "on the second")).toHaveLength(1);
   });
 
-  test("the receiver refuses: the run fails at once and says why; it answers with trouble: that is settled and not sent again", async () => {
+  test("the receiver refuses: the run fails at once and says why; its trouble is settled, not sent again", async () => {
     receiver.refuse(400);
     const refused = idOf(await place.run("post", "unwanted", "--no-wait"));
     await place.trigger.runDue();

@@ -51,7 +51,7 @@ test("a post that waits for its time takes six", async () => {
   expect({ asked, sessions }).toEqual({ asked: expect.toSatisfy((all: string[]) => all.length <= 6), sessions: 0 });
 });
 
-test("a post that goes out at once takes no session, and looks at the post again only when something happened", async () => {
+test("a post that goes out at once takes no session, and looks again only when something happened", async () => {
   const { asked, sessions } = await trips("post", "now", "--to", "feed");
   expect(sessions).toBe(0);
   const looks = asked.filter(

@@ -168,7 +168,7 @@ const READERS: readonly (readonly [string, (url: string) => Promise<unknown>, nu
   ["an object of a known size", (url) => bucketAt(url).get("psn/a/b", "0".repeat(64), 1000), 1000, "VENDOR_REFUSED"],
   [
     "the bucket's word on an upload",
-    (url) => bucketAt(url).put("psn/a/b", new Uint8Array(3), "image/png"),
+    (url) => bucketAt(url).put("psn/a/b", { bytes: new Uint8Array(3), mime: "image/png" }),
     BODY_BYTES,
     "VENDOR_REFUSED",
   ],

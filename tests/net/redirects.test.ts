@@ -96,7 +96,7 @@ const SENDERS: Readonly<Record<string, () => unknown>> = {
         sleep: async () => undefined,
         noEffect: [],
         setting: "NEON_API_HOST",
-        refuse: (_, code) => new PsnError("VENDOR_REFUSED", `answered ${code}`),
+        refuse: (_, { status: code }) => new PsnError("VENDOR_REFUSED", `answered ${code}`),
       },
       { method: "GET", path: "/projects", repeat: true },
     ),
@@ -127,7 +127,9 @@ test.each([301, 302, 307, 308])(
     status = code;
     await expect(select(openNeonHttp(DATABASE, here()))).rejects.toMatchObject({
       code: "DB_REFUSED",
-      message: `the database's address redirects to ${elsewhere()}, and psn does not send its password to another address`,
+      message:
+        `the database's address redirects to ${elsewhere()}, and psn does not send its password to another ` +
+        "address",
       hint: `if that address is yours too: psn config set NEON_PROXY ${elsewhere()}`,
     });
     expect(heard).toEqual([]);

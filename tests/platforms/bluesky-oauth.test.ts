@@ -259,7 +259,7 @@ describe("tokens", () => {
   });
 });
 
-test("tokens go to no other server than the one at which the consent was given, whatever it says of itself later", async () => {
+test("tokens go only to the server at which the consent was given, whatever it says of itself later", async () => {
   const session = await connected();
   const fetch: Fetch = async (input, init) => {
     const answer = await session.fetch(input, init);

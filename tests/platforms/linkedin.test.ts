@@ -264,7 +264,7 @@ describe("publishing", () => {
     expect(three.id).toMatch(/^urn:li:ugcPost:\d+$/);
   });
 
-  test("it waits for what LinkedIn works on, gives up on what LinkedIn cannot use, and a stop ends the wait", async () => {
+  test("it waits for what LinkedIn works on, gives up what LinkedIn cannot use, a stop ends the wait", async () => {
     const { fake, session } = await open({ processing: 2 });
     const value = post(text("x", [image("a")]));
     await ready(value, session);
@@ -295,11 +295,12 @@ describe("publishing", () => {
     }
   });
 
-  test("a link becomes a card with what its page says; nothing about a card keeps a post from being published", async () => {
+  test("a link becomes a card with what its page says; no trouble with a card stops the post", async () => {
     const page = (url: URL): Response => {
       if (url.pathname === "/picture.png") return new Response(PIXEL, { headers: { "content-type": "image/png" } });
       if (url.pathname === "/gone") return new Response("", { status: 404 });
-      const html = `<head><meta property="og:title" content="Wombats"><meta property="og:description" content="All of them">
+      const html = `<head><meta property="og:title" content="Wombats">
+        <meta property="og:description" content="All of them">
         <meta property="og:image" content="/picture.png"></head>`;
       return new Response(html, { headers: { "content-type": "text/html" } });
     };

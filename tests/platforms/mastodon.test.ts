@@ -220,7 +220,7 @@ describe("publishing", () => {
     },
   );
 
-  test("media that are there are no reason: Hollo refuses a post with a picture and no text in its own words", async () => {
+  test("media that are there are no reason: Hollo refuses a picture without text in its own words", async () => {
     const { fake, session } = await open({ refusal: "hollo" });
     const [request] = requestsOf(post(text("x", [image("a")])), session);
     if (!request) throw new Error("no unit");

@@ -25,7 +25,12 @@ beforeAll(async () => {
 
 async function published(platform: string, form: Readonly<Record<string, string>>, texts: readonly string[]) {
   const { world, userId } = stage;
-  const { id } = await connectAccount(world, userId, platform, { form }, new AbortController().signal);
+  const { id } = await connectAccount(world, {
+    userId,
+    platformId: platform,
+    consent: { form },
+    signal: new AbortController().signal,
+  });
   const account = (await world.stores.accounts.list(userId)).find((one) => one.id === id);
   if (!account) throw new Error("the account is not there");
   const [delivery = ""] = await stage.post(account, { texts });

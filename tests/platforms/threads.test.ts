@@ -327,7 +327,7 @@ describe("publishing", () => {
     expect(await failure(prepared({ ...request, media }, session))).toMatchObject({ code: "VENDOR_UNREACHABLE" });
   });
 
-  test("it waits for what is worked on or not known yet, gives up on what is unusable, and a stop ends the wait", async () => {
+  test("it waits for what is worked on or not known yet, gives up what is unusable, a stop ends it", async () => {
     const { fake, session } = await open({ unknownFor: 1, processing: 2 });
     await publish(await prepared(only(post(text("x", [video("v")])), fake), session), session);
     expect(fake.posts).toHaveLength(1);
@@ -355,7 +355,7 @@ describe("publishing", () => {
     expect(fake.containers.size).toBe(made);
   });
 
-  test("a post just published that Graph does not know yet is waited for, and after a while refused in Graph's words", async () => {
+  test("a post that Graph does not know yet is waited for, and after a while refused in Graph's words", async () => {
     const { fake, session } = await open();
     const parent = { id: "17900000000000001", url: "https://www.threads.com/@ada/post/x" };
     const answer = (ms: number) =>
@@ -559,7 +559,7 @@ describe("a lost answer", () => {
     });
   });
 
-  test("whose container nobody knows any more is searched for by its words, since then, and not to be found is an answer", async () => {
+  test("whose container is forgotten is searched for by its words, and not to be found is an answer", async () => {
     const { fake, session } = await open();
     const old = fake.seed({ text: "good morning", at: fake.now() - 3_600_000 });
     const lost = {

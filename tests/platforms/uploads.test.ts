@@ -135,7 +135,8 @@ async function begin(name: string, files: Media[], slow = QUICK) {
   const fetch: Fetch = async (input, init) => {
     requests += 1;
     const url = new URL(input);
-    const line = `${init?.method ?? "GET"} ${url.pathname}${url.search} ${typeof init?.body === "string" ? init.body : ""}`;
+    const line =
+      `${init?.method ?? "GET"} ${url.pathname}${url.search} ` + `${typeof init?.body === "string" ? init.body : ""}`;
     lines.push(line);
     if (trouble?.match.test(line) && ++trouble.seen >= trouble.nth) return trouble.befalls();
     return world.fetch(input, init);

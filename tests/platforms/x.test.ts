@@ -506,7 +506,7 @@ describe("a thread's next post", () => {
     expect(fake.posts.map((one) => one.text)).toEqual(["one", "two"]);
   });
 
-  test("is refused in X's words when the one before it stays unseen, and at once when it may not be answered at all", async () => {
+  test("is refused in X's words when the one before stays unseen, at once when it may not be answered", async () => {
     const { session } = await open();
     const [, second] = requestsOf(post(text("one"), text("two")), session);
     if (!second) throw new Error("two units");

@@ -158,7 +158,7 @@ describe("doctor", () => {
     });
   });
 
-  test("a setting that was changed here and not deployed, plain or secret; one that is not set here any more", async () => {
+  test("a setting that was changed here and not deployed, plain or secret; one that was removed here", async () => {
     await trigger().setVariables(ref, { HUB_ENCRYPTION_KEY_OLD: "old-secret" }, true);
     await deployTasks(deployment({ ours: [] }));
     const { secrets, plain } = deployment();
@@ -203,7 +203,7 @@ describe("doctor", () => {
     },
   );
 
-  test("a watchdog whose last run could not reach Trigger.dev, one that failed otherwise, and one that is well again", async () => {
+  test("a watchdog whose last run could not reach Trigger.dev, one that failed otherwise, a well one", async () => {
     await api.stop();
     const failures = [
       "no task could be started for 1 waiting post: Trigger.dev does not answer at http://localhost:8030",
@@ -249,7 +249,7 @@ describe("doctor", () => {
     expect(JSON.stringify(await lines(ground()))).not.toContain("hunter2");
   });
 
-  test("a wrong key, a revoked token, a project that is not seen: said once, without what follows from it", async () => {
+  test("a wrong key, a revoked token, an unseen project: said once, without what follows from it", async () => {
     expect(await lines(ground({ secretKey: "tr_prod_other" }))).toEqual({
       "trigger.dev": expect.stringMatching(/^fail: TRIGGER_SECRET_KEY .*psn init --trigger/),
     });

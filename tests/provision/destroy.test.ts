@@ -66,7 +66,7 @@ const destroy = async () => {
 const asked = (method: string) =>
   api.requests.filter((request) => request.method === method).map(({ path }) => path.replace(ref, "REF"));
 
-test("a project that psn made goes with its variables: one request, and the token that stays valid is named", async () => {
+test("a project that psn made goes with its variables: one request; the still valid token is named", async () => {
   expect(planDestruction(ground()).map(({ what, how }) => `${how} ${what}`)).toEqual([
     "remove trigger project",
     "leave trigger token",
@@ -105,7 +105,7 @@ describe("a server that has no DELETE for projects", () => {
     },
   );
 
-  test("nor a way to pause: the project is left, without anything of the hub in it, and Neon's project goes", async () => {
+  test("nor a way to pause: the project stays, with nothing of the hub in it, and Neon's project goes", async () => {
     Object.assign(api.settings, { projectDelete: "no route", pause: false });
     const done = await destroy();
     expect(done["trigger project"]).toMatch(/^left: .*its schedules still run.*delete it in the dashboard$/);
@@ -114,7 +114,7 @@ describe("a server that has no DELETE for projects", () => {
   });
 });
 
-test("a project that was there before psn stays, without psn's variables; those that are not there are not asked for", async () => {
+test("a project from before psn stays, without psn's variables; missing ones are not asked for", async () => {
   held.set("PSN_MADE", "neon-project:psn-1");
   await destroy();
   expect(asked("DELETE")).toEqual(

@@ -285,7 +285,7 @@ describe("the use case", () => {
     expect(Object.fromEntries(file.kept)).toEqual({ NEON_PROJECT_ID: a.id });
   });
 
-  test("a lost answer, and another organisation on the next run: still one project; an id needs no organisation", async () => {
+  test("a lost answer, then another organisation: still one project; an id needs no organisation", async () => {
     const key = neon.addKey(neon.addOrganization("Bob"), neon.addOrganization("Cy"));
     const file = memory();
     neon.faults.push({ fault: { kind: "drop", when: "after" }, on: /POST/ });

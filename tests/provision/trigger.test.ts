@@ -100,7 +100,7 @@ describe("Trigger.dev's API", () => {
     expect(await trigger.remove(ref)).toBe("removed");
   });
 
-  test("takes a 404 with a page for no answer to what it asked: that there is none the server says in JSON", async () => {
+  test("takes a 404 with a page for no answer to what it asked: the server says none in JSON", async () => {
     const page: Fetch = async () =>
       new Response("<!DOCTYPE html><title>404</title>", { status: 404, headers: { "content-type": "text/html" } });
     const trigger = connect(api.token, page);

@@ -52,7 +52,7 @@ const became = (steps: readonly Step[]) =>
 const clear = () => asOwner(stage.db, "DELETE FROM psn.posts");
 
 describe("after a hub was turned back", () => {
-  test("what is public counts as published, also where it can only be searched for; of what cannot be asked only a person can tell", async () => {
+  test("what is public counts as published, also where it is searched for; the rest a person must tell", async () => {
     const accounts = [];
     for (const platform of ["chosen", "keyed", "searched", "blind"]) accounts.push(await stage.connect(platform));
     await stage.post(accounts, { texts: ["out already"] });
@@ -116,7 +116,7 @@ describe("after a hub was turned back", () => {
     await clear();
   });
 
-  test("a platform that does not answer leaves it to a person, and what was held for its user is asked for too", async () => {
+  test("a platform that does not answer leaves it to a person; what was held for its user is asked too", async () => {
     const accounts = (await stage.world.stores.accounts.list(stage.userId)).filter(
       ({ platform }) => platform === "keyed",
     );
@@ -135,7 +135,7 @@ describe("after a hub was turned back", () => {
     await clear();
   });
 
-  test("of a thread that nobody can ask for, a person is asked part by part; what is not there takes the rest with it", async () => {
+  test("of a thread that cannot be asked for, a person is asked part by part, up to a missing one", async () => {
     const { world, userId } = stage;
     const accounts = (await world.stores.accounts.list(userId)).filter(({ platform }) => platform === "blind");
     const texts = ["part one", "part two", "part three"];

@@ -185,7 +185,8 @@ export function deliverNotifications(ground: Ground): void {
   };
 }
 
-const SNAPSHOT = `select d.id::text, d.account_id::text as account, d.post_id::text as post, d.state, d.fence::integer, d.worker,
+const SNAPSHOT = `select d.id::text, d.account_id::text as account, d.post_id::text as post,
+  d.state, d.fence::integer, d.worker,
   (select string_agg(u.state, ' ' order by u.position) from psn.delivery_units u where u.delivery_id = d.id) as units,
   floor(extract(epoch from d.wake_at) * 1000)::double precision as "wakeAt",
   floor(extract(epoch from d.lease_until) * 1000)::double precision as "leaseUntil",

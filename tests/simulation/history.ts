@@ -150,7 +150,8 @@ async function settle(ground: Ground): Promise<void> {
       [id(1, n), userId, platform, String(n), home],
     );
     await postgres.query(
-      `insert into psn.oauth_tokens (id, user_id, account_id, access_token, refresh_token, scopes) values ($1, $2, $3, $4, $5, '{}') returning id::text`,
+      "insert into psn.oauth_tokens (id, user_id, account_id, access_token, refresh_token, scopes) values ($1, " +
+        "$2, $3, $4, $5, '{}') returning id::text",
       [id(2, n), userId, id(1, n), `${id(2, n)}:${n}/1`, `${id(2, n)}:r1`],
     );
   }

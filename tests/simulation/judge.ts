@@ -22,8 +22,8 @@ interface Row {
   readonly revision: number;
 }
 
-const ROWS = `select d.id::text as delivery, d.account_id::text as account, d.state, d.code, a.health, u.id::text as unit,
-  u.state as "unitState", u.position, u.text, u.ref_id as ref, d.revision
+const ROWS = `select d.id::text as delivery, d.account_id::text as account, d.state, d.code, a.health,
+  u.id::text as unit, u.state as "unitState", u.position, u.text, u.ref_id as ref, d.revision
   from psn.delivery_units u join psn.deliveries d on d.id = u.delivery_id join psn.accounts a on a.id = d.account_id
   order by d.id, u.position`;
 

@@ -127,7 +127,9 @@ export function createPerson(ground: Ground, servers: Servers): Person {
           parts.map(
             async ({ media }, n): Promise<DraftPart> => ({
               text: `${name}.${n + 1} r${post.source.revision + 1}`,
-              media: await Promise.all(media.map((one) => storedMedia(world, userId, post.source, one))),
+              media: await Promise.all(
+                media.map((one) => storedMedia(world, { userId, source: post.source, medium: one })),
+              ),
             }),
           ),
         );
@@ -174,7 +176,7 @@ export function createPerson(ground: Ground, servers: Servers): Person {
             await world.sleep(10_000);
           const live = there();
           const url = live && `https://${delivery.platform}.example/${live.id}`;
-          await resolveDelivery(world, userId, delivery.id, url);
+          await resolveDelivery(world, { userId, id: delivery.id, live: url });
           said.push(`${labelOf(ground, delivery.id)} ${live ? "is there" : "is not there"}`);
         }
         return said.join(", ") || "nothing to resolve";
@@ -184,7 +186,12 @@ export function createPerson(ground: Ground, servers: Servers): Person {
       const platform = scenario.accounts[account]?.platform;
       if (platform === undefined) return;
       await told(living, `connect a${account}`, async () => {
-        await connectAccount(living.world, userId, platform, { form: { name: String(account) } }, signal);
+        await connectAccount(living.world, {
+          userId,
+          platformId: platform,
+          consent: { form: { name: String(account) } },
+          signal,
+        });
         return "connected";
       });
     },

@@ -98,5 +98,8 @@ const hex = (value: number, digits: number) => Math.floor(value).toString(16).pa
 function uuidOf(ms: number, next: () => number): string {
   const time = hex(ms, 12);
   const some = () => next() * 65_536;
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(some(), 3)}-${hex(0x8000 + next() * 0x4000, 4)}-${hex(some(), 4)}${hex(some(), 4)}${hex(some(), 4)}`;
+  return (
+    `${time.slice(0, 8)}-${time.slice(8)}-7${hex(some(), 3)}-${hex(0x8000 + next() * 0x4000, 4)}` +
+    `-${hex(some(), 4)}${hex(some(), 4)}${hex(some(), 4)}`
+  );
 }

@@ -91,7 +91,7 @@ export function createBucket(ground: Ground): (process: Process) => Bucket {
     };
     return {
       address: "https://bucket.example/media",
-      put: async (key, bytes) => {
+      put: async (key, { bytes }) => {
         await round("put");
         objects.set(key, bytes);
       },

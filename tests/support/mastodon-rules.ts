@@ -18,9 +18,13 @@ const ENDS_PATH = /[^\s()?!*"'「」<>;:=,.$%[\]~&|@]/;
 const ENDS_BRACKET = /^\([a-z\u0400-\u04ff0-9!*';:=+,.$/%#[\]\p{Pd}_~&|@\u00c0-\u024f\u1e00-\u1eff()]+\)$/iu;
 const IN_QUERY = /[a-z0-9!?*'();:&=+$/%#[\]\-_.,~|@^\u00a0-\uffef]/i;
 const ENDS_QUERY = /[a-z0-9_&=#/\-\u00a0-\uffef]/i;
+/** Ruby's `[[:word:]]`. */
+const WORD = String.raw`\p{L}\p{M}\p{Nd}\p{Pc}`;
 /** Account::MENTION_RE (app/models/account.rb, 2026-11). */
-const MENTION_PATTERN =
-  /(?<![=/\p{L}\p{M}\p{Nd}\p{Pc}])@([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)@[\p{L}\p{M}\p{Nd}\p{Pc}]+(?:[.-]+[\p{L}\p{M}\p{Nd}\p{Pc}]+)*/giu;
+const MENTION_PATTERN = new RegExp(
+  `(?<![=/${WORD}])@([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)@[${WORD}]+(?:[.-]+[${WORD}]+)*`,
+  "giu",
+);
 
 /**
  * What StatusLengthValidator counts, in graphemes: a link of Mastodon's own extractor counts `urlCost`, a remote

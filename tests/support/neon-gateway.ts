@@ -236,7 +236,10 @@ export async function startNeonGateway(postgresUrl: string, options: GatewayOpti
     forgetLogins: logins.forget,
     urlFor: (url) => {
       const { username, password, pathname } = new URL(url);
-      return `postgresql://${username}:${password}@ep-quiet-test-a1b2c3d4.eu-central-1.aws.neon.tech${pathname}?sslmode=require`;
+      return (
+        `postgresql://${username}:${password}@ep-quiet-test-a1b2c3d4.eu-central-1.aws.neon.tech${pathname}` +
+        "?sslmode=require"
+      );
     },
     stop: async () => {
       faults.cutSockets();

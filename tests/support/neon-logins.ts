@@ -12,11 +12,17 @@ import { type Login, SqlFailure } from "./neon-sql.ts";
 export const SECRET_TTL_MS = 240_000;
 
 /** Sentences of the proxy that blame the caller, so that over HTTP they are a 400 (ErrorKind::User). */
-const BLAMES =
-  /^(password authentication failed|VPC endpoint ID|Endpoint ID is not|The requested endpoint|The endpoint has been disabled)/;
+const BLAMES = [
+  "password authentication failed",
+  "VPC endpoint ID",
+  "Endpoint ID is not",
+  "The requested endpoint",
+  "The endpoint has been disabled",
+];
 
 /** The proxy's own answer to a login, as HTTP gives it. */
-export const refusal = (message: string): SqlFailure => new SqlFailure(BLAMES.test(message) ? 400 : 500, message);
+export const refusal = (message: string): SqlFailure =>
+  new SqlFailure(BLAMES.some((words) => message.startsWith(words)) ? 400 : 500, message);
 
 interface Secret {
   readonly value: string | undefined;

@@ -125,7 +125,8 @@ export function readNeonApi(): Judge {
           ? []
           : (validate.errors ?? []).map((error) => `query ${error.message} ${JSON.stringify(error.params)}`)),
       ];
-      const pointer = `/paths/${segment(route.path)}/${method.toLowerCase()}/requestBody/content/application~1json/schema`;
+      const pointer =
+        `/paths/${segment(route.path)}/${method.toLowerCase()}` + "/requestBody/content/application~1json/schema";
       const schema = at(pointer);
       if (schema === undefined) return body === undefined ? problems : [...problems, "a body where none is taken"];
       return [...problems, ...check(pointer, body), ...unknownFields(schema, body, "")];

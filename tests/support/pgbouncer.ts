@@ -70,14 +70,13 @@ export async function startPgBouncer(root: string, target: string, options: PgBo
   const databases = options.databases
     ? Object.entries(options.databases).map(([name, of]) => [name, ` dbname=${of}`])
     : [["*", ""]];
-  await writeFile(
-    join(folder, "ini"),
-    `[databases]\n${databases.map(([name, of]) => `${name} = host=${server.hostname} port=${server.port}${of}\n`).join("")}[pgbouncer]\n${Object.entries(
-      settings,
-    )
-      .map(([name, value]) => `${name} = ${value}\n`)
-      .join("")}`,
-  );
+  const lines = [
+    "[databases]",
+    ...databases.map(([name, of]) => `${name} = host=${server.hostname} port=${server.port}${of}`),
+    "[pgbouncer]",
+    ...Object.entries(settings).map(([name, value]) => `${name} = ${value}`),
+  ];
+  await writeFile(join(folder, "ini"), lines.map((line) => `${line}\n`).join(""));
   await writeFile(log, "");
   // It does not run as root.
   const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};

@@ -72,7 +72,10 @@ dir=$1 bin=$2 from=$3; shift 3
 if cp -R "$from" "$dir/data" >"$dir/log" 2>&1 </dev/null
 then echo copied; else echo failed; fi
 pid=
-children() { cat "/proc/$1/task/$1/children" 2>/dev/null || ps -A -o ppid= -o pid= | awk -v parent="$1" '$1 == parent { print $2 }'; }
+children() {
+  cat "/proc/$1/task/$1/children" 2>/dev/null ||
+    ps -A -o ppid= -o pid= | awk -v parent="$1" '$1 == parent { print $2 }'
+}
 crash() { kill -STOP "$pid"; kill -KILL "$pid" $(children "$pid"); wait "$pid"; pid=; }
 while read -r word port log; do
   case $word in
@@ -228,7 +231,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   };
 
   const urlFor = (database: string, login = { user: "postgres", password }) =>
-    `postgres://${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+    `postgres://${encodeURIComponent(login.user)}:${encodeURIComponent(login.password)}@127.0.0.1:${port}` +
+    `/${encodeURIComponent(database)}`;
 
   if ((await supervisor.answer()) !== "copied") await fail("the template was not copied");
   await identify(join(folder, "data"));

@@ -103,7 +103,9 @@ export async function startS3(options: S3Options): Promise<S3> {
     const refuse = (status: number, code: string, more = "") => {
       context.status = status;
       context.type = "application/xml";
-      context.body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>refused</Message>${more}</Error>`;
+      context.body =
+        `<?xml version="1.0" ` +
+        `encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>refused</Message>${more}</Error>`;
     };
     context.set("Date", now().toUTCString());
     const why = whyRefused(method, url, { accessKeyId, secretAccessKey, manner, region, now: now() });

@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const CALLS =
-  "write,pwrite64,writev,pwritev,sendto,sendmsg,fsync,fdatasync,rename,renameat,renameat2,link,linkat,mkdir,mkdirat,unlink,unlinkat";
+  "write,pwrite64,writev,pwritev,sendto,sendmsg,fsync,fdatasync," +
+  "rename,renameat,renameat2,link,linkat,mkdir,mkdirat,unlink,unlinkat";
 
 /** Undefined where a command can be traced, else why not. */
 export function whyNoStrace(): string | undefined {

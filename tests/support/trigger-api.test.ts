@@ -125,7 +125,7 @@ describe("a run", () => {
     });
   });
 
-  test("that was cancelled or succeeded keeps its key; one that failed or expired gives it back; a reset frees it", async () => {
+  test("that was cancelled or succeeded keeps its key; one that failed or expired does not; reset frees", async () => {
     const keyed = (options = {}) => trigger({ idempotencyKey: "k", ...options });
     const first = (await keyed({ delay: inAnHour() })).body.id;
     await ask("POST", `/api/v2/runs/${first}/cancel`);
@@ -216,7 +216,7 @@ describe("a run whose process dies", () => {
     api.deploy({ tasks: [{ ...TASKS[0], concurrencyLimit: 1 }, TASKS[1]] });
   });
 
-  test("has crashed where only the task's process was killed: it is not tried again, and gives its key and its place back", async () => {
+  test("has crashed where the task's process was killed: not tried again, its key and place are free", async () => {
     next = async ({ attempt }) => (attempt === 1 ? { crashed: "the process was killed by SIGKILL" } : { ok: true });
     const { body } = await trigger({ ...DUE, idempotencyKey: "k" });
     await api.advance(HOUR);
@@ -251,7 +251,7 @@ describe("a run whose process dies", () => {
 
 describe("variables", () => {
   const path = () => `/api/v1/projects/${ref}/envvars/prod`;
-  test("of the server's own names are taken out, secrets are not read back, and what is set stays without an override", async () => {
+  test("of the server's own names are left out, secrets are not read back, what is set needs an override", async () => {
     const own = { TRIGGER_SECRET_KEY: "x", TRIGGER_API_URL: "y" };
     expect(await ask("POST", `${path()}/import`, { variables: own, override: true })).toMatchObject({ status: 400 });
     await ask("POST", `${path()}/import`, { variables: { ...own, S: "hush" }, isSecret: true });

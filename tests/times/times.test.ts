@@ -24,9 +24,11 @@ const ROWS: readonly Row[] = readFileSync(new URL("times.tsv", import.meta.url),
     const [now = "", zone = "", text = "", answer = "", message = "", hint = ""] = line.split("\t");
     return { now, zone, text: unescaped(text), answer, message, hint };
   });
+const DATE_AND_TIME = String.raw`\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?`;
+const ZONE = String.raw`(?: (?:UTC|[A-Z][a-z]+\/[\w/+-]+))?`;
+const LENGTH = String.raw`\bin \d[\w.]*(?: hours)?`;
 /** What a hint offers to write instead: a date and a time, perhaps with an offset or a zone, or a length of time. */
-const OFFERED =
-  /\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?(?: (?:UTC|[A-Z][a-z]+\/[\w/+-]+))?|\bin \d[\w.]*(?: hours)?/g;
+const OFFERED = new RegExp(`${DATE_AND_TIME}${ZONE}|${LENGTH}`, "g");
 
 const contextOf = ({ now, zone }: Row) => ({ now: Temporal.Instant.from(now), zone });
 
@@ -156,7 +158,7 @@ describe("the echo", () => {
   const now = Temporal.Instant.from("2026-11-23T10:00:00Z");
   const zones = [...new Set([...Intl.supportedValuesOf("timeZone"), "GMT", "CET", "Etc/GMT+5", "EST5EDT", "Etc/UTC"])];
 
-  test("of any instant in any zone is read as that instant, in every zone and also in an hour that clocks show twice", () => {
+  test("of any instant in any zone is read as that instant, also in an hour that clocks show twice", () => {
     const seconds = fc.integer({ min: 1, max: 5 * 365 * 86_400 });
     fc.assert(
       fc.property(seconds, fc.constantFrom(...zones), fc.constantFrom(...zones), (ahead, shown, own) => {

@@ -78,7 +78,7 @@ describe("the tasks", () => {
 describe("queues", () => {
   const declared = () => new Map(build.worker.queues.map(({ name, concurrencyLimit }) => [name, concurrencyLimit]));
 
-  test("are one for each platform that Trigger.dev can serve, with the platform's own limit for an account, and one to settle in", async () => {
+  test("are one for each platform that Trigger.dev can serve, with its limit, and one to settle", async () => {
     const wanted = new Map<string, number>([["settle", 2]]);
     for (const id of platformIds) {
       const { capabilities } = await platforms[id]();

@@ -47,7 +47,7 @@ async function burst(count: number, platform = "chosen"): Promise<string[]> {
   return ids;
 }
 
-test("five at once: one run publishes them in their order, in two round trips each; their own runs find nothing to do", async () => {
+test("five at once: one run publishes them in order, in two round trips each; other runs find nothing", async () => {
   const ids = await burst(5);
   const before = stage.gateway.requests.length;
   expect(await run(ids[0] ?? "")).toEqual({ state: "published", acted: true });
@@ -94,7 +94,7 @@ test("a run leaves out the one that another run takes in this instant, and goes 
   expect(await Promise.all(ids.map(stateOf))).toEqual(["published", "scheduled", "published", "published"]);
 });
 
-test("what is not due, what another account has, what holds files and what was cancelled is left to its own time and run", async () => {
+test("what is not due, another account's, with files or cancelled is left to its own time and run", async () => {
   const account = await stage.connect("chosen");
   const post = async (wish: Parameters<TaskStage["post"]>[1]) => (await stage.post(account, wish))[0] ?? "";
   const own = await post({ inMs: -5000 });

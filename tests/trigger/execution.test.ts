@@ -115,7 +115,8 @@ async function scheduled(
 }
 
 async function texts(): Promise<string[]> {
-  const list = `${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${account.did}&collection=app.bsky.feed.post&limit=100`;
+  const list =
+    `${pds.url}/xrpc/com.atproto.repo.listRecords?repo=${account.did}` + "&collection=app.bsky.feed.post&limit=100";
   const { records } = z
     .object({ records: z.array(z.object({ value: z.looseObject({ text: z.string() }) })) })
     .parse(await (await fetch(list)).json());

@@ -128,7 +128,9 @@ test("an object that somebody changed is never published, and one that is gone n
     const id = await schedule([large]);
     const key = `psn/${stage.userId}/${large.id}`;
     const bucket = openBucket(settings(), QUICK);
-    await (harm === "gone" ? bucket.remove(key) : bucket.put(key, new Uint8Array(randomBytes(LARGE)), "image/png"));
+    await (harm === "gone"
+      ? bucket.remove(key)
+      : bucket.put(key, { bytes: new Uint8Array(randomBytes(LARGE)), mime: "image/png" }));
     expect(await wake(id)).toMatchObject({ state: "failed", failure: { code: "MEDIA_GONE" } });
     expect(await stage.detail(id)).toMatchObject({ state: "failed", code: "MEDIA_GONE" });
   }
@@ -169,8 +171,8 @@ describe("what cannot be kept", () => {
       ...world,
       bucket: {
         ...bucket,
-        put: async (key, bytes, mime, signal) => {
-          await bucket.put(key, bytes, mime, signal);
+        put: async (key, { bytes, mime, signal }) => {
+          await bucket.put(key, { bytes, mime, signal });
           stop.abort(stopped);
         },
       },
@@ -284,7 +286,7 @@ describe("prune", () => {
     await age(id, 40);
     const foreign = "psn/01930b1e-7c00-7000-8000-000000000000/theirs";
     const bucket = openBucket(settings(), QUICK);
-    await bucket.put(foreign, new Uint8Array(10), "image/png");
+    await bucket.put(foreign, { bytes: new Uint8Array(10), mime: "image/png" });
     await asOwner(stage.db, "UPDATE psn.media SET object_key = $1 WHERE object_key IS NOT NULL", [foreign]);
     expect(await pruneHub(world, () => undefined)).toMatchObject({ media: 1 });
     expect(await s3.objects()).toContain(foreign);
@@ -334,7 +336,7 @@ describe("prune", () => {
 
 describe("sweep", () => {
   const DAY = 24 * 3_600_000;
-  const put = (key: string) => openBucket(settings(), QUICK).put(key, Buffer.from("x"), "image/png");
+  const put = (key: string) => openBucket(settings(), QUICK).put(key, { bytes: Buffer.from("x"), mime: "image/png" });
 
   test("removes what no row names and is a day old, of this hub's users and nobody else's", async () => {
     await schedule([file(LARGE, "named")]);

@@ -29,13 +29,12 @@ let receiver: Receiver;
 beforeAll(async () => {
   receiver = startReceiver();
   hub = await openTaskHub(receiver.url);
-  await connectAccount(
-    hub.world,
-    hub.userId,
-    "webhook",
-    { form: { url: receiver.url, secret: receiver.secret } },
-    new AbortController().signal,
-  );
+  await connectAccount(hub.world, {
+    userId: hub.userId,
+    platformId: "webhook",
+    consent: { form: { url: receiver.url, secret: receiver.secret } },
+    signal: new AbortController().signal,
+  });
 });
 beforeEach(() => {
   Object.assign(process.env, hub.env);
@@ -310,12 +309,13 @@ describe("prune", () => {
   const kept = async (id: string) =>
     (
       await change(
-        "SELECT m.content IS NOT NULL AS here, m.mime FROM psn.media m JOIN psn.deliveries d ON d.post_id = m.post_id WHERE d.id = $1",
+        "SELECT m.content IS NOT NULL AS here, m.mime FROM psn.media m JOIN psn.deliveries d ON d.post_id = " +
+          "m.post_id WHERE d.id = $1",
         id,
       )
     )[0];
 
-  test("drops media a month after their post is out, failed or is out for all anybody knows, and workers that are long gone; the rest stays", async () => {
+  test("drops media a month after their post is out, failed or unknown, and old workers; the rest stays", async () => {
     const [old, young, failed, unsure, recent, open] = [
       await postOf([picture()]),
       await postOf([picture()]),
@@ -350,7 +350,8 @@ describe("prune", () => {
     for (const id of [gone, stays]) {
       await age(id, 31);
       await change(
-        "UPDATE psn.media SET content = NULL, object_key = 'psn/' || user_id || '/' || $1 WHERE post_id = (SELECT post_id FROM psn.deliveries WHERE id = $1)",
+        "UPDATE psn.media SET content = NULL, object_key = 'psn/' || user_id || '/' || $1 WHERE post_id = " +
+          "(SELECT post_id FROM psn.deliveries WHERE id = $1)",
         id,
       );
     }
@@ -381,7 +382,8 @@ describe("prune", () => {
     const id = await postOf([picture()]);
     await age(id, 31);
     await change(
-      "UPDATE psn.media SET content = NULL, object_key = 'psn/' || user_id || '/' || $1 WHERE post_id = (SELECT post_id FROM psn.deliveries WHERE id = $1)",
+      "UPDATE psn.media SET content = NULL, object_key = 'psn/' || user_id || '/' || $1 WHERE post_id = (SELECT " +
+        "post_id FROM psn.deliveries WHERE id = $1)",
       id,
     );
     const away = () => Promise.reject(new PsnError("VENDOR_UNREACHABLE", "the bucket does not answer"));
@@ -494,7 +496,7 @@ describe("publish-due", () => {
     expect((await attempt("publish-due", CRON_PAYLOAD)).output).toContain('"overdue":0');
   });
 
-  test("fails where the tasks cannot reach Trigger.dev's address, is tried again, and leaves no sign of life", async () => {
+  test("fails where the tasks cannot reach Trigger.dev's address, is tried again, leaves no sign of life", async () => {
     await postOf();
     await change("DELETE FROM psn.workers");
     process.env["TRIGGER_API_URL"] = "http://127.0.0.1:1";

@@ -236,7 +236,14 @@ describe("a wake-up for what has changed meanwhile", () => {
     const id = await due();
     await stage.tell(id);
     const later = new Date(Math.ceil(Date.now() / 1000) * 1000 + HOUR);
-    expect(await stage.world.stores.posts.move(stage.userId, [id], later, "later", "UTC")).toEqual([id]);
+    expect(
+      await stage.world.stores.posts.move(stage.userId, {
+        ids: [id],
+        dueAt: later,
+        wallTime: "later",
+        timeZone: "UTC",
+      }),
+    ).toEqual([id]);
     await stage.tell(id);
     expect(await stage.wake(id)).toEqual({ state: "scheduled", acted: false, failure: null });
     expect(stage.asked().filter(({ at }) => at !== null)).toMatchObject([{ task: "publish-delivery", at: later }]);

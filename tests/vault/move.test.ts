@@ -58,7 +58,8 @@ beforeAll(async () => {
   }
   // What JavaScript cannot count, and what it would parse once more.
   await old.rows(
-    `UPDATE psn.delivery_units SET prepared = '{"n": 12345678901234567890, "s": "12"}', handle = '"12"' WHERE text LIKE '%held'`,
+    `UPDATE psn.delivery_units SET prepared = '{"n": 12345678901234567890, "s": "12"}', handle = '"12"' WHERE ` +
+      "text LIKE '%held'",
   );
   secrets = await openAll(old);
 });
@@ -78,7 +79,8 @@ const states = async (ground: Ground) =>
   Object.fromEntries(
     (
       await ground.rows(
-        "SELECT u.text, d.state FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id AND u.position = 0 ORDER BY 1",
+        "SELECT u.text, d.state FROM psn.deliveries d JOIN psn.delivery_units u ON u.delivery_id = d.id AND " +
+          "u.position = 0 ORDER BY 1",
       )
     ).map(({ text, state }) => [String(text).replace(`${TEXT}, `, ""), state]),
   );
@@ -226,7 +228,7 @@ describe("a copy", () => {
   });
 });
 
-test("a file that somebody else has made changes no setting but those that move, and brings no row of another's", async () => {
+test("a file that somebody else has made changes only settings that move, and brings no foreign row", async () => {
   const user = Bun.randomUUIDv7();
   const folder = await scratch("strange");
   const hub = {
@@ -284,7 +286,7 @@ test("a file that somebody else has made changes no setting but those that move,
     expect(failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), "INPUT_INVALID")).toMatch(says);
 });
 
-test("a file of a psn that knew no versions of tokens: they open where they arrive, for their own account", async () => {
+test("a file of a psn without versions of tokens: they open where they arrive, for their own account", async () => {
   const [user, account, token] = [Bun.randomUUIDv7(), Bun.randomUUIDv7(), Bun.randomUUIDv7()];
   const head = {
     psn: "hub",
@@ -349,7 +351,8 @@ describe("psn export", () => {
 
   test("a token that does not open is told and left out; its account waits to be connected again", async () => {
     const [row] = await old.rows(
-      "SELECT t.id, t.access_token FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE a.platform = 'feed'",
+      "SELECT t.id, t.access_token FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id WHERE " +
+        "a.platform = 'feed'",
     );
     await old.rows("UPDATE psn.oauth_tokens SET access_token = 'v2.00000000.AAAA' WHERE id = $1", [row?.["id"]]);
     const file = join(await scratch("lost"), "hub.age");

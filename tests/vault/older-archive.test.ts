@@ -4,10 +4,10 @@ import { failed } from "../support/cli.ts";
 import { grounds } from "./stage.ts";
 
 /*
- * Archives that an older psn made are read. Where the schema had 21 migrations: `psn init`, `psn connect feed ./public`,
- * three posts (one at a wall time in a zone with other words for the feed, one with a picture, one that went out), and
- * `psn export`. Where it had 22, which is as old as removals: a post at a wall time, two that are out, and one that was
- * deleted.
+ * Archives that an older psn made are read. Where the schema had 21 migrations: `psn init`, `psn connect feed
+ * ./public`, three posts (one at a wall time in a zone with other words for the feed, one with a picture, one that went
+ * out), and `psn export`. Where it had 22, which is as old as removals: a post at a wall time, two that are out, and
+ * one that was deleted.
  */
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
@@ -29,7 +29,8 @@ test("an archive of schema 21 comes in with its posts, their times and their pic
   });
   expect(
     await there.rows(
-      `SELECT d.wall_time, d.time_zone, d.held_reason, d.revision, p.revision AS written, p.options, p.overrides IS NOT NULL AS kept
+      `SELECT d.wall_time, d.time_zone, d.held_reason, d.revision, p.revision AS written,
+         p.options, p.overrides IS NOT NULL AS kept
        FROM psn.deliveries d JOIN psn.posts p ON p.id = d.post_id WHERE d.due_at = '2031-03-30T07:00:00Z'`,
     ),
   ).toEqual([

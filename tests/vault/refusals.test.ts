@@ -140,7 +140,7 @@ describe("who has keys elsewhere", () => {
           Object.fromEntries(
             ["HUB_ENCRYPTION_KEY", "HUB_ENCRYPTION_KEY_OLD"].map((name) => [name, ground.env(name) ?? ""]),
           );
-        const tasks: TaskKeys = taskKeysOf(api, ref, secrets, () => new Date(now));
+        const tasks: TaskKeys = taskKeysOf(api, { projectRef: ref, secrets, now: () => new Date(now) });
         let waited: readonly string[] = [];
         const rotation: Rotation = {
           world: {
@@ -210,9 +210,15 @@ describe("who has keys elsewhere", () => {
     const place = places.find(({ rowId, column }) => rowId === row?.["id"] && column === "access_token");
     if (!place) throw new Error("no token");
     const access = old.seal(place, "fresh");
-    expect(before && (await ground.stores.accounts.refreshed(bob, accountId, before, { ...before, access }, 0))).toBe(
-      true,
-    );
+    expect(
+      before &&
+        (await ground.stores.accounts.refreshed(bob, {
+          accountId,
+          previous: before,
+          credentials: { ...before, access },
+          restMs: 0,
+        })),
+    ).toBe(true);
     expect(await running).toMatchObject({ code: 0 });
     expect((await openAll(ground)).get(`${row?.["id"]} access_token`)).toBe("fresh");
   });
@@ -253,7 +259,7 @@ test("a row that was written since it was read is not written over, and is found
   const bob = await secondUser(ground, 1, 1);
   const { sealed, accounts, keys } = ground.stores;
   const old = createVault({ keys: [keyFromHex(first)] });
-  const read = await sealed.ofKey(bob, old.keyId, 10);
+  const read = await sealed.ofKey(bob, { keyId: old.keyId, most: 10 });
   expect(read.map(({ table, leased }) => [table, leased])).toEqual([
     ["oauth_tokens", false],
     ["api_keys", false],
@@ -268,19 +274,27 @@ test("a row that was written since it was read is not written over, and is found
     { table: "oauth_tokens", column: "access_token", rowId: token.id, userId: bob, version, audience },
     "fresh",
   );
-  expect(before && (await accounts.refreshed(bob, account?.id ?? "", before, { ...before, access }, 0))).toBe(true);
+  expect(
+    before &&
+      (await accounts.refreshed(bob, {
+        accountId: account?.id ?? "",
+        previous: before,
+        credentials: { ...before, access },
+        restMs: 0,
+      })),
+  ).toBe(true);
   const id = Bun.randomUUIDv7();
   await keys.put(bob, { id, name: "KEY_0", value: old.seal(keyPlace(bob, id, "KEY_0"), "set again") });
   expect(await sealed.reseal(bob, token, { ...token.values, access_token: "v2.00000000.AAAA" })).toBe(false);
   expect(await sealed.reseal(bob, key, { value: "v2.00000000.AAAA" })).toBe(false);
-  const again = await sealed.ofKey(bob, old.keyId, 10);
+  const again = await sealed.ofKey(bob, { keyId: old.keyId, most: 10 });
   expect(again.map(({ id: row }) => row)).toEqual([token.id, id]);
   expect(again[0]?.values["access_token"]).toBe(access);
   // One at a time, from where the last page ended.
-  const [one] = await sealed.ofKey(bob, old.keyId, 1);
+  const [one] = await sealed.ofKey(bob, { keyId: old.keyId, most: 1 });
   expect(one?.id).toBe(token.id);
-  expect((await sealed.ofKey(bob, old.keyId, 1, one)).map(({ id: row }) => row)).toEqual([id]);
-  expect(await sealed.ofKey(bob, old.keyId, 1, again[1])).toEqual([]);
+  expect((await sealed.ofKey(bob, { keyId: old.keyId, most: 1, after: one })).map(({ id: row }) => row)).toEqual([id]);
+  expect(await sealed.ofKey(bob, { keyId: old.keyId, most: 1, after: again[1] })).toEqual([]);
 });
 
 describe("a vault that can ask for keys anew", () => {

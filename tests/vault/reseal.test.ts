@@ -253,7 +253,7 @@ describe("all or nothing", () => {
     await migrate(hub.database, KNOWN, byKeys(hub.hubKey));
   });
 
-  test("not while an older worker runs, which could open nothing afterwards; a task looks at the schema itself", async () => {
+  test("not while an older worker runs, which could open nothing then; a task looks at the schema itself", async () => {
     const hub = await older(AT);
     const beat = (name: string, ago: string) =>
       hub.rows(`INSERT INTO psn.workers (name, version, beat_at) VALUES ($1, '0', now() - interval '${ago}')`, [name]);

@@ -103,8 +103,8 @@ async function postgres(): Promise<Ground> {
 
 export const grounds = { embedded, postgres } as const;
 
-const TOKENS = `SELECT t.id, t.user_id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience, t.access_token, t.refresh_token,
-  t.secret FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id`;
+const TOKENS = `SELECT t.id, t.user_id, t.version, json_build_array(a.platform, a.subject, a.home) AS audience,
+  t.access_token, t.refresh_token, t.secret FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id`;
 const KEYS = "SELECT id, user_id, 1 AS version, json_build_array(name) AS audience, value FROM psn.api_keys";
 
 /** Every sealed value there is, with its place. */
@@ -176,7 +176,7 @@ export async function secondUser(ground: Ground, accounts: number, keys: number)
     await stores.accounts.connect(
       userId,
       account,
-      sealCredentials({ vault }, userId, { id, version: 1 }, account, credentials),
+      sealCredentials({ vault }, { userId, row: { id, version: 1 }, account, credentials }),
     );
   }
   for (let n = 0; n < keys; n += 1) {

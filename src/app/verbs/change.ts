@@ -76,7 +76,7 @@ export const resolve = defineVerb({
   }),
   output: ChangeDocument,
   run: async ({ world, user }, { id, live, dryRun }, control: Control = {}) => ({
-    ...(await resolveDelivery(world, user.id, id, live ?? undefined, { dryRun, ...control })),
+    ...(await resolveDelivery(world, { userId: user.id, id, live: live ?? undefined, dryRun, ...control })),
     dryRun,
   }),
   document: changeDocument,

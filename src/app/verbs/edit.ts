@@ -80,7 +80,8 @@ function mediaOf({ world, user, readMedia }: Scope, { source: row }: OpenPost): 
   return (medium) => {
     const key = JSON.stringify([medium.file, medium.alt]);
     const reads = readMedia !== undefined && !isStored(medium.file);
-    const found = files.get(key) ?? (reads ? readMedia(medium) : storedMedia(world, user.id, row, medium));
+    const found =
+      files.get(key) ?? (reads ? readMedia(medium) : storedMedia(world, { userId: user.id, source: row, medium }));
     files.set(key, found);
     return found;
   };

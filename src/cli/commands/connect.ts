@@ -96,16 +96,16 @@ export default defineCommand({
     const isNamed = what !== undefined || (first !== undefined && given[first.name] !== undefined);
     const again = account ?? (isNamed || another ? undefined : await onlyNeedy(id, hub));
     const asker = dryRun ? { ...context, prompt: asking(context.prompt) } : context;
-    const form = await fillForm(
-      platform,
-      way,
+    const form = await fillForm(platform, {
+      auth: way,
       what,
       given,
-      asker,
-      isNamed || !again
-        ? undefined
-        : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
-    );
+      context: asker,
+      reconnected:
+        isNamed || !again
+          ? undefined
+          : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
+    });
     // The user who runs this owns the hub's folder, and may connect to this machine and its network.
     const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
     if (dryRun) {
@@ -114,7 +114,13 @@ export default defineCommand({
     }
     const connected =
       way.kind === "form"
-        ? await connectAccount(world, hub.user.id, id, { form }, context.signal, meant)
+        ? await connectAccount(world, {
+            userId: hub.user.id,
+            platformId: id,
+            consent: { form },
+            signal: context.signal,
+            meant,
+          })
         : await byBrowser({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
     const allowed = await keep(connected.profile.home);
     tell(id, { connected, zone: hub.user.timeZone, ...context });
@@ -186,9 +192,15 @@ async function byBrowser(
         assertAlone();
         meant.noReturn?.();
       };
-      const account = await connectAccount(world, user.id, platform.id, { answer }, context.signal, {
-        ...meant,
-        noReturn,
+      const account = await connectAccount(world, {
+        userId: user.id,
+        platformId: platform.id,
+        consent: { answer },
+        signal: context.signal,
+        meant: {
+          ...meant,
+          noReturn,
+        },
       });
       return {
         ok: true,

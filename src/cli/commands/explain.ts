@@ -31,13 +31,10 @@ export default defineCommand({
     const known = codes.find((one) => one === wanted);
     if (!known) {
       const near = closest(wanted, codes);
-      throw new PsnError(
-        "NOT_FOUND",
-        `there is no error ${code}${distance(wanted, near) <= Math.floor(near.length / 3) ? `; did you mean ${near}?` : ""}`,
-        {
-          hint: "psn explain",
-        },
-      );
+      const isNear = distance(wanted, near) <= Math.floor(near.length / 3);
+      throw new PsnError("NOT_FOUND", `there is no error ${code}${isNear ? `; did you mean ${near}?` : ""}`, {
+        hint: "psn explain",
+      });
     }
     const error = document(known);
     output.result(error, () => [

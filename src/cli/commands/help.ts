@@ -89,7 +89,8 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
     "",
     "A path that exists is never published as the words of its name: a text file is read, an image goes with " +
       "--media, anything else is",
-    'refused. --text WORDS takes the words as they are. A text that begins with - goes behind --: psn post -- "-5 degrees".',
+    "refused. --text WORDS takes the words as they are. A text that begins with - goes behind --: " +
+      'psn post -- "-5 degrees".',
     "Control characters and terminal colours are left out of texts, titles, warnings and descriptions.",
     "",
     "psn post - takes the text from standard input, to its end. Empty or blank input is never a post. When a " +

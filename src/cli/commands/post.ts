@@ -247,10 +247,9 @@ function progressOf(output: Output, zone: string, goesOn: boolean): (deliveries:
         : code === null && state !== "pending" && unitsPublished === 0;
       if (isSmooth && !output.interactive) continue;
       const next = hasEnded ? undefined : nextWords(delivery, zone);
-      const words = [
-        `${stateWord(output, delivery)}${units > 1 ? ` ${unitsPublished}/${units}` : ""}${code === null || atWork ? "" : ` (${code}: ${message})`}`,
-        ...(next === undefined ? [] : [next, leave]),
-      ];
+      const count = units > 1 ? ` ${unitsPublished}/${units}` : "";
+      const why = code === null || atWork ? "" : ` (${code}: ${message})`;
+      const words = [`${stateWord(output, delivery)}${count}${why}`, ...(next === undefined ? [] : [next, leave])];
       output.note(`${platform}:${handle}  ${words.join("; ")}`);
     }
   };

@@ -117,7 +117,7 @@ async function settled(step: Step, { prompt, output, signal, hub }: Context): Pr
     const live = z.url({ protocol: /^https?$/ }).safeParse(said).data;
     if (said === "") return step;
     if (live === undefined && !/^n(o)?$/i.test(said)) continue;
-    const { deliveries } = await resolveDelivery(world, userId, delivery.id, live, { signal });
+    const { deliveries } = await resolveDelivery(world, { userId, id: delivery.id, live, signal });
     const [now] = deliveries;
     const becomes = now?.state === "published" || now?.state === "unconfirmed" ? now.state : "scheduled";
     if (becomes !== "unconfirmed") return { ...step, becomes, why: "you said so", url: now?.url ?? null };

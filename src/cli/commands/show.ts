@@ -33,15 +33,14 @@ export default defineCommand({
 });
 
 function page(output: Output, detail: DeliveryDetail, zone: string): Lines {
-  const head = `${output.style("bold", `${detail.platform}:${detail.handle}`)}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;
+  const account = output.style("bold", `${detail.platform}:${detail.handle}`);
+  const head = `${account}  ${stateWord(output, detail)}  ${shortId(detail.id)} of post ${shortId(detail.postId)}`;
   const next = nextWords(detail, zone);
   const lines = [head, `due ${when(detail.dueAt, zone)}${next === undefined ? "" : `; ${next}`}`];
   if (detail.code !== null) lines.push(`${detail.code}: ${detail.message}`);
   for (const { position, state, unit, ref } of detail.unitList) {
-    lines.push(
-      "",
-      `unit ${position + 1}, ${state}, ${unit.length} long${unit.media.length > 0 ? `, ${unit.media.length} media` : ""}${ref ? `  ${ref.url}` : ""}`,
-    );
+    const files = unit.media.length > 0 ? `, ${unit.media.length} media` : "";
+    lines.push("", `unit ${position + 1}, ${state}, ${unit.length} long${files}${ref ? `  ${ref.url}` : ""}`);
     lines.push(...textLines(unit.text).map((line) => `  ${line}`));
   }
   const rows = detail.events.map(({ at, event, attempt, unit, code, note, actor }) => [

@@ -123,7 +123,7 @@ async function tasksOf(folder: string, input: TriggerTokenInput, context: Contex
     Object.fromEntries(Object.entries(vendors.variablesOf(folder)[which]).filter(([name]) => name.startsWith(begins)));
   const secrets = () => some("secrets", "HUB_ENCRYPTION_KEY");
   const plain = () => some("plain", "PSN_OBJECT_MARKS");
-  return taskKeysOf(vendors.openTrigger(env, token), projectRef, secrets, context.now, plain);
+  return taskKeysOf(vendors.openTrigger(env, token), { projectRef, secrets, now: context.now, plain });
 }
 
 export default { name: "vault", summary: "the sealed secrets", commands: [status, rotate] } satisfies CommandGroup;

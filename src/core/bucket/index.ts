@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Bucket, ListedObject } from "@psn/core/ports/outside.ts";
+import type { Bucket, Content, ListedObject } from "@psn/core/ports/outside.ts";
 import { type Answer, type BucketSettings, type Limits, placeOf, requestsTo } from "./request.ts";
 
 export type { BucketSettings, Limits } from "./request.ts";
@@ -35,7 +35,7 @@ export function openBucket(
     assertKey(key);
     return send({ method: "GET", verb: "read", key, most });
   };
-  const put = async (key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void> => {
+  const put = async (key: string, { bytes, mime, signal }: Content): Promise<void> => {
     assertKey(key);
     const kept = await send({ method: "PUT", verb: "write", key, body: { bytes, mime }, signal });
     // A captive page says 200 as well.
@@ -101,7 +101,7 @@ export function openBucket(
       // As large as the smallest file that psn puts there: a disk or a quota may have room for less.
       const written = new TextEncoder().encode(id.repeat(CHECKED_BYTES / id.length));
       try {
-        await put(key, written, "text/plain");
+        await put(key, { bytes: written, mime: "text/plain" });
         const found = await get(key, written.length);
         if (!found || hash("sha256", found.bytes) !== hash("sha256", written)) throw notGivenBack();
       } catch (error) {

@@ -79,12 +79,13 @@ export function requestsTo(settings: BucketSettings, limits: Limits, now: () => 
   const address = ({ method, key, query = [] }: Pick<Asked, "method" | "key" | "query">, seconds = SIGNED_FOR_S) => {
     const { origin, host } = placeOf(settings.endpoint);
     const path = `/${encode(bucket)}${key === undefined ? "" : `/${key.split("/").map(encode).join("/")}`}`;
-    return presign(origin, { method, path, query, headers: { host } }, signer, now(), seconds);
+    return presign(origin, { request: { method, path, query, headers: { host } }, signer, at: now(), seconds });
   };
 
   const attempt = async (asked: Asked): Promise<Answer | undefined> => {
     const { method, verb, body, most = MOST_WORDS, signal: stop } = asked;
     const { origin } = placeOf(settings.endpoint);
+    const proofs = body ? checked(body) : {};
     const abort = new AbortController();
     const watch = watching(limits, body?.bytes.length ?? 0, () => abort.abort());
     let response: Response;
@@ -94,7 +95,7 @@ export function requestsTo(settings: BucketSettings, limits: Limits, now: () => 
         method,
         redirect: "manual",
         signal: stop ? AbortSignal.any([abort.signal, stop]) : abort.signal,
-        headers: { "accept-encoding": "identity", ...(body ? checked(body) : {}) },
+        headers: { "accept-encoding": "identity", ...proofs },
         // A copy, since the type of fetch takes no memory that could be shared.
         ...defined({ body: body ? body.bytes.slice() : undefined }),
       });

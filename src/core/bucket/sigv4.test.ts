@@ -73,10 +73,16 @@ test("S3's example of a signed address", () => {
   };
   const request = { method: "GET", path: "/test.txt", query: [], headers: { host: "examplebucket.s3.amazonaws.com" } };
   expect(
-    presign("https://examplebucket.s3.amazonaws.com", request, signer, new Date("2013-05-24T00:00:00Z"), 86_400),
+    presign("https://examplebucket.s3.amazonaws.com", {
+      request,
+      signer,
+      at: new Date("2013-05-24T00:00:00Z"),
+      seconds: 86_400,
+    }),
   ).toBe(
     "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256" +
-      "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400" +
+      "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request" +
+      "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400" +
       "&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
   );
 });

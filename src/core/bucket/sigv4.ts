@@ -71,10 +71,17 @@ export function signatureOf(request: Signable, signer: Signer, at: Date): string
 /** An address that is signed for so many seconds, of an origin such as `https://host:9000`. */
 export function presign(
   origin: string,
-  { query, ...request }: Omit<Signable, "payload">,
-  signer: Signer,
-  at: Date,
-  seconds: number,
+  {
+    request: { query, ...request },
+    signer,
+    at,
+    seconds,
+  }: {
+    readonly request: Omit<Signable, "payload">;
+    readonly signer: Signer;
+    readonly at: Date;
+    readonly seconds: number;
+  },
 ): string {
   const signed: Signable = {
     ...request,

@@ -65,6 +65,12 @@ const ELSEWHERE = `(
 
 /** The columns of psn's tables, for what they grant. */
 const COLUMNS = "rel JOIN pg_catalog.pg_attribute c ON c.attrelid = rel.id AND NOT c.attisdropped";
+const COLUMN_GRANTS = granted("rel.target", {
+  from: COLUMNS,
+  acl: "c.attacl",
+  owner: "rel.relowner",
+  of: "format(' (%I)', c.attname)",
+});
 const FUNCTION_ACL = "coalesce(func.proacl, acldefault('f', func.proowner))";
 
 /** What every fact is made of. `login`: whether the session's login is one of its own. */
@@ -89,7 +95,7 @@ func AS (
 acl AS (
   ${granted("'SCHEMA psn'", { from: "psn", acl: "psn.nspacl", owner: "psn.owner" })}
   UNION ALL ${granted("rel.target", { from: "rel", acl: "rel.relacl", owner: "rel.relowner" })}
-  UNION ALL ${granted("rel.target", { from: COLUMNS, acl: "c.attacl", owner: "rel.relowner", of: "format(' (%I)', c.attname)" })}
+  UNION ALL ${COLUMN_GRANTS}
   UNION ALL ${granted("func.word || ' ' || func.name", { from: "func", acl: FUNCTION_ACL, owner: "func.proowner" })}
 ),
 rewritten AS (

@@ -103,8 +103,10 @@ export function hubRows(database: Database): HubRows {
         for (const userId of users) {
           await actAs(client, userId);
           const { rows } = await client.query(
-            `WITH changed AS (UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()), code = NULL, message = NULL,
-               fence = d.fence + 1, lease_until = NULL, updated_at = now() WHERE ${WAITS} RETURNING d.id)
+            `WITH changed AS (
+               UPDATE psn.deliveries d SET state = 'scheduled', wake_at = greatest(d.due_at, now()),
+                 code = NULL, message = NULL, fence = d.fence + 1, lease_until = NULL, updated_at = now()
+               WHERE ${WAITS} RETURNING d.id)
              SELECT coalesce(array_agg(id)::text, '{}') AS ids, count(*)::integer AS n FROM changed`,
           );
           await client.query("SELECT psn.note($1::uuid[], 'started', NULL, 'user')", [String(rows[0]?.["ids"])]);
@@ -173,8 +175,10 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
 async function hold(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
   const { rows } = await client.query(
-    `WITH changed AS (UPDATE psn.deliveries d SET state = 'held', held_reason = 'moved', code = NULL, message = '${TRANSFERRED_NOTE}', fence = d.fence + 1,
-       lease_until = NULL, updated_at = now() WHERE d.state IN ${inSql(TO_COME)} RETURNING d.id)
+    `WITH changed AS (
+       UPDATE psn.deliveries d SET state = 'held', held_reason = 'moved',
+         code = NULL, message = '${TRANSFERRED_NOTE}', fence = d.fence + 1, lease_until = NULL, updated_at = now()
+       WHERE d.state IN ${inSql(TO_COME)} RETURNING d.id)
      SELECT coalesce(array_agg(id)::text, '{}') AS ids FROM changed`,
   );
   await client.query("SELECT psn.note($1::uuid[], 'moved away', NULL, 'user')", [String(rows[0]?.["ids"])]);
@@ -193,7 +197,8 @@ async function insertAll(client: OwnerClient, rows: AsyncIterable<HubRow>): Prom
     const { table, columns, json } = batch;
     batch = undefined;
     await client.query(
-      `INSERT INTO psn.${table} (${columns}) SELECT ${columns} FROM json_populate_recordset(NULL::psn.${table}, $1::json)`,
+      `INSERT INTO psn.${table} (${columns})
+       SELECT ${columns} FROM json_populate_recordset(NULL::psn.${table}, $1::json)`,
       [`[${json.join(",")}]`],
     );
   };
@@ -228,7 +233,8 @@ async function insertAll(client: OwnerClient, rows: AsyncIterable<HubRow>): Prom
 /** An account whose credentials did not open where it came from has none here. */
 async function markUseless(client: OwnerClient): Promise<void> {
   await client.query(
-    `UPDATE psn.accounts a SET health = 'needs-reconnect', health_reason = 'its token did not open when the hub was exported'
+    `UPDATE psn.accounts a
+     SET health = 'needs-reconnect', health_reason = 'its token did not open when the hub was exported'
      WHERE a.health = 'ok' AND NOT EXISTS (SELECT FROM psn.oauth_tokens t WHERE t.account_id = a.id)`,
   );
 }

@@ -31,7 +31,8 @@ export async function waitingPosts(owner: Database): Promise<number> {
   return owner.asOwner(async (client) => {
     await client.query("BEGIN; SET LOCAL ROLE psn_definer");
     const { rows } = await client.query(
-      "SELECT count(DISTINCT post_id)::integer AS posts FROM psn.deliveries WHERE state IN ('scheduled', 'claimed', 'sending', 'pending', 'held')",
+      "SELECT count(DISTINCT post_id)::integer AS posts FROM psn.deliveries " +
+        "WHERE state IN ('scheduled', 'claimed', 'sending', 'pending', 'held')",
     );
     await client.query("COMMIT");
     return Number(rows[0]?.["posts"]);

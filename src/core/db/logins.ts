@@ -67,7 +67,8 @@ async function makeLogin(
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are made over a session; not over HTTP");
   await owner.asOwner(async (client) => {
     const { rows } = await client.query(
-      "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS privileged FROM pg_catalog.pg_roles WHERE rolname = $1",
+      "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS privileged " +
+        "FROM pg_catalog.pg_roles WHERE rolname = $1",
       [name],
     );
     const [found] = rows;
@@ -163,7 +164,8 @@ export async function dropOtherLogins(owner: Database, prefix: string, kept = ""
   if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are dropped over a session; not over HTTP");
   return owner.asOwner(async (client) => {
     const { rows } = await client.query(
-      "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolcanlogin AND starts_with(rolname::text, $1) AND rolname <> $2",
+      "SELECT rolname::text AS name FROM pg_catalog.pg_roles " +
+        "WHERE rolcanlogin AND starts_with(rolname::text, $1) AND rolname <> $2",
       [prefix, kept],
     );
     const left: string[] = [];

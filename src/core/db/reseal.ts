@@ -25,7 +25,8 @@ const TABLES = [
   {
     table: "oauth_tokens",
     columns: ["access_token", "refresh_token", "secret"],
-    rows: `SELECT t.*, a.platform, a.subject, a.home FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id ORDER BY t.id`,
+    rows: `SELECT t.*, a.platform, a.subject, a.home
+      FROM psn.oauth_tokens t JOIN psn.accounts a ON a.id = t.account_id ORDER BY t.id`,
     audience: (row: Row) => [row["platform"], row["subject"], row["home"]].map(String),
   },
   {
@@ -42,7 +43,8 @@ const GUARDED = ["accounts", "oauth_tokens", "api_keys", "workers"] as const;
  * Who would meet values that an older psn cannot open. Three heartbeats; tasks look at the schema themselves before
  * they claim.
  */
-const AT_WORK = `SELECT name FROM psn.workers WHERE abs(extract(epoch FROM clock_timestamp() - beat_at)) < 45 AND name NOT LIKE 'trigger.dev%'
+const AT_WORK = `SELECT name FROM psn.workers
+  WHERE abs(extract(epoch FROM clock_timestamp() - beat_at)) < 45 AND name NOT LIKE 'trigger.dev%'
   AND (EXISTS (SELECT FROM psn.oauth_tokens) OR EXISTS (SELECT FROM psn.api_keys)) ORDER BY name LIMIT 1`;
 
 /**

@@ -104,10 +104,10 @@ const CONTENT = 2_097_152;
 const SOURCE = 33_554_432;
 /** A JSON value and an array count as they are stored. */
 const sizes = (table: string, words: readonly string[], content: readonly string[] = []) => {
-  const most = (of: readonly string[], bytes: number) =>
-    of.length === 0 ? [] : [`greatest(${of.join(", ")}) <= ${bytes}`];
-  return check(`${table}_sizes`, sql.raw([...most(words, WORDS), ...most(content, CONTENT)].join(" and ")));
+  return check(`${table}_sizes`, sql.raw([...atMost(words, WORDS), ...atMost(content, CONTENT)].join(" and ")));
 };
+const atMost = (of: readonly string[], bytes: number) =>
+  of.length === 0 ? [] : [`greatest(${of.join(", ")}) <= ${bytes}`];
 const bytesOf = (...columns: readonly string[]) => columns.map((column) => `octet_length(${column})`);
 const storedBytesOf = (...columns: readonly string[]) => columns.map((column) => `pg_column_size(${column})`);
 
@@ -115,15 +115,15 @@ const storedBytesOf = (...columns: readonly string[]) => columns.map((column) =>
  * `born`: what a row must be when it is written by anybody but an import, which brings a whole hub; functions write the
  * rest (ADR 18).
  */
-const own = (table: string, born?: string) =>
-  pgPolicy(`${table}_own`, {
+const own = (table: string, born?: string) => {
+  const isBorn = born === undefined ? "" : ` and (current_user = 'psn_service' or (${born}))`;
+  return pgPolicy(`${table}_own`, {
     for: "all",
     to: runtime,
     using: sql`user_id = (select psn.current_user_id())`,
-    withCheck: sql.raw(
-      `user_id = (select psn.current_user_id())${born === undefined ? "" : ` and (current_user = 'psn_service' or (${born}))`}`,
-    ),
+    withCheck: sql.raw(`user_id = (select psn.current_user_id())${isBorn}`),
   });
+};
 const acrossUsers = (table: string) =>
   pgPolicy(`${table}_definer`, { for: "all", to: definer, using: sql`true`, withCheck: sql`true` });
 
@@ -304,7 +304,19 @@ export const posts = psn.table(
     check(
       "posts_sizes",
       sql.raw(
-        `greatest(octet_length(language), octet_length(visibility), octet_length(origin), octet_length(origin_ref), octet_length(idempotency_key), pg_column_size(targets)) <= ${WORDS} and greatest(octet_length(title), octet_length(content_warning), pg_column_size(parts), pg_column_size(overrides), pg_column_size(options)) <= ${SOURCE}`,
+        [
+          ...atMost(
+            [
+              ...bytesOf("language", "visibility", "origin", "origin_ref", "idempotency_key"),
+              ...storedBytesOf("targets"),
+            ],
+            WORDS,
+          ),
+          ...atMost(
+            [...bytesOf("title", "content_warning"), ...storedBytesOf("parts", "overrides", "options")],
+            SOURCE,
+          ),
+        ].join(" and "),
       ),
     ),
     own("posts", "revision = 1"),

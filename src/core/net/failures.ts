@@ -8,13 +8,35 @@
  */
 export const HANDSHAKE_UNFINISHED = "PSN_HANDSHAKE_UNFINISHED";
 
+/** Matches a whole code. */
+const oneOf = (...codes: readonly string[]) => new RegExp(`^(${codes.join("|")})$`);
+
+/** Certificates that nobody this machine trusts has signed. */
+const UNTRUSTED = ["UNABLE_TO_\\w+", "SELF_SIGNED_\\w+", "DEPTH_ZERO_\\w+", "UNKNOWN_CERTIFICATE_\\w+"];
+
 /**
  * Failures of the kind that happen before the first byte of a request: no name, no route, no listener, no TLS. EPROTO
  * is none of them: Bun (1.4.5) says "the TLS handshake failed" also of a connection that breaks when the server has the
  * whole request.
  */
-const NEVER_SENT =
-  /^(ECONNREFUSED|ConnectionRefused|ENOTFOUND|EAI_AGAIN|EAI_NODATA|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|FailedToOpenSocket|DNS\w*|CERT_\w+|ERR_TLS_\w+|ERR_SSL_\w+|UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE_\w+|PSN_HANDSHAKE_UNFINISHED)$/;
+const NEVER_SENT = oneOf(
+  "ECONNREFUSED",
+  "ConnectionRefused",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EAI_NODATA",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  "FailedToOpenSocket",
+  "DNS\\w*",
+  "CERT_\\w+",
+  "ERR_TLS_\\w+",
+  "ERR_SSL_\\w+",
+  ...UNTRUSTED,
+  "HOSTNAME_MISMATCH",
+  HANDSHAKE_UNFINISHED,
+);
 
 /** Whether the failure proves that nothing of the request was sent. */
 export function neverSent(cause: unknown): boolean {
@@ -44,7 +66,7 @@ const REASONS: readonly (readonly [RegExp, Why])[] = [
   ],
   [/^CERT_REVOKED$/, { says: "its certificate was revoked" }],
   [
-    /^(UNABLE_TO_\w+|SELF_SIGNED_\w+|DEPTH_ZERO_\w+|UNKNOWN_CERTIFICATE_\w+|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE|INVALID_CA)$/,
+    oneOf(...UNTRUSTED, "CERT_UNTRUSTED", "CERT_SIGNATURE_FAILURE", "INVALID_CA"),
     { says: "its certificate is not trusted on this machine", hint: CERTIFICATES },
   ],
   [/^(CERT_\w+|ERR_TLS_\w+)$/, { says: "its certificate was not accepted" }],

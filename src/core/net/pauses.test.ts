@@ -74,7 +74,9 @@ test.each<[Record<string, string>, number | undefined]>([
 test("what names no zone is UTC wherever this machine is", () => {
   const dates = ["2026-12-01T09:05:00", "2026-12-01 09:05:00", "Tue, 01 Dec 2026 09:05:00", "Tue Dec  1 09:05:00 2026"];
   const program = `const { pauseMs } = await import(${JSON.stringify(new URL("pauses.ts", import.meta.url).href)});
-    const pauses = ${JSON.stringify(dates)}.map((at) => pauseMs(new Headers({ "x-ratelimit-reset": at }), new Date("2026-12-01T09:00:00Z")));
+    const now = new Date("2026-12-01T09:00:00Z");
+    const headers = ${JSON.stringify(dates)}.map((at) => new Headers({ "x-ratelimit-reset": at }));
+    const pauses = headers.map((one) => pauseMs(one, now));
     console.log(JSON.stringify([new Date().getTimezoneOffset() === 0, ...pauses]))`;
   const env = { ...process.env, TZ: "Pacific/Auckland" };
   const { stdout } = spawnSync(process.execPath, ["-e", program], { env, encoding: "utf8" });

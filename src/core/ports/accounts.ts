@@ -79,10 +79,12 @@ export interface Accounts {
    */
   refreshed(
     userId: string,
-    accountId: string,
-    previous: SealedCredentials,
-    credentials: SealedCredentials,
-    restMs: number,
+    exchange: {
+      readonly accountId: string;
+      readonly previous: SealedCredentials;
+      readonly credentials: SealedCredentials;
+      readonly restMs: number;
+    },
   ): Promise<boolean>;
   releaseRefresh(userId: string, accountId: string): Promise<void>;
   /** Whether nothing of the account has gone out for so long, though it was connected all the time. */

@@ -141,7 +141,10 @@ export interface Deliveries {
     readonly most: number;
   }): Promise<readonly WakeUp[]>;
   /** A line of the delivery's history that changes nothing. */
-  note(userId: string, deliveryId: string, event: string, text: string, actor: string): Promise<void>;
+  note(
+    userId: string,
+    line: { readonly deliveryId: string; readonly event: string; readonly text: string; readonly actor: string },
+  ): Promise<void>;
   /** Milliseconds until something is due for these platforms; not positive when it is, null when nothing waits. */
   nextWake(concurrency: Concurrency, only?: readonly string[]): Promise<number | null>;
   load(userId: string, deliveryId: string): Promise<LoadedDelivery | undefined>;

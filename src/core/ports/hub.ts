@@ -17,7 +17,10 @@ export interface SealedRow {
 /** Whatever is sealed, for a rotation of the key. */
 export interface Sealed {
   /** Rows that hold a value of this key, ordered by table and id, after this one. */
-  ofKey(userId: string, keyId: string, most: number, after?: SealedRow): Promise<readonly SealedRow[]>;
+  ofKey(
+    userId: string,
+    page: { readonly keyId: string; readonly most: number; readonly after?: SealedRow | undefined },
+  ): Promise<readonly SealedRow[]>;
   /** Rows that hold a value of none of these keys. */
   ofOthers(userId: string, keyIds: readonly string[], most: number): Promise<readonly SealedRow[]>;
   /**

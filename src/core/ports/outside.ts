@@ -38,11 +38,18 @@ export interface Queue {
 }
 
 /** Where large media are kept. Every name is `psn/USER/…`, so that hubs can share a bucket. */
+/** What is put into a bucket. */
+export interface Content {
+  readonly bytes: Uint8Array;
+  readonly mime: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Bucket {
   /** The service's origin and the bucket's name, `https://host/name`: what tells this bucket from another. */
   readonly address: string;
   /** The service has checked the bytes, or they were read back. An aborted one may still be there. */
-  put(key: string, bytes: Uint8Array, mime: string, signal?: AbortSignal): Promise<void>;
+  put(key: string, content: Content): Promise<void>;
   /**
    * Undefined when it is not there, asked twice. Throws MEDIA_GONE when the bucket has other bytes under that name, by
    * its own word, and VENDOR_REFUSED when what comes is not what was put there, and the reason is unknown, by its

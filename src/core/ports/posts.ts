@@ -28,6 +28,9 @@ export type StoredMedia = (
   | { readonly objectKey: string; readonly bucket: string | null }
 ) & { readonly sha256: string };
 
+/** The media of a post that is written, and where the bytes of each are. */
+export type NewPostMedia = readonly (MediaInfo & StoredMedia)[];
+
 export interface NewMedia extends MediaInfo {
   readonly sha256: string;
   readonly content: Uint8Array;
@@ -96,7 +99,7 @@ export interface NewRevision {
   readonly revision: number;
   readonly source: StoredSource;
   /** New ones alone. */
-  readonly media: readonly (MediaInfo & StoredMedia)[];
+  readonly media: NewPostMedia;
   /** All of which nothing has been sent, each as it was when it was composed. */
   readonly deliveries: readonly {
     readonly id: string;
@@ -170,10 +173,12 @@ export interface Posts {
    */
   schedule(
     userId: string,
-    post: NewPost,
-    media: readonly (MediaInfo & StoredMedia)[],
-    deliveries: readonly NewDelivery[],
-    due: NewDue,
+    all: {
+      readonly post: NewPost;
+      readonly media: NewPostMedia;
+      readonly deliveries: readonly NewDelivery[];
+      readonly due: NewDue;
+    },
   ): Promise<boolean>;
   findByKey(userId: string, idempotencyKey: string): Promise<string | undefined>;
   list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
@@ -193,11 +198,13 @@ export interface Posts {
   /** @param meant the wall time that was meant, where `wallTime` only says what a clock shows then. */
   move(
     userId: string,
-    deliveryIds: readonly string[],
-    dueAt: Date,
-    wallTime: string,
-    timeZone: string,
-    meant?: string | null,
+    to: {
+      readonly ids: readonly string[];
+      readonly dueAt: Date;
+      readonly wallTime: string;
+      readonly timeZone: string;
+      readonly meant?: string | null | undefined;
+    },
   ): Promise<readonly string[]>;
   retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
   /** What is out of these is to be removed from its platform, from now on. Nothing of a disconnected account's. */

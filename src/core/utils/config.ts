@@ -101,7 +101,7 @@ export function setConfig(hubDir: string, name: string, value: string): ConfigFi
   const file = hubSetting(name) === undefined ? "keys" : "hub";
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
-    const after = setEnvValue(text, name, value, path);
+    const after = setEnvValue(text, { name, value, file: path });
     checkEnvText(after, path);
     return after;
   });

@@ -69,7 +69,10 @@ function inShell(shell: string, text: string, names: readonly string[]): readonl
 /** One file of all values, each set after the others. */
 function fileOf(values: readonly string[]): { readonly text: string; readonly names: readonly string[] } {
   const names = values.map((_, i) => `V${i}`);
-  const text = values.reduce((before, value, i) => setEnvValue(before, `V${i}`, value), "# a header\n# V1=offered\n");
+  const text = values.reduce(
+    (before, value, i) => setEnvValue(before, { name: `V${i}`, value }),
+    "# a header\n# V1=offered\n",
+  );
   return { text, names };
 }
 
@@ -103,15 +106,18 @@ describe.each(["bash", "dash"])("what psn writes, sourced by %s", (shell) => {
     );
   });
 
-  test("a value of several lines that takes another's place, before a comment and at the end of a file without a line break", () => {
-    const text = setEnvValue(setEnvValue("A=1 # one\nB=2", "B", "it's\n2"), "A", "1\n\t1");
+  test("a value of several lines replaces another, before a comment and at the end without a line break", () => {
+    const text = setEnvValue(setEnvValue("A=1 # one\nB=2", { name: "B", value: "it's\n2" }), {
+      name: "A",
+      value: "1\n\t1",
+    });
     expect(inShell(shell, text, ["A", "B"])).toEqual(["1\n\t1", "it's\n2"]);
     expect(text).toContain("# one");
   });
 });
 
 test("a file with the line breaks of Windows keeps them, and psn reads back what it wrote", () => {
-  const text = setEnvValue("A=1\r\nB=2\r\n", "A", "x\r\ny\nz");
+  const text = setEnvValue("A=1\r\nB=2\r\n", { name: "A", value: "x\r\ny\nz" });
   expect(text.replaceAll("\r\n", "")).not.toMatch(/[\r\n]/);
   expect(parseEnvFile(text, "hub.env").map(({ value }) => value)).toEqual(["x\r\ny\nz", "2"]);
 });

@@ -92,46 +92,46 @@ describe("changing", () => {
   const text = "# my hub\n\nexport A = 'one' # first\nB=2\n\n# the end\n# C=example\n# D is for later\n";
 
   test("a value in its place, its comment and what surrounds it kept", () => {
-    expect(setEnvValue(text, "A", "two words")).toBe(text.replace("'one'", "'two words'"));
-    expect(setEnvValue(text, "B", "")).toBe(text.replace("B=2", "B="));
+    expect(setEnvValue(text, { name: "A", value: "two words" })).toBe(text.replace("'one'", "'two words'"));
+    expect(setEnvValue(text, { name: "B", value: "" })).toBe(text.replace("B=2", "B="));
   });
 
   test("a new value goes below the line that offers it", () => {
-    expect(setEnvValue(text, "C", "3")).toBe(text.replace("# C=example\n", "# C=example\nC=3\n"));
-    expect(setEnvValue("# C=", "C", "3")).toBe("# C=\nC=3\n");
+    expect(setEnvValue(text, { name: "C", value: "3" })).toBe(text.replace("# C=example\n", "# C=example\nC=3\n"));
+    expect(setEnvValue("# C=", { name: "C", value: "3" })).toBe("# C=\nC=3\n");
   });
 
   test("a new value goes to the end, in the line breaks of the file", () => {
-    expect(setEnvValue(text, "D", "4")).toBe(`${text}D=4\n`);
-    expect(setEnvValue("A=1", "D", "4")).toBe("A=1\nD=4\n");
-    expect(setEnvValue("A=1\r\nB=2", "D", "4")).toBe("A=1\r\nB=2\r\nD=4\r\n");
-    expect(setEnvValue("", "D", "4")).toBe("D=4\n");
-    expect(setEnvValue("\uFEFF", "D", "4")).toBe("\uFEFFD=4\n");
+    expect(setEnvValue(text, { name: "D", value: "4" })).toBe(`${text}D=4\n`);
+    expect(setEnvValue("A=1", { name: "D", value: "4" })).toBe("A=1\nD=4\n");
+    expect(setEnvValue("A=1\r\nB=2", { name: "D", value: "4" })).toBe("A=1\r\nB=2\r\nD=4\r\n");
+    expect(setEnvValue("", { name: "D", value: "4" })).toBe("D=4\n");
+    expect(setEnvValue("\uFEFF", { name: "D", value: "4" })).toBe("\uFEFFD=4\n");
   });
 
   test("a value of several lines goes as a whole", () => {
-    expect(setEnvValue("A='x\n# y\n' # z\nB=1\n", "A", "1")).toBe("A=1 # z\nB=1\n");
+    expect(setEnvValue("A='x\n# y\n' # z\nB=1\n", { name: "A", value: "1" })).toBe("A=1 # z\nB=1\n");
     expect(unsetEnvValue("A='x\n# y\n' # z\nB=1\n", "A")).toBe("B=1\n");
   });
 
   test("a comment right behind a quote stays a comment", () => {
-    expect(values(setEnvValue("A='x'# y", "A", "1"))).toEqual({ A: "1" });
-    expect(values(setEnvValue("A= # y", "A", "1"))).toEqual({ A: "1" });
+    expect(values(setEnvValue("A='x'# y", { name: "A", value: "1" }))).toEqual({ A: "1" });
+    expect(values(setEnvValue("A= # y", { name: "A", value: "1" }))).toEqual({ A: "1" });
   });
 
   test("quotes only where they are needed, and such that a shell agrees", () => {
-    expect(setEnvValue("", "A", "plain-1.2_/x:y@z%20")).toBe("A=plain-1.2_/x:y@z%20\n");
-    expect(setEnvValue("", "A", "a?b&c")).toBe("A='a?b&c'\n");
-    expect(setEnvValue("", "A", "~")).toBe("A='~'\n");
-    expect(setEnvValue("", "A", "$HOME `id`")).toBe("A='$HOME `id`'\n");
-    expect(setEnvValue("", "A", "it's $5")).toBe('A="it\'s \\$5"\n');
-    expect(setEnvValue("", "A", "a\nb\r\tc")).toBe("A='a\nb\r\tc'\n");
-    expect(setEnvValue("", "A", "it's\n\\n")).toBe('A="it\'s\n\\\\n"\n');
-    expect(setEnvValue("B=1\r\n", "A", "a\nb\r\tc")).toBe('B=1\r\nA="a\\nb\\r\\tc"\r\n');
+    expect(setEnvValue("", { name: "A", value: "plain-1.2_/x:y@z%20" })).toBe("A=plain-1.2_/x:y@z%20\n");
+    expect(setEnvValue("", { name: "A", value: "a?b&c" })).toBe("A='a?b&c'\n");
+    expect(setEnvValue("", { name: "A", value: "~" })).toBe("A='~'\n");
+    expect(setEnvValue("", { name: "A", value: "$HOME `id`" })).toBe("A='$HOME `id`'\n");
+    expect(setEnvValue("", { name: "A", value: "it's $5" })).toBe('A="it\'s \\$5"\n');
+    expect(setEnvValue("", { name: "A", value: "a\nb\r\tc" })).toBe("A='a\nb\r\tc'\n");
+    expect(setEnvValue("", { name: "A", value: "it's\n\\n" })).toBe('A="it\'s\n\\\\n"\n');
+    expect(setEnvValue("B=1\r\n", { name: "A", value: "a\nb\r\tc" })).toBe('B=1\r\nA="a\\nb\\r\\tc"\r\n');
   });
 
   test("a name that stands there twice has one entry afterwards, where it took effect, or none", () => {
-    expect(setEnvValue("A=1\nB=2\nA=3\nC=4\n", "A", "5")).toBe("B=2\nA=5\nC=4\n");
+    expect(setEnvValue("A=1\nB=2\nA=3\nC=4\n", { name: "A", value: "5" })).toBe("B=2\nA=5\nC=4\n");
     expect(unsetEnvValue("A=1\nB=2\nA=3\nC=4\n", "A")).toBe("B=2\nC=4\n");
   });
 
@@ -141,8 +141,8 @@ describe("changing", () => {
 
   test("refuses a name that cannot be read again, and a text that cannot be read", () => {
     for (const name of ["", "a b", "1A", "A=B", "A\nB", "#A"])
-      expect(thrown(() => setEnvValue("", name, "x")).code).toBe("INPUT_INVALID");
-    expect(thrown(() => setEnvValue("canary", "A", "x")).code).toBe("CONFIG_INVALID");
+      expect(thrown(() => setEnvValue("", { name, value: "x" })).code).toBe("INPUT_INVALID");
+    expect(thrown(() => setEnvValue("canary", { name: "A", value: "x" })).code).toBe("CONFIG_INVALID");
     expect(thrown(() => unsetEnvValue("canary", "A")).code).toBe("CONFIG_INVALID");
   });
 });
@@ -159,7 +159,7 @@ describe("laws", () => {
   );
   const line = fc.oneof(
     fc.constantFrom("", "   ", "# a comment", "\t# B=offered", "#C=", "# it's \"open"),
-    fc.tuple(name, value).map(([key, content]) => setEnvValue("", key, content).trimEnd()),
+    fc.tuple(name, value).map(([key, content]) => setEnvValue("", { name: key, value: content }).trimEnd()),
     fc.constantFrom(
       "export A = 'x\n# not a comment\ny' # a comment",
       "B=`x`# y",
@@ -183,11 +183,11 @@ describe("laws", () => {
   test("what was set is read again, everything else is as it was, and comments stay", () => {
     return fc.assert(
       fc.property(file, name, value, (text, key, content) => {
-        const changed = setEnvValue(text, key, content);
+        const changed = setEnvValue(text, { name: key, value: content });
         expect(pairs(changed).filter(([other]) => other === key)).toEqual([[key, content]]);
         expect(others(changed, key)).toEqual(others(text, key));
         expect(comments(changed)).toEqual(comments(text));
-        expect(setEnvValue(changed, key, content)).toBe(changed);
+        expect(setEnvValue(changed, { name: key, value: content })).toBe(changed);
       }),
       { numRuns: 2000 },
     );
@@ -207,7 +207,7 @@ describe("laws", () => {
   test("a new value set and unset leaves the text as it was, but for a last line break", () => {
     return fc.assert(
       fc.property(file, value, (text, content) => {
-        const back = unsetEnvValue(setEnvValue(text, "NEW", content), "NEW");
+        const back = unsetEnvValue(setEnvValue(text, { name: "NEW", value: content }), "NEW");
         expect([text, `${text}\n`, `${text}\r\n`]).toContain(back);
       }),
     );

@@ -67,7 +67,10 @@ export function parseEnvFile(text: string, file: string): EnvEntry[] {
  *
  * @throws PsnError INPUT_INVALID when the name cannot be one, CONFIG_INVALID when the text cannot be read.
  */
-export function setEnvValue(text: string, name: string, value: string, file = "the file"): string {
+export function setEnvValue(
+  text: string,
+  { name, value, file = "the file" }: { readonly name: string; readonly value: string; readonly file?: string },
+): string {
   if (!NAME.test(name)) {
     throw new PsnError("INPUT_INVALID", "A name is made of letters, digits and _, and does not begin with a digit.");
   }

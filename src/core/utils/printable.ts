@@ -10,14 +10,19 @@
  * gives no shape of its own: directional controls, joiners, fillers, tags, variation selectors
  * (DerivedCoreProperties.txt, Unicode 17). Tab and line feed are left to the caller.
  */
-const HIDDEN = String.raw`[[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]--[\t\n]]`;
+const SHAPELESS = String.raw`\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}`;
+const HIDDEN = String.raw`[[${SHAPELESS}\u2028\u2029\ufff9-\ufffb]--[\t\n]]`;
 /** One emoji may be many code points: joined, with a skin tone, as a keycap, as the flag of a region. */
-const EMOJI = String.raw`\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?(?:\u200d\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?)*`;
+const ONE_EMOJI = String.raw`\p{Extended_Pictographic}\ufe0f?\p{Emoji_Modifier}?`;
+const EMOJI = String.raw`${ONE_EMOJI}(?:\u200d${ONE_EMOJI})*`;
 const KEYCAP = String.raw`[0-9#*]\ufe0f\u20e3`;
 const REGION = String.raw`\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{3,6}\u{e007f}`;
 /** Joiners in scripts that spell with them, and variants of signs and of Han characters. */
-const SPELLED = String.raw`(?<=[[\p{L}\p{M}]--[\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Han}\p{sc=Common}\p{sc=Inherited}]])[\u200c\u200d]`;
-const VARIANT = String.raw`(?<=[\p{S}\p{sc=Han}])[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]|(?<=\p{sc=Mongolian})[\u180b-\u180d\u180f]`;
+const UNJOINED = ["Latin", "Greek", "Cyrillic", "Han", "Common", "Inherited"].map((name) => `\\p{sc=${name}}`).join("");
+const SPELLED = String.raw`(?<=[[\p{L}\p{M}]--[${UNJOINED}]])[\u200c\u200d]`;
+const SIGN_VARIANT = String.raw`(?<=[\p{S}\p{sc=Han}])[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]`;
+const MONGOLIAN_VARIANT = String.raw`(?<=\p{sc=Mongolian})[\u180b-\u180d\u180f]`;
+const VARIANT = `${SIGN_VARIANT}|${MONGOLIAN_VARIANT}`;
 
 /** Most texts have nothing else; they are shown without the expression below, which takes 3 ms to compile. */
 const PLAIN = /^[\t\n -~]*$/;

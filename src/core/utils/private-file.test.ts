@@ -118,7 +118,10 @@ describe("writing", () => {
   test("many processes changing one file at once lose nothing", async () => {
     const script = `
       const { changeEnvFile, setEnvValue } = await import(${JSON.stringify(SOURCE)});
-      for (let i = 0; i < 10; i++) changeEnvFile(${JSON.stringify(path)}, (text) => setEnvValue(text, process.argv[1] + i, "x"));`;
+      for (let i = 0; i < 10; i++) changeEnvFile(
+        ${JSON.stringify(path)},
+        (text) => setEnvValue(text, { name: process.argv[1] + i, value: "x" }),
+      );`;
     const workers = ["A", "B", "C"].map((name) =>
       Bun.spawn([process.execPath, "-e", script, name], { stdout: "ignore", stderr: "inherit" }),
     );

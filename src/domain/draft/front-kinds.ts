@@ -129,9 +129,10 @@ function isJson(first: string, next: string): boolean {
   );
 }
 
-/** Keys that no letter or review begins with; the small ones are psn's own. */
-const TELLING =
-  /^(?:to|at|tz|draft|Draft|[Pp]ublished|[Ss]tatus|[Ss]lug|[Ll]ayout|[Pp]ermalink|[Tt]ags|[Cc]ategor(?:y|ies)|contentWarning)$/;
+const OWN_KEYS = "to|at|tz|contentWarning";
+const GENERATORS_KEYS = "[Dd]raft|[Pp]ublished|[Ss]tatus|[Ss]lug|[Ll]ayout|[Pp]ermalink|[Tt]ags|[Cc]ategor(?:y|ies)";
+/** Keys that no letter or review begins with: psn's own, and those of site generators. */
+const TELLING = new RegExp(`^(?:${OWN_KEYS}|${GENERATORS_KEYS})$`);
 
 /**
  * Lines of keys psn or a generator knows, then an empty one: Pelican, MultiMarkdown, Logseq, and authors who forgot the

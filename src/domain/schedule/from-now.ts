@@ -5,9 +5,10 @@ import { NUMBER_WORD } from "./numbers.ts";
 import { refuseKnown } from "./reasons.ts";
 import { nextOf } from "./said.ts";
 
+const DAYS_FROM_NOW = String.raw`\b(?:days?|weeks?|fortnights?)\b(?: from (?:now|today|tomorrow))?`;
+const HOUR_OR_DAY = String.raw`at|on|\d{1,4}(?::|\.|h|$| ?[ap]\.?m)|noon|[a-z]+day`;
 /** Days and weeks from now, and an hour of that day: `in 2 days at 9am`. */
-const DAYS_AND_HOUR =
-  /\b(?:days?|weeks?|fortnights?)\b(?: from (?:now|today|tomorrow))?,? (?=at|on|\d{1,4}(?::|\.|h|$| ?[ap]\.?m)|noon|[a-z]+day)/i;
+const DAYS_AND_HOUR = new RegExp(`${DAYS_FROM_NOW},? (?=${HOUR_OR_DAY})`, "i");
 /** What begins like a count. */
 const COUNTED = new RegExp(
   `^(?:[\\d½¼¾]|(?:half|quarter|three quarters|few|couple|several|some)\\b|${NUMBER_WORD})`,

@@ -52,8 +52,31 @@ type Said = Piece extends infer P ? (P extends unknown ? Omit<P, "text" | "start
 
 const WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const WEEKDAY = String.raw`(mon(?:day)?|tue(?:s(?:day)?)?|wed(?:s|nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)\b\.?`;
-const MONTH = String.raw`(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?`;
+/** One of the words, or its abbreviation with a full stop, as a group. */
+const named = (...words: readonly string[]) => String.raw`(${words.join("|")})\b\.?`;
+const WEEKDAY = named(
+  "mon(?:day)?",
+  "tue(?:s(?:day)?)?",
+  "wed(?:s|nesday)?",
+  "thu(?:r(?:s(?:day)?)?)?",
+  "fri(?:day)?",
+  "sat(?:urday)?",
+  "sun(?:day)?",
+);
+const MONTH = named(
+  "jan(?:uary)?",
+  "feb(?:ruary)?",
+  "mar(?:ch)?",
+  "apr(?:il)?",
+  "may",
+  "june?",
+  "july?",
+  "aug(?:ust)?",
+  "sept?(?:ember)?",
+  "oct(?:ober)?",
+  "nov(?:ember)?",
+  "dec(?:ember)?",
+);
 const HALF = String.raw`([ap])\.? ?m\b\.?`;
 const OCLOCK = "(?: ?o'? ?clock\\b)";
 const HOUR = String.raw`(\d{1,2}|${HOUR_WORD})`;
@@ -139,7 +162,8 @@ const FORMS: readonly (readonly [string, Read])[] = [
   [String.raw`(?:12 |twelve )?(?:noon|midday)\b`, () => clock(12, "0", { half: "pm" })],
   [String.raw`(?:12 |twelve )?midnight\b`, () => ({ kind: "midnight" })],
   [
-    String.raw`(?:an? )?(half|quarter|\d{1,2}|five|ten|twenty-five|twenty five|twenty)(?: minutes)? past ${HOUR}${OCLOCK}?(?: ?${HALF})?`,
+    String.raw`(?:an? )?(half|quarter|\d{1,2}|five|ten|twenty-five|twenty five|twenty)(?: minutes)? past ` +
+      `${HOUR}${OCLOCK}?(?: ?${HALF})?`,
     ([, minutes, hour, letter]) => clock(numberOf(hour ?? ""), String(minutesOf(minutes)), halfOf(letter)),
   ],
   [

@@ -25,12 +25,48 @@ const once = (asked: Asked) => `post once, for example at ${atNine(asked)}; a cr
 const WEEKDAY = "(?:mon|tues|wednes|thurs|fri|satur|sun)day";
 /** Words of the languages psn is most often asked in that no English expression of time has. */
 const FOREIGN = [
-  "morgen|heute|gestern|(?:ü|ue)bermorgen|abends?|morgens|nachts?|fr(?:ü|ue)h|uhr|mittags?|mitternacht|halb|viertel|stunden?|minuten|tag|tagen?|wochen?|monate?n?",
-  "montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|januar|februar|m(?:ä|ae)rz|mai|juni|juli|okt(?:ober)?|dez(?:ember)?|n(?:ä|ae)chste[nrms]?",
-  "demain|apr(?:è|e)s-demain|aujourd'hui|hier|ce|soir|matin|midi|minuit|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|dans|heures?|jours?|semaines?",
+  "morgen|heute|gestern|(?:ü|ue)bermorgen|abends?|morgens|nachts?|fr(?:ü|ue)h|uhr|mittags?|mitternacht|halb|viertel",
+  "stunden?|minuten|tag|tagen?|wochen?|monate?n?",
+  "montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag",
+  "januar|februar|m(?:ä|ae)rz|mai|juni|juli|okt(?:ober)?|dez(?:ember)?|n(?:ä|ae)chste[nrms]?",
+  "demain|apr(?:è|e)s-demain|aujourd'hui|hier|ce|soir|matin|midi|minuit",
+  "lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|dans|heures?|jours?|semaines?",
   "janvier|f(?:é|e)vrier|mars|avril|juin|juillet|ao(?:û|u)t|septembre|octobre|novembre|d(?:é|e)cembre|prochaine?",
-  "ma(?:ñ|n)ana|hoy|noche|tarde|lunes|martes|mi(?:é|e)rcoles|jueves|viernes|s(?:á|a)bado|domingo|horas?|enero|febrero|marzo|mayo|junio|julio|diciembre",
-  "domani|oggi|stasera|sera|luned(?:ì|i)|marted(?:ì|i)|mercoled(?:ì|i)|gioved(?:ì|i)|venerd(?:ì|i)|sabato|domenica|ore|amanh(?:ã|a)|hoje|vandaag|overmorgen|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag",
+  "ma(?:ñ|n)ana|hoy|noche|tarde|lunes|martes|mi(?:é|e)rcoles|jueves|viernes|s(?:á|a)bado|domingo|horas?",
+  "enero|febrero|marzo|mayo|junio|julio|diciembre",
+  "domani|oggi|stasera|sera|luned(?:ì|i)|marted(?:ì|i)|mercoled(?:ì|i)|gioved(?:ì|i)|venerd(?:ì|i)|sabato|domenica|ore",
+  "amanh(?:ã|a)|hoje",
+  "vandaag|overmorgen|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag",
+].join("|");
+
+const CRON_NAME = "@(?:hourly|daily|midnight|weekly|monthly|yearly|annually|reboot)";
+const CRON_MINUTE_AND_HOUR = String.raw`[\d*/,-]+ [\d*/,-]+`;
+/** Days of the month, months, weekdays; then a year or a command. */
+const CRON_DAYS = String.raw`[\d*/,?lw-]+ [\da-z*/,-]+ (?!\d{4})[\da-z*/,?#-]+(?: [\da-z*/,?#-]+)?`;
+
+const REPEATING = [
+  "every|each|daily|weekly|monthly|hourly|yearly|annually|weekdays?|weekends",
+  "(?:mon|tues|wednes|thurs|fri|satur|sun)days",
+].join("|");
+
+const SOME_HOUR = [
+  "last thing",
+  "first thing",
+  "(?:early|late)",
+  "later today",
+  "(?:lunch|dinner|tea|bed|supper|breakfast)(?:time)?",
+  "(?:dawn|dusk|sunrise|sunset)",
+].map((words) => String.raw`\b${words}\b`);
+
+const SOME_DAY = [
+  "eow|eom|eoq|eoy",
+  "(?:end of )?(?:the |this |next |coming )?(?:week ?end|month|quarter|year)(?: end)?",
+  "end of (?:the |this |next )?week",
+].join("|");
+
+const INEXACT = [
+  String.raw`around|about|approximately|approx|roughly|circa|or so|\d+ish|\w+ish`,
+  "sometime|some time|soon|later|few|couple|several|while|a bit|moment",
 ].join("|");
 
 const REASONS: readonly Reason[] = [
@@ -40,14 +76,12 @@ const REASONS: readonly Reason[] = [
     hint: () => "leave the time out to publish at once; psn move takes --in 1s",
   },
   {
-    found:
-      /^@(?:hourly|daily|midnight|weekly|monthly|yearly|annually|reboot)$|^[\d*/,-]+ [\d*/,-]+ [\d*/,?lw-]+ [\da-z*/,-]+ (?!\d{4})[\da-z*/,?#-]+(?: [\da-z*/,?#-]+)?$/,
+    found: new RegExp(`^${CRON_NAME}$|^${CRON_MINUTE_AND_HOUR} ${CRON_DAYS}$`),
     why: () => "this looks like a cron rule; psn does not repeat posts",
     hint: once,
   },
   {
-    found:
-      /\b(?:every|each|daily|weekly|monthly|hourly|yearly|annually|weekdays?|weekends|(?:mon|tues|wednes|thurs|fri|satur|sun)days)\b/,
+    found: new RegExp(`\\b(?:${REPEATING})\\b`),
     why: (found) => `"${found}" repeats, and psn does not repeat posts`,
     hint: once,
   },
@@ -64,8 +98,7 @@ const REASONS: readonly Reason[] = [
     hint: nameDay,
   },
   {
-    found:
-      /\blast thing\b|\bfirst thing\b|\b(?:early|late)\b|\blater today\b|\b(?:lunch|dinner|tea|bed|supper|breakfast)(?:time)?\b|\b(?:dawn|dusk|sunrise|sunset)\b/,
+    found: new RegExp(SOME_HOUR.join("|")),
     why: (found) => `"${found}" leaves the hour open`,
     hint: nameHour,
   },
@@ -99,8 +132,7 @@ const REASONS: readonly Reason[] = [
     },
   },
   {
-    found:
-      /\b(?:eow|eom|eoq|eoy|(?:end of )?(?:the |this |next |coming )?(?:week ?end|month|quarter|year)(?: end)?|end of (?:the |this |next )?week)\b(?! (?:past|to|of|before|after)\b)/,
+    found: new RegExp(`\\b(?:${SOME_DAY})\\b(?! (?:past|to|of|before|after)\\b)`),
     why: (found) => `"${found}" leaves the day open`,
     hint: nameDay,
   },
@@ -115,8 +147,7 @@ const REASONS: readonly Reason[] = [
     hint: like,
   },
   {
-    found:
-      /\b(?:around|about|approximately|approx|roughly|circa|or so|\d+ish|\w+ish|sometime|some time|soon|later|few|couple|several|while|a bit|moment)\b|~/,
+    found: new RegExp(`\\b(?:${INEXACT})\\b|~`),
     why: (found) => `"${found}" is not exact`,
     hint: like,
   },

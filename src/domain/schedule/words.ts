@@ -20,13 +20,11 @@ const YEAR_LAST = /^((?:[a-z]{3,9},? )?[a-z]{3,9} \d{1,2}) (\d{1,2}:\d{2}(?::\d{
 /** Between two times of which both are meant, or one of them. */
 const JOINING = /^(?:and|or|then|&|\/|;|\+)$/;
 const KNOWN = [
-  ..."today tomorrow yesterday tonight morning afternoon evening night midnight noon monday tuesday wednesday thursday friday".split(
-    " ",
-  ),
-  ..."saturday sunday january february march april june july august september october november december hour hours minute minutes week weeks".split(
-    " ",
-  ),
-];
+  "today tomorrow yesterday tonight morning afternoon evening night midnight noon",
+  "monday tuesday wednesday thursday friday saturday sunday",
+  "january february march april june july august september october november december",
+  "hour hours minute minutes week weeks",
+].flatMap((line) => line.split(" "));
 
 /**
  * What a person means by words and figures, as a clock in the person's zone would show it. Every piece must be
@@ -52,31 +50,25 @@ export function readWords(written: string, said: Said): Temporal.PlainDateTime {
   const [clock] = clocks;
   if (pieces.filter((piece) => piece.kind === "part").length > 1)
     throw refuse(`"${written}" names two parts of the day`, "give one of them");
-  if (!clock) throw withoutHour(written, days, part?.part ?? "day", said);
+  if (!clock) throw withoutHour(written, { days, part: part?.part ?? "day", said });
   if (clock.kind === "midnight") return midnight(days, { isTonight: part?.isTonight === true, part: part?.part, said });
   if (clock.hour === 24 && clock.minute === 0 && clock.second === 0) throw endOfDay(days, said);
   const hours = hoursOf(clock, clock.text, part?.part);
-  return oneOf(
-    written,
-    readings(clock, hours, days, part?.isTonight === true, said),
-    clock,
-    hours,
-    days,
-    part?.part,
-    said,
-  );
+  const walls = readings(clock, { hours, days, isTonight: part?.isTonight === true, said });
+  return oneOf(written, { walls, clock, hours, days, part: part?.part, said });
 }
 
 /** Every wall clock that may be meant, in order. */
 function readings(
-  clock: Clock,
-  { hours }: Hours,
-  { dates }: Days,
-  isTonight: boolean,
-  { now, today }: Said,
+  { minute, second, nanosecond }: Clock,
+  {
+    hours: { hours },
+    days: { dates },
+    isTonight,
+    said: { now, today },
+  }: { readonly hours: Hours; readonly days: Days; readonly isTonight: boolean; readonly said: Said },
 ): readonly Temporal.PlainDateTime[] {
   const bases = dates.length === 0 ? [today] : dates;
-  const { minute, second, nanosecond } = clock;
   const walls = bases.flatMap((date) =>
     hours.flatMap(({ hour, shifts }) => {
       // Tonight is the coming night; the one that is running counts until it is over.
@@ -91,12 +83,21 @@ function readings(
 
 function oneOf(
   text: string,
-  walls: readonly Temporal.PlainDateTime[],
-  clock: ClockPiece,
-  { why }: Hours,
-  { dates, isToday }: Days,
-  part: PartOfDay | undefined,
-  said: Said,
+  {
+    walls,
+    clock,
+    hours: { why },
+    days: { dates, isToday },
+    part,
+    said,
+  }: {
+    readonly walls: readonly Temporal.PlainDateTime[];
+    readonly clock: ClockPiece;
+    readonly hours: Hours;
+    readonly days: Days;
+    readonly part: PartOfDay | undefined;
+    readonly said: Said;
+  },
 ): Temporal.PlainDateTime {
   const isFuture = (wall: Temporal.PlainDateTime) => Temporal.PlainDateTime.compare(wall, said.now) > 0;
   const isDayless = dates.length === 0;
@@ -180,7 +181,14 @@ function endOfDay({ dates: [date] }: Days, said: Said): PsnError {
   );
 }
 
-function withoutHour(text: string, { dates, isToday }: Days, part: PartOfDay | "day", said: Said): PsnError {
+function withoutHour(
+  text: string,
+  {
+    days: { dates, isToday },
+    part,
+    said,
+  }: { readonly days: Days; readonly part: PartOfDay | "day"; readonly said: Said },
+): PsnError {
   const walls = (dates.length === 0 ? [said.today] : dates).flatMap((date) =>
     (dates.length > 1 ? HOURS[part].slice(0, 1) : HOURS[part]).map((time) => date.toPlainDateTime(time)),
   );

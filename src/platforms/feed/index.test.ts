@@ -577,10 +577,12 @@ function publisher(count: number) {
   const code = `
     const { default: feed } = await import("./src/platforms/feed/index.ts");
     const net = { fetch, now: () => new Date(), signal: new AbortController().signal };
-    const session = { ...(await feed.connect({ folder: ${JSON.stringify(root)}, url: ${JSON.stringify(BASE)}, title: "" }, net)), ...net };
+    const form = { folder: ${JSON.stringify(root)}, url: ${JSON.stringify(BASE)}, title: "" };
+    const session = { ...(await feed.connect(form, net)), ...net };
     const composed = feed.compose({ id: "1", parts: [{ text: "hello", media: [] }] }, feed.capabilities);
     for (let n = 0; n < ${count}; n++) {
-      await feed.publish({ unit: composed.units[0], prepared: null, media: [], key: crypto.randomUUID(), at: new Date() }, session);
+      const request = { unit: composed.units[0], prepared: null, media: [], key: crypto.randomUUID(), at: new Date() };
+      await feed.publish(request, session);
       if (n === 0) console.log("begun");
     }`;
   return Bun.spawn([process.execPath, "-e", code], {

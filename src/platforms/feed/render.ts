@@ -76,7 +76,8 @@ export function atom(settings: Settings, entries: readonly Entry[]): string {
     <title>${escaped(titleOf(entry))}</title>
     <link rel="alternate" type="text/html" href="${escaped(url || "index.html")}#${entry.key}"/>
     <published>${entry.published}</published>
-    <updated>${entry.published}</updated>${entry.contentWarning ? `\n    <summary>${escaped(entry.contentWarning)}</summary>` : ""}
+    <updated>${entry.published}</updated>
+${entry.contentWarning ? `    <summary>${escaped(entry.contentWarning)}</summary>\n` : ""}\
     <content type="html">${escaped(content(entry, url))}</content>
   </entry>
 `,
@@ -98,8 +99,12 @@ export function page(settings: Settings, entries: readonly Entry[]): string {
   const title = escaped(settings.title);
   const articles = entries.map(
     (entry) => `<article class="h-entry" id="${entry.key}"${lang("lang", entry)}>
-${entry.title ? `<h2 class="p-name">${escaped(entry.title)}</h2>\n` : ""}<div class="e-content">${content(entry, "")}</div>
-<footer><data class="u-uid" value="${idOf(entry.key)}"></data><a class="u-url" href="${escaped(settings.url)}#${entry.key}"><time class="dt-published" datetime="${entry.published}">${entry.published.slice(0, 16).replace("T", " ")} UTC</time></a></footer>
+${entry.title ? `<h2 class="p-name">${escaped(entry.title)}</h2>\n` : ""}\
+<div class="e-content">${content(entry, "")}</div>
+<footer><data class="u-uid" value="${idOf(entry.key)}"></data>\
+<a class="u-url" href="${escaped(settings.url)}#${entry.key}">\
+<time class="dt-published" datetime="${entry.published}">\
+${entry.published.slice(0, 16).replace("T", " ")} UTC</time></a></footer>
 </article>
 `,
   );
@@ -122,7 +127,8 @@ ${articles.join("")}</body>
 
 const CSS = `
 :root { color-scheme: light dark; }
-body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem; font: 1.05rem/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }
+body { max-width: 40rem; margin: 2rem auto; padding: 0 1rem; font: 1.05rem/1.6 system-ui, sans-serif; \
+overflow-wrap: anywhere; }
 article { padding: 1rem 0; border-top: 1px solid color-mix(in srgb, currentcolor 20%, transparent); }
 article:target { border-top-width: 3px; }
 h1, h2 { line-height: 1.2; }

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Composed, Platform, Session } from "@psn/core/types/platform.ts";
 
@@ -27,24 +28,27 @@ export function definePlatform(platform: Platform): Platform {
   const { scopes, prepare, lookup } = platform;
   if (!scopes) return Object.freeze(platform);
   const allowed = (verb: keyof typeof scopes, session: Session) => assertAllowed(platform, scopes[verb] ?? [], session);
+  const optional: Pick<Platform, "prepare" | "lookup"> = defined({
+    prepare:
+      prepare &&
+      (async (...given: Parameters<typeof prepare>) => {
+        allowed("prepare", given[1]);
+        return prepare(...given);
+      }),
+    lookup:
+      lookup &&
+      (async (...given: Parameters<typeof lookup>) => {
+        allowed("lookup", given[1]);
+        return lookup(...given);
+      }),
+  });
   return Object.freeze({
     ...platform,
-    ...(prepare && {
-      async prepare(request, session) {
-        allowed("prepare", session);
-        return prepare(request, session);
-      },
-    }),
+    ...optional,
     async publish(request, session) {
       allowed("publish", session);
       return platform.publish(request, session);
     },
-    ...(lookup && {
-      async lookup(request, session, known) {
-        allowed("lookup", session);
-        return lookup(request, session, known);
-      },
-    }),
     async remove(ref, session) {
       allowed("remove", session);
       return platform.remove(ref, session);

@@ -198,7 +198,7 @@ test.each([
   if (says.includes("trusted")) expect(error.hint).toContain("NODE_EXTRA_CA_CERTS");
 });
 
-test("a handshake that is said to have failed proves nothing by its code alone: Bun says the same when the request was read", async () => {
+test("the code of a failed handshake proves nothing: Bun gives the same when the request was read", async () => {
   const error = await caught(call(failing("EPROTO"), "https://a.example/", publish));
   expect(error).toMatchObject({
     code: "OUTCOME_UNKNOWN",
@@ -234,7 +234,7 @@ const body = fc.oneof(
     .map((one) => JSON.stringify(one)),
 );
 
-test("whatever the status, the headers and the body: a message that can be written, and a pause that can be waited for", async () => {
+test("any status, headers and body: a message that can be written, and a finite pause", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 300, max: 599 }),

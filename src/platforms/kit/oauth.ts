@@ -74,7 +74,7 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
       "AUTH_REVOKED",
       `${new URL(server.authorizeUrl).host} returned no code: you did not give consent`,
     );
-  const answer = await post(server.tokenUrl, server, grant, app, net);
+  const answer = await post(server.tokenUrl, { server, grant, app, net });
   return readTokens(answer, {
     now: net.now(),
     asked: server.scopes,
@@ -91,7 +91,7 @@ export async function exchangeRefresh(server: OAuthServer, session: Session): Pr
     throw new PsnError("AUTH_REVOKED", "the token has expired, and the platform gave no refresh token");
   const app = appOf(session.app);
   const grant = { grant_type: "refresh_token", refresh_token: refresh };
-  const answer = await post(server.tokenUrl, server, grant, app, session);
+  const answer = await post(server.tokenUrl, { server, grant, app, net: session });
   // Where no scopes are asked for, those granted before are meant (RFC 6749, 6), and not those once asked for.
   const asked = scopes.length > 0 ? scopes : server.scopes;
   try {
@@ -127,7 +127,7 @@ export function demandScopes(wanted: readonly string[], granted: readonly string
 export async function revokeToken(server: OAuthServer, session: Session, token: string): Promise<void> {
   if (server.revokeUrl === undefined) return;
   const app = appOf(session.app);
-  const answer = await post(server.revokeUrl, server, { token }, app, session);
+  const answer = await post(server.revokeUrl, { server, grant: { token }, app, net: session });
   if (isRevoked(answer)) return;
   const { access, refresh = "" } = session.credentials;
   throw refused(answer, session.now(), [token, access, refresh, ...secretsOf(app)]);
@@ -147,10 +147,17 @@ export async function revokeTokens(server: OAuthServer, session: Session): Promi
 /** The form, with the app's proof. Once it is sent it is not aborted: a rotating token dies when it is used. */
 function post(
   url: string,
-  { appAuth, idParam = "client_id" }: Pick<OAuthServer, "appAuth" | "idParam">,
-  grant: Readonly<Record<string, string>>,
-  app: OAuthApp,
-  net: Net,
+  {
+    server: { appAuth, idParam = "client_id" },
+    grant,
+    app,
+    net,
+  }: {
+    readonly server: Pick<OAuthServer, "appAuth" | "idParam">;
+    readonly grant: Readonly<Record<string, string>>;
+    readonly app: OAuthApp;
+    readonly net: Net;
+  },
 ): Promise<Answer> {
   net.signal.throwIfAborted();
   const basic = appAuth === "basic" ? basicOf(app) : undefined;

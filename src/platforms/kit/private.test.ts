@@ -6,15 +6,18 @@ import { isPrivateAddress, isPrivateHost, leadsInside, publicFetch } from "./pri
 
 describe("which addresses are private", () => {
   it.each([
-    ..."0.1.2.3 127.0.0.1 127.255.0.9 10.1.1.1 100.64.0.1 100.127.9.9 169.254.169.254 172.16.0.1 172.31.9.9 192.0.0.1 192.0.2.1".split(
-      " ",
-    ),
-    ..."192.88.99.1 192.168.0.1 198.18.0.1 198.19.9.9 198.51.100.1 203.0.113.9 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255".split(
-      " ",
-    ),
-    ..."::1 ::127.0.0.1 ::ffff:10.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::8.8.8.8 2002:7f00:1:: 2002:808:808::1".split(
-      " ",
-    ),
+    ...(
+      "0.1.2.3 127.0.0.1 127.255.0.9 10.1.1.1 100.64.0.1 100.127.9.9 169.254.169.254 172.16.0.1 172.31.9.9 " +
+      "192.0.0.1 192.0.2.1"
+    ).split(" "),
+    ...(
+      "192.88.99.1 192.168.0.1 198.18.0.1 198.19.9.9 198.51.100.1 203.0.113.9 224.0.0.1 239.1.1.1 240.0.0.1 " +
+      "255.255.255.255"
+    ).split(" "),
+    ...(
+      "::1 ::127.0.0.1 ::ffff:10.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::8.8.8.8 2002:7f00:1:: " +
+      "2002:808:808::1"
+    ).split(" "),
     ...":: ::2 ::808:808 4000::1 5f00::1 8000::1 100:0:0:1::1 2001:20::1 64:ff9b:1:ffff::1".split(" "),
     ..."2001::1 fe80::1 fe80::1%eth0 fec0::1 fd00:ec2::254 fc00::1 ff02::1 2001:db8::1 3fff::1 100::1".split(" "),
   ])("%s", (address) => expect(isPrivateAddress(address)).toBe(true));
@@ -116,7 +119,7 @@ describe("a fetch for public addresses", () => {
     expect([asked, to]).toEqual([["rebound.example.org"], []]);
   });
 
-  it("connects to the address that was looked at, with the name as its host, and to the next where nothing was sent", async () => {
+  it("connects to the address that was checked, with the name as host; to the next if nothing was sent", async () => {
     const { fetch: guard, asked, to } = guarded(() => false, ["8.8.4.4", "8.8.8.8"]);
     const answer = await guard(`http://hooks.example.org:${port}/path?q=1`, { method: "POST", body: "x" });
     expect([await answer.text(), answer.url]).toEqual(["inside", `http://hooks.example.org:${port}/path?q=1`]);

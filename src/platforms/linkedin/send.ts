@@ -125,7 +125,8 @@ export async function sendComment(request: PublishRequest<Body>, body: CommentBo
   });
   if (answer.status < 400) return commentRef(urnOfComment(answer, root), root);
   const error = refusalOf(answer, session);
-  if (answer.status === 404) throw notHeardOfYet(error, request, session) ?? goneOrNew(error, request, root, session);
+  if (answer.status === 404)
+    throw notHeardOfYet(error, request, session) ?? goneOrNew(error, { request, root, session });
   throw renamed("AUTH_SCOPE", error, {
     hint:
       "LinkedIn allows only apps with its Community Management API to comment: write the rest on LinkedIn, and " +
@@ -134,7 +135,14 @@ export async function sendComment(request: PublishRequest<Body>, body: CommentBo
 }
 
 /** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
-function goneOrNew(error: PsnError, { at }: PublishRequest<Body>, root: Ref, session: Session): PsnError {
+function goneOrNew(
+  error: PsnError,
+  {
+    request: { at },
+    root,
+    session,
+  }: { readonly request: PublishRequest<Body>; readonly root: Ref; readonly session: Session },
+): PsnError {
   const isNew = session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most;
   const says = `LinkedIn does not ${isNew ? "yet " : ""}find the post to comment on`;
   if (isNew) return renamed("PLATFORM_DOWN", error, { says, retryAfterMs: SETTLING_MS.again });

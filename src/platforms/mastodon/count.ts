@@ -12,9 +12,10 @@ import validUrlPrecedingChars from "twitter-text/dist/regexp/validUrlPrecedingCh
 const SPACE = "\\t-\\r\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 const PATH = `[^${SPACE}<>()?]`;
 const BALANCED = `\\((?:${PATH}+|(?:${PATH}*\\(${PATH}+\\)${PATH}*))\\)`;
+/** Latin letters beyond ASCII, as twitter-text lists them. */
+const LATIN = "\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u024f\\u1e00-\\u1eff";
 /** twitter-text's brackets, which the end of a path keeps: they were put in before Mastodon's were. */
-const OLD_PATH =
-  "[a-z\\u0400-\\u04ff0-9!*';:=+,.$\\/%#\\[\\]\\u2010-\\u2015\\-_~&|@\\u00c0-\\u00d6\\u00d8-\\u00f6\\u00f8-\\u024f\\u1e00-\\u1eff]";
+const OLD_PATH = `[a-z\\u0400-\\u04ff0-9!*';:=+,.$\\/%#\\[\\]\\u2010-\\u2015\\-_~&|@${LATIN}]`;
 const OLD_BALANCED = `\\((?:${OLD_PATH}+|(?:${OLD_PATH}*\\(${OLD_PATH}+\\)${OLD_PATH}*))\\)`;
 const PATH_END = `(?:[^${SPACE}()?!*"'「」<>;:=,.$%\\[\\]~&|@]|${OLD_BALANCED})`;
 const URL_PATH = `(?:(?:${PATH}*(?:${BALANCED}${PATH}*)*${PATH_END})|(?:${PATH}+\\/))`;

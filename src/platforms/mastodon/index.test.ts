@@ -327,7 +327,8 @@ describe("html to text", () => {
     ["paragraphs and breaks", "<p>one<br />two</p><p>three<br>four</p>", "one\ntwo\n\nthree\nfour"],
     [
       "a link with hidden parts",
-      '<p><a href="https://www.example.com/a/b"><span class="invisible">https://www.</span><span class="ellipsis">example.com/a</span><span class="invisible">/b</span></a>!</p>',
+      '<p><a href="https://www.example.com/a/b"><span class="invisible">https://www.</span><span ' +
+        'class="ellipsis">example.com/a</span><span class="invisible">/b</span></a>!</p>',
       "https://www.example.com/a/b!",
     ],
     [

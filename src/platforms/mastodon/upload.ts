@@ -61,5 +61,6 @@ function told(answer: Answer, { now }: Session): Told {
  */
 function fileName(key: string, index: number, media: Media): string {
   const extension = /^[a-z]+\/([a-z0-9]+)/.exec(media.mime)?.[1] ?? "bin";
-  return `${createHash("sha256").update(`${key}/${index}/${media.id}`).digest("hex").slice(0, 32)}.${extension === "jpeg" ? "jpg" : extension}`;
+  const hash = createHash("sha256").update(`${key}/${index}/${media.id}`).digest("hex");
+  return `${hash.slice(0, 32)}.${extension === "jpeg" ? "jpg" : extension}`;
 }

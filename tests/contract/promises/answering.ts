@@ -256,7 +256,9 @@ export const answering = {
       for (const fault of EVERY_FAULT) {
         const { error, secrets, accepted } = await publishUnder(subject, fault);
         if (accepted) continue;
-        const shown = `${error.message} ${error.hint} ${JSON.stringify(error)} ${String(error)} ${JSON.stringify(error.details)}`;
+        const shown =
+          `${error.message} ${error.hint} ${JSON.stringify(error)} ${String(error)} ` +
+          `${JSON.stringify(error.details)}`;
         for (const secret of [...secrets, TEXT]) expect(shown, fault).not.toContain(secret);
       }
     },

@@ -134,7 +134,7 @@ export function accountTests(test: Test): void {
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(credentials);
   });
 
-  test("accounts: disconnecting forgets the credentials, cancels what is to come and leaves what is out", async (stage) => {
+  test("accounts: disconnecting forgets credentials, cancels what is to come, leaves what is out", async (stage) => {
     const { stores, userId, accountId, platform } = stage;
     const out = await schedule(stage);
     await settle(stage, await claimOne(stage), done("1"));
@@ -198,11 +198,18 @@ export function accountTests(test: Test): void {
       refresh: "v1.key1.rotated",
       expiresAt: new Date(0),
     });
-    expect(await stores.accounts.refreshed(userId, accountId, before, fresh, 60_000)).toBe(true);
+    expect(
+      await stores.accounts.refreshed(userId, { accountId, previous: before, credentials: fresh, restMs: 60_000 }),
+    ).toBe(true);
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(fresh);
     // A refresh that took too long does not write over what came after it.
     expect(
-      await stores.accounts.refreshed(userId, accountId, before, sealed(before.id, { access: "v1.key1.late" }), 0),
+      await stores.accounts.refreshed(userId, {
+        accountId,
+        previous: before,
+        credentials: sealed(before.id, { access: "v1.key1.late" }),
+        restMs: 0,
+      }),
     ).toBe(false);
     expect(await stores.accounts.credentials(userId, accountId)).toMatchObject(fresh);
     // What was just exchanged rests, until its user connects the account again.

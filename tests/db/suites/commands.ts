@@ -64,7 +64,8 @@ export function commandTests(test: Test): void {
     const dueAt = new Date("2032-01-01T08:00:00Z");
     const commands = {
       cancel: (ids: string[]) => stores.posts.cancel(userId, ids),
-      move: (ids: string[]) => stores.posts.move(userId, ids, dueAt, "2032-01-01T09:00", "Europe/Zurich"),
+      move: (ids: string[]) =>
+        stores.posts.move(userId, { ids, dueAt, wallTime: "2032-01-01T09:00", timeZone: "Europe/Zurich" }),
       retry: (ids: string[]) => stores.posts.retry(userId, ids),
     };
     const takes = {
@@ -94,7 +95,7 @@ export function commandTests(test: Test): void {
     const { id } = await schedule(stage);
     const other = await newUser(stores);
     expect(await stores.posts.cancel(other, [id])).toEqual([]);
-    expect(await stores.posts.move(other, [id], new Date(), "", "UTC")).toEqual([]);
+    expect(await stores.posts.move(other, { ids: [id], dueAt: new Date(), wallTime: "", timeZone: "UTC" })).toEqual([]);
     expect(await stores.posts.retry(other, [id])).toEqual([]);
     expect(await stores.posts.resolve(other, id, "not-live")).toBe(false);
     expect(await eventsOf(stage, id)).toEqual(["scheduled"]);
@@ -131,7 +132,9 @@ export function commandTests(test: Test): void {
     const { id } = await schedule(stage, { units: [{ prepare: true }] });
     const claimed = await claimOne(stage);
     const dueAt = new Date("2032-01-01T08:00:00.5Z");
-    expect(await stores.posts.move(userId, [id], dueAt, "2032-01-01T09:00", "Europe/Zurich")).toEqual([id]);
+    expect(
+      await stores.posts.move(userId, { ids: [id], dueAt, wallTime: "2032-01-01T09:00", timeZone: "Europe/Zurich" }),
+    ).toEqual([id]);
     expect(await detail(stage, id)).toMatchObject({ state: "scheduled", dueAt, wakeAt: dueAt });
     expect((await detail(stage, id)).events.at(-1)).toMatchObject({
       event: "moved",
@@ -179,7 +182,14 @@ export function commandTests(test: Test): void {
     expect(await detail(stage, id)).toMatchObject({ state: "scheduled", operation: "remove", attempt: 0 });
     expect(await stores.posts.remove(userId, [id])).toEqual([]);
     expect(await stores.posts.retry(userId, [id])).toEqual([]);
-    expect(await stores.posts.move(userId, [id], new Date("2032-01-01T08:00:00Z"), "2032", "UTC")).toEqual([]);
+    expect(
+      await stores.posts.move(userId, {
+        ids: [id],
+        dueAt: new Date("2032-01-01T08:00:00Z"),
+        wallTime: "2032",
+        timeZone: "UTC",
+      }),
+    ).toEqual([]);
 
     claimed = await claimOne(stage);
     const units = async () =>
@@ -300,7 +310,7 @@ export function commandTests(test: Test): void {
       const dueAt = new Date(Date.now() + 3_600_000);
       const [claims, moved] = await Promise.all([
         claim(stage, { only: [id] }),
-        stores.posts.move(userId, [id], dueAt, "", "UTC"),
+        stores.posts.move(userId, { ids: [id], dueAt, wallTime: "", timeZone: "UTC" }),
       ]);
       expect(claims.length + moved.length).toBe(1);
       expect(await detail(stage, id)).toMatchObject(
@@ -318,7 +328,12 @@ export function commandTests(test: Test): void {
         settle(stage, claimed, sending(0, null, LEASE_MS)),
         round % 2 === 0
           ? stores.posts.cancel(userId, [id])
-          : stores.posts.move(userId, [id], new Date(Date.now() + 3_600_000), "", "UTC"),
+          : stores.posts.move(userId, {
+              ids: [id],
+              dueAt: new Date(Date.now() + 3_600_000),
+              wallTime: "",
+              timeZone: "UTC",
+            }),
       ]);
       expect(Number(may) + taken.length).toBe(1);
       const lost = round % 2 === 0 ? "cancelled" : "scheduled";

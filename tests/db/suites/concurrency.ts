@@ -36,7 +36,7 @@ async function drain(stage: Stage, total: number, accountOf: ReadonlyMap<string,
 }
 
 export function concurrencyTests(test: Test): void {
-  test("ten workers on two hundred due deliveries: each claimed exactly once, no account beyond its limit", async (stage) => {
+  test("ten workers, 200 due deliveries: each claimed exactly once, no account beyond its limit", async (stage) => {
     const { stores, userId } = stage;
     const accounts = [stage.accountId];
     while (accounts.length < ACCOUNTS) accounts.push(await connect(stage, `account-${accounts.length}`));

@@ -121,7 +121,14 @@ export function editTests(test: Test): void {
     await asOwner(stage.db, gone, [id]);
     await asOwner(stage.db, "UPDATE psn.deliveries SET state = 'removed' WHERE id = $1", [id]);
     expect(await stores.posts.edit(userId, await next(stage, postId, [id], "new"))).toBe("deliveries");
-    expect(await stores.posts.move(userId, [id], new Date(Date.now() + 3_600_000), "", "UTC")).toEqual([]);
+    expect(
+      await stores.posts.move(userId, {
+        ids: [id],
+        dueAt: new Date(Date.now() + 3_600_000),
+        wallTime: "",
+        timeZone: "UTC",
+      }),
+    ).toEqual([]);
     expect(await textsOf(stage, id)).toEqual(["hello"]);
     expect(await stores.posts.edit(userId, await next(stage, postId, [], "kept"))).toBe("done");
     expect(await textsOf(stage, id)).toEqual(["hello"]);
@@ -180,7 +187,12 @@ export function editTests(test: Test): void {
       failed(0, { error: new PsnError("AUTH_REVOKED", "no"), attempt: 1, random: 0 }),
     );
     expect(await detail(stage, id)).toMatchObject({ state: "held", heldReason: "reconnect" });
-    await stores.posts.move(userId, [id], new Date(Date.now() + 3_600_000), "", "UTC");
+    await stores.posts.move(userId, {
+      ids: [id],
+      dueAt: new Date(Date.now() + 3_600_000),
+      wallTime: "",
+      timeZone: "UTC",
+    });
     expect(await reasons(id)).toBe(null);
     const hold = "UPDATE psn.deliveries SET state = 'held', code = 'LATE' WHERE id = $1";
     await asOwner(stage.db, hold, [id]);

@@ -141,13 +141,12 @@ export function postTests(test: Test): void {
     const dueAt = new Date("2026-10-25T01:30:00.007Z");
     for (const body of ["text", 0, false, [], {}, "12"]) {
       const id = newId();
-      await stores.posts.schedule(
-        userId,
-        newPost(),
-        [],
-        [{ id, accountId, units: [{ id: newId(), unit: unit({ body }) }] }],
-        { at: dueAt },
-      );
+      await stores.posts.schedule(userId, {
+        post: newPost(),
+        media: [],
+        deliveries: [{ id, accountId, units: [{ id: newId(), unit: unit({ body }) }] }],
+        due: { at: dueAt },
+      });
       const found = await detail(stage, id);
       expect(found.dueAt).toEqual(dueAt);
       expect(found.unitList[0]?.unit.body).toEqual(body);
@@ -163,8 +162,13 @@ export function postTests(test: Test): void {
       accountId: account,
       units: [{ id: newId(), unit: unit() }],
     }));
-    const scheduled = stores.posts.schedule(userId, newPost(), [media(new Uint8Array([1]))], targets, {
-      at: new Date(),
+    const scheduled = stores.posts.schedule(userId, {
+      post: newPost(),
+      media: [media(new Uint8Array([1]))],
+      deliveries: targets,
+      due: {
+        at: new Date(),
+      },
     });
     await expect(scheduled).rejects.toMatchObject({ code: "DB_FAILED", details: { constraint: "deliveries_account" } });
     expect(await countRows(stage)).toEqual(before);
@@ -176,8 +180,13 @@ export function postTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const post = () => newPost({ idempotencyKey: "monday" });
     const tryOnce = (p = post()) =>
-      stores.posts.schedule(userId, p, [], [{ id: newId(), accountId, units: [{ id: newId(), unit: unit() }] }], {
-        at: new Date(),
+      stores.posts.schedule(userId, {
+        post: p,
+        media: [],
+        deliveries: [{ id: newId(), accountId, units: [{ id: newId(), unit: unit() }] }],
+        due: {
+          at: new Date(),
+        },
       });
     const posts = Array.from({ length: 10 }, post);
     const won = await Promise.all(posts.map(tryOnce));

@@ -222,7 +222,7 @@ export function settleTests(test: Test): void {
     expect(await stage.stores.deliveries.nextWake({ [stage.platform]: 1 })).toBeNull();
   });
 
-  test("settle: a revoked token holds the delivery and marks the account, its attempt stays in the history", async (stage) => {
+  test("settle: a revoked token holds the delivery and marks the account; the attempt stays", async (stage) => {
     const { stores, userId } = stage;
     const { id } = await schedule(stage);
     await settle(

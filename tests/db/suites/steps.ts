@@ -61,7 +61,7 @@ export function stepTests(test: Test): void {
     expect(await stateOf(stage, id)).toBe("failed");
   });
 
-  test("clock steps: a failure that passes is tried again after its pause, and no account is paused for longer", async (stage) => {
+  test("clock steps: a passing failure is tried again after its pause, and no account pauses longer", async (stage) => {
     const { id } = await schedule(stage);
     const limited = new PsnError("RATE_LIMITED", "slow down", { retryAfterMs: 90_000 });
     await settle(stage, await claimOne(stage), failed(0, { error: limited, attempt: 1, random: 0 }));
@@ -114,17 +114,17 @@ export function stepTests(test: Test): void {
     const { stores, userId, accountId } = stage;
     const before = await stores.accounts.credentials(userId, accountId);
     if (!before) throw new Error("no credentials");
-    await stores.accounts.refreshed(
-      userId,
+    await stores.accounts.refreshed(userId, {
       accountId,
-      before,
-      { ...before, access: "v1.key1.fresh", version: 2 },
-      600_000,
-    );
+      previous: before,
+      credentials: { ...before, access: "v1.key1.fresh", version: 2 },
+      restMs: 600_000,
+    });
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("resting");
     await asOwner(
       stage.db,
-      `UPDATE psn.oauth_tokens SET refreshed_at = refreshed_at + ${DAY}, refresh_rest_until = refresh_rest_until + ${DAY} WHERE account_id = $1`,
+      `UPDATE psn.oauth_tokens SET refreshed_at = refreshed_at + ${DAY}, refresh_rest_until = ` +
+        `refresh_rest_until + ${DAY} WHERE account_id = $1`,
       [accountId],
     );
     expect(await stores.accounts.leaseRefresh(userId, accountId, 60_000)).toBe("mine");
@@ -139,11 +139,11 @@ export function stepTests(test: Test): void {
         [accountId],
       );
     await lease("1 minute");
-    const [held] = await stores.sealed.ofKey(userId, "key1", 10);
+    const [held] = await stores.sealed.ofKey(userId, { keyId: "key1", most: 10 });
     if (!held) throw new Error("no sealed row");
     expect([held.leased, await stores.sealed.reseal(userId, held, held.values)]).toEqual([true, false]);
     await lease("1 day");
-    const [row] = await stores.sealed.ofKey(userId, "key1", 10);
+    const [row] = await stores.sealed.ofKey(userId, { keyId: "key1", most: 10 });
     expect([row?.leased, await stores.sealed.reseal(userId, held, held.values)]).toEqual([false, true]);
   });
 

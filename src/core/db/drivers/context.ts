@@ -32,4 +32,5 @@ export function contextStatements(actor: Actor, lockMs = LOCK_MS): readonly [str
 }
 
 const contextOf = (userId: string, lockMs: number): string =>
-  `SELECT set_config('app.current_user_id', '${userId}', true), set_config('lock_timeout', '${lockMs}', true), ${DURABLE}`;
+  `SELECT set_config('app.current_user_id', '${userId}', true), ` +
+  `set_config('lock_timeout', '${lockMs}', true), ${DURABLE}`;

@@ -25,8 +25,11 @@ const OWN = new Set([PGDATA, `${PGDATA}.new`, "lock", "lock-journal", "holder", 
  * What Postgres and psn have in a database's own folder (https://www.postgresql.org/docs/18/storage-file-layout.html,
  * 2026-11).
  */
-const POSTGRES =
-  /^(base|global|pg_[\w.]+|PG_VERSION|postgresql\.(auto\.)?conf|postmaster\.(pid|opts)|psn_synced|current_logfiles|backup_\w+(\.old)?)$/;
+const POSTGRES_OWN = [
+  String.raw`base|global|pg_[\w.]+|PG_VERSION|postgresql\.(auto\.)?conf|postmaster\.(pid|opts)|psn_synced`,
+  String.raw`current_logfiles|backup_\w+(\.old)?`,
+];
+const POSTGRES = new RegExp(`^(${POSTGRES_OWN.join("|")})$`);
 /** Is in a database's folder once all of the folder has been synced; from then on Postgres syncs what it changes. */
 export const SYNCED = "psn_synced";
 const IGNORE_ALL = "*\n";

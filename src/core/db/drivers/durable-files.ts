@@ -89,10 +89,12 @@ interface Stream {
   readonly path: string;
   readonly node: { readonly mode: number };
 }
+/** As Emscripten calls it. */
+type WriteCall = readonly [stream: Stream, buffer: Uint8Array, offset: number, length: number, position: number];
 interface NodeFiles {
   readonly isWindows: boolean;
   readonly stream_ops: {
-    write(stream: Stream, buffer: Uint8Array, offset: number, length: number, position: number): number;
+    write(...call: WriteCall): number;
     fsync?: (stream: Stream) => number;
   };
 }
@@ -135,9 +137,9 @@ class DurableFiles extends NodeFS {
         throw new Error(`the disk could not write ${path}`, { cause: error });
       }
     };
-    files.stream_ops.write = (stream, buffer, offset, length, position) => {
-      const path = at(stream);
-      const take = () => write(stream, buffer, offset, length, position);
+    files.stream_ops.write = (...call) => {
+      const path = at(call[0]);
+      const take = () => write(...call);
       const written = isLog(path) ? vital(path, take) : take();
       this.#watch("write", path, written);
       return written;

@@ -10,8 +10,21 @@ const SAFE_FIELDS = ["constraint", "table", "routine"] as const;
 const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/;
 /** io_error and internal_error, under which Postgres reports what has no code of its own: a quota that is used up. */
 const TROUBLE = /^(58030|XX000)$/;
-const NETWORK =
-  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_\w+|EADDRNOTAVAIL|DNS\w*|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOENT|ConnectionRefused|FailedToOpenSocket|ERR_SOCKET_CLOSED)$/;
+const SYSTEM_CODES = [
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTFOUND",
+  "EAI_\\w+",
+  "EADDRNOTAVAIL",
+  "DNS\\w*",
+  "ETIMEDOUT",
+  "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+];
+const BUNS_CODES = ["ConnectionRefused", "FailedToOpenSocket", "ERR_SOCKET_CLOSED"];
+const NETWORK = new RegExp(`^(${[...SYSTEM_CODES, ...BUNS_CODES].join("|")})$`);
 /** The files that an address names are read while it is taken apart. */
 const UNREADABLE = /^(ENOENT|EACCES|EISDIR|ENOTDIR)$/;
 /** What `pg` throws without a code when TLS is asked for in vain (its lib/connection.js, 8.23.1). */

@@ -28,6 +28,28 @@ interface Row {
 
 const CONSOLE = "https://console.neon.tech";
 
+const NO_ENDPOINT = [
+  "Endpoint ID is not specified",
+  "project name inferred from SNI",
+  "Common name inferred from SNI",
+  String.raw`Project name \('`,
+  "(malformed|invalid|missing) (endpoint|hostname)",
+];
+const REFUSED_LOGIN = [
+  'database "[^"]*" does not exist',
+  'role "[^"]*" (does not exist|is not permitted to log in)',
+  "permission denied for database",
+  String.raw`no pg_hba\.conf entry`,
+];
+const TOO_MANY = [
+  "rate limit exceeded",
+  "too many connections",
+  "too many (database )?connections? attempts",
+  "failed to acquire permit",
+  "HTTP status 429",
+  "concurrency limit",
+];
+
 const ROWS: readonly Row[] = [
   {
     says: /password authentication failed/i,
@@ -44,7 +66,7 @@ const ROWS: readonly Row[] = [
     again: FINAL,
   },
   {
-    says: /Endpoint ID is not specified|project name inferred from SNI|Common name inferred from SNI|Project name \('|(malformed|invalid|missing) (endpoint|hostname)/i,
+    says: new RegExp(NO_ENDPOINT.join("|"), "i"),
     code: "CONFIG_INVALID",
     message: "Neon's proxy cannot find the endpoint's name in the address (Endpoint ID is not specified)",
     hint:
@@ -95,7 +117,7 @@ const ROWS: readonly Row[] = [
     again: FINAL,
   },
   {
-    says: /database "[^"]*" does not exist|role "[^"]*" (does not exist|is not permitted to log in)|permission denied for database|no pg_hba\.conf entry/i,
+    says: new RegExp(REFUSED_LOGIN.join("|"), "i"),
     code: "DB_REFUSED",
     message: "the database refused the login: wrong user, password or database name",
     again: FINAL,
@@ -108,7 +130,7 @@ const ROWS: readonly Row[] = [
     again: SOON,
   },
   {
-    says: /rate limit exceeded|too many connections|too many (database )?connections? attempts|failed to acquire permit|HTTP status 429|concurrency limit/i,
+    says: new RegExp(TOO_MANY.join("|"), "i"),
     code: "DB_UNREACHABLE",
     message: "Neon accepts no more connections to this database at the moment",
     hint: "try again in a minute",

@@ -27,10 +27,34 @@ const ALLOW =
   "as the login that set up the first hub on this server: GRANT psn_runtime, psn_service, psn_definer TO login " +
   "WITH ADMIN OPTION, where login is the one in the address";
 
+const UNTRUSTED = [
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "CERT_UNTRUSTED",
+];
+const POOLER_REFUSED_LOGIN = [
+  "password authentication failed",
+  "SASL authentication failed",
+  "no such user",
+  "empty password",
+  "^not allowed",
+  "login rejected",
+];
+const POOLER_LOST_SERVER = [
+  "server login",
+  "cannot connect",
+  "connect failed",
+  "server_connect_timeout",
+  "query_wait_timeout",
+  "server down",
+  "auth_query",
+];
+
 export const REFUSALS: readonly Refusal[] = [
   // TLS: the codes of Node's and Bun's tls (https://nodejs.org/api/tls.html#x509-certificate-error-codes, 2026-11).
   {
-    code: /^(UNABLE_TO_VERIFY_LEAF_SIGNATURE|UNABLE_TO_GET_ISSUER_CERT(_LOCALLY)?|SELF_SIGNED_CERT_IN_CHAIN|CERT_UNTRUSTED)$/,
+    code: new RegExp(`^(${UNTRUSTED.join("|")})$`),
     is: "DB_TLS",
     message: "the database's certificate is signed by a CA that this machine does not trust",
     hint: TRUST,
@@ -202,7 +226,7 @@ export const REFUSALS: readonly Refusal[] = [
   // pgbouncer puts every refusal of its own under 08P01 (src/client.c and src/objects.c of 1.18).
   {
     code: /^08P01$/,
-    said: /password authentication failed|SASL authentication failed|no such user|empty password|^not allowed|login rejected/i,
+    said: new RegExp(POOLER_REFUSED_LOGIN.join("|"), "i"),
     is: "DB_REFUSED",
     message:
       "the pooler refused the login: wrong user or password, or the pooler does not know the user or the database",
@@ -249,7 +273,7 @@ export const REFUSALS: readonly Refusal[] = [
   },
   {
     code: /^08P01$/,
-    said: /server login|cannot connect|connect failed|server_connect_timeout|query_wait_timeout|server down|auth_query/i,
+    said: new RegExp(POOLER_LOST_SERVER.join("|"), "i"),
     is: "DB_UNREACHABLE",
     message: "the pooler answers, but it cannot reach the database server or cannot log in there",
     hint: "the pooler's log says why",

@@ -54,7 +54,8 @@ function tokenValues(credentials: SealedCredentials) {
  */
 export function refreshLeased(mostMs: number): SQL<boolean> {
   const { refreshLeaseUntil: until } = oauthTokens;
-  return sql<boolean>`coalesce(${until} > now() and ${until} <= clock_timestamp() + ${mostMs} * interval '1 millisecond', false)`;
+  return sql<boolean>`coalesce(
+    ${until} > now() and ${until} <= clock_timestamp() + ${mostMs} * interval '1 millisecond', false)`;
 }
 
 const DISCONNECTED = "the account was disconnected";
@@ -168,7 +169,8 @@ export function accountsStore(database: Database): Accounts {
       const { refreshRestUntil } = oauthTokens;
       const mine = eq(oauthTokens.accountId, accountId);
       // One that was exchanged in the future was exchanged before the database's clock stepped back: its rest is over.
-      const rests = sql`coalesce(${refreshRestUntil} > now() and ${oauthTokens.refreshedAt} <= clock_timestamp() + interval '10 seconds', false)`;
+      const rests = sql`coalesce(${refreshRestUntil} > now()
+        and ${oauthTokens.refreshedAt} <= clock_timestamp() + interval '10 seconds', false)`;
       const [rows, resting] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)
@@ -180,7 +182,7 @@ export function accountsStore(database: Database): Accounts {
       return rows.length > 0 ? "mine" : resting.length > 0 ? "resting" : "taken";
     },
 
-    async refreshed(userId, accountId, previous, credentials, restMs) {
+    async refreshed(userId, { accountId, previous, credentials, restMs }) {
       const [rows] = await database.run({ userId }, (db) => [
         db
           .update(oauthTokens)

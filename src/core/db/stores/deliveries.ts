@@ -1,66 +1,15 @@
 import type { Builder, Database } from "@psn/core/db/database.ts";
-import { accounts, deliveries, deliveryUnits, media, oauthTokens, workers } from "@psn/core/db/schema.ts";
+import { deliveries, deliveryUnits, workers } from "@psn/core/db/schema.ts";
 import { storableJson } from "@psn/core/db/storable.ts";
 import { SCHEMA_VERSION } from "@psn/core/db/version.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Claim, Deliveries, LoadedDelivery, StoredUnit } from "@psn/core/ports/deliveries.ts";
+import type { Claim, Deliveries, LoadedDelivery } from "@psn/core/ports/deliveries.ts";
 import type { WakeUp } from "@psn/core/ports/outside.ts";
-import { defined } from "@psn/core/types/defined.ts";
 import type { DeliveryState, Purpose } from "@psn/core/types/index.ts";
-import type { Ref } from "@psn/core/types/platform.ts";
-import type { MediaInfo } from "@psn/core/types/post.ts";
-import { and, asc, eq, ne, type SQL, sql } from "drizzle-orm";
-import { credentialsOf, profileOf } from "./accounts.ts";
+import { and, eq, ne, type SQL, sql } from "drizzle-orm";
 import { note, uuids } from "./changes.ts";
+import { loadedOf, loading } from "./loaded.ts";
 import { together } from "./together.ts";
-
-type UnitRow = typeof deliveryUnits.$inferSelect;
-type MediaRow = Pick<typeof media.$inferSelect, keyof typeof mediaColumns>;
-
-export const mediaColumns = {
-  id: media.id,
-  kind: media.kind,
-  mime: media.mime,
-  bytes: media.bytes,
-  width: media.width,
-  height: media.height,
-  durationMs: media.durationMs,
-  frameRate: media.frameRate,
-  alt: media.alt,
-};
-
-export function mediaOf({ width, height, durationMs, frameRate, alt, ...rest }: MediaRow): MediaInfo {
-  return {
-    ...rest,
-    ...defined({
-      width: width ?? undefined,
-      height: height ?? undefined,
-      durationMs: durationMs ?? undefined,
-      frameRate: frameRate ?? undefined,
-      alt: alt ?? undefined,
-    }),
-  };
-}
-
-export function unitOf(row: UnitRow): StoredUnit {
-  const ref: Ref | null =
-    row.refId === null
-      ? null
-      : { id: row.refId, url: row.refUrl ?? "", ...defined({ revision: row.refRevision ?? undefined }) };
-  return {
-    id: row.id,
-    position: row.position,
-    state: row.state,
-    unit: { body: row.body, text: row.text, length: row.length, media: row.media, prepare: row.needsPrepare },
-    prepared: row.prepared,
-    sentAt: row.sentAt,
-    handle: row.handle,
-    ref,
-    publishedAt: row.publishedAt,
-    askedAt: row.askedAt,
-    removedAt: row.removedAt,
-  };
-}
 
 const claimColumns = {
   deliveryId: sql<string>`delivery_id`,
@@ -72,8 +21,6 @@ const claimOf = (row: Omit<Claim, "fence"> & { readonly fence: string }): Claim 
   ...row,
   fence: Number(row.fence),
 });
-
-const nowMs = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::double precision`;
 
 /**
  * The oldest delivery of an account that is due, waits for whoever comes, and holds no media: what can be sent at once.
@@ -89,65 +36,6 @@ const nextDue = (
   order by d.wake_at offset ${skip}::integer limit 1`;
 const moreDue = (db: Builder, account: SQL) =>
   db.select({ more: sql<boolean>`more` }).from(sql`(select exists(${nextDue(account)}) as more) due`);
-
-/**
- * All that publishing these needs, as three statements; `loadedOf` puts their answers together. `ids` is an array of
- * uuids.
- */
-function loading(db: Builder, ids: SQL) {
-  const { id, state, operation, attempt, fence, dueAt, late, wakeAt, leaseUntil, code, message } = deliveries;
-  return [
-    db
-      .select({
-        delivery: { id, state, operation, attempt, fence, dueAt, late, wakeAt, leaseUntil, code, message },
-        account: accounts,
-        tokens: oauthTokens,
-        nowMs,
-      })
-      .from(deliveries)
-      .innerJoin(accounts, eq(accounts.id, deliveries.accountId))
-      .leftJoin(oauthTokens, eq(oauthTokens.accountId, accounts.id))
-      .where(sql`${id} = any (${ids})`),
-    db
-      .select()
-      .from(deliveryUnits)
-      .where(sql`${deliveryUnits.deliveryId} = any (${ids})`)
-      .orderBy(asc(deliveryUnits.position)),
-    db
-      .select({ ...mediaColumns, deliveryId: id })
-      .from(media)
-      .innerJoin(deliveries, eq(deliveries.postId, media.postId))
-      .where(sql`${id} = any (${ids})`),
-  ] as const;
-}
-
-type Loading = ReturnType<typeof loading>;
-
-/** In the order of the ids; undefined for one that is not there. */
-function loadedOf(
-  deliveryIds: readonly string[],
-  found: Awaited<Loading[0]>,
-  units: Awaited<Loading[1]>,
-  files: Awaited<Loading[2]>,
-): readonly (LoadedDelivery | undefined)[] {
-  const rowOf = new Map(found.map((row) => [row.delivery.id, row]));
-  const unitsOf = Map.groupBy(units, ({ deliveryId }) => deliveryId);
-  const filesOf = Map.groupBy(files, ({ deliveryId }) => deliveryId);
-  return deliveryIds.map((deliveryId) => {
-    const row = rowOf.get(deliveryId);
-    if (!row) return undefined;
-    const { delivery, account, tokens } = row;
-    const { id, platform, health, pausedUntil } = account;
-    return {
-      ...delivery,
-      readAt: new Date(row.nowMs),
-      account: { id, platform, profile: profileOf(account), health, pausedUntil },
-      credentials: tokens && credentialsOf(tokens, account),
-      units: (unitsOf.get(deliveryId) ?? []).map(unitOf),
-      media: (filesOf.get(deliveryId) ?? []).map(({ deliveryId: _of, ...file }) => mediaOf(file)),
-    };
-  });
-}
 
 /** The heartbeat, where the look found nothing that must be done: who finds something is heard of when it is done. */
 const beatingIdle = (
@@ -209,7 +97,7 @@ export function deliveriesStore(database: Database): Deliveries {
     most: MOST_TOGETHER,
     nameOf: (id) => id,
     ask: async (userId, ids) =>
-      loadedOf(ids, ...(await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true }))),
+      loadedOf(ids, await database.run({ userId }, (db) => loading(db, uuids(ids)), { repeatable: true })),
   });
 
   const write = async (userId: string, settlements: readonly Settlement[]): Promise<readonly boolean[]> => {
@@ -235,11 +123,10 @@ export function deliveriesStore(database: Database): Deliveries {
   return {
     async claim({ worker, most, leaseMs, concurrency, only, busy = [] }) {
       const [rows] = await database.run("service", (db) => [
-        db
-          .select(claimColumns)
-          .from(
-            sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer, ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}, ${uuids(busy)})`,
-          ),
+        db.select(claimColumns).from(
+          sql`psn.claim_due(${worker}::text, ${most}::integer, ${leaseMs}::integer,
+              ${JSON.stringify(concurrency)}::jsonb, ${chosen(only)}, ${uuids(busy)})`,
+        ),
       ]);
       return rows.map(claimOf);
     },
@@ -274,7 +161,7 @@ export function deliveriesStore(database: Database): Deliveries {
       );
       return {
         claim: claims[0] && claimOf(claims[0]),
-        loaded: loadedOf([deliveryId], ...loaded)[0],
+        loaded: loadedOf([deliveryId], loaded)[0],
         more: due[0]?.more === true,
       };
     },
@@ -289,18 +176,17 @@ export function deliveriesStore(database: Database): Deliveries {
         { userId, service: true },
         (db) => [
           db.select({ ok: sql<boolean>`ok` }).from(sql`psn.assert_schema(${SCHEMA_VERSION}::integer) as schema(ok)`),
-          db
-            .select(claimColumns)
-            .from(
-              sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb, coalesce((${mine} limit 1), (${nextDue(account, skip)})))`,
-            ),
+          db.select(claimColumns).from(
+            sql`psn.claim_one(${worker}::text, ${leaseMs}::integer, ${known}::jsonb,
+                coalesce((${mine} limit 1), (${nextDue(account, skip)})))`,
+          ),
           moreDue(db, account),
           ...loading(db, sql`array(${mine})`),
         ],
         { repeatable: true },
       );
       const claim = claims[0] && claimOf(claims[0]);
-      return { claim, loaded: claim && loadedOf([claim.deliveryId], ...loaded)[0], more: due[0]?.more === true };
+      return { claim, loaded: claim && loadedOf([claim.deliveryId], loaded)[0], more: due[0]?.more === true };
     },
 
     async wakeUps({ worker, version, platforms, aheadMs, most }) {
@@ -333,7 +219,7 @@ export function deliveriesStore(database: Database): Deliveries {
       );
     },
 
-    async note(userId, deliveryId, event, text, actor) {
+    async note(userId, { deliveryId, event, text, actor }) {
       await database.run({ userId }, (db) => [note(db, { ids: [deliveryId], event, text, actor })]);
     },
 

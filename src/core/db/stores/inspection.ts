@@ -48,7 +48,8 @@ export function inspectionStore(database: Database): Inspection {
   return {
     async workers() {
       // A beat in the future is one from before the clock stepped back: it does not prove that its worker runs.
-      const beatMsAgo = sql<number>`(abs(extract(epoch from clock_timestamp() - ${workers.beatAt})) * 1000)::double precision`;
+      const sinceBeat = sql`clock_timestamp() - ${workers.beatAt}`;
+      const beatMsAgo = sql<number>`(abs(extract(epoch from ${sinceBeat})) * 1000)::double precision`;
       const [rows] = await database.run(
         "service",
         (db) => [
@@ -90,7 +91,8 @@ export function inspectionStore(database: Database): Inspection {
     },
 
     async late(userId) {
-      const lateMs = sql<number>`(extract(epoch from clock_timestamp() - ${deliveries.dueAt}) * 1000)::double precision`;
+      const sinceDue = sql`clock_timestamp() - ${deliveries.dueAt}`;
+      const lateMs = sql<number>`(extract(epoch from ${sinceDue}) * 1000)::double precision`;
       const [rows] = await database.run(
         { userId },
         (db) => [

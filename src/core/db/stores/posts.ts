@@ -5,7 +5,7 @@ import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { and, asc, desc, eq, notInArray, type SQL, sql } from "drizzle-orm";
 import { note, uuids } from "./changes.ts";
-import { unitOf } from "./deliveries.ts";
+import { unitOf } from "./loaded.ts";
 import { insertMedia, sourceStore } from "./source.ts";
 
 const ended: DeliveryState[] = ["published", "failed", "cancelled", "removed"];
@@ -14,7 +14,8 @@ const ofDelivery = (expression: SQL, tail = sql``) =>
   sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
 
 /** A worker that is at it may still send: a disconnect does not take its lease away. */
-const noLease = sql`(${deliveries.worker} is null or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
+const noLease = sql`(${deliveries.worker} is null
+  or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
 
 function summaries(db: Builder) {
   return db
@@ -111,7 +112,7 @@ export function postsStore(database: Database): Posts {
   return {
     ...sourceStore(database),
 
-    async schedule(userId, { origin, ...post }, files, targets, due) {
+    async schedule(userId, { post: { origin, ...post }, media: files, deliveries: targets, due }) {
       const { at: dueAt, late = "ask", wallTime = null, timeZone = null } = due;
       const made = origin ? { origin: origin.kind, originRef: origin.ref } : {};
       try {
@@ -210,13 +211,14 @@ export function postsStore(database: Database): Posts {
         isUuid(tail) ? sql`${column} = ${tail}::uuid` : sql`right(${column}::text, ${tail.length}) = ${tail}`;
       return detailed(
         userId,
-        sql`any(array(select d.id from psn.deliveries d where ${ends(sql`d.id`)} or ${ends(sql`d.post_id`)} limit 200))`,
+        sql`any(array(select d.id from psn.deliveries d
+          where ${ends(sql`d.id`)} or ${ends(sql`d.post_id`)} limit 200))`,
       );
     },
 
     cancel: (userId, ids) => change(userId, sql`psn.cancel(${uuids(ids)})`),
 
-    move: (userId, ids, dueAt, wallTime, timeZone, meant = wallTime) =>
+    move: (userId, { ids, dueAt, wallTime, timeZone, meant = wallTime }) =>
       change(
         userId,
         sql`psn.move(${uuids(ids)}, ${dueAt.toISOString()}::timestamptz, ${meant}::text, ${timeZone}::text,
@@ -230,11 +232,10 @@ export function postsStore(database: Database): Posts {
     async resolve(userId, id, verdict) {
       const live = verdict === "not-live" ? undefined : verdict.live;
       const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ done: sql<boolean>`done` })
-          .from(
-            sql`psn.resolve(${id}::uuid, ${live !== undefined}::boolean, ${live?.id ?? null}::text, ${live?.url ?? null}::text) as resolved(done)`,
-          ),
+        db.select({ done: sql<boolean>`done` }).from(
+          sql`psn.resolve(${id}::uuid, ${live !== undefined}::boolean, ${live?.id ?? null}::text,
+              ${live?.url ?? null}::text) as resolved(done)`,
+        ),
       ]);
       return rows[0]?.done ?? false;
     },

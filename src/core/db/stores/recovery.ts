@@ -15,7 +15,8 @@ export function recoveryStore(database: Database): Recovery {
             .from(deliveries)
             .where(
               // What an import or a move left held has no code, and waits for `psn import --start`.
-              sql`${inArray(deliveries.state, ["scheduled", "claimed", "sending", "pending"])} or (${deliveries.state} = 'held' and ${deliveries.code} is not null)`,
+              sql`${inArray(deliveries.state, ["scheduled", "claimed", "sending", "pending"])}
+                or (${deliveries.state} = 'held' and ${deliveries.code} is not null)`,
             )
             .orderBy(deliveries.dueAt, deliveries.id),
         ],
@@ -26,11 +27,10 @@ export function recoveryStore(database: Database): Recovery {
 
     async settle(userId, { id, fence }, { state, found, why }) {
       const [rows] = await database.run({ userId }, (db) => [
-        db
-          .select({ done: sql<boolean>`done` })
-          .from(
-            sql`psn.recover(${id}::uuid, ${fence}::bigint, ${state}::text, ${storableJson(found)}::jsonb, ${why}::text) as recovered(done)`,
-          ),
+        db.select({ done: sql<boolean>`done` }).from(
+          sql`psn.recover(${id}::uuid, ${fence}::bigint, ${state}::text, ${storableJson(found)}::jsonb,
+              ${why}::text) as recovered(done)`,
+        ),
       ]);
       return rows[0]?.done ?? false;
     },

@@ -5,7 +5,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Posts, StoredMedia } from "@psn/core/ports/posts.ts";
 import type { MediaInfo } from "@psn/core/types/post.ts";
 import { eq, sql } from "drizzle-orm";
-import { mediaColumns, mediaOf } from "./deliveries.ts";
+import { mediaColumns, mediaOf } from "./loaded.ts";
 
 /* What the author wrote: read as it is, and replaced by its next revision. */
 

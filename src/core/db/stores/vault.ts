@@ -83,7 +83,7 @@ export function sealedStore(database: Database): Sealed {
   };
 
   return {
-    ofKey: (userId, keyId, most, after) =>
+    ofKey: (userId, { keyId, most, after }) =>
       rowsWith(userId, { is: (column) => sql`${keyIdOf(column)} = ${keyId}`, most, after }),
 
     ofOthers: (userId, keyIds, most) =>

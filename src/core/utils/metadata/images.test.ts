@@ -78,7 +78,7 @@ describe("JPEG", () => {
   const profile = segment(0xe2, joined([ascii("ICC_PROFILE\0\x01\x01"), icc()]));
   const adobe = segment(0xee, ascii("Adobe\0\x64\0\0\0\0\x01"));
 
-  test("segments of applications and comments go, orientation and profile stay, and the picture is the same", async () => {
+  test("segments of applications and comments go; orientation, profile and picture stay", async () => {
     const jpeg = await picture("jpeg");
     const told = [
       exif,

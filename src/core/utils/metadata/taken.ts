@@ -28,13 +28,15 @@ export const ordered = (found: Iterable<Taken>): readonly Taken[] => {
   return TAKEN.filter((one) => all.has(one));
 };
 
+const OWNERS = [
+  "owner|artist|author|creator(?!tool)|by-?line|credit|copyright|rights|person|publisher",
+  String.raw`\xa9(ART|aut|cpy)|cprt|auth|perf`,
+].join("|");
+
 const SIGNS: readonly (readonly [Taken, RegExp])[] = [
   ["position", /gps|location|latitude|longitude|[^a-z](city|country|state|province|sublocation|geo)|\xa9xyz|loci/i],
   ["camera serial number", /[Ss]erial|SNum|Camera_?I[Dd]|[^a-zA-Z]CAME/],
-  [
-    "owner name",
-    /owner|artist|author|creator(?!tool)|by-?line|credit|copyright|rights|person|publisher|\xa9(ART|aut|cpy)|cprt|auth|perf/i,
-  ],
+  ["owner name", new RegExp(OWNERS, "i")],
   [
     "comment",
     /comment|description|caption|headline|title|subject|keyword|instructions|\xa9(cmt|des|nam)|dscp|titl|desc/i,

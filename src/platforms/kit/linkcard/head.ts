@@ -64,8 +64,8 @@ const HTML_INSIDE: ReadonlySet<string> = new Set(["foreignobject", "desc"]);
 /** These end an `<svg>` or `<math>` that was left open. */
 const BREAKS_OUT: ReadonlySet<string> = new Set(
   (
-    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta nobr ol p pre " +
-    "ruby s small span strong strike sub sup table tt u ul var"
+    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta " +
+    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
   ).split(" "),
 );
 
