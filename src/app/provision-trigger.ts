@@ -37,7 +37,7 @@ const isRef = (project: string) => project.startsWith("proj_");
 /**
  * Makes the hub's project on Trigger.dev, or adopts one, and tells it environment variables of the tasks. May be
  * stopped anywhere and run again: what is about to be made is written down first, and looked for before it is made.
- * Throws INPUT_INVALID, INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
+ * Throws INPUT_INVALID, INPUT_REQUIRED, NOT_FOUND, ALREADY_EXISTS, VENDOR_….
  */
 export async function provisionTrigger(api: TriggerDev, file: HubFile, wish: TriggerWish): Promise<ProvisionedTrigger> {
   const trigger = { ...api, organizations: once(api.organizations) };
@@ -122,7 +122,7 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
     );
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)
     throw new PsnError(
-      "STATE_CONFLICT",
+      "ALREADY_EXISTS",
       `this hub already has a project on Trigger.dev: ${project.name} (${project.ref})`,
       {
         hint: "psn init in another folder",

@@ -139,7 +139,7 @@ async function settle(
   if (recovered.state === "pending") return step;
   const { state, found, why } = recovered;
   if (!(await world.stores.recovery.settle(userId, loaded, { state, found, why })))
-    throw new PsnError("STATE_CONFLICT", "a delivery was changed in the meantime", { hint: "psn recover" });
+    throw new PsnError("CHANGED_MEANWHILE", "a delivery was changed in the meantime", { hint: "psn recover" });
   return step;
 }
 

@@ -38,9 +38,14 @@ interface Spec {
   readonly hint?: string;
   /** What `psn explain` says in place of the hint, where what helps goes by the error's own message. */
   readonly helps?: string;
+  /** Codes of their own by now for what this code meant too in an earlier psn. Their exit code is this one's. */
+  readonly became?: readonly string[];
 }
 
-/** Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. */
+/**
+ * Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. A code that scripts may know
+ * is never taken away: it keeps one of its meanings, and names what became of the others.
+ */
 export const ERRORS = {
   USAGE: {
     exit: EXIT.usage,
@@ -106,6 +111,50 @@ export const ERRORS = {
     retry: "never",
     meaning: "The delivery's state does not allow this action.",
     hint: "psn show ID",
+    became: [
+      "ALREADY_EXISTS",
+      "FOREIGN_CONTENT",
+      "HUB_BUSY",
+      "CHANGED_MEANWHILE",
+      "WORKER_RUNNING",
+      "DB_UNSUITABLE",
+      "PUBLISH_CANCELLED",
+    ],
+  },
+  ALREADY_EXISTS: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "What the command would create is already there.",
+    helps: "the message says what is there: use it, or choose another name or folder",
+  },
+  FOREIGN_CONTENT: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning:
+      "Something that psn did not create, or cannot tell from its own, is in the place that psn would use; psn does " +
+      "not change it.",
+    helps: "the message says what is there, and where: choose another place, or remove it if you do not need it",
+  },
+  HUB_BUSY: {
+    exit: EXIT.failed,
+    retry: "backoff",
+    meaning: "Another psn process is working on what this command would change.",
+    helps: "wait until the other process is done, then run the command again",
+  },
+  CHANGED_MEANWHILE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "Another command or a worker changed the same thing first; this change was not made.",
+    hint: "psn show ID",
+    helps: "see how it is now, then decide again: psn show ID",
+  },
+  WORKER_RUNNING: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "A worker is running that could not decrypt what this command would encrypt again.",
+    helps:
+      "the message names the worker: stop it (psn db migrate), or give it the new key first (psn vault rotate " +
+      "--prepare)",
   },
   HUB_MISSING: {
     exit: EXIT.setup,
@@ -181,6 +230,12 @@ export const ERRORS = {
     hint:
       "try again; to see which session holds the lock: SELECT usename, pid, xact_start FROM pg_stat_activity " +
       "ORDER BY xact_start",
+  },
+  DB_UNSUITABLE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The tasks on Trigger.dev cannot reach the hub's database.",
+    helps: "create a hub whose database they can reach: psn init --neon --trigger in another folder",
   },
   DB_FULL: {
     exit: EXIT.later,
@@ -326,6 +381,12 @@ export const ERRORS = {
     meaning: "The post was published to none of its accounts.",
     hint: "psn show ID",
   },
+  PUBLISH_CANCELLED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The post was cancelled, and was published to none of its accounts.",
+    hint: "psn show ID",
+  },
   REMOVE_INCOMPLETE: {
     exit: EXIT.partial,
     retry: "never",
@@ -420,6 +481,12 @@ export type ErrorCode = keyof typeof ERRORS;
 export function helpOf(code: ErrorCode): string | undefined {
   const { helps, hint }: Spec = ERRORS[code];
   return helps ?? hint;
+}
+
+/** Codes of their own by now for what this code meant too in an earlier psn. */
+export function becameOf(code: ErrorCode): readonly ErrorCode[] {
+  const { became = [] }: Spec = ERRORS[code];
+  return became.filter((one): one is ErrorCode => one in ERRORS);
 }
 
 type Detail = string | number | boolean;

@@ -143,6 +143,15 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
     STATE_CONFLICT: "command",
   },
   ...{
+    ALREADY_EXISTS: "command",
+    FOREIGN_CONTENT: "command",
+    HUB_BUSY: "command",
+    CHANGED_MEANWHILE: "command",
+    WORKER_RUNNING: "command",
+    DB_UNSUITABLE: "command",
+    PUBLISH_CANCELLED: "command",
+  },
+  ...{
     CONSENT_SHARED: "command",
     LATE: "command",
     STILL_PENDING: "command",

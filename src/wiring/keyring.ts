@@ -75,7 +75,7 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
 export const isHere: Rotation["isHere"] = (worker) => worker.replace(/-\d+$/, "") === hostname();
 
 /**
- * Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws STATE_CONFLICT,
+ * Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws HUB_BUSY,
  * CONFIG_INVALID.
  */
 export function lockRotation(folder: string): () => void {
@@ -90,5 +90,5 @@ export function lockRotation(folder: string): () => void {
     });
   }
   if (unlock) return unlock;
-  throw new PsnError("STATE_CONFLICT", "another psn vault rotate is running on this hub", { hint: "psn vault status" });
+  throw new PsnError("HUB_BUSY", "another psn vault rotate is running on this hub", { hint: "psn vault status" });
 }

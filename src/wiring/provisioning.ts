@@ -84,7 +84,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
  * Whether a hub can be made, or gone on with, in this folder. `embedded`: with a database of its own in data/.
  *
  * @throws PsnError FILE_UNREADABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or
- * others may write to it; STATE_CONFLICT where data/ holds what is not psn's.
+ * others may write to it; FOREIGN_CONTENT where data/ holds what is not psn's.
  */
 function checkPlace(folder: string, embedded: boolean, environment?: Environment): void {
   const problem = exposedFolder(folder);
@@ -106,7 +106,7 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   const [stranger] = strangersIn(data);
   if (stranger === undefined) return;
   throw new PsnError(
-    "STATE_CONFLICT",
+    "FOREIGN_CONTENT",
     `${data} holds ${stranger}, which is not psn's, and the hub's database would lie in it`,
     {
       hint: `create the hub in a separate folder: psn init ${quoted(join(folder, "psn"))}`,

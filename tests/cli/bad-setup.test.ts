@@ -180,7 +180,7 @@ describe("the database", () => {
   });
 
   test("another database is not taken", async () => {
-    expect(failed(await pg(["init", "--database-url-stdin"], await freshDatabase()), "STATE_CONFLICT")).toMatch(
+    expect(failed(await pg(["init", "--database-url-stdin"], await freshDatabase()), "ALREADY_EXISTS")).toMatch(
       /another folder/,
     );
   });

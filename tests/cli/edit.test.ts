@@ -80,7 +80,7 @@ describe("psn edit", () => {
     expect(await wordsOf(post)).toMatchObject({ revision: 2, text: "words of a file", media: 1 });
 
     const late = await hub.psn(["edit", post, "-", "--revision", "1"], { stdin: markdown });
-    expect(failed(late, "STATE_CONFLICT")).toMatch(/has revision 2 now[\s\S]*psn edit [0-9a-f]{8} --print/);
+    expect(failed(late, "CHANGED_MEANWHILE")).toMatch(/has revision 2 now[\s\S]*psn edit [0-9a-f]{8} --print/);
     const stdin = markdown.replace("a square", "a blue square").replace("of a file", "of a pipe");
     expect(await hub.psn(["edit", post, "-"], { stdin })).toMatchObject({ code: 0 });
     expect(await wordsOf(post)).toMatchObject({ revision: 3, text: "words of a pipe", media: 1 });

@@ -256,7 +256,7 @@ describe("the use case", () => {
     for (const project of ["theirs", theirs.id, "new-name"]) {
       const file = memory(stopped);
       expect(await failure(provisionNeon(connect(), file, wish({ project })))).toMatchObject({
-        code: "STATE_CONFLICT",
+        code: "ALREADY_EXISTS",
         message: expect.stringContaining(left.id),
       });
       expect(file.writes).toBe(0);
@@ -305,7 +305,7 @@ describe("the use case", () => {
       DATABASE_URL: "postgres://a:b@c/d",
       PSN_USER: "u",
     };
-    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "ALREADY_EXISTS" });
     expect(neon.projects).toEqual([]);
     const left = await neon.addProject("psn-old");
     const file = memory(values);
@@ -380,7 +380,7 @@ describe("the use case", () => {
     ["an embedded hub", { PSN_USER: "u" }],
     ["a hub begun on another Postgres", { DATABASE_OWNER_URL: "postgres://a:b@c/d" }],
   ])("%s keeps its database, and nobody is asked", async (_, values) => {
-    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "ALREADY_EXISTS" });
     expect(neon.requests).toEqual([]);
   });
 
@@ -395,7 +395,7 @@ describe("the use case", () => {
     expect(
       await failure(provisionNeon(connect(), memory({ NEON_PROJECT_ID: mine.id }), wish({ project: "other" }))),
     ).toMatchObject({
-      code: "STATE_CONFLICT",
+      code: "ALREADY_EXISTS",
     });
   });
 

@@ -475,7 +475,7 @@ describe("a hub's project", () => {
     });
     const mine = api.addProject("mine");
     const own = memory({ TRIGGER_PROJECT_REF: mine.ref });
-    expect(await failure(did(own.file, { ...WISH, project: "other" }))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(await failure(did(own.file, { ...WISH, project: "other" }))).toMatchObject({ code: "ALREADY_EXISTS" });
     expect([...writes, ...own.writes]).toEqual([]);
     expect(asked().filter((line) => !line.startsWith("GET"))).toEqual([]);
   });

@@ -179,7 +179,7 @@ describe("a copy", () => {
     const started = await psn(["import", "--start", "--yes"], here);
     expect(started).toMatchObject({ code: 0, stdout: "3 deliveries are scheduled again\n" });
     expect((await psn(["queue"], here)).stdout).toMatch(/scheduled/);
-    failed(await psn(["import", file, "--passphrase-stdin", "--yes"], here), "STATE_CONFLICT");
+    failed(await psn(["import", file, "--passphrase-stdin", "--yes"], here), "ALREADY_EXISTS");
   });
 
   test("another passphrase, a cut file, another file: one clear error, and nothing is changed", async () => {
@@ -341,7 +341,7 @@ describe("psn export", () => {
     const folder = await scratch("names");
     failed(await old.psn(["export", join(folder, "a.age"), "--passphrase-stdin"], "short"), "INPUT_INVALID");
     await writeFile(join(folder, "b.age"), "mine");
-    failed(await old.psn(["export", join(folder, "b.age"), "--passphrase-stdin"], PASSPHRASE), "STATE_CONFLICT");
+    failed(await old.psn(["export", join(folder, "b.age"), "--passphrase-stdin"], PASSPHRASE), "ALREADY_EXISTS");
     failed(await old.psn(["export", join(folder, "no", "c.age"), "--passphrase-stdin"], PASSPHRASE), "FILE_UNREADABLE");
     expect(readFileSync(join(folder, "b.age"), "utf8")).toBe("mine");
     expect(readdirSync(folder)).toEqual(["b.age"]);
@@ -367,9 +367,9 @@ describe("psn export", () => {
 describe("a move", () => {
   test("waits for what is on its way; then one hub publishes it, and once", async () => {
     const file = join(await scratch("moving"), "hub.age");
-    expect(
-      failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "STATE_CONFLICT"),
-    ).toContain("2 deliveries are being sent");
+    expect(failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "HUB_BUSY")).toContain(
+      "2 deliveries are being sent",
+    );
     expect(existsSync(file)).toBe(false);
     expect(await states(old)).toMatchObject({ "to come": "scheduled", claimed: "claimed" });
     await old.rows("UPDATE psn.deliveries SET state = 'published' WHERE state IN ('sending', 'pending')");

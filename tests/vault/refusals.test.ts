@@ -64,7 +64,7 @@ test("a key that comes from the environment is not psn's to change", async () =>
 
 test("one rotation at a time", async () => {
   const unlock = lockRotation(ground.folder);
-  failed(await rotate(), "STATE_CONFLICT");
+  failed(await rotate(), "HUB_BUSY");
   unlock();
   expect(await rotate()).toMatchObject({ code: 0 });
 });
@@ -112,7 +112,7 @@ describe("who has keys elsewhere", () => {
     const before = await hubEnv();
     await ground.stores.deliveries.beat("elsewhere-12", "0.0.0");
     await ground.stores.deliveries.beat(`${hostname()}-34`, "0.0.0");
-    expect(failed(await rotate(), "STATE_CONFLICT")).toContain("elsewhere-12");
+    expect(failed(await rotate(), "WORKER_RUNNING")).toContain("elsewhere-12");
     expect(await hubEnv()).toBe(before);
     expect(await ground.run(["vault", "rotate", "--prepare"])).toMatchObject({ finished: false, rows: 0 });
     const both = await hubEnv();
@@ -237,7 +237,7 @@ describe("who has keys elsewhere", () => {
         onWait: () => undefined,
       };
       await expect(rotateVault(rotation)).rejects.toMatchObject({
-        code: "STATE_CONFLICT",
+        code: "HUB_BUSY",
         hint: expect.stringContaining("vault rotate"),
       });
       expect(ground.env("HUB_ENCRYPTION_KEY_OLD")).toBe(first);

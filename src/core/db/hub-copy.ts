@@ -150,7 +150,7 @@ async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGen
 }
 
 /**
- * Takes what is open from the workers until the transaction ends. Throws STATE_CONFLICT while something is on its way.
+ * Takes what is open from the workers until the transaction ends. Throws HUB_BUSY while something is on its way.
  */
 async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
@@ -162,7 +162,7 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   const n = Number(rows[0]?.["n"]);
   if (n > 0)
     throw new PsnError(
-      "STATE_CONFLICT",
+      "HUB_BUSY",
       `${n === 1 ? "a delivery is" : `${n} deliveries are`} being sent, and only this hub can find out the outcome`,
       {
         hint: "psn queue shows them; when psn worker has finished, move the hub",

@@ -26,7 +26,7 @@ export interface NoteFiles {
   write(id: string | null, next?: string): void;
   /** Not synced, since a note that lags behind is harmless; never throws. */
   noteSeen(id: string, seen: number): void;
-  /** One process at a time. Throws STATE_CONFLICT, CONFIG_INVALID. */
+  /** One process at a time. Throws HUB_BUSY, CONFIG_INVALID. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
 

@@ -109,7 +109,7 @@ export function unwritable(
  *
  * @param change given the text, empty when there is no file yet. Throws to leave everything as it is.
  * @returns the new text.
- * @throws PsnError STATE_CONFLICT when another process holds the lock and does not release it; and what writeEnvFile
+ * @throws PsnError HUB_BUSY when another process holds the lock and does not release it; and what writeEnvFile
  * throws.
  */
 export function changeEnvFile(path: string, change: (text: string) => string): string {
@@ -165,7 +165,7 @@ function locked<T>(path: string, run: () => T): T {
       }
     }
     if (performance.now() - began > LOCK_WAIT_MS)
-      throw new PsnError("STATE_CONFLICT", `Another psn process is changing ${path}.`, {
+      throw new PsnError("HUB_BUSY", `Another psn process is changing ${path}.`, {
         hint: "try again when it is done; if it is suspended (Ctrl-Z), resume it: fg",
       });
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
