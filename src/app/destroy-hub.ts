@@ -52,7 +52,7 @@ export interface Ground {
   readonly dataFolder: string;
   /** There is a database in it that a psn has made, or the beginning of one. */
   readonly hasData: boolean;
-  /** Names of what is left in it: what psn did not make. Throws DB_BUSY, DB_FULL, FILE_UNREADABLE. */
+  /** Names of what is left in it: what psn did not make. Throws DB_BUSY, DB_FULL, FILE_UNWRITABLE. */
   readonly removeData: () => Promise<readonly string[]>;
   /** Takes away what psn notes beside hub.env and in the home folder: incarnations, locks. */
   readonly removeNotes: () => void;

@@ -187,8 +187,8 @@ const MOST_TRIES = 5;
  * Where a worker was faster it is planned again, and what has gone out meanwhile is left.
  *
  * @throws PsnError CHANGED_MEANWHILE where somebody else has edited the post since it was opened; STATE_CONFLICT where
- * nothing can be changed; HUB_BUSY while workers are at work on it; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where the database became unreachable and psn could not confirm
- * that it is written.
+ * nothing can be changed; HUB_BUSY while workers are at work on it; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where
+ * the database became unreachable and psn could not confirm that it is written.
  */
 export async function editPost(
   world: World,

@@ -53,7 +53,7 @@ export const MADE_DATA = "data";
 export interface Provisioning {
   readonly file: HubFile;
   /**
-   * Throws where no hub can be made: FILE_UNREADABLE, CONFIG_EXPOSED, and FOREIGN_CONTENT where `embedded` would mix
+   * Throws where no hub can be made: FILE_UNWRITABLE, CONFIG_EXPOSED, and FOREIGN_CONTENT where `embedded` would mix
    * with other files.
    */
   readonly checkPlace: (embedded: boolean) => void;

@@ -51,7 +51,7 @@ export async function planRecovery({
 
 /**
  * Settles every open delivery, and then makes the database a new incarnation, last: a run that is stopped can be made
- * again. Throws CONFIG_INVALID, DB_….
+ * again. Throws CONFIG_…, DB_….
  */
 export async function recoverHub(options: RecoverOptions): Promise<readonly Step[]> {
   const { world, notes, users, onStep } = options;

@@ -13,7 +13,7 @@ import { type Provisioning, provisionHub } from "./provision-hub.ts";
 export interface TransferGround {
   /** What goes along of hub.env and keys.env. Throws CONFIG_…. */
   readonly settings: () => Pick<Head, "settings" | "keys">;
-  /** Ids of all users. Throws CONFIG_INVALID where hub.env has no login that may know them, DB_…. */
+  /** Ids of all users. Throws DB_OWNER_REQUIRED where hub.env has no login that may know them, DB_…. */
   readonly users: () => Promise<readonly string[]>;
   /** Throws VAULT_LOCKED. */
   readonly vault: () => Pick<Vault, "open" | "seal">;
@@ -39,7 +39,7 @@ export interface TransferGround {
 export interface Archive {
   /** Throws INPUT_INVALID for a passphrase that is too short. */
   checkPassphrase(passphrase: string): void;
-  /** The file gets its name when `whole` has ended well. Throws ALREADY_EXISTS, FILE_UNREADABLE, DB_FULL. */
+  /** The file gets its name when `whole` has ended well. Throws ALREADY_EXISTS, FILE_UNWRITABLE, DB_FULL. */
   write<T>(
     file: string,
     passphrase: string,
@@ -76,7 +76,8 @@ export interface ExportWish extends Stoppable {
 }
 
 /**
- * Writes everything a hub is into one archive. Throws INPUT_INVALID, ALREADY_EXISTS, HUB_BUSY, FILE_UNREADABLE, CONFIG_…, DB_….
+ * Writes everything a hub is into one archive. Throws INPUT_INVALID, ALREADY_EXISTS, HUB_BUSY, FILE_UNWRITABLE,
+ * CONFIG_…, DB_….
  */
 export async function exportHub(ground: TransferGround, wish: ExportWish): Promise<Exported> {
   const { file, passphrase, moving, user, now, signal, noReturn } = wish;

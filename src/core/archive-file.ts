@@ -35,7 +35,7 @@ export function checkPassphrase(passphrase: string): void {
  * Writes a new file, readable by its owner alone. Nothing stands under its name before it is whole and on the disk.
  *
  * @param whole the work that hands over the lines; the file gets its name when it has ended well.
- * @throws PsnError ALREADY_EXISTS when there is something of that name; FILE_UNREADABLE when it cannot be written;
+ * @throws PsnError ALREADY_EXISTS when there is something of that name; FILE_UNWRITABLE when it cannot be written;
  * DB_FULL.
  */
 export async function writeArchive<T>(
@@ -206,7 +206,7 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
 
 const unwritable = (path: string, cause: unknown) =>
   diskFull(path, cause) ??
-  new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+  new PsnError("FILE_UNWRITABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
 const taken = (path: string) =>
   new PsnError("ALREADY_EXISTS", `there is a file ${path} already`, {
     hint: "choose another name for the export, or move that file away",

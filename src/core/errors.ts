@@ -74,10 +74,19 @@ export const ERRORS = {
   FILE_UNREADABLE: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "A file is missing, is a folder, or psn has no permission to read or write it.",
+    meaning: "A file or a folder is missing, psn has no permission to read it, or its content is not what psn needs.",
     helps:
-      "the message names the file or folder: check that it exists and that your user can read and write it (ls " +
-      "-ld); psn sends the posts that wait for it once it is fixed",
+      "the message names the file or folder: check that it exists and that your user can read it (ls -ld); psn sends " +
+      "the posts that wait for it once it is fixed",
+    became: ["FILE_UNWRITABLE"],
+  },
+  FILE_UNWRITABLE: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "psn cannot write a file or a folder.",
+    helps:
+      "the message names the file or folder, and says why: check that your user can write it (ls -ld) and that the " +
+      "disk is not read-only; psn sends the posts that wait for it once it is fixed",
   },
   MEDIA_INVALID: {
     exit: EXIT.usage,
@@ -166,11 +175,62 @@ export const ERRORS = {
   CONFIG_INVALID: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "hub.env or keys.env is incomplete or has an invalid value.",
+    meaning: "A setting of hub.env or keys.env is missing or has an invalid value.",
     hint: "psn config edit",
     helps:
       "the message names the setting: psn config set NAME; psn config edit opens the file; if tasks run on " +
       "Trigger.dev, run psn deploy afterwards",
+    became: [
+      "CONFIG_UNREADABLE",
+      "CONFIG_UNWRITABLE",
+      "CONFIG_CHANGED",
+      "HUB_UNFINISHED",
+      "DB_OWNER_REQUIRED",
+      "BUCKET_MISSING",
+      "TRIGGER_MISSING",
+    ],
+  },
+  CONFIG_UNREADABLE: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "psn cannot read hub.env, keys.env, or a file that it keeps beside them.",
+    helps: "the message names the file, and says why: check what it is, and who owns it (ls -ld)",
+  },
+  CONFIG_UNWRITABLE: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning:
+      "psn cannot change the hub's settings: it cannot write hub.env, keys.env or a file that it keeps beside them, " +
+      "or the environment has the setting.",
+    helps:
+      "the message says which: check that your user can write the file (ls -ld), or move the setting from the " +
+      "environment into config/hub.env",
+  },
+  CONFIG_CHANGED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "Another program changed hub.env or keys.env while you were editing it; your edit was not saved.",
+    hint: "psn config edit",
+  },
+  HUB_UNFINISHED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "hub.env names no user, or none that the database has: psn init did not finish.",
+    hint: "psn init",
+  },
+  BUCKET_MISSING: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "A media file of the post needs a bucket, and the hub's settings name none, or another one.",
+    helps:
+      "psn config set S3_BUCKET, S3_ENDPOINT and the keys of that bucket; if tasks run on Trigger.dev, run psn " +
+      "deploy afterwards",
+  },
+  TRIGGER_MISSING: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "This hub has no project on Trigger.dev.",
+    hint: "psn init --trigger",
   },
   CONFIG_EXPOSED: {
     exit: EXIT.setup,
@@ -198,6 +258,12 @@ export const ERRORS = {
     retry: "never",
     meaning: "The database refused the login, or the login lacks a permission.",
     hint: "psn config set DATABASE_URL",
+  },
+  DB_OWNER_REQUIRED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "Only the database's owner can do this, and hub.env has no login of the owner.",
+    hint: "psn config set DATABASE_OWNER_URL",
   },
   DB_TLS: {
     exit: EXIT.setup,

@@ -112,6 +112,8 @@ describe("a lease", () => {
 /** Whose trouble each failure is; a new code of the table must be put in here. `command`: no delivery ever meets it. */
 const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" | "post" | "command">> = {
   ...{ CONFIG_INVALID: "hub", CONFIG_EXPOSED: "hub", HUB_MISSING: "hub", SCHEMA_OUTDATED: "hub", SCHEMA_NEWER: "hub" },
+  ...{ CONFIG_UNREADABLE: "hub", CONFIG_UNWRITABLE: "hub", HUB_UNFINISHED: "hub", BUCKET_MISSING: "hub" },
+  ...{ CONFIG_CHANGED: "command", TRIGGER_MISSING: "command", DB_OWNER_REQUIRED: "command" },
   ...{
     DB_REFUSED: "hub",
     DB_TLS: "hub",
@@ -125,6 +127,7 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
     VAULT_LOCKED: "hub",
     APP_MISSING: "hub",
     FILE_UNREADABLE: "hub",
+    FILE_UNWRITABLE: "hub",
     PRIVATE_ADDRESS: "hub",
     VENDOR_AUTH: "hub",
     VENDOR_REFUSED: "hub",

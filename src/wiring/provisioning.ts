@@ -62,7 +62,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
         changeUser: async (id, change) => {
           const user = await (Object.keys(change).length > 0 ? stores.users.change(id, change) : stores.users.get(id));
           if (!user)
-            throw new PsnError("CONFIG_INVALID", "the database has no user with the id in PSN_USER of hub.env", {
+            throw new PsnError("HUB_UNFINISHED", "the database has no user with the id in PSN_USER of hub.env", {
               hint: "psn init",
             });
           return user;
@@ -83,7 +83,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
 /**
  * Whether a hub can be made, or gone on with, in this folder. `embedded`: with a database of its own in data/.
  *
- * @throws PsnError FILE_UNREADABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or
+ * @throws PsnError FILE_UNWRITABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or
  * others may write to it; FOREIGN_CONTENT where data/ holds what is not psn's.
  */
 function checkPlace(folder: string, embedded: boolean, environment?: Environment): void {
@@ -94,7 +94,7 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", {
+    throw unwritable("FILE_UNWRITABLE", {
       path: there,
       error,
       hint: "create the hub in a folder that you can write to: psn init ~/hub",

@@ -65,7 +65,7 @@ describe("hub.env", () => {
     await rename(file(), `${file()}.kept`);
     await mkdir(file());
     try {
-      await unusable("CONFIG_INVALID", /hub\.env cannot be read: it is a folder/);
+      await unusable("CONFIG_UNREADABLE", /hub\.env cannot be read: it is a folder/);
     } finally {
       await rm(file(), { recursive: true });
       await rename(`${file()}.kept`, file());
@@ -130,10 +130,10 @@ describe("hub.env", () => {
 
   test("whose user the database does not know", async () => {
     await with_(unsetEnvValue(feedOnly, "PSN_USER"), async () => {
-      expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
+      expect(failed(await hub.psn(["queue"]), "HUB_UNFINISHED")).toMatch(/PSN_USER[\s\S]*psn init/);
     });
     await with_(setEnvValue(feedOnly, "PSN_USER", "01930b1e-7c00-7000-8000-000000000000"), async () => {
-      expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
+      expect(failed(await hub.psn(["queue"]), "HUB_UNFINISHED")).toMatch(/PSN_USER[\s\S]*psn init/);
     });
   });
 
@@ -244,7 +244,7 @@ describe("the database", () => {
     expect(await pg(["db", "status"])).toMatchObject({ code: 0, stderr: expect.stringContaining("psn db migrate") });
     expect(await pg(["doctor"])).toMatchObject({ code: 1, stdout: expect.stringContaining("psn db migrate") });
     expect(await pg(["db", "migrate"])).toMatchObject({ code: 0, stdout: expect.stringContaining("applied") });
-    expect(failed(await pg(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER/);
+    expect(failed(await pg(["queue"]), "HUB_UNFINISHED")).toMatch(/PSN_USER/);
     await writeFile(hubEnv, kept);
   });
 

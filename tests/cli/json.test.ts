@@ -199,7 +199,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["INPUT_REQUIRED", "import", "hub.age"],
     ["FILE_UNREADABLE", "import", "hub.age", "--passphrase-file", "/nowhere"],
   ],
-  deploy: [["CONFIG_INVALID", "deploy"]],
+  deploy: [["TRIGGER_MISSING", "deploy"]],
   destroy: [["INPUT_REQUIRED", "destroy"]],
   doctor: [["USAGE", "doctor", "everything"]],
   schema: [["NOT_FOUND", "schema", "nothing"]],

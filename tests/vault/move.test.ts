@@ -342,7 +342,7 @@ describe("psn export", () => {
     failed(await old.psn(["export", join(folder, "a.age"), "--passphrase-stdin"], "short"), "INPUT_INVALID");
     await writeFile(join(folder, "b.age"), "mine");
     failed(await old.psn(["export", join(folder, "b.age"), "--passphrase-stdin"], PASSPHRASE), "ALREADY_EXISTS");
-    failed(await old.psn(["export", join(folder, "no", "c.age"), "--passphrase-stdin"], PASSPHRASE), "FILE_UNREADABLE");
+    failed(await old.psn(["export", join(folder, "no", "c.age"), "--passphrase-stdin"], PASSPHRASE), "FILE_UNWRITABLE");
     expect(readFileSync(join(folder, "b.age"), "utf8")).toBe("mine");
     expect(readdirSync(folder)).toEqual(["b.age"]);
   });

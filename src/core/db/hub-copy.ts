@@ -48,7 +48,7 @@ const WAITS = "d.held_reason IN ('imported', 'moved')";
 
 export function hubRows(database: Database): HubRows {
   const inTransaction = async <T>(mode: string, work: (client: OwnerClient) => Promise<T>): Promise<T> => {
-    if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "a hub is moved over a session; not over HTTP");
+    if (!database.asOwner) throw new PsnError("BUG", "a hub is moved over a session; not over HTTP");
     return database.asOwner(async (client) => {
       await client.query(`BEGIN${mode}`);
       const result = await work(client);

@@ -47,7 +47,7 @@ export async function migrate(
   migrations = knownMigrations(),
   resealing?: Resealing,
 ): Promise<number> {
-  if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "migrations need a session; they cannot run over HTTP");
+  if (!database.asOwner) throw new PsnError("BUG", "migrations need a session; they cannot run over HTTP");
   return database.asOwner(async (client) => {
     let applied = 0;
     await makeLedger(client);
@@ -105,7 +105,7 @@ async function applyNext(
   }
 }
 
-/** A database may hold anything beside psn's schema, but a schema of that name must be psn's. Throws FOREIGN_CONTENT. */
+/** A database may hold anything beside psn's schema; a schema of that name must be psn's. Throws FOREIGN_CONTENT. */
 async function assertOurs(client: OwnerClient): Promise<void> {
   const { rows } = await client.query(
     `SELECT c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

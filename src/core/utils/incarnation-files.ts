@@ -152,7 +152,7 @@ function lockOf(path: string): (() => void) | undefined {
   try {
     return takeLock(path);
   } catch (cause) {
-    throw unwritable("CONFIG_INVALID", { path, error: cause });
+    throw unwritable("CONFIG_UNWRITABLE", { path, error: cause });
   }
 }
 

@@ -168,7 +168,7 @@ function lockOf(folder: string): (() => void) | undefined {
   try {
     return takeLock(join(folder, "lock"));
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", { path: join(folder, "lock"), error });
+    throw unwritable("FILE_UNWRITABLE", { path: join(folder, "lock"), error });
   }
 }
 
