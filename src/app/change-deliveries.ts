@@ -147,7 +147,7 @@ export async function resolveDelivery(
   if (!delivery) throw nothingToResolve(all, id);
   if (others.length > 0)
     throw new PsnError(
-      "INPUT_INVALID",
+      "AMBIGUOUS",
       `${open.length} deliveries of this post are unconfirmed; name one: ` +
         `${open.map((one) => shortId(one.id)).join(", ")}`,
     );

@@ -46,7 +46,7 @@ export interface OpenPost {
   readonly deliveries: readonly DeliveryDetail[];
 }
 
-/** The post of this id, or of the delivery of this id. Throws INPUT_INVALID, NOT_FOUND. */
+/** The post of this id, or of the delivery of this id. Throws INPUT_INVALID, AMBIGUOUS, NOT_FOUND. */
 export async function openPost(world: World, userId: string, id: string): Promise<OpenPost> {
   const [first] = await findDeliveries(world, userId, id);
   const found = first && (await reopenPost(world, userId, first.postId));

@@ -27,7 +27,7 @@ const NAME = /^[a-z0-9-]{1,60}$/;
 /**
  * Makes the hub's project on Neon, or adopts one, and returns its database by its owner's address. May be stopped
  * anywhere and run again: what is about to be made is written down first, and looked for before it is made. Throws
- * INPUT_INVALID, INPUT_REQUIRED, ALREADY_EXISTS, NOT_FOUND, VENDOR_….
+ * INPUT_INVALID, INPUT_REQUIRED, AMBIGUOUS, ALREADY_EXISTS, NOT_FOUND, VENDOR_….
  */
 export async function provisionNeon(
   neon: Neon,
@@ -164,7 +164,7 @@ async function recordedProject(
 function one(projects: readonly NeonProject[], name: string): NeonProject | undefined {
   if (projects.length < 2) return projects[0];
   throw new PsnError(
-    "INPUT_INVALID",
+    "AMBIGUOUS",
     `${projects.length} projects are named ${name}: ${projects.map(({ id }) => id).join(", ")}`,
     {
       hint: `choose one: psn init --neon --neon-project ${projects[0]?.id}`,
@@ -188,9 +188,11 @@ function organizationFor(organizations: readonly Organization[], wanted: string 
     fitting.length > 0
       ? "several organisations have this name"
       : `this API key has no access to an organisation ${wanted}`;
-  throw new PsnError("INPUT_INVALID", choices === "" ? message : `${message}: --neon-org takes one of ${choices}`, {
-    hint,
-  });
+  throw new PsnError(
+    fitting.length > 0 ? "AMBIGUOUS" : "INPUT_INVALID",
+    choices === "" ? message : `${message}: --neon-org takes one of ${choices}`,
+    { hint },
+  );
 }
 
 const wordsOf = (file: HubFile): string[] => (file.get("PSN_MADE") ?? "").split(" ").filter((word) => word !== "");

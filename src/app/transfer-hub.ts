@@ -45,7 +45,7 @@ export interface Archive {
     passphrase: string,
     whole: (write: (lines: AsyncIterable<string>) => Promise<void>) => Promise<T>,
   ): Promise<T>;
-  /** Throws INPUT_INVALID, FILE_UNREADABLE. */
+  /** Throws PASSPHRASE_WRONG, ARCHIVE_INVALID, FILE_UNREADABLE. */
   read(file: string, passphrase: string): AsyncGenerator<string>;
 }
 

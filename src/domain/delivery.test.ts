@@ -146,6 +146,17 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
     STATE_CONFLICT: "command",
   },
   ...{
+    AMBIGUOUS: "command",
+    ACCOUNT_MISMATCH: "command",
+    PASSPHRASE_WRONG: "command",
+    ARCHIVE_INVALID: "command",
+    ARCHIVE_NEWER: "command",
+    TEXT_INCOMPLETE: "command",
+    PORT_TAKEN: "command",
+    DRAFT_INVALID: "command",
+    MEDIA_OUTSIDE: "command",
+  },
+  ...{
     ALREADY_EXISTS: "command",
     FOREIGN_CONTENT: "command",
     HUB_BUSY: "command",

@@ -28,7 +28,7 @@ test("connecting as somebody else, while an account waits for it, changes nothin
   const connect = (name: string, another = false) =>
     connectAccount(stage.world, stage.userId, "chosen", { form: { name } }, new AbortController().signal, { another });
   await expect(connect("bob")).rejects.toMatchObject({
-    code: "INPUT_INVALID",
+    code: "ACCOUNT_MISMATCH",
     message: expect.stringMatching(/chosen:bob.*chosen:ada/),
     hint: expect.stringContaining("--another"),
   });
@@ -44,5 +44,5 @@ test("connecting as somebody else, while an account waits for it, changes nothin
     new AbortController().signal,
     { account },
   );
-  await expect(named).rejects.toMatchObject({ code: "INPUT_INVALID" });
+  await expect(named).rejects.toMatchObject({ code: "ACCOUNT_MISMATCH" });
 });

@@ -279,7 +279,7 @@ describe("the use case", () => {
   test("of two with the name that was to be made, the one named by its id is not psn's to take away", async () => {
     const [a] = [await neon.addProject("blog"), await neon.addProject("blog")];
     const stopped = { PSN_MADE: "neon-project:blog" };
-    expect(await failure(provisionNeon(connect(), memory(stopped), wish()))).toMatchObject({ code: "INPUT_INVALID" });
+    expect(await failure(provisionNeon(connect(), memory(stopped), wish()))).toMatchObject({ code: "AMBIGUOUS" });
     const file = memory(stopped);
     expect((await provisionNeon(connect(), file, wish({ project: a.id }))).steps[0]?.did).toBe("adopted");
     expect(Object.fromEntries(file.kept)).toEqual({ NEON_PROJECT_ID: a.id });
@@ -338,7 +338,7 @@ describe("the use case", () => {
   test("two of a name: says which", async () => {
     const [a, b] = [await neon.addProject("twin"), await neon.addProject("twin")];
     const said = await failure(provisionNeon(connect(), memory(), wish({ project: "twin" })));
-    expect(said).toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining(`${a.id}, ${b.id}`) });
+    expect(said).toMatchObject({ code: "AMBIGUOUS", message: expect.stringContaining(`${a.id}, ${b.id}`) });
   });
 
   test("the database in it: its first, the one named, or the choices", async () => {
