@@ -52,6 +52,15 @@ export const ERRORS = {
     retry: "never",
     meaning: "The command line is not one psn understands.",
     hint: "psn help",
+    became: ["SECRET_IN_ARGUMENTS"],
+  },
+  SECRET_IN_ARGUMENTS: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "psn takes no secret on the command line, which other users on this machine can read.",
+    helps:
+      "pass it by standard input or in a file, with the option that the message names; a secret that others may have " +
+      "read: replace it with a new one",
   },
   INPUT_REQUIRED: {
     exit: EXIT.usage,
@@ -378,6 +387,21 @@ export const ERRORS = {
     retry: "backoff",
     meaning: "A statement failed in the database.",
     helps: "run the command again; if it fails again, run psn doctor and read the log of the database server",
+    became: ["DB_UNUSABLE", "DB_TOO_LARGE"],
+  },
+  DB_UNUSABLE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The embedded database cannot be opened: its files may be incomplete or damaged.",
+    helps:
+      "move the folder data away and keep it; then restore it from a backup, or import an archive into a new hub: " +
+      "psn import FILE",
+  },
+  DB_TOO_LARGE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "A request to the database, or its answer, is larger than Neon accepts over HTTP.",
+    hint: "psn config set DATABASE_DRIVER neon-ws",
   },
   VAULT_LOCKED: {
     exit: EXIT.setup,

@@ -122,6 +122,8 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
     DB_LOCKED: "hub",
     DB_FULL: "hub",
     DB_FAILED: "hub",
+    DB_UNUSABLE: "hub",
+    DB_TOO_LARGE: "hub",
   },
   ...{
     VAULT_LOCKED: "hub",
@@ -140,6 +142,7 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
   ...{ INPUT_INVALID: "post", NOT_FOUND: "post", UNCONFIRMED: "post", BUG: "post" },
   ...{
     USAGE: "command",
+    SECRET_IN_ARGUMENTS: "command",
     INPUT_REQUIRED: "command",
     TIME_INVALID: "command",
     SETTING_UNKNOWN: "command",

@@ -165,6 +165,8 @@ export const HUBS_OWN: readonly ErrorCode[] = [
   "DB_LOCKED",
   "DB_FULL",
   "DB_FAILED",
+  "DB_UNUSABLE",
+  "DB_TOO_LARGE",
   "VAULT_LOCKED",
   "APP_MISSING",
   "PRIVATE_ADDRESS",

@@ -132,7 +132,7 @@ describe.skipIf(noCut !== undefined)(`a disk that fails${noCut === undefined ? "
         image.cut();
         // Deaf and for ever, if it failed: a signal would not end it either.
         const [line] = await Promise.race([refused, sleep(30_000, ["nothing"])]);
-        expect(line).toMatch(/^refused (DB_UNREACHABLE|DB_FAILED|FILE_UNWRITABLE)$/);
+        expect(line).toMatch(/^refused (DB_UNREACHABLE|DB_FAILED|DB_UNUSABLE|FILE_UNWRITABLE)$/);
         expect(await Promise.race([ended, sleep(30_000, "goes on")])).toEqual([0, null]);
       } finally {
         child.kill("SIGKILL");

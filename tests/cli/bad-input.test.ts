@@ -187,7 +187,7 @@ describe("secrets on the command line", () => {
       ["token", "connect", "mastodon", "mastodon.example", "--token", PASSWORD],
       ["secret", "connect", "webhook", "https://example.com", "--secret", PASSWORD],
     ]) {
-      await refused(argv, "USAGE", `--${flag}-stdin`);
+      await refused(argv, "SECRET_IN_ARGUMENTS", `--${flag}-stdin`);
       expect((await hub.psn(argv)).stderr).not.toContain(PASSWORD);
     }
   });
@@ -201,11 +201,12 @@ describe("secrets on the command line", () => {
     [["queue", PASSWORD]],
     [["queue", `--limmit=${PASSWORD}`]],
   ])("psn %j", async (argv) => {
-    await refused(argv, "USAGE", /stdin|--help/);
+    const code = argv[0] === "init" || argv[0] === "config" ? "SECRET_IN_ARGUMENTS" : "USAGE";
+    await refused(argv, code, /stdin|--help/);
     expect((await hub.psn(argv)).stderr).not.toContain(PASSWORD);
     const fresh = await scratch();
     if (argv[0] === "init") {
-      failed(await psn(argv, { cwd: fresh }), "USAGE");
+      failed(await psn(argv, { cwd: fresh }), code);
       expect(await filesOf(fresh)).toEqual([]);
     }
   });

@@ -270,7 +270,7 @@ describe("the database", () => {
     await mkdir(join(copy, "data", "pgdata"), { recursive: true });
     await writeFile(join(copy, "data", "pgdata", "PG_VERSION"), "nonsense");
     const { code, stderr } = await binary(["queue"], { cwd: copy }).ended;
-    expect(ERRORS.DB_FAILED.exit).toBe(code);
-    expect(stderr).toMatch(/^✗ .*\(DB_FAILED\)\n {2}→ psn doctor\n$/);
+    expect(ERRORS.DB_UNUSABLE.exit).toBe(code);
+    expect(stderr).toMatch(/^✗ .*\(DB_UNUSABLE\)\n {2}→ psn doctor\n$/);
   });
 });

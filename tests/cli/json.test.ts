@@ -102,7 +102,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[]])[]>> = {
   init: [
     ["TIME_INVALID", "init", "--tz", "Mars/Base"],
-    ["USAGE", "init", "--database-url", "postgres://ada:lovelace@127.0.0.1/psn"],
+    ["SECRET_IN_ARGUMENTS", "init", "--database-url", "postgres://ada:lovelace@127.0.0.1/psn"],
     ["INPUT_INVALID", "init", "--database-url", "mysql://127.0.0.1/psn"],
     ["ALREADY_EXISTS", "init", "--database-url", "postgres://127.0.0.1/psn"],
     ["DB_UNSUITABLE", "init", "--trigger"],
@@ -120,7 +120,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["USAGE", "connect", "x", "ada"],
     ["USAGE", "connect", "x", "--port", "99999"],
     ["NOT_FOUND", "connect", "x:nobody"],
-    ["USAGE", "connect", "bluesky", "ada.example", "--password", "hunter2"],
+    ["SECRET_IN_ARGUMENTS", "connect", "bluesky", "ada.example", "--password", "hunter2"],
     ["INPUT_REQUIRED", "connect", "mastodon", "mastodon.example"],
     ["FILE_UNREADABLE", "connect", "mastodon", "mastodon.example", "--token-file", "/nowhere"],
   ],
@@ -169,7 +169,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
     ["SETTING_UNKNOWN", "config", "get", "PSN_USERS"],
     ["SETTING_UNKNOWN", "config", "set", "NOPE", "1"],
     ["INPUT_INVALID", "config", "set", "PSN_TIME_ZONE", "Mars/Base"],
-    ["USAGE", "config", "set", "DATABASE_URL", "postgres://ada:lovelace@127.0.0.1/psn"],
+    ["SECRET_IN_ARGUMENTS", "config", "set", "DATABASE_URL", "postgres://ada:lovelace@127.0.0.1/psn"],
     ["INPUT_REQUIRED", "config", "set", "DATABASE_URL"],
     ["INPUT_REQUIRED", "config", "edit"],
     ["USAGE", "config", "edit", "all"],

@@ -293,7 +293,7 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
     if (error instanceof PsnError) throw error;
     throw (
       diskTrouble(folder) ??
-      new PsnError("DB_FAILED", "the embedded database cannot be opened", { cause: error, hint: "psn doctor" })
+      new PsnError("DB_UNUSABLE", "the embedded database cannot be opened", { cause: error, hint: "psn doctor" })
     );
   }
 }
