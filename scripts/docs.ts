@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { COMMON_FLAGS, type Command, isGroup } from "@psn/cli/command.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
-import { ERRORS, EXIT } from "@psn/core/errors.ts";
+import { becameOf, ERRORS, type ErrorCode, EXIT } from "@psn/core/errors.ts";
 import type { Auth } from "@psn/core/types/account.ts";
 import type { MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
@@ -116,12 +116,26 @@ function errors(): string {
   const codes = Object.entries(ERRORS).map(([code, spec]) =>
     row(`\`${code}\``, String(spec.exit), spec.retry, spec.meaning, "helps" in spec ? spec.helps : `\`${spec.hint}\``),
   );
+  const split = (Object.keys(ERRORS) as ErrorCode[])
+    .filter((code) => becameOf(code).length > 0)
+    .map((code) =>
+      row(
+        `\`${code}\``,
+        becameOf(code)
+          .map((one) => `\`${one}\``)
+          .join(", "),
+      ),
+    );
   const parts = [
     "# Errors",
     "What psn does about a failure follows from the third column: `never` waits for a person, `backoff` tries " +
       "again later because nothing was sent, `refresh` refreshes the token once, `reconcile` asks the platform " +
       "before anything is sent again.",
     ["| code | exit | tried again | meaning | what helps |", "| --- | --- | --- | --- | --- |", ...codes].join("\n"),
+    "## Codes that meant more",
+    "In earlier versions of psn these codes also meant what has a code of its own now, with the same exit code. " +
+      "`psn explain CODE` says it too.",
+    ["| code | also meant |", "| --- | --- |", ...split].join("\n"),
     "## Exit codes",
     ["| code | |", "| --- | --- |", ...exits].join("\n"),
   ];

@@ -63,8 +63,8 @@ export async function* linesOf(
 }
 
 /**
- * The head of a file, and its rows, which are to be read to their end or given back. Throws INPUT_INVALID for what is
- * no such file, is of a newer psn, or ends too early.
+ * The head of a file, and its rows, which are to be read to their end or given back. Throws ARCHIVE_INVALID for what
+ * is no such file or ends too early, and ARCHIVE_NEWER for one of a newer psn.
  */
 export async function readLines(
   lines: AsyncGenerator<string>,
@@ -76,10 +76,10 @@ export async function readLines(
     const line = first.done ? undefined : jsonOf(first.value);
     const mark = Mark.safeParse(line);
     if (mark.success && (mark.data.version > VERSION || mark.data.schema > schema))
-      throw new PsnError("INPUT_INVALID", "the file was made by a newer psn", { hint: "update psn" });
+      throw new PsnError("ARCHIVE_NEWER", "the file was made by a newer psn", { hint: "update psn" });
     const { data: head } = Head.safeParse(line);
     if (!head)
-      throw new PsnError("INPUT_INVALID", "the passphrase is right, but the file is not a psn export", {
+      throw new PsnError("ARCHIVE_INVALID", "the passphrase is right, but the file is not a psn export", {
         hint: "psn export FILE",
       });
     return { head, rows: rowsIn(lines, isTable) };
@@ -106,7 +106,7 @@ async function* rowsIn(
     else throw noPart();
   }
   if (!ended)
-    throw new PsnError("INPUT_INVALID", "the file is incomplete: its end is missing", {
+    throw new PsnError("ARCHIVE_INVALID", "the file is incomplete: its end is missing", {
       hint: "create it again: psn export FILE",
     });
 }
@@ -154,13 +154,13 @@ export async function* landed(rows: AsyncIterable<HubRow>, wish: Import): AsyncG
 }
 
 const noPart = () =>
-  new PsnError("INPUT_INVALID", "the file contains data that does not belong to a hub", {
+  new PsnError("ARCHIVE_INVALID", "the file contains data that does not belong to a hub", {
     hint: "create it again: psn export FILE",
   });
 
 const Fields = z.record(z.string(), z.json());
 type Fields = Readonly<Record<string, Json>>;
-/** Throws INPUT_INVALID for what is no row. */
+/** Throws ARCHIVE_INVALID for what is no row. */
 function fieldsOf(json: string): Fields {
   const { data } = Fields.safeParse(jsonOf(json));
   if (!data) throw noPart();

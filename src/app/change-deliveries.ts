@@ -164,7 +164,7 @@ export async function resolveDelivery(
   if (!delivery) throw nothingToResolve(all, id);
   if (others.length > 0)
     throw new PsnError(
-      "INPUT_INVALID",
+      "AMBIGUOUS",
       `${open.length} deliveries of this post are unconfirmed; name one: ` +
         `${open.map((one) => shortId(one.id)).join(", ")}`,
     );
@@ -174,7 +174,7 @@ export async function resolveDelivery(
   if (dryRun) return { deliveries: [delivery], left, woken: NOBODY_WOKEN };
   noReturn();
   if (!(await posts.resolve(userId, delivery.id, verdict)))
-    throw new PsnError("STATE_CONFLICT", "it was resolved in the meantime, or a worker is processing it", {
+    throw new PsnError("CHANGED_MEANWHILE", "it was resolved in the meantime, or a worker is processing it", {
       hint: { run: "show", args: { id } },
     });
   return telling(world, { userId, deliveries: await posts.detail(userId, [delivery.id]), left });

@@ -95,7 +95,7 @@ describe("accounts of one handle, as an earlier psn left them", () => {
     expect(chosen).toEqual([["one"], ["two"], [ada.id]]);
     for (const short of ["linkedin:Ada Lovelace", "Ada Lovelace", "linkedin"])
       expect(refusal([one, two, ada], short)).toMatchObject({
-        code: "INPUT_INVALID",
+        code: "AMBIGUOUS",
         message: `"${short}" matches 2 accounts: ${long.slice(0, 2).join(", ")}`,
       });
   });
@@ -116,7 +116,7 @@ describe("what is refused", () => {
       message: expect.stringContaining("bluesky:work.example"),
     });
     expect(refusal(all, "bluesky")).toMatchObject({
-      code: "INPUT_INVALID",
+      code: "AMBIGUOUS",
       message: expect.stringContaining("2 accounts"),
     });
     expect(refusal(all, "bluesky:eve.example")).toMatchObject({

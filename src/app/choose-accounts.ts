@@ -4,7 +4,7 @@ import { taggedHandle } from "./own-name.ts";
 
 /**
  * The accounts a user means: `bluesky` (the only one there), `bluesky:ada.example`, a handle alone, or `all`. Throws
- * AUTH_REQUIRED when none is connected for a platform, NOT_FOUND and INPUT_INVALID when a name fits none or several.
+ * AUTH_REQUIRED when none is connected for a platform, NOT_FOUND and AMBIGUOUS when a name fits none or several.
  */
 export function chooseAccounts(
   accounts: readonly Account[],
@@ -89,7 +89,7 @@ function matching(accounts: readonly Account[], name: string, platformIds: reado
   );
   if (found.length === 1) return found;
   if (found.length > 1)
-    throw new PsnError("INPUT_INVALID", `"${name}" matches ${found.length} accounts: ${listed(found)}`, {
+    throw new PsnError("AMBIGUOUS", `"${name}" matches ${found.length} accounts: ${listed(found)}`, {
       hint: "give the full name of one, or --to all",
     });
   const platform = wanted.split(":")[0] ?? wanted;

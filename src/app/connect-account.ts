@@ -46,7 +46,7 @@ export interface Meant {
 
 /**
  * Connects or reconnects the account this leads to. Throws what the platform's `connect` or `exchange` throws, and
- * INPUT_INVALID for another account than the one that is meant.
+ * ACCOUNT_MISMATCH for another account than the one that is meant.
  */
 export async function connectAccount(
   world: World,
@@ -85,7 +85,7 @@ export async function connectAccount(
   if (wanted && wanted.profile.subject !== profile.subject) {
     await forget(world, { userId, platform, connection: { credentials, profile } });
     throw new PsnError(
-      "INPUT_INVALID",
+      "ACCOUNT_MISMATCH",
       `you logged in as ${platformId}:${profile.handle}, but the account to reconnect is ${nameOf(wanted)}; ` +
         `nothing was changed`,
       {

@@ -27,7 +27,7 @@ export interface Planned {
   readonly addresses: readonly string[];
 }
 
-/** What `deletePost` would do with all deliveries an id means. Throws INPUT_INVALID, NOT_FOUND. */
+/** What `deletePost` would do with all deliveries an id means. Throws INPUT_INVALID, AMBIGUOUS, NOT_FOUND. */
 export async function planDeletion(world: World, userId: string, id: string): Promise<readonly Planned[]> {
   return (await findDeliveries(world, userId, id)).map(planned);
 }

@@ -31,7 +31,7 @@ export interface Deployment {
 
 /**
  * Brings the tasks and their settings to Trigger.dev and checks that production runs exactly this version's tasks.
- * Throws STATE_CONFLICT where the project runs somebody else's tasks and DEPLOY_FAILED where a program is missing,
+ * Throws FOREIGN_CONTENT where the project runs somebody else's tasks and DEPLOY_FAILED where a program is missing,
  * before anything is changed; else DEPLOY_FAILED, VENDOR_….
  */
 export async function deployTasks(deployment: Deployment): Promise<TriggerWorker> {
@@ -61,12 +61,12 @@ export async function deployTasks(deployment: Deployment): Promise<TriggerWorker
 /** What DEPLOYED says where production runs these tasks of this version of psn. */
 export const deployedAs = (version: string, worker: TriggerWorker) => `${version} ${worker.version}`;
 
-/** A deployment replaces what production runs. Throws STATE_CONFLICT for tasks that are not psn's. */
+/** A deployment replaces what production runs. Throws FOREIGN_CONTENT for tasks that are not psn's. */
 export function assertOurs(worker: TriggerWorker | undefined): void {
   const foreign = worker?.tasks.filter((task) => !TASKS.includes(task)) ?? [];
   if (foreign.length === 0) return;
   throw new PsnError(
-    "STATE_CONFLICT",
+    "FOREIGN_CONTENT",
     `this project on Trigger.dev runs tasks that are not psn's; a deployment would remove ` +
       `them${listed("they are", foreign)}`,
     {

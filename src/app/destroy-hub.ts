@@ -52,7 +52,7 @@ export interface Ground {
   readonly dataFolder: string;
   /** There is a database in it that a psn has made, or the beginning of one. */
   readonly hasData: boolean;
-  /** Names of what is left in it: what psn did not make. Throws DB_BUSY, DB_FULL, FILE_UNREADABLE. */
+  /** Names of what is left in it: what psn did not make. Throws DB_BUSY, DB_FULL, FILE_UNWRITABLE. */
   readonly removeData: () => Promise<readonly string[]>;
   /** Takes away what psn notes beside hub.env and in the home folder: incarnations, locks. */
   readonly removeNotes: () => void;
@@ -195,7 +195,7 @@ function withLeft(removal: Removal, left: readonly string[]): Removal {
 }
 
 /**
- * By its id, or by the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which
+ * By its id, or by the name that was written down before it was made. Throws FOREIGN_CONTENT when nobody can tell which
  * is psn's.
  */
 async function removeNeon(neon: Neon, id: string | undefined, name: string): Promise<void> {
@@ -242,7 +242,7 @@ async function removeVariables(trigger: TriggerDev, ref: string, variables: read
   );
 }
 
-/** By the name that was written down before it was made. Throws STATE_CONFLICT when nobody can tell which is psn's. */
+/** By the name that was written down before it was made. Throws FOREIGN_CONTENT when nobody can tell which is psn's. */
 async function madeTrigger(trigger: TriggerDev, name: string): Promise<string | undefined> {
   const organizations = await trigger.organizations();
   const found = (await Promise.all(organizations.map(({ id }) => trigger.byName(name, id))))
@@ -254,7 +254,7 @@ async function madeTrigger(trigger: TriggerDev, name: string): Promise<string | 
 function one(where: string, name: string, found: readonly string[]): readonly string[] {
   if (found.length < 2) return found;
   throw new PsnError(
-    "STATE_CONFLICT",
+    "FOREIGN_CONTENT",
     `${found.length} projects on ${where} are named ${name}, and psn may have created one of them: ${found.join(", ")}`,
     {
       hint: "delete psn's project in the dashboard, remove its entry from PSN_MADE, then: psn destroy",

@@ -47,7 +47,7 @@ export interface OpenPost {
   readonly deliveries: readonly DeliveryDetail[];
 }
 
-/** The post of this id, or of the delivery of this id. Throws INPUT_INVALID, NOT_FOUND. */
+/** The post of this id, or of the delivery of this id. Throws INPUT_INVALID, AMBIGUOUS, NOT_FOUND. */
 export async function openPost(world: World, userId: string, id: string): Promise<OpenPost> {
   const [first] = await findDeliveries(world, userId, id);
   const found = first && (await reopenPost(world, userId, first.postId));
@@ -189,9 +189,9 @@ const MOST_TRIES = 5;
  * Writes the next revision, and composes everything of it again of which nothing has been sent: all at once, or
  * nothing. Where a worker was faster it is planned again, and what has gone out meanwhile is left.
  *
- * @throws PsnError STATE_CONFLICT where somebody else has edited the post since it was opened, or nothing can be
- * changed; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where the database became unreachable and psn could not confirm
- * that it is written.
+ * @throws PsnError CHANGED_MEANWHILE where somebody else has edited the post since it was opened; STATE_CONFLICT where
+ * nothing can be changed; HUB_BUSY while workers are at work on it; POST_INVALID; MEDIA_INVALID; OUTCOME_UNKNOWN where
+ * the database became unreachable and psn could not confirm that it is written.
  */
 export async function editPost(
   world: World,
@@ -233,7 +233,7 @@ export async function editPost(
       if (outcome === "done") return true;
     }
     if (lost !== undefined) throw unknown(postId, lost);
-    throw new PsnError("STATE_CONFLICT", "workers are at work on this post, and nothing was changed", {
+    throw new PsnError("HUB_BUSY", "workers are at work on this post, and nothing was changed", {
       hint: `psn show ${shortId(postId)}; then edit it again`,
     });
   };
@@ -303,7 +303,7 @@ function unlessLost(error: unknown): undefined {
 export function editedMeanwhile({ source: { postId, revision } }: OpenPost): PsnError {
   const id = shortId(postId);
   return new PsnError(
-    "STATE_CONFLICT",
+    "CHANGED_MEANWHILE",
     `somebody has edited this post meanwhile: it has revision ${revision} now, and nothing was changed`,
     { hint: `psn edit ${id} --print shows it; then edit it again: psn edit ${id}`, details: { revision } },
   );

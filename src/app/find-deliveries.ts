@@ -12,7 +12,7 @@ export function shortId(id: string): string {
 
 /**
  * The deliveries an id means: one delivery, or all of a post, by the whole id or its end.
- * Throws INPUT_INVALID for what is no id or fits several, NOT_FOUND for what fits none.
+ * Throws INPUT_INVALID for what is no id, AMBIGUOUS for what fits several, NOT_FOUND for what fits none.
  */
 export async function findDeliveries(
   { stores }: World,
@@ -32,7 +32,7 @@ export async function findDeliveries(
   if (one.length === 1) return one;
   const ofPost = found.filter((delivery) => delivery.postId.endsWith(id.toLowerCase()));
   if (one.length > 1 || new Set(ofPost.map(({ postId }) => postId)).size > 1)
-    throw new PsnError("INPUT_INVALID", `"${id}" matches several; use more characters`, { hint: "psn queue --json" });
+    throw new PsnError("AMBIGUOUS", `"${id}" matches several; use more characters`, { hint: "psn queue --json" });
   if (ofPost.length === 0) throw new PsnError("NOT_FOUND", `no post or delivery has an id that ends in ${id}`);
   return ofPost;
 }

@@ -57,7 +57,7 @@ describe("what the deliveries' ends amount to", () => {
     [["published", "held"], 5, "PUBLISH_PARTIAL"],
     [["unconfirmed"], 8, "UNCONFIRMED"],
     [["published", "unconfirmed"], 8, "UNCONFIRMED"],
-    [["cancelled"], 1, "STATE_CONFLICT"],
+    [["cancelled"], 1, "PUBLISH_CANCELLED"],
     [["scheduled"], 8, "STILL_PENDING"],
     [["pending"], 8, "STILL_PENDING"],
     [["sending", "published"], 8, "STILL_PENDING"],

@@ -118,7 +118,7 @@ export function assertOutcome(deliveries: readonly DeliverySummary[]): void {
     });
   if (of("failed").length > 0)
     throw new PsnError(some ? "PUBLISH_PARTIAL" : "PUBLISH_FAILED", said(of("failed")), { hint, details });
-  if (!some) throw new PsnError("STATE_CONFLICT", "the post was cancelled", { hint, details });
+  if (!some) throw new PsnError("PUBLISH_CANCELLED", "the post was cancelled", { hint, details });
 }
 
 /**

@@ -20,7 +20,7 @@ export interface InitWish {
     /** Of this psn. */
     readonly version: string;
     /**
-     * What the tasks need to know, once the hub is made. Throws STATE_CONFLICT where the tasks could not reach its
+     * What the tasks need to know, once the hub is made. Throws DB_UNSUITABLE where the tasks could not reach its
      * database.
      */
     readonly variables: () => Pick<TriggerWish, "secrets" | "plain">;

@@ -26,7 +26,7 @@ export interface Look {
 
 /**
  * Looks whether the database is the one that this machine knew, or judges a look that was just had. A database that is
- * not is held, over all its users, before this returns why; undefined for one that is. Throws DB_…, CONFIG_INVALID.
+ * not is held, over all its users, before this returns why; undefined for one that is. Throws DB_…, CONFIG_….
  */
 export async function checkIncarnation(hub: Kept, look?: Look): Promise<Parting | undefined> {
   const { incarnation, notes } = hub;

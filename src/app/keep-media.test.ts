@@ -33,7 +33,7 @@ test.each([["https://s3.example/mine"], [null]])(
   async (putInto) => {
     await expect(linkOf(bucketAt("https://s3.example/foreign", false), putInto)).rejects.toThrow(
       expect.objectContaining({
-        code: "CONFIG_INVALID",
+        code: "BUCKET_MISSING",
         message: expect.stringContaining("is not in https://s3.example/foreign"),
       }),
     );

@@ -76,8 +76,8 @@ export interface Shelf extends Pick<World, "bucket"> {
 
 /**
  * A file's bytes, from wherever they are, and exactly those that were kept. Throws MEDIA_GONE where it is certain that
- * nobody has them any more, FILE_UNREADABLE and CONFIG_INVALID where they may be in a bucket that this process does not
- * look into, VENDOR_…, DB_….
+ * nobody has them any more, BUCKET_MISSING where they may be in a bucket that this process does not look into,
+ * VENDOR_…, DB_….
  */
 export async function openMedia(
   world: Shelf,
@@ -95,7 +95,7 @@ async function contentOf(
   if ("content" in found) return found.content.slice();
   if (!bucket)
     throw new PsnError(
-      "CONFIG_INVALID",
+      "BUCKET_MISSING",
       `a media file of this post is in ${found.bucket ?? "a bucket"}, and this hub has no bucket`,
       {
         hint: "psn config set S3_BUCKET",
@@ -107,7 +107,7 @@ async function contentOf(
   if (found.bucket === bucket.address)
     throw new PsnError("MEDIA_GONE", "a media file of this post is missing from the bucket");
   const put = found.bucket === null ? "" : `, and was put into ${found.bucket}`;
-  throw new PsnError("CONFIG_INVALID", `a media file of this post is not in ${bucket.address}${put}`, {
+  throw new PsnError("BUCKET_MISSING", `a media file of this post is not in ${bucket.address}${put}`, {
     hint: "psn config set S3_ENDPOINT and S3_BUCKET, and unset them in the shell that runs psn",
   });
 }

@@ -116,7 +116,7 @@ test("a hub that has a database is not given another one", async () => {
   const { kept, provisioning } = ground();
   await provisionHub(provisioning, OWN);
   const before = structuredClone(kept.file);
-  await expect(provisionHub(provisioning, POSTGRES)).rejects.toMatchObject({ code: "STATE_CONFLICT" });
+  await expect(provisionHub(provisioning, POSTGRES)).rejects.toMatchObject({ code: "ALREADY_EXISTS" });
   expect(kept.file).toEqual(before);
 });
 

@@ -53,7 +53,7 @@ export const MADE_DATA = "data";
 export interface Provisioning {
   readonly file: HubFile;
   /**
-   * Throws where no hub can be made: FILE_UNREADABLE, CONFIG_EXPOSED, and STATE_CONFLICT where `embedded` would mix
+   * Throws where no hub can be made: FILE_UNWRITABLE, CONFIG_EXPOSED, and FOREIGN_CONTENT where `embedded` would mix
    * with other files.
    */
   readonly checkPlace: (embedded: boolean) => void;
@@ -91,7 +91,7 @@ export interface Provisioned {
 
 /**
  * Makes a hub, or what is missing of one: each step first looks whether it is done, so it may be stopped anywhere and
- * run again. Throws STATE_CONFLICT when the hub already lives in another database.
+ * run again. Throws ALREADY_EXISTS when the hub already lives in another database.
  */
 export async function provisionHub(provisioning: Provisioning, wish: HubWish): Promise<Provisioned> {
   const { file, newKey, newId } = provisioning;
@@ -174,11 +174,11 @@ async function changedUser(
   return { user: { id, handle, timeZone: file.get("PSN_TIME_ZONE") ?? timeZone }, changed: differs || setsFile };
 }
 
-/** A hub cannot be given another database than the one it has. Throws STATE_CONFLICT. */
+/** A hub cannot be given another database than the one it has. Throws ALREADY_EXISTS. */
 export function assertSameDatabase(file: HubFile, ownerUrl: string | undefined): void {
   if (ownerUrl === undefined || ownerUrl === file.get("DATABASE_OWNER_URL")) return;
   if (file.get("DATABASE_URL") === undefined && file.get("PSN_USER") === undefined) return;
-  throw new PsnError("STATE_CONFLICT", "this hub already has a database, which cannot be replaced", {
+  throw new PsnError("ALREADY_EXISTS", "this hub already has a database, which cannot be replaced", {
     hint: "psn init in another folder",
   });
 }

@@ -27,7 +27,7 @@ const NAME = /^[a-z0-9-]{1,60}$/;
 /**
  * Makes the hub's project on Neon, or adopts one, and returns its database by its owner's address. May be stopped
  * anywhere and run again: what is about to be made is written down first, and looked for before it is made. Throws
- * INPUT_INVALID, INPUT_REQUIRED, STATE_CONFLICT, NOT_FOUND, VENDOR_….
+ * INPUT_INVALID, INPUT_REQUIRED, AMBIGUOUS, ALREADY_EXISTS, NOT_FOUND, VENDOR_….
  */
 export async function provisionNeon(
   neon: Neon,
@@ -48,7 +48,7 @@ const hasDatabase = (file: HubFile) =>
   file.get("PSN_USER") !== undefined ||
   file.get("DATABASE_OWNER_URL") !== undefined;
 
-/** Throws STATE_CONFLICT for a hub whose database is somewhere else. */
+/** Throws ALREADY_EXISTS for a hub whose database is somewhere else. */
 export function assertFree(file: HubFile): void {
   if (file.get("NEON_PROJECT_ID") === undefined && intentOf(file) === undefined) assertNoDatabase(file);
 }
@@ -56,7 +56,7 @@ export function assertFree(file: HubFile): void {
 /** A hub cannot be given another database than the one it has. */
 function assertNoDatabase(file: HubFile): void {
   if (!hasDatabase(file)) return;
-  throw new PsnError("STATE_CONFLICT", "this hub already has a database, which cannot be replaced", {
+  throw new PsnError("ALREADY_EXISTS", "this hub already has a database, which cannot be replaced", {
     hint: "psn init --neon in another folder",
   });
 }
@@ -111,7 +111,7 @@ const isRefusal = (error: unknown) =>
 
 /**
  * What an earlier run made and was stopped before it wrote that down, in whichever organisation; undefined where there
- * is none. Throws STATE_CONFLICT when another project is wished for: psn would leave it behind and never remove it.
+ * is none. Throws ALREADY_EXISTS when another project is wished for: psn would leave it behind and never remove it.
  */
 async function leftBehind(
   neon: Neon,
@@ -131,7 +131,7 @@ async function leftBehind(
   if (found.length > 1 && found.some(({ id }) => id === wish.project)) return undefined;
   const left = one(found, intent);
   if (left && wish.project !== undefined && wish.project !== left.name && wish.project !== left.id)
-    throw new PsnError("STATE_CONFLICT", `an earlier run created the project ${left.name} (${left.id}) on Neon`, {
+    throw new PsnError("ALREADY_EXISTS", `an earlier run created the project ${left.name} (${left.id}) on Neon`, {
       hint: "psn init --neon to continue with it; or delete it at https://console.neon.tech and run this command again",
     });
   return left;
@@ -155,7 +155,7 @@ async function recordedProject(
       },
     );
   if (wanted !== undefined && wanted !== project.id && wanted !== project.name)
-    throw new PsnError("STATE_CONFLICT", `this hub already has a project on Neon: ${project.name} (${project.id})`, {
+    throw new PsnError("ALREADY_EXISTS", `this hub already has a project on Neon: ${project.name} (${project.id})`, {
       hint: "psn init --neon in another folder",
     });
   return project;
@@ -164,7 +164,7 @@ async function recordedProject(
 function one(projects: readonly NeonProject[], name: string): NeonProject | undefined {
   if (projects.length < 2) return projects[0];
   throw new PsnError(
-    "INPUT_INVALID",
+    "AMBIGUOUS",
     `${projects.length} projects are named ${name}: ${projects.map(({ id }) => id).join(", ")}`,
     {
       hint: `choose one: psn init --neon --neon-project ${projects[0]?.id}`,
@@ -188,9 +188,11 @@ function organizationFor(organizations: readonly Organization[], wanted: string 
     fitting.length > 0
       ? "several organisations have this name"
       : `this API key has no access to an organisation ${wanted}`;
-  throw new PsnError("INPUT_INVALID", choices === "" ? message : `${message}: --neon-org takes one of ${choices}`, {
-    hint,
-  });
+  throw new PsnError(
+    fitting.length > 0 ? "AMBIGUOUS" : "INPUT_INVALID",
+    choices === "" ? message : `${message}: --neon-org takes one of ${choices}`,
+    { hint },
+  );
 }
 
 const wordsOf = (file: HubFile): string[] => (file.get("PSN_MADE") ?? "").split(" ").filter((word) => word !== "");

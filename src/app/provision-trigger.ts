@@ -37,7 +37,7 @@ const isRef = (project: string) => project.startsWith("proj_");
 /**
  * Makes the hub's project on Trigger.dev, or adopts one, and tells it environment variables of the tasks. May be
  * stopped anywhere and run again: what is about to be made is written down first, and looked for before it is made.
- * Throws INPUT_INVALID, INPUT_REQUIRED, NOT_FOUND, STATE_CONFLICT, VENDOR_….
+ * Throws INPUT_INVALID, INPUT_REQUIRED, AMBIGUOUS, NOT_FOUND, ALREADY_EXISTS, VENDOR_….
  */
 export async function provisionTrigger(api: TriggerDev, file: HubFile, wish: TriggerWish): Promise<ProvisionedTrigger> {
   const trigger = { ...api, organizations: once(api.organizations) };
@@ -123,7 +123,7 @@ async function recordedProject(trigger: TriggerDev, ref: string, wanted: string 
     );
   if (wanted !== undefined && wanted !== project.ref && wanted !== project.name)
     throw new PsnError(
-      "STATE_CONFLICT",
+      "ALREADY_EXISTS",
       `this hub already has a project on Trigger.dev: ${project.name} (${project.ref})`,
       {
         hint: "psn init in another folder",
@@ -155,7 +155,7 @@ async function byName(
 function one(projects: readonly TriggerProject[], name: string): TriggerProject | undefined {
   if (projects.length < 2) return projects[0];
   const choices = projects.map(({ ref, organization }) => `${ref} in ${organization.name}`).join(", ");
-  throw new PsnError("INPUT_INVALID", `${projects.length} projects are named ${name}: ${choices}`, {
+  throw new PsnError("AMBIGUOUS", `${projects.length} projects are named ${name}: ${choices}`, {
     hint: `choose one: psn init --trigger --trigger-project ${projects[0]?.ref}`,
   });
 }
@@ -182,7 +182,11 @@ async function organizationFor(trigger: TriggerDev, wanted: string | undefined):
     fitting.length > 0
       ? "several organisations have this name"
       : `this token has no access to an organisation ${wanted}`;
-  throw new PsnError("INPUT_INVALID", `${message}: --trigger-org takes one of ${choices}`, { hint });
+  throw new PsnError(
+    fitting.length > 0 ? "AMBIGUOUS" : "INPUT_INVALID",
+    `${message}: --trigger-org takes one of ${choices}`,
+    { hint },
+  );
 }
 
 function assertName(name: string): void {

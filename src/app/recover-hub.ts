@@ -51,7 +51,7 @@ export async function planRecovery({
 
 /**
  * Settles every open delivery, and then makes the database a new incarnation, last: a run that is stopped can be made
- * again. Throws CONFIG_INVALID, DB_….
+ * again. Throws CONFIG_…, DB_….
  */
 export async function recoverHub(options: RecoverOptions): Promise<readonly Step[]> {
   const { world, notes, users, onStep } = options;
@@ -139,7 +139,7 @@ async function settle(
   if (recovered.state === "pending") return step;
   const { state, found, why } = recovered;
   if (!(await world.stores.recovery.settle(userId, loaded, { state, found, why })))
-    throw new PsnError("STATE_CONFLICT", "a delivery was changed in the meantime", { hint: "psn recover" });
+    throw new PsnError("CHANGED_MEANWHILE", "a delivery was changed in the meantime", { hint: "psn recover" });
   return step;
 }
 

@@ -85,9 +85,9 @@ export interface Rotated extends KeyIds {
 
 /**
  * Seals everything of every user under a new key and drops the old one. May be stopped anywhere and run again: the keys
- * come before the rows, and the old key goes last. Throws STATE_CONFLICT before anything is changed where a worker on
- * another machine could not follow, and after minutes in which somebody keeps a token; VAULT_LOCKED or VAULT_TAMPERED,
- * the old key kept, for values that do not open; CONFIG_…, DB_…, VENDOR_….
+ * come before the rows, and the old key goes last. Throws WORKER_RUNNING before anything is changed where a worker on
+ * another machine could not follow, and HUB_BUSY after minutes in which somebody keeps a token; VAULT_LOCKED or
+ * VAULT_TAMPERED, the old key kept, for values that do not open; CONFIG_…, DB_…, VENDOR_….
  */
 export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   const { world, keyring, tasks, prepareOnly, signal } = rotation;
@@ -117,7 +117,7 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
     if (done > 0) movedAt = world.elapsedMs();
     if (left > 0 && world.elapsedMs() - movedAt > STUCK_MS)
       throw new PsnError(
-        "STATE_CONFLICT",
+        "HUB_BUSY",
         `another process keeps writing ${left === 1 ? "a token" : `${left} tokens`} and does not finish`,
         {
           hint: "the old key is kept; to continue: psn vault rotate",
@@ -145,7 +145,7 @@ async function assertAllHere({ world, tasks, isHere }: Rotation): Promise<void> 
   const [first] = away;
   if (first === undefined) return;
   throw new PsnError(
-    "STATE_CONFLICT",
+    "WORKER_RUNNING",
     `the worker ${first.name} is on another machine, and its hub.env would not have the new key`,
     {
       hint:

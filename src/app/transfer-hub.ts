@@ -13,7 +13,7 @@ import { type Provisioning, provisionHub } from "./provision-hub.ts";
 export interface TransferGround {
   /** What goes along of hub.env and keys.env. Throws CONFIG_…. */
   readonly settings: () => Pick<Head, "settings" | "keys">;
-  /** Ids of all users. Throws CONFIG_INVALID where hub.env has no login that may know them, DB_…. */
+  /** Ids of all users. Throws DB_OWNER_REQUIRED where hub.env has no login that may know them, DB_…. */
   readonly users: () => Promise<readonly string[]>;
   /** Throws VAULT_LOCKED. */
   readonly vault: () => Pick<Vault, "open" | "seal">;
@@ -39,13 +39,13 @@ export interface TransferGround {
 export interface Archive {
   /** Throws INPUT_INVALID for a passphrase that is too short. */
   checkPassphrase(passphrase: string): void;
-  /** The file gets its name when `whole` has ended well. Throws STATE_CONFLICT, FILE_UNREADABLE, DB_FULL. */
+  /** The file gets its name when `whole` has ended well. Throws ALREADY_EXISTS, FILE_UNWRITABLE, DB_FULL. */
   write<T>(
     file: string,
     passphrase: string,
     whole: (write: (lines: AsyncIterable<string>) => Promise<void>) => Promise<T>,
   ): Promise<T>;
-  /** Throws INPUT_INVALID, FILE_UNREADABLE. */
+  /** Throws PASSPHRASE_WRONG, ARCHIVE_INVALID, FILE_UNREADABLE. */
   read(file: string, passphrase: string): AsyncGenerator<string>;
 }
 
@@ -76,7 +76,8 @@ export interface ExportWish extends Stoppable {
 }
 
 /**
- * Writes everything a hub is into one archive. Throws INPUT_INVALID, STATE_CONFLICT, FILE_UNREADABLE, CONFIG_…, DB_….
+ * Writes everything a hub is into one archive. Throws INPUT_INVALID, ALREADY_EXISTS, HUB_BUSY, FILE_UNWRITABLE,
+ * CONFIG_…, DB_….
  */
 export async function exportHub(ground: TransferGround, wish: ExportWish): Promise<Exported> {
   const { file, passphrase, moving, user, now, signal, noReturn } = wish;
@@ -158,7 +159,7 @@ export async function importHub(ground: TransferGround, wish: ImportWish): Promi
   const vault = ground.vault();
   return ground.withRows(async (rows) => {
     if (!(await rows.isEmpty(users)))
-      throw new PsnError("STATE_CONFLICT", "this hub already has accounts or posts; psn import needs a new hub", {
+      throw new PsnError("ALREADY_EXISTS", "this hub already has accounts or posts; psn import needs a new hub", {
         hint: "psn import FILE --hub NEW-FOLDER",
       });
     const undo: (() => void)[] = [];

@@ -179,7 +179,7 @@ async function pipedText({ stdin, piped }: Context, allowPartial: boolean): Prom
   const text = decodeText(await stdin(), "standard input");
   if (text.trim() !== "" && !/[\n\r]$/.test(text) && !allowPartial && (await piped()))
     throw new PsnError(
-      "INPUT_INVALID",
+      "TEXT_INCOMPLETE",
       "the text from the pipe does not end with a line break, so it may be cut off; nothing was stored",
       {
         hint: "end the text with a line break (printf '%s\\n', echo), or use --allow-partial; psn help files",
@@ -220,7 +220,7 @@ async function written({ source, text, media, allowPartial }: DraftInput, contex
 /** A text that begins with front matter was to be read as a file; published as text it would also be a draft. */
 function asText(text: string, name: string): string {
   if (!hasFront(text)) return text;
-  throw new PsnError("POST_INVALID", `${name} begins with front matter, which psn reads only in a file`, {
+  throw new PsnError("DRAFT_INVALID", `${name} begins with front matter, which psn reads only in a file`, {
     hint: "save it as a file and pass the file: psn post post.md; to post exactly this text: psn post --text",
   });
 }

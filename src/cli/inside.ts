@@ -4,7 +4,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Draft } from "@psn/domain/draft.ts";
 
 /**
- * Throws POST_INVALID where a draft's media lie outside of the folder its file lies in: by an absolute path, by `..`,
+ * Throws MEDIA_OUTSIDE where a draft's media lie outside of the folder its file lies in: by an absolute path, by `..`,
  * or by a link. A text file that somebody else wrote would publish this user's pictures otherwise. What is named on the
  * command line is the user's own.
  */
@@ -18,7 +18,7 @@ export async function assertInside({ parts, overrides }: Draft, folder: string, 
     const real = await realpath(path).catch(() => undefined);
     // One that is not there is looked at by its name alone; readMedia says that it is not there.
     if (real === undefined ? within(folder, path) || within(root, path) : within(root, real)) continue;
-    throw new PsnError("POST_INVALID", `${file}: the media file ${named} is outside of the folder of ${file}`, {
+    throw new PsnError("MEDIA_OUTSIDE", `${file}: the media file ${named} is outside of the folder of ${file}`, {
       hint: "copy it into that folder; or, if you wrote the file or have read it: --allow-outside",
     });
   }

@@ -31,7 +31,7 @@ const GOODBYE_MS = 1_500;
  *
  * @param port 0 for any that is free.
  * @param isMine false for an answer to somebody else's question, which is refused and not waited for.
- * @throws PsnError INPUT_INVALID when the port is taken.
+ * @throws PsnError PORT_TAKEN when the port is taken.
  */
 export function listen(port: number, isMine: (answer: Answer) => boolean): Loopback {
   const { promise: answer, resolve: answered } = Promise.withResolvers<Answer>();
@@ -78,7 +78,7 @@ function serve(
       error: () => page(500, NOTHING),
     });
   } catch (cause) {
-    throw new PsnError("INPUT_INVALID", `another program listens on port ${port} of this machine`, {
+    throw new PsnError("PORT_TAKEN", `another program listens on port ${port} of this machine`, {
       cause,
       hint: "choose another with --port N, and register http://127.0.0.1:N/callback with your app",
     });

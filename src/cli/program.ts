@@ -243,7 +243,7 @@ function usage(error: CommanderError, { words, name, command }: Line): PsnError 
   const flags = member && !isGroup(member) ? (member.flags ?? []) : [];
   if (flag !== undefined && flags.some((one) => one.flags === `--${flag}-stdin`)) {
     return new PsnError(
-      "USAGE",
+      "SECRET_IN_ARGUMENTS",
       `--${flag} is not accepted on the command line, which other users on this machine can read`,
       {
         hint: `pass --${flag}-stdin or --${flag}-file FILE`,

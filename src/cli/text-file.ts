@@ -36,7 +36,7 @@ export interface TextFile {
  * The file this argument names, read; undefined where it is a text.
  *
  * @throws PsnError USAGE for a file of another kind, and FILE_UNREADABLE for a folder, a file that may not be read, and
- * a path that leads nowhere; POST_INVALID for a file that is no text.
+ * a path that leads nowhere; DRAFT_INVALID for a file that is no text.
  */
 export async function textFileNamed(argument: string, cwd: string): Promise<TextFile | undefined> {
   const name = argument.trim();
@@ -77,7 +77,7 @@ async function read(name: string, path: string, found: Stats): Promise<string> {
       `to post the content of the file: psn post - < ${quoted(name)}; ${WORDS}`,
     );
   if (found.size > MOST_BYTES)
-    throw new PsnError("POST_INVALID", `${name} has more than ${MOST_BYTES / 1_000_000} MB`, {
+    throw new PsnError("DRAFT_INVALID", `${name} has more than ${MOST_BYTES / 1_000_000} MB`, {
       hint: "the file is too large for a post: shorten it",
     });
   const bytes = await readFile(path).catch((cause: unknown) => {

@@ -35,7 +35,7 @@ export function checkPassphrase(passphrase: string): void {
  * Writes a new file, readable by its owner alone. Nothing stands under its name before it is whole and on the disk.
  *
  * @param whole the work that hands over the lines; the file gets its name when it has ended well.
- * @throws PsnError STATE_CONFLICT when there is something of that name; FILE_UNREADABLE when it cannot be written;
+ * @throws PsnError ALREADY_EXISTS when there is something of that name; FILE_UNWRITABLE when it cannot be written;
  * DB_FULL.
  */
 export async function writeArchive<T>(
@@ -102,8 +102,8 @@ async function* piecesOf(lines: AsyncIterable<string>): AsyncGenerator<Uint8Arra
 /**
  * The lines of a file, one by one. What was read before a failure was sealed with the passphrase, but is not all.
  *
- * @throws PsnError FILE_UNREADABLE; INPUT_INVALID for another kind of file, another passphrase, and a file that was cut
- * or changed.
+ * @throws PsnError FILE_UNREADABLE; PASSPHRASE_WRONG; ARCHIVE_INVALID for another kind of file, and for one that was
+ * cut or changed.
  */
 export async function* readArchive(path: string, passphrase: string): AsyncGenerator<string> {
   const file = await open(path).catch((cause: unknown) => {
@@ -117,14 +117,14 @@ export async function* readArchive(path: string, passphrase: string): AsyncGener
     const start = head.toString("latin1", 0, bytesRead);
     const isArmored = start.trimStart().startsWith(ARMOR);
     if (!isArmored && !start.startsWith(MAGIC))
-      throw new PsnError("INPUT_INVALID", `${path} was not created by psn export`, { hint: "psn export FILE" });
+      throw new PsnError("ARCHIVE_INVALID", `${path} was not created by psn export`, { hint: "psn export FILE" });
     const decrypter = new Decrypter();
     decrypter.addPassphrase(passphrase);
     const opened = await decrypter
       .decrypt(streamOf(isArmored ? readArmored(file, path) : readPieces(file)))
       .catch((error: unknown) => {
         if (error instanceof Error && /no identity matched/i.test(error.message))
-          throw new PsnError("INPUT_INVALID", `the passphrase for ${path} is wrong`, {
+          throw new PsnError("PASSPHRASE_WRONG", `the passphrase for ${path} is wrong`, {
             hint: "try again",
           });
         throw error instanceof PsnError ? error : damaged(path);
@@ -138,7 +138,7 @@ export async function* readArchive(path: string, passphrase: string): AsyncGener
 async function* readArmored(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
   const { size } = await file.stat();
   if (size > MOST_ARMORED)
-    throw new PsnError("INPUT_INVALID", `${path} is armored and larger than ${MOST_ARMORED / 1024 / 1024} MB`, {
+    throw new PsnError("ARCHIVE_INVALID", `${path} is armored and larger than ${MOST_ARMORED / 1024 / 1024} MB`, {
       hint: "remove the armor, which needs no passphrase: sed '1d;$d' FILE | base64 -d > hub.age",
     });
   const text = await file.readFile("latin1");
@@ -206,12 +206,12 @@ async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
 
 const unwritable = (path: string, cause: unknown) =>
   diskFull(path, cause) ??
-  new PsnError("FILE_UNREADABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
+  new PsnError("FILE_UNWRITABLE", `${path} cannot be written`, { cause, hint: "check the folder" });
 const taken = (path: string) =>
-  new PsnError("STATE_CONFLICT", `there is a file ${path} already`, {
+  new PsnError("ALREADY_EXISTS", `there is a file ${path} already`, {
     hint: "choose another name for the export, or move that file away",
   });
 const damaged = (path: string) =>
-  new PsnError("INPUT_INVALID", `${path} is damaged or incomplete: not all of it can be decrypted`, {
+  new PsnError("ARCHIVE_INVALID", `${path} is damaged or incomplete: not all of it can be decrypted`, {
     hint: "copy it again, or create it again: psn export FILE",
   });

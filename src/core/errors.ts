@@ -38,15 +38,29 @@ interface Spec {
   readonly hint?: string;
   /** What `psn explain` says in place of the hint, where what helps goes by the error's own message. */
   readonly helps?: string;
+  /** Codes of their own by now for what this code meant too in an earlier psn. Their exit code is this one's. */
+  readonly became?: readonly string[];
 }
 
-/** Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. */
+/**
+ * Every way psn can fail. docs/errors.md and `psn explain CODE` are made from this table. A code that scripts may know
+ * is never taken away: it keeps one of its meanings, and names what became of the others.
+ */
 export const ERRORS = {
   USAGE: {
     exit: EXIT.usage,
     retry: "never",
     meaning: "The command line is not one psn understands.",
     hint: "psn help",
+    became: ["SECRET_IN_ARGUMENTS"],
+  },
+  SECRET_IN_ARGUMENTS: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "psn takes no secret on the command line, which other users on this machine can read.",
+    helps:
+      "pass it by standard input or in a file, with the option that the message names; a secret that others may have " +
+      "read: replace it with a new one",
   },
   INPUT_REQUIRED: {
     exit: EXIT.usage,
@@ -59,6 +73,57 @@ export const ERRORS = {
     retry: "never",
     meaning: "A value does not have the required form.",
     helps: "the message says which form is required; see also psn help COMMAND",
+    became: [
+      "AMBIGUOUS",
+      "ACCOUNT_MISMATCH",
+      "PASSPHRASE_WRONG",
+      "ARCHIVE_INVALID",
+      "ARCHIVE_NEWER",
+      "TEXT_INCOMPLETE",
+      "PORT_TAKEN",
+    ],
+  },
+  AMBIGUOUS: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A name or an id matches more than one thing, and psn does not choose.",
+    helps: "the message lists them: give the full name or id of one",
+  },
+  ACCOUNT_MISMATCH: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "You logged in as another account than the one to reconnect; nothing was changed.",
+    helps: "log in as the account that the message names; to connect both accounts: psn connect PLATFORM --another",
+  },
+  PASSPHRASE_WRONG: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "The archive was encrypted with another passphrase.",
+    helps: "run the command again with the passphrase that psn export was given",
+  },
+  ARCHIVE_INVALID: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "The file is not an archive that psn can read: it is of another kind, damaged or incomplete.",
+    helps: "copy the file again, or create it again: psn export FILE",
+  },
+  ARCHIVE_NEWER: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "The archive was created by a newer psn.",
+    hint: "update psn",
+  },
+  TEXT_INCOMPLETE: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "The text from a pipe does not end with a line break, so it may be cut off; nothing was stored.",
+    helps: "end the text with a line break (printf '%s\\n', echo), or use --allow-partial; psn help files",
+  },
+  PORT_TAKEN: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "Another program listens on the port at which psn waits for the browser.",
+    helps: "choose another port with --port N, and register http://127.0.0.1:N/callback with your app",
   },
   TIME_INVALID: {
     exit: EXIT.usage,
@@ -69,10 +134,19 @@ export const ERRORS = {
   FILE_UNREADABLE: {
     exit: EXIT.usage,
     retry: "never",
-    meaning: "A file is missing, is a folder, or psn has no permission to read or write it.",
+    meaning: "A file or a folder is missing, psn has no permission to read it, or its content is not what psn needs.",
     helps:
-      "the message names the file or folder: check that it exists and that your user can read and write it (ls " +
-      "-ld); psn sends the posts that wait for it once it is fixed",
+      "the message names the file or folder: check that it exists and that your user can read it (ls -ld); psn sends " +
+      "the posts that wait for it once it is fixed",
+    became: ["FILE_UNWRITABLE"],
+  },
+  FILE_UNWRITABLE: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "psn cannot write a file or a folder.",
+    helps:
+      "the message names the file or folder, and says why: check that your user can write it (ls -ld) and that the " +
+      "disk is not read-only; psn sends the posts that wait for it once it is fixed",
   },
   MEDIA_INVALID: {
     exit: EXIT.usage,
@@ -93,6 +167,19 @@ export const ERRORS = {
     retry: "never",
     meaning: "The post breaks a rule of one of its platforms.",
     hint: "psn post --dry-run …",
+    became: ["DRAFT_INVALID", "MEDIA_OUTSIDE"],
+  },
+  DRAFT_INVALID: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A draft has a form, a key or a value that psn does not take, or says that it is not to be published.",
+    helps: "the message names the file and the line: correct it there; see also psn help files",
+  },
+  MEDIA_OUTSIDE: {
+    exit: EXIT.usage,
+    retry: "never",
+    meaning: "A draft names a media file that is outside of the draft's folder.",
+    helps: "copy the file into that folder; or, if you wrote the draft or have read it: --allow-outside",
   },
   NOT_FOUND: { exit: EXIT.usage, retry: "never", meaning: "Nothing has that name or id.", hint: "psn queue" },
   SETTING_UNKNOWN: {
@@ -106,6 +193,50 @@ export const ERRORS = {
     retry: "never",
     meaning: "The delivery's state does not allow this action.",
     hint: "psn show ID",
+    became: [
+      "ALREADY_EXISTS",
+      "FOREIGN_CONTENT",
+      "HUB_BUSY",
+      "CHANGED_MEANWHILE",
+      "WORKER_RUNNING",
+      "DB_UNSUITABLE",
+      "PUBLISH_CANCELLED",
+    ],
+  },
+  ALREADY_EXISTS: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "What the command would create is already there.",
+    helps: "the message says what is there: use it, or choose another name or folder",
+  },
+  FOREIGN_CONTENT: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning:
+      "Something that psn did not create, or cannot tell from its own, is in the place that psn would use; psn does " +
+      "not change it.",
+    helps: "the message says what is there, and where: choose another place, or remove it if you do not need it",
+  },
+  HUB_BUSY: {
+    exit: EXIT.failed,
+    retry: "backoff",
+    meaning: "Another psn process is working on what this command would change.",
+    helps: "wait until the other process is done, then run the command again",
+  },
+  CHANGED_MEANWHILE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "Another command or a worker changed the same thing first; this change was not made.",
+    hint: "psn show ID",
+    helps: "see how it is now, then decide again: psn show ID",
+  },
+  WORKER_RUNNING: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "A worker is running that could not decrypt what this command would encrypt again.",
+    helps:
+      "the message names the worker: stop it (psn db migrate), or give it the new key first (psn vault rotate " +
+      "--prepare)",
   },
   HUB_MISSING: {
     exit: EXIT.setup,
@@ -117,11 +248,62 @@ export const ERRORS = {
   CONFIG_INVALID: {
     exit: EXIT.setup,
     retry: "never",
-    meaning: "hub.env or keys.env is incomplete or has an invalid value.",
+    meaning: "A setting of hub.env or keys.env is missing or has an invalid value.",
     hint: "psn config edit",
     helps:
       "the message names the setting: psn config set NAME; psn config edit opens the file; if tasks run on " +
       "Trigger.dev, run psn deploy afterwards",
+    became: [
+      "CONFIG_UNREADABLE",
+      "CONFIG_UNWRITABLE",
+      "CONFIG_CHANGED",
+      "HUB_UNFINISHED",
+      "DB_OWNER_REQUIRED",
+      "BUCKET_MISSING",
+      "TRIGGER_MISSING",
+    ],
+  },
+  CONFIG_UNREADABLE: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "psn cannot read hub.env, keys.env, or a file that it keeps beside them.",
+    helps: "the message names the file, and says why: check what it is, and who owns it (ls -ld)",
+  },
+  CONFIG_UNWRITABLE: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning:
+      "psn cannot change the hub's settings: it cannot write hub.env, keys.env or a file that it keeps beside them, " +
+      "or the environment has the setting.",
+    helps:
+      "the message says which: check that your user can write the file (ls -ld), or move the setting from the " +
+      "environment into config/hub.env",
+  },
+  CONFIG_CHANGED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "Another program changed hub.env or keys.env while you were editing it; your edit was not saved.",
+    hint: "psn config edit",
+  },
+  HUB_UNFINISHED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "hub.env names no user, or none that the database has: psn init did not finish.",
+    hint: "psn init",
+  },
+  BUCKET_MISSING: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "A media file of the post needs a bucket, and the hub's settings name none, or another one.",
+    helps:
+      "psn config set S3_BUCKET, S3_ENDPOINT and the keys of that bucket; if tasks run on Trigger.dev, run psn " +
+      "deploy afterwards",
+  },
+  TRIGGER_MISSING: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "This hub has no project on Trigger.dev.",
+    hint: "psn init --trigger",
   },
   CONFIG_EXPOSED: {
     exit: EXIT.setup,
@@ -149,6 +331,12 @@ export const ERRORS = {
     retry: "never",
     meaning: "The database refused the login, or the login lacks a permission.",
     hint: "psn config set DATABASE_URL",
+  },
+  DB_OWNER_REQUIRED: {
+    exit: EXIT.setup,
+    retry: "never",
+    meaning: "Only the database's owner can do this, and hub.env has no login of the owner.",
+    hint: "psn config set DATABASE_OWNER_URL",
   },
   DB_TLS: {
     exit: EXIT.setup,
@@ -182,6 +370,12 @@ export const ERRORS = {
       "try again; to see which session holds the lock: SELECT usename, pid, xact_start FROM pg_stat_activity " +
       "ORDER BY xact_start",
   },
+  DB_UNSUITABLE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The tasks on Trigger.dev cannot reach the hub's database.",
+    helps: "create a hub whose database they can reach: psn init --neon --trigger in another folder",
+  },
   DB_FULL: {
     exit: EXIT.later,
     retry: "backoff",
@@ -193,6 +387,21 @@ export const ERRORS = {
     retry: "backoff",
     meaning: "A statement failed in the database.",
     helps: "run the command again; if it fails again, run psn doctor and read the log of the database server",
+    became: ["DB_UNUSABLE", "DB_TOO_LARGE"],
+  },
+  DB_UNUSABLE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The embedded database cannot be opened: its files may be incomplete or damaged.",
+    helps:
+      "move the folder data away and keep it; then restore it from a backup, or import an archive into a new hub: " +
+      "psn import FILE",
+  },
+  DB_TOO_LARGE: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "A request to the database, or its answer, is larger than Neon accepts over HTTP.",
+    hint: "psn config set DATABASE_DRIVER neon-ws",
   },
   VAULT_LOCKED: {
     exit: EXIT.setup,
@@ -326,6 +535,12 @@ export const ERRORS = {
     meaning: "The post was published to none of its accounts.",
     hint: "psn show ID",
   },
+  PUBLISH_CANCELLED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The post was cancelled, and was published to none of its accounts.",
+    hint: "psn show ID",
+  },
   REMOVE_INCOMPLETE: {
     exit: EXIT.partial,
     retry: "never",
@@ -420,6 +635,12 @@ export type ErrorCode = keyof typeof ERRORS;
 export function helpOf(code: ErrorCode): string | undefined {
   const { helps, hint }: Spec = ERRORS[code];
   return helps ?? hint;
+}
+
+/** Codes of their own by now for what this code meant too in an earlier psn. */
+export function becameOf(code: ErrorCode): readonly ErrorCode[] {
+  const { became = [] }: Spec = ERRORS[code];
+  return became.filter((one): one is ErrorCode => one in ERRORS);
 }
 
 type Detail = string | number | boolean;

@@ -112,6 +112,8 @@ describe("a lease", () => {
 /** Whose trouble each failure is; a new code of the table must be put in here. `command`: no delivery ever meets it. */
 const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" | "post" | "command">> = {
   ...{ CONFIG_INVALID: "hub", CONFIG_EXPOSED: "hub", HUB_MISSING: "hub", SCHEMA_OUTDATED: "hub", SCHEMA_NEWER: "hub" },
+  ...{ CONFIG_UNREADABLE: "hub", CONFIG_UNWRITABLE: "hub", HUB_UNFINISHED: "hub", BUCKET_MISSING: "hub" },
+  ...{ CONFIG_CHANGED: "command", TRIGGER_MISSING: "command", DB_OWNER_REQUIRED: "command" },
   ...{
     DB_REFUSED: "hub",
     DB_TLS: "hub",
@@ -120,11 +122,14 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
     DB_LOCKED: "hub",
     DB_FULL: "hub",
     DB_FAILED: "hub",
+    DB_UNUSABLE: "hub",
+    DB_TOO_LARGE: "hub",
   },
   ...{
     VAULT_LOCKED: "hub",
     APP_MISSING: "hub",
     FILE_UNREADABLE: "hub",
+    FILE_UNWRITABLE: "hub",
     PRIVATE_ADDRESS: "hub",
     VENDOR_AUTH: "hub",
     VENDOR_REFUSED: "hub",
@@ -137,10 +142,31 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
   ...{ INPUT_INVALID: "post", NOT_FOUND: "post", UNCONFIRMED: "post", BUG: "post" },
   ...{
     USAGE: "command",
+    SECRET_IN_ARGUMENTS: "command",
     INPUT_REQUIRED: "command",
     TIME_INVALID: "command",
     SETTING_UNKNOWN: "command",
     STATE_CONFLICT: "command",
+  },
+  ...{
+    AMBIGUOUS: "command",
+    ACCOUNT_MISMATCH: "command",
+    PASSPHRASE_WRONG: "command",
+    ARCHIVE_INVALID: "command",
+    ARCHIVE_NEWER: "command",
+    TEXT_INCOMPLETE: "command",
+    PORT_TAKEN: "command",
+    DRAFT_INVALID: "command",
+    MEDIA_OUTSIDE: "command",
+  },
+  ...{
+    ALREADY_EXISTS: "command",
+    FOREIGN_CONTENT: "command",
+    HUB_BUSY: "command",
+    CHANGED_MEANWHILE: "command",
+    WORKER_RUNNING: "command",
+    DB_UNSUITABLE: "command",
+    PUBLISH_CANCELLED: "command",
   },
   ...{
     CONSENT_SHARED: "command",

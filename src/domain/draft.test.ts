@@ -7,7 +7,7 @@ const parse = (text: string) => parseDraft(text, "post.md", platforms);
 const texts = (text: string) => parse(text).parts.map((part) => part.text);
 const refused = (message: RegExp, hint: RegExp = /./) =>
   expect.objectContaining({
-    code: "POST_INVALID",
+    code: "DRAFT_INVALID",
     message: expect.stringMatching(message),
     hint: expect.stringMatching(hint),
   });
@@ -291,7 +291,7 @@ describe("front matter that is refused", () => {
     expect(() => parse(`---\n${inside}\n---\nx`)).toThrow(refused(/post\.md/));
   });
 
-  test("no text makes it throw anything but POST_INVALID", () => {
+  test("no text makes it throw anything but DRAFT_INVALID", () => {
     const piece = fc.constantFrom(
       "---\n",
       "to:",

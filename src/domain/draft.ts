@@ -60,7 +60,7 @@ export interface Draft {
  * The text in these bytes, without a byte order mark, its lines ended by LF alone.
  *
  * @param name what to call the source in a message.
- * @throws PsnError POST_INVALID when they are not UTF-8, or hold a NUL, as no text does.
+ * @throws PsnError DRAFT_INVALID when they are not UTF-8, or hold a NUL, as no text does.
  */
 export function decodeText(bytes: Uint8Array, name: string): string {
   let text: string;
@@ -86,7 +86,7 @@ export function plainDraft(text: string): Draft {
  * @param file what to call the file in a message.
  * @param platforms ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [
  * … ] }`, and what only they know: `x: { options: { reply: following } }`.
- * @throws PsnError POST_INVALID with the file and the line: nothing to post, an empty part, a comment without an end,
+ * @throws PsnError DRAFT_INVALID with the file and the line: nothing to post, an empty part, a comment without an end,
  * front matter of another kind or in another place, that is no YAML, that says it is a draft, that has a key psn does
  * not know, or a value that is not of its key's form.
  */
@@ -189,5 +189,5 @@ function trimmed(text: string): string {
 const lf = (text: string) => text.replaceAll(/\r\n?/g, "\n");
 
 function invalid(message: string, hint: string, cause?: unknown): PsnError {
-  return new PsnError("POST_INVALID", message, { hint, cause });
+  return new PsnError("DRAFT_INVALID", message, { hint, cause });
 }

@@ -41,7 +41,7 @@ export function groundOf(folder: string, neonKey: string | undefined, environmen
       const owner = env.get("DATABASE_OWNER_URL");
       if (owner === undefined)
         throw new PsnError(
-          "CONFIG_INVALID",
+          "DB_OWNER_REQUIRED",
           "hub.env has no DATABASE_OWNER_URL, and only the owner can drop the schema",
           {
             hint: "psn config set DATABASE_OWNER_URL",

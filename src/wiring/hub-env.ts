@@ -52,7 +52,7 @@ function keepFromGit(folder: string): void {
         flush: true,
       });
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", { path: folder, error });
+    throw unwritable("FILE_UNWRITABLE", { path: folder, error });
   }
 }
 

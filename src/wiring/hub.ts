@@ -76,7 +76,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
   const env = loadHubEnv(folder, environment);
   const userId = env.get("PSN_USER");
   if (userId === undefined)
-    throw new PsnError("CONFIG_INVALID", "PSN_USER is missing in hub.env: psn init did not finish", {
+    throw new PsnError("HUB_UNFINISHED", "PSN_USER is missing in hub.env: psn init did not finish", {
       hint: "psn init",
     });
   const keys = keysOf(env);
@@ -95,7 +95,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
     if (known) await takeOverOrigins(folder, { env, user: known, stores }).catch(() => undefined);
     const claiming = claimingWhere(kept, stores.deliveries, parted ? undefined : lookedAt);
     if (!known)
-      throw new PsnError("CONFIG_INVALID", "the database has no user with the id in PSN_USER of hub.env", {
+      throw new PsnError("HUB_UNFINISHED", "the database has no user with the id in PSN_USER of hub.env", {
         hint: "psn init",
       });
     // The file or the environment may say otherwise for this machine.

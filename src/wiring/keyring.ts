@@ -18,7 +18,7 @@ import { readObjectMarks } from "@psn/core/utils/settings.ts";
 import { keyId } from "@psn/core/vault.ts";
 import { objectMarkOf } from "./parts.ts";
 
-/** The keys in hub.env. Throws CONFIG_INVALID where they come from the environment, which psn cannot change. */
+/** The keys in hub.env. Throws CONFIG_UNWRITABLE where they come from the environment, which psn cannot change. */
 export function keyringOf(folder: string, environment?: Environment): Keyring {
   const path = hubEnvPath(folder);
   const NEW = "HUB_ENCRYPTION_KEY";
@@ -37,7 +37,7 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
       const { settings } = loadHubEnv(folder, environment);
       const outside = ([NEW, OLD] as const).find((name) => settings[name]?.origin === "environment");
       if (outside !== undefined)
-        throw new PsnError("CONFIG_INVALID", `${outside} is set in the environment, where psn cannot change it`, {
+        throw new PsnError("CONFIG_UNWRITABLE", `${outside} is set in the environment, where psn cannot change it`, {
           hint: "move the key from the environment into config/hub.env, then: psn vault rotate",
         });
       let ids: ReturnType<Keyring["begin"]> | undefined;
@@ -78,8 +78,8 @@ export function keyringOf(folder: string, environment?: Environment): Keyring {
 export const isHere: Rotation["isHere"] = (worker) => worker.replace(/-\d+$/, "") === hostname();
 
 /**
- * Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws STATE_CONFLICT,
- * CONFIG_INVALID.
+ * Keeps any other rotation of this hub away until it is called; a killed one keeps nobody away. Throws HUB_BUSY,
+ * CONFIG_UNWRITABLE.
  */
 export function lockRotation(folder: string): () => void {
   const path = join(folder, "config", ".rotate.lock");
@@ -87,11 +87,11 @@ export function lockRotation(folder: string): () => void {
   try {
     unlock = takeLock(path);
   } catch (cause) {
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be written, so hub.env cannot be changed`, {
+    throw new PsnError("CONFIG_UNWRITABLE", `${path} cannot be written, so hub.env cannot be changed`, {
       cause,
       hint: `see who owns it: ls -ld '${join(folder, "config")}'`,
     });
   }
   if (unlock) return unlock;
-  throw new PsnError("STATE_CONFLICT", "another psn vault rotate is running on this hub", { hint: "psn vault status" });
+  throw new PsnError("HUB_BUSY", "another psn vault rotate is running on this hub", { hint: "psn vault status" });
 }

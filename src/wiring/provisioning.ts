@@ -62,7 +62,7 @@ export function provisioning(folder: string, environment?: Environment): Provisi
         changeUser: async (id, change) => {
           const user = await (Object.keys(change).length > 0 ? stores.users.change(id, change) : stores.users.get(id));
           if (!user)
-            throw new PsnError("CONFIG_INVALID", "the database has no user with the id in PSN_USER of hub.env", {
+            throw new PsnError("HUB_UNFINISHED", "the database has no user with the id in PSN_USER of hub.env", {
               hint: "psn init",
             });
           return user;
@@ -83,8 +83,8 @@ export function provisioning(folder: string, environment?: Environment): Provisi
 /**
  * Whether a hub can be made, or gone on with, in this folder. `embedded`: with a database of its own in data/.
  *
- * @throws PsnError FILE_UNREADABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or
- * others may write to it; STATE_CONFLICT where data/ holds what is not psn's.
+ * @throws PsnError FILE_UNWRITABLE where the folder cannot be written to; CONFIG_EXPOSED where it is another user's or
+ * others may write to it; FOREIGN_CONTENT where data/ holds what is not psn's.
  */
 function checkPlace(folder: string, embedded: boolean, environment?: Environment): void {
   const problem = exposedFolder(folder);
@@ -94,7 +94,7 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", {
+    throw unwritable("FILE_UNWRITABLE", {
       path: there,
       error,
       hint: "create the hub in a folder that you can write to: psn init ~/hub",
@@ -106,7 +106,7 @@ function checkPlace(folder: string, embedded: boolean, environment?: Environment
   const [stranger] = strangersIn(data);
   if (stranger === undefined) return;
   throw new PsnError(
-    "STATE_CONFLICT",
+    "FOREIGN_CONTENT",
     `${data} holds ${stranger}, which is not psn's, and the hub's database would lie in it`,
     {
       hint: `create the hub in a separate folder: psn init ${quoted(join(folder, "psn"))}`,

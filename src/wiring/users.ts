@@ -5,7 +5,7 @@ import { openOwned } from "./database.ts";
 
 /** Lists the users of a hub again and again, by one connection. */
 export interface HubUsers {
-  /** Ids. Throws CONFIG_INVALID where hub.env has no login that may know them, DB_…. */
+  /** Ids. Throws DB_OWNER_REQUIRED where hub.env has no login that may know them, DB_…. */
   list(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export async function usersOfHub(folder: string, environment?: Environment): Pro
 /** The same, and where hub.env has no login that may know them, this user alone. */
 export async function usersOf(folder: string, userId: string, environment?: Environment): Promise<readonly string[]> {
   return usersOfHub(folder, environment).catch((error: unknown) => {
-    if (error instanceof PsnError && error.code === "CONFIG_INVALID") return [userId];
+    if (error instanceof PsnError && error.code === "DB_OWNER_REQUIRED") return [userId];
     throw error;
   });
 }

@@ -54,14 +54,14 @@ export function logInToTrigger(
   return logIn({ url: env.get("TRIGGER_API_URL") ?? "", fetch, sleep, ...options });
 }
 
-/** Throws STATE_CONFLICT for a database, the hub's if none is named, that the tasks cannot reach. */
+/** Throws DB_UNSUITABLE for a database, the hub's if none is named, that the tasks cannot reach. */
 export function assertReachable(env: HubEnv, url = env.get("DATABASE_URL")): void {
   const known = env.get("DATABASE_DRIVER");
   const driver = known === "pg" || known === "neon-http" || known === "neon-ws" ? known : undefined;
   if (url !== undefined && chooseDriver({ url, driver, neonProxy: env.get("NEON_PROXY"), use: "once" }) === "neon-http")
     return;
   throw new PsnError(
-    "STATE_CONFLICT",
+    "DB_UNSUITABLE",
     "Trigger.dev's tasks need a database that they can reach over Neon's HTTP, and this hub's database is not on Neon",
     {
       hint: "psn init --neon --trigger in another folder, or psn config set NEON_PROXY",

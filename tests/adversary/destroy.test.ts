@@ -35,7 +35,7 @@ test("psn init does not put its database among somebody's files", async () => {
   const folder = await scratch("mixed");
   mkdirSync(join(folder, "data"));
   writeFileSync(join(folder, "data", "letters.txt"), "words");
-  const said = failed(await psn(["init"], { cwd: folder }), "STATE_CONFLICT");
+  const said = failed(await psn(["init"], { cwd: folder }), "FOREIGN_CONTENT");
   expect(said).toMatch(/data holds letters\.txt[\s\S]*→ create the hub in a separate folder: psn init \S+\/psn\n$/);
   expect(readdirSync(folder)).toEqual(["data"]);
   expect(readdirSync(join(folder, "data"))).toEqual(["letters.txt"]);

@@ -100,9 +100,9 @@ describe.skipIf(skipped !== undefined)(`a full disk${skipped === undefined ? "" 
   test("a read-only disk is said to be one", async () => {
     const { disk, folder } = await hubOn(100);
     disk.readOnly();
-    expect(failed(await run(folder, ["queue"]), "FILE_UNREADABLE")).toMatch(/data.* read-only/);
-    expect(failed(await run(folder, ["config", "set", "PSN_LATE", "drop"]), "CONFIG_INVALID")).toMatch(/read-only/);
-    expect(failed(await run(folder, ["init", "another"]), "FILE_UNREADABLE")).toMatch(/read-only/);
+    expect(failed(await run(folder, ["queue"]), "FILE_UNWRITABLE")).toMatch(/data.* read-only/);
+    expect(failed(await run(folder, ["config", "set", "PSN_LATE", "drop"]), "CONFIG_UNWRITABLE")).toMatch(/read-only/);
+    expect(failed(await run(folder, ["init", "another"]), "FILE_UNWRITABLE")).toMatch(/read-only/);
   });
 });
 
@@ -132,7 +132,7 @@ describe.skipIf(noCut !== undefined)(`a disk that fails${noCut === undefined ? "
         image.cut();
         // Deaf and for ever, if it failed: a signal would not end it either.
         const [line] = await Promise.race([refused, sleep(30_000, ["nothing"])]);
-        expect(line).toMatch(/^refused (DB_UNREACHABLE|DB_FAILED|FILE_UNREADABLE)$/);
+        expect(line).toMatch(/^refused (DB_UNREACHABLE|DB_FAILED|DB_UNUSABLE|FILE_UNWRITABLE)$/);
         expect(await Promise.race([ended, sleep(30_000, "goes on")])).toEqual([0, null]);
       } finally {
         child.kill("SIGKILL");

@@ -139,7 +139,7 @@ describe.skipIf(notRoot !== undefined)(
       });
       expect(ran.status, ran.stderr).toBe(2);
       expect(ran.stderr).toMatch(
-        /cannot be written: your user has no permission\. \(FILE_UNREADABLE\)\n {2}→ .*psn init ~\/hub\n$/,
+        /cannot be written: your user has no permission\. \(FILE_UNWRITABLE\)\n {2}→ .*psn init ~\/hub\n$/,
       );
       expect(existsSync(join(folder, "config"))).toBe(false);
     });

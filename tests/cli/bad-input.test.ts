@@ -38,11 +38,11 @@ describe("the post", () => {
     await refused(["post", "-"], "POST_INVALID", /feed:notes/, "");
     await refused(
       ["post", "-"],
-      "POST_INVALID",
+      "DRAFT_INVALID",
       /standard input is not text in UTF-8.*\n.*UTF-8/,
       Uint8Array.of(0x68, 0xff, 0xfe),
     );
-    await refused(["post", "-"], "POST_INVALID", /standard input is not text/, "null \0 byte");
+    await refused(["post", "-"], "DRAFT_INVALID", /standard input is not text/, "null \0 byte");
   });
 
   test("an account or a platform there is none of, with what there is", async () => {
@@ -101,27 +101,27 @@ describe("the post", () => {
     await refused(["post", "nowhere.md"], "FILE_UNREADABLE", /nowhere\.md[\s\S]*check the path/);
     await mkdir(join(hub.folder, "folder.md"), { recursive: true });
     await refused(["post", "folder.md"], "FILE_UNREADABLE", /folder\.md/);
-    await refused(await file(Uint8Array.of(0xff, 0xfe, 0x41)), "POST_INVALID", /draft\.md is not text in UTF-8/);
+    await refused(await file(Uint8Array.of(0xff, 0xfe, 0x41)), "DRAFT_INVALID", /draft\.md is not text in UTF-8/);
     await refused(
       await file("---\nto: [feed\n---\nhello"),
-      "POST_INVALID",
+      "DRAFT_INVALID",
       /draft\.md:\d+: the front matter is not valid YAML/,
     );
-    await refused(await file("---\nto: feed\nhello"), "POST_INVALID", /draft\.md:1: the front matter[\s\S]*---/);
+    await refused(await file("---\nto: feed\nhello"), "DRAFT_INVALID", /draft\.md:1: the front matter[\s\S]*---/);
     await refused(
       await file("---\nmedai: cat.png\n---\nhello"),
-      "POST_INVALID",
+      "DRAFT_INVALID",
       /draft\.md:2: psn does not know the key "medai"[\s\S]*did you mean media\?/,
     );
-    await refused(await file("---\ndate: tomorrow\n---\nhello"), "POST_INVALID", /did you mean at\?/);
+    await refused(await file("---\ndate: tomorrow\n---\nhello"), "DRAFT_INVALID", /did you mean at\?/);
     await refused(
       await file("---\nvisibility: everybody\n---\nhello"),
-      "POST_INVALID",
+      "DRAFT_INVALID",
       /draft\.md:2: visibility must be one of/,
     );
     await refused(await file("---\nmedia: nowhere.png\n---\nhello"), "FILE_UNREADABLE", /nowhere\.png does not exist/);
     await refused(await file("---\nat: yesterday 9am\n---\nhello"), "TIME_INVALID", /past|yesterday/);
-    await refused(await file("---\nto: feed\n---\n"), "POST_INVALID", /nothing to post/);
+    await refused(await file("---\nto: feed\n---\n"), "DRAFT_INVALID", /nothing to post/);
   });
 
   test("times that are past, ambiguous or absurd", async () => {
@@ -153,8 +153,8 @@ describe("the post", () => {
     const second = await hub.psn(["connect", "feed", join(hub.folder, "other"), "--title", "Other"]);
     expect(second.code).toBe(0);
     await refused(["post", "hello"], "INPUT_REQUIRED", /feed:notes, feed:other[\s\S]*--to/);
-    await refused(["post", "hello", "--to", "feed"], "INPUT_INVALID", /2 accounts: feed:notes, feed:other/);
-    await refused(["disconnect", "feed", "--yes"], "INPUT_INVALID", /feed:notes, feed:other/);
+    await refused(["post", "hello", "--to", "feed"], "AMBIGUOUS", /2 accounts: feed:notes, feed:other/);
+    await refused(["disconnect", "feed", "--yes"], "AMBIGUOUS", /feed:notes, feed:other/);
     expect((await hub.psn(["disconnect", "feed:other", "--yes"])).code).toBe(0);
   });
 
@@ -187,7 +187,7 @@ describe("secrets on the command line", () => {
       ["token", "connect", "mastodon", "mastodon.example", "--token", PASSWORD],
       ["secret", "connect", "webhook", "https://example.com", "--secret", PASSWORD],
     ]) {
-      await refused(argv, "USAGE", `--${flag}-stdin`);
+      await refused(argv, "SECRET_IN_ARGUMENTS", `--${flag}-stdin`);
       expect((await hub.psn(argv)).stderr).not.toContain(PASSWORD);
     }
   });
@@ -201,11 +201,12 @@ describe("secrets on the command line", () => {
     [["queue", PASSWORD]],
     [["queue", `--limmit=${PASSWORD}`]],
   ])("psn %j", async (argv) => {
-    await refused(argv, "USAGE", /stdin|--help/);
+    const code = argv[0] === "init" || argv[0] === "config" ? "SECRET_IN_ARGUMENTS" : "USAGE";
+    await refused(argv, code, /stdin|--help/);
     expect((await hub.psn(argv)).stderr).not.toContain(PASSWORD);
     const fresh = await scratch();
     if (argv[0] === "init") {
-      failed(await psn(argv, { cwd: fresh }), "USAGE");
+      failed(await psn(argv, { cwd: fresh }), code);
       expect(await filesOf(fresh)).toEqual([]);
     }
   });

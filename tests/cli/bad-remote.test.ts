@@ -115,11 +115,11 @@ describe("projects", () => {
   test("one that runs somebody else's tasks is neither taken over nor deployed to", async () => {
     const project = place.trigger.addProject("shop");
     place.trigger.deploy({ project, tasks: [{ id: "send-invoice" }] });
-    expect(ended(await place.initHere({ more: ["--trigger-project", "shop"] }), "STATE_CONFLICT")).toContain(
+    expect(ended(await place.initHere({ more: ["--trigger-project", "shop"] }), "FOREIGN_CONTENT")).toContain(
       "send-invoice",
     );
     const told = place.trigger.requests.length;
-    ended(await psn(["deploy", "--json"], { cwd: place.folder }), "STATE_CONFLICT");
+    ended(await psn(["deploy", "--json"], { cwd: place.folder }), "FOREIGN_CONTENT");
     expect(place.trigger.requests.slice(told).filter(({ method }) => method !== "GET")).toEqual([]);
     expect(project.environments.prod.current?.tasks.map(({ id }) => id)).toEqual(["send-invoice"]);
   });
@@ -162,7 +162,7 @@ describe("databases", () => {
 
   test("one whose schema psn is somebody else's: nothing of it is touched", async () => {
     await asOwner("CREATE SCHEMA psn; CREATE TABLE psn.notes (id integer)");
-    expect(ended(await place.initHere(), "STATE_CONFLICT")).toContain("another database");
+    expect(ended(await place.initHere(), "FOREIGN_CONTENT")).toContain("another database");
     expect(await asOwner("SELECT tablename::text FROM pg_tables WHERE schemaname = 'psn'")).toEqual([
       { tablename: "notes" },
     ]);
@@ -283,10 +283,10 @@ describe("a hub that lives elsewhere", () => {
         stdin: place.neon.apiKey,
       },
     );
-    expect(documentOf(neon)).toMatchObject({ error: { code: "STATE_CONFLICT" } });
+    expect(documentOf(neon)).toMatchObject({ error: { code: "ALREADY_EXISTS" } });
     const trigger = await hub.psn(["init", "--trigger", "--trigger-url", place.trigger.origin, "--json"]);
     expect(documentOf(trigger)).toMatchObject({
-      error: { code: "STATE_CONFLICT", hint: expect.stringContaining("another folder") },
+      error: { code: "DB_UNSUITABLE", hint: expect.stringContaining("another folder") },
     });
     expect([place.neon.requests.length, place.trigger.requests.length]).toEqual([asked, told]);
     expect(await hub.state()).toBe(before);

@@ -65,7 +65,7 @@ describe("hub.env", () => {
     await rename(file(), `${file()}.kept`);
     await mkdir(file());
     try {
-      await unusable("CONFIG_INVALID", /hub\.env cannot be read: it is a folder/);
+      await unusable("CONFIG_UNREADABLE", /hub\.env cannot be read: it is a folder/);
     } finally {
       await rm(file(), { recursive: true });
       await rename(`${file()}.kept`, file());
@@ -133,12 +133,12 @@ describe("hub.env", () => {
 
   test("whose user the database does not know", async () => {
     await with_(unsetEnvValue(feedOnly, "PSN_USER"), async () => {
-      expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
+      expect(failed(await hub.psn(["queue"]), "HUB_UNFINISHED")).toMatch(/PSN_USER[\s\S]*psn init/);
     });
     await with_(
       setEnvValue(feedOnly, { name: "PSN_USER", value: "01930b1e-7c00-7000-8000-000000000000" }),
       async () => {
-        expect(failed(await hub.psn(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER[\s\S]*psn init/);
+        expect(failed(await hub.psn(["queue"]), "HUB_UNFINISHED")).toMatch(/PSN_USER[\s\S]*psn init/);
       },
     );
   });
@@ -186,7 +186,7 @@ describe("the database", () => {
   });
 
   test("another database is not taken", async () => {
-    expect(failed(await pg(["init", "--database-url-stdin"], await freshDatabase()), "STATE_CONFLICT")).toMatch(
+    expect(failed(await pg(["init", "--database-url-stdin"], await freshDatabase()), "ALREADY_EXISTS")).toMatch(
       /another folder/,
     );
   });
@@ -253,7 +253,7 @@ describe("the database", () => {
     expect(await pg(["db", "status"])).toMatchObject({ code: 0, stderr: expect.stringContaining("psn db migrate") });
     expect(await pg(["doctor"])).toMatchObject({ code: 1, stdout: expect.stringContaining("psn db migrate") });
     expect(await pg(["db", "migrate"])).toMatchObject({ code: 0, stdout: expect.stringContaining("applied") });
-    expect(failed(await pg(["queue"]), "CONFIG_INVALID")).toMatch(/PSN_USER/);
+    expect(failed(await pg(["queue"]), "HUB_UNFINISHED")).toMatch(/PSN_USER/);
     await writeFile(hubEnv, kept);
   });
 
@@ -279,7 +279,7 @@ describe("the database", () => {
     await mkdir(join(copy, "data", "pgdata"), { recursive: true });
     await writeFile(join(copy, "data", "pgdata", "PG_VERSION"), "nonsense");
     const { code, stderr } = await binary(["queue"], { cwd: copy }).ended;
-    expect(ERRORS.DB_FAILED.exit).toBe(code);
-    expect(stderr).toMatch(/^✗ .*\(DB_FAILED\)\n {2}→ psn doctor\n$/);
+    expect(ERRORS.DB_UNUSABLE.exit).toBe(code);
+    expect(stderr).toMatch(/^✗ .*\(DB_UNUSABLE\)\n {2}→ psn doctor\n$/);
   });
 });

@@ -207,6 +207,17 @@ describe("explain", () => {
     expect(JSON.parse(stdout)).toMatchObject({ code, exit: itsExit, meaning, retry });
   });
 
+  test("a code that meant more in an earlier psn names the codes of what it meant too", async () => {
+    const { stdout, code: exit } = await psn(["explain", "STATE_CONFLICT"], { cwd });
+    expect(exit).toBe(EXIT.ok);
+    const [meaning, other] = stdout.split("also meant");
+    expect(meaning).toContain(ERRORS.STATE_CONFLICT.meaning);
+    for (const code of ERRORS.STATE_CONFLICT.became) expect(other).toMatch(new RegExp(`^${code}  `, "m"));
+    const said = await psn(["explain", "STATE_CONFLICT", "--json"], { cwd });
+    expect(JSON.parse(said.stdout)).toMatchObject({ became: ERRORS.STATE_CONFLICT.became });
+    expect((await psn(["explain", "HUB_BUSY"], { cwd })).stdout).not.toContain("also meant");
+  });
+
   test("a slip is answered with the near one", async () => {
     expect((await psn(["explain", "RATE_LIMTED"], { cwd })).stderr).toContain("did you mean RATE_LIMITED?");
   });

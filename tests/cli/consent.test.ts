@@ -246,7 +246,7 @@ test("a port that another program has is named, with the way out", async () => {
   const taken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
   try {
     const error = await refusal(begin({ port: taken.port ?? 0 }).ended);
-    expect(error).toMatchObject({ code: "INPUT_INVALID", hint: expect.stringContaining("--port") });
+    expect(error).toMatchObject({ code: "PORT_TAKEN", hint: expect.stringContaining("--port") });
   } finally {
     await taken.stop(true);
   }

@@ -32,25 +32,30 @@ test("a text file is read, and its name is the text only by --text and from stan
 
 test("front matter on standard input or in an argument is refused, and taken by --text", async () => {
   const text = "---\ndraft: true\n---\nsecret\n";
-  await refused(["post", "-"], "POST_INVALID", /standard input begins with front matter[\s\S]*psn post post\.md/, text);
-  await refused(["post", "--", text], "POST_INVALID", /the text begins with front matter/);
+  await refused(
+    ["post", "-"],
+    "DRAFT_INVALID",
+    /standard input begins with front matter[\s\S]*psn post post\.md/,
+    text,
+  );
+  await refused(["post", "--", text], "DRAFT_INVALID", /the text begins with front matter/);
   expect(await dry("--text", text)).toContain("│ draft: true");
 });
 
 test("a draft, TOML and front matter in the wrong place are never published", async () => {
   await refused(
     ["post", await file("draft.md", "---\ndraft: true\n---\nHello\n")],
-    "POST_INVALID",
+    "DRAFT_INVALID",
     /draft\.md:2: this is not to be published/,
   );
   await refused(
     ["post", await file("hidden.txt", "---\npublished: no\n---\nHello\n")],
-    "POST_INVALID",
+    "DRAFT_INVALID",
     /not to be published/,
   );
   await refused(
     ["post", await file("hugo.md", '+++\ntitle = "Launch"\ndraft = true\n+++\nHello\n')],
-    "POST_INVALID",
+    "DRAFT_INVALID",
     /hugo\.md:1: .*TOML[\s\S]*psn reads YAML between two --- lines, from the first line on/,
   );
 });
@@ -105,7 +110,7 @@ describe("media that front matter names", () => {
       );
       await refused(
         ["post", name],
-        "POST_INVALID",
+        "MEDIA_OUTSIDE",
         /outside\.md: the media file .* is outside of the folder[\s\S]*--allow-outside/,
       );
       expect(await dry(name, "--allow-outside")).toContain("1 media");
@@ -122,7 +127,7 @@ describe("media that front matter names", () => {
     );
     await refused(
       ["post", await file("no.md", "---\nmedia: ../no.png\n---\nHello\n")],
-      "POST_INVALID",
+      "MEDIA_OUTSIDE",
       /is outside of/,
     );
   });

@@ -59,7 +59,7 @@ describe("psn edit", () => {
     });
     expect(await hub.state()).toBe(before);
     const wrong = await inEditor(post, 'sed -i "s/split: false/splitt: false/" "$1"');
-    expect(failed(wrong.ran, "POST_INVALID")).toContain("what you wrote is kept in");
+    expect(failed(wrong.ran, "DRAFT_INVALID")).toContain("what you wrote is kept in");
     const kept = join(hub.folder, "config", "refused.post.md");
     expect(await readFile(kept, "utf8")).toContain("splitt: false");
     expect(statSync(kept).mode & 0o777).toBe(0o600);
@@ -80,13 +80,13 @@ describe("psn edit", () => {
     expect(await wordsOf(post)).toMatchObject({ revision: 2, text: "words of a file", media: 1 });
 
     const late = await hub.psn(["edit", post, "-", "--revision", "1"], { stdin: markdown });
-    expect(failed(late, "STATE_CONFLICT")).toMatch(/has revision 2 now[\s\S]*psn edit [0-9a-f]{8} --print/);
+    expect(failed(late, "CHANGED_MEANWHILE")).toMatch(/has revision 2 now[\s\S]*psn edit [0-9a-f]{8} --print/);
     const stdin = markdown.replace("a square", "a blue square").replace("of a file", "of a pipe");
     expect(await hub.psn(["edit", post, "-"], { stdin })).toMatchObject({ code: 0 });
     expect(await wordsOf(post)).toMatchObject({ revision: 3, text: "words of a pipe", media: 1 });
     expect(await printed(post)).toContain("alt: a blue square");
     const timed = stdin.replace("split:", "at: tomorrow 9am\nsplit:");
-    expect(failed(await hub.psn(["edit", post, "-"], { stdin: timed }), "POST_INVALID")).toContain("psn move");
+    expect(failed(await hub.psn(["edit", post, "-"], { stdin: timed }), "DRAFT_INVALID")).toContain("psn move");
   });
 
   test("somebody edits while the editor is open: one is told, and the words are kept", async () => {

@@ -324,7 +324,7 @@ describe("standard input", () => {
     [
       "cut off by a writer that died",
       "(printf 'half a te'; kill -9 $BASHPID) | psn post - --to feed",
-      "does not end with a line break",
+      "does not end with a line break, so it may be cut off; nothing was stored (TEXT_INCOMPLETE)",
     ],
   ])("%s is no post", async (_what, line, says) => {
     await writeFile(join(hub.folder, "picture.png"), "");

@@ -158,7 +158,7 @@ describe("a new embedded database", () => {
     mkdirSync(join(folder, "pgdata"));
     writeFileSync(join(folder, "pgdata", "pg_hba.conf"), "");
     await expect(openEmbedded(folder)).rejects.toMatchObject({
-      code: "DB_FAILED",
+      code: "DB_UNUSABLE",
       hint: expect.stringContaining("mv "),
     });
     expect(readdirSync(join(folder, "pgdata"))).toEqual(["pg_hba.conf"]);

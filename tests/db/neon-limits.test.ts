@@ -68,6 +68,6 @@ it("an answer above 10 MiB is not asked for again", async () => {
         repeatable: true,
       },
     ),
-  ).rejects.toMatchObject({ code: "DB_FAILED", hint: "psn config set DATABASE_DRIVER neon-ws" });
+  ).rejects.toMatchObject({ code: "DB_TOO_LARGE", hint: "psn config set DATABASE_DRIVER neon-ws" });
   expect(gateway.requests.slice(before).map(({ status }) => status)).toEqual([507]);
 });

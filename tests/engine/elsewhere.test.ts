@@ -39,7 +39,7 @@ test("connecting as somebody else, while an account waits for it, changes nothin
       meant: { another },
     });
   await expect(connect("bob")).rejects.toMatchObject({
-    code: "INPUT_INVALID",
+    code: "ACCOUNT_MISMATCH",
     message: expect.stringMatching(/chosen:bob.*chosen:ada/),
     hint: expect.stringContaining("--another"),
   });
@@ -54,5 +54,5 @@ test("connecting as somebody else, while an account waits for it, changes nothin
     signal: new AbortController().signal,
     meant: { account },
   });
-  await expect(named).rejects.toMatchObject({ code: "INPUT_INVALID" });
+  await expect(named).rejects.toMatchObject({ code: "ACCOUNT_MISMATCH" });
 });

@@ -292,7 +292,7 @@ describe("a bucket", () => {
     await run(at(other));
     expect(await stage.detail(id)).toMatchObject({
       state: "scheduled",
-      code: "CONFIG_INVALID",
+      code: "BUCKET_MISSING",
       message: `a media file of this post is not in ${other.endpoint}/other, and was put into ${s3.endpoint}/media`,
     });
     await run(undefined);
@@ -300,6 +300,9 @@ describe("a bucket", () => {
       state: "scheduled",
       message: `a media file of this post is in ${s3.endpoint}/media, and this hub has no bucket`,
     });
+    // As a psn wrote it for which CONFIG_INVALID meant this too.
+    await asOwner(stage.db, "UPDATE psn.deliveries SET code = 'CONFIG_INVALID'");
+    expect(await stage.detail(id)).toMatchObject({ state: "scheduled", code: "CONFIG_INVALID" });
     await run(at(s3));
     expect(await states([id])).toEqual(["published"]);
   });

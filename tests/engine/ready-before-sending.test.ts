@@ -138,7 +138,7 @@ test.each([
   "FILE_UNREADABLE",
   "VENDOR_AUTH",
   "VENDOR_REFUSED",
-  "CONFIG_INVALID",
+  "BUCKET_MISSING",
   "MEDIA_INVALID",
   "BUG",
 ] as const)("a file that cannot be read for a repeat (%s) says nothing of the first attempt", async (code) => {

@@ -93,7 +93,7 @@ describe("deploying", () => {
     const ship = async () => {
       shipped = true;
     };
-    expect(await codeOf(deployTasks(deployment({ ship })))).toMatch(/^STATE_CONFLICT: .*send-invoice/);
+    expect(await codeOf(deployTasks(deployment({ ship })))).toMatch(/^FOREIGN_CONTENT: .*send-invoice/);
     expect([shipped, variables().size]).toEqual([false, 0]);
   });
 

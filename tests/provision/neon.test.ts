@@ -256,7 +256,7 @@ describe("the use case", () => {
     for (const project of ["theirs", theirs.id, "new-name"]) {
       const file = memory(stopped);
       expect(await failure(provisionNeon(connect(), file, wish({ project })))).toMatchObject({
-        code: "STATE_CONFLICT",
+        code: "ALREADY_EXISTS",
         message: expect.stringContaining(left.id),
       });
       expect(file.writes).toBe(0);
@@ -279,7 +279,7 @@ describe("the use case", () => {
   test("of two with the name that was to be made, the one named by its id is not psn's to take away", async () => {
     const [a] = [await neon.addProject("blog"), await neon.addProject("blog")];
     const stopped = { PSN_MADE: "neon-project:blog" };
-    expect(await failure(provisionNeon(connect(), memory(stopped), wish()))).toMatchObject({ code: "INPUT_INVALID" });
+    expect(await failure(provisionNeon(connect(), memory(stopped), wish()))).toMatchObject({ code: "AMBIGUOUS" });
     const file = memory(stopped);
     expect((await provisionNeon(connect(), file, wish({ project: a.id }))).steps[0]?.did).toBe("adopted");
     expect(Object.fromEntries(file.kept)).toEqual({ NEON_PROJECT_ID: a.id });
@@ -305,7 +305,7 @@ describe("the use case", () => {
       DATABASE_URL: "postgres://a:b@c/d",
       PSN_USER: "u",
     };
-    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "ALREADY_EXISTS" });
     expect(neon.projects).toEqual([]);
     const left = await neon.addProject("psn-old");
     const file = memory(values);
@@ -338,7 +338,7 @@ describe("the use case", () => {
   test("two of a name: says which", async () => {
     const [a, b] = [await neon.addProject("twin"), await neon.addProject("twin")];
     const said = await failure(provisionNeon(connect(), memory(), wish({ project: "twin" })));
-    expect(said).toMatchObject({ code: "INPUT_INVALID", message: expect.stringContaining(`${a.id}, ${b.id}`) });
+    expect(said).toMatchObject({ code: "AMBIGUOUS", message: expect.stringContaining(`${a.id}, ${b.id}`) });
   });
 
   test("the database in it: its first, the one named, or the choices", async () => {
@@ -380,7 +380,7 @@ describe("the use case", () => {
     ["an embedded hub", { PSN_USER: "u" }],
     ["a hub begun on another Postgres", { DATABASE_OWNER_URL: "postgres://a:b@c/d" }],
   ])("%s keeps its database, and nobody is asked", async (_, values) => {
-    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(await failure(provisionNeon(connect(), memory(values), wish()))).toMatchObject({ code: "ALREADY_EXISTS" });
     expect(neon.requests).toEqual([]);
   });
 
@@ -395,7 +395,7 @@ describe("the use case", () => {
     expect(
       await failure(provisionNeon(connect(), memory({ NEON_PROJECT_ID: mine.id }), wish({ project: "other" }))),
     ).toMatchObject({
-      code: "STATE_CONFLICT",
+      code: "ALREADY_EXISTS",
     });
   });
 

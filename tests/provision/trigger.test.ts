@@ -424,7 +424,7 @@ describe("a hub's project", () => {
     const two = [api.addProject("twin"), api.addProject("twin", api.addOrganization({ title: "Second" }))];
     const { file, held } = memory();
     const error = await failure(did(file, { ...WISH, project: "twin" }));
-    expect(error).toMatchObject({ code: "INPUT_INVALID", hint: expect.stringContaining("--trigger-project proj_") });
+    expect(error).toMatchObject({ code: "AMBIGUOUS", hint: expect.stringContaining("--trigger-project proj_") });
     for (const { ref } of two) expect(error.message).toContain(ref);
     expect(held.size).toBe(0);
     await did(file, { ...WISH, project: two[1]?.ref });
@@ -475,7 +475,7 @@ describe("a hub's project", () => {
     });
     const mine = api.addProject("mine");
     const own = memory({ TRIGGER_PROJECT_REF: mine.ref });
-    expect(await failure(did(own.file, { ...WISH, project: "other" }))).toMatchObject({ code: "STATE_CONFLICT" });
+    expect(await failure(did(own.file, { ...WISH, project: "other" }))).toMatchObject({ code: "ALREADY_EXISTS" });
     expect([...writes, ...own.writes]).toEqual([]);
     expect(asked().filter((line) => !line.startsWith("GET"))).toEqual([]);
   });

@@ -181,14 +181,15 @@ describe("a copy", () => {
     const started = await psn(["import", "--start", "--yes"], here);
     expect(started).toMatchObject({ code: 0, stdout: "3 deliveries are scheduled again\n" });
     expect((await psn(["queue"], here)).stdout).toMatch(/scheduled/);
-    failed(await psn(["import", file, "--passphrase-stdin", "--yes"], here), "STATE_CONFLICT");
+    failed(await psn(["import", file, "--passphrase-stdin", "--yes"], here), "ALREADY_EXISTS");
   });
 
   test("another passphrase, a cut file, another file: one clear error, and nothing is changed", async () => {
     const folder = await scratch("refused");
     const refused = async (path: string, passphrase: string, says: RegExp) => {
+      const code = passphrase === PASSPHRASE ? "ARCHIVE_INVALID" : "PASSPHRASE_WRONG";
       expect(
-        failed(await psn(["import", path, "--passphrase-stdin"], { cwd: folder, stdin: passphrase }), "INPUT_INVALID"),
+        failed(await psn(["import", path, "--passphrase-stdin"], { cwd: folder, stdin: passphrase }), code),
       ).toMatch(says);
       expect(readdirSync(folder)).toEqual([]);
     };
@@ -273,9 +274,9 @@ test("a file that somebody else has made changes only settings that move, and br
   expect((await there.psn(["import", planted, "--passphrase-stdin", "--yes"], PASSPHRASE)).stderr).toContain(
     "(DB_REFUSED)",
   );
-  for (const [file, says] of [
-    [await write("newer.age", { ...hub, version: 2, settings }), /newer psn/],
-    [await write("schema.age", { ...hub, schema: 9_999, settings }), /newer psn/],
+  for (const [file, says, code = "ARCHIVE_INVALID"] of [
+    [await write("newer.age", { ...hub, version: 2, settings }), /newer psn/, "ARCHIVE_NEWER"],
+    [await write("schema.age", { ...hub, schema: 9_999, settings }), /newer psn/, "ARCHIVE_NEWER"],
     [await write("other.age", { hello: "there" }), /not a psn export/],
     [await write("undated.age", { ...hub, at: "", settings }), /not a psn export/],
     [await write("bare.age", { ...hub, settings: null }), /not a psn export/],
@@ -283,7 +284,7 @@ test("a file that somebody else has made changes only settings that move, and br
     [await write("null.age", { ...hub, settings: {} }, eve, "deliveries\tnull"), /does not belong to a hub/],
     [await write("broken.age", { ...hub, settings: {} }, eve, "deliveries\t{"), /does not belong to a hub/],
   ] as const)
-    expect(failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), "INPUT_INVALID")).toMatch(says);
+    expect(failed(await there.psn(["import", file, "--passphrase-stdin"], PASSPHRASE), code)).toMatch(says);
 });
 
 test("a file of a psn without versions of tokens: they open where they arrive, for their own account", async () => {
@@ -343,8 +344,8 @@ describe("psn export", () => {
     const folder = await scratch("names");
     failed(await old.psn(["export", join(folder, "a.age"), "--passphrase-stdin"], "short"), "INPUT_INVALID");
     await writeFile(join(folder, "b.age"), "mine");
-    failed(await old.psn(["export", join(folder, "b.age"), "--passphrase-stdin"], PASSPHRASE), "STATE_CONFLICT");
-    failed(await old.psn(["export", join(folder, "no", "c.age"), "--passphrase-stdin"], PASSPHRASE), "FILE_UNREADABLE");
+    failed(await old.psn(["export", join(folder, "b.age"), "--passphrase-stdin"], PASSPHRASE), "ALREADY_EXISTS");
+    failed(await old.psn(["export", join(folder, "no", "c.age"), "--passphrase-stdin"], PASSPHRASE), "FILE_UNWRITABLE");
     expect(readFileSync(join(folder, "b.age"), "utf8")).toBe("mine");
     expect(readdirSync(folder)).toEqual(["b.age"]);
   });
@@ -370,9 +371,9 @@ describe("psn export", () => {
 describe("a move", () => {
   test("waits for what is on its way; then one hub publishes it, and once", async () => {
     const file = join(await scratch("moving"), "hub.age");
-    expect(
-      failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "STATE_CONFLICT"),
-    ).toContain("2 deliveries are being sent");
+    expect(failed(await old.psn(["export", file, "--passphrase-stdin", "--move"], PASSPHRASE), "HUB_BUSY")).toContain(
+      "2 deliveries are being sent",
+    );
     expect(existsSync(file)).toBe(false);
     expect(await states(old)).toMatchObject({ "to come": "scheduled", claimed: "claimed" });
     await old.rows("UPDATE psn.deliveries SET state = 'published' WHERE state IN ('sending', 'pending')");

@@ -47,7 +47,7 @@ test("a hub.env that cannot be written: nothing is changed", async () => {
     // To root a folder's mode is nothing.
     if (process.getuid?.() === 0) await mkdir(path);
     else await chmod(join(ground.folder, "config"), 0o500);
-    failed(await rotate(), "CONFIG_INVALID");
+    failed(await rotate(), "CONFIG_UNWRITABLE");
     await chmod(join(ground.folder, "config"), 0o700);
     await rm(path, { recursive: true, force: true });
   }
@@ -58,13 +58,13 @@ test("a hub.env that cannot be written: nothing is changed", async () => {
 test("a key that comes from the environment is not psn's to change", async () => {
   const before = await hubEnv();
   const ran = await binary(["vault", "rotate"], { cwd: ground.folder, env: { HUB_ENCRYPTION_KEY: first } }).ended;
-  expect(failed(ran, "CONFIG_INVALID")).toContain("HUB_ENCRYPTION_KEY is set in the environment");
+  expect(failed(ran, "CONFIG_UNWRITABLE")).toContain("HUB_ENCRYPTION_KEY is set in the environment");
   expect(await hubEnv()).toBe(before);
 });
 
 test("one rotation at a time", async () => {
   const unlock = lockRotation(ground.folder);
-  failed(await rotate(), "STATE_CONFLICT");
+  failed(await rotate(), "HUB_BUSY");
   unlock();
   expect(await rotate()).toMatchObject({ code: 0 });
 });
@@ -112,7 +112,7 @@ describe("who has keys elsewhere", () => {
     const before = await hubEnv();
     await ground.stores.deliveries.beat("elsewhere-12", "0.0.0");
     await ground.stores.deliveries.beat(`${hostname()}-34`, "0.0.0");
-    expect(failed(await rotate(), "STATE_CONFLICT")).toContain("elsewhere-12");
+    expect(failed(await rotate(), "WORKER_RUNNING")).toContain("elsewhere-12");
     expect(await hubEnv()).toBe(before);
     expect(await ground.run(["vault", "rotate", "--prepare"])).toMatchObject({ finished: false, rows: 0 });
     const both = await hubEnv();
@@ -243,7 +243,7 @@ describe("who has keys elsewhere", () => {
         onWait: () => undefined,
       };
       await expect(rotateVault(rotation)).rejects.toMatchObject({
-        code: "STATE_CONFLICT",
+        code: "HUB_BUSY",
         hint: expect.stringContaining("vault rotate"),
       });
       expect(ground.env("HUB_ENCRYPTION_KEY_OLD")).toBe(first);
@@ -364,7 +364,9 @@ test("a hub.env without the owner's login, where that is another: refused before
   const bob = await secondUser(there, 1, 1);
   const owner = there.env("DATABASE_OWNER_URL") ?? "";
   await there.run(["config", "set", "DATABASE_OWNER_URL", "--unset"]);
-  expect(failed(await there.psn(["vault", "rotate"]), "CONFIG_INVALID")).toContain("psn config set DATABASE_OWNER_URL");
+  expect(failed(await there.psn(["vault", "rotate"]), "DB_OWNER_REQUIRED")).toContain(
+    "psn config set DATABASE_OWNER_URL",
+  );
   expect(there.env("HUB_ENCRYPTION_KEY_OLD")).toBeUndefined();
   // What can be said without it is said: the hub's own user has sealed nothing.
   expect(await there.run(["vault", "status"])).toMatchObject({ users: 1, keys: [{ role: "current", sealed: 0 }] });

@@ -247,7 +247,7 @@ describe("all or nothing", () => {
   test("not while a token is being exchanged: its worker would store one as before", async () => {
     const hub = await older(AT);
     await hub.rows("UPDATE psn.oauth_tokens SET refresh_lease_until = now() + interval '50 seconds'");
-    await stays(hub, { code: "STATE_CONFLICT" }, byKeys(hub.hubKey));
+    await stays(hub, { code: "HUB_BUSY" }, byKeys(hub.hubKey));
     // A user's own hand stops nobody's migration.
     await hub.rows("UPDATE psn.oauth_tokens SET refresh_lease_until = '9999-12-01'");
     await migrate(hub.database, KNOWN, byKeys(hub.hubKey));
@@ -260,7 +260,7 @@ describe("all or nothing", () => {
     await beat("trigger.dev watchdog", "1 second");
     await beat("killed-1", "1 hour");
     await beat("here-2", "1 second");
-    await stays(hub, { code: "STATE_CONFLICT", message: expect.stringContaining("here-2") }, byKeys(hub.hubKey));
+    await stays(hub, { code: "WORKER_RUNNING", message: expect.stringContaining("here-2") }, byKeys(hub.hubKey));
     await hub.rows("DELETE FROM psn.workers WHERE name = 'here-2'");
     await migrate(hub.database, KNOWN, byKeys(hub.hubKey));
   });

@@ -11,6 +11,9 @@ const ErrorMeaning = z
     retry: z.enum(["never", "backoff", "refresh", "reconcile"]),
     meaning: z.string(),
     hint: z.string().nullable().describe("What helps."),
+    became: z
+      .array(z.string())
+      .describe("Codes of their own by now for what this code meant too in an earlier version of psn."),
   })
   .meta({ id: "ErrorMeaning", description: "What an error code means." });
 

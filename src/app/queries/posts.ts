@@ -6,7 +6,7 @@ import type { World } from "@psn/core/ports/world.ts";
 
 /**
  * Everything about the deliveries that an id means: their units and their history. Throws INPUT_INVALID for what is no
- * id or fits several, NOT_FOUND for what fits none.
+ * id, AMBIGUOUS for what fits several, NOT_FOUND for what fits none.
  */
 export async function postDetail(
   { world, user }: Scope,

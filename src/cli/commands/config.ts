@@ -111,7 +111,7 @@ const set = defineCommand({
     }
     const { secret } = knownSetting(name);
     if (value !== undefined && secret)
-      throw new PsnError("USAGE", `${name} is a secret, and other users can read a command line`, {
+      throw new PsnError("SECRET_IN_ARGUMENTS", `${name} is a secret, and other users can read a command line`, {
         hint: `psn config set ${name} --stdin`,
       });
     const given = value ?? (await askFor(name, { secret, fromStdin: stdin, ...context }));

@@ -30,7 +30,7 @@ export default defineCommand({
     const env = vendors.settingsOf(folder);
     const projectRef = env.get("TRIGGER_PROJECT_REF");
     if (projectRef === undefined)
-      throw new PsnError("CONFIG_INVALID", "this hub has no project on Trigger.dev", { hint: "psn init --trigger" });
+      throw new PsnError("TRIGGER_MISSING", "this hub has no project on Trigger.dev", { hint: "psn init --trigger" });
     vendors.assertReachable(env);
     const token = await triggerToken(input, env, context);
     const { secrets, plain } = vendors.variablesOf(folder);

@@ -22,8 +22,7 @@ export default defineCommand({
     const hub = await context.hub();
     const { world, user } = hub;
     const [account, ...others] = chooseAccounts(await accountsOf(hub), [name], world.platforms.ids);
-    if (!account || others.length > 0)
-      throw new PsnError("INPUT_INVALID", "name one account", { hint: "psn accounts" });
+    if (!account || others.length > 0) throw new PsnError("AMBIGUOUS", "name one account", { hint: "psn accounts" });
     const plan = await planDisconnect(hub, account);
     const open = plan.cancelled;
     if (dryRun) {

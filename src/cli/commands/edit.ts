@@ -153,7 +153,7 @@ async function keeping<T>({ text, typed }: Given, { folder }: Context, work: () 
   }
 }
 
-/** What the text says. Throws POST_INVALID. */
+/** What the text says. Throws DRAFT_INVALID. */
 async function draftOf(
   { text, name, folder, typed }: Given,
   platforms: readonly string[],
@@ -161,9 +161,11 @@ async function draftOf(
 ): Promise<Draft> {
   const draft = parseDraft(text, name, platforms);
   if (draft.to !== undefined || draft.at !== undefined || draft.tz !== undefined)
-    throw new PsnError("POST_INVALID", `${name}: an edit changes what a post says, and not when or where it goes out`, {
-      hint: "take out to:, at: and tz:; for another time: psn move ID --at TIME",
-    });
+    throw new PsnError(
+      "DRAFT_INVALID",
+      `${name}: an edit changes what a post says, and not when or where it goes out`,
+      { hint: "take out to:, at: and tz:; for another time: psn move ID --at TIME" },
+    );
   if (!typed && !allowOutside) await assertInside(draft, folder, name);
   return draft;
 }

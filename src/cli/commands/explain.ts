@@ -1,7 +1,7 @@
 import { ExplainDocument } from "@psn/app/documents/help.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
-import { ERRORS, type ErrorCode, helpOf, PsnError } from "@psn/core/errors.ts";
+import { becameOf, ERRORS, type ErrorCode, helpOf, PsnError } from "@psn/core/errors.ts";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 
@@ -43,6 +43,7 @@ export default defineCommand({
       `exit code: ${error.exit}`,
       `tried again: ${RETRIES[error.retry]}`,
       ...(error.hint === null ? [] : [`what helps: ${error.hint}`]),
+      ...became(error.became),
     ]);
     return undefined;
   },
@@ -50,5 +51,15 @@ export default defineCommand({
 
 function document(code: ErrorCode) {
   const { exit, retry, meaning } = ERRORS[code];
-  return { code, exit, retry, meaning, hint: helpOf(code) ?? null };
+  return { code, exit, retry, meaning, hint: helpOf(code) ?? null, became: [...becameOf(code)] };
+}
+
+/** For a script that was written when the code meant more than it does now. */
+function became(codes: readonly ErrorCode[]): readonly string[] {
+  if (codes.length === 0) return [];
+  return [
+    "",
+    "in earlier versions of psn this code also meant what has a code of its own now:",
+    ...table(codes.map((code) => [code, ERRORS[code].meaning])),
+  ];
 }

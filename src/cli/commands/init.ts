@@ -209,7 +209,7 @@ function assertFlags(input: Input): void {
 async function ownerUrl(input: Input, { stdin }: Context): Promise<string | undefined> {
   // Looked for in the text: an address with a mistake in it still contains its password.
   if (input.databaseUrl !== undefined && /:[^/@]+@|[?&]password=/i.test(input.databaseUrl)) {
-    throw new PsnError("USAGE", "other users on this machine can read a password in --database-url", {
+    throw new PsnError("SECRET_IN_ARGUMENTS", "other users on this machine can read a password in --database-url", {
       hint: "pipe the address: psn init --database-url-stdin",
     });
   }

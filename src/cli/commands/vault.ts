@@ -26,7 +26,7 @@ const status = defineCommand({
     const { world, user, keyIds, folder } = await context.hub();
     const { usersOfHub } = await import("@psn/wiring/users.ts");
     const users = await usersOfHub(folder).catch((error: unknown) => {
-      if (error instanceof PsnError && error.code === "CONFIG_INVALID") return [user.id];
+      if (error instanceof PsnError && error.code === "DB_OWNER_REQUIRED") return [user.id];
       throw error;
     });
     const keys = await vaultStatus(world, { keyIds, users });

@@ -48,7 +48,7 @@ const WAITS = "d.held_reason IN ('imported', 'moved')";
 
 export function hubRows(database: Database): HubRows {
   const inTransaction = async <T>(mode: string, work: (client: OwnerClient) => Promise<T>): Promise<T> => {
-    if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "a hub is moved over a session; not over HTTP");
+    if (!database.asOwner) throw new PsnError("BUG", "a hub is moved over a session; not over HTTP");
     return database.asOwner(async (client) => {
       await client.query(`BEGIN${mode}`);
       const result = await work(client);
@@ -152,7 +152,7 @@ async function* allRows(client: OwnerClient, users: readonly string[]): AsyncGen
 }
 
 /**
- * Takes what is open from the workers until the transaction ends. Throws STATE_CONFLICT while something is on its way.
+ * Takes what is open from the workers until the transaction ends. Throws HUB_BUSY while something is on its way.
  */
 async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   await actAs(client, userId);
@@ -164,7 +164,7 @@ async function lockOpen(client: OwnerClient, userId: string): Promise<void> {
   const n = Number(rows[0]?.["n"]);
   if (n > 0)
     throw new PsnError(
-      "STATE_CONFLICT",
+      "HUB_BUSY",
       `${n === 1 ? "a delivery is" : `${n} deliveries are`} being sent, and only this hub can find out the outcome`,
       {
         hint: "psn queue shows them; when psn worker has finished, move the hub",

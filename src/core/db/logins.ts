@@ -64,7 +64,7 @@ async function makeLogin(
 ): Promise<void> {
   if (!LOGIN_NAME.test(name) || !PASSWORD.test(password))
     throw new PsnError("BUG", "a login needs a plain name and a password made by psn");
-  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are made over a session; not over HTTP");
+  if (!owner.asOwner) throw new PsnError("BUG", "logins are made over a session; not over HTTP");
   await owner.asOwner(async (client) => {
     const { rows } = await client.query(
       "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication AS privileged " +
@@ -134,7 +134,7 @@ export async function privilegesOf(database: Database): Promise<readonly string[
  */
 export async function dropHub(owner: Database, login?: string): Promise<void> {
   if (login !== undefined && !LOGIN_NAME.test(login)) throw new PsnError("BUG", "a login needs a plain name");
-  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "a schema is dropped over a session; not over HTTP");
+  if (!owner.asOwner) throw new PsnError("BUG", "a schema is dropped over a session; not over HTTP");
   await owner.asOwner(async (client) => {
     const has = async (name: string) =>
       (await client.query("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", [name])).rows.length > 0;
@@ -161,7 +161,7 @@ const STAYS = /^(2BP01|42501)$/;
  */
 export async function dropOtherLogins(owner: Database, prefix: string, kept = ""): Promise<readonly string[]> {
   if (!LOGIN_NAME.test(prefix)) throw new PsnError("BUG", "logins need a plain name");
-  if (!owner.asOwner) throw new PsnError("CONFIG_INVALID", "logins are dropped over a session; not over HTTP");
+  if (!owner.asOwner) throw new PsnError("BUG", "logins are dropped over a session; not over HTTP");
   return owner.asOwner(async (client) => {
     const { rows } = await client.query(
       "SELECT rolname::text AS name FROM pg_catalog.pg_roles " +

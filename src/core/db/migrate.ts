@@ -47,7 +47,7 @@ export async function migrate(
   migrations = knownMigrations(),
   resealing?: Resealing,
 ): Promise<number> {
-  if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "migrations need a session; they cannot run over HTTP");
+  if (!database.asOwner) throw new PsnError("BUG", "migrations need a session; they cannot run over HTTP");
   return database.asOwner(async (client) => {
     let applied = 0;
     await makeLedger(client);
@@ -105,7 +105,7 @@ async function applyNext(
   }
 }
 
-/** A database may hold anything beside psn's schema, but a schema of that name must be psn's. Throws STATE_CONFLICT. */
+/** A database may hold anything beside psn's schema; a schema of that name must be psn's. Throws FOREIGN_CONTENT. */
 async function assertOurs(client: OwnerClient): Promise<void> {
   const { rows } = await client.query(
     `SELECT c.relname::text AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -113,7 +113,7 @@ async function assertOurs(client: OwnerClient): Promise<void> {
        AND pg_catalog.to_regclass('psn.migrations') IS NULL LIMIT 1`,
   );
   if (rows.length > 0)
-    throw new PsnError("STATE_CONFLICT", "the database has a schema named psn that psn did not create", {
+    throw new PsnError("FOREIGN_CONTENT", "the database has a schema named psn that psn did not create", {
       hint: "use another database",
     });
 }

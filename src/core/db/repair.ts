@@ -19,7 +19,7 @@ export interface Repaired {
  * DB_LOCKED while a session uses a table that must be changed, and then nothing is; DB_….
  */
 export async function repair(database: Database): Promise<Repaired> {
-  if (!database.asOwner) throw new PsnError("CONFIG_INVALID", "a repair needs a session; it cannot run over HTTP");
+  if (!database.asOwner) throw new PsnError("BUG", "a repair needs a session; it cannot run over HTTP");
   return database.asOwner(async (client) => {
     await client.query(`BEGIN; SET LOCAL lock_timeout = ${TABLE_MS}`);
     const before = await different(client);

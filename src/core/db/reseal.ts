@@ -58,21 +58,21 @@ const LOST = "its token did not open when the database was migrated";
 
 /**
  * Seals again all there is, in the transaction the client is in. What does not open stays as it is, and its account
- * waits to be connected again. Throws STATE_CONFLICT while an older worker runs, which could open nothing afterwards
- * and would give its posts up, and while anybody exchanges a token, which would be stored in the former version;
- * VAULT_LOCKED where nothing opens at all, since that is another hub's key.
+ * waits to be connected again. Throws WORKER_RUNNING while an older worker runs, which could open nothing afterwards
+ * and would give its posts up, and HUB_BUSY while anybody exchanges a token, which would be stored in the former
+ * version; VAULT_LOCKED where nothing opens at all, since that is another hub's key.
  */
 export async function reseal(client: OwnerClient, resealing: Resealing | undefined): Promise<void> {
   for (const table of GUARDED) await client.query(`ALTER TABLE psn.${table} NO FORCE ROW LEVEL SECURITY`);
   const { rows } = await client.query(LEASED);
   if (Number(rows[0]?.["n"]) > 0)
-    throw new PsnError("STATE_CONFLICT", "a worker is refreshing a token, which must finish first", {
+    throw new PsnError("HUB_BUSY", "a worker is refreshing a token, which must finish first", {
       hint: "try again in a minute: psn db migrate",
     });
   const [worker] = (await client.query(AT_WORK)).rows;
   if (worker)
     throw new PsnError(
-      "STATE_CONFLICT",
+      "WORKER_RUNNING",
       `the worker ${worker["name"]} is running, and could not decrypt what is sealed again`,
       {
         hint: "stop psn worker, wait a minute if it was killed, then: psn db migrate",

@@ -57,7 +57,7 @@ export interface HubRows {
   readonly schema: number;
   /**
    * Hands over every row of these users as of one instant. `moving` also holds, in the same transaction, everything
-   * that has not gone out, from before the rows are read until `take` is done. Throws STATE_CONFLICT while something is
+   * that has not gone out, from before the rows are read until `take` is done. Throws HUB_BUSY while something is
    * on its way.
    */
   read<T>(users: readonly string[], moving: boolean, take: (rows: AsyncIterable<HubRow>) => Promise<T>): Promise<T>;

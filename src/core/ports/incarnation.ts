@@ -22,11 +22,11 @@ export interface NoteFiles {
   /** The database is a folder on this machine, which can be copied with the hub. */
   readonly embedded: boolean;
   read(): Notes;
-  /** Durably. Throws CONFIG_INVALID. */
+  /** Durably. Throws CONFIG_UNWRITABLE. */
   write(id: string | null, next?: string): void;
   /** Not synced, since a note that lags behind is harmless; never throws. */
   noteSeen(id: string, seen: number): void;
-  /** One process at a time. Throws STATE_CONFLICT, CONFIG_INVALID. */
+  /** One process at a time. Throws HUB_BUSY, CONFIG_UNWRITABLE. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
 

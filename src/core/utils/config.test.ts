@@ -189,7 +189,7 @@ describe("edit", () => {
     const before = configText(hub, "hub");
     setConfig(hub, "HUB_ENCRYPTION_KEY", KEY);
     expect(thrown(() => replaceConfig(hub, { file: "hub", before, after: "DATABASE_DRIVER=pg\n" })).code).toBe(
-      "CONFIG_INVALID",
+      "CONFIG_CHANGED",
     );
     expect(read("hub")).toBe(`HUB_ENCRYPTION_KEY=${KEY}\n`);
   });

@@ -131,8 +131,8 @@ export function configText(hubDir: string, file: ConfigFile): string {
 /**
  * Puts what came back from the editor in place of what went in.
  *
- * @throws PsnError CONFIG_INVALID when it cannot be used, or the file has been changed meanwhile; SETTING_UNKNOWN for a
- * name that psn does not know and that was not there before. The file stays as it is.
+ * @throws PsnError CONFIG_INVALID when it cannot be used; CONFIG_CHANGED when the file has been changed meanwhile;
+ * SETTING_UNKNOWN for a name that psn does not know and that was not there before. The file stays as it is.
  */
 export function replaceConfig(
   hubDir: string,
@@ -141,7 +141,7 @@ export function replaceConfig(
   const path = configPath(hubDir, file);
   changeEnvFile(path, (text) => {
     if (text !== before)
-      throw new PsnError("CONFIG_INVALID", `${path} was changed by another program while you were editing it.`);
+      throw new PsnError("CONFIG_CHANGED", `${path} was changed by another program while you were editing it.`);
     const old = parsedValues(before, path);
     const settings = file === "hub" ? HUB_SETTINGS : APP_KEYS;
     checkEnvText(after, path, old);

@@ -146,9 +146,9 @@ describe("hub.env", () => {
 
   test("a hub.env that is a folder, below a file, or not UTF-8", () => {
     mkdirSync(hubEnvPath(hub), { recursive: true });
-    expect(thrown(() => loadHubEnv(hub, {})).code).toBe("CONFIG_INVALID");
+    expect(thrown(() => loadHubEnv(hub, {})).code).toBe("CONFIG_UNREADABLE");
     writeFileSync(join(hub, "file"), "");
-    expect(thrown(() => loadHubEnv(join(hub, "file"), {})).code).toBe("CONFIG_INVALID");
+    expect(thrown(() => loadHubEnv(join(hub, "file"), {})).code).toBe("CONFIG_UNREADABLE");
     rmSync(hubEnvPath(hub), { recursive: true });
     for (const bytes of [Buffer.from("\uFEFFA=canary", "utf16le"), Buffer.from("A=canary\xe9", "latin1")]) {
       writeFileSync(hubEnvPath(hub), bytes, { mode: 0o600 });

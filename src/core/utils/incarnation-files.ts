@@ -106,7 +106,7 @@ export function incarnationFiles({ hub, data, environment }: IncarnationFilesOpt
           }
         }
         if (performance.now() - began > LOCK_WAIT_MS)
-          throw new PsnError("STATE_CONFLICT", "another psn process is checking whether this hub was copied", {
+          throw new PsnError("HUB_BUSY", "another psn process is checking whether this hub was copied", {
             hint: "try again when it is done; if it is suspended (Ctrl-Z), resume it: fg",
           });
       }
@@ -152,7 +152,7 @@ function lockOf(path: string): (() => void) | undefined {
   try {
     return takeLock(path);
   } catch (cause) {
-    throw unwritable("CONFIG_INVALID", { path, error: cause });
+    throw unwritable("CONFIG_UNWRITABLE", { path, error: cause });
   }
 }
 

@@ -64,11 +64,11 @@ describe("writing", () => {
 
   test("what cannot be written says so and leaves nothing behind", () => {
     mkdirSync(path, { recursive: true });
-    expect(thrown(() => writeEnvFile(path, "A=canary\n")).code).toBe("CONFIG_INVALID");
+    expect(thrown(() => writeEnvFile(path, "A=canary\n")).code).toBe("CONFIG_UNWRITABLE");
     expect(readdirSync(join(hub, "config"))).toEqual(["hub.env"]);
     writeFileSync(join(hub, "file"), "");
     expect(thrown(() => writeEnvFile(join(hub, "file", "config", "hub.env"), "A=canary\n")).code).toBe(
-      "CONFIG_INVALID",
+      "CONFIG_UNWRITABLE",
     );
     expect(thrown(() => writeEnvFile(join(hub, "config", "keys.env"), "A=canary\ud800")).code).toBe("CONFIG_INVALID");
     expect(existsSync(join(hub, "config", "keys.env"))).toBe(false);

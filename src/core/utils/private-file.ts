@@ -34,7 +34,7 @@ const LOCK_PAUSE_MS = 20;
 /**
  * The text of a file, byte order mark included; undefined when there is none.
  *
- * @throws PsnError CONFIG_INVALID when it may not be read, is no file or is not UTF-8.
+ * @throws PsnError CONFIG_UNREADABLE when it may not be read or is no file; CONFIG_INVALID when it is not UTF-8.
  */
 export function readTextFile(path: string): string | undefined {
   let bytes: Uint8Array;
@@ -43,7 +43,7 @@ export function readTextFile(path: string): string | undefined {
   } catch (error) {
     const code = codeOf(error);
     if (code === "ENOENT") return undefined;
-    throw new PsnError("CONFIG_INVALID", `${path} cannot be read${because(code)}.`, {
+    throw new PsnError("CONFIG_UNREADABLE", `${path} cannot be read${because(code)}.`, {
       cause: error,
       hint: cure(code, path),
     });
@@ -60,8 +60,8 @@ export function readTextFile(path: string): string | undefined {
  * cut. The file is 0600, its folder is made or set to 0700. A symbolic link stays one, and what it points to is
  * replaced.
  *
- * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode or cannot be written; DB_FULL;
- * CONFIG_EXPOSED for a folder of another user.
+ * @throws PsnError CONFIG_INVALID when the text is not well-formed Unicode; CONFIG_UNWRITABLE when it cannot be
+ * written; DB_FULL; CONFIG_EXPOSED for a folder of another user.
  */
 export function writeEnvFile(path: string, text: string): void {
   if (!text.isWellFormed())
@@ -84,7 +84,7 @@ export function writeEnvFile(path: string, text: string): void {
     syncFolder(dirname(target));
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { force: true });
-    throw unwritable("CONFIG_INVALID", { path, error });
+    throw unwritable("CONFIG_UNWRITABLE", { path, error });
   }
 }
 
@@ -92,7 +92,7 @@ export function writeEnvFile(path: string, text: string): void {
  * What a failed write is called. `code` is for all but a full disk, which is DB_FULL, and what is a PsnError already.
  */
 export function unwritable(
-  code: "CONFIG_INVALID" | "FILE_UNREADABLE",
+  code: "CONFIG_UNWRITABLE" | "FILE_UNWRITABLE",
   { path, error, hint }: { readonly path: string; readonly error: unknown; readonly hint?: string | undefined },
 ): PsnError {
   if (error instanceof PsnError) return error;
@@ -109,7 +109,7 @@ export function unwritable(
  *
  * @param change given the text, empty when there is no file yet. Throws to leave everything as it is.
  * @returns the new text.
- * @throws PsnError STATE_CONFLICT when another process holds the lock and does not release it; and what writeEnvFile
+ * @throws PsnError HUB_BUSY when another process holds the lock and does not release it; and what writeEnvFile
  * throws.
  */
 export function changeEnvFile(path: string, change: (text: string) => string): string {
@@ -165,7 +165,7 @@ function locked<T>(path: string, run: () => T): T {
       }
     }
     if (performance.now() - began > LOCK_WAIT_MS)
-      throw new PsnError("STATE_CONFLICT", `Another psn process is changing ${path}.`, {
+      throw new PsnError("HUB_BUSY", `Another psn process is changing ${path}.`, {
         hint: "try again when it is done; if it is suspended (Ctrl-Z), resume it: fg",
       });
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
@@ -178,7 +178,7 @@ function lockIn(lock: string): (() => void) | undefined {
     closeSync(openSync(lock, "a", FILE_MODE));
     return takeLock(lock);
   } catch (error) {
-    throw unwritable("CONFIG_INVALID", { path: lock, error });
+    throw unwritable("CONFIG_UNWRITABLE", { path: lock, error });
   }
 }
 

@@ -6,7 +6,7 @@ const parse = (text: string) => parseDraft(text, "post.md", ["bluesky", "mastodo
 const texts = (text: string) => parse(text).parts.map((part) => part.text);
 const refused = (message: RegExp, hint: RegExp) =>
   expect.objectContaining({
-    code: "POST_INVALID",
+    code: "DRAFT_INVALID",
     message: expect.stringMatching(message),
     hint: expect.stringMatching(hint),
   });

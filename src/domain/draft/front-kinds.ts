@@ -37,7 +37,7 @@ const isKnownLine = (line: string) => {
 const isYamlLine = (line: string) => isBlank(line) || isKeyLine(line) || /^(?:\s|#|- )/.test(line);
 
 /**
- * @throws PsnError POST_INVALID with the line: front matter that does not end, of another kind, or in another place.
+ * @throws PsnError DRAFT_INVALID with the line: front matter that does not end, of another kind, or in another place.
  */
 export function cutFront(lines: readonly string[], file: string): Cut {
   const [first = "", ...rest] = lines;
@@ -199,5 +199,5 @@ function elsewhere(file: string, { what, line }: Found): PsnError {
 }
 
 function invalid(message: string, hint: string): PsnError {
-  return new PsnError("POST_INVALID", message, { hint });
+  return new PsnError("DRAFT_INVALID", message, { hint });
 }

@@ -94,7 +94,7 @@ export const FRONT_KEYS: readonly string[] = ALL_KEYS.filter((key) => !EDIT_KEYS
 
 /**
  * @param yaml what stands between the two `---` lines; the first of its lines is line 2 of the file.
- * @throws PsnError POST_INVALID with the line: it is no YAML, or too large; it says that this is not to be published;
+ * @throws PsnError DRAFT_INVALID with the line: it is no YAML, or too large; it says that this is not to be published;
  * it has a key twice, one psn does not know, or a value that is not of its key's form.
  */
 export function readFront(yaml: string, file: string, platforms: readonly string[]): Front {
@@ -257,5 +257,5 @@ const isRecord = (value: unknown): value is Readonly<Record<string | number, unk
   typeof value === "object" && value !== null;
 
 function invalid(message: string, hint: string, cause?: unknown): PsnError {
-  return new PsnError("POST_INVALID", message, { hint, cause });
+  return new PsnError("DRAFT_INVALID", message, { hint, cause });
 }

@@ -35,14 +35,14 @@ interface Way {
 /**
  * The Markdown of a draft.
  *
- * @throws PsnError POST_INVALID for a draft that no file can say: an override with other media than the post has.
+ * @throws PsnError DRAFT_INVALID for a draft that no file can say: an override with other media than the post has.
  */
 export function writeDraft(draft: Written, options: WriteOptions): string {
   for (const way of waysOf(draft)) {
     const text = written(draft, options, way);
     if (same(readBack(text, options.platforms), draft)) return text;
   }
-  throw new PsnError("POST_INVALID", "this post cannot be written down as Markdown: its platforms have other media", {
+  throw new PsnError("DRAFT_INVALID", "this post cannot be written down as Markdown: its platforms have other media", {
     hint: "psn edit ID --file post.md, which replaces all of it",
   });
 }

@@ -75,17 +75,24 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: "the disk is mounted read-only: mount it writable",
 };
 
-/** A failure of the disk is DB_FULL or FILE_UNREADABLE, with what to do about it; everything else stays what it is. */
+/** With these the folder is there, and psn may not write to it. */
+const READ_ONLY: readonly string[] = ["EACCES", "EPERM", "EROFS"];
+
+/**
+ * A failure of the disk is DB_FULL, FILE_UNWRITABLE or FILE_UNREADABLE, with what to do about it; everything else stays
+ * what it is.
+ */
 export function unreachable(root: string, error: unknown): PsnError {
   const code = codeOf(error);
   if (error instanceof PsnError || code === "") return toPsnError(error);
   const full = diskFull(`the feed's folder ${basename(root)}`, error);
   if (full) return full;
   const hint = HINTS[code] ?? "psn doctor";
-  return new PsnError("FILE_UNREADABLE", `the feed's folder ${basename(root)} cannot be used (${code})`, {
-    cause: error,
-    hint,
-  });
+  return new PsnError(
+    READ_ONLY.includes(code) ? "FILE_UNWRITABLE" : "FILE_UNREADABLE",
+    `the feed's folder ${basename(root)} cannot be used (${code})`,
+    { cause: error, hint },
+  );
 }
 
 export function codeOf(error: unknown): string {

@@ -10,6 +10,7 @@ import fc from "fast-check";
 import { mf2 } from "microformats-parser";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { dropMedia, type Entry, filesOf, hasMedia, readEntry } from "./entries.ts";
+import { unreachable } from "./files.ts";
 import feed from "./index.ts";
 import { renderUntilStill } from "./render.ts";
 
@@ -350,6 +351,18 @@ describe("the folder", () => {
       code: "FILE_UNREADABLE",
       hint: expect.any(String),
     });
+  });
+
+  test.each([
+    ["ENOENT", "FILE_UNREADABLE"],
+    ["ENOTDIR", "FILE_UNREADABLE"],
+    ["EACCES", "FILE_UNWRITABLE"],
+    ["EPERM", "FILE_UNWRITABLE"],
+    ["EROFS", "FILE_UNWRITABLE"],
+    ["ENOSPC", "DB_FULL"],
+  ] as const)("the disk's %s is %s, and says what helps", (code, is) => {
+    const error = unreachable("/srv/feed", Object.assign(new Error(code), { code }));
+    expect(error).toMatchObject({ code: is, hint: expect.any(String) });
   });
 
   test("an entry that was broken by hand is named before anything is written", async () => {

@@ -23,7 +23,7 @@ export const SPREADING_MS = 10 * 60_000;
 
 /**
  * Makes the container of one unit and waits for a moment until it can be published; of a carousel the children first,
- * each a container of its own (…/posts, carousel posts). Throws CONFIG_INVALID without a bucket, what the bucket says
+ * each a container of its own (…/posts, carousel posts). Throws BUCKET_MISSING without a bucket, what the bucket says
  * (VENDOR_…) where Threads could not fetch a file from it, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
@@ -32,7 +32,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
   if (media.some(({ link }) => link === undefined))
     // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
     throw new PsnError(
-      "CONFIG_INVALID",
+      "BUCKET_MISSING",
       "Threads fetches media from a public address, which requires a bucket, and this hub has none",
       { hint: "psn config set S3_BUCKET; if the hub uses Trigger.dev, then: psn deploy" },
     );
@@ -65,7 +65,7 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
 
 /**
  * Where Threads could not fetch a file, psn reads it: what the bucket refuses psn, or a bucket that is away, is the
- * hub's trouble, for which a post waits. Throws VENDOR_…, CONFIG_INVALID, MEDIA_GONE.
+ * hub's trouble, for which a post waits. Throws VENDOR_…, BUCKET_MISSING, MEDIA_GONE.
  */
 async function assertReadable(files: readonly Media[]): Promise<void> {
   for (const file of files) await file.open();

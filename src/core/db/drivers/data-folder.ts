@@ -37,13 +37,13 @@ const IGNORE_ALL = "*\n";
 /**
  * The folder, made or set to 0700, and kept out of every repository.
  *
- * @throws PsnError CONFIG_EXPOSED for a folder, or something in it, that is another user's; FILE_UNREADABLE; DB_FULL.
+ * @throws PsnError CONFIG_EXPOSED for a folder, or something in it, that is another user's; FILE_UNWRITABLE; DB_FULL.
  */
 export function prepareDataFolder(folder: string): void {
   try {
     makePrivateFolder(folder);
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", { path: folder, error });
+    throw unwritable("FILE_UNWRITABLE", { path: folder, error });
   }
   const stranger = foreignEntry(folder);
   if (stranger !== undefined) throw stranger;
@@ -90,7 +90,7 @@ export function removeDataFolder(folder: string): readonly string[] {
   try {
     unlock = takeLock(join(folder, "lock"));
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", { path: folder, error });
+    throw unwritable("FILE_UNWRITABLE", { path: folder, error });
   }
   if (!unlock)
     throw new PsnError("DB_BUSY", `a psn process has the embedded database open${whoHolds(folder).said}`, {
@@ -186,7 +186,7 @@ export function diskTrouble(folder: string): PsnError | undefined {
     writeFileSync(probe, new Uint8Array(LEAST_ROOM), { flag: "wx", mode: 0o600, flush: true });
     return undefined;
   } catch (error) {
-    return unwritable("FILE_UNREADABLE", { path: folder, error });
+    return unwritable("FILE_UNWRITABLE", { path: folder, error });
   } finally {
     rmSync(probe, { force: true });
   }

@@ -43,7 +43,7 @@ export const START_PARAMS: readonly string[] = [
  * renamed, so that a crash leaves all of it or none of it. What an earlier psn has made, and never synced, is synced
  * once.
  *
- * @throws PsnError DB_FAILED when the folder holds files that are no database; and what PGlite throws.
+ * @throws PsnError DB_UNUSABLE when the folder holds files that are no database; and what PGlite throws.
  */
 export async function openDurable(
   pgdata: string,
@@ -60,7 +60,7 @@ const start = (pgdata: string, watch: FileWatch, onBroken: Broken): Promise<PGli
 
 async function create(pgdata: string, watch: FileWatch, onBroken: Broken): Promise<void> {
   if (existsSync(pgdata) && readdirSync(pgdata).length > 0)
-    throw new PsnError("DB_FAILED", `${pgdata} has files in it, but no PG_VERSION: it is not a complete database`, {
+    throw new PsnError("DB_UNUSABLE", `${pgdata} has files in it, but no PG_VERSION: it is not a complete database`, {
       hint: `move it away, then run psn init again: mv '${pgdata}' '${pgdata}.old'`,
     });
   const making = `${pgdata}.new`;

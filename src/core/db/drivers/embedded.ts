@@ -168,7 +168,7 @@ function lockOf(folder: string): (() => void) | undefined {
   try {
     return takeLock(join(folder, "lock"));
   } catch (error) {
-    throw unwritable("FILE_UNREADABLE", { path: join(folder, "lock"), error });
+    throw unwritable("FILE_UNWRITABLE", { path: join(folder, "lock"), error });
   }
 }
 
@@ -293,7 +293,7 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
     if (error instanceof PsnError) throw error;
     throw (
       diskTrouble(folder) ??
-      new PsnError("DB_FAILED", "the embedded database cannot be opened", { cause: error, hint: "psn doctor" })
+      new PsnError("DB_UNUSABLE", "the embedded database cannot be opened", { cause: error, hint: "psn doctor" })
     );
   }
 }

@@ -111,7 +111,7 @@ const ROWS: readonly Row[] = [
   },
   {
     says: /is too large \(max is/i,
-    code: "DB_FAILED",
+    code: "DB_TOO_LARGE",
     message: "Neon accepts and returns at most 10 MiB in one request over HTTP",
     hint: "psn config set DATABASE_DRIVER neon-ws",
     again: FINAL,
