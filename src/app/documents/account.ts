@@ -1,5 +1,6 @@
 import { nameOf, namesOf } from "@psn/app/choose-accounts.ts";
-import type { Account } from "@psn/core/ports/accounts.ts";
+import type { PsnError } from "@psn/core/errors.ts";
+import type { Account, Disconnected } from "@psn/core/ports/accounts.ts";
 import { z } from "zod";
 import { AccountHealth, Count, type DocumentOf, DryRun, Id, Instant, instant } from "./values.ts";
 
@@ -82,3 +83,17 @@ export const DisconnectDocument = z.strictObject({
   revoked: z.boolean().describe("The platform was told to forget psn's access."),
   dryRun: DryRun,
 });
+
+/** What became of an account that was disconnected, or would become of it. */
+export interface DisconnectFacts extends Disconnected {
+  readonly account: Account;
+  readonly revoked: boolean;
+  /** Why the platform was not told, where it was not. */
+  readonly trouble: PsnError | undefined;
+  readonly dryRun: boolean;
+}
+
+export function disconnectDocument(facts: DisconnectFacts): DocumentOf<typeof DisconnectDocument> {
+  const { account, cancelled, unconfirmed, revoked, dryRun } = facts;
+  return { account: nameOf(account), cancelled, unconfirmed, revoked, dryRun };
+}

@@ -1,7 +1,8 @@
+import type { Check as CheckFacts } from "@psn/app/doctor.ts";
 import { DELIVERY_STATES } from "@psn/core/types/index.ts";
 import { z } from "zod";
 import { DeliveryDocument } from "./delivery.ts";
-import { Count, DryRun, Instant } from "./values.ts";
+import { Count, type DocumentOf, DryRun, Instant } from "./values.ts";
 
 /*
  * Documents about a hub as a whole.
@@ -96,6 +97,10 @@ const Check = z
   })
   .meta({ id: "Check", description: "One thing that psn doctor looked at." });
 export const DoctorDocument = z.strictObject({ ok: z.boolean().describe("Nothing fails."), checks: z.array(Check) });
+
+export function doctorDocument(checks: readonly CheckFacts[]): DocumentOf<typeof DoctorDocument> {
+  return { ok: checks.every(({ status }) => status !== "fail"), checks };
+}
 
 export const RecoverDocument = z.strictObject({
   found: z
