@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
+import type { TransferScope } from "@psn/app/transfer-hub.ts";
 import { type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { readOpening } from "@psn/core/db/opening.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
@@ -26,7 +27,7 @@ import { type Reaching, reaching, takeOverOrigins } from "./private-origins.ts";
  */
 
 /** An open hub. */
-export interface Hub {
+export interface Hub extends TransferScope {
   readonly folder: string;
   readonly user: User;
   readonly world: World;
@@ -139,6 +140,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
         database.driver === "embedded" || world.queue ? undefined : hearingOf(databaseOptions(env, "session")),
       appKeys: () => appKeys().keys,
       keyIds: keys.map(keyId),
+      transfer: async () => (await import("./transfer.ts")).transferGround(folder, environment),
       close: async () => {
         await claiming.close();
         await database.close();

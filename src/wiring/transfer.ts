@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Head } from "@psn/app/archive-lines.ts";
 import type { TransferGround } from "@psn/app/transfer-hub.ts";
 import { checkPassphrase, readArchive, writeArchive } from "@psn/core/archive-file.ts";
@@ -47,6 +48,7 @@ export function transferGround(folder: string, environment?: Environment): Trans
         await database.close();
       }
     },
+    path: (file) => resolve(folder, file),
     archive: { checkPassphrase, write: writeArchive, read: readArchive },
     exists: () => findHub(folder, {}) === folder,
     provisioning: () => provisioning(folder, environment),

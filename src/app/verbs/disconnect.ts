@@ -26,9 +26,7 @@ export const disconnect = defineVerb({
   run: async (scope, { account: name, dryRun }, control: DisconnectControl = {}): Promise<DisconnectFacts> => {
     const { world, user } = scope;
     const { signal = neverAborted(), noReturn, found } = control;
-    const [account, ...others] = found
-      ? [found]
-      : chooseAccounts(await accountsOf(scope), [name], world.platforms.ids);
+    const [account, ...others] = found ? [found] : chooseAccounts(await accountsOf(scope), [name], world.platforms.ids);
     if (!account || others.length > 0)
       throw new PsnError("INPUT_INVALID", "name one account", { hint: { run: "accounts" } });
     if (dryRun)
