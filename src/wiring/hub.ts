@@ -41,6 +41,8 @@ export interface Hub extends TransferScope {
   /** For `psn connect`: the world in which the addresses that were entered may be private. */
   readonly reach: (entered: readonly string[]) => Reaching;
   readonly notes: NoteFiles;
+  /** Ids of every user of the hub; of this one alone, where hub.env has no login that may know them. Throws DB_…. */
+  readonly users: () => Promise<readonly string[]>;
   /** What becomes of a post that is very late, where the post does not say. */
   readonly late: LatePolicy;
   /** How often the watchdog on Trigger.dev looks, in minutes. */
@@ -134,6 +136,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       parted,
       reach: (entered) => reaching(world, { folder, entered, environment }),
       notes,
+      users: async () => (await import("./users.ts")).usersOf(folder, user.id, environment),
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
       hears: async () =>

@@ -3,8 +3,7 @@ import type { Check as CheckFacts } from "@psn/app/doctor.ts";
 import type { Imported } from "@psn/app/transfer-hub.ts";
 import { DELIVERY_STATES, type MovedSettings } from "@psn/core/types/index.ts";
 import { z } from "zod";
-import { DeliveryDocument } from "./delivery.ts";
-import { Count, type DocumentOf, DryRun, Instant } from "./values.ts";
+import { Count, type DocumentOf, Instant } from "./values.ts";
 
 /*
  * Documents about a hub as a whole.
@@ -136,22 +135,6 @@ export const DoctorDocument = z.strictObject({ ok: z.boolean().describe("Nothing
 export function doctorDocument(checks: readonly CheckFacts[]): DocumentOf<typeof DoctorDocument> {
   return { ok: checks.every(({ status }) => status !== "fail"), checks };
 }
-
-export const RecoverDocument = z.strictObject({
-  found: z
-    .enum(["copied", "turned back", "unknown"])
-    .nullable()
-    .describe("What happened to the database; null: nothing is to be done."),
-  since: Instant.nullable(),
-  dryRun: DryRun,
-  deliveries: z.array(
-    z.strictObject({
-      ...DeliveryDocument.shape,
-      becomes: z.enum(["published", "scheduled", "unconfirmed", "pending", "ask"]),
-      why: z.string(),
-    }),
-  ),
-});
 
 export const WorkerDocument = z.strictObject({
   worker: z.string().describe("Its name: host and process."),
