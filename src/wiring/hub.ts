@@ -13,7 +13,7 @@ import type { Inspection } from "@psn/core/ports/upkeep.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
-import { dataDir, type Environment, findHub, type KeysEnv, loadHubEnv } from "@psn/core/utils/env.ts";
+import { appKeySetting, dataDir, type Environment, findHub, type KeysEnv, loadHubEnv } from "@psn/core/utils/env.ts";
 import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
@@ -50,7 +50,9 @@ export interface Hub extends TransferScope {
   /** Whether notifications of the database arrive at a worker; undefined where no worker listens to it. Throws DB_…. */
   hears(): Promise<Hearing | undefined>;
   /** The keys of the user's own apps, from keys.env and the environment, with where each is from. Throws CONFIG_…. */
-  appKeys(): KeysEnv["keys"];
+  readonly appKeys: () => KeysEnv["keys"];
+  /** Whether keys.env may have a key of this name. */
+  readonly isKeyName: (name: string) => boolean;
   /** Ids of the keys hub.env holds, the current one first. */
   readonly keyIds: readonly string[];
   close(): Promise<void>;
@@ -142,6 +144,7 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       hears: async () =>
         database.driver === "embedded" || world.queue ? undefined : hearingOf(databaseOptions(env, "session")),
       appKeys: () => appKeys().keys,
+      isKeyName: (name) => appKeySetting(name) !== undefined,
       keyIds: keys.map(keyId),
       transfer: async () => (await import("./transfer.ts")).transferGround(folder, environment),
       close: async () => {
