@@ -1,5 +1,6 @@
+import { namingField, presetOf, type Reconnected } from "@psn/app/prepare-connection.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Auth, FormField, HubPlace, Profile } from "@psn/core/types/account.ts";
+import type { Auth, FormField } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Context } from "./command.ts";
 import { givenSecret } from "./prompt.ts";
@@ -40,13 +41,14 @@ const TRIES = 3;
  */
 export async function fillForm(
   platform: Platform,
-  { fields }: Auth,
+  way: Auth,
   what: string | undefined,
   given: Given,
   context: Context,
-  reconnected?: { readonly profile: Profile; readonly hub?: HubPlace | undefined },
+  reconnected?: Reconnected,
 ): Promise<Readonly<Record<string, string>>> {
-  const first = fields.find(({ secret }) => !secret);
+  const { fields } = way;
+  const first = namingField(way);
   if (what !== undefined && !first)
     throw new PsnError("USAGE", `${platform.id} takes no value here, but "${what}" was given`);
   refuseForeign(platform, fields, given);
@@ -63,8 +65,7 @@ export async function fillForm(
         ? what
         : typeof named === "string"
           ? named
-          : ((reconnected && field.known?.(reconnected.profile, reconnected.hub)) ??
-            field.fallback ??
+          : (presetOf(field, reconnected) ??
             (await asked(field, context, () => context.prompt.text(field.help, `--${field.name}`))));
   }
   return form;

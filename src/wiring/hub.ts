@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
+import type { Reaching } from "@psn/app/prepare-connection.ts";
 import type { TransferScope } from "@psn/app/transfer-hub.ts";
 import { type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { readOpening } from "@psn/core/db/opening.ts";
@@ -20,7 +21,7 @@ import { platformIds } from "@psn/platforms/index.ts";
 import { databaseOptions } from "./database.ts";
 import { liveSettings } from "./live-settings.ts";
 import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, objectMarksOf, outside, queueOf } from "./parts.ts";
-import { type Reaching, reaching, takeOverOrigins } from "./private-origins.ts";
+import { reaching, takeOverOrigins } from "./private-origins.ts";
 
 /*
  * From hub.env to a world in which the use cases act.
