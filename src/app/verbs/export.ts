@@ -11,7 +11,7 @@ export const exporting = defineVerb({
   effect: "admin",
   idempotent: false,
   input: z.strictObject({
-    file: inputs.archive.describe("The new file, counted from the hub's folder; it must not exist yet."),
+    file: inputs.file.describe("The new file, counted from the hub's folder; it must not exist yet."),
     passphrase: inputs.passphrase,
     move: z
       .boolean()

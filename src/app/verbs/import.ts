@@ -31,7 +31,7 @@ export const importing = defineVerb({
   effect: "admin",
   idempotent: false,
   input: z.strictObject({
-    file: inputs.archive
+    file: inputs.file
       .optional()
       .describe("The file that export made, counted from the hub's folder; absent: start what is held."),
     passphrase: inputs.passphrase.optional(),

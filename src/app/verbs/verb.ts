@@ -4,7 +4,8 @@ import type { z } from "zod";
 
 /**
  * What somebody outside may see of a verb. An edge decides by it what it offers, and when it asks for consent. `draft`
- * writes what is not scheduled; `schedule` changes what is to come; `publish` may at once change what is public.
+ * writes what is not scheduled; `schedule` changes what is to come; `publish` may at once change what is public; `admin`
+ * changes the hub itself, or takes it elsewhere: accounts, keys, archives.
  */
 export type Effect = "read" | "draft" | "schedule" | "publish" | "admin";
 

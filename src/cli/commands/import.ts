@@ -44,29 +44,26 @@ export default defineCommand({
     ...passphraseSchema,
   }),
   run: async ({ file, start, settings: wanted, ...input }, context) => {
-    const { output, cwd, now, signal, noReturn } = context;
+    const { output, cwd, signal, noReturn } = context;
     if (file === undefined && !start)
       throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
     const folder = file === undefined ? await context.folder() : await target(context);
     const passphrase = file === undefined ? undefined : await passphraseOf(input, context, "once");
     if (file !== undefined) context.leaves("stopped; nothing of the file was imported", "psn import FILE");
+    const { importScope } = await import("@psn/wiring/transfer.ts");
     const facts = await importing.run(
-      {
-        folder,
-        world: { now },
-        transfer: async () => (await import("@psn/wiring/transfer.ts")).transferGround(folder),
-      },
+      importScope(folder),
       {
         ...defined({ file: file === undefined ? undefined : resolve(cwd, file), passphrase }),
         start,
         alone: false,
-        settings: wanted,
+        settings: false,
       },
       {
         signal,
         noReturn,
-        takeSettings: (brought) => (wanted ? asked(brought, context) : Promise.resolve(false)),
         confirmAlone: (posts) => confirmed(context, ALONE[posts]),
+        ...defined({ takeSettings: wanted ? (brought: MovedSettings) => asked(brought, context) : undefined }),
       },
     );
     const { started } = facts;

@@ -49,6 +49,8 @@ const set = defineCommand({
     const { output, prompt } = context;
     knownSetting(name, APP_KEYS);
     const hub = await context.hub();
+    // A keys.env that cannot be read is said before anybody is asked.
+    hub.appKeys();
     const value =
       (await givenSecret("", { fromStdin: stdin, file, stdin: context.stdin })) ??
       (await prompt.secret(name, "--stdin or --file"));
