@@ -1,11 +1,13 @@
-import type { Scope } from "@psn/app/scope.ts";
-import { VERBS } from "@psn/app/verbs/index.ts";
-import type { Verb } from "@psn/app/verbs/verb.ts";
+import { parting } from "@psn/app/recover-hub.ts";
+import { importing } from "@psn/app/verbs/import.ts";
+import { type AnyVerb, type HubScope, VERBS } from "@psn/app/verbs/index.ts";
 import { copied, PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
+import { doctorGround } from "@psn/wiring/doctor.ts";
 import { hubFolder, openHub as openWiredHub } from "@psn/wiring/hub.ts";
 import { mediaReader } from "@psn/wiring/media-reader.ts";
 import type { z } from "zod";
+import { version } from "../package.json";
 
 /*
  * psn for another program: `openHub` gives the verbs of the command line, typed. docs/library.md has an example.
@@ -15,11 +17,16 @@ export { type ErrorCode, PsnError } from "@psn/core/errors.ts";
 
 type Verbs = typeof VERBS;
 
+export interface CallOptions {
+  /** Aborted: stops before the first change. */
+  readonly signal?: AbortSignal;
+}
+
 /** The verbs of an open hub. What each answers is in docs/json.md, by the name of its command. */
 export type HubVerbs = {
   readonly [Name in keyof Verbs]: (
     input: z.input<Verbs[Name]["input"]>,
-    options?: { readonly signal?: AbortSignal },
+    options?: CallOptions,
   ) => Promise<z.output<Verbs[Name]["output"]>>;
 };
 
@@ -47,25 +54,52 @@ export interface HubOptions {
 export async function openHub({ folder, environment, name = "program" }: HubOptions): Promise<OpenHub> {
   const found = hubFolder(folder, undefined, environment);
   const hub = await openWiredHub({ folder: found, use: "once", ...defined({ environment }) });
-  const { world, user, late } = hub;
-  const scope: Scope = { world, user, late, actor: { kind: "program", name }, readMedia: mediaReader(found) };
-  const verbs = Object.entries<Verb>(VERBS).map(([key, verb]) => [
+  let { parted } = hub;
+  const scope: HubScope = {
+    ...hub,
+    actor: { kind: "program", name },
+    readMedia: mediaReader(found),
+    doctor: doctorGround(found, { open: async () => ({ ...hub, parted }), version, ...defined({ environment }) }),
+  };
+  const verbs = Object.entries<AnyVerb>(VERBS).map(([key, verb]) => [
     key,
-    (input: unknown, { signal }: { readonly signal?: AbortSignal } = {}) => {
-      if (hub.parted && verb.effect !== "read") throw copied();
-      return call(verb, { scope, input, signal });
+    async (input: unknown, { signal }: CallOptions = {}) => {
+      const isRecovery = verb === VERBS.recover;
+      if (parted && !isRecovery && verb.effect !== "read") throw copied();
+      const answer = await call(verb, { scope: { ...scope, parted }, input, signal });
+      if (isRecovery) parted = await parting(hub.world);
+      return answer;
     },
   ]);
   return { ...(Object.fromEntries(verbs) as HubVerbs), folder: found, close: () => hub.close() };
 }
 
-async function call(
-  verb: Verb,
+/** What `importHub` takes beside the input of the verb. */
+export interface ImportOptions extends z.input<typeof importing.input>, CallOptions {
+  /** The hub's folder, or the one in which it is to be made. */
+  readonly folder: string;
+  readonly environment?: HubOptions["environment"];
+}
+
+/**
+ * Brings a hub from the file of an export into a folder, whose hub must be empty and is made where there is none; or,
+ * without a file, starts what an import left held. Open the hub afterwards: a file brings its own user. Throws what
+ * `openHub` throws, and INPUT_REQUIRED, INPUT_INVALID, STATE_CONFLICT, FILE_UNREADABLE.
+ */
+export async function importHub(options: ImportOptions): Promise<z.output<typeof importing.output>> {
+  const { folder, environment, signal, ...input } = options;
+  const { importScope } = await import("@psn/wiring/transfer.ts");
+  const answer = await call(importing, { scope: importScope(folder, environment), input, signal });
+  return answer as z.output<typeof importing.output>;
+}
+
+async function call<Needs>(
+  verb: AnyVerb<Needs>,
   {
     scope,
     input,
     signal,
-  }: { readonly scope: Scope; readonly input: unknown; readonly signal: AbortSignal | undefined },
+  }: { readonly scope: Needs; readonly input: unknown; readonly signal: AbortSignal | undefined },
 ): Promise<unknown> {
   const parsed = verb.input.safeParse(input);
   if (!parsed.success) {

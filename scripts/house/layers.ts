@@ -111,7 +111,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "index.ts": {
     may: ["wiring", "app", ...VOCABULARY],
-    packages: ["zod"],
+    packages: ["zod", "package.json"],
     holds: "psn as a library: the verbs, typed",
   },
   trigger: {

@@ -20,6 +20,8 @@ export interface TransferGround {
   /** Over one session of the database. Throws DB_…, SCHEMA_…. */
   readonly withRows: <T>(work: (rows: HubRows) => Promise<T>) => Promise<T>;
   readonly archive: Archive;
+  /** The path of a file that is named by its path, or by one that counts from the folder. */
+  readonly path: (file: string) => string;
   /** There is a hub in the folder. */
   readonly exists: () => boolean;
   readonly provisioning: () => Provisioning;
@@ -33,6 +35,11 @@ export interface TransferGround {
    * user alone. `undo` gets the ways back.
    */
   readonly writeSettings: (head: Head, took: boolean, undo: (() => void)[]) => void;
+}
+
+/** What can take its hub elsewhere, or bring one here. */
+export interface TransferScope {
+  readonly transfer: () => Promise<TransferGround>;
 }
 
 /** Sealed files of lines. */
@@ -190,10 +197,10 @@ function keyNameOf(json: string): string {
 }
 
 /** Lets what an import or a move left held go out from this hub; answers how many deliveries that were. */
-export async function startHeld(ground: TransferGround, noReturn: () => void): Promise<number> {
+export async function startHeld(ground: TransferGround, noReturn?: () => void): Promise<number> {
   const users = await ground.users();
   return ground.withRows((rows) => {
-    noReturn();
+    noReturn?.();
     return rows.start(users);
   });
 }

@@ -1,5 +1,6 @@
+import { namingField, presetOf, type Reconnected } from "@psn/app/prepare-connection.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Auth, FormField, HubPlace, Profile } from "@psn/core/types/account.ts";
+import type { Auth, FormField } from "@psn/core/types/account.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Context } from "./command.ts";
 import { givenSecret } from "./prompt.ts";
@@ -34,27 +35,24 @@ export const ASKED = "(asked for)";
 /** How often a person may mistype one field. */
 const TRIES = 3;
 
+export interface Filling {
+  readonly way: Auth;
+  readonly what: string | undefined;
+  readonly given: Given;
+  readonly context: Context;
+  readonly reconnected?: Reconnected;
+}
+
 /**
  * The form's values, from the arguments and flags, else from the account that is reconnected, else by asking. Throws
  * USAGE, INPUT_REQUIRED, INPUT_INVALID, FILE_UNREADABLE.
  */
 export async function fillForm(
   platform: Platform,
-  {
-    auth: { fields },
-    what,
-    given,
-    context,
-    reconnected,
-  }: {
-    readonly auth: Auth;
-    readonly what: string | undefined;
-    readonly given: Given;
-    readonly context: Context;
-    readonly reconnected?: { readonly profile: Profile; readonly hub?: HubPlace | undefined } | undefined;
-  },
+  { way, what, given, context, reconnected }: Filling,
 ): Promise<Readonly<Record<string, string>>> {
-  const first = fields.find(({ secret }) => !secret);
+  const { fields } = way;
+  const first = namingField(way);
   if (what !== undefined && !first)
     throw new PsnError("USAGE", `${platform.id} takes no value here, but "${what}" was given`);
   refuseForeign(platform, fields, given);
@@ -71,8 +69,7 @@ export async function fillForm(
         ? what
         : typeof named === "string"
           ? named
-          : ((reconnected && field.known?.(reconnected.profile, reconnected.hub)) ??
-            field.fallback ??
+          : (presetOf(field, reconnected) ??
             (await asked(field, context, () => context.prompt.text(field.help, `--${field.name}`))));
   }
   return form;

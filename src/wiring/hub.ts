@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { appsOf } from "@psn/app/api-keys.ts";
 import { checkIncarnation, claimingWhere } from "@psn/app/keep-incarnation.ts";
+import type { Reaching } from "@psn/app/prepare-connection.ts";
+import type { TransferScope } from "@psn/app/transfer-hub.ts";
 import { type DatabaseOptions, type Driver, openDatabase } from "@psn/core/db/connection.ts";
 import { readOpening } from "@psn/core/db/opening.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
@@ -12,21 +14,21 @@ import type { Inspection } from "@psn/core/ports/upkeep.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { LATE_POLICIES, type LatePolicy, type Parting } from "@psn/core/types/index.ts";
-import { dataDir, type Environment, findHub, type KeysEnv, loadHubEnv } from "@psn/core/utils/env.ts";
+import { appKeySetting, dataDir, type Environment, findHub, type KeysEnv, loadHubEnv } from "@psn/core/utils/env.ts";
 import { incarnationFiles } from "@psn/core/utils/incarnation-files.ts";
 import { createVault, keyId } from "@psn/core/vault.ts";
 import { platformIds } from "@psn/platforms/index.ts";
 import { databaseOptions } from "./database.ts";
 import { liveSettings } from "./live-settings.ts";
 import { bucketOf, HTTP_ROW_HOLDS, keysOf, loaderOf, objectMarksOf, outside, queueOf } from "./parts.ts";
-import { type Reaching, reaching, takeOverOrigins } from "./private-origins.ts";
+import { reaching, takeOverOrigins } from "./private-origins.ts";
 
 /*
  * From hub.env to a world in which the use cases act.
  */
 
 /** An open hub. */
-export interface Hub {
+export interface Hub extends TransferScope {
   readonly folder: string;
   readonly user: User;
   readonly world: World;
@@ -40,6 +42,8 @@ export interface Hub {
   /** For `psn connect`: the world in which the addresses that were entered may be private. */
   readonly reach: (entered: readonly string[]) => Reaching;
   readonly notes: NoteFiles;
+  /** Ids of every user of the hub; of this one alone, where hub.env has no login that may know them. Throws DB_…. */
+  readonly users: () => Promise<readonly string[]>;
   /** What becomes of a post that is very late, where the post does not say. */
   readonly late: LatePolicy;
   /** How often the watchdog on Trigger.dev looks, in minutes. */
@@ -47,7 +51,9 @@ export interface Hub {
   /** Whether notifications of the database arrive at a worker; undefined where no worker listens to it. Throws DB_…. */
   hears(): Promise<Hearing | undefined>;
   /** The keys of the user's own apps, from keys.env and the environment, with where each is from. Throws CONFIG_…. */
-  appKeys(): KeysEnv["keys"];
+  readonly appKeys: () => KeysEnv["keys"];
+  /** Whether keys.env may have a key of this name. */
+  readonly isKeyName: (name: string) => boolean;
   /** Ids of the keys hub.env holds, the current one first. */
   readonly keyIds: readonly string[];
   close(): Promise<void>;
@@ -133,12 +139,15 @@ export async function openHub({ folder, use, environment }: OpenOptions): Promis
       parted,
       reach: (entered) => reaching(world, { folder, entered, environment }),
       notes,
+      users: async () => (await import("./users.ts")).usersOf(folder, user.id, environment),
       late: LATE_POLICIES.find((policy) => policy === env.get("PSN_LATE")) ?? "ask",
       watchdogMinutes: Number(env.get("PSN_WATCHDOG_MINUTES")),
       hears: async () =>
         database.driver === "embedded" || world.queue ? undefined : hearingOf(databaseOptions(env, "session")),
       appKeys: () => appKeys().keys,
+      isKeyName: (name) => appKeySetting(name) !== undefined,
       keyIds: keys.map(keyId),
+      transfer: async () => (await import("./transfer.ts")).transferGround(folder, environment),
       close: async () => {
         await claiming.close();
         await database.close();

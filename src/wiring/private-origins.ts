@@ -1,3 +1,4 @@
+import type { Reaching } from "@psn/app/prepare-connection.ts";
 import type { User } from "@psn/core/ports/accounts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import {
@@ -15,16 +16,6 @@ import { fetchOf, privateOrigins } from "./parts.ts";
 /*
  * Which private addresses a hub may reach: what its owner has allowed in hub.env (docs/adr/0020-private-addresses.md).
  */
-
-/** What the owner is connecting to. */
-export interface Reaching {
-  readonly world: World;
-  /**
-   * Allows the origin of this address from now on, if it is private and was entered, or was named by a private server
-   * that was entered. Returns it when it was not allowed before.
-   */
-  readonly keep: (home: string) => Promise<string | undefined>;
-}
 
 /** hub.env's list as it is now: a worker that runs for weeks hears of what was connected meanwhile. */
 export function allowing(

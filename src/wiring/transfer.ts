@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import type { Head } from "@psn/app/archive-lines.ts";
 import type { TransferGround } from "@psn/app/transfer-hub.ts";
+import type { ImportScope } from "@psn/app/verbs/import.ts";
 import { checkPassphrase, readArchive, writeArchive } from "@psn/core/archive-file.ts";
 import { openDatabase } from "@psn/core/db/connection.ts";
 import { hubRows, isHubTable } from "@psn/core/db/hub-copy.ts";
@@ -27,7 +29,7 @@ import {
 } from "@psn/core/utils/transferred-settings.ts";
 import { createVault } from "@psn/core/vault.ts";
 import { databaseOptions } from "./database.ts";
-import { keysOf } from "./parts.ts";
+import { keysOf, outside } from "./parts.ts";
 import { provisioning } from "./provisioning.ts";
 import { usersOfHub } from "./users.ts";
 
@@ -47,6 +49,7 @@ export function transferGround(folder: string, environment?: Environment): Trans
         await database.close();
       }
     },
+    path: (file) => resolve(folder, file),
     archive: { checkPassphrase, write: writeArchive, read: readArchive },
     exists: () => findHub(folder, {}) === folder,
     provisioning: () => provisioning(folder, environment),
@@ -55,6 +58,12 @@ export function transferGround(folder: string, environment?: Environment): Trans
     compare: (brought) => transferredSettings(brought, namesIn(folder)),
     writeSettings: (head, took, undo) => writeSettings(folder, { head, took, undo }),
   };
+}
+
+/** The folder to which a hub is to come, or in which it is. Opens nothing yet. */
+export function importScope(folder: string, environment?: Environment): ImportScope {
+  const place = resolve(folder);
+  return { folder: place, world: outside, transfer: async () => transferGround(place, environment) };
 }
 
 /** What of hub.env and keys.env is the hub's, and not of one machine: no value that the environment sets. */

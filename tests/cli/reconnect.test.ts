@@ -102,7 +102,7 @@ test("a mistyped secret is asked for again, and the address is not", async () =>
       output: output as unknown as NodeJS.WriteStream,
     }),
   } as unknown as Context;
-  const form = await fillForm(webhook, { auth: webhook.auth[0], what: undefined, given: {}, context });
+  const form = await fillForm(webhook, { way: webhook.auth[0], what: undefined, given: {}, context });
   expect(form).toEqual({
     url: "https://example.com/hook",
     secret: expect.stringMatching(/^whsec_/),

@@ -30,9 +30,9 @@ export function memoryFolder(): string | undefined {
   return undefined;
 }
 
-/** Vitest calls it before the first test, and what it returns after the last one. */
-export default function setup(): () => void {
-  return () => rmSync(join(MEMORY, `${PREFIX}${process.pid}`), { recursive: true, force: true });
+/** Vitest calls it after the last test. */
+export function teardown(): void {
+  rmSync(join(MEMORY, `${PREFIX}${process.pid}`), { recursive: true, force: true });
 }
 
 function hasRoom(): boolean {

@@ -1,7 +1,9 @@
-import { DELIVERY_STATES } from "@psn/core/types/index.ts";
+import type { Exported } from "@psn/app/archive-lines.ts";
+import type { Check as CheckFacts } from "@psn/app/doctor.ts";
+import type { Imported } from "@psn/app/transfer-hub.ts";
+import { DELIVERY_STATES, type MovedSettings } from "@psn/core/types/index.ts";
 import { z } from "zod";
-import { DeliveryDocument } from "./delivery.ts";
-import { Count, DryRun, Instant } from "./values.ts";
+import { Count, type DocumentOf, Instant } from "./values.ts";
 
 /*
  * Documents about a hub as a whole.
@@ -69,6 +71,15 @@ export const ExportDocument = z.strictObject({
   lost: z.array(z.string()).describe("What is not in the file, since it cannot be decrypted."),
 });
 
+export interface ExportFacts extends Exported {
+  readonly file: string;
+  readonly moved: boolean;
+}
+
+export function exportDocument({ file, moved, rows, lost }: ExportFacts): DocumentOf<typeof ExportDocument> {
+  return { file, moved, rows, lost };
+}
+
 const Names = z.array(z.string());
 export const ImportDocument = z.union([
   z.strictObject({ started: Count.describe("Deliveries that are scheduled again.") }),
@@ -87,6 +98,30 @@ export const ImportDocument = z.union([
   }),
 ]);
 
+export type ImportFacts =
+  | { readonly what: "held"; readonly started: number }
+  | ({ readonly what: "file"; readonly hub: string } & Imported);
+
+export function importDocument(facts: ImportFacts): DocumentOf<typeof ImportDocument> {
+  if (facts.what === "held") return { started: facts.started };
+  const { hub, made, rows, started, head, settings, took } = facts;
+  const names = takenNames(settings);
+  const { kept, unknown } = settings;
+  return {
+    hub,
+    made,
+    rows,
+    started,
+    exportedAt: head.at,
+    settings: { taken: took ? names : [], left: took ? [] : names, kept, unknown },
+  };
+}
+
+/** The names of what a file would set. */
+export function takenNames({ take }: MovedSettings): string[] {
+  return [...new Set(take.map(({ name }) => name))];
+}
+
 const Check = z
   .strictObject({
     name: z.string(),
@@ -97,21 +132,9 @@ const Check = z
   .meta({ id: "Check", description: "One thing that psn doctor looked at." });
 export const DoctorDocument = z.strictObject({ ok: z.boolean().describe("Nothing fails."), checks: z.array(Check) });
 
-export const RecoverDocument = z.strictObject({
-  found: z
-    .enum(["copied", "turned back", "unknown"])
-    .nullable()
-    .describe("What happened to the database; null: nothing is to be done."),
-  since: Instant.nullable(),
-  dryRun: DryRun,
-  deliveries: z.array(
-    z.strictObject({
-      ...DeliveryDocument.shape,
-      becomes: z.enum(["published", "scheduled", "unconfirmed", "pending", "ask"]),
-      why: z.string(),
-    }),
-  ),
-});
+export function doctorDocument(checks: readonly CheckFacts[]): DocumentOf<typeof DoctorDocument> {
+  return { ok: checks.every(({ status }) => status !== "fail"), checks };
+}
 
 export const WorkerDocument = z.strictObject({
   worker: z.string().describe("Its name: host and process."),

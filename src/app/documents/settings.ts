@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Count, DryRun, Instant } from "./values.ts";
 
 /*
- * Documents about settings, keys and the database.
+ * Documents about settings and the database.
  */
 
 const ConfigFile = z.enum(["hub", "keys"]).describe("hub.env or keys.env.");
@@ -30,24 +30,6 @@ export const ConfigSetDocument = z.union([
 ]);
 export const ConfigEditDocument = z.strictObject({ file: z.string(), changed: z.boolean() });
 export const ConfigPathDocument = z.strictObject({ hub: z.string(), keys: z.string() });
-
-export const KeysListDocument = z.strictObject({
-  keys: z.array(
-    z.strictObject({
-      name: z.string(),
-      file: z.string().nullable().describe("Where keys.env or the environment has it, which counts first."),
-      sealed: Instant.nullable().describe("Since when the hub has it sealed."),
-    }),
-  ),
-});
-export const KeysSetDocument = z.strictObject({ name: z.string(), sealed: z.literal(true) });
-export const KeysRemoveDocument = z.strictObject({ name: z.string(), removed: z.literal(true) });
-export const KeysPushDocument = z.strictObject({
-  sealed: z.array(z.string()),
-  same: Count.describe("How many the hub has sealed already."),
-  unknown: z.array(z.string()).describe("Names that psn does not know."),
-  dryRun: DryRun,
-});
 
 const Migrations = z.strictObject({
   applied: Count,

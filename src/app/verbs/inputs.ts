@@ -13,3 +13,5 @@ export const wallTime = z
   .nullable()
   .optional()
   .describe("What the author said, without a zone; null for a length of time; else what clocks show then.");
+export const file = z.string().min(1);
+export const passphrase = z.string().describe("What protects the file: with it the file can be read.");

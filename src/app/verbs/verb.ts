@@ -4,7 +4,8 @@ import type { z } from "zod";
 
 /**
  * What somebody outside may see of a verb. An edge decides by it what it offers, and when it asks for consent. `draft`
- * writes what is not scheduled; `schedule` changes what is to come; `publish` may at once change what is public.
+ * writes what is not scheduled; `schedule` changes what is to come; `publish` may at once change what is public;
+ * `admin` changes the hub itself, or takes it elsewhere: accounts, keys, archives.
  */
 export type Effect = "read" | "draft" | "schedule" | "publish" | "admin";
 
@@ -16,6 +17,9 @@ export interface Control {
   readonly noReturn?: () => void;
 }
 
+/** For a caller who stops nothing. */
+export const neverAborted = (): AbortSignal => new AbortController().signal;
+
 /**
  * Something a user would say, as data: the command line, a program, an agent and HTTP each add only what is theirs. It
  * parses no words such as "tomorrow 9am": that is the edge's, and so are reading files and asking.
@@ -25,6 +29,7 @@ export interface Verb<
   Output extends z.ZodType = z.ZodType,
   Facts = unknown,
   Given extends Control = Control,
+  Needs = Scope,
 > {
   /** As the command is called. */
   readonly name: string;
@@ -35,15 +40,22 @@ export interface Verb<
   readonly idempotent: boolean;
   readonly input: Input;
   readonly output: Output;
-  /** Does it. Answers all that it found out, which a person may be shown. Throws PsnError. */
-  run(scope: Scope, input: z.output<Input>, control?: Given): Promise<Facts>;
+  /**
+   * Does it. Answers all that it found out, which a person may be shown. A verb about the hub as a whole needs more
+   * than a scope, which the wiring has. Throws PsnError.
+   */
+  run(scope: Needs, input: z.output<Input>, control?: Given): Promise<Facts>;
   /** What a program is told of it. */
   document(facts: Facts): DocumentOf<Output>;
 }
 
 /** Identity, for inference. */
-export function defineVerb<Input extends z.ZodType, Output extends z.ZodType, Facts, Given extends Control = Control>(
-  verb: Verb<Input, Output, Facts, Given>,
-): Verb<Input, Output, Facts, Given> {
+export function defineVerb<
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  Facts,
+  Given extends Control = Control,
+  Needs = Scope,
+>(verb: Verb<Input, Output, Facts, Given, Needs>): Verb<Input, Output, Facts, Given, Needs> {
   return verb;
 }

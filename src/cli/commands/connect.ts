@@ -1,16 +1,17 @@
-import { accountNamed } from "@psn/app/choose-accounts.ts";
-import { type ConnectedAccount, connectAccount, type Meant } from "@psn/app/connect-account.ts";
-import { ConnectDocument } from "@psn/app/documents/account.ts";
-import { plainHandle } from "@psn/app/own-name.ts";
-import { accountsOf, needReconnect } from "@psn/app/queries/accounts.ts";
+import { nameOf } from "@psn/app/choose-accounts.ts";
+import type { ConnectedAccount } from "@psn/app/connect-account.ts";
+import type { ConnectFacts } from "@psn/app/documents/account.ts";
+import { namingField, onlyNeedy, targetOf } from "@psn/app/prepare-connection.ts";
+import { type Consent, connect } from "@psn/app/verbs/connect.ts";
 import { withConsent } from "@psn/cli/authorize.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { fillForm, type Given, MADE_FIELDS, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
+import { ASKED, fillForm, type Given, MADE_FIELDS, PLAIN_FIELDS, SECRET_FIELDS, secretFlags } from "@psn/cli/form.ts";
+import type { Lines, Output } from "@psn/cli/output.ts";
 import { ownApp } from "@psn/cli/own-app.ts";
-import { asking, assertBrowsable, type Browsing, ownAddress, rehearse, warningOf } from "@psn/cli/rehearse.ts";
+import { asking, assertBrowsable, assertConsentable, type Browsing, ownAddress, warningOf } from "@psn/cli/rehearse.ts";
 import { when } from "@psn/cli/render.ts";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Auth } from "@psn/core/types/account.ts";
+import type { Auth, AuthorizeRequest, ExchangeRequest } from "@psn/core/types/account.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { Platform } from "@psn/core/types/platform.ts";
 import type { Hub } from "@psn/wiring/hub.ts";
@@ -18,7 +19,7 @@ import { z } from "zod";
 
 export default defineCommand({
   name: "connect",
-  summary: "connect an account",
+  summary: connect.summary,
   details:
     "Opens the platform's page in your browser, or prompts for the account's data. If you connect the same account " +
     "again, it keeps its history and its scheduled posts. psn reads secrets from a prompt without echo, standard " +
@@ -67,7 +68,7 @@ export default defineCommand({
     { flags: "--another", help: "add another account instead of reconnecting one of this platform" },
     { flags: "--dry-run", help: "check everything possible, also with the platform, and write nothing" },
   ],
-  document: ConnectDocument,
+  document: connect.output,
   schema: z
     .object({
       platform: z.string(),
@@ -86,67 +87,45 @@ export default defineCommand({
     })
     .catchall(z.union([z.string(), z.boolean()])),
   run: async ({ platform: named, what, dryRun, oauth, browser, port, redirect, another, ...given }, context) => {
-    const { output } = context;
     const hub = await context.hub();
-    const { id, account } = await meantBy(named, hub);
-    const meant: Meant = { another, noReturn: context.noReturn, ...defined({ account }) };
-    const platform = await hub.world.platforms.load(id);
+    const target = await targetOf(hub, named);
+    const { platform, account } = target;
     const way = wayOf(platform, given, oauth);
-    const [first] = way.fields.filter(({ secret }) => !secret);
+    const first = namingField(way);
     const isNamed = what !== undefined || (first !== undefined && given[first.name] !== undefined);
-    const again = account ?? (isNamed || another ? undefined : await onlyNeedy(id, hub));
+    const again = account ?? (isNamed || another ? undefined : await onlyNeedy(hub, platform.id));
     const asker = dryRun ? { ...context, prompt: asking(context.prompt) } : context;
-    const form = await fillForm(platform, {
-      auth: way,
-      what,
-      given,
-      context: asker,
-      reconnected:
-        isNamed || !again
-          ? undefined
-          : { profile: { ...again.profile, handle: plainHandle(again.profile) }, hub: hub.world.hub },
-    });
-    // The user who runs this owns the hub's folder, and may connect to this machine and its network.
-    const { world, keep } = hub.reach(way.fields.flatMap(({ name, secret }) => (secret ? [] : (form[name] ?? []))));
-    if (dryRun) {
-      await rehearse({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
-      return undefined;
-    }
-    const connected =
-      way.kind === "form"
-        ? await connectAccount(world, {
-            userId: hub.user.id,
-            platformId: id,
-            consent: { form },
-            signal: context.signal,
-            meant,
-          })
-        : await byBrowser({ world, user: hub.user, platform, way, form, browser, port, redirect, meant }, context);
-    const allowed = await keep(connected.profile.home);
-    tell(id, { connected, zone: hub.user.timeZone, ...context });
-    if (allowed !== undefined)
-      output.note(
-        `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in ` +
-          `hub.env)${hub.world.queue ? "; to tell the tasks: psn deploy" : ""}`,
-      );
+    const known = isNamed || !again ? undefined : { account: again, hub: hub.world.hub };
+    const form = Object.entries(
+      await fillForm(platform, { way, what, given, context: asker, ...defined({ reconnected: known }) }),
+    );
+    const back = { user: hub.user, browser, port, redirect };
+    if (dryRun && way.kind === "oauth") await assertConsentable({ world: hub.world, platform, way, ...back }, context);
+    const facts = await connect.run(
+      hub,
+      {
+        platform: named,
+        way: way.kind,
+        form: Object.fromEntries(form.filter(([, value]) => value !== ASKED)),
+        another,
+        dryRun,
+      },
+      {
+        target,
+        unsaid: form.flatMap(([name, value]) => (value === ASKED ? [name] : [])),
+        signal: context.signal,
+        noReturn: context.noReturn,
+        consent: (asked, work) => byBrowser({ ...asked, ...back, work }, context),
+      },
+    );
+    const { output } = context;
+    output.result(connect.document(facts), () => lines(facts, output));
+    if (facts.dryRun) {
+      if (facts.found?.shared.length) output.note(warningOf(facts.found.shared));
+    } else tell(facts.connected, facts.allowed, { output, hub });
     return undefined;
   },
 });
-
-/** A platform, or an account of one that is to be reconnected. */
-async function meantBy(named: string, hub: Hub) {
-  if (!named.includes(":")) return { id: named, account: undefined };
-  const accounts = await accountsOf(hub, { all: true });
-  const account = accountNamed(accounts, named);
-  if (account) return { id: account.platform, account };
-  throw new PsnError("NOT_FOUND", `no account is called "${named}"`, { hint: "psn accounts" });
-}
-
-/** The account of this platform that waits to be reconnected, where it is the only one. */
-async function onlyNeedy(id: string, hub: Hub) {
-  const needy = needReconnect(await accountsOf(hub)).filter(({ platform }) => platform === id);
-  return needy.length === 1 ? needy[0] : undefined;
-}
 
 /** The way that the flags ask for, else the platform's first. */
 function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
@@ -164,8 +143,13 @@ function wayOf({ id, auth }: Platform, given: Given, oauth: boolean): Auth {
   return byForm ?? first;
 }
 
+interface Asked extends Consent, Browsing {
+  readonly work: (answer: ExchangeRequest, noReturn: () => void) => Promise<ConnectedAccount>;
+}
+
+/** Takes the person to the platform's page and back; the page then says what became of it. */
 async function byBrowser(
-  { world, user, platform, way, form, meant, redirect, ...rest }: Browsing,
+  { world, user, platform, way, form, redirect, work, ...rest }: Asked,
   context: Context,
 ): Promise<ConnectedAccount> {
   assertBrowsable(platform, rest.browser, context);
@@ -175,12 +159,9 @@ async function byBrowser(
         platform,
       )
     : redirect;
-  const app = await ownApp(
-    { world, user, platform, way, redirect: back, port: rest.port, browser: rest.browser },
-    context,
-  );
+  const app = await ownApp({ world, user, platform, way, redirect: back, ...rest }, context);
   const net = { fetch: world.fetch, now: world.now, signal: context.signal };
-  const authorize = async (request: Parameters<NonNullable<Platform["authorize"]>>[0]) => {
+  const authorize = async (request: AuthorizeRequest) => {
     if (!platform.authorize) throw new PsnError("BUG", `${platform.id} has no authorize`);
     return platform.authorize(request, net);
   };
@@ -188,20 +169,7 @@ async function byBrowser(
     { platform, way, form, app, redirect: back, authorize, ...rest },
     context,
     async (answer, assertAlone) => {
-      const noReturn = () => {
-        assertAlone();
-        meant.noReturn?.();
-      };
-      const account = await connectAccount(world, {
-        userId: user.id,
-        platformId: platform.id,
-        consent: { answer },
-        signal: context.signal,
-        meant: {
-          ...meant,
-          noReturn,
-        },
-      });
+      const account = await work(answer, assertAlone);
       return {
         ok: true,
         title: `${platform.name}: ${account.profile.handle} is connected`,
@@ -213,33 +181,34 @@ async function byBrowser(
   return account;
 }
 
+function lines(facts: ConnectFacts, output: Output): Lines {
+  if (facts.dryRun) {
+    const { platform, form, account, found } = facts;
+    const words = Object.entries(form).flatMap(([name, value]) => (value === "" ? [] : [` ${name} ${value}`]));
+    const verb = found?.again || account ? "reconnect" : "connect";
+    const how = words.length > 0 ? ` with${words.join(",")}` : " in the browser";
+    return `would ${verb} ${found ? nameOf(found) : platform}${how}`;
+  }
+  const { profile, platform, again, publicKey } = facts.connected;
+  const did = output.style("green", again ? "reconnected" : "connected");
+  return [
+    `${did}  ${platform}:${profile.handle}  ${profile.url}`,
+    ...(publicKey === undefined ? [] : [`public key  ${publicKey}`]),
+  ];
+}
+
 function tell(
-  id: string,
-  { connected, zone, output }: { readonly connected: ConnectedAccount; readonly zone: string } & Context,
+  { platform, publicKey, formerUntil, shared }: ConnectedAccount,
+  allowed: string | undefined,
+  { output, hub: { user, world } }: { readonly output: Output; readonly hub: Hub },
 ): void {
-  const { id: accountId, profile, again, publicKey, formerUntil, shared } = connected;
-  const { handle, subject, url } = profile;
-  output.result(
-    {
-      id: accountId,
-      platform: id,
-      handle,
-      subject,
-      url,
-      again,
-      ...defined({
-        publicKey,
-        bothSignUntil: formerUntil === undefined ? undefined : formerUntil.toISOString(),
-        sameSecret: shared.length === 0 ? undefined : shared,
-      }),
-    },
-    () => [
-      `${output.style("green", again ? "reconnected" : "connected")}  ${id}:${handle}  ${url}`,
-      ...(publicKey === undefined ? [] : [`public key  ${publicKey}`]),
-    ],
-  );
   if (publicKey !== undefined) output.note("give the receiver the public key; psn keeps the other half");
-  if (formerUntil) output.note(`the previous secret also signs until ${when(formerUntil, zone)}`);
+  if (formerUntil) output.note(`the previous secret also signs until ${when(formerUntil, user.timeZone)}`);
   if (shared.length > 0) output.note(warningOf(shared));
-  output.note(`next: psn post "hello" --to ${id} --dry-run`);
+  output.note(`next: psn post "hello" --to ${platform} --dry-run`);
+  if (allowed !== undefined)
+    output.note(
+      `psn may send to ${allowed} from now on, which is not a public address (PSN_PRIVATE_ORIGINS in ` +
+        `hub.env)${world.queue ? "; to tell the tasks: psn deploy" : ""}`,
+    );
 }

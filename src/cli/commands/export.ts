@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
-import { ExportDocument } from "@psn/app/documents/hub.ts";
+import { exporting } from "@psn/app/verbs/export.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
 import { z } from "zod";
 
 export default defineCommand({
   name: "export",
-  summary: "export the whole hub to one encrypted file",
+  summary: exporting.summary,
   details:
     "Users, accounts, tokens, keys, posts, media, deliveries and their history; keys.env, and what of hub.env is " +
     "not of this machine. Tokens and keys are opened for it, so that another hub can seal them by its own key: the " +
@@ -23,28 +23,17 @@ export default defineCommand({
     ...PASSPHRASE_FLAGS,
     { flags: "--move", help: "put scheduled posts on hold here, because the other hub will publish them" },
   ],
-  document: ExportDocument,
+  document: exporting.output,
   schema: z.object({ file: z.string(), move: z.boolean().default(false), ...passphraseSchema }),
   run: async ({ file, move, ...input }, context) => {
-    const { output, cwd, now, signal, noReturn } = context;
+    const { output, cwd, signal, noReturn } = context;
     const passphrase = await passphraseOf(input, context, "twice");
-    const { folder, user } = await context.hub("session");
-    const [{ exportHub }, { transferGround }] = await Promise.all([
-      import("@psn/app/transfer-hub.ts"),
-      import("@psn/wiring/transfer.ts"),
-    ]);
+    const hub = await context.hub("session");
     const path = resolve(cwd, file);
-    const { rows, lost } = await exportHub(transferGround(folder), {
-      file: path,
-      passphrase,
-      moving: move,
-      user,
-      now,
-      signal,
-      noReturn,
-    });
+    const exported = await exporting.run(hub, { file: path, passphrase, move }, { signal, noReturn });
+    const { rows, lost } = exported;
     output.result(
-      { file: path, moved: move, rows, lost },
+      exporting.document(exported),
       () => `${output.style("green", move ? "moved" : "exported")}  ${rows} rows to ${path}`,
     );
     if (lost.length > 0) output.note(`not in the file, because psn cannot decrypt them: ${lost.join(", ")}`);

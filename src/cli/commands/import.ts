@@ -1,15 +1,18 @@
 import { resolve } from "node:path";
-import { ImportDocument } from "@psn/app/documents/hub.ts";
+import { takenNames } from "@psn/app/documents/hub.ts";
+import type { Imported } from "@psn/app/transfer-hub.ts";
+import { importing } from "@psn/app/verbs/import.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import type { MovedSettings } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 export default defineCommand({
   name: "import",
-  summary: "create a hub from a file of psn export",
+  summary: importing.summary,
   details:
     "Into the hub of this folder, if it has no account and no post yet; where there is none, one with its own " +
     "database is made. For another database run psn init first. All or nothing. Ids stay, secrets are sealed again " +
@@ -33,7 +36,7 @@ export default defineCommand({
     { flags: "--no-settings", help: "do not use the settings and the app keys in the file" },
     { flags: "--start", help: "publish the scheduled posts from this hub" },
   ],
-  document: ImportDocument,
+  document: importing.output,
   schema: z.object({
     file: z.string().optional(),
     start: z.boolean().default(false),
@@ -41,73 +44,66 @@ export default defineCommand({
     ...passphraseSchema,
   }),
   run: async ({ file, start, settings: wanted, ...input }, context) => {
-    const { output, cwd, now, signal, noReturn } = context;
-    const [{ importHub, startHeld }, { transferGround }] = await Promise.all([
-      import("@psn/app/transfer-hub.ts"),
-      import("@psn/wiring/transfer.ts"),
-    ]);
-    if (file === undefined) {
-      if (!start) throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
-      const folder = await context.folder();
-      await confirmed(context, "Has the other hub stopped publishing these posts? Start them here?");
-      const started = await startHeld(transferGround(folder), noReturn);
-      output.result(
-        { started },
-        () => `${started} ${started === 1 ? "delivery is" : "deliveries are"} scheduled again`,
-      );
-      return undefined;
-    }
-    const folder = await target(context);
-    const passphrase = await passphraseOf(input, context, "once");
-    context.leaves("stopped; nothing of the file was imported", "psn import FILE");
-    const { rows, started, head, made, settings, took } = await importHub(transferGround(folder), {
-      file: resolve(cwd, file),
-      passphrase,
-      start,
-      now,
-      signal,
-      noReturn,
-      takeSettings: (moved) => (wanted ? asked(moved, context) : Promise.resolve(false)),
-      confirmCopy: () =>
-        confirmed(context, "The file is a copy, and its hub may still publish these posts. Start them here anyway?"),
-    });
-    output.result(
+    const { output, cwd, signal, noReturn } = context;
+    if (file === undefined && !start)
+      throw new PsnError("USAGE", "psn import needs a file, or --start", { hint: "psn import --help" });
+    const folder = file === undefined ? await context.folder() : await target(context);
+    const passphrase = file === undefined ? undefined : await passphraseOf(input, context, "once");
+    if (file !== undefined) context.leaves("stopped; nothing of the file was imported", "psn import FILE");
+    const { importScope } = await import("@psn/wiring/transfer.ts");
+    const facts = await importing.run(
+      importScope(folder),
       {
-        hub: folder,
-        made,
-        rows,
-        started,
-        exportedAt: head.at,
-        settings: {
-          taken: took ? nameSettings(settings) : [],
-          left: took ? [] : nameSettings(settings),
-          kept: settings.kept,
-          unknown: settings.unknown,
-        },
+        ...defined({ file: file === undefined ? undefined : resolve(cwd, file), passphrase }),
+        start,
+        alone: false,
+        settings: false,
       },
-      () => `${output.style("green", "imported")}  ${rows} rows into ${folder}`,
+      {
+        signal,
+        noReturn,
+        confirmAlone: (posts) => confirmed(context, ALONE[posts]),
+        ...defined({ takeSettings: wanted ? (brought: MovedSettings) => asked(brought, context) : undefined }),
+      },
     );
-    if (took) output.note(["set from the file:", listed(settings)]);
-    if (!took && settings.take.length > 0) output.note(`left out: ${nameSettings(settings).join(", ")}`);
-    if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
-    if (settings.unknown.length > 0)
-      output.note(`not written, because psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
-    if (!start) output.note("what is still to come is held: psn queue; psn import --start lets it go");
-    if (made)
-      output.note(
-        `Keep a copy of ${folder}/config/hub.env elsewhere: without its key nothing that is sealed can be decrypted.`,
-      );
-    output.note("next: psn doctor");
+    const { started } = facts;
+    output.result(importing.document(facts), () =>
+      facts.what === "file"
+        ? `${output.style("green", "imported")}  ${facts.rows} rows into ${folder}`
+        : `${started} ${started === 1 ? "delivery is" : "deliveries are"} scheduled again`,
+    );
+    if (facts.what === "file") tell(facts, { start, output });
     return undefined;
   },
 });
 
+const ALONE = {
+  held: "Has the other hub stopped publishing these posts? Start them here?",
+  copy: "The file is a copy, and its hub may still publish these posts. Start them here anyway?",
+} as const;
+
+function tell(
+  { hub, made, settings, took }: Imported & { readonly hub: string },
+  { start, output }: Pick<Context, "output"> & { readonly start: boolean },
+): void {
+  if (took) output.note(["set from the file:", listed(settings)]);
+  if (!took && settings.take.length > 0) output.note(`left out: ${takenNames(settings).join(", ")}`);
+  if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
+  if (settings.unknown.length > 0)
+    output.note(`not written, because psn does not know them: ${settings.unknown.slice(0, 10).join(", ")}`);
+  if (!start) output.note("what is still to come is held: psn queue; psn import --start lets it go");
+  if (made)
+    output.note(
+      `Keep a copy of ${hub}/config/hub.env elsewhere: without its key nothing that is sealed can be decrypted.`,
+    );
+  output.note("next: psn doctor");
+}
+
 const listed = ({ take }: MovedSettings) => table(take.map(({ name, place, shown }) => [`  ${name}`, shown, place]));
-const nameSettings = ({ take }: MovedSettings) => [...new Set(take.map(({ name }) => name))];
 
 /** Shows what the file would set, and asks. Throws INPUT_REQUIRED where nobody can be asked, INTERRUPTED for a no. */
 async function asked(settings: MovedSettings, { output, prompt, yes }: Context): Promise<boolean> {
-  const names = nameSettings(settings).join(", ");
+  const names = takenNames(settings).join(", ");
   if (!yes && !prompt.interactive)
     throw new PsnError("INPUT_REQUIRED", `the file would set ${names} in this hub`, {
       hint: "pass --yes to use them, or --no-settings to leave them out",

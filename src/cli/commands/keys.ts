@@ -1,48 +1,27 @@
-import { basename } from "node:path";
-import { forgetKey, putKey, sealedKeys, unsealedOf } from "@psn/app/api-keys.ts";
-import {
-  KeysListDocument,
-  KeysPushDocument,
-  KeysRemoveDocument,
-  KeysSetDocument,
-} from "@psn/app/documents/settings.ts";
+import { placeOf } from "@psn/app/documents/keys.ts";
+import { keyName, listKeys, pushKeys, removeKey, setKey } from "@psn/app/verbs/keys.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
 import { table } from "@psn/cli/output.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
-import { PsnError } from "@psn/core/errors.ts";
-import { APP_KEYS, appKeySetting, knownSetting, type Origin } from "@psn/core/utils/env.ts";
+import { APP_KEYS, knownSetting } from "@psn/core/utils/env.ts";
 import { z } from "zod";
-
-const NAME = /^[A-Z][A-Z0-9_]{0,63}$/;
-const named = z.string().regex(NAME, { error: "must be like X_CLIENT_ID: capital letters, digits and underscores" });
-
-const placeOf = (origin: Origin) =>
-  typeof origin === "string" ? `the ${origin}` : `${basename(origin.file)}:${origin.line}`;
 
 const list = defineCommand({
   name: "list",
-  summary: "list the keys of your developer apps, without their values",
+  summary: listKeys.summary,
   details: "A value in keys.env or the environment overrides the value that is sealed in the hub.",
   examples: [{ line: "psn keys list", does: "which keys exist, and where" }],
-  document: KeysListDocument,
+  document: listKeys.output,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
-    const hub = await context.hub();
-    const appKeys = hub.appKeys();
-    const sealed = await sealedKeys(hub);
-    const names = [...new Set([...appKeys.keys(), ...sealed.map(({ name }) => name)])].toSorted();
-    const keys = names.map((name) => {
-      const kept = sealed.find((key) => key.name === name);
-      const given = appKeys.get(name);
-      return { name, file: given ? placeOf(given.origin) : null, sealed: kept?.updatedAt.toISOString() ?? null };
-    });
-    output.result({ keys }, () =>
+    const keys = await listKeys.run(await context.hub(), {});
+    output.result(listKeys.document(keys), () =>
       table(
-        keys.map(({ name, file, sealed: since }) => [
+        keys.map(({ name, origin, sealedAt }) => [
           name,
-          file ?? "hub",
-          since === null ? "not sealed in the hub" : "sealed in the hub",
+          origin === undefined ? "hub" : placeOf(origin),
+          sealedAt === undefined ? "not sealed in the hub" : "sealed in the hub",
         ]),
       ),
     );
@@ -53,7 +32,7 @@ const list = defineCommand({
 
 const set = defineCommand({
   name: "set",
-  summary: "store a key of your developer app, encrypted, in the hub",
+  summary: setKey.summary,
   details: "psn reads the value from a prompt without echo, standard input or a file, never from the command line.",
   examples: [
     { line: "psn keys set X_CLIENT_SECRET", does: "asks for it" },
@@ -64,31 +43,27 @@ const set = defineCommand({
     { flags: "--stdin", help: "the value, read from standard input" },
     { flags: "--file <file>", help: "the value, read from a file" },
   ],
-  document: KeysSetDocument,
-  schema: z.object({ name: named, stdin: z.boolean().default(false), file: z.string().optional() }),
+  document: setKey.output,
+  schema: z.object({ name: keyName, stdin: z.boolean().default(false), file: z.string().optional() }),
   run: async ({ name, stdin, file }, context) => {
     const { output, prompt } = context;
     knownSetting(name, APP_KEYS);
     const hub = await context.hub();
-    const { world, user } = hub;
-    const appKeys = hub.appKeys();
+    // A keys.env that cannot be read is said before anybody is asked.
+    hub.appKeys();
     const value =
       (await givenSecret("", { fromStdin: stdin, file, stdin: context.stdin })) ??
       (await prompt.secret(name, "--stdin or --file"));
-    if (value.trim() === "")
-      throw new PsnError("INPUT_INVALID", "a key must not be empty", { hint: `psn keys rm ${name}` });
-    context.noReturn();
-    await putKey(world, { userId: user.id, name, value: value.trim() });
-    output.result({ name, sealed: true }, () => `sealed  ${name}`);
-    const above = appKeys.get(name);
-    if (above) output.note(`${name} in ${placeOf(above.origin)} overrides it on this machine`);
+    const done = await setKey.run(hub, { name, value }, { noReturn: context.noReturn });
+    output.result(setKey.document(done), () => `sealed  ${name}`);
+    if (done.above !== undefined) output.note(`${name} in ${placeOf(done.above)} overrides it on this machine`);
     return undefined;
   },
 });
 
 const remove = defineCommand({
   name: "rm",
-  summary: "delete a key that is sealed in the hub",
+  summary: removeKey.summary,
   examples: [
     {
       line: "psn keys rm X_CLIENT_SECRET",
@@ -96,44 +71,31 @@ const remove = defineCommand({
     },
   ],
   args: [{ name: "<name>", help: "the key's name, as psn keys list shows it" }],
-  document: KeysRemoveDocument,
-  schema: z.object({ name: named }),
+  document: removeKey.output,
+  schema: z.object({ name: keyName }),
   run: async ({ name }, context) => {
-    const hub = await context.hub();
-    const appKeys = hub.appKeys();
-    context.noReturn();
-    if (!(await forgetKey(hub, name)))
-      throw new PsnError("NOT_FOUND", `no key called ${name} is sealed in the hub`, {
-        hint: appKeys.has(name) ? "psn config edit keys" : "psn keys list",
-      });
-    context.output.result({ name, removed: true }, () => `forgotten  ${name}`);
+    const removed = await removeKey.run(await context.hub(), { name }, { noReturn: context.noReturn });
+    context.output.result(removeKey.document(removed), () => `forgotten  ${name}`);
     return undefined;
   },
 });
 
 const push = defineCommand({
   name: "push",
-  summary: "store the keys of keys.env, encrypted, in the hub",
+  summary: pushKeys.summary,
   details:
     "Tasks and other machines of this hub can then use the keys too. psn skips a name that it does not know, and " +
     "shows it. A key that is already sealed with the same value does not change. keys.env does not change.",
   examples: [{ line: "psn keys push", does: "after editing keys.env" }],
   flags: [{ flags: "--dry-run", help: "show which keys would be sealed" }],
-  document: KeysPushDocument,
+  document: pushKeys.output,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
-    const { output } = context;
-    const hub = await context.hub();
-    const { world, user } = hub;
-    const appKeys = hub.appKeys();
-    const unknown = [...appKeys.keys()].filter((name) => !appKeySetting(name));
-    const known = [...appKeys].filter(([name]) => !unknown.includes(name));
-    const fresh = await unsealedOf(hub, new Map(known.map(([name, { value }]) => [name, value])));
-    if (!dryRun) context.noReturn();
-    if (!dryRun) for (const [name, value] of fresh) await putKey(world, { userId: user.id, name, value });
-    const names = [...fresh.keys()];
-    output.result({ sealed: names, same: appKeys.size - names.length - unknown.length, unknown, dryRun }, () =>
-      names.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${names.join(", ")}`,
+    const { output, noReturn } = context;
+    const pushed = await pushKeys.run(await context.hub(), { dryRun }, { noReturn });
+    const { sealed, unknown } = pushed;
+    output.result(pushKeys.document(pushed), () =>
+      sealed.length === 0 ? "nothing to do" : `${dryRun ? "would seal" : "sealed"}  ${sealed.join(", ")}`,
     );
     if (unknown.length > 0)
       output.note(`not sealed, because psn does not know these names: ${unknown.join(", ")}; psn config edit keys`);

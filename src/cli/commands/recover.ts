@@ -1,12 +1,13 @@
 import { resolveDelivery } from "@psn/app/change-deliveries.ts";
-import { deliveryDocument } from "@psn/app/documents/delivery.ts";
-import { RecoverDocument } from "@psn/app/documents/hub.ts";
+import type { RecoverFacts } from "@psn/app/documents/recover.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
-import { partedAt, planRecovery, recoverHub, type Step, wakeRecovered } from "@psn/app/recover-hub.ts";
+import type { Step } from "@psn/app/recover-hub.ts";
+import { recover } from "@psn/app/verbs/recover.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { clip, table } from "@psn/cli/output.ts";
+import { clip, type Lines, table } from "@psn/cli/output.ts";
 import { when } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { FOUND } from "@psn/domain/incarnation.ts";
 import { z } from "zod";
 
@@ -20,7 +21,7 @@ const WORDS: Readonly<Record<Step["becomes"], string>> = {
 
 export default defineCommand({
   name: "recover",
-  summary: "publish again after the hub was copied or restored",
+  summary: recover.summary,
   details:
     "A copy of a hub has the same posts as its original, and a hub restored from a backup does not know what was " +
     "published since the backup. Both would publish a post a second time. psn detects this, puts all posts on " +
@@ -35,51 +36,28 @@ export default defineCommand({
     { line: "psn recover --yes --json", does: "in a script, if no other copy of this hub runs" },
   ],
   flags: [{ flags: "--dry-run", help: "show what was found and what would be done; contacts no platform" }],
-  document: RecoverDocument,
+  document: recover.output,
   schema: z.object({ dryRun: z.boolean().default(false) }),
   run: async ({ dryRun }, context) => {
     const { output, prompt, signal } = context;
-    const { world, user, folder, notes, parted: why } = await context.hub("session", "leave");
-    if (why === undefined) {
+    const hub = await context.hub("session", "leave");
+    const { timeZone } = hub.user;
+    const plan = await recover.run(hub, { alone: false, dryRun: true });
+    const { found, since } = plan;
+    if (found === undefined) {
       output.result(
-        { found: null, since: null, dryRun, deliveries: [] },
+        recover.document({ ...plan, dryRun }),
         () => "this hub was not copied or restored: nothing to recover",
       );
       return EXIT.ok;
     }
-    const since = await partedAt(world);
-    const { usersOf } = await import("@psn/wiring/users.ts");
-    const users = await usersOf(folder, user.id);
-    const plan = await planRecovery({ world, users });
-    const document = (steps: readonly Step[]) => ({
-      found: why,
-      since: since?.toISOString() ?? null,
-      dryRun,
-      deliveries: steps.map(({ delivery, becomes, why: because, url }) => ({
-        ...deliveryDocument(delivery),
-        becomes,
-        why: because,
-        url,
-      })),
-    });
-    const lines = (steps: readonly Step[]) =>
-      table(
-        steps.map(({ delivery, becomes, why: because, url }) => [
-          shortId(delivery.id),
-          WORDS[becomes],
-          `${delivery.platform}:${delivery.handle}`,
-          when(delivery.dueAt, user.timeZone),
-          clip(delivery.text, 30),
-          becomes === "published" && url !== null ? url : because,
-        ]),
-      );
     if (!output.json)
-      output.note(`${FOUND[why]}${since === null ? "" : `; psn noticed on ${when(since, user.timeZone)}`}`);
+      output.note(`${FOUND[found]}${since === null ? "" : `; psn noticed on ${when(since, timeZone)}`}`);
     if (dryRun) {
-      output.result(document(plan), () => lines(plan));
+      output.result(recover.document(plan), () => lines(plan, timeZone));
       return EXIT.ok;
     }
-    if (plan.length > 0 && !output.json) output.note(lines(plan));
+    if (plan.steps.length > 0 && !output.json) output.note(lines(plan, timeZone));
     if (!(await prompt.confirm("Have all other copies of this hub stopped, here and on other machines?")))
       throw new PsnError(
         "INTERRUPTED",
@@ -89,13 +67,11 @@ export default defineCommand({
       "stopped; what was settled so far stays, the rest is on hold; psn recover continues with it",
       "psn recover",
     );
-    const steps: Step[] = [];
-    const onStep = async (step: Step) =>
-      void steps.push(step.becomes === "unconfirmed" && prompt.interactive ? await settled(step, context) : step);
-    await recoverHub({ world, notes, users, signal, onStep });
-    await wakeRecovered(world, users);
-    output.result(document(steps), () =>
-      steps.length === 0 ? "no post was in doubt; psn publishes again" : lines(steps),
+    const ask = prompt.interactive ? (step: Step) => settled(step, context) : undefined;
+    const done = await recover.run(hub, { alone: true, dryRun }, { plan, signal, ...defined({ ask }) });
+    const { steps } = done;
+    output.result(recover.document(done), () =>
+      steps.length === 0 ? "no post was in doubt; psn publishes again" : lines(done, timeZone),
     );
     const open = steps.filter(({ becomes }) => becomes === "unconfirmed");
     if (open.length > 0)
@@ -103,6 +79,19 @@ export default defineCommand({
     return open.length > 0 ? EXIT.unknown : EXIT.ok;
   },
 });
+
+function lines({ steps }: RecoverFacts, timeZone: string): Lines {
+  return table(
+    steps.map(({ delivery, becomes, why, url }) => [
+      shortId(delivery.id),
+      WORDS[becomes],
+      `${delivery.platform}:${delivery.handle}`,
+      when(delivery.dueAt, timeZone),
+      clip(delivery.text, 30),
+      becomes === "published" && url !== null ? url : why,
+    ]),
+  );
+}
 
 /** Asks the person who can look. */
 async function settled(step: Step, { prompt, output, signal, hub }: Context): Promise<Step> {
