@@ -1,13 +1,5 @@
-import { type Answer, bodyOf, pauseMs, pauseWithin, serverNow } from "@psn/platforms/kit/http.ts";
-import {
-  apiOf,
-  matches,
-  NumberField,
-  type Reason,
-  type Rule,
-  refusalsBy,
-  TextField,
-} from "@psn/platforms/kit/refusals.ts";
+import { type Answer, pauseMs, pauseWithin, serverNow } from "@psn/platforms/kit/http.ts";
+import { apiOf, NumberField, type Rule, TextField, type When } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -22,25 +14,22 @@ export const Id = z.string().regex(/^\d{1,19}$/);
 
 const Fault = z.object({ code: NumberField, message: TextField, detail: TextField });
 const Words = z.object({ title: TextField, detail: TextField, type: TextField, reason: TextField });
-const Problem = Words.extend({ errors: z.array(Fault).catch([]) });
-
-function reasonOf(answer: Answer): Reason {
-  const { data } = Problem.safeParse(bodyOf(answer));
-  if (!data) return { codes: [], words: "" };
-  const { errors, title, detail, type, reason } = data;
-  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ");
-  return { codes: errors.map(({ code }) => code), words: words.toLowerCase() };
-}
+const Problem = Words.extend({ errors: z.array(Fault).catch([]) })
+  .transform(({ errors, title, detail, type, reason }) => {
+    const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ");
+    return { codes: errors.map(({ code }) => code), words: words.toLowerCase() };
+  })
+  .catch({ codes: [], words: "" });
 
 /** The account has posted the same words already. */
-const DUPLICATE = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
+export const DUPLICATE: When = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
 /** X does not see what is answered, yet or any more; 385 and 144 are the older API's for an answer and a post. */
-const PARENT_MISSING = {
+export const PARENT_MISSING: When = {
   codes: [385, 144],
   words: /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/,
 };
 /** X does not have the media, yet or any more ("Your media IDs are invalid."). */
-const MEDIA_MISSING = {
+export const MEDIA_MISSING: When = {
   status: 400,
   words: /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/,
 };
@@ -121,15 +110,12 @@ const RULES: readonly Rule[] = [
   ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),
 ];
 
-/** The error for a refusal, by X's own reason where it gives one. */
-export const refusalOf = refusalsBy({ reasonOf, rules: RULES, pauseMs: pauseOf });
-
-/** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason. */
-export const api = apiOf({ origin: "https://api.x.com", refusalOf });
-
-export const isDuplicate = (answer: Answer): boolean => matches(DUPLICATE, answer, reasonOf(answer));
-export const isParentMissing = (answer: Answer): boolean => matches(PARENT_MISSING, answer, reasonOf(answer));
-export const isMediaMissing = (answer: Answer): boolean => matches(MEDIA_MISSING, answer, reasonOf(answer));
+export const { api, refusalOf, says } = apiOf({
+  origin: "https://api.x.com",
+  reason: Problem,
+  rules: RULES,
+  pauseMs: pauseOf,
+});
 
 /** A quarter of an hour, and a day by user and by app (seen in answers; the page below names only the first). */
 const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;

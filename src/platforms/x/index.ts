@@ -8,7 +8,7 @@ import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json } from "@psn/platforms/kit/refusals.ts";
 import { uploadedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Id, isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./api.ts";
+import { api, DUPLICATE, Id, MEDIA_MISSING, PARENT_MISSING, refusalOf, says } from "./api.ts";
 import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
 import { CONNECT } from "./connect.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
@@ -60,14 +60,14 @@ export default definePlatform({
  */
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
   const error = refusalOf(answer, session);
-  if (isDuplicate(answer)) {
+  if (says(answer, DUPLICATE)) {
     // On a first attempt the words are another post's.
     const ref = request.again
       ? await lookup(request, { session, known: new Set(), allowanceMs: ALLOWANCE_NARROW_MS })
       : undefined;
     if (ref) return ref;
-  } else if (request.parent && isParentMissing(answer)) throw notHeardOfYet(error, request, session) ?? error;
-  else if (request.unit.media.length > 0 && isMediaMissing(answer))
+  } else if (request.parent && says(answer, PARENT_MISSING)) throw notHeardOfYet(error, request, session) ?? error;
+  else if (request.unit.media.length > 0 && says(answer, MEDIA_MISSING))
     throw renamed("PLATFORM_REJECTED", error, { says: `${error.message}; X keeps uploaded media for about a day` });
   throw error;
 }

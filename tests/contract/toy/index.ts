@@ -5,8 +5,8 @@ import type { Preparation, PublishRequest, Ref, Session } from "@psn/core/types/
 import type { Media } from "@psn/core/types/post.ts";
 import { composeThread, type Shape } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { type Answer, bodyOf, parse } from "@psn/platforms/kit/http.ts";
-import { apiOf, type Caller, json, type Refusals, refusedBy } from "@psn/platforms/kit/refusals.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { apiOf, type Caller, json } from "@psn/platforms/kit/refusals.ts";
 import { prepareUploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 
@@ -30,15 +30,14 @@ const CAPABILITIES: Capabilities = {
 const ABOUT = { id: "toy", name: "Toy", capabilities: CAPABILITIES } as const;
 const SHAPE: Shape<Body> = { ...ABOUT, unit: ({ text }) => ({ body: { text } }) };
 
-const REFUSALS: Refusals = {
-  reasonOf: (answer) => ({
-    codes: [],
-    words: z.object({ error: z.string() }).safeParse(bodyOf(answer)).data?.error ?? "",
-  }),
+const { api } = apiOf({
+  origin: HOME,
+  reason: z
+    .object({ error: z.string() })
+    .transform(({ error }) => ({ codes: [], words: error }))
+    .catch({ codes: [], words: "" }),
   rules: [{ when: { words: /asleep/ }, means: { code: "PLATFORM_DOWN", says: "Toy is asleep" } }],
-};
-const refusalOf = (answer: Answer, session: Caller) => refusedBy(REFUSALS, answer, session);
-const api = apiOf({ origin: HOME, refusalOf });
+});
 
 export const toy = definePlatform({
   ...ABOUT,
