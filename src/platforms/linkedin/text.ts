@@ -1,4 +1,4 @@
-import { findLinks, inOrder } from "@psn/domain/links.ts";
+import { edited, findLinks, inOrder } from "@psn/domain/links.ts";
 
 /*
  * Little text, the format of a post's commentary
@@ -28,13 +28,15 @@ const HELD = /\uFDD0\uFDD1*/g;
 const CUT_OFF = /(?<![\uFDD0\uFDD1])\uFDD1+/g;
 const NONCHARACTERS = /[\uFDD0-\uFDEF]/g;
 
-/** The text with its mentions held, and their names and URNs added to `mentions`, in order. */
-export function hold(text: string, mentions: Mention[]): string {
+/** The text with its mentions held, and the mentions in order. */
+export function hold(text: string) {
+  const mentions: Mention[] = [];
   const plain = text.toWellFormed().replace(NONCHARACTERS, "").trim();
-  return plain.replace(MENTION, (_, name: string, urn: string) => {
+  const held = plain.replace(MENTION, (_, name: string, urn: string) => {
     mentions.push({ name, urn });
     return `${HEAD}${TAIL.repeat(name.length - 1)}`;
   });
+  return { held, mentions };
 }
 
 /** How many mentions a held text has. */
@@ -43,38 +45,30 @@ export const mentionsIn = (held: string): number => held.match(HELD)?.length ?? 
 /** What a reader sees, the same in little text, and the first link. */
 export function release(piece: string, mentions: readonly Mention[]) {
   const held = piece.replace(CUT_OFF, "");
-  const links = findLinks(held);
-  // A mention ends a link, since it is held as noncharacters (domain/links.ts).
-  const names = [...held.matchAll(HELD)].map(({ index, 0: name }, number) => {
-    const mention = mentions[number] ?? { name: "", urn: "" };
-    return { start: index, end: index + name.length, mention };
+  const names = [...held.matchAll(HELD)].map(({ index, 0: whole }, number) => {
+    const { name, urn } = mentions[number] ?? { name: "", urn: "" };
+    return { start: index, end: index + whole.length, to: name, written: `@[${escaped(name)}](${escaped(urn)})` };
   });
-  let [little, visible, at] = ["", "", 0];
-  for (const span of inOrder([...links.map((link) => ({ ...link, mention: undefined })), ...names])) {
-    const { start, end, mention } = span;
-    const words = mention?.name ?? held.slice(start, end);
-    visible += `${held.slice(at, start)}${words}`;
-    const written = mention ? `@[${escaped(words)}](${escaped(mention.urn)})` : escaped(words);
-    little += `${tagged(held.slice(at, start))}${written}`;
-    at = end;
-  }
-  const [link] = links;
+  // A mention ends a link, since it is held as noncharacters (domain/links.ts).
+  const links = findLinks(held).map((span) => ({ ...span, to: held.slice(span.start, span.end) }));
+  const marks = names.map((name) => ({ ...name, to: name.written }));
+  const addresses = links.map((link) => ({ ...link, to: escaped(link.to) }));
   return {
-    visible: `${visible}${held.slice(at)}`,
-    little: `${little}${tagged(held.slice(at))}`,
-    link: link ? held.slice(link.start, link.end) : null,
+    visible: edited(held, names),
+    little: edited(held, inOrder([...marks, ...addresses]), tagged),
+    link: links[0]?.to ?? null,
   };
 }
 
 /** Words without a link: their hashtags marked, all else escaped. */
 function tagged(words: string): string {
-  let [little, at] = ["", 0];
-  for (const { index, 0: whole, 1: tag = "" } of words.matchAll(HASHTAG)) {
-    if (!/\p{L}/u.test(tag)) continue;
-    little += `${escaped(words.slice(at, index))}{hashtag|\\#|${escaped(tag)}}`;
-    at = index + whole.length;
-  }
-  return `${little}${escaped(words.slice(at))}`;
+  const tags = [...words.matchAll(HASHTAG)].filter(([, tag = ""]) => /\p{L}/u.test(tag));
+  const marks = tags.map(({ index, 0: whole, 1: tag = "" }) => ({
+    start: index,
+    end: index + whole.length,
+    to: `{hashtag|\\#|${escaped(tag)}}`,
+  }));
+  return edited(words, marks, escaped);
 }
 
 function escaped(text: string): string {

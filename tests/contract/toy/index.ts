@@ -3,7 +3,7 @@ import type { Profile } from "@psn/core/types/account.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { Preparation, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { composeThread, type Shape } from "@psn/platforms/kit/compose.ts";
+import { type Shape, shaped } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { parse } from "@psn/platforms/kit/http.ts";
 import { apiOf, type Caller, json } from "@psn/platforms/kit/refusals.ts";
@@ -27,8 +27,12 @@ const CAPABILITIES: Capabilities = {
   duplicates: "client-id",
   concurrency: 3,
 };
-const ABOUT = { id: "toy", name: "Toy", capabilities: CAPABILITIES } as const;
-const SHAPE: Shape<Body> = { ...ABOUT, unit: ({ text }) => ({ body: { text } }) };
+const SHAPE: Shape<Body> = {
+  id: "toy",
+  name: "Toy",
+  capabilities: CAPABILITIES,
+  unit: ({ text }) => ({ body: { text } }),
+};
 
 const { api } = apiOf({
   origin: HOME,
@@ -40,7 +44,7 @@ const { api } = apiOf({
 });
 
 export const toy = definePlatform({
-  ...ABOUT,
+  ...shaped(SHAPE),
   docs: "https://toy.example/docs",
   scopes: { prepare: ["write"], publish: ["write"], remove: ["write"] },
   auth: [{ kind: "form", fields: [{ name: "token", secret: true, help: "a token of Toy" }] }],
@@ -52,7 +56,6 @@ export const toy = definePlatform({
     return { credentials, profile: await profileOf({ ...net, credentials }) };
   },
   identify: (session) => profileOf(session),
-  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish({ unit, prepared, key, parent, media }: PublishRequest<Body>, session) {
