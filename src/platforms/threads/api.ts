@@ -1,5 +1,6 @@
 import { defined } from "@psn/core/types/defined.ts";
-import { type Answer, bodyOf, pauseMs, pauseWithin } from "@psn/platforms/kit/http.ts";
+import { type Answer, pauseMs } from "@psn/platforms/kit/http.ts";
+import { META } from "@psn/platforms/kit/oauth-answer.ts";
 import { apiOf, NumberField, TextField, type When } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
@@ -59,13 +60,7 @@ export const SCOPE_HINT =
   "add the permissions to your app at https://developers.facebook.com/apps, then psn connect threads and allow all of " +
   "them";
 
-/** 102 is an older name for 190. */
-const TOKEN = [190, 102];
-/**
- * Down for a moment; below zero is Instagram's own server and its download of media
- * (https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes, 2026-11).
- */
-const DOWN = [1, 2, -1, -2, "transient"];
+const DOWN = [...META.down, "transient"];
 const PERMISSION = [3, 10, ...Array.from({ length: 100 }, (_, index) => 200 + index)];
 
 export const { api, refusalOf, says } = apiOf({
@@ -76,11 +71,9 @@ export const { api, refusalOf, says } = apiOf({
   rules: [
     // What no exchange mends: 458 app removed, 459 and 464 the account must log in, 460 password changed, 467
     // invalidated, 492 no access.
-    { when: { codes: TOKEN, subcodes: [458, 459, 460, 464, 467, 492] }, means: { code: "AUTH_REVOKED" } },
-    { when: { codes: TOKEN }, means: { code: "AUTH_EXPIRED" } },
-    // 4, 17, 32, 613: too many calls; 341, 368: a limit, or a block for a while; 9: too many posts in a day (same list,
-    // from which Threads has its numbers).
-    { when: { codes: [4, 9, 17, 32, 341, 368, 613] }, means: { code: "RATE_LIMITED" } },
+    { when: { codes: META.token, subcodes: [458, 459, 460, 464, 467, 492] }, means: { code: "AUTH_REVOKED" } },
+    { when: { codes: META.token }, means: { code: "AUTH_EXPIRED" } },
+    { when: { codes: META.throttled }, means: { code: "RATE_LIMITED" } },
     { when: NOT_FETCHED, means: { code: "PLATFORM_DOWN", hint: NOT_FETCHED_HINT } },
     { when: { codes: DOWN, effect: "publish" }, means: { code: "OUTCOME_UNKNOWN" } },
     { when: { codes: DOWN }, means: { code: "PLATFORM_DOWN" } },
@@ -93,25 +86,10 @@ export const { api, refusalOf, says } = apiOf({
     { when: { codes: [100, 24] }, means: {} },
   ],
   // A day's posts used up is the one limit of which the headers do not say how long it lasts.
-  pauseMs: ({ headers }, now, { codes }) => pauseOf(headers, now) ?? (codes.includes(9) ? QUOTA_PAUSE_MS : undefined),
+  pauseMs: ({ headers }, now, { codes }) => pauseMs(headers, now) ?? (codes.includes(9) ? QUOTA_PAUSE_MS : undefined),
   hints: { AUTH_SCOPE: SCOPE_HINT },
   details: ({ codes: [code], subcodes: [subcode = 0] = [] }) => ({
     code: Number(code),
     ...defined({ subcode: subcode > 0 ? subcode : undefined }),
   }),
 });
-
-const Use = z.object({ estimated_time_to_regain_access: z.coerce.number().min(0).catch(0) });
-const Usage = z.record(z.string(), z.array(Use)).catch({});
-
-/**
- * What the headers say; in minutes by https://developers.facebook.com/docs/graph-api/overview/rate-limiting (2026-11).
- */
-function pauseOf(headers: Headers, now: Date): number | undefined {
-  const said = pauseMs(headers, now);
-  if (said !== undefined) return said;
-  const usage = Usage.parse(bodyOf({ text: headers.get("x-business-use-case-usage") ?? "" }));
-  const uses = Object.values(usage).flat();
-  const minutes = Math.max(0, ...uses.map((use) => use.estimated_time_to_regain_access));
-  return minutes > 0 ? pauseWithin(minutes * 60_000) : undefined;
-}

@@ -1,4 +1,3 @@
-import { type Answer, pauseMs, pauseWithin, serverNow } from "@psn/platforms/kit/http.ts";
 import { apiOf, NumberField, type Rule, TextField, type When } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
@@ -114,24 +113,4 @@ export const { api, refusalOf, says } = apiOf({
   origin: "https://api.x.com",
   reason: Problem,
   rules: RULES,
-  pauseMs: pauseOf,
 });
-
-/** A quarter of an hour, and a day by user and by app (seen in answers; the page below names only the first). */
-const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
-
-/**
- * How long until every window that is used up begins anew, in milliseconds; by the server's clock, since `…-reset` is
- * its instant in epoch seconds (…/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used up speaks of the
- * first.
- */
-function pauseOf({ headers }: Answer, now: Date): number | undefined {
-  const windows = WINDOWS.flatMap((name) => {
-    const reset = Number(headers.get(`${name}-reset`) || Number.NaN);
-    const spent = headers.get(`${name}-remaining`)?.trim() === "0";
-    return Number.isFinite(reset) ? [{ pause: reset * 1000 - serverNow(headers, now), spent }] : [];
-  });
-  const spent = windows.filter((window) => window.spent);
-  const pauses = (spent.length > 0 ? spent : windows.slice(0, 1)).map(({ pause }) => pause);
-  return pauses.length > 0 ? pauseWithin(Math.max(0, ...pauses)) : pauseMs(headers, now);
-}
