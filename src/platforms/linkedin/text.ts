@@ -12,52 +12,34 @@ const RESERVED = /[\\|{}@[\]()<>#*_~]/g;
 const MENTION = /@\[([^[\]\n]{1,100})\]\((urn:li:(?:person|organization):[\w-]{1,64})\)/g;
 const HASHTAG = /(?<![\p{L}\p{M}\p{N}_&])#([\p{L}\p{M}\p{N}_]+)/gu;
 
-export interface Mention {
-  readonly name: string;
-  readonly urn: string;
-}
-
-/**
- * While a text is cut, a mention is a word as long as its name: noncharacters, which no text has (Unicode 23.7), so
- * that it is neither cut nor counted by its URN.
- */
-const HEAD = "\uFDD0";
-const TAIL = "\uFDD1";
-const HELD = /\uFDD0\uFDD1*/g;
-/** What is left of a mention that was longer than a whole piece. */
-const CUT_OFF = /(?<![\uFDD0\uFDD1])\uFDD1+/g;
+/** Noncharacters, which no text has (Unicode 23.7). */
 const NONCHARACTERS = /[\uFDD0-\uFDEF]/g;
 
-/** The text with its mentions held, and the mentions in order. */
-export function hold(text: string) {
-  const mentions: Mention[] = [];
-  const plain = text.toWellFormed().replace(NONCHARACTERS, "").trim();
-  const held = plain.replace(MENTION, (_, name: string, urn: string) => {
-    mentions.push({ name, urn });
-    return `${HEAD}${TAIL.repeat(name.length - 1)}`;
-  });
-  return { held, mentions };
+/** Well-formed, without noncharacters, trimmed. */
+export const clean = (text: string): string => text.toWellFormed().replace(NONCHARACTERS, "").trim();
+
+/** Who is mentioned, in order; `to` is the name, which is all that a reader sees of a mention and all that counts. */
+export function mentionsIn(text: string) {
+  return [...text.matchAll(MENTION)].map(({ index, 0: whole, 1: to = "", 2: urn = "" }) => ({
+    start: index,
+    end: index + whole.length,
+    to,
+    urn,
+  }));
 }
 
-/** How many mentions a held text has. */
-export const mentionsIn = (held: string): number => held.match(HELD)?.length ?? 0;
+/** What a reader sees. */
+export const visible = (text: string): string => edited(text, mentionsIn(text));
 
-/** What a reader sees, the same in little text, and the first link. */
-export function release(piece: string, mentions: readonly Mention[]) {
-  const held = piece.replace(CUT_OFF, "");
-  const names = [...held.matchAll(HELD)].map(({ index, 0: whole }, number) => {
-    const { name, urn } = mentions[number] ?? { name: "", urn: "" };
-    return { start: index, end: index + whole.length, to: name, written: `@[${escaped(name)}](${escaped(urn)})` };
-  });
-  // A mention ends a link, since it is held as noncharacters (domain/links.ts).
-  const links = findLinks(held).map((span) => ({ ...span, to: held.slice(span.start, span.end) }));
-  const marks = names.map((name) => ({ ...name, to: name.written }));
+/** A text as little text, and its first link. */
+export function littleOf(text: string) {
+  const mentions = mentionsIn(text);
+  // A mention ends a link, as a noncharacter does (domain/links.ts).
+  const hidden = mentions.map(({ start, end }) => ({ start, end, to: "\uFDD0".repeat(end - start) }));
+  const links = findLinks(edited(text, hidden)).map((link) => ({ ...link, to: text.slice(link.start, link.end) }));
+  const marks = mentions.map((one) => ({ ...one, to: `@[${escaped(one.to)}](${escaped(one.urn)})` }));
   const addresses = links.map((link) => ({ ...link, to: escaped(link.to) }));
-  return {
-    visible: edited(held, names),
-    little: edited(held, inOrder([...marks, ...addresses]), tagged),
-    link: links[0]?.to ?? null,
-  };
+  return { little: edited(text, inOrder([...marks, ...addresses]), tagged), link: links[0]?.to ?? null };
 }
 
 /** Words without a link: their hashtags marked, all else escaped. */
