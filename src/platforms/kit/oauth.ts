@@ -99,7 +99,7 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
   const tokens = readTokens(answer, { now: net.now(), asked: server.scopes, secrets });
   if (!longLived) return tokens;
   const proofs = { client_secret: app.secret ?? "", access_token: tokens.access };
-  return lengthened(server, { ...longLived.exchange, proofs, asked: server.scopes }, net);
+  return lengthened({ ...longLived, ...longLived.exchange, asked: server.scopes }, proofs, net);
 }
 
 /**
@@ -110,10 +110,10 @@ export async function exchangeRefresh(server: OAuthServer, session: Session): Pr
   const { longLived, noRefresh, refreshStays } = server;
   // Where no scopes are asked for, those granted before are meant (RFC 6749, 6), and not those once asked for.
   const asked = scopes.length > 0 ? scopes : server.scopes;
-  if (longLived) {
-    const proofs = { access_token: access };
-    return lengthened(server, { ...longLived.renew, proofs, asked }, session).catch(refusedForGood);
-  }
+  if (longLived)
+    return lengthened({ ...longLived, ...longLived.renew, asked }, { access_token: access }, session).catch(
+      refusedForGood,
+    );
   if (refresh === undefined) {
     const { says = "the token has expired, and the platform gave no refresh token", ...more } = noRefresh ?? {};
     throw new PsnError("AUTH_REVOKED", says, more);
@@ -129,19 +129,16 @@ export async function exchangeRefresh(server: OAuthServer, session: Session): Pr
   }
 }
 
-interface Exchange {
-  readonly url: string;
-  readonly grant: string;
-  readonly proofs: Readonly<Record<string, string>>;
-  readonly asked: readonly string[];
-}
-
 /**
  * A long-lived token, which is also what renews it: psn exchanges ahead of time only what has something to exchange.
  * The secrets are in the address: nothing of it is kept in an error, its cause included, and the failure of a fetch
  * names the whole address.
  */
-async function lengthened(server: OAuthServer, { url, grant, proofs, asked }: Exchange, net: Net): Promise<Tokens> {
+async function lengthened(
+  { url, grant, lifeMs, asked }: LongLived["renew"] & Pick<LongLived, "lifeMs"> & { readonly asked: readonly string[] },
+  proofs: Readonly<Record<string, string>>,
+  net: Net,
+): Promise<Tokens> {
   const answer = await call(net, `${url}?${new URLSearchParams({ grant_type: grant, ...proofs })}`, {
     headers: { accept: "application/json" },
     effect: "none",
@@ -152,7 +149,7 @@ async function lengthened(server: OAuthServer, { url, grant, proofs, asked }: Ex
     throw new PsnError(error.code, error.message, { details: error.details });
   });
   const tokens = readTokens(answer, { now: net.now(), asked, secrets: Object.values(proofs) });
-  const expiresAt = new Date(net.now().getTime() + (server.longLived?.lifeMs ?? 0));
+  const expiresAt = new Date(net.now().getTime() + lifeMs);
   return { expiresAt, ...tokens, refresh: tokens.access };
 }
 
@@ -172,7 +169,7 @@ export function credentialsOf({ access, refresh, expiresAt, scopes }: Tokens): C
 }
 
 /** Throws AUTH_SCOPE, with the adapter's hint, for a consent that lacks something psn cannot do without. */
-export function demandScopes(wanted: readonly string[], granted: readonly string[], hint: string): void {
+function demandScopes(wanted: readonly string[], granted: readonly string[], hint: string): void {
   const missing = wanted.filter((scope) => !granted.includes(scope));
   if (missing.length > 0)
     throw new PsnError("AUTH_SCOPE", `the consent does not include ${missing.join(", ")}`, { hint });
@@ -189,7 +186,7 @@ export async function revokeToken(server: OAuthServer, session: Session, token: 
 }
 
 /** Both tokens, the one that could make more first. */
-export async function revokeTokens(server: OAuthServer, session: Session): Promise<void> {
+async function revokeTokens(server: OAuthServer, session: Session): Promise<void> {
   const { access, refresh } = session.credentials;
   for (const token of refresh === undefined ? [access] : [refresh, access]) {
     // What the server refuses to know is forgotten.

@@ -14,7 +14,6 @@ export default definePlatform({
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
-    session.signal.throwIfAborted();
     const { body } = request.unit;
     const isPost = body.kind === "post";
     const ref = isPost ? await sendPost(request, body, session) : await sendComment(request, body, session);

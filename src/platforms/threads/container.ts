@@ -27,7 +27,6 @@ export const SPREADING_MS = 10 * 60_000;
  * (VENDOR_…) where Threads could not fetch a file from it, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
-  session.signal.throwIfAborted();
   const { unit, media, parent } = request;
   if (media.some(({ link }) => link === undefined))
     // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
@@ -49,7 +48,9 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
     files: [...(isCarousel ? media : []), undefined],
     id: Id,
     start: async (child, _index, ids) => {
-      const answer = await make(await fields(child, ids), session);
+      // The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15).
+      const creation = { ...form(await fields(child, ids)), timeoutMs: UPLOAD_TIMEOUT_MS };
+      const answer = await api(session, "/me/threads", { ...creation, effect: "none", accept: EXPLAINED });
       if (says(answer, NOT_FETCHED)) await assertReadable(filesOf(child));
       if (answer.status >= 400) throw refusedContainer(answer, request, session);
       return { id: parse(answer, z.object({ id: Id })).id, told: ASK_AT_ONCE };
@@ -76,12 +77,6 @@ async function fieldsOf(file: Media | undefined): Promise<Readonly<Record<string
   const [media_type, field] = file.kind === "video" ? ["VIDEO", "video_url"] : ["IMAGE", "image_url"];
   const alt = trimmed(file.alt ?? "");
   return { media_type, [field]: address, ...defined({ alt_text: alt === "" ? undefined : alt }) };
-}
-
-/** The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15). */
-function make(fields: Readonly<Record<string, string>>, session: Session): Promise<Answer> {
-  const creation = form(fields);
-  return api(session, "/me/threads", { ...creation, effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS, accept: EXPLAINED });
 }
 
 /** A parent that Graph does not know yet is "does not exist" as one that is gone. */

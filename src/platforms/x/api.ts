@@ -96,21 +96,19 @@ const FORBIDDEN: readonly Rule[] = [
   },
 ];
 
-const RULES: readonly Rule[] = [
-  { when: { status: 402 }, means: unpaid(RAISE) },
-  { when: { status: 429, words: /problems\/(usage-capped|credits)/ }, means: unpaid(RAISE) },
-  {
-    when: DUPLICATE,
-    means: {
-      says: "X refuses a text that you posted before: change the text",
-      hint: "change the text; X does not document when it accepts the same text again",
-    },
-  },
-  ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),
-];
-
 export const { api, refusalOf, says } = apiOf({
   origin: "https://api.x.com",
   reason: Problem,
-  rules: RULES,
+  rules: [
+    { when: { status: 402 }, means: unpaid(RAISE) },
+    { when: { status: 429, words: /problems\/(usage-capped|credits)/ }, means: unpaid(RAISE) },
+    {
+      when: DUPLICATE,
+      means: {
+        says: "X refuses a text that you posted before: change the text",
+        hint: "change the text; X does not document when it accepts the same text again",
+      },
+    },
+    ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),
+  ],
 });
