@@ -91,9 +91,9 @@ interface Known {
 }
 
 /**
- * Finds the account's own post that a unit can have become: not older than the unit by the platform's clock, not another
- * unit's, answering the same post, and the same. Throws PLATFORM_DOWN where there are too many, and what `ask` and
- * `read` throw.
+ * Finds the account's own post that a unit can have become: not older than the unit by the platform's clock, not
+ * another unit's, answering the same post, and the same. Throws PLATFORM_DOWN where there are too many, and what `ask`
+ * and `read` throw.
  */
 export function finderOf<Body extends Json>({ slackMs, ask, read }: Lists<Body>) {
   return (request: PublishRequest<Body>, session: Session, { known, told }: Known = {}): Promise<Ref | undefined> => {

@@ -103,9 +103,9 @@ export const UPDATE = "update psn";
 export const EXPLAINED: readonly number[] = Array.from({ length: 200 }, (_, index) => 400 + index);
 
 /**
- * `api` makes one request with the account's token, which goes in a header alone: addresses may be logged on the way. It
- * throws what `call` throws, and the platform's own refusals by their reason. `refusalOf` is the error for a refusal,
- * `reasonOf` what an answer says, and `says` whether it says one of these.
+ * `api` makes one request with the account's token, which goes in a header alone: addresses may be logged on the way.
+ * It throws what `call` throws, and the platform's own refusals by their reason. `refusalOf` is the error for a
+ * refusal, `reasonOf` what an answer says, and `says` whether it says one of these.
  */
 export function apiOf({ origin, headers, ...table }: Api) {
   const refusalOf = (answer: Answer, session: Caller): PsnError => refusedBy(table, answer, session);

@@ -57,8 +57,8 @@ export const NOT_FETCHED_HINT =
   "Threads fetches media itself: the bucket must be reachable from the Internet; psn doctor";
 
 export const SCOPE_HINT =
-  "add the permissions to your app at https://developers.facebook.com/apps, then psn connect threads and allow all of " +
-  "them";
+  "add the permissions to your app at https://developers.facebook.com/apps, then psn connect threads and allow all " +
+  "of them";
 
 const DOWN = [...META.down, "transient"];
 const PERMISSION = [3, 10, ...Array.from({ length: 100 }, (_, index) => 200 + index)];

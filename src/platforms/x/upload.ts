@@ -18,8 +18,8 @@ const Processing = z.object({
 const Upload = z.object({ data: z.object({ id: Id, processing_info: Processing.nullish() }) });
 
 /**
- * The media ids of a unit, in order, with their alt texts. X bills uploads, so that each file is uploaded once, unless X
- * has forgotten it, as it does after a day with what no post takes. Throws PLATFORM_REJECTED for a file X cannot use,
+ * The media ids of a unit, in order, with their alt texts. X bills uploads, so that each file is uploaded once, unless
+ * X has forgotten it, as it does after a day with what no post takes. Throws PLATFORM_REJECTED for a file X cannot use,
  * and see `prepareUploads`.
  */
 export function upload({ media, handle }: PublishRequest, session: Session): Promise<Preparation> {
