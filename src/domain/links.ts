@@ -6,6 +6,22 @@ export interface Span {
   readonly end: number;
 }
 
+/** A range of a text, and what is written in its place. */
+export interface Edit extends Span {
+  readonly to: string;
+}
+
+/** The text after these edits, which are in order and apart from each other; `between` writes all other words. */
+export function edited(text: string, edits: readonly Edit[], between = (words: string): string => words): string {
+  let out = "";
+  let at = 0;
+  for (const { start, end, to } of edits) {
+    out += `${between(text.slice(at, start))}${to}`;
+    at = end;
+  }
+  return `${out}${between(text.slice(at))}`;
+}
+
 /*
  * What psn takes for a link where psn decides: in the feed, on LinkedIn's cards, on Bluesky, and when it cuts a text.
  * Where a network decides, its own rules count: platforms/mastodon/count.ts, platforms/x/text.ts.

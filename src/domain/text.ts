@@ -1,6 +1,6 @@
 import type { TextRule } from "@psn/core/types/capabilities.ts";
 import { defined } from "@psn/core/types/defined.ts";
-import { findLinks, inOrder, type Span } from "./links.ts";
+import { type Edit, edited, findLinks, inOrder, type Span } from "./links.ts";
 import { findOutside, findTokens } from "./tokens.ts";
 
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
@@ -202,24 +202,17 @@ function isRewritten(text: string, { urlCost, mention }: TextRule): boolean {
 
 function rewrite(text: string, rule: TextRule, links: LinkFinder): string {
   const urls = links(text);
-  const edits: { span: Span; to: string }[] = [];
+  const edits: Edit[] = [];
   const { urlCost } = rule;
-  if (urlCost !== undefined) edits.push(...urls.map((span) => ({ span, to: "x".repeat(urlCost) })));
+  if (urlCost !== undefined) edits.push(...urls.map((span) => ({ ...span, to: "x".repeat(urlCost) })));
   if (rule.mention === "local") {
     for (const match of findOutside(text, MENTION, urls)) {
       const end = match.index + match[0].length;
       if (match[1] !== undefined && !NO_MENTION.test(text.slice(end, end + 3)))
-        edits.push({ span: { start: end - match[1].length, end }, to: "" });
+        edits.push({ start: end - match[1].length, end, to: "" });
     }
   }
-  edits.sort((a, b) => a.span.start - b.span.start);
-  let out = "";
-  let at = 0;
-  for (const { span, to } of edits) {
-    out += text.slice(at, span.start) + to;
-    at = span.end;
-  }
-  return out + text.slice(at);
+  return edited(text, inOrder(edits));
 }
 
 /** What is never cut: a grapheme, or a whole link, mention or tag. */

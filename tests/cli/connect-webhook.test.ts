@@ -263,7 +263,7 @@ describe("a dry run", () => {
       expect(new Set(runs.map(({ code, stderr }) => `${code} ${stderr}`)).size).toBe(1);
       expect(runs[0]?.code).not.toBe(0);
     }
-    expect(await readdir(folder)).toEqual(["file", "site"]);
+    expect((await readdir(folder)).toSorted()).toEqual(["file", "site"]);
   });
 
   test("takes what the real run takes, sends no event, writes nothing, and says what it would be called", async () => {

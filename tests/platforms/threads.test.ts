@@ -195,11 +195,14 @@ describe("connecting", () => {
   });
 
   test.each([
-    [2, "PLATFORM_DOWN"],
-    [4, "RATE_LIMITED"],
-  ])("Graph's %i says nothing of the token that was to be renewed", async (number, code) => {
+    [2, {}, "PLATFORM_DOWN"],
+    [-2, {}, "PLATFORM_DOWN"],
+    [4, {}, "RATE_LIMITED"],
+    [613, {}, "RATE_LIMITED"],
+    [9_999, { is_transient: true }, "PLATFORM_DOWN"],
+  ])("Graph's %i says nothing of the token that was to be renewed", async (number, more, code) => {
     const { fake, session } = await open();
-    fake.anyRefusals.push(graph(400, number));
+    fake.anyRefusals.push(graph(400, number, more));
     expect(await failure(threads.refresh(session))).toMatchObject({ code });
   });
 });

@@ -7,6 +7,8 @@ const now = new Date("2026-12-01T09:00:00Z");
 const S = 1000;
 const DAY = 86_400 * S;
 const epoch = Date.parse("2026-12-01T09:00:10Z");
+const usage = (...minutes: number[]) =>
+  JSON.stringify({ "1": minutes.map((one) => ({ call_count: 100, estimated_time_to_regain_access: one })) });
 
 test.each<[Record<string, string>, number | undefined]>([
   // Retry-After: seconds, a date in its three forms, milliseconds, an instant.
@@ -48,6 +50,24 @@ test.each<[Record<string, string>, number | undefined]>([
   [{ "ratelimit-reset": String(epoch / 1000) }, 10 * S],
   [{ "ratelimit-reset": "7" }, 7 * S],
   [{ "x-ratelimit-reset-after": "0.65" }, 650],
+  // Several windows: those that are used up count, the longest of them; else the first.
+  [{ "x-rate-limit-reset": "7", "x-rate-limit-remaining": "3", "x-user-limit-24hour-reset": "70" }, 7 * S],
+  [{ "x-rate-limit-reset": "7", "x-user-limit-24hour-reset": "70", "x-user-limit-24hour-remaining": "0" }, 70 * S],
+  [
+    {
+      "x-rate-limit-reset": "7",
+      "x-rate-limit-remaining": "0",
+      "x-app-limit-24hour-reset": "70",
+      "x-app-limit-24hour-remaining": " 0",
+    },
+    70 * S,
+  ],
+  [{ "x-app-limit-24hour-reset": "soon", "x-app-limit-24hour-remaining": "0" }, undefined],
+  // Meta's minutes, of which the longest counts.
+  [{ "x-business-use-case-usage": usage(3, 19) }, 19 * 60 * S],
+  [{ "x-business-use-case-usage": usage(0) }, undefined],
+  [{ "x-business-use-case-usage": "{" }, undefined],
+  [{ "x-business-use-case-usage": usage(3), "retry-after": "7" }, 7 * S],
   // By the server's own clock.
   [{ "x-ratelimit-reset": "2026-12-01T12:01:00Z", date: "Tue, 01 Dec 2026 12:00:00 GMT" }, 60 * S],
   // draft-ietf-httpapi-ratelimit-headers-11, and version 07 of it.

@@ -32,9 +32,11 @@ export function serverNow(headers: Headers, now: Date): number {
  * 3. `RateLimit` of that draft: the longest `t` of the policies with nothing left (`r=0`), else the shortest `t`. A
  *    policy with nothing left and no `t` has its window `w` from `RateLimit-Policy`. The dictionary of its version 07
  *    is read as well.
- * 4. `X-RateLimit-Reset`, `X-Rate-Limit-Reset`, `RateLimit-Reset`, `X-RateLimit-Reset-After`: epoch seconds, epoch
- *    milliseconds, ISO 8601, or seconds from now.
+ * 4. `X-RateLimit-Reset`, `X-Rate-Limit-Reset`, `RateLimit-Reset` and X's windows of a day: epoch seconds, epoch
+ *    milliseconds, ISO 8601, or seconds from now. The longest of those with nothing left (`…-Remaining: 0`), else the
+ *    first. Then `X-RateLimit-Reset-After`.
  * 5. `RateLimit-Policy` alone: its shortest window.
+ * 6. `X-Business-Use-Case-Usage`: the most minutes it names.
  *
  * What is past or negative is 0, and words are no pause.
  */
@@ -45,8 +47,10 @@ export function pauseMs(headers: Headers, now: Date): number | undefined {
   const told =
     untilMs(headers.get("retry-after"), server) ??
     rateLimitMs(headers) ??
-    RESETS.map((name) => untilMs(headers.get(name), server)).find((ms) => ms !== undefined) ??
-    shortest(windowsOf(headers.get("ratelimit-policy")).values());
+    resetMs(headers, server) ??
+    untilMs(headers.get("x-ratelimit-reset-after"), server) ??
+    shortest(windowsOf(headers.get("ratelimit-policy")).values()) ??
+    regainMs(headers.get("x-business-use-case-usage"));
   return told === undefined ? undefined : pauseWithin(told);
 }
 
@@ -55,7 +59,27 @@ export function retryAfterMs(headers: Headers, now: Date): number | undefined {
   return headers.has("retry-after") || headers.has("retry-after-ms") ? pauseMs(headers, now) : undefined;
 }
 
-const RESETS = ["x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset-after"] as const;
+/**
+ * What stands before `-reset` and `-remaining`. X has a quarter of an hour, and a day by user and by app
+ * (https://docs.x.com/x-api/fundamentals/rate-limits, 2026-11, names only the first; the others were seen in answers).
+ */
+const WINDOWS = ["x-ratelimit", "x-rate-limit", "ratelimit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
+
+function resetMs(headers: Headers, serverNowMs: number): number | undefined {
+  const windows = WINDOWS.flatMap((name) => {
+    const ms = untilMs(headers.get(`${name}-reset`), serverNowMs);
+    return ms === undefined ? [] : [{ ms, spent: headers.get(`${name}-remaining`)?.trim() === "0" }];
+  });
+  const spent = windows.filter((window) => window.spent);
+  return spent.length > 0 ? Math.max(...spent.map(({ ms }) => ms)) : windows[0]?.ms;
+}
+
+/** Meta counts in minutes (https://developers.facebook.com/docs/graph-api/overview/rate-limiting, 2026-11). */
+function regainMs(written: string | null): number | undefined {
+  const named = (written ?? "").matchAll(/"estimated_time_to_regain_access"\s*:\s*"?(\d+)/g);
+  const most = Math.max(0, ...[...named].map(([, minutes]) => Number(minutes)));
+  return most > 0 ? most * 60_000 : undefined;
+}
 
 /**
  * Milliseconds until what a header names, a number or an instant; undefined where it names neither. Of several the last

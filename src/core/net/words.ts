@@ -13,9 +13,11 @@ const WORDS = [
   "message",
   "msg",
   "detail",
+  "error_user_msg",
   "description",
   "reason",
   "title",
+  "error_user_title",
 ] as const;
 /** What holds several failures, or the true one. */
 const INSIDE = [

@@ -1,11 +1,11 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { composeThread } from "@psn/platforms/kit/compose.ts";
+import { shaped } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
-import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
+import { type Body, SHAPE } from "./compose.ts";
 import { authorize, exchange, refresh, revoke } from "./oauth.ts";
 import { prepare } from "./prepare.ts";
 import { COLLECTION, find, Put, read, recordOf, refOf, search, tidOf } from "./record.ts";
@@ -34,10 +34,8 @@ const SERVER: FormField = {
  * only where nothing stands yet, so a post cannot come out twice.
  */
 export default definePlatform({
-  id: "bluesky",
-  name: "Bluesky",
+  ...shaped(SHAPE),
   docs: "https://docs.bsky.app/docs/api/com-atproto-repo-put-record",
-  capabilities: CAPABILITIES,
   auth: [
     {
       kind: "form",
@@ -60,7 +58,6 @@ export default definePlatform({
   identify,
   refresh,
   revoke,
-  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session) {

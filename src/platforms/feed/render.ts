@@ -1,6 +1,6 @@
 import { defined } from "@psn/core/types/defined.ts";
 import { isLanguage } from "@psn/domain/language.ts";
-import { findLinks } from "@psn/domain/links.ts";
+import { edited, findLinks } from "@psn/domain/links.ts";
 import { shorten } from "@psn/domain/text.ts";
 import type { Entry, EntryMedia, Settings } from "./entries.ts";
 
@@ -159,14 +159,11 @@ function paragraphs(text: string): string {
 }
 
 function linked(text: string): string {
-  let html = "";
-  let at = 0;
-  for (const { start, end } of findLinks(text)) {
-    const link = escaped(text.slice(start, end));
-    html += `${escaped(text.slice(at, start))}<a href="${link}">${link}</a>`;
-    at = end;
-  }
-  return html + escaped(text.slice(at));
+  const links = findLinks(text).map((span) => {
+    const link = escaped(text.slice(span.start, span.end));
+    return { ...span, to: `<a href="${link}">${link}</a>` };
+  });
+  return edited(text, links, escaped);
 }
 
 function image({ file, width, height, alt }: EntryMedia, base: string): string {

@@ -1,4 +1,4 @@
-import type { Limits, TextRule } from "@psn/core/types/capabilities.ts";
+import type { Capabilities, Limits, TextRule } from "@psn/core/types/capabilities.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
@@ -18,6 +18,7 @@ export interface Piece {
 
 /** How one platform shapes a post into a thread of units: what data cannot say. */
 export interface Shape<Body extends Json> extends About, Counting {
+  readonly capabilities: Capabilities;
   /** A part's text as the network will have it; absent: well-formed and trimmed. */
   readonly clean?: (text: string) => string;
   /** Behind the number of characters in a message: ` as X counts them`. */
@@ -37,8 +38,16 @@ export interface Shape<Body extends Json> extends About, Counting {
 /** Well-formed, and without space at its ends: no network takes half of a surrogate pair, and each trims. */
 export const trimmed = (text: string): string => text.toWellFormed().trim();
 
+/** What a platform's shape says of it. */
+export const shaped = <Body extends Json>(shape: Shape<Body>) => ({
+  id: shape.id,
+  name: shape.name,
+  capabilities: shape.capabilities,
+  compose: (post: Post, limits: Limits): Composed<Body> => composeThread(shape, post, limits),
+});
+
 /** Pure. Turns a post into units, or says everything that is wrong with it. */
-export function composeThread<Body extends Json>(shape: Shape<Body>, post: Post, limits: Limits): Composed<Body> {
+function composeThread<Body extends Json>(shape: Shape<Body>, post: Post, limits: Limits): Composed<Body> {
   const { clean = trimmed } = shape;
   const texts = post.parts.map(({ text }) => clean(text));
   const room = shape.room?.(post, limits.text) ?? limits.text;

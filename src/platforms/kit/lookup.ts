@@ -1,5 +1,6 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Net, PublishRequest, Ref } from "@psn/core/types/platform.ts";
+import type { Json } from "@psn/core/types/index.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Answer } from "./http.ts";
 
 /*
@@ -65,40 +66,55 @@ export interface Listed {
   readonly isSame: () => boolean;
 }
 
-interface Search {
-  readonly request: PublishRequest;
-  readonly session: Net;
-  /** Ids that belong to other units. */
-  readonly known: ReadonlySet<string>;
-  readonly allowanceMs: number;
+interface Search<Body extends Json> {
+  readonly request: PublishRequest<Body>;
+  readonly session: Session;
+}
+
+/** One platform's lists of the account's own posts. */
+interface Lists<Body extends Json> {
   /** How far psn's clock may be ahead of the platform's before it is asked anew, in milliseconds. */
   readonly slackMs: number;
-  /** The earliest instant where the platform has told its time already. */
-  readonly from?: number;
   /** Asks for one page of what has appeared since then. */
-  readonly ask: (since: number, after: string | undefined) => Promise<Answer>;
-  readonly read: (answer: Answer) => { readonly posts: readonly Listed[]; readonly next?: string | undefined };
+  readonly ask: (since: number, after: string | undefined, search: Search<Body>) => Promise<Answer>;
+  readonly read: (
+    answer: Answer,
+    search: Search<Body>,
+  ) => { readonly posts: readonly Listed[]; readonly next?: string | undefined };
+}
+
+interface Known {
+  /** Ids that belong to other units; absent where nobody says which do. */
+  readonly known?: ReadonlySet<string>;
+  /** An answer that has told the platform's time already. */
+  readonly told?: Answer;
 }
 
 /**
- * The account's own post that this unit can have become: not older than the unit by the platform's clock, not another
- * unit's, answering the same post, and the same. Throws PLATFORM_DOWN where there are too many, and what `ask` and
- * `read` throw.
+ * Finds the account's own post that a unit can have become: not older than the unit by the platform's clock, not
+ * another unit's, answering the same post, and the same. Throws PLATFORM_DOWN where there are too many, and what `ask`
+ * and `read` throw.
  */
-export function findOwn({ request, session, known, allowanceMs, slackMs, from, ask, read }: Search) {
-  let earliest = from;
-  let since = from ?? request.at.getTime() - allowanceMs - slackMs;
-  return findPaged<Ref>(async (after) => {
-    let answer = await ask(since, after);
-    earliest ??= notBefore(answer, { at: request.at, now: session.now(), allowanceMs });
-    const least = earliest;
-    // Psn's clock is ahead by more than the slack: what was asked for begins too late.
-    if (least < since) {
-      since = least;
-      answer = await ask(since, after);
-    }
-    const { posts, next } = read(answer);
-    const isOwn = ({ ref, at, parent }: Listed) => !known.has(ref.id) && at >= least && parent === request.parent?.id;
-    return { found: posts.find((post) => isOwn(post) && post.isSame())?.ref, next };
-  });
+export function finderOf<Body extends Json>({ slackMs, ask, read }: Lists<Body>) {
+  return (request: PublishRequest<Body>, session: Session, { known, told }: Known = {}): Promise<Ref | undefined> => {
+    const allowanceMs = known ? ALLOWANCE_MS : ALLOWANCE_NARROW_MS;
+    const search = { request, session };
+    const bound = (answer: Answer) => notBefore(answer, { at: request.at, now: session.now(), allowanceMs });
+    let earliest = told && bound(told);
+    let since = earliest ?? request.at.getTime() - allowanceMs - slackMs;
+    return findPaged<Ref>(async (after) => {
+      let answer = await ask(since, after, search);
+      earliest ??= bound(answer);
+      const least = earliest;
+      // Psn's clock is ahead by more than the slack: what was asked for begins too late.
+      if (least < since) {
+        since = least;
+        answer = await ask(since, after, search);
+      }
+      const { posts, next } = read(answer, search);
+      const isOwn = ({ ref, at, parent }: Listed) =>
+        !known?.has(ref.id) && at >= least && parent === request.parent?.id;
+      return { found: posts.find((post) => isOwn(post) && post.isSame())?.ref, next };
+    });
+  };
 }

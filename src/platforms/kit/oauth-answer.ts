@@ -76,8 +76,9 @@ const UNKNOWN_TOKEN: ReadonlySet<string> = new Set(["invalid_token", "invalid_gr
 interface Failure {
   readonly error: string;
   readonly words: string;
-  /** Meta's number. */
+  /** Meta's number, and whether Meta says that the failure passes. */
   readonly code?: number;
+  readonly passes?: boolean;
 }
 
 /**
@@ -103,6 +104,7 @@ function failureOf(answer: Answer): Failure | undefined {
     error: typeof type === "string" ? type : "error",
     words: typeof message === "string" ? message : "",
     ...defined({ code: typeof code === "number" ? code : undefined }),
+    passes: Reflect.get(error, "is_transient") === true,
   };
 }
 
@@ -119,19 +121,26 @@ const VERDICTS: readonly (readonly [RegExp, Verdict])[] = [
   [/^(rate_limit\w*|too_many_requests|slow_down)$/, "RATE_LIMITED"],
 ];
 /**
- * Meta calls nearly everything OAuthException; its number tells downtime and throttling from a dead token (page above).
+ * Numbers of Meta's that are the same in all its APIs, and what they speak of. `token`: 102 is an older name for 190.
+ * `down`: for a moment; below zero is Instagram's own server and its download of media. `throttled`: 4, 17, 32, 613 too
+ * many calls; 341, 368 a limit, or a block for a while; 9 too many posts in a day. From the page above and
+ * https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes (2026-11).
  */
-const META_DOWN: ReadonlySet<number> = new Set([1, 2]);
-const META_THROTTLED: ReadonlySet<number> = new Set([4, 17, 341, 368]);
+export const META = {
+  token: [190, 102],
+  down: [1, 2, -1, -2],
+  throttled: [4, 9, 17, 32, 341, 368, 613],
+} as const satisfies Record<string, readonly number[]>;
 
-function verdictOf({ error, words, code }: Failure): Verdict {
-  if (error === "OAuthException") {
-    // Of an app that it does not accept it says so in words, under the number of a downtime
-    // (facebookarchive/php-graph-sdk#538).
-    if (/client secret|validating application/i.test(words)) return "APP_REFUSED";
-    if (code !== undefined && META_DOWN.has(code)) return "PLATFORM_DOWN";
-    return code !== undefined && META_THROTTLED.has(code) ? "RATE_LIMITED" : "AUTH_REVOKED";
-  }
+function verdictOf({ error, words, code, passes }: Failure): Verdict {
+  // Meta calls nearly everything so. Of an app that it does not accept it says so in words, under the number of a
+  // downtime (facebookarchive/php-graph-sdk#538).
+  const isMeta = error === "OAuthException";
+  if (isMeta && /client secret|validating application/i.test(words)) return "APP_REFUSED";
+  const isOf = (codes: readonly number[]) => code !== undefined && codes.includes(code);
+  if (isOf(META.throttled)) return "RATE_LIMITED";
+  if (isOf(META.down) || (passes && !isOf(META.token))) return "PLATFORM_DOWN";
+  if (isMeta) return "AUTH_REVOKED";
   return VERDICTS.find(([names]) => names.test(error))?.[1] ?? "PLATFORM_REJECTED";
 }
 

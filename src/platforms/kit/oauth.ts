@@ -37,6 +37,22 @@ export interface OAuthServer {
   readonly idParam?: string;
   /** Sent with the authorisation request beside the standard's own. */
   readonly extra?: Readonly<Record<string, string>>;
+  /** What the platform adds to the address behind the code, which a person may copy with it. */
+  readonly codeEnd?: string;
+  /** Present where a code gives a token of an hour or so, and that is exchanged for one that renews itself. */
+  readonly longLived?: LongLived;
+  /** The refresh token stays the same where a refresh names none (RFC 6749, 6). */
+  readonly refreshStays?: true;
+  /** What is said of an expired token where the platform gave no refresh token. */
+  readonly noRefresh?: { readonly says: string; readonly hint: string };
+}
+
+/** Meta's way: both exchanges are a GET, and there is no refresh token. */
+interface LongLived {
+  readonly exchange: { readonly url: string; readonly grant: string };
+  readonly renew: { readonly url: string; readonly grant: string };
+  /** How long a token is valid where the answer does not say, in milliseconds. */
+  readonly lifeMs: number;
 }
 
 /** Where the browser goes. Throws APP_MISSING. */
@@ -67,19 +83,23 @@ export function authorizationUrl(
  */
 export async function exchangeCode(server: OAuthServer, request: ExchangeRequest, net: Net): Promise<Tokens> {
   const proof: Readonly<Record<string, string>> = server.pkce ? { code_verifier: request.verifier } : {};
-  const grant = { grant_type: "authorization_code", code: request.code, redirect_uri: request.redirectUri, ...proof };
+  const { codeEnd = "", longLived } = server;
+  const code = request.code.endsWith(codeEnd)
+    ? request.code.slice(0, request.code.length - codeEnd.length)
+    : request.code;
+  const grant = { grant_type: "authorization_code", code, redirect_uri: request.redirectUri, ...proof };
   const app = appOf(request.app);
-  if (request.code === "")
+  if (code === "")
     throw new PsnError(
       "AUTH_REVOKED",
       `${new URL(server.authorizeUrl).host} returned no code: you did not give consent`,
     );
   const answer = await post(server.tokenUrl, { server, grant, app, net });
-  return readTokens(answer, {
-    now: net.now(),
-    asked: server.scopes,
-    secrets: [request.code, request.verifier, ...secretsOf(app)],
-  });
+  const secrets = [code, request.verifier, ...secretsOf(app)];
+  const tokens = readTokens(answer, { now: net.now(), asked: server.scopes, secrets });
+  if (!longLived) return tokens;
+  const proofs = { client_secret: app.secret ?? "", access_token: tokens.access };
+  return lengthened({ ...longLived, ...longLived.exchange, asked: server.scopes }, proofs, net);
 }
 
 /**
@@ -87,24 +107,56 @@ export async function exchangeCode(server: OAuthServer, request: ExchangeRequest
  */
 export async function exchangeRefresh(server: OAuthServer, session: Session): Promise<Tokens> {
   const { access, refresh, scopes } = session.credentials;
-  if (refresh === undefined)
-    throw new PsnError("AUTH_REVOKED", "the token has expired, and the platform gave no refresh token");
+  const { longLived, noRefresh, refreshStays } = server;
+  // Where no scopes are asked for, those granted before are meant (RFC 6749, 6), and not those once asked for.
+  const asked = scopes.length > 0 ? scopes : server.scopes;
+  if (longLived)
+    return lengthened({ ...longLived, ...longLived.renew, asked }, { access_token: access }, session).catch(
+      refusedForGood,
+    );
+  if (refresh === undefined) {
+    const { says = "the token has expired, and the platform gave no refresh token", ...more } = noRefresh ?? {};
+    throw new PsnError("AUTH_REVOKED", says, more);
+  }
   const app = appOf(session.app);
   const grant = { grant_type: "refresh_token", refresh_token: refresh };
   const answer = await post(server.tokenUrl, { server, grant, app, net: session });
-  // Where no scopes are asked for, those granted before are meant (RFC 6749, 6), and not those once asked for.
-  const asked = scopes.length > 0 ? scopes : server.scopes;
   try {
-    return readTokens(answer, { now: session.now(), asked, secrets: [refresh, access, ...secretsOf(app)] });
+    const tokens = readTokens(answer, { now: session.now(), asked, secrets: [refresh, access, ...secretsOf(app)] });
+    return refreshStays ? { refresh, ...tokens } : tokens;
   } catch (error) {
     return refusedForGood(error);
   }
 }
 
 /**
+ * A long-lived token, which is also what renews it: psn exchanges ahead of time only what has something to exchange.
+ * The secrets are in the address: nothing of it is kept in an error, its cause included, and the failure of a fetch
+ * names the whole address.
+ */
+async function lengthened(
+  { url, grant, lifeMs, asked }: LongLived["renew"] & Pick<LongLived, "lifeMs"> & { readonly asked: readonly string[] },
+  proofs: Readonly<Record<string, string>>,
+  net: Net,
+): Promise<Tokens> {
+  const answer = await call(net, `${url}?${new URLSearchParams({ grant_type: grant, ...proofs })}`, {
+    headers: { accept: "application/json" },
+    effect: "none",
+    keepalive: false,
+    accept: ANY_STATUS,
+  }).catch((error: unknown) => {
+    if (!(error instanceof PsnError)) throw error;
+    throw new PsnError(error.code, error.message, { details: error.details });
+  });
+  const tokens = readTokens(answer, { now: net.now(), asked, secrets: Object.values(proofs) });
+  const expiresAt = new Date(net.now().getTime() + lifeMs);
+  return { expiresAt, ...tokens, refresh: tokens.access };
+}
+
+/**
  * Whatever a platform names it: a token that it refuses to exchange it refuses for good. Throws AUTH_REVOKED for that.
  */
-export function refusedForGood(error: unknown): never {
+function refusedForGood(error: unknown): never {
   const { status } = error instanceof PsnError ? error.details : {};
   if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED" || (status !== 400 && status !== 401))
     throw error;
@@ -117,7 +169,7 @@ export function credentialsOf({ access, refresh, expiresAt, scopes }: Tokens): C
 }
 
 /** Throws AUTH_SCOPE, with the adapter's hint, for a consent that lacks something psn cannot do without. */
-export function demandScopes(wanted: readonly string[], granted: readonly string[], hint: string): void {
+function demandScopes(wanted: readonly string[], granted: readonly string[], hint: string): void {
   const missing = wanted.filter((scope) => !granted.includes(scope));
   if (missing.length > 0)
     throw new PsnError("AUTH_SCOPE", `the consent does not include ${missing.join(", ")}`, { hint });
@@ -134,7 +186,7 @@ export async function revokeToken(server: OAuthServer, session: Session, token: 
 }
 
 /** Both tokens, the one that could make more first. */
-export async function revokeTokens(server: OAuthServer, session: Session): Promise<void> {
+async function revokeTokens(server: OAuthServer, session: Session): Promise<void> {
   const { access, refresh } = session.credentials;
   for (const token of refresh === undefined ? [access] : [refresh, access]) {
     // What the server refuses to know is forgotten.
@@ -217,6 +269,11 @@ export function oauthOf({ server, app, scopes, hint, profileOf }: OAuthPlatform)
     },
     identify: (session: Session): Promise<Profile> => profileOf(session),
     refresh: async (session: Session): Promise<Credentials> => credentialsOf(await exchangeRefresh(server, session)),
-    revoke: (session: Session): Promise<void> => revokeTokens(server, session),
   };
 }
+
+/** The same, where the server can be told to forget the tokens. */
+export const revocableOf = (platform: OAuthPlatform) => ({
+  ...oauthOf(platform),
+  revoke: (session: Session): Promise<void> => revokeTokens(platform.server, session),
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import type { Answer } from "./http.ts";
 import { matches, type Refusals, refusedBy } from "./refusals.ts";
 
@@ -19,7 +20,7 @@ const session = {
   credentials: { access: "a-token", scopes: [] },
 };
 const table = (codes: readonly (string | number)[], words = "", subcodes: readonly number[] = []): Refusals => ({
-  reasonOf: () => ({ codes, words, subcodes }),
+  reason: z.unknown().transform(() => ({ codes, words, subcodes })),
   rules: [
     {
       when: { status: 403, codes: [7], subcodes: [70] },
@@ -57,7 +58,7 @@ describe("a table of refusals", () => {
 
   test("what no rule knows is judged by its status, and so is what is not the platform's", () => {
     expect(refusedBy(table([8]), answer(404), session).code).toBe("PLATFORM_REJECTED");
-    const silent = { ...table([7]), reasonOf: () => undefined };
+    const silent = { ...table([7]), reason: z.never() };
     expect(refusedBy(silent, answer(403), session).code).toBe("AUTH_SCOPE");
   });
 

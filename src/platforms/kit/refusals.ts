@@ -2,7 +2,7 @@ import { type Details, type ErrorCode, PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { Net, Session } from "@psn/core/types/platform.ts";
 import { z } from "zod";
-import { type Answer, type CallOptions, call, type Effect, pauseMs, refusal } from "./http.ts";
+import { type Answer, bodyOf, type CallOptions, call, type Effect, pauseMs, refusal } from "./http.ts";
 
 /*
  * What a platform's refusals mean, as data: its status, its own codes and its words lead to one of psn's errors.
@@ -12,12 +12,11 @@ import { type Answer, type CallOptions, call, type Effect, pauseMs, refusal } fr
 export const TextField = z.string().catch("");
 export const NumberField = z.coerce.number().catch(0);
 
-/** What an answer says of itself, in the platform's own form. */
+/** What an answer says of itself. */
 export interface Reason {
   readonly codes: readonly (string | number)[];
   /** Finer than a code, where there is such a thing. */
   readonly subcodes?: readonly number[];
-  /** In small letters. */
   readonly words: string;
 }
 
@@ -46,8 +45,10 @@ export interface Rule {
 }
 
 export interface Refusals {
-  /** Undefined where it is not the platform's API that speaks. */
-  readonly reasonOf: (answer: Answer) => Reason | undefined;
+  /** From the platform's own form of a body; a body that it does not read is none of the platform's API. */
+  readonly reason: z.ZodType<Reason>;
+  /** Whether only the answer's status is believed. */
+  readonly isDoubtful?: (answer: Answer) => boolean;
   /** The first that holds counts: the particular before the general. */
   readonly rules: readonly Rule[];
   /** How long a limit lasts, in milliseconds; absent: as the answer's usual headers say. */
@@ -72,7 +73,7 @@ export function matches(when: When, { status, effect }: Pick<Answer, "status" | 
 /** The error for a refusal, by the first rule that speaks of it; else by its status alone. */
 export function refusedBy(table: Refusals, answer: Answer, session: Caller): PsnError {
   const plain = refusal(answer, session);
-  const reason = table.reasonOf(answer);
+  const reason = table.isDoubtful?.(answer) ? undefined : reasonIn(table, answer);
   const means = reason && table.rules.find(({ when }) => matches(when, answer, reason))?.means;
   if (!reason || (!means && !table.details && plain.code !== "RATE_LIMITED")) return plain;
   const { code = "PLATFORM_REJECTED", says, hint } = means ?? { code: plain.code };
@@ -85,30 +86,35 @@ export function refusedBy(table: Refusals, answer: Answer, session: Caller): Psn
   });
 }
 
-/** The same, for one platform. */
-export const refusalsBy = (table: Refusals) => (answer: Answer, session: Caller) => refusedBy(table, answer, session);
+const reasonIn = ({ reason }: Refusals, answer: Answer): Reason | undefined => reason.safeParse(bodyOf(answer)).data;
 
 const usualPause = ({ headers }: Answer, now: Date): number | undefined => pauseMs(headers, now);
 
 /** One platform's API. */
-export interface Api {
+export interface Api extends Refusals {
   readonly origin: string;
   /** For some paths, beside the token. */
   readonly headers?: (path: string) => Readonly<Record<string, string>>;
-  readonly refusalOf: (answer: Answer, session: Caller) => PsnError;
 }
 
 /** Where an API itself has another address, only a newer psn knows it. */
 export const UPDATE = "update psn";
 /** Every status whose body may say why. */
-const EXPLAINED: readonly number[] = Array.from({ length: 200 }, (_, index) => 400 + index);
+export const EXPLAINED: readonly number[] = Array.from({ length: 200 }, (_, index) => 400 + index);
 
 /**
- * Makes one request with the account's token, which goes in a header alone: addresses may be logged on the way. Throws
- * what `call` throws, and the platform's own refusals by their reason.
+ * `api` makes one request with the account's token, which goes in a header alone: addresses may be logged on the way.
+ * It throws what `call` throws, and the platform's own refusals by their reason. `refusalOf` is the error for a
+ * refusal, `reasonOf` what an answer says, and `says` whether it says one of these.
  */
-export function apiOf({ origin, headers, refusalOf }: Api) {
-  return async (session: Caller, path: string, options: CallOptions): Promise<Answer> => {
+export function apiOf({ origin, headers, ...table }: Api) {
+  const refusalOf = (answer: Answer, session: Caller): PsnError => refusedBy(table, answer, session);
+  const reasonOf = (answer: Answer): Reason | undefined => reasonIn(table, answer);
+  const says = (answer: Answer, ...whens: readonly When[]): boolean => {
+    const reason = reasonOf(answer);
+    return reason !== undefined && whens.some((when) => matches(when, answer, reason));
+  };
+  const api = async (session: Caller, path: string, options: CallOptions): Promise<Answer> => {
     const answer = await call(session, `${origin}${path}`, {
       ...options,
       headers: {
@@ -123,6 +129,7 @@ export function apiOf({ origin, headers, refusalOf }: Api) {
     if (answer.status >= 400 && !options.accept?.includes(answer.status)) throw refusalOf(answer, session);
     return answer;
   };
+  return { api, refusalOf, reasonOf, says };
 }
 
 type Sent = Pick<CallOptions, "method" | "body"> & { readonly headers: Readonly<Record<string, string>> };

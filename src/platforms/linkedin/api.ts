@@ -1,5 +1,5 @@
-import { type Answer, bodyOf, pauseMs, serverNow } from "@psn/platforms/kit/http.ts";
-import { apiOf, NumberField, type Reason, refusalsBy, TextField, UPDATE } from "@psn/platforms/kit/refusals.ts";
+import { pauseMs, serverNow } from "@psn/platforms/kit/http.ts";
+import { apiOf, NumberField, TextField, UPDATE, type When } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -18,14 +18,13 @@ export const HOME = "https://www.linkedin.com";
 export const VERSION = "202609";
 
 const Inputs = z.object({ inputErrors: z.array(z.object({ code: TextField })).catch([]) }).catch({ inputErrors: [] });
-const Refusal = z.object({ code: TextField, message: TextField, serviceErrorCode: NumberField, errorDetails: Inputs });
-
-function reasonOf(answer: Answer): Reason {
-  const { data } = Refusal.safeParse(bodyOf(answer));
-  if (!data) return { codes: [], words: "" };
-  const { code, serviceErrorCode, errorDetails, message } = data;
-  return { codes: [code, serviceErrorCode, ...errorDetails.inputErrors.map((one) => one.code)], words: message };
-}
+const Refusal = z
+  .object({ code: TextField, message: TextField, serviceErrorCode: NumberField, errorDetails: Inputs })
+  .transform(({ code, message, serviceErrorCode, errorDetails }) => ({
+    codes: [code, serviceErrorCode, ...errorDetails.inputErrors.map((one) => one.code)],
+    words: message,
+  }))
+  .catch({ codes: [], words: "" });
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -35,9 +34,14 @@ const SWITCHED_OFF = {
   hint: UPDATE,
 };
 
-/** The error for a refusal, by LinkedIn's own reason where it gives one. */
-export const refusalOf = refusalsBy({
-  reasonOf,
+/** …/shared/api-guide/concepts/protocol-version (2026-11); only what is below /rest has versions. */
+const VERSIONED = { "linkedin-version": VERSION, "x-restli-protocol-version": "2.0.0" };
+
+/** …/shared/api-guide/concepts (2026-11). */
+export const { api, refusalOf, reasonOf, says } = apiOf({
+  origin: "https://api.linkedin.com",
+  headers: (path) => (path.startsWith("/rest/") ? VERSIONED : {}),
+  reason: Refusal,
   rules: [
     { when: { status: 426 }, means: SWITCHED_OFF },
     { when: { codes: ["NONEXISTENT_VERSION"] }, means: SWITCHED_OFF },
@@ -59,32 +63,14 @@ export const refusalOf = refusalsBy({
   pauseMs: ({ headers }, now) => pauseMs(headers, now) ?? DAY_MS - (serverNow(headers, now) % DAY_MS),
 });
 
-/** …/shared/api-guide/concepts/protocol-version (2026-11); only what is below /rest has versions. */
-const VERSIONED = { "linkedin-version": VERSION, "x-restli-protocol-version": "2.0.0" };
-
-/**
- * One request with the account's token (…/shared/api-guide/concepts, 2026-11). Throws what `call` throws, and
- * LinkedIn's own refusals by their reason.
- */
-export const api = apiOf({
-  origin: "https://api.linkedin.com",
-  headers: (path) => (path.startsWith("/rest/") ? VERSIONED : {}),
-  refusalOf,
-});
-
 /** A URN as a key in a path: its colons, parentheses and commas encoded too (protocol-version page above). */
 export function keyOf(urn: string): string {
   return encodeURIComponent(urn).replaceAll("(", "%28").replaceAll(")", "%29");
 }
 
 /**
- * Present where LinkedIn refuses a post because it has the same one already, with the URN it names, if it names one:
- * 422 with the code DUPLICATE_POST and "Content is a duplicate of urn:li:share:…". No page describes it; these are the
- * words of answers that developers quote (for example github.com/Arisamiga/Linkedin-RSS/issues/5).
+ * LinkedIn has the same post already: 422 with the code DUPLICATE_POST and "Content is a duplicate of urn:li:share:…".
+ * No page describes it; these are the words of answers that developers quote (for example
+ * github.com/Arisamiga/Linkedin-RSS/issues/5).
  */
-export function duplicateOf(answer: Answer): { readonly urn: string | undefined } | undefined {
-  if (answer.status < 400 || answer.status > 499) return undefined;
-  const { codes, words } = reasonOf(answer);
-  if (!codes.includes("DUPLICATE_POST") && !/\bduplicate of urn:li:|\bduplicate post\b/i.test(words)) return undefined;
-  return { urn: /\burn:li:(?:share|ugcPost):\d{1,19}\b/.exec(words)?.[0] };
-}
+export const DUPLICATE: When = { codes: ["DUPLICATE_POST"], words: /\bduplicate of urn:li:|\bduplicate post\b/i };

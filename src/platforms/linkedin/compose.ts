@@ -1,8 +1,7 @@
-import type { Capabilities, Limits } from "@psn/core/types/capabilities.ts";
-import type { Composed, Issue } from "@psn/core/types/platform.ts";
-import type { Post } from "@psn/core/types/post.ts";
-import { composeThread, type Piece, type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
-import { hold, type Mention, mentionsIn, release } from "./text.ts";
+import type { Capabilities } from "@psn/core/types/capabilities.ts";
+import type { Issue } from "@psn/core/types/platform.ts";
+import { type Piece, type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
+import { clean, littleOf, mentionsIn, visible } from "./text.ts";
 
 /** The first unit is a post, what follows are the author's comments on it. */
 export type Body = PostBody | CommentBody;
@@ -61,32 +60,29 @@ const MENTIONED: Issue = {
   hint: "move the mention to the first part, or write only the name",
 };
 
-/** Pure. Turns a post into units, or says everything that is wrong with it. */
-export function compose(post: Post, limits: Limits): Composed<Body> {
-  const mentions: Mention[] = [];
-  const shape: Shape<Body> = {
-    id: "linkedin",
-    name: "LinkedIn",
-    capabilities: CAPABILITIES,
-    words: {
-      visibility: "they are for everybody or for your connections",
-      hints: { "text.too-long": "shorten it, or add --split: what does not fit becomes the first comments" },
-    },
-    clean: (text) => hold(text, mentions),
-    rest: {
-      rule: (rule) => ({ ...rule, max: Math.min(COMMENT_MAX, rule.max) }),
-      counted: ` of a comment: ${IN_COMMENTS}`,
-      noMedia: `${IN_COMMENTS}, and comments are text alone`,
-    },
-    textIssues: ({ text, isFirst }) => (!isFirst && mentionsIn(text) > 0 ? [MENTIONED] : []),
-    // Only the first piece has mentions: the others are refused.
-    unit: (piece) => (piece.isFirst ? postOf(piece, mentions) : commentOf(piece)),
-  };
-  return composeThread(shape, post, limits);
-}
+export const SHAPE: Shape<Body> = {
+  id: "linkedin",
+  name: "LinkedIn",
+  capabilities: CAPABILITIES,
+  words: {
+    visibility: "they are for everybody or for your connections",
+    hints: { "text.too-long": "shorten it, or add --split: what does not fit becomes the first comments" },
+  },
+  clean,
+  // A mention is never cut, and counts as much as its name.
+  links: mentionsIn,
+  weigh: (text) => visible(text).length,
+  rest: {
+    rule: (rule) => ({ ...rule, max: Math.min(COMMENT_MAX, rule.max) }),
+    counted: ` of a comment: ${IN_COMMENTS}`,
+    noMedia: `${IN_COMMENTS}, and comments are text alone`,
+  },
+  textIssues: ({ text, isFirst }) => (!isFirst && mentionsIn(text).length > 0 ? [MENTIONED] : []),
+  unit: (piece) => (piece.isFirst ? postOf(piece) : { body: { kind: "comment", text: piece.text }, prepare: false }),
+};
 
-function postOf({ text, post: { visibility, title }, media }: Piece, mentions: readonly Mention[]) {
-  const { visible, little, link } = release(text, mentions);
+function postOf({ text, post: { visibility, title }, media }: Piece) {
+  const { little, link } = littleOf(text);
   // Content is one thing: files or a card.
   const card = media.length > 0 ? null : link;
   const isDocument = media.some(({ kind }) => kind === "document");
@@ -98,10 +94,5 @@ function postOf({ text, post: { visibility, title }, media }: Piece, mentions: r
     title: isDocument ? trimmed(title ?? "") || TITLE : null,
     link: card,
   };
-  return { body, text: visible, prepare: media.length > 0 || card !== null };
-}
-
-function commentOf({ text }: Piece) {
-  const { visible } = release(text, []);
-  return { body: { kind: "comment" as const, text: visible }, text: visible, prepare: false };
+  return { body, text: visible(text), prepare: media.length > 0 || card !== null };
 }

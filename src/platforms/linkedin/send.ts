@@ -7,7 +7,7 @@ import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { preparedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, duplicateOf, HOME, keyOf, refusalOf } from "./api.ts";
+import { api, DUPLICATE, HOME, keyOf, reasonOf, refusalOf, says } from "./api.ts";
 import type { Body, CommentBody, PostBody } from "./compose.ts";
 import { Prepared } from "./upload.ts";
 
@@ -60,10 +60,10 @@ function alreadyOut(answer: Answer, { again, at }: PublishRequest<Body>, session
   const error = refusalOf(answer, session);
   // A version that was switched off in between is not what the earlier attempt was answered with.
   if (again && answer.status === 426) throw renamed("PLATFORM_CHANGED", error, { hint: UPDATE });
-  const duplicate = duplicateOf(answer);
   // Of a repeat only its words tell whether the first was taken.
-  if (!duplicate) throw again && answer.cut ? renamed("OUTCOME_UNKNOWN", error) : error;
-  const ref = duplicate.urn === undefined ? undefined : postRef(duplicate.urn);
+  if (!says(answer, DUPLICATE)) throw again && answer.cut ? renamed("OUTCOME_UNKNOWN", error) : error;
+  const named = /\burn:li:(?:share|ugcPost):\d{1,19}\b/.exec(reasonOf(answer)?.words ?? "");
+  const ref = named ? postRef(named[0]) : undefined;
   const unnamed = "LinkedIn already has this post but does not say which one it is";
   if (again && !ref) throw renamed("OUTCOME_UNKNOWN", error, { says: unnamed });
   const now = session.now();

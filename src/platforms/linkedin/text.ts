@@ -1,4 +1,4 @@
-import { findLinks, inOrder } from "@psn/domain/links.ts";
+import { edited, findLinks, inOrder } from "@psn/domain/links.ts";
 
 /*
  * Little text, the format of a post's commentary
@@ -12,69 +12,45 @@ const RESERVED = /[\\|{}@[\]()<>#*_~]/g;
 const MENTION = /@\[([^[\]\n]{1,100})\]\((urn:li:(?:person|organization):[\w-]{1,64})\)/g;
 const HASHTAG = /(?<![\p{L}\p{M}\p{N}_&])#([\p{L}\p{M}\p{N}_]+)/gu;
 
-export interface Mention {
-  readonly name: string;
-  readonly urn: string;
-}
-
-/**
- * While a text is cut, a mention is a word as long as its name: noncharacters, which no text has (Unicode 23.7), so
- * that it is neither cut nor counted by its URN.
- */
-const HEAD = "\uFDD0";
-const TAIL = "\uFDD1";
-const HELD = /\uFDD0\uFDD1*/g;
-/** What is left of a mention that was longer than a whole piece. */
-const CUT_OFF = /(?<![\uFDD0\uFDD1])\uFDD1+/g;
+/** Noncharacters, which no text has (Unicode 23.7). */
 const NONCHARACTERS = /[\uFDD0-\uFDEF]/g;
 
-/** The text with its mentions held, and their names and URNs added to `mentions`, in order. */
-export function hold(text: string, mentions: Mention[]): string {
-  const plain = text.toWellFormed().replace(NONCHARACTERS, "").trim();
-  return plain.replace(MENTION, (_, name: string, urn: string) => {
-    mentions.push({ name, urn });
-    return `${HEAD}${TAIL.repeat(name.length - 1)}`;
-  });
+/** Well-formed, without noncharacters, trimmed. */
+export const clean = (text: string): string => text.toWellFormed().replace(NONCHARACTERS, "").trim();
+
+/** Who is mentioned, in order; `to` is the name, which is all that a reader sees of a mention and all that counts. */
+export function mentionsIn(text: string) {
+  return [...text.matchAll(MENTION)].map(({ index, 0: whole, 1: to = "", 2: urn = "" }) => ({
+    start: index,
+    end: index + whole.length,
+    to,
+    urn,
+  }));
 }
 
-/** How many mentions a held text has. */
-export const mentionsIn = (held: string): number => held.match(HELD)?.length ?? 0;
+/** What a reader sees. */
+export const visible = (text: string): string => edited(text, mentionsIn(text));
 
-/** What a reader sees, the same in little text, and the first link. */
-export function release(piece: string, mentions: readonly Mention[]) {
-  const held = piece.replace(CUT_OFF, "");
-  const links = findLinks(held);
-  // A mention ends a link, since it is held as noncharacters (domain/links.ts).
-  const names = [...held.matchAll(HELD)].map(({ index, 0: name }, number) => {
-    const mention = mentions[number] ?? { name: "", urn: "" };
-    return { start: index, end: index + name.length, mention };
-  });
-  let [little, visible, at] = ["", "", 0];
-  for (const span of inOrder([...links.map((link) => ({ ...link, mention: undefined })), ...names])) {
-    const { start, end, mention } = span;
-    const words = mention?.name ?? held.slice(start, end);
-    visible += `${held.slice(at, start)}${words}`;
-    const written = mention ? `@[${escaped(words)}](${escaped(mention.urn)})` : escaped(words);
-    little += `${tagged(held.slice(at, start))}${written}`;
-    at = end;
-  }
-  const [link] = links;
-  return {
-    visible: `${visible}${held.slice(at)}`,
-    little: `${little}${tagged(held.slice(at))}`,
-    link: link ? held.slice(link.start, link.end) : null,
-  };
+/** A text as little text, and its first link. */
+export function littleOf(text: string) {
+  const mentions = mentionsIn(text);
+  // A mention ends a link, as a noncharacter does (domain/links.ts).
+  const hidden = mentions.map(({ start, end }) => ({ start, end, to: "\uFDD0".repeat(end - start) }));
+  const links = findLinks(edited(text, hidden)).map((link) => ({ ...link, to: text.slice(link.start, link.end) }));
+  const marks = mentions.map((one) => ({ ...one, to: `@[${escaped(one.to)}](${escaped(one.urn)})` }));
+  const addresses = links.map((link) => ({ ...link, to: escaped(link.to) }));
+  return { little: edited(text, inOrder([...marks, ...addresses]), tagged), link: links[0]?.to ?? null };
 }
 
 /** Words without a link: their hashtags marked, all else escaped. */
 function tagged(words: string): string {
-  let [little, at] = ["", 0];
-  for (const { index, 0: whole, 1: tag = "" } of words.matchAll(HASHTAG)) {
-    if (!/\p{L}/u.test(tag)) continue;
-    little += `${escaped(words.slice(at, index))}{hashtag|\\#|${escaped(tag)}}`;
-    at = index + whole.length;
-  }
-  return `${little}${escaped(words.slice(at))}`;
+  const tags = [...words.matchAll(HASHTAG)].filter(([, tag = ""]) => /\p{L}/u.test(tag));
+  const marks = tags.map(({ index, 0: whole, 1: tag = "" }) => ({
+    start: index,
+    end: index + whole.length,
+    to: `{hashtag|\\#|${escaped(tag)}}`,
+  }));
+  return edited(words, marks, escaped);
 }
 
 function escaped(text: string): string {

@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media, MediaKind } from "@psn/core/types/post.ts";
 import { call, dispensable, parse, retryAfterMs, UPLOAD_TIMEOUT_MS, unexpected } from "@psn/platforms/kit/http.ts";
-import { fetchCard } from "@psn/platforms/kit/linkcard.ts";
+import { type Card, fetchCard } from "@psn/platforms/kit/linkcard.ts";
 import { json, UPDATE } from "@psn/platforms/kit/refusals.ts";
 import { ASK_AT_ONCE, prepareUploads, READY, type Told, type Uploads, working } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
@@ -15,9 +15,9 @@ const THUMB_BYTES = 5_000_000;
 const THUMB_MOST_MS = 3 * 60_000;
 
 const Urn = z.string().regex(/^urn:li:(?:image|document):[\w-]{1,100}$/);
-const Card = z.object({ source: z.string(), title: z.string(), description: z.string(), thumbnail: Urn.nullable() });
+const Article = z.object({ source: z.string(), title: z.string(), description: z.string(), thumbnail: Urn.nullable() });
 /** What `prepare` resolves to and `publish` reads back. */
-export const Prepared = z.object({ media: z.array(Urn), card: Card.nullable() });
+export const Prepared = z.object({ media: z.array(Urn), card: Article.nullable() });
 
 type File = Pick<Media, "kind" | "mime" | "open">;
 
@@ -30,9 +30,8 @@ const uploadsOf = (files: readonly File[], session: Session): Uploads<File, stri
 });
 
 /**
- * Uploads a unit's media and waits for a moment until LinkedIn has processed them, or makes the link's card: LinkedIn
- * makes none for what comes by the API. Nothing of it is shown to anybody. Throws PLATFORM_REJECTED for a file LinkedIn
- * cannot use, and see `prepareUploads`.
+ * The URNs of a unit's media, in order, or the link's card: LinkedIn makes none for what comes by the API. Throws
+ * PLATFORM_REJECTED for a file LinkedIn cannot use, and see `prepareUploads`.
  */
 export function prepare({ unit, media, handle }: PublishRequest<Body>, session: Session): Promise<Preparation> {
   if (unit.body.kind === "post" && unit.body.link !== null) return prepareCard(unit.body.link, handle, session);
@@ -85,11 +84,9 @@ const CardHandle = z.object({ title: z.string(), description: z.string(), pictur
 
 /** Nothing about a card may keep a post from being published, but for a token that must be exchanged first. */
 async function prepareCard(source: string, handle: PublishRequest["handle"], session: Session): Promise<Preparation> {
-  session.signal.throwIfAborted();
   const kept = CardHandle.safeParse(handle).data;
-  const page = kept ?? (await fetchCard(source, { net: session, imageBytes: THUMB_BYTES }));
-  const { title, description } = page;
-  const image = "image" in page ? page.image : undefined;
+  const page: Card = kept ?? (await fetchCard(source, { net: session, imageBytes: THUMB_BYTES }));
+  const { title, description, image } = page;
   const picture: File = {
     kind: "image",
     mime: image?.type ?? "",

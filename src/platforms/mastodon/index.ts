@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
-import { composeThread } from "@psn/platforms/kit/compose.ts";
+import { shaped } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, refusal, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
@@ -10,7 +10,7 @@ import { json } from "@psn/platforms/kit/refusals.ts";
 import { uploadedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { Account, api, idOf, Named, Status, subjectOf } from "./api.ts";
-import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
+import { type Body, SHAPE } from "./compose.ts";
 import { connect, originOf, SCOPES } from "./connect.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 import { authorize, exchange, revoke } from "./oauth.ts";
@@ -29,10 +29,8 @@ const VERIFY = "/api/v1/accounts/verify_credentials";
 
 /** Mastodon and what speaks its API: GoToSocial, Hollo, Pleroma, Akkoma, snac. */
 export default definePlatform({
-  id: "mastodon",
-  name: "Mastodon",
+  ...shaped(SHAPE),
   docs: "https://docs.joinmastodon.org/methods/statuses/",
-  capabilities: CAPABILITIES,
   scopes: {
     prepare: ["write:media"],
     publish: ["write:statuses"],
@@ -66,8 +64,6 @@ export default definePlatform({
     const domain = handle.split("@").at(-1) || new URL(home).host;
     return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...defined({ limits }) };
   },
-
-  compose: (post, limits) => composeThread(SHAPE, post, limits),
 
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 

@@ -1,7 +1,7 @@
-import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
-import { type Answer, bodyOf, pauseMs, pauseWithin } from "@psn/platforms/kit/http.ts";
-import { apiOf, type Caller, NumberField, type Refusals, refusedBy, TextField } from "@psn/platforms/kit/refusals.ts";
+import { type Answer, pauseMs } from "@psn/platforms/kit/http.ts";
+import { META } from "@psn/platforms/kit/oauth-answer.ts";
+import { apiOf, NumberField, TextField, type When } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -18,26 +18,22 @@ export const API = "https://graph.threads.net";
 /** A decimal of some 17 digits, as text: a number would lose its last digits. */
 export const Id = z.string().regex(/^\d{1,25}$/);
 
-const GraphError = z.object({
-  error: z.object({
-    message: TextField,
-    code: NumberField,
-    error_subcode: NumberField,
-    is_transient: z.boolean().catch(false),
-    error_user_title: TextField,
-    error_user_msg: TextField,
-  }),
-});
-
-/** What the body says; undefined where it is not Graph that speaks. */
-export const reasonOf = (answer: Pick<Answer, "text">) => GraphError.safeParse(bodyOf(answer)).data?.error;
-
-function codesOf(answer: Answer) {
-  const reason = reasonOf(answer);
-  if (!reason) return undefined;
-  const { code, error_subcode: subcode, is_transient: passes, message, error_user_title: title } = reason;
-  return { codes: [code, ...(passes ? ["transient"] : [])], subcodes: [subcode], words: `${message} ${title}` };
-}
+const GraphError = z
+  .object({
+    error: z.object({
+      message: TextField,
+      code: NumberField,
+      error_subcode: NumberField,
+      is_transient: z.boolean().catch(false),
+      error_user_title: TextField,
+      error_user_msg: TextField,
+    }),
+  })
+  .transform(({ error }) => ({
+    codes: [error.code, ...(error.is_transient ? ["transient"] : [])],
+    subcodes: [error.error_subcode],
+    words: `${error.message} ${error.error_user_msg} ${error.error_user_title}`,
+  }));
 
 /**
  * How long to wait where a day's posts are used up, in milliseconds: the day moves along, so one of them is free again
@@ -49,41 +45,36 @@ export const QUOTA_PAUSE_MS = 3_600_000;
  * No such container, post or account, or not yet: Graph's servers hear of a container one after the other
  * (gitroomhq/postiz-app#2047).
  */
-export function isMissing(answer: Pick<Answer, "text">): boolean {
-  const { code, error_subcode: subcode } = reasonOf(answer) ?? {};
-  return subcode === 4279009 || code === 24 || (code === 100 && subcode === 33);
-}
+const MISSING: readonly When[] = [{ subcodes: [4279009] }, { codes: [24] }, { codes: [100], subcodes: [33] }];
+export const isMissing = (answer: Answer): boolean => says(answer, ...MISSING);
 
 /**
  * Meta could not fetch a file, which comes with code 1 (gitroomhq/postiz-app#1364), or not in time, with code -2
  * (Instagram's list). Whether the bucket or the line is at fault it does not say.
  */
-const NOT_FETCHED: readonly number[] = [2207052, 2207003];
+export const NOT_FETCHED: When = { subcodes: [2207052, 2207003], effect: "none" };
 export const NOT_FETCHED_HINT =
   "Threads fetches media itself: the bucket must be reachable from the Internet; psn doctor";
-export const isNotFetched = (error: unknown): boolean =>
-  error instanceof PsnError && NOT_FETCHED.includes(Number(error.details["subcode"]));
 
-/** 102 is an older name for 190. */
-const TOKEN = [190, 102];
-/**
- * Down for a moment; below zero is Instagram's own server and its download of media
- * (https://developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/error-codes, 2026-11).
- */
-const DOWN = [1, 2, -1, -2, "transient"];
+export const SCOPE_HINT =
+  "add the permissions to your app at https://developers.facebook.com/apps, then psn connect threads and allow all " +
+  "of them";
+
+const DOWN = [...META.down, "transient"];
 const PERMISSION = [3, 10, ...Array.from({ length: 100 }, (_, index) => 200 + index)];
 
-const TABLE: Refusals = {
-  reasonOf: codesOf,
+export const { api, refusalOf, says } = apiOf({
+  origin: `${API}/v1.0`,
+  reason: GraphError,
+  // One that speaks of a missing permission has been seen after the post was out (tirthpatell/threads-go#30).
+  isDoubtful: ({ effect, status }) => effect === "publish" && status >= 500,
   rules: [
     // What no exchange mends: 458 app removed, 459 and 464 the account must log in, 460 password changed, 467
     // invalidated, 492 no access.
-    { when: { codes: TOKEN, subcodes: [458, 459, 460, 464, 467, 492] }, means: { code: "AUTH_REVOKED" } },
-    { when: { codes: TOKEN }, means: { code: "AUTH_EXPIRED" } },
-    // 4, 17, 32, 613: too many calls; 341, 368: a limit, or a block for a while; 9: too many posts in a day (same list,
-    // from which Threads has its numbers).
-    { when: { codes: [4, 9, 17, 32, 341, 368, 613] }, means: { code: "RATE_LIMITED" } },
-    { when: { subcodes: NOT_FETCHED, effect: "none" }, means: { code: "PLATFORM_DOWN", hint: NOT_FETCHED_HINT } },
+    { when: { codes: META.token, subcodes: [458, 459, 460, 464, 467, 492] }, means: { code: "AUTH_REVOKED" } },
+    { when: { codes: META.token }, means: { code: "AUTH_EXPIRED" } },
+    { when: { codes: META.throttled }, means: { code: "RATE_LIMITED" } },
+    { when: NOT_FETCHED, means: { code: "PLATFORM_DOWN", hint: NOT_FETCHED_HINT } },
     { when: { codes: DOWN, effect: "publish" }, means: { code: "OUTCOME_UNKNOWN" } },
     { when: { codes: DOWN }, means: { code: "PLATFORM_DOWN" } },
     { when: { codes: PERMISSION }, means: { code: "AUTH_SCOPE" } },
@@ -95,45 +86,10 @@ const TABLE: Refusals = {
     { when: { codes: [100, 24] }, means: {} },
   ],
   // A day's posts used up is the one limit of which the headers do not say how long it lasts.
-  pauseMs: ({ headers }, now, { codes }) => pauseOf(headers, now) ?? (codes.includes(9) ? QUOTA_PAUSE_MS : undefined),
-  hints: {
-    AUTH_SCOPE:
-      "add the permissions to your app at https://developers.facebook.com/apps, then psn connect threads and allow " +
-      "all of them",
-  },
+  pauseMs: ({ headers }, now, { codes }) => pauseMs(headers, now) ?? (codes.includes(9) ? QUOTA_PAUSE_MS : undefined),
+  hints: { AUTH_SCOPE: SCOPE_HINT },
   details: ({ codes: [code], subcodes: [subcode = 0] = [] }) => ({
     code: Number(code),
     ...defined({ subcode: subcode > 0 ? subcode : undefined }),
   }),
-};
-
-/** The error for a refusal, by Graph's own reason where it gives one. */
-export function refusalOf(answer: Answer, session: Caller): PsnError {
-  const reason = reasonOf(answer);
-  if (!reason) return refusedBy(TABLE, answer, session);
-  const { message, error_user_msg: detail, error_user_title: title } = reason;
-  // Graph's words where psn looks for them.
-  const spoken = { ...answer, text: JSON.stringify({ message, detail, title }) };
-  // Of a 5xx to a publish nothing is believed: one that speaks of a missing permission has been seen after the post was
-  // out (tirthpatell/threads-go#30).
-  const isBelieved = answer.effect !== "publish" || answer.status < 500;
-  return refusedBy({ ...TABLE, reasonOf: () => (isBelieved ? codesOf(answer) : undefined) }, spoken, session);
-}
-
-/** One request with the account's token. Throws what `call` throws, and Graph's own refusals by their code. */
-export const api = apiOf({ origin: `${API}/v1.0`, refusalOf });
-
-const Use = z.object({ estimated_time_to_regain_access: z.coerce.number().min(0).catch(0) });
-const Usage = z.record(z.string(), z.array(Use)).catch({});
-
-/**
- * What the headers say; in minutes by https://developers.facebook.com/docs/graph-api/overview/rate-limiting (2026-11).
- */
-function pauseOf(headers: Headers, now: Date): number | undefined {
-  const said = pauseMs(headers, now);
-  if (said !== undefined) return said;
-  const usage = Usage.parse(bodyOf({ text: headers.get("x-business-use-case-usage") ?? "" }));
-  const uses = Object.values(usage).flat();
-  const minutes = Math.max(0, ...uses.map((use) => use.estimated_time_to_regain_access));
-  return minutes > 0 ? pauseWithin(minutes * 60_000) : undefined;
-}
+});

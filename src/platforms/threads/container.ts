@@ -3,12 +3,12 @@ import { defined } from "@psn/core/types/defined.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
 import { trimmed } from "@psn/platforms/kit/compose.ts";
-import { parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
+import { type Answer, parse, retryAfterMs, UPLOAD_TIMEOUT_MS } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
-import { form } from "@psn/platforms/kit/refusals.ts";
+import { EXPLAINED, form } from "@psn/platforms/kit/refusals.ts";
 import { ASK_AT_ONCE, prepareUploads, READY, type Told, type Uploads, working } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Id, isMissing, isNotFetched, NOT_FETCHED_HINT, QUOTA_PAUSE_MS, reasonOf, refusalOf } from "./api.ts";
+import { api, Id, isMissing, NOT_FETCHED, NOT_FETCHED_HINT, QUOTA_PAUSE_MS, refusalOf, says } from "./api.ts";
 import type { Body } from "./compose.ts";
 
 /* A post is made in two steps: a container, which nobody sees, and its publication (…/posts, 2026-11). */
@@ -27,7 +27,6 @@ export const SPREADING_MS = 10 * 60_000;
  * (VENDOR_…) where Threads could not fetch a file from it, RATE_LIMITED, PLATFORM_…; see `prepareUploads`.
  */
 export async function prepare(request: PublishRequest<Body>, session: Session): Promise<Preparation> {
-  session.signal.throwIfAborted();
   const { unit, media, parent } = request;
   if (media.some(({ link }) => link === undefined))
     // The hub's trouble and not the post's: tasks that were deployed before the hub had a bucket know of none.
@@ -48,13 +47,14 @@ export async function prepare(request: PublishRequest<Body>, session: Session): 
   const uploads: Uploads<Media | undefined, string> = {
     files: [...(isCarousel ? media : []), undefined],
     id: Id,
-    start: async (child, _index, ids) => ({
-      id: await make(await fields(child, ids), session).catch(async (error: unknown) => {
-        if (isNotFetched(error)) await assertReadable(filesOf(child));
-        return refusedParent(error, request, session);
-      }),
-      told: ASK_AT_ONCE,
-    }),
+    start: async (child, _index, ids) => {
+      // The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15).
+      const creation = { ...form(await fields(child, ids)), timeoutMs: UPLOAD_TIMEOUT_MS };
+      const answer = await api(session, "/me/threads", { ...creation, effect: "none", accept: EXPLAINED });
+      if (says(answer, NOT_FETCHED)) await assertReadable(filesOf(child));
+      if (answer.status >= 400) throw refusedContainer(answer, request, session);
+      return { id: parse(answer, z.object({ id: Id })).id, told: ASK_AT_ONCE };
+    },
     lastWaits: true,
     ask: (container, child, ageMs) => statusOf(container, { ageMs, files: filesOf(child), session }),
     finish: async (ids) => ({ container: ids.at(-1) ?? "", madeAt: session.now().getTime() }),
@@ -79,18 +79,12 @@ async function fieldsOf(file: Media | undefined): Promise<Readonly<Record<string
   return { media_type, [field]: address, ...defined({ alt_text: alt === "" ? undefined : alt }) };
 }
 
-/** The token's own account is `me`: an id that was kept can be refused (jeonghwanko/mimi-seed-sdk#15). */
-async function make(fields: Readonly<Record<string, string>>, session: Session): Promise<string> {
-  const answer = await api(session, "/me/threads", { ...form(fields), effect: "none", timeoutMs: UPLOAD_TIMEOUT_MS });
-  return parse(answer, z.object({ id: Id })).id;
-}
-
 /** A parent that Graph does not know yet is "does not exist" as one that is gone. */
-function refusedParent(error: unknown, request: PublishRequest<Body>, session: Session): never {
-  if (!(error instanceof PsnError) || error.code !== "PLATFORM_REJECTED" || !request.parent) throw error;
-  const { code, subcode } = error.details;
-  const missing = code === 24 || (code === 100 && (subcode === 33 || /reply_to_id/.test(error.message)));
-  throw (missing ? notHeardOfYet(error, request, session) : undefined) ?? error;
+function refusedContainer(answer: Answer, request: PublishRequest<Body>, session: Session): PsnError {
+  const error = refusalOf(answer, session);
+  const missing = isMissing(answer) || says(answer, { codes: [100], words: /reply_to_id/ });
+  if (error.code !== "PLATFORM_REJECTED" || !missing) return error;
+  return notHeardOfYet(error, request, session) ?? error;
 }
 
 const Count = z.coerce.number().min(0);
@@ -131,7 +125,7 @@ export async function ask(container: string, session: Session) {
     return { status, reason: /^[A-Z_]{1,60}$/.exec(words ?? "")?.[0] ?? "", answer };
   }
   // A container that has become a post may have no status (exileum/meta-mcp#143).
-  if (isMissing(answer) || /nonexisting field/i.test(reasonOf(answer)?.message ?? ""))
+  if (isMissing(answer) || says(answer, { words: /nonexisting field/i }))
     return { status: "UNTOLD" as const, reason: "", answer };
   throw refusalOf(answer, session);
 }

@@ -1,44 +1,34 @@
 import { PsnError } from "@psn/core/errors.ts";
 import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { composeThread } from "@psn/platforms/kit/compose.ts";
+import { shaped } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
-import { authorizationUrl } from "@psn/platforms/kit/oauth.ts";
-import { form } from "@psn/platforms/kit/refusals.ts";
+import { EXPLAINED, form } from "@psn/platforms/kit/refusals.ts";
 import { preparedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 import { api, Id, isMissing, refusalOf } from "./api.ts";
-import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
-import { APP, exchange, NEEDS, profileOf, refresh, SERVER } from "./connect.ts";
+import { type Body, SHAPE } from "./compose.ts";
+import { CONNECT } from "./connect.ts";
 import { ask, Prepared, prepare, SPREADING_MS, unusable } from "./container.ts";
 import { locate, lookup, refOf } from "./lookup.ts";
 
 /** Threads, by version 1 of its API. */
 export default definePlatform({
-  id: "threads",
-  name: "Threads",
+  ...shaped(SHAPE),
   docs: "https://developers.facebook.com/documentation/threads/posts",
-  capabilities: CAPABILITIES,
-  scopes: NEEDS,
-  auth: [{ kind: "oauth", fields: [], app: APP }],
-  authorize: async (request) => authorizationUrl(SERVER, request),
-  exchange,
-  identify: profileOf,
-  refresh,
-  compose: (post, limits) => composeThread(SHAPE, post, limits),
+  ...CONNECT,
   prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
 
   async publish(request: PublishRequest<Body>, session): Promise<Outcome> {
     const { container } = preparedOf(request.prepared, Prepared);
     const creation = form({ creation_id: container });
-    const answer = await api(session, "/me/threads_publish", { ...creation, effect: "publish", accept: REFUSED });
+    const answer = await api(session, "/me/threads_publish", { ...creation, effect: "publish", accept: EXPLAINED });
     if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
     const { id } = parse(answer, Made);
     return { status: "published", ref: refOf({ id, permalink: await permalinkOf(id, session) }, session) };
   },
 
-  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, { session, known }),
+  lookup,
   locate,
 
   /** …/posts/delete-posts (2026-11): 100 in a day. */
@@ -58,8 +48,6 @@ export default definePlatform({
 const Made = z.object({ id: Id });
 const Deleted = z.object({ success: z.boolean().optional() });
 const Permalink = z.object({ permalink: z.string() });
-/** Every 4xx is looked into; of a 5xx nothing is believed. */
-const REFUSED: readonly number[] = Array.from({ length: 100 }, (_, index) => 400 + index);
 
 /** The post is out whatever becomes of this question. */
 async function permalinkOf(id: string, session: Session): Promise<string | undefined> {
@@ -85,9 +73,7 @@ async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session
   // What cannot be asked now leaves the refusal as it was: clear.
   const told = await ask(container, session).catch(() => undefined);
   if (told?.status === "PUBLISHED") {
-    const ref = await lookup(request, { session, known: new Set(), allowanceMs: ALLOWANCE_NARROW_MS }).catch(
-      () => undefined,
-    );
+    const ref = await lookup(request, session).catch(() => undefined);
     if (ref) return ref;
     const says = "Threads has published the post, but shows only its container";
     throw new PsnError("OUTCOME_UNKNOWN", says, { cause: error });

@@ -1,8 +1,8 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type Answer, parse } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_MS, findOwn, type Listed, notBefore } from "@psn/platforms/kit/lookup.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { finderOf } from "@psn/platforms/kit/lookup.ts";
 import { preparedOf } from "@psn/platforms/kit/uploads.ts";
 import { webAddress } from "@psn/platforms/kit/writable.ts";
 import { z } from "zod";
@@ -32,53 +32,47 @@ const Threads = z.object({
   paging: z.object({ cursors: z.object({ after: z.string().min(1).nullish() }).nullish() }).nullish(),
 });
 
-/** How far psn's clock may be from Threads' own where it has not said the time yet, in milliseconds. */
-const SLACK_MS = 10 * 60_000;
+/** Searches the account's posts, or its answers where the unit is one. */
+const find = finderOf<Body>({
+  // Where Threads has not said the time yet.
+  slackMs: 10 * 60_000,
+
+  ask(from, after, { request, session }) {
+    const [list, fields] = request.parent ? ["/me/replies", `${FIELDS},replied_to`] : ["/me/threads", FIELDS];
+    const since = String(Math.floor(from / 1000));
+    const query = new URLSearchParams({ fields, since, limit: PAGE, ...defined({ after }) });
+    return api(session, `${list}?${query}`, { effect: "none" });
+  },
+
+  read(answer, { request, session }) {
+    const { data, paging } = parse(answer, Threads);
+    const posts = data.map((thread) => ({
+      ref: refOf(thread, session),
+      // `2023-10-17T05:42:03+0000`: the colon that ISO 8601 wants there is missing.
+      at: Date.parse(thread.timestamp.replace(/([+-]\d\d)(\d\d)$/, "$1:$2")),
+      parent: thread.replied_to?.id,
+      isSame: () => isKind(thread, request.media) && plain(thread.text ?? "") === plain(request.unit.text),
+    }));
+    return { posts, next: data.length === 0 ? undefined : (paging?.cursors?.after ?? undefined) };
+  },
+});
 
 /**
  * Asks the unit's own container first: only what it says is published can be public, and then the post is looked for
  * among the account's own. Throws PLATFORM_DOWN for one that is published and not shown yet: it must be asked again and
- * never sent again. Where nobody knows the container, what the account shows is all there is.
+ * never sent again. Where nobody knows the container, what the account shows is all there is. Without `known` nobody
+ * says which posts belong to other units.
  */
-export async function lookup(
-  request: PublishRequest<Body>,
-  {
-    session,
-    known,
-    allowanceMs = ALLOWANCE_MS,
-  }: { readonly session: Session; readonly known: ReadonlySet<string>; readonly allowanceMs?: number | undefined },
-): Promise<Ref | undefined> {
-  const own = { request, session, known, allowanceMs, slackMs: SLACK_MS, ...listOf(request, session) };
-  if (request.searching) return findOwn(own);
+export async function lookup(request: PublishRequest<Body>, session: Session, known?: ReadonlySet<string>) {
+  const others = defined({ known });
+  if (request.searching) return find(request, session, others);
   const { status, answer } = await ask(preparedOf(request.prepared, Prepared).container, session);
   if (status !== "PUBLISHED" && status !== "UNTOLD") return undefined;
-  const ref = await findOwn({ ...own, from: notBefore(answer, { at: request.at, now: session.now(), allowanceMs }) });
+  const ref = await find(request, session, { ...others, told: answer });
   if (ref) return ref;
   const hidden =
     status === "PUBLISHED" ? "has published the post but does not list it yet" : "does not find the post's container";
   throw new PsnError("PLATFORM_DOWN", `Threads ${hidden}`);
-}
-
-/** The account's posts, or its answers where the unit is one. */
-function listOf(request: PublishRequest<Body>, session: Session) {
-  const [list, fields] = request.parent ? ["/me/replies", `${FIELDS},replied_to`] : ["/me/threads", FIELDS];
-  const ask = (from: number, after: string | undefined) => {
-    const since = String(Math.floor(from / 1000));
-    const query = new URLSearchParams({ fields, since, limit: PAGE, ...defined({ after }) });
-    return api(session, `${list}?${query}`, { effect: "none" });
-  };
-  const listed = (thread: Thread): Listed => ({
-    ref: refOf(thread, session),
-    // `2023-10-17T05:42:03+0000`: the colon that ISO 8601 wants there is missing.
-    at: Date.parse(thread.timestamp.replace(/([+-]\d\d)(\d\d)$/, "$1:$2")),
-    parent: thread.replied_to?.id,
-    isSame: () => isKind(thread, request.media) && plain(thread.text ?? "") === plain(request.unit.text),
-  });
-  const read = (answer: Answer) => {
-    const { data, paging } = parse(answer, Threads);
-    return { posts: data.map(listed), next: data.length === 0 ? undefined : (paging?.cursors?.after ?? undefined) };
-  };
-  return { ask, read };
 }
 
 /** Looks for the address among the account's latest posts and answers: it does not tell the id. */

@@ -1,13 +1,4 @@
-import { type Answer, bodyOf, pauseMs, pauseWithin, serverNow } from "@psn/platforms/kit/http.ts";
-import {
-  apiOf,
-  matches,
-  NumberField,
-  type Reason,
-  type Rule,
-  refusalsBy,
-  TextField,
-} from "@psn/platforms/kit/refusals.ts";
+import { apiOf, NumberField, type Rule, TextField, type When } from "@psn/platforms/kit/refusals.ts";
 import { z } from "zod";
 
 /*
@@ -22,25 +13,22 @@ export const Id = z.string().regex(/^\d{1,19}$/);
 
 const Fault = z.object({ code: NumberField, message: TextField, detail: TextField });
 const Words = z.object({ title: TextField, detail: TextField, type: TextField, reason: TextField });
-const Problem = Words.extend({ errors: z.array(Fault).catch([]) });
-
-function reasonOf(answer: Answer): Reason {
-  const { data } = Problem.safeParse(bodyOf(answer));
-  if (!data) return { codes: [], words: "" };
-  const { errors, title, detail, type, reason } = data;
-  const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ");
-  return { codes: errors.map(({ code }) => code), words: words.toLowerCase() };
-}
+const Problem = Words.extend({ errors: z.array(Fault).catch([]) })
+  .transform(({ errors, title, detail, type, reason }) => {
+    const words = [title, detail, type, reason, ...errors.flatMap((error) => [error.message, error.detail])].join(" ");
+    return { codes: errors.map(({ code }) => code), words: words.toLowerCase() };
+  })
+  .catch({ codes: [], words: "" });
 
 /** The account has posted the same words already. */
-const DUPLICATE = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
+export const DUPLICATE: When = { status: 403, codes: [187], words: /duplicate content|status is a duplicate/ };
 /** X does not see what is answered, yet or any more; 385 and 144 are the older API's for an answer and a post. */
-const PARENT_MISSING = {
+export const PARENT_MISSING: When = {
   codes: [385, 144],
   words: /deleted or not visible|repl\w+ to a (tweet|post) that (is|was|has been) deleted|in_reply_to_tweet_id/,
 };
 /** X does not have the media, yet or any more ("Your media IDs are invalid."). */
-const MEDIA_MISSING = {
+export const MEDIA_MISSING: When = {
   status: 400,
   words: /media.?ids? (is|are) invalid|media_ids?\b.*(invalid|not found|expired)/,
 };
@@ -108,44 +96,19 @@ const FORBIDDEN: readonly Rule[] = [
   },
 ];
 
-const RULES: readonly Rule[] = [
-  { when: { status: 402 }, means: unpaid(RAISE) },
-  { when: { status: 429, words: /problems\/(usage-capped|credits)/ }, means: unpaid(RAISE) },
-  {
-    when: DUPLICATE,
-    means: {
-      says: "X refuses a text that you posted before: change the text",
-      hint: "change the text; X does not document when it accepts the same text again",
+export const { api, refusalOf, says } = apiOf({
+  origin: "https://api.x.com",
+  reason: Problem,
+  rules: [
+    { when: { status: 402 }, means: unpaid(RAISE) },
+    { when: { status: 429, words: /problems\/(usage-capped|credits)/ }, means: unpaid(RAISE) },
+    {
+      when: DUPLICATE,
+      means: {
+        says: "X refuses a text that you posted before: change the text",
+        hint: "change the text; X does not document when it accepts the same text again",
+      },
     },
-  },
-  ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),
-];
-
-/** The error for a refusal, by X's own reason where it gives one. */
-export const refusalOf = refusalsBy({ reasonOf, rules: RULES, pauseMs: pauseOf });
-
-/** One request with the account's token. Throws what `call` throws, and X's own refusals by their reason. */
-export const api = apiOf({ origin: "https://api.x.com", refusalOf });
-
-export const isDuplicate = (answer: Answer): boolean => matches(DUPLICATE, answer, reasonOf(answer));
-export const isParentMissing = (answer: Answer): boolean => matches(PARENT_MISSING, answer, reasonOf(answer));
-export const isMediaMissing = (answer: Answer): boolean => matches(MEDIA_MISSING, answer, reasonOf(answer));
-
-/** A quarter of an hour, and a day by user and by app (seen in answers; the page below names only the first). */
-const WINDOWS = ["x-rate-limit", "x-user-limit-24hour", "x-app-limit-24hour"] as const;
-
-/**
- * How long until every window that is used up begins anew, in milliseconds; by the server's clock, since `…-reset` is
- * its instant in epoch seconds (…/x-api/fundamentals/rate-limits, 2026-11). A 429 with no window used up speaks of the
- * first.
- */
-function pauseOf({ headers }: Answer, now: Date): number | undefined {
-  const windows = WINDOWS.flatMap((name) => {
-    const reset = Number(headers.get(`${name}-reset`) || Number.NaN);
-    const spent = headers.get(`${name}-remaining`)?.trim() === "0";
-    return Number.isFinite(reset) ? [{ pause: reset * 1000 - serverNow(headers, now), spent }] : [];
-  });
-  const spent = windows.filter((window) => window.spent);
-  const pauses = (spent.length > 0 ? spent : windows.slice(0, 1)).map(({ pause }) => pause);
-  return pauses.length > 0 ? pauseWithin(Math.max(0, ...pauses)) : pauseMs(headers, now);
-}
+    ...FORBIDDEN.map(({ when, means }) => ({ when: { status: 403, ...when }, means })),
+  ],
+});

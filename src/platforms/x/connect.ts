@@ -1,5 +1,5 @@
 import { parse } from "@psn/platforms/kit/http.ts";
-import { oauthOf } from "@psn/platforms/kit/oauth.ts";
+import { revocableOf } from "@psn/platforms/kit/oauth.ts";
 import { z } from "zod";
 import { api, HOME, Id } from "./api.ts";
 
@@ -9,7 +9,7 @@ export const SCOPES = ["tweet.read", "tweet.write", "users.read", "media.write",
 /** GET /2/users/me (…/x-api/users/get-my-user, 2026-11). */
 const Me = z.object({ data: z.object({ id: Id, username: z.string().regex(/^\w{1,50}$/) }) });
 
-export const CONNECT = oauthOf({
+export const CONNECT = revocableOf({
   // …/fundamentals/authentication/oauth-2-0/user-access-token (2026-11): a confidential client proves
   // itself by Basic, a public one (without a secret) by its id in the body. A refresh token works once: every refresh
   // brings the next.

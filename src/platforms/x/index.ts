@@ -1,17 +1,16 @@
 import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { composeThread } from "@psn/platforms/kit/compose.ts";
+import { shaped } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
 import { type Answer, parse, renamed, stillThere } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_NARROW_MS } from "@psn/platforms/kit/lookup.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json } from "@psn/platforms/kit/refusals.ts";
 import { uploadedOf } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
-import { api, Id, isDuplicate, isMediaMissing, isParentMissing, refusalOf } from "./api.ts";
-import { type Body, CAPABILITIES, SHAPE } from "./compose.ts";
+import { api, DUPLICATE, Id, MEDIA_MISSING, PARENT_MISSING, refusalOf, says } from "./api.ts";
+import { type Body, SHAPE } from "./compose.ts";
 import { CONNECT } from "./connect.ts";
-import { locate, lookup, refOf } from "./lookup.ts";
+import { find, locate, refOf } from "./lookup.ts";
 import { upload } from "./upload.ts";
 
 /** The answer to POST /2/tweets (…/x-api/posts/create-post, 2026-11). */
@@ -21,12 +20,9 @@ const Found = Created.partial();
 
 /** X, by version 2 of its API. */
 export default definePlatform({
-  id: "x",
-  name: "X",
+  ...shaped(SHAPE),
   docs: "https://docs.x.com/x-api/posts/create-post",
-  capabilities: CAPABILITIES,
   ...CONNECT,
-  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish(request: PublishRequest<Body>, session) {
@@ -39,7 +35,7 @@ export default definePlatform({
     return { status: "published", ref: refOf(parse(answer, Created).data.id, session) };
   },
 
-  lookup: (request: PublishRequest<Body>, session, known) => lookup(request, { session, known }),
+  lookup: (request: PublishRequest<Body>, session, known) => find(request, session, { known }),
   locate,
 
   /** …/x-api/posts/delete-post (2026-11). */
@@ -60,14 +56,12 @@ export default definePlatform({
  */
 async function alreadyOut(answer: Answer, request: PublishRequest<Body>, session: Session): Promise<Ref> {
   const error = refusalOf(answer, session);
-  if (isDuplicate(answer)) {
+  if (says(answer, DUPLICATE)) {
     // On a first attempt the words are another post's.
-    const ref = request.again
-      ? await lookup(request, { session, known: new Set(), allowanceMs: ALLOWANCE_NARROW_MS })
-      : undefined;
+    const ref = request.again ? await find(request, session) : undefined;
     if (ref) return ref;
-  } else if (request.parent && isParentMissing(answer)) throw notHeardOfYet(error, request, session) ?? error;
-  else if (request.unit.media.length > 0 && isMediaMissing(answer))
+  } else if (request.parent && says(answer, PARENT_MISSING)) throw notHeardOfYet(error, request, session) ?? error;
+  else if (request.unit.media.length > 0 && says(answer, MEDIA_MISSING))
     throw renamed("PLATFORM_REJECTED", error, { says: `${error.message}; X keeps uploaded media for about a day` });
   throw error;
 }

@@ -1,7 +1,7 @@
 import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
-import { type Answer, parse } from "@psn/platforms/kit/http.ts";
-import { ALLOWANCE_MS, findOwn, type Listed } from "@psn/platforms/kit/lookup.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { finderOf } from "@psn/platforms/kit/lookup.ts";
 import { z } from "zod";
 import { api, Id, refusalOf } from "./api.ts";
 import { type Body, postIdOf } from "./compose.ts";
@@ -27,23 +27,12 @@ const Timeline = z.object({
 });
 /** Most posts in one page (page above). X charges for every post read. */
 const PAGE = "100";
-/** How far psn's clock may be ahead of X's before it has to be asked anew, in milliseconds, beside the allowance. */
-const SLACK_MS = 8 * 60_000;
 
-/**
- * Searches the account's own posts for one that this unit can have become: not older than the unit by X's clock, not
- * another unit's, answering the same post, with as many media and of the same words. Throws PLATFORM_DOWN when it
- * cannot tell.
- */
-export async function lookup(
-  request: PublishRequest<Body>,
-  {
-    session,
-    known,
-    allowanceMs = ALLOWANCE_MS,
-  }: { readonly session: Session; readonly known: ReadonlySet<string>; readonly allowanceMs?: number | undefined },
-): Promise<Ref | undefined> {
-  const ask = (since: number, after: string | undefined) => {
+/** Searches the account's own posts, for one of as many media and of the same words. */
+export const find = finderOf<Body>({
+  slackMs: 8 * 60_000,
+
+  ask(since, after, { session }) {
     const query = new URLSearchParams({
       max_results: PAGE,
       // Whole seconds, as the page has it.
@@ -55,20 +44,20 @@ export async function lookup(
     // A beginning in X's future is a 400, which still says what time X has.
     const path = `/2/users/${encodeURIComponent(session.profile.subject)}/tweets?${query}`;
     return api(session, path, { effect: "none", accept: [400] });
-  };
-  const listed = (tweet: Tweet): Listed => ({
-    ref: refOf(tweet.id, session),
-    at: Date.parse(tweet.created_at),
-    parent: referenced(tweet, "replied_to"),
-    isSame: () => isSame(tweet, request),
-  });
-  const read = (answer: Answer) => {
+  },
+
+  read(answer, { request, session }) {
     if (answer.status >= 400) throw refusalOf(answer, session);
     const { data = [], meta } = parse(answer, Timeline);
-    return { posts: data.map(listed), next: meta?.next_token };
-  };
-  return findOwn({ request, session, known, allowanceMs, slackMs: SLACK_MS, ask, read });
-}
+    const posts = data.map((tweet) => ({
+      ref: refOf(tweet.id, session),
+      at: Date.parse(tweet.created_at),
+      parent: referenced(tweet, "replied_to"),
+      isSame: () => isSame(tweet, request),
+    }));
+    return { posts, next: meta?.next_token };
+  },
+});
 
 /** A post that is gone has no `data`, with status 200. */
 const Authored = z.object({ data: z.object({ author_id: Id }).optional() });

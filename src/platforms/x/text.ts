@@ -1,4 +1,4 @@
-import type { Span } from "@psn/domain/links.ts";
+import { edited, type Span } from "@psn/domain/links.ts";
 import twitterText from "twitter-text";
 
 /**
@@ -32,12 +32,7 @@ function plainUrl(url: string): string {
 
 /** Two texts are the same when these are: links plain, no white space. */
 export function plain(text: string): string {
-  let out = "";
-  let at = 0;
   const words = clean(text);
-  for (const { url, indices } of twitterText.extractUrlsWithIndices(words, { extractUrlsWithoutProtocol: true })) {
-    out += `${words.slice(at, indices[0])}${plainUrl(url)}`;
-    at = indices[1];
-  }
-  return `${out}${words.slice(at)}`.replace(/\s+/g, "");
+  const links = findXLinks(words).map((span) => ({ ...span, to: plainUrl(words.slice(span.start, span.end)) }));
+  return edited(words, links).replace(/\s+/g, "");
 }

@@ -18,10 +18,9 @@ const Processing = z.object({
 const Upload = z.object({ data: z.object({ id: Id, processing_info: Processing.nullish() }) });
 
 /**
- * Uploads a unit's media, waits for a moment until X has processed them and gives them their alt texts: the media ids,
- * in order, or a handle to go on from. X bills uploads, so that each file is uploaded once, unless X has forgotten it.
- * Nothing of it is shown to anybody; X forgets what no post takes after a day. Throws PLATFORM_REJECTED for a file X
- * cannot use, and see `prepareUploads`.
+ * The media ids of a unit, in order, with their alt texts. X bills uploads, so that each file is uploaded once, unless
+ * X has forgotten it, as it does after a day with what no post takes. Throws PLATFORM_REJECTED for a file X cannot use,
+ * and see `prepareUploads`.
  */
 export function upload({ media, handle }: PublishRequest, session: Session): Promise<Preparation> {
   const uploads: Uploads<Media, string> = {

@@ -3,10 +3,10 @@ import type { Profile } from "@psn/core/types/account.ts";
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { Preparation, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media } from "@psn/core/types/post.ts";
-import { composeThread, type Shape } from "@psn/platforms/kit/compose.ts";
+import { type Shape, shaped } from "@psn/platforms/kit/compose.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
-import { type Answer, bodyOf, parse } from "@psn/platforms/kit/http.ts";
-import { apiOf, type Caller, json, type Refusals, refusedBy } from "@psn/platforms/kit/refusals.ts";
+import { parse } from "@psn/platforms/kit/http.ts";
+import { apiOf, type Caller, json } from "@psn/platforms/kit/refusals.ts";
 import { prepareUploads } from "@psn/platforms/kit/uploads.ts";
 import { z } from "zod";
 
@@ -27,21 +27,24 @@ const CAPABILITIES: Capabilities = {
   duplicates: "client-id",
   concurrency: 3,
 };
-const ABOUT = { id: "toy", name: "Toy", capabilities: CAPABILITIES } as const;
-const SHAPE: Shape<Body> = { ...ABOUT, unit: ({ text }) => ({ body: { text } }) };
-
-const REFUSALS: Refusals = {
-  reasonOf: (answer) => ({
-    codes: [],
-    words: z.object({ error: z.string() }).safeParse(bodyOf(answer)).data?.error ?? "",
-  }),
-  rules: [{ when: { words: /asleep/ }, means: { code: "PLATFORM_DOWN", says: "Toy is asleep" } }],
+const SHAPE: Shape<Body> = {
+  id: "toy",
+  name: "Toy",
+  capabilities: CAPABILITIES,
+  unit: ({ text }) => ({ body: { text } }),
 };
-const refusalOf = (answer: Answer, session: Caller) => refusedBy(REFUSALS, answer, session);
-const api = apiOf({ origin: HOME, refusalOf });
+
+const { api } = apiOf({
+  origin: HOME,
+  reason: z
+    .object({ error: z.string() })
+    .transform(({ error }) => ({ codes: [], words: error }))
+    .catch({ codes: [], words: "" }),
+  rules: [{ when: { words: /asleep/ }, means: { code: "PLATFORM_DOWN", says: "Toy is asleep" } }],
+});
 
 export const toy = definePlatform({
-  ...ABOUT,
+  ...shaped(SHAPE),
   docs: "https://toy.example/docs",
   scopes: { prepare: ["write"], publish: ["write"], remove: ["write"] },
   auth: [{ kind: "form", fields: [{ name: "token", secret: true, help: "a token of Toy" }] }],
@@ -53,7 +56,6 @@ export const toy = definePlatform({
     return { credentials, profile: await profileOf({ ...net, credentials }) };
   },
   identify: (session) => profileOf(session),
-  compose: (post, limits) => composeThread(SHAPE, post, limits),
   prepare: (request: PublishRequest<Body>, session) => upload(request, session),
 
   async publish({ unit, prepared, key, parent, media }: PublishRequest<Body>, session) {
