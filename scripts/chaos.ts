@@ -5,10 +5,10 @@ import { chaos, holds, sumOf, tableOf } from "../tests/chaos/suite.ts";
 /*
  * Breaks psn in every way it must survive and asks the platforms what they hold.
  *
- *   bun run scripts/chaos.ts [--short] [--seed N] [--count N] [--only TEXT] [--no-bluesky] [--verbose]
+ *   bun run scripts/chaos.ts [--short] [--seed N] [--count N] [--only TEXT] [--no-bluesky] [--no-snac] [--verbose]
  *
- * --only: a part of "what breaks, platform, database". --count: how often what is left to chance is tried.
- * --no-bluesky: starts no PDS. Exits with 1 unless nothing was lost, nothing doubled, and in doubt only what the
+ * --only: a part of "what breaks, platform, database", or some of them: "TEXT|TEXT". --count: how often what is left to
+ * chance is tried. --no-bluesky: starts no PDS. --no-snac: starts no snac2. Exits with 1 unless nothing was lost, nothing doubled, and in doubt only what the
  * platform leaves to a person.
  */
 
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     count: { type: "string", default: "3" },
     only: { type: "string" },
     "no-bluesky": { type: "boolean", default: false },
+    "no-snac": { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
@@ -30,7 +31,7 @@ if (!Number.isInteger(seed) || !Number.isInteger(count) || count < 1) {
 
 const began = performance.now();
 let stopping: Promise<void> | undefined;
-const starting = startGround({ bluesky: !values["no-bluesky"] });
+const starting = startGround({ bluesky: !values["no-bluesky"], snac: !values["no-snac"] });
 const stop = () => {
   // What is cut off now may say so.
   for (const event of ["uncaughtException", "unhandledRejection"] as const) process.on(event, () => undefined);
@@ -47,6 +48,7 @@ for (const [signal, code] of [
 try {
   const ground = await starting;
   console.log(`seed ${seed}, count ${count}`);
+  for (const reason of ground.missing) console.log(`left out: ${reason}`);
   const cells = await chaos(
     {
       seed,

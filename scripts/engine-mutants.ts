@@ -35,6 +35,7 @@ const REMOVAL = "src/domain/removal.ts";
 export const MUTANTS: readonly Mutant[] = [
   {
     breaks: "an edit leaves the claim with its worker",
+    shows: "edited while a worker stands at: prepared, not written (image), which goes on, all, pg",
     edits: [
       {
         file: EDIT,
@@ -52,6 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     breaks: "an edit changes what is under way",
+    shows: "edited while a worker stands at: sending, not sent (text), which goes on, all, pg",
     edits: [
       {
         file: EDIT,

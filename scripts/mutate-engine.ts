@@ -29,6 +29,7 @@ async function run(folder: string, shows: string): Promise<Verdict> {
       process.execPath,
       join(folder, "scripts/chaos.ts"),
       ...(shows.includes("bluesky") ? [] : ["--no-bluesky"]),
+      "--no-snac",
       "--seed",
       "1",
       "--count",

@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import { pass } from "@psn/core/ports/fault-points.ts";
 import type { DeliveryDetail, DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import { TO_COME, UNDER_WAY } from "@psn/core/types/index.ts";
@@ -60,7 +61,8 @@ export interface Deleted {
 }
 
 /**
- * Asks for the removal of what is out, and cancels what is to come. Twice is harmless. Throws STATE_CONFLICT where
+ * Asks for the removal of what is out, and cancels what is to come, at once. What has gone out since it was planned is
+ * removed. Twice is harmless. Throws STATE_CONFLICT where
  * nothing can be taken back now, and what `noReturn` throws, which is called right before the rows are changed.
  */
 export async function deletePost(
@@ -76,8 +78,9 @@ export async function deletePost(
   const idsOf = (step: Step) => plan.flatMap((one) => (one.step === step ? [one.delivery.id] : []));
   const [out, toCome] = [idsOf("remove"), idsOf("cancel")];
   noReturn();
-  if (out.length > 0) await posts.remove(userId, out);
-  if (toCome.length > 0) await posts.cancel(userId, toCome);
+  await pass(world, "deletion planned, not written");
+  if (out.length + toCome.length > 0) await posts.remove(userId, out, toCome);
+  await pass(world, "deletion written, nobody told");
   const all = plan.map(({ delivery }) => delivery.id);
   const after = await posts.detail(userId, all);
   return { deliveries: after.map(planned), woken: await wakeUp(world, userId, after) };
@@ -107,7 +110,7 @@ export function whyNot({ delivery, step, addresses }: Planned): string {
  * REMOVE_INCOMPLETE.
  */
 export function assertDeleted(plan: readonly Planned[]): void {
-  const left = plan.filter(({ delivery: { state }, step }) => !(step === "gone" || state === "cancelled"));
+  const left = plan.filter(({ step }) => step !== "gone");
   const [first] = left;
   if (!first) return;
   const details = { post: first.delivery.postId, deliveries: left.map(fact) };

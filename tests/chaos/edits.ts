@@ -1,8 +1,7 @@
 import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
-import { Gone } from "./process.ts";
-import type { Content } from "./protocol.ts";
-import { finish, type Judged, NotBroken, type Run, schedule, targetOf } from "./runs.ts";
+import type { Told } from "./protocol.ts";
+import { at, dieAsked, finish, type Judged, type Run, scheduleOne, targetsOf, together } from "./runs.ts";
 
 /*
  * psn dies while it edits a post. What goes out is wholly the old words or wholly the new ones, by what was written
@@ -15,56 +14,65 @@ interface Died {
   readonly isWritten: boolean;
 }
 
-const DIED: readonly Died[] = [
+export const DIED: readonly Died[] = [
   { point: "edit composed, not written", isWritten: false },
   { point: "edit written, nobody told", isWritten: true },
 ];
 
-/** An edit killed at each of its points, on these targets. */
+/** An edit of a post to all of these targets, killed at each of its points. */
 export function editRuns(database: DatabaseKind, targets: readonly Target[]): Run[] {
-  return targets.flatMap(({ name }) =>
-    DIED.map(
-      (died): Run => ({
-        breaks: `an edit killed: ${died.point}`,
-        platform: name,
-        database,
-        go: (lane, tag) => killed(lane, targetOf(lane, name), died, tag),
-      }),
-    ),
+  return DIED.map(
+    (died): Run => ({
+      breaks: `an edit killed: ${died.point}`,
+      platform: "all",
+      database,
+      go: (lane, tag) => killed(lane, { ...died, targets: targetsOf(lane, together(targets)), tag }),
+    }),
   );
 }
 
-async function killed(lane: Lane, target: Target, { point, isWritten }: Died, tag: string): Promise<readonly Judged[]> {
+interface Killed extends Died {
+  readonly targets: readonly Target[];
+  readonly tag: string;
+}
+
+async function killed(lane: Lane, { point, isWritten, targets, tag }: Killed): Promise<readonly Judged[]> {
   const first = await lane.psn();
-  const contents: readonly Content[] = ["thread", "image"];
-  const deliveries = await schedule(
-    first,
-    tag,
-    contents.map((content) => ({ target, content })),
-  );
+  const deliveries = await scheduleOne(first, tag, { targets });
   const old = await first.report(deliveries.map(({ id }) => id));
-  for (const { id, units } of old) {
-    const dying = await lane.psn();
-    const fault = { point, nth: 1, act: "kill" } as const;
-    await dying.ask({ do: "edit", id, texts: units.map(({ text }) => newText(text)), fault }).then(
-      () => {
-        throw new NotBroken(`nobody passed "${point}"`);
-      },
-      (error: unknown) => {
-        if (!(error instanceof Gone)) throw error;
-      },
-    );
-  }
-  const judged = await finish(lane, deliveries);
-  const held = (await target.holds()).map(({ text }) => text);
-  return judged.map((one) => {
-    const before = old.find(({ id }) => id === one.told.id)?.units.map(({ text }) => text) ?? [];
-    const after = before.map(newText);
-    const [wanted, others] = isWritten ? [after, before] : [before, after];
-    const isOther = wanted.join() !== one.told.units.map(({ text }) => text).join();
-    if (!isOther && !others.some((text) => held.includes(text))) return one;
-    return { ...one, verdict: "lost", why: `its words are not the ${isWritten ? "new" : "old"} ones` };
-  });
+  const [one] = old;
+  if (!one) throw new Error("nothing was scheduled");
+  await dieAsked(first, { do: "edit", id: one.id, texts: one.units.map(({ text }) => edited(text)), fault: at(point) });
+  return judgeWords(await finish(lane, deliveries), old, () => isWritten);
 }
 
-const newText = (text: string) => `${text}, edited`;
+/** What an edit of the suite makes of a text. */
+export const edited = (text: string) => `${text}, edited`;
+
+/**
+ * What is out are the words that psn says, the old ones or the new ones, and never the others; revision and history
+ * say which. `old`: as they were before the edit.
+ */
+export async function judgeWords(
+  judged: readonly Judged[],
+  old: readonly Told[],
+  isEdited: (id: string) => boolean,
+): Promise<readonly Judged[]> {
+  return Promise.all(
+    judged.map(async (one) => {
+      const { told, target, verdict } = one;
+      if (verdict === "lost" || verdict === "doubled") return one;
+      const lost = (why: string): Judged => ({ ...one, verdict: "lost", why });
+      const isNew = isEdited(told.id);
+      const held = (await target.holds()).map(({ text }) => text);
+      const before = old.find(({ id }) => id === told.id)?.units.map(({ text }) => text) ?? [];
+      const after = before.map(edited);
+      const [wanted, others] = isNew ? [after, before] : [before, after];
+      if (wanted.join() !== told.units.map(({ text }) => text).join() || others.some((text) => held.includes(text)))
+        return lost(`its words are not the ${isNew ? "new" : "old"} ones`);
+      if (told.revision !== (isNew ? 2 : 1)) return lost(`it carries revision ${told.revision}`);
+      const times = told.events.filter((event) => event.startsWith("edited")).length;
+      return times === (isNew ? 1 : 0) ? one : lost(`its history says ${told.events.join(", ")}`);
+    }),
+  );
+}

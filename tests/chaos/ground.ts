@@ -12,9 +12,11 @@ import { startCutting } from "../support/cutting-server.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { type Pds, startPds } from "../support/pds.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import type { Snac } from "../support/snac.ts";
 import { connectOAuth, type OAuthServers, oauthEnv, startOAuthServers } from "./oauth.ts";
 import { killAll, type Psn, startPsn } from "./process.ts";
 import { RECORDER_HEADER } from "./recorders.ts";
+import { connectSnac, startSnacIfThere } from "./snac.ts";
 import { PASS_TIME } from "./time.ts";
 import { type Holding, recordsOf, shownOf } from "./truth.ts";
 
@@ -37,6 +39,8 @@ export interface Target {
   readonly wordless?: true;
   /** False where no picture can be sent from here. */
   readonly pictures?: false;
+  /** False where the server deletes for no program. */
+  readonly removes?: false;
   /** A thread is several units. */
   readonly threads: boolean;
   /** Where its server is; undefined for a folder. */
@@ -63,6 +67,8 @@ export interface Lane {
   readonly database: DatabaseKind;
   readonly folder: string;
   readonly targets: readonly Target[];
+  /** Real servers that ought to answer as one of the fakes does; what is done to posts there is killed, and no more. */
+  readonly more: readonly Target[];
   readonly remote: Remote;
   /** A process that has the hub open, made if there is none at hand. */
   readonly psn: () => Promise<Psn>;
@@ -81,11 +87,19 @@ export interface Ground {
   readonly lane: (database: DatabaseKind) => Promise<Lane>;
   /** A lane on a server of its own, which may be killed. */
   readonly laneAlone: () => Promise<Lane & { readonly postgres: Postgres }>;
+  /** Why a server is left out, in words. */
+  readonly missing: readonly string[];
   readonly stop: () => Promise<void>;
 }
 
 /** All the servers; none is reached from another machine, and all of them end with this process, however it ends. */
-export async function startGround({ bluesky = true }: { readonly bluesky?: boolean } = {}): Promise<Ground> {
+export async function startGround({
+  bluesky = true,
+  snac = true,
+}: {
+  readonly bluesky?: boolean;
+  readonly snac?: boolean;
+} = {}): Promise<Ground> {
   const root = mkdtempSync(join(tmpdir(), "psn-chaos-"));
   const broom = sweepAfter(root);
   const closing: (() => Promise<unknown>)[] = [];
@@ -97,14 +111,24 @@ export async function startGround({ bluesky = true }: { readonly bluesky?: boole
     await broom();
   };
   try {
-    const starting = [bluesky ? startPds() : undefined, startPostgres()] as const;
-    for (const server of starting) closing.push(async () => (await server)?.stop());
-    const [pds, postgres] = await Promise.all(starting);
+    const starting = [
+      bluesky ? startPds() : undefined,
+      startPostgres(),
+      snac ? startSnacIfThere() : undefined,
+    ] as const;
+    const [startingPds, startingPostgres, startingSnac] = starting;
+    closing.push(
+      async () => (await startingPds)?.stop(),
+      async () => (await startingPostgres).stop(),
+      async () => (await startingSnac)?.server?.stop(),
+    );
+    const [pds, postgres, { server: snacServer, missing = "" } = {}] = await Promise.all(starting);
     let serial = 0;
     const lane = async (database: DatabaseKind, server: Postgres) => {
       ending.signal.throwIfAborted();
       serial += 1;
-      return openLane({ root, name: `lane${serial}`, database, pds, postgres: server, closing, ending: ending.signal });
+      const servers = { pds, postgres: server, snac: snacServer };
+      return openLane({ root, name: `lane${serial}`, database, ...servers, closing, ending: ending.signal });
     };
     return {
       lane: (database) => lane(database, postgres),
@@ -114,6 +138,7 @@ export async function startGround({ bluesky = true }: { readonly bluesky?: boole
         closing.push(() => own.stop());
         return { ...(await lane("pg", own)), postgres: own };
       },
+      missing: missing === "" ? [] : [missing],
       stop,
     };
   } catch (error) {
@@ -140,12 +165,13 @@ interface Opening {
   readonly database: DatabaseKind;
   readonly pds: Pds | undefined;
   readonly postgres: Postgres;
+  readonly snac: Snac | undefined;
   readonly closing: (() => Promise<unknown>)[];
   /** Nothing is started any more. */
   readonly ending: AbortSignal;
 }
 
-async function openLane({ root, name, database, pds, postgres, closing, ending }: Opening): Promise<Lane> {
+async function openLane({ root, name, database, pds, postgres, snac, closing, ending }: Opening): Promise<Lane> {
   const folder = join(root, name);
   // The embedded database's socket lies below, and what a killed holder leaves there goes with everything else.
   const temporary = join(root, "t");
@@ -213,6 +239,7 @@ async function openLane({ root, name, database, pds, postgres, closing, ending }
       folder,
       oauth,
     }),
+    more: snac ? [await connectSnac(await psn(), snac)] : [],
     psn,
     another,
     passTime: async (by, ids) => {

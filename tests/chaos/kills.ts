@@ -12,6 +12,8 @@ import {
   type Run,
   type Scheduled,
   schedule,
+  spoilToken,
+  type Token,
   targetOf,
 } from "./runs.ts";
 
@@ -30,7 +32,7 @@ interface Kill {
   readonly content: Content;
   /** One worker after another, each dying there. */
   readonly deaths: readonly Death[];
-  readonly before?: "its token has expired" | "it is public only later";
+  readonly before?: Token | "it is public only later";
   /** It is published first, and dies while it takes the post back. */
   readonly removal?: true;
   readonly on: (target: Target) => boolean;
@@ -42,6 +44,9 @@ const every = () => true;
 const threads = ({ threads: some }: Target) => some;
 const prepares = ({ prepares: some }: Target) => some;
 const sendsAgain = ({ duplicates }: Target) => duplicates !== "lookup" && duplicates !== "ask-human";
+const refreshes = ({ expire }: Target) => expire !== undefined;
+/** A server that deletes for programs. */
+const removes = ({ removes: some }: Target) => some !== false;
 /** A folder is asked nothing. */
 const asked = ({ origin }: Target) => origin !== undefined;
 const looked = ({ duplicates }: Target) => duplicates !== "ask-human";
@@ -71,12 +76,13 @@ const twice = (first: FaultPoint, second: FaultPoint, more: Partial<Kill> = {}):
   on: every,
   ...more,
 });
-const refreshing = (point: FaultPoint): Kill => ({
+const refreshing = (point: FaultPoint, more: Partial<Kill> = {}): Kill => ({
   content: "text",
   deaths: [{ point }],
   before: "its token has expired",
-  on: ({ expire }) => expire !== undefined,
+  on: refreshes,
   long: true,
+  ...more,
 });
 const pending = (deaths: readonly Death[]): Kill => ({
   content: "text",
@@ -123,26 +129,44 @@ const KILLS: readonly Kill[] = [
   removing("claimed", { long: true }),
   removing("removing, not asked"),
   removing("answered, not read", { on: asked }),
-  removing("removed, not settled"),
+  removing("removed, not settled", { on: removes }),
   removing("removing, not asked", {
     content: "thread",
-    on: threads,
+    on: (target) => threads(target) && removes(target),
     deaths: [{ point: "removing, not asked", nth: 3 }],
   }),
   removing("removed, not settled", {
     content: "thread",
-    on: threads,
+    on: (target) => threads(target) && removes(target),
     deaths: [{ point: "removed, not settled", nth: 3 }],
   }),
-  removing("between units", { content: "thread", on: threads, deaths: [{ point: "between units", nth: 2 }] }),
+  removing("between units", {
+    content: "thread",
+    on: (target) => threads(target) && removes(target),
+    deaths: [{ point: "between units", nth: 2 }],
+  }),
   removing("removing, not asked", {
     deaths: [{ point: "removing, not asked" }, { point: "before asking", travelMs: PATIENCE_MS }],
     long: true,
   }),
   removing("removed, not settled", {
     deaths: [{ point: "removed, not settled" }, { point: "asked, not settled", travelMs: PATIENCE_MS }],
+    on: removes,
   }),
+  refreshing("before refreshing", { removal: true }),
+  refreshing("refreshed, not stored", { removal: true }),
+  refreshing("refreshed, stored", { removal: true }),
+  // Else the claim itself writes `sending`.
+  refreshing("prepared, not written", { removal: true, before: "its token is about to end" }),
 ];
+
+/** Where a worker is killed that publishes, or that takes a post back. */
+export const killedAt = (what: "publishing" | "removing"): ReadonlySet<FaultPoint> =>
+  new Set(
+    KILLS.filter(({ removal }) => (removal === true) === (what === "removing")).flatMap(({ deaths }) =>
+      deaths.map(({ point }) => point),
+    ),
+  );
 
 /**
  * All of them on these targets, which only tell by their traits what they can suffer. The embedded database has to be
@@ -175,11 +199,10 @@ async function killed(
   tag: string,
 ): Promise<readonly Judged[]> {
   const first = await lane.psn();
-  if (before === "its token has expired") {
-    // Not so soon after another run's that psn would let it rest.
-    await lane.passTime(first, []);
-    await target.expire?.(first);
-  }
+  const spoil = async () => {
+    if (before !== undefined && before !== "it is public only later") await spoilToken(lane, target, before);
+  };
+  if (!removal) await spoil();
   const later = before === "it is public only later";
   // The recorder numbers what is not public yet by what is, so that two at once would be one.
   const deliveries = await schedule(first, tag, Array(later ? 1 : 2).fill({ target, content }));
@@ -187,6 +210,7 @@ async function killed(
   if (removal) {
     await heal(lane, deliveries, first);
     for (const { id } of deliveries) await first.ask({ do: "remove", id });
+    await spoil();
   }
   let dying = first;
   for (const [index, death] of deaths.entries()) {
@@ -205,12 +229,27 @@ async function killed(
     deliveries.map(({ id }) => id),
   );
   const judged = await finish(lane, deliveries);
-  return removal ? judged.map(notGone) : judged;
+  return removal ? judged.map(judgeRemoval) : judged;
 }
 
-/** What was asked to be taken back, and is still out, is no success. */
-function notGone(one: Judged): Judged {
-  return one.verdict === "once" ? { ...one, verdict: "lost", why: `it is still ${one.told.state}` } : one;
+/**
+ * What was asked to be taken back, and is still out, is no success; where a server deletes for no program, it is out
+ * and psn says why. The history says it either way.
+ */
+export function judgeRemoval(one: Judged): Judged {
+  const { target, verdict, told } = one;
+  const lost = (why: string): Judged => ({ ...one, verdict: "lost", why });
+  if (verdict !== "once" && verdict !== "cancelled") return one;
+  const times = (event: string) => told.events.filter((line) => line.startsWith(event)).length;
+  if (removes(target)) {
+    if (told.state !== "removed") return lost(`it is still ${told.state}`);
+    const said = [times("removal asked for"), times("unit removed"), times("removed")];
+    const wanted = [1, told.units.length - 1, 1];
+    return said.join() === wanted.join() ? one : lost(`its history says ${told.events.join(", ")}`);
+  }
+  if (told.state !== "published" || told.operation !== "publish" || told.code !== "PLATFORM_REJECTED")
+    return lost(`it is ${told.state} ${told.code}, though its server deletes nothing`);
+  return times("not removed") === 1 ? one : lost(`its history says ${told.events.join(", ")}`);
 }
 
 /** Works until it dies where it should. */

@@ -1,6 +1,6 @@
 import type { Consent } from "@psn/app/connect-account.ts";
 import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
-import type { DeliveryState, UnitState } from "@psn/core/types/index.ts";
+import type { DeliveryState, Operation, UnitState } from "@psn/core/types/index.ts";
 
 /*
  * What a worker process of the chaos suite is told and what it says, a line of JSON each, by stdin and stdout.
@@ -9,15 +9,16 @@ import type { DeliveryState, UnitState } from "@psn/core/types/index.ts";
 /** What befalls the process at the nth passing of a point: it kills itself, or waits there to be let go or killed. */
 export interface Fault {
   readonly point: FaultPoint;
-  /** From 1. */
-  readonly nth: number;
+  /** From 1; every: of all that it has at work, each one. */
+  readonly nth: number | "every";
   readonly act: "kill" | "wait";
 }
 
 export type Content = "text" | "thread" | "image";
 
+/** One post, to these accounts. */
 export interface Wish {
-  readonly accountId: string;
+  readonly accountIds: readonly string[];
   readonly texts: readonly string[];
   readonly image: boolean;
   /** Epoch, in milliseconds. */
@@ -59,14 +60,17 @@ export type Order =
    */
   | { readonly do: "step"; readonly byMs: number }
   | { readonly do: "report"; readonly ids: readonly string[] }
-  | { readonly do: "cancel" | "moveAway" | "remove"; readonly id: string }
+  | { readonly do: "cancel" | "moveAway"; readonly id: string }
+  /** `all`: the whole post that the delivery is of. */
+  | { readonly do: "remove"; readonly id: string; readonly all?: true; readonly fault?: Fault }
   /** Gives the post other words, as `psn edit`; its pictures stay. */
   | { readonly do: "edit"; readonly id: string; readonly texts: readonly string[]; readonly fault?: Fault }
   | { readonly do: "resolve"; readonly id: string; readonly live: string | null }
   /** As `psn recover --yes`. */
   | { readonly do: "recover" }
   | { readonly do: "readAccess"; readonly accountId: string }
-  | { readonly do: "storeAccess"; readonly accountId: string; readonly access: string }
+  /** `lastsMs`: from now on, in milliseconds; as long as before if not given. */
+  | { readonly do: "storeAccess"; readonly accountId: string; readonly access: string; readonly lastsMs?: number }
   /** As the owner of the database, which only the embedded one lets every process be. */
   | { readonly do: "passTime"; readonly ids: readonly string[] }
   | { readonly do: "end" };
@@ -75,6 +79,9 @@ export type Order =
 export interface Told {
   readonly id: string;
   readonly state: DeliveryState;
+  readonly operation: Operation;
+  /** Which revision of its post it carries. */
+  readonly revision: number;
   readonly code: string | null;
   readonly message: string | null;
   readonly attempt: number;

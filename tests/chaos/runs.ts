@@ -1,6 +1,7 @@
+import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
-import type { Psn } from "./process.ts";
-import type { Content, Told, View } from "./protocol.ts";
+import { Gone, type Psn } from "./process.ts";
+import type { Content, Fault, Order, Told, View } from "./protocol.ts";
 import { judge, type Verdict } from "./truth.ts";
 
 /*
@@ -63,7 +64,7 @@ export async function schedule(
   for (const { target } of wanted) target.begin?.();
   const fit = wanted.map(({ content, ...one }) => ({ ...one, content: fitting(one.target, content) }));
   const wishes = fit.map(({ target, content, dueAt = Date.now() - 1 }, n) => ({
-    accountId: target.accountId,
+    accountIds: [target.accountId],
     texts: textsOf(`${tag}.${n}`, content),
     image: content === "image",
     dueAt,
@@ -72,10 +73,51 @@ export async function schedule(
   return fit.map(({ target, content }, n) => ({ id: ids[n] ?? "", target, image: content === "image" }));
 }
 
+/** One post of plain text to all of them. */
+export async function scheduleOne(
+  psn: Psn,
+  tag: string,
+  { targets, dueAt = Date.now() - 1 }: { readonly targets: readonly Target[]; readonly dueAt?: number },
+): Promise<Scheduled[]> {
+  for (const { begin } of targets) begin?.();
+  const accountIds = targets.map(({ accountId }) => accountId);
+  const ids = await psn.schedule([{ accountIds, texts: textsOf(tag, "text"), image: false, dueAt }]);
+  return targets.map((target, n) => ({ id: ids[n] ?? "", target, image: false }));
+}
+
 export const platformsOf = (deliveries: readonly Scheduled[]): string[] => [
   ...new Set(deliveries.map(({ target }) => target.platform)),
 ];
 const idsOf = (deliveries: readonly Scheduled[]) => deliveries.map(({ id }) => id);
+
+/** It kills itself when it passes this point. */
+export const at = (point: FaultPoint): Fault => ({ point, nth: 1, act: "kill" });
+
+/** Is told to do it, and dies on the way. */
+export async function dieAsked(psn: Psn, order: Order & { readonly fault: Fault }): Promise<void> {
+  const died = await psn.ask(order).then(
+    () => false,
+    (error: unknown) => {
+      if (error instanceof Gone) return true;
+      throw error;
+    },
+  );
+  if (!died) throw new NotBroken(`nobody passed "${order.fault.point}"`);
+}
+
+/** What is wrong with an account's token. */
+export type Token = "its token has expired" | "its token is about to end";
+/** Too soon for a request to begin with it (`TOKEN_LASTS_MS`). */
+const ABOUT_TO_END_MS = 10_000;
+
+/** Not so soon after another run's that psn would let the token rest. */
+export async function spoilToken(lane: Lane, { accountId, expire }: Target, token: Token): Promise<void> {
+  const psn = await lane.psn();
+  await lane.passTime(psn, []);
+  if (token === "its token has expired") return expire?.(psn);
+  const access = String(await psn.ask({ do: "readAccess", accountId }));
+  await psn.ask({ do: "storeAccess", accountId, access, lastsMs: ABOUT_TO_END_MS });
+}
 
 /** Where nothing broke there is nothing that psn could be in doubt about. */
 export function withoutDoubt(judged: readonly Judged[]): readonly Judged[] {
@@ -162,8 +204,16 @@ async function judgeAll(deliveries: readonly Scheduled[], told: readonly Told[])
   });
 }
 
+/** Those that can be looked at in one run: the fake Mastodon is one server, which changes its mind about keys. */
+export const together = (targets: readonly Target[]): readonly Target[] =>
+  targets.filter(({ name }) => name !== "mastodon, no keys");
+
+export function targetsOf(lane: Lane, likes: readonly Target[]): readonly Target[] {
+  return likes.map(({ name }) => targetOf(lane, name));
+}
+
 export function targetOf(lane: Lane, name: string): Target {
-  const found = lane.targets.find((target) => target.name === name);
+  const found = [...lane.targets, ...lane.more].find((target) => target.name === name);
   if (!found) throw new Error(`no target is called ${name}`);
   return found;
 }

@@ -1,8 +1,10 @@
 import { badDayRuns } from "./bad-day.ts";
 import { copyRuns } from "./copies.ts";
+import { deletionRuns } from "./deletions.ts";
 import { editRuns } from "./edits.ts";
 import { type DatabaseKind, type Ground, type Lane, startGround } from "./ground.ts";
 import { killRuns } from "./kills.ts";
+import { meanwhileRuns } from "./meanwhile.ts";
 import { cutRuns, lateRuns, misdeedRuns, skewRuns, slowRuns } from "./misdeeds.ts";
 import { databaseCutRuns, holderRuns, postgresRuns } from "./outages.ts";
 import { anyMomentRun, cancelRuns, changeRun, crowdRun, takeoverRuns } from "./races.ts";
@@ -17,7 +19,8 @@ export interface Wanted {
   readonly seed: number;
   /** How often what is left to chance is tried. */
   readonly count: number;
-  /** A part of "what breaks, platform, database", in small letters; everything if not given. */
+  /** A part of "what breaks, platform, database", in small letters, or some of them with `|` between; everything if not
+   * given. */
   readonly only?: string;
   readonly short: boolean;
   readonly onRun?: (line: string) => void;
@@ -41,7 +44,7 @@ export interface Cell extends Row {
 /** How many hubs of each kind work at the same time at most, and how much work it takes to make another. */
 const LANES = 2;
 const RUNS_WORTH_A_LANE = 10;
-const RUN_MOST_MS = 90_000;
+const RUN_MOST_MS = 600_000;
 
 export async function chaos(wanted: Wanted, ground?: Ground): Promise<readonly Cell[]> {
   const own = ground ?? (await startGround());
@@ -57,7 +60,7 @@ async function onGround(ground: Ground, wanted: Wanted): Promise<readonly Cell[]
   const like = await ground.lane("pg");
   const all = runsOf(like, wanted);
   const chosen = all.filter(({ breaks, platform, database }) =>
-    `${breaks}, ${platform}, ${database}`.toLowerCase().includes(only),
+    only.split("|").some((part) => `${breaks}, ${platform}, ${database}`.toLowerCase().includes(part)),
   );
   if (chosen.length === 0) throw new Error(`nothing of ${all.length} scenarios is called "${only}"`);
 
@@ -96,7 +99,7 @@ async function onGround(ground: Ground, wanted: Wanted): Promise<readonly Cell[]
 const servers = new WeakMap<Lane, Awaited<ReturnType<Ground["laneAlone"]>>["postgres"]>();
 
 /** Every scenario; the lane only tells the targets' traits. */
-function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[] {
+function runsOf({ targets, more }: Lane, { short, seed, count: times }: Wanted): Run[] {
   const random = randomOf(seed);
   const repeated = (make: () => Run) => Array.from({ length: times }, make);
   const postgresOf = (lane: Lane) => {
@@ -104,14 +107,18 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
     if (!server) throw new Error("this lane has no server of its own");
     return server;
   };
-  const named = (names: readonly string[]) => targets.filter(({ name }) => names.includes(name));
+  const everywhere = [...targets, ...more];
+  const named = (names: readonly string[]) => everywhere.filter(({ name }) => names.includes(name));
+  const both = ["pg", "embedded"] as const;
   if (short) {
     const some = <T>(runs: readonly T[], nth: number) => runs.filter((_, n) => n % nth === 0);
     return [
       ...killRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),
       ...some(killRuns("pg", named(["searched", "blind", "feed", "x"]), true), 2),
       ...some(killRuns("embedded", named(["bluesky", "mastodon, no keys", "blind"]), true), 6),
-      ...editRuns("pg", named(["bluesky", "feed", "blind"])),
+      ...both.flatMap((kind) => [...editRuns(kind, everywhere), ...deletionRuns(kind, everywhere)]),
+      ...some(meanwhileRuns("pg", everywhere, ["is killed", "goes on"]), 7),
+      ...some(meanwhileRuns("embedded", everywhere, ["is killed"]), 9),
       ...misdeedRuns("pg", named(["mastodon, no keys", "webhook", "blind"]), true),
       ...cutRuns("pg", named(["bluesky", "mastodon, no keys", "webhook"]), true),
       ...slowRuns("pg", named(["blind"])),
@@ -126,10 +133,11 @@ function runsOf({ targets }: Lane, { short, seed, count: times }: Wanted): Run[]
       crowdRun("pg", 4, 1, random),
     ];
   }
-  const both = ["pg", "embedded"] as const;
   return [
-    ...both.flatMap((kind) => killRuns(kind, targets, false)),
-    ...both.flatMap((kind) => editRuns(kind, targets)),
+    ...both.flatMap((kind) => killRuns(kind, everywhere, false)),
+    ...both.flatMap((kind) => [...editRuns(kind, everywhere), ...deletionRuns(kind, everywhere)]),
+    ...meanwhileRuns("pg", everywhere, ["is killed", "goes on"]),
+    ...meanwhileRuns("embedded", everywhere, ["is killed"]),
     ...misdeedRuns("pg", targets, false),
     ...cutRuns("pg", targets, false),
     ...slowRuns("pg", targets),

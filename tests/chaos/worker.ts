@@ -14,6 +14,7 @@ import type { Deliveries, LoadedDelivery } from "@psn/core/ports/deliveries.ts";
 import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { readOrigins } from "@psn/core/utils/settings.ts";
 import { png } from "../../scripts/png.ts";
 import { openHub } from "../../src/wiring/hub.ts";
@@ -52,18 +53,17 @@ const hub = await openHub({ folder, use: "session" });
 const { user } = hub;
 let view: View = {};
 let fault: (Fault & { passed: number }) | undefined;
-let letGo: () => void = () => undefined;
+let standing: PromiseWithResolvers<void> | undefined;
 let stop = new AbortController();
 
 async function atFaultPoint(point: FaultPoint): Promise<void> {
   if (fault?.point !== point) return;
   fault.passed += 1;
   const { act, nth, passed } = fault;
-  if (passed !== nth) return;
-  const gone = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  await say({ say: "reached", point, nth });
+  if (nth !== "every" && passed !== nth) return;
+  standing ??= Promise.withResolvers<void>();
+  const { promise: gone } = standing;
+  await say({ say: "reached", point, nth: passed });
   if (act === "kill") process.kill(process.pid, "SIGKILL");
   await gone;
 }
@@ -160,9 +160,9 @@ async function work(order: Work): Promise<{ readonly taken: number }> {
 async function schedule(wishes: readonly Wish[]): Promise<string[]> {
   const accounts = await plain.stores.accounts.list(user.id);
   const ids: string[] = [];
-  for (const { accountId, texts, image, dueAt } of wishes) {
-    const account = accounts.find(({ id }) => id === accountId);
-    if (!account) throw new Error("no such account");
+  for (const { accountIds, texts, image, dueAt } of wishes) {
+    const wanted = accounts.filter(({ id }) => accountIds.includes(id));
+    if (wanted.length !== accountIds.length) throw new Error("no such account");
     const [first = "", ...others] = texts;
     const parts = [
       { text: first, media: image ? [picture()] : [] },
@@ -173,11 +173,12 @@ async function schedule(wishes: readonly Wish[]): Promise<string[]> {
     const { postId } = await schedulePost(plain, {
       userId: user.id,
       draft,
-      accounts: [account],
+      accounts: wanted,
       due,
       idempotencyKey: null,
     });
-    ids.push(...(await plain.stores.posts.ofPost(user.id, postId)).map(({ id }) => id));
+    const made = await plain.stores.posts.ofPost(user.id, postId);
+    ids.push(...accountIds.flatMap((of) => made.filter(({ accountId }) => accountId === of).map(({ id }) => id)));
   }
   return ids;
 }
@@ -217,9 +218,11 @@ function picture(): NewMedia {
 
 async function report(ids: readonly string[]): Promise<Told[]> {
   const found = await plain.stores.posts.detail(user.id, ids);
-  return found.map(({ id, state, code, message, attempt, unitList, events }) => ({
+  return found.map(({ id, state, operation, revision, code, message, attempt, unitList, events }) => ({
     id,
     state,
+    operation,
+    revision,
     code,
     message,
     attempt,
@@ -229,14 +232,19 @@ async function report(ids: readonly string[]): Promise<Told[]> {
 }
 
 /** Opens an account's token, or puts another one in its place. */
-async function access(accountId: string, put?: string): Promise<string> {
+async function access(
+  accountId: string,
+  put?: { readonly access: string; readonly lastsMs?: number },
+): Promise<string> {
   const sealed = await plain.stores.accounts.credentials(user.id, accountId);
   if (!sealed) throw new Error("no credentials");
   const opened = openCredentials(plain, user.id, sealed);
   const account = (await plain.stores.accounts.list(user.id)).find(({ id }) => id === accountId);
   if (put !== undefined && account) {
     const row = { id: sealed.id, version: sealed.version + 1 };
-    const again = sealCredentials(plain, { userId: user.id, row, account, credentials: { ...opened, access: put } });
+    const ending = defined({ expiresAt: put.lastsMs === undefined ? undefined : new Date(Date.now() + put.lastsMs) });
+    const credentials = { ...opened, access: put.access, ...ending };
+    const again = sealCredentials(plain, { userId: user.id, row, account, credentials });
     await plain.stores.accounts.refreshed(user.id, { accountId, previous: sealed, credentials: again, restMs: 0 });
   }
   return opened.access;
@@ -270,7 +278,10 @@ async function obey(order: Order): Promise<unknown> {
     case "work":
       return work(order);
     case "go":
-      return letGo();
+      fault = undefined;
+      standing?.resolve();
+      standing = undefined;
+      return undefined;
     case "stop":
       return stop.abort();
     case "step":
@@ -289,7 +300,9 @@ async function obey(order: Order): Promise<unknown> {
       ).deliveries.map(({ id }) => id);
     }
     case "remove": {
-      const plan = await planDeletion(plain, user.id, order.id);
+      fault = order.fault && { ...order.fault, passed: 0 };
+      const [of] = order.all ? await plain.stores.posts.detail(user.id, [order.id]) : [];
+      const plan = await planDeletion(plain, user.id, of?.postId ?? order.id);
       return (await deletePost(plain, { userId: user.id, plan })).deliveries.map(({ delivery }) => delivery.id);
     }
     case "edit":
@@ -306,7 +319,7 @@ async function obey(order: Order): Promise<unknown> {
     case "readAccess":
       return access(order.accountId);
     case "storeAccess":
-      return access(order.accountId, order.access);
+      return access(order.accountId, order);
     case "passTime":
       return passTime(order.ids);
     case "end":

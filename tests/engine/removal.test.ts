@@ -1,4 +1,4 @@
-import { deletePost, planDeletion } from "@psn/app/delete-post.ts";
+import { assertDeleted, deletePost, planDeletion } from "@psn/app/delete-post.ts";
 import { concurrencyOf } from "@psn/app/run-worker.ts";
 import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import { LEASE_MS } from "@psn/domain/delivery.ts";
@@ -195,4 +195,64 @@ test("half of a thread that is out is removed, and the rest is never sent", asyn
   });
   await expect(stage.world.stores.posts.retry(stage.userId, [id])).resolves.toEqual([]);
   expect(texts()).toEqual([]);
+});
+
+describe("a worker goes on while its user is asked whether to delete", () => {
+  const planned = (id: string) => planDeletion(stage.world, stage.userId, id);
+
+  test("what was not sent then, and is out by now, is removed", async () => {
+    const [id = ""] = await stage.post(await stage.connect("chosen", `ada-${names}`), { texts: ["one", "two"] });
+    const plan = await planned(id);
+    expect(plan).toMatchObject([{ step: "cancel" }]);
+    await stage.run();
+    await deletePost(stage.world, { userId: stage.userId, plan });
+    await stage.run();
+    expect((await stage.detail(id)).state).toBe("removed");
+    expect(texts()).toEqual([]);
+  });
+
+  test("a thread of which the first part is out by now is removed, and not only cancelled", async () => {
+    const [id = ""] = await stage.post(await stage.connect("chosen", `ada-${names}`), { texts: ["one", "two"] });
+    const plan = await planned(id);
+    stage.remote.fault({ first: async () => stage.remote.fault("refused") });
+    await stage.run();
+    expect(await stage.detail(id)).toMatchObject({ unitsPublished: 1 });
+    await deletePost(stage.world, { userId: stage.userId, plan });
+    await stage.due();
+    await stage.expire();
+    await stage.run();
+    expect((await stage.detail(id)).state).toBe("removed");
+    expect(texts()).toEqual([]);
+  });
+});
+
+test("a thread that was cancelled with a part out is not called deleted", async () => {
+  const [id = ""] = await stage.post(await stage.connect("chosen", `ada-${names}`), { texts: ["one", "two"] });
+  stage.remote.fault({ first: async () => stage.remote.fault("refused") });
+  await stage.run();
+  expect(await stage.world.stores.posts.cancel(stage.userId, [id])).toEqual([id]);
+  const plan = await planDeletion(stage.world, stage.userId, id);
+  expect(plan).toMatchObject([{ step: "remove", delivery: { state: "cancelled" } }]);
+  expect(() => assertDeleted(plan)).toThrow(expect.objectContaining({ code: "REMOVE_INCOMPLETE" }));
+});
+
+test.each([
+  ["deletion planned, not written", ["scheduled", "published"]],
+  ["deletion written, nobody told", ["cancelled", "removed"]],
+] as const)("psn is killed at: %s, and all of the deletion is done, or nothing", async (point, states) => {
+  const { world, userId } = stage;
+  const accounts = [await stage.connect("blind", `bob-${names}`), await stage.connect("chosen", `ada-${names}`)];
+  stage.remote.fault("refused", `bob-${names}`);
+  const ids = await stage.post(accounts);
+  await stage.run();
+  const plan = (await Promise.all(ids.map((id) => planDeletion(world, userId, id)))).flat();
+  expect(plan.map(({ step }) => step)).toEqual(["cancel", "remove"]);
+  const { promise: died, resolve } = Promise.withResolvers<void>();
+  const fault = (passed: FaultPoint) => (passed === point ? new Promise<never>(() => resolve()) : undefined);
+  void deletePost({ ...world, fault }, { userId, plan });
+  await died;
+  await stage.run();
+  const after = await Promise.all(ids.map(stage.detail));
+  expect(after.map(({ state }) => state)).toEqual([...states]);
+  expect(texts()).toEqual(after.some(({ state }) => state === "published") ? ["hello"] : []);
 });

@@ -147,7 +147,8 @@ export function createPerson(ground: Ground, servers: Servers): Person {
         const { world } = living;
         const plan = await planDeletion(world, userId, id);
         // Whatever becomes of the answer, it was asked for.
-        for (const { step, delivery } of plan) if (step === "remove") watch.removalAsked.add(delivery.id);
+        for (const { step, delivery } of plan)
+          if (step === "remove" || step === "cancel") watch.removalAsked.add(delivery.id);
         const { deliveries } = await deletePost(world, { userId, plan });
         return deliveries.map(({ delivery: one }) => `${labelOf(ground, one.id)} ${one.state}`).join(", ");
       });

@@ -1,7 +1,7 @@
 /**
- * The places between every two effects of a delivery, and of an edit, where a process can die and something different
- * is true on each side. A world has a hook for them only in the chaos suite; elsewhere they cost a look at an absent
- * field.
+ * The places between every two effects of a delivery, of an edit and of a deletion, where a process can die and
+ * something different is true on each side. A world has a hook for them only in the chaos suite; elsewhere they cost a
+ * look at an absent field.
  */
 export const FAULT_POINTS = [
   /** The lease is ours, nothing was read. */
@@ -28,6 +28,10 @@ export const FAULT_POINTS = [
   "edit composed, not written",
   /** The next revision is durable, and nobody was told of it. */
   "edit written, nobody told",
+  /** A deletion: it is known what is out, nothing is written. */
+  "deletion planned, not written",
+  /** What is out is asked to be removed, the rest is cancelled, and nobody was told of it. */
+  "deletion written, nobody told",
   "before refreshing",
   /** The old token is spent, the new one is not stored. */
   "refreshed, not stored",

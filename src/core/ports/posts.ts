@@ -207,8 +207,12 @@ export interface Posts {
     },
   ): Promise<readonly string[]>;
   retry(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
-  /** What is out of these is to be removed from its platform, from now on. Nothing of a disconnected account's. */
-  remove(userId: string, deliveryIds: readonly string[]): Promise<readonly string[]>;
+  /**
+   * What is out of these is to be removed from its platform, from now on. Nothing of a disconnected account's. `unsent`
+   * were not sent when they were looked at: those that are out by now are removed too, the others are cancelled. All of
+   * it at once, or nothing.
+   */
+  remove(userId: string, deliveryIds: readonly string[], unsent?: readonly string[]): Promise<readonly string[]>;
   resolve(userId: string, deliveryId: string, verdict: { readonly live: Ref } | "not-live"): Promise<boolean>;
   /** Where a media file is; undefined once it is pruned. */
   findMedia(userId: string, mediaId: string): Promise<StoredMedia | undefined>;

@@ -227,7 +227,16 @@ export function postsStore(database: Database): Posts {
 
     retry: (userId, ids) => change(userId, sql`psn.retry(${uuids(ids)})`),
 
-    remove: (userId, ids) => change(userId, sql`psn.remove(${uuids(ids)})`),
+    async remove(userId, ids, unsent = []) {
+      const id = sql<string>`delivery_id`;
+      const still = sql`array(select d.id from psn.deliveries d where d.id = any(${uuids(unsent)}) and d.operation =
+        'publish')`;
+      const rows = await database.run({ userId }, (db) => [
+        db.select({ id }).from(sql`psn.remove(${uuids([...ids, ...unsent])})`),
+        db.select({ id }).from(sql`psn.cancel(${still})`),
+      ]);
+      return rows.flat().map((row) => row.id);
+    },
 
     async resolve(userId, id, verdict) {
       const live = verdict === "not-live" ? undefined : verdict.live;
