@@ -8,8 +8,8 @@ import { chaos, holds, sumOf, tableOf } from "../tests/chaos/suite.ts";
  *   bun run scripts/chaos.ts [--short] [--seed N] [--count N] [--only TEXT] [--no-bluesky] [--no-snac] [--verbose]
  *
  * --only: a part of "what breaks, platform, database", or some of them: "TEXT|TEXT". --count: how often what is left to
- * chance is tried. --no-bluesky: starts no PDS. --no-snac: starts no snac2. Exits with 1 unless nothing was lost, nothing doubled, and in doubt only what the
- * platform leaves to a person.
+ * chance is tried. --no-bluesky: starts no PDS. --no-snac: starts no snac2. Exits with 1 unless nothing was lost,
+ * nothing doubled, and in doubt only what the platform leaves to a person.
  */
 
 const { values } = parseArgs({
