@@ -7,6 +7,7 @@ import { migrated } from "../support/databases.ts";
 import { pointNeonAt, startNeonGateway } from "../support/neon-gateway.ts";
 import { type PostgresFront, startPostgresFront } from "../support/postgres-front.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
+import { until } from "../support/until.ts";
 
 const closing: (() => Promise<unknown> | unknown)[] = [];
 afterAll(async () => {
@@ -72,7 +73,7 @@ describe.each(ways)("LISTEN on $driver", ({ open }) => {
       "heard",
     ]);
     await database.asOwner?.((client) => client.query("NOTIFY psn_wake"));
-    for (const deadline = Date.now() + 5_000; woken < 2 && Date.now() < deadline; ) await Bun.sleep(5);
+    await until("both are woken", () => woken >= 2);
     expect(woken).toBe(2);
     await subscription?.close();
     await second?.close();

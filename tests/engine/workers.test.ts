@@ -196,7 +196,7 @@ test("a command that waits publishes its own post alone, beside a worker or with
     userId: stage.userId,
     postId,
     version: "0",
-    stop: AbortSignal.timeout(10_000),
+    stop: AbortSignal.timeout(120_000),
   });
   expect(ended.map(({ state }) => state)).toEqual(["published"]);
   expect((await stage.detail(other)).state).toBe("scheduled");
@@ -208,7 +208,7 @@ test("a command that waits publishes its own post alone, beside a worker or with
     userId: stage.userId,
     postId: third,
     version: "0",
-    stop: AbortSignal.timeout(10_000),
+    stop: AbortSignal.timeout(120_000),
   });
   await until("all is out", out);
   expect(stage.remote.posts.map(({ text }) => text).sort()).toEqual(["again", "mine", "other"]);
@@ -238,7 +238,7 @@ test("a due post is published by a command that waits although older ones of oth
     userId: stage.userId,
     postId,
     version: "0",
-    stop: AbortSignal.timeout(10_000),
+    stop: AbortSignal.timeout(120_000),
   });
   expect(ended.map(({ state }) => state)).toEqual(["published"]);
   expect(stage.remote.posts.map(({ text }) => text)).toEqual(["mine"]);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { binary, documentOf, picture, type Ran, type TestHub, testHub } from "../support/cli.ts";
 import { type S3, startS3 } from "../support/s3.ts";
 import { startThreads, type ThreadsFake, USER } from "../support/threads.ts";
+import { until } from "../support/until.ts";
 
 /*
  * Threads by the command line as a process, with a bucket of the hub's own: media that Threads fetches by a signed
@@ -135,7 +136,7 @@ test("a token that is taken back keeps its posts waiting; connecting again lets 
 
   expect(documentOf(await connect())).toMatchObject({ platform: "threads", again: true });
   const worker = binary(["worker"], { cwd: hub.folder, env: env() });
-  for (const deadline = Date.now() + 20_000; threads.posts.length < 5 && Date.now() < deadline; ) await Bun.sleep(50);
+  await until("it is out", () => threads.posts.length >= 5);
   worker.child.kill("SIGTERM");
   await worker.ended;
   expect(

@@ -2,6 +2,7 @@ import { SCOPES } from "@psn/platforms/x/connect.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AuthorizationServer, startAuthorizationServer } from "../support/authorization-server.ts";
 import { binary, documentOf, type Ran, type TestHub, testHub } from "../support/cli.ts";
+import { until } from "../support/until.ts";
 import { type Authority, startX, type XFake } from "../support/x.ts";
 
 /*
@@ -178,7 +179,7 @@ test("what is taken back keeps its posts waiting, and connecting again lets them
   expect(documentOf(ran)).toMatchObject({ platform: "x", again: true });
   expect(await accounts()).toMatchObject([{ health: "ok", reason: null }]);
   const worker = binary(["worker"], { cwd: hub.folder, env: env() });
-  for (const deadline = Date.now() + 20_000; x.posts.length < 4 && Date.now() < deadline; ) await Bun.sleep(50);
+  await until("it is out", () => x.posts.length >= 4);
   worker.child.kill("SIGTERM");
   await worker.ended;
   expect(x.posts.at(-1)?.text).toBe("while away");
