@@ -103,6 +103,16 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** No sync, and no process beside the sessions that a short life has no use for: each costs a fork at every start. */
+const LIGHT = {
+  fsync: "off",
+  full_page_writes: "off",
+  autovacuum: "off",
+  wal_level: "minimal",
+  max_wal_senders: "0",
+  max_logical_replication_workers: "0",
+};
+
 function settingsOf(options: PostgresOptions, folder: string): string[] {
   const settings: Record<string, string> = {
     listen_addresses: "127.0.0.1",
@@ -111,7 +121,8 @@ function settingsOf(options: PostgresOptions, folder: string): string[] {
     // Neon's computes run in GMT.
     timezone: "GMT",
     log_timezone: "GMT",
-    ...(options.fast === false ? {} : { fsync: "off", full_page_writes: "off" }),
+    ...(options.fast === false ? {} : LIGHT),
+    ...(options.fast === false || (options.version ?? 18) < 18 ? {} : { io_method: "sync" }),
     ...(options.hba ? { hba_file: join(folder, "pg_hba.conf") } : {}),
     ...(options.tls
       ? { ssl: "on", ssl_cert_file: join(folder, "server.crt"), ssl_key_file: join(folder, "server.key") }
@@ -189,8 +200,21 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   let starts = 0;
   const log = () => readFile(join(folder, logFile), "utf8").catch(() => "");
 
+  /** Its session makes the databases: a new one for each costs more than the copy. */
+  let admin: pg.Client | undefined;
+  const connectAdmin = async () => {
+    const client = new pg.Client({ connectionString: urlFor("postgres") });
+    const forget = () => {
+      if (admin === client) admin = undefined;
+    };
+    client.on("error", forget).on("end", forget);
+    await client.connect();
+    admin = client;
+    return client;
+  };
+
   const stop = () => {
-    stopped ??= supervisor.end();
+    stopped ??= (admin?.end() ?? Promise.resolve()).catch(() => {}).then(() => supervisor.end());
     return stopped;
   };
 
@@ -227,6 +251,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
   const kill = async () => {
     running = false;
+    admin = undefined;
     await supervisor.tell("kill");
   };
 
@@ -253,14 +278,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     pid: async () =>
       running ? Number((await readFile(join(folder, "data", "postmaster.pid"), "utf8")).split("\n")[0]) : undefined,
     createDatabase: async (name = `db_${randomUUID().replaceAll("-", "")}`, template) => {
-      const client = new pg.Client({ connectionString: urlFor("postgres") });
-      await client.connect();
-      try {
-        const from = template === undefined ? "" : ` TEMPLATE ${client.escapeIdentifier(template)}`;
-        await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}${from}`);
-      } finally {
-        await client.end();
-      }
+      const client = admin ?? (await connectAdmin());
+      const from = template === undefined ? "" : ` TEMPLATE ${client.escapeIdentifier(template)}`;
+      // Since 15; it took a third of the time that writing the copy to the log takes (2026-11).
+      const how = kind.version < 15 ? "" : " STRATEGY FILE_COPY";
+      await client.query(`CREATE DATABASE ${client.escapeIdentifier(name)}${from}${how}`);
       return urlFor(name);
     },
   };
