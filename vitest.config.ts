@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
 import { memoryFolder } from "./tests/support/memory-folder.ts";
+import { SlowFirst } from "./tests/support/slow-first.ts";
 import { slowest } from "./tests/support/slowest.ts";
 
 /**
@@ -37,7 +38,9 @@ const THOROUGH = [
 /** In part in `check`, and whole in `bun run thorough` (tests/support/how-much.ts). */
 const IN_PART = [
   "tests/adversary/{brakes,fair-share,locks,login,tampering,tokens}.test.ts",
+  "tests/cli/advice.test.ts",
   "tests/platforms/bluesky-oauth.test.ts",
+  "tests/simulation/simulation.test.ts",
 ];
 /** `short`, `thorough`, or all of them. */
 const wanted = process.env["TESTS"];
@@ -55,6 +58,7 @@ export default defineConfig({
     pool: "threads",
     // A worker keeps its modules, and the machine code made of them, from file to file.
     isolate: false,
+    sequence: { sequencer: SlowFirst },
     reporters: ["default", slowest],
     globalSetup: ["tests/support/memory-folder.ts"],
     setupFiles: ["tests/support/setup.ts"],

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { isShort } from "../support/how-much.ts";
 import { look } from "./database.ts";
 import type { Ground } from "./ground.ts";
 import { type Told, tellHistory } from "./history.ts";
@@ -14,7 +15,8 @@ import { shrink } from "./shrink.ts";
  * (docs/simulation.md).
  */
 
-const HISTORIES = 40;
+/** `bun run simulate` tells thousands. */
+const HISTORIES = isShort ? 15 : 40;
 const MINUTES = 60_000;
 
 let postgres: Postgres;

@@ -34,7 +34,7 @@ dir=$1 bin=$2 auth=$3
 "$bin/initdb" --help | grep -q builtin-locale \\
   && since17="--locale-provider=builtin --builtin-locale=C.UTF-8 --set=scram_iterations=1" || since17=
 if "$bin/initdb" --pgdata="$dir/data" --username=postgres --pwfile="$dir/password" --auth="$auth" \\
-  --encoding=UTF8 --locale=C $since17 --no-sync --no-instructions >"$dir/log" 2>&1 </dev/null
+  --encoding=UTF8 --locale=C --wal-segsize=1 $since17 --no-sync --no-instructions >"$dir/log" 2>&1 </dev/null
 then echo initdb; else echo failed; fi
 while read -r word; do :; done
 rm -rf "$dir"

@@ -9,8 +9,9 @@ const BODY_BYTES = 512 * 1024;
  * (https://mimesniff.spec.whatwg.org/#reading-the-resource-header, 2026-11).
  */
 const SNIFFED_BYTES = 1445;
-/** Most of the processor's time that a page may take, in milliseconds. One of 4 MiB takes 200 to 600. */
-const PARSE_MS = 1500;
+/** Most of the processor's time that a page may take, in milliseconds. One of 4 MiB takes 200 to 600, and on a small or
+ * busy machine a multiple of it. */
+const PARSE_MS = 5000;
 /** After so much of it others get a turn, in milliseconds. */
 const TURN_MS = 20;
 /** How much is parsed before psn looks at the time, in UTF-16 units. */
