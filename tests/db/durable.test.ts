@@ -182,3 +182,9 @@ describe("a database of an earlier psn, which never synced", () => {
     expect(second.events.filter(({ what }) => what === "sync").length).toBeLessThan(100);
   });
 });
+
+it("an open database keeps 16 MB of shared memory at most", async () => {
+  const database = await open(await embeddedFolder(), () => undefined);
+  const found = await sql(database, "SELECT sum(allocated_size)::integer AS bytes FROM pg_shmem_allocations");
+  expect(found?.rows[0]?.["bytes"]).toBeLessThanOrEqual(16 * 1024 * 1024);
+});

@@ -23,8 +23,12 @@ export type Broken = (error: unknown) => void;
 /**
  * PGlite's own parameters (`PGlite.defaultStartParams`) without -F. Of the ways to sync the log only `fsync` is not a
  * stub. The log's old segments are kept for reuse up to `max_wal_size`; sizes are Postgres's own units of 1024 * 1024
- * bytes. A hub's tables fit into shared_buffers of 16 MB; the 128 MB that are usual cost every command a seventh of its
- * start, and a worker 120 MB of memory.
+ * bytes.
+ *
+ * Postgres touches all of its shared memory at its start, so every command waits for it and a worker keeps it. The
+ * usual 128 MB of shared_buffers are for larger databases: what does not fit into 8 MB is in the operating system's
+ * cache. There is one session, and tables of locks and processes grow with max_connections. A commit of a hub fits into
+ * wal_buffers of 256 kB; its usual size is a thirty-second of shared_buffers.
  */
 export const START_PARAMS: readonly string[] = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F"),
@@ -34,7 +38,9 @@ export const START_PARAMS: readonly string[] = [
     "wal_sync_method=fsync",
     "min_wal_size=32MB",
     "max_wal_size=64MB",
-    "shared_buffers=16MB",
+    "shared_buffers=8MB",
+    "max_connections=5",
+    "wal_buffers=256kB",
   ].flatMap((setting) => ["-c", setting]),
 ];
 
