@@ -106,6 +106,32 @@ export function whyNot({ delivery, step, addresses }: Planned): string {
 }
 
 /**
+ * What the user who stopped it must know: the deletion is stored, and what is not removed yet. Undefined where psn has
+ * nothing left to remove.
+ *
+ * @param goesOn whether somebody removes it when this command has ended.
+ */
+export function stoppedDeletion(plan: readonly Planned[], goesOn: boolean): PsnError | undefined {
+  const [first] = plan.filter(({ step }) => step === "going");
+  if (!first) return undefined;
+  const id = shortId(first.delivery.postId);
+  return new PsnError(
+    "INTERRUPTED",
+    `stopped; the deletion of post ${id} is stored, and ` +
+      `${goesOn ? "the worker goes on with it" : "goes on when psn worker runs"}: ${plan.map(saidOf).join(" | ")}`,
+    {
+      hint: `psn show ${id}`,
+      details: { post: first.delivery.postId, deliveries: plan.map(fact) },
+    },
+  );
+}
+
+function saidOf({ delivery, addresses }: Planned): string {
+  const { platform, handle, state, message } = delivery;
+  return `${platform}:${handle}: ${message ?? state}${addresses.length > 0 ? ` (${addresses.join(" ")})` : ""}`;
+}
+
+/**
  * Throws where not everything is gone, with what is still out and its address: UNCONFIRMED, STILL_PENDING,
  * REMOVE_INCOMPLETE.
  */
@@ -114,13 +140,9 @@ export function assertDeleted(plan: readonly Planned[]): void {
   const [first] = left;
   if (!first) return;
   const details = { post: first.delivery.postId, deliveries: left.map(fact) };
-  const said = left.map(({ delivery, addresses }) => {
-    const { platform, handle, state, message } = delivery;
-    return `${platform}:${handle}: ${message ?? state}${addresses.length > 0 ? ` (${addresses.join(" ")})` : ""}`;
-  });
   const of = (step: Step) => left.find((one) => one.step === step);
   const unsure = left.find(({ delivery: { state } }) => state === "unconfirmed");
-  const what = said.join(" | ");
+  const what = left.map(saidOf).join(" | ");
   if (unsure)
     throw new PsnError("UNCONFIRMED", `could not confirm whether the post was removed: ${what}`, {
       hint: advice(unsure.delivery)[0] ?? `psn show ${shortId(unsure.delivery.id)}`,

@@ -66,6 +66,7 @@ interface Delivery {
   readonly state: string;
   readonly due: string;
   readonly text: string;
+  readonly operation: "publish" | "remove";
 }
 
 type Kind = (ground: StopGround, text: string) => Promise<Trial>;
@@ -174,6 +175,24 @@ const KINDS: Readonly<Record<string, Kind>> = {
         must(await ground.ask(["cancel", post]), "psn cancel");
         if (was.length + is.length !== 1) return `it is there ${was.length + is.length} times`;
         return stopped === is.length > 0 ? `${stopped ? "changed" : "not changed"} all the same` : "";
+      },
+    };
+  },
+  delete: async (ground, text) => {
+    const made = document(must(await ground.ask(["post", text, "--to", "feed:public", "--json"]), "psn post"));
+    const post = String(made["post"]);
+    return {
+      argv: ["delete", post, "--yes"],
+      honest: async (stopped, ran) => {
+        const isShown = (await ground.shown()).includes(text);
+        const [is] = await deliveriesOf(ground, text);
+        if (!stopped && (isShown || is?.state !== "removed"))
+          return `exit 0, and it is ${is?.state}${isShown ? " and public" : ""}`;
+        if (stopped && is?.operation === "remove" && !/is stored/.test(ran.stderr))
+          return `not said to be stored, and it is ${is.state}`;
+        // Whatever was begun is finished by the same command.
+        must(await ground.ask(["delete", post, "--yes"]), "psn delete again");
+        return (await ground.shown()).includes(text) ? "deleted twice, and it is public" : "";
       },
     };
   },

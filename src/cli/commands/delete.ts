@@ -1,6 +1,7 @@
-import { assertDeleted, type Planned, planDeletion, type Step, whyNot } from "@psn/app/delete-post.ts";
+import { assertDeleted, type Planned, planDeletion, type Step, stoppedDeletion, whyNot } from "@psn/app/delete-post.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { followPost } from "@psn/app/follow-post.ts";
+import { isWorking } from "@psn/app/queries/workers.ts";
 import { deletion } from "@psn/app/verbs/delete.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { type Lines, table } from "@psn/cli/output.ts";
@@ -50,6 +51,13 @@ export default defineCommand({
     if (first) {
       const only = removals.map(({ delivery }) => delivery.id);
       const { postId } = first.delivery;
+      const tellStored = () =>
+        output.note(
+          `the deletion of post ${shortId(postId)} is stored; psn finishes the request that it is sending, ` +
+            "and starts no other",
+        );
+      if (signal.aborted) tellStored();
+      else signal.addEventListener("abort", tellStored, { once: true });
       await followPost({ world, userId: user.id, postId, only, version, stop: signal, patienceMs: PATIENCE_MS });
     }
     const ended = { ...asked, deliveries: await planDeletion(world, user.id, id) };
@@ -58,6 +66,10 @@ export default defineCommand({
         rows(ended.deliveries, ({ delivery }) => stateWord(output, delivery)),
       );
     for (const one of deliveries) if (LEFT.includes(one.step)) output.note(`${whyNot(one)}${helps(one)}`);
+    if (signal.aborted) {
+      const stopped = stoppedDeletion(ended.deliveries, world.queue !== undefined || (await isWorking(world)));
+      if (stopped) throw stopped;
+    }
     const now = ended.deliveries.map(({ delivery }) => delivery);
     await notePublisher(output, { world, deliveries: now, woken: asked.woken });
     // With --json there is one document: the failure's, when it failed.
