@@ -63,7 +63,8 @@ export default defineConfig({
     globalSetup: ["tests/support/memory-folder.ts"],
     setupFiles: ["tests/support/setup.ts"],
     maxWorkers: 4,
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // For what hangs, and nothing else: on a machine with much to do a test takes ten times its time.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
   },
 });

@@ -1,11 +1,9 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { closedHub, documentOf, failed, psn, scratch } from "../support/cli.ts";
 
 /* What psn destroy and psn init do with a data/ that psn did not make, and what is said before anything goes. */
-
-vi.setConfig({ testTimeout: 90_000 });
 
 const KEY = `HUB_ENCRYPTION_KEY=${"ab".repeat(32)}\n`;
 

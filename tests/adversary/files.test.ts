@@ -14,12 +14,10 @@ import {
 import { join } from "node:path";
 import { sealCredentials } from "@psn/app/session.ts";
 import { openHub } from "@psn/wiring/hub.ts";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { binary, closedHub, failed, psn, scratch } from "../support/cli.ts";
 
 /* Whose the files of a hub are, who may reach them, and what of them gets into a repository or into another hub. */
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const notRoot = process.getuid?.() === 0 ? undefined : "only root can give a file to another user";
 /** nobody, on most systems. */

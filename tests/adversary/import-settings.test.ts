@@ -5,16 +5,13 @@ import { PassThrough } from "node:stream";
 import { createIo } from "@psn/cli/io.ts";
 import { run } from "@psn/cli/program.ts";
 import { armor, Encrypter } from "age-encryption";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { closedHub, documentOf, filesOf, psn, scratch } from "../support/cli.ts";
 
 /*
  * A hub's file that somebody else has made, and to which its victim knows the passphrase: what it would set is shown
  * and asked for.
  */
-
-// A passphrase is made slow to guess (scrypt, 2^18), and each import opens the file twice.
-vi.setConfig({ testTimeout: 120_000 });
 
 const PASSPHRASE = "five random words are good";
 const USER = Bun.randomUUIDv7();

@@ -16,8 +16,6 @@ import { embeddedFolder, removeEmbeddedFolders } from "../support/embedded.ts";
  * signal.
  */
 
-vi.setConfig({ testTimeout: 90_000 });
-
 const CHILD = fileURLToPath(new URL("../fixtures/embedded-child.ts", import.meta.url));
 
 /** More than any of them needs on a busy machine, and much less than for ever, in milliseconds. */

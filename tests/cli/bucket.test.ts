@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openBucket } from "@psn/core/bucket/index.ts";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { noise } from "../../scripts/png.ts";
 import { closedHub, psn, type Running, type TestHub, testHub } from "../support/cli.ts";
 import { type S3, startS3 } from "../support/s3.ts";
@@ -11,8 +11,6 @@ import { until } from "../support/until.ts";
  * A hub with a bucket, from the command line: settings that change while a worker runs, settings of a shell, and what
  * destroy takes away.
  */
-
-vi.setConfig({ testTimeout: 240_000 });
 
 let s3: S3;
 beforeAll(async () => {

@@ -149,5 +149,4 @@ test.skipIf(process.platform !== "linux")(
     expect(arrivals.has("the storm")).toBe(true);
     expect(worker.child.exitCode).toBeNull();
   },
-  300_000,
 );

@@ -1,13 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { type Receiver, startReceiver } from "../journeys/receiver.ts";
 import { closedHub } from "../support/cli.ts";
 import { copy, documentOf, json, psn, quiet, scratch, typed, work } from "./stage.ts";
 
 /* What nobody but a person can tell, and a feed that lies in the hub. */
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const receivers: Receiver[] = [];
 afterEach(async () => {

@@ -1,14 +1,11 @@
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { failed } from "../support/cli.ts";
 import type { MastodonFake } from "../support/mastodon.ts";
 import { copy, documentOf, forgetfulServer, hubOn, json, psn, quiet, scratch, work } from "./stage.ts";
 
 /* A hub on its embedded database that is copied, moved or restored, on a server that takes what is sent twice. */
-
-// Each works through several lives of a hub.
-vi.setConfig({ testTimeout: 120_000 });
 
 const servers: MastodonFake[] = [];
 afterEach(async () => {

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { MastodonFake } from "../support/mastodon.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { documentOf, forgetfulServer, json, psn, quiet, scratch, work } from "./stage.ts";
@@ -11,8 +11,6 @@ import { documentOf, forgetfulServer, json, psn, quiet, scratch, work } from "./
  * A hub on a Postgres that is restored: from a dump, which makes another database of it, and from the files of a
  * stopped server.
  */
-
-vi.setConfig({ testTimeout: 120_000 });
 
 let postgres: Postgres;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { binary } from "../support/cli.ts";
 import type { MastodonFake } from "../support/mastodon.ts";
 import { until } from "../support/until.ts";
@@ -7,8 +7,6 @@ import { seeded } from "../vault/stage.ts";
 import { copy, documentOf, forgetfulServer, hubOn, json, psn, quiet, scratch, work } from "./stage.ts";
 
 /* SIGKILL at any moment: of a worker, which must never look like a copy, and of the command that recovers one. */
-
-vi.setConfig({ testTimeout: 240_000 });
 
 const servers: MastodonFake[] = [];
 afterEach(async () => {

@@ -10,7 +10,7 @@ import { consentAt, type Jar } from "./pds-consent.ts";
 
 /*
  * A real Bluesky server (PDS) with a real directory of identities (PLC), on this machine only. The first test that
- * needs it installs it with npm (half a minute, 250 MB: a native addon is compiled), into $PSN_TEST_CACHE or
+ * needs it installs it (half a minute, 250 MB: a native addon is compiled), into $PSN_TEST_CACHE or
  * node_modules/.cache/psn; every later one starts it in a second. It runs on Node, which must be there.
  */
 const PDS = "0.4.217";
@@ -225,17 +225,31 @@ async function install(folder: string): Promise<void> {
   await mkdir(draft, { recursive: true });
   await writeFile(join(draft, "package.json"), JSON.stringify({ name: "psn-test-pds", private: true }));
   const packages = [`@atproto/pds@${PDS}`, `@did-plc/server@${PLC}`];
-  const npm = spawn("npm", ["install", "--no-audit", "--no-fund", "--save-exact", ...packages], {
-    cwd: draft,
+  await done(draft, process.execPath, ["add", "--exact", "--ignore-scripts", ...packages]);
+  // Bun runs no script of a package that npm's own node-gyp is needed for.
+  await done(draft, "npm", ["rebuild", "better-sqlite3"]);
+  await rename(draft, folder);
+}
+
+async function done(cwd: string, program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, {
+    cwd,
     // Unoptimised, its SQLite compiles in a quarter of the time, and no test here is slower for it.
-    env: { ...ownHeaders(nodeEnv()), ...nodeEnv(), CFLAGS: "-O0", CXXFLAGS: "-O0", JOBS: "max" },
+    env: {
+      ...ownHeaders(nodeEnv()),
+      ...nodeEnv(),
+      npm_config_build_from_source: "true",
+      CFLAGS: "-O0",
+      CXXFLAGS: "-O0",
+      JOBS: "max",
+    },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
-  npm.stderr.on("data", (chunk: Buffer) => {
+  child.stderr.on("data", (chunk: Buffer) => {
     said += chunk.toString();
   });
-  const code = await new Promise<number | null>((resolve, reject) => npm.once("error", reject).once("exit", resolve));
-  if (code !== 0) throw new Error(`npm could not install the PDS (${code}): ${said.slice(-2000)}`);
-  await rename(draft, folder);
+  const code = await new Promise<number | null>((resolve, reject) => child.once("error", reject).once("exit", resolve));
+  if (code !== 0)
+    throw new Error(`the PDS could not be installed: ${program} ended with ${code}: ${said.slice(-2000)}`);
 }

@@ -148,5 +148,5 @@ describe.each(["embedded", "postgres"] as const)("rotation on %s", (name) => {
     // The refresh token of now still works, so none was lost on the way.
     expect(x.tokens().refresh).toBe(1);
     expect(await ground.rows("SELECT health FROM psn.accounts WHERE health <> 'ok'")).toEqual([]);
-  }, 300_000);
+  });
 });
