@@ -67,7 +67,9 @@ export async function whyNoCut(): Promise<string | undefined> {
 /** @param size in MB; the file takes what is written. */
 export async function newImage(size: number): Promise<Image> {
   const root = await mkdtemp(join(tmpdir(), "psn-image-"));
-  const [file, folder] = [join(root, "ext4"), join(root, "mounted")];
+  const folder = join(root, "mounted");
+  let file = join(root, "ext4.0");
+  let starts = 0;
   const guard = spawn("/bin/sh", ["-c", GUARD, "sh", folder, root], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
@@ -82,6 +84,13 @@ export async function newImage(size: number): Promise<Image> {
     cut: () => run("perl", "-e", CUT, folder),
     again: () => {
       run("umount", folder);
+      // Another process's mount namespace may keep the file system that was cut off, and a mount of the same file
+      // would be that one again.
+      starts += 1;
+      const disk = join(root, `ext4.${starts}`);
+      run("cp", "--sparse=always", file, disk);
+      run("rm", file);
+      file = disk;
       mount();
     },
     remove: () => {
