@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { configDefaults, defineConfig } from "vitest/config";
+import { ownFiles } from "./tests/support/import-files.ts";
 import { memoryFolder } from "./tests/support/memory-folder.ts";
 import { SlowFirst } from "./tests/support/slow-first.ts";
 import { slowest } from "./tests/support/slowest.ts";
@@ -49,6 +50,7 @@ const folder = memoryFolder();
 if (folder) process.env["TMPDIR"] = folder;
 
 export default defineConfig({
+  plugins: [ownFiles],
   resolve: { alias: { "@psn": fileURLToPath(new URL("./src", import.meta.url)) } },
   test: {
     include: wanted === "thorough" ? [...THOROUGH, ...IN_PART] : ["src/**/*.test.ts", "tests/**/*.test.ts"],

@@ -10,12 +10,13 @@ import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 import { biomeLayers } from "./house/biome.ts";
 import { picture, surveyed } from "./house/picture.ts";
 import { jsonPage } from "./json-docs.ts";
+import { OWN_FILES } from "./own-files.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
  * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/json.md, docs/platforms.md, parts of
- * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example. With --check it writes
- * nothing and fails when one is stale.
+ * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example, and the index of psn's
+ * own files. With --check it writes nothing and fails when one is stale.
  */
 
 const UNITS: Readonly<Record<TextRule["unit"], string>> = {
@@ -37,6 +38,7 @@ const files: Readonly<Record<string, string>> = {
   "biome.layers.json": biomeLayers(),
   "config/hub.env.example": renderHubEnvExample(),
   "config/keys.env.example": renderKeysEnvExample(),
+  ...Object.fromEntries(Object.entries(OWN_FILES).map(([name, render]) => [name, render()])),
 };
 
 const stale: string[] = [];

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
-import { knownMigrations } from "@psn/core/db/migrations.ts";
+import { migrationsOf } from "@psn/core/db/migrations.ts";
 import { type Steps, stepsTo } from "./functions/compare.ts";
 import { readSources } from "./functions/sources.ts";
 
@@ -36,6 +36,13 @@ const newest = () =>
 const hasLanded = (path: string) =>
   readFileSync(join(ROOT, "tests/db/migrations.sha256"), "utf8").includes(path.slice(MIGRATIONS.length + 1));
 
+/** The migrations of a folder, in order. */
+const textsIn = (folder: string) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".sql"))
+    .sort()
+    .map((name) => readFileSync(join(folder, name), "utf8"));
+
 /** A migration's text without what an earlier run has written into it. */
 function byHand(path: string): string {
   const text = readFileSync(path, "utf8");
@@ -51,7 +58,7 @@ async function steps(open: string | undefined): Promise<Steps> {
   if (open) writeFileSync(join(migrations, basename(open)), byHand(open));
   const database = await openEmbedded(join(folder, "data"));
   try {
-    await migrate(database, knownMigrations(migrations));
+    await migrate(database, migrationsOf(textsIn(migrations)));
     return await stepsTo(readSources(), database);
   } finally {
     await database.close();
@@ -91,5 +98,5 @@ if (statements.length === 0) {
   const made = `${MADE}\n${statements.join(BREAK)}\n`;
   writeFileSync(path, before === "" ? made : `${before}${BREAK}${made}`);
   console.log(`written: ${path.slice(ROOT.length)} (${[...changed, ...gone].join(", ")})`);
-  console.log("next: src/core/db/version.ts, the golden files (PSN_GOLDEN=write), bun run manifest, bun run docs");
+  console.log("next: bun run own-files, the golden files (PSN_GOLDEN=write), bun run manifest, bun run docs");
 }

@@ -66,6 +66,7 @@ const FORBIDDEN: readonly (readonly [file: string, specifier: string])[] = [
   ["src/index.ts", "@psn/core/db/connection.ts"],
   ["src/index.ts", "@psn/cli/output.ts"],
   ["src/cli/new.ts", "@psn/index.ts"],
+  ["src/core/db/new.ts", "../../../drizzle/manifest.txt"],
   ["src/web/new.ts", "@psn/core/errors.ts"],
 ];
 
@@ -81,6 +82,8 @@ const ALLOWED: readonly (readonly [file: string, specifier: string])[] = [
   ["src/wiring/new.ts", "./parts.ts"],
   ["src/index.ts", "@psn/wiring/hub.ts"],
   ["src/app/new.ts", "zod"],
+  ["src/core/own-files.ts", "../../drizzle/manifest.txt"],
+  ["src/core/db/new.ts", "@psn/core/own-files.ts"],
 ];
 
 const line = (specifier: string) => `import "${specifier}";\n`;

@@ -57,6 +57,7 @@ const refusing = (group: readonly string[], message: string) => ({
 
 function packagePatterns(name: string): readonly string[] {
   if (name === "package.json") return ["!../package.json", "!../../package.json", "!../../../package.json"];
+  if (name === "files") return ["!../../drizzle/**", "!../../node_modules/**"];
   if (name === "node" || name === "bun") return [`!${name}`, `!${name}:*`, `!${name}:*/**`];
   return [...above(name), name, `${name}/**`].map((each) => `!${each}`);
 }

@@ -11,10 +11,14 @@ export function refusals(path: string, source: string): readonly string[] {
   });
 }
 
+/** What psn brings with it beside its sources. */
+export const FILE = /^(drizzle|node_modules)\//;
+
 function refusal(
   { from, to, isPackage }: Import,
   { name, room, layer }: NonNullable<ReturnType<typeof layerOf>>,
 ): string | undefined {
+  if (FILE.test(to)) return layer.packages.includes("files") ? undefined : `${name} does not import the file ${to}`;
   if (isPackage || to === "package.json")
     return layer.packages.includes(to) ? undefined : `${name} does not import the package ${to}`;
   if (!to.startsWith("src/")) return `${from} imports ${to}, which is not in src`;

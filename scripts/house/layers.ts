@@ -2,7 +2,10 @@
 export interface Layer {
   /** Other layers, by their names in this table. Files below the same layer are always allowed. */
   readonly may: readonly string[];
-  /** npm packages; `node` and `bun` stand for the modules of the runtime, `package.json` for psn's own. */
+  /**
+   * npm packages; `node` and `bun` stand for the modules of the runtime, `package.json` for psn's own,
+   * and `files` for files of psn that are no source.
+   */
   readonly packages: readonly string[];
   /** What belongs here. */
   readonly holds: string;
@@ -43,8 +46,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "the archive of a hub",
   },
   "core/bucket": { may: [...VOCABULARY, "core/ports", "core/net"], packages: ["node"], holds: "S3" },
+  "core/own-files.ts": { may: [], packages: ["files"], holds: "the index of the files that psn brings with it" },
   "core/db": {
-    may: [...VOCABULARY, "core/ports", "core/utils", "core/net", "core/vault.ts"],
+    may: [...VOCABULARY, "core/ports", "core/utils", "core/net", "core/vault.ts", "core/own-files.ts"],
     packages: [
       "node",
       "drizzle-orm",

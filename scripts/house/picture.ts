@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { FILE } from "./check.ts";
 import { importsOf, sourceFiles } from "./imports.ts";
 import { layerOf } from "./layers.ts";
 
@@ -24,7 +25,7 @@ export interface House {
 
 export function surveyed(root: string): House {
   const files = sourceFiles(root);
-  const imports = importsOf(root).filter(({ isPackage, to }) => !isPackage && to !== "package.json");
+  const imports = importsOf(root).filter(({ isPackage, to }) => !isPackage && to !== "package.json" && !FILE.test(to));
   const nameOf = (path: string) => layerOf(path)?.name ?? "(none)";
   const names = [...new Set(files.map(nameOf))];
   const rooms = names.map((name): Room => {

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import type { Database } from "@psn/core/db/connection.ts";
 import { openPg } from "@psn/core/db/drivers/pg.ts";
 import { makeMemberLogin, makeServiceLogin, privilegesOf } from "@psn/core/db/logins.ts";
-import { MANIFEST, renderManifest } from "@psn/core/db/manifest.ts";
+import { renderManifest } from "@psn/core/db/manifest.ts";
 import { assertMigrated, migrate, migrationStatus } from "@psn/core/db/migrate.ts";
 import { knownMigrations, type Migration } from "@psn/core/db/migrations.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
@@ -60,7 +60,9 @@ describe("the golden schema", () => {
       const db = await opened(index);
       const facts = await factsOf(db.database);
       const of = ({ kind }: { kind: string }) => kind !== "neighbour";
-      expect(renderManifest(facts.filter(of)), "run: bun run manifest").toBe(await readFile(MANIFEST, "utf8"));
+      expect(renderManifest(facts.filter(of)), "run: bun run manifest").toBe(
+        await readFile(join(ROOT, "drizzle/manifest.txt"), "utf8"),
+      );
     },
   );
 

@@ -23,7 +23,9 @@ const asked = (path: string): Readonly<Record<string, string>> => ({
 /** Names every file that is in the bundle or decides on it; packages by the lock file. */
 export async function nameOf(root: string): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([Bun.version, root]));
-  const sources = (await readdir(join(root, "src"), { recursive: true, withFileTypes: true }))
+  const folders = ["src", "drizzle"].map((name) => readdir(join(root, name), { recursive: true, withFileTypes: true }));
+  const sources = (await Promise.all(folders))
+    .flat()
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
   const others = ["package.json", "bun.lock", "tsconfig.json", "tests/support/cli-bundle.ts"];
@@ -45,11 +47,11 @@ async function make(folder: string): Promise<void> {
       {
         name: "modules keep their place",
         setup: (build) => {
-          build.onLoad({ filter: /(\/src\/|\/@electric-sql\/pglite).*\.(ts|m?js)$/ }, async ({ path }) => {
+          build.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
             let contents = await readFile(path, "utf8");
             for (const [what, answer] of Object.entries(asked(path)))
               contents = contents.replaceAll(what, JSON.stringify(answer));
-            return { contents, loader: path.endsWith(".ts") ? "ts" : "js" };
+            return { contents, loader: "ts" };
           });
         },
       },

@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { PsnError } from "@psn/core/errors.ts";
+import { MANIFEST } from "@psn/core/own-files.ts";
 import type { Difference } from "@psn/core/ports/upkeep.ts";
 import type { Fact } from "./facts.ts";
 import { mend } from "./mend.ts";
-
-/** What the migrations make of an empty database, one fact a line; `bun run manifest` writes it. */
-export const MANIFEST = fileURLToPath(new URL("../../../drizzle/manifest.txt", import.meta.url));
 
 const HEAD =
   "# What the migrations make of an empty database. Made by `bun run manifest`, never by hand; psn doctor compares " +
@@ -35,7 +31,7 @@ export function parseManifest(text: string): readonly Fact[] {
     });
 }
 
-export const readManifest = (): readonly Fact[] => parseManifest(readFileSync(MANIFEST, "utf8"));
+export const readManifest = (): readonly Fact[] => parseManifest(MANIFEST);
 
 /** What is not as the migrations made it, the most telling kinds first. */
 export function differences(facts: readonly Fact[], manifest = readManifest()): readonly Difference[] {

@@ -3,6 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { PsnError } from "@psn/core/errors.ts";
+import { FILES } from "@psn/core/own-files.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
 import { SYNCED } from "./data-folder.ts";
 
@@ -61,8 +63,22 @@ export async function openDurable(
   return start(pgdata, watch, onBroken);
 }
 
-const start = (pgdata: string, watch: FileWatch, onBroken: Broken): Promise<PGlite> =>
-  PGlite.create({ fs: new DurableFiles(pgdata, watch, onBroken), startParams: [...START_PARAMS] });
+async function start(pgdata: string, watch: FileWatch, onBroken: Broken): Promise<PGlite> {
+  const isNew = !existsSync(join(pgdata, "PG_VERSION"));
+  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
+    compiled(FILES.pgliteWasm),
+    isNew ? compiled(FILES.initdbWasm) : undefined,
+  ]);
+  return PGlite.create({
+    fs: new DurableFiles(pgdata, watch, onBroken),
+    startParams: [...START_PARAMS],
+    pgliteWasmModule,
+    ...defined({ initdbWasmModule }),
+    fsBundle: Bun.file(FILES.pgliteData),
+  });
+}
+
+const compiled = async (path: string) => WebAssembly.compile(await Bun.file(path).bytes());
 
 async function create(pgdata: string, watch: FileWatch, onBroken: Broken): Promise<void> {
   if (existsSync(pgdata) && readdirSync(pgdata).length > 0)
