@@ -1,71 +1,122 @@
 import { hostname } from "node:os";
 import { WorkerDocument } from "@psn/app/documents/hub.ts";
+import type { DocumentOf } from "@psn/app/documents/values.ts";
+import { LogLevel } from "@psn/app/documents/worker-log.ts";
 import { keepHub } from "@psn/app/keep-hub.ts";
-import { deafness, type Listening } from "@psn/app/keep-listening.ts";
 import { claimedDelivery } from "@psn/app/queries/posts.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
-import { defineCommand } from "@psn/cli/command.ts";
-import { deliveryTable } from "@psn/cli/render.ts";
-import type { PsnError } from "@psn/core/errors.ts";
+import { type Context, defineCommand } from "@psn/cli/command.ts";
+import { createWorkerLog, isJournal, type WorkerLog } from "@psn/cli/worker-log.ts";
+import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Claim } from "@psn/core/ports/deliveries.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
+import { journalStream } from "@psn/core/utils/env.ts";
 import { z } from "zod";
+
+type Ended = Partial<Record<DeliveryState, number>>;
+
+const schema = z.object({
+  log: z.enum(["text", "json"], { error: "must be text or json" }).optional(),
+  logLevel: LogLevel.optional(),
+});
 
 export default defineCommand({
   name: "worker",
   summary: "publish due posts from this machine",
   details:
     "Runs until you stop it: after the first Ctrl-C, SIGTERM or SIGHUP it finishes the current requests, after the " +
-    "second it ends at once. Several workers can run on one Postgres. You can use all other commands at the same " +
-    "time.",
+    "second it ends at once. It reads changed settings while it runs; what it reads only when it starts, psn doctor " +
+    "names. Several workers can run on one Postgres. You can use all other commands at the same time. Under systemd " +
+    "the log has no times, because the journal adds them, and --log-level is notice.",
   examples: [
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
+    { line: "psn worker --log json", does: "one JSON object a line, for a program that collects logs" },
     { line: "psn worker --json", does: "print one document about its work when it ends" },
   ],
+  flags: [
+    {
+      flags: "--log <format>",
+      help: "text or json: one line each time that a delivery's state changes; default: text",
+    },
+    {
+      flags: "--log-level <level>",
+      help: "error, warning, notice (start, end, and problems) or info (all states); default: info",
+    },
+  ],
   document: WorkerDocument,
-  schema: z.object({}),
-  run: async (_input, context) => {
-    const { output, signal, version } = context;
+  schema,
+  run: async (input, context) => {
+    const { output } = context;
+    if (output.json && (input.log !== undefined || input.logLevel !== undefined))
+      throw new PsnError("USAGE", "use --json or --log, not both: --json prints one document at the end", {
+        hint: "psn worker --log json",
+      });
     context.endsBySignal();
     const name = `${hostname()}-${process.pid}`;
-    const ended: Partial<Record<DeliveryState, number>> = {};
+    const ended: Ended = {};
     const document = { worker: name, deliveries: ended };
-    const tellEnd = () => {
-      if (output.json) output.result(document, () => "");
-      else output.note("stopped");
-      return undefined;
-    };
-    const hub = await Promise.race([context.hub("session", "refuse"), aborted(signal)]);
-    if (!hub) return tellEnd();
-    const { world, user } = hub;
-    const reports = new Set<Promise<void>>();
-    const report = async (claim: Claim) => {
-      const detail = await claimedDelivery(world, claim);
-      if (!detail) return;
-      ended[detail.state] = (ended[detail.state] ?? 0) + 1;
-      if (!output.json) output.result(document, () => deliveryTable(output, [detail], user.timeZone));
-    };
-    const onDone = (claim: Claim) => {
-      const one = report(claim)
-        .catch(() => undefined)
-        .finally(() => reports.delete(one));
-      reports.add(one);
-    };
-    // Who reads it may ask psn at once whether a worker runs.
-    const onBegun = () => output.note(`worker ${name} publishes what is due; Ctrl-C stops it`);
-    const onTrouble = ({ code, message }: PsnError) => output.note(`${message} (${code})`);
-    const onListening = (now: Listening) => {
-      const deaf = deafness(now);
-      output.note(deaf ? `${deaf.said} → ${deaf.fix}` : "is notified of new posts at once again");
-    };
-    await Promise.all([
-      runWorker({ world, name, version, stop: signal, onBegun, onDone, onTrouble, onListening }),
-      keepHub(world, signal, onTrouble),
-    ]);
-    await Promise.all(reports);
-    return tellEnd();
+    const log = logOf(input, context, document);
+    try {
+      await work(context, { log, ended, name });
+    } catch (error) {
+      if (input.log !== "json") throw error;
+      const failure = toPsnError(error);
+      log.failed(failure);
+      return failure.exit;
+    }
+    log.stopped();
+    if (output.json) output.result(document, () => "");
+    return undefined;
   },
 });
+
+/** Publishes until a signal comes. Throws what keeps it from beginning. */
+async function work(
+  context: Context<DocumentOf<typeof WorkerDocument>>,
+  { log, ended, name }: { readonly log: WorkerLog; readonly ended: Ended; readonly name: string },
+): Promise<void> {
+  const { signal, version } = context;
+  const hub = await Promise.race([context.hub("session", "refuse"), aborted(signal)]);
+  if (!hub) return;
+  const { world, user } = hub;
+  const reports = new Set<Promise<void>>();
+  const report = async (claim: Claim) => {
+    const detail = await claimedDelivery(world, claim);
+    if (!detail) return;
+    ended[detail.state] = (ended[detail.state] ?? 0) + 1;
+    log.delivery(detail, user.timeZone);
+  };
+  const onDone = (claim: Claim) => {
+    const one = report(claim)
+      .catch(() => undefined)
+      .finally(() => reports.delete(one));
+    reports.add(one);
+  };
+  const { began: onBegun, trouble: onTrouble, listening: onListening } = log;
+  await Promise.all([
+    // Who reads that it has begun may ask psn at once whether a worker runs.
+    runWorker({ world, name, version, stop: signal, onBegun, onDone, onTrouble, onListening }),
+    keepHub(world, signal, onTrouble),
+  ]);
+  await Promise.all(reports);
+}
+
+function logOf(
+  { log = "text", logLevel }: z.output<typeof schema>,
+  { output, version, now }: Context<DocumentOf<typeof WorkerDocument>>,
+  document: DocumentOf<typeof WorkerDocument>,
+): WorkerLog {
+  const journal = isJournal(journalStream());
+  return createWorkerLog({
+    output,
+    print: (line) => output.result(document, () => line),
+    format: log,
+    level: output.json ? undefined : (logLevel ?? (journal ? "notice" : "info")),
+    journal,
+    worker: { worker: document.worker, version },
+    now,
+  });
+}
 
 function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {

@@ -253,6 +253,11 @@ export function hasProxy(environment: Environment = process.env): boolean {
   );
 }
 
+/** JOURNAL_STREAM: which stream systemd's journal reads, as `device:inode` (systemd.exec(5)). */
+export function journalStream(environment: Environment = process.env): string | undefined {
+  return said(environment, "JOURNAL_STREAM");
+}
+
 /** The IANA zone of this machine, UTC where it has none. */
 export function systemTimeZone(): string {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
