@@ -5,14 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
+import { PREPARED } from "@psn/core/db/drivers/prepared-data.ts";
 import { removeLeftSocketFolder } from "@psn/core/db/drivers/socket-folder.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
 import { knownMigrations } from "@psn/core/db/migrations.ts";
+import { PGLITE_VERSION } from "./pglite-version.ts";
 
 /*
- * Folders of embedded databases that are migrated already. Making one takes seconds (initdb inside WebAssembly),
- * copying one a moment, so the first is kept in node_modules/.cache, under a name that changes with the migrations and
- * with PGlite.
+ * Folders of embedded databases that are migrated already. Making one takes seconds (all migrations), copying
+ * one a moment, so the first is kept in node_modules/.cache, under a name that changes with the migrations and with
+ * PGlite.
  */
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,8 +24,9 @@ const PREFIX = "embedded-";
 const KEPT_MS = 2 * 3_600_000;
 
 async function templateName(): Promise<string> {
-  const pglite = await readFile(join(ROOT, "node_modules", "@electric-sql", "pglite", "package.json"), "utf8");
-  const hash = createHash("sha256").update(String(JSON.parse(pglite).version));
+  const hash = createHash("sha256")
+    .update(PGLITE_VERSION)
+    .update(await readFile(PREPARED));
   for (const migration of knownMigrations()) hash.update(migration.hash);
   return `${PREFIX}${hash.digest("hex").slice(0, 16)}`;
 }

@@ -8,7 +8,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { takeLock } from "@psn/core/utils/lock.ts";
 import { foreignEntry } from "@psn/core/utils/ownership.ts";
@@ -33,6 +33,10 @@ const POSTGRES = new RegExp(`^(${POSTGRES_OWN.join("|")})$`);
 /** Is in a database's folder once all of the folder has been synced; from then on Postgres syncs what it changes. */
 export const SYNCED = "psn_synced";
 const IGNORE_ALL = "*\n";
+
+/** Whether a path is a segment of the write-ahead log, which has a name of 24 hexadecimal digits. */
+export const isLog = (path: string): boolean =>
+  basename(dirname(path)) === "pg_wal" && /^[0-9A-F]{24}$/.test(basename(path));
 
 /**
  * The folder, made or set to 0700, and kept out of every repository.

@@ -1,12 +1,13 @@
 import { existsSync, fdatasyncSync, fsyncSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { PsnError } from "@psn/core/errors.ts";
 import { FILES } from "@psn/core/own-files.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
-import { SYNCED } from "./data-folder.ts";
+import { isLog, SYNCED } from "./data-folder.ts";
+import { unpackPrepared } from "./prepared-data.ts";
 
 /*
  * PGlite keeps its files in the operating system's cache: it starts Postgres with -F (no fsync), its fdatasync is a
@@ -58,7 +59,7 @@ export async function openDurable(
   watch: FileWatch,
   onBroken: Broken = () => undefined,
 ): Promise<PGlite> {
-  if (!existsSync(join(pgdata, "PG_VERSION"))) await create(pgdata, watch, onBroken);
+  if (!existsSync(join(pgdata, "PG_VERSION"))) await create(pgdata, watch);
   else if (!existsSync(join(pgdata, SYNCED))) syncAll(pgdata, watch);
   return start(pgdata, watch, onBroken);
 }
@@ -80,15 +81,15 @@ async function start(pgdata: string, watch: FileWatch, onBroken: Broken): Promis
 
 const compiled = async (path: string) => WebAssembly.compile(await Bun.file(path).bytes());
 
-async function create(pgdata: string, watch: FileWatch, onBroken: Broken): Promise<void> {
+async function create(pgdata: string, watch: FileWatch): Promise<void> {
   if (existsSync(pgdata) && readdirSync(pgdata).length > 0)
     throw new PsnError("DB_UNUSABLE", `${pgdata} has files in it, but no PG_VERSION: it is not a complete database`, {
       hint: `move it away, then run psn init again: mv '${pgdata}' '${pgdata}.old'`,
     });
   const making = `${pgdata}.new`;
   rmSync(making, { recursive: true, force: true });
-  await (await start(making, watch, onBroken)).close();
-  syncAll(making, watch);
+  await unpackPrepared(making, (path) => watch("sync", path, 0));
+  noteSynced(making);
   rmSync(pgdata, { recursive: true, force: true });
   renameSync(making, pgdata);
   watch("rename", pgdata, 0);
@@ -98,6 +99,10 @@ async function create(pgdata: string, watch: FileWatch, onBroken: Broken): Promi
 
 function syncAll(folder: string, watch: FileWatch): void {
   syncTree(folder, (path) => watch("sync", path, 0));
+  noteSynced(folder);
+}
+
+function noteSynced(folder: string): void {
   writeFileSync(join(folder, SYNCED), "", { mode: 0o600 });
   syncFolder(folder);
 }
@@ -185,7 +190,3 @@ const syncLog = process.platform === "linux" ? fdatasyncSync : fsyncSync;
 
 /** S_IFDIR of S_IFMT, the same numbers in Emscripten and in POSIX systems. */
 const isFolder = (mode: number): boolean => (mode & 0o170000) === 0o040000;
-
-/** Whether a path is a segment of the write-ahead log, which has a name of 24 hexadecimal digits. */
-export const isLog = (path: string): boolean =>
-  basename(dirname(path)) === "pg_wal" && /^[0-9A-F]{24}$/.test(basename(path));

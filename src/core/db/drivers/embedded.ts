@@ -9,7 +9,7 @@ import { takeLock } from "@psn/core/utils/lock.ts";
 import { unwritable } from "@psn/core/utils/private-file.ts";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { diskTrouble, heldByAnother, noteHolder, prepareDataFolder, whoHolds } from "./data-folder.ts";
+import { diskTrouble, heldByAnother, isLog, noteHolder, prepareDataFolder, whoHolds } from "./data-folder.ts";
 import type { FileWatch } from "./durable-files.ts";
 import { serveSocket, wakeOnNotification } from "./serve-socket.ts";
 import { forgiveLostConnections, sessionDatabase } from "./session.ts";
@@ -243,7 +243,7 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
     let [segment, segments, checkpoint] = ["", 0, () => {}];
     const onWrite: FileWatch = (what, path, bytes) => {
       watch(what, path, bytes);
-      if (what !== "write" || path === segment || !files.isLog(path)) return;
+      if (what !== "write" || path === segment || !isLog(path)) return;
       segment = path;
       segments += 1;
       if (segments % CHECKPOINT_SEGMENTS === 0) checkpoint();
