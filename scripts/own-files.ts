@@ -10,7 +10,7 @@ import { z } from "zod";
 const PGLITE = "../../node_modules/@electric-sql/pglite/dist";
 /** Files by the name under which psn asks for their paths. */
 const FILES: Readonly<Record<string, string>> = {
-  initdbWasm: `${PGLITE}/initdb.wasm`,
+  pgdata: "../../drizzle/pgdata.zst",
   pgliteData: `${PGLITE}/pglite.data`,
   pgliteWasm: `${PGLITE}/pglite.wasm`,
 };

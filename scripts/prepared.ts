@@ -6,7 +6,8 @@ import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { isLog } from "@psn/core/db/drivers/data-folder.ts";
 import { START_PARAMS } from "@psn/core/db/drivers/durable-files.ts";
-import { type Listing, PREPARED, readPrepared, renewIdentity } from "@psn/core/db/drivers/prepared-data.ts";
+import { type Listing, readPrepared, renewIdentity } from "@psn/core/db/drivers/prepared-data.ts";
+import { FILES } from "@psn/core/own-files.ts";
 import { PGLITE_VERSION } from "../tests/support/pglite-version.ts";
 
 /*
@@ -27,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), "psn-prepared-"));
 try {
   const segment = await makeDatabase(folder);
   const packed = pack(folder, segment);
-  if (!process.argv.includes("--check")) writeFileSync(PREPARED, packed);
+  if (!process.argv.includes("--check")) writeFileSync(FILES.pgdata, packed);
   else if (!isSame(packed)) throw new Error("drizzle/pgdata.zst is not what this PGlite makes; run: bun run prepared");
   console.log(`drizzle/pgdata.zst: ${packed.length} bytes, ${readPrepared(packed).files.size} files`);
 } finally {

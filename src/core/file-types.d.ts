@@ -17,3 +17,9 @@ declare module "*.data" {
   // biome-ignore lint/style/noDefaultExport: that is how an import of a file names it
   export default path;
 }
+
+declare module "*.zst" {
+  const path: string;
+  // biome-ignore lint/style/noDefaultExport: that is how an import of a file names it
+  export default path;
+}

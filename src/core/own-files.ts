@@ -25,7 +25,7 @@ import sql20 from "../../drizzle/migrations/0020_pause_is_over.sql" with { type:
 import sql21 from "../../drizzle/migrations/0021_removals.sql" with { type: "text" };
 import sql22 from "../../drizzle/migrations/0022_source.sql" with { type: "text" };
 import sql23 from "../../drizzle/migrations/0023_claim_plans.sql" with { type: "text" };
-import initdbWasm from "../../node_modules/@electric-sql/pglite/dist/initdb.wasm" with { type: "file" };
+import pgdata from "../../drizzle/pgdata.zst" with { type: "file" };
 import pgliteData from "../../node_modules/@electric-sql/pglite/dist/pglite.data" with { type: "file" };
 import pgliteWasm from "../../node_modules/@electric-sql/pglite/dist/pglite.wasm" with { type: "file" };
 
@@ -61,4 +61,4 @@ export const MIGRATIONS: readonly string[] = [
 ];
 
 /** Paths of files, each of which may lie inside a compiled program. */
-export const FILES = { initdbWasm, pgliteData, pgliteWasm };
+export const FILES = { pgdata, pgliteData, pgliteWasm };

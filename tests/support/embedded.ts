@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openEmbedded } from "@psn/core/db/drivers/embedded.ts";
-import { PREPARED } from "@psn/core/db/drivers/prepared-data.ts";
 import { removeLeftSocketFolder } from "@psn/core/db/drivers/socket-folder.ts";
 import { migrate } from "@psn/core/db/migrate.ts";
 import { knownMigrations } from "@psn/core/db/migrations.ts";
+import { FILES } from "@psn/core/own-files.ts";
 import { PGLITE_VERSION } from "./pglite-version.ts";
 
 /*
@@ -26,7 +26,7 @@ const KEPT_MS = 2 * 3_600_000;
 async function templateName(): Promise<string> {
   const hash = createHash("sha256")
     .update(PGLITE_VERSION)
-    .update(await readFile(PREPARED));
+    .update(await readFile(FILES.pgdata));
   for (const migration of knownMigrations()) hash.update(migration.hash);
   return `${PREFIX}${hash.digest("hex").slice(0, 16)}`;
 }

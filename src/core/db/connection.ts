@@ -42,7 +42,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const url = options.url ?? "";
   switch (chooseDriver(options)) {
     case "embedded":
-      return (await import("./drivers/embedded.ts")).openEmbedded(options.dataFolder);
+      return openHere(options.dataFolder);
     case "pg":
       return (await import("./drivers/pg.ts")).openPg(url, { listenUrl: options.listenUrl });
     case "neon-http":
@@ -50,4 +50,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     case "neon-ws":
       return (await import("./drivers/neon-ws.ts")).openNeonWs(url, options.neonProxy, options.listenUrl);
   }
+}
+
+async function openHere(dataFolder: string): Promise<Database> {
+  const { startCompiling } = await import("./drivers/engine.ts");
+  startCompiling(dataFolder);
+  return (await import("./drivers/embedded.ts")).openEmbedded(dataFolder);
 }

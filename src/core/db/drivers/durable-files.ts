@@ -4,9 +4,9 @@ import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { PsnError } from "@psn/core/errors.ts";
 import { FILES } from "@psn/core/own-files.ts";
-import { defined } from "@psn/core/types/defined.ts";
 import { syncFolder, syncTree } from "@psn/core/utils/durable.ts";
 import { isLog, SYNCED } from "./data-folder.ts";
+import { compiledPostgres } from "./engine.ts";
 import { unpackPrepared } from "./prepared-data.ts";
 
 /*
@@ -65,21 +65,13 @@ export async function openDurable(
 }
 
 async function start(pgdata: string, watch: FileWatch, onBroken: Broken): Promise<PGlite> {
-  const isNew = !existsSync(join(pgdata, "PG_VERSION"));
-  const [pgliteWasmModule, initdbWasmModule] = await Promise.all([
-    compiled(FILES.pgliteWasm),
-    isNew ? compiled(FILES.initdbWasm) : undefined,
-  ]);
   return PGlite.create({
     fs: new DurableFiles(pgdata, watch, onBroken),
     startParams: [...START_PARAMS],
-    pgliteWasmModule,
-    ...defined({ initdbWasmModule }),
+    pgliteWasmModule: await compiledPostgres(),
     fsBundle: Bun.file(FILES.pgliteData),
   });
 }
-
-const compiled = async (path: string) => WebAssembly.compile(await Bun.file(path).bytes());
 
 async function create(pgdata: string, watch: FileWatch): Promise<void> {
   if (existsSync(pgdata) && readdirSync(pgdata).length > 0)

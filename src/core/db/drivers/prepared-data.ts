@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { zstdDecompressSync } from "node:zlib";
+import { FILES } from "@psn/core/own-files.ts";
 import { syncFolder } from "@psn/core/utils/durable.ts";
 import { isLog } from "./data-folder.ts";
 
@@ -12,9 +12,7 @@ import { isLog } from "./data-folder.ts";
  * makes the same files each time, but for what tells one database from another.
  */
 
-/** Made by `bun run prepared`: a line of JSON (`Listing`), then the files' contents, compressed as a whole. */
-export const PREPARED = fileURLToPath(new URL("../../../../drizzle/pgdata.zst", import.meta.url));
-
+/** The first line of drizzle/pgdata.zst, as JSON; behind it come the files' contents. `bun run prepared` makes it. */
 export interface Listing {
   /** Of the PGlite whose initdb has made it. */
   readonly version: string;
@@ -31,7 +29,7 @@ export interface Prepared {
 }
 
 /** What is prepared, unpacked in memory: some 25 MB. */
-export function readPrepared(packed: Uint8Array = readFileSync(PREPARED)): Prepared {
+export function readPrepared(packed: Uint8Array = readFileSync(FILES.pgdata)): Prepared {
   const all = zstdDecompressSync(packed);
   const end = all.indexOf("\n");
   const listing = JSON.parse(all.toString("utf8", 0, end)) as Listing;
