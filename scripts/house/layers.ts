@@ -77,6 +77,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "one network each",
   },
   "platforms/index.ts": { may: [...VOCABULARY, "platforms/*"], packages: [], holds: "the list of platforms" },
+  service: {
+    may: [...VOCABULARY, "core/utils", "core/net"],
+    packages: ["node", "bun", "zod"],
+    holds: "a worker that the system keeps running; how psn was installed, and the newest version",
+  },
   queue: { may: [...VOCABULARY, "core/ports", "core/net"], packages: [], holds: "wake-ups at Trigger.dev" },
   provision: {
     may: [...VOCABULARY, "core/ports", "core/utils", "core/net"],
@@ -109,7 +114,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "what both worlds have",
   },
   cli: {
-    may: ["wiring", "app", "domain", ...VOCABULARY, "core/ports", "core/utils", "platforms/index.ts"],
+    may: ["wiring", "app", "domain", "service", ...VOCABULARY, "core/ports", "core/utils", "platforms/index.ts"],
     packages: ["node", "commander", "zod", "fastest-levenshtein", "oauth4webapi", "package.json"],
     holds: "the command line",
   },

@@ -27,6 +27,7 @@ export const COMMANDS: CommandTable = {
     load: () => import("./commands/recover.ts"),
   },
   worker: { summary: "publish due posts from this machine", load: () => import("./commands/worker.ts") },
+  service: { summary: "a worker that the system keeps running", load: () => import("./commands/service.ts") },
   deploy: { summary: "deploy the tasks and their settings to Trigger.dev", load: () => import("./commands/deploy.ts") },
   keys: {
     summary: "manage the keys of your developer apps at the platforms",

@@ -589,6 +589,12 @@ export const ERRORS = {
       "NEON_API_HOST), update psn, then run psn doctor; if the error stays, report it",
   },
   DEPLOY_FAILED: { exit: EXIT.failed, retry: "never", meaning: "The tasks could not be deployed.", hint: "psn doctor" },
+  SERVICE_FAILED: {
+    exit: EXIT.failed,
+    retry: "never",
+    meaning: "The service manager of this system (systemd, launchd) did not do what psn asked of it.",
+    hint: "psn service print systemd",
+  },
   CHECK_FAILED: {
     exit: EXIT.failed,
     retry: "never",

@@ -178,6 +178,7 @@ const WHOSE: Readonly<Record<ErrorCode, "hub" | "user" | "passing" | "unknown" |
   },
   ...{
     DEPLOY_FAILED: "command",
+    SERVICE_FAILED: "command",
     CHECK_FAILED: "command",
     HUB_COPIED: "command",
     LEASE_LOST: "command",

@@ -69,6 +69,10 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   recover: [["recover", "--dry-run"], ["recover"]],
   worker: [["worker"]],
+  service: [
+    ["service", "print", "systemd"],
+    ["service", "print", "compose"],
+  ],
   config: [
     ["config", "list"],
     ["config", "get", "PSN_USER"],
@@ -163,6 +167,11 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
   ],
   recover: [["USAGE", "recover", "everything"]],
   worker: [["USAGE", "worker", "--fast"]],
+  service: [
+    ["USAGE", "service"],
+    ["USAGE", "service", "print", "cron"],
+    ["USAGE", "service", "logs", "--lines", "many"],
+  ],
   config: [
     ["USAGE", "config"],
     ["USAGE", "config", "lst"],

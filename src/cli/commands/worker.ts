@@ -27,7 +27,8 @@ export default defineCommand({
     "Runs until you stop it: after the first Ctrl-C, SIGTERM or SIGHUP it finishes the current requests, after the " +
     "second it ends at once. It reads changed settings while it runs; what it reads only when it starts, psn doctor " +
     "names. Several workers can run on one Postgres. You can use all other commands at the same time. Under systemd " +
-    "the log has no times, because the journal adds them, and --log-level is notice.",
+    "the log has no times, because the journal adds them, and --log-level is notice. psn service install " +
+    "keeps a worker running after you log out.",
   examples: [
     { line: "psn worker", does: "in a terminal, or under systemd, launchd or a container" },
     { line: "psn worker --log json", does: "one JSON object a line, for a program that collects logs" },

@@ -1,6 +1,8 @@
 import { statSync } from "node:fs";
+import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { type EnvEntry, parseEnvFile } from "./envfile.ts";
 import { exposedFolder, foreign, foreignEntry, quoted } from "./ownership.ts";
 import { isExposed, readTextFile } from "./private-file.ts";
@@ -253,9 +255,53 @@ export function hasProxy(environment: Environment = process.env): boolean {
   );
 }
 
+/** What the environment says about newer versions of psn. */
+export interface UpdateEnv {
+  /** PSN_NO_UPDATE_CHECK is set: nobody is told, and nobody is asked. */
+  readonly isOff: boolean;
+  /** PSN_REGISTRY_URL: who is asked in place of npm's registry. */
+  readonly registry?: string;
+  /**
+   * Where psn keeps what it can ask for again (https://specifications.freedesktop.org/basedir-spec/, XDG_CACHE_HOME);
+   * undefined where this user has no home.
+   */
+  readonly cache: string | undefined;
+}
+
+export function updateEnv(environment: Environment = process.env): UpdateEnv {
+  const base = said(environment, "XDG_CACHE_HOME") ?? said(environment, "LOCALAPPDATA");
+  const home = said(environment, "HOME") ?? said(environment, "USERPROFILE");
+  const folder = base ?? (home === undefined ? undefined : join(home, ".cache"));
+  return {
+    isOff: said(environment, "PSN_NO_UPDATE_CHECK") !== undefined,
+    ...defined({ registry: said(environment, "PSN_REGISTRY_URL") }),
+    cache: folder !== undefined && isAbsolute(folder) ? join(folder, "psn") : undefined,
+  };
+}
+
 /** JOURNAL_STREAM: which stream systemd's journal reads, as `device:inode` (systemd.exec(5)). */
 export function journalStream(environment: Environment = process.env): string | undefined {
   return said(environment, "JOURNAL_STREAM");
+}
+
+/** Where a user's services are described, and what a service needs of the environment. */
+export interface ServiceEnv {
+  readonly home: string;
+  /** XDG_CONFIG_HOME, else `.config` of the home. */
+  readonly configHome: string;
+  /** No secret, and a worker would not work without: certificate authorities, and where psn remembers. */
+  readonly passed: Readonly<Record<string, string>>;
+}
+
+export function serviceEnv(environment: Environment = process.env): ServiceEnv {
+  const home = said(environment, "HOME") ?? homedir();
+  const configHome = said(environment, "XDG_CONFIG_HOME") ?? join(home, ".config");
+  const names = ["NODE_EXTRA_CA_CERTS", "XDG_STATE_HOME"];
+  const passed = names.flatMap((name) => {
+    const value = said(environment, name);
+    return value === undefined ? [] : [[name, resolve(value)] as const];
+  });
+  return { home, configHome, passed: Object.fromEntries(passed) };
 }
 
 /** The IANA zone of this machine, UTC where it has none. */
