@@ -96,7 +96,7 @@ async function cli(): Promise<string> {
   return `${parts.join("\n\n")}\n`;
 }
 
-function page(name: string, { summary, details, args = [], flags = [], examples }: Command): string[] {
+function page(name: string, { summary, details, args = [], flags = [], fields, examples }: Command): string[] {
   const usage = [name, ...args.map((arg) => arg.name), ...(flags.length > 0 ? ["[flags]"] : [])].join(" ");
   const parts = [
     `## ${name}`,
@@ -110,6 +110,8 @@ function page(name: string, { summary, details, args = [], flags = [], examples 
     ...flags.map(({ flags: flag, help }) => row(`\`${flag}\``, help)),
   ];
   if (rows.length > 0) parts.push(["| | |", "| --- | --- |", ...rows].join("\n"));
+  if (fields)
+    parts.push(`Where stdout is no terminal each row is one line of fields between tabs: ${fields.join(", ")}.`);
   return parts;
 }
 

@@ -31,6 +31,23 @@ export function chooseAccounts(
   return [...chosen.values()];
 }
 
+/**
+ * Every account of a platform, or of that name, handle or id, in any case; disconnected ones too. Throws as
+ * `chooseAccounts` does where there is none.
+ */
+export function accountsNamed(
+  accounts: readonly Account[],
+  name: string,
+  platformIds: readonly string[],
+): readonly Account[] {
+  const wanted = name.trim().toLowerCase();
+  const names = namesOf(accounts);
+  const found = accounts.filter(({ id, platform, profile }) =>
+    [id, platform, profile.handle, names.get(id) ?? ""].some((one) => one.toLowerCase() === wanted),
+  );
+  return found.length > 0 ? found : chooseAccounts(accounts, [name], platformIds);
+}
+
 /** `platform:handle`, as it is printed and accepted everywhere. */
 export function nameOf(account: Pick<Account, "platform" | "profile">): string {
   return `${account.platform}:${account.profile.handle}`;

@@ -79,6 +79,8 @@ export interface Command<Schema extends z.ZodType = z.ZodType, Document extends 
   readonly examples: readonly { readonly line: string; readonly does: string }[];
   readonly args?: readonly Argument[];
   readonly flags?: readonly Flag[];
+  /** Of a list: the fields of a line, between tabs, where stdout is no terminal. None is ever changed. */
+  readonly fields?: readonly string[];
   /** Parses `{ …arguments by name, …flags in camelCase }`. */
   readonly schema: Schema;
   /** What it prints under `--json` when it succeeds. */

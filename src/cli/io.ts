@@ -51,6 +51,7 @@ const CLOSE_MOST_MS = { done: 15_000, stopped: 3_500, unopened: 2_000, opening: 
 export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOptions): Io {
   const sink = (stream: Sink | NodeJS.WriteStream): Sink => ({
     isTTY: stream.isTTY === true,
+    columns: stream.columns,
     write: (text) => void stream.write(text),
   });
   return {

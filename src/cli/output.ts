@@ -12,6 +12,8 @@ import { printable, printableJson } from "@psn/core/utils/printable.ts";
 /** A stream as far as output needs it. */
 export interface Sink {
   readonly isTTY: boolean;
+  /** How wide the terminal is. */
+  readonly columns?: number | undefined;
   write(text: string): void;
 }
 
@@ -28,6 +30,8 @@ export interface Output<Document = unknown> {
   readonly json: boolean;
   /** True when stderr is a terminal, where progress is worth showing. */
   readonly interactive: boolean;
+  /** How many columns a line of stdout may have; undefined where stdout is no terminal. */
+  readonly screen: number | undefined;
   /**
    * The command's result, once: the document for `--json`, the lines for a person; no lines, or an empty one, write
    * nothing.
@@ -50,12 +54,17 @@ export interface OutputOptions {
   readonly color: boolean | undefined;
 }
 
+/** A terminal that does not tell how wide it is has 80 columns; below 60 lines wrap. */
+const USUAL_COLUMNS = 80;
+const LEAST_COLUMNS = 60;
+
 export function createOutput({ json, stdout, stderr, color }: OutputOptions): Output {
   const write = (sink: Sink, lines: Lines) => say(sink, lines, color ?? sink.isTTY);
   const writeDocument = (document: unknown) => stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
   return {
     json,
     interactive: stderr.isTTY && !json,
+    screen: stdout.isTTY ? Math.max(LEAST_COLUMNS, stdout.columns ?? USUAL_COLUMNS) : undefined,
     result(document, lines) {
       if (json) return writeDocument(document);
       const all = flat(lines());

@@ -180,6 +180,7 @@ function add(
   }
   const examples = command.examples.map(({ line, does }) => `  ${line}\n      ${does}`).join("\n");
   if (examples !== "") built.addHelpText("before", `Examples:\n${examples}\n`);
+  if (command.fields) built.addHelpText("after", `\n${fieldsHelp(command.fields)}`);
   built.action(async () => {
     const names = (command.args ?? []).map(({ name }) => bare(name));
     const positional = Object.fromEntries(
@@ -189,6 +190,11 @@ function add(
     );
     outcome.exit = await runCommand(command, { path, positional, options: built.opts(), io });
   });
+}
+
+/** What a program reads where stdout is no terminal. */
+function fieldsHelp(fields: readonly string[]): string {
+  return `Where stdout is no terminal each row is one line of fields between tabs:\n  ${fields.join(", ")}`;
 }
 
 interface CommonOptions {

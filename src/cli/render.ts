@@ -2,7 +2,9 @@ import { shortId } from "@psn/app/find-deliveries.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { formatInstant } from "@psn/domain/schedule.ts";
-import { clip, type Lines, type Output, type Style, table } from "./output.ts";
+import { briefly } from "./briefly.ts";
+import { type Column, type Field, fitted, list } from "./list.ts";
+import { clip, type Lines, type Output, type Style } from "./output.ts";
 
 const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
   published: "green",
@@ -13,15 +15,17 @@ const STYLES: Readonly<Partial<Record<DeliveryState, Style>>> = {
   removed: "dim",
 };
 
+type Standing = Pick<DeliverySummary, "state" | "operation" | "health" | "code">;
+
 /** A word and never only a colour. */
-export function stateWord(
-  output: Output,
-  { state, operation, health, code }: Pick<DeliverySummary, "state" | "operation" | "health" | "code">,
-): string {
+export function stateWord(output: Output, delivery: Standing): string {
+  const style = STYLES[delivery.state];
+  return style ? output.style(style, stateOf(delivery)) : stateOf(delivery);
+}
+
+function stateOf({ state, operation, health, code }: Standing): string {
   const word = publishWord({ state, health, code });
-  const waits = operation === "remove" && state !== "removed" ? `removal: ${word}` : word;
-  const style = STYLES[state];
-  return style ? output.style(style, waits) : waits;
+  return operation === "remove" && state !== "removed" ? `removal: ${word}` : word;
 }
 
 function publishWord({ state, health, code }: Pick<DeliverySummary, "state" | "health" | "code">): string {
@@ -60,15 +64,56 @@ export function noteLeft(output: Output, left: readonly DeliverySummary[]): void
     );
 }
 
+/** What became of it, or what comes next, and when. */
+const timeOf = ({ state, publishedAt, nextAt, dueAt }: DeliverySummary): Date =>
+  (state === "published" ? publishedAt : undefined) ?? nextAt ?? dueAt;
+
+const reasonOf = ({ state, code, message }: DeliverySummary): string =>
+  code === null || state === "published" ? "" : (message ?? code);
+
+const nameOf = ({ platform, handle }: DeliverySummary): string => `${platform}:${handle}`;
+
+/** A file or a pipe may be read at any time: there the instant is written out. */
+const timeIn = ({ screen }: Output, at: Date, zone: string): string =>
+  screen === undefined ? when(at, zone) : briefly(at, { zone, now: new Date() });
+
+const deliveryColumns = (output: Output, zone: string): readonly Column<DeliverySummary>[] => [
+  { head: "ID", cell: ({ id }) => shortId(id) },
+  { head: "STATE", cell: stateOf, style: ({ state }) => STYLES[state], least: 9 },
+  { head: "WHEN", cell: (one) => timeIn(output, timeOf(one), zone) },
+  { head: "ACCOUNT", cell: nameOf, least: 8, rank: 4 },
+  { head: "PARTS", cell: ({ units, unitsPublished: done }) => (units > 1 ? `${done}/${units}` : ""), rank: 2 },
+  { head: "TEXT", cell: ({ text }) => clip(text, MOST_TEXT), least: 12 },
+  { head: "REASON", cell: reasonOf, least: 14, rank: 3 },
+  { head: "ADDRESS", cell: ({ url }) => url ?? "", least: 24, rank: 1 },
+];
+
+/** More of a text than this says nothing to who looks for a post. */
+const MOST_TEXT = 60;
+
+export const DELIVERY_FIELDS: readonly Field<DeliverySummary>[] = [
+  { name: "id", value: ({ id }) => id },
+  { name: "post", value: ({ postId }) => postId },
+  { name: "account", value: nameOf },
+  { name: "state", value: ({ state }) => state },
+  { name: "operation", value: ({ operation }) => operation },
+  { name: "due", value: ({ dueAt }) => dueAt.toISOString() },
+  { name: "next", value: ({ nextAt }) => nextAt?.toISOString() },
+  { name: "published", value: ({ publishedAt }) => publishedAt?.toISOString() },
+  { name: "units", value: ({ unitsPublished, units }) => `${unitsPublished}/${units}` },
+  { name: "attempt", value: ({ attempt }) => attempt },
+  { name: "code", value: ({ code }) => code },
+  { name: "reason", value: ({ message }) => message },
+  { name: "url", value: ({ url }) => url },
+  { name: "text", value: ({ text }) => text },
+];
+
+/** Deliveries as what a command did to them: for a person, wherever it is printed. */
 export function deliveryTable(output: Output, deliveries: readonly DeliverySummary[], zone: string): Lines {
-  return table(
-    deliveries.map((delivery) => [
-      shortId(delivery.id),
-      stateWord(output, delivery),
-      `${delivery.platform}:${delivery.handle}`,
-      delivery.state === "published" ? (delivery.url ?? "") : when(delivery.nextAt ?? delivery.dueAt, zone),
-      delivery.units > 1 ? `${delivery.unitsPublished}/${delivery.units}` : "",
-      delivery.message && delivery.state !== "published" ? clip(delivery.message, 60) : clip(delivery.text, 40),
-    ]),
-  );
+  return fitted(output, deliveries, deliveryColumns(output, zone));
+}
+
+/** Deliveries as a list that was asked for: for a program too. */
+export function deliveryList(output: Output, deliveries: readonly DeliverySummary[], zone: string): Lines {
+  return list(output, deliveries, { columns: deliveryColumns(output, zone), fields: DELIVERY_FIELDS });
 }

@@ -36,6 +36,7 @@ export function watchStdout(stream: NodeJS.WriteStream): Stdout {
   stream.on("error", () => undefined);
   return {
     isTTY: stream.isTTY === true,
+    columns: stream.isTTY ? stream.columns : undefined,
     write: (text) => {
       if (trouble === "EBADF") missing = text;
       const { promise, resolve } = Promise.withResolvers<void>();

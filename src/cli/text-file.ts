@@ -5,6 +5,7 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { decodeText } from "@psn/domain/draft.ts";
 import { distance } from "fastest-levenshtein";
+import { shellWord } from "./shell-word.ts";
 
 /*
  * Whether a text argument is the name of a file. A path that exists is never published as the words of its name, and
@@ -64,8 +65,8 @@ async function read(name: string, path: string, found: Stats): Promise<string> {
   const kind = extname(name).toLowerCase();
   if (found.isDirectory()) throw missing(`${name} is a folder`, `name a file in it; ${WORDS}`);
   if (!found.isFile())
-    throw missing(`${name} is not a file`, `read it from standard input: psn post - < ${quoted(name)}`);
-  if (MEDIA.has(kind)) throw usage(`${name} is not a text file`, `psn post --media ${quoted(name)}; ${WORDS}`);
+    throw missing(`${name} is not a file`, `read it from standard input: psn post - < ${shellWord(name)}`);
+  if (MEDIA.has(kind)) throw usage(`${name} is not a text file`, `psn post --media ${shellWord(name)}; ${WORDS}`);
   if (MARKED.has(kind))
     throw usage(
       `${name} is a file, and psn reads no ${kind} files`,
@@ -74,7 +75,7 @@ async function read(name: string, path: string, found: Stats): Promise<string> {
   if (!READ.has(kind))
     throw usage(
       `${name} is a file, and psn reads .md and .txt files`,
-      `to post the content of the file: psn post - < ${quoted(name)}; ${WORDS}`,
+      `to post the content of the file: psn post - < ${shellWord(name)}; ${WORDS}`,
     );
   if (found.size > MOST_BYTES)
     throw new PsnError("DRAFT_INVALID", `${name} has more than ${MOST_BYTES / 1_000_000} MB`, {
@@ -115,9 +116,6 @@ async function isShellPath(name: string): Promise<boolean> {
     name.startsWith("~/") && (await stat(join(homedir(), name.slice(2))).catch(() => undefined)) !== undefined;
   return isThere || /^~[\w.-]*\/\S+$/.test(name);
 }
-
-/** As a POSIX shell takes it. */
-const quoted = (name: string) => (/^[\w./-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`);
 
 const usage = (message: string, hint: string) => new PsnError("USAGE", message, { hint });
 const missing = (message: string, hint: string, cause?: unknown) =>

@@ -215,7 +215,7 @@ describe("streams", () => {
     expect((await hub.psn(["accounts", "--no-color"], { tty })).stdout).not.toMatch(ESCAPE);
     expect((await hub.psn(["--no-color", "show", "nothing!"], { tty })).stderr).not.toMatch(ESCAPE);
     const colour = async (env: Readonly<Record<string, string>>, argv: readonly string[] = []) =>
-      ESCAPE.test((await hub.binary(["accounts", ...argv], { env }).ended).stdout);
+      ESCAPE.test((await hub.binary(["post", "a draft", "--dry-run", ...argv], { env }).ended).stdout);
     expect(await colour({})).toBe(false);
     expect(await colour({ FORCE_COLOR: "1" })).toBe(true);
     expect(await colour({ FORCE_COLOR: "0" })).toBe(false);

@@ -46,7 +46,7 @@ const SUCCESS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["post", "then", "--in", "1d", "--idempotency-key", "json"],
     ["post", "then", "--in", "1d", "--idempotency-key", "json"],
   ],
-  queue: [["queue"], ["queue", "--all"]],
+  queue: [["queue"], ["queue", "--all", "--limit", "1"], ["queue", "--state", "failed"]],
   show: [["show", "POST"]],
   edit: [
     ["edit", "POST", "--print"],

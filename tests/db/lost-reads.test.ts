@@ -33,6 +33,7 @@ const VERBS: Verbs = {
   posts: {
     findByKey: ({ stores, userId }) => stores.posts.findByKey(userId, "a key"),
     list: ({ stores, userId }) => stores.posts.list(userId, "open", 9),
+    page: ({ stores, userId }) => stores.posts.page(userId, { order: "changed", states: "all", limit: 9 }),
     ofPost: ({ stores, userId }) => stores.posts.ofPost(userId, newId()),
     detail: ({ stores, userId }) => stores.posts.detail(userId, [newId()]),
     find: ({ stores, userId }) => stores.posts.find(userId, "abc"),

@@ -7,6 +7,7 @@ import { commandTests } from "./suites/commands.ts";
 import { concurrencyTests } from "./suites/concurrency.ts";
 import { editTests } from "./suites/edits.ts";
 import { inspectionTests } from "./suites/inspection.ts";
+import { pageTests } from "./suites/pages.ts";
 import { postTests } from "./suites/posts.ts";
 import { settleTests } from "./suites/settles.ts";
 import { stepTests } from "./suites/steps.ts";
@@ -14,6 +15,7 @@ import { stepTests } from "./suites/steps.ts";
 const SUITES = {
   accountTests,
   postTests,
+  pageTests,
   claimTests,
   settleTests,
   commandTests,

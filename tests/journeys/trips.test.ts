@@ -40,7 +40,8 @@ async function trips(...argv: string[]) {
 test("what reads opens the hub in one round trip and asks in another", async () => {
   const { document } = await trips("post", "later", "--to", "feed", "--in", "3d");
   const id = String(document["post"]);
-  for (const argv of [["queue"], ["accounts"], ["show", id], ["show", id.slice(-8)]]) {
+  const narrow = ["queue", "--limit", "1", "--search", "later", "--state", "scheduled", "--since", "1d"];
+  for (const argv of [["queue"], narrow, ["accounts"], ["show", id], ["show", id.slice(-8)]]) {
     const { asked, sessions } = await trips(...argv);
     expect({ argv, trips: asked.length, sessions }).toEqual({ argv, trips: 2, sessions: 0 });
   }

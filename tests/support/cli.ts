@@ -46,15 +46,20 @@ export interface PsnOptions {
   readonly stdin?: string | Uint8Array;
   /** Which streams are a terminal; none if not said. */
   readonly tty?: readonly ("stdin" | "stdout" | "stderr")[];
+  /** How wide the terminal is; it does not tell if not said. */
+  readonly columns?: number;
   readonly signal?: AbortSignal;
 }
 
 /** One command line in this process. */
-export async function psn(argv: readonly string[], { cwd, stdin = "", tty = [], signal }: PsnOptions): Promise<Ran> {
+export async function psn(
+  argv: readonly string[],
+  { cwd, stdin = "", tty = [], columns, signal }: PsnOptions,
+): Promise<Ran> {
   let stdout = "";
   let stderr = "";
   const sink = (name: "stdout" | "stderr", write: (text: string) => void) =>
-    ({ isTTY: tty.includes(name), write }) as unknown as NodeJS.WriteStream;
+    ({ isTTY: tty.includes(name), columns, write }) as unknown as NodeJS.WriteStream;
   const input = Object.assign(Readable.from(stdin.length === 0 ? [] : [Buffer.from(stdin)]), {
     isTTY: tty.includes("stdin"),
   });

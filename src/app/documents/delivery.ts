@@ -1,3 +1,4 @@
+import type { QueuePage } from "@psn/app/queries/queue.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
 import { OPERATIONS } from "@psn/core/types/index.ts";
 import { z } from "zod";
@@ -49,8 +50,14 @@ export function deliveryDocument(delivery: DeliverySummary): DocumentOf<typeof D
 }
 
 /** Deliveries, in the order in which they were asked for. */
-export const DeliveriesDocument = z.strictObject({ deliveries: z.array(DeliveryDocument) });
+export const DeliveriesDocument = z.strictObject({
+  deliveries: z.array(DeliveryDocument),
+  nextCursor: z
+    .string()
+    .nullable()
+    .describe("Pass it back as `cursor`, with the same input, for the next page; null where this is the last one."),
+});
 
-export function deliveriesDocument(deliveries: readonly DeliverySummary[]): DocumentOf<typeof DeliveriesDocument> {
-  return { deliveries: deliveries.map(deliveryDocument) };
+export function deliveriesDocument({ deliveries, nextCursor }: QueuePage): DocumentOf<typeof DeliveriesDocument> {
+  return { deliveries: deliveries.map(deliveryDocument), nextCursor };
 }

@@ -24,8 +24,8 @@ export interface Today {
 }
 
 export async function todayOf(scope: Scope): Promise<Today> {
-  const next = await queueOf(scope, { all: false, limit: MOST });
-  const recent = await queueOf(scope, { all: true, limit: MOST });
+  const { deliveries: next } = await queueOf(scope, { all: false, limit: MOST });
+  const { deliveries: recent } = await queueOf(scope, { all: true, limit: MOST });
   const accounts = await accountsOf(scope);
   return {
     next,

@@ -8,7 +8,7 @@ import {
 } from "@psn/app/documents/settings.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
 import { editText } from "@psn/cli/editor.ts";
-import { table } from "@psn/cli/output.ts";
+import { type Column, type Field, list as listed } from "@psn/cli/list.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import {
@@ -25,24 +25,36 @@ import {
 import { checkEnvText, knownSetting, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
 import { z } from "zod";
 
+const COLUMNS: readonly Column<ConfigRow>[] = [
+  { head: "NAME", cell: ({ name }) => name },
+  {
+    head: "VALUE",
+    cell: ({ shown }) => shown ?? "not set",
+    style: ({ shown }) => (shown === undefined ? "dim" : undefined),
+    least: 16,
+  },
+  { head: "FROM", cell: fromOf, style: () => "dim", least: 12, rank: 1 },
+];
+
+const FIELDS: readonly Field<ConfigRow>[] = [
+  { name: "name", value: ({ name }) => name },
+  { name: "file", value: ({ file }) => file },
+  { name: "value", value: ({ shown }) => shown },
+  { name: "origin", value: fromOf },
+];
+
 const list = defineCommand({
   name: "list",
   summary: "list every setting, its value and where it comes from; secrets are masked",
   examples: [{ line: "psn config list --json", does: "as JSON, for a script; secrets are masked" }],
+  fields: FIELDS.map(({ name }) => name),
   document: ConfigListDocument,
   schema: z.object({}),
   run: async (_input, { folder, output }) => {
     const { rows, problems } = listConfig(await folder());
     output.result(
       { values: rows.map(document), problems: problems.map(({ message, hint = null }) => ({ message, hint })) },
-      () =>
-        table(
-          rows.map((row) => [
-            row.name,
-            row.shown ?? output.style("dim", "not set"),
-            output.style("dim", row.shown === undefined ? "" : originOf(row)),
-          ]),
-        ),
+      () => listed(output, rows, { columns: COLUMNS, fields: FIELDS }),
     );
     for (const { message } of problems) output.note(message);
     return problems.length > 0 ? problems[0]?.exit : undefined;
@@ -159,6 +171,10 @@ const path = defineCommand({
 
 function document({ name, file, secret, shown, origin }: ConfigRow) {
   return { name, file, secret, value: shown ?? null, origin: origin ?? null };
+}
+
+function fromOf(row: ConfigRow): string {
+  return row.shown === undefined ? "" : originOf(row);
 }
 
 function originOf({ origin }: ConfigRow): string {

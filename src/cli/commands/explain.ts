@@ -1,5 +1,6 @@
 import { ExplainDocument } from "@psn/app/documents/help.ts";
 import { defineCommand } from "@psn/cli/command.ts";
+import { type Column, type Field, list } from "@psn/cli/list.ts";
 import { table } from "@psn/cli/output.ts";
 import { becameOf, ERRORS, type ErrorCode, helpOf, PsnError } from "@psn/core/errors.ts";
 import { closest, distance } from "fastest-levenshtein";
@@ -12,19 +13,31 @@ const RETRIES = {
   reconcile: "only after psn has asked the platform",
 } as const;
 
+const COLUMNS: readonly Column<ErrorCode>[] = [
+  { head: "CODE", cell: (code) => code },
+  { head: "EXIT", cell: (code) => String(ERRORS[code].exit), rank: 1 },
+  { head: "MEANING", cell: (code) => ERRORS[code].meaning, least: 20 },
+];
+
+const FIELDS: readonly Field<ErrorCode>[] = [
+  { name: "code", value: (code) => code },
+  { name: "exit", value: (code) => ERRORS[code].exit },
+  { name: "retry", value: (code) => ERRORS[code].retry },
+  { name: "meaning", value: (code) => ERRORS[code].meaning },
+];
+
 export default defineCommand({
   name: "explain",
   summary: "explain an error code",
   examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, whether psn retries, what you can do" }],
   args: [{ name: "[code]", help: "the code, as an error message shows it; without it, all codes" }],
+  fields: FIELDS.map(({ name }) => name),
   document: ExplainDocument,
   schema: z.object({ code: z.string().optional() }),
   run: async ({ code }, { output }) => {
     const codes = Object.keys(ERRORS) as ErrorCode[];
     if (code === undefined) {
-      output.result({ errors: codes.map(document) }, () =>
-        table(codes.map((one) => [one, String(ERRORS[one].exit), ERRORS[one].meaning])),
-      );
+      output.result({ errors: codes.map(document) }, () => list(output, codes, { columns: COLUMNS, fields: FIELDS }));
       return undefined;
     }
     const wanted = code.toUpperCase();

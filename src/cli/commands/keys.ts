@@ -1,30 +1,38 @@
-import { placeOf } from "@psn/app/documents/keys.ts";
+import { type KeyFacts, placeOf } from "@psn/app/documents/keys.ts";
 import { keyName, listKeys, pushKeys, removeKey, setKey } from "@psn/app/verbs/keys.ts";
 import { type CommandGroup, defineCommand } from "@psn/cli/command.ts";
-import { table } from "@psn/cli/output.ts";
+import { type Column, type Field, list as listed } from "@psn/cli/list.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import { APP_KEYS, knownSetting } from "@psn/core/utils/env.ts";
 import { z } from "zod";
+
+const COLUMNS: readonly Column<KeyFacts>[] = [
+  { head: "NAME", cell: ({ name }) => name },
+  { head: "VALUE FROM", cell: ({ origin }) => (origin === undefined ? "hub" : placeOf(origin)), least: 12 },
+  {
+    head: "IN THE HUB",
+    cell: ({ sealedAt }) => (sealedAt === undefined ? "not sealed" : "sealed"),
+  },
+];
+
+const FIELDS: readonly Field<KeyFacts>[] = [
+  { name: "name", value: ({ name }) => name },
+  { name: "file", value: ({ origin }) => (origin === undefined ? null : placeOf(origin)) },
+  { name: "sealed", value: ({ sealedAt }) => sealedAt?.toISOString() },
+];
 
 const list = defineCommand({
   name: "list",
   summary: listKeys.summary,
   details: "A value in keys.env or the environment overrides the value that is sealed in the hub.",
   examples: [{ line: "psn keys list", does: "which keys exist, and where" }],
+  fields: FIELDS.map(({ name }) => name),
   document: listKeys.output,
   schema: z.object({}),
   run: async (_input, context) => {
     const { output } = context;
     const keys = await listKeys.run(await context.hub(), {});
-    output.result(listKeys.document(keys), () =>
-      table(
-        keys.map(({ name, origin, sealedAt }) => [
-          name,
-          origin === undefined ? "hub" : placeOf(origin),
-          sealedAt === undefined ? "not sealed in the hub" : "sealed in the hub",
-        ]),
-      ),
-    );
+    output.result(listKeys.document(keys), () => listed(output, keys, { columns: COLUMNS, fields: FIELDS }));
     if (keys.length === 0) output.note("no key yet; psn connect PLATFORM asks for the keys that it needs");
     return undefined;
   },

@@ -2,10 +2,21 @@ import { advice } from "@psn/app/advice.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
 import { show } from "@psn/app/verbs/show.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { type Lines, type Output, paragraphs, table, textLines } from "@psn/cli/output.ts";
+import { type Column, type Field, list } from "@psn/cli/list.ts";
+import { type Lines, type Output, paragraphs, textLines } from "@psn/cli/output.ts";
 import { nextWords, stateWord, when } from "@psn/cli/render.ts";
-import type { DeliveryDetail } from "@psn/core/ports/posts.ts";
+import type { DeliveryDetail, DeliveryEvent } from "@psn/core/ports/posts.ts";
 import { z } from "zod";
+
+const FIELDS: readonly Field<DeliveryEvent>[] = [
+  { name: "at", value: ({ at }) => at.toISOString() },
+  { name: "event", value: ({ event }) => event },
+  { name: "attempt", value: ({ attempt }) => attempt },
+  { name: "unit", value: ({ unit }) => unit },
+  { name: "code", value: ({ code }) => code },
+  { name: "note", value: ({ note }) => note },
+  { name: "actor", value: ({ actor }) => actor },
+];
 
 export default defineCommand({
   name: "show",
@@ -43,13 +54,26 @@ function page(output: Output, detail: DeliveryDetail, zone: string): Lines {
     lines.push("", `unit ${position + 1}, ${state}, ${unit.length} long${files}${ref ? `  ${ref.url}` : ""}`);
     lines.push(...textLines(unit.text).map((line) => `  ${line}`));
   }
-  const rows = detail.events.map(({ at, event, attempt, unit, code, note, actor }) => [
-    at.toISOString(),
-    event,
-    unit === null ? "" : `unit ${unit + 1}`,
-    attempt === 0 ? "" : `attempt ${attempt}`,
-    actor,
-    [code, note].filter((word) => word !== null).join(": "),
-  ]);
-  return [lines, "", table(rows)];
+  return [lines, "", list(output, detail.events, { columns: eventColumns(zone), fields: FIELDS })];
 }
+
+const partOf = ({ unit }: DeliveryEvent) => (unit === null ? "" : String(unit + 1));
+const tryOf = ({ attempt }: DeliveryEvent) => (attempt === 0 ? "" : String(attempt));
+const noteOf = ({ code, note }: DeliveryEvent) => [code, note].filter((word) => word !== null).join(": ");
+
+/** To the second, by the user's clocks: a history is read line by line. */
+const clockOf = (at: Date, zone: string) =>
+  Temporal.Instant.fromEpochMilliseconds(at.getTime())
+    .toZonedDateTimeISO(zone)
+    .toPlainDateTime()
+    .toString({ smallestUnit: "second" })
+    .replace("T", " ");
+
+const eventColumns = (zone: string): readonly Column<DeliveryEvent>[] => [
+  { head: "TIME", cell: ({ at }) => clockOf(at, zone) },
+  { head: "EVENT", cell: ({ event }) => event },
+  { head: "UNIT", cell: partOf, rank: 3 },
+  { head: "ATTEMPT", cell: tryOf, rank: 2 },
+  { head: "BY", cell: ({ actor }) => actor, least: 6, rank: 1 },
+  { head: "NOTE", cell: noteOf, least: 16 },
+];

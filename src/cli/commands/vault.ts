@@ -1,12 +1,24 @@
 import { VaultRotateDocument, VaultStatusDocument } from "@psn/app/documents/settings.ts";
-import { vaultStatus } from "@psn/app/queries/vault-status.ts";
+import { type KeyUse, vaultStatus } from "@psn/app/queries/vault-status.ts";
 import { rotateVault } from "@psn/app/rotate-vault.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
-import { table } from "@psn/cli/output.ts";
+import { type Column, type Field, list } from "@psn/cli/list.ts";
 import { TRIGGER_TOKEN_FLAGS, type TriggerTokenInput, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
+
+const COLUMNS: readonly Column<KeyUse>[] = [
+  { head: "KEY", cell: ({ id }) => id, least: 12 },
+  { head: "ROLE", cell: ({ role }) => role },
+  { head: "SEALED", cell: ({ sealed }) => `${sealed} ${sealed === 1 ? "value" : "values"}` },
+];
+
+const FIELDS: readonly Field<KeyUse>[] = [
+  { name: "id", value: ({ id }) => id },
+  { name: "role", value: ({ role }) => role },
+  { name: "sealed", value: ({ sealed }) => sealed },
+];
 
 const status = defineCommand({
   name: "status",
@@ -19,6 +31,7 @@ const status = defineCommand({
     { line: "psn vault status", does: "show which keys are in use" },
     { line: "psn vault status --json", does: "the same as JSON, to watch a rotation" },
   ],
+  fields: FIELDS.map(({ name }) => name),
   document: VaultStatusDocument,
   schema: z.object({}),
   run: async (_input, context) => {
@@ -31,7 +44,7 @@ const status = defineCommand({
     });
     const keys = await vaultStatus(world, { keyIds, users });
     output.result({ rotating: keyIds.length > 1, users: users.length, keys }, () =>
-      table(keys.map(({ id, role: is, sealed }) => [id, is, `${sealed} ${sealed === 1 ? "value" : "values"}`])),
+      list(output, keys, { columns: COLUMNS, fields: FIELDS }),
     );
     if (keyIds.length > 1) output.note("a rotation is running or was stopped: psn vault rotate continues it");
     if (keys.some(({ role: is }) => is === "unknown"))

@@ -167,6 +167,37 @@ export interface DeliveryDetail extends DeliverySummary {
 
 export type DeliveryFilter = "open" | "all";
 
+/** Where a page of a list ends: the next one begins behind it. */
+export interface Place {
+  /** What the list is ordered by: ISO 8601 in UTC, to the microsecond. */
+  readonly at: string;
+  /** Of the delivery, which orders those of one instant. */
+  readonly id: string;
+}
+
+/** A page of a user's deliveries. */
+export interface DeliveryRequest {
+  /** `due`: the earliest due time first. `changed`: the latest change first. */
+  readonly order: "due" | "changed";
+  readonly states: DeliveryFilter | readonly DeliveryState[];
+  /** Of these accounts alone. */
+  readonly accountIds?: readonly string[] | undefined;
+  /** Due at this instant or later. */
+  readonly since?: Date | undefined;
+  /** Some unit's text has these words, in upper or lower case. */
+  readonly search?: string | undefined;
+  /** Only what comes behind this place. */
+  readonly after?: Place | undefined;
+  /** How many deliveries at most; 1 or more. */
+  readonly limit: number;
+}
+
+export interface DeliveryPage {
+  readonly deliveries: readonly DeliverySummary[];
+  /** Undefined where this is the last page. */
+  readonly next: Place | undefined;
+}
+
 export interface Posts {
   /**
    * Post, media, deliveries and units at once. False when the idempotency key is taken, and then nothing is written.
@@ -182,6 +213,11 @@ export interface Posts {
   ): Promise<boolean>;
   findByKey(userId: string, idempotencyKey: string): Promise<string | undefined>;
   list(userId: string, filter: DeliveryFilter, most: number): Promise<readonly DeliverySummary[]>;
+  /**
+   * A page by its place in the order, not by a count: a delivery that nobody changes between two pages is on exactly
+   * one of them, whatever becomes of the others.
+   */
+  page(userId: string, request: DeliveryRequest): Promise<DeliveryPage>;
   ofPost(userId: string, postId: string): Promise<readonly DeliverySummary[]>;
   detail(userId: string, deliveryIds: readonly string[]): Promise<readonly DeliveryDetail[]>;
   /** The deliveries whose own id or whose post's id is this, or ends in it; 200 at most. */

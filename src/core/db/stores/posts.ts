@@ -1,65 +1,13 @@
-import type { Builder, Database } from "@psn/core/db/database.ts";
+import type { Database } from "@psn/core/db/database.ts";
 import { violated } from "@psn/core/db/drivers/failure.ts";
 import { accounts, deliveries, deliveryEvents, deliveryUnits, media, posts } from "@psn/core/db/schema.ts";
-import type { DeliveryDetail, DeliveryEvent, DeliverySummary, Posts } from "@psn/core/ports/posts.ts";
-import type { DeliveryState } from "@psn/core/types/index.ts";
-import { and, asc, desc, eq, notInArray, type SQL, sql } from "drizzle-orm";
+import type { DeliveryDetail, DeliveryEvent, Posts } from "@psn/core/ports/posts.ts";
+import { asc, eq, type SQL, sql } from "drizzle-orm";
 import { note, uuids } from "./changes.ts";
 import { unitOf } from "./loaded.ts";
+import { pagesStore } from "./pages.ts";
 import { insertMedia, sourceStore } from "./source.ts";
-
-const ended: DeliveryState[] = ["published", "failed", "cancelled", "removed"];
-
-const ofDelivery = (expression: SQL, tail = sql``) =>
-  sql`(select ${expression} from psn.delivery_units u where u.delivery_id = ${deliveries.id} ${tail})`;
-
-/** A worker that is at it may still send: a disconnect does not take its lease away. */
-const noLease = sql`(${deliveries.worker} is null
-  or ${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= now())`;
-
-function summaries(db: Builder) {
-  return db
-    .select({
-      id: deliveries.id,
-      postId: deliveries.postId,
-      accountId: deliveries.accountId,
-      platform: accounts.platform,
-      handle: accounts.handle,
-      health: accounts.health,
-      state: deliveries.state,
-      operation: deliveries.operation,
-      dueAt: deliveries.dueAt,
-      // A paused account's deliveries wake when the pause is over.
-      wakeAt: sql<Date>`greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})`.mapWith(deliveries.wakeAt),
-      aheadMs: sql<number>`(extract(epoch from case
-        when ${deliveries.state} in ('scheduled', 'pending')
-          then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
-        when ${deliveries.state} = 'sending' and ${deliveries.worker} is null
-          then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
-        else now() end - now()) * 1000)::double precision`,
-      nextAt: sql<Date | null>`case
-        when ${accounts.health} <> 'ok' then null
-        when ${deliveries.state} in ('scheduled', 'pending') and ${noLease}
-          then greatest(${deliveries.wakeAt}, ${accounts.pausedUntil})
-        when ${deliveries.state} in ('claimed', 'sending') and ${noLease}
-          then greatest(${deliveries.leaseUntil}, ${accounts.pausedUntil})
-        end`.mapWith(deliveries.wakeAt),
-      atWork: sql<boolean>`not ${noLease}`,
-      attempt: deliveries.attempt,
-      fence: deliveries.fence,
-      code: deliveries.code,
-      message: deliveries.message,
-      heldReason: deliveries.heldReason,
-      revision: deliveries.revision,
-      publishedAt: deliveries.publishedAt,
-      text: sql<string>`coalesce(${ofDelivery(sql`u.text`, sql`and u.position = 0`)}, '')`,
-      url: sql<string | null>`${ofDelivery(sql`u.ref_url`, sql`and u.position = 0`)}`,
-      units: sql<number>`${ofDelivery(sql`count(*)::integer`)}`,
-      unitsPublished: sql<number>`${ofDelivery(sql`count(*)::integer`, sql`and u.state = 'published'`)}`,
-    })
-    .from(deliveries)
-    .innerJoin(accounts, eq(accounts.id, deliveries.accountId));
-}
+import { summaries } from "./summaries.ts";
 
 /** RFC 9562 §4, in lower case. */
 const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
@@ -111,6 +59,7 @@ export function postsStore(database: Database): Posts {
 
   return {
     ...sourceStore(database),
+    ...pagesStore(database),
 
     async schedule(userId, { post: { origin, ...post }, media: files, deliveries: targets, due }) {
       const { at: dueAt, late = "ask", wallTime = null, timeZone = null } = due;
@@ -173,22 +122,6 @@ export function postsStore(database: Database): Posts {
         { repeatable: true },
       );
       return rows[0]?.id;
-    },
-
-    async list(userId, filter, most): Promise<readonly DeliverySummary[]> {
-      const [rows] = await database.run(
-        { userId },
-        (db) => [
-          filter === "open"
-            ? summaries(db)
-                .where(and(eq(deliveries.userId, userId), notInArray(deliveries.state, ended)))
-                .orderBy(asc(deliveries.dueAt))
-                .limit(most)
-            : summaries(db).where(eq(deliveries.userId, userId)).orderBy(desc(deliveries.updatedAt)).limit(most),
-        ],
-        { repeatable: true },
-      );
-      return rows;
     },
 
     async ofPost(userId, postId) {
