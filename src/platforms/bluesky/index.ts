@@ -2,7 +2,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import type { FormField } from "@psn/core/types/account.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { shaped } from "@psn/platforms/kit/compose.ts";
-import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { definePlatform, published } from "@psn/platforms/kit/define.ts";
 import { isRefused, parse, vouched } from "@psn/platforms/kit/http.ts";
 import { z } from "zod";
 import { type Body, SHAPE } from "./compose.ts";
@@ -58,9 +58,9 @@ export default definePlatform({
   identify,
   refresh,
   revoke,
-  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
+  prepare,
 
-  async publish(request: PublishRequest<Body>, session) {
+  publish: published(async (request: PublishRequest<Body>, session) => {
     // The first request is the one that creates. By OAuth it is signed just before, and a server that wants a nonce
     // refuses it once.
     const { home, subject } = session.profile;
@@ -82,10 +82,9 @@ export default definePlatform({
         accept: ["InvalidSwap"],
       },
     }).catch((error: unknown) => notAgain(error, request, session));
-    if ("ref" in answer) return { status: "published", ref: answer.ref };
-    if (errorName(answer) === undefined) return { status: "published", ref: refOf(parse(answer, Put), session) };
-    return { status: "published", ref: await standing(request, session) };
-  },
+    if ("ref" in answer) return answer.ref;
+    return errorName(answer) === undefined ? refOf(parse(answer, Put), session) : standing(request, session);
+  }),
 
   async lookup(request: PublishRequest<Body>, session, known) {
     if (request.searching) return search(request, session, known);

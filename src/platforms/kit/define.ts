@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
-import type { Composed, Platform, Session } from "@psn/core/types/platform.ts";
+import type { Composed, Outcome, Platform, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 
 type Verb =
   | "connect"
@@ -25,35 +25,31 @@ type Defined<P extends Platform> = Platform<P["id"], BodyOf<P>> &
  */
 export function definePlatform<const P extends Platform>(platform: P): Defined<P>;
 export function definePlatform(platform: Platform): Platform {
-  const { scopes, prepare, lookup } = platform;
+  const { scopes, prepare, publish, lookup, remove } = platform;
   if (!scopes) return Object.freeze(platform);
-  const allowed = (verb: keyof typeof scopes, session: Session) => assertAllowed(platform, scopes[verb] ?? [], session);
-  const optional: Pick<Platform, "prepare" | "lookup"> = defined({
-    prepare:
-      prepare &&
-      (async (...given: Parameters<typeof prepare>) => {
-        allowed("prepare", given[1]);
-        return prepare(...given);
-      }),
-    lookup:
-      lookup &&
-      (async (...given: Parameters<typeof lookup>) => {
-        allowed("lookup", given[1]);
-        return lookup(...given);
-      }),
-  });
+  const held =
+    <Given extends readonly [unknown, Session, ...unknown[]], Came>(
+      verb: keyof typeof scopes,
+      run: (...given: Given) => Promise<Came>,
+    ) =>
+    async (...given: Given): Promise<Came> => {
+      assertAllowed(platform, scopes[verb] ?? [], given[1]);
+      return run(...given);
+    };
   return Object.freeze({
     ...platform,
-    ...optional,
-    async publish(request, session) {
-      allowed("publish", session);
-      return platform.publish(request, session);
-    },
-    async remove(ref, session) {
-      allowed("remove", session);
-      return platform.remove(ref, session);
-    },
+    ...defined({ prepare: prepare && held("prepare", prepare), lookup: lookup && held("lookup", lookup) }),
+    publish: held("publish", publish),
+    remove: held("remove", remove),
   } satisfies Platform);
+}
+
+/** `publish` where a platform's answer to a post is the post itself. */
+export function published<Body extends Json>(send: (request: PublishRequest<Body>, session: Session) => Promise<Ref>) {
+  return async (request: PublishRequest<Body>, session: Session): Promise<Outcome> => ({
+    status: "published",
+    ref: await send(request, session),
+  });
 }
 
 function assertAllowed({ id, name }: Platform, needed: readonly string[], { credentials, signal }: Session): void {

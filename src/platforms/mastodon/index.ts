@@ -3,7 +3,7 @@ import type { FormField } from "@psn/core/types/account.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Session } from "@psn/core/types/platform.ts";
 import { shaped } from "@psn/platforms/kit/compose.ts";
-import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { definePlatform, published } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, refusal, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json } from "@psn/platforms/kit/refusals.ts";
@@ -65,12 +65,12 @@ export default definePlatform({
     return { subject: subjectOf(id, home), handle: `${username}@${domain}`, url, home, ...defined({ limits }) };
   },
 
-  prepare: (request: PublishRequest<Body>, session) => upload(request, session),
+  prepare: upload,
 
-  async publish(request: PublishRequest<Body>, session) {
+  publish: published(async (request: PublishRequest<Body>, session) => {
     const answer = await send(request, session).catch((error: unknown) => notAgain(error, request, session));
-    return { status: "published", ref: refOf(parse(answer, Status), session) };
-  },
+    return refOf(parse(answer, Status), session);
+  }),
 
   lookup,
   locate,

@@ -1,7 +1,7 @@
 import { PsnError } from "@psn/core/errors.ts";
-import type { Outcome, PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
+import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { shaped } from "@psn/platforms/kit/compose.ts";
-import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { definePlatform, published } from "@psn/platforms/kit/define.ts";
 import { type Answer, isRefused, parse, renamed, stillThere, vouched } from "@psn/platforms/kit/http.ts";
 import { EXPLAINED, form } from "@psn/platforms/kit/refusals.ts";
 import { preparedOf } from "@psn/platforms/kit/uploads.ts";
@@ -17,16 +17,16 @@ export default definePlatform({
   ...shaped(SHAPE),
   docs: "https://developers.facebook.com/documentation/threads/posts",
   ...CONNECT,
-  prepare: (request: PublishRequest<Body>, session) => prepare(request, session),
+  prepare,
 
-  async publish(request: PublishRequest<Body>, session): Promise<Outcome> {
+  publish: published(async (request: PublishRequest<Body>, session) => {
     const { container } = preparedOf(request.prepared, Prepared);
     const creation = form({ creation_id: container });
     const answer = await api(session, "/me/threads_publish", { ...creation, effect: "publish", accept: EXPLAINED });
-    if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
+    if (answer.status >= 400) return alreadyOut(answer, request, session);
     const { id } = parse(answer, Made);
-    return { status: "published", ref: refOf({ id, permalink: await permalinkOf(id, session) }, session) };
-  },
+    return refOf({ id, permalink: await permalinkOf(id, session) }, session);
+  }),
 
   lookup,
   locate,

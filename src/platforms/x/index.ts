@@ -1,7 +1,7 @@
 import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { shaped } from "@psn/platforms/kit/compose.ts";
-import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { definePlatform, published } from "@psn/platforms/kit/define.ts";
 import { type Answer, parse, renamed, stillThere } from "@psn/platforms/kit/http.ts";
 import { notHeardOfYet } from "@psn/platforms/kit/parent.ts";
 import { json } from "@psn/platforms/kit/refusals.ts";
@@ -23,17 +23,17 @@ export default definePlatform({
   ...shaped(SHAPE),
   docs: "https://docs.x.com/x-api/posts/create-post",
   ...CONNECT,
-  prepare: (request: PublishRequest<Body>, session) => upload(request, session),
+  prepare: upload,
 
-  async publish(request: PublishRequest<Body>, session) {
+  publish: published(async (request: PublishRequest<Body>, session) => {
     const ids = uploadedOf(request, Id);
     const media = ids.length > 0 ? { media_ids: ids } : undefined;
     const reply = request.parent && { in_reply_to_tweet_id: request.parent.id };
     const tweet = json({ ...request.unit.body, ...defined({ media, reply }) });
     const answer = await api(session, "/2/tweets", { ...tweet, effect: "publish", accept: [400, 403, 404] });
-    if (answer.status >= 400) return { status: "published", ref: await alreadyOut(answer, request, session) };
-    return { status: "published", ref: refOf(parse(answer, Created).data.id, session) };
-  },
+    if (answer.status >= 400) return alreadyOut(answer, request, session);
+    return refOf(parse(answer, Created).data.id, session);
+  }),
 
   lookup: (request: PublishRequest<Body>, session, known) => find(request, session, { known }),
   locate,
