@@ -22,8 +22,14 @@ const REFUSES_MS = 12 * 3_600_000;
 /** For how long a post just made may be unknown to what takes comments, in milliseconds, and when to ask again. */
 const SETTLING_MS = { most: 10 * 60_000, again: 30_000 };
 
+/** The first unit as a post, the others as comments on it. */
+export async function send(request: PublishRequest<Body>, session: Session): Promise<Ref> {
+  const { body } = request.unit;
+  return body.kind === "post" ? sendPost(request, body, session) : sendComment(request, body, session);
+}
+
 /** POST /rest/posts (…/marketing/community-management/shares/posts-api, 2026-11). */
-export async function sendPost(request: PublishRequest<Body>, body: PostBody, session: Session): Promise<Ref> {
+async function sendPost(request: PublishRequest<Body>, body: PostBody, session: Session): Promise<Ref> {
   if (request.again) mayBeSentAgain(request, body, session);
   const post = json({
     author: session.profile.subject,
@@ -110,7 +116,7 @@ const Made = z.object({ commentUrn: Field, $URN: Field, id: Field, object: Field
  * 2026-11). Nobody says that LinkedIn refuses the same comment twice, and psn may not read comments: what may be out is
  * a person's to judge.
  */
-export async function sendComment(request: PublishRequest<Body>, body: CommentBody, session: Session): Promise<Ref> {
+async function sendComment(request: PublishRequest<Body>, body: CommentBody, session: Session): Promise<Ref> {
   const { root, again } = request;
   if (!root) throw new PsnError("BUG", "a comment was sent without the post it belongs to");
   if (again)
@@ -126,7 +132,7 @@ export async function sendComment(request: PublishRequest<Body>, body: CommentBo
   if (answer.status < 400) return commentRef(urnOfComment(answer, root), root);
   const error = refusalOf(answer, session);
   if (answer.status === 404)
-    throw notHeardOfYet(error, request, session) ?? goneOrNew(error, { request, root, session });
+    throw notHeardOfYet(error, request, session) ?? goneOrNew(error, { ...request, root }, session);
   throw renamed("AUTH_SCOPE", error, {
     hint:
       "LinkedIn allows only apps with its Community Management API to comment: write the rest on LinkedIn, and " +
@@ -134,16 +140,11 @@ export async function sendComment(request: PublishRequest<Body>, body: CommentBo
   });
 }
 
+type Commented = Pick<PublishRequest, "at"> & { readonly root: Ref };
+
 /** What takes comments learns of a post a little later than its author (github.com/gitroomhq/postiz-app/issues/408). */
-function goneOrNew(
-  error: PsnError,
-  {
-    request: { at },
-    root,
-    session,
-  }: { readonly request: PublishRequest<Body>; readonly root: Ref; readonly session: Session },
-): PsnError {
-  const isNew = session.now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most;
+function goneOrNew(error: PsnError, { at, root }: Commented, { now }: Session): PsnError {
+  const isNew = now().getTime() - (madeAt(root.id) ?? at.getTime()) < SETTLING_MS.most;
   const says = `LinkedIn does not ${isNew ? "yet " : ""}find the post to comment on`;
   if (isNew) return renamed("PLATFORM_DOWN", error, { says, retryAfterMs: SETTLING_MS.again });
   return renamed("PLATFORM_REJECTED", error, { says, hint: `it may have been deleted: ${root.url}` });
