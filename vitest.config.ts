@@ -22,6 +22,7 @@ const THOROUGH = [
   "tests/cli/synced.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
+  "tests/db/prepared-fresh.test.ts",
   "tests/docs/webhook-page.test.ts",
   "tests/engine/refused-repeats.test.ts",
   "tests/journeys/killed.test.ts",

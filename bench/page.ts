@@ -2,6 +2,7 @@ import type { Figure } from "./report.ts";
 
 const TITLES: Readonly<Record<string, string>> = {
   startup: "Starting",
+  commands: "Commands on the embedded database",
   vault: "The vault",
   text: "Text",
   durable: "What durability costs",

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import claim from "./claim.ts";
+import commands from "./commands.ts";
 import durable from "./durable.ts";
 import growth from "./growth.ts";
 import lateness from "./lateness.ts";
@@ -17,7 +18,17 @@ import vault from "./vault.ts";
  *   --write  writes docs/performance.md; only where all of them ran
  */
 
-const benches: Readonly<Record<string, Bench>> = { startup, vault, text, durable, claim, lateness, growth, tasks };
+const benches: Readonly<Record<string, Bench>> = {
+  startup,
+  commands,
+  vault,
+  text,
+  durable,
+  claim,
+  lateness,
+  growth,
+  tasks,
+};
 
 const args = process.argv.slice(2);
 const names = args.filter((arg) => !arg.startsWith("--"));
