@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { containerfile, containerService } from "@psn/service/container.ts";
 import { installed } from "@psn/service/installed.ts";
 import { launchdAgent } from "@psn/service/launchd.ts";
+import { ran } from "@psn/service/run.ts";
 import { systemdUnit } from "@psn/service/systemd.ts";
 import { serviceName, type WorkerService } from "@psn/service/worker-service.ts";
 import { describe, expect, test } from "vitest";
@@ -143,4 +144,15 @@ describe("the command", () => {
       removed: false,
     });
   });
+});
+
+test("a program of the system is given no secret of the hub", async () => {
+  process.env["HUB_ENCRYPTION_KEY"] = "f".repeat(64);
+  try {
+    const { stdout } = await ran("env");
+    expect(stdout).toContain("PATH=");
+    expect(stdout).not.toContain("HUB_ENCRYPTION_KEY");
+  } finally {
+    delete process.env["HUB_ENCRYPTION_KEY"];
+  }
 });

@@ -78,7 +78,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   "platforms/index.ts": { may: [...VOCABULARY, "platforms/*"], packages: [], holds: "the list of platforms" },
   service: {
-    may: [...VOCABULARY, "core/utils", "core/net"],
+    may: [...VOCABULARY, "core/utils"],
     packages: ["node", "bun", "zod"],
     holds: "a worker that the system keeps running; how psn was installed, and the newest version",
   },

@@ -24,7 +24,10 @@ for (const uncaught of ["uncaughtException", "unhandledRejection"] as const)
     process.exit(failure.exit);
   });
 
-const ended = await run(process.argv.slice(2), io);
+const argv = process.argv.slice(2);
+const ended = await run(argv, io);
+// Nobody at a terminal pays for what nobody reads elsewhere.
+if (sink.isTTY && !signal.aborted) (await import("./update-notice.ts")).noticeUpdate({ argv, version, stderr: sink });
 // A reader that takes nothing must not keep psn from ending.
 const stopped = new Promise<number>((resolve) =>
   signal.addEventListener("abort", () => resolve(ended), { once: true }),

@@ -43,6 +43,10 @@ export const COMMANDS: CommandTable = {
     summary: "remove everything that psn init created (asks first)",
     load: () => import("./commands/destroy.ts"),
   },
+  upgrade: {
+    summary: "show the newest version, and the command that installs it",
+    load: () => import("./commands/upgrade.ts"),
+  },
   schema: {
     summary: "print the JSON Schema of each command's input and output",
     load: () => import("./commands/schema.ts"),

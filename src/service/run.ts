@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { PsnError } from "@psn/core/errors.ts";
+import { childEnvironment } from "@psn/core/utils/env.ts";
 
 /* The system's own programs, asked one after the other. */
 
@@ -17,11 +18,16 @@ const MOST_BYTES = 64 * 1024 * 1024;
 
 export function ran(program: string, ...args: readonly string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: TIMEOUT_MS, maxBuffer: MOST_BYTES }, (error, stdout, stderr) => {
-      const isMissing = error?.code === "ENOENT";
-      const failed = typeof error?.code === "number" ? error.code : 1;
-      resolve({ code: isMissing ? undefined : error === null ? 0 : failed, stdout, stderr });
-    });
+    execFile(
+      program,
+      args,
+      { timeout: TIMEOUT_MS, maxBuffer: MOST_BYTES, env: childEnvironment() },
+      (error, stdout, stderr) => {
+        const isMissing = error?.code === "ENOENT";
+        const failed = typeof error?.code === "number" ? error.code : 1;
+        resolve({ code: isMissing ? undefined : error === null ? 0 : failed, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -40,7 +46,7 @@ export async function lines(
   onLine: (line: string) => void,
   stop: AbortSignal,
 ): Promise<number | undefined> {
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], signal: stop });
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], signal: stop, env: childEnvironment() });
   const ended = new Promise<number | undefined>((resolve) => {
     child.on("error", () => resolve(undefined));
     child.on("close", (code) => resolve(code ?? 0));

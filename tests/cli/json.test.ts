@@ -211,6 +211,7 @@ const FAILURE: Readonly<Record<string, readonly (readonly [ErrorCode, ...string[
   deploy: [["TRIGGER_MISSING", "deploy"]],
   destroy: [["INPUT_REQUIRED", "destroy"]],
   doctor: [["USAGE", "doctor", "everything"]],
+  upgrade: [["USAGE", "upgrade", "now"]],
   schema: [["NOT_FOUND", "schema", "nothing"]],
   explain: [["NOT_FOUND", "explain", "NO_SUCH_CODE"]],
   completion: [["USAGE", "completion", "powershell"]],
@@ -232,9 +233,10 @@ function withJson(argv: readonly string[]): readonly string[] {
 
 test("every command is in both tables", () => {
   expect(Object.keys(FAILURE).toSorted()).toEqual(Object.keys(COMMANDS).toSorted());
-  // A delivery that psn cannot settle takes a lost answer to make; see canary.test.ts. A deployment takes Trigger.dev;
-  // see journeys. A hub in a file takes a passphrase; see vault/move.test.ts.
-  expect([...Object.keys(SUCCESS), "resolve", "deploy", "export", "import"].toSorted()).toEqual(
+  // A delivery that psn cannot settle takes a lost answer to make; see canary.test.ts. A deployment takes
+  // Trigger.dev; see journeys. A hub in a file takes a passphrase; see vault/move.test.ts. An upgrade takes the
+  // registry; see upgrade.test.ts.
+  expect([...Object.keys(SUCCESS), "resolve", "deploy", "export", "import", "upgrade"].toSorted()).toEqual(
     Object.keys(COMMANDS).toSorted(),
   );
 });

@@ -111,7 +111,8 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
       ["NEON_API_KEY", "for psn init --neon and psn destroy; kept in no file"],
       ["EDITOR, VISUAL", "for psn edit and psn config edit"],
       ["NO_COLOR, FORCE_COLOR, TERM=dumb", "decoration, never data"],
-      ["CI", "nothing is asked"],
+      ["CI", "nothing is asked, and no newer version is looked for"],
+      ["PSN_NO_UPDATE_CHECK", "no newer version is looked for"],
     ]),
   errors: () => table(Object.entries(ERRORS).map(([code, { meaning }]) => [code, meaning])),
 };

@@ -2,7 +2,6 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
-import { defined } from "@psn/core/types/defined.ts";
 import { type EnvEntry, parseEnvFile } from "./envfile.ts";
 import { exposedFolder, foreign, foreignEntry, quoted } from "./ownership.ts";
 import { isExposed, readTextFile } from "./private-file.ts";
@@ -259,8 +258,6 @@ export function hasProxy(environment: Environment = process.env): boolean {
 export interface UpdateEnv {
   /** PSN_NO_UPDATE_CHECK is set: nobody is told, and nobody is asked. */
   readonly isOff: boolean;
-  /** PSN_REGISTRY_URL: who is asked in place of npm's registry. */
-  readonly registry?: string;
   /**
    * Where psn keeps what it can ask for again (https://specifications.freedesktop.org/basedir-spec/, XDG_CACHE_HOME);
    * undefined where this user has no home.
@@ -274,7 +271,6 @@ export function updateEnv(environment: Environment = process.env): UpdateEnv {
   const folder = base ?? (home === undefined ? undefined : join(home, ".cache"));
   return {
     isOff: said(environment, "PSN_NO_UPDATE_CHECK") !== undefined,
-    ...defined({ registry: said(environment, "PSN_REGISTRY_URL") }),
     cache: folder !== undefined && isAbsolute(folder) ? join(folder, "psn") : undefined,
   };
 }
