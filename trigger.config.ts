@@ -16,6 +16,14 @@ export default defineConfig({
         // A declared cron is fixed when the tasks are built, and the setting is here and not in the image.
         onBuildStart: (context) => {
           const cron = watchdogCron(Number(process.env["PSN_WATCHDOG_MINUTES"] ?? 30));
+          // The tasks migrate nothing and open no embedded database, and esbuild imports no file as a text.
+          context.registerPlugin({
+            name: "psn-no-files",
+            setup: (build) => {
+              const contents = `export const MANIFEST = ""; export const MIGRATIONS = []; export const FILES = {};`;
+              build.onLoad({ filter: /[\\/]src[\\/]core[\\/]own-files\.ts$/ }, () => ({ contents, loader: "js" }));
+            },
+          });
           context.registerPlugin({
             name: "psn-watchdog",
             setup: (build) => {
