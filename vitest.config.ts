@@ -41,6 +41,7 @@ const THOROUGH = [
 const IN_PART = [
   "tests/adversary/{brakes,fair-share,locks,login,tampering,tokens}.test.ts",
   "tests/cli/advice.test.ts",
+  "tests/db/earlier-hubs.test.ts",
   "tests/platforms/bluesky-oauth.test.ts",
   "tests/simulation/simulation.test.ts",
 ];
