@@ -94,7 +94,7 @@ interface Line {
 }
 
 async function readLine(argv: readonly string[]): Promise<Line> {
-  const { flags, rest } = leadingFlags(argv);
+  const { flags, rest } = leadingFlags(helpAsked(argv));
   const [name, ...behind] = rest;
   if (name === undefined) {
     const today = (await import("./commands/today.ts")).default;
@@ -103,7 +103,9 @@ async function readLine(argv: readonly string[]): Promise<Line> {
   // Help, the version, or a flag there is not.
   if (name.startsWith("-")) return { words: rest, name: undefined, command: undefined };
   const command = Object.hasOwn(COMMANDS, name) ? (await COMMANDS[name]?.load())?.default : undefined;
-  if (!command || !isGroup(command)) return { words: [name, ...flags, ...behind], name, command };
+  // Help on a command there is not would be help on all of them, as if nothing were wrong.
+  if (!command) return { words: [name, ...flags], name, command };
+  if (!isGroup(command)) return { words: [name, ...flags, ...behind], name, command };
   const inner = leadingFlags(behind);
   const [member, ...last] = inner.rest;
   if (member === undefined) {
@@ -111,8 +113,18 @@ async function readLine(argv: readonly string[]): Promise<Line> {
       hint: `psn ${name} --help`,
     });
   }
+  if (!member.startsWith("-") && !command.commands.some((one) => one.name === member))
+    return { words: [name, member], name, command };
   const common = member.startsWith("-") ? [] : [...flags, ...inner.flags];
   return { words: [name, member, ...common, ...last], name, command };
+}
+
+/** `psn help post` means `psn post --help`, and `psn help vault rotate` the same of a command in a group. */
+function helpAsked(argv: readonly string[]): readonly string[] {
+  const { flags, rest } = leadingFlags(argv);
+  const [help, name, ...members] = rest;
+  if (help !== "help" || name === undefined || !Object.hasOwn(COMMANDS, name)) return argv;
+  return [...flags, name, ...members, "--help"];
 }
 
 /** The flags every command has, as far as they stand before anything else. */

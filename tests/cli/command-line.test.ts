@@ -63,6 +63,9 @@ describe("a command line psn does not understand", () => {
     [["queue", "--jsno"], "--json"],
     [["db", "migrat"], "migrate"],
     [["psot", "hello"], "post"],
+    // Help on all commands would look as if this one existed.
+    [["psot", "--help"], "post"],
+    [["db", "migrat", "--help"], "migrate"],
   ])("%j is answered with what may be meant", async (argv, meant) => {
     const { stdout, stderr, code: exit } = await psn(argv, { cwd });
     expect({ stdout, exit }).toEqual({ stdout: "", exit: EXIT.usage });
@@ -224,6 +227,17 @@ describe("explain", () => {
 });
 
 describe("help topics", () => {
+  test.each([
+    [["help", "post"], ["post", "--help"]],
+    [["--no-color", "help", "post"], ["post", "--help"]],
+    [["help", "vault", "rotate"], ["vault", "rotate", "--help"]],
+    [["help", "db"], ["db", "--help"]],
+  ])("%j is %j", async (asked, meant) => {
+    const help = await psn(asked, { cwd });
+    expect(help).toEqual(await psn(meant, { cwd }));
+    expect(help).toMatchObject({ code: EXIT.ok, stderr: "", stdout: expect.stringMatching(/./) });
+  });
+
   test("exit-codes names every one", async () => {
     const { stdout } = await psn(["help", "exit-codes"], { cwd });
     for (const code of Object.values(EXIT)) expect(stdout).toMatch(new RegExp(`^${code} `, "m"));
@@ -312,7 +326,7 @@ describe("through the program people run", () => {
   test("--version and --help load commander and the table, nothing of the hub", async () => {
     for (const flag of ["--version", "--help"]) {
       const script =
-        `process.argv.splice(1, process.argv.length, "bun", "psn", ${JSON.stringify(flag)}); await ` +
+        `process.argv.splice(1, process.argv.length, "psn", ${JSON.stringify(flag)}); await ` +
         `import(${JSON.stringify(MAIN)}); console.error(JSON.stringify(Object.keys(require.cache)))`;
       const { stderr } = Bun.spawnSync({ cmd: [process.execPath, "-e", script], cwd, env: process.env });
       const loaded = (JSON.parse(stderr.toString()) as string[]).map((path) =>
