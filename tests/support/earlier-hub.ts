@@ -13,7 +13,7 @@ import { freshDatabase } from "./shared-postgres.ts";
 const BOUND = 16;
 const ACCOUNT = ["bluesky", "did:plc:ada", "https://example.org"] as const;
 
-/** A hub in `folder` as a psn of this schema left it: an account with its token, a post to come, and one that is out. */
+/** A hub in `folder` as a psn of this schema left it: an account and its token, a post to come, one that is out. */
 export async function earlierHub(schema: number, folder: string) {
   const url = await freshDatabase();
   const database = openPg(url);
