@@ -228,10 +228,22 @@ describe("explain", () => {
 
 describe("help topics", () => {
   test.each([
-    [["help", "post"], ["post", "--help"]],
-    [["--no-color", "help", "post"], ["post", "--help"]],
-    [["help", "vault", "rotate"], ["vault", "rotate", "--help"]],
-    [["help", "db"], ["db", "--help"]],
+    [
+      ["help", "post"],
+      ["post", "--help"],
+    ],
+    [
+      ["--no-color", "help", "post"],
+      ["post", "--help"],
+    ],
+    [
+      ["help", "vault", "rotate"],
+      ["vault", "rotate", "--help"],
+    ],
+    [
+      ["help", "db"],
+      ["db", "--help"],
+    ],
   ])("%j is %j", async (asked, meant) => {
     const help = await psn(asked, { cwd });
     expect(help).toEqual(await psn(meant, { cwd }));

@@ -131,8 +131,8 @@ test("of two accounts the one that always fails does not stop the other, and bot
   receiver.refuse(422);
   const shown = await hub.psn(["post", "half", "--to", "all"]);
   expect(shown.code).toBe(5);
-  expect(shown.stdout).toMatch(/published\s+feed:public/);
-  expect(shown.stdout).toMatch(/failed\s+webhook:127\.0\.0\.1:\d+/);
+  expect(shown.stdout).toMatch(/published\s.*feed:public/);
+  expect(shown.stdout).toMatch(/failed\s.*webhook:127\.0\.0\.1:\d+/);
   expect(shown.stderr).toContain("not today");
   const failure = errorOf(await hub.json(["post", "half again", "--to", "all"], 5));
   expect(failure).toMatchObject({

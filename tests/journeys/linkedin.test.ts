@@ -141,7 +141,7 @@ test("a week before the token ends its user is told: by accounts, by doctor, onc
     ),
   ]);
   const { stdout } = await binary(["accounts"], { cwd: hub.folder, env: env() }).ended;
-  expect(stdout).toMatch(/linkedin:Ada Lovelace +ends .+: psn connect linkedin/);
+  expect(stdout).toMatch(/linkedin:Ada Lovelace\t.*\tits token ends on [\d-]+\t/);
   expect((await binary(["doctor"], { cwd: hub.folder, env: env() }).ended).stdout).toMatch(
     /linkedin:Ada Lovelace.+its token expires on .+/,
   );
