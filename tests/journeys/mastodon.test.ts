@@ -78,7 +78,8 @@ describe("an answer that is lost", () => {
 
 test("a rate limit pauses the account, and the command that stops waiting leaves the rest to a worker", async () => {
   server.switches.requests = 0;
-  const waiting = hub.start(["post", "not so fast", "--json"]);
+  // With --wait the command never ends by itself, however long the pause is.
+  const waiting = hub.start(["post", "not so fast", "--wait", "--json"]);
   await until("it is paused", async () => (await all(hub))[0]?.reason?.code === "RATE_LIMITED");
   const ended = await stop(waiting);
   expect(ended.code).toBe(130);
