@@ -30,6 +30,7 @@ export function renderIndex(): string {
   const names = migrationNames();
   const files = Object.entries(FILES);
   const imports = [
+    'import { resolve } from "node:path";',
     'import manifest from "../../drizzle/manifest.txt" with { type: "text" };',
     ...names.map(
       (name, index) => `import sql${index} from "../../drizzle/migrations/${name}.sql" with { type: "text" };`,
@@ -48,8 +49,11 @@ export const MIGRATIONS: readonly string[] = [
 ${names.map((_, index) => `  sql${index},`).join("\n")}
 ];
 
+/** A bundle names a file as it lies beside the bundle; all others name it whole. */
+const at = (path: string): string => resolve(import.meta.dirname, path);
+
 /** Paths of files, each of which may lie inside a compiled program. */
-export const FILES = { ${files.map(([name]) => name).join(", ")} };
+export const FILES = { ${files.map(([name]) => `${name}: at(${name})`).join(", ")} };
 `;
 }
 

@@ -46,7 +46,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     holds: "the archive of a hub",
   },
   "core/bucket": { may: [...VOCABULARY, "core/ports", "core/net"], packages: ["node"], holds: "S3" },
-  "core/own-files.ts": { may: [], packages: ["files"], holds: "the index of the files that psn brings with it" },
+  "core/own-files.ts": {
+    may: [],
+    packages: ["node", "files"],
+    holds: "the index of the files that psn brings with it",
+  },
   "core/db": {
     may: [...VOCABULARY, "core/ports", "core/utils", "core/net", "core/vault.ts", "core/own-files.ts"],
     packages: [

@@ -1,5 +1,6 @@
 // Made by `bun run own-files` (scripts/own-files.ts), never by hand.
 
+import { resolve } from "node:path";
 import manifest from "../../drizzle/manifest.txt" with { type: "text" };
 import sql0 from "../../drizzle/migrations/0000_ground.sql" with { type: "text" };
 import sql1 from "../../drizzle/migrations/0001_tables.sql" with { type: "text" };
@@ -60,5 +61,8 @@ export const MIGRATIONS: readonly string[] = [
   sql23,
 ];
 
+/** A bundle names a file as it lies beside the bundle; all others name it whole. */
+const at = (path: string): string => resolve(import.meta.dirname, path);
+
 /** Paths of files, each of which may lie inside a compiled program. */
-export const FILES = { pgdata, pgliteData, pgliteWasm };
+export const FILES = { pgdata: at(pgdata), pgliteData: at(pgliteData), pgliteWasm: at(pgliteWasm) };

@@ -1,5 +1,7 @@
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PsnError } from "@psn/core/errors.ts";
 import { childEnvironment, type HubEnv } from "@psn/core/utils/env.ts";
 import { assertBuildTools } from "@psn/provision/build-tools.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
@@ -16,8 +18,12 @@ export interface Shipping {
   readonly onLine: (line: string) => void;
 }
 
-/** Throws DEPLOY_FAILED where a program is missing that building the tasks for this server needs. */
-export function assertTools(env: HubEnv, dryRun: boolean): Promise<void> {
+/** Throws DEPLOY_FAILED where the tasks' sources are missing, or a program that building them for this server needs. */
+export async function assertTools(env: HubEnv, dryRun: boolean): Promise<void> {
+  if (!existsSync(join(ROOT, "trigger.config.ts")))
+    throw new PsnError("DEPLOY_FAILED", "the npm package of psn has no sources of the tasks, which deploying needs", {
+      hint: "run psn deploy in a checkout of psn: bun run psn deploy --hub FOLDER",
+    });
   return assertBuildTools({ url: env.get("TRIGGER_API_URL") ?? "", environment: childEnvironment(), dryRun });
 }
 

@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BunPlugin } from "bun";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The command line, psn as a library, and the one thread that psn starts from a file. */
+export const ENTRYPOINTS: readonly string[] = ["cli/main.ts", "index.ts", "core/utils/video-thread.ts"].map((name) =>
+  join(ROOT, "src", name),
+);
+
+/** The thread lies beside what starts it, under the name that it has in a bundle. */
+const thread: BunPlugin = {
+  name: "thread",
+  setup: (build) => {
+    build.onLoad({ filter: /\/src\/core\/utils\/video\.ts$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8")).replace("./video-thread.ts", "./video-thread.js"),
+      loader: "ts",
+    }));
+  },
+};
+
+/** How psn is bundled. */
+export const BUNDLING = {
+  entrypoints: [...ENTRYPOINTS],
+  root: ROOT,
+  target: "bun" as const,
+  format: "esm" as const,
+  splitting: true,
+  minify: true,
+  naming: { entry: "[name].[ext]", chunk: "chunk-[hash].[ext]", asset: "[name]-[hash].[ext]" },
+  plugins: [thread],
+};

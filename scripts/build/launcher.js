@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/*
+ * Starts psn, which needs Bun: the one on PATH if it is new enough, else the one that npm has installed beside psn. It
+ * runs under every Node that npm runs under, and needs no install script.
+ */
+
+const LEAST = [1, 4];
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+
+const { platform, arch } = process;
+const file = platform === "win32" ? "bun.exe" : "bun";
+
+function onPath() {
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    const path = join(folder, file);
+    if (folder === "" || !existsSync(path)) continue;
+    const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
+    const [major = 0, minor = 0] = String(stdout ?? "")
+      .split(".")
+      .map(Number);
+    return major > LEAST[0] || (major === LEAST[0] && minor >= LEAST[1]) ? path : undefined;
+  }
+  return undefined;
+}
+
+/** npm chooses the package by the platform; only one of these is there. */
+function beside() {
+  const cpu = arch === "arm64" ? "aarch64" : arch;
+  const target = `${platform === "win32" ? "windows" : platform}-${cpu}`;
+  const isMusl = existsSync(`/lib/ld-musl-${cpu === "x64" ? "x86_64" : cpu}.so.1`);
+  try {
+    const path = createRequire(import.meta.url).resolve(`@oven/bun-${target}${isMusl ? "-musl" : ""}/bin/${file}`);
+    return existsSync(path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const argv = process.argv.slice(2);
+if (process.versions.bun) await import(main);
+else {
+  const bun = onPath() ?? beside();
+  if (bun === undefined) {
+    console.error(
+      "✗ psn needs Bun 1.4 or newer, and there is none on PATH or beside psn → npm i -g psn --include=optional",
+    );
+    process.exitCode = 1;
+  } else start(bun, [main, ...argv]);
+}
+
+function start(bun, args) {
+  // The process becomes Bun where Node offers it (22.15), and signals need nobody to pass them on.
+  if (process.execve && platform !== "win32") process.execve(bun, [bun, ...args]);
+  const child = spawn(bun, args, { stdio: "inherit" });
+  // A terminal sends its signals to both; psn decides what they mean.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+    process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
+  child.on("error", (error) => {
+    console.error(`✗ Bun cannot be started: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on("close", (code, signal) => {
+    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
+  });
+}

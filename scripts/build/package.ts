@@ -1,0 +1,52 @@
+import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { BUNDLING, ROOT } from "./bundle.ts";
+
+/*
+ * The npm package: one bundle with everything in it but Bun, which comes as a package of its own for each platform.
+ */
+
+const Manifest = z.object({
+  name: z.string(),
+  version: z.string(),
+  description: z.string(),
+  license: z.string(),
+  devDependencies: z.looseObject({ bun: z.string() }),
+});
+
+/** Of `bun` on npm (optionalDependencies of 1.4.5): the platforms on which psn is known to make sense. */
+const RUNTIMES: readonly string[] = [
+  "darwin-aarch64",
+  "darwin-x64",
+  "linux-aarch64",
+  "linux-aarch64-musl",
+  "linux-x64",
+  "linux-x64-musl",
+  "windows-aarch64",
+  "windows-x64",
+];
+
+/** Writes the package into this folder, which is empty. */
+export async function writePackage(folder: string): Promise<void> {
+  const built = await Bun.build({ ...BUNDLING, outdir: join(folder, "dist") });
+  if (!built.success) throw new Error(`psn was not bundled: ${built.logs.join("\n")}`);
+  const manifest = Manifest.parse(await Bun.file(join(ROOT, "package.json")).json());
+  const { name, version, description, license, devDependencies } = manifest;
+  const text = {
+    name,
+    version,
+    description,
+    license,
+    type: "module",
+    bin: { psn: "bin/psn.js" },
+    exports: { ".": "./dist/index.js", "./package.json": "./package.json" },
+    engines: { node: ">=20" },
+    optionalDependencies: Object.fromEntries(RUNTIMES.map((one) => [`@oven/bun-${one}`, devDependencies.bun])),
+  };
+  await writeFile(join(folder, "package.json"), `${JSON.stringify(text, null, 2)}\n`);
+  await mkdir(join(folder, "bin"));
+  await cp(join(ROOT, "scripts/build/launcher.js"), join(folder, "bin/psn.js"));
+  await chmod(join(folder, "bin/psn.js"), 0o755);
+  for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) await cp(join(ROOT, file), join(folder, file));
+}

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../support/until.ts";
+
+/*
+ * The npm package as a user gets it: packed, and installed by npm into an empty prefix, with an empty HOME and cache
+ * and with no other programs on PATH than Node and npm.
+ */
+
+const ROOT = join(import.meta.dirname, "../..");
+let root: string;
+let env: Record<string, string>;
+let psnPath: string;
+let sizes: Map<string, number>;
+
+function run(command: string, args: readonly string[], options: { readonly cwd: string; readonly input?: string }) {
+  const ran = spawnSync(command, args, { env, encoding: "utf8", ...options });
+  return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr };
+}
+
+function build(name: string): string {
+  const folder = join(root, name);
+  const built = spawnSync(process.execPath, [join(ROOT, "scripts/build.ts"), folder], { encoding: "utf8" });
+  expect(built.stderr, built.stdout).toBe("");
+  return join(folder, "npm");
+}
+
+async function contents(folder: string): Promise<Map<string, Buffer>> {
+  const names = (await readdir(folder, { recursive: true })).toSorted();
+  const files = new Map<string, Buffer>();
+  for (const name of names)
+    if ((await stat(join(folder, name))).isFile()) files.set(name, await readFile(join(folder, name)));
+  return files;
+}
+
+beforeAll(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), "psn-package-")));
+  for (const name of ["tools", "home", "prefix", "cache"]) await mkdir(join(root, name));
+  for (const name of ["node", "npm", "sh"])
+    await symlink(await realpath(Bun.which(name) ?? ""), join(root, "tools", name));
+  // npm is told where its registry is and whom it trusts, and nothing else of this machine.
+  const registry = spawnSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).stdout.trim();
+  env = { PATH: join(root, "tools"), HOME: join(root, "home"), npm_config_registry: registry };
+  for (const name of ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "HTTPS_PROXY"])
+    if (process.env[name] !== undefined) env[name] = process.env[name];
+  Object.assign(env, { npm_config_cache: join(root, "cache"), npm_config_prefix: join(root, "prefix") });
+  const folder = build("first");
+  sizes = new Map([...(await contents(folder))].map(([name, bytes]) => [name, bytes.length]));
+  expect(run("npm", ["pack", folder, "--silent"], { cwd: root })).toMatchObject({ code: 0 });
+  const tarball = (await readdir(root)).find((name) => name.endsWith(".tgz")) ?? "";
+  const installed = run("npm", ["install", "--global", "--ignore-scripts", join(root, tarball)], { cwd: root });
+  expect(installed, installed.stderr).toMatchObject({ code: 0 });
+  psnPath = join(root, "prefix", "bin", "psn");
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+test("two builds have the same bytes, and no path of the machine that built them", async () => {
+  const [first, second] = [await contents(join(root, "first", "npm")), await contents(build("second"))];
+  const sums = (files: Map<string, Buffer>) =>
+    [...files].map(([name, bytes]) => `${createHash("sha256").update(bytes).digest("hex")}  ${name}`);
+  expect(sums(second)).toEqual(sums(first));
+  for (const [name, bytes] of first) expect(bytes.includes(ROOT), name).toBe(false);
+});
+
+test("the package is small, and has neither sources nor tools in it", () => {
+  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  expect(bytes).toBeLessThan(40_000_000);
+  expect(sizes.size).toBeLessThan(300);
+  expect([...sizes.keys()].filter((name) => name.endsWith(".ts") || name.includes("node_modules"))).toEqual([]);
+});
+
+describe("installed", () => {
+  let hub: string;
+  const psn = (args: readonly string[], input = "") => run(psnPath, args, { cwd: hub, input });
+  const ok = (args: readonly string[], input = "") => {
+    const ran = psn(args, input);
+    expect(ran, `${args.join(" ")}: ${ran.stderr}`).toMatchObject({ code: 0 });
+    return ran.stdout;
+  };
+  const published = async () => JSON.parse(await readFile(join(hub, "public", "feed.json"), "utf8")).items.length;
+
+  beforeAll(async () => {
+    hub = join(root, "hub");
+    await mkdir(hub);
+    ok(["init"]);
+    ok(["connect", "feed", "./public"]);
+  });
+
+  test("a post goes out, also with a video, which a thread reads", async () => {
+    ok(["post", "hello", "--to", "feed"]);
+    expect(await published()).toBe(1);
+    // No video: the thread begins, and says so.
+    await writeFile(join(hub, "clip.mp4"), Buffer.from("\0\0\0\x18ftypmp42\0\0\0\0mp42isom"));
+    expect(psn(["post", "clip", "--to", "feed", "--media", "clip.mp4", "--dry-run"]).stderr).toMatch(/MEDIA_/);
+  });
+
+  test("a worker that is killed leaves what the next one publishes once", async () => {
+    ok(["post", "later", "--to", "feed", "--in", "5s", "--no-wait"]);
+    const before = await published();
+    const killed = await worker();
+    // The launcher and, where Node cannot become another program, Bun below it.
+    process.kill(-(killed.pid ?? 0), "SIGKILL");
+    const next = await worker();
+    await until("the post is published", async () => (await published()) === before + 1);
+    next.kill("SIGTERM");
+    expect(await new Promise((resolve) => next.on("close", resolve))).toBe(0);
+  });
+
+  test("doctor, rotation, export and import", async () => {
+    ok(["doctor"]);
+    ok(["vault", "rotate", "--yes"]);
+    const archive = join(root, "hub.psn");
+    ok(["export", archive, "--passphrase-stdin"], "a long enough passphrase\n");
+    const copy = join(root, "copy");
+    await mkdir(copy);
+    ok(["import", archive, "--hub", copy, "--passphrase-stdin", "--no-settings"], "a long enough passphrase\n");
+    expect(ok(["accounts", "--hub", copy])).toContain("feed");
+  });
+
+  test("deploying says that the tasks' sources are elsewhere", async () => {
+    const path = join(hub, "config", "hub.env");
+    const settings = await readFile(path, "utf8");
+    const trigger = "TRIGGER_PROJECT_REF=proj_a\nTRIGGER_API_URL=http://127.0.0.1:9";
+    const database = "DATABASE_URL=postgres://a:b@ep-a.eu-central-1.aws.neon.tech/c";
+    await writeFile(path, `${settings}\n${trigger}\n${database}\n`);
+    const { stderr } = psn(["deploy", "--dry-run", "--trigger-token-stdin"], "tr_pat_0123456789");
+    await writeFile(path, settings);
+    expect(stderr).toContain("has no sources of the tasks");
+  });
+
+  test("Bun on PATH is taken if it is new enough, and what is missing is said", async () => {
+    const other = join(root, "other");
+    await mkdir(other);
+    const has = async (version: string) => {
+      await writeFile(join(other, "bun"), `#!/bin/sh\n[ "$1" = --version ] && echo ${version} || echo taken\n`);
+      await chmod(join(other, "bun"), 0o755);
+      const PATH = `${other}:${env["PATH"]}`;
+      return spawnSync(psnPath, ["--version"], { env: { ...env, PATH }, encoding: "utf8" }).stdout.trim();
+    };
+    expect(await has("1.4.0")).toBe("taken");
+    expect(await has("1.3.9")).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
+  /** A worker that has said something, in a process group of its own. */
+  async function worker(): Promise<ChildProcess> {
+    const child = spawn(psnPath, ["worker"], { cwd: hub, env, stdio: ["ignore", "ignore", "pipe"], detached: true });
+    await new Promise((resolve) => child.stderr.once("data", resolve));
+    child.stderr.resume();
+    return child;
+  }
+});
