@@ -24,6 +24,7 @@ const THOROUGH = [
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/db/prepared-fresh.test.ts",
+  "tests/docs/record.test.ts",
   "tests/docs/webhook-page.test.ts",
   "tests/engine/refused-repeats.test.ts",
   "tests/journeys/killed.test.ts",
