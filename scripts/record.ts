@@ -56,7 +56,10 @@ function shown(text: string): string {
   const lines = text.replaceAll("\r\n", "\n").split("\n");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal is told begins with one
   const plain = lines.map((line) => (line.split("\r").at(-1) ?? "").replaceAll(/\x1b\[[\d;?]*[A-Za-z]/g, "").trimEnd());
-  return plain.join("\n").trim().replaceAll(/\n(?=\$ )/g, "\n\n");
+  return plain
+    .join("\n")
+    .trim()
+    .replaceAll(/\n(?=\$ )/g, "\n\n");
 }
 
 /** Without what differs from run to run. */
