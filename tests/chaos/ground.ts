@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { hubEnvPath, parseEnvFile } from "@psn/core/utils/env.ts";
 import pg from "pg";
 import { type Remote, startRemote } from "../engine/recorder.ts";
 import { type Receiver, startReceiver } from "../journeys/receiver.ts";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 import { startCutting } from "../support/cutting-server.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { type Pds, startPds } from "../support/pds.ts";
@@ -19,8 +19,6 @@ import { RECORDER_HEADER } from "./recorders.ts";
 import { connectSnac, startSnacIfThere } from "./snac.ts";
 import { PASS_TIME } from "./time.ts";
 import { type Holding, recordsOf, shownOf } from "./truth.ts";
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 export type DatabaseKind = "pg" | "embedded";
 
@@ -254,8 +252,8 @@ async function openLane({ root, name, database, pds, postgres, snac, closing, en
 }
 
 function initialise(folder: string, temporary: string, ownerUrl: string | undefined): void {
-  const argv = [MAIN, "init", "--tz", "UTC", ...(ownerUrl === undefined ? [] : ["--database-url-stdin"])];
-  const { status, stderr } = spawnSync(process.execPath, argv, {
+  const argv = ["init", "--tz", "UTC", ...(ownerUrl === undefined ? [] : ["--database-url-stdin"])];
+  const { status, stderr } = spawnSync(COMPILED_PSN, argv, {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", HOME: folder, TMPDIR: temporary },
     input: ownerUrl ?? "",

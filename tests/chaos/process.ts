@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { Consent } from "@psn/app/connect-account.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import { compiled } from "../support/cli-bundle.ts";
 import type { Order, Said, Told, View, Wish, Work } from "./protocol.ts";
 
-const WORKER = fileURLToPath(new URL("./worker.ts", import.meta.url));
+const WORKER = await compiled({
+  prefix: "chaos-",
+  entry: "tests/chaos/worker.ts",
+  folders: ["src", "drizzle", "scripts", "tests/chaos"],
+});
 
 /** Refused with psn's own code: nothing broke, psn said no. */
 export interface Refused {
@@ -61,7 +65,7 @@ export async function killAll(): Promise<void> {
 
 /** Starts one on a hub, with these further variables in its environment, and waits until it has opened the hub. */
 export async function startPsn(folder: string, env: Readonly<Record<string, string>>): Promise<Psn> {
-  const child = spawn(process.execPath, [WORKER, folder], {
+  const child = spawn(WORKER, [folder], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", HOME: folder, ...env },
     stdio: ["pipe", "pipe", "pipe"],

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
 import type { Psn } from "./process.ts";
 import type { Told } from "./protocol.ts";
@@ -19,8 +19,6 @@ import {
 /*
  * Two at once: a worker that was thought dead, ten workers, a user who changes their mind.
  */
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 /** A worker stands still so long that another takes over, and then goes on as if nothing had been. */
 export function takeoverRuns(database: DatabaseKind, targets: readonly Target[]): Run[] {
@@ -273,7 +271,7 @@ export function cancelRuns(database: DatabaseKind): Run[] {
 
 function command(folder: string, argv: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...argv], {
+    const child = spawn(COMPILED_PSN, [...argv], {
       cwd: folder,
       env: { PATH: process.env["PATH"] ?? "", HOME: folder },
     });

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { COMPILED_PSN } from "../support/cli-bundle.ts";
 import type { DatabaseKind, Lane } from "./ground.ts";
 import { finish, type Judged, type Run, schedule, targetOf } from "./runs.ts";
 
@@ -11,8 +11,6 @@ import { finish, type Judged, type Run, schedule, targetOf } from "./runs.ts";
  * Ctrl-C and SIGTERM at a random moment of every command. Its exit code must be honest: 0 with everything done, or 130
  * and 143 with nothing done, or with what is stored said.
  */
-
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 export interface Ran {
   readonly code: number | null;
@@ -143,7 +141,10 @@ const reading =
   (argv: readonly string[]): Kind =>
   async () => ({ argv, honest: async () => "" });
 
-const accounts = async ({ ask }: StopGround) => must(await ask(["accounts"]), "psn accounts").stdout;
+async function isConnected({ ask }: StopGround, name: string): Promise<boolean> {
+  const { accounts } = document(must(await ask(["accounts", "--json"]), "psn accounts"));
+  return (accounts as readonly { readonly name: string }[]).some((account) => account.name === name);
+}
 const inDays = (days: number) => (delivery: Delivery) =>
   Math.abs(Date.parse(delivery.due) - Date.now() - days * 86_400_000) < 600_000;
 
@@ -201,7 +202,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     return {
       argv: ["connect", "feed", join(ground.folder, name)],
       honest: async (stopped) =>
-        (await accounts(ground)).includes(`feed:${name} `) === stopped
+        (await isConnected(ground, `feed:${name}`)) === stopped
           ? `${stopped ? "connected" : "not connected"} all the same`
           : "",
     };
@@ -212,7 +213,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     return {
       argv: ["disconnect", `feed:${name}`, "--yes"],
       honest: async (stopped) =>
-        (await accounts(ground)).includes(`feed:${name} `) === stopped
+        (await isConnected(ground, `feed:${name}`)) === stopped
           ? ""
           : `${stopped ? "disconnected" : "connected"} all the same`,
     };
@@ -283,7 +284,7 @@ export const INIT_MS = 4_000;
 const HOUR_MS = 3_600_000;
 
 function start({ folder, env }: Pick<StopGround, "folder" | "env">, argv: readonly string[], stdin = "") {
-  const child = spawn(process.execPath, [MAIN, ...argv], {
+  const child = spawn(COMPILED_PSN, [...argv], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", HOME: folder, ...env },
   });

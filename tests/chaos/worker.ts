@@ -23,7 +23,7 @@ import { isRecorder, RECORDER_HEADER, RECORDERS } from "./recorders.ts";
 import { PASS_TIME } from "./time.ts";
 
 /*
- * A worker of the chaos suite, as a process of its own: `bun worker.ts FOLDER`. It opens the hub in the folder as every
+ * A worker of the chaos suite, as a process of its own: `worker FOLDER`. It opens the hub in the folder as every
  * psn does, and does what it is told on stdin. It ends with its stdin, so that nothing of it outlives whoever started
  * it.
  */

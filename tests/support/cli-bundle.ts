@@ -11,7 +11,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = process.env["PSN_TEST_CACHE"] ?? join(ROOT, "node_modules", ".cache", "psn");
-const PREFIX = "cli-";
 /** Another state's is removed when nobody has run it for so long, in milliseconds. A run of the tests is shorter. */
 const KEPT_MS = 2 * 3_600_000;
 /** What the text of a module asks for, which a program would answer with itself. */
@@ -20,10 +19,19 @@ const asked = (path: string): Readonly<Record<string, string>> => ({
   "process.execPath": process.execPath,
 });
 
-/** Names every file that is in the bundle or decides on it; packages by the lock file. */
-export async function nameOf(root: string): Promise<string> {
+export interface Program {
+  /** What its folders in the tests' cache begin with. */
+  readonly prefix: string;
+  readonly entry: string;
+  /** Every folder that holds something of it. */
+  readonly folders: readonly string[];
+}
+export const PSN: Program = { prefix: "cli-", entry: "src/cli/main.ts", folders: ["src", "drizzle"] };
+
+/** Names every file that is in the program or decides on it; packages by the lock file. */
+export async function nameOf(root: string, { prefix, folders: names }: Program = PSN): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([Bun.version, root]));
-  const folders = ["src", "drizzle"].map((name) => readdir(join(root, name), { recursive: true, withFileTypes: true }));
+  const folders = names.map((name) => readdir(join(root, name), { recursive: true, withFileTypes: true }));
   const sources = (await Promise.all(folders))
     .flat()
     .filter((entry) => entry.isFile())
@@ -31,13 +39,13 @@ export async function nameOf(root: string): Promise<string> {
   const others = ["package.json", "bun.lock", "tsconfig.json", "tests/support/cli-bundle.ts"];
   for (const path of [...sources.toSorted(), ...others.map((name) => join(root, name))])
     hash.update(`\n${path}\n`).update(await readFile(path));
-  return `${PREFIX}${hash.digest("hex").slice(0, 32)}`;
+  return `${prefix}${hash.digest("hex").slice(0, 32)}`;
 }
 
-async function make(folder: string): Promise<void> {
+async function make(folder: string, entry: string): Promise<void> {
   const draft = await mkdtemp(`${folder}.`);
   const built = await Bun.build({
-    entrypoints: [join(ROOT, "src/cli/main.ts")],
+    entrypoints: [join(ROOT, entry)],
     target: "bun",
     format: "esm",
     splitting: true,
@@ -62,16 +70,17 @@ async function make(folder: string): Promise<void> {
   await rename(draft, folder).catch(() => rm(draft, { recursive: true, force: true }));
 }
 
-async function bundled(): Promise<string> {
+/** The path of the program, made where it is not there yet. */
+export async function compiled(wanted: Program): Promise<string> {
   await mkdir(CACHE, { recursive: true });
-  const name = await nameOf(ROOT);
+  const name = await nameOf(ROOT, wanted);
   const folder = join(CACHE, name);
   const program = join(folder, "psn");
-  if (!(await Bun.file(program).exists())) await make(folder);
+  if (!(await Bun.file(program).exists())) await make(folder, wanted.entry);
   const now = new Date();
   await utimes(folder, now, now);
   for (const other of await readdir(CACHE)) {
-    if (!other.startsWith(PREFIX) || other.startsWith(name)) continue;
+    if (!other.startsWith(wanted.prefix) || other.startsWith(name)) continue;
     const used = await stat(join(CACHE, other)).then(
       ({ mtimeMs }) => mtimeMs,
       () => now.getTime(),
@@ -82,4 +91,4 @@ async function bundled(): Promise<string> {
 }
 
 /** The path of a program with the same effect as src/cli/main.ts. */
-export const COMPILED_PSN = await bundled();
+export const COMPILED_PSN = await compiled(PSN);
