@@ -21,6 +21,7 @@ const THOROUGH = [
   "tests/cli/init-killed.test.ts",
   "tests/cli/stopping-any-moment.test.ts",
   "tests/cli/synced.test.ts",
+  "tests/db/durable-commit.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/db/prepared-fresh.test.ts",
@@ -34,6 +35,8 @@ const THOROUGH = [
   "tests/recover/asking.test.ts",
   "tests/recover/copies.test.ts",
   "tests/recover/stopped.test.ts",
+  "tests/trigger/burst.test.ts",
+  "tests/trigger/execution.test.ts",
   "tests/vault/move.test.ts",
   "tests/vault/refusals.test.ts",
   "tests/vault/rotate.test.ts",
@@ -41,11 +44,13 @@ const THOROUGH = [
 ];
 /** In part in `check`, and whole in `bun run thorough` (tests/support/how-much.ts). */
 const IN_PART = [
-  "tests/adversary/{brakes,fair-share,locks,login,tampering,tokens}.test.ts",
+  "tests/adversary/{brakes,fair-share,files,locks,login,tampering,tokens}.test.ts",
   "tests/cli/advice.test.ts",
-  "tests/db/earlier-hubs.test.ts",
+  "tests/db/{earlier-hubs,stores}.test.ts",
+  "tests/journeys/remote.test.ts",
   "tests/platforms/bluesky-oauth.test.ts",
   "tests/simulation/simulation.test.ts",
+  "tests/trigger/{bundle,wake}.test.ts",
 ];
 /** `short`, `thorough`, or all of them. */
 const wanted = process.env["TESTS"];

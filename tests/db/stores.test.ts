@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TestDatabase, testDatabases } from "../support/databases.ts";
+import { isShort } from "../support/how-much.ts";
 import { setUp, type Test } from "./stage.ts";
 import { accountTests } from "./suites/accounts.ts";
 import { claimTests } from "./suites/claims.ts";
@@ -25,6 +26,9 @@ const SUITES = {
   stepTests,
 };
 
+/** What a session decides; the rest of what psn says over a WebSocket it says over HTTP and to Postgres itself too. */
+const BY_SESSION = { accountTests, claimTests, concurrencyTests };
+
 describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
   let db: TestDatabase;
   let declared = 0;
@@ -46,5 +50,6 @@ describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
       passed += 1;
     });
   };
-  for (const suite of Object.values(SUITES)) suite(test);
+  const suites = isShort && driver === "neon-ws" ? BY_SESSION : SUITES;
+  for (const suite of Object.values(suites)) suite(test);
 });

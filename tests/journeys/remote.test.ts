@@ -8,6 +8,7 @@ import { catchError, runDelivery } from "@psn/trigger/delivery.ts";
 import { openWorld } from "@psn/wiring/tasks.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, documentOf, psn, scratch } from "../support/cli.ts";
+import { someOf } from "../support/how-much.ts";
 import type { Execute } from "../support/trigger-api/index.ts";
 import { hubEnvOf, openPlace, type Place } from "./place.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
@@ -44,7 +45,7 @@ describe("psn init --neon --trigger", () => {
       "TRIGGER_SECRET_KEY",
     ];
     const seen = new Map<string, string>();
-    for (const step of steps) {
+    for (const step of someOf(steps)) {
       const { child, ended } = place.init();
       while (child.exitCode === null && place.env(step) === undefined) await sleep(1);
       child.kill("SIGKILL");

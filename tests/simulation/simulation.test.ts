@@ -16,7 +16,7 @@ import { shrink } from "./shrink.ts";
  */
 
 /** `bun run simulate` tells thousands. */
-const HISTORIES = isShort ? 15 : 40;
+const HISTORIES = isShort ? 10 : 40;
 const MINUTES = 60_000;
 
 let postgres: Postgres;

@@ -13,7 +13,6 @@ const SLOWEST = [
   "trigger/wake",
   "db/embedded",
   "db/rls",
-  "trigger/execution",
   "library/hub-verbs",
   "platforms/uploads",
   "engine/batching",
@@ -26,7 +25,6 @@ const SLOWEST = [
   "engine/deaf-worker",
   "journeys/feed-and-webhook",
   "adversary/deputy",
-  "db/durable-commit",
   "trigger/bundle",
 ];
 
