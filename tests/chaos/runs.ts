@@ -1,7 +1,8 @@
+import { PsnError } from "@psn/core/errors.ts";
 import type { FaultPoint } from "@psn/core/ports/fault-points.ts";
 import type { DatabaseKind, Lane, Target } from "./ground.ts";
 import { Gone, type Psn } from "./process.ts";
-import type { Content, Fault, Order, Told, View } from "./protocol.ts";
+import type { Content, Fault, Order, Told, View, Wish } from "./protocol.ts";
 import { judge, type Verdict } from "./truth.ts";
 
 /*
@@ -54,6 +55,20 @@ function fitting({ pictures, threads }: Target, content: Content): Content {
 }
 
 /**
+ * What lost its token in the run before is connected again, as its user would: a worker renews tokens in any run, and a
+ * refresh token that works once is lost with the answer that is cut off.
+ */
+async function ask(psn: Psn, wishes: readonly Wish[], targets: readonly Target[]): Promise<readonly string[]> {
+  try {
+    return await psn.schedule(wishes);
+  } catch (error) {
+    if (!(error instanceof PsnError && error.details?.["code"] === "AUTH_REQUIRED")) throw error;
+    for (const { reconnect } of targets) await reconnect?.(psn);
+    return psn.schedule(wishes);
+  }
+}
+
+/**
  * Posts whose texts are no other's. A target that cannot show pictures, or threads, is given plain text in their place.
  */
 export async function schedule(
@@ -69,7 +84,11 @@ export async function schedule(
     image: content === "image",
     dueAt,
   }));
-  const ids = await psn.schedule(wishes);
+  const ids = await ask(
+    psn,
+    wishes,
+    wanted.map(({ target }) => target),
+  );
   return fit.map(({ target, content }, n) => ({ id: ids[n] ?? "", target, image: content === "image" }));
 }
 
@@ -81,7 +100,7 @@ export async function scheduleOne(
 ): Promise<Scheduled[]> {
   for (const { begin } of targets) begin?.();
   const accountIds = targets.map(({ accountId }) => accountId);
-  const ids = await psn.schedule([{ accountIds, texts: textsOf(tag, "text"), image: false, dueAt }]);
+  const ids = await ask(psn, [{ accountIds, texts: textsOf(tag, "text"), image: false, dueAt }], targets);
   return targets.map((target, n) => ({ id: ids[n] ?? "", target, image: false }));
 }
 
