@@ -147,7 +147,10 @@ async function changed(lane: Lane, { targets, when, verb, end, tag }: Change): P
   await working;
 
   await lane.passTime(await lane.psn(), ids);
-  const judged = (await finish(lane, deliveries)).map((one): Judged => {
+  const finished = await finish(lane, deliveries);
+  // A refresh token that works once may be lost with the worker, and no delivery is left that would tell of it.
+  if (when.isExpired) for (const { reconnect } of targets) await reconnect?.(await lane.psn());
+  const judged = finished.map((one): Judged => {
     const why = wrong.get(one.told.id);
     return why === undefined ? one : { ...one, verdict: "lost", why };
   });

@@ -12,7 +12,7 @@ import { socketFolderOf } from "@psn/core/db/drivers/socket-folder.ts";
 import { createStores } from "@psn/core/db/stores/index.ts";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { embeddedFolder, removeEmbeddedFolders } from "../support/embedded.ts";
-import { atMost } from "../support/until.ts";
+import { atMost, until } from "../support/until.ts";
 import { newId, newUser, schedule, setUp } from "./stage.ts";
 
 const CHILD = fileURLToPath(new URL("../fixtures/embedded-child.ts", import.meta.url));
@@ -230,6 +230,28 @@ describe("the embedded database among processes", () => {
     const users = [await newUser(stores), await newUser(stores)];
     const said = await Promise.all(users.map((userId) => start("interleave", folder, userId).until(/^wrong/)));
     expect(said).toEqual(["wrong 0", "wrong 0"]);
+  });
+
+  it("keeps statements apart that are in no transaction, beside transactions of others", async () => {
+    const database = await open(await embeddedFolder());
+    const work = Array.from({ length: 6 }, (_, n) =>
+      database.asOwner?.(async (client) => {
+        const sums: unknown[] = [];
+        for (let i = 0; i < 50; i += 1) {
+          if (n < 2) await client.query("BEGIN; SELECT 1");
+          sums.push((await client.query(`SELECT $1::int + ${n * 1000} AS sum`, [i])).rows[0]?.["sum"]);
+          if (n < 2) await client.query("COMMIT");
+        }
+        return sums;
+      }),
+    );
+    const wanted = work.map((_, n) => Array.from({ length: 50 }, (__, i) => n * 1000 + i));
+    let found: unknown;
+    void Promise.all(work).then((all) => {
+      found = all;
+    });
+    await until("every statement is answered", () => found !== undefined, 60_000);
+    expect(found).toEqual(wanted);
   });
 
   it("tells its holder what another process made due", async () => {

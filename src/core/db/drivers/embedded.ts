@@ -21,6 +21,7 @@ import {
   socketFolderOf,
   socketIn,
 } from "./socket-folder.ts";
+import { statementTurns } from "./statement-turns.ts";
 
 /*
  * PGlite is one process's database. The process that holds the folder's lock runs it and serves it on a socket;
@@ -250,7 +251,7 @@ async function hold(folder: string, unlock: () => void, watch: FileWatch): Promi
     };
     let abandon = nothing;
     const onBroken = () => setImmediate(() => abandon());
-    const db = await files.openDurable(join(folder, "pgdata"), onWrite, onBroken);
+    const db = statementTurns(await files.openDurable(join(folder, "pgdata"), onWrite, onBroken));
     await db.exec("LISTEN psn_wake");
     const server = new PGLiteSocketServer({ db, path: socketIn(await makeSocketFolder()), maxConnections: 200 });
     const listeners = wakeOnNotification(server);
