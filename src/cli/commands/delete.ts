@@ -25,7 +25,7 @@ export default defineCommand({
     { line: "psn delete 9f2c11aa --dry-run", does: "show what would be removed, and from where" },
     { line: "psn delete 9f2c11aa --yes --json", does: "without asking" },
   ],
-  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id", takes: { ids: ["published"] } }],
   flags: [{ flags: "--dry-run", help: "show what would be removed, and change nothing" }],
   document: deletion.output,
   schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),

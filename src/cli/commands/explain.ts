@@ -30,7 +30,7 @@ export default defineCommand({
   name: "explain",
   summary: "explain an error code",
   examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, whether psn retries, what you can do" }],
-  args: [{ name: "[code]", help: "the code, as an error message shows it; without it, all codes" }],
+  args: [{ name: "[code]", help: "the code, as an error message shows it; without it, all codes", takes: Object.keys(ERRORS) }],
   fields: FIELDS.map(({ name }) => name),
   document: ExplainDocument,
   schema: z.object({ code: z.string().optional() }),

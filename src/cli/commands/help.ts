@@ -4,7 +4,7 @@ import { table } from "@psn/cli/output.ts";
 import { ERRORS, EXIT, PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 
-const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done, or nothing to do",
   failed: "failed",
   usage: "invalid input; nothing was sent",
@@ -18,6 +18,16 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   interrupted: "stopped by Ctrl-C; psn says what is stored, if anything is",
   terminated: "stopped by SIGTERM",
 };
+
+export const ENVIRONMENT: readonly (readonly [name: string, does: string])[] = [
+  ["PSN_HUB", "the hub's folder"],
+  ["every name of hub.env and keys.env", "stands above the file; psn config list says what counts"],
+  ["NEON_API_KEY", "for psn init --neon and psn destroy; kept in no file"],
+  ["EDITOR, VISUAL", "for psn edit and psn config edit"],
+  ["NO_COLOR, FORCE_COLOR, TERM=dumb", "decoration, never data"],
+  ["CI", "nothing is asked, and no newer version is looked for"],
+  ["PSN_NO_UPDATE_CHECK", "no newer version is looked for"],
+];
 
 /** A Markdown file that says everything such a file may say, line by line. */
 export const FILE: readonly (readonly [line: string, does: string])[] = [
@@ -75,7 +85,7 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
   files: () => [
     "psn post FILE takes a text file in UTF-8 (.md, .markdown, .mdown, .mkd, .txt, .text):",
     "",
-    ...table(FILE.map(([line, does]) => [`  ${line}`, does])),
+    ...table(FILE.map(([line, does]) => [`  ${line}`, does]),
     "",
     "What a platform's options are: docs/platforms.md.",
     "",
@@ -103,25 +113,16 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
       "post the file.",
   ],
   "exit-codes": () =>
-    table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
-  environment: () =>
-    table([
-      ["PSN_HUB", "the hub's folder"],
-      ["every name of hub.env and keys.env", "stands above the file; psn config list says what counts"],
-      ["NEON_API_KEY", "for psn init --neon and psn destroy; kept in no file"],
-      ["EDITOR, VISUAL", "for psn edit and psn config edit"],
-      ["NO_COLOR, FORCE_COLOR, TERM=dumb", "decoration, never data"],
-      ["CI", "nothing is asked, and no newer version is looked for"],
-      ["PSN_NO_UPDATE_CHECK", "no newer version is looked for"],
-    ]),
-  errors: () => table(Object.entries(ERRORS).map(([code, { meaning }]) => [code, meaning])),
+    table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]]),
+  environment: () => table(ENVIRONMENT),
+  errors: () => table(Object.entries(ERRORS).map(([code, { meaning }]) => [code, meaning]),
 };
 
 export default defineCommand({
   name: "help",
   summary: "show help on a topic: times, files, exit-codes, environment",
   examples: [{ line: "psn help times", does: "which times --at accepts" }],
-  args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", ") }],
+  args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", "), takes: Object.keys(TOPICS) }],
   document: HelpDocument,
   schema: z.object({ topic: z.string().optional() }),
   run: async ({ topic }, { output, commands }) => {

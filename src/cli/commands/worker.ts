@@ -38,10 +38,12 @@ export default defineCommand({
     {
       flags: "--log <format>",
       help: "text or json: one line each time that a delivery's state changes; default: text",
+      takes: ["text", "json"],
     },
     {
       flags: "--log-level <level>",
       help: "error, warning, notice (start, end, and problems) or info (all states); default: info",
+      takes: ["error", "warning", "notice", "info"],
     },
   ],
   document: WorkerDocument,
