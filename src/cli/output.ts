@@ -129,22 +129,6 @@ export function textLines(text: string): readonly string[] {
   return text.split(/\r\n|[\n\v\f\r\x85\u2028\u2029]/);
 }
 
-const GAP = 2;
-
-/** Columns as wide as their widest cell, by what a terminal shows and not by string length. */
-export function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const cells = rows.map((row) => row.map((cell) => pieces(cell, mark).replaceAll("\t", " ")));
-  const widths: number[] = [];
-  for (const row of cells)
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
-  return cells.map((row) =>
-    row
-      .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - Bun.stringWidth(cell) + GAP))
-      .join("")
-      .trimEnd(),
-  );
-}
-
 /** At most this many columns of one line, for a list. */
 export function clip(text: string, columns: number): string {
   const line = printable(text.replaceAll(/\s+/g, " ").trim());

@@ -4,8 +4,9 @@ import { followPost } from "@psn/app/follow-post.ts";
 import { isWorking } from "@psn/app/queries/workers.ts";
 import { deletion } from "@psn/app/verbs/delete.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { type Lines, table } from "@psn/cli/output.ts";
-import { stateWord } from "@psn/cli/render.ts";
+import { fitted } from "@psn/cli/list.ts";
+import type { Lines, Output } from "@psn/cli/output.ts";
+import { stateOf } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -36,7 +37,10 @@ export default defineCommand({
     const plan = await deletion.run(hub, { id, dryRun: true });
     const { deliveries } = plan;
     if (dryRun) {
-      output.result(deletion.document(plan), () => ["would be deleted:", rows(deliveries, ({ step }) => WORDS[step])]);
+      output.result(deletion.document(plan), () => [
+        "would be deleted:",
+        rows(output, deliveries, ({ step }) => WORDS[step]),
+      ]);
       return undefined;
     }
     const changes = deliveries.filter(({ step }) => step === "remove" || step === "cancel");
@@ -63,7 +67,7 @@ export default defineCommand({
     const ended = { ...asked, deliveries: await planDeletion(world, user.id, id) };
     const tell = () =>
       output.result(deletion.document(ended), () =>
-        rows(ended.deliveries, ({ delivery }) => stateWord(output, delivery)),
+        rows(output, ended.deliveries, ({ delivery }) => stateOf(delivery)),
       );
     for (const one of deliveries) if (LEFT.includes(one.step)) output.note(`${whyNot(one)}${helps(one)}`);
     if (signal.aborted) {
@@ -93,13 +97,13 @@ const WORDS: Readonly<Record<Step, string>> = {
   "by-hand": "its account is disconnected; delete it there",
 };
 
-function rows(all: readonly Planned[], say: (one: Planned) => string): Lines {
-  return table(
-    all.map((one) => {
-      const { id, platform, handle } = one.delivery;
-      return [shortId(id), `${platform}:${handle}`, say(one), one.addresses.join(" ")];
-    }),
-  );
+function rows(output: Output, all: readonly Planned[], say: (one: Planned) => string): Lines {
+  return fitted(output, all, [
+    { head: "ID", cell: ({ delivery }) => shortId(delivery.id) },
+    { head: "ACCOUNT", cell: ({ delivery: { platform, handle } }) => `${platform}:${handle}`, least: 8 },
+    { head: "STATE", cell: say, least: 20, folds: true },
+    { head: "ADDRESS", cell: ({ addresses }) => addresses.join(" "), least: 24, rank: 1 },
+  ]);
 }
 
 function helps({ delivery: { id }, step }: Planned): string {

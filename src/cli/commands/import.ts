@@ -3,7 +3,8 @@ import { takenNames } from "@psn/app/documents/hub.ts";
 import type { Imported } from "@psn/app/transfer-hub.ts";
 import { importing } from "@psn/app/verbs/import.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { table } from "@psn/cli/output.ts";
+import { fitted } from "@psn/cli/list.ts";
+import type { Lines, Output } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
@@ -86,7 +87,7 @@ function tell(
   { hub, made, settings, took }: Imported & { readonly hub: string },
   { start, output }: Pick<Context, "output"> & { readonly start: boolean },
 ): void {
-  if (took) output.note(["set from the file:", listed(settings)]);
+  if (took) output.note(["set from the file:", listed(output, settings)]);
   if (!took && settings.take.length > 0) output.note(`left out: ${takenNames(settings).join(", ")}`);
   if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
   if (settings.unknown.length > 0)
@@ -99,7 +100,12 @@ function tell(
   output.note("next: psn doctor");
 }
 
-const listed = ({ take }: MovedSettings) => table(take.map(({ name, place, shown }) => [`  ${name}`, shown, place]));
+const listed = (output: Output, { take }: MovedSettings): Lines =>
+  fitted(output, take, [
+    { head: "NAME", cell: ({ name }) => name, least: 16, folds: true },
+    { head: "VALUE", cell: ({ shown }) => shown, least: 16, folds: true },
+    { head: "PLACE", cell: ({ place }) => place },
+  ]);
 
 /** Shows what the file would set, and asks. Throws INPUT_REQUIRED where nobody can be asked, INTERRUPTED for a no. */
 async function asked(settings: MovedSettings, { output, prompt, yes }: Context): Promise<boolean> {
@@ -109,7 +115,7 @@ async function asked(settings: MovedSettings, { output, prompt, yes }: Context):
       hint: "pass --yes to use them, or --no-settings to leave them out",
       details: { settings: settings.take.map(({ name, place, shown }) => ({ name, place, value: shown })) },
     });
-  if (!yes) output.note(["the file brings settings:", listed(settings)]);
+  if (!yes) output.note(["the file brings settings:", listed(output, settings)]);
   if (await prompt.confirm("Use them? The author of the file chose them")) return true;
   throw new PsnError("INTERRUPTED", "nothing was imported", { hint: "without them: psn import FILE --no-settings" });
 }
