@@ -46,7 +46,7 @@ export default defineCommand({
     const changes = deliveries.filter(({ step }) => step === "remove" || step === "cancel");
     if (changes.length > 0) {
       const names = changes.map(({ delivery: { platform, handle } }) => `${platform}:${handle}`).join(", ");
-      if (!(await context.prompt.confirm(`Delete this post from ${names}? It cannot be undone.`)))
+      if (!(await context.prompt.confirm(`This cannot be undone. Delete this post from ${names}?`)))
         throw new PsnError("INTERRUPTED", "nothing was changed");
     }
     const asked = await deletion.run(hub, { id, dryRun }, { noReturn: context.noReturn, plan: deliveries });

@@ -116,7 +116,7 @@ async function asked(settings: MovedSettings, { output, prompt, yes }: Context):
       details: { settings: settings.take.map(({ name, place, shown }) => ({ name, place, value: shown })) },
     });
   if (!yes) output.note(["the file brings settings:", listed(output, settings)]);
-  if (await prompt.confirm("Use them? The author of the file chose them")) return true;
+  if (await prompt.confirm("The author of the file chose them. Use them?")) return true;
   throw new PsnError("INTERRUPTED", "nothing was imported", { hint: "without them: psn import FILE --no-settings" });
 }
 
