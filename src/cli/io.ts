@@ -154,6 +154,7 @@ function untilOver(output: Output, isOver: () => boolean): Output {
     result: (document, lines) => void (isOver() || output.result(document, lines)),
     note: (lines: Lines) => void (isOver() || output.note(lines)),
     request: (lines: Lines) => void (isOver() || output.request(lines)),
+    draw: (line) => !isOver() && output.draw(line),
     failure: (error) => void (isOver() || output.failure(error)),
   };
 }

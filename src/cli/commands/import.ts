@@ -6,6 +6,7 @@ import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { fitted } from "@psn/cli/list.ts";
 import type { Lines, Output } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
+import { showing } from "@psn/cli/progress.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { MovedSettings } from "@psn/core/types/index.ts";
@@ -52,20 +53,23 @@ export default defineCommand({
     const passphrase = file === undefined ? undefined : await passphraseOf(input, context, "once");
     if (file !== undefined) context.leaves("stopped; nothing of the file was imported", "psn import FILE");
     const { importScope } = await import("@psn/wiring/transfer.ts");
-    const facts = await importing.run(
-      importScope(folder),
-      {
-        ...defined({ file: file === undefined ? undefined : resolve(cwd, file), passphrase }),
-        start,
-        alone: false,
-        settings: false,
-      },
-      {
-        signal,
-        noReturn,
-        confirmAlone: (posts) => confirmed(context, ALONE[posts]),
-        ...defined({ takeSettings: wanted ? (brought: MovedSettings) => asked(brought, context) : undefined }),
-      },
+    const facts = await showing(output, { what: "importing", parts: "rows" }, ({ at: onProgress }) =>
+      importing.run(
+        importScope(folder),
+        {
+          ...defined({ file: file === undefined ? undefined : resolve(cwd, file), passphrase }),
+          start,
+          alone: false,
+          settings: false,
+        },
+        {
+          signal,
+          noReturn,
+          onProgress,
+          confirmAlone: (posts) => confirmed(context, ALONE[posts]),
+          ...defined({ takeSettings: wanted ? (brought: MovedSettings) => asked(brought, context) : undefined }),
+        },
+      ),
     );
     const { started } = facts;
     output.result(importing.document(facts), () =>
