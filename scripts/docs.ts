@@ -10,11 +10,12 @@ import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 import { biomeLayers } from "./house/biome.ts";
 import { picture, surveyed } from "./house/picture.ts";
 import { jsonPage } from "./json-docs.ts";
+import { manPages } from "./man.ts";
 import { OWN_FILES } from "./own-files.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
- * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/json.md, docs/platforms.md, parts of
+ * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/json.md, docs/man, docs/platforms.md, parts of
  * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example, and the index of psn's
  * own files. With --check it writes nothing and fails when one is stale.
  */
@@ -32,6 +33,7 @@ const files: Readonly<Record<string, string>> = {
   "docs/cli.md": MADE + (await cli()),
   "docs/errors.md": MADE + errors(),
   "docs/json.md": MADE + (await jsonPage()),
+  ...Object.fromEntries(Object.entries(await manPages()).map(([name, text]) => [`docs/man/${name}`, text])),
   "docs/platforms.md": MADE + (await platformPages()),
   "docs/platforms/webhook.md": renderWebhookPage(read(pathOf("docs/platforms/webhook.md")) ?? ""),
   "docs/architecture.md": withPicture(read(pathOf("docs/architecture.md")) ?? ""),

@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { BUNDLING, ROOT } from "./bundle.ts";
@@ -33,6 +33,7 @@ export async function writePackage(folder: string): Promise<void> {
   if (!built.success) throw new Error(`psn was not bundled: ${built.logs.join("\n")}`);
   const manifest = Manifest.parse(await Bun.file(join(ROOT, "package.json")).json());
   const { name, version, description, license, devDependencies } = manifest;
+  const man = (await readdir(join(ROOT, "docs/man"))).toSorted();
   const text = {
     name,
     version,
@@ -40,6 +41,7 @@ export async function writePackage(folder: string): Promise<void> {
     license,
     type: "module",
     bin: { psn: "bin/psn.js" },
+    man: man.map((name) => `./man/${name}`),
     exports: { ".": "./dist/index.js", "./package.json": "./package.json" },
     engines: { node: ">=20" },
     optionalDependencies: Object.fromEntries(RUNTIMES.map((one) => [`@oven/bun-${one}`, devDependencies.bun])),
@@ -48,5 +50,6 @@ export async function writePackage(folder: string): Promise<void> {
   await mkdir(join(folder, "bin"));
   await cp(join(ROOT, "scripts/build/launcher.js"), join(folder, "bin/psn.js"));
   await chmod(join(folder, "bin/psn.js"), 0o755);
+  await cp(join(ROOT, "docs/man"), join(folder, "man"), { recursive: true });
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) await cp(join(ROOT, file), join(folder, file));
 }

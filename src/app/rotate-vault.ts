@@ -70,6 +70,8 @@ export interface Rotation {
   readonly signal: AbortSignal;
   /** Told how long it waits for tasks that know the old key alone. */
   readonly onWait: (ms: number) => void;
+  /** Told how many of all values are sealed again, on the first way through and on each later one. */
+  readonly onSealed?: (done: number, all: number) => void;
 }
 
 export interface Rotated extends KeyIds {
@@ -111,8 +113,10 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   let movedAt = begunAt;
   const broken = new Map<string, string>();
   let rows = 0;
+  const all = rotation.onSealed ? await countOf(rotation, oldKeyId) : 0;
+  const onSealed = (done: number) => rotation.onSealed?.(Math.min(done, all), all);
   for (;;) {
-    const { done, left } = await sweep(rotation, ids, broken);
+    const { done, left } = await sweep(rotation, { ids, broken, onSealed });
     rows += done;
     if (done > 0) movedAt = world.elapsedMs();
     if (left > 0 && world.elapsedMs() - movedAt > STUCK_MS)
@@ -132,7 +136,7 @@ export async function rotateVault(rotation: Rotation): Promise<Rotated> {
   await tasks?.drop();
   keyring.finish(oldKeyId);
   // This process still has the old key: a straggler that came in the meantime is not lost.
-  rows += (await sweep(rotation, ids, broken)).done;
+  rows += (await sweep(rotation, { ids, broken })).done;
   return { keyId, oldKeyId, resumed, finished: true, rows, tasksReadyAt };
 }
 
@@ -155,15 +159,27 @@ async function assertAllHere({ world, tasks, isHere }: Rotation): Promise<void> 
   );
 }
 
+interface Sweep {
+  readonly ids: KeyIds;
+  /** Rows that do not open, with their table. */
+  readonly broken: Map<string, string>;
+  /** Told how many values of this sweep are sealed again. */
+  readonly onSealed?: (done: number) => void;
+}
+
+async function countOf({ world, users }: Rotation, keyId: string): Promise<number> {
+  let all = 0;
+  for (const userId of await users()) all += (await world.stores.sealed.count(userId))[keyId] ?? 0;
+  return all;
+}
+
 /** Once over all rows of the old key. `left` are those that somebody else is writing just now. */
 async function sweep(
   { world, users, signal }: Rotation,
-  ids: KeyIds,
-  broken: Map<string, string>,
+  { ids, broken, onSealed }: Sweep,
 ): Promise<{ readonly done: number; readonly left: number }> {
   const { sealed } = world.stores;
-  let done = 0;
-  let left = 0;
+  let [done, left, sealedAgain] = [0, 0, 0];
   for (const userId of await users()) {
     let after: SealedRow | undefined;
     for (;;) {
@@ -171,8 +187,13 @@ async function sweep(
       for (const row of page) {
         signal.throwIfAborted();
         const values = row.leased ? undefined : again(world, { userId, row, ids, broken });
-        if (values && (await sealed.reseal(userId, row, values))) done += 1;
-        else if (!broken.has(row.id)) left += 1; // Somebody is writing it.
+        if (values && (await sealed.reseal(userId, row, values))) {
+          done += 1;
+          sealedAgain += Object.values(row.values).filter(
+            (value) => value !== null && keyIdOf(value) === ids.oldKeyId,
+          ).length;
+          onSealed?.(sealedAgain);
+        } else if (!broken.has(row.id)) left += 1; // Somebody is writing it.
       }
       after = page.at(-1);
       if (page.length < PAGE) break;

@@ -63,6 +63,17 @@ export interface Archive {
 interface Stoppable {
   readonly signal?: AbortSignal;
   readonly noReturn?: () => void;
+  /** Told of each row, and how many there are. */
+  readonly onRow?: (done: number, all: number) => void;
+}
+
+/** Tells of each row as it is handed on. */
+async function* counted<T>(rows: AsyncIterable<T>, all: number, onRow: Stoppable["onRow"]): AsyncGenerator<T> {
+  let done = 0;
+  for await (const row of rows) {
+    onRow?.(++done, all);
+    yield row;
+  }
 }
 
 /** Ends with the signal's reason in place of the next row. */
@@ -87,7 +98,7 @@ export interface ExportWish extends Stoppable {
  * CONFIG_…, DB_….
  */
 export async function exportHub(ground: TransferGround, wish: ExportWish): Promise<Exported> {
-  const { file, passphrase, moving, user, now, signal, noReturn } = wish;
+  const { file, passphrase, moving, user, now, signal, noReturn, onRow } = wish;
   ground.archive.checkPassphrase(passphrase);
   const settings = ground.settings();
   const users = await ground.users();
@@ -104,10 +115,11 @@ export async function exportHub(ground: TransferGround, wish: ExportWish): Promi
       timeZone,
       ...settings,
     };
+    const expected = onRow ? await rows.count(users) : 0;
     // The file gets its name after the old hub has stopped: before that it must not be of use to anybody.
     await ground.archive.write(file, passphrase, (write) =>
       rows.read(users, moving, async (all) => {
-        await write(linesOf(head, { rows: until(signal, all), vault, told }));
+        await write(linesOf(head, { rows: counted(until(signal, all), expected, onRow), vault, told }));
         noReturn?.();
       }),
     );
@@ -146,12 +158,16 @@ export interface Imported {
  * `exportHub`.
  */
 export async function importHub(ground: TransferGround, wish: ImportWish): Promise<Imported> {
-  const { file, passphrase, start, now, signal, noReturn } = wish;
+  const { file, passphrase, start, now, signal, noReturn, onRow } = wish;
   const open = async (schema: number) => readLines(ground.archive.read(file, passphrase), ground.isTable, schema);
   // Once through, so that a file that is damaged at its end changes nothing.
   const { head, rows: all } = await open(ground.schema);
   const sealed: string[] = [];
-  for await (const { table, json } of until(signal, all)) if (table === "api_keys") sealed.push(keyNameOf(json));
+  let expected = 0;
+  for await (const { table, json } of until(signal, all)) {
+    expected += 1;
+    if (table === "api_keys") sealed.push(keyNameOf(json));
+  }
   const settings = ground.compare({ settings: head.settings ?? {}, keys: head.keys ?? {}, sealed });
   const took = settings.take.length > 0 && (await wish.takeSettings(settings));
   if (start && !head.moved) await wish.confirmCopy();
@@ -173,7 +189,7 @@ export async function importHub(ground: TransferGround, wish: ImportWish): Promi
     const again = await open(rows.schema);
     const landing = settings.take.length > 0 && !took ? withoutKeys(again.rows) : again.rows;
     const count = await rows
-      .write(landed(until(signal, landing), { vault, now: now() }), async () => {
+      .write(landed(counted(until(signal, landing), expected, onRow), { vault, now: now() }), async () => {
         noReturn?.();
         ground.writeSettings(head, took, undo);
       })

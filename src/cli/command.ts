@@ -1,8 +1,24 @@
 import type { DocumentOf } from "@psn/app/documents/values.ts";
+import type { DeliveryState } from "@psn/core/types/index.ts";
 import type { Hub } from "@psn/wiring/hub.ts";
 import type { z } from "zod";
 import type { Output } from "./output.ts";
 import type { Prompt } from "./prompt.ts";
+
+/**
+ * What a value may be, for completion: these words; a file or a folder; an account, or several with commas between; a
+ * command; the id of a delivery or a post in one of these states; or what psn looks up.
+ */
+export type Takes =
+  | readonly string[]
+  | "file"
+  | "folder"
+  | "account"
+  | "accounts"
+  | "command"
+  | { readonly list: readonly string[] }
+  | { readonly ids: readonly DeliveryState[] }
+  | (() => Promise<readonly string[]>);
 
 /** A flag as a person types it. */
 export interface Flag {
@@ -13,6 +29,8 @@ export interface Flag {
   readonly help: string;
   /** May be given more than once; the command gets a list. */
   readonly many?: true;
+  /** Not needed for `<file>`, `<path>` and `<folder>`. */
+  readonly takes?: Takes;
 }
 
 export interface Argument {
@@ -21,6 +39,7 @@ export interface Argument {
   readonly help: string;
   /** A text of any kind, also one that begins with `-`. */
   readonly anyText?: true;
+  readonly takes?: Takes;
 }
 
 /** Every command by name; its code loads when it is the one that was called. */

@@ -77,6 +77,7 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
       let opened: Promise<Hub> | undefined;
       let isOpen = false;
       let ran: Promise<unknown> | undefined;
+      let isDone = false;
       const limit = () => {
         if (opened && !isOpen) return "opening";
         if (!stopping.isBroken()) return "done";
@@ -113,14 +114,22 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
         stdin: async () => (await import("./stdin.ts")).readStdin(stdin, signal),
         piped: async () => (await import("./stdin.ts")).isPiped(stdin),
         untilStopped: (running) => {
-          ran = running.catch(() => undefined);
+          ran = running.then(
+            () => {
+              isDone = true;
+            },
+            () => undefined,
+          );
           stopping.listen();
           return Promise.race([stopping.broken, running]);
         },
         close: async () => {
           // A hub that did not open has said so already.
           const closed = opened?.then(
-            (hub) => hub.close(),
+            async (hub) => {
+              if (isDone && !stopping.isBroken()) await (await import("./completion/known.ts")).remember(hub);
+              await hub.close();
+            },
             () => undefined,
           );
           const most = () => CLOSE_MOST_MS[limit()];
@@ -145,6 +154,7 @@ function untilOver(output: Output, isOver: () => boolean): Output {
     result: (document, lines) => void (isOver() || output.result(document, lines)),
     note: (lines: Lines) => void (isOver() || output.note(lines)),
     request: (lines: Lines) => void (isOver() || output.request(lines)),
+    draw: (line) => !isOver() && output.draw(line),
     failure: (error) => void (isOver() || output.failure(error)),
   };
 }

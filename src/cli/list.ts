@@ -1,9 +1,11 @@
+import { fold } from "./fold.ts";
 import { clip, type Lines, type Output, type Style } from "./output.ts";
 
 /*
  * Lists. On a terminal a list fits its width: columns get shorter, then columns are left out, and no line is ever
- * longer than the screen. Where stdout is no terminal every row is one line with all of its fields, between tabs, so
- * that `cut` and `awk` find a field in the same place, whatever the rows hold.
+ * longer than the screen; what must not be cut goes on below, within its column. Where stdout is no terminal every row
+ * is one line with all of its fields, between tabs, so that `cut` and `awk` find a field in the same place, whatever
+ * the rows hold.
  */
 
 /** A column on a terminal. */
@@ -11,8 +13,10 @@ export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
-  /** It may be cut to this many columns of the screen; not at all where it is absent. */
+  /** It may be cut, or folded, to this many columns of the screen; not at all where it is absent. */
   readonly least?: number;
+  /** Never cut: what is too long goes on in the lines below, within the column. */
+  readonly folds?: true;
   /** Left out where the screen has no room, the lowest first; never where it is absent. */
   readonly rank?: number;
 }
@@ -56,26 +60,35 @@ export function fitted<Row>(output: Output, rows: readonly Row[], columns: reado
     screen,
   );
   const widths = shared(shown, screen);
-  const line = (of: (at: number) => string, paint: (text: string, at: number) => string) =>
-    shown.map((_, at) => {
-      const text = clip(of(at), widths[at] ?? 0);
-      const gap = at === shown.length - 1 ? 0 : (widths[at] ?? 0) - Bun.stringWidth(text) + GAP;
-      return paint(text, at) + " ".repeat(gap);
-    });
+  const line = (cells: readonly string[], paint: (text: string, at: number) => string) =>
+    cells
+      .map((text, at) => {
+        const gap = at === shown.length - 1 ? 0 : (widths[at] ?? 0) - Bun.stringWidth(text) + GAP;
+        return paint(text, at) + " ".repeat(gap);
+      })
+      .join("")
+      .trimEnd();
   const head = line(
-    (at) => shown[at]?.column.head ?? "",
+    shown.map(({ column }, at) => clip(column.head, widths[at] ?? 0)),
     (text) => output.style("dim", text),
   );
-  const body = rows.map((row, index) =>
-    line(
-      (at) => shown[at]?.cells[index] ?? "",
-      (text, at) => {
-        const style = shown[at]?.column.style?.(row);
-        return style ? output.style(style, text) : text;
-      },
-    ),
-  );
-  return [...(output.screen === undefined ? [] : [head]), ...body].map((cells) => cells.join("").trimEnd());
+  const body = rows.flatMap((row, index) => {
+    const cells = shown.map(({ column, cells: all }, at) => {
+      const [text, width] = [all[index] ?? "", widths[at] ?? 0];
+      return column.folds ? fold(text, width) : [clip(text, width)];
+    });
+    const height = Math.max(...cells.map(({ length }) => length));
+    return Array.from({ length: height }, (_, below) =>
+      line(
+        cells.map((lines) => lines[below] ?? ""),
+        (text, at) => {
+          const style = shown[at]?.column.style?.(row);
+          return style ? output.style(style, text) : text;
+        },
+      ),
+    );
+  });
+  return [...(output.screen === undefined ? [] : [head]), ...body];
 }
 
 interface Measured {

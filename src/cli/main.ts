@@ -33,6 +33,6 @@ const stopped = new Promise<number>((resolve) =>
   signal.addEventListener("abort", () => resolve(ended), { once: true }),
 );
 process.exitCode = await Promise.race([stdout.settle(ended, sink), stopped]);
-// Whatever an abandoned command still waits for ends with the process.
-if (signal.aborted) process.exit();
+// Whatever an abandoned command still waits for ends with the process; so does a database that completion gave up.
+if (signal.aborted || argv[0] === "completion") process.exit();
 signal.addEventListener("abort", () => process.exit());

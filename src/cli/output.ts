@@ -42,6 +42,11 @@ export interface Output<Document = unknown> {
   /** What the command waits for somebody to do, on stderr, also with `--json`. */
   request(lines: Lines): void;
   failure(error: PsnError): void;
+  /**
+   * Draws one line of stderr in place of the one drawn before, above which notes go on; undefined takes it away. False
+   * where nothing can be drawn: no terminal, a dumb one, one without colours, `--json`.
+   */
+  draw(line: string | undefined): boolean;
   /** Marks text for the streams that show colours; the others show it plain. */
   style(style: Style, text: string): string;
 }
@@ -58,8 +63,24 @@ export interface OutputOptions {
 const USUAL_COLUMNS = 80;
 const LEAST_COLUMNS = 60;
 
+/** What stands in the last line of stderr. Of the process and not of one output: another one tells a failure. */
+let drawn: string | undefined;
+
 export function createOutput({ json, stdout, stderr, color }: OutputOptions): Output {
-  const write = (sink: Sink, lines: Lines) => say(sink, lines, color ?? sink.isTTY);
+  const draw = (line: string | undefined) => {
+    if (json || !stderr.isTTY || color === false) return false;
+    const shown = line === undefined ? "" : clip(line, (stderr.columns ?? USUAL_COLUMNS) - 1);
+    if (line !== drawn) stderr.write(`\r\x1b[K${shown}`);
+    drawn = line;
+    return true;
+  };
+  /** What is drawn makes room for a line. */
+  const write = (sink: Sink, lines: Lines) => {
+    const kept = drawn;
+    if (kept !== undefined) draw(undefined);
+    say(sink, lines, color ?? sink.isTTY);
+    if (kept !== undefined) draw(kept);
+  };
   const writeDocument = (document: unknown) => stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
   return {
     json,
@@ -67,6 +88,7 @@ export function createOutput({ json, stdout, stderr, color }: OutputOptions): Ou
     screen: stdout.isTTY ? Math.max(LEAST_COLUMNS, stdout.columns ?? USUAL_COLUMNS) : undefined,
     result(document, lines) {
       if (json) return writeDocument(document);
+      draw(undefined);
       const all = flat(lines());
       if (all.some((line) => line !== "")) write(stdout, all);
     },
@@ -76,7 +98,9 @@ export function createOutput({ json, stdout, stderr, color }: OutputOptions): Ou
     request(lines) {
       write(stderr, lines);
     },
+    draw,
     failure(error) {
+      draw(undefined);
       if (json) return writeDocument({ error });
       // What happened, what helps.
       write(stderr, `${styled("red", "✗")} ${error.message} ${styled("dim", `(${error.code})`)}`);
@@ -127,22 +151,6 @@ function pieces(line: string, paint: (code: string) => string): string {
 /** What an author wrote, line by line. */
 export function textLines(text: string): readonly string[] {
   return text.split(/\r\n|[\n\v\f\r\x85\u2028\u2029]/);
-}
-
-const GAP = 2;
-
-/** Columns as wide as their widest cell, by what a terminal shows and not by string length. */
-export function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const cells = rows.map((row) => row.map((cell) => pieces(cell, mark).replaceAll("\t", " ")));
-  const widths: number[] = [];
-  for (const row of cells)
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell));
-  return cells.map((row) =>
-    row
-      .map((cell, i) => cell + " ".repeat((widths[i] ?? 0) - Bun.stringWidth(cell) + GAP))
-      .join("")
-      .trimEnd(),
-  );
 }
 
 /** At most this many columns of one line, for a list. */

@@ -1,12 +1,18 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Preview } from "@psn/app/schedule-post.ts";
-import { type Lines, type Output, table, textLines } from "./output.ts";
+import { type Lines, type Output, textLines } from "./output.ts";
 
 /** What one account would receive, or what is wrong. */
 export function previewText(output: Output, { account, limits, units, issues }: Preview): Lines {
   const head = output.style("bold", nameOf(account));
   if (issues.length > 0)
-    return [head, table(issues.map(({ message, hint = "" }) => [`  ${output.style("red", "✗")} ${message}`, hint]))];
+    return [
+      head,
+      issues.map(({ message, hint }) => [
+        `  ${output.style("red", "✗")} ${message}`,
+        ...(hint === undefined ? [] : [`    → ${hint}`]),
+      ]),
+    ];
   const shown = units.map(({ text, length, media }, i) => {
     const number = units.length > 1 ? `${i + 1}/${units.length}  ` : "";
     const files = media.length > 0 ? `, ${media.length} media` : "";

@@ -52,7 +52,10 @@ export const COMMANDS: CommandTable = {
     load: () => import("./commands/schema.ts"),
   },
   explain: { summary: "explain an error code", load: () => import("./commands/explain.ts") },
-  completion: { summary: "print a completion script for your shell", load: () => import("./commands/completion.ts") },
+  completion: {
+    summary: "complete psn's commands in your shell",
+    load: () => import("./commands/completion.ts"),
+  },
   help: {
     summary: "show help on a topic: times, files, exit-codes, environment",
     load: () => import("./commands/help.ts"),

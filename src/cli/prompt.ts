@@ -38,7 +38,8 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
       });
   };
   const ask = async (words: string, muted: boolean) => {
-    const question = printable(words);
+    // Every question begins alike, so that one finds it among what a command says.
+    const question = `? ${printable(words)} `;
     const lines = createInterface({ input, output: muted ? undefined : output, terminal: true });
     if (muted) output.write(question);
     try {
@@ -52,11 +53,11 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
     interactive,
     text: async (question, flag) => {
       need(question, flag);
-      return ask(`${question}: `, false);
+      return ask(asking(question), false);
     },
     secret: async (question, flag) => {
       need(question, flag);
-      return ask(`${question}: `, true);
+      return ask(`${asking(question)} (not shown)`, true);
     },
     line: async (signal) => {
       const lines = createInterface({
@@ -79,11 +80,14 @@ export function createPrompt({ interactive, yes, input, output, signal: stop }: 
     },
     confirm: async (question) => {
       if (yes) return true;
-      need("your consent", "--yes");
-      return /^y(es)?$/i.test(await ask(`${question} [y/N] `, false));
+      need(`your consent: ${question}`, "--yes");
+      return /^y(es)?$/i.test(await ask(`${question} (y/N)`, false));
     },
   };
 }
+
+/** A question ends with its mark, anything else with a colon. */
+const asking = (words: string): string => (words.endsWith("?") ? words : `${words}:`);
 
 /**
  * A secret from `--<name>-stdin` or `--<name>-file` (`--stdin`, `--file` without a name), one line; undefined when

@@ -23,7 +23,7 @@ export function stateWord(output: Output, delivery: Standing): string {
   return style ? output.style(style, stateOf(delivery)) : stateOf(delivery);
 }
 
-function stateOf({ state, operation, health, code }: Standing): string {
+export function stateOf({ state, operation, health, code }: Standing): string {
   const word = publishWord({ state, health, code });
   return operation === "remove" && state !== "removed" ? `removal: ${word}` : word;
 }
@@ -74,7 +74,7 @@ const reasonOf = ({ state, code, message }: DeliverySummary): string =>
 const nameOf = ({ platform, handle }: DeliverySummary): string => `${platform}:${handle}`;
 
 /** A file or a pipe may be read at any time: there the instant is written out. */
-const timeIn = ({ screen }: Output, at: Date, zone: string): string =>
+export const timeIn = ({ screen }: Output, at: Date, zone: string): string =>
   screen === undefined ? when(at, zone) : briefly(at, { zone, now: new Date() });
 
 const deliveryColumns = (output: Output, zone: string): readonly Column<DeliverySummary>[] => [

@@ -141,9 +141,9 @@ describe("without consent", () => {
     let said = "";
     const output = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
     output.on("data", (chunk: Buffer) => {
-      const isAsked = !said.includes("[y/N]");
+      const isAsked = !said.includes("(y/N)");
       said += chunk.toString();
-      if (isAsked && said.includes("[y/N]")) input.write("n\r");
+      if (isAsked && said.includes("(y/N)")) input.write("n\r");
     });
     const io = createIo({
       stdin: input as unknown as NodeJS.ReadStream,

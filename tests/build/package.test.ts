@@ -73,6 +73,11 @@ test("the package is small, and has neither sources nor tools in it", () => {
   expect([...sizes.keys()].filter((name) => name.endsWith(".ts") || name.includes("node_modules"))).toEqual([]);
 });
 
+test("the manual pages are installed where man looks for them", async () => {
+  const page = await readFile(join(root, "prefix", "share", "man", "man1", "psn-post.1"), "utf8");
+  expect(page).toContain("publish a post, now or at a time");
+});
+
 describe("installed", () => {
   let hub: string;
   const psn = (args: readonly string[], input = "") => run(psnPath, args, { cwd: hub, input });

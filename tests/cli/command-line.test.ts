@@ -293,7 +293,7 @@ describe("completion", () => {
         "bash",
         "--norc",
         "-c",
-        `psn() { printf 'queue\\nquit\\n'; }\n${script}\nCOMP_WORDS=(psn qu); COMP_CWORD=1; _psn; echo ` +
+        `psn() { printf 'words\\nqueue\\nquit\\n'; }\n${script}\nCOMP_WORDS=(psn qu); COMP_CWORD=1; _psn; echo ` +
           `"\${COMPREPLY[*]}"`,
       ],
       cwd,
@@ -309,7 +309,9 @@ describe("completion", () => {
         "bash",
         "--norc",
         "-c",
-        `psn() { printf '%s\n' "$NAME1" "$NAME2" x; }\n${script}\nCOMP_WORDS=(psn post --to li); COMP_CWORD=3; _psn
+        `psn() { printf '%s\n' words "$NAME1" "$NAME2" x; }
+${script}
+COMP_WORDS=(psn post --to li); COMP_CWORD=3; _psn
 for word in "\${COMPREPLY[@]}"; do eval "printf '%s|' $word"; done; ls`,
       ],
       cwd: await scratch("completion"),

@@ -3,7 +3,7 @@ import { createOutput } from "@psn/cli/output.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { documentOf, psn, type Ran, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { closedHub, documentOf, psn, type Ran, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /*
  * Lists: what a terminal of any width shows, what a program reads, and how one pages through a queue.
@@ -180,4 +180,51 @@ test("a terminal that does not tell its width has 80 columns", async () => {
     .split("\n")
     .map((line) => Bun.stringWidth(Bun.stripANSI(line)));
   expect(Math.max(...widths)).toBe(80);
+});
+
+describe("what must not be cut", () => {
+  const output = createOutput({
+    json: false,
+    stdout: { isTTY: true, columns: 60, write: () => undefined },
+    stderr: { isTTY: true, write: () => undefined },
+    color: false,
+  });
+  const rows = [
+    { state: "ok", said: "short" },
+    { state: "fail", said: `a long result that says in many words what is wrong with /${"folder/".repeat(12)}` },
+  ];
+  const columns = [
+    { head: "STATE", cell: ({ state }: (typeof rows)[number]) => state },
+    { head: "RESULT", cell: ({ said }: (typeof rows)[number]) => said, least: 20, folds: true },
+  ] as const;
+
+  test("goes on in the lines below, within its column", () => {
+    const lines = [fitted(output, rows, columns)].flat(2) as string[];
+    for (const line of lines) expect(Bun.stringWidth(line), line).toBeLessThanOrEqual(60);
+    expect(lines.slice(1, 4)).toEqual([
+      "ok     short",
+      "fail   a long result that says in many words what is wrong",
+      "       with",
+    ]);
+    const path = lines.slice(4);
+    expect(path.every((line) => /^ {7}\S/.test(line))).toBe(true);
+    expect(path.map((line) => line.trim()).join("")).toBe(`/${"folder/".repeat(12)}`);
+  });
+
+  test("psn doctor and psn help fit 60 columns, and keep every word", async () => {
+    const cwd = await closedHub();
+    const shown = async (...argv: string[]) => {
+      const { stdout } = await psn(argv, { cwd, tty: ["stdout"], columns: 60 });
+      return Bun.stripANSI(stdout).trimEnd().split("\n");
+    };
+    const doctor = await shown("doctor", "--offline");
+    const { checks } = documentOf(await psn(["doctor", "--offline", "--json"], { cwd })) as {
+      readonly checks: readonly { readonly name: string; readonly said: string }[];
+    };
+    const words = new Set(doctor.join(" ").split(/\s+/));
+    for (const { said } of checks)
+      for (const word of said.split(" ").filter((one) => /^[a-z]{1,12}$/.test(one))) expect(words).toContain(word);
+    for (const all of [doctor, await shown("help", "exit-codes"), await shown("help", "errors")])
+      for (const line of all) expect(Bun.stringWidth(line), line).toBeLessThanOrEqual(60);
+  });
 });

@@ -1,4 +1,5 @@
-import { clip, createOutput, table, textLines } from "@psn/cli/output.ts";
+import { pairs } from "@psn/cli/fold.ts";
+import { clip, createOutput, textLines } from "@psn/cli/output.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -102,8 +103,9 @@ test("nothing gets through, in any place and in any stream", () => {
       const { output, out, err } = written(json, false);
       output.result({ words, [words]: [words] }, () => [
         words,
-        table([
-          [words, output.style("green", words)],
+        output.style("green", words),
+        pairs([
+          [words, words],
           ["b", clip(words, 9)],
         ]),
         textLines(words),
@@ -134,10 +136,10 @@ test("colours come from psn alone, whatever is in the words", () => {
   );
 });
 
-describe("table", () => {
-  test("columns are as wide as a terminal shows them", () => {
+describe("pairs", () => {
+  test("the terms are as wide as a terminal shows them", () => {
     expect(
-      table([
+      pairs([
         ["日本", "x"],
         ["a", "y"],
         ["👩‍👩‍👧", "z"],
@@ -145,15 +147,17 @@ describe("table", () => {
     ).toEqual(["日本  x", "a     y", "👩‍👩‍👧    z"]);
   });
 
-  test("colour does not count, a cell is one line, and no line ends in blanks", () => {
-    const { output, out } = written(false, true);
-    output.result({}, () =>
-      table([
-        [output.style("red", "red"), ""],
-        ["ab\nd", "y\tz\u001b"],
-      ]),
-    );
-    expect(out()).toBe(`\u001b[31mred\u001b[39m\nab d  y z${String.raw`\u001b`}\n`);
+  test("what is too long goes on below, and a screen without room has it below the term", () => {
+    expect(pairs([["  a", "one two three four five six seven"]], 30)).toEqual([
+      "  a  one two three four five",
+      "     six seven",
+    ]);
+    expect(pairs([["a-long-term", "one two three four five"]], 24)).toEqual([
+      "a-long-term",
+      "    one two three four",
+      "    five",
+    ]);
+    expect(pairs([["a", ""]])).toEqual(["a"]);
   });
 });
 

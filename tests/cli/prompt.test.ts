@@ -33,21 +33,21 @@ describe("on a terminal", () => {
   test("a text is asked for and shown", async () => {
     const { prompt, shown } = typing("ada.example \r");
     expect(await prompt.text("Your handle", "--identifier")).toBe("ada.example");
-    expect(shown()).toContain("Your handle: ");
+    expect(shown()).toContain("? Your handle: ");
     expect(shown()).toContain("ada.example");
   });
 
   test("a question that holds a server's words steers nothing", async () => {
     const { prompt, shown } = typing("y\r");
     expect(await prompt.confirm("Disconnect mastodon:ada\u001b]0;owned\u0007\nFAKE  published?")).toBe(true);
-    expect(shown()).toContain(String.raw`Disconnect mastodon:ada\u001b]0;owned\u0007 FAKE  published? [y/N] `);
+    expect(shown()).toContain(String.raw`? Disconnect mastodon:ada\u001b]0;owned\u0007 FAKE  published? (y/N) `);
     expect(shown()).not.toContain("\u001b]0;");
   });
 
   test("a secret is asked for and not shown", async () => {
     const { prompt, shown } = typing("hunter2\r");
     expect(await prompt.secret("App password", "--password-stdin")).toBe("hunter2");
-    expect(shown()).toBe("App password: \n");
+    expect(shown()).toBe("? App password: (not shown) \n");
   });
 
   test.each([

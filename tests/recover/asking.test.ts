@@ -43,7 +43,7 @@ test("at a terminal a person is asked, one by one", async () => {
   // Until the last of them is due.
   await Bun.sleep(1_100);
   const ran = await typed(["recover"], other, [
-    ["[y/N]", "y"],
+    ["(y/N)", "y"],
     ["Is it public?", "perhaps"],
     ["Is it public?", "https://example.com/is-out"],
     ["Is it public?", "n"],
@@ -66,7 +66,7 @@ test("no consent changes nothing", async () => {
   const { hub, other } = await start();
   await json(hub, ["post", "hello", "--to", "webhook", "--in", "1d"]);
   copy(hub, other);
-  expect(await typed(["recover"], other, [["[y/N]", "n"]])).toMatchObject({ code: 130 });
+  expect(await typed(["recover"], other, [["(y/N)", "n"]])).toMatchObject({ code: 130 });
   expect(await json(other, ["recover", "--dry-run"])).toMatchObject({ found: "copied" });
 });
 

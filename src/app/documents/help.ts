@@ -25,6 +25,13 @@ export const HelpDocument = z.union([
 export const CompletionDocument = z.union([
   z.strictObject({ words: z.array(z.string()) }),
   z.strictObject({ shell: z.string(), script: z.string() }),
+  z.strictObject({
+    shell: z.string(),
+    path: z.string().describe("The file that the shell loads."),
+    change: z.enum(["written", "removed", "none"]),
+    add: z.array(z.string()).describe("Lines for the user to add to `addTo`; with --undo, to remove from it."),
+    addTo: z.string().nullable(),
+  }),
 ]);
 export const SchemaDocument = z
   .looseObject({ $schema: z.string(), $defs: z.record(z.string(), z.unknown()) })

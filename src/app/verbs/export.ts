@@ -1,6 +1,7 @@
 import { ExportDocument, type ExportFacts, exportDocument } from "@psn/app/documents/hub.ts";
 import type { Scope } from "@psn/app/scope.ts";
 import { exportHub, type TransferScope } from "@psn/app/transfer-hub.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 import * as inputs from "./inputs.ts";
 import { type Control, defineVerb } from "./verb.ts";
@@ -22,12 +23,16 @@ export const exporting = defineVerb({
   run: async (
     { world, user, transfer }: Scope & TransferScope,
     { file, passphrase, move },
-    control: Control = {},
+    { onProgress, ...control }: Control = {},
   ): Promise<ExportFacts> => {
     const ground = await transfer();
     const path = ground.path(file);
     const wish = { file: path, passphrase, moving: move, user, now: world.now };
-    return { file: path, moved: move, ...(await exportHub(ground, { ...wish, ...control })) };
+    return {
+      file: path,
+      moved: move,
+      ...(await exportHub(ground, { ...wish, ...control, ...defined({ onRow: onProgress }) })),
+    };
   },
   document: exportDocument,
 });

@@ -48,7 +48,7 @@ export const importing = defineVerb({
     { file, passphrase, start, alone, settings },
     control: ImportControl = {},
   ): Promise<ImportFacts> => {
-    const { signal, noReturn } = control;
+    const { signal, noReturn, onProgress } = control;
     const confirmAlone = control.confirmAlone ?? (() => assertAlone(alone));
     const ground = await transfer();
     if (file === undefined) {
@@ -64,7 +64,7 @@ export const importing = defineVerb({
       now: world.now,
       takeSettings: control.takeSettings ?? (() => Promise.resolve(settings)),
       confirmCopy: () => confirmAlone("copy"),
-      ...defined({ signal, noReturn }),
+      ...defined({ signal, noReturn, onRow: onProgress }),
     });
     return { what: "file", hub: folder, ...imported };
   },

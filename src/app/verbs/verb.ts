@@ -15,6 +15,8 @@ export interface Control {
   readonly signal?: AbortSignal;
   /** Called right before the first change; what it throws leaves all as it was. */
   readonly noReturn?: () => void;
+  /** Of long work: how many of all parts are done. */
+  readonly onProgress?: (done: number, all: number) => void;
 }
 
 /** For a caller who stops nothing. */

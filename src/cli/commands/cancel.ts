@@ -1,9 +1,10 @@
 import { cancel } from "@psn/app/verbs/change.ts";
 import { changeCommand } from "@psn/cli/change.ts";
+import { TO_COME } from "@psn/core/types/index.ts";
 
 export default changeCommand(
   cancel,
-  { done: "cancelled", would: "would be cancelled" },
+  { done: "cancelled", would: "would be cancelled", takes: TO_COME },
   {
     details:
       "Cancels deliveries that are scheduled or held, or that a worker has begun to prepare. A delivery that was " +

@@ -23,7 +23,10 @@ import {
   unsetConfig,
 } from "@psn/core/utils/config.ts";
 import { checkEnvText, knownSetting, terminalEnv, writeEnvFile } from "@psn/core/utils/env.ts";
+import { APP_KEYS, HUB_SETTINGS } from "@psn/core/utils/settings.ts";
 import { z } from "zod";
+
+const SETTINGS = [...HUB_SETTINGS, ...APP_KEYS].map(({ name }) => name);
 
 const COLUMNS: readonly Column<ConfigRow>[] = [
   { head: "NAME", cell: ({ name }) => name },
@@ -65,7 +68,7 @@ const get = defineCommand({
   name: "get",
   summary: "show one setting and where it comes from",
   examples: [{ line: "psn config get DATABASE_URL", does: "secrets are masked" }],
-  args: [{ name: "<name>", help: "as psn config list shows it" }],
+  args: [{ name: "<name>", help: "as psn config list shows it", takes: SETTINGS }],
   document: ConfigGetDocument,
   schema: z.object({ name: z.string() }),
   run: async ({ name }, { folder, output }) => {
@@ -95,7 +98,7 @@ const set = defineCommand({
     },
   ],
   args: [
-    { name: "<name>", help: "as psn config list shows it" },
+    { name: "<name>", help: "as psn config list shows it", takes: SETTINGS },
     { name: "[value]", help: "not for secrets" },
   ],
   flags: [
@@ -141,7 +144,7 @@ const edit = defineCommand({
   name: "edit",
   summary: "edit hub.env or keys.env; psn checks the new text before it replaces the file",
   examples: [{ line: "EDITOR=nano psn config edit keys", does: "opens keys.env" }],
-  args: [{ name: "[file]", help: "hub or keys; default: hub" }],
+  args: [{ name: "[file]", help: "hub or keys; default: hub", takes: ["hub", "keys"] }],
   document: ConfigEditDocument,
   schema: z.object({ file: z.enum(["hub", "keys"], { error: "must be hub or keys" }).default("hub") }),
   run: async ({ file }, context) => {

@@ -42,6 +42,7 @@ export default defineCommand({
     {
       name: "<platform>",
       help: "a platform (docs/platforms.md), or an account to reconnect, as psn accounts shows it",
+      takes: "account",
     },
     { name: "[what]", help: "the first value that the platform needs: a handle, a server, a folder or an address" },
   ],

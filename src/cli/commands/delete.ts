@@ -4,8 +4,9 @@ import { followPost } from "@psn/app/follow-post.ts";
 import { isWorking } from "@psn/app/queries/workers.ts";
 import { deletion } from "@psn/app/verbs/delete.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { type Lines, table } from "@psn/cli/output.ts";
-import { stateWord } from "@psn/cli/render.ts";
+import { fitted } from "@psn/cli/list.ts";
+import type { Lines, Output } from "@psn/cli/output.ts";
+import { stateOf } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -25,7 +26,7 @@ export default defineCommand({
     { line: "psn delete 9f2c11aa --dry-run", does: "show what would be removed, and from where" },
     { line: "psn delete 9f2c11aa --yes --json", does: "without asking" },
   ],
-  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id", takes: { ids: ["published"] } }],
   flags: [{ flags: "--dry-run", help: "show what would be removed, and change nothing" }],
   document: deletion.output,
   schema: z.object({ id: z.string(), dryRun: z.boolean().default(false) }),
@@ -36,13 +37,16 @@ export default defineCommand({
     const plan = await deletion.run(hub, { id, dryRun: true });
     const { deliveries } = plan;
     if (dryRun) {
-      output.result(deletion.document(plan), () => ["would be deleted:", rows(deliveries, ({ step }) => WORDS[step])]);
+      output.result(deletion.document(plan), () => [
+        "would be deleted:",
+        rows(output, deliveries, ({ step }) => WORDS[step]),
+      ]);
       return undefined;
     }
     const changes = deliveries.filter(({ step }) => step === "remove" || step === "cancel");
     if (changes.length > 0) {
       const names = changes.map(({ delivery: { platform, handle } }) => `${platform}:${handle}`).join(", ");
-      if (!(await context.prompt.confirm(`Delete this post from ${names}? It cannot be undone.`)))
+      if (!(await context.prompt.confirm(`This cannot be undone. Delete this post from ${names}?`)))
         throw new PsnError("INTERRUPTED", "nothing was changed");
     }
     const asked = await deletion.run(hub, { id, dryRun }, { noReturn: context.noReturn, plan: deliveries });
@@ -63,7 +67,7 @@ export default defineCommand({
     const ended = { ...asked, deliveries: await planDeletion(world, user.id, id) };
     const tell = () =>
       output.result(deletion.document(ended), () =>
-        rows(ended.deliveries, ({ delivery }) => stateWord(output, delivery)),
+        rows(output, ended.deliveries, ({ delivery }) => stateOf(delivery)),
       );
     for (const one of deliveries) if (LEFT.includes(one.step)) output.note(`${whyNot(one)}${helps(one)}`);
     if (signal.aborted) {
@@ -93,13 +97,13 @@ const WORDS: Readonly<Record<Step, string>> = {
   "by-hand": "its account is disconnected; delete it there",
 };
 
-function rows(all: readonly Planned[], say: (one: Planned) => string): Lines {
-  return table(
-    all.map((one) => {
-      const { id, platform, handle } = one.delivery;
-      return [shortId(id), `${platform}:${handle}`, say(one), one.addresses.join(" ")];
-    }),
-  );
+function rows(output: Output, all: readonly Planned[], say: (one: Planned) => string): Lines {
+  return fitted(output, all, [
+    { head: "ID", cell: ({ delivery }) => shortId(delivery.id) },
+    { head: "ACCOUNT", cell: ({ delivery: { platform, handle } }) => `${platform}:${handle}`, least: 8 },
+    { head: "STATE", cell: say, least: 20, folds: true },
+    { head: "ADDRESS", cell: ({ addresses }) => addresses.join(" "), least: 24, rank: 1 },
+  ]);
 }
 
 function helps({ delivery: { id }, step }: Planned): string {

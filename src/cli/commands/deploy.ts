@@ -1,6 +1,7 @@
 import { deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
 import { DeployDocument } from "@psn/app/documents/hub.ts";
 import { defineCommand } from "@psn/cli/command.ts";
+import { showing } from "@psn/cli/progress.ts";
 import { TRIGGER_TOKEN_FLAGS, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -48,15 +49,21 @@ export default defineCommand({
       return undefined;
     }
     context.leaves("stopped; the settings that were stored stay; psn deploy does the rest", "psn deploy");
-    const worker = await deployTasks({
-      trigger: vendors.openTrigger(env, token),
-      projectRef,
-      version,
-      secrets,
-      plain,
-      ours: vendors.VARIABLES,
-      ready,
-      ship,
+    const worker = await showing(output, { what: "deploying", parts: "steps" }, ({ step }) => {
+      const said = (name: string, work: () => Promise<void>) => () => {
+        step(name);
+        return work();
+      };
+      return deployTasks({
+        trigger: vendors.openTrigger(env, token),
+        projectRef,
+        version,
+        secrets,
+        plain,
+        ours: vendors.VARIABLES,
+        ready: said("checking the project and the tools", ready),
+        ship: said("building and sending the tasks", ship),
+      });
     });
     output.result(
       { project: projectRef, version: worker.version, tasks: worker.tasks, variables },

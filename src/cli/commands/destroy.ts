@@ -1,7 +1,8 @@
 import { destroyHub, type PlannedRemoval, planDestruction, type Removal } from "@psn/app/destroy-hub.ts";
 import { DestroyDocument } from "@psn/app/documents/hub.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { table } from "@psn/cli/output.ts";
+import { fitted } from "@psn/cli/list.ts";
+import type { Lines, Output } from "@psn/cli/output.ts";
 import { givenNeonKey, NEON_KEY_FLAGS, neonKey, neonKeySchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
@@ -28,7 +29,7 @@ export default defineCommand({
     const plan = planDestruction(groundOf(folder, undefined));
     const waiting = await countWaiting(folder);
     const lines = (planned: readonly PlannedRemoval[], verb: "would" | "will") => [
-      table(planned.map(({ how, what, name, note }) => [`${verb} ${how}`, what, name, note ?? ""])),
+      removalRows(output, planned, ({ how }) => `${verb} ${how}`),
       lost(waiting, verb),
     ];
     const number = typeof waiting === "number" ? waiting : null;
@@ -39,8 +40,6 @@ export default defineCommand({
     output.note(lines(plan, "will"));
     if (!(await prompt.confirm(`This cannot be undone. Destroy the hub in ${folder}?`)))
       throw new PsnError("INTERRUPTED", "nothing was removed");
-    const shown = (removals: readonly Removal[]) =>
-      table(removals.map(({ how, what, name, note }) => [how, what, name, note ?? ""]));
     context.leaves("stopped; what was removed stays removed; psn destroy continues with the rest", "psn destroy");
     const needsNeon = plan.some(({ what }) => what === "neon project");
     const key = needsNeon ? await neonKey(input, context) : await givenNeonKey(input, context);
@@ -48,10 +47,23 @@ export default defineCommand({
       groundOf(folder, key),
       ({ how, what }) => output.interactive && output.note(`${how}  ${what}`),
     );
-    output.result({ hub: folder, waiting: number, removals }, () => shown(removals));
+    output.result({ hub: folder, waiting: number, removals }, () => removalRows(output, removals, ({ how }) => how));
     return undefined;
   },
 });
+
+function removalRows<One extends PlannedRemoval | Removal>(
+  output: Output,
+  all: readonly One[],
+  say: (one: One) => string,
+): Lines {
+  return fitted(output, all, [
+    { head: "STEP", cell: say },
+    { head: "WHAT", cell: ({ what }) => what, least: 12, folds: true },
+    { head: "NAME", cell: ({ name }) => name, least: 20, folds: true },
+    { head: "NOTE", cell: ({ note }) => note ?? "", least: 12, folds: true },
+  ]);
+}
 
 /** What becomes of the posts that wait. */
 function lost(waiting: number | PsnError, verb: "would" | "will"): readonly string[] {

@@ -11,7 +11,13 @@ export default defineCommand({
     "Deletes the account's credentials, and revokes psn's access at the platform if the platform offers it. " +
     "Published posts stay in the history; scheduled deliveries of the account are cancelled.",
   examples: [{ line: "psn disconnect bluesky:ada.bsky.social --yes", does: "without asking" }],
-  args: [{ name: "<account>", help: "the account, as psn accounts shows it, or a platform with one account" }],
+  args: [
+    {
+      name: "<account>",
+      help: "the account, as psn accounts shows it, or a platform with one account",
+      takes: "account",
+    },
+  ],
   flags: [{ flags: "--dry-run", help: "show what would be cancelled" }],
   document: disconnect.output,
   schema: z.object({ account: z.string(), dryRun: z.boolean().default(false) }),

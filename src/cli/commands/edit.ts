@@ -15,6 +15,7 @@ import { noteLeft } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
+import { TO_COME } from "@psn/core/types/index.ts";
 import { writeEnvFile } from "@psn/core/utils/env.ts";
 import type { Written } from "@psn/domain/draft/write.ts";
 import { type Draft, decodeText, parseDraft } from "@psn/domain/draft.ts";
@@ -39,8 +40,8 @@ export default defineCommand({
     { line: "psn edit 9f2c11aa - < post.md", does: "from standard input" },
   ],
   args: [
-    { name: "<id>", help: "of a post or of one of its deliveries, or its end" },
-    { name: "[source]", help: "- for standard input" },
+    { name: "<id>", help: "of a post or of one of its deliveries, or its end", takes: { ids: TO_COME } },
+    { name: "[source]", help: "- for standard input", takes: ["-"] },
   ],
   flags: [
     { flags: "--file <path>", help: "take this Markdown file in place of an editor" },

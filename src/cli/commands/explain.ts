@@ -1,7 +1,7 @@
 import { ExplainDocument } from "@psn/app/documents/help.ts";
 import { defineCommand } from "@psn/cli/command.ts";
+import { pairs } from "@psn/cli/fold.ts";
 import { type Column, type Field, list } from "@psn/cli/list.ts";
-import { table } from "@psn/cli/output.ts";
 import { becameOf, ERRORS, type ErrorCode, helpOf, PsnError } from "@psn/core/errors.ts";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
@@ -30,7 +30,13 @@ export default defineCommand({
   name: "explain",
   summary: "explain an error code",
   examples: [{ line: "psn explain OUTCOME_UNKNOWN", does: "what happened, whether psn retries, what you can do" }],
-  args: [{ name: "[code]", help: "the code, as an error message shows it; without it, all codes" }],
+  args: [
+    {
+      name: "[code]",
+      help: "the code, as an error message shows it; without it, all codes",
+      takes: Object.keys(ERRORS),
+    },
+  ],
   fields: FIELDS.map(({ name }) => name),
   document: ExplainDocument,
   schema: z.object({ code: z.string().optional() }),
@@ -56,7 +62,7 @@ export default defineCommand({
       `exit code: ${error.exit}`,
       `tried again: ${RETRIES[error.retry]}`,
       ...(error.hint === null ? [] : [`what helps: ${error.hint}`]),
-      ...became(error.became),
+      ...became(error.became, output.screen),
     ]);
     return undefined;
   },
@@ -68,11 +74,14 @@ function document(code: ErrorCode) {
 }
 
 /** For a script that was written when the code meant more than it does now. */
-function became(codes: readonly ErrorCode[]): readonly string[] {
+function became(codes: readonly ErrorCode[], screen: number | undefined): readonly string[] {
   if (codes.length === 0) return [];
   return [
     "",
     "in earlier versions of psn this code also meant what has a code of its own now:",
-    ...table(codes.map((code) => [code, ERRORS[code].meaning])),
+    ...pairs(
+      codes.map((code) => [code, ERRORS[code].meaning]),
+      screen,
+    ),
   ];
 }

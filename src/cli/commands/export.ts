@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { exporting } from "@psn/app/verbs/export.ts";
 import { defineCommand } from "@psn/cli/command.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
+import { showing } from "@psn/cli/progress.ts";
 import { z } from "zod";
 
 export default defineCommand({
@@ -30,7 +31,9 @@ export default defineCommand({
     const passphrase = await passphraseOf(input, context, "twice");
     const hub = await context.hub("session");
     const path = resolve(cwd, file);
-    const exported = await exporting.run(hub, { file: path, passphrase, move }, { signal, noReturn });
+    const exported = await showing(output, { what: "exporting", parts: "rows" }, ({ at: onProgress }) =>
+      exporting.run(hub, { file: path, passphrase, move }, { signal, noReturn, onProgress }),
+    );
     const { rows, lost } = exported;
     output.result(
       exporting.document(exported),

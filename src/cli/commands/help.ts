@@ -1,10 +1,10 @@
 import { HelpDocument } from "@psn/app/documents/help.ts";
 import { defineCommand } from "@psn/cli/command.ts";
-import { table } from "@psn/cli/output.ts";
+import { pairs } from "@psn/cli/fold.ts";
 import { ERRORS, EXIT, PsnError } from "@psn/core/errors.ts";
 import { z } from "zod";
 
-const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done, or nothing to do",
   failed: "failed",
   usage: "invalid input; nothing was sent",
@@ -18,6 +18,16 @@ const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   interrupted: "stopped by Ctrl-C; psn says what is stored, if anything is",
   terminated: "stopped by SIGTERM",
 };
+
+export const ENVIRONMENT: readonly (readonly [name: string, does: string])[] = [
+  ["PSN_HUB", "the hub's folder"],
+  ["every name of hub.env and keys.env", "stands above the file; psn config list says what counts"],
+  ["NEON_API_KEY", "for psn init --neon and psn destroy; kept in no file"],
+  ["EDITOR, VISUAL", "for psn edit and psn config edit"],
+  ["NO_COLOR, FORCE_COLOR, TERM=dumb", "decoration, never data"],
+  ["CI", "nothing is asked, and no newer version is looked for"],
+  ["PSN_NO_UPDATE_CHECK", "no newer version is looked for"],
+];
 
 /** A Markdown file that says everything such a file may say, line by line. */
 export const FILE: readonly (readonly [line: string, does: string])[] = [
@@ -51,19 +61,22 @@ export const FILE: readonly (readonly [line: string, does: string])[] = [
   ["The second.", ""],
 ];
 
-export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
-  times: () => [
+export const TOPICS: Readonly<Record<string, (screen?: number) => readonly string[]>> = {
+  times: (screen) => [
     "--at takes:",
-    ...table([
-      ["  2026-12-01T09:00:00Z", "ISO 8601 or RFC 2822 with an offset: one instant, whatever the zone"],
-      ["  2026-12-01 09:00", "in your zone, or in --tz; also 1 December 2026 9am"],
-      ["  tomorrow 9am", "a day and an hour; also friday 14:30, day after tomorrow 0930"],
-      ["  tonight at 8", "also tomorrow at 9 in the morning; tonight at 12:30 is half an hour after midnight"],
-      ["  in 2h", "also --in 2h; 30s, 45m, 3d, 1h30m, in half an hour, 1.5 hours from now; a day is 24 hours"],
-      ["  in 2 days at 9am", "a number of days or weeks, and an hour of that day"],
-      ["  tomorrow 9am utc", "a zone by its name, or an offset such as +01:00 or UTC+1, behind any time"],
-      ["  Tue 1 Dec 2026 09:00 Europe/Berlin (08:00 UTC)", "what psn says of a time, pasted back"],
-    ]),
+    ...pairs(
+      [
+        ["  2026-12-01T09:00:00Z", "ISO 8601 or RFC 2822 with an offset: one instant, whatever the zone"],
+        ["  2026-12-01 09:00", "in your zone, or in --tz; also 1 December 2026 9am"],
+        ["  tomorrow 9am", "a day and an hour; also friday 14:30, day after tomorrow 0930"],
+        ["  tonight at 8", "also tomorrow at 9 in the morning; tonight at 12:30 is half an hour after midnight"],
+        ["  in 2h", "also --in 2h; 30s, 45m, 3d, 1h30m, in half an hour, 1.5 hours from now; a day is 24 hours"],
+        ["  in 2 days at 9am", "a number of days or weeks, and an hour of that day"],
+        ["  tomorrow 9am utc", "a zone by its name, or an offset such as +01:00 or UTC+1, behind any time"],
+        ["  Tue 1 Dec 2026 09:00 Europe/Berlin (08:00 UTC)", "what psn says of a time, pasted back"],
+      ],
+      screen,
+    ),
     "",
     "A clock without am or pm that has minutes is one of 24 hours: 9:30 is in the morning.",
     "What could mean two things is refused with the choices: tomorrow without an hour, 9 without am or pm, 03/04, " +
@@ -72,10 +85,13 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
       "or repeat.",
     "The answer always shows local time, zone and UTC. Zone: --tz, else the file's tz, else yours (psn init --tz).",
   ],
-  files: () => [
+  files: (screen) => [
     "psn post FILE takes a text file in UTF-8 (.md, .markdown, .mdown, .mkd, .txt, .text):",
     "",
-    ...table(FILE.map(([line, does]) => [`  ${line}`, does])),
+    ...pairs(
+      FILE.map(([line, does]) => [`  ${line}`, does]),
+      screen,
+    ),
     "",
     "What a platform's options are: docs/platforms.md.",
     "",
@@ -102,26 +118,24 @@ export const TOPICS: Readonly<Record<string, () => readonly string[]>> = {
     "A text that is cut off right behind a line break looks whole: where that matters, write a file first, and " +
       "post the file.",
   ],
-  "exit-codes": () =>
-    table(Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]])),
-  environment: () =>
-    table([
-      ["PSN_HUB", "the hub's folder"],
-      ["every name of hub.env and keys.env", "stands above the file; psn config list says what counts"],
-      ["NEON_API_KEY", "for psn init --neon and psn destroy; kept in no file"],
-      ["EDITOR, VISUAL", "for psn edit and psn config edit"],
-      ["NO_COLOR, FORCE_COLOR, TERM=dumb", "decoration, never data"],
-      ["CI", "nothing is asked, and no newer version is looked for"],
-      ["PSN_NO_UPDATE_CHECK", "no newer version is looked for"],
-    ]),
-  errors: () => table(Object.entries(ERRORS).map(([code, { meaning }]) => [code, meaning])),
+  "exit-codes": (screen) =>
+    pairs(
+      Object.entries(EXIT).map(([name, code]) => [String(code), EXIT_MEANINGS[name as keyof typeof EXIT]]),
+      screen,
+    ),
+  environment: (screen) => pairs(ENVIRONMENT, screen),
+  errors: (screen) =>
+    pairs(
+      Object.entries(ERRORS).map(([code, { meaning }]) => [code, meaning]),
+      screen,
+    ),
 };
 
 export default defineCommand({
   name: "help",
   summary: "show help on a topic: times, files, exit-codes, environment",
   examples: [{ line: "psn help times", does: "which times --at accepts" }],
-  args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", ") }],
+  args: [{ name: "[topic]", help: Object.keys(TOPICS).join(", "), takes: Object.keys(TOPICS) }],
   document: HelpDocument,
   schema: z.object({ topic: z.string().optional() }),
   run: async ({ topic }, { output, commands }) => {
@@ -137,7 +151,7 @@ export default defineCommand({
       throw new PsnError("NOT_FOUND", `no help topic ${topic}; topics are ${Object.keys(TOPICS).join(", ")}`, {
         hint: Object.hasOwn(commands, topic) ? `psn ${topic} --help` : "psn COMMAND --help for a command",
       });
-    output.result({ topic, text: text.join("\n") }, () => text);
+    output.result({ topic, text: text.join("\n") }, () => TOPICS[topic]?.(output.screen) ?? []);
     return undefined;
   },
 });

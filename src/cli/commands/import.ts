@@ -3,8 +3,10 @@ import { takenNames } from "@psn/app/documents/hub.ts";
 import type { Imported } from "@psn/app/transfer-hub.ts";
 import { importing } from "@psn/app/verbs/import.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { table } from "@psn/cli/output.ts";
+import { fitted } from "@psn/cli/list.ts";
+import type { Lines, Output } from "@psn/cli/output.ts";
 import { PASSPHRASE_FLAGS, passphraseOf, passphraseSchema } from "@psn/cli/passphrase.ts";
+import { showing } from "@psn/cli/progress.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { MovedSettings } from "@psn/core/types/index.ts";
@@ -51,20 +53,23 @@ export default defineCommand({
     const passphrase = file === undefined ? undefined : await passphraseOf(input, context, "once");
     if (file !== undefined) context.leaves("stopped; nothing of the file was imported", "psn import FILE");
     const { importScope } = await import("@psn/wiring/transfer.ts");
-    const facts = await importing.run(
-      importScope(folder),
-      {
-        ...defined({ file: file === undefined ? undefined : resolve(cwd, file), passphrase }),
-        start,
-        alone: false,
-        settings: false,
-      },
-      {
-        signal,
-        noReturn,
-        confirmAlone: (posts) => confirmed(context, ALONE[posts]),
-        ...defined({ takeSettings: wanted ? (brought: MovedSettings) => asked(brought, context) : undefined }),
-      },
+    const facts = await showing(output, { what: "importing", parts: "rows" }, ({ at: onProgress }) =>
+      importing.run(
+        importScope(folder),
+        {
+          ...defined({ file: file === undefined ? undefined : resolve(cwd, file), passphrase }),
+          start,
+          alone: false,
+          settings: false,
+        },
+        {
+          signal,
+          noReturn,
+          onProgress,
+          confirmAlone: (posts) => confirmed(context, ALONE[posts]),
+          ...defined({ takeSettings: wanted ? (brought: MovedSettings) => asked(brought, context) : undefined }),
+        },
+      ),
     );
     const { started } = facts;
     output.result(importing.document(facts), () =>
@@ -86,7 +91,7 @@ function tell(
   { hub, made, settings, took }: Imported & { readonly hub: string },
   { start, output }: Pick<Context, "output"> & { readonly start: boolean },
 ): void {
-  if (took) output.note(["set from the file:", listed(settings)]);
+  if (took) output.note(["set from the file:", listed(output, settings)]);
   if (!took && settings.take.length > 0) output.note(`left out: ${takenNames(settings).join(", ")}`);
   if (settings.kept.length > 0) output.note(`as this hub has them: ${settings.kept.join(", ")}`);
   if (settings.unknown.length > 0)
@@ -99,7 +104,12 @@ function tell(
   output.note("next: psn doctor");
 }
 
-const listed = ({ take }: MovedSettings) => table(take.map(({ name, place, shown }) => [`  ${name}`, shown, place]));
+const listed = (output: Output, { take }: MovedSettings): Lines =>
+  fitted(output, take, [
+    { head: "NAME", cell: ({ name }) => name, least: 16, folds: true },
+    { head: "VALUE", cell: ({ shown }) => shown, least: 16, folds: true },
+    { head: "PLACE", cell: ({ place }) => place },
+  ]);
 
 /** Shows what the file would set, and asks. Throws INPUT_REQUIRED where nobody can be asked, INTERRUPTED for a no. */
 async function asked(settings: MovedSettings, { output, prompt, yes }: Context): Promise<boolean> {
@@ -109,8 +119,8 @@ async function asked(settings: MovedSettings, { output, prompt, yes }: Context):
       hint: "pass --yes to use them, or --no-settings to leave them out",
       details: { settings: settings.take.map(({ name, place, shown }) => ({ name, place, value: shown })) },
     });
-  if (!yes) output.note(["the file brings settings:", listed(settings)]);
-  if (await prompt.confirm("Use them? The author of the file chose them")) return true;
+  if (!yes) output.note(["the file brings settings:", listed(output, settings)]);
+  if (await prompt.confirm("The author of the file chose them. Use them?")) return true;
   throw new PsnError("INTERRUPTED", "nothing was imported", { hint: "without them: psn import FILE --no-settings" });
 }
 

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { InitDocument } from "@psn/app/documents/hub.ts";
 import { type InitStep, type InitWish, initHub } from "@psn/app/init-hub.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
+import { showing } from "@psn/cli/progress.ts";
 import { givenSecret } from "@psn/cli/prompt.ts";
 import {
   NEON_KEY_FLAGS,
@@ -119,7 +120,6 @@ export default defineCommand({
     }
     const { provisioning } = await import("@psn/wiring/provisioning.ts");
     const wish = await wishOf(input, { folder, databaseUrl, context });
-    if (output.interactive) output.note("creating the hub …");
     context.leaves("stopped; everything created so far stays; psn init continues with it", "psn init");
     const word = ({ did }: InitStep) => (did === "made" ? output.style("green", "made") : output.style("dim", did));
     const line = (step: InitStep) => `${word(step)}  ${WORDS[step.what]}`;
@@ -128,14 +128,20 @@ export default defineCommand({
     const change = {
       ...defined({ handle: input.handle, timeZone: input.tz }),
     };
-    const { steps, user, isDeployed } = await initHub(
-      provisioning(folder),
-      {
-        ...wish,
-        hub: { handle: input.handle ?? "me", timeZone, change, ...defined({ databaseUrl }) },
-      },
-      (step) => remote && output.interactive && output.note(line(step)),
-    );
+    const made = await showing(output, { what: "creating the hub", parts: "steps" }, (shown) => {
+      if (output.interactive) shown.step("its database");
+      return initHub(
+        provisioning(folder),
+        {
+          ...wish,
+          hub: { handle: input.handle ?? "me", timeZone, change, ...defined({ databaseUrl }) },
+        },
+        (step) => {
+          if (remote) output.note(line(step));
+        },
+      );
+    });
+    const { steps, user, isDeployed } = made;
     output.result({ hub: folder, steps, user: { handle: user.handle, timeZone: user.timeZone }, ignored }, () => [
       ...steps.map(line),
       `Times are in ${user.timeZone}. To change that: psn init --tz ZONE`,

@@ -38,6 +38,8 @@ const list = defineCommand({
   },
 });
 
+const NAMES = APP_KEYS.map(({ name }) => name);
+
 const set = defineCommand({
   name: "set",
   summary: setKey.summary,
@@ -46,7 +48,7 @@ const set = defineCommand({
     { line: "psn keys set X_CLIENT_SECRET", does: "asks for it" },
     { line: "psn keys set X_CLIENT_SECRET --stdin < secret.txt", does: "in a script" },
   ],
-  args: [{ name: "<name>", help: "the key's name, as psn connect shows it" }],
+  args: [{ name: "<name>", help: "the key's name, as psn connect shows it", takes: NAMES }],
   flags: [
     { flags: "--stdin", help: "the value, read from standard input" },
     { flags: "--file <file>", help: "the value, read from a file" },
@@ -78,7 +80,7 @@ const remove = defineCommand({
       does: "the tokens of accounts connected with it can no longer be refreshed",
     },
   ],
-  args: [{ name: "<name>", help: "the key's name, as psn keys list shows it" }],
+  args: [{ name: "<name>", help: "the key's name, as psn keys list shows it", takes: NAMES }],
   document: removeKey.output,
   schema: z.object({ name: keyName }),
   run: async ({ name }, context) => {

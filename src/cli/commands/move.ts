@@ -3,6 +3,7 @@ import { defineCommand } from "@psn/cli/command.ts";
 import { deliveryTable, noteLeft } from "@psn/cli/render.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
+import { TO_COME } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 export default defineCommand({
@@ -15,7 +16,7 @@ export default defineCommand({
     { line: 'psn move 9f2c11aa --at "tomorrow 9am"', does: "all deliveries of a post, or a single one" },
     { line: "psn move 9f2c11aa --in 2h", does: "two hours from now" },
   ],
-  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id", takes: { ids: TO_COME } }],
   flags: [...TIME_FLAGS, { flags: "--dry-run", help: "show what would be moved, and move nothing" }],
   document: move.output,
   schema: timeSchema.extend({ id: z.string(), dryRun: z.boolean().default(false) }),

@@ -8,6 +8,7 @@ import type { Scope } from "@psn/app/scope.ts";
 import { post, preview } from "@psn/app/verbs/post.ts";
 import { wakeUp } from "@psn/app/wake-up.ts";
 import { defineCommand } from "@psn/cli/command.ts";
+import { optionsOfPlatforms } from "@psn/cli/completion/options.ts";
 import { readDraft } from "@psn/cli/draft.ts";
 import { draftForVerb } from "@psn/cli/draft-input.ts";
 import { type Output, paragraphs } from "@psn/cli/output.ts";
@@ -55,6 +56,7 @@ export default defineCommand({
       name: "[text-or-file]",
       help: "the text; a text file (.md, .txt; psn help files); or - for standard input",
       anyText: true,
+      takes: "file",
     },
   ],
   flags: [
@@ -64,6 +66,7 @@ export default defineCommand({
         "accounts or platforms, separated by commas or in several --to; all means every account; not needed if " +
         "you have one account",
       many: true,
+      takes: "accounts",
     },
     ...TIME_FLAGS,
     { flags: "--text <text>", help: "the text exactly as typed, even if a file has this name" },
@@ -77,18 +80,20 @@ export default defineCommand({
       flags: "--option <option>",
       help: "an option of one platform, such as x.reply=following; see docs/platforms.md",
       many: true,
+      takes: optionsOfPlatforms,
     },
     {
       flags: "--late <policy>",
       help:
         `what to do if the post can be sent only a day or more after its time: ${LATE_POLICIES.join(", ")}; ` +
         `default: PSN_LATE`,
+      takes: LATE_POLICIES,
     },
     { flags: "--allow-outside", help: "allow media outside of the file's folder in front matter" },
     { flags: "--allow-partial", help: "with -: accept text from a pipe that does not end with a line break" },
     { flags: "--split", help: "split a text that is too long into a thread" },
     { flags: "--numbered", help: "number the parts of a thread" },
-    { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}` },
+    { flags: "--visibility <who>", help: `${VISIBILITIES.join(", ")}`, takes: VISIBILITIES },
     {
       flags: "--content-warning <text>",
       help: "a content warning, shown instead of the post until the reader opens it",

@@ -26,8 +26,12 @@ export default defineCommand({
   ],
   flags: [
     { flags: "--all", help: "also list deliveries that are published, failed, cancelled or removed" },
-    { flags: "--state <states>", help: `only these states, separated by commas: ${DELIVERY_STATES.join(", ")}` },
-    { flags: "--account <account>", help: "only this account, or all accounts of a platform" },
+    {
+      flags: "--state <states>",
+      help: `only these states, separated by commas: ${DELIVERY_STATES.join(", ")}`,
+      takes: { list: DELIVERY_STATES },
+    },
+    { flags: "--account <account>", help: "only this account, or all accounts of a platform", takes: "account" },
     { flags: "--since <time>", help: "only what is due at this time or later: 2026-11-01, yesterday, 7d (ago)" },
     { flags: "--search <words>", help: "only what has these words in its text, in upper or lower case" },
     { flags: "--limit <n>", help: `maximum number of deliveries; default: ${USUAL}` },

@@ -4,8 +4,9 @@ import { shortId } from "@psn/app/find-deliveries.ts";
 import type { Step } from "@psn/app/recover-hub.ts";
 import { recover } from "@psn/app/verbs/recover.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
-import { clip, type Lines, table } from "@psn/cli/output.ts";
-import { when } from "@psn/cli/render.ts";
+import { fitted } from "@psn/cli/list.ts";
+import { clip, type Lines, type Output } from "@psn/cli/output.ts";
+import { timeIn, when } from "@psn/cli/render.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { FOUND } from "@psn/domain/incarnation.ts";
@@ -54,10 +55,10 @@ export default defineCommand({
     if (!output.json)
       output.note(`${FOUND[found]}${since === null ? "" : `; psn noticed on ${when(since, timeZone)}`}`);
     if (dryRun) {
-      output.result(recover.document(plan), () => lines(plan, timeZone));
+      output.result(recover.document(plan), () => lines(output, plan, timeZone));
       return EXIT.ok;
     }
-    if (plan.steps.length > 0 && !output.json) output.note(lines(plan, timeZone));
+    if (plan.steps.length > 0 && !output.json) output.note(lines(output, plan, timeZone));
     if (!(await prompt.confirm("Have all other copies of this hub stopped, here and on other machines?")))
       throw new PsnError(
         "INTERRUPTED",
@@ -71,7 +72,7 @@ export default defineCommand({
     const done = await recover.run(hub, { alone: true, dryRun }, { plan, signal, ...defined({ ask }) });
     const { steps } = done;
     output.result(recover.document(done), () =>
-      steps.length === 0 ? "no post was in doubt; psn publishes again" : lines(done, timeZone),
+      steps.length === 0 ? "no post was in doubt; psn publishes again" : lines(output, done, timeZone),
     );
     const open = steps.filter(({ becomes }) => becomes === "unconfirmed");
     if (open.length > 0)
@@ -80,17 +81,20 @@ export default defineCommand({
   },
 });
 
-function lines({ steps }: RecoverFacts, timeZone: string): Lines {
-  return table(
-    steps.map(({ delivery, becomes, why, url }) => [
-      shortId(delivery.id),
-      WORDS[becomes],
-      `${delivery.platform}:${delivery.handle}`,
-      when(delivery.dueAt, timeZone),
-      clip(delivery.text, 30),
-      becomes === "published" && url !== null ? url : why,
-    ]),
-  );
+function lines(output: Output, { steps }: RecoverFacts, timeZone: string): Lines {
+  return fitted(output, steps, [
+    { head: "ID", cell: ({ delivery }) => shortId(delivery.id) },
+    { head: "BECOMES", cell: ({ becomes }) => WORDS[becomes], least: 9 },
+    { head: "ACCOUNT", cell: ({ delivery: { platform, handle } }) => `${platform}:${handle}`, least: 8, rank: 2 },
+    { head: "DUE", cell: ({ delivery }) => timeIn(output, delivery.dueAt, timeZone), rank: 1 },
+    { head: "TEXT", cell: ({ delivery }) => clip(delivery.text, 30), least: 12 },
+    {
+      head: "WHY",
+      cell: ({ becomes, why, url }) => (becomes === "published" ? (url ?? why) : why),
+      least: 16,
+      folds: true,
+    },
+  ]);
 }
 
 /** Asks the person who can look. */

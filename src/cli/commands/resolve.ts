@@ -15,7 +15,7 @@ export default defineCommand({
     { line: "psn resolve 9f2c11aa --live https://example.social/@ada/1", does: "the post is public, at this address" },
     { line: "psn resolve 9f2c11aa --not-live", does: "the post is not public; send it now" },
   ],
-  args: [{ name: "<id>", help: "the id of a delivery, or the end of the id" }],
+  args: [{ name: "<id>", help: "the id of a delivery, or the end of the id", takes: { ids: ["unconfirmed"] } }],
   flags: [
     { flags: "--live <url>", help: "the post is public, at this address" },
     { flags: "--not-live", help: "the post is not public; send it again" },

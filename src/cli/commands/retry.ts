@@ -1,9 +1,10 @@
 import { retry } from "@psn/app/verbs/change.ts";
 import { changeCommand } from "@psn/cli/change.ts";
+import { RETRYABLE } from "@psn/core/types/index.ts";
 
 export default changeCommand(
   retry,
-  { done: "will be tried now", would: "would be tried now" },
+  { done: "will be tried now", would: "would be tried now", takes: RETRYABLE },
   {
     details:
       "Sends deliveries again that failed, are on hold, or were cancelled. Other deliveries of the post do not " +

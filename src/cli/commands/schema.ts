@@ -16,7 +16,7 @@ export default defineCommand({
     { line: "psn schema vault status", does: "the same for a command of two words" },
     { line: "psn schema > psn.schema.json", does: "all commands in one document" },
   ],
-  args: [{ name: "[command...]", help: "the command; default: all" }],
+  args: [{ name: "[command...]", help: "the command; default: all", takes: "command" }],
   document: SchemaDocument,
   schema: z.object({ command: z.array(z.string()).default([]) }),
   run: async ({ command: words }, { output, commands }) => {

@@ -143,7 +143,7 @@ const print = defineCommand({
     { line: "psn service print systemd", does: "what psn service install writes on Linux" },
     { line: "psn service print containerfile > Containerfile", does: "then print compose > compose.yaml" },
   ],
-  args: [{ name: "<what>", help: KINDS.join(", ") }],
+  args: [{ name: "<what>", help: KINDS.join(", "), takes: KINDS }],
   document: ServicePrintDocument,
   schema: z.object({ what: z.enum(KINDS, { error: `must be one of ${KINDS.join(", ")}` }) }),
   run: async ({ what }, context) => {

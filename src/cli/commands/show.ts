@@ -6,6 +6,7 @@ import { type Column, type Field, list } from "@psn/cli/list.ts";
 import { type Lines, type Output, paragraphs, textLines } from "@psn/cli/output.ts";
 import { nextWords, stateWord, when } from "@psn/cli/render.ts";
 import type { DeliveryDetail, DeliveryEvent } from "@psn/core/ports/posts.ts";
+import { DELIVERY_STATES } from "@psn/core/types/index.ts";
 import { z } from "zod";
 
 const FIELDS: readonly Field<DeliveryEvent>[] = [
@@ -22,7 +23,9 @@ export default defineCommand({
   name: "show",
   summary: show.summary,
   examples: [{ line: "psn show 9f2c11aa", does: "its units, their addresses, and its history in order" }],
-  args: [{ name: "<id>", help: "the id of a delivery or a post, or the end of the id" }],
+  args: [
+    { name: "<id>", help: "the id of a delivery or a post, or the end of the id", takes: { ids: DELIVERY_STATES } },
+  ],
   document: show.output,
   schema: z.object({ id: z.string() }),
   run: async ({ id }, context) => {

@@ -3,6 +3,7 @@ import { type KeyUse, vaultStatus } from "@psn/app/queries/vault-status.ts";
 import { rotateVault } from "@psn/app/rotate-vault.ts";
 import { type CommandGroup, type Context, defineCommand } from "@psn/cli/command.ts";
 import { type Column, type Field, list } from "@psn/cli/list.ts";
+import { showing } from "@psn/cli/progress.ts";
 import { TRIGGER_TOKEN_FLAGS, type TriggerTokenInput, triggerToken, triggerTokenSchema } from "@psn/cli/vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
@@ -89,23 +90,27 @@ const rotate = defineCommand({
     const unlock = keyring.lockRotation(folder);
     let users: Awaited<ReturnType<typeof openUsers>> | undefined;
     try {
-      users = await openUsers(folder);
+      const opened = await openUsers(folder);
+      users = opened;
       context.leaves("stopped; psn vault rotate continues a rotation that was started", "psn vault rotate");
       const tasks = await tasksOf(folder, input, context);
-      const rotated = await rotateVault({
-        world,
-        keyring: keyring.keyringOf(folder),
-        ...defined({ tasks }),
-        users: users.list,
-        isHere: keyring.isHere,
-        prepareOnly: prepare,
-        signal,
-        onWait: (ms) =>
-          output.note(
-            `waiting ${Math.ceil(ms / 1000)} s for tasks that know only the old key; after Ctrl-C the same command ` +
-              `continues later`,
-          ),
-      });
+      const rotated = await showing(output, { what: "sealing again", parts: "values" }, (shown) =>
+        rotateVault({
+          world,
+          keyring: keyring.keyringOf(folder),
+          ...defined({ tasks }),
+          users: opened.list,
+          isHere: keyring.isHere,
+          prepareOnly: prepare,
+          signal,
+          onSealed: shown.at,
+          onWait: (ms) =>
+            output.note(
+              `waiting ${Math.ceil(ms / 1000)} s for tasks that know only the old key; after Ctrl-C the same command ` +
+                `continues later`,
+            ),
+        }),
+      );
       const { keyId, oldKeyId, resumed, finished, rows, tasksReadyAt } = rotated;
       output.result(
         { key: keyId, old: oldKeyId, resumed, finished, rows, tasksReadyAt: tasksReadyAt?.toISOString() ?? null },

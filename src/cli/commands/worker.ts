@@ -4,13 +4,17 @@ import type { DocumentOf } from "@psn/app/documents/values.ts";
 import { LogLevel } from "@psn/app/documents/worker-log.ts";
 import { keepHub } from "@psn/app/keep-hub.ts";
 import { claimedDelivery } from "@psn/app/queries/posts.ts";
+import { queueOf } from "@psn/app/queries/queue.ts";
 import { runWorker } from "@psn/app/run-worker.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
+import type { Output } from "@psn/cli/output.ts";
+import { progressOf } from "@psn/cli/progress.ts";
 import { createWorkerLog, isJournal, type WorkerLog } from "@psn/cli/worker-log.ts";
 import { PsnError, toPsnError } from "@psn/core/errors.ts";
 import type { Claim } from "@psn/core/ports/deliveries.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { journalStream } from "@psn/core/utils/env.ts";
+import type { Hub } from "@psn/wiring/hub.ts";
 import { z } from "zod";
 
 type Ended = Partial<Record<DeliveryState, number>>;
@@ -38,10 +42,12 @@ export default defineCommand({
     {
       flags: "--log <format>",
       help: "text or json: one line each time that a delivery's state changes; default: text",
+      takes: ["text", "json"],
     },
     {
       flags: "--log-level <level>",
       help: "error, warning, notice (start, end, and problems) or info (all states); default: info",
+      takes: ["error", "warning", "notice", "info"],
     },
   ],
   document: WorkerDocument,
@@ -65,21 +71,26 @@ export default defineCommand({
       log.failed(failure);
       return failure.exit;
     }
+    output.draw(undefined);
     log.stopped();
     if (output.json) output.result(document, () => "");
     return undefined;
   },
 });
 
+/** More late deliveries than this are not counted. */
+const MOST_LATE = 1_000;
+
 /** Publishes until a signal comes. Throws what keeps it from beginning. */
 async function work(
   context: Context<DocumentOf<typeof WorkerDocument>>,
   { log, ended, name }: { readonly log: WorkerLog; readonly ended: Ended; readonly name: string },
 ): Promise<void> {
-  const { signal, version } = context;
+  const { output, signal, version } = context;
   const hub = await Promise.race([context.hub("session", "refuse"), aborted(signal)]);
   if (!hub) return;
   const { world, user } = hub;
+  const catching = output.draw(undefined) ? await catchingUp(hub, output) : undefined;
   const reports = new Set<Promise<void>>();
   const report = async (claim: Claim) => {
     const detail = await claimedDelivery(world, claim);
@@ -90,6 +101,7 @@ async function work(
   const onDone = (claim: Claim) => {
     const one = report(claim)
       .catch(() => undefined)
+      .then(catching)
       .finally(() => reports.delete(one));
     reports.add(one);
   };
@@ -100,6 +112,21 @@ async function work(
     keepHub(world, signal, onTrouble),
   ]);
   await Promise.all(reports);
+}
+
+/** What a worker that was away has to do, as a bar: called for each delivery that it is done with. */
+async function catchingUp(hub: Hub, output: Output): Promise<(() => void) | undefined> {
+  const page = await queueOf(hub, { all: false, state: ["scheduled"], limit: MOST_LATE }).catch(() => undefined);
+  const now = hub.world.now();
+  const all = page?.deliveries.filter(({ dueAt }) => dueAt <= now).length ?? 0;
+  if (all < 2) return undefined;
+  const shown = progressOf(output, { what: "catching up", parts: "deliveries" });
+  let done = 0;
+  return () => {
+    done += 1;
+    if (done < all) shown.at(done, all);
+    else shown.end();
+  };
 }
 
 function logOf(

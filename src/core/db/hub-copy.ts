@@ -77,6 +77,18 @@ export function hubRows(database: Database): HubRows {
       }
     },
 
+    count: (users) =>
+      inTransaction("", async (client) => {
+        let all = users.length;
+        const counts = NAMES.map((name) => `(SELECT count(*) FROM psn.${name})`).join(" + ");
+        for (const userId of users) {
+          await actAs(client, userId);
+          const { rows } = await client.query(`SELECT (${counts})::integer AS n`);
+          all += Number(rows[0]?.["n"]);
+        }
+        return all;
+      }),
+
     write: (rows, finish) =>
       inTransaction("", async (client) => {
         const count = await insertAll(client, rows);

@@ -61,6 +61,8 @@ export interface HubRows {
    * on its way.
    */
   read<T>(users: readonly string[], moving: boolean, take: (rows: AsyncIterable<HubRow>) => Promise<T>): Promise<T>;
+  /** How many rows `read` would hand over just now. */
+  count(users: readonly string[]): Promise<number>;
   /** Inserts them; `finish` is the last thing before they count. Answers how many. */
   write(rows: AsyncIterable<HubRow>, finish: () => Promise<void>): Promise<number>;
   /** True while none of these users has a post or an account. */

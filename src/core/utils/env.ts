@@ -300,6 +300,33 @@ export function serviceEnv(environment: Environment = process.env): ServiceEnv {
   return { home, configHome, passed: Object.fromEntries(passed) };
 }
 
+/** What the environment says about the user's shell, and about the folders where shells look for completions. */
+export interface ShellEnv {
+  /** SHELL, the path of the login shell. */
+  readonly shell: string | undefined;
+  readonly home: string;
+  /** XDG_CONFIG_HOME, else `.config` of the home. */
+  readonly configHome: string;
+  /** XDG_DATA_HOME, else `.local/share` of the home. */
+  readonly dataHome: string;
+  /** BASH_COMPLETION_USER_DIR. */
+  readonly bashCompletion: string | undefined;
+  /** ZDOTDIR, where zsh looks for .zshrc. */
+  readonly zdotdir: string | undefined;
+}
+
+export function shellEnv(environment: Environment = process.env): ShellEnv {
+  const home = said(environment, "HOME") ?? homedir();
+  return {
+    shell: said(environment, "SHELL"),
+    home,
+    configHome: said(environment, "XDG_CONFIG_HOME") ?? join(home, ".config"),
+    dataHome: said(environment, "XDG_DATA_HOME") ?? join(home, ".local", "share"),
+    bashCompletion: said(environment, "BASH_COMPLETION_USER_DIR"),
+    zdotdir: said(environment, "ZDOTDIR"),
+  };
+}
+
 /** The IANA zone of this machine, UTC where it has none. */
 export function systemTimeZone(): string {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

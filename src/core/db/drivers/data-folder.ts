@@ -19,8 +19,11 @@ import { makePrivateFolder, unwritable } from "@psn/core/utils/private-file.ts";
  */
 
 const PGDATA = "pgdata";
-/** All that psn makes in a data folder. The database is made in `pgdata.new`; SQLite may leave a journal of a lock. */
-const OWN = new Set([PGDATA, `${PGDATA}.new`, "lock", "lock-journal", "holder", "socket", ".gitignore"]);
+/**
+ * All that psn makes in a data folder. The database is made in `pgdata.new`; SQLite may leave a journal of a lock;
+ * `words` is for completion.
+ */
+const OWN = new Set([PGDATA, `${PGDATA}.new`, "lock", "lock-journal", "holder", "socket", "words", ".gitignore"]);
 /**
  * What Postgres and psn have in a database's own folder (https://www.postgresql.org/docs/18/storage-file-layout.html,
  * 2026-11).
@@ -75,6 +78,8 @@ export function holdsDatabase(folder: string): boolean {
 
 function isOwn(folder: string, name: string): boolean {
   const path = join(folder, name);
+  // A process that was killed while it wrote `words` leaves what it had.
+  if (/^words\.\d+$/.test(name)) return true;
   if (!OWN.has(name)) return false;
   if (name === ".gitignore") return textIn(path) === IGNORE_ALL;
   if (name === PGDATA)
