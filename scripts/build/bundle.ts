@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BunPlugin } from "bun";
+import { tasksProject } from "./tasks.ts";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -21,6 +22,15 @@ const thread: BunPlugin = {
   },
 };
 
+/** A build carries the tasks' project: in it there is no source tree. */
+const tasks: BunPlugin = {
+  name: "tasks",
+  setup: async (build) => {
+    const contents = `export const TASKS_PROJECT = ${JSON.stringify(await tasksProject())};`;
+    build.onLoad({ filter: /\/src\/provision\/tasks-project\.ts$/ }, () => ({ contents, loader: "js" }));
+  },
+};
+
 /** How psn is bundled. */
 export const BUNDLING = {
   entrypoints: [...ENTRYPOINTS],
@@ -30,5 +40,5 @@ export const BUNDLING = {
   splitting: true,
   minify: true,
   naming: { entry: "[name].[ext]", chunk: "chunk-[hash].[ext]", asset: "[name]-[hash].[ext]" },
-  plugins: [thread],
+  plugins: [thread, tasks],
 };

@@ -17,17 +17,20 @@ export interface BuildTools {
 }
 
 const NEEDS_DOCKER = "with this Trigger.dev server, this machine builds the tasks' image";
+/** Oldest major version of Node with which psn is tested; the CLI's own least is 18.20 (engines of 4.8.3). */
+const LEAST_NODE = 20;
+const INSTALL_NODE = `install Node ${LEAST_NODE} or newer: https://nodejs.org/en/download`;
 /** Docker asks nobody outside for any of this; in milliseconds. */
 const TIMEOUT_MS = 30_000;
 
 /** Throws DEPLOY_FAILED for what is missing, with where to get it. */
 export async function assertBuildTools({ url, environment, dryRun }: BuildTools): Promise<void> {
   const run = (command: string, ...args: readonly string[]) => ran(environment, command, args);
-  if ((await run("node", "--version")).isMissing)
-    throw missing(
-      "Trigger.dev's CLI needs Node, which is not installed here",
-      "install Node 20 or newer: https://nodejs.org/en/download",
-    );
+  const node = await run("node", "--version");
+  if (node.isMissing) throw missing("Trigger.dev's CLI needs Node, which is not installed here", INSTALL_NODE);
+  const [, major] = /^v(\d+)\./.exec(node.printed) ?? [];
+  if (major !== undefined && Number(major) < LEAST_NODE)
+    throw missing(`Trigger.dev's CLI needs Node ${LEAST_NODE}, and here is Node ${major}`, INSTALL_NODE);
   // In its cloud Trigger.dev builds the image.
   if (dryRun || new URL(url).hostname === "api.trigger.dev") return;
   const buildx = await run("docker", "buildx", "version");
@@ -61,16 +64,18 @@ interface Ran {
   /** There is no such program. */
   readonly isMissing: boolean;
   readonly code: number;
+  /** What it wrote to stdout. */
+  readonly printed: string;
   /** What it wrote to stderr. */
   readonly said: string;
 }
 
 function ran(env: Readonly<Record<string, string>>, command: string, args: readonly string[]): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(command, args, { env, timeout: TIMEOUT_MS }, (error, _stdout, said) => {
+    execFile(command, args, { env, timeout: TIMEOUT_MS }, (error, printed, said) => {
       const isMissing = error?.code === "ENOENT";
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
-      resolve({ isMissing, code, said });
+      resolve({ isMissing, code, printed, said });
     });
   });
 }

@@ -14,7 +14,7 @@ const TIMEOUT_MS = 20 * 60_000;
 const LAST_LINES = 6;
 
 export interface TriggerCli {
-  /** psn's own folder: trigger.config.ts, the tasks, the lockfile. */
+  /** The tasks' project: trigger.config.ts, the tasks, the lockfile. */
   readonly root: string;
   readonly url: string;
   readonly token: string;
@@ -69,6 +69,8 @@ async function run(cli: TriggerCli, home: string): Promise<void> {
       ...quiet(cli.environment),
       XDG_CONFIG_HOME: home,
       BUN_INSTALL_BIN: home,
+      // What runs here may be one program with Bun in it.
+      BUN_BE_BUN: "1",
       TRIGGER_PROJECT_REF: cli.projectRef,
       PSN_WATCHDOG_MINUTES: cli.watchdogMinutes,
     },

@@ -1,16 +1,18 @@
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { PsnError } from "@psn/core/errors.ts";
-import { childEnvironment, type HubEnv } from "@psn/core/utils/env.ts";
+import { cacheFolder, childEnvironment, type HubEnv } from "@psn/core/utils/env.ts";
 import { assertBuildTools } from "@psn/provision/build-tools.ts";
+import { tasksFolder } from "@psn/provision/tasks-folder.ts";
+import { TASKS_PROJECT } from "@psn/provision/tasks-project.ts";
 import { deployByCli } from "@psn/provision/trigger-cli.ts";
 
-/** psn's own folder, from which the tasks are built. */
+/** In a source tree psn's own folder, from which the tasks are built. */
 const ROOT = dirname(fileURLToPath(new URL("..", import.meta.url)));
 
 export interface Shipping {
   readonly env: HubEnv;
+  /** Of psn. */
+  readonly version: string;
   readonly token: string;
   readonly projectRef: string;
   readonly dryRun: boolean;
@@ -18,23 +20,32 @@ export interface Shipping {
   readonly onLine: (line: string) => void;
 }
 
-/** Throws DEPLOY_FAILED where the tasks' sources are missing, or a program that building them for this server needs. */
-export async function assertTools(env: HubEnv, dryRun: boolean): Promise<void> {
-  if (!existsSync(join(ROOT, "trigger.config.ts")))
-    throw new PsnError("DEPLOY_FAILED", "the npm package of psn has no sources of the tasks, which deploying needs", {
-      hint: "run psn deploy in a checkout of psn: bun run psn deploy --hub FOLDER",
-    });
-  return assertBuildTools({ url: env.get("TRIGGER_API_URL") ?? "", environment: childEnvironment(), dryRun });
+/**
+ * All that can fail on this machine, before anything is changed at the server. Throws DEPLOY_FAILED where a program is
+ * missing that building the tasks for this server needs, or the tasks' project cannot be made; INTERRUPTED.
+ */
+export async function makeReady(shipping: Shipping): Promise<void> {
+  const { env, dryRun } = shipping;
+  await assertBuildTools({ url: env.get("TRIGGER_API_URL") ?? "", environment: childEnvironment(), dryRun });
+  await rootOf(shipping);
 }
 
-/** Builds and deploys the tasks by Trigger.dev's CLI. Throws DEPLOY_FAILED. */
-export function ship({ env, ...rest }: Shipping): Promise<void> {
+/** Builds and deploys the tasks by Trigger.dev's CLI, from wherever psn runs. Throws DEPLOY_FAILED, INTERRUPTED. */
+export async function ship(shipping: Shipping): Promise<void> {
+  const { env } = shipping;
   return deployByCli({
-    ...rest,
-    root: ROOT,
+    ...shipping,
+    ...running(),
+    root: await rootOf(shipping),
     url: env.get("TRIGGER_API_URL") ?? "",
     watchdogMinutes: env.get("PSN_WATCHDOG_MINUTES") ?? "",
-    environment: childEnvironment(),
-    bun: process.execPath,
   });
+}
+
+const running = () => ({ environment: childEnvironment(), bun: process.execPath });
+
+async function rootOf({ version, signal, onLine }: Shipping): Promise<string> {
+  const project = TASKS_PROJECT;
+  if (project === undefined) return ROOT;
+  return tasksFolder({ ...running(), project, version, signal, onLine, cache: cacheFolder() });
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../support/until.ts";
+import { dryDeploy, expectSameTasks } from "./dry-deploy.ts";
 
 /*
  * The npm package as a user gets it: packed, and installed by npm into an empty prefix, with an empty HOME and cache
@@ -126,15 +127,12 @@ describe("installed", () => {
     expect(ok(["accounts", "--hub", copy])).toContain("feed");
   });
 
-  test("deploying says that the tasks' sources are elsewhere", async () => {
-    const path = join(hub, "config", "hub.env");
-    const settings = await readFile(path, "utf8");
-    const trigger = "TRIGGER_PROJECT_REF=proj_a\nTRIGGER_API_URL=http://127.0.0.1:9";
-    const database = "DATABASE_URL=postgres://a:b@ep-a.eu-central-1.aws.neon.tech/c";
-    await writeFile(path, `${settings}\n${trigger}\n${database}\n`);
-    const { stderr } = psn(["deploy", "--dry-run", "--trigger-token-stdin"], "tr_pat_0123456789");
-    await writeFile(path, settings);
-    expect(stderr).toContain("has no sources of the tasks");
+  test("psn deploy --dry-run builds the same tasks as the source tree, and changes nothing", async () => {
+    const ran = await dryDeploy({ psn: psnPath, env, hub });
+    expect(ran, ran.stdout + ran.stderr).toMatchObject({ code: 0 });
+    expect(ran.asked.length).toBeGreaterThan(2);
+    expect(ran.asked.filter((method) => method !== "GET")).toEqual([]);
+    await expectSameTasks(join(root, "home", ".cache", "psn"));
   });
 
   test("Bun on PATH is taken if it is new enough, and what is missing is said", async () => {

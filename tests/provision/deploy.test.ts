@@ -1,9 +1,10 @@
-import { symlink } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Deployment, deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
 import { examineVendors, type VendorGround } from "@psn/app/doctor-vendors.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { assertBuildTools } from "@psn/provision/build-tools.ts";
+import { tasksFolder } from "@psn/provision/tasks-folder.ts";
 import { triggerApi } from "@psn/provision/trigger.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { scratch } from "../support/cli.ts";
@@ -112,6 +113,23 @@ describe("deploying", () => {
     expect(await needs("https://api.trigger.dev")).toBe("nothing");
     expect(await needs(api.origin, true)).toBe("nothing");
     expect(await needs(api.origin)).toMatch(/^DEPLOY_FAILED: .*Docker is not installed here$/);
+  });
+
+  test("a Node that is too old for the CLI is named, with the one that is needed", async () => {
+    const tools = await scratch("tools");
+    const has = async (version: string) => {
+      await writeFile(join(tools, "node"), `#!/bin/sh\necho ${version}\n`, { mode: 0o755 });
+      return codeOf(assertBuildTools({ url: api.origin, environment: { PATH: tools }, dryRun: true }));
+    };
+    expect(await has("v18.20.4")).toBe("DEPLOY_FAILED: Trigger.dev's CLI needs Node 20, and here is Node 18");
+    expect(await has("v20.0.0")).toBe("nothing");
+  });
+
+  test("without a folder of the user's for what can be made again, psn says which variable names one", async () => {
+    const project = { "package.json": "{}" };
+    const making = { project, version: "1.2.3", environment: {}, bun: process.execPath, onLine: () => undefined };
+    const made = tasksFolder({ ...making, cache: undefined, signal: AbortSignal.timeout(60_000) });
+    expect(await codeOf(made)).toMatch(/^DEPLOY_FAILED: this user has no folder/);
   });
 
   test("what fails on the way is what is said, and is not noted as deployed", async () => {

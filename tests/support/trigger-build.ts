@@ -73,6 +73,8 @@ export interface TriggerBuild {
 }
 
 interface BuildOptions {
+  /** The project: psn's own folder, if no other is named. */
+  readonly root?: string;
   /** `dev` differs from `deploy` in the programs around the bundle: only those of `dev` run without a server. */
   readonly target?: "deploy" | "dev";
   /** For the build, as the deploying machine has it; nothing of it reaches the import. */
@@ -87,7 +89,11 @@ interface Modules {
 }
 
 /** Builds and imports the tasks, offline. Its folder lies in the project, where the bundle finds what is not in it. */
-export async function buildTasks({ target = "deploy", environment = {} }: BuildOptions = {}): Promise<TriggerBuild> {
+export async function buildTasks({
+  root = ROOT,
+  target = "deploy",
+  environment = {},
+}: BuildOptions = {}): Promise<TriggerBuild> {
   const { loadConfig } = await cliModule<Pick<Modules, "loadConfig">>("config.js");
   const { buildWorker } = await cliModule<Pick<Modules, "buildWorker">>("build/buildWorker.js");
   const { indexWorkerManifest } = await cliModule<Pick<Modules, "indexWorkerManifest">>(
@@ -95,14 +101,14 @@ export async function buildTasks({ target = "deploy", environment = {} }: BuildO
   );
   const { logger } = await cliModule<Pick<Modules, "logger">>("utilities/logger.js");
   logger.loggerLevel = "none";
-  const folder = await mkdtemp(join(ROOT, ".trigger-build-"));
+  const folder = await mkdtemp(join(root, ".trigger-build-"));
   const remove = () => rm(folder, { recursive: true, force: true });
   let said = "";
   const heard = (text: string) => {
     said += text;
   };
   try {
-    const resolvedConfig = await loadConfig({ cwd: ROOT, warn: false });
+    const resolvedConfig = await loadConfig({ cwd: root, warn: false });
     const options = { target, environment: target === "dev" ? "dev" : "prod", destination: folder, resolvedConfig };
     const built = await within(environment, heard, () =>
       buildWorker({ ...options, rewritePaths: false, envVars: {}, forcedExternals: [], plain: true }),
@@ -111,11 +117,11 @@ export async function buildTasks({ target = "deploy", environment = {} }: BuildO
     const buildManifestPath = join(folder, "built.json");
     await writeFile(buildManifestPath, JSON.stringify(built));
     const env = { PATH: process.env["PATH"], HOME: folder, TRIGGER_PROJECT_REF: resolvedConfig.project };
-    const index = { runtime, indexWorkerPath: indexWorkerEntryPoint, buildManifestPath, env, cwd: ROOT };
+    const index = { runtime, indexWorkerPath: indexWorkerEntryPoint, buildManifestPath, env, cwd: root };
     const indexed = await indexWorkerManifest({ ...index, handleStdout: heard, handleStderr: heard });
     const manifestPath = join(folder, "index.json");
     await writeFile(manifestPath, JSON.stringify(indexed));
-    const { files, sources } = await contentsOf(folder);
+    const { files, sources } = await contentsOf(root, folder);
     return {
       worker: Worker.parse(indexed),
       manifestPath,
@@ -165,6 +171,7 @@ const SourceMap = z.looseObject({ sources: z.array(z.string()).default([]) });
 const NOT_DEPLOYED = /\.map$|^(built|index)\.json$/;
 
 async function contentsOf(
+  root: string,
   folder: string,
 ): Promise<{ readonly files: Map<string, number>; readonly sources: Set<string> }> {
   const files = new Map<string, number>();
@@ -176,7 +183,7 @@ async function contentsOf(
     if (!NOT_DEPLOYED.test(path)) files.set(path, about.size);
     if (!path.endsWith(".map")) continue;
     const map = SourceMap.parse(JSON.parse(await readFile(file, "utf8")));
-    for (const source of map.sources) sources.add(relative(ROOT, resolve(dirname(file), source)));
+    for (const source of map.sources) sources.add(relative(root, resolve(dirname(file), source)));
   }
   return { files, sources };
 }

@@ -11,7 +11,7 @@ export default defineCommand({
   summary: "deploy the tasks and their settings to Trigger.dev",
   details:
     "Stores the settings that the tasks need, from hub.env and keys.env, as secrets of the production environment. " +
-    "Then builds and deploys the tasks with Trigger.dev's CLI, which needs Node, and for a self-hosted server " +
+    "Then builds and deploys the tasks with Trigger.dev's CLI, which needs Node 20, and for a self-hosted server " +
     "also Docker with buildx. Then checks that production runs exactly the tasks of this version. Run it after " +
     "every update of psn and after every change of a setting.",
   examples: [
@@ -37,8 +37,9 @@ export default defineCommand({
     const { secrets, plain } = vendors.variablesOf(folder);
     const variables = [...Object.keys(secrets), ...Object.keys(plain)];
     const onLine = (line: string) => output.interactive && output.note(line);
-    const ship = () => shipping.ship({ env, token, projectRef, dryRun: input.dryRun, signal, onLine });
-    const ready = () => shipping.assertTools(env, input.dryRun);
+    const shipment = { env, version, token, projectRef, dryRun: input.dryRun, signal, onLine };
+    const ship = () => shipping.ship(shipment);
+    const ready = () => shipping.makeReady(shipment);
     if (input.dryRun) {
       await ready();
       await ship();

@@ -258,21 +258,23 @@ export function hasProxy(environment: Environment = process.env): boolean {
 export interface UpdateEnv {
   /** PSN_NO_UPDATE_CHECK is set: nobody is told, and nobody is asked. */
   readonly isOff: boolean;
-  /**
-   * Where psn keeps what it can ask for again (https://specifications.freedesktop.org/basedir-spec/, XDG_CACHE_HOME);
-   * undefined where this user has no home.
-   */
+  /** As cacheFolder has it. */
   readonly cache: string | undefined;
 }
 
 export function updateEnv(environment: Environment = process.env): UpdateEnv {
+  return { isOff: said(environment, "PSN_NO_UPDATE_CHECK") !== undefined, cache: cacheFolder(environment) };
+}
+
+/**
+ * Where psn keeps what it can ask for or make again (https://specifications.freedesktop.org/basedir-spec/,
+ * XDG_CACHE_HOME); undefined where this user has no home.
+ */
+export function cacheFolder(environment: Environment = process.env): string | undefined {
   const base = said(environment, "XDG_CACHE_HOME") ?? said(environment, "LOCALAPPDATA");
   const home = said(environment, "HOME") ?? said(environment, "USERPROFILE");
   const folder = base ?? (home === undefined ? undefined : join(home, ".cache"));
-  return {
-    isOff: said(environment, "PSN_NO_UPDATE_CHECK") !== undefined,
-    cache: folder !== undefined && isAbsolute(folder) ? join(folder, "psn") : undefined,
-  };
+  return folder !== undefined && isAbsolute(folder) ? join(folder, "psn") : undefined;
 }
 
 /** JOURNAL_STREAM: which stream systemd's journal reads, as `device:inode` (systemd.exec(5)). */
