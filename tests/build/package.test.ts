@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../support/until.ts";
+import { journey, psnIn } from "./journey.ts";
 
 /*
  * The npm package as a user gets it: packed, and installed by npm into an empty prefix, with an empty HOME and cache
@@ -17,8 +17,8 @@ let env: Record<string, string>;
 let psnPath: string;
 let sizes: Map<string, number>;
 
-function run(command: string, args: readonly string[], options: { readonly cwd: string; readonly input?: string }) {
-  const ran = spawnSync(command, args, { env, encoding: "utf8", ...options });
+function run(command: string, args: readonly string[]) {
+  const ran = spawnSync(command, args, { env, cwd: root, encoding: "utf8" });
   return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr };
 }
 
@@ -50,9 +50,9 @@ beforeAll(async () => {
   Object.assign(env, { npm_config_cache: join(root, "cache"), npm_config_prefix: join(root, "prefix") });
   const folder = build("first");
   sizes = new Map([...(await contents(folder))].map(([name, bytes]) => [name, bytes.length]));
-  expect(run("npm", ["pack", folder, "--silent"], { cwd: root })).toMatchObject({ code: 0 });
+  expect(run("npm", ["pack", folder, "--silent"])).toMatchObject({ code: 0 });
   const tarball = (await readdir(root)).find((name) => name.endsWith(".tgz")) ?? "";
-  const installed = run("npm", ["install", "--global", "--ignore-scripts", join(root, tarball)], { cwd: root });
+  const installed = run("npm", ["install", "--global", "--ignore-scripts", join(root, tarball)]);
   expect(installed, installed.stderr).toMatchObject({ code: 0 });
   psnPath = join(root, "prefix", "bin", "psn");
 });
@@ -74,60 +74,17 @@ test("the package is small, and has neither sources nor tools in it", () => {
 });
 
 describe("installed", () => {
-  let hub: string;
-  const psn = (args: readonly string[], input = "") => run(psnPath, args, { cwd: hub, input });
-  const ok = (args: readonly string[], input = "") => {
-    const ran = psn(args, input);
-    expect(ran, `${args.join(" ")}: ${ran.stderr}`).toMatchObject({ code: 0 });
-    return ran.stdout;
-  };
-  const published = async () => JSON.parse(await readFile(join(hub, "public", "feed.json"), "utf8")).items.length;
-
-  beforeAll(async () => {
-    hub = join(root, "hub");
-    await mkdir(hub);
-    ok(["init"]);
-    ok(["connect", "feed", "./public"]);
-  });
-
-  test("a post goes out, also with a video, which a thread reads", async () => {
-    ok(["post", "hello", "--to", "feed"]);
-    expect(await published()).toBe(1);
-    // No video: the thread begins, and says so.
-    await writeFile(join(hub, "clip.mp4"), Buffer.from("\0\0\0\x18ftypmp42\0\0\0\0mp42isom"));
-    expect(psn(["post", "clip", "--to", "feed", "--media", "clip.mp4", "--dry-run"]).stderr).toMatch(/MEDIA_/);
-  });
-
-  test("a worker that is killed leaves what the next one publishes once", async () => {
-    ok(["post", "later", "--to", "feed", "--in", "5s", "--no-wait"]);
-    const before = await published();
-    const killed = await worker();
-    // The launcher and, where Node cannot become another program, Bun below it.
-    process.kill(-(killed.pid ?? 0), "SIGKILL");
-    const next = await worker();
-    await until("the post is published", async () => (await published()) === before + 1);
-    next.kill("SIGTERM");
-    expect(await new Promise((resolve) => next.on("close", resolve))).toBe(0);
-  });
-
-  test("doctor, rotation, export and import", async () => {
-    ok(["doctor"]);
-    ok(["vault", "rotate", "--yes"]);
-    const archive = join(root, "hub.psn");
-    ok(["export", archive, "--passphrase-stdin"], "a long enough passphrase\n");
-    const copy = join(root, "copy");
-    await mkdir(copy);
-    ok(["import", archive, "--hub", copy, "--passphrase-stdin", "--no-settings"], "a long enough passphrase\n");
-    expect(ok(["accounts", "--hub", copy])).toContain("feed");
-  });
+  const install = () => ({ program: psnPath, env, folder: root });
+  journey(install);
 
   test("deploying says that the tasks' sources are elsewhere", async () => {
-    const path = join(hub, "config", "hub.env");
+    const path = join(root, "hub", "config", "hub.env");
     const settings = await readFile(path, "utf8");
     const trigger = "TRIGGER_PROJECT_REF=proj_a\nTRIGGER_API_URL=http://127.0.0.1:9";
     const database = "DATABASE_URL=postgres://a:b@ep-a.eu-central-1.aws.neon.tech/c";
     await writeFile(path, `${settings}\n${trigger}\n${database}\n`);
-    const { stderr } = psn(["deploy", "--dry-run", "--trigger-token-stdin"], "tr_pat_0123456789");
+    const args = ["deploy", "--dry-run", "--trigger-token-stdin"];
+    const { stderr } = psnIn(install(), args, "tr_pat_0123456789");
     await writeFile(path, settings);
     expect(stderr).toContain("has no sources of the tasks");
   });
@@ -144,12 +101,4 @@ describe("installed", () => {
     expect(await has("1.4.0")).toBe("taken");
     expect(await has("1.3.9")).toMatch(/^\d+\.\d+\.\d+$/);
   });
-
-  /** A worker that has said something, in a process group of its own. */
-  async function worker(): Promise<ChildProcess> {
-    const child = spawn(psnPath, ["worker"], { cwd: hub, env, stdio: ["ignore", "ignore", "pipe"], detached: true });
-    await new Promise((resolve) => child.stderr.once("data", resolve));
-    child.stderr.resume();
-    return child;
-  }
 });
