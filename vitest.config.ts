@@ -13,6 +13,7 @@ const THOROUGH = [
   "tests/adversary/disk.test.ts",
   "tests/adversary/import-settings.test.ts",
   "tests/adversary/suspended.test.ts",
+  "tests/build/binary.test.ts",
   "tests/build/deploy.test.ts",
   "tests/build/package.test.ts",
   "tests/chaos/neighbours.test.ts",

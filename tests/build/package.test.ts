@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../support/until.ts";
 import { dryDeploy, expectSameTasks } from "./dry-deploy.ts";
+import { journey } from "./journey.ts";
 
 /*
  * The npm package as a user gets it: packed, and installed by npm into an empty prefix, with an empty HOME and cache
@@ -18,8 +18,8 @@ let env: Record<string, string>;
 let psnPath: string;
 let sizes: Map<string, number>;
 
-function run(command: string, args: readonly string[], options: { readonly cwd: string; readonly input?: string }) {
-  const ran = spawnSync(command, args, { env, encoding: "utf8", ...options });
+function run(command: string, args: readonly string[]) {
+  const ran = spawnSync(command, args, { env, cwd: root, encoding: "utf8" });
   return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr };
 }
 
@@ -51,9 +51,9 @@ beforeAll(async () => {
   Object.assign(env, { npm_config_cache: join(root, "cache"), npm_config_prefix: join(root, "prefix") });
   const folder = build("first");
   sizes = new Map([...(await contents(folder))].map(([name, bytes]) => [name, bytes.length]));
-  expect(run("npm", ["pack", folder, "--silent"], { cwd: root })).toMatchObject({ code: 0 });
+  expect(run("npm", ["pack", folder, "--silent"])).toMatchObject({ code: 0 });
   const tarball = (await readdir(root)).find((name) => name.endsWith(".tgz")) ?? "";
-  const installed = run("npm", ["install", "--global", "--ignore-scripts", join(root, tarball)], { cwd: root });
+  const installed = run("npm", ["install", "--global", "--ignore-scripts", join(root, tarball)]);
   expect(installed, installed.stderr).toMatchObject({ code: 0 });
   psnPath = join(root, "prefix", "bin", "psn");
 });
@@ -80,55 +80,11 @@ test("the manual pages are installed where man looks for them", async () => {
 });
 
 describe("installed", () => {
-  let hub: string;
-  const psn = (args: readonly string[], input = "") => run(psnPath, args, { cwd: hub, input });
-  const ok = (args: readonly string[], input = "") => {
-    const ran = psn(args, input);
-    expect(ran, `${args.join(" ")}: ${ran.stderr}`).toMatchObject({ code: 0 });
-    return ran.stdout;
-  };
-  const published = async () => JSON.parse(await readFile(join(hub, "public", "feed.json"), "utf8")).items.length;
-
-  beforeAll(async () => {
-    hub = join(root, "hub");
-    await mkdir(hub);
-    ok(["init"]);
-    ok(["connect", "feed", "./public"]);
-  });
-
-  test("a post goes out, also with a video, which a thread reads", async () => {
-    ok(["post", "hello", "--to", "feed"]);
-    expect(await published()).toBe(1);
-    // No video: the thread begins, and says so.
-    await writeFile(join(hub, "clip.mp4"), Buffer.from("\0\0\0\x18ftypmp42\0\0\0\0mp42isom"));
-    expect(psn(["post", "clip", "--to", "feed", "--media", "clip.mp4", "--dry-run"]).stderr).toMatch(/MEDIA_/);
-  });
-
-  test("a worker that is killed leaves what the next one publishes once", async () => {
-    ok(["post", "later", "--to", "feed", "--in", "5s", "--no-wait"]);
-    const before = await published();
-    const killed = await worker();
-    // The launcher and, where Node cannot become another program, Bun below it.
-    process.kill(-(killed.pid ?? 0), "SIGKILL");
-    const next = await worker();
-    await until("the post is published", async () => (await published()) === before + 1);
-    next.kill("SIGTERM");
-    expect(await new Promise((resolve) => next.on("close", resolve))).toBe(0);
-  });
-
-  test("doctor, rotation, export and import", async () => {
-    ok(["doctor"]);
-    ok(["vault", "rotate", "--yes"]);
-    const archive = join(root, "hub.psn");
-    ok(["export", archive, "--passphrase-stdin"], "a long enough passphrase\n");
-    const copy = join(root, "copy");
-    await mkdir(copy);
-    ok(["import", archive, "--hub", copy, "--passphrase-stdin", "--no-settings"], "a long enough passphrase\n");
-    expect(ok(["accounts", "--hub", copy])).toContain("feed");
-  });
+  const install = () => ({ program: psnPath, env, folder: root });
+  journey(install);
 
   test("psn deploy --dry-run builds the same tasks as the source tree, and changes nothing", async () => {
-    const ran = await dryDeploy({ psn: psnPath, env, hub });
+    const ran = await dryDeploy({ psn: psnPath, env, hub: join(root, "hub") });
     expect(ran, ran.stdout + ran.stderr).toMatchObject({ code: 0 });
     expect(ran.asked.length).toBeGreaterThan(2);
     expect(ran.asked.filter((method) => method !== "GET")).toEqual([]);
@@ -147,12 +103,4 @@ describe("installed", () => {
     expect(await has("1.4.0")).toBe("taken");
     expect(await has("1.3.9")).toMatch(/^\d+\.\d+\.\d+$/);
   });
-
-  /** A worker that has said something, in a process group of its own. */
-  async function worker(): Promise<ChildProcess> {
-    const child = spawn(psnPath, ["worker"], { cwd: hub, env, stdio: ["ignore", "ignore", "pipe"], detached: true });
-    await new Promise((resolve) => child.stderr.once("data", resolve));
-    child.stderr.resume();
-    return child;
-  }
 });
