@@ -1,15 +1,20 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
 import { png } from "./png.ts";
 
 /*
  * psn's main job, end to end on this machine: a hub in a scratch folder, a feed, a post with an image a few seconds
  * ahead, a worker, and a look into the feed. Ends with 0 only when the entry really is there.
+ *
+ *   bun run start [psn-PLATFORM.gz | psn-windows-x64.exe]
+ *
+ * A file that `bun run build --binaries` made: psn is that program, and not the sources.
  */
 
 const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
@@ -19,6 +24,7 @@ const DEADLINE_MS = 20_000;
 
 const folder = await mkdtemp(join(tmpdir(), "psn-start-"));
 const feed = join(folder, "public");
+const [program, ...before] = await command(process.argv[2]);
 const began = performance.now();
 
 await psn(["init", "--tz", "Europe/Berlin"]);
@@ -26,7 +32,7 @@ await psn(["connect", "feed", feed, "--title", "My feed"]);
 await writeFile(join(folder, "square.png"), png(64, 64));
 
 say("psn worker &");
-const worker = spawn(process.execPath, [MAIN, "worker"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
+const worker = spawn(program, [...before, "worker"], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
 const ended = new Promise<number | null>((resolve) => worker.on("exit", resolve));
 const image = ["--media", join(folder, "square.png"), "--alt", ALT];
 const posted = JSON.parse(await psn(["post", TEXT, "--to", "feed", ...image, "--in", "3s", "--json"])) as {
@@ -49,6 +55,16 @@ console.log(
     `file://${join(feed, "index.html")}\n  ${join(feed, "atom.xml")}\n  ${feed}/ is what a web server would serve; ` +
     `the hub is in ${folder}`,
 );
+
+/** What psn is started by. */
+async function command(path: string | undefined): Promise<readonly [string, ...string[]]> {
+  if (path === undefined) return [process.execPath, MAIN];
+  if (!path.endsWith(".gz")) return [resolve(path)];
+  const unpacked = join(folder, "psn");
+  await writeFile(unpacked, gunzipSync(await readFile(path)));
+  await chmod(unpacked, 0o755);
+  return [unpacked];
+}
 
 interface Entry {
   readonly id: string;
@@ -89,7 +105,7 @@ function say(line: string): void {
 /** One command line as a person would type it; what it prints is shown and returned. */
 function psn(args: readonly string[]): Promise<string> {
   say(`psn ${args.map((arg) => (/\s/.test(arg) ? `"${arg}"` : arg)).join(" ")}`);
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, [...before, ...args], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => {
     text += chunk.toString();

