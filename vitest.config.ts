@@ -16,6 +16,7 @@ const THOROUGH = [
   "tests/build/binary.test.ts",
   "tests/build/deploy.test.ts",
   "tests/build/package.test.ts",
+  "tests/build/types.test.ts",
   "tests/chaos/neighbours.test.ts",
   "tests/chaos/short.test.ts",
   "tests/cli/bad-remote.test.ts",

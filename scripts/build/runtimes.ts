@@ -27,8 +27,7 @@ export function lockedRuntimes(lock: string): ReadonlyMap<string, Runtime> {
 }
 
 /**
- * Writes the program of `@oven/bun-NAME` to this path. The package is fetched once, and its checksum compared each
- * time.
+ * Writes the program of `@oven/bun-NAME` to this path. The package is fetched once, its checksum compared each time.
  * Throws an Error where bun.lock has none, npm cannot fetch it, or it is not what bun.lock says.
  */
 export async function writeRuntime(name: string, path: string): Promise<void> {
