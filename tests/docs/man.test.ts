@@ -40,6 +40,7 @@ describe("mandoc", () => {
   });
 
   test("shows a flag as it is typed", () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a bold letter is printed twice, a backspace between
     const shown = mandoc("-Tascii", "psn-post.1").stdout.replaceAll(/.\x08/g, "");
     expect(shown).toMatch(/^ +--idempotency-key key$/m);
     expect(shown).toContain('psn post "hello, world" --to bluesky');
