@@ -154,6 +154,7 @@ describe("where nothing can be known", () => {
     const running = hub.binary(["completion", "--words", "2", "--", "psn", "show", ""], { env });
     expect(await running.ended).toMatchObject({ code: 0, stdout: "", stderr: "" });
     expect(sockets.length).toBeGreaterThan(0);
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
 });

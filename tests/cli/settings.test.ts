@@ -72,7 +72,7 @@ describe("completion", () => {
   test("knows commands, platforms, accounts, topics, codes and flags", async () => {
     expect(await words("")).toEqual(Object.keys(COMMANDS));
     expect(await words("config", "")).toEqual(["list", "get", "set", "edit", "path"]);
-    expect(await words("connect", "")).toEqual(platformIds);
+    expect(await words("connect", "")).toEqual(["feed:notes", ...platformIds]);
     expect(await words("post", "hello", "--to", "")).toEqual(expect.arrayContaining(["feed:notes", "feed", "all"]));
     expect(await words("disconnect", "")).toEqual(expect.arrayContaining(["feed:notes"]));
     expect(await words("help", "")).toContain("times");

@@ -46,7 +46,10 @@ export function atTerminal(command: readonly string[], { cwd, env, columns = 80 
     },
   });
   running.add(child);
-  const ended = child.exited.finally(() => running.delete(child));
+  const ended = child.exited.finally(() => {
+    running.delete(child);
+    child.terminal?.close();
+  });
   return {
     type: (keys) => {
       from = shown.length;
