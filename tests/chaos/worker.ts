@@ -227,7 +227,9 @@ async function report(ids: readonly string[]): Promise<Told[]> {
     message,
     attempt,
     units: unitList.map(({ unit, state: of, ref }) => ({ text: unit.text, state: of, ref: ref?.id ?? null })),
-    events: events.map(({ event, code: why, actor }) => `${event}${why === null ? "" : ` ${why}`} (${actor})`),
+    events: events.map(
+      ({ event, code: why, note, actor }) => `${[event, why, note].filter(Boolean).join(" ")} (${actor})`,
+    ),
   }));
 }
 
