@@ -15,6 +15,7 @@ const THOROUGH = [
   "tests/adversary/suspended.test.ts",
   "tests/build/binary.test.ts",
   "tests/build/deploy.test.ts",
+  "tests/build/install.test.ts",
   "tests/build/package.test.ts",
   "tests/build/types.test.ts",
   "tests/chaos/neighbours.test.ts",

@@ -13,6 +13,11 @@ import { fileURLToPath } from "node:url";
 
 const LEAST = [1, 4];
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+/**
+ * Bun reads .env and bunfig.toml of the folder where it starts. A stranger's would set psn's settings, and a `preload`
+ * there would run with the hub's tokens.
+ */
+const nothingOfTheFolder = ["--no-env-file", `--config=${fileURLToPath(new URL("bunfig.toml", import.meta.url))}`];
 
 const { platform, arch } = process;
 const file = platform === "win32" ? "bun.exe" : "bun";
@@ -52,7 +57,7 @@ else {
       "✗ psn needs Bun 1.4 or newer, and there is none on PATH or beside psn → npm i -g psn --include=optional",
     );
     process.exitCode = 1;
-  } else start(bun, [main, ...argv]);
+  } else start(bun, [...nothingOfTheFolder, main, ...argv]);
 }
 
 function start(bun, args) {

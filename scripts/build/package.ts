@@ -52,6 +52,8 @@ export async function writePackage(folder: string): Promise<void> {
   await mkdir(join(folder, "bin"));
   await cp(join(ROOT, "scripts/build/launcher.js"), join(folder, "bin/psn.js"));
   await chmod(join(folder, "bin/psn.js"), 0o755);
+  // The launcher names it, so that no other is read.
+  await writeFile(join(folder, "bin/bunfig.toml"), "");
   await cp(join(ROOT, "docs/man"), join(folder, "man"), { recursive: true });
   for (const file of ["LICENSE", "README.md", "CHANGELOG.md"]) await cp(join(ROOT, file), join(folder, file));
 }

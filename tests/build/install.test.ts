@@ -9,8 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { debianFiles } from "../support/debian.ts";
 
 /*
- * install.sh against a release on this machine. What it installs is a small script here; tests/build/binary.test.ts
- * installs the real program.
+ * install.sh against a release on this machine. What it installs is a small script here.
  */
 
 const SCRIPT = join(import.meta.dirname, "../../install.sh");

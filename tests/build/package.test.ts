@@ -92,6 +92,19 @@ describe("installed", () => {
     await expectSameTasks(join(root, "home", ".cache", "psn"));
   });
 
+  test("takes nothing from a .env and a bunfig.toml of the folder where it starts", async () => {
+    const folder = join(root, "strange");
+    await mkdir(folder);
+    await writeFile(join(folder, ".env"), `PSN_HUB=${join(root, "nowhere")}\n`);
+    await writeFile(join(folder, "bunfig.toml"), 'preload = ["./strange.ts"]\n');
+    await writeFile(join(folder, "strange.ts"), 'console.log("a stranger\'s code");\n');
+    const ran = spawnSync(psnPath, ["queue", "--hub", join(root, "hub")], { cwd: folder, env, encoding: "utf8" });
+    expect(ran, ran.stderr).toMatchObject({ status: 0 });
+    expect(ran.stdout).not.toContain("stranger");
+    const { stderr } = spawnSync(psnPath, ["queue"], { cwd: folder, env, encoding: "utf8" });
+    expect(stderr).not.toContain("nowhere");
+  });
+
   test("a program has openHub, with its types", async () => {
     const folder = join(root, "program");
     await mkdir(join(folder, "node_modules"), { recursive: true });
