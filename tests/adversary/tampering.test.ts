@@ -379,13 +379,13 @@ describe("a hub that was tampered with", () => {
       await hub.rows(statement);
     const red = await hub.psn(["doctor", "--offline"]);
     expect(red.code).toBe(1);
-    expect(red.stdout).toMatch(/the policy users_own on psn\.users is missing +→ psn db migrate --repair/);
+    expect(red.stdout).toMatch(/the policy users_own on psn\.users is missing\tpsn db migrate --repair/);
     const repaired = await hub.psn(["db", "migrate", "--repair"]);
     expect(repaired.code).toBe(1);
     expect(repaired.stdout).toContain("put back: the policy users_own on psn.users is missing");
     expect(repaired.stderr).toContain("not put back: the view public.leak was added");
     const still = await hub.psn(["doctor", "--offline"]);
-    expect(still.stdout.match(/^fail .*$/gm)).toEqual([
+    expect(still.stdout.match(/^fail\t.*$/gm)).toEqual([
       expect.stringMatching(/view public\.leak .*DROP VIEW public\.leak/),
     ]);
     await hub.rows("DROP VIEW public.leak");

@@ -121,7 +121,7 @@ describe("hub.env", () => {
         const doctor = await hub.psn(["doctor"]);
         expect(doctor).toMatchObject({
           code: 1,
-          stdout: expect.stringMatching(/fail {2}account feed:notes .*sealed by key/),
+          stdout: expect.stringMatching(/fail\taccount feed:notes\t.*sealed by key/),
         });
         const posted = await hub.psn(["post", "hello"]);
         expect(failed(posted, "VAULT_LOCKED")).toMatch(/sealed by key/);

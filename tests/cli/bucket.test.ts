@@ -79,7 +79,7 @@ test("a worker older than the bucket's settings reads them again, and waiting po
       (await hub.rows("SELECT FROM psn.deliveries WHERE code = 'VENDOR_AUTH' AND state = 'scheduled'")).length === 2,
   );
   expect(await doctor(hub)).toMatch(
-    /fail +waiting posts +2 posts are on hold until this is fixed: the secret of the bucket's key is wrong/,
+    /fail\twaiting posts\t2 posts are on hold until this is fixed: the secret of the bucket's key is wrong/,
   );
   await hub.rows(
     "UPDATE psn.deliveries SET attempt = 20, wake_at = now() + interval '15 minutes' WHERE state = 'scheduled' " +
@@ -97,10 +97,10 @@ test("settings of a shell: psn doctor names those of its own shell and those of 
   start(hub, { S3_BUCKET: "somebody-elses" });
   await until("the worker is heard of", async () => (await hub.rows("SELECT FROM psn.workers")).length === 1);
   expect(await doctor(hub)).toMatch(
-    /warn +worker +\S+ uses S3_BUCKET of the shell that started it.*→ unset S3_BUCKET there/,
+    /warn\tworker\t\S+ uses S3_BUCKET of the shell that started it.*\tunset S3_BUCKET there/,
   );
   const own = await hub.binary(["doctor", "--offline"], { env: { S3_BUCKET: "somebody-elses" } }).ended;
-  expect(own.stdout).toMatch(/warn +settings +S3_BUCKET differs between this shell and hub\.env.*→ unset S3_BUCKET/);
+  expect(own.stdout).toMatch(/warn\tsettings\tS3_BUCKET differs between this shell and hub\.env.*\tunset S3_BUCKET/);
   // The same value is no other setting.
   const same = await hub.binary(["doctor", "--offline"], { env: { S3_BUCKET: "media" } }).ended;
   expect(same.stdout).not.toContain("differs between");
@@ -116,10 +116,10 @@ test("psn doctor names the bucket, and says when it is full", async () => {
   const hub = await testHub();
   await set(hub.folder, settingsOf(s3));
   expect((await hub.psn(["doctor"])).stdout).toMatch(
-    new RegExp(`ok +bucket +psn can write, read, list and delete files in ${RegExp.escape(s3.endpoint)}/media`),
+    new RegExp(`ok\\tbucket\\tpsn can write, read, list and delete files in ${RegExp.escape(s3.endpoint)}/media`),
   );
   s3.full("quota");
-  expect((await hub.psn(["doctor"])).stdout).toMatch(/fail +bucket +the bucket's quota is used up/);
+  expect((await hub.psn(["doctor"])).stdout).toMatch(/fail\tbucket\tthe bucket's quota is used up/);
   s3.full(null);
 });
 
@@ -148,7 +148,7 @@ test("an endpoint with a path, from before that was refused, stops only what nee
   ])
     expect(await hub.psn(argv)).toMatchObject({ code: 0 });
   const { stdout } = await hub.psn(["doctor"]);
-  expect(stdout).toMatch(/fail +bucket +S3_ENDPOINT must be .*without a path/);
+  expect(stdout).toMatch(/fail\tbucket\tS3_ENDPOINT must be .*without a path/);
   const file = await large(hub.folder);
   const ran = await hub.psn(["post", "a file", "--media", file, "--alt", "a", "--to", "feed", "--in", "3d"]);
   expect(ran).toMatchObject({

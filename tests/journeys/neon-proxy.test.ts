@@ -67,8 +67,8 @@ describe("a proxy that is not told which endpoint is meant", () => {
     expect(await init(`${ownerUrl}?options=endpoint%3Dep-quiet-test`)).toMatchObject({ code: 0 });
     expect(await psn(["queue"], { cwd: folder })).toMatchObject({ code: 0 });
     const { stdout } = await psn(["doctor"], { cwd: folder });
-    expect(stdout).toMatch(/ok +neon over HTTP/);
-    expect(stdout).toMatch(/ok +neon over WebSocket/);
+    expect(stdout).toMatch(/ok\tneon over HTTP/);
+    expect(stdout).toMatch(/ok\tneon over WebSocket/);
   });
 
   test("is named by psn doctor, with the remedy", async () => {
@@ -99,7 +99,7 @@ describe("a plain WebSocket tunnel", () => {
     });
     expect(await run(["queue"])).toMatchObject({ code: 0 });
     const { stdout } = await run(["doctor"]);
-    expect(stdout).toMatch(/ok +neon over WebSocket/);
+    expect(stdout).toMatch(/ok\tneon over WebSocket/);
     expect(stdout).not.toContain("neon over HTTP");
   });
 });

@@ -63,7 +63,7 @@ describe.skipIf(missing !== undefined)("a hub behind a pooler in transaction mod
     const doctor = await hub.psn(["doctor", "--offline"]);
     expect(doctor).toMatchObject({ code: 0 });
     expect(doctor.stdout).toMatch(
-      /warn +notifications +.*a pooler in transaction mode.*psn config set DATABASE_LISTEN_URL/,
+      /warn\tnotifications\t.*a pooler in transaction mode.*psn config set DATABASE_LISTEN_URL/,
     );
     expect(await stop(worker)).toMatchObject({ code: 0 });
   });
@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)("a hub behind a pooler in transaction mod
     direct.port = String(server.port);
     expect(await hub.psn(["config", "set", "DATABASE_LISTEN_URL", "--stdin"], direct.href)).toMatchObject({ code: 0 });
     const doctor = await hub.psn(["doctor", "--offline"]);
-    expect(doctor.stdout).toMatch(/ok +notifications +work/);
+    expect(doctor.stdout).toMatch(/ok\tnotifications\twork/);
     const shown = await hub.psn(["config", "list"]);
     expect(shown.stdout).toContain("DATABASE_LISTEN_URL");
     expect(shown.stdout).not.toContain(direct.password);

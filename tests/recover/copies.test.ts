@@ -52,7 +52,7 @@ test("a copy beside its original publishes nothing before it is told so: two wor
   expect([read.code, read.stderr]).toEqual([0, expect.stringContaining("→ psn recover")]);
   failed(await psn(["post", "more", "--to", "mastodon"], { cwd: other }), "HUB_COPIED");
   const doctor = await psn(["doctor", "--offline"], { cwd: other });
-  expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/fail\s+hub .*copy.*→ psn recover/)]);
+  expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/fail\thub\t.*copy.*\tpsn recover/)]);
   // Consent comes first.
   expect(await psn(["recover"], { cwd: other })).toMatchObject({
     code: 2,
