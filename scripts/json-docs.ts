@@ -1,24 +1,10 @@
 import { keyOf, namedCommands, schemaOf } from "@psn/cli/json-schema.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
+import type { Node } from "./build/type-of.ts";
 
 /*
  * docs/json.md: what every command prints under `--json`, written from the JSON Schemas that `psn schema` prints.
  */
-
-/** As much of a JSON Schema as documents use. */
-interface Node {
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Node>>;
-  readonly required?: readonly string[];
-  readonly items?: Node;
-  readonly anyOf?: readonly Node[];
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly format?: string;
-  readonly additionalProperties?: Node | boolean;
-}
 
 const INTRO = `# JSON
 

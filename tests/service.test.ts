@@ -116,6 +116,20 @@ describe("how psn was installed", () => {
     // A folder of one version is gone after the upgrade.
     expect(found.command.join(" ")).not.toContain("0.2.0");
   });
+
+  test("a package is started without what a .env and a bunfig.toml of the folder say", async () => {
+    const folder = await scratch("strange");
+    const main = join(folder, "lib/node_modules/psn/dist/main.js");
+    for (const name of ["dist", "bin"]) await mkdir(join(folder, "lib/node_modules/psn", name), { recursive: true });
+    await writeFile(join(folder, "lib/node_modules/psn/bin/bunfig.toml"), "");
+    await writeFile(main, "console.log(process.env.STRANGE, process.argv.slice(2));");
+    await writeFile(join(folder, ".env"), "STRANGE=yes\n");
+    await writeFile(join(folder, "bunfig.toml"), 'preload = ["./strange.ts"]\n');
+    await writeFile(join(folder, "strange.ts"), 'console.log("a stranger\'s code");\n');
+    const [program, ...words] = installed({ main, execPath: process.execPath }).command;
+    const { stdout } = spawnSync(program, [...words, "worker"], { cwd: folder, encoding: "utf8" });
+    expect(stdout.trim()).toBe('undefined [ "worker" ]');
+  });
 });
 
 describe("the command", () => {

@@ -18,6 +18,7 @@ export interface Node {
   readonly allOf?: readonly Node[];
   readonly enum?: readonly unknown[];
   readonly const?: unknown;
+  readonly format?: string;
   readonly propertyNames?: Node;
   readonly additionalProperties?: Node | boolean;
 }

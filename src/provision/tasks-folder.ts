@@ -24,6 +24,8 @@ export interface TasksFolder {
   /** The running Bun, or a program that has Bun in it. */
   readonly bun: string;
   readonly signal: AbortSignal;
+  /** How long fetching the packages may take, in milliseconds. Default ten minutes. */
+  readonly timeoutMs?: number;
   readonly onLine: (line: string) => void;
 }
 
@@ -86,28 +88,34 @@ async function make(making: TasksFolder, folder: string): Promise<void> {
 }
 
 /** By the registry that the user's .npmrc or environment names. A program that has Bun in it is Bun with BUN_BE_BUN. */
-async function install({ bun, environment, signal }: TasksFolder, cwd: string): Promise<void> {
+async function install({ bun, environment, signal, timeoutMs = TIMEOUT_MS }: TasksFolder, cwd: string): Promise<void> {
   const kept = join(dirname(cwd), "packages");
   const args = ["install", "--frozen-lockfile", "--ignore-scripts", "--linker", "hoisted", "--cache-dir", kept];
   const child = spawn(bun, args, {
     cwd,
     env: { ...environment, NO_COLOR: "1", BUN_BE_BUN: "1" },
     stdio: ["ignore", "ignore", "pipe"],
-    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
   });
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
     said += chunk;
   });
   const code = await new Promise<number | null>((resolve, reject) => {
-    child.on("error", (error) => reject(signal.aborted ? new PsnError("INTERRUPTED", "stopped") : error));
+    child.on("error", (error) => {
+      if (signal.aborted) reject(new PsnError("INTERRUPTED", "stopped"));
+      else reject(error.name === "AbortError" ? uninstalled(`${timeoutMs / 1000} seconds are over`) : error);
+    });
     child.on("close", resolve);
   });
   if (code === 0) return;
-  throw new PsnError("DEPLOY_FAILED", `the packages of the tasks could not be installed: ${reasonIn(said)}`, {
+  throw uninstalled(reasonIn(said));
+}
+
+const uninstalled = (reason: string) =>
+  new PsnError("DEPLOY_FAILED", `the packages of the tasks could not be installed: ${reason}`, {
     hint: "check the network and the registry in .npmrc, then psn deploy",
   });
-}
 
 /** Bun's own errors, without what a registry's address may have of a login. */
 function reasonIn(said: string): string {

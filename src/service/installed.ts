@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import { sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 
 /*
  * How psn came to this machine, by how this process was started. A service must start the same program after an
@@ -33,15 +33,23 @@ export function installed({ main, execPath }: Started = started()): Installed {
   if (COMPILED.test(main)) return compiled(execPath);
   const path = slashed(main);
   const [, folder, inPackage] = /^(.*)\/node_modules\/(psn\/.*)$/.exec(path) ?? [];
-  const command = [execPath, main] as const;
   if (folder === undefined || inPackage === undefined) {
     const root = main.slice(0, Math.max(0, path.lastIndexOf("/src/")));
     const upgrade = `cd ${root === "" ? "." : root} && git pull && bun install --frozen-lockfile`;
-    return { by: "source", path: main, command, upgrade };
+    return { by: "source", path: main, command: [execPath, main], upgrade };
   }
   const by = packaged(folder);
-  return { by, path: main, command, upgrade: UPGRADES[by] };
+  return { by, path: main, command: [execPath, ...nothingOfTheFolder(main), main], upgrade: UPGRADES[by] };
 }
+
+/**
+ * As the package's launcher starts Bun (scripts/build/launcher.js): without the .env and the bunfig.toml of the folder
+ * where it starts, which may be a stranger's.
+ */
+const nothingOfTheFolder = (main: string): readonly string[] => [
+  "--no-env-file",
+  `--config=${join(dirname(dirname(main)), "bin", "bunfig.toml")}`,
+];
 
 /** Whether the program is gone or another one soon: the cache of a tool that runs packages without installing them. */
 export function isPassing({ by }: Installed): boolean {

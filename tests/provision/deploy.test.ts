@@ -1,4 +1,4 @@
-import { symlink, writeFile } from "node:fs/promises";
+import { readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Deployment, deployTasks, TASKS } from "@psn/app/deploy-tasks.ts";
 import { examineVendors, type VendorGround } from "@psn/app/doctor-vendors.ts";
@@ -130,6 +130,19 @@ describe("deploying", () => {
     const making = { project, version: "1.2.3", environment: {}, bun: process.execPath, onLine: () => undefined };
     const made = tasksFolder({ ...making, cache: undefined, signal: AbortSignal.timeout(60_000) });
     expect(await codeOf(made)).toMatch(/^DEPLOY_FAILED: this user has no folder/);
+  });
+
+  test("packages that do not come in time are said to be missing, and nothing is left of the project", async () => {
+    const folder = await scratch("slow");
+    const slow = join(folder, "bun");
+    await writeFile(slow, "#!/bin/sh\nexec sleep 60\n", { mode: 0o755 });
+    const making = { project: { "package.json": "{}" }, version: "1.2.3", environment: {}, onLine: () => undefined };
+    const cache = join(folder, "cache");
+    const made = tasksFolder({ ...making, bun: slow, cache, signal: new AbortController().signal, timeoutMs: 50 });
+    expect(await codeOf(made)).toMatch(
+      /^DEPLOY_FAILED: the packages of the tasks could not be installed: 0\.05 seconds/,
+    );
+    expect(await readdir(cache)).toEqual([]);
   });
 
   test("what fails on the way is what is said, and is not noted as deployed", async () => {
