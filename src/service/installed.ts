@@ -44,7 +44,7 @@ export function installed({ main, execPath }: Started = started()): Installed {
 
 /**
  * As the package's launcher starts Bun (scripts/build/launcher.js): without the .env and the bunfig.toml of the folder
- * where it starts, which may be a stranger's.
+ * where it starts, which another person may have written.
  */
 const nothingOfTheFolder = (main: string): readonly string[] => [
   "--no-env-file",
