@@ -82,6 +82,8 @@ export function startRemote(): Remote {
   const every = new Map<string, Fault>();
   const tokens = new Map<string, { serial: number; valid: boolean; refreshable: boolean }>();
   const here = new Map<string, number>();
+  // An id is never given twice, also when posts were removed since or are not public yet.
+  let ids = 0;
 
   const remote: Remote = {
     fetch: (input, init) => answer(new URL(input), init),
@@ -157,7 +159,8 @@ export function startRemote(): Remote {
     }
     // Only a client's own id is one here; a key in a body means nothing to this server.
     const known = host === "chosen.example" ? remote.posts.find(({ key }) => key === sent.key) : undefined;
-    const held = known ?? { ...sent, account, id: `${host}-${remote.posts.length + 1}` };
+    ids += 1;
+    const held = known ?? { ...sent, account, id: `${host}-${ids}` };
     if (fault === "pending") return Response.json({ job: encodeURIComponent(JSON.stringify(held)) }, { status: 202 });
     if (!known) remote.posts.push(held);
     if (typeof fault === "object") await fault.first();
