@@ -2,11 +2,14 @@ import type { TextRule } from "@psn/core/types/capabilities.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { isShort } from "../../tests/support/how-much.ts";
 import { fits, measure, shorten, split, splitParts } from "./text.ts";
 
 const BLUESKY: TextRule = { max: 300, unit: "grapheme", maxBytes: 3000 };
 const MASTODON: TextRule = { max: 500, unit: "grapheme", urlCost: 23, mention: "local" };
 const FAMILY = "👨‍👩‍👧‍👦";
+/** Texts that each property is tried on. */
+const RUNS = isShort ? 250 : 1000;
 const URL_40 = "https://example.com/a/rather/long/path/x";
 
 /** The parts lie in the text one after the other with only whitespace around them. */
@@ -269,7 +272,7 @@ describe("split", () => {
           if (!fits(part, r)) expect(graphemesOf(part).length === 1 || /^https?:\/\/\S+$/i.test(part)).toBe(true);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: RUNS },
     );
   });
 
@@ -281,7 +284,7 @@ describe("split", () => {
         else expectNothingLost(t, parts);
         if (parts.length > 1) for (const part of parts) expect(part).not.toBe("");
       }),
-      { numRuns: 1000 },
+      { numRuns: RUNS },
     );
   });
 
@@ -294,7 +297,7 @@ describe("split", () => {
           .filter((g) => !/^\s+$/u.test(g));
         expect(parts).toEqual(kept);
       }),
-      { numRuns: 1000 },
+      { numRuns: RUNS },
     );
   });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canaries, formsOf, found, mark, plant } from "../support/canary.ts";
 import { binary, type PsnOptions, psn, type Ran, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { someOf } from "../support/how-much.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
 import { atMost } from "../support/until.ts";
@@ -121,7 +122,7 @@ describe("nothing is told", () => {
     for (const to of ["bluesky", "mastodon", "webhook", "all"])
       expect(await run(["post", `hello ${to}`, "--to", to])).toMatchObject({ code: 0 });
     expect(fake.statuses.length).toBe(2);
-    for (weather.fault of FAULTS) {
+    for (weather.fault of someOf(FAULTS)) {
       const id = `fault ${String(weather.fault)}`;
       await run(["post", id, "--to", "bluesky,mastodon,webhook", ...(weather.fault === 500 ? ["--json"] : [])], {
         signal: AbortSignal.timeout(atMost(weather.fault === "late" ? 900 : 300)),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { documentOf, failed, psn, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { COMPILED_PSN } from "../support/cli-bundle.ts";
+import { isShort } from "../support/how-much.ts";
 import { shellIn } from "../support/shells.ts";
 import { atTerminal } from "../support/terminal.ts";
 
@@ -159,7 +160,7 @@ describe("where nothing can be known", () => {
   });
 });
 
-describe.each(["bash", "zsh", "fish"] as const)("in a real %s", (shell) => {
+describe.each(isShort ? (["bash"] as const) : (["bash", "zsh", "fish"] as const))("in a real %s", (shell) => {
   /** A home with the script installed, and psn on PATH. */
   const homeWith = async () => {
     const home = await scratch("home");

@@ -4,6 +4,7 @@ import { progressOf } from "@psn/cli/progress.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { scratch } from "../support/cli.ts";
 import { COMPILED_PSN } from "../support/cli-bundle.ts";
+import { someOf } from "../support/how-much.ts";
 import { atTerminal } from "../support/terminal.ts";
 
 /*
@@ -98,12 +99,15 @@ describe("psn init at a real terminal", () => {
     expect(terminal.shown()).toContain("\r\u001b[Kcreating the hub: its database …\r\u001b[K");
   });
 
-  test.each<Record<string, string>>([{ NO_COLOR: "1" }, { TERM: "dumb" }])("one line with %j", async (plain) => {
-    const folder = await scratch("init");
-    const place = { cwd: folder, env: { ...env, HOME: folder, ...plain } };
-    const terminal = atTerminal([COMPILED_PSN, "init", join(folder, "hub")], place);
-    expect(await terminal.ended).toBe(0);
-    expect(terminal.shown()).toContain("creating the hub: its database\r\n");
-    expect(terminal.shown()).not.toContain("\u001b");
-  });
+  test.each<Record<string, string>>(someOf([{ NO_COLOR: "1" }, { TERM: "dumb" }]))(
+    "one line with %j",
+    async (plain) => {
+      const folder = await scratch("init");
+      const place = { cwd: folder, env: { ...env, HOME: folder, ...plain } };
+      const terminal = atTerminal([COMPILED_PSN, "init", join(folder, "hub")], place);
+      expect(await terminal.ended).toBe(0);
+      expect(terminal.shown()).toContain("creating the hub: its database\r\n");
+      expect(terminal.shown()).not.toContain("\u001b");
+    },
+  );
 });

@@ -2,6 +2,7 @@ import type { Database } from "@psn/core/db/connection.ts";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { asOwner, type TestDatabase, testDatabases } from "../support/databases.ts";
+import { isShort } from "../support/how-much.ts";
 import { digest, type Intruder, leaks, missingGuards, reaches } from "./row-security.ts";
 import { connect, newId, type Stage, schedule, setUp } from "./stage.ts";
 
@@ -78,7 +79,7 @@ describe.each(testDatabases)("row-level security on $driver", ({ driver, open })
     expect(await missingGuards(db)).toEqual([]);
   });
 
-  it("nobody reaches a row that is not theirs, by any verb", async () => {
+  it.skipIf(isShort && driver.startsWith("neon"))("nobody reaches a row that is not theirs, by any verb", async () => {
     const before = await digest(db);
     expect(Object.values(before)).not.toContainEqual(expect.objectContaining({ rows: 0 }));
     expect(await leaks(db, victim.userId, [...byService(), ...byMember()])).toEqual([]);

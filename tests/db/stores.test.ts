@@ -1,3 +1,4 @@
+import type { Driver } from "@psn/core/db/connection.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type TestDatabase, testDatabases } from "../support/databases.ts";
 import { isShort } from "../support/how-much.ts";
@@ -28,6 +29,13 @@ const SUITES = {
 
 /** What a session decides; the rest of what psn says over a WebSocket it says over HTTP and to Postgres itself too. */
 const BY_SESSION = { accountTests, claimTests, concurrencyTests };
+/** What is written and read in one request; the rest is the server's, which Postgres itself shows. */
+const BY_HTTP = { postTests, pageTests, settleTests, editTests, stepTests };
+
+function inShort(driver: Driver): Partial<typeof SUITES> {
+  if (driver === "neon-ws") return BY_SESSION;
+  return driver === "neon-http" ? BY_HTTP : SUITES;
+}
 
 describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
   let db: TestDatabase;
@@ -50,6 +58,6 @@ describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {
       passed += 1;
     });
   };
-  const suites = isShort && driver === "neon-ws" ? BY_SESSION : SUITES;
+  const suites = isShort ? inShort(driver) : SUITES;
   for (const suite of Object.values(suites)) suite(test);
 });

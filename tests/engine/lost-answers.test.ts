@@ -4,6 +4,7 @@ import { PsnError } from "@psn/core/errors.ts";
 import { SETTLE_PATIENCE_MS } from "@psn/domain/delivery.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
+import { someOf } from "../support/how-much.ts";
 import { LOST } from "./recorder.ts";
 import { openStage, type Stage } from "./stage.ts";
 
@@ -30,7 +31,7 @@ async function lose(platform: string, fault: Parameters<Stage["remote"]["fault"]
   return id;
 }
 
-describe.each(LOST)("an answer lost to %s", (fault) => {
+describe.each(someOf(LOST))("an answer lost to %s", (fault) => {
   test.each(["chosen", "keyed", "searched"])("is never sent again blindly, and found (%s)", async (platform) => {
     const id = await lose(platform, fault);
     expect(await stage.detail(id)).toMatchObject({

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { someOf } from "../support/how-much.ts";
 import type { Death } from "../support/world.ts";
 import type { Held } from "./recorder.ts";
 import { openStage, picture, type Stage } from "./stage.ts";
@@ -78,7 +79,7 @@ const DEATHS: readonly (Death & { readonly there: number })[] = [
   { verb: "record", nth: 3, when: "before", there: 3 },
 ];
 
-describe.each(DEATHS)("a worker that dies $when $verb $nth", ({ there, ...death }) => {
+describe.each(someOf(DEATHS))("a worker that dies $when $verb $nth", ({ there, ...death }) => {
   test.each(["chosen", "keyed"])("leaves a thread that goes on where it stopped (%s)", async (platform) => {
     const [id = ""] = await stage.post(await stage.connect(platform), { texts: THREAD });
     await stage.die(death);

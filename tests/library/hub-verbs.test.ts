@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { copy } from "../recover/stage.ts";
 import { closedHub, psn, scratch, testHub } from "../support/cli.ts";
 import { schemaErrors } from "../support/documents.ts";
+import { isShort } from "../support/how-much.ts";
 
 /*
  * The verbs about a hub as a whole, called from a program: accounts and keys, doctor, archives, recovery. Each answer
@@ -116,33 +117,38 @@ test("keys go in and are listed, and their values do not come out", async () => 
   });
 });
 
-test("a hub goes into a file and comes out of it, and starts only where no other publishes", async () => {
-  const { folder, feed } = await testHub();
-  const other = join(await scratch("other"), "hub");
-  await withHub(folder, async (hub) => {
-    await hub.post({ text: "to come", due: { at: new Date(Date.now() + 86_400_000).toISOString() } });
-    // A name counts from the hub's folder.
-    const made = await checked("export", hub.export({ file: "hub.age", passphrase: PASSPHRASE }));
-    expect(made).toMatchObject({ file: join(folder, "hub.age"), moved: false, lost: [] });
-  });
-  const file = join(folder, "hub.age");
-  const given = { folder: other, file, passphrase: PASSPHRASE };
-  expect(await refusal(importHub({ ...given, start: true }))).toMatchObject({ code: "INPUT_REQUIRED" });
-  expect(await refusal(importHub({ folder: other, file }))).toMatchObject({ code: "INPUT_REQUIRED" });
-  expect(await refusal(importHub({ folder: other }))).toMatchObject({ code: "INPUT_REQUIRED" });
-  const brought = await checked("import", importHub(given));
-  expect(brought).toMatchObject({ hub: other, made: true, started: 0 });
-  await withHub(other, async (hub) => {
-    expect((await hub.queue({})).deliveries).toMatchObject([{ state: "held", text: "to come" }]);
-  });
-  expect(await refusal(importHub({ folder: other, start: true }))).toMatchObject({ code: "INPUT_REQUIRED" });
-  const begun = await checked("import", importHub({ folder: other, start: true, alone: true }));
-  expect(begun).toEqual({ started: 1 });
-  await withHub(other, async (hub) => {
-    expect((await hub.queue({})).deliveries).toMatchObject([{ state: "scheduled" }]);
-    expect((await hub.accounts({})).accounts).toMatchObject([{ platform: "feed", url: expect.stringContaining(feed) }]);
-  });
-});
+test.skipIf(isShort)(
+  "a hub goes into a file and comes out of it, and starts only where no other publishes",
+  async () => {
+    const { folder, feed } = await testHub();
+    const other = join(await scratch("other"), "hub");
+    await withHub(folder, async (hub) => {
+      await hub.post({ text: "to come", due: { at: new Date(Date.now() + 86_400_000).toISOString() } });
+      // A name counts from the hub's folder.
+      const made = await checked("export", hub.export({ file: "hub.age", passphrase: PASSPHRASE }));
+      expect(made).toMatchObject({ file: join(folder, "hub.age"), moved: false, lost: [] });
+    });
+    const file = join(folder, "hub.age");
+    const given = { folder: other, file, passphrase: PASSPHRASE };
+    expect(await refusal(importHub({ ...given, start: true }))).toMatchObject({ code: "INPUT_REQUIRED" });
+    expect(await refusal(importHub({ folder: other, file }))).toMatchObject({ code: "INPUT_REQUIRED" });
+    expect(await refusal(importHub({ folder: other }))).toMatchObject({ code: "INPUT_REQUIRED" });
+    const brought = await checked("import", importHub(given));
+    expect(brought).toMatchObject({ hub: other, made: true, started: 0 });
+    await withHub(other, async (hub) => {
+      expect((await hub.queue({})).deliveries).toMatchObject([{ state: "held", text: "to come" }]);
+    });
+    expect(await refusal(importHub({ folder: other, start: true }))).toMatchObject({ code: "INPUT_REQUIRED" });
+    const begun = await checked("import", importHub({ folder: other, start: true, alone: true }));
+    expect(begun).toEqual({ started: 1 });
+    await withHub(other, async (hub) => {
+      expect((await hub.queue({})).deliveries).toMatchObject([{ state: "scheduled" }]);
+      expect((await hub.accounts({})).accounts).toMatchObject([
+        { platform: "feed", url: expect.stringContaining(feed) },
+      ]);
+    });
+  },
+);
 
 test("a hub that was copied publishes again once its program says that no other runs", async () => {
   const folder = await closedHub();

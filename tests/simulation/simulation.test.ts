@@ -74,7 +74,7 @@ test(
   20 * MINUTES,
 );
 
-test("another process tells the same history", { timeout: 10 * MINUTES }, async () => {
+test.skipIf(isShort)("another process tells the same history", { timeout: 10 * MINUTES }, async () => {
   const script = new URL("../../scripts/simulate.ts", import.meta.url).pathname;
   const child = Bun.spawn([process.execPath, script, "--seed", "6", "--count", "1", "--trace"], {
     stdout: "pipe",

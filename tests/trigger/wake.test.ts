@@ -412,7 +412,7 @@ describe.skipIf(isShort)("a queue that does not answer", () => {
   });
 });
 
-describe("the watchdog", () => {
+describe.skipIf(isShort)("the watchdog", () => {
   test("asks for what is overdue under another name at each look, and under one name within a look", async () => {
     const id = await due();
     await stage.tell(id);
