@@ -19,7 +19,7 @@ const reading: readonly Step[] = [
   ["mutants of the engine find what they break", bun, `${root}scripts/mutate-engine.ts`, "--check"],
   ["mutants of the contract find what they break", bun, `${root}scripts/mutate-contract.ts`, "--check"],
 ];
-const tests: Step = ["tests, but for the thorough ones (tests/support/how-much.ts)", bun, "--bun", bin("vitest"), "run"];
+const tests: Step = ["tests, but for the thorough ones", bun, "--bun", bin("vitest"), "run"];
 
 /**
  * For the tests, most of whose code runs for seconds and no longer. The compilers that optimise most (of JavaScript, of
