@@ -49,11 +49,12 @@ test("a post is gone, and twice is harmless", async () => {
 
 test("a thread goes from its last part on", async () => {
   const id = await published("chosen", ["one", "two", "three"]);
+  const ids = stage.remote.posts.map((post) => post.id.replace(/^.*-/, ""));
   await remove(id);
   await stage.run();
   expect((await stage.detail(id)).state).toBe("removed");
   expect(texts()).toEqual([]);
-  expect(removals()).toEqual(["3", "2", "1"]);
+  expect(removals()).toEqual(ids.toReversed());
 });
 
 test.each([
