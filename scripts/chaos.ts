@@ -5,11 +5,13 @@ import { chaos, holds, sumOf, tableOf } from "../tests/chaos/suite.ts";
 /*
  * Breaks psn in every way it must survive and asks the platforms what they hold.
  *
- *   bun run scripts/chaos.ts [--short] [--seed N] [--count N] [--only TEXT] [--no-bluesky] [--no-snac] [--verbose]
+ *   bun run scripts/chaos.ts [--short] [--seed N] [--count N] [--only TEXT] [--minutes N] [--no-bluesky] [--no-snac]
+ *     [--verbose]
  *
  * --only: a part of "what breaks, platform, database", or some of them: "TEXT|TEXT". --count: how often what is left to
- * chance is tried. --no-bluesky: starts no PDS. --no-snac: starts no snac2. Exits with 1 unless nothing was lost,
- * nothing doubled, and in doubt only what the platform leaves to a person.
+ * chance is tried. --minutes: no run begins later, and the seed decides which come first. --no-bluesky: starts no PDS.
+ * --no-snac: starts no snac2. Exits with 1 unless nothing was lost, nothing doubled, and in doubt only what the
+ * platform leaves to a person.
  */
 
 const { values } = parseArgs({
@@ -18,14 +20,19 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     count: { type: "string", default: "3" },
     only: { type: "string" },
+    minutes: { type: "string" },
     "no-bluesky": { type: "boolean", default: false },
     "no-snac": { type: "boolean", default: false },
     verbose: { type: "boolean", default: false },
   },
 });
-const [seed, count] = [Number(values.seed), Number(values.count)];
-if (!Number.isInteger(seed) || !Number.isInteger(count) || count < 1) {
-  console.error("--seed and --count take whole numbers, --count from 1");
+const [seed, count, minutes] = [values.seed, values.count, values.minutes ?? "1"].map(Number) as [
+  number,
+  number,
+  number,
+];
+if (!Number.isInteger(seed) || !Number.isInteger(count) || count < 1 || !(minutes > 0)) {
+  console.error("--seed and --count take whole numbers, --count from 1, and --minutes a number above 0");
   process.exit(2);
 }
 
@@ -55,6 +62,7 @@ try {
       count,
       short: values.short,
       ...(values.only === undefined ? {} : { only: values.only.toLowerCase() }),
+      ...(values.minutes === undefined ? {} : { withinMs: minutes * 60_000 }),
       ...(values.verbose ? { onRun: console.log } : {}),
     },
     ground,

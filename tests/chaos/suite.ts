@@ -23,6 +23,11 @@ export interface Wanted {
    * given. */
   readonly only?: string;
   readonly short: boolean;
+  /**
+   * No run begins later than this after the first, in milliseconds; all of them run if not given. What is left out is
+   * left to chance: the seed decides the order.
+   */
+  readonly withinMs?: number;
   readonly onRun?: (line: string) => void;
 }
 
@@ -59,15 +64,20 @@ async function onGround(ground: Ground, wanted: Wanted): Promise<readonly Cell[]
   const { onRun, only = "" } = wanted;
   const like = await ground.lane("pg");
   const all = runsOf(like, wanted);
-  const chosen = all.filter(({ breaks, platform, database }) =>
+  const fitting = all.filter(({ breaks, platform, database }) =>
     only.split("|").some((part) => `${breaks}, ${platform}, ${database}`.toLowerCase().includes(part)),
   );
+  const chosen = wanted.withinMs === undefined ? fitting : shuffled(fitting, wanted.seed);
   if (chosen.length === 0) throw new Error(`nothing of ${all.length} scenarios is called "${only}"`);
 
   const cells = new Map<string, Cell>();
   let serial = 0;
+  const { withinMs } = wanted;
+  const firstAt = performance.now();
+  const next = (queue: Run[]) =>
+    withinMs === undefined || performance.now() - firstAt < withinMs ? queue.shift() : undefined;
   const work = async (lane: Lane, queue: Run[]) => {
-    for (let run = queue.shift(); run; run = queue.shift()) {
+    for (let run = next(queue); run; run = next(queue)) {
       serial += 1;
       const began = performance.now();
       const ended = await attempt(lane, run, `${lane.name}r${serial}`);
@@ -158,6 +168,16 @@ function runsOf({ targets, more }: Lane, { short, seed, count: times }: Wanted):
       ...COMMANDS.flatMap((command) => repeated(() => stopRun(kind, random, command))),
     ]),
   ];
+}
+
+/** Fisher and Yates: each order is as likely as any other. */
+function shuffled<T>(all: readonly T[], seed: number): T[] {
+  const [random, mixed] = [randomOf(seed), [...all]];
+  for (let last = mixed.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1));
+    [mixed[last], mixed[other]] = [mixed[other] as T, mixed[last] as T];
+  }
+  return mixed;
 }
 
 /** The same numbers for the same seed (mulberry32). */
