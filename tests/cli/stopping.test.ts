@@ -8,7 +8,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { binary, closedHub, documentOf, filesOf, scratch, type TestHub, testHub } from "../support/cli.ts";
 import { COMPILED_PSN } from "../support/cli-bundle.ts";
-import { someOf } from "../support/how-much.ts";
 import { atMost, until } from "../support/until.ts";
 
 /*
@@ -77,7 +76,7 @@ const SIGNALS = [
 ] as const;
 
 describe("a signal before anything is stored", () => {
-  test.each(someOf(SIGNALS))("%s while standard input is read: half a text is no post", async (signal, code) => {
+  test.each(SIGNALS)("%s while standard input is read: half a text is no post", async (signal, code) => {
     const before = await hub.state();
     const running = hub.binary(["post", "-", "--to", "feed"], { stdin: "half a\nte", typing: true });
     await until("it listens", () => listens(running.child.pid));
@@ -218,7 +217,7 @@ describe("a signal after the post was stored", () => {
     expect(await state("finished")).toEqual(["published"]);
   });
 
-  test.each(someOf(SIGNALS))("%s: what is not out is named, with the way to take it back", async (signal, code) => {
+  test.each(SIGNALS)("%s: what is not out is named, with the way to take it back", async (signal, code) => {
     const text = `named ${signal}`;
     const running = hub.binary(["post", text, "--to", "feed", "--in", "1h", "--wait"]);
     await until("it is stored", async () => (await state(text)).length === 1);

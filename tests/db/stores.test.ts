@@ -33,8 +33,8 @@ const BY_SESSION = { accountTests, claimTests, concurrencyTests };
 const BY_HTTP = { postTests, pageTests, settleTests, editTests, stepTests };
 
 function inShort(driver: Driver): Partial<typeof SUITES> {
-  if (driver === "neon-ws") return BY_SESSION;
-  return driver === "neon-http" ? BY_HTTP : SUITES;
+  if (driver === "pg") return SUITES;
+  return driver === "neon-http" ? BY_HTTP : BY_SESSION;
 }
 
 describe.each(testDatabases)("stores on $driver", ({ driver, open }) => {

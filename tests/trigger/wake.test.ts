@@ -7,7 +7,6 @@ import { LEASE_MS } from "@psn/domain/delivery.ts";
 import { triggerQueue } from "@psn/queue/trigger.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { asOwner } from "../support/databases.ts";
-import { isShort, someOf } from "../support/how-much.ts";
 import { atMost, until } from "../support/until.ts";
 import { dying } from "../support/world.ts";
 import { openTaskStage, type TaskStage } from "./stage.ts";
@@ -348,16 +347,14 @@ describe("a database that does not answer", () => {
   });
 
   const answer = (status: number, body: string) => ({ kind: "answer", status, body }) as const;
-  test.each(
-    someOf([
-      ["429 before the claim", answer(429, "too many requests"), /claim_one/],
-      ["503 before the claim", answer(503, "Service Unavailable"), /claim_one/],
-      ["a dropped connection before the claim", { kind: "drop", when: "before" } as const, /claim_one/],
-      ["429 before the outcome is written", answer(429, "too many requests"), /psn\.settle/],
-      ["503 before the outcome is written", answer(503, "Service Unavailable"), /psn\.settle/],
-      ["a dropped connection before the outcome is written", { kind: "drop", when: "before" } as const, /psn\.settle/],
-    ] as const),
-  )("%s: asked again, and sent once", async (_, fault, statement) => {
+  test.each([
+    ["429 before the claim", answer(429, "too many requests"), /claim_one/],
+    ["503 before the claim", answer(503, "Service Unavailable"), /claim_one/],
+    ["a dropped connection before the claim", { kind: "drop", when: "before" } as const, /claim_one/],
+    ["429 before the outcome is written", answer(429, "too many requests"), /psn\.settle/],
+    ["503 before the outcome is written", answer(503, "Service Unavailable"), /psn\.settle/],
+    ["a dropped connection before the outcome is written", { kind: "drop", when: "before" } as const, /psn\.settle/],
+  ] as const)("%s: asked again, and sent once", async (_, fault, statement) => {
     const id = await due();
     stage.gateway.faults.next(fault, { statement, times: 2 });
     expect(await stage.wake(id)).toMatchObject({ state: "published", acted: true });
@@ -381,7 +378,7 @@ describe("a database that does not answer", () => {
   });
 });
 
-describe.skipIf(isShort)("a queue that does not answer", () => {
+describe("a queue that does not answer", () => {
   test("stops no publishing", async () => {
     const id = await due();
     await stage.api.down();
@@ -412,7 +409,7 @@ describe.skipIf(isShort)("a queue that does not answer", () => {
   });
 });
 
-describe.skipIf(isShort)("the watchdog", () => {
+describe("the watchdog", () => {
   test("asks for what is overdue under another name at each look, and under one name within a look", async () => {
     const id = await due();
     await stage.tell(id);
