@@ -12,12 +12,14 @@ import { picture, surveyed } from "./house/picture.ts";
 import { jsonPage } from "./json-docs.ts";
 import { manPages } from "./man.ts";
 import { OWN_FILES } from "./own-files.ts";
+import { withAddresses, withOwner } from "./repository.ts";
 import { renderWebhookPage } from "./webhook-docs.ts";
 
 /*
  * Writes what is made from the code: docs/cli.md, docs/errors.md, docs/json.md, docs/man, docs/platforms.md, parts of
- * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example, and the index of psn's
- * own files. With --check it writes nothing and fails when one is stale.
+ * docs/platforms/webhook.md and docs/architecture.md, biome.layers.json, config/*.env.example, the index of psn's own
+ * files, and the repository's address where docs/install.md and CODEOWNERS have it. With --check it writes nothing and
+ * fails when one is stale.
  */
 
 const UNITS: Readonly<Record<TextRule["unit"], string>> = {
@@ -36,6 +38,8 @@ const files: Readonly<Record<string, string>> = {
   ...Object.fromEntries(Object.entries(await manPages()).map(([name, text]) => [`docs/man/${name}`, text])),
   "docs/platforms.md": MADE + (await platformPages()),
   "docs/platforms/webhook.md": renderWebhookPage(read(pathOf("docs/platforms/webhook.md")) ?? ""),
+  "docs/install.md": withAddresses(read(pathOf("docs/install.md")) ?? ""),
+  ".github/CODEOWNERS": withOwner(read(pathOf(".github/CODEOWNERS")) ?? ""),
   "docs/architecture.md": withPicture(read(pathOf("docs/architecture.md")) ?? ""),
   "biome.layers.json": biomeLayers(),
   "config/hub.env.example": renderHubEnvExample(),

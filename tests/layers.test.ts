@@ -208,7 +208,7 @@ test("no process measures how long it waits by the wall clock, which can step", 
   const meant = [
     "cli/commands/accounts.ts",
     "core/db/stores/inspection.ts",
-    "provision/tasks-folder.ts",
+    "provision/tasks-sweep.ts",
     "trigger/delivery.ts",
   ];
   expect(uses.filter((use) => !meant.some((name) => use.startsWith(`${name}:`)))).toEqual([]);

@@ -100,6 +100,7 @@ test("the compose file is YAML, confined, with the hub's folder alone", () => {
 
 describe("how psn was installed", () => {
   const bun = "/usr/bin/bun";
+  const RELEASE = "https://github.com/ada/psn/releases/latest/download";
   test.each([
     ["/usr/lib/node_modules/psn/dist/main.js", bun, "npm", "npm install --global psn@latest"],
     ["/home/a/.bun/install/global/node_modules/psn/dist/main.js", bun, "bun", "bun add --global psn@latest"],
@@ -107,14 +108,22 @@ describe("how psn was installed", () => {
     ["/home/a/.npm/_npx/0a1b2c/node_modules/psn/dist/main.js", bun, "npx", "npx psn@latest"],
     ["/tmp/bunx-1000-psn@latest/node_modules/psn/dist/main.js", bun, "bunx", "bunx psn@latest"],
     ["/home/a/psn/src/cli/main.ts", bun, "source", "cd /home/a/psn && git pull && bun install --frozen-lockfile"],
-    ["/$bunfs/root/psn", "/usr/local/bin/psn", "binary", "replace /usr/local/bin/psn with"],
+    ["/$bunfs/root/psn", "/home/a/.local/bin/psn", "binary", `curl -fsSL ${RELEASE}/install.sh | sh`],
+    ["/$bunfs/root/psn", "/opt/bin/psn", "binary", `curl -fsSL ${RELEASE}/install.sh | PSN_INSTALL=/opt/bin sh`],
+    ["/$bunfs/root/psn", "/a's b/psn", "binary", String.raw`| PSN_INSTALL='/a'\''s b' sh`],
+    ["/$bunfs/root/psn", "/opt/psn-linux-x64", "binary", `replace /opt/psn-linux-x64 with the program of the newest`],
     ["/$bunfs/root/psn", "/opt/homebrew/Cellar/psn/0.2.0/bin/psn", "homebrew", "brew upgrade psn"],
     ["B:\\~BUN\\root\\psn.exe", "C:\\Users\\a\\scoop\\apps\\psn\\0.2.0\\psn.exe", "scoop", "scoop update psn"],
   ])("%s, run by %s: %s", (main, execPath, by, upgrade) => {
-    const found = installed({ main, execPath });
+    const found = installed({ main, execPath, home: "/home/a", release: RELEASE });
     expect(found).toMatchObject({ by, upgrade: expect.stringContaining(upgrade) });
     // A folder of one version is gone after the upgrade.
     expect(found.command.join(" ")).not.toContain("0.2.0");
+  });
+
+  test("a build that knows no repository names no address", () => {
+    const how = { main: "/$bunfs/root/psn", execPath: "/home/a/.local/bin/psn", home: "/home/a", release: undefined };
+    expect(installed(how).upgrade).toBe("replace /home/a/.local/bin/psn with the program of the newest release");
   });
 
   test("a package is started without what a .env and a bunfig.toml of the folder say", async () => {
@@ -126,7 +135,12 @@ describe("how psn was installed", () => {
     await writeFile(join(folder, ".env"), "STRANGE=yes\n");
     await writeFile(join(folder, "bunfig.toml"), 'preload = ["./strange.ts"]\n');
     await writeFile(join(folder, "strange.ts"), 'console.log("a stranger\'s code");\n');
-    const [program, ...words] = installed({ main, execPath: process.execPath }).command;
+    const [program, ...words] = installed({
+      main,
+      execPath: process.execPath,
+      home: folder,
+      release: undefined,
+    }).command;
     const { stdout } = spawnSync(program, [...words, "worker"], { cwd: folder, encoding: "utf8" });
     expect(stdout.trim()).toBe('undefined [ "worker" ]');
   });

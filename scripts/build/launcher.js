@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
@@ -49,7 +49,7 @@ function beside() {
 }
 
 const argv = process.argv.slice(2);
-if (process.versions.bun) await import(main);
+if (process.versions.bun) startAgain();
 else {
   const bun = onPath() ?? beside();
   if (bun === undefined) {
@@ -60,10 +60,34 @@ else {
   } else start(bun, [...nothingOfTheFolder, main, ...argv]);
 }
 
-function start(bun, args) {
+/**
+ * Bun itself runs this file where there is no Node, and has read those two files. psn then runs in a process that has
+ * not; what a `preload` there did before is done.
+ */
+function startAgain() {
+  if (existsSync("bunfig.toml") && /preload/.test(readFileSync("bunfig.toml", "utf8")))
+    console.error("! Bun ran what bunfig.toml in this folder preloads, before psn started → run psn in another folder");
+  start(process.execPath, [...nothingOfTheFolder, main, ...argv], environmentAtStart());
+}
+
+/** The process's own, without what Bun took from .env since. Only Linux tells. */
+function environmentAtStart() {
+  try {
+    const lines = readFileSync("/proc/self/environ", "utf8")
+      .split("\0")
+      .filter((line) => line.includes("="));
+    return Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+    );
+  } catch {
+    return process.env;
+  }
+}
+
+function start(bun, args, env = process.env) {
   // The process becomes Bun where Node offers it (22.15), and signals need nobody to pass them on.
-  if (process.execve && platform !== "win32") process.execve(bun, [bun, ...args]);
-  const child = spawn(bun, args, { stdio: "inherit" });
+  if (process.execve && platform !== "win32") process.execve(bun, [bun, ...args], env);
+  const child = spawn(bun, args, { stdio: "inherit", env });
   // A terminal sends its signals to both; psn decides what they mean.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
     process.on(signal, () => signal !== "SIGINT" && child.kill(signal));

@@ -13,6 +13,7 @@ const Manifest = z.object({
   version: z.string(),
   description: z.string(),
   license: z.string(),
+  repository: z.url(),
   devDependencies: z.looseObject({ bun: z.string() }),
 });
 
@@ -34,13 +35,15 @@ export async function writePackage(folder: string): Promise<void> {
   if (!built.success) throw new Error(`psn was not bundled: ${built.logs.join("\n")}`);
   await writeTypes(join(folder, "types"));
   const manifest = Manifest.parse(await Bun.file(join(ROOT, "package.json")).json());
-  const { name, version, description, license, devDependencies } = manifest;
+  const { name, version, description, license, repository, devDependencies } = manifest;
   const man = (await readdir(join(ROOT, "docs/man"))).toSorted();
   const text = {
     name,
     version,
     description,
     license,
+    // npm compares it with the repository whose workflow publishes the package.
+    repository: { type: "git", url: `git+${repository}.git` },
     type: "module",
     bin: { psn: "bin/psn.js" },
     man: man.map((name) => `./man/${name}`),

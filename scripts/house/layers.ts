@@ -83,7 +83,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "platforms/index.ts": { may: [...VOCABULARY, "platforms/*"], packages: [], holds: "the list of platforms" },
   service: {
     may: [...VOCABULARY, "core/utils"],
-    packages: ["node", "bun", "zod"],
+    packages: ["node", "bun", "zod", "package.json"],
     holds: "a worker that the system keeps running; how psn was installed, and the newest version",
   },
   queue: { may: [...VOCABULARY, "core/ports", "core/net"], packages: [], holds: "wake-ups at Trigger.dev" },

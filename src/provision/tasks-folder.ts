@@ -1,16 +1,14 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 import { removedAtExit } from "@psn/core/utils/leftover.ts";
+import { markUsed, PACKAGES, PREFIX, sweep } from "./tasks-sweep.ts";
 
 /** Some 380 packages over a slow line; in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;
-/** Another version's folder is removed after so long without a deployment from it; in milliseconds. */
-const KEPT_MS = 30 * 86_400_000;
-const PREFIX = "tasks-";
 
 export interface TasksFolder {
   /** The project's texts by their paths in it. */
@@ -31,7 +29,8 @@ export interface TasksFolder {
 
 /**
  * A folder with the tasks' project and its packages, exactly as its lockfile has them. It is made once for a state of
- * the project, beside the others, and gets its name when it is complete. No package's install script runs.
+ * the project and gets its name when it is complete; then those of older versions are removed. No package's install
+ * script runs.
  *
  * @returns its path.
  * @throws PsnError DEPLOY_FAILED where it cannot be written or the packages cannot be fetched; INTERRUPTED.
@@ -46,10 +45,12 @@ export async function tasksFolder(making: TasksFolder): Promise<string> {
   const name = `${PREFIX}${version}-${digest}`;
   const folder = join(cache, name);
   try {
+    if (existsSync(folder)) markUsed(folder);
     if (!isWhole(folder)) await make(making, folder);
+    markUsed(folder);
     const now = new Date();
     await utimes(folder, now, now);
-    await sweep(cache, name);
+    await sweep({ cache, name, version, lock: project["bun.lock"] ?? "" });
   } catch (error) {
     if (error instanceof PsnError) throw error;
     throw new PsnError("DEPLOY_FAILED", `the tasks' project could not be written to ${folder}`, {
@@ -89,7 +90,7 @@ async function make(making: TasksFolder, folder: string): Promise<void> {
 
 /** By the registry that the user's .npmrc or environment names. A program that has Bun in it is Bun with BUN_BE_BUN. */
 async function install({ bun, environment, signal, timeoutMs = TIMEOUT_MS }: TasksFolder, cwd: string): Promise<void> {
-  const kept = join(dirname(cwd), "packages");
+  const kept = join(dirname(cwd), PACKAGES);
   const args = ["install", "--frozen-lockfile", "--ignore-scripts", "--linker", "hoisted", "--cache-dir", kept];
   const child = spawn(bun, args, {
     cwd,
@@ -124,12 +125,4 @@ function reasonIn(said: string): string {
     .slice(0, 3)
     .join(" / ")
     .replaceAll(/\/\/[^/\s@]*@/g, "//•••@");
-}
-
-async function sweep(cache: string, name: string): Promise<void> {
-  for (const other of await readdir(cache)) {
-    if (!other.startsWith(PREFIX) || other === name) continue;
-    const used = await stat(join(cache, other)).catch(() => undefined);
-    if (used && Date.now() - used.mtimeMs > KEPT_MS) await rm(join(cache, other), { recursive: true, force: true });
-  }
 }

@@ -1,5 +1,7 @@
 import { realpathSync } from "node:fs";
-import { dirname, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
+import { serviceEnv } from "@psn/core/utils/env.ts";
+import { NEWEST_RELEASE } from "./release.ts";
 
 /*
  * How psn came to this machine, by how this process was started. A service must start the same program after an
@@ -24,13 +26,17 @@ export interface Started {
   readonly main: string;
   /** The program that runs it: `process.execPath`. */
   readonly execPath: string;
+  readonly home: string;
+  /** The address of the newest release's files, where there is one. */
+  readonly release: string | undefined;
 }
 
 /** A compiled program's own files are below these (https://bun.com/docs/bundler/executables). */
 const COMPILED = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/i;
 
-export function installed({ main, execPath }: Started = started()): Installed {
-  if (COMPILED.test(main)) return compiled(execPath);
+export function installed(how: Started = started()): Installed {
+  const { main, execPath } = how;
+  if (COMPILED.test(main)) return compiled(how);
   const path = slashed(main);
   const [, folder, inPackage] = /^(.*)\/node_modules\/(psn\/.*)$/.exec(path) ?? [];
   if (folder === undefined || inPackage === undefined) {
@@ -72,7 +78,7 @@ function packaged(folder: string): keyof typeof UPGRADES {
   return /\/(?:lib|npm)$/i.test(folder) ? "npm" : "package";
 }
 
-function compiled(execPath: string): Installed {
+function compiled({ execPath, home, release }: Started): Installed {
   const path = slashed(execPath);
   // Both keep each version in a folder of its own, and have one path that leads to the newest.
   const [, prefix] = /^(.*)\/Cellar\/psn\//.exec(path) ?? [];
@@ -83,13 +89,24 @@ function compiled(execPath: string): Installed {
     const current = `${apps}/current/psn.exe`.replaceAll("/", sep);
     return { by: "scoop", path: execPath, command: [current], upgrade: "scoop update psn" };
   }
-  const upgrade = `replace ${execPath} with the program of the newest release`;
-  return { by: "binary", path: execPath, command: [execPath], upgrade };
+  return { by: "binary", path: execPath, command: [execPath], upgrade: newer(path, home, release) };
 }
+
+/** install.sh replaces the program that it, or a person, put there under its own name. */
+function newer(path: string, home: string, release: string | undefined): string {
+  if (release === undefined || basename(path) !== "psn")
+    return `replace ${path} with the program of the newest release${release === undefined ? "" : `: ${release}`}`;
+  const folder = dirname(path);
+  const there = folder === join(home, ".local", "bin") ? "" : `PSN_INSTALL=${shellWord(folder)} `;
+  return `curl -fsSL ${release}/install.sh | ${there}sh`;
+}
+
+const shellWord = (word: string): string =>
+  /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 
 function started(): Started {
   const { execPath } = process;
-  return { main: Bun.main, execPath: real(execPath) };
+  return { main: Bun.main, execPath: real(execPath), home: serviceEnv().home, release: NEWEST_RELEASE };
 }
 
 function real(path: string): string {

@@ -1,23 +1,32 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { repository } from "../../package.json";
 import { PLATFORMS } from "../../scripts/build/binaries.ts";
+import { withAddresses, withOwner } from "../../scripts/repository.ts";
 
 /* What a release has beside its programs, by the script that the workflow calls. */
 
 const SCRIPT = join(import.meta.dirname, "../../scripts/release-files.ts");
 const NAMES = Object.keys(PLATFORMS).map((name) => `psn-${name}.${name.startsWith("windows") ? "exe" : "gz"}`);
+const REPOSITORY = "https://github.com/example/psn";
 let root: string;
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "psn-release-"));
   for (const name of ["npm", "binaries"]) await mkdir(join(root, name));
-  const manifest = { name: "psn", version: "9.9.9", description: "A hub.", license: "MIT", bin: { psn: "bin/psn.js" } };
-  await writeFile(join(root, "npm", "package.json"), JSON.stringify(manifest));
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
+
+/** As `bun run build` writes it, by a package.json that names this repository. */
+async function built(repository: string): Promise<void> {
+  const manifest = { name: "psn", version: "9.9.9", description: "A hub.", license: "MIT" };
+  const text = JSON.stringify({ ...manifest, repository: { type: "git", url: `git+${repository}.git` } });
+  await writeFile(join(root, "npm", "package.json"), text);
+}
+beforeEach(() => built(REPOSITORY));
 
 /** Runs the script, the first checksum being of ones, the second of twos, and so on. */
 async function write(names: readonly string[], args = ["--repository", "example/psn"]) {
@@ -27,7 +36,7 @@ async function write(names: readonly string[], args = ["--repository", "example/
 }
 const written = (name: string) => readFile(join(root, ...name.split("/")), "utf8");
 
-test("Homebrew's formula, Scoop's manifest, the script and the package name the release", async () => {
+test("Homebrew's formula, Scoop's manifest, and the script name the release", async () => {
   expect(await write(NAMES)).toMatchObject({ status: 0, stderr: "" });
   expect(await written("release/psn.rb")).toMatchInlineSnapshot(`
     "class Psn < Formula
@@ -99,14 +108,6 @@ test("Homebrew's formula, Scoop's manifest, the script and the package name the 
   `);
   const address = "https://github.com/example/psn/releases/download/v9.9.9";
   expect(await written("release/install.sh")).toContain(`\nRELEASE='${address}'\n`);
-  expect(JSON.parse(await written("npm/package.json"))).toEqual({
-    name: "psn",
-    version: "9.9.9",
-    description: "A hub.",
-    license: "MIT",
-    bin: { psn: "bin/psn.js" },
-    repository: { type: "git", url: "git+https://github.com/example/psn.git" },
-  });
 });
 
 test("no release lacks a program that a manager installs", async () => {
@@ -116,6 +117,25 @@ test("no release lacks a program that a manager installs", async () => {
   }
 });
 
-test("the repository is not guessed", async () => {
-  expect(await write(NAMES, [])).toMatchObject({ status: 2, stderr: "--repository is needed, as OWNER/NAME\n" });
+test("no release is made without a repository, or by another one", async () => {
+  const fix = 'set "repository" in package.json, run: bun run docs, and build again\n';
+  await rm(join(root, "release"), { recursive: true, force: true });
+  await built("https://github.com/OWNER/psn");
+  const none = `package.json names no repository yet, but https://github.com/OWNER/psn; ${fix}`;
+  expect(await write(NAMES)).toMatchObject({ status: 1, stderr: none });
+  expect(await write(NAMES, [])).toMatchObject({ status: 1, stderr: none });
+  await built("https://github.com/other/psn");
+  const other = `package.json names https://github.com/other/psn, and this is a release of example/psn; ${fix}`;
+  expect(await write(NAMES)).toMatchObject({ status: 1, stderr: other });
+  await built("git@example.org:psn");
+  expect((await write(NAMES)).stderr).toContain("is no repository on GitHub");
+  expect(await readdir(root)).not.toContain("release");
+});
+
+test("the pages and the owners of the code have the repository in package.json", () => {
+  const page = "curl https://github.com/OWNER/psn/releases/x\ngh verify --repo OWNER/psn\n@OWNER";
+  expect(withAddresses(page)).toBe(
+    `curl ${repository}/releases/x\ngh verify --repo ${repository.slice("https://github.com/".length)}\n@OWNER`,
+  );
+  expect(withOwner("* @OWNER\n/src @ada/team\n")).toBe(`* @${repository.split("/")[3]}\n/src @ada/team\n`);
 });
