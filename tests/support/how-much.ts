@@ -24,6 +24,7 @@ export const THOROUGH = [
   "tests/cli/init-killed.test.ts",
   "tests/cli/stopping-any-moment.test.ts",
   "tests/cli/synced.test.ts",
+  "tests/cli/uploads.test.ts",
   "tests/db/durable-commit.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
