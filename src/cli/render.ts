@@ -51,7 +51,8 @@ export function nextWords(
   if (!nextAt) return health !== "ok" && state === "scheduled" ? "on hold until its account is reconnected" : undefined;
   const at = when(nextAt, zone);
   if (state === "sending") return `psn asks the platform again at ${at}`;
-  if (state === "pending") return `psn checks again at ${at}`;
+  if (state === "pending")
+    return code === null ? `the platform is processing it; psn checks again at ${at}` : `psn checks again at ${at}`;
   if (state === "claimed") return `a worker stopped before it finished; another one can continue from ${at}`;
   return code !== null || nextAt.getTime() !== dueAt.getTime() ? `tried again at ${at}` : undefined;
 }
@@ -83,10 +84,13 @@ const deliveryColumns = (output: Output, zone: string): readonly Column<Delivery
   { head: "WHEN", cell: (one) => timeIn(output, timeOf(one), zone) },
   { head: "ACCOUNT", cell: nameOf, least: 8, rank: 4 },
   { head: "PARTS", cell: ({ units, unitsPublished: done }) => (units > 1 ? `${done}/${units}` : ""), rank: 2 },
-  { head: "TEXT", cell: ({ text }) => clip(text, MOST_TEXT), least: 12 },
+  { head: "TEXT", cell: ({ text }) => clip(text, MOST_TEXT), least: LEAST_TEXT },
   { head: "REASON", cell: reasonOf, least: 14, rank: 3 },
   { head: "ADDRESS", cell: ({ url }) => url ?? "", least: 24, rank: 1 },
 ];
+
+/** So that 60 columns hold an account beside it, whatever is in the others. */
+const LEAST_TEXT = 11;
 
 /** More of a text than this says nothing to who looks for a post. */
 const MOST_TEXT = 60;

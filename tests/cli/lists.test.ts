@@ -173,6 +173,49 @@ describe("psn queue", () => {
   });
 });
 
+describe("a hub with much in it, in many scripts", () => {
+  const TEXTS = [
+    "日本の朝ごはんは、ご飯とみそ汁と焼き魚です。毎日食べてもあきません。",
+    "👩‍👩‍👧‍👦🏳️‍🌈👍🏽 a family, a flag and a thumb, and then more words than one line can hold",
+    "שלום עולם, זה פוסט ארוך מאוד שלא נכנס בשורה אחת של מסוף צר",
+    "مرحبا بالعالم، هذا منشور طويل لا يتسع له سطر واحد من الطرفية",
+    "नमस्ते दुनिया, यह एक लंबी पोस्ट है जो एक पंक्ति में नहीं आती",
+    "two\nlines\tand a tab, and then as many words as it takes to fill a line of a wide terminal, twice over",
+  ];
+  let hub: TestHub;
+  beforeAll(async () => {
+    hub = await testHub();
+    for (const [n, text] of TEXTS.entries())
+      expect(await hub.psn(["post", "--text", text, "--in", `${n + 2}d`])).toMatchObject({ code: 0 });
+    await hub.rows(
+      `UPDATE psn.deliveries SET due_at = due_at + interval '500 days', wake_at = wake_at + interval '500 days'
+        WHERE id = (SELECT delivery_id FROM psn.delivery_units WHERE text LIKE 'two%')`,
+    );
+    for (let n = 0; n < 6; n += 1)
+      expect(await hub.psn(["post", `filler ${n}`, "--in", "1d"])).toMatchObject({ code: 0 });
+  });
+
+  test.each([60, 80, 120])("fits %i columns, and names the account: psn queue, and psn alone", async (columns) => {
+    const shown = async (argv: readonly string[]) => {
+      const { code, stdout, stderr } = await hub.psn(argv, { tty: ["stdout"], columns });
+      expect(code, stderr).toBe(0);
+      return { lines: Bun.stripANSI(stdout).trimEnd().split("\n"), stderr };
+    };
+    const queue = await shown(["queue", "--search", "o"]);
+    expect(queue.lines[0]).toMatch(/^ID +STATE +WHEN +ACCOUNT +TEXT/);
+    const today = await shown([]);
+    expect(today.stderr).toMatch(/^there are more: psn queue$/m);
+    const all = await shown(["queue"]);
+    expect(all.lines).toHaveLength(TEXTS.length + 6 + 1);
+    for (const line of [...queue.lines, ...today.lines, ...all.lines])
+      expect(Bun.stringWidth(line), line).toBeLessThanOrEqual(columns);
+    for (const line of all.lines.slice(1)) expect(line).toMatch(/^[0-9a-f]{8} {2}scheduled +\S.* feed\S* /);
+    // Columns begin in the same place, whatever the script.
+    const begins = all.lines.map((line) => Bun.stringWidth(line.slice(0, line.search(/ACCOUNT|feed/))));
+    expect(new Set(begins).size).toBe(1);
+  });
+});
+
 test("a terminal that does not tell its width has 80 columns", async () => {
   const { stdout } = await psn(["explain"], { cwd: await scratch(), tty: ["stdout"] });
   const widths = stdout

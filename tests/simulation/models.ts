@@ -92,7 +92,7 @@ function model(id: ModelId): Platform {
   const contain = (handle: PublishRequest["handle"], session: Session) =>
     prepareUploads(
       {
-        files: ["container"],
+        files: [undefined],
         id: z.string(),
         start: async () => {
           const made = parse(await ask(session, "/media", "POST", {}), Working);

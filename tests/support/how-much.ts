@@ -26,6 +26,7 @@ export const THOROUGH = [
   "tests/cli/stopping.test.ts",
   "tests/cli/synced.test.ts",
   "tests/contract/toy.test.ts",
+  "tests/cli/uploads.test.ts",
   "tests/db/durable-commit.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",

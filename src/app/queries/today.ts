@@ -12,6 +12,8 @@ const MOST = 10;
 export interface Today {
   /** What is to come, the next first. */
   readonly next: readonly DeliverySummary[];
+  /** Whether more than `next` is to come. */
+  readonly more: boolean;
   /** Held since their time passed long ago while nothing ran: their user says what becomes of them. */
   readonly late: readonly DeliverySummary[];
   readonly failed: readonly DeliverySummary[];
@@ -24,11 +26,12 @@ export interface Today {
 }
 
 export async function todayOf(scope: Scope): Promise<Today> {
-  const { deliveries: next } = await queueOf(scope, { all: false, limit: MOST });
+  const { deliveries: next, nextCursor } = await queueOf(scope, { all: false, limit: MOST });
   const { deliveries: recent } = await queueOf(scope, { all: true, limit: MOST });
   const accounts = await accountsOf(scope);
   return {
     next,
+    more: nextCursor !== null,
     late: next.filter(({ state, code }) => state === "held" && code === "LATE"),
     failed: recent.filter(({ state }) => state === "failed"),
     unconfirmed: next

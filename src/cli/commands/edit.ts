@@ -4,6 +4,7 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { EditFacts } from "@psn/app/documents/edit.ts";
 import { editedMeanwhile } from "@psn/app/edit-post.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
+import type { Scope } from "@psn/app/scope.ts";
 import { edit, source } from "@psn/app/verbs/edit.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
 import { readMediaFile } from "@psn/cli/draft.ts";
@@ -12,6 +13,7 @@ import { assertInside } from "@psn/cli/inside.ts";
 import { paragraphs } from "@psn/cli/output.ts";
 import { previewText } from "@psn/cli/preview.ts";
 import { noteLeft } from "@psn/cli/render.ts";
+import { showingUploads } from "@psn/cli/uploads.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import { defined } from "@psn/core/types/defined.ts";
@@ -76,13 +78,14 @@ export default defineCommand({
       const { platforms } = hub.world;
       // As it was printed: whatever a file cannot say stays.
       const draft = given.text === markdown ? undefined : await draftOf(given, platforms.ids, input.allowOutside);
-      const facts = await edit.run(
-        {
-          ...hub,
-          readMedia: ({ file, alt }) => readMediaFile(resolve(given.folder, file), alt, draft?.keepMetadata === true),
-        },
-        { ...verbInput(draft ?? post.written), id, dryRun },
-        { post, signal: context.signal, noReturn: context.noReturn },
+      const readMedia: Scope["readMedia"] = ({ file, alt }) =>
+        readMediaFile(resolve(given.folder, file), alt, draft?.keepMetadata === true);
+      const facts = await showingUploads(output, () =>
+        edit.run(
+          { ...hub, readMedia },
+          { ...verbInput(draft ?? post.written), id, dryRun },
+          { post, signal: context.signal, noReturn: context.noReturn },
+        ),
       );
       output.result(edit.document(facts), () => told(facts, context));
       noteLeft(output, facts.left);

@@ -14,6 +14,7 @@ import { draftForVerb } from "@psn/cli/draft-input.ts";
 import { type Output, paragraphs } from "@psn/cli/output.ts";
 import { previewText } from "@psn/cli/preview.ts";
 import { deliveryTable, nextWords, stateWord, when } from "@psn/cli/render.ts";
+import { showingUploads } from "@psn/cli/uploads.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { dueInput, dueOf, TIME_FLAGS, timeSchema } from "@psn/cli/when.ts";
 import { EXIT, PsnError } from "@psn/core/errors.ts";
@@ -185,10 +186,12 @@ export default defineCommand({
     const { late, idempotencyKey } = input;
     // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
     const publishesHere = waits && now;
-    const stored = await post.run(
-      scope,
-      { ...wanted, late, idempotencyKey },
-      { signal, noReturn: context.noReturn, accounts, publishesHere },
+    const stored = await showingUploads(output, () =>
+      post.run(
+        scope,
+        { ...wanted, late, idempotencyKey },
+        { signal, noReturn: context.noReturn, accounts, publishesHere },
+      ),
     );
     const { postId, repeated } = stored;
     const head = repeated ? " (this key was used before; nothing new was written)" : due ? `, due ${due.said}` : "";
@@ -209,15 +212,17 @@ export default defineCommand({
     if (signal.aborted) tellStored();
     else signal.addEventListener("abort", tellStored, { once: true });
     const goesOn = world.queue !== undefined || (await isWorking(world));
-    const ended = await followPost({
-      world,
-      userId: user.id,
-      postId,
-      version,
-      stop: signal,
-      ...defined({ patienceMs: input.wait ? undefined : PATIENCE_MS }),
-      onProgress: progressOf(output, user.timeZone, goesOn),
-    });
+    const ended = await showingUploads(output, () =>
+      followPost({
+        world,
+        userId: user.id,
+        postId,
+        version,
+        stop: signal,
+        ...defined({ patienceMs: input.wait ? undefined : PATIENCE_MS }),
+        onProgress: progressOf(output, user.timeZone, goesOn),
+      }),
+    );
     // With --json there is one document: the failure's, when it failed.
     if (!output.json) tell(ended);
     const stopped = signal.aborted ? stoppedPost(ended, (at) => when(at, user.timeZone), goesOn) : undefined;

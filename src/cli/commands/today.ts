@@ -51,6 +51,7 @@ export default defineCommand({
       if (sick.length > 0) parts.push(`needs reconnecting: ${sick.map(nameOf).join(", ")}`);
       return paragraphs(parts);
     });
+    if (today.more) output.note("there are more: psn queue");
     output.note(`next: ${nextStep(accounts, unsure)}`);
     return EXIT.ok;
   },

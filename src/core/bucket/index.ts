@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { PsnError } from "@psn/core/errors.ts";
+import { uploading } from "@psn/core/net/uploads.ts";
 import type { Bucket, Content, ListedObject } from "@psn/core/ports/outside.ts";
 import { type Answer, type BucketSettings, type Limits, placeOf, requestsTo } from "./request.ts";
 
@@ -37,7 +38,10 @@ export function openBucket(
   };
   const put = async (key: string, { bytes, mime, signal }: Content): Promise<void> => {
     assertKey(key);
-    const kept = await send({ method: "PUT", verb: "write", key, body: { bytes, mime }, signal });
+    const file = { what: "file", to: placeOf(settings.endpoint).host, bytes: bytes.length };
+    const kept = await uploading(file, () =>
+      send({ method: "PUT", verb: "write", key, body: { bytes, mime }, signal }),
+    );
     // A captive page says 200 as well.
     if (kept?.md5 === hash("md5", bytes)) return;
     const found = await send({ method: "GET", verb: "read", key, most: bytes.length, signal });

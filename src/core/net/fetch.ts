@@ -4,6 +4,7 @@ import { version } from "../../../package.json";
 import { readBody } from "./answer-body.ts";
 import { HANDSHAKE_UNFINISHED } from "./failures.ts";
 import { ENCODINGS, inflated } from "./inflate.ts";
+import { counting } from "./uploads.ts";
 
 /** How psn names itself in every request. */
 export const USER_AGENT = `psn/${version}`;
@@ -21,7 +22,7 @@ export const fetchAsPsn: Fetch = async (input, init = {}) => {
   const handshake = init.keepalive === false && new URL(input).protocol === "https:" ? watchHandshake(init) : undefined;
   try {
     const options = { redirect: "manual" as const, ...init, headers, decompress: false, ...handshake?.init };
-    return inflated(await fetch(input, options));
+    return inflated(await counting(options, (counted) => fetch(input, counted)));
   } catch (cause) {
     if (!handshake || handshake.isFinished()) throw cause;
     throw Object.assign(new TypeError("the TLS handshake was not finished", { cause }), { code: HANDSHAKE_UNFINISHED });

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PsnError } from "@psn/core/errors.ts";
+import { processing, uploading } from "@psn/core/net/uploads.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Preparation, PublishRequest, Session } from "@psn/core/types/platform.ts";
+import type { Media } from "@psn/core/types/post.ts";
 import { z } from "zod";
 import { pauseWithin } from "./http.ts";
 
@@ -62,8 +64,11 @@ export function uploadedOf<T extends z.ZodType>({ unit, prepared }: PublishReque
   return unit.media.length === 0 ? [] : preparedOf(prepared, z.array(id).length(unit.media.length));
 }
 
+/** What is told of a file to whom watches it; undefined for what is no file. */
+type Shown = Partial<Pick<Media, "kind" | "bytes">> | undefined;
+
 /** One platform's way. */
-export interface Uploads<File, Id extends Json> {
+export interface Uploads<File extends Shown, Id extends Json> {
   /** What is to be uploaded, in order; the last may be a container that holds the others. */
   readonly files: readonly File[];
   readonly id: z.ZodType<Id>;
@@ -105,7 +110,7 @@ interface Progress<Id> {
   readonly items: (Item<Id> | null)[];
 }
 
-interface Run<File, Id extends Json> {
+interface Run<File extends Shown, Id extends Json> {
   readonly uploads: Uploads<File, Id>;
   readonly session: Session;
   readonly items: (Item<Id> | null)[];
@@ -123,7 +128,7 @@ type Came =
  * Goes on with a unit's uploads as far as it can within seconds. Throws what a step throws while nothing is uploaded,
  * and afterwards only what no waiting helps; PLATFORM_DOWN for a file that a platform works on for too long.
  */
-export async function prepareUploads<File, Id extends Json>(
+export async function prepareUploads<File extends Shown, Id extends Json>(
   uploads: Uploads<File, Id>,
   handle: PublishRequest["handle"],
   session: Session,
@@ -181,7 +186,7 @@ function passes({ retry }: PsnError): boolean {
 }
 
 /** Undefined for a handle that psn cannot read, and for one whose uploads may be gone: both begin from nothing. */
-function progressOf<File, Id extends Json>(
+function progressOf<File extends Shown, Id extends Json>(
   { id, files }: Uploads<File, Id>,
   handle: unknown,
   now: number,
@@ -205,7 +210,7 @@ function progressOf<File, Id extends Json>(
 }
 
 /** Rounds until all is done, or until waiting would take longer than is left. */
-async function advance<File, Id extends Json>(
+async function advance<File extends Shown, Id extends Json>(
   run: Run<File, Id>,
   quickMs: number,
 ): Promise<Exclude<Came, { readonly status: "at once" }>> {
@@ -222,7 +227,7 @@ async function advance<File, Id extends Json>(
 }
 
 /** Starts what can be started, asks once about what is worked on, and describes what is ready. */
-async function round<File, Id extends Json>(run: Run<File, Id>): Promise<Came> {
+async function round<File extends Shown, Id extends Json>(run: Run<File, Id>): Promise<Came> {
   const { uploads, session, items } = run;
   const now = () => session.now().getTime();
   let [waits, atOnce, toldMs] = [false, false, 0];
@@ -232,6 +237,7 @@ async function round<File, Id extends Json>(run: Run<File, Id>): Promise<Came> {
     if (!had && uploads.lastWaits && waits && index === uploads.files.length - 1) break;
     const { item, told } = had ? { item: had, told: await askedOf(run, had, file) } : await started(run, file, index);
     const { id, at } = item;
+    if (uploads.ask) processing(shownOf(file, session), told.status !== "working");
     if (told.status === "lost") {
       items[index] = null;
       run.again += 1;
@@ -256,14 +262,15 @@ async function round<File, Id extends Json>(run: Run<File, Id>): Promise<Came> {
   return waits ? { status: "waits", toldMs } : { status: "done" };
 }
 
-async function started<File, Id extends Json>(run: Run<File, Id>, file: File, index: number) {
-  const { id, told } = await run.uploads.start(file, index, idsOf(run));
+async function started<File extends Shown, Id extends Json>(run: Run<File, Id>, file: File, index: number) {
+  const start = () => run.uploads.start(file, index, idsOf(run));
+  const { id, told } = file ? await uploading(shownOf(file, run.session), start) : await start();
   const item: Item<Id> = { id, at: run.session.now().getTime(), step: "working" };
   run.items[index] = item;
   return { item, told };
 }
 
-async function askedOf<File, Id extends Json>(
+async function askedOf<File extends Shown, Id extends Json>(
   { uploads, session }: Run<File, Id>,
   { id, at, step }: Item<Id>,
   file: File,
@@ -272,7 +279,11 @@ async function askedOf<File, Id extends Json>(
   return uploads.ask(id, file, session.now().getTime() - at);
 }
 
-function idsOf<File, Id extends Json>({ items }: Run<File, Id>): Id[] {
+function shownOf(file: Shown, { profile }: Session) {
+  return { what: file?.kind ?? "post", to: URL.parse(profile.home)?.host ?? profile.home, bytes: file?.bytes ?? 0 };
+}
+
+function idsOf<File extends Shown, Id extends Json>({ items }: Run<File, Id>): Id[] {
   return items.flatMap((item) => (item ? [item.id] : []));
 }
 

@@ -19,7 +19,7 @@ const Article = z.object({ source: z.string(), title: z.string(), description: z
 /** What `prepare` resolves to and `publish` reads back. */
 export const Prepared = z.object({ media: z.array(Urn), card: Article.nullable() });
 
-type File = Pick<Media, "kind" | "mime" | "open">;
+type File = Pick<Media, "kind" | "mime" | "bytes" | "open">;
 
 const uploadsOf = (files: readonly File[], session: Session): Uploads<File, string> => ({
   files,
@@ -90,6 +90,7 @@ async function prepareCard(source: string, handle: PublishRequest["handle"], ses
   const picture: File = {
     kind: "image",
     mime: image?.type ?? "",
+    bytes: image?.size ?? 0,
     open: async () => {
       if (image) return image;
       throw new PsnError("PLATFORM_REJECTED", "LinkedIn no longer has the link card's image");
