@@ -16,7 +16,6 @@ import { sealCredentials } from "@psn/app/session.ts";
 import { openHub } from "@psn/wiring/hub.ts";
 import { afterAll, describe, expect, test } from "vitest";
 import { binary, closedHub, failed, psn, scratch } from "../support/cli.ts";
-import { someOf } from "../support/how-much.ts";
 
 /* Whose the files of a hub are, who may reach them, and what of them gets into a repository or into another hub. */
 
@@ -72,19 +71,17 @@ describe("modes", () => {
 describe.skipIf(notRoot !== undefined)(
   `another user's files${notRoot === undefined ? "" : ` (skipped: ${notRoot})`}`,
   () => {
-    test.each(
-      someOf([
-        "",
-        "config",
-        "config/hub.env",
-        "config/keys.env",
-        "config/incarnation.json",
-        "data",
-        "data/pgdata",
-        "data/lock",
-        "data/socket",
-      ]),
-    )("%j is refused, with the reason and how to go on", async (name) => {
+    test.each([
+      "",
+      "config",
+      "config/hub.env",
+      "config/keys.env",
+      "config/incarnation.json",
+      "data",
+      "data/pgdata",
+      "data/lock",
+      "data/socket",
+    ])("%j is refused, with the reason and how to go on", async (name) => {
       const folder = await closedHub();
       const path = join(folder, name);
       if (!existsSync(path)) writeFileSync(path, "", { mode: 0o600 });
@@ -226,13 +223,11 @@ describe("a copy", () => {
     ]);
   });
 
-  test.each(
-    someOf([
-      ["cp -r", (from: string, to: string) => spawnSync("cp", ["-r", from, to])],
-      ["cp -a", (from: string, to: string) => spawnSync("cp", ["-a", from, to])],
-      ["a link to the same hub", (from: string, to: string) => symlinkSync(from, to)],
-    ] as const),
-  )("%s while a worker runs: the worker goes on, and so do commands in both", async (_how, copy) => {
+  test.each([
+    ["cp -r", (from: string, to: string) => spawnSync("cp", ["-r", from, to])],
+    ["cp -a", (from: string, to: string) => spawnSync("cp", ["-a", from, to])],
+    ["a link to the same hub", (from: string, to: string) => symlinkSync(from, to)],
+  ] as const)("%s while a worker runs: the worker goes on, and so do commands in both", async (_how, copy) => {
     const folder = await closedHub();
     expect(await psn(["connect", "feed", join(folder, "public")], { cwd: folder })).toMatchObject({ code: 0 });
     const worker = binary(["worker"], { cwd: folder });

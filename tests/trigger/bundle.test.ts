@@ -7,7 +7,6 @@ import type { DeliveryState } from "@psn/core/types/index.ts";
 import { platformIds, platforms, remotePlatforms } from "@psn/platforms/index.ts";
 import { runOf, triggerQueue } from "@psn/queue/trigger.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isShort } from "../support/how-much.ts";
 import { buildTasks, type TriggerBuild } from "../support/trigger-build.ts";
 
 /* What `psn deploy` would deploy, and that it agrees with what the rest of psn says about it. */
@@ -21,11 +20,11 @@ const SECRETS = {
 };
 
 let build: TriggerBuild;
-/** With nothing in the environment; in `check` there is one build. */
-let plain: TriggerBuild | undefined;
+/** With nothing in the environment. */
+let plain: TriggerBuild;
 beforeAll(async () => {
   build = await buildTasks({ environment: { ...SECRETS, PSN_WATCHDOG_MINUTES: "60" } });
-  if (!isShort) plain = await buildTasks();
+  plain = await buildTasks();
 });
 afterAll(async () => {
   await build?.remove();
@@ -62,7 +61,7 @@ describe("the tasks", () => {
   test("have the crons of the default, and the watchdog another where the deploying machine says so", () => {
     const others = { prune: "4 0 * * * UTC", "refresh-tokens": "2 */12 * * * UTC" };
     expect(crons(build)).toEqual({ ...others, "publish-due": "0 * * * * UTC" });
-    if (plain) expect(crons(plain)).toEqual({ ...others, "publish-due": "*/30 * * * * UTC" });
+    expect(crons(plain)).toEqual({ ...others, "publish-due": "*/30 * * * * UTC" });
   });
 
   test("are tried again as often as a delivery needs, and upkeep a few times", () => {

@@ -13,7 +13,6 @@ import { afterEach, describe, expect, test } from "vitest";
 import { failed } from "../support/cli.ts";
 import { asOwner } from "../support/databases.ts";
 import { sealedBefore } from "../support/former-seal.ts";
-import { someOf } from "../support/how-much.ts";
 import { type MastodonFake, startMastodon } from "../support/mastodon.ts";
 import { freshDatabase } from "../support/shared-postgres.ts";
 import { type Ground, grounds, openAll, sealedValues } from "./stage.ts";
@@ -195,7 +194,7 @@ describe.each(Object.keys(grounds) as (keyof typeof grounds)[])("psn db migrate,
   });
 });
 
-test.each(someOf(Array.from({ length: AT - 1 }, (_, n) => n + 2)))(
+test.each(Array.from({ length: AT - 1 }, (_, n) => n + 2))(
   "a hub of schema %i: every value opens afterwards, and none as it was",
   async (schema) => {
     const hub = await older(schema);
