@@ -28,6 +28,7 @@ export const THOROUGH = [
   "tests/contract/toy.test.ts",
   "tests/cli/uploads.test.ts",
   "tests/db/durable-commit.test.ts",
+  "tests/db/first-hub.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/db/prepared-fresh.test.ts",
