@@ -30,6 +30,7 @@ export const THOROUGH = [
   "tests/contract/toy.test.ts",
   "tests/db/durable-commit.test.ts",
   "tests/db/embedded.test.ts",
+  "tests/db/first-hub.test.ts",
   "tests/db/owners.test.ts",
   "tests/db/power-cut.test.ts",
   "tests/db/prepared-fresh.test.ts",
