@@ -3,8 +3,8 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /**
- * An instant for a list, in the zone and at most 16 columns wide: `in 5 min`, `today 17:00`, `tomorrow 09:00`,
- * `Tue 09:00` within the next six days, `24 Nov 09:00`, `1 Dec 2027 09:00`. No two of a list that differ by a minute
+ * An instant for a list, in the zone and at most 17 columns wide: `in 5 min`, `today 17:00`, `tomorrow 09:00`,
+ * `Tue 09:00` within the next six days, `24 Nov 09:00`, `11 Dec 2027 09:00`. No two of a list that differ by a minute
  * and lie further than an hour from now look alike.
  */
 export function briefly(at: Date, { zone, now }: { readonly zone: string; readonly now: Date }): string {

@@ -90,7 +90,7 @@ const deliveryColumns = (output: Output, zone: string): readonly Column<Delivery
 ];
 
 /** So that 60 columns hold an account beside it, whatever is in the others. */
-const LEAST_TEXT = 11;
+const LEAST_TEXT = 10;
 
 /** More of a text than this says nothing to who looks for a post. */
 const MOST_TEXT = 60;

@@ -49,12 +49,13 @@ describe("at a real terminal", () => {
     const terminal = atTerminal([COMPILED_PSN, ...argv], place);
     expect(await terminal.ended).toBe(0);
     const shown = terminal.shown();
+    expect(shown).toContain("storing 7 MB in the hub …");
     const sent = sentIn(shown, 7);
     expect(sent.length, shown).toBeGreaterThan(2);
     expect(sent).toEqual(sent.toSorted((one, other) => one - other));
     expect(shown).toMatch(/\d+ of 7 MB, \d+ s left/);
     expect(shown).toContain(`${new URL(server.origin).host} is processing the image …`);
-    expect(shown.split("\r\u001b[K").at(-1)).toMatch(/^post [\s\S]*published/);
+    expect(shown.split("\r\u001b[K").at(-1)).toMatch(/^post [\s\S]*published/m);
     expect([...server.media.values()].at(-1)?.bytes).toBeGreaterThan(6_000_000);
   });
 
@@ -83,7 +84,8 @@ describe("where nothing can be drawn", () => {
     const { code, stderr } = await posted("--media", "large.png");
     expect(code, stderr).toBe(0);
     const host = new URL(server.origin).host;
-    expect(stderr.split("\n").filter((one) => one.startsWith("uploading"))).toEqual([
+    expect(stderr.split("\n").filter((one) => /^(storing|uploading)/.test(one))).toEqual([
+      "storing 7 MB in the hub",
       `uploading the image to ${host}: 7 MB`,
     ]);
     expect(stderr).not.toContain("\u001b");

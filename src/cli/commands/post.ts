@@ -186,12 +186,16 @@ export default defineCommand({
     const { late, idempotencyKey } = input;
     // What goes out from here at once needs nobody else; should this process die, a worker or the watchdog finds it.
     const publishesHere = waits && now;
-    const stored = await showingUploads(output, () =>
-      post.run(
-        scope,
-        { ...wanted, late, idempotencyKey },
-        { signal, noReturn: context.noReturn, accounts, publishesHere },
-      ),
+    const files = draft.parts.flatMap(({ media }) => media);
+    const stored = await showingUploads(
+      output,
+      () =>
+        post.run(
+          scope,
+          { ...wanted, late, idempotencyKey },
+          { signal, noReturn: context.noReturn, accounts, publishesHere },
+        ),
+      files.reduce((sum, { bytes }) => sum + bytes, 0),
     );
     const { postId, repeated } = stored;
     const head = repeated ? " (this key was used before; nothing new was written)" : due ? `, due ${due.said}` : "";
