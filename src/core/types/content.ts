@@ -44,3 +44,7 @@ export type Block =
   | { readonly type: "footnotes"; readonly notes: readonly Footnote[] };
 
 export type Content = readonly Block[];
+
+/** How a text was written. */
+export const FORMATS = ["markdown", "plain"] as const;
+export type Format = (typeof FORMATS)[number];

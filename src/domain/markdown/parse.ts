@@ -1,6 +1,6 @@
 import type { Block, Content } from "@psn/core/types/content.ts";
 import { blocksOf, type Reading } from "./blocks.ts";
-import { type Definition, type FootnoteDefinition, nodesIn, type Root, spanOf, treeOf } from "./tree.ts";
+import { type Definition, type FootnoteDefinition, nodesIn, placedTreeOf, type Root, spanOf, treeOf } from "./tree.ts";
 
 /** A part as it is kept, and the ids of its media. */
 export interface MarkdownPart {
@@ -15,18 +15,17 @@ export interface MarkdownPart {
  * @throws PsnError DRAFT_INVALID for a text that is too long to be read, or nested too deeply.
  */
 export function contentsOf(parts: readonly MarkdownPart[]): Content[] {
-  const trees = parts.map(({ text }) => treeOf(text));
-  const defined = trees.map((tree, index) => definitionsIn(tree, parts[index]?.text ?? ""));
+  const defined = parts.length === 1 ? [] : parts.map(({ text }) => definitionsIn(text));
   return parts.map(({ text, media }, index) => {
-    const others = defined.filter((_, other) => other !== index).flat();
-    const tree = others.length === 0 ? trees[index] : treeOf(`${others.join("\n\n")}\n\n${text}`);
-    return contentOf(tree ?? treeOf(text), new Set(media.map(({ id }) => id)));
+    const others = defined.flatMap((some, other) => (other === index ? [] : some));
+    const whole = others.length === 0 ? text : `${others.join("\n\n")}\n\n${text}`;
+    return contentOf(treeOf(whole), new Set(media.map(({ id }) => id)));
   });
 }
 
 /** As they are written. */
-function definitionsIn(tree: Root, text: string): string[] {
-  return nodesIn(tree, "definition", "footnoteDefinition").map((node) => {
+function definitionsIn(text: string): string[] {
+  return nodesIn(placedTreeOf(text), "definition", "footnoteDefinition").map((node) => {
     const { start, end } = spanOf(node);
     return text.slice(start, end);
   });

@@ -25,22 +25,24 @@ const EXTENSIONS = [
 /** Only GitHub's links in running text have transforms. */
 const MDAST_EXTENSIONS = gfmFromMarkdown().map(({ transforms: _transforms, ...rest }) => rest);
 
-const parsed = (text: string): Root =>
-  fromMarkdown(text, { extensions: EXTENSIONS, mdastExtensions: MDAST_EXTENSIONS });
-
 /**
- * The tree of a text. An address in running text stays whole: its `*`, `_`, `~` and `&` are no Markdown.
+ * The tree of a text, each node with the place where it stands.
  *
  * @throws PsnError DRAFT_INVALID for a text of more than 200,000 letters.
  */
-export function treeOf(text: string): Root {
+export function placedTreeOf(text: string): Root {
   if (text.length > MOST_LETTERS)
     throw new PsnError("DRAFT_INVALID", `the text has more than ${MOST_LETTERS} characters`, {
       hint: "shorten it, or write format: plain into its front matter",
     });
-  const root = parsed(text);
-  const protectedText = withWholeLinks(text, root);
-  return protectedText === text ? root : parsed(protectedText);
+  return fromMarkdown(text, { extensions: EXTENSIONS, mdastExtensions: MDAST_EXTENSIONS });
+}
+
+/** The tree of a text in which an address in running text is whole: its `*`, `_`, `~` and `&` are no Markdown. */
+export function treeOf(text: string): Root {
+  const root = placedTreeOf(text);
+  const whole = withWholeLinks(text, root);
+  return whole === text ? root : placedTreeOf(whole);
 }
 
 /** What a backslash can take the meaning from, within an address. */
