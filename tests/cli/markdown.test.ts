@@ -112,7 +112,7 @@ test("a plain post stays plain when it is edited, also by a text without front m
 });
 
 test("images count, are looked for beside the file, and not outside of its folder", async () => {
-  await refusedBy(hub, ["post", await file("![x](nowhere.png)\n"), "--to", "feed"], "MEDIA_INVALID", /nowhere\.png/);
+  await refusedBy(hub, ["post", await file("![x](nowhere.png)\n"), "--to", "feed"], "FILE_UNREADABLE", /nowhere\.png/);
   await refusedBy(
     hub,
     ["post", await file("![x](../../x.png)\n"), "--to", "feed"],

@@ -1,5 +1,3 @@
-import type { MediaInfo } from "./post.ts";
-
 /*
  * A part that was written in Markdown, as its author meant it: what an adapter renders. There is no HTML in it and no
  * reference that leads nowhere; the names are Markdown's own (CommonMark 0.31.2, GitHub Flavored Markdown 0.29).
@@ -14,7 +12,7 @@ export type Inline =
   /** `url`: `http:`, `https:` or `mailto:`, or LinkedIn's name of a person. */
   | { readonly type: "link"; readonly url: string; readonly children: readonly Inline[] }
   /** `media`: the id of a media file of the part. */
-  | { readonly type: "image"; readonly media: MediaInfo["id"]; readonly alt: string }
+  | { readonly type: "image"; readonly media: string; readonly alt: string }
   /** A reference to the footnote of this number, from 1. */
   | { readonly type: "reference"; readonly number: number };
 
