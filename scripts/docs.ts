@@ -4,7 +4,7 @@ import { COMMON_FLAGS, type Command, isGroup } from "@psn/cli/command.ts";
 import { COMMANDS } from "@psn/cli/program.ts";
 import { becameOf, ERRORS, type ErrorCode, EXIT } from "@psn/core/errors.ts";
 import type { Auth } from "@psn/core/types/account.ts";
-import type { MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
+import type { Capabilities, MediaRule, TextRule } from "@psn/core/types/capabilities.ts";
 import { platformIds, platforms } from "@psn/platforms/index.ts";
 import { renderHubEnvExample, renderKeysEnvExample } from "./env-examples.ts";
 import { biomeLayers } from "./house/biome.ts";
@@ -27,6 +27,12 @@ const UNITS: Readonly<Record<TextRule["unit"], string>> = {
   codepoint: "code points",
   utf16: "UTF-16 units",
   byte: "bytes",
+};
+
+const MARKUP: Readonly<Record<NonNullable<Capabilities["markup"]> | "plain", string>> = {
+  html: "HTML, and plain text beside it",
+  links: "plain text; links have their own words",
+  plain: "plain text; a link's address follows its words",
 };
 
 const MADE = "<!-- Made by `bun run docs` from the code; edit the code. -->\n\n";
@@ -170,6 +176,7 @@ async function platformPages(): Promise<string> {
         "| | |",
         "| --- | --- |",
         row("text", `${text.max} ${UNITS[text.unit]}${extra.length > 0 ? `; ${extra.join("; ")}` : ""}`),
+        row("Markdown becomes", MARKUP[can.markup ?? "plain"]),
         row("threads", can.thread === "merge" ? "parts become one entry" : "each part answers the one before"),
         row("images", mediaLine(images)),
         row("videos", mediaLine(videos)),

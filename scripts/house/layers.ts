@@ -64,7 +64,20 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     holds: "the database: drivers, stores, migrations",
   },
-  domain: { may: VOCABULARY, packages: ["zod", "yaml", "tlds", "fastest-levenshtein"], holds: "decisions without I/O" },
+  domain: {
+    may: VOCABULARY,
+    packages: [
+      "zod",
+      "yaml",
+      "tlds",
+      "fastest-levenshtein",
+      "mdast-util-from-markdown",
+      "mdast-util-gfm",
+      "micromark-extension-gfm",
+      "parse5",
+    ],
+    holds: "decisions without I/O",
+  },
   app: {
     may: [...VOCABULARY, "core/ports", "domain"],
     packages: ["zod"],

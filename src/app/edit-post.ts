@@ -14,6 +14,7 @@ import { defined } from "@psn/core/types/defined.ts";
 import type { DeliveryState } from "@psn/core/types/index.ts";
 import { canonical, type Written } from "@psn/domain/draft/write.ts";
 import type { DraftMedia } from "@psn/domain/draft.ts";
+import { STORED, storedIn } from "@psn/domain/markdown/images.ts";
 import { advice } from "./advice.ts";
 import { findDeliveries, shortId } from "./find-deliveries.ts";
 import { keepMedia, openMedia } from "./keep-media.ts";
@@ -35,9 +36,6 @@ import { type Woken, wakeUp } from "./wake-up.ts";
  * A post gets other words (ADR 26). Its next revision and everything composed of it are written at once; what has been
  * sent, or may have been, keeps the words it has.
  */
-
-/** How a stored media file is named in the Markdown of its post: `psn:` and its id. */
-const STORED = "psn:";
 
 /** A post as it can be edited. */
 export interface OpenPost {
@@ -64,19 +62,28 @@ async function reopenPost(world: World, userId: string, postId: string): Promise
   return { source, written: writtenOf(source), deliveries: await posts.detail(userId, ids) };
 }
 
-function writtenOf({ media, ...source }: SourceRow): Written {
+/** Those media of a part that do not stand in its text. */
+function besideText(text: string, ids: readonly string[], { parts: [{ format }] }: SourceRow): readonly string[] {
+  if (format !== "markdown") return ids;
+  const within = storedIn(text);
+  return ids.filter((id) => !within.has(id));
+}
+
+function writtenOf(row: SourceRow): Written {
+  const { media, ...source } = row;
   const { title, language, visibility, contentWarning, split, numbered } = source;
   const medium = (id: string): DraftMedia => {
     const alt = media.find((one) => one.id === id)?.alt;
     return { file: `${STORED}${id}`, ...defined({ alt }) };
   };
-  const part = ({ text, media: ids }: StoredPart) => ({ text, media: ids.map(medium) });
+  const part = ({ text, media: ids }: StoredPart) => ({ text, media: besideText(text, ids, row).map(medium) });
   const parts = ([first, ...others]: StoredParts) => [part(first), ...others.map(part)] as const;
   return {
     parts: parts(source.parts),
     overrides: Object.fromEntries(Object.entries(source.overrides).map(([id, own]) => [id, parts(own)])),
     options: source.options ?? {},
     ...defined({
+      format: source.parts[0].format,
       title: title ?? undefined,
       language: language ?? undefined,
       visibility: visibility ?? undefined,
@@ -283,10 +290,11 @@ function next(
 /** As it is read once it is written. */
 function asWritten(draft: DraftPost): Written {
   const parts = ([first, ...others]: DraftParts) => {
-    const one = ({ text, media }: DraftParts[number]) => ({
-      text,
-      media: media.map(({ id, alt }) => ({ file: `${STORED}${id}`, ...defined({ alt }) })),
-    });
+    const one = ({ text, media }: DraftParts[number]) => {
+      const within = draft.format === "markdown" ? storedIn(text) : new Set();
+      const beside = media.filter(({ id }) => !within.has(id));
+      return { text, media: beside.map(({ id, alt }) => ({ file: `${STORED}${id}`, ...defined({ alt }) })) };
+    };
     return [one(first), ...others.map(one)] as const;
   };
   const { parts: main, overrides, options = {}, ...rest } = draft;

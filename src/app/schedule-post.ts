@@ -3,6 +3,7 @@ import type { Account } from "@psn/core/ports/accounts.ts";
 import type { NewMedia, NewPostMedia, StoredParts, StoredSource } from "@psn/core/ports/posts.ts";
 import type { World } from "@psn/core/ports/world.ts";
 import type { Limits } from "@psn/core/types/capabilities.ts";
+import type { Content, Format } from "@psn/core/types/content.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { LatePolicy, Visibility } from "@psn/core/types/index.ts";
 import type { Issue, Unit } from "@psn/core/types/platform.ts";
@@ -20,6 +21,8 @@ export interface DraftPart {
 export type DraftParts = readonly [DraftPart, ...DraftPart[]];
 
 export interface DraftPost {
+  /** Absent: plain text. */
+  readonly format?: Format;
   readonly parts: DraftParts;
   /** Other parts for one platform, by platform id. */
   readonly overrides: Readonly<Record<string, DraftParts>>;
@@ -63,7 +66,7 @@ export async function previewPost(
       const platform = await world.platforms.load(account.platform);
       const limits: Limits = { ...platform.capabilities, ...account.profile.limits, links: world.bucket !== undefined };
       const { mediaByLink = false } = platform.capabilities;
-      const composed = platform.compose(postFor(draft, account.platform), limits);
+      const composed = platform.compose(await postFor(draft, account.platform), limits);
       const issues = composed.ok ? [] : [...composed.issues];
       if (mediaByLink && !world.bucket && composed.ok && composed.units.some(({ media }) => media.length > 0))
         issues.push(noBucket(platform.name));
@@ -230,14 +233,25 @@ function assertConnected(accounts: readonly Account[]): void {
   });
 }
 
-function postFor(draft: DraftPost, platformId: string): Post {
-  const { parts, overrides, options = {}, ...rest } = draft;
-  const [first, ...others] = overrides[platformId] ?? parts;
+async function postFor(draft: DraftPost, platformId: string): Promise<Post> {
+  const { parts, overrides, options = {}, format, ...rest } = draft;
+  const chosen = overrides[platformId] ?? parts;
   const own = options[platformId];
-  return { ...rest, ...defined({ options: own }), id: "draft", parts: [partOf(first), ...others.map(partOf)] };
+  const [first, ...others] = chosen;
+  // The parser is loaded for Markdown alone.
+  const contents = format === "markdown" ? (await import("@psn/domain/markdown/parse.ts")).contentsOf(chosen) : [];
+  const part = ({ text, media }: DraftPart, content: Content | undefined): Part => ({
+    text,
+    media: media.map(infoOf),
+    ...defined({ content }),
+  });
+  return {
+    ...rest,
+    ...defined({ options: own }),
+    id: "draft",
+    parts: [part(first, contents[0]), ...others.map((one, index) => part(one, contents[index + 1]))],
+  };
 }
-
-const partOf = ({ text, media }: DraftPart): Part => ({ text, media: media.map(infoOf) });
 
 function infoOf({ sha256: _sha256, content: _content, ...info }: NewMedia): MediaInfo {
   return info;
@@ -247,7 +261,7 @@ function infoOf({ sha256: _sha256, content: _content, ...info }: NewMedia): Medi
 export function storedSource(draft: DraftPost): StoredSource {
   const { title = null, language = null, visibility = null, contentWarning = null, split, numbered } = draft;
   return {
-    parts: stored(draft.parts),
+    parts: stored(draft.parts, draft),
     overrides: storedOverrides(draft),
     options: draft.options ?? {},
     title,
@@ -259,13 +273,19 @@ export function storedSource(draft: DraftPost): StoredSource {
   };
 }
 
-function stored([first, ...others]: DraftParts): StoredParts {
-  const one = ({ text, media }: DraftPart) => ({ text, media: media.map(({ id }) => id) });
+function stored([first, ...others]: DraftParts, { format }: DraftPost): StoredParts {
+  const one = ({ text, media }: DraftPart) => ({
+    text,
+    media: media.map(({ id }) => id),
+    ...defined({ format: format === "markdown" ? format : undefined }),
+  });
   return [one(first), ...others.map(one)];
 }
 
-function storedOverrides({ overrides }: DraftPost): Readonly<Record<string, StoredParts>> {
-  return Object.fromEntries(Object.entries(overrides).map(([platform, parts]) => [platform, stored(parts)]));
+function storedOverrides(draft: DraftPost): Readonly<Record<string, StoredParts>> {
+  return Object.fromEntries(
+    Object.entries(draft.overrides).map(([platform, parts]) => [platform, stored(parts, draft)]),
+  );
 }
 
 function noBucket(name: string): Issue {

@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { filesNamed, readPart } from "@psn/app/inline-images.ts";
 import type { DraftParts, DraftPost } from "@psn/app/schedule-post.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
@@ -7,10 +8,10 @@ import type { Visibility } from "@psn/core/types/index.ts";
 import { type MediaFile, readMedia } from "@psn/core/utils/media.ts";
 import { cleaned } from "@psn/domain/clean.ts";
 import { hasFront } from "@psn/domain/draft/front-kinds.ts";
-import { type Draft, decodeText, parseDraft, plainDraft } from "@psn/domain/draft.ts";
+import { type Draft, type DraftMedia, decodeText, parseDraft, plainDraft } from "@psn/domain/draft.ts";
 import type { Context } from "./command.ts";
 import { assertInside } from "./inside.ts";
-import { textFileNamed } from "./text-file.ts";
+import { formatOf, textFileNamed } from "./text-file.ts";
 
 export interface DraftInput {
   /** A text, the name of a text file, or `-` for standard input. */
@@ -72,7 +73,7 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
       hint: "leave one of them out",
     });
   const { draft, folder, file } = await written(input, context);
-  if (file !== undefined && !input.allowOutside) await assertInside(draft, folder, file);
+  if (file !== undefined && !input.allowOutside) await assertInside(await filesNamed(draft), folder, file);
   const [first, ...others] = draft.parts;
   const flagged = input.media.map((file, i) => ({
     file,
@@ -90,12 +91,13 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
     return known;
   };
   const partsOf = async ([head, ...rest]: Draft["parts"], extra: readonly Named[]): Promise<DraftParts> => {
-    const one = async (part: Draft["parts"][number], more: readonly Named[]) => ({
-      text: part.text,
-      media: await Promise.all(
-        [...part.media.map((item) => ({ ...item, path: resolve(folder, item.file) })), ...more].map(load),
-      ),
-    });
+    const one = ({ text, media }: Draft["parts"][number], more: readonly Named[]) =>
+      readPart<DraftMedia & Partial<Named>>({
+        text,
+        media: [...media, ...more],
+        format: draft.format,
+        read: (medium) => load({ path: resolve(folder, medium.file), ...medium }),
+      });
     return [await one(head, extra), ...(await Promise.all(rest.map((part) => one(part, []))))];
   };
   const overrides = await Promise.all(
@@ -116,7 +118,7 @@ export async function readDraft(input: DraftInput, context: Context): Promise<Re
       options: optionsOf(draft.options, input.option),
       split: input.split || draft.split,
       numbered: input.numbered || draft.numbered,
-      ...defined({ title, language, visibility, contentWarning }),
+      ...defined({ format: draft.format, title, language, visibility, contentWarning }),
     },
     comments: draft.comments ?? 0,
     nothingPiped: input.source === "-" && draft.parts.every(({ text }) => text.trim() === ""),
@@ -206,7 +208,8 @@ async function written({ source, text, media, allowPartial }: DraftInput, contex
     if (!found) return { draft: plainDraft(asText(source, "the text")), folder };
     const file = source.trim();
     const { platformIds } = await import("@psn/platforms/index.ts");
-    return { draft: parseDraft(found.text, file, platformIds), folder: dirname(found.path), file };
+    const rules = { platforms: platformIds, format: formatOf(file) };
+    return { draft: parseDraft(found.text, file, rules), folder: dirname(found.path), file };
   }
   if (media.length > 0) return { draft: plainDraft(""), folder };
   return {

@@ -1,19 +1,15 @@
 import { realpath } from "node:fs/promises";
 import { isAbsolute, relative, resolve, sep } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
-import type { Draft } from "@psn/domain/draft.ts";
 
 /**
- * Throws MEDIA_OUTSIDE where a draft's media lie outside of the folder its file lies in: by an absolute path, by `..`,
+ * Throws MEDIA_OUTSIDE where media that a draft names lie outside of the folder its file lies in: by an absolute path, by `..`,
  * or by a link. A text file that somebody else wrote would publish this user's pictures otherwise. What is named on the
  * command line is the user's own.
  */
-export async function assertInside({ parts, overrides }: Draft, folder: string, file: string): Promise<void> {
-  const all = [parts, ...Object.values(overrides)].flatMap((some) =>
-    some.flatMap(({ media }) => media.map((one) => one.file)),
-  );
+export async function assertInside(media: readonly string[], folder: string, file: string): Promise<void> {
   const root = await realpath(folder);
-  for (const named of new Set(all)) {
+  for (const named of new Set(media)) {
     const path = resolve(folder, named);
     const real = await realpath(path).catch(() => undefined);
     // One that is not there is looked at by its name alone; readMedia says that it is not there.

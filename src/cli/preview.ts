@@ -13,11 +13,15 @@ export function previewText(output: Output, { account, limits, units, issues }: 
         ...(hint === undefined ? [] : [`    → ${hint}`]),
       ]),
     ];
-  const shown = units.map(({ text, length, media }, i) => {
+  const shown = units.map(({ text, length, media, links = [], html }, i) => {
     const number = units.length > 1 ? `${i + 1}/${units.length}  ` : "";
     const files = media.length > 0 ? `, ${media.length} media` : "";
-    const count = `  ${number}${length} of ${limits.text.max}${files}`;
-    return [output.style("dim", count), textLines(text).map((line) => `  │ ${line}`)];
+    const count = `  ${number}${length} of ${limits.text.max}${files}${html === undefined ? "" : ", as HTML"}`;
+    return [
+      output.style("dim", count),
+      textLines(html ?? text).map((line) => `  │ ${line}`),
+      links.map((link) => `    ${link.text} → ${link.url}`),
+    ];
   });
   return [head, shown];
 }

@@ -3,6 +3,7 @@ import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Format } from "@psn/core/types/content.ts";
 import { decodeText } from "@psn/domain/draft.ts";
 import { distance } from "fastest-levenshtein";
 import { shellWord } from "./shell-word.ts";
@@ -13,7 +14,8 @@ import { shellWord } from "./shell-word.ts";
  */
 
 const kinds = (names: string) => new Set(names.split(" ").map((name) => `.${name}`));
-const READ = kinds("md markdown mdown mkd mkdn mdwn txt text");
+const PLAIN = kinds("txt text");
+const READ = new Set([...kinds("md markdown mdown mkd mkdn mdwn"), ...PLAIN]);
 const MEDIA = kinds(
   "jpg jpeg png gif webp avif heic heif svg bmp tif tiff mp4 m4v mov webm mkv avi mp3 m4a wav ogg pdf",
 );
@@ -27,6 +29,10 @@ const MOST_BYTES = 10_000_000;
 /** A mention, a tag, an address: no path, unless there is one. */
 const ON_A_NETWORK = /^(?:[@#]|[a-z][a-z\d+.-]*:\/\/)/i;
 const WORDS = "to post exactly this text: psn post --text";
+
+/** What a file is by its name, where it does not say itself. */
+export const formatOf = (name: string): Format =>
+  PLAIN.has(extname(name.trim()).toLowerCase()) ? "plain" : "markdown";
 
 export interface TextFile {
   readonly path: string;

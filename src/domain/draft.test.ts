@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 const platforms = ["bluesky", "mastodon"];
-const parse = (text: string) => parseDraft(text, "post.md", platforms);
+const parse = (text: string) => parseDraft(text, "post.md", { platforms: platforms, format: "markdown" });
 const texts = (text: string) => parse(text).parts.map((part) => part.text);
 const refused = (message: RegExp, hint: RegExp = /./) =>
   expect.objectContaining({
@@ -46,6 +46,7 @@ test("a file with everything", () => {
   );
   const media = [{ file: "one.jpg" }, { file: "two.jpg", alt: "A cat asleep on a keyboard" }];
   expect(draft).toEqual({
+    format: "markdown",
     parts: [
       { text: "First *part*", media },
       { text: "Second part", media: [] },
@@ -75,6 +76,7 @@ test("a file with everything", () => {
 
 test("without front matter it is text alone", () => {
   expect(parse("Hello\n")).toEqual({
+    format: "markdown",
     parts: [{ text: "Hello", media: [] }],
     overrides: {},
     options: {},

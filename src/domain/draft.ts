@@ -1,4 +1,5 @@
 import { PsnError } from "@psn/core/errors.ts";
+import type { Format } from "@psn/core/types/content.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import { cleaned } from "./clean.ts";
@@ -8,8 +9,8 @@ import { cutFront } from "./draft/front-kinds.ts";
 import { splitBody } from "./draft/parts.ts";
 
 /*
- * From a file to what the author meant by it. The text is plain text: Markdown's signs go out as they were typed, and
- * only the front matter, `---` between parts and HTML comments mean something to psn.
+ * From a file to what the author meant by it: the front matter, the parts between `---` lines, and no HTML comments.
+ * What else a text in Markdown means is read in domain/markdown.
  */
 
 /** A media file the draft names; the path is as written, to be read from the draft's folder. */
@@ -29,6 +30,8 @@ export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>
 export type DraftParts = readonly [DraftPart, ...DraftPart[]];
 
 export interface Draft {
+  /** Absent: plain text, whose signs go out as they were typed. */
+  readonly format?: Format;
   /** One part, or the parts of a thread in order; media go with the first part, or with the one they name. */
   readonly parts: DraftParts;
   /**
@@ -74,23 +77,31 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   return lf(text.replace(/^\ufeff+/, ""));
 }
 
-/** A text as it comes, one part: `---` means nothing in it. It may be empty, for a post of media alone. */
+/** A text as it comes, plain and in one part: `---` means nothing in it. It may be empty, for a post of media alone. */
 export function plainDraft(text: string): Draft {
   return { parts: [{ text: trimmed(text), media: [] }], overrides: {}, options: {}, split: false, numbered: false };
 }
 
+export interface FileRules {
+  /**
+   * Ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [ … ] }`, and
+   * what only they know: `x: { options: { reply: following } }`.
+   */
+  readonly platforms: readonly string[];
+  /** What the text is where its front matter does not say. */
+  readonly format: Format;
+}
+
 /**
- * A Markdown file: front matter in YAML between two `---` lines, then the parts with `---` lines between them. A `---`
+ * A text file: front matter in YAML between two `---` lines, then the parts with `---` lines between them. A `---`
  * in fenced code separates nothing.
  *
  * @param file what to call the file in a message.
- * @param platforms ids under which `platforms:` may say something else: `bluesky: { text: … }` or `bluesky: { parts: [
- * … ] }`, and what only they know: `x: { options: { reply: following } }`.
  * @throws PsnError DRAFT_INVALID with the file and the line: nothing to post, an empty part, a comment without an end,
  * front matter of another kind or in another place, that is no YAML, that says it is a draft, that has a key psn does
  * not know, or a value that is not of its key's form.
  */
-export function parseDraft(text: string, file: string, platforms: readonly string[]): Draft {
+export function parseDraft(text: string, file: string, { platforms, format: usual }: FileRules): Draft {
   const { front, body, bodyLine } = cutFront(lf(text).split("\n"), file);
   const said = readFront(front, file, platforms);
   const {
@@ -102,6 +113,7 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     published: _published,
     parts: given,
     verbatim = false,
+    format = usual,
     ...rest
   } = said;
   const below = bodyOf(body, (line) => `${file}:${bodyLine + line}`, { splits: true, verbatim });
@@ -141,6 +153,7 @@ export function parseDraft(text: string, file: string, platforms: readonly strin
     options: Object.fromEntries(options),
     split,
     numbered,
+    ...defined({ format: format === "plain" ? undefined : format }),
     ...defined({ comments: comments > 0 ? comments : undefined }),
     ...rest,
   };

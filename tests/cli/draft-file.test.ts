@@ -67,7 +67,7 @@ test("a dry run shows the text that goes out, and says how many comments do not"
   );
   const said = await dry(name);
   expect(said).toContain("left out 2 HTML comments");
-  expect(said).toContain("│ `<!-- code -->` two!");
+  expect(said).toContain("│ <p><code>&#60;!-- code --&#62;</code> two!</p>");
   expect(said).not.toMatch(/<!-- [ab]|u001b|u0007/);
   const json = documentOf(await hub.psn(["post", name, "--dry-run", "--json"]));
   expect(json).toMatchObject({ leftOut: { comments: 2 } });

@@ -75,17 +75,19 @@ describe("is refused, and nothing is written", () => {
 
 test("what psn help files shows is a file psn takes, and all that one may say", () => {
   const file = FILE.map(([line]) => line).join("\n");
-  const draft = parseDraft(file, "example.md", platformIds);
+  const draft = parseDraft(file, "example.md", { platforms: platformIds, format: "markdown" });
   expect(draft).toMatchObject({
     parts: [
-      { text: "The first part.", media: [{ file: "cat.jpg" }] },
+      { text: "The *first* part.\n![a bird](bird.jpg)", media: [{ file: "cat.jpg" }] },
       { text: "The second.", media: [{ file: "dog.jpg" }] },
     ],
     overrides: { x: [{ text: "shorter" }], mastodon: [{ text: "one" }, { text: "two" }] },
     options: { x: { reply: "following" } },
   });
   // Whoever leaves a key out of the example is told which there are.
-  const all = keysKnown(() => parseDraft("---\nnope: 1\n---\nx", "x.md", platformIds));
+  const all = keysKnown(() =>
+    parseDraft("---\nnope: 1\n---\nx", "x.md", { platforms: platformIds, format: "markdown" }),
+  );
   for (const name of all) expect(file).toMatch(new RegExp(`^${name}:`, "m"));
 });
 

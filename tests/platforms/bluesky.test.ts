@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
 import { AppBskyFeedPost, AtpAgent, RichText } from "@atproto/api";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import type { Media, Post } from "@psn/core/types/post.ts";
+import { contentsOf } from "@psn/domain/markdown/parse.ts";
 import type { Body } from "@psn/platforms/bluesky/compose.ts";
 import bluesky from "@psn/platforms/bluesky/index.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -210,6 +212,37 @@ describe("publishing", () => {
       ["#日本語", "日本語"],
     ]);
     expect(ref.url).toBe(`https://bsky.app/profile/${session.account.handle}/post/${ref.id.split("/").at(-1)}`);
+  });
+
+  test("a file with everything in it: each link is its own words, at the right bytes", async () => {
+    const session = await connected();
+    const text = await readFile(new URL("../contract/golden/everything.md", import.meta.url), "utf8");
+    const media = [{ ...picture, id: "image-1" }];
+    const [content = []] = contentsOf([{ text, media }]);
+    const requests = await requestsFor(session, { parts: [{ text, content, media }], split: true }, media);
+    const refs: Ref[] = [];
+    for (const request of requests) {
+      const [root, parent] = [refs[0], refs.at(-1)];
+      refs.push(await publish(root && parent ? { ...request, root, parent } : request, session));
+    }
+    const records = (await recordsOf(session.account)).map(({ value }) => value);
+    expect(records.map((value) => value.text)).toEqual(requests.map(({ unit }) => unit.text));
+    const links = records.flatMap((value) =>
+      [...new RichText({ text: value.text, facets: value.facets ?? [] }).segments()].flatMap(
+        ({ text: of, link, tag }) => (link || tag ? [[of, link?.uri ?? tag?.tag]] : []),
+      ),
+    );
+    expect(links).toEqual([
+      ["the docs", "https://example.com/docs/"],
+      ["a page", "https://example.com/a_(b)"],
+      ["https://example.org/x_y_z", "https://example.org/x_y_z"],
+      ["a link", "https://example.com/two?a=1&b=2"],
+      ["@ada", "https://example.com/@ada"],
+      ["#wombats", "wombats"],
+      ["https://example.net/c*d*e", "https://example.net/c*d*e"],
+      ["https://example.com/note", "https://example.com/note"],
+    ]);
+    expect(JSON.parse(JSON.stringify(records[0]?.embed)).images).toMatchObject([{ alt: "Ein Bild: größer" }]);
   });
 
   test("makes a card of a link, with its picture where that is one", async () => {

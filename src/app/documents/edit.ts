@@ -2,6 +2,7 @@ import type { OpenPost } from "@psn/app/edit-post.ts";
 import type { Preview } from "@psn/app/schedule-post.ts";
 import type { Woken } from "@psn/app/wake-up.ts";
 import type { DeliverySummary } from "@psn/core/ports/posts.ts";
+import { FORMATS } from "@psn/core/types/content.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
 import { z } from "zod";
 import { WakeDocument, wakeDocument } from "./change.ts";
@@ -25,6 +26,7 @@ const parts = z.array(
 
 const WrittenDocument = z
   .strictObject({
+    format: z.enum(FORMATS).optional().describe("What the texts are; absent: plain."),
     parts,
     overrides: z.record(z.string(), parts).describe("Other parts for one platform, by its id."),
     options: z

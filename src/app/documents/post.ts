@@ -1,5 +1,6 @@
 import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { Preview } from "@psn/app/schedule-post.ts";
+import { defined } from "@psn/core/types/defined.ts";
 import { z } from "zod";
 import { WakeDocument } from "./change.ts";
 import { DeliveryDocument } from "./delivery.ts";
@@ -19,7 +20,18 @@ export const PreviewDocument = z
   .strictObject({
     account: z.string(),
     limit: Count.describe("How long a unit's text may be."),
-    units: z.array(z.strictObject({ text: z.string(), length: Count, media: Count })),
+    units: z.array(
+      z.strictObject({
+        text: z.string(),
+        length: Count,
+        media: Count,
+        links: z
+          .array(z.strictObject({ text: z.string(), url: z.string() }))
+          .optional()
+          .describe("Links of Markdown whose address is not in the text."),
+        html: z.string().optional().describe("What is sent beside the text, where the post is Markdown."),
+      }),
+    ),
     issues: z
       .array(z.strictObject({ code: z.string(), message: z.string(), hint: z.string().nullable() }))
       .describe("What is wrong with the post for this account."),
@@ -41,7 +53,12 @@ export function previewDocument({ account, limits, units, issues }: Preview): Do
   return {
     account: nameOf(account),
     limit: limits.text.max,
-    units: units.map(({ text, length, media }) => ({ text, length, media: media.length })),
+    units: units.map(({ text, length, media, links, html }) => ({
+      text,
+      length,
+      media: media.length,
+      ...defined({ links: links && [...links], html }),
+    })),
     issues: issues.map(({ code, message, hint = null }) => ({ code, message, hint })),
   };
 }

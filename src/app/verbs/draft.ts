@@ -1,3 +1,4 @@
+import { readPart } from "@psn/app/inline-images.ts";
 import type { DraftPost } from "@psn/app/schedule-post.ts";
 import type { Scope } from "@psn/app/scope.ts";
 import { PsnError } from "@psn/core/errors.ts";
@@ -21,6 +22,9 @@ const part = z.strictObject({ text: z.string(), media: z.array(mediaFile).defaul
 const parts = z.array(part).min(1);
 
 export const source = z.strictObject({
+  format: fields.format
+    .optional()
+    .describe("markdown: each platform gets the texts as it shows them; default: plain, as they are typed."),
   text: z.string().optional().describe("The text, where it is one part."),
   media: z.array(mediaFile).default([]).describe("What goes with the text, in order."),
   parts: parts.optional().describe("The parts of a thread, in place of text and media."),
@@ -42,6 +46,7 @@ type Source = z.output<typeof source>;
 /** What it says, its media by their names. Throws INPUT_INVALID for text beside parts. */
 export function writtenOf(input: Source): Written {
   const { text = "", media, title, language, visibility, contentWarning, split, numbered, options, overrides } = input;
+  const format = input.format === "markdown" ? input.format : undefined;
   if (input.parts && (input.text !== undefined || media.length > 0))
     throw new PsnError("INPUT_INVALID", "the post has parts and also a text or media outside of them", {
       hint: "put the text and the media into the parts",
@@ -52,7 +57,7 @@ export function writtenOf(input: Source): Written {
     options,
     split,
     numbered,
-    ...defined({ title, language, visibility, contentWarning }),
+    ...defined({ format, title, language, visibility, contentWarning }),
   };
 }
 
@@ -67,20 +72,21 @@ function cleaned(some: z.output<typeof parts>): Written["parts"] {
 /** The draft with its media read. Throws what `writtenOf` and reading a file throw. */
 export async function draftOf(scope: Scope, input: Source): Promise<DraftPost> {
   const { parts: main, overrides, ...rest } = writtenOf(input);
+  const { format } = rest;
   const own = await Promise.all(
-    Object.entries(overrides).map(async ([id, some]) => [id, await partsOf(scope, some)] as const),
+    Object.entries(overrides).map(async ([id, parts]) => [id, await partsOf(scope, { parts, format })] as const),
   );
-  return { ...rest, parts: await partsOf(scope, main), overrides: Object.fromEntries(own) };
+  return { ...rest, parts: await partsOf(scope, { parts: main, format }), overrides: Object.fromEntries(own) };
 }
 
-async function partsOf(scope: Scope, [first, ...others]: Written["parts"]): Promise<DraftPost["parts"]> {
+async function partsOf(
+  scope: Scope,
+  { parts: [first, ...others], format }: Pick<Written, "parts"> & { readonly format: Written["format"] },
+): Promise<DraftPost["parts"]> {
   const read = (medium: DraftMedia): Promise<NewMedia> => {
     if (scope.readMedia) return scope.readMedia(medium);
     throw new PsnError("INPUT_INVALID", "the calling program gave no way to read files, so the post cannot have media");
   };
-  const one = async ({ text, media }: Written["parts"][number]) => ({
-    text,
-    media: await Promise.all(media.map(read)),
-  });
+  const one = (part: Written["parts"][number]) => readPart({ ...part, format, read });
   return [await one(first), ...(await Promise.all(others.map(one)))];
 }

@@ -4,6 +4,7 @@ import { nameOf } from "@psn/app/choose-accounts.ts";
 import type { EditFacts } from "@psn/app/documents/edit.ts";
 import { editedMeanwhile } from "@psn/app/edit-post.ts";
 import { shortId } from "@psn/app/find-deliveries.ts";
+import { filesNamed } from "@psn/app/inline-images.ts";
 import type { Scope } from "@psn/app/scope.ts";
 import { edit, source } from "@psn/app/verbs/edit.ts";
 import { type Context, defineCommand } from "@psn/cli/command.ts";
@@ -13,14 +14,16 @@ import { assertInside } from "@psn/cli/inside.ts";
 import { paragraphs } from "@psn/cli/output.ts";
 import { previewText } from "@psn/cli/preview.ts";
 import { noteLeft } from "@psn/cli/render.ts";
+import { formatOf } from "@psn/cli/text-file.ts";
 import { showingUploads } from "@psn/cli/uploads.ts";
 import { notePublisher } from "@psn/cli/wake.ts";
 import { PsnError } from "@psn/core/errors.ts";
+import type { Format } from "@psn/core/types/content.ts";
 import { defined } from "@psn/core/types/defined.ts";
 import { TO_COME } from "@psn/core/types/index.ts";
 import { writeEnvFile } from "@psn/core/utils/env.ts";
 import type { Written } from "@psn/domain/draft/write.ts";
-import { type Draft, decodeText, parseDraft } from "@psn/domain/draft.ts";
+import { type Draft, decodeText, type FileRules, parseDraft } from "@psn/domain/draft.ts";
 import { z } from "zod";
 
 const NAME = "post.md";
@@ -77,7 +80,8 @@ export default defineCommand({
     return keeping(given, context, async () => {
       const { platforms } = hub.world;
       // As it was printed: whatever a file cannot say stays.
-      const draft = given.text === markdown ? undefined : await draftOf(given, platforms.ids, input.allowOutside);
+      const rules = { platforms: platforms.ids, format: given.format ?? post.written.format ?? "plain" };
+      const draft = given.text === markdown ? undefined : await draftOf(given, rules, input.allowOutside);
       const readMedia: Scope["readMedia"] = ({ file, alt }) =>
         readMediaFile(resolve(given.folder, file), alt, draft?.keepMetadata === true);
       const facts = await showingUploads(output, () =>
@@ -118,6 +122,8 @@ interface Given {
   readonly folder: string;
   /** It was typed in an editor, and is nowhere else. */
   readonly typed: boolean;
+  /** What a file is by its name; absent: what the post is. */
+  readonly format?: Format;
 }
 
 async function givenText(
@@ -135,7 +141,13 @@ async function givenText(
     const bytes = await readFile(path).catch((cause: unknown) => {
       throw new PsnError("FILE_UNREADABLE", `${file} cannot be read`, { hint: "check the path", cause });
     });
-    return { text: decodeText(new Uint8Array(bytes), file), name: file, folder: dirname(path), typed: false };
+    return {
+      text: decodeText(new Uint8Array(bytes), file),
+      name: file,
+      folder: dirname(path),
+      typed: false,
+      format: formatOf(file),
+    };
   }
   const text = await editText({ text: before, name: NAME, command: `psn edit ${id}` }, context);
   return { text, name: NAME, folder: cwd, typed: true };
@@ -158,25 +170,21 @@ async function keeping<T>({ text, typed }: Given, { folder }: Context, work: () 
 }
 
 /** What the text says. Throws DRAFT_INVALID. */
-async function draftOf(
-  { text, name, folder, typed }: Given,
-  platforms: readonly string[],
-  allowOutside: boolean,
-): Promise<Draft> {
-  const draft = parseDraft(text, name, platforms);
+async function draftOf({ text, name, folder, typed }: Given, rules: FileRules, allowOutside: boolean): Promise<Draft> {
+  const draft = parseDraft(text, name, rules);
   if (draft.to !== undefined || draft.at !== undefined || draft.tz !== undefined)
     throw new PsnError(
       "DRAFT_INVALID",
       `${name}: an edit changes what a post says, and not when or where it goes out`,
       { hint: "take out to:, at: and tz:; for another time: psn move ID --at TIME" },
     );
-  if (!typed && !allowOutside) await assertInside(draft, folder, name);
+  if (!typed && !allowOutside) await assertInside(await filesNamed(draft), folder, name);
   return draft;
 }
 
 /** A draft as the verb takes it. */
 function verbInput({ parts, overrides, options, split, numbered, ...rest }: Written) {
-  const { title, language, visibility, contentWarning } = rest;
+  const { format, title, language, visibility, contentWarning } = rest;
   const listed = (some: Written["parts"]) => some.map(({ text, media }) => ({ text, media: [...media] }));
   return {
     media: [],
@@ -185,6 +193,6 @@ function verbInput({ parts, overrides, options, split, numbered, ...rest }: Writ
     options: Object.fromEntries(Object.entries(options).map(([id, own]) => [id, { ...own }])),
     split,
     numbered,
-    ...defined({ title, language, visibility, contentWarning }),
+    ...defined({ format, title, language, visibility, contentWarning }),
   };
 }

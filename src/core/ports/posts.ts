@@ -16,6 +16,8 @@ import type { StoredUnit } from "./deliveries.ts";
 
 export interface StoredPart {
   readonly text: string;
+  /** Absent: plain text. All parts of a post have one format. */
+  readonly format?: "markdown";
   readonly media: readonly string[];
 }
 

@@ -60,6 +60,11 @@ export interface Limits {
 export interface Capabilities extends Limits {
   /** `reply-chain`: each unit answers the one before. `merge`: no limit worth a thread, parts become one unit. */
   readonly thread: "reply-chain" | "merge";
+  /**
+   * What a post in Markdown becomes. `html`: HTML beside its plain text. `links`: plain text whose links have their own
+   * words. Absent: plain text, in which the address follows a link's words.
+   */
+  readonly markup?: "html" | "links";
   readonly visibilities: readonly Visibility[];
   readonly contentWarning: boolean;
   /**

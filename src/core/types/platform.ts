@@ -75,6 +75,10 @@ export interface Unit<Body extends Json = Json> {
   readonly media: readonly string[];
   /** True when `prepare` must run before this unit may be sent. */
   readonly prepare: boolean;
+  /** Links whose address is not in `text`; for previews, and not stored. */
+  readonly links?: readonly { readonly text: string; readonly url: string }[];
+  /** What is sent beside `text` as HTML; for previews, and not stored. */
+  readonly html?: string;
   /** Its media are sent as links into the bucket, whatever their size. */
   readonly linked?: true;
 }

@@ -1,3 +1,4 @@
+import type { Content } from "./content.ts";
 import type { Visibility } from "./index.ts";
 
 /* What the author wrote, as an adapter sees it. */
@@ -51,6 +52,8 @@ export interface Media extends MediaInfo {
 
 export interface Part {
   readonly text: string;
+  /** `text`, where it is Markdown; absent: it is plain text. */
+  readonly content?: Content;
   /** In the order in which they are to be shown. */
   readonly media: readonly MediaInfo[];
 }

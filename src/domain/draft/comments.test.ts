@@ -62,7 +62,7 @@ describe("an HTML comment is left out", () => {
 });
 
 describe("in a file", () => {
-  const parse = (text: string) => parseDraft(text, "post.md", ["bluesky"]);
+  const parse = (text: string) => parseDraft(text, "post.md", { platforms: ["bluesky"], format: "markdown" });
 
   test("in every part and in every platform's own text", () => {
     const draft = parse(

@@ -1,3 +1,4 @@
+import { FORMATS } from "@psn/core/types/content.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
 import { cleaned, cleanedLine } from "@psn/domain/clean.ts";
 import { isLanguage, languageMeant } from "@psn/domain/language.ts";
@@ -44,6 +45,7 @@ export const when = filled("a time, such as 2026-12-01 09:00");
 export const duration = filled("a duration, such as 45m or 2h");
 export const zone = filled("a time zone, such as Europe/Berlin");
 export const option = filled("a value");
+export const format = z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` });
 export const visibility = z.enum(VISIBILITIES, { error: `must be one of ${VISIBILITIES.join(", ")}` });
 
 const LANGUAGE = "a language, such as en or pt-BR";

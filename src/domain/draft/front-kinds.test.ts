@@ -2,7 +2,7 @@ import { hasFront } from "@psn/domain/draft/front-kinds.ts";
 import { parseDraft } from "@psn/domain/draft.ts";
 import { describe, expect, test } from "vitest";
 
-const parse = (text: string) => parseDraft(text, "post.md", ["bluesky", "mastodon"]);
+const parse = (text: string) => parseDraft(text, "post.md", { platforms: ["bluesky", "mastodon"], format: "markdown" });
 const texts = (text: string) => parse(text).parts.map((part) => part.text);
 const refused = (message: RegExp, hint: RegExp) =>
   expect.objectContaining({
@@ -76,14 +76,17 @@ describe("front matter that is psn's", () => {
     ["with line ends of old Macs", "---\rto: bluesky\r---\rHello"],
     ["that says it may be published", "---\nto: bluesky\ndraft: false\npublished: yes\n---\nHello"],
   ])("%s", (_, text) => {
-    expect(parseDraft(text.replace(/^\ufeff+/, ""), "post.md", ["bluesky"])).toEqual({
-      parts: [{ text: "Hello", media: [] }],
-      overrides: {},
-      options: {},
-      to: ["bluesky"],
-      split: false,
-      numbered: false,
-    });
+    expect(parseDraft(text.replace(/^\ufeff+/, ""), "post.md", { platforms: ["bluesky"], format: "markdown" })).toEqual(
+      {
+        format: "markdown",
+        parts: [{ text: "Hello", media: [] }],
+        overrides: {},
+        options: {},
+        to: ["bluesky"],
+        split: false,
+        numbered: false,
+      },
+    );
   });
 });
 

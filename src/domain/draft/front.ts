@@ -74,6 +74,7 @@ const FRONT = z.strictObject({
   language: fields.language.exactOptional(),
   title: fields.title.exactOptional(),
   contentWarning: fields.contentWarning.exactOptional(),
+  format: fields.format.exactOptional(),
   split: yes.exactOptional(),
   keepMetadata: yes.exactOptional(),
   numbered: yes.exactOptional(),

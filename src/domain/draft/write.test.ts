@@ -9,7 +9,8 @@ import { canonical, type Written, writeDraft } from "./write.ts";
 
 const PLATFORMS = ["bluesky", "mastodon", "x"];
 const written = (draft: Written) => writeDraft(draft, { platforms: PLATFORMS, about: () => "image/png, 1 x 1" });
-const readBack = (draft: Written) => parseDraft(written(draft), "post.md", PLATFORMS);
+const readBack = (draft: Written) =>
+  parseDraft(written(draft), "post.md", { platforms: PLATFORMS, format: "markdown" });
 const partsOf = (texts: readonly string[]): Draft["parts"] => {
   const [first = { text: "x", media: [] }, ...others] = texts.map((text) => ({ ...plainDraft(text).parts[0] }));
   return [first, ...others];
@@ -95,8 +96,9 @@ describe("writeDraft", () => {
     expect(written(whole)).toContain("# image/png, 1 x 1");
   });
 
-  test("a plain post is plain Markdown, and a draft that no file can say is refused", () => {
-    expect(written(post(["one", "two"], { title: "T" }))).toBe(
+  test("plain text says so, Markdown is Markdown, and a draft that no file can say is refused", () => {
+    expect(written(post(["one"]))).toBe("---\nformat: plain\nsplit: false\nnumbered: false\n---\none\n");
+    expect(written(post(["one", "two"], { format: "markdown", title: "T" }))).toBe(
       "---\ntitle: T\nsplit: false\nnumbered: false\n---\none\n\n---\n\ntwo\n",
     );
     const impossible = post(["one"], { overrides: { x: [{ text: "x", media: [{ file: "psn:1" }] }] } });

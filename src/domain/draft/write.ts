@@ -11,7 +11,16 @@ import { stringify } from "yaml";
 /** What such a file says of a post. Where and when it goes out is not in it. */
 export type Written = Pick<
   Draft,
-  "parts" | "overrides" | "options" | "title" | "language" | "visibility" | "contentWarning" | "split" | "numbered"
+  | "format"
+  | "parts"
+  | "overrides"
+  | "options"
+  | "title"
+  | "language"
+  | "visibility"
+  | "contentWarning"
+  | "split"
+  | "numbered"
 >;
 
 export interface WriteOptions {
@@ -74,6 +83,7 @@ function written(draft: Written, { about, head = [] }: WriteOptions, way: Way): 
     return [id, { ...words, ...defined({ options: options[id] ? options[id] : undefined }) }] as const;
   });
   const front = {
+    ...defined({ format: draft.format === "markdown" ? undefined : "plain" }),
     ...defined({ title, language, visibility, contentWarning }),
     split,
     numbered,
@@ -101,7 +111,7 @@ function written(draft: Written, { about, head = [] }: WriteOptions, way: Way): 
 
 function readBack(text: string, platforms: readonly string[]): Draft | undefined {
   try {
-    return parseDraft(text, "post.md", platforms);
+    return parseDraft(text, "post.md", { platforms, format: "markdown" });
   } catch {
     return undefined;
   }
@@ -116,6 +126,7 @@ function same(found: Draft | undefined, draft: Written): boolean {
 /** What a draft says, in one spelling. */
 export function canonical(draft: Written): string {
   const { parts, overrides, options, title, language, visibility, contentWarning, split, numbered } = draft;
+  const { format = "plain" } = draft;
   const media = ({ file, alt }: DraftMedia) => (alt === undefined || alt === "" ? { file } : { file, alt });
   const clear = (some: Draft["parts"]) => some.map(({ text, media: all }) => ({ text, media: all.map(media) }));
   const sorted = <T>(of: Readonly<Record<string, T>>) =>
@@ -124,6 +135,6 @@ export function canonical(draft: Written): string {
     clear(parts),
     sorted(overrides).map(([id, own]) => [id, clear(own)]),
     sorted(options).flatMap(([id, own]) => (Object.keys(own).length === 0 ? [] : [[id, sorted(own)]])),
-    [title ?? null, language ?? null, visibility ?? null, contentWarning ?? null, split, numbered],
+    [title ?? null, language ?? null, visibility ?? null, contentWarning ?? null, split, numbered, format],
   ]);
 }

@@ -31,6 +31,8 @@ export const CAPABILITIES: Capabilities = {
   // 2026-11).
   altText: 2000,
   thread: "reply-chain",
+  // A facet has an address and any words (app.bsky.richtext.facet).
+  markup: "links",
   visibilities: ["public"],
   // Self-labels blur images and name four kinds of them; they do not hide a text, and have no words of the author's.
   contentWarning: false,
@@ -47,8 +49,8 @@ export const SHAPE: Shape<Body> = {
     language === undefined || isLanguage(language)
       ? []
       : [{ code: "language", message: "the language is not a BCP 47 tag", hint: "for example en or pt-BR" }],
-  unit: ({ text, post: { language }, media }) => {
-    const { facets, mentions, link } = findFacets(text);
+  unit: ({ text, links, code, post: { language }, media }) => {
+    const { facets, mentions, link } = findFacets(text, { links, code });
     // An embed is one thing: images or a card.
     const card = media.length > 0 ? null : link;
     const langs = language === undefined ? [] : [language];

@@ -1,4 +1,5 @@
-import { findLinks, findLinksBy, type Span } from "@psn/domain/links.ts";
+import { findLinks, findLinksBy, inOrder, type Span } from "@psn/domain/links.ts";
+import type { Link } from "@psn/domain/markdown/plain.ts";
 import tlds from "tlds" with { type: "json" };
 
 /**
@@ -51,24 +52,34 @@ const TAG_BYTES = 640;
 const TAG_GRAPHEMES = 64;
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 
-export function findFacets(text: string): Found {
+/** What the author marked in Markdown: `links` have their own words, and code has neither links, tags nor mentions. */
+export interface Marked {
+  readonly links: readonly Link[];
+  readonly code: readonly Span[];
+}
+
+export function findFacets(text: string, { links: marked, code }: Marked = { links: [], code: [] }): Found {
   const indexOf = byteIndex(text);
-  const links = findLinksBy("bare", text);
-  const facets = links.flatMap(({ start, end }) => {
-    const uri = uriOf(text.slice(start, end));
+  const taken = inOrder([...marked, ...code]);
+  const found = findLinksBy("bare", text).filter(({ start, end }) => isFree(taken, start, end));
+  const written = found.map((span) => ({ ...span, url: uriOf(text.slice(span.start, span.end)) }));
+  const links = inOrder([...written, ...marked.filter(({ url }) => /^https?:/i.test(url))]);
+  const facets = links.flatMap(({ start, end, url }) => {
+    const uri = uriOf(url);
     return Buffer.byteLength(uri) > LINK_BYTES
       ? []
       : [facet(indexOf(start, end), { $type: "app.bsky.richtext.facet#link", uri })];
   });
   for (const { start, end, value } of [...tagsIn(text), ...cashtagsIn(text)]) {
-    if (isFree(links, start, end) && Buffer.byteLength(value) <= TAG_BYTES)
+    if (isFree(links, start, end) && isFree(taken, start, end) && Buffer.byteLength(value) <= TAG_BYTES)
       facets.push(facet(indexOf(start, end), { $type: "app.bsky.richtext.facet#tag", tag: value }));
   }
   const mentions = mentionsIn(text)
-    .filter(({ start, end }) => isFree(links, start, end))
+    .filter(({ start, end }) => isFree(links, start, end) && isFree(taken, start, end))
     .map(({ start, end, value: handle }) => ({ handle, ...indexOf(start, end) }));
-  const card = findLinks(text)
-    .map(({ start, end }) => uriOf(text.slice(start, end)))
+  const addresses = findLinks(text).filter(({ start, end }) => isFree(taken, start, end));
+  const card = inOrder([...addresses.map((span) => ({ ...span, url: text.slice(span.start, span.end) })), ...marked])
+    .map(({ url }) => uriOf(url))
     .find((uri) => Buffer.byteLength(uri) <= LINK_BYTES);
   return { facets: sortFacets(facets), mentions, link: card ?? null };
 }

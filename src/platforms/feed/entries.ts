@@ -25,7 +25,8 @@ const EntryMedia = z.object({
 const Entry = z.object({
   key: z.string().regex(KEY),
   published: z.iso.datetime(),
-  parts: z.array(z.object({ text: z.string(), media: z.array(EntryMedia) })).min(1),
+  // `html`: of a text in Markdown; an image in it has the address `cid:` and its file's name.
+  parts: z.array(z.object({ text: z.string(), html: z.string().optional(), media: z.array(EntryMedia) })).min(1),
   language: z.string().optional(),
   contentWarning: z.string().optional(),
   title: z.string().optional(),

@@ -8,6 +8,7 @@ import { defined } from "@psn/core/types/defined.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { cleanedLine } from "@psn/domain/clean.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { CID, withImages } from "@psn/platforms/kit/html.ts";
 import { type Merged, mergePost } from "@psn/platforms/kit/merged.ts";
 import {
   dropMedia,
@@ -37,6 +38,7 @@ const CAPABILITIES: Capabilities = {
   images: { max: 20, maxBytes: 20_000_000, mimes: Object.keys(EXTENSIONS) },
   altText: 2_000,
   thread: "merge",
+  markup: "html",
   visibilities: ["public"],
   contentWarning: true,
   duplicates: "client-id",
@@ -253,13 +255,15 @@ function entryOf(
   { parts, language, contentWarning, title }: Merged,
   { key, at, files }: { readonly key: string; readonly at: Date; readonly files: ReadonlyMap<string, Kept> },
 ): Entry {
-  const kept = parts.map(({ text, media }) => ({
+  const fileOf = (id: string) => {
+    const file = files.get(id)?.file;
+    if (!file) throw new PsnError("BUG", "a unit refers to media that were not passed with it");
+    return file;
+  };
+  const kept = parts.map(({ text, html, media }) => ({
     text,
-    media: media.map(({ id, ...about }) => {
-      const file = files.get(id)?.file;
-      if (!file) throw new PsnError("BUG", "a unit refers to media that were not passed with it");
-      return { file, ...about };
-    }),
+    ...defined({ html: html && withImages(html, (id, alt) => `<img src="${CID}${fileOf(id)}" alt="${alt}">`) }),
+    media: media.map(({ id, ...about }) => ({ file: fileOf(id), ...about })),
   }));
   return {
     key,

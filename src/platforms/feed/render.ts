@@ -2,6 +2,7 @@ import { defined } from "@psn/core/types/defined.ts";
 import { isLanguage } from "@psn/domain/language.ts";
 import { edited, findLinks } from "@psn/domain/links.ts";
 import { shorten } from "@psn/domain/text.ts";
+import { imagesOf, withImages } from "@psn/platforms/kit/html.ts";
 import type { Entry, EntryMedia, Settings } from "./entries.ts";
 
 /** How many entries a reader is shown; older ones stay in `entries/`. */
@@ -139,12 +140,31 @@ footer a { color: inherit; font-size: .85rem; opacity: .7; }
 
 /** An entry's parts as HTML. `base` stands before the names of media files. */
 function content(entry: Entry, base: string): string {
-  const parts = entry.parts
-    .map(({ text, media }) => `${text === "" ? "" : paragraphs(text)}${media.map((one) => image(one, base)).join("")}`)
-    .join("\n\n");
+  const parts = entry.parts.map((part) => partOf(part, base)).join("\n\n");
   return entry.contentWarning
     ? `<details><summary>${escaped(entry.contentWarning)}</summary>${parts}</details>`
     : parts;
+}
+
+/** What was written in Markdown shows its images where they stand. */
+function partOf({ text, html, media }: Entry["parts"][number], base: string): string {
+  const shown = (some: readonly EntryMedia[]) => some.map((one) => image(one, base)).join("");
+  if (html === undefined) return `${text === "" ? "" : paragraphs(text)}${shown(media)}`;
+  const within = imagesOf(html);
+  const placed = withImages(lowered(html), (file, alt) => {
+    const same = media.filter((one) => one.file === file);
+    const exact = same.filter((one) => escaped(one.alt ?? "") === alt);
+    return shown([...exact, ...same].slice(0, 1));
+  });
+  return `${placed}${shown(media.filter(({ file }) => !within.has(file)))}`;
+}
+
+/** An entry's own headings stand below its title, which is of the second level. */
+function lowered(html: string): string {
+  return html.replace(
+    /<(\/?)h([1-6])>/g,
+    (_, slash: string, level: string) => `<${slash}h${Math.min(6, Number(level) + 2)}>`,
+  );
 }
 
 /**

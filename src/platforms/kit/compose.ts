@@ -3,12 +3,18 @@ import { defined } from "@psn/core/types/defined.ts";
 import type { Json } from "@psn/core/types/index.ts";
 import type { Composed, Issue, Unit } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Part, Post } from "@psn/core/types/post.ts";
+import type { Span } from "@psn/domain/links.ts";
+import { cutPlain } from "@psn/domain/markdown/cut.ts";
+import { type Link, type Plain, plainOf } from "@psn/domain/markdown/plain.ts";
 import { type Counting, fits, measure, splitParts } from "@psn/domain/text.ts";
 import { type About, mediaIssues, postIssues } from "./issues.ts";
 
 /** One unit's text, and where it comes from. */
 export interface Piece {
   readonly text: string;
+  /** Where its Markdown has links whose address is not in `text`, and code; in order. */
+  readonly links: readonly Link[];
+  readonly code: readonly Span[];
   readonly post: Post;
   /** The part's media where it is the part's first piece; none behind that. */
   readonly media: readonly MediaInfo[];
@@ -19,6 +25,8 @@ export interface Piece {
 /** How one platform shapes a post into a thread of units: what data cannot say. */
 export interface Shape<Body extends Json> extends About, Counting {
   readonly capabilities: Capabilities;
+  /** Links of Markdown that stay as they are typed, since the network reads them so. */
+  readonly keepsLink?: (url: string) => boolean;
   /** A part's text as the network will have it; absent: well-formed and trimmed. */
   readonly clean?: (text: string) => string;
   /** Behind the number of characters in a message: ` as X counts them`. */
@@ -49,15 +57,16 @@ export const shaped = <Body extends Json>(shape: Shape<Body>) => ({
 /** Pure. Turns a post into units, or says everything that is wrong with it. */
 function composeThread<Body extends Json>(shape: Shape<Body>, post: Post, limits: Limits): Composed<Body> {
   const { clean = trimmed } = shape;
-  const texts = post.parts.map(({ text }) => clean(text));
+  const shown = post.parts.map((part) => shownOf(part, shape));
+  const texts = shown.map(({ text }) => clean(text));
   const room = shape.room?.(post, limits.text) ?? limits.text;
   const first = "code" in room ? limits.text : room;
   const rest = shape.rest?.rule(first) ?? first;
   const { split = false, numbered = false } = post;
   const pieces = splitParts(texts, first, { split, numbered, rest, ...countingOf(shape) }).map((part, index) =>
-    part.map((text, number): Piece => {
+    cutPlain(shown[index], part).map((piece, number): Piece => {
       const media = number === 0 ? (post.parts[index]?.media ?? []) : [];
-      return { text, post, media, isFirst: index + number === 0 };
+      return { ...piece, post, media, isFirst: index + number === 0 };
     }),
   );
   const found = [
@@ -81,6 +90,12 @@ function composeThread<Body extends Json>(shape: Shape<Body>, post: Post, limits
   return unit ? { ok: true, units: [unit, ...following] } : { ok: false, issues: [EMPTY] };
 }
 
+/** A part as the network's readers see it. */
+function shownOf<Body extends Json>({ text, content }: Part, { capabilities, keepsLink }: Shape<Body>): Plain {
+  if (!content) return { text, links: [], code: [] };
+  return plainOf(content, { marks: capabilities.markup === "links", ...defined({ keeps: keepsLink }) });
+}
+
 const EMPTY: Issue = { code: "text.empty", message: "the post has neither text nor media" };
 
 const countingOf = ({ links, weigh }: Counting): Counting => defined({ links, weigh });
@@ -88,7 +103,9 @@ const countingOf = ({ links, weigh }: Counting): Counting => defined({ links, we
 function unitOf<Body extends Json>(piece: Piece, shape: Shape<Body>, rule: TextRule): Unit<Body> {
   const { body, text = piece.text, prepare = piece.media.length > 0 } = shape.unit(piece);
   const length = measure(text, rule, countingOf(shape));
-  return { body, text, length, media: piece.media.map(({ id }) => id), prepare };
+  const media = piece.media.map(({ id }) => id);
+  const links = piece.links.map(({ start, end, url }) => ({ text: piece.text.slice(start, end), url }));
+  return { body, text, length, media, prepare, ...defined({ links: links.length > 0 ? links : undefined }) };
 }
 
 /** The first piece of a part that is too long, and what the platform says of each. */

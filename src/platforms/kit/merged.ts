@@ -3,7 +3,9 @@ import { defined } from "@psn/core/types/defined.ts";
 import type { Visibility } from "@psn/core/types/index.ts";
 import type { Composed, Issue } from "@psn/core/types/platform.ts";
 import type { MediaInfo, Post } from "@psn/core/types/post.ts";
+import { plainOf } from "@psn/domain/markdown/plain.ts";
 import { fits, measure } from "@psn/domain/text.ts";
+import { htmlOf } from "./html.ts";
 import { type About, mediaIssues, postIssues } from "./issues.ts";
 
 /** A media file in a merged body: all but its bytes. */
@@ -18,7 +20,12 @@ export type MergedMedia = {
 
 /** A whole post as one unit, for platforms without a limit worth a thread. The parts stay apart. */
 export type Merged = {
-  readonly parts: readonly { readonly text: string; readonly media: readonly MergedMedia[] }[];
+  readonly parts: readonly {
+    readonly text: string;
+    /** The same as HTML, where it was written in Markdown; its images have the address `cid:` and a file's id. */
+    readonly html?: string;
+    readonly media: readonly MergedMedia[];
+  }[];
   readonly visibility: Visibility;
   readonly language?: string;
   readonly contentWarning?: string;
@@ -28,20 +35,24 @@ export type Merged = {
 /** Between two parts where they are read as one text. */
 const SEAM = "\n\n";
 
-/** Pure. One unit with every part of the post, or everything that is wrong with it. Texts stay as they were written. */
+/** Pure. One unit with every part of the post, or everything that is wrong with it. Plain texts stay as they are. */
 export function mergePost(post: Post, limits: Limits, about: About): Composed<Merged> {
-  const text = post.parts.map((part) => part.text).join(SEAM);
+  const shown = post.parts.map(({ text, content, media }) => ({
+    text: content ? plainOf(content).text : text,
+    ...defined({ html: content && htmlOf(content) }),
+    media: media.map(described),
+  }));
+  const text = shown.map((part) => part.text).join(SEAM);
   const files = post.parts.flatMap(({ media }) => media);
   const [issue, ...others] = [
     ...postIssues(post, about),
-    ...textIssues(post, text, limits),
+    ...textIssues(shown, text, limits),
     ...mediaIssues(files, { limits, about }),
   ];
   if (issue) return { ok: false, issues: [issue, ...others] };
   const { visibility = "public", language, contentWarning, title } = post;
-  const parts = post.parts.map((part) => ({ text: part.text, media: part.media.map(described) }));
   const body: Merged = {
-    parts,
+    parts: shown,
     visibility,
     ...defined({
       language: language || undefined,
@@ -50,10 +61,12 @@ export function mergePost(post: Post, limits: Limits, about: About): Composed<Me
     }),
   };
   const media = files.map(({ id }) => id);
-  return { ok: true, units: [{ body, text, length: measure(text, limits.text), media, prepare: false }] };
+  const html = shown.flatMap((part) => part.html ?? []).join(SEAM);
+  const unit = { body, text, length: measure(text, limits.text), media, prepare: false };
+  return { ok: true, units: [{ ...unit, ...defined({ html: html === "" ? undefined : html }) }] };
 }
 
-function textIssues({ parts }: Post, text: string, { text: rule }: Limits): Issue[] {
+function textIssues(parts: Merged["parts"], text: string, { text: rule }: Limits): Issue[] {
   const empty = parts.flatMap((part, index): Issue[] => {
     if (part.text.trim() !== "" || part.media.length > 0) return [];
     const place = parts.length === 1 ? "" : `part ${index + 1}: `;

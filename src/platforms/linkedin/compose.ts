@@ -1,7 +1,7 @@
 import type { Capabilities } from "@psn/core/types/capabilities.ts";
 import type { Issue } from "@psn/core/types/platform.ts";
 import { type Piece, type Shape, trimmed } from "@psn/platforms/kit/compose.ts";
-import { clean, littleOf, mentionsIn, visible } from "./text.ts";
+import { clean, isName, littleOf, mentionsIn, visible } from "./text.ts";
 
 /** The first unit is a post, what follows are the author's comments on it. */
 export type Body = PostBody | CommentBody;
@@ -69,6 +69,7 @@ export const SHAPE: Shape<Body> = {
     hints: { "text.too-long": "shorten it, or add --split: what does not fit becomes the first comments" },
   },
   clean,
+  keepsLink: isName,
   // A mention is never cut, and counts as much as its name.
   links: mentionsIn,
   weigh: (text) => visible(text).length,

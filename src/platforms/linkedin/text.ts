@@ -10,6 +10,8 @@ import { edited, findLinks, inOrder } from "@psn/domain/links.ts";
 const RESERVED = /[\\|{}@[\]()<>#*_~]/g;
 /** As the author writes it, which is as the page above has it. */
 const MENTION = /@\[([^[\]\n]{1,100})\]\((urn:li:(?:person|organization):[\w-]{1,64})\)/g;
+/** Whether this is how LinkedIn names who is mentioned. */
+export const isName = (url: string): boolean => /^urn:li:(?:person|organization):/.test(url);
 const HASHTAG = /(?<![\p{L}\p{M}\p{N}_&])#([\p{L}\p{M}\p{N}_]+)/gu;
 
 /** Noncharacters, which no text has (Unicode 23.7). */

@@ -28,6 +28,12 @@ const Linked = z.strictObject({
 
 const Part = z.strictObject({
   text: z.string().describe("plain text"),
+  html: z
+    .string()
+    .optional()
+    .describe(
+      "the same as HTML, where it was written in Markdown; an image in it has the address cid: and its file's sha256",
+    ),
   media: z.array(z.union([Inline, Linked])).describe("in the order in which they are to be shown"),
 });
 

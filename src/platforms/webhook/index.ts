@@ -4,6 +4,7 @@ import { defined } from "@psn/core/types/defined.ts";
 import { VISIBILITIES } from "@psn/core/types/index.ts";
 import type { PublishRequest, Ref, Session } from "@psn/core/types/platform.ts";
 import { definePlatform } from "@psn/platforms/kit/define.ts";
+import { CID, withImages } from "@psn/platforms/kit/html.ts";
 import { type Answer, type CallOptions, call, refusal } from "@psn/platforms/kit/http.ts";
 import { mergePost } from "@psn/platforms/kit/merged.ts";
 import type { WebhookEvent } from "./event.ts";
@@ -22,6 +23,7 @@ const CAPABILITIES: Capabilities = {
   },
   altText: 2_000,
   thread: "merge",
+  markup: "html",
   visibilities: [...VISIBILITIES],
   contentWarning: true,
   duplicates: "client-id",
@@ -127,6 +129,10 @@ export default definePlatform({
     );
     const whole = parts.map((part) => ({
       text: part.text,
+      ...defined({
+        html:
+          part.html && withImages(part.html, (id, alt) => `<img src="${CID}${files.get(id)?.sha256}" alt="${alt}">`),
+      }),
       media: part.media.map(({ id, ...about }) => {
         const file = files.get(id);
         if (!file) throw new PsnError("BUG", "a unit refers to media that were not passed with it");

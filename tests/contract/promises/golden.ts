@@ -1,14 +1,24 @@
+import { readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { USER_AGENT } from "@psn/core/net/fetch.ts";
 import type { Ref } from "@psn/core/types/platform.ts";
 import type { Post } from "@psn/core/types/post.ts";
+import { contentsOf } from "@psn/domain/markdown/parse.ts";
 import { expect } from "vitest";
 import type { Promised, Subject } from "../platform.ts";
 import { keyOf, mediaOf, postOf, type Seen, type Stage, settled } from "../stage.ts";
 
 const withMedia = (text: string, ...ids: string[]) => postOf(text, { parts: [{ text, media: ids.map(mediaOf) }] });
+
+/** A file with everything in it that Markdown has. */
+function everything(): Post {
+  const text = readFileSync(new URL("../golden/everything.md", import.meta.url), "utf8").trim();
+  const media = [mediaOf("image-1")];
+  const [content = []] = contentsOf([{ text, media }]);
+  return { id: "post-1", parts: [{ text, content, media }], split: true };
+}
 
 /** Every kind of unit there is; what a platform does not take is left out of its file. */
 export const POSTS: Readonly<Record<string, Post>> = {
@@ -36,6 +46,7 @@ export const POSTS: Readonly<Record<string, Post>> = {
   unlisted: postOf("Quietly", { visibility: "unlisted" }),
   warning: postOf("Everybody dies", { contentWarning: "The ending" }),
   title: postOf("With a title", { title: "A title" }),
+  markdown: everything(),
 };
 
 /** The requests themselves, committed: a change to what is sent is a diff to read. */
