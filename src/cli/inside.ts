@@ -3,9 +3,9 @@ import { isAbsolute, relative, resolve, sep } from "node:path";
 import { PsnError } from "@psn/core/errors.ts";
 
 /**
- * Throws MEDIA_OUTSIDE where media that a draft names lie outside of the folder its file lies in: by an absolute path, by `..`,
- * or by a link. A text file that somebody else wrote would publish this user's pictures otherwise. What is named on the
- * command line is the user's own.
+ * Throws MEDIA_OUTSIDE where media that a draft names lie outside of the folder its file lies in: by an absolute path,
+ * by `..`, or by a link. A text file that somebody else wrote would publish this user's pictures otherwise. What is
+ * named on the command line is the user's own.
  */
 export async function assertInside(media: readonly string[], folder: string, file: string): Promise<void> {
   const root = await realpath(folder);

@@ -52,7 +52,7 @@ test("a dry run shows what the platform gets, counted as it is shown", async () 
             length: 57,
             media: 1,
             html: expect.stringMatching(
-              /<h1>Hello<\/h1>\n<p>See <a href="https:\/\/example.com\/docs">the <em>docs<\/em><\/a>\.<\/p>\n<p><img src="cid:/,
+              /<a href="https:\/\/example.com\/docs">the <em>docs<\/em><\/a>\.<\/p>\n<p><img src="cid:/,
             ),
           },
         ],
@@ -84,7 +84,7 @@ test("plain text stays as it is typed: format: plain, a .txt file, --text and st
   );
 });
 
-test("psn edit opens the Markdown again, its image is the post's own, and nothing changes unless it is changed", async () => {
+test("psn edit opens the Markdown again, its image is the post's own, and the same text changes nothing", async () => {
   const post = await scheduled(await file(TEXT));
   const markdown = await printed(post);
   expect(markdown).toMatch(/^# Hello$/m);

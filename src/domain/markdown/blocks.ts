@@ -9,7 +9,7 @@ export type Reading = Omit<Inlines, "depth">;
 /** Deeper than any text is meant; a bound keeps the work small. */
 const DEEPEST = 50;
 
-/** Markdown's blocks as psn's own, without what shows nothing. Throws DRAFT_INVALID where they are nested too deeply. */
+/** Markdown's blocks as psn's own, but for what shows nothing. Throws DRAFT_INVALID where they nest too deeply. */
 export function blocksOf(nodes: readonly Node[], reading: Reading, depth = 0): Block[] {
   if (depth > DEEPEST)
     throw new PsnError("DRAFT_INVALID", `the Markdown is nested more than ${DEEPEST} levels deep`, {

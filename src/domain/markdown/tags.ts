@@ -13,14 +13,15 @@ export interface Tag {
   readonly isVoid: boolean;
 }
 
-/** Every element there is (https://html.spec.whatwg.org/multipage/indices.html#elements-3, 2026-11), and former ones. */
+/** Every element there is (https://html.spec.whatwg.org/multipage/indices.html#elements-3, 2026-11). */
 const KNOWN = words(
-  "a abbr address area article aside audio b base bdi bdo blockquote body br button canvas caption cite code col " +
-    "colgroup data datalist dd del details dfn dialog div dl dt em embed fieldset figcaption figure footer form h1 h2 " +
-    "h3 h4 h5 h6 head header hgroup hr html i iframe img input ins kbd label legend li link main map mark math menu " +
-    "meta meter nav noscript object ol optgroup option output p param picture pre progress q rp rt ruby s samp script " +
-    "search section select slot small source span strong style sub summary sup svg table tbody td template textarea " +
-    "tfoot th thead time title tr track u ul var video wbr big center font marquee nobr strike tt",
+  "a abbr address area article aside audio b base bdi bdo blockquote body br button canvas caption cite code " +
+    "col colgroup data datalist dd del details dfn dialog div dl dt em embed fieldset figcaption figure footer " +
+    "form h1 h2 h3 h4 h5 h6 head header hgroup hr html i iframe img input ins kbd label legend li link main " +
+    "map mark math menu meta meter nav noscript object ol optgroup option output p param picture pre progress " +
+    "q rp rt ruby s samp script search section select slot small source span strong style sub summary sup svg " +
+    "table tbody td template textarea tfoot th thead time title tr track u ul var video wbr big center font " +
+    "marquee nobr strike tt",
 );
 /** The same page: void elements. */
 const VOID = words("area base br col embed hr img input link meta source track wbr param");
@@ -30,9 +31,9 @@ const HIDDEN = words(
 );
 /** They begin a line of their own. */
 const BLOCKS = words(
-  "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer " +
-    "form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre search section summary table tbody td " +
-    "tfoot th thead tr ul",
+  "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption " +
+    "figure footer form h1 h2 h3 h4 h5 h6 header hgroup hr legend li main menu nav ol p pre search section " +
+    "summary table tbody td tfoot th thead tr ul",
 );
 
 export type Meaning = "strong" | "emphasis" | "delete" | "code" | "link" | "image" | "break" | "hidden" | "words";
