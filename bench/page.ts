@@ -1,8 +1,8 @@
 import type { Figure } from "./report.ts";
 
 const TITLES: Readonly<Record<string, string>> = {
-  startup: "Starting",
-  commands: "Commands on the embedded database",
+  startup: "What a command takes",
+  peers: "Beside a peer",
   vault: "The vault",
   text: "Text",
   durable: "What durability costs",

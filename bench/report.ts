@@ -33,21 +33,37 @@ export async function pairwise(
   a: () => unknown,
   b: () => unknown,
 ): Promise<{ readonly a: number; readonly b: number; readonly ratio: number }> {
-  const times: { a: number; b: number }[] = [];
-  const timed = async (work: () => unknown) => {
-    const start = performance.now();
-    const measured = await work();
-    return typeof measured === "number" ? measured : performance.now() - start;
-  };
-  for (let round = -1; round < rounds; round += 1) {
-    const pair = { a: await timed(a), b: await timed(b) };
-    if (round >= 0) times.push(pair);
-  }
-  return {
-    a: median(times.map((t) => t.a)),
-    b: median(times.map((t) => t.b)),
-    ratio: median(times.map((t) => t.a / t.b)),
-  };
+  const times = await inTurns(rounds, new Map([["a", a] as const, ["b", b] as const]));
+  const [as = [], bs = []] = [times.get("a"), times.get("b")];
+  return { a: median(as), b: median(bs), ratio: ratioOf(as, bs) };
+}
+
+/**
+ * Runs all of them in turn, A B C A B C …, and returns each one's times in milliseconds, in the order of the rounds; the
+ * first round warms up and does not count. What returns a number has measured its own time.
+ */
+export async function inTurns(
+  rounds: number,
+  works: ReadonlyMap<string, () => unknown>,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const times = new Map([...works.keys()].map((name) => [name, [] as number[]]));
+  for (let round = -1; round < rounds; round += 1)
+    for (const [name, work] of works) {
+      const took = await timed(work);
+      if (round >= 0) times.get(name)?.push(took);
+    }
+  return times;
+}
+
+/** The median of `a` against `b` round by round. */
+export function ratioOf(a: readonly number[], b: readonly number[]): number {
+  return median(a.map((one, round) => one / (b[round] ?? Number.NaN)));
+}
+
+async function timed(work: () => unknown): Promise<number> {
+  const start = performance.now();
+  const measured = await work();
+  return typeof measured === "number" ? measured : performance.now() - start;
 }
 
 export function perSecond(count: number, ms: number): string {

@@ -127,7 +127,10 @@ export function createIo({ stdin, stdout, stderr, cwd, version, signal }: IoOpti
           // A hub that did not open has said so already.
           const closed = opened?.then(
             async (hub) => {
-              if (isDone && !stopping.isBroken()) await (await import("./completion/known.ts")).remember(hub);
+              if (isDone && !stopping.isBroken()) {
+                const { remember } = await import("./completion/known.ts");
+                await remember(hub, stopping.isHeld());
+              }
               await hub.close();
             },
             () => undefined,

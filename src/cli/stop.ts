@@ -75,6 +75,8 @@ export interface Stopping {
   /** Rejects with INTERRUPTED when a signal comes before the point of no return. */
   readonly broken: Promise<never>;
   readonly isBroken: () => boolean;
+  /** Whether the command has come to its point of no return, or is one that a signal ends. */
+  readonly isHeld: () => boolean;
   /** Begins to look at the signal; what came before counts. */
   readonly listen: () => void;
   readonly noReturn: () => void;
@@ -96,6 +98,7 @@ export function stoppingBy(signal: AbortSignal, onHeld: () => void): Stopping {
   return {
     broken,
     isBroken: () => state === "broken",
+    isHeld: () => state === "held",
     listen: () => {
       if (signal.aborted) stop();
       else signal.addEventListener("abort", stop, { once: true });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -134,6 +134,22 @@ describe("where nothing can be known", () => {
     await rm(words);
     expect(await hub.psn(argv)).toEqual(nothing);
     await writeFile(words, text);
+  });
+
+  test("a command writes the words where it changed something, or where they are old", async () => {
+    const words = join(hub.folder, "data", "words");
+    const kept = async () => (await readFile(words, "utf8")) === "{}";
+    await writeFile(words, "{}");
+    await hub.psn(["queue"]);
+    expect(await kept()).toBe(true);
+    await hub.psn(["post", "Picnic at one", "--at", "tomorrow 1pm", "--dry-run"]);
+    expect(await kept()).toBe(true);
+    await hub.psn(["post", "Picnic at one", "--at", "tomorrow 1pm"]);
+    expect(await kept()).toBe(false);
+    await writeFile(words, "{}");
+    await utimes(words, new Date(), new Date(Date.now() - 3_600_000));
+    await hub.psn(["queue"]);
+    expect(await kept()).toBe(false);
   });
 
   test("the embedded database is not opened, whoever holds it", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { briefly } from "@psn/cli/briefly.ts";
 import { clip } from "@psn/cli/output.ts";
@@ -10,13 +10,16 @@ import type { Known } from "./complete.ts";
 
 /*
  * What completion knows of a hub. It never opens an embedded database, which is one process's at a time: each command
- * that had it open writes down what can be typed, beside the database. Any other database is asked, for a moment.
+ * that changed something there writes down what can be typed, beside the database, and so does one that finds that
+ * written long ago. Any other database is asked, for a moment.
  */
 
 /** How many of the latest deliveries can be completed. */
 const MOST = 200;
 /** How long a database may take to answer, in milliseconds: a person waits for the key that was pressed. */
 const ANSWER_MS = 1_000;
+/** How long what was written counts where a command has changed nothing, in milliseconds: a worker may have. */
+const FRESH_MS = 600_000;
 /** How much of a text is shown, in columns. */
 const MOST_TEXT = 40;
 
@@ -55,16 +58,25 @@ export async function knownIn(cwd: string, named: string | undefined): Promise<K
   }
 }
 
-/** Writes down what completion needs of a hub with an embedded database. Never throws. */
-export async function remember(hub: Hub): Promise<void> {
+/**
+ * Writes down what completion needs of a hub with an embedded database; where the command has not `changed` it, only if
+ * the last time was long ago. Never throws.
+ */
+export async function remember(hub: Hub, changed: boolean): Promise<void> {
   if (hub.driver !== "embedded") return;
   try {
     const path = fileIn(dataDir(loadHubEnv(hub.folder)));
+    if (!changed && isFresh(path)) return;
     writeFileSync(`${path}.${process.pid}`, JSON.stringify(await wordsOf(hub)), { mode: 0o600 });
     renameSync(`${path}.${process.pid}`, path);
   } catch {
     // No room, or no permission: completion knows less.
   }
+}
+
+function isFresh(path: string): boolean {
+  const written = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Math.abs(Date.now() - written) < FRESH_MS;
 }
 
 const fileIn = (dataFolder: string): string => join(dataFolder, "words");
