@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { take } from "./installed.ts";
 
-/** https://www.npmjs.com/package/@humanwhocodes/crosspost (2026-11): a command line for Node that posts and keeps nothing. */
+/** A command line for Node that posts and keeps nothing (npmjs.com/package/@humanwhocodes/crosspost, 2026-11). */
 const PACKAGE = "@humanwhocodes/crosspost";
 const VERSION = "1.0.4";
 

@@ -17,8 +17,8 @@ export const BESIDE = "the other program";
 const FLAG = "--beside=";
 
 /**
- * Builds both into this folder, and returns them by name; behind them comes the psn that `args` name, an earlier one for
- * instance. Throws where this platform has no compiled program.
+ * Builds both into this folder, and returns them by name; behind them comes the psn that `args` name, an earlier one
+ * for instance. Throws where this platform has no compiled program.
  */
 export async function buildInstalled(folder: string, args: readonly string[]): Promise<ReadonlyMap<string, Started>> {
   const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;

@@ -39,8 +39,8 @@ export async function pairwise(
 }
 
 /**
- * Runs all of them in turn, A B C A B C …, and returns each one's times in milliseconds, in the order of the rounds; the
- * first round warms up and does not count. What returns a number has measured its own time.
+ * Runs all of them in turn, A B C A B C …, and returns each one's times in milliseconds, in the order of the rounds;
+ * the first round warms up and does not count. What returns a number has measured its own time.
  */
 export async function inTurns(
   rounds: number,

@@ -62,9 +62,10 @@ function shown(text: string): string {
     .replaceAll(/\n(?=\$ )/g, "\n\n");
 }
 
-/** Without what differs from run to run. */
+/** Without what differs from run to run; a state that is soon over is not always seen. */
 const steady = (text: string): string =>
   text
+    .replaceAll(/^\S+ {2}sending;.*\n/gm, "")
     .replaceAll(/\b[0-9a-f]{7,8}\b/g, "ID")
     .replaceAll(/\b(?:[A-Z][a-z]{2} )?\d{1,2} [A-Z][a-z]{2}(?: \d{4})? \d\d:\d\d\b/g, "TIME")
     .replaceAll(/\(\d\d:\d\d UTC\)/g, "(TIME)")

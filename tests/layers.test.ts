@@ -207,6 +207,7 @@ test("no process measures how long it waits by the wall clock, which can step", 
   // again, and how old a file is.
   const meant = [
     "cli/commands/accounts.ts",
+    "cli/completion/known.ts",
     "core/db/stores/inspection.ts",
     "provision/tasks-sweep.ts",
     "trigger/delivery.ts",

@@ -21,8 +21,8 @@ export async function showingUploads<T>(
   storing = 0,
 ): Promise<T> {
   const canDraw = output.draw(undefined);
-  const stores = `storing ${megabytes(storing)} MB in the hub`;
-  if (storing >= LARGE_BYTES) void (canDraw ? output.draw(`${stores} …`) : output.note(stores));
+  const keeping = `storing ${megabytes(storing)} MB in the hub`;
+  if (storing >= LARGE_BYTES) void (canDraw ? output.draw(`${keeping} …`) : output.note(keeping));
   const noted = new Set<Upload>();
   const sending = new Set<Upload>();
   const processing = new Map<string, string>();

@@ -47,7 +47,8 @@ const form = () => {
   body.append("file", new File([bytes], "one.mp4", { type: "video/mp4" }));
   return body;
 };
-const send = (body: RequestInit["body"], path = "") => fetchAsPsn(`${origin}/${path}`, { method: "POST", body });
+const send = (body: NonNullable<RequestInit["body"]>, path = "") =>
+  fetchAsPsn(`${origin}/${path}`, { method: "POST", body });
 
 describe("a body that somebody watches", () => {
   test.each<[string, () => NonNullable<RequestInit["body"]>]>([
