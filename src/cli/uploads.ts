@@ -21,8 +21,8 @@ export async function showingUploads<T>(
   storing = 0,
 ): Promise<T> {
   const canDraw = output.draw(undefined);
-  const keeping = `storing ${megabytes(storing)} MB in the hub`;
-  if (storing >= LARGE_BYTES) void (canDraw ? output.draw(`${keeping} …`) : output.note(keeping));
+  // A draft that is refused has stored nothing; what is drawn is taken away before that is said.
+  if (canDraw && storing >= LARGE_BYTES) output.draw(`storing ${megabytes(storing)} MB in the hub …`);
   const noted = new Set<Upload>();
   const sending = new Set<Upload>();
   const processing = new Map<string, string>();

@@ -85,7 +85,6 @@ describe("where nothing can be drawn", () => {
     expect(code, stderr).toBe(0);
     const host = new URL(server.origin).host;
     expect(stderr.split("\n").filter((one) => /^(storing|uploading)/.test(one))).toEqual([
-      "storing 7 MB in the hub",
       `uploading the image to ${host}: 7 MB`,
     ]);
     expect(stderr).not.toContain("\u001b");

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /*
- * What of an upload has left this machine, for whom a person watches. Every body goes out by `fetchAsPsn`, which counts
+ * What of an upload has left this machine, for whom a person watches. Every body goes out by `fetch.ts`, which counts
  * it here; what is uploaded, and where to, is said where a file is uploaded, for all platforms in one place
  * (`platforms/kit/uploads.ts`). Where nobody watches, nothing is counted and nothing is sent in another way.
  */
