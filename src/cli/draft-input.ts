@@ -3,7 +3,7 @@ import type { Scope } from "@psn/app/scope.ts";
 import type { source } from "@psn/app/verbs/draft.ts";
 import { PsnError } from "@psn/core/errors.ts";
 import type { NewMedia } from "@psn/core/ports/posts.ts";
-import { STORED, storedImage, storedIn } from "@psn/domain/markdown/images.ts";
+import { STORED, storedImage } from "@psn/domain/markdown/images.ts";
 import type { z } from "zod";
 
 export interface DraftForVerb {
@@ -14,11 +14,13 @@ export interface DraftForVerb {
 /** A draft whose media were read already, as a verb takes it: each file goes by the id that it has since. */
 export function draftForVerb({ parts, overrides, options = {}, ...rest }: DraftPost): DraftForVerb {
   const files = new Map<string, NewMedia>();
-  const partOf = ({ text, media }: DraftPart) => {
-    for (const one of media) files.set(one.id, one);
-    const within = rest.format === "markdown" ? storedIn(text) : new Set();
-    return { text, media: media.filter(({ id }) => !within.has(id)).map(({ id }) => ({ file: `${STORED}${id}` })) };
-  };
+  const partOf = ({ text, media }: DraftPart) => ({
+    text,
+    media: media.map((one) => {
+      files.set(one.id, one);
+      return { file: `${STORED}${one.id}` };
+    }),
+  });
   return {
     input: {
       ...rest,

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { documentOf, picture, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
+import { documentOf, picture, psn, refusedBy, scratch, type TestHub, testHub } from "../support/cli.ts";
 
 /* A Markdown file through psn post, psn edit and into the feed's folder. */
 
@@ -102,6 +102,17 @@ test("psn edit opens the Markdown again, its image is the post's own, and the sa
   const renamed = (await printed(post)).replace('A "square"', "A rectangle");
   await hub.psn(["edit", post, "-", "--json"], { stdin: renamed });
   expect(JSON.stringify((await unitOf(post))?.["body"])).toContain('"alt":"A rectangle"');
+});
+
+test("an archive carries the Markdown and its image", async () => {
+  const post = await scheduled(await file(TEXT));
+  const folder = await scratch("moved");
+  const archive = join(folder, "hub.age");
+  const stdin = "five random words are good";
+  expect(await hub.psn(["export", archive, "--passphrase-stdin"], { stdin })).toMatchObject({ code: 0 });
+  const there = { cwd: folder };
+  expect(await psn(["import", archive, "--passphrase-stdin", "--yes"], { ...there, stdin })).toMatchObject({ code: 0 });
+  expect((await psn(["edit", post, "--print"], there)).stdout).toBe(await printed(post));
 });
 
 test("a plain post stays plain when it is edited, also by a text without front matter", async () => {
