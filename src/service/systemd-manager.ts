@@ -1,9 +1,10 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { PsnError } from "@psn/core/errors.ts";
 import type { ServiceEnv } from "@psn/core/utils/env.ts";
 import { ran, succeeded } from "./run.ts";
 import { SANDBOX, systemdUnit } from "./systemd.ts";
-import type { ServiceManager, ServiceState } from "./worker-service.ts";
+import type { ServiceManager, ServiceState, WorkerService } from "./worker-service.ts";
 import { write } from "./write.ts";
 
 /** For who has no user manager: no systemd, a container, or a login that gave none (`sudo`, `su`). */
@@ -43,6 +44,7 @@ export function systemdManager({ configHome }: ServiceEnv): ServiceManager {
       const probe = ["--user", "--wait", "--collect", "--quiet", ...properties, "/bin/true"];
       const { code } = await ran("systemd-run", ...probe);
       const sandboxed = code === 0;
+      if (sandboxed) assertSeen(service);
       const text = systemdUnit(service, { sandboxed });
       const changed = write(file(name), text);
       if (changed) await systemctl("daemon-reload");
@@ -70,6 +72,14 @@ export function systemdManager({ configHome }: ServiceEnv): ServiceManager {
       ...(follow ? ["--follow"] : []),
     ],
   };
+}
+
+/** With a /tmp of its own a worker does not see the hub there, and would be started again without end. */
+function assertSeen({ hub }: WorkerService): void {
+  if (/^\/(?:var\/)?tmp(?:\/|$)/.test(hub))
+    throw new PsnError("SERVICE_FAILED", "the hub is in a folder for temporary files, which a service does not see", {
+      hint: "move the hub's folder elsewhere, then psn service install there",
+    });
 }
 
 /** A user manager ends with the user's last session, unless the user lingers (loginctl(1)). */

@@ -16,6 +16,8 @@ export interface Receiver {
   readonly taken: Taken[];
   /** How often each id was delivered. */
   readonly deliveries: Map<string, number>;
+  /** How many requests came, answered or not. */
+  readonly requests: () => number;
   /** Answers with this instead, from now on. */
   refuse(status: number | undefined): void;
   /** Answers no request before this is settled. */
@@ -37,6 +39,7 @@ export function startReceiver(): Receiver {
   const webhook = new Webhook(secret);
   const taken: Receiver["taken"] = [];
   const deliveries = new Map<string, number>();
+  let requests = 0;
   let refusal: number | undefined;
   let held: Promise<unknown> | undefined;
   const server = Bun.serve({
@@ -44,15 +47,18 @@ export function startReceiver(): Receiver {
     port: 0,
     fetch: async (request) => {
       const body = await request.text();
+      // Now: of a request whose sender has gone Bun has no headers.
+      const headers = new Headers(request.headers);
+      requests += 1;
       await held;
       let verified: unknown;
       try {
-        verified = webhook.verify(body, Object.fromEntries(request.headers));
+        verified = webhook.verify(body, Object.fromEntries(headers));
       } catch {
         return Response.json({ error: "the signature does not hold" }, { status: 400 });
       }
       const { type, data } = Event.parse(verified);
-      const id = request.headers.get("webhook-id") ?? "";
+      const id = headers.get("webhook-id") ?? "";
       if (id !== (type === "post.removed" ? `${data.id}-removed` : data.id))
         return Response.json({ error: "two ids" }, { status: 400 });
       if (refusal !== undefined) return Response.json({ error: "not today" }, { status: refusal });
@@ -70,6 +76,7 @@ export function startReceiver(): Receiver {
     secret,
     taken,
     deliveries,
+    requests: () => requests,
     refuse: (status) => {
       refusal = status;
     },

@@ -51,6 +51,7 @@ export const THOROUGH = [
   "tests/recover/asking.test.ts",
   "tests/recover/copies.test.ts",
   "tests/recover/stopped.test.ts",
+  "tests/service-restarts.test.ts",
   "tests/support/neon-gateway.test.ts",
   "tests/support/neon-truths.test.ts",
   "tests/support/postgres.test.ts",
