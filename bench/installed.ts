@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { isPlatform, writeProgram } from "../scripts/build/binaries.ts";
@@ -15,24 +15,32 @@ export type Started = readonly [program: string, ...before: string[]];
 /** The name of the psn that `--beside=PROGRAM` names. */
 export const BESIDE = "the other program";
 const FLAG = "--beside=";
+const PROGRAM = "program";
+const BUNDLE = "bundle";
 
 /**
- * Builds both into this folder, and returns them by name; behind them comes the psn that `args` name, an earlier one
- * for instance. Throws where this platform has no compiled program.
+ * Builds both into this folder, and returns them by name; behind them comes the psn that `args` name, an earlier one for
+ * instance. Throws where this platform has no compiled program.
  */
 export async function buildInstalled(folder: string, args: readonly string[]): Promise<ReadonlyMap<string, Started>> {
-  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
-  if (!isPlatform(platform)) throw new Error(`psn is not compiled for ${platform}`);
-  const outdir = join(folder, "bundle");
-  const built = await Bun.build({ ...BUNDLING, outdir });
-  if (!built.success) throw new Error(`psn was not bundled: ${built.logs.join("\n")}`);
-  await mkdir(join(folder, "program"));
+  // In a process of its own: on Linux the most memory of a child counts from what its parent has when it starts it.
+  await take([process.execPath, import.meta.path, folder], { cwd: folder });
+  const [program = ""] = await readdir(join(folder, PROGRAM));
   const installed = new Map<string, Started>();
-  installed.set("compiled program", [await writeProgram(platform, join(folder, "program"))]);
-  installed.set("bundle", [process.execPath, join(outdir, "main.js")]);
+  installed.set("compiled program", [join(folder, PROGRAM, program)]);
+  installed.set("bundle", [process.execPath, join(folder, BUNDLE, "main.js")]);
   const beside = args.find((arg) => arg.startsWith(FLAG));
   if (beside !== undefined) installed.set(BESIDE, [resolve(beside.slice(FLAG.length))]);
   return installed;
+}
+
+async function build(folder: string): Promise<void> {
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  if (!isPlatform(platform)) throw new Error(`psn is not compiled for ${platform}`);
+  const built = await Bun.build({ ...BUNDLING, outdir: join(folder, BUNDLE) });
+  if (!built.success) throw new Error(`psn was not bundled: ${built.logs.join("\n")}`);
+  await mkdir(join(folder, PROGRAM));
+  await writeProgram(platform, join(folder, PROGRAM));
 }
 
 /** What one process took. */
@@ -75,3 +83,5 @@ export const EMPTY = "bun -e 0";
 export async function emptyBun(): Promise<number> {
   return (await take([process.execPath, "-e", "0"], { cwd: tmpdir() })).ms;
 }
+
+if (import.meta.main) await build(process.argv[2] ?? "");
