@@ -256,11 +256,15 @@ describe("what must not be cut", () => {
 
   test("psn doctor and psn help fit 60 columns, and keep every word", async () => {
     const cwd = await closedHub();
+    const connect = ["connect", "feed", "./public", "--title", "Notes from a long way round"];
+    expect(await psn(connect, { cwd })).toMatchObject({ code: 0 });
     const shown = async (...argv: string[]) => {
       const { stdout } = await psn(argv, { cwd, tty: ["stdout"], columns: 60 });
       return Bun.stripANSI(stdout).trimEnd().split("\n");
     };
     const doctor = await shown("doctor", "--offline");
+    // No check's name is cut: an account's is in it.
+    for (const line of doctor) expect(line).not.toContain("…");
     const { checks } = documentOf(await psn(["doctor", "--offline", "--json"], { cwd })) as {
       readonly checks: readonly { readonly name: string; readonly said: string }[];
     };

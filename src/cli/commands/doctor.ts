@@ -10,7 +10,7 @@ const STYLES: Readonly<Record<Check["status"], Style>> = { ok: "green", warn: "y
 
 const COLUMNS: readonly Column<Check>[] = [
   { head: "STATE", cell: ({ status }) => status, style: ({ status }) => STYLES[status] },
-  { head: "CHECK", cell: ({ name }) => name, least: 12 },
+  { head: "CHECK", cell: ({ name }) => name, least: 12, folds: true },
   { head: "RESULT", cell: ({ said }) => said, least: 20, folds: true },
   { head: "FIX", cell: ({ fix }) => (fix === null ? "" : `→ ${fix}`), least: 16, folds: true },
 ];
