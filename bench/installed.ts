@@ -19,8 +19,8 @@ const PROGRAM = "program";
 const BUNDLE = "bundle";
 
 /**
- * Builds both into this folder, and returns them by name; behind them comes the psn that `args` name, an earlier one for
- * instance. Throws where this platform has no compiled program.
+ * Builds both into this folder, and returns them by name; behind them comes the psn that `args` name, an earlier one
+ * for instance. Throws where this platform has no compiled program.
  */
 export async function buildInstalled(folder: string, args: readonly string[]): Promise<ReadonlyMap<string, Started>> {
   // In a process of its own: on Linux the most memory of a child counts from what its parent has when it starts it.
