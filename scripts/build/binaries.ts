@@ -32,6 +32,8 @@ export async function writeProgram(platform: Platform, folder: string): Promise<
     await writeRuntime(PLATFORMS[platform], executablePath);
     const built = await Bun.build({
       ...BUNDLING,
+      // A quarter less of the processor's time for `psn help`, a tenth for `psn queue`, for 12 MB (ADR 28).
+      bytecode: true,
       // psn reads the settings that its documentation names, and not what lies in the folder where it is started.
       compile: { target: `bun-${platform}`, executablePath, outfile, autoloadDotenv: false, autoloadBunfig: false },
     });
