@@ -361,7 +361,7 @@ export function assertAllBreak(): void {
 
 /** A copy of what the suites need of the tree, broken in this way. */
 export function copyTo(folder: string, edits: readonly Edit[] = []): void {
-  for (const part of ["src", "drizzle", "tests", "scripts", "package.json", "tsconfig.json"])
+  for (const part of ["src", "drizzle", "tests", "scripts", "package.json", "bun.lock", "tsconfig.json"])
     cpSync(join(root, part), join(folder, part), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   for (const edit of edits) writeFileSync(join(folder, edit.file), broken(folder, edit));

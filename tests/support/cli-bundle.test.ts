@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { appendFile, cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { copyTo } from "../../scripts/engine-mutants.ts";
 import { scratch } from "./cli.ts";
 import { COMPILED_PSN, nameOf } from "./cli-bundle.ts";
 
@@ -26,6 +27,12 @@ test("the program has another name after any change to what is in it", async () 
   await rm(join(root, "src/new/file.txt"));
   expect(await nameOf(root)).toBe(hashes.at(-2));
   expect(new Set(hashes).size).toBe(hashes.length);
+});
+
+test("a copy that a mutant is tried on has all that is in the program", async () => {
+  const copy = join(await scratch("mutant"), "copy");
+  copyTo(copy);
+  expect(await nameOf(copy)).toMatch(/^cli-/);
 });
 
 test("the program says what the sources say", async () => {
