@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -34,7 +34,11 @@ interface Report {
 function build(): void {
   for (const path of ["src", "tests/contract", "package.json", "tsconfig.json", "vitest.config.ts"])
     cpSync(join(root, path), join(copy, path), { recursive: true });
-  for (const path of ["node_modules", "tests/support"]) symlinkSync(join(root, path), join(copy, path));
+  symlinkSync(join(root, "tests/support"), join(copy, "tests/support"));
+  // Its packages, but a cache of its own: Vitest empties the one it finds, which other tests are read from.
+  mkdirSync(join(copy, "node_modules"));
+  for (const name of readdirSync(join(root, "node_modules")))
+    if (name !== ".vitest-cache") symlinkSync(join(root, "node_modules", name), join(copy, "node_modules", name));
   mkdirSync(join(copy, "src/platforms/toy"));
   writeFileSync(join(copy, "src/platforms/toy/index.ts"), adapter);
   const contract = readFileSync(join(root, "tests/contract/toy/contract.ts"), "utf8")
